@@ -1,0 +1,131 @@
+"""Closed vocabularies of the contract."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Program(StrEnum):
+    """Who asks the manufacturer for money; 42 U.S.C. 1396r-8 (Medicaid), contracts, 42 U.S.C. 1320f (MFP)."""
+
+    MDRP_FFS = "MDRP_FFS"
+    MDRP_MCO = "MDRP_MCO"
+    COMMERCIAL = "COMMERCIAL"
+    PARTD = "PARTD"
+    MFP = "MFP"
+
+
+MEDICAID_PROGRAMS = (Program.MDRP_FFS, Program.MDRP_MCO)
+
+
+class Subject(StrEnum):
+    REBATE_CLAIM = "REBATE_CLAIM"
+    ENTITY_CLAIM = "ENTITY_CLAIM"
+    INVOICE = "INVOICE"
+
+
+class Transaction(StrEnum):
+    ORIGINAL = "ORIGINAL"
+    ADJUSTMENT = "ADJUSTMENT"
+    VOID = "VOID"
+
+
+class ClaimType(StrEnum):
+    RX = "RX"
+    MEDICAL = "MEDICAL"
+
+
+class Evidence(StrEnum):
+    """The evidence ladder, strongest first."""
+
+    STRONG = "STRONG"
+    MEDIUM = "MEDIUM"
+    WEAK = "WEAK"
+    CONTEXT = "CONTEXT"
+
+    @property
+    def strength(self) -> int:
+        return len(Evidence) - list(Evidence).index(self)
+
+
+class GuardState(StrEnum):
+    PASSED = "PASSED"
+    FAILED = "FAILED"
+    UNCHECKED = "UNCHECKED"
+
+
+class Route(StrEnum):
+    STATE = "STATE"
+    ENTITY = "ENTITY"
+    PBM = "PBM"
+    FACILITATOR = "FACILITATOR"
+    NONE = "NONE"
+
+
+class Party(StrEnum):
+    STATE = "STATE"
+    PHARMACY = "PHARMACY"
+    ENTITY = "ENTITY"
+    PBM = "PBM"
+    OURSELVES = "OURSELVES"
+    UNDETERMINED = "UNDETERMINED"
+
+
+class Action(StrEnum):
+    DISPUTE = "DISPUTE"
+    INQUIRE = "INQUIRE"
+    REQUEST_CLD = "REQUEST_CLD"
+    CHECK_REFERENCE = "CHECK_REFERENCE"
+    WITHHOLD = "WITHHOLD"
+    PAY_AND_WATCH = "PAY_AND_WATCH"
+    NONE = "NONE"
+
+
+class Step(StrEnum):
+    """Steps of the main job, in order, as `ledger.json` and `summary.json` name them."""
+
+    READ = "read"
+    PREPARE = "prepare"
+    LINK = "link"
+    FACTS = "facts"
+    RULES = "rules"
+    SCORE = "score"
+    FINDINGS = "findings"
+    EXPORTS = "exports"
+
+
+class Reason(StrEnum):
+    """Why a row left the way, or what was noticed about one that stayed (ledger and quarantine).
+
+    `<COLUMN>_MISSING` and `<COLUMN>_INVALID` are made by `missing` and `invalid`.
+    """
+
+    NDC_AMBIGUOUS = "NDC_AMBIGUOUS"
+    NDC_INVALID = "NDC_INVALID"
+    SOURCE_ROW_ID_DUPLICATE = "SOURCE_ROW_ID_DUPLICATE"
+    KEY_DUPLICATE = "KEY_DUPLICATE"
+    REDELIVERED = "REDELIVERED"
+    AFTER_AS_OF = "AFTER_AS_OF"
+    VOID_TRANSACTION = "VOID_TRANSACTION"
+    VOIDED = "VOIDED"
+    REPLACED = "REPLACED"
+    REVERSED = "REVERSED"
+    REVERSAL_TRANSACTION = "REVERSAL_TRANSACTION"
+    NOT_340B = "NOT_340B"
+    NOT_FLAGGED = "NOT_FLAGGED"
+    PRIOR_NOT_FOUND = "PRIOR_NOT_FOUND"
+    REVERSAL_UNMATCHED = "REVERSAL_UNMATCHED"
+    COERCED_NULL = "COERCED_NULL"
+    IS_340B_ASSUMED = "IS_340B_ASSUMED"
+    RX_NUMBER_UNUSABLE = "RX_NUMBER_UNUSABLE"
+    UNITS_NOT_CONVERTED = "UNITS_NOT_CONVERTED"
+    SUPPRESSED = "SUPPRESSED"
+    NOT_SCORED = "NOT_SCORED"
+
+
+def missing(column: str) -> str:
+    return f"{column.upper()}_MISSING"
+
+
+def invalid(column: str) -> str:
+    return f"{column.upper()}_INVALID"

@@ -1,0 +1,134 @@
+"""One wide row per subject: what rules read and models learn from.
+
+Feature columns carry the id of domain part 6 (`f24_...`). A *raw* feature is in its own unit; `<feature>_z` is the
+robust z-score of it among its peers: (x - median) / max(1.4826 MAD, floor), capped at +/-10, NULL under 20 peers.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import types as T
+
+from engine.contracts.links import LINKS_340B, LINKS_PHARMACY
+from engine.contracts.prepared import PREPARED_INVOICES, PREPARED_REBATE_CLAIMS
+
+_STRING, _DATE, _DOUBLE, _BOOLEAN = T.StringType(), T.DateType(), T.DoubleType(), T.BooleanType()
+_UNITS, _UNIT_PRICE, _STRINGS = T.DecimalType(15, 3), T.DecimalType(15, 6), T.ArrayType(T.StringType())
+_LONG, _TIMESTAMP = T.LongType(), T.TimestampType()
+
+
+def _fields(*pairs: tuple[str, T.DataType]) -> list[T.StructField]:
+    return [T.StructField(name, kind) for name, kind in pairs]
+
+
+# From `products`, valid at the date of service (invoices: first day of the period).
+PRODUCT_FACTS = _fields(
+    ("product_is_known", _BOOLEAN),
+    ("product_name", _STRING),
+    ("product_unit_type", _STRING),
+    ("units_per_package", _UNITS),
+    ("drug_category", _STRING),
+    ("cod_status", _STRING),
+    ("market_date", _DATE),
+    ("termination_date", _DATE),
+    ("reactivation_date", _DATE),
+    ("product_snapshot_date", _DATE),
+)
+
+# The nearest earlier live row of the same dispense, rebate type and contract, and what it makes of this row.
+# duplicate_rule: R016..R019, one at most. duplicate_source_row_ids: every earlier row, sorted.
+DUPLICATE_FACTS = _fields(
+    ("duplicate_rule", _STRING),
+    ("duplicate_source_row_ids", _STRINGS),
+    ("duplicate_source_row_id", _STRING),
+    ("duplicate_program", _STRING),
+    ("duplicate_payer_id", _STRING),
+    ("duplicate_state", _STRING),
+    ("duplicate_period", _STRING),
+    ("duplicate_claim_id", _STRING),
+    ("duplicate_received_at", _TIMESTAMP),
+    ("duplicate_units", _UNITS),
+)
+
+CLAIM_REFERENCE_FACTS = PRODUCT_FACTS + _fields(
+    ("price_ura", _UNIT_PRICE),  # prices, the row's period
+    ("price_wac", _UNIT_PRICE),  # prices, quarter of the date of service
+    ("price_ceiling", _UNIT_PRICE),
+    ("price_mfp", _UNIT_PRICE),
+    ("market_price", _UNIT_PRICE),  # market_prices at the date of service
+    ("flags_340b", _STRINGS),  # identifiers found on the line, e.g. "SCC 20", "MODIFIER UD"
+    ("mef_entity_id", _STRING),  # medicaid_exclusions of the quarter of service
+    ("mef_listed_as", _STRING),  # "NPI 1234567893" or "Medicaid number 123 (KY)"
+    ("mef_quarter", _STRING),
+    ("mef_snapshot_date", _DATE),
+    ("state_340b_method", _STRING),  # state_340b_policies at the date of service; NULL unknown
+    ("contract_excludes_340b", _BOOLEAN),  # rebate_contracts at the date of service; NULL: no such contract
+    ("contract_exclusion_scope", _STRING),
+    ("contract_key", _STRING),
+    ("contract_begin_date", _DATE),
+    ("contract_end_date", _DATE),
+    ("contract_pharmacy_is_listed", _BOOLEAN),  # contract_pharmacy_lists at the date of service
+    ("contract_pharmacy_is_entity_owned", _BOOLEAN),  # entity_npis
+    ("entity_bought_at_340b", _BOOLEAN),  # chargebacks within two quarters; NULL unchecked or not linked
+)
+
+# Names of the model's raw claim features; each also has a `_z` twin. Typical ranges come from peers of equal NDC-11
+# and program.
+CLAIM_FEATURES = (
+    "f20_paid_per_unit_to_wac",  # amount paid / (units x WAC)
+    "f23_rebate_to_paid",  # units x URA / amount paid
+    "f24_units_per_prescription",  # NDC units
+    "f25_units_per_day",  # NDC units / days supply
+    "f26_package_remainder",  # distance of units / units per package from a whole number
+    "f27_unit_factor_distance",  # |ln(units / product median)|'s distance to the nearest known conversion factor
+    "f42_early_refill_ratio",  # days since the patient's previous fill / its days supply
+    "f44_claim_age_days",  # paid date - date of service
+)
+
+CONTEXT_CLAIM_FEATURES = _fields(
+    ("f04_dos_delta_days", T.IntegerType()),
+    ("f05_quantity_ratio_340b", _DOUBLE),
+    ("f27_unit_factor", _DOUBLE),  # the conversion factor that explains units / median within 2 %, or NULL
+    ("peers", _LONG),
+    ("peer_median_units", _DOUBLE),  # median NDC units per prescription among the peers
+)
+
+CLAIM_FACTS = T.StructType(
+    PREPARED_REBATE_CLAIMS.fields
+    + [f for f in LINKS_340B.fields if f.name.startswith("link_")]
+    + [f for f in LINKS_PHARMACY.fields if f.name.startswith("pharmacy_")]
+    + DUPLICATE_FACTS
+    + CLAIM_REFERENCE_FACTS
+    + CONTEXT_CLAIM_FEATURES
+    + [T.StructField(name, _DOUBLE) for name in CLAIM_FEATURES]
+    + [T.StructField(f"{name}_z", _DOUBLE) for name in CLAIM_FEATURES]
+)
+
+INVOICE_FEATURES = (
+    "f47_units_per_prescription",  # against other states and quarters of the NDC-11
+    "f48_paid_per_unit",  # total amount / units, against other states and quarters of the NDC-11
+    "f21_paid_per_unit_to_market_price",  # paid per unit / market price in force on the period's first day
+    "f46_units_to_own_median",  # units / median units of the same line (state, program, NDC-11) over quarters
+    "units_per_prescription_to_own_median",
+    "paid_per_unit_to_own_median",
+)
+
+INVOICE_FACTS = T.StructType(
+    PREPARED_INVOICES.fields
+    + [f for f in PRODUCT_FACTS if f.name != "product_name"]
+    + _fields(
+        ("price_ura", _UNIT_PRICE),
+        ("market_price", _UNIT_PRICE),
+        ("market_price_effective_date", _DATE),
+        ("period_start", _DATE),
+        ("claim_units", _UNITS),  # sum of live claim lines of the same program, state, NDC-11 and period
+        ("claim_lines", _LONG),
+        ("f50_invoice_to_claims_gap", _DOUBLE),  # (invoiced - claimed) / invoiced
+        ("own_quarters", _LONG),  # quarters with numbers of the same state, program and NDC-11
+        ("own_median_units_per_prescription", _DOUBLE),
+        ("own_median_paid_per_unit", _DOUBLE),
+        ("last_quarter_with_units", _STRING),  # latest period of this line with units in the feed
+        ("peers", _LONG),
+    )
+    + [T.StructField(name, _DOUBLE) for name in INVOICE_FEATURES]
+    + [T.StructField(f"{name}_z", _DOUBLE) for name in INVOICE_FEATURES]
+)

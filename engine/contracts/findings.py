@@ -1,0 +1,113 @@
+"""The findings table and its nested parts (contract part 4)."""
+
+from __future__ import annotations
+
+from pyspark.sql import types as T
+
+_STRING, _DATE, _DOUBLE, _BOOLEAN = T.StringType(), T.DateType(), T.DoubleType(), T.BooleanType()
+_UNITS, _UNIT_PRICE, _MONEY = T.DecimalType(15, 3), T.DecimalType(15, 6), T.DecimalType(18, 2)
+
+
+def _struct(*pairs: tuple[str, T.DataType]) -> T.StructType:
+    return T.StructType([T.StructField(name, kind) for name, kind in pairs])
+
+
+GUARD = _struct(("name", _STRING), ("state", _STRING))
+
+RULE_HIT = _struct(
+    ("rule_id", _STRING),
+    ("evidence", _STRING),
+    ("message", _STRING),
+    ("code", _STRING),
+    ("related_source_row_ids", T.ArrayType(_STRING)),
+    ("guards", T.ArrayType(GUARD)),
+)
+
+CODE = _struct(("code", _STRING), ("kind", _STRING), ("document", _STRING))
+
+FEATURE_REASON = _struct(
+    ("feature", _STRING),
+    ("value", _DOUBLE),
+    ("typical_low", _DOUBLE),
+    ("typical_high", _DOUBLE),
+    ("peers", T.LongType()),
+    ("contribution", _DOUBLE),
+)
+
+REFERENCE_ROW = _struct(
+    ("table", _STRING), ("key", _STRING), ("start", _DATE), ("end", _DATE), ("snapshot_date", _DATE)
+)
+
+# What a rule says of one subject: the public part (RULE_HIT) and what findings need to combine it with others.
+# amount_at_issue is given only where it is not units x price (R011 where the ceiling exceeds the MFP, R053).
+RULE_RESULT = T.StructType(
+    RULE_HIT.fields
+    + _struct(
+        ("route", _STRING),
+        ("party_at_fault", _STRING),
+        ("action", _STRING),
+        ("units_at_issue", _UNITS),
+        ("amount_at_issue", _MONEY),
+        ("reference_rows", T.ArrayType(REFERENCE_ROW)),
+    ).fields
+)
+
+# What scoring says of one row; rows that no model can judge have none. anomaly_rows: rows of the stratum.
+SCORES = _struct(
+    ("source_row_id", _STRING),
+    ("anomaly_score", _DOUBLE),
+    ("anomaly_p_value", _DOUBLE),
+    ("anomaly_stratum", _STRING),
+    ("anomaly_rows", T.LongType()),
+)
+
+FINDINGS = _struct(
+    ("finding_id", _STRING),
+    ("run_id", _STRING),
+    ("subject", _STRING),
+    ("source_row_id", _STRING),
+    ("program", _STRING),
+    ("payer_id", _STRING),
+    ("state", _STRING),
+    ("period", _STRING),
+    ("invoice_number", _STRING),
+    ("claim_id", _STRING),
+    ("claim_line", T.LongType()),
+    ("labeler_code", _STRING),
+    ("ndc11", _STRING),
+    ("product_name", _STRING),
+    ("pharmacy_npi", _STRING),
+    ("entity_id", _STRING),
+    ("rx_number", _STRING),
+    ("fill_number", T.LongType()),
+    ("date_of_service", _DATE),
+    ("ndc_raw", _STRING),
+    ("rx_number_raw", _STRING),
+    ("units_claimed", _UNITS),
+    ("rules", T.ArrayType(RULE_HIT)),
+    ("evidence", _STRING),
+    ("dispute_code", _STRING),
+    ("codes", T.ArrayType(CODE)),
+    ("route", _STRING),
+    ("party_at_fault", _STRING),
+    ("action", _STRING),
+    ("units_at_issue", _UNITS),
+    ("amount_at_issue", _MONEY),
+    ("unit_price_used", _UNIT_PRICE),
+    ("price_source", _STRING),
+    ("match_tier", _STRING),
+    ("match_score", _DOUBLE),
+    ("match_ambiguous", _BOOLEAN),
+    ("anomaly_score", _DOUBLE),
+    ("anomaly_p_value", _DOUBLE),
+    ("reasons", T.ArrayType(FEATURE_REASON)),
+    ("reference_rows", T.ArrayType(REFERENCE_ROW)),
+    ("narrative", _STRING),
+    ("priority", _DOUBLE),
+    ("deadline_date", _DATE),
+    ("deadline_kind", _STRING),
+    ("first_seen_run", _STRING),
+    ("changed_since_last_run", _BOOLEAN),
+)
+
+QUARANTINE = _struct(("source_row_id", _STRING), ("reasons", T.ArrayType(_STRING)), ("raw", _STRING))

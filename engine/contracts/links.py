@@ -1,0 +1,43 @@
+"""What linking says of a rebate claim: at most one row per rebate claim in each table."""
+
+from __future__ import annotations
+
+from pyspark.sql import types as T
+
+_STRING = T.StringType()
+_STRINGS = T.ArrayType(_STRING)
+
+# Best link of a rebate claim to a 340B claim. link_source_row_ids: the entity rows, all tied ones, sorted.
+# link_fields_differ: names of the fields that do not agree. link_quantity in the entity's units.
+LINKS_340B = T.StructType(
+    [
+        T.StructField("source_row_id", _STRING),
+        T.StructField("dispense_hash", T.LongType()),
+        T.StructField("link_tier", _STRING),
+        T.StructField("link_score", T.DoubleType()),
+        T.StructField("link_is_ambiguous", T.BooleanType()),
+        T.StructField("link_source_row_ids", _STRINGS),
+        T.StructField("link_entity_id", _STRING),
+        T.StructField("link_parent_entity_id", _STRING),
+        T.StructField("link_date_of_service", T.DateType()),
+        T.StructField("link_fill_number", T.LongType()),
+        T.StructField("link_ndc11", _STRING),
+        T.StructField("link_quantity", T.DecimalType(15, 3)),
+        T.StructField("link_is_340b_assumed", T.BooleanType()),
+        T.StructField("link_fields_differ", _STRINGS),
+        T.StructField("link_candidates", T.IntegerType()),
+    ]
+)
+
+# The pharmacy's own transactions for the dispense that the rebate claim asks for.
+LINKS_PHARMACY = T.StructType(
+    [
+        T.StructField("source_row_id", _STRING),
+        T.StructField("dispense_hash", T.LongType()),
+        T.StructField("pharmacy_source_row_id", _STRING),
+        T.StructField("pharmacy_last_transaction", _STRING),
+        T.StructField("pharmacy_is_reversed", T.BooleanType()),
+        T.StructField("pharmacy_reversed_at", T.TimestampType()),
+        T.StructField("pharmacy_reversal_source_row_id", _STRING),
+    ]
+)

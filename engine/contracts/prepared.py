@@ -1,0 +1,77 @@
+"""What the feeds look like once prepared: typed contract columns plus the keys that everything downstream uses.
+
+`ndc` and `rx_number` hold the normalised value; the value as received stays in `ndc_raw` and `rx_number_raw`.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import types as T
+
+from engine.contracts.columns import Table
+from engine.contracts.tables import ENTITY_CLAIMS, INVOICES, PHARMACY_CLAIMS, REBATE_CLAIMS
+
+_STRING, _LONG, _UNITS = T.StringType(), T.LongType(), T.DecimalType(15, 3)
+
+# ndc11 / ndc9: labeler + product (+ package); labeler_code: the first five digits.
+_PRODUCT_KEYS = (("ndc_raw", _STRING), ("ndc11", _STRING), ("ndc9", _STRING), ("labeler_code", _STRING))
+
+# pharmacy_key: NPI, resolved from the NCPDP id where only that is known, else "NCPDP:<id>".
+# rx_key: Rx number for matching, or "<scheme>:<hash>"; NULL where the number is no key.
+# script_key: rx_key for RX, "<claim_id>" for MEDICAL; NULL where unusable.
+# dispense_hash: xxhash64(pharmacy_key, script_key), or a hash of the row id where one of them is NULL, so that rows
+# without a key spread evenly. It partitions; equality is always tested on the keys themselves.
+_DISPENSE_KEYS = (
+    ("rx_number_raw", _STRING),
+    ("pharmacy_key", _STRING),
+    ("rx_key", _STRING),
+    ("script_key", _STRING),
+    ("dispense_hash", _LONG),
+)
+
+
+def _schema(
+    table: Table, extra: tuple[tuple[str, T.DataType], ...], without: tuple[str, ...] = ("ndc",)
+) -> T.StructType:
+    fields = [T.StructField(c.name, c.kind.spark_type) for c in table.columns if c.name not in without]
+    return T.StructType(fields + [T.StructField(name, kind) for name, kind in extra])
+
+
+# Live rebate claim lines after netting. units: as received; ndc_units: in NDC billing units, NULL where HCPCS units have
+# no crosswalk. claim_key_ordinal: 1 for the first row of a claim key, n for the n-th of equals.
+PREPARED_REBATE_CLAIMS = _schema(
+    REBATE_CLAIMS,
+    (*_PRODUCT_KEYS, *_DISPENSE_KEYS, ("ndc_units", _UNITS), ("claim_key_ordinal", T.IntegerType())),
+)
+
+# One row per dispense of the pharmacy (pharmacy_key, rx_key, fill_number, date_of_service, ndc11) after netting.
+# last_transaction is the dispense's last code by transaction_at; reversal_* are of the last B2 where that is the last.
+PHARMACY_DISPENSES = T.StructType(
+    [
+        T.StructField(name, kind)
+        for name, kind in (
+            ("dispense_hash", _LONG),
+            ("pharmacy_key", _STRING),
+            ("rx_key", _STRING),
+            ("fill_number", _LONG),
+            ("date_of_service", T.DateType()),
+            ("ndc11", _STRING),
+            ("source_row_id", _STRING),
+            ("last_transaction", _STRING),
+            ("transactions", T.IntegerType()),
+            ("is_reversed", T.BooleanType()),
+            ("reversed_at", T.TimestampType()),
+            ("reversal_source_row_id", _STRING),
+        )
+    ]
+)
+
+# Live entity claims (submitted, not reversed, is_340b not false). parent_entity_id falls back to entity_id.
+PREPARED_ENTITY_CLAIMS = _schema(
+    ENTITY_CLAIMS,
+    (*_PRODUCT_KEYS, *_DISPENSE_KEYS, ("parent_entity_id", _STRING), ("is_340b_assumed", T.BooleanType())),
+)
+
+# source_row_id: program/state/ndc11/period, with /invoice_number/line_kind where given.
+PREPARED_INVOICES = _schema(INVOICES, (("source_row_id", _STRING), *_PRODUCT_KEYS))
+
+PREPARED_PHARMACY_CLAIMS = _schema(PHARMACY_CLAIMS, (*_PRODUCT_KEYS, *_DISPENSE_KEYS))

@@ -1,0 +1,50 @@
+"""Errors that a user can mend: shown as one message, without a traceback, exit status 2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: what, where, found, expected, and what to do about it."""
+
+    what: str
+    where: str
+    found: str = ""
+    expected: str = ""
+    to_do: str = ""
+
+    def __str__(self) -> str:
+        lines = [f"{self.what}", f"  where:    {self.where}"]
+        if self.found:
+            lines.append(f"  found:    {self.found}")
+        if self.expected:
+            lines.append(f"  expected: {self.expected}")
+        if self.to_do:
+            lines.append(f"  do:       {self.to_do}")
+        return "\n".join(lines)
+
+
+class UserError(Exception):
+    """The configuration, the input contract or the output location is wrong.
+
+    Carries every problem found, so that all can be mended at once.
+    """
+
+    def __init__(self, problems: Problem | Iterable[Problem]):
+        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class ConfigurationError(UserError):
+    """A setting is missing, unknown or wrong."""
+
+
+class InputError(UserError):
+    """A table or column that the contract asks for is not there or cannot be read."""
+
+
+class OutputError(UserError):
+    """The place where outputs should go cannot take them."""

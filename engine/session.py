@@ -1,0 +1,54 @@
+"""The Spark session, with the settings that results rest on."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pyspark.sql import SparkSession
+
+from engine.settings import SparkSettings
+
+# Results depend on these, so that they hold whatever the cluster's defaults are.
+REQUIRED = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.parquet.int96RebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
+    # pandas writes nanosecond timestamps, which Spark otherwise refuses
+    "spark.sql.legacy.parquet.nanosAsLong": "true",
+}
+
+# Good for speed and quiet; a cluster may set others.
+PREFERRED = {
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
+    # one exchange by dispense serves joins and windows on longer keys
+    "spark.sql.requireAllClusterKeysForCoPartition": "false",
+    "spark.sql.parquet.compression.codec": "zstd",
+}
+
+
+def build_session(name: str, settings: SparkSettings) -> SparkSession:
+    """The session of a job. spark-submit's own --master and --conf win over the settings' `spark` section."""
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = SparkSession.builder.appName(name)
+    given_master = SparkSession.getActiveSession() is not None or "MASTER" in os.environ
+    if not given_master and not _submitted_value("spark.master"):
+        builder = builder.master(settings.master or "local[*]")
+    for key, value in {**PREFERRED, **{k: str(v) for k, v in settings.conf.items()}}.items():
+        if not _submitted_value(key):
+            builder = builder.config(key, value)
+    for key, value in REQUIRED.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def _submitted_value(key: str) -> str | None:
+    """What spark-submit was told about a key, before any session exists."""
+    from pyspark import SparkConf
+    from pyspark.core.context import SparkContext
+
+    SparkContext._ensure_initialized()  # type: ignore[attr-defined]
+    return SparkConf(loadDefaults=True).get(key, None)

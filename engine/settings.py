@@ -1,0 +1,357 @@
+"""The whole configuration as one typed object, read from YAML, environment and `--set`.
+
+Precedence, highest first: `--set a.b=value`, environment variables `ENGINE__A__B=value`, the YAML file, defaults.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import typing
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from engine.contracts.codes import Evidence
+from engine.contracts.facts import CLAIM_FEATURES, INVOICE_FEATURES
+from engine.contracts.tables import TABLES
+from engine.errors import ConfigurationError, Problem
+
+ENVIRONMENT_PREFIX = "ENGINE__"
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+PositiveInt = Annotated[int, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+TableName = typing.Literal[tuple(TABLES)]  # type: ignore[valid-type]
+ClaimFeature = typing.Literal[CLAIM_FEATURES]  # type: ignore[valid-type]
+InvoiceFeature = typing.Literal[INVOICE_FEATURES]  # type: ignore[valid-type]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class TableLocation(Section):
+    """Where one table is. A relative `path` is taken below `input.root`."""
+
+    path: str
+    format: str | None = Field(None, description="Spark format; by default from the file's ending")
+    adapter: (
+        Literal[
+            "sdud", "nadac", "mdrp_products", "opais_entities", "opais_contract_pharmacies", "opais_json", "cms_pde"
+        ]
+        | None
+    ) = None
+    columns: dict[str, str] = Field(default_factory=dict, description="contract column: the file's own column")
+    options: dict[str, str] = Field(default_factory=dict, description="options of the Spark reader")
+    complete: bool = Field(False, description="reference table lists everything: absence from it means something")
+
+
+class InputSettings(Section):
+    root: str | None = Field(None, description="folder in which tables are found by name; --input sets it")
+    tables: dict[TableName, TableLocation] = Field(default_factory=dict)
+
+
+class OutputSettings(Section):
+    root: str = "output"
+
+
+class SparkSettings(Section):
+    """`conf` wins over what the session would set by itself, but not over spark-submit's own --conf."""
+
+    master: str | None = Field(None, description="only where spark-submit gives none; default local[*]")
+    conf: dict[str, str | int | bool] = Field(default_factory=dict)
+
+
+class LinkSettings(Section):
+    """Linking rebate claims to 340B claims; tiers of domain part 4.3."""
+
+    days_apart: Annotated[int, Field(ge=0, le=31)] = 3
+    quantity_tolerance_exact: Fraction = 0.01
+    quantity_tolerance_near: Fraction = 0.05
+    fill_offsets: dict[str, int] = Field(
+        default_factory=dict, description="340B id: its fill number less the payer's, where known"
+    )
+    agreement_weights: dict[str, float] = Field(
+        default_factory=lambda: {
+            "date_of_service": 6.0,
+            "date_of_service_near": 2.0,
+            "fill_number": 3.0,
+            "ndc11": 7.0,
+            "ndc9": 5.0,
+            "quantity": 3.0,
+            "quantity_near": 1.5,
+            "prescriber_npi": 2.0,
+        },
+        description="log2 weights of agreement; priors until they are estimated",
+    )
+    disagreement_weights: dict[str, float] = Field(
+        default_factory=lambda: {
+            "date_of_service": -4.0,
+            "fill_number": -3.0,
+            "ndc11": -3.0,
+            "quantity": -3.0,
+            "prescriber_npi": -2.0,
+        }
+    )
+    key_weight: float = Field(14.0, description="log2 weight of equal pharmacy and Rx number")
+
+
+class PeerSettings(Section):
+    """Typical values of a feature among its peers."""
+
+    minimum: PositiveInt = Field(20, description="fewer peers: no z-score")
+    sample_per_stratum: PositiveInt = Field(2_000, description="peers used for medians, chosen by hash")
+    scale_floor: NonNegative = Field(0.05, description="least scale, as a part of the median's size")
+    cap: NonNegative = 10.0
+
+
+class RuleSettings(Section):
+    enabled: bool = True
+    thresholds: dict[str, float | int | str | list[str]] = Field(default_factory=dict)
+
+
+class IsolationForestSettings(Section):
+    """Arguments of scikit-learn's IsolationForest."""
+
+    trees: PositiveInt = 200
+    rows_per_tree: PositiveInt = 256
+    seed: int = 20_260_101
+
+
+class DetectorSettings(Section):
+    training_rows: PositiveInt = Field(200_000, description="rows sampled by hash of their id")
+    minimum_training_rows: PositiveInt = Field(200, description="fewer rows: no model is trained")
+    forest: IsolationForestSettings = IsolationForestSettings()
+
+
+class ClaimModelSettings(DetectorSettings):
+    features: tuple[ClaimFeature, ...] = CLAIM_FEATURES
+
+
+class InvoiceModelSettings(DetectorSettings):
+    features: tuple[InvoiceFeature, ...] = INVOICE_FEATURES
+
+
+class ModelSettings(Section):
+    claims: ClaimModelSettings = ClaimModelSettings()
+    invoices: InvoiceModelSettings = InvoiceModelSettings()
+    stratum_minimum: PositiveInt = Field(200, description="rows that a stratum needs before it is judged on its own")
+    batch_rows: PositiveInt = Field(50_000, description="rows per Arrow batch while scoring")
+
+
+class MlflowSettings(Section):
+    tracking_uri: str | None = Field(None, description="default: a sqlite file in the output folder")
+    registry_uri: str | None = None
+    experiment: str = "drug-discount-claims"
+    artifact_location: str | None = Field(None, description="default: a folder beside the sqlite file")
+    claims_model: str = "claim-anomalies"
+    invoices_model: str = "invoice-anomalies"
+    alias: str = "champion"
+
+
+class PrioritySettings(Section):
+    """priority = p(valid) x amount - handling cost - p(not valid) x interest on the amount."""
+
+    probability_valid: dict[Evidence, Fraction] = Field(
+        default_factory=lambda: {
+            Evidence.STRONG: 0.9,
+            Evidence.MEDIUM: 0.6,
+            Evidence.WEAK: 0.2,
+            Evidence.CONTEXT: 0.02,
+        }
+    )
+    handling_cost: NonNegative = Field(15.0, description="US dollars per finding")
+    annual_interest: Fraction = Field(0.05, description="on amounts withheld in the end wrongly")
+    days_withheld: PositiveInt = 90
+
+
+class ReviewSettings(Section):
+    """The analysts' workbook."""
+
+    rows_per_sheet: Annotated[int, Field(gt=1, le=1_048_575)] = 1_000_000
+    findings_per_workbook: PositiveInt = Field(200_000, description="more findings go on in a further workbook")
+    masked_rx_digits: Annotated[int, Field(ge=0)] = Field(0, description="leading Rx digits hidden in review files")
+
+
+class DeadlineSettings(Section):
+    days_after_postmark: PositiveInt = Field(37, description="last day without interest")
+    mfp_days_after_receipt: PositiveInt = 14
+
+
+class SyntheticSettings(Section):
+    """Rates of the generated claims; base rates of domain part 3.6."""
+
+    medicaid_share_340b: Fraction = 0.12
+    violation_rate: Fraction = Field(0.002, description="of dispenses, per planted rule")
+    look_alike_rate: Fraction = Field(0.002, description="of dispenses, per kind of look-alike")
+    reversal_rate: Fraction = 0.08
+    partial_fill_rate: Fraction = 0.015
+    refill_rate: Fraction = 0.4
+    redelivered_rate: Fraction = 0.002
+    adjusted_rate: Fraction = 0.02
+    dispenses_per_chunk: PositiveInt = 50_000
+
+
+class Settings(Section):
+    as_of: date | None = Field(None, description="the run's today; --as-of sets it")
+    input: InputSettings = InputSettings()
+    output: OutputSettings = OutputSettings()
+    reference_folder: str = Field("conf/reference", description="dispute codes and 340B identifiers")
+    rules_file: str = "conf/rules.yaml"
+    spark: SparkSettings = SparkSettings()
+    link: LinkSettings = LinkSettings()
+    peers: PeerSettings = PeerSettings()
+    rules: dict[str, RuleSettings] = Field(default_factory=dict)
+    model: ModelSettings = ModelSettings()
+    mlflow: MlflowSettings = MlflowSettings()
+    priority: PrioritySettings = PrioritySettings()
+    review: ReviewSettings = ReviewSettings()
+    deadlines: DeadlineSettings = DeadlineSettings()
+    synthetic: SyntheticSettings = SyntheticSettings()
+
+    @property
+    def today(self) -> date:
+        return self.as_of or datetime.now(UTC).date()
+
+    @property
+    def config_hash(self) -> str:
+        """SHA-256 over everything that can change a result; where it is read from and written to left out."""
+        result_settings = self.model_dump(
+            mode="json", exclude={"input": {"root"}, "output": True, "spark": True, "mlflow": True, "as_of": True}
+        )
+        return hashlib.sha256(json.dumps(result_settings, sort_keys=True).encode()).hexdigest()
+
+
+def load_settings(
+    config: str | Path | None,
+    overrides: Iterable[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """Read the settings; every mistake in them is reported at once.
+
+    `overrides` are `a.b=value` words, values in YAML. Raises ConfigurationError.
+    """
+    problems: list[Problem] = []
+    values = _read_yaml(Path(config), problems) if config else {}
+    origins: dict[tuple[str, ...], str] = {}
+    for path, value, origin in (*_environment_values(environment or {}), *_override_values(overrides, problems)):
+        _put(values, path, value)
+        origins[path] = origin
+    rules_file = Path(str(values.get("rules_file", Settings.model_fields["rules_file"].default)))
+    if rules_file.exists():
+        rules_from_file = _read_yaml(rules_file, problems)
+        values["rules"] = _merged(rules_from_file, values.get("rules") or {})
+    elif "rules_file" in values:
+        problems.append(Problem("the rules file is not there", f"rules_file: {rules_file}", to_do="mend its path"))
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        where = str(config) if config else "the settings"
+        problems.extend(_problem(detail, where, origins) for detail in error.errors())
+        raise ConfigurationError(problems) from None
+    if problems:
+        raise ConfigurationError(problems)
+    return settings
+
+
+def _read_yaml(path: Path, problems: list[Problem]) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        problems.append(Problem("the configuration file is not there", str(path), to_do="mend the path in --config"))
+        return {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        problems.append(
+            Problem("the configuration file cannot be read as YAML", str(path), " ".join(str(error).split()))
+        )
+        return {}
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        problems.append(
+            Problem(
+                "the configuration file holds no settings",
+                str(path),
+                type(content).__name__,
+                "keys and values, such as `output: {root: output}`",
+            )
+        )
+        return {}
+    return content
+
+
+def _environment_values(environment: Mapping[str, str]):
+    for name in sorted(environment):
+        if name.startswith(ENVIRONMENT_PREFIX):
+            path = tuple(part.lower() for part in name.removeprefix(ENVIRONMENT_PREFIX).split("__"))
+            yield path, yaml.safe_load(environment[name]), f"environment variable {name}"
+
+
+def _override_values(overrides: Iterable[str], problems: list[Problem]):
+    for word in overrides:
+        key, equals, text = word.partition("=")
+        if not equals or not key.strip():
+            problems.append(Problem("an option --set cannot be read", f"--set {word}", word, "--set a.b=value"))
+            continue
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            value = text
+        yield tuple(key.strip().split(".")), value, f"--set {word}"
+
+
+def _put(values: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    for part in path[:-1]:
+        inner = values.get(part)
+        if not isinstance(inner, dict):
+            inner = values[part] = {}
+        values = inner
+    values[path[-1]] = value
+
+
+def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        merged[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _problem(detail: Any, where: str, origins: Mapping[tuple[str, ...], str]) -> Problem:
+    location = tuple(str(part) for part in detail["loc"] if part != "[key]")
+    key = ".".join(location)
+    place = next((origin for path, origin in origins.items() if location[: len(path)] == path), where)
+    if detail["type"] == "extra_forbidden" or "[key]" in detail["loc"]:
+        closest = difflib.get_close_matches(location[-1], _keys_at(location[:-1]), n=1, cutoff=0.5)
+        hint = f"did you mean {'.'.join((*location[:-1], closest[0]))}?" if closest else "remove it"
+        return Problem(
+            f"unknown setting {key}", place, location[-1], "one of " + ", ".join(_keys_at(location[:-1])), hint
+        )
+    found = repr(detail.get("input"))
+    return Problem(f"wrong value for {key}", place, found if len(found) <= 200 else found[:200] + "...", detail["msg"])
+
+
+def _keys_at(location: tuple[str, ...]) -> list[str]:
+    """The names that may stand below a place in the settings."""
+    annotation: Any = Settings
+    for part in location:
+        annotation = _below(annotation, part)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return list(annotation.model_fields)
+    arguments = typing.get_args(annotation)
+    return [str(name) for name in typing.get_args(arguments[0])] if typing.get_origin(annotation) is dict else []
+
+
+def _below(annotation: Any, part: str) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        field = annotation.model_fields.get(part)
+        return field.annotation if field else None
+    if typing.get_origin(annotation) is dict:
+        return typing.get_args(annotation)[1]
+    return None

@@ -1,0 +1,45 @@
+"""One Spark session for all tests, built on first use: local, few partitions, no UI."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+os.environ["PYSPARK_PYTHON"] = sys.executable
+
+PUBLIC_DATA = Path(os.environ.get("PUBLIC_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory):
+    from engine.session import build_session
+    from engine.settings import SparkSettings
+
+    session = build_session(
+        "tests",
+        SparkSettings(
+            master="local[2]",
+            conf={
+                "spark.ui.enabled": False,
+                "spark.sql.shuffle.partitions": 2,
+                "spark.default.parallelism": 2,
+                "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
+                "spark.driver.memory": "3g",
+            },
+        ),
+    )
+    session.sparkContext.setLogLevel("ERROR")
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def public_data() -> Path:
+    """Folder of the public files that `docs/public-data.md` names; tests that need it skip where it is absent."""
+    if not PUBLIC_DATA.is_dir():
+        pytest.skip(f"public data not found at {PUBLIC_DATA}; set PUBLIC_DATA to the folder that holds it")
+    return PUBLIC_DATA
