@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from engine.settings import SparkSettings
@@ -34,8 +35,7 @@ def build_session(name: str, settings: SparkSettings) -> SparkSession:
     """The session of a job. spark-submit's own --master and --conf win over the settings' `spark` section."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName(name)
-    given_master = SparkSession.getActiveSession() is not None or "MASTER" in os.environ
-    if not given_master and not _submitted_value("spark.master"):
+    if not _submitted_value("spark.master"):
         builder = builder.master(settings.master or "local[*]")
     for key, value in {**PREFERRED, **{k: str(v) for k, v in settings.conf.items()}}.items():
         if not _submitted_value(key):
@@ -47,8 +47,5 @@ def build_session(name: str, settings: SparkSettings) -> SparkSession:
 
 def _submitted_value(key: str) -> str | None:
     """What spark-submit was told about a key, before any session exists."""
-    from pyspark import SparkConf
-    from pyspark.core.context import SparkContext
-
     SparkContext._ensure_initialized()  # type: ignore[attr-defined]
     return SparkConf(loadDefaults=True).get(key, None)

@@ -223,7 +223,16 @@ class Settings(Section):
     def config_hash(self) -> str:
         """SHA-256 over everything that can change a result; where it is read from and written to left out."""
         result_settings = self.model_dump(
-            mode="json", exclude={"input": {"root"}, "output": True, "spark": True, "mlflow": True, "as_of": True}
+            mode="json",
+            exclude={
+                "input": {"root"},
+                "output": True,
+                "spark": True,
+                "mlflow": True,
+                "as_of": True,
+                "rules_file": True,
+                "reference_folder": True,
+            },
         )
         return hashlib.sha256(json.dumps(result_settings, sort_keys=True).encode()).hexdigest()
 
@@ -232,10 +241,12 @@ def load_settings(
     config: str | Path | None,
     overrides: Iterable[str] = (),
     environment: Mapping[str, str] | None = None,
+    home: Path = Path(),
 ) -> Settings:
     """Read the settings; every mistake in them is reported at once.
 
-    `overrides` are `a.b=value` words, values in YAML. Raises ConfigurationError.
+    `overrides` are `a.b=value` words, values in YAML. `home` is where the shipped `rules_file` and
+    `reference_folder` are found if not below the working folder. Raises ConfigurationError.
     """
     problems: list[Problem] = []
     values = _read_yaml(Path(config), problems) if config else {}
@@ -243,11 +254,13 @@ def load_settings(
     for path, value, origin in (*_environment_values(environment or {}), *_override_values(overrides, problems)):
         _put(values, path, value)
         origins[path] = origin
-    rules_file = Path(str(values.get("rules_file", Settings.model_fields["rules_file"].default)))
+    for name in ("rules_file", "reference_folder"):
+        values[name] = _shipped(str(values.get(name, Settings.model_fields[name].default)), home)
+    rules_file = Path(values["rules_file"])
     if rules_file.exists():
         rules_from_file = _read_yaml(rules_file, problems)
         values["rules"] = _merged(rules_from_file, values.get("rules") or {})
-    elif "rules_file" in values:
+    else:
         problems.append(Problem("the rules file is not there", f"rules_file: {rules_file}", to_do="mend its path"))
     try:
         settings = Settings.model_validate(values)
@@ -258,6 +271,10 @@ def load_settings(
     if problems:
         raise ConfigurationError(problems)
     return settings
+
+
+def _shipped(path: str, home: Path) -> str:
+    return str(home / path) if "://" not in path and not Path(path).exists() and (home / path).exists() else path
 
 
 def _read_yaml(path: Path, problems: list[Problem]) -> dict[str, Any]:

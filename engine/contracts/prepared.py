@@ -36,8 +36,8 @@ def _schema(
     return T.StructType(fields + [T.StructField(name, kind) for name, kind in extra])
 
 
-# Live rebate claim lines after netting. units: as received; ndc_units: in NDC billing units, NULL where HCPCS units have
-# no crosswalk. claim_key_ordinal: 1 for the first row of a claim key, n for the n-th of equals.
+# Live rebate claim lines after netting. units: as received; ndc_units: in NDC billing units, NULL where HCPCS units
+# have no crosswalk. claim_key_ordinal: 1 for the first row of a claim key, n for the n-th of equals.
 PREPARED_REBATE_CLAIMS = _schema(
     REBATE_CLAIMS,
     (*_PRODUCT_KEYS, *_DISPENSE_KEYS, ("ndc_units", _UNITS), ("claim_key_ordinal", T.IntegerType())),

@@ -1,0 +1,67 @@
+"""What every job shares: its options, its session, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.errors import UserError
+from engine.settings import Settings, load_settings
+
+PROJECT = Path(__file__).resolve().parent.parent
+DEFAULT_CONFIG = "conf/local.yaml"
+
+Config = Annotated[str, typer.Option("--config", help="Settings in YAML.")]
+Input = Annotated[str | None, typer.Option("--input", help="Folder of tables, found by name; overrides the config.")]
+Output = Annotated[str | None, typer.Option("--output", help="Folder for the outputs; overrides the config.")]
+AsOf = Annotated[
+    datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The run's today. [default: today]")
+]
+RunId = Annotated[str | None, typer.Option("--run-id", help="Name of the run. [default: made of the time]")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="a.b=value, overrides one setting; may be repeated.")]
+Model = Annotated[str | None, typer.Option("--model", help="NAME/VERSION of a registered model. [default: champion]")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was broken off.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a run of the same id.")]
+
+
+def settings_of(
+    config: str, input: str | None, output: str | None, as_of: datetime | None, overrides: list[str] | None
+) -> Settings:
+    """The settings with the command line's word on top; relative paths in the shipped defaults are the project's."""
+    words = list(overrides or [])
+    words += [f"input.root={input}"] if input else []
+    words += [f"output.root={output}"] if output else []
+    words += [f"as_of={as_of:%Y-%m-%d}"] if as_of else []
+    path = Path(config)
+    if not path.exists() and (PROJECT / config).exists():
+        path = PROJECT / config
+    return load_settings(path, words, os.environ, home=PROJECT)
+
+
+def main(job: Callable[..., None]) -> None:
+    """Run a job as a program. Exit status: 0 done; 2 the user can mend it (one message); 1 anything else."""
+    with _exit_status(job.__module__):
+        typer.run(job)
+
+
+@contextmanager
+def _exit_status(name: str) -> Iterator[None]:
+    try:
+        yield
+    except UserError as error:
+        print(f"\n{error}", file=sys.stderr)
+        sys.exit(2)
+    except Exception as error:
+        log = Path(os.environ.get("ENGINE_LOGS", PROJECT / "logs"), "error.log")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(f"{name}\n{traceback.format_exc()}", encoding="utf-8")
+        print(f"\nThe job failed: {type(error).__name__}. The whole error is in {log}", file=sys.stderr)
+        sys.exit(1)

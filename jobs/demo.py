@@ -1,0 +1,29 @@
+"""Generates claims, trains on them and runs the main job: a first look in one command."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from jobs.common import DEFAULT_CONFIG, main
+from jobs.detect import detect
+from jobs.synthesize import synthesize
+
+AS_OF = datetime(2026, 9, 30)
+
+
+def demo(
+    claims: Annotated[int, typer.Option("--claims", min=1, help="How many dispenses to generate.")] = 50_000,
+    output: Annotated[str, typer.Option("--output", help="Folder for everything it writes.")] = "output/demo",
+) -> None:
+    """Everything it writes is below `output`; running it again replaces the run."""
+    tables = f"{output}/claims"
+    synthesize(output=tables, claims=claims, seed=1)
+    print()
+    detect(DEFAULT_CONFIG, tables, f"{output}/runs", AS_OF, run_id="demo", overwrite=True)
+
+
+if __name__ == "__main__":
+    main(demo)

@@ -1,0 +1,45 @@
+"""Finds claims and invoice lines that look duplicated or ineligible, and writes every output of a run."""
+
+from __future__ import annotations
+
+from jobs.common import (
+    DEFAULT_CONFIG,
+    AsOf,
+    Config,
+    Input,
+    Model,
+    Output,
+    Overwrite,
+    Resume,
+    RunId,
+    Set,
+    main,
+    settings_of,
+)
+
+
+def detect(
+    config: Config = DEFAULT_CONFIG,
+    input: Input = None,
+    output: Output = None,
+    as_of: AsOf = None,
+    run_id: RunId = None,
+    set: Set = None,
+    model: Model = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """The main job: read, prepare, link, facts, rules, score, findings and all outputs."""
+    settings = settings_of(config, input, output, as_of, set)
+    from engine import pipeline
+    from engine.run import RunOptions
+    from engine.session import build_session
+
+    spark = build_session("detect", settings.spark)
+    published = pipeline.detect(spark, settings, RunOptions(run_id, model, resume, overwrite), print)
+    print(f"\nfindings   {published.findings}\nworkbook   {published.workbooks}\nreport     {published.report}")
+    print(f"summary    {published.summary}\nMLflow     {published.mlflow}")
+
+
+if __name__ == "__main__":
+    main(detect)

@@ -1,0 +1,31 @@
+"""Writes claim feeds and reference tables with planted violations and the truth about them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from jobs.common import DEFAULT_CONFIG, Config, Set, main, settings_of
+
+
+def synthesize(
+    output: Annotated[str, typer.Option("--output", help="Folder to write the tables to.")],
+    claims: Annotated[int, typer.Option("--claims", min=1, help="How many dispenses.")] = 100_000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed writes the same tables.")] = 1,
+    config: Config = DEFAULT_CONFIG,
+    set: Set = None,
+) -> None:
+    """Generated claims: no real patient, price or pharmacy is in them."""
+    settings = settings_of(config, None, None, None, set)
+    from engine.session import build_session
+    from engine.storage import Storage
+    from engine.synthetic import synthesize as write_tables
+
+    spark = build_session("synthesize", settings.spark)
+    for table, rows in write_tables(spark, Storage(spark), settings.synthetic, claims, seed, output).items():
+        print(f"{table:<24}{rows:>12,} rows")
+
+
+if __name__ == "__main__":
+    main(synthesize)

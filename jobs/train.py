@@ -1,0 +1,28 @@
+"""Fits the anomaly models on a sample, evaluates them and registers a version of each in MLflow."""
+
+from __future__ import annotations
+
+from jobs.common import DEFAULT_CONFIG, AsOf, Config, Input, Output, RunId, Set, main, settings_of
+
+
+def train(
+    config: Config = DEFAULT_CONFIG,
+    input: Input = None,
+    output: Output = None,
+    as_of: AsOf = None,
+    run_id: RunId = None,
+    set: Set = None,
+) -> None:
+    """Features, fit, evaluate, log to MLflow, register a model version."""
+    settings = settings_of(config, input, output, as_of, set)
+    from engine import pipeline
+    from engine.run import RunOptions
+    from engine.session import build_session
+
+    spark = build_session("train", settings.spark)
+    for trained in pipeline.train(spark, settings, RunOptions(run_id), print):
+        print(f"registered {trained}")
+
+
+if __name__ == "__main__":
+    main(train)

@@ -1,0 +1,37 @@
+"""The ledger: what does not balance stops the run."""
+
+import pytest
+
+from engine.contracts.codes import Step
+from engine.ledger import Ledger, LedgerError
+
+
+def test_a_balanced_way_is_recorded_in_order():
+    ledger = Ledger()
+    ledger.record("invoices", Step.READ, 10, 10)
+    ledger.record("invoices", Step.PREPARE, 10, 7, {"B": 1, "A": 2, "C": 0}, {"SUPPRESSED": 3})
+    assert ledger.tables == {
+        "invoices": [
+            {"step": "read", "rows_in": 10, "rows_out": 10, "dropped": {}},
+            {
+                "step": "prepare",
+                "rows_in": 10,
+                "rows_out": 7,
+                "dropped": {"A": 2, "B": 1},
+                "counted": {"SUPPRESSED": 3},
+            },
+        ]
+    }
+    assert ledger.rows_out("invoices") == 7
+
+
+def test_a_lost_row_stops_the_run():
+    with pytest.raises(LedgerError, match="10 rows in, but 8 out and 1 dropped"):
+        Ledger().record("invoices", Step.PREPARE, 10, 8, {"A": 1})
+
+
+def test_a_step_that_begins_with_other_rows_than_the_last_one_ended_with_stops_the_run():
+    ledger = Ledger()
+    ledger.record("invoices", Step.READ, 10, 10)
+    with pytest.raises(LedgerError, match="ended with 10 rows, step prepare began with 11"):
+        ledger.record("invoices", Step.PREPARE, 11, 11)

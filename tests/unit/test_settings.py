@@ -1,0 +1,74 @@
+"""Settings: where values come from, and that every mistake is told at once."""
+
+import pytest
+
+from engine.errors import ConfigurationError
+from engine.settings import load_settings
+
+
+@pytest.fixture
+def config(tmp_path):
+    def write(text: str):
+        rules = tmp_path / "rules.yaml"
+        rules.write_text("R035: {thresholds: {min_abs_z: 4}}\n")
+        path = tmp_path / "config.yaml"
+        path.write_text(f"rules_file: {rules}\n{text}")
+        return path
+
+    return write
+
+
+def test_set_beats_environment_beats_file_beats_default(config):
+    path = config("link: {days_apart: 1}\npeers: {minimum: 30}\nreview: {rows_per_sheet: 500}\n")
+    settings = load_settings(
+        path, ["link.days_apart=5"], {"ENGINE__LINK__DAYS_APART": "4", "ENGINE__PEERS__MINIMUM": "25", "OTHER": "x"}
+    )
+    assert settings.link.days_apart == 5
+    assert settings.peers.minimum == 25
+    assert settings.review.rows_per_sheet == 500
+    assert settings.deadlines.days_after_postmark == 37
+
+
+def test_every_mistake_is_told_at_once_with_place_found_and_expected(config):
+    path = config(
+        "outptu: {root: x}\n"
+        "input: {tables: {rebate_claim: {path: a}}}\n"
+        "link: {days_apart: lots}\n"
+        "model: {claims: {features: [f99]}}\n"
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(path, ["foo", "peers.minimum=-1"], {"ENGINE__MODEL__STRATUM_MINIMU": "3"})
+    message = str(caught.value)
+    assert "unknown setting outptu" in message
+    assert "did you mean output?" in message
+    assert "did you mean input.tables.rebate_claims?" in message
+    assert "wrong value for link.days_apart" in message
+    assert "'lots'" in message
+    assert "wrong value for model.claims.features.0" in message
+    assert "--set foo" in message
+    assert "--set peers.minimum=-1" in message
+    assert "environment variable ENGINE__MODEL__STRATUM_MINIMU" in message
+    assert "did you mean model.stratum_minimum?" in message
+    assert len(caught.value.problems) == 7
+
+
+@pytest.mark.parametrize("text", ["a: [", "- a\n- b\n", "a: b: c"])
+def test_a_file_that_is_no_mapping_is_one_clear_problem(tmp_path, text):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_config_file_that_is_not_there(tmp_path):
+    with pytest.raises(ConfigurationError, match="not there"):
+        load_settings(tmp_path / "none.yaml")
+
+
+def test_the_hash_changes_with_what_can_change_a_result_and_with_nothing_else(config):
+    path = config("")
+    same = load_settings(path, ["output.root=elsewhere", "mlflow.experiment=x", "as_of=2026-01-01"])
+    assert same.config_hash == load_settings(path).config_hash
+    assert load_settings(path, ["link.days_apart=4"]).config_hash != same.config_hash
+    assert load_settings(path, ["rules.R035.thresholds.min_abs_z=5"]).config_hash != same.config_hash
