@@ -10,11 +10,12 @@ logs="${ENGINE_LOGS:-$home/logs}"
 fail() { printf '%s\n' "$@" >&2; exit 2; }
 
 usage() {
+  local path name
   printf 'usage: ./spark-submit.sh <job> [options]\n\njobs:\n'
-  for job in "$home"/jobs/*.py; do
-    name=$(basename "$job" .py)
+  for path in "$home"/jobs/*.py; do
+    name=$(basename "$path" .py)
     case $name in _*|common) continue ;; esac
-    printf '  %-12s %s\n' "$name" "$(sed -n '1s/^"""\(.*[^"]\)"*$/\1/p' "$job")"
+    printf '  %-12s %s\n' "$name" "$(sed -n '1s/^"""\(.*[^"]\)"*$/\1/p' "$path")"
   done
   printf '  %-12s %s\n' setup "Makes or refreshes .venv and stops; \`setup dev\` adds the tools of the tests."
 }
