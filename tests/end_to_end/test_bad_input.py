@@ -1,0 +1,174 @@
+"""What a user did wrong ends with exit status 2 and one clear message; bad rows end in quarantine; never a traceback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+from jobs.detect import detect
+
+pytestmark = pytest.mark.slow
+
+INVOICE = {
+    "program": "MDRP_FFS",
+    "state": "AK",
+    "ndc": "00002143380",
+    "period": "2025Q3",
+    "units_reimbursed": "100.000",
+    "prescriptions": "10",
+    "unit_rebate_amount": "2.500000",
+    "rebate_amount": "250.00",
+    "total_amount": "1000.00",
+    "medicaid_amount": "900.00",
+    "non_medicaid_amount": "100.00",
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "in").mkdir()
+    return tmp_path / "in"
+
+
+@pytest.fixture
+def detect_on(run_job, tmp_path):
+    def run(folder, *words):
+        return run_job(
+            detect, "--input", folder, "--output", tmp_path / "out", "--run-id", "r", "--as-of", "2026-09-30", *words
+        )
+
+    return run
+
+
+def says_one_message(ended, *parts):
+    assert ended.status == 2, ended
+    assert "Traceback" not in ended.err + ended.out
+    for part in parts:
+        assert part in ended.err
+
+
+def leaves_nothing(tmp_path):
+    assert not (tmp_path / "out" / "r").exists()
+
+
+def invoices(folder, *rows, **columns):
+    pd.DataFrame(rows or [INVOICE]).assign(**columns).to_csv(folder / "invoices.csv", index=False)
+
+
+def test_no_feed_at_all(detect_on, folder, tmp_path):
+    says_one_message(detect_on(folder), "rebate_claims", "entity_claims", "invoices", str(folder))
+    leaves_nothing(tmp_path)
+
+
+def test_a_configured_table_that_is_not_there(detect_on, folder, tmp_path):
+    invoices(folder)
+    ended = detect_on(folder, "--set", "input.tables.prices.path=nowhere.csv")
+    says_one_message(ended, "prices", "nowhere.csv")
+    leaves_nothing(tmp_path)
+
+
+def test_missing_columns_of_all_tables_in_one_message(detect_on, folder, tmp_path):
+    pd.DataFrame([INVOICE]).drop(columns=["state", "period"]).to_csv(folder / "invoices.csv", index=False)
+    pd.DataFrame([{"ndc": "00002143380"}]).to_csv(folder / "prices.csv", index=False)
+    says_one_message(detect_on(folder), "invoices", "state", "period", "prices")
+    leaves_nothing(tmp_path)
+
+
+def test_an_identifier_column_of_numbers(detect_on, folder, tmp_path):
+    pd.DataFrame([INVOICE]).assign(ndc=2143380).to_parquet(folder / "invoices.parquet")
+    says_one_message(detect_on(folder), "invoices", "ndc", "leading zeros")
+    leaves_nothing(tmp_path)
+
+
+def test_a_corrupt_parquet_file(detect_on, folder, tmp_path):
+    pd.DataFrame([INVOICE]).to_parquet(folder / "invoices.parquet")
+    content = (folder / "invoices.parquet").read_bytes()
+    (folder / "invoices.parquet").write_bytes(content[: len(content) // 2])
+    says_one_message(detect_on(folder), "invoices.parquet")
+    leaves_nothing(tmp_path)
+
+
+def test_parquet_whose_pages_are_damaged_but_whose_footer_is_whole(detect_on, folder, tmp_path):
+    rows = pd.DataFrame([INVOICE] * 5000).assign(invoice_number=[f"I{n:06d}" for n in range(5000)])
+    rows.to_parquet(folder / "invoices.parquet")
+    content = bytearray((folder / "invoices.parquet").read_bytes())
+    content[4:4000] = b"\xff" * 3996
+    (folder / "invoices.parquet").write_bytes(bytes(content))
+    says_one_message(detect_on(folder), "invoices")
+    leaves_nothing(tmp_path)
+
+
+def test_a_csv_in_the_wrong_encoding(detect_on, folder, tmp_path):
+    pd.DataFrame([INVOICE]).assign(product_name="Ünïcode").to_csv(
+        folder / "invoices.csv", index=False, encoding="utf-16"
+    )
+    says_one_message(detect_on(folder), "invoices.csv", "UTF-8")
+    leaves_nothing(tmp_path)
+
+
+def test_an_output_that_cannot_be_written(run_job, folder, tmp_path):
+    invoices(folder)
+    (tmp_path / "out").write_text("a file, not a folder")
+    ended = run_job(detect, "--input", folder, "--output", tmp_path / "out", "--run-id", "r")
+    says_one_message(ended, str(tmp_path / "out"))
+
+
+def test_every_configuration_mistake_at_once(detect_on, folder, tmp_path):
+    invoices(folder)
+    ended = detect_on(folder, "--set", "link.dys_apart=1", "--set", "rules.R999.enabled=true")
+    says_one_message(ended, "did you mean link.days_apart?", "R999")
+    leaves_nothing(tmp_path)
+
+
+def test_an_empty_feed_ends_well_with_a_warning(detect_on, folder, tmp_path):
+    pd.DataFrame(columns=list(INVOICE)).to_csv(folder / "invoices.csv", index=False)
+    ended = detect_on(folder)
+    assert ended.status == 0, ended
+    assert "no rows" in ended.out
+    assert pd.read_parquet(tmp_path / "out" / "r" / "findings").empty
+
+
+def test_a_feed_whose_rows_are_all_bad_ends_well_with_a_warning_and_a_full_quarantine(detect_on, folder, tmp_path):
+    invoices(folder, INVOICE, {**INVOICE, "period": "third quarter"}, ndc="not an NDC")
+    ended = detect_on(folder)
+    assert ended.status == 0, ended
+    quarantine = pd.read_parquet(tmp_path / "out" / "r" / "quarantine" / "invoices")
+    assert sorted(map(list, quarantine.reasons)) == [["NDC_INVALID"], ["NDC_INVALID", "PERIOD_INVALID"]]
+    assert json.loads(quarantine.raw.iloc[0])["ndc"] == "not an NDC"
+    ledger = json.loads((tmp_path / "out" / "r" / "ledger.json").read_text())
+    prepare = next(step for step in ledger["invoices"] if step["step"] == "prepare")
+    assert (prepare["rows_in"], prepare["rows_out"]) == (2, 0)
+    assert sum(prepare["dropped"].values()) == 2
+
+
+def test_a_run_id_that_exists_is_refused(detect_on, folder, tmp_path):
+    invoices(folder)
+    assert detect_on(folder).status == 0
+    before = (tmp_path / "out" / "r" / "summary.json").read_bytes()
+    says_one_message(detect_on(folder), "--overwrite")
+    assert (tmp_path / "out" / "r" / "summary.json").read_bytes() == before
+    assert detect_on(folder, "--overwrite").status == 0
+
+
+def test_a_failure_half_way_leaves_no_half_output_and_can_be_resumed(detect_on, folder, tmp_path, monkeypatch):
+    from engine import exports
+
+    invoices(folder)
+    with monkeypatch.context() as broken:
+        broken.setattr(exports, "write_report", _out_of_disk)
+        ended = detect_on(folder)
+    assert ended.status == 1
+    assert "Traceback" not in ended.err
+    leaves_nothing(tmp_path)
+    assert detect_on(folder, "--resume").status == 0
+    assert sorted(
+        path.name for path in (tmp_path / "out").iterdir() if path.is_dir() and path.name != "mlartifacts"
+    ) == ["r"]
+    shutil.rmtree(tmp_path / "out")
+
+
+def _out_of_disk(*_, **__):
+    raise OSError("No space left on device")

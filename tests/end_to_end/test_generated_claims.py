@@ -1,0 +1,82 @@
+"""The main job on generated claims: every planted violation found under its rule, no look-alike flagged."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+pytestmark = pytest.mark.slow
+
+OUTPUTS = ("findings", "quarantine", "ledger.json", "disputes", "review", "report.html", "summary.json")
+
+
+def pairs(folder) -> set[tuple[str, str]]:
+    table = pd.read_parquet(folder)
+    return set(zip(table.source_row_id, table.rule_id, strict=True))
+
+
+def test_every_planted_violation_is_found_under_its_rule(generated_run):
+    planted = pairs(generated_run.claims / "truth")
+    missed = planted - generated_run.rule_hits()
+    assert not missed, sorted(missed, key=lambda pair: pair[1])[:20]
+    assert {rule for _, rule in planted} >= {
+        "R001", "R002", "R003", "R004", "R005", "R008", "R009", "R011", "R016", "R017", "R018", "R019", "R020",
+        "R021", "R022", "R024", "R035", "R036", "R038", "R053",
+    }  # fmt: skip
+
+
+def test_no_look_alike_is_flagged(generated_run):
+    flagged = pairs(generated_run.claims / "look_alikes") & generated_run.rule_hits()
+    assert not flagged, sorted(flagged, key=lambda pair: pair[1])[:20]
+
+
+def test_no_rule_but_the_statistical_ones_fires_where_nothing_was_planted(generated_run):
+    statistical = {"R035", "R036", "R052"}
+    unplanted = {
+        (row, rule)
+        for row, rule in generated_run.rule_hits() - pairs(generated_run.claims / "truth")
+        if rule not in statistical
+    }
+    assert not unplanted, sorted(unplanted, key=lambda pair: pair[1])[:20]
+
+
+def test_all_outputs_are_there_and_nothing_else(generated_run):
+    assert {path.name for path in generated_run.folder.iterdir()} == {*OUTPUTS, "_SUCCESS"}
+    assert [path.name for path in (generated_run.folder / "review").iterdir() if path.suffix == ".xlsx"]
+
+
+def test_every_row_is_accounted_for(generated_run):
+    ledger = generated_run.json("ledger.json")
+    for table in ("rebate_claims", "pharmacy_claims", "entity_claims"):
+        received = len(pd.read_parquet(generated_run.claims / table, columns=["source_row_id"]))
+        assert ledger[table][0]["rows_in"] == received
+        for step in ledger[table]:
+            assert step["rows_in"] == step["rows_out"] + sum(step["dropped"].values())
+    quarantined = sum(
+        len(pd.read_parquet(folder)) for folder in (generated_run.folder / "quarantine").iterdir() if folder.is_dir()
+    )
+    summary = generated_run.json("summary.json")
+    assert quarantined == sum(summary["counts"]["quarantined"].values())
+
+
+def test_findings_are_unique_explained_and_carry_the_model(generated_run):
+    findings = generated_run.findings()
+    assert findings.finding_id.is_unique
+    assert findings.narrative.str.len().min() > 20
+    assert (findings.rules.map(len) > 0).all()
+    assert findings.evidence.notna().all()
+    anomalies = findings[findings.rules.map(lambda hits: any(hit["rule_id"] == "R052" for hit in hits))]
+    assert not anomalies.empty
+    assert anomalies.reasons.map(len).between(1, 3).all()
+    models = generated_run.json("summary.json")["models"]
+    assert {model["name"] for model in models.values()} == {"claim-anomalies", "invoice-anomalies"}
+    assert all(model["version"] for model in models.values())
+
+
+def test_nothing_is_a_dispute_on_a_score_alone(generated_run):
+    findings = generated_run.findings()
+    alone = findings[findings.rules.map(lambda hits: {hit["rule_id"] for hit in hits} == {"R052"})]
+    assert not alone.empty
+    assert (alone.action != "DISPUTE").all()
+    detail = pd.read_csv(generated_run.folder / "disputes" / "detail.csv", dtype=str)
+    assert not [name for name in detail.columns if "score" in name or "p_value" in name or "contribution" in name]
