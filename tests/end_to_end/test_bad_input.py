@@ -1,4 +1,4 @@
-"""What a user did wrong ends with exit status 2 and one clear message; bad rows end in quarantine; never a traceback."""
+"""What a user did wrong ends with status 2 and one message; bad rows end in quarantine; never a traceback."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from tests.end_to_end.conftest import detect_in
+from tests.end_to_end.runs import detect_in
 
 pytestmark = pytest.mark.slow
 
