@@ -8,6 +8,7 @@ setup(
     description="Finds duplicate and ineligible drug discounts in rebate, pharmacy and 340B claims",
     python_requires=">=3.11,<3.12",
     packages=find_packages(include=["engine", "engine.*", "jobs"]),
+    package_data={"engine.exports": ["templates/*.html"]},
     install_requires=[
         "pyspark>=4.3.0,<4.4",
         "pandas>=2.3.3,<3",

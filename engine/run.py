@@ -86,6 +86,12 @@ class Run:
         self.seconds[step.value] = round(time.perf_counter() - began, 3)
         self.say(f"{step.value:<9}{self.seconds[step.value]:>8.1f} s  {'; '.join(words)}")
 
+    def abandon(self, keep_work: bool = False) -> None:
+        """Leave nothing of this run but, where it may be resumed, its work folder."""
+        self.storage.delete(self.folder)
+        if not keep_work:
+            self.storage.delete(self.work)
+
     def publish(self) -> None:
         """Make the run visible as a whole, then drop what was only needed on the way."""
         manifest = {"run_id": self.run_id, "published_at": datetime.now(UTC).isoformat(timespec="seconds")}
@@ -132,6 +138,18 @@ def open_run(
     storage.make_folder(run.folder)
     storage.make_folder(run.work)
     return run
+
+
+def published_runs(storage: Storage, root: str, but: str) -> list[str]:
+    """Folders of finished runs below `root` other than `but`, in the order in which they were published."""
+    runs = []
+    for name in storage.children(root):
+        marker = join(root, name, SUCCESS_MARKER)
+        if name != but and not name.startswith(".") and storage.exists(marker):
+            published_at = json.loads(storage.read_bytes(marker) or b"{}").get("published_at", "")
+            if published_at:
+                runs.append((published_at, name))
+    return [join(root, name) for _, name in sorted(runs)]
 
 
 def check_resumable(run: Run, fingerprints: dict[str, str]) -> None:

@@ -47,5 +47,5 @@ def build_session(name: str, settings: SparkSettings) -> SparkSession:
 
 def _submitted_value(key: str) -> str | None:
     """What spark-submit was told about a key, before any session exists."""
-    SparkContext._ensure_initialized()  # type: ignore[attr-defined]
+    SparkContext._ensure_initialized()
     return SparkConf(loadDefaults=True).get(key, None)

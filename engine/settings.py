@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from engine.contracts.codes import Evidence
+from engine.contracts.codes import Evidence, Subject
 from engine.contracts.facts import CLAIM_FEATURES, INVOICE_FEATURES
 from engine.contracts.tables import TABLES
 from engine.errors import ConfigurationError, Problem
@@ -54,7 +54,7 @@ class TableLocation(Section):
 
 class InputSettings(Section):
     root: str | None = Field(None, description="folder in which tables are found by name; --input sets it")
-    tables: dict[TableName, TableLocation] = Field(default_factory=dict)
+    tables: dict[TableName, TableLocation] = Field(default_factory=dict)  # type: ignore[valid-type]
 
 
 class OutputSettings(Section):
@@ -106,7 +106,7 @@ class PeerSettings(Section):
     """Typical values of a feature among its peers."""
 
     minimum: PositiveInt = Field(20, description="fewer peers: no z-score")
-    sample_per_stratum: PositiveInt = Field(2_000, description="peers used for medians, chosen by hash")
+    sample_per_stratum: PositiveInt = Field(500, description="peers used for medians, chosen by hash")
     scale_floor: NonNegative = Field(0.05, description="least scale, as a part of the median's size")
     cap: NonNegative = 10.0
 
@@ -132,10 +132,16 @@ class DetectorSettings(Section):
 
 class ClaimModelSettings(DetectorSettings):
     features: tuple[ClaimFeature, ...] = CLAIM_FEATURES
+    baseline_feature: ClaimFeature = Field(
+        "f24_units_per_prescription", description="its robust z-score is what the model is compared with"
+    )
 
 
 class InvoiceModelSettings(DetectorSettings):
     features: tuple[InvoiceFeature, ...] = INVOICE_FEATURES
+    baseline_feature: InvoiceFeature = Field(
+        "f48_paid_per_unit", description="its robust z-score is what the model is compared with"
+    )
 
 
 class ModelSettings(Section):
@@ -143,6 +149,11 @@ class ModelSettings(Section):
     invoices: InvoiceModelSettings = InvoiceModelSettings()
     stratum_minimum: PositiveInt = Field(200, description="rows that a stratum needs before it is judged on its own")
     batch_rows: PositiveInt = Field(50_000, description="rows per Arrow batch while scoring")
+    review_capacity: PositiveInt = Field(1_000, description="rows that analysts can review: evaluated at this many")
+    evaluation_rows: PositiveInt = Field(500_000, description="unlabelled rows sampled by hash for the evaluation")
+
+    def of(self, subject: Subject) -> ClaimModelSettings | InvoiceModelSettings:
+        return self.invoices if subject is Subject.INVOICE else self.claims
 
 
 class MlflowSettings(Section):
@@ -187,15 +198,25 @@ class DeadlineSettings(Section):
 class SyntheticSettings(Section):
     """Rates of the generated claims; base rates of domain part 3.6."""
 
-    medicaid_share_340b: Fraction = 0.12
+    medicaid_share_340b: Fraction = Field(0.12, description="of Medicaid dispenses: filled with 340B stock")
+    other_share_340b: Fraction = Field(0.12, description="of commercial and Medicare dispenses: 340B stock")
     violation_rate: Fraction = Field(0.002, description="of dispenses, per planted rule")
     look_alike_rate: Fraction = Field(0.002, description="of dispenses, per kind of look-alike")
-    reversal_rate: Fraction = 0.08
-    partial_fill_rate: Fraction = 0.015
-    refill_rate: Fraction = 0.4
-    redelivered_rate: Fraction = 0.002
-    adjusted_rate: Fraction = 0.02
-    dispenses_per_chunk: PositiveInt = 50_000
+    anomaly_rate: Fraction = Field(0.0005, description="of dispenses, per kind of oddity that no rule describes")
+    late_reversal_rate: Fraction = Field(0.0005, description="of dispenses: reversed after the claim was received")
+    reversal_rate: Fraction = Field(0.08, description="of pharmacy dispenses: reversed, billed anew or not")
+    partial_fill_rate: Fraction = Field(0.015, description="of Medicaid dispenses: filled in two parts")
+    refill_rate: Fraction = Field(0.4, description="of dispenses: a further fill of an earlier prescription")
+    redelivered_rate: Fraction = Field(0.002, description="of rebate claims: sent twice")
+    adjusted_rate: Fraction = Field(0.02, description="of rebate claims: adjusted or voided")
+    medical_rate: Fraction = Field(0.05, description="of dispenses: given by a provider and billed with HCPCS")
+    third_party_rate: Fraction = Field(0.03, description="of Medicaid claims: others paid a part")
+    padded_rx_rate: Fraction = Field(0.02, description="of rows: Rx number filled with zeros to 12 digits")
+    suffixed_rx_rate: Fraction = Field(0.01, description="of rebate rows: fill number appended to the Rx number")
+    hyphenated_ndc_rate: Fraction = Field(0.02, description="of rows: NDC with hyphens")
+    dashed_quarter_rate: Fraction = Field(0.01, description="of rebate rows: period as 2025-Q1")
+    ncpdp_only_rate: Fraction = Field(0.01, description="of Medicaid rows: NCPDP id in place of the NPI")
+    dispenses_per_chunk: PositiveInt = Field(50_000, description="generated at a time; part of the random seed")
 
 
 class Settings(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,15 @@ def name_of(uri: str) -> str:
     return uri.rstrip("/").rpartition("/")[2]
 
 
+@dataclass(frozen=True)
+class StoredFile:
+    """`name` is relative to the folder that was listed; a file listed by itself has its own name."""
+
+    name: str
+    uri: str
+    length: int
+
+
 class Storage:
     """The few file operations that a run needs, through Hadoop's FileSystem.
 
@@ -32,7 +42,7 @@ class Storage:
 
     def __init__(self, spark: SparkSession):
         self._jvm: Any = spark.sparkContext._jvm
-        self._hadoop: Any = spark.sparkContext._jsc.hadoopConfiguration()  # type: ignore[attr-defined]
+        self._hadoop: Any = spark.sparkContext._jsc.hadoopConfiguration()
 
     def _path(self, uri: str) -> tuple[Any, Any]:
         path = self._jvm.org.apache.hadoop.fs.Path(uri)
@@ -52,6 +62,43 @@ class Storage:
         if not file_system.exists(path):
             return []
         return sorted(status.getPath().getName() for status in file_system.listStatus(path))
+
+    def files(self, uri: str) -> list[StoredFile]:
+        """Every file in a folder and below, sorted by name; of a file, itself; none where nothing is there."""
+        file_system, path = self._path(uri)
+        if not file_system.exists(path):
+            return []
+        root = file_system.makeQualified(path).toString()
+        found = []
+        listing = file_system.listFiles(path, True)
+        while listing.hasNext():
+            status = listing.next()
+            file = status.getPath().toString()
+            name = name_of(file) if file == root else file.removeprefix(root).lstrip("/")
+            found.append(StoredFile(name, file, int(status.getLen())))
+        return sorted(found, key=lambda file: file.name)
+
+    def local_path(self, uri: str) -> Path | None:
+        """Where Python can open a file itself; None unless it is on this machine's own file system."""
+        file_system, path = self._path(uri)
+        return Path(file_system.makeQualified(path).toUri().getPath()) if file_system.getScheme() == "file" else None
+
+    def checksum(self, uri: str) -> str | None:
+        """What the file system itself keeps as the content's checksum; None where it keeps none."""
+        file_system, path = self._path(uri)
+        checksum = file_system.getFileChecksum(path)
+        return None if checksum is None else f"{checksum.getAlgorithmName()}:{bytes(checksum.getBytes()).hex()}"
+
+    def first_bytes(self, uri: str, length: int) -> bytes:
+        """The first bytes of a file, uncompressed where its ending names a codec (`.gz`)."""
+        file_system, path = self._path(uri)
+        codec = self._jvm.org.apache.hadoop.io.compress.CompressionCodecFactory(self._hadoop).getCodec(path)
+        stream = file_system.open(path)
+        try:
+            content = stream if codec is None else codec.createInputStream(stream)
+            return bytes(content.readNBytes(length))
+        finally:
+            stream.close()
 
     def size(self, uri: str) -> int:
         """Bytes of a file, or of everything in a folder."""

@@ -110,4 +110,38 @@ FINDINGS = _struct(
     ("changed_since_last_run", _BOOLEAN),
 )
 
+# A claim line drafted for dispute, as it may leave the company: units, codes and documents, no price, no score.
+# record_id: FFSU or MCOU for Medicaid (CMS-R-144), else NULL. other_codes (of kind DISPUTE) and documents stand in the
+# order of precedence.
+DISPUTE_LINES = _struct(
+    ("finding_id", _STRING),
+    ("route", _STRING),
+    ("payer_id", _STRING),
+    ("state", _STRING),
+    ("program", _STRING),
+    ("record_id", _STRING),
+    ("period", _STRING),
+    ("invoice_number", _STRING),
+    ("labeler_code", _STRING),
+    ("product_code", _STRING),
+    ("package_code", _STRING),
+    ("product_name", _STRING),
+    ("claim_id", _STRING),
+    ("claim_line", T.LongType()),
+    ("source_row_id", _STRING),
+    ("pharmacy_npi", _STRING),
+    ("rx_number", _STRING),
+    ("fill_number", T.LongType()),
+    ("date_of_service", _DATE),
+    ("units_invoiced", _UNITS),
+    ("units_disputed", _UNITS),
+    ("dispute_code", _STRING),
+    ("other_codes", T.ArrayType(_STRING)),
+    ("documents", T.ArrayType(_STRING)),
+    ("entity_id", _STRING),
+    ("explanation", _STRING),
+    ("related_source_row_ids", T.ArrayType(_STRING)),
+    ("reference_rows", T.ArrayType(REFERENCE_ROW)),
+)
+
 QUARANTINE = _struct(("source_row_id", _STRING), ("reasons", T.ArrayType(_STRING)), ("raw", _STRING))

@@ -44,7 +44,7 @@ PREPARED_REBATE_CLAIMS = _schema(
 )
 
 # One row per dispense of the pharmacy (pharmacy_key, rx_key, fill_number, date_of_service, ndc11) after netting.
-# last_transaction is the dispense's last code by transaction_at; reversal_* are of the last B2 where that is the last.
+# transactions and reversals (B2) are counts; last_transaction is the dispense's last code by transaction_at; reversal_* are of the last B2 where that is the last.
 PHARMACY_DISPENSES = T.StructType(
     [
         T.StructField(name, kind)
@@ -58,6 +58,7 @@ PHARMACY_DISPENSES = T.StructType(
             ("source_row_id", _STRING),
             ("last_transaction", _STRING),
             ("transactions", T.IntegerType()),
+            ("reversals", T.IntegerType()),
             ("is_reversed", T.BooleanType()),
             ("reversed_at", T.TimestampType()),
             ("reversal_source_row_id", _STRING),

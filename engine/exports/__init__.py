@@ -1,0 +1,22 @@
+"""Exports: what a run leaves for people and other programs."""
+
+from engine.exports.csv_files import write_disputes_detail
+from engine.exports.facts import Off, RunFacts
+from engine.exports.json_files import write_json
+from engine.exports.report import write_report
+from engine.exports.tables import write_findings, write_quarantine
+from engine.exports.totals import Totals, add_up
+from engine.exports.workbook import write_workbooks
+
+__all__ = [
+    "Off",
+    "RunFacts",
+    "Totals",
+    "add_up",
+    "write_disputes_detail",
+    "write_findings",
+    "write_json",
+    "write_quarantine",
+    "write_report",
+    "write_workbooks",
+]

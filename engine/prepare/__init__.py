@@ -1,0 +1,30 @@
+"""Prepare: typed rows, quarantine, and the net position of every feed."""
+
+from engine.prepare.conform import LOOKUPS, conform
+from engine.prepare.contract_check import check_contract
+from engine.prepare.net_entity_claims import live_entity_claims, net_entity_claims
+from engine.prepare.net_invoices import live_invoices, net_invoices
+from engine.prepare.net_pharmacy_claims import net_pharmacy_claims, pharmacy_dispenses, with_dispenses
+from engine.prepare.net_rebate_claims import live_rebate_claims, net_rebate_claims
+from engine.prepare.row_ids import good_rows, repeated_row_ids
+from engine.prepare.set_aside import Tally, quarantine, tally
+
+__all__ = [
+    "LOOKUPS",
+    "Tally",
+    "check_contract",
+    "conform",
+    "good_rows",
+    "live_entity_claims",
+    "live_invoices",
+    "live_rebate_claims",
+    "net_entity_claims",
+    "net_invoices",
+    "net_pharmacy_claims",
+    "net_rebate_claims",
+    "pharmacy_dispenses",
+    "quarantine",
+    "repeated_row_ids",
+    "tally",
+    "with_dispenses",
+]

@@ -1,0 +1,25 @@
+"""Rules: small functions from facts to a suspicion, with all that is known of each; their registry and the codes."""
+
+from engine.rules.activation import ActiveRules, active_rules
+from engine.rules.apply import apply_rules, rule_answers
+from engine.rules.catalogue import REGISTRY
+from engine.rules.dispute_codes import DISPUTE_CODES, DisputeCode, dispute_codes, parse_dispute_codes
+from engine.rules.overview import anomaly_threshold, check_configuration, rule_titles
+from engine.rules.registry import Registry, Rule
+
+__all__ = [
+    "DISPUTE_CODES",
+    "REGISTRY",
+    "ActiveRules",
+    "DisputeCode",
+    "Registry",
+    "Rule",
+    "active_rules",
+    "anomaly_threshold",
+    "apply_rules",
+    "check_configuration",
+    "dispute_codes",
+    "parse_dispute_codes",
+    "rule_answers",
+    "rule_titles",
+]

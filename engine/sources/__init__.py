@@ -1,0 +1,7 @@
+"""The only room that knows where input lies and how it is stored; the run's work folder too."""
+
+from engine.sources.failures import translate_read_error
+from engine.sources.tables import OpenedTable, open_tables
+from engine.sources.work import WorkFolder
+
+__all__ = ["OpenedTable", "WorkFolder", "open_tables", "translate_read_error"]

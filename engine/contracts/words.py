@@ -1,0 +1,116 @@
+"""Plain words for what analysts read: features, evidence classes, actions, parties, deadlines. Data, no logic."""
+
+from __future__ import annotations
+
+from engine.contracts.codes import Action, Evidence, GuardState, Party, Reason, Route
+
+# What a model feature measures; its value and typical range are in this unit.
+FEATURE_WORDS: dict[str, str] = {
+    "f20_paid_per_unit_to_wac": "amount paid per unit, as a multiple of WAC",
+    "f21_paid_per_unit_to_market_price": "amount paid per unit, as a multiple of the market price",
+    "f23_rebate_to_paid": "rebate asked for, as a multiple of the amount paid",
+    "f24_units_per_prescription": "units per prescription",
+    "f25_units_per_day": "units per day of supply",
+    "f26_package_remainder": "distance from whole packages, in packages",
+    "f27_unit_factor_distance": "distance from a known unit conversion",
+    "f42_early_refill_ratio": "days since the last fill, as a multiple of its days supply",
+    "f44_claim_age_days": "days from service to payment",
+    "f46_units_to_own_median": "units, as a multiple of this line's own median",
+    "f47_units_per_prescription": "units per prescription",
+    "f48_paid_per_unit": "amount paid per unit",
+    "units_per_prescription_to_own_median": "units per prescription, as a multiple of this line's own median",
+    "paid_per_unit_to_own_median": "amount paid per unit, as a multiple of this line's own median",
+}
+
+EVIDENCE_WORDS: dict[Evidence, str] = {
+    Evidence.STRONG: (
+        "A document or identifier on the claim, or an exact match, contradicts what was asked for, and every check "
+        "for an innocent explanation passed. May draft a dispute."
+    ),
+    Evidence.MEDIUM: "One step of inference lies between the data and the suspicion. An analyst decides.",
+    Evidence.WEAK: "Unusual among its peers, or a suspicion that a check speaks against. Context for a case only.",
+    Evidence.CONTEXT: "Explains; never accuses.",
+}
+
+ACTION_WORDS: dict[Action, str] = {
+    Action.DISPUTE: "Dispute the units",
+    Action.INQUIRE: "Ask the other side",
+    Action.REQUEST_CLD: "Ask for claim-level detail",
+    Action.CHECK_REFERENCE: "Check our reference data first",
+    Action.WITHHOLD: "Withhold the refund",
+    Action.PAY_AND_WATCH: "Pay and watch",
+    Action.NONE: "Nothing",
+}
+
+PARTY_WORDS: dict[Party, str] = {
+    Party.STATE: "State",
+    Party.PHARMACY: "Pharmacy",
+    Party.ENTITY: "Covered entity",
+    Party.PBM: "PBM or plan",
+    Party.OURSELVES: "Ourselves",
+    Party.UNDETERMINED: "Open",
+}
+
+ROUTE_WORDS: dict[Route, str] = {
+    Route.STATE: "State",
+    Route.ENTITY: "Covered entity",
+    Route.PBM: "PBM or plan",
+    Route.FACILITATOR: "Medicare transaction facilitator",
+    Route.NONE: "None",
+}
+
+DEADLINE_WORDS: dict[str, str] = {
+    "LAST_DAY_WITHOUT_INTEREST": "last day to pay without interest (37 days after postmark)",
+    "MFP_PROMPT_PAYMENT": "last day of prompt payment (14 days after receipt)",
+}
+
+# A guard looks for an innocent explanation.
+GUARD_WORDS: dict[GuardState, str] = {
+    GuardState.PASSED: "ruled out",
+    GuardState.FAILED: "HOLDS",
+    GuardState.UNCHECKED: "not checked",
+}
+
+# Why a row left the way, or was noticed. `<COLUMN>_MISSING` and `<COLUMN>_INVALID` speak for themselves.
+REASON_WORDS: dict[Reason, str] = {
+    Reason.NDC_AMBIGUOUS: "ten digits that fit no product or several",
+    Reason.NDC_INVALID: "not an NDC",
+    Reason.SOURCE_ROW_ID_DUPLICATE: "another row of the feed has this row id",
+    Reason.KEY_DUPLICATE: "another row has this key",
+    Reason.REDELIVERED: "the same row was delivered before",
+    Reason.AFTER_AS_OF: "received after the run's date",
+    Reason.VOID_TRANSACTION: "a void: takes others back, asks for nothing",
+    Reason.VOIDED: "taken back by a void",
+    Reason.REPLACED: "replaced by an adjustment",
+    Reason.REVERSED: "taken back by a reversal",
+    Reason.REVERSAL_TRANSACTION: "a reversal: takes others back",
+    Reason.NOT_340B: "marked as not 340B by the entity",
+    Reason.NOT_FLAGGED: "no rule fired",
+    Reason.PRIOR_NOT_FOUND: "the row that it replaces or voids is not in the feed",
+    Reason.REVERSAL_UNMATCHED: "the row that it reverses is not in the feed",
+    Reason.COERCED_NULL: "a bad value in a column that is not required was left out",
+    Reason.IS_340B_ASSUMED: "taken as 340B, as the entity does not say",
+    Reason.RX_NUMBER_UNUSABLE: "Rx number too short to match on",
+    Reason.UNITS_NOT_CONVERTED: "HCPCS units without a conversion to NDC units",
+    Reason.SUPPRESSED: "numbers withheld by the source: counted, never judged",
+    Reason.NOT_SCORED: "too few peers or values for the model",
+}
+
+# What an analyst may decide on a finding, and why one is dismissed (the reasons teach the rules).
+DECISION_WORDS: dict[str, str] = {
+    "DISPUTE": "The units should not have been asked for: put them into a dispute.",
+    "DISMISS": "The suspicion is wrong: pick a reason.",
+    "WATCH": "Not decided: look again when more is known.",
+    "PAY": "Pay in full although the suspicion may hold.",
+}
+
+DISMISS_REASONS: dict[str, str] = {
+    "carve_out_confirmed": "The entity does not use 340B stock for these patients",
+    "not_340b_confirmed_by_CE": "The covered entity says that no 340B drug was dispensed",
+    "already_adjusted": "The payer has corrected or credited it already",
+    "contract_no_exclusion": "The contract does not exclude 340B claims",
+    "identity_mismatch": "Another pharmacy, entity, product or prescription was meant",
+    "unit_ok": "The quantity is right",
+    "below_threshold": "Too small to pursue",
+    "time_barred": "Too late to dispute",
+}

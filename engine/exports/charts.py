@@ -1,0 +1,102 @@
+"""Geometry of the report's bar charts; the template draws them as SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.contracts.codes import Evidence
+from engine.exports.formats import EVIDENCE_COLOURS
+from engine.exports.totals import Group, Sum
+
+WIDTH, VALUE_WIDTH = 560, 74
+BAR_HEIGHT, GAP = 20, 8
+LONGEST_LABEL = 38
+# pixels at the template's font size, rather too many than too few
+CAPITAL_WIDTH, OTHER_WIDTH = 8.8, 6.7
+
+
+@dataclass(frozen=True)
+class Segment:
+    x: float
+    width: float
+    colour: str
+    says: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    y: int
+    label: str
+    full_label: str
+    shown: str
+    value_x: float
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One bar per group, in parts by evidence class. `says` tells in words what the picture shows."""
+
+    title: str
+    says: str
+    bars: tuple[Bar, ...]
+    label_width: int
+    width: int = WIDTH
+
+    @property
+    def height(self) -> int:
+        return len(self.bars) * (BAR_HEIGHT + GAP) + GAP
+
+
+def bar_chart(title: str, groups: Sequence[Group], in_dollars: bool, labels: Mapping[str, str] | None = None) -> Chart:
+    """Bars as long as the dollars at issue, or the number of findings where there are no dollars.
+
+    `labels`: what to call a group, by value, where that is not its own label.
+    """
+    names = [(labels or {}).get(group.value, group.label) for group in groups]
+    shown = [name if len(name) <= LONGEST_LABEL else name[: LONGEST_LABEL - 1] + "…" for name in names]
+    label_width = round(16 + max((_text_width(name) for name in shown), default=0))
+    most = max((_measure(group.whole, in_dollars) for group in groups), default=0)
+    scale = (WIDTH - label_width - VALUE_WIDTH) / most if most > 0 else 0
+    bars = []
+    for place, (group, name, label) in enumerate(zip(groups, names, shown, strict=True)):
+        segments = _segments(group, name, in_dollars, label_width, scale)
+        end = segments[-1].x + segments[-1].width if segments else label_width
+        y = GAP + place * (BAR_HEIGHT + GAP)
+        bars.append(Bar(y, label, name, _shown(group.whole, in_dollars), round(end + 6, 1), segments))
+    says = "; ".join(f"{bar.full_label}: {bar.shown}" for bar in bars) or "nothing to show"
+    return Chart(title, says, tuple(bars), label_width)
+
+
+def _segments(group: Group, name: str, in_dollars: bool, start: float, scale: float) -> tuple[Segment, ...]:
+    segments: list[Segment] = []
+    for evidence in Evidence:
+        part = group.by_evidence.get(evidence.value, Sum())
+        width = _measure(part, in_dollars) * scale
+        if width > 0:
+            says = f"{name}, {evidence.value}: {part.findings:,} findings, {_shown(part, in_dollars)}"
+            segments.append(Segment(round(start, 1), round(width, 1), EVIDENCE_COLOURS[evidence.value], says))
+            start += width
+    return tuple(segments)
+
+
+def _text_width(text: str) -> float:
+    return sum(CAPITAL_WIDTH if character.isupper() else OTHER_WIDTH for character in text)
+
+
+def _measure(total: Sum, in_dollars: bool) -> float:
+    return max(float(total.amount), 0.0) if in_dollars else float(total.findings)
+
+
+def _shown(total: Sum, in_dollars: bool) -> str:
+    return short_dollars(float(total.amount)) if in_dollars else f"{total.findings:,}"
+
+
+def short_dollars(amount: float) -> str:
+    """$950, $12.3 k, $4.56 M, $1.20 B; -$2.5 k."""
+    sign, size = ("-" if amount < 0 else ""), abs(amount)
+    for least, unit, decimals in ((1e9, "B", 2), (1e6, "M", 2), (1e3, "k", 1)):
+        if size >= least:
+            return f"{sign}${size / least:,.{decimals}f} {unit}"
+    return f"{sign}${size:,.0f}"

@@ -1,0 +1,60 @@
+"""CSV that is safe to open in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from engine.contracts.findings import DISPUTE_LINES
+from engine.exports.batches import ordered_batches
+from engine.exports.review_rows import flat_lines
+from engine.storage import Storage
+
+# Text that begins with one of these would be run as a formula when a spreadsheet opens the file (OWASP, CSV injection).
+FORMULA_STARTS = "=+-@\t\r\n＝＋－＠"
+
+
+def safe_text(text: str | None) -> str | None:
+    """Text that no spreadsheet runs: a leading apostrophe before what would begin a formula."""
+    return "'" + text if text and text[0] in FORMULA_STARTS else text
+
+
+def csv_column(values: pa.Array) -> list[str | None]:
+    """Values as CSV shows them: decimals exact, dates ISO, text made safe and on one line."""
+    if pa.types.is_string(values.type):
+        return [safe_text(text and text.replace("\r", "").replace("\n", "; ")) for text in values.to_pylist()]
+    return pc.cast(values, pa.string()).to_pylist()
+
+
+def csv_writer(file: IO[str]) -> Any:
+    return csv.writer(file, lineterminator="\n")
+
+
+def write_disputes_detail(lines: DataFrame, storage: Storage, uri: str) -> int:
+    """The claim lines drafted for dispute (DISPUTE_LINES) as one CSV file with the schema's names.
+
+    Arrays are joined by `|`; order: counterparty, product, claim. Returns the number of lines. Raises OutputError.
+    """
+    flat = flat_lines(lines).select(*DISPUTE_LINES.names)
+    order = (
+        "route payer_id state labeler_code product_code package_code period record_id claim_id claim_line finding_id"
+    )
+    count = lines.count()
+    written = 0
+    with storage.local_file(uri) as path, path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv_writer(file)
+        writer.writerow(DISPUTE_LINES.names)
+        for batch in ordered_batches(flat, [F.col(name) for name in order.split()], count):
+            writer.writerows(_rows(batch))
+            written += batch.num_rows
+    return written
+
+
+def _rows(batch: pa.RecordBatch) -> Iterable[tuple[str | None, ...]]:
+    return zip(*(csv_column(column) for column in batch.columns), strict=True)

@@ -1,0 +1,60 @@
+"""The workbook's cell formats."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import xlsxwriter
+
+from engine.contracts.codes import Evidence
+from engine.exports.sheet_columns import NUMBER_FORMATS, Shown
+
+INK, ACCENT, LINE = "#1F2937", "#1F4E79", "#D0D7DE"
+INPUT, INPUT_ACCENT = "#FFF7E0", "#9A6700"
+EVIDENCE_COLOURS: dict[str, str] = {
+    Evidence.STRONG.value: "#1F4E79",
+    Evidence.MEDIUM.value: "#5B9BD5",
+    Evidence.WEAK.value: "#BDD7EE",
+    Evidence.CONTEXT.value: "#D9D9D9",
+}
+# Paler in cells, where text stands on them.
+_EVIDENCE_CELLS: dict[str, tuple[str, str]] = {
+    Evidence.STRONG.value: ("#BCD6EE", "#0B3A66"),
+    Evidence.MEDIUM.value: ("#DCEAF7", "#1F4E79"),
+    Evidence.WEAK.value: ("#F1F6FB", "#3B5B7A"),
+    Evidence.CONTEXT.value: ("#F3F4F6", "#57606A"),
+}
+_FONT = {"font_name": "Calibri", "font_size": 10, "font_color": INK}
+
+
+class Formats:
+    """Formats of one workbook, made once."""
+
+    def __init__(self, book: xlsxwriter.Workbook):
+        def made(**properties: Any):
+            return book.add_format({**_FONT, **properties})
+
+        top = {"valign": "top"}
+        self.title = made(bold=True, font_size=16)
+        self.heading = made(bold=True, font_size=12)
+        self.text = made(**top, align="left", indent=1)
+        self.wrapped = made(**top, align="left", indent=1, text_wrap=True)
+        self.label = made(**top, bold=True)
+        self.quiet_line = made(**top, italic=True, font_color="#57606A")
+        self.count = made(num_format="#,##0", **top)
+        self.money = made(num_format=NUMBER_FORMATS[Shown.MONEY], **top)
+        self.units = made(num_format=NUMBER_FORMATS[Shown.UNITS], **top)
+        header = {"bold": True, "text_wrap": True, "valign": "vcenter", "border": 1, "border_color": LINE}
+        self.header = made(**header, bg_color=ACCENT, font_color="#FFFFFF")
+        self.input_header = made(**header, bg_color=INPUT_ACCENT, font_color="#FFFFFF")
+        self.evidence = {
+            name: made(**top, bold=True, align="left", indent=1, bg_color=paper, font_color=ink)
+            for name, (paper, ink) in _EVIDENCE_CELLS.items()
+        }
+        self.cells = {shown: made(**_cell(shown)) for shown in Shown}
+        self.input = book.add_format({"bg_color": INPUT, "border": 1, "border_color": LINE})
+
+
+def _cell(shown: Shown) -> dict[str, Any]:
+    text = {"align": "left", "indent": 1, "text_wrap": shown == Shown.WRAPPED} if shown.is_text else {}
+    return {"num_format": NUMBER_FORMATS[shown], "valign": "top", **text}

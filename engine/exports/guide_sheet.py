@@ -1,0 +1,43 @@
+"""The sheet "How to read": what the columns, classes, actions and lists mean."""
+
+from __future__ import annotations
+
+import xlsxwriter
+
+from engine.contracts.words import ACTION_WORDS, DECISION_WORDS, DISMISS_REASONS, EVIDENCE_WORDS
+from engine.exports.facts import RunFacts
+from engine.exports.formats import Formats
+from engine.exports.page_sheets import Page
+from engine.exports.sheet_columns import FINDINGS_COLUMNS
+
+NAME = "How to read"
+
+
+def add_guide_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFacts) -> None:
+    page = Page(book, formats, NAME, (26, 110))
+    page.title(
+        "How to read this workbook",
+        "Every line is a suspicion that a person has to judge. Findings are sorted by what looking at them is worth.",
+    )
+    text = (formats.label, formats.wrapped)
+    page.heading("What you do")
+    page.pairs(
+        [
+            ("1", "Go down the sheet Findings. Read what is suspected and what was checked."),
+            ("2", "In the orange columns pick a decision; for DISMISS pick a reason; add units where they differ."),
+            ("3", "Give your name and the date, save the workbook, and hand it to the job `feedback`."),
+        ]
+    )
+    page.heading("Evidence")
+    page.table(("Class", "Meaning"), text, ((e.value, words) for e, words in EVIDENCE_WORDS.items()))
+    page.heading("Decisions")
+    page.table(("Decision", "Meaning"), text, DECISION_WORDS.items())
+    page.heading("Reasons for DISMISS")
+    page.table(("Reason", "Meaning"), text, DISMISS_REASONS.items())
+    page.heading("Suggested actions")
+    page.table(("Action", "Shown as"), text, ((action.value, words) for action, words in ACTION_WORDS.items()))
+    page.heading("Rules")
+    page.table(("Rule", "Looks for"), text, sorted(facts.rule_titles.items()))
+    page.heading("Columns of Findings")
+    explained = ((column.heading, column.meaning) for column in FINDINGS_COLUMNS if column.meaning)
+    page.table(("Column", "Meaning"), text, explained)

@@ -1,0 +1,88 @@
+"""Sheets to read: summary, how to read, data quality. Written from top to bottom, as constant memory asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import xlsxwriter
+
+from engine.exports.formats import Formats
+
+HEADER_HEIGHT, LINE_HEIGHT = 18, 14
+
+
+class Area(NamedTuple):
+    """Rows of a table on a sheet, header left out; counted from 0."""
+
+    first_row: int
+    last_row: int
+
+
+class Page:
+    """A sheet with a cursor that only moves down."""
+
+    def __init__(
+        self, book: xlsxwriter.Workbook, formats: Formats, name: str, widths: Sequence[int], landscape: bool = False
+    ):
+        self.name, self.row, self._formats, self._widths = name, 0, formats, tuple(widths)
+        self.sheet = book.add_worksheet(name)
+        self.sheet.hide_gridlines(2)
+        (self.sheet.set_landscape if landscape else self.sheet.set_portrait)()
+        self.sheet.fit_to_pages(1, 0)
+        for place, width in enumerate(widths):
+            self.sheet.set_column(place, place, width)
+
+    def title(self, text: str, under: str = "") -> None:
+        self.sheet.set_row(self.row, 24)
+        self.sheet.write_string(self.row, 0, text, self._formats.title)
+        self.row += 1
+        if under:
+            self.note(under)
+        self.row += 1
+
+    def heading(self, text: str) -> None:
+        self.row += 1
+        self.sheet.write_string(self.row, 0, text, self._formats.heading)
+        self.row += 1
+
+    def note(self, text: str) -> None:
+        self.sheet.write_string(self.row, 0, text, self._formats.quiet_line)
+        self.row += 1
+
+    def pairs(self, lines: Iterable[tuple[str, str]]) -> None:
+        for label, text in lines:
+            self.sheet.write_string(self.row, 0, label, self._formats.label)
+            self.sheet.write_string(self.row, 1, text, self._formats.text)
+            self.row += 1
+
+    def table(self, headers: Sequence[str], formats: Sequence[Any], rows: Iterable[Sequence[Any]]) -> Area:
+        """A header and rows; numbers are numbers, None is empty. Formats by column."""
+        self.sheet.set_row(self.row, HEADER_HEIGHT)
+        for place, text in enumerate(headers):
+            self.sheet.write_string(self.row, place, text, self._formats.header)
+        self.row += 1
+        first = self.row
+        for row in rows:
+            self._set_height(row, formats)
+            for place, (value, cell_format) in enumerate(zip(row, formats, strict=True)):
+                if value is None:
+                    continue
+                chosen = self._formats.evidence.get(value, cell_format) if isinstance(value, str) else cell_format
+                write = self.sheet.write_string if isinstance(value, str) else self.sheet.write_number
+                write(self.row, place, value, chosen)
+            self.row += 1
+        return Area(first, max(first, self.row - 1))
+
+    def _set_height(self, row: Sequence[Any], formats: Sequence[Any]) -> None:
+        """Room for text that wraps; programs do not agree on who has to find that out."""
+        lines = max(
+            (
+                -(-len(value) // width)
+                for value, cell_format, width in zip(row, formats, self._widths, strict=False)
+                if isinstance(value, str) and cell_format is self._formats.wrapped
+            ),
+            default=1,
+        )
+        if lines > 1:
+            self.sheet.set_row(self.row, LINE_HEIGHT * lines)

@@ -1,0 +1,91 @@
+"""The report: one self-contained HTML page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from engine.contracts.codes import Action, Evidence
+from engine.contracts.words import ACTION_WORDS, DEADLINE_WORDS, EVIDENCE_WORDS
+from engine.exports.charts import BAR_HEIGHT, Chart, bar_chart, short_dollars
+from engine.exports.facts import RunFacts, ledger_lines
+from engine.exports.formats import EVIDENCE_COLOURS
+from engine.exports.reasons import reason_words
+from engine.exports.totals import Group, Totals
+from engine.storage import Storage
+
+
+def write_report(totals: Totals, dispute_lines: int, facts: RunFacts, storage: Storage, uri: str) -> None:
+    """Writes the page to `uri`. Raises OutputError."""
+    storage.write_text(uri, report_page(totals, dispute_lines, facts))
+
+
+def report_page(totals: Totals, dispute_lines: int, facts: RunFacts) -> str:
+    """The page as text: every value escaped, nothing loaded from elsewhere."""
+    environment = Environment(
+        loader=PackageLoader("engine.exports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html").render(
+        facts=facts,
+        whole=totals.whole,
+        has_dollars=totals.has_dollars,
+        figures=_figures(totals, dispute_lines),
+        first=[_finding(found) for found in totals.first],
+        charts=_charts(totals, facts),
+        ledger=ledger_lines(facts.ledger),
+        reason_words=reason_words,
+        evidence=[(e.value, EVIDENCE_COLOURS[e.value], EVIDENCE_WORDS[e]) for e in Evidence],
+        bar_height=BAR_HEIGHT,
+    )
+
+
+def _figures(totals: Totals, dispute_lines: int) -> list[tuple[str, str]]:
+    whole = totals.whole
+    strong = next(group.whole for group in totals.by_evidence() if group.value == Evidence.STRONG.value)
+    return [
+        ("Findings", f"{whole.findings:,}"),
+        ("At issue", short_dollars(float(whole.amount)) if totals.has_dollars else "no prices"),
+        ("With strong evidence", f"{strong.findings:,}"),
+        ("Dispute lines drafted", f"{dispute_lines:,}"),
+    ]
+
+
+def _charts(totals: Totals, facts: RunFacts) -> list[Chart]:
+    in_dollars = totals.has_dollars
+    actions = {action.value: words for action, words in ACTION_WORDS.items()}
+    rules = {rule: f"{rule} {title}" for rule, title in facts.rule_titles.items()}
+    charts: tuple[tuple[str, list[Group], dict[str, str]], ...] = (
+        ("By evidence", totals.by_evidence(), {}),
+        ("By suggested action", totals.greatest("action", len(Action)), actions),
+        ("By rule", totals.greatest("rule", 15), rules),
+        ("By payer", totals.greatest("payer", 15), {}),
+        ("By labeler", totals.greatest("labeler", 15), {}),
+        ("By product", totals.greatest("product", 15), {}),
+        ("By program", totals.greatest("program", 10), {}),
+        ("By period covered", totals.latest("period", 20), {}),
+    )
+    return [bar_chart(title, groups, in_dollars, words) for title, groups, words in charts if groups]
+
+
+def _finding(found: dict[str, Any]) -> dict[str, Any]:
+    amount, deadline = found["amount_at_issue"], found["deadline_date"]
+    return {
+        "evidence": found["evidence"],
+        "narrative": found["narrative"],
+        "rules": ", ".join(hit["rule_id"] for hit in found["rules"]),
+        "product": found["product_name"] or found["ndc11"],
+        "payer": found["payer_id"] or found["state"],
+        "amount": f"${amount:,.2f}" if amount is not None else "no price",
+        "action": _action_words(found["action"]),
+        "deadline": f"{deadline}: {DEADLINE_WORDS.get(found['deadline_kind'], '')}" if deadline else "",
+        "finding_id": found["finding_id"],
+    }
+
+
+def _action_words(action: str | None) -> str:
+    return ACTION_WORDS[Action(action)] if action in set(Action) else str(action or "")

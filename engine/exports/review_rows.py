@@ -1,0 +1,150 @@
+"""Findings and dispute lines as flat rows in analysts' words, one column per cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from engine.contracts.words import ACTION_WORDS, DEADLINE_WORDS, FEATURE_WORDS, GUARD_WORDS, PARTY_WORDS, ROUTE_WORDS
+from engine.exports.sheet_columns import FINDINGS_COLUMNS, LINE_COLUMNS, SheetColumn, Shown
+
+SEPARATOR = "|"
+_PLAIN = {Shown.UNITS: "decimal(15,3)", Shown.MONEY: "decimal(18,2)", Shown.PRICE: "decimal(15,6)"}
+
+
+def finding_rows(findings: DataFrame, masked_rx_digits: int) -> DataFrame:
+    """One row per finding with the columns of FINDINGS_COLUMNS; Rx numbers lose their leading digits."""
+    rows = findings.withColumns(
+        {
+            "rx_number": masked(F.col("rx_number"), masked_rx_digits),
+            "rx_number_raw": masked(F.col("rx_number_raw"), masked_rx_digits),
+            "action_words": words(F.col("action"), ACTION_WORDS),
+            "party_words": words(F.col("party_at_fault"), PARTY_WORDS),
+            "route_words": words(F.col("route"), ROUTE_WORDS),
+            "deadline_words": words(F.col("deadline_kind"), DEADLINE_WORDS),
+            "checks": F.array_join(F.transform("rules", _checks), "\n"),
+            "all_codes": F.array_join(F.transform("codes", lambda code: code["code"]), ", "),
+            "documents": F.array_join(
+                F.array_distinct(F.filter(F.transform("codes", lambda code: code["document"]), _is_given)), "; "
+            ),
+            "rule_ids": F.array_join(F.transform("rules", lambda hit: hit["rule_id"]), ", "),
+            "related_rows": F.array_join(
+                F.array_sort(
+                    F.array_distinct(F.flatten(F.transform("rules", lambda hit: hit["related_source_row_ids"])))
+                ),
+                ", ",
+            ),
+            "references": F.array_join(F.transform("reference_rows", reference_words), "; "),
+            "unusual": F.array_join(F.transform("reasons", _reason_words), "; "),
+            "match_tie": _yes_no(F.col("match_ambiguous")),
+            "changed": _yes_no(F.col("changed_since_last_run")),
+        }
+    )
+    return rows.select(*_cells(FINDINGS_COLUMNS))
+
+
+def line_rows(lines: DataFrame, masked_rx_digits: int) -> DataFrame:
+    """One row per dispute line with the columns of LINE_COLUMNS."""
+    rows = flat_lines(lines, "; ").withColumns(
+        {
+            "rx_number": masked(F.col("rx_number"), masked_rx_digits),
+            "route_words": words(F.col("route"), ROUTE_WORDS),
+        }
+    )
+    return rows.select(*_cells(LINE_COLUMNS))
+
+
+def flat_lines(lines: DataFrame, separator: str = SEPARATOR) -> DataFrame:
+    """DISPUTE_LINES with its arrays joined."""
+    return lines.withColumns(
+        {
+            "other_codes": F.array_join("other_codes", separator),
+            "documents": F.array_join("documents", separator),
+            "related_source_row_ids": F.array_join("related_source_row_ids", separator),
+            "reference_rows": F.array_join(F.transform("reference_rows", reference_words), separator),
+        }
+    )
+
+
+def words(code: Column, meanings: Mapping[Any, str]) -> Column:
+    """A code in words; the code itself where there are none."""
+    pairs = [F.lit(str(word)) for pair in meanings.items() for word in pair]
+    return F.coalesce(F.try_element_at(F.create_map(*pairs), code), code)
+
+
+def masked(text: Column, digits: int) -> Column:
+    """The first characters replaced by `*`, as many as `digits`; a shorter text is hidden whole."""
+    if digits == 0:
+        return text
+    hidden = F.least(F.length(text), F.lit(digits))
+    return F.concat(F.repeat(F.lit("*"), hidden), F.substr(text, hidden + 1))
+
+
+def reference_words(row: Column) -> Column:
+    """A dated reference fact in words: table, key, validity, date of the snapshot."""
+    is_dated = row["start"].isNotNull() | row["end"].isNotNull()
+    start = F.coalesce(row["start"].cast("string"), F.lit("open"))
+    end = F.coalesce(row["end"].cast("string"), F.lit("open"))
+    return F.concat(
+        F.coalesce(row["table"], F.lit("")),
+        F.coalesce(F.concat(F.lit(" "), row["key"]), F.lit("")),
+        F.when(is_dated, F.concat(F.lit(", "), start, F.lit(" to "), end)).otherwise(F.lit("")),
+        F.coalesce(F.concat(F.lit(", as of "), row["snapshot_date"].cast("string")), F.lit("")),
+    )
+
+
+def _checks(hit: Column) -> Column:
+    """ "R003 MEDIUM [no 340b purchase: ruled out; state method: not checked]" """
+    guards = F.transform(
+        hit["guards"],
+        lambda guard: F.concat(
+            F.lower(F.replace(guard["name"], F.lit("_"), F.lit(" "))), F.lit(": "), words(guard["state"], GUARD_WORDS)
+        ),
+    )
+    listed = F.when(F.size(guards) > 0, F.concat(F.lit(" ["), F.array_join(guards, "; "), F.lit("]")))
+    return F.concat(hit["rule_id"], F.lit(" "), hit["evidence"], F.coalesce(listed, F.lit("")))
+
+
+def _reason_words(reason: Column) -> Column:
+    """ "units per prescription 900 (usually 28 to 90 among 3,210 peers)" """
+    usual = F.concat(
+        F.lit(" (usually "), _number(reason["typical_low"]), F.lit(" to "), _number(reason["typical_high"])
+    )
+    peers = F.coalesce(F.concat(F.lit(" among "), F.format_number(reason["peers"], 0), F.lit(" peers")), F.lit(""))
+    return F.concat(
+        words(F.regexp_replace(reason["feature"], r"_z\z", ""), FEATURE_WORDS),
+        F.coalesce(F.concat(F.lit(" "), _number(reason["value"])), F.lit("")),
+        F.coalesce(F.concat(usual, peers, F.lit(")")), F.lit("")),
+    )
+
+
+def _number(value: Column) -> Column:
+    """Whole from 100 on, else at most four decimals and none that say nothing."""
+    digits = F.when(F.abs(value) >= 100, F.format_number(value, 0)).otherwise(F.format_number(value, 4))
+    return F.regexp_replace(digits, r"(\.\d*?[1-9])0+\z|\.0+\z", "$1")
+
+
+def _yes_no(flag: Column) -> Column:
+    return F.when(flag, F.lit("Yes")).when(~flag, F.lit("No"))
+
+
+def _is_given(text: Column) -> Column:
+    return text.isNotNull() & (text != "")
+
+
+def _cells(columns: tuple[SheetColumn, ...]) -> list[Column]:
+    """Each column in the type that its kind of cell is written from; empty text is no cell."""
+    cells = []
+    for column in columns:
+        if column.name is None:
+            continue
+        value = F.col(column.name)
+        if column.shown.is_text:
+            value = F.nullif(value.cast("string"), F.lit(""))
+        elif column.shown in _PLAIN:
+            value = value.try_cast(_PLAIN[column.shown])
+        cells.append(value.alias(column.name))
+    return cells

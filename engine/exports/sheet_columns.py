@@ -1,0 +1,184 @@
+"""What a column of a review sheet shows: heading, source, kind, width, meaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Shown(Enum):
+    """Kinds of cells."""
+
+    TEXT = "text"
+    WRAPPED = "wrapped text"
+    INTEGER = "integer"
+    UNITS = "units"
+    DOLLARS = "whole dollars"
+    MONEY = "money"
+    PRICE = "unit price"
+    SCORE = "score"
+    DATE = "date"
+
+    @property
+    def is_text(self) -> bool:
+        return self in (Shown.TEXT, Shown.WRAPPED)
+
+
+NUMBER_FORMATS: dict[Shown, str] = {
+    Shown.TEXT: "@",
+    Shown.WRAPPED: "@",
+    Shown.INTEGER: "0",
+    Shown.UNITS: "#,##0.000",
+    Shown.DOLLARS: "$#,##0;-$#,##0",
+    Shown.MONEY: "$#,##0.00;-$#,##0.00",
+    Shown.PRICE: "$#,##0.000000",
+    Shown.SCORE: "0.0000",
+    Shown.DATE: "yyyy-mm-dd",
+}
+
+
+@dataclass(frozen=True)
+class SheetColumn:
+    """`name`: column of the rows shown; None for a column that an analyst fills in."""
+
+    heading: str
+    name: str | None
+    shown: Shown
+    width: int
+    meaning: str
+
+
+DECISION, REASON, DECIDED_UNITS = "Decision", "Reason", "Units decided"
+COMMENT, DECIDED_BY, DECIDED_ON = "Comment", "Decided by", "Decided on"
+FINDING_ID = "Finding id"
+
+_C, _S = SheetColumn, Shown
+
+FINDINGS_COLUMNS: tuple[SheetColumn, ...] = (
+    _C("Priority ($)", "priority", _S.DOLLARS, 13, "Expected gain of looking: p(valid) x amount - handling - interest"),
+    _C("Evidence", "evidence", _S.TEXT, 11, "STRONG, MEDIUM, WEAK or CONTEXT; see the ladder above"),
+    _C(
+        "Amount at issue ($)",
+        "amount_at_issue",
+        _S.MONEY,
+        14,
+        "Units at issue x unit price; empty where no price is known",
+    ),
+    _C("Units at issue", "units_at_issue", _S.UNITS, 12, "NDC units that should perhaps not have been asked for"),
+    _C(
+        "What is suspected",
+        "narrative",
+        _S.WRAPPED,
+        64,
+        "Why the line is here, in words. A suspicion, not a finding of fact",
+    ),
+    _C(
+        "Suggested action",
+        "action_words",
+        _S.WRAPPED,
+        15,
+        "What the strongest rule suggests as far as its evidence allows",
+    ),
+    _C(
+        "Evidence checked",
+        "checks",
+        _S.WRAPPED,
+        44,
+        "Each rule's class and its guards: innocent explanations looked for",
+    ),
+    _C(DECISION, None, _S.TEXT, 12, "Yours: pick from the list"),
+    _C(REASON, None, _S.TEXT, 24, "Yours: why; for DISMISS pick from the list"),
+    _C(DECIDED_UNITS, None, _S.UNITS, 11, "Yours: units, where other than the units at issue"),
+    _C(COMMENT, None, _S.WRAPPED, 28, "Yours: free text"),
+    _C(DECIDED_BY, None, _S.TEXT, 14, "Yours: your name or initials"),
+    _C(DECIDED_ON, None, _S.DATE, 12, "Yours: date of the decision"),
+    _C("Dispute code", "dispute_code", _S.TEXT, 9, "First dispute code of the line (ROSI/PQAS letter, PBM or MRA)"),
+    _C("All codes", "all_codes", _S.TEXT, 10, "Every code that applies, adjustment codes included"),
+    _C("Documents needed", "documents", _S.WRAPPED, 30, "What has to go with the codes"),
+    _C("Deadline", "deadline_date", _S.DATE, 11, "Last day to act, where it can be computed"),
+    _C("Deadline is", "deadline_words", _S.WRAPPED, 24, "What happens on that day"),
+    _C("Program", "program", _S.TEXT, 13, "Who asks for money: Medicaid FFS or MCO, commercial, Part D, MFP"),
+    _C("Payer", "payer_id", _S.TEXT, 10, "State for Medicaid; PBM, plan or facilitator otherwise"),
+    _C("State", "state", _S.TEXT, 7, ""),
+    _C("Period", "period", _S.TEXT, 9, "Quarter covered: FFS the quarter paid, others the quarter of service"),
+    _C("Invoice number", "invoice_number", _S.TEXT, 15, ""),
+    _C("Claim number", "claim_id", _S.TEXT, 20, "The payer's number (Medicaid: ICN)"),
+    _C("Line", "claim_line", _S.INTEGER, 6, ""),
+    _C("Labeler", "labeler_code", _S.TEXT, 9, "First five digits of the NDC"),
+    _C("Product", "product_name", _S.TEXT, 24, ""),
+    _C("NDC-11", "ndc11", _S.TEXT, 13, "Normalised to eleven digits"),
+    _C("Pharmacy NPI", "pharmacy_npi", _S.TEXT, 13, ""),
+    _C("340B entity", "entity_id", _S.TEXT, 13, "340B id of the matched or listed covered entity"),
+    _C("Rx number", "rx_number", _S.TEXT, 14, "Normalised for matching"),
+    _C("Fill", "fill_number", _S.INTEGER, 5, "0 is the first fill"),
+    _C("Date of service", "date_of_service", _S.DATE, 12, ""),
+    _C("Units claimed", "units_claimed", _S.UNITS, 13, "As received"),
+    _C("Unit price used ($)", "unit_price_used", _S.PRICE, 14, ""),
+    _C("Price from", "price_source", _S.TEXT, 10, "prices: your price table; claim or invoice: what the payer states"),
+    _C("Party at fault", "party_words", _S.TEXT, 15, "Who seems to have made the mistake; Open where it is not clear"),
+    _C("Goes to", "route_words", _S.TEXT, 15, "Who has to answer"),
+    _C("Rules", "rule_ids", _S.TEXT, 18, "Every rule that fired"),
+    _C("Match tier", "match_tier", _S.TEXT, 8, "How well a 340B claim fits: T1 exact to T4 near"),
+    _C("Match score", "match_score", _S.SCORE, 9, "log2 weight of the agreeing fields"),
+    _C("Match is a tie", "match_tie", _S.TEXT, 8, "Yes where several 340B claims fit equally well"),
+    _C(
+        "Related rows",
+        "related_rows",
+        _S.WRAPPED,
+        28,
+        "Row ids of the claims that make the problem, as their senders know them",
+    ),
+    _C("Reference facts", "references", _S.WRAPPED, 36, "Dated rows of the reference tables that the rules rest on"),
+    _C("Unusual (model)", "unusual", _S.WRAPPED, 40, "What the model finds unusual, and what is usual among the peers"),
+    _C(
+        "Model p-value",
+        "anomaly_p_value",
+        _S.SCORE,
+        9,
+        "Share of its peers that are at least as unusual. Internal: not for letters",
+    ),
+    _C("NDC as received", "ndc_raw", _S.TEXT, 15, ""),
+    _C("Rx as received", "rx_number_raw", _S.TEXT, 15, ""),
+    _C("Source row", "source_row_id", _S.TEXT, 24, "The sender's row id"),
+    _C("Subject", "subject", _S.TEXT, 13, "REBATE_CLAIM, ENTITY_CLAIM or INVOICE"),
+    _C("First seen in run", "first_seen_run", _S.TEXT, 20, ""),
+    _C("Changed", "changed", _S.TEXT, 8, "Yes: other rules, units or amount than in the last run"),
+    _C(
+        FINDING_ID,
+        "finding_id",
+        _S.TEXT,
+        36,
+        "Names the finding in every run: leave it as it is, decisions are read back by it",
+    ),
+)
+
+LINE_COLUMNS: tuple[SheetColumn, ...] = (
+    _C("Goes to", "route_words", _S.TEXT, 15, ""),
+    _C("Payer", "payer_id", _S.TEXT, 10, ""),
+    _C("State", "state", _S.TEXT, 7, ""),
+    _C("Program", "program", _S.TEXT, 13, ""),
+    _C("Record id", "record_id", _S.TEXT, 8, ""),
+    _C("Period", "period", _S.TEXT, 9, ""),
+    _C("Invoice number", "invoice_number", _S.TEXT, 15, ""),
+    _C("Labeler", "labeler_code", _S.TEXT, 9, ""),
+    _C("Product code", "product_code", _S.TEXT, 9, ""),
+    _C("Package", "package_code", _S.TEXT, 9, ""),
+    _C("Product", "product_name", _S.TEXT, 24, ""),
+    _C("Claim number", "claim_id", _S.TEXT, 20, ""),
+    _C("Line", "claim_line", _S.INTEGER, 6, ""),
+    _C("Pharmacy NPI", "pharmacy_npi", _S.TEXT, 13, ""),
+    _C("Rx number", "rx_number", _S.TEXT, 15, ""),
+    _C("Fill", "fill_number", _S.INTEGER, 5, ""),
+    _C("Date of service", "date_of_service", _S.DATE, 12, ""),
+    _C("Units invoiced", "units_invoiced", _S.UNITS, 13, ""),
+    _C("Units disputed", "units_disputed", _S.UNITS, 13, ""),
+    _C("Dispute code", "dispute_code", _S.TEXT, 9, ""),
+    _C("Other codes", "other_codes", _S.TEXT, 9, ""),
+    _C("Explanation", "explanation", _S.WRAPPED, 64, ""),
+    _C("340B entity", "entity_id", _S.TEXT, 13, ""),
+    _C("Documents needed", "documents", _S.WRAPPED, 30, ""),
+    _C("Related rows", "related_source_row_ids", _S.WRAPPED, 28, ""),
+    _C("Reference facts", "reference_rows", _S.WRAPPED, 36, ""),
+    _C("Source row", "source_row_id", _S.TEXT, 24, ""),
+    _C(FINDING_ID, "finding_id", _S.TEXT, 36, ""),
+)

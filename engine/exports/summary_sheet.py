@@ -1,0 +1,115 @@
+"""The sheet "Summary": what was found, with native charts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import xlsxwriter
+
+from engine.contracts.codes import Action, Evidence
+from engine.contracts.words import ACTION_WORDS
+from engine.exports.facts import RunFacts
+from engine.exports.formats import EVIDENCE_COLOURS, Formats
+from engine.exports.page_sheets import Area, Page
+from engine.exports.totals import Group, Sum, Totals
+
+NAME = "Summary"
+_FINDINGS, _AMOUNT = 2, 4  # columns of the tables below
+_CHART_COLUMN = 6
+_MAY = {
+    Evidence.STRONG.value: "may draft a dispute",
+    Evidence.MEDIUM.value: "an analyst decides",
+    Evidence.WEAK.value: "context for a case only",
+    Evidence.CONTEXT.value: "explains, never accuses",
+}
+
+
+def add_summary_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFacts, totals: Totals, lines: int) -> None:
+    page = Page(book, formats, NAME, (18, 46, 12, 18, 18, 4, 10), landscape=True)
+    page.title("What was found", "Suspicions to be judged by a person. Amounts are US dollars at issue.")
+    page.pairs(_key_figures(totals, lines))
+    page.heading("The run")
+    page.pairs(facts.about_lines)
+
+    charts_from = page.row
+    page.heading("By evidence")
+    by_evidence = _table(page, formats, "Class", totals.by_evidence(), _MAY)
+    page.heading("By rule")
+    page.note("A finding counts under every rule that fired, so the rules add up to more than the total.")
+    by_rule = _table(page, formats, "Rule", totals.greatest("rule", 60), facts.rule_titles)
+    page.heading("By payer, the 25 greatest")
+    by_payer = _table(page, formats, "Payer", totals.greatest("payer", 25), {})
+    page.heading("By suggested action")
+    actions = {action.value: ACTION_WORDS[action] for action in Action}
+    _table(page, formats, "Action", totals.greatest("action", 20), actions)
+    page.heading("By period")
+    _table(page, formats, "Period", totals.latest("period", 40), {})
+
+    measured = _AMOUNT if totals.has_dollars else _FINDINGS
+    unit = "US dollars at issue" if totals.has_dollars else "findings (no prices were given)"
+    evidence_colours = [{"fill": {"color": EVIDENCE_COLOURS[group.value]}} for group in totals.by_evidence()]
+    for place, (area, title, points) in enumerate(
+        (
+            (by_evidence, f"By evidence: {unit}", evidence_colours),
+            (Area(by_rule.first_row, min(by_rule.last_row, by_rule.first_row + 14)), f"By rule: {unit}", None),
+            (Area(by_payer.first_row, min(by_payer.last_row, by_payer.first_row + 14)), f"By payer: {unit}", None),
+        )
+    ):
+        chart = _bars(book, page.name, area, measured, title, points)
+        page.sheet.insert_chart(charts_from + 1 + place * 19, _CHART_COLUMN, chart, {"description": title})
+
+
+def _key_figures(totals: Totals, lines: int) -> list[tuple[str, str]]:
+    whole = totals.whole
+    without_price = whole.findings - whole.priced
+    figures = [
+        ("Findings", f"{whole.findings:,}"),
+        ("Amount at issue", f"${whole.amount:,.2f}" if totals.has_dollars else "not known: no prices were given"),
+        ("Units at issue", f"{whole.units:,.3f}"),
+        ("Dispute lines", f"{lines:,} claim lines drafted (strong evidence only)"),
+    ]
+    if totals.has_dollars and without_price:
+        figures.append(("Without a price", f"{without_price:,} findings have no dollar amount"))
+    return figures
+
+
+def _table(page: Page, formats: Formats, first: str, groups: Sequence[Group], words: dict[str, str] | Any) -> Area:
+    cells = (formats.text, formats.text, formats.count, formats.units, formats.money)
+    return page.table(
+        (first, "In words" if words else "", "Findings", "Units at issue", "Amount at issue ($)"),
+        cells,
+        ((g.value, words.get(g.value) or _label(g), *_figures(g.whole)) for g in groups),
+    )
+
+
+def _label(group: Group) -> str | None:
+    return group.label if group.label != group.value else None
+
+
+def _figures(total: Sum) -> tuple[int, float, float | None]:
+    return total.findings, float(total.units), float(total.amount) if total.priced else None
+
+
+def _bars(book: xlsxwriter.Workbook, sheet: str, area: Area, column: int, title: str, points: list[Any] | None) -> Any:
+    chart = book.add_chart({"type": "bar"})
+    chart.add_series(
+        {
+            "name": title,
+            "categories": [sheet, area.first_row, 0, area.last_row, 0],
+            "values": [sheet, area.first_row, column, area.last_row, column],
+            "fill": {"color": "#1F4E79"},
+            "gap": 60,
+            **({"points": points} if points else {}),
+        }
+    )
+    chart.set_title({"name": title, "name_font": {"size": 11}, "overlay": False})
+    chart.set_legend({"none": True})
+    chart.set_y_axis({"reverse": True, "num_font": {"size": 9}})
+    # with the categories from top to bottom, the far side of the value axis is the lower edge
+    grid = {"visible": True, "line": {"color": "#E5E7EB", "width": 0.75}}
+    chart.set_x_axis(
+        {"num_format": "#,##0", "num_font": {"size": 9}, "major_gridlines": grid, "label_position": "high"}
+    )
+    chart.set_size({"width": 620, "height": 360})
+    return chart

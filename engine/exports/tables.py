@@ -1,0 +1,24 @@
+"""Parquet outputs: findings and quarantine."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from engine.contracts.findings import FINDINGS, QUARANTINE
+
+
+def write_findings(findings: DataFrame, uri: str) -> None:
+    """Parquet with exactly the columns of FINDINGS. What is there already is replaced, so a retry doubles nothing."""
+    _write(findings, FINDINGS, uri)
+
+
+def write_quarantine(rows: DataFrame, uri: str) -> None:
+    """Parquet with the columns of QUARANTINE."""
+    _write(rows, QUARANTINE, uri)
+
+
+def _write(rows: DataFrame, schema: T.StructType, uri: str) -> None:
+    declared = [F.col(field.name).cast(field.dataType) for field in schema.fields]
+    rows.select(*declared).write.mode("overwrite").parquet(uri)

@@ -1,0 +1,128 @@
+"""The analysts' workbook(s) and the same lines as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import xlsxwriter
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from engine.exports.batches import Stream, in_priority_order, ordered_batches
+from engine.exports.csv_files import csv_column, csv_writer
+from engine.exports.facts import RunFacts
+from engine.exports.formats import Formats
+from engine.exports.guide_sheet import add_guide_sheet
+from engine.exports.quality_sheet import add_quality_sheet
+from engine.exports.review_rows import finding_rows, line_rows
+from engine.exports.row_sheets import RowSheet, excel_column
+from engine.exports.sheet_columns import FINDINGS_COLUMNS, LINE_COLUMNS, SheetColumn
+from engine.exports.summary_sheet import add_summary_sheet
+from engine.exports.totals import Totals
+from engine.settings import ReviewSettings
+from engine.storage import Storage, join
+
+CSV_NAME = "findings.csv"
+FINDINGS_SHEET, LINES_SHEET = "Findings", "Dispute lines"
+
+# Columns that stay in sight while one scrolls to the right.
+_FROZEN = {FINDINGS_SHEET: 3, LINES_SHEET: 3}
+_LINE_ORDER = (
+    "route_words payer_id state labeler_code product_code package_code period record_id claim_id claim_line finding_id"
+)
+
+
+def write_workbooks(
+    findings: DataFrame,
+    dispute_lines: DataFrame,
+    totals: Totals,
+    facts: RunFacts,
+    storage: Storage,
+    folder: str,
+    settings: ReviewSettings,
+) -> list[str]:
+    """Writes the review files into `folder`; returns their names, the first workbook first.
+
+    Findings come by priority, then id; a workbook holds at most `findings_per_workbook` of them and a sheet at most
+    `rows_per_sheet`. Memory does not grow with their number. Raises OutputError where the folder cannot be written.
+    """
+    found, line_count = totals.whole.findings, dispute_lines.count()
+    parts = _parts(found, settings.findings_per_workbook)
+    names = [_workbook_name(number, len(parts)) for number in range(len(parts))]
+    rows = Stream(ordered_batches(finding_rows(findings, settings.masked_rx_digits), in_priority_order(), found))
+    with (
+        storage.local_file(join(folder, CSV_NAME)) as csv_path,
+        csv_path.open("w", encoding="utf-8", newline="") as file,
+    ):
+        csv = csv_writer(file)
+        csv.writerow([column.heading for column in FINDINGS_COLUMNS])
+        for name, part in zip(names, parts, strict=True):
+            with storage.local_file(join(folder, name)) as path, _open_workbook(path, facts) as (book, formats):
+                is_first = name == names[0]
+                if is_first:
+                    add_summary_sheet(book, formats, facts, totals, line_count)
+                add_guide_sheet(book, formats, facts)
+                _add_row_sheets(book, formats, FINDINGS_SHEET, FINDINGS_COLUMNS, rows, part, settings, csv)
+                if is_first:
+                    order = [F.col(column) for column in _LINE_ORDER.split()]
+                    lines = Stream(
+                        ordered_batches(line_rows(dispute_lines, settings.masked_rx_digits), order, line_count)
+                    )
+                    _add_row_sheets(book, formats, LINES_SHEET, LINE_COLUMNS, lines, line_count, settings)
+                    add_quality_sheet(book, formats, facts)
+    if not rows.is_empty:
+        raise RuntimeError(f"more findings came than the {found} that were counted")
+    return [*names, CSV_NAME]
+
+
+def _parts(rows: int, most: int) -> list[int]:
+    """Rows of each part when at most `most` go into one; one empty part for no rows."""
+    return [min(most, rows - start) for start in range(0, rows, most)] or [0]
+
+
+def _workbook_name(number: int, of: int) -> str:
+    return "findings.xlsx" if of == 1 else f"findings-{number + 1}-of-{of}.xlsx"
+
+
+@contextmanager
+def _open_workbook(path: Path, facts: RunFacts) -> Iterator[tuple[xlsxwriter.Workbook, Formats]]:
+    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    with xlsxwriter.Workbook(str(path), options) as book:
+        # the run's date, not the clock's, so that a run repeated gives the same file
+        created = datetime.combine(facts.as_of, time())
+        book.set_properties({"title": f"Findings of run {facts.run_id}", "created": created})
+        book.set_size(2400, 1400)
+        yield book, Formats(book)
+
+
+def _add_row_sheets(
+    book: xlsxwriter.Workbook,
+    formats: Formats,
+    name: str,
+    columns: tuple[SheetColumn, ...],
+    rows: Stream,
+    count: int,
+    settings: ReviewSettings,
+    csv: Any = None,
+) -> None:
+    """`count` rows of the stream on as many sheets as they need; the same lines go to `csv` where that is given."""
+    for number, part in enumerate(_parts(count, settings.rows_per_sheet)):
+        sheet = RowSheet(book, formats, f"{name} {number + 1}" if number else name, columns, _FROZEN[name])
+        for piece in rows.take(part):
+            sheet.write([excel_column(piece.column(c.name), c.shown) for c in columns if c.name is not None])
+            if csv is not None:
+                csv.writerows(_csv_rows(piece, columns))
+        if sheet.rows != part:
+            raise RuntimeError(f"sheet {name}: {part} rows were counted, but {sheet.rows} came")
+        sheet.finish()
+
+
+def _csv_rows(piece: pa.RecordBatch, columns: tuple[SheetColumn, ...]) -> Iterator[tuple[str | None, ...]]:
+    empty = [None] * piece.num_rows
+    cells = [empty if column.name is None else csv_column(piece.column(column.name)) for column in columns]
+    return zip(*cells, strict=True)

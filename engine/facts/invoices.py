@@ -1,0 +1,151 @@
+"""Facts on invoice lines: the product, the claims behind the line, and what is usual for it elsewhere and before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from engine.contracts.facts import INVOICE_FACTS, INVOICE_FEATURES
+from engine.facts.peers import quantile, robust_z, sampled, statistics, value_arrays
+from engine.facts.prices import with_market_price, with_prices
+from engine.facts.products import with_product
+from engine.intervals import start_of_quarter
+from engine.settings import PeerSettings
+
+_LINE = ("program", "state", "ndc11")
+# Peers of a product's own figures are its lines in all states and quarters; ratios compare across products.
+_PRODUCT_STRATUM, _PROGRAM_STRATUM = ("ndc11", "program"), ("program",)
+_PRODUCT_FEATURES = ("f47_units_per_prescription", "f48_paid_per_unit")
+_RATIO_FEATURES = tuple(feature for feature in INVOICE_FEATURES if feature not in _PRODUCT_FEATURES)
+# Ratios vary over many products and so over orders of magnitude: more of them are needed for a median.
+_RATIO_SAMPLE_FACTOR = 40
+_OF_PEERS = {"peers", *(f"{feature}_z" for feature in INVOICE_FEATURES)}
+
+
+def invoice_facts(invoices: DataFrame, claims: DataFrame | None, references: Mapping[str, DataFrame]) -> DataFrame:
+    """INVOICE_FACTS less what only peers tell; one row per invoice line.
+
+    `invoices`: PREPARED_INVOICES; `claims`: live PREPARED_REBATE_CLAIMS or None; `references`: conformed tables.
+    Lines whose numbers were withheld get no features and count for none.
+    """
+    rows = invoices.withColumn("period_start", start_of_quarter(F.col("period")))
+    rows = with_product(rows, references.get("products"), F.col("period_start"))
+    rows = with_prices(rows, references.get("prices"), F.col("period"), {"price_ura": "unit_rebate_amount"})
+    rows = with_market_price(rows, references.get("market_prices"), F.col("period_start"))
+    rows = _with_claims(rows, claims)
+    rows = _with_own_history(_with_rates(rows))
+    wanted = [field for field in INVOICE_FACTS.fields if field.name not in _OF_PEERS]
+    return rows.select(*(F.col(field.name).cast(field.dataType).alias(field.name) for field in wanted))
+
+
+def _with_claims(rows: DataFrame, claims: DataFrame | None) -> DataFrame:
+    """claim_units, claim_lines and F50: (units invoiced - units of live claim lines) / units invoiced."""
+    if claims is None:
+        return rows.withColumns(
+            {
+                "claim_units": F.lit(None).cast("decimal(15,3)"),
+                "claim_lines": F.lit(None).cast("long"),
+                "f50_invoice_to_claims_gap": F.lit(None).cast("double"),
+            }
+        )
+    by_line = claims.groupBy(
+        F.col("program").alias("claim_program"),
+        F.coalesce("state", "payer_id").alias("claim_state"),
+        F.col("ndc11").alias("claim_ndc11"),
+        F.col("period").alias("claim_period"),
+    ).agg(
+        F.sum(F.coalesce("ndc_units", "units")).try_cast("decimal(15,3)").alias("claim_units"),
+        F.count(F.lit(1)).alias("claim_lines"),
+    )
+    same = [F.col(name) == F.col(f"claim_{name}") for name in (*_LINE, "period")]
+    joined = rows.join(by_line, on=same, how="left")  # one row per program, state, product and period
+    claimed = F.coalesce("claim_units", F.lit(0).cast("decimal(15,3)"))
+    gap = F.try_divide((F.col("units_reimbursed") - claimed).cast("double"), F.col("units_reimbursed").cast("double"))
+    return joined.select(
+        *rows.columns,
+        claimed.alias("claim_units"),
+        F.coalesce("claim_lines", F.lit(0)).alias("claim_lines"),
+        gap.alias("f50_invoice_to_claims_gap"),
+    )
+
+
+def _known(column: str) -> Column:
+    """The number, where it was not withheld and is above zero."""
+    value = F.col(column).cast("double")
+    return F.when(~F.coalesce("suppressed", F.lit(False)) & (value > 0), value)
+
+
+def _with_rates(rows: DataFrame) -> DataFrame:
+    """F47 units per prescription, F48 and F21 paid per unit: total amount, else Medicaid's, over units."""
+    paid = F.coalesce(_known("total_amount"), _known("medicaid_amount"))
+    rows = rows.withColumns(
+        {
+            "known_units": _known("units_reimbursed"),
+            "f47_units_per_prescription": F.try_divide(_known("units_reimbursed"), _known("prescriptions")),
+            "f48_paid_per_unit": F.try_divide(paid, _known("units_reimbursed")),
+        }
+    )
+    market_price = F.col("market_price").cast("double")
+    return rows.withColumn("f21_paid_per_unit_to_market_price", F.try_divide(F.col("f48_paid_per_unit"), market_price))
+
+
+def _with_own_history(rows: DataFrame) -> DataFrame:
+    """F46 and the ratios to the line's own medians over quarters (same state, program and NDC-11)."""
+
+    def median(name: str) -> Column:
+        return quantile(F.sort_array(F.collect_list(name)), 0.5)
+
+    known = F.when(F.col("known_units").isNotNull(), F.col("period"))
+    history = rows.groupBy(*(F.col(name).alias(f"own_{name}") for name in _LINE)).agg(
+        F.count_distinct(known).alias("own_quarters"),
+        F.max(known).alias("last_quarter_with_units"),
+        median("known_units").alias("own_median_units"),
+        median("f47_units_per_prescription").alias("own_median_units_per_prescription"),
+        median("f48_paid_per_unit").alias("own_median_paid_per_unit"),
+    )
+    same = [F.col(name) == F.col(f"own_{name}") for name in _LINE]
+    joined = rows.join(history, on=same, how="left")  # one row per line over quarters
+    return joined.withColumns(
+        {
+            "f46_units_to_own_median": F.try_divide("known_units", "own_median_units"),
+            "units_per_prescription_to_own_median": F.try_divide(
+                "f47_units_per_prescription", "own_median_units_per_prescription"
+            ),
+            "paid_per_unit_to_own_median": F.try_divide("f48_paid_per_unit", "own_median_paid_per_unit"),
+        }
+    )
+
+
+def invoice_peers(facts: DataFrame, settings: PeerSettings) -> DataFrame:
+    """What is usual per NDC-11 and program: peers, and `<feature>_median`, `_scale`, `_low`, `_high`.
+
+    F47 and F48 among the product's lines in all states and quarters; ratios among all lines of the program, on a log
+    scale. Small: one row per product and program.
+    """
+    narrow = facts.select("source_row_id", "ndc11", "program", *INVOICE_FEATURES)
+    of_product = _statistics(narrow, _PRODUCT_STRATUM, dict.fromkeys(_PRODUCT_FEATURES, False), settings)
+    wider = settings.model_copy(update={"sample_per_stratum": settings.sample_per_stratum * _RATIO_SAMPLE_FACTOR})
+    of_program = _statistics(narrow, _PROGRAM_STRATUM, dict.fromkeys(_RATIO_FEATURES, True), wider)
+    of_program = of_program.drop("peers").withColumnRenamed("program", "ratio_program")
+    same = F.col("program") == F.col("ratio_program")
+    return of_product.join(F.broadcast(of_program), on=same, how="left").drop("ratio_program")
+
+
+def _statistics(
+    narrow: DataFrame, stratum: tuple[str, ...], features: Mapping[str, bool], settings: PeerSettings
+) -> DataFrame:
+    arrays = value_arrays(sampled(narrow, stratum, settings), stratum, tuple(features), [])
+    return statistics(arrays, stratum, features, settings)
+
+
+def with_invoice_peers(facts: DataFrame, peers: DataFrame, settings: PeerSettings) -> DataFrame:
+    """INVOICE_FACTS: `facts` with z-scores and the product's number of lines; lazily, by a broadcast join."""
+    renamed = peers.withColumnsRenamed({key: f"peer_{key}" for key in _PRODUCT_STRATUM})
+    same = [F.col(key) == F.col(f"peer_{key}") for key in _PRODUCT_STRATUM]
+    joined = facts.join(F.broadcast(renamed), on=same, how="left")  # one row per product and program
+    joined = joined.withColumns(
+        {f"{feature}_z": robust_z(feature, feature in _RATIO_FEATURES, settings) for feature in INVOICE_FEATURES}
+    )
+    return joined.select(*(F.col(field.name).cast(field.dataType).alias(field.name) for field in INVOICE_FACTS.fields))

@@ -1,0 +1,104 @@
+"""From rule results on a row to a finding: what claims and invoices have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Subject
+from engine.contracts.findings import FINDINGS, REFERENCE_ROW, RULE_HIT
+from engine.findings.codes import code_table, codes_of, first_dispute_code
+from engine.findings.evidence import MODEL_RULE, combined_evidence, gated_action, ranked
+from engine.findings.history import with_history
+from engine.findings.narrative import narrative
+from engine.findings.worth import amount_at_issue, money, priority, units_at_issue
+from engine.settings import Settings
+
+if TYPE_CHECKING:
+    from engine.rules.dispute_codes import DisputeCode
+
+
+def assemble(
+    rows: DataFrame,
+    subject: Subject,
+    dispute_codes: Iterable[DisputeCode],
+    settings: Settings,
+    run_id: str,
+    previous: DataFrame | None,
+) -> DataFrame:
+    """Findings (contract part 4), one row per row.
+
+    `rows` holds the identifying columns of FINDINGS, rules as array<RULE_RESULT> (one element at least),
+    anomaly_score, anomaly_p_value and reasons, and what the subject knows of its worth: worth_units (NDC units asked
+    for), worth_stated_amount, worth_proxy_price (unit price that only ranks, where there is no price at all).
+    """
+    rows = rows.withColumn("ranked_rules", ranked(F.col("rules")))
+    rows = rows.withColumn("strongest", F.get("ranked_rules", F.lit(0))["hit"])
+    rows = rows.withColumns(
+        {
+            "run_id": F.lit(run_id),
+            "subject": F.lit(subject.value),
+            "evidence": combined_evidence(F.col("rules"), F.col("strongest")),
+            "codes": codes_of(_own_rules(F.col("rules")), code_table(dispute_codes, settings.today)),
+            "units_at_issue": units_at_issue(F.col("rules"), F.col("worth_units")),
+            "amount_at_issue": amount_at_issue(
+                F.col("rules"), F.col("worth_units"), F.col("unit_price_used"), F.col("worth_stated_amount")
+            ),
+            "reference_rows": _reference_rows(F.col("rules")),
+            "narrative": narrative(F.col("ranked_rules"), subject),
+            "route": F.col("strongest")["route"],
+            "party_at_fault": F.col("strongest")["party_at_fault"],
+            "action": _action(settings.today),
+        }
+    )
+    # a rule that puts no units at issue (the model) still ranks the greater claim first
+    ranking_units = F.coalesce(F.col("units_at_issue"), F.abs(F.col("worth_units")))
+    ranking_price = F.coalesce(F.col("unit_price_used"), F.col("worth_proxy_price"))
+    worth = F.coalesce(F.col("amount_at_issue"), money(ranking_units * ranking_price))
+    rows = rows.withColumns(
+        {
+            "dispute_code": first_dispute_code(F.col("codes")),
+            "priority": priority(F.col("evidence"), worth, settings.priority),
+            "rules": _public(F.col("rules")),
+        }
+    )
+    rows = with_history(rows, previous)
+    return rows.select(*(F.col(field.name).cast(field.dataType) for field in FINDINGS.fields))
+
+
+def _action(today: date) -> Column:
+    return gated_action(F.col("strongest"), F.col("deadline_date"), F.lit(today))
+
+
+def _own_rules(rules: Column) -> Column:
+    """Rules that may bring a code: the model's suspicion is support only, never a reason to dispute."""
+    return F.filter(rules, lambda hit: hit["rule_id"] != MODEL_RULE)
+
+
+def _reference_rows(rules: Column) -> Column:
+    none = F.array().cast(f"array<{REFERENCE_ROW.simpleString()}>")
+    return F.array_sort(
+        F.array_distinct(F.flatten(F.transform(rules, lambda hit: F.coalesce(hit["reference_rows"], none))))
+    )
+
+
+def _public(rules: Column) -> Column:
+    """The part of RULE_RESULT that findings show, by rule id."""
+    empty = {
+        "related_source_row_ids": F.array().cast("array<string>"),
+        "guards": F.array().cast("array<struct<name:string,state:string>>"),
+    }
+    hits = F.transform(
+        rules,
+        lambda hit: F.struct(
+            *(
+                (F.coalesce(hit[name], empty[name]) if name in empty else hit[name]).alias(name)
+                for name in RULE_HIT.names
+            )
+        ),
+    )
+    return F.array_sort(hits)

@@ -1,0 +1,74 @@
+"""Findings on rebate claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Program, Subject
+from engine.findings.assemble import assemble
+from engine.findings.identity import claim_finding_id
+from engine.findings.worth import unit_price
+from engine.settings import Settings
+
+if TYPE_CHECKING:
+    from engine.rules.dispute_codes import DisputeCode
+
+MFP_DEADLINE = "MFP_PROMPT_PAYMENT"
+
+
+def claim_findings(
+    flagged: DataFrame,
+    dispute_codes: Iterable[DisputeCode],
+    settings: Settings,
+    run_id: str,
+    previous: DataFrame | None = None,
+) -> DataFrame:
+    """FINDINGS of flagged rebate claims, one row each.
+
+    `flagged`: CLAIM_FACTS with rules (array<RULE_RESULT>, classes after guards, one element at least), anomaly_score,
+    anomaly_p_value and reasons (NULL where no model judged the row). `dispute_codes`: the contract's code table.
+    `previous`: findings of the last run. Units are NDC units, money US dollars.
+    """
+    price, source = unit_price(F.col("price_ura"), F.col("unit_rebate_amount"), "claim")
+    # an HCPCS quantity without a crosswalk has no price per NDC unit
+    has_ndc_units = F.col("ndc_units").isNotNull()
+    deadline = _mfp_deadline(settings)
+    rows = flagged.withColumns(
+        {
+            "finding_id": claim_finding_id(),
+            "entity_id": F.coalesce("link_entity_id", "mef_entity_id"),
+            "pharmacy_npi": F.coalesce("pharmacy_npi", _resolved_npi()),
+            "units_claimed": F.col("units"),
+            "unit_price_used": F.when(has_ndc_units, price),
+            "price_source": F.when(has_ndc_units, source),
+            "match_tier": F.col("link_tier"),
+            "match_score": F.col("link_score"),
+            "match_ambiguous": F.col("link_is_ambiguous"),
+            "deadline_date": deadline,
+            "deadline_kind": F.when(deadline.isNotNull(), F.lit(MFP_DEADLINE)),
+            "worth_units": F.coalesce("ndc_units", "units"),
+            "worth_stated_amount": F.col("rebate_amount"),
+            "worth_proxy_price": F.when(has_ndc_units, F.coalesce("price_wac", "market_price", _paid_per_unit())),
+        }
+    )
+    return assemble(rows, Subject.REBATE_CLAIM, dispute_codes, settings, run_id, previous)
+
+
+def _mfp_deadline(settings: Settings) -> Column:
+    """Last day of prompt payment: 14 days after receipt (CMS guidance for 2026 and 2027, section 40.4)."""
+    is_mfp = F.col("program") == Program.MFP.value
+    received = F.col("received_at").cast("date")
+    return F.when(is_mfp, F.date_add(received, settings.deadlines.mfp_days_after_receipt))
+
+
+def _resolved_npi() -> Column:
+    """The NPI that preparation found for a pharmacy known by its NCPDP id only."""
+    return F.when(F.col("pharmacy_key").rlike(r"^\d{10}\z"), F.col("pharmacy_key"))
+
+
+def _paid_per_unit() -> Column:
+    return F.try_divide(F.col("amount_paid"), F.abs(F.col("ndc_units"))).try_cast("decimal(15,6)")

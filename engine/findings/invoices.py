@@ -1,0 +1,68 @@
+"""Findings on quarterly invoice lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Subject
+from engine.findings.assemble import assemble
+from engine.findings.identity import invoice_finding_id
+from engine.findings.worth import unit_price
+from engine.settings import Settings
+
+if TYPE_CHECKING:
+    from engine.rules.dispute_codes import DisputeCode
+
+INTEREST_DEADLINE = "LAST_DAY_WITHOUT_INTEREST"
+
+# An invoice line has no claim, pharmacy, prescription or link.
+_NOT_APPLICABLE = {
+    "claim_id": "string",
+    "claim_line": "bigint",
+    "pharmacy_npi": "string",
+    "entity_id": "string",
+    "rx_number": "string",
+    "fill_number": "bigint",
+    "date_of_service": "date",
+    "rx_number_raw": "string",
+    "match_tier": "string",
+    "match_score": "double",
+    "match_ambiguous": "boolean",
+}
+
+
+def invoice_findings(
+    flagged: DataFrame,
+    dispute_codes: Iterable[DisputeCode],
+    settings: Settings,
+    run_id: str,
+    previous: DataFrame | None = None,
+) -> DataFrame:
+    """FINDINGS of flagged invoice lines, one row each.
+
+    `flagged`: INVOICE_FACTS with the columns that `claim_findings` names. Interest runs from day 38 after the
+    invoice's postmark (CMS, Interest Calculation for Late Rebate Payments), so day 37 is the deadline.
+    """
+    price, source = unit_price(F.col("price_ura"), F.col("unit_rebate_amount"), "invoice")
+    deadline = F.date_add("postmark_date", settings.deadlines.days_after_postmark)
+    paid_per_unit = F.try_divide(F.col("total_amount"), F.abs(F.col("units_reimbursed"))).try_cast("decimal(15,6)")
+    rows = flagged.withColumns(
+        {
+            "finding_id": invoice_finding_id(),
+            "payer_id": F.col("state"),
+            "units_claimed": F.col("units_reimbursed"),
+            "unit_price_used": price,
+            "price_source": source,
+            "deadline_date": deadline,
+            "deadline_kind": F.when(deadline.isNotNull(), F.lit(INTEREST_DEADLINE)),
+            "worth_units": F.col("units_reimbursed"),
+            "worth_stated_amount": F.col("rebate_amount"),
+            "worth_proxy_price": F.coalesce(F.col("market_price"), paid_per_unit),
+            **{name: F.lit(None).cast(kind) for name, kind in _NOT_APPLICABLE.items()},
+        }
+    )
+    return assemble(rows, Subject.INVOICE, dispute_codes, settings, run_id, previous)

@@ -1,0 +1,38 @@
+"""One or two plain sentences on why a row is suspected."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Subject
+from engine.rules import REGISTRY
+
+FURTHER_RULES = 3
+
+
+def narrative(ranked_rules: Column, subject: Subject) -> Column:
+    """The strongest rule's message and, by title, what else speaks for it in the order of strength."""
+    first = _sentence(F.get(ranked_rules, F.lit(0))["hit"]["message"])
+    titles = F.transform(F.slice(ranked_rules, 2, FURTHER_RULES), lambda item: _title(item["rule_id"], subject))
+    left = F.size(ranked_rules) - (1 + FURTHER_RULES)
+    more = F.when(left > 0, F.concat(F.lit("; and "), left.cast("string"), F.lit(" more"))).otherwise(F.lit(""))
+    also = F.when(
+        F.size(titles) > 0, F.concat(F.lit(" Also: "), F.array_join(titles, "; "), more, F.lit("."))
+    ).otherwise(F.lit(""))
+    return F.concat(first, also)
+
+
+def _sentence(message: Column) -> Column:
+    return F.concat(F.regexp_replace(F.trim(message), r"\.+\z", ""), F.lit("."))
+
+
+def _title(rule_id: Column, subject: Subject) -> Column:
+    titles = {rule.id: _as_clause(rule.title) for rule in REGISTRY.rules(subject)}
+    pairs = [F.lit(word) for pair in titles.items() for word in pair]
+    return F.coalesce(F.try_element_at(F.create_map(*pairs), rule_id), rule_id)
+
+
+def _as_clause(title: str) -> str:
+    """Inside a sentence: a small first letter, but for abbreviations."""
+    return title[:1].lower() + title[1:] if title[1:2].islower() else title

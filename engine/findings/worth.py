@@ -1,0 +1,73 @@
+"""Units and dollars at issue, and what a finding is worth an analyst's time."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import MEDICAID_PROGRAMS, Evidence
+from engine.settings import PrioritySettings
+
+MONEY = "decimal(18,2)"
+
+# `prices` holds the federal URA; any other rebate is worth what its own contract says.
+FEDERAL_REBATE = "FEDERAL"
+
+
+def uses_federal_price() -> Column:
+    """True for rows whose unit price is the URA of `prices`: Medicaid rows of the federal rebate."""
+    is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
+    is_federal = F.coalesce(F.col("rebate_type"), F.lit(FEDERAL_REBATE)) == FEDERAL_REBATE
+    return is_medicaid & is_federal
+
+
+def unit_price(price: Column, own: Column, own_source: str) -> tuple[Column, Column]:
+    """Price per NDC unit and where it comes from: `prices`, else the row's own, else NULL.
+
+    A stated price of zero is no price: states report zero where they do not know the URA (CMS-R-144).
+    """
+    listed = F.when(uses_federal_price(), price)
+    stated = F.when(own > 0, own)
+    source = F.when(listed.isNotNull(), F.lit("prices")).when(stated.isNotNull(), F.lit(own_source))
+    return F.coalesce(listed, stated), source
+
+
+def units_at_issue(rules: Column, claim_units: Column) -> Column:
+    """The largest over the rules, never more than the claim."""
+    return F.array_max(F.transform(rules, lambda hit: _within(hit["units_at_issue"], claim_units)))
+
+
+def _within(units: Column, claim_units: Column) -> Column:
+    """Units at most the claim's; NULL stays NULL (`least` alone would skip it)."""
+    return F.when(units.isNotNull(), F.least(units, F.abs(claim_units)))
+
+
+def amount_at_issue(rules: Column, claim_units: Column, price: Column, stated_amount: Column) -> Column:
+    """The largest over the rules, in cents rounded half-up: a rule's own amount, else its units x price.
+
+    Never more than the claim: its units x price or the amount that the payer states, whichever is greater.
+    """
+    amounts = F.transform(
+        rules,
+        lambda hit: F.coalesce(hit["amount_at_issue"], money(_within(hit["units_at_issue"], claim_units) * price)),
+    )
+    ceiling = F.greatest(money(F.abs(claim_units) * price), F.abs(stated_amount))
+    most = F.array_max(amounts)
+    return F.when(most.isNotNull(), F.least(most, ceiling)).cast(MONEY)
+
+
+def money(amount: Column) -> Column:
+    """US dollars rounded half-up to cents; NULL where they do not fit the contract's money."""
+    return F.round(amount, 2).try_cast(MONEY)
+
+
+def priority(evidence: Column, worth: Column, settings: PrioritySettings) -> Column:
+    """p(valid) x amount - handling cost - p(not valid) x interest on the amount while it is withheld, in US dollars.
+
+    Domain part 3.4; p(valid) is a setting per evidence class until it is calibrated on reviews.
+    """
+    pairs = [F.lit(word) for e in Evidence for word in (e.value, settings.probability_valid.get(e, 0.0))]
+    valid = F.try_element_at(F.create_map(*pairs), evidence)
+    amount = F.coalesce(worth.cast("double"), F.lit(0.0))
+    interest = amount * F.lit(settings.annual_interest * settings.days_withheld / 365)
+    return F.round(valid * amount - F.lit(settings.handling_cost) - (F.lit(1.0) - valid) * interest, 2)

@@ -1,0 +1,53 @@
+"""The rows that a model learns from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Subject
+from engine.models.inputs import can_be_scored, model_input
+from engine.settings import DetectorSettings
+
+_SALT = "training sample"
+_HASHES = 2.0**64
+
+
+def training_sample(
+    facts: DataFrame,
+    features: Sequence[str],
+    settings: DetectorSettings,
+    subject: Subject = Subject.REBATE_CLAIM,
+) -> pd.DataFrame:
+    """The `training_rows` scorable rows whose id has the smallest hash, on the driver; all where there are fewer.
+
+    Columns: source_row_id and one per feature holding its z-score, 0 (typical) where it is unknown. Sorted by id, so
+    that the sample and all that is fitted on it is the same under any partitioning and order of rows. Runs Spark jobs.
+    """
+    rows = facts.where(can_be_scored(features, subject)).select(
+        F.xxhash64(F.lit(_SALT), F.col("source_row_id")).alias("sample_hash"),
+        F.col("source_row_id"),
+        *[model_input(feature).alias(feature) for feature in features],
+    )
+    wanted, available = settings.training_rows, rows.count()
+    sample = _smallest(_below(rows, wanted, available), wanted)
+    if len(sample) < min(wanted, available):
+        sample = _smallest(rows, wanted)
+    return sample.drop(columns="sample_hash").sort_values(["source_row_id", *features], ignore_index=True)
+
+
+def _below(rows: DataFrame, wanted: int, available: int) -> DataFrame:
+    """Rows with a hash so small that nearly surely a few more than `wanted` are left: the rest need not be sorted."""
+    enough = wanted + 6.0 * math.sqrt(wanted) + 10.0
+    if enough >= available:
+        return rows
+    return rows.where(F.col("sample_hash") < F.lit(int(_HASHES * (enough / available - 0.5))))
+
+
+def _smallest(rows: DataFrame, wanted: int) -> pd.DataFrame:
+    # rows of one id are told apart by their values; equal rows are interchangeable
+    return rows.orderBy(*rows.columns).limit(wanted).toArrow().to_pandas()

@@ -1,0 +1,527 @@
+"""The way of a claim, from sources to exports: the main job and training on one page.
+
+    sources -> prepare -> link -> facts -> scores -> rules -> findings -> exports
+
+Each arrow is a DataFrame in the run's work folder. A row that leaves the way is counted in the ledger with its reason.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from engine import exports, facts, findings, link, models, prepare, rules, sources
+from engine.contracts.codes import Reason, Step, Subject
+from engine.contracts.findings import FINDINGS
+from engine.contracts.tables import FEEDS as CONTRACT_FEEDS
+from engine.errors import ConfigurationError, Problem
+from engine.run import Run, RunOptions, check_resumable, code_version, open_run, published_runs, run_facts
+from engine.settings import Settings
+from engine.sources import OpenedTable, WorkFolder
+from engine.storage import Storage, join
+from engine.tracking import Tracker
+
+FEED_NAMES = frozenset(table.name for table in CONTRACT_FEEDS)
+# Reasons for leaving while preparing that are no quarantine.
+_LEFT_ORDERLY = {
+    reason.value
+    for reason in (
+        Reason.AFTER_AS_OF,
+        Reason.REDELIVERED,
+        Reason.VOID_TRANSACTION,
+        Reason.VOIDED,
+        Reason.REPLACED,
+        Reason.REVERSAL_TRANSACTION,
+        Reason.REVERSED,
+        Reason.NOT_340B,
+    )
+}
+FEEDS = {Subject.REBATE_CLAIM: "rebate_claims", Subject.INVOICE: "invoices"}
+
+
+@dataclass
+class Prepared:
+    """Live rows of the feeds (None where a feed is missing), conformed references, and what was set aside."""
+
+    opened: dict[str, OpenedTable]
+    references: dict[str, DataFrame] = field(default_factory=dict)
+    claims: DataFrame | None = None
+    dispenses: DataFrame | None = None
+    entity_claims: DataFrame | None = None
+    invoices: DataFrame | None = None
+    quarantine: dict[str, DataFrame] = field(default_factory=dict)
+
+    @property
+    def available(self) -> frozenset[str]:
+        """`table` and `table.column` of all that the input holds."""
+        return frozenset(self.opened) | {
+            f"{name}.{column}" for name, table in self.opened.items() for column in table.columns
+        }
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A subject's facts with z-scores, what is usual among peers, and from scoring on its model and scores."""
+
+    subject: Subject
+    facts: DataFrame
+    peers: DataFrame
+    model: models.AnomalyModel | None = None
+    model_name: str | None = None
+    model_version: str | None = None
+    scores: DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where the outputs of a finished run are."""
+
+    findings: str
+    workbooks: str
+    report: str
+    summary: str
+    mlflow: str
+
+
+def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Callable[[str], None]) -> Published:
+    """The main job: every output of the contract, whole or not at all. Raises UserError for what a user can mend."""
+    tracker = Tracker(settings.mlflow, settings.output.root)
+    with _way(spark, settings, options, say) as (run, work):
+        prepared = _prepare(run, work, _read(run))
+        judged = _facts(run, work, prepared, *_link(run, work, prepared))
+        judged = _score(run, work, tracker, prepared, judged)
+        flagged, off = _rules(run, work, prepared, judged)
+        found = _findings(run, flagged, judged)
+        return _exports(run, tracker, prepared, judged, found, off)
+
+
+def train(spark: SparkSession, settings: Settings, options: RunOptions, say: Callable[[str], None]) -> list[str]:
+    """Fit, evaluate and register a model version per subject that has rows enough; returns their names."""
+    tracker = Tracker(settings.mlflow, settings.output.root)
+    with _way(spark, settings, options, say) as (run, work):
+        prepared = _prepare(run, work, _read(run))
+        judged = _facts(run, work, prepared, *_link(run, work, prepared))
+        trained = [_train(run, work, tracker, prepared, one) for one in judged]
+        run.abandon()
+    return [f"{one.model_name} version {one.model_version}" for one in trained if one.model is not None]
+
+
+@contextmanager
+def _way(
+    spark: SparkSession, settings: Settings, options: RunOptions, say: Callable[[str], None]
+) -> Iterator[tuple[Run, WorkFolder]]:
+    """The run and its work folder; an input file that turns out unreadable half way is told as one."""
+    storage = Storage(spark)
+    rules.check_configuration(settings)
+    run = open_run(spark, storage, settings, options, say)
+    try:
+        yield run, WorkFolder(spark, storage, run.work, options.resume)
+    except Exception as error:
+        unreadable = sources.translate_read_error(error)
+        run.abandon(keep_work=unreadable is None)
+        if unreadable is None or unreadable is error:
+            raise
+        raise unreadable from None
+
+
+def _read(run: Run) -> dict[str, OpenedTable]:
+    with run.step(Step.READ) as words:
+        opened = sources.open_tables(run.spark, run.storage, run.settings)
+        prepare.check_contract(opened.values())
+        check_resumable(run, {name: table.fingerprint for name, table in opened.items()})
+        for name, table in opened.items():
+            if table.unknown_columns:
+                run.note(
+                    f"{name}: columns that the contract does not name are ignored: {', '.join(table.unknown_columns)}"
+                )
+        words.append(f"{len(opened)} tables: {', '.join(opened)}")
+    return opened
+
+
+def _prepare(run: Run, work: WorkFolder, opened: dict[str, OpenedTable]) -> Prepared:
+    """Conform every table once to the work folder, then net the feeds from there."""
+    prepared = Prepared(opened)
+    with run.step(Step.PREPARE) as words:
+        lookups: dict[str, DataFrame] = {}
+        for name in sorted(opened, key=_preparing_order):
+            table = opened[name].table
+            rows = prepare.conform(opened[name].rows, table, as_of=run.settings.today, **lookups)
+            conformed = work.write(f"conformed/{name}", rows)
+            if name in prepare.LOOKUPS:
+                lookups[name] = prepare.good_rows(conformed)
+            netting = _net(work, prepared, name, conformed)
+            counts = prepare.tally(conformed, netting, name)
+            if prepared.dispenses is not None and name == "pharmacy_claims":
+                counts = prepare.with_dispenses(counts, prepared.dispenses)
+            prepared.quarantine[name] = prepare.quarantine(conformed, table, netting)
+            run.ledger.record(name, Step.READ, counts.rows_in, counts.rows_in)
+            run.ledger.record(name, Step.PREPARE, counts.rows_in, counts.rows_out, counts.dropped, counts.counted)
+            if name in FEED_NAMES:
+                words.append(f"{name} {counts.rows_in:,} in, {counts.rows_out:,} out")
+                if counts.rows_out == 0:
+                    run.note(f"{name}: no rows to judge ({counts.rows_in:,} received)")
+    return prepared
+
+
+def _preparing_order(name: str) -> tuple[int, str]:
+    """What others are conformed with first, feeds last."""
+    if name in prepare.LOOKUPS:
+        return prepare.LOOKUPS.index(name), name
+    return len(prepare.LOOKUPS) + (name in FEED_NAMES), name
+
+
+def _net(work: WorkFolder, prepared: Prepared, name: str, conformed: DataFrame) -> DataFrame | None:
+    """Fill in what stands of a table; returns what netting said, written out, since several readers need it."""
+    references = prepared.references
+    if name == "rebate_claims":
+        netting = work.write("netting/rebate_claims", prepare.net_rebate_claims(conformed))
+        prepared.claims = prepare.live_rebate_claims(
+            conformed, netting, references.get("hcpcs_crosswalk"), references.get("products")
+        )
+    elif name == "pharmacy_claims":
+        netting = work.write("netting/pharmacy_claims", prepare.net_pharmacy_claims(conformed))
+        prepared.dispenses = work.write("dispenses", prepare.pharmacy_dispenses(conformed, netting))
+    elif name == "entity_claims":
+        netting = work.write("netting/entity_claims", prepare.net_entity_claims(conformed))
+        prepared.entity_claims = prepare.live_entity_claims(conformed, netting)
+    elif name == "invoices":
+        netting = work.write("netting/invoices", prepare.net_invoices(conformed))
+        prepared.invoices = prepare.live_invoices(conformed, netting)
+    else:
+        references[name] = prepare.good_rows(conformed)
+        return None
+    return netting
+
+
+def _link(run: Run, work: WorkFolder, prepared: Prepared) -> tuple[DataFrame | None, DataFrame | None]:
+    """Links of rebate claims to 340B claims, written out, and to pharmacies' dispenses, worked out with the facts."""
+    to_340b = to_pharmacy = None
+    with run.step(Step.LINK) as words:
+        claims = prepared.claims
+        if claims is not None and prepared.entity_claims is not None:
+            to_340b = work.write("links_340b", link.link_340b(claims, prepared.entity_claims, run.settings.link))
+            tiers = {row["link_tier"]: row["count"] for row in to_340b.groupBy("link_tier").count().collect()}
+            words.append(f"{sum(tiers.values()):,} claims linked to 340B claims")
+            words += [f"{tier} {rows:,}" for tier, rows in sorted(tiers.items())]
+        if claims is not None and prepared.dispenses is not None:
+            to_pharmacy = link.link_pharmacy(claims, prepared.dispenses)
+        if not words:
+            words.append("nothing to link")
+        for name in FEED_NAMES:
+            if name in prepared.opened:
+                rows = run.ledger.rows_out(name)
+                run.ledger.record(name, Step.LINK, rows, rows)
+    return to_340b, to_pharmacy
+
+
+def _facts(
+    run: Run, work: WorkFolder, prepared: Prepared, links_340b: DataFrame | None, links_pharmacy: DataFrame | None
+) -> list[Judged]:
+    judged = []
+    with run.step(Step.FACTS) as words:
+        peers_settings = run.settings.peers
+        if prepared.claims is not None:
+            rows = work.write(
+                "facts/claims",
+                facts.claim_facts(prepared.claims, links_340b, links_pharmacy, prepared.references),
+            )
+            peers = work.write("peers/claims", facts.claim_peers(rows, peers_settings))
+            judged.append(Judged(Subject.REBATE_CLAIM, facts.with_claim_peers(rows, peers, peers_settings), peers))
+        if prepared.invoices is not None:
+            rows = work.write(
+                "facts/invoices", facts.invoice_facts(prepared.invoices, prepared.claims, prepared.references)
+            )
+            peers = work.write("peers/invoices", facts.invoice_peers(rows, peers_settings))
+            judged.append(Judged(Subject.INVOICE, facts.with_invoice_peers(rows, peers, peers_settings), peers))
+        for one in judged:
+            table = FEEDS[one.subject]
+            rows_out = one.facts.count()
+            run.ledger.record(table, Step.FACTS, run.ledger.rows_out(table), rows_out)
+            words.append(f"{table} {rows_out:,} rows")
+    return judged
+
+
+def _score(run: Run, work: WorkFolder, tracker: Tracker, prepared: Prepared, judged: list[Judged]) -> list[Judged]:
+    """Each subject with its model's scores; a subject that has no registered model yet gets one trained here."""
+    scored = []
+    with run.step(Step.SCORE) as words:
+        for one in judged:
+            table = FEEDS[one.subject]
+            one = _with_model(run, tracker, one)
+            if one.model is None:
+                one = _train(run, work, tracker, prepared, one)
+            else:
+                one = replace(one, scores=_scores(run, work, one, one.model))
+            rows = run.ledger.rows_out(table)
+            rows_scored = one.scores.count() if one.scores is not None else 0
+            run.ledger.record(table, Step.SCORE, rows, rows, counted={Reason.NOT_SCORED.value: rows - rows_scored})
+            model = (
+                f"by {one.model_name} version {one.model_version}" if one.model is not None else "too few for a model"
+            )
+            words.append(f"{table} {rows_scored:,} scored, {model}")
+            scored.append(one)
+    return scored
+
+
+def _scores(run: Run, work: WorkFolder, one: Judged, model: models.AnomalyModel) -> DataFrame:
+    name = FEEDS[one.subject]
+    raw = work.write(f"scores/{name}", models.anomaly_scores(one.facts, model, run.settings.model, one.subject))
+    return work.write(f"p_values/{name}", models.p_values(raw, run.settings.model.stratum_minimum))
+
+
+def _with_model(run: Run, tracker: Tracker, one: Judged) -> Judged:
+    """The registered model version that `--model` or the alias names; none where nothing is registered yet."""
+    name = _model_name(run.settings, one.subject)
+    wanted_name, _, wanted_version = (run.options.model or "").partition("/")
+    version = wanted_version or None if wanted_name == name else None
+    fetched = tracker.fetch(name, version)
+    if fetched is None:
+        if version is not None:
+            raise ConfigurationError(
+                Problem(
+                    "there is no such model version", f"--model {run.options.model}", to_do="see the MLflow registry"
+                )
+            )
+        return replace(one, model_name=name)
+    model = models.AnomalyModel.load(fetched.folder)
+    return replace(one, model=model, model_name=name, model_version=fetched.version)
+
+
+def _model_name(settings: Settings, subject: Subject) -> str:
+    return settings.mlflow.invoices_model if subject is Subject.INVOICE else settings.mlflow.claims_model
+
+
+def _train(run: Run, work: WorkFolder, tracker: Tracker, prepared: Prepared, one: Judged) -> Judged:
+    """Fit on a sample, score everything, evaluate, log and register. A subject with too few rows gets no model."""
+    settings, name = run.settings.model, _model_name(run.settings, one.subject)
+    detector = settings.of(one.subject)
+    sample = models.training_sample(one.facts, detector.features, detector, one.subject)
+    model = models.fit_model(sample, detector, one.subject)
+    if model is None:
+        run.note(f"{FEEDS[one.subject]}: {len(sample):,} rows are too few to train {name} on; nothing is scored")
+        return replace(one, model_name=name)
+    scores = _scores(run, work, one, model)
+    evaluation = models.evaluate(
+        scores, one.facts, settings, one.subject, rules.anomaly_threshold(run.settings), _planted(run, one.subject)
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(folder)
+        version = tracker.log_training(
+            model_folder=Path(folder),
+            model_name=name,
+            run_name=f"{name} {run.run_id}",
+            parameters={**model.parameters, "features": ",".join(model.features)},
+            metrics=evaluation.metrics,
+            figures=evaluation.figures,
+            tags=_tags(run, prepared),
+        )
+    run.note(f"{name} version {version} was trained on {len(sample):,} {FEEDS[one.subject]} rows of this input")
+    return replace(one, model=model, model_name=name, model_version=version, scores=scores)
+
+
+def _planted(run: Run, subject: Subject) -> DataFrame | None:
+    """Rows that generated claims made unusual on purpose (`anomalies`), for evaluation; other input has none."""
+    root = run.settings.input.root
+    if subject is not Subject.REBATE_CLAIM or root is None or not run.storage.exists(join(root, "anomalies")):
+        return None
+    return run.spark.read.parquet(join(root, "anomalies")).select("source_row_id")
+
+
+def _tags(run: Run, prepared: Prepared) -> dict[str, str]:
+    fingerprints = {f"input.{name}": table.fingerprint for name, table in prepared.opened.items()}
+    return {
+        "run_id": run.run_id,
+        "as_of": str(run.settings.today),
+        "config_hash": run.settings.config_hash,
+        "code_version": code_version(),
+        **fingerprints,
+    }
+
+
+def _rules(
+    run: Run, work: WorkFolder, prepared: Prepared, judged: list[Judged]
+) -> tuple[dict[Subject, DataFrame], list[exports.Off]]:
+    """Flagged rows with what each rule says of them, by subject; and which rules and guards were off."""
+    flagged: dict[Subject, DataFrame] = {}
+    off: list[exports.Off] = []
+    with run.step(Step.RULES) as words:
+        for subject, table in FEEDS.items():
+            one = next((one for one in judged if one.subject is subject), None)
+            scored = {"scores"} if one is not None and one.scores is not None else set()
+            active = rules.active_rules(run.settings, prepared.available | scored, subject, run.settings.today)
+            off += [exports.Off("rule", f"{rule} on {table}", why) for rule, why in active.off.items()]
+            off += [exports.Off("guard", f"{guard} on {table}", why) for guard, why in active.guards_off.items()]
+            if one is None:
+                continue
+            unusual = _unusual(run, work, one)
+            rows = work.write(
+                f"flagged/{table}",
+                rules.apply_rules(
+                    one.facts.join(F.broadcast(unusual), on="source_row_id", how="left"), active, run.settings
+                ),
+            )
+            flagged[subject] = rows
+            before, count = run.ledger.rows_out(table), rows.count()
+            run.ledger.record(table, Step.RULES, before, count, {Reason.NOT_FLAGGED.value: before - count})
+            words.append(f"{table} {len(active.rules)} rules on {before:,} rows, {count:,} flagged")
+    return flagged, off
+
+
+_UNUSUAL = "source_row_id string, anomaly_p_value double, anomaly_rows bigint"
+
+
+def _unusual(run: Run, work: WorkFolder, one: Judged) -> DataFrame:
+    """Rows that the model finds unusual enough for R052, with the reasons."""
+    table = FEEDS[one.subject]
+    if one.scores is None or one.model is None:
+        reasons = FINDINGS["reasons"].dataType.simpleString()
+        return run.spark.createDataFrame([], f"{_UNUSUAL}, reasons {reasons}")
+    rare = one.scores.where(F.col("anomaly_p_value") <= rules.anomaly_threshold(run.settings))
+    rare = rare.select("source_row_id", "anomaly_p_value", "anomaly_rows")
+    facts_of_rare = one.facts.join(F.broadcast(rare.select("source_row_id")), on="source_row_id", how="left_semi")
+    reasons_of_rare = models.explain(facts_of_rare, one.model, one.peers, run.settings.model)
+    return work.write(f"unusual/{table}", rare.join(reasons_of_rare, on="source_row_id", how="left"))
+
+
+def _findings(run: Run, flagged: dict[Subject, DataFrame], judged: list[Judged]) -> DataFrame:
+    """FINDINGS of all subjects, written to their place."""
+    codes = rules.dispute_codes(run.settings.reference_folder)
+    previous = _previous_findings(run)
+    made = {Subject.REBATE_CLAIM: findings.claim_findings, Subject.INVOICE: findings.invoice_findings}
+    with run.step(Step.FINDINGS) as words:
+        found = run.spark.createDataFrame([], FINDINGS)
+        for one in judged:
+            rows = flagged[one.subject].drop("anomaly_p_value", "anomaly_rows")
+            rows = _with_scores(rows, one.scores)
+            found = found.unionByName(made[one.subject](rows, codes, run.settings, run.run_id, previous))
+            table = FEEDS[one.subject]
+            run.ledger.record(table, Step.FINDINGS, run.ledger.rows_out(table), run.ledger.rows_out(table))
+        place = join(run.folder, "findings")
+        exports.write_findings(found, place)
+        found = run.spark.read.schema(FINDINGS).parquet(place)
+        words.append(f"{found.count():,} findings")
+    return found
+
+
+def _with_scores(rows: DataFrame, scores: DataFrame | None) -> DataFrame:
+    if scores is None:
+        return rows.withColumns({name: F.lit(None).cast("double") for name in ("anomaly_score", "anomaly_p_value")})
+    own = scores.select("source_row_id", "anomaly_score", "anomaly_p_value")
+    return rows.join(own, on="source_row_id", how="left")  # one score per row
+
+
+def _previous_findings(run: Run) -> DataFrame | None:
+    """The findings of the run that was published last, another than this one; None where there is none."""
+    before = published_runs(run.storage, run.settings.output.root, but=run.run_id)
+    return run.spark.read.schema(FINDINGS).parquet(join(before[-1], "findings")) if before else None
+
+
+def _exports(
+    run: Run, tracker: Tracker, prepared: Prepared, judged: list[Judged], found: DataFrame, off: list[exports.Off]
+) -> Published:
+    storage, settings, folder = run.storage, run.settings, run.folder
+    off = [*off, *(exports.Off("feature", name, why) for name, why in facts.off_features(prepared.available).items())]
+    with run.step(Step.EXPORTS) as words:
+        quarantined = _write_quarantine(run, prepared)
+        totals = exports.add_up(found)
+        lines = findings.dispute_lines(found, rules.dispute_codes(settings.reference_folder), settings)
+        told = exports.RunFacts(
+            run_id=run.run_id,
+            as_of=settings.today,
+            ledger=run.ledger.tables,
+            rule_titles=rules.rule_titles(),
+            models={FEEDS[one.subject]: f"{one.model_name} version {one.model_version}" for one in judged if one.model},
+            off=off,
+            notes=run.notes,
+            seconds=run.seconds,
+            about={"Configuration": settings.config_hash[:12], "Code": code_version()},
+            inputs={name: table.fingerprint for name, table in prepared.opened.items()},
+            quarantined=quarantined,
+        )
+        drafted = exports.write_disputes_detail(lines, storage, join(folder, "disputes", "detail.csv"))
+        review = exports.write_workbooks(found, lines, totals, told, storage, join(folder, "review"), settings.review)
+        exports.write_report(totals, drafted, told, storage, join(folder, "report.html"))
+        words.append(f"{drafted:,} dispute lines drafted, {', '.join(review)}, report.html")
+        tracker.log_detection(
+            run.run_id, _detection_metrics(totals, drafted), _tags(run, prepared) | _model_tags(judged)
+        )
+    for name, steps in run.ledger.tables.items():
+        if name in FEEDS.values():
+            rows = steps[-1]["rows_out"]
+            run.ledger.record(name, Step.EXPORTS, rows, rows)
+    exports.write_json(storage, join(folder, "ledger.json"), run.ledger.tables)
+    exports.write_json(storage, join(folder, "summary.json"), _summary(run, prepared, judged, totals, drafted, off))
+    run.publish()
+    place = run.final
+    return Published(
+        join(place, "findings"),
+        " ".join(join(place, "review", name) for name in review if name.endswith(".xlsx")),
+        join(place, "report.html"),
+        join(place, "summary.json"),
+        tracker.tracking_uri,
+    )
+
+
+def _write_quarantine(run: Run, prepared: Prepared) -> dict[str, dict[str, int]]:
+    """Writes quarantine/<table> for every table that has quarantined rows; returns rows by table and reason."""
+    quarantined: dict[str, dict[str, int]] = {}
+    for name, rows in prepared.quarantine.items():
+        reasons = rows.select(F.explode("reasons").alias("reason")).groupBy("reason").count().collect()
+        if reasons:
+            exports.write_quarantine(rows, join(run.folder, "quarantine", name))
+            quarantined[name] = {row["reason"]: row["count"] for row in sorted(reasons)}
+    run.storage.make_folder(join(run.folder, "quarantine"))
+    return quarantined
+
+
+def _summary(
+    run: Run, prepared: Prepared, judged: list[Judged], totals: exports.Totals, drafted: int, off: list[exports.Off]
+) -> dict[str, object]:
+    ledger = run.ledger.tables
+
+    def dropped_while_preparing(name: str) -> dict[str, int]:
+        return next((entry["dropped"] for entry in ledger[name] if entry["step"] == Step.PREPARE.value), {})
+
+    quarantined = {
+        name: sum(rows for reason, rows in dropped_while_preparing(name).items() if reason not in _LEFT_ORDERLY)
+        for name in ledger
+    }
+    return {
+        **run_facts(run),
+        "input": {
+            name: {"fingerprint": table.fingerprint, "location": table.location}
+            for name, table in prepared.opened.items()
+        },
+        "models": {
+            FEEDS[one.subject]: {"name": one.model_name, "version": one.model_version} for one in judged if one.model
+        },
+        "counts": {
+            "received": {name: entries[0]["rows_in"] for name, entries in ledger.items()},
+            "quarantined": {name: rows for name, rows in quarantined.items() if rows},
+            "findings": totals.whole.findings,
+            "findings_by_evidence": {group.value: group.whole.findings for group in totals.by_evidence()},
+            "findings_by_rule": {group.value: group.whole.findings for group in totals.groups["rule"]},
+            "amount_at_issue": totals.whole.amount,
+            "dispute_lines": drafted,
+        },
+        "rules_off": {one.name: one.why for one in off if one.kind == "rule"},
+        "guards_off": {one.name: one.why for one in off if one.kind == "guard"},
+        "features_off": {one.name: one.why for one in off if one.kind == "feature"},
+        "notes": run.notes,
+        "seconds": run.seconds,
+    }
+
+
+def _detection_metrics(totals: exports.Totals, drafted: int) -> dict[str, float]:
+    by_evidence = {f"findings_{g.value.lower()}": float(g.whole.findings) for g in totals.by_evidence()}
+    return {"findings": float(totals.whole.findings), "dispute_lines": float(drafted), **by_evidence}
+
+
+def _model_tags(judged: list[Judged]) -> dict[str, str]:
+    return {f"model.{FEEDS[one.subject]}": f"{one.model_name}/{one.model_version}" for one in judged if one.model}

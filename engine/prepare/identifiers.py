@@ -1,0 +1,140 @@
+"""Identifiers as column expressions (contract part 3). Pure: column in, column out, NULL in, NULL out.
+
+Regular expressions end in `\\z`: `$` would match before a trailing newline and let a bad identifier pass. `[0-9]` is
+written out so that only ASCII digits count.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+# Characters that Python's str.strip() and spreadsheets leave around a number.
+_WHITESPACE = " \t\n\r\x0b\x0c"
+
+_RX_DIGITS = r"^0*([0-9]{4,12})\z"
+_RX_WITH_FILL = r"^0*([0-9]{4,9})[-/ ]([0-9]{1,2})\z"
+_FEWEST_RX_DIGITS = 4
+
+_LUHN_OF_80840 = 24
+# Luhn's sum of two neighbouring digits, the first doubled, its own digits added up.
+_LUHN_OF_PAIR = [sum(divmod(2 * (pair // 10), 10)) + pair % 10 for pair in range(100)]
+
+
+def blank_to_null(text: Column) -> Column:
+    """Text without surrounding spaces; NULL where nothing but white space is left.
+
+    Other white space than spaces is kept around a value (an NDC with a trailing newline is a bad NDC), but a value of
+    white space alone is blank. Only a text that starts below "!" can be that, so that the slow test is rarely made.
+    """
+    trimmed = F.trim(text)
+    return F.when(trimmed >= "!", trimmed).otherwise(F.when(F.trim(trimmed, F.lit(_WHITESPACE)) != "", trimmed))
+
+
+def is_digits(text: Column, fewest: int, most: int) -> Column:
+    """True for ASCII digits alone, `fewest` to `most` of them (at most 18).
+
+    The cast tells digits from the rest several times faster than a regular expression would; it ignores a sign in
+    front and white space at the end, so those two places are looked at first.
+    """
+    length = F.octet_length(text)
+    starts_and_ends_in_digit = (text >= "0") & (text < ":") & (F.right(text, F.lit(1)) >= "0")
+    return (length >= fewest) & (length <= most) & starts_and_ends_in_digit & text.try_cast("bigint").isNotNull()
+
+
+def ndc11(ndc: Column) -> Column:
+    """Eleven digits of an NDC written as 11 digits or hyphenated 4-4-2, 5-3-2, 5-4-1 or 5-4-2; else NULL.
+
+    Segments are padded to labeler 5, product 4, package 2 (21 CFR 207.33, CMS 11-digit form).
+    """
+    labeler, product, package = (F.split_part(ndc, F.lit("-"), F.lit(part)) for part in (1, 2, 3))
+    return (
+        F.when(is_digits(ndc, 11, 11), ndc)
+        .when(ndc.rlike(r"^[0-9]{5}-[0-9]{4}-[0-9]{2}\z"), F.concat(labeler, product, package))
+        .when(ndc.rlike(r"^[0-9]{4}-[0-9]{4}-[0-9]{2}\z"), F.concat(F.lit("0"), labeler, product, package))
+        .when(ndc.rlike(r"^[0-9]{5}-[0-9]{3}-[0-9]{2}\z"), F.concat(labeler, F.lit("0"), product, package))
+        .when(ndc.rlike(r"^[0-9]{5}-[0-9]{4}-[0-9]\z"), F.concat(labeler, product, F.lit("0"), package))
+    )
+
+
+def is_ndc10(ndc: Column) -> Column:
+    """True for ten bare digits, of which nobody can tell which segment lost its zero."""
+    return is_digits(ndc, 10, 10)
+
+
+def ndc10_spellings(eleven_digits: Column) -> Column:
+    """Every ten-digit spelling of an 11-digit NDC: a leading zero dropped from labeler, product or package."""
+    return F.array_distinct(
+        F.array_compact(
+            F.array(
+                *(
+                    F.when(
+                        eleven_digits.substr(zero_at, 1) == "0",
+                        F.concat(eleven_digits.substr(1, zero_at - 1), eleven_digits.substr(zero_at + 1, 11 - zero_at)),
+                    )
+                    for zero_at in (1, 6, 10)
+                )
+            )
+        )
+    )
+
+
+def npi_is_valid(npi: Column) -> Column:
+    """True for ten digits, the first 1 or 2, whose Luhn sum over 80840 + NPI ends in 0 (CMS NPI check digit)."""
+    number = F.when(is_digits(npi, 10, 10) & (npi < "3") & (npi >= "1"), npi.try_cast("bigint"))
+    total = F.lit(_LUHN_OF_80840)
+    for power in (1, 100, 10_000, 1_000_000, 100_000_000):
+        pair = F.call_function("div", number, F.lit(power)) % 100
+        total = total + F.get(F.lit(_LUHN_OF_PAIR), pair.cast("int"))
+    return F.when(npi.isNotNull(), F.coalesce(total % 10 == 0, F.lit(False)))
+
+
+def rx_number(raw: Column) -> Column:
+    """Prescription number for matching: digits without leading zeros or an appended fill number; else upper case.
+
+    Four digits are always left, so that `0000123` is `0123`.
+    """
+    trimmed = F.trim(raw, F.lit(_WHITESPACE))
+    digits, with_fill = F.regexp_extract(trimmed, _RX_DIGITS, 1), F.regexp_extract(trimmed, _RX_WITH_FILL, 1)
+    return (
+        F.when(_is_plain_rx(raw), raw)
+        .when(digits != "", digits)
+        .when(with_fill != "", with_fill)
+        .otherwise(F.upper(trimmed))
+    )
+
+
+def rx_fill_number(raw: Column) -> Column:
+    """Fill number appended to a prescription number (`1234567-01` is 1), else NULL."""
+    appended = F.regexp_extract(F.trim(raw, F.lit(_WHITESPACE)), _RX_WITH_FILL, 2)
+    return F.when(~_is_plain_rx(raw), appended.try_cast("bigint"))
+
+
+def rx_is_key(normalised: Column) -> Column:
+    """False where a normalised prescription number holds fewer than four digits: it is equal to nothing then."""
+    digits = F.regexp_replace(normalised, "[^0-9]", "")
+    return _is_plain_rx(normalised) | (F.length(digits) >= F.lit(_FEWEST_RX_DIGITS))
+
+
+def _is_plain_rx(text: Column) -> Column:
+    # what nearly every number looks like: it is its own normal form
+    return is_digits(text, _FEWEST_RX_DIGITS, 12) & (text >= "1")
+
+
+def hashed_rx_key(scheme: Column, rx_number_hash: Column) -> Column:
+    """`<scheme>:<hash>`, with colons in the scheme escaped so that no two pairs make one key."""
+    escaped = F.replace(F.replace(scheme, F.lit("%"), F.lit("%25")), F.lit(":"), F.lit("%3A"))
+    return F.concat(escaped, F.lit(":"), rx_number_hash)
+
+
+def quarter(text: Column) -> Column:
+    """`YYYYQn` of `YYYYQn`, `YYYYqn` or `YYYY-Qn`; NULL for anything else: `12024` and `20241` are not told apart."""
+    is_normal = is_digits(F.left(text, F.lit(4)), 4, 4) & F.substr(text, F.lit(5)).isin("Q1", "Q2", "Q3", "Q4")
+    return F.when(is_normal, text).when(
+        text.rlike(r"^[0-9]{4}-?[Qq][1-4]\z"), F.upper(F.replace(text, F.lit("-"), F.lit("")))
+    )
+
+
+def entity_id(text: Column) -> Column:
+    """340B id in upper case without white space."""
+    return F.upper(F.regexp_replace(text, r"\s", ""))

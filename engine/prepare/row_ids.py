@@ -1,0 +1,41 @@
+"""Rows of one feed that share a source_row_id."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Reason
+
+
+def good_rows(conformed: DataFrame) -> DataFrame:
+    """Rows without problems that have not left the way."""
+    return conformed.where(F.col("problems").isNull() & F.col("left_as").isNull())
+
+
+def repeated_row_ids(rows: DataFrame, received_at: str | None) -> DataFrame:
+    """row_id and problem of all but the earliest of the rows that share a source_row_id.
+
+    Earliest: by `received_at` (NULL first), then by content, so that neither file order nor partitions matter. Only
+    rows whose hashed id occurs twice are compared.
+    """
+    id_hash = F.xxhash64("source_row_id")
+    crowded = (
+        rows.select(id_hash.alias("id_hash")).groupBy("id_hash").agg(F.count(F.lit(1)).alias("rows")).where("rows > 1")
+    )
+    content = F.xxhash64(*sorted(name for name in rows.columns if name != "row_id"))
+    candidates = rows.select(
+        "row_id",
+        "source_row_id",
+        id_hash.alias("id_hash"),
+        (F.col(received_at) if received_at else F.lit(None).cast("timestamp")).alias("received"),
+        content.alias("content"),
+    ).join(crowded.select("id_hash"), on="id_hash", how="left_semi")
+    arrival = Window.partitionBy("source_row_id").orderBy(
+        F.col("received").asc_nulls_first(), F.col("content"), F.col("row_id")
+    )
+    return (
+        candidates.withColumn("nth", F.row_number().over(arrival))
+        .where(F.col("nth") > 1)
+        .select("row_id", F.lit(Reason.SOURCE_ROW_ID_DUPLICATE.value).alias("problem"))
+    )

@@ -1,0 +1,101 @@
+"""Which rules and guards are on: by the configuration and by what the input holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from engine.contracts.codes import Subject
+from engine.rules.configuration import check_rules, thresholds_of
+from engine.rules.dispute_codes import DisputeCode, dispute_codes
+from engine.rules.registry import REGISTRY, Given, Registry, Rule, ThresholdValue
+from engine.settings import Settings
+
+SWITCHED_OFF = "switched off in the configuration"
+
+
+@dataclass(frozen=True)
+class ActiveRules:
+    """The rules that are on for one subject, by id, and why others and guards are not.
+
+    `guards_off`: "rule id, guard name" and why it stays UNCHECKED.
+    """
+
+    subject: Subject
+    as_of: date
+    rules: tuple[Rule, ...]
+    off: dict[str, str]
+    guards_off: dict[str, str]
+    thresholds: dict[str, dict[str, ThresholdValue]] = field(repr=False)
+
+    def given(self, rule: Rule, settings: Settings) -> Given:
+        return Given(self.thresholds[rule.id], self.as_of, settings)
+
+    def guard_is_off(self, rule_id: str, guard_name: str) -> bool:
+        return _guard_key(rule_id, guard_name) in self.guards_off
+
+    def only(self, *rule_ids: str) -> ActiveRules:
+        """The same with these rules alone."""
+        return replace(self, rules=tuple(rule for rule in self.rules if rule.id in rule_ids))
+
+
+def active_rules(
+    settings: Settings,
+    available: frozenset[str],
+    subject: Subject,
+    as_of: date,
+    codes: Iterable[DisputeCode] | None = None,
+    registry: Registry = REGISTRY,
+) -> ActiveRules:
+    """The rules on `subject` that the configuration leaves on and the input allows.
+
+    `available`: "table" and "table.column" for all that the input holds; "scores" where a model judged the rows.
+    `codes`: the code table, by default read from `settings.reference_folder`. Raises ConfigurationError with every
+    mistake in `settings.rules` and in the codes.
+    """
+    check_rules(settings.rules, registry, dispute_codes(settings.reference_folder) if codes is None else codes)
+    on: list[Rule] = []
+    off: dict[str, str] = {}
+    guards_off: dict[str, str] = {}
+    for rule in registry.rules(subject):
+        is_enabled = rule.id not in settings.rules or settings.rules[rule.id].enabled
+        why = why_off(rule.needs, available) if is_enabled else SWITCHED_OFF
+        if why:
+            off[rule.id] = why
+            continue
+        on.append(rule)
+        for guard in rule.guards:
+            why = why_off(guard.needs, available)
+            if why:
+                guards_off[_guard_key(rule.id, guard.name)] = why
+    thresholds = {rule.id: thresholds_of(rule, settings.rules) for rule in on}
+    return ActiveRules(subject, as_of, tuple(on), off, guards_off, thresholds)
+
+
+def why_off(needs: Iterable[str], available: frozenset[str]) -> str | None:
+    """What is missing of `needs`, in words; None where nothing is. A table's columns need the table first."""
+    missing: list[str] = []
+    for need in needs:
+        alternatives = need.split("|")
+        if any(_is_there(name, available) for name in alternatives):
+            continue
+        tables = {name.partition(".")[0] for name in alternatives}
+        absent = sorted(table for table in tables if table not in available)
+        what = absent if len(absent) == len(tables) else alternatives
+        noun = _NOUNS.get(what[0]) or ("table" if "." not in what[0] else "column")
+        text = f"{noun} {what[0]} is missing" if len(what) == 1 else f"none of {', '.join(what)} is there"
+        if text not in missing:
+            missing.append(text)
+    return "; ".join(missing) or None
+
+
+_NOUNS = {"scores": "the model's"}
+
+
+def _is_there(name: str, available: frozenset[str]) -> bool:
+    return name in available and name.partition(".")[0] in available
+
+
+def _guard_key(rule_id: str, guard_name: str) -> str:
+    return f"{rule_id}, {guard_name}"

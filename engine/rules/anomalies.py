@@ -1,0 +1,98 @@
+"""What the anomaly model finds unusual, in words. No score, p-value or contribution: messages leave the company."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.contracts.words import FEATURE_WORDS
+from engine.rules.common import MEDICAID, claim_name, line_invoiced, program_words
+from engine.rules.hit import Facts, Hit
+from engine.rules.registry import Given, Threshold, rule
+from engine.rules.text import if_known, sentence, words_for
+
+FEATURES_NAMED = 3
+
+THRESHOLDS = (
+    Threshold("p_value", 0.005, "part of the peers that are at least as unusual, at most"),
+    Threshold("minimum_rows", 200, "rows that the row was compared with, at least"),
+)
+
+
+def _anomaly(f: Facts, given: Given, subject: Column) -> Hit:
+    named = F.concat(*(_feature(f, place) for place in range(FEATURES_NAMED)))
+    # the first feature needs no separator
+    words = F.when(named != "", F.concat(F.lit(": "), F.substr(named, F.lit(3)))).otherwise(F.lit(""))
+    return Hit(
+        when=(f.anomaly_p_value <= given.number("p_value")) & (f.anomaly_rows >= given.whole("minimum_rows")),
+        message=sentence("{subject}: unusual among comparable rows{words}.", subject=subject, words=words),
+    )
+
+
+def _feature(f: Facts, place: int) -> Column:
+    reason = F.get(f.reasons, F.lit(place))
+    usual = if_known(
+        " (usually {low:ratio} to {high:ratio}{peers})",
+        low=reason["typical_low"],
+        high=reason["typical_high"],
+        peers=if_known(" among {peers:count} rows", peers=reason["peers"]),
+    )
+    named = sentence(
+        "; {feature} {value:ratio}{usual}",
+        feature=words_for(F.regexp_replace(reason["feature"], r"_z\z", ""), FEATURE_WORDS),
+        value=reason["value"],
+        usual=usual,
+    )
+    return F.when(reason["feature"].isNotNull(), named).otherwise(F.lit(""))
+
+
+@rule(
+    "R052",
+    "Claim unusual among its peers",
+    subject=Subject.REBATE_CLAIM,
+    programs=tuple(Program),
+    evidence=Evidence.WEAK,
+    route=Route.NONE,
+    party=Party.UNDETERMINED,
+    action=Action.PAY_AND_WATCH,
+    citation="support for CMS-304 dispute codes Q, R and S",
+    needs=("scores",),
+    thresholds=THRESHOLDS,
+    any_units=True,
+)
+def unusual_claim(f: Facts, given: Given) -> Hit:
+    """The anomaly model finds the claim unusual; support for another rule, never a reason by itself. What part of the
+    units is wrong the model does not know, so it puts none at issue. `reasons` come strongest first.
+    """
+    return _anomaly(
+        f,
+        given,
+        sentence(
+            "{payer}, {claim}, NDC {ndc}, service on {served:date} ({program})",
+            claim=claim_name(f),
+            payer=f.payer_id,
+            ndc=f.ndc11,
+            program=program_words(f.program),
+            served=f.date_of_service,
+        ),
+    )
+
+
+@rule(
+    "R052",
+    "Invoice line unusual among its peers",
+    subject=Subject.INVOICE,
+    programs=MEDICAID,
+    evidence=Evidence.WEAK,
+    route=Route.NONE,
+    party=Party.UNDETERMINED,
+    action=Action.PAY_AND_WATCH,
+    citation="support for CMS-304 dispute codes Q, R and S",
+    needs=("scores",),
+    thresholds=THRESHOLDS,
+    any_units=True,
+)
+def unusual_invoice_line(f: Facts, given: Given) -> Hit:
+    """As R052 on claims, for a quarterly total."""
+    return _anomaly(f, given, line_invoiced(f))

@@ -1,0 +1,195 @@
+"""Applies the active rules to facts: first whether any fires, then what they say of the rows on which one does."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from typing import NamedTuple
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from engine.contracts.codes import Action, GuardState, Subject
+from engine.contracts.findings import GUARD, REFERENCE_ROW, RULE_RESULT
+from engine.rules.activation import ActiveRules
+from engine.rules.evidence import EvidenceClass, at_most, class_column, either, is_below_medium, one_step_down
+from engine.rules.hit import STRINGS, Check, Facts, Guard, Hit
+from engine.rules.registry import RegistryError, Rule
+from engine.settings import Settings
+
+RESULTS = T.ArrayType(RULE_RESULT)
+GUARDS = T.ArrayType(GUARD)
+REFERENCES = T.ArrayType(REFERENCE_ROW)
+
+# What a WEAK suspicion may still do of what its rule would like: it never accuses (domain part 1.4).
+_MILDER = {Action.DISPUTE: Action.INQUIRE, Action.WITHHOLD: Action.PAY_AND_WATCH}
+
+
+class Judged(NamedTuple):
+    """One rule on the facts: `met` its condition, `fires` after suppressing guards, `guards`, `result`."""
+
+    rule: Rule
+    met: Column
+    fires: Column
+    guards: Column
+    result: Column
+
+
+def apply_rules(
+    facts: DataFrame, active: ActiveRules, settings: Settings, also_keep: Column | None = None
+) -> DataFrame:
+    """The rows of `facts` on which a rule fires, or which `also_keep` names, with `rules`.
+
+    `facts` has the schema of the subject's facts; where R052 is active also anomaly_p_value, anomaly_rows and reasons.
+    Result: the columns of `facts` and `rules` (array<RULE_RESULT>, by rule id, empty where only `also_keep` holds).
+    The first pass is one boolean expression; messages and structs are made for surviving rows only.
+    """
+    judged = judge(active, settings)
+    keep = functools.reduce(operator.or_, (rule.fires for rule in judged), F.lit(False))
+    if also_keep is not None:
+        keep = keep | F.coalesce(also_keep, F.lit(False))
+    none = F.array().cast(RESULTS)
+    results = [F.when(rule.fires, F.array(rule.result)).otherwise(none) for rule in judged]
+    rules = F.concat(none, *results).alias("rules")
+    return facts.where(keep).select(*(F.col(f"`{name}`") for name in facts.columns), rules)
+
+
+def rule_answers(facts: DataFrame, active: ActiveRules, settings: Settings) -> DataFrame:
+    """Every active rule's answer to each row: source_row_id, rule_id, answer, guards, message.
+
+    Answer: FIRED, SUPPRESSED (the condition holds, a guard failed) or NOT_MET (then guards and message are NULL).
+    Grain: row x rule. For explaining a few rows; `facts` as in `apply_rules`.
+    """
+    answers = []
+    for rule in judge(active, settings):
+        met = F.coalesce(rule.met, F.lit(False))
+        answer = F.when(rule.fires, F.lit("FIRED")).when(met, F.lit("SUPPRESSED")).otherwise(F.lit("NOT_MET"))
+        answers.append(
+            F.struct(
+                F.lit(rule.rule.id).alias("rule_id"),
+                answer.alias("answer"),
+                F.when(met, rule.guards).alias("guards"),
+                F.when(met, rule.result["message"]).alias("message"),
+            )
+        )
+    one_by_one = facts.select("source_row_id", F.explode(F.array(*answers)).alias("answer"))
+    return one_by_one.select("source_row_id", "answer.*")
+
+
+def judge(active: ActiveRules, settings: Settings) -> list[Judged]:
+    """Each active rule as columns over the subject's facts, by rule id."""
+    facts = Facts(active.subject)
+    return [_judge(rule, rule.function(facts, active.given(rule, settings)), active, facts) for rule in active.rules]
+
+
+def _judge(rule: Rule, hit: Hit, active: ActiveRules, facts: Facts) -> Judged:
+    if tuple(check.guard for check in hit.checks) != rule.guards:
+        raise RegistryError(f"{rule.id} on {rule.subject} does not check the guards that it declares")
+    checks = [_Checked.of(check, active.guard_is_off(rule.id, check.guard.name)) for check in hit.checks]
+    met = _is_judged(rule, facts) & hit.when
+    held_back = [check.failed for check in checks if check.failed is not None and check.guard.weakens_to is None]
+    fires = functools.reduce(lambda so_far, failed: so_far & ~F.coalesce(failed, F.lit(False)), held_back, met)
+    evidence = _evidence(rule.evidence if hit.evidence is None else hit.evidence, checks)
+    guards = F.array(*(check.result for check in checks))
+    values: dict[str, Column] = {
+        "rule_id": F.lit(rule.id),
+        "evidence": class_column(evidence),
+        "message": hit.message,
+        "code": _given(hit.code, rule.code),
+        "related_source_row_ids": F.coalesce(_given(hit.related, None).cast(STRINGS), F.array().cast(STRINGS)),
+        "guards": guards,
+        "route": _given(hit.route, rule.route),
+        "party_at_fault": _given(hit.party, rule.party),
+        "action": _action(rule.action if hit.action is None else hit.action, evidence, facts, rule.subject),
+        "units_at_issue": _given(hit.units, None),
+        "amount_at_issue": _given(hit.amount, None),
+        "reference_rows": _references(hit),
+    }
+    result = F.struct(*(_typed(values[field.name], field.dataType).alias(field.name) for field in RULE_RESULT.fields))
+    return Judged(rule, met, fires, guards.cast(GUARDS), result)
+
+
+def _is_judged(rule: Rule, facts: Facts) -> Column:
+    """The programs that the rule is about; units above zero; never numbers that were withheld."""
+    judged = facts.program.isin(*(program.value for program in rule.programs))
+    if rule.subject == Subject.INVOICE:
+        judged = judged & ~F.coalesce(facts.suppressed, F.lit(False))
+    if rule.any_units:
+        return judged
+    return judged & ((facts.units_reimbursed if rule.subject == Subject.INVOICE else facts.units) > 0)
+
+
+class _Checked(NamedTuple):
+    """A guard with its answer: `failed` (None: never), `unchecked` (None: never) and both as one struct."""
+
+    guard: Guard
+    failed: Column | None
+    unchecked: Column | None
+    result: Column
+
+    @staticmethod
+    def of(check: Check, is_off: bool) -> _Checked:
+        failed = None if is_off else check.failed
+        unchecked = F.lit(True) if is_off else check.unchecked
+        if check.only_where is not None:
+            failed, unchecked = (
+                None if column is None else check.only_where & column for column in (failed, unchecked)
+            )
+        state = F.lit(GuardState.PASSED.value)
+        if unchecked is not None:
+            state = F.when(unchecked, F.lit(GuardState.UNCHECKED.value)).otherwise(state)
+        if failed is not None:
+            state = F.when(failed, F.lit(GuardState.FAILED.value)).otherwise(state)
+        result = F.struct(F.lit(check.guard.name).alias("name"), state.alias("state"))
+        return _Checked(check.guard, failed, unchecked, result)
+
+
+def _evidence(evidence: EvidenceClass, checks: list[_Checked]) -> EvidenceClass:
+    """The rule's class, weakened by failed guards, then one step down where any guard is unchecked."""
+    for check in checks:
+        if check.failed is not None and check.guard.weakens_to is not None:
+            evidence = either(check.failed, at_most(evidence, check.guard.weakens_to), evidence)
+    unchecked = [
+        check.unchecked if check.failed is None else check.unchecked & ~F.coalesce(check.failed, F.lit(False))
+        for check in checks
+        if check.unchecked is not None
+    ]
+    if not unchecked:
+        return evidence
+    return either(functools.reduce(operator.or_, unchecked), one_step_down(evidence), evidence)
+
+
+def _action(action: Column | Action, evidence: EvidenceClass, facts: Facts, subject: Subject) -> Column:
+    """The action as far as the class allows. Public totals (SDUD) are no invoice that could be disputed."""
+    is_weak = is_below_medium(evidence)
+    is_public = facts.source_kind == "SDUD" if subject == Subject.INVOICE else False
+    if isinstance(action, Action):
+        milder = _MILDER.get(action)
+        return F.lit(action.value) if milder is None else _where(is_weak, is_public, milder, F.lit(action.value))
+    for wanted, milder in _MILDER.items():
+        action = F.when(action == wanted.value, _where(is_weak, is_public, milder, action)).otherwise(action)
+    return action
+
+
+def _where(first: Column | bool, second: Column | bool, action: Action, otherwise: Column) -> Column:
+    """`action` where one of the conditions holds."""
+    if first is True or second is True:
+        return F.lit(action.value)
+    for condition in (first, second):
+        if isinstance(condition, Column):
+            otherwise = F.when(condition, F.lit(action.value)).otherwise(otherwise)
+    return otherwise
+
+
+def _references(hit: Hit) -> Column:
+    none = F.array().cast(REFERENCES)
+    return F.concat(none, *(F.when(row.isNotNull(), F.array(row)).otherwise(none) for row in hit.references))
+
+
+def _given(column: Column | None, default: str | None) -> Column:
+    return F.lit(None if default is None else str(default)) if column is None else column
+
+
+def _typed(column: Column, kind: T.DataType) -> Column:
+    return column.try_cast(kind) if isinstance(kind, T.DecimalType) else column.cast(kind)

@@ -1,0 +1,161 @@
+"""What several rules share: programs, conditions, and how a claim or an invoice line is named in a message."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import MEDICAID_PROGRAMS, Evidence, Program
+from engine.rules.hit import Check, Facts, Guard, reference_row
+from engine.rules.text import if_known, sentence, words_for
+
+MEDICAID = MEDICAID_PROGRAMS
+FFS, MCO = (Program.MDRP_FFS,), (Program.MDRP_MCO,)
+
+PROGRAM_WORDS = {
+    Program.MDRP_FFS.value: "Medicaid fee-for-service",
+    Program.MDRP_MCO.value: "Medicaid managed care",
+    Program.COMMERCIAL.value: "commercial",
+    Program.PARTD.value: "Medicare Part D",
+    Program.MFP.value: "Medicare negotiated price",
+}
+
+# The papers that go with code X (ROSI and PQAS, 2024 collection).
+DOCUMENT_340B = "340B id with billing NPI or Medicaid number and the exclusion file's quarter, or the entity's claim"
+
+NO_340B_PURCHASE = Guard(
+    "NO_340B_PURCHASE",
+    "the entity bought none of the product at the 340B price within two quarters of the service",
+    needs=("chargebacks",),
+    weakens_to=Evidence.WEAK,
+)
+THIRD_PARTY_PAYMENT = Guard(
+    "THIRD_PARTY_PAYMENT",
+    "a third party paid a part of the claim",
+    needs=("rebate_claims.amount_third_party",),
+)
+
+
+def no_340b_purchase(f: Facts) -> Check:
+    return NO_340B_PURCHASE.check(failed=~f.entity_bought_at_340b, unchecked=f.entity_bought_at_340b.isNull())
+
+
+def third_party_payment(f: Facts) -> Check:
+    """No amount reported from third parties counts as none paid."""
+    return THIRD_PARTY_PAYMENT.check(failed=f.amount_third_party != 0)
+
+
+def claim_units(f: Facts) -> Column:
+    """The whole claim in NDC billing units; as asked for where HCPCS units could not be converted."""
+    return F.coalesce(f.ndc_units, f.units)
+
+
+def has_340b_flag(f: Facts) -> Column:
+    """Never NULL."""
+    return F.coalesce(F.size(f.flags_340b) > 0, F.lit(False))
+
+
+def outside(value: Column, low: float, high: float) -> Column:
+    """Below `low` or above `high`; NaN is neither."""
+    return (value < low) | ((value > high) & ~F.isnan(value))
+
+
+def not_below_zero(value: Column) -> Column:
+    """The value or zero; NULL stays NULL (`greatest` would make it zero)."""
+    return F.when(value < 0, F.lit(0)).otherwise(value)
+
+
+def quarter_start(period: Column) -> Column:
+    """First day of a quarter `YYYYQn`; NULL for anything else."""
+    quarter = F.substring(period, 6, 1)
+    first = (
+        F.when(quarter == "1", F.lit("-01-01"))
+        .when(quarter == "2", F.lit("-04-01"))
+        .when(quarter == "3", F.lit("-07-01"))
+        .when(quarter == "4", F.lit("-10-01"))
+    )
+    return F.concat(F.substring(period, 1, 4), first).try_cast("date")
+
+
+def quarter_after(start: Column) -> Column:
+    """First day of the next quarter, given the first day of one."""
+    return F.add_months(start, 3)
+
+
+def quarter_of(day: Column) -> Column:
+    return F.concat(F.year(day).cast("string"), F.lit("Q"), F.quarter(day).cast("string"))
+
+
+def day(value: date) -> Column:
+    return F.lit(value)
+
+
+def claim_name(f: Facts) -> Column:
+    return sentence("claim {claim} line {line}", claim=f.claim_id, line=f.claim_line)
+
+
+def program_words(column: Column) -> Column:
+    return words_for(column, PROGRAM_WORDS)
+
+
+def state_invoiced(f: Facts) -> Column:
+    """ "State KY invoiced 30 units of NDC 00002759701 for service on 2025-08-01 (Medicaid fee-for-service, claim 4711
+    line 1, period 2025Q3)".
+    """
+    return sentence(
+        "State {payer} invoiced {units:number} units of NDC {ndc} for service on {served:date} ({program}, {claim}, "
+        "period {period})",
+        payer=f.payer_id,
+        units=f.units,
+        ndc=f.ndc11,
+        served=f.date_of_service,
+        program=program_words(f.program),
+        claim=claim_name(f),
+        period=f.period,
+    )
+
+
+def payer_asked(f: Facts, what: str) -> Column:
+    """As `state_invoiced`, for payers that are no state; `what` is a rebate or a refund."""
+    return sentence(
+        "{payer} asks for {what} on {units:number} units of NDC {ndc} for service on {served:date} ({program}, "
+        "{claim}, period {period})",
+        payer=f.payer_id,
+        what=F.lit(what),
+        units=f.units,
+        ndc=f.ndc11,
+        served=f.date_of_service,
+        program=program_words(f.program),
+        claim=claim_name(f),
+        period=f.period,
+    )
+
+
+def line_invoiced(f: Facts) -> Column:
+    """ "State AK invoiced 900 units of NDC 00002759701 for 2022Q1 (Medicaid managed care, invoice I-7)"."""
+    return sentence(
+        "State {state} {verb} {units:number} units of NDC {ndc} for {period} ({program}{invoice})",
+        state=f.state,
+        verb=F.when(f.source_kind == "SDUD", F.lit("reported")).otherwise(F.lit("invoiced")),
+        units=f.units_reimbursed,
+        ndc=f.ndc11,
+        period=f.period,
+        program=program_words(f.program),
+        invoice=if_known(", invoice {number}", number=f.invoice_number),
+    )
+
+
+def product_row(f: Facts) -> Column:
+    return reference_row("products", f.ndc11, f.market_date, f.termination_date, f.product_snapshot_date)
+
+
+def product_file(f: Facts) -> Column:
+    """ " (product file of 2025-07-01)", or nothing where it is not dated."""
+    return if_known(" (product file of {snapshot:date})", snapshot=f.product_snapshot_date)
+
+
+def is_delta(f: Facts) -> Column:
+    """The line corrects an earlier one by a difference, so its numbers are no quarter's totals. Never NULL."""
+    return F.coalesce(f.line_kind == "PRIOR_DELTA", F.lit(False))

@@ -1,0 +1,159 @@
+"""One dispense asked for twice: facts compare a row with the nearest earlier live one and name one rule at most."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject, Transaction
+from engine.rules.common import (
+    MEDICAID,
+    THIRD_PARTY_PAYMENT,
+    claim_units,
+    program_words,
+    state_invoiced,
+    third_party_payment,
+)
+from engine.rules.evidence import EvidenceClass, either
+from engine.rules.hit import Check, Facts, Guard, Hit
+from engine.rules.registry import Given, Threshold, rule
+from engine.rules.text import if_known, sentence
+
+WASTE_LINE = Guard(
+    "WASTE_LINE",
+    "the line bills the discarded part of a vial, beside the line for the part that was given",
+    needs=("rebate_claims.modifiers",),
+)
+CORRECTION = Guard(
+    "CORRECTION",
+    "the row is an adjustment, which may replace the earlier row without naming it",
+    weakens_to=Evidence.MEDIUM,
+)
+WASTE_MODIFIERS = Threshold(
+    "waste_modifiers",
+    ["JW"],
+    "modifiers of medical lines for discarded units; JZ says that nothing was discarded and explains no second line",
+)
+
+
+def _duplicate(
+    f: Facts, rule_id: str, difference: Column, checks: tuple[Check, ...] = (), evidence: EvidenceClass | None = None
+) -> Hit:
+    message = sentence(
+        "{claim}{received}. The same dispense appears to have been asked for before: {earlier}{earlier_received}; "
+        "{difference}.",
+        claim=state_invoiced(f),
+        received=if_known(", received {day:date}", day=f.received_at),
+        earlier=_earlier_row(f),
+        earlier_received=if_known(", received {day:date}", day=f.duplicate_received_at),
+        difference=difference,
+    )
+    return Hit(
+        when=f.duplicate_rule == rule_id,
+        message=message,
+        evidence=evidence,
+        checks=checks,
+        related=f.duplicate_source_row_ids,
+        units=claim_units(f),
+    )
+
+
+def _earlier_row(f: Facts) -> Column:
+    return sentence(
+        "{units:number} units, claim {claim}, {program}, state {state}, period {period}, row {row}",
+        units=f.duplicate_units,
+        claim=f.duplicate_claim_id,
+        program=program_words(f.duplicate_program),
+        state=F.coalesce(f.duplicate_state, f.duplicate_payer_id),
+        period=f.duplicate_period,
+        row=f.duplicate_source_row_id,
+    )
+
+
+@rule(
+    "R016",
+    "Same dispense twice in one state, program and period",
+    subject=Subject.REBATE_CLAIM,
+    programs=MEDICAID,
+    evidence=Evidence.STRONG,
+    codes=("M",),
+    route=Route.STATE,
+    party=Party.STATE,
+    action=Action.DISPUTE,
+    citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511",
+    document="both claim lines",
+    thresholds=(WASTE_MODIFIERS,),
+    guards=(THIRD_PARTY_PAYMENT, WASTE_LINE),
+)
+def twice_in_one_period(f: Facts, given: Given) -> Hit:
+    """A second line for one dispense. A line to which a third party paid may be the secondary payer's part, a medical
+    line for discarded units stands beside its first.
+    """
+    modifiers = F.split(f.modifiers, r"\|")
+    is_waste = F.arrays_overlap(modifiers, F.array(*(F.lit(word) for word in given.words("waste_modifiers"))))
+    waste = WASTE_LINE.check(failed=is_waste, only_where=f.claim_type == ClaimType.MEDICAL.value)
+    return _duplicate(f, "R016", F.lit("only one of the two can be due"), (third_party_payment(f), waste))
+
+
+@rule(
+    "R017",
+    "Same dispense in fee-for-service and managed care",
+    subject=Subject.REBATE_CLAIM,
+    programs=MEDICAID,
+    evidence=Evidence.MEDIUM,
+    codes=("M",),
+    route=Route.STATE,
+    party=Party.UNDETERMINED,
+    action=Action.INQUIRE,
+    citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511",
+    document="both claim lines",
+)
+def in_both_programs(f: Facts, _: Given) -> Hit:
+    """Both programs of a state ask for one dispense. A void or the patient's enrolment has to say which is wrong."""
+    difference = "only one of the two programs can have paid for it, and which one is open"
+    return _duplicate(f, "R017", F.lit(difference))
+
+
+@rule(
+    "R018",
+    "Same dispense in two states",
+    subject=Subject.REBATE_CLAIM,
+    programs=MEDICAID,
+    evidence=Evidence.MEDIUM,
+    codes=("M",),
+    route=Route.STATE,
+    party=Party.UNDETERMINED,
+    action=Action.INQUIRE,
+    citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511",
+    document="both claim lines",
+)
+def in_two_states(f: Facts, _: Given) -> Hit:
+    """Two states ask for one dispense of one pharmacy. Eligibility has to say which is wrong."""
+    return _duplicate(f, "R018", F.lit("only one of the two states can have paid for it, and which one is open"))
+
+
+@rule(
+    "R019",
+    "Same dispense in two periods",
+    subject=Subject.REBATE_CLAIM,
+    programs=MEDICAID,
+    evidence=Evidence.MEDIUM,
+    codes=("M",),
+    route=Route.STATE,
+    party=Party.STATE,
+    action=Action.DISPUTE,
+    citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511",
+    document="both claim lines",
+    guards=(CORRECTION,),
+)
+def in_two_periods(f: Facts, _: Given) -> Hit:
+    """One dispense in two periods of one state and program: STRONG under one claim number, else MEDIUM."""
+    has_one_claim_number = f.claim_id == f.duplicate_claim_id
+    correction = CORRECTION.check(failed=f.transaction == Transaction.ADJUSTMENT.value)
+    return _duplicate(
+        f,
+        "R019",
+        F.lit("the units appear to be counted in both periods"),
+        (correction,),
+        evidence=either(has_one_claim_number, Evidence.STRONG, Evidence.MEDIUM),
+    )

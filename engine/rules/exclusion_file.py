@@ -1,0 +1,75 @@
+"""Billing numbers that the Medicaid Exclusion File lists: their entities use 340B drugs for Medicaid patients."""
+
+from __future__ import annotations
+
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules.common import (
+    DOCUMENT_340B,
+    FFS,
+    NO_340B_PURCHASE,
+    claim_units,
+    no_340b_purchase,
+    quarter_after,
+    quarter_start,
+    state_invoiced,
+)
+from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
+from engine.rules.registry import Given, rule
+from engine.rules.text import if_known, sentence
+
+STATE_METHOD = Guard(
+    "STATE_METHOD",
+    "the state tells 340B claims by another method than the exclusion file",
+    needs=("state_340b_policies.method",),
+)
+
+
+@rule(
+    "R002",
+    "Biller listed in the Medicaid Exclusion File",
+    subject=Subject.REBATE_CLAIM,
+    programs=FFS,
+    evidence=Evidence.STRONG,
+    codes=("X",),
+    route=Route.STATE,
+    party=Party.STATE,
+    action=Action.DISPUTE,
+    citation="42 U.S.C. 256b(a)(5)(A)(ii); HRSA Policy Release 2014-1",
+    document=DOCUMENT_340B,
+    needs=("medicaid_exclusions",),
+    guards=(STATE_METHOD, NO_340B_PURCHASE),
+)
+def biller_in_exclusion_file(f: Facts, _: Given) -> Hit:
+    """The billing NPI or Medicaid number stands in the exclusion file of the quarter of service for the billed state.
+    The file is about fee-for-service only.
+    """
+    message = sentence(
+        "{claim}, billed under {listed}. The Medicaid Exclusion File for {quarter}{snapshot} lists that number for "
+        "340B entity {entity}, which says that its Medicaid patients get 340B drugs: a 340B price and a Medicaid "
+        "rebate on one dispense are suspected.",
+        claim=state_invoiced(f),
+        listed=f.mef_listed_as,
+        quarter=f.mef_quarter,
+        snapshot=if_known(" (file of {day:date})", day=f.mef_snapshot_date),
+        entity=f.mef_entity_id,
+    )
+    start = quarter_start(f.mef_quarter)
+    listing = reference_row(
+        "medicaid_exclusions",
+        key_of(f.mef_entity_id, f.mef_listed_as, f.payer_id, f.mef_quarter),
+        start,
+        quarter_after(start),
+        f.mef_snapshot_date,
+    )
+    another_method = STATE_METHOD.check(
+        failed=f.state_340b_method != F.lit("MEF"), unchecked=f.state_340b_method.isNull()
+    )
+    return Hit(
+        when=f.mef_entity_id.isNotNull(),
+        message=message,
+        checks=(another_method, no_340b_purchase(f)),
+        units=claim_units(f),
+        references=(listing,),
+    )

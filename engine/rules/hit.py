@@ -1,0 +1,127 @@
+"""What a rule says: a Hit, its guards, and the facts it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from engine.contracts.codes import Action, Evidence, Subject
+from engine.contracts.facts import CLAIM_FACTS, INVOICE_FACTS
+from engine.contracts.findings import FEATURE_REASON, REFERENCE_ROW
+from engine.rules.evidence import EvidenceClass
+
+STRINGS = T.ArrayType(T.StringType())
+
+# Joined to the facts of rows that a model judged.
+SCORE_FACTS = T.StructType(
+    [
+        T.StructField("anomaly_p_value", T.DoubleType()),
+        T.StructField("anomaly_rows", T.LongType()),
+        T.StructField("reasons", T.ArrayType(FEATURE_REASON)),
+    ]
+)
+
+FACTS_OF: dict[Subject, T.StructType] = {
+    Subject.REBATE_CLAIM: CLAIM_FACTS,
+    Subject.INVOICE: INVOICE_FACTS,
+}
+
+
+class Facts:
+    """The facts of one row as attributes: `f.units` is the column `units`. An unknown name is an AttributeError."""
+
+    def __init__(self, subject: Subject):
+        self._names = frozenset([*FACTS_OF[subject].names, *SCORE_FACTS.names])
+
+    def __getattr__(self, name: str) -> Column:
+        if name.startswith("_") or name not in self._names:
+            raise AttributeError(f"there is no fact {name}")
+        return F.col(name)
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A known innocent explanation that a rule looks for before it speaks.
+
+    `asks` is what is looked for, in words. `needs`: tables and columns without which it stays UNCHECKED (alternatives
+    separated by `|`). A FAILED guard suppresses the rule, or weakens it to `weakens_to` where that is given.
+    """
+
+    name: str
+    asks: str
+    needs: tuple[str, ...] = ()
+    weakens_to: Evidence | None = None
+
+    def check(self, failed: Column, unchecked: Column | None = None, only_where: Column | None = None) -> Check:
+        """`failed`: the innocent explanation holds. `unchecked`: it cannot be told. Elsewhere than `only_where` the
+        guard does not matter and counts as PASSED.
+        """
+        return Check(self, failed, unchecked, only_where)
+
+
+class Check(NamedTuple):
+    """A guard on the row at hand; NULL counts as false in every column."""
+
+    guard: Guard
+    failed: Column
+    unchecked: Column | None
+    only_where: Column | None
+
+
+class Hit(NamedTuple):
+    """What a rule says of a row. NULL in `when` is no.
+
+    What is not given is the rule's own (evidence, code, route, party, action) or NULL. `units`: NDC billing units that
+    should not have been asked for; `amount`: US dollars, only where it is not units x price. NULL `references` are left
+    out.
+    """
+
+    when: Column
+    message: Column
+    evidence: EvidenceClass | None = None
+    checks: tuple[Check, ...] = ()
+    related: Column | None = None
+    units: Column | None = None
+    amount: Column | None = None
+    references: tuple[Column, ...] = ()
+    code: Column | None = None
+    route: Column | None = None
+    party: Column | None = None
+    action: Column | Action | None = None
+
+
+def related_rows(*ids: Column) -> Column:
+    """The source row ids that are there, as an array."""
+    none = F.array().cast(STRINGS)
+    return F.concat(*(F.when(row.isNotNull(), F.array(row)).otherwise(none) for row in ids))
+
+
+def reference_row(
+    table: str,
+    key: Column,
+    start: Column | None = None,
+    end: Column | None = None,
+    snapshot_date: Column | None = None,
+) -> Column:
+    """A dated reference fact that a rule rests on, as REFERENCE_ROW; `[start, end)`, NULL is open."""
+    values = (F.lit(table), key, start, end, snapshot_date)
+    return F.struct(
+        *(
+            (F.lit(None) if value is None else value).cast(field.dataType).alias(field.name)
+            for field, value in zip(REFERENCE_ROW.fields, values, strict=True)
+        )
+    )
+
+
+def key_of(*parts: Column) -> Column:
+    """A reference key joined by `/`; NULL parts stay visible as `-`."""
+    return F.concat_ws("/", *(F.coalesce(part.cast("string"), F.lit("-")) for part in parts))
+
+
+def one_of(column: Column, values: Iterable[str]) -> Column:
+    return column.isin(*values)

@@ -1,0 +1,220 @@
+"""Rebate claims for a dispense that a covered entity reported as bought at the 340B price."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.rules.common import (
+    DOCUMENT_340B,
+    FFS,
+    MCO,
+    NO_340B_PURCHASE,
+    claim_units,
+    has_340b_flag,
+    no_340b_purchase,
+    payer_asked,
+    state_invoiced,
+)
+from engine.rules.hit import Check, Facts, Guard, Hit, one_of, reference_row
+from engine.rules.registry import Given, Threshold, rule
+from engine.rules.text import if_known, sentence, words_for
+
+LINK_TIERS = (
+    Threshold("strong_tiers", ["T1", "T2"], "match tiers that make STRONG evidence"),
+    Threshold("medium_tiers", ["T3", "T4", "T5"], "match tiers that make MEDIUM evidence"),
+    Threshold("weak_tiers", ["T6"], "match tiers that make WEAK evidence"),
+)
+
+TIER_WORDS = {
+    "T1": "pharmacy, prescription, fill, date, product and quantity agree",
+    "T2": "pharmacy, prescription, date and product agree, fill numbers are missing or counted differently",
+    "T3": "pharmacy, prescription and product agree, dates are close",
+    "T4": "pharmacy and prescription agree, dates are close, the product is the same in another package",
+    "T5": "prescription, date and product agree, the pharmacy goes by another number",
+    "T6": "pharmacy, date, product, quantity and prescriber agree, prescription numbers cannot be compared",
+}
+
+SCOPE_WORDS = {
+    "ALL": "all 340B claims",
+    "ENTITY_OWNED": "340B claims of pharmacies that a covered entity owns",
+    "FLAGGED_ONLY": "claims that carry a 340B identifier",
+    "LISTED_PHARMACIES": "340B claims of listed pharmacies",
+}
+
+EXCLUSION_SCOPE = Guard(
+    "EXCLUSION_SCOPE", "the contract excludes only some 340B claims, and this pharmacy or claim is not among them"
+)
+
+
+def link_evidence(f: Facts, given: Given) -> Column:
+    """The class that the match tier allows (domain part 4.3); NULL for other tiers and where nothing is linked."""
+    return (
+        F.when(one_of(f.link_tier, given.words("strong_tiers")), F.lit(Evidence.STRONG.value))
+        .when(one_of(f.link_tier, given.words("medium_tiers")), F.lit(Evidence.MEDIUM.value))
+        .when(one_of(f.link_tier, given.words("weak_tiers")), F.lit(Evidence.WEAK.value))
+    )
+
+
+def entity_reported(f: Facts) -> Column:
+    """The entity's side of the match in words, without the full stop."""
+    return sentence(
+        "340B entity {entity} reported what appears to be the same dispense as bought at the 340B price: service on "
+        "{served:date}, NDC {ndc}, quantity {quantity:number}, row {rows} ({match}{differing}{tie}{assumed})",
+        entity=f.link_entity_id,
+        served=f.link_date_of_service,
+        ndc=f.link_ndc11,
+        quantity=f.link_quantity,
+        rows=F.array_join(f.link_source_row_ids, ", "),
+        match=words_for(f.link_tier, TIER_WORDS),
+        differing=if_known("; different: {fields}", fields=_fields_differ(f)),
+        tie=F.when(f.link_is_ambiguous, F.lit("; more than one row fits equally well")).otherwise(F.lit("")),
+        assumed=F.when(f.link_is_340b_assumed, F.lit("; the entity did not state that the claim is 340B")).otherwise(
+            F.lit("")
+        ),
+    )
+
+
+def _fields_differ(f: Facts) -> Column:
+    names = F.translate(F.array_join(f.link_fields_differ, ", "), "_", " ")
+    return F.when(F.size(f.link_fields_differ) > 0, names)
+
+
+def _medicaid_link(f: Facts, given: Given, payer_could_know: Column) -> Hit:
+    message = sentence(
+        "{claim}. {entity}; a duplicate discount is suspected.", claim=state_invoiced(f), entity=entity_reported(f)
+    )
+    # without a flag or a listing the state could not know; which side then broke the mechanism is open
+    party = F.when(payer_could_know, F.lit(Party.STATE.value)).otherwise(F.lit(Party.UNDETERMINED.value))
+    return Hit(
+        when=link_evidence(f, given).isNotNull(),
+        message=message,
+        evidence=link_evidence(f, given),
+        checks=(no_340b_purchase(f),),
+        related=f.link_source_row_ids,
+        units=claim_units(f),
+        party=party,
+    )
+
+
+@rule(
+    "R003",
+    "Fee-for-service claim that a covered entity reported as 340B",
+    subject=Subject.REBATE_CLAIM,
+    programs=FFS,
+    evidence=Evidence.STRONG,
+    codes=("X",),
+    route=Route.STATE,
+    party=Party.UNDETERMINED,
+    action=Action.DISPUTE,
+    citation="42 U.S.C. 256b(a)(5)(A)(i); 42 U.S.C. 1396r-8(a)(5)(C)",
+    document=DOCUMENT_340B,
+    needs=("entity_claims",),
+    thresholds=LINK_TIERS,
+    guards=(NO_340B_PURCHASE,),
+)
+def entity_reported_fee_for_service_claim(f: Facts, given: Given) -> Hit:
+    """A live claim of a covered entity is linked to the invoiced claim."""
+    return _medicaid_link(f, given, has_340b_flag(f) | f.mef_entity_id.isNotNull())
+
+
+@rule(
+    "R005",
+    "Managed-care claim that a covered entity reported as 340B",
+    subject=Subject.REBATE_CLAIM,
+    programs=MCO,
+    evidence=Evidence.STRONG,
+    codes=("X",),
+    route=Route.STATE,
+    party=Party.UNDETERMINED,
+    action=Action.DISPUTE,
+    citation="42 U.S.C. 1396r-8(j)(1); 42 CFR 438.3(s)(3)",
+    document=DOCUMENT_340B,
+    needs=("entity_claims",),
+    thresholds=LINK_TIERS,
+    guards=(NO_340B_PURCHASE,),
+)
+def entity_reported_managed_care_claim(f: Facts, given: Given) -> Hit:
+    """As R003, on an encounter of a managed-care plan. The exclusion file says nothing of managed care."""
+    return _medicaid_link(f, given, has_340b_flag(f))
+
+
+def _contract_link(f: Facts, given: Given) -> Hit:
+    contract = reference_row("rebate_contracts", f.contract_key, f.contract_begin_date, f.contract_end_date)
+    message = sentence(
+        "{claim}. {entity}. 340B claim outside contract terms: contract {contract}, in force from {begin} to {end}, "
+        "excludes {scope}.",
+        claim=payer_asked(f, "a rebate"),
+        entity=entity_reported(f),
+        contract=f.contract_key,
+        begin=F.coalesce(f.contract_begin_date.cast("string"), F.lit("an open date")),
+        end=F.coalesce(f.contract_end_date.cast("string"), F.lit("an open date")),
+        scope=words_for(F.coalesce(f.contract_exclusion_scope, F.lit("ALL")), SCOPE_WORDS),
+    )
+    return Hit(
+        when=f.contract_excludes_340b & link_evidence(f, given).isNotNull(),
+        message=message,
+        evidence=link_evidence(f, given),
+        checks=(_exclusion_scope(f), no_340b_purchase(f)),
+        related=f.link_source_row_ids,
+        units=claim_units(f),
+        references=(contract,),
+    )
+
+
+def _exclusion_scope(f: Facts) -> Check:
+    scope, owned, listed = (
+        f.contract_exclusion_scope,
+        f.contract_pharmacy_is_entity_owned,
+        f.contract_pharmacy_is_listed,
+    )
+    failed = (
+        ((scope == "ENTITY_OWNED") & ~owned)
+        | ((scope == "LISTED_PHARMACIES") & ~listed)
+        | ((scope == "FLAGGED_ONLY") & ~has_340b_flag(f))
+    )
+    unchecked = ((scope == "ENTITY_OWNED") & owned.isNull()) | ((scope == "LISTED_PHARMACIES") & listed.isNull())
+    return EXCLUSION_SCOPE.check(failed=failed, unchecked=unchecked)
+
+
+@rule(
+    "R008",
+    "Commercial rebate on a claim that a covered entity reported as 340B",
+    subject=Subject.REBATE_CLAIM,
+    programs=(Program.COMMERCIAL,),
+    evidence=Evidence.STRONG,
+    codes=("PBM",),
+    route=Route.PBM,
+    party=Party.PBM,
+    action=Action.DISPUTE,
+    citation="rebate contract",
+    document="the entity's claim and the contract's 340B clause",
+    needs=("entity_claims", "rebate_contracts"),
+    thresholds=LINK_TIERS,
+    guards=(EXCLUSION_SCOPE, NO_340B_PURCHASE),
+)
+def entity_reported_commercial_claim(f: Facts, given: Given) -> Hit:
+    """A live claim of a covered entity is linked to the claim, and the contract in force excludes 340B claims."""
+    return _contract_link(f, given)
+
+
+@rule(
+    "R009",
+    "Part D contract rebate on a claim that a covered entity reported as 340B",
+    subject=Subject.REBATE_CLAIM,
+    programs=(Program.PARTD,),
+    evidence=Evidence.STRONG,
+    codes=("PBM",),
+    route=Route.PBM,
+    party=Party.PBM,
+    action=Action.DISPUTE,
+    citation="rebate contract",
+    document="the entity's claim and the contract's 340B clause",
+    needs=("entity_claims", "rebate_contracts"),
+    thresholds=LINK_TIERS,
+    guards=(EXCLUSION_SCOPE, NO_340B_PURCHASE),
+)
+def entity_reported_part_d_claim(f: Facts, given: Given) -> Hit:
+    """As R008, under a Part D contract."""
+    return _contract_link(f, given)

@@ -1,0 +1,106 @@
+"""Refunds under the Medicare negotiated price (MFP) on dispenses bought at the 340B price."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.rules.common import (
+    NO_340B_PURCHASE,
+    claim_units,
+    day,
+    no_340b_purchase,
+    not_below_zero,
+    payer_asked,
+    quarter_after,
+    quarter_of,
+    quarter_start,
+)
+from engine.rules.evidence import at_most, either
+from engine.rules.hit import Facts, Hit, key_of, one_of, reference_row
+from engine.rules.links_340b import LINK_TIERS, entity_reported, link_evidence
+from engine.rules.registry import Given, Threshold, rule
+from engine.rules.text import sentence
+
+
+@rule(
+    "R011",
+    "MFP refund on a claim that a covered entity reported as 340B",
+    subject=Subject.REBATE_CLAIM,
+    programs=(Program.MFP,),
+    evidence=Evidence.STRONG,
+    codes=("MRA",),
+    route=Route.FACILITATOR,
+    party=Party.UNDETERMINED,
+    action=Action.PAY_AND_WATCH,
+    citation="42 U.S.C. 1320f-2(d); CMS final guidance for 2027, section 40.4",
+    document="the entity's claim and the quarter's ceiling price against the MFP",
+    needs=("entity_claims", "prices.ceiling_unit", "prices.mfp_unit"),
+    thresholds=(
+        *LINK_TIERS,
+        Threshold(
+            "transaction_codes", ["001", "002"], "MTF transactions that ask for a refund; unknown is one of them"
+        ),
+        Threshold("first_date_of_service", date(2026, 1, 1), "first day of the negotiated prices"),
+    ),
+    guards=(NO_340B_PURCHASE,),
+)
+def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
+    """The entity gets the lower of 340B price and MFP, once. Ceiling price not above the MFP: no refund is due.
+    Ceiling price above it: (ceiling - MFP) x units is due, and what the refund asks beyond that is at issue.
+    A refund is withheld only on a match of the strong tiers with a ceiling price below the MFP, within the days of
+    prompt payment; else it is paid and watched. The message gives no prices: ceiling prices are confidential
+    (42 U.S.C. 1396r-8(b)(3)(D)).
+    """
+    ceiling_is_below, ceiling_is_above = f.price_ceiling < f.price_mfp, f.price_ceiling > f.price_mfp
+    at_issue = _refund_asked(f) - _refund_due(f)
+    asks_for_refund = f.mtf_transaction_code.isNull() | one_of(f.mtf_transaction_code, given.words("transaction_codes"))
+    asks_too_much = F.coalesce(at_issue > 0, ~ceiling_is_above)
+    tier_evidence = link_evidence(f, given)
+    quarter = quarter_of(f.date_of_service)
+    start = quarter_start(quarter)
+    last_day_to_pay = F.date_add(f.received_at.cast("date"), given.settings.deadlines.mfp_days_after_receipt)
+    may_withhold = (tier_evidence == Evidence.STRONG.value) & ceiling_is_below & (day(given.as_of) <= last_day_to_pay)
+    because = (
+        F.when(
+            ceiling_is_above,
+            F.lit("lies above the MFP, so that no more than the difference of the two appears to be due as a refund"),
+        )
+        .when(ceiling_is_below, F.lit("lies below the MFP, so that no refund appears to be due"))
+        .otherwise(F.lit("equals the MFP, so that no refund appears to be due"))
+    )
+    return Hit(
+        when=tier_evidence.isNotNull()
+        & asks_for_refund
+        & (f.date_of_service >= day(given.day("first_date_of_service")))
+        & f.price_ceiling.isNotNull()
+        & f.price_mfp.isNotNull()
+        & asks_too_much,
+        message=sentence(
+            "{claim}. {entity}. The 340B ceiling price of {quarter} {because}.",
+            claim=payer_asked(f, "an MFP refund"),
+            entity=entity_reported(f),
+            quarter=quarter,
+            because=because,
+        ),
+        evidence=either(ceiling_is_below, tier_evidence, at_most(tier_evidence, Evidence.MEDIUM)),
+        checks=(no_340b_purchase(f),),
+        related=f.link_source_row_ids,
+        units=claim_units(f),
+        amount=at_issue,
+        references=(reference_row("prices", key_of(f.ndc11, quarter), start, quarter_after(start)),),
+        action=F.when(may_withhold, F.lit(Action.WITHHOLD.value)).otherwise(F.lit(Action.PAY_AND_WATCH.value)),
+    )
+
+
+def _refund_asked(f: Facts) -> Column:
+    """As stated, else units x the refund per unit as stated, else units x (WAC - MFP), the default refund amount."""
+    per_unit = F.coalesce(f.unit_rebate_amount, f.price_wac - f.price_mfp)
+    return F.coalesce(f.rebate_amount, F.round(claim_units(f) * per_unit, 2))
+
+
+def _refund_due(f: Facts) -> Column:
+    return F.round(claim_units(f) * not_below_zero(f.price_ceiling - f.price_mfp), 2)

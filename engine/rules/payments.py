@@ -1,0 +1,108 @@
+"""Claims that were reversed, or that nobody paid."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules.common import (
+    FFS,
+    MEDICAID,
+    THIRD_PARTY_PAYMENT,
+    claim_units,
+    quarter_after,
+    quarter_start,
+    state_invoiced,
+    third_party_payment,
+)
+from engine.rules.evidence import either
+from engine.rules.hit import Facts, Hit, related_rows
+from engine.rules.registry import Given, Threshold, rule
+from engine.rules.text import if_known, sentence
+
+
+@rule(
+    "R020",
+    "Reversed by the pharmacy, invoiced all the same",
+    subject=Subject.REBATE_CLAIM,
+    programs=MEDICAID,
+    evidence=Evidence.STRONG,
+    codes=("M", "J"),
+    route=Route.STATE,
+    party=Party.STATE,
+    action=Action.DISPUTE,
+    citation="National Drug Rebate Agreement, section I (Medicaid utilization information); 42 CFR 447.511",
+    document="the pharmacy's reversal",
+    needs=("pharmacy_claims",),
+    thresholds=(
+        Threshold("days_after_period", 60, "cut-off without a day of receipt: days from the end of the period"),
+    ),
+)
+def reversed_and_invoiced(f: Facts, given: Given) -> Hit:
+    """The pharmacy's last transaction for the dispense is a reversal. On or before the cut-off, which is the day the
+    row was received, else the end of its period and 60 days: code M, or J where nothing was paid. Later, or on a day
+    that is not known: a credit is to be expected, nothing is disputed.
+    """
+    cut_off = _cut_off(f, given)
+    is_in_time = F.coalesce(f.pharmacy_reversed_at.cast("date") <= cut_off, F.lit(False))
+    code = F.when(f.amount_paid == 0, F.lit("J")).otherwise(F.lit("M"))
+    consequence = (
+        F.when(is_in_time, F.lit("The units appear to have been invoiced for a dispense that did not stand"))
+        .when(f.pharmacy_reversed_at.isNull(), F.lit("On which day is not known; a credit may be to come"))
+        .otherwise(F.lit("The reversal came too late for this invoice; a credit on a later one is to be expected"))
+    )
+    return Hit(
+        when=f.pharmacy_is_reversed,
+        message=sentence(
+            "{claim}. The pharmacy's last transaction for this dispense is a reversal{reversed}{row}; the cut-off for "
+            "this row is {cut_off:date}. {consequence}.",
+            claim=state_invoiced(f),
+            reversed=if_known(" of {day:date}", day=f.pharmacy_reversed_at),
+            row=if_known(" (row {row})", row=f.pharmacy_reversal_source_row_id),
+            cut_off=cut_off,
+            consequence=consequence,
+        ),
+        evidence=either(is_in_time, Evidence.STRONG, Evidence.WEAK),
+        related=related_rows(f.pharmacy_reversal_source_row_id),
+        units=claim_units(f),
+        code=F.when(is_in_time, code),
+        action=F.when(is_in_time, F.lit(Action.DISPUTE.value)).otherwise(F.lit(Action.PAY_AND_WATCH.value)),
+    )
+
+
+def _cut_off(f: Facts, given: Given) -> Column:
+    """Last day on which a reversal could still be taken out of the invoice."""
+    last_day_of_period = F.date_sub(quarter_after(quarter_start(f.period)), 1)
+    return F.coalesce(f.received_at.cast("date"), F.date_add(last_day_of_period, given.whole("days_after_period")))
+
+
+@rule(
+    "R021",
+    "No state reimbursement",
+    subject=Subject.REBATE_CLAIM,
+    programs=FFS,
+    evidence=Evidence.MEDIUM,
+    codes=("J",),
+    route=Route.STATE,
+    party=Party.STATE,
+    action=Action.DISPUTE,
+    citation="42 U.S.C. 1396r-8(b)(1)(A)",
+    document="the claim line",
+    needs=("rebate_claims.amount_paid",),
+    guards=(THIRD_PARTY_PAYMENT,),
+)
+def nothing_was_paid(f: Facts, _: Given) -> Hit:
+    """The state paid nothing, and no third party did. Managed-care plans pay by the head: never on their claims."""
+    return Hit(
+        when=f.amount_paid == 0,
+        message=sentence(
+            "{claim}, yet the claim shows a payment of {paid:money} by the state{others}. The units appear to have "
+            "been invoiced without any state reimbursement.",
+            claim=state_invoiced(f),
+            paid=f.amount_paid,
+            others=if_known(" and {amount:money} from third parties", amount=f.amount_third_party),
+        ),
+        checks=(third_party_payment(f),),
+        units=claim_units(f),
+    )

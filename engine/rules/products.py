@@ -1,0 +1,170 @@
+"""Units of products that were not on the market: terminated for over a year, or not yet launched."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules.common import (
+    MEDICAID,
+    claim_units,
+    line_invoiced,
+    product_file,
+    product_row,
+    quarter_start,
+    state_invoiced,
+)
+from engine.rules.hit import Check, Facts, Guard, Hit
+from engine.rules.registry import Given, Threshold, rule
+from engine.rules.text import if_known, sentence
+
+REACTIVATED = Guard(
+    "REACTIVATED",
+    "the product was reactivated after its termination and no later than the service",
+    needs=("products.reactivation_date",),
+)
+DAYS_AFTER_TERMINATION = Threshold(
+    "days_after_termination", 365, "days from the termination date after which units are late"
+)
+
+
+def _reactivated(f: Facts, by: Column) -> Check:
+    return REACTIVATED.check(failed=(f.reactivation_date > f.termination_date) & (f.reactivation_date <= by))
+
+
+@rule(
+    "R022",
+    "Terminated more than a year before the service",
+    subject=Subject.REBATE_CLAIM,
+    programs=MEDICAID,
+    evidence=Evidence.STRONG,
+    codes=("N",),
+    route=Route.STATE,
+    party=Party.PHARMACY,
+    action=Action.DISPUTE,
+    citation="CMS-304 dispute code N; 42 CFR 447.502",
+    document="proof of the date of service and of the termination date",
+    needs=("products.termination_date",),
+    thresholds=(DAYS_AFTER_TERMINATION,),
+    guards=(REACTIVATED,),
+)
+def claim_of_terminated_product(f: Facts, given: Given) -> Hit:
+    """The termination date is the shelf life's end of the last lot sold; the date of service counts, not payment."""
+    days_after = F.datediff(f.date_of_service, f.termination_date)
+    return Hit(
+        when=days_after > given.whole("days_after_termination"),
+        message=sentence(
+            "{claim}. The product's termination date is {terminated:date}{file}, {days} days before the service: it "
+            "appears to have been out of date for more than a year{reactivation}.",
+            claim=state_invoiced(f),
+            terminated=f.termination_date,
+            file=product_file(f),
+            days=days_after,
+            reactivation=if_known(
+                "; its reactivation on {day:date} does not cover the service", day=f.reactivation_date
+            ),
+        ),
+        checks=(_reactivated(f, f.date_of_service),),
+        units=claim_units(f),
+        references=(product_row(f),),
+    )
+
+
+@rule(
+    "R022",
+    "Terminated more than a year before the period",
+    subject=Subject.INVOICE,
+    programs=MEDICAID,
+    evidence=Evidence.MEDIUM,
+    route=Route.STATE,
+    party=Party.UNDETERMINED,
+    action=Action.REQUEST_CLD,
+    citation="CMS-304 dispute code N; 42 CFR 447.502",
+    needs=("products.termination_date", "invoices.units_reimbursed"),
+    thresholds=(
+        DAYS_AFTER_TERMINATION,
+        Threshold("months_earlier", 12, "a fill may be paid and invoiced this many months later"),
+        Threshold("steady_quarters", 4, "steady use: quarters with units of this line in the feed, at least"),
+        Threshold(
+            "steady_days", 730, "steady use: days from the termination date to the line's last quarter, at least"
+        ),
+    ),
+    guards=(REACTIVATED,),
+)
+def line_of_terminated_product(f: Facts, given: Given) -> Hit:
+    """The period began more than 365 days after the termination date. Totals have no dates of service, so claim-level
+    detail is asked for. Where use went on steadily long after the termination date, the date itself may be wrong.
+    """
+    late_after = given.whole("days_after_termination")
+    days_after = F.datediff(f.period_start, f.termination_date)
+    earlier = F.add_months(f.period_start, -given.whole("months_earlier"))
+    is_late_even_earlier = F.datediff(earlier, f.termination_date) > late_after
+    last_use = quarter_start(f.last_quarter_with_units)
+    is_steady = F.coalesce(
+        (f.own_quarters >= given.whole("steady_quarters"))
+        & (F.datediff(last_use, f.termination_date) >= given.whole("steady_days")),
+        F.lit(False),
+    )
+    months = given.whole("months_earlier")
+    verdict = F.when(
+        is_late_even_earlier, F.lit(f"even a fill {months} months earlier would have been late")
+    ).otherwise(F.lit(f"a fill {months} months earlier would have been in time"))
+    steady = F.when(
+        is_steady,
+        sentence(
+            " Use went on steadily, in {quarters} quarters and up to {last}: the termination date itself may be wrong.",
+            quarters=f.own_quarters,
+            last=f.last_quarter_with_units,
+        ),
+    ).otherwise(F.lit(""))
+    message = sentence(
+        "{line}. The product's termination date is {terminated:date}{file}, {days} days before the period began; "
+        "{verdict}.{steady}",
+        line=line_invoiced(f),
+        terminated=f.termination_date,
+        file=product_file(f),
+        days=days_after,
+        verdict=verdict,
+        steady=steady,
+    )
+    return Hit(
+        when=days_after > late_after,
+        message=message,
+        checks=(_reactivated(f, f.period_start),),
+        units=f.units_reimbursed,
+        references=(product_row(f),),
+        party=F.when(is_steady, F.lit(Party.OURSELVES.value)).otherwise(F.lit(Party.UNDETERMINED.value)),
+        action=F.when(is_steady, F.lit(Action.CHECK_REFERENCE.value)).otherwise(F.lit(Action.REQUEST_CLD.value)),
+    )
+
+
+@rule(
+    "R024",
+    "Service before the product's market date",
+    subject=Subject.REBATE_CLAIM,
+    programs=MEDICAID,
+    evidence=Evidence.MEDIUM,
+    codes=("O",),
+    route=Route.STATE,
+    party=Party.UNDETERMINED,
+    action=Action.DISPUTE,
+    citation="42 CFR 447.502",
+    document="the product's market date",
+    needs=("products.market_date",),
+)
+def claim_before_market_date(f: Facts, _: Given) -> Hit:
+    """The product was not yet on the market: the NDC appears to be miscoded."""
+    return Hit(
+        when=f.date_of_service < f.market_date,
+        message=sentence(
+            "{claim}. The product came to market on {market:date}{file}, {days} days after the service: the NDC "
+            "appears to be wrong.",
+            claim=state_invoiced(f),
+            market=f.market_date,
+            file=product_file(f),
+            days=F.datediff(f.market_date, f.date_of_service),
+        ),
+        units=claim_units(f),
+        references=(product_row(f),),
+    )

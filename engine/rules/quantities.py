@@ -1,0 +1,109 @@
+"""Quantities that do not fit the number of prescriptions (code Q)."""
+
+from __future__ import annotations
+
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules.common import MEDICAID, is_delta, line_invoiced, not_below_zero, outside, state_invoiced
+from engine.rules.hit import Facts, Hit
+from engine.rules.registry import Given, Threshold, rule
+from engine.rules.text import if_known, sentence
+
+Z_SCORE = Threshold("z", 4.0, "robust z-score of units per prescription among the peers, beyond which it is unusual")
+
+
+@rule(
+    "R035",
+    "Quantity far from the product's usual",
+    subject=Subject.REBATE_CLAIM,
+    programs=MEDICAID,
+    evidence=Evidence.MEDIUM,
+    codes=("Q",),
+    route=Route.STATE,
+    party=Party.UNDETERMINED,
+    action=Action.DISPUTE,
+    citation="CMS-304 dispute code Q",
+    document="usual quantities of the product, with source and number",
+    thresholds=(
+        Z_SCORE,
+        Threshold("times_typical", 3.0, "and units outside [1/n, n] times the peers' median"),
+    ),
+)
+def unusual_quantity(f: Facts, given: Given) -> Hit:
+    """Units are far from the median of the product's claims, by z-score and by ratio. A partial fill or its completion
+    is never too small. At issue is what lies above the median.
+    """
+    times = given.number("times_typical")
+    ratio = F.try_divide(f.ndc_units.cast("double"), f.peer_median_units)
+    is_part_of_a_fill = F.coalesce(f.dispensing_status.isin("P", "C"), F.lit(False))
+    above_median = f.ndc_units.cast("double") - f.peer_median_units
+    return Hit(
+        when=outside(f.f24_units_per_prescription_z, -given.number("z"), given.number("z"))
+        & outside(ratio, 1 / times, times)
+        & ~(is_part_of_a_fill & (ratio < 1)),
+        message=sentence(
+            "{claim}. Among {peers:count} claims for this product the median is {median:number} units, so this is "
+            "{ratio:ratio} times the usual: the quantity appears wrong.",
+            claim=state_invoiced(f),
+            peers=f.peers,
+            median=f.peer_median_units,
+            ratio=ratio,
+        ),
+        units=not_below_zero(above_median),
+    )
+
+
+@rule(
+    "R035",
+    "Units do not fit the number of prescriptions",
+    subject=Subject.INVOICE,
+    programs=MEDICAID,
+    evidence=Evidence.MEDIUM,
+    codes=("Q",),
+    route=Route.STATE,
+    party=Party.STATE,
+    action=Action.DISPUTE,
+    citation="CMS-304 dispute code Q",
+    document="usual units per prescription, with source and number",
+    needs=("invoices.units_reimbursed", "invoices.prescriptions"),
+    thresholds=(
+        Z_SCORE,
+        Threshold("minimum_peers", 20, "lines that the z-score must rest on"),
+        Threshold("times_own_median", 10.0, "or units per prescription outside [1/n, n] times the line's own median"),
+    ),
+)
+def unusual_units_per_prescription(f: Facts, given: Given) -> Hit:
+    """Units per prescription are far from those of other states and quarters, or from the line's own median over
+    quarters. A correction by difference has no units per prescription. At issue is what lies above the line's own
+    median.
+    """
+    times = given.number("times_own_median")
+    own_ratio = f.units_per_prescription_to_own_median
+    is_far_from_own = outside(own_ratio, 1 / times, times)
+    is_far_from_peers = outside(f.f47_units_per_prescription_z, -given.number("z"), given.number("z")) & (
+        f.peers >= given.whole("minimum_peers")
+    )
+    usual_units = f.prescriptions * f.own_median_units_per_prescription
+    own = if_known(
+        "; its own median over {quarters} quarters is {median:number}",
+        quarters=f.own_quarters,
+        median=f.own_median_units_per_prescription,
+    )
+    peers = F.when(
+        is_far_from_peers,
+        sentence("; {n:count} lines of other states and quarters lie far from this", n=f.peers),
+    ).otherwise(F.lit(""))
+    return Hit(
+        when=~is_delta(f) & (is_far_from_own | is_far_from_peers),
+        message=sentence(
+            "{line} for {prescriptions:count} prescriptions, {each:number} units each{own}{peers}. The quantity "
+            "appears inconsistent with the number of prescriptions.",
+            line=line_invoiced(f),
+            prescriptions=f.prescriptions,
+            each=f.f47_units_per_prescription,
+            own=own,
+            peers=peers,
+        ),
+        units=not_below_zero(f.units_reimbursed.cast("double") - usual_units),
+    )

@@ -1,0 +1,193 @@
+"""Rules by id and subject, each with all that is known of it besides its condition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.rules.hit import Facts, Guard, Hit
+from engine.settings import Settings
+
+ThresholdValue = float | int | str | date | list[str]
+
+
+class RegistryError(Exception):
+    """Two rules or a rule's own parts contradict one another: a mistake in the code."""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A number, date or list of words that the configuration may set; its default gives the type."""
+
+    name: str
+    default: ThresholdValue
+    means: str
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a rule is given besides the facts: its thresholds, the run's today, the settings."""
+
+    thresholds: Mapping[str, ThresholdValue]
+    as_of: date
+    settings: Settings
+
+    def number(self, name: str) -> float:
+        return float(self.thresholds[name])  # type: ignore[arg-type]
+
+    def whole(self, name: str) -> int:
+        return int(self.thresholds[name])  # type: ignore[arg-type]
+
+    def words(self, name: str) -> list[str]:
+        value = self.thresholds[name]
+        return list(value) if isinstance(value, list) else [str(value)]
+
+    def day(self, name: str) -> date:
+        value = self.thresholds[name]
+        return value if isinstance(value, date) else date.fromisoformat(str(value))
+
+
+RuleFunction = Callable[[Facts, Given], Hit]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule on one subject.
+
+    `codes`: the codes it may bring, its usual one first; none: it brings no code. `needs`: tables and columns
+    (`table.column`, alternatives separated by `|`) without which it is off. `any_units`: it also judges rows whose
+    units are not positive. `document`: what must go with its code.
+    """
+
+    id: str
+    title: str
+    subject: Subject
+    programs: tuple[Program, ...]
+    evidence: Evidence
+    codes: tuple[str, ...]
+    route: Route
+    party: Party
+    action: Action
+    citation: str
+    document: str
+    needs: tuple[str, ...]
+    thresholds: tuple[Threshold, ...]
+    guards: tuple[Guard, ...]
+    any_units: bool
+    version: int
+    function: RuleFunction
+
+    @property
+    def key(self) -> tuple[str, Subject]:
+        return self.id, self.subject
+
+    @property
+    def code(self) -> str | None:
+        return self.codes[0] if self.codes else None
+
+    @property
+    def explanation(self) -> str:
+        return " ".join((self.function.__doc__ or "").split())
+
+
+class Registry:
+    """All rules; the order of registration does not matter."""
+
+    def __init__(self) -> None:
+        self._rules: dict[tuple[str, Subject], Rule] = {}
+
+    def add(self, rule: Rule) -> None:
+        """Raises RegistryError where the id is taken on this subject or the rule contradicts itself or another."""
+        if rule.key in self._rules:
+            raise RegistryError(f"two rules with id {rule.id} on {rule.subject}")
+        names = [threshold.name for threshold in rule.thresholds]
+        if len(names) != len(set(names)):
+            raise RegistryError(f"{rule.id} on {rule.subject} has two thresholds of one name")
+        for threshold in rule.thresholds:
+            other = self.thresholds(rule.id).get(threshold.name)
+            if other is not None and other.default != threshold.default:
+                raise RegistryError(f"{rule.id} has two defaults for {threshold.name}")
+        guards = [guard.name for guard in rule.guards]
+        if len(guards) != len(set(guards)):
+            raise RegistryError(f"{rule.id} on {rule.subject} has two guards of one name")
+        self._rules[rule.key] = rule
+
+    def rules(self, subject: Subject | None = None) -> tuple[Rule, ...]:
+        """Rules on a subject, or all, by id."""
+        chosen = (rule for rule in self._rules.values() if subject in (None, rule.subject))
+        return tuple(sorted(chosen, key=lambda rule: rule.key))
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(sorted({rule.id for rule in self._rules.values()}))
+
+    def thresholds(self, rule_id: str) -> dict[str, Threshold]:
+        """Thresholds that `rules.<id>.thresholds` may set, over all subjects of the rule."""
+        return {
+            threshold.name: threshold
+            for rule in self._rules.values()
+            if rule.id == rule_id
+            for threshold in rule.thresholds
+        }
+
+
+REGISTRY = Registry()
+
+
+def rule(
+    id: str,
+    title: str,
+    *,
+    subject: Subject,
+    programs: tuple[Program, ...],
+    evidence: Evidence,
+    route: Route,
+    party: Party,
+    action: Action,
+    citation: str,
+    codes: tuple[str, ...] = (),
+    document: str = "",
+    needs: tuple[str, ...] = (),
+    thresholds: tuple[Threshold, ...] = (),
+    guards: tuple[Guard, ...] = (),
+    any_units: bool = False,
+    version: int = 1,
+    registry: Registry = REGISTRY,
+) -> Callable[[RuleFunction], RuleFunction]:
+    """Enters the function in the registry under its id and subject; its docstring explains the rule."""
+
+    def register(function: RuleFunction) -> RuleFunction:
+        registry.add(
+            Rule(
+                id=id,
+                title=title,
+                subject=subject,
+                programs=programs,
+                evidence=evidence,
+                codes=codes,
+                route=route,
+                party=party,
+                action=action,
+                citation=citation,
+                document=document,
+                needs=(_own_table(subject), *needs),
+                thresholds=thresholds,
+                guards=guards,
+                any_units=any_units,
+                version=version,
+                function=function,
+            )
+        )
+        return function
+
+    return register
+
+
+def _own_table(subject: Subject) -> str:
+    return {
+        Subject.REBATE_CLAIM: "rebate_claims",
+        Subject.ENTITY_CLAIM: "entity_claims",
+        Subject.INVOICE: "invoices",
+    }[subject]

@@ -1,0 +1,141 @@
+"""Quantities that do not fit what was paid for them (code R, which must accompany another code)."""
+
+from __future__ import annotations
+
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules.common import (
+    MEDICAID,
+    THIRD_PARTY_PAYMENT,
+    has_340b_flag,
+    is_delta,
+    line_invoiced,
+    not_below_zero,
+    outside,
+    quarter_after,
+    quarter_of,
+    quarter_start,
+    state_invoiced,
+    third_party_payment,
+)
+from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
+from engine.rules.registry import Given, Threshold, rule
+from engine.rules.text import if_known, sentence
+
+ACQUISITION_COST = Guard(
+    "340B_ACQUISITION_COST",
+    "the claim is flagged, listed or reported as 340B, and is paid at the entity's low cost",
+    needs=("entity_claims",),
+)
+MARKET_PRICE = Guard(
+    "MARKET_PRICE",
+    "there is no market price to compare with, and the peers speak alone",
+    needs=("market_prices",),
+)
+
+
+@rule(
+    "R036",
+    "Quantity does not fit the amount paid",
+    subject=Subject.REBATE_CLAIM,
+    programs=MEDICAID,
+    evidence=Evidence.MEDIUM,
+    codes=("R",),
+    route=Route.STATE,
+    party=Party.UNDETERMINED,
+    action=Action.DISPUTE,
+    citation="CMS-304 dispute code R",
+    document="amount paid against WAC",
+    needs=("rebate_claims.amount_paid", "prices.wac_unit"),
+    thresholds=(
+        Threshold("paid_to_wac_low", 0.2, "amount paid per unit, as a part of WAC, below which it is unusual"),
+        Threshold("paid_to_wac_high", 3.0, "and above which it is unusual"),
+        Threshold("rebate_to_paid", 1.5, "and units x URA more than this many times the amount paid"),
+    ),
+    guards=(THIRD_PARTY_PAYMENT, ACQUISITION_COST),
+)
+def quantity_does_not_fit_payment(f: Facts, given: Given) -> Hit:
+    """Paid per unit is out of the band around WAC, and the rebate is well above the payment. At issue are the units
+    that the payment would not buy at WAC.
+    """
+    paid_to_wac = f.f20_paid_per_unit_to_wac
+    is_340b = has_340b_flag(f) | f.link_tier.isNotNull() | f.mef_entity_id.isNotNull()
+    quarter = quarter_of(f.date_of_service)
+    start = quarter_start(quarter)
+    return Hit(
+        when=outside(paid_to_wac, given.number("paid_to_wac_low"), given.number("paid_to_wac_high"))
+        & (f.f23_rebate_to_paid > given.number("rebate_to_paid")),
+        message=sentence(
+            "{claim} and paid {paid:money} for them, {ratio:percent} of the wholesale acquisition cost of {quarter}, "
+            "while the rebate is {rebate:ratio} times the payment: the quantity appears not to fit what was paid.",
+            claim=state_invoiced(f),
+            paid=f.amount_paid,
+            ratio=paid_to_wac,
+            quarter=quarter,
+            rebate=f.f23_rebate_to_paid,
+        ),
+        checks=(third_party_payment(f), ACQUISITION_COST.check(failed=is_340b)),
+        units=f.ndc_units.cast("double") * not_below_zero(1 - paid_to_wac),
+        references=(reference_row("prices", key_of(f.ndc11, quarter), start, quarter_after(start)),),
+    )
+
+
+@rule(
+    "R036",
+    "Units do not fit the amount reimbursed",
+    subject=Subject.INVOICE,
+    programs=MEDICAID,
+    evidence=Evidence.MEDIUM,
+    codes=("R",),
+    route=Route.STATE,
+    party=Party.STATE,
+    action=Action.DISPUTE,
+    citation="CMS-304 dispute code R",
+    document="amount reimbursed per unit against the market price or other states",
+    needs=("invoices.units_reimbursed", "invoices.total_amount"),
+    thresholds=(
+        Threshold("market_price_low", 0.02, "paid per unit as a part of the market price, below which it is unusual"),
+        Threshold("market_price_high", 50.0, "and above which it is unusual"),
+        Threshold("z", 4.0, "or the robust z-score of paid per unit among the peers"),
+        Threshold("minimum_peers", 20, "lines that the z-score must rest on"),
+    ),
+    guards=(MARKET_PRICE,),
+)
+def units_do_not_fit_reimbursement(f: Facts, given: Given) -> Hit:
+    """Paid per unit is far from the market price of the period's first day, or from other states and quarters. Without
+    market prices the second half speaks alone, one class down. At issue are the units that the amount would not buy at
+    the market price, else at the line's own median price.
+    """
+    to_market = f.f21_paid_per_unit_to_market_price
+    is_far_from_market = outside(to_market, given.number("market_price_low"), given.number("market_price_high"))
+    is_far_from_peers = outside(f.f48_paid_per_unit_z, -given.number("z"), given.number("z")) & (
+        f.peers >= given.whole("minimum_peers")
+    )
+    market = if_known(
+        "; the market price in force since {since:date} is {price:price} per unit",
+        since=f.market_price_effective_date,
+        price=f.market_price,
+    )
+    peers = F.when(
+        is_far_from_peers, sentence("; {n:count} lines of other states and quarters lie far from this", n=f.peers)
+    ).otherwise(F.lit(""))
+    usual_price = F.when(is_far_from_market, f.market_price.cast("double")).otherwise(f.own_median_paid_per_unit)
+    paid_for = F.try_divide(f.total_amount.cast("double"), usual_price)
+    return Hit(
+        when=~is_delta(f) & (is_far_from_market | is_far_from_peers),
+        message=sentence(
+            "{line} with {total:money} reimbursed, {each:price} per unit{market}{peers}. The quantity appears "
+            "inconsistent with the reimbursement.",
+            line=line_invoiced(f),
+            total=f.total_amount,
+            each=f.f48_paid_per_unit,
+            market=market,
+            peers=peers,
+        ),
+        checks=(MARKET_PRICE.check(failed=F.lit(False), unchecked=to_market.isNull()),),
+        units=not_below_zero(f.units_reimbursed.cast("double") - paid_for),
+        references=(
+            F.when(f.market_price.isNotNull(), reference_row("market_prices", f.ndc11, f.market_price_effective_date)),
+        ),
+    )

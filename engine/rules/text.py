@@ -1,0 +1,75 @@
+"""Message columns: plain sentences with the row's own values, never NULL."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Mapping
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+UNKNOWN = "unknown"
+
+
+def sentence(template: str, **values: Column) -> Column:
+    """`sentence("{units:number} units on {day:date}", units=f.units, day=f.date_of_service)` as a string column.
+
+    Formats: none (text as it is), `number` (up to 3 decimals, no trailing zeros), `ratio` (2 decimals, 4 under 1),
+    `count` (whole, thousands separated), `money` (US dollars, 2 decimals), `price` (US dollars, up to 6 decimals),
+    `date` (ISO), `percent`. A value that is NULL reads "unknown". Raises ValueError where template and values differ.
+    """
+    return F.concat(*_parts(template, values, lambda text: F.coalesce(text, F.lit(UNKNOWN))))
+
+
+def if_known(template: str, **values: Column) -> Column:
+    """As `sentence`, but empty where one of the values is NULL."""
+    return F.coalesce(F.concat(*_parts(template, values, lambda text: text)), F.lit(""))
+
+
+def words_for(column: Column, words: Mapping[str, str]) -> Column:
+    """A code in words; the code itself where there are none."""
+    pairs = [F.lit(word) for pair in words.items() for word in pair]
+    return F.coalesce(F.try_element_at(F.create_map(*pairs), column), column)
+
+
+def _parts(template: str, values: Mapping[str, Column], shown: Callable[[Column], Column]) -> list[Column]:
+    parts: list[Column] = []
+    used: set[str] = set()
+    for literal, name, spec, _ in string.Formatter().parse(template):
+        if literal:
+            parts.append(F.lit(literal))
+        if name is not None:
+            if name not in values or spec not in _FORMATS:
+                raise ValueError(f"{{{name}:{spec}}} has no value or no such format in: {template}")
+            used.add(name)
+            parts.append(shown(_FORMATS[spec](values[name])))
+    if used != set(values):
+        raise ValueError(f"{sorted(set(values) - used)} not used in: {template}")
+    return parts
+
+
+def _decimal(value: Column, scale: int) -> Column:
+    """Digits without trailing zeros."""
+    digits = value.try_cast(f"decimal(30,{scale})").cast("string")
+    return F.regexp_replace(digits, r"\.?0+\z", "")
+
+
+def _ratio(value: Column) -> Column:
+    return F.when(F.abs(value) < 1, _decimal(value, 4)).otherwise(_decimal(value, 2))
+
+
+def _money(value: Column) -> Column:
+    sign = F.when(value < 0, F.lit("-$")).otherwise(F.lit("$"))
+    return F.concat(sign, F.format_number(F.abs(value), 2))
+
+
+_FORMATS: dict[str | None, Callable[[Column], Column]] = {
+    "": lambda value: value.cast("string"),
+    "number": lambda value: _decimal(value, 3),
+    "ratio": _ratio,
+    "count": lambda value: F.format_number(value, 0),
+    "money": _money,
+    "price": lambda value: F.concat(F.lit("$"), _decimal(value, 6)),
+    "date": lambda value: value.cast("date").cast("string"),
+    "percent": lambda value: F.concat(_decimal(value * 100, 1), F.lit(" %")),
+}

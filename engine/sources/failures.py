@@ -1,0 +1,132 @@
+"""What went wrong while reading, told with the file's name and without any of its content."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from py4j.protocol import Py4JError, Py4JJavaError
+from pyspark.errors import PySparkException
+
+from engine.errors import InputError, Problem
+
+# What Spark and its drivers raise; anything else is a mistake of ours and must not be dressed up as the user's.
+SPARK_ERRORS = (Py4JError, PySparkException)
+
+_READ_CONDITIONS = (
+    "CANNOT_READ_FILE_FOOTER",
+    "FAILED_READ_FILE",
+    "INCONSISTENT_BEHAVIOR_CROSS_VERSION.READ_ANCIENT_DATETIME",
+    "INVALID_JSON_RECORD_TYPE",
+    "MALFORMED_CSV_RECORD",
+    "MALFORMED_RECORD_IN_PARSING",
+    "MALFORMED_RECORD_IN_SCHEMA_INFERENCE",
+    "PARQUET_",
+    "UNABLE_TO_INFER_SCHEMA",
+)
+
+# Only these say nothing of the rows: others may quote a value, which can be a patient's.
+_MESSAGES_WITHOUT_DATA = ("java.io.", "java.nio.", "java.util.zip.", "org.apache.parquet.", "org.apache.hadoop.")
+_NOT_PARQUET = re.compile(r"is not a Parquet file")
+_CSV_LINE = re.compile(r"\bline=(\d+)")
+_MOST_CAUSES = 20
+_UNKNOWN_FILE = "unknown file"
+_TO_DO = "ask the sender for the file anew, or mend it"
+
+
+@dataclass(frozen=True)
+class _Cause:
+    kind: str
+    condition: str
+    parameters: dict[str, str]
+    message: str
+
+    @property
+    def is_of_reading(self) -> bool:
+        return self.condition.startswith(_READ_CONDITIONS)
+
+
+def translate_read_error(error: BaseException) -> InputError | None:
+    """The InputError that a failed Spark action stands for, or None where reading is not what failed.
+
+    For use around actions: a damaged page, a record that fits no header or a file cut short is noticed only there.
+    Names the file; never quotes what is in it.
+    """
+    if isinstance(error, InputError):
+        return error
+    causes = _causes(error)
+    of_reading = [cause for cause in causes if cause.is_of_reading]
+    if not of_reading:
+        return None
+    paths = [cause.parameters["path"] for cause in of_reading if "path" in cause.parameters]
+    where = _tidy(paths[0]) if paths else _UNKNOWN_FILE
+    return InputError(Problem("an input file cannot be read", where, _found(causes), to_do=_TO_DO))
+
+
+def opening_problem(table: str, uri: str, error: BaseException) -> Problem:
+    """Why a table could not even be opened, for errors in SPARK_ERRORS."""
+    translated = translate_read_error(error)
+    if translated is not None:
+        first = translated.problems[0]
+        where = uri if first.where == _UNKNOWN_FILE else first.where
+        return Problem(f"table {table} cannot be read", where, first.found, to_do=first.to_do)
+    message = next((cause.message for cause in _causes(error) if cause.message), str(error))
+    return Problem(
+        f"table {table} cannot be opened", uri, message.splitlines()[0][:500], to_do=f"mend input.tables.{table}"
+    )
+
+
+def _found(causes: list[_Cause]) -> str:
+    kinds = {cause.kind.rpartition(".")[2] for cause in causes}
+    conditions = {cause.condition.partition(".")[0] for cause in causes}
+    if "TextParsingException" in kinds:
+        line = next((match for cause in causes if (match := _CSV_LINE.search(cause.message))), None)
+        place = f" near line {int(line.group(1)) + 1}" if line else ""
+        return f"a quotation mark inside a quoted value that is not doubled{place}"
+    if "MALFORMED_CSV_RECORD" in conditions:
+        return "a row with more or fewer fields than the header has"
+    if conditions & {"MALFORMED_RECORD_IN_PARSING", "INVALID_JSON_RECORD_TYPE"}:
+        return "a record that is not of the file's format"
+    innermost = causes[-1]
+    kind = innermost.kind.rpartition(".")[2]
+    if innermost.is_of_reading:
+        return innermost.condition
+    if innermost.kind.startswith(_MESSAGES_WITHOUT_DATA) or _NOT_PARQUET.search(innermost.message):
+        return f"{kind}: {innermost.message.splitlines()[0]}" if innermost.message else kind
+    return kind
+
+
+def _tidy(path: str) -> str:
+    """`file:///a/b` and `file:/a/b` as the local path that the user wrote."""
+    return re.sub(r"^file:/+", "/", path)
+
+
+def _causes(error: BaseException) -> list[_Cause]:
+    """The error and what caused it, outermost first."""
+    java: Any = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
+    if java is None:
+        if not isinstance(error, PySparkException):
+            return []
+        parameters = dict(error.getMessageParameters() or {})
+        return [_Cause(type(error).__name__, error.getCondition() or "", parameters, str(error))]
+    causes: list[_Cause] = []
+    while java is not None and len(causes) < _MOST_CAUSES:
+        causes.append(_cause(java))
+        java = java.getCause()
+    return causes
+
+
+def _cause(java: Any) -> _Cause:
+    condition, parameters = "", {}
+    # only Spark's own throwables have these
+    with suppress(Py4JError):
+        condition, parameters = java.getCondition() or "", dict(java.getMessageParameters() or {})
+    return _Cause(java.getClass().getName(), condition, parameters, str(java.getMessage() or ""))
+
+
+def java_message(error: Py4JJavaError) -> str:
+    """One line of what the file system or a library said."""
+    java = error.java_exception
+    return str(java.getMessage() or java.getClass().getName()).splitlines()[0]

@@ -1,0 +1,118 @@
+"""Putting together what arrives in several files of different layout, without guessing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from engine.errors import InputError, Problem
+from engine.storage import StoredFile
+
+_INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
+_TIMES = (T.DateType, T.TimestampType, T.TimestampNTZType)
+NESTED = (T.ArrayType, T.MapType, T.StructType, T.VariantType)
+
+
+def plain(name: str) -> str:
+    """Columns are the same when this is: case and blanks around a name do not count."""
+    return name.strip().lower()
+
+
+def repeated_names(names: Iterable[str]) -> set[str]:
+    """Names, in plain form, that stand for more than one column."""
+    counted = Counter(plain(name) for name in names)
+    return {name for name, times in counted.items() if name and times > 1}
+
+
+def one_spelling(names: Iterable[str]) -> tuple[str, ...]:
+    """Each column once, as it is spelled first; nameless ones left out."""
+    spellings: dict[str, str] = {}
+    for name in names:
+        spellings.setdefault(plain(name), name)
+    return tuple(name for key, name in spellings.items() if key)
+
+
+def column_named(name: str) -> Column:
+    """A column by its exact name, whatever characters are in it."""
+    return F.col("`" + name.replace("`", "``") + "`")
+
+
+def unescaped_glob(uri: str) -> str:
+    """A path that Spark takes as it is: it reads `[`, `{`, `*` and `?` in paths as patterns."""
+    return "".join("\\" + letter if letter in "[]{}*?\\" else letter for letter in uri)
+
+
+def is_data(file: StoredFile) -> bool:
+    """Names that begin with `_` or `.` are writers' own marks (`_SUCCESS`, checksums), not data."""
+    return not any(part.startswith(("_", ".")) and "=" not in part for part in file.name.split("/"))
+
+
+def stacked(
+    frames: Sequence[DataFrame], names: Sequence[str], identifiers: Collection[str], table: str, where: str
+) -> DataFrame:
+    """All rows of all frames with exactly the columns `names`; a column that a frame lacks is NULL in its rows.
+
+    A column of one type keeps it. Integers become bigint, dates and times a timestamp (without zone = UTC); any other
+    mixture becomes text, which holds each value as it was. Raises InputError where an identifier is text in some
+    files and a number in others: no cast brings its leading zeros back.
+    """
+    frames = [_without_empty_numbers(frame, frames, identifiers) for frame in frames]
+    mixed = [name for name in names if name in identifiers and _is_number_and_text(frames, name)]
+    if mixed:
+        raise InputError(
+            Problem(
+                f"table {table} has identifiers that are numbers in some files and text in others",
+                where,
+                ", ".join(mixed),
+                "text in every file: leading zeros of a number are gone",
+                "have the files written anew with identifiers as text",
+            )
+        )
+    kinds = {name: _common_kind(_kinds(frames, name)) for name in names}
+    same = [
+        frame.select(
+            *(
+                (column_named(name) if name in frame.columns else F.lit(None)).cast(kinds[name]).alias(name)
+                for name in names
+            )
+        )
+        for frame in frames
+    ]
+    return reduce(DataFrame.unionByName, same)
+
+
+def _kinds(frames: Iterable[DataFrame], name: str) -> list[T.DataType]:
+    return [frame.schema[name].dataType for frame in frames if name in frame.columns]
+
+
+def _common_kind(kinds: Sequence[T.DataType]) -> T.DataType:
+    if not kinds:
+        return T.StringType()
+    if all(isinstance(kind, _TIMES) for kind in kinds) and not all(isinstance(kind, T.DateType) for kind in kinds):
+        return T.TimestampType()
+    if len({kind.json() for kind in kinds}) == 1:
+        return T.StringType() if isinstance(kinds[0], T.NullType) else kinds[0]
+    return T.LongType() if all(isinstance(kind, _INTEGERS) for kind in kinds) else T.StringType()
+
+
+def _is_number_and_text(frames: Iterable[DataFrame], name: str) -> bool:
+    numeric = {isinstance(kind, T.NumericType) for kind in _kinds(frames, name)}
+    return len(numeric) > 1
+
+
+def _without_empty_numbers(frame: DataFrame, frames: Sequence[DataFrame], identifiers: Collection[str]) -> DataFrame:
+    """pandas writes a column without any value as a number: beside files with text it is no column at all."""
+    doubtful = [
+        name
+        for name in frame.columns
+        if name in identifiers
+        and isinstance(frame.schema[name].dataType, T.NumericType)
+        and _is_number_and_text(frames, name)
+    ]
+    empty = [name for name in doubtful if frame.where(column_named(name).isNotNull()).isEmpty()]
+    return frame.drop(*empty)

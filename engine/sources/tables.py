@@ -1,0 +1,161 @@
+"""Opening every table of a run: found, checked and renamed, not yet read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame, SparkSession
+
+from engine.contracts.columns import Table
+from engine.errors import InputError, Problem
+from engine.settings import Settings
+from engine.sources.adapters import ADAPTERS, Adapter
+from engine.sources.delimited import DelimitedFiles
+from engine.sources.failures import SPARK_ERRORS, opening_problem
+from engine.sources.fingerprint import fingerprint
+from engine.sources.frames import NESTED, column_named, plain
+from engine.sources.jsonlines import JsonLines
+from engine.sources.locations import Location, locate_tables
+from engine.sources.parquet import ParquetFiles
+from engine.sources.reader import Reader
+from engine.sources.spark_format import JsonDocument, SparkFormat
+from engine.storage import Storage
+
+
+@dataclass(frozen=True)
+class OpenedTable:
+    """One table as received, its columns under the contract's names and in the types they arrived in.
+
+    Nanosecond timestamps are cut to microseconds, times without zone are UTC, columns of nothing but nulls without a
+    type are text. `columns` are the contract's columns that are there, `unknown_columns` all others by their own
+    name; `rows` does not hold those. `complete`: absence from the table means something.
+    """
+
+    table: Table
+    rows: DataFrame
+    location: str
+    columns: frozenset[str]
+    unknown_columns: tuple[str, ...]
+    complete: bool
+    fingerprint: str
+
+
+def open_tables(spark: SparkSession, storage: Storage, settings: Settings) -> dict[str, OpenedTable]:
+    """Every table of the input, in the contract's order; `settings.input` says where (contract, general rules).
+
+    Reads names, types and, of text files, whether their bytes can be read at all; rows only when they are asked for.
+    Raises InputError with everything that is wrong, over all tables: a configured table that is not there, none of
+    rebate_claims, entity_claims and invoices, a table found twice, a damaged file, columns that cannot be told apart.
+    """
+    locations, problems = locate_tables(storage, settings)
+    opened = {}
+    for location in locations:
+        try:
+            opened[location.table.name] = _opened(spark, storage, location)
+        except InputError as error:
+            problems.extend(error.problems)
+        except SPARK_ERRORS as error:
+            problems.append(opening_problem(location.table.name, location.uri, error))
+    if problems:
+        raise InputError(problems)
+    return opened
+
+
+def _opened(spark: SparkSession, storage: Storage, location: Location) -> OpenedTable:
+    adapter = ADAPTERS[location.adapter] if location.adapter else None
+    reader = _reader(spark, storage, location, adapter)
+    rows, unknown = _adapted(reader, location, adapter) if adapter else _renamed(reader, location)
+    return OpenedTable(
+        table=location.table,
+        rows=rows,
+        location=location.uri,
+        columns=frozenset(rows.columns),
+        unknown_columns=unknown,
+        complete=location.complete,
+        fingerprint=fingerprint(storage, location.uri),
+    )
+
+
+def _reader(spark: SparkSession, storage: Storage, location: Location, adapter: Adapter | None) -> Reader:
+    """One reader per kind of place."""
+    if adapter and adapter.schema:
+        return JsonDocument(spark, storage, location, adapter.schema(location.table.name))
+    kind = location.format.lower()
+    if kind == "parquet":
+        return ParquetFiles(spark, storage, location)
+    if kind == "csv":
+        return DelimitedFiles(spark, storage, location)
+    is_one_document = "multiline" in {name.lower() for name in location.options}
+    if kind == "json" and not is_one_document:
+        return JsonLines(spark, storage, location)
+    return SparkFormat(spark, storage, location)
+
+
+def _adapted(reader: Reader, location: Location, adapter: Adapter) -> tuple[DataFrame, tuple[str, ...]]:
+    """An adapter knows its layout's columns: none of them is unknown."""
+    readable = [name for name in reader.names if plain(name) not in reader.repeated]
+    missing = adapter.missing(readable)
+    if missing:
+        raise InputError(
+            Problem(
+                f"the file of table {location.table.name} is not of the layout that adapter {location.adapter} reads",
+                location.uri,
+                "columns " + ", ".join(reader.names[:40]),
+                "also " + ", ".join(missing),
+                f"mend input.tables.{location.table.name}",
+            )
+        )
+    return adapter.convert(reader.rows(readable, ()), location.table.name, location.options), ()
+
+
+def _renamed(reader: Reader, location: Location) -> tuple[DataFrame, tuple[str, ...]]:
+    table = location.table
+    received = {plain(name): name for name in reader.names}
+    taken = {name: received[name] for name in table.column_names if name in received}
+    problems = []
+    for name, theirs in location.columns.items():
+        if plain(theirs) in received:
+            taken[name] = received[plain(theirs)]
+        else:
+            problems.append(_no_such_column(location, name, theirs, reader.names))
+    ambiguous = sorted({theirs for theirs in taken.values() if plain(theirs) in reader.repeated})
+    if ambiguous:
+        problems.append(
+            Problem(
+                f"table {table.name} has columns of one name more than once",
+                location.uri,
+                ", ".join(ambiguous),
+                "one column of each name; upper and lower case do not tell them apart",
+                "rename or remove the others",
+            )
+        )
+    if problems:
+        raise InputError(problems)
+    identifiers = {theirs for name, theirs in taken.items() if table.column(name).kind.is_identifier}
+    rows = reader.rows(tuple(dict.fromkeys(taken.values())), identifiers)
+    in_order = [name for name in table.column_names if name in taken]
+    rows = rows.select(*(column_named(taken[name]).alias(name) for name in in_order))
+    _refuse_nested(rows, location)
+    return rows, tuple(name for name in reader.names if name not in taken.values())
+
+
+def _no_such_column(location: Location, name: str, theirs: str, names: tuple[str, ...]) -> Problem:
+    return Problem(
+        f"table {location.table.name} has no column {theirs}",
+        location.uri,
+        "columns " + ", ".join(names[:40]),
+        to_do=f"mend input.tables.{location.table.name}.columns.{name}",
+    )
+
+
+def _refuse_nested(rows: DataFrame, location: Location) -> None:
+    nested = [field.name for field in rows.schema if isinstance(field.dataType, NESTED)]
+    if nested:
+        raise InputError(
+            Problem(
+                f"table {location.table.name} has columns that hold lists or structures",
+                location.uri,
+                ", ".join(nested),
+                "single values; what repeats is one text, values joined by |",
+            )
+        )

@@ -1,0 +1,132 @@
+"""Writes synthetic claim feeds, reference tables and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark import Broadcast, StorageLevel
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from engine.contracts.tables import ENTITY_CLAIMS, PHARMACY_CLAIMS, REBATE_CLAIMS, TABLES
+from engine.errors import OutputError, Problem
+from engine.settings import SyntheticSettings
+from engine.storage import Storage, join
+from engine.synthetic import chunks, entity_claims, invoices, pharmacy_claims, rebate_claims
+from engine.synthetic.arrow import spark_schema
+from engine.synthetic.chunks import Maker
+from engine.synthetic.dispenses import Plan
+from engine.synthetic.labels import LABEL_COLUMNS, LABELS
+from engine.synthetic.references import reference_tables
+from engine.synthetic.scenarios import planned_share
+from engine.synthetic.world import World, build_world
+
+Generated = Callable[[T.StructType, Maker], DataFrame]
+
+TASKS_PER_CORE = 4
+UNFINISHED = "_unfinished"
+
+
+def synthesize(
+    spark: SparkSession, storage: Storage, settings: SyntheticSettings, claims: int, seed: int, output: str
+) -> dict[str, int]:
+    """Write feeds, reference tables and labels for `claims` dispenses below `output`; rows per table.
+
+    The same settings, number and seed give the same rows, however the work is divided. Raises OutputError where
+    `output` holds something already, ConfigurationError where the rates leave too few ordinary dispenses.
+    """
+    planned_share(settings)
+    _refuse_what_is_there(storage, output)
+    plan = Plan(seed, claims, settings)
+    world = build_world(seed)
+    shared = spark.sparkContext.broadcast(world)
+    generated = partial(_generated, spark, shared, plan)
+    unfinished = output.rstrip("/") + UNFINISHED
+    storage.delete(unfinished)
+    counts = {}
+    for name, schema, maker in _FEEDS:
+        counts[name] = _write(generated(schema, maker), join(unfinished, name))
+    counts["chargebacks"] = _write(_chargebacks(generated, shared), join(unfinished, "chargebacks"))
+    lines, truth_of_lines = _invoices(generated, world, settings)
+    for name, rows in (("invoices", lines), *reference_tables(world)):
+        _write_small(storage, rows, join(unfinished, f"{name}.parquet"))
+        counts[name] = rows.num_rows
+    labels = generated(LABELS, chunks.label_rows).persist(StorageLevel.DISK_ONLY)
+    labels_of_lines = spark.createDataFrame(truth_of_lines, LABELS).coalesce(1)
+    for label, columns in LABEL_COLUMNS.items():
+        rows = labels.unionByName(labels_of_lines).where(F.col("label") == label.value).select(*columns)
+        counts[label.value] = _write(rows, join(unfinished, label.value))
+    labels.unpersist()
+    storage.delete(output)
+    storage.rename(unfinished, output)
+    return counts
+
+
+def _refuse_what_is_there(storage: Storage, output: str) -> None:
+    if storage.children(output) or (storage.exists(output) and not storage.is_folder(output)):
+        raise OutputError(
+            Problem("the output location is not empty", output, to_do="name another folder or empty this one")
+        )
+
+
+def _write(frame: DataFrame, location: str) -> int:
+    frame.write.parquet(location)
+    return frame.sparkSession.read.parquet(location).count()
+
+
+def _write_small(storage: Storage, rows: pa.Table, location: str) -> None:
+    with storage.local_file(location) as file:
+        pq.write_table(rows, file)
+
+
+def _invoices(generated: Generated, world: World, settings: SyntheticSettings) -> tuple[pa.Table, pa.Table]:
+    """Invoice lines and the truth about them. There are no more lines than products, states and quarters allow,
+    however many claims they are the sum of."""
+    parts = generated(_long_schema(invoices.PART_SCHEMA), chunks.invoice_part_rows)
+    totals = parts.groupBy(*invoices.KEYS).agg(*(F.sum(name).alias(name) for name in invoices.SUMS))
+    return invoices.build_invoices(world, totals.toArrow(), settings.violation_rate)
+
+
+def _generated(
+    spark: SparkSession, world: Broadcast[World], plan: Plan, schema: T.StructType, maker: Maker
+) -> DataFrame:
+    """One table's rows of all chunks. Chunks are spread over some tasks; each is made by itself."""
+    tasks = max(1, min(plan.chunks, TASKS_PER_CORE * spark.sparkContext.defaultParallelism))
+    numbers = spark.range(0, plan.chunks, 1, numPartitions=tasks)
+    return numbers.mapInArrow(partial(_make_chunks, world, plan, maker), schema)
+
+
+def _make_chunks(
+    world: Broadcast[World], plan: Plan, maker: Maker, batches: Iterator[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        for chunk in batch.column("id").to_pylist():
+            yield maker(world.value, plan, chunk)
+
+
+def _chargebacks(generated: Generated, world: Broadcast[World]) -> DataFrame:
+    """Purchases of an entity, product and quarter together."""
+    purchases = generated(_long_schema(entity_claims.PURCHASE_SCHEMA), chunks.purchase_rows)
+    totals = purchases.groupBy(*entity_claims.PURCHASE_KEYS).agg(F.sum("units").alias("units"))
+    schema = spark_schema(TABLES["chargebacks"], entity_claims.CHARGEBACK_COLUMNS)
+    return totals.mapInArrow(partial(_make_chargebacks, world), schema)
+
+
+def _make_chargebacks(world: Broadcast[World], batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        yield entity_claims.chargeback_batch(world.value, batch)
+
+
+def _long_schema(schema: pa.Schema) -> T.StructType:
+    return T.StructType([T.StructField(name, T.LongType()) for name in schema.names])
+
+
+_FEEDS = (
+    (REBATE_CLAIMS.name, spark_schema(REBATE_CLAIMS, rebate_claims.COLUMNS), chunks.rebate_claim_rows),
+    (PHARMACY_CLAIMS.name, spark_schema(PHARMACY_CLAIMS, pharmacy_claims.COLUMNS), chunks.pharmacy_claim_rows),
+    (ENTITY_CLAIMS.name, spark_schema(ENTITY_CLAIMS, entity_claims.COLUMNS), chunks.entity_claim_rows),
+)

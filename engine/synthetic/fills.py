@@ -1,0 +1,288 @@
+"""When a dispense took place, how much was given and paid, and what happened to it afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from engine.settings import SyntheticSettings
+from engine.synthetic.calendar import (
+    DAYS_PER_FILL,
+    FIRST_DAY,
+    LAST_DAY,
+    MFP_START,
+    MICROSECONDS_PER_DAY,
+    QUARTER_STARTS,
+    day,
+    quarter_end,
+    quarter_of,
+)
+from engine.synthetic.dispenses import Dispenses, Plan
+from engine.synthetic.identifiers import generator
+from engine.synthetic.payers import (
+    COMMERCIAL,
+    CONTRACT_TERMS,
+    EXCLUSION_ENDED,
+    FFS,
+    MCO,
+    MFP,
+    PARTD,
+    TERMS_CUMULATIVE,
+)
+from engine.synthetic.places import QUARTERS_LISTED_IN_PART
+from engine.synthetic.products import Pool
+from engine.synthetic.scenarios import SCENARIOS, Days, Entity, Twist, column
+from engine.synthetic.world import World
+
+LONGEST_PAYMENT_DAYS = 28
+DISPENSING_FEE = 1_050  # cents
+SC_MODIFIER_BEGINS = day(2025, 12, 1)
+FINAL_REVERSAL_SHARE = 0.45  # of reversals: not billed anew
+
+_DAYS, _TERMS = column("days"), column("terms")
+# clinics that carve in give 340B stock to Medicaid patients, and report nothing to the manufacturer
+_FROM_CLINIC = np.array([*(scenario.products == Pool.CLINIC for scenario in SCENARIOS), False])
+
+
+class Reversal(IntEnum):
+    """What the pharmacy did after billing."""
+
+    NONE = 0
+    FINAL = 1
+    REBILLED = 2
+    LATE = 3  # after the payer's claim had been received
+
+
+class Lineage(IntEnum):
+    """What the payer did after its first claim."""
+
+    NONE = 0
+    ADJUSTED = 1  # same claim number
+    REPLACED = 2  # new claim number that names the prior one
+    VOIDED = 3
+    VOIDED_AND_BILLED = 4
+
+
+_LINEAGE_CUMULATIVE = np.cumsum([0.4, 0.25, 0.15, 0.2])
+
+
+@dataclass(frozen=True)
+class Fills:
+    """Per dispense; quantities in thousandths, money in cents, days and microseconds since 1970-01-01."""
+
+    program: np.ndarray
+    contract: np.ndarray
+    plan: np.ndarray
+    day: np.ndarray
+    days_supply: np.ndarray
+    units: np.ndarray
+    paid: np.ndarray  # by the payer
+    paid_by_others: np.ndarray
+    paid_day: np.ndarray
+    period: np.ndarray
+    received: np.ndarray
+    reversal: np.ndarray
+    lineage: np.ndarray
+    in_two_parts: np.ndarray
+    first_part: np.ndarray  # units of the first part, where in two parts
+    second_day: np.ndarray  # day of the second part
+    is_rebated: np.ndarray
+    rhythm_broken: np.ndarray
+    entity_report: np.ndarray
+    is_340b_sale: np.ndarray  # bought at the 340B price, whether reported or not
+
+
+def draw_fills(world: World, plan: Plan, chunk: int, d: Dispenses) -> Fills:
+    """Dates, quantities and amounts of a chunk's dispenses."""
+    rng = generator(plan.seed, "fills", chunk)
+    settings = plan.settings
+    size = len(d.number)
+    days_supply = _days_supply(d, rng.random(size)[d.first])
+    dates, rhythm_broken = _dates(world, d, days_supply, settings, rng)
+    is_selected = np.isin(d.product, world.products.pools[Pool.SELECTED])
+    program = np.where((d.program == PARTD) & is_selected & (dates >= MFP_START) & d.is_plain, MFP, d.program)
+    quarter = quarter_of(dates)
+    units = _units(world, d, program, days_supply, rng)
+    paid, others = _paid(world, d, program, quarter, units, settings, rng)
+    units = np.where(d.twist == Twist.UNITS_TENFOLD, units * 10, units)
+
+    paid_day = dates + 1 + (rng.random(size) * LONGEST_PAYMENT_DAYS).astype(np.int64)
+    paid_day = np.minimum(paid_day, LAST_DAY)
+    period = np.where(program == FFS, quarter_of(paid_day), quarter)
+    received = _received(program, dates, period, rng)
+    reversal = _reversals(d, settings, rng)
+    is_rebated = (d.is_plain & ~d.is_340b & (reversal != Reversal.FINAL)) | ~d.is_plain
+    lineage, in_two_parts = _afterwards(world, d, program, reversal, is_rebated, days_supply, settings, rng)
+    report = np.where(d.is_plain & d.is_340b & (reversal == Reversal.FINAL), Entity.REVERSED, d.entity_report)
+    second_day = _second_days(d, dates, paid_day)
+    contract_terms = np.searchsorted(TERMS_CUMULATIVE, rng.random(size)[d.first], side="right")
+    terms = np.where(d.is_plain, np.minimum(contract_terms, len(CONTRACT_TERMS) - 1), np.maximum(_TERMS[d.scenario], 0))
+    payer_chance = rng.random(size)[d.first]
+    return Fills(
+        program=program,
+        contract=world.payers.pick(program, terms, payer_chance),
+        plan=np.where(program == MCO, (payer_chance * 3).astype(np.int64), -1),
+        day=dates,
+        days_supply=days_supply,
+        units=units,
+        paid=paid,
+        paid_by_others=others,
+        paid_day=paid_day,
+        period=period,
+        received=received,
+        reversal=reversal,
+        lineage=lineage,
+        in_two_parts=in_two_parts,
+        first_part=units * rng.integers(4, 7, size) // 10_000 * 1_000,
+        second_day=second_day,
+        is_rebated=is_rebated,
+        rhythm_broken=rhythm_broken & is_rebated,
+        entity_report=report,
+        is_340b_sale=(report == Entity.LIVE) | _FROM_CLINIC[d.scenario],
+    )
+
+
+def _days_supply(d: Dispenses, chance: np.ndarray) -> np.ndarray:
+    """Most Medicaid programs pay for a month at a time; commercial plans and Part D often for three."""
+    three_months = d.is_plain & np.isin(d.program, (COMMERCIAL, PARTD)) & (chance < 0.25) & ~d.is_medical
+    return np.where(three_months | (d.twist == Twist.NINETY_DAYS), 3 * DAYS_PER_FILL, DAYS_PER_FILL)
+
+
+def _dates(
+    world: World, d: Dispenses, days_supply: np.ndarray, settings: SyntheticSettings, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Day of each dispense: further fills follow when the supply runs out, a few days sooner or later. A few
+    commercial and Part D refills come within days of the fill before (second result)."""
+    size = len(d.number)
+    days = np.where(d.is_plain, Days.ANY, _DAYS[d.scenario])
+    last_quarter = int(QUARTER_STARTS[-2])
+    low, high = np.full(size, FIRST_DAY), np.full(size, LAST_DAY)
+    for kind, first, last in (
+        (Days.BEFORE_LAST_QUARTER, FIRST_DAY, last_quarter - 1 - LONGEST_PAYMENT_DAYS),
+        (Days.MFP_IN_FORCE, MFP_START, LAST_DAY),
+        (Days.BEFORE_MFP, FIRST_DAY, MFP_START - 1),
+        (Days.AFTER_EXCLUSION_ENDED, EXCLUSION_ENDED, LAST_DAY),
+        (Days.NO_LONGER_LISTED, int(QUARTER_STARTS[QUARTERS_LISTED_IN_PART]), LAST_DAY),
+        (Days.BEFORE_SC_MODIFIER, FIRST_DAY, SC_MODIFIER_BEGINS - 1),
+    ):
+        low, high = np.where(days == kind, first, low), np.where(days == kind, last, high)
+    longest = (d.fills - 1) * (days_supply + 4)
+    start = low + (rng.random(size)[d.first] * (high - low - longest + 1)).astype(np.int64)
+    jitter = np.where(d.fill > 0, rng.integers(-1, 4, size), 0)
+    day_of_fill = start + d.fill * days_supply + jitter
+
+    market, terminated = world.products.market_day[d.product], world.products.termination_day[d.product]
+    before = market - 1 - (rng.random(size) * 60).astype(np.int64)
+    day_of_fill = np.where(days == Days.BEFORE_MARKET, before, day_of_fill)
+    day_of_fill = np.where(days == Days.ON_MARKET_DATE, market, day_of_fill)
+    day_of_fill = np.where(days == Days.YEAR_AFTER_TERMINATION, terminated + 365, day_of_fill)
+
+    eligible = d.is_plain & ~d.is_340b & ~d.is_medical & (d.fill > 0) & np.isin(d.program, (COMMERCIAL, PARTD))
+    broken = eligible & (rng.random(size) < settings.anomaly_rate / max(float(eligible.mean()), 1e-9))
+    soon = np.concatenate([[0], day_of_fill[:-1]]) + rng.integers(3, 7, size)
+    return np.where(broken, soon, day_of_fill), broken
+
+
+def _units(
+    world: World, d: Dispenses, program: np.ndarray, days_supply: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """NDC units in thousandths. Medicaid fills are close to the usual one; elsewhere doses differ too."""
+    size = len(d.number)
+    usual = world.products.fill[d.product]
+    may_vary = d.is_plain & ~d.is_340b & world.products.is_tablet[d.product]
+    is_local = np.isin(d.product, world.products.pools[Pool.LOCAL])
+    chance = rng.random(size)
+    pills = np.where(chance < 0.1, 28, np.where(chance > 0.9, 31, 30))
+    medicaid = np.where(may_vary & ~is_local, usual * pills // 30, usual)
+    dose_chance = rng.random(size)[d.first]
+    halves = np.where(dose_chance < 0.08, 1, np.where(dose_chance > 0.9, 4, 2))
+    other = np.where(may_vary, usual * halves // 2, usual)
+    units = np.where(program <= MCO, medicaid, other) * np.where(d.is_medical, 1, days_supply // DAYS_PER_FILL)
+    return np.where(d.twist == Twist.UNITS_EIGHTFOLD, units * 8, units)
+
+
+def _paid(
+    world: World,
+    d: Dispenses,
+    program: np.ndarray,
+    quarter: np.ndarray,
+    units: np.ndarray,
+    settings: SyntheticSettings,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cents paid by the payer and by others: near WAC, plus a fee; others may pay a part of Medicaid claims."""
+    size = len(d.number)
+    per_mille = np.array([950, 940, 965, 955, 980])[program] + (d.state * 7) % 25 - 12 + rng.integers(-20, 21, size)
+    shifted = np.where(rng.random(size) < 0.5, 4_000, 250)
+    per_mille = np.where(d.twist == Twist.PRICE_SHIFTED, shifted, per_mille)
+    per_mille = np.where(d.twist == Twist.PAID_TOO_LITTLE, rng.integers(40, 80, size), per_mille)
+    wac = world.products.wac[d.product, quarter]
+    fee = np.where(d.is_medical | (d.twist == Twist.PAID_TOO_LITTLE), 0, DISPENSING_FEE)
+    total = cents(units, wac * per_mille // 1_000) + fee
+    has_other = d.is_plain & (program <= MCO) & (rng.random(size) < settings.third_party_rate)
+    others = np.where(has_other, total * 2 // 5, 0)
+    others = np.where(d.twist == Twist.PAID_BY_OTHERS, total, others)
+    paid = np.where(d.twist == Twist.PAID_NOTHING, 0, total - others)
+    return paid, others
+
+
+def cents(units: np.ndarray, price: np.ndarray) -> np.ndarray:
+    """Units (thousandths) x price (millionths of a dollar), rounded half-up to the cent; neither is negative."""
+    return (units * price + 5_000_000) // 10_000_000
+
+
+def _received(program: np.ndarray, dates: np.ndarray, period: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Microseconds: claim detail comes some weeks after the quarter, MFP claims within two weeks of the dispense."""
+    size = len(dates)
+    after_quarter = quarter_end(period) + np.where(program <= MCO, 40, 30) + rng.integers(0, 14, size)
+    received_day = np.where(program == MFP, dates + rng.integers(8, 15, size), after_quarter)
+    return received_day * MICROSECONDS_PER_DAY + (rng.random(size) * MICROSECONDS_PER_DAY).astype(np.int64)
+
+
+def _reversals(d: Dispenses, settings: SyntheticSettings, rng: np.random.Generator) -> np.ndarray:
+    chance = rng.random(len(d.number))
+    happens = d.is_plain & ~d.is_medical & (chance < settings.reversal_rate)
+    is_final = chance < settings.reversal_rate * FINAL_REVERSAL_SHARE
+    reversal = np.where(happens, np.where(is_final, Reversal.FINAL, Reversal.REBILLED), Reversal.NONE)
+    for twist, kind in (
+        (Twist.REVERSED, Reversal.FINAL),
+        (Twist.REBILLED, Reversal.REBILLED),
+        (Twist.REVERSED_LATE, Reversal.LATE),
+    ):
+        reversal = np.where(d.twist == twist, kind, reversal)
+    return reversal
+
+
+def _afterwards(
+    world: World,
+    d: Dispenses,
+    program: np.ndarray,
+    reversal: np.ndarray,
+    is_rebated: np.ndarray,
+    days_supply: np.ndarray,
+    settings: SyntheticSettings,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Adjusted or voided claims, and fills given in two parts."""
+    size = len(d.number)
+    ordinary = d.is_plain & is_rebated & (reversal == Reversal.NONE) & (program != MFP) & ~d.is_medical
+    kind = 1 + np.minimum(
+        np.searchsorted(_LINEAGE_CUMULATIVE, rng.random(size), side="right"), Lineage.VOIDED_AND_BILLED - 1
+    )
+    live_kind = np.where(kind == Lineage.VOIDED, Lineage.VOIDED_AND_BILLED, kind)
+    lineage = np.where(ordinary & (rng.random(size) < settings.adjusted_rate), kind, Lineage.NONE)
+    lineage = np.where(d.twist == Twist.LINEAGE, live_kind, lineage)
+    divisible = ordinary & (lineage == Lineage.NONE) & (program <= MCO) & world.products.is_tablet[d.product]
+    medicaid_share = max(float((divisible).mean() / max((program <= MCO).mean(), 1e-9)), 1e-9)
+    in_parts = divisible & (rng.random(size) < settings.partial_fill_rate / medicaid_share)
+    in_parts &= days_supply == DAYS_PER_FILL
+    return lineage, in_parts | (d.twist == Twist.TWO_PARTS)
+
+
+def _second_days(d: Dispenses, dates: np.ndarray, paid_day: np.ndarray) -> np.ndarray:
+    """The rest of a fill in two parts comes the same day or two days later, within the quarter and before payment."""
+    second = dates + np.where(d.twist == Twist.TWO_PARTS, 0, 2 * (d.number % 2))
+    fits = (second <= paid_day) & (quarter_of(second) == quarter_of(dates))
+    return np.where(fits, second, dates)

@@ -1,0 +1,171 @@
+"""State invoices (CMS-R-144 lines): sums of the live Medicaid claims, some of them altered on purpose."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from engine.contracts.tables import INVOICES
+from engine.synthetic import arrow
+from engine.synthetic.calendar import QUARTER_STARTS, QUARTERS, quarter_end
+from engine.synthetic.fills import cents
+from engine.synthetic.identifiers import mixed
+from engine.synthetic.payers import FFS, MCO, PROGRAMS
+from engine.synthetic.places import STATE_CODES
+from engine.synthetic.products import NO_DAY, Pool
+from engine.synthetic.rebate_rows import RebateRows, Row
+from engine.synthetic.scenarios import Label
+from engine.synthetic.world import World
+
+KEYS = ("program", "state", "product", "period")
+SUMS = ("units", "paid", "paid_by_others", "prescriptions")
+PART_SCHEMA = pa.schema([(name, pa.int64()) for name in (*KEYS, *SUMS)])
+
+_NOT_SENT = ("sub_program", "rebate_type", "suppressed")
+COLUMNS = tuple(name for name in INVOICES.column_names if name not in _NOT_SENT)
+SCHEMA = arrow.arrow_schema(INVOICES, COLUMNS)
+
+LINE_KIND = "CURRENT"
+TERMINATED_DAYS = 365
+
+# Altered lines are of products that many states invoice, so that what is usual of them is known.
+LEAST_PEERS = 40
+ALTERED_RULES = ("R035", "R036", "R038", "R053")
+LEAST_ALTERED = 6
+FACTOR = 20  # prescriptions of altered lines
+LEAST_ADDED_SHARE = 0.3  # of the prescriptions, where a line asks for more than the claims support
+
+
+def invoice_parts(world: World, product: np.ndarray, r: RebateRows) -> pa.RecordBatch:
+    """Sums over the live Medicaid rows of a chunk, one row per KEYS. `product`: of each row.
+
+    Supplemental rebates are invoiced apart. The rest of a fill in two parts is no prescription of its own.
+    """
+    counted = np.flatnonzero(r.is_live & (r.program <= MCO) & (r.kind != Row.SUPPLEMENTAL))
+    sizes = (len(PROGRAMS), len(STATE_CODES), world.products.count, len(QUARTERS))
+    keys = np.ravel_multi_index(tuple(a[counted] for a in (r.program, r.state, product, r.period)), sizes)
+    found, inverse = np.unique(keys, return_inverse=True)
+    values = (r.units, r.paid, r.paid_by_others, (r.kind != Row.COMPLETION).astype(np.int64))
+    sums = [np.zeros(len(found), dtype=np.int64) for _ in values]
+    for total, value in zip(sums, values, strict=True):
+        np.add.at(total, inverse, value[counted])
+    columns = [*np.unravel_index(found, sizes), *sums]
+    return pa.RecordBatch.from_arrays([pa.array(column.astype(np.int64)) for column in columns], schema=PART_SCHEMA)
+
+
+def build_invoices(world: World, totals: pa.Table, violation_rate: float) -> tuple[pa.Table, pa.Table]:
+    """Invoice lines (COLUMNS) of summed parts, and the truth about them as labels."""
+    lines = {name: totals.column(name).to_numpy().astype(np.int64) for name in PART_SCHEMA.names}
+    order = np.lexsort([lines[name] for name in reversed(KEYS)])
+    lines = {name: values[order] for name, values in lines.items()}
+    altered = _altered(world, lines, violation_rate)
+    lines = _with_alterations(world, lines, altered)
+    table = _table(world, lines, altered)
+    ids = _source_row_ids(table)
+    terminated = np.flatnonzero(_is_long_terminated(world, lines))
+    at = np.concatenate([terminated, *altered.values()])
+    rules = np.repeat(["R022", *altered], [len(terminated), *(len(rows) for rows in altered.values())])
+    truth = {
+        "label": arrow.constant(Label.TRUTH.value, len(at)),
+        "source_row_id": ids.take(pa.array(at)),
+        "rule_id": pa.array(rules.tolist(), pa.string()),
+        "kind": arrow.constant("invoice", len(at)),
+    }
+    return table, pa.table(truth)
+
+
+def _altered(world: World, lines: dict[str, np.ndarray], rate: float) -> dict[str, np.ndarray]:
+    """Which lines each rule must find: chosen by hash of the line's key, one at most of a program, state and product,
+    so that the line's other quarters still show what is usual."""
+    ordinary = np.isin(lines["product"], world.products.pools[Pool.ORDINARY]) & (lines["prescriptions"] > 0)
+    group = lines["program"] * world.products.count + lines["product"]
+    eligible = np.flatnonzero(ordinary & (np.bincount(group)[group] >= LEAST_PEERS))
+    key = np.stack([lines[name] for name in KEYS], axis=1) @ np.array([10**9, 10**7, 10**2, 1])
+    by_hash = eligible[np.argsort(mixed(key[eligible], world.seed), kind="stable")]
+    _, first = np.unique(key[by_hash] // 100, return_index=True)
+    by_hash = by_hash[np.sort(first)]
+    wanted = max(LEAST_ALTERED, round(rate * len(group))) if rate else 0
+    wanted = min(wanted, len(by_hash) // (2 * len(ALTERED_RULES)))
+    return {rule: by_hash[i * wanted : (i + 1) * wanted] for i, rule in enumerate(ALTERED_RULES)}
+
+
+def _with_alterations(
+    world: World, lines: dict[str, np.ndarray], altered: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Lines with too many prescriptions (R035), a hundredth of the payment (R036) or whole prescriptions more than
+    the claims hold (R038); each is consistent in all else."""
+    lines = {name: values.copy() for name, values in lines.items()}
+    few = altered["R035"]
+    lines["prescriptions"][few] *= FACTOR
+    cheap = altered["R036"]
+    lines["paid"][cheap] //= 100
+    lines["paid_by_others"][cheap] //= 100
+    more = altered["R038"]
+    before = lines["prescriptions"][more]
+    added = np.maximum(1, np.ceil(before * LEAST_ADDED_SHARE).astype(np.int64))
+    lines["units"][more] += added * world.products.fill[lines["product"][more]]
+    for name in ("paid", "paid_by_others"):
+        lines[name][more] += lines[name][more] * added // before
+    lines["prescriptions"][more] += added
+    return lines
+
+
+def _is_long_terminated(world: World, lines: dict[str, np.ndarray]) -> np.ndarray:
+    """Lines whose quarter begins more than a year after the product's termination, without reactivation."""
+    terminated = world.products.termination_day[lines["product"]]
+    reactivated = world.products.reactivation_day[lines["product"]] != NO_DAY
+    late = QUARTER_STARTS[lines["period"]] > np.maximum(terminated, 0) + TERMINATED_DAYS
+    return (terminated != NO_DAY) & late & ~reactivated
+
+
+def _table(world: World, lines: dict[str, np.ndarray], altered: dict[str, np.ndarray]) -> pa.Table:
+    products, product, period = world.products, lines["product"], lines["period"]
+    rows = len(product)
+    ura = products.ura[product, period]
+    rebate = cents(lines["units"], ura)
+    total = lines["paid"] + lines["paid_by_others"]
+    wrong_rebate, wrong_total = altered["R053"][::2], altered["R053"][1::2]
+    rebate[wrong_rebate] += 100 + rebate[wrong_rebate] // 20
+    total[wrong_total] += 50 + total[wrong_total] // 100
+    state = arrow.chosen(STATE_CODES, lines["state"])
+    quarter = arrow.chosen(list(QUARTERS), period)
+    record = arrow.chosen(["FFSU", "MCOU"], lines["program"])
+    labeler = arrow.chosen(products.labeler, product)
+    sent = quarter_end(period) + 40 + (lines["state"] * 3 + lines["program"]) % 15
+    columns = {
+        "program": arrow.chosen([PROGRAMS[FFS].value, PROGRAMS[MCO].value], lines["program"]),
+        "state": state,
+        "ndc": arrow.chosen(products.ndc, product),
+        "period": quarter,
+        "invoice_number": _with_hyphens(state, record, quarter, labeler),
+        "line_kind": arrow.constant(LINE_KIND, rows),
+        "source_kind": arrow.constant("INVOICE", rows),
+        "product_name": arrow.chosen([name[:10] for name in products.name], product),
+        "unit_rebate_amount": arrow.decimals(ura, arrow.UNIT_PRICE),
+        "units_reimbursed": arrow.decimals(lines["units"], arrow.UNITS),
+        "rebate_amount": arrow.decimals(rebate, arrow.MONEY),
+        "prescriptions": arrow.integers(lines["prescriptions"]),
+        "medicaid_amount": arrow.decimals(lines["paid"], arrow.MONEY),
+        "non_medicaid_amount": arrow.decimals(lines["paid_by_others"], arrow.MONEY),
+        "total_amount": arrow.decimals(total, arrow.MONEY),
+        "postmark_date": arrow.dates(sent),
+        "received_date": arrow.dates(sent + 2),
+    }
+    return pa.Table.from_batches([arrow.batch(columns, SCHEMA)])
+
+
+def _with_hyphens(*parts: pa.Array) -> pa.Array:
+    text = parts[0]
+    for part in parts[1:]:
+        text = arrow.joined(text, arrow.constant("-", len(part)), part)
+    return text
+
+
+def _source_row_ids(table: pa.Table) -> pa.Array:
+    """`program/state/ndc11/period/invoice_number/line_kind`, as findings name a line."""
+    names = ("program", "state", "ndc", "period", "invoice_number", "line_kind")
+    parts = [table.column(name).combine_chunks() for name in names]
+    text = parts[0]
+    for part in parts[1:]:
+        text = arrow.joined(text, arrow.constant("/", len(part)), part)
+    return text

@@ -1,0 +1,253 @@
+"""States, pharmacies, covered entities and the pharmacies that they contract with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from engine.synthetic.identifiers import generator, ncpdp_ids, npis, scattered
+
+RETAIL_PHARMACIES = 3_500
+CLINICS = 300
+ENTITIES = 1_250
+MAIL_ORDER = 0  # the largest pharmacy; serves all states
+MAIL_ORDER_SHARE = 0.05
+PHARMACY_EXPONENT = 0.9
+PRESCRIBERS = 6_000
+LISTED_SHARE = 0.3
+QUARTERS_LISTED_IN_PART = 3
+
+
+@dataclass(frozen=True)
+class State:
+    code: str
+    weight: float
+    ncpdp_prefix: int
+    method: str | None  # how 340B units are kept off Medicaid invoices; None: not known
+    zip_prefix: str
+
+
+# Invented policies; methods as in the contract's state_340b_policies.
+STATES = (
+    State("CA", 0.15, 5, "CLAIM_FLAG", "900"),
+    State("TX", 0.11, 45, "CLAIM_FLAG", "750"),
+    State("NY", 0.10, 33, "MEF", "100"),
+    State("FL", 0.09, 10, "MEF", "331"),
+    State("PA", 0.08, 39, "MEF", "191"),
+    State("OH", 0.07, 36, "MEF", "441"),
+    State("IL", 0.07, 14, "MEF", "606"),
+    State("GA", 0.06, 11, "MEF", "303"),
+    State("NC", 0.06, 34, "MEF", "275"),
+    State("MI", 0.06, 23, "MEF", "482"),
+    State("WA", 0.05, 48, "PROVIDER_LIST", "981"),
+    State("MA", 0.04, 22, "MEF", "021"),
+    State("KY", 0.03, 18, "MEF", "402"),
+    State("SC", 0.02, 42, None, "292"),
+    State("RI", 0.01, 41, "RETRO_FILE", "029"),
+)
+STATE_CODES = [state.code for state in STATES]
+STATE_WEIGHTS = np.array([state.weight for state in STATES])
+MEF_STATES = np.array([state.method in ("MEF", None) for state in STATES])
+LOCAL_STATES = np.argsort(-STATE_WEIGHTS, kind="stable")[:5]
+
+
+def state_index(code: str) -> int:
+    return STATE_CODES.index(code)
+
+
+class Listing(IntEnum):
+    """How an entity's own pharmacy stands in the Medicaid Exclusion File. Listed means carve-in: the entity uses
+    340B stock for Medicaid fee for service, so that the state must not ask for a rebate."""
+
+    NONE = 0
+    BY_NPI = 1
+    BY_MEDICAID_NUMBER = 2
+    OTHER_STATE = 3  # listed for a neighbouring state only
+    FIRST_QUARTERS = 4  # no longer listed after the first quarters
+
+
+_LISTING_SHARES = (0.45, 0.25, 0.1, 0.1, 0.1)
+ENTITY_TYPES = ("DSH", "PED", "CAN", "CAH", "RRC", "SCH", "CH", "FQHCLA", "RWI", "RWII", "HM", "STD", "TB", "FP", "BL")
+_TYPE_SHARES = (0.2, 0.02, 0.01, 0.09, 0.08, 0.05, 0.3, 0.04, 0.05, 0.03, 0.02, 0.05, 0.02, 0.03, 0.01)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Members of each group one after the other, so that one can be drawn without a loop."""
+
+    members: np.ndarray
+    starts: np.ndarray
+
+    def pick(self, group: np.ndarray, chance: np.ndarray) -> np.ndarray:
+        """A member of each group; `chance` in [0, 1)."""
+        size = self.starts[group + 1] - self.starts[group]
+        return self.members[self.starts[group] + (chance * size).astype(np.int64)]
+
+
+@dataclass(frozen=True)
+class Pharmacies:
+    """Retail pharmacies first (MAIL_ORDER is one of them), then clinics that bill drugs, then entities' own."""
+
+    npi: list[str]
+    ncpdp: list[str | None]
+    state: np.ndarray
+    medicaid_number: list[str]
+    weights: np.ndarray  # cumulative in each state, plus the state's index
+    order: np.ndarray  # retail pharmacies in the order of `weights`
+    clinics: Groups
+    prescribers: list[str]
+
+    @property
+    def count(self) -> int:
+        return len(self.npi)
+
+    def pick_retail(self, state: np.ndarray, chance: np.ndarray) -> np.ndarray:
+        """A retail pharmacy of the state by its volume, or the mail-order pharmacy."""
+        rest = (chance - MAIL_ORDER_SHARE) / (1 - MAIL_ORDER_SHARE)
+        found = np.searchsorted(self.weights, state + np.clip(rest, 0, 1 - 1e-12), side="right")
+        return np.where(rest < 0, MAIL_ORDER, self.order[np.minimum(found, len(self.order) - 1)])
+
+
+@dataclass(frozen=True)
+class Entities:
+    """Covered entities; each has a pharmacy or clinic of its own (`own_pharmacy`)."""
+
+    id: list[str]
+    parent: np.ndarray
+    type: np.ndarray
+    state: np.ndarray
+    listing: np.ndarray
+    listed_state: np.ndarray
+    own_pharmacy: np.ndarray
+    by_state: Groups
+    contract_entity: np.ndarray  # contract pharmacies: entity, pharmacy
+    contract_pharmacy: np.ndarray
+    contracts_by_state: Groups
+    listed_contracts_by_state: Groups  # with pharmacies on the payers' lists
+    unlisted_contracts_by_state: Groups
+    pharmacy_is_listed: np.ndarray
+
+    @property
+    def count(self) -> int:
+        return len(self.id)
+
+    def with_listing(self, listings: tuple[Listing, ...], in_mef_states: bool) -> np.ndarray:
+        return np.flatnonzero(np.isin(self.listing, listings) & (MEF_STATES[self.state] == in_mef_states))
+
+    def is_listed_in(self, quarter: int) -> np.ndarray:
+        """Which entities stand in the file of a quarter (index)."""
+        gone = (self.listing == Listing.FIRST_QUARTERS) & (quarter >= QUARTERS_LISTED_IN_PART)
+        return (self.listing != Listing.NONE) & ~gone
+
+
+def build_places(seed: int) -> tuple[Pharmacies, Entities]:
+    rng = generator(seed, "places")
+    count = RETAIL_PHARMACIES + CLINICS + ENTITIES
+    numbers = scattered(count + PRESCRIBERS, 10**8, rng)
+    state = np.concatenate([_states(RETAIL_PHARMACIES, rng), _states(CLINICS, rng), _states(ENTITIES, rng)])
+    own = RETAIL_PHARMACIES + CLINICS + np.arange(ENTITIES)
+    prefixes = np.array([s.ncpdp_prefix for s in STATES])[state]
+    ncpdp: list[str | None] = list(ncpdp_ids(prefixes, scattered(count, 10**4, rng)))
+    ncpdp[RETAIL_PHARMACIES : RETAIL_PHARMACIES + CLINICS] = [None] * CLINICS
+    order, weights = _volumes(state[:RETAIL_PHARMACIES])
+    pharmacies = Pharmacies(
+        npi=npis(numbers[:count]),
+        ncpdp=ncpdp,
+        state=state,
+        medicaid_number=[f"{number:09d}" for number in scattered(count, 10**9, rng).tolist()],
+        weights=weights,
+        order=order,
+        clinics=_groups(RETAIL_PHARMACIES + np.arange(CLINICS), state[RETAIL_PHARMACIES:][:CLINICS]),
+        prescribers=npis(numbers[count:]),
+    )
+    return pharmacies, _entities(pharmacies, own, rng)
+
+
+def _states(count: int, rng: np.random.Generator) -> np.ndarray:
+    """A state each by weight; every state has some."""
+    states = np.arange(len(STATES)).repeat(3)
+    return np.concatenate([states, rng.choice(len(STATES), count - len(states), p=STATE_WEIGHTS / STATE_WEIGHTS.sum())])
+
+
+def _groups(members: np.ndarray, group: np.ndarray) -> Groups:
+    order = np.argsort(group, kind="stable")
+    return Groups(members[order], np.searchsorted(group[order], np.arange(len(STATES) + 1)))
+
+
+def _volumes(state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pharmacies by state and, in each, cumulative shares of its volume (Zipf's law) plus the state's index."""
+    members = np.arange(1, len(state))  # without MAIL_ORDER
+    grouped = _groups(members, state[1:])
+    shares = []
+    for index in range(len(STATES)):
+        size = grouped.starts[index + 1] - grouped.starts[index]
+        cumulative = np.cumsum((1.0 + np.arange(size)) ** -PHARMACY_EXPONENT)
+        shares.append(index + cumulative / cumulative[-1])
+    return grouped.members, np.concatenate(shares)
+
+
+def _entities(pharmacies: Pharmacies, own: np.ndarray, rng: np.random.Generator) -> Entities:
+    state = pharmacies.state[own]
+    kind = rng.choice(len(ENTITY_TYPES), ENTITIES, p=_TYPE_SHARES)
+    parent = _parents(state, rng)
+    kind = kind[parent]
+    listing = rng.choice(len(Listing), ENTITIES, p=_LISTING_SHARES)
+    neighbour = (state + 1) % len(STATES)
+    numbers = 100_000 + scattered(ENTITIES, 10**5, rng)
+    contract_entity = np.repeat(np.arange(ENTITIES), rng.integers(4, 21, ENTITIES))
+    contract_pharmacy = pharmacies.pick_retail(
+        state[contract_entity], rng.uniform(MAIL_ORDER_SHARE, 1, len(contract_entity))
+    )
+    pairs = np.unique(contract_entity * pharmacies.count + contract_pharmacy)
+    contract_entity, contract_pharmacy = pairs // pharmacies.count, pairs % pharmacies.count
+    is_listed = np.zeros(pharmacies.count, dtype=bool)
+    is_listed[:RETAIL_PHARMACIES] = rng.random(RETAIL_PHARMACIES) < LISTED_SHARE
+    # the first three pharmacies of each state serve every look: one on the lists, the others not
+    is_listed[: 3 * len(STATES)] = np.arange(3 * len(STATES)) % 3 == 1
+    everywhere = np.arange(len(pairs))
+    on_list = is_listed[contract_pharmacy]
+    pair_state = state[contract_entity]
+    return Entities(
+        id=_entity_ids(kind, parent, numbers),
+        parent=parent,
+        type=kind,
+        state=state,
+        listing=listing,
+        listed_state=np.where(listing == Listing.OTHER_STATE, neighbour, state),
+        own_pharmacy=own,
+        by_state=_groups(np.arange(ENTITIES), state),
+        contract_entity=contract_entity,
+        contract_pharmacy=contract_pharmacy,
+        contracts_by_state=_groups(everywhere, pair_state),
+        listed_contracts_by_state=_groups(everywhere[on_list], pair_state[on_list]),
+        unlisted_contracts_by_state=_groups(everywhere[~on_list], pair_state[~on_list]),
+        pharmacy_is_listed=is_listed,
+    )
+
+
+def _parents(state: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Every fifth entity is a child site of another one in its state."""
+    parent = np.arange(len(state))
+    is_child = rng.random(len(state)) < 0.2
+    for index in range(len(STATES)):
+        members = np.flatnonzero(state == index)
+        heads = members[~is_child[members]]
+        children = members[is_child[members]]
+        if len(heads):
+            parent[children] = heads[rng.integers(0, len(heads), len(children))]
+    return parent
+
+
+def _entity_ids(kind: np.ndarray, parent: np.ndarray, numbers: np.ndarray) -> list[str]:
+    """340B ids: type and number; child sites carry the parent's id with letters behind it."""
+    ids: list[str] = []
+    children: dict[int, int] = {}
+    for index, head in enumerate(parent.tolist()):
+        text = f"{ENTITY_TYPES[kind[head]]}{numbers[head]}"
+        if head != index:
+            number = children[head] = children.get(head, 0) + 1
+            text += chr(ord("A") + (number - 1) // 26) + chr(ord("A") + (number - 1) % 26)
+        ids.append(text)
+    return ids

@@ -1,0 +1,213 @@
+"""Rebate claims as the payers send them: the contract's columns, with the mess of domain part 4.2."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from engine.contracts.codes import ClaimType, Transaction
+from engine.contracts.tables import REBATE_CLAIMS
+from engine.synthetic import arrow
+from engine.synthetic.calendar import QUARTERS
+from engine.synthetic.dispenses import MODIFIER_STATES, Dispenses, Plan
+from engine.synthetic.fills import Fills, Lineage
+from engine.synthetic.identifiers import generator, mixed
+from engine.synthetic.payers import FACILITATOR, FFS, MCO, MFP, PROGRAMS
+from engine.synthetic.places import STATE_CODES, state_index
+from engine.synthetic.products import UNITS_OF_MEASURE
+from engine.synthetic.rebate_rows import RebateRows, Row
+from engine.synthetic.scenarios import Twist
+from engine.synthetic.world import World
+
+RX_BASE = 1_000_000
+RX_RANGE = 9_000_000
+HCPCS_BASIS_SHARE = 0.2
+
+_NOT_SENT = (
+    *("source_file", "source_row_no", "prior_claim_line", "service_npi", "rx_number_hash", "hash_scheme"),
+    *("invoice_period", "invoice_number"),
+)
+COLUMNS = tuple(name for name in REBATE_CLAIMS.column_names if name not in _NOT_SENT)
+SCHEMA = arrow.arrow_schema(REBATE_CLAIMS, COLUMNS)
+
+_PROGRAM_NAMES = [program.value for program in PROGRAMS]
+_TRANSACTIONS = [transaction.value for transaction in Transaction]
+_CLAIM_TYPES = [ClaimType.RX.value, ClaimType.MEDICAL.value]
+_SUB_PROGRAMS = ["XIX", "EXPANSION", "CHIP_MEDICAID"]
+_FEDERAL, _SUPPLEMENTAL, _BASE = range(3)
+_REBATE_TYPES = ["FEDERAL", "SUPPLEMENTAL", "BASE"]
+_UNITS_BASES = ["NDC", "HCPCS"]
+_COST_BASES = ["01", "03", "07", "08"]
+_CLARIFICATIONS = ["20", "10|20", "10", "08|10"]
+_MODIFIERS = ["JZ", *MODIFIER_STATES.values(), "TB"]
+_STATUSES = ["P", "C"]
+_MTF_CODES = ["001", "002", "003", "009"]
+_MTF_ADJUSTMENT, _MTF_REVERSAL, _MTF_NOT_ELIGIBLE = 1, 2, 3
+
+
+def source_row_ids(number: np.ndarray, kind: np.ndarray) -> pa.Array:
+    return arrow.joined(arrow.constant("RC", len(number)), arrow.padded(number * 10 + kind, 12))
+
+
+def rx_digits(world: World, plan: Plan, d: Dispenses) -> np.ndarray:
+    """Prescription numbers: unique at their pharmacy, used again by others."""
+    modulus = max(RX_RANGE, plan.claims)
+    offset = (mixed(d.pharmacy, world.seed) % np.uint64(modulus)).astype(np.int64)
+    return RX_BASE + (d.script + offset) % modulus
+
+
+def rebate_batch(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills, r: RebateRows) -> pa.RecordBatch:
+    """The rows of a chunk with COLUMNS of the contract's rebate_claims."""
+    rng = generator(plan.seed, "rebate_text", chunk)
+    columns = {
+        **_payer(world, d, f, r),
+        **_pharmacy(world, plan, d, r, rng),
+        **_prescription(world, plan, d, r, rng),
+        **_drug(world, plan, d, f, r, rng),
+        **_codes(d, f, r, rng),
+        **_amounts(plan, r, rng),
+    }
+    return arrow.batch(columns, SCHEMA)
+
+
+def _payer(world: World, d: Dispenses, f: Fills, r: RebateRows) -> dict[str, pa.Array]:
+    """Identifiers of the row, the claim and who asks."""
+    at, number, rows = r.at, d.number[r.at], len(r.at)
+    medicaid, contract = r.program <= MCO, f.contract[r.at]
+    contracts = world.payers.contracts
+    new_number = np.isin(r.kind, (Row.BILLED_AGAIN, Row.DUPLICATE, Row.COMPLETION))
+    replaces = (r.kind == Row.ADJUSTED) & (f.lineage[at] == Lineage.REPLACED)
+    names_prior = replaces | ((r.kind == Row.VOID) & (number % 2 == 0))
+    state = arrow.chosen(STATE_CODES, r.state)
+    manager = arrow.chosen([c.payer for c in contracts], contract)
+    others = arrow.either(r.program == MFP, arrow.constant(FACILITATOR, rows), manager)
+    two_types = d.twist[at] == Twist.SECOND_REBATE_TYPE
+    rebate_type = np.where(contract >= 0, _BASE, np.where(two_types, _FEDERAL, -1))
+    rebate_type = np.where(r.kind == Row.SUPPLEMENTAL, _SUPPLEMENTAL, rebate_type)
+    plan_number = np.where(r.program == MCO, np.maximum(f.plan[at], 0), -1)
+    plan = arrow.joined(state, arrow.constant("-MCO", rows), arrow.plain(plan_number + 1))
+    bin_number = (contract * 7 + r.state * 3 + plan_number + 8) % 90
+    return {
+        "source_row_id": source_row_ids(number, r.kind),
+        "program": arrow.chosen(_PROGRAM_NAMES, r.program),
+        "sub_program": arrow.chosen(_SUB_PROGRAMS, np.where(medicaid, np.searchsorted([70, 95], number % 100), -1)),
+        "rebate_type": arrow.chosen(_REBATE_TYPES, rebate_type),
+        "payer_id": arrow.either(medicaid, state, others),
+        "plan_id": arrow.either(plan_number >= 0, plan, None),
+        "contract_id": arrow.chosen([c.id for c in contracts], contract),
+        "state": state,
+        "claim_id": arrow.padded(number * 10 + np.where(new_number | replaces, r.kind, 0), 13),
+        "claim_line": arrow.integers(np.ones(rows), number % 3 > 0),
+        "prior_claim_id": arrow.either(names_prior, arrow.padded(number * 10, 13), None),
+        "transaction": arrow.chosen(_TRANSACTIONS, r.transaction),
+        "bin": arrow.padded(np.where(medicaid, 610_000, 3_800) + bin_number, 6),
+        "pcn": arrow.joined(arrow.constant("PCN", rows), arrow.padded(bin_number, 3)),
+        "group_id": arrow.joined(arrow.constant("G", rows), arrow.padded(bin_number * 11, 4)),
+    }
+
+
+def _pharmacy(world: World, plan: Plan, d: Dispenses, r: RebateRows, rng: np.random.Generator) -> dict[str, pa.Array]:
+    """Who dispensed and prescribed. Some Medicaid rows name the pharmacy by its NCPDP id only."""
+    pharmacies, pharmacy = world.pharmacies, d.pharmacy[r.at]
+    by_ncpdp = d.is_plain[r.at] & ~d.is_medical[r.at] & (r.program <= MCO)
+    by_ncpdp = by_ncpdp & (rng.random(len(r.at)) < plan.settings.ncpdp_only_rate)
+    return {
+        "pharmacy_npi": arrow.chosen(pharmacies.npi, np.where(by_ncpdp, -1, pharmacy)),
+        "pharmacy_ncpdp_id": arrow.chosen(pharmacies.ncpdp, np.where(by_ncpdp, pharmacy, -1)),
+        "medicaid_provider_id": arrow.chosen(pharmacies.medicaid_number, np.where(r.program == FFS, pharmacy, -1)),
+        "prescriber_npi": arrow.chosen(pharmacies.prescribers, d.prescriber[r.at]),
+        "patient_key": arrow.hexadecimal(mixed(d.patient[r.at], world.seed)),
+    }
+
+
+def _prescription(
+    world: World, plan: Plan, d: Dispenses, r: RebateRows, rng: np.random.Generator
+) -> dict[str, pa.Array]:
+    """Prescription and fill number; some are padded with zeros, some carry the fill number behind a hyphen."""
+    digits, fill, is_rx = rx_digits(world, plan, d)[r.at], d.fill[r.at], ~d.is_medical[r.at]
+    chance = rng.random(len(r.at))
+    is_padded = chance < plan.settings.padded_rx_rate
+    is_suffixed = (chance > 1 - plan.settings.suffixed_rx_rate) & (digits < 10**9)
+    suffixed = arrow.joined(arrow.plain(digits), arrow.constant("-", len(digits)), arrow.padded(fill, 2))
+    text = arrow.either(is_padded, arrow.padded(digits, 12), arrow.either(is_suffixed, suffixed, arrow.plain(digits)))
+    return {
+        "claim_type": arrow.chosen(_CLAIM_TYPES, (~is_rx).astype(np.int64)),
+        "rx_number": arrow.either(is_rx, text, None),
+        "fill_number": arrow.integers(fill, is_rx & ~(is_suffixed & (digits % 2 == 0))),
+        "date_of_service": arrow.dates(r.day),
+        "paid_date": arrow.dates(r.paid_day),
+    }
+
+
+def ndc_texts(world: World, product: np.ndarray, rate: float, rng: np.random.Generator) -> pa.Array:
+    """Eleven digits, now and then with hyphens."""
+    hyphenated = rng.random(len(product)) < rate
+    products = world.products
+    return arrow.either(hyphenated, arrow.chosen(products.hyphenated, product), arrow.chosen(products.ndc, product))
+
+
+def _drug(
+    world: World, plan: Plan, d: Dispenses, f: Fills, r: RebateRows, rng: np.random.Generator
+) -> dict[str, pa.Array]:
+    """Product and quantity. Some medical lines state HCPCS units, which hcpcs_crosswalk converts."""
+    at, products, product = r.at, world.products, d.product[r.at]
+    medical = d.is_medical[at]
+    in_hcpcs = (medical & (rng.random(len(d.number)) < HCPCS_BASIS_SHARE)[at]) & d.is_plain[at]
+    hcpcs_units = products.hcpcs_units[product] * np.sign(r.units)
+    hcpcs_code = arrow.joined(arrow.constant("J", len(at)), arrow.padded(products.hcpcs_number[product] % 10_000, 4))
+    return {
+        "ndc": ndc_texts(world, product, plan.settings.hyphenated_ndc_rate, rng),
+        "units": arrow.decimals(np.where(in_hcpcs, hcpcs_units, r.units), arrow.UNITS),
+        "units_basis": arrow.chosen(_UNITS_BASES, np.where(in_hcpcs, 1, np.where(medical, 0, -1))),
+        "unit_of_measure": arrow.chosen(UNITS_OF_MEASURE, np.where(in_hcpcs, -1, products.unit_type[product])),
+        "days_supply": arrow.integers(f.days_supply[at], ~medical),
+        "hcpcs_code": arrow.either(medical, hcpcs_code, None),
+        "hcpcs_units": arrow.decimals(hcpcs_units, arrow.UNITS, medical),
+    }
+
+
+def _codes(d: Dispenses, f: Fills, r: RebateRows, rng: np.random.Generator) -> dict[str, pa.Array]:
+    """Identifiers of 340B claims and other codes on the claim."""
+    at, number, rows = r.at, d.number[r.at], len(r.at)
+    twist, rx = d.twist[at], ~d.is_medical[at]
+    chance = rng.random(len(d.number))[at]
+    flagged = twist == Twist.FLAG
+    clarification = np.where(flagged, np.where(chance < 0.3, 0, np.where(chance < 0.5, 1, -1)), -1)
+    usual = rx & ~flagged
+    clarification = np.where(usual & (chance < 0.03), np.where(chance < 0.02, 2, 3), clarification)
+    cost = np.where(rx, (chance * 3).astype(np.int64), -1)
+    cost = np.where(flagged & ((chance >= 0.5) | (chance < 0.1)), 3, cost)
+    texas = d.state[at] == state_index("TX")
+    modifier = np.where(~rx & (chance < 0.2), 0, -1)
+    modifier = np.where(twist == Twist.MODIFIER, np.where(texas, 1, 2), modifier)
+    modifier = np.where(twist == Twist.MODIFIER_OF_OTHER_STATE, np.where(texas, 2, 1), modifier)
+    modifier = np.where(twist == Twist.MODIFIER_TOO_EARLY, 3, modifier)
+    mtf = np.where(r.program == MFP, np.where(chance < 0.03, _MTF_ADJUSTMENT, 0), -1)
+    mtf = np.where(twist == Twist.MFP_REVERSAL, _MTF_REVERSAL, mtf)
+    mtf = np.where(twist == Twist.MFP_NOT_ELIGIBLE, _MTF_NOT_ELIGIBLE, mtf)
+    return {
+        "modifiers": arrow.chosen(_MODIFIERS, modifier),
+        "submission_clarification_codes": arrow.chosen(_CLARIFICATIONS, clarification),
+        "basis_of_cost": arrow.chosen(_COST_BASES, cost),
+        "compound_code": arrow.either(rx, arrow.constant("1", rows), None),
+        "dispensing_status": arrow.chosen(
+            _STATUSES, np.where(f.in_two_parts[at], (r.kind == Row.COMPLETION).astype(np.int64), -1)
+        ),
+        "mtf_transaction_code": arrow.chosen(_MTF_CODES, mtf),
+        "mtf_icn": arrow.either(mtf >= 0, arrow.padded(number * 10, 15), None),
+        "mtf_xref_icn": arrow.either(mtf == _MTF_ADJUSTMENT, arrow.padded(number * 10 + 9, 15), None),
+    }
+
+
+def _amounts(plan: Plan, r: RebateRows, rng: np.random.Generator) -> dict[str, pa.Array]:
+    chance = rng.random(len(r.at))
+    year_and_quarter = [f"{quarter[:4]}-{quarter[4:]}" for quarter in QUARTERS]
+    dashed = chance < plan.settings.dashed_quarter_rate
+    return {
+        "amount_paid": arrow.decimals(r.paid, arrow.MONEY),
+        "amount_third_party": arrow.decimals(r.paid_by_others, arrow.MONEY),
+        "unit_rebate_amount": arrow.decimals(r.unit_rebate, arrow.UNIT_PRICE),
+        "rebate_amount": arrow.decimals(r.rebate, arrow.MONEY),
+        "period": arrow.chosen([*QUARTERS, *year_and_quarter], r.period + len(QUARTERS) * dashed),
+        "received_at": arrow.timestamps(r.received),
+    }

@@ -1,0 +1,161 @@
+"""What payers ask for the dispenses of a chunk, with everything they send twice or take back, as numpy columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from engine.synthetic.calendar import MICROSECONDS_PER_DAY, QUARTER_STARTS, QUARTERS, quarter_of
+from engine.synthetic.dispenses import Dispenses, Plan
+from engine.synthetic.fills import Fills, Lineage, cents
+from engine.synthetic.identifiers import generator
+from engine.synthetic.payers import FFS, MCO, MFP
+from engine.synthetic.places import STATE_CODES
+from engine.synthetic.scenarios import Twist
+from engine.synthetic.world import World
+
+ORIGINAL, ADJUSTMENT, VOID = range(3)
+DAYS_TO_NEXT_INVOICE = 91
+
+
+class Row(IntEnum):
+    """What a row is to its dispense; also the last digit of its source_row_id."""
+
+    CLAIM = 0
+    ADJUSTED = 1
+    VOID = 2
+    BILLED_AGAIN = 3
+    DUPLICATE = 4
+    COMPLETION = 5
+    REDELIVERED = 6
+    SUPPLEMENTAL = 7
+
+
+@dataclass(frozen=True)
+class RebateRows:
+    """One entry per rebate row; `at`: position of its dispense in the chunk. Units are thousandths, money cents,
+    prices per unit millionths of a dollar."""
+
+    at: np.ndarray
+    kind: np.ndarray
+    is_live: np.ndarray
+    program: np.ndarray
+    state: np.ndarray
+    transaction: np.ndarray
+    day: np.ndarray
+    paid_day: np.ndarray
+    period: np.ndarray
+    units: np.ndarray
+    paid: np.ndarray
+    paid_by_others: np.ndarray
+    unit_rebate: np.ndarray
+    rebate: np.ndarray
+    received: np.ndarray
+
+
+def draw_rebate_rows(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills) -> RebateRows:
+    """Rows of a chunk, in the order of dispenses, with the amounts that the payer states."""
+    rng = generator(plan.seed, "rebate_rows", chunk)
+    at, kind = _rows(d, f, plan, rng)
+    size = len(at)
+    twist, lineage = d.twist[at], f.lineage[at]
+    duplicate = kind == Row.DUPLICATE
+    program = np.where(duplicate & (twist == Twist.OTHER_PROGRAM), 1 - f.program[at], f.program[at])
+    step = 1 + rng.integers(0, len(STATE_CODES) - 1, size)
+    state = np.where(duplicate & (twist == Twist.OTHER_STATE), (d.state[at] + step) % len(STATE_CODES), d.state[at])
+    day, units, paid, others = _quantities(f, at, kind)
+    paid_day, period = _periods(f, at, day, program, duplicate & (twist == Twist.OTHER_PERIOD), rng)
+    unit_rebate = _unit_rebates(world, d, f, at, program, period, kind)
+    rebate = _rebates(units, unit_rebate, twist, rng)
+    days_later = np.where(kind == Row.CLAIM, 0, 1 + kind % 4)
+    days_later = np.where(duplicate & (twist == Twist.OTHER_PERIOD), DAYS_TO_NEXT_INVOICE, days_later)
+    later = days_later * MICROSECONDS_PER_DAY
+    later = later + np.where(kind != Row.CLAIM, rng.integers(0, MICROSECONDS_PER_DAY // 2, size), 0)
+    sign = np.where((kind == Row.VOID) & (rng.random(size) < 0.5), -1, 1)
+    replaced = (kind == Row.CLAIM) & (lineage != Lineage.NONE)
+    return RebateRows(
+        at=at,
+        kind=kind,
+        is_live=~replaced & (kind != Row.VOID) & (kind != Row.REDELIVERED),
+        program=program,
+        state=state,
+        transaction=np.where(kind == Row.VOID, VOID, np.where(kind == Row.ADJUSTED, ADJUSTMENT, ORIGINAL)),
+        day=day,
+        paid_day=paid_day,
+        period=period,
+        units=units * sign,
+        paid=paid * sign,
+        paid_by_others=others * sign,
+        unit_rebate=unit_rebate,
+        rebate=rebate * sign,
+        received=f.received[at] + later,
+    )
+
+
+def _rows(d: Dispenses, f: Fills, plan: Plan, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Position and kind of every row."""
+    sent_twice = d.is_plain & (f.lineage == Lineage.NONE) & (rng.random(len(d.number)) < plan.settings.redelivered_rate)
+    present = np.zeros((len(d.number), len(Row)), dtype=bool)
+    present[:, Row.CLAIM] = True
+    present[:, Row.ADJUSTED] = np.isin(f.lineage, (Lineage.ADJUSTED, Lineage.REPLACED))
+    present[:, Row.VOID] = np.isin(f.lineage, (Lineage.VOIDED, Lineage.VOIDED_AND_BILLED))
+    present[:, Row.BILLED_AGAIN] = f.lineage == Lineage.VOIDED_AND_BILLED
+    present[:, Row.DUPLICATE] = (d.twist >= Twist.SAME_PERIOD) & (d.twist <= Twist.OTHER_PERIOD)
+    present[:, Row.COMPLETION] = f.in_two_parts
+    present[:, Row.REDELIVERED] = sent_twice | (d.twist == Twist.REDELIVERED)
+    present[:, Row.SUPPLEMENTAL] = d.twist == Twist.SECOND_REBATE_TYPE
+    present &= f.is_rebated[:, None]
+    at, kind = np.nonzero(present)
+    return at, kind
+
+
+def _quantities(f: Fills, at: np.ndarray, kind: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Day of service, units and amounts. A claim that is adjusted had twice the units; a fill in two parts is divided,
+    its amounts with it."""
+    units, paid, others = f.units[at], f.paid[at], f.paid_by_others[at]
+    was_wrong = (kind == Row.CLAIM) & np.isin(f.lineage[at], (Lineage.ADJUSTED, Lineage.REPLACED))
+    times = np.where(was_wrong, 2, 1)
+    split, completion = f.in_two_parts[at], kind == Row.COMPLETION
+    first = f.first_part[at]
+
+    def divided(amount: np.ndarray) -> np.ndarray:
+        of_first = amount * first // units
+        return np.where(split, np.where(completion, amount - of_first, of_first), amount * times)
+
+    of_part = np.where(split, np.where(completion, units - first, first), units * times)
+    return np.where(completion, f.second_day[at], f.day[at]), of_part, divided(paid), divided(others)
+
+
+def _periods(
+    f: Fills, at: np.ndarray, day: np.ndarray, program: np.ndarray, is_late: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fee-for-service units belong to the quarter paid, all others to the quarter of service."""
+    next_quarter = np.minimum(f.period[at] + 1, len(QUARTERS) - 1)
+    late = QUARTER_STARTS[next_quarter] + rng.integers(0, 60, len(at))
+    paid_day = np.where(is_late, late, f.paid_day[at])
+    return paid_day, np.where(program == FFS, quarter_of(paid_day), quarter_of(day))
+
+
+def _unit_rebates(
+    world: World, d: Dispenses, f: Fills, at: np.ndarray, program: np.ndarray, period: np.ndarray, kind: np.ndarray
+) -> np.ndarray:
+    """URA of the period, the contract's share of WAC, or WAC less MFP; a supplemental rebate is a tenth of the URA."""
+    product, quarter = d.product[at], quarter_of(f.day[at])
+    ura, wac, mfp = (prices[product, index] for prices, index in (
+        (world.products.ura, period), (world.products.wac, quarter), (world.products.mfp, quarter)))  # fmt: skip
+    per_mille = np.array([round(1_000 * contract.rebate_share) for contract in world.payers.contracts])
+    of_contract = wac * per_mille[np.maximum(f.contract[at], 0)] // 1_000
+    of_mfp = wac - np.where(mfp > 0, mfp, wac * 62 // 100)
+    medicaid = np.where(kind == Row.SUPPLEMENTAL, ura // 10, ura)
+    return np.where(program <= MCO, medicaid, np.where(program == MFP, of_mfp, of_contract))
+
+
+def _rebates(units: np.ndarray, unit_rebate: np.ndarray, twist: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    exact = cents(units, unit_rebate)
+    wrong = exact + 100 + exact * rng.integers(5, 30, len(units)) // 100
+    cut = units * unit_rebate // 10_000_000
+    rebate = np.where(twist == Twist.REBATE_WRONG, wrong, exact)
+    rebate = np.where(twist == Twist.REBATE_CUT_TO_CENT, cut, rebate)
+    return np.where(np.isin(twist, (Twist.MFP_REVERSAL, Twist.MFP_NOT_ELIGIBLE)), 0, rebate)

@@ -1,0 +1,271 @@
+"""The reference tables of a world, in the contract's layout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from engine.contracts.codes import Program
+from engine.contracts.tables import CMS_UNIT_TYPES, TABLES
+from engine.synthetic import arrow
+from engine.synthetic.calendar import QUARTER_STARTS, QUARTERS, day
+from engine.synthetic.payers import CONTRACTS_BEGIN, EXCLUSION_ENDED, Contract, Terms
+from engine.synthetic.places import ENTITY_TYPES, STATE_CODES, STATES, Listing
+from engine.synthetic.products import DRUG_CATEGORIES, NO_DAY, UNIT_TYPES, Pool
+from engine.synthetic.world import World
+
+_STREETS = ("Main St", "Oak Ave", "Park Rd", "Church St", "Mill Ln", "2nd Ave", "Lake Dr")
+_CITIES = ("Fairview", "Midway", "Oakland Park", "Riverside", "Centerville", "Georgetown", "Salem")
+SNAPSHOT = day(2026, 7, 1)
+
+_SCOPES = {
+    Terms.EXCLUDES_ENTITY_OWNED: "ENTITY_OWNED",
+    Terms.EXCLUDES_LISTED: "LISTED_PHARMACIES",
+    Terms.EXCLUDES_FLAGGED: "FLAGGED_ONLY",
+}
+
+
+def reference_tables(world: World) -> Iterator[tuple[str, pa.Table]]:
+    """Name and rows of each reference table that does not depend on the claims."""
+    for name, columns in (
+        ("products", _products(world)),
+        ("hcpcs_crosswalk", _hcpcs_crosswalk(world)),
+        ("prices", _prices(world)),
+        ("market_prices", _market_prices(world)),
+        ("labelers", _labelers(world)),
+        ("pharmacies", _pharmacies(world)),
+        ("covered_entities", _covered_entities(world)),
+        ("entity_npis", _entity_npis(world)),
+        ("contract_pharmacies", _contract_pharmacies(world)),
+        ("medicaid_exclusions", _medicaid_exclusions(world)),
+        ("rebate_contracts", _rebate_contracts(world)),
+        ("contract_pharmacy_lists", _contract_pharmacy_lists(world)),
+        ("state_340b_policies", _state_policies()),
+    ):
+        schema = arrow.arrow_schema(TABLES[name], tuple(columns))
+        yield name, pa.Table.from_batches([arrow.batch(columns, schema)])
+
+
+def _days(days: np.ndarray) -> pa.Array:
+    valid = days != NO_DAY
+    return arrow.dates(np.where(valid, days, 0), valid)
+
+
+def _all(value: int, rows: int) -> pa.Array:
+    return arrow.dates(np.full(rows, value))
+
+
+def _products(world: World) -> dict[str, pa.Array]:
+    p = world.products
+    infused = p.hcpcs_number >= 0
+    return {
+        "ndc": arrow.chosen(p.ndc, np.arange(p.count)),
+        "labeler_name": arrow.joined(arrow.constant("Labeler ", p.count), pa.array(p.labeler, pa.string())),
+        "product_name": pa.array(p.name, pa.string()),
+        "unit_type": arrow.chosen([u for u in UNIT_TYPES if u in CMS_UNIT_TYPES], p.unit_type),
+        "units_per_package": arrow.decimals(p.package, arrow.UNITS),
+        "drug_category": arrow.chosen(DRUG_CATEGORIES, p.category),
+        "cod_status": arrow.chosen(["03", "04", "01"], p.category),
+        "market_date": _days(p.market_day),
+        "termination_date": _days(p.termination_day),
+        "reactivation_date": _days(p.reactivation_day),
+        "orphan": arrow.booleans(p.orphan),
+        "hcpcs_code": arrow.either(infused, _hcpcs_codes(p.hcpcs_number), None),
+        "snapshot_date": _all(SNAPSHOT, p.count),
+    }
+
+
+def _hcpcs_codes(numbers: np.ndarray) -> pa.Array:
+    return arrow.joined(arrow.constant("J", len(numbers)), arrow.padded(np.maximum(numbers, 0), 4))
+
+
+def _hcpcs_crosswalk(world: World) -> dict[str, pa.Array]:
+    p = world.products
+    infused = p.pools[Pool.INFUSED]
+    return {
+        "ndc": arrow.chosen(p.ndc, infused),
+        "hcpcs_code": _hcpcs_codes(p.hcpcs_number[infused]),
+        "ndc_units_per_hcpcs_unit": arrow.decimals(p.hcpcs_factor[infused], arrow.UNIT_PRICE),
+        "begin_date": _all(day(2020, 1, 1), len(infused)),
+    }
+
+
+def _prices(world: World) -> dict[str, pa.Array]:
+    p = world.products
+    product = np.repeat(np.arange(p.count), len(QUARTERS))
+    quarter = np.tile(np.arange(len(QUARTERS)), p.count)
+    mfp = p.mfp.ravel()
+    return {
+        "ndc": arrow.chosen(p.ndc, product),
+        "period": arrow.chosen(QUARTERS, quarter),
+        "unit_rebate_amount": arrow.decimals(p.ura.ravel(), arrow.UNIT_PRICE),
+        "wac_unit": arrow.decimals(p.wac.ravel(), arrow.UNIT_PRICE),
+        "ceiling_unit": arrow.decimals(p.ceiling.ravel(), arrow.UNIT_PRICE),
+        "mfp_unit": arrow.decimals(mfp, arrow.UNIT_PRICE, mfp > 0),
+    }
+
+
+def _market_prices(world: World) -> dict[str, pa.Array]:
+    """A market survey price near WAC; state products are too rare to be surveyed."""
+    p = world.products
+    surveyed = np.setdiff1d(np.arange(p.count), p.pools[Pool.LOCAL])
+    product = np.repeat(surveyed, len(QUARTERS))
+    quarter = np.tile(np.arange(len(QUARTERS)), len(surveyed))
+    return {
+        "ndc": arrow.chosen(p.ndc, product),
+        "effective_date": arrow.dates(QUARTER_STARTS[quarter]),
+        "end_date": arrow.dates(QUARTER_STARTS[quarter + 1], quarter + 1 < len(QUARTERS)),
+        "price_per_unit": arrow.decimals(p.wac[product, quarter] * 97 // 100, arrow.UNIT_PRICE),
+    }
+
+
+def _labelers(world: World) -> dict[str, pa.Array]:
+    codes = sorted(set(world.products.labeler))
+    return {
+        "labeler_code": pa.array(codes, pa.string()),
+        "owner": arrow.constant("Our company", len(codes)),
+        "begin_date": _all(day(2000, 1, 1), len(codes)),
+    }
+
+
+def _address(state: np.ndarray, salt: int) -> dict[str, pa.Array]:
+    number = np.arange(len(state)) + salt
+    zips = [s.zip_prefix for s in STATES]
+    return {
+        "city": arrow.chosen(_CITIES, number % len(_CITIES)),
+        "state": arrow.chosen(STATE_CODES, state),
+        "zip": arrow.joined(arrow.chosen(zips, state), arrow.padded(number % 100, 2)),
+    }
+
+
+def _street(rows: int, salt: int) -> pa.Array:
+    number = np.arange(rows) + salt
+    return arrow.joined(arrow.plain(100 + 7 * number % 9_000), arrow.constant(" ", rows), arrow.chosen(
+        _STREETS, number % len(_STREETS)))  # fmt: skip
+
+
+def _numbered(word: str, rows: int) -> pa.Array:
+    return arrow.joined(arrow.constant(word, rows), arrow.plain(1 + np.arange(rows)))
+
+
+def _phones(rows: int) -> pa.Array:
+    return arrow.joined(arrow.constant("555-01", rows), arrow.padded(np.arange(rows) % 100, 2))
+
+
+def _pharmacies(world: World) -> dict[str, pa.Array]:
+    p = world.pharmacies
+    return {
+        "npi": pa.array(p.npi, pa.string()),
+        "ncpdp_id": pa.array(p.ncpdp, pa.string()),
+        "name": _numbered("Pharmacy ", p.count),
+        "address": _street(p.count, 0),
+        **_address(p.state, 0),
+        "phone": _phones(p.count),
+    }
+
+
+def _covered_entities(world: World) -> dict[str, pa.Array]:
+    e = world.entities
+    return {
+        "entity_id": pa.array(e.id, pa.string()),
+        "parent_entity_id": arrow.chosen(e.id, e.parent),
+        "entity_type": arrow.chosen(ENTITY_TYPES, e.type),
+        "name": _numbered("Covered entity ", e.count),
+        "street": _street(e.count, 3),
+        **_address(e.state, 3),
+        "contact_name": _numbered("Contact ", e.count),
+        "contact_phone": _phones(e.count),
+        "participating_start": arrow.dates(day(2012, 1, 1) + (np.arange(e.count) * 37) % 4_000),
+        "snapshot_date": _all(SNAPSHOT, e.count),
+    }
+
+
+def _entity_npis(world: World) -> dict[str, pa.Array]:
+    return {
+        "entity_id": pa.array(world.entities.id, pa.string()),
+        "npi": arrow.chosen(world.pharmacies.npi, world.entities.own_pharmacy),
+    }
+
+
+def _contract_pharmacies(world: World) -> dict[str, pa.Array]:
+    e, p = world.entities, world.pharmacies
+    rows, pharmacy = len(e.contract_entity), e.contract_pharmacy
+    names = _numbered("Pharmacy ", p.count)
+    return {
+        "entity_id": arrow.chosen(e.id, e.contract_entity),
+        "contract_id": _numbered("CP", rows),
+        "pharmacy_npi": arrow.chosen(p.npi, pharmacy),
+        "pharmacy_name": arrow.chosen(names, pharmacy),
+        "address": arrow.chosen(_street(p.count, 0), pharmacy),
+        **{name: arrow.chosen(values, pharmacy) for name, values in _address(p.state, 0).items()},
+        "phone": arrow.chosen(_phones(p.count), pharmacy),
+        "begin_date": arrow.dates(day(2016, 1, 1) + (np.arange(rows) * 91) % 3_000),
+    }
+
+
+def _medicaid_exclusions(world: World) -> dict[str, pa.Array]:
+    """Each quarter's file; its snapshot is of the middle of the month before."""
+    e = world.entities
+    listed = [np.flatnonzero(e.is_listed_in(quarter)) for quarter in range(len(QUARTERS))]
+    entity = np.concatenate(listed)
+    quarter = np.repeat(np.arange(len(QUARTERS)), [len(members) for members in listed])
+    own = e.own_pharmacy[entity]
+    by_number = e.listing[entity] == Listing.BY_MEDICAID_NUMBER
+    return {
+        "entity_id": arrow.chosen(e.id, entity),
+        "npi": arrow.chosen(world.pharmacies.npi, np.where(by_number, -1, own)),
+        "medicaid_number": arrow.chosen(world.pharmacies.medicaid_number, np.where(by_number, own, -1)),
+        "medicaid_state": arrow.chosen(STATE_CODES, e.listed_state[entity]),
+        "quarter": arrow.chosen(QUARTERS, quarter),
+        "snapshot_date": arrow.dates(QUARTER_STARTS[quarter] - 15),
+    }
+
+
+def _rebate_contracts(world: World) -> dict[str, pa.Array]:
+    """One row per contract, two where the exclusion ended."""
+    rows: list[tuple[Contract, bool, int, int]] = []
+    for contract in world.payers.contracts:
+        if contract.terms == Terms.EXCLUDED_ONCE:
+            rows.append((contract, True, CONTRACTS_BEGIN, EXCLUSION_ENDED))
+            rows.append((contract, False, EXCLUSION_ENDED, NO_DAY))
+        else:
+            rows.append((contract, contract.terms != Terms.NO_EXCLUSION, CONTRACTS_BEGIN, NO_DAY))
+    contracts = [row[0] for row in rows]
+    return {
+        "payer_id": pa.array([c.payer for c in contracts], pa.string()),
+        "program": pa.array([c.program.value for c in contracts], pa.string()),
+        "contract_id": pa.array([c.id for c in contracts], pa.string()),
+        "rebate_type": arrow.constant("BASE", len(rows)),
+        "excludes_340b": pa.array([row[1] for row in rows]),
+        "exclusion_scope": pa.array([_SCOPES.get(c.terms, "ALL") for c in contracts], pa.string()),
+        "dispute_days": arrow.integers(np.full(len(rows), 180)),
+        "begin_date": _days(np.array([row[2] for row in rows])),
+        "end_date": _days(np.array([row[3] for row in rows])),
+    }
+
+
+def _contract_pharmacy_lists(world: World) -> dict[str, pa.Array]:
+    contracts = [c.id for c in world.payers.contracts if c.terms == Terms.EXCLUDES_LISTED]
+    listed = np.flatnonzero(world.entities.pharmacy_is_listed)
+    return {
+        "contract_id": arrow.chosen(contracts, np.repeat(np.arange(len(contracts)), len(listed))),
+        "pharmacy_npi": arrow.chosen(world.pharmacies.npi, np.tile(listed, len(contracts))),
+        "begin_date": _all(CONTRACTS_BEGIN, len(listed) * len(contracts)),
+    }
+
+
+def _state_policies() -> dict[str, pa.Array]:
+    """Fee for service by each state's method, managed care by flags on the claim; one state's are not known."""
+    known = [state for state in STATES if state.method is not None]
+    rows = [(state, Program.MDRP_FFS, str(state.method)) for state in known]
+    rows += [(state, Program.MDRP_MCO, "CLAIM_FLAG") for state in known]
+    return {
+        "state": pa.array([row[0].code for row in rows], pa.string()),
+        "program": pa.array([row[1].value for row in rows], pa.string()),
+        "method": pa.array([row[2] for row in rows], pa.string()),
+        "contract_pharmacy_carved_out": pa.array([row[0].method == "PROVIDER_LIST" for row in rows]),
+        "begin_date": _all(day(2020, 1, 1), len(rows)),
+        "source": arrow.constant("invented", len(rows)),
+    }

@@ -1,0 +1,260 @@
+"""The planned cases: violations that rules must find, look-alikes that they must leave alone, oddities.
+
+A planned dispense stands alone: its prescription has no other fill, and nothing else is odd about it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+import numpy as np
+
+from engine.errors import ConfigurationError, Problem
+from engine.settings import SyntheticSettings
+from engine.synthetic.payers import COMMERCIAL, FFS, MCO, MFP, PARTD, Terms
+from engine.synthetic.products import Pool
+
+MEDICAID = (FFS, MCO)
+CONTRACTED = (COMMERCIAL, PARTD)
+
+
+class Label(StrEnum):
+    """Which table names the row: what must be found, what must not, and what may be either."""
+
+    TRUTH = "truth"
+    LOOK_ALIKE = "look_alikes"
+    ANOMALY = "anomalies"
+    WATCH = "watch"
+
+
+class Place(IntEnum):
+    """Who dispenses."""
+
+    RETAIL = 0
+    CLINIC = 1
+    CONTRACT = 2  # a contract pharmacy of a covered entity
+    CONTRACT_LISTED = 3  # one that payers list as 340B pharmacy
+    CONTRACT_UNLISTED = 4
+    OWN = 5  # a covered entity's own pharmacy
+    OWN_IN_FILE = 6  # one that the exclusion file lists, in a state that goes by the file
+    OWN_OTHER_METHOD = 7  # listed, in a state that goes by something else
+    OWN_OTHER_STATE = 8  # listed for another state
+    OWN_FIRST_QUARTERS = 9  # no longer listed
+
+
+class Entity(IntEnum):
+    """What the covered entity reported of the dispense."""
+
+    NOTHING = 0
+    LIVE = 1
+    REVERSED = 2
+    NOT_340B = 3
+
+
+class Days(IntEnum):
+    """When the drug is dispensed."""
+
+    ANY = 0
+    BEFORE_LAST_QUARTER = 1
+    MFP_IN_FORCE = 2
+    BEFORE_MFP = 3
+    AFTER_EXCLUSION_ENDED = 4
+    NO_LONGER_LISTED = 5
+    BEFORE_MARKET = 6
+    ON_MARKET_DATE = 7
+    YEAR_AFTER_TERMINATION = 8
+    BEFORE_SC_MODIFIER = 9
+
+
+class Twist(IntEnum):
+    """What is special about the claim itself."""
+
+    NONE = 0
+    FLAG = 1
+    MODIFIER = 2
+    MODIFIER_OF_OTHER_STATE = 3
+    MODIFIER_TOO_EARLY = 4
+    SAME_PERIOD = 5  # asked for twice
+    OTHER_PROGRAM = 6
+    OTHER_STATE = 7
+    OTHER_PERIOD = 8
+    REVERSED = 9
+    REBILLED = 10
+    REVERSED_LATE = 11
+    PAID_NOTHING = 12
+    PAID_BY_OTHERS = 13
+    UNITS_EIGHTFOLD = 14
+    PAID_TOO_LITTLE = 15
+    REBATE_WRONG = 16
+    REBATE_CUT_TO_CENT = 17
+    NINETY_DAYS = 18
+    TWO_PARTS = 19
+    LINEAGE = 20
+    REDELIVERED = 21
+    SECOND_REBATE_TYPE = 22
+    MFP_REVERSAL = 23
+    MFP_NOT_ELIGIBLE = 24
+    UNITS_TENFOLD = 25
+    PRICE_SHIFTED = 26
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One kind of planned case. `share`: its part of the rate, where one rule has several kinds."""
+
+    kind: str
+    rule: str
+    label: Label = Label.TRUTH
+    programs: tuple[int, ...] = MEDICAID
+    products: Pool = Pool.ORDINARY
+    place: Place = Place.RETAIL
+    entity: Entity = Entity.NOTHING
+    terms: Terms = Terms.NONE
+    days: Days = Days.ANY
+    twist: Twist = Twist.NONE
+    share: float = 1.0
+
+    def rate(self, settings: SyntheticSettings) -> float:
+        """Of all dispenses."""
+        rates = {
+            Label.TRUTH: settings.violation_rate,
+            Label.LOOK_ALIKE: settings.look_alike_rate,
+            Label.ANOMALY: settings.anomaly_rate,
+            Label.WATCH: settings.late_reversal_rate,
+        }
+        return self.share * rates[self.label]
+
+
+def _linked(rule: str, programs: tuple[int, ...], terms: Terms = Terms.NONE, **more) -> Scenario:
+    """A claim for a dispense that an entity reported."""
+    values = {"place": Place.CONTRACT, "entity": Entity.LIVE, "products": Pool.AT_340B, "kind": "reported_as_340b"}
+    return Scenario(**{**values, **more}, rule=rule, programs=programs, terms=terms)
+
+
+def _look_alike(kind: str, rule: str, **more) -> Scenario:
+    return Scenario(kind, rule, Label.LOOK_ALIKE, **more)
+
+
+VIOLATIONS = (
+    Scenario("flag", "R001", programs=(FFS,), twist=Twist.FLAG, share=0.7),
+    Scenario("modifier", "R001", programs=(FFS,), products=Pool.INFUSED, place=Place.CLINIC, twist=Twist.MODIFIER,
+             share=0.3),
+    Scenario("listed_biller", "R002", programs=(FFS,), products=Pool.CLINIC, place=Place.OWN_IN_FILE),
+    _linked("R003", (FFS,)),
+    Scenario("flag", "R004", programs=(MCO,), twist=Twist.FLAG, share=0.7),
+    Scenario("modifier", "R004", programs=(MCO,), products=Pool.INFUSED, place=Place.CLINIC, twist=Twist.MODIFIER,
+             share=0.3),
+    _linked("R005", (MCO,)),
+    _linked("R008", (COMMERCIAL,), Terms.EXCLUDES, share=0.6),
+    _linked("R008", (COMMERCIAL,), Terms.EXCLUDES_ENTITY_OWNED, place=Place.OWN, share=0.2),
+    _linked("R008", (COMMERCIAL,), Terms.EXCLUDES_LISTED, place=Place.CONTRACT_LISTED, share=0.2),
+    _linked("R009", (PARTD,), Terms.EXCLUDES),
+    _linked("R011", (MFP,), products=Pool.SELECTED, days=Days.MFP_IN_FORCE),
+    Scenario("same_period", "R016", twist=Twist.SAME_PERIOD),
+    Scenario("other_program", "R017", twist=Twist.OTHER_PROGRAM),
+    Scenario("other_state", "R018", twist=Twist.OTHER_STATE),
+    Scenario("other_period", "R019", programs=(FFS,), days=Days.BEFORE_LAST_QUARTER, twist=Twist.OTHER_PERIOD),
+    Scenario("reversed", "R020", twist=Twist.REVERSED),
+    Scenario("paid_nothing", "R021", programs=(FFS,), products=Pool.LOCAL, twist=Twist.PAID_NOTHING),
+    Scenario("terminated", "R022", products=Pool.RETIRED),
+    Scenario("before_market", "R024", products=Pool.LAUNCH, days=Days.BEFORE_MARKET),
+    Scenario("units_eightfold", "R035", products=Pool.LOCAL, twist=Twist.UNITS_EIGHTFOLD),
+    Scenario("paid_too_little", "R036", products=Pool.LOCAL, twist=Twist.PAID_TOO_LITTLE),
+    Scenario("rebate_wrong", "R053", twist=Twist.REBATE_WRONG),
+)  # fmt: skip
+
+_MEDICAL = {"products": Pool.INFUSED, "place": Place.CLINIC}
+_REPORTED = {"products": Pool.AT_340B, "place": Place.CONTRACT, "entity": Entity.LIVE}
+
+LOOK_ALIKES = (
+    _look_alike("modifier_of_other_state", "R001", programs=(FFS,), twist=Twist.MODIFIER_OF_OTHER_STATE, **_MEDICAL),
+    _look_alike("modifier_not_yet_in_use", "R001", programs=(FFS,), twist=Twist.MODIFIER_TOO_EARLY,
+                days=Days.BEFORE_SC_MODIFIER, **_MEDICAL),
+    _look_alike("modifier_of_other_state", "R004", programs=(MCO,), twist=Twist.MODIFIER_OF_OTHER_STATE, **_MEDICAL),
+    _look_alike("state_goes_by_other_method", "R002", programs=(FFS,), products=Pool.CLINIC,
+                place=Place.OWN_OTHER_METHOD),
+    _look_alike("listed_for_other_state", "R002", programs=(FFS,), products=Pool.CLINIC, place=Place.OWN_OTHER_STATE),
+    _look_alike("listed_in_other_quarter", "R002", programs=(FFS,), products=Pool.CLINIC,
+                place=Place.OWN_FIRST_QUARTERS, days=Days.NO_LONGER_LISTED),
+    _look_alike("listed_but_managed_care", "R002", programs=(MCO,), products=Pool.CLINIC, place=Place.OWN_IN_FILE),
+    _look_alike("entity_claim_reversed", "R003", programs=(FFS,), **{**_REPORTED, "entity": Entity.REVERSED}),
+    _look_alike("entity_says_not_340b", "R003", programs=(FFS,), **{**_REPORTED, "entity": Entity.NOT_340B}),
+    _look_alike("entity_claim_reversed", "R005", programs=(MCO,), **{**_REPORTED, "entity": Entity.REVERSED}),
+    _look_alike("entity_says_not_340b", "R005", programs=(MCO,), **{**_REPORTED, "entity": Entity.NOT_340B}),
+    _look_alike("no_exclusion", "R008", programs=(COMMERCIAL,), terms=Terms.NO_EXCLUSION, **_REPORTED),
+    _look_alike("exclusion_ended", "R008", programs=(COMMERCIAL,), terms=Terms.EXCLUDED_ONCE,
+                days=Days.AFTER_EXCLUSION_ENDED, **_REPORTED),
+    _look_alike("pharmacy_not_entity_owned", "R008", programs=(COMMERCIAL,), terms=Terms.EXCLUDES_ENTITY_OWNED,
+                **_REPORTED),
+    _look_alike("pharmacy_not_listed", "R008", programs=(COMMERCIAL,), terms=Terms.EXCLUDES_LISTED,
+                **{**_REPORTED, "place": Place.CONTRACT_UNLISTED}),
+    _look_alike("no_exclusion", "R009", programs=(PARTD,), terms=Terms.NO_EXCLUSION, **_REPORTED),
+    _look_alike("claim_not_flagged", "R009", programs=(PARTD,), terms=Terms.EXCLUDES_FLAGGED, **_REPORTED),
+    _look_alike("mfp_reversal", "R011", programs=(MFP,), twist=Twist.MFP_REVERSAL, days=Days.MFP_IN_FORCE,
+                **{**_REPORTED, "products": Pool.SELECTED}),
+    _look_alike("mfp_not_eligible", "R011", programs=(MFP,), twist=Twist.MFP_NOT_ELIGIBLE, days=Days.MFP_IN_FORCE,
+                **{**_REPORTED, "products": Pool.SELECTED}),
+    _look_alike("before_mfp", "R011", programs=(MFP,), days=Days.BEFORE_MFP,
+                **{**_REPORTED, "products": Pool.SELECTED}),
+    _look_alike("two_parts", "R016", products=Pool.SELECTED, twist=Twist.TWO_PARTS),
+    _look_alike("lineage", "R016", twist=Twist.LINEAGE),
+    _look_alike("redelivered", "R016", twist=Twist.REDELIVERED),
+    _look_alike("second_rebate_type", "R016", twist=Twist.SECOND_REBATE_TYPE),
+    _look_alike("rebilled", "R020", twist=Twist.REBILLED),
+    _look_alike("paid_by_others", "R021", programs=(FFS,), products=Pool.LOCAL, twist=Twist.PAID_BY_OTHERS),
+    _look_alike("managed_care_paid_nothing", "R021", programs=(MCO,), products=Pool.LOCAL, twist=Twist.PAID_NOTHING),
+    _look_alike("reactivated", "R022", products=Pool.REACTIVATED),
+    _look_alike("year_after_termination", "R022", programs=(MCO,), products=Pool.YEAR_AFTER,
+                days=Days.YEAR_AFTER_TERMINATION),
+    _look_alike("on_market_date", "R024", products=Pool.LAUNCH, days=Days.ON_MARKET_DATE),
+    _look_alike("ninety_days", "R035", products=Pool.LOCAL, twist=Twist.NINETY_DAYS),
+    _look_alike("cut_to_the_cent", "R053", twist=Twist.REBATE_CUT_TO_CENT),
+)  # fmt: skip
+
+_NOT_MEDICAID = (COMMERCIAL, PARTD)
+
+ODDITIES = (
+    Scenario("units_times_ten", "", Label.ANOMALY, programs=_NOT_MEDICAID, twist=Twist.UNITS_TENFOLD),
+    Scenario("price_shifted", "", Label.ANOMALY, programs=_NOT_MEDICAID, twist=Twist.PRICE_SHIFTED),
+    Scenario("reversed_after_receipt", "R020", Label.WATCH, twist=Twist.REVERSED_LATE),
+)
+
+SCENARIOS = (*VIOLATIONS, *LOOK_ALIKES, *ODDITIES)
+
+PLAIN = -1
+
+
+def column(name: str) -> np.ndarray:
+    """One attribute of every scenario; the last entry serves PLAIN dispenses (code -1) and is 0."""
+    return np.array([*(int(getattr(scenario, name)) for scenario in SCENARIOS), 0])
+
+
+def planned_share(settings: SyntheticSettings) -> float:
+    """Part of all dispenses that is planned. Raises ConfigurationError where too little would be left."""
+    share = sum(scenario.rate(settings) for scenario in SCENARIOS)
+    if share > 0.5:
+        raise ConfigurationError(
+            Problem(
+                "the rates of planned cases leave too few ordinary dispenses",
+                "synthetic.violation_rate, synthetic.look_alike_rate, synthetic.anomaly_rate",
+                f"{share:.0%} of all dispenses",
+                "at most 50 % together",
+                "lower the rates",
+            )
+        )
+    return share
+
+
+def planned_codes(settings: SyntheticSettings, start: int, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Scenario of each of `size` dispenses from the number `start` on; PLAIN for most.
+
+    Of the first n dispenses, floor(rate x n) are of a scenario, however they are cut into chunks.
+    """
+    counts = [
+        int(scenario.rate(settings) * (start + size) + 1e-9) - int(scenario.rate(settings) * start + 1e-9)
+        for scenario in SCENARIOS
+    ]
+    codes = np.full(size, PLAIN, dtype=np.int64)
+    codes[rng.permutation(size)[: sum(counts)]] = np.repeat(np.arange(len(SCENARIOS)), counts)
+    return codes

@@ -1,0 +1,262 @@
+"""Runs, models and their versions in MLflow. No row of data goes there."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pandas as pd
+
+from engine.errors import ConfigurationError, OutputError, Problem
+from engine.settings import MlflowSettings
+from engine.tracking.mlflow_access import load_mlflow, readable_errors
+
+# What the served model imports; the versions that are installed here are the ones it is logged with.
+_REQUIREMENTS = ("mlflow", "scikit-learn", "skops", "numpy", "pandas")
+_MISSING = {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "INVALID_PARAMETER_VALUE"}
+_LONGEST_PARAMETER = 6_000
+
+
+@dataclass(frozen=True)
+class FetchedModel:
+    """A registered model version, and the local folder that holds what the models room saved."""
+
+    folder: Path
+    name: str
+    version: str
+
+
+class Tracker:
+    """The MLflow store of the settings; by default a sqlite file and a folder of artifacts in the output folder.
+
+    Making one touches no store. Every method raises ConfigurationError where the store does not answer or refuses.
+    """
+
+    def __init__(self, settings: MlflowSettings, output_root: str):
+        self._settings = settings
+        self._output = _local_folder(output_root)
+        self.tracking_uri = settings.tracking_uri or self._default_store(output_root)
+        self.registry_uri = settings.registry_uri or self.tracking_uri
+
+    def log_training(
+        self,
+        *,
+        model_folder: Path,
+        model_name: str,
+        run_name: str,
+        parameters: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        figures: Mapping[str, Any],
+        tags: Mapping[str, str],
+        set_alias: bool = False,
+    ) -> str:
+        """Log a training run with its model, register the model, and return the new version.
+
+        `model_folder` holds `model.json` (with `inputs`) and the detector; `figures` are matplotlib's. Tags (data
+        fingerprint, config hash, code version) go to the run and to the version. The version gets the configured alias
+        where no version has it yet, or where `set_alias`. Where anything fails, no version is left behind and the run
+        is marked failed.
+        """
+        all_tags = {**tags, "job": "train", "model_name": model_name}
+        with self._run("cannot log the training", run_name, all_tags) as (mlflow, client, run_id):
+            _log_values(mlflow, client, run_id, parameters, metrics)
+            for name, figure in figures.items():
+                client.log_figure(run_id, figure, f"plots/{name}.png")
+            model_id = _log_model(mlflow, client, run_id, model_folder)
+            with _undone_on_failure(lambda: client.delete_logged_model(model_id)):
+                return self._register(mlflow, client, model_name, run_id, model_id, tags, set_alias)
+
+    def log_detection(self, run_name: str, metrics: Mapping[str, float], tags: Mapping[str, str]) -> str:
+        """Log a run of the main job: its counts and, as tags, which model version judged. Returns the run's id."""
+        with self._run("cannot log the run", run_name, {**tags, "job": "detect"}) as (mlflow, client, run_id):
+            _log_values(mlflow, client, run_id, {}, metrics)
+            return run_id
+
+    def fetch(
+        self, model_name: str, version: str | None = None, alias: str | None = None, into: Path | None = None
+    ) -> FetchedModel | None:
+        """The model version of that number or alias (by default the configured one), brought to a local folder.
+
+        `into`: the folder for what a server sends (default: a temporary one); artifacts that are local are read in
+        place. None where there is no such model, or none of its versions has the number or the alias.
+        """
+        with self._mlflow("cannot fetch the model") as (mlflow, client):
+            if version is not None:
+                found = _found(mlflow, lambda: client.get_model_version(model_name, version))
+            else:
+                wanted = alias or self._settings.alias
+                found = _found(mlflow, lambda: client.get_model_version_by_alias(model_name, wanted))
+            if found is None:
+                return None
+            if into is not None:
+                into.mkdir(parents=True, exist_ok=True)
+            uri, target = f"models:/{model_name}/{found.version}", str(into) if into else None
+            folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=target))
+            logged = mlflow.models.Model.load(str(folder / "MLmodel"))
+            detector = logged.flavors["python_function"]["artifacts"]["detector"]["path"]
+            return FetchedModel(folder / detector, model_name, str(found.version))
+
+    def _default_store(self, output_root: str) -> str:
+        if self._output is None:
+            raise ConfigurationError(
+                Problem(
+                    "models have no place to go: the default store, a sqlite file, needs a local output folder",
+                    "mlflow.tracking_uri",
+                    f"output.root is {output_root}",
+                    "the address of an MLflow server or of its database",
+                    "set mlflow.tracking_uri, such as http://mlflow.example.org:5000",
+                )
+            )
+        return f"sqlite:///{self._output / 'mlflow.db'}"
+
+    @contextmanager
+    def _mlflow(self, what: str) -> Iterator[tuple[Any, Any]]:
+        """mlflow, from here on pointed at this store, and its client."""
+        self._make_output_folder()
+        mlflow = load_mlflow()
+        with readable_errors(what, self.tracking_uri):
+            mlflow.set_tracking_uri(self.tracking_uri)
+            mlflow.set_registry_uri(self.registry_uri)
+            yield mlflow, mlflow.MlflowClient(self.tracking_uri, self.registry_uri)
+
+    def _make_output_folder(self) -> None:
+        if self._settings.tracking_uri or self._output is None:
+            return
+        try:
+            self._output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                Problem("cannot make the folder of the MLflow store", str(self._output), str(error))
+            ) from None
+
+    @contextmanager
+    def _run(self, what: str, run_name: str, tags: Mapping[str, str]) -> Iterator[tuple[Any, Any, str]]:
+        """mlflow, its client and the id of a new run, which ends with the block: finished or failed."""
+        with self._mlflow(what) as (mlflow, client):
+            run_id = client.create_run(self._experiment_id(client), tags=dict(tags), run_name=run_name).info.run_id
+            with _undone_on_failure(lambda: client.set_terminated(run_id, "FAILED")):
+                yield mlflow, client, run_id
+            client.set_terminated(run_id, "FINISHED")
+
+    def _experiment_id(self, client: Any) -> str:
+        experiment = client.get_experiment_by_name(self._settings.experiment)
+        if experiment is not None:
+            return experiment.experiment_id
+        return client.create_experiment(self._settings.experiment, artifact_location=self._artifact_location)
+
+    @property
+    def _artifact_location(self) -> str | None:
+        """None: a server decides by itself. A bare database would put artifacts below the current folder."""
+        if self._settings.artifact_location or self.tracking_uri.startswith(("http://", "https://", "databricks")):
+            return self._settings.artifact_location
+        return (self._output / "mlartifacts").as_uri() if self._output else None
+
+    def _register(
+        self,
+        mlflow: Any,
+        client: Any,
+        model_name: str,
+        run_id: str,
+        model_id: str,
+        tags: Mapping[str, str],
+        set_alias: bool,
+    ) -> str:
+        is_new = _found(mlflow, lambda: client.get_registered_model(model_name)) is None
+        if is_new:
+            client.create_registered_model(model_name)
+        with _undone_on_failure(lambda: client.delete_registered_model(model_name) if is_new else None):
+            version = client.create_model_version(
+                model_name, source=f"models:/{model_id}", run_id=run_id, model_id=model_id, tags=dict(tags)
+            ).version
+            with _undone_on_failure(lambda: client.delete_model_version(model_name, version)):
+                alias = self._settings.alias
+                if set_alias or alias not in client.get_registered_model(model_name).aliases:
+                    client.set_registered_model_alias(model_name, alias, version)
+        return str(version)
+
+
+def _local_folder(location: str) -> Path | None:
+    """The absolute path of a local location; None for one on another file system."""
+    parts = urlsplit(location)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path)).resolve()
+    return None if parts.scheme else Path(location).resolve()
+
+
+@contextmanager
+def _undone_on_failure(undo: Callable[[], Any]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as failure:
+        try:
+            undo()
+        except Exception as second:
+            failure.add_note(f"and undoing what was done failed too: {second}")
+        raise
+
+
+def _log_values(
+    mlflow: Any, client: Any, run_id: str, parameters: Mapping[str, Any], metrics: Mapping[str, float]
+) -> None:
+    entities = mlflow.entities
+    now = client.get_run(run_id).info.start_time
+    client.log_batch(
+        run_id,
+        metrics=[
+            entities.Metric(name, float(value), now, 0) for name, value in metrics.items() if math.isfinite(value)
+        ],
+        params=[entities.Param(name, str(value)[:_LONGEST_PARAMETER]) for name, value in parameters.items()],
+    )
+
+
+def _log_model(mlflow: Any, client: Any, run_id: str, model_folder: Path) -> str:
+    """Log the folder as a pyfunc model of the run; nothing of it is left where that fails. Returns the model's id."""
+    inputs = json.loads((model_folder / "model.json").read_text(encoding="utf-8"))["inputs"]
+    script = resources.files("engine.tracking").joinpath("served_model.py")
+    try:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            resources.as_file(script) as file,
+            mlflow.start_run(run_id=run_id, log_system_metrics=False),
+        ):
+            # mlflow names the artifact after its folder
+            artifact = shutil.copytree(model_folder, Path(folder, "detector"))
+            return mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(file),
+                artifacts={"detector": str(artifact)},
+                signature=_signature(mlflow, inputs),
+                input_example=pd.DataFrame({name: [0.0] for name in inputs}),  # made up: no row leaves the engine
+                pip_requirements=[f"{package}=={metadata.version(package)}" for package in _REQUIREMENTS],
+            ).model_id
+    except BaseException:
+        for output in client.get_run(run_id).outputs.model_outputs:
+            client.delete_logged_model(output.model_id)
+        raise
+
+
+def _signature(mlflow: Any, inputs: Sequence[str]) -> Any:
+    types = mlflow.types
+    return mlflow.models.ModelSignature(
+        inputs=types.Schema([types.ColSpec(types.DataType.double, name, required=False) for name in inputs]),
+        outputs=types.Schema([types.ColSpec(types.DataType.double, "anomaly_score")]),
+    )
+
+
+def _found(mlflow: Any, look_up: Callable[[], Any]) -> Any | None:
+    """What a look-up in the registry gives; None where it says that there is no such thing."""
+    try:
+        return look_up()
+    except mlflow.exceptions.MlflowException as error:
+        if error.error_code in _MISSING:
+            return None
+        raise

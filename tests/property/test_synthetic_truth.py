@@ -1,0 +1,363 @@
+"""The truth of generated claims against a slow, plain reading of the rules (domain part 7, contract parts 3 and 4).
+
+Nothing here looks into the generator: rules are worked out from the tables that it writes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from statistics import median
+
+import pyarrow as pa
+import pytest
+
+from engine.settings import SyntheticSettings
+from engine.synthetic import chunks
+from engine.synthetic.dispenses import Plan
+from engine.synthetic.invoices import build_invoices
+from engine.synthetic.references import reference_tables
+from engine.synthetic.scenarios import Label
+from engine.synthetic.world import build_world
+
+MEDICAID = ("MDRP_FFS", "MDRP_MCO")
+RULES_ON_CLAIMS = {
+    *("R001", "R002", "R003", "R004", "R005", "R008", "R009", "R011", "R016", "R017", "R018", "R019", "R020"),
+    *("R021", "R022", "R024", "R035", "R036", "R053"),
+}
+RULES_ON_INVOICES = {"R022", "R035", "R036", "R038", "R053"}
+MODIFIERS = {("TX", "U8"): date(2015, 9, 1), ("CA", "UD"): date(2000, 1, 1), ("SC", "TB"): date(2025, 12, 1)}
+
+
+class Tables:
+    """Everything of one small run, in memory."""
+
+    def __init__(self, seed: int, claims: int = 20_000, per_chunk: int = 10_000, **settings):
+        self.settings = SyntheticSettings(dispenses_per_chunk=per_chunk, **settings)
+        self.plan = plan = Plan(seed, claims, self.settings)
+        self.world = world = build_world(seed)
+
+        def rows(maker) -> pa.Table:
+            return pa.Table.from_batches([maker(world, plan, chunk) for chunk in range(plan.chunks)])
+
+        self.rebate = rows(chunks.rebate_claim_rows).to_pylist()
+        self.pharmacy = rows(chunks.pharmacy_claim_rows).to_pylist()
+        self.entity = rows(chunks.entity_claim_rows).to_pylist()
+        parts = rows(chunks.invoice_part_rows)
+        totals = parts.group_by(parts.column_names[:4]).aggregate([(n, "sum") for n in parts.column_names[4:]])
+        totals = totals.rename_columns([*parts.column_names[:4], *parts.column_names[4:]])
+        lines, truth_of_lines = build_invoices(world, totals, self.settings.violation_rate)
+        self.invoices, self.truth_of_lines = lines.to_pylist(), truth_of_lines.to_pylist()
+        self.reference = {name: table.to_pylist() for name, table in reference_tables(world)}
+        self.label = {label: [] for label in Label}
+        for row in rows(chunks.label_rows).to_pylist():
+            self.label[row["label"]].append(row)
+
+
+def ndc11(text: str) -> str:
+    if "-" not in text:
+        return text
+    labeler, product, package = text.split("-")
+    return labeler.zfill(5) + product.zfill(4) + package.zfill(2)
+
+
+def rx_and_fill(row: dict) -> tuple[str | None, int | None]:
+    text = row["rx_number"]
+    if text is None:
+        return None, None
+    with_fill = re.fullmatch(r"0*(\d{4,9})[-/ ](\d{1,2})", text)
+    if with_fill:
+        fill = row["fill_number"]
+        return with_fill[1], int(with_fill[2]) if fill is None else fill
+    return text.lstrip("0"), row["fill_number"]
+
+
+def quarter(day: date) -> str:
+    return f"{day.year}Q{(day.month + 2) // 3}"
+
+
+def first_day(period: str) -> date:
+    return date(int(period[:4]), 3 * int(period[5]) - 2, 1)
+
+
+def cents(amount: Decimal) -> Decimal:
+    return amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
+
+
+def live_rebate_rows(tables: Tables) -> list[dict]:
+    """Rows that stand after netting, with normalised values added."""
+    npi_of = {row["ncpdp_id"]: row["npi"] for row in tables.reference["pharmacies"]}
+    factor = {row["ndc"]: row["ndc_units_per_hcpcs_unit"] for row in tables.reference["hcpcs_crosswalk"]}
+    rows = [dict(row) for row in tables.rebate]
+    for row in rows:
+        row["ndc11"], row["period"] = ndc11(row["ndc"]), row["period"].replace("-", "")
+        row["pharmacy"] = row["pharmacy_npi"] or npi_of[row["pharmacy_ncpdp_id"]]
+        row["rx"], row["fill"] = rx_and_fill(row)
+        row["ndc_units"] = row["units"] * factor[row["ndc11"]] if row["units_basis"] == "HCPCS" else row["units"]
+        row["line"] = row["claim_line"] or 1
+    version = {"ORIGINAL": 0, "ADJUSTMENT": 1, "VOID": 2}
+    rows.sort(key=lambda r: (r["received_at"], version[r["transaction"]], r["source_row_id"]))
+    seen, kept = set(), []
+    for row in rows:
+        same = tuple(
+            row[name]
+            for name in ("program", "payer_id", "plan_id", "claim_id", "line", "transaction", "ndc11", "units",
+                         "amount_paid", "amount_third_party", "unit_rebate_amount", "rebate_amount", "period")
+        )  # fmt: skip
+        if same not in seen:
+            seen.add(same)
+            kept.append(row)
+    gone = {row["source_row_id"] for row in kept if row["transaction"] == "VOID"}
+    by_claim = defaultdict(list)
+    for row in kept:
+        by_claim[row["payer_id"], row["plan_id"], row["claim_id"]].append(row)
+    for place, row in enumerate(kept):
+        if row["transaction"] == "ORIGINAL":
+            continue
+        prior = row["prior_claim_id"] or row["claim_id"]
+        for other in by_claim[row["payer_id"], row["plan_id"], prior]:
+            own_key = prior == row["claim_id"]
+            same_key = other["program"] == row["program"] and other["line"] == row["line"]
+            if other is not row and (not own_key or (same_key and kept.index(other) < place)):
+                gone.add(other["source_row_id"])
+    return [row for row in kept if row["source_row_id"] not in gone]
+
+
+def live_entity_rows(tables: Tables) -> dict[tuple, list[dict]]:
+    rows = defaultdict(list)
+    reversed_keys = set()
+    for row in tables.entity:
+        rx, fill = rx_and_fill(row)
+        key = (row["entity_id"], row["pharmacy_npi"], rx, fill, row["date_of_service"], ndc11(row["ndc"])[:9])
+        if row["status"] == "REVERSED":
+            reversed_keys.add(key)
+        elif row["is_340b"] is not False:
+            rows[key].append(row)
+    by_script = defaultdict(list)
+    for key, found in rows.items():
+        if key not in reversed_keys:
+            by_script[key[1], key[2]].extend({**row, "fill": key[3], "ndc11": ndc11(row["ndc"])} for row in found)
+    return by_script
+
+
+def is_linked(row: dict, candidates: list[dict]) -> bool:
+    """T1 to T4 of domain part 4.3."""
+    for other in candidates:
+        days = abs((row["date_of_service"] - other["date_of_service"]).days)
+        quantity = abs(other["quantity"] / row["ndc_units"] - 1)
+        same_fill = row["fill"] == other["fill"] or None in (row["fill"], other["fill"])
+        if row["ndc11"] == other["ndc11"] and ((days == 0 and same_fill) or (days <= 3 and quantity <= 0.05)):
+            return True
+        if row["ndc11"][:9] == other["ndc11"][:9] and days <= 3:
+            return True
+    return False
+
+
+def robust_z(values: dict[str, float]) -> dict[str, float]:
+    middle = median(values.values())
+    scale = max(1.4826 * median(abs(v - middle) for v in values.values()), 0.05 * abs(middle))
+    return {key: (value - middle) / scale for key, value in values.items()} if len(values) >= 20 and scale else {}
+
+
+def far_from_peers(values: dict[tuple, dict[str, float]]) -> set[str]:
+    return {key for group in values.values() for key, z in robust_z(group).items() if abs(z) > 4}
+
+
+def flag_340b(row: dict) -> bool:
+    if "20" in (row["submission_clarification_codes"] or "").split("|") or row["basis_of_cost"] == "08":
+        return True
+    begins = [MODIFIERS.get((row["state"], modifier)) for modifier in (row["modifiers"] or "").split("|")]
+    return row["claim_type"] == "MEDICAL" and any(day and day <= row["date_of_service"] for day in begins)
+
+
+def claim_findings(tables: Tables) -> set[tuple[str, str]]:
+    live = live_rebate_rows(tables)
+    entity = live_entity_rows(tables)
+    reference = tables.reference
+    price = {(row["ndc"], row["period"]): row for row in reference["prices"]}
+    product = {row["ndc"]: row for row in reference["products"]}
+    method = {row["state"]: row["method"] for row in reference["state_340b_policies"] if row["program"] == "MDRP_FFS"}
+    listed = {
+        (row["npi"] or row["medicaid_number"], row["medicaid_state"], row["quarter"])
+        for row in reference["medicaid_exclusions"]
+    }
+    owned = {row["npi"] for row in reference["entity_npis"]}
+    on_list = {(row["contract_id"], row["pharmacy_npi"]) for row in reference["contract_pharmacy_lists"]}
+    contract = defaultdict(list)
+    for row in reference["rebate_contracts"]:
+        contract[row["contract_id"]].append(row)
+    last_sent = {}
+    for row in sorted(tables.pharmacy, key=lambda r: r["transaction_at"]):
+        rx, fill = rx_and_fill(row)
+        last_sent[row["pharmacy_npi"], rx, fill, row["date_of_service"], ndc11(row["ndc"])] = row
+    usual = defaultdict(dict)
+    for row in live:
+        usual[row["ndc11"], row["program"]][row["source_row_id"]] = float(row["ndc_units"])
+    far = far_from_peers(usual)
+    earlier = defaultdict(list)
+    found = set()
+
+    def excludes(row: dict) -> bool:
+        for terms in contract[row["contract_id"]]:
+            in_force = terms["begin_date"] <= row["date_of_service"] < (terms["end_date"] or date.max)
+            scope = {
+                "ALL": True,
+                "ENTITY_OWNED": row["pharmacy"] in owned,
+                "LISTED_PHARMACIES": (row["contract_id"], row["pharmacy"]) in on_list,
+                "FLAGGED_ONLY": flag_340b(row),
+            }[terms["exclusion_scope"]]
+            if in_force and terms["excludes_340b"] and scope:
+                return True
+        return False
+
+    for row in live:
+        served, program = row["date_of_service"], row["program"]
+        linked = row["rx"] is not None and is_linked(row, entity[row["pharmacy"], row["rx"]])
+        prices = price[row["ndc11"], quarter(served)]
+        fires = set()
+        if program == "MDRP_FFS":
+            in_file = any(
+                (number, row["payer_id"], quarter(served)) in listed
+                for number in (row["pharmacy"], row["medicaid_provider_id"])
+            )
+            fires |= {"R001"} if flag_340b(row) else set()
+            fires |= {"R002"} if in_file and method.get(row["payer_id"], "MEF") == "MEF" else set()
+            fires |= {"R003"} if linked else set()
+            fires |= {"R021"} if row["amount_paid"] == 0 and not row["amount_third_party"] else set()
+        if program == "MDRP_MCO":
+            fires |= {"R004"} if flag_340b(row) else set()
+            fires |= {"R005"} if linked else set()
+        if program in ("COMMERCIAL", "PARTD") and linked and excludes(row):
+            fires.add({"COMMERCIAL": "R008", "PARTD": "R009"}[program])
+        asks = row["mtf_transaction_code"] in (None, "001", "002")
+        if program == "MFP" and linked and asks and served >= date(2026, 1, 1):
+            fires |= {"R011"} if prices["ceiling_unit"] < prices["mfp_unit"] else set()
+        if program in MEDICAID:
+            facts = product[row["ndc11"]]
+            terminated, back = facts["termination_date"], facts["reactivation_date"]
+            if terminated and (served - terminated).days > 365 and not (back and terminated < back <= served):
+                fires.add("R022")
+            fires |= {"R024"} if served < facts["market_date"] else set()
+            exact = cents(row["ndc_units"] * row["unit_rebate_amount"])
+            fires |= {"R053"} if abs(exact - row["rebate_amount"]) > Decimal("0.01") else set()
+            group = usual[row["ndc11"], program]
+            ratio = float(row["ndc_units"]) / median(group.values())
+            fires |= {"R035"} if row["source_row_id"] in far and not 1 / 3 <= ratio <= 3 else set()
+            at_wac = row["ndc_units"] * prices["wac_unit"]
+            rebate = row["ndc_units"] * price[row["ndc11"], row["period"]]["unit_rebate_amount"]
+            paid = row["amount_paid"]
+            if paid and not Decimal("0.2") <= paid / at_wac <= 3 and rebate / paid > Decimal("1.5"):
+                fires.add("R036")
+            key = (row["pharmacy"], row["rx"], row["fill"], served, row["ndc11"], row["rebate_type"])
+            last = last_sent.get(key[:5])
+            if last and last["transaction_code"] == "B2" and last["transaction_at"] <= row["received_at"]:
+                fires.add("R020")
+            if row["rx"] is not None:
+                parts = {row["dispensing_status"]}
+                for other in reversed(earlier[key]):
+                    if {other["dispensing_status"], *parts} == {"P", "C"}:
+                        continue
+                    fires.add(
+                        "R018" if other["payer_id"] != row["payer_id"]
+                        else "R017" if other["program"] != program
+                        else "R019" if other["period"] != row["period"]
+                        else "R016"
+                    )  # fmt: skip
+                    break
+                earlier[key].append(row)
+        found |= {(row["source_row_id"], rule) for rule in fires}
+    return found
+
+
+def invoice_findings(tables: Tables, peers_of_one_program: bool) -> set[tuple[str, str]]:
+    product = {row["ndc"]: row for row in tables.reference["products"]}
+    market = {(row["ndc"], quarter(row["effective_date"])): row for row in tables.reference["market_prices"]}
+    claimed = defaultdict(Decimal)
+    for row in live_rebate_rows(tables):
+        if row["program"] in MEDICAID and row["rebate_type"] != "SUPPLEMENTAL":
+            claimed[row["program"], row["payer_id"], row["ndc11"], row["period"]] += row["ndc_units"]
+    per_prescription, per_unit, own = defaultdict(dict), defaultdict(dict), defaultdict(list)
+    for row in tables.invoices:
+        peers = (row["ndc"], row["program"] if peers_of_one_program else None)
+        row["id"] = "/".join(row[n] for n in ("program", "state", "ndc", "period", "invoice_number", "line_kind"))
+        per_prescription[peers][row["id"]] = float(row["units_reimbursed"]) / row["prescriptions"]
+        per_unit[peers][row["id"]] = float(row["total_amount"] / row["units_reimbursed"])
+        own[row["program"], row["state"], row["ndc"]].append(float(row["units_reimbursed"]) / row["prescriptions"])
+    far_units, far_paid = far_from_peers(per_prescription), far_from_peers(per_unit)
+    found = set()
+    for row in tables.invoices:
+        fires = set()
+        facts, start, units = product[row["ndc"]], first_day(row["period"]), row["units_reimbursed"]
+        terminated = facts["termination_date"]
+        if terminated and (start - terminated).days > 365 and not facts["reactivation_date"]:
+            fires.add("R022")
+        ratio = float(units) / row["prescriptions"] / median(own[row["program"], row["state"], row["ndc"]])
+        fires |= {"R035"} if row["id"] in far_units or not 0.1 <= ratio <= 10 else set()
+        price = market.get((row["ndc"], row["period"]))
+        to_market = row["total_amount"] / units / price["price_per_unit"] if price else None
+        off_market = to_market is not None and not Decimal("0.02") <= to_market <= 50
+        fires |= {"R036"} if off_market or row["id"] in far_paid else set()
+        gap = units - claimed[row["program"], row["state"], row["ndc"], row["period"]]
+        assert gap >= 0
+        fires |= {"R038"} if units > 1 and gap / units > Decimal("0.005") else set()
+        off = abs(cents(units * row["unit_rebate_amount"]) - row["rebate_amount"]) > Decimal("0.01")
+        off |= row["total_amount"] != row["medicaid_amount"] + row["non_medicaid_amount"]
+        fires |= {"R053"} if off else set()
+        found |= {(row["id"], rule) for rule in fires}
+    return found
+
+
+def pairs(rows: list[dict]) -> set[tuple[str, str]]:
+    return {(row["source_row_id"], row["rule_id"]) for row in rows}
+
+
+@pytest.fixture(scope="module", params=[3, 20_260_101])
+def tables(request) -> Tables:
+    return Tables(request.param)
+
+
+def test_truth_about_claims_is_what_the_rules_find(tables):
+    found, truth = claim_findings(tables), pairs(tables.label[Label.TRUTH])
+    assert {rule for _, rule in truth} == RULES_ON_CLAIMS
+    assert found - truth == set()
+    assert truth - found == set()
+
+
+@pytest.mark.parametrize("peers_of_one_program", [True, False])
+def test_truth_about_invoices_is_what_the_rules_find(tables, peers_of_one_program):
+    found, truth = invoice_findings(tables, peers_of_one_program), pairs(tables.truth_of_lines)
+    assert {rule for _, rule in truth} == RULES_ON_INVOICES
+    assert found - truth == set()
+    assert truth - found == set()
+
+
+def test_every_planted_rule_comes_up_several_times(tables):
+    for rows, rules in ((tables.label[Label.TRUTH], RULES_ON_CLAIMS), (tables.truth_of_lines, RULES_ON_INVOICES)):
+        for rule in rules:
+            assert sum(row["rule_id"] == rule for row in rows) >= 5, rule
+
+
+def test_look_alikes_are_not_found_by_the_rule_they_look_like(tables):
+    look_alikes = pairs(tables.label[Label.LOOK_ALIKE])
+    assert look_alikes.isdisjoint(claim_findings(tables))
+    assert {row["source_row_id"] for row in tables.label[Label.LOOK_ALIKE]} <= {
+        row["source_row_id"] for row in tables.rebate
+    }
+
+
+def test_late_reversals_are_neither_true_nor_false(tables):
+    watched = pairs(tables.label[Label.WATCH])
+    assert watched
+    assert watched.isdisjoint(pairs(tables.label[Label.TRUTH]))
+    sent = {row["source_row_id"]: row for row in tables.rebate}
+    reversed_at = {
+        (row["pharmacy_npi"], *rx_and_fill(row)): row["transaction_at"]
+        for row in tables.pharmacy
+        if row["transaction_code"] == "B2"
+    }
+    for source_row_id, _ in watched:
+        row = sent[source_row_id]
+        late = reversed_at[row["pharmacy_npi"], *rx_and_fill(row)] - row["received_at"]
+        assert late > timedelta(days=1)

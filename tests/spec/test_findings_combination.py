@@ -1,0 +1,164 @@
+"""What several rules on one claim make of it: evidence class, code, action, units and dollars at issue."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from pyspark.sql import types as T
+
+from engine.contracts.facts import CLAIM_FACTS
+from engine.contracts.findings import FEATURE_REASON, FINDINGS, RULE_RESULT
+from engine.findings import claim_findings, dispute_lines
+from engine.rules.dispute_codes import DisputeCode
+from engine.settings import Settings
+
+# In `rules`: rule id, class after guards, code, units at issue, action; `!` behind the id: one of its guards failed;
+# a sixth word: the rule's own amount. URA is of the table `prices`, own of the row. "-" is NULL.
+CASES = """
+case                               | program  | units | URA    | own    | rules                                                      | evidence | code | action        | at issue | amount  | drafted
+one strong rule                    | MDRP_FFS | 30    | 2.5    | 9      | R001 STRONG X 30 DISPUTE                                   | STRONG   | X    | DISPUTE       | 30.000   | 75.00   | X
+cents are rounded half-up          | MDRP_FFS | 0.5   | 0.01   | -      | R001 STRONG X 0.5 DISPUTE                                  | STRONG   | X    | DISPUTE       | 0.500    | 0.01    | X
+the strongest class wins           | MDRP_FFS | 30    | 2      | -      | R021 MEDIUM J 30 INQUIRE, R001 STRONG X 30 DISPUTE         | STRONG   | X    | DISPUTE       | 30.000   | 60.00   | X
+ties go to the smallest rule id    | MDRP_FFS | 30    | 2      | -      | R021 MEDIUM J 30 INQUIRE, R017 MEDIUM M 30 REQUEST_CLD     | MEDIUM   | M    | REQUEST_CLD   | 30.000   | 60.00   | -
+medium is the analyst's            | MDRP_FFS | 30    | 2      | -      | R003 MEDIUM X 30 DISPUTE                                   | MEDIUM   | X    | DISPUTE       | 30.000   | 60.00   | -
+weak never accuses                 | MDRP_FFS | 30    | 2      | -      | R003! WEAK X 30 DISPUTE                                    | WEAK     | X    | INQUIRE       | 30.000   | 60.00   | -
+context never accuses              | MDRP_FFS | 30    | 2      | -      | R041 CONTEXT - - NONE                                      | CONTEXT  | -    | NONE          | -        | -       | -
+two weak of two sources            | MDRP_FFS | 30    | 2      | -      | R020 WEAK M 30 PAY_AND_WATCH, R036 WEAK R 30 PAY_AND_WATCH | MEDIUM   | M    | PAY_AND_WATCH | 30.000   | 60.00   | -
+two weak of one source             | MDRP_FFS | 30    | 2      | -      | R035 WEAK Q 30 PAY_AND_WATCH, R036 WEAK R 30 PAY_AND_WATCH | WEAK     | Q    | PAY_AND_WATCH | 30.000   | 60.00   | -
+a failed guard lends no support    | MDRP_FFS | 30    | 2      | -      | R003! WEAK X 30 INQUIRE, R036 WEAK R 30 PAY_AND_WATCH      | WEAK     | X    | INQUIRE       | 30.000   | 60.00   | -
+the model alone                    | MDRP_FFS | 30    | 2      | -      | R052 WEAK M - DISPUTE                                      | WEAK     | -    | INQUIRE       | -        | -       | -
+the model comes after its equals   | MDRP_FFS | 30    | 2      | -      | R052 WEAK - - PAY_AND_WATCH, R054 WEAK - 0 INQUIRE         | WEAK     | -    | INQUIRE       | 0.000    | 0.00    | -
+largest, never the sum             | MDRP_FFS | 30    | 2      | -      | R001 STRONG X 30 DISPUTE, R016 STRONG M 12 DISPUTE         | STRONG   | X    | DISPUTE       | 30.000   | 60.00   | X, M
+never above the claim              | MDRP_FFS | 30    | 2      | -      | R016 STRONG M 90 DISPUTE                                   | STRONG   | M    | DISPUTE       | 30.000   | 60.00   | M
+a negative claim has a size        | MDRP_FFS | -30   | 2      | -      | R016 STRONG M 30 DISPUTE                                   | STRONG   | M    | DISPUTE       | 30.000   | 60.00   | M
+order of codes                     | MDRP_FFS | 30    | 2      | -      | R021 STRONG J 30 DISPUTE, R024 STRONG O 30 DISPUTE, R022 STRONG N 30 DISPUTE, R035 STRONG Q 30 DISPUTE | STRONG | N | DISPUTE | 30.000 | 60.00 | N, O, J, Q
+drafted under strong codes only    | MDRP_FFS | 30    | 2      | -      | R003 MEDIUM X 30 DISPUTE, R022 STRONG N 30 DISPUTE         | STRONG   | X    | DISPUTE       | 30.000   | 60.00   | N
+an adjustment is no dispute        | MDRP_FFS | 30    | 2      | -      | R053 STRONG A 0 CHECK_REFERENCE 4.25                       | STRONG   | -    | CHECK_REFERENCE | 0.000  | 4.25    | -
+adjustments stay out of the draft  | MDRP_FFS | 30    | 2      | -      | R001 STRONG X 30 DISPUTE, R053 STRONG A 0 CHECK_REFERENCE 4.25 | STRONG | X | DISPUTE    | 30.000   | 60.00   | X
+own amount above the claim         | MDRP_FFS | 30    | 2      | -      | R053 STRONG A 0 CHECK_REFERENCE 500                        | STRONG   | -    | CHECK_REFERENCE | 0.000  | 60.00   | -
+an unverified code is not used     | MDRP_FFS | 30    | 2      | -      | R030 STRONG T 30 DISPUTE                                   | STRONG   | -    | DISPUTE       | 30.000   | 60.00   | -
+an expired code is not used        | MDRP_FFS | 30    | 2      | -      | R030 STRONG L 30 DISPUTE                                   | STRONG   | -    | DISPUTE       | 30.000   | 60.00   | -
+R must accompany another code      | MDRP_FFS | 30    | 2      | -      | R036 STRONG R 30 DISPUTE                                   | STRONG   | R    | DISPUTE       | 30.000   | 60.00   | -
+R beside another code              | MDRP_FFS | 30    | 2      | -      | R035 STRONG Q 30 DISPUTE, R036 STRONG R 30 DISPUTE         | STRONG   | Q    | DISPUTE       | 30.000   | 60.00   | Q, R
+a code that adjusts and disputes   | MDRP_FFS | 30    | 2      | -      | R028 STRONG D 5 DISPUTE                                    | STRONG   | D    | DISPUTE       | 5.000    | 10.00   | D
+no price in the table: the row's   | MDRP_FFS | 30    | -      | 9      | R001 STRONG X 30 DISPUTE                                   | STRONG   | X    | DISPUTE       | 30.000   | 270.00  | X
+a stated price of zero is none     | MDRP_FFS | 30    | -      | 0      | R001 STRONG X 30 DISPUTE                                   | STRONG   | X    | DISPUTE       | 30.000   | -       | X
+a PBM's rebate is its contract's   | PARTD    | 30    | 2      | 9      | R009 STRONG PBM 30 DISPUTE                                 | STRONG   | PBM  | DISPUTE       | 30.000   | 270.00  | PBM
+refund inside 14 days, documented  | MFP      | 30    | 2      | 9      | R011 STRONG MRA 30 WITHHOLD                                | STRONG   | MRA  | WITHHOLD      | 30.000   | 270.00  | -
+refund without documents           | MFP      | 30    | 2      | 9      | R011 MEDIUM MRA 30 WITHHOLD                                | MEDIUM   | MRA  | PAY_AND_WATCH | 30.000   | 270.00  | -
+own amount of an MFP refund        | MFP      | 30    | 2      | 9      | R011 STRONG MRA 30 WITHHOLD 80.5                           | STRONG   | MRA  | WITHHOLD      | 30.000   | 80.50   | -
+"""  # noqa: E501
+
+
+def _code(code: str, kind: str = "DISPUTE", **values) -> DisputeCode:
+    usual = DisputeCode(code, kind, True, f"document {code}", False, "", date(2021, 7, 1), None, True)
+    return usual._replace(**values)
+
+
+CODE_TABLE = [
+    *(_code(code) for code in ["X", "M", "N", "O", "J", "Q", "D", "PBM", "MRA"]),
+    _code("A", "ADJUSTMENT"),
+    _code("D", "ADJUSTMENT"),
+    _code("R", needs_companion=True),
+    _code("T", verified=False),
+    _code("L", valid_from=date(2010, 1, 1), valid_to=date(2026, 3, 1)),
+]
+SETTINGS = Settings(as_of=date(2026, 3, 1))
+FLAGGED = T.StructType(
+    CLAIM_FACTS.fields
+    + [
+        T.StructField("rules", T.ArrayType(RULE_RESULT)),
+        T.StructField("anomaly_score", T.DoubleType()),
+        T.StructField("anomaly_p_value", T.DoubleType()),
+        T.StructField("reasons", T.ArrayType(FEATURE_REASON)),
+    ]
+)
+
+
+def _cases() -> list[dict[str, str]]:
+    lines = [[cell.strip() for cell in line.split("|")] for line in CASES.strip().splitlines()]
+    return [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
+
+
+def _value(text: str) -> Decimal | None:
+    return None if text == "-" else Decimal(text)
+
+
+def _rule(text: str) -> dict:
+    rule_id, evidence, code, units, action, *amount = text.split()
+    return {
+        "rule_id": rule_id.rstrip("!"),
+        "evidence": evidence,
+        "message": f"{rule_id.rstrip('!')} says so.",
+        "code": None if code == "-" else code,
+        "related_source_row_ids": None,
+        "guards": [{"name": "NO_340B_PURCHASE", "state": "FAILED"}] if rule_id.endswith("!") else None,
+        "route": "STATE",
+        "party_at_fault": "STATE",
+        "action": action,
+        "units_at_issue": _value(units),
+        "amount_at_issue": _value(amount[0]) if amount else None,
+        "reference_rows": None,
+    }
+
+
+def _row(case: dict[str, str]) -> dict:
+    row = dict.fromkeys(FLAGGED.names) | {
+        "source_row_id": case["case"],
+        "program": case["program"],
+        "payer_id": "KY",
+        "claim_id": case["case"],
+        "claim_line": 1,
+        "claim_key_ordinal": 1,
+        "ndc11": "00002759701",
+        "units": _value(case["units"]),
+        "ndc_units": _value(case["units"]),
+        "unit_rebate_amount": _value(case["own"]),
+        "price_ura": _value(case["URA"]),
+        "received_at": datetime(2026, 2, 20, 23, 0, tzinfo=UTC),
+        "rules": [_rule(text.strip()) for text in case["rules"].split(",")],
+    }
+    return row
+
+
+@pytest.fixture(scope="module")
+def results(spark):
+    flagged = spark.createDataFrame([tuple(_row(case)[name] for name in FLAGGED.names) for case in _cases()], FLAGGED)
+    findings = claim_findings(flagged, CODE_TABLE, SETTINGS, "run-1").cache()
+    assert [(f.name, f.dataType) for f in findings.schema] == [(f.name, f.dataType) for f in FINDINGS]
+    lines = dispute_lines(findings, CODE_TABLE, SETTINGS)
+    yield (
+        {row["source_row_id"]: row for row in findings.collect()},
+        {row["claim_id"]: row for row in lines.collect()},
+    )
+    findings.unpersist()
+
+
+@pytest.mark.parametrize("case", _cases(), ids=lambda case: case["case"])
+def test_case(case, results):
+    findings, lines = results
+    finding, line = findings[case["case"]], lines.get(case["case"])
+    found = {
+        "evidence": finding["evidence"],
+        "code": finding["dispute_code"] or "-",
+        "action": finding["action"],
+        "at issue": "-" if finding["units_at_issue"] is None else str(finding["units_at_issue"]),
+        "amount": "-" if finding["amount_at_issue"] is None else str(finding["amount_at_issue"]),
+        "drafted": "-" if line is None else ", ".join([line["dispute_code"], *line["other_codes"]]),
+    }
+    assert found == {name: case[name] for name in found}
+
+
+def test_every_code_of_a_line_comes_with_its_kind_and_document(results):
+    findings, lines = results
+    assert [tuple(code) for code in findings["R beside another code"]["codes"]] == [
+        ("Q", "DISPUTE", "document Q"),
+        ("R", "DISPUTE", "document R"),
+    ]
+    assert lines["R beside another code"]["documents"] == ["document Q", "document R"]
+    assert findings["an unverified code is not used"]["codes"] == []
+    assert [tuple(code) for code in findings["an adjustment is no dispute"]["codes"]] == [
+        ("A", "ADJUSTMENT", "document A")
+    ]

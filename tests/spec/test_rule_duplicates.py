@@ -1,0 +1,79 @@
+"""R016-R019: one dispense asked for twice. Facts say which rule a pair belongs to, with the nearest earlier row."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.contracts.codes import Subject
+from tests.spec.rule_cases import CLAIM, Spec, cases_of, check, results_fixture
+
+PAIR = (
+    CLAIM + "; program=MDRP_FFS; received_at=2025-11-02; duplicate_source_row_ids=r-1, r-2; "
+    "duplicate_source_row_id=r-2; duplicate_program=MDRP_FFS; duplicate_payer_id=KY; duplicate_state=KY; "
+    "duplicate_period=2025Q3; duplicate_claim_id=4700; duplicate_units=30; duplicate_received_at=2025-11-01"
+)
+NEEDS = ("program", "duplicate_rule", "units")
+
+SPECS = [
+    Spec(
+        "R016",
+        Subject.REBATE_CLAIM,
+        PAIR,
+        """
+        case                               | duplicate_rule | amount_third_party | claim_type | modifiers | program    || fires     | evidence | code | action  | party | related | guards                                       | says
+        second line                        | R016           | 0                  | RX         | -         | MDRP_FFS   || yes       | STRONG   | M    | DISPUTE | STATE | r-1,r-2 | THIRD_PARTY_PAYMENT PASSED, WASTE_LINE PASSED | claim 4711 line 1 ... received 2025-11-02 ... asked for before: 30 units, claim 4700 ... row r-2, received 2025-11-01
+        third parties not reported: none   | R016           | -                  | RX         | -         | MDRP_MCO   || yes       | STRONG   | M    | DISPUTE | STATE | r-1,r-2 | THIRD_PARTY_PAYMENT PASSED                   |
+        secondary payer's part             | R016           | 12.50              | RX         | -         | MDRP_FFS   || held back |          |      |         |       |         | THIRD_PARTY_PAYMENT FAILED                   |
+        discarded part of a vial           | R016           | 0                  | MEDICAL    | 25&JW     | MDRP_FFS   || held back |          |      |         |       |         | WASTE_LINE FAILED                            |
+        nothing discarded is no excuse     | R016           | 0                  | MEDICAL    | JZ        | MDRP_FFS   || yes       | STRONG   | M    | DISPUTE | STATE | r-1,r-2 | WASTE_LINE PASSED                            |
+        waste is a medical matter          | R016           | 0                  | RX         | JW        | MDRP_FFS   || yes       | STRONG   | M    | DISPUTE | STATE | r-1,r-2 | WASTE_LINE PASSED                            |
+        no earlier row                     | -              | 0                  | RX         | -         | MDRP_FFS   || no        |          |      |         |       |         |                                              |
+        another kind of pair               | R017           | 0                  | RX         | -         | MDRP_FFS   || no        |          |      |         |       |         |                                              |
+        no Medicaid rebate                 | R016           | 0                  | RX         | -         | COMMERCIAL || no        |          |      |         |       |         |                                              |
+        """,  # noqa: E501
+        NEEDS,
+    ),
+    Spec(
+        "R017",
+        Subject.REBATE_CLAIM,
+        PAIR + "; duplicate_program=MDRP_MCO",
+        """
+        case                           | duplicate_rule | program  || fires | evidence | code | action  | party        | related | says
+        fee-for-service and managed    | R017           | MDRP_FFS || yes   | MEDIUM   | M    | INQUIRE | UNDETERMINED | r-1,r-2 | claim 4700, Medicaid managed care, state KY, period 2025Q3 ... which one is open
+        one program                    | R016           | MDRP_FFS || no    |          |      |         |              |         |
+        no earlier row                 | -              | MDRP_FFS || no    |          |      |         |              |         |
+        """,  # noqa: E501
+        NEEDS,
+    ),
+    Spec(
+        "R018",
+        Subject.REBATE_CLAIM,
+        PAIR + "; duplicate_state=OH",
+        """
+        case           | duplicate_rule | program  || fires | evidence | code | action  | party        | related | says
+        two states     | R018           | MDRP_MCO || yes   | MEDIUM   | M    | INQUIRE | UNDETERMINED | r-1,r-2 | State KY invoiced ... state OH ... which one is open
+        one state      | R017           | MDRP_MCO || no    |          |      |         |              |         |
+        """,  # noqa: E501
+        NEEDS,
+    ),
+    Spec(
+        "R019",
+        Subject.REBATE_CLAIM,
+        PAIR + "; duplicate_period=2025Q2",
+        """
+        case                           | duplicate_rule | duplicate_claim_id | transaction || fires | evidence | code | action  | party | guards            | says
+        same claim number              | R019           | 4711               | ORIGINAL    || yes   | STRONG   | M    | DISPUTE | STATE | CORRECTION PASSED | period 2025Q2 ... counted in both periods
+        another claim number           | R019           | 4700               | ORIGINAL    || yes   | MEDIUM   | M    | DISPUTE | STATE | CORRECTION PASSED |
+        claim number not known         | R019           | -                  | ORIGINAL    || yes   | MEDIUM   | M    | DISPUTE | STATE | CORRECTION PASSED |
+        correction without its prior   | R019           | 4711               | ADJUSTMENT  || yes   | MEDIUM   | M    | DISPUTE | STATE | CORRECTION FAILED |
+        one period                     | R016           | 4711               | ORIGINAL    || no    |          |      |         |       |                   |
+        """,  # noqa: E501
+        NEEDS,
+    ),
+]
+results = results_fixture(SPECS)
+
+
+@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
+def test_rule(spec, case, results):
+    check(spec, case, results)

@@ -1,0 +1,35 @@
+"""R002: the billing number stands in the Medicaid Exclusion File of the quarter of service."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.contracts.codes import Subject
+from tests.spec.rule_cases import CLAIM, Spec, cases_of, check, results_fixture
+
+SPECS = [
+    Spec(
+        "R002",
+        Subject.REBATE_CLAIM,
+        CLAIM + "; mef_listed_as=NPI 1234567893; mef_quarter=2025Q3; mef_snapshot_date=2025-06-16",
+        """
+        case                        | program  | mef_entity_id | state_340b_method | entity_bought_at_340b || fires     | evidence | code | action  | guards                                            | says
+        state uses the file         | MDRP_FFS | DSH330214     | MEF               | yes                   || yes       | STRONG   | X    | DISPUTE | STATE_METHOD PASSED, NO_340B_PURCHASE PASSED       | billed under NPI 1234567893 ... Exclusion File for 2025Q3 (file of 2025-06-16) ... DSH330214
+        state's method not known    | MDRP_FFS | DSH330214     | -                 | yes                   || yes       | MEDIUM   | X    | DISPUTE | STATE_METHOD UNCHECKED, NO_340B_PURCHASE PASSED    |
+        two guards open: one step   | MDRP_FFS | DSH330214     | -                 | -                     || yes       | MEDIUM   | X    | DISPUTE | STATE_METHOD UNCHECKED, NO_340B_PURCHASE UNCHECKED |
+        entity never bought it      | MDRP_FFS | DSH330214     | MEF               | no                    || yes       | WEAK     | X    | INQUIRE | STATE_METHOD PASSED, NO_340B_PURCHASE FAILED       |
+        weak is the bottom          | MDRP_FFS | DSH330214     | -                 | no                    || yes       | WEAK     | X    | INQUIRE | STATE_METHOD UNCHECKED, NO_340B_PURCHASE FAILED    |
+        state goes by claim flags   | MDRP_FFS | DSH330214     | CLAIM_FLAG        | yes                   || held back |          |      |         | STATE_METHOD FAILED                               |
+        state sends files later     | MDRP_FFS | DSH330214     | RETRO_FILE        | -                     || held back |          |      |         | STATE_METHOD FAILED                               |
+        entity carves out: unlisted | MDRP_FFS | -             | MEF               | yes                   || no        |          |      |         |                                                   |
+        file says nothing of MCO    | MDRP_MCO | DSH330214     | MEF               | yes                   || no        |          |      |         |                                                   |
+        """,  # noqa: E501
+        needs=("program", "mef_entity_id", "units"),
+    ),
+]
+results = results_fixture(SPECS)
+
+
+@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
+def test_rule(spec, case, results):
+    check(spec, case, results)

@@ -1,0 +1,46 @@
+"""R001, R004: the invoiced claim itself carries a 340B identifier."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.contracts.codes import Subject
+from tests.spec.rule_cases import CLAIM, Spec, cases_of, check, results_fixture
+
+SPECS = [
+    Spec(
+        "R001",
+        Subject.REBATE_CLAIM,
+        CLAIM,
+        """
+        case                      | program    | flags_340b          | units | ndc_units || fires | evidence | code | action  | party | units | says
+        submission clarification  | MDRP_FFS   | SCC 20              | 30    | 30        || yes   | STRONG   | X    | DISPUTE | STATE | 30    | State KY invoiced 30 units of NDC 00002759701 for service on 2025-08-01 (Medicaid fee-for-service, claim 4711 line 1, period 2025Q3) ... identifier SCC 20 ... appears
+        two identifiers           | MDRP_FFS   | BOC 08, MODIFIER UD | 30    | 30        || yes   | STRONG   | X    | DISPUTE | STATE | 30    | BOC 08, MODIFIER UD
+        HCPCS units converted     | MDRP_FFS   | MODIFIER U8         | 4     | 2         || yes   | STRONG   | X    | DISPUTE | STATE | 2     | invoiced 4 units
+        HCPCS units not converted | MDRP_FFS   | MODIFIER U8         | 4     | -         || yes   | STRONG   | X    | DISPUTE | STATE | 4     |
+        no identifier             | MDRP_FFS   | -                   | 30    | 30        || no    |          |      |         |       |       |
+        managed care is R004      | MDRP_MCO   | SCC 20              | 30    | 30        || no    |          |      |         |       |       |
+        commercial                | COMMERCIAL | SCC 20              | 30    | 30        || no    |          |      |         |       |       |
+        credit line               | MDRP_FFS   | SCC 20              | -30   | -30       || no    |          |      |         |       |       |
+        """,  # noqa: E501
+        needs=("program", "flags_340b", "units"),
+    ),
+    Spec(
+        "R004",
+        Subject.REBATE_CLAIM,
+        CLAIM,
+        """
+        case                      | program  | flags_340b || fires | evidence | code | action  | party | says
+        flag on an encounter      | MDRP_MCO | SCC 20     || yes   | STRONG   | X    | DISPUTE | STATE | Medicaid managed care
+        no identifier             | MDRP_MCO | -          || no    |          |      |         |       |
+        fee-for-service is R001   | MDRP_FFS | SCC 20     || no    |          |      |         |       |
+        """,  # noqa: E501
+        needs=("program", "flags_340b", "units"),
+    ),
+]
+results = results_fixture(SPECS)
+
+
+@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
+def test_rule(spec, case, results):
+    check(spec, case, results)

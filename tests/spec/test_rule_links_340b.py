@@ -1,0 +1,97 @@
+"""R003, R005, R008, R009: a covered entity reported the dispense as bought at the 340B price."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.contracts.codes import Subject
+from tests.spec.rule_cases import CLAIM, Spec, cases_of, check, results_fixture
+
+LINKED = (
+    CLAIM + "; link_entity_id=DSH330214; link_source_row_ids=e-12; link_date_of_service=2025-08-02; "
+    "link_ndc11=00002759701; link_quantity=30; link_is_ambiguous=no; link_is_340b_assumed=no"
+)
+CONTRACT = LINKED + "; payer_id=PBM-1; contract_key=C-9; contract_begin_date=2025-01-01; link_tier=T1"
+
+MEDICAID_TABLE = """
+case                              | program   | link_tier | entity_bought_at_340b | {known}  | link_fields_differ           || fires | evidence | code | action  | party        | guards                     | related | says
+exact match                       | {program} | T1        | yes                   | -        | -                            || yes   | STRONG   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    | State KY invoiced 30 units ... claim 4711 line 1 ... service on 2025-08-01 ... DSH330214 ... service on 2025-08-02 ... row e-12 ... a duplicate discount is suspected
+fill number missing               | {program} | T2        | yes                   | -        | fill_number                  || yes   | STRONG   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    | different: fill number
+dates apart                       | {program} | T3        | yes                   | -        | date_of_service              || yes   | MEDIUM   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    | dates are close; different: date of service
+other package                     | {program} | T4        | yes                   | -        | ndc11                        || yes   | MEDIUM   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    | another package
+pharmacy by another number        | {program} | T5        | yes                   | -        | -                            || yes   | MEDIUM   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    |
+no prescription number            | {program} | T6        | yes                   | -        | -                            || yes   | WEAK     | X    | INQUIRE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    |
+payer could have known            | {program} | T1        | yes                   | {yes}    | -                            || yes   | STRONG   | X    | DISPUTE | STATE        | NO_340B_PURCHASE PASSED    | e-12    |
+purchases not in the input        | {program} | T1        | -                     | -        | -                            || yes   | MEDIUM   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE UNCHECKED | e-12    |
+near match, purchases not known   | {program} | T3        | -                     | -        | -                            || yes   | WEAK     | X    | INQUIRE | UNDETERMINED | NO_340B_PURCHASE UNCHECKED | e-12    |
+entity never bought it at 340B    | {program} | T1        | no                    | -        | -                            || yes   | WEAK     | X    | INQUIRE | UNDETERMINED | NO_340B_PURCHASE FAILED    | e-12    |
+prescriber and pharmacy only      | {program} | T7        | yes                   | -        | -                            || no    |          |      |         |              |                            |         |
+no entity claim                   | {program} | -         | yes                   | -        | -                            || no    |          |      |         |              |                            |         |
+another program                   | {other}   | T1        | yes                   | -        | -                            || no    |          |      |         |              |                            |         |
+"""  # noqa: E501
+
+CONTRACT_TABLE = """
+case                                 | program   | contract_excludes_340b | contract_exclusion_scope | contract_pharmacy_is_entity_owned | contract_pharmacy_is_listed | flags_340b | entity_bought_at_340b || fires     | evidence | code | action  | route | guards                    | says
+contract excludes all                | {program} | yes                    | ALL                      | -                                 | -                           | -          | yes                   || yes       | STRONG   | PBM  | DISPUTE | PBM   | EXCLUSION_SCOPE PASSED, NO_340B_PURCHASE PASSED | PBM-1 asks for a rebate ... DSH330214 ... 340B claim outside contract terms: contract C-9, in force from 2025-01-01 to an open date, excludes all 340B claims
+scope not stated is all              | {program} | yes                    | -                        | -                                 | -                           | -          | yes                   || yes       | STRONG   | PBM  | DISPUTE | PBM   | EXCLUSION_SCOPE PASSED    |
+entity's own pharmacy                | {program} | yes                    | ENTITY_OWNED             | yes                               | -                           | -          | yes                   || yes       | STRONG   | PBM  | DISPUTE | PBM   | EXCLUSION_SCOPE PASSED    | a covered entity owns
+contract pharmacy, owned only        | {program} | yes                    | ENTITY_OWNED             | no                                | -                           | -          | yes                   || held back |          |      |         |       | EXCLUSION_SCOPE FAILED    |
+owner not known                      | {program} | yes                    | ENTITY_OWNED             | -                                 | -                           | -          | yes                   || yes       | MEDIUM   | PBM  | DISPUTE | PBM   | EXCLUSION_SCOPE UNCHECKED |
+listed pharmacy                      | {program} | yes                    | LISTED_PHARMACIES        | -                                 | yes                         | -          | yes                   || yes       | STRONG   | PBM  | DISPUTE | PBM   | EXCLUSION_SCOPE PASSED    |
+pharmacy not on the list             | {program} | yes                    | LISTED_PHARMACIES        | -                                 | no                          | -          | yes                   || held back |          |      |         |       | EXCLUSION_SCOPE FAILED    |
+list not in the input                | {program} | yes                    | LISTED_PHARMACIES        | -                                 | -                           | -          | yes                   || yes       | MEDIUM   | PBM  | DISPUTE | PBM   | EXCLUSION_SCOPE UNCHECKED |
+flagged claim, flagged only          | {program} | yes                    | FLAGGED_ONLY             | -                                 | -                           | SCC 20     | yes                   || yes       | STRONG   | PBM  | DISPUTE | PBM   | EXCLUSION_SCOPE PASSED    |
+claim without flag, flagged only     | {program} | yes                    | FLAGGED_ONLY             | -                                 | -                           | -          | yes                   || held back |          |      |         |       | EXCLUSION_SCOPE FAILED    |
+contract without exclusion           | {program} | no                     | ALL                      | -                                 | -                           | -          | yes                   || no        |          |      |         |       |                           |
+no contract in force                 | {program} | -                      | -                        | -                                 | -                           | -          | yes                   || no        |          |      |         |       |                           |
+entity never bought it at 340B       | {program} | yes                    | ALL                      | -                                 | -                           | -          | no                    || yes       | WEAK     | PBM  | INQUIRE | PBM   | NO_340B_PURCHASE FAILED   |
+purchases not in the input           | {program} | yes                    | ALL                      | -                                 | -                           | -          | -                     || yes       | MEDIUM   | PBM  | DISPUTE | PBM   | NO_340B_PURCHASE UNCHECKED |
+another program                      | {other}   | yes                    | ALL                      | -                                 | -                           | -          | yes                   || no        |          |      |         |       |                           |
+"""  # noqa: E501
+
+MEDICAID_NEEDS = ("program", "link_tier", "units")
+CONTRACT_NEEDS = ("program", "link_tier", "units", "contract_excludes_340b")
+SPECS = [
+    Spec(
+        "R003",
+        Subject.REBATE_CLAIM,
+        LINKED,
+        MEDICAID_TABLE.format(program="MDRP_FFS", other="MDRP_MCO", known="mef_entity_id", yes="DSH330214"),
+        MEDICAID_NEEDS,
+    ),
+    Spec(
+        "R005",
+        Subject.REBATE_CLAIM,
+        LINKED,
+        MEDICAID_TABLE.format(program="MDRP_MCO", other="COMMERCIAL", known="flags_340b", yes="SCC 20"),
+        MEDICAID_NEEDS,
+    ),
+    Spec(
+        "R008",
+        Subject.REBATE_CLAIM,
+        CONTRACT,
+        CONTRACT_TABLE.format(program="COMMERCIAL", other="PARTD"),
+        CONTRACT_NEEDS,
+    ),
+    Spec(
+        "R009",
+        Subject.REBATE_CLAIM,
+        CONTRACT,
+        CONTRACT_TABLE.format(program="PARTD", other="COMMERCIAL"),
+        CONTRACT_NEEDS,
+    ),
+]
+results = results_fixture(SPECS)
+
+
+@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
+def test_rule(spec, case, results):
+    check(spec, case, results)
+
+
+def test_a_contract_claim_is_never_called_a_duplicate_discount(results):
+    messages = [
+        result["message"] for key, (_, _, result) in results.items() if result and ("R008" in key or "R009" in key)
+    ]
+    assert messages
+    assert not [message for message in messages if "duplicate" in message.lower()]

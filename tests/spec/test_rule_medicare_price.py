@@ -1,0 +1,57 @@
+"""R011: an MFP refund on a dispense bought at the 340B price. The entity gets the lower of the two prices, once."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.contracts.codes import Subject
+from tests.spec.rule_cases import CLAIM, Spec, cases_of, check, results_fixture
+
+LINKED = (
+    CLAIM + "; program=MFP; payer_id=MTF; link_entity_id=DSH330214; link_source_row_ids=e-12; "
+    "link_date_of_service=2026-02-10; link_ndc11=00002759701; link_quantity=30; price_wac=10; price_mfp=4; "
+    "entity_bought_at_340b=yes; unit_rebate_amount=6"
+)
+
+# AS_OF of the specifications is 2026-03-01: the last day to pay a claim received on 2026-02-15.
+SPECS = [
+    Spec(
+        "R011",
+        Subject.REBATE_CLAIM,
+        LINKED,
+        """
+        case                                | link_tier | mtf_transaction_code | date_of_service | received_at | price_ceiling | rebate_amount | entity_bought_at_340b || fires | evidence | code | action        | units | amount | guards                     | says
+        last day to pay                     | T1        | 001                  | 2026-02-10      | 2026-02-15  | 3             | 180           | yes                   || yes   | STRONG   | MRA  | WITHHOLD      | 30    | 180    | NO_340B_PURCHASE PASSED    | MTF asks for an MFP refund on 30 units ... DSH330214 ... ceiling price of 2026Q1 lies below the MFP, so that no refund appears to be due
+        a day late: pay and watch           | T1        | 001                  | 2026-02-10      | 2026-02-14  | 3             | 180           | yes                   || yes   | STRONG   | MRA  | PAY_AND_WATCH | 30    | 180    |                            |
+        day of receipt not known            | T1        | 001                  | 2026-02-10      | -           | 3             | 180           | yes                   || yes   | STRONG   | MRA  | PAY_AND_WATCH | 30    | 180    |                            |
+        fill number missing                 | T2        | 002                  | 2026-02-10      | 2026-02-20  | 3             | 180           | yes                   || yes   | STRONG   | MRA  | WITHHOLD      | 30    | 180    |                            |
+        transaction not known               | T1        | -                    | 2026-02-10      | 2026-02-20  | 3             | 180           | yes                   || yes   | STRONG   | MRA  | WITHHOLD      | 30    | 180    |                            |
+        near match does not withhold        | T3        | 001                  | 2026-02-10      | 2026-02-20  | 3             | 180           | yes                   || yes   | MEDIUM   | MRA  | PAY_AND_WATCH | 30    | 180    |                            |
+        refund as stated per unit           | T1        | 001                  | 2026-02-10      | 2026-02-20  | 3             | -             | yes                   || yes   | STRONG   | MRA  | WITHHOLD      | 30    | 180    |                            |
+        ceiling equals MFP                  | T1        | 001                  | 2026-02-10      | 2026-02-20  | 4             | 180           | yes                   || yes   | MEDIUM   | MRA  | PAY_AND_WATCH | 30    | 180    |                            | equals the MFP
+        ceiling above MFP, default refund   | T1        | 001                  | 2026-02-10      | 2026-02-20  | 5.5           | 180           | yes                   || yes   | MEDIUM   | MRA  | PAY_AND_WATCH | 30    | 135    |                            | lies above the MFP, so that no more than the difference of the two appears to be due
+        ceiling above MFP, asks what is due | T1        | 001                  | 2026-02-10      | 2026-02-20  | 5.5           | 45            | yes                   || no    |          |      |               |       |        |                            |
+        purchases not in the input          | T1        | 001                  | 2026-02-10      | 2026-02-20  | 3             | 180           | -                     || yes   | MEDIUM   | MRA  | WITHHOLD      | 30    | 180    | NO_340B_PURCHASE UNCHECKED |
+        entity never bought it at 340B      | T1        | 001                  | 2026-02-10      | 2026-02-20  | 3             | 180           | no                    || yes   | WEAK     | MRA  | PAY_AND_WATCH | 30    | 180    | NO_340B_PURCHASE FAILED    |
+        reversal                            | T1        | 003                  | 2026-02-10      | 2026-02-20  | 3             | 180           | yes                   || no    |          |      |               |       |        |                            |
+        informational                       | T1        | 004                  | 2026-02-10      | 2026-02-20  | 3             | 180           | yes                   || no    |          |      |               |       |        |                            |
+        before the negotiated prices        | T1        | 001                  | 2025-12-31      | 2026-02-20  | 3             | 180           | yes                   || no    |          |      |               |       |        |                            |
+        first day of the negotiated prices  | T1        | 001                  | 2026-01-01      | 2026-02-20  | 3             | 180           | yes                   || yes   | STRONG   | MRA  | WITHHOLD      | 30    | 180    |                            |
+        ceiling price not known             | T1        | 001                  | 2026-02-10      | 2026-02-20  | -             | 180           | yes                   || no    |          |      |               |       |        |                            |
+        no entity claim                     | -         | 001                  | 2026-02-10      | 2026-02-20  | 3             | 180           | yes                   || no    |          |      |               |       |        |                            |
+        """,  # noqa: E501
+        needs=("program", "units", "link_tier", "date_of_service", "price_ceiling", "price_mfp"),
+    ),
+]
+results = results_fixture(SPECS)
+
+
+@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
+def test_rule(spec, case, results):
+    check(spec, case, results)
+
+
+def test_no_message_gives_a_confidential_price(results):
+    messages = [result["message"] for _, _, result in results.values() if result]
+    assert messages
+    assert not [message for message in messages if "$" in message or "5.5" in message]

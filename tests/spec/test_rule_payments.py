@@ -1,0 +1,54 @@
+"""R020: reversed by the pharmacy and invoiced all the same. R021: nobody paid."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.contracts.codes import Subject
+from tests.spec.rule_cases import CLAIM, Spec, cases_of, check, results_fixture
+
+# 2025Q3 ends on 2025-09-30; 60 days later is 2025-11-29.
+SPECS = [
+    Spec(
+        "R020",
+        Subject.REBATE_CLAIM,
+        CLAIM + "; pharmacy_reversal_source_row_id=p-9",
+        """
+        case                                | program  | pharmacy_is_reversed | pharmacy_reversed_at | received_at         | amount_paid || fires | evidence | code | action        | related | says
+        reversed before receipt             | MDRP_FFS | yes                  | 2025-08-03           | 2025-10-20          | 300.00      || yes   | STRONG   | M    | DISPUTE       | p-9     | a reversal of 2025-08-03 (row p-9); the cut-off for this row is 2025-10-20 ... did not stand
+        on the day of receipt, but later    | MDRP_MCO | yes                  | 2025-10-20T23:00:00  | 2025-10-20T08:00:00 | 300.00      || yes   | STRONG   | M    | DISPUTE       | p-9     |
+        the day after receipt               | MDRP_FFS | yes                  | 2025-10-21           | 2025-10-20          | 300.00      || yes   | WEAK     | -    | PAY_AND_WATCH | p-9     | a credit on a later one is to be expected
+        nothing was paid                    | MDRP_FFS | yes                  | 2025-08-03           | 2025-10-20          | 0           || yes   | STRONG   | J    | DISPUTE       | p-9     |
+        nothing was paid, reversed too late | MDRP_FFS | yes                  | 2025-10-21           | 2025-10-20          | 0           || yes   | WEAK     | -    | PAY_AND_WATCH | p-9     |
+        payment not known                   | MDRP_FFS | yes                  | 2025-08-03           | 2025-10-20          | -           || yes   | STRONG   | M    | DISPUTE       | p-9     |
+        no receipt, last day of the cut-off | MDRP_FFS | yes                  | 2025-11-29           | -                   | 300.00      || yes   | STRONG   | M    | DISPUTE       | p-9     | the cut-off for this row is 2025-11-29
+        no receipt, after the cut-off       | MDRP_FFS | yes                  | 2025-11-30           | -                   | 300.00      || yes   | WEAK     | -    | PAY_AND_WATCH | p-9     |
+        day of the reversal not known       | MDRP_FFS | yes                  | -                    | 2025-10-20          | 300.00      || yes   | WEAK     | -    | PAY_AND_WATCH | p-9     | On which day is not known
+        reversed and billed again           | MDRP_FFS | no                   | 2025-08-03           | 2025-10-20          | 300.00      || no    |          |      |               |         |
+        no transactions of the pharmacy     | MDRP_FFS | -                    | -                    | 2025-10-20          | 300.00      || no    |          |      |               |         |
+        not a Medicaid claim                | PARTD    | yes                  | 2025-08-03           | 2025-10-20          | 300.00      || no    |          |      |               |         |
+        """,  # noqa: E501
+        needs=("program", "pharmacy_is_reversed", "units"),
+    ),
+    Spec(
+        "R021",
+        Subject.REBATE_CLAIM,
+        CLAIM,
+        """
+        case                         | program  | amount_paid | amount_third_party || fires     | evidence | code | action  | party | guards                     | says
+        nobody paid                  | MDRP_FFS | 0           | 0                  || yes       | MEDIUM   | J    | DISPUTE | STATE | THIRD_PARTY_PAYMENT PASSED | a payment of $0.00 by the state and $0.00 from third parties
+        third parties not reported   | MDRP_FFS | 0           | -                  || yes       | MEDIUM   | J    | DISPUTE | STATE | THIRD_PARTY_PAYMENT PASSED | a payment of $0.00 by the state. The units
+        another insurer paid         | MDRP_FFS | 0           | 80.00              || held back |          |      |         |       | THIRD_PARTY_PAYMENT FAILED |
+        the state paid a cent        | MDRP_FFS | 0.01        | 0                  || no        |          |      |         |       |                            |
+        payment not reported         | MDRP_FFS | -           | 0                  || no        |          |      |         |       |                            |
+        plans pay by the head        | MDRP_MCO | 0           | 0                  || no        |          |      |         |       |                            |
+        """,  # noqa: E501
+        needs=("program", "amount_paid", "units"),
+    ),
+]
+results = results_fixture(SPECS)
+
+
+@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
+def test_rule(spec, case, results):
+    check(spec, case, results)

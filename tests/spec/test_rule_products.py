@@ -1,0 +1,67 @@
+"""R022: units of products terminated for over a year. R024: service before the product's market date."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.contracts.codes import Subject
+from tests.spec.rule_cases import CLAIM, LINE, Spec, cases_of, check, results_fixture
+
+# Service on 2025-08-01, 365 days after 2024-08-01. The line's period begins on 2025-07-01, 365 days after 2024-07-01.
+SPECS = [
+    Spec(
+        "R022",
+        Subject.REBATE_CLAIM,
+        CLAIM + "; product_snapshot_date=2025-07-01",
+        """
+        case                                | program  | termination_date | reactivation_date || fires     | evidence | code | action  | units | guards             | says
+        366 days after                      | MDRP_FFS | 2024-07-31       | -                 || yes       | STRONG   | N    | DISPUTE | 30    | REACTIVATED PASSED | service on 2025-08-01 ... termination date is 2024-07-31 (product file of 2025-07-01), 366 days before the service ... appears
+        365 days after                      | MDRP_FFS | 2024-08-01       | -                 || no        |          |      |         |       |                    |
+        reactivated before the service      | MDRP_MCO | 2020-01-31       | 2025-08-01        || held back |          |      |         |       | REACTIVATED FAILED |
+        reactivated after the service       | MDRP_MCO | 2020-01-31       | 2025-08-02        || yes       | STRONG   | N    | DISPUTE | 30    | REACTIVATED PASSED | its reactivation on 2025-08-02 does not cover the service
+        reactivated before the termination  | MDRP_FFS | 2020-01-31       | 2019-06-01        || yes       | STRONG   | N    | DISPUTE | 30    | REACTIVATED PASSED |
+        in the market                       | MDRP_FFS | -                | -                 || no        |          |      |         |       |                    |
+        """,  # noqa: E501
+        needs=("program", "termination_date", "date_of_service", "units"),
+    ),
+    Spec(
+        "R022",
+        Subject.INVOICE,
+        LINE,
+        """
+        case                                 | termination_date | reactivation_date | own_quarters | last_quarter_with_units | suppressed | source_kind | units_reimbursed || fires     | evidence | code | action          | party        | guards             | says
+        period began 366 days after          | 2024-06-30       | -                 | 1            | 2025Q3                  | no         | INVOICE     | 1000             || yes       | MEDIUM   | -    | REQUEST_CLD     | UNDETERMINED | REACTIVATED PASSED | State AK invoiced 1000 units ... termination date is 2024-06-30, 366 days before the period began; a fill 12 months earlier would have been in time
+        even an older fill is late           | 2023-06-30       | -                 | 1            | 2025Q3                  | no         | INVOICE     | 1000             || yes       | MEDIUM   | -    | REQUEST_CLD     | UNDETERMINED |                    | even a fill 12 months earlier would have been late
+        an older fill is just in time        | 2023-07-02       | -                 | 1            | 2025Q3                  | no         | INVOICE     | 1000             || yes       | MEDIUM   | -    | REQUEST_CLD     | UNDETERMINED |                    | would have been in time
+        period began 365 days after          | 2024-07-01       | -                 | 1            | 2025Q3                  | no         | INVOICE     | 1000             || no        |          |      |                 |              |                    |
+        steady use: is the date right?       | 2021-03-31       | -                 | 4            | 2025Q3                  | no         | SDUD        | 1000             || yes       | MEDIUM   | -    | CHECK_REFERENCE | OURSELVES    |                    | State AK reported ... in 4 quarters and up to 2025Q3: the termination date itself may be wrong
+        a few late quarters                  | 2021-03-31       | -                 | 3            | 2025Q3                  | no         | SDUD        | 1000             || yes       | MEDIUM   | -    | REQUEST_CLD     | UNDETERMINED |                    |
+        many quarters, but soon over         | 2024-01-31       | -                 | 9            | 2025Q3                  | no         | INVOICE     | 1000             || yes       | MEDIUM   | -    | REQUEST_CLD     | UNDETERMINED |                    |
+        history not known                    | 2021-03-31       | -                 | -            | -                       | no         | INVOICE     | 1000             || yes       | MEDIUM   | -    | REQUEST_CLD     | UNDETERMINED |                    |
+        reactivated before the period        | 2021-03-31       | 2025-07-01        | 4            | 2025Q3                  | no         | INVOICE     | 1000             || held back |          |      |                 |              | REACTIVATED FAILED |
+        reactivated in the period            | 2021-03-31       | 2025-07-02        | 4            | 2025Q3                  | no         | INVOICE     | 1000             || yes       | MEDIUM   | -    | CHECK_REFERENCE | OURSELVES    | REACTIVATED PASSED |
+        numbers withheld                     | 2021-03-31       | -                 | 4            | 2025Q3                  | yes        | SDUD        | 1000             || no        |          |      |                 |              |                    |
+        a credit                             | 2021-03-31       | -                 | 4            | 2025Q3                  | no         | INVOICE     | -10              || no        |          |      |                 |              |                    |
+        """,  # noqa: E501
+        needs=("program", "termination_date", "period_start", "units_reimbursed"),
+    ),
+    Spec(
+        "R024",
+        Subject.REBATE_CLAIM,
+        CLAIM,
+        """
+        case                     | program  | market_date || fires | evidence | code | action  | units | says
+        a day before the market  | MDRP_FFS | 2025-08-02  || yes   | MEDIUM   | O    | DISPUTE | 30    | came to market on 2025-08-02, 1 days after the service
+        on its first day         | MDRP_FFS | 2025-08-01  || no    |          |      |         |       |
+        market date not known    | MDRP_FFS | -           || no    |          |      |         |       |
+        not a Medicaid claim     | MFP      | 2025-08-02  || no    |          |      |         |       |
+        """,  # noqa: E501
+        needs=("program", "market_date", "date_of_service", "units"),
+    ),
+]
+results = results_fixture(SPECS)
+
+
+@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
+def test_rule(spec, case, results):
+    check(spec, case, results)

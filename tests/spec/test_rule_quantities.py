@@ -1,0 +1,54 @@
+"""R035: quantities that do not fit the number of prescriptions."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.contracts.codes import Subject
+from tests.spec.rule_cases import CLAIM, LINE, Spec, cases_of, check, results_fixture
+
+SPECS = [
+    Spec(
+        "R035",
+        Subject.REBATE_CLAIM,
+        CLAIM + "; program=MDRP_FFS; peers=412; peer_median_units=30",
+        """
+        case                              | ndc_units | f24_units_per_prescription_z | peers | peer_median_units | dispensing_status || fires | evidence | code | action  | units | says
+        ten times the usual               | 300       | 10                           | 412   | 30                | -                 || yes   | MEDIUM   | Q    | DISPUTE | 270   | Among 412 claims for this product the median is 30 units, so this is 10 times the usual
+        a tenth of the usual              | 3         | -10                          | 412   | 30                | -                 || yes   | MEDIUM   | Q    | DISPUTE | 0     | 0.1 times the usual
+        90-day fill                       | 90        | 10                           | 412   | 30                | -                 || no    |          |      |         |       |
+        within the usual spread           | 300       | 4                            | 412   | 30                | -                 || no    |          |      |         |       |
+        too few peers for a z-score       | 300       | -                            | 7     | 30                | -                 || no    |          |      |         |       |
+        partial fill                      | 3         | -10                          | 412   | 30                | P                 || no    |          |      |         |       |
+        completion of ten times the usual | 300       | 10                           | 412   | 30                | C                 || yes   | MEDIUM   | Q    | DISPUTE | 270   |
+        units not converted               | -         | -                            | 412   | 30                | -                 || no    |          |      |         |       |
+        median of nothing                 | 300       | 10                           | 412   | 0                 | -                 || no    |          |      |         |       |
+        """,  # noqa: E501
+        needs=("program", "units", "ndc_units", "f24_units_per_prescription_z", "peer_median_units"),
+    ),
+    Spec(
+        "R035",
+        Subject.INVOICE,
+        LINE,
+        """
+        case                           | f47_units_per_prescription | units_per_prescription_to_own_median | f47_units_per_prescription_z | peers | own_quarters | own_median_units_per_prescription | line_kind         | source_kind || fires | evidence | code | action  | party | units | says
+        far from its own median        | 25                         | 12.5                                 | 1                            | 200   | 8            | 2                                 | CURRENT           | INVOICE     || yes   | MEDIUM   | Q    | DISPUTE | STATE | 920   | State AK invoiced 1000 units ... for 40 prescriptions, 25 units each; its own median over 8 quarters is 2
+        far below its own median       | 25                         | 0.05                                 | 1                            | 200   | 8            | 500                               | CURRENT           | INVOICE     || yes   | MEDIUM   | Q    | DISPUTE | STATE | 0     |
+        far from other states          | 25                         | 1                                    | 4.1                          | 20    | 8            | 25                                | CURRENT           | INVOICE     || yes   | MEDIUM   | Q    | DISPUTE | STATE | 0     | 20 lines of other states and quarters lie far from this
+        far from other states, no past | 25                         | -                                    | -9                           | 20    | -            | -                                 | PRIOR_REPLACEMENT | INVOICE     || yes   | MEDIUM   | Q    | DISPUTE | STATE | -     |
+        public totals                  | 25                         | 12.5                                 | 1                            | 200   | 8            | 2                                 | CURRENT           | SDUD        || yes   | MEDIUM   | Q    | INQUIRE | STATE | 920   |
+        ten times is not beyond ten    | 25                         | 10                                   | 4                            | 200   | 8            | 2.5                               | CURRENT           | INVOICE     || no    |          |      |         |       |       |
+        a tenth is not below           | 25                         | 0.1                                  | -4                           | 200   | 8            | 250                               | CURRENT           | INVOICE     || no    |          |      |         |       |       |
+        too few other states           | 25                         | 1                                    | 9                            | 19    | 8            | 25                                | CURRENT           | INVOICE     || no    |          |      |         |       |       |
+        a correction by difference     | 25                         | 12.5                                 | 9                            | 200   | 8            | 2                                 | PRIOR_DELTA       | INVOICE     || no    |          |      |         |       |       |
+        nothing to compare with        | 25                         | -                                    | -                            | -     | -            | -                                 | CURRENT           | INVOICE     || no    |          |      |         |       |       |
+        """,  # noqa: E501
+        needs=("program", "units_reimbursed", "units_per_prescription_to_own_median"),
+    ),
+]
+results = results_fixture(SPECS)
+
+
+@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
+def test_rule(spec, case, results):
+    check(spec, case, results)

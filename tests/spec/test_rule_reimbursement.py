@@ -1,0 +1,54 @@
+"""R036: quantities that do not fit what was paid for them."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.contracts.codes import Subject
+from tests.spec.rule_cases import CLAIM, LINE, Spec, cases_of, check, results_fixture
+
+SPECS = [
+    Spec(
+        "R036",
+        Subject.REBATE_CLAIM,
+        CLAIM,
+        """
+        case                             | program  | f20_paid_per_unit_to_wac | f23_rebate_to_paid | amount_third_party | flags_340b | link_tier | mef_entity_id || fires     | evidence | code | action  | units | guards                                                      | says
+        paid for a tenth                 | MDRP_MCO | 0.1                      | 4                  | 0                  | -          | -         | -             || yes       | MEDIUM   | R    | DISPUTE | 27    | THIRD_PARTY_PAYMENT PASSED, 340B_ACQUISITION_COST PASSED    | paid $300.00 for them, 10 % of the wholesale acquisition cost of 2025Q3, while the rebate is 4 times the payment
+        overpaid, rebate above           | MDRP_FFS | 3.5                      | 1.6                | -                  | -          | -         | -             || yes       | MEDIUM   | R    | DISPUTE | 0     |                                                             |
+        cheap, rebate below the payment  | MDRP_FFS | 0.1                      | 1.5                | 0                  | -          | -         | -             || no        |          |      |         |       |                                                             |
+        within the band                  | MDRP_FFS | 0.2                      | 4                  | 0                  | -          | -         | -             || no        |          |      |         |       |                                                             |
+        a third party paid the rest      | MDRP_FFS | 0.1                      | 4                  | 270.00             | -          | -         | -             || held back |          |      |         |       | THIRD_PARTY_PAYMENT FAILED                                  |
+        flagged: paid at the 340B cost   | MDRP_FFS | 0.1                      | 4                  | 0                  | SCC 20     | -         | -             || held back |          |      |         |       | 340B_ACQUISITION_COST FAILED                                |
+        reported as 340B by an entity    | MDRP_FFS | 0.1                      | 4                  | 0                  | -          | T3        | -             || held back |          |      |         |       | 340B_ACQUISITION_COST FAILED                                |
+        listed in the exclusion file     | MDRP_FFS | 0.1                      | 4                  | 0                  | -          | -         | DSH330214     || held back |          |      |         |       | 340B_ACQUISITION_COST FAILED                                |
+        no list price                    | MDRP_FFS | -                        | 4                  | 0                  | -          | -         | -             || no        |          |      |         |       |                                                             |
+        nothing paid                     | MDRP_FFS | 0                        | -                  | 0                  | -          | -         | -             || no        |          |      |         |       |                                                             |
+        """,  # noqa: E501
+        needs=("program", "units", "f20_paid_per_unit_to_wac", "f23_rebate_to_paid"),
+    ),
+    Spec(
+        "R036",
+        Subject.INVOICE,
+        LINE + "; total_amount=400.00; f48_paid_per_unit=0.4; own_median_paid_per_unit=0.8",
+        """
+        case                            | f21_paid_per_unit_to_market_price | market_price | market_price_effective_date | f48_paid_per_unit_z | peers | line_kind   | source_kind || fires | evidence | code | action  | units | guards                 | says
+        fiftieth of the market price    | 0.01                              | 40           | 2025-06-18                  | 1                   | 200   | CURRENT     | INVOICE     || yes   | MEDIUM   | R    | DISPUTE | 990   | MARKET_PRICE PASSED    | with $400.00 reimbursed, $0.4 per unit; the market price in force since 2025-06-18 is $40 per unit
+        over fifty times                | 50.5                              | 0.0079       | 2025-06-18                  | 1                   | 200   | CURRENT     | INVOICE     || yes   | MEDIUM   | R    | DISPUTE | 0     | MARKET_PRICE PASSED    |
+        at the bounds                   | 50                                | 0.008        | 2025-06-18                  | 4                   | 200   | CURRENT     | INVOICE     || no    |          |      |         |       |                        |
+        far from other states           | 1                                 | 0.4          | 2025-06-18                  | -4.5                | 20    | CURRENT     | INVOICE     || yes   | MEDIUM   | R    | DISPUTE | 500   | MARKET_PRICE PASSED    | 20 lines of other states and quarters lie far from this
+        no market price for the product | -                                 | -            | -                           | -4.5                | 20    | CURRENT     | INVOICE     || yes   | WEAK     | R    | INQUIRE | 500   | MARKET_PRICE UNCHECKED |
+        public totals                   | 0.01                              | 40           | 2025-06-18                  | 1                   | 200   | CURRENT     | SDUD        || yes   | MEDIUM   | R    | INQUIRE | 990   |                        | State AK reported
+        too few other states            | 1                                 | 0.4          | 2025-06-18                  | -4.5                | 19    | CURRENT     | INVOICE     || no    |          |      |         |       |                        |
+        a correction by difference      | 0.01                              | 40           | 2025-06-18                  | 9                   | 200   | PRIOR_DELTA | INVOICE     || no    |          |      |         |       |                        |
+        nothing to compare with         | -                                 | -            | -                           | -                   | -     | CURRENT     | INVOICE     || no    |          |      |         |       |                        |
+        """,  # noqa: E501
+        needs=("program", "units_reimbursed", "f21_paid_per_unit_to_market_price"),
+    ),
+]
+results = results_fixture(SPECS)
+
+
+@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
+def test_rule(spec, case, results):
+    check(spec, case, results)

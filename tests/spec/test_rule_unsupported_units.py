@@ -1,0 +1,33 @@
+"""R038: invoiced units that no claim supports."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.contracts.codes import Subject
+from tests.spec.rule_cases import LINE, Spec, cases_of, check, results_fixture
+
+SPECS = [
+    Spec(
+        "R038",
+        Subject.INVOICE,
+        LINE,
+        """
+        case                        | units_reimbursed | claim_units | claim_lines | source_kind || fires | evidence | code | action      | party | units | says
+        a tenth without claims      | 1000             | 900         | 35          | INVOICE     || yes   | STRONG   | -    | REQUEST_CLD | STATE | 100   | invoiced 1000 units ... the 35 claim lines received for it hold 900 units: 100 units (10 %)
+        no claim at all             | 1000             | -           | -           | INVOICE     || yes   | STRONG   | -    | REQUEST_CLD | STATE | 1000  | the 0 claim lines received for it hold 0 units: 1000 units (100 %)
+        half a per cent             | 1000             | 995         | 40          | INVOICE     || no    |          |      |             |       |       |
+        just beyond                 | 1000             | 994.9       | 40          | INVOICE     || yes   | STRONG   | -    | REQUEST_CLD | STATE | 5.1   |
+        more claims than invoiced   | 1000             | 1100        | 40          | INVOICE     || no    |          |      |             |       |       |
+        a line of one unit          | 1                | -           | -           | INVOICE     || no    |          |      |             |       |       |
+        public totals have no CLD   | 1000             | -           | -           | SDUD        || no    |          |      |             |       |       |
+        """,  # noqa: E501
+        needs=("program", "units_reimbursed"),
+    ),
+]
+results = results_fixture(SPECS)
+
+
+@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
+def test_rule(spec, case, results):
+    check(spec, case, results)

@@ -1,0 +1,117 @@
+"""Totals, Parquet, JSON and the dispute lines' CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import defaultdict
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from exports_rows import finding, findings, frame_of, line, lines_of
+
+from engine.contracts.findings import DISPUTE_LINES, FINDINGS
+from engine.errors import OutputError
+from engine.exports import add_up, batches, write_disputes_detail, write_findings, write_json, write_quarantine
+from engine.storage import Storage
+
+
+def test_totals_are_those_of_a_slow_sum(spark):
+    rows = [finding(number) for number in range(80)]
+    rows[3] |= {"amount_at_issue": Decimal("-1.50"), "state": None, "payer_id": None, "labeler_code": None}
+    rows[4] |= {"payer_id": "PBM1", "product_name": None}
+    totals = add_up(frame_of(spark, rows).repartition(4))
+
+    expected: dict = defaultdict(lambda: [0, 0, Decimal(0), Decimal(0)])
+    for row in rows:
+        values = [("all", ""), ("evidence", row["evidence"]), ("action", row["action"]), ("program", row["program"])]
+        values += [("payer", row["payer_id"] or row["state"] or "unknown"), ("period", row["period"])]
+        values += [("labeler", row["labeler_code"] or "unknown"), ("product", row["ndc11"])]
+        values += [("rule", hit["rule_id"]) for hit in row["rules"]]
+        for key in values:
+            for found in (expected[key], expected[(*key, row["evidence"])]):
+                found[0] += 1
+                found[1] += row["amount_at_issue"] is not None
+                found[2] += row["units_at_issue"] or 0
+                found[3] += row["amount_at_issue"] or 0
+
+    def listed(total):
+        return [total.findings, total.priced, total.units, total.amount]
+
+    assert listed(totals.whole) == expected.pop(("all", ""))
+    found = {}
+    for dimension, groups in totals.groups.items():
+        for group in groups:
+            found[(dimension, group.value)] = listed(group.whole)
+            found |= {(dimension, group.value, name): listed(part) for name, part in group.by_evidence.items()}
+    assert found == {key: value for key, value in expected.items() if key[0] != "all"}
+
+    order = sorted(rows, key=lambda row: (-row["priority"], row["finding_id"]))
+    assert [row["finding_id"] for row in totals.first] == [row["finding_id"] for row in order[:10]]
+    assert [group.value for group in totals.by_evidence()] == ["STRONG", "MEDIUM", "WEAK", "CONTEXT"]
+    assert totals.by_evidence()[3].whole.findings == 0
+    amounts = [group.whole.amount for group in totals.greatest("product", 3)]
+    assert amounts == sorted((g.whole.amount for g in totals.groups["product"]), reverse=True)[:3]
+    labels = {group.value: group.label for group in totals.groups["product"]}
+    assert labels["00002759701"] == "00002-7597-01  Lumerazole 20 mg"
+
+
+def test_findings_are_written_as_declared_and_a_retry_doubles_nothing(spark, tmp_path):
+    uri = (tmp_path / "findings").as_uri()
+    made = findings(spark, 5).withColumnRenamed("priority", "rank").selectExpr("*", "cast(rank as float) as priority")
+    for _ in range(2):
+        write_findings(made, uri)
+    read = spark.read.parquet(uri)
+    assert [(f.name, f.dataType) for f in read.schema] == [(f.name, f.dataType) for f in FINDINGS]
+    assert sorted(row["finding_id"] for row in read.collect()) == sorted(finding(n)["finding_id"] for n in range(5))
+
+    rows = spark.createDataFrame(
+        [("r1", ["NDC_INVALID"], "{}", 1)], "source_row_id string, reasons array<string>, raw string, x int"
+    )
+    write_quarantine(rows, (tmp_path / "quarantine").as_uri())
+    assert [row.asDict() for row in spark.read.parquet((tmp_path / "quarantine").as_uri()).collect()] == [
+        {"source_row_id": "r1", "reasons": ["NDC_INVALID"], "raw": "{}"}
+    ]
+
+
+def test_json_is_plain_and_in_order(spark, tmp_path):
+    storage, path = Storage(spark), tmp_path / "summary.json"
+    write_json(storage, path.as_uri(), {"b": date(2026, 3, 1), "a": Decimal("1.50"), "c": {"é": {3, 1}}})
+    assert path.read_text(encoding="utf-8") == (
+        '{\n  "a": "1.50",\n  "b": "2026-03-01",\n  "c": {\n    "é": [\n      1,\n      3\n    ]\n  }\n}\n'
+    )
+    assert json.loads(path.read_text(encoding="utf-8"))["a"] == "1.50"
+    with pytest.raises(TypeError):
+        write_json(storage, path.as_uri(), {"a": object()})
+
+
+def test_dispute_lines_as_csv(spark, tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "ROWS_PER_PARTITION", 7)
+    rows = [line(finding(number)) for number in range(30)]
+    rows[0] |= {"claim_id": "=cmd|' /C calc'!A0", "other_codes": ["M", "N"], "product_name": None}
+    path = tmp_path / "detail.csv"
+    assert write_disputes_detail(lines_of(spark, rows).repartition(5), Storage(spark), path.as_uri()) == 30
+    with path.open(encoding="utf-8", newline="") as file:
+        written = list(csv.DictReader(file))
+    assert list(written[0]) == DISPUTE_LINES.names
+    # counterparty, product, claim
+    key = ("payer_id", "labeler_code", "product_code", "period", "record_id", "claim_id")
+    expected = sorted(rows, key=lambda row: tuple(row[name] for name in key))
+    assert [row["finding_id"] for row in written] == [row["finding_id"] for row in expected]
+    by_id = {row["finding_id"]: row for row in written}
+    hostile = by_id[rows[0]["finding_id"]]
+    assert hostile["claim_id"] == "'=cmd|' /C calc'!A0"
+    assert (hostile["other_codes"], hostile["product_name"]) == ("M|N", "")
+    assert (hostile["rx_number"], hostile["related_source_row_ids"]) == (rows[0]["rx_number"], "e1|e2")
+    for row in rows:
+        assert Decimal(by_id[row["finding_id"]]["units_invoiced"]) == row["units_invoiced"]
+        assert by_id[row["finding_id"]]["date_of_service"] == row["date_of_service"].isoformat()
+    text = path.read_text(encoding="utf-8")
+    assert not any(word in text.splitlines()[0] for word in ("score", "p_value", "price", "amount"))
+
+
+def test_a_place_that_takes_no_files_is_one_clear_error(spark, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="cannot write the file"):
+        write_json(Storage(spark), (tmp_path / "file" / "summary.json").as_uri(), {})

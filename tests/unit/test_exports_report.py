@@ -1,0 +1,148 @@
+"""The report: one page that needs nothing else and says no more than it should."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from html.parser import HTMLParser
+
+from exports_rows import FACTS, finding
+
+from engine.contracts.codes import Reason
+from engine.contracts.facts import CLAIM_FEATURES, INVOICE_FEATURES
+from engine.contracts.words import FEATURE_WORDS, REASON_WORDS
+from engine.exports import charts
+from engine.exports.report import report_page
+from engine.exports.totals import Group, Sum, Totals
+
+
+class _Page(HTMLParser):
+    def __init__(self, page: str):
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.open: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in {"meta", "rect", "link", "img", "br"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag in {"rect"}:
+            return
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def _group(value: str, strong: str, weak: str = "0", label: str | None = None) -> Group:
+    parts = {"STRONG": Sum(2, 2, Decimal(60), Decimal(strong)), "WEAK": Sum(1, 1, Decimal(9), Decimal(weak))}
+    group = Group(value, label or value, by_evidence=parts)
+    for part in parts.values():
+        group.whole.add(part)
+    return group
+
+
+def _totals(scale: str = "1", **first) -> Totals:
+    def amount(text: str) -> str:
+        return str(Decimal(text) * Decimal(scale))
+
+    groups = {name: [_group(f"{name} 1", amount("900"), amount("100"))] for name in ("action", "labeler", "program")}
+    groups |= {
+        "evidence": [_group("STRONG", amount("1500.25"))],
+        "rule": [_group("R001", amount("900")), _group("R022", amount("600.25"))],
+        "payer": [_group("KY", amount("100")), _group("AK", amount("1400.25"))],
+        "product": [_group("00002759701", amount("5"), label='<script>alert("1")</script>')],
+        "period": [_group("2025Q4", amount("3")), _group("2025Q3", amount("4"))],
+    }
+    whole = Sum(3, 2, Decimal(69), Decimal(amount("1500.25")))
+    return Totals(whole, groups, [finding(1) | first, finding(2)])
+
+
+def test_the_page_is_whole_and_loads_nothing():
+    page = report_page(_totals(), 60, FACTS)
+    parsed = _Page(page)
+    assert parsed.open == []
+    names = [tag for tag, _ in parsed.tags]
+    assert names[0] == "html"
+    assert not {"script", "link", "img", "iframe", "object"} & set(names)
+    for _, attributes in parsed.tags:
+        assert not {"src", "href", "onload", "onclick"} & set(attributes)
+    addresses = re.findall(r"https?://[^\"' ]+", page)
+    assert set(addresses) == {"http://www.w3.org/2000/svg"}
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_what_comes_from_the_data_is_escaped():
+    hostile = "<img src=x onerror=alert(1)>&\"'"
+    page = report_page(_totals(narrative=hostile, product_name=hostile, payer_id=hostile), 60, FACTS)
+    assert "<img" not in page
+    assert "<script" not in page
+    assert hostile in "".join(_Page(page).text)
+
+
+def test_it_says_what_was_found_what_comes_first_and_what_was_off():
+    parsed = _Page(report_page(_totals(), 60, FACTS))
+    text = " ".join(" ".join(parsed.text).split())
+    for words in (
+        "2026-03-01",
+        "claim-anomalies, version 3",
+        "$1.5 k",
+        finding(1)["narrative"],
+        finding(1)["finding_id"],
+        "R022 Terminated more than a year before",
+        "rebate_claims",
+        "99,903",
+        "taken back by a void",
+        "column prices.mfp_unit is missing",
+        "340B status was assumed for 300 entity claims",
+        "prepare 14.8",
+        "1 findings have no dollar amount",
+    ):
+        assert words in text, words
+    assert text.index(finding(1)["narrative"]) < text.index(finding(2)["narrative"])
+
+
+def test_charts_can_be_read_without_seeing_them():
+    parsed = _Page(report_page(_totals(), 60, FACTS))
+    pictures = [attributes for tag, attributes in parsed.tags if tag == "svg"]
+    assert len(pictures) == 8
+    assert all(picture["role"] == "img" for picture in pictures)
+    by_payer = next(picture["aria-label"] for picture in pictures if picture["aria-label"].startswith("By payer"))
+    assert by_payer == "By payer: AK: $1.4 k; KY: $100"
+    by_period = next(picture["aria-label"] for picture in pictures if picture["aria-label"].startswith("By period"))
+    assert by_period == "By period covered: 2025Q3: $4; 2025Q4: $3"
+
+
+def test_without_prices_it_counts_and_says_so():
+    page = report_page(_totals("0"), 0, FACTS)
+    assert "No prices were given" in page
+    assert "by number of findings" in page
+    assert 'aria-label="By payer: AK: 3; KY: 3"' in page
+
+
+def test_bars_are_in_proportion():
+    chart = charts.bar_chart("t", [_group("a", "300", "100"), _group("b", "100", "-5")], in_dollars=True)
+    first, second = chart.bars
+    assert [part.colour for part in first.segments] == ["#1F4E79", "#BDD7EE"]
+    assert first.segments[1].x == first.segments[0].x + first.segments[0].width
+    assert abs(first.segments[0].width / second.segments[0].width - 3) < 0.01
+    assert len(second.segments) == 1
+    assert charts.bar_chart("t", [], in_dollars=True).bars == ()
+    assert [charts.short_dollars(a) for a in (0, 950, 12_340, 4_561_000, 1.2e9, -2500)] == [
+        "$0",
+        "$950",
+        "$12.3 k",
+        "$4.56 M",
+        "$1.20 B",
+        "-$2.5 k",
+    ]
+
+
+def test_every_feature_and_ledger_reason_has_words():
+    assert set(FEATURE_WORDS) == {*CLAIM_FEATURES, *INVOICE_FEATURES}
+    assert set(REASON_WORDS) == set(Reason)

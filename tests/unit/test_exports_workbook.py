@@ -1,0 +1,268 @@
+"""The analysts' workbook, opened again as a spreadsheet program would."""
+
+from __future__ import annotations
+
+import csv
+import re
+import zipfile
+from datetime import date, datetime
+from decimal import Decimal
+
+import openpyxl
+import pytest
+from exports_rows import FACTS, finding, frame_of, line, lines_of
+
+from engine.exports import add_up, batches, write_workbooks
+from engine.settings import ReviewSettings
+from engine.storage import Storage
+
+COUNT = 45
+HOSTILE = {
+    7: {
+        "narrative": '=HYPERLINK("http://example.com","x")',
+        "claim_id": "=1+1",
+        "product_name": "+A1",
+        "priority": 1e6,
+    },
+    8: {"narrative": "@SUM(A1)", "claim_id": "-2", "invoice_number": "\tx", "rx_number_raw": "\r=1", "priority": 9e5},
+    9: {"narrative": "x" * 40_000, "product_name": "naïve <b> & \x07 日本", "claim_id": "＝1", "priority": 8e5},
+    10: {"priority": 7e5, "amount_at_issue": None, "units_at_issue": None, "date_of_service": None, "rx_number": "123"},
+}
+SETTINGS = ReviewSettings(rows_per_sheet=7, findings_per_workbook=20, masked_rx_digits=4)
+
+
+def _rows() -> list[dict]:
+    return [finding(number) | HOSTILE.get(number, {}) for number in range(COUNT)]
+
+
+def _cells(sheet) -> list[dict]:
+    rows = list(sheet.iter_rows())
+    headings = [cell.value for cell in rows[0]]
+    return [dict(zip(headings, row, strict=True)) for row in rows[1:]]
+
+
+@pytest.fixture(scope="module")
+def review(spark, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("review")
+    rows = _rows()
+    findings = frame_of(spark, rows).repartition(3).cache()
+    drafted = [line(row) for row in rows if row["evidence"] == "STRONG"]
+    lines = lines_of(spark, drafted)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches, "ROWS_PER_PARTITION", 10)
+        patch.setattr(batches, "ROWS_PER_BATCH", 4)
+        names = write_workbooks(findings, lines, add_up(findings), FACTS, Storage(spark), folder.as_uri(), SETTINGS)
+    findings.unpersist()
+    books = {name: openpyxl.load_workbook(folder / name) for name in names if name.endswith(".xlsx")}
+    return folder, names, books, drafted
+
+
+def _finding_sheets(books) -> list:
+    return [book[name] for book in books.values() for name in book.sheetnames if name.startswith("Findings")]
+
+
+def test_workbooks_and_sheets_are_split_before_their_limits(review):
+    folder, names, books, drafted = review
+    assert names == ["findings-1-of-3.xlsx", "findings-2-of-3.xlsx", "findings-3-of-3.xlsx", "findings.csv"]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(names)
+    line_sheets = ["Dispute lines", *(f"Dispute lines {n + 2}" for n in range((len(drafted) - 1) // 7))]
+    assert [book.sheetnames for book in books.values()] == [
+        ["Summary", "How to read", "Findings", "Findings 2", "Findings 3", *line_sheets, "Data quality"],
+        ["How to read", "Findings", "Findings 2", "Findings 3"],
+        ["How to read", "Findings"],
+    ]
+    assert [sheet.max_row - 1 for sheet in _finding_sheets(books)] == [7, 7, 6, 7, 7, 6, 5]
+
+
+def test_every_finding_is_there_once_in_the_order_of_priority(review):
+    _, _, books, _ = review
+    expected = [row["finding_id"] for row in sorted(_rows(), key=lambda row: (-row["priority"], row["finding_id"]))]
+    found = [cells["Finding id"].value for sheet in _finding_sheets(books) for cells in _cells(sheet)]
+    assert found == expected
+
+
+def test_identifiers_are_text_and_numbers_are_numbers(review):
+    _, _, books, _ = review
+    rows = {row["finding_id"]: row for row in _rows()}
+    for sheet in _finding_sheets(books):
+        for cells in _cells(sheet):
+            row = rows[cells["Finding id"].value]
+            for heading, name in (("NDC-11", "ndc11"), ("Labeler", "labeler_code"), ("Pharmacy NPI", "pharmacy_npi")):
+                assert (cells[heading].value, cells[heading].data_type) == (row[name], "s")
+            assert cells["Amount at issue ($)"].value == (
+                None if row["amount_at_issue"] is None else float(row["amount_at_issue"])
+            )
+            assert cells["Units claimed"].value == float(row["units_claimed"])
+            assert cells["Line"].value == 1
+            served = row["date_of_service"]
+            assert cells["Date of service"].value == (served and datetime(served.year, served.month, served.day))
+    first = next(cells for cells in _cells(_finding_sheets(books)[0]) if cells["Amount at issue ($)"].value)
+    assert first["Units claimed"].number_format == "#,##0.000"
+    assert first["Amount at issue ($)"].number_format == "$#,##0.00;-$#,##0.00"
+    assert first["Date of service"].number_format == "yyyy-mm-dd"
+    assert first["NDC-11"].number_format == "@"
+    assert first["What is suspected"].alignment.wrap_text
+
+
+def test_no_cell_is_a_formula(review):
+    folder, names, books, _ = review
+    cells = {cell["Finding id"].value: cell for sheet in _finding_sheets(books) for cell in _cells(sheet)}
+    rows = _rows()
+    for number in (7, 8):
+        for heading, name in (("What is suspected", "narrative"), ("Claim number", "claim_id")):
+            cell = cells[rows[number]["finding_id"]][heading]
+            assert cell.value == rows[number][name]
+    for book in names[:-1]:
+        with zipfile.ZipFile(folder / book) as archive:
+            for name in archive.namelist():
+                if name.startswith("xl/worksheets/sheet"):
+                    assert not re.search(rb"<f[ >]", archive.read(name)), (book, name)
+
+
+def test_text_that_excel_cannot_hold_is_cut_visibly(review):
+    _, _, books, _ = review
+    cells = _cells(_finding_sheets(books)[0])
+    long = next(cell for cell in cells if cell["Finding id"].value == _rows()[9]["finding_id"])
+    assert len(long["What is suspected"].value) == 32_767
+    assert long["What is suspected"].value.endswith("x…")
+
+
+def test_the_sheet_is_ready_to_work_in(review):
+    folder, names, books, _ = review
+    for sheet in _finding_sheets(books):
+        assert sheet.freeze_panes == "D2"
+        assert sheet.auto_filter.ref == f"A1:BA{sheet.max_row}"
+        headings = [cell.value for cell in sheet[1]]
+        assert headings[:4] == ["Priority ($)", "Evidence", "Amount at issue ($)", "Units at issue"]
+        lists = {}
+        for validation in sheet.data_validations.dataValidation:
+            column = headings[openpyxl.utils.cell.range_boundaries(str(validation.sqref))[0] - 1]
+            assert str(validation.sqref).endswith(str(sheet.max_row))
+            lists[column] = validation.formula1
+        assert lists["Decision"] == '"DISPUTE,DISMISS,WATCH,PAY"'
+        assert lists["Reason"].startswith('"carve_out_confirmed,not_340b_confirmed_by_CE,')
+        assert {"Units decided", "Decided on"} < set(lists)
+        assert headings.index("Decision") == headings.index("Evidence checked") + 1
+        assert {"Reason", "Comment", "Decided by", "Dispute code", "Rules"} < set(headings)
+    with zipfile.ZipFile(folder / names[0]) as archive:
+        sheet_xml = archive.read("xl/worksheets/sheet3.xml").decode()
+    assert re.search(r'<ignoredError sqref="A1:BA8" numberStoredAsText="1"/>', sheet_xml)
+
+
+def test_rx_numbers_are_masked_as_set(review):
+    _, _, books, _ = review
+    rows = {row["finding_id"]: row for row in _rows()}
+    for sheet in _finding_sheets(books):
+        for cells in _cells(sheet):
+            rx = rows[cells["Finding id"].value]["rx_number"]
+            assert cells["Rx number"].value == ("***" if rx == "123" else "****" + rx[4:])
+
+
+def test_the_csv_has_the_same_lines_and_nothing_to_run(review):
+    folder, _, books, _ = review
+    with (folder / "findings.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    in_sheets = [cells for sheet in _finding_sheets(books) for cells in _cells(sheet)]
+    assert [row["Finding id"] for row in lines] == [cells["Finding id"].value for cells in in_sheets]
+    assert list(lines[0]) == list(in_sheets[0])
+    by_id = {row["Finding id"]: row for row in lines}
+    rows = _rows()
+    assert by_id[rows[7]["finding_id"]]["What is suspected"] == "'" + rows[7]["narrative"]
+    assert by_id[rows[7]["finding_id"]]["Product"] == "'+A1"
+    assert by_id[rows[8]["finding_id"]]["Claim number"] == "'-2"
+    assert by_id[rows[8]["finding_id"]]["Invoice number"] == "'\tx"
+    assert by_id[rows[9]["finding_id"]]["Claim number"] == "'＝1"
+    numbers = {"Priority ($)"}
+    for row in lines:
+        assert [k for k, v in row.items() if v and v[0] in "=+-@\t\r\n" and k not in numbers] == []
+    plain = by_id[rows[0]["finding_id"]]
+    assert plain["NDC-11"] == rows[0]["ndc11"]
+    assert Decimal(plain["Units claimed"]) == rows[0]["units_claimed"]
+    assert plain["Date of service"] == rows[0]["date_of_service"].isoformat()
+
+
+def test_the_words_of_a_finding(review):
+    _, _, books, _ = review
+    rows = {row["finding_id"]: row for row in _rows()}
+    cells = [cell for sheet in _finding_sheets(books) for cell in _cells(sheet)]
+    matched = next(cell for cell in cells if rows[cell["Finding id"].value]["match_tier"])
+    assert "R003 MEDIUM [no 340b purchase: ruled out; state method: not checked]" in matched["Evidence checked"].value
+    assert matched["Match is a tie"].value == "No"
+    unusual = next(cell for cell in cells if rows[cell["Finding id"].value]["reasons"])
+    assert unusual["Unusual (model)"].value == "units per prescription 900 (usually 28 to 90.5 among 3,210 peers)"
+    dated = next(cell for cell in cells if rows[cell["Finding id"].value]["reference_rows"])
+    ndc = dated["NDC-11"].value
+    assert dated["Reference facts"].value == f"products {ndc}, 2015-01-01 to 2023-12-31, as of 2025-10-01"
+    duplicate = next(cell for cell in cells if "R016" in cell["Rules"].value)
+    assert duplicate["Related rows"].value == "2025-q3-0007"
+
+
+def test_dispute_lines_hold_no_price_and_no_score(review):
+    _, _, books, drafted = review
+    book = next(iter(books.values()))
+    sheets = [book[name] for name in book.sheetnames if name.startswith("Dispute lines")]
+    found = [cells["Finding id"].value for sheet in sheets for cells in _cells(sheet)]
+    assert sorted(found) == sorted(row["finding_id"] for row in drafted)
+    headings = " ".join(cell.value for cell in sheets[0][1]).lower()
+    assert not re.search(r"score|p-value|price|amount|\$|priority", headings)
+    assert sheets[0].freeze_panes == "D2"
+
+
+def test_summary_and_data_quality(review):
+    folder, names, books, _ = review
+    book = next(iter(books.values()))
+    summary = [[cell.value for cell in row] for row in book["Summary"].iter_rows()]
+    rows = _rows()
+    for evidence in ("STRONG", "MEDIUM", "WEAK"):
+        of_class = [row for row in rows if row["evidence"] == evidence]
+        line = next(row for row in summary if row[0] == evidence)
+        assert line[2] == len(of_class)
+        assert line[4] == pytest.approx(float(sum(row["amount_at_issue"] or 0 for row in of_class)))
+    assert ["Findings", str(COUNT)] in [row[:2] for row in summary]
+    fired = sum(any(hit["rule_id"] == "R016" for hit in row["rules"]) for row in rows)
+    assert next(row for row in summary if row[0] == "R016")[1:3] == [FACTS.rule_titles["R016"], fired]
+    assert ["Model for claims", "claim-anomalies, version 3"] in [row[:2] for row in summary]
+    with zipfile.ZipFile(folder / names[0]) as archive:
+        assert sum(name.startswith("xl/charts/chart") for name in archive.namelist()) == 3
+    quality = [[cell.value for cell in row] for row in book["Data quality"].iter_rows()]
+    assert ["rebate_claims", "prepare", 104_812, 100_203, "VOIDED", 2_200, None, "taken back by a void"] in quality
+    assert ["rebate_claims", "prepare", 104_812, 100_203, "PRIOR_NOT_FOUND", None, 7] in [row[:7] for row in quality]
+    assert ["R011", "rule", "column prices.mfp_unit is missing"] in [row[:3] for row in quality]
+
+
+def test_decisions_can_be_written_and_read_back(review, tmp_path):
+    folder, names, _, _ = review
+    book = openpyxl.load_workbook(folder / names[0])
+    row = {cell.value: cell.column for cell in book["Findings"][1]}
+    book["Findings"].cell(2, row["Decision"]).value = "DISMISS"
+    book["Findings"].cell(2, row["Reason"]).value = "unit_ok"
+    book["Findings"].cell(2, row["Decided on"]).value = date(2026, 3, 2)
+    book.save(tmp_path / "decided.xlsx")
+    again = _cells(openpyxl.load_workbook(tmp_path / "decided.xlsx")["Findings"])
+    assert [(c["Finding id"].value, c["Reason"].value) for c in again if c["Decision"].value] == [
+        (max(_rows(), key=lambda row: row["priority"])["finding_id"], "unit_ok")
+    ]
+
+
+def test_a_run_without_findings_has_a_workbook_all_the_same(spark, tmp_path):
+    findings, lines = frame_of(spark, []), lines_of(spark, [])
+    names = write_workbooks(
+        findings, lines, add_up(findings), FACTS, Storage(spark), tmp_path.as_uri(), ReviewSettings()
+    )
+    assert names == ["findings.xlsx", "findings.csv"]
+    book = openpyxl.load_workbook(tmp_path / "findings.xlsx")
+    assert book.sheetnames == ["Summary", "How to read", "Findings", "Dispute lines", "Data quality"]
+    assert book["Findings"].max_row == 1
+    assert (tmp_path / "findings.csv").read_text(encoding="utf-8").count("\n") == 1
+
+
+def test_the_same_findings_make_the_same_file(spark, tmp_path):
+    rows = [finding(number) for number in range(12)]
+    for name, order, partitions in (("a", rows, 1), ("b", rows[::-1], 5)):
+        findings = frame_of(spark, order).repartition(partitions)
+        write_workbooks(
+            findings, lines_of(spark, []), add_up(findings), FACTS, Storage(spark), (tmp_path / name).as_uri(),
+            ReviewSettings(),
+        )  # fmt: skip
+    for file in ("findings.xlsx", "findings.csv"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()

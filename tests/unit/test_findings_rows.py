@@ -1,0 +1,292 @@
+"""Identity, worth, words, deadlines and history of findings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import combinations
+
+import pytest
+from findings_rows import dispute_code_table, flagged_claims, flagged_invoices, hit
+
+from engine.contracts.findings import FINDINGS
+from engine.findings import claim_findings, dispute_lines, invoice_findings
+from engine.settings import Settings
+
+SETTINGS = Settings(as_of=date(2026, 3, 1))
+
+
+@pytest.fixture(scope="module")
+def codes():
+    return dispute_code_table()
+
+
+def _by_row(findings):
+    return {row["source_row_id"]: row for row in findings.collect()}
+
+
+def test_the_id_tells_every_claim_key_apart_and_is_the_same_whatever_rules_fire(spark, codes):
+    keys = [
+        {"source_row_id": "plain"},
+        {"source_row_id": "plan is null", "plan_id": None},
+        {"source_row_id": "plan is empty", "plan_id": ""},
+        {"source_row_id": "plan says null", "plan_id": "null"},
+        {"source_row_id": "values slide", "plan_id": "P", "claim_id": "1C"},
+        {"source_row_id": "values slide back", "plan_id": "P1", "claim_id": "C"},
+        {"source_row_id": "separator in plan", "plan_id": 'P","C', "claim_id": "D"},
+        {"source_row_id": "separator in claim", "plan_id": "P", "claim_id": 'C","D'},
+        {"source_row_id": "line", "plan_id": "P", "claim_line": 2},
+        {"source_row_id": "second of equals", "plan_id": "P", "claim_key_ordinal": 2},
+        {"source_row_id": "line and ordinal swapped", "plan_id": "P", "claim_line": 12, "claim_key_ordinal": 1},
+        {"source_row_id": "line 1, ordinal 2", "plan_id": "P", "claim_line": 1, "claim_key_ordinal": 22},
+    ]
+    rows = [{"plan_id": "P", **key} for key in keys]
+    found = _by_row(claim_findings(flagged_claims(spark, *rows), codes, SETTINGS, "run-1"))
+    ids = {name: row["finding_id"] for name, row in found.items()}
+    assert [pair for pair in combinations(sorted(ids), 2) if ids[pair[0]] == ids[pair[1]]] == []
+    words = ["REBATE_CLAIM", "MDRP_FFS", "KY", "P", "C1", "1"]
+    expected = hashlib.sha256(json.dumps(words, separators=(",", ":")).encode()).hexdigest()[:32]
+    assert ids["plain"] == expected
+    other = flagged_claims(spark, {"plan_id": "P", "rules": [hit("R022", code="N")], "units": Decimal(7)})
+    assert claim_findings(other, codes, SETTINGS, "run-2").first()["finding_id"] == expected
+
+
+def test_claims_carry_received_and_normalised_values_link_and_worth(spark, codes):
+    rows = [
+        {
+            "source_row_id": "linked",
+            "rx_number": "1234567",
+            "rx_number_raw": "0001234567",
+            "ndc_raw": "0002-7597-01",
+            "link_entity_id": "DSH010000",
+            "mef_entity_id": "DSH020000",
+            "link_tier": "T2",
+            "link_score": 21.5,
+            "link_is_ambiguous": False,
+            "fill_number": 0,
+        },
+        {"source_row_id": "listed", "mef_entity_id": "DSH020000"},
+        {"source_row_id": "ncpdp", "pharmacy_key": "1234567893"},
+        {"source_row_id": "no npi", "pharmacy_key": "NCPDP:1234567"},
+        {"source_row_id": "hcpcs", "units_basis": "HCPCS", "ndc_units": None, "units": Decimal(4)},
+        {"source_row_id": "supplemental", "rebate_type": "SUPPLEMENTAL", "unit_rebate_amount": Decimal("0.5")},
+        {"source_row_id": "no price", "price_ura": None, "price_wac": Decimal("10"), "market_price": Decimal("3")},
+        {"source_row_id": "no wac", "price_ura": None, "market_price": Decimal("3"), "amount_paid": Decimal("600")},
+        {"source_row_id": "only paid", "price_ura": None, "amount_paid": Decimal("600")},
+        {"source_row_id": "nothing", "price_ura": None},
+        {"source_row_id": "too much", "units": Decimal(10) ** 11, "ndc_units": Decimal(10) ** 11,
+         "price_ura": Decimal(10) ** 8, "rules": [hit(units_at_issue=Decimal(10) ** 11)]},
+    ]  # fmt: skip
+    found = _by_row(claim_findings(flagged_claims(spark, *rows), codes, SETTINGS, "run-1"))
+    linked = found["linked"].asDict()
+    assert {name: linked[name] for name in ("rx_number", "rx_number_raw", "ndc_raw", "ndc11", "entity_id")} == {
+        "rx_number": "1234567",
+        "rx_number_raw": "0001234567",
+        "ndc_raw": "0002-7597-01",
+        "ndc11": "00002759701",
+        "entity_id": "DSH010000",
+    }
+    assert (linked["match_tier"], linked["match_score"], linked["match_ambiguous"]) == ("T2", 21.5, False)
+    assert (linked["fill_number"], linked["subject"], linked["run_id"]) == (0, "REBATE_CLAIM", "run-1")
+    assert found["listed"]["entity_id"] == "DSH020000"
+    assert (found["ncpdp"]["pharmacy_npi"], found["no npi"]["pharmacy_npi"]) == ("1234567893", None)
+
+    prices = {
+        name: (row["unit_price_used"], row["price_source"], row["amount_at_issue"]) for name, row in found.items()
+    }
+    assert prices["linked"] == (Decimal(2), "prices", Decimal(60))
+    assert prices["hcpcs"] == (None, None, None)
+    assert prices["supplemental"] == (Decimal("0.5"), "claim", Decimal(15))
+    assert prices["no price"] == prices["nothing"] == (None, None, None)
+    assert prices["too much"][2] is None
+
+    # 0.9 x worth - 15 - 0.1 x worth x 5 % x 90 / 365; without a price 30 units rank at WAC, market price, or paid
+    assert {name: found[name]["priority"] for name in ("linked", "no price", "no wac", "only paid", "nothing")} == {
+        "linked": round(0.9 * 60 - 15 - 0.1 * 60 * 0.05 * 90 / 365, 2),
+        "no price": round(0.9 * 300 - 15 - 0.1 * 300 * 0.05 * 90 / 365, 2),
+        "no wac": round(0.9 * 90 - 15 - 0.1 * 90 * 0.05 * 90 / 365, 2),
+        "only paid": round(0.9 * 600 - 15 - 0.1 * 600 * 0.05 * 90 / 365, 2),
+        "nothing": -15.0,
+    }
+
+
+def test_words_references_and_rules_do_not_depend_on_the_order_in_which_rules_come(spark, codes):
+    first = {"table": "prices", "key": "1", "start": None, "end": None, "snapshot_date": date(2025, 1, 1)}
+    second = {"table": "products", "key": "2", "start": date(2020, 1, 1), "end": None, "snapshot_date": None}
+    hits = [
+        hit("R001", message="The claim carries SCC 20. ", reference_rows=[second, first]),
+        hit("R003", "MEDIUM", message="Entity DSH1 reports the same dispense", reference_rows=[first]),
+        hit("R021", "MEDIUM", message="Nothing was paid.", reference_rows=None),
+        hit("R999", "WEAK", message="Of a rule that is no more.", reference_rows=[]),
+        hit("R041", "CONTEXT"),
+        hit("R042", "CONTEXT"),
+    ]
+    rows = [{"source_row_id": "forth", "rules": hits}, {"source_row_id": "back", "rules": hits[::-1]}]
+    found = _by_row(claim_findings(flagged_claims(spark, *rows), codes, SETTINGS, "run-1"))
+    forth, back = ({**found[name].asDict(recursive=True), "source_row_id": None} for name in ("forth", "back"))
+    assert forth == back
+    assert forth["narrative"] == (
+        "The claim carries SCC 20. Also: fee-for-service claim that a covered entity reported as 340B; "
+        "no state reimbursement; R999; and 2 more."
+    )
+    assert forth["reference_rows"] == [first, second]
+    assert [rule["rule_id"] for rule in forth["rules"]] == ["R001", "R003", "R021", "R041", "R042", "R999"]
+    assert forth["rules"][0]["related_source_row_ids"] == []
+
+
+def test_deadlines(spark, codes):
+    claims = [
+        {"source_row_id": "refund", "program": "MFP", "received_at": datetime(2026, 2, 20, 23, 59, tzinfo=UTC)},
+        {"source_row_id": "late", "program": "MFP", "received_at": datetime(2026, 2, 14, tzinfo=UTC),
+         "rules": [hit("R011", action="WITHHOLD")]},
+        {"source_row_id": "last day", "program": "MFP", "received_at": datetime(2026, 2, 15, tzinfo=UTC),
+         "rules": [hit("R011", action="WITHHOLD")]},
+        {"source_row_id": "medicaid", "received_at": datetime(2026, 2, 14, tzinfo=UTC)},
+    ]  # fmt: skip
+    found = _by_row(claim_findings(flagged_claims(spark, *claims), codes, SETTINGS, "run-1"))
+    assert (found["refund"]["deadline_date"], found["refund"]["deadline_kind"]) == (
+        date(2026, 3, 6),
+        "MFP_PROMPT_PAYMENT",
+    )
+    assert (found["medicaid"]["deadline_date"], found["medicaid"]["deadline_kind"]) == (None, None)
+    assert (found["late"]["action"], found["last day"]["action"]) == ("PAY_AND_WATCH", "WITHHOLD")
+
+
+def test_invoices(spark, codes):
+    rows = [
+        {"source_row_id": "stamped", "postmark_date": date(2026, 1, 31), "invoice_number": "I1"},
+        {"source_row_id": "own price", "price_ura": None, "unit_rebate_amount": Decimal("0.25"),
+         "rules": [hit("R038", code=None, action="REQUEST_CLD", units_at_issue=Decimal(400))]},
+        {"source_row_id": "public", "source_kind": "SDUD", "price_ura": None, "total_amount": Decimal(5000)},
+        {"source_row_id": "other kind", "line_kind": "PRIOR_DELTA", "price_ura": None},
+    ]  # fmt: skip
+    findings = invoice_findings(flagged_invoices(spark, *rows), codes, SETTINGS, "run-1").cache()
+    assert [(f.name, f.dataType) for f in findings.schema] == [(f.name, f.dataType) for f in FINDINGS]
+    found = _by_row(findings)
+    stamped = found["stamped"]
+    assert (stamped["deadline_date"], stamped["deadline_kind"]) == (date(2026, 3, 9), "LAST_DAY_WITHOUT_INTEREST")
+    assert (stamped["subject"], stamped["payer_id"], stamped["claim_id"]) == ("INVOICE", "AK", None)
+    assert (stamped["units_claimed"], stamped["units_at_issue"], stamped["amount_at_issue"]) == (1000, 30, 60)
+    own = found["own price"]
+    assert (own["price_source"], own["amount_at_issue"], own["action"]) == ("invoice", Decimal("100"), "REQUEST_CLD")
+    assert own["dispute_code"] is None
+    # 5,000 paid for 1,000 units: 30 units at issue rank at 150
+    assert found["public"]["amount_at_issue"] is None
+    assert found["public"]["priority"] == round(0.9 * 150 - 15 - 0.1 * 150 * 0.05 * 90 / 365, 2)
+    words = ["INVOICE", None, "MDRP_FFS", None, None, "AK", "00002759701", "2025Q3", "PRIOR_DELTA"]
+    expected = hashlib.sha256(json.dumps(words, separators=(",", ":")).encode()).hexdigest()[:32]
+    assert found["other kind"]["finding_id"] == expected
+    assert len({row["finding_id"] for row in found.values()}) == 3  # "own price" and "public" share a key
+    assert dispute_lines(findings, codes, SETTINGS).collect() == []
+    findings.unpersist()
+
+
+def test_the_model_alone_ranks_by_the_claim_and_brings_no_code(spark, codes):
+    reason = {"feature": "f24_units_per_prescription", "value": 900.0, "typical_low": 28.5, "typical_high": 90.0,
+              "peers": 3210, "contribution": 0.731}  # fmt: skip
+    model = hit("R052", "WEAK", message="Unusual.", code="R", action="DISPUTE", units_at_issue=None)
+    scored = {"anomaly_p_value": 0.001, "anomaly_score": 0.81, "reasons": [reason]}
+    rows = [
+        {"source_row_id": "alone", "rules": [model], **scored},
+        {"source_row_id": "with a rule", "rules": [model, hit()], **scored},
+    ]
+    found = _by_row(claim_findings(flagged_claims(spark, *rows), codes, SETTINGS, "run-1"))
+    alone = found["alone"]
+    assert (alone["evidence"], alone["action"], alone["dispute_code"]) == ("WEAK", "INQUIRE", None)
+    assert (alone["codes"], alone["units_at_issue"], alone["amount_at_issue"]) == ([], None, None)
+    assert (alone["anomaly_score"], alone["anomaly_p_value"]) == (0.81, 0.001)
+    assert [entry.asDict() for entry in alone["reasons"]] == [reason]
+    # 30 units at 2 dollars, p(valid) 0.2
+    assert alone["priority"] == round(0.2 * 60 - 15 - 0.8 * 60 * 0.05 * 90 / 365, 2)
+    with_a_rule = found["with a rule"]
+    assert (with_a_rule["evidence"], with_a_rule["action"]) == ("STRONG", "DISPUTE")
+    assert [code["code"] for code in with_a_rule["codes"]] == ["X"]
+
+
+def test_history(spark, codes):
+    before = claim_findings(
+        flagged_claims(
+            spark,
+            {"claim_id": "same"},
+            {"claim_id": "other units"},
+            {"claim_id": "other rule"},
+            {"claim_id": "other class"},
+            {"claim_id": "gone"},
+            {"claim_id": "never priced", "price_ura": None},
+        ),
+        codes,
+        SETTINGS,
+        "run-1",
+    ).cache()
+    assert {(row["first_seen_run"], row["changed_since_last_run"]) for row in before.collect()} == {("run-1", None)}
+    now = flagged_claims(
+        spark,
+        {"claim_id": "same", "rules": [hit(message="Other words.")]},
+        {"claim_id": "other units", "rules": [hit(units_at_issue=Decimal(29))]},
+        {"claim_id": "other rule", "rules": [hit(), hit("R020")]},
+        {"claim_id": "other class", "rules": [hit(evidence="MEDIUM")]},
+        {"claim_id": "new"},
+        {"claim_id": "never priced", "price_ura": None},
+    )
+    found = claim_findings(now, codes, SETTINGS, "run-2", previous=before).collect()
+    before.unpersist()
+    assert {row["claim_id"]: (row["first_seen_run"], row["changed_since_last_run"]) for row in found} == {
+        "same": ("run-1", False),
+        "other units": ("run-1", True),
+        "other rule": ("run-1", True),
+        "other class": ("run-1", True),
+        "new": ("run-2", False),
+        "never priced": ("run-1", False),
+    }
+
+
+def test_a_dispute_line_is_what_a_state_can_check(spark, codes):
+    reference = {
+        "table": "medicaid_exclusions",
+        "key": "NPI 1234567893 (KY)",
+        "start": date(2025, 7, 1),
+        "end": date(2025, 10, 1),
+        "snapshot_date": date(2025, 7, 2),
+    }
+    row = {
+        "payer_id": "KY",
+        "state": "KY",
+        "period": "2025Q3",
+        "invoice_number": "0012",
+        "labeler_code": "00002",
+        "rx_number": "1234567",
+        "rx_number_raw": "0001234567",
+        "pharmacy_npi": "1234567893",
+        "anomaly_score": 0.9,
+        "anomaly_p_value": 0.001,
+        "rules": [
+            hit(
+                "R002", message="The biller is listed.", related_source_row_ids=["e2", "e1"], reference_rows=[reference]
+            ),
+            hit("R017", "MEDIUM", code="M", message="A tolerance match.", related_source_row_ids=["m1"]),
+            hit("R052", "WEAK", code=None, message="Unusual."),
+        ],
+    }
+    findings = claim_findings(flagged_claims(spark, row, {"claim_id": "C2", "program": "PARTD"}), codes, SETTINGS, "r")
+    lines = {line["claim_id"]: line.asDict() for line in dispute_lines(findings, codes, SETTINGS).collect()}
+    line = lines["C1"]
+    expected = {
+        "record_id": "FFSU",
+        "labeler_code": "00002",
+        "product_code": "7597",
+        "package_code": "01",
+        "rx_number": "0001234567",
+        "units_invoiced": Decimal(30),
+        "units_disputed": Decimal(30),
+        "dispute_code": "X",
+        "other_codes": [],
+        "documents": ["document X"],
+        "explanation": "The biller is listed.",
+        "related_source_row_ids": ["e1", "e2"],
+    }
+    assert {name: line[name] for name in expected} == expected
+    assert [row.asDict() for row in line["reference_rows"]] == [reference]
+    assert lines["C2"]["record_id"] is None
+    assert not [name for name in line if "score" in name or "anomaly" in name or "p_value" in name or "price" in name]

@@ -1,0 +1,213 @@
+"""Applying rules: NULLs, guards without their tables, several rules on a row, rows kept on request."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from engine.contracts.codes import Evidence, GuardState, Subject
+from engine.contracts.findings import RULE_RESULT
+from engine.rules import REGISTRY, apply_rules, rule_answers
+from engine.rules.evidence import at_most, one_step_down
+from engine.rules.registry import RegistryError
+from tests.spec.all_specs import all_specs
+from tests.spec.rule_cases import SETTINGS, answers_to, everything, rows_of
+
+SUBJECTS = (Subject.REBATE_CLAIM, Subject.INVOICE)
+ALWAYS = ("rule_id", "evidence", "message", "related_source_row_ids", "guards", "route", "party_at_fault", "action")
+
+
+def specs_on(subject: Subject):
+    return [spec for spec in all_specs() if spec.subject == subject]
+
+
+@pytest.fixture(scope="module")
+def with_a_null(spark):
+    """Each rule's first firing row, with each of its facts made NULL in turn: {(subject, rule, fact): result}."""
+    found = {}
+    for subject in SUBJECTS:
+        facts = {}
+        for spec in specs_on(subject):
+            row = spec.firing.facts
+            facts |= {f"{spec.rule_id}/{name}": row | {name: None} for name, value in row.items() if value is not None}
+        facts["all/NULL"] = {}
+        answers = answers_to(spark, everything(subject), facts)
+        for row_id in facts:
+            rule_id, name = row_id.split("/")
+            found[subject, rule_id, name] = answers.get((row_id, rule_id))
+        assert not [key for key in answers if key[0] == "all/NULL"]
+    return found
+
+
+@pytest.mark.parametrize("spec", all_specs(), ids=lambda spec: f"{spec.rule_id} {spec.subject}")
+def test_no_null_makes_a_rule_fire_on_nothing_or_lose_its_words(spec, with_a_null):
+    own = {
+        name: result
+        for (subject, rule_id, name), result in with_a_null.items()
+        if (subject, rule_id) == (spec.subject, spec.rule_id)
+    }
+    assert set(spec.needs) <= set(own)
+    for name, result in own.items():
+        if name in spec.needs:
+            assert result is None, f"fires without {name}"
+            continue
+        assert result is not None, f"does not fire without {name}, which the specification does not call needed"
+        assert all(result[field] is not None for field in ALWAYS), name
+        assert None not in result["related_source_row_ids"]
+        assert len(result["message"]) > 40
+        assert result["evidence"] in list(Evidence)
+        assert all(row["table"] for row in result["reference_rows"])
+
+
+def test_guards_without_their_tables_are_unchecked_and_cost_one_step(spark):
+    needs = [need for rule in REGISTRY.rules() for guard in rule.guards for need in guard.needs]
+    for subject in SUBJECTS:
+        specs = [spec for spec in specs_on(subject) if spec.rule_id != "R038"]
+        facts = {spec.rule_id: spec.firing.facts for spec in specs}
+        before = answers_to(spark, everything(subject), facts)
+        active = everything(subject, without=needs)
+        after = answers_to(spark, active, facts)
+        still_on = {rule.id for rule in active.rules} & set(facts)
+        assert len(still_on) >= 2
+        for rule_id in still_on:
+            guards = {guard["name"]: guard["state"] for guard in after[rule_id, rule_id]["guards"]}
+            # the waste line is a medical matter and does not touch the prescription of this case
+            off = {name for name in guards if active.guard_is_off(rule_id, name)} - {"WASTE_LINE"}
+            assert {name for name, state in guards.items() if state == GuardState.UNCHECKED} == off
+            steps = (
+                Evidence(before[rule_id, rule_id]["evidence"]).strength
+                - Evidence(after[rule_id, rule_id]["evidence"]).strength
+            )
+            assert steps == bool(off), rule_id
+
+
+def test_a_guard_whose_table_is_missing_does_not_hold_back(spark):
+    """R036 on a claim that is reported as 340B: held back, but not where entity claims are no part of the input."""
+    spec = next(spec for spec in all_specs() if (spec.rule_id, spec.subject) == ("R036", Subject.REBATE_CLAIM))
+    flagged = {"row": spec.firing.facts | {"flags_340b": ["SCC 20"]}}
+    assert ("row", "R036") not in answers_to(spark, everything(Subject.REBATE_CLAIM), flagged)
+    result = answers_to(spark, everything(Subject.REBATE_CLAIM, without=["entity_claims"]), flagged)["row", "R036"]
+    assert {"name": "340B_ACQUISITION_COST", "state": "UNCHECKED"} in result["guards"]
+    assert result["evidence"] == "WEAK"
+
+
+def test_several_rules_on_one_row_come_by_id_and_rows_are_kept_on_request(spark):
+    every = {}
+    for spec in specs_on(Subject.REBATE_CLAIM):
+        if spec.firing.facts.get("program") == "MDRP_FFS":
+            every |= {name: value for name, value in spec.firing.facts.items() if value is not None}
+    every |= {"period": "2025Q3", "date_of_service": date(2025, 8, 1)}
+    active = everything(Subject.REBATE_CLAIM)
+    rows = rows_of(spark, Subject.REBATE_CLAIM, {"all": every, "none": {}, "kept": {"program": "MDRP_FFS"}})
+    result = apply_rules(rows, active, SETTINGS, also_keep=F.col("source_row_id") == "kept")
+    assert result.columns == [*rows.columns, "rules"]
+    kind = result.schema["rules"].dataType
+    assert [(f.name, f.dataType) for f in kind.elementType] == [(f.name, f.dataType) for f in RULE_RESULT]
+    found = {row["source_row_id"]: row["rules"] for row in result.collect()}
+    assert set(found) == {"all", "kept"}
+    assert found["kept"] == []
+    ids = [rule["rule_id"] for rule in found["all"]]
+    assert len(ids) >= 8
+    assert all(a < b for a, b in pairwise(ids))
+    assert {row["source_row_id"] for row in apply_rules(rows, active, SETTINGS).select("source_row_id").collect()} == {
+        "all"
+    }
+
+
+def test_no_active_rule_leaves_no_row(spark):
+    rows = rows_of(spark, Subject.INVOICE, {"row": {"program": "MDRP_FFS"}})
+    nothing = everything(Subject.INVOICE).only("none")
+    assert apply_rules(rows, nothing, SETTINGS).count() == 0
+    assert apply_rules(rows, nothing, SETTINGS, also_keep=F.lit(True)).first()["rules"] == []
+
+
+def test_facts_without_scores_serve_where_the_model_is_off(spark):
+    spec = next(spec for spec in all_specs() if spec.rule_id == "R001")
+    rows = rows_of(spark, Subject.REBATE_CLAIM, {"row": spec.firing.facts})
+    active = everything(Subject.REBATE_CLAIM, without=["scores"])
+    assert "R052" in active.off
+    without = rows.drop("anomaly_p_value", "anomaly_rows", "reasons")
+    assert [rule["rule_id"] for rule in apply_rules(without, active, SETTINGS).first()["rules"]] == ["R001"]
+
+
+def test_every_rule_answers_every_row(spark):
+    spec = next(spec for spec in all_specs() if (spec.rule_id, spec.subject) == ("R053", Subject.REBATE_CLAIM))
+    held_back = next(case for case in spec.cases if case.expected["fires"] == "held back")
+    rows = rows_of(spark, Subject.REBATE_CLAIM, {"row": held_back.facts})
+    active = everything(Subject.REBATE_CLAIM)
+    answers = {row["rule_id"]: row for row in rule_answers(rows, active, SETTINGS).collect()}
+    assert list(answers) == [rule.id for rule in active.rules]
+    assert answers["R053"]["answer"] == "SUPPRESSED"
+    assert [guard.asDict() for guard in answers["R053"]["guards"]] == [{"name": "ZERO_URA", "state": "FAILED"}]
+    assert answers["R001"]["answer"] == "NOT_MET"
+    assert answers["R001"]["guards"] is None
+
+
+def test_reference_rows_carry_their_dates(spark):
+    chosen = {
+        ("R002", Subject.REBATE_CLAIM): [
+            (
+                "medicaid_exclusions",
+                "DSH330214/NPI 1234567893/KY/2025Q3",
+                date(2025, 7, 1),
+                date(2025, 10, 1),
+                date(2025, 6, 16),
+            )
+        ],
+        ("R008", Subject.REBATE_CLAIM): [("rebate_contracts", "C-9", date(2025, 1, 1), None, None)],
+        ("R011", Subject.REBATE_CLAIM): [("prices", "00002759701/2026Q1", date(2026, 1, 1), date(2026, 4, 1), None)],
+        ("R022", Subject.REBATE_CLAIM): [("products", "00002759701", None, date(2024, 7, 31), date(2025, 7, 1))],
+        ("R036", Subject.INVOICE): [("market_prices", "00002759701", date(2025, 6, 18), None, None)],
+        ("R035", Subject.INVOICE): [],
+    }
+    for subject in SUBJECTS:
+        specs = [spec for spec in specs_on(subject) if (spec.rule_id, subject) in chosen]
+        answers = answers_to(spark, everything(subject), {spec.rule_id: spec.firing.facts for spec in specs})
+        for spec in specs:
+            rows = answers[spec.rule_id, spec.rule_id]["reference_rows"]
+            assert [tuple(row.values()) for row in rows] == chosen[spec.rule_id, subject]
+
+
+def test_quarters_at_the_turn_of_the_year(spark):
+    """The cut-off of a fourth quarter lies in the next year: 2024-12-31 and 60 days is 2025-03-01."""
+    spec = next(spec for spec in all_specs() if spec.rule_id == "R020")
+    row = spec.firing.facts | {"period": "2024Q4", "received_at": None}
+    message = answers_to(spark, everything(Subject.REBATE_CLAIM), {"row": row})["row", "R020"]["message"]
+    assert "the cut-off for this row is 2025-03-01" in message
+    odd = answers_to(spark, everything(Subject.REBATE_CLAIM), {"row": row | {"period": "2024Q5"}})["row", "R020"]
+    assert odd["evidence"] == "WEAK"
+
+
+def test_steps_of_evidence(spark):
+    ladder = ["STRONG", "MEDIUM", "WEAK", "CONTEXT"]
+    rows = spark.createDataFrame([(e,) for e in ladder], T.StructType([T.StructField("e", T.StringType())]))
+    found = rows.select(one_step_down(F.col("e")), *(at_most(F.col("e"), Evidence(cap)) for cap in ladder)).collect()
+    constant = [(one_step_down(Evidence(e)), *(at_most(Evidence(e), Evidence(cap)) for cap in ladder)) for e in ladder]
+    assert [tuple(row) for row in found] == constant
+    assert [row[0] for row in found] == ["MEDIUM", "WEAK", "WEAK", "CONTEXT"]
+    assert [row[1] for row in found] == ladder
+    assert [row[2] for row in found] == ["MEDIUM", "MEDIUM", "WEAK", "CONTEXT"]
+    assert [row[3] for row in found] == ["WEAK", "WEAK", "WEAK", "CONTEXT"]
+    assert [row[4] for row in found] == ["CONTEXT"] * 4
+
+
+def test_units_at_issue_beyond_the_contracts_type_become_null_and_stop_nothing(spark):
+    spec = next(spec for spec in all_specs() if (spec.rule_id, spec.subject) == ("R035", Subject.REBATE_CLAIM))
+    row = spec.firing.facts | {"peer_median_units": -1e300, "f24_units_per_prescription_z": float("inf")}
+    rows = answers_to(spark, everything(Subject.REBATE_CLAIM), {"row": row, "usual": spec.firing.facts})
+    assert rows["row", "R035"]["units_at_issue"] is None
+    assert rows["usual", "R035"]["units_at_issue"] == Decimal("270.000")
+
+
+def test_a_rule_that_does_not_check_its_guards_is_a_mistake_in_the_code(spark):
+    from dataclasses import replace
+
+    active = everything(Subject.REBATE_CLAIM, ["R016"])
+    broken = replace(active, rules=(replace(active.rules[0], guards=()),))
+    with pytest.raises(RegistryError, match="R016"):
+        apply_rules(rows_of(spark, Subject.REBATE_CLAIM, {}), broken, SETTINGS)

@@ -1,0 +1,197 @@
+"""The registry, its configuration, and that every rule is specified."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.contracts.tables import TABLES
+from engine.errors import ConfigurationError
+from engine.rules import REGISTRY, Registry, active_rules, dispute_codes
+from engine.rules.activation import SWITCHED_OFF, why_off
+from engine.rules.configuration import check_rules
+from engine.rules.registry import RegistryError, Threshold, rule
+from engine.settings import RuleSettings, Settings
+from tests.spec.all_specs import all_specs
+from tests.spec.rule_cases import EVERYTHING
+
+CONF = Path(__file__).parents[2] / "conf"
+CODES = dispute_codes(str(CONF / "reference"))
+DAY = date(2026, 3, 1)
+
+
+def enter(registry: Registry, id: str = "R900", subject: Subject = Subject.REBATE_CLAIM, **others):
+    @rule(
+        id,
+        "a rule",
+        subject=subject,
+        programs=(Program.MDRP_FFS,),
+        evidence=Evidence.STRONG,
+        route=Route.STATE,
+        party=Party.STATE,
+        action=Action.DISPUTE,
+        citation="none",
+        registry=registry,
+        **others,
+    )
+    def function(_facts, _given):
+        raise AssertionError("not called")
+
+
+def settings(**rules) -> Settings:
+    return Settings(rules={name: RuleSettings(**values) for name, values in rules.items()})
+
+
+def problems_of(configured: Settings, registry: Registry = REGISTRY, codes=CODES) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        check_rules(configured.rules, registry, codes)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_an_id_is_taken_once_per_subject():
+    registry = Registry()
+    enter(registry)
+    enter(registry, subject=Subject.INVOICE)
+    with pytest.raises(RegistryError, match="R900 on REBATE_CLAIM"):
+        enter(registry)
+
+
+def test_one_threshold_has_one_default_over_the_subjects():
+    registry = Registry()
+    enter(registry, thresholds=(Threshold("z", 4.0, ""),))
+    with pytest.raises(RegistryError, match="two defaults for z"):
+        enter(registry, subject=Subject.INVOICE, thresholds=(Threshold("z", 5.0, ""),))
+
+
+@pytest.mark.parametrize(("code", "words"), [("ZZ", "not in the table"), ("T", "not verified")])
+def test_a_code_that_the_table_does_not_vouch_for_is_refused(code, words):
+    registry = Registry()
+    enter(registry, codes=(code,))
+    (problem,) = problems_of(Settings(), registry)
+    assert words in problem
+    assert f"code {code} of rule R900" in problem
+
+
+def test_every_mistake_in_the_rules_at_once():
+    problems = problems_of(
+        settings(
+            R053={"thresholds": {"tolerence": 1.0, "tolerance": "a lot"}},
+            R022={"thresholds": {"days_after_termination": 365.5, "steady_days": 730.0}},
+            R003={"thresholds": {"strong_tiers": "T1"}},
+            R011={"thresholds": {"first_date_of_service": "January"}},
+            R999={"enabled": False},
+        )
+    )
+    found = "\n".join(problems)
+    assert len(problems) == 6
+    for words in (
+        "did you mean tolerance?",
+        "wrong value for rules.R053.thresholds.tolerance",
+        "rules.R022.thresholds.days_after_termination",
+        "a list of words",
+        "an ISO date in quotes",
+        "unknown rule R999",
+    ):
+        assert words in found
+
+
+def test_an_int_is_a_number_and_a_whole_float_is_a_whole_number():
+    configured = settings(
+        R035={"thresholds": {"z": 5, "minimum_peers": 30.0}},
+        R011={"thresholds": {"first_date_of_service": "2027-01-01"}},
+    )
+    claims = active_rules(configured, EVERYTHING, Subject.REBATE_CLAIM, DAY, CODES)
+    invoices = active_rules(configured, EVERYTHING, Subject.INVOICE, DAY, CODES)
+    assert claims.thresholds["R035"] == {"z": 5.0, "times_typical": 3.0}
+    assert invoices.thresholds["R035"] == {"z": 5.0, "minimum_peers": 30, "times_own_median": 10.0}
+    assert claims.thresholds["R011"]["first_date_of_service"] == date(2027, 1, 1)
+
+
+def test_a_switched_off_rule_is_off_and_says_so():
+    active = active_rules(settings(R001={"enabled": False}), EVERYTHING, Subject.REBATE_CLAIM, DAY, CODES)
+    assert active.off == {"R001": SWITCHED_OFF}
+    assert "R001" not in [rule.id for rule in active.rules]
+
+
+def test_everything_is_on_where_everything_is_there():
+    for subject in (Subject.REBATE_CLAIM, Subject.INVOICE):
+        active = active_rules(Settings(), EVERYTHING, subject, DAY, CODES)
+        assert active.rules == REGISTRY.rules(subject)
+        assert (active.off, active.guards_off) == ({}, {})
+
+
+def test_missing_tables_and_columns_switch_off_what_needs_them():
+    available = frozenset({"rebate_claims", "rebate_claims.basis_of_cost", "medicaid_exclusions", "prices"})
+    active = active_rules(Settings(), available, Subject.REBATE_CLAIM, DAY, CODES)
+    assert [rule.id for rule in active.rules] == ["R001", "R002", "R004", "R016", "R017", "R018", "R019", "R035"]
+    assert active.off["R003"] == "table entity_claims is missing"
+    assert active.off["R011"] == (
+        "table entity_claims is missing; column prices.ceiling_unit is missing; column prices.mfp_unit is missing"
+    )
+    assert active.off["R052"] == "the model's scores is missing"
+    assert active.guards_off == {
+        "R002, STATE_METHOD": "table state_340b_policies is missing",
+        "R002, NO_340B_PURCHASE": "table chargebacks is missing",
+        "R016, THIRD_PARTY_PAYMENT": "column rebate_claims.amount_third_party is missing",
+        "R016, WASTE_LINE": "column rebate_claims.modifiers is missing",
+    }
+    nothing = active_rules(Settings(), frozenset({"invoices"}), Subject.REBATE_CLAIM, DAY, CODES)
+    assert nothing.rules == ()
+    assert nothing.off["R001"] == "table rebate_claims is missing"
+
+
+def test_alternatives_need_one_of_them():
+    assert why_off(("a.x|b.y",), frozenset({"b", "b.y"})) is None
+    assert why_off(("a.x|a.y",), frozenset({"a"})) == "none of a.x, a.y is there"
+    assert why_off(("a.x|b.y",), frozenset()) == "none of a, b is there"
+    assert why_off(("a.x",), frozenset({"a.x"})) == "table a is missing"
+
+
+def test_the_shipped_configuration_is_the_defaults_and_leaves_no_rule_out():
+    shipped = yaml.safe_load((CONF / "rules.yaml").read_text())
+    assert set(shipped) == set(REGISTRY.ids)
+    configured = settings(**shipped)
+    check_rules(configured.rules, REGISTRY, CODES)
+    for rule_id in REGISTRY.ids:
+        assert configured.rules[rule_id].enabled
+        defaults = REGISTRY.thresholds(rule_id)
+        given = configured.rules[rule_id].thresholds
+        assert set(given) == set(defaults), rule_id
+        for name, threshold in defaults.items():
+            value = threshold.default
+            assert given[name] == (value.isoformat() if isinstance(value, date) else value), (rule_id, name)
+
+
+@pytest.mark.parametrize("rule", REGISTRY.rules(), ids=lambda rule: f"{rule.id} {rule.subject}")
+def test_every_rule_is_documented_and_needs_what_the_contract_has(rule):
+    assert rule.explanation
+    assert rule.citation
+    assert rule.title
+    assert rule.document or not rule.codes
+    names = [name for need in (*rule.needs, *(n for g in rule.guards for n in g.needs)) for name in need.split("|")]
+    assert all(name in EVERYTHING for name in names), names
+    assert names[0] in TABLES
+    assert all(threshold.means for threshold in rule.thresholds)
+
+
+@pytest.mark.parametrize("rule", REGISTRY.rules(), ids=lambda rule: f"{rule.id} {rule.subject}")
+def test_every_rule_and_guard_is_specified(rule):
+    cases = [
+        case for spec in all_specs() if (spec.rule_id, spec.subject) == (rule.id, rule.subject) for case in spec.cases
+    ]
+    answers = [case.expected["fires"] for case in cases]
+    assert "yes" in answers, "no case in which the rule fires"
+    assert {"no", "held back"} & set(answers), "no case in which the rule does not fire"
+    guards = " ".join(case.expected.get("guards", "") for case in cases)
+    for guard in rule.guards:
+        seen = [state for state in ("PASSED", "FAILED", "UNCHECKED") if f"{guard.name} {state}" in guards]
+        assert "PASSED" in seen, guard.name
+        assert {"FAILED", "UNCHECKED"} & set(seen), guard.name
+
+
+def test_every_specification_is_of_a_rule():
+    assert {(spec.rule_id, spec.subject) for spec in all_specs()} == {rule.key for rule in REGISTRY.rules()}

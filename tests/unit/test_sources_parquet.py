@@ -1,0 +1,230 @@
+"""Parquet as pandas, pyarrow and others write it, read without loss and without surprise."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from engine.errors import InputError
+from engine.sources import WorkFolder, translate_read_error
+from tests.unit.sources_folder import Folder, kinds, values
+
+
+@pytest.fixture
+def folder(spark, tmp_path) -> Folder:
+    return Folder(spark, tmp_path)
+
+
+def write(folder: Folder, name: str, columns: dict, **options) -> None:
+    pq.write_table(pa.table(columns), folder.put(name, b""), **options)
+
+
+def test_what_pandas_writes(folder):
+    before_1970 = "1969-12-31 23:59:59.999999999"
+    frame = pd.DataFrame(
+        {
+            "source_row_id": ["a", "b"],
+            "program": pd.Categorical(["PARTD", "MFP"]),
+            "received_at": pd.to_datetime(["2025-07-01 12:34:56.123456789", before_1970]),
+            "date_of_service": pd.to_datetime(["2025-06-30", None]),
+            "paid_date": [date(2025, 7, 1), None],
+            "units": [12.345, np.nan],
+            "days_supply": pd.array([30, None], dtype="Int64"),
+            "amount_paid": [Decimal("1.10"), None],
+            "ndc": pd.array(["00002143380", None], dtype="string[pyarrow]"),
+            "patient_key": [None, None],
+        }
+    )
+    frame.to_parquet(folder.put("rebate_claims/one.parquet", b""))
+    opened = folder.table("rebate_claims")
+    told = values(
+        opened,
+        *("source_row_id", "program", "received_at", "date_of_service", "paid_date"),
+        *("units", "days_supply", "amount_paid", "ndc", "patient_key"),
+    )
+    assert told == [
+        (
+            *("a", "PARTD", "2025-07-01 12:34:56.123456", "2025-06-30 00:00:00", date(2025, 7, 1)),
+            *(12.345, 30, Decimal("1.10"), "00002143380", None),
+        ),
+        ("b", "MFP", "1969-12-31 23:59:59.999999", *[None] * 7),
+    ]
+    assert kinds(opened)["received_at"] == "timestamp"
+    assert kinds(opened)["patient_key"] == "string"
+    assert opened.columns == set(frame.columns)
+
+
+def test_large_strings_zoned_nanoseconds_and_times_without_zone(folder):
+    write(
+        folder,
+        "invoices.parquet",
+        {
+            "ndc": pa.array(["1"], pa.large_string()),
+            "program": pa.array(["MDRP_FFS"]).dictionary_encode(),
+            "postmark_date": pa.array([1_000], pa.timestamp("ns", "America/New_York")),
+            "received_date": pa.array([1_000], pa.timestamp("us")),
+        },
+    )
+    opened = folder.table("invoices")
+    assert kinds(opened)["postmark_date"] == kinds(opened)["received_date"] == "timestamp"
+    cast = opened.rows.selectExpr("ndc", "program", "unix_micros(postmark_date)", "unix_micros(received_date)")
+    assert [tuple(row) for row in cast.collect()] == [("1", "MDRP_FFS", 1, 1_000)]
+
+
+def test_files_that_disagree_on_types_are_read_as_what_they_hold(folder):
+    """One column each: empty in one file, of another type, of another width, spelled otherwise, missing."""
+    write(
+        folder,
+        "invoices/a.parquet",
+        {
+            "ndc": ["00002143380"],
+            "product_name": pa.nulls(1),
+            "invoice_number": pa.array([None], pa.float64()),
+            "prescriptions": pa.array([11], pa.int32()),
+            "units_reimbursed": [10.5],
+            "postmark_date": [date(2025, 1, 1)],
+            "suppressed": [True],
+            "rebate_amount": pa.array([Decimal("1.5")], pa.decimal128(9, 1)),
+            "state": ["AK"],
+        },
+    )
+    write(
+        folder,
+        "invoices/b.parquet",
+        {
+            "ndc": ["00003000001"],
+            "product_name": ["X"],
+            "invoice_number": ["I-1"],
+            "prescriptions": pa.array([12], pa.int64()),
+            "units_reimbursed": ["1000.250"],
+            "postmark_date": pa.array([datetime(2025, 1, 2, 3)], pa.timestamp("ns")),
+            "suppressed": ["false"],
+            "rebate_amount": pa.array([Decimal("2.25")], pa.decimal128(9, 2)),
+            "STATE ": ["NY"],
+            "period": ["2025Q1"],
+        },
+    )
+    opened = folder.table("invoices")
+    told = values(
+        opened,
+        *("ndc", "product_name", "invoice_number", "prescriptions", "units_reimbursed"),
+        *("postmark_date", "suppressed", "rebate_amount", "state", "period"),
+    )
+    assert told == [
+        ("00002143380", None, None, 11, "10.5", "2025-01-01 00:00:00", "true", "1.5", "AK", None),
+        ("00003000001", "X", "I-1", 12, "1000.250", "2025-01-02 03:00:00", "false", "2.25", "NY", "2025Q1"),
+    ]
+
+
+def test_an_identifier_that_is_a_number_in_one_file_only_stops_the_run(folder):
+    write(folder, "invoices/a.parquet", {"ndc": [2143380], "state": ["AK"]})
+    write(folder, "invoices/b.parquet", {"ndc": ["00002143380"], "state": ["AK"]})
+    told = folder.refusal()
+    assert "identifiers that are numbers in some files" in told
+    assert "found:    ndc" in told
+
+
+def test_an_identifier_that_is_a_number_in_every_file_stays_one(folder):
+    """It is for the contract's check to see."""
+    write(folder, "invoices/a.parquet", {"ndc": pa.array([2143380], pa.int32())})
+    write(folder, "invoices/b.parquet", {"ndc": pa.array([2143381], pa.int64())})
+    assert kinds(folder.table("invoices"))["ndc"] == "bigint"
+
+
+def test_columns_nobody_asks_for_may_be_anything(folder):
+    write(
+        folder,
+        "invoices.parquet",
+        {
+            "ndc": ["1"],
+            "half": pa.array(np.array([1.0], dtype=np.float16)),
+            "clock": pa.array([1], pa.time64("ns")),
+            "tags": [["a"]],
+            "Note": ["x"],
+            "note": ["y"],
+        },
+    )
+    opened = folder.table("invoices")
+    assert values(opened, "ndc") == [("1",)]
+    assert opened.unknown_columns == ("half", "clock", "tags", "Note")
+
+
+def test_columns_that_cannot_be_taken_are_named(folder):
+    write(folder, "invoices.parquet", {"ndc": ["1"], "NDC": ["2"]})
+    write(folder, "labelers.parquet", {"labeler_code": ["1"], "owner": [["a", "b"]]})
+    write(folder, "prices.parquet", {"ndc": ["1"], "wac_unit": pa.array(np.array([1.0], dtype=np.float16))})
+    told = folder.refusal()
+    assert "table invoices has columns of one name more than once" in told
+    assert "table labelers has columns that hold lists" in told
+    assert "column wac_unit of table prices has a type that Spark cannot read" in told
+
+
+def test_partition_folders_are_columns_of_text(folder):
+    write(folder, "rebate_claims/state=06/program=MFP/x.parquet", {"claim_id": ["a"]})
+    write(folder, "rebate_claims/state=12/program=MFP/x.parquet", {"claim_id": ["b"]})
+    opened = folder.table("rebate_claims")
+    assert values(opened, "claim_id", "state", "program") == [("a", "06", "MFP"), ("b", "12", "MFP")]
+
+
+def test_folders_that_are_no_partitions_or_another_format_are_refused(folder):
+    write(folder, "invoices/2025/x.parquet", {"ndc": ["1"]})
+    write(folder, "labelers/x.parquet", {"labeler_code": ["1"]})
+    folder.put("labelers/_delta_log/0.json", b"{}")
+    told = folder.refusal()
+    assert "holds folders that are no partitions of it" in told
+    assert "2025/x.parquet" in told
+    assert "set input.tables.labelers.format: delta" in told
+
+
+def test_names_with_letters_that_spark_reads_as_patterns(folder):
+    write(folder, "in[1]/a{b}*/x y%20?.parquet", {"ndc": ["1"]})
+    folder.path = folder.path / "in[1]"
+    opened = folder.table("invoices", {"path": "a{b}*"})
+    assert values(opened, "ndc") == [("1",)]
+
+
+def test_every_file_with_a_damaged_footer_is_named(folder):
+    whole = folder.put("invoices/0.parquet", b"")
+    pq.write_table(pa.table({"ndc": ["1"]}), whole)
+    for number in range(1, 8):
+        folder.put(f"invoices/{number}.parquet", whole.read_bytes()[:-5])
+    told = folder.refusal()
+    assert told.count("is not a Parquet file") == 5
+    assert "invoices/1.parquet" in told
+    assert "invoices/0.parquet" not in told
+    assert "2 more files of table invoices too" in told
+
+
+@pytest.mark.parametrize("compression", ["snappy", "zstd"])
+def test_a_damaged_page_is_told_with_its_file_when_it_is_read(folder, spark, compression):
+    file = folder.put("invoices.parquet", b"")
+    pq.write_table(pa.table({"ndc": [f"{n:011d}" for n in range(5000)]}), file, compression=compression)
+    content = bytearray(file.read_bytes())
+    content[4:4000] = b"\xff" * 3996
+    file.write_bytes(content)
+    rows = folder.table("invoices").rows
+    with pytest.raises(InputError) as raised:
+        WorkFolder(spark, folder.storage, str(folder.path / "work"), resume=False).write("rows", rows)
+    assert "an input file cannot be read" in str(raised.value)
+    assert f"{folder.path}/invoices.parquet" in str(raised.value)
+    with pytest.raises(Exception) as failed:  # noqa: PT011 - whatever Spark raises
+        rows.collect()
+    translated = translate_read_error(failed.value)
+    assert translated is not None
+    assert "invoices.parquet" in str(translated)
+
+
+def test_other_failures_are_not_the_inputs_fault(spark):
+    with pytest.raises(Exception) as failed:  # noqa: PT011 - whatever Spark raises
+        spark.sql("select 1 / 0").collect()
+    assert translate_read_error(failed.value) is None
+    with pytest.raises(Exception) as failed:  # noqa: PT011
+        spark.sql("select nothing").collect()
+    assert translate_read_error(failed.value) is None
+    assert translate_read_error(ValueError("x")) is None

@@ -1,0 +1,50 @@
+"""The work folder: written once, read back in the declared schema, taken up again after a stop."""
+
+from __future__ import annotations
+
+import pytest
+from pyspark.sql import functions as F
+
+from engine.sources import WorkFolder
+from engine.storage import Storage
+
+SCHEMA = "id string, units decimal(15,3), rules array<struct<rule_id: string>>"
+
+
+@pytest.fixture
+def rows(spark):
+    return spark.sql(
+        "select string(id) id, decimal(id) / 4 units, array(struct('R001' rule_id)) rules from range(10)"
+    ).to(spark.createDataFrame([], SCHEMA).schema)
+
+
+def test_rows_come_back_in_their_schema(spark, rows, tmp_path):
+    work = WorkFolder(spark, Storage(spark), str(tmp_path / "work"), resume=False)
+    back = work.write("conformed/claims", rows, partitions=3)
+    assert back.schema.simpleString() == rows.schema.simpleString()
+    assert all(field.nullable for field in back.schema)
+    assert sorted(back.collect()) == sorted(rows.collect())
+    assert len(list((tmp_path / "work" / "conformed" / "claims").glob("part-*.parquet"))) == 3
+    assert work.path("conformed/claims") == f"{tmp_path}/work/conformed/claims"
+    again = work.write("conformed/claims", rows.limit(1))
+    assert again.count() == 1
+    assert not work.is_done("conformed/claims"), "without resume nothing counts as done"
+    work.delete()
+    assert not (tmp_path / "work").exists()
+
+
+def test_what_is_whole_is_read_and_what_is_not_is_written_anew(spark, rows, tmp_path):
+    first = WorkFolder(spark, Storage(spark), str(tmp_path), resume=False)
+    first.write("whole", rows)
+    first.write("half", rows)
+    (tmp_path / "half" / "_SUCCESS").unlink()
+    first.write("older", rows.drop("rules"))
+
+    fails_if_computed = rows.withColumn("id", F.raise_error(F.lit("computed again")).cast("string"))
+    resumed = WorkFolder(spark, Storage(spark), str(tmp_path), resume=True)
+    assert [resumed.is_done(name) for name in ("whole", "half", "none")] == [True, False, False]
+    assert resumed.write("whole", fails_if_computed).count() == 10
+    assert resumed.write("half", rows.limit(2)).count() == 2
+    assert resumed.write("older", rows).columns == ["id", "units", "rules"]
+    with pytest.raises(Exception, match="computed again"):
+        resumed.write("none", fails_if_computed)
