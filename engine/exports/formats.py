@@ -44,7 +44,8 @@ class Formats:
         self.count = made(num_format="#,##0", **top)
         self.money = made(num_format=NUMBER_FORMATS[Shown.MONEY], **top)
         self.units = made(num_format=NUMBER_FORMATS[Shown.UNITS], **top)
-        header = {"bold": True, "text_wrap": True, "valign": "vcenter", "border": 1, "border_color": LINE}
+        header = {"bold": True, "text_wrap": True, "align": "left", "indent": 1, "valign": "vcenter", "border": 1}
+        header["border_color"] = LINE
         self.header = made(**header, bg_color=ACCENT, font_color="#FFFFFF")
         self.input_header = made(**header, bg_color=INPUT_ACCENT, font_color="#FFFFFF")
         self.evidence = {

@@ -16,7 +16,7 @@ from engine.exports.totals import Group, Sum, Totals
 
 NAME = "Summary"
 _FINDINGS, _AMOUNT = 2, 4  # columns of the tables below
-_CHART_COLUMN = 6
+_CHART_COLUMN, _CHART_ROW, _ROWS_PER_CHART = 6, 2, 20
 _MAY = {
     Evidence.STRONG.value: "may draft a dispute",
     Evidence.MEDIUM.value: "an analyst decides",
@@ -32,7 +32,6 @@ def add_summary_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFac
     page.heading("The run")
     page.pairs(facts.about_lines)
 
-    charts_from = page.row
     page.heading("By evidence")
     by_evidence = _table(page, formats, "Class", totals.by_evidence(), _MAY)
     page.heading("By rule")
@@ -57,7 +56,7 @@ def add_summary_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFac
         )
     ):
         chart = _bars(book, page.name, area, measured, title, points)
-        page.sheet.insert_chart(charts_from + 1 + place * 19, _CHART_COLUMN, chart, {"description": title})
+        page.sheet.insert_chart(_CHART_ROW + place * _ROWS_PER_CHART, _CHART_COLUMN, chart, {"description": title})
 
 
 def _key_figures(totals: Totals, lines: int) -> list[tuple[str, str]]:

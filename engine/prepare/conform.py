@@ -1,7 +1,8 @@
 """Every received row becomes one typed row that says what is wrong with it (contract parts 1 to 3).
 
-All columns of the result come from one projection. Its higher-order functions keep it out of whole-stage code
-generation, whose one method would be too long for the JVM's compiler; on its own Spark splits it into short ones.
+Two projections do it. The first trims text and normalises identifiers; all that is left comes from the second, whose
+higher-order functions keep it out of whole-stage code generation: there it would be one method, too long for the JVM
+to compile.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.codes import ClaimType, Reason, invalid, missing
-from engine.contracts.columns import Kind, Table, TableRole
+from engine.contracts.columns import Kind, Table
 from engine.contracts.prepared import (
     PREPARED_ENTITY_CLAIMS,
     PREPARED_INVOICES,
@@ -23,7 +24,7 @@ from engine.contracts.prepared import (
     PREPARED_REBATE_CLAIMS,
 )
 from engine.prepare import identifiers
-from engine.prepare.conversions import conversion, text_of
+from engine.prepare.conversions import conversion
 from engine.prepare.lookups import ncpdp_lookup, ndc10_lookup, parent_lookup, parent_on
 
 _PREPARED = {
@@ -34,7 +35,16 @@ _PREPARED = {
 }
 # Tables that others are conformed with, in the order in which they are needed.
 LOOKUPS = ("products", "pharmacies", "covered_entities")
-_ADDED_BY_NETTING = ("ndc_units", "claim_key_ordinal", "entity_claim_ordinal")
+# Made of the others whenever live rows are read: cheaper than writing and reading them.
+_MADE_LATER = (
+    "ndc9",
+    "labeler_code",
+    "script_key",
+    "dispense_hash",
+    "ndc_units",
+    "claim_key_ordinal",
+    "entity_claim_ordinal",
+)
 
 # When a feed's row was received; the first that is not NULL.
 _RECEIVED_AT = {
@@ -57,7 +67,7 @@ def conformed_schema(table: Table) -> T.StructType:
     """What `conform` returns for a table; `ndc` is split into `ndc_raw` and `ndc11`."""
     prepared = _PREPARED.get(table.name)
     if prepared is not None:
-        fields = [field for field in prepared.fields if field.name not in _ADDED_BY_NETTING]
+        fields = [field for field in prepared.fields if field.name not in _MADE_LATER]
     else:
         fields = [field for field in table.schema.fields if field.name != "ndc"]
         if _has_ndc(table):
@@ -86,125 +96,127 @@ def conform(
     where there are problems. coerced: columns whose bad value became NULL. row_id: a join key, never an order; it
     holds only once the result is written.
     """
-    draft = _typed(rows, table)
-    joined = _with_lookups(rows, draft, table, products, pharmacies, covered_entities)
+    joined = _with_lookups(_texts(rows, table), table, products, pharmacies, covered_entities)
+    draft = _typed(rows.schema, table)
     _settle_identifiers(draft, table, set(joined.columns))
-    draft.values["row_id"] = F.monotonically_increasing_id()
-    draft.values |= _judgement(draft, table, rows, as_of)
+    draft.values["row_id"] = F.col("row_id")
+    draft.values |= _judgement(draft, table, rows.columns, as_of)
     return joined.select(*(draft.values[name].alias(name) for name in conformed_schema(table).names))
 
 
 @dataclass
 class _Draft:
-    """The expressions of a table's columns: values by name, what was bad, and identifiers as trimmed text."""
+    """Expressions over what `_texts` and the lookups give: values by column name, and what was bad of them."""
 
     values: dict[str, Column] = field(default_factory=dict)
     bad: dict[str, Column] = field(default_factory=dict)
-    texts: dict[str, Column] = field(default_factory=dict)
 
 
 def _has_ndc(table: Table) -> bool:
     return any(column.kind is Kind.NDC for column in table.columns)
 
 
-def _typed(rows: DataFrame, table: Table) -> _Draft:
-    arrived = {field.name: field.dataType for field in rows.schema.fields}
-    draft = _Draft()
-    for column in table.columns:
-        name, target = column.name, column.kind.spark_type
-        is_kept_as_received = column.kind is Kind.NDC or name == "rx_number"
-        if name not in arrived:
-            draft.values[name] = F.lit(column.default).cast(target)
-            if is_kept_as_received:
-                draft.texts[name] = draft.values[f"{name}_raw"] = F.lit(None).cast("string")
-        elif is_kept_as_received:
-            as_text = text_of(F.col(name), arrived[name])
-            draft.texts[name] = identifiers.blank_to_null(as_text)
-            draft.values[f"{name}_raw"] = F.when(draft.texts[name].isNotNull(), as_text)
-        else:
-            converted = conversion(column, F.col(name), arrived[name])
-            has_default = column.default is not None
-            draft.values[name] = (
-                F.coalesce(converted.value, F.lit(column.default).cast(target)) if has_default else converted.value
-            )
-            if converted.can_fail:
-                draft.bad[name] = converted.is_present & converted.value.isNull()
-    return draft
+def _has_rx_number(table: Table) -> bool:
+    return "rx_number" in table.column_names
+
+
+def _texts(rows: DataFrame, table: Table) -> DataFrame:
+    """The received columns, text without surrounding spaces, beside NDC and Rx number as received and normalised."""
+    outputs = [F.monotonically_increasing_id().alias("row_id")]
+    for column in rows.schema.fields:
+        is_text = isinstance(column.dataType, T.StringType)
+        outputs.append(F.trim(column.name).alias(column.name) if is_text else F.col(column.name))
+    absent = F.lit(None).cast("string")
+    if _has_ndc(table):
+        ndc = F.col("ndc").cast("string") if "ndc" in rows.columns else absent
+        outputs += [ndc.alias("given_ndc"), identifiers.ndc11(F.trim(ndc)).alias("given_ndc11")]
+    if _has_rx_number(table):
+        rx = F.col("rx_number").cast("string") if "rx_number" in rows.columns else absent
+        outputs += [
+            rx.alias("given_rx_number"),
+            identifiers.rx_number(F.trim(rx)).alias("given_rx_normal"),
+            identifiers.rx_fill_number(F.trim(rx)).alias("given_rx_fill"),
+        ]
+    return rows.select(*outputs)
 
 
 def _with_lookups(
-    rows: DataFrame,
-    draft: _Draft,
+    texts: DataFrame,
     table: Table,
     products: DataFrame | None,
     pharmacies: DataFrame | None,
     covered_entities: DataFrame | None,
 ) -> DataFrame:
-    """The received rows beside what the small tables say; each lookup has at most one row per key."""
-    joined = rows
+    """The rows beside what the small tables say; each lookup has at most one row per key."""
+    joined = texts
     product_ndcs = None if products is None else products.select("ndc11")
     if product_ndcs is None and table.name == "products":
-        product_ndcs = rows.select(identifiers.ndc11(draft.texts["ndc"]).alias("ndc11"))
+        product_ndcs = texts.select(F.col("given_ndc11").alias("ndc11"))
     if product_ndcs is not None and _has_ndc(table):
-        text = draft.texts["ndc"]
-        ten_digits = F.when(identifiers.is_ndc10(text), text)
-        joined = joined.join(
-            F.broadcast(ndc10_lookup(product_ndcs)), ten_digits == F.col("lookup_ndc10"), how="left"
-        )
-    if pharmacies is not None and "pharmacy_ncpdp_id" in rows.columns:
-        npi, ncpdp = draft.values["pharmacy_npi"], draft.values["pharmacy_ncpdp_id"]
-        joined = joined.join(
-            F.broadcast(ncpdp_lookup(pharmacies)), F.when(npi.isNull(), ncpdp) == F.col("lookup_ncpdp"), how="left"
-        )
+        given = F.trim("given_ndc")
+        ten_digits = F.when(F.col("given_ndc11").isNull() & identifiers.is_ndc10(given), given)
+        lookup = F.broadcast(ndc10_lookup(product_ndcs))
+        joined = joined.join(lookup, ten_digits == F.col("lookup_ndc10"), how="left")
+    if pharmacies is not None and "pharmacy_ncpdp_id" in texts.columns:
+        lookup = F.broadcast(ncpdp_lookup(pharmacies))
+        joined = joined.join(lookup, F.col("pharmacy_ncpdp_id") == F.col("lookup_ncpdp"), how="left")
     if covered_entities is not None and table.name == "entity_claims":
-        joined = joined.join(
-            F.broadcast(parent_lookup(covered_entities)),
-            draft.values["entity_id"] == F.col("lookup_entity"),
-            how="left",
-        )
+        lookup = F.broadcast(parent_lookup(covered_entities))
+        joined = joined.join(lookup, identifiers.entity_id(F.col("entity_id")) == F.col("lookup_entity"), how="left")
     return joined
 
 
+def _typed(arrived: T.StructType, table: Table) -> _Draft:
+    draft = _Draft()
+    types = {field.name: field.dataType for field in arrived.fields}
+    for column in table.columns:
+        name, target = column.name, column.kind.spark_type
+        if name not in types:
+            draft.values[name] = F.lit(column.default).cast(target)
+            continue
+        converted = conversion(column, F.col(name), types[name])
+        draft.values[name] = converted.value
+        if converted.can_fail:
+            draft.bad[name] = converted.is_present & converted.value.isNull()
+        if column.default is not None:
+            draft.values[name] = F.coalesce(converted.value, F.lit(column.default).cast(target))
+    return draft
+
+
 def _settle_identifiers(draft: _Draft, table: Table, joined: set[str]) -> None:
-    values, texts = draft.values, draft.texts
-    if "ndc" in texts:
+    values = draft.values
+    if _has_ndc(table):
         by_product = [F.col("lookup_ndc10_is")] if "lookup_ndc10_is" in joined else []
-        values["ndc11"] = F.coalesce(*by_product, identifiers.ndc11(texts["ndc"]))
-        values["ndc9"] = F.left(values["ndc11"], F.lit(9))
-        values["labeler_code"] = F.left(values["ndc11"], F.lit(5))
-    if "rx_number" in texts:
-        values["rx_number"] = identifiers.rx_number(texts["rx_number"])
-        values["fill_number"] = F.coalesce(values["fill_number"], identifiers.rx_fill_number(texts["rx_number"]))
+        values["ndc_raw"] = F.when(values["ndc"].isNotNull(), F.col("given_ndc"))
+        values["ndc11"] = F.coalesce(F.col("given_ndc11"), *by_product)
     if table.name == "rebate_claims":
         made_of = F.concat(values["source_file"], F.lit("#"), values["source_row_no"].cast("string"))
         values["source_row_id"] = F.coalesce(values["source_row_id"], made_of)
     if table.name == "invoices":
         values["source_row_id"] = _invoice_row_id(values)
     if table.name == "entity_claims":
-        parent = parent_on(values["date_of_service"]) if "lookup_parents" in joined else F.lit(None).cast("string")
-        values["parent_entity_id"] = F.coalesce(parent, values["entity_id"])
+        parent = [parent_on(values["date_of_service"])] if "lookup_parents" in joined else []
+        values["parent_entity_id"] = F.coalesce(*parent, values["entity_id"])
         values["is_340b_assumed"] = values["is_340b"].isNull()
-    if "rx_number" in texts and table.role is TableRole.FEED:
-        _settle_dispense_keys(values, joined)
+    if _has_rx_number(table):
+        _settle_prescription(values, joined)
 
 
-def _settle_dispense_keys(values: dict[str, Column], joined: set[str]) -> None:
+def _settle_prescription(values: dict[str, Column], joined: set[str]) -> None:
+    normal = F.col("given_rx_normal")
+    values["rx_number_raw"] = F.when(values["rx_number"].isNotNull(), F.col("given_rx_number"))
+    values["rx_number"] = F.when(values["rx_number"].isNotNull(), normal)
+    values["fill_number"] = F.coalesce(values["fill_number"], F.col("given_rx_fill"))
+    rx_key = [F.when(identifiers.rx_is_key(normal), normal)]
+    if "rx_number_hash" in values:
+        rx_key.append(identifiers.hashed_rx_key(values["hash_scheme"], values["rx_number_hash"]))
+    values["rx_key"] = F.coalesce(*rx_key)
     pharmacy = [values["pharmacy_npi"]]
     if "lookup_npi" in joined:
         pharmacy.append(F.col("lookup_npi"))
     if "pharmacy_ncpdp_id" in values:
         pharmacy.append(F.concat(F.lit("NCPDP:"), values["pharmacy_ncpdp_id"]))
     values["pharmacy_key"] = F.coalesce(*pharmacy)
-    rx_key = [F.when(identifiers.rx_is_key(values["rx_number"]), values["rx_number"])]
-    if "rx_number_hash" in values:
-        rx_key.append(identifiers.hashed_rx_key(values["hash_scheme"], values["rx_number_hash"]))
-    values["rx_key"] = values["script_key"] = F.coalesce(*rx_key)
-    if "claim_type" in values:
-        is_medical = values["claim_type"] == ClaimType.MEDICAL.value
-        values["script_key"] = F.when(is_medical, values["claim_id"]).otherwise(values["rx_key"])
-    has_key = values["pharmacy_key"].isNotNull() & values["script_key"].isNotNull()
-    by_dispense = F.xxhash64(values["pharmacy_key"], values["script_key"])
-    values["dispense_hash"] = F.when(has_key, by_dispense).otherwise(F.xxhash64(values["source_row_id"]))
 
 
 def _invoice_row_id(values: dict[str, Column]) -> Column:
@@ -215,13 +227,13 @@ def _invoice_row_id(values: dict[str, Column]) -> Column:
     return F.when(is_given, F.concat_ws("/", line, number, values["line_kind"])).otherwise(line)
 
 
-def _judgement(draft: _Draft, table: Table, rows: DataFrame, as_of: date) -> dict[str, Column]:
+def _judgement(draft: _Draft, table: Table, received: list[str], as_of: date) -> dict[str, Column]:
     problems = list(_problems(draft, table))
     has_problem = _any(condition for condition, _ in problems)
     coerced = list(_coerced(draft, table))
     is_late = _is_after(draft, table, as_of)
     goes_to_quarantine = ~is_late & has_problem
-    as_received = F.to_json(F.struct(*(F.col(name) for name in rows.columns)), {"ignoreNullFields": "false"})
+    as_received = F.to_json(F.struct(*received), {"ignoreNullFields": "false"})
     left_as = F.when(is_late, Reason.AFTER_AS_OF.value)
     if table.name == "entity_claims":
         is_not_340b = ~draft.values["is_340b"] & (draft.values["status"] == "SUBMITTED") & ~has_problem
@@ -244,7 +256,7 @@ def _problems(draft: _Draft, table: Table) -> Iterator[tuple[Column, str]]:
         elif not column.required:
             continue
         elif column.kind is Kind.NDC:
-            text = draft.texts[name]
+            text = draft.values[name]
             is_unsettled = text.isNotNull() & draft.values["ndc11"].isNull()
             yield text.isNull(), missing(name)
             yield is_unsettled & identifiers.is_ndc10(text), Reason.NDC_AMBIGUOUS.value

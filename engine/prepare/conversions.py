@@ -39,7 +39,10 @@ class Conversion:
 
 
 def conversion(column: ContractColumn, received: Column, arrived_as: T.DataType) -> Conversion:
-    """The conversion of `received`, a column of type `arrived_as`, to the contract's `column`."""
+    """The conversion of `received`, a column of type `arrived_as`, to the contract's `column`.
+
+    Text is taken to be without surrounding spaces already.
+    """
     if isinstance(arrived_as, _COMPLEX):
         return Conversion(F.lit(None).cast(column.kind.spark_type), received.isNotNull(), True)
     if arrived_as == column.kind.spark_type and not isinstance(arrived_as, T.StringType):
@@ -48,16 +51,16 @@ def conversion(column: ContractColumn, received: Column, arrived_as: T.DataType)
         return _from_number_or_text(column.kind, received, arrived_as)
     if column.kind in (Kind.DATE, Kind.TIMESTAMP):
         return _date_or_time(column.kind, received, arrived_as)
-    text = identifiers.blank_to_null(text_of(received, arrived_as))
+    text = text_of(received, arrived_as)
     if column.kind is Kind.BOOLEAN:
         return Conversion(_boolean(text), text.isNotNull(), True)
     return _text(column, text)
 
 
 def text_of(received: Column, arrived_as: T.DataType) -> Column:
-    """A received value as text; a float that holds a whole number without its `.0`."""
+    """A received value as text, NULL where blank; a float that holds a whole number without its `.0`."""
     if isinstance(arrived_as, T.StringType):
-        return received
+        return identifiers.blank_to_null(received)
     if isinstance(arrived_as, (T.FloatType, T.DoubleType, T.DecimalType)):
         whole = received.try_cast("bigint")
         return F.when(whole == received, whole.cast("string")).when(~_is_nan(received), received.cast("string"))
@@ -74,13 +77,14 @@ def _text(column: ContractColumn, text: Column) -> Conversion:
         return Conversion(identifiers.quarter(text), text.isNotNull(), True)
     if column.kind is Kind.TWO_DIGIT_CODE:
         return Conversion(_two_digit_codes(text), text.isNotNull(), False)
+    if column.kind is Kind.CODE and column.codes is not None:
+        value = F.upper(text)
+        return Conversion(F.when(value.isin(*sorted(column.codes)), value), text.isNotNull(), True)
+    if column.kind is Kind.CODE and column.name in _STATES:
+        value = F.upper(text)
+        return Conversion(F.when(value.rlike(r"^[A-Z]{2}\z"), value), text.isNotNull(), True)
     if column.kind is Kind.CODE:
-        value = F.upper(_without_spaces(text))
-        if column.codes is not None:
-            return Conversion(F.when(value.isin(*sorted(column.codes)), value), text.isNotNull(), True)
-        if column.name in _STATES:
-            return Conversion(F.when(value.rlike(r"^[A-Z]{2}\z"), value), text.isNotNull(), True)
-        return Conversion(value, text.isNotNull(), False)
+        return Conversion(F.upper(_without_spaces(text)), text.isNotNull(), False)
     if column.name in ("entity_id", "parent_entity_id"):
         return Conversion(identifiers.entity_id(text), text.isNotNull(), False)
     return Conversion(text, text.isNotNull(), False)
@@ -119,7 +123,7 @@ def _from_number_or_text(kind: Kind, received: Column, arrived_as: T.DataType) -
     elif isinstance(arrived_as, T.DecimalType):
         number, is_present = received, received.isNotNull()
     else:
-        number = identifiers.blank_to_null(text_of(received, arrived_as))
+        number = text_of(received, arrived_as)
         is_present = number.isNotNull()
     if isinstance(target, T.LongType):
         # A fraction is no whole number: it is bad, not rounded.
@@ -135,7 +139,7 @@ def _date_or_time(kind: Kind, received: Column, arrived_as: T.DataType) -> Conve
     """
     if isinstance(arrived_as, (T.DateType, T.TimestampType, T.TimestampNTZType)):
         return Conversion(received.cast(kind.spark_type), received.isNotNull(), False)
-    text = identifiers.blank_to_null(text_of(received, arrived_as))
+    text = text_of(received, arrived_as)
     if kind is Kind.DATE:
         value = text.substr(1, 10).try_cast(T.DateType())
     else:

@@ -21,13 +21,12 @@ _LUHN_OF_80840 = 24
 _LUHN_OF_PAIR = [sum(divmod(2 * (pair // 10), 10)) + pair % 10 for pair in range(100)]
 
 
-def blank_to_null(text: Column) -> Column:
-    """Text without surrounding spaces; NULL where nothing but white space is left.
+def blank_to_null(trimmed: Column) -> Column:
+    """NULL where a text without surrounding spaces is empty or holds nothing but other white space.
 
-    Other white space than spaces is kept around a value (an NDC with a trailing newline is a bad NDC), but a value of
-    white space alone is blank. Only a text that starts below "!" can be that, so that the slow test is rarely made.
+    Other white space is kept around a value (an NDC with a trailing newline is a bad NDC). Only a text that starts
+    below "!" can be blank, so that the slow test is rarely made.
     """
-    trimmed = F.trim(text)
     return F.when(trimmed >= "!", trimmed).otherwise(F.when(F.trim(trimmed, F.lit(_WHITESPACE)) != "", trimmed))
 
 

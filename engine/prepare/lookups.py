@@ -55,7 +55,9 @@ def parent_on(day: Column) -> Column:
 
     return F.when(
         F.col("lookup_parents").isNotNull(),
-        F.coalesce(F.col("lookup_only_parent"), F.get(F.filter("lookup_parents", in_force), F.lit(0))["parent_entity_id"]),
+        F.coalesce(
+            F.col("lookup_only_parent"), F.get(F.filter("lookup_parents", in_force), F.lit(0))["parent_entity_id"]
+        ),
     )
 
 

@@ -111,16 +111,16 @@ def live_rebate_rows(tables: Tables) -> list[dict]:
             kept.append(row)
     gone = {row["source_row_id"] for row in kept if row["transaction"] == "VOID"}
     by_claim = defaultdict(list)
-    for row in kept:
-        by_claim[row["payer_id"], row["plan_id"], row["claim_id"]].append(row)
+    for place, row in enumerate(kept):
+        by_claim[row["payer_id"], row["plan_id"], row["claim_id"]].append((place, row))
     for place, row in enumerate(kept):
         if row["transaction"] == "ORIGINAL":
             continue
         prior = row["prior_claim_id"] or row["claim_id"]
-        for other in by_claim[row["payer_id"], row["plan_id"], prior]:
+        for other_place, other in by_claim[row["payer_id"], row["plan_id"], prior]:
             own_key = prior == row["claim_id"]
             same_key = other["program"] == row["program"] and other["line"] == row["line"]
-            if other is not row and (not own_key or (same_key and kept.index(other) < place)):
+            if other is not row and (not own_key or (same_key and other_place < place)):
                 gone.add(other["source_row_id"])
     return [row for row in kept if row["source_row_id"] not in gone]
 
