@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from engine.contracts.codes import Reason
+from engine.contracts.codes import ClaimType, Reason
 
 
 def good_rows(conformed: DataFrame) -> DataFrame:
-    """Rows without problems that have not left the way."""
-    return conformed.where(F.col("problems").isNull() & F.col("left_as").isNull())
+    """Rows without problems that have not left the way, with the keys that are made of the others.
+
+    ndc9, labeler_code; script_key (RX: rx_key, MEDICAL: claim_id) and dispense_hash (see contracts/prepared.py).
+    """
+    good = conformed.where(F.col("problems").isNull() & F.col("left_as").isNull())
+    names = set(good.columns)
+    made: dict[str, Column] = {}
+    if "ndc11" in names:
+        made |= {"ndc9": F.substring("ndc11", 1, 9), "labeler_code": F.substring("ndc11", 1, 5)}
+    if "rx_key" in names:
+        is_medical = F.col("claim_type") == ClaimType.MEDICAL.value if "claim_type" in names else F.lit(False)
+        script = (
+            F.when(is_medical, F.col("claim_id")).otherwise(F.col("rx_key")) if "claim_id" in names else F.col("rx_key")
+        )
+        has_key = F.col("pharmacy_key").isNotNull() & script.isNotNull()
+        by_dispense, by_row = F.xxhash64("pharmacy_key", script), F.xxhash64("source_row_id")
+        made |= {"script_key": script, "dispense_hash": F.when(has_key, by_dispense).otherwise(by_row)}
+    return good.withColumns({name: column for name, column in made.items() if name not in names})
 
 
 def repeated_row_ids(rows: DataFrame, received_at: str | None) -> DataFrame:

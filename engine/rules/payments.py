@@ -49,7 +49,7 @@ def reversed_and_invoiced(f: Facts, given: Given) -> Hit:
     code = F.when(f.amount_paid == 0, F.lit("J")).otherwise(F.lit("M"))
     consequence = (
         F.when(is_in_time, F.lit("The units appear to have been invoiced for a dispense that did not stand"))
-        .when(f.pharmacy_reversed_at.isNull(), F.lit("On which day is not known; a credit may be to come"))
+        .when(f.pharmacy_reversed_at.isNull(), F.lit("The day of the reversal is not known; a credit may be to come"))
         .otherwise(F.lit("The reversal came too late for this invoice; a credit on a later one is to be expected"))
     )
     return Hit(

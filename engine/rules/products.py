@@ -55,7 +55,7 @@ def claim_of_terminated_product(f: Facts, given: Given) -> Hit:
     return Hit(
         when=days_after > given.whole("days_after_termination"),
         message=sentence(
-            "{claim}. The product's termination date is {terminated:date}{file}, {days} days before the service: it "
+            "{claim}. The product's termination date is {terminated:date}{file}, {days} day(s) before the service: it "
             "appears to have been out of date for more than a year{reactivation}.",
             claim=state_invoiced(f),
             terminated=f.termination_date,
@@ -119,7 +119,7 @@ def line_of_terminated_product(f: Facts, given: Given) -> Hit:
         ),
     ).otherwise(F.lit(""))
     message = sentence(
-        "{line}. The product's termination date is {terminated:date}{file}, {days} days before the period began; "
+        "{line}. The product's termination date is {terminated:date}{file}, {days} day(s) before the period began; "
         "{verdict}.{steady}",
         line=line_invoiced(f),
         terminated=f.termination_date,
@@ -158,7 +158,7 @@ def claim_before_market_date(f: Facts, _: Given) -> Hit:
     return Hit(
         when=f.date_of_service < f.market_date,
         message=sentence(
-            "{claim}. The product came to market on {market:date}{file}, {days} days after the service: the NDC "
+            "{claim}. The product came to market on {market:date}{file}, {days} day(s) after the service: the NDC "
             "appears to be wrong.",
             claim=state_invoiced(f),
             market=f.market_date,

@@ -15,7 +15,7 @@ def sentence(template: str, **values: Column) -> Column:
     """`sentence("{units:number} units on {day:date}", units=f.units, day=f.date_of_service)` as a string column.
 
     Formats: none (text as it is), `number` (up to 3 decimals, no trailing zeros), `ratio` (2 decimals, 4 under 1),
-    `count` (whole, thousands separated), `money` (US dollars, 2 decimals), `price` (US dollars, up to 6 decimals),
+    `count` (whole, thousands separated), `money` (US dollars, 2 decimals), `price` (US dollars, 2 to 6 decimals),
     `date` (ISO), `percent`. A value that is NULL reads "unknown". Raises ValueError where template and values differ.
     """
     return F.concat(*_parts(template, values, lambda text: F.coalesce(text, F.lit(UNKNOWN))))
@@ -48,10 +48,13 @@ def _parts(template: str, values: Mapping[str, Column], shown: Callable[[Column]
     return parts
 
 
+def _digits(value: Column, scale: int) -> Column:
+    return value.try_cast(f"decimal(30,{scale})").cast("string")
+
+
 def _decimal(value: Column, scale: int) -> Column:
     """Digits without trailing zeros."""
-    digits = value.try_cast(f"decimal(30,{scale})").cast("string")
-    return F.regexp_replace(digits, r"\.?0+\z", "")
+    return F.regexp_replace(_digits(value, scale), r"\.?0+\z", "")
 
 
 def _ratio(value: Column) -> Column:
@@ -69,7 +72,7 @@ _FORMATS: dict[str | None, Callable[[Column], Column]] = {
     "ratio": _ratio,
     "count": lambda value: F.format_number(value, 0),
     "money": _money,
-    "price": lambda value: F.concat(F.lit("$"), _decimal(value, 6)),
+    "price": lambda value: F.concat(F.lit("$"), F.regexp_replace(_digits(value, 6), r"(\.\d\d\d*?)0+\z", "$1")),
     "date": lambda value: value.cast("date").cast("string"),
     "percent": lambda value: F.concat(_decimal(value * 100, 1), F.lit(" %")),
 }

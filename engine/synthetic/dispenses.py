@@ -118,22 +118,17 @@ def draw_dispenses(world: World, plan: Plan, chunk: int) -> Dispenses:
     is_medicaid = program <= MCO
     share = np.where(is_medicaid, settings.medicaid_share_340b, settings.other_share_340b)
     stock_340b = plain & (script_chance[0] < (share - _planned_340b(settings)) / (1 - planned_share(settings)))
-    medical = program != PARTD
-    medical &= script_chance[1] < settings.medical_rate / (
-        (1 - PROGRAM_SHARES[PARTD]) * (1 - settings.other_share_340b)
-    )
-    place = np.where(plain, _plain_places(stock_340b, medical, script_chance[1]), _PLACE[scenario])
+    medical_share = settings.medical_rate / ((1 - PROGRAM_SHARES[PARTD]) * (1 - settings.other_share_340b))
+    is_medical = (program != PARTD) & (script_chance[1] < medical_share)
+    place = np.where(plain, _plain_places(stock_340b, is_medical, script_chance[1]), _PLACE[scenario])
     pool = np.where(plain, _plain_pools(place, stock_340b), _POOL[scenario])
     twist = _TWIST[scenario]
-    state = np.searchsorted(np.cumsum(STATE_WEIGHTS) / STATE_WEIGHTS.sum(), person_chance[1], side="right")
-    state = np.minimum(state, len(STATE_CODES) - 1)
-    state = _states_of_modifiers(state, twist, script_chance[2])
+    state = _states(person_chance[1], twist, script_chance[2])
     product = _products(world, pool, script_chance[3])
-    product, state = _local_products(world, product, state, plain & is_medicaid & (pool == Pool.ORDINARY), pool,
-                                     script_chance[4])  # fmt: skip
+    may_be_local = plain & is_medicaid & (pool == Pool.ORDINARY) & (script_chance[4] < LOCAL_PRODUCT_SHARE)
+    product, state = _local_products(world, product, state, may_be_local, pool == Pool.LOCAL)
     state, pharmacy, entity = _places(world, place, state, script_chance[5])
     report = np.where(plain, np.where(stock_340b, Entity.LIVE, Entity.NOTHING), _ENTITY[scenario])
-    is_medical = np.isin(pool, [Pool.INFUSED])
     return Dispenses(
         number=start + np.arange(size),
         scenario=scenario,
@@ -144,7 +139,7 @@ def draw_dispenses(world: World, plan: Plan, chunk: int) -> Dispenses:
         patient=start + _patients(world, scripts, plain, product),
         state=state,
         program=program,
-        is_medical=is_medical,
+        is_medical=pool == Pool.INFUSED,
         product=product,
         pharmacy=pharmacy,
         prescriber=_prescribers(world, state, script_chance[6]),
@@ -194,9 +189,12 @@ def _plain_pools(place: np.ndarray, stock_340b: np.ndarray) -> np.ndarray:
     return np.where(place == Place.CLINIC, Pool.INFUSED, np.where(stock_340b, Pool.AT_340B, Pool.ORDINARY))
 
 
-def _states_of_modifiers(state: np.ndarray, twist: np.ndarray, chance: np.ndarray) -> np.ndarray:
+def _states(chance: np.ndarray, twist: np.ndarray, modifier_chance: np.ndarray) -> np.ndarray:
+    """A state by weight; claims planned around a modifier lie in states that know it."""
+    cumulative = np.cumsum(STATE_WEIGHTS) / STATE_WEIGHTS.sum()
+    state = np.minimum(np.searchsorted(cumulative, chance, side="right"), len(STATE_CODES) - 1)
     texas, california = (state_index(code) for code in MODIFIER_STATES)
-    either = np.where(chance < 0.5, texas, california)
+    either = np.where(modifier_chance < 0.5, texas, california)
     state = np.where(np.isin(twist, (Twist.MODIFIER, Twist.MODIFIER_OF_OTHER_STATE)), either, state)
     return np.where(twist == Twist.MODIFIER_TOO_EARLY, state_index(LATE_MODIFIER_STATE), state)
 
@@ -218,15 +216,15 @@ def _products(world: World, pool: np.ndarray, chance: np.ndarray) -> np.ndarray:
 
 
 def _local_products(
-    world: World, product: np.ndarray, state: np.ndarray, may_be_local: np.ndarray, pool: np.ndarray, chance: np.ndarray
+    world: World, product: np.ndarray, state: np.ndarray, may_be_local: np.ndarray, is_planned: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Medicaid claims of some states often ask for the state's own product; planned ones lie in its state."""
-    own = world.products.local_product[state]
-    product = np.where(may_be_local & (own >= 0) & (chance < LOCAL_PRODUCT_SHARE), own, product)
+    """Product and state: some claims ask for the state's own product, planned ones for it lie in its state."""
+    own = world.products.local_product
+    product = np.where(may_be_local & (own[state] >= 0), own[state], product)
     home = np.full(world.products.count, -1)
-    has_own = np.flatnonzero(world.products.local_product >= 0)
-    home[world.products.local_product[has_own]] = has_own
-    return product, np.where(pool == Pool.LOCAL, home[product], state)
+    has_own = np.flatnonzero(own >= 0)
+    home[own[has_own]] = has_own
+    return product, np.where(is_planned, home[product], state)
 
 
 def _places(

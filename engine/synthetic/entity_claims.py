@@ -24,7 +24,8 @@ COLUMNS = tuple(name for name in ENTITY_CLAIMS.column_names if name not in _NOT_
 SCHEMA = arrow.arrow_schema(ENTITY_CLAIMS, COLUMNS)
 
 # How the entity's record of a planned dispense differs from the payer's; the rest agrees in full.
-NO_FILL_SHARE, OTHER_DAY_SHARE, OTHER_PACKAGE_SHARE = 0.12, 0.12, 0.06
+NO_FILL_SHARE, OTHER_DAY_SHARE = 0.12, 0.12
+OTHER_PACKAGE_SHARE = 0.5  # of drugs that come in two packages
 UNSTATED_SHARE = 0.1  # of live claims: is_340b left out
 SENT_AFTER_DAYS = (3, 40)
 

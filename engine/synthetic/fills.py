@@ -37,6 +37,7 @@ from engine.synthetic.scenarios import SCENARIOS, Days, Entity, Twist, column
 from engine.synthetic.world import World
 
 LONGEST_PAYMENT_DAYS = 28
+MFP_PAYMENT_DAYS = 7
 DISPENSING_FEE = 1_050  # cents
 SC_MODIFIER_BEGINS = day(2025, 12, 1)
 FINAL_REVERSAL_SHARE = 0.45  # of reversals: not billed anew
@@ -108,7 +109,8 @@ def draw_fills(world: World, plan: Plan, chunk: int, d: Dispenses) -> Fills:
     paid, others = _paid(world, d, program, quarter, units, settings, rng)
     units = np.where(d.twist == Twist.UNITS_TENFOLD, units * 10, units)
 
-    paid_day = dates + 1 + (rng.random(size) * LONGEST_PAYMENT_DAYS).astype(np.int64)
+    days_to_payment = np.where(program == MFP, MFP_PAYMENT_DAYS, LONGEST_PAYMENT_DAYS)
+    paid_day = dates + 1 + (rng.random(size) * days_to_payment).astype(np.int64)
     paid_day = np.minimum(paid_day, LAST_DAY)
     period = np.where(program == FFS, quarter_of(paid_day), quarter)
     received = _received(program, dates, period, rng)
@@ -275,8 +277,8 @@ def _afterwards(
     lineage = np.where(ordinary & (rng.random(size) < settings.adjusted_rate), kind, Lineage.NONE)
     lineage = np.where(d.twist == Twist.LINEAGE, live_kind, lineage)
     divisible = ordinary & (lineage == Lineage.NONE) & (program <= MCO) & world.products.is_tablet[d.product]
-    medicaid_share = max(float((divisible).mean() / max((program <= MCO).mean(), 1e-9)), 1e-9)
-    in_parts = divisible & (rng.random(size) < settings.partial_fill_rate / medicaid_share)
+    divisible_share = float(divisible.mean() / max((program <= MCO).mean(), 1e-9))
+    in_parts = divisible & (rng.random(size) < settings.partial_fill_rate / max(divisible_share, 1e-9))
     in_parts &= days_supply == DAYS_PER_FILL
     return lineage, in_parts | (d.twist == Twist.TWO_PARTS)
 

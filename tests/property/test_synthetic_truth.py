@@ -17,6 +17,7 @@ import pytest
 from engine.settings import SyntheticSettings
 from engine.synthetic import chunks
 from engine.synthetic.dispenses import Plan
+from engine.synthetic.entity_claims import chargeback_batch
 from engine.synthetic.invoices import build_invoices
 from engine.synthetic.references import reference_tables
 from engine.synthetic.scenarios import Label
@@ -50,6 +51,10 @@ class Tables:
         totals = totals.rename_columns([*parts.column_names[:4], *parts.column_names[4:]])
         lines, truth_of_lines = build_invoices(world, totals, self.settings.violation_rate)
         self.invoices, self.truth_of_lines = lines.to_pylist(), truth_of_lines.to_pylist()
+        bought = rows(chunks.purchase_rows)
+        sums = bought.group_by(bought.column_names[:3]).aggregate([("units", "sum")])
+        sums = sums.rename_columns(bought.column_names).combine_chunks().to_batches()[0]
+        self.chargebacks = chargeback_batch(world, sums).to_pylist()
         self.reference = {name: table.to_pylist() for name, table in reference_tables(world)}
         self.label = {label: [] for label in Label}
         for row in rows(chunks.label_rows).to_pylist():
@@ -361,3 +366,50 @@ def test_late_reversals_are_neither_true_nor_false(tables):
         row = sent[source_row_id]
         late = reversed_at[row["pharmacy_npi"], *rx_and_fill(row)] - row["received_at"]
         assert late > timedelta(days=1)
+
+
+def test_entities_bought_what_they_gave_and_no_more(tables):
+    """The purchase guard passes for every planted claim of 340B stock, and whole packages were bought."""
+    entities = tables.reference["covered_entities"]
+    parent = {row["entity_id"]: row["parent_entity_id"] for row in entities}
+    package = {row["ndc"]: row["units_per_package"] for row in tables.reference["products"]}
+    at_340b = [row for row in tables.chargebacks if row["contract_type"] == "340B"]
+    assert all(row["packages"] == int(row["packages"]) > 0 for row in at_340b)
+    bought, given = defaultdict(Decimal), defaultdict(Decimal)
+    for row in at_340b:
+        bought[parent[row["entity_id"]], row["ndc"][:9]] += row["packages"] * package[row["ndc"]]
+    live = [row for found in live_entity_rows(tables).values() for row in found]
+    for row in live:
+        given[parent[row["entity_id"]], row["ndc11"][:9]] += row["quantity"]
+    own = {row["npi"]: row["entity_id"] for row in tables.reference["entity_npis"]}
+    clinic_claims = 0
+    truth = dict(pairs(tables.label[Label.TRUTH]))
+    for row in live_rebate_rows(tables):
+        if truth.get(row["source_row_id"]) == "R002":
+            clinic_claims += 1
+            assert bought[parent[own[row["pharmacy"]]], row["ndc11"][:9]] >= row["ndc_units"]
+    assert clinic_claims
+    assert all(bought[key] == units for key, units in given.items())
+    days = {row["invoice_date"] for row in at_340b}
+    assert date(2025, 1, 1) <= min(days)
+    assert max(days) < date(2026, 7, 1)
+
+
+def test_planted_340b_claims_are_reported_in_every_way_that_still_links(tables):
+    """Same record, fill left out, another day, another package of the drug."""
+    planted = {
+        key for key, rule in pairs(tables.label[Label.TRUTH]) if rule in ("R003", "R005", "R008", "R009", "R011")
+    }
+    entity = live_entity_rows(tables)
+    ways = set()
+    for row in live_rebate_rows(tables):
+        if row["source_row_id"] in planted:
+            (other,) = entity[row["pharmacy"], row["rx"]]
+            ways.add(
+                (
+                    row["fill"] == other["fill"],
+                    row["date_of_service"] == other["date_of_service"],
+                    row["ndc11"] == other["ndc11"],
+                )
+            )
+    assert ways == {(True, True, True), (False, True, True), (True, False, True), (True, True, False)}

@@ -14,7 +14,7 @@ SPECS = [
         CLAIM,
         """
         case                             | program  | ndc_units | unit_rebate_amount | rebate_amount | price_ura || fires     | evidence | code | action  | units | amount | guards          | says
-        asks for more                    | MDRP_FFS | 30        | 2.5                | 90.00         | 2.5       || yes       | STRONG   | I    | INQUIRE | 0     | 15     | ZERO_URA PASSED | asks for $90.00, but 30 units at the stated $2.5 per unit make $75.00 ... wrong by $15.00
+        asks for more                    | MDRP_FFS | 30        | 2.5                | 90.00         | 2.5       || yes       | STRONG   | I    | INQUIRE | 0     | 15     | ZERO_URA PASSED | asks for $90.00, but 30 units at the stated $2.50 per unit make $75.00 ... wrong by $15.00
         asks for less                    | MDRP_MCO | 30        | 2.5                | 60.00         | -         || yes       | STRONG   | I    | INQUIRE | 0     | 15     |                 |
         our amount is another one        | MDRP_FFS | 30        | 2.5                | 90.00         | 3         || yes       | STRONG   | A    | INQUIRE | 0     | 15     |                 |
         a cent may be rounding           | MDRP_FFS | 30        | 2.5                | 75.01         | 2.5       || no        |          |      |         |       |        |                 |
@@ -37,7 +37,7 @@ SPECS = [
         LINE,
         """
         case                           | unit_rebate_amount | rebate_amount | total_amount | medicaid_amount | non_medicaid_amount | price_ura | source_kind | suppressed || fires | evidence | code | action  | units | amount | says
-        rebate is off                  | 2.5                | 2600.00       | 900.00       | 800.00          | 100.00              | 2.5       | INVOICE     | no         || yes   | STRONG   | I    | INQUIRE | 0     | 100    | 1000 units at the stated $2.5 per unit make $2,500.00, but $2,600.00 is asked for, a difference of $100.00
+        rebate is off                  | 2.5                | 2600.00       | 900.00       | 800.00          | 100.00              | 2.5       | INVOICE     | no         || yes   | STRONG   | I    | INQUIRE | 0     | 100    | 1000 units at the stated $2.50 per unit make $2,500.00, but $2,600.00 is asked for, a difference of $100.00
         our amount is another one      | 2.5                | 2600.00       | -            | -               | -                   | 2.6       | INVOICE     | no         || yes   | STRONG   | A    | INQUIRE | 0     | 100    |
         total is off                   | 2.5                | 2500.00       | 950.00       | 800.00          | 100.00              | 2.5       | INVOICE     | no         || yes   | STRONG   | -    | INQUIRE | 0     | 0      | stated as $950.00, but its Medicaid part of $800.00 and its other part of $100.00 make $900.00
         public totals are off          | -                  | -             | 950.00       | 800.00          | 100.00              | -         | SDUD        | no         || yes   | STRONG   | -    | INQUIRE | 0     | 0      |

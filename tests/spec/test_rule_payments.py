@@ -23,7 +23,7 @@ SPECS = [
         payment not known                   | MDRP_FFS | yes                  | 2025-08-03           | 2025-10-20          | -           || yes   | STRONG   | M    | DISPUTE       | p-9     |
         no receipt, last day of the cut-off | MDRP_FFS | yes                  | 2025-11-29           | -                   | 300.00      || yes   | STRONG   | M    | DISPUTE       | p-9     | the cut-off for this row is 2025-11-29
         no receipt, after the cut-off       | MDRP_FFS | yes                  | 2025-11-30           | -                   | 300.00      || yes   | WEAK     | -    | PAY_AND_WATCH | p-9     |
-        day of the reversal not known       | MDRP_FFS | yes                  | -                    | 2025-10-20          | 300.00      || yes   | WEAK     | -    | PAY_AND_WATCH | p-9     | On which day is not known
+        day of the reversal not known       | MDRP_FFS | yes                  | -                    | 2025-10-20          | 300.00      || yes   | WEAK     | -    | PAY_AND_WATCH | p-9     | The day of the reversal is not known
         reversed and billed again           | MDRP_FFS | no                   | 2025-08-03           | 2025-10-20          | 300.00      || no    |          |      |               |         |
         no transactions of the pharmacy     | MDRP_FFS | -                    | -                    | 2025-10-20          | 300.00      || no    |          |      |               |         |
         not a Medicaid claim                | PARTD    | yes                  | 2025-08-03           | 2025-10-20          | 300.00      || no    |          |      |               |         |

@@ -14,6 +14,7 @@ from engine.errors import ConfigurationError
 from engine.rules import REGISTRY, Registry, active_rules, dispute_codes
 from engine.rules.activation import SWITCHED_OFF, why_off
 from engine.rules.configuration import check_rules
+from engine.rules.page import rules_page
 from engine.rules.registry import RegistryError, Threshold, rule
 from engine.settings import RuleSettings, Settings
 from tests.spec.all_specs import all_specs
@@ -191,6 +192,18 @@ def test_every_rule_and_guard_is_specified(rule):
         seen = [state for state in ("PASSED", "FAILED", "UNCHECKED") if f"{guard.name} {state}" in guards]
         assert "PASSED" in seen, guard.name
         assert {"FAILED", "UNCHECKED"} & set(seen), guard.name
+
+
+def test_the_page_of_rules_names_everything_that_an_analyst_may_set_or_ask():
+    page = rules_page(REGISTRY)
+    for rule in REGISTRY.rules():
+        assert f"## {rule.id} on" in page
+        for words in (rule.title, rule.explanation, rule.citation, *(guard.asks for guard in rule.guards)):
+            assert words in page
+        for threshold in rule.thresholds:
+            assert f"| `{threshold.name}` | {threshold.means}" in page
+    cells = {line.count(" | ") for line in page.splitlines() if line.startswith("| ") and line != "| | |"}
+    assert cells == {1}
 
 
 def test_every_specification_is_of_a_rule():

@@ -13,6 +13,7 @@ number | cast(30 as decimal(15,3))                   | 30
 number | cast(30.5 as decimal(15,3))                 | 30.5
 number | cast(-0.125 as decimal(15,3))               | -0.125
 number | cast(100 as bigint)                         | 100
+number | cast(1000.05 as decimal(15,3))              | 1000.05
 number | cast(0 as decimal(15,3))                    | 0
 number | 2.5D                                        | 2.5
 number | 1e300D                                      | 1000 is no number
@@ -24,7 +25,9 @@ count  | cast(1234567 as bigint)                     | 1,234,567
 money  | cast(1234.5 as decimal(18,2))               | $1,234.50
 money  | cast(-0.05 as decimal(18,2))                | -$0.05
 money  | cast(0 as decimal(18,2))                    | $0.00
-price  | cast(2.5 as decimal(15,6))                  | $2.5
+price  | cast(2.5 as decimal(15,6))                  | $2.50
+price  | cast(12.345 as decimal(15,6))               | $12.345
+price  | cast(100 as decimal(15,6))                  | $100.00
 price  | cast(0.000001 as decimal(15,6))             | $0.000001
 date   | date '2025-08-01'                           | 2025-08-01
 date   | timestamp '2025-08-01 23:59:59'             | 2025-08-01
