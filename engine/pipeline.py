@@ -133,7 +133,7 @@ def _way(
 def _read(run: Run) -> dict[str, OpenedTable]:
     with run.step(Step.READ) as words:
         opened = sources.open_tables(run.spark, run.storage, run.settings)
-        prepare.check_contract(opened.values())
+        prepare.check_contract(opened)
         check_resumable(run, {name: table.fingerprint for name, table in opened.items()})
         for name, table in opened.items():
             if table.unknown_columns:

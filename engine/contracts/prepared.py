@@ -44,7 +44,8 @@ PREPARED_REBATE_CLAIMS = _schema(
 )
 
 # One row per dispense of the pharmacy (pharmacy_key, rx_key, fill_number, date_of_service, ndc11) after netting.
-# transactions and reversals (B2) are counts; last_transaction is the dispense's last code by transaction_at; reversal_* are of the last B2 where that is the last.
+# transactions and reversals (B2) are counts; last_transaction is the dispense's last code by transaction_at; reversal_*
+# are of the last B2 where that is the last.
 PHARMACY_DISPENSES = T.StructType(
     [
         T.StructField(name, kind)
@@ -72,7 +73,9 @@ PREPARED_ENTITY_CLAIMS = _schema(
     (*_PRODUCT_KEYS, *_DISPENSE_KEYS, ("parent_entity_id", _STRING), ("is_340b_assumed", T.BooleanType())),
 )
 
-# source_row_id: program/state/ndc11/period, with /invoice_number/line_kind where given.
+# source_row_id: program/state/ndc11/period, with /invoice_number/line_kind where given; then, after a separator that no
+# text holds, sub_program and rebate_type where given, so that it is unique. Findings show what stands before it.
+BEYOND_LINE_NAME = "\x1f"
 PREPARED_INVOICES = _schema(INVOICES, (("source_row_id", _STRING), *_PRODUCT_KEYS))
 
 PREPARED_PHARMACY_CLAIMS = _schema(PHARMACY_CLAIMS, (*_PRODUCT_KEYS, *_DISPENSE_KEYS))

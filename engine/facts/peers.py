@@ -50,7 +50,7 @@ def quantile(ordered: Column, share: float) -> Column:
 def statistics(
     arrays: DataFrame, keys: Sequence[str], features: Mapping[str, bool], settings: PeerSettings
 ) -> DataFrame:
-    """Per stratum and feature `<f>_median`, `<f>_scale`, `<f>_low`, `<f>_high`; NULL under `minimum` known values.
+    """Per stratum and feature `<f>_median`, `_scale`, `_low`, `_high`, `_peers`; NULL under `minimum` known values.
 
     `features`: name, and whether it is judged on a log scale (then median and scale are of ln x; low and high never).
     Scale: 1.4826 MAD, at least `scale_floor` of the median's size and 0.01.
@@ -85,6 +85,7 @@ def statistics(
                 F.when(F.col(f"{feature}_median").isNotNull(), scales[feature]).alias(f"{feature}_scale"),
                 F.col(f"{feature}_low"),
                 F.col(f"{feature}_high"),
+                F.col("peers").alias(f"{feature}_peers"),
             )
         ),
     )

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Subject
+from engine.contracts.prepared import BEYOND_LINE_NAME
 from engine.findings.assemble import assemble
 from engine.findings.identity import invoice_finding_id
 from engine.findings.worth import unit_price
@@ -53,6 +54,7 @@ def invoice_findings(
     rows = flagged.withColumns(
         {
             "finding_id": invoice_finding_id(),
+            "source_row_id": F.substring_index("source_row_id", BEYOND_LINE_NAME, 1),
             "payer_id": F.col("state"),
             "units_claimed": F.col("units_reimbursed"),
             "unit_price_used": price,

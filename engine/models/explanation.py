@@ -42,8 +42,8 @@ def explain(
     )
     ranges = peers.select(
         *peer_keys,
-        F.col("peers").cast(T.LongType()).alias("peers"),
         *[_range_end(peers, feature, end) for feature in model.features for end in ("low", "high")],
+        *[_peers(peers, feature) for feature in model.features],
     )
     # one row per product and program: small beside any work that it saves
     with_ranges = contributed.join(F.broadcast(ranges), on=list(peer_keys), how="left")
@@ -54,6 +54,12 @@ def _range_end(peers: DataFrame, feature: str, end: str) -> Column:
     name = f"{feature}_{end}"
     value = F.col(name).cast(T.DoubleType()) if name in peers.columns else F.lit(None).cast(T.DoubleType())
     return value.alias(name)
+
+
+def _peers(peers: DataFrame, feature: str) -> Column:
+    """Rows that the feature's range rests on: the feature's own peers where it has others than the row."""
+    name = f"{feature}_peers"
+    return F.col(name if name in peers.columns else "peers").cast(T.LongType()).alias(name)
 
 
 def _strongest(features: Sequence[str]) -> Column:
@@ -72,7 +78,7 @@ def _candidate(feature: str, place: int) -> Column:
         F.col(feature).alias("value"),
         F.col(f"{feature}_low").alias("typical_low"),
         F.col(f"{feature}_high").alias("typical_high"),
-        F.col("peers").alias("peers"),
+        F.col(f"{feature}_peers").alias("peers"),
         contribution.alias("contribution"),
     )
     return F.when(

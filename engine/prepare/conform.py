@@ -18,6 +18,7 @@ from pyspark.sql import types as T
 from engine.contracts.codes import ClaimType, Reason, invalid, missing
 from engine.contracts.columns import Kind, Table
 from engine.contracts.prepared import (
+    BEYOND_LINE_NAME,
     PREPARED_ENTITY_CLAIMS,
     PREPARED_INVOICES,
     PREPARED_PHARMACY_CLAIMS,
@@ -220,11 +221,15 @@ def _settle_prescription(values: dict[str, Column], joined: set[str]) -> None:
 
 
 def _invoice_row_id(values: dict[str, Column]) -> Column:
-    """program/state/ndc11/period, with /invoice_number/line_kind where there is an invoice number or another kind."""
+    """program/state/ndc11/period, with /invoice_number/line_kind where there is an invoice number or another kind.
+
+    Then, where given, what else is of the line's key (see contracts/prepared.py): one id per line.
+    """
     line = F.concat_ws("/", *(values[name] for name in ("program", "state", "ndc11", "period")))
     is_given = values["invoice_number"].isNotNull() | (values["line_kind"] != "CURRENT")
     number = F.coalesce(values["invoice_number"], F.lit(""))
-    return F.when(is_given, F.concat_ws("/", line, number, values["line_kind"])).otherwise(line)
+    named = F.when(is_given, F.concat_ws("/", line, number, values["line_kind"])).otherwise(line)
+    return F.concat_ws(BEYOND_LINE_NAME, named, values["sub_program"], values["rebate_type"])
 
 
 def _judgement(draft: _Draft, table: Table, received: list[str], as_of: date) -> dict[str, Column]:

@@ -1,8 +1,8 @@
-"""Whether the tables can be read as the contract says, before any row is."""
+"""Does the input hold what the contract asks for? Everything that is wrong is said at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from pyspark.sql import DataFrame
@@ -13,70 +13,89 @@ from engine.contracts.codes import ClaimType
 from engine.contracts.columns import Table
 from engine.errors import InputError, Problem
 
+SUBJECT_FEEDS = ("rebate_claims", "entity_claims", "invoices")
+_RX_NUMBER = ("rx_number",)
 
-class ReceivedTable(Protocol):
-    """A table as it was received: its contract, its rows with the contract's names, and where it came from."""
+
+class Opened(Protocol):
+    """A table as it was found: its contract, its rows under contract names, and where it came from."""
 
     @property
     def table(self) -> Table: ...
+
     @property
     def rows(self) -> DataFrame: ...
+
     @property
     def location(self) -> str: ...
 
 
-def check_contract(tables: Iterable[ReceivedTable]) -> None:
-    """Raises InputError that lists every missing required column and every numeric identifier column of all tables.
+def check_contract(opened: Mapping[str, Opened]) -> None:
+    """Raise InputError that lists, over all tables, missing required columns and identifiers that are numbers.
 
-    An identifier column of numbers is let through only where it holds nothing but nulls, a feed without Rx numbers only
-    where it has no RX lines (one small job for each such column).
+    Reads data in two cases only: a numeric identifier column passes where all its values are NULL, and prescription
+    numbers may be missing where no line is a pharmacy claim.
     """
-    problems = [problem for received in tables for problem in (*_missing(received), *_numeric(received))]
+    problems = [] if any(name in opened for name in SUBJECT_FEEDS) else [_no_subjects(opened)]
+    for one in opened.values():
+        problems += _missing_columns(one)
+        problems += _numeric_identifiers(one)
     if problems:
         raise InputError(problems)
 
 
-def _missing(received: ReceivedTable) -> Iterator[Problem]:
-    present, table = set(received.rows.columns), received.table
-    alternatives = {name for group in table.either for member in group for name in member}
-    missing = [name for name in table.required_names if name not in present and name not in alternatives]
-    missing += [
-        " or ".join("+".join(member) for member in group)
-        for group in table.either
-        if not any(set(member) <= present for member in group) and _is_needed(received, group)
-    ]
-    if missing:
+def _no_subjects(opened: Mapping[str, Opened]) -> Problem:
+    return Problem(
+        "there is nothing to check",
+        "the input",
+        f"tables: {', '.join(sorted(opened)) or 'none'}",
+        f"at least one of {', '.join(SUBJECT_FEEDS)}",
+        "name the folder in --input, or each table in input.tables",
+    )
+
+
+def _missing_columns(opened: Opened) -> Iterator[Problem]:
+    table, present = opened.table, set(opened.rows.columns)
+    lacking = [name for name in table.required_names if name not in present]
+    for group in table.either:
+        is_satisfied = any(present.issuperset(member) for member in group)
+        if not is_satisfied and not (group[0] == _RX_NUMBER and not _has_rx_lines(opened)):
+            lacking.append(", or ".join(" with ".join(member) for member in group))
+    for column in lacking:
         yield Problem(
-            f"table {table.name} lacks required columns",
-            received.location,
-            f"columns {', '.join(sorted(present)) or 'none'}",
-            ", ".join(missing),
-            f"rename them in input.tables.{table.name}.columns, or ask the sender for them",
+            f"required column is missing: {table.name}.{column}",
+            opened.location,
+            f"columns: {', '.join(sorted(present)) or 'none'}",
+            to_do=f"add it, or name the file's own column in input.tables.{table.name}.columns",
         )
 
 
-def _is_needed(received: ReceivedTable, group: tuple[tuple[str, ...], ...]) -> bool:
-    """Rx numbers are asked of RX lines alone."""
-    if group[0] != ("rx_number",) or "claim_type" not in received.rows.columns:
+def _has_rx_lines(opened: Opened) -> bool:
+    """True unless every line is known to be a medical one."""
+    if "claim_type" not in opened.rows.columns:
         return True
-    kind = F.upper(F.trim(F.coalesce(F.col("claim_type").cast("string"), F.lit(ClaimType.RX.value))))
-    return received.rows.where(kind == ClaimType.RX.value).limit(1).count() > 0
+    is_medical = F.upper(F.trim(F.col("claim_type").cast("string"))) == ClaimType.MEDICAL.value
+    return not opened.rows.filter(~F.coalesce(is_medical, F.lit(False))).isEmpty()
 
 
-def _numeric(received: ReceivedTable) -> Iterator[Problem]:
-    for column in received.table.columns:
-        if not column.kind.is_identifier or column.name not in received.rows.columns:
-            continue
-        arrived = received.rows.schema[column.name].dataType
-        if isinstance(arrived, T.NumericType) and not _is_all_null(received.rows, column.name):
+def _numeric_identifiers(opened: Opened) -> Iterator[Problem]:
+    types = {field.name: field.dataType for field in opened.rows.schema.fields}
+    suspects = [
+        column.name
+        for column in opened.table.columns
+        if column.kind.is_identifier and isinstance(types.get(column.name), T.NumericType)
+    ]
+    if not suspects:
+        return
+    has_values = opened.rows.agg(
+        *(F.bool_or(F.col(name).isNotNull() & ~F.isnan(F.col(name).cast("double"))).alias(name) for name in suspects)
+    ).first()
+    for name in suspects:
+        if has_values is not None and has_values[name]:
             yield Problem(
-                f"column {column.name} of table {received.table.name} holds numbers: its leading zeros are gone",
-                received.location,
-                arrived.simpleString(),
+                f"identifier column is numeric, its leading zeros are gone: {opened.table.name}.{name}",
+                opened.location,
+                f"type {types[name].simpleString()}",
                 "text",
-                "export the identifier as text",
+                "export the column again as text",
             )
-
-
-def _is_all_null(rows: DataFrame, name: str) -> bool:
-    return rows.select(name).where(F.col(name).isNotNull()).limit(1).count() == 0

@@ -1,4 +1,8 @@
-"""Small tables that settle an identifier: each has one row per key, so that joining it never multiplies rows."""
+"""Small tables that settle an identifier or a factor: one row per key, so that joining them never multiplies rows.
+
+A record of a reference table is in force on a day in `[start, end)`, NULL being open. Of several records in force the
+latest snapshot counts; where its records disagree there is no answer: nothing is guessed.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from engine.prepare import identifiers
 
 
 def ndc10_lookup(product_ndc11: DataFrame) -> DataFrame:
-    """One row per ten-digit spelling of a product's NDC: `ndc10`, and `ndc10_is`, NULL where several products fit.
+    """One row per ten-digit spelling of a product's NDC: `lookup_ndc10`, and `lookup_ndc10_is`, NULL where several fit.
 
     `product_ndc11` has one column, `ndc11`; several rows of one product are one candidate.
     """
@@ -22,7 +26,7 @@ def ndc10_lookup(product_ndc11: DataFrame) -> DataFrame:
 
 
 def ncpdp_lookup(pharmacies: DataFrame) -> DataFrame:
-    """One row per NCPDP id of conformed `pharmacies`: `ncpdp_id`, and `ncpdp_npi`, NULL where it has several NPIs."""
+    """One row per NCPDP id of conformed `pharmacies`: `lookup_ncpdp`, and `lookup_npi`, NULL where it has several."""
     return (
         pharmacies.filter(F.col("ncpdp_id").isNotNull() & F.col("npi").isNotNull())
         .groupBy(F.col("ncpdp_id").alias("lookup_ncpdp"))
@@ -31,34 +35,56 @@ def ncpdp_lookup(pharmacies: DataFrame) -> DataFrame:
 
 
 def parent_lookup(covered_entities: DataFrame) -> DataFrame:
-    """One row per entity that has a parent in conformed `covered_entities`.
-
-    `parents` holds every record that names one as struct(snapshot_date, valid_from, valid_to, parent_entity_id);
-    `only_parent` is the parent where all records agree.
-    """
-    record = F.struct("snapshot_date", "valid_from", "valid_to", "parent_entity_id")
-    return (
-        covered_entities.filter(F.col("entity_id").isNotNull() & F.col("parent_entity_id").isNotNull())
-        .groupBy(F.col("entity_id").alias("lookup_entity"))
-        .agg(
-            F.sort_array(F.collect_set(record), asc=False).alias("lookup_parents"),
-            _only_value(F.col("parent_entity_id")).alias("lookup_only_parent"),
-        )
+    """One row per entity with a parent in conformed `covered_entities`: its `lookup_parents`, read by `parent_on`."""
+    named = covered_entities.filter(F.col("entity_id").isNotNull() & F.col("parent_entity_id").isNotNull())
+    record = _record("parent_entity_id", ("valid_from", "valid_to"))
+    return named.groupBy(F.col("entity_id").alias("lookup_entity")).agg(
+        F.collect_set(record).alias("lookup_parents"), _only_value(F.col("parent_entity_id")).alias("lookup_parent")
     )
 
 
 def parent_on(day: Column) -> Column:
-    """The parent on a day: of the records in force the one of the latest snapshot, else the only one ever named."""
+    """The parent that `parent_lookup` knows on a day; where it does not change, on any day."""
+    return F.coalesce("lookup_parent", F.when(F.col("lookup_parents").isNotNull(), _in_force("lookup_parents", day)))
 
-    def in_force(record: Column) -> Column:
-        return F.coalesce(record["valid_from"] <= day, F.lit(True)) & F.coalesce(day < record["valid_to"], F.lit(True))
 
-    return F.when(
-        F.col("lookup_parents").isNotNull(),
-        F.coalesce(
-            F.col("lookup_only_parent"), F.get(F.filter("lookup_parents", in_force), F.lit(0))["parent_entity_id"]
-        ),
+def factor_lookup(factors: DataFrame) -> DataFrame:
+    """One row per (NDC-11, HCPCS) of a conformed table with `ndc_units_per_hcpcs_unit`, read by `factor_on`."""
+    intervals = ("begin_date", "end_date") if "begin_date" in factors.columns else ("valid_from", "valid_to")
+    usable = (F.col(name).isNotNull() for name in ("ndc11", "hcpcs_code", "ndc_units_per_hcpcs_unit"))
+    known = factors
+    for condition in usable:
+        known = known.filter(condition)
+    record = _record("ndc_units_per_hcpcs_unit", ("valid_from", "valid_to", *intervals))
+    return known.groupBy(F.col("ndc11").alias("lookup_ndc11"), F.col("hcpcs_code").alias("lookup_hcpcs")).agg(
+        F.collect_set(record).alias("lookup_factors")
     )
+
+
+def factor_on(day: Column) -> Column:
+    """NDC units per HCPCS unit on a day, of what `factor_lookup` gave."""
+    return F.when(F.col("lookup_factors").isNotNull(), _in_force("lookup_factors", day))
+
+
+def _record(value: str, bounds: tuple[str, ...]) -> Column:
+    starts, ends = bounds[0::2], bounds[1::2]
+    # greatest and least skip NULL: the interval in which all the record's intervals hold
+    start = F.greatest(*starts) if len(starts) > 1 else F.col(starts[0])
+    end = F.least(*ends) if len(ends) > 1 else F.col(ends[0])
+    return F.struct(F.col(value).alias("value"), start.alias("start"), end.alias("end"), F.col("snapshot_date"))
+
+
+def _in_force(records: str, day: Column) -> Column:
+    def holds(record: Column) -> Column:
+        has_begun = F.coalesce(record["start"] <= day, F.lit(True))
+        return has_begun & F.coalesce(day < record["end"], F.lit(True))
+
+    standing = F.filter(records, holds)
+    latest = F.array_max(F.transform(standing, lambda record: record["snapshot_date"]))
+    values = F.transform(
+        F.filter(standing, lambda record: record["snapshot_date"].eqNullSafe(latest)), lambda record: record["value"]
+    )
+    return F.when(F.array_min(values) == F.array_max(values), F.array_min(values))
 
 
 def _only_value(column: Column) -> Column:

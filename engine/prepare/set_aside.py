@@ -31,7 +31,7 @@ def quarantine(conformed: DataFrame, table: Table, netting: DataFrame | None) ->
 
     Tables without a source_row_id give their key joined by `/`.
     """
-    row_id = F.col("source_row_id") if "source_row_id" in conformed.columns else _key(table)
+    row_id = F.col("source_row_id") if "source_row_id" in table.column_names else _key(table)
     own = conformed.where(F.col("problems").isNotNull()).select(
         row_id.alias("source_row_id"), F.col("problems").alias("reasons"), "raw"
     )

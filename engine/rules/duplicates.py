@@ -137,7 +137,7 @@ def in_two_states(f: Facts, _: Given) -> Hit:
     "Same dispense in two periods",
     subject=Subject.REBATE_CLAIM,
     programs=MEDICAID,
-    evidence=Evidence.MEDIUM,
+    evidence=Evidence.STRONG,
     codes=("M",),
     route=Route.STATE,
     party=Party.STATE,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
 
 from engine.contracts.codes import Subject
 from engine.rules.registry import Registry, Rule
@@ -16,18 +15,17 @@ _SUBJECTS = {
 
 
 def rules_page(registry: Registry) -> str:
-    """Markdown: one section per rule id, with its subjects, condition, guards, thresholds and what it leads to."""
+    """Markdown: one section per rule and subject with condition, guards, thresholds and what it leads to."""
     lines = [
         "# Rules",
         "",
-        "Made from the registry by `python -m engine.rules`. A guard is a known innocent explanation: where it holds, the",
-        "rule is silent or says less; where it cannot be checked, the evidence is one class lower. Thresholds are set in",
-        "`conf/rules.yaml`.",
+        "Made from the registry by `python -m engine.rules`. A guard is a known innocent explanation: where it holds,",
+        "the rule is silent or says less; where it cannot be checked, the evidence is one class lower. Thresholds are",
+        "set in `conf/rules.yaml`.",
     ]
-    for rule_id, rules in groupby(registry.rules(), key=lambda rule: rule.id):
-        for rule in rules:
-            lines += ["", f"## {rule_id} on {_SUBJECTS[rule.subject]}: {rule.title}", "", rule.explanation, ""]
-            lines += _table(rule)
+    for rule in registry.rules():
+        lines += ["", f"## {rule.id} on {_SUBJECTS[rule.subject]}: {rule.title}", "", rule.explanation, ""]
+        lines += _table(rule)
     return "\n".join(lines) + "\n"
 
 

@@ -200,7 +200,7 @@ LOOK_ALIKES = (
     _look_alike("two_parts", "R016", products=Pool.SELECTED, twist=Twist.TWO_PARTS),
     _look_alike("lineage", "R016", twist=Twist.LINEAGE),
     _look_alike("redelivered", "R016", twist=Twist.REDELIVERED),
-    _look_alike("second_rebate_type", "R016", twist=Twist.SECOND_REBATE_TYPE),
+    _look_alike("second_rebate_type", "R016", products=Pool.LOCAL, twist=Twist.SECOND_REBATE_TYPE),
     _look_alike("rebilled", "R020", twist=Twist.REBILLED),
     _look_alike("paid_by_others", "R021", programs=(FFS,), products=Pool.LOCAL, twist=Twist.PAID_BY_OTHERS),
     _look_alike("managed_care_paid_nothing", "R021", programs=(MCO,), products=Pool.LOCAL, twist=Twist.PAID_NOTHING),

@@ -196,11 +196,11 @@ def test_every_rule_and_guard_is_specified(rule):
 
 def test_the_page_of_rules_names_everything_that_an_analyst_may_set_or_ask():
     page = rules_page(REGISTRY)
-    for rule in REGISTRY.rules():
-        assert f"## {rule.id} on" in page
-        for words in (rule.title, rule.explanation, rule.citation, *(guard.asks for guard in rule.guards)):
+    for known in REGISTRY.rules():
+        assert f"## {known.id} on" in page
+        for words in (known.title, known.explanation, known.citation, *(guard.asks for guard in known.guards)):
             assert words in page
-        for threshold in rule.thresholds:
+        for threshold in known.thresholds:
             assert f"| `{threshold.name}` | {threshold.means}" in page
     cells = {line.count(" | ") for line in page.splitlines() if line.startswith("| ") and line != "| | |"}
     assert cells == {1}
