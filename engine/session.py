@@ -28,6 +28,8 @@ PREFERRED = {
     # one exchange by dispense serves joins and windows on longer keys
     "spark.sql.requireAllClusterKeysForCoPartition": "false",
     "spark.sql.parquet.compression.codec": "zstd",
+    # facts are wider than the default of 100 fields, beyond which no operators are compiled together
+    "spark.sql.codegen.maxFields": "300",
     # else every Python column expression records where it was written: half of the time it takes to make one
     "spark.python.sql.dataFrameDebugging.enabled": "false",
 }

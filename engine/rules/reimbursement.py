@@ -47,7 +47,11 @@ MARKET_PRICE = Guard(
     action=Action.DISPUTE,
     citation="CMS-304 dispute code R",
     document="amount paid against WAC",
-    needs=("rebate_claims.amount_paid", "prices.wac_unit"),
+    needs=(
+        "rebate_claims.amount_paid",
+        "prices.wac_unit",
+        "prices.unit_rebate_amount|rebate_claims.unit_rebate_amount",
+    ),
     thresholds=(
         Threshold("paid_to_wac_low", 0.2, "amount paid per unit, as a part of WAC, below which it is unusual"),
         Threshold("paid_to_wac_high", 3.0, "and above which it is unusual"),
@@ -93,7 +97,7 @@ def quantity_does_not_fit_payment(f: Facts, given: Given) -> Hit:
     action=Action.DISPUTE,
     citation="CMS-304 dispute code R",
     document="amount reimbursed per unit against the market price or other states",
-    needs=("invoices.units_reimbursed", "invoices.total_amount"),
+    needs=("invoices.units_reimbursed", "invoices.total_amount|invoices.medicaid_amount"),
     thresholds=(
         Threshold("market_price_low", 0.02, "paid per unit as a part of the market price, below which it is unusual"),
         Threshold("market_price_high", 50.0, "and above which it is unusual"),
@@ -121,20 +125,20 @@ def units_do_not_fit_reimbursement(f: Facts, given: Given) -> Hit:
         is_far_from_peers, sentence("; {n:count} lines of other states and quarters lie far from this", n=f.peers)
     ).otherwise(F.lit(""))
     usual_price = F.when(is_far_from_market, f.market_price.cast("double")).otherwise(f.own_median_paid_per_unit)
-    paid_for = F.try_divide(f.total_amount.cast("double"), usual_price)
+    part_paid_for = F.try_divide(f.f48_paid_per_unit, usual_price)
     return Hit(
         when=~is_delta(f) & (is_far_from_market | is_far_from_peers),
         message=sentence(
-            "{line} with {total:money} reimbursed, {each:price} per unit{market}{peers}. The quantity appears "
+            "{line} with {paid:money} reimbursed, {each:price} per unit{market}{peers}. The quantity appears "
             "inconsistent with the reimbursement.",
             line=line_invoiced(f),
-            total=f.total_amount,
+            paid=F.coalesce(f.total_amount, f.medicaid_amount),
             each=f.f48_paid_per_unit,
             market=market,
             peers=peers,
         ),
         checks=(MARKET_PRICE.check(failed=F.lit(False), unchecked=to_market.isNull()),),
-        units=not_below_zero(f.units_reimbursed.cast("double") - paid_for),
+        units=f.units_reimbursed.cast("double") * not_below_zero(1 - part_paid_for),
         references=(
             F.when(f.market_price.isNotNull(), reference_row("market_prices", f.ndc11, f.market_price_effective_date)),
         ),

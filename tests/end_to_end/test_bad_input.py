@@ -118,8 +118,15 @@ def test_an_output_that_cannot_be_written(run_job, folder, tmp_path):
 
 def test_every_configuration_mistake_at_once(detect_on, folder, tmp_path):
     invoices(folder)
-    ended = detect_on(folder, "--set", "link.dys_apart=1", "--set", "rules.R999.enabled=true")
-    says_one_message(ended, "did you mean link.days_apart?", "R999")
+    ended = detect_on(folder, "--set", "link.dys_apart=1", "--set", "peers.minimum=none")
+    says_one_message(ended, "did you mean link.days_apart?", "peers.minimum")
+    leaves_nothing(tmp_path)
+
+
+def test_a_rule_that_does_not_exist_and_a_threshold_of_a_wrong_type(detect_on, folder, tmp_path):
+    invoices(folder)
+    ended = detect_on(folder, "--set", "rules.R999.enabled=true", "--set", "rules.R052.thresholds.p_value=small")
+    says_one_message(ended, "R999", "R052")
     leaves_nothing(tmp_path)
 
 

@@ -32,11 +32,9 @@ def test_no_look_alike_is_flagged(generated_run):
 
 def test_no_rule_but_the_statistical_ones_fires_where_nothing_was_planted(generated_run):
     statistical = {"R035", "R036", "R052"}
-    unplanted = {
-        (row, rule)
-        for row, rule in generated_run.rule_hits() - pairs(generated_run.claims / "truth")
-        if rule not in statistical
-    }
+    # a reversal after the cut-off is watched (R020, WEAK), not disputed
+    expected = pairs(generated_run.claims / "truth") | pairs(generated_run.claims / "watch")
+    unplanted = {(row, rule) for row, rule in generated_run.rule_hits() - expected if rule not in statistical}
     assert not unplanted, sorted(unplanted, key=lambda pair: pair[1])[:20]
 
 

@@ -105,7 +105,7 @@ def test_no_line_of_public_totals_becomes_a_dispute_line(public_run):
 
 def test_the_summary_says_what_was_off_for_lack_of_tables(public_run):
     summary = public_run.json("summary.json")
-    assert "rebate_claims" in summary["rules_off"]["R001"]
-    assert "rebate_claims" in summary["rules_off"]["R038"]
+    assert "rebate_claims" in summary["rules_off"]["R001 on rebate_claims"]
+    assert "rebate_claims" in summary["rules_off"]["R038 on invoices"]
     assert summary["features_off"]
     assert summary["counts"]["received"]["invoices"] == SDUD_LINES
