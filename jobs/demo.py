@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,10 +19,11 @@ def demo(
     claims: Annotated[int, typer.Option("--claims", min=1, help="How many dispenses to generate.")] = 50_000,
     output: Annotated[str, typer.Option("--output", help="Folder for everything it writes.")] = "output/demo",
 ) -> None:
-    """Everything it writes is below `output`; running it again replaces the run."""
-    tables = f"{output}/claims"
-    synthesize(output=tables, claims=claims, seed=1)
-    print()
+    """Everything it writes is below `output`; running it again keeps the claims and replaces the run."""
+    tables = f"{output}/claims-{claims}"
+    if not Path(tables).exists():
+        synthesize(output=tables, claims=claims, seed=1)
+        print()
     detect(DEFAULT_CONFIG, tables, f"{output}/runs", AS_OF, run_id="demo", overwrite=True)
 
 

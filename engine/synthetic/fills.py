@@ -38,6 +38,7 @@ from engine.synthetic.world import World
 
 LONGEST_PAYMENT_DAYS = 28
 MFP_PAYMENT_DAYS = 7
+DOUBLE_DOSE_SHARE = 0.1
 DISPENSING_FEE = 1_050  # cents
 SC_MODIFIER_BEGINS = day(2025, 12, 1)
 FINAL_REVERSAL_SHARE = 0.45  # of reversals: not billed anew
@@ -190,18 +191,16 @@ def _dates(
 def _units(
     world: World, d: Dispenses, program: np.ndarray, days_supply: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """NDC units in thousandths. Medicaid fills are close to the usual one; elsewhere doses differ too."""
+    """NDC units in thousandths. Fills are close to the usual one; outside Medicaid some patients take twice as much."""
     size = len(d.number)
     usual = world.products.fill[d.product]
     may_vary = d.is_plain & ~d.is_340b & world.products.is_tablet[d.product]
     is_local = np.isin(d.product, world.products.pools[Pool.LOCAL])
     chance = rng.random(size)
     pills = np.where(chance < 0.1, 28, np.where(chance > 0.9, 31, 30))
-    medicaid = np.where(may_vary & ~is_local, usual * pills // 30, usual)
-    dose_chance = rng.random(size)[d.first]
-    halves = np.where(dose_chance < 0.08, 1, np.where(dose_chance > 0.9, 4, 2))
-    other = np.where(may_vary, usual * halves // 2, usual)
-    units = np.where(program <= MCO, medicaid, other) * np.where(d.is_medical, 1, days_supply // DAYS_PER_FILL)
+    doubled = (program > MCO) & (rng.random(size)[d.first] < DOUBLE_DOSE_SHARE)
+    units = np.where(may_vary & ~is_local, usual * pills // 30 * np.where(doubled, 2, 1), usual)
+    units = units * np.where(d.is_medical, 1, days_supply // DAYS_PER_FILL)
     return np.where(d.twist == Twist.UNITS_EIGHTFOLD, units * 8, units)
 
 
