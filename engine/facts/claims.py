@@ -14,7 +14,7 @@ from engine.facts import claim_features as features
 from engine.facts.agreements import with_contract, with_pharmacy_standing, with_state_policy
 from engine.facts.duplicates import duplicates
 from engine.facts.exclusions import with_exclusion_file
-from engine.facts.identifiers_340b import with_flags_340b
+from engine.facts.identifiers_340b import flags_340b
 from engine.facts.peers import quantile, robust_z, sampled, statistics, value_arrays
 from engine.facts.prices import with_market_price, with_prices
 from engine.facts.products import with_product
@@ -38,6 +38,27 @@ _OF_PEERS = {
 }
 
 
+# What links and references ask of a claim. Joins work on these; the wide rows are exchanged and joined once.
+_ASKED = (
+    "dispense_hash",
+    "source_row_id",
+    "program",
+    "payer_id",
+    "state",
+    "contract_id",
+    "rebate_type",
+    "pharmacy_npi",
+    "pharmacy_key",
+    "medicaid_provider_id",
+    "date_of_service",
+    "period",
+    "ndc11",
+    "ndc9",
+)
+_FLAGS = [CLAIM_FACTS["flags_340b"]]
+_EARLY_REFILL = [CLAIM_FACTS["f42_early_refill_ratio"]]
+
+
 def claim_facts(
     claims: DataFrame,
     links_340b: DataFrame | None,
@@ -48,31 +69,19 @@ def claim_facts(
 
     `claims`: PREPARED_REBATE_CLAIMS; links: LINKS_340B and LINKS_PHARMACY or None where the feed is missing;
     `references`: conformed tables by name, a missing one makes its facts NULL. The wide rows are exchanged once, by
-    dispense.
+    dispense, and joined once with all that was found out on narrow ones.
     """
-    day = F.col("date_of_service")
-    by_dispense = claims.repartition("dispense_hash")
-    rows = _joined(by_dispense, links_340b, _fields(LINKS_340B, "link_"))
-    rows = _joined(rows, links_pharmacy, _fields(LINKS_PHARMACY, "pharmacy_"))
-    rows = _joined(rows, duplicates(claims), DUPLICATE_FACTS)
-    rows = _joined(rows, features.early_refills(claims), [T.StructField("f42_early_refill_ratio", T.DoubleType())])
-    rows = with_product(rows, references.get("products"), day)
-    rows = with_prices(rows, references.get("prices"), F.col("period"), {"price_ura": "unit_rebate_amount"})
-    rows = with_prices(
-        rows,
-        references.get("prices"),
-        quarter_of(day),
-        {"price_wac": "wac_unit", "price_ceiling": "ceiling_unit", "price_mfp": "mfp_unit"},
-    )
-    rows = with_market_price(rows, references.get("market_prices"), day)
-    rows = with_flags_340b(rows, references.get("identifiers_340b"))
-    rows = with_exclusion_file(rows, references.get("medicaid_exclusions"))
-    rows = with_state_policy(rows, references.get("state_340b_policies"))
-    rows = with_contract(rows, references.get("rebate_contracts"))
-    rows = with_pharmacy_standing(rows, references.get("contract_pharmacy_lists"), references.get("entity_npis"))
-    rows = with_purchases(rows, references.get("chargebacks"), references.get("covered_entities"))
-    rows = rows.withColumns(
+    found = _with_references(claims.select(*_ASKED), references)
+    found = _joined(found, links_340b, _fields(LINKS_340B, "link_"))
+    found = _joined(found, links_pharmacy, _fields(LINKS_PHARMACY, "pharmacy_"))
+    found = _joined(found, duplicates(claims), DUPLICATE_FACTS)
+    found = _joined(found, features.early_refills(claims), _EARLY_REFILL)
+    found = _joined(found, flags_340b(claims, references.get("identifiers_340b")), _FLAGS)
+    found = with_purchases(found, references.get("chargebacks"), references.get("covered_entities"))
+    new = [field for field in CLAIM_FACTS.fields if field.name in found.columns and field.name not in claims.columns]
+    rows = _joined(claims, found, new).withColumns(
         {
+            "flags_340b": F.coalesce("flags_340b", F.array().cast("array<string>")),
             "f04_dos_delta_days": features.dos_delta_days(),
             "f05_quantity_ratio_340b": features.quantity_ratio_340b(),
             "f20_paid_per_unit_to_wac": features.paid_per_unit_to_wac(),
@@ -87,12 +96,29 @@ def claim_facts(
     return rows.select(*(F.col(field.name).cast(field.dataType).alias(field.name) for field in wanted))
 
 
+def _with_references(asked: DataFrame, references: Mapping[str, DataFrame]) -> DataFrame:
+    day = F.col("date_of_service")
+    rows = with_market_price(asked, references.get("market_prices"), day)
+    rows = with_product(rows, references.get("products"), day)
+    rows = with_prices(rows, references.get("prices"), F.col("period"), {"price_ura": "unit_rebate_amount"})
+    rows = with_prices(
+        rows,
+        references.get("prices"),
+        quarter_of(day),
+        {"price_wac": "wac_unit", "price_ceiling": "ceiling_unit", "price_mfp": "mfp_unit"},
+    )
+    rows = with_exclusion_file(rows, references.get("medicaid_exclusions"))
+    rows = with_state_policy(rows, references.get("state_340b_policies"))
+    rows = with_contract(rows, references.get("rebate_contracts"))
+    return with_pharmacy_standing(rows, references.get("contract_pharmacy_lists"), references.get("entity_npis"))
+
+
 def _fields(schema: T.StructType, prefix: str) -> list[T.StructField]:
     return [field for field in schema.fields if field.name.startswith(prefix)]
 
 
 def _joined(rows: DataFrame, more: DataFrame | None, fields: list[T.StructField]) -> DataFrame:
-    """`rows` with the fields of a table that has at most one row per claim; both sides lie by dispense already."""
+    """`rows` with the fields of a table that has at most one row per claim; all such joins have one partitioning."""
     if more is None:
         return rows.withColumns({field.name: F.lit(None).cast(field.dataType) for field in fields})
     narrow = more.select(

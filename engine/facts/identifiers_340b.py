@@ -11,39 +11,44 @@ from engine.intervals import covers
 _COLUMNS = {"SCC": "submission_clarification_codes", "BOC": "basis_of_cost", "MODIFIER": "modifiers"}
 
 
-def with_flags_340b(claims: DataFrame, identifiers: DataFrame | None) -> DataFrame:
-    """`claims` with flags_340b: the identifiers that its state, program and claim type know at the date of service.
+def flags_340b(claims: DataFrame, identifiers: DataFrame | None) -> DataFrame | None:
+    """source_row_id, dispense_hash and flags_340b of the claims that carry an identifier known at the date of service
+    for their state, program and claim type; None without the table.
 
-    Sorted, such as ["BOC 08", "SCC 20"]; empty where there is none. NULL state, program or claim type: for all.
+    Sorted, such as ["BOC 08", "SCC 20"]. NULL state, program or claim type of an identifier: for all.
     """
-    none = F.array().cast("array<string>")
     if identifiers is None:
-        return claims.withColumn("flags_340b", none)
-    listed = identifiers.agg(
-        F.sort_array(
-            F.collect_set(F.struct("field", "value", "state", "program", "claim_type", "begin_date", "end_date"))
-        ).alias("identifiers")
+        return None
+    carried = claims.select(
+        "source_row_id",
+        "dispense_hash",
+        "date_of_service",
+        "program",
+        "claim_type",
+        F.coalesce("state", "payer_id").alias("asking_state"),
+        F.explode(F.concat(*(_values(field, column) for field, column in _COLUMNS.items()))).alias("flag"),
     )
-    joined = claims.join(F.broadcast(listed), how="cross")  # one row
-    carries_any = F.coalesce(*(F.col(column) for column in _COLUMNS.values())).isNotNull()
-    known = F.transform(
-        F.filter("identifiers", _is_on_the_line),
-        lambda identifier: F.concat_ws(" ", identifier["field"], identifier["value"]),
+    listed = identifiers.select(
+        F.concat_ws(" ", "field", "value").alias("listed_flag"),
+        F.col("state").alias("for_state"),
+        F.col("program").alias("for_program"),
+        F.col("claim_type").alias("for_claim_type"),
+        "begin_date",
+        "end_date",
     )
-    flags = F.when(carries_any, F.array_sort(F.array_distinct(known))).otherwise(none)
-    return joined.select(*claims.columns, flags.alias("flags_340b"))
+    is_for = [
+        F.col(f"for_{name}").isNull() | F.coalesce(F.col(f"for_{name}") == F.col(own), F.lit(False))
+        for name, own in (("state", "asking_state"), ("program", "program"), ("claim_type", "claim_type"))
+    ]
+    in_force = covers(F.col("date_of_service"), F.col("begin_date"), F.col("end_date"))
+    # several identifiers may know one flag: the set below takes it once
+    known = carried.join(
+        F.broadcast(listed), on=[F.col("flag") == F.col("listed_flag"), *is_for, in_force], how="inner"
+    )
+    return known.groupBy("source_row_id", "dispense_hash").agg(F.sort_array(F.collect_set("flag")).alias("flags_340b"))
 
 
-def _is_on_the_line(identifier: Column) -> Column:
-    state = F.coalesce("state", "payer_id")
-    applies = (
-        covers(F.col("date_of_service"), identifier["begin_date"], identifier["end_date"])
-        & (identifier["state"].isNull() | F.coalesce(identifier["state"] == state, F.lit(False)))
-        & (identifier["program"].isNull() | (identifier["program"] == F.col("program")))
-        & (identifier["claim_type"].isNull() | (identifier["claim_type"] == F.col("claim_type")))
-    )
-    carried = F.lit(False)
-    for field, column in _COLUMNS.items():
-        values = F.split(F.coalesce(F.col(column), F.lit("")), r"\|")
-        carried = carried | ((identifier["field"] == field) & F.array_contains(values, identifier["value"]))
-    return applies & carried
+def _values(field: str, column: str) -> Column:
+    """The line's values of one field, each as "<field> <value>"."""
+    values = F.transform(F.split(column, r"\|"), lambda value: F.concat(F.lit(f"{field} "), F.trim(value)))
+    return F.when(F.col(column).isNotNull(), values).otherwise(F.array().cast("array<string>"))

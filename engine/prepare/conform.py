@@ -161,9 +161,14 @@ def _with_lookups(
     if pharmacies is not None and "pharmacy_ncpdp_id" in texts.columns:
         lookup = F.broadcast(ncpdp_lookup(pharmacies))
         joined = joined.join(lookup, F.col("pharmacy_ncpdp_id") == F.col("lookup_ncpdp"), how="left")
-    if covered_entities is not None and table.name == "entity_claims":
+    if covered_entities is not None and {"entity_id", "date_of_service"}.issubset(texts.columns):
         lookup = F.broadcast(parent_lookup(covered_entities))
         joined = joined.join(lookup, identifiers.entity_id(F.col("entity_id")) == F.col("lookup_entity"), how="left")
+        # in a step of its own: beside a new date_of_service, Spark would take that one inside a lambda
+        day = conversion(
+            table.column("date_of_service"), F.col("date_of_service"), texts.schema["date_of_service"].dataType
+        )
+        joined = joined.withColumn("lookup_parent", parent_on(day.value))
     return joined
 
 
@@ -196,7 +201,7 @@ def _settle_identifiers(draft: _Draft, table: Table, joined: set[str]) -> None:
     if table.name == "invoices":
         values["source_row_id"] = _invoice_row_id(values)
     if table.name == "entity_claims":
-        parent = [parent_on(values["date_of_service"])] if "lookup_parents" in joined else []
+        parent = [F.col("lookup_parent")] if "lookup_parent" in joined else []
         values["parent_entity_id"] = F.coalesce(*parent, values["entity_id"])
         values["is_340b_assumed"] = values["is_340b"].isNull()
     if _has_rx_number(table):
@@ -306,4 +311,6 @@ def _any(conditions: Iterable[Column]) -> Column:
 
 
 def _names(conditions: Iterable[tuple[Column, str]]) -> Column:
-    return F.array_compact(F.array(*(F.when(condition, F.lit(name)) for condition, name in conditions)))
+    # the cast is for a table without any such condition: Parquet holds no array of nothing
+    named = F.array(*(F.when(condition, F.lit(name)) for condition, name in conditions)).cast("array<string>")
+    return F.array_compact(named)

@@ -56,6 +56,6 @@ def net_entity_claims(conformed: DataFrame) -> DataFrame:
 def live_entity_claims(conformed: DataFrame, netting: DataFrame) -> DataFrame:
     """PREPARED_ENTITY_CLAIMS of the rows that stand; one row per 340B claim."""
     left = netting.select("row_id")
-    live = good_rows(conformed).join(left, on="row_id", how="left_anti")
+    live = good_rows(conformed).join(F.broadcast(left), on="row_id", how="left_anti")
     names = set(live.columns)
     return live.select(*(F.col(f.name).cast(f.dataType) for f in PREPARED_ENTITY_CLAIMS.fields if f.name in names))

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Reason, Transaction
 from engine.contracts.prepared import PREPARED_REBATE_CLAIMS
 from engine.intervals import join_as_of
-from engine.prepare.row_ids import good_rows, repeated_row_ids
+from engine.prepare.row_ids import crowded, good_rows, repeated_row_ids
 
 CLAIM_KEY = ("program", "payer_id", "plan_id", "claim_id", "claim_line")
 # Equal in all of these a row is the same row sent again.
@@ -32,7 +32,8 @@ def net_rebate_claims(conformed: DataFrame) -> DataFrame:
 
     left_as: REDELIVERED, VOID_TRANSACTION, VOIDED or REPLACED. problem: SOURCE_ROW_ID_DUPLICATE. claim_key_ordinal: n
     for the n-th row of a claim key in the order received_at (NULL first), ORIGINAL, ADJUSTMENT, VOID, source_row_id.
-    Exact comparison is done only among rows whose hashed claim occurs twice or is referred to.
+    Exact comparison is done only among rows whose hashed claim key occurs twice or whose claim is acted on, so that
+    the rest of the feed is neither shuffled nor sorted.
     """
     rows = good_rows(conformed)
     repeated = repeated_row_ids(rows, "received_at")
@@ -65,22 +66,20 @@ def net_rebate_claims(conformed: DataFrame) -> DataFrame:
 
 def _candidates(rows: DataFrame) -> DataFrame:
     """Rows that another row may equal or act on, and all that act themselves."""
-    own = F.xxhash64("payer_id", "plan_id", "claim_id")
-    prior = F.xxhash64("payer_id", "plan_id", "prior_claim_id")
-    refers = (F.col("transaction") != Transaction.ORIGINAL.value) & (F.col("prior_claim_id") != F.col("claim_id"))
-    mentioned = rows.select(own.alias("claim_hash")).unionByName(rows.where(refers).select(prior.alias("claim_hash")))
-    crowded = mentioned.groupBy("claim_hash").agg(F.count(F.lit(1)).alias("rows")).where(F.col("rows") > 1)
+    key_hash, acts = F.xxhash64(*CLAIM_KEY), F.col("transaction") != Transaction.ORIGINAL.value
+    acted_on = F.xxhash64("payer_id", "plan_id", F.coalesce("prior_claim_id", "claim_id"))
+    crowded_keys = crowded(rows, key_hash, "key_hash").withColumn("is_crowded", F.lit(True))
+    claims = rows.where(acts).select(acted_on.alias("claim_hash"), F.lit(True).alias("is_acted_on")).distinct()
     narrow = rows.select(
-        "row_id",
-        *_DELIVERY,
-        *_ORDER,
-        "prior_claim_id",
-        "prior_claim_line",
-        own.alias("claim_hash"),
+        *("row_id", *_DELIVERY, *_ORDER, "prior_claim_id", "prior_claim_line"),
+        key_hash.alias("key_hash"),
+        F.xxhash64("payer_id", "plan_id", "claim_id").alias("claim_hash"),
     )
-    acts = F.col("transaction") != Transaction.ORIGINAL.value
-    marked = narrow.join(crowded.select("claim_hash", F.lit(True).alias("is_crowded")), on="claim_hash", how="left")
-    return marked.where(F.col("is_crowded") | acts).drop("is_crowded")
+    # at most one row per hash in both
+    marked = narrow.join(F.broadcast(crowded_keys), on="key_hash", how="left").join(
+        F.broadcast(claims), on="claim_hash", how="left"
+    )
+    return marked.where(F.coalesce("is_crowded", "is_acted_on", acts)).drop("is_crowded", "is_acted_on", "key_hash")
 
 
 def _arrival() -> list[Column]:
@@ -151,7 +150,7 @@ def live_rebate_claims(
     said = netting.select("row_id", F.col("left_as").alias("net_left_as"), "problem", "claim_key_ordinal")
     live = (
         good_rows(conformed)
-        .join(said, on="row_id", how="left")  # one row per row_id
+        .join(F.broadcast(said), on="row_id", how="left")  # one row per row_id; sparse beside the feed
         .where(F.col("net_left_as").isNull() & F.col("problem").isNull())
         .withColumn("claim_key_ordinal", F.coalesce("claim_key_ordinal", F.lit(1)))
     )

@@ -29,24 +29,29 @@ def good_rows(conformed: DataFrame) -> DataFrame:
     return good.withColumns({name: column for name, column in made.items() if name not in names})
 
 
+def crowded(rows: DataFrame, key_hash: Column, name: str) -> DataFrame:
+    """Hashes that more than one row has, in one column `name`: what is not among them is alone."""
+    counted = rows.select(key_hash.alias(name)).groupBy(name).agg(F.count(F.lit(1)).alias("rows"))
+    return counted.where(F.col("rows") > 1).select(name)
+
+
 def repeated_row_ids(rows: DataFrame, received_at: str | None) -> DataFrame:
     """row_id and problem of all but the earliest of the rows that share a source_row_id.
 
     Earliest: by `received_at` (NULL first), then by content, so that neither file order nor partitions matter. Only
-    rows whose hashed id occurs twice are compared.
+    rows whose hashed id occurs twice are compared: where there are none, Spark leaves out the wide read.
     """
     id_hash = F.xxhash64("source_row_id")
-    crowded = (
-        rows.select(id_hash.alias("id_hash")).groupBy("id_hash").agg(F.count(F.lit(1)).alias("rows")).where("rows > 1")
-    )
-    content = F.xxhash64(*sorted(name for name in rows.columns if name != "row_id"))
+    compared = sorted(name for name in rows.columns if name != "row_id")
+    # xxhash64 skips NULLs: without the flags a value that moved to the next column would go unnoticed
+    content = F.xxhash64(*compared, *(F.col(name).isNull() for name in compared))
     candidates = rows.select(
         "row_id",
         "source_row_id",
         id_hash.alias("id_hash"),
         (F.col(received_at) if received_at else F.lit(None).cast("timestamp")).alias("received"),
         content.alias("content"),
-    ).join(crowded.select("id_hash"), on="id_hash", how="left_semi")
+    ).join(F.broadcast(crowded(rows, id_hash, "id_hash")), on="id_hash", how="left_semi")
     arrival = Window.partitionBy("source_row_id").orderBy(
         F.col("received").asc_nulls_first(), F.col("content"), F.col("row_id")
     )

@@ -84,12 +84,12 @@ REBATE = cases(
     a  | C1    | 30    || stays
     b  | C1    | 31    || stays
 
-    The same row sent again is dropped, however its id and its time differ:
+    The same row sent again is dropped, however its id and its time differ; no amount equals no amount:
     id | claim | amount_paid | received
     a  | C1    | 1.00        | 5        || REDELIVERED
     b  | C1    | 1.00        | 4        || stays
     c  | C1    | 2.00        | 5        || stays
-    d  | C1    | -           | 5        || stays
+    d  | C1    | -           | 5        || REDELIVERED
     e  | C1    | -           | -        || stays
 
     A row received at no time came first:

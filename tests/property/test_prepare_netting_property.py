@@ -1,0 +1,223 @@
+"""Netting against a slow reference, on many small random worlds per Spark job, each with payers of its own."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import prepare_reference as reference
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import functions as F
+
+from engine.contracts.tables import TABLES
+from engine.prepare import (
+    conform,
+    live_entity_claims,
+    live_rebate_claims,
+    net_entity_claims,
+    net_pharmacy_claims,
+    net_rebate_claims,
+    pharmacy_dispenses,
+    quarantine,
+    tally,
+    with_dispenses,
+)
+from tests.unit.prepare_rows import AS_OF, received, row, settled
+
+WORLDS = 120
+TIMES = [None, "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z"]
+HASTE = settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def made(spark, table, rows, partitions, seed):
+    """Conformed rows, dealt anew: the position of a row is kept in a column that netting does not look at."""
+    dealt = list(rows)
+    random.Random(seed).shuffle(dealt)
+    return settled(conform(received(spark, dealt, partitions), TABLES[table], as_of=AS_OF))
+
+
+def repeated(source, rows, received_at):
+    """Some rows again under their own id at a later time, as another claim: only the earlier may stay."""
+    for one in list(rows):
+        if one[received_at] and one[received_at] < TIMES[-1] and source.random() < 0.04:
+            rows.append({**one, received_at: TIMES[-1], "rx_number": "7654321"})
+
+
+@HASTE
+@given(seed=st.integers(0, 2**32))
+def test_rebate_claims(spark, seed):
+    source = random.Random(seed)
+    worlds = [rebate_world(source, number) for number in range(WORLDS)]
+    expected, rows = {}, []
+    for world in worlds:
+        for place, verdict in reference.rebate(world).items():
+            expected[world[place]["patient_key"]] = verdict
+        rows += world
+    seen = Counter(left for left, _, _ in expected.values())
+    assert min(seen.values()) > 10, "the worlds have become too poor to test anything"
+    assert set(seen) == {
+        *("SOURCE_ROW_ID_DUPLICATE", "REDELIVERED", "VOID_TRANSACTION", "VOIDED", "REPLACED"),
+        None,
+    }
+    assert sum(lost for _, _, lost in expected.values()) > 10
+    for partitions in (1, 5):
+        conformed = made(spark, "rebate_claims", rows, partitions, seed + partitions)
+        netting = settled(net_rebate_claims(conformed))
+        said = conformed.join(netting.withColumnRenamed("left_as", "net_left_as"), "row_id", "left").collect()
+        assert len(said) == len(rows), "netting says two things of one row"
+        for one in said:
+            left, ordinal, lost = expected[one.patient_key]
+            assert (one.problem or one.net_left_as) == left, one.patient_key
+            assert bool(one.prior_not_found) == lost, one.patient_key
+            if left is None:
+                assert (one.claim_key_ordinal or 1) == ordinal, one.patient_key
+        live = live_rebate_claims(conformed, netting, None, None).select("patient_key", "claim_key_ordinal").collect()
+        assert Counter((one.patient_key, one.claim_key_ordinal) for one in live) == Counter(
+            (key, ordinal) for key, (left, ordinal, _) in expected.items() if left is None
+        )
+        counts = tally(conformed, netting, "rebate_claims")
+        dropped = {left: count for left, count in seen.items() if left is not None}
+        assert (counts.rows_in, counts.rows_out, counts.dropped) == (len(rows), seen[None], dropped)
+        assert counts.counted["PRIOR_NOT_FOUND"] == sum(lost for _, _, lost in expected.values())
+        quarantined = quarantine(conformed, TABLES["rebate_claims"], netting).collect()
+        assert {tuple(one.reasons) for one in quarantined} == {("SOURCE_ROW_ID_DUPLICATE",)}
+        assert len(quarantined) == seen["SOURCE_ROW_ID_DUPLICATE"]
+
+
+def rebate_world(source, number):
+    rows = []
+    for place in range(source.randrange(1, 9)):
+        transaction = source.choice(["ORIGINAL", "ORIGINAL", "ADJUSTMENT", "VOID"])
+        prior = None if transaction == "ORIGINAL" else source.choice([None, None, "C1", "C2", "C3", "C4"])
+        # one payer and pharmacy per world; two claims, lines and programs, so that they meet
+        rows.append(
+            row(
+                "rebate_claims",
+                f"W{number}-{source.random()}",
+                payer_id=f"P{number}-{source.choice('AAAB')}",
+                plan_id=source.choice([None, None, "X"]),
+                program=source.choice(["MDRP_FFS", "MDRP_FFS", "MDRP_MCO"]),
+                claim_id=source.choice(["C1", "C2", "C3"]),
+                claim_line=source.choice(["1", "1", "2"]),
+                transaction=transaction,
+                prior_claim_id=prior,
+                prior_claim_line=None if prior is None else source.choice([None, None, "1", "2"]),
+                units=source.choice(["30", "30", "31"]),
+                amount_paid=source.choice([None, "1.00"]),
+                amount_third_party=None,
+                unit_rebate_amount=None,
+                rebate_amount=None,
+                received_at=source.choice(TIMES),
+                patient_key=f"{number}.{place}",
+            )
+        )
+    for one in list(rows):
+        if source.random() < 0.1:  # sent again, perhaps before the row that was made first
+            rows.append({**one, "source_row_id": f"W{number}-{source.random()}", "received_at": source.choice(TIMES)})
+    repeated(source, rows, "received_at")
+    for place, one in enumerate(rows):
+        one["patient_key"] = f"{number}.{place}"
+    return rows
+
+
+@HASTE
+@given(seed=st.integers(0, 2**32))
+def test_pharmacy_claims(spark, seed):
+    source = random.Random(seed)
+    worlds = [pharmacy_world(source, number) for number in range(WORLDS)]
+    expected = {key: found for world in worlds for key, found in reference.dispenses(world).items()}
+    rows = [one for world in worlds for one in world]
+    assert {found[1] for found in expected.values()} == {"B1", "B2", "B3"}
+    for partitions in (1, 5):
+        conformed = made(spark, "pharmacy_claims", rows, partitions, seed + partitions)
+        netting = settled(net_pharmacy_claims(conformed))
+        dispenses = settled(pharmacy_dispenses(conformed, netting))
+        collected = dispenses.withColumn("day", F.col("date_of_service").cast("string")).collect()
+        found = {}
+        for one in collected:
+            if one.rx_key is None:
+                continue
+            fill = None if one.fill_number is None else str(one.fill_number)
+            natural = (one.pharmacy_key, one.rx_key, fill, one.day, one.ndc11)
+            assert natural not in found
+            last_id, last_code, transactions, reversals = expected[natural]
+            found[natural] = (one.last_transaction, one.transactions, one.reversals)
+            assert found[natural] == (last_code, transactions, reversals)
+            assert one.is_reversed == (last_code == "B2")
+            assert one.reversal_source_row_id == (last_id if last_code == "B2" else None)
+        assert found.keys() == expected.keys()
+        counts = with_dispenses(tally(conformed, netting, "pharmacy_claims"), dispenses)
+        assert counts.rows_in == len(rows)
+        assert counts.rows_out + sum(counts.dropped.values()) == len(rows)
+        assert counts.dropped["SOURCE_ROW_ID_DUPLICATE"] > 5
+        assert counts.counted["RX_NUMBER_UNUSABLE"] > 5
+
+
+def pharmacy_world(source, number):
+    rows = []
+    for _ in range(source.randrange(1, 7)):
+        rows.append(
+            row(
+                "pharmacy_claims",
+                f"W{number}-{source.random()}",
+                pharmacy_npi=f"1{number:09}",
+                rx_number=source.choice(["1234567", "1234567", "2345678", "123"]),
+                fill_number=source.choice([None, "0", "0"]),
+                ndc=source.choice(["00002759701", "00002759701", "00002759702"]),
+                transaction_code=source.choice(["B1", "B1", "B2", "B3"]),
+                transaction_at=source.choice(TIMES),
+                received_at=source.choice(TIMES),
+            )
+        )
+    repeated(source, rows, "received_at")
+    return rows
+
+
+@HASTE
+@given(seed=st.integers(0, 2**32))
+def test_entity_claims(spark, seed):
+    source = random.Random(seed)
+    expected, rows = {}, []
+    for number in range(WORLDS):
+        world = entity_world(source, number)
+        expected |= {world[place]["claim_id"]: verdict for place, verdict in reference.entity(world).items()}
+        rows += world
+    seen = Counter(expected.values())
+    assert {left for left, _ in seen} == {"SOURCE_ROW_ID_DUPLICATE", "REVERSAL_TRANSACTION", "REVERSED", None}
+    assert min(seen.values()) > 5, "the worlds have become too poor to test anything"
+    for partitions in (1, 5):
+        conformed = made(spark, "entity_claims", rows, partitions, seed + partitions)
+        netting = settled(net_entity_claims(conformed))
+        said = conformed.join(netting.withColumnRenamed("left_as", "net_left_as"), "row_id", "left").collect()
+        assert len(said) == len(rows), "netting says two things of one row"
+        for one in said:
+            assert (one.problem or one.net_left_as, bool(one.reversal_unmatched)) == expected[one.claim_id], (
+                one.claim_id
+            )
+        live = {one.claim_id for one in live_entity_claims(conformed, netting).collect()}
+        assert live == {name for name, (left, _) in expected.items() if left is None}
+        counts = tally(conformed, netting, "entity_claims")
+        assert (counts.rows_in, counts.rows_out) == (len(rows), len(live))
+        assert counts.counted["REVERSAL_UNMATCHED"] == seen[("REVERSAL_TRANSACTION", True)]
+
+
+def entity_world(source, number):
+    rows = []
+    for _ in range(source.randrange(1, 7)):
+        rows.append(
+            row(
+                "entity_claims",
+                f"W{number}-{source.random()}",
+                entity_id=f"DSH{number}{source.choice('AAB')}",
+                rx_number=source.choice(["1234567", "1234567", "123"]),
+                fill_number=source.choice([None, "0", "0"]),
+                ndc=source.choice(["00002759701", "00002759702", "00003000101"]),
+                status=source.choice(["SUBMITTED", "SUBMITTED", "REVERSED"]),
+                submitted_at=source.choice(TIMES),
+            )
+        )
+    repeated(source, rows, "submitted_at")
+    for place, one in enumerate(rows):
+        one["claim_id"] = f"{number}.{place}"
+    return rows
