@@ -140,7 +140,7 @@ def _read(run: Run) -> dict[str, OpenedTable]:
                 run.note(
                     f"{name}: columns that the contract does not name are ignored: {', '.join(table.unknown_columns)}"
                 )
-        words.append(f"{len(opened)} tables: {', '.join(opened)}")
+        words.append(f"{len(opened)} tables found")
     return opened
 
 
@@ -159,7 +159,8 @@ def _prepare(run: Run, work: WorkFolder, opened: dict[str, OpenedTable]) -> Prep
             counts = prepare.tally(conformed, netting, name)
             if prepared.dispenses is not None and name == "pharmacy_claims":
                 counts = prepare.with_dispenses(counts, prepared.dispenses)
-            prepared.quarantine[name] = prepare.quarantine(conformed, table, netting)
+            if set(counts.dropped) - _LEFT_ORDERLY:
+                prepared.quarantine[name] = prepare.quarantine(conformed, table, netting)
             run.ledger.record(name, Step.READ, counts.rows_in, counts.rows_in)
             run.ledger.record(name, Step.PREPARE, counts.rows_in, counts.rows_out, counts.dropped, counts.counted)
             if name in FEED_NAMES:

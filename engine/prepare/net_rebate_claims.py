@@ -1,4 +1,15 @@
-"""Net position of rebate claims: redelivery, adjustments, voids (contract part 1, lineage)."""
+"""Net position of rebate claims: redelivery, adjustments, voids (contract part 1, lineage).
+
+Version order of the rows of one claim key: received_at (NULL first), then ORIGINAL, ADJUSTMENT, VOID, then
+source_row_id. An ADJUSTMENT or VOID acts on
+
+- the earlier rows of its own claim key, where it names no prior claim or names itself;
+- all rows of another claim that it names (one line of it, if named) of the same payer and plan, whatever their program;
+- of its own claim id, in other lines or programs: on rows that came before it by time and transaction.
+
+What it acts on leaves as VOIDED or REPLACED, VOIDED where both do. It acts even if it leaves itself, so that a VOID of
+the newest version ends the chain and revives nothing. A redelivered row adds nothing to its first delivery.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +35,8 @@ _DELIVERY = (
     "period",
 )
 _ORDER = ("received_at", "source_row_id")
+_ALL = -1  # stands for all lines of a claim where lines are collected, which skips NULL
+_BEFORE_ALL_TIME = -(2**60)  # microseconds since 1970
 
 
 def net_rebate_claims(conformed: DataFrame) -> DataFrame:
@@ -31,45 +44,39 @@ def net_rebate_claims(conformed: DataFrame) -> DataFrame:
     prior_not_found.
 
     left_as: REDELIVERED, VOID_TRANSACTION, VOIDED or REPLACED. problem: SOURCE_ROW_ID_DUPLICATE. claim_key_ordinal: n
-    for the n-th row of a claim key in the order received_at (NULL first), ORIGINAL, ADJUSTMENT, VOID, source_row_id.
-    Exact comparison is done only among rows whose hashed claim key occurs twice or whose claim is acted on, so that
-    the rest of the feed is neither shuffled nor sorted.
+    for the n-th row of a claim key in version order. Exact comparison is done only among rows whose hashed claim key
+    occurs twice or whose claim is acted on, so that the rest of the feed is neither shuffled nor sorted.
     """
     rows = good_rows(conformed)
     repeated = repeated_row_ids(rows, "received_at")
-    candidates = _candidates(rows).join(repeated.select("row_id"), on="row_id", how="left_anti")
-    delivery = Window.partitionBy(*_DELIVERY).orderBy(*_arrival())
-    delivered = candidates.withColumn("is_redelivered", F.row_number().over(delivery) > 1)
-    standing = delivered.where(~F.col("is_redelivered"))
-    versions = Window.partitionBy(*CLAIM_KEY).orderBy(*_version())
-    standing = standing.withColumn("ordinal", F.row_number().over(versions))
-    acted_on, found = _effects(standing)
-    is_actor = F.col("transaction") != Transaction.ORIGINAL.value
+    candidates = _candidates(rows).join(F.broadcast(repeated.select("row_id")), on="row_id", how="left_anti")
     judged = (
-        standing.join(acted_on, on="row_id", how="left")  # one row per row acted on
-        .join(found, on="row_id", how="left")  # one row per actor that found its prior
+        _judged(_with_messages(_in_order(candidates)))
+        .groupBy("row_id")  # a row and its message to another claim
+        .agg(
+            F.max("left_as").alias("left_as"),
+            F.max("position").alias("claim_key_ordinal"),
+            F.bool_or("seeks_prior").alias("seeks_prior"),
+            F.bool_or("finds_prior").alias("finds_prior"),
+        )
         .select(
             "row_id",
-            F.when(F.col("transaction") == Transaction.VOID.value, F.lit(Reason.VOID_TRANSACTION.value))
-            .when(F.col("acted_on_by_void"), F.lit(Reason.VOIDED.value))
-            .when(~F.col("acted_on_by_void"), F.lit(Reason.REPLACED.value))
-            .alias("left_as"),
+            "left_as",
             F.lit(None).cast("string").alias("problem"),
-            F.col("ordinal").alias("claim_key_ordinal"),
-            (is_actor & F.col("found_prior").isNull()).alias("prior_not_found"),
+            "claim_key_ordinal",
+            (F.col("seeks_prior") & ~F.coalesce("finds_prior", F.lit(False))).alias("prior_not_found"),
         )
         .where(F.col("left_as").isNotNull() | (F.col("claim_key_ordinal") > 1) | F.col("prior_not_found"))
     )
-    redelivered = delivered.where("is_redelivered").select("row_id", F.lit(Reason.REDELIVERED.value).alias("left_as"))
-    return judged.unionByName(redelivered, allowMissingColumns=True).unionByName(repeated, allowMissingColumns=True)
+    return judged.unionByName(repeated, allowMissingColumns=True)
 
 
 def _candidates(rows: DataFrame) -> DataFrame:
     """Rows that another row may equal or act on, and all that act themselves."""
-    key_hash, acts = F.xxhash64(*CLAIM_KEY), F.col("transaction") != Transaction.ORIGINAL.value
+    key_hash = F.xxhash64(*CLAIM_KEY)
     acted_on = F.xxhash64("payer_id", "plan_id", F.coalesce("prior_claim_id", "claim_id"))
     crowded_keys = crowded(rows, key_hash, "key_hash").withColumn("is_crowded", F.lit(True))
-    claims = rows.where(acts).select(acted_on.alias("claim_hash"), F.lit(True).alias("is_acted_on")).distinct()
+    claims = rows.where(_acts()).select(acted_on.alias("claim_hash"), F.lit(True).alias("is_acted_on")).distinct()
     narrow = rows.select(
         *("row_id", *_DELIVERY, *_ORDER, "prior_claim_id", "prior_claim_line"),
         key_hash.alias("key_hash"),
@@ -79,64 +86,96 @@ def _candidates(rows: DataFrame) -> DataFrame:
     marked = narrow.join(F.broadcast(crowded_keys), on="key_hash", how="left").join(
         F.broadcast(claims), on="claim_hash", how="left"
     )
-    return marked.where(F.coalesce("is_crowded", "is_acted_on", acts)).drop("is_crowded", "is_acted_on", "key_hash")
+    return marked.where(F.coalesce("is_crowded", "is_acted_on", _acts()))
 
 
-def _arrival() -> list[Column]:
-    return [F.col("received_at").asc_nulls_first(), F.col("source_row_id")]
+def _acts() -> Column:
+    return F.col("transaction") != Transaction.ORIGINAL.value
 
 
-def _transaction_rank(transaction: str = "transaction") -> Column:
-    ranks = [F.when(F.col(transaction) == kind.value, F.lit(rank)) for rank, kind in enumerate(Transaction)]
-    return F.coalesce(*ranks)
-
-
-def _version() -> list[Column]:
-    return [F.col("received_at").asc_nulls_first(), _transaction_rank(), F.col("source_row_id")]
-
-
-def _effects(standing: DataFrame) -> tuple[DataFrame, DataFrame]:
-    """Rows acted on (row_id, acted_on_by_void) and actors that found what they act on (row_id, found_prior).
-
-    Without a prior reference a row acts on the earlier rows of its own claim key; with one, on all rows of that claim
-    of the same payer and plan, whatever their program; of its own claim id, on rows received before it.
+def _in_order(candidates: DataFrame) -> DataFrame:
+    """Adds is_redelivered; `position` in the claim key and `moment`, which grow with the version; and the last position
+    in the claim key of a row that voids, and of one that replaces, what came before it there.
     """
-    actor_columns = ("row_id", *CLAIM_KEY, "transaction", *_ORDER, "prior_claim_id", "prior_claim_line", "ordinal")
-    actors = standing.where(F.col("transaction") != Transaction.ORIGINAL.value).select(
-        *(F.col(name).alias(f"actor_{name}") for name in actor_columns)
+    arrival = [F.col("received_at").asc_nulls_first(), F.col("source_row_id")]
+    delivered = candidates.repartition("payer_id", "plan_id", "claim_id").withColumn(
+        "is_redelivered", F.row_number().over(Window.partitionBy(*_DELIVERY).orderBy(*arrival)) > 1
     )
-    has_prior = F.col("actor_prior_claim_id").isNotNull()
-    same_claim_id = F.col("claim_id") == F.coalesce("actor_prior_claim_id", "actor_claim_id")
-    is_own_key = F.lit(True)
-    for name in CLAIM_KEY:
-        is_own_key = is_own_key & F.col(name).eqNullSafe(F.col(f"actor_{name}"))
-    line_fits = F.col("actor_prior_claim_line").isNull() | (F.col("claim_line") == F.col("actor_prior_claim_line"))
-    earliest = F.lit("0001-01-01 00:00:00").cast("timestamp")
-    came_before = F.struct(F.coalesce("received_at", earliest), _transaction_rank()) < F.struct(
-        F.coalesce("actor_received_at", earliest), _transaction_rank("actor_transaction")
+    rank = F.coalesce(*(F.when(F.col("transaction") == kind.value, place) for place, kind in enumerate(Transaction)))
+    micros = F.coalesce(F.unix_micros("received_at"), F.lit(_BEFORE_ALL_TIME))
+    key = Window.partitionBy("is_redelivered", *CLAIM_KEY)
+    version = key.orderBy(F.col("received_at").asc_nulls_first(), rank, "source_row_id")
+    placed = delivered.withColumns(
+        {"position": F.row_number().over(version), "moment": micros * len(Transaction) + rank}
     )
-    acts = (
-        F.when(is_own_key, F.col("ordinal") < F.col("actor_ordinal"))
-        .when(~has_prior, F.lit(False))
-        .when(F.col("claim_id") == F.col("actor_claim_id"), line_fits & came_before)
-        .otherwise(line_fits)
+    own_line = F.coalesce(F.col("prior_claim_line") == F.col("claim_line"), F.lit(True))
+    names_itself = F.coalesce(F.col("prior_claim_id") == F.col("claim_id"), F.lit(True)) & own_line
+    return placed.withColumns(
+        {
+            "names_itself": names_itself,
+            **{
+                f"last_{kind}": F.max(F.when(names_itself & _is(kind), F.col("position"))).over(key)
+                for kind in (Transaction.VOID, Transaction.ADJUSTMENT)
+            },
+        }
     )
-    pairs = (
-        standing.join(
-            actors,
-            on=[
-                F.col("payer_id") == F.col("actor_payer_id"),
-                F.col("plan_id").eqNullSafe(F.col("actor_plan_id")),
-                same_claim_id,
-            ],
-            how="inner",  # lines of a claim x its actors
-        )
-        .where(acts & (~has_prior | line_fits))
-        .select("row_id", "actor_row_id", (F.col("actor_transaction") == Transaction.VOID.value).alias("is_void"))
+
+
+def _is(kind: Transaction) -> Column:
+    return F.col("transaction") == kind.value
+
+
+def _with_messages(ordered: DataFrame) -> DataFrame:
+    """Every row under its own claim id (`of_claim`), and every row that names another claim once more under that."""
+    is_other = F.coalesce(F.col("prior_claim_id") != F.col("claim_id"), F.lit(False))
+    names_other = ~F.col("is_redelivered") & _acts() & is_other
+    addresses = F.when(names_other, F.array("claim_id", "prior_claim_id")).otherwise(F.array("claim_id"))
+    sent = ordered.withColumn("of_claim", F.explode(addresses))
+    return sent.withColumns({"is_message": F.col("of_claim") != F.col("claim_id"), "names_other": names_other})
+
+
+def _judged(sent: DataFrame) -> DataFrame:
+    """row_id, left_as and position of every row; whether it seeks and, by itself or its message, finds a prior."""
+    claim = Window.partitionBy("payer_id", "plan_id", "of_claim")
+    line, moment, prior_line = F.col("claim_line"), F.col("moment"), F.col("prior_claim_line")
+    is_message, stands = F.col("is_message"), ~F.col("is_message") & ~F.col("is_redelivered")
+    names_own_id = stands & _acts() & (F.col("prior_claim_id") == F.col("claim_id"))
+    entry = F.struct(line.alias("line"), moment.alias("moment"))
+    aim = F.struct(prior_line.alias("line"), moment.alias("moment"))
+    known: dict[str, Column] = {"entries": F.collect_set(F.when(stands, entry)).over(claim)}
+    for kind in (Transaction.VOID, Transaction.ADJUSTMENT):
+        is_kind = _is(kind)
+        known[f"{kind}_of_lines"] = F.collect_set(
+            F.when(is_message & is_kind, F.coalesce(prior_line, F.lit(_ALL)))
+        ).over(claim)
+        known[f"{kind}_of_earlier"] = F.collect_set(F.when(names_own_id & is_kind, aim)).over(claim)
+    told = sent.withColumns(known)
+
+    def is_hit(kind: Transaction) -> Column:
+        by_other = F.array_contains(f"{kind}_of_lines", line) | F.array_contains(f"{kind}_of_lines", F.lit(_ALL))
+        by_own_id = F.exists(f"{kind}_of_earlier", lambda aim: _fits(line, aim["line"]) & (moment < aim["moment"]))
+        return by_other | by_own_id | F.coalesce(F.col("position") < F.col(f"last_{kind}"), F.lit(False))
+
+    left_as = (
+        F.when(F.col("is_redelivered"), Reason.REDELIVERED.value)
+        .when(_is(Transaction.VOID), Reason.VOID_TRANSACTION.value)
+        .when(is_hit(Transaction.VOID), Reason.VOIDED.value)
+        .when(is_hit(Transaction.ADJUSTMENT), Reason.REPLACED.value)
     )
-    acted_on = pairs.groupBy("row_id").agg(F.max("is_void").alias("acted_on_by_void"))
-    found = pairs.groupBy(F.col("actor_row_id").alias("row_id")).agg(F.lit(True).alias("found_prior"))
-    return acted_on, found
+    finds_other = F.exists("entries", lambda entry: _fits(entry["line"], prior_line))
+    finds_before = F.exists("entries", lambda entry: _fits(entry["line"], prior_line) & (entry["moment"] < moment))
+    finds_own = F.col("names_itself") & (F.col("position") > 1) | F.col("prior_claim_id").isNotNull() & finds_before
+    return told.select(
+        "row_id",
+        F.when(~is_message, left_as).alias("left_as"),
+        F.when(stands, F.col("position")).alias("position"),
+        (stands & _acts()).alias("seeks_prior"),
+        F.when(is_message, finds_other).when(~F.col("names_other"), finds_own).alias("finds_prior"),
+    )
+
+
+def _fits(line: Column, named: Column) -> Column:
+    return named.isNull() | (line == named)
 
 
 def live_rebate_claims(

@@ -40,7 +40,7 @@ def made(spark, table, rows, partitions, seed):
 def repeated(source, rows, received_at):
     """Some rows again under their own id at a later time, as another claim: only the earlier may stay."""
     for one in list(rows):
-        if one[received_at] and one[received_at] < TIMES[-1] and source.random() < 0.04:
+        if one[received_at] and one[received_at] < TIMES[-1] and source.random() < 0.08:
             rows.append({**one, received_at: TIMES[-1], "rx_number": "7654321"})
 
 
@@ -55,7 +55,7 @@ def test_rebate_claims(spark, seed):
             expected[world[place]["patient_key"]] = verdict
         rows += world
     seen = Counter(left for left, _, _ in expected.values())
-    assert min(seen.values()) > 10, "the worlds have become too poor to test anything"
+    assert min(seen.values()) > 5, "the worlds have become too poor to test anything"
     assert set(seen) == {
         *("SOURCE_ROW_ID_DUPLICATE", "REDELIVERED", "VOID_TRANSACTION", "VOIDED", "REPLACED"),
         None,
