@@ -46,7 +46,7 @@ def test_the_demo_shows_progress_and_where_everything_is_and_nothing_of_spark(tm
     steps = [line.split()[0] for line in ended.stdout.splitlines() if PROGRESS.match(line)]
     assert steps == ["read", "prepare", "link", "facts", "score", "rules", "findings", "exports"]
     for name in ("findings", "workbook", "report", "summary"):
-        place = re.search(rf"^{name} +(\S+)", ended.stdout, re.MULTILINE)
+        place = re.search(rf"^{name} +(/\S+)", ended.stdout, re.MULTILINE)
         assert place, ended.stdout
         assert Path(place.group(1)).exists()
     assert ended.stderr == ""
