@@ -30,6 +30,8 @@ PREFERRED = {
     "spark.sql.parquet.compression.codec": "zstd",
     # facts are wider than the default of 100 fields, beyond which no operators are compiled together
     "spark.sql.codegen.maxFields": "300",
+    # the JVM never compiles a longer method: as one such method a wide stage would be interpreted, many times slower
+    "spark.sql.codegen.hugeMethodLimit": "8000",
     # else every Python column expression records where it was written: half of the time it takes to make one
     "spark.python.sql.dataFrameDebugging.enabled": "false",
 }

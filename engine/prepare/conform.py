@@ -1,8 +1,7 @@
 """Every received row becomes one typed row that says what is wrong with it (contract parts 1 to 3).
 
-Two projections do it. The first trims text and normalises identifiers; all that is left comes from the second, whose
-higher-order functions keep it out of whole-stage code generation: there it would be one method, too long for the JVM
-to compile.
+Two projections do it: the first trims text and normalises identifiers, all that is left comes from the second. Compiled
+together they would be one method, too long for the JVM to compile in turn, and take twice the time: see `_names`.
 """
 
 from __future__ import annotations
@@ -122,7 +121,7 @@ def _has_rx_number(table: Table) -> bool:
 
 
 def _texts(rows: DataFrame, table: Table) -> DataFrame:
-    """The received columns, text without surrounding spaces, beside NDC and Rx number as received and normalised."""
+    """The received columns, text without surrounding spaces, beside NDC and Rx number as received."""
     outputs = [F.monotonically_increasing_id().alias("row_id")]
     for column in rows.schema.fields:
         is_text = isinstance(column.dataType, T.StringType)
@@ -130,13 +129,12 @@ def _texts(rows: DataFrame, table: Table) -> DataFrame:
     absent = F.lit(None).cast("string")
     if _has_ndc(table):
         ndc = F.col("ndc").cast("string") if "ndc" in rows.columns else absent
-        outputs += [ndc.alias("given_ndc"), identifiers.ndc11(F.trim(ndc)).alias("given_ndc11")]
+        outputs.append(ndc.alias("given_ndc"))
     if _has_rx_number(table):
         rx = F.col("rx_number").cast("string") if "rx_number" in rows.columns else absent
         outputs += [
             rx.alias("given_rx_number"),
             identifiers.rx_number(F.trim(rx)).alias("given_rx_normal"),
-            identifiers.rx_fill_number(F.trim(rx)).alias("given_rx_fill"),
         ]
     return rows.select(*outputs)
 
@@ -152,10 +150,10 @@ def _with_lookups(
     joined = texts
     product_ndcs = None if products is None else products.select("ndc11")
     if product_ndcs is None and table.name == "products":
-        product_ndcs = texts.select(F.col("given_ndc11").alias("ndc11"))
+        product_ndcs = texts.select(identifiers.ndc11(F.trim("given_ndc")).alias("ndc11"))
     if product_ndcs is not None and _has_ndc(table):
         given = F.trim("given_ndc")
-        ten_digits = F.when(F.col("given_ndc11").isNull() & identifiers.is_ndc10(given), given)
+        ten_digits = F.when(identifiers.is_ndc10(given), given)
         lookup = F.broadcast(ndc10_lookup(product_ndcs))
         joined = joined.join(lookup, ten_digits == F.col("lookup_ndc10"), how="left")
     if pharmacies is not None and "pharmacy_ncpdp_id" in texts.columns:
@@ -194,7 +192,7 @@ def _settle_identifiers(draft: _Draft, table: Table, joined: set[str]) -> None:
     if _has_ndc(table):
         by_product = [F.col("lookup_ndc10_is")] if "lookup_ndc10_is" in joined else []
         values["ndc_raw"] = F.when(values["ndc"].isNotNull(), F.col("given_ndc"))
-        values["ndc11"] = F.coalesce(F.col("given_ndc11"), *by_product)
+        values["ndc11"] = F.coalesce(identifiers.ndc11(F.trim("given_ndc")), *by_product)
     if table.name == "rebate_claims":
         made_of = F.concat(values["source_file"], F.lit("#"), values["source_row_no"].cast("string"))
         values["source_row_id"] = F.coalesce(values["source_row_id"], made_of)
@@ -212,7 +210,7 @@ def _settle_prescription(values: dict[str, Column], joined: set[str]) -> None:
     normal = F.col("given_rx_normal")
     values["rx_number_raw"] = F.when(values["rx_number"].isNotNull(), F.col("given_rx_number"))
     values["rx_number"] = F.when(values["rx_number"].isNotNull(), normal)
-    values["fill_number"] = F.coalesce(values["fill_number"], F.col("given_rx_fill"))
+    values["fill_number"] = F.coalesce(values["fill_number"], identifiers.rx_fill_number(F.col("given_rx_number")))
     rx_key = [F.when(identifiers.rx_is_key(normal), normal)]
     if "rx_number_hash" in values:
         rx_key.append(identifiers.hashed_rx_key(values["hash_scheme"], values["rx_number_hash"]))
@@ -311,6 +309,13 @@ def _any(conditions: Iterable[Column]) -> Column:
 
 
 def _names(conditions: Iterable[tuple[Column, str]]) -> Column:
-    # the cast is for a table without any such condition: Parquet holds no array of nothing
-    named = F.array(*(F.when(condition, F.lit(name)) for condition, name in conditions)).cast("array<string>")
-    return F.array_compact(named)
+    """The names whose conditions hold, in order.
+
+    Of the functions that would serve, zip_with is one that Spark does not compile into a whole stage: that keeps the
+    projection it stands in apart, where Spark splits it into short methods.
+    """
+    known = list(conditions)
+    if not known:
+        return F.lit(None).cast("array<string>")
+    holds, names = F.array(*(condition for condition, _ in known)), F.array(*(F.lit(name) for _, name in known))
+    return F.array_compact(F.zip_with(holds, names, lambda holds, name: F.when(holds, name)))
