@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+
+_BEGINNING, _OPEN = "0001-01-01", "9999-12-31"
 
 
 def start_of_quarter(quarter: Column) -> Column:
@@ -32,29 +34,71 @@ def join_as_of(
     start: Column,
     end: Column,
     values: Mapping[str, Column],
+    into: str,
     tie_break: Sequence[Column] = (),
 ) -> DataFrame:
-    """`rows` with `values` of the reference row whose interval covers `day`; NULL where there is none.
+    """`rows` with `into`, a struct of `values` of the reference row whose interval covers `day`, NULL where none does.
 
     `key`: reference column and the row's own value for it; NULL meets nothing. Of several rows that cover the day the
     one that starts last is taken, then by `tie_break` and by value, so that nothing fans out and no order matters.
-    The reference is broadcast: one row per key with its intervals.
+    The reference is broadcast as intervals that do not overlap: a row meets one of them at most.
     """
-    interval = F.struct(
-        F.coalesce(start, F.lit("0001-01-01").cast("date")).alias("from"),
-        *(column.alias(f"order_{number}") for number, column in enumerate(tie_break)),
-        end.alias("to"),
-        *(column.alias(name) for name, column in values.items()),
+    keys = {name: f"reference_{name}" for name in key}
+    intervals = reference.select(
+        *(F.col(name).alias(alias) for name, alias in keys.items()),
+        F.coalesce(start, F.lit(_BEGINNING).cast("date")).alias("reference_from"),
+        F.coalesce(end, F.lit(_OPEN).cast("date")).alias("reference_to"),
+        F.struct(*tie_break, F.struct(*(column.alias(name) for name, column in values.items())).alias(into)).alias(
+            "reference_ranked"
+        ),
+    ).where(" and ".join(f"{alias} is not null" for alias in keys.values()))
+    disjoint = _without_overlaps(intervals, [*keys.values()]).select(
+        *keys.values(), "reference_from", "reference_to", f"reference_ranked.{into}"
     )
-    names = {name: f"reference_{name}" for name in key}
-    by_key = (
-        reference.select(*(F.col(name).alias(alias) for name, alias in names.items()), interval.alias("interval"))
-        .where(" and ".join(f"{alias} is not null" for alias in names.values()))
-        .groupBy(*names.values())
-        .agg(F.sort_array(F.collect_set("interval"), asc=False).alias("intervals"))
+    covers_day = (F.col("reference_from") <= day) & (day < F.col("reference_to"))
+    equal = [value == F.col(keys[name]) for name, value in key.items()]
+    joined = rows.join(F.broadcast(disjoint), on=[*equal, covers_day], how="left")
+    return joined.select(*rows.columns, into)
+
+
+def _without_overlaps(intervals: DataFrame, keys: list[str]) -> DataFrame:
+    """The same answer for every day in intervals that do not overlap: where several cover a day, the one that wins.
+
+    An interval ends where the next of its key begins. That is all there is to it, unless an earlier one outlasts a
+    later one and so comes back after it: such keys, which are rare, are cut at every start and end.
+    """
+    in_order = Window.partitionBy(*keys).orderBy("reference_from", "reference_ranked", "reference_to")
+    earlier = in_order.rowsBetween(Window.unboundedPreceding, -1)
+    seen = intervals.withColumns(
+        {
+            "next_from": F.lead("reference_from").over(in_order),
+            "is_outlasted": F.max("reference_to").over(earlier) > F.col("reference_to"),
+        }
+    ).withColumn("comes_back", F.coalesce(F.bool_or("is_outlasted").over(Window.partitionBy(*keys)), F.lit(False)))
+    until_next = F.least("reference_to", "next_from")
+    cut = seen.where(~F.col("comes_back")).withColumn("reference_to", until_next)
+    return (
+        cut.select(intervals.columns)
+        .unionByName(_cut_everywhere(seen.where("comes_back").select(intervals.columns), keys))
+        .where(F.col("reference_from") < F.col("reference_to"))
     )
-    equal = [value == F.col(names[name]) for name, value in key.items()]
-    joined = rows.join(F.broadcast(by_key), on=equal, how="left")  # one row per key: no fan-out
-    covering = F.filter("intervals", lambda interval: covers(day, interval["from"], interval["to"]))
-    first = F.get(covering, F.lit(0))
-    return joined.select(*rows.columns, *(first[name].alias(name) for name in values))
+
+
+def _cut_everywhere(intervals: DataFrame, keys: list[str]) -> DataFrame:
+    """One row for each stretch between two neighbouring starts or ends of a key, holding the interval that wins."""
+    interval = F.struct("reference_from", "reference_ranked", "reference_to")
+    by_key = intervals.groupBy(*keys).agg(F.sort_array(F.collect_list(interval), asc=False).alias("latest_first"))
+    ends = F.concat("latest_first.reference_from", "latest_first.reference_to")
+    by_end = by_key.withColumn("ends", F.array_sort(F.array_distinct(ends))).select(
+        *keys, "latest_first", "ends", F.posexplode("ends").alias("place", "stretch_from")
+    )
+    winner = F.filter(
+        "latest_first",
+        lambda one: (one["reference_from"] <= F.col("stretch_from")) & (F.col("stretch_from") < one["reference_to"]),
+    )
+    return by_end.withColumn("winner", F.get(winner, F.lit(0))).select(
+        *keys,
+        F.col("stretch_from").alias("reference_from"),
+        F.when(F.col("winner").isNotNull(), F.get("ends", F.col("place") + 1)).alias("reference_to"),
+        F.col("winner.reference_ranked").alias("reference_ranked"),
+    )

@@ -22,7 +22,7 @@ from engine.contracts.findings import FINDINGS
 from engine.contracts.tables import FEEDS as CONTRACT_FEEDS
 from engine.errors import ConfigurationError, Problem
 from engine.run import Run, RunOptions, check_resumable, code_version, open_run, published_runs, run_facts
-from engine.settings import Settings
+from engine.settings import PeerSettings, Settings
 from engine.sources import OpenedTable, WorkFolder
 from engine.storage import Storage, join
 from engine.tracking import Tracker
@@ -52,6 +52,7 @@ class Prepared:
     opened: dict[str, OpenedTable]
     references: dict[str, DataFrame] = field(default_factory=dict)
     claims: DataFrame | None = None
+    claims_among: Callable[[DataFrame], DataFrame] | None = None
     dispenses: DataFrame | None = None
     entity_claims: DataFrame | None = None
     invoices: DataFrame | None = None
@@ -67,11 +68,15 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Judged:
-    """A subject's facts with z-scores, what is usual among peers, and from scoring on its model and scores."""
+    """A subject's facts with z-scores, what is usual among peers, and from scoring on its model and scores.
+
+    facts: of every row, what conditions and models read. described: all facts of the few rows that it is given.
+    """
 
     subject: Subject
     facts: DataFrame
     peers: DataFrame
+    described: Callable[[DataFrame], DataFrame]
     model: models.AnomalyModel | None = None
     model_name: str | None = None
     model_version: str | None = None
@@ -94,7 +99,7 @@ def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Ca
     tracker = Tracker(settings.mlflow, settings.output.root)
     with _way(spark, settings, options, say) as (run, work):
         prepared = _prepare(run, work, _read(run))
-        judged = _facts(run, work, prepared, *_link(run, work, prepared))
+        judged = _facts(run, work, prepared, _link(run, work, prepared))
         judged = _score(run, work, tracker, prepared, judged)
         flagged, off = _rules(run, work, prepared, judged)
         found = _findings(run, flagged, judged)
@@ -106,7 +111,7 @@ def train(spark: SparkSession, settings: Settings, options: RunOptions, say: Cal
     tracker = Tracker(settings.mlflow, settings.output.root)
     with _way(spark, settings, options, say) as (run, work):
         prepared = _prepare(run, work, _read(run))
-        judged = _facts(run, work, prepared, *_link(run, work, prepared))
+        judged = _facts(run, work, prepared, _link(run, work, prepared))
         trained = [_train(run, work, tracker, prepared, one) for one in judged]
         run.abandon()
     return [f"{one.model_name} version {one.model_version}" for one in trained if one.model is not None]
@@ -182,9 +187,15 @@ def _net(work: WorkFolder, prepared: Prepared, name: str, conformed: DataFrame) 
     references = prepared.references
     if name == "rebate_claims":
         netting = work.write("netting/rebate_claims", prepare.net_rebate_claims(conformed))
-        prepared.claims = prepare.live_rebate_claims(
-            conformed, netting, references.get("hcpcs_crosswalk"), references.get("products")
-        )
+        converting = references.get("hcpcs_crosswalk"), references.get("products")
+
+        def claims_among(rows: DataFrame) -> DataFrame:
+            wanted = F.broadcast(rows.select("source_row_id"))
+            few = conformed.join(wanted, on="source_row_id", how="left_semi")
+            return prepare.live_rebate_claims(few, netting, *converting)
+
+        prepared.claims = prepare.live_rebate_claims(conformed, netting, *converting)
+        prepared.claims_among = claims_among
     elif name == "pharmacy_claims":
         netting = work.write("netting/pharmacy_claims", prepare.net_pharmacy_claims(conformed))
         prepared.dispenses = work.write("dispenses", prepare.pharmacy_dispenses(conformed, netting))
@@ -200,52 +211,68 @@ def _net(work: WorkFolder, prepared: Prepared, name: str, conformed: DataFrame) 
     return netting
 
 
-def _link(run: Run, work: WorkFolder, prepared: Prepared) -> tuple[DataFrame | None, DataFrame | None]:
-    """Links of rebate claims to 340B claims, written out, and to pharmacies' dispenses, worked out with the facts."""
-    to_340b = to_pharmacy = None
+def _link(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOnClaims | None:
+    """What was found out about few of the rebate claims, written out: links, duplicates, 340B flags."""
+    claims, references = prepared.claims, prepared.references
     with run.step(Step.LINK) as words:
-        claims = prepared.claims
-        if claims is not None and prepared.entity_claims is not None:
-            to_340b = work.write("links_340b", link.link_340b(claims, prepared.entity_claims, run.settings.link))
-            tiers = {row["link_tier"]: row["count"] for row in to_340b.groupBy("link_tier").count().collect()}
-            words.append(f"{sum(tiers.values()):,} claims linked to 340B claims")
-            words += [f"{tier} {rows:,}" for tier, rows in sorted(tiers.items())]
-        if claims is not None and prepared.dispenses is not None:
-            to_pharmacy = link.link_pharmacy(claims, prepared.dispenses)
-        if not words:
-            words.append("nothing to link")
         for name in FEED_NAMES:
             if name in prepared.opened:
                 rows = run.ledger.rows_out(name)
                 run.ledger.record(name, Step.LINK, rows, rows)
-    return to_340b, to_pharmacy
+        if claims is None:
+            words.append("nothing to link")
+            return None
+        to_340b = to_pharmacy = flags = None
+        if prepared.entity_claims is not None:
+            to_340b = work.write("links_340b", link.link_340b(claims, prepared.entity_claims, run.settings.link))
+            tiers = {row["link_tier"]: row["count"] for row in to_340b.groupBy("link_tier").count().collect()}
+            words.append(f"{sum(tiers.values()):,} claims linked to 340B claims")
+            words += [f"{tier} {rows:,}" for tier, rows in sorted(tiers.items())]
+        if prepared.dispenses is not None:
+            to_pharmacy = work.write("links_pharmacy", link.link_pharmacy(claims, prepared.dispenses))
+            words.append(f"{to_pharmacy.count():,} to reversed dispenses")
+        repeated = work.write("duplicates", facts.duplicates(claims))
+        words.append(f"{repeated.count():,} repeat an earlier claim")
+        if "identifiers_340b" in references:
+            flags = work.write("flags_340b", facts.flags_340b(claims, references["identifiers_340b"]))
+    return facts.FoundOnClaims(to_340b, to_pharmacy, repeated, flags)
 
 
-def _facts(
-    run: Run, work: WorkFolder, prepared: Prepared, links_340b: DataFrame | None, links_pharmacy: DataFrame | None
-) -> list[Judged]:
+def _facts(run: Run, work: WorkFolder, prepared: Prepared, found: facts.FoundOnClaims | None) -> list[Judged]:
     judged = []
     with run.step(Step.FACTS) as words:
-        peers_settings = run.settings.peers
-        if prepared.claims is not None:
-            rows = work.write(
-                "facts/claims",
-                facts.claim_facts(prepared.claims, links_340b, links_pharmacy, prepared.references),
-            )
-            peers = work.write("peers/claims", facts.claim_peers(rows, peers_settings))
-            judged.append(Judged(Subject.REBATE_CLAIM, facts.with_claim_peers(rows, peers, peers_settings), peers))
+        if found is not None:
+            judged.append(_claim_facts(work, prepared, found, run.settings.peers))
         if prepared.invoices is not None:
-            rows = work.write(
-                "facts/invoices", facts.invoice_facts(prepared.invoices, prepared.claims, prepared.references)
-            )
-            peers = work.write("peers/invoices", facts.invoice_peers(rows, peers_settings))
-            judged.append(Judged(Subject.INVOICE, facts.with_invoice_peers(rows, peers, peers_settings), peers))
+            judged.append(_invoice_facts(work, prepared, run.settings.peers))
         for one in judged:
             table = FEEDS[one.subject]
             rows_out = one.facts.count()
             run.ledger.record(table, Step.FACTS, run.ledger.rows_out(table), rows_out)
             words.append(f"{table} {rows_out:,} rows")
     return judged
+
+
+def _claim_facts(work: WorkFolder, prepared: Prepared, found: facts.FoundOnClaims, settings: PeerSettings) -> Judged:
+    claims, references = prepared.claims, prepared.references
+    screen = work.write("facts/claims", facts.claim_screen(claims, found, references))
+    peers = work.write("peers/claims", facts.claim_peers(screen, settings))
+
+    def described(flagged: DataFrame) -> DataFrame:
+        return facts.claim_facts(flagged, prepared.claims_among(flagged), found, references)
+
+    return Judged(Subject.REBATE_CLAIM, facts.with_claim_peers(screen, peers, settings), peers, described)
+
+
+def _invoice_facts(work: WorkFolder, prepared: Prepared, settings: PeerSettings) -> Judged:
+    rows = work.write("facts/invoices", facts.invoice_facts(prepared.invoices, prepared.claims, prepared.references))
+    peers = work.write("peers/invoices", facts.invoice_peers(rows, settings))
+    whole = facts.with_invoice_peers(rows, peers, settings)
+
+    def described(flagged: DataFrame) -> DataFrame:
+        return whole.join(F.broadcast(flagged.select("source_row_id")), on="source_row_id", how="left_semi")
+
+    return Judged(Subject.INVOICE, whole, peers, described)
 
 
 def _score(run: Run, work: WorkFolder, tracker: Tracker, prepared: Prepared, judged: list[Judged]) -> list[Judged]:
@@ -360,13 +387,11 @@ def _rules(
             off += [exports.Off("guard", f"{guard} on {table}", why) for guard, why in active.guards_off.items()]
             if one is None:
                 continue
-            unusual = _unusual(run, work, one)
-            rows = work.write(
-                f"flagged/{table}",
-                rules.apply_rules(
-                    one.facts.join(F.broadcast(unusual), on="source_row_id", how="left"), active, run.settings
-                ),
-            )
+            unusual = F.broadcast(_unusual(run, work, one))
+            screen = one.facts.join(unusual, on="source_row_id", how="left")
+            hit = rules.flagged_rows(screen, active, run.settings).select(*one.facts.columns)
+            whole = one.described(work.write(f"screened/{table}", hit)).join(unusual, on="source_row_id", how="left")
+            rows = work.write(f"flagged/{table}", rules.apply_rules(whole, active, run.settings))
             flagged[subject] = rows
             before, count = run.ledger.rows_out(table), rows.count()
             run.ledger.record(table, Step.RULES, before, count, {Reason.NOT_FLAGGED.value: before - count})

@@ -103,6 +103,30 @@ CLAIM_FACTS = T.StructType(
     + [T.StructField(f"{name}_z", _DOUBLE) for name in CLAIM_FEATURES]
 )
 
+# The part of CLAIM_FACTS that is worked out for every claim: what the conditions of rules, models and peers read, and all
+# that references say. What only messages and findings show is added for flagged claims alone: lean on purpose, for every
+# column here is carried over all claims.
+_RECEIVED_AND_SCREENED = {
+    *("source_row_id", "program", "payer_id", "state", "contract_id", "rebate_type", "pharmacy_npi", "pharmacy_key"),
+    *("medicaid_provider_id", "date_of_service", "period", "ndc11", "ndc9", "claim_type", "dispensing_status"),
+    *("units", "ndc_units", "amount_paid", "amount_third_party", "unit_rebate_amount", "rebate_amount"),
+    *("modifiers", "mtf_transaction_code"),
+}
+_FOUND_AND_SCREENED = {"flags_340b", "link_tier", "duplicate_rule", "pharmacy_is_reversed"}
+_NOT_SCREENED = {
+    *("market_price", "market_price_effective_date", "entity_bought_at_340b"),
+    *("f04_dos_delta_days", "f05_quantity_ratio_340b"),
+}
+_FOUND = {field.name for fields in (LINKS_340B.fields, LINKS_PHARMACY.fields, DUPLICATE_FACTS) for field in fields}
+CLAIM_SCREEN = T.StructType(
+    [
+        field
+        for field in CLAIM_FACTS.fields
+        if field.name in _RECEIVED_AND_SCREENED | _FOUND_AND_SCREENED
+        or field.name not in {*PREPARED_REBATE_CLAIMS.names, *_FOUND, *_NOT_SCREENED}
+    ]
+)
+
 INVOICE_FEATURES = (
     "f47_units_per_prescription",  # against other states and quarters of the NDC-11
     "f48_paid_per_unit",  # total amount / units, against other states and quarters of the NDC-11

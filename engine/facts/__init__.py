@@ -1,12 +1,18 @@
-"""Facts: one wide row per subject with links, references as of the date of service and features."""
+"""Facts: one row per subject with links, references as of the date of service and features."""
 
 from engine.facts.availability import off_features
-from engine.facts.claims import claim_facts, claim_peers, with_claim_peers
+from engine.facts.claims import FoundOnClaims, claim_facts, claim_peers, claim_screen, with_claim_peers
+from engine.facts.duplicates import duplicates
+from engine.facts.identifiers_340b import flags_340b
 from engine.facts.invoices import invoice_facts, invoice_peers, with_invoice_peers
 
 __all__ = [
+    "FoundOnClaims",
     "claim_facts",
     "claim_peers",
+    "claim_screen",
+    "duplicates",
+    "flags_340b",
     "invoice_facts",
     "invoice_peers",
     "off_features",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from engine.contracts.codes import MEDICAID_PROGRAMS
+from engine.facts.families import absent
 from engine.intervals import covers, join_as_of
 
 
@@ -18,64 +20,55 @@ def with_state_policy(claims: DataFrame, policies: DataFrame | None) -> DataFram
         return claims.withColumn("state_340b_method", F.lit(None).cast("string"))
     is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
     state = F.when(is_medicaid, F.coalesce("state", "payer_id"))
-    for_program = policies.where(F.col("program").isNotNull())
-    for_all = policies.where(F.col("program").isNull())
-    own = join_as_of(
-        claims,
-        for_program,
-        key={"state": state, "program": F.col("program")},
-        day=F.col("date_of_service"),
-        start=F.col("begin_date"),
-        end=F.col("end_date"),
-        values={"own_method": F.col("method")},
-    )
-    both = join_as_of(
-        own,
-        for_all,
-        key={"state": state},
-        day=F.col("date_of_service"),
-        start=F.col("begin_date"),
-        end=F.col("end_date"),
-        values={"general_method": F.col("method")},
-    )
-    return both.select(*claims.columns, F.coalesce("own_method", "general_method").alias("state_340b_method"))
+    rows = claims
+    for into, which, key in (
+        ("own_policy", F.col("program").isNotNull(), {"state": state, "program": F.col("program")}),
+        ("general_policy", F.col("program").isNull(), {"state": state}),
+    ):
+        rows = join_as_of(
+            rows,
+            policies.where(which),
+            key=key,
+            day=F.col("date_of_service"),
+            start=F.col("begin_date"),
+            end=F.col("end_date"),
+            values={"method": F.col("method")},
+            into=into,
+        )
+    method = F.coalesce("own_policy.method", "general_policy.method")
+    return rows.select(*claims.columns, method.alias("state_340b_method"))
 
 
-# What a contract row says of which claims it governs, and what else it holds.
-_CONTRACT_FIELDS = (
-    "program",
-    "contract_id",
-    "rebate_type",
-    "ndc9",
-    "excludes_340b",
-    "exclusion_scope",
-    "begin_date",
-    "end_date",
+# What a contract row says of which claims it governs.
+_CONTRACT_FIELDS = ("program", "contract_id", "rebate_type", "ndc9", "begin_date", "end_date")
+
+
+CONTRACT_FACTS = (
+    T.StructField("contract_excludes_340b", T.BooleanType()),
+    T.StructField("contract_exclusion_scope", T.StringType()),
+    T.StructField("contract_key", T.StringType()),
+    T.StructField("contract_begin_date", T.DateType()),
+    T.StructField("contract_end_date", T.DateType()),
 )
 
 
 def with_contract(claims: DataFrame, contracts: DataFrame | None) -> DataFrame:
-    """`claims` with the 340B terms of the rebate contract in force; NULL where there is no such contract.
+    """`claims` with `contract`, a struct of CONTRACT_FACTS: the 340B terms of the rebate contract in force; NULL where
+    there is no such contract.
 
     The contract's payer must be the claim's; program, contract id, rebate type and NDC-9 must not contradict it (NULL
     in the contract: all; contract id: also where the claim names none). The row that says most wins, in the order
     contract id, NDC-9, rebate type, program, then the latest begin. contract_key names it.
     """
     if contracts is None:
-        return claims.withColumns(
-            {
-                "contract_excludes_340b": F.lit(None).cast("boolean"),
-                "contract_exclusion_scope": F.lit(None).cast("string"),
-                "contract_key": F.lit(None).cast("string"),
-                "contract_begin_date": F.lit(None).cast("date"),
-                "contract_end_date": F.lit(None).cast("date"),
-            }
-        )
+        return claims.withColumn("contract", absent(CONTRACT_FACTS))
+    terms = F.struct(*_CONTRACT_FIELDS, _terms().alias("terms"))
     by_payer = (
         contracts.where(F.col("payer_id").isNotNull())
         .groupBy(F.col("payer_id").alias("contract_payer_id"))
-        .agg(F.sort_array(F.collect_set(F.struct(*_CONTRACT_FIELDS))).alias("contracts"))
+        .agg(F.sort_array(F.collect_set(terms)).alias("contracts"))
     )
+    # one row per payer
     joined = claims.join(F.broadcast(by_payer), on=F.col("payer_id") == F.col("contract_payer_id"), how="left")
     ranked = F.transform(
         F.filter("contracts", _governs),
@@ -85,23 +78,23 @@ def with_contract(claims: DataFrame, contracts: DataFrame | None) -> DataFrame:
                 for name in ("contract_id", "ndc9", "rebate_type", "program")
             ),
             F.coalesce(contract["begin_date"], F.lit("0001-01-01").cast("date")).alias("from"),
-            contract.alias("contract"),
+            contract["terms"].alias("terms"),
         ),
     )
-    chosen = F.array_max(ranked)["contract"]
-    return joined.withColumn("contract", chosen).select(
-        *claims.columns,
-        F.col("contract.excludes_340b").alias("contract_excludes_340b"),
-        F.col("contract.exclusion_scope").alias("contract_exclusion_scope"),
-        F.when(
-            F.col("contract").isNotNull(),
-            F.concat_ws(
-                "/", "payer_id", "contract.program", "contract.contract_id", "contract.rebate_type", "contract.ndc9"
-            ),
-        ).alias("contract_key"),
-        F.col("contract.begin_date").alias("contract_begin_date"),
-        F.col("contract.end_date").alias("contract_end_date"),
-    )
+    return joined.select(*claims.columns, F.array_max(ranked)["terms"].alias("contract"))
+
+
+def _terms() -> Column:
+    """CONTRACT_FACTS of a row of `rebate_contracts`."""
+    key = F.concat_ws("/", "payer_id", "program", "contract_id", "rebate_type", "ndc9")
+    values = {
+        "contract_excludes_340b": F.col("excludes_340b"),
+        "contract_exclusion_scope": F.col("exclusion_scope"),
+        "contract_key": key,
+        "contract_begin_date": F.col("begin_date"),
+        "contract_end_date": F.col("end_date"),
+    }
+    return F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in CONTRACT_FACTS))
 
 
 def _governs(contract: Column) -> Column:
@@ -120,29 +113,35 @@ def with_pharmacy_standing(
     """`claims` with contract_pharmacy_is_listed (on the claim's contract's list at the date of service) and
     contract_pharmacy_is_entity_owned (an NPI of a covered entity's own); NULL where the table is missing.
     """
-    if contract_pharmacy_lists is None:
-        listed = claims.withColumn("contract_pharmacy_is_listed", F.lit(None).cast("boolean"))
-    else:
-        listed = join_as_of(
-            claims,
+    day = F.col("date_of_service")
+    is_listed = is_owned = F.lit(None).cast("boolean")
+    rows = claims
+    if contract_pharmacy_lists is not None:
+        rows = join_as_of(
+            rows,
             contract_pharmacy_lists,
             key={"contract_id": F.col("contract_id"), "pharmacy_npi": F.col("pharmacy_key")},
-            day=F.col("date_of_service"),
+            day=day,
             start=F.col("begin_date"),
             end=F.col("end_date"),
-            values={"contract_pharmacy_is_listed": F.lit(True)},
-        ).withColumn("contract_pharmacy_is_listed", F.coalesce("contract_pharmacy_is_listed", F.lit(False)))
-    if entity_npis is None:
-        return listed.withColumn("contract_pharmacy_is_entity_owned", F.lit(None).cast("boolean"))
-    owned = join_as_of(
-        listed,
-        entity_npis,
-        key={"npi": F.col("pharmacy_key")},
-        day=F.col("date_of_service"),
-        start=F.col("valid_from"),
-        end=F.col("valid_to"),
-        values={"contract_pharmacy_is_entity_owned": F.lit(True)},
-    )
-    return owned.withColumn(
-        "contract_pharmacy_is_entity_owned", F.coalesce("contract_pharmacy_is_entity_owned", F.lit(False))
+            values={"is_listed": F.lit(True)},
+            into="listing",
+        )
+        is_listed = F.col("listing").isNotNull()
+    if entity_npis is not None:
+        rows = join_as_of(
+            rows,
+            entity_npis,
+            key={"npi": F.col("pharmacy_key")},
+            day=day,
+            start=F.col("valid_from"),
+            end=F.col("valid_to"),
+            values={"is_owned": F.lit(True)},
+            into="ownership",
+        )
+        is_owned = F.col("ownership").isNotNull()
+    return rows.select(
+        *claims.columns,
+        is_listed.alias("contract_pharmacy_is_listed"),
+        is_owned.alias("contract_pharmacy_is_entity_owned"),
     )

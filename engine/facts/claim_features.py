@@ -55,32 +55,29 @@ def claim_age_days() -> Column:
     return F.datediff("paid_date", "date_of_service").cast("double")
 
 
-def early_refills(claims: DataFrame) -> DataFrame:
-    """F42: days since the patient's previous fill of the NDC-9 / that fill's days supply, within 180 days.
+def with_early_refill_ratio(claims: DataFrame) -> DataFrame:
+    """`claims` with F42: days since the patient's previous fill of the NDC-9 / that fill's days supply, up to 180 days.
 
     Below 1 the patient came early. Previous: the latest strictly earlier date of service of any live row; of several on
-    that day the longest supply. Grain: source_row_id (with dispense_hash); rows without a previous fill are absent.
-    Domain F42; compare CGDP dispute reason D08.
+    that day the longest supply. NULL without a patient, a previous fill or its supply, and on the completion of a
+    partial fill, which is no refill. Grain: claim. Domain F42; compare CGDP dispute reason D08.
     """
-    fills = claims.where(F.col("patient_key").isNotNull() & F.col("ndc9").isNotNull()).select(
-        "source_row_id",
-        "dispense_hash",
-        F.xxhash64("patient_key").alias("patient_hash"),
-        "patient_key",
-        "ndc9",
-        F.unix_date("date_of_service").alias("day"),
-        "days_supply",
-    )
+    # rows without a patient are spread by their own id and meet nobody
+    spread = F.xxhash64(F.coalesce("patient_key", "source_row_id"))
     earlier = (
         Window.partitionBy("patient_hash", "patient_key", "ndc9")
-        .orderBy("day")
+        .orderBy("service_day")
         .rangeBetween(Window.unboundedPreceding, -1)
     )
-    previous = F.max(F.struct("day", "days_supply")).over(earlier)
-    days = F.col("day") - F.col("previous.day")
-    ratio = F.try_divide(days.cast("double"), F.col("previous.days_supply").cast("double"))
-    return (
-        fills.withColumn("previous", previous)
-        .where(F.col("previous").isNotNull() & (days <= EARLY_REFILL_DAYS))
-        .select("source_row_id", "dispense_hash", ratio.alias("f42_early_refill_ratio"))
+    keyed = claims.withColumns({"patient_hash": spread, "service_day": F.unix_date("date_of_service")})
+    previous = F.max(F.struct("service_day", "days_supply")).over(earlier)
+    days = F.col("service_day") - F.col("previous_fill.service_day")
+    is_refill = (
+        F.col("patient_key").isNotNull()
+        & (days <= EARLY_REFILL_DAYS)
+        & ~F.coalesce(F.col("dispensing_status") == "C", F.lit(False))
+    )
+    ratio = F.try_divide(days.cast("double"), F.col("previous_fill.days_supply").cast("double"))
+    return keyed.withColumn("previous_fill", previous).select(
+        *claims.columns, F.when(is_refill, ratio).alias("f42_early_refill_ratio")
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -11,27 +13,34 @@ from engine.contracts.facts import DUPLICATE_FACTS
 # The dispense (contract part 3). Parts that may be NULL equal NULL; of the others NULL means no key.
 _RX_KEY = ("script_key", "fill_number", "date_of_service", "ndc11")
 _MEDICAL_KEY = ("script_key", "claim_line", "hcpcs_code", "date_of_service", "ndc11")
-# Compared only within these; P and C rows are parts of one fill and never duplicates of each other.
-_WITHIN = ("rebate_type", "contract_id", "dispensing_status")
+# Compared only within these.
+_WITHIN = ("rebate_type", "contract_id")
+# Of a row with one status, rows with the other are never duplicates: they are parts of one fill.
+_OTHER_PART = {"P": "C", "C": "P"}
 
 
 def duplicates(claims: DataFrame) -> DataFrame:
-    """Rows that repeat an earlier live Medicaid row of the same dispense: source_row_id, dispense_hash and
-    DUPLICATE_FACTS. Rows that repeat none are absent.
+    """Rows that repeat an earlier live Medicaid row of the same dispense: source_row_id and DUPLICATE_FACTS. Rows that
+    repeat none are absent. P and C rows are parts of one fill and never duplicates of each other.
 
     Earlier: by received_at (NULL first), then source_row_id. R018 another state, else R017 another program, else R019
     another period, else R016.
     """
     keyed = _keyed(claims)
     crowded = keyed.groupBy("key_hash").agg(F.count(F.lit(1)).alias("rows")).where(F.col("rows") > 1)
-    candidates = keyed.join(crowded, on="key_hash", how="left_semi")
+    candidates = keyed.join(F.broadcast(crowded), on="key_hash", how="left_semi")
     dispense = Window.partitionBy("key_hash", "pharmacy_key", "claim_type", *_key_columns(), *_WITHIN)
     arrival = dispense.orderBy(F.col("received_at").asc_nulls_first(), F.col("source_row_id"))
     earlier = arrival.rowsBetween(Window.unboundedPreceding, -1)
+    row = F.struct(*_COMPARED)
     seen = candidates.withColumns(
         {
-            "nearest": F.lag(F.struct(*_COMPARED)).over(arrival),
-            "duplicate_source_row_ids": F.sort_array(F.collect_list("source_row_id").over(earlier)),
+            "nearest": _comparable(lambda is_comparable: F.last(F.when(is_comparable, row), True).over(earlier)),
+            "duplicate_source_row_ids": _comparable(
+                lambda is_comparable: F.sort_array(
+                    F.collect_list(F.when(is_comparable, F.col("source_row_id"))).over(earlier)
+                )
+            ),
         }
     ).where(F.col("nearest").isNotNull())
     nearest = F.col("nearest")
@@ -49,7 +58,6 @@ def duplicates(claims: DataFrame) -> DataFrame:
     }
     return seen.select(
         "source_row_id",
-        "dispense_hash",
         *(values[field.name].cast(field.dataType).alias(field.name) for field in DUPLICATE_FACTS),
     )
 
@@ -64,6 +72,16 @@ _COMPARED = (
     "received_at",
     "ndc_units",
 )
+
+
+def _comparable(over_earlier: Callable[[Column], Column]) -> Column:
+    """What `over_earlier` says of the earlier rows of the dispense that are not the other part of the row's fill."""
+    status = F.col("dispensing_status")
+    answer = over_earlier(F.lit(True))
+    for own, other in _OTHER_PART.items():
+        is_comparable = ~F.coalesce(status == other, F.lit(False))
+        answer = F.when(status == own, over_earlier(is_comparable)).otherwise(answer)
+    return answer
 
 
 def _key_columns() -> list[str]:
@@ -87,16 +105,16 @@ def _keyed(claims: DataFrame) -> DataFrame:
         **{name: F.when(~is_rx, F.col(name)) for name in _MEDICAL_KEY if name not in _RX_KEY},
     }
     narrow = claims.where(is_medicaid & has_key).select(
-        "dispense_hash",
         "pharmacy_key",
         "claim_type",
         *(own.get(name, F.col(name)).alias(name) for name in _key_columns()),
         *_WITHIN,
+        "dispensing_status",
         *(name for name in _COMPARED if name != "asking_state"),
         F.coalesce("state", "payer_id").alias("asking_state"),
     )
     # a filter only; equality is tested on the columns by the window
-    key_hash = F.xxhash64("dispense_hash", "claim_type", *_key_columns(), *_WITHIN)
+    key_hash = F.xxhash64("pharmacy_key", "claim_type", *_key_columns(), *_WITHIN)
     return narrow.withColumn("key_hash", key_hash)
 
 

@@ -12,16 +12,16 @@ _COLUMNS = {"SCC": "submission_clarification_codes", "BOC": "basis_of_cost", "MO
 
 
 def flags_340b(claims: DataFrame, identifiers: DataFrame | None) -> DataFrame | None:
-    """source_row_id, dispense_hash and flags_340b of the claims that carry an identifier known at the date of service
+    """source_row_id and flags_340b of the claims that carry an identifier known at the date of service
     for their state, program and claim type; None without the table.
 
     Sorted, such as ["BOC 08", "SCC 20"]. NULL state, program or claim type of an identifier: for all.
     """
     if identifiers is None:
         return None
-    carried = claims.select(
+    carries_any = F.coalesce(*_COLUMNS.values()).isNotNull()
+    carried = claims.where(carries_any).select(
         "source_row_id",
-        "dispense_hash",
         "date_of_service",
         "program",
         "claim_type",
@@ -45,7 +45,7 @@ def flags_340b(claims: DataFrame, identifiers: DataFrame | None) -> DataFrame | 
     known = carried.join(
         F.broadcast(listed), on=[F.col("flag") == F.col("listed_flag"), *is_for, in_force], how="inner"
     )
-    return known.groupBy("source_row_id", "dispense_hash").agg(F.sort_array(F.collect_set("flag")).alias("flags_340b"))
+    return known.groupBy("source_row_id").agg(F.sort_array(F.collect_set("flag")).alias("flags_340b"))
 
 
 def _values(field: str, column: str) -> Column:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from engine.contracts.facts import INVOICE_FACTS, INVOICE_FEATURES
+from engine.contracts.facts import INVOICE_FACTS, INVOICE_FEATURES, PRODUCT_FACTS
+from engine.facts.families import flattened
 from engine.facts.peers import quantile, robust_z, sampled, statistics, value_arrays
 from engine.facts.prices import with_market_price, with_prices
 from engine.facts.products import with_product
@@ -31,9 +32,12 @@ def invoice_facts(invoices: DataFrame, claims: DataFrame | None, references: Map
     Lines whose numbers were withheld get no features and count for none.
     """
     rows = invoices.withColumn("period_start", start_of_quarter(F.col("period")))
-    rows = with_product(rows, references.get("products"), F.col("period_start"))
-    rows = with_prices(rows, references.get("prices"), F.col("period"), {"price_ura": "unit_rebate_amount"})
+    # the invoice's own product name stays
+    product_facts = [field for field in PRODUCT_FACTS if field.name not in invoices.columns]
+    rows = with_product(rows, references.get("products"), F.col("period_start"), product_facts)
+    rows = with_prices(rows, references.get("prices"), F.col("period"), {"price_ura": "unit_rebate_amount"}, "price")
     rows = with_market_price(rows, references.get("market_prices"), F.col("period_start"))
+    rows = flattened(rows, ("product", "price", "market"))
     rows = _with_claims(rows, claims)
     rows = _with_own_history(_with_rates(rows))
     wanted = [field for field in INVOICE_FACTS.fields if field.name not in _OF_PEERS]

@@ -9,14 +9,14 @@ QUARTERS_APART = 2
 
 
 def with_purchases(claims: DataFrame, chargebacks: DataFrame | None, entities: DataFrame | None) -> DataFrame:
-    """`claims` (link_parent_entity_id, mef_entity_id) with entity_bought_at_340b.
+    """`claims` (`link` and `screen` with the entity in question) with entity_bought_at_340b.
 
     True where the parent entity's net 340B packages of the NDC-9 are above zero within two quarters of the quarter of
     service; NULL where the table is missing or no entity is known.
     """
     if chargebacks is None:
         return claims.withColumn("entity_bought_at_340b", F.lit(None).cast("boolean"))
-    entity = F.coalesce("link_parent_entity_id", "mef_entity_id")
+    entity = F.coalesce("link.link_parent_entity_id", "screen.mef_entity_id")
     parents = _parents(entities) if entities is not None else None
     bought = chargebacks.where(F.col("contract_type") == "340B").withColumn("ndc9", F.substring("ndc11", 1, 9))
     keyed = claims.withColumn("buying_entity_id", entity)

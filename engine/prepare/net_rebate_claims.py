@@ -197,7 +197,7 @@ def live_rebate_claims(
     own = products.where(F.col(factor).isNotNull()) if products is not None and hcpcs_crosswalk is None else None
     source = hcpcs_crosswalk if hcpcs_crosswalk is not None else own
     if source is None:
-        converted = live.withColumn(factor, F.lit(None).cast("decimal(15,6)"))
+        converted = live.withColumn("conversion", F.struct(F.lit(None).cast("decimal(15,6)").alias(factor)))
     else:
         start, end = ("begin_date", "end_date") if hcpcs_crosswalk is not None else ("valid_from", "valid_to")
         is_hcpcs = F.col("units_basis") == "HCPCS"
@@ -209,8 +209,9 @@ def live_rebate_claims(
             start=F.col(start),
             end=F.col(end),
             values={factor: F.col(factor)},
+            into="conversion",
         )
-    in_ndc_units = F.round(F.col("units") * F.col(factor), 3).try_cast("decimal(15,3)")
+    in_ndc_units = F.round(F.col("units") * F.col("conversion")[factor], 3).try_cast("decimal(15,3)")
     units = F.when(F.col("units_basis") == "HCPCS", in_ndc_units).otherwise(F.col("units"))
     return converted.withColumn("ndc_units", units).select(
         *(F.col(field.name).cast(field.dataType) for field in PREPARED_REBATE_CLAIMS.fields)

@@ -1,7 +1,7 @@
 """Rules: small functions from facts to a suspicion, with all that is known of each; their registry and the codes."""
 
 from engine.rules.activation import ActiveRules, active_rules
-from engine.rules.apply import apply_rules, rule_answers
+from engine.rules.apply import apply_rules, flagged_rows, rule_answers
 from engine.rules.catalogue import REGISTRY
 from engine.rules.dispute_codes import DISPUTE_CODES, DisputeCode, dispute_codes, parse_dispute_codes
 from engine.rules.overview import anomaly_threshold, check_configuration, rule_titles
@@ -19,6 +19,7 @@ __all__ = [
     "apply_rules",
     "check_configuration",
     "dispute_codes",
+    "flagged_rows",
     "parse_dispute_codes",
     "rule_answers",
     "rule_titles",

@@ -46,13 +46,22 @@ def apply_rules(
     The first pass is one boolean expression; messages and structs are made for surviving rows only.
     """
     judged = judge(active, settings)
-    keep = functools.reduce(operator.or_, (rule.fires for rule in judged), F.lit(False))
+    keep = _any_fires(judged)
     if also_keep is not None:
         keep = keep | F.coalesce(also_keep, F.lit(False))
     none = F.array().cast(RESULTS)
     results = [F.when(rule.fires, F.array(rule.result)).otherwise(none) for rule in judged]
     rules = F.concat(none, *results).alias("rules")
     return facts.where(keep).select(*(F.col(f"`{name}`") for name in facts.columns), rules)
+
+
+def flagged_rows(screen: DataFrame, active: ActiveRules, settings: Settings) -> DataFrame:
+    """The rows of `screen` on which a rule fires. On claims CLAIM_SCREEN is enough: conditions read nothing else."""
+    return screen.where(_any_fires(judge(active, settings)))
+
+
+def _any_fires(judged: list[Judged]) -> Column:
+    return functools.reduce(operator.or_, (rule.fires for rule in judged), F.lit(False))
 
 
 def rule_answers(facts: DataFrame, active: ActiveRules, settings: Settings) -> DataFrame:

@@ -1,0 +1,76 @@
+"""Joining as of a day, beside the obvious way: look at every reference row."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import functions as F
+
+from engine.intervals import join_as_of
+
+FIRST = date(2025, 1, 1)
+DAYS = 12
+REFERENCE = "key string, start date, end date, rank int, value string"
+
+day = st.integers(0, DAYS).map(lambda n: FIRST + timedelta(days=n))
+reference_row = st.tuples(
+    st.sampled_from(["a", "b", None]), st.none() | day, st.none() | day, st.integers(1, 2), st.sampled_from("xyz")
+)
+
+
+def value_on(when: date | None, key: str | None, reference: list[tuple]) -> str | None:
+    """Of the rows that cover the day: the latest start, then the highest rank, then the greatest value."""
+    covering = [
+        (start or date.min, rank, value)
+        for of_key, start, end, rank, value in reference
+        if None not in (key, when)
+        and of_key == key
+        and (start is None or start <= when)
+        and (end is None or when < end)
+    ]
+    return max(covering)[2] if covering else None
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(reference=st.lists(reference_row, max_size=12))
+def test_every_day_meets_the_interval_that_starts_last(spark, reference):
+    days = [None, *(FIRST + timedelta(days=n) for n in range(-1, DAYS + 2))]
+    rows = [(key, when) for key in ("a", "b", "c", None) for when in days]
+    joined = join_as_of(
+        spark.createDataFrame(rows, "of string, day date"),
+        spark.createDataFrame(reference, REFERENCE),
+        key={"key": F.col("of")},
+        day=F.col("day"),
+        start=F.col("start"),
+        end=F.col("end"),
+        values={"value": F.col("value")},
+        tie_break=[F.col("rank")],
+    )
+    found = [(row["of"], row["day"], row["value"]) for row in joined.collect()]
+    expected = [(key, when, value_on(when, key, reference)) for key, when in rows]
+    assert sorted(found, key=repr) == sorted(expected, key=repr)
+
+
+def test_a_long_interval_comes_back_after_a_short_one_that_began_later(spark):
+    reference = [
+        ("a", date(2025, 1, 1), None, 1, "always"),
+        ("a", date(2025, 1, 3), date(2025, 1, 5), 1, "for a while"),
+    ]
+    rows = spark.createDataFrame([("a", date(2025, 1, n)) for n in (2, 3, 4, 5)], "of string, day date")
+    joined = join_as_of(
+        rows,
+        spark.createDataFrame(reference, REFERENCE),
+        key={"key": F.col("of")},
+        day=F.col("day"),
+        start=F.col("start"),
+        end=F.col("end"),
+        values={"value": F.col("value")},
+    )
+    assert [row["value"] for row in joined.orderBy("day").collect()] == [
+        "always",
+        "for a while",
+        "for a while",
+        "always",
+    ]

@@ -1,0 +1,89 @@
+"""Prepared claims, invoices and reference tables for tests of facts: what a test does not say is NULL or ordinary."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from engine.contracts.prepared import PREPARED_INVOICES, PREPARED_REBATE_CLAIMS
+from engine.contracts.tables import TABLES
+
+NDC = "00002000101"
+
+_CLAIM = {
+    "program": "MDRP_FFS",
+    "payer_id": "GA",
+    "state": "GA",
+    "claim_id": "1",
+    "claim_line": 1,
+    "claim_type": "RX",
+    "transaction": "ORIGINAL",
+    "pharmacy_npi": "1003000126",
+    "pharmacy_key": "1003000126",
+    "script_key": "1234567",
+    "fill_number": 0,
+    "date_of_service": "2025-02-10",
+    "ndc11": NDC,
+    "ndc_units": "30",
+    "period": "2025Q1",
+}
+_INVOICE = {
+    "program": "MDRP_FFS",
+    "state": "GA",
+    "ndc11": NDC,
+    "period": "2025Q1",
+    "line_kind": "CURRENT",
+    "source_kind": "INVOICE",
+}
+
+
+def claim(row_id: str, **fields) -> dict:
+    row = {**_CLAIM, "source_row_id": row_id, **fields}
+    row["ndc9"] = row["ndc11"][:9] if row["ndc11"] else None
+    row["rx_key"] = row["script_key"] if row["claim_type"] == "RX" else None
+    row.setdefault("units", row["ndc_units"])
+    return row
+
+
+def claims(spark: SparkSession, rows: list[dict], partitions: int = 1) -> DataFrame:
+    fields = [field for field in PREPARED_REBATE_CLAIMS.fields if field.name != "dispense_hash"]
+    made = frame(spark, rows, T.StructType(fields)).repartition(partitions)
+    has_script = F.col("pharmacy_key").isNotNull() & F.col("script_key").isNotNull()
+    hashed = F.when(has_script, F.xxhash64("pharmacy_key", "script_key")).otherwise(F.xxhash64("source_row_id"))
+    return made.withColumn("dispense_hash", hashed).select(*PREPARED_REBATE_CLAIMS.names)
+
+
+def invoice(row_id: str, **fields) -> dict:
+    row = {**_INVOICE, "source_row_id": row_id, **fields}
+    row["ndc9"] = row["ndc11"][:9]
+    return row
+
+
+def invoices(spark: SparkSession, rows: list[dict], partitions: int = 1) -> DataFrame:
+    return frame(spark, rows, PREPARED_INVOICES).repartition(partitions)
+
+
+def reference(spark: SparkSession, name: str, *rows: dict) -> DataFrame:
+    """A conformed reference table: `ndc` stands as ndc_raw and ndc11."""
+    fields = [field for field in TABLES[name].schema.fields if field.name != "ndc"]
+    ndc = [T.StructField("ndc_raw", T.StringType()), T.StructField("ndc11", T.StringType())]
+    return frame(spark, list(rows), T.StructType([*fields, *ndc]))
+
+
+def frame(spark: SparkSession, rows: list[dict], schema: T.StructType) -> DataFrame:
+    """Dates and numbers may be given as text."""
+    unknown = {name for row in rows for name in row} - {*schema.names, "rx_key", "ndc9", "units"}
+    assert not unknown, f"no such columns: {unknown}"
+    return spark.createDataFrame([tuple(_value(row.get(f.name), f.dataType) for f in schema) for row in rows], schema)
+
+
+def _value(value, kind: T.DataType):
+    if isinstance(value, str) and isinstance(kind, T.DateType):
+        return date.fromisoformat(value)
+    if isinstance(value, str | int) and isinstance(kind, T.DecimalType):
+        return Decimal(value)
+    return value
