@@ -94,11 +94,18 @@ PY
      options+=(--py-files "$logs/engine.zip") ;;
 esac
 
+# Spark makes one method of a chain of joins; without this the JVM would interpret the long ones (engine/session.py).
+jvm='-XX:-DontCompileHugeMethods -XX:ReservedCodeCacheSize=512m'
+case " ${options[*]} " in
+  *spark.executor.extraJavaOptions*) ;;
+  *) options+=(--conf "spark.executor.extraJavaOptions=$jvm") ;;
+esac
+
 export PYSPARK_PYTHON="${PYSPARK_PYTHON:-$venv/bin/python}"
 export PYSPARK_DRIVER_PYTHON="$venv/bin/python"
 unset SPARK_HOME
 exec 3>&2
 # Spark writes to a log file (conf/log4j2.properties); the JVM's own note on incubator modules has no switch.
 "$venv/bin/spark-submit" "${options[@]}" \
-  --driver-java-options "-Dlog4j2.configurationFile=file:$home/conf/log4j2.properties -Dengine.logs=$logs" \
+  --driver-java-options "$jvm -Dlog4j2.configurationFile=file:$home/conf/log4j2.properties -Dengine.logs=$logs" \
   "$home/jobs/$job.py" "$@" 2> >(grep --line-buffered -v 'jdk.incubator.vector' >&3 || true)

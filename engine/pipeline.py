@@ -45,14 +45,21 @@ _LEFT_ORDERLY = {
 FEEDS = {Subject.REBATE_CLAIM: "rebate_claims", Subject.INVOICE: "invoices"}
 
 
+@dataclass(frozen=True)
+class LiveClaims:
+    """Live rebate claims: all, and those whose source_row_id is in a few rows, found before the wide rows are made."""
+
+    all: DataFrame
+    among: Callable[[DataFrame], DataFrame]
+
+
 @dataclass
 class Prepared:
     """Live rows of the feeds (None where a feed is missing), conformed references, and what was set aside."""
 
     opened: dict[str, OpenedTable]
     references: dict[str, DataFrame] = field(default_factory=dict)
-    claims: DataFrame | None = None
-    claims_among: Callable[[DataFrame], DataFrame] | None = None
+    claims: LiveClaims | None = None
     dispenses: DataFrame | None = None
     entity_claims: DataFrame | None = None
     invoices: DataFrame | None = None
@@ -70,13 +77,13 @@ class Prepared:
 class Judged:
     """A subject's facts with z-scores, what is usual among peers, and from scoring on its model and scores.
 
-    facts: of every row, what conditions and models read. described: all facts of the few rows that it is given.
+    facts: of every row, what conditions and models read. described: of few of them, given with their ids, all facts.
     """
 
     subject: Subject
     facts: DataFrame
     peers: DataFrame
-    described: Callable[[DataFrame], DataFrame]
+    described: Callable[[DataFrame, DataFrame], DataFrame]
     model: models.AnomalyModel | None = None
     model_name: str | None = None
     model_version: str | None = None
@@ -152,34 +159,35 @@ def _read(run: Run) -> dict[str, OpenedTable]:
 def _prepare(run: Run, work: WorkFolder, opened: dict[str, OpenedTable]) -> Prepared:
     """Conform every table once to the work folder, then net the feeds from there."""
     prepared = Prepared(opened)
+    lookups: dict[str, DataFrame] = {}
+
+    def conformed(name: str) -> DataFrame:
+        rows = prepare.conform(opened[name].rows, opened[name].table, as_of=run.settings.today, **lookups)
+        return work.write(f"conformed/{name}", rows)
+
     with run.step(Step.PREPARE) as words:
-        lookups: dict[str, DataFrame] = {}
-        for name in sorted(opened, key=_preparing_order):
-            table = opened[name].table
-            rows = prepare.conform(opened[name].rows, table, as_of=run.settings.today, **lookups)
-            conformed = work.write(f"conformed/{name}", rows)
-            if name in prepare.LOOKUPS:
-                lookups[name] = prepare.good_rows(conformed)
-            netting = _net(work, prepared, name, conformed)
-            counts = prepare.tally(conformed, netting, name)
-            if prepared.dispenses is not None and name == "pharmacy_claims":
-                counts = prepare.with_dispenses(counts, prepared.dispenses)
-            if set(counts.dropped) - _LEFT_ORDERLY:
-                prepared.quarantine[name] = prepare.quarantine(conformed, table, netting)
-            run.ledger.record(name, Step.READ, counts.rows_in, counts.rows_in)
-            run.ledger.record(name, Step.PREPARE, counts.rows_in, counts.rows_out, counts.dropped, counts.counted)
-            if name in FEED_NAMES:
-                words.append(f"{name} {counts.rows_in:,} in, {counts.rows_out:,} out")
-                if counts.rows_out == 0:
-                    run.note(f"{name}: no rows to judge ({counts.rows_in:,} received)")
+        for name in (name for name in prepare.LOOKUPS if name in opened):
+            _keep(run, prepared, work, name, conformed(name), words)
+            lookups[name] = prepared.references[name]
+        for name in sorted({*opened} - {*lookups}, key=lambda name: (name in FEED_NAMES, name)):
+            _keep(run, prepared, work, name, conformed(name), words)
     return prepared
 
 
-def _preparing_order(name: str) -> tuple[int, str]:
-    """What others are conformed with first, feeds last."""
-    if name in prepare.LOOKUPS:
-        return prepare.LOOKUPS.index(name), name
-    return len(prepare.LOOKUPS) + (name in FEED_NAMES), name
+def _keep(run: Run, prepared: Prepared, work: WorkFolder, name: str, conformed: DataFrame, words: list[str]) -> None:
+    """Enter a conformed table into what is prepared, and its rows into the ledger."""
+    netting = _net(work, prepared, name, conformed)
+    counts = prepare.tally(conformed, netting, name)
+    if prepared.dispenses is not None and name == "pharmacy_claims":
+        counts = prepare.with_dispenses(counts, prepared.dispenses)
+    if set(counts.dropped) - _LEFT_ORDERLY:
+        prepared.quarantine[name] = prepare.quarantine(conformed, prepared.opened[name].table, netting)
+    run.ledger.record(name, Step.READ, counts.rows_in, counts.rows_in)
+    run.ledger.record(name, Step.PREPARE, counts.rows_in, counts.rows_out, counts.dropped, counts.counted)
+    if name in FEED_NAMES:
+        words.append(f"{name} {counts.rows_in:,} in, {counts.rows_out:,} out")
+        if counts.rows_out == 0:
+            run.note(f"{name}: no rows to judge ({counts.rows_in:,} received)")
 
 
 def _net(work: WorkFolder, prepared: Prepared, name: str, conformed: DataFrame) -> DataFrame | None:
@@ -188,14 +196,12 @@ def _net(work: WorkFolder, prepared: Prepared, name: str, conformed: DataFrame) 
     if name == "rebate_claims":
         netting = work.write("netting/rebate_claims", prepare.net_rebate_claims(conformed))
         converting = references.get("hcpcs_crosswalk"), references.get("products")
-
-        def claims_among(rows: DataFrame) -> DataFrame:
-            wanted = F.broadcast(rows.select("source_row_id"))
-            few = conformed.join(wanted, on="source_row_id", how="left_semi")
-            return prepare.live_rebate_claims(few, netting, *converting)
-
-        prepared.claims = prepare.live_rebate_claims(conformed, netting, *converting)
-        prepared.claims_among = claims_among
+        prepared.claims = LiveClaims(
+            prepare.live_rebate_claims(conformed, netting, *converting),
+            among=lambda ids: prepare.live_rebate_claims(
+                conformed.join(F.broadcast(ids), on="source_row_id", how="left_semi"), netting, *converting
+            ),
+        )
     elif name == "pharmacy_claims":
         netting = work.write("netting/pharmacy_claims", prepare.net_pharmacy_claims(conformed))
         prepared.dispenses = work.write("dispenses", prepare.pharmacy_dispenses(conformed, netting))
@@ -213,15 +219,16 @@ def _net(work: WorkFolder, prepared: Prepared, name: str, conformed: DataFrame) 
 
 def _link(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOnClaims | None:
     """What was found out about few of the rebate claims, written out: links, duplicates, 340B flags."""
-    claims, references = prepared.claims, prepared.references
+    references = prepared.references
     with run.step(Step.LINK) as words:
         for name in FEED_NAMES:
             if name in prepared.opened:
                 rows = run.ledger.rows_out(name)
                 run.ledger.record(name, Step.LINK, rows, rows)
-        if claims is None:
+        if prepared.claims is None:
             words.append("nothing to link")
             return None
+        claims = prepared.claims.all
         to_340b = to_pharmacy = flags = None
         if prepared.entity_claims is not None:
             to_340b = work.write("links_340b", link.link_340b(claims, prepared.entity_claims, run.settings.link))
@@ -241,10 +248,10 @@ def _link(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOnClaims
 def _facts(run: Run, work: WorkFolder, prepared: Prepared, found: facts.FoundOnClaims | None) -> list[Judged]:
     judged = []
     with run.step(Step.FACTS) as words:
-        if found is not None:
-            judged.append(_claim_facts(work, prepared, found, run.settings.peers))
+        if prepared.claims is not None and found is not None:
+            judged.append(_claim_facts(work, prepared.claims, found, prepared.references, run.settings.peers))
         if prepared.invoices is not None:
-            judged.append(_invoice_facts(work, prepared, run.settings.peers))
+            judged.append(_invoice_facts(work, prepared.invoices, prepared, run.settings.peers))
         for one in judged:
             table = FEEDS[one.subject]
             rows_out = one.facts.count()
@@ -253,26 +260,29 @@ def _facts(run: Run, work: WorkFolder, prepared: Prepared, found: facts.FoundOnC
     return judged
 
 
-def _claim_facts(work: WorkFolder, prepared: Prepared, found: facts.FoundOnClaims, settings: PeerSettings) -> Judged:
-    claims, references = prepared.claims, prepared.references
-    screen = work.write("facts/claims", facts.claim_screen(claims, found, references))
+def _claim_facts(
+    work: WorkFolder,
+    claims: LiveClaims,
+    found: facts.FoundOnClaims,
+    references: dict[str, DataFrame],
+    settings: PeerSettings,
+) -> Judged:
+    screen = work.write("facts/claims", facts.claim_screen(claims.all, found, references))
     peers = work.write("peers/claims", facts.claim_peers(screen, settings))
+    return Judged(
+        Subject.REBATE_CLAIM,
+        facts.with_claim_peers(screen, peers, settings),
+        peers,
+        described=lambda flagged, ids: facts.claim_facts(flagged, claims.among(ids), found, references),
+    )
 
-    def described(flagged: DataFrame) -> DataFrame:
-        return facts.claim_facts(flagged, prepared.claims_among(flagged), found, references)
 
-    return Judged(Subject.REBATE_CLAIM, facts.with_claim_peers(screen, peers, settings), peers, described)
-
-
-def _invoice_facts(work: WorkFolder, prepared: Prepared, settings: PeerSettings) -> Judged:
-    rows = work.write("facts/invoices", facts.invoice_facts(prepared.invoices, prepared.claims, prepared.references))
+def _invoice_facts(work: WorkFolder, invoices: DataFrame, prepared: Prepared, settings: PeerSettings) -> Judged:
+    claims = prepared.claims.all if prepared.claims is not None else None
+    rows = work.write("facts/invoices", facts.invoice_facts(invoices, claims, prepared.references))
     peers = work.write("peers/invoices", facts.invoice_peers(rows, settings))
     whole = facts.with_invoice_peers(rows, peers, settings)
-
-    def described(flagged: DataFrame) -> DataFrame:
-        return whole.join(F.broadcast(flagged.select("source_row_id")), on="source_row_id", how="left_semi")
-
-    return Judged(Subject.INVOICE, whole, peers, described)
+    return Judged(Subject.INVOICE, whole, peers, described=lambda flagged, _: flagged)
 
 
 def _score(run: Run, work: WorkFolder, tracker: Tracker, prepared: Prepared, judged: list[Judged]) -> list[Judged]:
@@ -389,8 +399,10 @@ def _rules(
                 continue
             unusual = F.broadcast(_unusual(run, work, one))
             screen = one.facts.join(unusual, on="source_row_id", how="left")
-            hit = rules.flagged_rows(screen, active, run.settings).select(*one.facts.columns)
-            whole = one.described(work.write(f"screened/{table}", hit)).join(unusual, on="source_row_id", how="left")
+            hit = rules.flagged_rows(screen, active, run.settings).select("source_row_id")
+            ids = F.broadcast(work.write(f"screened/{table}", hit))
+            screened = one.facts.join(ids, on="source_row_id", how="left_semi")
+            whole = one.described(screened, ids).join(unusual, on="source_row_id", how="left")
             rows = work.write(f"flagged/{table}", rules.apply_rules(whole, active, run.settings))
             flagged[subject] = rows
             before, count = run.ledger.rows_out(table), rows.count()

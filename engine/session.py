@@ -30,11 +30,16 @@ PREFERRED = {
     "spark.sql.parquet.compression.codec": "zstd",
     # facts are wider than the default of 100 fields, beyond which no operators are compiled together
     "spark.sql.codegen.maxFields": "300",
-    # the JVM never compiles a longer method: as one such method a wide stage would be interpreted, many times slower
-    "spark.sql.codegen.hugeMethodLimit": "8000",
     # else every Python column expression records where it was written: half of the time it takes to make one
     "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
+
+
+# The JVM compiles no method of more than 8,000 bytes unless it is told to, and as one such method a chain of joins would
+# be interpreted, many times slower. Where it is not told, Spark must not make operators into one.
+COMPILES_HUGE_METHODS = "-XX:-DontCompileHugeMethods"
+_JAVA_OPTIONS = ("spark.driver.extraJavaOptions", "spark.executor.extraJavaOptions")
+_LONGEST_COMPILED_METHOD = "8000"
 
 
 def build_session(name: str, settings: SparkSettings) -> SparkSession:
@@ -43,7 +48,10 @@ def build_session(name: str, settings: SparkSettings) -> SparkSession:
     builder = SparkSession.builder.appName(name)
     if not _submitted_value("spark.master"):
         builder = builder.master(settings.master or "local[*]")
-    for key, value in {**PREFERRED, **{k: str(v) for k, v in settings.conf.items()}}.items():
+    preferred = dict(PREFERRED)
+    if not all(COMPILES_HUGE_METHODS in (_submitted_value(options) or "") for options in _JAVA_OPTIONS):
+        preferred["spark.sql.codegen.hugeMethodLimit"] = _LONGEST_COMPILED_METHOD
+    for key, value in {**preferred, **{k: str(v) for k, v in settings.conf.items()}}.items():
         if not _submitted_value(key):
             builder = builder.config(key, value)
     for key, value in REQUIRED.items():

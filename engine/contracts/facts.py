@@ -103,9 +103,9 @@ CLAIM_FACTS = T.StructType(
     + [T.StructField(f"{name}_z", _DOUBLE) for name in CLAIM_FEATURES]
 )
 
-# The part of CLAIM_FACTS that is worked out for every claim: what the conditions of rules, models and peers read, and all
-# that references say. What only messages and findings show is added for flagged claims alone: lean on purpose, for every
-# column here is carried over all claims.
+# The part of CLAIM_FACTS that is worked out for every claim: what the conditions of rules, models and peers read, and
+# all that references say. What only messages and findings show is added for flagged claims alone: lean on purpose,
+# for every column here is carried over all claims.
 _RECEIVED_AND_SCREENED = {
     *("source_row_id", "program", "payer_id", "state", "contract_id", "rebate_type", "pharmacy_npi", "pharmacy_key"),
     *("medicaid_provider_id", "date_of_service", "period", "ndc11", "ndc9", "claim_type", "dispensing_status"),

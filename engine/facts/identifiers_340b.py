@@ -11,14 +11,12 @@ from engine.intervals import covers
 _COLUMNS = {"SCC": "submission_clarification_codes", "BOC": "basis_of_cost", "MODIFIER": "modifiers"}
 
 
-def flags_340b(claims: DataFrame, identifiers: DataFrame | None) -> DataFrame | None:
+def flags_340b(claims: DataFrame, identifiers: DataFrame) -> DataFrame:
     """source_row_id and flags_340b of the claims that carry an identifier known at the date of service
-    for their state, program and claim type; None without the table.
+    for their state, program and claim type.
 
     Sorted, such as ["BOC 08", "SCC 20"]. NULL state, program or claim type of an identifier: for all.
     """
-    if identifiers is None:
-        return None
     carries_any = F.coalesce(*_COLUMNS.values()).isNotNull()
     carried = claims.where(carries_any).select(
         "source_row_id",
