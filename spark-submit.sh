@@ -73,11 +73,13 @@ check_java
 prepare_environment
 mkdir -p "$logs"
 
+# Spark makes one method of a chain of joins; without this the JVM would interpret the long ones (engine/session.py).
+jvm='-XX:-DontCompileHugeMethods -XX:ReservedCodeCacheSize=512m'
 options=()
 read -r -a options <<< "${SPARK_SUBMIT_OPTIONS:-}"
 case " ${options[*]:-} " in
   *' --master '*) ;;
-  *) options+=(--master 'local[*]' --driver-memory "${SPARK_DRIVER_MEMORY:-4g}") ;;
+  *) options+=(--master 'local[*]' --driver-memory "${SPARK_DRIVER_MEMORY:-4g}"); jvm+=' -XX:+UseParallelGC' ;;
 esac
 case " ${options[*]} " in
   *' --master local'*) export SPARK_LOCAL_IP="${SPARK_LOCAL_IP:-127.0.0.1}" ;;
@@ -94,8 +96,6 @@ PY
      options+=(--py-files "$logs/engine.zip") ;;
 esac
 
-# Spark makes one method of a chain of joins; without this the JVM would interpret the long ones (engine/session.py).
-jvm='-XX:-DontCompileHugeMethods -XX:ReservedCodeCacheSize=512m'
 case " ${options[*]} " in
   *spark.executor.extraJavaOptions*) ;;
   *) options+=(--conf "spark.executor.extraJavaOptions=$jvm") ;;

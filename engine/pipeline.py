@@ -254,8 +254,15 @@ def _facts(run: Run, work: WorkFolder, prepared: Prepared, found: facts.FoundOnC
             judged.append(_invoice_facts(work, prepared.invoices, prepared, run.settings.peers))
         for one in judged:
             table = FEEDS[one.subject]
-            rows_out = one.facts.count()
-            run.ledger.record(table, Step.FACTS, run.ledger.rows_out(table), rows_out)
+            rows = F.count(F.lit(1)).alias("rows")
+            if one.subject is Subject.REBATE_CLAIM:
+                noticed = {Reason.UNITS_NOT_CONVERTED.value: F.col("ndc_units").isNull()}
+            else:
+                noticed = {}
+            counts = one.facts.agg(rows, *(F.count_if(condition).alias(name) for name, condition in noticed.items()))
+            counted = counts.collect()[0].asDict()
+            rows_out = counted.pop("rows")
+            run.ledger.record(table, Step.FACTS, run.ledger.rows_out(table), rows_out, counted=counted)
             words.append(f"{table} {rows_out:,} rows")
     return judged
 
@@ -435,8 +442,7 @@ def _findings(run: Run, flagged: dict[Subject, DataFrame], judged: list[Judged])
     with run.step(Step.FINDINGS) as words:
         found = run.spark.createDataFrame([], FINDINGS)
         for one in judged:
-            rows = flagged[one.subject].drop("anomaly_p_value", "anomaly_rows")
-            rows = _with_scores(rows, one.scores)
+            rows = _with_scores(flagged[one.subject].drop("anomaly_p_value", "anomaly_rows"), one.scores)
             found = found.unionByName(made[one.subject](rows, codes, run.settings, run.run_id, previous))
             table = FEEDS[one.subject]
             run.ledger.record(table, Step.FINDINGS, run.ledger.rows_out(table), run.ledger.rows_out(table))
@@ -450,8 +456,10 @@ def _findings(run: Run, flagged: dict[Subject, DataFrame], judged: list[Judged])
 def _with_scores(rows: DataFrame, scores: DataFrame | None) -> DataFrame:
     if scores is None:
         return rows.withColumns({name: F.lit(None).cast("double") for name in ("anomaly_score", "anomaly_p_value")})
-    own = scores.select("source_row_id", "anomaly_score", "anomaly_p_value")
-    return rows.join(own, on="source_row_id", how="left")  # one score per row
+    ids = F.broadcast(rows.select("source_row_id"))
+    own = scores.join(ids, on="source_row_id", how="left_semi")
+    # one score per row
+    return rows.join(own.select("source_row_id", "anomaly_score", "anomaly_p_value"), on="source_row_id", how="left")
 
 
 def _previous_findings(run: Run) -> DataFrame | None:

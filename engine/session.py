@@ -35,8 +35,8 @@ PREFERRED = {
 }
 
 
-# The JVM compiles no method of more than 8,000 bytes unless it is told to, and as one such method a chain of joins would
-# be interpreted, many times slower. Where it is not told, Spark must not make operators into one.
+# The JVM compiles no method of more than 8,000 bytes unless it is told to, and as one such method a chain of joins
+# would be interpreted, many times slower. Where it is not told, Spark must not make operators into one.
 COMPILES_HUGE_METHODS = "-XX:-DontCompileHugeMethods"
 _JAVA_OPTIONS = ("spark.driver.extraJavaOptions", "spark.executor.extraJavaOptions")
 _LONGEST_COMPILED_METHOD = "8000"

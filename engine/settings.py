@@ -9,7 +9,7 @@ import difflib
 import hashlib
 import json
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -258,16 +258,21 @@ class Settings(Section):
         return hashlib.sha256(json.dumps(result_settings, sort_keys=True).encode()).hexdigest()
 
 
+RuleProblems = Callable[[Mapping[str, RuleSettings], str], Iterable[Problem]]
+
+
 def load_settings(
     config: str | Path | None,
     overrides: Iterable[str] = (),
     environment: Mapping[str, str] | None = None,
     home: Path = Path(),
+    rule_problems: RuleProblems | None = None,
 ) -> Settings:
     """Read the settings; every mistake in them is reported at once.
 
     `overrides` are `a.b=value` words, values in YAML. `home` is where the shipped `rules_file` and
-    `reference_folder` are found if not below the working folder. Raises ConfigurationError.
+    `reference_folder` are found if not below the working folder. `rule_problems` knows the rules, which settings do
+    not, and says what is wrong with the section `rules` and the dispute codes. Raises ConfigurationError.
     """
     problems: list[Problem] = []
     values = _read_yaml(Path(config), problems) if config else {}
@@ -288,10 +293,22 @@ def load_settings(
     except ValidationError as error:
         where = str(config) if config else "the settings"
         problems.extend(_problem(detail, where, origins) for detail in error.errors())
-        raise ConfigurationError(problems) from None
+    if rule_problems is not None:
+        problems.extend(rule_problems(_readable_rules(values.get("rules")), str(values["reference_folder"])))
     if problems:
         raise ConfigurationError(problems)
     return settings
+
+
+def _readable_rules(section: Any) -> dict[str, RuleSettings]:
+    """The rules whose settings have the right form; of the others it has been said already that they have not."""
+    rules = {}
+    for name, given in section.items() if isinstance(section, Mapping) else ():
+        try:
+            rules[str(name)] = RuleSettings.model_validate(given)
+        except ValidationError:
+            continue
+    return rules
 
 
 def _shipped(path: str, home: Path) -> str:

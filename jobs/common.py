@@ -43,7 +43,9 @@ def settings_of(
     path = Path(config)
     if not path.exists() and (PROJECT / config).exists():
         path = PROJECT / config
-    return load_settings(path, words, os.environ, home=PROJECT)
+    from engine.rules import configuration_problems
+
+    return load_settings(path, words, os.environ, home=PROJECT, rule_problems=configuration_problems)
 
 
 def main(job: Callable[..., None]) -> None:

@@ -114,7 +114,7 @@ _RECEIVED_AND_SCREENED = {
 }
 _FOUND_AND_SCREENED = {"flags_340b", "link_tier", "duplicate_rule", "pharmacy_is_reversed"}
 _NOT_SCREENED = {
-    *("market_price", "market_price_effective_date", "entity_bought_at_340b"),
+    *("market_price", "entity_bought_at_340b"),
     *("f04_dos_delta_days", "f05_quantity_ratio_340b"),
 }
 _FOUND = {field.name for fields in (LINKS_340B.fields, LINKS_PHARMACY.fields, DUPLICATE_FACTS) for field in fields}

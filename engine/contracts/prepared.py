@@ -78,4 +78,13 @@ PREPARED_ENTITY_CLAIMS = _schema(
 BEYOND_LINE_NAME = "\x1f"
 PREPARED_INVOICES = _schema(INVOICES, (("source_row_id", _STRING), *_PRODUCT_KEYS))
 
-PREPARED_PHARMACY_CLAIMS = _schema(PHARMACY_CLAIMS, (*_PRODUCT_KEYS, *_DISPENSE_KEYS))
+# What is read of the pharmacy's transactions: enough to tell which dispenses stand.
+PREPARED_PHARMACY_CLAIMS = _schema(
+    PHARMACY_CLAIMS,
+    (*_PRODUCT_KEYS, *_DISPENSE_KEYS),
+    without=(
+        *("ndc", "unit_of_measure", "days_supply", "bin", "pcn", "group_id", "prescriber_npi"),
+        *("submission_clarification_codes", "basis_of_cost", "other_coverage_code", "dispensing_status"),
+        *("compound_code", "ingredient_cost", "amount_paid", "patient_key"),
+    ),
+)

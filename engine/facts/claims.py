@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from engine.contracts.facts import CLAIM_FACTS, CLAIM_FEATURES, CLAIM_SCREEN, DUPLICATE_FACTS, PRODUCT_FACTS
+from engine.contracts.facts import CLAIM_FACTS, CLAIM_FEATURES, CLAIM_SCREEN, DUPLICATE_FACTS
 from engine.contracts.links import LINKS_340B, LINKS_PHARMACY
 from engine.facts import claim_features as features
 from engine.facts.agreements import with_contract, with_pharmacy_standing, with_state_policy

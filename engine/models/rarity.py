@@ -48,6 +48,8 @@ def _with_stratum(scored: DataFrame, stratum_minimum: int) -> DataFrame:
         .groupBy("fine_stratum")
         .agg(F.count(F.lit(1)).alias("fine_rows"))
         .where(F.col("fine_rows") >= stratum_minimum)
+        # any number will do, as long as it is one per stratum: numbers are sorted several times faster than names
+        .withColumn("fine_number", F.row_number().over(Window.orderBy("fine_stratum")))
     )
     # one row per NDC-9 and program: small; rows without NDC-9 match none and go to the coarse stratum
     return named.join(F.broadcast(large), on="fine_stratum", how="left")
@@ -60,7 +62,7 @@ def _stratum(kind: str, member: Column) -> Column:
 
 
 def _fine_ranks(rows: DataFrame) -> DataFrame:
-    at_least_this_score = _score_and_above("fine_stratum")
+    at_least_this_score = _score_and_above("fine_number")
     return rows.where(F.col("fine_rows").isNotNull()).select(
         "source_row_id",
         "anomaly_score",

@@ -4,7 +4,7 @@ from engine.rules.activation import ActiveRules, active_rules
 from engine.rules.apply import apply_rules, flagged_rows, rule_answers
 from engine.rules.catalogue import REGISTRY
 from engine.rules.dispute_codes import DISPUTE_CODES, DisputeCode, dispute_codes, parse_dispute_codes
-from engine.rules.overview import anomaly_threshold, check_configuration, rule_titles
+from engine.rules.overview import anomaly_threshold, check_configuration, configuration_problems, rule_titles
 from engine.rules.registry import Registry, Rule
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "anomaly_threshold",
     "apply_rules",
     "check_configuration",
+    "configuration_problems",
     "dispute_codes",
     "flagged_rows",
     "parse_dispute_codes",

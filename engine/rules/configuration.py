@@ -13,15 +13,22 @@ from engine.settings import RuleSettings
 
 
 def check_rules(configured: Mapping[str, RuleSettings], registry: Registry, codes: Iterable[DisputeCode]) -> None:
-    """Raises ConfigurationError for unknown rules and thresholds, values of a wrong type, and rules whose code the
-    code table does not hold or does not vouch for.
+    """Raises ConfigurationError with every problem of `problems_of_rules`."""
+    problems = problems_of_rules(configured, registry, codes)
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def problems_of_rules(
+    configured: Mapping[str, RuleSettings], registry: Registry, codes: Iterable[DisputeCode]
+) -> list[Problem]:
+    """Unknown rules and thresholds, values of a wrong type, and rules whose code the code table does not hold or does
+    not vouch for.
     """
     problems = [
         problem for rule_id in sorted(configured) for problem in _problems(rule_id, configured[rule_id], registry)
     ]
-    problems += _code_problems(registry.rules(), codes)
-    if problems:
-        raise ConfigurationError(problems)
+    return [*problems, *_code_problems(registry.rules(), codes)]
 
 
 def thresholds_of(rule: Rule, configured: Mapping[str, RuleSettings]) -> dict[str, ThresholdValue]:

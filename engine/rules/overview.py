@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from engine.errors import ConfigurationError, Problem
 from engine.rules.catalogue import REGISTRY
-from engine.rules.configuration import check_rules, thresholds_of
+from engine.rules.configuration import check_rules, problems_of_rules, thresholds_of
 from engine.rules.dispute_codes import dispute_codes
-from engine.settings import Settings
+from engine.settings import RuleSettings, Settings
 
 ANOMALY_RULE = "R052"
 
@@ -15,9 +18,21 @@ def check_configuration(settings: Settings) -> None:
     check_rules(settings.rules, REGISTRY, dispute_codes(settings.reference_folder))
 
 
+def configuration_problems(configured: Mapping[str, RuleSettings], reference_folder: str) -> list[Problem]:
+    """The same mistakes, to be told together with those in other settings."""
+    try:
+        codes = dispute_codes(reference_folder)
+    except ConfigurationError as error:
+        return list(error.problems)
+    return problems_of_rules(configured, REGISTRY, codes)
+
+
 def rule_titles() -> dict[str, str]:
-    """Title by rule id; of a rule on several subjects the first by subject."""
-    return {rule.id: rule.title for rule in reversed(REGISTRY.rules())}
+    """Title by rule id; a rule that asks different things of several subjects has one for each."""
+    titles: dict[str, list[str]] = {}
+    for rule in REGISTRY.rules():
+        titles.setdefault(rule.id, []).append(rule.title)
+    return {rule_id: " / ".join(dict.fromkeys(reversed(of_rule))) for rule_id, of_rule in titles.items()}
 
 
 def anomaly_threshold(settings: Settings) -> float:

@@ -11,9 +11,11 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.codes import Evidence, GuardState, Subject
+from engine.contracts.facts import CLAIM_SCREEN
 from engine.contracts.findings import RULE_RESULT
-from engine.rules import REGISTRY, apply_rules, rule_answers
+from engine.rules import REGISTRY, apply_rules, flagged_rows, rule_answers
 from engine.rules.evidence import at_most, one_step_down
+from engine.rules.hit import SCORE_FACTS
 from engine.rules.registry import RegistryError
 from tests.spec.all_specs import all_specs
 from tests.spec.rule_cases import SETTINGS, answers_to, everything, rows_of
@@ -42,6 +44,20 @@ def with_a_null(spark):
             found[subject, rule_id, name] = answers.get((row_id, rule_id))
         assert not [key for key in answers if key[0] == "all/NULL"]
     return found
+
+
+def test_the_screen_is_enough_to_tell_on_which_claims_a_rule_fires(spark):
+    active = everything(Subject.REBATE_CLAIM)
+    cases = [case for spec in specs_on(Subject.REBATE_CLAIM) for case in spec.cases]
+    whole = rows_of(spark, Subject.REBATE_CLAIM, {case.row_id: case.facts for case in cases})
+    screen = whole.select(*CLAIM_SCREEN.names, *SCORE_FACTS.names)
+
+    def ids(rows):
+        return {row["source_row_id"] for row in rows.select("source_row_id").collect()}
+
+    flagged = ids(flagged_rows(screen, active, SETTINGS))
+    assert flagged == ids(apply_rules(whole, active, SETTINGS))
+    assert flagged >= {spec.firing.row_id for spec in specs_on(Subject.REBATE_CLAIM)}
 
 
 @pytest.mark.parametrize("spec", all_specs(), ids=lambda spec: f"{spec.rule_id} {spec.subject}")

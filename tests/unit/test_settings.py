@@ -3,6 +3,7 @@
 import pytest
 
 from engine.errors import ConfigurationError
+from engine.rules import configuration_problems
 from engine.settings import load_settings
 
 
@@ -10,7 +11,7 @@ from engine.settings import load_settings
 def config(tmp_path):
     def write(text: str):
         rules = tmp_path / "rules.yaml"
-        rules.write_text("R035: {thresholds: {min_abs_z: 4}}\n")
+        rules.write_text("R035: {thresholds: {z: 4}}\n")
         path = tmp_path / "config.yaml"
         path.write_text(f"rules_file: {rules}\n{text}")
         return path
@@ -52,6 +53,20 @@ def test_every_mistake_is_told_at_once_with_place_found_and_expected(config):
     assert len(caught.value.problems) == 7
 
 
+def test_mistakes_in_rules_are_told_together_with_the_others(config):
+    path = config(
+        "peers: {minimum: -1}\nrules:\n  R035: {thresholds: {zz: 3}}\n  R999: {}\n  R036: {enabled: perhaps}\n"
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(path, rule_problems=configuration_problems)
+    message = str(caught.value)
+    assert "wrong value for peers.minimum" in message
+    assert "wrong value for rules.R036.enabled" in message
+    assert "unknown threshold zz" in message
+    assert "unknown rule R999" in message
+    assert len(caught.value.problems) == 4
+
+
 @pytest.mark.parametrize("text", ["a: [", "- a\n- b\n", "a: b: c"])
 def test_a_file_that_is_no_mapping_is_one_clear_problem(tmp_path, text):
     path = tmp_path / "config.yaml"
@@ -71,4 +86,4 @@ def test_the_hash_changes_with_what_can_change_a_result_and_with_nothing_else(co
     same = load_settings(path, ["output.root=elsewhere", "mlflow.experiment=x", "as_of=2026-01-01"])
     assert same.config_hash == load_settings(path).config_hash
     assert load_settings(path, ["link.days_apart=4"]).config_hash != same.config_hash
-    assert load_settings(path, ["rules.R035.thresholds.min_abs_z=5"]).config_hash != same.config_hash
+    assert load_settings(path, ["rules.R035.thresholds.z=5"]).config_hash != same.config_hash

@@ -1,0 +1,69 @@
+"""Duplicates and early refills beside the obvious way: compare every claim with every other."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.facts import duplicates
+from engine.facts.claim_features import with_early_refill_ratio
+from tests.property import facts_reference
+from tests.unit import facts_rows
+
+few = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@st.composite
+def crowded_claims(draw):
+    """Claims that differ in few values, so that most of them meet others; NULL wherever a claim may hold it."""
+    rows = []
+    for number in range(draw(st.integers(2, 14))):
+        claim_type = draw(st.sampled_from(["RX", "RX", "RX", "MEDICAL"]))
+        rows.append(
+            facts_rows.claim(
+                f"row-{number:02}",
+                program=draw(st.sampled_from(["MDRP_FFS", "MDRP_FFS", "MDRP_MCO", "PARTD"])),
+                payer_id=(payer := draw(st.sampled_from(["GA", "GA", "AL"]))),
+                state=draw(st.sampled_from([payer, None])),
+                claim_type=claim_type,
+                claim_line=draw(st.sampled_from([1, 1, 2])),
+                hcpcs_code=draw(st.sampled_from(["J1234", None])) if claim_type == "MEDICAL" else None,
+                script_key=draw(st.sampled_from(["1234567", "1234567", None])),
+                pharmacy_key=draw(st.sampled_from(["1003000126", "1003000126", None])),
+                fill_number=draw(st.sampled_from([0, 0, 1, None])),
+                ndc11=draw(st.sampled_from(["00002000101", "00002000101", "00002000102"])),
+                date_of_service=date(2025, 2, 1) + timedelta(days=draw(st.sampled_from([0, 0, 20, 200]))),
+                days_supply=draw(st.sampled_from([30, 90, 0, None])),
+                dispensing_status=draw(st.sampled_from([None, None, "P", "C"])),
+                rebate_type=draw(st.sampled_from([None, None, "SUPPLEMENTAL"])),
+                contract_id=draw(st.sampled_from([None, None, "C1"])),
+                period=draw(st.sampled_from(["2025Q1", "2025Q1", "2025Q2"])),
+                patient_key=draw(st.sampled_from(["a", "a", "b", None])),
+                received_at=draw(st.none() | st.integers(1, 3).map(lambda day: datetime(2025, 4, day, tzinfo=UTC))),
+            )
+        )
+    return rows
+
+
+@few
+@given(rows=crowded_claims())
+def test_a_claim_repeats_the_nearest_earlier_one_of_its_dispense(spark, rows):
+    found = {
+        row["source_row_id"]: (row["duplicate_rule"], row["duplicate_source_row_id"], row["duplicate_source_row_ids"])
+        for row in duplicates(facts_rows.claims(spark, rows, partitions=3)).collect()
+    }
+    assert found == facts_reference.duplicates(rows)
+
+
+@few
+@given(rows=crowded_claims())
+def test_a_refill_is_early_by_the_days_that_the_previous_fill_still_lasts(spark, rows):
+    measured = with_early_refill_ratio(facts_rows.claims(spark, rows, partitions=3))
+    found = {
+        row["source_row_id"]: row["f42_early_refill_ratio"]
+        for row in measured.select("source_row_id", "f42_early_refill_ratio").collect()
+    }
+    expected = facts_reference.early_refills(rows)
+    assert found == {row["source_row_id"]: expected.get(row["source_row_id"]) for row in rows}
