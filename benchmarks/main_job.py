@@ -2,8 +2,9 @@
 
     .venv/bin/python benchmarks/main_job.py 100000 2000000 5000000 [--folder DIR] [--no-yardstick]
 
-Models are trained once, on the first size: training is no part of the figures. Peak memory is the largest sum of resident sizes of the job's processes (JVM, Python workers, driver), read from /proc
-twice a second. Prints a table in Markdown.
+Models are trained once, on the first size: training is no part of the figures. Peak memory is the largest sum of
+resident sizes of the job's processes (JVM, Python workers, driver), read from /proc twice a second. Prints a table in
+Markdown.
 """
 
 from __future__ import annotations
