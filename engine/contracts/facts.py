@@ -69,6 +69,10 @@ CLAIM_REFERENCE_FACTS = PRODUCT_FACTS + _fields(
     ("contract_pharmacy_is_listed", _BOOLEAN),  # contract_pharmacy_lists at the date of service
     ("contract_pharmacy_is_entity_owned", _BOOLEAN),  # entity_npis
     ("entity_bought_at_340b", _BOOLEAN),  # chargebacks within two quarters; NULL unchecked or not linked
+    # NDC units of the NDC-9 over the four quarters up to that of service: on the entity's flagged 340B claims, and what
+    # it bought at the 340B price; NULL where either is not known
+    ("entity_units_asked_for", _DOUBLE),
+    ("entity_units_bought", _DOUBLE),
 )
 
 # Names of the model's raw claim features; each also has a `_z` twin. Typical ranges come from peers of equal NDC-11
@@ -114,7 +118,7 @@ _RECEIVED_AND_SCREENED = {
 }
 _FOUND_AND_SCREENED = {"flags_340b", "link_tier", "duplicate_rule", "pharmacy_is_reversed"}
 _NOT_SCREENED = {
-    *("market_price", "entity_bought_at_340b"),
+    *("market_price", "entity_bought_at_340b", "entity_units_asked_for", "entity_units_bought"),
     *("f04_dos_delta_days", "f05_quantity_ratio_340b"),
 }
 _FOUND = {field.name for fields in (LINKS_340B.fields, LINKS_PHARMACY.fields, DUPLICATE_FACTS) for field in fields}

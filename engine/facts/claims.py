@@ -95,7 +95,9 @@ def claim_facts(
     rows = own.join(_packed(flagged, "screen"), on="source_row_id", how="inner")
     rows = _with_found(rows, found, missing)
     rows = with_market_price(rows, references.get("market_prices"), F.col("date_of_service"))
-    rows = with_purchases(rows, references.get("chargebacks"), references.get("covered_entities"))
+    rows = with_purchases(
+        rows, references.get("chargebacks"), references.get("covered_entities"), references.get("products")
+    )
     return _unpacked(rows, CLAIM_FACTS.fields)
 
 

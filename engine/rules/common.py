@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import MEDICAID_PROGRAMS, Evidence, Program
 from engine.rules.hit import Check, Facts, Guard, reference_row
+from engine.rules.registry import Given, Threshold
 from engine.rules.text import if_known, sentence, words_for
 
 MEDICAID = MEDICAID_PROGRAMS
@@ -31,6 +32,16 @@ NO_340B_PURCHASE = Guard(
     needs=("chargebacks",),
     weakens_to=Evidence.WEAK,
 )
+EXCEEDS_340B_PURCHASES = Guard(
+    "EXCEEDS_340B_PURCHASES",
+    "more units are asked for on the entity's claims than it bought at the 340B price over four quarters",
+    needs=("chargebacks", "products.units_per_package"),
+    weakens_to=Evidence.MEDIUM,
+)
+PURCHASE_GUARDS = (NO_340B_PURCHASE, EXCEEDS_340B_PURCHASES)
+PURCHASE_TOLERANCE = Threshold(
+    "purchase_tolerance", 0.1, "part by which units asked for may exceed the entity's purchases over four quarters"
+)
 THIRD_PARTY_PAYMENT = Guard(
     "THIRD_PARTY_PAYMENT",
     "a third party paid a part of the claim",
@@ -40,6 +51,16 @@ THIRD_PARTY_PAYMENT = Guard(
 
 def no_340b_purchase(f: Facts) -> Check:
     return NO_340B_PURCHASE.check(failed=~f.entity_bought_at_340b, unchecked=f.entity_bought_at_340b.isNull())
+
+
+def purchase_checks(f: Facts, given: Given) -> tuple[Check, Check]:
+    """Whether the entity bought the product at the 340B price at all, and enough of it for all that is asked for."""
+    most = f.entity_units_bought * (1 + given.number(PURCHASE_TOLERANCE.name))
+    exceeds = EXCEEDS_340B_PURCHASES.check(
+        failed=f.entity_units_asked_for > most,
+        unchecked=f.entity_units_asked_for.isNull() | f.entity_units_bought.isNull(),
+    )
+    return no_340b_purchase(f), exceeds
 
 
 def third_party_payment(f: Facts) -> Check:

@@ -8,9 +8,10 @@ from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.rules.common import (
     DOCUMENT_340B,
     FFS,
-    NO_340B_PURCHASE,
+    PURCHASE_GUARDS,
+    PURCHASE_TOLERANCE,
     claim_units,
-    no_340b_purchase,
+    purchase_checks,
     quarter_after,
     quarter_start,
     state_invoiced,
@@ -39,9 +40,10 @@ STATE_METHOD = Guard(
     citation="42 U.S.C. 256b(a)(5)(A)(ii); HRSA Policy Release 2014-1",
     document=DOCUMENT_340B,
     needs=("medicaid_exclusions",),
-    guards=(STATE_METHOD, NO_340B_PURCHASE),
+    thresholds=(PURCHASE_TOLERANCE,),
+    guards=(STATE_METHOD, *PURCHASE_GUARDS),
 )
-def biller_in_exclusion_file(f: Facts, _: Given) -> Hit:
+def biller_in_exclusion_file(f: Facts, given: Given) -> Hit:
     """The billing NPI or Medicaid number stands in the exclusion file of the quarter of service for the billed state.
     The file is about fee-for-service only.
     """
@@ -69,7 +71,7 @@ def biller_in_exclusion_file(f: Facts, _: Given) -> Hit:
     return Hit(
         when=f.mef_entity_id.isNotNull(),
         message=message,
-        checks=(another_method, no_340b_purchase(f)),
+        checks=(another_method, *purchase_checks(f, given)),
         units=claim_units(f),
         references=(listing,),
     )

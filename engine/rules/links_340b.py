@@ -10,11 +10,12 @@ from engine.rules.common import (
     DOCUMENT_340B,
     FFS,
     MCO,
-    NO_340B_PURCHASE,
+    PURCHASE_GUARDS,
+    PURCHASE_TOLERANCE,
     claim_units,
     has_340b_flag,
-    no_340b_purchase,
     payer_asked,
+    purchase_checks,
     state_invoiced,
 )
 from engine.rules.hit import Check, Facts, Guard, Hit, one_of, reference_row
@@ -91,7 +92,7 @@ def _medicaid_link(f: Facts, given: Given, payer_could_know: Column) -> Hit:
         when=link_evidence(f, given).isNotNull(),
         message=message,
         evidence=link_evidence(f, given),
-        checks=(no_340b_purchase(f),),
+        checks=purchase_checks(f, given),
         related=f.link_source_row_ids,
         units=claim_units(f),
         party=party,
@@ -111,8 +112,8 @@ def _medicaid_link(f: Facts, given: Given, payer_could_know: Column) -> Hit:
     citation="42 U.S.C. 256b(a)(5)(A)(i); 42 U.S.C. 1396r-8(a)(5)(C)",
     document=DOCUMENT_340B,
     needs=("entity_claims",),
-    thresholds=LINK_TIERS,
-    guards=(NO_340B_PURCHASE,),
+    thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
+    guards=PURCHASE_GUARDS,
 )
 def entity_reported_fee_for_service_claim(f: Facts, given: Given) -> Hit:
     """A live claim of a covered entity is linked to the invoiced claim."""
@@ -132,8 +133,8 @@ def entity_reported_fee_for_service_claim(f: Facts, given: Given) -> Hit:
     citation="42 U.S.C. 1396r-8(j)(1); 42 CFR 438.3(s)(3)",
     document=DOCUMENT_340B,
     needs=("entity_claims",),
-    thresholds=LINK_TIERS,
-    guards=(NO_340B_PURCHASE,),
+    thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
+    guards=PURCHASE_GUARDS,
 )
 def entity_reported_managed_care_claim(f: Facts, given: Given) -> Hit:
     """As R003, on an encounter of a managed-care plan. The exclusion file says nothing of managed care."""
@@ -156,7 +157,7 @@ def _contract_link(f: Facts, given: Given) -> Hit:
         when=f.contract_excludes_340b & link_evidence(f, given).isNotNull(),
         message=message,
         evidence=link_evidence(f, given),
-        checks=(_exclusion_scope(f), no_340b_purchase(f)),
+        checks=(_exclusion_scope(f), *purchase_checks(f, given)),
         related=f.link_source_row_ids,
         units=claim_units(f),
         references=(contract,),
@@ -191,8 +192,8 @@ def _exclusion_scope(f: Facts) -> Check:
     citation="rebate contract",
     document="the entity's claim and the contract's 340B clause",
     needs=("entity_claims", "rebate_contracts"),
-    thresholds=LINK_TIERS,
-    guards=(EXCLUSION_SCOPE, NO_340B_PURCHASE),
+    thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
+    guards=(EXCLUSION_SCOPE, *PURCHASE_GUARDS),
 )
 def entity_reported_commercial_claim(f: Facts, given: Given) -> Hit:
     """A live claim of a covered entity is linked to the claim, and the contract in force excludes 340B claims."""
@@ -212,8 +213,8 @@ def entity_reported_commercial_claim(f: Facts, given: Given) -> Hit:
     citation="rebate contract",
     document="the entity's claim and the contract's 340B clause",
     needs=("entity_claims", "rebate_contracts"),
-    thresholds=LINK_TIERS,
-    guards=(EXCLUSION_SCOPE, NO_340B_PURCHASE),
+    thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
+    guards=(EXCLUSION_SCOPE, *PURCHASE_GUARDS),
 )
 def entity_reported_part_d_claim(f: Facts, given: Given) -> Hit:
     """As R008, under a Part D contract."""

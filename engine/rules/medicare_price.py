@@ -9,12 +9,13 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
 from engine.rules.common import (
-    NO_340B_PURCHASE,
+    PURCHASE_GUARDS,
+    PURCHASE_TOLERANCE,
     claim_units,
     day,
-    no_340b_purchase,
     not_below_zero,
     payer_asked,
+    purchase_checks,
     quarter_after,
     quarter_of,
     quarter_start,
@@ -41,12 +42,13 @@ from engine.rules.text import sentence
     needs=("entity_claims", "prices.ceiling_unit", "prices.mfp_unit"),
     thresholds=(
         *LINK_TIERS,
+        PURCHASE_TOLERANCE,
         Threshold(
             "transaction_codes", ["001", "002"], "MTF transactions that ask for a refund; unknown is one of them"
         ),
         Threshold("first_date_of_service", date(2026, 1, 1), "first day of the negotiated prices"),
     ),
-    guards=(NO_340B_PURCHASE,),
+    guards=PURCHASE_GUARDS,
 )
 def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
     """The entity gets the lower of 340B price and MFP, once. Ceiling price not above the MFP: no refund is due.
@@ -87,7 +89,7 @@ def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
             because=because,
         ),
         evidence=either(ceiling_is_below, tier_evidence, at_most(tier_evidence, Evidence.MEDIUM)),
-        checks=(no_340b_purchase(f),),
+        checks=purchase_checks(f, given),
         related=f.link_source_row_ids,
         units=claim_units(f),
         amount=at_issue,

@@ -11,7 +11,8 @@ SPECS = [
     Spec(
         "R002",
         Subject.REBATE_CLAIM,
-        CLAIM + "; mef_listed_as=NPI 1234567893; mef_quarter=2025Q3; mef_snapshot_date=2025-06-16",
+        CLAIM + "; mef_listed_as=NPI 1234567893; mef_quarter=2025Q3; mef_snapshot_date=2025-06-16; "
+        "entity_units_asked_for=300; entity_units_bought=300",
         """
         case                        | program  | mef_entity_id | state_340b_method | entity_bought_at_340b || fires     | evidence | code | action  | guards                                            | says
         state uses the file         | MDRP_FFS | DSH330214     | MEF               | yes                   || yes       | STRONG   | X    | DISPUTE | STATE_METHOD PASSED, NO_340B_PURCHASE PASSED       | billed under NPI 1234567893 ... Exclusion File for 2025Q3 (file of 2025-06-16) ... DSH330214

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from engine.contracts.codes import Subject
-from tests.spec.rule_cases import CLAIM, Spec, cases_of, check, results_fixture
+from tests.spec.rule_cases import CLAIM, Spec, answers_to, cases_of, check, everything, results_fixture
 
 LINKED = (
     CLAIM + "; link_entity_id=DSH330214; link_source_row_ids=e-12; link_date_of_service=2025-08-02; "
-    "link_ndc11=00002759701; link_quantity=30; link_is_ambiguous=no; link_is_340b_assumed=no"
+    "link_ndc11=00002759701; link_quantity=30; link_is_ambiguous=no; link_is_340b_assumed=no; "
+    "entity_units_asked_for=300; entity_units_bought=300"
 )
 CONTRACT = LINKED + "; payer_id=PBM-1; contract_key=C-9; contract_begin_date=2025-01-01; link_tier=T1"
 
@@ -95,3 +96,26 @@ def test_a_contract_claim_is_never_called_a_duplicate_discount(results):
     ]
     assert messages
     assert not [message for message in messages if "duplicate" in message.lower()]
+
+
+PURCHASES = """
+more is asked for than the entity bought | 300 | 200 | MEDIUM | FAILED
+within the tolerance of a tenth          | 300 | 280 | STRONG | PASSED
+units of a package not known             | 300 | -   | MEDIUM | UNCHECKED
+"""
+
+
+def test_claims_beyond_what_the_entity_bought_are_not_drafted(spark):
+    lines = [[cell.strip() for cell in line.split("|")] for line in PURCHASES.strip().splitlines()]
+    exact = next(spec for spec in SPECS if spec.rule_id == "R003").firing.facts
+    rows = {
+        name: exact | {"entity_units_asked_for": float(asked), "entity_units_bought": bought and float(bought)}
+        for name, asked, bought in (
+            (name, asked, None if bought == "-" else bought) for name, asked, bought, *_ in lines
+        )
+    }
+    answers = answers_to(spark, everything(Subject.REBATE_CLAIM, ["R003"]), rows)
+    for name, _, _, evidence, state in lines:
+        result = answers[name, "R003"]
+        states = {guard["name"]: guard["state"] for guard in result["guards"]}
+        assert (result["evidence"], states["EXCEEDS_340B_PURCHASES"]) == (evidence, state), name

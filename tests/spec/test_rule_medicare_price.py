@@ -10,7 +10,7 @@ from tests.spec.rule_cases import CLAIM, Spec, cases_of, check, results_fixture
 LINKED = (
     CLAIM + "; program=MFP; payer_id=MTF; link_entity_id=DSH330214; link_source_row_ids=e-12; "
     "link_date_of_service=2026-02-10; link_ndc11=00002759701; link_quantity=30; price_wac=10; price_mfp=4; "
-    "entity_bought_at_340b=yes; unit_rebate_amount=6"
+    "entity_bought_at_340b=yes; entity_units_asked_for=300; entity_units_bought=300; unit_rebate_amount=6"
 )
 
 # AS_OF of the specifications is 2026-03-01: the last day to pay a claim received on 2026-02-15.

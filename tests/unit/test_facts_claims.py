@@ -185,6 +185,31 @@ def test_purchase_counts_for_the_parent_within_two_quarters(spark, bought, answe
     assert found["a"]["entity_bought_at_340b"] is answer
 
 
+def test_units_asked_for_and_bought_are_added_up_over_four_quarters(spark):
+    listing = [LISTING | {"npi": "1003000126", "quarter": quarter} for quarter in ("2024Q1", "2024Q3", "2025Q1")]
+    served = {"long ago": "2024-03-31", "before": "2024-07-01", "now": "2025-02-10"}
+    bought = [("2024-03-31", 1), ("2024-07-01", 2), ("2025-02-10", 4), ("2025-04-01", 8)]
+    found = whole(
+        spark,
+        [claim(name, date_of_service=day, claim_id=name) for name, day in served.items()],
+        medicaid_exclusions=listing,
+        products=[{"ndc11": NDC, "units_per_package": "30"}],
+        chargebacks=[
+            {"entity_id": "DSH1", "ndc11": NDC, "invoice_date": day, "packages": packages, "contract_type": "340B"}
+            for day, packages in bought
+        ],
+    )
+    totals = {name: (row["entity_units_asked_for"], row["entity_units_bought"]) for name, row in found.items()}
+    assert totals == {"long ago": (30.0, 30.0), "before": (60.0, 90.0), "now": (60.0, 180.0)}
+
+
+def test_units_bought_are_not_known_where_a_package_is_not(spark):
+    purchase = {"entity_id": "DSH1", "ndc11": NDC, "invoice_date": "2025-01-05", "packages": 2, "contract_type": "340B"}
+    found = whole(spark, [claim("a")], medicaid_exclusions=[LISTING | {"npi": "1003000126"}], chargebacks=[purchase])
+    assert found["a"]["entity_bought_at_340b"] is True
+    assert found["a"]["entity_units_bought"] is None
+
+
 def test_purchase_is_unchecked_where_no_entity_is_known(spark):
     assert whole(spark, [claim("a")], chargebacks=[])["a"]["entity_bought_at_340b"] is None
 
