@@ -51,6 +51,7 @@ def main(source: str) -> None:
         SparkSession.builder.master("local[*]")
         .config("spark.driver.memory", "4g")
         .config("spark.ui.enabled", False)
+        .config("spark.ui.showConsoleProgress", False)
         .config("spark.sql.session.timeZone", "UTC")
         .getOrCreate()
     )

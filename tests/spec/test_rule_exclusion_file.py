@@ -12,18 +12,20 @@ SPECS = [
         "R002",
         Subject.REBATE_CLAIM,
         CLAIM + "; mef_listed_as=NPI 1234567893; mef_quarter=2025Q3; mef_snapshot_date=2025-06-16; "
-        "entity_units_asked_for=300; entity_units_bought=300",
+        "entity_units_asked_for=300",
         """
-        case                        | program  | mef_entity_id | state_340b_method | entity_bought_at_340b || fires     | evidence | code | action  | guards                                            | says
-        state uses the file         | MDRP_FFS | DSH330214     | MEF               | yes                   || yes       | STRONG   | X    | DISPUTE | STATE_METHOD PASSED, NO_340B_PURCHASE PASSED       | billed under NPI 1234567893 ... Exclusion File for 2025Q3 (file of 2025-06-16) ... DSH330214
-        state's method not known    | MDRP_FFS | DSH330214     | -                 | yes                   || yes       | MEDIUM   | X    | DISPUTE | STATE_METHOD UNCHECKED, NO_340B_PURCHASE PASSED    |
-        two guards open: one step   | MDRP_FFS | DSH330214     | -                 | -                     || yes       | MEDIUM   | X    | DISPUTE | STATE_METHOD UNCHECKED, NO_340B_PURCHASE UNCHECKED |
-        entity never bought it      | MDRP_FFS | DSH330214     | MEF               | no                    || yes       | WEAK     | X    | INQUIRE | STATE_METHOD PASSED, NO_340B_PURCHASE FAILED       |
-        weak is the bottom          | MDRP_FFS | DSH330214     | -                 | no                    || yes       | WEAK     | X    | INQUIRE | STATE_METHOD UNCHECKED, NO_340B_PURCHASE FAILED    |
-        state goes by claim flags   | MDRP_FFS | DSH330214     | CLAIM_FLAG        | yes                   || held back |          |      |         | STATE_METHOD FAILED                               |
-        state sends files later     | MDRP_FFS | DSH330214     | RETRO_FILE        | -                     || held back |          |      |         | STATE_METHOD FAILED                               |
-        entity carves out: unlisted | MDRP_FFS | -             | MEF               | yes                   || no        |          |      |         |                                                   |
-        file says nothing of MCO    | MDRP_MCO | DSH330214     | MEF               | yes                   || no        |          |      |         |                                                   |
+        case                        | program  | mef_entity_id | state_340b_method | entity_bought_at_340b | entity_units_bought || fires     | evidence | code | action  | guards                                            | says
+        state uses the file         | MDRP_FFS | DSH330214     | MEF               | yes                   | 300                 || yes       | STRONG   | X    | DISPUTE | STATE_METHOD PASSED, NO_340B_PURCHASE PASSED, EXCEEDS_340B_PURCHASES PASSED       | billed under NPI 1234567893 ... Exclusion File for 2025Q3 (file of 2025-06-16) ... DSH330214
+        state's method not known    | MDRP_FFS | DSH330214     | -                 | yes                   | 300                 || yes       | MEDIUM   | X    | DISPUTE | STATE_METHOD UNCHECKED, NO_340B_PURCHASE PASSED    |
+        two guards open: one step   | MDRP_FFS | DSH330214     | -                 | -                     | 300                 || yes       | MEDIUM   | X    | DISPUTE | STATE_METHOD UNCHECKED, NO_340B_PURCHASE UNCHECKED |
+        entity never bought it      | MDRP_FFS | DSH330214     | MEF               | no                    | 300                 || yes       | WEAK     | X    | INQUIRE | STATE_METHOD PASSED, NO_340B_PURCHASE FAILED       |
+        more is asked for than it bought | MDRP_FFS | DSH330214     | MEF               | yes                   | 200                 || yes       | MEDIUM   | X    | DISPUTE | EXCEEDS_340B_PURCHASES FAILED                      |
+        units of a package not known | MDRP_FFS | DSH330214     | MEF               | yes                   | -                   || yes       | MEDIUM   | X    | DISPUTE | EXCEEDS_340B_PURCHASES UNCHECKED                   |
+        weak is the bottom          | MDRP_FFS | DSH330214     | -                 | no                    | 300                 || yes       | WEAK     | X    | INQUIRE | STATE_METHOD UNCHECKED, NO_340B_PURCHASE FAILED    |
+        state goes by claim flags   | MDRP_FFS | DSH330214     | CLAIM_FLAG        | yes                   | 300                 || held back |          |      |         | STATE_METHOD FAILED                               |
+        state sends files later     | MDRP_FFS | DSH330214     | RETRO_FILE        | -                     | 300                 || held back |          |      |         | STATE_METHOD FAILED                               |
+        entity carves out: unlisted | MDRP_FFS | -             | MEF               | yes                   | 300                 || no        |          |      |         |                                                   |
+        file says nothing of MCO    | MDRP_MCO | DSH330214     | MEF               | yes                   | 300                 || no        |          |      |         |                                                   |
         """,  # noqa: E501
         needs=("program", "mef_entity_id", "units"),
     ),

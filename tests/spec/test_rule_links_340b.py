@@ -5,49 +5,53 @@ from __future__ import annotations
 import pytest
 
 from engine.contracts.codes import Subject
-from tests.spec.rule_cases import CLAIM, Spec, answers_to, cases_of, check, everything, results_fixture
+from tests.spec.rule_cases import CLAIM, Spec, cases_of, check, results_fixture
 
 LINKED = (
     CLAIM + "; link_entity_id=DSH330214; link_source_row_ids=e-12; link_date_of_service=2025-08-02; "
     "link_ndc11=00002759701; link_quantity=30; link_is_ambiguous=no; link_is_340b_assumed=no; "
-    "entity_units_asked_for=300; entity_units_bought=300"
+    "entity_units_asked_for=300"
 )
 CONTRACT = LINKED + "; payer_id=PBM-1; contract_key=C-9; contract_begin_date=2025-01-01; link_tier=T1"
 
 MEDICAID_TABLE = """
-case                              | program   | link_tier | entity_bought_at_340b | {known}  | link_fields_differ           || fires | evidence | code | action  | party        | guards                     | related | says
-exact match                       | {program} | T1        | yes                   | -        | -                            || yes   | STRONG   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    | State KY invoiced 30 units ... claim 4711 line 1 ... service on 2025-08-01 ... DSH330214 ... service on 2025-08-02 ... row e-12 ... a duplicate discount is suspected
-fill number missing               | {program} | T2        | yes                   | -        | fill_number                  || yes   | STRONG   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    | different: fill number
-dates apart                       | {program} | T3        | yes                   | -        | date_of_service              || yes   | MEDIUM   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    | dates are close; different: date of service
-other package                     | {program} | T4        | yes                   | -        | ndc11                        || yes   | MEDIUM   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    | another package
-pharmacy by another number        | {program} | T5        | yes                   | -        | -                            || yes   | MEDIUM   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    |
-no prescription number            | {program} | T6        | yes                   | -        | -                            || yes   | WEAK     | X    | INQUIRE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    |
-payer could have known            | {program} | T1        | yes                   | {yes}    | -                            || yes   | STRONG   | X    | DISPUTE | STATE        | NO_340B_PURCHASE PASSED    | e-12    |
-purchases not in the input        | {program} | T1        | -                     | -        | -                            || yes   | MEDIUM   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE UNCHECKED | e-12    |
-near match, purchases not known   | {program} | T3        | -                     | -        | -                            || yes   | WEAK     | X    | INQUIRE | UNDETERMINED | NO_340B_PURCHASE UNCHECKED | e-12    |
-entity never bought it at 340B    | {program} | T1        | no                    | -        | -                            || yes   | WEAK     | X    | INQUIRE | UNDETERMINED | NO_340B_PURCHASE FAILED    | e-12    |
-prescriber and pharmacy only      | {program} | T7        | yes                   | -        | -                            || no    |          |      |         |              |                            |         |
-no entity claim                   | {program} | -         | yes                   | -        | -                            || no    |          |      |         |              |                            |         |
-another program                   | {other}   | T1        | yes                   | -        | -                            || no    |          |      |         |              |                            |         |
+case                              | program   | link_tier | entity_bought_at_340b | entity_units_bought | {known}  | link_fields_differ           || fires | evidence | code | action  | party        | guards                     | related | says
+exact match                       | {program} | T1        | yes                   | 300                 | -        | -                            || yes   | STRONG   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE PASSED, EXCEEDS_340B_PURCHASES PASSED    | e-12    | State KY invoiced 30 units ... claim 4711 line 1 ... service on 2025-08-01 ... DSH330214 ... service on 2025-08-02 ... row e-12 ... a duplicate discount is suspected
+fill number missing               | {program} | T2        | yes                   | 300                 | -        | fill_number                  || yes   | STRONG   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    | different: fill number
+dates apart                       | {program} | T3        | yes                   | 300                 | -        | date_of_service              || yes   | MEDIUM   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    | dates are close; different: date of service
+other package                     | {program} | T4        | yes                   | 300                 | -        | ndc11                        || yes   | MEDIUM   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    | another package
+pharmacy by another number        | {program} | T5        | yes                   | 300                 | -        | -                            || yes   | MEDIUM   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    |
+no prescription number            | {program} | T6        | yes                   | 300                 | -        | -                            || yes   | WEAK     | X    | INQUIRE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    |
+payer could have known            | {program} | T1        | yes                   | 300                 | {yes}    | -                            || yes   | STRONG   | X    | DISPUTE | STATE        | NO_340B_PURCHASE PASSED    | e-12    |
+purchases not in the input        | {program} | T1        | -                     | 300                 | -        | -                            || yes   | MEDIUM   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE UNCHECKED | e-12    |
+near match, purchases not known   | {program} | T3        | -                     | 300                 | -        | -                            || yes   | WEAK     | X    | INQUIRE | UNDETERMINED | NO_340B_PURCHASE UNCHECKED | e-12    |
+entity never bought it at 340B    | {program} | T1        | no                    | 300                 | -        | -                            || yes   | WEAK     | X    | INQUIRE | UNDETERMINED | NO_340B_PURCHASE FAILED    | e-12    |
+more is asked for than it bought  | {program} | T1        | yes                   | 200                 | -        | -                            || yes   | MEDIUM   | X    | DISPUTE | UNDETERMINED | EXCEEDS_340B_PURCHASES FAILED | e-12    |
+units of a package not known      | {program} | T1        | yes                   | -                   | -        | -                            || yes   | MEDIUM   | X    | DISPUTE | UNDETERMINED | EXCEEDS_340B_PURCHASES UNCHECKED | e-12    |
+prescriber and pharmacy only      | {program} | T7        | yes                   | 300                 | -        | -                            || no    |          |      |         |              |                            |         |
+no entity claim                   | {program} | -         | yes                   | 300                 | -        | -                            || no    |          |      |         |              |                            |         |
+another program                   | {other}   | T1        | yes                   | 300                 | -        | -                            || no    |          |      |         |              |                            |         |
 """  # noqa: E501
 
 CONTRACT_TABLE = """
-case                                 | program   | contract_excludes_340b | contract_exclusion_scope | contract_pharmacy_is_entity_owned | contract_pharmacy_is_listed | flags_340b | entity_bought_at_340b || fires     | evidence | code | action  | route | guards                    | says
-contract excludes all                | {program} | yes                    | ALL                      | -                                 | -                           | -          | yes                   || yes       | STRONG   | PBM  | DISPUTE | PBM   | EXCLUSION_SCOPE PASSED, NO_340B_PURCHASE PASSED | PBM-1 asks for a rebate ... DSH330214 ... 340B claim outside contract terms: contract C-9, in force from 2025-01-01 to an open date, excludes all 340B claims
-scope not stated is all              | {program} | yes                    | -                        | -                                 | -                           | -          | yes                   || yes       | STRONG   | PBM  | DISPUTE | PBM   | EXCLUSION_SCOPE PASSED    |
-entity's own pharmacy                | {program} | yes                    | ENTITY_OWNED             | yes                               | -                           | -          | yes                   || yes       | STRONG   | PBM  | DISPUTE | PBM   | EXCLUSION_SCOPE PASSED    | a covered entity owns
-contract pharmacy, owned only        | {program} | yes                    | ENTITY_OWNED             | no                                | -                           | -          | yes                   || held back |          |      |         |       | EXCLUSION_SCOPE FAILED    |
-owner not known                      | {program} | yes                    | ENTITY_OWNED             | -                                 | -                           | -          | yes                   || yes       | MEDIUM   | PBM  | DISPUTE | PBM   | EXCLUSION_SCOPE UNCHECKED |
-listed pharmacy                      | {program} | yes                    | LISTED_PHARMACIES        | -                                 | yes                         | -          | yes                   || yes       | STRONG   | PBM  | DISPUTE | PBM   | EXCLUSION_SCOPE PASSED    |
-pharmacy not on the list             | {program} | yes                    | LISTED_PHARMACIES        | -                                 | no                          | -          | yes                   || held back |          |      |         |       | EXCLUSION_SCOPE FAILED    |
-list not in the input                | {program} | yes                    | LISTED_PHARMACIES        | -                                 | -                           | -          | yes                   || yes       | MEDIUM   | PBM  | DISPUTE | PBM   | EXCLUSION_SCOPE UNCHECKED |
-flagged claim, flagged only          | {program} | yes                    | FLAGGED_ONLY             | -                                 | -                           | SCC 20     | yes                   || yes       | STRONG   | PBM  | DISPUTE | PBM   | EXCLUSION_SCOPE PASSED    |
-claim without flag, flagged only     | {program} | yes                    | FLAGGED_ONLY             | -                                 | -                           | -          | yes                   || held back |          |      |         |       | EXCLUSION_SCOPE FAILED    |
-contract without exclusion           | {program} | no                     | ALL                      | -                                 | -                           | -          | yes                   || no        |          |      |         |       |                           |
-no contract in force                 | {program} | -                      | -                        | -                                 | -                           | -          | yes                   || no        |          |      |         |       |                           |
-entity never bought it at 340B       | {program} | yes                    | ALL                      | -                                 | -                           | -          | no                    || yes       | WEAK     | PBM  | INQUIRE | PBM   | NO_340B_PURCHASE FAILED   |
-purchases not in the input           | {program} | yes                    | ALL                      | -                                 | -                           | -          | -                     || yes       | MEDIUM   | PBM  | DISPUTE | PBM   | NO_340B_PURCHASE UNCHECKED |
-another program                      | {other}   | yes                    | ALL                      | -                                 | -                           | -          | yes                   || no        |          |      |         |       |                           |
+case                                 | program   | contract_excludes_340b | contract_exclusion_scope | contract_pharmacy_is_entity_owned | contract_pharmacy_is_listed | flags_340b | entity_bought_at_340b | entity_units_bought || fires     | evidence | code | action  | route | guards                    | says
+contract excludes all                | {program} | yes                    | ALL                      | -                                 | -                           | -          | yes                   | 300                 || yes       | STRONG   | PBM  | DISPUTE | PBM   | EXCLUSION_SCOPE PASSED, NO_340B_PURCHASE PASSED, EXCEEDS_340B_PURCHASES PASSED | PBM-1 asks for a rebate ... DSH330214 ... 340B claim outside contract terms: contract C-9, in force from 2025-01-01 to an open date, excludes all 340B claims
+scope not stated is all              | {program} | yes                    | -                        | -                                 | -                           | -          | yes                   | 300                 || yes       | STRONG   | PBM  | DISPUTE | PBM   | EXCLUSION_SCOPE PASSED    |
+entity's own pharmacy                | {program} | yes                    | ENTITY_OWNED             | yes                               | -                           | -          | yes                   | 300                 || yes       | STRONG   | PBM  | DISPUTE | PBM   | EXCLUSION_SCOPE PASSED    | a covered entity owns
+contract pharmacy, owned only        | {program} | yes                    | ENTITY_OWNED             | no                                | -                           | -          | yes                   | 300                 || held back |          |      |         |       | EXCLUSION_SCOPE FAILED    |
+owner not known                      | {program} | yes                    | ENTITY_OWNED             | -                                 | -                           | -          | yes                   | 300                 || yes       | MEDIUM   | PBM  | DISPUTE | PBM   | EXCLUSION_SCOPE UNCHECKED |
+listed pharmacy                      | {program} | yes                    | LISTED_PHARMACIES        | -                                 | yes                         | -          | yes                   | 300                 || yes       | STRONG   | PBM  | DISPUTE | PBM   | EXCLUSION_SCOPE PASSED    |
+pharmacy not on the list             | {program} | yes                    | LISTED_PHARMACIES        | -                                 | no                          | -          | yes                   | 300                 || held back |          |      |         |       | EXCLUSION_SCOPE FAILED    |
+list not in the input                | {program} | yes                    | LISTED_PHARMACIES        | -                                 | -                           | -          | yes                   | 300                 || yes       | MEDIUM   | PBM  | DISPUTE | PBM   | EXCLUSION_SCOPE UNCHECKED |
+flagged claim, flagged only          | {program} | yes                    | FLAGGED_ONLY             | -                                 | -                           | SCC 20     | yes                   | 300                 || yes       | STRONG   | PBM  | DISPUTE | PBM   | EXCLUSION_SCOPE PASSED    |
+claim without flag, flagged only     | {program} | yes                    | FLAGGED_ONLY             | -                                 | -                           | -          | yes                   | 300                 || held back |          |      |         |       | EXCLUSION_SCOPE FAILED    |
+contract without exclusion           | {program} | no                     | ALL                      | -                                 | -                           | -          | yes                   | 300                 || no        |          |      |         |       |                           |
+no contract in force                 | {program} | -                      | -                        | -                                 | -                           | -          | yes                   | 300                 || no        |          |      |         |       |                           |
+entity never bought it at 340B       | {program} | yes                    | ALL                      | -                                 | -                           | -          | no                    | 300                 || yes       | WEAK     | PBM  | INQUIRE | PBM   | NO_340B_PURCHASE FAILED   |
+more is asked for than it bought     | {program} | yes                    | ALL                      | -                                 | -                           | -          | yes                   | 200                 || yes       | MEDIUM   | PBM  | DISPUTE | PBM   | EXCEEDS_340B_PURCHASES FAILED                   |
+units of a package not known         | {program} | yes                    | ALL                      | -                                 | -                           | -          | yes                   | -                   || yes       | MEDIUM   | PBM  | DISPUTE | PBM   | EXCEEDS_340B_PURCHASES UNCHECKED                |
+purchases not in the input           | {program} | yes                    | ALL                      | -                                 | -                           | -          | -                     | 300                 || yes       | MEDIUM   | PBM  | DISPUTE | PBM   | NO_340B_PURCHASE UNCHECKED |
+another program                      | {other}   | yes                    | ALL                      | -                                 | -                           | -          | yes                   | 300                 || no        |          |      |         |       |                           |
 """  # noqa: E501
 
 MEDICAID_NEEDS = ("program", "link_tier", "units")
@@ -96,26 +100,3 @@ def test_a_contract_claim_is_never_called_a_duplicate_discount(results):
     ]
     assert messages
     assert not [message for message in messages if "duplicate" in message.lower()]
-
-
-PURCHASES = """
-more is asked for than the entity bought | 300 | 200 | MEDIUM | FAILED
-within the tolerance of a tenth          | 300 | 280 | STRONG | PASSED
-units of a package not known             | 300 | -   | MEDIUM | UNCHECKED
-"""
-
-
-def test_claims_beyond_what_the_entity_bought_are_not_drafted(spark):
-    lines = [[cell.strip() for cell in line.split("|")] for line in PURCHASES.strip().splitlines()]
-    exact = next(spec for spec in SPECS if spec.rule_id == "R003").firing.facts
-    rows = {
-        name: exact | {"entity_units_asked_for": float(asked), "entity_units_bought": bought and float(bought)}
-        for name, asked, bought in (
-            (name, asked, None if bought == "-" else bought) for name, asked, bought, *_ in lines
-        )
-    }
-    answers = answers_to(spark, everything(Subject.REBATE_CLAIM, ["R003"]), rows)
-    for name, _, _, evidence, state in lines:
-        result = answers[name, "R003"]
-        states = {guard["name"]: guard["state"] for guard in result["guards"]}
-        assert (result["evidence"], states["EXCEEDS_340B_PURCHASES"]) == (evidence, state), name
