@@ -11,6 +11,7 @@ from engine.facts.families import absent
 
 QUARTERS_APART = 2
 QUARTERS_ADDED_UP = 4
+_SUM = "decimal(38,6)"
 PURCHASE_FACTS = (
     T.StructField("entity_bought_at_340b", T.BooleanType()),
     T.StructField("entity_units_asked_for", T.DoubleType()),
@@ -51,28 +52,33 @@ def with_purchases(
         on=[F.col("buying_entity_id") == F.col("bought_entity_id"), F.col("ndc9") == F.col("bought_ndc9")],
         how="left",  # one row per entity and product
     )
-    near = F.filter("purchases", lambda p: F.abs(p["quarter_number"] - F.col("service_quarter")) <= QUARTERS_APART)
-    packages = F.aggregate(near, F.lit(0.0), lambda total, p: total + p["packages"].cast("double"))
-    age = F.col("service_quarter")
-    added_up = F.filter("purchases", lambda p: (age - p["quarter_number"]).between(0, QUARTERS_ADDED_UP - 1))
-    units = F.aggregate(added_up, F.lit(0.0), lambda total, p: total + p["units"])
-    has_none = F.col("purchases").isNull()
+    service = F.col("service_quarter")
+    near = F.filter("purchases", lambda p: F.abs(p["quarter_number"] - service) <= QUARTERS_APART)
+    of_four_quarters = F.filter(
+        "purchases", lambda p: (service - p["quarter_number"]).between(0, QUARTERS_ADDED_UP - 1)
+    )
+    units = F.when(F.col("purchases").isNull(), F.lit(0)).otherwise(_added_up(of_four_quarters, "units"))
     facts = F.struct(
-        F.coalesce(packages > 0, F.lit(False)).alias("entity_bought_at_340b"),
-        F.col("units_asked_for").alias("entity_units_asked_for"),
-        F.when(has_none, F.lit(0.0)).otherwise(units).alias("entity_units_bought"),
+        F.coalesce(_added_up(near, "packages") > 0, F.lit(False)).alias("entity_bought_at_340b"),
+        F.col("units_asked_for").cast("double").alias("entity_units_asked_for"),
+        units.cast("double").alias("entity_units_bought"),
     )
     return joined.select(*claims.columns, F.when(F.col("buying_entity_id").isNotNull(), facts).alias("purchase"))
+
+
+def _added_up(purchases: Column, name: str) -> Column:
+    """Sum over an array of purchases; NULL where one is not known. In decimals: no order of rows changes it."""
+    return F.aggregate(purchases, F.lit(0).cast(_SUM), lambda total, p: (total + p[name]).cast(_SUM))
 
 
 def _with_units(bought: DataFrame, products: DataFrame | None) -> DataFrame:
     """`bought` with NDC units; NULL where the product or its package is not known."""
     if products is None:
-        return bought.withColumn("units", F.lit(None).cast("double"))
+        return bought.withColumn("units", F.lit(None).cast(_SUM))
     latest = F.max(F.struct("valid_from", "snapshot_date", "units_per_package"))["units_per_package"]
     packages = products.groupBy(F.col("ndc11").alias("product_ndc11")).agg(latest.alias("units_per_package"))
     joined = bought.join(F.broadcast(packages), on=F.col("ndc11") == F.col("product_ndc11"), how="left")
-    return joined.withColumn("units", F.col("packages").cast("double") * F.col("units_per_package").cast("double"))
+    return joined.withColumn("units", (F.col("packages") * F.col("units_per_package")).cast(_SUM))
 
 
 def _sum_if_all_known(column: str) -> Column:
@@ -80,16 +86,18 @@ def _sum_if_all_known(column: str) -> Column:
 
 
 def _with_units_asked_for(claims: DataFrame) -> DataFrame:
-    """`claims` with the units on all claims for which the entity is in question; rows without an entity meet nobody."""
+    """`claims` with the units on all claims that a 340B rule may dispute; rows without an entity meet nobody."""
     is_listed = (F.col("program") == Program.MDRP_FFS.value) & F.col("screen.mef_entity_id").isNotNull()
-    in_question = F.col("screen.link_tier").isNotNull() | is_listed
-    units = F.when(in_question, F.col("screen.ndc_units").cast("double"))
+    by_contract_only = F.col("program").isin(Program.COMMERCIAL.value, Program.PARTD.value)
+    may_be_disputed = ~by_contract_only | F.coalesce("screen.contract_excludes_340b", F.lit(False))
+    is_linked = F.col("screen.link_tier").isNotNull() & may_be_disputed
+    units = F.when(is_linked | is_listed, F.col("screen.ndc_units"))
     four_quarters = (
         Window.partitionBy(F.coalesce("buying_entity_id", "source_row_id"), "ndc9")
         .orderBy("service_quarter")
         .rangeBetween(1 - QUARTERS_ADDED_UP, 0)
     )
-    return claims.withColumn("units_asked_for", F.coalesce(F.sum(units).over(four_quarters), F.lit(0.0)))
+    return claims.withColumn("units_asked_for", F.coalesce(F.sum(units).over(four_quarters), F.lit(0)))
 
 
 def _parents(entities: DataFrame) -> DataFrame:
