@@ -1,7 +1,7 @@
 """Every received row becomes one typed row that says what is wrong with it (contract parts 1 to 3).
 
 Two projections do it: the first trims text and normalises identifiers, all that is left comes from the second. As one
-method they would take four times as long on wide feeds, even where the JVM is told to compile it: see `_names`.
+method they would take about twice as long on wide feeds, even where the JVM is told to compile it: see `_names`.
 """
 
 from __future__ import annotations
