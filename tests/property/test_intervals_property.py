@@ -33,11 +33,8 @@ def value_on(when: date | None, key: str | None, reference: list[tuple]) -> str 
     return max(covering)[2] if covering else None
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(reference=st.lists(reference_row, max_size=12))
-def test_every_day_meets_the_interval_that_starts_last(spark, reference):
-    days = [None, *(FIRST + timedelta(days=n) for n in range(-1, DAYS + 2))]
-    rows = [(key, when) for key in ("a", "b", "c", None) for when in days]
+def values_found(spark, rows: list[tuple], reference: list[tuple]) -> list[tuple]:
+    """(key, day, value) of each row, as `join_as_of` finds it."""
     joined = join_as_of(
         spark.createDataFrame(rows, "of string, day date"),
         spark.createDataFrame(reference, REFERENCE),
@@ -49,9 +46,16 @@ def test_every_day_meets_the_interval_that_starts_last(spark, reference):
         into="found",
         tie_break=[F.col("rank")],
     )
-    found = [(row["of"], row["day"], row["found"] and row["found"]["value"]) for row in joined.collect()]
+    return [(row["of"], row["day"], row["found"] and row["found"]["value"]) for row in joined.collect()]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(reference=st.lists(reference_row, max_size=12))
+def test_every_day_meets_the_interval_that_starts_last(spark, reference):
+    days = [None, *(FIRST + timedelta(days=n) for n in range(-1, DAYS + 2))]
+    rows = [(key, when) for key in ("a", "b", "c", None) for when in days]
     expected = [(key, when, value_on(when, key, reference)) for key, when in rows]
-    assert sorted(found, key=repr) == sorted(expected, key=repr)
+    assert sorted(values_found(spark, rows, reference), key=repr) == sorted(expected, key=repr)
 
 
 def test_a_long_interval_comes_back_after_a_short_one_that_began_later(spark):
@@ -59,16 +63,6 @@ def test_a_long_interval_comes_back_after_a_short_one_that_began_later(spark):
         ("a", date(2025, 1, 1), None, 1, "always"),
         ("a", date(2025, 1, 3), date(2025, 1, 5), 1, "for a while"),
     ]
-    rows = spark.createDataFrame([("a", date(2025, 1, n)) for n in (2, 3, 4, 5)], "of string, day date")
-    joined = join_as_of(
-        rows,
-        spark.createDataFrame(reference, REFERENCE),
-        key={"key": F.col("of")},
-        day=F.col("day"),
-        start=F.col("start"),
-        end=F.col("end"),
-        values={"value": F.col("value")},
-        into="found",
-    )
-    values = [row["found"]["value"] for row in joined.orderBy("day").collect()]
-    assert values == ["always", "for a while", "for a while", "always"]
+    days = [date(2025, 1, n) for n in (2, 3, 4, 5)]
+    found = {when: value for _, when, value in values_found(spark, [("a", when) for when in days], reference)}
+    assert [found[when] for when in days] == ["always", "for a while", "for a while", "always"]
