@@ -42,6 +42,8 @@ _LEFT_ORDERLY = {
         Reason.NOT_340B,
     )
 }
+# Reasons that netting finds, so that what the row was when it was received has to be looked up.
+_IN_CONFLICT = {Reason.SOURCE_ROW_ID_DUPLICATE.value, Reason.KEY_DUPLICATE.value}
 FEEDS = {Subject.REBATE_CLAIM: "rebate_claims", Subject.INVOICE: "invoices"}
 
 
@@ -157,45 +159,48 @@ def _read(run: Run) -> dict[str, OpenedTable]:
 
 
 def _prepare(run: Run, work: WorkFolder, opened: dict[str, OpenedTable]) -> Prepared:
-    """Conform every table once to the work folder, then net the feeds from there."""
+    """Conform every table once to the work folder, then net it from there; references first."""
     prepared = Prepared(opened)
-    lookups: dict[str, DataFrame] = {}
-
-    def conformed(name: str) -> DataFrame:
-        rows = prepare.conform(opened[name].rows, opened[name].table, as_of=run.settings.today, **lookups)
-        return work.write(f"conformed/{name}", rows)
-
+    references = [name for name in opened if name not in FEED_NAMES]
     with run.step(Step.PREPARE) as words:
-        for name in (name for name in prepare.LOOKUPS if name in opened):
-            _keep(run, prepared, work, name, conformed(name), words)
-            lookups[name] = prepared.references[name]
-        for name in sorted({*opened} - {*lookups}, key=lambda name: (name in FEED_NAMES, name)):
-            _keep(run, prepared, work, name, conformed(name), words)
+        _prepare_references(run, work, prepared, [name for name in references if name in prepare.LOOKUPS])
+        _prepare_references(run, work, prepared, [name for name in references if name not in prepare.LOOKUPS])
+        for name in sorted(FEED_NAMES & opened.keys()):
+            counts = _prepare_feed(run, work, prepared, name)
+            words.append(f"{name} {counts.rows_in:,} in, {counts.rows_out:,} out")
+            if counts.rows_out == 0:
+                run.note(f"{name}: no rows to judge ({counts.rows_in:,} received)")
     return prepared
 
 
-def _keep(run: Run, prepared: Prepared, work: WorkFolder, name: str, conformed: DataFrame, words: list[str]) -> None:
-    """Enter a conformed table into what is prepared, and its rows into the ledger."""
-    netting = _net(work, prepared, name, conformed)
-    counts = prepare.tally(conformed, netting, name)
-    if prepared.dispenses is not None and name == "pharmacy_claims":
-        counts = prepare.with_dispenses(counts, prepared.dispenses)
-    if set(counts.dropped) - _LEFT_ORDERLY:
-        prepared.quarantine[name] = prepare.quarantine(conformed, prepared.opened[name].table, netting)
-    run.ledger.record(name, Step.READ, counts.rows_in, counts.rows_in)
-    run.ledger.record(name, Step.PREPARE, counts.rows_in, counts.rows_out, counts.dropped, counts.counted)
-    if name in FEED_NAMES:
-        words.append(f"{name} {counts.rows_in:,} in, {counts.rows_out:,} out")
-        if counts.rows_out == 0:
-            run.note(f"{name}: no rows to judge ({counts.rows_in:,} received)")
+def _conformed(run: Run, work: WorkFolder, prepared: Prepared, name: str, among: DataFrame | None = None) -> DataFrame:
+    opened = prepared.opened[name]
+    lookups = {lookup: prepared.references[lookup] for lookup in prepare.LOOKUPS if lookup in prepared.references}
+    rows = prepare.conform(opened.rows, opened.table, as_of=run.settings.today, among=among, **lookups)
+    return work.write(f"{'conformed' if among is None else 'in_conflict'}/{name}", rows)
 
 
-def _net(work: WorkFolder, prepared: Prepared, name: str, conformed: DataFrame) -> DataFrame | None:
-    """Fill in what stands of a table; returns what netting said, written out, since several readers need it."""
-    references = prepared.references
+def _prepare_references(run: Run, work: WorkFolder, prepared: Prepared, names: list[str]) -> None:
+    conformed = {name: _conformed(run, work, prepared, name) for name in names}
+    told = prepare.tally_references(conformed, {name: prepared.opened[name].table for name in names})
+    live = {}
+    for name, (counts, repeats) in told.items():
+        rows, netting = conformed[name], None
+        live[name] = prepare.good_rows(rows)
+        if repeats:
+            netting = work.write(f"netting/{name}", prepare.net(rows, prepared.opened[name].table))
+            counts = prepare.with_netting(counts, netting)
+            live[name] = prepare.live_references(rows, netting)
+        _book(run, work, prepared, name, rows, netting, counts)
+    prepared.references |= live
+
+
+def _prepare_feed(run: Run, work: WorkFolder, prepared: Prepared, name: str) -> prepare.Tally:
+    conformed = _conformed(run, work, prepared, name)
+    netting = work.write(f"netting/{name}", prepare.net(conformed, prepared.opened[name].table))
+    counts = prepare.with_netting(prepare.tally(conformed, name), netting)
     if name == "rebate_claims":
-        netting = work.write("netting/rebate_claims", prepare.net_rebate_claims(conformed))
-        converting = references.get("hcpcs_crosswalk"), references.get("products")
+        converting = prepared.references.get("hcpcs_crosswalk"), prepared.references.get("products")
         prepared.claims = LiveClaims(
             prepare.live_rebate_claims(conformed, netting, *converting),
             among=lambda ids: prepare.live_rebate_claims(
@@ -203,18 +208,36 @@ def _net(work: WorkFolder, prepared: Prepared, name: str, conformed: DataFrame) 
             ),
         )
     elif name == "pharmacy_claims":
-        netting = work.write("netting/pharmacy_claims", prepare.net_pharmacy_claims(conformed))
         prepared.dispenses = work.write("dispenses", prepare.pharmacy_dispenses(conformed, netting))
+        counts = prepare.with_dispenses(counts, prepared.dispenses)
     elif name == "entity_claims":
-        netting = work.write("netting/entity_claims", prepare.net_entity_claims(conformed))
         prepared.entity_claims = prepare.live_entity_claims(conformed, netting)
-    elif name == "invoices":
-        netting = work.write("netting/invoices", prepare.net_invoices(conformed))
-        prepared.invoices = prepare.live_invoices(conformed, netting)
     else:
-        references[name] = prepare.good_rows(conformed)
-        return None
-    return netting
+        prepared.invoices = prepare.live_invoices(conformed, netting)
+    _book(run, work, prepared, name, conformed, netting, counts)
+    return counts
+
+
+def _book(
+    run: Run,
+    work: WorkFolder,
+    prepared: Prepared,
+    name: str,
+    conformed: DataFrame,
+    netting: DataFrame | None,
+    counts: prepare.Tally,
+) -> None:
+    """Enter a table into the ledger, and its rows that must be set aside into quarantine."""
+    table = prepared.opened[name].table
+    run.ledger.record(name, Step.READ, counts.rows_in, counts.rows_in)
+    run.ledger.record(name, Step.PREPARE, counts.rows_in, counts.rows_out, counts.dropped, counts.counted)
+    if set(counts.dropped) - _LEFT_ORDERLY:
+        prepared.quarantine[name] = prepare.quarantine(conformed, table)
+    if netting is not None and _IN_CONFLICT & counts.dropped.keys():
+        names = prepare.names_in_conflict(conformed, table, netting)
+        received = _conformed(run, work, prepared, name, among=names)
+        found = prepare.in_conflict(received, table, prepare.net(received, table))
+        prepared.quarantine[name] = prepared.quarantine[name].unionByName(found)
 
 
 def _link(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOnClaims | None:

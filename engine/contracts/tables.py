@@ -173,7 +173,7 @@ REFERENCES = (
         identifier("zip"),
         Column("phone", Kind.TEXT),
         *columns_of(Kind.DATE, "begin_date termination_date"),
-        key="entity_id contract_id pharmacy_npi begin_date",
+        key="entity_id contract_id pharmacy_npi pharmacy_name address zip begin_date",
     ),
     _reference(
         "medicaid_exclusions",

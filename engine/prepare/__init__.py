@@ -6,8 +6,18 @@ from engine.prepare.net_entity_claims import live_entity_claims, net_entity_clai
 from engine.prepare.net_invoices import live_invoices, net_invoices
 from engine.prepare.net_pharmacy_claims import net_pharmacy_claims, pharmacy_dispenses, with_dispenses
 from engine.prepare.net_rebate_claims import live_rebate_claims, net_rebate_claims
+from engine.prepare.net_references import live_references, net_references
+from engine.prepare.netting import net
 from engine.prepare.row_ids import good_rows, repeated_row_ids
-from engine.prepare.set_aside import Tally, quarantine, tally
+from engine.prepare.set_aside import (
+    Tally,
+    in_conflict,
+    names_in_conflict,
+    quarantine,
+    tally,
+    tally_references,
+    with_netting,
+)
 
 __all__ = [
     "LOOKUPS",
@@ -15,16 +25,23 @@ __all__ = [
     "check_contract",
     "conform",
     "good_rows",
+    "in_conflict",
     "live_entity_claims",
     "live_invoices",
     "live_rebate_claims",
+    "live_references",
+    "names_in_conflict",
+    "net",
     "net_entity_claims",
     "net_invoices",
     "net_pharmacy_claims",
     "net_rebate_claims",
+    "net_references",
     "pharmacy_dispenses",
     "quarantine",
     "repeated_row_ids",
     "tally",
+    "tally_references",
     "with_dispenses",
+    "with_netting",
 ]

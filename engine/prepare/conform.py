@@ -26,6 +26,7 @@ from engine.contracts.prepared import (
 from engine.prepare import identifiers
 from engine.prepare.conversions import conversion
 from engine.prepare.lookups import ncpdp_lookup, ndc10_lookup, parent_lookup, parent_on
+from engine.prepare.row_ids import row_name
 
 _PREPARED = {
     "rebate_claims": PREPARED_REBATE_CLAIMS,
@@ -80,6 +81,7 @@ def conform(
     table: Table,
     *,
     as_of: date,
+    among: DataFrame | None = None,
     products: DataFrame | None = None,
     pharmacies: DataFrame | None = None,
     covered_entities: DataFrame | None = None,
@@ -94,13 +96,16 @@ def conform(
     problems: reasons for quarantine, in contract order; NULL where the row is good. left_as: `AFTER_AS_OF` or
     `NOT_340B`; such a row never goes to quarantine, whatever else is wrong with it. raw: JSON of the row as received,
     where there are problems. coerced: columns whose bad value became NULL. row_id: a join key, never an order; it
-    holds only once the result is written.
+    holds only once the result is written. `among`: only rows whose `row_name` is in its one column, `row_name`, with
+    `raw` of each.
     """
     joined = _with_lookups(_texts(rows, table), table, products, pharmacies, covered_entities)
     draft = _typed(rows.schema, table)
     _settle_identifiers(draft, table, set(joined.columns))
+    if among is not None:
+        joined = joined.join(F.broadcast(among), row_name(table, draft.values) == among["row_name"], how="left_semi")
     draft.values["row_id"] = F.col("row_id")
-    draft.values |= _judgement(draft, table, rows.columns, as_of)
+    draft.values |= _judgement(draft, table, rows.schema, as_of, keeps_raw=among is not None)
     return joined.select(*(draft.values[name].alias(name) for name in conformed_schema(table).names))
 
 
@@ -121,11 +126,17 @@ def _has_rx_number(table: Table) -> bool:
 
 
 def _texts(rows: DataFrame, table: Table) -> DataFrame:
-    """The received columns, text without surrounding spaces, beside NDC and Rx number as received."""
+    """The received columns, text without surrounding spaces, beside NDC and Rx number as received.
+
+    received_texts: all texts as received, where one of them has such spaces, which is rare.
+    """
     outputs = [F.monotonically_increasing_id().alias("row_id")]
-    for column in rows.schema.fields:
-        is_text = isinstance(column.dataType, T.StringType)
-        outputs.append(F.trim(column.name).alias(column.name) if is_text else F.col(column.name))
+    texts = _text_names(rows.schema)
+    for name in rows.columns:
+        outputs.append(F.trim(name).alias(name) if name in texts else F.col(name))
+    if texts:
+        has_spaces = _any(F.octet_length(name) != F.octet_length(F.trim(name)) for name in texts)
+        outputs.append(F.when(has_spaces, F.struct(*texts)).alias("received_texts"))
     absent = F.lit(None).cast("string")
     if _has_ndc(table):
         ndc = F.col("ndc").cast("string") if "ndc" in rows.columns else absent
@@ -137,6 +148,10 @@ def _texts(rows: DataFrame, table: Table) -> DataFrame:
             identifiers.rx_number(F.trim(rx)).alias("given_rx_normal"),
         ]
     return rows.select(*outputs)
+
+
+def _text_names(received: T.StructType) -> list[str]:
+    return [field.name for field in received.fields if isinstance(field.dataType, T.StringType)]
 
 
 def _with_lookups(
@@ -235,13 +250,13 @@ def _invoice_row_id(values: dict[str, Column]) -> Column:
     return F.concat_ws(BEYOND_LINE_NAME, named, values["sub_program"], values["rebate_type"])
 
 
-def _judgement(draft: _Draft, table: Table, received: list[str], as_of: date) -> dict[str, Column]:
+def _judgement(draft: _Draft, table: Table, received: T.StructType, as_of: date, keeps_raw: bool) -> dict[str, Column]:
     problems = list(_problems(draft, table))
     has_problem = _any(condition for condition, _ in problems)
     coerced = list(_coerced(draft, table))
     is_late = _is_after(draft, table, as_of)
     goes_to_quarantine = ~is_late & has_problem
-    as_received = F.to_json(F.struct(*received), {"ignoreNullFields": "false"})
+    as_received = F.to_json(_as_received(received), {"ignoreNullFields": "false"})
     left_as = F.when(is_late, Reason.AFTER_AS_OF.value)
     if table.name == "entity_claims":
         is_not_340b = ~draft.values["is_340b"] & (draft.values["status"] == "SUBMITTED") & ~has_problem
@@ -249,9 +264,19 @@ def _judgement(draft: _Draft, table: Table, received: list[str], as_of: date) ->
     return {
         "problems": F.when(goes_to_quarantine, _names(problems)),
         "left_as": left_as,
-        "raw": F.when(goes_to_quarantine, as_received),
+        "raw": as_received if keeps_raw else F.when(goes_to_quarantine, as_received),
         "coerced": F.when(~is_late & _any(condition for condition, _ in coerced), _names(coerced)),
     }
+
+
+def _as_received(received: T.StructType) -> Column:
+    texts = _text_names(received)
+    return F.struct(
+        *(
+            F.coalesce(F.col("received_texts")[name], F.col(name)).alias(name) if name in texts else F.col(name)
+            for name in received.names
+        )
+    )
 
 
 def _problems(draft: _Draft, table: Table) -> Iterator[tuple[Column, str]]:

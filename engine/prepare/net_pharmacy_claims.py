@@ -64,4 +64,4 @@ def with_dispenses(tally: Tally, dispenses: DataFrame) -> Tally:
         F.coalesce(F.sum(F.when(F.col("is_reversed"), billed)), F.lit(0)).alias(Reason.REVERSED.value),
         F.coalesce(F.sum(F.when(~F.col("is_reversed"), billed - 1)), F.lit(0)).alias(Reason.REPLACED.value),
     ).collect()[0]
-    return Tally(tally.rows_in, {**tally.dropped, **counts.asDict()}, tally.counted)
+    return tally.with_reasons(counts.asDict())

@@ -1,11 +1,23 @@
-"""Rows of one feed that share a source_row_id."""
+"""What names a row, and rows of one feed that share a source_row_id."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import ClaimType, Reason
+from engine.contracts.columns import Table
+
+
+def row_name(table: Table, values: Mapping[str, Column]) -> Column:
+    """What a row is called in quarantine: its source_row_id; where its table has none, its key joined by `/`."""
+    if "source_row_id" in table.column_names:
+        return values["source_row_id"]
+    received = {"ndc": "ndc_raw"}
+    parts = [F.coalesce(values[received.get(name, name)].cast("string"), F.lit("")) for name in table.key]
+    return F.concat_ws("/", *parts)
 
 
 def good_rows(conformed: DataFrame) -> DataFrame:
@@ -42,7 +54,8 @@ def repeated_row_ids(rows: DataFrame, received_at: str | None) -> DataFrame:
     rows whose hashed id occurs twice are compared: where there are none, Spark leaves out the wide read.
     """
     id_hash = F.xxhash64("source_row_id")
-    compared = sorted(name for name in rows.columns if name != "row_id")
+    # raw is kept of some rows only, and a row must come out the same whether it is or not
+    compared = sorted(name for name in rows.columns if name not in ("row_id", "raw"))
     # xxhash64 skips NULLs: without the flags a value that moved to the next column would go unnoticed
     content = F.xxhash64(*compared, *(F.col(name).isNull() for name in compared))
     candidates = rows.select(

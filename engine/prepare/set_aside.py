@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import ClaimType, Reason
 from engine.contracts.columns import Table
+from engine.prepare.net_references import key_hash
+from engine.prepare.row_ids import row_name
 
 _NETTING = ("left_as", "problem")
 
@@ -25,34 +29,42 @@ class Tally:
     def rows_out(self) -> int:
         return self.rows_in - sum(self.dropped.values())
 
+    def with_reasons(self, dropped: Mapping[str, int], counted: Mapping[str, int] | None = None) -> Tally:
+        """With further rows dropped and counted."""
+        return Tally(self.rows_in, _summed(self.dropped, dropped), _summed(self.counted, counted or {}))
 
-def quarantine(conformed: DataFrame, table: Table, netting: DataFrame | None) -> DataFrame:
-    """QUARANTINE rows of a table: those with problems of their own, and those that netting found in conflict.
 
-    Tables without a source_row_id give their key joined by `/`.
+def _summed(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:
+    return {name: first.get(name, 0) + second.get(name, 0) for name in (*first, *(second.keys() - first.keys()))}
+
+
+def quarantine(conformed: DataFrame, table: Table) -> DataFrame:
+    """QUARANTINE rows of a table with problems of their own; one row per received row."""
+    return conformed.where(F.col("problems").isNotNull()).select(
+        _row_name(conformed, table).alias("source_row_id"), F.col("problems").alias("reasons"), "raw"
+    )
+
+
+def in_conflict(conformed: DataFrame, table: Table, netting: DataFrame) -> DataFrame:
+    """QUARANTINE rows of a table that netting found in conflict with others; one row per received row.
+
+    raw is NULL unless the rows were conformed with it: see `names_in_conflict`.
     """
-    row_id = F.col("source_row_id") if "source_row_id" in table.column_names else _key(table)
-    own = conformed.where(F.col("problems").isNotNull()).select(
-        row_id.alias("source_row_id"), F.col("problems").alias("reasons"), "raw"
+    problems = netting.where(F.col("problem").isNotNull()).select("row_id", "problem")
+    return conformed.join(F.broadcast(problems), on="row_id", how="inner").select(  # one problem per row
+        _row_name(conformed, table).alias("source_row_id"), F.array("problem").alias("reasons"), "raw"
     )
-    if netting is None:
-        return own
-    in_conflict = netting.where(F.col("problem").isNotNull()).select("row_id", "problem")
-    values = F.struct(
-        *(name for name in conformed.columns if name not in ("row_id", "problems", "left_as", "raw", "coerced"))
-    )
-    found = conformed.join(in_conflict, on="row_id", how="inner").select(
-        row_id.alias("source_row_id"),
-        F.array("problem").alias("reasons"),
-        F.to_json(values, {"ignoreNullFields": "false"}).alias("raw"),
-    )
-    return own.unionByName(found)
 
 
-def _key(table: Table) -> Column:
-    names = {"ndc": "ndc_raw"}
-    parts = [F.coalesce(F.col(names.get(name, name)).cast("string"), F.lit("")) for name in table.key]
-    return F.concat_ws("/", *parts)
+def names_in_conflict(conformed: DataFrame, table: Table, netting: DataFrame) -> DataFrame:
+    """`row_name` of rows that netting found in conflict: conforming and netting those `among` which they are finds the
+    same conflicts again, with every row as received.
+    """
+    return in_conflict(conformed, table, netting).select(F.col("source_row_id").alias("row_name")).distinct()
+
+
+def _row_name(conformed: DataFrame, table: Table) -> Column:
+    return row_name(table, {name: F.col(name) for name in conformed.columns})
 
 
 def _noticed(name: str) -> dict[str, Column]:
@@ -67,35 +79,79 @@ def _noticed(name: str) -> dict[str, Column]:
     }.get(name, {})
 
 
-def tally(conformed: DataFrame, netting: DataFrame | None, name: str) -> Tally:
-    """Counts what happened to the rows of a conformed table, `name`.
-
-    A row with several problems counts under its first. Runs two jobs over a few narrow columns.
-    """
+def tally(conformed: DataFrame, name: str) -> Tally:
+    """Counts what conforming said of the rows of a feed, `name`. A row with several problems counts under its first."""
     also = _noticed(name)
-    is_good = F.col("problems").isNull() & F.col("left_as").isNull()
-    reason = F.coalesce(F.get("problems", F.lit(0)), F.col("left_as"))
     counts = (
-        conformed.groupBy(reason.alias("reason"))
+        conformed.groupBy(_reason().alias("reason"))
         .agg(
             F.count(F.lit(1)).alias("rows"),
-            F.sum(F.coalesce(F.size("coerced"), F.lit(0))).alias(Reason.COERCED_NULL.value),
-            *(F.count_if(is_good & condition).alias(name) for name, condition in also.items()),
+            _coerced().alias(Reason.COERCED_NULL.value),
+            *(F.count_if(_is_good() & condition).alias(name) for name, condition in also.items()),
         )
         .collect()
     )
     dropped = {row["reason"]: row["rows"] for row in counts if row["reason"] is not None}
     counted = {name: sum(row[name] or 0 for row in counts) for name in (Reason.COERCED_NULL.value, *also)}
-    if netting is not None:
-        flags = [name for name in ("prior_not_found", "reversal_unmatched") if name in netting.columns]
-        net_reason = F.coalesce(*(F.col(name) for name in _NETTING if name in netting.columns))
-        net_counts = (
-            netting.groupBy(net_reason.alias("reason"))
-            .agg(F.count(F.lit(1)).alias("rows"), *(F.count_if(F.col(name)).alias(name.upper()) for name in flags))
-            .collect()
-        )
-        for row in net_counts:
-            if row["reason"] is not None:
-                dropped[row["reason"]] = dropped.get(row["reason"], 0) + row["rows"]
-        counted |= {name.upper(): sum(row[name.upper()] for row in net_counts) for name in flags}
     return Tally(sum(row["rows"] for row in counts), dropped, counted)
+
+
+def tally_references(conformed: Mapping[str, DataFrame], tables: Mapping[str, Table]) -> dict[str, tuple[Tally, bool]]:
+    """Of each reference table its tally, and whether a key occurs more than once in it; one job for all of them."""
+    if not conformed:
+        return {}
+    narrow = [
+        rows.select(
+            F.lit(name).alias("table"),
+            _reason().alias("reason"),
+            "coerced",
+            F.when(_is_good(), key_hash(tables[name])).alias("key_hash"),
+        )
+        for name, rows in conformed.items()
+    ]
+    counts = (
+        reduce(DataFrame.unionByName, narrow)
+        .groupBy("table", "reason")
+        .agg(
+            F.count(F.lit(1)).alias("rows"),
+            _coerced().alias("coerced"),
+            F.count_distinct("key_hash").alias("keys"),
+        )
+        .collect()
+    )
+    told = {}
+    for name in conformed:
+        own = [row for row in counts if row["table"] == name]
+        dropped = {row["reason"]: row["rows"] for row in own if row["reason"] is not None}
+        counted = {Reason.COERCED_NULL.value: sum(row["coerced"] or 0 for row in own)}
+        repeats = any(row["keys"] < row["rows"] for row in own if row["reason"] is None)
+        told[name] = Tally(sum(row["rows"] for row in own), dropped, counted), repeats
+    return told
+
+
+def with_netting(tally: Tally, netting: DataFrame) -> Tally:
+    """The tally once netting has said what it has to say."""
+    flags = [name for name in ("prior_not_found", "reversal_unmatched") if name in netting.columns]
+    noticed = {name.upper(): F.count_if(F.col(name)) for name in flags}
+    if "contested" in netting.columns:
+        noticed[Reason.COERCED_NULL.value] = F.sum(F.coalesce(F.size("contested"), F.lit(0)))
+    reason = F.coalesce(*(F.col(name) for name in _NETTING if name in netting.columns))
+    counts = (
+        netting.groupBy(reason.alias("reason"))
+        .agg(F.count(F.lit(1)).alias("rows"), *(count.alias(name) for name, count in noticed.items()))
+        .collect()
+    )
+    dropped = {row["reason"]: row["rows"] for row in counts if row["reason"] is not None}
+    return tally.with_reasons(dropped, {name: sum(row[name] or 0 for row in counts) for name in noticed})
+
+
+def _is_good() -> Column:
+    return F.col("problems").isNull() & F.col("left_as").isNull()
+
+
+def _reason() -> Column:
+    return F.coalesce(F.get("problems", F.lit(0)), F.col("left_as"))
+
+
+def _coerced() -> Column:
+    return F.sum(F.coalesce(F.size("coerced"), F.lit(0)))

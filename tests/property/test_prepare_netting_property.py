@@ -13,15 +13,16 @@ from pyspark.sql import functions as F
 from engine.contracts.tables import TABLES
 from engine.prepare import (
     conform,
+    in_conflict,
     live_entity_claims,
     live_rebate_claims,
     net_entity_claims,
     net_pharmacy_claims,
     net_rebate_claims,
     pharmacy_dispenses,
-    quarantine,
     tally,
     with_dispenses,
+    with_netting,
 )
 from tests.unit.prepare_rows import AS_OF, received, row, settled
 
@@ -76,11 +77,11 @@ def test_rebate_claims(spark, seed):
         assert Counter((one.patient_key, one.claim_key_ordinal) for one in live) == Counter(
             (key, ordinal) for key, (left, ordinal, _) in expected.items() if left is None
         )
-        counts = tally(conformed, netting, "rebate_claims")
+        counts = with_netting(tally(conformed, "rebate_claims"), netting)
         dropped = {left: count for left, count in seen.items() if left is not None}
         assert (counts.rows_in, counts.rows_out, counts.dropped) == (len(rows), seen[None], dropped)
         assert counts.counted["PRIOR_NOT_FOUND"] == sum(lost for _, _, lost in expected.values())
-        quarantined = quarantine(conformed, TABLES["rebate_claims"], netting).collect()
+        quarantined = in_conflict(conformed, TABLES["rebate_claims"], netting).collect()
         assert {tuple(one.reasons) for one in quarantined} == {("SOURCE_ROW_ID_DUPLICATE",)}
         assert len(quarantined) == seen["SOURCE_ROW_ID_DUPLICATE"]
 
@@ -147,7 +148,7 @@ def test_pharmacy_claims(spark, seed):
             assert one.is_reversed == (last_code == "B2")
             assert one.reversal_source_row_id == (last_id if last_code == "B2" else None)
         assert found.keys() == expected.keys()
-        counts = with_dispenses(tally(conformed, netting, "pharmacy_claims"), dispenses)
+        counts = with_dispenses(with_netting(tally(conformed, "pharmacy_claims"), netting), dispenses)
         assert counts.rows_in == len(rows)
         assert counts.rows_out + sum(counts.dropped.values()) == len(rows)
         assert counts.dropped["SOURCE_ROW_ID_DUPLICATE"] > 5
@@ -197,7 +198,7 @@ def test_entity_claims(spark, seed):
             )
         live = {one.claim_id for one in live_entity_claims(conformed, netting).collect()}
         assert live == {name for name, (left, _) in expected.items() if left is None}
-        counts = tally(conformed, netting, "entity_claims")
+        counts = with_netting(tally(conformed, "entity_claims"), netting)
         assert (counts.rows_in, counts.rows_out) == (len(rows), len(live))
         assert counts.counted["REVERSAL_UNMATCHED"] == seen[("REVERSAL_TRANSACTION", True)]
 

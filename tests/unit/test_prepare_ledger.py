@@ -10,7 +10,10 @@ from engine.contracts.findings import QUARANTINE
 from engine.contracts.tables import TABLES
 from engine.prepare import (
     good_rows,
+    in_conflict,
     live_entity_claims,
+    names_in_conflict,
+    net,
     net_entity_claims,
     net_pharmacy_claims,
     net_rebate_claims,
@@ -18,6 +21,7 @@ from engine.prepare import (
     quarantine,
     tally,
     with_dispenses,
+    with_netting,
 )
 
 
@@ -33,21 +37,49 @@ def test_a_row_counts_once_under_its_first_reason(spark):
     ]
     found = conformed(spark, "rebate_claims", rows)
     netting = settled(net_rebate_claims(found))
-    counts = tally(found, netting, "rebate_claims")
+    counts = with_netting(tally(found, "rebate_claims"), netting)
     assert counts.dropped == {"NDC_INVALID": 1, "AFTER_AS_OF": 1, "SOURCE_ROW_ID_DUPLICATE": 1, "REDELIVERED": 1}
     assert (counts.rows_in, counts.rows_out) == (7, 3)
     assert counts.counted == {"COERCED_NULL": 3, "RX_NUMBER_UNUSABLE": 1, "PRIOR_NOT_FOUND": 0}
-    quarantined = quarantine(found, TABLES["rebate_claims"], netting)
+    quarantined = quarantine(found, TABLES["rebate_claims"])
     assert quarantined.schema.names == QUARANTINE.names
-    by_reasons = {tuple(one.reasons): one for one in quarantined.collect()}
-    assert set(by_reasons) == {("NDC_INVALID", "UNITS_INVALID"), ("SOURCE_ROW_ID_DUPLICATE",)}
-    assert json.loads(by_reasons[("NDC_INVALID", "UNITS_INVALID")].raw)["units"] == "x"
-    assert json.loads(by_reasons[("SOURCE_ROW_ID_DUPLICATE",)].raw)["claim_id"] == "C4"
+    (only,) = quarantined.collect()
+    assert (only.source_row_id, only.reasons) == ("two problems", ["NDC_INVALID", "UNITS_INVALID"])
+    assert json.loads(only.raw)["units"] == "x"
+
+
+def test_a_row_in_conflict_is_kept_as_it_was_received(spark):
+    rows = [
+        row("rebate_claims", "R1", claim_id="C1", received_at="2026-01-01"),
+        row("rebate_claims", " R1", claim_id="C2 ", units="30.50", ndc="0002-7597-01", received_at="2026-01-02"),
+        row("rebate_claims", "R2", claim_id="C3"),
+    ]
+    table = TABLES["rebate_claims"]
+    found = conformed(spark, "rebate_claims", rows)
+    names = names_in_conflict(found, table, settled(net(found, table)))
+    assert [one.row_name for one in names.collect()] == ["R1"]
+    again = conformed(spark, "rebate_claims", rows, among=names)
+    assert again.count() == 2
+    (only,) = in_conflict(again, table, settled(net(again, table))).collect()
+    assert (only.source_row_id, only.reasons) == ("R1", ["SOURCE_ROW_ID_DUPLICATE"])
+    assert {name: value for name, value in json.loads(only.raw).items() if value is not None} == {
+        name: value for name, value in rows[1].items() if value is not None
+    }
+
+
+def test_a_bad_row_is_kept_with_the_spaces_that_it_came_with(spark):
+    (only,) = quarantine(
+        conformed(spark, "rebate_claims", [row("rebate_claims", " R1 ", units=" x ", plan_id="  ")]),
+        TABLES["rebate_claims"],
+    ).collect()
+    raw = json.loads(only.raw)
+    assert only.source_row_id == "R1"
+    assert (raw["source_row_id"], raw["units"], raw["plan_id"], raw["payer_id"]) == (" R1 ", " x ", "  ", "KY")
 
 
 def test_a_table_without_row_id_gives_its_key(spark):
     found = conformed(spark, "prices", [{"ndc": "00002759701", "period": "2025Q9"}, {"ndc": None, "period": "2025Q1"}])
-    rows = sorted(quarantine(found, TABLES["prices"], None).collect(), key=lambda one: one.source_row_id)
+    rows = sorted(quarantine(found, TABLES["prices"]).collect(), key=lambda one: one.source_row_id)
     assert [one.reasons for one in rows] == [["NDC_MISSING"], ["PERIOD_INVALID"]]
     assert [one.source_row_id for one in rows] == ["/2025Q1", "00002759701/"]
 
@@ -56,7 +88,7 @@ def test_an_empty_feed_and_one_that_is_all_bad_count_to_nothing_left(spark):
     for rows, expected in (([row("rebate_claims", "R1", ndc="1")], {"NDC_INVALID": 1}), ([], {})):
         found = conformed(spark, "rebate_claims", rows or [row("rebate_claims", "R1")])
         found = found if rows else found.limit(0)
-        counts = tally(found, net_rebate_claims(found), "rebate_claims")
+        counts = with_netting(tally(found, "rebate_claims"), net_rebate_claims(found))
         assert (counts.rows_in, counts.rows_out, counts.dropped) == (len(rows), 0, expected)
         assert counts.counted["COERCED_NULL"] == 0
 
@@ -69,7 +101,7 @@ def test_what_the_entity_did_not_say_is_340b_is_counted_as_assumed(spark):
     ]
     found = conformed(spark, "entity_claims", rows)
     netting = settled(net_entity_claims(found))
-    counts = tally(found, netting, "entity_claims")
+    counts = with_netting(tally(found, "entity_claims"), netting)
     assert counts.dropped == {"NOT_340B": 1}
     assert counts.counted["IS_340B_ASSUMED"] == 1
     live = {one.source_row_id: one.is_340b_assumed for one in live_entity_claims(found, netting).collect()}
@@ -91,7 +123,7 @@ def test_transactions_that_do_not_stand_leave_with_a_reason(spark):
     ]
     found = conformed(spark, "pharmacy_claims", rows)
     netting = settled(net_pharmacy_claims(found))
-    counts = with_dispenses(tally(found, netting, "pharmacy_claims"), pharmacy_dispenses(found, netting))
+    counts = with_dispenses(with_netting(tally(found, "pharmacy_claims"), netting), pharmacy_dispenses(found, netting))
     assert {reason: rows for reason, rows in counts.dropped.items() if rows} == {
         "REVERSAL_TRANSACTION": 2,
         "REVERSED": 1,

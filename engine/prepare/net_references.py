@@ -1,0 +1,103 @@
+"""Reference rows with one key: an older snapshot, sent again, or in conflict.
+
+Between rows of one key and one snapshot nothing says which is right, and none is preferred: a value on which they
+disagree is unknown. Where that is a required value or the end of an interval, no row of the key can stand.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Reason
+from engine.contracts.columns import Table
+from engine.prepare.row_ids import crowded, good_rows
+
+# Where a key holds in several intervals, their beginning tells them apart.
+_BEGINNINGS = ("valid_from", "participating_start")
+_ENDS = {
+    "covered_entities": ("valid_to", "termination_date"),
+    "contract_pharmacies": ("valid_to", "termination_date"),
+}
+_END = ("valid_to", "end_date")
+
+
+def reference_key(table: Table) -> tuple[str, ...]:
+    """Columns of conformed rows that tell the rows of one snapshot of a reference table apart; NULL equals NULL."""
+    names = ["ndc11" if name == "ndc" else name for name in table.key]
+    return *names, *(name for name in _BEGINNINGS if name in table.column_names and name not in names)
+
+
+def key_hash(table: Table) -> Column:
+    return F.xxhash64(*reference_key(table))
+
+
+def net_references(conformed: DataFrame, table: Table) -> DataFrame:
+    """What is to be said of reference rows whose key occurs twice: row_id, left_as, problem, contested.
+
+    left_as: REPLACED by a later snapshot_date (NULL is the earliest), REDELIVERED where a row says the same again.
+    problem: KEY_DUPLICATE. contested: columns of the row that stays which are unknown, NULL where there are none.
+    """
+    key = reference_key(table)
+    rows = good_rows(conformed)
+    repeated = rows.join(
+        F.broadcast(crowded(rows, key_hash(table), "repeated")),
+        on=key_hash(table) == F.col("repeated"),
+        how="left_semi",
+    )
+    values = [name for name in _received_names(table) if name not in (*key, "snapshot_date")]
+    by_key = Window.partitionBy(*key)
+    content = F.struct(*values)
+    # a struct compares NULLs too
+    disagree = {name: F.min(F.struct(name)).over(by_key) != F.max(F.struct(name)).over(by_key) for name in values}
+    latest = F.max(F.struct("snapshot_date")).over(by_key)
+    newest = (
+        repeated.withColumn("is_latest", F.struct("snapshot_date") == latest)
+        .where("is_latest")
+        .withColumns(
+            {
+                "nth": F.row_number().over(by_key.orderBy(content, "row_id")),
+                "nth_alike": F.row_number().over(Window.partitionBy(*key, *values).orderBy("row_id")),
+                "contested": F.array_compact(
+                    F.array(*(F.when(differs, F.lit(name)) for name, differs in disagree.items()))
+                ),
+            }
+        )
+    )
+    deciding = [name for name in values if name in (*table.required_names, *_ENDS.get(table.name, _END))]
+    cannot_stand = F.arrays_overlap("contested", F.array(*map(F.lit, deciding))) if deciding else F.lit(False)
+    is_again = F.col("nth_alike") > 1
+    is_conflict = ~is_again & (cannot_stand | (F.col("nth") > 1))
+    said = newest.select(
+        "row_id",
+        F.when(is_again, Reason.REDELIVERED.value).alias("left_as"),
+        F.when(is_conflict, Reason.KEY_DUPLICATE.value).alias("problem"),
+        F.when(~is_again & ~is_conflict & (F.size("contested") > 0), F.col("contested")).alias("contested"),
+    ).where("left_as is not null or problem is not null or contested is not null")
+    replaced = (
+        repeated.withColumn("is_latest", F.struct("snapshot_date") == latest)
+        .where("not is_latest")
+        .select("row_id", F.lit(Reason.REPLACED.value).alias("left_as"))
+    )
+    return said.unionByName(replaced, allowMissingColumns=True)
+
+
+def live_references(conformed: DataFrame, netting: DataFrame) -> DataFrame:
+    """The good rows that stand, contested values NULL; every column of `good_rows`."""
+    rows = good_rows(conformed)
+    said = netting.withColumn("leaves", F.coalesce("left_as", "problem").isNotNull())
+    said = said.select("row_id", "leaves", F.col("contested").alias("contested_names"))
+    live = rows.join(F.broadcast(said), on="row_id", how="left").where(~F.coalesce("leaves", F.lit(False)))
+    kept = ("row_id", "problems", "left_as", "raw", "coerced")
+    return live.select(
+        *(
+            F.col(name)
+            if name in kept
+            else F.when(~F.coalesce(F.array_contains("contested_names", name), F.lit(False)), F.col(name)).alias(name)
+            for name in rows.columns
+        )
+    )
+
+
+def _received_names(table: Table) -> list[str]:
+    return ["ndc11" if name == "ndc" else name for name in table.column_names]

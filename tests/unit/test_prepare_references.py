@@ -1,0 +1,107 @@
+"""Reference rows of one key: which stand, which leave, and what is unknown afterwards."""
+
+from __future__ import annotations
+
+import pytest
+from prepare_rows import conformed, settled
+
+from engine.contracts.tables import TABLES
+from engine.prepare import in_conflict, live_references, net, tally_references, with_netting
+
+NDC = "00002759701"
+
+
+def stood(spark, name, rows):
+    """Tally, rows that stand and what was set aside of a reference table."""
+    found = conformed(spark, name, rows)
+    netting = settled(net(found, TABLES[name]))
+    (told,) = tally_references({name: found}, TABLES).values()
+    counts, repeats = told
+    live = live_references(found, netting).collect()
+    counts = with_netting(counts, netting)
+    assert counts.rows_out == len(live)
+    aside = in_conflict(found, TABLES[name], netting).collect()
+    return counts, repeats, live, aside
+
+
+def price(**values):
+    return {"ndc": NDC, "period": "2025Q3", "wac_unit": "10", "ceiling_unit": "2", "snapshot_date": None, **values}
+
+
+def test_rows_that_say_the_same_are_one(spark):
+    counts, repeats, live, aside = stood(spark, "prices", [price(), price(ndc="0002-7597-01"), price(period="2025Q4")])
+    assert (repeats, counts.dropped, len(live), aside) == (True, {"REDELIVERED": 1}, 2, [])
+
+
+def test_a_later_snapshot_replaces_an_earlier_one(spark):
+    rows = [price(wac_unit="9"), price(wac_unit="11", snapshot_date="2025-10-01"), price(snapshot_date="2025-09-01")]
+    counts, _, (live,), _ = stood(spark, "prices", rows)
+    assert counts.dropped == {"REPLACED": 2}
+    assert (str(live.wac_unit), str(live.snapshot_date)) == ("11.000000", "2025-10-01")
+
+
+def test_a_value_on_which_rows_disagree_is_unknown(spark):
+    counts, _, (live,), (aside,) = stood(spark, "prices", [price(), price(wac_unit="11"), price()])
+    assert counts.dropped == {"KEY_DUPLICATE": 1, "REDELIVERED": 1}
+    assert counts.counted["COERCED_NULL"] == 1
+    assert (live.wac_unit, str(live.ceiling_unit)) == (None, "2.000000")
+    assert (aside.source_row_id, aside.reasons) == (f"{NDC}/2025Q3", ["KEY_DUPLICATE"])
+
+
+def test_a_value_that_one_row_lacks_is_unknown_too(spark):
+    _, _, (live,), _ = stood(spark, "prices", [price(), price(wac_unit=None)])
+    assert live.wac_unit is None
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [
+        (
+            "market_prices",
+            {"ndc": NDC, "effective_date": "2025-07-01", "price_per_unit": "1"},
+            {"price_per_unit": "2"},
+        ),
+        (
+            "covered_entities",
+            {"entity_id": "DSH1", "participating_start": "2020-01-01", "termination_date": "2025-01-01"},
+            {"termination_date": "2025-06-30"},
+        ),
+        (
+            "contract_pharmacy_lists",
+            {"contract_id": "K", "pharmacy_npi": "1234567893", "begin_date": "2020-01-01", "end_date": None},
+            {"end_date": "2021-01-01"},
+        ),
+    ],
+)
+def test_no_row_stands_where_the_required_value_or_the_end_is_contested(spark, name, first, second):
+    counts, _, live, aside = stood(spark, name, [first, {**first, **second}])
+    assert (counts.dropped, live, len(aside)) == ({"KEY_DUPLICATE": 2}, [], 2)
+
+
+def test_intervals_of_one_key_are_no_conflict(spark):
+    rows = [
+        {"entity_id": "DSH1", "participating_start": "2010-01-01", "termination_date": "2015-01-01"},
+        {"entity_id": "DSH1", "participating_start": "2020-01-01", "termination_date": None},
+    ]
+    counts, repeats, live, _ = stood(spark, "covered_entities", rows)
+    assert (repeats, counts.dropped, len(live)) == (False, {}, 2)
+
+
+def test_pharmacies_without_npi_are_told_apart_by_name_and_address(spark):
+    same = {"entity_id": "DSH1", "contract_id": "7", "pharmacy_npi": None, "begin_date": "2020-01-01"}
+    rows = [{**same, "pharmacy_name": name, "address": "1 MAIN ST", "zip": "04101"} for name in ("A", "B")]
+    assert not stood(spark, "contract_pharmacies", rows)[1]
+
+
+def test_each_reference_table_has_its_own_tally(spark):
+    found = {
+        "prices": conformed(spark, "prices", [price(), price(ndc="1"), price(period="x")]),
+        "entity_npis": conformed(spark, "entity_npis", [{"entity_id": "DSH1", "npi": "1234567893"}] * 2),
+        "labelers": conformed(spark, "labelers", [{"labeler_code": "00002"}]).limit(0),
+    }
+    told = tally_references(found, TABLES)
+    assert {name: (counts.rows_in, counts.dropped, repeats) for name, (counts, repeats) in told.items()} == {
+        "prices": (3, {"NDC_INVALID": 1, "PERIOD_INVALID": 1}, False),
+        "entity_npis": (2, {}, True),
+        "labelers": (0, {}, False),
+    }
