@@ -20,6 +20,7 @@ setup(
         "skops>=0.16,<0.17",
         "mlflow>=3.17.2,<3.18",
         "pyodbc>=5.5,<5.6",
+        "tenacity>=9.1,<10",
         "pydantic>=2.14,<3",
         "PyYAML>=6.0,<7",
         "typer>=0.29,<0.30",
@@ -29,6 +30,7 @@ setup(
         "matplotlib>=3.11,<3.12",
     ],
     extras_require={
+        "mssql-python": ["mssql-python>=1.16,<2"],
         "dev": [
             "pytest>=9.2,<10",
             "hypothesis>=6.170,<7",

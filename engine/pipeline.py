@@ -150,6 +150,8 @@ def _read(run: Run) -> dict[str, OpenedTable]:
         prepare.check_contract(opened)
         check_resumable(run, {name: table.fingerprint for name, table in opened.items()})
         for name, table in opened.items():
+            for text in table.notes:
+                run.note(text)
             if table.unknown_columns:
                 run.note(
                     f"{name}: columns that the contract does not name are ignored: {', '.join(table.unknown_columns)}"
@@ -228,15 +230,21 @@ def _book(
     counts: prepare.Tally,
 ) -> None:
     """Enter a table into the ledger, and its rows that must be set aside into quarantine."""
-    table = prepared.opened[name].table
-    run.ledger.record(name, Step.READ, counts.rows_in, counts.rows_in)
+    opened = prepared.opened[name]
+    received = counts.rows_in + sum(opened.left_out.values())
+    run.ledger.record(name, Step.READ, received, counts.rows_in, dict(opened.left_out))
+    if opened.rows_expected not in (None, counts.rows_in):
+        run.note(
+            f"{name}: the table changed while it was read ({opened.rows_expected:,} rows when it was opened, "
+            f"{counts.rows_in:,} read)"
+        )
     run.ledger.record(name, Step.PREPARE, counts.rows_in, counts.rows_out, counts.dropped, counts.counted)
     if set(counts.dropped) - _LEFT_ORDERLY:
-        prepared.quarantine[name] = prepare.quarantine(conformed, table)
+        prepared.quarantine[name] = prepare.quarantine(conformed, opened.table)
     if netting is not None and _IN_CONFLICT & counts.dropped.keys():
-        names = prepare.names_in_conflict(conformed, table, netting)
-        received = _conformed(run, work, prepared, name, among=names)
-        found = prepare.in_conflict(received, table, prepare.net(received, table))
+        names = prepare.names_in_conflict(conformed, opened.table, netting)
+        as_received = _conformed(run, work, prepared, name, among=names)
+        found = prepare.in_conflict(as_received, opened.table, prepare.net(as_received, opened.table))
         prepared.quarantine[name] = prepared.quarantine[name].unionByName(found)
 
 

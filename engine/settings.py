@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from engine.contracts.codes import Evidence, Subject
 from engine.contracts.facts import CLAIM_FEATURES, INVOICE_FEATURES
@@ -36,10 +36,84 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
-class TableLocation(Section):
-    """Where one table is. A relative `path` is taken below `input.root`."""
+class Secret(Section):
+    """Where a secret is found, on the driver and on every executor: never what it is."""
 
-    path: str
+    environment: str | None = Field(None, description="name of an environment variable")
+    file: str | None = Field(None, description="path of a mounted file that holds nothing else")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Secret:
+        if (self.environment is None) == (self.file is None):
+            raise ValueError("expected environment: NAME, or file: PATH")
+        return self
+
+
+# Keywords of ODBC connection strings that hold secrets.
+_SECRET_KEYWORDS = {"pwd", "password", "accesstoken", "clientsecret", "sslkeypassword", "connectionstring"}
+
+
+class DatabaseSettings(Section):
+    """A connection through ODBC, to SQL Server or to what speaks its language."""
+
+    driver: str = Field("ODBC Driver 18 for SQL Server", description="name, or path of the driver's library")
+    dsn: str | None = None
+    server: str | None = None
+    port: PositiveInt | None = None
+    database: str | None = None
+    user: str | None = None
+    password: Secret | None = None
+    connection_string: Secret | None = Field(None, description="all of it in one secret; nothing above is read then")
+    authentication: str | None = Field(None, description="of Entra ID, such as ActiveDirectoryMsi; see the driver")
+    integrated: bool = Field(False, description="log in as the account that the job runs under (Kerberos)")
+    encrypt: bool | Literal["strict"] = True
+    trust_server_certificate: bool = False
+    options: dict[str, str] = Field(default_factory=dict, description="further keywords of the driver")
+    reader: Literal["pyodbc", "mssql-python"] = Field(
+        "pyodbc", description="mssql-python fetches Arrow, where that package is installed"
+    )
+    concurrent_connections: PositiveInt = Field(4, description="most connections that read one table at a time")
+    rows_per_fetch: PositiveInt = 20_000
+    rows_per_range: PositiveInt = Field(500_000, description="read again together when a connection breaks")
+    attempts: PositiveInt = Field(5, description="at what a moment's fault broke")
+    first_wait: NonNegative = Field(1.0, description="seconds, at most, before the second attempt; then doubled")
+    connect_timeout: PositiveInt = Field(15, description="seconds")
+    query_timeout: Annotated[int, Field(ge=0)] = Field(0, description="seconds; 0: none")
+
+    @field_validator("options")
+    @classmethod
+    def _without_secrets(cls, options: dict[str, str]) -> dict[str, str]:
+        found = [key for key in options if key.replace(" ", "").replace("_", "").lower() in _SECRET_KEYWORDS]
+        if found:
+            raise ValueError(f"{', '.join(found)} is a secret: it belongs into password, as a variable or a file")
+        return options
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> DatabaseSettings:
+        if self.connection_string is None and self.dsn is None and self.server is None:
+            raise ValueError("expected a server, a dsn or a connection_string")
+        return self
+
+    @property
+    def is_postgresql(self) -> bool:
+        return "postgres" in self.driver.lower() or "psqlodbc" in self.driver.lower()
+
+
+class TableLocation(Section):
+    """Where one table is: files at a `path`, or a `table` (view, too) or `query` of a `connection`.
+
+    A relative `path` is taken below `input.root`.
+    """
+
+    path: str | None = None
+    connection: str | None = Field(None, description="one of `databases`")
+    table: str | None = Field(None, description="schema.table")
+    query: str | None = Field(None, description="one SELECT without ORDER BY")
+    partition_by: str | None = Field(None, description="the database's own column: read in several connections")
+    partition_method: Literal["range", "hash"] | None = Field(
+        None, description="default: ranges of equal rows for numbers and dates, hashes for text"
+    )
+    received_after: datetime | None = Field(None, description="only rows received later; those without a time stay")
     format: str | None = Field(None, description="Spark format; by default from the file's ending")
     adapter: (
         Literal[
@@ -51,14 +125,36 @@ class TableLocation(Section):
     options: dict[str, str] = Field(default_factory=dict, description="options of the Spark reader")
     complete: bool = Field(False, description="reference table lists everything: absence from it means something")
 
+    @model_validator(mode="after")
+    def _one_place(self) -> TableLocation:
+        places = [name for name in ("path", "table", "query") if getattr(self, name) is not None]
+        if len(places) != 1:
+            raise ValueError(f"expected one of path, table and query; found {' and '.join(places) or 'none'}")
+        if self.path is None and self.connection is None:
+            raise ValueError(f"expected the connection of the {places[0]}")
+        of_files = [name for name in ("format", "adapter", "options") if getattr(self, name)]
+        of_databases = [
+            name
+            for name in ("connection", "partition_by", "partition_method", "received_after")
+            if getattr(self, name) is not None
+        ]
+        wrong = of_databases if self.path is not None else of_files
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)} has no meaning for a {places[0]}")
+        return self
+
 
 class InputSettings(Section):
     root: str | None = Field(None, description="folder in which tables are found by name; --input sets it")
+    connection: str | None = Field(None, description="one of `databases`, in which tables are found by name")
+    database_schema: str = Field("dbo", description="where they are in it")
     tables: dict[TableName, TableLocation] = Field(default_factory=dict)  # type: ignore[valid-type]
 
 
 class OutputSettings(Section):
     root: str = "output"
+    connection: str | None = Field(None, description="one of `databases`, to which findings are written too")
+    database_schema: str = Field("dbo", description="where its tables are")
 
 
 class SparkSettings(Section):
@@ -226,6 +322,7 @@ class Settings(Section):
     reference_folder: str = Field("conf/reference", description="dispute codes and 340B identifiers")
     rules_file: str = "conf/rules.yaml"
     spark: SparkSettings = SparkSettings()
+    databases: dict[str, DatabaseSettings] = Field(default_factory=dict, description="connections by name")
     link: LinkSettings = LinkSettings()
     peers: PeerSettings = PeerSettings()
     rules: dict[str, RuleSettings] = Field(default_factory=dict)
@@ -246,8 +343,9 @@ class Settings(Section):
         result_settings = self.model_dump(
             mode="json",
             exclude={
-                "input": {"root"},
+                "input": {"root", "connection", "database_schema"},
                 "output": True,
+                "databases": True,
                 "spark": True,
                 "mlflow": True,
                 "as_of": True,
@@ -293,11 +391,30 @@ def load_settings(
     except ValidationError as error:
         where = str(config) if config else "the settings"
         problems.extend(_problem(detail, where, origins) for detail in error.errors())
+    else:
+        problems.extend(_unknown_connections(settings, str(config) if config else "the settings"))
     if rule_problems is not None:
         problems.extend(rule_problems(_readable_rules(values.get("rules")), str(values["reference_folder"])))
     if problems:
         raise ConfigurationError(problems)
     return settings
+
+
+def _unknown_connections(settings: Settings, where: str) -> Iterable[Problem]:
+    """Connections that are used somewhere and stand nowhere in `databases`."""
+    used = {f"input.tables.{name}": location.connection for name, location in settings.input.tables.items()}
+    used |= {"input": settings.input.connection, "output": settings.output.connection}
+    for place, name in used.items():
+        if name is not None and name not in settings.databases:
+            known = ", ".join(settings.databases) or "none"
+            closest = difflib.get_close_matches(name, settings.databases, n=1)
+            yield Problem(
+                f"unknown connection in {place}.connection",
+                where,
+                name,
+                f"one of databases: {known}",
+                f"did you mean {closest[0]}?" if closest else f"describe it in databases.{name}",
+            )
 
 
 def _readable_rules(section: Any) -> dict[str, RuleSettings]:
@@ -388,8 +505,10 @@ def _problem(detail: Any, where: str, origins: Mapping[tuple[str, ...], str]) ->
         return Problem(
             f"unknown setting {key}", place, location[-1], "one of " + ", ".join(_keys_at(location[:-1])), hint
         )
-    found = repr(detail.get("input"))
-    return Problem(f"wrong value for {key}", place, found if len(found) <= 200 else found[:200] + "...", detail["msg"])
+    message = detail["msg"].removeprefix("Value error, ")
+    # a connection may have been given its password where its place belongs
+    found = "" if location[:1] == ("databases",) else repr(detail.get("input"))
+    return Problem(f"wrong value for {key}", place, found if len(found) <= 200 else found[:200] + "...", message)
 
 
 def _keys_at(location: tuple[str, ...]) -> list[str]:

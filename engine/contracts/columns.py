@@ -76,7 +76,8 @@ class Table:
 
     `either` holds groups of which at least one member must be present as a column, and non-null in every row;
     each member is a tuple of columns that only serve together.
-    `key` names the columns that identify a row in quarantine where there is no source_row_id.
+    `key` names the columns that identify a row in quarantine where there is no source_row_id. `received`: when a row
+    was received is the first of these that is not NULL.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     either: tuple[tuple[tuple[str, ...], ...], ...] = field(default=())
+    received: tuple[str, ...] = ()
 
     def column(self, name: str) -> Column:
         for column in self.columns:

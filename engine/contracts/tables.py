@@ -14,6 +14,7 @@ REBATE_CLAIMS = Table(
     name="rebate_claims",
     role=TableRole.FEED,
     key=("source_row_id",),
+    received=("received_at",),
     columns=(
         identifier("source_row_id"),
         identifier("source_file"),
@@ -69,6 +70,7 @@ PHARMACY_CLAIMS = Table(
     name="pharmacy_claims",
     role=TableRole.FEED,
     key=("source_row_id",),
+    received=("received_at", "transaction_at"),
     columns=(
         identifier("source_row_id", required=True),
         code("transaction_code", ("B1", "B2", "B3"), required=True),
@@ -97,6 +99,7 @@ ENTITY_CLAIMS = Table(
     name="entity_claims",
     role=TableRole.FEED,
     key=("source_row_id",),
+    received=("submitted_at",),
     columns=(
         identifier("source_row_id", required=True),
         identifier("entity_id", required=True),

@@ -79,6 +79,7 @@ REASON_WORDS: dict[Reason, str] = {
     Reason.KEY_DUPLICATE: "another row has this key",
     Reason.REDELIVERED: "the same row was delivered before",
     Reason.AFTER_AS_OF: "received after the run's date",
+    Reason.BEFORE_HIGH_WATER_MARK: "received before the mark from which on rows were asked for",
     Reason.VOID_TRANSACTION: "a void: takes others back, asks for nothing",
     Reason.VOIDED: "taken back by a void",
     Reason.REPLACED: "replaced by an adjustment",

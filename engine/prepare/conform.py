@@ -47,13 +47,6 @@ _MADE_LATER = (
     "entity_claim_ordinal",
 )
 
-# When a feed's row was received; the first that is not NULL.
-_RECEIVED_AT = {
-    "rebate_claims": ("received_at",),
-    "pharmacy_claims": ("received_at", "transaction_at"),
-    "entity_claims": ("submitted_at",),
-}
-
 _JUDGEMENT = T.StructType(
     [
         T.StructField("problems", T.ArrayType(T.StringType())),
@@ -319,10 +312,10 @@ def _coerced(draft: _Draft, table: Table) -> Iterator[tuple[Column, str]]:
 
 def _is_after(draft: _Draft, table: Table, as_of: date) -> Column:
     """True where the row was received after the as-of day, UTC; a NULL time counts as received."""
-    if table.name not in _RECEIVED_AT:
+    if not table.received:
         return F.lit(False)
     next_day = F.lit(f"{as_of + timedelta(days=1)} 00:00:00+00:00").cast("timestamp")
-    received_at = F.coalesce(*(draft.values[name] for name in _RECEIVED_AT[table.name]))
+    received_at = F.coalesce(*(draft.values[name] for name in table.received))
     return F.coalesce(received_at >= next_day, F.lit(False))
 
 

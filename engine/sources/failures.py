@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 
 from engine.errors import InputError, Problem
+from engine.sources.odbc import MARK
 
 # What Spark and its drivers raise; anything else is a mistake of ours and must not be dressed up as the user's.
 SPARK_ERRORS = (Py4JError, PySparkException)
@@ -31,6 +33,7 @@ _READ_CONDITIONS = (
 _MESSAGES_WITHOUT_DATA = ("java.io.", "java.nio.", "java.util.zip.", "org.apache.parquet.", "org.apache.hadoop.")
 _NOT_PARQUET = re.compile(r"is not a Parquet file")
 _CSV_LINE = re.compile(r"\bline=(\d+)")
+_TOLD_BY_EXECUTOR = re.compile(f"{MARK}(.*?){MARK}", re.DOTALL)
 _MOST_CAUSES = 20
 _UNKNOWN_FILE = "unknown file"
 _TO_DO = "ask the sender for the file anew, or mend it"
@@ -56,6 +59,9 @@ def translate_read_error(error: BaseException) -> InputError | None:
     """
     if isinstance(error, InputError):
         return error
+    told = _TOLD_BY_EXECUTOR.search(str(error))
+    if told is not None:
+        return InputError([Problem(**problem) for problem in json.loads(told.group(1))])
     causes = _causes(error)
     of_reading = [cause for cause in causes if cause.is_of_reading]
     if not of_reading:

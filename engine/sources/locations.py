@@ -5,20 +5,25 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Literal
 
 from py4j.protocol import Py4JJavaError
 
 from engine.contracts.columns import Table
 from engine.contracts.tables import TABLES
-from engine.errors import Problem
-from engine.settings import Settings, TableLocation
+from engine.database import quoted_table
+from engine.errors import InputError, Problem
+from engine.settings import DatabaseSettings, Settings, TableLocation
 from engine.sources.adapters import ADAPTERS
+from engine.sources.database_access import opened
 from engine.sources.failures import java_message
 from engine.storage import Storage, join
 
 # A run needs one of these; everything else may be missing.
 FEEDS_OF_WHICH_ONE = ("rebate_claims", "entity_claims", "invoices")
 SHIPPED = "identifiers_340b"
+DATABASE = "database"
 
 _FORMAT_OF_ENDING = {
     ".parquet": "parquet",
@@ -33,8 +38,22 @@ _ENDINGS_BY_NAME = (".parquet", ".csv", ".csv.gz", ".json")
 
 
 @dataclass(frozen=True)
+class DatabasePlace:
+    """A table or a query of a connection, and which of its rows are wanted; see settings.TableLocation."""
+
+    connection: str
+    settings: DatabaseSettings
+    as_of: date
+    table: str | None = None
+    query: str | None = None
+    partition_by: str | None = None
+    partition_method: Literal["range", "hash"] | None = None
+    received_after: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Location:
-    """One table's place and how to read it."""
+    """One table's place and how to read it. In a database, `uri` is `connection: table` for people to read."""
 
     table: Table
     uri: str
@@ -43,6 +62,7 @@ class Location:
     options: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     complete: bool = False
+    database: DatabasePlace | None = None
 
 
 def locate_tables(storage: Storage, settings: Settings) -> tuple[list[Location], list[Problem]]:
@@ -53,14 +73,17 @@ def locate_tables(storage: Storage, settings: Settings) -> tuple[list[Location],
     problems: list[Problem] = []
     root = settings.input.root
     names = _names_in(storage, root, problems) if root else []
+    in_database = _in_database(settings, problems)
     located: dict[str, Location] = {}
     for table in TABLES.values():
         configured = settings.input.tables.get(table.name)
-        found = (
-            _configured(storage, root, table, configured, problems)
-            if configured
-            else _by_name(storage, root or "", table, names, problems)
-        )
+        if configured and configured.connection:
+            found = _configured_in_database(settings, table, configured, problems)
+        elif configured:
+            found = _configured(storage, root, table, configured, problems)
+        else:
+            by_name = _by_name(storage, root or "", table, names, problems)
+            found = _only_one(table, by_name, in_database.get(table.name), problems)
         if found:
             located[table.name] = found
     if SHIPPED not in located and SHIPPED not in settings.input.tables:
@@ -102,12 +125,78 @@ def _by_name(
     return Location(table, join(root, found[0]), _format_of(found[0]) or "parquet")
 
 
+def _in_database(settings: Settings, problems: list[Problem]) -> dict[str, Location]:
+    """Tables of the contract's names in the schema of `input.connection`."""
+    name, schema = settings.input.connection, settings.input.database_schema
+    if name is None:
+        return {}
+    where = f"{name}: {schema}"
+    try:
+        with opened(name, settings.databases[name], "listing the tables", where) as database:
+            there = {table.lower(): table for table in database.tables_in(schema)}
+    except InputError as error:
+        problems.extend(error.problems)
+        return {}
+    found = {}
+    for table in (table for table in TABLES.values() if table.name in there):
+        place = DatabasePlace(name, settings.databases[name], settings.today, table=f'"{schema}"."{there[table.name]}"')
+        found[table.name] = Location(table, f"{name}: {schema}.{there[table.name]}", DATABASE, database=place)
+    return found
+
+
+def _only_one(
+    table: Table, in_folder: Location | None, in_database: Location | None, problems: list[Problem]
+) -> Location | None:
+    if in_folder and in_database:
+        problems.append(
+            Problem(
+                f"table {table.name} is there more than once",
+                "input.root and input.connection",
+                f"{in_folder.uri}, {in_database.uri}",
+                "one of them",
+                f"name the right one in input.tables.{table.name}",
+            )
+        )
+    return in_folder or in_database
+
+
+def _configured_in_database(
+    settings: Settings, table: Table, configured: TableLocation, problems: list[Problem]
+) -> Location | None:
+    setting = f"input.tables.{table.name}"
+    unknown = _unknown_columns(setting, table, configured.columns)
+    problems.extend(unknown)
+    if configured.table is not None:
+        try:
+            quoted_table(configured.table)
+        except ValueError:
+            unreadable = Problem("a table's name cannot be read", f"{setting}.table", configured.table, "schema.table")
+            unknown.append(unreadable)
+            problems.append(unreadable)
+    if unknown:
+        return None
+    name = str(configured.connection)
+    place = DatabasePlace(
+        connection=name,
+        settings=settings.databases[name],
+        as_of=settings.today,
+        table=configured.table,
+        query=configured.query,
+        partition_by=configured.partition_by,
+        partition_method=configured.partition_method,
+        received_after=configured.received_after,
+    )
+    uri = f"{name}: {configured.table or 'query of ' + setting}"
+    return Location(table, uri, DATABASE, columns=configured.columns, complete=configured.complete, database=place)
+
+
 def _configured(
     storage: Storage, root: str | None, table: Table, configured: TableLocation, problems: list[Problem]
 ) -> Location | None:
     setting = f"input.tables.{table.name}"
     adapter = ADAPTERS[configured.adapter] if configured.adapter else None
-    uri = configured.path if root is None or _is_absolute(configured.path) else join(root, configured.path)
+    path = str(configured.path)
+    uri = path if root is None or _is_absolute(path) else join(root, path)
     before = len(problems)
     if adapter and table.name not in adapter.tables:
         problems.append(
@@ -132,7 +221,7 @@ def _configured(
             )
         )
     problems.extend(_unknown_columns(setting, table, configured.columns))
-    kind = configured.format or (adapter.format if adapter else None) or _format_of(configured.path)
+    kind = configured.format or (adapter.format if adapter else None) or _format_of(path)
     try:
         if kind is None and storage.is_folder(uri):
             kind = "parquet"
@@ -193,7 +282,7 @@ def _no_feed(root: str | None, names: list[str]) -> Problem:
         root or "input.tables",
         shown or "nothing",
         f"at least one of {', '.join(FEEDS_OF_WHICH_ONE)}, each a folder <table>/ of Parquet files or {endings}",
-        "give the folder with --input, or name the tables in input.tables",
+        "give the folder with --input, name the tables in input.tables, or a database in input.connection",
     )
 
 

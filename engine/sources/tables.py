@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame, SparkSession
 
 from engine.contracts.columns import Table
-from engine.errors import InputError, Problem
+from engine.errors import InputError, Problem, UserError
 from engine.settings import Settings
 from engine.sources.adapters import ADAPTERS, Adapter
+from engine.sources.database import DatabaseTable
 from engine.sources.delimited import DelimitedFiles
 from engine.sources.failures import SPARK_ERRORS, opening_problem
 from engine.sources.fingerprint import fingerprint
@@ -28,7 +30,8 @@ class OpenedTable:
 
     Nanosecond timestamps are cut to microseconds, times without zone are UTC, columns of nothing but nulls without a
     type are text. `columns` are the contract's columns that are there, `unknown_columns` all others by their own
-    name; `rows` does not hold those. `complete`: absence from the table means something.
+    name; `rows` does not hold those. `complete`: absence from the table means something. `left_out`: rows by reason
+    that the source was not even asked for, `rows_expected`: those that it was, where that was counted before.
     """
 
     table: Table
@@ -38,6 +41,9 @@ class OpenedTable:
     unknown_columns: tuple[str, ...]
     complete: bool
     fingerprint: str
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    rows_expected: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 def open_tables(spark: SparkSession, storage: Storage, settings: Settings) -> dict[str, OpenedTable]:
@@ -52,7 +58,7 @@ def open_tables(spark: SparkSession, storage: Storage, settings: Settings) -> di
     for location in locations:
         try:
             opened[location.table.name] = _opened(spark, storage, location)
-        except InputError as error:
+        except UserError as error:
             problems.extend(error.problems)
         except SPARK_ERRORS as error:
             problems.append(opening_problem(location.table.name, location.uri, error))
@@ -62,6 +68,8 @@ def open_tables(spark: SparkSession, storage: Storage, settings: Settings) -> di
 
 
 def _opened(spark: SparkSession, storage: Storage, location: Location) -> OpenedTable:
+    if location.database is not None:
+        return _opened_in_database(spark, location)
     adapter = ADAPTERS[location.adapter] if location.adapter else None
     reader = _reader(spark, storage, location, adapter)
     rows, unknown = _adapted(reader, location, adapter) if adapter else _renamed(reader, location)
@@ -73,6 +81,23 @@ def _opened(spark: SparkSession, storage: Storage, location: Location) -> Opened
         unknown_columns=unknown,
         complete=location.complete,
         fingerprint=fingerprint(storage, location.uri),
+    )
+
+
+def _opened_in_database(spark: SparkSession, location: Location) -> OpenedTable:
+    reader = DatabaseTable(spark, location)
+    rows, unknown = _renamed(reader, location)
+    return OpenedTable(
+        table=location.table,
+        rows=rows,
+        location=location.uri,
+        columns=frozenset(rows.columns),
+        unknown_columns=unknown,
+        complete=location.complete,
+        fingerprint=reader.fingerprint,
+        left_out=reader.counts.left_out,
+        rows_expected=reader.counts.read,
+        notes=reader.notes,
     )
 
 

@@ -1,0 +1,47 @@
+"""The few sentences that SQL Server and PostgreSQL do not say alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pyodbc
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """snapshot: statement after which a transaction sees one state of the database, however long it reads.
+
+    allows_snapshot: query that gives 1 where it may. bucket: SQL of a text column's bucket among so many, NULLs in one
+    of them. to_text: SQL of a value that no other type holds, as text. as_utc: of a time with zone, as one without.
+    """
+
+    name: str
+    snapshot: str
+    allows_snapshot: str
+    bucket: Callable[[str, int], str]
+    to_text: Callable[[str], str]
+    as_utc: Callable[[str], str]
+
+
+SQL_SERVER = Dialect(
+    name="SQL Server",
+    snapshot="SET TRANSACTION ISOLATION LEVEL SNAPSHOT",
+    allows_snapshot="SELECT snapshot_isolation_state FROM sys.databases WHERE name = DB_NAME()",
+    bucket=lambda column, buckets: f"(CHECKSUM({column}) & 2147483647) % {buckets}",
+    to_text=lambda column: f"CAST({column} AS nvarchar(64))",
+    as_utc=lambda column: f"CAST(SWITCHOFFSET({column}, '+00:00') AS datetime2(7))",
+)
+POSTGRESQL = Dialect(
+    name="PostgreSQL",
+    snapshot="SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    allows_snapshot="SELECT 1",
+    bucket=lambda column, buckets: f"(COALESCE(HASHTEXT({column}), 0) & 2147483647) % {buckets}",
+    to_text=lambda column: f"CAST({column} AS varchar(64))",
+    as_utc=lambda column: column,  # sessions are in UTC: see connections.py
+)
+
+
+def dialect_of(connection: Any) -> Dialect:
+    return POSTGRESQL if connection.getinfo(pyodbc.SQL_DBMS_NAME) == "PostgreSQL" else SQL_SERVER

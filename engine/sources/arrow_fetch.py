@@ -1,0 +1,53 @@
+"""The faster way to fetch: Arrow straight from the driver that the package mssql-python brings along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyodbc
+
+from engine.database import Dialect
+from engine.database.connections import connection_string
+from engine.errors import ConfigurationError, Problem
+from engine.sources.table_read import TableRead
+
+
+def arrow_batches(
+    read: TableRead, sql: str, values: Sequence[Any], schema: pa.Schema, dialect: Dialect
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a query in batches of `schema`, over a connection of its own.
+
+    Raises what pyodbc would for what the server refuses, without SQLSTATE and number, which the package does not tell;
+    ConfigurationError where it is not installed.
+    """
+    try:
+        import mssql_python
+    except ImportError:
+        raise ConfigurationError(
+            Problem(
+                "the package mssql-python is not installed",
+                f"databases.{read.connection}.reader",
+                to_do="install it (pip install mssql-python), or set reader: pyodbc",
+            )
+        ) from None
+    words = connection_string(read.connection, read.settings, reads_only=True, driver=False)
+    connection = None
+    try:
+        connection = mssql_python.connect(words, timeout=read.settings.query_timeout)
+        cursor = connection.cursor()
+        if read.sees_one_state:
+            cursor.execute(dialect.snapshot)
+        cursor.execute(sql, *values)
+        for batch in cursor.arrow_reader(read.settings.rows_per_fetch):
+            yield (
+                pa.RecordBatch.from_struct_array(pa.array([{}] * batch.num_rows, pa.struct([])))
+                if (not read.columns)
+                else batch.cast(schema)
+            )
+    except mssql_python.Error as error:
+        raise pyodbc.OperationalError("", str(error)) from None
+    finally:
+        if connection is not None:
+            connection.close()

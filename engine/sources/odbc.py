@@ -1,0 +1,211 @@
+"""The Spark data source `engine_odbc`: a database table in Arrow batches, one connection per task.
+
+A range of rows is fetched whole before any of it is handed on (into memory, and beyond a few MB to a temporary file),
+so that a connection that breaks in between is opened anew and the range read again: no row is lost, none comes twice.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO, Any
+
+import pyarrow as pa
+from pyspark.sql import types as T
+from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from engine.database import DRIVER_ERRORS, Dialect, connect, dialect_of, fault_of, fault_problem, retrying
+from engine.errors import InputError, Problem, UserError
+from engine.sources.database_types import spark_type
+from engine.sources.table_read import Condition, TableRead, all_of, distinct_in_order
+
+FORMAT = "engine_odbc"
+_KEPT_IN_MEMORY = 64 << 20
+# What failed on an executor, so that the driver can tell it in one message: see `engine.sources.failures`.
+MARK = "ENGINE_DATABASE_PROBLEM"
+
+
+class OdbcSource(DataSource):
+    """Option `read`: a TableRead as JSON. The schema must be given: it says which columns, in which types."""
+
+    @classmethod
+    def name(cls) -> str:
+        return FORMAT
+
+    def reader(self, schema: T.StructType) -> DataSourceReader:
+        return OdbcReader(TableRead.model_validate_json(self.options["read"]), schema)
+
+
+@dataclass
+class RangesPartition(InputPartition):
+    ranges: tuple[Condition, ...]
+
+
+class OdbcReader(DataSourceReader):
+    def __init__(self, read: TableRead, schema: T.StructType):
+        self._read = read
+        self._schema = schema
+
+    def partitions(self) -> Sequence[InputPartition]:
+        read = self._read
+        with _told(read), _Session(read) as session:
+            boundaries: list[Any] = []
+            if read.partition_by is not None and read.partition_method == "range" and read.ranges_wanted > 1:
+                boundaries = session.retried(lambda: list(distinct_in_order(session.column(*read.boundaries_query()))))
+            ranges = read.ranges(boundaries, session.retried(lambda: session.dialect))
+        tasks = min(len(ranges), read.settings.concurrent_connections)
+        per_task = -(-len(ranges) // tasks)
+        return [RangesPartition(tuple(ranges[first : first + per_task])) for first in range(0, len(ranges), per_task)]
+
+    def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
+        assert isinstance(partition, RangesPartition)
+        schema = to_arrow_schema(self._schema, timezone="UTC")
+        with _told(self._read), _Session(self._read) as session:
+            for one in partition.ranges:
+                with tempfile.SpooledTemporaryFile(max_size=_KEPT_IN_MEMORY) as spool:
+                    session.retried(lambda one=one, spool=spool: _fetch(session, one, schema, spool))
+                    spool.seek(0)
+                    with pa.ipc.open_stream(spool) as batches:
+                        yield from batches
+
+
+class _Session:
+    """One connection at a time, opened when it is first needed and again after it broke."""
+
+    def __init__(self, read: TableRead):
+        self._read = read
+        self._connection: Any = None
+        self._dialect: Dialect | None = None
+
+    def __enter__(self) -> _Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(*DRIVER_ERRORS):  # it may be broken already
+                connection.close()
+
+    def retried(self, work: Any) -> Any:
+        return retrying(self._read.settings, before_next=self.close)(work)
+
+    @property
+    def dialect(self) -> Dialect:
+        _ = self.connection
+        assert self._dialect is not None
+        return self._dialect
+
+    @property
+    def connection(self) -> Any:
+        if self._connection is None:
+            read = self._read
+            self._connection = connect(read.connection, read.settings, reads_only=True)
+            self._dialect = dialect_of(self._connection)
+            if read.sees_one_state:
+                self._connection.execute(self._dialect.snapshot)
+        return self._connection
+
+    def column(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        return [row[0] for row in self.connection.execute(sql, *values).fetchall()]
+
+
+def _fetch(session: _Session, one: Condition, schema: pa.Schema, spool: IO[bytes]) -> None:
+    read = session._read
+    spool.seek(0)
+    spool.truncate()
+    condition = all_of([read.conditions(), one])
+    sql = read.select(session.dialect) + condition.where
+    if read.settings.reader == "mssql-python":
+        from engine.sources.arrow_fetch import arrow_batches
+
+        batches = arrow_batches(read, sql, condition.values, schema, session.dialect)
+    else:
+        batches = _row_batches(session, sql, condition.values, schema)
+    with pa.ipc.new_stream(spool, schema) as stream:
+        for batch in batches:
+            stream.write_batch(batch)
+
+
+def _row_batches(session: _Session, sql: str, values: Sequence[Any], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    read = session._read
+    cursor = session.connection.execute(sql, *values)
+    if read.columns:
+        _check_unchanged(read, cursor.description, schema)
+    while rows := cursor.fetchmany(read.settings.rows_per_fetch):
+        if not read.columns:
+            yield pa.RecordBatch.from_struct_array(pa.array([{}] * len(rows), pa.struct([])))
+            continue
+        columns = zip(*rows, strict=True)
+        yield pa.record_batch(
+            [_array(read, field, values) for field, values in zip(schema, columns, strict=True)], schema=schema
+        )
+    cursor.close()
+
+
+def _array(read: TableRead, field: pa.Field, values: Sequence[Any]) -> pa.Array:
+    try:
+        return pa.array(values, field.type)
+    except (pa.ArrowException, TypeError, ValueError):
+        # the library's own words quote the value
+        raise InputError(
+            Problem(
+                f"table {read.table} holds a value that its column's type cannot",
+                f"{read.connection}: {read.source}",
+                f"column {field.name}",
+                f"values of type {field.type}",
+                "cast the column in a view or a query",
+            )
+        ) from None
+
+
+def _check_unchanged(read: TableRead, description: Sequence[Any], schema: pa.Schema) -> None:
+    names = [column[0] for column in description]
+    found = to_arrow_schema(
+        T.StructType([T.StructField(column[0], spark_type(column) or T.BinaryType()) for column in description]),
+        timezone="UTC",
+    )
+    if names != list(read.columns) or [field.type for field in found] != [field.type for field in schema]:
+        changed = [
+            f"{field.name}: {field.type}, was {planned.type}"
+            for field, planned in zip(found, schema, strict=False)
+            if field.type != planned.type
+        ]
+        raise InputError(
+            Problem(
+                f"table {read.table} was altered while it was read",
+                f"{read.connection}: {read.source}",
+                "; ".join(changed) or ", ".join(names),
+                "the columns that it had when it was opened",
+                "run again",
+            )
+        )
+
+
+class _told:
+    """What a user can mend, or a server refused, as one marked line that says nothing of any row."""
+
+    def __init__(self, read: TableRead):
+        self._read = read
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type | None, error: BaseException | None, _: object) -> None:
+        if isinstance(error, UserError):
+            problems = error.problems
+        elif isinstance(error, DRIVER_ERRORS):
+            read = self._read
+            doing = f"reading table {read.table}"
+            where = f"databases.{read.connection}: {read.source}"
+            problems = (fault_problem(fault_of(error), read.connection, doing, where, f"SELECT on {read.source}"),)
+        else:
+            return
+        told = json.dumps([vars(problem) for problem in problems])
+        raise RuntimeError(f"{MARK}{told}{MARK}") from None

@@ -1,0 +1,147 @@
+"""What is read of a database table: its columns, which rows, and in which ranges. All of it as SQL of both dialects."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from engine.database import Dialect, quoted
+from engine.settings import DatabaseSettings
+
+# Boundaries are asked for as parameters, of which SQL Server takes 2,100.
+_MOST_RANGES = 1_000
+_MOST_BUCKETS = 256
+
+
+class TableRead(BaseModel):
+    """One read of one table, as it travels to the executors: no secret and no value of any row is in it.
+
+    source: what stands after FROM. columns: the database's own names. texts: those of them that are asked for as text,
+    times_with_zone: those asked for in UTC. received: columns whose first known value says when a row was received;
+    rows of `received_before` on and up to `received_after` are left out, UTC.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    table: str
+    connection: str
+    settings: DatabaseSettings
+    source: str
+    columns: tuple[str, ...]
+    texts: frozenset[str] = frozenset()
+    times_with_zone: frozenset[str] = frozenset()
+    received: tuple[str, ...] = ()
+    received_before: datetime | None = None
+    received_after: datetime | None = None
+    partition_by: str | None = None
+    partition_method: Literal["range", "hash"] = "range"
+    rows: int = 0
+    sees_one_state: bool = False
+
+    def select(self, dialect: Dialect, columns: Sequence[str] | None = None) -> str:
+        chosen = self.columns if columns is None else columns
+        # COUNT(*) of Spark asks for no column at all
+        return f"SELECT {', '.join(self._output(name, dialect) for name in chosen) or '1'} FROM {self.source}"
+
+    def _output(self, name: str, dialect: Dialect) -> str:
+        column = quoted(name)
+        if name in self.texts:
+            return f"{dialect.to_text(column)} AS {column}"
+        if name in self.times_with_zone:
+            return f"{dialect.as_utc(column)} AS {column}"
+        return column
+
+    def conditions(self) -> Condition:
+        """Rows that are read at all."""
+        parts = [self.is_late(), self.is_old()]
+        return all_of(Condition(f"NOT ({one.sql})", one.values) for one in parts if one is not None)
+
+    def is_late(self) -> Condition | None:
+        """Received after the as-of day; never NULL."""
+        if self.received_before is None or not self.received:
+            return None
+        return Condition(f"{self._received} IS NOT NULL AND {self._received} >= ?", (_naive(self.received_before),))
+
+    def is_old(self) -> Condition | None:
+        """Received at or before the mark from which on rows are wanted; never NULL."""
+        if self.received_after is None or not self.received:
+            return None
+        return Condition(f"{self._received} IS NOT NULL AND {self._received} <= ?", (_naive(self.received_after),))
+
+    @property
+    def _received(self) -> str:
+        names = [quoted(name) for name in self.received]
+        return names[0] if len(names) == 1 else f"COALESCE({', '.join(names)})"
+
+    def ranges(self, boundaries: Sequence[Any], dialect: Dialect) -> list[Condition]:
+        """Conditions of which each row meets exactly one, whatever happens to the table meanwhile."""
+        if self.partition_by is None:
+            return [Condition("", ())]
+        key = quoted(self.partition_by)
+        if self.partition_method == "hash":
+            buckets = self.ranges_wanted
+            return [Condition(f"{dialect.bucket(key, buckets)} = {bucket}", ()) for bucket in range(buckets)]
+        if not boundaries:
+            return [Condition("", ())]
+        first = Condition(f"({key} < ? OR {key} IS NULL)", (boundaries[0],))
+        between = [Condition(f"{key} >= ? AND {key} < ?", pair) for pair in itertools.pairwise(boundaries)]
+        return [first, *between, Condition(f"{key} >= ?", (boundaries[-1],))]
+
+    @property
+    def ranges_wanted(self) -> int:
+        connections = self.settings.concurrent_connections
+        by_rows = math.ceil(self.rows / self.settings.rows_per_range)
+        if self.partition_method == "hash":
+            # each bucket is a scan of the whole table
+            return min(connections, _MOST_BUCKETS)
+        # as many for each connection
+        return min(_MOST_RANGES, math.ceil(max(by_rows, 1) / connections) * connections)
+
+    def boundaries_query(self) -> tuple[str, tuple[int, ...]]:
+        """The key's values that cut the rows into ranges of equal size; one pass in the order of an index on it."""
+        key, filtered = quoted(str(self.partition_by)), self.conditions()
+        places = sorted({round(self.rows * part / self.ranges_wanted) + 1 for part in range(1, self.ranges_wanted)})
+        known = all_of([Condition(f"{key} IS NOT NULL", ()), filtered])
+        numbered = (
+            f"SELECT {key} AS boundary, ROW_NUMBER() OVER (ORDER BY {key}) AS place FROM {self.source}{known.where}"
+        )
+        marks = ", ".join("?" * len(places))
+        sql = f"SELECT boundary FROM ({numbered}) AS numbered WHERE place IN ({marks}) ORDER BY boundary"
+        return sql, (*known.values, *places)
+
+
+@dataclass(frozen=True)
+class Condition:
+    sql: str
+    values: tuple[Any, ...]
+
+    @property
+    def where(self) -> str:
+        return f" WHERE {self.sql}" if self.sql else ""
+
+
+def all_of(conditions: Iterable[Condition]) -> Condition:
+    given = [one for one in conditions if one.sql]
+    return Condition(
+        " AND ".join(f"({one.sql})" for one in given), tuple(value for one in given for value in one.values)
+    )
+
+
+def distinct_in_order(values: Iterable[Any]) -> Iterator[Any]:
+    """Values of an ordered sequence, each once: a key that fills several ranges bounds one."""
+    before: list[Any] = []
+    for value in values:
+        if before != [value]:
+            yield value
+        before = [value]
+
+
+def _naive(moment: datetime) -> datetime:
+    """The database's times are UTC without a zone; a setting without zone is UTC too."""
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
