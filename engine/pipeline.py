@@ -7,10 +7,12 @@ Each arrow is a DataFrame in the run's work folder. A row that leaves the way is
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
@@ -20,11 +22,11 @@ from engine import exports, facts, findings, link, models, prepare, rules, sourc
 from engine.contracts.codes import Reason, Step, Subject
 from engine.contracts.findings import FINDINGS
 from engine.contracts.tables import FEEDS as CONTRACT_FEEDS
-from engine.errors import ConfigurationError, Problem
+from engine.errors import ConfigurationError, OutputError, Problem
 from engine.run import Run, RunOptions, check_resumable, code_version, open_run, published_runs, run_facts
 from engine.settings import PeerSettings, Settings
 from engine.sources import OpenedTable, WorkFolder
-from engine.storage import Storage, join
+from engine.storage import SUCCESS_MARKER, Storage, join
 from engine.tracking import Tracker
 
 FEED_NAMES = frozenset(table.name for table in CONTRACT_FEEDS)
@@ -124,6 +126,40 @@ def train(spark: SparkSession, settings: Settings, options: RunOptions, say: Cal
         trained = [_train(run, work, tracker, prepared, one) for one in judged]
         run.abandon()
     return [f"{one.model_name} version {one.model_version}" for one in trained if one.model is not None]
+
+
+def export_to_database(spark: SparkSession, settings: Settings, run_id: str) -> str:
+    """Write the findings and dispute lines of a finished run to `output.connection`; returns in words what it wrote.
+
+    Raises OutputError where there is no such run or the database refuses, ConfigurationError where the settings are
+    not those that the run was made with.
+    """
+    storage, name, schema = Storage(spark), settings.output.connection, settings.output.database_schema
+    if name is None:
+        raise ConfigurationError(
+            Problem("no database is named to write to", "output.connection", to_do="name one of `databases`")
+        )
+    folder = join(settings.output.root, run_id)
+    if not storage.exists(join(folder, SUCCESS_MARKER)):
+        raise OutputError(Problem("there is no finished run of this id", folder, to_do="mend --run-id or --output"))
+    summary = json.loads(storage.read_bytes(join(folder, "summary.json")))
+    if summary["config_hash"] != settings.config_hash:
+        raise ConfigurationError(
+            Problem(
+                "the settings are not those that the run was made with",
+                folder,
+                to_do="give the same --config and --set as for the run",
+            )
+        )
+    as_then = settings.model_copy(update={"as_of": date.fromisoformat(summary["as_of"])})
+    found = spark.read.schema(FINDINGS).parquet(join(folder, "findings"))
+    lines = findings.dispute_lines(found, rules.dispute_codes(settings.reference_folder), as_then)
+    exports.write_to_database(found, lines, summary, name, settings.databases[name], schema)
+    counts = summary["counts"]
+    return (
+        f"database   {name}: {schema}.engine_findings {counts['findings']:,} rows, "
+        f"{schema}.engine_dispute_lines {counts['dispute_lines']:,} rows"
+    )
 
 
 @contextmanager
@@ -533,8 +569,19 @@ def _exports(
             rows = steps[-1]["rows_out"]
             run.ledger.record(name, Step.EXPORTS, rows, rows)
     exports.write_json(storage, join(folder, "ledger.json"), run.ledger.tables)
-    exports.write_json(storage, join(folder, "summary.json"), _summary(run, prepared, judged, totals, drafted, off))
+    summary = _summary(run, prepared, judged, totals, drafted, off)
+    exports.write_json(storage, join(folder, "summary.json"), summary)
     run.publish()
+    if settings.output.connection is not None:
+        try:
+            run.say(export_to_database(run.spark, settings, run.run_id))
+        except OutputError as error:
+            finished = Problem(
+                "the run itself is finished, only the database lacks it",
+                run.final,
+                to_do=f"mend what is said above, then: ./spark-submit.sh export --run-id {run.run_id} --to-database",
+            )
+            raise OutputError([*error.problems, finished]) from None
     place = run.final
     return Published(
         join(place, "findings"),

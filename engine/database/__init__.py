@@ -1,7 +1,7 @@
 """Connections to databases through ODBC: opened, tried again, and what went wrong in words without data or secrets."""
 
 from engine.database.connections import connect, retrying
-from engine.database.dialects import POSTGRESQL, SQL_SERVER, Dialect, dialect_of
+from engine.database.dialects import POSTGRESQL, SQL_SERVER, Dialect, dialect_of, version_of
 from engine.database.faults import DRIVER_ERRORS, Fault, fault_of, fault_problem
 from engine.database.names import quoted, quoted_table
 
@@ -18,4 +18,5 @@ __all__ = [
     "quoted",
     "quoted_table",
     "retrying",
+    "version_of",
 ]

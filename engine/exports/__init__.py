@@ -1,6 +1,8 @@
 """Exports: what a run leaves for people and other programs."""
 
 from engine.exports.csv_files import write_disputes_detail
+from engine.exports.database import write_to_database
+from engine.exports.ddl import create_tables, scripts
 from engine.exports.facts import Off, RunFacts
 from engine.exports.json_files import write_json
 from engine.exports.report import write_report
@@ -13,10 +15,13 @@ __all__ = [
     "RunFacts",
     "Totals",
     "add_up",
+    "create_tables",
+    "scripts",
     "write_disputes_detail",
     "write_findings",
     "write_json",
     "write_quarantine",
     "write_report",
+    "write_to_database",
     "write_workbooks",
 ]

@@ -1,7 +1,8 @@
 """The only room that knows where input lies and how it is stored; the run's work folder too."""
 
+from engine.sources.check import check_connections
 from engine.sources.failures import translate_read_error
 from engine.sources.tables import OpenedTable, open_tables
 from engine.sources.work import WorkFolder
 
-__all__ = ["OpenedTable", "WorkFolder", "open_tables", "translate_read_error"]
+__all__ = ["OpenedTable", "WorkFolder", "check_connections", "open_tables", "translate_read_error"]

@@ -39,6 +39,7 @@ def arrow_batches(
         cursor = connection.cursor()
         if read.sees_one_state:
             cursor.execute(dialect.snapshot)
+            connection.commit()
         cursor.execute(sql, *values)
         for batch in cursor.arrow_reader(read.settings.rows_per_fetch):
             yield (

@@ -32,7 +32,7 @@ class DatabaseTable:
         with opened(place.connection, place.settings, f"opening table {location.table.name}", location.uri) as database:
             self.columns = database.describe(source_of(place))
             self.sees_one_state = database.allows_snapshot()
-            self._read = _planned(location, self.columns, self.sees_one_state)
+            self._read = planned_read(location, self.columns, self.sees_one_state)
             self.counts = database.count(self._read)
         self._read = self._read.model_copy(update={"rows": self.counts.read})
         self.names = tuple(column.name for column in self.columns)
@@ -94,7 +94,7 @@ def source_of(place: DatabasePlace) -> str:
     return f"({str(place.query).strip().rstrip(';')}) AS source"
 
 
-def _planned(location: Location, columns: Sequence[DatabaseColumn], sees_one_state: bool) -> TableRead:
+def planned_read(location: Location, columns: Sequence[DatabaseColumn], sees_one_state: bool) -> TableRead:
     """The read of a location, its columns not chosen yet and its rows not counted."""
     place = location.database
     assert place is not None

@@ -44,13 +44,13 @@ class Database:
     """Questions to an open connection."""
 
     def __init__(self, connection: Any):
-        self._connection = connection
+        self.connection = connection
         self.dialect: Dialect = dialect_of(connection)
 
     def describe(self, source: str) -> list[DatabaseColumn]:
         """The columns of what may stand after FROM."""
         sql = f"SELECT * FROM {source}"
-        cursor = self._connection.execute(f"{sql} WHERE 1 = 0")
+        cursor = self.connection.execute(f"{sql} WHERE 1 = 0")
         description = cursor.description
         cursor.close()
         type_names = self._type_names(sql)
@@ -60,11 +60,11 @@ class Database:
         """What SQL Server itself calls the types: its driver tells a time with zone from bytes no more than we do."""
         if self.dialect is not SQL_SERVER:
             return {}
-        told = self._connection.execute("EXEC sp_describe_first_result_set ?", sql).fetchall()
+        told = self.connection.execute("EXEC sp_describe_first_result_set ?", sql).fetchall()
         return {str(row.name): str(row.system_type_name) for row in told}
 
     def allows_snapshot(self) -> bool:
-        answer = self._connection.execute(self.dialect.allows_snapshot).fetchval()
+        answer = self.connection.execute(self.dialect.allows_snapshot).fetchval()
         return int(answer or 0) == 1
 
     def count(self, read: TableRead) -> RowCounts:
@@ -79,7 +79,7 @@ class Database:
             f"SUM(CASE WHEN NOT ({is_late.sql}) AND ({is_old.sql}) THEN {one} ELSE 0 END), {last} FROM {read.source}"
         )
         values = (*is_late.values, *is_late.values, *is_old.values)
-        row = self._connection.execute(sql, *values).fetchone()
+        row = self.connection.execute(sql, *values).fetchone()
         total, late_rows, old_rows = (int(count or 0) for count in row[:3])
         left_out = {Reason.AFTER_AS_OF.value: late_rows, Reason.BEFORE_HIGH_WATER_MARK.value: old_rows}
         return RowCounts(
@@ -89,7 +89,7 @@ class Database:
     def tables_in(self, schema: str) -> list[str]:
         """Names of the tables and views of a schema that the user may see, sorted."""
         sql = "SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = ?"
-        return sorted(str(row[0]) for row in self._connection.execute(sql, schema).fetchall())
+        return sorted(str(row[0]) for row in self.connection.execute(sql, schema).fetchall())
 
 
 @contextmanager

@@ -125,6 +125,18 @@ def _by_name(
     return Location(table, join(root, found[0]), _format_of(found[0]) or "parquet")
 
 
+def database_locations(settings: Settings) -> tuple[list[Location], list[Problem]]:
+    """The tables that a run would read from databases, in the contract's order, and what is wrong with them."""
+    problems: list[Problem] = []
+    located = _in_database(settings, problems)
+    for name, configured in settings.input.tables.items():
+        if configured.connection is None:
+            located.pop(name, None)
+        elif found := _configured_in_database(settings, TABLES[name], configured, problems):
+            located[name] = found
+    return [located[name] for name in TABLES if name in located], problems
+
+
 def _in_database(settings: Settings, problems: list[Problem]) -> dict[str, Location]:
     """Tables of the contract's names in the schema of `input.connection`."""
     name, schema = settings.input.connection, settings.input.database_schema

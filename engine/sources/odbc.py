@@ -109,7 +109,10 @@ class _Session:
             self._connection = connect(read.connection, read.settings, reads_only=True)
             self._dialect = dialect_of(self._connection)
             if read.sees_one_state:
+                # in force from the next transaction on, which must not have begun
+                self._connection.rollback()
                 self._connection.execute(self._dialect.snapshot)
+                self._connection.commit()
         return self._connection
 
     def column(self, sql: str, values: Sequence[Any]) -> list[Any]:

@@ -1,0 +1,15 @@
+-- One row per run that was written to this database. summary: the run's summary.json, as OPENJSON reads it.
+CREATE TABLE dbo.engine_runs (
+    run_id nvarchar(100) not null,
+    as_of date not null,
+    started_at datetime2(6) not null,
+    written_at datetime2(6) not null,
+    started_by nvarchar(200) null,
+    config_hash nvarchar(64) not null,
+    code_version nvarchar(100) not null,
+    findings bigint not null,
+    dispute_lines bigint not null,
+    amount_at_issue decimal(18,2) null,
+    summary nvarchar(max) not null,
+    CONSTRAINT pk_engine_runs PRIMARY KEY (run_id)
+);

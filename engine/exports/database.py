@@ -1,0 +1,214 @@
+"""A run's findings, dispute lines and its record in a database: staged, then swapped in as one transaction.
+
+Whatever fails leaves the rows of before; whatever is written twice leaves the same rows.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyodbc
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from engine.contracts.findings import DISPUTE_LINES, FINDINGS
+from engine.database import DRIVER_ERRORS, connect, fault_of, fault_problem, quoted_table, retrying
+from engine.errors import OutputError, Problem
+from engine.exports.batches import ordered_batches
+from engine.settings import DatabaseSettings
+
+SEPARATOR = "|"
+RUNS, FINDINGS_TABLE, LINES_TABLE = "engine_runs", "engine_findings", "engine_dispute_lines"
+# A driver's buffer takes its longest value times the rows of a batch.
+_LONGEST_IN_BATCH = 4_000
+_RIGHTS = (
+    "SELECT, INSERT and DELETE on {schema}.engine_runs, engine_findings, engine_dispute_lines and the staging tables"
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A table that takes one kind of row: `rows` has the table's columns, all of them flat, in a total `order`."""
+
+    table: str
+    rows: DataFrame
+    order: Sequence[str]
+    count: int
+
+
+def write_to_database(
+    findings: DataFrame,
+    lines: DataFrame,
+    summary: Mapping[str, Any],
+    name: str,
+    settings: DatabaseSettings,
+    schema: str,
+) -> None:
+    """Replace what the database holds of the summary's run. The tables are those of `conf/sqlserver`.
+
+    Memory does not grow with the number of findings. A moment's fault of the server is tried again from the start.
+    Raises OutputError for what it refuses.
+    """
+    run_id = str(summary["run_id"])
+    targets = [
+        Target(FINDINGS_TABLE, flat_findings(findings), ("finding_id",), findings.count()),
+        Target(LINES_TABLE, flat_dispute_lines(lines, run_id), ("finding_id",), lines.count()),
+    ]
+    writer = _Writer(name, settings, schema, run_id)
+    try:
+        retrying(settings, before_next=writer.close)(lambda: writer.write(targets, summary))
+    except DRIVER_ERRORS as error:
+        right = _RIGHTS.format(schema=schema)
+        problem = fault_problem(fault_of(error), name, f"writing run {run_id}", f"{name}: {schema}", right)
+        raise OutputError(problem) from None
+    finally:
+        writer.close()
+
+
+def flat_findings(findings: DataFrame) -> DataFrame:
+    """FINDINGS with `rule_ids` and with lists as JSON text."""
+    columns: list[Column] = []
+    for field in FINDINGS.fields:
+        if field.name == "rules":
+            columns.append(F.array_join(F.transform("rules", lambda hit: hit["rule_id"]), SEPARATOR).alias("rule_ids"))
+        columns.append(_flat(field))
+    return findings.select(*columns)
+
+
+def flat_dispute_lines(lines: DataFrame, run_id: str) -> DataFrame:
+    """DISPUTE_LINES of a run, lists of words joined, lists of rows as JSON text."""
+    return lines.select(F.lit(run_id).alias("run_id"), *map(_flat, DISPUTE_LINES.fields))
+
+
+def _flat(field: T.StructField) -> Column:
+    if not isinstance(field.dataType, T.ArrayType):
+        return F.col(field.name)
+    if isinstance(field.dataType.elementType, T.StringType):
+        return F.array_join(field.name, SEPARATOR).alias(field.name)
+    return F.to_json(field.name, {"ignoreNullFields": "false"}).alias(field.name)
+
+
+class _Writer:
+    """One attempt after another, each under a write id of its own, so that what one left never mixes with the next."""
+
+    def __init__(self, name: str, settings: DatabaseSettings, schema: str, run_id: str):
+        self._name = name
+        self._settings = settings
+        self._schema = schema
+        self._run_id = run_id
+        self._connection: pyodbc.Connection | None = None
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(*DRIVER_ERRORS):
+                connection.rollback()
+            with suppress(*DRIVER_ERRORS):
+                connection.close()
+
+    def write(self, targets: Sequence[Target], summary: Mapping[str, Any]) -> None:
+        connection = self._connection = connect(self._name, self._settings, reads_only=False)
+        write_id = uuid.uuid4().hex
+        for target in targets:
+            # of an attempt that was broken off
+            connection.execute(f"DELETE FROM {self._staging(target)} WHERE run_id = ?", self._run_id)
+        connection.commit()
+        for target in targets:
+            for batch in ordered_batches(target.rows, [F.col(column) for column in target.order], target.count):
+                self._stage(connection, target, batch, write_id)
+                connection.commit()
+        for target in targets:
+            self._swap(connection, target, write_id)
+        self._record(connection, summary)
+        connection.commit()
+
+    def _staging(self, target: Target) -> str:
+        return self._table(f"{target.table}_staging")
+
+    def _table(self, table: str) -> str:
+        return quoted_table(f"{self._schema}.{table}")
+
+    def _stage(self, connection: pyodbc.Connection, target: Target, batch: pa.RecordBatch, write_id: str) -> None:
+        columns = ["write_id", *target.rows.columns]
+        marks = ", ".join("?" * len(columns))
+        sql = f"INSERT INTO {self._staging(target)} ({', '.join(columns)}) VALUES ({marks})"
+        kinds = [(pyodbc.SQL_WVARCHAR, 32, 0), *(_parameter(field.dataType) for field in target.rows.schema.fields)]
+        short: list[tuple[Any, ...]] = []
+        long: list[tuple[Any, ...]] = []
+        for row in _rows(batch):
+            is_long = any(isinstance(value, str) and len(value) > _LONGEST_IN_BATCH for value in row)
+            (long if is_long else short).append((write_id, *row))
+        cursor = connection.cursor()
+        if short:
+            cursor.fast_executemany = True
+            cursor.setinputsizes(kinds)
+            cursor.executemany(sql, short)
+        if long:
+            cursor = connection.cursor()
+            cursor.executemany(sql, long)
+
+    def _swap(self, connection: pyodbc.Connection, target: Target, write_id: str) -> None:
+        table, staging = self._table(target.table), self._staging(target)
+        columns = ", ".join(target.rows.columns)
+        staged = connection.execute(f"SELECT COUNT(*) FROM {staging} WHERE write_id = ?", write_id).fetchval()
+        if staged != target.count:
+            raise OutputError(
+                Problem(
+                    f"rows of run {self._run_id} went missing on their way into the database",
+                    f"{self._name}: {self._schema}.{target.table}_staging",
+                    f"{staged:,} rows",
+                    f"{target.count:,} rows",
+                    "make sure that no other program writes this run at the same time, and write it again",
+                )
+            )
+        connection.execute(f"DELETE FROM {table} WHERE run_id = ?", self._run_id)
+        connection.execute(
+            f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {staging} WHERE write_id = ?", write_id
+        )
+        connection.execute(f"DELETE FROM {staging} WHERE write_id = ?", write_id)
+
+    def _record(self, connection: pyodbc.Connection, summary: Mapping[str, Any]) -> None:
+        counts = summary["counts"]
+        values = {
+            "run_id": self._run_id,
+            "as_of": date.fromisoformat(summary["as_of"]),
+            "started_at": datetime.fromisoformat(summary["started_at"]).astimezone(UTC).replace(tzinfo=None),
+            "written_at": datetime.now(UTC).replace(tzinfo=None),
+            "started_by": summary["started_by"],
+            "config_hash": summary["config_hash"],
+            "code_version": summary["code_version"],
+            "findings": counts["findings"],
+            "dispute_lines": counts["dispute_lines"],
+            "amount_at_issue": None if counts["amount_at_issue"] is None else Decimal(str(counts["amount_at_issue"])),
+            "summary": json.dumps(summary, default=str),
+        }
+        runs = self._table(RUNS)
+        connection.execute(f"DELETE FROM {runs} WHERE run_id = ?", self._run_id)
+        marks = ", ".join("?" * len(values))
+        connection.execute(f"INSERT INTO {runs} ({', '.join(values)}) VALUES ({marks})", *values.values())
+
+
+def _rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
+    return zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def _parameter(kind: T.DataType) -> tuple[int, int, int]:
+    """What the driver is told of a column, since a batch of NULLs tells it nothing."""
+    if isinstance(kind, T.DecimalType):
+        return pyodbc.SQL_DECIMAL, kind.precision, kind.scale
+    by_type: dict[type, tuple[int, int, int]] = {
+        T.LongType: (pyodbc.SQL_BIGINT, 0, 0),
+        T.DoubleType: (pyodbc.SQL_DOUBLE, 0, 0),
+        T.BooleanType: (pyodbc.SQL_BIT, 0, 0),
+        T.DateType: (pyodbc.SQL_TYPE_DATE, 0, 0),
+    }
+    return by_type.get(type(kind), (pyodbc.SQL_WVARCHAR, _LONGEST_IN_BATCH, 0))

@@ -1,0 +1,123 @@
+"""What the databases of the settings hold for the contract, told before a run needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from engine.contracts.columns import Table
+from engine.database import version_of
+from engine.errors import InputError, Problem, UserError
+from engine.settings import Settings
+from engine.sources.database import planned_read, source_of
+from engine.sources.database_access import Database, DatabaseColumn, opened
+from engine.sources.frames import plain
+from engine.sources.locations import DatabasePlace, Location, database_locations
+
+
+@dataclass
+class CheckedTable:
+    """columns: contract's name, the database's own, its type there, the type that it is read as; one row per column."""
+
+    table: str
+    location: str
+    rows: int
+    columns: list[tuple[str, str, str, str]]
+    lines: list[str] = field(default_factory=list)
+
+
+@dataclass
+class CheckedConnection:
+    name: str
+    server: str = ""
+    lines: list[str] = field(default_factory=list)
+    tables: list[CheckedTable] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def check_connections(settings: Settings) -> Iterator[CheckedConnection]:
+    """Each database in turn; what is wrong is in its `problems`. Nothing is changed anywhere."""
+    locations, problems = database_locations(settings)
+    unplaced = list(problems)
+    for name in settings.databases:
+        checked = CheckedConnection(name, problems=unplaced)
+        unplaced = []
+        try:
+            with opened(name, settings.databases[name], "connecting", name) as database:
+                checked.server = version_of(database.connection)
+                checked.lines.append(_snapshot_line(database))
+        except UserError as error:
+            checked.problems += [problem for problem in error.problems if problem not in checked.problems]
+            yield checked
+            continue
+        for location in locations:
+            if location.database is not None and location.database.connection == name:
+                _check_table(location, location.database, checked)
+        if not checked.tables and not checked.problems:
+            checked.lines.append("no table of the contract is asked of it")
+        yield checked
+
+
+def _snapshot_line(database: Database) -> str:
+    if database.allows_snapshot():
+        return "snapshot isolation is allowed: each connection reads one state"
+    return "snapshot isolation is not allowed: rows changed during a read may be seen in either state"
+
+
+def _check_table(location: Location, place: DatabasePlace, checked: CheckedConnection) -> None:
+    try:
+        with opened(place.connection, place.settings, f"opening table {location.table.name}", location.uri) as database:
+            columns = database.describe(source_of(place))
+            allows_snapshot = database.allows_snapshot()
+            read = planned_read(location, columns, allows_snapshot)
+            counts = database.count(read)
+    except InputError as error:
+        checked.problems += error.problems
+        return
+    known = {plain(column.name): column for column in columns}
+    theirs = {name: location.columns.get(name, name) for name in location.table.column_names}
+    shown = [
+        (name, column.name, column.type_name, _read_as(column))
+        for name in location.table.column_names
+        if (column := known.get(plain(theirs[name]))) is not None
+    ]
+    table = CheckedTable(location.table.name, location.uri, counts.read + sum(counts.left_out.values()), shown)
+    present = {name for name, *_ in shown}
+    table.lines += [f"left out: {rows:,} rows, {reason}" for reason, rows in counts.left_out.items()]
+    absent = [name for name in location.table.column_names if name not in present]
+    table.lines += [f"not there: {', '.join(absent)}"] if absent else []
+    unknown = [column.name for column in columns if plain(column.name) not in {plain(name) for name in theirs.values()}]
+    table.lines += [f"ignored: {', '.join(unknown)}"] if unknown else []
+    read = read.model_copy(update={"rows": counts.read})
+    table.lines.append(_parts_line(place, read.ranges_wanted, counts.read))
+    checked.tables.append(table)
+    missing = list(_missing(location.table, present))
+    if missing:
+        checked.problems.append(
+            Problem(
+                f"table {location.table.name} lacks required columns",
+                location.uri,
+                "missing: " + "; ".join(missing),
+                to_do=f"name the table's own columns in input.tables.{location.table.name}.columns",
+            )
+        )
+
+
+def _read_as(column: DatabaseColumn) -> str:
+    return column.spark_type.simpleString() if column.spark_type is not None else "cannot be read"
+
+
+def _missing(table: Table, present: set[str]) -> Iterator[str]:
+    yield from (name for name in table.required_names if name not in present)
+    for group in table.either:
+        # prescription numbers may be absent where no line is a pharmacy claim: only reading the rows tells
+        if group[0] != ("rx_number",) and not any(present.issuperset(member) for member in group):
+            yield ", or ".join(" with ".join(member) for member in group)
+
+
+def _parts_line(place: DatabasePlace, ranges: int, rows: int) -> str:
+    most = place.settings.concurrent_connections
+    if place.partition_by is None:
+        advice = "; name a key in partition_by to read it in several" if rows > place.settings.rows_per_range else ""
+        return f"one connection reads it whole{advice}"
+    return f"{min(most, ranges)} connections read it in {ranges} ranges of {place.partition_by}"

@@ -1,0 +1,44 @@
+"""Shows what the databases of the settings hold for each table of the contract; changes nothing."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from jobs.common import DEFAULT_CONFIG, AsOf, Config, Set, main, settings_of
+
+
+def check_connections(config: Config = DEFAULT_CONFIG, as_of: AsOf = None, set: Set = None) -> None:
+    """Server, rights, tables, columns and types, rows, what is missing, and how a table would be read in parts."""
+    settings = settings_of(config, None, None, as_of, set)
+    from engine import sources
+    from engine.errors import ConfigurationError, InputError, Problem
+
+    if not settings.databases:
+        raise ConfigurationError(
+            Problem("the settings name no database", "databases", to_do="describe one: see the README")
+        )
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    problems = []
+    for checked in sources.check_connections(settings):
+        problems += checked.problems
+        console.print(f"\n[bold]{checked.name}[/bold]  {checked.server or 'no connection'}", highlight=False)
+        for line in checked.lines:
+            console.print(f"  {line}", highlight=False, markup=False)
+        for found in checked.tables:
+            table = Table(title=f"{found.table}: {found.location}, {found.rows:,} rows", title_justify="left")
+            for heading in ("column of the contract", "column there", "type there", "read as"):
+                table.add_column(heading, overflow="fold")
+            for column in found.columns:
+                table.add_row(*column)
+            console.print(table)
+            for line in found.lines:
+                console.print(f"  {line}", highlight=False, markup=False)
+    if problems:
+        raise InputError(problems)
+
+
+if __name__ == "__main__":
+    main(check_connections)
