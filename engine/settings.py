@@ -73,7 +73,7 @@ class DatabaseSettings(Section):
         "pyodbc", description="mssql-python fetches Arrow, where that package is installed"
     )
     concurrent_connections: PositiveInt = Field(4, description="most connections that read one table at a time")
-    rows_per_fetch: PositiveInt = 20_000
+    rows_per_fetch: PositiveInt = Field(2_000, description="few enough to stay in the processor's cache")
     rows_per_range: PositiveInt = Field(500_000, description="read again together when a connection breaks")
     attempts: PositiveInt = Field(5, description="at what a moment's fault broke")
     first_wait: NonNegative = Field(1.0, description="seconds, at most, before the second attempt; then doubled")

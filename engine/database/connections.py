@@ -19,6 +19,7 @@ pyodbc.pooling = False
 
 _NAME = "drug-discount-engine"
 _LONGEST_WAIT = 30.0
+_ROWS_PER_ROUND_TRIP = "20000"
 
 
 def connect(name: str, settings: DatabaseSettings, *, reads_only: bool) -> pyodbc.Connection:
@@ -73,7 +74,7 @@ def _for_postgresql(settings: DatabaseSettings) -> dict[str, str]:
         "UID": settings.user,
         "SSLmode": "verify-full" if is_checked else "require" if settings.encrypt else "disable",
         "UseDeclareFetch": "1",
-        "Fetch": str(settings.rows_per_fetch),
+        "Fetch": _ROWS_PER_ROUND_TRIP,
         "BoolsAsChar": "0",
         "ConnSettings": "SET TIME ZONE 'UTC'",
     }

@@ -13,6 +13,8 @@ from engine.database.connections import connection_string
 from engine.errors import ConfigurationError, Problem
 from engine.sources.table_read import TableRead
 
+_ROWS_PER_BATCH = 50_000
+
 
 def arrow_batches(
     read: TableRead, sql: str, values: Sequence[Any], schema: pa.Schema, dialect: Dialect
@@ -41,7 +43,7 @@ def arrow_batches(
             cursor.execute(dialect.snapshot)
             connection.commit()
         cursor.execute(sql, *values)
-        for batch in cursor.arrow_reader(read.settings.rows_per_fetch):
+        for batch in cursor.arrow_reader(_ROWS_PER_BATCH):
             yield (
                 pa.RecordBatch.from_struct_array(pa.array([{}] * batch.num_rows, pa.struct([])))
                 if (not read.columns)

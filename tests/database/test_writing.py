@@ -1,0 +1,203 @@
+"""Writing a run: the same rows however often, the old ones where it fails."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from contextlib import closing
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from pyspark.sql import functions as F
+
+from engine import exports
+from engine.contracts.findings import DISPUTE_LINES, FINDINGS
+from engine.contracts.tables import TABLES
+from engine.errors import OutputError
+from engine.exports.database import flat_dispute_lines, flat_findings
+from tests.database.servers import NAME, CuttingProxy
+from tests.unit.exports_rows import findings as findings_made
+from tests.unit.exports_rows import lines as lines_made
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "conf" / "sqlserver"
+OURS = ("engine_findings", "engine_dispute_lines", "engine_runs")
+
+
+@pytest.fixture
+def made(server):
+    """The shipped tables, empty."""
+    said: list[str] = []
+    exports.create_tables(NAME, server.settings, server.schema, SCRIPTS, said.append, adapted=server.adapted)
+    server.run(*(f"DELETE FROM {server.table(table)}" for table in OURS))
+    return server
+
+
+def findings_of(spark, count):
+    return findings_made(spark, count).withColumn("run_id", F.lit("R1"))
+
+
+def lines_of(spark, count):
+    return lines_made(spark, count)
+
+
+def summary(run_id="R1", findings=0, lines=0):
+    return {
+        "run_id": run_id,
+        "as_of": "2026-09-30",
+        "started_at": "2026-10-01T12:00:00+00:00",
+        "started_by": "tests",
+        "config_hash": "0" * 64,
+        "code_version": "1",
+        "counts": {"findings": findings, "dispute_lines": lines, "amount_at_issue": 12.5},
+    }
+
+
+def write(server, found, lines, run_id="R1", settings=None):
+    exports.write_to_database(
+        found, lines, summary(run_id, found.count(), lines.count()), NAME, settings or server.settings, server.schema
+    )
+
+
+def there(server, table, columns="*"):
+    return Counter(server.query(f"SELECT {columns} FROM {server.table(table)}"))
+
+
+def test_the_tables_are_made_once_and_left_alone(made):
+    server, said = made, []
+    server.run(
+        f"INSERT INTO {server.table('decisions')} (finding_id, decided_at, decided_by, decision) "
+        "VALUES ('F1', '2026-10-01 10:00:00', 'ada', 'DISPUTE')"
+    )
+    exports.create_tables(NAME, server.settings, server.schema, SCRIPTS, said.append, adapted=server.adapted)
+    assert len(said) == 5
+    assert all(line.startswith("is there") for line in said)
+    assert there(server, "decisions", "finding_id, decision") == {("F1", "DISPUTE"): 1}
+    server.run(f"DELETE FROM {server.table('decisions')}")
+
+
+def test_a_table_that_lacks_a_column_is_told(made):
+    server = made
+    server.run(f"ALTER TABLE {server.table('engine_runs')} DROP COLUMN started_by")
+    with pytest.raises(OutputError, match="started_by"):
+        exports.create_tables(NAME, server.settings, server.schema, SCRIPTS, print, adapted=server.adapted)
+    server.run(f"DROP TABLE {server.table('engine_runs')}")
+
+
+def test_the_shipped_tables_have_the_columns_of_the_contract():
+    tables = {name: columns for script in exports.scripts(SCRIPTS, "dbo") for name, columns in script.tables.items()}
+    names = list(FINDINGS.names)
+    names.insert(names.index("rules"), "rule_ids")
+    assert tables["engine_findings"] == tuple(names)
+    assert tables["engine_dispute_lines"] == ("run_id", *DISPUTE_LINES.names)
+    for name in ("engine_findings", "engine_dispute_lines"):
+        assert tables[f"{name}_staging"] == ("write_id", *tables[name])
+    for name in ("decisions", "outcomes"):
+        assert tables[name] == TABLES[name].column_names
+
+
+def test_what_is_written_is_what_was_found(spark, made):
+    found, lines = findings_of(spark, 500), lines_of(spark, 200)
+    write(made, found, lines)
+    for table, rows in (
+        ("engine_findings", flat_findings(found)),
+        ("engine_dispute_lines", flat_dispute_lines(lines, "R1")),
+    ):
+        expected = Counter(tuple(row) for row in rows.collect())
+        assert there(made, table, ", ".join(rows.columns)) == expected
+        assert there(made, f"{table}_staging") == {}
+    ((rule_ids, rules),) = made.query(
+        f"SELECT rule_ids, rules FROM {made.table('engine_findings')} WHERE finding_id = "
+        f"(SELECT MIN(finding_id) FROM {made.table('engine_findings')})"
+    )
+    assert "|".join(hit["rule_id"] for hit in json.loads(rules)) == rule_ids
+    columns = "run_id, as_of, started_at, findings, dispute_lines, amount_at_issue"
+    assert list(there(made, "engine_runs", columns)) == [
+        ("R1", date(2026, 9, 30), datetime(2026, 10, 1, 12), 500, 200, Decimal("12.50"))
+    ]
+
+
+def test_a_second_time_leaves_the_same_rows_and_other_runs_alone(spark, made):
+    found, lines = findings_of(spark, 60), lines_of(spark, 20)
+    other = found.withColumn("run_id", F.lit("R0"))
+    write(made, other, lines, run_id="R0")
+    write(made, found, lines)
+    before = {table: there(made, table) for table in OURS[:2]}
+    write(made, found, lines)
+    assert {table: there(made, table) for table in OURS[:2]} == before
+    write(made, found.limit(0), lines.limit(0))
+    assert there(made, "engine_findings", "run_id") == {("R0",): 60}
+    assert there(made, "engine_runs", "run_id") == {("R0",): 1, ("R1",): 1}
+
+
+def test_texts_of_any_length_are_written_whole(spark, made):
+    long = "ž😀" * 20_000
+    found = findings_of(spark, 5).withColumn(
+        "rules", F.transform("rules", lambda hit: hit.withField("message", F.lit(long)))
+    )
+    write(made, found, lines_of(spark, 1))
+    texts = [json.loads(rules)[0]["message"] for (rules,) in there(made, "engine_findings", "rules")]
+    assert texts == [long] * 5
+
+
+def test_a_cut_connection_while_writing_is_tried_again(spark, made):
+    found, lines = findings_of(spark, 3_000), lines_of(spark, 50)
+    # the server answers little to a writer: cut soon after the login and again later
+    for after in (3_000, 20_000, 60_000):
+        with CuttingProxy(made.settings.server, made.settings.port, after=after, cuts=1) as proxy:
+            write(made, found, lines, settings=made.with_(server="127.0.0.1", port=proxy.port))
+        assert there(made, "engine_findings", "COUNT(*), COUNT(DISTINCT finding_id)") == {(3_000, 3_000): 1}
+        assert there(made, "engine_dispute_lines", "COUNT(*)") == {(50,): 1}
+
+
+def test_rows_that_do_not_fit_leave_the_old_ones(spark, made):
+    found, lines = findings_of(spark, 40), lines_of(spark, 10)
+    write(made, found, lines)
+    before = {table: there(made, table) for table in OURS}
+    too_long = found.withColumn("state", F.lit("Kentucky"))
+    with pytest.raises(OutputError, match="writing run R1 failed"):
+        write(made, too_long, lines)
+    assert {table: there(made, table) for table in OURS} == before
+
+
+FULL = """
+CREATE FUNCTION {schema}.refuse() RETURNS trigger AS $$
+BEGIN
+  IF (SELECT COUNT(*) FROM {schema}.{table}) >= {after} THEN
+    RAISE EXCEPTION 'could not extend file' USING ERRCODE = '{state}';
+  END IF;
+  RETURN NEW;
+END $$ LANGUAGE plpgsql
+"""
+
+
+@pytest.mark.parametrize("table", ["engine_findings_staging", "engine_findings", "engine_dispute_lines"])
+def test_a_full_disk_leaves_the_old_rows(spark, postgresql, table):
+    server, _ = postgresql
+    exports.create_tables(NAME, server.settings, server.schema, SCRIPTS, print, adapted=server.adapted)
+    server.run(*(f"DELETE FROM {server.table(name)}" for name in OURS))
+    found, lines = findings_of(spark, 40), lines_of(spark, 10)
+    write(server, found, lines)
+    before = {name: there(server, name) for name in OURS}
+    with closing(server.connect()) as connection:
+        connection.execute(FULL.format(schema=server.schema, table=table, after=3, state="53100"))
+        connection.execute(
+            f"CREATE TRIGGER refuse BEFORE INSERT ON {server.table(table)} "
+            f"FOR EACH ROW EXECUTE FUNCTION {server.schema}.refuse()"
+        )
+        connection.commit()
+    try:
+        with pytest.raises(OutputError, match="no room left"):
+            write(server, found, lines)
+        assert {name: there(server, name) for name in OURS} == before
+    finally:
+        server.run(f"DROP TRIGGER refuse ON {server.table(table)}", f"DROP FUNCTION {server.schema}.refuse()")
+    write(server, found, lines)
+    assert there(server, "engine_findings_staging") == {}
+
+
+def test_the_time_of_writing_is_in_utc(spark, made):
+    write(made, findings_of(spark, 1), lines_of(spark, 1))
+    ((written,),) = there(made, "engine_runs", "written_at")
+    assert abs((datetime.now(UTC).replace(tzinfo=None) - written).total_seconds()) < 600
