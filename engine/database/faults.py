@@ -159,9 +159,11 @@ def _kind(state: str, number: int | None, text: str) -> FaultKind:
     if state in _KINDS_BY_STATE:
         return _KINDS_BY_STATE[state]
     by_words = next((kind for pattern, kind in _KINDS_BY_WORDS if pattern.search(text)), None)
+    if state in _UNREACHABLE_STATES and by_words in (None, FaultKind.TRANSIENT):
+        return FaultKind.UNREACHABLE
     if by_words is not None:
         return by_words
-    return FaultKind.UNREACHABLE if state in _UNREACHABLE_STATES else FaultKind.OTHER
+    return FaultKind.OTHER
 
 
 def fault_problem(fault: Fault, name: str, doing: str, where: str, right: str) -> Problem:

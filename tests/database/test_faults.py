@@ -46,8 +46,7 @@ def through(server, proxy, **changes):
 @pytest.mark.parametrize("connections", [1, 2])
 def test_a_cut_connection_loses_and_doubles_nothing(spark, server, some_table, connections):
     # several ranges fit before the cut, and the cut falls into the middle of one
-    after = 700_000 if server.kind == "postgresql" else 900_000
-    with CuttingProxy(server.settings.server, server.settings.port, after=after, cuts=2) as proxy:
+    with CuttingProxy(server.settings.server, server.settings.port, after=600_000, cuts=2) as proxy:
         settings = through(server, proxy, concurrent_connections=connections)
         table = opened(spark, server, some_table, settings=settings, partition_by="units", partition_method="range")
         assert Counter(tuple(row) for row in read(table)) == Counter(ROWS)

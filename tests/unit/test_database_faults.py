@@ -27,7 +27,7 @@ FAULTS = [
     ),
     ("57P01", "[57P01] FATAL: terminating connection due to administrator command (7) (SQLFetch)", "transient"),
     ("HY000", "[HY000] server closed the connection unexpectedly (26) (SQLFetch)", "transient"),
-    ("08001", "[08001] could not connect to server: Connection refused (101) (SQLDriverConnect)", "transient"),
+    ("08001", "[08001] could not connect to server: Connection refused (101) (SQLDriverConnect)", "unreachable"),
     ("HYT00", "[HYT00] [Microsoft][ODBC Driver 18 for SQL Server]Login timeout expired (0) (x)", "unreachable"),
     ("28000", f"[28000] {MS}Login failed for user 'x'. (18456) (SQLDriverConnect)", "login"),
     ("08001", "[08001] FATAL: password authentication failed for user (101) (SQLDriverConnect)", "login"),

@@ -87,3 +87,42 @@ def test_the_hash_changes_with_what_can_change_a_result_and_with_nothing_else(co
     assert same.config_hash == load_settings(path).config_hash
     assert load_settings(path, ["link.days_apart=4"]).config_hash != same.config_hash
     assert load_settings(path, ["rules.R035.thresholds.z=5"]).config_hash != same.config_hash
+
+
+def test_databases_are_described_without_secrets(tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        """
+databases:
+  good: {server: s, password: {environment: X}}
+  plain: {server: s, password: hunter2}
+  hidden: {server: s, options: {PWD: hunter2}}
+  nowhere: {user: u}
+  twice: {server: s, password: {environment: X, file: y}}
+input:
+  tables:
+    prices: {connection: good, table: dbo.prices, format: csv}
+    products: {connection: goood, table: dbo.products}
+    pharmacies: {table: dbo.pharmacies}
+    labelers: {path: x, query: SELECT 1}
+    invoices: {path: x, partition_by: a}
+"""
+    )
+    with pytest.raises(ConfigurationError) as told:
+        load_settings(config)
+    text = str(told.value)
+    assert "hunter2" not in text
+    for expected in (
+        "databases.plain.password",
+        "PWD is a secret",
+        "expected a server, a dsn or a connection_string",
+        "expected environment: NAME, or file: PATH",
+        "format has no meaning for a table",
+        "expected the connection of the table",
+        "found path and query",
+        "partition_by has no meaning for a path",
+    ):
+        assert expected in text
+    config.write_text("databases: {good: {server: s}}\ninput: {connection: goood}\n")
+    with pytest.raises(ConfigurationError, match="did you mean good"):
+        load_settings(config)

@@ -1,0 +1,144 @@
+"""The main job with all of its claims in a database, as a user starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from engine.contracts.tables import TABLES
+from tests.database.servers import Server
+from tests.end_to_end.runs import AS_OF
+from tests.end_to_end.test_same_answer import comparable
+
+pytestmark = pytest.mark.slow
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def kind_of(arrow: pa.DataType) -> str:
+    if pa.types.is_decimal(arrow):
+        return f"decimal({arrow.precision},{arrow.scale})"
+    if pa.types.is_timestamp(arrow):
+        return "datetime2(6)"
+    kinds = ((pa.types.is_date, "date"), (pa.types.is_boolean, "bit"), (pa.types.is_integer, "bigint"))
+    return next((kind for is_kind, kind in kinds if is_kind(arrow)), "nvarchar(200)")
+
+
+def without_zone(values: pa.ChunkedArray) -> list[object]:
+    return values.cast(pa.timestamp("us")).to_pylist() if pa.types.is_timestamp(values.type) else values.to_pylist()
+
+
+def load(server: Server, claims: Path) -> None:
+    for name in TABLES:
+        place = next((path for path in (claims / name, claims / f"{name}.parquet") if path.exists()), None)
+        if place is not None:
+            table = pq.read_table(place)
+            rows = zip(*(without_zone(column) for column in table.columns), strict=True)
+            server.make(name, {field.name: kind_of(field.type) for field in table.schema}, list(rows))
+
+
+def submit(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["./spark-submit.sh", *map(str, words)],
+        cwd=PROJECT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def settings_file(server: Server, folder: Path) -> Path:
+    connection = server.settings.model_dump(mode="json", exclude_defaults=True)
+    connection |= {"password": {"environment": "ENGINE_TEST_PASSWORD"}, "concurrent_connections": 2}
+    feeds = {
+        "rebate_claims": "source_row_id",
+        "pharmacy_claims": "date_of_service",
+        "entity_claims": "submitted_at",
+    }
+    settings = {
+        "databases": {"claims": connection},
+        "input": {
+            "connection": "claims",
+            "database_schema": server.schema,
+            "tables": {
+                name: {"connection": "claims", "table": server.table(name), "partition_by": key}
+                for name, key in feeds.items()
+            },
+        },
+        "output": {"root": str(folder / "runs"), "connection": "claims", "database_schema": server.schema},
+        "model": {"claims": {"forest": {"trees": 50}}, "invoices": {"forest": {"trees": 50}}},
+        "spark": {"conf": {"spark.sql.shuffle.partitions": 4}},
+    }
+    path = folder / "settings.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+def files_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_claims_in_a_database_give_the_findings_of_claims_in_files(server, generated_run, tmp_path):
+    from engine import exports
+
+    password = Path(str(server.settings.password.file)).read_text()
+    load(server, generated_run.claims)
+    exports.create_tables(
+        "claims", server.settings, server.schema, PROJECT / "conf" / "sqlserver", print, adapted=server.adapted
+    )
+    (tmp_path / "events").mkdir()
+    events = {"enabled": "true", "compress": "false", "dir": f"{tmp_path}/events"}
+    options = " ".join(f"--conf spark.eventLog.{name}={value}" for name, value in events.items())
+    environment = {
+        "ENGINE_TEST_PASSWORD": password,
+        "ENGINE_LOGS": str(tmp_path / "logs"),
+        "SPARK_SUBMIT_OPTIONS": options,
+    }
+    config = settings_file(server, tmp_path)
+
+    checked = submit("check_connections", "--config", config, "--as-of", AS_OF, **environment)
+    assert checked.returncode == 0, checked.stderr
+    assert "snapshot isolation is allowed" in checked.stdout
+    assert "2 connections read it in 2 ranges of date_of_service" in checked.stdout
+
+    ended = submit("detect", "--config", config, "--as-of", AS_OF, "--run-id", "run", **environment)
+    assert ended.returncode == 0, ended.stderr
+    run = tmp_path / "runs" / "run"
+    assert comparable(run) == comparable(generated_run.folder)
+    ledger = json.loads((run / "ledger.json").read_text())
+    # tables of the analysts' own, which are there and empty
+    assert {ledger.pop(name)[0]["rows_in"] for name in ("decisions", "outcomes")} == {0}
+    assert ledger == generated_run.json("ledger.json")
+
+    findings = pd.read_parquet(run / "findings")
+    written = server.query(f"SELECT finding_id, narrative FROM {server.table('engine_findings')} WHERE run_id = 'run'")
+    assert sorted(written) == sorted(zip(findings.finding_id, findings.narrative, strict=True))
+    lines = len(pd.read_csv(run / "disputes" / "detail.csv", dtype=str))
+    assert server.query(f"SELECT findings, dispute_lines FROM {server.table('engine_runs')}") == [(len(written), lines)]
+
+    again = submit("export", "--config", config, "--run-id", "run", "--to-database", **environment)
+    assert again.returncode == 0, again.stderr
+    assert server.query(f"SELECT COUNT(*) FROM {server.table('engine_findings')}") == [(len(written),)]
+
+    # neither plans, events, logs and outputs nor the terminal hold the password
+    looked_at = [path for folder in ("logs", "events", "runs") for path in files_below(tmp_path / folder)]
+    assert any("events" in str(path) for path in looked_at)
+    assert [path for path in looked_at if password.encode() in path.read_bytes()] == []
+    for one in (checked, ended, again):
+        assert password not in one.stdout + one.stderr
+
+    # without the secret: one message, which says where it was looked for
+    del environment["ENGINE_TEST_PASSWORD"]
+    refused = submit("check_connections", "--config", config, **environment)
+    assert refused.returncode == 2
+    assert "environment variable ENGINE_TEST_PASSWORD is not set" in refused.stderr
+    assert "Traceback" not in refused.stderr
