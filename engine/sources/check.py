@@ -37,21 +37,20 @@ class CheckedConnection:
 
 def check_connections(settings: Settings) -> Iterator[CheckedConnection]:
     """Each database in turn; what is wrong is in its `problems`. Nothing is changed anywhere."""
-    locations, problems = database_locations(settings)
-    unplaced = list(problems)
     for name in settings.databases:
-        checked = CheckedConnection(name, problems=unplaced)
-        unplaced = []
+        checked = CheckedConnection(name)
         try:
-            with opened(name, settings.databases[name], "connecting", name) as database:
+            with opened(name, settings.databases[name], "connecting", f"databases.{name}") as database:
                 checked.server = version_of(database.connection)
                 checked.lines.append(_snapshot_line(database))
         except UserError as error:
-            checked.problems += [problem for problem in error.problems if problem not in checked.problems]
+            checked.problems += error.problems
             yield checked
             continue
+        locations, problems = database_locations(settings, name)
+        checked.problems += problems
         for location in locations:
-            if location.database is not None and location.database.connection == name:
+            if location.database is not None:
                 _check_table(location, location.database, checked)
         if not checked.tables and not checked.problems:
             checked.lines.append("no table of the contract is asked of it")

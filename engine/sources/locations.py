@@ -13,7 +13,7 @@ from py4j.protocol import Py4JJavaError
 from engine.contracts.columns import Table
 from engine.contracts.tables import TABLES
 from engine.database import quoted_table
-from engine.errors import InputError, Problem
+from engine.errors import InputError, Problem, UserError
 from engine.settings import DatabaseSettings, Settings, TableLocation
 from engine.sources.adapters import ADAPTERS
 from engine.sources.database_access import opened
@@ -73,11 +73,14 @@ def locate_tables(storage: Storage, settings: Settings) -> tuple[list[Location],
     problems: list[Problem] = []
     root = settings.input.root
     names = _names_in(storage, root, problems) if root else []
-    in_database = _in_database(settings, problems)
+    silent = _silent_connections(settings, problems)
+    in_database = {} if settings.input.connection in silent else _in_database(settings, problems)
     located: dict[str, Location] = {}
     for table in TABLES.values():
         configured = settings.input.tables.get(table.name)
-        if configured and configured.connection:
+        if configured and configured.connection in silent:
+            found = None
+        elif configured and configured.connection:
             found = _configured_in_database(settings, table, configured, problems)
         elif configured:
             found = _configured(storage, root, table, configured, problems)
@@ -125,12 +128,27 @@ def _by_name(
     return Location(table, join(root, found[0]), _format_of(found[0]) or "parquet")
 
 
-def database_locations(settings: Settings) -> tuple[list[Location], list[Problem]]:
-    """The tables that a run would read from databases, in the contract's order, and what is wrong with them."""
+def _silent_connections(settings: Settings, problems: list[Problem]) -> set[str]:
+    """Connections that cannot be opened: told once, not for each of their tables."""
+    configured = settings.input.tables.values()
+    used = {settings.input.connection, *(location.connection for location in configured)} - {None}
+    silent = set()
+    for name in sorted(str(name) for name in used):
+        try:
+            with opened(name, settings.databases[name], "connecting", f"databases.{name}"):
+                continue
+        except UserError as error:
+            problems.extend(error.problems)
+            silent.add(name)
+    return silent
+
+
+def database_locations(settings: Settings, connection: str) -> tuple[list[Location], list[Problem]]:
+    """The tables that a run would read over a connection, in the contract's order, and what is wrong with them."""
     problems: list[Problem] = []
-    located = _in_database(settings, problems)
+    located = _in_database(settings, problems) if settings.input.connection == connection else {}
     for name, configured in settings.input.tables.items():
-        if configured.connection is None:
+        if configured.connection != connection:
             located.pop(name, None)
         elif found := _configured_in_database(settings, TABLES[name], configured, problems):
             located[name] = found

@@ -11,8 +11,9 @@ import pytest
 
 from engine.database import connect, fault_of
 from engine.errors import ConfigurationError, InputError
-from engine.settings import Secret
-from engine.sources import translate_read_error
+from engine.settings import Secret, Settings
+from engine.sources import check_connections, open_tables, translate_read_error
+from engine.storage import Storage
 from tests.database.servers import NAME, SOME_ROWS_COLUMNS, CuttingProxy, some_rows
 from tests.database.tables import opened, read
 
@@ -220,3 +221,18 @@ def test_snapshot_isolation_is_told_as_the_database_has_it(spark, sql_server):
     state = sql_server.query("SELECT snapshot_isolation_state FROM sys.databases WHERE name = DB_NAME()")[0][0]
     assert table.sees_one_state == (state == 1)
     assert bool(table.notes) == (state != 1)
+
+
+def test_a_silent_server_is_told_once_for_all_its_tables(spark, server):
+    away = server.with_(server="127.0.0.1", port=1, attempts=1, connect_timeout=2)
+    tables = {name: {"connection": NAME, "table": f"dbo.{name}"} for name in ("rebate_claims", "invoices", "prices")}
+    settings = Settings.model_validate(
+        {"databases": {NAME: away.model_dump()}, "input": {"connection": NAME, "tables": tables}}
+    )
+    with pytest.raises(InputError) as failed:
+        open_tables(spark, Storage(spark), settings)
+    assert len(failed.value.problems) == 1
+    assert "connecting failed" in str(failed.value)
+    (checked,) = check_connections(settings)
+    assert len(checked.problems) == 1
+    assert checked.tables == []
