@@ -123,11 +123,13 @@ def test_claims_in_a_database_give_the_findings_of_claims_in_files(server, gener
     written = server.query(f"SELECT finding_id, narrative FROM {server.table('engine_findings')} WHERE run_id = 'run'")
     assert sorted(written) == sorted(zip(findings.finding_id, findings.narrative, strict=True))
     lines = len(pd.read_csv(run / "disputes" / "detail.csv", dtype=str))
-    assert server.query(f"SELECT findings, dispute_lines FROM {server.table('engine_runs')}") == [(len(written), lines)]
+    recorded = f"SELECT findings, dispute_lines FROM {server.table('engine_runs')} WHERE run_id = 'run'"
+    assert server.query(recorded) == [(len(written), lines)]
 
     again = submit("export", "--config", config, "--run-id", "run", "--to-database", **environment)
     assert again.returncode == 0, again.stderr
-    assert server.query(f"SELECT COUNT(*) FROM {server.table('engine_findings')}") == [(len(written),)]
+    rows = server.query(f"SELECT finding_id, narrative FROM {server.table('engine_findings')} WHERE run_id = 'run'")
+    assert sorted(rows) == sorted(written)
 
     # neither plans, events, logs and outputs nor the terminal hold the password
     looked_at = [path for folder in ("logs", "events", "runs") for path in files_below(tmp_path / folder)]
