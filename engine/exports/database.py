@@ -24,9 +24,9 @@ from engine.contracts.findings import DISPUTE_LINES, FINDINGS
 from engine.database import DRIVER_ERRORS, connect, fault_of, fault_problem, quoted_table, retrying
 from engine.errors import OutputError, Problem
 from engine.exports.batches import ordered_batches
+from engine.exports.review_rows import SEPARATOR
 from engine.settings import DatabaseSettings
 
-SEPARATOR = "|"
 RUNS, FINDINGS_TABLE, LINES_TABLE = "engine_runs", "engine_findings", "engine_dispute_lines"
 # A driver's buffer takes its longest value times the rows of a batch.
 _LONGEST_IN_BATCH = 4_000

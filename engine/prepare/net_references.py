@@ -51,18 +51,15 @@ def net_references(conformed: DataFrame, table: Table) -> DataFrame:
     # a struct compares NULLs too
     disagree = {name: F.min(F.struct(name)).over(by_key) != F.max(F.struct(name)).over(by_key) for name in values}
     latest = F.max(F.struct("snapshot_date")).over(by_key)
-    newest = (
-        repeated.withColumn("is_latest", F.struct("snapshot_date") == latest)
-        .where("is_latest")
-        .withColumns(
-            {
-                "nth": F.row_number().over(by_key.orderBy(content, "row_id")),
-                "nth_alike": F.row_number().over(Window.partitionBy(*key, *values).orderBy("row_id")),
-                "contested": F.array_compact(
-                    F.array(*(F.when(differs, F.lit(name)) for name, differs in disagree.items()))
-                ),
-            }
-        )
+    aged = repeated.withColumn("is_latest", F.struct("snapshot_date") == latest)
+    newest = aged.where("is_latest").withColumns(
+        {
+            "nth": F.row_number().over(by_key.orderBy(content, "row_id")),
+            "nth_alike": F.row_number().over(Window.partitionBy(*key, *values).orderBy("row_id")),
+            "contested": F.array_compact(
+                F.array(*(F.when(differs, F.lit(name)) for name, differs in disagree.items()))
+            ),
+        }
     )
     deciding = [name for name in values if name in (*table.required_names, *_ENDS.get(table.name, _END))]
     cannot_stand = F.arrays_overlap("contested", F.array(*map(F.lit, deciding))) if deciding else F.lit(False)
@@ -74,11 +71,7 @@ def net_references(conformed: DataFrame, table: Table) -> DataFrame:
         F.when(is_conflict, Reason.KEY_DUPLICATE.value).alias("problem"),
         F.when(~is_again & ~is_conflict & (F.size("contested") > 0), F.col("contested")).alias("contested"),
     ).where("left_as is not null or problem is not null or contested is not null")
-    replaced = (
-        repeated.withColumn("is_latest", F.struct("snapshot_date") == latest)
-        .where("not is_latest")
-        .select("row_id", F.lit(Reason.REPLACED.value).alias("left_as"))
-    )
+    replaced = aged.where("not is_latest").select("row_id", F.lit(Reason.REPLACED.value).alias("left_as"))
     return said.unionByName(replaced, allowMissingColumns=True)
 
 
