@@ -16,6 +16,11 @@ from engine.sources.table_read import TableRead
 _ROWS_PER_BATCH = 50_000
 
 
+def without_columns(rows: int) -> pa.RecordBatch:
+    """What a query gives that only counts rows."""
+    return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
+
+
 def arrow_batches(
     read: TableRead, sql: str, values: Sequence[Any], schema: pa.Schema, dialect: Dialect
 ) -> Iterator[pa.RecordBatch]:
@@ -44,11 +49,7 @@ def arrow_batches(
             connection.commit()
         cursor.execute(sql, *values)
         for batch in cursor.arrow_reader(_ROWS_PER_BATCH):
-            yield (
-                pa.RecordBatch.from_struct_array(pa.array([{}] * batch.num_rows, pa.struct([])))
-                if (not read.columns)
-                else batch.cast(schema)
-            )
+            yield batch.cast(schema) if read.columns else without_columns(batch.num_rows)
     except mssql_python.Error as error:
         raise pyodbc.OperationalError("", str(error)) from None
     finally:

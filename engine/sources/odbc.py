@@ -20,6 +20,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from engine.database import DRIVER_ERRORS, Dialect, connect, dialect_of, fault_of, fault_problem, retrying
 from engine.errors import InputError, Problem, UserError
+from engine.sources.arrow_fetch import arrow_batches, without_columns
 from engine.sources.database_types import spark_type
 from engine.sources.table_read import Condition, TableRead, all_of, distinct_in_order
 
@@ -126,8 +127,6 @@ def _fetch(session: _Session, one: Condition, schema: pa.Schema, spool: IO[bytes
     condition = all_of([read.conditions(), one])
     sql = read.select(session.dialect) + condition.where
     if read.settings.reader == "mssql-python":
-        from engine.sources.arrow_fetch import arrow_batches
-
         batches = arrow_batches(read, sql, condition.values, schema, session.dialect)
     else:
         batches = _row_batches(session, sql, condition.values, schema)
@@ -143,7 +142,7 @@ def _row_batches(session: _Session, sql: str, values: Sequence[Any], schema: pa.
         _check_unchanged(read, cursor.description, schema)
     while rows := cursor.fetchmany(read.settings.rows_per_fetch):
         if not read.columns:
-            yield pa.RecordBatch.from_struct_array(pa.array([{}] * len(rows), pa.struct([])))
+            yield without_columns(len(rows))
             continue
         columns = zip(*rows, strict=True)
         yield pa.record_batch(
