@@ -298,7 +298,8 @@ def _link(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOnClaims
         claims = prepared.claims.all
         to_340b = to_pharmacy = flags = None
         if prepared.entity_claims is not None:
-            to_340b = work.write("links_340b", link.link_340b(claims, prepared.entity_claims, run.settings.link))
+            linked = _link_340b(run, work, prepared, claims)
+            to_340b = work.write("links_340b", linked.links)
             tiers = {row["link_tier"]: row["count"] for row in to_340b.groupBy("link_tier").count().collect()}
             words.append(f"{sum(tiers.values()):,} claims linked to 340B claims")
             words += [f"{tier} {rows:,}" for tier, rows in sorted(tiers.items())]
@@ -310,6 +311,25 @@ def _link(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOnClaims
         if "identifiers_340b" in references:
             flags = work.write("flags_340b", facts.flags_340b(claims, references["identifiers_340b"]))
     return facts.FoundOnClaims(to_340b, to_pharmacy, repeated, flags)
+
+
+def _link_340b(run: Run, work: WorkFolder, prepared: Prepared, claims: DataFrame) -> link.Links340b:
+    assert prepared.entity_claims is not None
+    references = prepared.references
+    linked = link.link_340b(
+        claims,
+        prepared.entity_claims,
+        run.settings.link,
+        lambda name, rows: work.write(f"link/{name}", rows),
+        pharmacies=references.get("pharmacies"),
+        products=references.get("products"),
+    )
+    for name, rows in linked.set_aside.items():
+        run.note(
+            f"{name}: {rows:,} rows were not linked: their prescription number at a pharmacy is shared by more claims "
+            "than a prescription can have"
+        )
+    return linked
 
 
 def _facts(run: Run, work: WorkFolder, prepared: Prepared, found: facts.FoundOnClaims | None) -> list[Judged]:

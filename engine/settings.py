@@ -164,38 +164,60 @@ class SparkSettings(Section):
     conf: dict[str, str | int | bool] = Field(default_factory=dict)
 
 
+class LevelPrior(Section):
+    """How often a field compares this way, before anything was counted."""
+
+    of_matches: Annotated[float, Field(gt=0, lt=1)] = Field(description="m: among pairs that are one dispense")
+    of_others: Annotated[float, Field(gt=0, lt=1)] = Field(description="u: among pairs that are not")
+
+
+def _priors(**fields: dict[str, tuple[float, float]]) -> dict[str, dict[str, LevelPrior]]:
+    return {
+        field: {level: LevelPrior(of_matches=m, of_others=u) for level, (m, u) in levels.items()}
+        for field, levels in fields.items()
+    }
+
+
 class LinkSettings(Section):
     """Linking rebate claims to 340B claims; tiers of domain part 4.3."""
 
     days_apart: Annotated[int, Field(ge=0, le=31)] = 3
+    days_apart_by_mail: Annotated[int, Field(ge=0, le=31)] = 7
+    mail_pharmacies: tuple[str, ...] = Field((), description="NPIs of mail-order and specialty pharmacies")
     quantity_tolerance_exact: Fraction = 0.01
     quantity_tolerance_near: Fraction = 0.05
+    most_pairs_per_key: PositiveInt = Field(
+        10_000, description="payers' rows x entities' rows of one key; a key with more is set aside and counted"
+    )
     fill_offsets: dict[str, int] = Field(
-        default_factory=dict, description="340B id: its fill number less the payer's, where known"
+        default_factory=dict,
+        description="340B id or payer: number of its first fill, where known; others are learned",
     )
-    agreement_weights: dict[str, float] = Field(
+    offset_pairs: PositiveInt = Field(20, description="pairs that a source needs before its offset is learned")
+    offset_share: Annotated[float, Field(gt=0.5, le=1)] = Field(0.8, description="of them that must agree on it")
+    least_probability: Fraction = Field(0.0, description="pairs less likely to be one dispense are left alone")
+    learn_weights: bool = Field(True, description="false: the priors as they are")
+    prior_pairs: PositiveInt = Field(50, description="how many counted pairs the priors are worth")
+    most_sampled_claims: PositiveInt = Field(2_000, description="340B claims from which chance agreement is counted")
+    block_priors: dict[Literal["PRESCRIPTION", "PHARMACY_LINEAGE", "PLACE_OF_SERVICE", "TUPLE"], Fraction] = Field(
         default_factory=lambda: {
-            "date_of_service": 6.0,
-            "date_of_service_near": 2.0,
-            "fill_number": 3.0,
-            "ndc11": 7.0,
-            "ndc9": 5.0,
-            "quantity": 3.0,
-            "quantity_near": 1.5,
-            "prescriber_npi": 2.0,
+            "PRESCRIPTION": 0.95,
+            "PHARMACY_LINEAGE": 0.9,
+            "PLACE_OF_SERVICE": 0.9,
+            "TUPLE": 0.9,
         },
-        description="log2 weights of agreement; priors until they are estimated",
+        description="share of one dispense among pairs that meet in this way, before anything was counted",
     )
-    disagreement_weights: dict[str, float] = Field(
-        default_factory=lambda: {
-            "date_of_service": -4.0,
-            "fill_number": -3.0,
-            "ndc11": -3.0,
-            "quantity": -3.0,
-            "prescriber_npi": -2.0,
-        }
+    level_priors: dict[str, dict[str, LevelPrior]] = Field(
+        default_factory=lambda: _priors(
+            date_of_service={"SAME": (0.88, 0.07), "NEAR": (0.11, 0.4), "FAR": (0.01, 0.53)},
+            product={"NDC11": (0.95, 0.03), "NDC9": (0.04, 0.005), "OTHER": (0.01, 0.965)},
+            fill_number={"EQUAL": (0.97, 0.45), "DIFFERENT": (0.03, 0.55)},
+            quantity={"EXACT": (0.94, 0.25), "CONVERTED": (0.02, 0.005), "NEAR": (0.02, 0.03), "FAR": (0.02, 0.715)},
+            prescriber_npi={"SAME": (0.97, 0.1), "DIFFERENT": (0.03, 0.9)},
+            bin={"SAME": (0.97, 0.15), "DIFFERENT": (0.03, 0.85)},
+        )
     )
-    key_weight: float = Field(14.0, description="log2 weight of equal pharmacy and Rx number")
 
 
 class PeerSettings(Section):

@@ -118,7 +118,7 @@ FINDINGS_COLUMNS: tuple[SheetColumn, ...] = (
     _C("Party at fault", "party_words", _S.TEXT, 15, "Who seems to have made the mistake; Open where it is not clear"),
     _C("Goes to", "route_words", _S.TEXT, 15, "Who has to answer"),
     _C("Rules", "rule_ids", _S.TEXT, 18, "Every rule that fired"),
-    _C("Match tier", "match_tier", _S.TEXT, 8, "How well a 340B claim fits: T1 exact to T4 near"),
+    _C("Match tier", "match_tier", _S.TEXT, 8, "How well a 340B claim fits: T1 exact to T6 without Rx number"),
     _C("Match score", "match_score", _S.SCORE, 9, "log2 weight of the agreeing fields"),
     _C("Match is a tie", "match_tie", _S.TEXT, 8, "Yes where several 340B claims fit equally well"),
     _C(

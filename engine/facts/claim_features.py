@@ -18,8 +18,8 @@ def dos_delta_days() -> Column:
 
 
 def quantity_ratio_340b() -> Column:
-    """F05: NDC units / the linked 340B claim's quantity. Grain: claim. Domain F05."""
-    return F.try_divide(_double("ndc_units"), _double("link_quantity"))
+    """F05: NDC units / the linked 340B claim's quantity in NDC units. Grain: claim. Domain F05."""
+    return F.try_divide(_double("ndc_units"), _double("link_ndc_units"))
 
 
 def paid_per_unit_to_wac() -> Column:

@@ -1,44 +1,62 @@
-"""How well a rebate claim and a 340B claim agree: field by field, then tier, score, and the fields that differ.
+"""How a rebate claim and a 340B claim of one key compare: field by field, then tier and the fields that differ.
 
-A pair frame holds the rebate claim's fields under their own names and the entity's under `entity_<name>`; pharmacy,
-prescription (MEDICAL: claim number), claim type and NDC-9 are already equal. RX lines carry no HCPCS code and MEDICAL
-lines no fill number here, because those are no part of the other's natural key (contract part 3).
+A pair frame holds the rebate claim's fields under their own names and the entity's under `entity_<name>`; they met by a
+key (see `engine/link/keys.py`). RX lines carry no HCPCS code and MEDICAL lines no fill number here, because those are
+no part of the other's natural key (contract part 3).
 """
 
 from __future__ import annotations
-
-from functools import reduce
-from operator import add
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import ClaimType
+from engine.link.fill_offsets import FillOffsets
+from engine.link.keys import Block
 from engine.settings import LinkSettings
 
-TIERS = {1: "T1", 2: "T2", 3: "T3", 4: "T4"}
+TIERS = {1: "T1", 2: "T2", 3: "T3", 4: "T4", 5: "T5", 6: "T6"}
 
-_FILL_EQUAL, _FILL_SHIFTED, _FILL_KNOWN_TO_ONE, _FILL_DIFFERENT = "EQUAL", "SHIFTED", "KNOWN_TO_ONE", "DIFFERENT"
-_EXACT, _NEAR, _FAR = 2, 1, 0
+# What each field may say of a pair; NULL where a side lacks it, which says nothing.
+LEVELS = {
+    "date_of_service": ("SAME", "NEAR", "FAR"),
+    "product": ("NDC11", "NDC9", "OTHER"),
+    "fill_number": ("EQUAL", "DIFFERENT"),
+    "quantity": ("EXACT", "CONVERTED", "NEAR", "FAR"),
+    "prescriber_npi": ("SAME", "DIFFERENT"),
+    "bin": ("SAME", "DIFFERENT"),
+}
 
 
-def with_agreement(pairs: DataFrame, settings: LinkSettings) -> DataFrame:
-    """Adds tier, score, fields_differ and is_part to the pairs that meet a tier; drops the others."""
+def with_levels(pairs: DataFrame, settings: LinkSettings, offsets: FillOffsets) -> DataFrame:
+    """Adds `levels`, a struct of LEVELS, and what tiers ask besides: days, fill_step, fill_shift, is_part."""
     compared = pairs.withColumns(
         {
             "days": days_between(),
-            "same_ndc11": _same("ndc11"),
-            "fill": _fill(settings),
-            "quantity_level": _quantity_level(settings),
-            "same_prescriber": _same("prescriber_npi"),
+            "fill_step": F.col("entity_fill_number") - F.col("fill_number"),
+            "fill_shift": offsets.of_entity() - offsets.of_payer(),
             "is_part": _is_part_of_what_was_given(settings),
         }
     )
-    return (
-        compared.withColumn("tier", _tier())
-        .where(F.col("tier").isNotNull())
-        .withColumns({"score": _score(settings), "fields_differ": _fields_that_differ()})
-    )
+    values = {
+        "date_of_service": F.when(F.col("days") == 0, "SAME")
+        .when(F.col("days") <= settings.days_apart, "NEAR")
+        .otherwise("FAR"),
+        "product": F.when(F.col("ndc11") == F.col("entity_ndc11"), "NDC11")
+        .when(F.col("ndc9") == F.col("entity_ndc9"), "NDC9")
+        .otherwise("OTHER"),
+        "fill_number": _when_known(F.col("fill_step") == F.col("fill_shift"), "EQUAL", "DIFFERENT"),
+        "quantity": _quantity_level(settings),
+        "prescriber_npi": _when_known(_same("prescriber_npi"), "SAME", "DIFFERENT"),
+        "bin": _when_known(_same("bin"), "SAME", "DIFFERENT"),
+    }
+    return compared.withColumn("levels", F.struct(*(values[name].alias(name) for name in LEVELS)))
+
+
+def with_tier(pairs: DataFrame, block: Block, settings: LinkSettings) -> DataFrame:
+    """Adds `tier` (1 to 6, NULL where none is met) and `fields_differ` to pairs with levels."""
+    tier = F.lit(6) if block is Block.TUPLE else _tier(settings)
+    return pairs.withColumn("tier", tier).withColumn("fields_differ", _fields_that_differ(block))
 
 
 def days_between() -> Column:
@@ -46,125 +64,116 @@ def days_between() -> Column:
     return F.abs(F.datediff("date_of_service", "entity_date_of_service"))
 
 
+def days_allowed(settings: LinkSettings) -> Column:
+    """Days between the dates of one dispense at most: mail order and specialty take longer (domain T3)."""
+    by_mail = F.col("pharmacy_key").isin(list(settings.mail_pharmacies))
+    return F.when(by_mail, settings.days_apart_by_mail).otherwise(settings.days_apart)
+
+
+def _when_known(agrees: Column, level: str, other: str) -> Column:
+    return F.when(agrees, level).when(~agrees, other)
+
+
 def _same(field: str) -> Column:
     """NULL where a side lacks the field."""
     return F.col(field) == F.col(f"entity_{field}")
 
 
-def _fill(settings: LinkSettings) -> Column:
-    payers, entitys = F.col("fill_number"), F.col("entity_fill_number")
-    known_to_both = payers.isNotNull() & entitys.isNotNull()
-    is_shifted = known_to_both & (entitys - payers == _fill_offset(settings.fill_offsets))
-    return (
-        F.when(payers.eqNullSafe(entitys), _FILL_EQUAL)
-        .when(~known_to_both, _FILL_KNOWN_TO_ONE)
-        .when(is_shifted, _FILL_SHIFTED)
-        .otherwise(_FILL_DIFFERENT)
-    )
-
-
-def _fill_offset(offsets: dict[str, int]) -> Column:
-    """The entity's offset by 340B id, its own or else its parent's; NULL where none is known."""
-    entities_by_offset: dict[int, list[str]] = {}
-    for entity_id, offset in sorted(offsets.items()):
-        entities_by_offset.setdefault(offset, []).append(entity_id)
-
-    def of(column: str) -> Column:
-        cases = [F.when(F.col(column).isin(ids), offset) for offset, ids in sorted(entities_by_offset.items())]
-        return F.coalesce(*cases) if cases else F.lit(None).cast("int")
-
-    return F.coalesce(of("entity_id"), of("parent_entity_id"))
-
-
 def _quantity_level(settings: LinkSettings) -> Column:
-    """How close the line's quantity, or that of the whole fill of which it is a part, is to the entity's."""
-    own, whole = F.col("ndc_units"), F.col("whole_fill_units")
-    is_known = own.isNotNull() & F.col("entity_quantity").isNotNull()
+    """How close the line's quantity, or that of the whole fill of which it is a part, is to the entity's.
 
-    def agrees(tolerance: float) -> Column:
-        return F.coalesce(_within(own, tolerance), F.lit(False)) | F.coalesce(_within(whole, tolerance), F.lit(False))
+    CONVERTED: equal once packages on one side are counted in units (domain part 4.2).
+    """
+    own, whole, given = F.col("ndc_units"), F.col("whole_fill_units"), F.col("entity_quantity")
+    per_package = F.when(F.col("units_per_package") != 1, F.col("units_per_package"))
+    is_known = own.isNotNull() & given.isNotNull()
 
+    def agrees(tolerance: float, claimed_times: Column | None = None, given_times: Column | None = None) -> Column:
+        within = [_within(units, given, tolerance, claimed_times, given_times) for units in (own, whole)]
+        return F.coalesce(within[0], F.lit(False)) | F.coalesce(within[1], F.lit(False))
+
+    exact, near = settings.quantity_tolerance_exact, settings.quantity_tolerance_near
+    in_packages = agrees(exact, given_times=per_package) | agrees(exact, claimed_times=per_package)
     return (
-        F.when(agrees(settings.quantity_tolerance_exact), _EXACT)
-        .when(agrees(settings.quantity_tolerance_near), _NEAR)
-        .when(is_known, _FAR)
+        F.when(agrees(exact), "EXACT").when(in_packages, "CONVERTED").when(agrees(near), "NEAR").when(is_known, "FAR")
     )
+
+
+def entity_units() -> Column:
+    """The entity's quantity in NDC units: packages are counted out where only that makes the quantities agree."""
+    per_package, given = F.col("units_per_package"), F.col("entity_quantity")
+    claimed = F.col("ndc_units")
+    is_nearer_in_units = F.abs(claimed - given * per_package) < F.abs(claimed * per_package - given)
+    counted_out = (given * per_package).cast("decimal(15,3)")
+    return F.when((F.col("levels.quantity") == "CONVERTED") & is_nearer_in_units, counted_out).otherwise(given)
 
 
 def _is_part_of_what_was_given(settings: LinkSettings) -> Column:
     """True on P and C rows where the parts of the fill add up to the entity's quantity."""
-    return F.coalesce(_within(F.col("whole_fill_units"), settings.quantity_tolerance_near), F.lit(False))
+    per_package = F.when(F.col("units_per_package") != 1, F.col("units_per_package"))
+    whole, given = F.col("whole_fill_units"), F.col("entity_quantity")
+    in_units = F.coalesce(_within(whole, given, settings.quantity_tolerance_near), F.lit(False))
+    in_packages = _within(whole, given, settings.quantity_tolerance_exact, given_times=per_package)
+    return in_units | F.coalesce(in_packages, F.lit(False))
 
 
-def _within(units: Column, tolerance: float) -> Column:
+def _within(
+    units: Column,
+    quantity: Column,
+    tolerance: float,
+    claimed_times: Column | None = None,
+    given_times: Column | None = None,
+) -> Column:
     # In whole thousandths and millionths: in binary fractions 101 / 100 - 1 exceeds 0.01.
-    claimed = F.rint(units.cast("double") * 1000)
-    given = F.rint(F.col("entity_quantity").cast("double") * 1000)
+    claimed = F.rint(_times(units, claimed_times) * 1000)
+    given = F.rint(_times(quantity, given_times) * 1000)
     return (given > 0) & (F.abs(claimed - given) * 1_000_000 <= given * round(tolerance * 1_000_000))
 
 
-def _tier() -> Column:
-    """1 to 4 by the conditions of domain part 4.3, NULL where none is met.
+def _times(quantity: Column, factor: Column | None) -> Column:
+    return quantity.cast("double") if factor is None else quantity.cast("double") * factor.cast("double")
+
+
+def _tier(settings: LinkSettings) -> Column:
+    """1 to 5 by the conditions of domain part 4.3, NULL where none is met.
 
     The table is read literally: T2 and T4 ask nothing of the quantity, so an otherwise exact pair is T3 where the
-    quantities are within the near tolerance and T4 beyond it or where one is unknown.
-    MEDICAL lines know T1 alone: day, NDC-11 and, where both sides give it, HCPCS code are equal.
+    quantities are within the near tolerance and T4 beyond it or where one is unknown. Converted quantities are equal.
+    MEDICAL lines know T1 alone (T5 under another pharmacy number): day, NDC-11 and, where both sides give it, HCPCS
+    code are equal.
     """
     is_medical = F.col("claim_type") == ClaimType.MEDICAL.value
-    same_day_and_ndc = (F.col("days") == 0) & F.col("same_ndc11")
+    same_ndc = F.col("levels.product") == "NDC11"
+    same_day_and_ndc = (F.col("days") == 0) & same_ndc
     same_hcpcs = F.coalesce(_same("hcpcs_code"), F.lit(True))
-    exact = same_day_and_ndc & (F.col("fill") == _FILL_EQUAL) & (F.col("quantity_level") == _EXACT)
-    same_but_for_fill = same_day_and_ndc & F.col("fill").isin(_FILL_SHIFTED, _FILL_KNOWN_TO_ONE)
-    near = F.col("same_ndc11") & (F.col("quantity_level") >= _NEAR)
-    of_prescription = F.when(exact, 1).when(same_but_for_fill, 2).when(near, 3).otherwise(4)
-    return F.when(is_medical, F.when(same_day_and_ndc & same_hcpcs, 1)).otherwise(of_prescription)
+    same_quantity = F.coalesce(F.col("levels.quantity").isin("EXACT", "CONVERTED"), F.lit(False))
+    exact = same_day_and_ndc & F.col("fill_number").eqNullSafe(F.col("entity_fill_number")) & same_quantity
+    is_shifted = (F.col("fill_shift") != 0) & (F.col("levels.fill_number") == "EQUAL")
+    known_to_one = F.col("fill_number").isNull() != F.col("entity_fill_number").isNull()
+    same_but_for_fill = same_day_and_ndc & (F.coalesce(is_shifted, F.lit(False)) | known_to_one)
+    near_quantity = F.coalesce(F.col("levels.quantity") != "FAR", F.lit(False))
+    near = same_ndc & (F.col("days") <= days_allowed(settings)) & near_quantity
+    other_package = (F.col("levels.product") != "OTHER") & (F.col("days") <= settings.days_apart)
+    of_prescription = F.when(exact, 1).when(same_but_for_fill, 2).when(near, 3).when(other_package, 4)
+    tier = F.when(is_medical, F.when(same_day_and_ndc & same_hcpcs, 1)).otherwise(of_prescription)
+    return F.when(_same("pharmacy_key"), tier).when(tier <= 3, 5)
 
 
-def _score(settings: LinkSettings) -> Column:
-    """Sum of log2 weights of agreement (Fellegi and Sunter 1969); what is unknown to a side weighs nothing.
-
-    Dates, products and quantities have two levels of agreement, of which one counts.
-    """
-    agree, differ = settings.agreement_weights, settings.disagreement_weights
-
-    def weight(weights: dict[str, float], name: str) -> Column:
-        return F.lit(float(weights.get(name, 0.0)))
-
-    def for_levels(*cases: tuple[Column, Column]) -> Column:
-        return F.coalesce(*(F.when(condition, value) for condition, value in cases), F.lit(0.0))
-
-    fill, quantity, same_prescriber = F.col("fill"), F.col("quantity_level"), F.col("same_prescriber")
-    fill_is_known = F.col("fill_number").isNotNull()
-    terms = [
-        weight({"key": settings.key_weight}, "key"),
-        F.when(F.col("days") == 0, weight(agree, "date_of_service")).otherwise(weight(agree, "date_of_service_near")),
-        F.when(F.col("same_ndc11"), weight(agree, "ndc11")).otherwise(weight(agree, "ndc9")),
-        for_levels(
-            (fill_is_known & fill.isin(_FILL_EQUAL, _FILL_SHIFTED), weight(agree, "fill_number")),
-            (fill == _FILL_DIFFERENT, weight(differ, "fill_number")),
-        ),
-        for_levels(
-            (quantity == _EXACT, weight(agree, "quantity")),
-            (quantity == _NEAR, weight(agree, "quantity_near")),
-            (quantity == _FAR, weight(differ, "quantity")),
-        ),
-        for_levels(
-            (same_prescriber, weight(agree, "prescriber_npi")), (~same_prescriber, weight(differ, "prescriber_npi"))
-        ),
-    ]
-    return F.round(reduce(add, terms), 6)
-
-
-def _fields_that_differ() -> Column:
+def _fields_that_differ(block: Block) -> Column:
     """Names of the compared fields that do not agree, in a fixed order.
 
-    A fill number or quantity that one side lacks does not agree; a prescriber that one side lacks is left open.
+    A fill number or quantity that one side lacks does not agree; a prescriber or BIN that one side lacks is left open.
     """
+    levels = F.col("levels")
     differences = {
+        "pharmacy_npi": ~_same("pharmacy_key"),
+        "rx_number": F.lit(block is Block.TUPLE),
         "date_of_service": F.col("days") != 0,
-        "fill_number": F.col("fill") != _FILL_EQUAL,
-        "ndc11": ~F.col("same_ndc11"),
-        "quantity": F.coalesce(F.col("quantity_level") != _EXACT, F.lit(True)),
-        "prescriber_npi": F.coalesce(~F.col("same_prescriber"), F.lit(False)),
+        "fill_number": ~F.col("fill_number").eqNullSafe(F.col("entity_fill_number")),
+        "ndc11": levels["product"] != "NDC11",
+        "quantity": F.coalesce(levels["quantity"].isin("NEAR", "FAR"), F.lit(True)),
+        "quantity_unit": F.coalesce(levels["quantity"] == "CONVERTED", F.lit(False)),
+        "prescriber_npi": F.coalesce(levels["prescriber_npi"] == "DIFFERENT", F.lit(False)),
+        "bin": F.coalesce(levels["bin"] == "DIFFERENT", F.lit(False)),
     }
     return F.array_compact(F.array(*(F.when(differs, F.lit(name)) for name, differs in differences.items())))

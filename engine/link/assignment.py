@@ -219,12 +219,17 @@ def _choices(pairs: list[Pair], matches: dict[Hashable, _Match]) -> list[Choice]
             continue
         tied: list[Pair] = []
         for entity_claim in match.as_good:
+            # a row under another number of the pharmacy may lack a pair that its claim has by another row
             of_claim = [pair for pair in rows_pairs if pair.entity_claim == entity_claim]
-            best = min(pair.rank for pair in of_claim)
+            best = min((pair.rank for pair in of_claim), default=None)
             tied += [pair for pair in of_claim if pair.rank == best]
         shown = min(
-            (pair for pair in tied if pair.entity_claim == match.edge.entity), key=lambda p: (p.days, p.entity_row)
+            (pair for pair in tied if pair.entity_claim == match.edge.entity),
+            key=lambda p: (p.days, p.entity_row),
+            default=None,
         )
+        if shown is None:
+            continue
         entity_rows = tuple(sorted({pair.entity_row for pair in tied}))
         is_ambiguous = len(entity_rows) > 1 or not match.is_certain
         choices.append(Choice(shown.index, entity_rows, is_ambiguous, len(rows_pairs)))

@@ -1,151 +1,129 @@
-"""The link of each rebate claim to the 340B claim for the same dispense."""
+"""The link of each rebate claim to the 340B claim for the same dispense.
+
+Claims meet in three stages, and what an earlier stage linked is gone for a later one (docs/decisions/0002, 0005): by
+prescription and pharmacy, under any number that it has had; by prescription and place of service; and, where Rx numbers
+cannot be compared, by all else that a dispense is known by.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-import pyarrow as pa
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from engine.contracts.links import LINKS_340B
-from engine.link.agreement import TIERS
-from engine.link.assignment import Pair, assign
-from engine.link.candidates import ENTITY_CLAIM, REBATE_CLAIM, SCRIPT, STREAM, candidate_pairs
+from engine.link import fill_offsets, keys
+from engine.link.agreement import LEVELS, with_levels, with_tier
+from engine.link.choices import links_of
+from engine.link.fill_offsets import FillOffsets
+from engine.link.keys import Block
+from engine.link.pairs import not_yet_linked, only_pairs, pairs_by_chance, pairs_of_key, pairs_of_tuple
+from engine.link.weights import Counts, LinkWeights, estimated_weights, probability, score, with_prior_of
 from engine.settings import LinkSettings
 
-_CHOICES = T.ArrayType(
-    T.StructType(
-        [
-            T.StructField("index", T.IntegerType()),
-            T.StructField("entity_row_ids", T.ArrayType(T.StringType())),
-            T.StructField("is_ambiguous", T.BooleanType()),
-            T.StructField("candidates", T.IntegerType()),
-        ]
-    )
-)
-_ARROW_CHOICES = pa.list_(
-    pa.struct(
-        [
-            ("index", pa.int32()),
-            ("entity_row_ids", pa.list_(pa.string())),
-            ("is_ambiguous", pa.bool_()),
-            ("candidates", pa.int32()),
-        ]
-    )
-)
+Keep = Callable[[str, DataFrame], DataFrame]
 
 
-def link_340b(rebate_claims: DataFrame, entity_claims: DataFrame, settings: LinkSettings) -> DataFrame:
-    """The 340B claim that each rebate claim duplicates, if any: LINKS_340B, at most one row per rebate claim.
+@dataclass(frozen=True)
+class Links340b:
+    """LINKS_340B, at most one row per rebate claim, and what was learned on the way.
 
-    `rebate_claims`: live PREPARED_REBATE_CLAIMS; `entity_claims`: live PREPARED_ENTITY_CLAIMS. Tiers T1 to T4 of domain
-    part 4.3; one to one within program, payer and rebate type (docs/decisions/0002-one-to-one-linking.md).
-    `link_score` is in log2 units; `link_candidates` counts the entity rows that met a tier, used or not.
+    set_aside: by table, rows whose key more rows share than a prescription can have.
     """
-    pairs = candidate_pairs(rebate_claims, entity_claims, settings)
-    # One exchange serves both branches below, which take up the same columns for that reason.
-    groups = (
-        pairs.repartition("dispense_hash")
-        .groupBy(*SCRIPT)
-        .agg(F.collect_list(F.struct(*(name for name in pairs.columns if name not in SCRIPT))).alias("pairs"))
-        .select("dispense_hash", "pairs")
-    )
-    clear = groups.where(~_is_contested()).select(
-        "dispense_hash",
-        F.explode("pairs").alias("pair"),
-    )
-    contested = groups.where(_is_contested())
-    return _links_of_clear(clear).unionByName(_links_of_contested(contested))
+
+    links: DataFrame
+    weights: LinkWeights
+    offsets: FillOffsets
+    set_aside: Mapping[str, int]
 
 
-def _is_contested() -> Column:
-    """True where a rebate row has two candidates, or an entity row two claims of a stream.
+def link_340b(
+    rebate_claims: DataFrame,
+    entity_claims: DataFrame,
+    settings: LinkSettings,
+    keep: Keep,
+    pharmacies: DataFrame | None = None,
+    products: DataFrame | None = None,
+) -> Links340b:
+    """The 340B claim that each rebate claim duplicates, if any.
 
-    Hashes that collide make a group contested, which costs time and nothing else.
+    `rebate_claims`: live PREPARED_REBATE_CLAIMS; `entity_claims`: live PREPARED_ENTITY_CLAIMS; `pharmacies` and
+    `products`: conformed; without them successions and package sizes are unknown. Tiers T1 to T6 of domain part 4.3,
+    one to one within program, payer and rebate type. `link_score` is in log2 units; `link_candidates` counts the entity
+    rows that met a tier, used or not. `keep` writes an intermediate result out and gives it back.
     """
-    rebate_rows = F.transform("pairs", lambda pair: pair.source_row_id)
-    entity_rows = F.transform("pairs", lambda pair: F.xxhash64(pair.entity_row_id, *(pair[name] for name in STREAM)))
-    one_each = (F.size(F.array_distinct(rebate_rows)) == F.size("pairs")) & (
-        F.size(F.array_distinct(entity_rows)) == F.size("pairs")
+    lineage = keys.lineage_table(rebate_claims.sparkSession, pharmacies)
+    claimed = keys.rebate_side(rebate_claims, lineage)
+    given = keep("entity_side", keys.entity_side(entity_claims, lineage, products))
+    odd = keep("rebate_odd", claimed.where(keys.is_elsewhere() | keys.is_odd("rx_kind")))
+
+    scripted = keep("rebate_scripted", _of_keys(claimed, given))
+    crowded = keep("crowded", keys.crowded_keys(scripted, given, settings.most_pairs_per_key))
+    scripted, scripts_given = keys.without(scripted, crowded), keys.without(given, crowded)
+    pairs = keep("pairs", pairs_of_key(keys.with_whole_fill_units(scripted), scripts_given, settings))
+    steps = fill_offsets.fill_steps(with_levels(pairs, settings, FillOffsets())).collect()
+    offsets = fill_offsets.learn([tuple(step) for step in steps], settings)
+    same_pharmacy = F.col("pharmacy_key") == F.col("entity_pharmacy_key")
+    met_by = F.when(same_pharmacy, Block.PRESCRIPTION.value).otherwise(Block.PHARMACY_LINEAGE.value)
+    pairs = with_levels(pairs, settings, offsets).withColumn("block", met_by)
+    strangers = with_levels(pairs_by_chance(scripted, scripts_given, settings), settings, offsets)
+    weights = estimated_weights(_patterns(pairs), _all_patterns(strangers), settings)
+    links = keep("links_by_pharmacy", links_of(_scored(pairs, weights, Block.PRESCRIPTION, settings)))
+
+    elsewhere = _of_keys(keys.under_place_of_service(odd, lineage), scripts_given)
+    pairs = pairs_of_key(keys.with_whole_fill_units(elsewhere), scripts_given, settings)
+    pairs = with_levels(pairs, settings, offsets)
+    links, weights = _with_stage(links, pairs, Block.PLACE_OF_SERVICE, weights, settings, keep)
+
+    pairs = only_pairs(with_levels(pairs_of_tuple(claimed, odd, given, settings), settings, offsets))
+    links, weights = _with_stage(links, pairs, Block.TUPLE, weights, settings, keep)
+    return Links340b(links.select(*LINKS_340B.names), weights, offsets, _set_aside(crowded))
+
+
+def _of_keys(rebate: DataFrame, entity: DataFrame) -> DataFrame:
+    """Rebate rows under keys that entities report: the only ones that are shuffled."""
+    return rebate.join(entity.select("key_hash"), on="key_hash", how="left_semi")
+
+
+def _with_stage(
+    links: DataFrame, pairs: DataFrame, block: Block, weights: LinkWeights, settings: LinkSettings, keep: Keep
+) -> tuple[DataFrame, LinkWeights]:
+    """The links, and those that a later stage's pairs add among claims that are not linked yet."""
+    pairs = keep(f"pairs_{block.lower()}", not_yet_linked(pairs, links)).withColumn("block", F.lit(block.value))
+    patterns = _patterns(pairs)
+    if not patterns:
+        return links, weights
+    weights = with_prior_of(block, patterns[block], weights, settings)
+    more = keep(f"links_{block.lower()}", links_of(_scored(pairs, weights, block, settings)))
+    return links.unionByName(more), weights
+
+
+def _scored(pairs: DataFrame, weights: LinkWeights, stage: Block, settings: LinkSettings) -> DataFrame:
+    """The pairs that meet a tier, and are not too unlikely."""
+    scored = (
+        with_tier(pairs, stage, settings)
+        .where(F.col("tier").isNotNull())
+        .withColumn("contributions", weights.contributions(stage))
+        .withColumn("score", score(F.col("contributions")))
     )
-    return (F.size("pairs") > 1) & ~one_each
+    return scored.where(probability(F.col("score")) >= settings.least_probability)
 
 
-def _links_of_clear(pairs: DataFrame) -> DataFrame:
-    return pairs.select(
-        *_link_columns(entity_row_ids=F.array("pair.entity_row_id"), is_ambiguous=F.lit(False), candidates=F.lit(1))
-    )
+def _patterns(pairs: DataFrame) -> dict[Block, Counts]:
+    counted: dict[Block, dict] = {}
+    for row in pairs.groupBy("block", "levels").count().collect():
+        counted.setdefault(Block(row["block"]), {})[tuple(row["levels"][name] for name in LEVELS)] = row["count"]
+    return dict(counted)
 
 
-def _links_of_contested(groups: DataFrame) -> DataFrame:
-    """The chosen ones among pairs that compete, assigned in Python one prescription at a time."""
-    schema = T.StructType([*groups.schema.fields, T.StructField("choices", _CHOICES)])
-    chosen = groups.mapInArrow(_with_choices, schema).select("dispense_hash", "pairs", F.inline("choices"))
-    return chosen.withColumn("pair", F.get("pairs", F.col("index"))).select(
-        *_link_columns(
-            entity_row_ids=F.col("entity_row_ids"), is_ambiguous=F.col("is_ambiguous"), candidates=F.col("candidates")
-        )
-    )
-
-
-def _with_choices(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        choices = [_choices(group) for group in batch.column("pairs").to_pylist()]
-        columns = [*batch.columns, pa.array(choices, _ARROW_CHOICES)]
-        yield pa.RecordBatch.from_arrays(columns, names=[*batch.schema.names, "choices"])
-
-
-def _choices(group: list[dict]) -> list[dict]:
-    """What is chosen among all pairs of a prescription, each stream for itself."""
-    streams: dict[tuple, list[Pair]] = defaultdict(list)
-    for index, fields in enumerate(group):
-        streams[tuple(fields[name] for name in STREAM)].append(_pair(index, fields))
-    return [
-        {
-            "index": choice.index,
-            "entity_row_ids": list(choice.entity_rows),
-            "is_ambiguous": choice.is_ambiguous,
-            "candidates": choice.candidates,
-        }
-        for pairs in streams.values()
-        for choice in assign(pairs)
-    ]
-
-
-def _pair(index: int, fields: dict) -> Pair:
-    return Pair(
-        index=index,
-        rebate_row=fields["source_row_id"],
-        entity_row=fields["entity_row_id"],
-        rebate_claim=tuple(fields[name] for name in REBATE_CLAIM),
-        entity_claim=tuple(fields[name] for name in ENTITY_CLAIM),
-        tier=fields["tier"],
-        score=round(fields["score"] * 1_000_000),
-        days=fields["days"],
-        part_of=("fill", fields["fill_number"]) if fields["is_part"] else None,
-    )
-
-
-def _link_columns(entity_row_ids: Column, is_ambiguous: Column, candidates: Column) -> list[Column]:
-    tier = F.coalesce(*(F.when(F.col("pair.tier") == number, F.lit(name)) for number, name in TIERS.items()))
-    values = {
-        "source_row_id": F.col("pair.source_row_id"),
-        "dispense_hash": F.col("dispense_hash"),
-        "link_tier": tier,
-        "link_score": F.col("pair.score"),
-        "link_is_ambiguous": is_ambiguous,
-        "link_source_row_ids": entity_row_ids,
-        "link_entity_id": F.col("pair.entity_id"),
-        "link_parent_entity_id": F.col("pair.parent_entity_id"),
-        "link_date_of_service": F.col("pair.entity_date_of_service"),
-        "link_fill_number": F.col("pair.entity_fill_number"),
-        "link_ndc11": F.col("pair.entity_ndc11"),
-        "link_quantity": F.col("pair.entity_quantity"),
-        "link_is_340b_assumed": F.col("pair.is_340b_assumed"),
-        "link_fields_differ": F.col("pair.fields_differ"),
-        "link_candidates": candidates,
+def _all_patterns(pairs: DataFrame) -> Counts:
+    return {
+        tuple(row["levels"][name] for name in LEVELS): row["count"] for row in pairs.groupBy("levels").count().collect()
     }
-    return [values[field.name].cast(field.dataType).alias(field.name) for field in LINKS_340B.fields]
+
+
+def _set_aside(crowded: DataFrame) -> dict[str, int]:
+    rows = crowded.agg(F.sum("rebate_rows").alias("rebate_claims"), F.sum("entity_rows").alias("entity_claims")).first()
+    return {name: rows[name] for name in rows.asDict() if rows[name]} if rows is not None else {}

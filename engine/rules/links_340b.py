@@ -33,7 +33,7 @@ TIER_WORDS = {
     "T2": "pharmacy, prescription, date and product agree, fill numbers are missing or counted differently",
     "T3": "pharmacy, prescription and product agree, dates are close",
     "T4": "pharmacy and prescription agree, dates are close, the product is the same in another package",
-    "T5": "prescription, date and product agree, the pharmacy goes by another number",
+    "T5": "prescription and product agree, dates agree or are close, the pharmacy goes by another number",
     "T6": "pharmacy, date, product, quantity and prescriber agree, prescription numbers cannot be compared",
 }
 

@@ -1,83 +1,258 @@
-"""link_340b once more: slow, obvious, in plain Python, by trying every assignment."""
+"""link_340b once more: slow, obvious, in plain Python, by comparing everything and trying every assignment."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from decimal import Decimal
 from itertools import product
 
-AGREE = {
-    "date": 6.0,
-    "date_near": 2.0,
-    "fill": 3.0,
-    "ndc11": 7.0,
-    "ndc9": 5.0,
-    "quantity": 3.0,
-    "quantity_near": 1.5,
-    "prescriber": 2.0,
-}
-DIFFER = {"fill": -3.0, "quantity": -3.0, "prescriber": -2.0}
-KEY = 14.0
-DAYS_APART = 3
-OFFSETS = {"CE-OFFSET": 1}
+from engine.link.weights import LinkWeights
+from engine.settings import LinkSettings
+
+FIELDS = ("date_of_service", "product", "fill_number", "quantity", "prescriber_npi", "bin")
 
 
-def link(rebate_rows: list[dict], entity_rows: list[dict]) -> dict[str, dict]:
-    """Links by rebate row id: tier, score, ambiguous, ids, shown, differ, candidates."""
-    streams = defaultdict(list)
-    for row in rebate_rows:
-        if row["pharmacy_key"] is not None and row["script_key"] is not None:
-            key = (row["pharmacy_key"], row["script_key"], row["claim_type"])
-            streams[key, (row["program"], row["payer_id"], row["rebate_type"])].append(row)
-    links: dict[str, dict] = {}
-    for (script, _), rows in streams.items():
-        given = [e for e in entity_rows if (e["pharmacy_key"], e["script_key"], e["claim_type"]) == script]
-        links.update(_link_group(rows, given))
-    return links
+class Reference:
+    """`heirs`: last NPI by NPI; `per_package`: units per package by NDC-11."""
 
+    def __init__(
+        self, settings: LinkSettings, weights: LinkWeights, heirs: dict[str, str], per_package: dict[str, Decimal]
+    ):
+        self.settings, self.weights, self.heirs, self.per_package = settings, weights, heirs, per_package
 
-def _link_group(rows: list[dict], given: list[dict]) -> dict[str, dict]:
-    whole = _whole_fills(rows)
-    pairs = [p for r, e in product(rows, given) if (p := _compare(r, e, whole)) is not None]
-    by_claims = defaultdict(list)
-    for pair in pairs:
-        by_claims[pair["r_claim"], pair["e_claim"]].append(pair)
-    best = {claims: min((p["tier"], -p["score"], p["days"]) for p in ps) for claims, ps in by_claims.items()}
-    chosen: dict = {}
-    for tier in (1, 2, 3, 4):
-        used = {e for e, _, _ in chosen.values()}
-        open_edges = {c: v for c, v in best.items() if v[0] == tier and c[0] not in chosen and c[1] not in used}
-        chosen.update(_best_assignment(open_edges, pairs))
-    chosen.update(_shared_parts(pairs, chosen))
-    result = {}
-    for row in rows:
-        mine = [p for p in pairs if p["r"] is row]
-        if not mine or mine[0]["r_claim"] not in chosen:
-            continue
-        e_claim, options, certain = chosen[mine[0]["r_claim"]]
-        tied = []
-        for option in options:
-            of_option = [p for p in mine if p["e_claim"] == option]
-            top = min((p["tier"], -p["score"]) for p in of_option)
-            tied += [p for p in of_option if (p["tier"], -p["score"]) == top]
-        shown = min((p for p in tied if p["e_claim"] == e_claim), key=lambda p: (p["days"], p["e"]["source_row_id"]))
-        ids = sorted({p["e"]["source_row_id"] for p in tied})
-        result[row["source_row_id"]] = {
-            "tier": f"T{shown['tier']}",
-            "score": shown["score"],
-            "ambiguous": len(ids) > 1 or not certain,
-            "ids": ids,
-            "shown": (shown["e"]["entity_id"], shown["e"]["date_of_service"], shown["e"]["ndc11"]),
-            "differ": shown["differ"],
-            "candidates": len(mine),
+    def link(self, rebate_rows: list[dict], entity_rows: list[dict]) -> dict[str, dict]:
+        """Links by rebate row id: tier, score, ambiguous, ids, shown, units, differ, candidates."""
+        self.links: dict[str, dict] = {}
+        self.used: set = set()
+        self._by_key(rebate_rows, entity_rows, self._own_key)
+        self._by_key([row for row in rebate_rows if self._is_elsewhere(row)], entity_rows, self._place_key)
+        self._by_tuple(rebate_rows, entity_rows)
+        return self.links
+
+    def _heir(self, pharmacy: str | None) -> str | None:
+        return self.heirs.get(pharmacy, pharmacy)
+
+    def _own_key(self, row: dict) -> tuple | None:
+        pharmacy = self._heir(row["pharmacy_key"])
+        return (pharmacy, row["script_key"], row["claim_type"]) if pharmacy and row["script_key"] else None
+
+    def _is_elsewhere(self, row: dict) -> bool:
+        if row["service_npi"] is None or row["pharmacy_key"] is None:
+            return False
+        return self._heir(row["service_npi"]) != self._heir(row["pharmacy_key"])
+
+    def _place_key(self, row: dict) -> tuple | None:
+        return (self._heir(row["service_npi"]), row["script_key"], row["claim_type"]) if row["script_key"] else None
+
+    def _dispense(self, row: dict) -> tuple:
+        medical = row["claim_type"] == "MEDICAL"
+        return (
+            self._heir(row["pharmacy_key"]),
+            row["script_key"] or ("row", row["source_row_id"]),
+            row["claim_type"],
+            None if medical else row["fill_number"],
+            row["date_of_service"],
+            row["hcpcs_code"] if medical else None,
+            row["ndc11"],
+        )
+
+    @staticmethod
+    def _stream(row: dict) -> tuple:
+        return row["program"], row["payer_id"], row["rebate_type"]
+
+    def _by_key(self, rebate_rows: list[dict], entity_rows: list[dict], key_of: Callable) -> None:
+        elsewhere = key_of == self._place_key
+        groups = defaultdict(list)
+        for row in rebate_rows:
+            if key_of(row) is not None:
+                groups[key_of(row), self._stream(row)].append(row)
+        new: dict[str, dict] = {}
+        for (key, stream), rows in groups.items():
+            whole = _whole_fills(rows)
+            open_rows = [row for row in rows if row["source_row_id"] not in self.links]
+            given = [
+                e
+                for e in entity_rows
+                if self._own_key(e) == key and (not elsewhere or (stream, self._dispense(e)) not in self.used)
+            ]
+            pairs = [self._compare(r, e, whole, elsewhere) for r, e in product(open_rows, given)]
+            new.update(_chosen([pair for pair in pairs if pair is not None]))
+        self._keep(new)
+
+    def _by_tuple(self, rebate_rows: list[dict], entity_rows: list[dict]) -> None:
+        def tuple_of(row: dict) -> tuple | None:
+            values = (row["pharmacy_key"], row["ndc11"], row["date_of_service"], row["prescriber_npi"])
+            return values if row["claim_type"] == "RX" and None not in values else None
+
+        pairs = [
+            pair
+            for r, e in product(rebate_rows, entity_rows)
+            if tuple_of(r) is not None and tuple_of(r) == tuple_of(e)
+            if (pair := self._compare_tuple(r, e)) is not None
+        ]
+        alone = []
+        for pair in pairs:
+            given = {_script(other["e"]) for other in pairs if other["r"] is pair["r"]}
+            claimed = {_script(other["r"]) for other in pairs if other["e"] is pair["e"]}
+            kinds = _kind(pair["r"]), _kind(pair["e"])
+            comparable = kinds[0] is not None and kinds[0] == kinds[1]
+            is_open = pair["r"]["source_row_id"] not in self.links
+            is_open = is_open and (self._stream(pair["r"]), pair["e_claim"]) not in self.used
+            if len(given) == 1 and len(claimed) == 1 and not comparable and is_open:
+                alone.append(pair)
+        groups = defaultdict(list)
+        for pair in alone:
+            groups[tuple_of(pair["r"]), self._stream(pair["r"])].append(pair)
+        new: dict[str, dict] = {}
+        for group in groups.values():
+            new.update(_chosen(group))
+        self._keep(new)
+
+    def _keep(self, new: dict[str, dict]) -> None:
+        for row_id, link in new.items():
+            self.used.add((link.pop("stream"), link.pop("e_claim")))
+            self.links[row_id] = link
+
+    def _compare(self, r: dict, e: dict, whole: dict, elsewhere: bool) -> dict | None:
+        medical = r["claim_type"] == "MEDICAL"
+        pair = self._levels(r, e, whole.get((r["fill_number"], r["ndc9"])) if _is_part(r) else None)
+        level, days = pair["levels"], pair["days"]
+        if days > max(self.settings.days_apart, self.settings.days_apart_by_mail):
+            return None
+        by_mail = r["pharmacy_key"] in self.settings.mail_pharmacies
+        allowed = self.settings.days_apart_by_mail if by_mail else self.settings.days_apart
+        r_fill, e_fill = (None, None) if medical else (r["fill_number"], e["fill_number"])
+        same_ndc = level["product"] == "NDC11"
+        exact_quantity = level["quantity"] in ("EXACT", "CONVERTED")
+        if medical:
+            hcpcs_ok = r["hcpcs_code"] is None or e["hcpcs_code"] is None or r["hcpcs_code"] == e["hcpcs_code"]
+            tier = 1 if days == 0 and same_ndc and hcpcs_ok else None
+        elif days == 0 and same_ndc and r_fill == e_fill and exact_quantity:
+            tier = 1
+        elif days == 0 and same_ndc and ((r_fill is None) != (e_fill is None) or pair["shifted"]):
+            tier = 2
+        elif same_ndc and days <= allowed and level["quantity"] not in ("FAR", None):
+            tier = 3
+        elif level["product"] != "OTHER" and days <= self.settings.days_apart:
+            tier = 4
+        else:
+            tier = None
+        same_pharmacy = r["pharmacy_key"] == e["pharmacy_key"]
+        if not same_pharmacy and tier is not None:
+            tier = 5 if tier <= 3 else None
+        if tier is None:
+            return None
+        met_by = "PLACE_OF_SERVICE" if elsewhere else "PRESCRIPTION" if same_pharmacy else "PHARMACY_LINEAGE"
+        return self._scored(pair, tier, met_by, FIELDS, [] if same_pharmacy else ["pharmacy_npi"])
+
+    def _compare_tuple(self, r: dict, e: dict) -> dict | None:
+        pair = self._levels(r, e, None)
+        if pair["levels"]["quantity"] not in ("EXACT", "CONVERTED"):
+            return None
+        return self._scored(pair, 6, "TUPLE", ("fill_number", "bin"), ["rx_number"])
+
+    def _levels(self, r: dict, e: dict, whole: Decimal | None) -> dict:
+        medical = r["claim_type"] == "MEDICAL"
+        days = abs((r["date_of_service"] - e["date_of_service"]).days)
+        r_fill, e_fill = (None, None) if medical else (r["fill_number"], e["fill_number"])
+        offsets = self.settings.fill_offsets
+        offset = offsets.get(e["entity_id"], offsets.get(e["parent_entity_id"], 0)) - offsets.get(r["payer_id"], 0)
+        both_fills = r_fill is not None and e_fill is not None
+        same_fill = both_fills and e_fill - r_fill == offset
+        per_package = self.per_package.get(e["ndc11"])
+        claimed = [units for units in (r["ndc_units"], whole) if units is not None]
+        given = e["quantity"]
+
+        def within(tolerance: str, claimed_times: Decimal, given_times: Decimal, units: list) -> bool:
+            if given is None or given <= 0:
+                return False
+            wanted = given * given_times
+            return any(abs(u * claimed_times - wanted) <= Decimal(tolerance) * wanted for u in units)
+
+        one, times = Decimal(1), per_package
+        converted = per_package is not None and per_package != 1
+        if within("0.01", one, one, claimed):
+            quantity = "EXACT"
+        elif converted and (within("0.01", one, times, claimed) or within("0.01", times, one, claimed)):
+            quantity = "CONVERTED"
+        elif within("0.05", one, one, claimed):
+            quantity = "NEAR"
+        else:
+            quantity = "FAR" if r["ndc_units"] is not None and given is not None else None
+        units = given
+        if (
+            quantity == "CONVERTED"
+            and r["ndc_units"] is not None
+            and abs(r["ndc_units"] - given * times) < abs(r["ndc_units"] * times - given)
+        ):
+            units = given * times
+        whole_units = [] if whole is None else [whole]
+        fits_whole = within("0.05", one, one, whole_units) or (converted and within("0.01", one, times, whole_units))
+        same_ndc9 = "NDC9" if r["ndc9"] == e["ndc9"] else "OTHER"
+        return {
+            "r": r,
+            "e": e,
+            "r_claim": self._dispense(r),
+            "e_claim": self._dispense(e),
+            "stream": self._stream(r),
+            "days": days,
+            "shifted": same_fill and offset != 0,
+            "units": units,
+            "part_of": (r_fill,) if fits_whole else None,
+            "same_fill": r_fill == e_fill,
+            "levels": {
+                "date_of_service": "SAME" if days == 0 else "NEAR" if days <= self.settings.days_apart else "FAR",
+                "product": "NDC11" if r["ndc11"] == e["ndc11"] else same_ndc9,
+                "fill_number": None if not both_fills else "EQUAL" if same_fill else "DIFFERENT",
+                "quantity": quantity,
+                "prescriber_npi": _agreement(r["prescriber_npi"], e["prescriber_npi"]),
+                "bin": _agreement(r["bin"], e["bin"]),
+            },
         }
-    return result
+
+    def _scored(self, pair: dict, tier: int, met_by: str, fields: tuple[str, ...], differ: list[str]) -> dict:
+        level = pair["levels"]
+        score = self.weights.priors[met_by]
+        score += sum(self.weights.weight(field, level[field]) for field in fields if level[field] is not None)
+        differences = [
+            ("date_of_service", pair["days"] != 0),
+            ("fill_number", not pair["same_fill"]),
+            ("ndc11", level["product"] != "NDC11"),
+            ("quantity", level["quantity"] in ("NEAR", "FAR", None)),
+            ("quantity_unit", level["quantity"] == "CONVERTED"),
+            ("prescriber_npi", level["prescriber_npi"] == "DIFFERENT"),
+            ("bin", level["bin"] == "DIFFERENT"),
+        ]
+        return pair | {
+            "tier": tier,
+            "score": round(score, 6),
+            "differ": differ + [name for name, differs in differences if differs],
+        }
+
+
+def _agreement(left: str | None, right: str | None) -> str | None:
+    return None if left is None or right is None else "SAME" if left == right else "DIFFERENT"
+
+
+def _is_part(row: dict) -> bool:
+    return row["dispensing_status"] is not None and row["claim_type"] == "RX"
+
+
+def _script(row: dict) -> str:
+    return row["script_key"] or row["source_row_id"]
+
+
+def _kind(row: dict) -> str | None:
+    if row["rx_key"] is None:
+        return None
+    return "" if row["rx_key"] == row["rx_number"] else row["hash_scheme"]
 
 
 def _whole_fills(rows: list[dict]) -> dict:
     parts: dict = {}
     for row in rows:
-        if row["dispensing_status"] is not None and row["claim_type"] == "RX" and row["ndc_units"] is not None:
+        if _is_part(row) and row["ndc_units"] is not None:
             fill = (row["fill_number"], row["ndc9"])
             part = (row["dispensing_status"], row["date_of_service"], row["ndc11"])
             parts[fill, part] = max(row["ndc_units"], parts.get((fill, part), row["ndc_units"]))
@@ -87,81 +262,52 @@ def _whole_fills(rows: list[dict]) -> dict:
     return sums
 
 
-def _compare(r: dict, e: dict, whole: dict) -> dict | None:
-    medical = r["claim_type"] == "MEDICAL"
-    days = abs((r["date_of_service"] - e["date_of_service"]).days)
-    if r["ndc9"] != e["ndc9"] or days > DAYS_APART:
-        return None
-    r_fill, e_fill = (None, None) if medical else (r["fill_number"], e["fill_number"])
-    r_hcpcs, e_hcpcs = (r["hcpcs_code"], e["hcpcs_code"]) if medical else (None, None)
-    is_part = r["dispensing_status"] is not None and not medical
-    whole_units = whole.get((r_fill, r["ndc9"])) if is_part else None
-
-    def quantity_within(percent: int) -> bool:
-        given = e["quantity"]
-        units = [u for u in (r["ndc_units"], whole_units) if u is not None]
-        return given is not None and given > 0 and any(100 * abs(u - given) <= percent * given for u in units)
-
-    same_fill = r_fill == e_fill
-    both_fills = r_fill is not None and e_fill is not None
-    shifted = both_fills and not same_fill and e_fill - r_fill == OFFSETS.get(e["entity_id"])
-    same_day, same_ndc = days == 0, r["ndc11"] == e["ndc11"]
-    if medical:
-        hcpcs_ok = r_hcpcs is None or e_hcpcs is None or r_hcpcs == e_hcpcs
-        tier = 1 if same_day and same_ndc and hcpcs_ok else None
-    elif same_day and same_ndc and same_fill and quantity_within(1):
-        tier = 1
-    elif same_day and same_ndc and (shifted or (r_fill is None) != (e_fill is None)):
-        tier = 2
-    elif same_ndc and quantity_within(5):
-        tier = 3
-    else:
-        tier = 4
-    if tier is None:
-        return None
-    score = KEY + (AGREE["date"] if same_day else AGREE["date_near"]) + (AGREE["ndc11"] if same_ndc else AGREE["ndc9"])
-    if both_fills:
-        score += AGREE["fill"] if same_fill or shifted else DIFFER["fill"]
-    if r["ndc_units"] is not None and e["quantity"] is not None:
-        near = AGREE["quantity_near"] if quantity_within(5) else DIFFER["quantity"]
-        score += AGREE["quantity"] if quantity_within(1) else near
-    both_prescribers = r["prescriber_npi"] is not None and e["prescriber_npi"] is not None
-    same_prescriber = r["prescriber_npi"] == e["prescriber_npi"]
-    if both_prescribers:
-        score += AGREE["prescriber"] if same_prescriber else DIFFER["prescriber"]
-    differ = [
-        name
-        for name, differs in (
-            ("date_of_service", not same_day),
-            ("fill_number", not same_fill),
-            ("ndc11", not same_ndc),
-            ("quantity", not quantity_within(1)),
-            ("prescriber_npi", both_prescribers and not same_prescriber),
-        )
-        if differs
-    ]
-    whole_is_given = (
-        whole_units is not None
-        and e["quantity"] is not None
-        and e["quantity"] > 0
-        and 100 * abs(whole_units - e["quantity"]) <= 5 * e["quantity"]
-    )
-    return {
-        "r": r,
-        "e": e,
-        "r_claim": (r_fill, r["date_of_service"], r_hcpcs, r["ndc11"]),
-        "e_claim": (e_fill, e["date_of_service"], e_hcpcs, e["ndc11"]),
-        "tier": tier,
-        "score": round(score, 6),
-        "days": days,
-        "differ": differ,
-        "part_of": (r_fill,) if is_part and whole_is_given else None,
-    }
+def _chosen(pairs: list[dict]) -> dict[str, dict]:
+    by_claims = defaultdict(list)
+    for pair in pairs:
+        by_claims[pair["r_claim"], pair["e_claim"]].append(pair)
+    best = {claims: min((p["tier"], -p["score"], p["days"]) for p in ps) for claims, ps in by_claims.items()}
+    chosen: dict = {}
+    for tier in range(1, 7):
+        used = {e for e, _, _ in chosen.values()}
+        open_edges = {c: v for c, v in best.items() if v[0] == tier and c[0] not in chosen and c[1] not in used}
+        chosen.update(_best_assignment(open_edges, pairs))
+    chosen.update(_shared_parts(pairs, chosen))
+    result = {}
+    for row_id in {pair["r"]["source_row_id"] for pair in pairs}:
+        mine = [p for p in pairs if p["r"]["source_row_id"] == row_id]
+        if mine[0]["r_claim"] not in chosen:
+            continue
+        e_claim, options, certain = chosen[mine[0]["r_claim"]]
+        tied = []
+        for option in options:
+            of_option = [p for p in mine if p["e_claim"] == option]
+            top = min(((p["tier"], -p["score"]) for p in of_option), default=None)
+            tied += [p for p in of_option if (p["tier"], -p["score"]) == top]
+        of_chosen = [p for p in tied if p["e_claim"] == e_claim]
+        if not of_chosen:
+            continue
+        shown = min(of_chosen, key=lambda p: (p["days"], p["e"]["source_row_id"]))
+        ids = sorted({p["e"]["source_row_id"] for p in tied})
+        result[row_id] = {
+            "tier": f"T{shown['tier']}",
+            "score": shown["score"],
+            "ambiguous": len(ids) > 1 or not certain,
+            "ids": ids,
+            "shown": (shown["e"]["entity_id"], shown["e"]["date_of_service"], shown["e"]["ndc11"]),
+            "units": shown["units"],
+            "differ": shown["differ"],
+            "candidates": len(mine),
+            "stream": shown["stream"],
+            "e_claim": e_claim,
+        }
+    return result
 
 
 def _best_assignment(edges: dict, pairs: list[dict]) -> dict:
     """{rebate claim: (entity claim, entity claims of some best assignment, linked in every best assignment)}."""
-    weight = {claims: -value[1] for claims, value in edges.items()}
+    # a pair that meets a tier is better than none, however little it scores
+    weight = {claims: max(-value[1], 0.000001) for claims, value in edges.items()}
     everything = list(_matchings(list(edges)))
     totals = [sum(weight[c] for c in matching) for matching in everything]
     best = [set(m) for m, total in zip(everything, totals, strict=True) if abs(total - max(totals)) < 1e-9]

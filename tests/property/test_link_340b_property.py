@@ -7,56 +7,100 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import link_reference as reference
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
 from engine.contracts.prepared import PREPARED_ENTITY_CLAIMS, PREPARED_REBATE_CLAIMS
 from engine.link import link_340b
+from engine.link.weights import configured_weights
 from engine.settings import LinkSettings
 
-WORLDS = 250
-LINK = LinkSettings(fill_offsets=reference.OFFSETS)
+WORLDS = 400
+PACKAGES = {"00002000101": Decimal(30), "00002000102": Decimal(1), "00002000201": Decimal("2.5")}
+LINK = LinkSettings(
+    fill_offsets={"CE-OFFSET": 1, "NY": 1},
+    learn_weights=False,
+    mail_pharmacies=tuple(f"NPI{world}" for world in range(0, WORLDS, 4)),
+)
 
 
 def test_links_equal_those_of_the_reference(spark):
-    @settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+    # a world in which something differs is small already, and each try costs a Spark job
+    @settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
     @given(st.integers(0, 2**32))
     def check(seed):
         rebate, entity = worlds(seed)
-        expected = reference.link(rebate, entity)
-        shuffled = random.Random(seed + 1)
-        for partitions in (1, 7):
-            shuffled.shuffle(rebate)
-            shuffled.shuffle(entity)
-            found = links(spark, rebate, entity, partitions)
-            assert found == expected
+        heirs = {f"NPI{world}-old": f"NPI{world}" for world in range(WORLDS)}
+        expected = reference.Reference(LINK, configured_weights(LINK), heirs, PACKAGES).link(rebate, entity)
+        assert links(spark, rebate, entity, LINK, partitions=3) == expected
         tiers = {link["tier"] for link in expected.values()}
-        assert tiers == {"T1", "T2", "T3", "T4"}, "the worlds have become too poor to test anything"
+        assert tiers == {"T1", "T2", "T3", "T4", "T5", "T6"}, "the worlds have become too poor to test anything"
         assert any(link["ambiguous"] for link in expected.values())
         assert len(expected) < len(rebate)
 
     check()
 
 
-def links(spark, rebate, entity, partitions):
-    rebate_claims = frame(spark, rebate, PREPARED_REBATE_CLAIMS, partitions)
-    entity_claims = frame(spark, entity, PREPARED_ENTITY_CLAIMS, partitions)
-    rows = link_340b(rebate_claims, entity_claims, LINK).collect()
-    found = {
+@pytest.mark.parametrize(("partitions", "adaptive"), [(1, "true"), (7, "false"), (200, "true")])
+def test_neither_order_nor_partitions_change_a_link_or_a_weight(spark, of_one_partition, partitions, adaptive):
+    rebate, entity, expected = of_one_partition
+    spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
+    spark.conf.set("spark.sql.adaptive.enabled", adaptive)
+    try:
+        rng = random.Random(partitions)
+        shuffled = rng.sample(rebate, len(rebate)), rng.sample(entity, len(entity))
+        assert links(spark, *shuffled, LEARNING, partitions) == expected
+    finally:
+        spark.conf.unset("spark.sql.shuffle.partitions")
+        spark.conf.unset("spark.sql.adaptive.enabled")
+
+
+LEARNING = LINK.model_copy(update={"learn_weights": True, "fill_offsets": {}, "offset_share": 0.55})
+
+
+@pytest.fixture(scope="module")
+def of_one_partition(spark):
+    rebate, entity = worlds(seed=20_260_101)
+    return rebate, entity, links(spark, rebate, entity, LEARNING, partitions=1)
+
+
+def links(spark, rebate, entity, settings, partitions):
+    world = range(WORLDS)
+    found = link_340b(
+        frame(spark, rebate, PREPARED_REBATE_CLAIMS, partitions),
+        frame(spark, entity, PREPARED_ENTITY_CLAIMS, partitions),
+        settings,
+        keep,
+        pharmacies=spark.createDataFrame(
+            [(f"NPI{n}-old", f"NPI{n}") for n in world], "npi string, successor_npi string"
+        ),
+        products=spark.createDataFrame(
+            [(ndc, units, None, None, None) for ndc, units in PACKAGES.items()],
+            "ndc11 string, units_per_package decimal(15,3), valid_from date, valid_to date, snapshot_date date",
+        ),
+    )
+    rows = found.links.collect()
+    by_row = {
         row.source_row_id: {
             "tier": row.link_tier,
             "score": row.link_score,
             "ambiguous": row.link_is_ambiguous,
             "ids": row.link_source_row_ids,
             "shown": (row.link_entity_id, row.link_date_of_service, row.link_ndc11),
+            "units": row.link_ndc_units,
             "differ": row.link_fields_differ,
             "candidates": row.link_candidates,
         }
         for row in rows
     }
-    assert len(found) == len(rows), "a rebate claim has two links"
-    return found
+    assert len(by_row) == len(rows), "a rebate claim has two links"
+    return by_row
+
+
+def keep(_, rows):
+    return rows.localCheckpoint()
 
 
 def frame(spark, rows, schema, partitions):
@@ -74,35 +118,41 @@ def worlds(seed):
     rebate, entity = [], []
     for world in range(WORLDS):
         scripts = [f"{rng.randrange(10**6):06d}", "555555"]
-        rebate += [rebate_row(rng, world, n, scripts) for n in range(rng.randint(0, 5))]
-        entity += [entity_row(rng, world, n, scripts) for n in range(rng.randint(0, 4))]
+        rebate += [rebate_row(rng, world, n, scripts) for n in range(rng.randint(1, 5))]
+        entity += [entity_row(rng, world, n, scripts) for n in range(rng.randint(1, 4))]
     return rebate, entity
 
 
 def common(rng, world, scripts):
-    claim_type = rng.choice(["RX"] * 6 + ["MEDICAL"])
-    package = rng.choice(["01", "01", "02"])
-    ndc9 = rng.choice(["000020001"] * 5 + ["000020002"])
-    script = rng.choice([scripts[0]] * 9 + [scripts[1]] * 2 + [None])
+    claim_type = rng.choice(["RX"] * 7 + ["MEDICAL"])
+    package = rng.choice(["01"] * 4 + ["02"])
+    ndc9 = rng.choice(["000020001"] * 8 + ["000020002"])
+    script = rng.choice([scripts[0]] * 12 + [scripts[1], None, None])
+    scheme = rng.choice([None] * 10 + ["s1", "s2"]) if claim_type == "RX" and script else None
+    key = f"{scheme}:{script}" if scheme else script
     return {
         "claim_type": claim_type,
-        "pharmacy_key": rng.choice([f"NPI{world}"] * 20 + [None]),
-        "script_key": script,
-        "rx_key": script if claim_type == "RX" else None,
+        "pharmacy_key": rng.choice([f"NPI{world}"] * 18 + [f"NPI{world}-old"] * 4 + [f"NPI{world}-hub", None]),
+        "script_key": key,
+        "rx_key": key if claim_type == "RX" else None,
+        "rx_number": script if claim_type == "RX" and not scheme else None,
+        "hash_scheme": scheme,
         "claim_id": script if claim_type == "MEDICAL" else None,
-        "fill_number": rng.choice([None, 0, 0, 1, 1, 2]),
-        "date_of_service": date(2025, 1, 28) + timedelta(days=rng.choice([0, 0, 0, 0, 1, 2, 3, 4, 7])),
+        "fill_number": rng.choice([None, 0, 0, 0, 0, 1, 2]),
+        "date_of_service": date(2025, 1, 28) + timedelta(days=rng.choice([0] * 8 + [1, 2, 3, 4, 7])),
         "hcpcs_code": rng.choice([None, "J1000", "J1000", "J2000"]),
         "ndc11": ndc9 + package,
         "ndc9": ndc9,
-        "prescriber_npi": rng.choice([None, None, "1003000126", "1003000134"]),
+        "prescriber_npi": rng.choice([None, "1003000126", "1003000126", "1003000134"]),
+        "bin": rng.choice([None, "610014", "610014", "004336"]),
     }
 
 
 def rebate_row(rng, world, n, scripts):
-    units = rng.choice(["30", "30", "30", "30.3", "31", "31.5", "60", "10", "20", None])
+    units = rng.choice(["30"] * 8 + ["30.3", "31", "31.5", "60", "10", "20", "75", "1", None])
     return common(rng, world, scripts) | {
         "source_row_id": f"r{world}-{rng.randrange(100)}-{n}",
+        "service_npi": rng.choice([None] * 5 + [f"NPI{world}-hub", f"NPI{world}"]),
         "program": rng.choice(["MDRP_FFS"] * 5 + ["MDRP_MCO"]),
         "payer_id": rng.choice(["GA"] * 6 + ["NY"]),
         "rebate_type": rng.choice([None, None, None, "FEDERAL"]),
@@ -117,6 +167,6 @@ def entity_row(rng, world, n, scripts):
         "source_row_id": f"e{world}-{rng.randrange(100)}-{n}",
         "entity_id": entity_id,
         "parent_entity_id": entity_id,
-        "quantity": Decimal(rng.choice(["30", "30", "30", "31.5", "60", "0"])),
+        "quantity": Decimal(rng.choice(["30"] * 8 + ["31.5", "60", "1", "0"])),
         "is_340b_assumed": rng.random() < 0.5,
     }

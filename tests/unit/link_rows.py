@@ -45,10 +45,18 @@ def dispense(row_id: str, **fields) -> dict:
 def _whole(row: dict) -> dict:
     row["ndc9"] = row["ndc11"][:9] if row["ndc11"] else None
     row.setdefault("rx_key", row["script_key"] if row["claim_type"] == "RX" else None)
+    scheme, is_hashed, _ = (row["rx_key"] or "").partition(":")
+    row.setdefault("hash_scheme", scheme if is_hashed else None)
+    row.setdefault("rx_number", None if is_hashed else row["rx_key"])
     for name in ("ndc_units", "quantity"):
         if isinstance(row.get(name), str):
             row[name] = Decimal(row[name])
     return row
+
+
+def keep(_: str, rows: DataFrame) -> DataFrame:
+    """What the pipeline writes out, kept in memory here."""
+    return rows.localCheckpoint()
 
 
 def frame(spark: SparkSession, rows: list[dict], schema: T.StructType, partitions: int = 1) -> DataFrame:
