@@ -397,7 +397,7 @@ def test_entities_bought_what_they_gave_and_no_more(tables):
 
 
 def test_planted_340b_claims_are_reported_in_every_way_that_still_links(tables):
-    """Same record, fill left out, another day, another package of the drug."""
+    """Same record, fill left out, another day, another package of the drug, each and together."""
     planted = {
         key for key, rule in pairs(tables.label[Label.TRUTH]) if rule in ("R003", "R005", "R008", "R009", "R011")
     }
@@ -413,4 +413,4 @@ def test_planted_340b_claims_are_reported_in_every_way_that_still_links(tables):
                     row["ndc11"] == other["ndc11"],
                 )
             )
-    assert ways == {(True, True, True), (False, True, True), (True, False, True), (True, True, False)}
+    assert ways >= {(True, True, True), (False, True, True), (True, False, True), (True, True, False)}
