@@ -113,31 +113,37 @@ def draw_mess(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills) -> M
     payer_prescriber, entity_prescriber = _prescribers(d, draw, ~without_rx, rates)
     payer_fill, entity_fill = _fill_numbers(d, f, habits, draw, rates)
 
-    payer_hides, entity_hides = both_hash | payer_is_junk, both_hash | (unlike & reported) | entity_is_junk
     may_name_ncpdp = (d.is_plain | reported) & (d.pharmacy < RETAIL_PHARMACIES) & ~payer_has_old
+
+    def written(is_hashed: np.ndarray, is_junk: np.ndarray, fill: np.ndarray, **who: np.ndarray) -> Side:
+        is_plain = ~is_hashed & ~is_junk
+        return Side(
+            is_padded=draw.rows(rates.padded_rx_rate) & is_plain,
+            is_suffixed=draw.rows(rates.suffixed_rx_rate) & is_plain & (fill >= 0),
+            is_hyphenated=draw.rows(rates.hyphenated_ndc_rate),
+            is_hashed=is_hashed,
+            is_junk=is_junk,
+            fill=fill,
+            **who,
+        )
+
     return Mess(
-        payer=Side(
+        payer=written(
+            both_hash,
+            payer_is_junk,
+            payer_fill,
             pharmacy=d.pharmacy,
             has_old_npi=payer_has_old,
-            is_padded=draw.rows(rates.padded_rx_rate) & ~payer_hides & ~d.is_medical,
-            is_suffixed=draw.rows(rates.suffixed_rx_rate) & ~payer_hides & (payer_fill >= 0) & ~d.is_medical,
-            is_hashed=both_hash,
-            is_junk=payer_is_junk,
-            is_hyphenated=draw.rows(rates.hyphenated_ndc_rate),
-            fill=payer_fill,
             prescriber=payer_prescriber,
         ),
         by_ncpdp=draw.rows(rates.ncpdp_only_rate) & may_name_ncpdp,
         filled_at=np.where(central, hub, -1),
-        entity=Side(
+        entity=written(
+            both_hash | (unlike & reported),
+            entity_is_junk,
+            entity_fill,
             pharmacy=np.where(central, hub, d.pharmacy),
             has_old_npi=entity_has_old,
-            is_padded=draw.rows(rates.padded_rx_rate) & ~entity_hides,
-            is_suffixed=draw.rows(rates.suffixed_rx_rate) & ~entity_hides & (entity_fill >= 0),
-            is_hashed=both_hash | (unlike & reported),
-            is_junk=entity_is_junk,
-            is_hyphenated=draw.rows(rates.hyphenated_ndc_rate),
-            fill=entity_fill,
             prescriber=entity_prescriber,
         ),
         reported_by=np.where(by_parent, world.entities.parent[d.entity], d.entity),
