@@ -4,7 +4,7 @@
 
 Makes claims of CLAIMS dispenses (default 200000) for each level of conf/mess and each seed (default 1 2 3), reads,
 prepares and links them as the main job does, and compares the links with `link_truth`, which the engine never reads.
-Writes docs/linking-quality.md and prints it.
+Prints the tables and, where all levels were asked for, writes them to docs/linking-quality.md.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
 
 from engine import pipeline
 from engine.run import RunOptions
@@ -74,11 +74,15 @@ def reach(mess: Iterable[str]) -> str:
     return "T5" if ONLY_T5.intersection(mess) else "T1-T4"
 
 
+def kinds_of(pair: Row | None) -> list[str]:
+    return [] if pair is None else pair.mess or ["none"]
+
+
 def settings_of(level: str) -> Settings:
     return load_settings(PROJECT / "conf" / "mess" / f"{level}.yaml", [], os.environ, home=PROJECT)
 
 
-def links_of(spark: SparkSession, settings: Settings, claims: Path, output: Path) -> list:
+def links_of(spark: SparkSession, settings: Settings, claims: Path, output: Path) -> list[Row]:
     """The main job as far as its links; nothing of the run stays."""
     changed = {
         "input": settings.input.model_copy(update={"root": str(claims)}),
@@ -94,14 +98,14 @@ def links_of(spark: SparkSession, settings: Settings, claims: Path, output: Path
     return found
 
 
-def add(quality: Quality, links: list, truth: list) -> None:
+def add(quality: Quality, links: list[Row], truth: list[Row]) -> None:
     """Count the links of one run. An ambiguous link is right where one of its 340B claims is the true one."""
     partner = {row.rebate_source_row_id: row for row in truth}
     right = set()
     for link in links:
         true = partner.get(link.source_row_id)
         is_right = true is not None and true.entity_source_row_id in link.link_source_row_ids
-        for tally in (quality.tiers[link.link_tier], *(quality.kinds[kind] for kind in (true.mess if true else ()))):
+        for tally in (quality.tiers[link.link_tier], *(quality.kinds[kind] for kind in kinds_of(true))):
             tally.links += 1
             tally.right += is_right
         if is_right:
@@ -111,15 +115,9 @@ def add(quality: Quality, links: list, truth: list) -> None:
     of_seed: dict[str, Tally] = defaultdict(Tally)
     for row in truth:
         name = reach(row.mess)
-        kinds = (quality.kinds[kind] for kind in (row.mess or ["none"]))
-        for tally in (quality.reaches[name], of_seed[name], *kinds):
+        for tally in (quality.reaches[name], of_seed[name], *(quality.kinds[kind] for kind in kinds_of(row))):
             tally.pairs += 1
             tally.found += row.rebate_source_row_id in right
-    for link in links:
-        true = partner.get(link.source_row_id)
-        if true is not None and not true.mess:
-            quality.kinds["none"].links += 1
-            quality.kinds["none"].right += link.source_row_id in right
     for name, tally in of_seed.items():
         quality.recall_by_seed[name].append(tally.found / tally.pairs)
 
@@ -226,7 +224,8 @@ def main() -> None:
         if level in options.levels
     }
     text = page(results, options.claims, options.seeds)
-    PAGE.write_text(text)
+    if len(results) == len(LEVELS):
+        PAGE.write_text(text)
     print(text)
 
 
