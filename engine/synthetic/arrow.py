@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -53,7 +53,7 @@ def booleans(values: np.ndarray, valid: np.ndarray | None = None) -> pa.Array:
     return pa.array(values, mask=_mask(valid))
 
 
-def chosen(words: pa.Array | list[str], index: np.ndarray) -> pa.Array:
+def chosen(words: pa.Array | Sequence[str | None], index: np.ndarray) -> pa.Array:
     """The word at each index; NULL where the index is negative."""
     words = words if isinstance(words, pa.Array) else pa.array(words, pa.string())
     return words.take(pa.array(index.astype(np.int64), mask=index < 0))

@@ -3,49 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import pyarrow as pa
 
 from engine.synthetic import entity_claims, invoices, pharmacy_claims, rebate_claims
-from engine.synthetic.dispenses import Plan, draw_dispenses
-from engine.synthetic.fills import draw_fills
+from engine.synthetic.dispenses import Dispenses, Plan, draw_dispenses
+from engine.synthetic.fills import Fills, draw_fills
 from engine.synthetic.labels import label_batch
-from engine.synthetic.rebate_rows import draw_rebate_rows
+from engine.synthetic.link_truth import link_truth_batch
+from engine.synthetic.mess import Mess, draw_mess
+from engine.synthetic.rebate_rows import RebateRows, draw_rebate_rows
+from engine.synthetic.strangers import Strangers, draw_strangers
 from engine.synthetic.world import World
 
 Maker = Callable[[World, Plan, int], pa.RecordBatch]
 
 
+class Chunk:
+    """What is drawn for one chunk, each when it is asked for."""
+
+    def __init__(self, world: World, plan: Plan, number: int):
+        self.of = (world, plan, number)
+
+    @cached_property
+    def dispenses(self) -> Dispenses:
+        return draw_dispenses(*self.of)
+
+    @cached_property
+    def fills(self) -> Fills:
+        return draw_fills(*self.of, self.dispenses)
+
+    @cached_property
+    def mess(self) -> Mess:
+        return draw_mess(*self.of, self.dispenses, self.fills)
+
+    @cached_property
+    def strangers(self) -> Strangers:
+        return draw_strangers(*self.of, self.dispenses, self.fills, self.mess)
+
+    @cached_property
+    def rebate_rows(self) -> RebateRows:
+        return draw_rebate_rows(*self.of, self.dispenses, self.fills, self.strangers)
+
+
 def rebate_claim_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
-    d = draw_dispenses(world, plan, chunk)
-    f = draw_fills(world, plan, chunk, d)
-    return rebate_claims.rebate_batch(world, plan, chunk, d, f, draw_rebate_rows(world, plan, chunk, d, f))
+    c = Chunk(world, plan, chunk)
+    return rebate_claims.rebate_batch(*c.of, c.dispenses, c.fills, c.mess, c.strangers, c.rebate_rows)
 
 
 def pharmacy_claim_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
-    d = draw_dispenses(world, plan, chunk)
-    return pharmacy_claims.pharmacy_batch(world, plan, chunk, d, draw_fills(world, plan, chunk, d))
+    c = Chunk(world, plan, chunk)
+    return pharmacy_claims.pharmacy_batch(*c.of, c.dispenses, c.fills)
 
 
 def entity_claim_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
-    d = draw_dispenses(world, plan, chunk)
-    f = draw_fills(world, plan, chunk, d)
-    record = entity_claims.draw_entity_record(world, plan, chunk, d, f)
-    return entity_claims.entity_batch(world, plan, chunk, d, f, record)
+    c = Chunk(world, plan, chunk)
+    return entity_claims.entity_batch(*c.of, c.dispenses, c.fills, c.mess, c.strangers)
 
 
 def purchase_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
-    d = draw_dispenses(world, plan, chunk)
-    f = draw_fills(world, plan, chunk, d)
-    return entity_claims.purchases(d, f, entity_claims.draw_entity_record(world, plan, chunk, d, f))
+    c = Chunk(world, plan, chunk)
+    return entity_claims.purchases(c.dispenses, c.fills, c.mess, c.strangers)
 
 
 def invoice_part_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
-    d = draw_dispenses(world, plan, chunk)
-    rows = draw_rebate_rows(world, plan, chunk, d, draw_fills(world, plan, chunk, d))
-    return invoices.invoice_parts(world, d.product[rows.at], rows)
+    return invoices.invoice_parts(world, Chunk(world, plan, chunk).rebate_rows)
 
 
 def label_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
-    d = draw_dispenses(world, plan, chunk)
-    return label_batch(plan, chunk, d, draw_fills(world, plan, chunk, d))
+    c = Chunk(world, plan, chunk)
+    return label_batch(*c.of, c.dispenses, c.fills)
+
+
+def link_truth_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
+    c = Chunk(world, plan, chunk)
+    return link_truth_batch(c.dispenses, c.fills, c.mess, c.strangers, c.rebate_rows)

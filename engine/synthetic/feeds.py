@@ -21,6 +21,8 @@ from engine.synthetic.arrow import spark_schema
 from engine.synthetic.chunks import Maker
 from engine.synthetic.dispenses import Plan
 from engine.synthetic.labels import LABEL_COLUMNS, LABELS
+from engine.synthetic.link_truth import LINK_TRUTH
+from engine.synthetic.link_truth import NAME as LINK_TRUTH_NAME
 from engine.synthetic.references import reference_tables
 from engine.synthetic.scenarios import planned_share
 from engine.synthetic.world import World, build_world
@@ -34,7 +36,7 @@ UNFINISHED = "_unfinished"
 def synthesize(
     spark: SparkSession, storage: Storage, settings: SyntheticSettings, claims: int, seed: int, output: str
 ) -> dict[str, int]:
-    """Write feeds, reference tables and labels for `claims` dispenses below `output`; rows per table.
+    """Write feeds, reference tables, labels and true links for `claims` dispenses below `output`; rows per table.
 
     The same settings, number and seed give the same rows, however the work is divided. Raises OutputError where
     `output` holds something already, ConfigurationError where the rates leave too few ordinary dispenses.
@@ -61,6 +63,8 @@ def synthesize(
         rows = labels.unionByName(labels_of_lines).where(F.col("label") == label.value).select(*columns)
         counts[label.value] = _write(rows, join(unfinished, label.value))
     labels.unpersist()
+    pairs = generated(LINK_TRUTH, chunks.link_truth_rows)
+    counts[LINK_TRUTH_NAME] = _write(pairs, join(unfinished, LINK_TRUTH_NAME))
     storage.delete(output)
     storage.rename(unfinished, output)
     return counts

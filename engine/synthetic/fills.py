@@ -20,6 +20,7 @@ from engine.synthetic.calendar import (
     quarter_of,
 )
 from engine.synthetic.dispenses import Dispenses, Plan
+from engine.synthetic.habits import draw_habits
 from engine.synthetic.identifiers import generator
 from engine.synthetic.payers import (
     COMMERCIAL,
@@ -116,7 +117,8 @@ def draw_fills(world: World, plan: Plan, chunk: int, d: Dispenses) -> Fills:
     period = np.where(program == FFS, quarter_of(paid_day), quarter)
     received = _received(program, dates, period, rng)
     reversal = _reversals(d, settings, rng)
-    is_rebated = (d.is_plain & ~d.is_340b & (reversal != Reversal.FINAL)) | ~d.is_plain
+    is_asked_too = generator(plan.seed, "duplicate_discounts", chunk).random(size) < settings.duplicate_discount_rate
+    is_rebated = (d.is_plain & (~d.is_340b | is_asked_too) & (reversal != Reversal.FINAL)) | ~d.is_plain
     lineage, in_two_parts = _afterwards(world, d, program, reversal, is_rebated, days_supply, settings, rng)
     report = np.where(d.is_plain & d.is_340b & (reversal == Reversal.FINAL), Entity.REVERSED, d.entity_report)
     second_day = _second_days(d, dates, paid_day)
@@ -279,6 +281,8 @@ def _afterwards(
     divisible_share = float(divisible.mean() / max((program <= MCO).mean(), 1e-9))
     in_parts = divisible & (rng.random(size) < settings.partial_fill_rate / max(divisible_share, 1e-9))
     in_parts &= days_supply == DAYS_PER_FILL
+    # without a common Rx number, parts could not be told from other dispenses
+    in_parts &= ~draw_habits(world, settings.mess).never_links_by_rx(d.entity)
     return lineage, in_parts | (d.twist == Twist.TWO_PARTS)
 
 

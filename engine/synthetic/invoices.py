@@ -36,14 +36,14 @@ FACTOR = 20  # prescriptions of altered lines
 LEAST_ADDED_SHARE = 0.3  # of the prescriptions, where a line asks for more than the claims support
 
 
-def invoice_parts(world: World, product: np.ndarray, r: RebateRows) -> pa.RecordBatch:
-    """Sums over the live Medicaid rows of a chunk, one row per KEYS. `product`: of each row.
+def invoice_parts(world: World, r: RebateRows) -> pa.RecordBatch:
+    """Sums over the live Medicaid rows of a chunk, one row per KEYS.
 
     Supplemental rebates are invoiced apart. The rest of a fill in two parts is no prescription of its own.
     """
     counted = np.flatnonzero(r.is_live & (r.program <= MCO) & (r.kind != Row.SUPPLEMENTAL))
     sizes = (len(PROGRAMS), len(STATE_CODES), world.products.count, len(QUARTERS))
-    keys = np.ravel_multi_index(tuple(a[counted] for a in (r.program, r.state, product, r.period)), sizes)
+    keys = np.ravel_multi_index(tuple(a[counted] for a in (r.program, r.state, r.product, r.period)), sizes)
     found, inverse = np.unique(keys, return_inverse=True)
     values = (r.units, r.paid, r.paid_by_others, (r.kind != Row.COMPLETION).astype(np.int64))
     sums = [np.zeros(len(found), dtype=np.int64) for _ in values]

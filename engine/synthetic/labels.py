@@ -13,13 +13,16 @@ import pyarrow as pa
 from pyspark.sql import types as T
 
 from engine.synthetic import arrow
+from engine.synthetic.calendar import QUARTERS, quarter_of
 from engine.synthetic.dispenses import Dispenses, Plan
 from engine.synthetic.fills import Fills, Lineage
 from engine.synthetic.identifiers import generator
-from engine.synthetic.payers import MCO
+from engine.synthetic.payers import COMMERCIAL, CONTRACT_TERMS, EXCLUSION_ENDED, FFS, MCO, MFP, PARTD, Terms
+from engine.synthetic.places import MEF_STATES
 from engine.synthetic.rebate_claims import source_row_ids
 from engine.synthetic.rebate_rows import Row
 from engine.synthetic.scenarios import PLAIN, SCENARIOS, Label, Twist
+from engine.synthetic.world import World
 
 LABELS = T.StructType([T.StructField(name, T.StringType()) for name in ("label", "source_row_id", "rule_id", "kind")])
 LABEL_COLUMNS = {
@@ -38,25 +41,71 @@ _ROW_OF_TWIST = {
     Twist.REDELIVERED: Row.REDELIVERED,
     Twist.SECOND_REBATE_TYPE: Row.SUPPLEMENTAL,
 }
-_KINDS = [*(scenario.kind for scenario in SCENARIOS), "next_fill", "refill_rhythm_broken"]
-_RULES = [*(scenario.rule for scenario in SCENARIOS), "R016", ""]
-_LABEL_NAMES = [*(scenario.label.value for scenario in SCENARIOS), Label.LOOK_ALIKE.value, Label.ANOMALY.value]
-_NEXT_FILL, _RHYTHM = len(SCENARIOS), len(SCENARIOS) + 1
+# Rules that a claim for a dispense of 340B stock breaks by itself.
+_DUPLICATE_DISCOUNTS = {"R002": "listed_biller"} | dict.fromkeys(
+    ("R003", "R005", "R008", "R009", "R011"), "reported_as_340b"
+)
+_OTHERS = (
+    ("next_fill", "R016", Label.LOOK_ALIKE),
+    ("refill_rhythm_broken", "", Label.ANOMALY),
+    *((kind, rule, Label.TRUTH) for rule, kind in _DUPLICATE_DISCOUNTS.items()),
+)
+_KINDS = [*(scenario.kind for scenario in SCENARIOS), *(kind for kind, _, _ in _OTHERS)]
+_RULES = [*(scenario.rule for scenario in SCENARIOS), *(rule for _, rule, _ in _OTHERS)]
+_LABEL_NAMES = [*(scenario.label.value for scenario in SCENARIOS), *(label.value for _, _, label in _OTHERS)]
+_NEXT_FILL, _RHYTHM, _FIRST_DISCOUNT = len(SCENARIOS), len(SCENARIOS) + 1, len(SCENARIOS) + 2
 
 
-def label_batch(plan: Plan, chunk: int, d: Dispenses, f: Fills) -> pa.RecordBatch:
+def label_batch(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills) -> pa.RecordBatch:
     """The labels of a chunk: columns of LABELS, one row per labelled row and rule."""
     kind, row = d.scenario.copy(), _labelled_rows(d, f)
     kind[_next_fills(plan, chunk, d, f)] = _NEXT_FILL
     kind[f.rhythm_broken] = _RHYTHM
     at = np.flatnonzero(kind != PLAIN)
+    discounts = _duplicate_discounts(world, d, f)
+    number, row, kind = (
+        np.concatenate(parts) for parts in zip((d.number[at], row[at], kind[at]), discounts, strict=True)
+    )
     columns = {
-        "label": arrow.chosen(_LABEL_NAMES, kind[at]),
-        "source_row_id": source_row_ids(d.number[at], row[at]),
-        "rule_id": arrow.chosen(_RULES, kind[at]),
-        "kind": arrow.chosen(_KINDS, kind[at]),
+        "label": arrow.chosen(_LABEL_NAMES, kind),
+        "source_row_id": source_row_ids(number, row),
+        "rule_id": arrow.chosen(_RULES, kind),
+        "kind": arrow.chosen(_KINDS, kind),
     }
     return arrow.batch(columns, pa.schema([(field.name, pa.string()) for field in LABELS]))
+
+
+def _duplicate_discounts(world: World, d: Dispenses, f: Fills) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Number of the dispense, row and kind, where a payer asks for 340B stock though nothing was planted: of every row
+    that stands, and every rule that it breaks."""
+    entities = world.entities
+    asked = d.is_plain & d.is_340b & f.is_rebated & (f.lineage != Lineage.VOIDED)
+    own = (d.entity >= 0) & (entities.own_pharmacy[d.entity] == d.pharmacy)
+    in_file = np.stack([entities.is_listed_in(quarter) for quarter in range(len(QUARTERS))])
+    listed = own & in_file[quarter_of(f.day), d.entity] & (entities.listed_state[d.entity] == d.state)
+    terms = np.where(f.contract >= 0, f.contract % len(CONTRACT_TERMS), Terms.NONE)
+    excluded = (
+        (terms == Terms.EXCLUDES)
+        | ((terms == Terms.EXCLUDES_ENTITY_OWNED) & own)
+        | ((terms == Terms.EXCLUDES_LISTED) & entities.pharmacy_is_listed[d.pharmacy])
+        | ((terms == Terms.EXCLUDED_ONCE) & (f.day < EXCLUSION_ENDED))
+    )
+    breaks = {
+        "R002": (f.program == FFS) & listed & MEF_STATES[d.state],
+        "R003": f.program == FFS,
+        "R005": f.program == MCO,
+        "R008": (f.program == COMMERCIAL) & excluded,
+        "R009": (f.program == PARTD) & excluded,
+        "R011": f.program == MFP,
+    }
+    at, rule = np.nonzero(np.stack([asked & breaks[rule] for rule in _DUPLICATE_DISCOUNTS], axis=1))
+    rows = _live_rows(f)[at]
+    parts = np.flatnonzero(f.in_two_parts[at])
+    return (
+        np.concatenate([d.number[at], d.number[at[parts]]]),
+        np.concatenate([rows, np.full(len(parts), Row.COMPLETION)]),
+        _FIRST_DISCOUNT + np.concatenate([rule, rule[parts]]),
+    )
 
 
 def _live_rows(f: Fills) -> np.ndarray:

@@ -14,7 +14,7 @@ from engine.synthetic.dispenses import Dispenses, Plan
 from engine.synthetic.fills import Fills, Reversal
 from engine.synthetic.identifiers import generator, mixed
 from engine.synthetic.products import UNITS_OF_MEASURE
-from engine.synthetic.rebate_claims import ndc_texts, rx_digits
+from engine.synthetic.texts import ndc_texts, rx_digits, rx_texts
 from engine.synthetic.world import World
 
 _NOT_SENT = ("group_id", "pcn")
@@ -53,7 +53,8 @@ def pharmacy_batch(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills)
     sent = _sent(f, at, kind, day, rng)
     flagged = (d.is_340b & (rng.random(len(d.number)) < FLAGGED_SHARE))[at]
     product, digits = d.product[at], rx_digits(world, plan, d)[at]
-    is_padded = rng.random(len(at)) < plan.settings.padded_rx_rate
+    is_padded = rng.random(len(at)) < plan.settings.mess.padded_rx_rate
+    is_hyphenated = rng.random(len(at)) < plan.settings.mess.hyphenated_ndc_rate
     cost = np.where(flagged, _AT_340B, (rng.random(len(d.number)) * 3).astype(np.int64)[at])
     total = (f.paid + f.paid_by_others)[at]
     rows = len(at)
@@ -61,11 +62,11 @@ def pharmacy_batch(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills)
         "source_row_id": arrow.joined(arrow.constant("PT", rows), arrow.padded(d.number[at] * 10 + kind, 12)),
         "transaction_code": arrow.chosen(_TRANSACTIONS, kind),
         "pharmacy_npi": arrow.chosen(world.pharmacies.npi, d.pharmacy[at]),
-        "rx_number": arrow.either(is_padded, arrow.padded(digits, 12), arrow.plain(digits)),
+        "rx_number": rx_texts(digits, is_padded),
         "fill_number": arrow.integers(d.fill[at]),
         "date_of_service": arrow.dates(day),
         "transaction_at": arrow.timestamps(sent),
-        "ndc": ndc_texts(world, product, plan.settings.hyphenated_ndc_rate, rng),
+        "ndc": ndc_texts(world, product, is_hyphenated),
         "quantity": arrow.decimals(units, arrow.UNITS),
         "unit_of_measure": arrow.chosen(UNITS_OF_MEASURE, world.products.unit_type[product]),
         "days_supply": arrow.integers(f.days_supply[at]),

@@ -7,6 +7,7 @@ from enum import IntEnum
 
 import numpy as np
 
+from engine.synthetic.calendar import day
 from engine.synthetic.identifiers import generator, ncpdp_ids, npis, scattered
 
 RETAIL_PHARMACIES = 3_500
@@ -17,6 +18,7 @@ MAIL_ORDER_SHARE = 0.05
 PHARMACY_EXPONENT = 0.9
 PRESCRIBERS = 6_000
 LISTED_SHARE = 0.3
+SUCCESSIONS = 525  # retail pharmacies whose NPI changed in the year before the first quarter
 QUARTERS_LISTED_IN_PART = 3
 
 
@@ -91,6 +93,8 @@ class Pharmacies:
     """Retail pharmacies first (MAIL_ORDER is one of them), then clinics that bill drugs, then entities' own."""
 
     npi: list[str]
+    old_npi: list[str | None]  # NPI of before it changed
+    npi_since: np.ndarray  # day of the change; 0 where there was none
     ncpdp: list[str | None]
     state: np.ndarray
     medicaid_number: list[str]
@@ -102,6 +106,12 @@ class Pharmacies:
     @property
     def count(self) -> int:
         return len(self.npi)
+
+    @property
+    def central_fill(self) -> np.ndarray:
+        """Per state: the pharmacy that fills for others, its largest."""
+        every = np.arange(len(STATES))
+        return self.pick_retail(every, np.full(len(STATES), MAIL_ORDER_SHARE))
 
     def pick_retail(self, state: np.ndarray, chance: np.ndarray) -> np.ndarray:
         """A retail pharmacy of the state by its volume, or the mail-order pharmacy."""
@@ -145,7 +155,8 @@ class Entities:
 def build_places(seed: int) -> tuple[Pharmacies, Entities]:
     rng = generator(seed, "places")
     count = RETAIL_PHARMACIES + CLINICS + ENTITIES
-    numbers = scattered(count + PRESCRIBERS, 10**8, rng)
+    numbers = scattered(count + PRESCRIBERS + SUCCESSIONS, 10**8, rng)
+    old_npi, npi_since = _successions(seed, count, npis(numbers[count + PRESCRIBERS :]))
     state = np.concatenate([_states(RETAIL_PHARMACIES, rng), _states(CLINICS, rng), _states(ENTITIES, rng)])
     own = RETAIL_PHARMACIES + CLINICS + np.arange(ENTITIES)
     prefixes = np.array([s.ncpdp_prefix for s in STATES])[state]
@@ -154,15 +165,29 @@ def build_places(seed: int) -> tuple[Pharmacies, Entities]:
     order, weights = _volumes(state[:RETAIL_PHARMACIES])
     pharmacies = Pharmacies(
         npi=npis(numbers[:count]),
+        old_npi=old_npi,
+        npi_since=npi_since,
         ncpdp=ncpdp,
         state=state,
         medicaid_number=[f"{number:09d}" for number in scattered(count, 10**9, rng).tolist()],
         weights=weights,
         order=order,
         clinics=_groups(RETAIL_PHARMACIES + np.arange(CLINICS), state[RETAIL_PHARMACIES:][:CLINICS]),
-        prescribers=npis(numbers[count:]),
+        prescribers=npis(numbers[count : count + PRESCRIBERS]),
     )
     return pharmacies, _entities(pharmacies, own, rng)
+
+
+def _successions(seed: int, count: int, old: list[str]) -> tuple[list[str | None], np.ndarray]:
+    """NPI before the change, and its day, of each pharmacy."""
+    rng = generator(seed, "successions")
+    changed = MAIL_ORDER + 1 + rng.permutation(RETAIL_PHARMACIES - 1)[: len(old)]
+    old_npi: list[str | None] = [None] * count
+    for pharmacy, npi in zip(changed.tolist(), old, strict=True):
+        old_npi[pharmacy] = npi
+    since = np.zeros(count, dtype=np.int64)
+    since[changed] = day(2024, 2, 1) + rng.integers(0, 330, len(old))
+    return old_npi, since
 
 
 def _states(count: int, rng: np.random.Generator) -> np.ndarray:

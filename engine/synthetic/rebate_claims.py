@@ -12,21 +12,19 @@ from engine.synthetic.calendar import QUARTERS
 from engine.synthetic.dispenses import MODIFIER_STATES, Dispenses, Plan
 from engine.synthetic.fills import Fills, Lineage
 from engine.synthetic.identifiers import generator, mixed
+from engine.synthetic.mess import Mess
 from engine.synthetic.payers import FACILITATOR, FFS, MCO, MFP, PROGRAMS
 from engine.synthetic.places import STATE_CODES, state_index
 from engine.synthetic.products import UNITS_OF_MEASURE
 from engine.synthetic.rebate_rows import RebateRows, Row
 from engine.synthetic.scenarios import Twist
+from engine.synthetic.strangers import Strangers
+from engine.synthetic.texts import ndc_texts, pharmacy_npis, prescription, rx_digits
 from engine.synthetic.world import World
 
-RX_BASE = 1_000_000
-RX_RANGE = 9_000_000
 HCPCS_BASIS_SHARE = 0.2
 
-_NOT_SENT = (
-    *("source_file", "source_row_no", "prior_claim_line", "service_npi", "rx_number_hash", "hash_scheme"),
-    *("invoice_period", "invoice_number"),
-)
+_NOT_SENT = (*("source_file", "source_row_no", "prior_claim_line", "invoice_period", "invoice_number"),)
 COLUMNS = tuple(name for name in REBATE_CLAIMS.column_names if name not in _NOT_SENT)
 SCHEMA = arrow.arrow_schema(REBATE_CLAIMS, COLUMNS)
 
@@ -49,21 +47,16 @@ def source_row_ids(number: np.ndarray, kind: np.ndarray) -> pa.Array:
     return arrow.joined(arrow.constant("RC", len(number)), arrow.padded(number * 10 + kind, 12))
 
 
-def rx_digits(world: World, plan: Plan, d: Dispenses) -> np.ndarray:
-    """Prescription numbers: unique at their pharmacy, used again by others."""
-    modulus = max(RX_RANGE, plan.claims)
-    offset = (mixed(d.pharmacy, world.seed) % np.uint64(modulus)).astype(np.int64)
-    return RX_BASE + (d.script + offset) % modulus
-
-
-def rebate_batch(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills, r: RebateRows) -> pa.RecordBatch:
+def rebate_batch(
+    world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills, m: Mess, s: Strangers, r: RebateRows
+) -> pa.RecordBatch:
     """The rows of a chunk with COLUMNS of the contract's rebate_claims."""
     rng = generator(plan.seed, "rebate_text", chunk)
     columns = {
         **_payer(world, d, f, r),
-        **_pharmacy(world, plan, d, r, rng),
-        **_prescription(world, plan, d, r, rng),
-        **_drug(world, plan, d, f, r, rng),
+        **_pharmacy(world, d, m, s, r),
+        **_prescription(world, plan, d, m, r),
+        **_drug(world, d, f, m, r, rng),
         **_codes(d, f, r, rng),
         **_amounts(plan, r, rng),
     }
@@ -75,7 +68,7 @@ def _payer(world: World, d: Dispenses, f: Fills, r: RebateRows) -> dict[str, pa.
     at, number, rows = r.at, d.number[r.at], len(r.at)
     medicaid, contract = r.program <= MCO, f.contract[r.at]
     contracts = world.payers.contracts
-    new_number = np.isin(r.kind, (Row.BILLED_AGAIN, Row.DUPLICATE, Row.COMPLETION))
+    new_number = np.isin(r.kind, (Row.BILLED_AGAIN, Row.DUPLICATE, Row.COMPLETION, Row.STRANGER))
     replaces = (r.kind == Row.ADJUSTED) & (f.lineage[at] == Lineage.REPLACED)
     names_prior = replaces | ((r.kind == Row.VOID) & (number % 2 == 0))
     state = arrow.chosen(STATE_CODES, r.state)
@@ -106,57 +99,43 @@ def _payer(world: World, d: Dispenses, f: Fills, r: RebateRows) -> dict[str, pa.
     }
 
 
-def _pharmacy(world: World, plan: Plan, d: Dispenses, r: RebateRows, rng: np.random.Generator) -> dict[str, pa.Array]:
-    """Who dispensed and prescribed. Some Medicaid rows name the pharmacy by its NCPDP id only."""
-    pharmacies, pharmacy = world.pharmacies, d.pharmacy[r.at]
-    by_ncpdp = d.is_plain[r.at] & ~d.is_medical[r.at] & (r.program <= MCO)
-    by_ncpdp = by_ncpdp & (rng.random(len(r.at)) < plan.settings.ncpdp_only_rate)
+def _pharmacy(world: World, d: Dispenses, m: Mess, s: Strangers, r: RebateRows) -> dict[str, pa.Array]:
+    """Who dispensed and prescribed, and to whom."""
+    pharmacies, pharmacy, by_ncpdp = world.pharmacies, d.pharmacy[r.at], m.by_ncpdp[r.at]
+    stranger = r.kind == Row.STRANGER
+    prescriber = np.where(stranger, s.prescriber[r.at], m.payer.prescriber[r.at])
+    patient = np.where(stranger, s.patient[r.at], d.patient[r.at])
     return {
-        "pharmacy_npi": arrow.chosen(pharmacies.npi, np.where(by_ncpdp, -1, pharmacy)),
+        "pharmacy_npi": arrow.either(by_ncpdp, None, pharmacy_npis(world, m.payer, r.at)),
         "pharmacy_ncpdp_id": arrow.chosen(pharmacies.ncpdp, np.where(by_ncpdp, pharmacy, -1)),
+        "service_npi": arrow.chosen(pharmacies.npi, m.filled_at[r.at]),
         "medicaid_provider_id": arrow.chosen(pharmacies.medicaid_number, np.where(r.program == FFS, pharmacy, -1)),
-        "prescriber_npi": arrow.chosen(pharmacies.prescribers, d.prescriber[r.at]),
-        "patient_key": arrow.hexadecimal(mixed(d.patient[r.at], world.seed)),
+        "prescriber_npi": arrow.chosen(pharmacies.prescribers, prescriber),
+        "patient_key": arrow.hexadecimal(mixed(patient, world.seed)),
     }
 
 
-def _prescription(
-    world: World, plan: Plan, d: Dispenses, r: RebateRows, rng: np.random.Generator
-) -> dict[str, pa.Array]:
-    """Prescription and fill number; some are padded with zeros, some carry the fill number behind a hyphen."""
-    digits, fill, is_rx = rx_digits(world, plan, d)[r.at], d.fill[r.at], ~d.is_medical[r.at]
-    chance = rng.random(len(r.at))
-    is_padded = chance < plan.settings.padded_rx_rate
-    is_suffixed = (chance > 1 - plan.settings.suffixed_rx_rate) & (digits < 10**9)
-    suffixed = arrow.joined(arrow.plain(digits), arrow.constant("-", len(digits)), arrow.padded(fill, 2))
-    text = arrow.either(is_padded, arrow.padded(digits, 12), arrow.either(is_suffixed, suffixed, arrow.plain(digits)))
+def _prescription(world: World, plan: Plan, d: Dispenses, m: Mess, r: RebateRows) -> dict[str, pa.Array]:
+    is_rx = ~d.is_medical[r.at]
     return {
         "claim_type": arrow.chosen(_CLAIM_TYPES, (~is_rx).astype(np.int64)),
-        "rx_number": arrow.either(is_rx, text, None),
-        "fill_number": arrow.integers(fill, is_rx & ~(is_suffixed & (digits % 2 == 0))),
+        **prescription(world, rx_digits(world, plan, d), m.payer, r.at, is_rx),
         "date_of_service": arrow.dates(r.day),
         "paid_date": arrow.dates(r.paid_day),
     }
 
 
-def ndc_texts(world: World, product: np.ndarray, rate: float, rng: np.random.Generator) -> pa.Array:
-    """Eleven digits, now and then with hyphens."""
-    hyphenated = rng.random(len(product)) < rate
-    products = world.products
-    return arrow.either(hyphenated, arrow.chosen(products.hyphenated, product), arrow.chosen(products.ndc, product))
-
-
 def _drug(
-    world: World, plan: Plan, d: Dispenses, f: Fills, r: RebateRows, rng: np.random.Generator
+    world: World, d: Dispenses, f: Fills, m: Mess, r: RebateRows, rng: np.random.Generator
 ) -> dict[str, pa.Array]:
     """Product and quantity. Some medical lines state HCPCS units, which hcpcs_crosswalk converts."""
-    at, products, product = r.at, world.products, d.product[r.at]
+    at, products, product = r.at, world.products, r.product
     medical = d.is_medical[at]
     in_hcpcs = (medical & (rng.random(len(d.number)) < HCPCS_BASIS_SHARE)[at]) & d.is_plain[at]
     hcpcs_units = products.hcpcs_units[product] * np.sign(r.units)
     hcpcs_code = arrow.joined(arrow.constant("J", len(at)), arrow.padded(products.hcpcs_number[product] % 10_000, 4))
     return {
-        "ndc": ndc_texts(world, product, plan.settings.hyphenated_ndc_rate, rng),
+        "ndc": ndc_texts(world, product, m.payer.is_hyphenated[at]),
         "units": arrow.decimals(np.where(in_hcpcs, hcpcs_units, r.units), arrow.UNITS),
         "units_basis": arrow.chosen(_UNITS_BASES, np.where(in_hcpcs, 1, np.where(medical, 0, -1))),
         "unit_of_measure": arrow.chosen(UNITS_OF_MEASURE, np.where(in_hcpcs, -1, products.unit_type[product])),

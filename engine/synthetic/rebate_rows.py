@@ -14,6 +14,7 @@ from engine.synthetic.identifiers import generator
 from engine.synthetic.payers import FFS, MCO, MFP
 from engine.synthetic.places import STATE_CODES
 from engine.synthetic.scenarios import Twist
+from engine.synthetic.strangers import Strangers
 from engine.synthetic.world import World
 
 ORIGINAL, ADJUSTMENT, VOID = range(3)
@@ -31,6 +32,7 @@ class Row(IntEnum):
     COMPLETION = 5
     REDELIVERED = 6
     SUPPLEMENTAL = 7
+    STRANGER = 8
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class RebateRows:
     is_live: np.ndarray
     program: np.ndarray
     state: np.ndarray
+    product: np.ndarray
     transaction: np.ndarray
     day: np.ndarray
     paid_day: np.ndarray
@@ -55,19 +58,21 @@ class RebateRows:
     received: np.ndarray
 
 
-def draw_rebate_rows(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills) -> RebateRows:
+def draw_rebate_rows(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills, s: Strangers) -> RebateRows:
     """Rows of a chunk, in the order of dispenses, with the amounts that the payer states."""
     rng = generator(plan.seed, "rebate_rows", chunk)
-    at, kind = _rows(d, f, plan, rng)
+    at, kind = _rows(d, f, s, plan, rng)
     size = len(at)
     twist, lineage = d.twist[at], f.lineage[at]
-    duplicate = kind == Row.DUPLICATE
+    duplicate, stranger = kind == Row.DUPLICATE, kind == Row.STRANGER
     program = np.where(duplicate & (twist == Twist.OTHER_PROGRAM), 1 - f.program[at], f.program[at])
+    program = np.where(stranger, s.program[at], program)
+    product = np.where(stranger, s.product[at], d.product[at])
     step = 1 + rng.integers(0, len(STATE_CODES) - 1, size)
     state = np.where(duplicate & (twist == Twist.OTHER_STATE), (d.state[at] + step) % len(STATE_CODES), d.state[at])
-    day, units, paid, others = _quantities(f, at, kind)
+    day, units, paid, others = _quantities(f, s, at, kind)
     paid_day, period = _periods(f, at, day, program, duplicate & (twist == Twist.OTHER_PERIOD), rng)
-    unit_rebate = _unit_rebates(world, d, f, at, program, period, kind)
+    unit_rebate = _unit_rebates(world, f, at, kind, program, product, period)
     rebate = _rebates(units, unit_rebate, twist, rng)
     days_later = np.where(kind == Row.CLAIM, 0, 1 + kind % 4)
     days_later = np.where(duplicate & (twist == Twist.OTHER_PERIOD), DAYS_TO_NEXT_INVOICE, days_later)
@@ -81,6 +86,7 @@ def draw_rebate_rows(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fill
         is_live=~replaced & (kind != Row.VOID) & (kind != Row.REDELIVERED),
         program=program,
         state=state,
+        product=product,
         transaction=np.where(kind == Row.VOID, VOID, np.where(kind == Row.ADJUSTED, ADJUSTMENT, ORIGINAL)),
         day=day,
         paid_day=paid_day,
@@ -94,7 +100,7 @@ def draw_rebate_rows(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fill
     )
 
 
-def _rows(d: Dispenses, f: Fills, plan: Plan, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _rows(d: Dispenses, f: Fills, s: Strangers, plan: Plan, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Position and kind of every row."""
     sent_twice = d.is_plain & (f.lineage == Lineage.NONE) & (rng.random(len(d.number)) < plan.settings.redelivered_rate)
     present = np.zeros((len(d.number), len(Row)), dtype=bool)
@@ -107,13 +113,16 @@ def _rows(d: Dispenses, f: Fills, plan: Plan, rng: np.random.Generator) -> tuple
     present[:, Row.REDELIVERED] = sent_twice | (d.twist == Twist.REDELIVERED)
     present[:, Row.SUPPLEMENTAL] = d.twist == Twist.SECOND_REBATE_TYPE
     present &= f.is_rebated[:, None]
+    present[:, Row.STRANGER] = s.on_payer
     at, kind = np.nonzero(present)
     return at, kind
 
 
-def _quantities(f: Fills, at: np.ndarray, kind: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _quantities(
+    f: Fills, s: Strangers, at: np.ndarray, kind: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Day of service, units and amounts. A claim that is adjusted had twice the units; a fill in two parts is divided,
-    its amounts with it."""
+    its amounts with it; strangers have their own."""
     units, paid, others = f.units[at], f.paid[at], f.paid_by_others[at]
     was_wrong = (kind == Row.CLAIM) & np.isin(f.lineage[at], (Lineage.ADJUSTED, Lineage.REPLACED))
     times = np.where(was_wrong, 2, 1)
@@ -125,7 +134,11 @@ def _quantities(f: Fills, at: np.ndarray, kind: np.ndarray) -> tuple[np.ndarray,
         return np.where(split, np.where(completion, amount - of_first, of_first), amount * times)
 
     of_part = np.where(split, np.where(completion, units - first, first), units * times)
-    return np.where(completion, f.second_day[at], f.day[at]), of_part, divided(paid), divided(others)
+    day = np.where(completion, f.second_day[at], f.day[at])
+    of_dispense, stranger = (day, of_part, divided(paid), divided(others)), kind == Row.STRANGER
+    of_stranger = (s.day[at], s.units[at], s.paid[at], 0)
+    day, units, paid, others = (np.where(stranger, a, b) for a, b in zip(of_stranger, of_dispense, strict=True))
+    return day, units, paid, others
 
 
 def _periods(
@@ -134,15 +147,21 @@ def _periods(
     """Fee-for-service units belong to the quarter paid, all others to the quarter of service."""
     next_quarter = np.minimum(f.period[at] + 1, len(QUARTERS) - 1)
     late = QUARTER_STARTS[next_quarter] + rng.integers(0, 60, len(at))
-    paid_day = np.where(is_late, late, f.paid_day[at])
+    paid_day = np.where(is_late, late, np.maximum(f.paid_day[at], day))
     return paid_day, np.where(program == FFS, quarter_of(paid_day), quarter_of(day))
 
 
 def _unit_rebates(
-    world: World, d: Dispenses, f: Fills, at: np.ndarray, program: np.ndarray, period: np.ndarray, kind: np.ndarray
+    world: World,
+    f: Fills,
+    at: np.ndarray,
+    kind: np.ndarray,
+    program: np.ndarray,
+    product: np.ndarray,
+    period: np.ndarray,
 ) -> np.ndarray:
     """URA of the period, the contract's share of WAC, or WAC less MFP; a supplemental rebate is a tenth of the URA."""
-    product, quarter = d.product[at], quarter_of(f.day[at])
+    quarter = quarter_of(f.day[at])
     ura, wac, mfp = (prices[product, index] for prices, index in (
         (world.products.ura, period), (world.products.wac, quarter), (world.products.mfp, quarter)))  # fmt: skip
     per_mille = np.array([round(1_000 * contract.rebate_share) for contract in world.payers.contracts])

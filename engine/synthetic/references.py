@@ -155,14 +155,24 @@ def _phones(rows: int) -> pa.Array:
 
 
 def _pharmacies(world: World) -> dict[str, pa.Array]:
+    """Every pharmacy under its NPI, and again under the NPI of before a change; the NCPDP id goes with the present."""
     p = world.pharmacies
-    return {
-        "npi": pa.array(p.npi, pa.string()),
-        "ncpdp_id": pa.array(p.ncpdp, pa.string()),
+    changed = np.flatnonzero(p.npi_since)
+    at, is_old = np.concatenate([np.arange(p.count), changed]), np.arange(p.count + len(changed)) >= p.count
+    since = np.where(p.npi_since > 0, p.npi_since, NO_DAY)[at]
+    columns = {
         "name": _numbered("Pharmacy ", p.count),
         "address": _street(p.count, 0),
         **_address(p.state, 0),
         "phone": _phones(p.count),
+    }
+    return {
+        "npi": arrow.either(is_old, arrow.chosen(p.old_npi, at), arrow.chosen(p.npi, at)),
+        "ncpdp_id": arrow.chosen(p.ncpdp, np.where(is_old, -1, at)),
+        **{name: arrow.chosen(values, at) for name, values in columns.items()},
+        "successor_npi": arrow.chosen(p.npi, np.where(is_old, at, -1)),
+        "valid_from": _days(np.where(is_old, NO_DAY, since)),
+        "valid_to": _days(np.where(is_old, since, NO_DAY)),
     }
 
 

@@ -319,9 +319,28 @@ def pairs(rows: list[dict]) -> set[tuple[str, str]]:
     return {(row["source_row_id"], row["rule_id"]) for row in rows}
 
 
-@pytest.fixture(scope="module", params=[3, 20_260_101])
+# All that T1 to T4 see through, and payers that ask for 340B stock where nothing is planted.
+MESSY = {
+    "duplicate_discount_rate": 0.5,
+    "mess": {
+        "padded_rx_rate": 0.25,
+        "suffixed_rx_rate": 0.1,
+        "hyphenated_ndc_rate": 0.2,
+        "ncpdp_only_rate": 0.1,
+        "missing_fill_rate": 0.2,
+        "shifted_date_rate": 0.25,
+        "other_package_rate": 0.08,
+        "parent_id_rate": 0.1,
+        "other_prescriber_rate": 0.1,
+        "fill_offset_rate": 0.3,
+    },
+}
+
+
+@pytest.fixture(scope="module", params=[(3, {}), (20_260_101, {}), (12, MESSY)], ids=["3", "20260101", "messy"])
 def tables(request) -> Tables:
-    return Tables(request.param)
+    seed, settings = request.param
+    return Tables(seed, **settings)
 
 
 def test_truth_about_claims_is_what_the_rules_find(tables):
@@ -397,7 +416,7 @@ def test_entities_bought_what_they_gave_and_no_more(tables):
 
 
 def test_planted_340b_claims_are_reported_in_every_way_that_still_links(tables):
-    """Same record, fill left out, another day, another package of the drug."""
+    """Same record, fill left out, another day, another package of the drug, each and together."""
     planted = {
         key for key, rule in pairs(tables.label[Label.TRUTH]) if rule in ("R003", "R005", "R008", "R009", "R011")
     }
@@ -405,7 +424,8 @@ def test_planted_340b_claims_are_reported_in_every_way_that_still_links(tables):
     ways = set()
     for row in live_rebate_rows(tables):
         if row["source_row_id"] in planted:
-            (other,) = entity[row["pharmacy"], row["rx"]]
+            of_script = entity[row["pharmacy"], row["rx"]]
+            (other,) = (other for other in of_script if other["source_row_id"][2:-1] == row["source_row_id"][2:-1])
             ways.add(
                 (
                     row["fill"] == other["fill"],
@@ -413,4 +433,4 @@ def test_planted_340b_claims_are_reported_in_every_way_that_still_links(tables):
                     row["ndc11"] == other["ndc11"],
                 )
             )
-    assert ways == {(True, True, True), (False, True, True), (True, False, True), (True, True, False)}
+    assert ways >= {(True, True, True), (False, True, True), (True, False, True), (True, True, False)}

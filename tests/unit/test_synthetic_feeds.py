@@ -17,6 +17,7 @@ from engine.synthetic.dispenses import Plan
 from engine.synthetic.entity_claims import PURCHASE_SCHEMA, chargeback_batch
 from engine.synthetic.invoices import KEYS, build_invoices
 from engine.synthetic.labels import LABEL_COLUMNS
+from engine.synthetic.link_truth import NAME as LINK_TRUTH_NAME
 from engine.synthetic.world import build_world
 
 SEED, CLAIMS = 5, 3_000
@@ -36,7 +37,7 @@ def written(spark, storage, tmp_path_factory):
 
 
 def rows_of(table: pa.Table) -> Counter:
-    return Counter(tuple(row.values()) for row in table.to_pylist())
+    return Counter(tuple(map(str, row.values())) for row in table.to_pylist())
 
 
 def read(spark, location, name: str) -> pa.Table:
@@ -52,7 +53,7 @@ def made(maker) -> pa.Table:
 
 def test_every_table_is_written_in_the_contract_layout(spark, written):
     location, counts = written
-    labels = {label.value for label in LABEL_COLUMNS}
+    labels = {label.value for label in LABEL_COLUMNS} | {LINK_TRUTH_NAME}
     assert labels <= set(counts)
     assert set(counts) - labels <= set(TABLES)
     assert {"rebate_claims", "pharmacy_claims", "entity_claims", "invoices", "prices", "chargebacks"} <= set(counts)
@@ -74,6 +75,7 @@ def test_what_spark_writes_is_what_the_chunks_hold(spark, written):
         ("rebate_claims", chunks.rebate_claim_rows),
         ("pharmacy_claims", chunks.pharmacy_claim_rows),
         ("entity_claims", chunks.entity_claim_rows),
+        (LINK_TRUTH_NAME, chunks.link_truth_rows),
     ):
         assert rows_of(read(spark, location, name)) == rows_of(made(maker)), name
 

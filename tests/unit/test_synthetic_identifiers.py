@@ -44,7 +44,7 @@ def test_ncpdp_ids_have_a_state_prefix_and_a_check_digit():
 def test_identifiers_of_a_world_are_distinct(seed):
     world = build_world(seed)
     for made in (
-        world.pharmacies.npi + world.pharmacies.prescribers,
+        world.pharmacies.npi + world.pharmacies.prescribers + [npi for npi in world.pharmacies.old_npi if npi],
         [ncpdp for ncpdp in world.pharmacies.ncpdp if ncpdp],
         world.pharmacies.medicaid_number,
         world.entities.id,
