@@ -164,6 +164,40 @@ class SparkSettings(Section):
     conf: dict[str, str | int | bool] = Field(default_factory=dict)
 
 
+class PharmacyIdentityWeights(Section):
+    """What agreement and conflict say, in log2 units: n units make the same place 2^n times as likely."""
+
+    name: float = Field(10.0, description="names agree that one place of the area carries; 1 less for twice the places")
+    chain_name: float = Field(4.0, description="least that an agreeing name weighs, however many carry it")
+    name_near: float = Field(5.0, description="most that a name weighs which only resembles the other")
+    name_differs: float = Field(-6.0, description="no name of the one resembles a name of the other")
+    store_number: float = Field(11.0, description="same number where the names agree or are near")
+    store_number_differs: float = Field(-16.0, description="two stores of a chain, be it in one house")
+    address: float = Field(12.0, description="same house number and street")
+    house_number_differs: float = Field(-6.0, description="another house, on whatever street")
+    suite_differs: float = Field(-4.0, description="same house and street, another suite")
+    phone: float = Field(13.0, description="same ten digits")
+    phone_differs: float = Field(-2.0, description="phone numbers change")
+    zip: float = Field(10.0, description="same five digits")
+    zip_near: float = Field(5.0, description="same first three digits, or same city and state")
+    zip_differs: float = Field(-4.0, description="another part of the country")
+
+
+class PharmacyIdentitySettings(Section):
+    """Contract pharmacies without NPI found again in `pharmacies` (docs/pharmacy-identity.md)."""
+
+    threshold: Annotated[float, Field(gt=0, lt=1)] = Field(0.95, description="least confidence at which it is asserted")
+    margin: NonNegative = Field(3.0, description="log2 units by which the best NPI must beat the second best")
+    prior: float = Field(-15.0, description="log2 odds that two places are one before anything is compared")
+    weights: PharmacyIdentityWeights = PharmacyIdentityWeights()
+    name_agrees: Fraction = Field(0.92, description="least Jaro-Winkler similarity of names that agree")
+    name_near: Fraction = Field(0.85, description="least Jaro-Winkler similarity of names that are near")
+    street_agrees: Fraction = Field(0.85, description="least similarity of the words of streets that agree")
+    most_candidates_per_block: PositiveInt = Field(
+        10_000, description="pairs that would share a ZIP, phone...; a block with more is left out"
+    )
+
+
 class LinkSettings(Section):
     """Linking rebate claims to 340B claims; tiers of domain part 4.3."""
 
@@ -196,6 +230,7 @@ class LinkSettings(Section):
         }
     )
     key_weight: float = Field(14.0, description="log2 weight of equal pharmacy and Rx number")
+    pharmacy_identity: PharmacyIdentitySettings = PharmacyIdentitySettings()
 
 
 class PeerSettings(Section):
