@@ -1,6 +1,6 @@
 """How well contract pharmacies without NPI are found again: real OPAIS rows, a pharmacy table that is made of them.
 
-    .venv/bin/python benchmarks/pharmacy_identity.py FOLDER [--seeds 11 12 13]
+    .venv/bin/python benchmarks/pharmacy_identity.py FOLDER [--seeds 21 22 23]
 
 FOLDER holds opais_contract_pharmacies_5_states.csv.gz. Of each OPAIS pharmacy a row of `pharmacies` is made with a
 made-up NPI, damaged at random the way registers differ; one in five is left out, so that nothing right can be found.
@@ -70,7 +70,7 @@ SHORT_FORMS = {
 }
 LONG_FORMS = {short: long for long, short in SHORT_FORMS.items()}
 BANDS = ((0.95, 0.99), (0.99, 0.999), (0.999, 1.01))
-HOUSE = r"^\d+(-\d+)?[A-Za-z]?\s"
+HOUSE = r"^\d+(-\d+)?(-?[A-Za-z])?\s"
 STORE_NUMBER = re.compile(r"#\s*0*(\d+)|(?:10-|N-)(\d+)|\b(\d+)$")
 
 
@@ -244,7 +244,7 @@ def shares(rows: pd.DataFrame) -> str:
 
 def report(title: str, found: pd.DataFrame) -> None:
     head = "| rows | asserted | precision | recall |\n|---|---|---|---|---|"
-    print(f"\n## {title}\n\n| | {head[2:]}")
+    print(f"\n### {title}\n\n| | {head[2:]}")
     print(f"| all contract rows | {shares(found)} |")
     print(f"| each pharmacy once | {shares(found.drop_duplicates(['seed', 'contract_id']))} |")
     print(f"| pharmacy left out | {shares(found[found.is_left_out])} |")
@@ -261,10 +261,10 @@ def report(title: str, found: pd.DataFrame) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[21, 22, 23])
     options = parser.parse_args()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    conf = {"spark.ui.enabled": False, "spark.ui.showConsoleProgress": False, "spark.sql.shuffle.partitions": 4}
+    conf = {"spark.ui.enabled": False, "spark.sql.shuffle.partitions": 4}
     spark = build_session("pharmacy identity", SparkSettings(conf=conf))
     spark.sparkContext.setLogLevel("ERROR")
     as_extract = contracts(spark, options.folder).cache()

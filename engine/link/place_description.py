@@ -30,7 +30,7 @@ _OF_ANY_PHARMACY = (
 _SAYS_NOTHING = [*_LEGAL_FORMS.split(), *_OF_ANY_PHARMACY.split()]
 
 _BETWEEN_NAMES = r"\bD\s?/?\s?B\s?/?\s?A\b|\bC/O\b|\bATTN\b"
-_HOUSE = rf"^(?:\d+(?:-\d+)?[A-Z]?|{'|'.join(_HOUSE_WORDS)})\s+(?!HOUR|PHARMACY|DRUG|RX)[A-Z0-9]"
+_HOUSE = rf"^(?:\d+(?:-\d+)?(?:-?[A-Z])?|{'|'.join(_HOUSE_WORDS)})\s+(?!HOUR|PHARMACY|DRUG|RX)[A-Z0-9]"
 _SUITE = r"(?:\b(?:STE|SUITE|UNIT|ROOM|RM|APT)\b\.?\s*#?|#)\s*([A-Z0-9-]+)"
 _SUITE_ALONE = rf"^{_SUITE}\s*\z"
 _WITHIN = r"\b(?:BLDG|BUILDING)\b\.?\s*[A-Z0-9-]+|\b(?:FLOOR|FL)\b\.?\s*\d+|\b\d+(?:ST|ND|RD|TH)\s+(?:FLOOR|FL)\b"
@@ -47,7 +47,7 @@ def described(
     """
     lines = F.split(_upper(address), r"\s*,\s*")
     street_line = F.get(F.filter(lines, lambda line: line.rlike(_HOUSE)), F.lit(0))
-    names = _names(_upper(name), lines)
+    names = _names(_upper(name), lines, street_line)
     of_street = F.filter(lines, lambda line: line.rlike(_HOUSE) | line.rlike(_SUITE_ALONE))
     suite = F.get(F.array_compact(F.transform(of_street, lambda line: _first_group(line, _SUITE))), F.lit(0))
     house = _replaced(F.regexp_extract(street_line, r"^\S+", 0), _HOUSE_WORDS)
@@ -66,10 +66,15 @@ def described(
     )
 
 
-def _names(name: Column, lines: Column) -> Column:
-    """Every name as given, trade names first: what the lines of an address hold that is neither street nor suite."""
-    others = F.filter(lines, lambda line: ~(line.rlike(_HOUSE) | line.rlike(_SUITE_ALONE)))
-    all_names = F.concat(F.coalesce(others, F.array().cast("array<string>")), F.array_compact(F.array(name)))
+def _names(name: Column, lines: Column, street_line: Column) -> Column:
+    """Every name as given, trade names first: what an address holds before its street, or without one.
+
+    What follows a street (`1201 UNION AVENUE, ROUTE 300`) says more of where, not who.
+    """
+    before_street = F.slice(lines, F.lit(1), (F.array_position(lines, street_line) - 1).cast("int"))
+    trade_names = F.filter(F.coalesce(before_street, lines), lambda line: ~line.rlike(_SUITE_ALONE))
+    nothing = F.array().cast("array<string>")
+    all_names = F.concat(F.coalesce(trade_names, nothing), F.array_compact(F.array(name)))
     return F.flatten(F.transform(all_names, lambda line: F.split(line, _BETWEEN_NAMES)))
 
 
@@ -78,7 +83,7 @@ def _street(line: Column) -> Column:
     words = F.split(_words(F.regexp_replace(F.regexp_replace(line, _SUITE, " "), _WITHIN, " ")), " ")
     after_house = F.slice(words, F.lit(2), F.size(words))
     if_hyphenated = F.slice(words, F.lit(3), F.size(words))
-    street = F.when(line.rlike(r"^\d+-\d"), if_hyphenated).otherwise(after_house)
+    street = F.when(line.rlike(r"^\d+-"), if_hyphenated).otherwise(after_house)
     return F.nullif(F.array_join(F.transform(street, lambda word: _replaced(word, _STREET_WORDS)), " "), F.lit(""))
 
 

@@ -21,6 +21,8 @@ OPTUM PHARMACY 701, LLC         ; ONE THIRD AVENUE # 3            : OPTUM, 701, 
 DUANE READE                     ; 84-32 JAMAICA AVENUE BLDG D     : DUANE READE, -, 8432, JAMAICA AVE, -
 WEGMANS FOOD MARKETS, INC       ; ATTN: PHARMACY                  : WEGMANS FOOD MARKETS, -, -, -, -
 TOPS MARKETS                    ; C/O PHARMACY DEPT               : TOPS MARKETS, -, -, -, -
+ELM RX                          ; 1201 UNION AVE, ROUTE 300       : ELM, -, 1201, UNION AVE, -
+OAK RX                          ; 839-B PROSPECT AVE              : OAK, -, 839B, PROSPECT AVE, -
 ELM RX                          ; 24 HOUR PHARMACY                : HOUR+ELM, -, -, -, -
                                 ; D B A MORIAH PHARMACY           : MORIAH, -, -, -, -
 THE PHARMACY                    ; P.O. BOX 12                     : PO BOX, 12, -, -, -
