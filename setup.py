@@ -17,6 +17,7 @@ setup(
         "scikit-learn>=1.9,<1.10",
         "pyod>=3.6,<3.7",
         "numba>=0.68,<0.69",
+        "rapidfuzz>=3.14,<4",
         "skops>=0.16,<0.17",
         "mlflow>=3.17.2,<3.18",
         "pyodbc>=5.5,<5.6",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from engine.contracts.codes import Evidence, Subject
 from engine.contracts.facts import CLAIM_FEATURES, INVOICE_FEATURES
@@ -178,6 +178,40 @@ def _priors(**fields: dict[str, tuple[float, float]]) -> dict[str, dict[str, Lev
     }
 
 
+class PharmacyIdentityWeights(Section):
+    """What agreement and conflict say, in log2 units: n units make the same place 2^n times as likely."""
+
+    name: float = Field(10.0, description="names agree that one place of the area carries; 1 less for twice the places")
+    chain_name: float = Field(4.0, description="least that an agreeing name weighs, however many carry it")
+    name_near: float = Field(5.0, description="most that a name weighs which only resembles the other")
+    name_differs: float = Field(-6.0, description="no name of the one resembles a name of the other")
+    store_number: float = Field(11.0, description="same number where the names agree or are near")
+    store_number_differs: float = Field(-16.0, description="two stores of a chain, be it in one house")
+    address: float = Field(12.0, description="same house number and street")
+    house_number_differs: float = Field(-6.0, description="another house, on whatever street")
+    suite_differs: float = Field(-4.0, description="same house and street, another suite")
+    phone: float = Field(13.0, description="same ten digits")
+    phone_differs: float = Field(-2.0, description="phone numbers change")
+    zip: float = Field(10.0, description="same five digits")
+    zip_near: float = Field(5.0, description="same first three digits, or same city and state")
+    zip_differs: float = Field(-4.0, description="another part of the country")
+
+
+class PharmacyIdentitySettings(Section):
+    """Contract pharmacies without NPI found again in `pharmacies` (docs/pharmacy-identity.md)."""
+
+    threshold: Annotated[float, Field(gt=0, lt=1)] = Field(0.95, description="least confidence at which it is asserted")
+    margin: NonNegative = Field(3.0, description="log2 units by which the best NPI must beat the second best")
+    prior: float = Field(-15.0, description="log2 odds that two places are one before anything is compared")
+    weights: PharmacyIdentityWeights = PharmacyIdentityWeights()
+    name_agrees: Fraction = Field(0.92, description="least Jaro-Winkler similarity of names that agree")
+    name_near: Fraction = Field(0.85, description="least Jaro-Winkler similarity of names that are near")
+    street_agrees: Fraction = Field(0.85, description="least similarity of the words of streets that agree")
+    most_candidates_per_block: PositiveInt = Field(
+        10_000, description="pairs that would share a ZIP, phone...; a block with more is left out"
+    )
+
+
 class LinkSettings(Section):
     """Linking rebate claims to 340B claims; tiers of domain part 4.3."""
 
@@ -199,7 +233,7 @@ class LinkSettings(Section):
     learn_weights: bool = Field(True, description="false: the priors as they are")
     prior_pairs: PositiveInt = Field(50, description="how many counted pairs the priors are worth")
     most_sampled_claims: PositiveInt = Field(2_000, description="340B claims from which chance agreement is counted")
-    block_priors: dict[Literal["PRESCRIPTION", "PHARMACY_LINEAGE", "PLACE_OF_SERVICE", "TUPLE"], Fraction] = Field(
+    block_priors: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(
         default_factory=lambda: {
             "PRESCRIPTION": 0.95,
             "PHARMACY_LINEAGE": 0.9,
@@ -217,6 +251,25 @@ class LinkSettings(Section):
             prescriber_npi={"SAME": (0.97, 0.1), "DIFFERENT": (0.03, 0.9)},
             bin={"SAME": (0.97, 0.15), "DIFFERENT": (0.03, 0.85)},
         )
+    )
+    pharmacy_identity: PharmacyIdentitySettings = PharmacyIdentitySettings()
+
+    @field_validator("block_priors", "level_priors")
+    @classmethod
+    def _whole(cls, priors: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        """All of it or none: a part would leave the rest without a prior."""
+        expected = cls.model_fields[str(info.field_name)].get_default(call_default_factory=True)
+        if _names(priors) != _names(expected):
+            raise ValueError(f"expected all of {', '.join(_names(expected))}")
+        return priors
+
+
+def _names(priors: Mapping[str, Any]) -> list[str]:
+    """Names of levels with their field's before them, or of what has no levels."""
+    return sorted(
+        f"{name}.{level}" if level else name
+        for name, levels in priors.items()
+        for level in (levels if isinstance(levels, dict) else [""])
     )
 
 

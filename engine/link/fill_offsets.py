@@ -54,24 +54,23 @@ def learn(steps: Iterable[tuple[str | None, str | None, int, int]], settings: Li
     A step is the entity's offset less the payer's. With the other side's offsets held, a source's offset is the one
     that most of its pairs ask for: payers first, who are few and large, then entities, until nothing changes.
     """
-    steps = [row for row in steps if row[0] is not None and row[1] is not None]
+    known = [(p, e, step, pairs) for p, e, step, pairs in steps if p is not None and e is not None]
     payers: dict[str, int] = {}
     entities: dict[str, int] = {}
     for _ in range(_ROUNDS):
         before = dict(payers), dict(entities)
-        payers = _agreed(((p, entities.get(e, 0) - step, n) for p, e, step, n in steps), settings)
-        entities = _agreed(((e, step + payers.get(p, 0), n) for p, e, step, n in steps), settings)
+        payers = _agreed(((p, entities.get(e, 0) - step, n) for p, e, step, n in known), settings)
+        entities = _agreed(((e, step + payers.get(p, 0), n) for p, e, step, n in known), settings)
         if (payers, entities) == before:
             break
     return FillOffsets(payers, entities)
 
 
-def _agreed(votes: Iterable[tuple[str | None, int, int]], settings: LinkSettings) -> dict[str, int]:
+def _agreed(votes: Iterable[tuple[str, int, int]], settings: LinkSettings) -> dict[str, int]:
     """Offset by source where enough pairs agree on one."""
     counted: dict[str, Counter[int]] = defaultdict(Counter)
     for source, offset, pairs in votes:
-        if source is not None:
-            counted[source][offset] += pairs
+        counted[source][offset] += pairs
     agreed = dict(settings.fill_offsets)
     for source, offsets in sorted(counted.items()):
         offset, pairs = min(offsets.items(), key=lambda item: (-item[1], item[0]))

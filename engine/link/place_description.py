@@ -1,0 +1,140 @@
+"""A pharmacy as it is described, in parts that can be compared: names, store number, street, suite, phone, ZIP.
+
+Registers spell freely: OPAIS often holds the trade name and the store number in the address, or "trade name, street".
+So names are taken from name and address, and a street is what begins with a house number.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+# USPS Publication 28, appendices B and C1 (those that occur in pharmacies' addresses), and ordinals in words.
+_ABBREVIATED = """
+    NORTH=N SOUTH=S EAST=E WEST=W NORTHEAST=NE NORTHWEST=NW SOUTHEAST=SE SOUTHWEST=SW
+    STREET=ST STR=ST AVENUE=AVE AV=AVE ROAD=RD DRIVE=DR LANE=LN BOULEVARD=BLVD COURT=CT PLACE=PL PLAZA=PLZ SQUARE=SQ
+    CIRCLE=CIR HIGHWAY=HWY PARKWAY=PKWY TURNPIKE=TPKE TERRACE=TER TRAIL=TRL ALLEY=ALY CENTER=CTR CENTRE=CTR
+    CROSSING=XING EXPRESSWAY=EXPY EXTENSION=EXT HEIGHTS=HTS JUNCTION=JCT LANDING=LNDG POINT=PT RIDGE=RDG SPRING=SPG
+    SPRINGS=SPGS STATION=STA VALLEY=VLY VILLAGE=VLG ROUTE=RTE RT=RTE SAINT=ST MOUNT=MT FORT=FT
+    FIRST=1ST SECOND=2ND THIRD=3RD FOURTH=4TH FIFTH=5TH SIXTH=6TH SEVENTH=7TH EIGHTH=8TH NINTH=9TH TENTH=10TH
+"""
+_HOUSES_IN_WORDS = "ONE=1 TWO=2 THREE=3 FOUR=4 FIVE=5 SIX=6 SEVEN=7 EIGHT=8 NINE=9 TEN=10"
+_STREET_WORDS, _HOUSE_WORDS = (
+    dict(pair.split("=") for pair in text.split()) for text in (_ABBREVIATED, _HOUSES_IN_WORDS)
+)
+_LEGAL_FORMS = "INC INCORPORATED LLC LC LLP LP LTD LIMITED CO COMPANY CORP CORPORATION PC PLLC PA"
+_OF_ANY_PHARMACY = (
+    "PHARMACY PHARMACIES PHARM PHARMA PHARMAC PHCY PHY DRUG DRUGS DRUGSTORE DRUGSTORES RX STORE STORES DEPT DEPARTMENT "
+    "OUTPATIENT RETAIL NO NUMBER THE AND OF AT"
+)
+_SAYS_NOTHING = [*_LEGAL_FORMS.split(), *_OF_ANY_PHARMACY.split()]
+
+_BETWEEN_NAMES = r"\bD\s?/?\s?B\s?/?\s?A\b|\bC/O\b|\bATTN\b"
+_HOUSE = rf"^(?:\d+(?:-\d+)?(?:-?[A-Z])?|{'|'.join(_HOUSE_WORDS)})\s+(?!HOUR|PHARMACY|DRUG|RX)[A-Z0-9]"
+_SUITE = r"(?:\b(?:STE|SUITE|UNIT|ROOM|RM|APT)\b\.?\s*#?|#)\s*([A-Z0-9-]+)"
+_SUITE_ALONE = rf"^{_SUITE}\s*\z"
+_WITHIN = r"\b(?:BLDG|BUILDING)\b\.?\s*[A-Z0-9-]+|\b(?:FLOOR|FL)\b\.?\s*\d+|\b\d+(?:ST|ND|RD|TH)\s+(?:FLOOR|FL)\b"
+_MARKED_NUMBER = r"#\s*(?:[A-Z]+-?|\d+-)?0*([1-9]\d*)\b"
+
+
+def described(
+    rows: DataFrame, *, name: Column, address: Column, city: Column, state: Column, zip_code: Column, phone: Column
+) -> DataFrame:
+    """`rows` with what of each description is compared; NULL where it is not given or is a known filler.
+
+    names: the distinct names without legal forms, numbers and words that any pharmacy has. suite: of a street only.
+    store_number and house_number without leading zeros or hyphens; street and city abbreviated; zip5; phone10: digits.
+    """
+    lines = F.split(_upper(address), r"\s*,\s*")
+    street_line = F.get(F.filter(lines, lambda line: line.rlike(_HOUSE)), F.lit(0))
+    names = _names(_upper(name), lines, street_line)
+    of_street = F.filter(lines, lambda line: line.rlike(_HOUSE) | line.rlike(_SUITE_ALONE))
+    suite = F.get(F.array_compact(F.transform(of_street, lambda line: _first_group(line, _SUITE))), F.lit(0))
+    house = _replaced(F.regexp_extract(street_line, r"^\S+", 0), _HOUSE_WORDS)
+    return rows.withColumns(
+        {
+            "names": F.array_distinct(F.array_compact(F.transform(names, _core))),
+            "store_number": F.get(F.array_compact(F.transform(names, _store_number)), F.lit(0)),
+            "house_number": F.regexp_replace(F.replace(house, F.lit("-"), F.lit("")), r"^0+(?=\d)", ""),
+            "street": _street(street_line),
+            "suite": F.when(street_line.isNotNull(), F.replace(suite, F.lit("-"), F.lit(""))),
+            "city": F.regexp_replace(_words(_upper(city)), r"^SAINT\b", "ST"),
+            "state": _upper(state),
+            "zip5": _five_digits(zip_code),
+            "phone10": _ten_digits(phone),
+        }
+    )
+
+
+def _names(name: Column, lines: Column, street_line: Column) -> Column:
+    """Every name as given, trade names first: what an address holds before its street, or without one.
+
+    What follows a street (`1201 UNION AVENUE, ROUTE 300`) says more of where, not who.
+    """
+    before_street = F.slice(lines, F.lit(1), (F.array_position(lines, street_line) - 1).cast("int"))
+    trade_names = F.filter(F.coalesce(before_street, lines), lambda line: ~line.rlike(_SUITE_ALONE))
+    nothing = F.array().cast("array<string>")
+    all_names = F.concat(F.coalesce(trade_names, nothing), F.array_compact(F.array(name)))
+    return F.flatten(F.transform(all_names, lambda line: F.split(line, _BETWEEN_NAMES)))
+
+
+def _street(line: Column) -> Column:
+    """Without house number, suite, building and floor."""
+    words = F.split(_words(F.regexp_replace(F.regexp_replace(line, _SUITE, " "), _WITHIN, " ")), " ")
+    after_house = F.slice(words, F.lit(2), F.size(words))
+    if_hyphenated = F.slice(words, F.lit(3), F.size(words))
+    street = F.when(line.rlike(r"^\d+-"), if_hyphenated).otherwise(after_house)
+    return F.nullif(F.array_join(F.transform(street, lambda word: _replaced(word, _STREET_WORDS)), " "), F.lit(""))
+
+
+def _upper(text: Column) -> Column:
+    """Upper case, initials joined (`L.L.C.` is `LLC`), no apostrophes; blank is NULL."""
+    upper = F.regexp_replace(F.upper(F.trim(text)), r"\b([A-Z])\.(?=[A-Z]\b)", "$1")
+    return F.nullif(F.regexp_replace(upper, r"['’`]", ""), F.lit(""))
+
+
+def _words(text: Column) -> Column:
+    """Letters, digits and `#`, one blank between words; nothing is NULL."""
+    return F.nullif(F.trim(F.regexp_replace(text, r"[^\p{L}\p{N}#]+", " ")), F.lit(""))
+
+
+def _telling_words(text: Column) -> Column:
+    """Words that tell one pharmacy from another; PHARMACY is known with a typing error or two."""
+    return F.filter(
+        F.split(_words(text), " "),
+        lambda word: (word != "") & ~word.isin(_SAYS_NOTHING) & (F.levenshtein(word, F.lit("PHARMACY")) > 2),
+    )
+
+
+def _core(text: Column) -> Column:
+    without_number = F.regexp_replace(text, _MARKED_NUMBER, " ")
+    telling = F.filter(_telling_words(without_number), lambda word: ~word.rlike(r"^[0-9#]+\z"))
+    return F.nullif(F.array_join(telling, " "), F.lit(""))
+
+
+def _store_number(text: Column) -> Column:
+    """What follows `#`, else a number at the end (`OPTUM PHARMACY 701, LLC`, `WAL-MART PHARMACY 10-2596`)."""
+    at_end = _first_group(F.array_join(_telling_words(text), " "), r"(?:^|\s)0*([1-9]\d*)\z")
+    return F.coalesce(_first_group(text, _MARKED_NUMBER), at_end)
+
+
+def _first_group(text: Column, pattern: str) -> Column:
+    return F.nullif(F.regexp_extract(text, pattern, 1), F.lit(""))
+
+
+def _replaced(word: Column, words: dict[str, str]) -> Column:
+    pairs = F.create_map(*(F.lit(part) for pair in words.items() for part in pair))
+    return F.coalesce(pairs[word], word)
+
+
+def _five_digits(zip_code: Column) -> Column:
+    digits = F.regexp_replace(zip_code, r"[^0-9]", "")
+    is_filler = digits.rlike(r"^(00000|99999)")
+    return F.when(digits.rlike(r"^\d{5}(\d{4})?\z") & ~is_filler, F.substring(digits, 1, 5))
+
+
+def _ten_digits(phone: Column) -> Column:
+    before_extension = F.regexp_replace(F.upper(phone), r"(?:EXT|X).*", "")
+    digits = F.regexp_replace(F.regexp_replace(before_extension, r"[^0-9]", ""), r"^1(?=\d{10}\z)", "")
+    is_filler = digits.rlike(r"^(\d)\1{9}\z")
+    return F.when(digits.rlike(r"^[2-9]\d{9}\z") & ~is_filler, digits)
