@@ -93,7 +93,7 @@ def links_of(spark: SparkSession, settings: Settings, claims: Path, output: Path
     with pipeline._way(spark, settings.model_copy(update=changed), options, lambda _: None) as (run, work):
         pipeline._link(run, work, pipeline._prepare(run, work, pipeline._read(run)))
         links = spark.read.parquet(work.path("links_340b"))
-        found = links.select("source_row_id", "link_tier", "link_source_row_ids").collect()
+        found = links.select("source_row_id", "link_tier", "link_source_row_ids", "link_probability").collect()
         run.abandon()
     return found
 

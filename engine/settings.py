@@ -227,7 +227,7 @@ class LinkSettings(Section):
         default_factory=dict,
         description="340B id or payer: number of its first fill, where known; others are learned",
     )
-    offset_pairs: PositiveInt = Field(20, description="pairs that a source needs before its offset is learned")
+    offset_pairs: PositiveInt = Field(5, description="pairs that a source needs before its offset is learned")
     offset_share: Annotated[float, Field(gt=0.5, le=1)] = Field(0.8, description="of them that must agree on it")
     least_probability: Fraction = Field(0.0, description="pairs less likely to be one dispense are left alone")
     learn_weights: bool = Field(True, description="false: the priors as they are")
@@ -245,9 +245,20 @@ class LinkSettings(Section):
     level_priors: dict[str, dict[str, LevelPrior]] = Field(
         default_factory=lambda: _priors(
             date_of_service={"SAME": (0.88, 0.07), "NEAR": (0.11, 0.4), "FAR": (0.01, 0.53)},
-            product={"NDC11": (0.95, 0.03), "NDC9": (0.04, 0.005), "OTHER": (0.01, 0.965)},
+            product_and_quantity={
+                "NDC11/EXACT": (0.88, 0.02),
+                "NDC11/CONVERTED": (0.02, 0.001),
+                "NDC11/NEAR": (0.02, 0.002),
+                "NDC11/FAR": (0.02, 0.02),
+                "NDC11/UNKNOWN": (0.01, 0.004),
+                "NDC9/EXACT": (0.03, 0.003),
+                "NDC9/CONVERTED": (0.002, 0.0005),
+                "NDC9/NEAR": (0.002, 0.0005),
+                "NDC9/FAR": (0.006, 0.005),
+                "NDC9/UNKNOWN": (0.001, 0.001),
+                "OTHER": (0.009, 0.943),
+            },
             fill_number={"EQUAL": (0.97, 0.45), "DIFFERENT": (0.03, 0.55)},
-            quantity={"EXACT": (0.94, 0.25), "CONVERTED": (0.02, 0.005), "NEAR": (0.02, 0.03), "FAR": (0.02, 0.715)},
             prescriber_npi={"SAME": (0.97, 0.1), "DIFFERENT": (0.03, 0.9)},
             bin={"SAME": (0.97, 0.15), "DIFFERENT": (0.03, 0.85)},
         )

@@ -17,36 +17,42 @@ from engine.settings import LinkSettings
 
 TIERS = {1: "T1", 2: "T2", 3: "T3", 4: "T4", 5: "T5", 6: "T6"}
 
-# What each field may say of a pair; NULL where a side lacks it, which says nothing.
+_PRODUCTS, _QUANTITIES = ("NDC11", "NDC9"), ("EXACT", "CONVERTED", "NEAR", "FAR", "UNKNOWN")
+
+# What each field may say of a pair; NULL where a side lacks it, which says nothing. Product and quantity are one: claims
+# for the same drug mostly are for the same quantity, one dispense or not.
 LEVELS = {
     "date_of_service": ("SAME", "NEAR", "FAR"),
-    "product": ("NDC11", "NDC9", "OTHER"),
+    "product_and_quantity": (*(f"{p}/{q}" for p in _PRODUCTS for q in _QUANTITIES), "OTHER"),
     "fill_number": ("EQUAL", "DIFFERENT"),
-    "quantity": ("EXACT", "CONVERTED", "NEAR", "FAR"),
     "prescriber_npi": ("SAME", "DIFFERENT"),
     "bin": ("SAME", "DIFFERENT"),
 }
 
 
 def with_levels(pairs: DataFrame, settings: LinkSettings, offsets: FillOffsets) -> DataFrame:
-    """Adds `levels`, a struct of LEVELS, and what tiers ask besides: days, fill_step, fill_shift, is_part."""
+    """Adds `levels`, a struct of LEVELS, and what tiers ask besides: days, product, quantity, fill_step, fill_shift,
+    is_part."""
     compared = pairs.withColumns(
         {
             "days": days_between(),
+            "product": F.when(F.col("ndc11") == F.col("entity_ndc11"), "NDC11")
+            .when(F.col("ndc9") == F.col("entity_ndc9"), "NDC9")
+            .otherwise("OTHER"),
+            "quantity": _quantity(settings),
             "fill_step": F.col("entity_fill_number") - F.col("fill_number"),
             "fill_shift": offsets.of_entity() - offsets.of_payer(),
             "is_part": _is_part_of_what_was_given(settings),
         }
     )
+    is_other = F.col("product") == "OTHER"
+    quantity = F.coalesce("quantity", F.lit("UNKNOWN"))
     values = {
         "date_of_service": F.when(F.col("days") == 0, "SAME")
         .when(F.col("days") <= settings.days_apart, "NEAR")
         .otherwise("FAR"),
-        "product": F.when(F.col("ndc11") == F.col("entity_ndc11"), "NDC11")
-        .when(F.col("ndc9") == F.col("entity_ndc9"), "NDC9")
-        .otherwise("OTHER"),
+        "product_and_quantity": F.when(is_other, "OTHER").otherwise(F.concat_ws("/", "product", quantity)),
         "fill_number": _when_known(F.col("fill_step") == F.col("fill_shift"), "EQUAL", "DIFFERENT"),
-        "quantity": _quantity_level(settings),
         "prescriber_npi": _when_known(_same("prescriber_npi"), "SAME", "DIFFERENT"),
         "bin": _when_known(_same("bin"), "SAME", "DIFFERENT"),
     }
@@ -79,7 +85,7 @@ def _same(field: str) -> Column:
     return F.col(field) == F.col(f"entity_{field}")
 
 
-def _quantity_level(settings: LinkSettings) -> Column:
+def _quantity(settings: LinkSettings) -> Column:
     """How close the line's quantity, or that of the whole fill of which it is a part, is to the entity's.
 
     CONVERTED: equal once packages on one side are counted in units (domain part 4.2).
@@ -105,7 +111,7 @@ def entity_units() -> Column:
     claimed = F.col("ndc_units")
     is_nearer_in_units = F.abs(claimed - given * per_package) < F.abs(claimed * per_package - given)
     counted_out = (given * per_package).cast("decimal(15,3)")
-    return F.when((F.col("levels.quantity") == "CONVERTED") & is_nearer_in_units, counted_out).otherwise(given)
+    return F.when((F.col("quantity") == "CONVERTED") & is_nearer_in_units, counted_out).otherwise(given)
 
 
 def _is_part_of_what_was_given(settings: LinkSettings) -> Column:
@@ -143,17 +149,17 @@ def _tier(settings: LinkSettings) -> Column:
     code are equal.
     """
     is_medical = F.col("claim_type") == ClaimType.MEDICAL.value
-    same_ndc = F.col("levels.product") == "NDC11"
+    same_ndc = F.col("product") == "NDC11"
     same_day_and_ndc = (F.col("days") == 0) & same_ndc
     same_hcpcs = F.coalesce(_same("hcpcs_code"), F.lit(True))
-    same_quantity = F.coalesce(F.col("levels.quantity").isin("EXACT", "CONVERTED"), F.lit(False))
+    same_quantity = F.coalesce(F.col("quantity").isin("EXACT", "CONVERTED"), F.lit(False))
     exact = same_day_and_ndc & F.col("fill_number").eqNullSafe(F.col("entity_fill_number")) & same_quantity
     is_shifted = (F.col("fill_shift") != 0) & (F.col("levels.fill_number") == "EQUAL")
     known_to_one = F.col("fill_number").isNull() != F.col("entity_fill_number").isNull()
     same_but_for_fill = same_day_and_ndc & (F.coalesce(is_shifted, F.lit(False)) | known_to_one)
-    near_quantity = F.coalesce(F.col("levels.quantity") != "FAR", F.lit(False))
+    near_quantity = F.coalesce(F.col("quantity") != "FAR", F.lit(False))
     near = same_ndc & (F.col("days") <= days_allowed(settings)) & near_quantity
-    other_package = (F.col("levels.product") != "OTHER") & (F.col("days") <= settings.days_apart)
+    other_package = (F.col("product") != "OTHER") & (F.col("days") <= settings.days_apart)
     of_prescription = F.when(exact, 1).when(same_but_for_fill, 2).when(near, 3).when(other_package, 4)
     tier = F.when(is_medical, F.when(same_day_and_ndc & same_hcpcs, 1)).otherwise(of_prescription)
     return F.when(_same("pharmacy_key"), tier).when(tier <= 3, 5)
@@ -170,9 +176,9 @@ def _fields_that_differ(block: Block) -> Column:
         "rx_number": F.lit(block is Block.TUPLE),
         "date_of_service": F.col("days") != 0,
         "fill_number": ~F.col("fill_number").eqNullSafe(F.col("entity_fill_number")),
-        "ndc11": levels["product"] != "NDC11",
-        "quantity": F.coalesce(levels["quantity"].isin("NEAR", "FAR"), F.lit(True)),
-        "quantity_unit": F.coalesce(levels["quantity"] == "CONVERTED", F.lit(False)),
+        "ndc11": F.col("product") != "NDC11",
+        "quantity": F.coalesce(F.col("quantity").isin("NEAR", "FAR"), F.lit(True)),
+        "quantity_unit": F.coalesce(F.col("quantity") == "CONVERTED", F.lit(False)),
         "prescriber_npi": F.coalesce(levels["prescriber_npi"] == "DIFFERENT", F.lit(False)),
         "bin": F.coalesce(levels["bin"] == "DIFFERENT", F.lit(False)),
     }

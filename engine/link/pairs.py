@@ -56,7 +56,7 @@ def only_pairs(pairs: DataFrame) -> DataFrame:
     Repeated rows of one prescription are one. Claims with comparable Rx numbers count as rivals, and are no pairs.
     """
     is_comparable = F.coalesce(F.col("rx_kind") == F.col("entity_rx_kind"), F.lit(False))
-    same_quantity = F.col("levels.quantity").isin("EXACT", "CONVERTED")
+    same_quantity = F.col("quantity").isin("EXACT", "CONVERTED")
 
     def rivals(script: str, row: str) -> Column:
         return F.size(F.collect_set(script).over(Window.partitionBy("key_hash", row)))

@@ -1,9 +1,9 @@
 """What agreement on a field is worth: log-odds after Fellegi and Sunter (1969), estimated from the data itself.
 
-u, how often a field agrees by chance, is counted on pairs that are not one dispense for certain. m, how often it agrees
-on one dispense, and the share of such pairs in each block come from expectation maximisation over counted patterns of
-agreement (Winkler 1988), with configured priors as pseudo-counts. Fields are taken as independent given the truth; a
-field that a side lacks says nothing.
+m and u, how often a field agrees on pairs that are one dispense and on pairs that are not, and the share of the former
+in each block come from expectation maximisation over counted patterns of agreement (Winkler 1988). Priors enter as
+pseudo-counts: of m the configured ones, of u what is counted on pairs that are not one dispense for certain. Fields are
+taken as independent given the truth; a field that a side lacks says nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Pattern = tuple[str | None, ...]
 Counts = Mapping[Pattern, int]
 
 # Fields that every pair of the block agrees on, because they are what it met by.
-_MET_BY = {Block.TUPLE: frozenset({"date_of_service", "product", "quantity", "prescriber_npi"})}
+_MET_BY = {Block.TUPLE: frozenset({"date_of_service", "product_and_quantity", "prescriber_npi"})}
 _CELLS = [(field, level) for field, levels in LEVELS.items() for level in levels]
 _FIELD_OF_CELL = np.array([list(LEVELS).index(field) for field, _ in _CELLS])
 _DECIMALS = 6
@@ -80,17 +80,19 @@ def estimated_weights(patterns: Mapping[Block, Counts], by_chance: Counts, setti
         return configured_weights(settings)
     prior_m, prior_u = _configured(settings)
     chance_levels, chance_counts = _matrix(by_chance)
-    u = _shares(chance_counts @ chance_levels, prior_u, settings.prior_pairs)
+    u = prior_u = _shares(chance_counts @ chance_levels, prior_u, settings.prior_pairs)
     blocks = [(block, *_matrix(patterns[block])) for block in Block if patterns.get(block)]
     m, shares = prior_m, {block: settings.block_priors[block.value] for block in Block}
     for _ in range(_ROUNDS):
-        expected = np.zeros(len(_CELLS))
+        ones, others = np.zeros(len(_CELLS)), np.zeros(len(_CELLS))
         for block, levels, counts in blocks:
             matches = counts * _probability(levels, shares[block], m, u)
-            expected += matches @ levels
+            ones += matches @ levels
+            others += (counts - matches) @ levels
             shares[block] = _share(matches, counts, block, settings)
-        before, m = m, _shares(expected, prior_m, settings.prior_pairs)
-        if np.abs(m - before).max() < _CONVERGED:
+        before = np.concatenate([m, u])
+        m, u = _shares(ones, prior_m, settings.prior_pairs), _shares(others, prior_u, settings.prior_pairs)
+        if np.abs(np.concatenate([m, u]) - before).max() < _CONVERGED:
             break
     return LinkWeights({block.value: _log2_odds(share) for block, share in shares.items()}, _by_field(m), _by_field(u))
 

@@ -17,7 +17,7 @@ from engine.synthetic.identifiers import generator, mixed
 from engine.synthetic.mess import Mess
 from engine.synthetic.scenarios import Entity
 from engine.synthetic.strangers import Strangers
-from engine.synthetic.texts import ndc_texts, pharmacy_npis, prescription, rx_digits
+from engine.synthetic.texts import bin_numbers, ndc_texts, pharmacy_npis, prescription, rx_digits
 from engine.synthetic.world import World
 
 _NOT_SENT = ("claim_id", "hcpcs_code", "hcpcs_units", "modifiers", "pcn")
@@ -85,7 +85,7 @@ def entity_batch(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills, m
         "prescriber_npi": arrow.chosen(
             world.pharmacies.prescribers, own_or_strangers(m.entity.prescriber, s.prescriber)
         ),
-        "bin": arrow.padded(600_000 + f.program[at] * 37 + d.state[at], 6),
+        "bin": arrow.padded(bin_numbers(f.program[at], f.contract[at], d.state[at], f.plan[at]), 6),
         "status": arrow.chosen(_STATUSES, reversal.astype(np.int64)),
         "is_340b": arrow.booleans(report != Entity.NOT_340B, ~unstated),
         "submitted_at": arrow.timestamps(submitted),

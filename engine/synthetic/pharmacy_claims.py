@@ -14,7 +14,7 @@ from engine.synthetic.dispenses import Dispenses, Plan
 from engine.synthetic.fills import Fills, Reversal
 from engine.synthetic.identifiers import generator, mixed
 from engine.synthetic.products import UNITS_OF_MEASURE
-from engine.synthetic.texts import ndc_texts, rx_digits, rx_texts
+from engine.synthetic.texts import bin_numbers, ndc_texts, rx_digits, rx_texts
 from engine.synthetic.world import World
 
 _NOT_SENT = ("group_id", "pcn")
@@ -70,7 +70,7 @@ def pharmacy_batch(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills)
         "quantity": arrow.decimals(units, arrow.UNITS),
         "unit_of_measure": arrow.chosen(UNITS_OF_MEASURE, world.products.unit_type[product]),
         "days_supply": arrow.integers(f.days_supply[at]),
-        "bin": arrow.padded(600_000 + f.program[at] * 37 + d.state[at], 6),
+        "bin": arrow.padded(bin_numbers(f.program[at], f.contract[at], d.state[at], f.plan[at]), 6),
         "prescriber_npi": arrow.chosen(world.pharmacies.prescribers, d.prescriber[at]),
         "submission_clarification_codes": arrow.chosen(["20"], np.where(flagged, 0, -1)),
         "basis_of_cost": arrow.chosen(_COST_BASES, cost),

@@ -19,7 +19,7 @@ from engine.synthetic.products import UNITS_OF_MEASURE
 from engine.synthetic.rebate_rows import RebateRows, Row
 from engine.synthetic.scenarios import Twist
 from engine.synthetic.strangers import Strangers
-from engine.synthetic.texts import ndc_texts, pharmacy_npis, prescription, rx_digits
+from engine.synthetic.texts import bin_numbers, ndc_texts, pharmacy_npis, prescription, rx_digits
 from engine.synthetic.world import World
 
 HCPCS_BASIS_SHARE = 0.2
@@ -79,7 +79,7 @@ def _payer(world: World, d: Dispenses, f: Fills, r: RebateRows) -> dict[str, pa.
     rebate_type = np.where(r.kind == Row.SUPPLEMENTAL, _SUPPLEMENTAL, rebate_type)
     plan_number = np.where(r.program == MCO, np.maximum(f.plan[at], 0), -1)
     plan = arrow.joined(state, arrow.constant("-MCO", rows), arrow.plain(plan_number + 1))
-    bin_number = (contract * 7 + r.state * 3 + plan_number + 8) % 90
+    bins = bin_numbers(r.program, contract, r.state, f.plan[at])
     return {
         "source_row_id": source_row_ids(number, r.kind),
         "program": arrow.chosen(_PROGRAM_NAMES, r.program),
@@ -93,9 +93,9 @@ def _payer(world: World, d: Dispenses, f: Fills, r: RebateRows) -> dict[str, pa.
         "claim_line": arrow.integers(np.ones(rows), number % 3 > 0),
         "prior_claim_id": arrow.either(names_prior, arrow.padded(number * 10, 13), None),
         "transaction": arrow.chosen(_TRANSACTIONS, r.transaction),
-        "bin": arrow.padded(np.where(medicaid, 610_000, 3_800) + bin_number, 6),
-        "pcn": arrow.joined(arrow.constant("PCN", rows), arrow.padded(bin_number, 3)),
-        "group_id": arrow.joined(arrow.constant("G", rows), arrow.padded(bin_number * 11, 4)),
+        "bin": arrow.padded(bins, 6),
+        "pcn": arrow.joined(arrow.constant("PCN", rows), arrow.padded(bins % 100, 3)),
+        "group_id": arrow.joined(arrow.constant("G", rows), arrow.padded(bins % 100 * 11, 4)),
     }
 
 

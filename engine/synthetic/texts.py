@@ -9,6 +9,7 @@ from engine.synthetic import arrow
 from engine.synthetic.dispenses import Dispenses, Plan
 from engine.synthetic.identifiers import mixed
 from engine.synthetic.mess import Side
+from engine.synthetic.payers import MCO
 from engine.synthetic.world import World
 
 RX_BASE = 1_000_000
@@ -56,3 +57,9 @@ def ndc_texts(world: World, product: np.ndarray, is_hyphenated: np.ndarray) -> p
     """Eleven digits, or with hyphens."""
     products = world.products
     return arrow.either(is_hyphenated, arrow.chosen(products.hyphenated, product), arrow.chosen(products.ndc, product))
+
+
+def bin_numbers(program: np.ndarray, contract: np.ndarray, state: np.ndarray, plan: np.ndarray) -> np.ndarray:
+    """The payer's processor, as pharmacy, entity and payer all know it; `plan`: of managed care."""
+    number = (contract * 7 + state * 3 + np.where(program == MCO, np.maximum(plan, 0), -1) + 8) % 90
+    return np.where(program <= MCO, 610_000, 3_800) + number

@@ -10,7 +10,7 @@ from itertools import product
 from engine.link.weights import LinkWeights
 from engine.settings import LinkSettings
 
-FIELDS = ("date_of_service", "product", "fill_number", "quantity", "prescriber_npi", "bin")
+FIELDS = ("date_of_service", "product_and_quantity", "fill_number", "prescriber_npi", "bin")
 
 
 class Reference:
@@ -214,6 +214,8 @@ class Reference:
     def _scored(self, pair: dict, tier: int, met_by: str, fields: tuple[str, ...], differ: list[str]) -> dict:
         level = pair["levels"]
         score = self.weights.priors[met_by]
+        supply = f"{level['product']}/{level['quantity'] or 'UNKNOWN'}"
+        level = level | {"product_and_quantity": "OTHER" if level["product"] == "OTHER" else supply}
         score += sum(self.weights.weight(field, level[field]) for field in fields if level[field] is not None)
         differences = [
             ("date_of_service", pair["days"] != 0),

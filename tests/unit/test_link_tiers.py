@@ -223,9 +223,8 @@ def test_a_score_is_the_sum_of_what_the_fields_add(links):
     assert [tuple(part) for part in link.link_contributions] == [
         ("met_by", "PRESCRIPTION", weights.priors["PRESCRIPTION"]),
         ("date_of_service", "SAME", weights.weight("date_of_service", "SAME")),
-        ("product", "NDC11", weights.weight("product", "NDC11")),
+        ("product_and_quantity", "NDC11/NEAR", weights.weight("product_and_quantity", "NDC11/NEAR")),
         ("fill_number", "EQUAL", weights.weight("fill_number", "EQUAL")),
-        ("quantity", "NEAR", weights.weight("quantity", "NEAR")),
     ]
     for one in links.values():
         assert one.link_score == pytest.approx(sum(part.weight for part in one.link_contributions), abs=1e-6)
