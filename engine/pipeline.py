@@ -316,7 +316,7 @@ def _facts(run: Run, work: WorkFolder, prepared: Prepared, found: facts.FoundOnC
     judged = []
     with run.step(Step.FACTS) as words:
         if prepared.claims is not None and found is not None:
-            judged.append(_claim_facts(work, prepared.claims, found, prepared.references, run.settings.peers))
+            judged.append(_claim_facts(work, prepared.claims, found, prepared, run.settings))
         if prepared.invoices is not None:
             judged.append(_invoice_facts(work, prepared.invoices, prepared, run.settings.peers))
         for one in judged:
@@ -338,17 +338,37 @@ def _claim_facts(
     work: WorkFolder,
     claims: LiveClaims,
     found: facts.FoundOnClaims,
-    references: dict[str, DataFrame],
-    settings: PeerSettings,
+    prepared: Prepared,
+    settings: Settings,
 ) -> Judged:
+    references = prepared.references
     screen = work.write("facts/claims", facts.claim_screen(claims.all, found, references))
-    peers = work.write("peers/claims", facts.claim_peers(screen, settings))
-    return Judged(
-        Subject.REBATE_CLAIM,
-        facts.with_claim_peers(screen, peers, settings),
-        peers,
-        described=lambda flagged, ids: facts.claim_facts(flagged, claims.among(ids), found, references),
+    peers = work.write("peers/claims", facts.claim_peers(screen, settings.peers))
+    background = facts.Background(
+        claims.all,
+        prepared.entity_claims,
+        prepared.dispenses,
+        _outcomes_of(claims, references.get("outcomes")),
+        settings.today,
+        settings.peers,
     )
+
+    def described(flagged: DataFrame, ids: DataFrame) -> DataFrame:
+        own = claims.among(ids)
+        asked = work.write("asked/claims", facts.asked_of_flagged(flagged, own, found, references))
+        told = work.write("features/claims", facts.claim_features(asked, found, references, background))
+        return facts.claim_facts(flagged, own, found, told, references, settings.today)
+
+    whole = facts.with_claim_peers(screen, peers, settings.peers)
+    return Judged(Subject.REBATE_CLAIM, whole, peers, described)
+
+
+def _outcomes_of(claims: LiveClaims, outcomes: DataFrame | None) -> DataFrame | None:
+    """Answers to findings on claims of this input, with the claim's source_row_id; it tells its finding's id itself."""
+    if outcomes is None:
+        return None
+    named = claims.all.select("source_row_id", findings.claim_finding_id().alias("finding_id"))
+    return named.join(F.broadcast(outcomes), on="finding_id", how="inner")
 
 
 def _invoice_facts(work: WorkFolder, invoices: DataFrame, prepared: Prepared, settings: PeerSettings) -> Judged:
