@@ -10,14 +10,15 @@ from engine.facts.history import near, with_history
 from engine.intervals import start_of_quarter
 
 CUT_OFF_DAYS = 60  # states invoice within 60 days after the quarter (42 CFR 447.511)
-_CLAIM = ("payer_id", "plan_id", "claim_id", "claim_line")
+_CLAIM = ("payer_id", "plan_id", "claim_id", "claim_line", "date_of_service")
 _DISPENSE = ("pharmacy_key", "rx_key", "fill_number", "date_of_service", "ndc11")
 FEATURES = (
     Feature(
         "F37",
         "f37_cross_period_count",
-        "distinct periods of live lines with units above zero of the payer, plan, claim number and line",
-        grain="claim line over its versions",
+        "distinct periods of live lines with units above zero of the payer, plan, claim number, line and date of "
+        "service",
+        grain="claim line over its periods",
         window="received by --as-of",
         unit="periods",
     ),
