@@ -116,8 +116,9 @@ class FoundOnClaims:
 class Background:
     """What features of flagged claims are seen against; None where a feed is missing.
 
-    claims: all live PREPARED_REBATE_CLAIMS; entity_claims: PREPARED_ENTITY_CLAIMS; dispenses: PHARMACY_DISPENSES;
-    outcomes: conformed, with the source_row_id of the claim that each is about.
+    claims: all live PREPARED_REBATE_CLAIMS, of whose units nothing but the sign is read; entity_claims:
+    PREPARED_ENTITY_CLAIMS; dispenses: PHARMACY_DISPENSES; outcomes: conformed, with the source_row_id of the claim that
+    each is about.
     """
 
     claims: DataFrame

@@ -52,7 +52,7 @@ FEATURES = (
         "F33",
         "f33_labeler_terminated",
         "every interval of the labeler code has ended; unknown where the table does not hold the code",
-        needs=("labelers.end_date",),
+        needs=("labelers",),
         grain="labeler",
         window=AT_SERVICE,
         unit="boolean",

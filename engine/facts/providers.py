@@ -28,8 +28,8 @@ FEATURES = (
     Feature(
         "F60",
         "f60_npi_active_at_dos",
-        "a row of the pharmacy's NPI is valid that day; unknown where the table does not hold the NPI",
-        needs=("rebate_claims.pharmacy_npi", "pharmacies", "pharmacies.valid_from|pharmacies.valid_to"),
+        "a row of the pharmacy's NPI is valid that day; unknown where the table has no dates for the NPI",
+        needs=("rebate_claims.pharmacy_npi", "pharmacies.valid_from|pharmacies.valid_to"),
         grain="pharmacy",
         window=AT_SERVICE,
         unit="boolean",
@@ -54,7 +54,8 @@ def with_npi_active(rows: DataFrame, asked: DataFrame, pharmacies: DataFrame | N
     """`rows` with F60 npi_active_at_dos: a row of the NPI is valid, `[from, to)`, at the date of service."""
     if pharmacies is None:
         return rows.withColumn("f60_npi_active_at_dos", F.lit(None).cast("boolean"))
-    known = near(asked, pharmacies.withColumn("pharmacy_npi", F.col("npi")), ["pharmacy_npi"])
+    dated = pharmacies.where(F.col("valid_from").isNotNull() | F.col("valid_to").isNotNull())
+    known = near(asked, dated.withColumn("pharmacy_npi", F.col("npi")), ["pharmacy_npi"])
     assert known is not None
     by_npi = known.groupBy(F.col("pharmacy_npi").alias("known_npi")).agg(
         F.collect_set(F.struct("valid_from", "valid_to")).alias("spans")

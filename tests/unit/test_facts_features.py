@@ -158,14 +158,14 @@ def test_open_ends_hold_for_ever_and_what_no_table_holds_is_unknown(spark):
     always = {
         "covered_entities": [{"entity_id": "DSH1", "entity_type": "DSH"}],
         "contract_pharmacies": [{"entity_id": "DSH1", "pharmacy_npi": "1003000126"}],
-        "pharmacies": [{"npi": "1003000126"}],
+        "pharmacies": [{"npi": "1003000126", "valid_from": "2020-01-01"}],
         "labelers": [{"labeler_code": "00002"}],
         "products": [{"ndc11": NDC, "hcpcs_code": "J9999", "ndc_units_per_hcpcs_unit": "0.5", "orphan": True}],
     }
     of_others = {
         "covered_entities": [{"entity_id": "CH9"}],
         "contract_pharmacies": [{"entity_id": "CH9", "pharmacy_npi": "1"}],
-        "pharmacies": [{"npi": "1"}],
+        "pharmacies": [{"npi": "1003000126"}, {"npi": "1", **SPAN}],
         "labelers": [{"labeler_code": "99999", "end_date": START}],
         "hcpcs_crosswalk": [{"ndc11": "99999999999", "hcpcs_code": "J1234", "ndc_units_per_hcpcs_unit": "1"}],
     }
