@@ -20,6 +20,16 @@ def quarter_of(day: Column) -> Column:
     return F.concat(F.year(day).cast("string"), F.lit("Q"), F.quarter(day).cast("string"))
 
 
+def quarter_number(day: Column) -> Column:
+    """Quarters counted through, so that they can be subtracted."""
+    return F.year(day) * 4 + F.quarter(day)
+
+
+def number_of_quarter(quarter: Column) -> Column:
+    """`quarter_number` of a `YYYYQn` quarter."""
+    return F.substring(quarter, 1, 4).cast("int") * 4 + F.substring(quarter, 6, 1).cast("int")
+
+
 def covers(day: Column, start: Column, end: Column) -> Column:
     """Whether `day` lies in `[start, end)`; never NULL for a known day."""
     return F.coalesce(start <= day, F.lit(True)) & F.coalesce(day < end, F.lit(True))

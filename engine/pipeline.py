@@ -51,10 +51,14 @@ FEEDS = {Subject.REBATE_CLAIM: "rebate_claims", Subject.INVOICE: "invoices"}
 
 @dataclass(frozen=True)
 class LiveClaims:
-    """Live rebate claims: all, and those whose source_row_id is in a few rows, found before the wide rows are made."""
+    """Live rebate claims: all, and those whose source_row_id is in a few rows, found before the wide rows are made.
+
+    unconverted: all, HCPCS units left as they are, which is cheaper to look through.
+    """
 
     all: DataFrame
     among: Callable[[DataFrame], DataFrame]
+    unconverted: DataFrame
 
 
 @dataclass
@@ -68,13 +72,16 @@ class Prepared:
     entity_claims: DataFrame | None = None
     invoices: DataFrame | None = None
     quarantine: dict[str, DataFrame] = field(default_factory=dict)
+    found_out: frozenset[str] = frozenset()
 
     @property
     def available(self) -> frozenset[str]:
-        """`table` and `table.column` of all that the input holds."""
-        return frozenset(self.opened) | {
-            f"{name}.{column}" for name, table in self.opened.items() for column in table.columns
-        }
+        """`table` and `table.column` of all that the input holds, or that was found out from it."""
+        return (
+            self.found_out
+            | frozenset(self.opened)
+            | {f"{name}.{column}" for name, table in self.opened.items() for column in table.columns}
+        )
 
 
 @dataclass(frozen=True)
@@ -244,6 +251,7 @@ def _prepare_feed(run: Run, work: WorkFolder, prepared: Prepared, name: str) -> 
             among=lambda ids: prepare.live_rebate_claims(
                 conformed.join(F.broadcast(ids), on="source_row_id", how="left_semi"), netting, *converting
             ),
+            unconverted=prepare.live_rebate_claims(conformed, netting, None, None),
         )
     elif name == "pharmacy_claims":
         prepared.dispenses = work.write("dispenses", prepare.pharmacy_dispenses(conformed, netting))
@@ -288,6 +296,7 @@ def _link(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOnClaims
     """What was found out about few of the rebate claims, written out: links, duplicates, 340B flags."""
     references = prepared.references
     with run.step(Step.LINK) as words:
+        _resolve_pharmacies(run, work, prepared)
         for name in FEED_NAMES:
             if name in prepared.opened:
                 rows = run.ledger.rows_out(name)
@@ -313,6 +322,18 @@ def _link(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOnClaims
     return facts.FoundOnClaims(to_340b, to_pharmacy, repeated, flags)
 
 
+def _resolve_pharmacies(run: Run, work: WorkFolder, prepared: Prepared) -> None:
+    """Give contract pharmacies without an NPI that of the pharmacy that is the same place."""
+    references = prepared.references
+    if {"contract_pharmacies", "pharmacies"} <= references.keys():
+        resolved = link.resolve_pharmacies(
+            references["contract_pharmacies"], references["pharmacies"], run.settings.link.pharmacy_identity
+        )
+        references["contract_pharmacies"] = work.write("link/contract_pharmacies", resolved)
+        names = ("pharmacy_npi", "pharmacy_match_confidence")
+        prepared.found_out = frozenset(f"contract_pharmacies.{name}" for name in names)
+
+
 def _link_340b(run: Run, work: WorkFolder, prepared: Prepared, claims: DataFrame) -> link.Links340b:
     assert prepared.entity_claims is not None
     references = prepared.references
@@ -336,7 +357,7 @@ def _facts(run: Run, work: WorkFolder, prepared: Prepared, found: facts.FoundOnC
     judged = []
     with run.step(Step.FACTS) as words:
         if prepared.claims is not None and found is not None:
-            judged.append(_claim_facts(work, prepared.claims, found, prepared.references, run.settings.peers))
+            judged.append(_claim_facts(work, prepared.claims, found, prepared, run.settings))
         if prepared.invoices is not None:
             judged.append(_invoice_facts(work, prepared.invoices, prepared, run.settings.peers))
         for one in judged:
@@ -358,17 +379,37 @@ def _claim_facts(
     work: WorkFolder,
     claims: LiveClaims,
     found: facts.FoundOnClaims,
-    references: dict[str, DataFrame],
-    settings: PeerSettings,
+    prepared: Prepared,
+    settings: Settings,
 ) -> Judged:
+    references = prepared.references
     screen = work.write("facts/claims", facts.claim_screen(claims.all, found, references))
-    peers = work.write("peers/claims", facts.claim_peers(screen, settings))
-    return Judged(
-        Subject.REBATE_CLAIM,
-        facts.with_claim_peers(screen, peers, settings),
-        peers,
-        described=lambda flagged, ids: facts.claim_facts(flagged, claims.among(ids), found, references),
+    peers = work.write("peers/claims", facts.claim_peers(screen, settings.peers))
+    background = facts.Background(
+        claims.unconverted,
+        prepared.entity_claims,
+        prepared.dispenses,
+        _outcomes_of(claims, references.get("outcomes")),
+        settings.today,
+        settings.peers,
     )
+
+    def described(flagged: DataFrame, ids: DataFrame) -> DataFrame:
+        own = claims.among(ids)
+        asked = work.write("asked/claims", facts.asked_of_flagged(flagged, own, found, references))
+        told = work.write("features/claims", facts.claim_features(asked, found, references, background))
+        return facts.claim_facts(flagged, own, found, told, references, settings.today)
+
+    whole = facts.with_claim_peers(screen, peers, settings.peers)
+    return Judged(Subject.REBATE_CLAIM, whole, peers, described)
+
+
+def _outcomes_of(claims: LiveClaims, outcomes: DataFrame | None) -> DataFrame | None:
+    """Answers to findings on claims of this input, with the claim's source_row_id; it tells its finding's id itself."""
+    if outcomes is None:
+        return None
+    named = claims.unconverted.select("source_row_id", findings.claim_finding_id().alias("finding_id"))
+    return named.join(F.broadcast(outcomes), on="finding_id", how="inner")
 
 
 def _invoice_facts(work: WorkFolder, invoices: DataFrame, prepared: Prepared, settings: PeerSettings) -> Judged:

@@ -13,7 +13,7 @@ from engine.contracts.prepared import PREPARED_INVOICES, PREPARED_REBATE_CLAIMS
 
 _STRING, _DATE, _DOUBLE, _BOOLEAN = T.StringType(), T.DateType(), T.DoubleType(), T.BooleanType()
 _UNITS, _UNIT_PRICE, _STRINGS = T.DecimalType(15, 3), T.DecimalType(15, 6), T.ArrayType(T.StringType())
-_LONG, _TIMESTAMP = T.LongType(), T.TimestampType()
+_LONG, _INTEGER, _TIMESTAMP = T.LongType(), T.IntegerType(), T.TimestampType()
 
 
 def _fields(*pairs: tuple[str, T.DataType]) -> list[T.StructField]:
@@ -89,11 +89,53 @@ CLAIM_FEATURES = (
 )
 
 CONTEXT_CLAIM_FEATURES = _fields(
-    ("f04_dos_delta_days", T.IntegerType()),
-    ("f05_quantity_ratio_340b", _DOUBLE),
     ("f27_unit_factor", _DOUBLE),  # the conversion factor that explains units / median within 2 %, or NULL
     ("peers", _LONG),
     ("peer_median_units", _DOUBLE),  # median NDC units per prescription among the peers
+)
+
+# Features that only flagged claims get, for messages, analysts and models to come; no condition reads them. What each
+# is, its grain, window and unit: `FEATURES` in the modules of engine/facts and docs/features.md, which is made from it.
+DESCRIBED_CLAIM_FEATURES = _fields(
+    ("f04_dos_delta_days", _INTEGER),
+    ("f05_quantity_ratio_340b", _DOUBLE),
+    ("f11_ce_active_at_dos", _BOOLEAN),
+    ("f12_cp_active_at_dos", _BOOLEAN),
+    ("f13_cp_match_conf", _DOUBLE),
+    ("f14_n_ce_per_pharmacy", _INTEGER),
+    ("f15_pharm_340b_share", _DOUBLE),
+    ("f16_ppm_link", _BOOLEAN),
+    ("f17_prescriber_ce_share", _DOUBLE),
+    ("f21_amount_paid_to_market_price", _DOUBLE),
+    ("f22_aac_gap", _DOUBLE),
+    ("f28_hcpcs_ndc_factor_err", _DOUBLE),
+    ("f29_hcpcs_ndc_pair_valid", _BOOLEAN),
+    ("f30_days_past_term", _INTEGER),
+    ("f31_days_before_market", _INTEGER),
+    ("f32_cod_ineligible", _BOOLEAN),
+    ("f33_labeler_terminated", _BOOLEAN),
+    ("f34_same_key_count", _LONG),
+    ("f35_cross_program_count", _INTEGER),
+    ("f36_cross_state_count", _INTEGER),
+    ("f37_cross_period_count", _INTEGER),
+    ("f38_reversal_lag", _INTEGER),
+    ("f39_n_reversals", _INTEGER),
+    ("f40_zero_paid", _BOOLEAN),
+    ("f41_tpl_share", _DOUBLE),
+    ("f43_overlap_pharmacies", _INTEGER),
+    ("f45_lookback_q", _INTEGER),
+    ("f51_dup_rate_pharm", _DOUBLE),
+    ("f52_ce_precision", _DOUBLE),
+    ("f53_purch_vs_disp", _DOUBLE),
+    ("f54_ce_volume_jump", _DOUBLE),
+    ("f55_orphan_ce_conflict", _BOOLEAN),
+    ("f56_mfp_ceiling_gap", _DOUBLE),
+    ("f57_mtf_dup_icn", _BOOLEAN),
+    ("f58_bin_pcn_lob_conf", _DOUBLE),
+    ("f59_batch_size_rz", _DOUBLE),
+    ("f60_pharmacy_npi_valid", _BOOLEAN),
+    ("f60_prescriber_npi_valid", _BOOLEAN),
+    ("f60_npi_active_at_dos", _BOOLEAN),
 )
 
 CLAIM_FACTS = T.StructType(
@@ -103,6 +145,7 @@ CLAIM_FACTS = T.StructType(
     + DUPLICATE_FACTS
     + CLAIM_REFERENCE_FACTS
     + CONTEXT_CLAIM_FEATURES
+    + DESCRIBED_CLAIM_FEATURES
     + [T.StructField(name, _DOUBLE) for name in CLAIM_FEATURES]
     + [T.StructField(f"{name}_z", _DOUBLE) for name in CLAIM_FEATURES]
 )
@@ -119,7 +162,7 @@ _RECEIVED_AND_SCREENED = {
 _FOUND_AND_SCREENED = {"flags_340b", "link_tier", "duplicate_rule", "pharmacy_is_reversed"}
 _NOT_SCREENED = {
     *("market_price", "entity_bought_at_340b", "entity_units_asked_for", "entity_units_bought"),
-    *("f04_dos_delta_days", "f05_quantity_ratio_340b"),
+    *(field.name for field in DESCRIBED_CLAIM_FEATURES),
 }
 _FOUND = {field.name for fields in (LINKS_340B.fields, LINKS_PHARMACY.fields, DUPLICATE_FACTS) for field in fields}
 CLAIM_SCREEN = T.StructType(

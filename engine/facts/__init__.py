@@ -1,14 +1,26 @@
 """Facts: one row per subject with links, references as of the date of service and features."""
 
 from engine.facts.availability import off_features
-from engine.facts.claims import FoundOnClaims, claim_facts, claim_peers, claim_screen, with_claim_peers
+from engine.facts.claims import (
+    Background,
+    FoundOnClaims,
+    asked_of_flagged,
+    claim_facts,
+    claim_features,
+    claim_peers,
+    claim_screen,
+    with_claim_peers,
+)
 from engine.facts.duplicates import duplicates
 from engine.facts.identifiers_340b import flags_340b
 from engine.facts.invoices import invoice_facts, invoice_peers, with_invoice_peers
 
 __all__ = [
+    "Background",
     "FoundOnClaims",
+    "asked_of_flagged",
     "claim_facts",
+    "claim_features",
     "claim_peers",
     "claim_screen",
     "duplicates",

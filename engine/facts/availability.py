@@ -3,54 +3,55 @@
 from __future__ import annotations
 
 from engine.contracts.codes import Subject
+from engine.facts import (
+    duplicates,
+    entities,
+    exclusions,
+    identifiers_340b,
+    invoices,
+    lineage,
+    links,
+    patients,
+    payers,
+    payments,
+    pharmacies,
+    prescribers,
+    prices,
+    products,
+    providers,
+    purchases,
+    quantities,
+    reviews,
+)
+from engine.facts.feature import Feature
 
-# What a feature cannot do without; `|` separates alternatives.
-_NEEDS: dict[Subject, dict[str, tuple[str, ...]]] = {
-    Subject.REBATE_CLAIM: {
-        "f04_dos_delta_days": ("entity_claims",),
-        "f05_quantity_ratio_340b": ("entity_claims",),
-        "f20_paid_per_unit_to_wac": ("rebate_claims.amount_paid", "prices.wac_unit"),
-        "f23_rebate_to_paid": (
-            "rebate_claims.amount_paid",
-            "prices.unit_rebate_amount|rebate_claims.unit_rebate_amount",
-        ),
-        "f24_units_per_prescription": (),
-        "f25_units_per_day": ("rebate_claims.days_supply",),
-        "f26_package_remainder": ("products.units_per_package",),
-        "f27_unit_factor_distance": (),
-        "f42_early_refill_ratio": ("rebate_claims.patient_key", "rebate_claims.days_supply"),
-        "f44_claim_age_days": ("rebate_claims.paid_date",),
-    },
-    Subject.INVOICE: {
-        "f46_units_to_own_median": ("invoices.units_reimbursed",),
-        "f47_units_per_prescription": ("invoices.units_reimbursed", "invoices.prescriptions"),
-        "f48_paid_per_unit": ("invoices.units_reimbursed", "invoices.total_amount|invoices.medicaid_amount"),
-        "f21_paid_per_unit_to_market_price": (
-            "invoices.units_reimbursed",
-            "invoices.total_amount|invoices.medicaid_amount",
-            "market_prices",
-        ),
-        "f50_invoice_to_claims_gap": ("invoices.units_reimbursed", "rebate_claims"),
-        "units_per_prescription_to_own_median": ("invoices.units_reimbursed", "invoices.prescriptions"),
-        "paid_per_unit_to_own_median": (
-            "invoices.units_reimbursed",
-            "invoices.total_amount|invoices.medicaid_amount",
-        ),
-    },
-}
+_FAMILIES = (
+    *(links, identifiers_340b, exclusions, entities, pharmacies, prescribers, prices, quantities, products),
+    *(duplicates, lineage, payments, patients, invoices, reviews, purchases, payers, providers),
+)
+FEATURES: tuple[Feature, ...] = tuple(
+    sorted((feature for family in _FAMILIES for feature in family.FEATURES), key=lambda feature: feature.id)
+)
+NOT_BUILT = tuple(
+    sorted((*pharmacies.NOT_BUILT, *invoices.NOT_BUILT, *providers.NOT_BUILT), key=lambda feature: feature.id)
+)
 
 _FEEDS = {Subject.REBATE_CLAIM: "rebate_claims", Subject.INVOICE: "invoices"}
 
 
 def off_features(available: frozenset[str]) -> dict[str, str]:
     """Feature: why it is NULL in every row. `available` holds "table" and "table.column" for all that is there."""
-    off = {}
-    for subject, needs_by_feature in _NEEDS.items():
-        for feature, needs in needs_by_feature.items():
-            missing = [need for need in (_FEEDS[subject], *needs) if not _is_there(need, available)]
-            if missing:
-                off[feature] = "missing: " + ", ".join(need.replace("|", " or ") for need in missing)
-    return off
+    missing: dict[str, list[set[str]]] = {}
+    for feature in FEATURES:
+        needs = (_FEEDS[feature.subject], *feature.needs)
+        lacking = {need.replace("|", " or ") for need in needs if not _is_there(need, available)}
+        missing.setdefault(feature.column, []).append(lacking)
+    # a column that several features share is off where all of them are
+    return {
+        column: "missing: " + ", ".join(sorted(set.union(*lacking)))
+        for column, lacking in missing.items()
+        if all(lacking)
+    }
 
 
 def _is_there(need: str, available: frozenset[str]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -11,15 +12,47 @@ from pyspark.sql import types as T
 
 from engine.contracts.facts import CLAIM_FACTS, CLAIM_FEATURES, CLAIM_SCREEN, DUPLICATE_FACTS
 from engine.contracts.links import LINKS_340B, LINKS_PHARMACY
-from engine.facts import claim_features as features
 from engine.facts.agreements import with_contract, with_pharmacy_standing, with_state_policy
+from engine.facts.duplicates import with_repeats
+from engine.facts.entities import at_parent, with_entity_standing
 from engine.facts.exclusions import with_exclusion_file
 from engine.facts.families import absent, flattened
+from engine.facts.history import SERVICE_QUARTER
+from engine.facts.lineage import reversal_lag, with_periods, with_reversals
+from engine.facts.links import dos_delta_days, quantity_ratio_340b
+from engine.facts.patients import with_early_refill_ratio, with_pharmacies_of_patient
+from engine.facts.payers import with_line_of_business
+from engine.facts.payments import claim_age_days, lookback_quarters, third_party_share, zero_paid
 from engine.facts.peers import quantile, robust_z, sampled, statistics, value_arrays
-from engine.facts.prices import with_market_price, with_prices
-from engine.facts.products import with_product
-from engine.facts.purchases import with_purchases
-from engine.intervals import quarter_of
+from engine.facts.pharmacies import with_contract_standing, with_pharmacy_history
+from engine.facts.prescribers import with_prescriber
+from engine.facts.prices import (
+    aac_gap,
+    amount_paid_to_market_price,
+    mfp_ceiling_gap,
+    paid_per_unit_to_wac,
+    rebate_to_paid,
+    with_market_price,
+    with_prices,
+)
+from engine.facts.products import (
+    days_before_market,
+    days_past_termination,
+    is_cod_ineligible,
+    with_labeler,
+    with_product,
+)
+from engine.facts.providers import pharmacy_npi_valid, prescriber_npi_valid, with_npi_active
+from engine.facts.purchases import with_purchases, with_units_claimed
+from engine.facts.quantities import (
+    factor_error,
+    package_remainder,
+    units_per_day,
+    units_per_prescription,
+    with_conversion,
+)
+from engine.facts.reviews import with_reviews
+from engine.intervals import quarter_number, quarter_of
 from engine.settings import PeerSettings
 
 UNITS = "f24_units_per_prescription"
@@ -56,6 +89,15 @@ _ASKED = (
 )
 # What features read of a claim besides what is screened.
 _MEASURED_FROM = {"patient_key", "days_supply", "paid_date"}
+# What features of flagged claims ask: of the claim, and of the screen.
+_ASKED_OF_FLAGGED = (
+    *("source_row_id", "program", "payer_id", "plan_id", "state", "claim_id", "claim_line", "claim_type", "period"),
+    *("contract_id", "rebate_type", "pharmacy_npi", "pharmacy_key", "prescriber_npi", "patient_key", "rx_key"),
+    *("script_key", "fill_number", "date_of_service", "ndc11", "ndc9", "labeler_code", "hcpcs_code", "units"),
+    *("dispensing_status", "bin", "pcn", "group_id", "mtf_icn", "mtf_xref_icn", "mtf_transaction_code"),
+)
+_LINKED = ("link_tier", "link_entity_id", "link_parent_entity_id")
+_ASKED_OF_SCREEN = ("mef_entity_id", "contract_excludes_340b", "ndc_units")
 
 
 @dataclass(frozen=True)
@@ -70,6 +112,23 @@ class FoundOnClaims:
     flags_340b: DataFrame | None
 
 
+@dataclass(frozen=True)
+class Background:
+    """What features of flagged claims are seen against; None where a feed is missing.
+
+    claims: all live PREPARED_REBATE_CLAIMS, of whose units nothing but the sign is read; entity_claims:
+    PREPARED_ENTITY_CLAIMS; dispenses: PHARMACY_DISPENSES; outcomes: conformed, with the source_row_id of the claim that
+    each is about.
+    """
+
+    claims: DataFrame
+    entity_claims: DataFrame | None
+    dispenses: DataFrame | None
+    outcomes: DataFrame | None
+    as_of: date
+    peers: PeerSettings
+
+
 def claim_screen(claims: DataFrame, found: FoundOnClaims, references: Mapping[str, DataFrame]) -> DataFrame:
     """CLAIM_SCREEN less what only peers tell, one row per live rebate claim.
 
@@ -77,28 +136,85 @@ def claim_screen(claims: DataFrame, found: FoundOnClaims, references: Mapping[st
     """
     wanted = {field.name for field in _SCREENED}
     received = {name for name in claims.columns if name in wanted} | _MEASURED_FROM
-    rows = features.with_early_refill_ratio(claims.select(*sorted(received)))
+    rows = with_early_refill_ratio(claims.select(*sorted(received)))
     rows = _with_found(_packed(rows, "claim"), found, wanted)
     return _unpacked(_with_references(rows, references), _SCREENED)
 
 
-def claim_facts(
+def asked_of_flagged(
     flagged: DataFrame, claims: DataFrame, found: FoundOnClaims, references: Mapping[str, DataFrame]
+) -> DataFrame:
+    """Of flagged claims what `claim_features` asks, with the entity in question and its parent. Narrow, to be written
+    out: each family of features looks it up.
+
+    `flagged`: rows of CLAIM_SCREEN; `claims`: PREPARED_REBATE_CLAIMS, these or more.
+    """
+    screen = flagged.select(F.col("source_row_id").alias("screen_row_id"), *_ASKED_OF_SCREEN)
+    own = claims.select(*_ASKED_OF_FLAGGED)
+    rows = own.join(screen, on=F.col("source_row_id") == F.col("screen_row_id"), how="inner").drop("screen_row_id")
+    rows = _joined(rows, found.links_340b, [LINKS_340B[name] for name in _LINKED], "link")
+    link = {name: F.col(f"link.{name}") for name in _LINKED}
+    rows = rows.withColumns(
+        {
+            **link,
+            "entity_id": F.coalesce(link["link_entity_id"], "mef_entity_id"),
+            "parent_entity_id": F.coalesce(link["link_parent_entity_id"], "mef_entity_id"),
+            SERVICE_QUARTER: quarter_number(F.col("date_of_service")),
+        }
+    )
+    return at_parent(rows.drop("link"), "parent_entity_id", references.get("covered_entities"))
+
+
+def claim_features(
+    asked: DataFrame, found: FoundOnClaims, references: Mapping[str, DataFrame], background: Background
+) -> DataFrame:
+    """source_row_id and the features of flagged claims that other rows tell: earlier claims, entities' claims,
+    purchases, contracts, outcomes. Narrow, to be written out, so that Spark knows its size.
+
+    `asked`: what `asked_of_flagged` gave. Feeds are looked through for what these few claims share with others, and
+    only that is exchanged.
+    """
+    entities, products = references.get("covered_entities"), references.get("products")
+    claims, entity_claims, links = background.claims, background.entity_claims, found.links_340b
+    rows = with_conversion(asked, references.get("hcpcs_crosswalk"), products)
+    rows = with_entity_standing(rows, entities, references.get("orphan_drugs"), products)
+    rows = with_contract_standing(rows, asked, references.get("contract_pharmacies"), entities)
+    rows = with_prescriber(rows, asked, claims, entity_claims, links).drop("contracts")
+    rows = with_pharmacy_history(rows, asked, claims, links, background.peers)
+    rows = with_pharmacies_of_patient(rows, asked, claims)
+    rows = with_line_of_business(rows, asked, claims)
+    rows = with_repeats(rows, asked, claims)
+    rows = with_periods(rows, asked, claims)
+    rows = with_reversals(rows, asked, background.dispenses)
+    rows = with_reviews(rows, asked, claims, background.outcomes, links, entities, background.as_of)
+    rows = with_units_claimed(rows, asked, entity_claims)
+    rows = with_purchases(rows, references.get("chargebacks"), entities, products)
+    rows = with_labeler(rows, references.get("labelers"))
+    rows = with_npi_active(rows, asked, references.get("pharmacies"))
+    told = rows.drop(*(name for name in asked.columns if name != "source_row_id"), "units_claimed")
+    return flattened(told, ("conversion", "standing", "cp", "repeats", "purchase"))
+
+
+def claim_facts(
+    flagged: DataFrame,
+    claims: DataFrame,
+    found: FoundOnClaims,
+    features: DataFrame,
+    references: Mapping[str, DataFrame],
+    as_of: date,
 ) -> DataFrame:
     """CLAIM_FACTS of the claims in `flagged`: all that messages and findings show.
 
-    `flagged`: rows of CLAIM_SCREEN, whole; `claims`: PREPARED_REBATE_CLAIMS, these or more; the rest as in
-    `claim_screen`.
+    `flagged`: rows of CLAIM_SCREEN, whole; `claims`: PREPARED_REBATE_CLAIMS, these or more; `features`: what
+    `claim_features` gave for them; the rest as in `claim_screen`.
     """
     missing = {*CLAIM_FACTS.names} - {*flagged.columns}
     own = claims.select("source_row_id", F.struct(*(name for name in claims.columns if name in missing)).alias("claim"))
     rows = own.join(_packed(flagged, "screen"), on="source_row_id", how="inner")
     rows = _with_found(rows, found, missing)
+    rows = _joined(rows, features, [field for field in features.schema if field.name != "source_row_id"], "features")
     rows = with_market_price(rows, references.get("market_prices"), F.col("date_of_service"))
-    rows = with_purchases(
-        rows, references.get("chargebacks"), references.get("covered_entities"), references.get("products")
-    )
-    return _unpacked(rows, CLAIM_FACTS.fields)
+    return _unpacked(rows, CLAIM_FACTS.fields, as_of)
 
 
 def _packed(rows: DataFrame, into: str) -> DataFrame:
@@ -130,19 +246,32 @@ def _with_references(rows: DataFrame, references: Mapping[str, DataFrame]) -> Da
     return with_pharmacy_standing(rows, references.get("contract_pharmacy_lists"), references.get("entity_npis"))
 
 
-def _unpacked(rows: DataFrame, wanted: list[T.StructField]) -> DataFrame:
+def _unpacked(rows: DataFrame, wanted: list[T.StructField], as_of: date | None = None) -> DataFrame:
     """The wanted fields; those measured on the claim itself are worked out where they are not there yet."""
     families = [field.name for field in rows.schema.fields if isinstance(field.dataType, T.StructType)]
     flat = flattened(rows, families)
     measured: dict[str, Column] = {
-        "f04_dos_delta_days": features.dos_delta_days(),
-        "f05_quantity_ratio_340b": features.quantity_ratio_340b(),
-        "f20_paid_per_unit_to_wac": features.paid_per_unit_to_wac(),
-        "f23_rebate_to_paid": features.rebate_to_paid(),
-        UNITS: features.units_per_prescription(),
-        "f25_units_per_day": features.units_per_day(),
-        "f26_package_remainder": features.package_remainder(),
-        "f44_claim_age_days": features.claim_age_days(),
+        "f04_dos_delta_days": dos_delta_days(),
+        "f05_quantity_ratio_340b": quantity_ratio_340b(),
+        "f20_paid_per_unit_to_wac": paid_per_unit_to_wac(),
+        "f21_amount_paid_to_market_price": amount_paid_to_market_price(),
+        "f22_aac_gap": aac_gap(),
+        "f23_rebate_to_paid": rebate_to_paid(),
+        UNITS: units_per_prescription(),
+        "f25_units_per_day": units_per_day(),
+        "f26_package_remainder": package_remainder(),
+        "f28_hcpcs_ndc_factor_err": factor_error(),
+        "f30_days_past_term": days_past_termination(),
+        "f31_days_before_market": days_before_market(),
+        "f32_cod_ineligible": is_cod_ineligible(),
+        "f38_reversal_lag": reversal_lag(),
+        "f40_zero_paid": zero_paid(),
+        "f41_tpl_share": third_party_share(),
+        "f44_claim_age_days": claim_age_days(),
+        "f45_lookback_q": lookback_quarters(as_of),
+        "f56_mfp_ceiling_gap": mfp_ceiling_gap(),
+        "f60_pharmacy_npi_valid": pharmacy_npi_valid(),
+        "f60_prescriber_npi_valid": prescriber_npi_valid(),
     }
     there = {*flat.columns}
     values = {field.name: F.col(field.name) if field.name in there else measured[field.name] for field in wanted}

@@ -1,14 +1,22 @@
-"""One dispense asked for more than once by Medicaid: R016 to R019 compare a row with the nearest earlier live one."""
+"""One dispense asked for more than once: R016 to R019 compare a row with the nearest earlier live one of Medicaid;
+F34 to F36 and F57 count.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
+from operator import and_
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
-from engine.contracts.codes import MEDICAID_PROGRAMS, ClaimType
+from engine.contracts.codes import MEDICAID_PROGRAMS, ClaimType, Program
 from engine.contracts.facts import DUPLICATE_FACTS
+from engine.facts.feature import Feature
+from engine.facts.history import added_up, near, with_history
+from engine.intervals import number_of_quarter
 
 # The dispense (contract part 3). Parts that may be NULL equal NULL; of the others NULL means no key.
 _RX_KEY = ("script_key", "fill_number", "date_of_service", "ndc11")
@@ -17,6 +25,58 @@ _MEDICAL_KEY = ("script_key", "claim_line", "hcpcs_code", "date_of_service", "nd
 _WITHIN = ("rebate_type", "contract_id")
 # Of a row with one status, rows with the other are never duplicates: they are parts of one fill.
 _OTHER_PART = {"P": "C", "C": "P"}
+_PERIODS_APART = 4
+# Transactions of the Medicare facilitator that close an ICN: reversals, withdrawal, not eligible.
+_CLOSING = ("003", "005", "009", "013")
+_SAME_ROWS = "received by --as-of"
+FEATURES = (
+    Feature(
+        "F34",
+        "f34_same_key_count",
+        "live lines with units above zero of the dispense, rebate type, contract, program, state and period, this one "
+        "among them; the other part of a partial fill is none",
+        grain="natural key, program, state and period",
+        window=_SAME_ROWS,
+        unit="claim lines",
+    ),
+    Feature(
+        "F35",
+        "f35_cross_program_count",
+        "distinct Medicaid programs of live lines with units above zero of the dispense, rebate type and contract",
+        grain="natural key",
+        window=f"periods up to {_PERIODS_APART} quarters apart, {_SAME_ROWS}",
+        unit="programs",
+    ),
+    Feature(
+        "F36",
+        "f36_cross_state_count",
+        "distinct states of live Medicaid lines with units above zero",
+        grain="pharmacy, Rx number, date of service and NDC-11",
+        window=_SAME_ROWS,
+        unit="states",
+    ),
+    Feature(
+        "F57",
+        "f57_mtf_dup_icn",
+        "more than one ICN of the dispense is open: named by no XREF and not reversed, withdrawn or not eligible (MTF "
+        "codes 003, 005, 009, 013)",
+        needs=("rebate_claims.mtf_icn",),
+        grain="natural key, MFP alone",
+        window=_SAME_ROWS,
+        unit="boolean",
+    ),
+)
+REPEAT_FACTS = (
+    T.StructField("f34_same_key_count", T.LongType()),
+    T.StructField("f35_cross_program_count", T.IntegerType()),
+    T.StructField("f36_cross_state_count", T.IntegerType()),
+    T.StructField("f57_mtf_dup_icn", T.BooleanType()),
+)
+_SCRIPT_AND_DAY = ("pharmacy_key", "claim_type", "script_key", "date_of_service", "ndc11")
+_OF_LINE = (
+    *("program", "fill_number", "claim_line", "hcpcs_code", "dispensing_status", *_WITHIN),
+    *("mtf_icn", "mtf_xref_icn", "mtf_transaction_code"),
+)
 
 
 def duplicates(claims: DataFrame) -> DataFrame:
@@ -125,3 +185,68 @@ def _rule(nearest: Column) -> Column:
         .when(F.col("period") != nearest["period"], F.lit("R019"))
         .otherwise(F.lit("R016"))
     )
+
+
+def with_repeats(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFrame:
+    """`rows` with `repeats`, a struct of REPEAT_FACTS: F34 to F36 on Medicaid lines and F57 on MFP lines that have a
+    dispense key, else NULL.
+    """
+    by = {
+        **{name: F.col(name) for name in _OF_LINE},
+        "state": F.coalesce("state", "payer_id"),
+        "quarter": number_of_quarter(F.col("period")),
+        "is_medicaid": F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS)),
+        "has_units": F.col("units") > 0,
+    }
+    told = with_history(rows, near(asked, claims, _SCRIPT_AND_DAY), _SCRIPT_AND_DAY, by, "lines")
+    told = told.withColumn("own", F.struct(*(column.alias(name) for name, column in by.items())))
+    of_dispense = F.filter("lines", _is_same_dispense)
+    invoiced = F.filter(of_dispense, _is_invoiced)
+    programs = F.transform(F.filter(invoiced, _is_in_near_period), lambda line: line["program"])
+    states = F.transform(F.filter("lines", _is_invoiced), lambda line: line["state"])
+    is_medicaid, is_mfp = F.col("own.is_medicaid"), F.col("own.program") == Program.MFP.value
+    has_key = _is_rx() | (F.col("own.hcpcs_code").isNotNull() & F.col("own.claim_line").isNotNull())
+    values = {
+        "f34_same_key_count": F.when(is_medicaid & has_key, added_up(F.filter(invoiced, _is_on_same_invoice), "n")),
+        "f35_cross_program_count": F.when(is_medicaid & has_key, F.size(F.array_distinct(programs))),
+        "f36_cross_state_count": F.when(is_medicaid, F.size(F.array_distinct(states))),
+        "f57_mtf_dup_icn": F.when(is_mfp & has_key & F.col("own.mtf_icn").isNotNull(), _has_two_open_icns(of_dispense)),
+    }
+    facts = F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in REPEAT_FACTS))
+    return told.select(*rows.columns, F.when(F.col("lines").isNotNull(), facts).alias("repeats"))
+
+
+def _is_rx() -> Column:
+    return F.col("claim_type") == ClaimType.RX.value
+
+
+def _is_invoiced(line: Column) -> Column:
+    return line["is_medicaid"] & line["has_units"]
+
+
+def _is_same_dispense(line: Column) -> Column:
+    def equal(name: str) -> Column:
+        return line[name].eqNullSafe(F.col(f"own.{name}"))
+
+    same_line = F.when(_is_rx(), equal("fill_number")).otherwise(equal("claim_line") & equal("hcpcs_code"))
+    return reduce(and_, (equal(name) for name in _WITHIN), same_line)
+
+
+def _is_on_same_invoice(line: Column) -> Column:
+    """Of the row's program, state and period, and not the other part of its partial fill."""
+    is_other_part = F.coalesce(line["dispensing_status"] != F.col("own.dispensing_status"), F.lit(False))
+    same = [line[name].eqNullSafe(F.col(f"own.{name}")) for name in ("program", "state", "quarter")]
+    return reduce(and_, same, ~is_other_part)
+
+
+def _is_in_near_period(line: Column) -> Column:
+    return F.abs(line["quarter"] - F.col("own.quarter")) <= _PERIODS_APART
+
+
+def _has_two_open_icns(lines: Column) -> Column:
+    of_mfp = F.filter(lines, lambda line: line["program"] == Program.MFP.value)
+    named = F.array_compact(F.transform(of_mfp, lambda line: line["mtf_xref_icn"]))
+    closing = F.filter(of_mfp, lambda line: F.coalesce(line["mtf_transaction_code"].isin(*_CLOSING), F.lit(False)))
+    closed = F.concat(named, F.transform(closing, lambda line: line["mtf_icn"]))
+    icns = F.array_compact(F.transform(of_mfp, lambda line: line["mtf_icn"]))
+    return F.size(F.array_except(icns, closed)) > 1

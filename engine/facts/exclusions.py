@@ -8,8 +8,20 @@ from pyspark.sql import types as T
 
 from engine.contracts.codes import MEDICAID_PROGRAMS
 from engine.facts.families import absent
+from engine.facts.feature import AT_SERVICE, Feature
 from engine.intervals import quarter_of
 
+FEATURES = tuple(
+    Feature(
+        id,
+        "mef_entity_id",
+        f"340B id under which the biller's NPI or Medicaid number is listed in the state billed; on {program} {says}",
+        needs=("medicaid_exclusions",),
+        window=f"{AT_SERVICE}, the file of its quarter",
+        unit="340B id",
+    )
+    for id, program, says in (("F09", "MDRP_FFS", "a hit"), ("F10", "MDRP_MCO", "context alone"))
+)
 EXCLUSION_FACTS = (
     T.StructField("mef_entity_id", T.StringType()),
     T.StructField("mef_listed_as", T.StringType()),

@@ -5,10 +5,26 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from engine.facts.feature import AT_SERVICE, Feature
 from engine.intervals import covers
 
 # identifier field: the claim's `|`-joined column
 _COLUMNS = {"SCC": "submission_clarification_codes", "BOC": "basis_of_cost", "MODIFIER": "modifiers"}
+FEATURES = tuple(
+    Feature(
+        id,
+        "flags_340b",
+        f"the line carries {words} that identifies 340B claims of its state, program and claim type: `{shown}`",
+        needs=("identifiers_340b", f"rebate_claims.{_COLUMNS[field]}"),
+        window=AT_SERVICE,
+        unit="array of text",
+    )
+    for id, field, words, shown in (
+        ("F06", "SCC", "a submission clarification code", "SCC 20"),
+        ("F07", "BOC", "a basis of cost", "BOC 08"),
+        ("F08", "MODIFIER", "a modifier", "MODIFIER UD"),
+    )
+)
 
 
 def flags_340b(claims: DataFrame, identifiers: DataFrame) -> DataFrame:

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from engine.contracts.codes import Subject
 from engine.contracts.facts import INVOICE_FACTS, INVOICE_FEATURES, PRODUCT_FACTS
 from engine.facts.families import flattened
+from engine.facts.feature import WHOLE_RUN, Feature, NotBuilt
 from engine.facts.peers import quantile, robust_z, sampled, statistics, value_arrays
 from engine.facts.prices import with_market_price, with_prices
 from engine.facts.products import with_product
@@ -22,6 +24,73 @@ _PRODUCT_FEATURES = ("f47_units_per_prescription", "f48_paid_per_unit")
 _RATIO_FEATURES = tuple(feature for feature in INVOICE_FEATURES if feature not in _PRODUCT_FEATURES)
 # Ratios vary over many products and so over orders of magnitude: more of them are needed for a median.
 _RATIO_SAMPLE_FACTOR = 40
+_PAID = "invoices.total_amount|invoices.medicaid_amount"
+_OF_LINE, _OF_PRODUCT = "state, program and NDC-11", "invoice line"
+_ALL_QUARTERS = f"all quarters of the line among the {WHOLE_RUN}"
+_ALL_STATES = f"the row itself; z: {WHOLE_RUN} of equal NDC-11 and program, all states and quarters"
+
+
+def _feature(id: str, column: str, formula: str, needs: tuple[str, ...], grain: str, window: str, unit: str) -> Feature:
+    return Feature(id, column, formula, needs, grain, window, unit, Subject.INVOICE)
+
+
+FEATURES = (
+    _feature(
+        "F46",
+        "f46_units_to_own_median",
+        "units / median units of the line; z on a log scale among the lines of the program",
+        ("invoices.units_reimbursed",),
+        _OF_LINE,
+        _ALL_QUARTERS,
+        "ratio",
+    ),
+    _feature(
+        "F47",
+        "f47_units_per_prescription",
+        "units / prescriptions",
+        ("invoices.units_reimbursed", "invoices.prescriptions"),
+        _OF_PRODUCT,
+        _ALL_STATES,
+        "NDC units",
+    ),
+    _feature(
+        "F47",
+        "units_per_prescription_to_own_median",
+        "units per prescription / the line's own median",
+        ("invoices.units_reimbursed", "invoices.prescriptions"),
+        _OF_LINE,
+        _ALL_QUARTERS,
+        "ratio",
+    ),
+    _feature(
+        "F48",
+        "f48_paid_per_unit",
+        "amount paid (total, else Medicaid's) / units",
+        ("invoices.units_reimbursed", _PAID),
+        _OF_PRODUCT,
+        _ALL_STATES,
+        "US dollars per NDC unit",
+    ),
+    _feature(
+        "F48",
+        "paid_per_unit_to_own_median",
+        "paid per unit / the line's own median",
+        ("invoices.units_reimbursed", _PAID),
+        _OF_LINE,
+        _ALL_QUARTERS,
+        "ratio",
+    ),
+    _feature(
+        "F50",
+        "f50_invoice_to_claims_gap",
+        "(units invoiced - units of live claim lines) / units invoiced",
+        ("invoices.units_reimbursed", "rebate_claims"),
+        "state, program, NDC-11 and period",
+        "the period",
+        "ratio",
+    ),
+)
+NOT_BUILT = (NotBuilt("F49", "invoice_vs_sales", "no table holds sales into a state (867 or DDD data)"),)
 _OF_PEERS = {"peers", *(f"{feature}_z" for feature in INVOICE_FEATURES)}
 
 

@@ -6,10 +6,94 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from engine.contracts.codes import Subject
 from engine.facts.families import absent
+from engine.facts.feature import AT_SERVICE, WHOLE_RUN, Feature
 from engine.intervals import join_as_of
 
 _UNIT_PRICE = T.DecimalType(15, 6)
+_QUARTER = f"{AT_SERVICE}, its quarter"
+FEATURES = (
+    Feature(
+        "F20",
+        "f20_paid_per_unit_to_wac",
+        "amount paid / (NDC units x WAC)",
+        needs=("rebate_claims.amount_paid", "prices.wac_unit"),
+        window=f"{_QUARTER}; z: {WHOLE_RUN} of equal NDC-11 and program",
+    ),
+    Feature(
+        "F21",
+        "f21_amount_paid_to_market_price",
+        "amount paid / (NDC units x market price)",
+        needs=("rebate_claims.amount_paid", "market_prices"),
+        window=AT_SERVICE,
+    ),
+    Feature(
+        "F21",
+        "f21_paid_per_unit_to_market_price",
+        "paid per unit (F48) / market price",
+        needs=("invoices.units_reimbursed", "invoices.total_amount|invoices.medicaid_amount", "market_prices"),
+        grain="invoice line",
+        window=f"first day of the period; z: {WHOLE_RUN} of the program",
+        subject=Subject.INVOICE,
+    ),
+    Feature(
+        "F22",
+        "f22_aac_gap",
+        "abs((WAC - amount paid / NDC units) / WAC - (WAC - ceiling) / WAC): near 0 it was paid at the 340B price",
+        needs=("rebate_claims.amount_paid", "prices.wac_unit", "prices.ceiling_unit"),
+        window=_QUARTER,
+    ),
+    Feature(
+        "F23",
+        "f23_rebate_to_paid",
+        "NDC units x URA / amount paid; URA: ours of the period, else the payer's",
+        needs=("rebate_claims.amount_paid", "prices.unit_rebate_amount|rebate_claims.unit_rebate_amount"),
+        window=f"period of the row; z: {WHOLE_RUN} of equal NDC-11 and program",
+    ),
+    Feature(
+        "F56",
+        "f56_mfp_ceiling_gap",
+        "340B ceiling price - MFP, per unit",
+        needs=("prices.ceiling_unit", "prices.mfp_unit"),
+        grain="NDC-11 and quarter",
+        window=_QUARTER,
+        unit="US dollars per NDC unit",
+    ),
+)
+
+
+def _double(name: str) -> Column:
+    return F.col(name).cast("double")
+
+
+def paid_per_unit_to_wac() -> Column:
+    """F20: amount paid / (NDC units x WAC of the quarter of service). Near 1 for brands; far below at 340B acquisition
+    cost, far off where units are wrong."""
+    return F.try_divide(_double("amount_paid"), _double("ndc_units") * _double("price_wac"))
+
+
+def amount_paid_to_market_price() -> Column:
+    """F21: amount paid / (NDC units x market price in force at the date of service)."""
+    return F.try_divide(_double("amount_paid"), _double("ndc_units") * _double("market_price"))
+
+
+def aac_gap() -> Column:
+    """F22: how far the discount from WAC at which the claim was paid is from that of the ceiling price."""
+    wac = _double("price_wac")
+    paid_per_unit = F.try_divide(_double("amount_paid"), _double("ndc_units"))
+    return F.abs(F.try_divide(wac - paid_per_unit, wac) - F.try_divide(wac - _double("price_ceiling"), wac))
+
+
+def rebate_to_paid() -> Column:
+    """F23: NDC units x URA / amount paid; above 1.5 the units are suspect. URA: ours, else the payer's."""
+    rebate_per_unit = F.coalesce("price_ura", "unit_rebate_amount").cast("double")
+    return F.try_divide(_double("ndc_units") * rebate_per_unit, _double("amount_paid"))
+
+
+def mfp_ceiling_gap() -> Column:
+    """F56: ceiling less MFP of the quarter of service; below zero the 340B price is the lower one."""
+    return (F.col("price_ceiling") - F.col("price_mfp")).cast("double")
 
 
 def with_prices(

@@ -10,10 +10,83 @@ from pyspark.sql import types as T
 
 from engine.contracts.facts import PRODUCT_FACTS
 from engine.facts.families import absent
+from engine.facts.feature import AT_SERVICE, Feature
 from engine.intervals import join_as_of
 
 # fact: column of `products` where it has another name
 _SOURCE = {"product_unit_type": "unit_type", "product_snapshot_date": "snapshot_date"}
+
+
+# DESI drugs found less than effective (42 U.S.C. 1396r-8(k)(2)(A), 42 CFR 447.502) are no covered outpatient drugs,
+# approved ones are. For vitamins, OTC monographs and unapproved drugs (07 to 13) the status alone does not decide.
+COD_INELIGIBLE = ("05", "06")
+COD_ELIGIBLE = ("01", "02", "03", "04")
+FEATURES = (
+    Feature(
+        "F30",
+        "f30_days_past_term",
+        "date of service - termination date; whether a reactivation came in between is another column",
+        needs=("products.termination_date",),
+        window=AT_SERVICE,
+        unit="days",
+    ),
+    Feature(
+        "F31",
+        "f31_days_before_market",
+        "market date - date of service",
+        needs=("products.market_date",),
+        window=AT_SERVICE,
+        unit="days",
+    ),
+    Feature(
+        "F32",
+        "f32_cod_ineligible",
+        f"COD status {' or '.join(COD_INELIGIBLE)}; not {' to '.join((COD_ELIGIBLE[0], COD_ELIGIBLE[-1]))}; of others "
+        "unknown",
+        needs=("products.cod_status",),
+        grain="NDC-11",
+        window=AT_SERVICE,
+        unit="boolean",
+    ),
+    Feature(
+        "F33",
+        "f33_labeler_terminated",
+        "every interval of the labeler code has ended; unknown where the table does not hold the code",
+        needs=("labelers",),
+        grain="labeler",
+        window=AT_SERVICE,
+        unit="boolean",
+    ),
+)
+
+
+def days_past_termination() -> Column:
+    """F30: date of service less the product's termination date, in days; above zero it came after."""
+    return F.datediff("date_of_service", "termination_date")
+
+
+def days_before_market() -> Column:
+    """F31: market date less date of service, in days; above zero the product was not sold yet."""
+    return F.datediff("market_date", "date_of_service")
+
+
+def is_cod_ineligible() -> Column:
+    """F32: the product's COD status says that it is no covered outpatient drug."""
+    status = F.col("cod_status")
+    return F.when(status.isin(*COD_INELIGIBLE), True).when(status.isin(*COD_ELIGIBLE), F.lit(False))
+
+
+def with_labeler(rows: DataFrame, labelers: DataFrame | None) -> DataFrame:
+    """`rows` (labeler_code) with F33: all intervals `[begin, end)` of the labeler have ended."""
+    if labelers is None:
+        return rows.withColumn("f33_labeler_terminated", F.lit(None).cast("boolean"))
+    by_labeler = labelers.groupBy(F.col("labeler_code").alias("known_labeler")).agg(
+        F.collect_set(F.struct("end_date")).alias("spans")
+    )
+    day = F.col("date_of_service")
+    joined = rows.join(F.broadcast(by_labeler), on=F.col("labeler_code") == F.col("known_labeler"), how="left")
+    has_ended = F.forall("spans", lambda span: F.coalesce(span["end_date"] <= day, F.lit(False)))
+    return joined.select(*rows.columns, has_ended.alias("f33_labeler_terminated"))
 
 
 def with_product(

@@ -1,4 +1,4 @@
-"""What the entity bought of the product at the 340B price near the time of service (`chargebacks`)."""
+"""What the entity in question bought of the product at the 340B price (`chargebacks`), and what it claims as 340B."""
 
 from __future__ import annotations
 
@@ -7,68 +7,108 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.codes import Program
+from engine.facts.entities import at_parent
 from engine.facts.families import absent
+from engine.facts.feature import BEFORE, Feature
+from engine.facts.history import SERVICE_QUARTER, TRAILING_QUARTERS, added_up, before, near, with_history
+from engine.intervals import quarter_number
 
 QUARTERS_APART = 2
-QUARTERS_ADDED_UP = 4
+QUARTERS_ADDED_UP = TRAILING_QUARTERS
 _SUM = "decimal(38,6)"
+_ENTITY_PRODUCT = ("parent_entity_id", "ndc9")
+FEATURES = (
+    Feature(
+        "F53",
+        "f53_purch_vs_disp",
+        "units bought at the 340B price (packages x units per package) / units that the entity claims as 340B",
+        needs=("chargebacks", "products.units_per_package", "entity_claims"),
+        grain="parent entity in question and NDC-9",
+        window=BEFORE,
+    ),
+    Feature(
+        "F54",
+        "f54_ce_volume_jump",
+        "ln(units claimed as 340B in a quarter / their mean in the 4 before it, one without claims counting 0)",
+        needs=("entity_claims",),
+        grain="parent entity in question and NDC-9",
+        window="the quarter before that of service, and the 4 before it",
+        unit="natural logarithm",
+    ),
+)
 PURCHASE_FACTS = (
     T.StructField("entity_bought_at_340b", T.BooleanType()),
     T.StructField("entity_units_asked_for", T.DoubleType()),
     T.StructField("entity_units_bought", T.DoubleType()),
+    T.StructField("f53_purch_vs_disp", T.DoubleType()),
 )
 
 
+def with_units_claimed(rows: DataFrame, asked: DataFrame, entity_claims: DataFrame | None) -> DataFrame:
+    """`rows` (parent_entity_id, ndc9) with F54 and `units_claimed`, what the entity claimed as 340B in the four
+    quarters before that of service; NULL where no entity is known.
+    """
+    if entity_claims is None:
+        unknown = F.lit(None).cast(_SUM)
+        return rows.withColumns({"f54_ce_volume_jump": unknown.cast("double"), "units_claimed": unknown})
+    told = with_history(
+        rows,
+        near(asked, entity_claims, _ENTITY_PRODUCT),
+        _ENTITY_PRODUCT,
+        {"quarter": quarter_number(F.col("date_of_service"))},
+        "of_entity",
+        {"units": F.sum("quantity").cast(_SUM)},
+    )
+    ago = F.col(SERVICE_QUARTER)
+    last = added_up(F.filter("of_entity", lambda entry: ago - entry["quarter"] == 1), "units", _SUM)
+    earlier = F.filter("of_entity", lambda entry: (ago - entry["quarter"]).between(2, QUARTERS_ADDED_UP + 1))
+    mean = added_up(earlier, "units", _SUM).cast("double") / QUARTERS_ADDED_UP
+    jump = F.when((last > 0) & (mean > 0), F.log(last.cast("double") / mean))
+    return told.select(
+        *rows.columns,
+        jump.alias("f54_ce_volume_jump"),
+        added_up(before("of_entity"), "units", _SUM).alias("units_claimed"),
+    )
+
+
 def with_purchases(
-    claims: DataFrame, chargebacks: DataFrame | None, entities: DataFrame | None, products: DataFrame | None
+    rows: DataFrame, chargebacks: DataFrame | None, entities: DataFrame | None, products: DataFrame | None
 ) -> DataFrame:
-    """`claims` (flagged ones; `link` and `screen` with the entity in question) with `purchase`, a struct of
-    PURCHASE_FACTS.
+    """`rows` (flagged claims with parent_entity_id, the entity in question, and units_claimed) with `purchase`, a
+    struct of PURCHASE_FACTS.
 
     entity_bought_at_340b: the parent entity's net 340B packages of the NDC-9 are above zero within two quarters of the
     quarter of service. entity_units_bought: its net NDC units over the four quarters up to that quarter, NULL where a
     package's units are not known. entity_units_asked_for: NDC units on claims for which it is in question, over the
-    same four quarters. All NULL where the table is missing or no entity is known.
+    same four quarters. F53 looks at the four quarters before. All NULL where the table is missing or no entity known.
     """
     if chargebacks is None:
-        return claims.withColumn("purchase", absent(PURCHASE_FACTS))
-    entity = F.coalesce("link.link_parent_entity_id", "screen.mef_entity_id")
-    parents = _parents(entities) if entities is not None else None
+        return rows.withColumn("purchase", absent(PURCHASE_FACTS))
     bought = chargebacks.where(F.col("contract_type") == "340B").withColumn("ndc9", F.substring("ndc11", 1, 9))
-    keyed = claims.withColumn("buying_entity_id", entity)
-    if parents is not None:
-        bought = _at_parent(bought, "entity_id", parents)
-        keyed = _at_parent(keyed, "buying_entity_id", parents)
     by_quarter = (
-        _with_units(bought, products)
-        .groupBy("entity_id", "ndc9", _quarter_number(F.col("invoice_date")).alias("quarter_number"))
+        _with_units(at_parent(bought, "entity_id", entities), products)
+        .groupBy("entity_id", "ndc9", quarter_number(F.col("invoice_date")).alias("quarter"))
         .agg(F.sum("packages").alias("packages"), _sum_if_all_known("units").alias("units"))
         .groupBy(F.col("entity_id").alias("bought_entity_id"), F.col("ndc9").alias("bought_ndc9"))
-        .agg(F.sort_array(F.collect_list(F.struct("quarter_number", "packages", "units"))).alias("purchases"))
+        .agg(F.sort_array(F.collect_list(F.struct("quarter", "packages", "units"))).alias("bought"))
     )
-    quarter = _quarter_number(F.col("date_of_service"))
-    joined = _with_units_asked_for(keyed.withColumn("service_quarter", quarter)).join(
+    joined = _with_units_asked_for(rows).join(
         F.broadcast(by_quarter),
-        on=[F.col("buying_entity_id") == F.col("bought_entity_id"), F.col("ndc9") == F.col("bought_ndc9")],
+        on=[F.col("parent_entity_id") == F.col("bought_entity_id"), F.col("ndc9") == F.col("bought_ndc9")],
         how="left",  # one row per entity and product
     )
-    service = F.col("service_quarter")
-    near = F.filter("purchases", lambda p: F.abs(p["quarter_number"] - service) <= QUARTERS_APART)
-    of_four_quarters = F.filter(
-        "purchases", lambda p: (service - p["quarter_number"]).between(0, QUARTERS_ADDED_UP - 1)
-    )
-    units = F.when(F.col("purchases").isNull(), F.lit(0)).otherwise(_added_up(of_four_quarters, "units"))
+    joined = joined.withColumn("bought", F.coalesce("bought", F.array()))
+    service = F.col(SERVICE_QUARTER)
+    close = F.filter("bought", lambda one: F.abs(one["quarter"] - service) <= QUARTERS_APART)
+    up_to_now = F.filter("bought", lambda one: (service - one["quarter"]).between(0, QUARTERS_ADDED_UP - 1))
+    units_before = added_up(before("bought"), "units", _SUM).cast("double")
     facts = F.struct(
-        F.coalesce(_added_up(near, "packages") > 0, F.lit(False)).alias("entity_bought_at_340b"),
+        (added_up(close, "packages", _SUM) > 0).alias("entity_bought_at_340b"),
         F.col("units_asked_for").cast("double").alias("entity_units_asked_for"),
-        units.cast("double").alias("entity_units_bought"),
+        added_up(up_to_now, "units", _SUM).cast("double").alias("entity_units_bought"),
+        F.try_divide(units_before, F.col("units_claimed").cast("double")).alias("f53_purch_vs_disp"),
     )
-    return joined.select(*claims.columns, F.when(F.col("buying_entity_id").isNotNull(), facts).alias("purchase"))
-
-
-def _added_up(purchases: Column, name: str) -> Column:
-    """Sum over an array of purchases; NULL where one is not known. In decimals: no order of rows changes it."""
-    return F.aggregate(purchases, F.lit(0).cast(_SUM), lambda total, p: (total + p[name]).cast(_SUM))
+    return joined.select(*rows.columns, F.when(F.col("parent_entity_id").isNotNull(), facts).alias("purchase"))
 
 
 def _with_units(bought: DataFrame, products: DataFrame | None) -> DataFrame:
@@ -87,32 +127,14 @@ def _sum_if_all_known(column: str) -> Column:
 
 def _with_units_asked_for(claims: DataFrame) -> DataFrame:
     """`claims` with the units on all claims that a 340B rule may dispute; rows without an entity meet nobody."""
-    is_listed = (F.col("program") == Program.MDRP_FFS.value) & F.col("screen.mef_entity_id").isNotNull()
+    is_listed = (F.col("program") == Program.MDRP_FFS.value) & F.col("mef_entity_id").isNotNull()
     by_contract_only = F.col("program").isin(Program.COMMERCIAL.value, Program.PARTD.value)
-    may_be_disputed = ~by_contract_only | F.coalesce("screen.contract_excludes_340b", F.lit(False))
-    is_linked = F.col("screen.link_tier").isNotNull() & may_be_disputed
-    units = F.when(is_linked | is_listed, F.col("screen.ndc_units"))
+    may_be_disputed = ~by_contract_only | F.coalesce("contract_excludes_340b", F.lit(False))
+    is_linked = F.col("link_tier").isNotNull() & may_be_disputed
+    units = F.when(is_linked | is_listed, F.col("ndc_units"))
     four_quarters = (
-        Window.partitionBy(F.coalesce("buying_entity_id", "source_row_id"), "ndc9")
-        .orderBy("service_quarter")
+        Window.partitionBy(F.coalesce("parent_entity_id", "source_row_id"), "ndc9")
+        .orderBy(SERVICE_QUARTER)
         .rangeBetween(1 - QUARTERS_ADDED_UP, 0)
     )
     return claims.withColumn("units_asked_for", F.coalesce(F.sum(units).over(four_quarters), F.lit(0)))
-
-
-def _parents(entities: DataFrame) -> DataFrame:
-    """One row per entity that has a parent; of several, the smallest."""
-    return (
-        entities.where(F.col("parent_entity_id").isNotNull())
-        .groupBy(F.col("entity_id").alias("child_entity_id"))
-        .agg(F.min("parent_entity_id").alias("parent_of_child"))
-    )
-
-
-def _at_parent(rows: DataFrame, entity: str, parents: DataFrame) -> DataFrame:
-    joined = rows.join(F.broadcast(parents), on=F.col(entity) == F.col("child_entity_id"), how="left")
-    return joined.withColumn(entity, F.coalesce("parent_of_child", entity)).drop("child_entity_id", "parent_of_child")
-
-
-def _quarter_number(day: Column) -> Column:
-    return F.year(day) * 4 + F.quarter(day)

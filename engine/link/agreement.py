@@ -19,8 +19,8 @@ TIERS = {1: "T1", 2: "T2", 3: "T3", 4: "T4", 5: "T5", 6: "T6"}
 
 _PRODUCTS, _QUANTITIES = ("NDC11", "NDC9"), ("EXACT", "CONVERTED", "NEAR", "FAR", "UNKNOWN")
 
-# What each field may say of a pair; NULL where a side lacks it, which says nothing. Product and quantity are one: claims
-# for the same drug mostly are for the same quantity, one dispense or not.
+# What each field may say of a pair; NULL where a side lacks it, which says nothing. Product and quantity are one:
+# claims for the same drug mostly are for the same quantity, one dispense or not.
 LEVELS = {
     "date_of_service": ("SAME", "NEAR", "FAR"),
     "product_and_quantity": (*(f"{p}/{q}" for p in _PRODUCTS for q in _QUANTITIES), "OTHER"),

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.facts import duplicates
-from engine.facts.claim_features import with_early_refill_ratio
+from engine.facts.patients import with_early_refill_ratio
 from tests.property import facts_reference
 from tests.unit import facts_rows
 

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
 
 from engine.contracts.facts import CLAIM_FACTS, CLAIM_SCREEN
-from engine.facts import FoundOnClaims, claim_facts, claim_peers, claim_screen, duplicates, with_claim_peers
+from engine.facts import (
+    Background,
+    FoundOnClaims,
+    asked_of_flagged,
+    claim_facts,
+    claim_features,
+    claim_peers,
+    claim_screen,
+    duplicates,
+    with_claim_peers,
+)
 from engine.settings import PeerSettings
 from tests.unit.facts_rows import NDC, claim, claims, reference
 
 PEERS = PeerSettings()
+AS_OF = date(2025, 6, 30)
 
 
 def screened(spark, rows, **tables):
@@ -29,7 +41,10 @@ def whole(spark, rows, **tables):
     references = {name: reference(spark, name, *given) for name, given in tables.items()}
     screen = claim_screen(feed, found, references).localCheckpoint()
     flagged = with_claim_peers(screen, claim_peers(screen, PEERS), PEERS)
-    facts = claim_facts(flagged, feed, found, references)
+    background = Background(feed, None, None, None, AS_OF, PEERS)
+    asked = asked_of_flagged(flagged, feed, found, references).localCheckpoint()
+    features = claim_features(asked, found, references, background).localCheckpoint()
+    facts = claim_facts(flagged, feed, found, features, references, AS_OF)
     assert facts.schema.simpleString() == CLAIM_FACTS.simpleString()
     return {row["source_row_id"]: row for row in facts.collect()}
 

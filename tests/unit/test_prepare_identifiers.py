@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import functions as F
 
+from engine.npi import npi_is_valid
 from engine.prepare import identifiers
 
 NDC11 = {
@@ -61,7 +62,7 @@ def answers(spark):
             identifiers.rx_fill_number(text).alias("fill"),
             identifiers.rx_is_key(identifiers.rx_number(text)).alias("is_key"),
         ).alias("rx"),
-        identifiers.npi_is_valid(text).alias("npi"),
+        npi_is_valid(text).alias("npi"),
         identifiers.entity_id(text).alias("entity"),
         identifiers.ndc10_spellings(identifiers.ndc11(text)).alias("spellings"),
         identifiers.quarter(text).alias("quarter"),

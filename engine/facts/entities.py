@@ -1,0 +1,122 @@
+"""The covered entity in question: the one that claims the dispense as 340B, else the one in the exclusion file."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from engine.facts.families import absent
+from engine.facts.feature import AT_SERVICE, Feature
+from engine.intervals import covers, join_as_of, quarter_of
+
+_IN_QUESTION = "entity_claims|medicaid_exclusions"
+# 42 U.S.C. 256b(e): for these an orphan drug is no covered outpatient drug
+ORPHAN_EXCLUDED_TYPES = ("CAH", "RRC", "SCH", "CAN")
+FEATURES = (
+    Feature(
+        "F11",
+        "f11_ce_active_at_dos",
+        "participating_start <= date of service < termination_date; unknown where no row of the entity is valid then",
+        needs=("covered_entities", _IN_QUESTION),
+        grain="entity in question",
+        window=AT_SERVICE,
+        unit="boolean",
+    ),
+    Feature(
+        "F55",
+        "f55_orphan_ce_conflict",
+        f"entity type in {', '.join(ORPHAN_EXCLUDED_TYPES)} and the NDC-11 is on the orphan list of the quarter; "
+        "unknown in a quarter without a list",
+        needs=("covered_entities.entity_type", "orphan_drugs|products.orphan", _IN_QUESTION),
+        window=f"{AT_SERVICE}, its quarter",
+        unit="boolean",
+    ),
+)
+STANDING_FACTS = (
+    T.StructField("f11_ce_active_at_dos", T.BooleanType()),
+    T.StructField("f55_orphan_ce_conflict", T.BooleanType()),
+)
+
+
+def parents_of(entities: DataFrame) -> DataFrame:
+    """One row per entity that has a parent; of several, the smallest."""
+    return (
+        entities.where(F.col("parent_entity_id").isNotNull())
+        .groupBy(F.col("entity_id").alias("child_entity_id"))
+        .agg(F.min("parent_entity_id").alias("parent_of_child"))
+    )
+
+
+def at_parent(rows: DataFrame, entity: str, entities: DataFrame | None) -> DataFrame:
+    """`rows` with the parent's id in place of the entity's own; entities are compared at their parent."""
+    if entities is None:
+        return rows
+    parents = F.broadcast(parents_of(entities))
+    joined = rows.join(parents, on=F.col(entity) == F.col("child_entity_id"), how="left")  # one parent at most
+    return joined.select(
+        *(F.coalesce("parent_of_child", entity).alias(entity) if name == entity else name for name in rows.columns)
+    )
+
+
+def with_entity_standing(
+    rows: DataFrame, entities: DataFrame | None, orphan_drugs: DataFrame | None, products: DataFrame | None
+) -> DataFrame:
+    """`rows` (entity_id, ndc11) with `standing`, a struct of STANDING_FACTS.
+
+    Of several rows of the entity valid that day, an active one tells the type, then the one that began last. An entity
+    of another type has no conflict, whatever the list says.
+    """
+    if entities is None:
+        return rows.withColumn("standing", absent(STANDING_FACTS))
+    day = F.col("date_of_service")
+    said = F.struct("valid_from", "valid_to", "participating_start", "termination_date", "snapshot_date", "entity_type")
+    by_entity = entities.groupBy(F.col("entity_id").alias("standing_entity_id")).agg(
+        F.collect_list(said).alias("versions")
+    )
+    same = F.col("entity_id") == F.col("standing_entity_id")
+    joined = rows.join(F.broadcast(by_entity), on=same, how="left")  # one row per entity
+    valid = F.filter("versions", lambda one: covers(day, one["valid_from"], one["valid_to"]))
+    ranked = F.transform(
+        valid,
+        lambda one: F.struct(
+            covers(day, one["participating_start"], one["termination_date"]).alias("is_active"),
+            one["participating_start"].alias("since"),
+            one["snapshot_date"].alias("snapshot"),
+            one["entity_type"].alias("entity_type"),
+        ),
+    )
+    told = _with_is_orphan(joined.withColumn("entity", F.array_max(ranked)), orphan_drugs, products)
+    is_excluded_type = F.col("entity.entity_type").isin(*ORPHAN_EXCLUDED_TYPES)
+    facts = F.struct(
+        F.col("entity.is_active").alias("f11_ce_active_at_dos"),
+        (is_excluded_type & F.col("is_orphan")).alias("f55_orphan_ce_conflict"),
+    )
+    return told.select(*rows.columns, facts.alias("standing"))
+
+
+def _with_is_orphan(rows: DataFrame, orphan_drugs: DataFrame | None, products: DataFrame | None) -> DataFrame:
+    """`rows` with is_orphan: on HRSA's list of the quarter of service; without lists as `products` says."""
+    day = F.col("date_of_service")
+    if orphan_drugs is not None:
+        lists = orphan_drugs.groupBy(F.col("quarter").alias("list_quarter")).agg(
+            F.collect_set("ndc11").alias("orphan_ndc11s")
+        )
+        joined = rows.join(F.broadcast(lists), on=quarter_of(day) == F.col("list_quarter"), how="left")  # one list each
+        is_orphan: Column = F.array_contains("orphan_ndc11s", F.col("ndc11"))
+    elif products is not None:
+        joined = join_as_of(
+            rows,
+            products,
+            key={"ndc11": F.col("ndc11")},
+            day=day,
+            start=F.col("valid_from"),
+            end=F.col("valid_to"),
+            values={"orphan": F.col("orphan")},
+            into="designation",
+            tie_break=[F.col("snapshot_date")],
+        )
+        is_orphan = F.col("designation.orphan")
+    else:
+        joined, is_orphan = rows, F.lit(None).cast("boolean")
+    return joined.select(*rows.columns, is_orphan.alias("is_orphan"))

@@ -1,0 +1,40 @@
+"""What a feature of domain part 6 is: told once, in `FEATURES` of the module that works it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.contracts.codes import Subject
+
+OWN = "the row itself"
+AT_SERVICE = "date of service"
+BEFORE = "4 quarters before that of service"
+WHOLE_RUN = "rows of the run"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A column of CLAIM_FACTS or INVOICE_FACTS.
+
+    `id`: of domain part 6. `needs`: tables and columns (`table.column`, alternatives separated by `|`) without which it
+    is NULL in every row, besides the subject's own feed; they are also its source. `window`: which rows or which day
+    it looks at.
+    """
+
+    id: str
+    column: str
+    formula: str
+    needs: tuple[str, ...] = ()
+    grain: str = "claim"
+    window: str = OWN
+    unit: str = "ratio"
+    subject: Subject = Subject.REBATE_CLAIM
+
+
+@dataclass(frozen=True)
+class NotBuilt:
+    """A feature, or a part of one, that the contract's tables do not allow."""
+
+    id: str
+    name: str
+    why: str

@@ -1,0 +1,69 @@
+"""The claim over time: periods in which it was asked for, and what the pharmacy took back."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from engine.facts.feature import OWN, Feature
+from engine.facts.history import near, with_history
+from engine.intervals import start_of_quarter
+
+CUT_OFF_DAYS = 60  # states invoice within 60 days after the quarter (42 CFR 447.511)
+_CLAIM = ("payer_id", "plan_id", "claim_id", "claim_line", "date_of_service")
+_DISPENSE = ("pharmacy_key", "rx_key", "fill_number", "date_of_service", "ndc11")
+FEATURES = (
+    Feature(
+        "F37",
+        "f37_cross_period_count",
+        "distinct periods of live lines with units above zero of the payer, plan, claim number, line and date of "
+        "service",
+        grain="claim line over its periods",
+        window="received by --as-of",
+        unit="periods",
+    ),
+    Feature(
+        "F38",
+        "f38_reversal_lag",
+        "day of the pharmacy's reversal - cut-off; cut-off: the day the line was received, else the end of its period "
+        f"and {CUT_OFF_DAYS} days",
+        needs=("pharmacy_claims.transaction_at",),
+        grain="dispense",
+        window=f"{OWN} and its dispense",
+        unit="days",
+    ),
+    Feature(
+        "F39",
+        "f39_n_reversals",
+        "reversals (B2) of the dispense; unknown where the pharmacy's transactions do not hold it",
+        needs=("pharmacy_claims",),
+        grain="dispense",
+        window="received by --as-of",
+        unit="reversals",
+    ),
+)
+
+
+def reversal_lag() -> Column:
+    """F38: days from the cut-off to the pharmacy's reversal; above zero it came too late for the invoice."""
+    last_day = F.date_sub(F.add_months(start_of_quarter(F.col("period")), 3), 1)
+    cut_off = F.coalesce(F.col("received_at").cast("date"), F.date_add(last_day, CUT_OFF_DAYS))
+    return F.datediff(F.col("pharmacy_reversed_at").cast("date"), cut_off)
+
+
+def with_periods(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFrame:
+    """`rows` with F37. A line without a plan is of the same claim as others without one."""
+    lines = near(asked, claims.where(F.col("units") > 0), _CLAIM, may_be_null=["plan_id"])
+    by = {"period": F.col("period")}
+    told = with_history(rows, lines, _CLAIM, by, "of_claim", may_be_null=["plan_id"])
+    return told.select(*rows.columns, F.size("of_claim").alias("f37_cross_period_count"))
+
+
+def with_reversals(rows: DataFrame, asked: DataFrame, dispenses: DataFrame | None) -> DataFrame:
+    """`rows` with F39. `dispenses`: PHARMACY_DISPENSES, one row per dispense; a NULL fill equals only a NULL fill."""
+    by = {"reversals": F.col("reversals")}
+    known = near(asked, dispenses, _DISPENSE, may_be_null=["fill_number"])
+    if known is None:
+        return rows.withColumn("f39_n_reversals", F.lit(None).cast("int"))
+    told = with_history(rows, known, _DISPENSE, by, "dispense", may_be_null=["fill_number"])
+    return told.select(*rows.columns, F.get("dispense", F.lit(0))["reversals"].alias("f39_n_reversals"))

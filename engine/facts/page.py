@@ -1,0 +1,44 @@
+"""The features as a page, made from what their modules say of them."""
+
+from __future__ import annotations
+
+from engine.contracts.codes import Subject
+from engine.facts.availability import FEATURES, NOT_BUILT
+from engine.facts.feature import Feature
+
+_OPENING = """\
+# Features
+
+Made by `python -m engine.facts` from what each module of `engine/facts/` says of its own. NULL means unknown: a table
+or column that a feature needs and the input lacks makes it NULL, and `features_off` of the run's summary says so.
+
+No feature sees a row received after `--as-of`, an answer to a finding that was not there before it, or its own claim's
+label: quarters of a window end before the quarter of service, other windows hold strictly earlier dates of service,
+and references are those in force at the date of service, `[start, end)`. What is usual among peers (z) is told by the
+rows of the run (decision 3). The entity in question is the one whose 340B claim was linked, else the one that the
+exclusion file lists.
+
+| id | column | formula | grain | window | unit | needs |
+|---|---|---|---|---|---|---|
+"""
+_SUBJECTS = {Subject.REBATE_CLAIM: "claims", Subject.INVOICE: "invoices"}
+
+
+def features_page() -> str:
+    """Markdown: one row per feature of domain part 6; those that are not built say why."""
+    rows = [(feature.id, _row(feature)) for feature in FEATURES]
+    rows += [(one.id, [one.id, "not built", f"{one.name}: {one.why}", "", "", "", ""]) for one in NOT_BUILT]
+    in_order = sorted(rows, key=lambda row: row[0])
+    return _OPENING + "".join(f"| {' | '.join(cells)} |\n" for _, cells in in_order)
+
+
+def _row(feature: Feature) -> list[str]:
+    return [
+        feature.id,
+        f"`{feature.column}`",
+        f"{_SUBJECTS[feature.subject]}: {feature.formula}",
+        feature.grain,
+        feature.window,
+        feature.unit,
+        ", ".join(need.replace("|", " or ") for need in feature.needs) or "the feed alone",
+    ]

@@ -1,0 +1,39 @@
+"""Which line of business a card belongs to, told by the claims that came with the same numbers before."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import MEDICAID_PROGRAMS
+from engine.facts.feature import BEFORE, Feature
+from engine.facts.history import before, near, share, with_history
+from engine.intervals import quarter_number
+
+_CARD = ("bin", "pcn", "group_id")
+FEATURES = (
+    Feature(
+        "F58",
+        "f58_bin_pcn_lob_conf",
+        "claims of Medicaid programs / all claims with the same BIN, PCN and group (PCN and group: not given equals "
+        "not given)",
+        needs=("rebate_claims.bin",),
+        grain="BIN, PCN and group",
+        window=BEFORE,
+    ),
+)
+
+
+def with_line_of_business(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFrame:
+    """`rows` with F58."""
+    is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
+    of_card = with_history(
+        rows,
+        near(asked, claims, _CARD, may_be_null=_CARD[1:]),
+        _CARD,
+        {"quarter": quarter_number(F.col("date_of_service"))},
+        "of_card",
+        {"medicaid": F.count_if(is_medicaid)},
+        may_be_null=_CARD[1:],
+    )
+    return of_card.select(*rows.columns, share(before("of_card"), "medicaid").alias("f58_bin_pcn_lob_conf"))

@@ -1,0 +1,59 @@
+"""What was paid on the line, by whom and when; and how long the claim can still be questioned."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from engine.facts.feature import OWN, Feature
+from engine.intervals import number_of_quarter, quarter_number
+
+FEATURES = (
+    Feature(
+        "F40",
+        "f40_zero_paid",
+        "amount paid <= 0 and nothing from third parties; an amount of theirs that is not given counts as none",
+        needs=("rebate_claims.amount_paid",),
+        unit="boolean",
+    ),
+    Feature(
+        "F41",
+        "f41_tpl_share",
+        "amount from third parties / (amount paid + amount from third parties); the amount billed is in no table, what "
+        "all payers paid stands for it",
+        needs=("rebate_claims.amount_paid", "rebate_claims.amount_third_party"),
+    ),
+    Feature(
+        "F44", "f44_claim_age_days", "paid date - date of service", needs=("rebate_claims.paid_date",), unit="days"
+    ),
+    Feature(
+        "F45",
+        "f45_lookback_q",
+        "quarter of --as-of - period",
+        window=f"{OWN}, to --as-of",
+        unit="quarters",
+    ),
+)
+
+
+def zero_paid() -> Column:
+    """F40: amount paid <= 0 and nothing from third parties; their amount not given counts as none, as in R021."""
+    return (F.col("amount_paid") <= 0) & (F.coalesce("amount_third_party", F.lit(0)) == 0)
+
+
+def third_party_share() -> Column:
+    """F41: third parties' part of all that was paid."""
+    others = F.col("amount_third_party").cast("double")
+    return F.try_divide(others, F.col("amount_paid").cast("double") + others)
+
+
+def claim_age_days() -> Column:
+    """F44: paid date less date of service, in days."""
+    return F.datediff("paid_date", "date_of_service").cast("double")
+
+
+def lookback_quarters(as_of: date | None) -> Column:
+    """F45: quarters from the row's period to that of `as_of`."""
+    return quarter_number(F.lit(as_of)) - number_of_quarter(F.col("period"))

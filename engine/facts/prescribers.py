@@ -1,0 +1,70 @@
+"""The prescriber: at which entities seen before, and how many of the product's prescriptions were 340B."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from engine.facts.feature import BEFORE, Feature
+from engine.facts.history import before, near, share, with_history, with_is_linked
+from engine.intervals import quarter_number
+
+# An entity's claim up to a week from the date of service may be this very dispense (domain F03): it is no evidence of
+# another one.
+SAME_DISPENSE_DAYS = 7
+FEATURES = (
+    Feature(
+        "F16",
+        "f16_ppm_link",
+        "an entity claimed a dispense by the prescriber as 340B, and a contract of that entity with the pharmacy holds "
+        "at the date of service",
+        needs=("rebate_claims.prescriber_npi", "entity_claims.prescriber_npi", "contract_pharmacies.pharmacy_npi"),
+        window=f"claims of entities more than {SAME_DISPENSE_DAYS} days before the date of service",
+        unit="boolean",
+    ),
+    Feature(
+        "F17",
+        "f17_prescriber_ce_share",
+        "claims linked to a 340B claim / all claims of the prescriber for the NDC-9",
+        needs=("rebate_claims.prescriber_npi", "entity_claims"),
+        grain="prescriber and NDC-9",
+        window=BEFORE,
+    ),
+)
+_PRODUCT = ("prescriber_npi", "ndc9")
+
+
+def with_prescriber(
+    rows: DataFrame,
+    asked: DataFrame,
+    claims: DataFrame,
+    entity_claims: DataFrame | None,
+    links_340b: DataFrame | None,
+) -> DataFrame:
+    """`rows` (with `contracts` in force) with F16 and F17."""
+    told = with_history(
+        rows,
+        with_is_linked(near(asked, claims, _PRODUCT), links_340b),
+        _PRODUCT,
+        {"quarter": quarter_number(F.col("date_of_service"))},
+        "of_prescriber",
+        {"linked": F.count_if("is_linked")},
+    )
+    of_340b = share(before("of_prescriber"), "linked") if links_340b is not None else F.lit(None).cast("double")
+    told = told.select(*rows.columns, of_340b.alias("f17_prescriber_ce_share"))
+    if entity_claims is None:
+        return told.withColumn("f16_ppm_link", F.lit(None).cast("boolean"))
+    seen = with_history(
+        told,
+        near(asked, entity_claims, ["prescriber_npi"]),
+        ["prescriber_npi"],
+        {"parent": F.col("parent_entity_id")},
+        "seen_at",
+        {"first_day": F.min("date_of_service")},
+    )
+    latest = F.date_sub("date_of_service", SAME_DISPENSE_DAYS)
+    seen = seen.withColumn(
+        "parents", F.transform(F.filter("seen_at", lambda one: one["first_day"] < latest), lambda one: one["parent"])
+    )
+    contracted = F.transform("contracts", lambda one: one["parent"])
+    return seen.select(*told.columns, F.arrays_overlap("parents", contracted).alias("f16_ppm_link"))

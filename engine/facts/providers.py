@@ -1,0 +1,66 @@
+"""Whether the numbers of pharmacy and prescriber can be true."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from engine.facts.feature import AT_SERVICE, Feature, NotBuilt
+from engine.facts.history import near
+from engine.intervals import covers
+from engine.npi import npi_is_valid
+
+FEATURES = (
+    Feature(
+        "F60",
+        "f60_pharmacy_npi_valid",
+        "ten digits, the first 1 or 2, check digit right (Luhn over 80840)",
+        needs=("rebate_claims.pharmacy_npi",),
+        unit="boolean",
+    ),
+    Feature(
+        "F60",
+        "f60_prescriber_npi_valid",
+        "the same of the prescriber",
+        needs=("rebate_claims.prescriber_npi",),
+        unit="boolean",
+    ),
+    Feature(
+        "F60",
+        "f60_npi_active_at_dos",
+        "a row of the pharmacy's NPI is valid that day; unknown where the table has no dates for the NPI",
+        needs=("rebate_claims.pharmacy_npi", "pharmacies.valid_from|pharmacies.valid_to"),
+        grain="pharmacy",
+        window=AT_SERVICE,
+        unit="boolean",
+    ),
+)
+NOT_BUILT = (
+    NotBuilt("F60", "prescriber_type1", "no table says whether an NPI is a person's (type 1); NPPES is not an input"),
+)
+
+
+def pharmacy_npi_valid() -> Column:
+    """F60: of the pharmacy."""
+    return npi_is_valid(F.col("pharmacy_npi"))
+
+
+def prescriber_npi_valid() -> Column:
+    """F60: of the prescriber."""
+    return npi_is_valid(F.col("prescriber_npi"))
+
+
+def with_npi_active(rows: DataFrame, asked: DataFrame, pharmacies: DataFrame | None) -> DataFrame:
+    """`rows` with F60 npi_active_at_dos: a row of the NPI is valid, `[from, to)`, at the date of service."""
+    if pharmacies is None:
+        return rows.withColumn("f60_npi_active_at_dos", F.lit(None).cast("boolean"))
+    dated = pharmacies.where(F.col("valid_from").isNotNull() | F.col("valid_to").isNotNull())
+    known = near(asked, dated.withColumn("pharmacy_npi", F.col("npi")), ["pharmacy_npi"])
+    assert known is not None
+    by_npi = known.groupBy(F.col("pharmacy_npi").alias("known_npi")).agg(
+        F.collect_set(F.struct("valid_from", "valid_to")).alias("spans")
+    )
+    day = F.col("date_of_service")
+    joined = rows.join(F.broadcast(by_npi), on=F.col("pharmacy_npi") == F.col("known_npi"), how="left")  # one per NPI
+    is_active = F.exists("spans", lambda span: covers(day, span["valid_from"], span["valid_to"]))
+    return joined.select(*rows.columns, is_active.alias("f60_npi_active_at_dos"))

@@ -1,0 +1,127 @@
+"""Units on the line: per prescription, day and package, and from HCPCS units. Division by zero or NULL gives NULL."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from engine.facts.families import absent
+from engine.facts.feature import AT_SERVICE, OWN, WHOLE_RUN, Feature
+from engine.intervals import join_as_of
+
+_AMONG_PEERS = f"{OWN}; z: {WHOLE_RUN} of equal NDC-11 and program"
+_CONVERSION = "hcpcs_crosswalk|products.ndc_units_per_hcpcs_unit"
+FEATURES = (
+    Feature("F24", "f24_units_per_prescription", "NDC units on the line", window=_AMONG_PEERS, unit="NDC units"),
+    Feature(
+        "F25",
+        "f25_units_per_day",
+        "NDC units / days supply",
+        needs=("rebate_claims.days_supply",),
+        window=_AMONG_PEERS,
+        unit="NDC units per day",
+    ),
+    Feature(
+        "F26",
+        "f26_package_remainder",
+        "abs(p - round(p)), p = NDC units / units per package",
+        needs=("products.units_per_package",),
+        window=_AMONG_PEERS,
+        unit="packages",
+    ),
+    Feature(
+        "F27",
+        "f27_unit_factor_distance",
+        "abs(ln(NDC units / peers' median) - ln(f)) to the nearest f of units per package, its inverse, 10, 0.1, 1000, "
+        "0.001; f27_unit_factor: that f where it explains the ratio within 2 %",
+        grain="claim among the claims of its NDC-11 and program",
+        window=WHOLE_RUN,
+        unit="natural logarithm",
+    ),
+    Feature(
+        "F28",
+        "f28_hcpcs_ndc_factor_err",
+        "NDC units / (HCPCS units x NDC units per HCPCS unit)",
+        needs=("rebate_claims.hcpcs_code", "rebate_claims.hcpcs_units", _CONVERSION),
+        window=AT_SERVICE,
+    ),
+    Feature(
+        "F29",
+        "f29_hcpcs_ndc_pair_valid",
+        "the crosswalk pairs the NDC-11 with the HCPCS code; unknown where it does not hold the NDC-11 at all",
+        needs=("rebate_claims.hcpcs_code", "hcpcs_crosswalk|products.hcpcs_code"),
+        window=AT_SERVICE,
+        unit="boolean",
+    ),
+)
+CONVERSION_FACTS = (
+    T.StructField("hcpcs_factor", T.DecimalType(15, 6)),
+    T.StructField("f29_hcpcs_ndc_pair_valid", T.BooleanType()),
+)
+
+
+def _double(name: str) -> Column:
+    return F.col(name).cast("double")
+
+
+def units_per_prescription() -> Column:
+    """F24: NDC units on the line."""
+    return _double("ndc_units")
+
+
+def units_per_day() -> Column:
+    """F25: NDC units / days supply."""
+    return F.try_divide(_double("ndc_units"), _double("days_supply"))
+
+
+def package_remainder() -> Column:
+    """F26: distance of units / units per package from a whole number, 0 to 0.5 packages."""
+    packages = F.try_divide(_double("ndc_units"), _double("units_per_package"))
+    return F.round(F.abs(packages - F.rint(packages)), 9)
+
+
+def factor_error() -> Column:
+    """F28: NDC units / (HCPCS units x crosswalk factor); 1 where the state converted as the crosswalk does."""
+    return F.try_divide(_double("ndc_units"), _double("hcpcs_units") * _double("hcpcs_factor"))
+
+
+def with_conversion(rows: DataFrame, crosswalk: DataFrame | None, products: DataFrame | None) -> DataFrame:
+    """`rows` (hcpcs_code, ndc11) with `conversion`, a struct of CONVERSION_FACTS: F29 and the factor of F28 in force at
+    the date of service, `[start, end)`; without a crosswalk the product's own code and factor.
+    """
+    code, factor = F.col("hcpcs_code"), "ndc_units_per_hcpcs_unit"
+    day = F.col("date_of_service")
+    if crosswalk is not None:
+        paired = join_as_of(
+            rows,
+            crosswalk,
+            key={"ndc11": F.col("ndc11"), "hcpcs_code": code},
+            day=day,
+            start=F.col("begin_date"),
+            end=F.col("end_date"),
+            values={"factor": F.col(factor)},
+            into="pair",
+            tie_break=[F.col("snapshot_date")],
+        )
+        held = crosswalk.select(F.col("ndc11").alias("held_ndc11")).distinct()
+        told = paired.join(F.broadcast(held), on=F.col("ndc11") == F.col("held_ndc11"), how="left")
+        is_pair = F.when(F.col("pair").isNotNull(), True).when(F.col("held_ndc11").isNotNull(), F.lit(False))
+    elif products is not None:
+        told = join_as_of(
+            rows,
+            products,
+            key={"ndc11": F.col("ndc11")},
+            day=day,
+            start=F.col("valid_from"),
+            end=F.col("valid_to"),
+            values={"code": F.col("hcpcs_code"), "factor": F.col(factor)},
+            into="pair",
+            tie_break=[F.col("snapshot_date")],
+        )
+        is_pair = F.col("pair.code") == code
+    else:
+        return rows.withColumn("conversion", absent(CONVERSION_FACTS))
+    values = {"hcpcs_factor": F.when(is_pair, F.col("pair.factor")), "f29_hcpcs_ndc_pair_valid": is_pair}
+    facts = F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in CONVERSION_FACTS))
+    return told.select(*rows.columns, F.when(code.isNotNull(), facts).alias("conversion"))

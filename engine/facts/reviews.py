@@ -1,0 +1,85 @@
+"""What counterparties answered to earlier findings (`outcomes`), only where they answered before --as-of.
+
+An outcome names its finding; a finding's id is a hash of the claim's key, so that the claim tells its findings itself
+and findings of earlier runs need not be kept. Outcomes of cases, and of claims that are not in the input, are left out.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from engine.facts.entities import at_parent
+from engine.facts.feature import BEFORE, Feature
+from engine.facts.history import before, near, share, with_history
+from engine.intervals import quarter_number
+
+_CONFIRMED = ("ACCEPTED", "PARTIAL")
+_RESPONDED = (*_CONFIRMED, "REJECTED")
+_LAGGED = f"{BEFORE}; answered before --as-of"
+FEATURES = (
+    Feature(
+        "F51",
+        "f51_dup_rate_pharm",
+        "claims with a finding that was accepted, wholly or partly / all claims of the pharmacy; of whatever rule, for "
+        "outcomes do not say",
+        needs=("outcomes.finding_id",),
+        grain="pharmacy",
+        window=_LAGGED,
+    ),
+    Feature(
+        "F52",
+        "f52_ce_precision",
+        "findings accepted, wholly or partly / findings accepted or rejected, on claims linked to the entity's",
+        needs=("outcomes.finding_id", "entity_claims"),
+        grain="parent entity in question",
+        window=_LAGGED,
+    ),
+)
+
+
+def with_reviews(
+    rows: DataFrame,
+    asked: DataFrame,
+    claims: DataFrame,
+    outcomes: DataFrame | None,
+    links_340b: DataFrame | None,
+    entities: DataFrame | None,
+    as_of: date,
+) -> DataFrame:
+    """`rows` with F51 and F52. `outcomes`: conformed, with the source_row_id of the claim that each is about."""
+    if outcomes is None:
+        unknown = F.lit(None).cast("double")
+        return rows.withColumns({"f51_dup_rate_pharm": unknown, "f52_ce_precision": unknown})
+    # of several answers the last counts
+    answered = (
+        outcomes.where(F.col("answered_on") < F.lit(as_of))
+        .groupBy(F.col("source_row_id").alias("answered_row_id"))
+        .agg(F.max(F.struct("answered_on", "answer"))["answer"].alias("answer"))
+    )
+    is_answered = F.col("source_row_id") == F.col("answered_row_id")
+    by = {"quarter": quarter_number(F.col("date_of_service"))}
+    sums = {
+        "confirmed": F.count_if(F.col("answer").isin(*_CONFIRMED)),
+        "responded": F.count_if(F.col("answer").isin(*_RESPONDED)),
+    }
+    of_pharmacies = near(asked, claims, ["pharmacy_key"])
+    assert of_pharmacies is not None
+    judged = of_pharmacies.join(F.broadcast(answered), on=is_answered, how="left")  # one answer per claim
+    told = with_history(rows, judged, ["pharmacy_key"], by, "at_pharmacy", sums)
+    told = told.select(*rows.columns, share(before("at_pharmacy"), "confirmed").alias("f51_dup_rate_pharm"))
+    if links_340b is None:
+        return told.withColumn("f52_ce_precision", F.lit(None).cast("double"))
+    linked = links_340b.select(
+        F.col("source_row_id").alias("linked_row_id"), F.col("link_parent_entity_id").alias("parent_entity_id")
+    )
+    of_entities = (
+        claims.select("source_row_id", "date_of_service")
+        .join(F.broadcast(answered), on=is_answered, how="inner")
+        .join(linked, on=F.col("source_row_id") == F.col("linked_row_id"), how="inner")  # one link per claim
+    )
+    of_entities = at_parent(of_entities, "parent_entity_id", entities)
+    seen = with_history(told, of_entities, ["parent_entity_id"], by, "on_entity", sums)
+    return seen.select(*told.columns, share(before("on_entity"), "confirmed", "responded").alias("f52_ce_precision"))

@@ -1,0 +1,83 @@
+"""What other rows tell of a claim beside the obvious way, over many random worlds in one job."""
+
+from __future__ import annotations
+
+import pytest
+from pyspark.sql import types as T
+
+from engine.contracts.links import LINKS_340B
+from engine.contracts.prepared import PHARMACY_DISPENSES, PREPARED_ENTITY_CLAIMS
+from engine.contracts.tables import TABLES
+from engine.facts import Background, FoundOnClaims, asked_of_flagged, claim_features
+from engine.settings import PeerSettings
+from tests.property import features_reference
+from tests.property.features_worlds import AS_OF, world
+from tests.unit.facts_rows import claims, frame, reference
+
+WORLDS = range(120)
+LEAST_DAYS = 2
+_SCREEN = "source_row_id string, mef_entity_id string, contract_excludes_340b boolean, ndc_units decimal(15,3)"
+
+
+def measured(spark, worlds):
+    """{row id: features} as the engine works them out for all worlds at once."""
+    rows = {name: [row for one in worlds for row in one[name]] for name in worlds[0]}
+    feed = claims(spark, rows["claims"], partitions=3).localCheckpoint()
+    links = frame(spark, rows["links"], LINKS_340B)
+    confidence = T.StructField("pharmacy_match_confidence", T.DoubleType())
+    contract_pharmacies = T.StructType([*TABLES["contract_pharmacies"].schema.fields, confidence])
+    references = {
+        **{name: reference(spark, name, *rows[name]) for name in ("covered_entities", "chargebacks", "products")},
+        "contract_pharmacies": frame(spark, rows["contract_pharmacies"], contract_pharmacies),
+    }
+    outcomes = frame(
+        spark, rows["outcomes"], T.StructType.fromDDL("source_row_id string, answered_on date, answer string")
+    )
+    background = Background(
+        feed,
+        frame(spark, rows["entity_claims"], PREPARED_ENTITY_CLAIMS),
+        frame(spark, rows["dispenses"], PHARMACY_DISPENSES),
+        outcomes,
+        AS_OF,
+        PeerSettings(minimum=LEAST_DAYS),
+    )
+    found = FoundOnClaims(links, None, feed, None)
+    flagged = frame(spark, rows["screen"], T.StructType.fromDDL(_SCREEN))
+    asked = asked_of_flagged(flagged, feed, found, references).localCheckpoint()
+    return {
+        row["source_row_id"]: row.asDict() for row in claim_features(asked, found, references, background).collect()
+    }
+
+
+@pytest.fixture(scope="module")
+def found(spark):
+    return measured(spark, [world(number) for number in WORLDS])
+
+
+def test_features_are_those_of_the_obvious_way(found):
+    expected = {}
+    for number in WORLDS:
+        expected |= features_reference.features(world(number), AS_OF, LEAST_DAYS)
+    assert found.keys() == expected.keys()
+    wrong = [
+        (row_id, name, found[row_id][name], value)
+        for row_id, row in expected.items()
+        for name, value in row.items()
+        if found[row_id][name] != (pytest.approx(value, abs=1e-9) if isinstance(value, float) else value)
+    ]
+    assert not wrong, f"{len(wrong)} values; row, feature, found, expected: {wrong[:5]}"
+    # a feature that never takes three values, unknown among them, would not be tested by this
+    values = {name: {row[name] for row in expected.values()} for name in next(iter(expected.values()))}
+    assert not [name for name, taken in values.items() if len(taken) < 3]
+
+
+def test_later_rows_and_answers_change_no_feature_of_earlier_claims(spark, found):
+    later = measured(spark, [world(number, later=True) for number in WORLDS])
+    # `entity_bought_at_340b` is a guard, no feature: it looks two quarters ahead
+    changed = [
+        (row_id, name, value, later[row_id][name])
+        for row_id, row in found.items()
+        for name, value in row.items()
+        if name.startswith("f") and later[row_id][name] != value
+    ]
+    assert not changed, f"{len(changed)} values; row, feature, before, after: {changed[:5]}"
