@@ -36,8 +36,8 @@ def _lookback():
 # Feature, what is changed on a claim of 30 units that was paid with $90, and its value.
 MEASURED = [
     (linked.dos_delta_days, {"link_date_of_service": date(2025, 2, 8)}, 2),
-    (linked.quantity_ratio_340b, {"link_quantity": Decimal(60)}, 0.5),
-    (linked.quantity_ratio_340b, {"link_quantity": Decimal(0)}, None),
+    (linked.quantity_ratio_340b, {"link_ndc_units": Decimal(60)}, 0.5),
+    (linked.quantity_ratio_340b, {"link_ndc_units": Decimal(0)}, None),
     (amount_paid_to_market_price, {"market_price": Decimal(2)}, 1.5),
     (aac_gap, {"price_wac": Decimal(10), "price_ceiling": Decimal(3)}, 0.0),
     (aac_gap, {"price_wac": Decimal(10), "price_ceiling": Decimal(6)}, 0.3),
@@ -76,7 +76,7 @@ def test_features_of_the_claim_itself_are_by_formula(spark):
     schema = T.StructType.fromDDL(
         "n int, ndc_units decimal(15,3), amount_paid decimal(18,2), amount_third_party decimal(18,2), "
         "date_of_service date, period string, received_at timestamp, hcpcs_units decimal(15,3), "
-        "hcpcs_factor decimal(15,6), link_date_of_service date, link_quantity decimal(15,3), "
+        "hcpcs_factor decimal(15,6), link_date_of_service date, link_ndc_units decimal(15,3), "
         "price_wac decimal(15,6), price_ceiling decimal(15,6), price_mfp decimal(15,6), market_price decimal(15,6), "
         "termination_date date, market_date date, cod_status string, pharmacy_reversed_at timestamp, "
         "pharmacy_npi string, prescriber_npi string"
