@@ -4,19 +4,23 @@
 
 Makes claims of CLAIMS dispenses (default 200000) for each level of conf/mess and each seed (default 1 2 3), reads,
 prepares and links them as the main job does, and compares the links with `link_truth`, which the engine never reads.
-Prints the tables and, where all levels were asked for, writes them to docs/linking-quality.md.
+Prints the tables and, where all levels were asked for, writes them to docs/linking-quality.md, and beside it a plot of
+how often links of a given probability are right.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from statistics import fmean
 
+from matplotlib.figure import Figure
 from pyspark.sql import Row, SparkSession
 
 from engine import pipeline
@@ -28,6 +32,8 @@ from engine.synthetic import synthesize
 
 PROJECT = Path(__file__).resolve().parent.parent
 PAGE = PROJECT / "docs" / "linking-quality.md"
+PLOT = PAGE.with_suffix(".png")
+BANDS = (0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99, 0.999, 1.1)
 LEVELS = ("low", "medium", "high")
 AS_OF = date(2026, 9, 30)
 
@@ -62,6 +68,7 @@ class Quality:
     kinds: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
     wrong: Counter[str] = field(default_factory=Counter)
     recall_by_seed: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    told: list[tuple[float, bool]] = field(default_factory=list)  # probability of each link, and whether it is right
 
 
 def share(part: int, whole: int) -> str:
@@ -108,6 +115,7 @@ def add(quality: Quality, links: list[Row], truth: list[Row]) -> None:
         for tally in (quality.tiers[link.link_tier], *(quality.kinds[kind] for kind in kinds_of(true))):
             tally.links += 1
             tally.right += is_right
+        quality.told.append((link.link_probability, is_right))
         if is_right:
             right.add(link.source_row_id)
         else:
@@ -131,6 +139,31 @@ def measured(spark: SparkSession, level: str, claims: int, seeds: list[int], fol
         truth = spark.read.parquet(str(tables / "link_truth")).collect()
         add(quality, links_of(spark, settings, tables, folder / "runs"), truth)
     return quality
+
+
+def reliability(told: list[tuple[float, bool]]) -> Iterator[tuple[str, int, float, float, float]]:
+    """Links by band of probability: the band, links, mean probability, share that is right, its standard error."""
+    for low, high in itertools.pairwise(BANDS):
+        inside = [one for one in told if low <= one[0] < high]
+        if inside:
+            right = sum(is_right for _, is_right in inside) / len(inside)
+            spread = (max(right * (1 - right), 0.25 / len(inside)) / len(inside)) ** 0.5
+            yield f"{low:g} to {min(high, 1):g}", len(inside), fmean(p for p, _ in inside), right, spread
+
+
+def draw_reliability(results: dict[str, Quality]) -> None:
+    """On the scale of odds, where the bands next to 1 can be told apart."""
+    figure = Figure(figsize=(6, 5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([0.01, 0.9999], [0.01, 0.9999], color="0.7", linewidth=1, label="as said")
+    for (level, quality), marker in zip(results.items(), "os^", strict=False):
+        bands = list(reliability(quality.told))
+        said, right = [b[2] for b in bands], [min(max(b[3], 0.01), 0.9999) for b in bands]
+        axes.errorbar(said, right, yerr=[b[4] for b in bands], marker=marker, linewidth=1, capsize=2, label=level)
+    axes.set(xscale="logit", yscale="logit", xlim=(0.01, 0.9999), ylim=(0.01, 0.9999))
+    axes.set(xlabel="probability that the link is right, as said", ylabel="share of links that are right")
+    axes.legend()
+    figure.savefig(PLOT, dpi=110)
 
 
 def table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
@@ -186,6 +219,20 @@ def page(results: dict[str, Quality], claims: int, seeds: list[int]) -> str:
                 for name, tally in ((name, quality.reaches[name]) for name in REACHES)
             ),
         ),
+        "## Are probabilities what they say?",
+        "",
+        "Links by the probability that the score stands for, all tiers together.",
+        "",
+        f"![Share of links that are right against the probability that was said]({PLOT.name})",
+        "",
+        *table(
+            ("level", "probability", "links", "mean probability", "share right"),
+            (
+                (level, band, links, f"{said:.4f}", f"{right:.4f} +/- {spread:.4f}")
+                for level, quality in results.items()
+                for band, links, said, right, spread in reliability(quality.told)
+            ),
+        ),
         "## By kind of mess",
         "",
         "A pair with several kinds counts under each. Precision is of the links of rebate claims with this mess.",
@@ -226,6 +273,7 @@ def main() -> None:
     text = page(results, options.claims, options.seeds)
     if len(results) == len(LEVELS):
         PAGE.write_text(text)
+        draw_reliability(results)
     print(text)
 
 
