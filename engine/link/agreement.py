@@ -30,10 +30,12 @@ LEVELS = {
 }
 
 
-def with_levels(pairs: DataFrame, settings: LinkSettings, offsets: FillOffsets) -> DataFrame:
-    """Adds `levels`, a struct of LEVELS, and what tiers ask besides: days, product, quantity, fill_step, fill_shift,
-    is_part."""
-    compared = pairs.withColumns(
+def compared(pairs: DataFrame, settings: LinkSettings) -> DataFrame:
+    """Adds days, product, quantity, fill_step and is_part, and `level_<field>` of LEVELS but for the fill number, which
+    cannot be told before the sources' offsets are known. Written out before more is made of it: these are long
+    expressions, and Spark would repeat them wherever they are used.
+    """
+    differences = pairs.withColumns(
         {
             "days": days_between(),
             "product": F.when(F.col("ndc11") == F.col("entity_ndc11"), "NDC11")
@@ -41,22 +43,31 @@ def with_levels(pairs: DataFrame, settings: LinkSettings, offsets: FillOffsets) 
             .otherwise("OTHER"),
             "quantity": _quantity(settings),
             "fill_step": F.col("entity_fill_number") - F.col("fill_number"),
-            "fill_shift": offsets.of_entity() - offsets.of_payer(),
             "is_part": _is_part_of_what_was_given(settings),
         }
     )
     is_other = F.col("product") == "OTHER"
     quantity = F.coalesce("quantity", F.lit("UNKNOWN"))
-    values = {
-        "date_of_service": F.when(F.col("days") == 0, "SAME")
-        .when(F.col("days") <= settings.days_apart, "NEAR")
-        .otherwise("FAR"),
-        "product_and_quantity": F.when(is_other, "OTHER").otherwise(F.concat_ws("/", "product", quantity)),
-        "fill_number": _when_known(F.col("fill_step") == F.col("fill_shift"), "EQUAL", "DIFFERENT"),
-        "prescriber_npi": _when_known(_same("prescriber_npi"), "SAME", "DIFFERENT"),
-        "bin": _when_known(_same("bin"), "SAME", "DIFFERENT"),
-    }
-    return compared.withColumn("levels", F.struct(*(values[name].alias(name) for name in LEVELS)))
+    return differences.withColumns(
+        {
+            "level_date_of_service": F.when(F.col("days") == 0, "SAME")
+            .when(F.col("days") <= settings.days_apart, "NEAR")
+            .otherwise("FAR"),
+            "level_product_and_quantity": F.when(is_other, "OTHER").otherwise(F.concat_ws("/", "product", quantity)),
+            "level_prescriber_npi": _when_known(_same("prescriber_npi"), "SAME", "DIFFERENT"),
+            "level_bin": _when_known(_same("bin"), "SAME", "DIFFERENT"),
+        }
+    )
+
+
+def with_levels(pairs: DataFrame, offsets: FillOffsets) -> DataFrame:
+    """Compared pairs with `fill_shift` and `levels`, a struct of LEVELS, in place of the single levels."""
+    shifted = offsets.with_shift(pairs)
+    fill = _when_known(F.col("fill_step") == F.col("fill_shift"), "EQUAL", "DIFFERENT")
+    shifted = shifted.withColumn("level_fill_number", fill)
+    single = [f"level_{name}" for name in LEVELS]
+    levels = F.struct(*(F.col(level).alias(name) for level, name in zip(single, LEVELS, strict=True)))
+    return shifted.withColumn("levels", levels).drop(*single)
 
 
 def with_tier(pairs: DataFrame, block: Block, settings: LinkSettings) -> DataFrame:

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.links import LINKS_340B
 from engine.link import fill_offsets, keys
-from engine.link.agreement import LEVELS, with_levels, with_tier
+from engine.link.agreement import LEVELS, compared, with_levels, with_tier
 from engine.link.choices import links_of
 from engine.link.fill_offsets import FillOffsets
 from engine.link.keys import Block
@@ -62,23 +62,23 @@ def link_340b(
     scripted = keep("rebate_scripted", _of_keys(claimed, given))
     crowded = keep("crowded", keys.crowded_keys(scripted, given, settings.most_pairs_per_key))
     scripted, scripts_given = keys.without(scripted, crowded), keys.without(given, crowded)
-    pairs = keep("pairs", pairs_of_key(keys.with_whole_fill_units(scripted), scripts_given, settings))
-    steps = fill_offsets.fill_steps(with_levels(pairs, settings, FillOffsets())).collect()
+    pairs = pairs_of_key(keys.with_whole_fill_units(scripted), scripts_given, settings)
+    pairs = keep("pairs", compared(pairs, settings))
+    steps = fill_offsets.fill_steps(pairs).collect()
     offsets = fill_offsets.learn([tuple(step) for step in steps], settings)
     same_pharmacy = F.col("pharmacy_key") == F.col("entity_pharmacy_key")
     met_by = F.when(same_pharmacy, Block.PRESCRIPTION.value).otherwise(Block.PHARMACY_LINEAGE.value)
-    pairs = with_levels(pairs, settings, offsets).withColumn("block", met_by)
-    strangers = with_levels(pairs_by_chance(scripted, scripts_given, settings), settings, offsets)
+    pairs = with_levels(pairs, offsets).withColumn("block", met_by)
+    strangers = with_levels(compared(pairs_by_chance(scripted, scripts_given, settings), settings), offsets)
     weights = estimated_weights(_patterns(pairs), _all_patterns(strangers), settings)
     links = keep("links_by_pharmacy", links_of(_scored(pairs, weights, Block.PRESCRIPTION, settings)))
 
     elsewhere = _of_keys(keys.under_place_of_service(odd, lineage), scripts_given)
-    pairs = pairs_of_key(keys.with_whole_fill_units(elsewhere), scripts_given, settings)
-    pairs = with_levels(pairs, settings, offsets)
-    links, weights = _with_stage(links, pairs, Block.PLACE_OF_SERVICE, weights, settings, keep)
+    pairs = compared(pairs_of_key(keys.with_whole_fill_units(elsewhere), scripts_given, settings), settings)
+    links, weights = _with_stage(links, pairs, Block.PLACE_OF_SERVICE, offsets, weights, settings, keep)
 
-    pairs = only_pairs(with_levels(pairs_of_tuple(claimed, odd, given, settings), settings, offsets))
-    links, weights = _with_stage(links, pairs, Block.TUPLE, weights, settings, keep)
+    pairs = only_pairs(compared(pairs_of_tuple(claimed, odd, given, settings), settings))
+    links, weights = _with_stage(links, pairs, Block.TUPLE, offsets, weights, settings, keep)
     return Links340b(links.select(*LINKS_340B.names), weights, offsets, _set_aside(crowded))
 
 
@@ -88,10 +88,17 @@ def _of_keys(rebate: DataFrame, entity: DataFrame) -> DataFrame:
 
 
 def _with_stage(
-    links: DataFrame, pairs: DataFrame, block: Block, weights: LinkWeights, settings: LinkSettings, keep: Keep
+    links: DataFrame,
+    pairs: DataFrame,
+    block: Block,
+    offsets: FillOffsets,
+    weights: LinkWeights,
+    settings: LinkSettings,
+    keep: Keep,
 ) -> tuple[DataFrame, LinkWeights]:
-    """The links, and those that a later stage's pairs add among claims that are not linked yet."""
-    pairs = keep(f"pairs_{block.lower()}", not_yet_linked(pairs, links)).withColumn("block", F.lit(block.value))
+    """The links, and those that a later stage's compared pairs add among claims that are not linked yet."""
+    pairs = keep(f"pairs_{block.lower()}", not_yet_linked(pairs, links))
+    pairs = with_levels(pairs, offsets).withColumn("block", F.lit(block.value))
     patterns = _patterns(pairs)
     if not patterns:
         return links, weights

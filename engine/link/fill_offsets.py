@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from engine.settings import LinkSettings
@@ -28,17 +28,25 @@ class FillOffsets:
     payers: Mapping[str, int] = field(default_factory=dict)
     entities: Mapping[str, int] = field(default_factory=dict)
 
-    def of_payer(self) -> Column:
-        return _looked_up(self.payers, ("payer_id",))
-
-    def of_entity(self) -> Column:
-        """The entity's own, or else its parent's."""
-        return _looked_up(self.entities, ("entity_id", "parent_entity_id"))
+    def with_shift(self, pairs: DataFrame) -> DataFrame:
+        """`pairs` with fill_shift: the entity's offset, its own or else its parent's, less the payer's."""
+        rows = pairs
+        for column, offsets in (
+            ("payer_id", self.payers),
+            ("entity_id", self.entities),
+            ("parent_entity_id", self.entities),
+        ):
+            names = f"offset_of_{column}", f"{column}_offset"
+            table = pairs.sparkSession.createDataFrame(sorted(offsets.items()), f"{names[0]} string, {names[1]} int")
+            rows = rows.join(F.broadcast(table), on=F.col(column) == F.col(names[0]), how="left").drop(names[0])
+        entitys = F.coalesce("entity_id_offset", "parent_entity_id_offset", F.lit(0))
+        shift = entitys - F.coalesce("payer_id_offset", F.lit(0))
+        return rows.select(*pairs.columns, shift.alias("fill_shift"))
 
 
 def fill_steps(pairs: DataFrame) -> DataFrame:
     """How fill numbers of one prescription, day, product and quantity differ, by source: payer_id, parent_entity_id,
-    fill_step, pairs. `pairs` with levels.
+    fill_step, pairs. `pairs`: compared.
     """
     alike = (F.col("days") == 0) & (F.col("product") == "NDC11") & (F.col("quantity") == "EXACT")
     return (
@@ -91,11 +99,3 @@ def _agreed(votes: Iterable[Vote], settings: LinkSettings, least_pairs: int, lea
         if source not in agreed and is_clear and offset > 0:
             agreed[source] = offset
     return agreed
-
-
-def _looked_up(offsets: Mapping[str, int], columns: tuple[str, ...]) -> Column:
-    if not offsets:
-        return F.lit(0)
-    entries = [F.lit(value) for item in sorted(offsets.items()) for value in item]
-    table = F.create_map(*entries)
-    return F.coalesce(*(F.try_element_at(table, F.col(column)) for column in columns), F.lit(0))
