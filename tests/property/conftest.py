@@ -1,3 +1,5 @@
+"""The seed of random worlds."""
+
 from __future__ import annotations
 
 import os

@@ -83,10 +83,13 @@ def judged(spark):
         assert result.columns == [*rows.columns, "rules"]
         kind = result.schema["rules"].dataType
         assert [(f.name, f.dataType) for f in kind.elementType] == [(f.name, f.dataType) for f in RULE_RESULT]
+        collected = result.select("source_row_id", "rules").collect()
         found[subject] = {
             row["source_row_id"]: {rule["rule_id"]: rule.asDict(recursive=True) for rule in row["rules"]}
-            for row in result.select("source_row_id", "rules").collect()
+            for row in collected
         }
+        assert len(found[subject]) == len(collected)
+        assert all(len(found[subject][row["source_row_id"]]) == len(row["rules"]) for row in collected)
     return found
 
 
