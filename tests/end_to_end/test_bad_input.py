@@ -151,16 +151,9 @@ def test_a_feed_whose_rows_are_all_bad_ends_well_with_a_warning_and_a_full_quara
     assert sum(prepare["dropped"].values()) == 2
 
 
-def test_a_run_id_that_exists_is_refused(detect_on, folder, tmp_path):
-    invoices(folder)
-    assert detect_on(folder).status == 0
-    before = (tmp_path / "out" / "r" / "summary.json").read_bytes()
-    says_one_message(detect_on(folder), "--overwrite")
-    assert (tmp_path / "out" / "r" / "summary.json").read_bytes() == before
-    assert detect_on(folder, "--overwrite").status == 0
-
-
-def test_a_failure_half_way_leaves_no_half_output_and_can_be_resumed(detect_on, folder, tmp_path, monkeypatch):
+def test_a_failure_half_way_leaves_no_half_output_can_be_resumed_and_is_then_kept(
+    detect_on, folder, tmp_path, monkeypatch
+):
     from engine import exports
 
     invoices(folder)
@@ -174,6 +167,12 @@ def test_a_failure_half_way_leaves_no_half_output_and_can_be_resumed(detect_on, 
     assert sorted(
         path.name for path in (tmp_path / "out").iterdir() if path.is_dir() and path.name != "mlartifacts"
     ) == ["r"]
+
+    # a run id that exists is refused
+    before = (tmp_path / "out" / "r" / "summary.json").read_bytes()
+    says_one_message(detect_on(folder), "--overwrite")
+    assert (tmp_path / "out" / "r" / "summary.json").read_bytes() == before
+    assert detect_on(folder, "--overwrite").status == 0
     shutil.rmtree(tmp_path / "out")
 
 

@@ -16,21 +16,27 @@ DAYS = [
     *(date(2024, 12, 20), date(2025, 1, 1), date(2025, 1, 31), date(2025, 2, 10), date(2025, 2, 10), date(2025, 2, 11)),
     *(date(2025, 2, 17), date(2025, 3, 31), date(2025, 3, 31)),
 ]
+CROWDED_EACH = 4  # every fourth world
 LATER = [date(2025, 4, 1), date(2025, 5, 3), date(2025, 6, 29)]
 
 
-def world(number: int, later: bool = False) -> dict[str, list[dict]]:
-    """Tables of one world; `later`: with rows of service after the last quarter of `DAYS` besides."""
-    tables = _world(number, Random(number), DAYS)
-    if later:
-        for name, rows in _world(number, Random(-1 - number), LATER).items():
-            if name in ("claims", "entity_claims", "links", "chargebacks", "dispenses"):
-                tables[name] += [_renamed(row) for row in rows]
-        tables["outcomes"] += [
-            {"source_row_id": row["source_row_id"], "answered_on": AS_OF + timedelta(days=days), "answer": "ACCEPTED"}
-            for row in tables["claims"]
-            for days in (0, 5)
-        ]
+def world(number: int) -> dict[str, list[dict]]:
+    """Tables of one world."""
+    return _world(number, Random(number), DAYS)
+
+
+def world_with_later_rows(number: int, like: int) -> dict[str, list[dict]]:
+    """The world `like` under another number, with rows of service after the last quarter of `DAYS` besides."""
+    assert number % CROWDED_EACH == like % CROWDED_EACH
+    tables = _world(number, Random(like), DAYS)
+    for name, rows in _world(number, Random(-1 - like), LATER).items():
+        if name in ("claims", "entity_claims", "links", "chargebacks", "dispenses"):
+            tables[name] += [_renamed(row) for row in rows]
+    tables["outcomes"] += [
+        {"source_row_id": row["source_row_id"], "answered_on": AS_OF + timedelta(days=days), "answer": "ACCEPTED"}
+        for row in tables["claims"]
+        for days in (0, 5)
+    ]
     return tables
 
 
@@ -52,7 +58,7 @@ def _world(number: int, random: Random, days: list[date]) -> dict[str, list[dict
     def ndc() -> str:
         return f"{number:05}" + random.choice(["000101", "000101", "000102", "000201"])
 
-    is_crowded = number % 4 == 0  # all claims near one dispense
+    is_crowded = number % CROWDED_EACH == 0  # all claims near one dispense
     claims = []
     for n in range(random.randint(3, 14)):
         served = random.choice(days[-2:]) if is_crowded else day()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from hypothesis import HealthCheck, given, settings
+import pytest
 from hypothesis import strategies as st
 
 from engine.facts import duplicates
 from engine.facts.patients import with_early_refill_ratio
 from tests.property import facts_reference
+from tests.property.worlds import worlds
 from tests.unit import facts_rows
 
-few = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+WORLDS = 150
 
 
 @st.composite
@@ -47,23 +48,38 @@ def crowded_claims(draw):
     return rows
 
 
-@few
-@given(rows=crowded_claims())
-def test_a_claim_repeats_the_nearest_earlier_one_of_its_dispense(spark, rows):
+@pytest.fixture
+def crowds(seed):
+    """Worlds of claims, each with products and pharmacies of its own."""
+    return [
+        [facts_rows.apart(number, row) | {"source_row_id": f"{number}/{row['source_row_id']}"} for row in rows]
+        for number, rows in enumerate(worlds(crowded_claims(), WORLDS, seed))
+    ]
+
+
+def test_a_claim_repeats_the_nearest_earlier_one_of_its_dispense(spark, crowds):
+    rows = [row for crowd in crowds for row in crowd]
     found = {
         row["source_row_id"]: (row["duplicate_rule"], row["duplicate_source_row_id"], row["duplicate_source_row_ids"])
         for row in duplicates(facts_rows.claims(spark, rows, partitions=3)).collect()
     }
-    assert found == facts_reference.duplicates(rows)
+    expected = {}
+    for crowd in crowds:
+        expected |= facts_reference.duplicates(crowd)
+    assert len(expected) > 10, "the worlds have become too poor to test anything"
+    assert found == expected
 
 
-@few
-@given(rows=crowded_claims())
-def test_a_refill_is_early_by_the_days_that_the_previous_fill_still_lasts(spark, rows):
+def test_a_refill_is_early_by_the_days_that_the_previous_fill_still_lasts(spark, crowds):
+    rows = [row for crowd in crowds for row in crowd]
     measured = with_early_refill_ratio(facts_rows.claims(spark, rows, partitions=3))
     found = {
         row["source_row_id"]: row["f42_early_refill_ratio"]
         for row in measured.select("source_row_id", "f42_early_refill_ratio").collect()
     }
-    expected = facts_reference.early_refills(rows)
-    assert found == {row["source_row_id"]: expected.get(row["source_row_id"]) for row in rows}
+    expected = dict.fromkeys(found)
+    for crowd in crowds:
+        expected |= facts_reference.early_refills(crowd)
+    assert len({row["source_row_id"] for row in rows}) == len(rows) == len(found)
+    assert len({*expected.values()}) > 2, "the worlds have become too poor to test anything"
+    assert found == expected

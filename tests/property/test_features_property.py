@@ -11,10 +11,11 @@ from engine.contracts.tables import TABLES
 from engine.facts import Background, FoundOnClaims, asked_of_flagged, claim_features
 from engine.settings import PeerSettings
 from tests.property import features_reference
-from tests.property.features_worlds import AS_OF, world
+from tests.property.features_worlds import AS_OF, world, world_with_later_rows
 from tests.unit.facts_rows import claims, frame, reference
 
 WORLDS = range(120)
+AGAIN = 1_000  # added to the number of a world that has later rows
 LEAST_DAYS = 2
 _SCREEN = "source_row_id string, mef_entity_id string, contract_excludes_340b boolean, ndc_units decimal(15,3)"
 
@@ -50,8 +51,23 @@ def measured(spark, worlds):
 
 
 @pytest.fixture(scope="module")
-def found(spark):
-    return measured(spark, [world(number) for number in WORLDS])
+def both(spark):
+    """Features of the worlds and, in the same job, of the same worlds with later rows: {row id: features} of each."""
+    worlds = [world(number) for number in WORLDS]
+    again = [world_with_later_rows(AGAIN + number, like=number) for number in WORLDS]
+    every = measured(spark, worlds + again)
+    own = {row["source_row_id"] for one in worlds for row in one["claims"]}
+    later = {}
+    for row_id, row in every.items():
+        number, _, rest = row_id.partition("-")
+        if row_id not in own:
+            later[f"{int(number) - AGAIN}-{rest}"] = row
+    return {row_id: row for row_id, row in every.items() if row_id in own}, later
+
+
+@pytest.fixture(scope="module")
+def found(both):
+    return both[0]
 
 
 def test_features_are_those_of_the_obvious_way(found):
@@ -71,8 +87,9 @@ def test_features_are_those_of_the_obvious_way(found):
     assert not [name for name, taken in values.items() if len(taken) < 3]
 
 
-def test_later_rows_and_answers_change_no_feature_of_earlier_claims(spark, found):
-    later = measured(spark, [world(number, later=True) for number in WORLDS])
+def test_later_rows_and_answers_change_no_feature_of_earlier_claims(both):
+    found, later = both
+    assert found.keys() == later.keys()
     # `entity_bought_at_340b` is a guard, no feature: it looks two quarters ahead
     changed = [
         (row_id, name, value, later[row_id][name])

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
 from engine.intervals import join_as_of
+from tests.property.worlds import worlds
 
 FIRST = date(2025, 1, 1)
 DAYS = 12
+WORLDS = 60
 REFERENCE = "key string, start date, end date, rank int, value string"
 
 day = st.integers(0, DAYS).map(lambda n: FIRST + timedelta(days=n))
@@ -49,12 +50,15 @@ def values_found(spark, rows: list[tuple], reference: list[tuple]) -> list[tuple
     return [(row["of"], row["day"], row["found"] and row["found"]["value"]) for row in joined.collect()]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(reference=st.lists(reference_row, max_size=12))
-def test_every_day_meets_the_interval_that_starts_last(spark, reference):
+def test_every_day_meets_the_interval_that_starts_last(spark, seed):
     days = [None, *(FIRST + timedelta(days=n) for n in range(-1, DAYS + 2))]
-    rows = [(key, when) for key in ("a", "b", "c", None) for when in days]
-    expected = [(key, when, value_on(when, key, reference)) for key, when in rows]
+    rows, reference, expected = [], [], []
+    for number, world in enumerate(worlds(st.lists(reference_row, max_size=12), WORLDS, seed)):
+        own = [(key and f"{key}{number}", *rest) for key, *rest in world]
+        asked = [(key and f"{key}{number}", when) for key in ("a", "b", "c", None) for when in days]
+        expected += [(key, when, value_on(when, key, own)) for key, when in asked]
+        rows += asked
+        reference += own
     assert sorted(values_found(spark, rows, reference), key=repr) == sorted(expected, key=repr)
 
 

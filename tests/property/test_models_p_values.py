@@ -47,16 +47,37 @@ def judged(row: tuple, rows: list[tuple]) -> tuple:
     return score, float(p) if len(stratum) >= MINIMUM else None, name, len(stratum)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_p_values_agree_with_a_plain_count(spark, seed):
-    rows = random_strata(seed)
-    reference = expected(rows)
+SEEDS = range(3)
+
+
+@pytest.fixture(scope="module")
+def worlds():
+    """Random strata of each seed, with ids and programs of their own."""
+    return {
+        seed: [(f"{seed}{row_id}", ndc9, f"{program}{seed}", *rest) for row_id, ndc9, program, *rest in rows]
+        for seed, rows in ((seed, random_strata(seed)) for seed in SEEDS)
+    }
+
+
+@pytest.fixture(scope="module")
+def judged_rows(spark, worlds):
+    """{row id: SCORES} of all worlds at once, for each of two ways to divide the rows."""
+    rows = [row for world in worlds.values() for row in world]
+    found = []
     for partitions in (1, 7):
         shuffled = random.Random(partitions).sample(rows, len(rows))
-        judged_rows = p_values(spark.createDataFrame(shuffled, SCHEMA).repartition(partitions), MINIMUM)
-        assert judged_rows.schema.simpleString() == SCORES.simpleString()
-        collected = judged_rows.collect()
+        scores = p_values(spark.createDataFrame(shuffled, SCHEMA).repartition(partitions), MINIMUM)
+        assert scores.schema.simpleString() == SCORES.simpleString()
+        collected = scores.collect()
         assert len(collected) == len(rows)
-        assert {row[0]: tuple(row)[1:] for row in collected} == reference
+        found.append({row[0]: tuple(row)[1:] for row in collected})
+    return found
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_p_values_agree_with_a_plain_count(judged_rows, worlds, seed):
+    reference = expected(worlds[seed])
+    for found in judged_rows:
+        assert {row_id: found[row_id] for row_id in reference} == reference
     assert {p is None for _, p, _, _ in reference.values()} == {True, False}
     assert {name.split("/")[0] for _, _, name, _ in reference.values()} == {"ndc9", "drug_category"}

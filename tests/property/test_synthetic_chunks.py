@@ -43,11 +43,12 @@ def whole(maker, plan: Plan) -> pa.Table:
 @given(seed=seeds)
 def test_a_chunk_is_the_same_each_time_and_whatever_others_are_made(seed):
     plan = plan_of(seed, 2_500, 1_000)
+    one, other, next_one = build_world(seed), build_world(seed), build_world(seed + 1)
     for maker in FEEDS.values():
-        alone = maker(build_world(seed), plan, 1)
-        after_others = [maker(build_world(seed), plan, chunk) for chunk in (0, 2, 1)][-1]
+        alone = maker(one, plan, 1)
+        after_others = [maker(other, plan, chunk) for chunk in (0, 2, 1)][-1]
         assert alone.equals(after_others)
-        assert not alone.equals(maker(build_world(seed + 1), plan_of(seed + 1, 2_500, 1_000), 1))
+        assert not alone.equals(maker(next_one, plan_of(seed + 1, 2_500, 1_000), 1))
 
 
 @few

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
 
@@ -13,6 +14,10 @@ from engine.contracts.prepared import PREPARED_INVOICES, PREPARED_REBATE_CLAIMS
 from engine.contracts.tables import TABLES
 
 NDC = "00002000101"
+
+# what one case shares with another as it is written: how the case of a number has it
+_OWNED_BY = {"00002": "{:05}", "1003000126": "1003{:06}", "DSH": "DSH{}-", "PBM": "PBM{}-"}
+_OWNED = re.compile("|".join(_OWNED_BY))
 
 _CLAIM = {
     "program": "MDRP_FFS",
@@ -55,6 +60,41 @@ def claims(spark: SparkSession, rows: list[dict], partitions: int = 1) -> DataFr
     has_script = F.col("pharmacy_key").isNotNull() & F.col("script_key").isNotNull()
     hashed = F.when(has_script, F.xxhash64("pharmacy_key", "script_key")).otherwise(F.xxhash64("source_row_id"))
     return made.withColumn("dispense_hash", hashed).select(*PREPARED_REBATE_CLAIMS.names)
+
+
+def apart(number: int, value):
+    """`value` (texts; lists and dicts of them) with products, NPIs, entities and payers that no other number has, so
+    that the cases of many tests can stand in one frame.
+    """
+    if isinstance(value, dict):
+        return {name: apart(number, one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [apart(number, one) for one in value]
+    if isinstance(value, str):
+        return _OWNED.sub(lambda found: _OWNED_BY[found[0]].format(number), value)
+    return value
+
+
+def in_one(cases: dict) -> tuple[list[dict], dict[str, list[dict]]]:
+    """The claims and reference tables of all `cases`, {name: (claims, tables)}, each case apart from the others. A row
+    id becomes `<name>/<row id>`.
+    """
+    rows, merged = [], {}
+    for number, (name, (own, tables)) in enumerate(cases.items()):
+        rows += [row | {"source_row_id": f"{name}/{row['source_row_id']}"} for row in apart(number, own)]
+        for table, given in apart(number, tables).items():
+            merged.setdefault(table, []).extend(given)
+    return rows, merged
+
+
+def by_case(cases: dict, rows) -> dict[str, dict]:
+    """{name: {row id: row}} of what was found for the claims of `in_one`."""
+    found = {row["source_row_id"]: row for row in rows}
+    assert len(found) == sum(len(own) for own, _ in cases.values())
+    return {
+        name: {row["source_row_id"]: found[f"{name}/{row['source_row_id']}"] for row in own}
+        for name, (own, _) in cases.items()
+    }
 
 
 def invoice(row_id: str, **fields) -> dict:

@@ -1,4 +1,7 @@
-"""Facts on claims: references as of the date of service, what a missing table means, the screen and the whole."""
+"""Facts on claims: references as of the date of service, what a missing table means, the screen and the whole.
+
+The cases of one fixture are claims and reference tables apart from each other, all looked at in one job.
+"""
 
 from __future__ import annotations
 
@@ -20,25 +23,161 @@ from engine.facts import (
     with_claim_peers,
 )
 from engine.settings import PeerSettings
-from tests.unit.facts_rows import NDC, claim, claims, reference
+from tests.unit.facts_rows import NDC, apart, by_case, claim, claims, in_one, reference
 
 PEERS = PeerSettings()
 AS_OF = date(2025, 6, 30)
 
+LISTING = {"entity_id": "DSH1", "medicaid_state": "GA", "quarter": "2025Q1"}
+LISTED = {  # listing, what is changed on the claim, as what it is listed
+    "npi": ({"npi": "1003000126"}, {}, "NPI 1003000126 (GA)"),
+    "medicaid number": ({"medicaid_number": "77"}, {"medicaid_provider_id": "77"}, "Medicaid number 77 (GA)"),
+    "another state": ({"npi": "1003000126"}, {"state": "AL", "payer_id": "AL"}, None),
+    "another quarter": ({"npi": "1003000126"}, {"date_of_service": "2025-04-01"}, None),
+    "not medicaid": ({"npi": "1003000126"}, {"program": "PARTD"}, None),
+}
 
-def screened(spark, rows, **tables):
-    """{row id: row of the screen before peers} of claims beside reference tables."""
+CONTRACT = {"payer_id": "PBM", "excludes_340b": True, "exclusion_scope": "ALL"}
+COMMERCIAL = {"program": "COMMERCIAL", "payer_id": "PBM", "state": None}
+OF_PRODUCT = CONTRACT | {"ndc9": NDC[:9]}
+GOVERNED = {  # contracts, what is changed on the claim, key of the contract that governs it
+    "any": ([CONTRACT], {}, "PBM"),
+    "of the product": ([CONTRACT, OF_PRODUCT], {}, f"PBM/{NDC[:9]}"),
+    "named": ([CONTRACT | {"contract_id": "C1"}, OF_PRODUCT], {"contract_id": "C1"}, "PBM/C1"),
+    "another": ([CONTRACT | {"contract_id": "C1"}], {"contract_id": "C2"}, None),
+    "ended": ([CONTRACT | {"end_date": "2025-02-10"}], {}, None),
+    "of another program": ([CONTRACT | {"program": "PARTD"}], {}, None),
+}
+
+SCREENED = {
+    "product as of": (
+        [claim("before", date_of_service="2025-01-31"), claim("after", date_of_service="2025-02-01")],
+        {
+            "products": [
+                {"ndc11": NDC, "units_per_package": "30", "valid_to": "2025-02-01"},
+                {"ndc11": NDC, "units_per_package": "100", "valid_from": "2025-02-01"},
+            ]
+        },
+    ),
+    "unknown product": ([claim("a")], {"products": [{"ndc11": "99999999999"}]}),
+    "prices of two quarters": (
+        [claim("late", date_of_service="2025-03-31", period="2025Q2", amount_paid="60")],
+        {
+            "prices": [
+                {"ndc11": NDC, "period": "2025Q1", "unit_rebate_amount": "1", "wac_unit": "4"},
+                {"ndc11": NDC, "period": "2025Q2", "unit_rebate_amount": "3", "wac_unit": "5"},
+            ]
+        },
+    ),
+    "two snapshots": (
+        [claim("a")],
+        {
+            "prices": [
+                {"ndc11": NDC, "period": "2025Q1", "wac_unit": "9", "snapshot_date": "2025-01-01"},
+                {"ndc11": NDC, "period": "2025Q1", "wac_unit": "4", "snapshot_date": "2025-02-01"},
+            ]
+        },
+    ),
+    "state policies": (
+        [claim("ffs"), claim("mco", program="MDRP_MCO"), claim("partd", program="PARTD")],
+        {
+            "state_340b_policies": [
+                {"state": "GA", "method": "MEF"},
+                {"state": "GA", "program": "MDRP_MCO", "method": "CLAIM_FLAG"},
+            ]
+        },
+    ),
+    "standing of the pharmacy": (
+        [claim("a", contract_id="C1")],
+        {
+            "contract_pharmacy_lists": [{"contract_id": "C1", "pharmacy_npi": "1003000126", "end_date": "2025-02-10"}],
+            "entity_npis": [{"entity_id": "DSH1", "npi": "1003000126"}],
+        },
+    ),
+    **{
+        f"listed: {name}": ([claim("a", **changed)], {"medicaid_exclusions": [LISTING | listing]})
+        for name, (listing, changed, _) in LISTED.items()
+    },
+    **{
+        f"contract: {name}": ([claim("a", **COMMERCIAL, **changed)], {"rebate_contracts": contracts})
+        for name, (contracts, changed, _) in GOVERNED.items()
+    },
+}
+
+PURCHASE = {"entity_id": "DSH1", "ndc11": NDC, "contract_type": "340B"}
+BOUGHT = {  # (entity, invoice date, packages), whether the entity bought the product at the 340B price
+    "in time": ([("DSH1", "2025-01-05", 2)], True),
+    "by a child site": ([("DSH1A", "2024-08-05", 2)], True),
+    "too long ago": ([("DSH1", "2024-05-05", 2)], False),
+    "returned": ([("DSH1", "2025-01-05", 2), ("DSH1", "2025-02-05", -2)], False),
+    "by another": ([("CH2", "2025-01-05", 2)], False),
+}
+
+WITHOUT_PRODUCTS = {
+    **{
+        name: (
+            [claim("a")],
+            {
+                "medicaid_exclusions": [LISTING | {"npi": "1003000126"}],
+                "covered_entities": [{"entity_id": "DSH1A", "parent_entity_id": "DSH1"}],
+                "chargebacks": [
+                    PURCHASE | {"entity_id": entity, "invoice_date": day, "packages": packages}
+                    for entity, day, packages in bought
+                ],
+            },
+        )
+        for name, (bought, _) in BOUGHT.items()
+    },
+    "package not known": (
+        [claim("a")],
+        {
+            "medicaid_exclusions": [LISTING | {"npi": "1003000126"}],
+            "chargebacks": [PURCHASE | {"invoice_date": "2025-01-05", "packages": 2}],
+        },
+    ),
+    "no entity known": ([claim("a")], {"chargebacks": []}),
+}
+SERVED = {"long ago": "2024-03-31", "before": "2024-07-01", "now": "2025-02-10"}
+WHOLE = {
+    "four quarters": (
+        [claim(name, date_of_service=day, claim_id=name) for name, day in SERVED.items()],
+        {
+            "medicaid_exclusions": [
+                LISTING | {"npi": "1003000126", "quarter": quarter} for quarter in ("2024Q1", "2024Q3", "2025Q1")
+            ],
+            "products": [{"ndc11": NDC, "units_per_package": "30"}],
+            "chargebacks": [
+                PURCHASE | {"invoice_date": day, "packages": packages}
+                for day, packages in [("2024-03-31", 1), ("2024-07-01", 2), ("2025-02-10", 4), ("2025-04-01", 8)]
+            ],
+        },
+    ),
+    "left out by the screen": (
+        [claim("a", claim_id="77", fill_number=3, days_supply=10), claim("b", claim_id="78", fill_number=3)],
+        {"market_prices": [{"ndc11": NDC, "effective_date": "2025-02-01", "price_per_unit": "1.5"}]},
+    ),
+}
+
+
+def references_of(spark, tables):
+    return {name: reference(spark, name, *given) for name, given in tables.items()}
+
+
+@pytest.fixture(scope="module")
+def screened(spark):
+    """{case: {row id: row of the screen before peers}} of the cases in SCREENED."""
+    rows, tables = in_one(SCREENED)
     feed = claims(spark, rows)
     found = FoundOnClaims(None, None, duplicates(feed), None)
-    references = {name: reference(spark, name, *given) for name, given in tables.items()}
-    return {row["source_row_id"]: row for row in claim_screen(feed, found, references).collect()}
+    return by_case(SCREENED, claim_screen(feed, found, references_of(spark, tables)).collect())
 
 
-def whole(spark, rows, **tables):
-    """{row id: row of CLAIM_FACTS} of the same."""
+def whole_of(spark, cases):
+    """{case: {row id: row of CLAIM_FACTS}} of the cases."""
+    rows, tables = in_one(cases)
     feed = claims(spark, rows)
     found = FoundOnClaims(None, None, duplicates(feed), None)
-    references = {name: reference(spark, name, *given) for name, given in tables.items()}
+    references = references_of(spark, tables)
     screen = claim_screen(feed, found, references).localCheckpoint()
     flagged = with_claim_peers(screen, claim_peers(screen, PEERS), PEERS)
     background = Background(feed, None, None, None, AS_OF, PEERS)
@@ -46,7 +185,17 @@ def whole(spark, rows, **tables):
     features = claim_features(asked, found, references, background).localCheckpoint()
     facts = claim_facts(flagged, feed, found, features, references, AS_OF)
     assert facts.schema.simpleString() == CLAIM_FACTS.simpleString()
-    return {row["source_row_id"]: row for row in facts.collect()}
+    return by_case(cases, facts.collect())
+
+
+@pytest.fixture(scope="module")
+def whole(spark):
+    return whole_of(spark, WHOLE)
+
+
+@pytest.fixture(scope="module")
+def without_products(spark):
+    return whole_of(spark, WITHOUT_PRODUCTS)
 
 
 def test_screen_has_the_schema_that_it_promises(spark):
@@ -57,183 +206,95 @@ def test_screen_has_the_schema_that_it_promises(spark):
 
 
 def test_without_tables_their_facts_are_null(spark):
-    row = screened(spark, [claim("a")])["a"]
+    feed = claims(spark, [claim("a")])
+    (row,) = claim_screen(feed, FoundOnClaims(None, None, duplicates(feed), None), {}).collect()
     nothing = ("product_is_known", "price_ura", "mef_entity_id", "state_340b_method", "contract_excludes_340b")
     assert [row[name] for name in nothing] == [None] * len(nothing)
     assert row["contract_pharmacy_is_entity_owned"] is None
     assert row["flags_340b"] is None
 
 
-def test_product_is_the_one_valid_at_the_date_of_service(spark):
-    rows = [claim("before", date_of_service="2025-01-31"), claim("after", date_of_service="2025-02-01")]
-    found = screened(
-        spark,
-        rows,
-        products=[
-            {"ndc11": NDC, "units_per_package": "30", "valid_to": "2025-02-01"},
-            {"ndc11": NDC, "units_per_package": "100", "valid_from": "2025-02-01"},
-        ],
-    )
+def test_product_is_the_one_valid_at_the_date_of_service(screened):
+    found = screened["product as of"]
     assert found["before"]["units_per_package"] == 30
     assert found["after"]["units_per_package"] == 100
 
 
-def test_unknown_product_is_said_to_be_unknown(spark):
-    found = screened(spark, [claim("a")], products=[{"ndc11": "99999999999"}])
-    assert found["a"]["product_is_known"] is False
+def test_unknown_product_is_said_to_be_unknown(screened):
+    assert screened["unknown product"]["a"]["product_is_known"] is False
 
 
-def test_rebate_amount_is_of_the_period_and_wac_of_the_quarter_of_service(spark):
-    late = claim("late", date_of_service="2025-03-31", period="2025Q2", amount_paid="60")
-    found = screened(
-        spark,
-        [late],
-        prices=[
-            {"ndc11": NDC, "period": "2025Q1", "unit_rebate_amount": "1", "wac_unit": "4"},
-            {"ndc11": NDC, "period": "2025Q2", "unit_rebate_amount": "3", "wac_unit": "5"},
-        ],
-    )["late"]
+def test_rebate_amount_is_of_the_period_and_wac_of_the_quarter_of_service(screened):
+    found = screened["prices of two quarters"]["late"]
     assert (found["price_ura"], found["price_wac"]) == (Decimal(3), Decimal(4))
     assert found["f20_paid_per_unit_to_wac"] == pytest.approx(60 / (30 * 4))
     assert found["f23_rebate_to_paid"] == pytest.approx(30 * 3 / 60)
 
 
-def test_latest_snapshot_of_a_price_counts(spark):
-    prices = [
-        {"ndc11": NDC, "period": "2025Q1", "wac_unit": "9", "snapshot_date": "2025-01-01"},
-        {"ndc11": NDC, "period": "2025Q1", "wac_unit": "4", "snapshot_date": "2025-02-01"},
-    ]
-    assert screened(spark, [claim("a")], prices=prices)["a"]["price_wac"] == 4
+def test_latest_snapshot_of_a_price_counts(screened):
+    assert screened["two snapshots"]["a"]["price_wac"] == 4
 
 
-LISTING = {"entity_id": "DSH1", "medicaid_state": "GA", "quarter": "2025Q1"}
+@pytest.mark.parametrize("name", LISTED)
+def test_exclusion_file_is_of_the_state_billed_and_the_quarter_of_service(screened, name):
+    case = f"listed: {name}"
+    assert screened[case]["a"]["mef_listed_as"] == written(SCREENED, case, LISTED[name][-1])
 
 
-@pytest.mark.parametrize(
-    ("listing", "changed", "listed_as"),
-    [
-        ({"npi": "1003000126"}, {}, "NPI 1003000126 (GA)"),
-        ({"medicaid_number": "77"}, {"medicaid_provider_id": "77"}, "Medicaid number 77 (GA)"),
-        ({"npi": "1003000126"}, {"state": "AL", "payer_id": "AL"}, None),
-        ({"npi": "1003000126"}, {"date_of_service": "2025-04-01"}, None),
-        ({"npi": "1003000126"}, {"program": "PARTD"}, None),
-    ],
-    ids=["npi", "medicaid number", "another state", "another quarter", "not medicaid"],
-)
-def test_exclusion_file_is_of_the_state_billed_and_the_quarter_of_service(spark, listing, changed, listed_as):
-    found = screened(spark, [claim("a", **changed)], medicaid_exclusions=[LISTING | listing])
-    assert found["a"]["mef_listed_as"] == listed_as
-
-
-def test_policy_for_the_program_goes_before_one_for_all(spark):
-    rows = [claim("ffs"), claim("mco", program="MDRP_MCO"), claim("partd", program="PARTD")]
-    found = screened(
-        spark,
-        rows,
-        state_340b_policies=[
-            {"state": "GA", "method": "MEF"},
-            {"state": "GA", "program": "MDRP_MCO", "method": "CLAIM_FLAG"},
-        ],
-    )
-    assert {name: row["state_340b_method"] for name, row in found.items()} == {
+def test_policy_for_the_program_goes_before_one_for_all(screened):
+    assert {name: row["state_340b_method"] for name, row in screened["state policies"].items()} == {
         "ffs": "MEF",
         "mco": "CLAIM_FLAG",
         "partd": None,
     }
 
 
-CONTRACT = {"payer_id": "PBM", "excludes_340b": True, "exclusion_scope": "ALL"}
-COMMERCIAL = {"program": "COMMERCIAL", "payer_id": "PBM", "state": None}
+@pytest.mark.parametrize("name", GOVERNED)
+def test_contract_that_says_most_of_the_claim_governs_it(screened, name):
+    case, key = f"contract: {name}", GOVERNED[name][-1]
+    found = screened[case]["a"]
+    assert found["contract_key"] == written(SCREENED, case, key)
+    assert found["contract_excludes_340b"] == (True if key else None)
 
 
-@pytest.mark.parametrize(
-    ("contracts", "changed", "key"),
-    [
-        ([CONTRACT], {}, "PBM"),
-        ([CONTRACT, CONTRACT | {"ndc9": NDC[:9]}], {}, f"PBM/{NDC[:9]}"),
-        ([CONTRACT | {"contract_id": "C1"}, CONTRACT | {"ndc9": NDC[:9]}], {"contract_id": "C1"}, "PBM/C1"),
-        ([CONTRACT | {"contract_id": "C1"}], {"contract_id": "C2"}, None),
-        ([CONTRACT | {"end_date": "2025-02-10"}], {}, None),
-        ([CONTRACT | {"program": "PARTD"}], {}, None),
-    ],
-    ids=["any", "of the product", "named", "another", "ended", "of another program"],
-)
-def test_contract_that_says_most_of_the_claim_governs_it(spark, contracts, changed, key):
-    found = screened(spark, [claim("a", **COMMERCIAL, **changed)], rebate_contracts=contracts)
-    assert found["a"]["contract_key"] == key
-    assert found["a"]["contract_excludes_340b"] == (True if key else None)
-
-
-def test_standing_of_the_pharmacy_is_false_where_its_table_knows_nothing(spark):
-    found = screened(
-        spark,
-        [claim("a", contract_id="C1")],
-        contract_pharmacy_lists=[{"contract_id": "C1", "pharmacy_npi": "1003000126", "end_date": "2025-02-10"}],
-        entity_npis=[{"entity_id": "DSH1", "npi": "1003000126"}],
-    )["a"]
+def test_standing_of_the_pharmacy_is_false_where_its_table_knows_nothing(screened):
+    found = screened["standing of the pharmacy"]["a"]
     assert found["contract_pharmacy_is_listed"] is False
     assert found["contract_pharmacy_is_entity_owned"] is True
 
 
-@pytest.mark.parametrize(
-    ("bought", "answer"),
-    [
-        ([("DSH1", "2025-01-05", 2)], True),
-        ([("DSH1A", "2024-08-05", 2)], True),
-        ([("DSH1", "2024-05-05", 2)], False),
-        ([("DSH1", "2025-01-05", 2), ("DSH1", "2025-02-05", -2)], False),
-        ([("CH2", "2025-01-05", 2)], False),
-    ],
-    ids=["in time", "by a child site", "too long ago", "returned", "by another"],
-)
-def test_purchase_counts_for_the_parent_within_two_quarters(spark, bought, answer):
-    found = whole(
-        spark,
-        [claim("a")],
-        medicaid_exclusions=[LISTING | {"npi": "1003000126"}],
-        covered_entities=[{"entity_id": "DSH1A", "parent_entity_id": "DSH1"}],
-        chargebacks=[
-            {"entity_id": entity, "ndc11": NDC, "invoice_date": day, "packages": packages, "contract_type": "340B"}
-            for entity, day, packages in bought
-        ],
-    )
-    assert found["a"]["entity_bought_at_340b"] is answer
+@pytest.mark.parametrize("name", BOUGHT)
+def test_purchase_counts_for_the_parent_within_two_quarters(without_products, name):
+    assert without_products[name]["a"]["entity_bought_at_340b"] is BOUGHT[name][-1]
 
 
-def test_units_asked_for_and_bought_are_added_up_over_four_quarters(spark):
-    listing = [LISTING | {"npi": "1003000126", "quarter": quarter} for quarter in ("2024Q1", "2024Q3", "2025Q1")]
-    served = {"long ago": "2024-03-31", "before": "2024-07-01", "now": "2025-02-10"}
-    bought = [("2024-03-31", 1), ("2024-07-01", 2), ("2025-02-10", 4), ("2025-04-01", 8)]
-    found = whole(
-        spark,
-        [claim(name, date_of_service=day, claim_id=name) for name, day in served.items()],
-        medicaid_exclusions=listing,
-        products=[{"ndc11": NDC, "units_per_package": "30"}],
-        chargebacks=[
-            {"entity_id": "DSH1", "ndc11": NDC, "invoice_date": day, "packages": packages, "contract_type": "340B"}
-            for day, packages in bought
-        ],
-    )
-    totals = {name: (row["entity_units_asked_for"], row["entity_units_bought"]) for name, row in found.items()}
+def test_units_asked_for_and_bought_are_added_up_over_four_quarters(whole):
+    totals = {
+        name: (row["entity_units_asked_for"], row["entity_units_bought"])
+        for name, row in whole["four quarters"].items()
+    }
     assert totals == {"long ago": (30.0, 30.0), "before": (60.0, 90.0), "now": (60.0, 180.0)}
 
 
-def test_units_bought_are_not_known_where_a_package_is_not(spark):
-    purchase = {"entity_id": "DSH1", "ndc11": NDC, "invoice_date": "2025-01-05", "packages": 2, "contract_type": "340B"}
-    found = whole(spark, [claim("a")], medicaid_exclusions=[LISTING | {"npi": "1003000126"}], chargebacks=[purchase])
-    assert found["a"]["entity_bought_at_340b"] is True
-    assert found["a"]["entity_units_bought"] is None
+def test_units_bought_are_not_known_where_a_package_is_not(without_products):
+    found = without_products["package not known"]["a"]
+    assert found["entity_bought_at_340b"] is True
+    assert found["entity_units_bought"] is None
 
 
-def test_purchase_is_unchecked_where_no_entity_is_known(spark):
-    assert whole(spark, [claim("a")], chargebacks=[])["a"]["entity_bought_at_340b"] is None
+def test_purchase_is_unchecked_where_no_entity_is_known(without_products):
+    assert without_products["no entity known"]["a"]["entity_bought_at_340b"] is None
 
 
-def test_facts_of_flagged_claims_show_what_the_screen_leaves_out(spark):
-    rows = [claim("a", claim_id="77", fill_number=3, days_supply=10), claim("b", claim_id="78", fill_number=3)]
-    found = whole(spark, rows, market_prices=[{"ndc11": NDC, "effective_date": "2025-02-01", "price_per_unit": "1.5"}])
+def test_facts_of_flagged_claims_show_what_the_screen_leaves_out(whole):
+    found = whole["left out by the screen"]
     assert found["a"]["claim_id"] == "77"
     assert found["a"]["market_price"] == Decimal("1.5")
     assert found["a"]["f25_units_per_day"] == 3.0
-    assert found["b"]["duplicate_source_row_ids"] == ["a"]
+    assert found["b"]["duplicate_source_row_ids"] == ["left out by the screen/a"]
     assert found["b"]["duplicate_claim_id"] == "77"
+
+
+def written(cases, case, text):
+    """`text` as it is written in the rows of a case."""
+    return apart(list(cases).index(case), text)

@@ -24,7 +24,7 @@ from engine.facts.products import days_before_market, days_past_termination, is_
 from engine.facts.providers import pharmacy_npi_valid, prescriber_npi_valid
 from engine.facts.quantities import factor_error
 from engine.settings import PeerSettings
-from tests.unit.facts_rows import NDC, claim, claims, frame, reference
+from tests.unit.facts_rows import NDC, apart, by_case, claim, claims, frame, in_one, reference
 
 AS_OF = date(2025, 6, 30)
 
@@ -100,46 +100,96 @@ START, END = "2025-02-10", "2025-03-10"
 EDGES = {"before": "2025-02-09", "first": START, "last": "2025-03-09", "end": END}
 
 
-def features(spark, days, changed, tables, mef="DSH1"):
-    """{name: features} of one claim on each day, of an entity that the exclusion file lists."""
-    rows = [claim(name, date_of_service=day, claim_id=name, **changed) for name, day in days.items()]
+MEDICAL = {"claim_type": "MEDICAL", "hcpcs_code": "J1234", "labeler_code": "00002"}
+SPAN = {"valid_from": START, "valid_to": END}
+BY_NAME_ALONE = {"entity_id": "DSH1", "pharmacy_npi": None, "pharmacy_name": "Main Street"}
+OF_ANOTHER = {"entity_id": "DSH1", "pharmacy_npi": "1"}
+
+
+def on(days, **changed):
+    return [claim(name, date_of_service=day, claim_id=name, **changed) for name, day in days.items()]
+
+
+# Claims and the reference tables beside them, one job for each dictionary: a table that one has, all of it have.
+AT_EDGES = {
+    "edges": (
+        on(EDGES | {"next quarter": "2025-04-01"}, **MEDICAL),
+        {
+            "covered_entities": [
+                {"entity_id": "DSH1", "entity_type": "CAH", "participating_start": START, "termination_date": END}
+            ],
+            "contract_pharmacies": [
+                {"entity_id": "DSH1", "pharmacy_npi": "1003000126", "begin_date": START, "termination_date": END}
+            ],
+            "pharmacies": [{"npi": "1003000126", **SPAN}],
+            "labelers": [{"labeler_code": "00002", "begin_date": "2000-01-01", "end_date": END}],
+            "hcpcs_crosswalk": [
+                {
+                    "ndc11": NDC,
+                    "hcpcs_code": "J1234",
+                    "ndc_units_per_hcpcs_unit": "0.5",
+                    "begin_date": START,
+                    "end_date": END,
+                }
+            ],
+            "orphan_drugs": [{"ndc11": NDC, "quarter": "2025Q1"}],
+        },
+    )
+}
+OF_OTHERS = {
+    "held by others": (
+        on({"a": START}, **MEDICAL),
+        {
+            "covered_entities": [{"entity_id": "CH9"}],
+            "contract_pharmacies": [{"entity_id": "CH9", "pharmacy_npi": "1"}],
+            "pharmacies": [{"npi": "1003000126"}, {"npi": "1", **SPAN}],
+            "labelers": [{"labeler_code": "99999", "end_date": START}],
+            "hcpcs_crosswalk": [{"ndc11": "99999999999", "hcpcs_code": "J1234", "ndc_units_per_hcpcs_unit": "1"}],
+        },
+    ),
+    "a contract by name alone": (on({"a": START}), {"contract_pharmacies": [BY_NAME_ALONE, OF_ANOTHER]}),
+    "a contract of another": (on({"a": START}), {"contract_pharmacies": [OF_ANOTHER]}),
+}
+# without crosswalk and list of orphan drugs the product tells
+OPEN_ENDS = {
+    "open ends": (
+        on({"a": START}, **MEDICAL),
+        {
+            "covered_entities": [{"entity_id": "DSH1", "entity_type": "DSH"}],
+            "contract_pharmacies": [{"entity_id": "DSH1", "pharmacy_npi": "1003000126"}],
+            "pharmacies": [{"npi": "1003000126", "valid_from": "2020-01-01"}],
+            "labelers": [{"labeler_code": "00002"}],
+            "products": [{"ndc11": NDC, "hcpcs_code": "J9999", "ndc_units_per_hcpcs_unit": "0.5", "orphan": True}],
+        },
+    )
+}
+
+
+def features(spark, cases):
+    """{case: {name: features}} of claims of an entity that the exclusion file lists."""
+    rows, tables = in_one(cases)
     feed = claims(spark, rows)
-    screen = [{"source_row_id": name, "mef_entity_id": mef, "ndc_units": 30} for name in days]
+    screen = [
+        {"source_row_id": f"{case}/{row['source_row_id']}", "mef_entity_id": apart(number, "DSH1"), "ndc_units": 30}
+        for number, (case, (own, _)) in enumerate(cases.items())
+        for row in own
+    ]
     schema = "source_row_id string, mef_entity_id string, contract_excludes_340b boolean, ndc_units decimal(15,3)"
     flagged = frame(spark, screen, T.StructType.fromDDL(schema))
     found = FoundOnClaims(frame(spark, [], LINKS_340B), None, feed, None)
     references = {name: reference(spark, name, *given) for name, given in tables.items()}
     asked = asked_of_flagged(flagged, feed, found, references).localCheckpoint()
     background = Background(feed, None, None, None, AS_OF, PeerSettings())
-    return {row["source_row_id"]: row for row in claim_features(asked, found, references, background).collect()}
+    return by_case(cases, claim_features(asked, found, references, background).collect())
 
 
-MEDICAL = {"claim_type": "MEDICAL", "hcpcs_code": "J1234", "labeler_code": "00002"}
-SPAN = {"valid_from": START, "valid_to": END}
+@pytest.fixture(scope="module")
+def found(spark):
+    return features(spark, OF_OTHERS)
 
 
 def test_intervals_hold_from_their_first_day_to_the_day_before_their_end(spark):
-    tables = {
-        "covered_entities": [
-            {"entity_id": "DSH1", "entity_type": "CAH", "participating_start": START, "termination_date": END}
-        ],
-        "contract_pharmacies": [
-            {"entity_id": "DSH1", "pharmacy_npi": "1003000126", "begin_date": START, "termination_date": END}
-        ],
-        "pharmacies": [{"npi": "1003000126", **SPAN}],
-        "labelers": [{"labeler_code": "00002", "begin_date": "2000-01-01", "end_date": END}],
-        "hcpcs_crosswalk": [
-            {
-                "ndc11": NDC,
-                "hcpcs_code": "J1234",
-                "ndc_units_per_hcpcs_unit": "0.5",
-                "begin_date": START,
-                "end_date": END,
-            }
-        ],
-        "orphan_drugs": [{"ndc11": NDC, "quarter": "2025Q1"}],
-    }
-    found = features(spark, EDGES | {"next quarter": "2025-04-01"}, MEDICAL, tables)
+    edges = features(spark, AT_EDGES)["edges"]
     held = {
         "f11_ce_active_at_dos": (False, True, True, False, False),
         "f12_cp_active_at_dos": (False, True, True, False, False),
@@ -151,24 +201,10 @@ def test_intervals_hold_from_their_first_day_to_the_day_before_their_end(spark):
         "f55_orphan_ce_conflict": (True, True, True, True, None),
         "f60_npi_active_at_dos": (False, True, True, False, False),
     }
-    assert {name: tuple(row[name] for row in map(found.get, [*EDGES, "next quarter"])) for name in held} == held
+    assert {name: tuple(row[name] for row in map(edges.get, [*EDGES, "next quarter"])) for name in held} == held
 
 
-def test_open_ends_hold_for_ever_and_what_no_table_holds_is_unknown(spark):
-    always = {
-        "covered_entities": [{"entity_id": "DSH1", "entity_type": "DSH"}],
-        "contract_pharmacies": [{"entity_id": "DSH1", "pharmacy_npi": "1003000126"}],
-        "pharmacies": [{"npi": "1003000126", "valid_from": "2020-01-01"}],
-        "labelers": [{"labeler_code": "00002"}],
-        "products": [{"ndc11": NDC, "hcpcs_code": "J9999", "ndc_units_per_hcpcs_unit": "0.5", "orphan": True}],
-    }
-    of_others = {
-        "covered_entities": [{"entity_id": "CH9"}],
-        "contract_pharmacies": [{"entity_id": "CH9", "pharmacy_npi": "1"}],
-        "pharmacies": [{"npi": "1003000126"}, {"npi": "1", **SPAN}],
-        "labelers": [{"labeler_code": "99999", "end_date": START}],
-        "hcpcs_crosswalk": [{"ndc11": "99999999999", "hcpcs_code": "J1234", "ndc_units_per_hcpcs_unit": "1"}],
-    }
+def test_open_ends_hold_for_ever_and_what_no_table_holds_is_unknown(spark, found):
     told = {
         "f11_ce_active_at_dos": (True, None),
         "f12_cp_active_at_dos": (True, None),
@@ -178,17 +214,13 @@ def test_open_ends_hold_for_ever_and_what_no_table_holds_is_unknown(spark):
         "f55_orphan_ce_conflict": (False, None),
         "f60_npi_active_at_dos": (True, None),
     }
-    found = [features(spark, {"a": START}, MEDICAL, tables)["a"] for tables in (always, of_others)]
-    assert {name: tuple(row[name] for row in found) for name in told} == told
+    both = features(spark, OPEN_ENDS)["open ends"]["a"], found["held by others"]["a"]
+    assert {name: tuple(row[name] for row in both) for name in told} == told
 
 
-def test_a_contract_without_an_npi_may_be_the_one(spark):
-    rows = [
-        {"entity_id": "DSH1", "pharmacy_npi": None, "pharmacy_name": "Main Street"},
-        {"entity_id": "DSH1", "pharmacy_npi": "1"},
-    ]
-    assert features(spark, {"a": START}, {}, {"contract_pharmacies": rows})["a"]["f12_cp_active_at_dos"] is None
-    assert features(spark, {"a": START}, {}, {"contract_pharmacies": rows[1:]})["a"]["f12_cp_active_at_dos"] is False
+def test_a_contract_without_an_npi_may_be_the_one(found):
+    assert found["a contract by name alone"]["a"]["f12_cp_active_at_dos"] is None
+    assert found["a contract of another"]["a"]["f12_cp_active_at_dos"] is False
 
 
 def test_every_feature_is_told_once_and_there_or_not_built():

@@ -28,28 +28,88 @@ def specs_on(subject: Subject):
     return [spec for spec in all_specs() if spec.subject == subject]
 
 
+def spec_of(rule_id: str, subject: Subject = Subject.REBATE_CLAIM):
+    return next(spec for spec in all_specs() if (spec.rule_id, spec.subject) == (rule_id, subject))
+
+
+def firing(rule_id: str) -> dict:
+    return spec_of(rule_id).firing.facts
+
+
+def with_nulls(subject: Subject) -> dict[str, dict]:
+    """Each rule's first firing row, with each of its facts made NULL in turn."""
+    facts = {}
+    for spec in specs_on(subject):
+        row = spec.firing.facts
+        facts |= {f"{spec.rule_id}/{name}": row | {name: None} for name, value in row.items() if value is not None}
+    return facts | {"all/NULL": {}}
+
+
+def all_at_once() -> dict:
+    """A row on which many rules fire."""
+    every = {}
+    for spec in specs_on(Subject.REBATE_CLAIM):
+        if spec.firing.facts.get("program") == "MDRP_FFS":
+            every |= {name: value for name, value in spec.firing.facts.items() if value is not None}
+    return every | {"period": "2025Q3", "date_of_service": date(2025, 8, 1)}
+
+
+REPORTED_340B = firing("R036") | {"flags_340b": ["SCC 20"]}
+FOURTH_QUARTER = firing("R020") | {"period": "2024Q4", "received_at": None}
+ONE_BY_ONE = {
+    "all": all_at_once(),
+    "none": {},
+    "kept": {"program": "MDRP_FFS"},
+    "R036 reported as 340B": REPORTED_340B,
+    "R020 fourth quarter": FOURTH_QUARTER,
+    "R020 no quarter": FOURTH_QUARTER | {"period": "2024Q5"},
+    "R035 beyond": firing("R035") | {"peer_median_units": -1e300, "f24_units_per_prescription_z": float("inf")},
+}
+
+
+def rows_to_judge(subject: Subject) -> dict[str, dict]:
+    """The rows of all tests that ask every rule: those with a NULL, all cases of the specifications, single ones."""
+    cases = {case.row_id: case.facts for spec in specs_on(subject) for case in spec.cases}
+    return with_nulls(subject) | cases | (ONE_BY_ONE if subject == Subject.REBATE_CLAIM else {})
+
+
 @pytest.fixture(scope="module")
-def with_a_null(spark):
-    """Each rule's first firing row, with each of its facts made NULL in turn: {(subject, rule, fact): result}."""
+def judged(spark):
+    """{subject: {row id: {rule id: RULE_RESULT as a dictionary}}}; all rows are kept on request but "none"."""
     found = {}
     for subject in SUBJECTS:
-        facts = {}
-        for spec in specs_on(subject):
-            row = spec.firing.facts
-            facts |= {f"{spec.rule_id}/{name}": row | {name: None} for name, value in row.items() if value is not None}
-        facts["all/NULL"] = {}
-        answers = answers_to(spark, everything(subject), facts)
-        for row_id in facts:
-            rule_id, name = row_id.split("/")
-            found[subject, rule_id, name] = answers.get((row_id, rule_id))
-        assert not [key for key in answers if key[0] == "all/NULL"]
+        rows = rows_of(spark, subject, rows_to_judge(subject))
+        result = apply_rules(rows, everything(subject), SETTINGS, also_keep=F.col("source_row_id") != "none")
+        assert result.columns == [*rows.columns, "rules"]
+        kind = result.schema["rules"].dataType
+        assert [(f.name, f.dataType) for f in kind.elementType] == [(f.name, f.dataType) for f in RULE_RESULT]
+        collected = result.select("source_row_id", "rules").collect()
+        found[subject] = {
+            row["source_row_id"]: {rule["rule_id"]: rule.asDict(recursive=True) for rule in row["rules"]}
+            for row in collected
+        }
+        assert len(found[subject]) == len(collected)
+        assert all(len(found[subject][row["source_row_id"]]) == len(row["rules"]) for row in collected)
     return found
 
 
-def test_the_screen_is_enough_to_tell_on_which_claims_a_rule_fires(spark):
+@pytest.fixture(scope="module")
+def with_a_null(judged):
+    """{(subject, rule, fact that is NULL): result}."""
+    return {
+        (subject, *row_id.split("/")): judged[subject][row_id].get(row_id.split("/")[0])
+        for subject in SUBJECTS
+        for row_id in with_nulls(subject)
+    }
+
+
+def test_nothing_fires_where_everything_is_null(judged):
+    assert [judged[subject]["all/NULL"] for subject in SUBJECTS] == [{}, {}]
+
+
+def test_the_screen_is_enough_to_tell_on_which_claims_a_rule_fires(spark, judged):
     active = everything(Subject.REBATE_CLAIM)
-    cases = [case for spec in specs_on(Subject.REBATE_CLAIM) for case in spec.cases]
-    whole = rows_of(spark, Subject.REBATE_CLAIM, {case.row_id: case.facts for case in cases})
+    whole = rows_of(spark, Subject.REBATE_CLAIM, rows_to_judge(Subject.REBATE_CLAIM))
     screen = whole.select(*CLAIM_SCREEN.names, *SCORE_FACTS.names)
 
     def ids(rows):
@@ -57,7 +117,9 @@ def test_the_screen_is_enough_to_tell_on_which_claims_a_rule_fires(spark):
 
     flagged = ids(flagged_rows(screen, active, SETTINGS))
     assert flagged == ids(apply_rules(whole, active, SETTINGS))
+    assert flagged == {row_id for row_id, rules in judged[Subject.REBATE_CLAIM].items() if rules}
     assert flagged >= {spec.firing.row_id for spec in specs_on(Subject.REBATE_CLAIM)}
+    assert flagged & {"all", "none", "kept"} == {"all"}
 
 
 @pytest.mark.parametrize("spec", all_specs(), ids=lambda spec: f"{spec.rule_id} {spec.subject}")
@@ -80,12 +142,12 @@ def test_no_null_makes_a_rule_fire_on_nothing_or_lose_its_words(spec, with_a_nul
         assert all(row["table"] for row in result["reference_rows"])
 
 
-def test_guards_without_their_tables_are_unchecked_and_cost_one_step(spark):
+def test_guards_without_their_tables_are_unchecked_and_cost_one_step(spark, judged):
     needs = [need for rule in REGISTRY.rules() for guard in rule.guards for need in guard.needs]
     for subject in SUBJECTS:
         specs = [spec for spec in specs_on(subject) if spec.rule_id != "R038"]
         facts = {spec.rule_id: spec.firing.facts for spec in specs}
-        before = answers_to(spark, everything(subject), facts)
+        before = {spec.rule_id: judged[subject][spec.firing.row_id][spec.rule_id] for spec in specs}
         active = everything(subject, without=needs)
         after = answers_to(spark, active, facts)
         still_on = {rule.id for rule in active.rules} & set(facts)
@@ -96,44 +158,27 @@ def test_guards_without_their_tables_are_unchecked_and_cost_one_step(spark):
             off = {name for name in guards if active.guard_is_off(rule_id, name)} - {"WASTE_LINE"}
             assert {name for name, state in guards.items() if state == GuardState.UNCHECKED} == off
             steps = (
-                Evidence(before[rule_id, rule_id]["evidence"]).strength
-                - Evidence(after[rule_id, rule_id]["evidence"]).strength
+                Evidence(before[rule_id]["evidence"]).strength - Evidence(after[rule_id, rule_id]["evidence"]).strength
             )
             assert steps == bool(off), rule_id
 
 
-def test_a_guard_whose_table_is_missing_does_not_hold_back(spark):
+def test_a_guard_whose_table_is_missing_does_not_hold_back(spark, judged):
     """R036 on a claim that is reported as 340B: held back, but not where entity claims are no part of the input."""
-    spec = next(spec for spec in all_specs() if (spec.rule_id, spec.subject) == ("R036", Subject.REBATE_CLAIM))
-    flagged = {"row": spec.firing.facts | {"flags_340b": ["SCC 20"]}}
-    assert answers_to(spark, everything(Subject.REBATE_CLAIM, ["R036"]), flagged) == {}
+    assert "R036" not in judged[Subject.REBATE_CLAIM]["R036 reported as 340B"]
     without = everything(Subject.REBATE_CLAIM, ["R036"], without=["entity_claims"])
-    result = answers_to(spark, without, flagged)["row", "R036"]
+    result = answers_to(spark, without, {"row": REPORTED_340B})["row", "R036"]
     assert {"name": "340B_ACQUISITION_COST", "state": "UNCHECKED"} in result["guards"]
     assert result["evidence"] == "WEAK"
 
 
-def test_several_rules_on_one_row_come_by_id_and_rows_are_kept_on_request(spark):
-    every = {}
-    for spec in specs_on(Subject.REBATE_CLAIM):
-        if spec.firing.facts.get("program") == "MDRP_FFS":
-            every |= {name: value for name, value in spec.firing.facts.items() if value is not None}
-    every |= {"period": "2025Q3", "date_of_service": date(2025, 8, 1)}
-    active = everything(Subject.REBATE_CLAIM)
-    rows = rows_of(spark, Subject.REBATE_CLAIM, {"all": every, "none": {}, "kept": {"program": "MDRP_FFS"}})
-    result = apply_rules(rows, active, SETTINGS, also_keep=F.col("source_row_id") == "kept")
-    assert result.columns == [*rows.columns, "rules"]
-    kind = result.schema["rules"].dataType
-    assert [(f.name, f.dataType) for f in kind.elementType] == [(f.name, f.dataType) for f in RULE_RESULT]
-    found = {row["source_row_id"]: row["rules"] for row in result.collect()}
-    assert set(found) == {"all", "kept"}
-    assert found["kept"] == []
-    ids = [rule["rule_id"] for rule in found["all"]]
+def test_several_rules_on_one_row_come_by_id_and_rows_are_kept_on_request(judged):
+    found = judged[Subject.REBATE_CLAIM]
+    assert "none" not in found
+    assert found["kept"] == {}
+    ids = [*found["all"]]
     assert len(ids) >= 8
     assert all(a < b for a, b in pairwise(ids))
-    assert {row["source_row_id"] for row in apply_rules(rows, active, SETTINGS).select("source_row_id").collect()} == {
-        "all"
-    }
 
 
 def test_no_active_rule_leaves_no_row(spark):
@@ -144,8 +189,7 @@ def test_no_active_rule_leaves_no_row(spark):
 
 
 def test_facts_without_scores_serve_where_the_model_is_off(spark):
-    spec = next(spec for spec in all_specs() if spec.rule_id == "R001")
-    rows = rows_of(spark, Subject.REBATE_CLAIM, {"row": spec.firing.facts})
+    rows = rows_of(spark, Subject.REBATE_CLAIM, {"row": firing("R001")})
     active = everything(Subject.REBATE_CLAIM, ["R001", "R052"], without=["scores"])
     assert "R052" in active.off
     without = rows.drop("anomaly_p_value", "anomaly_rows", "reasons")
@@ -153,8 +197,7 @@ def test_facts_without_scores_serve_where_the_model_is_off(spark):
 
 
 def test_every_rule_answers_every_row(spark):
-    spec = next(spec for spec in all_specs() if (spec.rule_id, spec.subject) == ("R053", Subject.REBATE_CLAIM))
-    held_back = next(case for case in spec.cases if case.expected["fires"] == "held back")
+    held_back = next(case for case in spec_of("R053").cases if case.expected["fires"] == "held back")
     rows = rows_of(spark, Subject.REBATE_CLAIM, {"row": held_back.facts})
     active = everything(Subject.REBATE_CLAIM, ["R001", "R053"])
     answers = {row["rule_id"]: row for row in rule_answers(rows, active, SETTINGS).collect()}
@@ -165,7 +208,7 @@ def test_every_rule_answers_every_row(spark):
     assert answers["R001"]["guards"] is None
 
 
-def test_reference_rows_carry_their_dates(spark):
+def test_reference_rows_carry_their_dates(judged):
     chosen = {
         ("R002", Subject.REBATE_CLAIM): [
             (
@@ -182,23 +225,16 @@ def test_reference_rows_carry_their_dates(spark):
         ("R036", Subject.INVOICE): [("market_prices", "00002759701", date(2025, 6, 18), None, None)],
         ("R035", Subject.INVOICE): [],
     }
-    for subject in SUBJECTS:
-        specs = [spec for spec in specs_on(subject) if (spec.rule_id, subject) in chosen]
-        active = everything(subject, [spec.rule_id for spec in specs])
-        answers = answers_to(spark, active, {spec.rule_id: spec.firing.facts for spec in specs})
-        for spec in specs:
-            rows = answers[spec.rule_id, spec.rule_id]["reference_rows"]
-            assert [tuple(row.values()) for row in rows] == chosen[spec.rule_id, subject]
+    for (rule_id, subject), expected in chosen.items():
+        rows = judged[subject][spec_of(rule_id, subject).firing.row_id][rule_id]["reference_rows"]
+        assert [tuple(row.values()) for row in rows] == expected
 
 
-def test_quarters_at_the_turn_of_the_year(spark):
+def test_quarters_at_the_turn_of_the_year(judged):
     """The cut-off of a fourth quarter lies in the next year: 2024-12-31 and 60 days is 2025-03-01."""
-    spec = next(spec for spec in all_specs() if spec.rule_id == "R020")
-    row = spec.firing.facts | {"period": "2024Q4", "received_at": None}
-    active = everything(Subject.REBATE_CLAIM, ["R020"])
-    found = answers_to(spark, active, {"row": row, "no quarter": row | {"period": "2024Q5"}})
-    assert "the cut-off for this row is 2025-03-01" in found["row", "R020"]["message"]
-    assert found["no quarter", "R020"]["evidence"] == "WEAK"
+    found = judged[Subject.REBATE_CLAIM]
+    assert "the cut-off for this row is 2025-03-01" in found["R020 fourth quarter"]["R020"]["message"]
+    assert found["R020 no quarter"]["R020"]["evidence"] == "WEAK"
 
 
 def test_steps_of_evidence(spark):
@@ -214,13 +250,10 @@ def test_steps_of_evidence(spark):
     assert [row[4] for row in found] == ["CONTEXT"] * 4
 
 
-def test_units_at_issue_beyond_the_contracts_type_become_null_and_stop_nothing(spark):
-    spec = next(spec for spec in all_specs() if (spec.rule_id, spec.subject) == ("R035", Subject.REBATE_CLAIM))
-    row = spec.firing.facts | {"peer_median_units": -1e300, "f24_units_per_prescription_z": float("inf")}
-    active = everything(Subject.REBATE_CLAIM, ["R035"])
-    rows = answers_to(spark, active, {"row": row, "usual": spec.firing.facts})
-    assert rows["row", "R035"]["units_at_issue"] is None
-    assert rows["usual", "R035"]["units_at_issue"] == Decimal("270.000")
+def test_units_at_issue_beyond_the_contracts_type_become_null_and_stop_nothing(judged):
+    found = judged[Subject.REBATE_CLAIM]
+    assert found["R035 beyond"]["R035"]["units_at_issue"] is None
+    assert found[spec_of("R035").firing.row_id]["R035"]["units_at_issue"] == Decimal("270.000")
 
 
 def test_a_rule_that_does_not_check_its_guards_is_a_mistake_in_the_code(spark):

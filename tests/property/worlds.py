@@ -1,0 +1,26 @@
+"""Many random worlds at once: hypothesis draws them, and one Spark job looks at all."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+
+def worlds(strategy: st.SearchStrategy, count: int, number: int) -> list:
+    """`count` values of a strategy, the same for the same seed `number`."""
+    drawn = []
+
+    @seed(number)
+    @settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def draw(world):
+        drawn.append(world)
+
+    draw()
+    return drawn
