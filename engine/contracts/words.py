@@ -120,7 +120,7 @@ DISMISS_REASONS: dict[str, str] = {
 LINK_FIELD_WORDS: dict[str, str] = {
     "met_by": "met by",
     "date_of_service": "date of service",
-    "product_and_quantity": "product and quantity",
+    "product_and_quantity": "drug",
     "fill_number": "fill number",
     "prescriber_npi": "prescriber",
     "bin": "BIN",
@@ -129,9 +129,9 @@ LINK_FIELD_WORDS: dict[str, str] = {
 LINK_LEVEL_WORDS: dict[str, dict[str, str]] = {
     "met_by": {
         "PRESCRIPTION": "pharmacy and prescription",
-        "PHARMACY_LINEAGE": "prescription, pharmacy under another NPI",
+        "PHARMACY_LINEAGE": "prescription, another NPI",
         "PLACE_OF_SERVICE": "prescription, place of service",
-        "TUPLE": "pharmacy, product, day and prescriber",
+        "TUPLE": "all but the prescription",
     },
     "date_of_service": {"SAME": "same day", "NEAR": "a few days apart", "FAR": "more days apart"},
     "product_and_quantity": {
