@@ -36,6 +36,7 @@ def explain(
     if not explained.pairs:
         console.print("No claim of the other side met this one by prescription, or by all else that a dispense has.")
     for pair in explained.pairs[:_MOST_SHOWN]:
+        console.print(_heading(pair))
         console.print(_table(pair))
     if len(explained.pairs) > _MOST_SHOWN:
         console.print(f"{len(explained.pairs) - _MOST_SHOWN:,} further pairs are in the file.")
@@ -44,19 +45,21 @@ def explain(
         print(f"picture    {explained.picture}")
 
 
+def _heading(pair: Mapping[str, Any]) -> Text:
+    from engine.exports import became_of
+
+    claims = (
+        f"rebate claim {pair['source_row_id']}, 340B claim {pair['link_source_row_id']} of {pair['link_entity_id']}"
+    )
+    differs = ", ".join(pair["link_fields_differ"]) or "nothing"
+    return Text(f"\n{claims}\n{pair['link_tier'] or 'no tier'}, {became_of(pair)}; differs: {differs}")
+
+
 def _table(pair: Mapping[str, Any]) -> Table:
     """One row per contribution, and the score."""
-    from engine.exports import became_of, contribution_words
+    from engine.exports import contribution_words
 
-    title = f"rebate claim {pair['source_row_id']}, 340B claim {pair['link_source_row_id']} of {pair['link_entity_id']}"
-    differs = ", ".join(pair["link_fields_differ"]) or "nothing"
-    table = Table(
-        title=Text(f"\n{title}\n{pair['link_tier'] or 'no tier'}; {became_of(pair)}"),
-        caption=Text(f"differs: {differs}"),
-        title_justify="left",
-        caption_justify="left",
-        show_footer=True,
-    )
+    table = Table(show_footer=True)
     table.add_column("how the claims compare", footer=f"score; probability {pair['link_probability']:.4%}")
     table.add_column("log2 odds", footer=f"{pair['link_score']:+.2f}", justify="right")
     table.add_column("")

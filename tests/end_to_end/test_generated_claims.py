@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import pandas as pd
 import pytest
+
+from engine import pipeline
+from tests.end_to_end.runs import settings_in
 
 pytestmark = pytest.mark.slow
 
@@ -19,10 +20,6 @@ OUTPUTS = (
     "report.html",
     "summary.json",
 )
-
-
-# as tests/end_to_end/runs.py sets it
-FOREST_OF_50 = ("model.claims.forest.trees=50", "model.invoices.forest.trees=50")
 
 
 def pairs(folder) -> set[tuple[str, str]]:
@@ -72,26 +69,13 @@ def test_every_row_is_accounted_for(generated_run):
     assert quarantined == sum(summary["counts"]["quarantined"].values())
 
 
-def test_the_link_of_a_finding_is_explained_with_the_weights_of_the_run(generated_run, run_job):
-    from jobs.explain import explain
-
+def test_the_link_of_a_finding_is_explained_with_the_weights_of_the_run(spark, generated_run):
     found = generated_run.findings()
     found = found[found.match_tier == "T3"].sort_values("source_row_id").iloc[0]
-    before = {path.name for path in generated_run.folder.parent.iterdir()}
-    ended = run_job(
-        explain,
-        *("--input", generated_run.claims, "--output", generated_run.folder.parent, "--run-id", "run"),
-        *(word for setting in FOREST_OF_50 for word in ("--set", setting)),
-        *("--source-row-id", found.source_row_id),
-    )
-    assert ended.status == 0, ended.err
-    place = generated_run.folder.parent / "explain" / "run"
-    told = json.loads((place / f"{found.source_row_id}.json").read_text())
-    best = told["pairs"][0]
+    settings = settings_in(generated_run.claims, generated_run.folder.parent)
+    best = pipeline.explain(spark, settings, generated_run.folder.name, found.source_row_id).pairs[0]
     assert (best["link_tier"], best["link_score"], best["link_is_chosen"]) == ("T3", found.match_score, True)
-    assert f"{best['link_score']:+.2f}" in ended.out
-    assert (place / f"{found.source_row_id}.png").read_bytes().startswith(b"\x89PNG")
-    assert {path.name for path in generated_run.folder.parent.iterdir()} == before | {"explain"}
+    assert {path.name for path in generated_run.folder.iterdir()} == {*OUTPUTS, "_SUCCESS"}
 
 
 def test_findings_are_unique_explained_and_carry_the_model(generated_run):
