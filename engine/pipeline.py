@@ -7,13 +7,18 @@ Each arrow is a DataFrame in the run's work folder. A row that leaves the way is
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -22,7 +27,7 @@ from engine import exports, facts, findings, link, models, prepare, rules, sourc
 from engine.contracts.codes import Reason, Step, Subject
 from engine.contracts.findings import FINDINGS
 from engine.contracts.tables import FEEDS as CONTRACT_FEEDS
-from engine.errors import ConfigurationError, OutputError, Problem
+from engine.errors import ConfigurationError, InputError, OutputError, Problem
 from engine.run import Run, RunOptions, check_resumable, code_version, open_run, published_runs, run_facts
 from engine.settings import PeerSettings, Settings
 from engine.sources import OpenedTable, WorkFolder
@@ -44,6 +49,8 @@ _LEFT_ORDERLY = {
         Reason.NOT_340B,
     )
 }
+# What linking reads, and what preparing that reads.
+_READ_BY_LINKING = {"rebate_claims", "entity_claims", "hcpcs_crosswalk", *prepare.LOOKUPS}
 # Reasons that netting finds, so that what the row was when it was received has to be looked up.
 _IN_CONFLICT = {Reason.SOURCE_ROW_ID_DUPLICATE.value, Reason.KEY_DUPLICATE.value}
 FEEDS = {Subject.REBATE_CLAIM: "rebate_claims", Subject.INVOICE: "invoices"}
@@ -73,6 +80,7 @@ class Prepared:
     invoices: DataFrame | None = None
     quarantine: dict[str, DataFrame] = field(default_factory=dict)
     found_out: frozenset[str] = frozenset()
+    linking: exports.Linking | None = None
 
     @property
     def available(self) -> frozenset[str]:
@@ -112,6 +120,19 @@ class Published:
     mlflow: str
 
 
+@dataclass(frozen=True)
+class Explained:
+    """The candidate pairs of one claim as rows of CANDIDATE_PAIRS, best first, and where they and their picture are.
+
+    picture: None where no claim met the asked one.
+    """
+
+    subject: Subject
+    pairs: list[dict[str, Any]]
+    data: str
+    picture: str | None
+
+
 def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Callable[[str], None]) -> Published:
     """The main job: every output of the contract, whole or not at all. Raises UserError for what a user can mend."""
     tracker = Tracker(settings.mlflow, settings.output.root)
@@ -146,6 +167,117 @@ def export_to_database(spark: SparkSession, settings: Settings, run_id: str) -> 
         raise ConfigurationError(
             Problem("no database is named to write to", "output.connection", to_do="name one of `databases`")
         )
+    folder, summary, as_then = _finished_run(storage, settings, run_id)
+    found = spark.read.schema(FINDINGS).parquet(join(folder, "findings"))
+    lines = findings.dispute_lines(found, rules.dispute_codes(settings.reference_folder), as_then)
+    exports.write_to_database(found, lines, summary, name, settings.databases[name], schema)
+    counts = summary["counts"]
+    return (
+        f"database   {name}: {schema}.engine_findings {counts['findings']:,} rows, "
+        f"{schema}.engine_dispute_lines {counts['dispute_lines']:,} rows"
+    )
+
+
+def explain(spark: SparkSession, settings: Settings, run_id: str, source_row_id: str) -> Explained:
+    """How the links of a rebate claim, or of a 340B claim, came about in a finished run.
+
+    The input is read and prepared once more, as of the run's day; the run's folder stays as it is. Raises OutputError
+    where there is no such run or it linked nothing, ConfigurationError where the settings are not the run's, InputError
+    where the input is not, or holds no such live claim.
+    """
+    storage = Storage(spark)
+    folder, summary, as_then = _finished_run(storage, settings, run_id)
+    if not storage.exists(join(folder, "linking.json")):
+        raise OutputError(Problem("the run linked no claims to 340B claims", folder, to_do="name another --run-id"))
+    learned = link.Learned.from_json(json.loads(storage.read_bytes(join(folder, "linking.json"))))
+    own_id = f"explain-{uuid4().hex[:12]}"
+    with _way(spark, as_then, RunOptions(own_id), lambda _: None) as (run, work):
+        try:
+            opened = {name: table for name, table in _read(run).items() if name in _READ_BY_LINKING}
+            _check_same_input(opened, summary["input"])
+            subject, pairs = _candidate_pairs(work, _prepare(run, work, opened), source_row_id, learned, as_then)
+        finally:
+            run.abandon()
+    place = join(settings.output.root, "explain", run_id, _file_name(source_row_id))
+    told = {"run_id": run_id, "source_row_id": source_row_id, "subject": subject.value, "pairs": pairs}
+    exports.write_json(storage, f"{place}.json", told)
+    if pairs:
+        kind = "340B claim" if subject is Subject.ENTITY_CLAIM else "rebate claim"
+        figure = exports.waterfall_figure(f"Links of {kind} {source_row_id}, run {run_id}", pairs)
+        exports.write_figure(figure, storage, f"{place}.png")
+    return Explained(subject, pairs, f"{place}.json", f"{place}.png" if pairs else None)
+
+
+def _candidate_pairs(
+    work: WorkFolder, prepared: Prepared, source_row_id: str, learned: link.Learned, settings: Settings
+) -> tuple[Subject, list[dict[str, Any]]]:
+    """What the row is, and its CANDIDATE_PAIRS: links first, then by tier and score."""
+    assert prepared.claims is not None
+    assert prepared.entity_claims is not None
+    is_asked = F.col("source_row_id") == source_row_id
+    if not prepared.claims.unconverted.where(is_asked).isEmpty():
+        subject, asked = Subject.REBATE_CLAIM, link.Asked(rebate_claims=(source_row_id,))
+    elif not prepared.entity_claims.where(is_asked).isEmpty():
+        subject, asked = Subject.ENTITY_CLAIM, link.Asked(entity_claims=(source_row_id,))
+    else:
+        raise InputError(
+            Problem(
+                "no live rebate claim or 340B claim has this source_row_id",
+                f"--source-row-id {source_row_id}",
+                to_do="mend the id; a row that was voided, replaced, reversed or set aside is never linked, "
+                "see ledger.json and quarantine/ of the run",
+            )
+        )
+    pairs = link.candidate_pairs(
+        prepared.claims.all,
+        prepared.entity_claims,
+        asked,
+        learned,
+        settings.link,
+        lambda name, rows: work.write(f"link/{name}", rows),
+        pharmacies=prepared.references.get("pharmacies"),
+        products=prepared.references.get("products"),
+    )
+    found = [row.asDict(recursive=True) for row in pairs.collect()]
+    return subject, sorted(
+        found,
+        key=lambda pair: (
+            not pair["link_is_chosen"],
+            pair["link_tier"] or "without",
+            -pair["link_score"],
+            pair["source_row_id"],
+            pair["link_source_row_id"],
+        ),
+    )
+
+
+def _check_same_input(opened: dict[str, OpenedTable], read_then: dict[str, Any]) -> None:
+    changed = [
+        Problem(
+            f"{name} is not what the run read",
+            table.location,
+            to_do="give the run's --input; if the table was changed since, run `detect` once more",
+        )
+        for name, table in opened.items()
+        if table.fingerprint != read_then.get(name, {}).get("fingerprint")
+    ]
+    if changed:
+        raise InputError(changed)
+
+
+def _file_name(source_row_id: str) -> str:
+    """The id itself where it can be a file's name; else what can, told apart by a hash."""
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", source_row_id)[:100]
+    if plain == source_row_id:
+        return plain
+    return f"{plain}-{hashlib.sha256(source_row_id.encode()).hexdigest()[:8]}"
+
+
+def _finished_run(storage: Storage, settings: Settings, run_id: str) -> tuple[str, dict[str, Any], Settings]:
+    """Folder and summary of a finished run, and the settings as of its day.
+
+    Raises OutputError where there is none, ConfigurationError where the settings are not those it was made with.
+    """
     folder = join(settings.output.root, run_id)
     if not storage.exists(join(folder, SUCCESS_MARKER)):
         raise OutputError(Problem("there is no finished run of this id", folder, to_do="mend --run-id or --output"))
@@ -158,15 +290,7 @@ def export_to_database(spark: SparkSession, settings: Settings, run_id: str) -> 
                 to_do="give the same --config and --set as for the run",
             )
         )
-    as_then = settings.model_copy(update={"as_of": date.fromisoformat(summary["as_of"])})
-    found = spark.read.schema(FINDINGS).parquet(join(folder, "findings"))
-    lines = findings.dispute_lines(found, rules.dispute_codes(settings.reference_folder), as_then)
-    exports.write_to_database(found, lines, summary, name, settings.databases[name], schema)
-    counts = summary["counts"]
-    return (
-        f"database   {name}: {schema}.engine_findings {counts['findings']:,} rows, "
-        f"{schema}.engine_dispute_lines {counts['dispute_lines']:,} rows"
-    )
+    return folder, summary, settings.model_copy(update={"as_of": date.fromisoformat(summary["as_of"])})
 
 
 @contextmanager
@@ -309,7 +433,10 @@ def _link(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOnClaims
         if prepared.entity_claims is not None:
             linked = _link_340b(run, work, prepared, claims)
             to_340b = work.write("links_340b", linked.links)
-            tiers = {row["link_tier"]: row["count"] for row in to_340b.groupBy("link_tier").count().collect()}
+            tiers, examples = _kinds_of_links(to_340b)
+            prepared.linking = exports.Linking(
+                {**linked.learned.as_json(), "set_aside": dict(linked.set_aside), "links_by_tier": tiers}, examples
+            )
             words.append(f"{sum(tiers.values()):,} claims linked to 340B claims")
             words += [f"{tier} {rows:,}" for tier, rows in sorted(tiers.items())]
         if prepared.dispenses is not None:
@@ -351,6 +478,22 @@ def _link_340b(run: Run, work: WorkFolder, prepared: Prepared, claims: DataFrame
             "than a prescription can have"
         )
     return linked
+
+
+def _kinds_of_links(links: DataFrame) -> tuple[dict[str, int], list[tuple[str, list[dict[str, Any]]]]]:
+    """Links by tier; and how fields contribute to the most frequent kind of T1, and to the link that is least sure."""
+    counted = links.groupBy("link_tier", "link_score", "link_contributions").count().collect()
+    kinds = sorted((row.asDict(recursive=True) for row in counted), key=lambda kind: json.dumps(kind, sort_keys=True))
+    tiers: Counter[str] = Counter()
+    for kind in kinds:
+        tiers[kind["link_tier"]] += kind["count"]
+    if not kinds:
+        return {}, []
+    exact = [kind for kind in kinds if kind["link_tier"] == "T1"]
+    weakest = min(kinds, key=lambda kind: kind["link_score"])
+    examples = [("A typical exact link (T1)", max(exact, key=lambda kind: kind["count"]))] if exact else []
+    examples.append((f"The least certain link ({weakest['link_tier']})", weakest))
+    return dict(tiers), [(title, kind["link_contributions"]) for title, kind in examples]
 
 
 def _facts(run: Run, work: WorkFolder, prepared: Prepared, found: facts.FoundOnClaims | None) -> list[Judged]:
@@ -617,6 +760,7 @@ def _exports(
             about={"Configuration": settings.config_hash[:12], "Code": code_version()},
             inputs={name: table.fingerprint for name, table in prepared.opened.items()},
             quarantined=quarantined,
+            linking=prepared.linking,
         )
         drafted = exports.write_disputes_detail(lines, storage, join(folder, "disputes", "detail.csv"))
         review = exports.write_workbooks(found, lines, totals, told, storage, join(folder, "review"), settings.review)
@@ -630,6 +774,8 @@ def _exports(
             rows = steps[-1]["rows_out"]
             run.ledger.record(name, Step.EXPORTS, rows, rows)
     exports.write_json(storage, join(folder, "ledger.json"), run.ledger.tables)
+    if prepared.linking is not None:
+        exports.write_json(storage, join(folder, "linking.json"), prepared.linking.learned)
     summary = _summary(run, prepared, judged, totals, drafted, off)
     exports.write_json(storage, join(folder, "summary.json"), summary)
     run.publish()

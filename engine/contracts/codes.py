@@ -81,6 +81,17 @@ class Action(StrEnum):
     NONE = "NONE"
 
 
+class NotLinked(StrEnum):
+    """Why a candidate pair is no link."""
+
+    NO_TIER = "NO_TIER"
+    CROWDED_KEY = "CROWDED_KEY"
+    NOT_THE_ONLY_ONE = "NOT_THE_ONLY_ONE"
+    TOO_UNLIKELY = "TOO_UNLIKELY"
+    CLAIM_HAS_BETTER = "CLAIM_HAS_BETTER"
+    CLAIM_340B_HAS_BETTER = "CLAIM_340B_HAS_BETTER"
+
+
 class Step(StrEnum):
     """Steps of the main job, in order, as `ledger.json` and `summary.json` name them."""
 

@@ -45,6 +45,24 @@ LINKS_340B = T.StructType(
     ]
 )
 
+# A rebate claim and a 340B claim that met, linked or not. link_tier: NULL where none is met; link_source_row_id: the
+# entity row; link_is_chosen: linked, also where tied; why_not: a NotLinked code, NULL where chosen. The rest as above.
+CANDIDATE_PAIRS = T.StructType(
+    [
+        T.StructField("source_row_id", _STRING),
+        T.StructField("link_source_row_id", _STRING),
+        T.StructField("link_entity_id", _STRING),
+        T.StructField("link_tier", _STRING),
+        T.StructField("link_score", T.DoubleType()),
+        T.StructField("link_probability", T.DoubleType()),
+        T.StructField("link_fields_differ", _STRINGS),
+        T.StructField("link_contributions", LINK_CONTRIBUTIONS),
+        T.StructField("link_is_chosen", T.BooleanType()),
+        T.StructField("link_is_ambiguous", T.BooleanType()),
+        T.StructField("why_not", _STRING),
+    ]
+)
+
 # The pharmacy's own transactions for the dispense that the rebate claim asks for.
 LINKS_PHARMACY = T.StructType(
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.contracts.codes import Action, Evidence, GuardState, Party, Reason, Route
+from engine.contracts.codes import Action, Evidence, GuardState, NotLinked, Party, Reason, Route
 
 # What a model feature measures; its value and typical range are in this unit.
 FEATURE_WORDS: dict[str, str] = {
@@ -114,4 +114,50 @@ DISMISS_REASONS: dict[str, str] = {
     "unit_ok": "The quantity is right",
     "below_threshold": "Too small to pursue",
     "time_barred": "Too late to dispute",
+}
+
+# Fields of LINK_CONTRIBUTIONS and how they compare.
+LINK_FIELD_WORDS: dict[str, str] = {
+    "met_by": "met by",
+    "date_of_service": "date of service",
+    "product_and_quantity": "drug",
+    "fill_number": "fill number",
+    "prescriber_npi": "prescriber",
+    "bin": "BIN",
+}
+
+LINK_LEVEL_WORDS: dict[str, dict[str, str]] = {
+    "met_by": {
+        "PRESCRIPTION": "pharmacy and prescription",
+        "PHARMACY_LINEAGE": "prescription, another NPI",
+        "PLACE_OF_SERVICE": "prescription, place of service",
+        "TUPLE": "all but the prescription",
+    },
+    "date_of_service": {"SAME": "same day", "NEAR": "a few days apart", "FAR": "more days apart"},
+    "product_and_quantity": {
+        **{
+            f"{product}/{quantity}": f"{package}, {words}"
+            for product, package in (("NDC11", "same package"), ("NDC9", "other package"))
+            for quantity, words in (
+                ("EXACT", "same quantity"),
+                ("CONVERTED", "same in units"),
+                ("NEAR", "near quantity"),
+                ("FAR", "other quantity"),
+                ("UNKNOWN", "quantity unknown"),
+            )
+        },
+        "OTHER": "another product",
+    },
+    "fill_number": {"EQUAL": "equal", "DIFFERENT": "different"},
+    "prescriber_npi": {"SAME": "same", "DIFFERENT": "different"},
+    "bin": {"SAME": "same", "DIFFERENT": "different"},
+}
+
+NOT_LINKED_WORDS: dict[NotLinked, str] = {
+    NotLinked.NO_TIER: "it meets none of the tiers",
+    NotLinked.CROWDED_KEY: "more claims share the prescription number than a prescription can have",
+    NotLinked.NOT_THE_ONLY_ONE: "without a prescription number to compare, another dispense could be meant",
+    NotLinked.TOO_UNLIKELY: "it is less likely than the settings ask for",
+    NotLinked.CLAIM_HAS_BETTER: "the rebate claim is linked to another 340B claim",
+    NotLinked.CLAIM_340B_HAS_BETTER: "the 340B claim is linked to another rebate claim of this payer",
 }

@@ -3,21 +3,27 @@
 from engine.exports.csv_files import write_disputes_detail
 from engine.exports.database import write_to_database
 from engine.exports.ddl import create_tables, scripts
-from engine.exports.facts import Off, RunFacts
+from engine.exports.facts import Linking, Off, RunFacts
 from engine.exports.json_files import write_json
 from engine.exports.report import write_report
 from engine.exports.tables import write_findings, write_quarantine
 from engine.exports.totals import Totals, add_up
+from engine.exports.waterfall import became_of, contribution_words, waterfall_figure, write_figure
 from engine.exports.workbook import write_workbooks
 
 __all__ = [
+    "Linking",
     "Off",
     "RunFacts",
     "Totals",
     "add_up",
+    "became_of",
+    "contribution_words",
     "create_tables",
     "scripts",
+    "waterfall_figure",
     "write_disputes_detail",
+    "write_figure",
     "write_findings",
     "write_json",
     "write_quarantine",

@@ -55,8 +55,8 @@ def bar_chart(title: str, groups: Sequence[Group], in_dollars: bool, labels: Map
     `labels`: what to call a group, by value, where that is not its own label.
     """
     names = [(labels or {}).get(group.value, group.label) for group in groups]
-    shown = [name if len(name) <= LONGEST_LABEL else name[: LONGEST_LABEL - 1] + "…" for name in names]
-    label_width = round(16 + max((_text_width(name) for name in shown), default=0))
+    shown = [bar_label(name) for name in names]
+    label_width = width_of_labels(shown)
     most = max((_measure(group.whole, in_dollars) for group in groups), default=0)
     scale = (WIDTH - label_width - VALUE_WIDTH) / most if most > 0 else 0
     bars = []
@@ -79,6 +79,15 @@ def _segments(group: Group, name: str, in_dollars: bool, start: float, scale: fl
             segments.append(Segment(round(start, 1), round(width, 1), EVIDENCE_COLOURS[evidence.value], says))
             start += width
     return tuple(segments)
+
+
+def bar_label(name: str) -> str:
+    return name if len(name) <= LONGEST_LABEL else name[: LONGEST_LABEL - 1] + "…"
+
+
+def width_of_labels(labels: Sequence[str]) -> int:
+    """Pixels that the labels left of the bars take."""
+    return round(16 + max((_text_width(label) for label in labels), default=0))
 
 
 def _text_width(text: str) -> float:

@@ -17,11 +17,21 @@ class Off(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Linking:
+    """How links were scored. learned: as linking.json holds it. examples: title and LINK_CONTRIBUTIONS of some links,
+    without what identifies them."""
+
+    learned: Mapping[str, Any]
+    examples: Sequence[tuple[str, Sequence[Mapping[str, Any]]]] = ()
+
+
+@dataclass(frozen=True)
 class RunFacts:
     """`ledger`: as ledger.json holds it. `quarantined`: rows by table and reason; a row may have several reasons.
 
     `models`: what is judged, and the model's name and version. `rule_titles`: by rule id. `about`: further facts of
-    the run by label (config hash, code version). `inputs`: fingerprint by table.
+    the run by label (config hash, code version). `inputs`: fingerprint by table. `linking`: None where nothing was
+    linked to 340B claims.
     """
 
     run_id: str
@@ -35,6 +45,7 @@ class RunFacts:
     about: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     quarantined: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    linking: Linking | None = None
 
     @property
     def about_lines(self) -> list[tuple[str, str]]:

@@ -9,10 +9,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from engine.contracts.codes import Action, Evidence
 from engine.contracts.words import ACTION_WORDS, DEADLINE_WORDS, EVIDENCE_WORDS
 from engine.exports.charts import BAR_HEIGHT, Chart, bar_chart, short_dollars
-from engine.exports.facts import RunFacts, ledger_lines
+from engine.exports.facts import Linking, RunFacts, ledger_lines
 from engine.exports.formats import EVIDENCE_COLOURS
 from engine.exports.reasons import reason_words
 from engine.exports.totals import Group, Totals
+from engine.exports.waterfall import contribution_words, waterfall_chart
 from engine.storage import Storage
 
 
@@ -37,6 +38,8 @@ def report_page(totals: Totals, dispute_lines: int, facts: RunFacts) -> str:
         figures=_figures(totals, dispute_lines),
         first=[_finding(found) for found in totals.first],
         charts=_charts(totals, facts),
+        link_charts=[waterfall_chart(*example) for example in facts.linking.examples] if facts.linking else [],
+        link_weights=_link_weights(facts.linking) if facts.linking else [],
         ledger=ledger_lines(facts.ledger),
         reason_words=reason_words,
         evidence=[(e.value, EVIDENCE_COLOURS[e.value], EVIDENCE_WORDS[e]) for e in Evidence],
@@ -70,6 +73,19 @@ def _charts(totals: Totals, facts: RunFacts) -> list[Chart]:
         ("By period covered", totals.latest("period", 20), {}),
     )
     return [bar_chart(title, groups, in_dollars, words) for title, groups, words in charts if groups]
+
+
+def _link_weights(linking: Linking) -> list[tuple[str, str, str, str]]:
+    """What it says, m, u and weight, in the order in which contributions come."""
+    lines = [
+        (contribution_words({"field": "met_by", "level": block}), "", "", f"{log2_odds:+.1f}")
+        for block, log2_odds in linking.learned["priors"].items()
+    ]
+    for field, levels in linking.learned["fields"].items():
+        for level, one in levels.items():
+            words = contribution_words({"field": field, "level": level})
+            lines.append((words, f"{one['m']:.4f}", f"{one['u']:.4f}", f"{one['log2_weight']:+.1f}"))
+    return lines
 
 
 def _finding(found: dict[str, Any]) -> dict[str, Any]:

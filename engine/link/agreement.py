@@ -76,6 +76,10 @@ def with_tier(pairs: DataFrame, block: Block, settings: LinkSettings) -> DataFra
     return pairs.withColumn("tier", tier).withColumn("fields_differ", _fields_that_differ(block))
 
 
+def tier_name(tier: Column) -> Column:
+    return F.coalesce(*(F.when(tier == number, F.lit(name)) for number, name in TIERS.items()))
+
+
 def days_between() -> Column:
     """Whole days between the two dates of service, without sign."""
     return F.abs(F.datediff("date_of_service", "entity_date_of_service"))

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.links import LINKS_340B
-from engine.link.agreement import TIERS, entity_units
+from engine.link.agreement import entity_units, tier_name
 from engine.link.assignment import Pair, assign
 from engine.link.keys import KEY, STREAM
 from engine.link.weights import probability
@@ -137,10 +137,9 @@ def _pair(index: int, fields: dict) -> Pair:
 
 
 def _link_columns() -> list[Column]:
-    tier = F.coalesce(*(F.when(F.col("pair.tier") == number, F.lit(name)) for number, name in TIERS.items()))
     values = {
         **{name: F.col(f"pair.{shown}") for name, shown in _SHOWN.items()},
-        "link_tier": tier,
+        "link_tier": tier_name(F.col("pair.tier")),
         "link_probability": probability(F.col("pair.score")),
         "link_is_ambiguous": F.col("is_ambiguous"),
         "link_source_row_ids": F.col("entity_row_ids"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from engine.contracts.links import LINKS_340B
@@ -19,6 +19,7 @@ from engine.link.agreement import LEVELS, compared, with_levels, with_tier
 from engine.link.choices import links_of
 from engine.link.fill_offsets import FillOffsets
 from engine.link.keys import Block
+from engine.link.learned import Learned
 from engine.link.pairs import not_yet_linked, only_pairs, pairs_by_chance, pairs_of_key, pairs_of_tuple
 from engine.link.weights import Counts, LinkWeights, estimated_weights, probability, score, with_prior_of
 from engine.settings import LinkSettings
@@ -37,6 +38,10 @@ class Links340b:
     weights: LinkWeights
     offsets: FillOffsets
     set_aside: Mapping[str, int]
+
+    @property
+    def learned(self) -> Learned:
+        return Learned(self.weights, self.offsets)
 
 
 def link_340b(
@@ -66,9 +71,7 @@ def link_340b(
     pairs = keep("pairs", compared(pairs, settings))
     steps = fill_offsets.fill_steps(pairs).collect()
     offsets = fill_offsets.learn([tuple(step) for step in steps], settings)
-    same_pharmacy = F.col("pharmacy_key") == F.col("entity_pharmacy_key")
-    met_by = F.when(same_pharmacy, Block.PRESCRIPTION.value).otherwise(Block.PHARMACY_LINEAGE.value)
-    pairs = with_levels(pairs, offsets).withColumn("block", met_by)
+    pairs = with_levels(pairs, offsets).withColumn("block", block_by_pharmacy())
     strangers = with_levels(compared(pairs_by_chance(scripted, scripts_given, settings), settings), offsets)
     weights = estimated_weights(_patterns(pairs), _all_patterns(strangers), settings)
     links = keep("links_by_pharmacy", links_of(_scored(pairs, weights, Block.PRESCRIPTION, settings)))
@@ -109,13 +112,23 @@ def _with_stage(
 
 def _scored(pairs: DataFrame, weights: LinkWeights, stage: Block, settings: LinkSettings) -> DataFrame:
     """The pairs that meet a tier, and are not too unlikely."""
-    scored = (
+    scored = weighed(pairs, weights, stage, settings).where(F.col("tier").isNotNull())
+    return scored.where(probability(F.col("score")) >= settings.least_probability)
+
+
+def weighed(pairs: DataFrame, weights: LinkWeights, stage: Block, settings: LinkSettings) -> DataFrame:
+    """Adds tier, fields_differ, contributions and score to pairs with block and levels."""
+    return (
         with_tier(pairs, stage, settings)
-        .where(F.col("tier").isNotNull())
         .withColumn("contributions", weights.contributions(stage))
         .withColumn("score", score(F.col("contributions")))
     )
-    return scored.where(probability(F.col("score")) >= settings.least_probability)
+
+
+def block_by_pharmacy() -> Column:
+    """How a pair of one prescription met: under one number of the pharmacy, or under two that it has had."""
+    same_pharmacy = F.col("pharmacy_key") == F.col("entity_pharmacy_key")
+    return F.when(same_pharmacy, Block.PRESCRIPTION.value).otherwise(Block.PHARMACY_LINEAGE.value)
 
 
 def _patterns(pairs: DataFrame) -> dict[Block, Counts]:

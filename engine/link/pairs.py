@@ -55,7 +55,6 @@ def only_pairs(pairs: DataFrame) -> DataFrame:
 
     Repeated rows of one prescription are one. Claims with comparable Rx numbers count as rivals, and are no pairs.
     """
-    is_comparable = F.coalesce(F.col("rx_kind") == F.col("entity_rx_kind"), F.lit(False))
     same_quantity = F.col("quantity").isin("EXACT", "CONVERTED")
 
     def rivals(script: str, row: str) -> Column:
@@ -68,7 +67,12 @@ def only_pairs(pairs: DataFrame) -> DataFrame:
         }
     )
     is_only = (F.col("dispenses_given") == 1) & (F.col("dispenses_claimed") == 1)
-    return counted.where(is_only & ~is_comparable).drop("dispenses_given", "dispenses_claimed")
+    return counted.where(is_only & ~is_comparable()).drop("dispenses_given", "dispenses_claimed")
+
+
+def is_comparable() -> Column:
+    """Both Rx numbers are written in one way, so that they would have met by them."""
+    return F.coalesce(F.col("rx_kind") == F.col("entity_rx_kind"), F.lit(False))
 
 
 def not_yet_linked(pairs: DataFrame, links: DataFrame) -> DataFrame:

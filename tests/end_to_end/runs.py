@@ -36,7 +36,14 @@ def detect_in(spark, claims: Path, output: Path, run_id: str = "run", **changed)
     from engine import pipeline
     from engine.run import RunOptions
 
-    settings = Settings.model_validate(
+    settings = settings_in(claims, output, **changed)
+    pipeline.detect(spark, settings, RunOptions(run_id=run_id), lambda _: None)
+    return output / run_id
+
+
+def settings_in(claims: Path, output: Path, **changed) -> Settings:
+    """What `detect_in` runs with."""
+    return Settings.model_validate(
         {
             "input": {"root": str(claims)},
             "output": {"root": str(output)},
@@ -45,5 +52,3 @@ def detect_in(spark, claims: Path, output: Path, run_id: str = "run", **changed)
             **changed,
         }
     )
-    pipeline.detect(spark, settings, RunOptions(run_id=run_id), lambda _: None)
-    return output / run_id

@@ -5,9 +5,21 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from engine import pipeline
+from tests.end_to_end.runs import settings_in
+
 pytestmark = pytest.mark.slow
 
-OUTPUTS = ("findings", "quarantine", "ledger.json", "disputes", "review", "report.html", "summary.json")
+OUTPUTS = (
+    "findings",
+    "quarantine",
+    "ledger.json",
+    "linking.json",
+    "disputes",
+    "review",
+    "report.html",
+    "summary.json",
+)
 
 
 def pairs(folder) -> set[tuple[str, str]]:
@@ -55,6 +67,15 @@ def test_every_row_is_accounted_for(generated_run):
     )
     summary = generated_run.json("summary.json")
     assert quarantined == sum(summary["counts"]["quarantined"].values())
+
+
+def test_the_link_of_a_finding_is_explained_with_the_weights_of_the_run(spark, generated_run):
+    found = generated_run.findings()
+    found = found[found.match_tier == "T3"].sort_values("source_row_id").iloc[0]
+    settings = settings_in(generated_run.claims, generated_run.folder.parent)
+    best = pipeline.explain(spark, settings, generated_run.folder.name, found.source_row_id).pairs[0]
+    assert (best["link_tier"], best["link_score"], best["link_is_chosen"]) == ("T3", found.match_score, True)
+    assert {path.name for path in generated_run.folder.iterdir()} == {*OUTPUTS, "_SUCCESS"}
 
 
 def test_findings_are_unique_explained_and_carry_the_model(generated_run):

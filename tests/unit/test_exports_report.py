@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 from html.parser import HTMLParser
 
@@ -11,7 +12,7 @@ from exports_rows import FACTS, finding
 from engine.contracts.codes import Reason
 from engine.contracts.facts import CLAIM_FEATURES, INVOICE_FEATURES
 from engine.contracts.words import FEATURE_WORDS, REASON_WORDS
-from engine.exports import charts
+from engine.exports import Linking, charts
 from engine.exports.report import report_page
 from engine.exports.totals import Group, Sum, Totals
 
@@ -44,6 +45,10 @@ def _group(value: str, strong: str, weak: str = "0", label: str | None = None) -
     for part in parts.values():
         group.whole.add(part)
     return group
+
+
+def _part(field: str, level: str, weight: float) -> dict:
+    return {"field": field, "level": level, "weight": weight}
 
 
 def _totals(scale: str = "1", **first) -> Totals:
@@ -116,6 +121,25 @@ def test_charts_can_be_read_without_seeing_them():
     assert by_payer == "By payer: AK: $1.4 k; KY: $100"
     by_period = next(picture["aria-label"] for picture in pictures if picture["aria-label"].startswith("By period"))
     assert by_period == "By period covered: 2025Q3: $4; 2025Q4: $3"
+
+
+def test_it_shows_how_links_were_scored_without_saying_of_whom():
+    one = [_part("met_by", "PRESCRIPTION", 5.0), _part("bin", "DIFFERENT", -2.5)]
+    learned = {
+        "priors": {"PRESCRIPTION": 5.0},
+        "fields": {"bin": {"DIFFERENT": {"m": 0.15, "u": 0.85, "log2_weight": -2.5}}},
+        "fill_offsets": {"payers": {"KY": 1}, "entities": {"DSH100001": 1}},
+    }
+    page = report_page(_totals(), 60, replace(FACTS, linking=Linking(learned, [("A typical exact link (T1)", one)])))
+    parsed = _Page(page)
+    assert parsed.open == []
+    words = "A typical exact link (T1): met by: pharmacy and prescription: +5.0; BIN: different: -2.5; score: +2.5"
+    assert words in {attributes.get("aria-label") for _, attributes in parsed.tags}
+    cells = [text.strip() for text in parsed.text if text.strip()]
+    place = cells.index("0.1500") - 1
+    assert cells[place : place + 4] == ["BIN: different", "0.1500", "0.8500", "-2.5"]
+    assert "DSH100001" not in page
+    assert "How a link is scored" not in report_page(_totals(), 60, FACTS)
 
 
 def test_without_prices_it_counts_and_says_so():

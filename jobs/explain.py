@@ -1,0 +1,77 @@
+"""Shows how the links of one claim came about: every pair that met, how it scores, and why it is no link."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from jobs.common import DEFAULT_CONFIG, Config, Input, Output, Set, main, settings_of
+
+_MOST_SHOWN = 20
+_BAR_PER_UNIT, _LONGEST_BAR = 1.5, 30
+
+
+def explain(
+    run_id: Annotated[str, typer.Option("--run-id", help="A finished run below the output folder.")],
+    source_row_id: Annotated[str, typer.Option("--source-row-id", help="Of a rebate claim or a 340B claim.")],
+    config: Config = DEFAULT_CONFIG,
+    input: Input = None,
+    output: Output = None,
+    set: Set = None,
+) -> None:
+    """Give the settings and input of the run: both are compared with it."""
+    settings = settings_of(config, input, output, None, set)
+    from engine import pipeline
+    from engine.session import build_session
+
+    spark = build_session("explain", settings.spark)
+    explained = pipeline.explain(spark, settings, run_id, source_row_id)
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    if not explained.pairs:
+        console.print("No claim of the other side met this one by prescription, or by all else that a dispense has.")
+    for pair in explained.pairs[:_MOST_SHOWN]:
+        console.print(_heading(pair))
+        console.print(_table(pair))
+    if len(explained.pairs) > _MOST_SHOWN:
+        console.print(f"{len(explained.pairs) - _MOST_SHOWN:,} further pairs are in the file.")
+    print(f"\ndata       {explained.data}")
+    if explained.picture is not None:
+        print(f"picture    {explained.picture}")
+
+
+def _heading(pair: Mapping[str, Any]) -> Text:
+    from engine.exports import became_of
+
+    claims = (
+        f"rebate claim {pair['source_row_id']}, 340B claim {pair['link_source_row_id']} of {pair['link_entity_id']}"
+    )
+    differs = ", ".join(pair["link_fields_differ"]) or "nothing"
+    return Text(f"\n{claims}\n{pair['link_tier'] or 'no tier'}, {became_of(pair)}; differs: {differs}")
+
+
+def _table(pair: Mapping[str, Any]) -> Table:
+    """One row per contribution, and the score."""
+    from engine.exports import contribution_words
+
+    table = Table(show_footer=True)
+    table.add_column("how the claims compare", footer=f"score; probability {pair['link_probability']:.4%}")
+    table.add_column("log2 odds", footer=f"{pair['link_score']:+.2f}", justify="right")
+    table.add_column("")
+    for part in pair["link_contributions"]:
+        table.add_row(Text(contribution_words(part)), f"{part['weight']:+.2f}", _bar(part["weight"]))
+    return table
+
+
+def _bar(weight: float) -> str:
+    length = min(round(abs(weight) * _BAR_PER_UNIT), _LONGEST_BAR)
+    return ("█" if weight >= 0 else "░") * length
+
+
+if __name__ == "__main__":
+    main(explain)

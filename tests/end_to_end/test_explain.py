@@ -1,0 +1,89 @@
+"""The job `explain` on few claims: what it says and leaves, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+import pytest
+
+from engine.link import Learned
+from engine.link.fill_offsets import FillOffsets
+from engine.link.weights import configured_weights
+from engine.sources import open_tables
+from engine.storage import Storage
+from jobs.common import DEFAULT_CONFIG, settings_of
+from jobs.explain import explain
+
+pytestmark = pytest.mark.slow
+
+REBATE_CLAIMS = """\
+source_row_id,program,payer_id,claim_id,claim_line,transaction,claim_type,pharmacy_npi,rx_number,fill_number,\
+date_of_service,ndc,units,period
+file/1,MDRP_FFS,GA,C1,1,ORIGINAL,RX,1003000126,1234567,0,2026-02-10,00002759701,30,2026Q1
+file/2,MDRP_FFS,GA,C2,1,ORIGINAL,RX,1003000126,7654321,0,2026-02-10,00002759701,30,2026Q1
+"""
+ENTITY_CLAIMS = """\
+source_row_id,entity_id,pharmacy_npi,rx_number,fill_number,date_of_service,ndc,quantity
+E1,DSH100001,1003000126,1234567,0,2026-02-11,00002759701,30
+"""
+
+
+@pytest.fixture
+def finished(spark, tmp_path):
+    """Folder of claims, and folder of runs with as much of a finished run as `explain` reads."""
+    claims, run = tmp_path / "claims", tmp_path / "runs" / "run"
+    claims.mkdir()
+    run.mkdir(parents=True)
+    (claims / "rebate_claims.csv").write_text(REBATE_CLAIMS)
+    (claims / "entity_claims.csv").write_text(ENTITY_CLAIMS)
+    settings = settings_of(DEFAULT_CONFIG, str(claims), str(run.parent), datetime(2026, 9, 30), None)
+    opened = open_tables(spark, Storage(spark), settings)
+    summary = {
+        "config_hash": settings.config_hash,
+        "as_of": "2026-09-30",
+        "input": {name: {"fingerprint": table.fingerprint} for name, table in opened.items()},
+    }
+    learned = Learned(configured_weights(settings.link), FillOffsets())
+    (run / "summary.json").write_text(json.dumps(summary))
+    (run / "linking.json").write_text(json.dumps(learned.as_json()))
+    (run / "_SUCCESS").write_text("{}")
+    return claims, tmp_path / "runs"
+
+
+def words(claims, runs, row: str, run_id: str = "run") -> list:
+    return ["--input", claims, "--output", runs, "--run-id", run_id, "--source-row-id", row]
+
+
+def test_it_shows_the_pair_and_leaves_data_and_picture_beside_the_run(finished, run_job):
+    claims, runs = finished
+    ended = run_job(explain, *words(claims, runs, "file/1"))
+    assert ended.status == 0, ended.err
+    assert "T3, linked; differs: date_of_service" in ended.out
+    assert "date of service: a few days apart" in ended.out
+    assert {path.name for path in (runs / "run").iterdir()} == {"summary.json", "linking.json", "_SUCCESS"}
+    (data,) = (runs / "explain" / "run").glob("file_1-*.json")
+    told = json.loads(data.read_text())
+    (pair,) = told["pairs"]
+    assert (told["source_row_id"], told["subject"], pair["link_source_row_id"]) == ("file/1", "REBATE_CLAIM", "E1")
+    assert data.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    assert {path.name for path in runs.iterdir()} == {"run", "explain"}
+
+
+def test_what_it_cannot_explain_ends_with_status_2_and_one_message(finished, run_job):
+    claims, runs = finished
+    no_row = run_job(explain, *words(claims, runs, "file/3"))
+    no_run = run_job(explain, *words(claims, runs, "file/1", run_id="rnu"))
+    other_settings = run_job(explain, *words(claims, runs, "file/1"), "--set", "link.days_apart=5")
+    (claims / "entity_claims.csv").write_text(ENTITY_CLAIMS.replace("E1", "E2"))
+    other_input = run_job(explain, *words(claims, runs, "file/1"))
+    for ended, said in (
+        (no_row, "no live rebate claim or 340B claim has this source_row_id"),
+        (no_run, "there is no finished run of this id"),
+        (other_settings, "the settings are not those that the run was made with"),
+        (other_input, "entity_claims is not what the run read"),
+    ):
+        assert ended.status == 2, ended.out + ended.err
+        assert said in ended.err
+        assert "Traceback" not in ended.err
+    assert {path.name for path in runs.iterdir()} == {"run"}
