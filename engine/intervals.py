@@ -71,6 +71,23 @@ def join_as_of(
     return joined.select(*rows.columns, into)
 
 
+def join_product(
+    rows: DataFrame, products: DataFrame, *, ndc11: Column, day: Column, values: Mapping[str, Column], into: str
+) -> DataFrame:
+    """`join_as_of` for conformed `products`: the record of the NDC-11 in force on `day`, the latest snapshot first."""
+    return join_as_of(
+        rows,
+        products,
+        key={"ndc11": ndc11},
+        day=day,
+        start=F.col("valid_from"),
+        end=F.col("valid_to"),
+        values=values,
+        into=into,
+        tie_break=[F.col("snapshot_date")],
+    )
+
+
 def _without_overlaps(intervals: DataFrame, keys: list[str]) -> DataFrame:
     """The same answer for every day in intervals that do not overlap: where several cover a day, the one that wins.
 

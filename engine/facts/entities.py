@@ -8,7 +8,7 @@ from pyspark.sql import types as T
 
 from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, Feature
-from engine.intervals import covers, join_as_of, quarter_of
+from engine.intervals import covers, join_product, quarter_of
 
 _IN_QUESTION = "entity_claims|medicaid_exclusions"
 # 42 U.S.C. 256b(e): for these an orphan drug is no covered outpatient drug
@@ -105,16 +105,13 @@ def _with_is_orphan(rows: DataFrame, orphan_drugs: DataFrame | None, products: D
         joined = rows.join(F.broadcast(lists), on=quarter_of(day) == F.col("list_quarter"), how="left")  # one list each
         is_orphan: Column = F.array_contains("orphan_ndc11s", F.col("ndc11"))
     elif products is not None:
-        joined = join_as_of(
+        joined = join_product(
             rows,
             products,
-            key={"ndc11": F.col("ndc11")},
+            ndc11=F.col("ndc11"),
             day=day,
-            start=F.col("valid_from"),
-            end=F.col("valid_to"),
             values={"orphan": F.col("orphan")},
             into="designation",
-            tie_break=[F.col("snapshot_date")],
         )
         is_orphan = F.col("designation.orphan")
     else:

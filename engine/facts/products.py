@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 from engine.contracts.facts import PRODUCT_FACTS
 from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, Feature
-from engine.intervals import join_as_of
+from engine.intervals import join_product
 
 # fact: column of `products` where it has another name
 _SOURCE = {"product_unit_type": "unit_type", "product_snapshot_date": "snapshot_date"}
@@ -108,15 +108,12 @@ def with_product(
             for field in facts
         )
     )
-    joined = join_as_of(
+    joined = join_product(
         rows,
         products,
-        key={"ndc11": F.col("ndc11")},
+        ndc11=F.col("ndc11"),
         day=day,
-        start=F.col("valid_from"),
-        end=F.col("valid_to"),
         values=values,
         into="product",
-        tie_break=[F.col("snapshot_date")],
     )
     return joined.withColumn("product", F.coalesce("product", unknown))

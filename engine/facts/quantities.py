@@ -8,7 +8,7 @@ from pyspark.sql import types as T
 
 from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, OWN, WHOLE_RUN, Feature
-from engine.intervals import join_as_of
+from engine.intervals import join_as_of, join_product
 
 _AMONG_PEERS = f"{OWN}; z: {WHOLE_RUN} of equal NDC-11 and program"
 _CONVERSION = "hcpcs_crosswalk|products.ndc_units_per_hcpcs_unit"
@@ -108,16 +108,13 @@ def with_conversion(rows: DataFrame, crosswalk: DataFrame | None, products: Data
         told = paired.join(F.broadcast(held), on=F.col("ndc11") == F.col("held_ndc11"), how="left")
         is_pair = F.when(F.col("pair").isNotNull(), True).when(F.col("held_ndc11").isNotNull(), F.lit(False))
     elif products is not None:
-        told = join_as_of(
+        told = join_product(
             rows,
             products,
-            key={"ndc11": F.col("ndc11")},
+            ndc11=F.col("ndc11"),
             day=day,
-            start=F.col("valid_from"),
-            end=F.col("valid_to"),
             values={"code": F.col("hcpcs_code"), "factor": F.col(factor)},
             into="pair",
-            tie_break=[F.col("snapshot_date")],
         )
         is_pair = F.col("pair.code") == code
     else:

@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import ClaimType
-from engine.intervals import join_as_of
+from engine.intervals import join_product
 
 # Whoever asks for money once: claims of one stream compete for a 340B claim, claims of different streams do not.
 STREAM = ("program", "payer_id", "rebate_type")
@@ -66,16 +66,9 @@ def rebate_side(claims: DataFrame, lineage: DataFrame) -> DataFrame:
         *STREAM,
         "pharmacy_key",
         "service_npi",
-        _rx_kind().alias("rx_kind"),
-        _only_on(ClaimType.RX, "fill_number").alias("fill_number"),
-        "date_of_service",
-        _only_on(ClaimType.MEDICAL, "hcpcs_code").alias("hcpcs_code"),
-        "ndc11",
-        "ndc9",
+        *_of_dispense(),
         "ndc_units",
         "dispensing_status",
-        "prescriber_npi",
-        "bin",
     )
     return rows.withColumn("rebate_claim", _dispense())
 
@@ -89,15 +82,8 @@ def entity_side(claims: DataFrame, lineage: DataFrame, products: DataFrame | Non
         "entity_id",
         "parent_entity_id",
         "pharmacy_key",
-        _rx_kind().alias("rx_kind"),
-        _only_on(ClaimType.RX, "fill_number").alias("fill_number"),
-        "date_of_service",
-        _only_on(ClaimType.MEDICAL, "hcpcs_code").alias("hcpcs_code"),
-        "ndc11",
-        "ndc9",
+        *_of_dispense(),
         "quantity",
-        "prescriber_npi",
-        "bin",
         "is_340b_assumed",
     )
     rows = rows.withColumn("entity_claim", _dispense())
@@ -109,16 +95,13 @@ def entity_side(claims: DataFrame, lineage: DataFrame, products: DataFrame | Non
     rows = rows.withColumnsRenamed({**renamed, "source_row_id": "entity_row_id"})
     if products is None:
         return rows.withColumn("units_per_package", no_units())
-    packaged = join_as_of(
+    packaged = join_product(
         rows,
         products,
-        key={"ndc11": F.col("entity_ndc11")},
+        ndc11=F.col("entity_ndc11"),
         day=F.col("entity_date_of_service"),
-        start=F.col("valid_from"),
-        end=F.col("valid_to"),
         values={"units_per_package": F.col("units_per_package")},
         into="product",
-        tie_break=(F.col("snapshot_date"),),
     )
     return packaged.withColumn("units_per_package", F.col("product.units_per_package")).drop("product")
 
@@ -227,6 +210,20 @@ def _rx_kind() -> Column:
 
 def _only_on(claim_type: ClaimType, field: str) -> Column:
     return F.when(F.col("claim_type") == claim_type.value, F.col(field))
+
+
+def _of_dispense() -> list[Column]:
+    """What both sides say of a dispense in the same words."""
+    return [
+        _rx_kind().alias("rx_kind"),
+        _only_on(ClaimType.RX, "fill_number").alias("fill_number"),
+        F.col("date_of_service"),
+        _only_on(ClaimType.MEDICAL, "hcpcs_code").alias("hcpcs_code"),
+        F.col("ndc11"),
+        F.col("ndc9"),
+        F.col("prescriber_npi"),
+        F.col("bin"),
+    ]
 
 
 def _dispense() -> Column:

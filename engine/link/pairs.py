@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from engine.contracts.codes import ClaimType
 from engine.link.agreement import days_between
 from engine.link.keys import KEY, STREAM, is_odd, no_units, with_tuple_key
 from engine.settings import LinkSettings
@@ -23,7 +24,7 @@ def pairs_by_chance(rebate: DataFrame, entity: DataFrame, settings: LinkSettings
 
     Of the entity's rows a sample, the smallest by hash.
     """
-    is_rx = F.col("claim_type") == "RX"
+    is_rx = F.col("claim_type") == ClaimType.RX.value
     sample = (
         entity.where(is_rx & F.col("key_hash").isNotNull())
         .orderBy(F.xxhash64("entity_row_id"), "entity_row_id")
