@@ -86,15 +86,15 @@ def links_of(pairs: DataFrame) -> DataFrame:
 
 
 def _is_contested() -> Column:
-    """True where a rebate row has two candidates, or an entity row two claims of a stream.
+    """True where a claim of a stream has two pairs, be it by one row or by several rows of one dispense.
 
     Hashes that collide make a group contested, which costs time and nothing else.
     """
-    rebate_rows = F.transform("pairs", lambda pair: pair.source_row_id)
-    entity_rows = F.transform("pairs", lambda pair: F.xxhash64(pair.entity_row_id, *(pair[name] for name in STREAM)))
-    one_each = (F.size(F.array_distinct(rebate_rows)) == F.size("pairs")) & (
-        F.size(F.array_distinct(entity_rows)) == F.size("pairs")
-    )
+
+    def pairs_apart(claim: str) -> Column:
+        return F.size(F.array_distinct(F.transform("pairs", lambda p: F.xxhash64(p[claim], *(p[n] for n in STREAM)))))
+
+    one_each = (pairs_apart("rebate_claim") == F.size("pairs")) & (pairs_apart("entity_claim") == F.size("pairs"))
     return (F.size("pairs") > 1) & ~one_each
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import link_reference as reference
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
@@ -28,7 +28,13 @@ LINK = LinkSettings(
 
 def test_links_equal_those_of_the_reference(spark):
     # a world in which something differs is small already, and each try costs a Spark job
-    @settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+    @settings(
+        max_examples=1,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.explicit, Phase.generate],
+    )
+    @example(881)  # two rows of one 340B claim, under two numbers of the pharmacy, each met by another rebate claim
     @given(st.integers(0, 2**32))
     def check(seed):
         rebate, entity = worlds(seed)
