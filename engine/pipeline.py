@@ -53,6 +53,7 @@ _LEFT_ORDERLY = {
 _READ_BY_LINKING = {"rebate_claims", "entity_claims", "hcpcs_crosswalk", *prepare.LOOKUPS}
 # Reasons that netting finds, so that what the row was when it was received has to be looked up.
 _IN_CONFLICT = {Reason.SOURCE_ROW_ID_DUPLICATE.value, Reason.KEY_DUPLICATE.value}
+_MOST_PROBLEMS_NOTED = 5
 FEEDS = {Subject.REBATE_CLAIM: "rebate_claims", Subject.INVOICE: "invoices"}
 
 
@@ -141,7 +142,7 @@ def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Ca
         judged = _facts(run, work, prepared, _link(run, work, prepared))
         judged = _score(run, work, tracker, prepared, judged)
         flagged, off = _rules(run, work, prepared, judged)
-        found = _findings(run, flagged, judged)
+        found = _findings(run, flagged, prepared, judged)
         return _exports(run, tracker, prepared, judged, found, off)
 
 
@@ -439,6 +440,7 @@ def _link(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOnClaims
             )
             words.append(f"{sum(tiers.values()):,} claims linked to 340B claims")
             words += [f"{tier} {rows:,}" for tier, rows in sorted(tiers.items())]
+            _watch_match_rates(run, prepared, to_340b)
         if prepared.dispenses is not None:
             to_pharmacy = work.write("links_pharmacy", link.link_pharmacy(claims, prepared.dispenses))
             words.append(f"{to_pharmacy.count():,} to reversed dispenses")
@@ -478,6 +480,20 @@ def _link_340b(run: Run, work: WorkFolder, prepared: Prepared, claims: DataFrame
             "than a prescription can have"
         )
     return linked
+
+
+def _watch_match_rates(run: Run, prepared: Prepared, links: DataFrame) -> None:
+    """Count what links by source and month; the worst drops become notes of the run, all stand in its outputs."""
+    assert prepared.claims is not None
+    assert prepared.entity_claims is not None
+    assert prepared.linking is not None
+    rates = link.match_rates(prepared.claims.unconverted, prepared.entity_claims, links)
+    problems = link.feed_problems(rates, run.settings.link.match_rates)
+    for problem in problems[:_MOST_PROBLEMS_NOTED]:
+        run.note(problem.message)
+    if len(problems) > _MOST_PROBLEMS_NOTED:
+        run.note(f"{len(problems) - _MOST_PROBLEMS_NOTED:,} more drops of match rates are in the report")
+    prepared.linking = replace(prepared.linking, match_rates=rates, feed_problems=problems)
 
 
 def _kinds_of_links(links: DataFrame) -> tuple[dict[str, int], list[tuple[str, list[dict[str, Any]]]]]:
@@ -705,7 +721,7 @@ def _unusual(run: Run, work: WorkFolder, one: Judged) -> DataFrame:
     return work.write(f"unusual/{table}", rare.join(reasons_of_rare, on="source_row_id", how="left"))
 
 
-def _findings(run: Run, flagged: dict[Subject, DataFrame], judged: list[Judged]) -> DataFrame:
+def _findings(run: Run, flagged: dict[Subject, DataFrame], prepared: Prepared, judged: list[Judged]) -> DataFrame:
     """FINDINGS of all subjects, written to their place."""
     codes = rules.dispute_codes(run.settings.reference_folder)
     previous = _previous_findings(run)
@@ -717,6 +733,8 @@ def _findings(run: Run, flagged: dict[Subject, DataFrame], judged: list[Judged])
             found = found.unionByName(made[one.subject](rows, codes, run.settings, run.run_id, previous))
             table = FEEDS[one.subject]
             run.ledger.record(table, Step.FINDINGS, run.ledger.rows_out(table), run.ledger.rows_out(table))
+        if prepared.linking is not None:
+            found = findings.with_feed_problems(found, prepared.linking.feed_problems)
         place = join(run.folder, "findings")
         exports.write_findings(found, place)
         found = run.spark.read.schema(FINDINGS).parquet(place)
@@ -776,6 +794,7 @@ def _exports(
     exports.write_json(storage, join(folder, "ledger.json"), run.ledger.tables)
     if prepared.linking is not None:
         exports.write_json(storage, join(folder, "linking.json"), prepared.linking.learned)
+        exports.write_match_rates(prepared.linking.match_rates, storage, join(folder, "match_rates.csv"))
     summary = _summary(run, prepared, judged, totals, drafted, off)
     exports.write_json(storage, join(folder, "summary.json"), summary)
     run.publish()
@@ -844,6 +863,7 @@ def _summary(
         "rules_off": {one.name: one.why for one in off if one.kind == "rule"},
         "guards_off": {one.name: one.why for one in off if one.kind == "guard"},
         "features_off": {one.name: one.why for one in off if one.kind == "feature"},
+        "match_rates": exports.match_rate_summary(prepared.linking) if prepared.linking is not None else None,
         "notes": run.notes,
         "seconds": run.seconds,
     }

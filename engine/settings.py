@@ -212,6 +212,14 @@ class PharmacyIdentitySettings(Section):
     )
 
 
+class MatchRateSettings(Section):
+    """When a source's month counts as a feed problem: fewer of its claims link than in its other months."""
+
+    largest_drop: Fraction = Field(0.3, description="part of its usual match rate by which a month may be lower")
+    least_expected: PositiveInt = Field(10, description="links to expect in the month; with fewer nothing is said")
+    significance: Fraction = Field(0.01, description="chance of one false alarm in a run, at most")
+
+
 class LinkSettings(Section):
     """Linking rebate claims to 340B claims; tiers of domain part 4.3."""
 
@@ -264,6 +272,7 @@ class LinkSettings(Section):
         )
     )
     pharmacy_identity: PharmacyIdentitySettings = PharmacyIdentitySettings()
+    match_rates: MatchRateSettings = MatchRateSettings()
 
     @field_validator("block_priors", "level_priors")
     @classmethod

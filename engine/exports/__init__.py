@@ -5,6 +5,7 @@ from engine.exports.database import write_to_database
 from engine.exports.ddl import create_tables, scripts
 from engine.exports.facts import Linking, Off, RunFacts
 from engine.exports.json_files import write_json
+from engine.exports.match_rates import match_rate_summary, write_match_rates
 from engine.exports.report import write_report
 from engine.exports.tables import write_findings, write_quarantine
 from engine.exports.totals import Totals, add_up
@@ -20,12 +21,14 @@ __all__ = [
     "became_of",
     "contribution_words",
     "create_tables",
+    "match_rate_summary",
     "scripts",
     "waterfall_figure",
     "write_disputes_detail",
     "write_figure",
     "write_findings",
     "write_json",
+    "write_match_rates",
     "write_quarantine",
     "write_report",
     "write_to_database",

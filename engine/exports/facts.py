@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
+from engine.contracts.match_rates import FeedProblem, MatchRate
+
 
 class Off(NamedTuple):
     """A rule, guard or feature that was off, and why."""
@@ -18,11 +20,13 @@ class Off(NamedTuple):
 
 @dataclass(frozen=True)
 class Linking:
-    """How links were scored. learned: as linking.json holds it. examples: title and LINK_CONTRIBUTIONS of some links,
-    without what identifies them."""
+    """How links were scored, and how many claims link. learned: as linking.json holds it. examples: title and
+    LINK_CONTRIBUTIONS of some links, without what identifies them. feed_problems: worst first."""
 
     learned: Mapping[str, Any]
     examples: Sequence[tuple[str, Sequence[Mapping[str, Any]]]] = ()
+    match_rates: Sequence[MatchRate] = ()
+    feed_problems: Sequence[FeedProblem] = ()
 
 
 @dataclass(frozen=True)

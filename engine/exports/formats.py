@@ -42,6 +42,7 @@ class Formats:
         self.label = made(**top, bold=True)
         self.quiet_line = made(**top, italic=True, font_color="#57606A")
         self.count = made(num_format="#,##0", **top)
+        self.share = made(num_format="0.0%", **top)
         self.money = made(num_format=NUMBER_FORMATS[Shown.MONEY], **top)
         self.units = made(num_format=NUMBER_FORMATS[Shown.UNITS], **top)
         header = {"bold": True, "text_wrap": True, "align": "left", "indent": 1, "valign": "vcenter", "border": 1}

@@ -46,6 +46,25 @@ def add_quality_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFac
     )
     page.heading("What was off, and why")
     page.table(("Name", "Kind", "Why"), (text, text, text), ((off.name, off.kind, off.why) for off in facts.off))
+    if facts.linking is not None and facts.linking.feed_problems:
+        page.heading("Months of a source in which fewer claims link than in its others (all months: match_rates.csv)")
+        page.table(
+            ("Source", "Month", "Claims", "Linked", "Side", "Share", "Usually", "In words"),
+            (text, text, count, count, text, formats.share, formats.share, formats.wrapped),
+            (
+                (
+                    problem.source,
+                    f"{problem.month:%Y-%m}",
+                    problem.claims,
+                    problem.linked,
+                    problem.side,
+                    problem.share,
+                    problem.usual_share,
+                    problem.message,
+                )
+                for problem in facts.linking.feed_problems
+            ),
+        )
     if facts.notes:
         page.heading("Notes of the run")
         page.table(("Note",), (text,), ((note,) for note in facts.notes))

@@ -11,6 +11,7 @@ from engine.contracts.words import ACTION_WORDS, DEADLINE_WORDS, EVIDENCE_WORDS
 from engine.exports.charts import BAR_HEIGHT, Chart, bar_chart, short_dollars
 from engine.exports.facts import Linking, RunFacts, ledger_lines
 from engine.exports.formats import EVIDENCE_COLOURS
+from engine.exports.match_rates import TIER_COLOURS, match_rate_charts, match_rate_matrices
 from engine.exports.reasons import reason_words
 from engine.exports.totals import Group, Totals
 from engine.exports.waterfall import contribution_words, waterfall_chart
@@ -40,6 +41,10 @@ def report_page(totals: Totals, dispute_lines: int, facts: RunFacts) -> str:
         charts=_charts(totals, facts),
         link_charts=[waterfall_chart(*example) for example in facts.linking.examples] if facts.linking else [],
         link_weights=_link_weights(facts.linking) if facts.linking else [],
+        rate_charts=match_rate_charts(facts.linking) if facts.linking else [],
+        rate_matrices=match_rate_matrices(facts.linking) if facts.linking else [],
+        feed_problems=facts.linking.feed_problems if facts.linking else [],
+        tiers=TIER_COLOURS,
         ledger=ledger_lines(facts.ledger),
         reason_words=reason_words,
         evidence=[(e.value, EVIDENCE_COLOURS[e.value], EVIDENCE_WORDS[e]) for e in Evidence],

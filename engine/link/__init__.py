@@ -3,6 +3,7 @@
 from engine.link.candidates import Asked, candidate_pairs
 from engine.link.claims_340b import Links340b, link_340b
 from engine.link.learned import Learned
+from engine.link.match_rates import feed_problems, match_rates
 from engine.link.pharmacy import link_pharmacy
 from engine.link.pharmacy_identity import resolve_pharmacies
 
@@ -11,7 +12,9 @@ __all__ = [
     "Learned",
     "Links340b",
     "candidate_pairs",
+    "feed_problems",
     "link_340b",
     "link_pharmacy",
+    "match_rates",
     "resolve_pharmacies",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from html.parser import HTMLParser
 
@@ -11,6 +12,7 @@ from exports_rows import FACTS, finding
 
 from engine.contracts.codes import Reason
 from engine.contracts.facts import CLAIM_FEATURES, INVOICE_FEATURES
+from engine.contracts.match_rates import FeedProblem, MatchRate, Side
 from engine.contracts.words import FEATURE_WORDS, REASON_WORDS
 from engine.exports import Linking, charts
 from engine.exports.report import report_page
@@ -140,6 +142,27 @@ def test_it_shows_how_links_were_scored_without_saying_of_whom():
     assert cells[place : place + 4] == ["BIN: different", "0.1500", "0.8500", "-2.5"]
     assert "DSH100001" not in page
     assert "How a link is scored" not in report_page(_totals(), 60, FACTS)
+
+
+def test_it_shows_match_rates_by_month_and_source_and_marks_what_fell_off():
+    may, june = date(2025, 5, 1), date(2025, 6, 1)
+    rates = [
+        MatchRate(Side.ENTITY, None, "CE<1>", may, 10, {"T2": 5}),
+        MatchRate(Side.PAYER, "MFP", "MTF", may, 200, {"T1": 80, "T3": 20}),
+        MatchRate(Side.PAYER, "MFP", "MTF", june, 100, {"T1": 10}),
+        *(MatchRate(Side.PAYER, "MDRP_FFS", f"S{n}", may, 300, {}) for n in range(15)),
+    ]
+    problem = FeedProblem(Side.PAYER, "MFP", "MTF", june, 100, 10, 0.5, is_of_strong_tiers=False)
+    page = report_page(
+        _totals(), 1, replace(FACTS, linking=Linking({"priors": {}, "fields": {}}, (), rates, [problem]))
+    )
+    text = "".join(_Page(page).text)
+    assert problem.message in text
+    assert "CE<1>" in text
+    assert "1 smaller sources are left out" in text
+    assert re.search(r'<td class="number" title="100 of 200 claims: T1 80, T3 20">50.0%</td>', page)
+    assert re.search(r'<td class="number problem" title="10 of 100 claims: T1 10">10.0% ▼</td>', page)
+    assert "2025-05: 2.1%; 2025-06: 10.0%" in page
 
 
 def test_without_prices_it_counts_and_says_so():

@@ -12,7 +12,8 @@ import pytest
 from findings_rows import dispute_code_table, flagged_claims, flagged_invoices, hit
 
 from engine.contracts.findings import FINDINGS
-from engine.findings import claim_findings, dispute_lines, invoice_findings
+from engine.contracts.match_rates import FeedProblem, Side
+from engine.findings import claim_findings, dispute_lines, invoice_findings, with_feed_problems
 from engine.settings import Settings
 
 SETTINGS = Settings(as_of=date(2026, 3, 1))
@@ -290,3 +291,28 @@ def test_a_dispute_line_is_what_a_state_can_check(spark, codes):
     assert [row.asDict() for row in line["reference_rows"]] == [reference]
     assert lines["C2"]["record_id"] is None
     assert not [name for name in line if "score" in name or "anomaly" in name or "p_value" in name or "price" in name]
+
+
+def test_findings_of_a_month_that_links_less_than_usual_say_so(spark, codes):
+    def problem(side: Side, program: str | None, source: str) -> FeedProblem:
+        return FeedProblem(side, program, source, date(2025, 8, 1), 100, 5, 0.4, is_of_strong_tiers=False)
+
+    problems = [problem(Side.PAYER, "MDRP_FFS", "KY"), problem(Side.ENTITY, None, "CE1")]
+    of_payer, of_entity = (problem.message for problem in problems)
+    august = {"date_of_service": date(2025, 8, 31)}
+    linked = {"link_entity_id": "CE1", "link_tier": "T1"}
+    cases = {
+        "r1": (august, [of_payer]),
+        "r2": ({"date_of_service": date(2025, 9, 1)}, []),
+        "r3": (august | {"program": "MDRP_MCO"}, []),
+        "r4": (august | {"payer_id": "GA"}, []),
+        "r5": (august | {"payer_id": "GA"} | linked, [of_entity]),
+        "r6": (august | linked, [of_payer, of_entity]),
+        "r7": (august | {"payer_id": "GA", "mef_entity_id": "CE1"}, []),
+        "r8": (linked | {"payer_id": "GA"}, []),
+    }
+    rows = flagged_claims(spark, *({"source_row_id": row, "claim_id": row, **one} for row, (one, _) in cases.items()))
+    found = with_feed_problems(claim_findings(rows, codes, Settings(), "run"), problems).collect()
+    assert {row.source_row_id: row.narrative for row in found} == {
+        row: " ".join(["R001 says so.", *said]) for row, (_, said) in cases.items()
+    }

@@ -1,0 +1,41 @@
+"""Findings whose claims come from a month of a feed that links less than usual say so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Subject
+from engine.contracts.match_rates import FeedProblem, Side
+
+_SOURCE = "side string, program string, source string, month date, feed_problem string"
+
+
+def with_feed_problems(findings: DataFrame, problems: Sequence[FeedProblem]) -> DataFrame:
+    """FINDINGS with the problem at the end of the narrative: of the payer's month on every rebate claim, of the covered
+    entity's month on claims that are linked to its 340B claims."""
+    if not problems:
+        return findings
+    told = findings.sparkSession.createDataFrame(
+        [(problem.side.value, problem.program, problem.source, problem.month, problem.message) for problem in problems],
+        _SOURCE,
+    )
+    is_claim = F.col("subject") == Subject.REBATE_CLAIM.value
+    same_month = F.trunc("date_of_service", "month") == F.col("month")
+    met_by = {
+        Side.PAYER: is_claim & (F.col("payer_id") == F.col("source")),
+        Side.ENTITY: is_claim & F.col("match_tier").isNotNull() & (F.col("entity_id") == F.col("source")),
+    }
+    rows = findings
+    for side, is_met in met_by.items():
+        of_side = told.where(F.col("side") == side.value).select(
+            "source", "month", F.col("program").alias("problem_program"), "feed_problem"
+        )
+        same_program = F.coalesce(F.col("program") == F.col("problem_program"), F.lit(True))
+        # one problem per source and month
+        rows = rows.join(F.broadcast(of_side), on=is_met & same_month & same_program, how="left")
+        remark = F.coalesce(F.concat(F.lit(" "), F.col("feed_problem")), F.lit(""))
+        rows = rows.withColumn("narrative", F.concat("narrative", remark)).select(*findings.columns)
+    return rows

@@ -1,0 +1,111 @@
+"""Match rates by source, month and tier: a month far below a source's others tells of a feed that is damaged or late.
+
+An identifier that a source began to send differently, or rows that it left out, look like claims without a partner.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from scipy.stats import hypergeom
+
+from engine.contracts.match_rates import FeedProblem, MatchRate, Side
+from engine.link.agreement import TIERS
+from engine.settings import MatchRateSettings
+
+
+def match_rates(rebate_claims: DataFrame, entity_claims: DataFrame, links: DataFrame) -> list[MatchRate]:
+    """One per source and month of service, of both sides, in order.
+
+    `rebate_claims`, `entity_claims`: live ones; `links`: LINKS_340B. A 340B claim that several rebate claims link to,
+    of several payers or tied, counts once, with its best tier.
+    """
+    claimed = links.select("source_row_id", "link_tier")
+    given = links.select(F.explode("link_source_row_ids").alias("source_row_id"), "link_tier")
+    given = given.groupBy("source_row_id").agg(F.min("link_tier").alias("link_tier"))
+    counted = _counted(rebate_claims, claimed, Side.PAYER, F.col("program"), F.col("payer_id")).unionByName(
+        _counted(entity_claims, given, Side.ENTITY, F.lit(None).cast("string"), F.col("entity_id"))
+    )
+    rates = [
+        MatchRate(
+            Side(row["side"]),
+            row["program"],
+            row["source"],
+            row["month"],
+            row["claims"],
+            {tier: row[tier] for tier in TIERS.values() if row[tier]},
+        )
+        for row in counted.collect()
+    ]
+    return sorted(rates, key=lambda rate: (rate.side, rate.program or "", rate.source, rate.month))
+
+
+def feed_problems(rates: Iterable[MatchRate], settings: MatchRateSettings) -> list[FeedProblem]:
+    """Months in which fewer claims link than the settings allow for, beside the same source's other months.
+
+    Both must hold: the share is down by more than `largest_drop` of what it is in the other months, and chance makes
+    so few links too rarely (Fisher's exact test, one-sided; Bonferroni over all that is tested). Where enough claims
+    link at all, those that link strongly are looked at. In order of the links that are missing, most first.
+    """
+    sources: dict[tuple, list[MatchRate]] = defaultdict(list)
+    for rate in rates:
+        sources[rate.side, rate.program, rate.source].append(rate)
+    tests = [
+        [_against_other_months(rate, of_source, strong) for strong in (False, True)]
+        for of_source in sources.values()
+        for rate in of_source
+        if len(of_source) > 1
+    ]
+    asked = [test for both in tests for test in both if _expected(test) >= settings.least_expected]
+    significance = settings.significance / max(len(asked), 1)
+    found = [next((test for test in both if _is_drop(test, significance, settings)), None) for both in tests]
+    problems = [problem for problem, *_ in filter(None, found)]
+    return sorted(problems, key=lambda p: (p.linked - p.usual_share * p.claims, p.side, p.source, p.month))
+
+
+def _counted(rows: DataFrame, linked: DataFrame, side: Side, program: Column, source: Column) -> DataFrame:
+    narrow = rows.select(
+        "source_row_id",
+        F.lit(side.value).alias("side"),
+        program.alias("program"),
+        source.alias("source"),
+        F.trunc("date_of_service", "month").alias("month"),
+    )
+    tiers = [F.count_if(F.col("link_tier") == tier).alias(tier) for tier in TIERS.values()]
+    return (
+        narrow.join(linked, on="source_row_id", how="left")  # one link per row
+        .groupBy("side", "program", "source", "month")
+        .agg(F.count(F.lit(1)).alias("claims"), *tiers)
+    )
+
+
+# A month beside the others of its source: the problem that it may be, and claims and links of the others.
+_Test = tuple[FeedProblem, int, int]
+
+
+def _against_other_months(rate: MatchRate, of_source: Sequence[MatchRate], strong: bool) -> _Test:
+    def links(of: MatchRate) -> int:
+        return of.linked_strongly if strong else of.linked
+
+    others = [other for other in of_source if other is not rate]
+    claims, linked = sum(other.claims for other in others), sum(links(other) for other in others)
+    problem = FeedProblem(
+        rate.side, rate.program, rate.source, rate.month, rate.claims, links(rate), linked / claims, strong
+    )
+    return problem, claims, linked
+
+
+def _expected(test: _Test) -> float:
+    problem, *_ = test
+    return problem.usual_share * problem.claims
+
+
+def _is_drop(test: _Test, significance: float, settings: MatchRateSettings) -> bool:
+    problem, claims, linked = test
+    if _expected(test) < settings.least_expected or problem.share >= problem.usual_share * (1 - settings.largest_drop):
+        return False
+    chance = hypergeom.cdf(problem.linked, claims + problem.claims, linked + problem.linked, problem.claims)
+    return bool(chance <= significance)
