@@ -69,19 +69,22 @@ def link_340b(
     scripted, scripts_given = keys.without(scripted, crowded), keys.without(given, crowded)
     pairs = pairs_of_key(keys.with_whole_fill_units(scripted), scripts_given, settings)
     pairs = keep("pairs", compared(pairs, settings))
-    steps = fill_offsets.fill_steps(pairs).collect()
-    offsets = fill_offsets.learn([tuple(step) for step in steps], settings)
+    tuples = keep("pairs_tuple", only_pairs(compared(pairs_of_tuple(claimed, odd, given, settings), settings)))
+    offsets = _fill_offsets(pairs, tuples, settings)
     pairs = with_levels(pairs, offsets).withColumn("block", block_by_pharmacy())
     strangers = with_levels(compared(pairs_by_chance(scripted, scripts_given, settings), settings), offsets)
     weights = estimated_weights(_patterns(pairs), _all_patterns(strangers), settings)
     links = keep("links_by_pharmacy", links_of(_scored(pairs, weights, Block.PRESCRIPTION, settings)))
 
     elsewhere = _of_keys(keys.under_place_of_service(odd, lineage), scripts_given)
-    pairs = compared(pairs_of_key(keys.with_whole_fill_units(elsewhere), scripts_given, settings), settings)
-    links, weights = _with_stage(links, pairs, Block.PLACE_OF_SERVICE, offsets, weights, settings, keep)
-
-    pairs = only_pairs(compared(pairs_of_tuple(claimed, odd, given, settings), settings))
-    links, weights = _with_stage(links, pairs, Block.TUPLE, offsets, weights, settings, keep)
+    placed = compared(pairs_of_key(keys.with_whole_fill_units(elsewhere), scripts_given, settings), settings)
+    placed = keep("pairs_place_of_service", placed)
+    for block, met in ((Block.PLACE_OF_SERVICE, placed), (Block.TUPLE, tuples)):
+        open_pairs = with_levels(not_yet_linked(met, links), offsets).withColumn("block", F.lit(block.value))
+        if patterns := _patterns(open_pairs):
+            weights = with_prior_of(block, patterns[block], weights, settings)
+            more = keep(f"links_{block.lower()}", links_of(_scored(open_pairs, weights, block, settings)))
+            links = links.unionByName(more)
     return Links340b(links.select(*LINKS_340B.names), weights, offsets, _set_aside(crowded))
 
 
@@ -90,24 +93,10 @@ def _of_keys(rebate: DataFrame, entity: DataFrame) -> DataFrame:
     return rebate.join(entity.select("key_hash"), on="key_hash", how="left_semi")
 
 
-def _with_stage(
-    links: DataFrame,
-    pairs: DataFrame,
-    block: Block,
-    offsets: FillOffsets,
-    weights: LinkWeights,
-    settings: LinkSettings,
-    keep: Keep,
-) -> tuple[DataFrame, LinkWeights]:
-    """The links, and those that a later stage's compared pairs add among claims that are not linked yet."""
-    pairs = keep(f"pairs_{block.lower()}", not_yet_linked(pairs, links))
-    pairs = with_levels(pairs, offsets).withColumn("block", F.lit(block.value))
-    patterns = _patterns(pairs)
-    if not patterns:
-        return links, weights
-    weights = with_prior_of(block, patterns[block], weights, settings)
-    more = keep(f"links_{block.lower()}", links_of(_scored(pairs, weights, block, settings)))
-    return links.unionByName(more), weights
+def _fill_offsets(pairs: DataFrame, tuples: DataFrame, settings: LinkSettings) -> FillOffsets:
+    """An entity that hashes all its Rx numbers shows how it counts fills only among pairs that met without them."""
+    steps = fill_offsets.fill_steps(pairs.unionByName(tuples, allowMissingColumns=True))
+    return fill_offsets.learn([tuple(step) for step in steps.collect()], settings)
 
 
 def _scored(pairs: DataFrame, weights: LinkWeights, stage: Block, settings: LinkSettings) -> DataFrame:
