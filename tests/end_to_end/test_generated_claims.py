@@ -15,6 +15,7 @@ OUTPUTS = (
     "quarantine",
     "ledger.json",
     "linking.json",
+    "match_rates.csv",
     "disputes",
     "review",
     "report.html",
