@@ -13,7 +13,6 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -21,7 +20,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from pyspark import inheritable_thread_target
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -56,7 +54,6 @@ _READ_BY_LINKING = {"rebate_claims", "entity_claims", "hcpcs_crosswalk", *prepar
 # Reasons that netting finds, so that what the row was when it was received has to be looked up.
 _IN_CONFLICT = {Reason.SOURCE_ROW_ID_DUPLICATE.value, Reason.KEY_DUPLICATE.value}
 _MOST_PROBLEMS_NOTED = 5
-_TABLES_AT_ONCE = 4
 FEEDS = {Subject.REBATE_CLAIM: "rebate_claims", Subject.INVOICE: "invoices"}
 
 
@@ -354,10 +351,7 @@ def _conformed(run: Run, work: WorkFolder, prepared: Prepared, name: str, among:
 
 
 def _prepare_references(run: Run, work: WorkFolder, prepared: Prepared, names: list[str]) -> None:
-    # small tables cost the driver more than the cluster, so that two at a time take less than one after the other
-    one = inheritable_thread_target(run.spark)(lambda name: _conformed(run, work, prepared, name))
-    with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
-        conformed = dict(zip(names, pool.map(one, names), strict=True))
+    conformed = {name: _conformed(run, work, prepared, name) for name in names}
     told = prepare.tally_references(conformed, {name: prepared.opened[name].table for name in names})
     live = {}
     for name, (counts, repeats) in told.items():
