@@ -41,6 +41,8 @@ setup(
             "import-linter>=2.16,<3",
             "pandas-stubs>=2.3,<3",
             "types-PyYAML",
+            "nbclient>=0.10,<0.12",
+            "ipykernel>=6.29,<8",
         ],
     },
 )

@@ -1,8 +1,9 @@
-"""The catalogue of rules as a page for analysts, made from the registry."""
+"""The catalogue of rules as a page for analysts, made from the registry and the cases that specify each rule."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from engine.contracts.codes import Subject
 from engine.rules.registry import Registry, Rule
@@ -14,19 +15,62 @@ _SUBJECTS = {
 }
 
 
-def rules_page(registry: Registry) -> str:
-    """Markdown: one section per rule and subject with condition, guards, thresholds and what it leads to."""
+@dataclass(frozen=True)
+class Example:
+    """A case of a rule's specification: facts by name, as text, and what is expected of it by name."""
+
+    name: str
+    facts: Mapping[str, str]
+    expected: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The cases of one rule on one subject. given: facts that all of them share, in words."""
+
+    given: str
+    fires: Sequence[Example]
+    is_silent: Sequence[Example]
+
+
+def rules_page(registry: Registry, examples: Mapping[tuple[str, Subject], Examples]) -> str:
+    """Markdown: one section per rule and subject with condition, guards, thresholds, what it leads to, and `examples`
+    of when it fires and when it must not."""
     lines = [
         "# Rules",
         "",
-        "Made from the registry by `python -m engine.rules`. A guard is a known innocent explanation: where it holds,",
-        "the rule is silent or says less; where it cannot be checked, the evidence is one class lower. Thresholds are",
-        "set in `conf/rules.yaml`.",
+        "Made from the registry and the rules' specifications (`tests/spec/`) by `python -m tests.spec`; do not edit.",
+        "A guard is a known innocent explanation: where it holds, the rule is silent or says less; where it cannot be",
+        "checked, the evidence is one class lower. Thresholds are set in `conf/rules.yaml`. In the examples `-` is",
+        "unknown, and what is not named is unknown too.",
     ]
     for rule in registry.rules():
         lines += ["", f"## {rule.id} on {_SUBJECTS[rule.subject]}: {rule.title}", "", rule.explanation, ""]
         lines += _table(rule)
+        lines += _examples(examples[rule.key])
     return "\n".join(lines) + "\n"
+
+
+def _examples(examples: Examples) -> Iterator[str]:
+    yield ""
+    yield f"All examples: {examples.given}."
+    for words, cases in (("It fires", examples.fires), ("It must not fire", examples.is_silent)):
+        if not cases:
+            continue
+        facts = list(dict.fromkeys(name for case in cases for name in case.facts))
+        expected = list(dict.fromkeys(name for case in cases for name in case.expected))
+        yield ""
+        yield f"{words}:"
+        yield ""
+        yield _row(["case", *facts, *(f"*{name}*" for name in expected)])
+        yield _row(["---"] * (1 + len(facts) + len(expected)))
+        for case in cases:
+            cells = [case.facts.get(name, "") for name in facts] + [case.expected.get(name, "") for name in expected]
+            yield _row([case.name, *cells])
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def _table(rule: Rule) -> Iterator[str]:

@@ -69,24 +69,36 @@ class Spec:
     needs: tuple[str, ...]
 
     @property
-    def cases(self) -> list[Case]:
-        kinds = {f.name: f.dataType for f in schema_of(self.subject)}
-        shared = dict(part.strip().split("=", 1) for part in self.given.split(";") if part.strip())
+    def shared(self) -> dict[str, str]:
+        return dict(part.strip().split("=", 1) for part in self.given.split(";") if part.strip())
+
+    @property
+    def lines(self) -> list[tuple[str, dict[str, str], dict[str, str]]]:
+        """Name, the line's own facts, and what it states of the expected, as text."""
         header, *lines = [line for line in self.table.strip().splitlines() if line.strip()]
         names, asked = (_cells(half) for half in header.split("||"))
-        cases = []
-        for line in lines:
-            left, right = (_cells(half) for half in line.split("||"))
-            facts = shared | dict(zip(names[1:], left[1:], strict=True))
-            cases.append(
-                Case(
-                    self.rule_id,
-                    left[0],
-                    {name: _value(text, kinds[name]) for name, text in facts.items()},
-                    {name: text for name, text in zip(asked, right, strict=True) if text},
-                )
+        halves = ([_cells(half) for half in line.split("||")] for line in lines)
+        return [
+            (
+                left[0],
+                dict(zip(names[1:], left[1:], strict=True)),
+                {name: text for name, text in zip(asked, right, strict=True) if text},
             )
-        return cases
+            for left, right in halves
+        ]
+
+    @property
+    def cases(self) -> list[Case]:
+        kinds = {f.name: f.dataType for f in schema_of(self.subject)}
+        return [
+            Case(
+                self.rule_id,
+                name,
+                {fact: _value(text, kinds[fact]) for fact, text in (self.shared | own).items()},
+                expected,
+            )
+            for name, own, expected in self.lines
+        ]
 
     @property
     def firing(self) -> Case:

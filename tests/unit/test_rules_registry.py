@@ -14,10 +14,10 @@ from engine.errors import ConfigurationError
 from engine.rules import REGISTRY, Registry, active_rules, dispute_codes
 from engine.rules.activation import SWITCHED_OFF, why_off
 from engine.rules.configuration import check_rules
-from engine.rules.page import rules_page
 from engine.rules.registry import RegistryError, Threshold, rule
 from engine.settings import RuleSettings, Settings
 from tests.spec.all_specs import all_specs
+from tests.spec.page import page
 from tests.spec.rule_cases import EVERYTHING
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -195,16 +195,22 @@ def test_every_rule_and_guard_is_specified(rule):
         assert {"FAILED", "UNCHECKED"} & set(seen), guard.name
 
 
+def test_the_page_of_rules_is_up_to_date():
+    kept = (CONF.parent / "docs" / "rules.md").read_text(encoding="utf-8")
+    assert kept == page(), "python -m tests.spec > docs/rules.md"
+
+
 def test_the_page_of_rules_names_everything_that_an_analyst_may_set_or_ask():
-    page = rules_page(REGISTRY)
+    told = page()
     for known in REGISTRY.rules():
-        assert f"## {known.id} on" in page
+        assert f"## {known.id} on" in told
         for words in (known.title, known.explanation, known.citation, *(guard.asks for guard in known.guards)):
-            assert words in page
+            assert words in told
         for threshold in known.thresholds:
-            assert f"| `{threshold.name}` | {threshold.means}" in page
-    cells = {line.count(" | ") for line in page.splitlines() if line.startswith("| ") and line != "| | |"}
-    assert cells == {1}
+            assert f"| `{threshold.name}` | {threshold.means}" in told
+    for section in told.split("\n## ")[1:]:
+        assert "\nIt fires:\n" in section, section.splitlines()[0]
+        assert "\nIt must not fire:\n" in section, section.splitlines()[0]
 
 
 def test_every_specification_is_of_a_rule():

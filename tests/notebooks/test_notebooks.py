@@ -1,0 +1,24 @@
+"""Every notebook runs from top to bottom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+PROJECT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_runs(path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(PROJECT)}}).execute()
+    assert not any(cell.outputs for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"), (
+        "the outputs of a notebook are not kept in the project"
+    )
