@@ -84,10 +84,11 @@ class Prepared:
 
     @property
     def available(self) -> frozenset[str]:
-        """`table` and `table.column` of all that the input holds, or that was found out from it."""
+        """`table` and `table.column` of all that the input holds, or that was found out from it; `table.complete`."""
         return (
             self.found_out
             | frozenset(self.opened)
+            | {f"{name}.complete" for name, table in self.opened.items() if table.complete}
             | {f"{name}.{column}" for name, table in self.opened.items() for column in table.columns}
         )
 

@@ -42,7 +42,12 @@ from engine.facts.products import (
     with_labeler,
     with_product,
 )
-from engine.facts.providers import pharmacy_npi_valid, prescriber_npi_valid, with_npi_active
+from engine.facts.providers import (
+    pharmacy_npi_valid,
+    prescriber_has_dea_number,
+    prescriber_npi_valid,
+    with_npi_active,
+)
 from engine.facts.purchases import with_purchases, with_units_claimed
 from engine.facts.quantities import (
     factor_error,
@@ -52,6 +57,7 @@ from engine.facts.quantities import (
     with_conversion,
 )
 from engine.facts.reviews import with_reviews
+from engine.facts.settlements import with_claim_settlements
 from engine.intervals import quarter_number, quarter_of
 from engine.settings import PeerSettings
 
@@ -87,8 +93,10 @@ _ASKED = (
     "ndc11",
     "ndc9",
 )
-# What features read of a claim besides what is screened.
-_MEASURED_FROM = {"patient_key", "days_supply", "paid_date"}
+# What joins and features of every claim read besides what is screened.
+_ASKED_OF_ALL = (*_ASKED, "hcpcs_code", "labeler_code")
+_MEASURED_FROM = {"patient_key", "days_supply", "labeler_code", "received_at", "prescriber_npi"}
+_SETTLED_BY = ("claim_id", "claim_line")
 # What features of flagged claims ask: of the claim, and of the screen.
 _ASKED_OF_FLAGGED = (
     *("source_row_id", "program", "payer_id", "plan_id", "state", "claim_id", "claim_line", "claim_type", "period"),
@@ -136,8 +144,11 @@ def claim_screen(claims: DataFrame, found: FoundOnClaims, references: Mapping[st
     """
     wanted = {field.name for field in _SCREENED}
     received = {name for name in claims.columns if name in wanted} | _MEASURED_FROM
-    rows = with_early_refill_ratio(claims.select(*sorted(received)))
-    rows = _with_found(_packed(rows, "claim"), found, wanted)
+    settlements = references.get("settlements")
+    # claim numbers stay behind: they are long, and what follows exchanges all claims
+    rows = with_claim_settlements(claims.select(*sorted(received), *_SETTLED_BY), settlements).drop(*_SETTLED_BY)
+    rows = with_early_refill_ratio(rows)
+    rows = _with_found(_packed(rows, "claim", _ASKED_OF_ALL, apart=("settlement",)), found, wanted)
     return _unpacked(_with_references(rows, references), _SCREENED)
 
 
@@ -176,8 +187,7 @@ def claim_features(
     """
     entities, products = references.get("covered_entities"), references.get("products")
     claims, entity_claims, links = background.claims, background.entity_claims, found.links_340b
-    rows = with_conversion(asked, references.get("hcpcs_crosswalk"), products)
-    rows = with_entity_standing(rows, entities, references.get("orphan_drugs"), products)
+    rows = with_entity_standing(asked, entities, references.get("orphan_drugs"), products)
     rows = with_contract_standing(rows, asked, references.get("contract_pharmacies"), entities)
     rows = with_prescriber(rows, asked, claims, entity_claims, links).drop("contracts")
     rows = with_pharmacy_history(rows, asked, claims, links, background.peers)
@@ -189,10 +199,8 @@ def claim_features(
     rows = with_reviews(rows, asked, claims, background.outcomes, links, entities, background.as_of)
     rows = with_units_claimed(rows, asked, entity_claims)
     rows = with_purchases(rows, references.get("chargebacks"), entities, products)
-    rows = with_labeler(rows, references.get("labelers"))
-    rows = with_npi_active(rows, asked, references.get("pharmacies"))
     told = rows.drop(*(name for name in asked.columns if name != "source_row_id"), "units_claimed")
-    return flattened(told, ("conversion", "standing", "cp", "repeats", "purchase"))
+    return flattened(told, ("standing", "cp", "repeats", "purchase"))
 
 
 def claim_facts(
@@ -217,9 +225,10 @@ def claim_facts(
     return _unpacked(rows, CLAIM_FACTS.fields, as_of)
 
 
-def _packed(rows: DataFrame, into: str) -> DataFrame:
-    """What joins ask for as it is, all else in one struct."""
-    return rows.select(*_ASKED, F.struct(*(name for name in rows.columns if name not in _ASKED)).alias(into))
+def _packed(rows: DataFrame, into: str, asked: tuple[str, ...] = _ASKED, apart: tuple[str, ...] = ()) -> DataFrame:
+    """What joins ask for as it is, families `apart` too, all else in one struct."""
+    alone = (*asked, *apart)
+    return rows.select(*alone, F.struct(*(name for name in rows.columns if name not in alone)).alias(into))
 
 
 def _with_found(rows: DataFrame, found: FoundOnClaims, wanted: set[str]) -> DataFrame:
@@ -243,6 +252,9 @@ def _with_references(rows: DataFrame, references: Mapping[str, DataFrame]) -> Da
     rows = with_exclusion_file(rows, references.get("medicaid_exclusions"))
     rows = with_state_policy(rows, references.get("state_340b_policies"))
     rows = with_contract(rows, references.get("rebate_contracts"))
+    rows = with_conversion(rows, references.get("hcpcs_crosswalk"), references.get("products"))
+    rows = with_labeler(rows, references.get("labelers"), day)
+    rows = with_npi_active(rows, references.get("pharmacies"))
     return with_pharmacy_standing(rows, references.get("contract_pharmacy_lists"), references.get("entity_npis"))
 
 
@@ -272,6 +284,7 @@ def _unpacked(rows: DataFrame, wanted: list[T.StructField], as_of: date | None =
         "f56_mfp_ceiling_gap": mfp_ceiling_gap(),
         "f60_pharmacy_npi_valid": pharmacy_npi_valid(),
         "f60_prescriber_npi_valid": prescriber_npi_valid(),
+        "prescriber_has_dea_number": prescriber_has_dea_number(),
     }
     there = {*flat.columns}
     values = {field.name: F.col(field.name) if field.name in there else measured[field.name] for field in wanted}

@@ -5,34 +5,27 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject, Transaction
+from engine.contracts.codes import Action, Evidence, Party, Route, Subject, Transaction
 from engine.rules.common import (
     MEDICAID,
     THIRD_PARTY_PAYMENT,
+    WASTE_LINE,
+    WASTE_MODIFIERS,
     claim_units,
     program_words,
     state_invoiced,
     third_party_payment,
+    waste_line,
 )
 from engine.rules.evidence import EvidenceClass, either
 from engine.rules.hit import Check, Facts, Guard, Hit
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.registry import Given, rule
 from engine.rules.text import if_known, sentence
 
-WASTE_LINE = Guard(
-    "WASTE_LINE",
-    "the line bills the discarded part of a vial, beside the line for the part that was given",
-    needs=("rebate_claims.modifiers",),
-)
 CORRECTION = Guard(
     "CORRECTION",
     "the row is an adjustment, which may replace the earlier row without naming it",
     weakens_to=Evidence.MEDIUM,
-)
-WASTE_MODIFIERS = Threshold(
-    "waste_modifiers",
-    ["JW"],
-    "modifiers of medical lines for discarded units; JZ says that nothing was discarded and explains no second line",
 )
 
 
@@ -89,10 +82,8 @@ def twice_in_one_period(f: Facts, given: Given) -> Hit:
     """A second line for one dispense. A line to which a third party paid may be the secondary payer's part, a medical
     line for discarded units stands beside its first.
     """
-    modifiers = F.split(f.modifiers, r"\|")
-    is_waste = F.arrays_overlap(modifiers, F.array(*(F.lit(word) for word in given.words("waste_modifiers"))))
-    waste = WASTE_LINE.check(failed=is_waste, only_where=f.claim_type == ClaimType.MEDICAL.value)
-    return _duplicate(f, "R016", F.lit("only one of the two can be due"), (third_party_payment(f), waste))
+    checks = (third_party_payment(f), waste_line(f, given))
+    return _duplicate(f, "R016", F.lit("only one of the two can be due"), checks)
 
 
 @rule(
