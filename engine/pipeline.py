@@ -445,9 +445,11 @@ def _link(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOnClaims
             words.append(f"{to_pharmacy.count():,} to reversed dispenses")
         repeated = work.write("duplicates", facts.duplicates(claims))
         words.append(f"{repeated.count():,} repeat an earlier claim")
+        elsewhere = work.write("asked_elsewhere", facts.asked_elsewhere(claims))
+        words.append(f"{elsewhere.count():,} asked for by Medicaid and another payer")
         if "identifiers_340b" in references:
             flags = work.write("flags_340b", facts.flags_340b(claims, references["identifiers_340b"]))
-    return facts.FoundOnClaims(to_340b, to_pharmacy, repeated, flags)
+    return facts.FoundOnClaims(to_340b, to_pharmacy, repeated, flags, elsewhere)
 
 
 def _resolve_pharmacies(run: Run, work: WorkFolder, prepared: Prepared) -> None:

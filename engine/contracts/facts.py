@@ -49,6 +49,16 @@ DUPLICATE_FACTS = _fields(
     ("duplicate_units", _UNITS),
 )
 
+# The nearest earlier live row of the same dispense by which Medicaid asks where this row's payer is another, or another
+# payer where this row is of Medicaid; and whether third parties paid a part of the Medicaid row.
+ELSEWHERE_FACTS = _fields(
+    ("elsewhere_program", _STRING),
+    ("elsewhere_is_secondary", _BOOLEAN),
+    ("elsewhere_payer_id", _STRING),
+    ("elsewhere_claim_id", _STRING),
+    ("elsewhere_source_row_id", _STRING),
+)
+
 CLAIM_REFERENCE_FACTS = PRODUCT_FACTS + _fields(
     ("price_ura", _UNIT_PRICE),  # prices, the row's period
     ("price_wac", _UNIT_PRICE),  # prices, quarter of the date of service
@@ -153,6 +163,7 @@ CLAIM_FACTS = T.StructType(
     + [f for f in LINKS_340B.fields if f.name.startswith("link_")]
     + [f for f in LINKS_PHARMACY.fields if f.name.startswith("pharmacy_")]
     + DUPLICATE_FACTS
+    + ELSEWHERE_FACTS
     + CLAIM_REFERENCE_FACTS
     + CONTEXT_CLAIM_FEATURES
     + DESCRIBED_CLAIM_FEATURES
@@ -170,7 +181,10 @@ _RECEIVED_AND_SCREENED = {
     *("modifiers", "mtf_transaction_code", "sub_program", "unit_of_measure", "units_basis", "compound_code"),
     *("hcpcs_code", "hcpcs_units", "submission_clarification_codes", "paid_date"),
 }
-_FOUND_AND_SCREENED = {"flags_340b", "link_tier", "duplicate_rule", "pharmacy_is_reversed", "pharmacy_reversed_at"}
+_FOUND_AND_SCREENED = {
+    *("flags_340b", "link_tier", "duplicate_rule", "pharmacy_is_reversed", "pharmacy_reversed_at"),
+    *("elsewhere_program", "elsewhere_is_secondary"),
+}
 SCREENED_FEATURES = {
     *("f29_hcpcs_ndc_pair_valid", "f33_labeler_terminated", "f38_reversal_lag"),
     *("f60_pharmacy_npi_valid", "f60_prescriber_npi_valid", "f60_npi_active_at_dos"),
@@ -180,7 +194,11 @@ _NOT_SCREENED = {
     *("claim_products", "mtf_is_adjusted"),
     *({field.name for field in DESCRIBED_CLAIM_FEATURES} - SCREENED_FEATURES),
 }
-_FOUND = {field.name for fields in (LINKS_340B.fields, LINKS_PHARMACY.fields, DUPLICATE_FACTS) for field in fields}
+_FOUND = {
+    field.name
+    for fields in (LINKS_340B.fields, LINKS_PHARMACY.fields, DUPLICATE_FACTS, ELSEWHERE_FACTS)
+    for field in fields
+}
 CLAIM_SCREEN = T.StructType(
     [
         field
@@ -217,6 +235,10 @@ INVOICE_FACTS = T.StructType(
         ("labeler_standing", _STRING),
         ("settled_units", _UNITS),
         ("settled_on", _DATE),
+        # NDC units of the state and NDC-11 over the four quarters up to the period: invoiced in all programs, and sold
+        ("units_invoiced_in_state", _DOUBLE),
+        ("units_sold_in_state", _DOUBLE),
+        ("f49_invoice_vs_sales", _DOUBLE),
         ("peers", _LONG),
     )
     + [T.StructField(name, _DOUBLE) for name in INVOICE_FEATURES]

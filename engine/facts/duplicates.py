@@ -14,7 +14,7 @@ from pyspark.sql import types as T
 from pyspark.sql.window import WindowSpec
 
 from engine.contracts.codes import MEDICAID_PROGRAMS, ClaimType, Program
-from engine.contracts.facts import DUPLICATE_FACTS
+from engine.contracts.facts import DUPLICATE_FACTS, ELSEWHERE_FACTS
 from engine.facts.feature import Feature
 from engine.facts.history import added_up, near, with_history
 from engine.intervals import number_of_quarter
@@ -137,9 +137,40 @@ def _repeated_icns(claims: DataFrame) -> DataFrame:
     return _told(seen, F.lit("R012"))
 
 
-def _windows() -> tuple[WindowSpec, WindowSpec]:
-    """All rows of a dispense, rebate type and contract; and those before the row."""
-    dispense = Window.partitionBy("key_hash", "pharmacy_key", "claim_type", *_key_columns(), *_WITHIN)
+def asked_elsewhere(claims: DataFrame) -> DataFrame:
+    """Prescriptions that Medicaid and another payer ask for: source_row_id and ELSEWHERE_FACTS of the later row. Others
+    are absent. Medical claims go by their payer's own numbers, which no other payer shares.
+    """
+    prescriptions = claims.where(F.col("claim_type") == ClaimType.RX.value)
+    _, earlier = _windows(within=())
+    is_medicaid = _is_medicaid()
+    row = F.struct(*_COMPARED, "amount_third_party")
+    of_medicaid = F.last(F.when(is_medicaid, row), True).over(earlier)
+    of_others = F.last(F.when(~is_medicaid, row), True).over(earlier)
+    crowded = _crowded(prescriptions, tuple(Program), ("amount_third_party",), within=())
+    seen = crowded.withColumn("nearest", F.when(is_medicaid, of_others).otherwise(of_medicaid))
+    nearest = F.col("nearest")
+    paid_by_others = F.when(is_medicaid, F.col("amount_third_party")).otherwise(nearest["amount_third_party"])
+    values = {
+        "elsewhere_program": nearest["program"],
+        "elsewhere_is_secondary": paid_by_others > 0,
+        "elsewhere_payer_id": nearest["payer_id"],
+        "elsewhere_claim_id": nearest["claim_id"],
+        "elsewhere_source_row_id": nearest["source_row_id"],
+    }
+    return seen.where(nearest.isNotNull()).select(
+        "source_row_id",
+        *(values[field.name].cast(field.dataType).alias(field.name) for field in ELSEWHERE_FACTS),
+    )
+
+
+def _is_medicaid() -> Column:
+    return F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
+
+
+def _windows(within: Sequence[str] = _WITHIN) -> tuple[WindowSpec, WindowSpec]:
+    """All rows of a dispense, by default of one rebate type and contract; and those before the row."""
+    dispense = Window.partitionBy("key_hash", "pharmacy_key", "claim_type", *_key_columns(), *within)
     arrival = dispense.orderBy(F.col("received_at").asc_nulls_first(), F.col("source_row_id"))
     return dispense, arrival.rowsBetween(Window.unboundedPreceding, -1)
 
@@ -191,14 +222,16 @@ def _key_columns() -> list[str]:
     return sorted({*_RX_KEY, *_MEDICAL_KEY})
 
 
-def _crowded(claims: DataFrame, programs: Sequence[Program], more: Sequence[str] = ()) -> DataFrame:
-    """Narrow rows of the programs whose dispense key, rebate type and contract are, by hash, another row's too."""
-    keyed = _keyed(claims, programs, more)
+def _crowded(
+    claims: DataFrame, programs: Sequence[Program], more: Sequence[str] = (), within: Sequence[str] = _WITHIN
+) -> DataFrame:
+    """Narrow rows of the programs whose dispense key (and rebate type and contract) are, by hash, another row's too."""
+    keyed = _keyed(claims, programs, more, within)
     crowded = keyed.groupBy("key_hash").agg(F.count(F.lit(1)).alias("rows")).where(F.col("rows") > 1)
     return keyed.join(F.broadcast(crowded), on="key_hash", how="left_semi")
 
 
-def _keyed(claims: DataFrame, programs: Sequence[Program], more: Sequence[str]) -> DataFrame:
+def _keyed(claims: DataFrame, programs: Sequence[Program], more: Sequence[str], within: Sequence[str]) -> DataFrame:
     """Narrow rows that have a dispense key; columns that are not of a claim type's key are NULL there."""
     is_rx = F.col("claim_type") == ClaimType.RX.value
     has_medical_key = F.col("hcpcs_code").isNotNull() & F.col("claim_line").isNotNull()
@@ -218,14 +251,14 @@ def _keyed(claims: DataFrame, programs: Sequence[Program], more: Sequence[str]) 
         "pharmacy_key",
         "claim_type",
         *(own.get(name, F.col(name)).alias(name) for name in _key_columns()),
-        *_WITHIN,
+        *within,
         "dispensing_status",
         *more,
         *(name for name in _COMPARED if name != "asking_state"),
         F.coalesce("state", "payer_id").alias("asking_state"),
     )
     # a filter only; equality is tested on the columns by the window
-    key_hash = F.xxhash64("pharmacy_key", "claim_type", *_key_columns(), *_WITHIN)
+    key_hash = F.xxhash64("pharmacy_key", "claim_type", *_key_columns(), *within)
     return narrow.withColumn("key_hash", key_hash)
 
 

@@ -11,18 +11,20 @@ MODEL_RULE = "R052"
 BAR_RULE = "R040"
 
 # What a rule's suspicion rests on. Two WEAK rules support each other only where these differ: the isolation forest
-# sees the same quantities and amounts that R035-R037 judge, so it never lifts them.
+# sees the same quantities and amounts that R035-R037 judge, so it never lifts them. Rules that only inform (R023, R054)
+# support none.
 DATA_SOURCES: dict[str, tuple[str, ...]] = {
     "flags on the claim": ("R001", "R004", "R010"),
     "Medicaid Exclusion File": ("R002", "R007"),
     "claims of covered entities": ("R003", "R005", "R006", "R008", "R009", "R011", "R046"),
     "settlements": ("R059",),
+    "sales": ("R034",),
     "numbers of providers": ("R051",),
-    "the claim's period and program": ("R054", "R058"),
+    "the claim's program": ("R058",),
     "Medicare facilitator": ("R013",),
     "other rows of the same dispense": ("R012", "R016", "R017", "R018", "R019", "R057"),
     "the pharmacy's transactions": ("R020", "R055"),
-    "product file": ("R022", "R023", "R024", "R025", "R026", "R027", "R028", "R029", "R030"),
+    "product file": ("R022", "R024", "R025", "R026", "R027", "R028", "R029", "R030"),
     "unit conversion": ("R031", "R032"),
     "quantities and amounts": ("R021", "R033", "R035", "R036", "R037", "R039", MODEL_RULE, "R053", "R056"),
 }

@@ -22,6 +22,7 @@ from engine.rules import (  # noqa: F401
     quantities,
     refills,
     reimbursement,
+    sales,
     settlements,
     unsupported_units,
 )

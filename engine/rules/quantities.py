@@ -124,6 +124,7 @@ def unusual_units_per_prescription(f: Facts, given: Given) -> Hit:
     needs=("invoices.units_reimbursed",),
     thresholds=(
         Threshold("z", 4.0, "robust z-score of units against the line's own median, among the lines of the program"),
+        Threshold("times_own_quarters", 3.0, "and units above n times that median"),
         Threshold("minimum_quarters", 4, "quarters with units that the line's own median must rest on"),
     ),
 )
@@ -137,6 +138,7 @@ def trend_break(f: Facts, given: Given) -> Hit:
         when=~is_delta(f)
         & (f.f46_units_to_own_median_z > given.number("z"))
         & ~F.isnan(f.f46_units_to_own_median_z)
+        & (times > given.number("times_own_quarters"))
         & (f.own_quarters >= given.whole("minimum_quarters")),
         message=sentence(
             "{line}, {times:ratio} times the median of its {quarters} quarters: the units appear inconsistent with the "

@@ -130,7 +130,7 @@ def test_missing_tables_and_columns_switch_off_what_needs_them():
     available = frozenset({"rebate_claims", "rebate_claims.basis_of_cost", "medicaid_exclusions", "prices"})
     active = active_rules(Settings(), available, Subject.REBATE_CLAIM, DAY, CODES)
     assert [rule.id for rule in active.rules] == [
-        *("R001", "R002", "R004", "R010", "R016", "R017", "R018", "R019", "R035", "R040", "R051", "R054")
+        *("R001", "R002", "R004", "R010", "R016", "R017", "R018", "R019", "R035", "R040", "R051", "R054", "R057")
     ]
     assert active.off["R003"] == "table entity_claims is missing"
     assert active.off["R011"] == (
@@ -143,6 +143,7 @@ def test_missing_tables_and_columns_switch_off_what_needs_them():
         "R002, EXCEEDS_340B_PURCHASES": "table chargebacks is missing; table products is missing",
         "R010, CONTRACT_TERMS": "table rebate_contracts is missing",
         "R016, THIRD_PARTY_PAYMENT": "column rebate_claims.amount_third_party is missing",
+        "R057, MEDICAID_SECONDARY": "column rebate_claims.amount_third_party is missing",
         "R016, WASTE_LINE": "column rebate_claims.modifiers is missing",
     }
     nothing = active_rules(Settings(), frozenset({"invoices"}), Subject.REBATE_CLAIM, DAY, CODES)
