@@ -152,7 +152,8 @@ def draw_fills(world: World, plan: Plan, chunk: int, d: Dispenses) -> Fills:
 def _days_supply(d: Dispenses, chance: np.ndarray) -> np.ndarray:
     """Most Medicaid programs pay for a month at a time; commercial plans and Part D often for three."""
     three_months = d.is_plain & np.isin(d.program, (COMMERCIAL, PARTD)) & (chance < 0.25) & ~d.is_medical
-    return np.where(three_months | (d.twist == Twist.NINETY_DAYS), 3 * DAYS_PER_FILL, DAYS_PER_FILL)
+    three_months |= np.isin(d.twist, (Twist.NINETY_DAYS, Twist.COMPOUND))
+    return np.where(three_months, 3 * DAYS_PER_FILL, DAYS_PER_FILL)
 
 
 def _dates(
