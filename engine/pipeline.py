@@ -445,7 +445,7 @@ def _link(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOnClaims
             words.append(f"{to_pharmacy.count():,} to reversed dispenses")
         repeated = work.write("duplicates", facts.duplicates(claims))
         words.append(f"{repeated.count():,} repeat an earlier claim")
-        elsewhere = work.write("asked_elsewhere", facts.asked_elsewhere(claims))
+        elsewhere = work.write("asked_elsewhere", facts.asked_elsewhere(prepared.claims.unconverted))
         words.append(f"{elsewhere.count():,} asked for by Medicaid and another payer")
         if "identifiers_340b" in references:
             flags = work.write("flags_340b", facts.flags_340b(claims, references["identifiers_340b"]))

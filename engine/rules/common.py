@@ -222,6 +222,11 @@ def product_file(f: Facts) -> Column:
     return if_known(" (product file of {snapshot:date})", snapshot=f.product_snapshot_date)
 
 
+def is_invoice(f: Facts) -> Column:
+    """The line is of an invoice and not of public utilisation data. Never NULL."""
+    return F.coalesce(f.source_kind != "SDUD", F.lit(True))
+
+
 def is_delta(f: Facts) -> Column:
     """The line corrects an earlier one by a difference, so its numbers are no quarter's totals. Never NULL."""
     return F.coalesce(f.line_kind == "PRIOR_DELTA", F.lit(False))

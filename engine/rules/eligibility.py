@@ -14,6 +14,7 @@ from engine.rules.common import (
     claim_units,
     day,
     is_federal,
+    is_invoice,
     line_invoiced,
     product_file,
     product_row,
@@ -215,7 +216,7 @@ def line_of_another_labeler(f: Facts, given: Given) -> Hit:
     out.
     """
     hit = _labeler_not_ours(f, given, line_invoiced(f), f.period_start, f.units_reimbursed)
-    return hit._replace(when=hit.when & F.coalesce(f.source_kind != "SDUD", F.lit(True)))
+    return hit._replace(when=hit.when & is_invoice(f))
 
 
 def _outside_program(f: Facts, given: Given, subject: Column, units: Column) -> Hit:

@@ -6,7 +6,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject, Transaction
-from engine.rules.common import FFS, MEDICAID, line_invoiced, quarter_of, quarter_start, state_invoiced
+from engine.rules.common import FFS, MEDICAID, is_invoice, line_invoiced, quarter_of, quarter_start, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import sentence
@@ -173,7 +173,10 @@ def claim_near_the_bar(f: Facts, given: Given) -> Hit:
     accompanies=True,
 )
 def line_near_the_bar(f: Facts, given: Given) -> Hit:
-    """As on claims; the invoice was sent on its postmark date, else in the quarter after its period."""
+    """As on claims; the invoice was sent on its postmark date, else in the quarter after its period. Public utilisation
+    data are no invoice that could be disputed.
+    """
     postmark = F.coalesce(f.postmark_date, f.received_date)
     sent = F.coalesce(F.year(postmark) * 4 + F.quarter(postmark), _number(f.period) + 1)
-    return _bar(given, line_invoiced(f), sent, _number(f.period))
+    hit = _bar(given, line_invoiced(f), sent, _number(f.period))
+    return hit._replace(when=hit.when & is_invoice(f))

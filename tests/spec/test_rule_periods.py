@@ -61,11 +61,12 @@ SPECS = [
         Subject.INVOICE,
         LINE,
         """
-        case                               | program  | period | postmark_date | received_date || fires | evidence | code | action | guards         | says
-        both readings are past             | MDRP_FFS | 2022Q3 | 2022-11-20    | -             || yes   | CONTEXT  | -    | NONE   | IN_TIME PASSED | 13 have passed since the invoice, 14 since the period covered. It appears to be barred
-        sent late                          | MDRP_MCO | 2022Q3 | -             | 2023-01-02    || yes   | CONTEXT  | -    | NONE   | IN_TIME FAILED | 12 have passed since the invoice, 14 since
-        not known when sent                | MDRP_MCO | 2022Q3 | -             | -             || yes   | CONTEXT  | -    | NONE   | IN_TIME PASSED | 13 have passed
-        new                                | MDRP_MCO | 2025Q3 | 2025-11-20    | -             || no    |          |      |        |                |
+        case                               | program  | period | postmark_date | received_date | source_kind || fires | evidence | code | action | guards         | says
+        both readings are past             | MDRP_FFS | 2022Q3 | 2022-11-20    | -             | INVOICE     || yes   | CONTEXT  | -    | NONE   | IN_TIME PASSED | 13 have passed since the invoice, 14 since the period covered. It appears to be barred
+        sent late                          | MDRP_MCO | 2022Q3 | -             | 2023-01-02    | INVOICE     || yes   | CONTEXT  | -    | NONE   | IN_TIME FAILED | 12 have passed since the invoice, 14 since
+        not known when sent                | MDRP_MCO | 2022Q3 | -             | -             | INVOICE     || yes   | CONTEXT  | -    | NONE   | IN_TIME PASSED | 13 have passed
+        public utilisation data            | MDRP_MCO | 2022Q3 | -             | -             | SDUD        || no    |          |      |        |                |
+        new                                | MDRP_MCO | 2025Q3 | 2025-11-20    | -             | INVOICE     || no    |          |      |        |                |
         """,  # noqa: E501
         needs=("program",),
     ),
