@@ -33,7 +33,7 @@ from engine.synthetic.payers import (
     TERMS_CUMULATIVE,
 )
 from engine.synthetic.places import QUARTERS_LISTED_IN_PART
-from engine.synthetic.products import Pool
+from engine.synthetic.products import LABELER_SOLD, Pool
 from engine.synthetic.scenarios import SCENARIOS, Days, Entity, Twist, column
 from engine.synthetic.world import World
 
@@ -171,6 +171,8 @@ def _dates(
         (Days.BEFORE_MFP, FIRST_DAY, MFP_START - 1),
         (Days.AFTER_EXCLUSION_ENDED, EXCLUSION_ENDED, LAST_DAY),
         (Days.NO_LONGER_LISTED, int(QUARTER_STARTS[QUARTERS_LISTED_IN_PART]), LAST_DAY),
+        (Days.LABELER_WAS_SOLD, LABELER_SOLD, LAST_DAY),
+        (Days.BEFORE_LABELER_SOLD, FIRST_DAY, LABELER_SOLD - 1),
         (Days.BEFORE_SC_MODIFIER, FIRST_DAY, SC_MODIFIER_BEGINS - 1),
     ):
         low, high = np.where(days == kind, first, low), np.where(days == kind, last, high)

@@ -66,6 +66,8 @@ class Days(IntEnum):
     ON_MARKET_DATE = 7
     YEAR_AFTER_TERMINATION = 8
     BEFORE_SC_MODIFIER = 9
+    LABELER_WAS_SOLD = 10
+    BEFORE_LABELER_SOLD = 11
 
 
 class Twist(IntEnum):
@@ -184,6 +186,8 @@ VIOLATIONS = (
     Scenario("flag", "R010", programs=CONTRACTED, twist=Twist.FLAG, terms=Terms.EXCLUDES),
     Scenario("second_icn", "R012", twist=Twist.SECOND_ICN, **_REFUND),
     Scenario("refund_not_eligible", "R013", twist=Twist.MFP_REFUND_NOT_ELIGIBLE, **_REFUND),
+    Scenario("excluded_product", "R026", products=Pool.EXCLUDED),
+    Scenario("labeler_sold", "R027", products=Pool.SOLD, days=Days.LABELER_WAS_SOLD),
     Scenario("hcpcs_as_ndc", "R031", twist=Twist.HCPCS_AS_NDC, **_MEDICAL),
     Scenario("code_of_another", "R032", twist=Twist.HCPCS_CODE_WRONG, **_MEDICAL),
     Scenario("whole_compound", "R033", products=Pool.LOCAL, twist=Twist.COMPOUND),
@@ -241,6 +245,7 @@ LOOK_ALIKES = (
     _look_alike("contract_allows", "R010", programs=CONTRACTED, twist=Twist.FLAG, terms=Terms.NO_EXCLUSION),
     _look_alike("named_icn", "R012", twist=Twist.ICN_NAMED, **_REFUND),
     _look_alike("nothing_refunded", "R013", twist=Twist.MFP_NOT_ELIGIBLE, **_REFUND),
+    _look_alike("labeler_not_yet_sold", "R027", products=Pool.SOLD, days=Days.BEFORE_LABELER_SOLD),
     _look_alike("unlisted_code", "R032", twist=Twist.HCPCS_CODE_UNLISTED, **_MEDICAL),
     _look_alike("no_compound", "R033", products=Pool.LOCAL, twist=Twist.NINETY_DAYS),
     _look_alike("dea_number", "R051", twist=Twist.PRESCRIBER_DEA),

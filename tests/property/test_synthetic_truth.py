@@ -27,10 +27,10 @@ MEDICAID = ("MDRP_FFS", "MDRP_MCO")
 RULES_ON_CLAIMS = {
     *("R001", "R002", "R003", "R004", "R005", "R008", "R009", "R011", "R016", "R017", "R018", "R019", "R020"),
     *("R021", "R022", "R024", "R035", "R036", "R053"),
-    *("R010", "R012", "R013", "R023", "R031", "R032", "R033", "R039", "R051", "R054", "R056", "R058"),
+    *("R010", "R012", "R013", "R023", "R026", "R027", "R031", "R032", "R033", "R039", "R051", "R054", "R056", "R058"),
 }
 UNLISTED_CODES = {"J3490"}
-RULES_ON_INVOICES = {"R022", "R035", "R036", "R038", "R053"}
+RULES_ON_INVOICES = {"R022", "R026", "R027", "R035", "R036", "R038", "R053"}
 MODIFIERS = {("TX", "U8"): date(2015, 9, 1), ("CA", "UD"): date(2000, 1, 1), ("SC", "TB"): date(2025, 12, 1)}
 
 
@@ -209,6 +209,7 @@ def claim_findings(tables: Tables) -> set[tuple[str, str]]:
         if row["program"] == "MFP":
             key = (row["pharmacy"], row["rx"], row["fill"], row["date_of_service"], row["ndc11"])
             refunds[key].append(row)
+    ended = {row["labeler_code"]: row["end_date"] or date.max for row in reference["labelers"]}
     crosswalk = {
         row["ndc"]: (row["hcpcs_code"], row["ndc_units_per_hcpcs_unit"]) for row in reference["hcpcs_crosswalk"]
     }
@@ -283,6 +284,7 @@ def claim_findings(tables: Tables) -> set[tuple[str, str]]:
                     break
                 earlier[key].append(row)
         fires |= fires_by_itself(row, product[row["ndc11"]], price, crosswalk, excludes(row))
+        fires |= outside_agreement(program, product[row["ndc11"]], ended, served)
         fires |= {"R039"} if refills_early(row, fills[row["patient_key"], row["ndc11"][:9]]) else set()
         if program == "MFP" and row["rx"] is not None:
             key = (row["pharmacy"], row["rx"], row["fill"], served, row["ndc11"])
@@ -323,6 +325,13 @@ def fires_by_itself(row: dict, product: dict, price: dict, crosswalk: dict, is_e
     return fires
 
 
+def outside_agreement(program: str, product: dict, ended: dict[str, date], day: date) -> set[str]:
+    if program not in MEDICAID:
+        return set()
+    excluded = {"R026"} if product["cod_status"] in ("05", "06") else set()
+    return excluded | ({"R027"} if ended[product["ndc"][:5]] <= day else set())
+
+
 def luhn(npi: str) -> bool:
     digits = [int(digit) for digit in "80840" + npi]
     doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
@@ -350,6 +359,7 @@ def repeats_open_icn(row: dict, dispense: list[dict]) -> bool:
 
 def invoice_findings(tables: Tables, peers_of_one_program: bool) -> set[tuple[str, str]]:
     product = {row["ndc"]: row for row in tables.reference["products"]}
+    ended = {row["labeler_code"]: row["end_date"] or date.max for row in tables.reference["labelers"]}
     market = {(row["ndc"], quarter(row["effective_date"])): row for row in tables.reference["market_prices"]}
     claimed, federal = defaultdict(Decimal), defaultdict(Decimal)
     for row in live_rebate_rows(tables):
@@ -371,6 +381,7 @@ def invoice_findings(tables: Tables, peers_of_one_program: bool) -> set[tuple[st
         terminated = facts["termination_date"]
         if terminated and (start - terminated).days > 365 and not facts["reactivation_date"]:
             fires.add("R022")
+        fires |= outside_agreement(row["program"], facts, ended, start)
         ratio = float(units) / row["prescriptions"] / median(own[row["program"], row["state"], row["ndc"]])
         fires |= {"R035"} if row["id"] in far_units or not 0.1 <= ratio <= 10 else set()
         price = market.get((row["ndc"], row["period"]))
