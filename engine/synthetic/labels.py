@@ -42,6 +42,8 @@ _ROW_OF_TWIST = {
     Twist.SECOND_REBATE_TYPE: Row.SUPPLEMENTAL,
     Twist.SECOND_ICN: Row.DUPLICATE,
     Twist.ICN_NAMED: Row.DUPLICATE,
+    Twist.MEDICAID_TOO: Row.DUPLICATE,
+    Twist.MEDICAID_AFTER_OTHERS: Row.DUPLICATE,
 }
 # Rules that a claim for a dispense of 340B stock breaks by itself.
 _DUPLICATE_DISCOUNTS = {"R002": "listed_biller"} | dict.fromkeys(

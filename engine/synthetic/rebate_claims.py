@@ -70,7 +70,8 @@ def rebate_batch(
 def _payer(world: World, d: Dispenses, f: Fills, r: RebateRows) -> dict[str, pa.Array]:
     """Identifiers of the row, the claim and who asks."""
     at, number, rows = r.at, d.number[r.at], len(r.at)
-    medicaid, contract = r.program <= MCO, f.contract[r.at]
+    medicaid = r.program <= MCO
+    contract = np.where(medicaid & (r.kind == Row.DUPLICATE), -1, f.contract[at])
     contracts = world.payers.contracts
     new_number = np.isin(r.kind, (Row.BILLED_AGAIN, Row.DUPLICATE, Row.COMPLETION, Row.STRANGER))
     replaces = (r.kind == Row.ADJUSTED) & (f.lineage[at] == Lineage.REPLACED)

@@ -21,7 +21,7 @@ ORIGINAL, ADJUSTMENT, VOID = range(3)
 DAYS_TO_NEXT_INVOICE = 91
 ASKED_TWICE = (
     *(Twist.SAME_PERIOD, Twist.OTHER_PROGRAM, Twist.OTHER_STATE, Twist.OTHER_PERIOD),
-    *(Twist.SECOND_ICN, Twist.ICN_NAMED),
+    *(Twist.SECOND_ICN, Twist.ICN_NAMED, Twist.MEDICAID_TOO, Twist.MEDICAID_AFTER_OTHERS),
 )
 
 
@@ -70,11 +70,15 @@ def draw_rebate_rows(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fill
     twist, lineage = d.twist[at], f.lineage[at]
     duplicate, stranger = kind == Row.DUPLICATE, kind == Row.STRANGER
     program = np.where(duplicate & (twist == Twist.OTHER_PROGRAM), 1 - f.program[at], f.program[at])
+    asks_too = duplicate & np.isin(twist, (Twist.MEDICAID_TOO, Twist.MEDICAID_AFTER_OTHERS))
+    program = np.where(asks_too, MCO, program)
     program = np.where(stranger, s.program[at], program)
     product = np.where(stranger, s.product[at], d.product[at])
     step = 1 + rng.integers(0, len(STATE_CODES) - 1, size)
     state = np.where(duplicate & (twist == Twist.OTHER_STATE), (d.state[at] + step) % len(STATE_CODES), d.state[at])
     day, units, paid, others = _quantities(f, s, at, kind)
+    left = np.where(duplicate & (twist == Twist.MEDICAID_AFTER_OTHERS), paid // 2, paid)
+    paid, others = left, others + paid - left
     is_late = (duplicate & (twist == Twist.OTHER_PERIOD)) | (twist == Twist.PAID_NEXT_QUARTER)
     paid_day, period = _periods(f, at, day, program, is_late, rng)
     period = np.where(twist == Twist.PERIOD_TOO_LATE, period + 1, period)

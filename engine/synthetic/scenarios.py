@@ -115,6 +115,8 @@ class Twist(IntEnum):
     HCPCS_CODE_WRONG = 39
     HCPCS_CODE_UNLISTED = 40
     COMPOUND = 41  # of three months' quantity
+    MEDICAID_TOO = 42  # another payer's dispense that Medicaid asks for as well
+    MEDICAID_AFTER_OTHERS = 43  # the same, where Medicaid paid what was left
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,7 @@ VIOLATIONS = (
     Scenario("prescriber_invalid", "R051", twist=Twist.PRESCRIBER_INVALID),
     Scenario("period_too_late", "R054", programs=(MCO,), days=Days.BEFORE_LAST_QUARTER, twist=Twist.PERIOD_TOO_LATE),
     Scenario("price_too_high", "R056", twist=Twist.URA_TOO_HIGH),
+    Scenario("medicaid_too", "R057", programs=(COMMERCIAL,), twist=Twist.MEDICAID_TOO),
     Scenario("outside_program", "R058", twist=Twist.OUTSIDE_PROGRAM),
 )  # fmt: skip
 
@@ -252,6 +255,7 @@ LOOK_ALIKES = (
     _look_alike("paid_next_quarter", "R054", programs=(FFS,), days=Days.BEFORE_LAST_QUARTER,
                 twist=Twist.PAID_NEXT_QUARTER),
     _look_alike("price_zero", "R056", twist=Twist.URA_ZERO),
+    _look_alike("medicaid_after_others", "R057", programs=(COMMERCIAL,), twist=Twist.MEDICAID_AFTER_OTHERS),
     _look_alike("children_in_medicaid", "R058", twist=Twist.CHILDREN_IN_MEDICAID),
 )  # fmt: skip
 

@@ -27,7 +27,23 @@ MEDICAID = ("MDRP_FFS", "MDRP_MCO")
 RULES_ON_CLAIMS = {
     *("R001", "R002", "R003", "R004", "R005", "R008", "R009", "R011", "R016", "R017", "R018", "R019", "R020"),
     *("R021", "R022", "R024", "R035", "R036", "R053"),
-    *("R010", "R012", "R013", "R023", "R026", "R027", "R031", "R032", "R033", "R039", "R051", "R054", "R056", "R058"),
+    *(
+        "R010",
+        "R012",
+        "R013",
+        "R023",
+        "R026",
+        "R027",
+        "R031",
+        "R032",
+        "R033",
+        "R039",
+        "R051",
+        "R054",
+        "R056",
+        "R057",
+        "R058",
+    ),
 }
 UNLISTED_CODES = {"J3490"}
 RULES_ON_INVOICES = {"R022", "R026", "R027", "R035", "R036", "R038", "R053"}
@@ -203,12 +219,10 @@ def claim_findings(tables: Tables) -> set[tuple[str, str]]:
     for row in live:
         usual[row["ndc11"], row["program"]][row["source_row_id"]] = float(row["ndc_units"])
     far = far_from_peers(usual)
-    earlier, fills, refunds = defaultdict(list), defaultdict(list), defaultdict(list)
+    earlier, fills, dispenses = defaultdict(list), defaultdict(list), defaultdict(list)
     for row in live:
         fills[row["patient_key"], row["ndc11"][:9]].append(row)
-        if row["program"] == "MFP":
-            key = (row["pharmacy"], row["rx"], row["fill"], row["date_of_service"], row["ndc11"])
-            refunds[key].append(row)
+        dispenses[dispense_of(row)].append(row)
     ended = {row["labeler_code"]: row["end_date"] or date.max for row in reference["labelers"]}
     crosswalk = {
         row["ndc"]: (row["hcpcs_code"], row["ndc_units_per_hcpcs_unit"]) for row in reference["hcpcs_crosswalk"]
@@ -286,9 +300,10 @@ def claim_findings(tables: Tables) -> set[tuple[str, str]]:
         fires |= fires_by_itself(row, product[row["ndc11"]], price, crosswalk, excludes(row))
         fires |= outside_agreement(program, product[row["ndc11"]], ended, served)
         fires |= {"R039"} if refills_early(row, fills[row["patient_key"], row["ndc11"][:9]]) else set()
-        if program == "MFP" and row["rx"] is not None:
-            key = (row["pharmacy"], row["rx"], row["fill"], served, row["ndc11"])
-            fires |= {"R012"} if repeats_open_icn(row, refunds[key]) else set()
+        if row["rx"] is not None:
+            before = [other for other in dispenses[dispense_of(row)] if other["received_at"] < row["received_at"]]
+            fires |= {"R012"} if program == "MFP" and repeats_open_icn(row, dispenses[dispense_of(row)]) else set()
+            fires |= {"R057"} if is_asked_elsewhere(row, before) else set()
         found |= {(row["source_row_id"], rule) for rule in fires}
     return found
 
@@ -347,7 +362,21 @@ def refills_early(row: dict, fills: list[dict]) -> bool:
     return supply > 0 and (row["date_of_service"] - last).days / supply < 0.5
 
 
+def dispense_of(row: dict) -> tuple:
+    return row["pharmacy"], row["rx"], row["fill"], row["date_of_service"], row["ndc11"]
+
+
+def is_asked_elsewhere(row: dict, before: list[dict]) -> bool:
+    others = [other for other in before if (other["program"] in MEDICAID) != (row["program"] in MEDICAID)]
+    if not others:
+        return False
+    last = max(others, key=lambda other: other["received_at"])
+    of_medicaid = row if row["program"] in MEDICAID else last
+    return not (of_medicaid["amount_third_party"] or 0) > 0
+
+
 def repeats_open_icn(row: dict, dispense: list[dict]) -> bool:
+    dispense = [other for other in dispense if other["program"] == "MFP"]
     closing = ("003", "005", "009", "013")
     closed = {other["mtf_xref_icn"] for other in dispense}
     closed |= {other["mtf_icn"] for other in dispense if other["mtf_transaction_code"] in closing}
