@@ -85,10 +85,11 @@ class Prepared:
 
     @property
     def available(self) -> frozenset[str]:
-        """`table` and `table.column` of all that the input holds, or that was found out from it."""
+        """`table` and `table.column` of all that the input holds, or that was found out from it; `table.complete`."""
         return (
             self.found_out
             | frozenset(self.opened)
+            | {f"{name}.complete" for name, table in self.opened.items() if table.complete}
             | {f"{name}.{column}" for name, table in self.opened.items() for column in table.columns}
         )
 
@@ -446,9 +447,11 @@ def _link(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOnClaims
             words.append(f"{to_pharmacy.count():,} to reversed dispenses")
         repeated = work.write("duplicates", facts.duplicates(claims))
         words.append(f"{repeated.count():,} repeat an earlier claim")
+        elsewhere = work.write("asked_elsewhere", facts.asked_elsewhere(prepared.claims.unconverted))
+        words.append(f"{elsewhere.count():,} asked for by Medicaid and another payer")
         if "identifiers_340b" in references:
             flags = work.write("flags_340b", facts.flags_340b(claims, references["identifiers_340b"]))
-    return facts.FoundOnClaims(to_340b, to_pharmacy, repeated, flags)
+    return facts.FoundOnClaims(to_340b, to_pharmacy, repeated, flags, elsewhere)
 
 
 def _resolve_pharmacies(run: Run, work: WorkFolder, prepared: Prepared) -> None:

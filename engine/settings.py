@@ -303,7 +303,7 @@ class PeerSettings(Section):
 
 
 class RuleSettings(Section):
-    enabled: bool = True
+    enabled: bool | None = Field(None, description="null: as the rule itself says")
     thresholds: dict[str, float | int | str | list[str]] = Field(default_factory=dict)
 
 

@@ -35,7 +35,7 @@ PRODUCT_FACTS = _fields(
 )
 
 # The nearest earlier live row of the same dispense, rebate type and contract, and what it makes of this row.
-# duplicate_rule: R016..R019, one at most. duplicate_source_row_ids: every earlier row, sorted.
+# duplicate_rule: R016..R019 or, on MFP rows, R012; one at most. duplicate_source_row_ids: every earlier row, sorted.
 DUPLICATE_FACTS = _fields(
     ("duplicate_rule", _STRING),
     ("duplicate_source_row_ids", _STRINGS),
@@ -47,6 +47,16 @@ DUPLICATE_FACTS = _fields(
     ("duplicate_claim_id", _STRING),
     ("duplicate_received_at", _TIMESTAMP),
     ("duplicate_units", _UNITS),
+)
+
+# The nearest earlier live row of the same dispense by which Medicaid asks where this row's payer is another, or another
+# payer where this row is of Medicaid; and whether third parties paid a part of the Medicaid row.
+ELSEWHERE_FACTS = _fields(
+    ("elsewhere_program", _STRING),
+    ("elsewhere_is_secondary", _BOOLEAN),
+    ("elsewhere_payer_id", _STRING),
+    ("elsewhere_claim_id", _STRING),
+    ("elsewhere_source_row_id", _STRING),
 )
 
 CLAIM_REFERENCE_FACTS = PRODUCT_FACTS + _fields(
@@ -73,6 +83,15 @@ CLAIM_REFERENCE_FACTS = PRODUCT_FACTS + _fields(
     # it bought at the 340B price; NULL where either is not known
     ("entity_units_asked_for", _DOUBLE),
     ("entity_units_bought", _DOUBLE),
+    ("hcpcs_factor", _UNIT_PRICE),  # NDC units per HCPCS unit at the date of service; NULL: no such pair
+    ("hcpcs_pair_at_another_date", _BOOLEAN),  # the crosswalk pairs product and code at another time
+    ("labeler_standing", _STRING),  # labelers: OURS at the date of service, NOT_THEN, or NOT_HELD by the table
+    # settlements of the claim (invoices: of the line) as credited or repaid before the row was received
+    ("settled_units", _UNITS),
+    ("settled_on", _DATE),
+    ("prescriber_has_dea_number", _BOOLEAN),
+    ("claim_products", _INTEGER),  # distinct NDC-11 on live lines of the claim number
+    ("mtf_is_adjusted", _BOOLEAN),  # a later MFP adjustment (002) names the row's ICN
 )
 
 # Names of the model's raw claim features; each also has a `_z` twin. Typical ranges come from peers of equal NDC-11
@@ -94,8 +113,9 @@ CONTEXT_CLAIM_FEATURES = _fields(
     ("peer_median_units", _DOUBLE),  # median NDC units per prescription among the peers
 )
 
-# Features that only flagged claims get, for messages, analysts and models to come; no condition reads them. What each
-# is, its grain, window and unit: `FEATURES` in the modules of engine/facts and docs/features.md, which is made from it.
+# Features that, but for SCREENED_FEATURES, only flagged claims get, for messages, analysts and models to come; no
+# condition reads them. What each is, its grain, window and unit: `FEATURES` in the modules of engine/facts and
+# docs/features.md, which is made from it.
 DESCRIBED_CLAIM_FEATURES = _fields(
     ("f04_dos_delta_days", _INTEGER),
     ("f05_quantity_ratio_340b", _DOUBLE),
@@ -143,6 +163,7 @@ CLAIM_FACTS = T.StructType(
     + [f for f in LINKS_340B.fields if f.name.startswith("link_")]
     + [f for f in LINKS_PHARMACY.fields if f.name.startswith("pharmacy_")]
     + DUPLICATE_FACTS
+    + ELSEWHERE_FACTS
     + CLAIM_REFERENCE_FACTS
     + CONTEXT_CLAIM_FEATURES
     + DESCRIBED_CLAIM_FEATURES
@@ -157,14 +178,27 @@ _RECEIVED_AND_SCREENED = {
     *("source_row_id", "program", "payer_id", "state", "contract_id", "rebate_type", "pharmacy_npi", "pharmacy_key"),
     *("medicaid_provider_id", "date_of_service", "period", "ndc11", "ndc9", "claim_type", "dispensing_status"),
     *("units", "ndc_units", "amount_paid", "amount_third_party", "unit_rebate_amount", "rebate_amount"),
-    *("modifiers", "mtf_transaction_code"),
+    *("modifiers", "mtf_transaction_code", "sub_program", "unit_of_measure", "units_basis", "compound_code"),
+    *("hcpcs_code", "hcpcs_units", "submission_clarification_codes", "paid_date"),
 }
-_FOUND_AND_SCREENED = {"flags_340b", "link_tier", "duplicate_rule", "pharmacy_is_reversed"}
+_FOUND_AND_SCREENED = {
+    *("flags_340b", "link_tier", "duplicate_rule", "pharmacy_is_reversed", "pharmacy_reversed_at"),
+    *("elsewhere_program", "elsewhere_is_secondary"),
+}
+SCREENED_FEATURES = {
+    *("f29_hcpcs_ndc_pair_valid", "f33_labeler_terminated", "f38_reversal_lag"),
+    *("f60_pharmacy_npi_valid", "f60_prescriber_npi_valid", "f60_npi_active_at_dos"),
+}
 _NOT_SCREENED = {
     *("market_price", "entity_bought_at_340b", "entity_units_asked_for", "entity_units_bought"),
-    *(field.name for field in DESCRIBED_CLAIM_FEATURES),
+    *("claim_products", "mtf_is_adjusted"),
+    *({field.name for field in DESCRIBED_CLAIM_FEATURES} - SCREENED_FEATURES),
 }
-_FOUND = {field.name for fields in (LINKS_340B.fields, LINKS_PHARMACY.fields, DUPLICATE_FACTS) for field in fields}
+_FOUND = {
+    field.name
+    for fields in (LINKS_340B.fields, LINKS_PHARMACY.fields, DUPLICATE_FACTS, ELSEWHERE_FACTS)
+    for field in fields
+}
 CLAIM_SCREEN = T.StructType(
     [
         field
@@ -198,6 +232,13 @@ INVOICE_FACTS = T.StructType(
         ("own_median_units_per_prescription", _DOUBLE),
         ("own_median_paid_per_unit", _DOUBLE),
         ("last_quarter_with_units", _STRING),  # latest period of this line with units in the feed
+        ("labeler_standing", _STRING),
+        ("settled_units", _UNITS),
+        ("settled_on", _DATE),
+        # NDC units of the state and NDC-11 over the four quarters up to the period: invoiced in all programs, and sold
+        ("units_invoiced_in_state", _DOUBLE),
+        ("units_sold_in_state", _DOUBLE),
+        ("f49_invoice_vs_sales", _DOUBLE),
         ("peers", _LONG),
     )
     + [T.StructField(name, _DOUBLE) for name in INVOICE_FEATURES]

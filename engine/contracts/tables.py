@@ -286,6 +286,16 @@ REFERENCES = (
         Column("wholesaler", Kind.TEXT),
         key="chargeback_id",
     ),
+    # beyond the contract: docs/contract-extensions.md
+    _reference(
+        "sales",
+        Column("ndc", Kind.NDC, required=True),
+        Column("state", Kind.CODE, required=True),
+        Column("period", Kind.QUARTER, required=True),
+        Column("units", Kind.UNITS, required=True),
+        Column("source", Kind.TEXT),
+        key="ndc state period source",
+    ),
     _reference(
         "labelers",
         identifier("labeler_code", required=True),

@@ -11,13 +11,14 @@ from engine.facts.claims import (
     claim_screen,
     with_claim_peers,
 )
-from engine.facts.duplicates import duplicates
+from engine.facts.duplicates import asked_elsewhere, duplicates
 from engine.facts.identifiers_340b import flags_340b
 from engine.facts.invoices import invoice_facts, invoice_peers, with_invoice_peers
 
 __all__ = [
     "Background",
     "FoundOnClaims",
+    "asked_elsewhere",
     "asked_of_flagged",
     "claim_facts",
     "claim_features",

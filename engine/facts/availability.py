@@ -22,19 +22,18 @@ from engine.facts import (
     purchases,
     quantities,
     reviews,
+    sales,
 )
 from engine.facts.feature import Feature
 
 _FAMILIES = (
     *(links, identifiers_340b, exclusions, entities, pharmacies, prescribers, prices, quantities, products),
-    *(duplicates, lineage, payments, patients, invoices, reviews, purchases, payers, providers),
+    *(duplicates, lineage, payments, patients, invoices, sales, reviews, purchases, payers, providers),
 )
 FEATURES: tuple[Feature, ...] = tuple(
     sorted((feature for family in _FAMILIES for feature in family.FEATURES), key=lambda feature: feature.id)
 )
-NOT_BUILT = tuple(
-    sorted((*pharmacies.NOT_BUILT, *invoices.NOT_BUILT, *providers.NOT_BUILT), key=lambda feature: feature.id)
-)
+NOT_BUILT = tuple(sorted((*pharmacies.NOT_BUILT, *providers.NOT_BUILT), key=lambda feature: feature.id))
 
 _FEEDS = {Subject.REBATE_CLAIM: "rebate_claims", Subject.INVOICE: "invoices"}
 

@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from engine.contracts.facts import CLAIM_FACTS, CLAIM_FEATURES, CLAIM_SCREEN, DUPLICATE_FACTS
+from engine.contracts.facts import CLAIM_FACTS, CLAIM_FEATURES, CLAIM_SCREEN, DUPLICATE_FACTS, ELSEWHERE_FACTS
 from engine.contracts.links import LINKS_340B, LINKS_PHARMACY
 from engine.facts.agreements import with_contract, with_pharmacy_standing, with_state_policy
 from engine.facts.duplicates import with_repeats
@@ -42,7 +42,12 @@ from engine.facts.products import (
     with_labeler,
     with_product,
 )
-from engine.facts.providers import pharmacy_npi_valid, prescriber_npi_valid, with_npi_active
+from engine.facts.providers import (
+    pharmacy_npi_valid,
+    prescriber_has_dea_number,
+    prescriber_npi_valid,
+    with_npi_active,
+)
 from engine.facts.purchases import with_purchases, with_units_claimed
 from engine.facts.quantities import (
     factor_error,
@@ -52,6 +57,7 @@ from engine.facts.quantities import (
     with_conversion,
 )
 from engine.facts.reviews import with_reviews
+from engine.facts.settlements import with_claim_settlements
 from engine.intervals import quarter_number, quarter_of
 from engine.settings import PeerSettings
 
@@ -87,8 +93,10 @@ _ASKED = (
     "ndc11",
     "ndc9",
 )
-# What features read of a claim besides what is screened.
-_MEASURED_FROM = {"patient_key", "days_supply", "paid_date"}
+# What joins and features of every claim read besides what is screened.
+_ASKED_OF_ALL = (*_ASKED, "hcpcs_code", "labeler_code")
+_MEASURED_FROM = {"patient_key", "days_supply", "labeler_code", "received_at", "prescriber_npi"}
+_SETTLED_BY = ("claim_id", "claim_line")
 # What features of flagged claims ask: of the claim, and of the screen.
 _ASKED_OF_FLAGGED = (
     *("source_row_id", "program", "payer_id", "plan_id", "state", "claim_id", "claim_line", "claim_type", "period"),
@@ -103,13 +111,14 @@ _ASKED_OF_SCREEN = ("mef_entity_id", "contract_excludes_340b", "ndc_units")
 @dataclass(frozen=True)
 class FoundOnClaims:
     """What was found out about few of the claims: at most one row per source_row_id in each table, None where a feed or
-    table is missing. LINKS_340B, LINKS_PHARMACY, what `duplicates` and what `flags_340b` give.
+    table is missing. LINKS_340B, LINKS_PHARMACY, what `duplicates`, `flags_340b` and `asked_elsewhere` give.
     """
 
     links_340b: DataFrame | None
     links_pharmacy: DataFrame | None
     duplicates: DataFrame
     flags_340b: DataFrame | None
+    elsewhere: DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -136,8 +145,11 @@ def claim_screen(claims: DataFrame, found: FoundOnClaims, references: Mapping[st
     """
     wanted = {field.name for field in _SCREENED}
     received = {name for name in claims.columns if name in wanted} | _MEASURED_FROM
-    rows = with_early_refill_ratio(claims.select(*sorted(received)))
-    rows = _with_found(_packed(rows, "claim"), found, wanted)
+    settlements = references.get("settlements")
+    # claim numbers stay behind: they are long, and what follows exchanges all claims
+    rows = with_claim_settlements(claims.select(*sorted(received), *_SETTLED_BY), settlements).drop(*_SETTLED_BY)
+    rows = with_early_refill_ratio(rows)
+    rows = _with_found(_packed(rows, "claim", _ASKED_OF_ALL, apart=("settlement",)), found, wanted)
     return _unpacked(_with_references(rows, references), _SCREENED)
 
 
@@ -176,8 +188,7 @@ def claim_features(
     """
     entities, products = references.get("covered_entities"), references.get("products")
     claims, entity_claims, links = background.claims, background.entity_claims, found.links_340b
-    rows = with_conversion(asked, references.get("hcpcs_crosswalk"), products)
-    rows = with_entity_standing(rows, entities, references.get("orphan_drugs"), products)
+    rows = with_entity_standing(asked, entities, references.get("orphan_drugs"), products)
     rows = with_contract_standing(rows, asked, references.get("contract_pharmacies"), entities)
     rows = with_prescriber(rows, asked, claims, entity_claims, links).drop("contracts")
     rows = with_pharmacy_history(rows, asked, claims, links, background.peers)
@@ -189,10 +200,8 @@ def claim_features(
     rows = with_reviews(rows, asked, claims, background.outcomes, links, entities, background.as_of)
     rows = with_units_claimed(rows, asked, entity_claims)
     rows = with_purchases(rows, references.get("chargebacks"), entities, products)
-    rows = with_labeler(rows, references.get("labelers"))
-    rows = with_npi_active(rows, asked, references.get("pharmacies"))
     told = rows.drop(*(name for name in asked.columns if name != "source_row_id"), "units_claimed")
-    return flattened(told, ("conversion", "standing", "cp", "repeats", "purchase"))
+    return flattened(told, ("standing", "cp", "repeats", "purchase"))
 
 
 def claim_facts(
@@ -217,9 +226,10 @@ def claim_facts(
     return _unpacked(rows, CLAIM_FACTS.fields, as_of)
 
 
-def _packed(rows: DataFrame, into: str) -> DataFrame:
-    """What joins ask for as it is, all else in one struct."""
-    return rows.select(*_ASKED, F.struct(*(name for name in rows.columns if name not in _ASKED)).alias(into))
+def _packed(rows: DataFrame, into: str, asked: tuple[str, ...] = _ASKED, apart: tuple[str, ...] = ()) -> DataFrame:
+    """What joins ask for as it is, families `apart` too, all else in one struct."""
+    alone = (*asked, *apart)
+    return rows.select(*alone, F.struct(*(name for name in rows.columns if name not in alone)).alias(into))
 
 
 def _with_found(rows: DataFrame, found: FoundOnClaims, wanted: set[str]) -> DataFrame:
@@ -228,6 +238,7 @@ def _with_found(rows: DataFrame, found: FoundOnClaims, wanted: set[str]) -> Data
         (found.links_pharmacy, LINKS_PHARMACY.fields, "pharmacy"),
         (found.duplicates, DUPLICATE_FACTS, "duplicate"),
         (found.flags_340b, [CLAIM_FACTS["flags_340b"]], "flags"),
+        (found.elsewhere, ELSEWHERE_FACTS, "elsewhere"),
     ):
         fields = [field for field in of_table if field.name.startswith(f"{prefix}_") and field.name in wanted]
         rows = _joined(rows, table, fields, prefix) if fields else rows
@@ -243,6 +254,9 @@ def _with_references(rows: DataFrame, references: Mapping[str, DataFrame]) -> Da
     rows = with_exclusion_file(rows, references.get("medicaid_exclusions"))
     rows = with_state_policy(rows, references.get("state_340b_policies"))
     rows = with_contract(rows, references.get("rebate_contracts"))
+    rows = with_conversion(rows, references.get("hcpcs_crosswalk"), references.get("products"))
+    rows = with_labeler(rows, references.get("labelers"), day)
+    rows = with_npi_active(rows, references.get("pharmacies"))
     return with_pharmacy_standing(rows, references.get("contract_pharmacy_lists"), references.get("entity_npis"))
 
 
@@ -272,6 +286,7 @@ def _unpacked(rows: DataFrame, wanted: list[T.StructField], as_of: date | None =
         "f56_mfp_ceiling_gap": mfp_ceiling_gap(),
         "f60_pharmacy_npi_valid": pharmacy_npi_valid(),
         "f60_prescriber_npi_valid": prescriber_npi_valid(),
+        "prescriber_has_dea_number": prescriber_has_dea_number(),
     }
     there = {*flat.columns}
     values = {field.name: F.col(field.name) if field.name in there else measured[field.name] for field in wanted}

@@ -1,19 +1,20 @@
-"""One dispense asked for more than once: R016 to R019 compare a row with the nearest earlier live one of Medicaid;
-F34 to F36 and F57 count.
+"""One dispense asked for more than once: R016 to R019 compare a row with the nearest earlier live one of Medicaid, R012
+with that of another open ICN of MFP; F34 to F36 and F57 count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import and_
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.window import WindowSpec
 
 from engine.contracts.codes import MEDICAID_PROGRAMS, ClaimType, Program
-from engine.contracts.facts import DUPLICATE_FACTS
+from engine.contracts.facts import DUPLICATE_FACTS, ELSEWHERE_FACTS
 from engine.facts.feature import Feature
 from engine.facts.history import added_up, near, with_history
 from engine.intervals import number_of_quarter
@@ -71,41 +72,114 @@ REPEAT_FACTS = (
     T.StructField("f35_cross_program_count", T.IntegerType()),
     T.StructField("f36_cross_state_count", T.IntegerType()),
     T.StructField("f57_mtf_dup_icn", T.BooleanType()),
+    T.StructField("mtf_is_adjusted", T.BooleanType()),
 )
+_ADJUSTMENT = "002"
 _SCRIPT_AND_DAY = ("pharmacy_key", "claim_type", "script_key", "date_of_service", "ndc11")
+_OF_MTF = ("mtf_icn", "mtf_xref_icn", "mtf_transaction_code")
 _OF_LINE = (
     *("program", "fill_number", "claim_line", "hcpcs_code", "dispensing_status", *_WITHIN),
-    *("mtf_icn", "mtf_xref_icn", "mtf_transaction_code"),
+    *_OF_MTF,
 )
 
 
 def duplicates(claims: DataFrame) -> DataFrame:
-    """Rows that repeat an earlier live Medicaid row of the same dispense: source_row_id and DUPLICATE_FACTS. Rows that
-    repeat none are absent. P and C rows are parts of one fill and never duplicates of each other.
+    """Rows that repeat an earlier live row of the same dispense: source_row_id and DUPLICATE_FACTS. Rows that repeat
+    none are absent. Medicaid rows repeat Medicaid rows, MFP rows MFP rows under another ICN.
 
-    Earlier: by received_at (NULL first), then source_row_id. R018 another state, else R017 another program, else R019
-    another period, else R016.
+    Earlier: by received_at (NULL first), then source_row_id.
     """
-    keyed = _keyed(claims)
-    crowded = keyed.groupBy("key_hash").agg(F.count(F.lit(1)).alias("rows")).where(F.col("rows") > 1)
-    candidates = keyed.join(F.broadcast(crowded), on="key_hash", how="left_semi")
-    dispense = Window.partitionBy("key_hash", "pharmacy_key", "claim_type", *_key_columns(), *_WITHIN)
-    arrival = dispense.orderBy(F.col("received_at").asc_nulls_first(), F.col("source_row_id"))
-    earlier = arrival.rowsBetween(Window.unboundedPreceding, -1)
+    return _repeated_claims(claims).unionByName(_repeated_icns(claims))
+
+
+def _repeated_claims(claims: DataFrame) -> DataFrame:
+    """Of Medicaid: R018 another state, else R017 another program, else R019 another period, else R016. P and C rows are
+    parts of one fill and never duplicates of each other.
+    """
+    _, earlier = _windows()
     row = F.struct(*_COMPARED)
-    seen = candidates.withColumns(
+    seen = (
+        _crowded(claims, MEDICAID_PROGRAMS)
+        .withColumns(
+            {
+                "nearest": _comparable(lambda is_comparable: F.last(F.when(is_comparable, row), True).over(earlier)),
+                "duplicate_source_row_ids": _comparable(
+                    lambda is_comparable: F.sort_array(
+                        F.collect_list(F.when(is_comparable, F.col("source_row_id"))).over(earlier)
+                    )
+                ),
+            }
+        )
+        .where(F.col("nearest").isNotNull())
+    )
+    return _told(seen, _rule(F.col("nearest")))
+
+
+def _repeated_icns(claims: DataFrame) -> DataFrame:
+    """Of MFP: R012. An ICN is open where no row of its dispense names it (XREF) and no transaction closes it."""
+    dispense, earlier = _windows()
+    icn = F.col("mtf_icn")
+    is_closing = F.col("mtf_transaction_code").isin(*_CLOSING)
+    closed = F.concat(
+        F.collect_set("mtf_xref_icn").over(dispense), F.collect_set(F.when(is_closing, icn)).over(dispense)
+    )
+    is_open = icn.isNotNull() & ~F.coalesce(F.array_contains(closed, icn), F.lit(False))
+    open_rows = _crowded(claims, (Program.MFP,), _OF_MTF).withColumn("is_open", is_open).where("is_open")
+    earlier_rows = F.collect_list(F.struct(*_COMPARED, "mtf_icn")).over(earlier)
+    others = F.filter(earlier_rows, lambda row: row["mtf_icn"] != icn)
+    seen = open_rows.withColumn("others", others).where(F.size("others") > 0)
+    seen = seen.withColumns(
         {
-            "nearest": _comparable(lambda is_comparable: F.last(F.when(is_comparable, row), True).over(earlier)),
-            "duplicate_source_row_ids": _comparable(
-                lambda is_comparable: F.sort_array(
-                    F.collect_list(F.when(is_comparable, F.col("source_row_id"))).over(earlier)
-                )
-            ),
+            "nearest": F.get("others", F.size("others") - 1),
+            "duplicate_source_row_ids": F.sort_array(F.transform("others", lambda row: row["source_row_id"])),
         }
-    ).where(F.col("nearest").isNotNull())
+    )
+    return _told(seen, F.lit("R012"))
+
+
+def asked_elsewhere(claims: DataFrame) -> DataFrame:
+    """Prescriptions that Medicaid and another payer ask for: source_row_id and ELSEWHERE_FACTS of the later row. Others
+    are absent. Medical claims go by their payer's own numbers, which no other payer shares.
+    """
+    prescriptions = claims.where(F.col("claim_type") == ClaimType.RX.value)
+    _, earlier = _windows(within=())
+    is_medicaid = _is_medicaid()
+    row = F.struct(*_COMPARED, "amount_third_party")
+    of_medicaid = F.last(F.when(is_medicaid, row), True).over(earlier)
+    of_others = F.last(F.when(~is_medicaid, row), True).over(earlier)
+    crowded = _crowded(prescriptions, tuple(Program), ("amount_third_party",), within=())
+    seen = crowded.withColumn("nearest", F.when(is_medicaid, of_others).otherwise(of_medicaid))
+    nearest = F.col("nearest")
+    paid_by_others = F.when(is_medicaid, F.col("amount_third_party")).otherwise(nearest["amount_third_party"])
+    values = {
+        "elsewhere_program": nearest["program"],
+        "elsewhere_is_secondary": paid_by_others > 0,
+        "elsewhere_payer_id": nearest["payer_id"],
+        "elsewhere_claim_id": nearest["claim_id"],
+        "elsewhere_source_row_id": nearest["source_row_id"],
+    }
+    return seen.where(nearest.isNotNull()).select(
+        "source_row_id",
+        *(values[field.name].cast(field.dataType).alias(field.name) for field in ELSEWHERE_FACTS),
+    )
+
+
+def _is_medicaid() -> Column:
+    return F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
+
+
+def _windows(within: Sequence[str] = _WITHIN) -> tuple[WindowSpec, WindowSpec]:
+    """All rows of a dispense, by default of one rebate type and contract; and those before the row."""
+    dispense = Window.partitionBy("key_hash", "pharmacy_key", "claim_type", *_key_columns(), *within)
+    arrival = dispense.orderBy(F.col("received_at").asc_nulls_first(), F.col("source_row_id"))
+    return dispense, arrival.rowsBetween(Window.unboundedPreceding, -1)
+
+
+def _told(seen: DataFrame, rule: Column) -> DataFrame:
+    """DUPLICATE_FACTS of rows with `nearest`, the earlier row, and all earlier ones."""
     nearest = F.col("nearest")
     values = {
-        "duplicate_rule": _rule(nearest),
+        "duplicate_rule": rule,
         "duplicate_source_row_ids": F.col("duplicate_source_row_ids"),
         "duplicate_source_row_id": nearest["source_row_id"],
         "duplicate_program": nearest["program"],
@@ -148,11 +222,20 @@ def _key_columns() -> list[str]:
     return sorted({*_RX_KEY, *_MEDICAL_KEY})
 
 
-def _keyed(claims: DataFrame) -> DataFrame:
-    """Narrow Medicaid rows that have a dispense key; columns that are not of a claim type's key are NULL there."""
+def _crowded(
+    claims: DataFrame, programs: Sequence[Program], more: Sequence[str] = (), within: Sequence[str] = _WITHIN
+) -> DataFrame:
+    """Narrow rows of the programs whose dispense key (and rebate type and contract) are, by hash, another row's too."""
+    keyed = _keyed(claims, programs, more, within)
+    crowded = keyed.groupBy("key_hash").agg(F.count(F.lit(1)).alias("rows")).where(F.col("rows") > 1)
+    return keyed.join(F.broadcast(crowded), on="key_hash", how="left_semi")
+
+
+def _keyed(claims: DataFrame, programs: Sequence[Program], more: Sequence[str], within: Sequence[str]) -> DataFrame:
+    """Narrow rows that have a dispense key; columns that are not of a claim type's key are NULL there."""
     is_rx = F.col("claim_type") == ClaimType.RX.value
     has_medical_key = F.col("hcpcs_code").isNotNull() & F.col("claim_line").isNotNull()
-    is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
+    is_asked = F.col("program").isin(*(program.value for program in programs))
     has_key = (
         F.col("pharmacy_key").isNotNull()
         & F.col("script_key").isNotNull()
@@ -164,17 +247,18 @@ def _keyed(claims: DataFrame) -> DataFrame:
         **{name: F.when(is_rx, F.col(name)) for name in _RX_KEY if name not in _MEDICAL_KEY},
         **{name: F.when(~is_rx, F.col(name)) for name in _MEDICAL_KEY if name not in _RX_KEY},
     }
-    narrow = claims.where(is_medicaid & has_key).select(
+    narrow = claims.where(is_asked & has_key).select(
         "pharmacy_key",
         "claim_type",
         *(own.get(name, F.col(name)).alias(name) for name in _key_columns()),
-        *_WITHIN,
+        *within,
         "dispensing_status",
+        *more,
         *(name for name in _COMPARED if name != "asking_state"),
         F.coalesce("state", "payer_id").alias("asking_state"),
     )
     # a filter only; equality is tested on the columns by the window
-    key_hash = F.xxhash64("pharmacy_key", "claim_type", *_key_columns(), *_WITHIN)
+    key_hash = F.xxhash64("pharmacy_key", "claim_type", *_key_columns(), *within)
     return narrow.withColumn("key_hash", key_hash)
 
 
@@ -211,6 +295,7 @@ def with_repeats(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFr
         "f35_cross_program_count": F.when(is_medicaid & has_key, F.size(F.array_distinct(programs))),
         "f36_cross_state_count": F.when(is_medicaid, F.size(F.array_distinct(states))),
         "f57_mtf_dup_icn": F.when(is_mfp & has_key & F.col("own.mtf_icn").isNotNull(), _has_two_open_icns(of_dispense)),
+        "mtf_is_adjusted": F.when(is_mfp & has_key, F.exists(of_dispense, _adjusts)),
     }
     facts = F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in REPEAT_FACTS))
     return told.select(*rows.columns, F.when(F.col("lines").isNotNull(), facts).alias("repeats"))
@@ -241,6 +326,12 @@ def _is_on_same_invoice(line: Column) -> Column:
 
 def _is_in_near_period(line: Column) -> Column:
     return F.abs(line["quarter"] - F.col("own.quarter")) <= _PERIODS_APART
+
+
+def _adjusts(line: Column) -> Column:
+    """The line is an adjustment that names the row's ICN."""
+    names_own = line["mtf_xref_icn"] == F.col("own.mtf_icn")
+    return F.coalesce(names_own & (line["mtf_transaction_code"] == _ADJUSTMENT), F.lit(False))
 
 
 def _has_two_open_icns(lines: Column) -> Column:

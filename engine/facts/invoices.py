@@ -10,10 +10,12 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Subject
 from engine.contracts.facts import INVOICE_FACTS, INVOICE_FEATURES, PRODUCT_FACTS
 from engine.facts.families import flattened
-from engine.facts.feature import WHOLE_RUN, Feature, NotBuilt
+from engine.facts.feature import WHOLE_RUN, Feature
 from engine.facts.peers import quantile, robust_z, sampled, statistics, value_arrays
 from engine.facts.prices import with_market_price, with_prices
-from engine.facts.products import with_product
+from engine.facts.products import with_labeler, with_product
+from engine.facts.sales import with_sales
+from engine.facts.settlements import with_line_settlements
 from engine.intervals import start_of_quarter
 from engine.settings import PeerSettings
 
@@ -90,7 +92,6 @@ FEATURES = (
         "ratio",
     ),
 )
-NOT_BUILT = (NotBuilt("F49", "invoice_vs_sales", "no table holds sales into a state (867 or DDD data)"),)
 _OF_PEERS = {"peers", *(f"{feature}_z" for feature in INVOICE_FEATURES)}
 
 
@@ -106,9 +107,11 @@ def invoice_facts(invoices: DataFrame, claims: DataFrame | None, references: Map
     rows = with_product(rows, references.get("products"), F.col("period_start"), product_facts)
     rows = with_prices(rows, references.get("prices"), F.col("period"), {"price_ura": "unit_rebate_amount"}, "price")
     rows = with_market_price(rows, references.get("market_prices"), F.col("period_start"))
-    rows = flattened(rows, ("product", "price", "market"))
+    rows = with_labeler(rows, references.get("labelers"), F.col("period_start"))
+    rows = with_line_settlements(rows, references.get("settlements"))
+    rows = flattened(rows, ("product", "price", "market", "labeler", "settlement"))
     rows = _with_claims(rows, claims)
-    rows = _with_own_history(_with_rates(rows))
+    rows = with_sales(_with_own_history(_with_rates(rows)), references.get("sales"))
     wanted = [field for field in INVOICE_FACTS.fields if field.name not in _OF_PEERS]
     return rows.select(*(F.col(field.name).cast(field.dataType).alias(field.name) for field in wanted))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import and_
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -10,7 +13,7 @@ from engine.facts.history import near, with_history
 from engine.intervals import start_of_quarter
 
 CUT_OFF_DAYS = 60  # states invoice within 60 days after the quarter (42 CFR 447.511)
-_CLAIM = ("payer_id", "plan_id", "claim_id", "claim_line", "date_of_service")
+_CLAIM, _LINE = ("payer_id", "plan_id", "claim_id"), ("claim_line", "date_of_service")
 _DISPENSE = ("pharmacy_key", "rx_key", "fill_number", "date_of_service", "ndc11")
 FEATURES = (
     Feature(
@@ -52,11 +55,21 @@ def reversal_lag() -> Column:
 
 
 def with_periods(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFrame:
-    """`rows` with F37. A line without a plan is of the same claim as others without one."""
+    """`rows` with F37 and claim_products. A line without a plan is of the same claim as others without one."""
     lines = near(asked, claims.where(F.col("units") > 0), _CLAIM, may_be_null=["plan_id"])
-    by = {"period": F.col("period")}
+    by = {name: F.col(name) for name in (*_LINE, "period", "ndc11")}
     told = with_history(rows, lines, _CLAIM, by, "of_claim", may_be_null=["plan_id"])
-    return told.select(*rows.columns, F.size("of_claim").alias("f37_cross_period_count"))
+    own = {name: F.col(name) for name in _LINE}
+    same_line = F.filter("of_claim", lambda line: reduce(and_, (line[name] == own[name] for name in _LINE)))
+    periods = F.size(F.array_distinct(F.transform(same_line, lambda line: line["period"])))
+    products = F.size(F.array_distinct(F.array_compact(F.transform("of_claim", lambda line: line["ndc11"]))))
+    is_known = F.col("of_claim").isNotNull()
+    are_parts_known = reduce(and_, (column.isNotNull() for column in own.values()), is_known)
+    return told.select(
+        *rows.columns,
+        F.when(are_parts_known, periods).alias("f37_cross_period_count"),
+        F.when(is_known, products).alias("claim_products"),
+    )
 
 
 def with_reversals(rows: DataFrame, asked: DataFrame, dispenses: DataFrame | None) -> DataFrame:

@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 from engine.contracts.facts import PRODUCT_FACTS
 from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, Feature
-from engine.intervals import join_product
+from engine.intervals import covers, join_product
 
 # fact: column of `products` where it has another name
 _SOURCE = {"product_unit_type": "unit_type", "product_snapshot_date": "snapshot_date"}
@@ -76,17 +76,28 @@ def is_cod_ineligible() -> Column:
     return F.when(status.isin(*COD_INELIGIBLE), True).when(status.isin(*COD_ELIGIBLE), F.lit(False))
 
 
-def with_labeler(rows: DataFrame, labelers: DataFrame | None) -> DataFrame:
-    """`rows` (labeler_code) with F33: all intervals `[begin, end)` of the labeler have ended."""
+LABELER_FACTS = (
+    T.StructField("f33_labeler_terminated", T.BooleanType()),
+    T.StructField("labeler_standing", T.StringType()),
+)
+
+
+def with_labeler(rows: DataFrame, labelers: DataFrame | None, day: Column) -> DataFrame:
+    """`rows` (labeler_code) with `labeler`, a struct of LABELER_FACTS: F33, all intervals `[begin, end)` of the labeler
+    have ended; and OURS where one of them covers the day, NOT_THEN where none does, NOT_HELD where there is none.
+    """
     if labelers is None:
-        return rows.withColumn("f33_labeler_terminated", F.lit(None).cast("boolean"))
+        return rows.withColumn("labeler", absent(LABELER_FACTS))
     by_labeler = labelers.groupBy(F.col("labeler_code").alias("known_labeler")).agg(
-        F.collect_set(F.struct("end_date")).alias("spans")
+        F.collect_set(F.struct("begin_date", "end_date")).alias("spans")
     )
-    day = F.col("date_of_service")
+    # one row per labeler code
     joined = rows.join(F.broadcast(by_labeler), on=F.col("labeler_code") == F.col("known_labeler"), how="left")
     has_ended = F.forall("spans", lambda span: F.coalesce(span["end_date"] <= day, F.lit(False)))
-    return joined.select(*rows.columns, has_ended.alias("f33_labeler_terminated"))
+    is_ours = F.exists("spans", lambda span: covers(day, span["begin_date"], span["end_date"]))
+    standing = F.when(is_ours, F.lit("OURS")).when(~is_ours, F.lit("NOT_THEN")).otherwise(F.lit("NOT_HELD"))
+    facts = F.struct(has_ended.alias("f33_labeler_terminated"), standing.alias("labeler_standing"))
+    return joined.select(*rows.columns, facts.alias("labeler"))
 
 
 def with_product(

@@ -6,7 +6,6 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from engine.facts.feature import AT_SERVICE, Feature, NotBuilt
-from engine.facts.history import near
 from engine.intervals import covers
 from engine.npi import npi_is_valid
 
@@ -50,14 +49,17 @@ def prescriber_npi_valid() -> Column:
     return npi_is_valid(F.col("prescriber_npi"))
 
 
-def with_npi_active(rows: DataFrame, asked: DataFrame, pharmacies: DataFrame | None) -> DataFrame:
+def prescriber_has_dea_number() -> Column:
+    """Two letters (or a letter and 9) and seven digits in the prescriber's place: a DEA number, which is no NPI."""
+    return F.col("prescriber_npi").rlike(r"^[A-Za-z][A-Za-z9][0-9]{7}\z")
+
+
+def with_npi_active(rows: DataFrame, pharmacies: DataFrame | None) -> DataFrame:
     """`rows` with F60 npi_active_at_dos: a row of the NPI is valid, `[from, to)`, at the date of service."""
     if pharmacies is None:
         return rows.withColumn("f60_npi_active_at_dos", F.lit(None).cast("boolean"))
     dated = pharmacies.where(F.col("valid_from").isNotNull() | F.col("valid_to").isNotNull())
-    known = near(asked, dated.withColumn("pharmacy_npi", F.col("npi")), ["pharmacy_npi"])
-    assert known is not None
-    by_npi = known.groupBy(F.col("pharmacy_npi").alias("known_npi")).agg(
+    by_npi = dated.groupBy(F.col("npi").alias("known_npi")).agg(
         F.collect_set(F.struct("valid_from", "valid_to")).alias("spans")
     )
     day = F.col("date_of_service")

@@ -58,6 +58,7 @@ FEATURES = (
 CONVERSION_FACTS = (
     T.StructField("hcpcs_factor", T.DecimalType(15, 6)),
     T.StructField("f29_hcpcs_ndc_pair_valid", T.BooleanType()),
+    T.StructField("hcpcs_pair_at_another_date", T.BooleanType()),
 )
 
 
@@ -88,7 +89,8 @@ def factor_error() -> Column:
 
 def with_conversion(rows: DataFrame, crosswalk: DataFrame | None, products: DataFrame | None) -> DataFrame:
     """`rows` (hcpcs_code, ndc11) with `conversion`, a struct of CONVERSION_FACTS: F29 and the factor of F28 in force at
-    the date of service, `[start, end)`; without a crosswalk the product's own code and factor.
+    the date of service, `[start, end)`, and whether the pair is held for another time alone; without a crosswalk the
+    product's own code and factor.
     """
     code, factor = F.col("hcpcs_code"), "ndc_units_per_hcpcs_unit"
     day = F.col("date_of_service")
@@ -104,9 +106,13 @@ def with_conversion(rows: DataFrame, crosswalk: DataFrame | None, products: Data
             into="pair",
             tie_break=[F.col("snapshot_date")],
         )
-        held = crosswalk.select(F.col("ndc11").alias("held_ndc11")).distinct()
+        held = crosswalk.groupBy(F.col("ndc11").alias("held_ndc11")).agg(
+            F.sort_array(F.collect_set("hcpcs_code")).alias("held_codes")
+        )
+        # one row per product
         told = paired.join(F.broadcast(held), on=F.col("ndc11") == F.col("held_ndc11"), how="left")
         is_pair = F.when(F.col("pair").isNotNull(), True).when(F.col("held_ndc11").isNotNull(), F.lit(False))
+        is_held = F.array_contains("held_codes", code)
     elif products is not None:
         told = join_product(
             rows,
@@ -117,8 +123,13 @@ def with_conversion(rows: DataFrame, crosswalk: DataFrame | None, products: Data
             into="pair",
         )
         is_pair = F.col("pair.code") == code
+        is_held = is_pair
     else:
         return rows.withColumn("conversion", absent(CONVERSION_FACTS))
-    values = {"hcpcs_factor": F.when(is_pair, F.col("pair.factor")), "f29_hcpcs_ndc_pair_valid": is_pair}
+    values = {
+        "hcpcs_factor": F.when(is_pair, F.col("pair.factor")),
+        "f29_hcpcs_ndc_pair_valid": is_pair,
+        "hcpcs_pair_at_another_date": ~is_pair & is_held,
+    }
     facts = F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in CONVERSION_FACTS))
     return told.select(*rows.columns, F.when(code.isNotNull(), facts).alias("conversion"))

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Subject
 from engine.contracts.findings import FINDINGS, REFERENCE_ROW, RULE_HIT
 from engine.findings.codes import code_table, codes_of, first_dispute_code
-from engine.findings.evidence import MODEL_RULE, combined_evidence, gated_action, ranked
+from engine.findings.evidence import MODEL_RULE, combined_evidence, gated_action, is_barred, ranked
 from engine.findings.history import with_history
 from engine.findings.narrative import narrative
 from engine.findings.worth import amount_at_issue, money, priority, units_at_issue
@@ -71,7 +71,7 @@ def assemble(
 
 
 def _action(today: date) -> Column:
-    return gated_action(F.col("strongest"), F.col("deadline_date"), F.lit(today))
+    return gated_action(F.col("strongest"), F.col("deadline_date"), F.lit(today), is_barred(F.col("rules")))
 
 
 def _own_rules(rules: Column) -> Column:

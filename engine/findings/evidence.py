@@ -8,16 +8,23 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, GuardState
 
 MODEL_RULE = "R052"
+BAR_RULE = "R040"
 
 # What a rule's suspicion rests on. Two WEAK rules support each other only where these differ: the isolation forest
-# sees the same quantities and amounts that R035-R037 judge, so it never lifts them.
+# sees the same quantities and amounts that R035-R037 judge, so it never lifts them. Rules that only inform (R023, R054)
+# support none.
 DATA_SOURCES: dict[str, tuple[str, ...]] = {
     "flags on the claim": ("R001", "R004", "R010"),
     "Medicaid Exclusion File": ("R002", "R007"),
     "claims of covered entities": ("R003", "R005", "R006", "R008", "R009", "R011", "R046"),
+    "settlements": ("R059",),
+    "sales": ("R034",),
+    "numbers of providers": ("R051",),
+    "the claim's program": ("R058",),
+    "Medicare facilitator": ("R013",),
     "other rows of the same dispense": ("R012", "R016", "R017", "R018", "R019", "R057"),
     "the pharmacy's transactions": ("R020", "R055"),
-    "product file": ("R022", "R023", "R024", "R025", "R026", "R027", "R028", "R029", "R030"),
+    "product file": ("R022", "R024", "R025", "R026", "R027", "R028", "R029", "R030"),
     "unit conversion": ("R031", "R032"),
     "quantities and amounts": ("R021", "R033", "R035", "R036", "R037", "R039", MODEL_RULE, "R053", "R056"),
 }
@@ -73,8 +80,19 @@ def _source(rule_id: Column) -> Column:
     return F.try_element_at(F.create_map(*pairs), rule_id)
 
 
-def gated_action(strongest: Column, deadline: Column, today: Column) -> Column:
-    """The strongest rule's action as far as its own class allows.
+def is_barred(rules: Column) -> Column:
+    """Whether the twelve-quarter bar stands against a dispute by every reading of it (R040, all guards passed)."""
+    return F.exists(
+        rules,
+        lambda hit: (
+            (hit["rule_id"] == BAR_RULE)
+            & F.forall(_guards(hit), lambda guard: guard["state"] == GuardState.PASSED.value)
+        ),
+    )
+
+
+def gated_action(strongest: Column, deadline: Column, today: Column, barred: Column) -> Column:
+    """The strongest rule's action as far as its own class allows; a dispute that is barred is none.
 
     STRONG may draft a dispute; MEDIUM goes to an analyst as its rule says; WEAK may ask, CONTEXT does nothing.
     An MFP refund is withheld only on documented evidence inside the 14 days of prompt payment
@@ -86,7 +104,7 @@ def gated_action(strongest: Column, deadline: Column, today: Column) -> Column:
     is_late = F.coalesce(deadline < today, F.lit(False))
     return (
         F.when(withholds & ((evidence != Evidence.STRONG.value) | is_late), F.lit(Action.PAY_AND_WATCH.value))
+        .when(disputes & (is_context | barred), F.lit(Action.NONE.value))
         .when(disputes & is_weak, F.lit(Action.INQUIRE.value))
-        .when(disputes & is_context, F.lit(Action.NONE.value))
         .otherwise(action)
     )

@@ -13,6 +13,8 @@ from engine.rules.registry import REGISTRY, Given, Registry, Rule, ThresholdValu
 from engine.settings import Settings
 
 SWITCHED_OFF = "switched off in the configuration"
+OFF_BY_ITSELF = "off unless the configuration switches it on"
+COMPLETE = "complete"
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,10 @@ class ActiveRules:
     off: dict[str, str]
     guards_off: dict[str, str]
     thresholds: dict[str, dict[str, ThresholdValue]] = field(repr=False)
+    available: frozenset[str] = field(repr=False)
 
     def given(self, rule: Rule, settings: Settings) -> Given:
-        return Given(self.thresholds[rule.id], self.as_of, settings)
+        return Given(self.thresholds[rule.id], self.as_of, settings, self.available)
 
     def guard_is_off(self, rule_id: str, guard_name: str) -> bool:
         return _guard_key(rule_id, guard_name) in self.guards_off
@@ -50,7 +53,8 @@ def active_rules(
 ) -> ActiveRules:
     """The rules on `subject` that the configuration leaves on and the input allows.
 
-    `available`: "table" and "table.column" for all that the input holds; "scores" where a model judged the rows.
+    `available`: "table" and "table.column" for all that the input holds, "table.complete" for reference tables that are
+    declared complete; "scores" where a model judged the rows.
     `codes`: the code table, by default read from `settings.reference_folder`. Raises ConfigurationError with every
     mistake in `settings.rules` and in the codes.
     """
@@ -59,8 +63,7 @@ def active_rules(
     off: dict[str, str] = {}
     guards_off: dict[str, str] = {}
     for rule in registry.rules(subject):
-        is_enabled = rule.id not in settings.rules or settings.rules[rule.id].enabled
-        why = why_off(rule.needs, available) if is_enabled else SWITCHED_OFF
+        why = _switched_off(rule, settings) or why_off(rule.needs, available)
         if why:
             off[rule.id] = why
             continue
@@ -70,7 +73,16 @@ def active_rules(
             if why:
                 guards_off[_guard_key(rule.id, guard.name)] = why
     thresholds = {rule.id: thresholds_of(rule, settings.rules) for rule in on}
-    return ActiveRules(subject, as_of, tuple(on), off, guards_off, thresholds)
+    return ActiveRules(subject, as_of, tuple(on), off, guards_off, thresholds, available)
+
+
+def _switched_off(rule: Rule, settings: Settings) -> str | None:
+    """Why the rule is off by the configuration, else by itself; None where it is on."""
+    configured = settings.rules.get(rule.id)
+    enabled = None if configured is None else configured.enabled
+    if enabled is None:
+        return None if rule.enabled else OFF_BY_ITSELF
+    return None if enabled else SWITCHED_OFF
 
 
 def why_off(needs: Iterable[str], available: frozenset[str]) -> str | None:
@@ -85,6 +97,8 @@ def why_off(needs: Iterable[str], available: frozenset[str]) -> str | None:
         what = absent if len(absent) == len(tables) else alternatives
         noun = _NOUNS.get(what[0]) or ("table" if "." not in what[0] else "column")
         text = f"{noun} {what[0]} is missing" if len(what) == 1 else f"none of {', '.join(what)} is there"
+        if what == [f"{next(iter(tables))}.{COMPLETE}"]:
+            text = f"table {next(iter(tables))} is not declared complete"
         if text not in missing:
             missing.append(text)
     return "; ".join(missing) or None

@@ -1,4 +1,4 @@
-"""Arithmetic that does not hold: units x unit rebate amount, and totals of reimbursements."""
+"""Arithmetic that does not hold: units x unit rebate amount, totals of reimbursements, and prices that are not ours."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
-from engine.rules.common import MEDICAID, line_invoiced, state_invoiced
-from engine.rules.hit import Facts, Guard, Hit
+from engine.rules.common import MEDICAID, is_federal, line_invoiced, not_below_zero, state_invoiced
+from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import sentence
 
@@ -128,3 +128,73 @@ def invoice_arithmetic(f: Facts, given: Given) -> Hit:
         amount=F.when(rebate_is_off, F.abs(difference)).otherwise(F.lit(0)),
         code=F.when(rebate_is_off, _adjustment_code(f)),
     )
+
+
+PRICE_TOLERANCE = Threshold("tolerance", 0.000001, "US dollars per unit")
+
+
+def _another_price(f: Facts, given: Given, subject: Column, units: Column) -> Hit:
+    difference = f.unit_rebate_amount - f.price_ura
+    tolerance = F.lit(f"{given.number('tolerance'):.9f}").cast("decimal(18,9)")
+    surplus = F.round(F.abs(units) * not_below_zero(difference), 2)
+    return Hit(
+        when=is_federal(f) & (F.abs(difference) > tolerance),
+        message=sentence(
+            "{subject} at a unit rebate amount of {stated:price}, which is not the amount of {period} in our records: "
+            "the price appears to be {way}.",
+            subject=subject,
+            stated=f.unit_rebate_amount,
+            period=f.period,
+            way=F.when(difference > 0, F.lit("too high")).otherwise(F.lit("too low")),
+        ),
+        checks=(ZERO_URA.check(failed=f.unit_rebate_amount == 0),),
+        units=F.lit(0),
+        amount=surplus,
+        references=(reference_row("prices", key_of(f.ndc11, f.period)),),
+    )
+
+
+@rule(
+    "R056",
+    "Unit rebate amount differs from ours",
+    subject=Subject.REBATE_CLAIM,
+    programs=MEDICAID,
+    evidence=Evidence.STRONG,
+    codes=("A",),
+    route=Route.STATE,
+    party=Party.UNDETERMINED,
+    action=Action.INQUIRE,
+    citation="CMS-304 adjustment codes A, B and I",
+    document="the unit rebate amount as reported to CMS",
+    needs=("rebate_claims.unit_rebate_amount", "prices.unit_rebate_amount"),
+    thresholds=(PRICE_TOLERANCE,),
+    guards=(ZERO_URA,),
+    any_units=True,
+)
+def claim_at_another_price(f: Facts, given: Given) -> Hit:
+    """The state's unit rebate amount of the federal rebate is not ours of the period. An adjustment: no units are
+    disputed, at issue is what the state asks too much. Our own amount is confidential and stands in no message.
+    """
+    return _another_price(f, given, state_invoiced(f), f.ndc_units)
+
+
+@rule(
+    "R056",
+    "Unit rebate amount differs from ours",
+    subject=Subject.INVOICE,
+    programs=MEDICAID,
+    evidence=Evidence.STRONG,
+    codes=("A",),
+    route=Route.STATE,
+    party=Party.UNDETERMINED,
+    action=Action.INQUIRE,
+    citation="CMS-304 adjustment codes A, B and I",
+    document="the unit rebate amount as reported to CMS",
+    needs=("invoices.unit_rebate_amount", "prices.unit_rebate_amount"),
+    thresholds=(PRICE_TOLERANCE,),
+    guards=(ZERO_URA,),
+    any_units=True,
+)
+def line_at_another_price(f: Facts, given: Given) -> Hit:
+    """As on claims, for a quarterly total."""
+    return _another_price(f, given, line_invoiced(f), f.units_reimbursed)

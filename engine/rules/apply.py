@@ -61,7 +61,9 @@ def flagged_rows(screen: DataFrame, active: ActiveRules, settings: Settings) -> 
 
 
 def _any_fires(judged: list[Judged]) -> Column:
-    return functools.reduce(operator.or_, (rule.fires for rule in judged), F.lit(False))
+    """A rule that only accompanies others flags nothing."""
+    flagging = (rule.fires for rule in judged if not rule.rule.accompanies)
+    return functools.reduce(operator.or_, flagging, F.lit(False))
 
 
 def rule_answers(facts: DataFrame, active: ActiveRules, settings: Settings) -> DataFrame:

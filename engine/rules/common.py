@@ -7,7 +7,7 @@ from datetime import date
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from engine.contracts.codes import MEDICAID_PROGRAMS, Evidence, Program
+from engine.contracts.codes import MEDICAID_PROGRAMS, ClaimType, Evidence, Program
 from engine.rules.hit import Check, Facts, Guard, reference_row
 from engine.rules.registry import Given, Threshold
 from engine.rules.text import if_known, sentence, words_for
@@ -48,6 +48,28 @@ THIRD_PARTY_PAYMENT = Guard(
     needs=("rebate_claims.amount_third_party",),
 )
 
+WASTE_LINE = Guard(
+    "WASTE_LINE",
+    "the line bills the discarded part of a vial, beside the line for the part that was given",
+    needs=("rebate_claims.modifiers",),
+)
+WASTE_MODIFIERS = Threshold(
+    "waste_modifiers",
+    ["JW"],
+    "modifiers of medical lines for discarded units; JZ says that nothing was discarded and explains nothing",
+)
+PARTIAL_FILL = Guard(
+    "PARTIAL_FILL",
+    "the line is a part of a fill, dispensed in two parts",
+    needs=("rebate_claims.dispensing_status",),
+)
+COMPOUND = Guard(
+    "COMPOUND",
+    "the product is one ingredient of a compound, which takes what it needs",
+    needs=("rebate_claims.compound_code",),
+)
+PARTIAL_VIAL = Guard("PARTIAL_VIAL", "a provider gave a part of a vial or kit and bills what was given")
+
 
 def no_340b_purchase(f: Facts) -> Check:
     return NO_340B_PURCHASE.check(failed=~f.entity_bought_at_340b, unchecked=f.entity_bought_at_340b.isNull())
@@ -66,6 +88,29 @@ def purchase_checks(f: Facts, given: Given) -> tuple[Check, Check]:
 def third_party_payment(f: Facts) -> Check:
     """No amount reported from third parties counts as none paid."""
     return THIRD_PARTY_PAYMENT.check(failed=f.amount_third_party != 0)
+
+
+def waste_line(f: Facts, given: Given) -> Check:
+    modifiers = F.split(f.modifiers, r"\|")
+    is_waste = F.arrays_overlap(modifiers, F.array(*(F.lit(word) for word in given.words(WASTE_MODIFIERS.name))))
+    return WASTE_LINE.check(failed=is_waste, only_where=f.claim_type == ClaimType.MEDICAL.value)
+
+
+def partial_fill(f: Facts) -> Check:
+    return PARTIAL_FILL.check(failed=f.dispensing_status.isNotNull())
+
+
+def compound(f: Facts) -> Check:
+    return COMPOUND.check(failed=f.compound_code == "2")
+
+
+def partial_vial(f: Facts) -> Check:
+    return PARTIAL_VIAL.check(failed=f.claim_type == ClaimType.MEDICAL.value)
+
+
+def is_federal(f: Facts) -> Column:
+    """A rebate type that is not given is the program's only one. Never NULL."""
+    return F.coalesce(f.rebate_type == "FEDERAL", F.lit(True))
 
 
 def claim_units(f: Facts) -> Column:
@@ -175,6 +220,11 @@ def product_row(f: Facts) -> Column:
 def product_file(f: Facts) -> Column:
     """ " (product file of 2025-07-01)", or nothing where it is not dated."""
     return if_known(" (product file of {snapshot:date})", snapshot=f.product_snapshot_date)
+
+
+def is_invoice(f: Facts) -> Column:
+    """The line is of an invoice and not of public utilisation data. Never NULL."""
+    return F.coalesce(f.source_kind != "SDUD", F.lit(True))
 
 
 def is_delta(f: Facts) -> Column:

@@ -5,34 +5,36 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject, Transaction
+from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject, Transaction
 from engine.rules.common import (
     MEDICAID,
     THIRD_PARTY_PAYMENT,
+    WASTE_LINE,
+    WASTE_MODIFIERS,
     claim_units,
+    payer_asked,
     program_words,
     state_invoiced,
     third_party_payment,
+    waste_line,
 )
 from engine.rules.evidence import EvidenceClass, either
-from engine.rules.hit import Check, Facts, Guard, Hit
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.hit import Check, Facts, Guard, Hit, related_rows
+from engine.rules.registry import Given, rule
 from engine.rules.text import if_known, sentence
 
-WASTE_LINE = Guard(
-    "WASTE_LINE",
-    "the line bills the discarded part of a vial, beside the line for the part that was given",
-    needs=("rebate_claims.modifiers",),
-)
 CORRECTION = Guard(
     "CORRECTION",
     "the row is an adjustment, which may replace the earlier row without naming it",
     weakens_to=Evidence.MEDIUM,
 )
-WASTE_MODIFIERS = Threshold(
-    "waste_modifiers",
-    ["JW"],
-    "modifiers of medical lines for discarded units; JZ says that nothing was discarded and explains no second line",
+MEDICAID_SECONDARY = Guard(
+    "MEDICAID_SECONDARY",
+    "a third party paid a part of the Medicaid claim, so that Medicaid paid what was left",
+    needs=("rebate_claims.amount_third_party",),
+)
+PART_D_DUAL = Guard(
+    "PART_D_DUAL", "the patient has Part D and Medicaid, which settle between themselves", weakens_to=Evidence.WEAK
 )
 
 
@@ -89,10 +91,8 @@ def twice_in_one_period(f: Facts, given: Given) -> Hit:
     """A second line for one dispense. A line to which a third party paid may be the secondary payer's part, a medical
     line for discarded units stands beside its first.
     """
-    modifiers = F.split(f.modifiers, r"\|")
-    is_waste = F.arrays_overlap(modifiers, F.array(*(F.lit(word) for word in given.words("waste_modifiers"))))
-    waste = WASTE_LINE.check(failed=is_waste, only_where=f.claim_type == ClaimType.MEDICAL.value)
-    return _duplicate(f, "R016", F.lit("only one of the two can be due"), (third_party_payment(f), waste))
+    checks = (third_party_payment(f), waste_line(f, given))
+    return _duplicate(f, "R016", F.lit("only one of the two can be due"), checks)
 
 
 @rule(
@@ -156,4 +156,51 @@ def in_two_periods(f: Facts, _: Given) -> Hit:
         F.lit("the units appear to be counted in both periods"),
         (correction,),
         evidence=either(has_one_claim_number, Evidence.STRONG, Evidence.MEDIUM),
+    )
+
+
+@rule(
+    "R057",
+    "Asked for by Medicaid and by another payer",
+    subject=Subject.REBATE_CLAIM,
+    programs=tuple(Program),
+    evidence=Evidence.MEDIUM,
+    codes=("PBM", "MRA"),
+    route=Route.PBM,
+    party=Party.UNDETERMINED,
+    action=Action.INQUIRE,
+    citation="rebate contract; 42 U.S.C. 1396a(a)(25)",
+    document="both claim lines",
+    guards=(MEDICAID_SECONDARY, PART_D_DUAL),
+)
+def medicaid_and_another_payer(f: Facts, _: Given) -> Hit:
+    """An earlier row of the same prescription, fill and day is of Medicaid and this one is not, or the other way round.
+    Medicaid may rightly pay what another payer left; patients with Part D and Medicaid are apart. Rebates of several
+    kinds on one program's claim are no duplicates.
+    """
+    is_medicaid = f.program.isin(*(program.value for program in MEDICAID))
+    is_mfp = f.program == Program.MFP.value
+    part_d = [Program.PARTD.value, Program.MFP.value]
+    other = F.when(is_medicaid, f.elsewhere_program).otherwise(f.program)
+    return Hit(
+        when=f.elsewhere_program.isNotNull(),
+        message=sentence(
+            "{claim}. {program} asks for the same dispense as well: payer {payer}, claim {other}, row {row}. Two "
+            "programs appear to have been charged for one dispense, and which one is wrong is open.",
+            claim=F.when(is_medicaid, state_invoiced(f)).otherwise(payer_asked(f, "a rebate or refund")),
+            program=program_words(f.elsewhere_program),
+            payer=f.elsewhere_payer_id,
+            other=f.elsewhere_claim_id,
+            row=f.elsewhere_source_row_id,
+        ),
+        checks=(
+            MEDICAID_SECONDARY.check(failed=f.elsewhere_is_secondary, unchecked=f.elsewhere_is_secondary.isNull()),
+            PART_D_DUAL.check(failed=other.isin(*part_d)),
+        ),
+        related=related_rows(f.elsewhere_source_row_id),
+        units=claim_units(f),
+        code=F.when(is_mfp, F.lit("MRA")).when(~is_medicaid, F.lit("PBM")),
+        route=F.when(is_medicaid, F.lit(Route.STATE.value))
+        .when(is_mfp, F.lit(Route.FACILITATOR.value))
+        .otherwise(F.lit(Route.PBM.value)),
     )

@@ -1,18 +1,24 @@
-"""Claims that carry a 340B identifier and were invoiced all the same."""
+"""Claims that carry a 340B identifier and were asked for all the same."""
 
 from __future__ import annotations
 
 from pyspark.sql import functions as F
 
-from engine.contracts.codes import Action, Evidence, Party, Route, Subject
-from engine.rules.common import DOCUMENT_340B, FFS, MCO, claim_units, has_340b_flag, state_invoiced
-from engine.rules.hit import Facts, Hit, reference_row
+from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.rules.common import DOCUMENT_340B, FFS, MCO, claim_units, has_340b_flag, payer_asked, state_invoiced
+from engine.rules.hit import Facts, Guard, Hit, reference_row
 from engine.rules.registry import Given, rule
 from engine.rules.text import sentence
 
 _FLAG_COLUMNS = (
     "rebate_claims.submission_clarification_codes|rebate_claims.basis_of_cost|rebate_claims.modifiers",
 )  # fmt: skip
+
+CONTRACT_TERMS = Guard(
+    "CONTRACT_TERMS",
+    "the contract in force allows 340B claims, or excludes only those of other pharmacies",
+    needs=("rebate_contracts",),
+)
 
 
 @rule(
@@ -51,6 +57,59 @@ def flag_on_fee_for_service_claim(f: Facts, _: Given) -> Hit:
 def flag_on_managed_care_claim(f: Facts, _: Given) -> Hit:
     """As R001, on an encounter of a managed-care plan."""
     return _flag_on_claim(f)
+
+
+@rule(
+    "R010",
+    "340B identifier on a claim for a contract rebate",
+    subject=Subject.REBATE_CLAIM,
+    programs=(Program.COMMERCIAL, Program.PARTD),
+    evidence=Evidence.STRONG,
+    codes=("PBM",),
+    route=Route.PBM,
+    party=Party.PBM,
+    action=Action.DISPUTE,
+    citation="rebate contract",
+    document="the claim's 340B identifier and the contract's 340B clause",
+    needs=_FLAG_COLUMNS,
+    guards=(CONTRACT_TERMS,),
+)
+def flag_on_contract_claim(f: Facts, _: Given) -> Hit:
+    """The payer's own file carries a 340B identifier. It counts where the contract in force excludes 340B claims, all
+    or such as this one; where no contract is known, one class less.
+    """
+    flags = F.array_join(f.flags_340b, ", ")
+    scope, owned, listed = (
+        f.contract_exclusion_scope,
+        f.contract_pharmacy_is_entity_owned,
+        f.contract_pharmacy_is_listed,
+    )
+    allowed = (
+        ~f.contract_excludes_340b | ((scope == "ENTITY_OWNED") & ~owned) | ((scope == "LISTED_PHARMACIES") & ~listed)
+    )
+    unknown = (
+        f.contract_excludes_340b.isNull()
+        | ((scope == "ENTITY_OWNED") & owned.isNull())
+        | ((scope == "LISTED_PHARMACIES") & listed.isNull())
+    )
+    return Hit(
+        when=has_340b_flag(f),
+        message=sentence(
+            "{claim}, yet the claim itself carries the 340B identifier {flags}: it appears to be a 340B claim outside "
+            "contract terms.",
+            claim=payer_asked(f, "a rebate"),
+            flags=flags,
+        ),
+        checks=(CONTRACT_TERMS.check(failed=allowed, unchecked=unknown),),
+        units=claim_units(f),
+        references=(
+            reference_row("identifiers_340b", flags),
+            F.when(
+                f.contract_key.isNotNull(),
+                reference_row("rebate_contracts", f.contract_key, f.contract_begin_date, f.contract_end_date),
+            ),
+        ),
+    )
 
 
 def _flag_on_claim(f: Facts) -> Hit:

@@ -1,4 +1,4 @@
-"""Claims that were reversed, or that nobody paid."""
+"""Claims that were reversed, in time or never credited, or that nobody paid."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from engine.rules.common import (
     MEDICAID,
     THIRD_PARTY_PAYMENT,
     claim_units,
+    day,
     quarter_after,
     quarter_start,
     state_invoiced,
@@ -75,6 +76,48 @@ def _cut_off(f: Facts, given: Given) -> Column:
     """Last day on which a reversal could still be taken out of the invoice."""
     last_day_of_period = F.date_sub(quarter_after(quarter_start(f.period)), 1)
     return F.coalesce(f.received_at.cast("date"), F.date_add(last_day_of_period, given.whole("days_after_period")))
+
+
+@rule(
+    "R055",
+    "Reversal never credited",
+    subject=Subject.REBATE_CLAIM,
+    programs=MEDICAID,
+    evidence=Evidence.STRONG,
+    codes=("M",),
+    route=Route.STATE,
+    party=Party.STATE,
+    action=Action.DISPUTE,
+    citation="42 CFR 447.511",
+    document="the pharmacy's reversal",
+    needs=("pharmacy_claims.transaction_at",),
+    thresholds=(
+        Threshold(
+            "days_to_credit", 60, "days from the end of the quarter of the reversal in which its credit is invoiced"
+        ),
+    ),
+)
+def reversal_never_credited(f: Facts, given: Given) -> Hit:
+    """The pharmacy reversed the dispense too late for the invoice (R020 watches it), the invoice of the quarter of the
+    reversal, on which the credit was due as a prior-quarter adjustment, has been sent since, and the claim still
+    stands. A claim that the state voided or replaced does not.
+    """
+    reversed_on = f.pharmacy_reversed_at.cast("date")
+    credit_due = F.date_add(F.last_day(F.add_months(F.trunc(reversed_on, "quarter"), 2)), given.whole("days_to_credit"))
+    return Hit(
+        when=f.pharmacy_is_reversed & (f.f38_reversal_lag > 0) & (credit_due < day(given.as_of)),
+        message=sentence(
+            "{claim}. The pharmacy reversed this dispense on {reversed:date}{row}, after the cut-off for this row. A "
+            "credit was due by {due:date}, with the invoice of the quarter of the reversal, and has not come: the "
+            "units appear to stand invoiced for a dispense that was taken back.",
+            claim=state_invoiced(f),
+            reversed=reversed_on,
+            row=if_known(" (row {row})", row=f.pharmacy_reversal_source_row_id),
+            due=credit_due,
+        ),
+        related=related_rows(f.pharmacy_reversal_source_row_id),
+        units=claim_units(f),
+    )
 
 
 @rule(

@@ -1,4 +1,4 @@
-"""Units of products that were not on the market: terminated for over a year, or not yet launched."""
+"""Units of products that were not on the market: terminated, or not yet launched."""
 
 from __future__ import annotations
 
@@ -136,6 +136,38 @@ def line_of_terminated_product(f: Facts, given: Given) -> Hit:
         references=(product_row(f),),
         party=F.when(is_steady, F.lit(Party.OURSELVES.value)).otherwise(F.lit(Party.UNDETERMINED.value)),
         action=F.when(is_steady, F.lit(Action.CHECK_REFERENCE.value)).otherwise(F.lit(Action.REQUEST_CLD.value)),
+    )
+
+
+@rule(
+    "R023",
+    "Terminated within the year before the service",
+    subject=Subject.REBATE_CLAIM,
+    programs=MEDICAID,
+    evidence=Evidence.WEAK,
+    route=Route.NONE,
+    party=Party.UNDETERMINED,
+    action=Action.NONE,
+    citation="CMS-304 dispute code N; 42 CFR 447.502",
+    needs=("products.termination_date",),
+    thresholds=(DAYS_AFTER_TERMINATION,),
+    guards=(REACTIVATED,),
+)
+def claim_of_product_just_terminated(f: Facts, given: Given) -> Hit:
+    """Up to a year after the termination date units may still be due: for information, nothing is at issue."""
+    days_after = F.datediff(f.date_of_service, f.termination_date)
+    return Hit(
+        when=(days_after > 0) & (days_after <= given.whole("days_after_termination")),
+        message=sentence(
+            "{claim}. The product's termination date is {terminated:date}{file}, {days} day(s) before the service, "
+            "which may still be in order.",
+            claim=state_invoiced(f),
+            terminated=f.termination_date,
+            file=product_file(f),
+            days=days_after,
+        ),
+        checks=(_reactivated(f, f.date_of_service),),
+        references=(product_row(f),),
     )
 
 

@@ -1,4 +1,4 @@
-"""Quantities that do not fit the number of prescriptions (code Q)."""
+"""Quantities that do not fit the number of prescriptions (code Q) or the past (code S)."""
 
 from __future__ import annotations
 
@@ -106,4 +106,46 @@ def unusual_units_per_prescription(f: Facts, given: Given) -> Hit:
             peers=peers,
         ),
         units=not_below_zero(f.units_reimbursed.cast("double") - usual_units),
+    )
+
+
+@rule(
+    "R037",
+    "Units far from the line's own past",
+    subject=Subject.INVOICE,
+    programs=MEDICAID,
+    evidence=Evidence.WEAK,
+    codes=("S",),
+    route=Route.STATE,
+    party=Party.UNDETERMINED,
+    action=Action.INQUIRE,
+    citation="CMS-304 dispute code S",
+    document="history of the state's utilisation",
+    needs=("invoices.units_reimbursed",),
+    thresholds=(
+        Threshold("z", 4.0, "robust z-score of units against the line's own median, among the lines of the program"),
+        Threshold("times_own_quarters", 3.0, "and units above n times that median"),
+        Threshold("minimum_quarters", 4, "quarters with units that the line's own median must rest on"),
+    ),
+)
+def trend_break(f: Facts, given: Given) -> Hit:
+    """Units are far above the median of the line's own quarters, further than lines of the program usually go. Changes
+    of enrolment, preferred drugs, supply or carve-outs are in no table and have to be asked for. At issue is what lies
+    above the median.
+    """
+    times = f.f46_units_to_own_median
+    return Hit(
+        when=~is_delta(f)
+        & (f.f46_units_to_own_median_z > given.number("z"))
+        & ~F.isnan(f.f46_units_to_own_median_z)
+        & (times > given.number("times_own_quarters"))
+        & (f.own_quarters >= given.whole("minimum_quarters")),
+        message=sentence(
+            "{line}, {times:ratio} times the median of its {quarters} quarters: the units appear inconsistent with the "
+            "state's own history.",
+            line=line_invoiced(f),
+            times=times,
+            quarters=f.own_quarters,
+        ),
+        units=not_below_zero(f.units_reimbursed.cast("double") * (1 - F.try_divide(F.lit(1.0), times))),
     )

@@ -28,11 +28,14 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Given:
-    """What a rule is given besides the facts: its thresholds, the run's today, the settings."""
+    """What a rule is given besides the facts: its thresholds, the run's today, the settings, and what the input holds
+    ("table", "table.column", and "table.complete" where absence from the table means something).
+    """
 
     thresholds: Mapping[str, ThresholdValue]
     as_of: date
     settings: Settings
+    available: frozenset[str]
 
     def number(self, name: str) -> float:
         return float(self.thresholds[name])  # type: ignore[arg-type]
@@ -58,7 +61,9 @@ class Rule:
 
     `codes`: the codes it may bring, its usual one first; none: it brings no code. `needs`: tables and columns
     (`table.column`, alternatives separated by `|`) without which it is off. `any_units`: it also judges rows whose
-    units are not positive. `document`: what must go with its code.
+    units are not positive. `document`: what must go with its code. `accompanies`: it adds to what other rules say of a
+    row and flags none by itself, so that it may read every fact. `enabled`: whether it is on where the configuration
+    does not say.
     """
 
     id: str
@@ -76,6 +81,8 @@ class Rule:
     thresholds: tuple[Threshold, ...]
     guards: tuple[Guard, ...]
     any_units: bool
+    accompanies: bool
+    enabled: bool
     version: int
     function: RuleFunction
 
@@ -153,6 +160,8 @@ def rule(
     thresholds: tuple[Threshold, ...] = (),
     guards: tuple[Guard, ...] = (),
     any_units: bool = False,
+    accompanies: bool = False,
+    enabled: bool = True,
     version: int = 1,
     registry: Registry = REGISTRY,
 ) -> Callable[[RuleFunction], RuleFunction]:
@@ -176,6 +185,8 @@ def rule(
                 thresholds=thresholds,
                 guards=guards,
                 any_units=any_units,
+                accompanies=accompanies,
+                enabled=enabled,
                 version=version,
                 function=function,
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
-from engine.rules.common import MEDICAID, line_invoiced
+from engine.rules.common import MEDICAID, is_invoice, line_invoiced
 from engine.rules.hit import Facts, Hit
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import sentence
@@ -34,9 +34,8 @@ def units_without_claims(f: Facts, given: Given) -> Hit:
     claimed = F.coalesce(f.claim_units, F.lit(0).cast("decimal(15,3)"))
     gap = f.units_reimbursed - claimed
     share = F.try_divide(gap.cast("double"), f.units_reimbursed.cast("double"))
-    is_invoice = F.coalesce(f.source_kind != "SDUD", F.lit(True))
     return Hit(
-        when=is_invoice & (f.units_reimbursed > given.number("minimum_units")) & (share > given.number("gap")),
+        when=is_invoice(f) & (f.units_reimbursed > given.number("minimum_units")) & (share > given.number("gap")),
         message=sentence(
             "{line}, but the {lines:count} claim lines received for it hold {claimed:number} units: {gap:number} units "
             "({share:percent}) appear to have no claim behind them.",

@@ -33,7 +33,7 @@ from engine.synthetic.payers import (
     TERMS_CUMULATIVE,
 )
 from engine.synthetic.places import QUARTERS_LISTED_IN_PART
-from engine.synthetic.products import Pool
+from engine.synthetic.products import LABELER_SOLD, Pool
 from engine.synthetic.scenarios import SCENARIOS, Days, Entity, Twist, column
 from engine.synthetic.world import World
 
@@ -152,7 +152,8 @@ def draw_fills(world: World, plan: Plan, chunk: int, d: Dispenses) -> Fills:
 def _days_supply(d: Dispenses, chance: np.ndarray) -> np.ndarray:
     """Most Medicaid programs pay for a month at a time; commercial plans and Part D often for three."""
     three_months = d.is_plain & np.isin(d.program, (COMMERCIAL, PARTD)) & (chance < 0.25) & ~d.is_medical
-    return np.where(three_months | (d.twist == Twist.NINETY_DAYS), 3 * DAYS_PER_FILL, DAYS_PER_FILL)
+    three_months |= np.isin(d.twist, (Twist.NINETY_DAYS, Twist.COMPOUND))
+    return np.where(three_months, 3 * DAYS_PER_FILL, DAYS_PER_FILL)
 
 
 def _dates(
@@ -170,6 +171,8 @@ def _dates(
         (Days.BEFORE_MFP, FIRST_DAY, MFP_START - 1),
         (Days.AFTER_EXCLUSION_ENDED, EXCLUSION_ENDED, LAST_DAY),
         (Days.NO_LONGER_LISTED, int(QUARTER_STARTS[QUARTERS_LISTED_IN_PART]), LAST_DAY),
+        (Days.LABELER_WAS_SOLD, LABELER_SOLD, LAST_DAY),
+        (Days.BEFORE_LABELER_SOLD, FIRST_DAY, LABELER_SOLD - 1),
         (Days.BEFORE_SC_MODIFIER, FIRST_DAY, SC_MODIFIER_BEGINS - 1),
     ):
         low, high = np.where(days == kind, first, low), np.where(days == kind, last, high)

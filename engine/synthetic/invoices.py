@@ -12,7 +12,7 @@ from engine.synthetic.fills import cents
 from engine.synthetic.identifiers import mixed
 from engine.synthetic.payers import FFS, MCO, PROGRAMS
 from engine.synthetic.places import STATE_CODES
-from engine.synthetic.products import NO_DAY, Pool
+from engine.synthetic.products import LABELER_SOLD, NO_DAY, Pool
 from engine.synthetic.rebate_rows import RebateRows, Row
 from engine.synthetic.scenarios import Label
 from engine.synthetic.world import World
@@ -62,9 +62,17 @@ def build_invoices(world: World, totals: pa.Table, violation_rate: float) -> tup
     lines = _with_alterations(world, lines, altered)
     table = _table(world, lines, altered)
     ids = _source_row_ids(table)
-    terminated = np.flatnonzero(_is_long_terminated(world, lines))
-    at = np.concatenate([terminated, *altered.values()])
-    rules = np.repeat(["R022", *altered], [len(terminated), *(len(rows) for rows in altered.values())])
+    by_product = {
+        "R022": np.flatnonzero(_is_long_terminated(world, lines)),
+        "R026": np.flatnonzero(np.isin(lines["product"], world.products.pools[Pool.EXCLUDED])),
+        "R027": np.flatnonzero(
+            np.isin(lines["product"], world.products.pools[Pool.SOLD])
+            & (QUARTER_STARTS[lines["period"]] >= LABELER_SOLD)
+        ),
+    }
+    found = by_product | {f"altered {rule}": rows for rule, rows in altered.items()}
+    at = np.concatenate([*found.values()])
+    rules = np.repeat([name[-4:] for name in found], [len(rows) for rows in found.values()])
     truth = {
         "label": arrow.constant(Label.TRUTH.value, len(at)),
         "source_row_id": ids.take(pa.array(at)),

@@ -2,7 +2,7 @@
 
 - truth: rules that must fire on the row;
 - look_alikes: a rule that must not fire on the row, and why one might think so;
-- anomalies: odd rows that no rule describes;
+- anomalies: odd rows that no rule describes, but for early refills;
 - watch: a rule that may fire as weak evidence; neither right nor wrong.
 """
 
@@ -21,7 +21,7 @@ from engine.synthetic.payers import COMMERCIAL, CONTRACT_TERMS, EXCLUSION_ENDED,
 from engine.synthetic.places import MEF_STATES
 from engine.synthetic.rebate_claims import source_row_ids
 from engine.synthetic.rebate_rows import Row
-from engine.synthetic.scenarios import PLAIN, SCENARIOS, Label, Twist
+from engine.synthetic.scenarios import PLAIN, SCENARIOS, Days, Label, Twist, column
 from engine.synthetic.world import World
 
 LABELS = T.StructType([T.StructField(name, T.StringType()) for name in ("label", "source_row_id", "rule_id", "kind")])
@@ -40,6 +40,10 @@ _ROW_OF_TWIST = {
     Twist.TWO_PARTS: Row.COMPLETION,
     Twist.REDELIVERED: Row.REDELIVERED,
     Twist.SECOND_REBATE_TYPE: Row.SUPPLEMENTAL,
+    Twist.SECOND_ICN: Row.DUPLICATE,
+    Twist.ICN_NAMED: Row.DUPLICATE,
+    Twist.MEDICAID_TOO: Row.DUPLICATE,
+    Twist.MEDICAID_AFTER_OTHERS: Row.DUPLICATE,
 }
 # Rules that a claim for a dispense of 340B stock breaks by itself.
 _DUPLICATE_DISCOUNTS = {"R002": "listed_biller"} | dict.fromkeys(
@@ -49,11 +53,17 @@ _OTHERS = (
     ("next_fill", "R016", Label.LOOK_ALIKE),
     ("refill_rhythm_broken", "", Label.ANOMALY),
     *((kind, rule, Label.TRUTH) for rule, kind in _DUPLICATE_DISCOUNTS.items()),
+    ("terminated_within_the_year", "R023", Label.TRUTH),
+    ("early_refill", "R039", Label.TRUTH),
+    # a rule of its own once the credit is overdue, which is a matter of the day of the run
+    ("credit_to_come", "R055", Label.WATCH),
 )
 _KINDS = [*(scenario.kind for scenario in SCENARIOS), *(kind for kind, _, _ in _OTHERS)]
 _RULES = [*(scenario.rule for scenario in SCENARIOS), *(rule for _, rule, _ in _OTHERS)]
 _LABEL_NAMES = [*(scenario.label.value for scenario in SCENARIOS), *(label.value for _, _, label in _OTHERS)]
 _NEXT_FILL, _RHYTHM, _FIRST_DISCOUNT = len(SCENARIOS), len(SCENARIOS) + 1, len(SCENARIOS) + 2
+_JUST_TERMINATED, _EARLY_REFILL, _CREDIT_TO_COME = range(len(_KINDS) - 3, len(_KINDS))
+_IS_YEAR_AFTER = column("days") == Days.YEAR_AFTER_TERMINATION
 
 
 def label_batch(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills) -> pa.RecordBatch:
@@ -63,8 +73,12 @@ def label_batch(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills) ->
     kind[f.rhythm_broken] = _RHYTHM
     at = np.flatnonzero(kind != PLAIN)
     discounts = _duplicate_discounts(world, d, f)
+    also_at, also = _also(d, f)
     number, row, kind = (
-        np.concatenate(parts) for parts in zip((d.number[at], row[at], kind[at]), discounts, strict=True)
+        np.concatenate(parts)
+        for parts in zip(
+            (d.number[at], row[at], kind[at]), discounts, (d.number[also_at], row[also_at], also), strict=True
+        )
     )
     columns = {
         "label": arrow.chosen(_LABEL_NAMES, kind),
@@ -106,6 +120,20 @@ def _duplicate_discounts(world: World, d: Dispenses, f: Fills) -> tuple[np.ndarr
         np.concatenate([rows, np.full(len(parts), Row.COMPLETION)]),
         _FIRST_DISCOUNT + np.concatenate([rule, rule[parts]]),
     )
+
+
+def _also(d: Dispenses, f: Fills) -> tuple[np.ndarray, np.ndarray]:
+    """Position and kind of what is known of dispenses besides what they were planned for."""
+    stands = f.is_rebated & (f.lineage != Lineage.VOIDED)
+    is_early = f.rhythm_broken & stands
+    is_early[1:] &= stands[:-1]
+    found = (
+        (_IS_YEAR_AFTER[d.scenario], _JUST_TERMINATED),
+        (is_early, _EARLY_REFILL),
+        (d.twist == Twist.REVERSED_LATE, _CREDIT_TO_COME),
+    )
+    at = [np.flatnonzero(condition) for condition, _ in found]
+    return np.concatenate(at), np.repeat([kind for _, kind in found], [len(rows) for rows in at])
 
 
 def _live_rows(f: Fills) -> np.ndarray:

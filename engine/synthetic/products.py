@@ -39,6 +39,8 @@ class Pool(IntEnum):
     CLINIC = 7  # bought at 340B prices by carve-in clinics only
     SELECTED = 8  # has a Maximum Fair Price; part of the ordinary products
     TWIN = 9  # comes in two packages; part of the ordinary products
+    EXCLUDED = 11  # no covered outpatient drug (DESI)
+    SOLD = 12  # under a labeler code that went to another company
     AT_340B = 10  # ordinary products that covered entities buy at 340B prices
 
 
@@ -50,7 +52,11 @@ _SPECIAL = {
     Pool.LAUNCH: 6,
     Pool.INFUSED: 20,
     Pool.CLINIC: 12,
+    Pool.EXCLUDED: 6,
+    Pool.SOLD: 6,
 }
+SOLD_LABELER = "98765"
+LABELER_SOLD = day(2025, 10, 1)
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ def build_products(seed: int, local_states: np.ndarray, states: int) -> Products
     local_product = np.full(states, -1)
     local_product[local_states] = pools[Pool.LOCAL][: len(local_states)]
 
-    must_be_tablets = np.isin(pool, [Pool.LOCAL, Pool.LAUNCH, Pool.YEAR_AFTER]) | np.isin(
+    must_be_tablets = np.isin(pool, [Pool.LOCAL, Pool.LAUNCH, Pool.YEAR_AFTER, Pool.EXCLUDED, Pool.SOLD]) | np.isin(
         np.arange(count), np.concatenate([pools[Pool.SELECTED], pools[Pool.TWIN]])
     )
     unit_type = rng.choice(len(UNIT_TYPES), count, p=[0.45, 0.2, 0.14, 0.08, 0.08, 0.05])
@@ -130,6 +136,8 @@ def build_products(seed: int, local_states: np.ndarray, states: int) -> Products
     twin[first_twins], twin[first_twins + 1] = first_twins + 1, first_twins
 
     labelers, products, packages = _codes(count, twin, rng)
+    for sold in pools[Pool.SOLD]:
+        labelers[sold] = SOLD_LABELER
     category = rng.choice(3, count, p=[0.7, 0.15, 0.15])
     category[tied] = 0
     category[first_twins + 1] = category[first_twins]

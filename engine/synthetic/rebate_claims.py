@@ -31,7 +31,10 @@ SCHEMA = arrow.arrow_schema(REBATE_CLAIMS, COLUMNS)
 _PROGRAM_NAMES = [program.value for program in PROGRAMS]
 _TRANSACTIONS = [transaction.value for transaction in Transaction]
 _CLAIM_TYPES = [ClaimType.RX.value, ClaimType.MEDICAL.value]
-_SUB_PROGRAMS = ["XIX", "EXPANSION", "CHIP_MEDICAID"]
+_SUB_PROGRAMS = ["XIX", "EXPANSION", "CHIP_MEDICAID", "CHIP_SEPARATE", "STATE_ONLY"]
+_CHIP_MEDICAID = 2
+_UNLISTED_CODE, _NUMBERS_APART = "J3490", 5_000
+_INVALID_NPI, _DEA_NUMBER = "1234567890", "AB1234563"
 _FEDERAL, _SUPPLEMENTAL, _BASE = range(3)
 _REBATE_TYPES = ["FEDERAL", "SUPPLEMENTAL", "BASE"]
 _UNITS_BASES = ["NDC", "HCPCS"]
@@ -41,6 +44,7 @@ _MODIFIERS = ["JZ", *MODIFIER_STATES.values(), "TB"]
 _STATUSES = ["P", "C"]
 _MTF_CODES = ["001", "002", "003", "009"]
 _MTF_ADJUSTMENT, _MTF_REVERSAL, _MTF_NOT_ELIGIBLE = 1, 2, 3
+_NOT_ELIGIBLE = (Twist.MFP_NOT_ELIGIBLE, Twist.MFP_REFUND_NOT_ELIGIBLE)
 
 
 def source_row_ids(number: np.ndarray, kind: np.ndarray) -> pa.Array:
@@ -66,7 +70,8 @@ def rebate_batch(
 def _payer(world: World, d: Dispenses, f: Fills, r: RebateRows) -> dict[str, pa.Array]:
     """Identifiers of the row, the claim and who asks."""
     at, number, rows = r.at, d.number[r.at], len(r.at)
-    medicaid, contract = r.program <= MCO, f.contract[r.at]
+    medicaid = r.program <= MCO
+    contract = np.where(medicaid & (r.kind == Row.DUPLICATE), -1, f.contract[at])
     contracts = world.payers.contracts
     new_number = np.isin(r.kind, (Row.BILLED_AGAIN, Row.DUPLICATE, Row.COMPLETION, Row.STRANGER))
     replaces = (r.kind == Row.ADJUSTED) & (f.lineage[at] == Lineage.REPLACED)
@@ -77,13 +82,16 @@ def _payer(world: World, d: Dispenses, f: Fills, r: RebateRows) -> dict[str, pa.
     two_types = d.twist[at] == Twist.SECOND_REBATE_TYPE
     rebate_type = np.where(contract >= 0, _BASE, np.where(two_types, _FEDERAL, -1))
     rebate_type = np.where(r.kind == Row.SUPPLEMENTAL, _SUPPLEMENTAL, rebate_type)
+    sub_program = np.searchsorted([70, 95], number % 100)
+    sub_program = np.where(d.twist[at] == Twist.CHILDREN_IN_MEDICAID, _CHIP_MEDICAID, sub_program)
+    sub_program = np.where(d.twist[at] == Twist.OUTSIDE_PROGRAM, _CHIP_MEDICAID + 1 + number % 2, sub_program)
     plan_number = np.where(r.program == MCO, np.maximum(f.plan[at], 0), -1)
     plan = arrow.joined(state, arrow.constant("-MCO", rows), arrow.plain(plan_number + 1))
     bins = bin_numbers(r.program, contract, r.state, f.plan[at])
     return {
         "source_row_id": source_row_ids(number, r.kind),
         "program": arrow.chosen(_PROGRAM_NAMES, r.program),
-        "sub_program": arrow.chosen(_SUB_PROGRAMS, np.where(medicaid, np.searchsorted([70, 95], number % 100), -1)),
+        "sub_program": arrow.chosen(_SUB_PROGRAMS, np.where(medicaid, sub_program, -1)),
         "rebate_type": arrow.chosen(_REBATE_TYPES, rebate_type),
         "payer_id": arrow.either(medicaid, state, others),
         "plan_id": arrow.either(plan_number >= 0, plan, None),
@@ -110,9 +118,16 @@ def _pharmacy(world: World, d: Dispenses, m: Mess, s: Strangers, r: RebateRows) 
         "pharmacy_ncpdp_id": arrow.chosen(pharmacies.ncpdp, np.where(by_ncpdp, pharmacy, -1)),
         "service_npi": arrow.chosen(pharmacies.npi, m.filled_at[r.at]),
         "medicaid_provider_id": arrow.chosen(pharmacies.medicaid_number, np.where(r.program == FFS, pharmacy, -1)),
-        "prescriber_npi": arrow.chosen(pharmacies.prescribers, prescriber),
+        "prescriber_npi": _prescriber_numbers(world, d.twist[r.at], prescriber),
         "patient_key": arrow.hexadecimal(mixed(patient, world.seed)),
     }
+
+
+def _prescriber_numbers(world: World, twist: np.ndarray, prescriber: np.ndarray) -> pa.Array:
+    """NPIs; of planned cases one that fails its check digit, or a DEA number."""
+    npi, rows = arrow.chosen(world.pharmacies.prescribers, prescriber), len(twist)
+    npi = arrow.either(twist == Twist.PRESCRIBER_INVALID, arrow.constant(_INVALID_NPI, rows), npi)
+    return arrow.either(twist == Twist.PRESCRIBER_DEA, arrow.constant(_DEA_NUMBER, rows), npi)
 
 
 def _prescription(world: World, plan: Plan, d: Dispenses, m: Mess, r: RebateRows) -> dict[str, pa.Array]:
@@ -132,8 +147,13 @@ def _drug(
     at, products, product = r.at, world.products, r.product
     medical = d.is_medical[at]
     in_hcpcs = (medical & (rng.random(len(d.number)) < HCPCS_BASIS_SHARE)[at]) & d.is_plain[at]
+    twist = d.twist[at]
     hcpcs_units = products.hcpcs_units[product] * np.sign(r.units)
-    hcpcs_code = arrow.joined(arrow.constant("J", len(at)), arrow.padded(products.hcpcs_number[product] % 10_000, 4))
+    hcpcs_units = np.where(twist == Twist.HCPCS_AS_NDC, r.units, hcpcs_units)
+    number = products.hcpcs_number[product] + np.where(twist == Twist.HCPCS_CODE_WRONG, _NUMBERS_APART, 0)
+    hcpcs_code = arrow.joined(arrow.constant("J", len(at)), arrow.padded(number % 10_000, 4))
+    unlisted = arrow.constant(_UNLISTED_CODE, len(at))
+    hcpcs_code = arrow.either(twist == Twist.HCPCS_CODE_UNLISTED, unlisted, hcpcs_code)
     return {
         "ndc": ndc_texts(world, product, m.payer.is_hyphenated[at]),
         "units": arrow.decimals(np.where(in_hcpcs, hcpcs_units, r.units), arrow.UNITS),
@@ -147,7 +167,7 @@ def _drug(
 
 def _codes(d: Dispenses, f: Fills, r: RebateRows, rng: np.random.Generator) -> dict[str, pa.Array]:
     """Identifiers of 340B claims and other codes on the claim."""
-    at, number, rows = r.at, d.number[r.at], len(r.at)
+    at, number = r.at, d.number[r.at]
     twist, rx = d.twist[at], ~d.is_medical[at]
     chance = rng.random(len(d.number))[at]
     flagged = twist == Twist.FLAG
@@ -163,18 +183,24 @@ def _codes(d: Dispenses, f: Fills, r: RebateRows, rng: np.random.Generator) -> d
     modifier = np.where(twist == Twist.MODIFIER_TOO_EARLY, 3, modifier)
     mtf = np.where(r.program == MFP, np.where(chance < 0.03, _MTF_ADJUSTMENT, 0), -1)
     mtf = np.where(twist == Twist.MFP_REVERSAL, _MTF_REVERSAL, mtf)
-    mtf = np.where(twist == Twist.MFP_NOT_ELIGIBLE, _MTF_NOT_ELIGIBLE, mtf)
+    mtf = np.where(np.isin(twist, _NOT_ELIGIBLE), _MTF_NOT_ELIGIBLE, mtf)
+    second = r.kind == Row.DUPLICATE
+    names_first = second & (twist == Twist.ICN_NAMED)
+    mtf = np.where(np.isin(twist, (Twist.SECOND_ICN, Twist.ICN_NAMED)), np.where(names_first, _MTF_ADJUSTMENT, 0), mtf)
+    own_icn = number * 10 + np.where(second, r.kind, 0)
+    named_icn = number * 10 + np.where(names_first, 0, 9)
+    compound = arrow.chosen(["1", "2"], (twist == Twist.COMPOUND).astype(np.int64))
     return {
         "modifiers": arrow.chosen(_MODIFIERS, modifier),
         "submission_clarification_codes": arrow.chosen(_CLARIFICATIONS, clarification),
         "basis_of_cost": arrow.chosen(_COST_BASES, cost),
-        "compound_code": arrow.either(rx, arrow.constant("1", rows), None),
+        "compound_code": arrow.either(rx, compound, None),
         "dispensing_status": arrow.chosen(
             _STATUSES, np.where(f.in_two_parts[at], (r.kind == Row.COMPLETION).astype(np.int64), -1)
         ),
         "mtf_transaction_code": arrow.chosen(_MTF_CODES, mtf),
-        "mtf_icn": arrow.either(mtf >= 0, arrow.padded(number * 10, 15), None),
-        "mtf_xref_icn": arrow.either(mtf == _MTF_ADJUSTMENT, arrow.padded(number * 10 + 9, 15), None),
+        "mtf_icn": arrow.either(mtf >= 0, arrow.padded(own_icn, 15), None),
+        "mtf_xref_icn": arrow.either(mtf == _MTF_ADJUSTMENT, arrow.padded(named_icn, 15), None),
     }
 
 

@@ -19,6 +19,10 @@ from engine.synthetic.world import World
 
 ORIGINAL, ADJUSTMENT, VOID = range(3)
 DAYS_TO_NEXT_INVOICE = 91
+ASKED_TWICE = (
+    *(Twist.SAME_PERIOD, Twist.OTHER_PROGRAM, Twist.OTHER_STATE, Twist.OTHER_PERIOD),
+    *(Twist.SECOND_ICN, Twist.ICN_NAMED, Twist.MEDICAID_TOO, Twist.MEDICAID_AFTER_OTHERS),
+)
 
 
 class Row(IntEnum):
@@ -66,13 +70,21 @@ def draw_rebate_rows(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fill
     twist, lineage = d.twist[at], f.lineage[at]
     duplicate, stranger = kind == Row.DUPLICATE, kind == Row.STRANGER
     program = np.where(duplicate & (twist == Twist.OTHER_PROGRAM), 1 - f.program[at], f.program[at])
+    asks_too = duplicate & np.isin(twist, (Twist.MEDICAID_TOO, Twist.MEDICAID_AFTER_OTHERS))
+    program = np.where(asks_too, MCO, program)
     program = np.where(stranger, s.program[at], program)
     product = np.where(stranger, s.product[at], d.product[at])
     step = 1 + rng.integers(0, len(STATE_CODES) - 1, size)
     state = np.where(duplicate & (twist == Twist.OTHER_STATE), (d.state[at] + step) % len(STATE_CODES), d.state[at])
     day, units, paid, others = _quantities(f, s, at, kind)
-    paid_day, period = _periods(f, at, day, program, duplicate & (twist == Twist.OTHER_PERIOD), rng)
+    left = np.where(duplicate & (twist == Twist.MEDICAID_AFTER_OTHERS), paid // 2, paid)
+    paid, others = left, others + paid - left
+    is_late = (duplicate & (twist == Twist.OTHER_PERIOD)) | (twist == Twist.PAID_NEXT_QUARTER)
+    paid_day, period = _periods(f, at, day, program, is_late, rng)
+    period = np.where(twist == Twist.PERIOD_TOO_LATE, period + 1, period)
     unit_rebate = _unit_rebates(world, f, at, kind, program, product, period)
+    unit_rebate = np.where(twist == Twist.URA_TOO_HIGH, unit_rebate * 11 // 10, unit_rebate)
+    unit_rebate = np.where(twist == Twist.URA_ZERO, 0, unit_rebate)
     rebate = _rebates(units, unit_rebate, twist, rng)
     days_later = np.where(kind == Row.CLAIM, 0, 1 + kind % 4)
     days_later = np.where(duplicate & (twist == Twist.OTHER_PERIOD), DAYS_TO_NEXT_INVOICE, days_later)
@@ -108,7 +120,7 @@ def _rows(d: Dispenses, f: Fills, s: Strangers, plan: Plan, rng: np.random.Gener
     present[:, Row.ADJUSTED] = np.isin(f.lineage, (Lineage.ADJUSTED, Lineage.REPLACED))
     present[:, Row.VOID] = np.isin(f.lineage, (Lineage.VOIDED, Lineage.VOIDED_AND_BILLED))
     present[:, Row.BILLED_AGAIN] = f.lineage == Lineage.VOIDED_AND_BILLED
-    present[:, Row.DUPLICATE] = (d.twist >= Twist.SAME_PERIOD) & (d.twist <= Twist.OTHER_PERIOD)
+    present[:, Row.DUPLICATE] = np.isin(d.twist, ASKED_TWICE)
     present[:, Row.COMPLETION] = f.in_two_parts
     present[:, Row.REDELIVERED] = sent_twice | (d.twist == Twist.REDELIVERED)
     present[:, Row.SUPPLEMENTAL] = d.twist == Twist.SECOND_REBATE_TYPE

@@ -13,7 +13,7 @@ from engine.synthetic import arrow
 from engine.synthetic.calendar import QUARTER_STARTS, QUARTERS, day
 from engine.synthetic.payers import CONTRACTS_BEGIN, EXCLUSION_ENDED, Contract, Terms
 from engine.synthetic.places import ENTITY_TYPES, STATE_CODES, STATES, Listing
-from engine.synthetic.products import DRUG_CATEGORIES, NO_DAY, UNIT_TYPES, Pool
+from engine.synthetic.products import DRUG_CATEGORIES, LABELER_SOLD, NO_DAY, SOLD_LABELER, UNIT_TYPES, Pool
 from engine.synthetic.world import World
 
 _STREETS = ("Main St", "Oak Ave", "Park Rd", "Church St", "Mill Ln", "2nd Ave", "Lake Dr")
@@ -67,7 +67,11 @@ def _products(world: World) -> dict[str, pa.Array]:
         "unit_type": arrow.chosen([u for u in UNIT_TYPES if u in CMS_UNIT_TYPES], p.unit_type),
         "units_per_package": arrow.decimals(p.package, arrow.UNITS),
         "drug_category": arrow.chosen(DRUG_CATEGORIES, p.category),
-        "cod_status": arrow.chosen(["03", "04", "01"], p.category),
+        "cod_status": arrow.either(
+            np.isin(np.arange(p.count), p.pools[Pool.EXCLUDED]),
+            arrow.constant("05", p.count),
+            arrow.chosen(["03", "04", "01"], p.category),
+        ),
         "market_date": _days(p.market_day),
         "termination_date": _days(p.termination_day),
         "reactivation_date": _days(p.reactivation_day),
@@ -127,6 +131,7 @@ def _labelers(world: World) -> dict[str, pa.Array]:
         "labeler_code": pa.array(codes, pa.string()),
         "owner": arrow.constant("Our company", len(codes)),
         "begin_date": _all(day(2000, 1, 1), len(codes)),
+        "end_date": _days(np.where(np.array(codes) == SOLD_LABELER, LABELER_SOLD, NO_DAY)),
     }
 
 

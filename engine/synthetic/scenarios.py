@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import Any
 
 import numpy as np
 
@@ -65,6 +66,8 @@ class Days(IntEnum):
     ON_MARKET_DATE = 7
     YEAR_AFTER_TERMINATION = 8
     BEFORE_SC_MODIFIER = 9
+    LABELER_WAS_SOLD = 10
+    BEFORE_LABELER_SOLD = 11
 
 
 class Twist(IntEnum):
@@ -97,6 +100,23 @@ class Twist(IntEnum):
     MFP_NOT_ELIGIBLE = 24
     UNITS_TENFOLD = 25
     PRICE_SHIFTED = 26
+    MFP_REFUND_NOT_ELIGIBLE = 27
+    SECOND_ICN = 28
+    ICN_NAMED = 29  # a second ICN whose cross reference names the first
+    OUTSIDE_PROGRAM = 30
+    CHILDREN_IN_MEDICAID = 31
+    URA_TOO_HIGH = 32
+    URA_ZERO = 33
+    PERIOD_TOO_LATE = 34
+    PAID_NEXT_QUARTER = 35
+    PRESCRIBER_INVALID = 36
+    PRESCRIBER_DEA = 37
+    HCPCS_AS_NDC = 38
+    HCPCS_CODE_WRONG = 39
+    HCPCS_CODE_UNLISTED = 40
+    COMPOUND = 41  # of three months' quantity
+    MEDICAID_TOO = 42  # another payer's dispense that Medicaid asks for as well
+    MEDICAID_AFTER_OTHERS = 43  # the same, where Medicaid paid what was left
 
 
 @dataclass(frozen=True)
@@ -136,6 +156,9 @@ def _look_alike(kind: str, rule: str, **more) -> Scenario:
     return Scenario(kind, rule, Label.LOOK_ALIKE, **more)
 
 
+_MEDICAL: dict[str, Any] = {"products": Pool.INFUSED, "place": Place.CLINIC}
+_REFUND: dict[str, Any] = {"programs": (MFP,), "products": Pool.SELECTED, "days": Days.MFP_IN_FORCE}
+
 VIOLATIONS = (
     Scenario("flag", "R001", programs=(FFS,), twist=Twist.FLAG, share=0.7),
     Scenario("modifier", "R001", programs=(FFS,), products=Pool.INFUSED, place=Place.CLINIC, twist=Twist.MODIFIER,
@@ -162,9 +185,21 @@ VIOLATIONS = (
     Scenario("units_eightfold", "R035", products=Pool.LOCAL, twist=Twist.UNITS_EIGHTFOLD),
     Scenario("paid_too_little", "R036", products=Pool.LOCAL, twist=Twist.PAID_TOO_LITTLE),
     Scenario("rebate_wrong", "R053", twist=Twist.REBATE_WRONG),
+    Scenario("flag", "R010", programs=CONTRACTED, twist=Twist.FLAG, terms=Terms.EXCLUDES),
+    Scenario("second_icn", "R012", twist=Twist.SECOND_ICN, **_REFUND),
+    Scenario("refund_not_eligible", "R013", twist=Twist.MFP_REFUND_NOT_ELIGIBLE, **_REFUND),
+    Scenario("excluded_product", "R026", products=Pool.EXCLUDED),
+    Scenario("labeler_sold", "R027", products=Pool.SOLD, days=Days.LABELER_WAS_SOLD),
+    Scenario("hcpcs_as_ndc", "R031", twist=Twist.HCPCS_AS_NDC, **_MEDICAL),
+    Scenario("code_of_another", "R032", twist=Twist.HCPCS_CODE_WRONG, **_MEDICAL),
+    Scenario("whole_compound", "R033", products=Pool.LOCAL, twist=Twist.COMPOUND),
+    Scenario("prescriber_invalid", "R051", twist=Twist.PRESCRIBER_INVALID),
+    Scenario("period_too_late", "R054", programs=(MCO,), days=Days.BEFORE_LAST_QUARTER, twist=Twist.PERIOD_TOO_LATE),
+    Scenario("price_too_high", "R056", twist=Twist.URA_TOO_HIGH),
+    Scenario("medicaid_too", "R057", programs=(COMMERCIAL,), twist=Twist.MEDICAID_TOO),
+    Scenario("outside_program", "R058", twist=Twist.OUTSIDE_PROGRAM),
 )  # fmt: skip
 
-_MEDICAL = {"products": Pool.INFUSED, "place": Place.CLINIC}
 _REPORTED = {"products": Pool.AT_340B, "place": Place.CONTRACT, "entity": Entity.LIVE}
 
 LOOK_ALIKES = (
@@ -210,6 +245,18 @@ LOOK_ALIKES = (
     _look_alike("on_market_date", "R024", products=Pool.LAUNCH, days=Days.ON_MARKET_DATE),
     _look_alike("ninety_days", "R035", products=Pool.LOCAL, twist=Twist.NINETY_DAYS),
     _look_alike("cut_to_the_cent", "R053", twist=Twist.REBATE_CUT_TO_CENT),
+    _look_alike("contract_allows", "R010", programs=CONTRACTED, twist=Twist.FLAG, terms=Terms.NO_EXCLUSION),
+    _look_alike("named_icn", "R012", twist=Twist.ICN_NAMED, **_REFUND),
+    _look_alike("nothing_refunded", "R013", twist=Twist.MFP_NOT_ELIGIBLE, **_REFUND),
+    _look_alike("labeler_not_yet_sold", "R027", products=Pool.SOLD, days=Days.BEFORE_LABELER_SOLD),
+    _look_alike("unlisted_code", "R032", twist=Twist.HCPCS_CODE_UNLISTED, **_MEDICAL),
+    _look_alike("no_compound", "R033", products=Pool.LOCAL, twist=Twist.NINETY_DAYS),
+    _look_alike("dea_number", "R051", twist=Twist.PRESCRIBER_DEA),
+    _look_alike("paid_next_quarter", "R054", programs=(FFS,), days=Days.BEFORE_LAST_QUARTER,
+                twist=Twist.PAID_NEXT_QUARTER),
+    _look_alike("price_zero", "R056", twist=Twist.URA_ZERO),
+    _look_alike("medicaid_after_others", "R057", programs=(COMMERCIAL,), twist=Twist.MEDICAID_AFTER_OTHERS),
+    _look_alike("children_in_medicaid", "R058", twist=Twist.CHILDREN_IN_MEDICAID),
 )  # fmt: skip
 
 _NOT_MEDICAID = (COMMERCIAL, PARTD)

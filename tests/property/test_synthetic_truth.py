@@ -27,8 +27,26 @@ MEDICAID = ("MDRP_FFS", "MDRP_MCO")
 RULES_ON_CLAIMS = {
     *("R001", "R002", "R003", "R004", "R005", "R008", "R009", "R011", "R016", "R017", "R018", "R019", "R020"),
     *("R021", "R022", "R024", "R035", "R036", "R053"),
+    *(
+        "R010",
+        "R012",
+        "R013",
+        "R023",
+        "R026",
+        "R027",
+        "R031",
+        "R032",
+        "R033",
+        "R039",
+        "R051",
+        "R054",
+        "R056",
+        "R057",
+        "R058",
+    ),
 }
-RULES_ON_INVOICES = {"R022", "R035", "R036", "R038", "R053"}
+UNLISTED_CODES = {"J3490"}
+RULES_ON_INVOICES = {"R022", "R026", "R027", "R035", "R036", "R038", "R053"}
 MODIFIERS = {("TX", "U8"): date(2015, 9, 1), ("CA", "UD"): date(2000, 1, 1), ("SC", "TB"): date(2025, 12, 1)}
 
 
@@ -201,7 +219,14 @@ def claim_findings(tables: Tables) -> set[tuple[str, str]]:
     for row in live:
         usual[row["ndc11"], row["program"]][row["source_row_id"]] = float(row["ndc_units"])
     far = far_from_peers(usual)
-    earlier = defaultdict(list)
+    earlier, fills, dispenses = defaultdict(list), defaultdict(list), defaultdict(list)
+    for row in live:
+        fills[row["patient_key"], row["ndc11"][:9]].append(row)
+        dispenses[dispense_of(row)].append(row)
+    ended = {row["labeler_code"]: row["end_date"] or date.max for row in reference["labelers"]}
+    crosswalk = {
+        row["ndc"]: (row["hcpcs_code"], row["ndc_units_per_hcpcs_unit"]) for row in reference["hcpcs_crosswalk"]
+    }
     found = set()
 
     def excludes(row: dict) -> bool:
@@ -272,12 +297,98 @@ def claim_findings(tables: Tables) -> set[tuple[str, str]]:
                     )  # fmt: skip
                     break
                 earlier[key].append(row)
+        fires |= fires_by_itself(row, product[row["ndc11"]], price, crosswalk, excludes(row))
+        fires |= outside_agreement(program, product[row["ndc11"]], ended, served)
+        fires |= {"R039"} if refills_early(row, fills[row["patient_key"], row["ndc11"][:9]]) else set()
+        if row["rx"] is not None:
+            before = [other for other in dispenses[dispense_of(row)] if other["received_at"] < row["received_at"]]
+            fires |= {"R012"} if program == "MFP" and repeats_open_icn(row, dispenses[dispense_of(row)]) else set()
+            fires |= {"R057"} if is_asked_elsewhere(row, before) else set()
         found |= {(row["source_row_id"], rule) for rule in fires}
     return found
 
 
+def fires_by_itself(row: dict, product: dict, price: dict, crosswalk: dict, is_excluded: bool) -> set[str]:
+    """Rules that need no other row."""
+    fires, served, program = set(), row["date_of_service"], row["program"]
+    prescriber = row["prescriber_npi"]
+    if prescriber and not re.fullmatch("[A-Z]{2}[0-9]{7}", prescriber) and not luhn(prescriber):
+        fires.add("R051")
+    if program in ("COMMERCIAL", "PARTD") and flag_340b(row) and is_excluded:
+        fires.add("R010")
+    if program == "MFP" and row["mtf_transaction_code"] == "009" and row["rebate_amount"] > 0:
+        fires.add("R013")
+    if program not in MEDICAID:
+        return fires
+    terminated, back = product["termination_date"], product["reactivation_date"]
+    if terminated and 0 < (served - terminated).days <= 365 and not (back and terminated < back <= served):
+        fires.add("R023")
+    is_federal = row["rebate_type"] in (None, "FEDERAL")
+    own_quarter = quarter(served if program == "MDRP_MCO" else row["paid_date"])
+    fires |= {"R054"} if own_quarter != row["period"] else set()
+    stated, ours = row["unit_rebate_amount"], price[row["ndc11"], row["period"]]["unit_rebate_amount"]
+    fires |= {"R056"} if is_federal and stated and abs(stated - ours) > Decimal("0.000001") else set()
+    fires |= {"R058"} if is_federal and row["sub_program"] in ("CHIP_SEPARATE", "STATE_ONLY") else set()
+    packages = row["ndc_units"] / product["units_per_package"]
+    fires |= {"R033"} if row["compound_code"] == "2" and packages > 1 else set()
+    if row["hcpcs_code"]:
+        code, factor = crosswalk[row["ndc11"]]
+        if code != row["hcpcs_code"]:
+            fires |= {"R032"} - ({"R032"} if row["hcpcs_code"] in UNLISTED_CODES else set())
+        elif row["units_basis"] != "HCPCS" and row["units"] == row["hcpcs_units"] and factor != 1:
+            fires.add("R031")
+    return fires
+
+
+def outside_agreement(program: str, product: dict, ended: dict[str, date], day: date) -> set[str]:
+    if program not in MEDICAID:
+        return set()
+    excluded = {"R026"} if product["cod_status"] in ("05", "06") else set()
+    return excluded | ({"R027"} if ended[product["ndc"][:5]] <= day else set())
+
+
+def luhn(npi: str) -> bool:
+    digits = [int(digit) for digit in "80840" + npi]
+    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
+    return len(npi) == 10 and (sum(doubled) + sum(digits[-1::-2])) % 10 == 0
+
+
+def refills_early(row: dict, fills: list[dict]) -> bool:
+    before = [other for other in fills if other["date_of_service"] < row["date_of_service"]]
+    if not before or row["dispensing_status"] == "C":
+        return False
+    last = max(other["date_of_service"] for other in before)
+    supply = max(other["days_supply"] or 0 for other in before if other["date_of_service"] == last)
+    return supply > 0 and (row["date_of_service"] - last).days / supply < 0.5
+
+
+def dispense_of(row: dict) -> tuple:
+    return row["pharmacy"], row["rx"], row["fill"], row["date_of_service"], row["ndc11"]
+
+
+def is_asked_elsewhere(row: dict, before: list[dict]) -> bool:
+    others = [other for other in before if (other["program"] in MEDICAID) != (row["program"] in MEDICAID)]
+    if not others:
+        return False
+    last = max(others, key=lambda other: other["received_at"])
+    of_medicaid = row if row["program"] in MEDICAID else last
+    return not (of_medicaid["amount_third_party"] or 0) > 0
+
+
+def repeats_open_icn(row: dict, dispense: list[dict]) -> bool:
+    dispense = [other for other in dispense if other["program"] == "MFP"]
+    closing = ("003", "005", "009", "013")
+    closed = {other["mtf_xref_icn"] for other in dispense}
+    closed |= {other["mtf_icn"] for other in dispense if other["mtf_transaction_code"] in closing}
+    before = [other for other in dispense if other["received_at"] < row["received_at"]]
+    return row["mtf_icn"] not in closed and any(
+        other["mtf_icn"] not in closed and other["mtf_icn"] != row["mtf_icn"] for other in before
+    )
+
+
 def invoice_findings(tables: Tables, peers_of_one_program: bool) -> set[tuple[str, str]]:
     product = {row["ndc"]: row for row in tables.reference["products"]}
+    ended = {row["labeler_code"]: row["end_date"] or date.max for row in tables.reference["labelers"]}
     market = {(row["ndc"], quarter(row["effective_date"])): row for row in tables.reference["market_prices"]}
     claimed, federal = defaultdict(Decimal), defaultdict(Decimal)
     for row in live_rebate_rows(tables):
@@ -299,6 +410,7 @@ def invoice_findings(tables: Tables, peers_of_one_program: bool) -> set[tuple[st
         terminated = facts["termination_date"]
         if terminated and (start - terminated).days > 365 and not facts["reactivation_date"]:
             fires.add("R022")
+        fires |= outside_agreement(row["program"], facts, ended, start)
         ratio = float(units) / row["prescriptions"] / median(own[row["program"], row["state"], row["ndc"]])
         fires |= {"R035"} if row["id"] in far_units or not 0.1 <= ratio <= 10 else set()
         price = market.get((row["ndc"], row["period"]))

@@ -14,14 +14,20 @@ from pyspark.sql import types as T
 
 from engine.contracts.codes import Subject
 from engine.contracts.tables import TABLES
-from engine.rules import ActiveRules, active_rules, apply_rules, rule_answers
+from engine.rules import REGISTRY, ActiveRules, active_rules, apply_rules, rule_answers
+from engine.rules.activation import COMPLETE
 from engine.rules.hit import FACTS_OF, SCORE_FACTS
-from engine.settings import Settings
+from engine.settings import RuleSettings, Settings
 
 AS_OF = date(2026, 3, 1)
 SETTINGS = Settings(as_of=AS_OF)
+ALL_ON = SETTINGS.model_copy(update={"rules": {rule_id: RuleSettings(enabled=True) for rule_id in REGISTRY.ids}})
 EVERYTHING = frozenset(
-    ["scores", *TABLES, *(f"{table.name}.{name}" for table in TABLES.values() for name in table.column_names)]
+    [
+        "scores",
+        *TABLES,
+        *(f"{table.name}.{name}" for table in TABLES.values() for name in (*table.column_names, COMPLETE)),
+    ]
 )
 
 CLAIM = (
@@ -145,7 +151,7 @@ def everything(subject: Subject, rule_ids: Iterable[str] = (), without: Iterable
     """Rules with all tables there, but for `without` (tables or table.column)."""
     missing = set(without)
     available = frozenset(name for name in EVERYTHING if name not in missing and name.partition(".")[0] not in missing)
-    active = active_rules(SETTINGS, available, subject, AS_OF)
+    active = active_rules(ALL_ON, available, subject, AS_OF)
     return active.only(*rule_ids) if rule_ids else active
 
 

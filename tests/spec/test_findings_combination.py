@@ -30,6 +30,9 @@ two weak of one source             | MDRP_FFS | 30    | 2      | -      | R035 W
 a failed guard lends no support    | MDRP_FFS | 30    | 2      | -      | R003! WEAK X 30 INQUIRE, R036 WEAK R 30 PAY_AND_WATCH      | WEAK     | X    | INQUIRE       | 30.000   | 60.00   | -
 the model alone                    | MDRP_FFS | 30    | 2      | -      | R052 WEAK M - DISPUTE                                      | WEAK     | -    | INQUIRE       | -        | -       | -
 the model comes after its equals   | MDRP_FFS | 30    | 2      | -      | R052 WEAK - - PAY_AND_WATCH, R054 WEAK - 0 INQUIRE         | WEAK     | -    | INQUIRE       | 0.000    | 0.00    | -
+the bar stands against a dispute   | MDRP_FFS | 30    | 2      | -      | R001 STRONG X 30 DISPUTE, R040 CONTEXT - - NONE            | STRONG   | X    | NONE          | 30.000   | 60.00   | -
+the bar is only near               | MDRP_FFS | 30    | 2      | -      | R001 STRONG X 30 DISPUTE, R040! CONTEXT - - NONE           | STRONG   | X    | DISPUTE       | 30.000   | 60.00   | X
+context alone                      | MDRP_FFS | 30    | 2      | -      | R041 CONTEXT - - DISPUTE                                   | CONTEXT  | -    | NONE          | -        | -       | -
 largest, never the sum             | MDRP_FFS | 30    | 2      | -      | R001 STRONG X 30 DISPUTE, R016 STRONG M 12 DISPUTE         | STRONG   | X    | DISPUTE       | 30.000   | 60.00   | X, M
 never above the claim              | MDRP_FFS | 30    | 2      | -      | R016 STRONG M 90 DISPUTE                                   | STRONG   | M    | DISPUTE       | 30.000   | 60.00   | M
 a negative claim has a size        | MDRP_FFS | -30   | 2      | -      | R016 STRONG M 30 DISPUTE                                   | STRONG   | M    | DISPUTE       | 30.000   | 60.00   | M

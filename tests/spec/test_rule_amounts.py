@@ -49,6 +49,35 @@ SPECS = [
         """,  # noqa: E501
         needs=("program", "units_reimbursed", "unit_rebate_amount", "rebate_amount"),
     ),
+    Spec(
+        "R056",
+        Subject.REBATE_CLAIM,
+        CLAIM,
+        """
+        case                     | program  | unit_rebate_amount | price_ura | rebate_type  || fires     | evidence | code | action  | units | amount | guards          | says
+        too high                 | MDRP_FFS | 2.5                | 2.25      | -            || yes       | STRONG   | A    | INQUIRE | 0     | 7.5    | ZERO_URA PASSED | at a unit rebate amount of $2.50, which is not the amount of 2025Q3 in our records ... too high
+        too low                  | MDRP_MCO | 2.5                | 2.75      | FEDERAL      || yes       | STRONG   | A    | INQUIRE | 0     | 0      |                 | too low
+        a millionth apart        | MDRP_FFS | 2.5                | 2.500001  | -            || no        |          |      |         |       |        |                 |
+        two millionths apart     | MDRP_FFS | 2.5                | 2.500002  | -            || yes       | STRONG   | A    | INQUIRE | 0     | 0      |                 |
+        zero: we calculate it    | MDRP_FFS | 0                  | 2.25      | -            || held back |          |      |         |       |        | ZERO_URA FAILED |
+        supplemental             | MDRP_FFS | 2.5                | 2.25      | SUPPLEMENTAL || no        |          |      |         |       |        |                 |
+        not stated               | MDRP_FFS | -                  | 2.25      | -            || no        |          |      |         |       |        |                 |
+        ours not known           | MDRP_FFS | 2.5                | -         | -            || no        |          |      |         |       |        |                 |
+        """,  # noqa: E501
+        needs=("program", "unit_rebate_amount", "price_ura"),
+    ),
+    Spec(
+        "R056",
+        Subject.INVOICE,
+        LINE,
+        """
+        case                     | unit_rebate_amount | price_ura || fires     | evidence | code | action  | units | amount | guards          | says
+        too high                 | 2.5                | 2.25      || yes       | STRONG   | A    | INQUIRE | 0     | 250    | ZERO_URA PASSED | invoiced 1000 units ... $2.50 ... too high
+        the same                 | 2.5                | 2.5       || no        |          |      |         |       |        |                 |
+        zero: we calculate it    | 0                  | 2.25      || held back |          |      |         |       |        | ZERO_URA FAILED |
+        """,  # noqa: E501
+        needs=("program", "unit_rebate_amount", "price_ura"),
+    ),
 ]
 results = results_fixture(SPECS)
 

@@ -70,6 +70,23 @@ SPECS = [
         """,  # noqa: E501
         NEEDS,
     ),
+    Spec(
+        "R057",
+        Subject.REBATE_CLAIM,
+        CLAIM + "; elsewhere_payer_id=P-7; elsewhere_claim_id=88; elsewhere_source_row_id=c-1",
+        """
+        case                        | program    | elsewhere_program | elsewhere_is_secondary || fires     | evidence | code | route       | action  | units | related | guards                                         | says
+        PBM after Medicaid          | COMMERCIAL | MDRP_FFS          | no                     || yes       | MEDIUM   | PBM  | PBM         | INQUIRE | 30    | c-1     | MEDICAID_SECONDARY PASSED, PART_D_DUAL PASSED  | Medicaid fee-for-service asks for the same dispense as well: payer P-7, claim 88, row c-1. Two programs appear
+        Medicaid after PBM          | MDRP_MCO   | COMMERCIAL        | no                     || yes       | MEDIUM   | -    | STATE       | INQUIRE | 30    | c-1     |                                                | State KY invoiced ... commercial asks for
+        others' part not known      | MDRP_MCO   | COMMERCIAL        | -                      || yes       | WEAK     | -    | STATE       | INQUIRE | 30    | c-1     | MEDICAID_SECONDARY UNCHECKED                   |
+        Medicaid paid the rest      | COMMERCIAL | MDRP_MCO          | yes                    || held back |          |      |             |         |       |         | MEDICAID_SECONDARY FAILED                      |
+        Part D and Medicaid         | PARTD      | MDRP_MCO          | no                     || yes       | WEAK     | PBM  | PBM         | INQUIRE | 30    | c-1     | PART_D_DUAL FAILED                             |
+        MFP and Medicaid            | MFP        | MDRP_MCO          | no                     || yes       | WEAK     | MRA  | FACILITATOR | INQUIRE | 30    | c-1     | PART_D_DUAL FAILED                             |
+        Medicaid after Part D       | MDRP_FFS   | PARTD             | no                     || yes       | WEAK     | -    | STATE       | INQUIRE | 30    | c-1     | PART_D_DUAL FAILED                             |
+        nobody else asks            | COMMERCIAL | -                 | -                      || no        |          |      |             |         |       |         |                                                |
+        """,  # noqa: E501
+        needs=("program", "units", "elsewhere_program"),
+    ),
 ]
 results = results_fixture(SPECS)
 

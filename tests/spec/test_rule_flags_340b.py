@@ -37,6 +37,24 @@ SPECS = [
         """,  # noqa: E501
         needs=("program", "flags_340b", "units"),
     ),
+    Spec(
+        "R010",
+        Subject.REBATE_CLAIM,
+        CLAIM + "; payer_id=PBM1; contract_key=PBM1/C1",
+        """
+        case                         | program    | flags_340b | contract_excludes_340b | contract_exclusion_scope | contract_pharmacy_is_entity_owned | contract_pharmacy_is_listed || fires     | evidence | code | route | action  | units | guards                   | says
+        all are excluded             | COMMERCIAL | SCC 20     | yes                    | ALL                      | -                                 | -                           || yes       | STRONG   | PBM  | PBM   | DISPUTE | 30    | CONTRACT_TERMS PASSED    | PBM1 asks for a rebate ... carries the 340B identifier SCC 20 ... outside contract terms
+        flagged ones are excluded    | PARTD      | BOC 08     | yes                    | FLAGGED_ONLY             | -                                 | -                           || yes       | STRONG   | PBM  | PBM   | DISPUTE | 30    | CONTRACT_TERMS PASSED    |
+        contract not known           | COMMERCIAL | SCC 20     | -                      | -                        | -                                 | -                           || yes       | MEDIUM   | PBM  | PBM   | DISPUTE | 30    | CONTRACT_TERMS UNCHECKED |
+        owned pharmacy               | PARTD      | SCC 20     | yes                    | ENTITY_OWNED             | yes                               | -                           || yes       | STRONG   | PBM  | PBM   | DISPUTE | 30    |                          |
+        not an owned pharmacy        | PARTD      | SCC 20     | yes                    | ENTITY_OWNED             | no                                | -                           || held back |          |      |       |         |       | CONTRACT_TERMS FAILED    |
+        lists not known              | PARTD      | SCC 20     | yes                    | LISTED_PHARMACIES        | -                                 | -                           || yes       | MEDIUM   | PBM  | PBM   | DISPUTE | 30    | CONTRACT_TERMS UNCHECKED |
+        340B claims are allowed      | COMMERCIAL | SCC 20     | no                     | -                        | -                                 | -                           || held back |          |      |       |         |       | CONTRACT_TERMS FAILED    |
+        no identifier                | COMMERCIAL | -          | yes                    | ALL                      | -                                 | -                           || no        |          |      |       |         |       |                          |
+        Medicaid                     | MDRP_FFS   | SCC 20     | yes                    | ALL                      | -                                 | -                           || no        |          |      |       |         |       |                          |
+        """,  # noqa: E501
+        needs=("program", "units", "flags_340b"),
+    ),
 ]
 results = results_fixture(SPECS)
 

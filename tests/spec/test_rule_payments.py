@@ -45,6 +45,20 @@ SPECS = [
         """,  # noqa: E501
         needs=("program", "amount_paid", "units"),
     ),
+    Spec(
+        "R055",
+        Subject.REBATE_CLAIM,
+        CLAIM + "; pharmacy_reversal_source_row_id=p-9",
+        """
+        case                            | program  | pharmacy_is_reversed | pharmacy_reversed_at | f38_reversal_lag || fires | evidence | code | action  | units | related | says
+        credit was due on 2026-02-28?   | MDRP_FFS | yes                  | 2025-12-20           | 12               || no    |          |      |         |       |         |
+        credit was due before           | MDRP_FFS | yes                  | 2025-09-30           | 12               || yes   | STRONG   | M    | DISPUTE | 30    | p-9     | reversed this dispense on 2025-09-30 (row p-9), after the cut-off ... due by 2025-11-29 ... appear to stand invoiced
+        in time: R020 disputes it       | MDRP_MCO | yes                  | 2025-09-30           | 0                || no    |          |      |         |       |         |
+        not reversed                    | MDRP_MCO | no                   | -                    | -                || no    |          |      |         |       |         |
+        day not known                   | MDRP_MCO | yes                  | -                    | -                || no    |          |      |         |       |         |
+        """,  # noqa: E501
+        needs=("program", "units", "pharmacy_is_reversed", "pharmacy_reversed_at", "f38_reversal_lag"),
+    ),
 ]
 results = results_fixture(SPECS)
 

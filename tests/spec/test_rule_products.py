@@ -1,4 +1,4 @@
-"""R022: units of products terminated for over a year. R024: service before the product's market date."""
+"""R022, R023: units of products terminated for over a year, or less. R024: service before the product's market date."""
 
 from __future__ import annotations
 
@@ -57,6 +57,21 @@ SPECS = [
         not a Medicaid claim     | MFP      | 2025-08-02  || no    |          |      |         |       |
         """,  # noqa: E501
         needs=("program", "market_date", "date_of_service", "units"),
+    ),
+    Spec(
+        "R023",
+        Subject.REBATE_CLAIM,
+        CLAIM,
+        """
+        case                        | program  | termination_date | reactivation_date || fires     | evidence | code | action | units | guards             | says
+        365 days after              | MDRP_FFS | 2024-08-01       | -                 || yes       | WEAK     | -    | NONE   | -     | REACTIVATED PASSED | termination date is 2024-08-01, 365 day(s) before the service, which may still be in order
+        a day after                 | MDRP_MCO | 2025-07-31       | -                 || yes       | WEAK     | -    | NONE   | -     |                    |
+        on the last day             | MDRP_FFS | 2025-08-01       | -                 || no        |          |      |        |       |                    |
+        366 days after              | MDRP_FFS | 2024-07-31       | -                 || no        |          |      |        |       |                    |
+        reactivated                 | MDRP_FFS | 2025-01-31       | 2025-08-01        || held back |          |      |        |       | REACTIVATED FAILED |
+        in the market               | MDRP_FFS | -                | -                 || no        |          |      |        |       |                    |
+        """,  # noqa: E501
+        needs=("program", "termination_date", "date_of_service", "units"),
     ),
 ]
 results = results_fixture(SPECS)

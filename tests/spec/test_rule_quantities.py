@@ -45,6 +45,22 @@ SPECS = [
         """,  # noqa: E501
         needs=("program", "units_reimbursed", "units_per_prescription_to_own_median"),
     ),
+    Spec(
+        "R037",
+        Subject.INVOICE,
+        LINE,
+        """
+        case                    | f46_units_to_own_median | f46_units_to_own_median_z | own_quarters | line_kind   || fires | evidence | code | action  | units | says
+        four times the median   | 4                       | 4.1                       | 4            | CURRENT     || yes   | WEAK     | S    | INQUIRE | 750   | 4 times the median of its 4 quarters ... appear inconsistent with the state's own history
+        at the limit            | 4                       | 4                         | 4            | CURRENT     || no    |          |      |         |       |
+        far below               | 0.01                    | -9                        | 4            | CURRENT     || no    |          |      |         |       |
+        few quarters            | 4                       | 9                         | 3            | CURRENT     || no    |          |      |         |       |
+        a difference            | 4                       | 9                         | 4            | PRIOR_DELTA || no    |          |      |         |       |
+        three times the median  | 3                       | 9                         | 4            | CURRENT     || no    |          |      |         |       |
+        few peers               | 4                       | -                         | 4            | CURRENT     || no    |          |      |         |       |
+        """,  # noqa: E501
+        needs=("program", "units_reimbursed", "f46_units_to_own_median", "f46_units_to_own_median_z", "own_quarters"),
+    ),
 ]
 results = results_fixture(SPECS)
 

@@ -5,7 +5,7 @@ The cases of one fixture are claims and reference tables apart from each other, 
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -49,6 +49,17 @@ GOVERNED = {  # contracts, what is changed on the claim, key of the contract tha
     "of another program": ([CONTRACT | {"program": "PARTD"}], {}, None),
 }
 
+SETTLEMENT = {
+    "program": "MDRP_FFS",
+    "state": "GA",
+    "ndc11": NDC,
+    "period": "2025Q1",
+    "claim_id": "71",
+    "claim_line": 1,
+    "kind": "STATE_CREDIT",
+    "settled_on": "2025-05-01",
+    "units": "30",
+}
 SCREENED = {
     "product as of": (
         [claim("before", date_of_service="2025-01-31"), claim("after", date_of_service="2025-02-01")],
@@ -92,6 +103,23 @@ SCREENED = {
         {
             "contract_pharmacy_lists": [{"contract_id": "C1", "pharmacy_npi": "1003000126", "end_date": "2025-02-10"}],
             "entity_npis": [{"entity_id": "DSH1", "npi": "1003000126"}],
+        },
+    ),
+    "settled": (
+        [
+            claim("before", claim_id="71", received_at=datetime(2025, 5, 2, tzinfo=UTC)),
+            claim("the same day", claim_id="71", received_at=datetime(2025, 5, 1, tzinfo=UTC)),
+            claim("not known when", claim_id="71"),
+            claim("another line", claim_id="71", claim_line=2),
+            claim("another claim", claim_id="72"),
+        ],
+        {
+            "settlements": [
+                SETTLEMENT,
+                SETTLEMENT | {"settled_on": "2025-04-01", "units": "5", "claim_line": None, "state": None},
+                SETTLEMENT | {"kind": "PAID", "units": "7"},
+                SETTLEMENT | {"state": "AL", "units": "9"},
+            ]
         },
     ),
     **{
@@ -261,6 +289,17 @@ def test_standing_of_the_pharmacy_is_false_where_its_table_knows_nothing(screene
     found = screened["standing of the pharmacy"]["a"]
     assert found["contract_pharmacy_is_listed"] is False
     assert found["contract_pharmacy_is_entity_owned"] is True
+
+
+def test_settlements_count_that_name_the_line_and_came_before_it(screened):
+    found = {name: (row["settled_units"], row["settled_on"]) for name, row in screened["settled"].items()}
+    assert found == {
+        "before": (35, date(2025, 5, 1)),
+        "the same day": (5, date(2025, 4, 1)),
+        "not known when": (35, date(2025, 5, 1)),
+        "another line": (5, date(2025, 4, 1)),
+        "another claim": (None, None),
+    }
 
 
 @pytest.mark.parametrize("name", BOUGHT)

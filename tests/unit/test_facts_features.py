@@ -20,9 +20,9 @@ from engine.facts.lineage import reversal_lag
 from engine.facts.page import features_page
 from engine.facts.payments import lookback_quarters, third_party_share, zero_paid
 from engine.facts.prices import aac_gap, amount_paid_to_market_price, mfp_ceiling_gap
-from engine.facts.products import days_before_market, days_past_termination, is_cod_ineligible
-from engine.facts.providers import pharmacy_npi_valid, prescriber_npi_valid
-from engine.facts.quantities import factor_error
+from engine.facts.products import days_before_market, days_past_termination, is_cod_ineligible, with_labeler
+from engine.facts.providers import pharmacy_npi_valid, prescriber_has_dea_number, prescriber_npi_valid, with_npi_active
+from engine.facts.quantities import factor_error, with_conversion
 from engine.settings import PeerSettings
 from tests.unit.facts_rows import NDC, apart, by_case, claim, claims, frame, in_one, reference
 
@@ -69,6 +69,8 @@ MEASURED = [
     (pharmacy_npi_valid, {"pharmacy_npi": "1234567890"}, False),
     (prescriber_npi_valid, {"prescriber_npi": "AB1234563"}, False),
     (prescriber_npi_valid, {"prescriber_npi": None}, None),
+    (prescriber_has_dea_number, {"prescriber_npi": "AB1234563"}, True),
+    (prescriber_has_dea_number, {"prescriber_npi": "1234567893"}, False),
 ]
 
 
@@ -180,7 +182,17 @@ def features(spark, cases):
     references = {name: reference(spark, name, *given) for name, given in tables.items()}
     asked = asked_of_flagged(flagged, feed, found, references).localCheckpoint()
     background = Background(feed, None, None, None, AS_OF, PeerSettings())
-    return by_case(cases, claim_features(asked, found, references, background).collect())
+    told = claim_features(asked, found, references, background)
+    return by_case(cases, told.join(_screened(feed, references), on="source_row_id", how="inner").collect())
+
+
+def _screened(feed, references):
+    """Features that the screen holds already."""
+    rows = feed.select("source_row_id", "ndc11", "hcpcs_code", "labeler_code", "pharmacy_npi", "date_of_service")
+    rows = with_conversion(rows, references.get("hcpcs_crosswalk"), references.get("products"))
+    rows = with_labeler(rows, references.get("labelers"), F.col("date_of_service"))
+    rows = with_npi_active(rows, references.get("pharmacies"))
+    return rows.select("source_row_id", "conversion.*", "labeler.*", "f60_npi_active_at_dos")
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +209,9 @@ def test_intervals_hold_from_their_first_day_to_the_day_before_their_end(spark):
         "f14_n_ce_per_pharmacy": (0, 1, 1, 0, 0),
         "f29_hcpcs_ndc_pair_valid": (False, True, True, False, False),
         "hcpcs_factor": (None, Decimal("0.5"), Decimal("0.5"), None, None),
+        "hcpcs_pair_at_another_date": (True, False, False, True, True),
         "f33_labeler_terminated": (False, False, False, True, True),
+        "labeler_standing": ("OURS", "OURS", "OURS", "NOT_THEN", "NOT_THEN"),
         "f55_orphan_ce_conflict": (True, True, True, True, None),
         "f60_npi_active_at_dos": (False, True, True, False, False),
     }
@@ -211,6 +225,7 @@ def test_open_ends_hold_for_ever_and_what_no_table_holds_is_unknown(spark, found
         "f14_n_ce_per_pharmacy": (1, 0),
         "f29_hcpcs_ndc_pair_valid": (False, None),
         "f33_labeler_terminated": (False, None),
+        "labeler_standing": ("OURS", "NOT_HELD"),
         "f55_orphan_ce_conflict": (False, None),
         "f60_npi_active_at_dos": (True, None),
     }

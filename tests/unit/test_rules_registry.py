@@ -12,7 +12,7 @@ from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subj
 from engine.contracts.tables import TABLES
 from engine.errors import ConfigurationError
 from engine.rules import REGISTRY, Registry, active_rules, dispute_codes
-from engine.rules.activation import SWITCHED_OFF, why_off
+from engine.rules.activation import OFF_BY_ITSELF, SWITCHED_OFF, why_off
 from engine.rules.configuration import check_rules
 from engine.rules.registry import RegistryError, Threshold, rule
 from engine.settings import RuleSettings, Settings
@@ -114,13 +114,14 @@ def test_an_int_is_a_number_and_a_whole_float_is_a_whole_number():
 
 def test_a_switched_off_rule_is_off_and_says_so():
     active = active_rules(settings(R001={"enabled": False}), EVERYTHING, Subject.REBATE_CLAIM, DAY, CODES)
-    assert active.off == {"R001": SWITCHED_OFF}
+    assert active.off == {"R001": SWITCHED_OFF, "R006": OFF_BY_ITSELF, "R007": OFF_BY_ITSELF}
     assert "R001" not in [rule.id for rule in active.rules]
 
 
 def test_everything_is_on_where_everything_is_there():
     for subject in (Subject.REBATE_CLAIM, Subject.INVOICE):
-        active = active_rules(Settings(), EVERYTHING, subject, DAY, CODES)
+        on = settings(**{rule_id: {"enabled": True} for rule_id in REGISTRY.ids})
+        active = active_rules(on, EVERYTHING, subject, DAY, CODES)
         assert active.rules == REGISTRY.rules(subject)
         assert (active.off, active.guards_off) == ({}, {})
 
@@ -128,7 +129,9 @@ def test_everything_is_on_where_everything_is_there():
 def test_missing_tables_and_columns_switch_off_what_needs_them():
     available = frozenset({"rebate_claims", "rebate_claims.basis_of_cost", "medicaid_exclusions", "prices"})
     active = active_rules(Settings(), available, Subject.REBATE_CLAIM, DAY, CODES)
-    assert [rule.id for rule in active.rules] == ["R001", "R002", "R004", "R016", "R017", "R018", "R019", "R035"]
+    assert [rule.id for rule in active.rules] == [
+        *("R001", "R002", "R004", "R010", "R016", "R017", "R018", "R019", "R035", "R040", "R051", "R054", "R057")
+    ]
     assert active.off["R003"] == "table entity_claims is missing"
     assert active.off["R011"] == (
         "table entity_claims is missing; column prices.ceiling_unit is missing; column prices.mfp_unit is missing"
@@ -138,7 +141,9 @@ def test_missing_tables_and_columns_switch_off_what_needs_them():
         "R002, STATE_METHOD": "table state_340b_policies is missing",
         "R002, NO_340B_PURCHASE": "table chargebacks is missing",
         "R002, EXCEEDS_340B_PURCHASES": "table chargebacks is missing; table products is missing",
+        "R010, CONTRACT_TERMS": "table rebate_contracts is missing",
         "R016, THIRD_PARTY_PAYMENT": "column rebate_claims.amount_third_party is missing",
+        "R057, MEDICAID_SECONDARY": "column rebate_claims.amount_third_party is missing",
         "R016, WASTE_LINE": "column rebate_claims.modifiers is missing",
     }
     nothing = active_rules(Settings(), frozenset({"invoices"}), Subject.REBATE_CLAIM, DAY, CODES)
@@ -159,7 +164,8 @@ def test_the_shipped_configuration_is_the_defaults_and_leaves_no_rule_out():
     configured = settings(**shipped)
     check_rules(configured.rules, REGISTRY, CODES)
     for rule_id in REGISTRY.ids:
-        assert configured.rules[rule_id].enabled
+        (enabled,) = {rule.enabled for rule in REGISTRY.rules() if rule.id == rule_id}
+        assert configured.rules[rule_id].enabled is enabled
         defaults = REGISTRY.thresholds(rule_id)
         given = configured.rules[rule_id].thresholds
         assert set(given) == set(defaults), rule_id

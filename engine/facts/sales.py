@@ -1,0 +1,70 @@
+"""Units invoiced beside units sold into the state (`sales`: docs/contract-extensions.md)."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Subject
+from engine.facts.feature import Feature
+from engine.facts.history import TRAILING_QUARTERS, added_up
+from engine.intervals import number_of_quarter
+
+_SUM = "decimal(38,3)"
+FEATURES = (
+    Feature(
+        "F49",
+        "f49_invoice_vs_sales",
+        "units on current lines of all Medicaid programs / units sold into the state; unknown where nothing was sold",
+        needs=("invoices.units_reimbursed", "sales"),
+        grain="state and NDC-11",
+        window="the period and the 3 quarters before it",
+        subject=Subject.INVOICE,
+    ),
+)
+
+
+def with_sales(rows: DataFrame, sales: DataFrame | None) -> DataFrame:
+    """`rows` (invoice lines with known_units) with units_invoiced_in_state, units_sold_in_state and F49 over the four
+    quarters up to the period. Lines that replace or correct an earlier one are not added to it; public utilisation data
+    and invoices, which tell of the same units, are added up apart.
+    """
+    if sales is None:
+        unknown = F.lit(None).cast("double")
+        names = ("units_invoiced_in_state", "units_sold_in_state", "f49_invoice_vs_sales")
+        return rows.withColumns(dict.fromkeys(names, unknown))
+    sold = _by_quarter(sales, ("state", "ndc11"), F.col("units"), "sold")
+    current = rows.where(F.coalesce("line_kind", F.lit("CURRENT")) == "CURRENT")
+    invoiced = _by_quarter(current, ("state", "ndc11", "source_kind"), F.col("known_units"), "invoiced")
+    joined = rows.join(F.broadcast(sold), on=_same("sold", ("state", "ndc11")), how="left").join(
+        invoiced, on=_same("invoiced", ("state", "ndc11", "source_kind")), how="left"
+    )  # one row per state and product in each
+    units = {name: _over_four_quarters(name) for name in ("sold", "invoiced")}
+    return joined.select(
+        *rows.columns,
+        units["invoiced"].alias("units_invoiced_in_state"),
+        units["sold"].alias("units_sold_in_state"),
+        F.try_divide(units["invoiced"], units["sold"]).alias("f49_invoice_vs_sales"),
+    )
+
+
+def _by_quarter(rows: DataFrame, keys: tuple[str, ...], units: Column, into: str) -> DataFrame:
+    """One row per `keys` (renamed): `into`, an array of quarter and units."""
+    return (
+        rows.groupBy(*keys, number_of_quarter(F.col("period")).alias("quarter"))
+        .agg(F.sum(units).cast(_SUM).alias("units"))
+        .where(F.col("units").isNotNull())
+        .groupBy(*(F.col(key).alias(f"{into}_{key}") for key in keys))
+        .agg(F.collect_list(F.struct("quarter", "units")).alias(into))
+    )
+
+
+def _same(into: str, keys: tuple[str, ...]) -> list[Column]:
+    return [F.col(key).eqNullSafe(F.col(f"{into}_{key}")) for key in keys]
+
+
+def _over_four_quarters(name: str) -> Column:
+    """NULL where there is no quarter with units among the four."""
+    ago = number_of_quarter(F.col("period"))
+    entries = F.filter(name, lambda one: (ago - one["quarter"]).between(0, TRAILING_QUARTERS - 1))
+    return F.when(F.size(entries) > 0, added_up(entries, "units", _SUM).cast("double"))

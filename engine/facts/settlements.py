@@ -1,0 +1,74 @@
+"""Units that a state credited or an entity repaid before they were asked for (again)."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from engine.facts.families import absent
+
+SETTLED_KINDS = ("STATE_CREDIT", "ENTITY_REPAID")
+SETTLEMENT_FACTS = (
+    T.StructField("settled_units", T.DecimalType(15, 3)),
+    T.StructField("settled_on", T.DateType()),
+)
+
+
+def with_claim_settlements(claims: DataFrame, settlements: DataFrame | None) -> DataFrame:
+    """`claims` with `settlement`, a struct of SETTLEMENT_FACTS: of settlements that name program, product, claim number
+    and line (NULL: all lines) and contradict neither the state nor the payer.
+    """
+    keys = ("program", "ndc11", "claim_id")
+    state = F.coalesce("state", "payer_id")
+
+    def is_same_line(one: Column) -> Column:
+        same_line = one["claim_line"].isNull() | (one["claim_line"] == F.col("claim_line"))
+        return same_line & (one["state"].isNull() | (one["state"] == state))
+
+    named = None if settlements is None else settlements.where(F.col("claim_id").isNotNull())
+    return _with_settlements(claims, named, keys, is_same_line, F.col("received_at").cast("date"))
+
+
+def with_line_settlements(invoices: DataFrame, settlements: DataFrame | None) -> DataFrame:
+    """`invoices` with `settlement`, a struct of SETTLEMENT_FACTS: of settlements of the whole line, which name no claim
+    and no other invoice.
+    """
+    keys = ("program", "state", "ndc11", "period")
+
+    def is_of_invoice(one: Column) -> Column:
+        return one["invoice_number"].isNull() | (one["invoice_number"] == F.col("invoice_number"))
+
+    of_lines = None if settlements is None else settlements.where(F.col("claim_id").isNull())
+    return _with_settlements(invoices, of_lines, keys, is_of_invoice, F.coalesce("received_date", "postmark_date"))
+
+
+def _with_settlements(
+    rows: DataFrame, settlements: DataFrame | None, keys: tuple[str, ...], is_meant, received: Column
+) -> DataFrame:
+    """Settlements on or after the day on which the row was received answer the row itself, so only earlier ones count;
+    all of them where that day is not known.
+    """
+    if settlements is None:
+        return rows.withColumn("settlement", absent(SETTLEMENT_FACTS))
+    by_key = (
+        settlements.where(F.col("kind").isin(*SETTLED_KINDS))
+        .groupBy(*(F.col(key).alias(f"settled_{key}") for key in keys))
+        .agg(
+            F.sort_array(
+                F.collect_list(F.struct("settled_on", "units", "claim_line", "state", "invoice_number"))
+            ).alias("settled")
+        )
+    )
+    same = [F.col(key) == F.col(f"settled_{key}") for key in keys]
+    joined = rows.join(F.broadcast(by_key), on=same, how="left")  # one row per key
+    earlier = F.filter(
+        "settled",
+        lambda one: F.coalesce(is_meant(one), F.lit(False)) & F.coalesce(one["settled_on"] < received, F.lit(True)),
+    )
+    units = F.aggregate(
+        earlier, F.lit(0).cast("decimal(38,3)"), lambda total, one: (total + one["units"]).cast("decimal(38,3)")
+    )
+    values = {"settled_units": units, "settled_on": F.array_max(F.transform(earlier, lambda one: one["settled_on"]))}
+    facts = F.struct(*(values[f.name].try_cast(f.dataType).alias(f.name) for f in SETTLEMENT_FACTS))
+    return joined.select(*rows.columns, F.when(F.size(earlier) > 0, facts).alias("settlement"))

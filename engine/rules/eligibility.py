@@ -1,0 +1,274 @@
+"""What the rebate agreement does not cover: products and labelers that are not in it, and programs outside of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules.activation import COMPLETE
+from engine.rules.common import (
+    MEDICAID,
+    claim_units,
+    day,
+    is_federal,
+    is_invoice,
+    line_invoiced,
+    product_file,
+    product_row,
+    state_invoiced,
+)
+from engine.rules.hit import Facts, Guard, Hit, one_of, reference_row
+from engine.rules.registry import Given, Threshold, rule
+from engine.rules.text import sentence, words_for
+
+NEWLY_REPORTED = Guard(
+    "NEWLY_REPORTED",
+    "the product may be new: the product file lags behind what was reported last",
+    weakens_to=Evidence.WEAK,
+)
+LAG = Threshold("lag_days", 184, "days by which the product file may lag behind (two quarters)")
+EXCLUDED = Threshold(
+    "cod_statuses",
+    ["05", "06"],
+    "covered outpatient drug statuses that earn no rebate: DESI 5 and 6; add others that are known not to",
+)
+OUTSIDE_PROGRAMS = Threshold(
+    "sub_programs",
+    ["CHIP_SEPARATE", "STATE_ONLY"],
+    "programs outside the federal rebate; children covered by Medicaid expansion are inside",
+)
+SUB_PROGRAM_WORDS = {"CHIP_SEPARATE": "a separate children's program (CHIP)", "STATE_ONLY": "a state-only program"}
+
+
+def _unknown_product(f: Facts, given: Given, subject: Column, used_on: Column, units: Column) -> Hit:
+    return Hit(
+        when=~f.product_is_known,
+        message=sentence(
+            "{subject}. The product file, which is declared complete, holds no such NDC on {used:date}: it appears to "
+            "be invalid or miscoded.",
+            subject=subject,
+            used=used_on,
+        ),
+        checks=(NEWLY_REPORTED.check(failed=used_on > day(given.as_of - timedelta(given.whole("lag_days")))),),
+        units=units,
+        references=(reference_row("products", f.ndc11),),
+    )
+
+
+@rule(
+    "R025",
+    "NDC that the product file does not hold",
+    subject=Subject.REBATE_CLAIM,
+    programs=MEDICAID,
+    evidence=Evidence.MEDIUM,
+    codes=("O",),
+    route=Route.STATE,
+    party=Party.UNDETERMINED,
+    action=Action.DISPUTE,
+    citation="42 U.S.C. 1396r-8(k); CMS-304 dispute code O",
+    document="the product file",
+    needs=(f"products.{COMPLETE}",),
+    thresholds=(LAG,),
+    guards=(NEWLY_REPORTED,),
+)
+def claim_of_unknown_product(f: Facts, given: Given) -> Hit:
+    """No row of the product file, archived quarters included, holds the NDC on the date of service."""
+    return _unknown_product(f, given, state_invoiced(f), f.date_of_service, claim_units(f))
+
+
+@rule(
+    "R025",
+    "NDC that the product file does not hold",
+    subject=Subject.INVOICE,
+    programs=MEDICAID,
+    evidence=Evidence.MEDIUM,
+    codes=("O",),
+    route=Route.STATE,
+    party=Party.UNDETERMINED,
+    action=Action.DISPUTE,
+    citation="42 U.S.C. 1396r-8(k); CMS-304 dispute code O",
+    document="the product file",
+    needs=(f"products.{COMPLETE}", "invoices.units_reimbursed"),
+    thresholds=(LAG,),
+    guards=(NEWLY_REPORTED,),
+)
+def line_of_unknown_product(f: Facts, given: Given) -> Hit:
+    """As on claims, on the first day of the period."""
+    return _unknown_product(f, given, line_invoiced(f), f.period_start, f.units_reimbursed)
+
+
+def _excluded_product(f: Facts, given: Given, subject: Column, units: Column) -> Hit:
+    return Hit(
+        when=one_of(f.cod_status, given.words("cod_statuses")),
+        message=sentence(
+            "{subject}. The product's covered outpatient drug status is {status}{file}, which earns no rebate: it "
+            "appears not to be eligible.",
+            subject=subject,
+            status=f.cod_status,
+            file=product_file(f),
+        ),
+        units=units,
+        references=(product_row(f),),
+    )
+
+
+@rule(
+    "R026",
+    "No covered outpatient drug",
+    subject=Subject.REBATE_CLAIM,
+    programs=MEDICAID,
+    evidence=Evidence.STRONG,
+    codes=("U",),
+    route=Route.STATE,
+    party=Party.STATE,
+    action=Action.DISPUTE,
+    citation="42 U.S.C. 1396r-8(k)(2)-(4); 42 CFR 447.502",
+    document="the product's status in the product file",
+    needs=("products.cod_status",),
+    thresholds=(EXCLUDED,),
+)
+def claim_of_excluded_product(f: Facts, given: Given) -> Hit:
+    """The product's status on the date of service says that it is no covered outpatient drug."""
+    return _excluded_product(f, given, state_invoiced(f), claim_units(f))
+
+
+@rule(
+    "R026",
+    "No covered outpatient drug",
+    subject=Subject.INVOICE,
+    programs=MEDICAID,
+    evidence=Evidence.STRONG,
+    codes=("U",),
+    route=Route.STATE,
+    party=Party.STATE,
+    action=Action.DISPUTE,
+    citation="42 U.S.C. 1396r-8(k)(2)-(4); 42 CFR 447.502",
+    document="the product's status in the product file",
+    needs=("products.cod_status", "invoices.units_reimbursed"),
+    thresholds=(EXCLUDED,),
+)
+def line_of_excluded_product(f: Facts, given: Given) -> Hit:
+    """As on claims, on the first day of the period."""
+    return _excluded_product(f, given, line_invoiced(f), f.units_reimbursed)
+
+
+def _labeler_not_ours(f: Facts, given: Given, subject: Column, used_on: Column, units: Column) -> Hit:
+    was_ours = f.labeler_standing == "NOT_THEN"
+    is_another = f.labeler_standing == "NOT_HELD"
+    # absence means something only where the table is declared complete
+    is_not_ours = was_ours | is_another if f"labelers.{COMPLETE}" in given.available else was_ours
+    return Hit(
+        when=is_not_ours,
+        message=sentence(
+            "{subject}. Labeler code {labeler} {standing} on {used:date}: the units appear to be another labeler's. "
+            "Products that went to another owner under a code of ours stay ours.",
+            subject=subject,
+            labeler=f.labeler_code,
+            standing=F.when(was_ours, F.lit("is in our list, but was not ours")).otherwise(F.lit("was none of ours")),
+            used=used_on,
+        ),
+        units=units,
+        references=(reference_row("labelers", f.labeler_code),),
+    )
+
+
+@rule(
+    "R027",
+    "Labeler code that is not ours",
+    subject=Subject.REBATE_CLAIM,
+    programs=MEDICAID,
+    evidence=Evidence.MEDIUM,
+    codes=("G",),
+    route=Route.STATE,
+    party=Party.UNDETERMINED,
+    action=Action.INQUIRE,
+    citation="CMS-304 adjustment code G",
+    document="letter on the transfer of the labeler code",
+    needs=("labelers",),
+)
+def claim_of_another_labeler(f: Facts, given: Given) -> Hit:
+    """No interval of the labeler code in our list covers the date of service. A code that the list does not hold at all
+    counts where the list is declared complete. The owner of a code answers for every product under it, whoever makes
+    it; so a transfer is settled by letter (G, an adjustment), not disputed.
+    """
+    return _labeler_not_ours(f, given, state_invoiced(f), f.date_of_service, claim_units(f))
+
+
+@rule(
+    "R027",
+    "Labeler code that is not ours",
+    subject=Subject.INVOICE,
+    programs=MEDICAID,
+    evidence=Evidence.MEDIUM,
+    codes=("G",),
+    route=Route.STATE,
+    party=Party.UNDETERMINED,
+    action=Action.INQUIRE,
+    citation="CMS-304 adjustment code G",
+    document="letter on the transfer of the labeler code",
+    needs=("labelers", "invoices.units_reimbursed"),
+)
+def line_of_another_labeler(f: Facts, given: Given) -> Hit:
+    """As on claims, on the first day of the period. Public utilisation data are about everybody's labelers and are left
+    out.
+    """
+    hit = _labeler_not_ours(f, given, line_invoiced(f), f.period_start, f.units_reimbursed)
+    return hit._replace(when=hit.when & is_invoice(f))
+
+
+def _outside_program(f: Facts, given: Given, subject: Column, units: Column) -> Hit:
+    return Hit(
+        when=one_of(f.sub_program, given.words("sub_programs")) & is_federal(f),
+        message=sentence(
+            "{subject}. The units are of {program}, which is outside the federal rebate that is asked for: they appear "
+            "not to be eligible.",
+            subject=subject,
+            program=words_for(f.sub_program, SUB_PROGRAM_WORDS),
+        ),
+        units=units,
+    )
+
+
+@rule(
+    "R058",
+    "Program outside the federal rebate",
+    subject=Subject.REBATE_CLAIM,
+    programs=MEDICAID,
+    evidence=Evidence.STRONG,
+    codes=("U",),
+    route=Route.STATE,
+    party=Party.STATE,
+    action=Action.DISPUTE,
+    citation="42 U.S.C. 1396r-8; CMS-304 dispute code U",
+    document="the claim's program",
+    needs=("rebate_claims.sub_program",),
+    thresholds=(OUTSIDE_PROGRAMS,),
+)
+def claim_of_program_outside(f: Facts, given: Given) -> Hit:
+    """Units of a separate children's program or of a state-only program on a federal invoice; a rebate type that is not
+    given is the federal one.
+    """
+    return _outside_program(f, given, state_invoiced(f), claim_units(f))
+
+
+@rule(
+    "R058",
+    "Program outside the federal rebate",
+    subject=Subject.INVOICE,
+    programs=MEDICAID,
+    evidence=Evidence.STRONG,
+    codes=("U",),
+    route=Route.STATE,
+    party=Party.STATE,
+    action=Action.DISPUTE,
+    citation="42 U.S.C. 1396r-8; CMS-304 dispute code U",
+    document="the line's program",
+    needs=("invoices.sub_program", "invoices.units_reimbursed"),
+    thresholds=(OUTSIDE_PROGRAMS,),
+)
+def line_of_program_outside(f: Facts, given: Given) -> Hit:
+    """As on claims, for a quarterly total."""
+    return _outside_program(f, given, line_invoiced(f), f.units_reimbursed)

@@ -1,0 +1,81 @@
+"""What the Medicare transaction facilitator's own numbers and codes say against a refund (MFP)."""
+
+from __future__ import annotations
+
+from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.rules.common import claim_units, payer_asked
+from engine.rules.hit import Facts, Guard, Hit, one_of
+from engine.rules.registry import Given, Threshold, rule
+from engine.rules.text import sentence
+
+LATER_ADJUSTMENT = Guard(
+    "LATER_ADJUSTMENT",
+    "a later adjustment (002) names this ICN, so that the dispense may have become eligible",
+    needs=("rebate_claims.mtf_xref_icn",),
+    weakens_to=Evidence.WEAK,
+)
+
+
+@rule(
+    "R012",
+    "MFP refund asked for twice",
+    subject=Subject.REBATE_CLAIM,
+    programs=(Program.MFP,),
+    evidence=Evidence.STRONG,
+    codes=("MRA",),
+    route=Route.FACILITATOR,
+    party=Party.UNDETERMINED,
+    action=Action.PAY_AND_WATCH,
+    citation="42 U.S.C. 1320f-2; CMS transaction facilitator specification",
+    document="both ICNs",
+    needs=("rebate_claims.mtf_icn",),
+)
+def two_open_icns(f: Facts, _: Given) -> Hit:
+    """An earlier row of the same dispense is open under another ICN: no cross reference names either, and neither was
+    reversed, withdrawn or found not eligible.
+    """
+    return Hit(
+        when=f.duplicate_rule == "R012",
+        message=sentence(
+            "{claim}, under ICN {icn}. The same dispense is open under another ICN (claim {claim_id}, row {row}), and "
+            "no cross reference names either: one refund appears to be asked for twice.",
+            claim=payer_asked(f, "an MFP refund"),
+            icn=f.mtf_icn,
+            claim_id=f.duplicate_claim_id,
+            row=f.duplicate_source_row_id,
+        ),
+        related=f.duplicate_source_row_ids,
+        units=claim_units(f),
+    )
+
+
+@rule(
+    "R013",
+    "MFP refund on a claim that is not eligible",
+    subject=Subject.REBATE_CLAIM,
+    programs=(Program.MFP,),
+    evidence=Evidence.STRONG,
+    codes=("MRA",),
+    route=Route.FACILITATOR,
+    party=Party.UNDETERMINED,
+    action=Action.PAY_AND_WATCH,
+    citation="42 U.S.C. 1320f-2; CMS transaction facilitator specification",
+    document="the facilitator's transaction",
+    needs=("rebate_claims.mtf_transaction_code", "rebate_claims.rebate_amount"),
+    thresholds=(Threshold("transaction_codes", ["009"], "MTF transactions that say the claim is not eligible"),),
+    guards=(LATER_ADJUSTMENT,),
+)
+def refund_on_ineligible_claim(f: Facts, given: Given) -> Hit:
+    """The facilitator says that the claim is not eligible, and a refund stands against it all the same."""
+    return Hit(
+        when=one_of(f.mtf_transaction_code, given.words("transaction_codes")) & (f.rebate_amount > 0),
+        message=sentence(
+            "{claim} of {refund:money}, yet the facilitator's transaction {code} says that the claim is not eligible "
+            "for the negotiated price: no refund appears to be due.",
+            claim=payer_asked(f, "an MFP refund"),
+            refund=f.rebate_amount,
+            code=f.mtf_transaction_code,
+        ),
+        checks=(LATER_ADJUSTMENT.check(failed=f.mtf_is_adjusted),),
+        units=claim_units(f),
+    )

@@ -1,0 +1,182 @@
+"""Claims invoiced for another quarter than theirs, long after the service, or too long ago to be disputed."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject, Transaction
+from engine.rules.common import FFS, MEDICAID, is_invoice, line_invoiced, quarter_of, quarter_start, state_invoiced
+from engine.rules.hit import Facts, Guard, Hit
+from engine.rules.registry import Given, Threshold, rule
+from engine.rules.text import sentence
+
+PERIOD_OF_INVOICE = Guard(
+    "PERIOD_OF_INVOICE",
+    "the period is that of the invoice, which the sender may have stated in its place",
+    weakens_to=Evidence.WEAK,
+)
+DATE_OF_ADJUSTMENT = Guard(
+    "DATE_OF_ADJUSTMENT",
+    "the row is an adjustment, whose payment date may be that of the correction",
+    weakens_to=Evidence.WEAK,
+)
+IN_TIME = Guard(
+    "IN_TIME",
+    "by at least one reading of the bar a dispute is still in time",
+    weakens_to=Evidence.CONTEXT,
+)
+
+
+@rule(
+    "R054",
+    "Invoiced for another quarter",
+    subject=Subject.REBATE_CLAIM,
+    programs=MEDICAID,
+    evidence=Evidence.STRONG,
+    codes=("Y",),
+    route=Route.STATE,
+    party=Party.STATE,
+    action=Action.INQUIRE,
+    citation="CMS-R-144 data definitions; CMS-304 adjustment code Y",
+    document="request for claim-level detail",
+    guards=(PERIOD_OF_INVOICE, DATE_OF_ADJUSTMENT),
+)
+def another_quarter(f: Facts, _: Given) -> Hit:
+    """Fee-for-service units belong to the quarter of payment, managed-care units to that of service. An adjustment, no
+    units are disputed: managed-care units are paid at the unit rebate amount of the quarter of service (Y), for
+    fee-for-service there is no code.
+    """
+    is_managed_care = f.program == Program.MDRP_MCO.value
+    own = quarter_of(F.when(is_managed_care, f.date_of_service).otherwise(f.paid_date))
+    return Hit(
+        when=f.period != own,
+        message=sentence(
+            "{claim}. The units belong to {own}, the quarter of {event}, but were invoiced for {period}: they appear "
+            "to stand in the wrong period.",
+            claim=state_invoiced(f),
+            own=own,
+            event=F.when(is_managed_care, F.lit("service")).otherwise(
+                sentence("payment ({day:date})", day=f.paid_date)
+            ),
+            period=f.period,
+        ),
+        checks=(
+            PERIOD_OF_INVOICE.check(failed=f.invoice_period == f.period),
+            DATE_OF_ADJUSTMENT.check(failed=f.transaction == Transaction.ADJUSTMENT.value, only_where=~is_managed_care),
+        ),
+        units=F.lit(0),
+        code=F.when(is_managed_care, F.lit("Y")),
+    )
+
+
+@rule(
+    "R041",
+    "Paid long after the service",
+    subject=Subject.REBATE_CLAIM,
+    programs=FFS,
+    evidence=Evidence.CONTEXT,
+    route=Route.NONE,
+    party=Party.UNDETERMINED,
+    action=Action.NONE,
+    citation="42 CFR 447.45(d)",
+    needs=("rebate_claims.paid_date",),
+    thresholds=(Threshold("days", 365, "days from service to payment, above which the claim is stale"),),
+)
+def stale_claim(f: Facts, given: Given) -> Hit:
+    """Providers have twelve months to file a claim. Retroactive eligibility explains later ones: context alone."""
+    return Hit(
+        when=f.f44_claim_age_days > given.whole("days"),
+        message=sentence(
+            "{claim}. It was paid on {paid:date}, {days:count} days after the service, later than timely filing "
+            "allows without a reason such as retroactive eligibility.",
+            claim=state_invoiced(f),
+            paid=f.paid_date,
+            days=f.f44_claim_age_days,
+        ),
+    )
+
+
+_BAR = (
+    Threshold("quarters", 12, "quarters after which a manufacturer may no longer dispute"),
+    Threshold("warn_quarters", 2, "quarters before the bar from which it is mentioned"),
+    Threshold("clock_start", "INVOICE", "what the warning counts from: the INVOICE's quarter or the PERIOD covered"),
+)
+
+
+def _bar(given: Given, subject: Column, invoiced: Column, covered: Column) -> Hit:
+    """`invoiced`: number of the quarter in which the invoice was sent; `covered`: that of the period."""
+    today = given.as_of.year * 4 + (given.as_of.month + 2) // 3
+    by_invoice, by_period = F.lit(today) - invoiced, F.lit(today) - covered
+    counted = by_invoice if given.words("clock_start") == ["INVOICE"] else by_period
+    is_barred = F.coalesce((by_invoice > given.whole("quarters")) & (by_period > given.whole("quarters")), F.lit(False))
+    verdict = F.when(is_barred, F.lit("It appears to be barred, and no dispute is drafted")).otherwise(
+        F.lit("A dispute has to be filed soon, or may be late by one reading of the rule")
+    )
+    return Hit(
+        when=counted >= given.whole("quarters") - given.whole("warn_quarters"),
+        message=sentence(
+            "{subject}. Disputes are barred after {bar} quarters; {invoice} have passed since the invoice, {period} "
+            "since the period covered. {verdict}.",
+            subject=subject,
+            bar=F.lit(given.whole("quarters")),
+            invoice=by_invoice,
+            period=by_period,
+            verdict=verdict,
+        ),
+        checks=(IN_TIME.check(failed=~is_barred),),
+    )
+
+
+def _number(quarter: Column) -> Column:
+    start = quarter_start(quarter)
+    return F.year(start) * 4 + F.quarter(start)
+
+
+@rule(
+    "R040",
+    "Twelve-quarter bar",
+    subject=Subject.REBATE_CLAIM,
+    programs=MEDICAID,
+    evidence=Evidence.CONTEXT,
+    route=Route.NONE,
+    party=Party.UNDETERMINED,
+    action=Action.NONE,
+    citation="42 CFR 447.510(i) (CMS-2434-F)",
+    thresholds=_BAR,
+    guards=(IN_TIME,),
+    any_units=True,
+    accompanies=True,
+)
+def claim_near_the_bar(f: Facts, given: Given) -> Hit:
+    """A manufacturer may dispute for twelve quarters. Counted from the period covered, or from the quarter in which its
+    invoice was sent, the one after: a finding is barred from dispute where both readings are past, and warned of from
+    two quarters before the one that `clock_start` names.
+    """
+    sent = _number(F.coalesce(f.invoice_period, f.period)) + 1
+    return _bar(given, state_invoiced(f), sent, _number(f.period))
+
+
+@rule(
+    "R040",
+    "Twelve-quarter bar",
+    subject=Subject.INVOICE,
+    programs=MEDICAID,
+    evidence=Evidence.CONTEXT,
+    route=Route.NONE,
+    party=Party.UNDETERMINED,
+    action=Action.NONE,
+    citation="42 CFR 447.510(i) (CMS-2434-F)",
+    thresholds=_BAR,
+    guards=(IN_TIME,),
+    any_units=True,
+    accompanies=True,
+)
+def line_near_the_bar(f: Facts, given: Given) -> Hit:
+    """As on claims; the invoice was sent on its postmark date, else in the quarter after its period. Public utilisation
+    data are no invoice that could be disputed.
+    """
+    postmark = F.coalesce(f.postmark_date, f.received_date)
+    sent = F.coalesce(F.year(postmark) * 4 + F.quarter(postmark), _number(f.period) + 1)
+    hit = _bar(given, line_invoiced(f), sent, _number(f.period))
+    return hit._replace(when=hit.when & is_invoice(f))

@@ -1,0 +1,67 @@
+"""A patient's next fill long before the last one can be used up."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.rules.common import MEDICAID, claim_name, program_words
+from engine.rules.hit import Facts, Guard, Hit
+from engine.rules.registry import Given, Threshold, rule
+from engine.rules.text import if_known, sentence
+
+OVERRIDE = Guard(
+    "OVERRIDE",
+    "the pharmacy says why the fill is early: vacation, lost supply, changed therapy, emergency",
+    needs=("rebate_claims.submission_clarification_codes",),
+)
+
+
+@rule(
+    "R039",
+    "Early refill",
+    subject=Subject.REBATE_CLAIM,
+    programs=tuple(Program),
+    evidence=Evidence.WEAK,
+    codes=("Q", "PBM"),
+    route=Route.NONE,
+    party=Party.UNDETERMINED,
+    action=Action.INQUIRE,
+    citation="compare Coverage Gap Discount Program dispute reason D08",
+    document="the patient's fills of the product",
+    needs=("rebate_claims.patient_key", "rebate_claims.days_supply"),
+    thresholds=(
+        Threshold("part_of_supply", 0.5, "part of the previous fill's days supply before which a fill is early"),
+        Threshold("override_codes", ["03", "04", "05", "13"], "NCPDP submission clarification codes of early fills"),
+    ),
+    guards=(OVERRIDE,),
+)
+def early_refill(f: Facts, given: Given) -> Hit:
+    """The patient filled the product again before half of the previous supply was used up. How many pharmacies the
+    patient went to is said, not judged.
+    """
+    codes = F.split(f.submission_clarification_codes, r"\|")
+    explained = F.arrays_overlap(codes, F.array(*(F.lit(code) for code in given.words("override_codes"))))
+    is_medicaid = f.program.isin(*(program.value for program in MEDICAID))
+    return Hit(
+        when=f.f42_early_refill_ratio < given.number("part_of_supply"),
+        message=sentence(
+            "{payer}, {claim}, NDC {ndc}, service on {served:date} ({program}): the patient's previous fill was "
+            "{part:percent} used up{pharmacies}. The quantity appears inconsistent with use.",
+            payer=f.payer_id,
+            claim=claim_name(f),
+            ndc=f.ndc11,
+            served=f.date_of_service,
+            program=program_words(f.program),
+            part=f.f42_early_refill_ratio,
+            pharmacies=_pharmacies(f),
+        ),
+        checks=(OVERRIDE.check(failed=explained),),
+        code=F.when(is_medicaid, F.lit("Q")).when(f.program != Program.MFP.value, F.lit("PBM")),
+    )
+
+
+def _pharmacies(f: Facts) -> Column:
+    several = if_known(", at {n} pharmacies within 60 days", n=f.f43_overlap_pharmacies)
+    return F.when(f.f43_overlap_pharmacies > 1, several).otherwise(F.lit(""))

@@ -1,0 +1,54 @@
+"""Units invoiced beyond what was sold into the state (code P)."""
+
+from __future__ import annotations
+
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules.common import MEDICAID, is_delta, line_invoiced
+from engine.rules.hit import Facts, Hit, key_of, reference_row
+from engine.rules.registry import Given, Threshold, rule
+from engine.rules.text import sentence
+
+
+@rule(
+    "R034",
+    "Units invoiced exceed units sold",
+    subject=Subject.INVOICE,
+    programs=MEDICAID,
+    evidence=Evidence.MEDIUM,
+    codes=("P",),
+    route=Route.STATE,
+    party=Party.UNDETERMINED,
+    action=Action.DISPUTE,
+    citation="CMS-304 dispute code P",
+    document="method and source of the sales data",
+    needs=("sales", "invoices.units_reimbursed"),
+    thresholds=(
+        Threshold("times_sold", 1.2, "units invoiced over four quarters as a multiple of those sold into the state"),
+        Threshold("minimum_units", 100.0, "units above those sold that make a question worth asking"),
+    ),
+)
+def units_beyond_sales(f: Facts, given: Given) -> Hit:
+    """Over four quarters the state's Medicaid programs asked for more units of the product than were sold into the
+    state. Sales to other states reach it by mail order and over the border, and stock is used later: the margin allows
+    for that. At issue is the excess, at most the line.
+    """
+    excess = f.units_invoiced_in_state - f.units_sold_in_state
+    return Hit(
+        when=~is_delta(f)
+        & (f.f49_invoice_vs_sales > given.number("times_sold"))
+        & (excess > given.number("minimum_units")),
+        message=sentence(
+            "{line}. In the four quarters up to {period}, {invoiced:number} units were invoiced by the state's "
+            "Medicaid programs, {times:ratio} times the {sold:number} units sold into the state: the units appear to "
+            "exceed sales.",
+            line=line_invoiced(f),
+            period=f.period,
+            invoiced=f.units_invoiced_in_state,
+            times=f.f49_invoice_vs_sales,
+            sold=f.units_sold_in_state,
+        ),
+        units=F.least(excess, f.units_reimbursed.cast("double")),
+        references=(reference_row("sales", key_of(f.ndc11, f.state, f.period)),),
+    )

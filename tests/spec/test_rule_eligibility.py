@@ -1,0 +1,128 @@
+"""R025: NDC not held. R026: no covered outpatient drug. R027: labeler not ours. R058: programs outside."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.contracts.codes import Subject
+from tests.spec.rule_cases import CLAIM, LINE, SETTINGS, Spec, cases_of, check, everything, results_fixture
+
+# Today is 2026-03-01; 184 days before it is 2025-08-29.
+SPECS = [
+    Spec(
+        "R025",
+        Subject.REBATE_CLAIM,
+        CLAIM,
+        """
+        case                 | program  | product_is_known | date_of_service || fires | evidence | code | action  | units | guards                | says
+        not held             | MDRP_FFS | no               | 2025-08-29      || yes   | MEDIUM   | O    | DISPUTE | 30    | NEWLY_REPORTED PASSED | declared complete, holds no such NDC on 2025-08-29 ... appears to be invalid
+        perhaps a new one    | MDRP_MCO | no               | 2025-08-30      || yes   | WEAK     | O    | INQUIRE | 30    | NEWLY_REPORTED FAILED |
+        held                 | MDRP_FFS | yes              | 2025-08-29      || no    |          |      |         |       |                       |
+        no product file      | MDRP_FFS | -                | 2025-08-29      || no    |          |      |         |       |                       |
+        not Medicaid         | PARTD    | no               | 2025-08-29      || no    |          |      |         |       |                       |
+        """,  # noqa: E501
+        needs=("program", "units", "product_is_known"),
+    ),
+    Spec(
+        "R025",
+        Subject.INVOICE,
+        LINE,
+        """
+        case                 | program  | product_is_known | period_start || fires | evidence | code | action  | units | guards                | says
+        not held             | MDRP_FFS | no               | 2025-07-01   || yes   | MEDIUM   | O    | DISPUTE | 1000  | NEWLY_REPORTED PASSED | holds no such NDC on 2025-07-01
+        perhaps a new one    | MDRP_MCO | no               | 2025-10-01   || yes   | WEAK     | O    | INQUIRE | 1000  | NEWLY_REPORTED FAILED |
+        held                 | MDRP_FFS | yes              | 2025-07-01   || no    |          |      |         |       |                       |
+        """,  # noqa: E501
+        needs=("program", "units_reimbursed", "product_is_known"),
+    ),
+    Spec(
+        "R026",
+        Subject.REBATE_CLAIM,
+        CLAIM + "; product_snapshot_date=2025-07-01",
+        """
+        case          | program  | cod_status || fires | evidence | code | action  | units | says
+        DESI 5        | MDRP_FFS | 05         || yes   | STRONG   | U    | DISPUTE | 30    | status is 05 (product file of 2025-07-01), which earns no rebate ... appears not to be eligible
+        approved      | MDRP_MCO | 03         || no    |          |      |         |       |
+        not known     | MDRP_MCO | -          || no    |          |      |         |       |
+        not Medicaid  | PARTD    | 05         || no    |          |      |         |       |
+        """,  # noqa: E501
+        needs=("program", "units", "cod_status"),
+    ),
+    Spec(
+        "R026",
+        Subject.INVOICE,
+        LINE,
+        """
+        case          | program  | cod_status || fires | evidence | code | action  | units | says
+        DESI 6        | MDRP_FFS | 06         || yes   | STRONG   | U    | DISPUTE | 1000  | status is 06
+        approved      | MDRP_MCO | 03         || no    |          |      |         |       |
+        """,
+        needs=("program", "units_reimbursed", "cod_status"),
+    ),
+    Spec(
+        "R027",
+        Subject.REBATE_CLAIM,
+        CLAIM + "; labeler_code=00002",
+        """
+        case                        | program  | labeler_standing || fires | evidence | code | action  | units | says
+        no longer ours              | MDRP_FFS | NOT_THEN         || yes   | MEDIUM   | G    | INQUIRE | 30    | Labeler code 00002 is in our list, but was not ours on 2025-08-01
+        never ours                  | MDRP_MCO | NOT_HELD         || yes   | MEDIUM   | G    | INQUIRE | 30    | Labeler code 00002 was none of ours on 2025-08-01
+        ours                        | MDRP_FFS | OURS             || no    |          |      |         |       |
+        no table                    | MDRP_FFS | -                || no    |          |      |         |       |
+        """,  # noqa: E501
+        needs=("program", "units", "labeler_standing"),
+    ),
+    Spec(
+        "R027",
+        Subject.INVOICE,
+        LINE,
+        """
+        case                        | program  | labeler_standing | source_kind || fires | evidence | code | action  | units | says
+        no longer ours              | MDRP_FFS | NOT_THEN         | INVOICE     || yes   | MEDIUM   | G    | INQUIRE | 1000  | was not ours on 2025-07-01
+        kind of source not given    | MDRP_FFS | NOT_THEN         | -           || yes   | MEDIUM   | G    | INQUIRE | 1000  |
+        everybody's utilisation     | MDRP_MCO | NOT_HELD         | SDUD        || no    |          |      |         |       |
+        ours                        | MDRP_MCO | OURS             | INVOICE     || no    |          |      |         |       |
+        """,  # noqa: E501
+        needs=("program", "units_reimbursed", "labeler_standing"),
+    ),
+    Spec(
+        "R058",
+        Subject.REBATE_CLAIM,
+        CLAIM,
+        """
+        case                          | program  | sub_program   | rebate_type  || fires | evidence | code | action  | units | says
+        separate children's program   | MDRP_FFS | CHIP_SEPARATE | FEDERAL      || yes   | STRONG   | U    | DISPUTE | 30    | of a separate children's program (CHIP), which is outside the federal rebate ... appear not to be eligible
+        state-only, type not given    | MDRP_MCO | STATE_ONLY    | -            || yes   | STRONG   | U    | DISPUTE | 30    | of a state-only program
+        state-only, supplemental      | MDRP_FFS | STATE_ONLY    | SUPPLEMENTAL || no    |          |      |         |       |
+        children in the expansion     | MDRP_FFS | CHIP_MEDICAID | FEDERAL      || no    |          |      |         |       |
+        not given                     | MDRP_FFS | -             | FEDERAL      || no    |          |      |         |       |
+        not Medicaid                  | PARTD    | STATE_ONLY    | -            || no    |          |      |         |       |
+        """,  # noqa: E501
+        needs=("program", "units", "sub_program"),
+    ),
+    Spec(
+        "R058",
+        Subject.INVOICE,
+        LINE,
+        """
+        case                          | program  | sub_program   | rebate_type  || fires | evidence | code | action  | units | says
+        separate children's program   | MDRP_FFS | CHIP_SEPARATE | FEDERAL      || yes   | STRONG   | U    | DISPUTE | 1000  | a separate children's program (CHIP)
+        state-only, supplemental      | MDRP_FFS | STATE_ONLY    | SUPPLEMENTAL || no    |          |      |         |       |
+        expansion                     | MDRP_FFS | EXPANSION     | -            || no    |          |      |         |       |
+        """,  # noqa: E501
+        needs=("program", "units_reimbursed", "sub_program"),
+    ),
+]
+results = results_fixture(SPECS)
+
+
+@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
+def test_rule(spec, case, results):
+    check(spec, case, results)
+
+
+def test_absence_means_something_only_where_the_table_is_declared_complete():
+    incomplete = everything(Subject.REBATE_CLAIM, without=["products.complete", "labelers.complete"])
+    assert incomplete.off == {"R025": "table products is not declared complete"}
+    by_id = {rule.id: rule for rule in incomplete.rules}
+    assert "labelers.complete" not in incomplete.given(by_id["R027"], SETTINGS).available

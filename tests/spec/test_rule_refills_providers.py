@@ -1,0 +1,48 @@
+"""R039: early refills. R051: numbers of providers that cannot be true."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.contracts.codes import Subject
+from tests.spec.rule_cases import CLAIM, Spec, cases_of, check, results_fixture
+
+SPECS = [
+    Spec(
+        "R039",
+        Subject.REBATE_CLAIM,
+        CLAIM,
+        """
+        case                    | program    | f42_early_refill_ratio | submission_clarification_codes | f43_overlap_pharmacies || fires     | evidence | code | action  | units | guards          | says
+        after a third           | MDRP_FFS   | 0.3333                 | 42                             | 2                      || yes       | WEAK     | Q    | INQUIRE | -     | OVERRIDE PASSED | previous fill was 33.3 % used up, at 2 pharmacies within 60 days ... appears
+        at half                 | MDRP_FFS   | 0.5                    | -                              | 1                      || no        |          |      |         |       |                 |
+        at one pharmacy         | COMMERCIAL | 0.4                    | -                              | 1                      || yes       | WEAK     | PBM  | INQUIRE | -     |                 | used up. The quantity
+        MFP                     | MFP        | 0.4                    | -                              | -                      || yes       | WEAK     | -    | INQUIRE | -     |                 |
+        on vacation             | MDRP_MCO   | 0.4                    | 42&03                          | 1                      || held back |          |      |         |       | OVERRIDE FAILED |
+        no earlier fill         | MDRP_MCO   | -                      | -                              | 1                      || no        |          |      |         |       |                 |
+        """,  # noqa: E501
+        needs=("program", "units", "f42_early_refill_ratio"),
+    ),
+    Spec(
+        "R051",
+        Subject.REBATE_CLAIM,
+        CLAIM + "; program=MDRP_FFS",
+        """
+        case                          | pharmacy_npi | f60_pharmacy_npi_valid | f60_npi_active_at_dos | prescriber_npi | f60_prescriber_npi_valid | prescriber_has_dea_number || fires     | evidence | code | action  | units | guards            | says
+        prescriber's fails its check  | 1234567893   | yes                    | yes                   | 1234567890     | no                       | no                        || yes       | MEDIUM   | -    | INQUIRE | -     | DEA_NUMBER PASSED | the prescriber's NPI 1234567890 is none. Who
+        pharmacy's fails its check    | 1234567890   | no                     | -                     | 1234567893     | yes                      | no                        || yes       | MEDIUM   | -    | INQUIRE | -     | DEA_NUMBER PASSED | the pharmacy's NPI 1234567890 fails its check digit
+        both                          | 1234567890   | no                     | no                    | AB1234563      | no                       | yes                       || yes       | MEDIUM   | -    | INQUIRE | -     | DEA_NUMBER PASSED | check digit; the prescriber's NPI AB1234563 is none
+        not in use on that day        | 1234567893   | yes                    | no                    | -              | -                        | -                         || yes       | MEDIUM   | -    | INQUIRE | -     | DEA_NUMBER PASSED | was not in use on that day
+        a DEA number                  | 1234567893   | yes                    | yes                   | AB1234563      | no                       | yes                       || held back |          |      |         |       | DEA_NUMBER FAILED |
+        all in order                  | 1234567893   | yes                    | yes                   | 1234567893     | yes                      | no                        || no        |          |      |         |       |                   |
+        nothing given                 | -            | -                      | -                     | -              | -                        | -                         || no        |          |      |         |       |                   |
+        """,  # noqa: E501
+        needs=("program", "units", "f60_prescriber_npi_valid"),
+    ),
+]
+results = results_fixture(SPECS)
+
+
+@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
+def test_rule(spec, case, results):
+    check(spec, case, results)

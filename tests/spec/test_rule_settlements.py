@@ -1,0 +1,47 @@
+"""R059: units credited or repaid before, asked for again."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.contracts.codes import Subject
+from tests.spec.rule_cases import CLAIM, LINE, Spec, cases_of, check, results_fixture
+
+SPECS = [
+    Spec(
+        "R059",
+        Subject.REBATE_CLAIM,
+        CLAIM + "; settled_on=2025-09-30",
+        """
+        case                   | program    | settled_units | received_at | rebate_type || fires | evidence | code | route       | action        | units | guards                                      | says
+        credited in full       | MDRP_FFS   | 30            | 2025-10-20  | -           || yes   | STRONG   | M    | STATE       | DISPUTE       | 30    | PARTIAL_CREDIT PASSED, DAY_OF_RECEIPT PASSED | received 2025-10-20. 30 units of it were credited or repaid before, last on 2025-09-30 ... appear to be asked for again
+        credited in part       | MDRP_MCO   | 10            | 2025-10-20  | -           || yes   | MEDIUM   | M    | STATE       | DISPUTE       | 10    | PARTIAL_CREDIT FAILED                       | 10 units of it
+        more than was asked    | MDRP_MCO   | 60            | 2025-10-20  | -           || yes   | STRONG   | M    | STATE       | DISPUTE       | 30    |                                             |
+        day not known          | MDRP_FFS   | 30            | -           | -           || yes   | MEDIUM   | M    | STATE       | DISPUTE       | 30    | DAY_OF_RECEIPT UNCHECKED                    |
+        repaid to the PBM      | COMMERCIAL | 30            | 2025-10-20  | BASE        || yes   | STRONG   | PBM  | PBM         | DISPUTE       | 30    |                                             | asks for a rebate or refund
+        repaid MFP refund      | MFP        | 30            | 2025-10-20  | -           || yes   | STRONG   | MRA  | FACILITATOR | PAY_AND_WATCH | 30    |                                             |
+        nothing settled        | MDRP_FFS   | -             | 2025-10-20  | -           || no    |          |      |             |               |       |                                             |
+        settled to nothing     | MDRP_FFS   | 0             | 2025-10-20  | -           || no    |          |      |             |               |       |                                             |
+        """,  # noqa: E501
+        needs=("program", "units", "settled_units"),
+    ),
+    Spec(
+        "R059",
+        Subject.INVOICE,
+        LINE + "; settled_on=2025-09-30",
+        """
+        case                   | program    | settled_units | postmark_date | received_date || fires | evidence | code | action  | units | guards                                      | says
+        credited in full       | MDRP_FFS   | 1000          | 2025-11-20    | 2025-11-22    || yes   | STRONG   | M    | DISPUTE | 1000  | PARTIAL_CREDIT PASSED, DAY_OF_RECEIPT PASSED | received 2025-11-22. 1000 units of it were
+        credited in part       | MDRP_MCO   | 10            | 2025-11-20    | -             || yes   | MEDIUM   | M    | DISPUTE | 10    | PARTIAL_CREDIT FAILED                       | received 2025-11-20
+        day not known          | MDRP_FFS   | 1000          | -             | -             || yes   | MEDIUM   | M    | DISPUTE | 1000  | DAY_OF_RECEIPT UNCHECKED                    |
+        nothing settled        | MDRP_FFS   | -             | 2025-11-20    | 2025-11-22    || no    |          |      |         |       |                                             |
+        """,  # noqa: E501
+        needs=("program", "units_reimbursed", "settled_units"),
+    ),
+]
+results = results_fixture(SPECS)
+
+
+@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
+def test_rule(spec, case, results):
+    check(spec, case, results)

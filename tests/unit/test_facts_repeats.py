@@ -1,0 +1,122 @@
+"""Dispenses asked for under two open ICNs or by two kinds of payers, and units invoiced beside units sold."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from engine.facts import asked_elsewhere, duplicates, invoice_facts
+from tests.unit.facts_rows import NDC, apart, claim, claims, invoice, invoices, reference
+
+
+def mfp(name, icn, day=1, **fields):
+    received = {"received_at": datetime(2026, 3, day, tzinfo=UTC)}
+    return claim(name, program="MFP", payer_id="MTF", state=None, mtf_icn=icn, **received, **fields)
+
+
+def other(name, program="COMMERCIAL", day=1, **fields):
+    return claim(name, program=program, payer_id="PBM", received_at=datetime(2025, 5, day, tzinfo=UTC), **fields)
+
+
+ICNS = {  # claims, {row: earlier rows}
+    "two open": ([mfp("a", "1"), mfp("b", "2", 2), mfp("c", "3", 3)], {"b": ["a"], "c": ["a", "b"]}),
+    "the same once more": ([mfp("a", "1"), mfp("b", "1", 2)], {}),
+    "named": ([mfp("a", "1"), mfp("b", "2", 2, mtf_xref_icn="1", mtf_transaction_code="002")], {}),
+    "named by a third": ([mfp("a", "1"), mfp("b", "2", 2), mfp("c", "3", 3, mtf_xref_icn="1")], {"c": ["b"]}),
+    "reversed": ([mfp("a", "1", mtf_transaction_code="003"), mfp("b", "2", 2)], {}),
+    "no number": ([mfp("a", None), mfp("b", "2", 2)], {}),
+    "another fill": ([mfp("a", "1"), mfp("b", "2", 2, fill_number=1)], {}),
+}
+ELSEWHERE = {  # claims, {row: (program, row, whether Medicaid paid the rest)} of the later one
+    "Medicaid, then a PBM": (
+        [claim("a", amount_third_party="0"), other("b", amount_third_party="9")],
+        {"b": ("MDRP_FFS", "a", False)},
+    ),
+    "a PBM, then Medicaid": (
+        [other("a"), claim("b", amount_third_party="5", received_at=datetime(2025, 6, 1, tzinfo=UTC))],
+        {"b": ("COMMERCIAL", "a", True)},
+    ),
+    "what others paid is not known": ([claim("a"), other("b", "PARTD")], {"b": ("MDRP_FFS", "a", None)}),
+    "two of Medicaid": ([claim("a"), claim("b", program="MDRP_MCO")], {}),
+    "two of others": ([other("a"), other("b", "PARTD", 2)], {}),
+    "another contract and rebate type": (
+        [claim("a", rebate_type="FEDERAL"), other("b", rebate_type="BASE", contract_id="C1")],
+        {"b": ("MDRP_FFS", "a", None)},
+    ),
+    "another day": ([claim("a"), other("b", date_of_service="2025-02-11")], {}),
+    "medical": (
+        [claim("a", claim_type="MEDICAL", hcpcs_code="J1234"), other("b", claim_type="MEDICAL", hcpcs_code="J1234")],
+        {},
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def feed(spark):
+    """The claims of all cases, each case with a pharmacy and product of its own."""
+    cases = [rows for rows, _ in (*ICNS.values(), *ELSEWHERE.values())]
+    rows = [
+        apart(number, row) | {"source_row_id": f"{number}/{row['source_row_id']}"}
+        for number, own in enumerate(cases)
+        for row in own
+    ]
+    return claims(spark, rows, partitions=3).localCheckpoint()
+
+
+def expected(cases, first, value):
+    return {
+        f"{number}/{row}": value(number, told)
+        for number, (_, found) in enumerate(cases.values(), first)
+        for row, told in found.items()
+    }
+
+
+def test_an_open_icn_repeats_earlier_open_ones_of_its_dispense(feed):
+    found = {
+        row["source_row_id"]: row["duplicate_source_row_ids"]
+        for row in duplicates(feed).where("duplicate_rule = 'R012'").collect()
+    }
+    assert found == expected(ICNS, 0, lambda number, rows: [f"{number}/{row}" for row in rows])
+
+
+def test_medicaid_and_another_payer_ask_for_one_prescription(feed):
+    found = {
+        row["source_row_id"]: (
+            row["elsewhere_program"],
+            row["elsewhere_source_row_id"],
+            row["elsewhere_is_secondary"],
+        )
+        for row in asked_elsewhere(feed).collect()
+    }
+    assert found == expected(ELSEWHERE, len(ICNS), lambda number, told: (told[0], f"{number}/{told[1]}", told[2]))
+
+
+def test_units_are_compared_over_four_quarters_with_those_sold_into_the_state(spark):
+    rows = [
+        invoice("now", units_reimbursed="500"),
+        invoice("managed care", program="MDRP_MCO", units_reimbursed="300"),
+        invoice("before", period="2024Q2", units_reimbursed="200"),
+        invoice("long before", period="2024Q1", units_reimbursed="7000"),
+        invoice("a difference", line_kind="PRIOR_DELTA", units_reimbursed="9000"),
+        invoice("public", source_kind="SDUD", units_reimbursed="500"),
+        invoice("elsewhere", state="AL", units_reimbursed="500"),
+    ]
+    sold = [
+        {"ndc11": NDC, "state": "GA", "period": "2025Q1", "units": "300", "source": "867"},
+        {"ndc11": NDC, "state": "GA", "period": "2024Q2", "units": "200"},
+        {"ndc11": NDC, "state": "GA", "period": "2024Q1", "units": "70"},
+    ]
+    facts = invoice_facts(invoices(spark, rows), None, {"sales": reference(spark, "sales", *sold)}).collect()
+    found = {row["source_row_id"]: (row["units_invoiced_in_state"], row["units_sold_in_state"]) for row in facts}
+    assert found == {
+        "now": (1000, 500),
+        "managed care": (1000, 500),
+        "before": (7200, 270),
+        "long before": (7000, 70),
+        "a difference": (1000, 500),
+        "public": (500, 500),
+        "elsewhere": (500, None),
+    }
+    ratios = {row["source_row_id"]: row["f49_invoice_vs_sales"] for row in facts}
+    assert (ratios["now"], ratios["elsewhere"]) == (2.0, None)
