@@ -370,6 +370,9 @@ class PrioritySettings(Section):
     )
     handling_cost: NonNegative = Field(15.0, description="US dollars per finding")
     annual_interest: Fraction = Field(0.05, description="on amounts withheld in the end wrongly")
+    share_at_issue: Fraction = Field(
+        0.1, description="part of a claim's worth that ranks it where no rule says how much is wrong (the model alone)"
+    )
     days_withheld: PositiveInt = 90
 
 

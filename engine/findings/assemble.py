@@ -55,8 +55,9 @@ def assemble(
             "action": _action(settings.today),
         }
     )
-    # a rule that puts no units at issue (the model) still ranks the greater claim first
-    ranking_units = F.coalesce(F.col("units_at_issue"), F.abs(F.col("worth_units")))
+    # a rule that puts no units at issue (the model) still ranks the greater claim first, behind those that say how many
+    unsaid = (F.abs(F.col("worth_units")) * F.lit(settings.priority.share_at_issue)).cast("decimal(15,3)")
+    ranking_units = F.coalesce(F.col("units_at_issue"), unsaid)
     ranking_price = F.coalesce(F.col("unit_price_used"), F.col("worth_proxy_price"))
     worth = F.coalesce(F.col("amount_at_issue"), money(ranking_units * ranking_price))
     rows = rows.withColumns(

@@ -199,8 +199,8 @@ def test_the_model_alone_ranks_by_the_claim_and_brings_no_code(spark, codes):
     assert (alone["codes"], alone["units_at_issue"], alone["amount_at_issue"]) == ([], None, None)
     assert (alone["anomaly_score"], alone["anomaly_p_value"]) == (0.81, 0.001)
     assert [entry.asDict() for entry in alone["reasons"]] == [reason]
-    # 30 units at 2 dollars, p(valid) 0.2
-    assert alone["priority"] == round(0.2 * 60 - 15 - 0.8 * 60 * 0.05 * 90 / 365, 2)
+    # a tenth of 30 units at 2 dollars, p(valid) 0.2
+    assert alone["priority"] == round(0.2 * 6 - 15 - 0.8 * 6 * 0.05 * 90 / 365, 2)
     with_a_rule = found["with a rule"]
     assert (with_a_rule["evidence"], with_a_rule["action"]) == ("STRONG", "DISPUTE")
     assert [code["code"] for code in with_a_rule["codes"]] == ["X"]
