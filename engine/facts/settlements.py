@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -44,7 +46,11 @@ def with_line_settlements(invoices: DataFrame, settlements: DataFrame | None) ->
 
 
 def _with_settlements(
-    rows: DataFrame, settlements: DataFrame | None, keys: tuple[str, ...], is_meant, received: Column
+    rows: DataFrame,
+    settlements: DataFrame | None,
+    keys: tuple[str, ...],
+    is_meant: Callable[[Column], Column],
+    received: Column,
 ) -> DataFrame:
     """Settlements on or after the day on which the row was received answer the row itself, so only earlier ones count;
     all of them where that day is not known.

@@ -84,6 +84,10 @@ def _table(rule: Rule) -> Iterator[str]:
     if rule.document:
         yield f"| papers | {rule.document} |"
     yield f"| needs | {', '.join(need.replace('|', ' or ') for need in rule.needs)} |"
+    if rule.accompanies:
+        yield "| speaks | only of rows on which another rule does |"
+    if not rule.enabled:
+        yield "| off | unless the configuration switches it on |"
     for guard in rule.guards:
         effect = f"at most {guard.weakens_to}" if guard.weakens_to else "silent"
         needs = f"; needs {', '.join(guard.needs)}" if guard.needs else ""

@@ -108,7 +108,7 @@ def _bar(given: Given, subject: Column, invoiced: Column, covered: Column) -> Hi
     """`invoiced`: number of the quarter in which the invoice was sent; `covered`: that of the period."""
     today = given.as_of.year * 4 + (given.as_of.month + 2) // 3
     by_invoice, by_period = F.lit(today) - invoiced, F.lit(today) - covered
-    counted = by_invoice if given.words("clock_start") == ["INVOICE"] else by_period
+    counted = by_period if given.words("clock_start") == ["PERIOD"] else by_invoice
     is_barred = F.coalesce((by_invoice > given.whole("quarters")) & (by_period > given.whole("quarters")), F.lit(False))
     verdict = F.when(is_barred, F.lit("It appears to be barred, and no dispute is drafted")).otherwise(
         F.lit("A dispute has to be filed soon, or may be late by one reading of the rule")

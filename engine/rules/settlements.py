@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject, Transaction
 from engine.rules.common import MEDICAID, claim_units, line_invoiced, payer_asked, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
 from engine.rules.registry import Given, rule
@@ -16,9 +16,14 @@ DAY_OF_RECEIPT = Guard(
     "DAY_OF_RECEIPT",
     "the settlement may answer this very row: on which day the row was received is not known",
 )
+CORRECTION = Guard(
+    "CORRECTION",
+    "the row replaces an earlier one, and may be what the credit left of it",
+    weakens_to=Evidence.WEAK,
+)
 
 
-def _settled(f: Facts, subject: Column, units: Column, received: Column, key: Column) -> Hit:
+def _settled(f: Facts, subject: Column, units: Column, received: Column, is_correction: Column, key: Column) -> Hit:
     settled = F.least(f.settled_units, units)
     return Hit(
         when=f.settled_units > 0,
@@ -33,6 +38,7 @@ def _settled(f: Facts, subject: Column, units: Column, received: Column, key: Co
         checks=(
             PARTIAL_CREDIT.check(failed=f.settled_units < units),
             DAY_OF_RECEIPT.check(failed=F.lit(False), unchecked=received.isNull()),
+            CORRECTION.check(failed=is_correction),
         ),
         units=settled,
         references=(reference_row("settlements", key, f.settled_on),),
@@ -52,7 +58,7 @@ def _settled(f: Facts, subject: Column, units: Column, received: Column, key: Co
     citation="ledger of settlements; 42 CFR 447.511",
     document="the earlier credit or repayment",
     needs=("settlements.claim_id",),
-    guards=(PARTIAL_CREDIT, DAY_OF_RECEIPT),
+    guards=(PARTIAL_CREDIT, DAY_OF_RECEIPT, CORRECTION),
 )
 def claim_settled_before(f: Facts, _: Given) -> Hit:
     """A state's credit or an entity's repayment for the claim line came before the row was received. What is at issue
@@ -66,7 +72,12 @@ def claim_settled_before(f: Facts, _: Given) -> Hit:
         return F.when(is_medicaid, F.lit(medicaid)).when(is_mfp, F.lit(mfp)).otherwise(F.lit(others))
 
     hit = _settled(
-        f, subject, claim_units(f), f.received_at.cast("date"), key_of(f.program, f.ndc11, f.claim_id, f.claim_line)
+        f,
+        subject,
+        claim_units(f),
+        f.received_at.cast("date"),
+        f.transaction == Transaction.ADJUSTMENT.value,
+        key_of(f.program, f.ndc11, f.claim_id, f.claim_line),
     )
     return hit._replace(
         code=by_payer("M", "MRA", "PBM"),
@@ -89,9 +100,16 @@ def claim_settled_before(f: Facts, _: Given) -> Hit:
     citation="ledger of settlements; 42 CFR 447.511",
     document="the earlier credit or repayment",
     needs=("settlements", "invoices.units_reimbursed"),
-    guards=(PARTIAL_CREDIT, DAY_OF_RECEIPT),
+    guards=(PARTIAL_CREDIT, DAY_OF_RECEIPT, CORRECTION),
 )
 def line_settled_before(f: Facts, _: Given) -> Hit:
     """As on claims, where the settlement names no claim but the line's program, state, product and period."""
     received = F.coalesce(f.received_date, f.postmark_date)
-    return _settled(f, line_invoiced(f), f.units_reimbursed, received, key_of(f.program, f.state, f.ndc11, f.period))
+    return _settled(
+        f,
+        line_invoiced(f),
+        f.units_reimbursed,
+        received,
+        f.line_kind == "PRIOR_REPLACEMENT",
+        key_of(f.program, f.state, f.ndc11, f.period),
+    )

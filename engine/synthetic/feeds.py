@@ -16,7 +16,7 @@ from engine.contracts.tables import ENTITY_CLAIMS, PHARMACY_CLAIMS, REBATE_CLAIM
 from engine.errors import OutputError, Problem
 from engine.settings import SyntheticSettings
 from engine.storage import Storage, join
-from engine.synthetic import chunks, entity_claims, invoices, pharmacy_claims, rebate_claims
+from engine.synthetic import chunks, entity_claims, invoices, pharmacy_claims, rebate_claims, sales
 from engine.synthetic.arrow import spark_schema
 from engine.synthetic.chunks import Maker
 from engine.synthetic.dispenses import Plan
@@ -54,11 +54,12 @@ def synthesize(
         counts[name] = _write(generated(schema, maker), join(unfinished, name))
     counts["chargebacks"] = _write(_chargebacks(generated, shared), join(unfinished, "chargebacks"))
     lines, truth_of_lines = _invoices(generated, world, settings)
-    for name, rows in (("invoices", lines), *reference_tables(world)):
+    sold, truth_of_sales = sales.build_sales(world, lines, settings.violation_rate > 0)
+    for name, rows in (("invoices", lines), (sales.NAME, sold), *reference_tables(world)):
         _write_small(storage, rows, join(unfinished, f"{name}.parquet"))
         counts[name] = rows.num_rows
     labels = generated(LABELS, chunks.label_rows).persist(StorageLevel.DISK_ONLY)
-    labels_of_lines = spark.createDataFrame(truth_of_lines, LABELS).coalesce(1)
+    labels_of_lines = spark.createDataFrame(pa.concat_tables([truth_of_lines, truth_of_sales]), LABELS).coalesce(1)
     for label, columns in LABEL_COLUMNS.items():
         rows = labels.unionByName(labels_of_lines).where(F.col("label") == label.value).select(*columns)
         counts[label.value] = _write(rows, join(unfinished, label.value))

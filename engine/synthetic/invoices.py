@@ -61,7 +61,7 @@ def build_invoices(world: World, totals: pa.Table, violation_rate: float) -> tup
     altered = _altered(world, lines, violation_rate)
     lines = _with_alterations(world, lines, altered)
     table = _table(world, lines, altered)
-    ids = _source_row_ids(table)
+    ids = source_row_ids(table)
     by_product = {
         "R022": np.flatnonzero(_is_long_terminated(world, lines)),
         "R026": np.flatnonzero(np.isin(lines["product"], world.products.pools[Pool.EXCLUDED])),
@@ -169,7 +169,7 @@ def _with_hyphens(*parts: pa.Array) -> pa.Array:
     return text
 
 
-def _source_row_ids(table: pa.Table) -> pa.Array:
+def source_row_ids(table: pa.Table) -> pa.Array:
     """`program/state/ndc11/period/invoice_number/line_kind`, as findings name a line."""
     names = ("program", "state", "ndc", "period", "invoice_number", "line_kind")
     parts = [table.column(name).combine_chunks() for name in names]

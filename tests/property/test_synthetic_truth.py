@@ -20,6 +20,7 @@ from engine.synthetic.dispenses import Plan
 from engine.synthetic.entity_claims import chargeback_batch
 from engine.synthetic.invoices import build_invoices
 from engine.synthetic.references import reference_tables
+from engine.synthetic.sales import build_sales
 from engine.synthetic.scenarios import Label
 from engine.synthetic.world import build_world
 
@@ -46,7 +47,7 @@ RULES_ON_CLAIMS = {
     ),
 }
 UNLISTED_CODES = {"J3490"}
-RULES_ON_INVOICES = {"R022", "R026", "R027", "R035", "R036", "R038", "R053"}
+RULES_ON_INVOICES = {"R022", "R026", "R027", "R034", "R035", "R036", "R038", "R053"}
 MODIFIERS = {("TX", "U8"): date(2015, 9, 1), ("CA", "UD"): date(2000, 1, 1), ("SC", "TB"): date(2025, 12, 1)}
 
 
@@ -68,7 +69,12 @@ class Tables:
         totals = parts.group_by(parts.column_names[:4]).aggregate([(n, "sum") for n in parts.column_names[4:]])
         totals = totals.rename_columns([*parts.column_names[:4], *parts.column_names[4:]])
         lines, truth_of_lines = build_invoices(world, totals, self.settings.violation_rate)
-        self.invoices, self.truth_of_lines = lines.to_pylist(), truth_of_lines.to_pylist()
+        sold, truth_of_sales = build_sales(world, lines, plants_violations=True)
+        self.invoices, self.truth_of_lines = (
+            lines.to_pylist(),
+            [*truth_of_lines.to_pylist(), *truth_of_sales.to_pylist()],
+        )
+        self.sales = sold.to_pylist()
         bought = rows(chunks.purchase_rows)
         sums = bought.group_by(bought.column_names[:3]).aggregate([("units", "sum")])
         sums = sums.rename_columns(bought.column_names).combine_chunks().to_batches()[0]
@@ -402,6 +408,11 @@ def invoice_findings(tables: Tables, peers_of_one_program: bool) -> set[tuple[st
         per_prescription[peers][row["id"]] = float(row["units_reimbursed"]) / row["prescriptions"]
         per_unit[peers][row["id"]] = float(row["total_amount"] / row["units_reimbursed"])
         own[row["program"], row["state"], row["ndc"]].append(float(row["units_reimbursed"]) / row["prescriptions"])
+    asked, sold = defaultdict(Decimal), defaultdict(Decimal)
+    for row in tables.invoices:
+        asked[row["state"], row["ndc"], row["period"]] += row["units_reimbursed"]
+    for row in tables.sales:
+        sold[row["state"], row["ndc"], row["period"]] += row["units"]
     far_units, far_paid = far_from_peers(per_prescription), far_from_peers(per_unit)
     found = set()
     for row in tables.invoices:
@@ -411,6 +422,9 @@ def invoice_findings(tables: Tables, peers_of_one_program: bool) -> set[tuple[st
         if terminated and (start - terminated).days > 365 and not facts["reactivation_date"]:
             fires.add("R022")
         fires |= outside_agreement(row["program"], facts, ended, start)
+        year = [(row["state"], row["ndc"], quarter(start - timedelta(days=90 * ago))) for ago in range(4)]
+        in_state, bought = (sum(units[key] for key in year) for units in (asked, sold))
+        fires |= {"R034"} if in_state > bought * Decimal("1.2") and in_state - bought > 100 else set()
         ratio = float(units) / row["prescriptions"] / median(own[row["program"], row["state"], row["ndc"]])
         fires |= {"R035"} if row["id"] in far_units or not 0.1 <= ratio <= 10 else set()
         price = market.get((row["ndc"], row["period"]))

@@ -18,6 +18,7 @@ from engine.synthetic.entity_claims import PURCHASE_SCHEMA, chargeback_batch
 from engine.synthetic.invoices import KEYS, build_invoices
 from engine.synthetic.labels import LABEL_COLUMNS
 from engine.synthetic.link_truth import NAME as LINK_TRUTH_NAME
+from engine.synthetic.sales import build_sales
 from engine.synthetic.world import build_world
 
 SEED, CLAIMS = 5, 3_000
@@ -87,7 +88,9 @@ def test_sums_over_chunks_are_the_same_in_spark(spark, written):
     totals = parts.group_by(list(KEYS)).aggregate([(name, "sum") for name in parts.column_names[len(KEYS) :]])
     lines, truth = build_invoices(world, totals.rename_columns(parts.column_names), SETTINGS.violation_rate)
     assert rows_of(read(spark, location, "invoices")) == rows_of(lines)
-    labels = pa.concat_tables([made(chunks.label_rows), truth])
+    sold, truth_of_sales = build_sales(world, lines, plants_violations=True)
+    assert rows_of(read(spark, location, "sales")) == rows_of(sold)
+    labels = pa.concat_tables([made(chunks.label_rows), truth, truth_of_sales])
     for label, columns in LABEL_COLUMNS.items():
         expected = labels.filter(pc.equal(labels["label"], label.value)).select(columns)
         assert rows_of(read(spark, location, label.value)) == rows_of(expected), label

@@ -1,0 +1,63 @@
+"""Units sold into a state: a tenth more than Medicaid asks for in invoices, of a few products half of it."""
+
+from __future__ import annotations
+
+import zlib
+from collections import defaultdict
+
+import numpy as np
+import pyarrow as pa
+
+from engine.contracts.tables import TABLES
+from engine.synthetic import arrow
+from engine.synthetic.calendar import QUARTERS
+from engine.synthetic.identifiers import mixed
+from engine.synthetic.invoices import source_row_ids
+from engine.synthetic.scenarios import Label
+from engine.synthetic.world import World
+
+NAME, RULE = "sales", "R034"
+COLUMNS = ("ndc", "state", "period", "units", "source")
+ONE_IN = 40  # of products and states are sold too little for what is invoiced
+QUARTERS_COMPARED = 4
+LEAST_EXCESS = 100_000  # thousandths
+
+
+def build_sales(world: World, lines: pa.Table, plants_violations: bool) -> tuple[pa.Table, pa.Table]:
+    """`sales` (COLUMNS) and the truth about the invoice `lines`, as labels."""
+    rows = [
+        (line["state"], line["ndc"], QUARTERS.index(line["period"]), int(line["units_reimbursed"] * 1_000))
+        for line in lines.select(["state", "ndc", "period", "units_reimbursed"]).to_pylist()
+    ]
+    invoiced: defaultdict[tuple[str, str, int], int] = defaultdict(int)
+    for state, ndc, quarter, units in rows:
+        invoiced[state, ndc, quarter] += units
+    is_short = {key[:2]: plants_violations and _is_short(world, *key[:2]) for key in invoiced}
+    sold = {key: units // 2 if is_short[key[:2]] else units + units // 10 for key, units in sorted(invoiced.items())}
+    exceeds = []
+    for (state, ndc, quarter, _), row_id in zip(rows, source_row_ids(lines).to_pylist(), strict=True):
+        compared = [(state, ndc, earlier) for earlier in range(max(0, quarter - QUARTERS_COMPARED + 1), quarter + 1)]
+        asked, there = (sum(units.get(key, 0) for key in compared) for units in (invoiced, sold))
+        if asked > there + LEAST_EXCESS:
+            exceeds.append(row_id)
+    keys = list(sold)
+    columns = {
+        "ndc": pa.array([ndc for _, ndc, _ in keys], pa.string()),
+        "state": pa.array([state for state, _, _ in keys], pa.string()),
+        "period": pa.array([QUARTERS[quarter] for _, _, quarter in keys], pa.string()),
+        "units": arrow.decimals(np.array([*sold.values()], dtype=np.int64), arrow.UNITS),
+        "source": arrow.constant("EDI 867", len(keys)),
+    }
+    truth = {
+        "label": arrow.constant(Label.TRUTH.value, len(exceeds)),
+        "source_row_id": pa.array(exceeds, pa.string()),
+        "rule_id": arrow.constant(RULE, len(exceeds)),
+        "kind": arrow.constant("invoice", len(exceeds)),
+    }
+    schema = arrow.arrow_schema(TABLES[NAME], COLUMNS)
+    return pa.Table.from_batches([arrow.batch(columns, schema)]), pa.table(truth)
+
+
+def _is_short(world: World, state: str, ndc: str) -> bool:
+    number = np.array([zlib.crc32(f"{state}{ndc}".encode())], dtype=np.int64)
+    return int(mixed(number, world.seed)[0]) % ONE_IN == 0
