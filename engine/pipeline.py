@@ -700,12 +700,25 @@ def _rules(
             ids = F.broadcast(work.write(f"screened/{table}", hit))
             screened = one.facts.join(ids, on="source_row_id", how="left_semi")
             whole = one.described(screened, ids).join(unusual, on="source_row_id", how="left")
-            rows = work.write(f"flagged/{table}", rules.apply_rules(whole, active, run.settings))
+            with _operators_compiled_apart(run.spark):
+                rows = work.write(f"flagged/{table}", rules.apply_rules(whole, active, run.settings))
             flagged[subject] = rows
             before, count = run.ledger.rows_out(table), rows.count()
             run.ledger.record(table, Step.RULES, before, count, {Reason.NOT_FLAGGED.value: before - count})
             words.append(f"{table} {len(active.rules)} rules on {before:,} rows, {count:,} flagged")
     return flagged, off
+
+
+@contextmanager
+def _operators_compiled_apart(spark: SparkSession) -> Iterator[None]:
+    """All rules in one method are too long for the compiler: Spark would try, fail after seconds, and then do this."""
+    setting = "spark.sql.codegen.wholeStage"
+    before = spark.conf.get(setting)
+    spark.conf.set(setting, "false")
+    try:
+        yield
+    finally:
+        spark.conf.set(setting, str(before))
 
 
 _UNUSUAL = "source_row_id string, anomaly_p_value double, anomaly_rows bigint"
