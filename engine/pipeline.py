@@ -53,7 +53,9 @@ _LEFT_ORDERLY = {
 _READ_BY_LINKING = {"rebate_claims", "entity_claims", "hcpcs_crosswalk", *prepare.LOOKUPS}
 # Reasons that netting finds, so that what the row was when it was received has to be looked up.
 _IN_CONFLICT = {Reason.SOURCE_ROW_ID_DUPLICATE.value, Reason.KEY_DUPLICATE.value}
-FEEDS = {Subject.REBATE_CLAIM: "rebate_claims", Subject.INVOICE: "invoices"}
+FEEDS = {Subject.REBATE_CLAIM: "rebate_claims", Subject.ENTITY_CLAIM: "entity_claims", Subject.INVOICE: "invoices"}
+# The anomaly model learns from what payers ask for; 340B claims are judged by rules alone.
+_SCORED = (Subject.REBATE_CLAIM, Subject.INVOICE)
 
 
 @dataclass(frozen=True)
@@ -94,14 +96,15 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Judged:
-    """A subject's facts with z-scores, what is usual among peers, and from scoring on its model and scores.
+    """A subject's facts with z-scores, what is usual among peers (None: it is not scored), and from scoring on
+    its model and scores.
 
     facts: of every row, what conditions and models read. described: of few of them, given with their ids, all facts.
     """
 
     subject: Subject
     facts: DataFrame
-    peers: DataFrame
+    peers: DataFrame | None
     described: Callable[[DataFrame, DataFrame], DataFrame]
     model: models.AnomalyModel | None = None
     model_name: str | None = None
@@ -151,7 +154,7 @@ def train(spark: SparkSession, settings: Settings, options: RunOptions, say: Cal
     with _way(spark, settings, options, say) as (run, work):
         prepared = _prepare(run, work, _read(run))
         judged = _facts(run, work, prepared, _link(run, work, prepared))
-        trained = [_train(run, work, tracker, prepared, one) for one in judged]
+        trained = [_train(run, work, tracker, prepared, one) for one in judged if one.subject in _SCORED]
         run.abandon()
     return [f"{one.model_name} version {one.model_version}" for one in trained if one.model is not None]
 
@@ -501,6 +504,8 @@ def _facts(run: Run, work: WorkFolder, prepared: Prepared, found: facts.FoundOnC
     with run.step(Step.FACTS) as words:
         if prepared.claims is not None and found is not None:
             judged.append(_claim_facts(work, prepared.claims, found, prepared, run.settings))
+        if prepared.entity_claims is not None:
+            judged.append(_entity_claim_facts(work, prepared.entity_claims, prepared))
         if prepared.invoices is not None:
             judged.append(_invoice_facts(work, prepared.invoices, prepared, run.settings.peers))
         for one in judged:
@@ -555,6 +560,11 @@ def _outcomes_of(claims: LiveClaims, outcomes: DataFrame | None) -> DataFrame | 
     return named.join(F.broadcast(outcomes), on="finding_id", how="inner")
 
 
+def _entity_claim_facts(work: WorkFolder, claims: DataFrame, prepared: Prepared) -> Judged:
+    rows = work.write("facts/entity_claims", facts.entity_claim_facts(claims, prepared.references))
+    return Judged(Subject.ENTITY_CLAIM, rows, None, described=lambda flagged, _: flagged)
+
+
 def _invoice_facts(work: WorkFolder, invoices: DataFrame, prepared: Prepared, settings: PeerSettings) -> Judged:
     claims = prepared.claims.all if prepared.claims is not None else None
     rows = work.write("facts/invoices", facts.invoice_facts(invoices, claims, prepared.references))
@@ -569,12 +579,16 @@ def _score(run: Run, work: WorkFolder, tracker: Tracker, prepared: Prepared, jud
     with run.step(Step.SCORE) as words:
         for one in judged:
             table = FEEDS[one.subject]
+            rows = run.ledger.rows_out(table)
+            if one.subject not in _SCORED:
+                run.ledger.record(table, Step.SCORE, rows, rows)
+                scored.append(one)
+                continue
             one = _with_model(run, tracker, one)
             if one.model is None:
                 one = _train(run, work, tracker, prepared, one)
             else:
                 one = replace(one, scores=_scores(run, work, one, one.model))
-            rows = run.ledger.rows_out(table)
             rows_scored = one.scores.count() if one.scores is not None else 0
             run.ledger.record(table, Step.SCORE, rows, rows, counted={Reason.NOT_SCORED.value: rows - rows_scored})
             model = (
@@ -695,7 +709,7 @@ _UNUSUAL = "source_row_id string, anomaly_p_value double, anomaly_rows bigint"
 def _unusual(run: Run, work: WorkFolder, one: Judged) -> DataFrame:
     """Rows that the model finds unusual enough for R052, with the reasons."""
     table = FEEDS[one.subject]
-    if one.scores is None or one.model is None:
+    if one.scores is None or one.model is None or one.peers is None:
         reasons = FINDINGS["reasons"].dataType.simpleString()
         return run.spark.createDataFrame([], f"{_UNUSUAL}, reasons {reasons}")
     rare = one.scores.where(F.col("anomaly_p_value") <= rules.anomaly_threshold(run.settings))
@@ -709,7 +723,11 @@ def _findings(run: Run, flagged: dict[Subject, DataFrame], judged: list[Judged])
     """FINDINGS of all subjects, written to their place."""
     codes = rules.dispute_codes(run.settings.reference_folder)
     previous = _previous_findings(run)
-    made = {Subject.REBATE_CLAIM: findings.claim_findings, Subject.INVOICE: findings.invoice_findings}
+    made = {
+        Subject.REBATE_CLAIM: findings.claim_findings,
+        Subject.ENTITY_CLAIM: findings.entity_claim_findings,
+        Subject.INVOICE: findings.invoice_findings,
+    }
     with run.step(Step.FINDINGS) as words:
         found = run.spark.createDataFrame([], FINDINGS)
         for one in judged:
