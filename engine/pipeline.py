@@ -124,6 +124,19 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """Findings that two runs do not have alike, with `causes`, and where they are.
+
+    differ: what differs between the runs in words.
+    """
+
+    differ: findings.Differences
+    changes: list[dict[str, Any]]
+    data: str
+    table: str
+
+
+@dataclass(frozen=True)
 class Explained:
     """The candidate pairs of one claim as rows of CANDIDATE_PAIRS, best first, and where they and their picture are.
 
@@ -211,6 +224,25 @@ def explain(spark: SparkSession, settings: Settings, run_id: str, source_row_id:
     return Explained(subject, pairs, f"{place}.json", f"{place}.png" if pairs else None)
 
 
+def compare(spark: SparkSession, settings: Settings, run_id: str, other_id: str) -> Compared:
+    """What run `run_id` has found otherwise than run `other_id` below the output folder, and what may have caused it.
+
+    Raises OutputError where one of them is no finished run.
+    """
+    storage = Storage(spark)
+    (after, new), (before, old) = (_published(storage, settings, name) for name in (run_id, other_id))
+    old_found, new_found = (spark.read.schema(FINDINGS).parquet(join(folder, "findings")) for folder in (before, after))
+    rows = findings.compare_findings(old_found, new_found)
+    differ = findings.differences(old, new)
+    changes = [row.asDict(recursive=True) for row in rows.orderBy("change", "subject", "source_row_id").collect()]
+    for change in changes:
+        change["causes"] = findings.causes(differ, change["subject"], change["rule_ids"])
+    place = join(settings.output.root, "compare", f"{run_id}-with-{other_id}")
+    exports.write_json(storage, f"{place}.json", {"run_id": run_id, "with": other_id, "changes": changes})
+    exports.write_rows(changes, [*rows.columns, "causes"], storage, f"{place}.csv")
+    return Compared(differ, changes, f"{place}.json", f"{place}.csv")
+
+
 def _candidate_pairs(
     work: WorkFolder, prepared: Prepared, source_row_id: str, learned: link.Learned, settings: Settings
 ) -> tuple[Subject, list[dict[str, Any]]]:
@@ -281,10 +313,7 @@ def _finished_run(storage: Storage, settings: Settings, run_id: str) -> tuple[st
 
     Raises OutputError where there is none, ConfigurationError where the settings are not those it was made with.
     """
-    folder = join(settings.output.root, run_id)
-    if not storage.exists(join(folder, SUCCESS_MARKER)):
-        raise OutputError(Problem("there is no finished run of this id", folder, to_do="mend --run-id or --output"))
-    summary = json.loads(storage.read_bytes(join(folder, "summary.json")))
+    folder, summary = _published(storage, settings, run_id)
     if summary["config_hash"] != settings.config_hash:
         raise ConfigurationError(
             Problem(
@@ -294,6 +323,14 @@ def _finished_run(storage: Storage, settings: Settings, run_id: str) -> tuple[st
             )
         )
     return folder, summary, settings.model_copy(update={"as_of": date.fromisoformat(summary["as_of"])})
+
+
+def _published(storage: Storage, settings: Settings, run_id: str) -> tuple[str, dict[str, Any]]:
+    """Folder and summary of a finished run. Raises OutputError where there is none."""
+    folder = join(settings.output.root, run_id)
+    if not storage.exists(join(folder, SUCCESS_MARKER)):
+        raise OutputError(Problem("there is no finished run of this id", folder, to_do="mend --run-id or --output"))
+    return folder, json.loads(storage.read_bytes(join(folder, "summary.json")))
 
 
 @contextmanager
@@ -858,6 +895,11 @@ def _summary(
             "findings_by_rule": {group.value: group.whole.findings for group in totals.groups["rule"]},
             "amount_at_issue": totals.whole.amount,
             "dispute_lines": drafted,
+        },
+        "thresholds": {
+            f"{rule} on {table}": values
+            for subject, table in FEEDS.items()
+            for rule, values in rules.thresholds_in_force(run.settings, subject).items()
         },
         "rules_off": {one.name: one.why for one in off if one.kind == "rule"},
         "guards_off": {one.name: one.why for one in off if one.kind == "guard"},

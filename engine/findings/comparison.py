@@ -1,7 +1,7 @@
 """Two finished runs compared: which findings are new, gone or changed, and what may have caused it.
 
-A cause is something that differs between the runs and that the finding's rules look at. Where several do, all are named:
-from two runs alone nobody can tell which of them it was.
+A cause is something that differs between the runs and that the finding's rules look at. Where several do, all are
+named: from two runs alone nobody can tell which of them it was.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Subject
 from engine.findings.evidence import MODEL_RULE
+from engine.rules import REGISTRY, SWITCHED_OFF
 
 FEED_OF = {
     Subject.REBATE_CLAIM.value: "rebate_claims",
@@ -40,6 +41,9 @@ class Cause(StrEnum):
     CODE = "CODE"
 
 
+_FEEDS = frozenset((*FEED_OF.values(), "pharmacy_claims"))
+# Every amount rests on these, and every key of a claim.
+_ALWAYS = frozenset(("prices", "products", "pharmacies"))
 # What makes a finding another one, beside its rules.
 _COMPARED = ("evidence", "action", "units_at_issue", "amount_at_issue")
 _SHOWN = ("subject", "source_row_id", "evidence", "action", "units_at_issue", "amount_at_issue")
@@ -49,12 +53,14 @@ _SHOWN = ("subject", "source_row_id", "evidence", "action", "units_at_issue", "a
 class Differences:
     """What differs between two runs, from their summaries.
 
-    tables: input tables that are other ones, or in one run only. rules: rules that were on in one run only. model: by
-    feed. config, day, code: whether settings, the run's day and the program differ.
+    tables: input tables that are other ones, or in one run only. rules_off: "rule id on feed" and why it was off before
+    and after, where that differs. thresholds: rules on a feed whose thresholds differ. models: feeds that another model
+    version scored. config, day, code: the settings as a whole, the runs' day, the program.
     """
 
     tables: frozenset[str]
     rules_off: Mapping[str, tuple[str | None, str | None]]
+    thresholds: frozenset[str]
     models: frozenset[str]
     config: bool
     day: bool
@@ -63,31 +69,33 @@ class Differences:
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Differences:
     """`before`, `after`: summary.json of the runs."""
-    old, new = before["input"], after["input"]
-    off_old, off_new = before["rules_off"], after["rules_off"]
+
+    def differing(name: str) -> list[str]:
+        # a run of an earlier version may not tell
+        old, new = before.get(name, {}), after.get(name, {})
+        return [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+
+    fingerprints = [
+        {name: table["fingerprint"] for name, table in summary["input"].items()} for summary in (before, after)
+    ]
+    old, new = fingerprints
+    both_on = before.get("thresholds", {}).keys() & after.get("thresholds", {}).keys()
     return Differences(
-        frozenset(
-            name
-            for name in {*old, *new}
-            if old.get(name, {}).get("fingerprint") != new.get(name, {}).get("fingerprint")
-        ),
-        {
-            name: (off_old.get(name), off_new.get(name))
-            for name in sorted({*off_old, *off_new})
-            if off_old.get(name) != off_new.get(name)
+        tables=frozenset(name for name in {*old, *new} if old.get(name) != new.get(name)),
+        rules_off={
+            name: (before["rules_off"].get(name), after["rules_off"].get(name)) for name in differing("rules_off")
         },
-        frozenset(
-            name for name in {*before["models"], *after["models"]} if before["models"].get(name) != after["models"].get(name)
-        ),
-        before["config_hash"] != after["config_hash"],
-        before["as_of"] != after["as_of"],
-        before["code_version"] != after["code_version"],
+        thresholds=frozenset(both_on.intersection(differing("thresholds"))),
+        models=frozenset(differing("models")),
+        config=before["config_hash"] != after["config_hash"],
+        day=before["as_of"] != after["as_of"],
+        code=before["code_version"] != after["code_version"],
     )
 
 
 def compare_findings(before: DataFrame, after: DataFrame) -> DataFrame:
     """Findings that are not the same in both runs, one row per finding_id: change, subject, source_row_id, what each
-    run says (`before_*`, `after_*`: evidence, action, units and amount at issue, rules as "R001 STRONG") and `rule_ids`,
+    run says (`before_*`, `after_*`: evidence, action, units and amount at issue, rules as "R001 STRONG"), and rule_ids:
     those that say something else.
     """
     old, new = _narrow(before, "before"), _narrow(after, "after")
@@ -128,36 +136,34 @@ def _other_rules() -> Column:
     return F.array_sort(F.array_distinct(F.transform(chosen, lambda hit: F.substring_index(hit, " ", 1))))
 
 
-def causes(
-    differ: Differences,
-    subject: str,
-    rule_ids: Sequence[str],
-    needs: Mapping[tuple[str, str], frozenset[str]],
-    feeds: frozenset[str],
-) -> list[str]:
-    """What can have made the change, in words, each led by its Cause; empty where nothing known can.
-
-    `needs`: by rule and subject the tables that the rule and its guards look at. A changed price table can change any
-    amount.
-    """
+def causes(differ: Differences, subject: str, rule_ids: Sequence[str]) -> list[str]:
+    """What may have made the change, in words, each led by its Cause; empty where nothing that differs is known to."""
     feed = FEED_OF[subject]
-    tables = {feed, "prices", "pharmacies", "products"}.union(
-        *(needs.get((rule_id, subject), frozenset()) for rule_id in rule_ids)
-    )
-    changed = sorted(tables & differ.tables)
-    found = [f"{Cause.DATA}: {name} is another" for name in changed if name in feeds]
+    changed = sorted(_tables_of(subject, rule_ids) & differ.tables)
+    found = [f"{Cause.DATA}: {name} is another" for name in changed if name in _FEEDS]
     found += [f"{Cause.DATA}: another --as-of day"] if differ.day else []
-    found += [f"{Cause.REFERENCE}: {name} is another" for name in changed if name not in feeds]
-    switched = [f"{rule_id} on {feed}" for rule_id in rule_ids if f"{rule_id} on {feed}" in differ.rules_off]
-    for name in switched:
-        then, now = differ.rules_off[name]
-        what = f"on before, off now ({now})" if then is None else f"off before ({then}), on now" if now is None else now
-        # a rule is off for want of a table as well as by the configuration
-        is_missing = "missing" in f"{then} {now}" or "is there" in f"{then} {now}"
-        found.append(f"{Cause.REFERENCE if is_missing else Cause.CONFIG}: {name} was {what}")
-    if differ.config and not switched:
-        found.append(f"{Cause.CONFIG}: settings differ")
+    found += [f"{Cause.REFERENCE}: {name} is another" for name in changed if name not in _FEEDS]
+    named = [f"{rule_id} on {feed}" for rule_id in rule_ids]
+    switched = [name for name in named if name in differ.rules_off]
+    found += [_switched(name, *differ.rules_off[name]) for name in switched]
+    of_rules = [name for name in named if name in differ.thresholds]
+    found += [f"{Cause.CONFIG}: thresholds of {name} differ" for name in of_rules]
+    if differ.config and not switched and not of_rules:
+        found.append(f"{Cause.CONFIG}: settings differ, though not those of these rules")
     if MODEL_RULE in rule_ids and feed in differ.models:
         found.append(f"{Cause.MODEL}: another model version scored {feed}")
-    found += [f"{Cause.CODE}: another version of the program"] if differ.code else []
-    return found
+    return found + ([f"{Cause.CODE}: another version of the program"] if differ.code else [])
+
+
+def _switched(name: str, then: str | None, now: str | None) -> str:
+    """A rule is off by the configuration, or for want of a table."""
+    by_configuration = SWITCHED_OFF in (then, now)
+    states = [f"off ({why})" if why else "on" for why in (then, now)]
+    return f"{Cause.CONFIG if by_configuration else Cause.REFERENCE}: {name} was {states[0]} before, {states[1]} after"
+
+
+def _tables_of(subject: str, rule_ids: Sequence[str]) -> frozenset[str]:
+    """Tables that the rules, their guards and the amount at issue look at."""
+    rules = [rule for rule in REGISTRY.rules() if rule.subject == subject and rule.id in rule_ids]
+    needs = [need for rule in rules for need in (*rule.needs, *(need for guard in rule.guards for need in guard.needs))]
+    return _ALWAYS | {name.partition(".")[0] for need in needs for name in need.split("|")}
