@@ -149,7 +149,7 @@ def causes(differ: Differences, subject: str, rule_ids: Sequence[str]) -> list[s
     of_rules = [name for name in named if name in differ.thresholds]
     found += [f"{Cause.CONFIG}: thresholds of {name} differ" for name in of_rules]
     if differ.config and not switched and not of_rules:
-        found.append(f"{Cause.CONFIG}: settings differ, though not those of these rules")
+        found.append(f"{Cause.CONFIG}: settings differ, and none of these rules' thresholds is known to")
     if MODEL_RULE in rule_ids and feed in differ.models:
         found.append(f"{Cause.MODEL}: another model version scored {feed}")
     return found + ([f"{Cause.CODE}: another version of the program"] if differ.code else [])

@@ -80,7 +80,7 @@ def _input(**fingerprints: str) -> dict:
         (
             {"thresholds": {"R035 on rebate_claims": {"z": 5.0}}, "config_hash": "d"},
             "R001",
-            ["CONFIG: settings differ, though not those of these rules"],
+            ["CONFIG: settings differ, and none of these rules' thresholds is known to"],
         ),
         (
             {"rules_off": {"R001 on rebate_claims": "switched off in the configuration"}, "config_hash": "d"},
