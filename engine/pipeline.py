@@ -54,7 +54,9 @@ _READ_BY_LINKING = {"rebate_claims", "entity_claims", "hcpcs_crosswalk", *prepar
 # Reasons that netting finds, so that what the row was when it was received has to be looked up.
 _IN_CONFLICT = {Reason.SOURCE_ROW_ID_DUPLICATE.value, Reason.KEY_DUPLICATE.value}
 _MOST_PROBLEMS_NOTED = 5
-FEEDS = {Subject.REBATE_CLAIM: "rebate_claims", Subject.INVOICE: "invoices"}
+FEEDS = {Subject.REBATE_CLAIM: "rebate_claims", Subject.ENTITY_CLAIM: "entity_claims", Subject.INVOICE: "invoices"}
+# The anomaly model learns from what payers ask for; 340B claims are judged by rules alone.
+_SCORED = (Subject.REBATE_CLAIM, Subject.INVOICE)
 
 
 @dataclass(frozen=True)
@@ -96,14 +98,15 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Judged:
-    """A subject's facts with z-scores, what is usual among peers, and from scoring on its model and scores.
+    """A subject's facts with z-scores, what is usual among peers (None: it is not scored), and from scoring on
+    its model and scores.
 
     facts: of every row, what conditions and models read. described: of few of them, given with their ids, all facts.
     """
 
     subject: Subject
     facts: DataFrame
-    peers: DataFrame
+    peers: DataFrame | None
     described: Callable[[DataFrame, DataFrame], DataFrame]
     model: models.AnomalyModel | None = None
     model_name: str | None = None
@@ -120,6 +123,19 @@ class Published:
     report: str
     summary: str
     mlflow: str
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Findings that two runs do not have alike, with `causes`, and where they are.
+
+    differ: what differs between the runs in words.
+    """
+
+    differ: findings.Differences
+    changes: list[dict[str, Any]]
+    data: str
+    table: str
 
 
 @dataclass(frozen=True)
@@ -153,7 +169,7 @@ def train(spark: SparkSession, settings: Settings, options: RunOptions, say: Cal
     with _way(spark, settings, options, say) as (run, work):
         prepared = _prepare(run, work, _read(run))
         judged = _facts(run, work, prepared, _link(run, work, prepared))
-        trained = [_train(run, work, tracker, prepared, one) for one in judged]
+        trained = [_train(run, work, tracker, prepared, one) for one in judged if one.subject in _SCORED]
         run.abandon()
     return [f"{one.model_name} version {one.model_version}" for one in trained if one.model is not None]
 
@@ -208,6 +224,25 @@ def explain(spark: SparkSession, settings: Settings, run_id: str, source_row_id:
         figure = exports.waterfall_figure(f"Links of {kind} {source_row_id}, run {run_id}", pairs)
         exports.write_figure(figure, storage, f"{place}.png")
     return Explained(subject, pairs, f"{place}.json", f"{place}.png" if pairs else None)
+
+
+def compare(spark: SparkSession, settings: Settings, run_id: str, other_id: str) -> Compared:
+    """What run `run_id` has found otherwise than run `other_id` below the output folder, and what may have caused it.
+
+    Raises OutputError where one of them is no finished run.
+    """
+    storage = Storage(spark)
+    (after, new), (before, old) = (_published(storage, settings, name) for name in (run_id, other_id))
+    old_found, new_found = (spark.read.schema(FINDINGS).parquet(join(folder, "findings")) for folder in (before, after))
+    rows = findings.compare_findings(old_found, new_found)
+    differ = findings.differences(old, new)
+    changes = [row.asDict(recursive=True) for row in rows.orderBy("change", "subject", "source_row_id").collect()]
+    for change in changes:
+        change["causes"] = findings.causes(differ, change["subject"], change["rule_ids"])
+    place = join(settings.output.root, "compare", f"{run_id}-with-{other_id}")
+    exports.write_json(storage, f"{place}.json", {"run_id": run_id, "with": other_id, "changes": changes})
+    exports.write_rows(changes, [*rows.columns, "causes"], storage, f"{place}.csv")
+    return Compared(differ, changes, f"{place}.json", f"{place}.csv")
 
 
 def _candidate_pairs(
@@ -280,10 +315,7 @@ def _finished_run(storage: Storage, settings: Settings, run_id: str) -> tuple[st
 
     Raises OutputError where there is none, ConfigurationError where the settings are not those it was made with.
     """
-    folder = join(settings.output.root, run_id)
-    if not storage.exists(join(folder, SUCCESS_MARKER)):
-        raise OutputError(Problem("there is no finished run of this id", folder, to_do="mend --run-id or --output"))
-    summary = json.loads(storage.read_bytes(join(folder, "summary.json")))
+    folder, summary = _published(storage, settings, run_id)
     if summary["config_hash"] != settings.config_hash:
         raise ConfigurationError(
             Problem(
@@ -293,6 +325,14 @@ def _finished_run(storage: Storage, settings: Settings, run_id: str) -> tuple[st
             )
         )
     return folder, summary, settings.model_copy(update={"as_of": date.fromisoformat(summary["as_of"])})
+
+
+def _published(storage: Storage, settings: Settings, run_id: str) -> tuple[str, dict[str, Any]]:
+    """Folder and summary of a finished run. Raises OutputError where there is none."""
+    folder = join(settings.output.root, run_id)
+    if not storage.exists(join(folder, SUCCESS_MARKER)):
+        raise OutputError(Problem("there is no finished run of this id", folder, to_do="mend --run-id or --output"))
+    return folder, json.loads(storage.read_bytes(join(folder, "summary.json")))
 
 
 @contextmanager
@@ -520,6 +560,8 @@ def _facts(run: Run, work: WorkFolder, prepared: Prepared, found: facts.FoundOnC
     with run.step(Step.FACTS) as words:
         if prepared.claims is not None and found is not None:
             judged.append(_claim_facts(work, prepared.claims, found, prepared, run.settings))
+        if prepared.entity_claims is not None:
+            judged.append(_entity_claim_facts(work, prepared.entity_claims, prepared))
         if prepared.invoices is not None:
             judged.append(_invoice_facts(work, prepared.invoices, prepared, run.settings.peers))
         for one in judged:
@@ -574,6 +616,11 @@ def _outcomes_of(claims: LiveClaims, outcomes: DataFrame | None) -> DataFrame | 
     return named.join(F.broadcast(outcomes), on="finding_id", how="inner")
 
 
+def _entity_claim_facts(work: WorkFolder, claims: DataFrame, prepared: Prepared) -> Judged:
+    rows = work.write("facts/entity_claims", facts.entity_claim_facts(claims, prepared.references))
+    return Judged(Subject.ENTITY_CLAIM, rows, None, described=lambda flagged, _: flagged)
+
+
 def _invoice_facts(work: WorkFolder, invoices: DataFrame, prepared: Prepared, settings: PeerSettings) -> Judged:
     claims = prepared.claims.all if prepared.claims is not None else None
     rows = work.write("facts/invoices", facts.invoice_facts(invoices, claims, prepared.references))
@@ -588,12 +635,16 @@ def _score(run: Run, work: WorkFolder, tracker: Tracker, prepared: Prepared, jud
     with run.step(Step.SCORE) as words:
         for one in judged:
             table = FEEDS[one.subject]
+            rows = run.ledger.rows_out(table)
+            if one.subject not in _SCORED:
+                run.ledger.record(table, Step.SCORE, rows, rows)
+                scored.append(one)
+                continue
             one = _with_model(run, tracker, one)
             if one.model is None:
                 one = _train(run, work, tracker, prepared, one)
             else:
                 one = replace(one, scores=_scores(run, work, one, one.model))
-            rows = run.ledger.rows_out(table)
             rows_scored = one.scores.count() if one.scores is not None else 0
             run.ledger.record(table, Step.SCORE, rows, rows, counted={Reason.NOT_SCORED.value: rows - rows_scored})
             model = (
@@ -727,7 +778,7 @@ _UNUSUAL = "source_row_id string, anomaly_p_value double, anomaly_rows bigint"
 def _unusual(run: Run, work: WorkFolder, one: Judged) -> DataFrame:
     """Rows that the model finds unusual enough for R052, with the reasons."""
     table = FEEDS[one.subject]
-    if one.scores is None or one.model is None:
+    if one.scores is None or one.model is None or one.peers is None:
         reasons = FINDINGS["reasons"].dataType.simpleString()
         return run.spark.createDataFrame([], f"{_UNUSUAL}, reasons {reasons}")
     rare = one.scores.where(F.col("anomaly_p_value") <= rules.anomaly_threshold(run.settings))
@@ -741,7 +792,11 @@ def _findings(run: Run, flagged: dict[Subject, DataFrame], prepared: Prepared, j
     """FINDINGS of all subjects, written to their place."""
     codes = rules.dispute_codes(run.settings.reference_folder)
     previous = _previous_findings(run)
-    made = {Subject.REBATE_CLAIM: findings.claim_findings, Subject.INVOICE: findings.invoice_findings}
+    made = {
+        Subject.REBATE_CLAIM: findings.claim_findings,
+        Subject.ENTITY_CLAIM: findings.entity_claim_findings,
+        Subject.INVOICE: findings.invoice_findings,
+    }
     with run.step(Step.FINDINGS) as words:
         found = run.spark.createDataFrame([], FINDINGS)
         for one in judged:
@@ -875,6 +930,11 @@ def _summary(
             "findings_by_rule": {group.value: group.whole.findings for group in totals.groups["rule"]},
             "amount_at_issue": totals.whole.amount,
             "dispute_lines": drafted,
+        },
+        "thresholds": {
+            f"{rule} on {table}": values
+            for subject, table in FEEDS.items()
+            for rule, values in rules.thresholds_in_force(run.settings, subject).items()
         },
         "rules_off": {one.name: one.why for one in off if one.kind == "rule"},
         "guards_off": {one.name: one.why for one in off if one.kind == "guard"},

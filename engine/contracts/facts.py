@@ -9,7 +9,7 @@ from __future__ import annotations
 from pyspark.sql import types as T
 
 from engine.contracts.links import LINKS_340B, LINKS_PHARMACY
-from engine.contracts.prepared import PREPARED_INVOICES, PREPARED_REBATE_CLAIMS
+from engine.contracts.prepared import PREPARED_ENTITY_CLAIMS, PREPARED_INVOICES, PREPARED_REBATE_CLAIMS
 
 _STRING, _DATE, _DOUBLE, _BOOLEAN = T.StringType(), T.DateType(), T.DoubleType(), T.BooleanType()
 _UNITS, _UNIT_PRICE, _STRINGS = T.DecimalType(15, 3), T.DecimalType(15, 6), T.ArrayType(T.StringType())
@@ -243,4 +243,43 @@ INVOICE_FACTS = T.StructType(
     )
     + [T.StructField(name, _DOUBLE) for name in INVOICE_FEATURES]
     + [T.StructField(f"{name}_z", _DOUBLE) for name in INVOICE_FEATURES]
+)
+
+# One row per live 340B claim. NULL where a table is missing, unless said otherwise.
+ENTITY_CLAIM_FACTS = T.StructType(
+    PREPARED_ENTITY_CLAIMS.fields
+    + PRODUCT_FACTS
+    + _fields(
+        ("price_wac", _UNIT_PRICE),  # prices, quarter of the date of service
+        ("price_ceiling", _UNIT_PRICE),
+        ("claim_ordinal", _INTEGER),  # n-th of live claims with equal entity, pharmacy, Rx, fill, date and NDC-11
+        # covered_entities, as of the date of service; NULL where no row of the entity is valid then
+        ("entity_is_active", _BOOLEAN),
+        ("entity_type", _STRING),
+        ("entity_participating_start", _DATE),
+        ("entity_termination_date", _DATE),
+        ("entity_snapshot_date", _DATE),
+        ("entity_resumed_on", _DATE),  # first day after that of service on which a participation begins
+        ("entity_is_dual_registered", _BOOLEAN),  # an entity that may buy orphan drugs takes part at the same place
+        ("f55_orphan_ce_conflict", _BOOLEAN),
+        # contract_pharmacies of the entity, its parent and its parent's sites; false: none holds at the date of service
+        ("contract_holds", _BOOLEAN),
+        ("contract_begin_date", _DATE),  # of the contract with this pharmacy that began last
+        ("contract_termination_date", _DATE),
+        ("contracts_of_entity", _LONG),  # rows of the entity, its parent and its parent's sites; 0 where there are none
+        ("contracts_least_confidence", _DOUBLE),  # F13 of the least sure of them; 0 where one has no pharmacy NPI
+        ("contract_other_npi", _STRING),  # predecessor or successor of the pharmacy with which a contract holds
+        ("pharmacy_is_entity_owned", _BOOLEAN),  # entity_npis of the entity, its parent and its parent's sites
+        # other live claims of the same dispense; NULL where the claim has no key of a dispense
+        ("other_entity_ids", _STRINGS),  # of another parent entity
+        ("other_entity_row_ids", _STRINGS),
+        ("earlier_row_ids", _STRINGS),  # of the same parent entity, submitted before
+        # chargebacks and claims of the parent entity and NDC-9 over the four quarters up to that of service
+        ("units_bought_4q", _DOUBLE),
+        ("units_claimed_4q", _DOUBLE),
+        ("entity_first_claim_date", _DATE),  # first date of service among the parent's claims
+        ("is_last_of_quarter", _BOOLEAN),  # last claim of the parent entity and NDC-9 in the quarter of service
+        ("f60_pharmacy_npi_valid", _BOOLEAN),
+        ("f60_prescriber_npi_valid", _BOOLEAN),
+    )
 )

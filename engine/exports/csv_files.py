@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
 
 import pyarrow as pa
@@ -34,6 +34,20 @@ def csv_column(values: pa.Array) -> list[str | None]:
 
 def csv_writer(file: IO[str]) -> Any:
     return csv.writer(file, lineterminator="\n")
+
+
+def write_rows(rows: Iterable[Mapping[str, Any]], names: Sequence[str], storage: Storage, uri: str) -> None:
+    """Few rows as one CSV file with these columns; lists are joined by `|`. Raises OutputError."""
+    with storage.local_file(uri) as path, path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv_writer(file)
+        writer.writerow(names)
+        for row in rows:
+            writer.writerow([_cell(row[name]) for name in names])
+
+
+def _cell(value: Any) -> str | None:
+    text = "|".join(value) if isinstance(value, list) else value
+    return None if text is None else safe_text(str(text))
 
 
 def write_disputes_detail(lines: DataFrame, storage: Storage, uri: str) -> int:

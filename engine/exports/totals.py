@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from engine.contracts.codes import Evidence
+from engine.contracts.codes import Evidence, Subject
 from engine.exports.batches import in_priority_order
 
 FIRST_FINDINGS = 10
@@ -109,13 +109,15 @@ def _dimensions() -> list[tuple[str, Column, Column]]:
     ndc = F.col("ndc11")
     dashed = F.concat_ws("-", F.substring(ndc, 1, 5), F.substring(ndc, 6, 4), F.substring(ndc, 10, 2))
     product = F.concat_ws("  ", dashed, F.col("product_name"))
-    payer = F.coalesce("payer_id", "state")
+    # 340B claims have neither program nor payer
+    of_entities = F.when(F.col("subject") == Subject.ENTITY_CLAIM.value, F.lit("340B claims"))
+    payer = F.coalesce("payer_id", "state", of_entities)
     return [
         (name, value, value if label is None else label)
         for name, value, label in (
             ("evidence", F.col("evidence"), None),
             ("action", F.col("action"), None),
-            ("program", F.col("program"), None),
+            ("program", F.coalesce("program", of_entities), None),
             ("payer", payer, None),
             ("labeler", F.col("labeler_code"), None),
             ("product", ndc, product),

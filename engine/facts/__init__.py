@@ -12,6 +12,7 @@ from engine.facts.claims import (
     with_claim_peers,
 )
 from engine.facts.duplicates import asked_elsewhere, duplicates
+from engine.facts.entity_claims import entity_claim_facts
 from engine.facts.identifiers_340b import flags_340b
 from engine.facts.invoices import invoice_facts, invoice_peers, with_invoice_peers
 
@@ -25,6 +26,7 @@ __all__ = [
     "claim_peers",
     "claim_screen",
     "duplicates",
+    "entity_claim_facts",
     "flags_340b",
     "invoice_facts",
     "invoice_peers",

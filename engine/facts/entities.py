@@ -59,43 +59,107 @@ def at_parent(rows: DataFrame, entity: str, entities: DataFrame | None) -> DataF
     )
 
 
+# Of an entity's rows valid on a day the one that tells: an active one first, then the one that began last, and not
+# one that is yet to begin where another has begun.
+ENTITY_RECORD = (
+    T.StructField("entity_is_active", T.BooleanType()),
+    T.StructField("entity_has_begun", T.BooleanType()),
+    T.StructField("entity_participating_start", T.DateType()),
+    T.StructField("entity_snapshot_date", T.DateType()),
+    T.StructField("entity_type", T.StringType()),
+    T.StructField("entity_termination_date", T.DateType()),
+    T.StructField("entity_place", T.StringType()),
+)
+
+
 def with_entity_standing(
     rows: DataFrame, entities: DataFrame | None, orphan_drugs: DataFrame | None, products: DataFrame | None
 ) -> DataFrame:
     """`rows` (entity_id, ndc11) with `standing`, a struct of STANDING_FACTS.
 
-    Of several rows of the entity valid that day, an active one tells the type, then the one that began last. An entity
-    of another type has no conflict, whatever the list says.
+    An entity of another type has no conflict, whatever the list says.
     """
     if entities is None:
         return rows.withColumn("standing", absent(STANDING_FACTS))
+    told = with_is_orphan(with_entity_record(rows, entities), orphan_drugs, products)
+    facts = F.struct(
+        F.col("entity.entity_is_active").alias("f11_ce_active_at_dos"),
+        (is_orphan_excluded(F.col("entity.entity_type")) & F.col("is_orphan")).alias("f55_orphan_ce_conflict"),
+    )
+    return told.select(*rows.columns, facts.alias("standing"))
+
+
+def with_entity_record(rows: DataFrame, entities: DataFrame) -> DataFrame:
+    """`rows` (entity_id) with `entity`, a struct of ENTITY_RECORD as of the date of service, NULL where no row is valid
+    then, and `entity_resumed_on`, the day after it on which the entity takes part again.
+    """
     day = F.col("date_of_service")
-    said = F.struct("valid_from", "valid_to", "participating_start", "termination_date", "snapshot_date", "entity_type")
+    said = F.struct(
+        *("valid_from", "valid_to", "participating_start", "termination_date", "snapshot_date", "entity_type"),
+        place_of_entity().alias("place"),
+    )
     by_entity = entities.groupBy(F.col("entity_id").alias("standing_entity_id")).agg(
         F.collect_list(said).alias("versions")
     )
     same = F.col("entity_id") == F.col("standing_entity_id")
     joined = rows.join(F.broadcast(by_entity), on=same, how="left")  # one row per entity
     valid = F.filter("versions", lambda one: covers(day, one["valid_from"], one["valid_to"]))
-    ranked = F.transform(
-        valid,
-        lambda one: F.struct(
-            covers(day, one["participating_start"], one["termination_date"]).alias("is_active"),
-            one["participating_start"].alias("since"),
-            one["snapshot_date"].alias("snapshot"),
-            one["entity_type"].alias("entity_type"),
+
+    def told(one: Column) -> Column:
+        values = (
+            covers(day, one["participating_start"], one["termination_date"]),
+            F.coalesce(one["participating_start"] <= day, F.lit(True)),
+            *(one[name] for name in ("participating_start", "snapshot_date", "entity_type", "termination_date")),
+            one["place"],
+        )
+        return F.struct(*(value.alias(field.name) for value, field in zip(values, ENTITY_RECORD, strict=True)))
+
+    later = F.filter(
+        F.transform("versions", lambda one: one["participating_start"]),
+        lambda start: F.coalesce(start > day, F.lit(False)),
+    )
+    return joined.select(
+        *rows.columns,
+        F.array_max(F.transform(valid, told)).alias("entity"),
+        F.array_min(later).alias("entity_resumed_on"),
+    )
+
+
+def place_of_entity() -> Column:
+    """Street and ZIP code of a row of `covered_entities`, to be compared; NULL where one is not known."""
+    return F.concat(F.upper(F.trim("street")), F.lit(" "), F.substring("zip", 1, 5))
+
+
+def is_orphan_excluded(entity_type: Column) -> Column:
+    """Whether orphan drugs are no covered outpatient drugs for entities of the type."""
+    return entity_type.isin(*ORPHAN_EXCLUDED_TYPES)
+
+
+def with_dual_registration(rows: DataFrame, entities: DataFrame) -> DataFrame:
+    """`rows` (`entity`) with entity_is_dual_registered: an entity of a type that may buy orphan drugs takes part at the
+    same place at the date of service; NULL where the place is not known.
+    """
+    spans = F.struct("participating_start", "termination_date", "valid_from", "valid_to")
+    by_place = (
+        entities.where(~F.coalesce(is_orphan_excluded(F.col("entity_type")), F.lit(True)))
+        .groupBy(place_of_entity().alias("dual_place"))
+        .agg(F.collect_set(spans).alias("dual_spans"))
+    )
+    day, place = F.col("date_of_service"), F.col("entity.entity_place")
+    joined = rows.join(F.broadcast(by_place), on=place == F.col("dual_place"), how="left")  # one row per place
+    is_there = F.exists(
+        "dual_spans",
+        lambda one: (
+            covers(day, one["participating_start"], one["termination_date"])
+            & covers(day, one["valid_from"], one["valid_to"])
         ),
     )
-    told = _with_is_orphan(joined.withColumn("entity", F.array_max(ranked)), orphan_drugs, products)
-    is_excluded_type = F.col("entity.entity_type").isin(*ORPHAN_EXCLUDED_TYPES)
-    facts = F.struct(
-        F.col("entity.is_active").alias("f11_ce_active_at_dos"),
-        (is_excluded_type & F.col("is_orphan")).alias("f55_orphan_ce_conflict"),
+    return joined.select(
+        *rows.columns, F.when(place.isNotNull(), F.coalesce(is_there, F.lit(False))).alias("entity_is_dual_registered")
     )
-    return told.select(*rows.columns, facts.alias("standing"))
 
 
-def _with_is_orphan(rows: DataFrame, orphan_drugs: DataFrame | None, products: DataFrame | None) -> DataFrame:
+def with_is_orphan(rows: DataFrame, orphan_drugs: DataFrame | None, products: DataFrame | None) -> DataFrame:
     """`rows` with is_orphan: on HRSA's list of the quarter of service; without lists as `products` says."""
     day = F.col("date_of_service")
     if orphan_drugs is not None:

@@ -84,14 +84,7 @@ def with_purchases(
     """
     if chargebacks is None:
         return rows.withColumn("purchase", absent(PURCHASE_FACTS))
-    bought = chargebacks.where(F.col("contract_type") == "340B").withColumn("ndc9", F.substring("ndc11", 1, 9))
-    by_quarter = (
-        _with_units(at_parent(bought, "entity_id", entities), products)
-        .groupBy("entity_id", "ndc9", quarter_number(F.col("invoice_date")).alias("quarter"))
-        .agg(F.sum("packages").alias("packages"), _sum_if_all_known("units").alias("units"))
-        .groupBy(F.col("entity_id").alias("bought_entity_id"), F.col("ndc9").alias("bought_ndc9"))
-        .agg(F.sort_array(F.collect_list(F.struct("quarter", "packages", "units"))).alias("bought"))
-    )
+    by_quarter = bought_by_quarter(chargebacks, entities, products)
     joined = _with_units_asked_for(rows).join(
         F.broadcast(by_quarter),
         on=[F.col("parent_entity_id") == F.col("bought_entity_id"), F.col("ndc9") == F.col("bought_ndc9")],
@@ -109,6 +102,20 @@ def with_purchases(
         F.try_divide(units_before, F.col("units_claimed").cast("double")).alias("f53_purch_vs_disp"),
     )
     return joined.select(*rows.columns, F.when(F.col("parent_entity_id").isNotNull(), facts).alias("purchase"))
+
+
+def bought_by_quarter(chargebacks: DataFrame, entities: DataFrame | None, products: DataFrame | None) -> DataFrame:
+    """One row per parent entity and NDC-9 (bought_entity_id, bought_ndc9) with `bought`: quarter, net packages and NDC
+    units at the 340B price, in the order of quarters. NULL units: a package's are not known.
+    """
+    bought = chargebacks.where(F.col("contract_type") == "340B").withColumn("ndc9", F.substring("ndc11", 1, 9))
+    return (
+        _with_units(at_parent(bought, "entity_id", entities), products)
+        .groupBy("entity_id", "ndc9", quarter_number(F.col("invoice_date")).alias("quarter"))
+        .agg(F.sum("packages").alias("packages"), _sum_if_all_known("units").alias("units"))
+        .groupBy(F.col("entity_id").alias("bought_entity_id"), F.col("ndc9").alias("bought_ndc9"))
+        .agg(F.sort_array(F.collect_list(F.struct("quarter", "packages", "units"))).alias("bought"))
+    )
 
 
 def _with_units(bought: DataFrame, products: DataFrame | None) -> DataFrame:

@@ -1,9 +1,23 @@
 """Findings: rules and scores on a subject combined, worth, ranked and put into words."""
 
 from engine.findings.claims import claim_findings
+from engine.findings.comparison import Change, Differences, causes, compare_findings, differences
+from engine.findings.entity_claims import entity_claim_findings
 from engine.findings.feed_problems import with_feed_problems
 from engine.findings.identity import claim_finding_id
 from engine.findings.invoices import invoice_findings
 from engine.findings.lines import dispute_lines
 
-__all__ = ["claim_finding_id", "claim_findings", "dispute_lines", "invoice_findings", "with_feed_problems"]
+__all__ = [
+    "Change",
+    "Differences",
+    "causes",
+    "claim_finding_id",
+    "claim_findings",
+    "compare_findings",
+    "differences",
+    "dispute_lines",
+    "entity_claim_findings",
+    "invoice_findings",
+    "with_feed_problems",
+]

@@ -26,6 +26,9 @@ DATA_SOURCES: dict[str, tuple[str, ...]] = {
     "the pharmacy's transactions": ("R020", "R055"),
     "product file": ("R022", "R024", "R025", "R026", "R027", "R028", "R029", "R030"),
     "unit conversion": ("R031", "R032"),
+    "register of covered entities": ("R042", "R043", "R045"),
+    "other submissions of entities": ("R047", "R048"),
+    "purchases at the 340B price": ("R049",),
     "quantities and amounts": ("R021", "R033", "R035", "R036", "R037", "R039", MODEL_RULE, "R053", "R056"),
 }
 

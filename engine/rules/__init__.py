@@ -1,15 +1,22 @@
 """Rules: small functions from facts to a suspicion, with all that is known of each; their registry and the codes."""
 
-from engine.rules.activation import ActiveRules, active_rules
+from engine.rules.activation import SWITCHED_OFF, ActiveRules, active_rules
 from engine.rules.apply import apply_rules, flagged_rows, rule_answers
 from engine.rules.catalogue import REGISTRY
 from engine.rules.dispute_codes import DISPUTE_CODES, DisputeCode, dispute_codes, parse_dispute_codes
-from engine.rules.overview import anomaly_threshold, check_configuration, configuration_problems, rule_titles
+from engine.rules.overview import (
+    anomaly_threshold,
+    check_configuration,
+    configuration_problems,
+    rule_titles,
+    thresholds_in_force,
+)
 from engine.rules.registry import Registry, Rule
 
 __all__ = [
     "DISPUTE_CODES",
     "REGISTRY",
+    "SWITCHED_OFF",
     "ActiveRules",
     "DisputeCode",
     "Registry",
@@ -24,4 +31,5 @@ __all__ = [
     "parse_dispute_codes",
     "rule_answers",
     "rule_titles",
+    "thresholds_in_force",
 ]

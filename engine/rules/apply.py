@@ -25,6 +25,12 @@ REFERENCES = T.ArrayType(REFERENCE_ROW)
 # What a WEAK suspicion may still do of what its rule would like: it never accuses (domain part 1.4).
 _MILDER = {Action.DISPUTE: Action.INQUIRE, Action.WITHHOLD: Action.PAY_AND_WATCH}
 
+_UNITS_OF = {
+    Subject.REBATE_CLAIM: "units",
+    Subject.ENTITY_CLAIM: "quantity",
+    Subject.INVOICE: "units_reimbursed",
+}
+
 
 class Judged(NamedTuple):
     """One rule on the facts: `met` its condition, `fires` after suppressing guards, `guards`, `result`."""
@@ -122,13 +128,15 @@ def _judge(rule: Rule, hit: Hit, active: ActiveRules, facts: Facts) -> Judged:
 
 
 def _is_judged(rule: Rule, facts: Facts) -> Column:
-    """The programs that the rule is about; units above zero; never numbers that were withheld."""
-    judged = facts.program.isin(*(program.value for program in rule.programs))
+    """The programs that the rule is about (340B claims have none); units above zero; never withheld numbers."""
+    units = _UNITS_OF[rule.subject]
+    has_units = F.lit(True) if rule.any_units else F.col(units) > 0
+    if rule.subject == Subject.ENTITY_CLAIM:
+        return has_units
+    judged = facts.program.isin(*(program.value for program in rule.programs)) & has_units
     if rule.subject == Subject.INVOICE:
         judged = judged & ~F.coalesce(facts.suppressed, F.lit(False))
-    if rule.any_units:
-        return judged
-    return judged & ((facts.units_reimbursed if rule.subject == Subject.INVOICE else facts.units) > 0)
+    return judged
 
 
 class _Checked(NamedTuple):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from engine.contracts.codes import Subject
 from engine.errors import ConfigurationError, Problem
 from engine.rules.catalogue import REGISTRY
 from engine.rules.configuration import check_rules, problems_of_rules, thresholds_of
 from engine.rules.dispute_codes import dispute_codes
+from engine.rules.registry import ThresholdValue
 from engine.settings import RuleSettings, Settings
 
 ANOMALY_RULE = "R052"
@@ -39,3 +41,12 @@ def anomaly_threshold(settings: Settings) -> float:
     """The p-value up to which R052 calls a row unusual."""
     rule = next(rule for rule in REGISTRY.rules() if rule.id == ANOMALY_RULE)
     return float(str(thresholds_of(rule, settings.rules)["p_value"]))
+
+
+def thresholds_in_force(settings: Settings, subject: Subject) -> dict[str, dict[str, ThresholdValue]]:
+    """Thresholds by rule id, of rules on the subject that have any and are not switched off."""
+    return {
+        rule.id: thresholds_of(rule, settings.rules)
+        for rule in REGISTRY.rules(subject)
+        if rule.thresholds and (rule.id not in settings.rules or settings.rules[rule.id].enabled)
+    }

@@ -76,7 +76,7 @@ def _row(cells: Sequence[str]) -> str:
 def _table(rule: Rule) -> Iterator[str]:
     yield "| | |"
     yield "|---|---|"
-    yield f"| programs | {', '.join(rule.programs)} |"
+    yield f"| programs | {', '.join(rule.programs) or '340B'} |"
     yield f"| evidence, at best | {rule.evidence} |"
     yield f"| code | {' or '.join(rule.codes) or 'none'} |"
     yield f"| route, party, action | {rule.route}, {rule.party}, {rule.action} |"

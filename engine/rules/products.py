@@ -29,7 +29,7 @@ DAYS_AFTER_TERMINATION = Threshold(
 )
 
 
-def _reactivated(f: Facts, by: Column) -> Check:
+def reactivated(f: Facts, by: Column) -> Check:
     return REACTIVATED.check(failed=(f.reactivation_date > f.termination_date) & (f.reactivation_date <= by))
 
 
@@ -65,7 +65,7 @@ def claim_of_terminated_product(f: Facts, given: Given) -> Hit:
                 "; its reactivation on {day:date} does not cover the service", day=f.reactivation_date
             ),
         ),
-        checks=(_reactivated(f, f.date_of_service),),
+        checks=(reactivated(f, f.date_of_service),),
         units=claim_units(f),
         references=(product_row(f),),
     )
@@ -131,7 +131,7 @@ def line_of_terminated_product(f: Facts, given: Given) -> Hit:
     return Hit(
         when=days_after > late_after,
         message=message,
-        checks=(_reactivated(f, f.period_start),),
+        checks=(reactivated(f, f.period_start),),
         units=f.units_reimbursed,
         references=(product_row(f),),
         party=F.when(is_steady, F.lit(Party.OURSELVES.value)).otherwise(F.lit(Party.UNDETERMINED.value)),
@@ -166,7 +166,7 @@ def claim_of_product_just_terminated(f: Facts, given: Given) -> Hit:
             file=product_file(f),
             days=days_after,
         ),
-        checks=(_reactivated(f, f.date_of_service),),
+        checks=(reactivated(f, f.date_of_service),),
         references=(product_row(f),),
     )
 

@@ -1,0 +1,169 @@
+"""Two finished runs compared: which findings are new, gone or changed, and what may have caused it.
+
+A cause is something that differs between the runs and that the finding's rules look at. Where several do, all are
+named: from two runs alone nobody can tell which of them it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Subject
+from engine.findings.evidence import MODEL_RULE
+from engine.rules import REGISTRY, SWITCHED_OFF
+
+FEED_OF = {
+    Subject.REBATE_CLAIM.value: "rebate_claims",
+    Subject.ENTITY_CLAIM.value: "entity_claims",
+    Subject.INVOICE.value: "invoices",
+}
+
+
+class Change(StrEnum):
+    NEW = "NEW"
+    GONE = "GONE"
+    CHANGED = "CHANGED"
+
+
+class Cause(StrEnum):
+    """DATA: the feeds, or the day of the run. REFERENCE: tables beside them. CODE: another version of the program."""
+
+    DATA = "DATA"
+    REFERENCE = "REFERENCE"
+    CONFIG = "CONFIG"
+    MODEL = "MODEL"
+    CODE = "CODE"
+
+
+_FEEDS = frozenset((*FEED_OF.values(), "pharmacy_claims"))
+# Every amount rests on these, and every key of a claim.
+_ALWAYS = frozenset(("prices", "products", "pharmacies"))
+# What makes a finding another one, beside its rules.
+_COMPARED = ("evidence", "action", "units_at_issue", "amount_at_issue")
+_SHOWN = ("subject", "source_row_id", "evidence", "action", "units_at_issue", "amount_at_issue")
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What differs between two runs, from their summaries.
+
+    tables: input tables that are other ones, or in one run only. rules_off: "rule id on feed" and why it was off before
+    and after, where that differs. thresholds: rules on a feed whose thresholds differ. models: feeds that another model
+    version scored. config, day, code: the settings as a whole, the runs' day, the program.
+    """
+
+    tables: frozenset[str]
+    rules_off: Mapping[str, tuple[str | None, str | None]]
+    thresholds: frozenset[str]
+    models: frozenset[str]
+    config: bool
+    day: bool
+    code: bool
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Differences:
+    """`before`, `after`: summary.json of the runs."""
+
+    def differing(name: str) -> list[str]:
+        # a run of an earlier version may not tell
+        old, new = before.get(name, {}), after.get(name, {})
+        return [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+
+    fingerprints = [
+        {name: table["fingerprint"] for name, table in summary["input"].items()} for summary in (before, after)
+    ]
+    old, new = fingerprints
+    both_on = before.get("thresholds", {}).keys() & after.get("thresholds", {}).keys()
+    return Differences(
+        tables=frozenset(name for name in {*old, *new} if old.get(name) != new.get(name)),
+        rules_off={
+            name: (before["rules_off"].get(name), after["rules_off"].get(name)) for name in differing("rules_off")
+        },
+        thresholds=frozenset(both_on.intersection(differing("thresholds"))),
+        models=frozenset(differing("models")),
+        config=before["config_hash"] != after["config_hash"],
+        day=before["as_of"] != after["as_of"],
+        code=before["code_version"] != after["code_version"],
+    )
+
+
+def compare_findings(before: DataFrame, after: DataFrame) -> DataFrame:
+    """Findings that are not the same in both runs, one row per finding_id: change, subject, source_row_id, what each
+    run says (`before_*`, `after_*`: evidence, action, units and amount at issue, rules as "R001 STRONG"), and rule_ids:
+    those that say something else.
+    """
+    old, new = _narrow(before, "before"), _narrow(after, "after")
+    joined = old.join(new, on=F.col("before_finding_id").eqNullSafe(F.col("after_finding_id")), how="full_outer")
+    is_new, is_gone = F.col("before_finding_id").isNull(), F.col("after_finding_id").isNull()
+    same = F.lit(True)
+    for name in (*_COMPARED, "rules"):
+        same = same & F.col(f"before_{name}").eqNullSafe(F.col(f"after_{name}"))
+    change = F.when(is_new, Change.NEW.value).when(is_gone, Change.GONE.value).when(~same, Change.CHANGED.value)
+    return (
+        joined.withColumn("change", change)
+        .where(F.col("change").isNotNull())
+        .select(
+            "change",
+            F.coalesce("before_finding_id", "after_finding_id").alias("finding_id"),
+            *(F.coalesce(f"before_{name}", f"after_{name}").alias(name) for name in ("subject", "source_row_id")),
+            *(f"{side}_{name}" for name in (*_COMPARED, "rules") for side in ("before", "after")),
+            _other_rules().alias("rule_ids"),
+        )
+    )
+
+
+def _narrow(findings: DataFrame, side: str) -> DataFrame:
+    rules = F.transform("rules", lambda hit: F.concat(hit["rule_id"], F.lit(" "), hit["evidence"]))
+    return findings.select(
+        F.col("finding_id").alias(f"{side}_finding_id"),
+        *(F.col(name).alias(f"{side}_{name}") for name in _SHOWN),
+        rules.alias(f"{side}_rules"),
+    )
+
+
+def _other_rules() -> Column:
+    """Ids of rules that only one of the runs holds, or holds with another class; all where only figures differ."""
+    none = F.array().cast("array<string>")
+    old, new = F.coalesce("before_rules", none), F.coalesce("after_rules", none)
+    differing = F.array_union(F.array_except(old, new), F.array_except(new, old))
+    chosen = F.when(F.size(differing) > 0, differing).otherwise(F.array_union(old, new))
+    return F.array_sort(F.array_distinct(F.transform(chosen, lambda hit: F.substring_index(hit, " ", 1))))
+
+
+def causes(differ: Differences, subject: str, rule_ids: Sequence[str]) -> list[str]:
+    """What may have made the change, in words, each led by its Cause; empty where nothing that differs is known to."""
+    feed = FEED_OF[subject]
+    changed = sorted(_tables_of(subject, rule_ids) & differ.tables)
+    found = [f"{Cause.DATA}: {name} is another" for name in changed if name in _FEEDS]
+    found += [f"{Cause.DATA}: another --as-of day"] if differ.day else []
+    found += [f"{Cause.REFERENCE}: {name} is another" for name in changed if name not in _FEEDS]
+    named = [f"{rule_id} on {feed}" for rule_id in rule_ids]
+    switched = [name for name in named if name in differ.rules_off]
+    found += [_switched(name, *differ.rules_off[name]) for name in switched]
+    of_rules = [name for name in named if name in differ.thresholds]
+    found += [f"{Cause.CONFIG}: thresholds of {name} differ" for name in of_rules]
+    if differ.config and not switched and not of_rules:
+        found.append(f"{Cause.CONFIG}: settings differ, and none of these rules' thresholds is known to")
+    if MODEL_RULE in rule_ids and feed in differ.models:
+        found.append(f"{Cause.MODEL}: another model version scored {feed}")
+    return found + ([f"{Cause.CODE}: another version of the program"] if differ.code else [])
+
+
+def _switched(name: str, then: str | None, now: str | None) -> str:
+    """A rule is off by the configuration, or for want of a table."""
+    by_configuration = SWITCHED_OFF in (then, now)
+    states = [f"off ({why})" if why else "on" for why in (then, now)]
+    return f"{Cause.CONFIG if by_configuration else Cause.REFERENCE}: {name} was {states[0]} before, {states[1]} after"
+
+
+def _tables_of(subject: str, rule_ids: Sequence[str]) -> frozenset[str]:
+    """Tables that the rules, their guards and the amount at issue look at."""
+    rules = [rule for rule in REGISTRY.rules() if rule.subject == subject and rule.id in rule_ids]
+    needs = [need for rule in rules for need in (*rule.needs, *(need for guard in rule.guards for need in guard.needs))]
+    return _ALWAYS | {name.partition(".")[0] for need in needs for name in need.split("|")}

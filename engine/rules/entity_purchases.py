@@ -1,0 +1,63 @@
+"""What an entity bought at the 340B price against what it claims as dispensed."""
+
+from __future__ import annotations
+
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules.common import quarter_of
+from engine.rules.hit import Facts, Guard, Hit
+from engine.rules.registry import Given, Threshold, rule
+from engine.rules.text import sentence
+
+SHORT_HISTORY = Guard(
+    "SHORT_HISTORY",
+    "the entity's claims do not reach back over the four quarters, as purchases do",
+)
+_QUARTERS = 4
+
+
+@rule(
+    "R049",
+    "More bought at the 340B price than claimed as dispensed",
+    subject=Subject.ENTITY_CLAIM,
+    programs=(),
+    evidence=Evidence.WEAK,
+    route=Route.ENTITY,
+    party=Party.UNDETERMINED,
+    action=Action.INQUIRE,
+    citation="42 U.S.C. 256b(a)(5)(B); 61 FR 65406 (December 12, 1996)",
+    needs=("chargebacks", "products.units_per_package"),
+    thresholds=(
+        Threshold("ratio", 1.1, "units bought to units claimed over four quarters, above which it is asked about"),
+        Threshold("minimum_units", 100.0, "units bought but not claimed up to which stock explains it"),
+    ),
+    guards=(SHORT_HISTORY,),
+)
+def bought_more_than_claimed(f: Facts, given: Given) -> Hit:
+    """Net units of the NDC-9 on 340B chargebacks of the entity's system over four quarters exceed what it claims. Told
+    once, on the last claim of a quarter that is over; no units of that claim are at issue. Stock and drugs used in
+    mixed-use settings are innocent reasons that nothing here can check.
+    """
+    start = F.date_trunc("quarter", f.date_of_service).cast("date")
+    is_over = F.add_months(start, 3) <= F.lit(given.as_of)
+    more = f.units_bought_4q - f.units_claimed_4q
+    is_more = (f.units_bought_4q > f.units_claimed_4q * given.number("ratio")) & (more > given.number("minimum_units"))
+    window_start = F.add_months(start, -3 * (_QUARTERS - 1))
+    next_quarter = F.add_months(window_start, 3)
+    return Hit(
+        when=f.is_last_of_quarter & is_over & is_more,
+        message=sentence(
+            "340B entity {entity} (with its parent and sites) bought {bought:number} units of product {ndc9} at the "
+            "340B price over the four quarters up to {quarter}, but claims {claimed:number} as dispensed: "
+            "{more:number} units appear to be unaccounted for (last claim of the quarter: row {row}).",
+            entity=f.parent_entity_id,
+            bought=f.units_bought_4q,
+            ndc9=f.ndc9,
+            quarter=quarter_of(f.date_of_service),
+            claimed=f.units_claimed_4q,
+            more=more,
+            row=f.source_row_id,
+        ),
+        checks=(SHORT_HISTORY.check(failed=f.entity_first_claim_date >= next_quarter),),
+    )

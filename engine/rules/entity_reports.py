@@ -1,0 +1,104 @@
+"""340B claims of one dispense by two entities, sent again, sent late, or with numbers that cannot be true."""
+
+from __future__ import annotations
+
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.rules.entity_common import entity_claimed
+from engine.rules.hit import Facts, Guard, Hit
+from engine.rules.registry import Given, Threshold, rule
+from engine.rules.text import sentence
+
+CORRECTION = Guard("CORRECTION", "the entity had reported the dispense before: this submission corrects it")
+
+
+@rule(
+    "R046",
+    "Two covered entities claim one dispense",
+    subject=Subject.ENTITY_CLAIM,
+    programs=(),
+    evidence=Evidence.STRONG,
+    route=Route.ENTITY,
+    party=Party.UNDETERMINED,
+    action=Action.INQUIRE,
+    citation="75 FR 10272 (March 5, 2010)",
+)
+def two_entities_claim_one_dispense(f: Facts, _: Given) -> Hit:
+    """Live claims of entities with different parents agree in pharmacy, Rx number, fill, date of service and NDC-11
+    (medical: pharmacy, claim, date, HCPCS code and NDC-11). Each of them is flagged: which entity is right is open.
+    """
+    return Hit(
+        when=F.size(f.other_entity_row_ids) > 0,
+        message=sentence(
+            "{claim}. {others} appears to have reported the same dispense (row {rows}); only one of them can have "
+            "bought the drug for it.",
+            claim=entity_claimed(f),
+            others=F.array_join(f.other_entity_ids, ", "),
+            rows=F.array_join(f.other_entity_row_ids, ", "),
+        ),
+        related=f.other_entity_row_ids,
+        units=f.quantity,
+    )
+
+
+@rule(
+    "R047",
+    "Covered entity reported a dispense again",
+    subject=Subject.ENTITY_CLAIM,
+    programs=(),
+    evidence=Evidence.STRONG,
+    route=Route.ENTITY,
+    party=Party.ENTITY,
+    action=Action.INQUIRE,
+    citation="340B claims submission: one live claim for a dispense",
+    needs=("entity_claims.submitted_at",),
+)
+def entity_reported_again(f: Facts, _: Given) -> Hit:
+    """A live claim of the same dispense by the same entity, its parent or its parent's sites stands in an earlier
+    submission. Rows with one time of submission are one file and not judged.
+    """
+    return Hit(
+        when=F.size(f.earlier_row_ids) > 0,
+        message=sentence(
+            "{claim}. The same dispense appears to have been reported before (row {rows}) and that claim was not "
+            "reversed.",
+            claim=entity_claimed(f),
+            rows=F.array_join(f.earlier_row_ids, ", "),
+        ),
+        related=f.earlier_row_ids,
+        units=f.quantity,
+    )
+
+
+@rule(
+    "R048",
+    "340B claim reported late",
+    subject=Subject.ENTITY_CLAIM,
+    programs=(),
+    evidence=Evidence.STRONG,
+    route=Route.ENTITY,
+    party=Party.ENTITY,
+    action=Action.INQUIRE,
+    citation="the manufacturer's 340B claims data policy",
+    needs=("entity_claims.submitted_at",),
+    thresholds=(Threshold("policy_days", 45, "days from the date of service in which a claim must be reported"),),
+    guards=(CORRECTION,),
+)
+def entity_reported_late(f: Facts, given: Given) -> Hit:
+    """Submitted after the days that the manufacturer's policy allows. An extension granted to the entity is not known
+    here.
+    """
+    days = F.datediff(f.submitted_at.cast("date"), f.date_of_service)
+    return Hit(
+        when=days > given.whole("policy_days"),
+        message=sentence(
+            "{claim}. It was submitted on {submitted:date}, {days} day(s) after the service; the policy allows {most}.",
+            claim=entity_claimed(f),
+            submitted=f.submitted_at,
+            days=days,
+            most=F.lit(given.whole("policy_days")),
+        ),
+        checks=(CORRECTION.check(failed=F.size(f.earlier_row_ids) > 0),),
+        units=f.quantity,
+    )

@@ -1,0 +1,50 @@
+"""Shows what one finished run has found otherwise than another, and what may have caused it."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from jobs.common import DEFAULT_CONFIG, Config, Output, Set, main, settings_of
+
+
+def compare(
+    run_id: Annotated[str, typer.Option("--run-id", help="The run asked about, finished, below the output folder.")],
+    with_id: Annotated[str, typer.Option("--with", help="The run that it is compared with, such as the one before.")],
+    config: Config = DEFAULT_CONFIG,
+    output: Output = None,
+    set: Set = None,
+) -> None:
+    """New, gone and changed findings, each with what differs between the runs that its rules look at."""
+    settings = settings_of(config, None, output, None, set)
+    from engine import pipeline
+    from engine.session import build_session
+
+    spark = build_session("compare", settings.spark)
+    compared = pipeline.compare(spark, settings, run_id, with_id)
+    table = Table(title=f"{run_id} against {with_id}")
+    for heading in ("change", "subject", "rules", "what may have caused it"):
+        table.add_column(heading)
+    table.add_column("findings", justify="right")
+    counted = Counter(
+        (one["change"], one["subject"], ", ".join(one["rule_ids"]), "\n".join(one["causes"]) or "nothing known")
+        for one in compared.changes
+    )
+    for words, count in sorted(counted.items()):
+        table.add_row(*words, f"{count:,}")
+    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    if counted:
+        console.print(table)
+    else:
+        console.print("Both runs found the same.")
+    print(f"data       {compared.data}")
+    print(f"table      {compared.table}")
+
+
+if __name__ == "__main__":
+    main(compare)

@@ -1,0 +1,144 @@
+"""Facts on 340B claims: register, contracts, other claims of the dispense, purchases."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import pytest
+
+from engine.contracts.facts import ENTITY_CLAIM_FACTS
+from engine.contracts.prepared import PREPARED_ENTITY_CLAIMS
+from engine.facts import entity_claim_facts
+from tests.unit.facts_rows import NDC, frame, reference
+
+NPI, OTHER_NPI = "1003000126", "1003000134"
+_CLAIM = {
+    "entity_id": "DSH1",
+    "claim_type": "RX",
+    "pharmacy_npi": NPI,
+    "rx_number": "1234567",
+    "rx_number_raw": "1234567",
+    "fill_number": 0,
+    "date_of_service": "2025-02-10",
+    "ndc11": NDC,
+    "quantity": "30",
+    "submitted_at": datetime(2025, 3, 1),
+}
+
+
+def given(row_id: str, **fields) -> dict:
+    row = {**_CLAIM, "source_row_id": row_id, **fields}
+    row.setdefault("script_key", row["rx_number"])
+    row.setdefault("parent_entity_id", row["entity_id"])
+    return {**row, "rx_key": row["script_key"], "pharmacy_key": row["pharmacy_npi"], "ndc9": row["ndc11"][:9]}
+
+
+def facts_of(spark, rows: list[dict], **tables: list[dict]) -> dict[str, dict]:
+    references = {name: reference(spark, name, *given_rows) for name, given_rows in tables.items()}
+    found = entity_claim_facts(frame(spark, rows, PREPARED_ENTITY_CLAIMS), references)
+    assert found.schema.names == ENTITY_CLAIM_FACTS.names
+    collected = found.collect()
+    assert len(collected) == len(rows)
+    return {row["source_row_id"]: row.asDict() for row in collected}
+
+
+@pytest.fixture(scope="module")
+def found(spark):
+    """One claim or more per question, told apart by prescription, all in one job."""
+    later = datetime(2025, 3, 15)
+    rows = [
+        given("plain"),
+        given("site", entity_id="DSH1A", parent_entity_id="DSH1", rx_number="2"),
+        given("ended", entity_id="CAH2", rx_number="3", pharmacy_npi=OTHER_NPI),
+        given("unregistered", entity_id="XX9", rx_number="4"),
+        given("first", rx_number="5"),
+        given("again", rx_number="5", submitted_at=later),
+        given("same file", rx_number="5", submitted_at=later),
+        given("another's", rx_number="5", entity_id="CAH2"),
+        given("other fill", rx_number="5", fill_number=None),
+        given("no key 1", rx_number="12", script_key=None, rx_number_raw="12"),
+        given("no key 2", rx_number="12", script_key=None, rx_number_raw="12"),
+        given("next quarter", rx_number="6", date_of_service="2025-04-01", quantity="10"),
+    ]
+    return facts_of(
+        spark,
+        rows,
+        covered_entities=[
+            {"entity_id": "DSH1", "entity_type": "DSH", "participating_start": "2010-01-01", "street": "1 Main St ",
+             "zip": "30301-0001"},
+            {"entity_id": "DSH1A", "parent_entity_id": "DSH1", "participating_start": "2010-01-01",
+             "termination_date": "2025-02-10"},
+            {"entity_id": "DSH1A", "parent_entity_id": "DSH1", "participating_start": "2025-04-01"},
+            {"entity_id": "CAH2", "entity_type": "CAH", "participating_start": "2010-01-01", "street": "1 main st",
+             "zip": "30301"},
+        ],
+        orphan_drugs=[{"ndc11": NDC, "quarter": "2025Q1"}],
+        contract_pharmacies=[
+            {"entity_id": "DSH1", "pharmacy_npi": NPI, "begin_date": "2020-01-01"},
+            {"entity_id": "DSH1", "pharmacy_npi": None},
+            {"entity_id": "CAH2", "pharmacy_npi": NPI, "begin_date": "2020-01-01", "termination_date": "2025-03-01"},
+        ],
+        pharmacies=[{"npi": NPI, "successor_npi": OTHER_NPI}],
+        entity_npis=[{"entity_id": "DSH1A", "npi": NPI}],
+        chargebacks=[
+            {"chargeback_id": "1", "entity_id": "DSH1A", "ndc11": NDC, "invoice_date": "2024-07-01",
+             "packages": "2", "contract_type": "340B"},
+            {"chargeback_id": "2", "entity_id": "DSH1", "ndc11": NDC, "invoice_date": "2024-06-30",
+             "packages": "9", "contract_type": "340B"},
+        ],
+        products=[{"ndc11": NDC, "units_per_package": "100"}],
+    )  # fmt: skip
+
+
+def test_the_register_is_read_as_of_the_date_of_service(found):
+    assert (found["plain"]["entity_is_active"], found["plain"]["entity_type"]) == (True, "DSH")
+    site = found["site"]
+    assert (site["entity_is_active"], site["entity_termination_date"]) == (False, date(2025, 2, 10))
+    assert site["entity_resumed_on"] == date(2025, 4, 1)
+    assert found["unregistered"]["entity_is_active"] is None
+
+
+def test_an_orphan_drug_is_in_conflict_at_an_excluded_type_and_a_second_registration_is_seen(found):
+    assert (found["ended"]["f55_orphan_ce_conflict"], found["ended"]["entity_is_dual_registered"]) == (True, True)
+    assert found["plain"]["f55_orphan_ce_conflict"] is False
+
+
+def test_contracts_of_the_whole_system_count_and_a_moved_pharmacy_is_known(found):
+    assert (found["plain"]["contract_holds"], found["site"]["contract_holds"]) == (True, True)
+    assert (found["plain"]["contracts_of_entity"], found["plain"]["contracts_least_confidence"]) == (2, 0.0)
+    ended = found["ended"]
+    assert (ended["contract_holds"], ended["contract_other_npi"]) == (False, NPI)
+    assert (ended["contracts_of_entity"], ended["contracts_least_confidence"]) == (1, 1.0)
+    alone = found["unregistered"]
+    assert (alone["contract_holds"], alone["contracts_of_entity"]) == (False, 0)
+    assert (found["plain"]["pharmacy_is_entity_owned"], ended["pharmacy_is_entity_owned"]) == (True, False)
+
+
+def test_other_claims_of_a_dispense(found):
+    def seen(row_id):
+        row = found[row_id]
+        return row["claim_ordinal"], row["other_entity_ids"], row["other_entity_row_ids"], row["earlier_row_ids"]
+
+    assert seen("plain") == (1, [], [], [])
+    assert seen("first") == (1, ["CAH2"], ["another's"], [])
+    assert seen("again") == (2, ["CAH2"], ["another's"], ["first"])
+    assert seen("same file") == (3, ["CAH2"], ["another's"], ["first"])
+    assert seen("another's") == (1, ["DSH1"], ["again", "first", "same file"], [])
+    assert seen("other fill") == (1, [], [], [])
+    assert [seen(f"no key {n}") for n in (1, 2)] == [(1, None, None, None), (2, None, None, None)]
+
+
+def test_purchases_and_claims_of_four_quarters_stand_on_the_last_claim_of_a_quarter(found):
+    told = {row_id: row for row_id, row in found.items() if row["is_last_of_quarter"]}
+    assert set(told) == {"site", "ended", "unregistered", "next quarter"}
+    assert (told["site"]["units_bought_4q"], told["site"]["units_claimed_4q"]) == (200 + 900, 8 * 30)
+    assert (told["next quarter"]["units_bought_4q"], told["next quarter"]["units_claimed_4q"]) == (200, 8 * 30 + 10)
+    assert told["site"]["entity_first_claim_date"] == date(2025, 2, 10)
+    assert told["unregistered"]["units_bought_4q"] is None
+
+
+def test_without_reference_tables_only_the_claims_speak(spark):
+    alone = facts_of(spark, [given("plain")])["plain"]
+    unknown = ("entity_is_active", "contract_holds", "pharmacy_is_entity_owned", "price_wac", "units_bought_4q")
+    assert [alone[name] for name in unknown] == [None] * len(unknown)
+    assert (alone["claim_ordinal"], alone["other_entity_row_ids"], alone["earlier_row_ids"]) == (1, [], [])
