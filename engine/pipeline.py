@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from engine import exports, facts, findings, link, models, prepare, rules, sources
 from engine.contracts.codes import Reason, Step, Subject
 from engine.contracts.findings import FINDINGS
+from engine.contracts.prepared import BEYOND_LINE_NAME
 from engine.contracts.tables import FEEDS as CONTRACT_FEEDS
 from engine.errors import ConfigurationError, InputError, OutputError, Problem
 from engine.run import Run, RunOptions, check_resumable, code_version, open_run, published_runs, run_facts
@@ -49,8 +50,6 @@ _LEFT_ORDERLY = {
         Reason.NOT_340B,
     )
 }
-# What linking reads, and what preparing that reads.
-_READ_BY_LINKING = {"rebate_claims", "entity_claims", "hcpcs_crosswalk", *prepare.LOOKUPS}
 # Reasons that netting finds, so that what the row was when it was received has to be looked up.
 _IN_CONFLICT = {Reason.SOURCE_ROW_ID_DUPLICATE.value, Reason.KEY_DUPLICATE.value}
 _MOST_PROBLEMS_NOTED = 5
@@ -140,13 +139,16 @@ class Compared:
 
 @dataclass(frozen=True)
 class Explained:
-    """The candidate pairs of one claim as rows of CANDIDATE_PAIRS, best first, and where they and their picture are.
+    """The candidate pairs of one claim as rows of CANDIDATE_PAIRS, best first, each rule's answer, and where all that
+    and a picture of the pairs are.
 
-    picture: None where no claim met the asked one.
+    answers: rule_id, title, answer (FIRED, SUPPRESSED, NOT_MET, OFF), message, and for rules that are on guards and
+    unknown_facts. picture: None where no claim met the asked one.
     """
 
     subject: Subject
     pairs: list[dict[str, Any]]
+    answers: list[dict[str, Any]]
     data: str
     picture: str | None
 
@@ -197,33 +199,79 @@ def export_to_database(spark: SparkSession, settings: Settings, run_id: str) -> 
 
 
 def explain(spark: SparkSession, settings: Settings, run_id: str, source_row_id: str) -> Explained:
-    """How the links of a rebate claim, or of a 340B claim, came about in a finished run.
+    """How the links of a claim came about in a finished run, and what each rule says of a claim or an invoice line.
 
-    The input is read and prepared once more, as of the run's day; the run's folder stays as it is. Raises OutputError
-    where there is no such run or it linked nothing, ConfigurationError where the settings are not the run's, InputError
-    where the input is not, or holds no such live claim.
+    The input is read, prepared, linked and described once more, as of the run's day; the run's folder stays as it is.
+    Raises OutputError where there is no such run, ConfigurationError where the settings are not the run's, InputError
+    where the input is not, or holds no such live row.
     """
     storage = Storage(spark)
     folder, summary, as_then = _finished_run(storage, settings, run_id)
-    if not storage.exists(join(folder, "linking.json")):
-        raise OutputError(Problem("the run linked no claims to 340B claims", folder, to_do="name another --run-id"))
-    learned = link.Learned.from_json(json.loads(storage.read_bytes(join(folder, "linking.json"))))
+    linking = join(folder, "linking.json")
+    learned = link.Learned.from_json(json.loads(storage.read_bytes(linking))) if storage.exists(linking) else None
     own_id = f"explain-{uuid4().hex[:12]}"
     with _way(spark, as_then, RunOptions(own_id), lambda _: None) as (run, work):
         try:
-            opened = {name: table for name, table in _read(run).items() if name in _READ_BY_LINKING}
+            opened = _read(run)
             _check_same_input(opened, summary["input"])
-            subject, pairs = _candidate_pairs(work, _prepare(run, work, opened), source_row_id, learned, as_then)
+            prepared = _prepare(run, work, opened)
+            subject = _subject_of(prepared, source_row_id)
+            pairs = (
+                [] if learned is None else _candidate_pairs(work, prepared, subject, source_row_id, learned, as_then)
+            )
+            answers = _rule_answers(run, work, prepared, subject, source_row_id)
         finally:
             run.abandon()
     place = join(settings.output.root, "explain", run_id, _file_name(source_row_id))
-    told = {"run_id": run_id, "source_row_id": source_row_id, "subject": subject.value, "pairs": pairs}
+    told = {"run_id": run_id, "source_row_id": source_row_id, "subject": subject, "pairs": pairs, "rules": answers}
     exports.write_json(storage, f"{place}.json", told)
     if pairs:
         kind = "340B claim" if subject is Subject.ENTITY_CLAIM else "rebate claim"
         figure = exports.waterfall_figure(f"Links of {kind} {source_row_id}, run {run_id}", pairs)
         exports.write_figure(figure, storage, f"{place}.png")
-    return Explained(subject, pairs, f"{place}.json", f"{place}.png" if pairs else None)
+    return Explained(subject, pairs, answers, f"{place}.json", f"{place}.png" if pairs else None)
+
+
+def _subject_of(prepared: Prepared, source_row_id: str) -> Subject:
+    rows = {
+        Subject.REBATE_CLAIM: None if prepared.claims is None else prepared.claims.unconverted,
+        Subject.ENTITY_CLAIM: prepared.entity_claims,
+        Subject.INVOICE: prepared.invoices,
+    }
+    for subject, live in rows.items():
+        if live is not None and not live.where(_is_named(source_row_id)).isEmpty():
+            return subject
+    raise InputError(
+        Problem(
+            "no live rebate claim, 340B claim or invoice line has this source_row_id",
+            f"--source-row-id {source_row_id}",
+            to_do="mend the id; a row that was voided, replaced, reversed or set aside is never linked nor judged, "
+            "see ledger.json and quarantine/ of the run",
+        )
+    )
+
+
+def _is_named(source_row_id: str) -> Column:
+    return F.substring_index("source_row_id", BEYOND_LINE_NAME, 1) == source_row_id
+
+
+def _rule_answers(
+    run: Run, work: WorkFolder, prepared: Prepared, subject: Subject, source_row_id: str
+) -> list[dict[str, Any]]:
+    """What each rule says of one row, by rule id: answer, guards, message, facts that the rule reads and the row lacks;
+    and why rules are off. The model is not asked again: its answer stands in the finding, if it had one."""
+    judged = _facts(run, work, prepared, _link(run, work, prepared))
+    one = next(one for one in judged if one.subject is subject)
+    asked = one.facts.where(_is_named(source_row_id))
+    whole = one.described(asked, asked.select("source_row_id"))
+    whole = whole.withColumns({field.name: F.lit(None).cast(field.dataType) for field in rules.SCORE_FACTS})
+    active = rules.active_rules(run.settings, prepared.available, subject, run.settings.today)
+    titles = rules.rule_titles()
+    answers = [row.asDict(recursive=True) for row in rules.rule_answers(whole, active, run.settings).collect()]
+    answers += [{"rule_id": rule_id, "answer": "OFF", "message": why} for rule_id, why in active.off.items()]
+    return sorted(
+        ({"title": titles[answer["rule_id"]], **answer} for answer in answers), key=lambda answer: answer["rule_id"]
+    )
 
 
 def compare(spark: SparkSession, settings: Settings, run_id: str, other_id: str) -> Compared:
@@ -246,25 +294,20 @@ def compare(spark: SparkSession, settings: Settings, run_id: str, other_id: str)
 
 
 def _candidate_pairs(
-    work: WorkFolder, prepared: Prepared, source_row_id: str, learned: link.Learned, settings: Settings
-) -> tuple[Subject, list[dict[str, Any]]]:
-    """What the row is, and its CANDIDATE_PAIRS: links first, then by tier and score."""
-    assert prepared.claims is not None
-    assert prepared.entity_claims is not None
-    is_asked = F.col("source_row_id") == source_row_id
-    if not prepared.claims.unconverted.where(is_asked).isEmpty():
-        subject, asked = Subject.REBATE_CLAIM, link.Asked(rebate_claims=(source_row_id,))
-    elif not prepared.entity_claims.where(is_asked).isEmpty():
-        subject, asked = Subject.ENTITY_CLAIM, link.Asked(entity_claims=(source_row_id,))
+    work: WorkFolder,
+    prepared: Prepared,
+    subject: Subject,
+    source_row_id: str,
+    learned: link.Learned | None,
+    settings: Settings,
+) -> list[dict[str, Any]]:
+    """The row's CANDIDATE_PAIRS: links first, then by tier and score. None where the run linked nothing."""
+    if learned is None or subject is Subject.INVOICE or prepared.claims is None or prepared.entity_claims is None:
+        return []
+    if subject is Subject.REBATE_CLAIM:
+        asked = link.Asked(rebate_claims=(source_row_id,))
     else:
-        raise InputError(
-            Problem(
-                "no live rebate claim or 340B claim has this source_row_id",
-                f"--source-row-id {source_row_id}",
-                to_do="mend the id; a row that was voided, replaced, reversed or set aside is never linked, "
-                "see ledger.json and quarantine/ of the run",
-            )
-        )
+        asked = link.Asked(entity_claims=(source_row_id,))
     pairs = link.candidate_pairs(
         prepared.claims.all,
         prepared.entity_claims,
@@ -276,7 +319,7 @@ def _candidate_pairs(
         products=prepared.references.get("products"),
     )
     found = [row.asDict(recursive=True) for row in pairs.collect()]
-    return subject, sorted(
+    return sorted(
         found,
         key=lambda pair: (
             not pair["link_is_chosen"],

@@ -217,7 +217,7 @@ class MatchRateSettings(Section):
 
     largest_drop: Fraction = Field(0.3, description="part of its usual match rate by which a month may be lower")
     least_expected: PositiveInt = Field(10, description="links to expect in the month; with fewer nothing is said")
-    significance: Fraction = Field(0.01, description="chance of one false alarm in a run, at most")
+    significance: Fraction = Field(0.001, description="chance of one false alarm in a run, at most")
 
 
 class LinkSettings(Section):

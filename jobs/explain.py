@@ -1,9 +1,9 @@
-"""Shows how the links of one claim came about: every pair that met, how it scores, and why it is no link."""
+"""Shows how the links of one claim came about, and what each rule says of it or of an invoice line."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -14,12 +14,16 @@ from rich.text import Text
 from jobs.common import DEFAULT_CONFIG, Config, Input, Output, Set, main, settings_of
 
 _MOST_SHOWN = 20
+_ANSWER_WORDS = {"FIRED": "fired", "SUPPRESSED": "held back by a guard", "NOT_MET": "not met", "OFF": "off"}
+_ANSWERS = list(_ANSWER_WORDS)
 _BAR_PER_UNIT, _LONGEST_BAR = 1.5, 30
 
 
 def explain(
     run_id: Annotated[str, typer.Option("--run-id", help="A finished run below the output folder.")],
-    source_row_id: Annotated[str, typer.Option("--source-row-id", help="Of a rebate claim or a 340B claim.")],
+    source_row_id: Annotated[
+        str, typer.Option("--source-row-id", help="Of a rebate claim, a 340B claim or an invoice line.")
+    ],
     config: Config = DEFAULT_CONFIG,
     input: Input = None,
     output: Output = None,
@@ -33,13 +37,14 @@ def explain(
     spark = build_session("explain", settings.spark)
     explained = pipeline.explain(spark, settings, run_id, source_row_id)
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
-    if not explained.pairs:
+    if not explained.pairs and explained.subject != "INVOICE":
         console.print("No claim of the other side met this one by prescription, or by all else that a dispense has.")
     for pair in explained.pairs[:_MOST_SHOWN]:
         console.print(_heading(pair))
         console.print(_table(pair))
     if len(explained.pairs) > _MOST_SHOWN:
         console.print(f"{len(explained.pairs) - _MOST_SHOWN:,} further pairs are in the file.")
+    console.print(_rules(explained.answers))
     print(f"\ndata       {explained.data}")
     if explained.picture is not None:
         print(f"picture    {explained.picture}")
@@ -66,6 +71,28 @@ def _table(pair: Mapping[str, Any]) -> Table:
     for part in pair["link_contributions"]:
         table.add_row(Text(contribution_words(part)), f"{part['weight']:+.2f}", _bar(part["weight"]))
     return table
+
+
+def _rules(answers: Sequence[Mapping[str, Any]]) -> Table:
+    """One row per rule: those that fired first, then held back, not met and off."""
+    table = Table(title="What each rule says", title_justify="left", show_lines=True)
+    for name in ("rule", "answer", "why"):
+        table.add_column(name)
+    for answer in sorted(answers, key=lambda one: (_ANSWERS.index(one["answer"]), one["rule_id"])):
+        name = Text(f"{answer['rule_id']} {answer['title']}")
+        table.add_row(name, _ANSWER_WORDS[answer["answer"]], Text(_why(answer)))
+    return table
+
+
+def _why(answer: Mapping[str, Any]) -> str:
+    guards = [f"{guard['name']} {guard['state'].lower()}" for guard in answer.get("guards") or []]
+    unknown = answer.get("unknown_facts") or []
+    parts = [
+        answer.get("message") or "",
+        f"guards: {', '.join(guards)}" if guards else "",
+        f"not known: {', '.join(unknown)}" if unknown and answer["answer"] == "NOT_MET" else "",
+    ]
+    return "\n".join(part for part in parts if part)
 
 
 def _bar(weight: float) -> str:

@@ -4,6 +4,7 @@ from engine.rules.activation import SWITCHED_OFF, ActiveRules, active_rules
 from engine.rules.apply import apply_rules, flagged_rows, rule_answers
 from engine.rules.catalogue import REGISTRY
 from engine.rules.dispute_codes import DISPUTE_CODES, DisputeCode, dispute_codes, parse_dispute_codes
+from engine.rules.hit import SCORE_FACTS
 from engine.rules.overview import (
     anomaly_threshold,
     check_configuration,
@@ -16,6 +17,7 @@ from engine.rules.registry import Registry, Rule
 __all__ = [
     "DISPUTE_CODES",
     "REGISTRY",
+    "SCORE_FACTS",
     "SWITCHED_OFF",
     "ActiveRules",
     "DisputeCode",

@@ -33,13 +33,17 @@ _UNITS_OF = {
 
 
 class Judged(NamedTuple):
-    """One rule on the facts: `met` its condition, `fires` after suppressing guards, `guards`, `result`."""
+    """One rule on the facts: `met` its condition, `fires` after suppressing guards, `guards`, `result`.
+
+    facts_read: the facts that condition, guards and words rest on.
+    """
 
     rule: Rule
     met: Column
     fires: Column
     guards: Column
     result: Column
+    facts_read: tuple[str, ...]
 
 
 def apply_rules(
@@ -73,9 +77,10 @@ def _any_fires(judged: list[Judged]) -> Column:
 
 
 def rule_answers(facts: DataFrame, active: ActiveRules, settings: Settings) -> DataFrame:
-    """Every active rule's answer to each row: source_row_id, rule_id, answer, guards, message.
+    """Every active rule's answer to each row: source_row_id, rule_id, answer, guards, message, unknown_facts.
 
     Answer: FIRED, SUPPRESSED (the condition holds, a guard failed) or NOT_MET (then guards and message are NULL).
+    unknown_facts: names of the facts that the rule reads and the row lacks.
     Grain: row x rule. For explaining a few rows; `facts` as in `apply_rules`.
     """
     answers = []
@@ -88,6 +93,9 @@ def rule_answers(facts: DataFrame, active: ActiveRules, settings: Settings) -> D
                 answer.alias("answer"),
                 F.when(met, rule.guards).alias("guards"),
                 F.when(met, rule.result["message"]).alias("message"),
+                F.array_compact(
+                    F.array(*(F.when(F.col(name).isNull(), F.lit(name)) for name in rule.facts_read)).cast(STRINGS)
+                ).alias("unknown_facts"),
             )
         )
     one_by_one = facts.select("source_row_id", F.explode(F.array(*answers)).alias("answer"))
@@ -96,11 +104,12 @@ def rule_answers(facts: DataFrame, active: ActiveRules, settings: Settings) -> D
 
 def judge(active: ActiveRules, settings: Settings) -> list[Judged]:
     """Each active rule as columns over the subject's facts, by rule id."""
+    return [_judge(rule, active, settings) for rule in active.rules]
+
+
+def _judge(rule: Rule, active: ActiveRules, settings: Settings) -> Judged:
     facts = Facts(active.subject)
-    return [_judge(rule, rule.function(facts, active.given(rule, settings)), active, facts) for rule in active.rules]
-
-
-def _judge(rule: Rule, hit: Hit, active: ActiveRules, facts: Facts) -> Judged:
+    hit = rule.function(facts, active.given(rule, settings))
     if tuple(check.guard for check in hit.checks) != rule.guards:
         raise RegistryError(f"{rule.id} on {rule.subject} does not check the guards that it declares")
     checks = [_Checked.of(check, active.guard_is_off(rule.id, check.guard.name)) for check in hit.checks]
@@ -124,7 +133,7 @@ def _judge(rule: Rule, hit: Hit, active: ActiveRules, facts: Facts) -> Judged:
         "reference_rows": _references(hit),
     }
     result = F.struct(*(_typed(values[field.name], field.dataType).alias(field.name) for field in RULE_RESULT.fields))
-    return Judged(rule, met, fires, guards.cast(GUARDS), result)
+    return Judged(rule, met, fires, guards.cast(GUARDS), result, facts.names_read())
 
 
 def _is_judged(rule: Rule, facts: Facts) -> Column:

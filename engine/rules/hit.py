@@ -38,11 +38,17 @@ class Facts:
 
     def __init__(self, subject: Subject):
         self._names = frozenset([*FACTS_OF[subject].names, *SCORE_FACTS.names])
+        self._read: set[str] = set()
 
     def __getattr__(self, name: str) -> Column:
         if name.startswith("_") or name not in self._names:
             raise AttributeError(f"there is no fact {name}")
+        self._read.add(name)
         return F.col(name)
+
+    def names_read(self) -> tuple[str, ...]:
+        """The facts that were asked for so far, by name."""
+        return tuple(sorted(self._read))
 
 
 @dataclass(frozen=True)

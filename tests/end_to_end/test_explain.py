@@ -66,6 +66,19 @@ def test_it_shows_the_pair_and_leaves_data_and_picture_beside_the_run(finished, 
     told = json.loads(data.read_text())
     (pair,) = told["pairs"]
     assert (told["source_row_id"], told["subject"], pair["link_source_row_id"]) == ("file/1", "REBATE_CLAIM", "E1")
+    rules = {rule["rule_id"]: rule for rule in told["rules"]}
+    assert (rules["R003"]["answer"], rules["R003"]["guards"]) == (
+        "FIRED",
+        [
+            {"name": "NO_340B_PURCHASE", "state": "UNCHECKED"},
+            {"name": "EXCEEDS_340B_PURCHASES", "state": "UNCHECKED"},
+        ],
+    )
+    assert (rules["R005"]["answer"], rules["R005"]["guards"]) == ("NOT_MET", None)
+    assert rules["R002"]["answer"] == "OFF"
+    assert "table medicaid_exclusions is missing" in rules["R002"]["message"]
+    assert "held back by a guard" not in ended.out
+    assert "R003 Fee-for-service claim" in ended.out
     assert data.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     assert {path.name for path in runs.iterdir()} == {"run", "explain"}
 
@@ -78,7 +91,7 @@ def test_what_it_cannot_explain_ends_with_status_2_and_one_message(finished, run
     (claims / "entity_claims.csv").write_text(ENTITY_CLAIMS.replace("E1", "E2"))
     other_input = run_job(explain, *words(claims, runs, "file/1"))
     for ended, said in (
-        (no_row, "no live rebate claim or 340B claim has this source_row_id"),
+        (no_row, "no live rebate claim, 340B claim or invoice line has this source_row_id"),
         (no_run, "there is no finished run of this id"),
         (other_settings, "the settings are not those that the run was made with"),
         (other_input, "entity_claims is not what the run read"),

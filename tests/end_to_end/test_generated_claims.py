@@ -71,11 +71,14 @@ def test_every_row_is_accounted_for(generated_run):
     assert quarantined == sum(summary["counts"]["quarantined"].values())
 
 
-def test_the_link_of_a_finding_is_explained_with_the_weights_of_the_run(spark, generated_run):
+def test_links_and_rules_of_a_finding_are_explained_as_the_run_found_them(spark, generated_run):
     found = generated_run.findings()
     found = found[found.match_tier == "T3"].sort_values("source_row_id").iloc[0]
     settings = settings_in(generated_run.claims, generated_run.folder.parent)
-    best = pipeline.explain(spark, settings, generated_run.folder.name, found.source_row_id).pairs[0]
+    explained = pipeline.explain(spark, settings, generated_run.folder.name, found.source_row_id)
+    best = explained.pairs[0]
+    fired = {answer["rule_id"]: answer["message"] for answer in explained.answers if answer["answer"] == "FIRED"}
+    assert fired == {hit["rule_id"]: hit["message"] for hit in found.rules if hit["rule_id"] != "R052"}
     assert (best["link_tier"], best["link_score"], best["link_is_chosen"]) == ("T3", found.match_score, True)
     assert {path.name for path in generated_run.folder.iterdir()} == {*OUTPUTS, "_SUCCESS"}
 

@@ -64,8 +64,8 @@ def test_links_that_became_weaker_are_told_as_such():
 
 
 def test_the_more_is_tested_the_less_chance_is_believed():
-    one = months((1000, 100), (1000, 60))
-    assert found(*one) == [("GA", 2, 60, False)]
+    one = months((1000, 100), (1000, 50))
+    assert found(*one) == [("GA", 2, 50, False)]
     many = [rate for n in range(400) for rate in months((1000, 80), (1000, 80), source=f"S{n}")]
     assert found(*one, *many) == []
 
