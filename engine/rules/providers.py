@@ -39,7 +39,7 @@ def provider_number_invalid(f: Facts, _: Given) -> Hit:
                 pharmacy_is_inactive & ~pharmacy_is_wrong,
                 sentence("the pharmacy's NPI {npi} was not in use on that day", npi=f.pharmacy_npi),
             ),
-            F.when(prescriber_is_wrong, sentence("the prescriber's NPI {npi} is none", npi=f.prescriber_npi)),
+            F.when(prescriber_is_wrong, sentence("the prescriber's NPI {npi} cannot be one", npi=f.prescriber_npi)),
         )
     )
     return Hit(
