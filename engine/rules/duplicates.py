@@ -186,7 +186,8 @@ def medicaid_and_another_payer(f: Facts, _: Given) -> Hit:
         when=f.elsewhere_program.isNotNull(),
         message=sentence(
             "{claim}. The same dispense is asked for by another program as well ({program}): payer {payer}, claim "
-            "{other}, row {row}. Two programs appear to have been charged for one dispense, and which one is wrong is open.",
+            "{other}, row {row}. Two programs appear to have been charged for one dispense, and which one is wrong is "
+            "open.",
             claim=F.when(is_medicaid, state_invoiced(f)).otherwise(payer_asked(f, "a rebate or refund")),
             program=program_words(f.elsewhere_program),
             payer=f.elsewhere_payer_id,
