@@ -90,7 +90,7 @@ def _why(answer: Mapping[str, Any]) -> str:
     parts = [
         answer.get("message") or "",
         f"guards: {', '.join(guards)}" if guards else "",
-        f"not known: {', '.join(unknown)}" if unknown and answer["answer"] == "NOT_MET" else "",
+        f"no value: {', '.join(unknown)}" if unknown and answer["answer"] == "NOT_MET" else "",
     ]
     return "\n".join(part for part in parts if part)
 
