@@ -791,7 +791,8 @@ def _rules(
             unusual = F.broadcast(_unusual(run, work, one))
             screen = one.facts.join(unusual, on="source_row_id", how="left")
             hit = rules.flagged_rows(screen, active, run.settings).select("source_row_id")
-            ids = F.broadcast(work.write(f"screened/{table}", hit))
+            with _operators_compiled_apart(run.spark):
+                ids = F.broadcast(work.write(f"screened/{table}", hit))
             screened = one.facts.join(ids, on="source_row_id", how="left_semi")
             whole = one.described(screened, ids).join(unusual, on="source_row_id", how="left")
             with _operators_compiled_apart(run.spark):
@@ -805,7 +806,7 @@ def _rules(
 
 @contextmanager
 def _operators_compiled_apart(spark: SparkSession) -> Iterator[None]:
-    """All rules in one method are too long for the compiler: Spark would try, fail after seconds, and then do this."""
+    """All rules in one method are too long: Spark tries for seconds and fails, or makes one that the JVM runs slowly."""
     setting = "spark.sql.codegen.wholeStage"
     before = spark.conf.get(setting)
     spark.conf.set(setting, "false")
