@@ -806,7 +806,7 @@ def _rules(
 
 @contextmanager
 def _operators_compiled_apart(spark: SparkSession) -> Iterator[None]:
-    """All rules in one method are too long: Spark tries for seconds and fails, or makes one that the JVM runs slowly."""
+    """All rules are too long for one method: Spark tries for seconds and fails, or makes one that runs slowly."""
     setting = "spark.sql.codegen.wholeStage"
     before = spark.conf.get(setting)
     spark.conf.set(setting, "false")
