@@ -138,11 +138,12 @@ def page(tallies: dict[str, Tally], dispenses: int, seeds: list[int]) -> str:
             ", ".join(f"{grade} {rows:,}" for grade, rows in tally.evidence.most_common()),
         ]
         lines.append(f"| {' | '.join(cells)} |")
+    below = [rule for rule, tally in sorted(tallies.items()) if tally.right + tally.watched < tally.flagged]
     silent = sorted(set(titles) - tallies.keys())
     lines += [
         "",
-        "Rules that look for the unusual (R028, R035, R036, R037, R052) are below 1: what nobody planted can be far",
-        "from its peers all the same, and a planted violation of another kind often is.",
+        f"Also on rows where it was not planted: {', '.join(below) or 'none'}. Rules that look for the unusual find it",
+        "where nobody planted it, or on a row that was planted for another rule.",
         "",
         f"Neither planted nor flagged: {', '.join(silent) or 'none'}.",
     ]
