@@ -27,7 +27,7 @@ from engine import exports, facts, findings, link, models, prepare, rules, sourc
 from engine.contracts.codes import Reason, Step, Subject
 from engine.contracts.findings import FINDINGS
 from engine.contracts.prepared import BEYOND_LINE_NAME
-from engine.contracts.tables import FEEDS as CONTRACT_FEEDS
+from engine.contracts.tables import FEEDS, SUBJECT_FEEDS
 from engine.errors import ConfigurationError, InputError, OutputError, Problem
 from engine.run import Run, RunOptions, check_resumable, code_version, open_run, published_runs, run_facts
 from engine.settings import PeerSettings, Settings
@@ -35,7 +35,7 @@ from engine.sources import OpenedTable, WorkFolder
 from engine.storage import SUCCESS_MARKER, Storage, join
 from engine.tracking import Tracker
 
-FEED_NAMES = frozenset(table.name for table in CONTRACT_FEEDS)
+FEED_NAMES = frozenset(table.name for table in FEEDS)
 # Reasons for leaving while preparing that are no quarantine.
 _LEFT_ORDERLY = {
     reason.value
@@ -53,7 +53,6 @@ _LEFT_ORDERLY = {
 # Reasons that netting finds, so that what the row was when it was received has to be looked up.
 _IN_CONFLICT = {Reason.SOURCE_ROW_ID_DUPLICATE.value, Reason.KEY_DUPLICATE.value}
 _MOST_PROBLEMS_NOTED = 5
-FEEDS = {Subject.REBATE_CLAIM: "rebate_claims", Subject.ENTITY_CLAIM: "entity_claims", Subject.INVOICE: "invoices"}
 # The anomaly model learns from what payers ask for; 340B claims are judged by rules alone.
 _SCORED = (Subject.REBATE_CLAIM, Subject.INVOICE)
 
@@ -608,7 +607,7 @@ def _facts(run: Run, work: WorkFolder, prepared: Prepared, found: facts.FoundOnC
         if prepared.invoices is not None:
             judged.append(_invoice_facts(work, prepared.invoices, prepared, run.settings.peers))
         for one in judged:
-            table = FEEDS[one.subject]
+            table = SUBJECT_FEEDS[one.subject]
             rows = F.count(F.lit(1)).alias("rows")
             if one.subject is Subject.REBATE_CLAIM:
                 noticed = {Reason.UNITS_NOT_CONVERTED.value: F.col("ndc_units").isNull()}
@@ -677,7 +676,7 @@ def _score(run: Run, work: WorkFolder, tracker: Tracker, prepared: Prepared, jud
     scored = []
     with run.step(Step.SCORE) as words:
         for one in judged:
-            table = FEEDS[one.subject]
+            table = SUBJECT_FEEDS[one.subject]
             rows = run.ledger.rows_out(table)
             if one.subject not in _SCORED:
                 run.ledger.record(table, Step.SCORE, rows, rows)
@@ -699,7 +698,7 @@ def _score(run: Run, work: WorkFolder, tracker: Tracker, prepared: Prepared, jud
 
 
 def _scores(run: Run, work: WorkFolder, one: Judged, model: models.AnomalyModel) -> DataFrame:
-    name = FEEDS[one.subject]
+    name = SUBJECT_FEEDS[one.subject]
     raw = work.write(f"scores/{name}", models.anomaly_scores(one.facts, model, run.settings.model, one.subject))
     return work.write(f"p_values/{name}", models.p_values(raw, run.settings.model.stratum_minimum))
 
@@ -733,7 +732,9 @@ def _train(run: Run, work: WorkFolder, tracker: Tracker, prepared: Prepared, one
     sample = models.training_sample(one.facts, detector.features, detector, one.subject)
     model = models.fit_model(sample, detector, one.subject)
     if model is None:
-        run.note(f"{FEEDS[one.subject]}: {len(sample):,} rows are too few to train {name} on; nothing is scored")
+        run.note(
+            f"{SUBJECT_FEEDS[one.subject]}: {len(sample):,} rows are too few to train {name} on; nothing is scored"
+        )
         return replace(one, model_name=name)
     scores = _scores(run, work, one, model)
     evaluation = models.evaluate(
@@ -750,7 +751,7 @@ def _train(run: Run, work: WorkFolder, tracker: Tracker, prepared: Prepared, one
             figures=evaluation.figures,
             tags=_tags(run, prepared),
         )
-    run.note(f"{name} version {version} was trained on {len(sample):,} {FEEDS[one.subject]} rows of this input")
+    run.note(f"{name} version {version} was trained on {len(sample):,} {SUBJECT_FEEDS[one.subject]} rows of this input")
     return replace(one, model=model, model_name=name, model_version=version, scores=scores)
 
 
@@ -780,7 +781,7 @@ def _rules(
     flagged: dict[Subject, DataFrame] = {}
     off: list[exports.Off] = []
     with run.step(Step.RULES) as words:
-        for subject, table in FEEDS.items():
+        for subject, table in SUBJECT_FEEDS.items():
             one = next((one for one in judged if one.subject is subject), None)
             scored = {"scores"} if one is not None and one.scores is not None else set()
             active = rules.active_rules(run.settings, prepared.available | scored, subject, run.settings.today)
@@ -821,7 +822,7 @@ _UNUSUAL = "source_row_id string, anomaly_p_value double, anomaly_rows bigint"
 
 def _unusual(run: Run, work: WorkFolder, one: Judged) -> DataFrame:
     """Rows that the model finds unusual enough for R052, with the reasons."""
-    table = FEEDS[one.subject]
+    table = SUBJECT_FEEDS[one.subject]
     if one.scores is None or one.model is None or one.peers is None:
         reasons = FINDINGS["reasons"].dataType.simpleString()
         return run.spark.createDataFrame([], f"{_UNUSUAL}, reasons {reasons}")
@@ -846,7 +847,7 @@ def _findings(run: Run, flagged: dict[Subject, DataFrame], prepared: Prepared, j
         for one in judged:
             rows = _with_scores(flagged[one.subject].drop("anomaly_p_value", "anomaly_rows"), one.scores)
             found = found.unionByName(made[one.subject](rows, codes, run.settings, run.run_id, previous))
-            table = FEEDS[one.subject]
+            table = SUBJECT_FEEDS[one.subject]
             run.ledger.record(table, Step.FINDINGS, run.ledger.rows_out(table), run.ledger.rows_out(table))
         if prepared.linking is not None:
             found = findings.with_feed_problems(found, prepared.linking.feed_problems)
@@ -886,7 +887,11 @@ def _exports(
             as_of=settings.today,
             ledger=run.ledger.tables,
             rule_titles=rules.rule_titles(),
-            models={FEEDS[one.subject]: f"{one.model_name} version {one.model_version}" for one in judged if one.model},
+            models={
+                SUBJECT_FEEDS[one.subject]: f"{one.model_name} version {one.model_version}"
+                for one in judged
+                if one.model
+            },
             off=off,
             notes=run.notes,
             seconds=run.seconds,
@@ -903,7 +908,7 @@ def _exports(
             run.run_id, _detection_metrics(totals, drafted), _tags(run, prepared) | _model_tags(judged)
         )
     for name, steps in run.ledger.tables.items():
-        if name in FEEDS.values():
+        if name in SUBJECT_FEEDS.values():
             rows = steps[-1]["rows_out"]
             run.ledger.record(name, Step.EXPORTS, rows, rows)
     exports.write_json(storage, join(folder, "ledger.json"), run.ledger.tables)
@@ -964,7 +969,9 @@ def _summary(
             for name, table in prepared.opened.items()
         },
         "models": {
-            FEEDS[one.subject]: {"name": one.model_name, "version": one.model_version} for one in judged if one.model
+            SUBJECT_FEEDS[one.subject]: {"name": one.model_name, "version": one.model_version}
+            for one in judged
+            if one.model
         },
         "counts": {
             "received": {name: entries[0]["rows_in"] for name, entries in ledger.items()},
@@ -977,7 +984,7 @@ def _summary(
         },
         "thresholds": {
             f"{rule} on {table}": values
-            for subject, table in FEEDS.items()
+            for subject, table in SUBJECT_FEEDS.items()
             for rule, values in rules.thresholds_in_force(run.settings, subject).items()
         },
         "rules_off": {one.name: one.why for one in off if one.kind == "rule"},
@@ -995,4 +1002,6 @@ def _detection_metrics(totals: exports.Totals, drafted: int) -> dict[str, float]
 
 
 def _model_tags(judged: list[Judged]) -> dict[str, str]:
-    return {f"model.{FEEDS[one.subject]}": f"{one.model_name}/{one.model_version}" for one in judged if one.model}
+    return {
+        f"model.{SUBJECT_FEEDS[one.subject]}": f"{one.model_name}/{one.model_version}" for one in judged if one.model
+    }

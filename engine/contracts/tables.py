@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.contracts.codes import ClaimType, Program, Transaction
+from engine.contracts.codes import ClaimType, Program, Subject, Transaction
 from engine.contracts.columns import Column, Kind, Table, TableRole, code, columns_of, identifier
 
 SUB_PROGRAMS = ("XIX", "EXPANSION", "CHIP_MEDICAID", "CHIP_SEPARATE", "STATE_ONLY")
@@ -148,6 +148,12 @@ INVOICES = Table(
 )
 
 FEEDS = (REBATE_CLAIMS, PHARMACY_CLAIMS, ENTITY_CLAIMS, INVOICES)
+# The feed whose rows are judged as a subject.
+SUBJECT_FEEDS: dict[Subject, str] = {
+    Subject.REBATE_CLAIM: REBATE_CLAIMS.name,
+    Subject.ENTITY_CLAIM: ENTITY_CLAIMS.name,
+    Subject.INVOICE: INVOICES.name,
+}
 
 _VALIDITY = columns_of(Kind.DATE, "valid_from valid_to snapshot_date")
 

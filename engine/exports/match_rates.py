@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.contracts.match_rates import FeedProblem, MatchRate, Side
 from engine.exports.charts import BAR_HEIGHT, GAP, VALUE_WIDTH, WIDTH, Bar, Chart, Segment, width_of_labels
-from engine.exports.csv_files import csv_writer, safe_text
+from engine.exports.csv_files import write_rows
 from engine.exports.facts import Linking
 from engine.storage import Storage
 
@@ -48,20 +48,27 @@ class Matrix:
 
 def write_match_rates(rates: Sequence[MatchRate], storage: Storage, uri: str) -> None:
     """One line per side, source and month of service. Raises OutputError."""
-    with storage.local_file(uri) as path, path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv_writer(file)
-        writer.writerow(["side", "program", "source", "month", "claims", "linked", *(t.lower() for t in TIER_COLOURS)])
-        for rate in rates:
-            tiers = [rate.by_tier.get(tier, 0) for tier in TIER_COLOURS]
-            source = safe_text(rate.source)
-            writer.writerow([rate.side, rate.program, source, f"{rate.month:%Y-%m}", rate.claims, rate.linked, *tiers])
+    rows = (
+        {
+            "side": rate.side,
+            "program": rate.program,
+            "source": rate.source,
+            "month": f"{rate.month:%Y-%m}",
+            "claims": rate.claims,
+            "linked": rate.linked,
+            **{tier.lower(): rate.by_tier.get(tier, 0) for tier in TIER_COLOURS},
+        }
+        for rate in rates
+    )
+    names = ("side", "program", "source", "month", "claims", "linked", *(tier.lower() for tier in TIER_COLOURS))
+    write_rows(rows, names, storage, uri)
 
 
 def match_rate_summary(linking: Linking) -> dict[str, Any]:
     """For summary.json: claims and links of each side, and every feed problem."""
     sides = {}
     for side in Side:
-        of_side = [rate for rate in linking.match_rates if rate.side is side]
+        of_side = _of_side(linking, side)
         claims, linked = sum(rate.claims for rate in of_side), sum(rate.linked for rate in of_side)
         sides[side.lower()] = {"claims": claims, "linked": linked}
     problems = [
@@ -82,19 +89,15 @@ def match_rate_summary(linking: Linking) -> dict[str, Any]:
 
 def match_rate_charts(linking: Linking) -> list[Chart]:
     """For each side a bar per month of service, in parts by tier, as long as the share of claims that links."""
-    return [
-        _by_month(SIDE_WORDS[side], of_side)
-        for side in Side
-        if (of_side := [rate for rate in linking.match_rates if rate.side is side])
-    ]
+    return [_by_month(SIDE_WORDS[side], rates) for side in Side if (rates := _of_side(linking, side))]
 
 
 def match_rate_matrices(linking: Linking) -> list[Matrix]:
-    return [
-        _matrix(side, of_side, linking.feed_problems)
-        for side in Side
-        if (of_side := [rate for rate in linking.match_rates if rate.side is side])
-    ]
+    return [_matrix(side, rates, linking.feed_problems) for side in Side if (rates := _of_side(linking, side))]
+
+
+def _of_side(linking: Linking, side: Side) -> list[MatchRate]:
+    return [rate for rate in linking.match_rates if rate.side is side]
 
 
 def _by_month(title: str, rates: Sequence[MatchRate]) -> Chart:

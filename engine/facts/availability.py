@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.contracts.codes import Subject
+from engine.contracts.tables import SUBJECT_FEEDS
 from engine.facts import (
     duplicates,
     entities,
@@ -35,14 +35,12 @@ FEATURES: tuple[Feature, ...] = tuple(
 )
 NOT_BUILT = tuple(sorted((*pharmacies.NOT_BUILT, *providers.NOT_BUILT), key=lambda feature: feature.id))
 
-_FEEDS = {Subject.REBATE_CLAIM: "rebate_claims", Subject.INVOICE: "invoices"}
-
 
 def off_features(available: frozenset[str]) -> dict[str, str]:
     """Feature: why it is NULL in every row. `available` holds "table" and "table.column" for all that is there."""
     missing: dict[str, list[set[str]]] = {}
     for feature in FEATURES:
-        needs = (_FEEDS[feature.subject], *feature.needs)
+        needs = (SUBJECT_FEEDS[feature.subject], *feature.needs)
         lacking = {need.replace("|", " or ") for need in needs if not _is_there(need, available)}
         missing.setdefault(feature.column, []).append(lacking)
     # a column that several features share is off where all of them are

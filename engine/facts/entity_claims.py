@@ -18,7 +18,7 @@ from engine.facts.entities import (
     with_is_orphan,
 )
 from engine.facts.families import absent, flattened
-from engine.facts.history import TRAILING_QUARTERS
+from engine.facts.history import TRAILING_QUARTERS, added_up
 from engine.facts.prices import with_prices
 from engine.facts.products import with_product
 from engine.facts.providers import pharmacy_npi_valid, prescriber_npi_valid
@@ -83,6 +83,7 @@ def _with_entity(
 def _with_dispense(rows: DataFrame, claims: DataFrame) -> DataFrame:
     """`rows` with `dispense`, a struct of DISPENSE_FACTS: what other live claims of the same dispense there are."""
     is_rx = F.col("claim_type") == ClaimType.RX.value
+    has_key = F.col("script_key").isNotNull() & (is_rx | F.col("hcpcs_code").isNotNull())
     earliest = F.lit("0001-01-01 00:00:00").cast("timestamp")
     own = F.struct(
         F.coalesce("submitted_at", earliest).alias("submitted_at"),
@@ -101,7 +102,7 @@ def _with_dispense(rows: DataFrame, claims: DataFrame) -> DataFrame:
         "ndc11",
         F.when(~is_rx, F.col("hcpcs_code")).alias("hcpcs_code"),
         own.alias("own"),
-        (F.col("script_key").isNotNull() & (is_rx | F.col("hcpcs_code").isNotNull())).alias("has_key"),
+        has_key.alias("has_key"),
     )
     crowded = narrow.groupBy(*_DISPENSE).agg(
         F.sort_array(F.collect_list("own")).alias("all"), F.any_value("has_key").alias("has_key")
@@ -121,7 +122,6 @@ def _with_dispense(rows: DataFrame, claims: DataFrame) -> DataFrame:
     told = each.select(F.col("own.source_row_id").alias("dispense_row_id"), facts.alias("dispense"))
     joined = rows.join(told, on=F.col("source_row_id") == F.col("dispense_row_id"), how="left")  # one row per claim
     none = F.array().cast("array<string>")
-    has_key = F.col("script_key").isNotNull() & (is_rx | F.col("hcpcs_code").isNotNull())
     alone = F.struct(
         F.lit(1).alias("claim_ordinal"),
         *(F.when(has_key, none).alias(field.name) for field in DISPENSE_FACTS[1:]),
@@ -192,14 +192,11 @@ def _with_balance(
         how="left",  # one row per entity and product
     )
     in_window = F.filter("bought", lambda one: (F.col("quarter") - one["quarter"]).between(0, TRAILING_QUARTERS - 1))
-    units = F.aggregate(in_window, F.lit(0).cast(_SUM), lambda total, one: (total + one["units"]).cast(_SUM)).cast(
-        "double"
-    )
     # the imbalance of a quarter is told once, on its last claim
     told = joined.select(
         F.col("last_row_id").alias("balance_row_id"),
         F.struct(
-            units.alias("units_bought_4q"),
+            added_up(in_window, "units", _SUM).cast("double").alias("units_bought_4q"),
             F.col("claimed").alias("units_claimed_4q"),
             F.col("first_day").alias("entity_first_claim_date"),
             F.lit(True).alias("is_last_of_quarter"),

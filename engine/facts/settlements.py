@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.facts.families import absent
+from engine.facts.history import added_up
 
 SETTLED_KINDS = ("STATE_CREDIT", "ENTITY_REPAID")
 SETTLEMENT_FACTS = (
@@ -72,9 +73,9 @@ def _with_settlements(
         "settled",
         lambda one: F.coalesce(is_meant(one), F.lit(False)) & F.coalesce(one["settled_on"] < received, F.lit(True)),
     )
-    units = F.aggregate(
-        earlier, F.lit(0).cast("decimal(38,3)"), lambda total, one: (total + one["units"]).cast("decimal(38,3)")
-    )
-    values = {"settled_units": units, "settled_on": F.array_max(F.transform(earlier, lambda one: one["settled_on"]))}
+    values = {
+        "settled_units": added_up(earlier, "units", "decimal(38,3)"),
+        "settled_on": F.array_max(F.transform(earlier, lambda one: one["settled_on"])),
+    }
     facts = F.struct(*(values[f.name].try_cast(f.dataType).alias(f.name) for f in SETTLEMENT_FACTS))
     return joined.select(*rows.columns, F.when(F.size(earlier) > 0, facts).alias("settlement"))

@@ -15,14 +15,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Subject
+from engine.contracts.tables import FEEDS, SUBJECT_FEEDS
 from engine.findings.evidence import MODEL_RULE
 from engine.rules import REGISTRY, SWITCHED_OFF
-
-FEED_OF = {
-    Subject.REBATE_CLAIM.value: "rebate_claims",
-    Subject.ENTITY_CLAIM.value: "entity_claims",
-    Subject.INVOICE.value: "invoices",
-}
 
 
 class Change(StrEnum):
@@ -41,7 +36,7 @@ class Cause(StrEnum):
     CODE = "CODE"
 
 
-_FEEDS = frozenset((*FEED_OF.values(), "pharmacy_claims"))
+_FEEDS = frozenset(table.name for table in FEEDS)
 # Every amount rests on these, and every key of a claim.
 _ALWAYS = frozenset(("prices", "products", "pharmacies"))
 # What makes a finding another one, beside its rules.
@@ -138,7 +133,7 @@ def _other_rules() -> Column:
 
 def causes(differ: Differences, subject: str, rule_ids: Sequence[str]) -> list[str]:
     """What may have made the change, in words, each led by its Cause; empty where nothing that differs is known to."""
-    feed = FEED_OF[subject]
+    feed = SUBJECT_FEEDS[Subject(subject)]
     changed = sorted(_tables_of(subject, rule_ids) & differ.tables)
     found = [f"{Cause.DATA}: {name} is another" for name in changed if name in _FEEDS]
     found += [f"{Cause.DATA}: another --as-of day"] if differ.day else []

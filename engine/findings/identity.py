@@ -9,16 +9,12 @@ from engine.contracts.codes import Subject
 
 CLAIM_KEY = ("program", "payer_id", "plan_id", "claim_id", "claim_line")
 INVOICE_KEY = ("invoice_number", "program", "sub_program", "rebate_type", "state", "ndc11", "period", "line_kind")
-
-
 ENTITY_CLAIM_KEY = ("entity_id", "pharmacy_key", "script_key", "fill_number", "date_of_service", "ndc11")
 
 
 def claim_finding_id() -> Column:
     """Of a rebate claim: its claim key, and its number among rows of an equal key where that is not the first."""
-    is_further = F.col("claim_key_ordinal") > 1
-    ordinal = F.when(is_further, F.array(F.col("claim_key_ordinal").cast("string")))
-    return _hashed(Subject.REBATE_CLAIM, _columns(CLAIM_KEY), F.coalesce(ordinal, F.array().cast("array<string>")))
+    return _hashed(Subject.REBATE_CLAIM, _columns(CLAIM_KEY), _if_further("claim_key_ordinal"))
 
 
 def entity_claim_finding_id() -> Column:
@@ -26,14 +22,22 @@ def entity_claim_finding_id() -> Column:
     not the first. A prescription number that is no key counts as it was received.
     """
     script = F.coalesce("script_key", F.concat(F.lit("raw:"), "rx_number_raw"))
-    is_further = F.col("claim_ordinal") > 1
-    ordinal = F.when(is_further, F.array(F.col("claim_ordinal").cast("string")))
     values = [script if name == "script_key" else F.col(name) for name in ENTITY_CLAIM_KEY]
-    return _hashed(Subject.ENTITY_CLAIM, values, F.coalesce(ordinal, F.array().cast("array<string>")))
+    return _hashed(Subject.ENTITY_CLAIM, values, _if_further("claim_ordinal"))
 
 
 def invoice_finding_id() -> Column:
-    return _hashed(Subject.INVOICE, _columns(INVOICE_KEY), F.array().cast("array<string>"))
+    return _hashed(Subject.INVOICE, _columns(INVOICE_KEY), _nothing())
+
+
+def _if_further(ordinal: str) -> Column:
+    """The number among rows of an equal key, where it is not the first."""
+    number = F.col(ordinal)
+    return F.when(number > 1, F.array(number.cast("string"))).otherwise(_nothing())
+
+
+def _nothing() -> Column:
+    return F.array().cast("array<string>")
 
 
 def _columns(names: tuple[str, ...]) -> list[Column]:

@@ -11,9 +11,9 @@ from pyspark.sql import types as T
 
 from engine.contracts.codes import ClaimType
 from engine.contracts.columns import Table
+from engine.contracts.tables import SUBJECT_FEEDS
 from engine.errors import InputError, Problem
 
-SUBJECT_FEEDS = ("rebate_claims", "entity_claims", "invoices")
 _RX_NUMBER = ("rx_number",)
 
 
@@ -36,7 +36,7 @@ def check_contract(opened: Mapping[str, Opened]) -> None:
     Reads data in two cases only: a numeric identifier column passes where all its values are NULL, and prescription
     numbers may be missing where no line is a pharmacy claim.
     """
-    problems = [] if any(name in opened for name in SUBJECT_FEEDS) else [_no_subjects(opened)]
+    problems = [] if any(name in opened for name in SUBJECT_FEEDS.values()) else [_no_subjects(opened)]
     for one in opened.values():
         problems += _missing_columns(one)
         problems += _numeric_identifiers(one)
@@ -49,7 +49,7 @@ def _no_subjects(opened: Mapping[str, Opened]) -> Problem:
         "there is nothing to check",
         "the input",
         f"tables: {', '.join(sorted(opened)) or 'none'}",
-        f"at least one of {', '.join(SUBJECT_FEEDS)}",
+        f"at least one of {', '.join(SUBJECT_FEEDS.values())}",
         "name the folder in --input, or each table in input.tables",
     )
 

@@ -150,10 +150,6 @@ def quarter_after(start: Column) -> Column:
     return F.add_months(start, 3)
 
 
-def quarter_of(day: Column) -> Column:
-    return F.concat(F.year(day).cast("string"), F.lit("Q"), F.quarter(day).cast("string"))
-
-
 def day(value: date) -> Column:
     return F.lit(value)
 

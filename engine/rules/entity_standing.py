@@ -5,10 +5,16 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
-from engine.rules.common import product_file, product_row
+from engine.rules.common import product_row
 from engine.rules.entity_common import entity_claimed, entity_row, from_to
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
-from engine.rules.products import DAYS_AFTER_TERMINATION, REACTIVATED, reactivated
+from engine.rules.products import (
+    DAYS_AFTER_TERMINATION,
+    REACTIVATED,
+    days_after_termination,
+    reactivated,
+    terminated_before_service,
+)
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import if_known, sentence
 
@@ -184,16 +190,11 @@ def orphan_drug_at_excluded_entity(f: Facts, given: Given) -> Hit:
 )
 def entity_claim_of_terminated_product(f: Facts, given: Given) -> Hit:
     """As on rebate claims: the date of service counts."""
-    days_after = F.datediff(f.date_of_service, f.termination_date)
     return Hit(
-        when=days_after > given.whole("days_after_termination"),
+        when=days_after_termination(f) > given.whole("days_after_termination"),
         message=sentence(
-            "{claim}. The product's termination date is {terminated:date}{file}, {days} day(s) before the service: it "
-            "appears to have been out of date for more than a year.",
-            claim=entity_claimed(f),
-            terminated=f.termination_date,
-            file=product_file(f),
-            days=days_after,
+            "{terminated}: it appears to have been out of date for more than a year.",
+            terminated=terminated_before_service(f, entity_claimed(f)),
         ),
         checks=(reactivated(f, f.date_of_service),),
         units=f.quantity,

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
 from engine.rules.common import DOCUMENT_340B, FFS, MCO, claim_units, has_340b_flag, payer_asked, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit, reference_row
+from engine.rules.links_340b import contract_row, outside_exclusion_scope
 from engine.rules.registry import Given, rule
 from engine.rules.text import sentence
 
@@ -79,19 +80,7 @@ def flag_on_contract_claim(f: Facts, _: Given) -> Hit:
     or such as this one; where no contract is known, one class less.
     """
     flags = F.array_join(f.flags_340b, ", ")
-    scope, owned, listed = (
-        f.contract_exclusion_scope,
-        f.contract_pharmacy_is_entity_owned,
-        f.contract_pharmacy_is_listed,
-    )
-    allowed = (
-        ~f.contract_excludes_340b | ((scope == "ENTITY_OWNED") & ~owned) | ((scope == "LISTED_PHARMACIES") & ~listed)
-    )
-    unknown = (
-        f.contract_excludes_340b.isNull()
-        | ((scope == "ENTITY_OWNED") & owned.isNull())
-        | ((scope == "LISTED_PHARMACIES") & listed.isNull())
-    )
+    is_outside, scope_is_unknown = outside_exclusion_scope(f)
     return Hit(
         when=has_340b_flag(f),
         message=sentence(
@@ -100,14 +89,16 @@ def flag_on_contract_claim(f: Facts, _: Given) -> Hit:
             claim=payer_asked(f, "a rebate"),
             flags=flags,
         ),
-        checks=(CONTRACT_TERMS.check(failed=allowed, unchecked=unknown),),
+        checks=(
+            CONTRACT_TERMS.check(
+                failed=~f.contract_excludes_340b | is_outside,
+                unchecked=f.contract_excludes_340b.isNull() | scope_is_unknown,
+            ),
+        ),
         units=claim_units(f),
         references=(
             reference_row("identifiers_340b", flags),
-            F.when(
-                f.contract_key.isNotNull(),
-                reference_row("rebate_contracts", f.contract_key, f.contract_begin_date, f.contract_end_date),
-            ),
+            F.when(f.contract_key.isNotNull(), contract_row(f)),
         ),
     )
 

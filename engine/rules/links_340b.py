@@ -18,7 +18,7 @@ from engine.rules.common import (
     purchase_checks,
     state_invoiced,
 )
-from engine.rules.hit import Check, Facts, Guard, Hit, one_of, reference_row
+from engine.rules.hit import Facts, Guard, Hit, one_of, reference_row
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import if_known, sentence, words_for
 
@@ -141,8 +141,11 @@ def entity_reported_managed_care_claim(f: Facts, given: Given) -> Hit:
     return _medicaid_link(f, given, has_340b_flag(f))
 
 
+def contract_row(f: Facts) -> Column:
+    return reference_row("rebate_contracts", f.contract_key, f.contract_begin_date, f.contract_end_date)
+
+
 def _contract_link(f: Facts, given: Given) -> Hit:
-    contract = reference_row("rebate_contracts", f.contract_key, f.contract_begin_date, f.contract_end_date)
     message = sentence(
         "{claim}. {entity}. 340B claim outside contract terms: contract {contract}, in force from {begin} to {end}, "
         "excludes {scope}.",
@@ -157,26 +160,27 @@ def _contract_link(f: Facts, given: Given) -> Hit:
         when=f.contract_excludes_340b & link_evidence(f, given).isNotNull(),
         message=message,
         evidence=link_evidence(f, given),
-        checks=(_exclusion_scope(f), *purchase_checks(f, given)),
+        checks=(EXCLUSION_SCOPE.check(*outside_exclusion_scope(f)), *purchase_checks(f, given)),
         related=f.link_source_row_ids,
         units=claim_units(f),
-        references=(contract,),
+        references=(contract_row(f),),
     )
 
 
-def _exclusion_scope(f: Facts) -> Check:
+def outside_exclusion_scope(f: Facts) -> tuple[Column, Column]:
+    """Whether the contract's clause excludes only other 340B claims than this one, and whether that is not known."""
     scope, owned, listed = (
         f.contract_exclusion_scope,
         f.contract_pharmacy_is_entity_owned,
         f.contract_pharmacy_is_listed,
     )
-    failed = (
+    is_outside = (
         ((scope == "ENTITY_OWNED") & ~owned)
         | ((scope == "LISTED_PHARMACIES") & ~listed)
         | ((scope == "FLAGGED_ONLY") & ~has_340b_flag(f))
     )
-    unchecked = ((scope == "ENTITY_OWNED") & owned.isNull()) | ((scope == "LISTED_PHARMACIES") & listed.isNull())
-    return EXCLUSION_SCOPE.check(failed=failed, unchecked=unchecked)
+    unknown = ((scope == "ENTITY_OWNED") & owned.isNull()) | ((scope == "LISTED_PHARMACIES") & listed.isNull())
+    return is_outside, unknown
 
 
 @rule(

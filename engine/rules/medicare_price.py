@@ -8,6 +8,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.intervals import quarter_of
 from engine.rules.common import (
     PURCHASE_GUARDS,
     PURCHASE_TOLERANCE,
@@ -17,7 +18,6 @@ from engine.rules.common import (
     payer_asked,
     purchase_checks,
     quarter_after,
-    quarter_of,
     quarter_start,
 )
 from engine.rules.evidence import at_most, either

@@ -6,7 +6,8 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject, Transaction
-from engine.rules.common import FFS, MEDICAID, is_invoice, line_invoiced, quarter_of, quarter_start, state_invoiced
+from engine.intervals import quarter_number, quarter_of
+from engine.rules.common import FFS, MEDICAID, is_invoice, line_invoiced, quarter_start, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import sentence
@@ -106,8 +107,8 @@ _BAR = (
 
 def _bar(given: Given, subject: Column, invoiced: Column, covered: Column) -> Hit:
     """`invoiced`: number of the quarter in which the invoice was sent; `covered`: that of the period."""
-    today = given.as_of.year * 4 + (given.as_of.month + 2) // 3
-    by_invoice, by_period = F.lit(today) - invoiced, F.lit(today) - covered
+    today = quarter_number(F.lit(given.as_of))
+    by_invoice, by_period = today - invoiced, today - covered
     counted = by_period if given.words("clock_start") == ["PERIOD"] else by_invoice
     is_barred = F.coalesce((by_invoice > given.whole("quarters")) & (by_period > given.whole("quarters")), F.lit(False))
     verdict = F.when(is_barred, F.lit("It appears to be barred, and no dispute is drafted")).otherwise(
@@ -129,8 +130,7 @@ def _bar(given: Given, subject: Column, invoiced: Column, covered: Column) -> Hi
 
 
 def _number(quarter: Column) -> Column:
-    start = quarter_start(quarter)
-    return F.year(start) * 4 + F.quarter(start)
+    return quarter_number(quarter_start(quarter))
 
 
 @rule(
@@ -177,6 +177,6 @@ def line_near_the_bar(f: Facts, given: Given) -> Hit:
     data are no invoice that could be disputed.
     """
     postmark = F.coalesce(f.postmark_date, f.received_date)
-    sent = F.coalesce(F.year(postmark) * 4 + F.quarter(postmark), _number(f.period) + 1)
+    sent = F.coalesce(quarter_number(postmark), _number(f.period) + 1)
     hit = _bar(given, line_invoiced(f), sent, _number(f.period))
     return hit._replace(when=hit.when & is_invoice(f))

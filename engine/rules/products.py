@@ -33,6 +33,21 @@ def reactivated(f: Facts, by: Column) -> Check:
     return REACTIVATED.check(failed=(f.reactivation_date > f.termination_date) & (f.reactivation_date <= by))
 
 
+def terminated_before_service(f: Facts, claim: Column) -> Column:
+    """ "<claim>. The product's termination date is 2024-01-31 (product file of ...), 400 day(s) before the service"."""
+    return sentence(
+        "{claim}. The product's termination date is {terminated:date}{file}, {days} day(s) before the service",
+        claim=claim,
+        terminated=f.termination_date,
+        file=product_file(f),
+        days=days_after_termination(f),
+    )
+
+
+def days_after_termination(f: Facts) -> Column:
+    return F.datediff(f.date_of_service, f.termination_date)
+
+
 @rule(
     "R022",
     "Terminated more than a year before the service",
@@ -51,16 +66,11 @@ def reactivated(f: Facts, by: Column) -> Check:
 )
 def claim_of_terminated_product(f: Facts, given: Given) -> Hit:
     """The termination date is the shelf life's end of the last lot sold; the date of service counts, not payment."""
-    days_after = F.datediff(f.date_of_service, f.termination_date)
     return Hit(
-        when=days_after > given.whole("days_after_termination"),
+        when=days_after_termination(f) > given.whole("days_after_termination"),
         message=sentence(
-            "{claim}. The product's termination date is {terminated:date}{file}, {days} day(s) before the service: it "
-            "appears to have been out of date for more than a year{reactivation}.",
-            claim=state_invoiced(f),
-            terminated=f.termination_date,
-            file=product_file(f),
-            days=days_after,
+            "{terminated}: it appears to have been out of date for more than a year{reactivation}.",
+            terminated=terminated_before_service(f, state_invoiced(f)),
             reactivation=if_known(
                 "; its reactivation on {day:date} does not cover the service", day=f.reactivation_date
             ),
@@ -155,16 +165,12 @@ def line_of_terminated_product(f: Facts, given: Given) -> Hit:
 )
 def claim_of_product_just_terminated(f: Facts, given: Given) -> Hit:
     """Up to a year after the termination date units may still be due: for information, nothing is at issue."""
-    days_after = F.datediff(f.date_of_service, f.termination_date)
+    days_after = days_after_termination(f)
     return Hit(
         when=(days_after > 0) & (days_after <= given.whole("days_after_termination")),
         message=sentence(
-            "{claim}. The product's termination date is {terminated:date}{file}, {days} day(s) before the service, "
-            "which may still be in order.",
-            claim=state_invoiced(f),
-            terminated=f.termination_date,
-            file=product_file(f),
-            days=days_after,
+            "{terminated}, which may still be in order.",
+            terminated=terminated_before_service(f, state_invoiced(f)),
         ),
         checks=(reactivated(f, f.date_of_service),),
         references=(product_row(f),),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.contracts.tables import SUBJECT_FEEDS
 from engine.rules.hit import Facts, Guard, Hit
 from engine.settings import Settings
 
@@ -181,7 +182,7 @@ def rule(
                 action=action,
                 citation=citation,
                 document=document,
-                needs=(_own_table(subject), *needs),
+                needs=(SUBJECT_FEEDS[subject], *needs),
                 thresholds=thresholds,
                 guards=guards,
                 any_units=any_units,
@@ -194,11 +195,3 @@ def rule(
         return function
 
     return register
-
-
-def _own_table(subject: Subject) -> str:
-    return {
-        Subject.REBATE_CLAIM: "rebate_claims",
-        Subject.ENTITY_CLAIM: "entity_claims",
-        Subject.INVOICE: "invoices",
-    }[subject]

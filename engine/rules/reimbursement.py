@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.intervals import quarter_of
 from engine.rules.common import (
     MEDICAID,
     THIRD_PARTY_PAYMENT,
@@ -14,7 +15,6 @@ from engine.rules.common import (
     not_below_zero,
     outside,
     quarter_after,
-    quarter_of,
     quarter_start,
     state_invoiced,
     third_party_payment,
