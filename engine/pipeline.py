@@ -262,11 +262,13 @@ def _rule_answers(
     judged = _facts(run, work, prepared, _link(run, work, prepared))
     one = next(one for one in judged if one.subject is subject)
     asked = one.facts.where(_is_named(source_row_id))
-    whole = one.described(asked, asked.select("source_row_id"))
+    # written, since all rules over a plan of all facts need more memory than a driver may have
+    whole = work.write("explain/facts", one.described(asked, asked.select("source_row_id")))
     whole = whole.withColumns({field.name: F.lit(None).cast(field.dataType) for field in rules.SCORE_FACTS})
     active = rules.active_rules(run.settings, prepared.available, subject, run.settings.today)
     titles = rules.rule_titles()
-    answers = [row.asDict(recursive=True) for row in rules.rule_answers(whole, active, run.settings).collect()]
+    with _operators_compiled_apart(run.spark):
+        answers = [row.asDict(recursive=True) for row in rules.rule_answers(whole, active, run.settings).collect()]
     answers += [{"rule_id": rule_id, "answer": "OFF", "message": why} for rule_id, why in active.off.items()]
     return sorted(
         ({"title": titles[answer["rule_id"]], **answer} for answer in answers), key=lambda answer: answer["rule_id"]
