@@ -1,6 +1,6 @@
 """The way of a claim, from sources to exports: the main job and training on one page.
 
-    sources -> prepare -> link -> facts -> scores -> rules -> findings -> exports
+    sources -> prepare -> link -> facts -> screen -> scores -> rules -> findings -> exports
 
 Each arrow is a DataFrame in the run's work folder. A row that leaves the way is counted in the ledger with its reason.
 """
@@ -12,10 +12,11 @@ import json
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
+from math import ceil
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -97,7 +98,7 @@ class Prepared:
 @dataclass(frozen=True)
 class Judged:
     """A subject's facts with z-scores, what is usual among peers (None: it is not scored), and from scoring on
-    its model and scores.
+    its model, scores and which of them are unusual.
 
     facts: of every row, what conditions and models read. described: of few of them, given with their ids, all facts.
     """
@@ -110,6 +111,7 @@ class Judged:
     model_name: str | None = None
     model_version: str | None = None
     scores: DataFrame | None = None
+    flags: models.Flags | None = None
 
 
 @dataclass(frozen=True)
@@ -158,8 +160,9 @@ def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Ca
     with _way(spark, settings, options, say) as (run, work):
         prepared = _prepare(run, work, _read(run))
         judged = _facts(run, work, prepared, _link(run, work, prepared))
-        judged = _score(run, work, tracker, prepared, judged)
-        flagged, off = _rules(run, work, prepared, judged)
+        screened = _screen(run, work, prepared, judged)
+        judged = _score(run, work, tracker, prepared, judged, screened)
+        flagged, off = _rules(run, work, prepared, judged, screened)
         found = _findings(run, flagged, prepared, judged)
         return _exports(run, tracker, prepared, judged, found, off)
 
@@ -170,7 +173,9 @@ def train(spark: SparkSession, settings: Settings, options: RunOptions, say: Cal
     with _way(spark, settings, options, say) as (run, work):
         prepared = _prepare(run, work, _read(run))
         judged = _facts(run, work, prepared, _link(run, work, prepared))
-        trained = [_train(run, work, tracker, prepared, one) for one in judged if one.subject in _SCORED]
+        learning = [one for one in judged if one.subject in _SCORED]
+        screened = _screen(run, work, prepared, learning)
+        trained = [_train(run, work, tracker, prepared, one, screened[one.subject]) for one in learning]
         run.abandon()
     return [f"{one.model_name} version {one.model_version}" for one in trained if one.model is not None]
 
@@ -673,7 +678,28 @@ def _invoice_facts(work: WorkFolder, invoices: DataFrame, prepared: Prepared, se
     return Judged(Subject.INVOICE, whole, peers, described=lambda flagged, _: flagged)
 
 
-def _score(run: Run, work: WorkFolder, tracker: Tracker, prepared: Prepared, judged: list[Judged]) -> list[Judged]:
+def _screen(run: Run, work: WorkFolder, prepared: Prepared, judged: list[Judged]) -> dict[Subject, DataFrame]:
+    """source_row_id of the rows on which a rule fires, by subject. R052 is none of them: nothing is scored yet."""
+    screened: dict[Subject, DataFrame] = {}
+    with run.step(Step.SCREEN) as words:
+        for one in judged:
+            table = SUBJECT_FEEDS[one.subject]
+            active = rules.active_rules(run.settings, prepared.available, one.subject, run.settings.today)
+            hit = rules.flagged_rows(one.facts, active, run.settings).select("source_row_id")
+            with _operators_compiled_apart(run.spark):
+                screened[one.subject] = work.write(f"screened/{table}", hit)
+            words.append(f"{table} {len(active.rules)} rules, {screened[one.subject].count():,} rows flagged")
+    return screened
+
+
+def _score(
+    run: Run,
+    work: WorkFolder,
+    tracker: Tracker,
+    prepared: Prepared,
+    judged: list[Judged],
+    screened: Mapping[Subject, DataFrame],
+) -> list[Judged]:
     """Each subject with its model's scores; a subject that has no registered model yet gets one trained here."""
     scored = []
     with run.step(Step.SCORE) as words:
@@ -684,30 +710,52 @@ def _score(run: Run, work: WorkFolder, tracker: Tracker, prepared: Prepared, jud
                 run.ledger.record(table, Step.SCORE, rows, rows)
                 scored.append(one)
                 continue
-            one = _with_model(run, tracker, one)
-            if one.model is None:
-                one = _train(run, work, tracker, prepared, one)
+            one = replace(one, model_name=_model_name(run.settings, one.subject))
+            fetched = _fetched(run, tracker, one)
+            if fetched is None:
+                one = _train(run, work, tracker, prepared, one, screened[one.subject])
             else:
-                one = replace(one, scores=_scores(run, work, one, one.model))
+                model, calibration, version = fetched
+                scores, flags = _scored(run, work, one, model, calibration)
+                one = replace(one, model=model, model_version=version, scores=scores, flags=flags)
             rows_scored = one.scores.count() if one.scores is not None else 0
             run.ledger.record(table, Step.SCORE, rows, rows, counted={Reason.NOT_SCORED.value: rows - rows_scored})
-            model = (
+            judge = (
                 f"by {one.model_name} version {one.model_version}" if one.model is not None else "too few for a model"
             )
-            words.append(f"{table} {rows_scored:,} scored, {model}")
+            flagged = f", {one.flags.flagged:,} unusual" if one.flags is not None else ""
+            words.append(f"{table} {rows_scored:,} scored{flagged}, {judge}")
             scored.append(one)
     return scored
 
 
-def _scores(run: Run, work: WorkFolder, one: Judged, model: models.AnomalyModel) -> DataFrame:
-    name = SUBJECT_FEEDS[one.subject]
-    raw = work.write(f"scores/{name}", models.anomaly_scores(one.facts, model, run.settings.model, one.subject))
-    return work.write(f"p_values/{name}", models.p_values(raw, run.settings.model.stratum_minimum))
+def _scored(
+    run: Run, work: WorkFolder, one: Judged, model: models.AnomalyModel, calibration: models.Calibration
+) -> tuple[DataFrame, models.Flags]:
+    """Every row's score and p-value, and the rows that are unusual enough to be shown."""
+    settings, table = run.settings.model, SUBJECT_FEEDS[one.subject]
+    scored = models.anomaly_scores(one.facts, model, settings, one.subject)
+    scores = work.write(f"p_values/{table}", models.p_values(scored, calibration))
+    flags = models.flag(scores, settings.flags, rules.anomaly_threshold(run.settings))
+    smallest = calibration.smallest_p_value
+    if smallest is None:
+        run.note(
+            f"{table}: the model judges no row: no stratum has {settings.stratum_minimum:,} rows that it can be "
+            "compared with"
+        )
+    elif not flags.flagged and settings.flags.by == "false_discovery_rate":
+        needed = ceil(smallest * flags.tested / settings.flags.false_discovery_rate)
+        run.note(
+            f"{table}: the model flags nothing at a false-discovery rate of {settings.flags.false_discovery_rate:.0%}: "
+            f"of {flags.tested:,} rows about {needed:,} would have to be rarer than all that they are compared with; "
+            "model.flags.by: capacity shows the rarest all the same"
+        )
+    return scores, flags
 
 
-def _with_model(run: Run, tracker: Tracker, one: Judged) -> Judged:
-    """The registered model version that `--model` or the alias names; none where nothing is registered yet."""
-    name = _model_name(run.settings, one.subject)
+def _fetched(run: Run, tracker: Tracker, one: Judged) -> tuple[models.AnomalyModel, models.Calibration, str] | None:
+    """The registered model version that `--model` or the alias names; None where nothing is registered yet."""
+    name = one.model_name or ""
     wanted_name, _, wanted_version = (run.options.model or "").partition("/")
     version = wanted_version or None if wanted_name == name else None
     fetched = tracker.fetch(name, version)
@@ -718,32 +766,43 @@ def _with_model(run: Run, tracker: Tracker, one: Judged) -> Judged:
                     "there is no such model version", f"--model {run.options.model}", to_do="see the MLflow registry"
                 )
             )
-        return replace(one, model_name=name)
+        return None
     model = models.AnomalyModel.load(fetched.folder)
-    return replace(one, model=model, model_name=name, model_version=fetched.version)
+    model.check_features(run.settings.model.of(one.subject).features)
+    return model, models.Calibration.load(fetched.folder), fetched.version
 
 
 def _model_name(settings: Settings, subject: Subject) -> str:
     return settings.mlflow.invoices_model if subject is Subject.INVOICE else settings.mlflow.claims_model
 
 
-def _train(run: Run, work: WorkFolder, tracker: Tracker, prepared: Prepared, one: Judged) -> Judged:
-    """Fit on a sample, score everything, evaluate, log and register. A subject with too few rows gets no model."""
+def _train(
+    run: Run, work: WorkFolder, tracker: Tracker, prepared: Prepared, one: Judged, screened: DataFrame
+) -> Judged:
+    """Fit on a sample, calibrate on rows held out, score everything, evaluate, log and register. A subject with too few
+    rows gets no model. Rows that a rule flags teach nothing: they are not what is usual.
+    """
     settings, name = run.settings.model, _model_name(run.settings, one.subject)
-    detector = settings.of(one.subject)
-    sample = models.training_sample(one.facts, detector.features, detector, one.subject)
+    detector, table = settings.of(one.subject), SUBJECT_FEEDS[one.subject]
+    one = replace(one, model_name=name)
+    usual = one.facts.join(F.broadcast(screened), on="source_row_id", how="left_anti")
+    held_out = models.is_held_out(settings.held_out_share)
+    sample = models.training_sample(usual.where(~held_out), detector.features, detector, one.subject)
+    reference = models.reference_sample(usual.where(held_out), settings.calibration_rows)
     model = models.fit_model(sample, detector, one.subject)
     if model is None:
-        run.note(
-            f"{SUBJECT_FEEDS[one.subject]}: {len(sample):,} rows are too few to train {name} on; nothing is scored"
-        )
-        return replace(one, model_name=name)
-    scores = _scores(run, work, one, model)
+        run.note(f"{table}: {len(sample):,} rows are too few to train {name} on; nothing is scored")
+        return one
+    calibration = models.calibrate(
+        models.anomaly_scores(reference, model, settings, one.subject), settings.stratum_minimum
+    )
+    scores, flags = _scored(run, work, one, model, calibration)
     evaluation = models.evaluate(
-        scores, one.facts, settings, one.subject, rules.anomaly_threshold(run.settings), _planted(run, one.subject)
+        scores, one.facts, settings, one.subject, flags.largest_p_value or 0.0, _planted(run, one.subject)
     )
     with tempfile.TemporaryDirectory() as folder:
         model.save(folder)
+        calibration.save(folder)
         version = tracker.log_training(
             model_folder=Path(folder),
             model_name=name,
@@ -753,8 +812,8 @@ def _train(run: Run, work: WorkFolder, tracker: Tracker, prepared: Prepared, one
             figures=evaluation.figures,
             tags=_tags(run, prepared),
         )
-    run.note(f"{name} version {version} was trained on {len(sample):,} {SUBJECT_FEEDS[one.subject]} rows of this input")
-    return replace(one, model=model, model_name=name, model_version=version, scores=scores)
+    run.note(f"{name} version {version} was trained on {len(sample):,} {table} rows of this input")
+    return replace(one, model=model, model_version=version, scores=scores, flags=flags)
 
 
 def _planted(run: Run, subject: Subject) -> DataFrame | None:
@@ -777,7 +836,7 @@ def _tags(run: Run, prepared: Prepared) -> dict[str, str]:
 
 
 def _rules(
-    run: Run, work: WorkFolder, prepared: Prepared, judged: list[Judged]
+    run: Run, work: WorkFolder, prepared: Prepared, judged: list[Judged], screened: Mapping[Subject, DataFrame]
 ) -> tuple[dict[Subject, DataFrame], list[exports.Off]]:
     """Flagged rows with what each rule says of them, by subject; and which rules and guards were off."""
     flagged: dict[Subject, DataFrame] = {}
@@ -792,12 +851,9 @@ def _rules(
             if one is None:
                 continue
             unusual = F.broadcast(_unusual(run, work, one))
-            screen = one.facts.join(unusual, on="source_row_id", how="left")
-            hit = rules.flagged_rows(screen, active, run.settings).select("source_row_id")
-            with _operators_compiled_apart(run.spark):
-                ids = F.broadcast(work.write(f"screened/{table}", hit))
-            screened = one.facts.join(ids, on="source_row_id", how="left_semi")
-            whole = one.described(screened, ids).join(unusual, on="source_row_id", how="left")
+            ids = F.broadcast(screened[subject].union(unusual.select("source_row_id")).distinct())
+            asked = one.facts.join(ids, on="source_row_id", how="left_semi")
+            whole = one.described(asked, ids).join(unusual, on="source_row_id", how="left")
             with _operators_compiled_apart(run.spark):
                 rows = work.write(f"flagged/{table}", rules.apply_rules(whole, active, run.settings))
             flagged[subject] = rows
@@ -823,13 +879,12 @@ _UNUSUAL = "source_row_id string, anomaly_p_value double, anomaly_rows bigint"
 
 
 def _unusual(run: Run, work: WorkFolder, one: Judged) -> DataFrame:
-    """Rows that the model finds unusual enough for R052, with the reasons."""
+    """Rows that the model flags, with the reasons."""
     table = SUBJECT_FEEDS[one.subject]
-    if one.scores is None or one.model is None or one.peers is None:
+    if one.flags is None or one.model is None or one.peers is None:
         reasons = FINDINGS["reasons"].dataType.simpleString()
         return run.spark.createDataFrame([], f"{_UNUSUAL}, reasons {reasons}")
-    rare = one.scores.where(F.col("anomaly_p_value") <= rules.anomaly_threshold(run.settings))
-    rare = rare.select("source_row_id", "anomaly_p_value", "anomaly_rows")
+    rare = one.flags.rows.select("source_row_id", "anomaly_p_value", "anomaly_rows")
     facts_of_rare = one.facts.join(F.broadcast(rare.select("source_row_id")), on="source_row_id", how="left_semi")
     reasons_of_rare = models.explain(facts_of_rare, one.model, one.peers, run.settings.model)
     return work.write(f"unusual/{table}", rare.join(reasons_of_rare, on="source_row_id", how="left"))

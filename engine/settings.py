@@ -335,10 +335,25 @@ class InvoiceModelSettings(DetectorSettings):
     )
 
 
+class FlagSettings(Section):
+    by: Literal["false_discovery_rate", "capacity"] = "false_discovery_rate"
+    false_discovery_rate: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.1, description="expected part of ordinary rows among the flagged ones, at most"
+    )
+    capacity: PositiveInt = Field(1_000, description="rows flagged at most, the rarest first")
+
+
 class ModelSettings(Section):
     claims: ClaimModelSettings = ClaimModelSettings()
     invoices: InvoiceModelSettings = InvoiceModelSettings()
-    stratum_minimum: PositiveInt = Field(200, description="rows that a stratum needs before it is judged on its own")
+    flags: FlagSettings = FlagSettings()
+    held_out_share: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.5, description="part of the rows that the detector does not learn from, kept to compare scores with"
+    )
+    calibration_rows: PositiveInt = Field(200_000, description="held-out rows kept with the model, sampled by hash")
+    stratum_minimum: PositiveInt = Field(
+        200, description="held-out rows that a stratum needs before it is judged on its own"
+    )
     batch_rows: PositiveInt = Field(50_000, description="rows per Arrow batch while scoring")
     review_capacity: PositiveInt = Field(1_000, description="rows that analysts can review: evaluated at this many")
     evaluation_rows: PositiveInt = Field(500_000, description="unlabelled rows sampled by hash for the evaluation")

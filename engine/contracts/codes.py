@@ -99,8 +99,9 @@ class Step(StrEnum):
     PREPARE = "prepare"
     LINK = "link"
     FACTS = "facts"
-    RULES = "rules"
+    SCREEN = "screen"
     SCORE = "score"
+    RULES = "rules"
     FINDINGS = "findings"
     EXPORTS = "exports"
 

@@ -10,36 +10,47 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.models.anomaly_model import AnomalyModel, fit_model
+    from engine.models.calibration import Calibration, calibrate, is_held_out, p_values, reference_sample
     from engine.models.evaluation import Evaluation, evaluate
     from engine.models.explanation import explain
+    from engine.models.flags import Flags, flag
     from engine.models.inputs import can_be_scored
-    from engine.models.rarity import p_values
     from engine.models.sample import training_sample
-    from engine.models.scoring import anomaly_scores, score
+    from engine.models.scoring import anomaly_scores
 
 _MODULES = {
     "AnomalyModel": "anomaly_model",
+    "Calibration": "calibration",
     "Evaluation": "evaluation",
+    "Flags": "flags",
     "anomaly_scores": "scoring",
+    "calibrate": "calibration",
     "can_be_scored": "inputs",
     "evaluate": "evaluation",
     "explain": "explanation",
     "fit_model": "anomaly_model",
-    "p_values": "rarity",
-    "score": "scoring",
+    "flag": "flags",
+    "is_held_out": "calibration",
+    "p_values": "calibration",
+    "reference_sample": "calibration",
     "training_sample": "sample",
 }
 
 __all__ = [
     "AnomalyModel",
+    "Calibration",
     "Evaluation",
+    "Flags",
     "anomaly_scores",
+    "calibrate",
     "can_be_scored",
     "evaluate",
     "explain",
     "fit_model",
+    "flag",
+    "is_held_out",
     "p_values",
-    "score",
+    "reference_sample",
     "training_sample",
 ]
 

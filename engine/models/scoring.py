@@ -1,4 +1,4 @@
-"""Scores and p-values for every row that a model can judge."""
+"""Scores of every row that a model can judge."""
 
 from __future__ import annotations
 
@@ -8,16 +8,7 @@ from engine.contracts.codes import Subject
 from engine.models.anomaly_model import AnomalyModel
 from engine.models.batches import score_column
 from engine.models.inputs import can_be_scored, model_inputs
-from engine.models.rarity import p_values
 from engine.settings import ModelSettings
-
-
-def score(facts: DataFrame, model: AnomalyModel, settings: ModelSettings, subject: Subject) -> DataFrame:
-    """SCORES of every row that `can_be_scored`: `anomaly_scores`, then `p_values`.
-
-    Reads the facts several times; where they are large, write `anomaly_scores` out and give `p_values` what is written.
-    """
-    return p_values(anomaly_scores(facts, model, settings, subject), settings.stratum_minimum)
 
 
 def anomaly_scores(facts: DataFrame, model: AnomalyModel, settings: ModelSettings, subject: Subject) -> DataFrame:

@@ -1,4 +1,4 @@
-"""Scores, p-values and reasons on Spark, against scikit-learn and plain Python."""
+"""Scores and reasons on Spark, against scikit-learn and plain Python."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from models_rows import FEATURES, as_spark, claim_rows
 
 from engine.contracts.codes import Subject
 from engine.contracts.facts import INVOICE_FEATURES
-from engine.contracts.findings import FEATURE_REASON, SCORES
+from engine.contracts.findings import FEATURE_REASON
 from engine.errors import ConfigurationError
 from engine.models.anomaly_model import AnomalyModel, fit_model
 from engine.models.explanation import explain
 from engine.models.inputs import z_name
-from engine.models.scoring import anomaly_scores, score
+from engine.models.scoring import anomaly_scores
 from engine.settings import (
     ClaimModelSettings,
     InvoiceModelSettings,
@@ -56,8 +56,7 @@ def test_scores_on_executors_are_scikit_learns_under_any_partitioning(spark, row
     expected = pd.Series(-model.forest.score_samples(matrix(rows)), rows["source_row_id"]).iloc[:-1]
     collected = {}
     for partitions, seed in ((1, None), (7, 3)):
-        scored = score(as_spark(spark, rows, partitions, seed), model, SETTINGS, CLAIM)
-        assert scored.schema.simpleString() == SCORES.simpleString()
+        scored = anomaly_scores(as_spark(spark, rows, partitions, seed), model, SETTINGS, CLAIM)
         collected[partitions] = scored.toPandas().sort_values("source_row_id", ignore_index=True)
     assert collected[1].equals(collected[7])
     assert collected[1]["source_row_id"].tolist() == expected.index.tolist()
@@ -91,7 +90,7 @@ def test_a_model_of_other_features_scores_nothing(spark, rows, model):
 
 def test_an_empty_feed_gives_no_scores(spark, rows, model):
     empty = as_spark(spark, rows.head(5)).where("false")
-    assert score(empty, model, SETTINGS, CLAIM).count() == 0
+    assert anomaly_scores(empty, model, SETTINGS, CLAIM).count() == 0
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,197 @@
+"""How rare a score is: conformal p-values against reference rows that the detector has not learned from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from engine.errors import ConfigurationError, Problem
+
+CALIBRATION_FILE = "calibration.npz"
+
+_SPLIT_SALT = "held out for calibration"
+_SAMPLE_SALT = "calibration sample"
+_BUCKETS = 1_000_000
+_JUDGED = T.StructType(
+    [
+        T.StructField("p_value", T.DoubleType()),
+        T.StructField("stratum", T.StringType()),
+        T.StructField("rows", T.LongType()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Scores of reference rows, ascending within each stratum that has enough of them; plain arrays.
+
+    `strata` are names in ascending order, the scores of the i-th are `scores[ends[i - 1]:ends[i]]`.
+    """
+
+    strata: npt.NDArray[np.str_]
+    ends: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, reference: pd.DataFrame, stratum_minimum: int) -> Calibration:
+        """`reference`: one row per reference row, with fine_stratum (may be missing), coarse_stratum, anomaly_score.
+
+        Each row belongs to both of its strata. Strata of fewer than `stratum_minimum` rows are left out.
+        """
+        by_stratum = pd.concat(
+            [
+                reference[[kind, "anomaly_score"]].rename(columns={kind: "stratum"})
+                for kind in ("fine_stratum", "coarse_stratum")
+            ]
+        ).dropna(subset=["stratum"])
+        sizes = by_stratum.groupby("stratum").size()
+        sizes = sizes[sizes >= stratum_minimum].sort_index()
+        kept = by_stratum[by_stratum["stratum"].isin(sizes.index)].sort_values(["stratum", "anomaly_score"])
+        return cls(
+            strata=sizes.index.to_numpy(dtype=np.str_),
+            ends=np.cumsum(sizes.to_numpy(dtype=np.int64)),
+            scores=kept["anomaly_score"].to_numpy(dtype=np.float64),
+        )
+
+    @property
+    def smallest_p_value(self) -> float | None:
+        """The least p-value that any row can have; None where every stratum is too small."""
+        sizes = np.diff(self.ends, prepend=0)
+        return None if not len(sizes) else float(1 / (1 + sizes.max()))
+
+    def place_of(self, names: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """The number of each stratum name; -1 for one that is missing or too small."""
+        if not len(self.strata):
+            return np.full(len(names), -1)
+        known = np.array([name is not None for name in names], dtype=bool)
+        text = np.where(known, names, "").astype(np.str_)
+        place = np.minimum(np.searchsorted(self.strata, text), len(self.strata) - 1)
+        return np.where(known & (self.strata[place] == text), place, -1)
+
+    def p_values(
+        self, place: npt.NDArray[np.int64], scores: npt.NDArray[np.float64]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+        """p = (1 + reference rows of the stratum with at least the score) / (1 + its reference rows), and their number.
+
+        Vovk, Gammerman, Shafer, "Algorithmic Learning in a Random World" (2005), 2.2; with held-out rows: Bates et al.,
+        "Testing for outliers with conformal p-values", Annals of Statistics 51 (2023). If the row and the reference
+        rows of its stratum are exchangeable, p <= a has a probability of at most a. Equal scores have equal p. NaN and
+        0 where `place` is -1.
+        """
+        p_values, rows = np.full(len(scores), np.nan), np.zeros(len(scores), dtype=np.int64)
+        for number in np.unique(place[place >= 0]):
+            own = place == number
+            reference = self.scores[(self.ends[number - 1] if number else 0) : self.ends[number]]
+            at_or_above = len(reference) - np.searchsorted(reference, scores[own], side="left")
+            p_values[own] = (1 + at_or_above) / (1 + len(reference))
+            rows[own] = len(reference)
+        return p_values, rows
+
+    def save(self, folder: str | Path) -> None:
+        np.savez_compressed(
+            Path(folder, CALIBRATION_FILE), strata=self.strata, ends=self.ends, scores=self.scores, allow_pickle=False
+        )
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Calibration:
+        """Read what `save` wrote. Raises ConfigurationError where it is missing or no such file."""
+        file = Path(folder, CALIBRATION_FILE)
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                return cls(strata=arrays["strata"], ends=arrays["ends"], scores=arrays["scores"])
+        # numpy and zipfile raise many kinds of errors on a file that is not theirs
+        except Exception as error:
+            raise ConfigurationError(
+                Problem(
+                    "the model's calibration cannot be read",
+                    str(file),
+                    f"{type(error).__name__}: {error}",
+                    "scores of reference rows, as `train` writes them",
+                    "train a new model, or name another version with --model",
+                )
+            ) from error
+
+
+def is_held_out(share: float) -> Column:
+    """True for the part `share` of all rows from which reference rows are drawn; a detector learns from the others."""
+    return _bucket(_SPLIT_SALT) < round(share * _BUCKETS)
+
+
+def reference_sample(held_out: DataFrame, reference_rows: int) -> DataFrame:
+    """About `reference_rows` of the rows, drawn by the hash of source_row_id; all where there are fewer."""
+    total = held_out.count()
+    if total <= reference_rows:
+        return held_out
+    return held_out.where(_bucket(_SAMPLE_SALT) < round(reference_rows / total * _BUCKETS))
+
+
+def calibrate(scored: DataFrame, stratum_minimum: int) -> Calibration:
+    """The calibration by scored reference rows, which come to the driver.
+
+    `scored`: ndc9, program, drug_category, anomaly_score.
+    """
+    return Calibration.of(scored.select("anomaly_score", *_strata()).toArrow().to_pandas(), stratum_minimum)
+
+
+def p_values(scored: DataFrame, calibration: Calibration) -> DataFrame:
+    """SCORES: each row judged in its NDC-9 x program, or where that has too few reference rows (or the NDC-9 is
+    unknown) in its drug category x program; where that too has too few, the p-value is NULL: the row is not judged.
+
+    A NULL drug category is a category of its own. `scored`: source_row_id, ndc9, program, drug_category, anomaly_score.
+    """
+    broadcast = scored.sparkSession.sparkContext.broadcast(calibration)
+
+    def judge(fine: pa.Array, coarse: pa.Array, scores: pa.Array) -> pa.Array:
+        return _judged(broadcast.value, fine, coarse, scores.to_numpy(zero_copy_only=False))
+
+    judged = F.arrow_udf(judge, _JUDGED)(*_strata(), F.col("anomaly_score"))  # type: ignore[call-overload]
+    return scored.select("source_row_id", "anomaly_score", judged.alias("judged")).select(
+        "source_row_id",
+        "anomaly_score",
+        F.col("judged.p_value").alias("anomaly_p_value"),
+        F.col("judged.stratum").alias("anomaly_stratum"),
+        F.col("judged.rows").alias("anomaly_rows"),
+    )
+
+
+def _judged(calibration: Calibration, fine: pa.Array, coarse: pa.Array, scores: npt.NDArray[np.float64]) -> pa.Array:
+    fine_place, coarse_place = _places(calibration, fine), _places(calibration, coarse)
+    place = np.where(fine_place >= 0, fine_place, coarse_place)
+    p_values, rows = calibration.p_values(place, scores)
+    names = np.where(fine_place >= 0, fine.to_numpy(zero_copy_only=False), coarse.to_numpy(zero_copy_only=False))
+    columns = [pa.array(p_values, mask=np.isnan(p_values)), pa.array(names, pa.string()), pa.array(rows)]
+    return pa.StructArray.from_arrays(columns, names=_JUDGED.names)
+
+
+def _places(calibration: Calibration, names: pa.Array) -> npt.NDArray[np.int64]:
+    """Places looked up once per different name: a batch has few."""
+    encoded = names.dictionary_encode()
+    of_name = np.append(calibration.place_of(encoded.dictionary.to_numpy(zero_copy_only=False)), -1)
+    return of_name[encoded.indices.fill_null(len(of_name) - 1).to_numpy(zero_copy_only=False)]
+
+
+def _strata() -> list[Column]:
+    """`ndc9/000020001/MDRP_FFS`, NULL where the NDC-9 is unknown; `drug_category/S/MDRP_FFS`."""
+    category = F.coalesce(F.col("drug_category"), F.lit("unknown"))
+    return [
+        _stratum("ndc9", F.col("ndc9")).alias("fine_stratum"),
+        _stratum("drug_category", category).alias("coarse_stratum"),
+    ]
+
+
+def _stratum(kind: str, member: Column) -> Column:
+    program = F.coalesce(F.col("program"), F.lit("unknown"))
+    return F.concat(F.lit(f"{kind}/"), member, F.lit("/"), program)
+
+
+def _bucket(salt: str) -> Column:
+    return F.pmod(F.xxhash64(F.lit(salt), F.col("source_row_id")), F.lit(_BUCKETS))

@@ -1,0 +1,72 @@
+"""Which rows are unusual enough to be shown: a stated false-discovery rate, or as many as people can review."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from engine.settings import FlagSettings
+
+
+@dataclass(frozen=True)
+class Flags:
+    """`rows`: SCORES of the flagged rows, `flagged` of them, `largest_p_value` among them; `tested` had a p-value."""
+
+    rows: DataFrame
+    tested: int
+    flagged: int
+    largest_p_value: float | None
+
+
+def flag(scores: DataFrame, settings: FlagSettings, p_value_limit: float) -> Flags:
+    """The rows of SCORES that `settings` flags; none has a p-value above `p_value_limit`. Runs Spark jobs.
+
+    By false-discovery rate: Benjamini and Hochberg (J. R. Statist. Soc. B 57, 1995), with p-values above the limit
+    counted as 1. Conformal p-values of one calibration sample are positively dependent, so that the rate holds (Bates
+    et al. 2023) as far as ordinary rows and reference rows are exchangeable. By capacity: the rarest rows, then the
+    highest scores; rows that are equal in both are flagged together or not at all, so that it may be fewer.
+    """
+    tested = scores.where(F.col("anomaly_p_value").isNotNull()).count()
+    rare = scores.where(F.col("anomaly_p_value") <= p_value_limit)
+    if settings.by == "false_discovery_rate":
+        ranks = rare.groupBy("anomaly_p_value").agg(F.count(F.lit(1)).alias("rows")).toArrow().to_pandas()
+        ranks = ranks.sort_values("anomaly_p_value", ignore_index=True)
+        kept = benjamini_hochberg(
+            ranks["anomaly_p_value"].to_numpy(), ranks["rows"].to_numpy(), tested, settings.false_discovery_rate
+        )
+    else:
+        ranks = rare.groupBy("anomaly_p_value", "anomaly_score").agg(F.count(F.lit(1)).alias("rows"))
+        ranks = ranks.toArrow().to_pandas()
+        ranks = ranks.sort_values(["anomaly_p_value", "anomaly_score"], ascending=[True, False], ignore_index=True)
+        kept = int((ranks["rows"].cumsum() <= settings.capacity).sum())
+    chosen = ranks.head(kept)
+    return Flags(
+        rows=_up_to(rare, chosen),
+        tested=tested,
+        flagged=int(chosen["rows"].sum()),
+        largest_p_value=float(chosen["anomaly_p_value"].iloc[-1]) if kept else None,
+    )
+
+
+def benjamini_hochberg(p_values: npt.NDArray[np.float64], rows: npt.NDArray[np.int64], tested: int, rate: float) -> int:
+    """How many of the ascending, different p-values are rejected; `rows` have each of them, of `tested` in all."""
+    if not len(p_values):
+        return 0
+    holds = p_values * tested <= rate * np.cumsum(rows)
+    return int(np.flatnonzero(holds).max(initial=-1)) + 1
+
+
+def _up_to(rare: DataFrame, chosen: pd.DataFrame) -> DataFrame:
+    if chosen.empty:
+        return rare.limit(0)
+    last = chosen.iloc[-1]
+    p_value = F.lit(float(last["anomaly_p_value"]))
+    if "anomaly_score" not in chosen:
+        return rare.where(F.col("anomaly_p_value") <= p_value)
+    at_edge = (F.col("anomaly_p_value") == p_value) & (F.col("anomaly_score") >= float(last["anomaly_score"]))
+    return rare.where((F.col("anomaly_p_value") < p_value) | at_edge)
