@@ -780,12 +780,14 @@ def _train(
     run: Run, work: WorkFolder, tracker: Tracker, prepared: Prepared, one: Judged, screened: DataFrame
 ) -> Judged:
     """Fit on a sample, calibrate on rows held out, score everything, evaluate, log and register. A subject with too few
-    rows gets no model. Rows that a rule flags teach nothing: they are not what is usual.
+    rows gets no model. Rows that a rule flags or analysts dispute teach nothing: they are not what is usual.
     """
     settings, name = run.settings.model, _model_name(run.settings, one.subject)
     detector, table = settings.of(one.subject), SUBJECT_FEEDS[one.subject]
     one = replace(one, model_name=name)
-    usual = one.facts.join(F.broadcast(screened), on="source_row_id", how="left_anti")
+    decided = _decided(run, prepared, one.subject)
+    set_aside = screened if decided is None else screened.union(_disputed(decided))
+    usual = one.facts.join(F.broadcast(set_aside), on="source_row_id", how="left_anti")
     held_out = models.is_held_out(settings.held_out_share)
     sample = models.training_sample(usual.where(~held_out), detector.features, detector, one.subject)
     reference = models.reference_sample(usual.where(held_out), settings.calibration_rows)
@@ -814,6 +816,22 @@ def _train(
         )
     run.note(f"{name} version {version} was trained on {len(sample):,} {table} rows of this input")
     return replace(one, model=model, model_version=version, scores=scores, flags=flags)
+
+
+def _decided(run: Run, prepared: Prepared, subject: Subject) -> DataFrame | None:
+    """Analysts' decisions on rows of this input, with source_row_id; None where the input has none."""
+    decisions, claims, invoices = prepared.references.get("decisions"), prepared.claims, prepared.invoices
+    if decisions is None:
+        return None
+    if subject is Subject.REBATE_CLAIM and claims is not None:
+        return findings.decided_rows(claims.unconverted, findings.claim_finding_id(), decisions, run.settings.today)
+    if subject is Subject.INVOICE and invoices is not None:
+        return findings.decided_rows(invoices, findings.invoice_finding_id(), decisions, run.settings.today)
+    return None
+
+
+def _disputed(decided: DataFrame) -> DataFrame:
+    return decided.where(F.col("decision") == "DISPUTE").select("source_row_id")
 
 
 def _planted(run: Run, subject: Subject) -> DataFrame | None:

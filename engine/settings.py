@@ -336,7 +336,7 @@ class InvoiceModelSettings(DetectorSettings):
 
 
 class FlagSettings(Section):
-    by: Literal["false_discovery_rate", "capacity"] = "false_discovery_rate"
+    by: Literal["false_discovery_rate", "capacity"] = "capacity"
     false_discovery_rate: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.1, description="expected part of ordinary rows among the flagged ones, at most"
     )
@@ -350,7 +350,7 @@ class ModelSettings(Section):
     held_out_share: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.5, description="part of the rows that the detector does not learn from, kept to compare scores with"
     )
-    calibration_rows: PositiveInt = Field(200_000, description="held-out rows kept with the model, sampled by hash")
+    calibration_rows: PositiveInt = Field(500_000, description="held-out rows kept with the model, sampled by hash")
     stratum_minimum: PositiveInt = Field(
         200, description="held-out rows that a stratum needs before it is judged on its own"
     )

@@ -125,13 +125,13 @@ FLAGGED = [
 @pytest.mark.parametrize(
     ("settings", "expected", "largest"),
     [
-        ({"false_discovery_rate": 0.01}, "ABCD", 0.004),
-        ({"false_discovery_rate": 0.002}, "ABC", 0.001),
-        ({"false_discovery_rate": 0.001}, "", None),
-        ({"by": "capacity", "capacity": 1}, "A", 0.001),
-        ({"by": "capacity", "capacity": 2}, "A", 0.001),  # B and C are equal: one place is too few for both
-        ({"by": "capacity", "capacity": 3}, "ABC", 0.001),
-        ({"by": "capacity", "capacity": 9}, "ABCD", 0.004),  # F and E are less rare than the limit
+        ({"by": "false_discovery_rate", "false_discovery_rate": 0.01}, "ABCD", 0.004),
+        ({"by": "false_discovery_rate", "false_discovery_rate": 0.003}, "ABC", 0.001),
+        ({"by": "false_discovery_rate", "false_discovery_rate": 0.001}, "", None),
+        ({"capacity": 1}, "A", 0.001),
+        ({"capacity": 2}, "A", 0.001),  # B and C are equal: one place is too few for both
+        ({"capacity": 3}, "ABC", 0.001),
+        ({"capacity": 9}, "ABCD", 0.004),  # F and E are less rare than the limit
     ],
 )
 def test_flags(spark, settings, expected, largest):
