@@ -720,6 +720,7 @@ def _with_model(run: Run, tracker: Tracker, one: Judged) -> Judged:
             )
         return replace(one, model_name=name)
     model = models.AnomalyModel.load(fetched.folder)
+    model.check_features(run.settings.model.of(one.subject).features)
     return replace(one, model=model, model_name=name, model_version=fetched.version)
 
 
@@ -730,9 +731,9 @@ def _model_name(settings: Settings, subject: Subject) -> str:
 def _train(run: Run, work: WorkFolder, tracker: Tracker, prepared: Prepared, one: Judged) -> Judged:
     """Fit on a sample, score everything, evaluate, log and register. A subject with too few rows gets no model."""
     settings, name = run.settings.model, _model_name(run.settings, one.subject)
-    detector = settings.of(one.subject)
-    sample = models.training_sample(one.facts, detector.features, detector, one.subject)
-    model = models.fit_model(sample, detector, one.subject)
+    of_subject = settings.of(one.subject)
+    sample = models.training_sample(one.facts, of_subject.features, of_subject, one.subject)
+    model = models.fit_model(sample, settings, one.subject)
     if model is None:
         run.note(
             f"{SUBJECT_FEEDS[one.subject]}: {len(sample):,} rows are too few to train {name} on; nothing is scored"
@@ -748,7 +749,12 @@ def _train(run: Run, work: WorkFolder, tracker: Tracker, prepared: Prepared, one
             model_folder=Path(folder),
             model_name=name,
             run_name=f"{name} {run.run_id}",
-            parameters={**model.parameters, "features": ",".join(model.features)},
+            parameters={
+                "detector": model.detector,
+                "kind": model.kind,
+                **model.parameters,
+                "features": ",".join(model.features),
+            },
             metrics=evaluation.metrics,
             figures=evaluation.figures,
             tags=_tags(run, prepared),

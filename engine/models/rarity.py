@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
-# Scores lie in (0, 1]. Rows are ranked slice by slice, so that no task has to sort a whole drug category.
+# Rows are ranked slice by slice, so that no task has to sort a whole drug category. So many slices per doubling of
+# 1 + |score|: an isolation forest's scores lie in (0, 1], others have no bound.
 _SLICES = 4_096
 
 
@@ -77,14 +80,14 @@ def _coarse_ranks(rows: DataFrame) -> DataFrame:
     all_rows = rows.select(
         "anomaly_score",
         "coarse_stratum",
-        F.floor(F.col("anomaly_score") * _SLICES).alias("slice"),
+        _slice(F.col("anomaly_score")).alias("slice"),
         F.when(F.col("fine_rows").isNull(), F.col("source_row_id")).alias("judged_row_id"),
     )
     at_least_this_score = _score_and_above("coarse_stratum", "slice")
     judged = all_rows.withColumn("in_slice", F.count(F.lit(1)).over(at_least_this_score)).where(
         F.col("judged_row_id").isNotNull()
     )
-    # at most _SLICES rows per drug category and program, one per stratum and slice
+    # one row per stratum and slice that holds a score: some thousands per drug category and program
     return judged.join(F.broadcast(_slices(all_rows)), on=["coarse_stratum", "slice"], how="inner").select(
         F.col("judged_row_id").alias("source_row_id"),
         "anomaly_score",
@@ -92,6 +95,11 @@ def _coarse_ranks(rows: DataFrame) -> DataFrame:
         "stratum_rows",
         (F.col("in_slice") + F.col("in_higher_slices")).alias("at_or_above"),
     )
+
+
+def _slice(score: Column) -> Column:
+    """A whole number that never falls while the score rises."""
+    return F.floor(F.signum(score) * F.log1p(F.abs(score)) * F.lit(_SLICES / math.log(2)))
 
 
 def _slices(rows: DataFrame) -> DataFrame:
