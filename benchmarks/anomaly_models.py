@@ -139,9 +139,9 @@ def page(command: str, choosing: pd.DataFrame, trying: pd.DataFrame, tried: pd.D
         lines.append(f"| {detector} | {mean(auprc)} | {mean(ratio)} | {wins} of {len(auprc)} |")
     lines += [
         "",
-        f"Flags at a false-discovery rate of {rate:.0%}, p-values up to {P_VALUE_LIMIT}, all seeds. False: share of the",
-        "flagged claims on which nothing was planted. Found: share of the oddities that were flagged. Reviewed: oddities",
-        "among the reference rows were known, as after analysts' decisions, and left out; unreviewed: they were not.",
+        f"Flags at a false-discovery rate of {rate:.0%}, p-values up to {P_VALUE_LIMIT}, all seeds. False: share of",
+        "flagged claims on which nothing was planted. Found: share of the oddities that were flagged. Reviewed: the",
+        "oddities among the reference rows were known, as after decisions, and left out; unreviewed: they were not.",
         "",
         "| detector | reviewed: flagged | false | found | unreviewed: flagged | false | found |",
         "|---|---|---|---|---|---|---|",

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.ensemble import IsolationForest
 
-from engine.models.flat_forest import flatten
+from engine.models.scorers.flat_forest import flatten
 
 
 def main() -> None:

@@ -783,15 +783,15 @@ def _train(
     rows gets no model. Rows that a rule flags or analysts dispute teach nothing: they are not what is usual.
     """
     settings, name = run.settings.model, _model_name(run.settings, one.subject)
-    detector, table = settings.of(one.subject), SUBJECT_FEEDS[one.subject]
+    of_subject, table = settings.of(one.subject), SUBJECT_FEEDS[one.subject]
     one = replace(one, model_name=name)
     decided = _decided(run, prepared, one.subject)
     set_aside = screened if decided is None else screened.union(_disputed(decided))
     usual = one.facts.join(F.broadcast(set_aside), on="source_row_id", how="left_anti")
     held_out = models.is_held_out(settings.held_out_share)
-    sample = models.training_sample(usual.where(~held_out), detector.features, detector, one.subject)
+    sample = models.training_sample(usual.where(~held_out), of_subject.features, of_subject, one.subject)
     reference = models.reference_sample(usual.where(held_out), settings.calibration_rows)
-    model = models.fit_model(sample, detector, one.subject)
+    model = models.fit_model(sample, settings, one.subject)
     if model is None:
         run.note(f"{table}: {len(sample):,} rows are too few to train {name} on; nothing is scored")
         return one
@@ -809,7 +809,12 @@ def _train(
             model_folder=Path(folder),
             model_name=name,
             run_name=f"{name} {run.run_id}",
-            parameters={**model.parameters, "features": ",".join(model.features)},
+            parameters={
+                "detector": model.detector,
+                "kind": model.kind,
+                **model.parameters,
+                "features": ",".join(model.features),
+            },
             metrics=evaluation.metrics,
             figures=evaluation.figures,
             tags=_tags(run, prepared),

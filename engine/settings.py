@@ -307,28 +307,123 @@ class RuleSettings(Section):
     thresholds: dict[str, float | int | str | list[str]] = Field(default_factory=dict)
 
 
+_SEED = 20_260_101
+
+
 class IsolationForestSettings(Section):
     """Arguments of scikit-learn's IsolationForest."""
 
+    kind: Literal["isolation_forest"] = "isolation_forest"
     trees: PositiveInt = 200
     rows_per_tree: PositiveInt = 256
-    seed: int = 20_260_101
+    seed: int = _SEED
 
 
-class DetectorSettings(Section):
+class EcodSettings(Section):
+    """PyOD's ECOD: tails of each feature's distribution."""
+
+    kind: Literal["ecod"] = "ecod"
+    rows: PositiveInt = Field(20_000, description="of the training sample, chosen by the seed: kept with the model")
+    seed: int = _SEED
+
+
+class CopodSettings(Section):
+    """PyOD's COPOD: tails of each feature's distribution, the two sides averaged."""
+
+    kind: Literal["copod"] = "copod"
+    rows: PositiveInt = Field(20_000, description="of the training sample, chosen by the seed: kept with the model")
+    seed: int = _SEED
+
+
+class HbosSettings(Section):
+    """PyOD's HBOS: a histogram of each feature."""
+
+    kind: Literal["hbos"] = "hbos"
+    bins: Annotated[int, Field(ge=2)] = 10
+    alpha: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="added to densities")
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.5, description="part of a bin's width by which a value may lie outside and still be in the outermost bin"
+    )
+
+
+class LodaSettings(Section):
+    """PyOD's LODA: histograms of random projections."""
+
+    kind: Literal["loda"] = "loda"
+    cuts: PositiveInt = 100
+    bins: Annotated[int, Field(ge=2)] = 10
+    seed: int = _SEED
+
+
+class KnnSettings(Section):
+    """PyOD's KNN: distance to the k-th neighbour."""
+
+    kind: Literal["knn"] = "knn"
+    neighbours: PositiveInt = 5
+    rows: PositiveInt = Field(5_000, description="of the training sample, chosen by the seed: all are met by each row")
+    seed: int = _SEED
+
+
+class LofSettings(Section):
+    """PyOD's LOF, which is scikit-learn's LocalOutlierFactor for new rows."""
+
+    kind: Literal["lof"] = "lof"
+    neighbours: PositiveInt = 20
+    rows: PositiveInt = Field(5_000, description="of the training sample, chosen by the seed: all are met by each row")
+    seed: int = _SEED
+
+
+class RankCombinationSettings(Section):
+    """Mean rank of other detectors among the training rows."""
+
+    kind: Literal["rank_combination"] = "rank_combination"
+    members: tuple[str, ...] = Field(
+        ("isolation_forest", "ecod", "knn"), min_length=2, description="names of other `detectors`, no combinations"
+    )
+    rows: PositiveInt = Field(20_000, description="of the training sample, chosen by the seed: ranked against")
+    seed: int = _SEED
+
+
+DetectorSettings = Annotated[
+    IsolationForestSettings
+    | EcodSettings
+    | CopodSettings
+    | HbosSettings
+    | LodaSettings
+    | KnnSettings
+    | LofSettings
+    | RankCombinationSettings,
+    Field(discriminator="kind"),
+]
+SHIPPED_DETECTORS: dict[str, DetectorSettings] = {
+    settings.kind: settings
+    for settings in (
+        IsolationForestSettings(),
+        EcodSettings(),
+        CopodSettings(),
+        HbosSettings(),
+        LodaSettings(),
+        KnnSettings(),
+        LofSettings(),
+        RankCombinationSettings(),
+    )
+}
+
+
+class SubjectModelSettings(Section):
+    detector: str = Field("isolation_forest", description="one of `model.detectors`; used from the next training on")
     training_rows: PositiveInt = Field(200_000, description="rows sampled by hash of their id")
     minimum_training_rows: PositiveInt = Field(200, description="fewer rows: no model is trained")
-    forest: IsolationForestSettings = IsolationForestSettings()
 
 
-class ClaimModelSettings(DetectorSettings):
+class ClaimModelSettings(SubjectModelSettings):
     features: tuple[ClaimFeature, ...] = CLAIM_FEATURES
     baseline_feature: ClaimFeature = Field(
         "f24_units_per_prescription", description="its robust z-score is what the model is compared with"
     )
 
 
-class InvoiceModelSettings(DetectorSettings):
+class InvoiceModelSettings(SubjectModelSettings):
     features: tuple[InvoiceFeature, ...] = INVOICE_FEATURES
     baseline_feature: InvoiceFeature = Field(
         "f48_paid_per_unit", description="its robust z-score is what the model is compared with"
@@ -346,6 +441,9 @@ class FlagSettings(Section):
 class ModelSettings(Section):
     claims: ClaimModelSettings = ClaimModelSettings()
     invoices: InvoiceModelSettings = InvoiceModelSettings()
+    detectors: dict[str, DetectorSettings] = Field(
+        SHIPPED_DETECTORS, description="by name; the shipped ones stay unless they are given another kind"
+    )
     flags: FlagSettings = FlagSettings()
     held_out_share: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.5, description="part of the rows that the detector does not learn from, kept to compare scores with"
@@ -357,6 +455,19 @@ class ModelSettings(Section):
     batch_rows: PositiveInt = Field(50_000, description="rows per Arrow batch while scoring")
     review_capacity: PositiveInt = Field(1_000, description="rows that analysts can review: evaluated at this many")
     evaluation_rows: PositiveInt = Field(500_000, description="unlabelled rows sampled by hash for the evaluation")
+
+    @field_validator("detectors", mode="before")
+    @classmethod
+    def _beside_the_shipped(cls, given: Any) -> Any:
+        """Parameters given to a shipped detector change these alone."""
+        if not isinstance(given, Mapping):
+            return given
+        detectors: dict[str, Any] = {**SHIPPED_DETECTORS, **given}
+        for name, parameters in given.items():
+            shipped = SHIPPED_DETECTORS.get(name)
+            if shipped and isinstance(parameters, Mapping) and parameters.get("kind", shipped.kind) == shipped.kind:
+                detectors[name] = {**shipped.model_dump(), **parameters}
+        return detectors
 
     def of(self, subject: Subject) -> ClaimModelSettings | InvoiceModelSettings:
         return self.invoices if subject is Subject.INVOICE else self.claims
@@ -540,6 +651,7 @@ def load_settings(
         problems.extend(_problem(detail, where, origins) for detail in error.errors())
     else:
         problems.extend(_unknown_connections(settings, str(config) if config else "the settings"))
+        problems.extend(_unknown_detectors(settings.model, str(config) if config else "the settings"))
     if rule_problems is not None:
         problems.extend(rule_problems(_readable_rules(values.get("rules")), str(values["reference_folder"])))
     if problems:
@@ -561,6 +673,28 @@ def _unknown_connections(settings: Settings, where: str) -> Iterable[Problem]:
                 name,
                 f"one of databases: {known}",
                 f"did you mean {closest[0]}?" if closest else f"describe it in databases.{name}",
+            )
+
+
+def _unknown_detectors(model: ModelSettings, where: str) -> Iterable[Problem]:
+    """Detectors that are to be used or combined and are not in `model.detectors`; combinations combine none."""
+    single = [name for name, one in model.detectors.items() if not isinstance(one, RankCombinationSettings)]
+    used = [
+        ("model.claims.detector", model.claims.detector, list(model.detectors)),
+        ("model.invoices.detector", model.invoices.detector, list(model.detectors)),
+    ]
+    for name, one in model.detectors.items():
+        if isinstance(one, RankCombinationSettings):
+            used += [(f"model.detectors.{name}.members", member, single) for member in one.members]
+    for place, name, known in used:
+        if name not in known:
+            closest = difflib.get_close_matches(name, known, n=1)
+            yield Problem(
+                f"unknown detector in {place}",
+                where,
+                name,
+                f"one of {', '.join(known)}",
+                f"did you mean {closest[0]}?" if closest else f"describe it in model.detectors.{name}",
             )
 
 
@@ -643,19 +777,24 @@ def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _problem(detail: Any, where: str, origins: Mapping[tuple[str, ...], str]) -> Problem:
-    location = tuple(str(part) for part in detail["loc"] if part != "[key]")
+    parts = tuple(str(part) for part in detail["loc"] if part != "[key]")
+    location = _without_kind(parts)
     key = ".".join(location)
     place = next((origin for path, origin in origins.items() if location[: len(path)] == path), where)
     if detail["type"] == "extra_forbidden" or "[key]" in detail["loc"]:
-        closest = difflib.get_close_matches(location[-1], _keys_at(location[:-1]), n=1, cutoff=0.5)
+        known = _keys_at(parts[:-1])
+        closest = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
         hint = f"did you mean {'.'.join((*location[:-1], closest[0]))}?" if closest else "remove it"
-        return Problem(
-            f"unknown setting {key}", place, location[-1], "one of " + ", ".join(_keys_at(location[:-1])), hint
-        )
+        return Problem(f"unknown setting {key}", place, location[-1], "one of " + ", ".join(known), hint)
     message = detail["msg"].removeprefix("Value error, ")
     # a connection may have been given its password where its place belongs
     found = "" if location[:1] == ("databases",) else repr(detail.get("input"))
     return Problem(f"wrong value for {key}", place, found if len(found) <= 200 else found[:200] + "...", message)
+
+
+def _without_kind(location: tuple[str, ...]) -> tuple[str, ...]:
+    """As it is written in the settings: pydantic puts a detector's kind behind its name."""
+    return location[:3] + location[4:] if location[:2] == ("model", "detectors") else location
 
 
 def _keys_at(location: tuple[str, ...]) -> list[str]:
@@ -675,4 +814,7 @@ def _below(annotation: Any, part: str) -> Any:
         return field.annotation if field else None
     if typing.get_origin(annotation) is dict:
         return typing.get_args(annotation)[1]
+    if typing.get_origin(annotation) is Annotated:  # detectors, of which the part names the kind
+        kinds = typing.get_args(typing.get_args(annotation)[0])
+        return next((one for one in kinds if one.model_fields["kind"].default == part), None)
     return None

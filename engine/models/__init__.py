@@ -1,4 +1,4 @@
-"""Models: samples, isolation forests, scores with p-values, reasons and evaluation. No mlflow here.
+"""Models: samples, detectors, scores with p-values, reasons and evaluation. No mlflow here.
 
 What is named here is imported on first use: executors import this package for its scorer alone.
 """

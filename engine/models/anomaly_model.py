@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import platform
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from importlib import metadata
+from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
@@ -17,45 +15,44 @@ import pandas as pd
 
 from engine.contracts.codes import Subject
 from engine.errors import ConfigurationError, Problem
-from engine.models.flat_forest import FlatForest, flatten
 from engine.models.inputs import z_name
-from engine.settings import DetectorSettings
+from engine.models.scorers import KINDS, SCORER_FILE, load_scorer, save_scorer
+from engine.models.scorers.base import Scorer
+from engine.settings import DetectorSettings, ModelSettings, RankCombinationSettings
 
-DETECTOR_FILE = "detector.skops"
 DESCRIPTION_FILE = "model.json"
-ISOLATION_FOREST = "isolation_forest"
-
-# The only type beyond scikit-learn's own that a saved forest may hold; skops refuses a file with any other.
-_TRUSTED_TYPES = ["sklearn.tree._tree.Tree"]
+SCORERS_FOLDER = "scorers"
 
 
 @dataclass(frozen=True)
 class AnomalyModel:
-    """An isolation forest over the z-scores of `features` (Liu, Ting, Zhou 2008; scikit-learn's).
+    """A detector over the z-scores of `features`. `detector` is its name in the settings, `kind` what it is.
 
     `training_means` are the features' mean z-scores in the training sample, unknown ones counted as typical (0).
     """
 
-    forest: Any
+    scorer: Scorer
     subject: Subject
+    detector: str
+    kind: str
     features: tuple[str, ...]
-    parameters: Mapping[str, int]
+    parameters: Mapping[str, Any]
     training_rows: int
     training_means: Mapping[str, float]
     versions: Mapping[str, str] = field(default_factory=lambda: _versions())
 
-    @cached_property
-    def scorer(self) -> FlatForest:
-        """What scores rows: plain arrays, small enough to be broadcast."""
-        return flatten(self.forest)
+    @property
+    def contribution_unit(self) -> str:
+        """In which unit the detector says what a feature contributes."""
+        return KINDS[self.kind].contribution_unit
 
     @property
     def description(self) -> dict[str, Any]:
-        """What `model.json` holds. `score` tells any reader how the detector's own answer becomes the score."""
+        """What `model.json` holds."""
         return {
-            "detector": ISOLATION_FOREST,
-            "detector_file": DETECTOR_FILE,
-            "score": {"method": "score_samples", "sign": -1},
+            "detector": self.detector,
+            "kind": self.kind,
+            "contribution_unit": self.contribution_unit,
             "subject": self.subject.value,
             "features": list(self.features),
             "inputs": [z_name(feature) for feature in self.features],
@@ -81,84 +78,85 @@ class AnomalyModel:
         )
 
     def save(self, folder: str | Path) -> None:
-        """Write the detector (skops: no code is run on reading) and its description into a folder."""
-        import skops.io
-
+        """Write the detector's arrays, its description, and the Python that scores with them where no engine is."""
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
-        skops.io.dump(self.forest, target / DETECTOR_FILE, compression=zipfile.ZIP_DEFLATED)
+        save_scorer(self.scorer, target)
         text = json.dumps(self.description, indent=2, sort_keys=True)
         (target / DESCRIPTION_FILE).write_text(text + "\n", encoding="utf-8")
+        (target / SCORERS_FOLDER).mkdir(exist_ok=True)
+        for file in resources.files("engine.models.scorers").iterdir():
+            if file.name.endswith(".py"):
+                (target / SCORERS_FOLDER / file.name).write_bytes(file.read_bytes())
 
     @classmethod
     def load(cls, folder: str | Path) -> AnomalyModel:
-        """Read what `save` wrote. Raises ConfigurationError where it is not a whole model of this kind."""
-        import skops.io
-        from sklearn.ensemble import IsolationForest
-
+        """Read what `save` wrote. Raises ConfigurationError where it is not a whole model."""
         source = Path(folder)
         try:
             description = json.loads((source / DESCRIPTION_FILE).read_text(encoding="utf-8"))
-            if description["detector"] != ISOLATION_FOREST:
-                raise ValueError(f"a detector of unknown kind: {description['detector']}")
-            forest = skops.io.load(source / DETECTOR_FILE, trusted=_TRUSTED_TYPES)
-            if not isinstance(forest, IsolationForest):
-                raise TypeError(f"no isolation forest but {type(forest).__name__}")
+            scorer = load_scorer(description["kind"], source)
+            if (scorer.digest, scorer.features) != (description["digest"], len(description["features"])):
+                raise ValueError(f"the arrays are not those that {DESCRIPTION_FILE} describes")
             return cls(
-                forest=forest,
+                scorer=scorer,
                 subject=Subject(description["subject"]),
+                detector=description["detector"],
+                kind=description["kind"],
                 features=tuple(description["features"]),
                 parameters=description["parameters"],
                 training_rows=description["training_rows"],
                 training_means=description["training_means"],
                 versions=description["versions"],
             )
-        # skops and zipfile raise many kinds of errors on a file that is not theirs
+        # numpy and zipfile raise many kinds of errors on a file that is not theirs
         except Exception as error:
             raise ConfigurationError(
                 Problem(
                     "the model cannot be read",
                     str(source),
                     f"{type(error).__name__}: {error}",
-                    f"{DETECTOR_FILE} and {DESCRIPTION_FILE} of an anomaly model",
+                    f"{SCORER_FILE} and {DESCRIPTION_FILE} of an anomaly model",
                     "train a new model, or name another version with --model",
                 )
             ) from error
 
 
-def fit_model(sample: pd.DataFrame, settings: DetectorSettings, subject: Subject) -> AnomalyModel | None:
-    """Fit an isolation forest on a training sample (see `training_sample`); equal samples give equal models.
+def fit_model(sample: pd.DataFrame, settings: ModelSettings, subject: Subject) -> AnomalyModel | None:
+    """Fit the subject's detector on a training sample (see `training_sample`); equal samples give equal models.
 
     None where the sample has fewer rows than `minimum_training_rows`.
     """
-    from sklearn.ensemble import IsolationForest
+    from engine.models.fitting import fit_scorer
 
-    if len(sample) < settings.minimum_training_rows:
+    of_subject = settings.of(subject)
+    if len(sample) < of_subject.minimum_training_rows:
         return None
     features = tuple(name for name in sample.columns if name != "source_row_id")
     rows = sample[list(features)].to_numpy(dtype=np.float64)
-    parameters = {
-        "trees": settings.forest.trees,
-        "rows_per_tree": min(settings.forest.rows_per_tree, len(rows)),
-        "seed": settings.forest.seed,
-    }
-    forest = IsolationForest(
-        n_estimators=parameters["trees"],
-        max_samples=parameters["rows_per_tree"],
-        random_state=parameters["seed"],
-    ).fit(rows)
+    detector = settings.detectors[of_subject.detector]
     return AnomalyModel(
-        forest=forest,
+        scorer=fit_scorer(rows, detector, settings.detectors),
         subject=subject,
+        detector=of_subject.detector,
+        kind=detector.kind,
         features=features,
-        parameters=parameters,
+        parameters=_parameters(detector, settings.detectors),
         training_rows=len(rows),
         training_means=dict(zip(features, rows.mean(axis=0).tolist(), strict=True)),
     )
 
 
+def _parameters(detector: DetectorSettings, detectors: Mapping[str, DetectorSettings]) -> dict[str, Any]:
+    """What the detector was configured with; of a combination, with all that its members were."""
+    parameters = detector.model_dump(mode="json", exclude={"kind"})
+    if isinstance(detector, RankCombinationSettings):
+        parameters["members"] = {name: detectors[name].model_dump(mode="json") for name in detector.members}
+    return parameters
+
+
 def _versions() -> dict[str, str]:
-    packages = {name: metadata.version(name) for name in ("scikit-learn", "numpy", "skops")}
+    packages = {name: metadata.version(name) for name in ("scikit-learn", "pyod", "numpy")}
     try:
         engine = metadata.version("drug-discount-engine")
     except metadata.PackageNotFoundError:  # shipped as files, not installed

@@ -1,12 +1,11 @@
 """Columns that a detector computes on the executors, in Arrow batches.
 
-Executors import this module and that of the scorer, so neither brings scikit-learn or mlflow along.
+Executors import this module and that of the scorer, so neither brings scikit-learn, pyod or mlflow along.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,18 +14,9 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from engine.models.scorers.base import Scorer
 
-class Scorer(Protocol):
-    """The part of a detector that works on executors; it is pickled and broadcast, so it holds plain arrays."""
-
-    def scores(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """One score per row of a matrix rows x features without missing values; higher is more anomalous."""
-
-    def contributions(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """What each feature adds to a row's being unusual, rows x features."""
-
-
-Answer = Callable[[Scorer, npt.NDArray[np.float32]], pa.Array]
+Answer = Callable[[Scorer, npt.NDArray[np.float64]], pa.Array]
 
 
 def score_column(spark: SparkSession, scorer: Scorer, inputs: Sequence[Column], batch_rows: int) -> Column:
@@ -58,19 +48,19 @@ def _computed(
     return F.arrow_udf(answers, return_type)(*inputs)  # type: ignore[call-overload]
 
 
-def _matrix(columns: Sequence[pa.Array]) -> npt.NDArray[np.float32]:
-    """Rows x features in single precision, as scikit-learn's trees read them; laid out by column."""
-    matrix = np.empty((len(columns[0]), len(columns)), dtype=np.float32, order="F")
+def _matrix(columns: Sequence[pa.Array]) -> npt.NDArray[np.float64]:
+    """Rows x features, laid out by column."""
+    matrix = np.empty((len(columns[0]), len(columns)), dtype=np.float64, order="F")
     for place, column in enumerate(columns):
         matrix[:, place] = column.to_numpy(zero_copy_only=False)
     return matrix
 
 
-def _scores(scorer: Scorer, rows: npt.NDArray[np.float32]) -> pa.Array:
+def _scores(scorer: Scorer, rows: npt.NDArray[np.float64]) -> pa.Array:
     return pa.array(scorer.scores(rows))
 
 
-def _contributions(scorer: Scorer, rows: npt.NDArray[np.float32]) -> pa.Array:
+def _contributions(scorer: Scorer, rows: npt.NDArray[np.float64]) -> pa.Array:
     by_row = scorer.contributions(rows)
     ends = np.arange(0, by_row.size + 1, by_row.shape[1], dtype=np.int32)
     return pa.ListArray.from_arrays(pa.array(ends), pa.array(by_row.ravel()))

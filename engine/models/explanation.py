@@ -28,8 +28,8 @@ def explain(
 
     One row per row of `flagged`, which is facts of flagged rows only: it needs the peer keys, the model's features and
     their z-scores. `peers` holds at most one row per peer group: peer keys, peers, `<feature>_low`, `<feature>_high`;
-    a range that it does not hold is NULL. At most three reasons, each a feature with a value that shortens the row's
-    path. Contribution is in splits of the mean path (see `FlatForest.contributions`), the rest in the feature's unit.
+    a range that it does not hold is NULL. At most three reasons, each a feature with a value that makes the row
+    unusual. Contribution is in the unit of the model's kind (`contribution_unit`), the rest in the feature's unit.
     """
     contributed = flagged.select(
         "source_row_id",

@@ -15,12 +15,17 @@ def score_distribution(scores: npt.NDArray[Any], planted: npt.NDArray[Any] | Non
     """Histogram of the scores of a sample of rows and, where there are any, of the planted rows; log axis."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
-    edges = np.linspace(0.0, 1.0, 101).tolist()
-    for values, label in ((scores, "all rows"), (planted, "planted anomalies")):
-        if values is not None and len(values):
+    shown = {
+        label: values
+        for values, label in ((scores, "all rows"), (planted, "planted anomalies"))
+        if values is not None and len(values)
+    }
+    if shown:
+        edges = np.histogram_bin_edges(np.concatenate(list(shown.values())), bins=100).tolist()
+        for label, values in shown.items():
             axes.hist(values, bins=edges, weights=np.full(len(values), 1 / len(values)), alpha=0.6, label=label)
+        axes.legend()
     axes.set(xlabel="anomaly score", ylabel="share of rows", yscale="log", title="Scores")
-    axes.legend()
     return figure
 
 

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Subject
 from engine.models.inputs import can_be_scored, model_input
-from engine.settings import DetectorSettings
+from engine.settings import SubjectModelSettings
 
 _SALT = "training sample"
 _HASHES = 2.0**64
@@ -20,7 +20,7 @@ _HASHES = 2.0**64
 def training_sample(
     facts: DataFrame,
     features: Sequence[str],
-    settings: DetectorSettings,
+    settings: SubjectModelSettings,
     subject: Subject = Subject.REBATE_CLAIM,
 ) -> pd.DataFrame:
     """The `training_rows` scorable rows whose id has the smallest hash, on the driver; all where there are fewer.

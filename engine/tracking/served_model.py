@@ -1,7 +1,7 @@
 """The anomaly model as MLflow loads it, on any machine: it needs nothing of this engine.
 
-MLflow keeps a copy of this file with each model and runs it on loading ("models from code"). The folder that comes
-along as the artifact `detector` describes itself in `model.json`: file, inputs, and how its answer becomes the score.
+MLflow keeps a copy of this file with each model and runs it on loading ("models from code"), and a copy of the package
+`scorers`. The folder that comes along as the artifact `detector` describes itself in `model.json`: kind and inputs.
 """
 
 from __future__ import annotations
@@ -12,23 +12,22 @@ from typing import Any
 
 import mlflow
 import pandas as pd
-import skops.io
-
-TRUSTED_TYPES = ["sklearn.tree._tree.Tree"]
 
 
 class ServedAnomalyModel(mlflow.pyfunc.PythonModel):
     """Robust z-scores in, anomaly scores out; an unknown z-score counts as typical (0)."""
 
     def load_context(self, context: Any) -> None:
+        from scorers import load_scorer  # there once MLflow has made the model's own code known
+
         folder = Path(context.artifacts["detector"])
-        self.description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        self.detector = skops.io.load(folder / self.description["detector_file"], trusted=TRUSTED_TYPES)
+        description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        self.inputs = description["inputs"]
+        self.scorer = load_scorer(description["kind"], folder)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:  # noqa: ARG002
-        rows = model_input[self.description["inputs"]].astype("float64").fillna(0.0).to_numpy()
-        answer = getattr(self.detector, self.description["score"]["method"])(rows)
-        return pd.DataFrame({"anomaly_score": self.description["score"]["sign"] * answer})
+        rows = model_input[self.inputs].astype("float64").fillna(0.0).to_numpy()
+        return pd.DataFrame({"anomaly_score": self.scorer.scores(rows)})
 
 
 mlflow.models.set_model(ServedAnomalyModel())

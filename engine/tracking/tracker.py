@@ -21,7 +21,8 @@ from engine.settings import MlflowSettings
 from engine.tracking.mlflow_access import load_mlflow, readable_errors
 
 # What the served model imports; the versions that are installed here are the ones it is logged with.
-_REQUIREMENTS = ("mlflow", "scikit-learn", "skops", "numpy", "pandas")
+_REQUIREMENTS = ("mlflow", "numba", "numpy", "pandas")
+_SCORERS = "scorers"
 _MISSING = {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "INVALID_PARAMETER_VALUE"}
 _LONGEST_PARAMETER = 6_000
 
@@ -61,10 +62,10 @@ class Tracker:
     ) -> str:
         """Log a training run with its model, register the model, and return the new version.
 
-        `model_folder` holds `model.json` (with `inputs`) and the detector; `figures` are matplotlib's. Tags (data
-        fingerprint, config hash, code version) go to the run and to the version. The version gets the configured alias
-        where no version has it yet, or where `set_alias`. Where anything fails, no version is left behind and the run
-        is marked failed.
+        `model_folder` holds `model.json` (with `inputs`), the detector and, in `scorers/`, the Python that reads it;
+        `figures` are matplotlib's. Tags (data fingerprint, config hash, code version) go to the run and to the version.
+        The version gets the configured alias where no version has it yet, or where `set_alias`. Where anything fails,
+        no version is left behind and the run is marked failed.
         """
         all_tags = {**tags, "job": "train", "model_name": model_name}
         with self._run("cannot log the training", run_name, all_tags) as (mlflow, client, run_id):
@@ -229,11 +230,13 @@ def _log_model(mlflow: Any, client: Any, run_id: str, model_folder: Path) -> str
             mlflow.start_run(run_id=run_id, log_system_metrics=False),
         ):
             # mlflow names the artifact after its folder
-            artifact = shutil.copytree(model_folder, Path(folder, "detector"))
+            without_code = shutil.ignore_patterns(_SCORERS)
+            artifact = shutil.copytree(model_folder, Path(folder, "detector"), ignore=without_code)
             return mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(file),
                 artifacts={"detector": str(artifact)},
+                code_paths=[str(model_folder / _SCORERS)],
                 signature=_signature(mlflow, inputs),
                 input_example=pd.DataFrame({name: [0.0] for name in inputs}),  # made up: no row leaves the engine
                 pip_requirements=[f"{package}=={metadata.version(package)}" for package in _REQUIREMENTS],

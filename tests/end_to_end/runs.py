@@ -48,7 +48,7 @@ def settings_in(claims: Path, output: Path, **changed) -> Settings:
             "input": {"root": str(claims)},
             "output": {"root": str(output)},
             "as_of": AS_OF,
-            "model": {"claims": {"forest": {"trees": 50}}, "invoices": {"forest": {"trees": 50}}},
+            "model": {"detectors": {"isolation_forest": {"trees": 50}}},
             **changed,
         }
     )

@@ -75,7 +75,7 @@ def settings_file(server: Server, folder: Path) -> Path:
             },
         },
         "output": {"root": str(folder / "runs"), "connection": "claims", "database_schema": server.schema},
-        "model": {"claims": {"forest": {"trees": 50}}, "invoices": {"forest": {"trees": 50}}},
+        "model": {"detectors": {"isolation_forest": {"trees": 50}}},
         "spark": {"conf": {"spark.sql.shuffle.partitions": 4}},
     }
     path = folder / "settings.yaml"

@@ -17,7 +17,7 @@ from engine.models.evaluation import evaluate
 from engine.models.inputs import z_name
 from engine.models.ranking import Ranking, overlap_at
 from engine.models.scoring import score
-from engine.settings import ClaimModelSettings, IsolationForestSettings, ModelSettings
+from engine.settings import IsolationForestSettings, ModelSettings
 
 CLAIM = Subject.REBATE_CLAIM
 BASELINE = "f24_units_per_prescription"
@@ -67,9 +67,9 @@ def world(spark, tmp_path_factory):
     planted = rows.index[::50]
     rows.loc[planted, z_name(BASELINE)] = 2.5
     rows.loc[planted, z_name(FEATURES[6])] = 6.0
-    settings = ModelSettings(claims=ClaimModelSettings(forest=IsolationForestSettings(trees=50)), review_capacity=40)
+    settings = ModelSettings(detectors={"isolation_forest": IsolationForestSettings(trees=50)}, review_capacity=40)
     sample = rows[["source_row_id"]].assign(**{f: rows[z_name(f)].fillna(0.0) for f in FEATURES})
-    model = fit_model(sample, settings.claims, CLAIM)
+    model = fit_model(sample, settings, CLAIM)
     facts = as_spark(spark, rows)
     folder = str(tmp_path_factory.mktemp("scores"))
     score(facts, model, settings, CLAIM).write.mode("overwrite").parquet(folder)
@@ -83,7 +83,7 @@ def world(spark, tmp_path_factory):
 
 def test_metrics_with_truth_are_those_of_all_rows(world):
     rows, planted, model, settings, facts, scores, truth = world
-    values = -model.forest.score_samples(rows[[z_name(f) for f in FEATURES]].fillna(0.0).to_numpy())
+    values = model.scorer.scores(rows[[z_name(f) for f in FEATURES]].fillna(0.0).to_numpy())
     baseline = rows[z_name(BASELINE)].fillna(0.0).abs().to_numpy()
     labels = rows.index.isin(planted)
     evaluation = evaluate(scores, facts, settings, CLAIM, p_threshold=0.01, truth=truth)

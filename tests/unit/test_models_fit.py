@@ -14,14 +14,16 @@ from engine.errors import ConfigurationError
 from engine.models.anomaly_model import AnomalyModel, fit_model
 from engine.models.inputs import can_be_scored, z_name
 from engine.models.sample import training_sample
-from engine.settings import ClaimModelSettings, IsolationForestSettings
+from engine.settings import ClaimModelSettings, IsolationForestSettings, ModelSettings
 
 CLAIM = Subject.REBATE_CLAIM
-SMALL_FOREST = IsolationForestSettings(trees=20)
 
 
-def settings(training_rows: int = 200_000, minimum: int = 20) -> ClaimModelSettings:
-    return ClaimModelSettings(training_rows=training_rows, minimum_training_rows=minimum, forest=SMALL_FOREST)
+def settings(training_rows: int = 200_000, **forest) -> ModelSettings:
+    return ModelSettings(
+        claims=ClaimModelSettings(training_rows=training_rows, minimum_training_rows=20),
+        detectors={"isolation_forest": IsolationForestSettings(**{"trees": 20, **forest})},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def model(rows):
 @pytest.mark.parametrize("wanted", [700, 1_990])
 def test_sample_is_the_same_under_any_partitioning_and_order(spark, rows, wanted):
     samples = [
-        training_sample(as_spark(spark, rows, partitions, seed), FEATURES, settings(wanted))
+        training_sample(as_spark(spark, rows, partitions, seed), FEATURES, settings(wanted).claims)
         for partitions, seed in ((1, None), (7, 5))
     ]
     assert len(samples[0]) == wanted
@@ -47,7 +49,7 @@ def test_sample_is_the_same_under_any_partitioning_and_order(spark, rows, wanted
 
 
 def test_sample_holds_z_scores_with_unknown_ones_as_typical_and_no_row_without_any(spark, rows):
-    sample = training_sample(as_spark(spark, rows), FEATURES, settings())
+    sample = training_sample(as_spark(spark, rows), FEATURES, settings().claims)
     expected = rows.iloc[:-1]  # the last one has no z-score at all
     assert sample["source_row_id"].tolist() == expected["source_row_id"].tolist()
     for feature in FEATURES:
@@ -55,7 +57,7 @@ def test_sample_holds_z_scores_with_unknown_ones_as_typical_and_no_row_without_a
 
 
 def test_a_smaller_sample_is_part_of_a_larger_one_and_looks_like_the_whole(spark, rows):
-    small, large = (training_sample(as_spark(spark, rows), FEATURES, settings(n)) for n in (300, 900))
+    small, large = (training_sample(as_spark(spark, rows), FEATURES, settings(n).claims) for n in (300, 900))
     assert set(small["source_row_id"]) <= set(large["source_row_id"])
     share_of_first_half = (small["source_row_id"] < "R001000").mean()
     assert 0.35 < share_of_first_half < 0.65
@@ -89,16 +91,14 @@ def test_what_can_be_scored(spark):
 def test_two_fits_with_one_seed_are_one_model_and_other_seeds_others(rows, model):
     sample = rows[["source_row_id"]].assign(**{f: rows[z_name(f)].fillna(0.0) for f in FEATURES})
     again = fit_model(sample, settings(), CLAIM)
-    other = fit_model(
-        sample, settings().model_copy(update={"forest": IsolationForestSettings(trees=20, seed=1)}), CLAIM
-    )
+    other = fit_model(sample, settings(seed=1), CLAIM)
     assert again.scorer.digest == model.scorer.digest
     assert other.scorer.digest != model.scorer.digest
 
 
 def test_the_forest_gets_its_parameters(rows, model):
-    assert len(model.forest.estimators_) == 20
-    assert model.forest.max_samples_ == 256
+    assert len(model.scorer.roots) == 20
+    assert model.scorer.depths.max() == 8  # 2^8 rows a tree
     assert model.parameters == {"trees": 20, "rows_per_tree": 256, "seed": 20_260_101}
     assert model.training_rows == len(rows)
     feature = FEATURES[2]
@@ -122,7 +122,7 @@ def test_a_model_comes_back_from_disk_as_it_was(rows, model, tmp_path):
 
 def test_no_row_is_in_what_is_saved(model, tmp_path):
     model.save(tmp_path)
-    saved = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    saved = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
     assert b"R00" not in saved
 
 
@@ -133,24 +133,30 @@ def test_a_model_of_other_features_is_refused(model):
             model.check_features(configured)
 
 
-@pytest.mark.parametrize("damage", ["empty", "no detector", "other detector", "not a forest", "cut off"])
+@pytest.mark.parametrize("damage", ["empty", "no arrays", "unknown kind", "other kind", "other arrays", "cut off"])
 def test_what_is_no_model_is_refused_with_its_place(model, tmp_path, damage):
     model.save(tmp_path)
+    arrays, description = tmp_path / "scorer.npz", tmp_path / "model.json"
     if damage == "empty":
-        for file in tmp_path.iterdir():
-            file.unlink()
-    elif damage == "no detector":
-        (tmp_path / "detector.skops").unlink()
-    elif damage == "other detector":
-        description = json.loads((tmp_path / "model.json").read_text())
-        (tmp_path / "model.json").write_text(json.dumps({**description, "detector": "oracle"}))
-    elif damage == "not a forest":
-        import skops.io
-
-        skops.io.dump(np.random.default_rng(0), tmp_path / "detector.skops")
+        arrays.unlink()
+        description.unlink()
+    elif damage == "no arrays":
+        arrays.unlink()
+    elif damage in ("unknown kind", "other kind"):
+        kind = {"unknown kind": "oracle", "other kind": "lof"}[damage]
+        description.write_text(json.dumps({**json.loads(description.read_text()), "kind": kind}))
+    elif damage == "other arrays":
+        np.savez(arrays, **{**model.scorer.arrays, "threshold": model.scorer.threshold + 1})
     else:
-        content = (tmp_path / "detector.skops").read_bytes()
-        (tmp_path / "detector.skops").write_bytes(content[: len(content) // 2])
+        content = arrays.read_bytes()
+        arrays.write_bytes(content[: len(content) // 2])
     with pytest.raises(ConfigurationError, match="cannot be read") as refused:
         AnomalyModel.load(tmp_path)
     assert str(tmp_path) in str(refused.value)
+
+
+def test_arrays_that_hold_python_objects_are_not_unpickled(model, tmp_path):
+    model.save(tmp_path)
+    np.savez(tmp_path / "scorer.npz", **{**model.scorer.arrays, "threshold": np.array([object()])})
+    with pytest.raises(ConfigurationError, match="allow_pickle=False"):
+        AnomalyModel.load(tmp_path)

@@ -13,10 +13,11 @@ import pytest
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 
-from engine.models import flat_forest
-from engine.models.flat_forest import BLOCK, flatten
+from engine import models
+from engine.models.scorers.flat_forest import BLOCK, flatten
 
 ROOT = Path(__file__).resolve().parents[2]
+SCORER_MODULES = ("__init__", "base", "flat_forest")
 BENCHMARKS = ("2_annthyroid", "6_cardio", "23_mammography", "31_satimage-2", "38_thyroid", "42_WBC")
 
 
@@ -147,10 +148,10 @@ def test_a_feature_far_off_is_the_strongest_reason():
 SCORE_ALONE = """
 import sys
 import numpy as np
-from engine.models.flat_forest import FlatForest
+from engine.models.scorers.flat_forest import FlatForest
 flat = FlatForest(**{name: value if value.ndim else value.item() for name, value in np.load(sys.argv[1]).items()})
 np.save(sys.argv[3], flat.scores(np.load(sys.argv[2])))
-heavy = {"pydantic", "sklearn", "pyspark", "mlflow", "pandas"} & set(sys.modules)
+heavy = {"pydantic", "sklearn", "pyod", "pyspark", "mlflow", "pandas"} & set(sys.modules)
 assert not heavy, heavy
 """
 
@@ -159,11 +160,11 @@ def test_executors_score_from_a_zip_without_a_cache_folder_and_without_scikit_le
     """As code shipped with --py-files to a user that may write nowhere: numba then compiles anew in each process."""
     rows = random_rows(300, 3)
     flat = flatten(fitted(rows))
-    package = Path(flat_forest.__file__).parents[1]
+    package = Path(models.__file__).parents[1]
     with zipfile.ZipFile(tmp_path / "engine.zip", "w") as archive:
-        for name in ("__init__.py", "models/__init__.py", "models/flat_forest.py"):
+        for name in ("__init__.py", "models/__init__.py", *(f"models/scorers/{n}.py" for n in SCORER_MODULES)):
             archive.write(package / name, f"engine/{name}")
-    np.savez(tmp_path / "forest.npz", **vars(flat))
+    np.savez(tmp_path / "forest.npz", **flat.arrays)
     np.save(tmp_path / "rows.npy", rows)
     nowhere = {"HOME": "/dev/null/home", "XDG_CACHE_HOME": "/dev/null/cache"}
     subprocess.run(
@@ -177,7 +178,9 @@ def test_executors_score_from_a_zip_without_a_cache_folder_and_without_scikit_le
 
 
 def test_importing_what_executors_need_brings_no_training_library_along():
-    script = "import sys, engine.models.batches; print({'sklearn', 'mlflow', 'pydantic'} & set(sys.modules) or '')"
+    script = (
+        "import sys, engine.models.batches; print({'sklearn', 'pyod', 'mlflow', 'pydantic'} & set(sys.modules) or '')"
+    )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == ""
 

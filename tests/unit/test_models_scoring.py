@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from models_rows import FEATURES, as_spark, claim_rows
+from sklearn.ensemble import IsolationForest
 
 from engine.contracts.codes import Subject
 from engine.contracts.facts import INVOICE_FEATURES
@@ -15,18 +16,11 @@ from engine.models.anomaly_model import AnomalyModel, fit_model
 from engine.models.explanation import explain
 from engine.models.inputs import z_name
 from engine.models.scoring import anomaly_scores
-from engine.settings import (
-    ClaimModelSettings,
-    InvoiceModelSettings,
-    IsolationForestSettings,
-    ModelSettings,
-)
+from engine.settings import IsolationForestSettings, ModelSettings
 
 CLAIM = Subject.REBATE_CLAIM
-SMALL_FOREST = IsolationForestSettings(trees=30)
 SETTINGS = ModelSettings(
-    claims=ClaimModelSettings(forest=SMALL_FOREST),
-    invoices=InvoiceModelSettings(forest=SMALL_FOREST),
+    detectors={"isolation_forest": IsolationForestSettings(trees=30)},
     batch_rows=250,  # several slices per Arrow batch
 )
 
@@ -43,7 +37,7 @@ def model(rows) -> AnomalyModel:
 
 def fitted(rows: pd.DataFrame, features, subject: Subject) -> AnomalyModel:
     sample = rows[["source_row_id"]].assign(**{f: rows[z_name(f)].fillna(0.0) for f in features})
-    model = fit_model(sample, SETTINGS.of(subject), subject)
+    model = fit_model(sample, SETTINGS, subject)
     assert model is not None
     return model
 
@@ -52,8 +46,14 @@ def matrix(rows: pd.DataFrame, features=FEATURES) -> np.ndarray:
     return rows[[z_name(f) for f in features]].fillna(0.0).to_numpy()
 
 
+def by_scikit_learn(training: np.ndarray, scored: np.ndarray) -> np.ndarray:
+    parameters = SETTINGS.detectors["isolation_forest"]
+    forest = IsolationForest(n_estimators=parameters.trees, max_samples=256, random_state=parameters.seed)
+    return -forest.fit(training).score_samples(scored)
+
+
 def test_scores_on_executors_are_scikit_learns_under_any_partitioning(spark, rows, model):
-    expected = pd.Series(-model.forest.score_samples(matrix(rows)), rows["source_row_id"]).iloc[:-1]
+    expected = pd.Series(by_scikit_learn(matrix(rows), matrix(rows)), rows["source_row_id"]).iloc[:-1]
     collected = {}
     for partitions, seed in ((1, None), (7, 3)):
         scored = anomaly_scores(as_spark(spark, rows, partitions, seed), model, SETTINGS, CLAIM)
@@ -76,7 +76,11 @@ def test_suppressed_invoices_are_not_scored(spark):
     scored = anomaly_scores(as_spark(spark, invoices), model, SETTINGS, Subject.INVOICE).toPandas()
     given = invoices[~invoices["suppressed"]]
     expected = dict(
-        zip(given["source_row_id"], -model.forest.score_samples(matrix(given, INVOICE_FEATURES)), strict=True)
+        zip(
+            given["source_row_id"],
+            by_scikit_learn(matrix(invoices, INVOICE_FEATURES), matrix(given, INVOICE_FEATURES)),
+            strict=True,
+        )
     )
     assert dict(zip(scored["source_row_id"], scored["anomaly_score"], strict=True)) == pytest.approx(
         expected, abs=1e-12

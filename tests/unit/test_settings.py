@@ -4,7 +4,7 @@ import pytest
 
 from engine.errors import ConfigurationError
 from engine.rules import configuration_problems
-from engine.settings import load_settings
+from engine.settings import SHIPPED_DETECTORS, HbosSettings, load_settings
 
 
 @pytest.fixture
@@ -126,3 +126,45 @@ input:
     config.write_text("databases: {good: {server: s}}\ninput: {connection: goood}\n")
     with pytest.raises(ConfigurationError, match="did you mean good"):
         load_settings(config)
+
+
+def test_a_detector_is_added_or_changed_beside_the_shipped_ones(config):
+    path = config("model: {claims: {detector: wide}, detectors: {wide: {kind: knn, neighbours: 50}, lof: {rows: 900}}}")
+    model = load_settings(path, ["model.detectors.isolation_forest.trees=7"]).model
+    assert (model.claims.detector, model.invoices.detector) == ("wide", "isolation_forest")
+    assert (model.detectors["wide"].neighbours, model.detectors["wide"].rows) == (50, 5_000)
+    assert (model.detectors["lof"].neighbours, model.detectors["lof"].rows) == (20, 900)
+    assert (model.detectors["isolation_forest"].trees, model.detectors["isolation_forest"].rows_per_tree) == (7, 256)
+    assert set(model.detectors) == {"wide", *SHIPPED_DETECTORS}
+
+
+def test_a_shipped_name_can_be_given_another_kind(config):
+    model = load_settings(config("model: {detectors: {ecod: {kind: hbos, bins: 30}}}")).model
+    assert model.detectors["ecod"] == HbosSettings(bins=30)
+
+
+def test_mistakes_in_detectors_are_told_where_they_stand(config):
+    path = config("model: {detectors: {lof: {neighbors: 3}, own: {kind: oracle}, knn: {neighbours: 0}}}")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(path, ["model.detectors.loda.cut=3"])
+    message = str(caught.value)
+    assert "did you mean model.detectors.lof.neighbours?" in message
+    assert "wrong value for model.detectors.own" in message
+    assert "wrong value for model.detectors.knn.neighbours" in message
+    assert "--set model.detectors.loda.cut=3" in message
+    assert len(caught.value.problems) == 4
+
+
+def test_detectors_that_are_not_there_are_told(config):
+    path = config(
+        "model:\n"
+        "  claims: {detector: ecodd}\n"
+        "  detectors:\n"
+        "    both: {kind: rank_combination, members: [ecod, rank_combination, prophet]}\n"
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(path)
+    message = str(caught.value)
+    assert "did you mean ecod?" in message
+    assert "unknown detector in model.detectors.both.members" in message
+    assert [problem.found for problem in caught.value.problems] == ["ecodd", "rank_combination", "prophet"]

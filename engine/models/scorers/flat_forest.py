@@ -1,18 +1,14 @@
-"""An isolation forest as flat arrays: scikit-learn's scores, several times as fast, without scikit-learn.
-
-Executors import this module and `batches`: numpy at once, numba when the first batch is scored.
-"""
+"""An isolation forest as flat arrays: scikit-learn's scores, several times as fast, without scikit-learn."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from functools import cache
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from .base import Scorer, run_compiled
 
 # Rows that walk down a tree side by side; their features and one tree fit into the first-level cache together.
 BLOCK = 64
@@ -22,7 +18,7 @@ _BLOCK_INDEX = _index(BLOCK)
 
 
 @dataclass(frozen=True)
-class FlatForest:
+class FlatForest(Scorer):
     """Trees one after the other, each level by level; the two children of a node stand side by side.
 
     A leaf is its own child below an infinite threshold, so that every row can take as many steps as its tree is deep.
@@ -52,9 +48,9 @@ class FlatForest:
 
     def path_lengths(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Path length of each row, added up over the trees."""
-        columns = self._columns(rows)
+        columns = self.columns(rows, np.float32)
         total = np.zeros(columns.shape[1])
-        _run(_add_path_lengths, columns, *self._trees, total)
+        run_compiled(_add_path_lengths, columns, *self._trees, total)
         return total
 
     def contributions(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
@@ -63,9 +59,9 @@ class FlatForest:
         Each split on the way is credited with the change of the expected path length that it makes (Saabas 2014, as in
         treeinterpreter). The contributions of a row add up to `expected_path_length` less the row's mean path length.
         """
-        columns = self._columns(rows)
+        columns = self.columns(rows, np.float32)
         shortening = np.zeros((columns.shape[1], self.features))
-        _run(_add_contributions, columns, *self._trees, shortening)
+        run_compiled(_add_contributions, columns, *self._trees, shortening)
         return shortening / len(self.roots)
 
     @property
@@ -74,21 +70,8 @@ class FlatForest:
         return float(self.path_length[self.roots].mean())
 
     @property
-    def digest(self) -> str:
-        """SHA-256 of the trees: equal for equal forests, whatever file they came from."""
-        digest = hashlib.sha256()
-        for field in fields(self):
-            digest.update(np.asarray(getattr(self, field.name)).tobytes())
-        return digest.hexdigest()
-
-    @property
     def _trees(self) -> tuple[npt.NDArray[Any], ...]:
         return (self.feature, self.threshold, self.left_child, self.path_length, self.roots, self.depths)
-
-    def _columns(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        if rows.ndim != 2 or rows.shape[1] != self.features:
-            raise ValueError(f"the forest has {self.features} features, the rows are of shape {rows.shape}")
-        return np.ascontiguousarray(rows.T, dtype=np.float32)
 
 
 def flatten(forest: Any) -> FlatForest:
@@ -151,25 +134,6 @@ def _rounded_down(threshold: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]
     """The largest single-precision number at or below: for x in single precision, x <= it exactly if x <= threshold."""
     nearest = threshold.astype(np.float32)
     return np.where(nearest > threshold, np.nextafter(nearest, np.float32(-np.inf)), nearest)
-
-
-def _run(function: Callable[..., None], *arguments: npt.NDArray[Any]) -> None:
-    import numba
-
-    _compiled(function, tuple(numba.typeof(argument) for argument in arguments))(*arguments)
-
-
-@cache
-def _compiled(function: Callable[..., None], signature: tuple[Any, ...]) -> Callable[..., None]:
-    import numba
-
-    try:
-        machine_code = numba.njit(nogil=True, cache=True)(function)
-        machine_code.compile(signature)
-    except (RuntimeError, OSError):  # numba finds no folder to keep machine code in, as on some executors
-        machine_code = numba.njit(nogil=True)(function)
-        machine_code.compile(signature)
-    return machine_code
 
 
 def _add_path_lengths(columns, feature, threshold, left_child, path_length, roots, depths, total):

@@ -1,0 +1,182 @@
+"""Each kind of detector, fitted by its library on the driver and kept as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.models.scorers.base import Scorer
+from engine.models.scorers.combination import RankCombination
+from engine.models.scorers.feature_steps import FeatureSteps
+from engine.models.scorers.flat_forest import flatten
+from engine.models.scorers.neighbours import LocalOutlierFactor, NeighbourDistance
+from engine.models.scorers.projections import ProjectionHistograms
+from engine.settings import (
+    CopodSettings,
+    DetectorSettings,
+    EcodSettings,
+    HbosSettings,
+    IsolationForestSettings,
+    KnnSettings,
+    LodaSettings,
+    LofSettings,
+    RankCombinationSettings,
+)
+
+Matrix = npt.NDArray[np.float64]
+
+
+def fit_scorer(rows: Matrix, settings: DetectorSettings, detectors: Mapping[str, DetectorSettings]) -> Scorer:
+    """The detector fitted on the training rows; equal rows in equal order give equal scorers.
+
+    `detectors`: those by name that a combination may name as its members.
+    """
+    if isinstance(settings, RankCombinationSettings):
+        return _rank_combination(rows, settings, detectors)
+    return _FITS[settings.kind](rows, settings)
+
+
+def _isolation_forest(rows: Matrix, settings: IsolationForestSettings) -> Scorer:
+    from sklearn.ensemble import IsolationForest
+
+    forest = IsolationForest(
+        n_estimators=settings.trees,
+        max_samples=min(settings.rows_per_tree, len(rows)),
+        random_state=settings.seed,
+    )
+    return flatten(forest.fit(rows))
+
+
+def _ecod(rows: Matrix, settings: EcodSettings) -> Scorer:
+    return _tails(_subsample(rows, settings.rows, settings.seed), _larger_tail)
+
+
+def _copod(rows: Matrix, settings: CopodSettings) -> Scorer:
+    return _tails(_subsample(rows, settings.rows, settings.seed), _mean_tail)
+
+
+def _larger_tail(left: Matrix, right: Matrix, by_skewness: Matrix) -> Matrix:
+    return np.maximum(np.maximum(left, right), by_skewness)
+
+
+def _mean_tail(left: Matrix, right: Matrix, by_skewness: Matrix) -> Matrix:
+    return np.maximum((left + right) / 2, by_skewness)
+
+
+def _tails(rows: Matrix, combined: Callable[[Matrix, Matrix, Matrix], Matrix]) -> Scorer:
+    """What PyOD's ECOD and COPOD say of a single row added to the training rows, for every value that it may have.
+
+    The library learns nothing but the rows: it ranks a scored batch together with them, so that its answer depends on
+    the batch. The skewness, whose sign chooses a tail, is that of the training rows alone.
+    """
+    from pyod.models.ecod import skew
+
+    each_skewness = np.sign(skew(rows))
+    steps = [_tail_steps(column, s, combined) for column, s in zip(rows.T, each_skewness, strict=True)]
+    most = max(len(values) for values, _ in steps)
+    edges = np.full((len(steps), most), np.inf)
+    terms = np.zeros((len(steps), 2 * most + 1))
+    for feature, (values, of_values) in enumerate(steps):
+        edges[feature, : len(values)] = values
+        terms[feature, : len(of_values)] = of_values
+    return FeatureSteps(edges, terms, len(steps))
+
+
+def _tail_steps(
+    column: Matrix, skewness: float, combined: Callable[[Matrix, Matrix, Matrix], Matrix]
+) -> tuple[Matrix, Matrix]:
+    """The values of a feature, ascending, and the terms below, at, between and above them (see FeatureSteps)."""
+    values, counts = np.unique(column, return_counts=True)
+    rows_up_to = np.concatenate([[0], np.cumsum(counts)])
+    step = np.arange(2 * len(values) + 1)
+    at_most, at_least = rows_up_to[(step + 1) // 2], len(column) - rows_up_to[step // 2]
+    left, right = (-np.log((tail + 1) / (len(column) + 1)) for tail in (at_most, at_least))
+    by_skewness = left * -np.sign(skewness - 1) + right * np.sign(skewness + 1)
+    return values, combined(left, right, by_skewness)
+
+
+def _hbos(rows: Matrix, settings: HbosSettings) -> Scorer:
+    from pyod.models.hbos import HBOS
+
+    fitted = HBOS(n_bins=settings.bins, alpha=settings.alpha, tol=settings.tolerance).fit(rows)
+    edges = fitted.bin_edges_.T.copy()
+    margin = settings.tolerance * np.diff(edges)
+    # a value on an edge belongs to the bin below; one within the margin of the outermost bins, to them
+    edges[:, 0] = np.nextafter(edges[:, 0] - margin[:, 0], -np.inf)
+    edges[:, -1] += margin[:, -1]
+    of_bins = -np.log2(fitted.hist_.T + settings.alpha)
+    outside = of_bins.max(axis=1, keepdims=True)
+    terms = np.repeat(np.concatenate([outside, of_bins, outside], axis=1), 2, axis=1)
+    return FeatureSteps(edges, terms[:, :-1], rows.shape[1])
+
+
+def _loda(rows: Matrix, settings: LodaSettings) -> Scorer:
+    from pyod.models.loda import LODA
+
+    fitted = LODA(n_bins=settings.bins, n_random_cuts=settings.cuts, random_state=settings.seed).fit(rows)
+    return ProjectionHistograms(
+        weights=fitted.projections_,
+        # PyOD looks a value up by the lower ends of the bins; its answers are kept as they are
+        edges=fitted.limits_[:, : settings.bins - 1].copy(),
+        terms=-np.log(fitted.histograms_) * fitted.weights[:, np.newaxis] / settings.cuts,
+        features=rows.shape[1],
+    )
+
+
+def _knn(rows: Matrix, settings: KnnSettings) -> Scorer:
+    """PyOD's KNN with method `largest`: what it learns are the rows."""
+    kept = _subsample(rows, settings.rows, settings.seed)
+    return NeighbourDistance(
+        training=np.ascontiguousarray(kept.T),
+        neighbours=min(settings.neighbours, len(kept)),
+        features=rows.shape[1],
+    )
+
+
+def _lof(rows: Matrix, settings: LofSettings) -> Scorer:
+    from pyod.models.lof import LOF
+
+    kept = _subsample(rows, settings.rows, settings.seed)
+    fitted = LOF(n_neighbors=min(settings.neighbours, len(kept) - 1), algorithm="kd_tree").fit(kept).detector_
+    return LocalOutlierFactor(
+        training=np.ascontiguousarray(kept.T),
+        reach=fitted._distances_fit_X_[:, fitted.n_neighbors_ - 1].copy(),
+        density=fitted._lrd,
+        neighbours=fitted.n_neighbors_,
+        features=rows.shape[1],
+    )
+
+
+def _rank_combination(
+    rows: Matrix, settings: RankCombinationSettings, detectors: Mapping[str, DetectorSettings]
+) -> Scorer:
+    chosen = [detectors[name] for name in settings.members]
+    members = tuple(fit_scorer(rows, member, detectors) for member in chosen)
+    ranked = _subsample(rows, settings.rows, settings.seed)
+    return RankCombination(
+        members=members,
+        kinds=tuple(member.kind for member in chosen),
+        training_scores=np.sort([member.scores(ranked) for member in members], axis=1),
+        features=rows.shape[1],
+    )
+
+
+def _subsample(rows: Matrix, most: int, seed: int) -> Matrix:
+    """At most so many of the rows, in their order; the same for the same seed."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.sort(np.random.default_rng(seed).choice(len(rows), size=most, replace=False))]
+
+
+_FITS: dict[str, Callable[[Matrix, Any], Scorer]] = {
+    "isolation_forest": _isolation_forest,
+    "ecod": _ecod,
+    "copod": _copod,
+    "hbos": _hbos,
+    "loda": _loda,
+    "knn": _knn,
+    "lof": _lof,
+}

@@ -1,0 +1,92 @@
+"""What all scorers have in common."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from functools import cache
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Scorer(ABC):
+    """A fitted detector as a frozen dataclass of arrays and numbers; it is pickled and broadcast.
+
+    A row's answers depend on that row alone, to the last bit: not on what else is in its batch.
+    """
+
+    features: int
+
+    @abstractmethod
+    def scores(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """One finite score per row of a matrix rows x features without missing values; higher is more anomalous."""
+
+    @abstractmethod
+    def contributions(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """What each feature adds to a row's being unusual, rows x features; positive makes it unusual."""
+
+    @property
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """All that the scorer is made of, by name."""
+        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """The scorer of those `arrays`. Raises ValueError where they are not this scorer's."""
+        expected = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+        if set(arrays) != expected:
+            raise ValueError(f"{cls.__name__} is made of {sorted(expected)}, not of {sorted(arrays)}")
+        return cls(**{name: value if value.ndim else value.item() for name, value in arrays.items()})
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the arrays: equal for equal scorers, whatever file they came from."""
+        digest = hashlib.sha256()
+        for array in self.arrays.values():
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def columns(self, rows: npt.NDArray[Any], dtype: type = np.float64) -> npt.NDArray[Any]:
+        """The rows as features x rows, one feature after the other in memory."""
+        if rows.ndim != 2 or rows.shape[1] != self.features:
+            raise ValueError(f"the detector has {self.features} features, the rows are of shape {rows.shape}")
+        return np.ascontiguousarray(rows.T, dtype=dtype)
+
+
+def occlusion(scorer: Scorer, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """How much lower a row's score is when a feature is set to its typical value 0, for each feature.
+
+    For detectors whose sources define no additive parts: the difference of prediction of Robnik-Sikonja and Kononenko
+    (2008), with the typical value in place of a mean over all values. The contributions do not add up to the score.
+    """
+    scores = scorer.scores(rows)
+    drops = np.zeros(rows.shape)
+    for feature in range(scorer.features):
+        typical = np.array(rows, dtype=np.float64)
+        typical[:, feature] = 0.0
+        drops[:, feature] = scores - scorer.scores(typical)
+    return drops
+
+
+def run_compiled(function: Callable[..., None], *arguments: Any) -> None:
+    """Call a function of arrays as machine code."""
+    import numba
+
+    _compiled(function, tuple(numba.typeof(argument) for argument in arguments))(*arguments)
+
+
+@cache
+def _compiled(function: Callable[..., None], signature: tuple[Any, ...]) -> Callable[..., None]:
+    import numba
+
+    try:
+        machine_code = numba.njit(nogil=True, cache=True)(function)
+        machine_code.compile(signature)
+    except (RuntimeError, OSError):  # numba finds no folder to keep machine code in, as on some executors
+        machine_code = numba.njit(nogil=True)(function)
+        machine_code.compile(signature)
+    return machine_code

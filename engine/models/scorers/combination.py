@@ -1,0 +1,63 @@
+"""Several detectors as one: the mean of their ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import scorer_class
+from .base import Scorer, occlusion
+
+
+@dataclass(frozen=True)
+class RankCombination(Scorer):
+    """`members` of these `kinds`, and the scores that each gave the training rows: members x rows, ascending."""
+
+    members: tuple[Scorer, ...]
+    kinds: tuple[str, ...]
+    training_scores: npt.NDArray[np.float64]
+    features: int
+
+    def scores(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Mean over the members of the share of training rows with at most the row's score, in [0, 1].
+
+        Ranks, so that members of any scale weigh alike (Aggarwal and Sathe 2015, on normalising before combining).
+        """
+        total = np.zeros(len(rows))
+        for member, ascending in zip(self.members, self.training_scores, strict=True):
+            total += np.searchsorted(ascending, member.scores(rows), side="right")
+        return total / self.training_scores.size
+
+    def contributions(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """See `occlusion`: ranks of several detectors have no parts by feature."""
+        return occlusion(self, rows)
+
+    @property
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Those of the members are named `<place>.<name>`."""
+        of_members = {
+            f"{place}.{name}": array
+            for place, member in enumerate(self.members)
+            for name, array in member.arrays.items()
+        }
+        return {
+            "kinds": np.array(self.kinds),
+            "training_scores": self.training_scores,
+            "features": np.array(self.features),
+            **of_members,
+        }
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> RankCombination:
+        kinds = tuple(arrays["kinds"].tolist())
+        members = tuple(
+            scorer_class(kind).of_arrays(
+                {name.partition(".")[2]: array for name, array in arrays.items() if name.startswith(f"{place}.")}
+            )
+            for place, kind in enumerate(kinds)
+        )
+        return cls(members, kinds, arrays["training_scores"], arrays["features"].item())
