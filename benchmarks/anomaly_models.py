@@ -23,7 +23,7 @@ from sklearn.metrics import average_precision_score
 from engine import pipeline
 from engine.contracts.codes import Subject
 from engine.models.anomaly_model import fit_model
-from engine.models.calibration import Calibration, _strata
+from engine.models.calibration import LEVELS, Calibration, strata
 from engine.models.flags import benjamini_hochberg
 from engine.models.inputs import can_be_scored, model_input
 from engine.run import RunOptions
@@ -66,7 +66,7 @@ def rows_of(spark, settings: Settings, claims: Path, runs: Path) -> pd.DataFrame
         one = next(one for one in judged if one.subject is Subject.REBATE_CLAIM)
         screened = pipeline._screen(run, work, prepared, [one])[one.subject].withColumn("screened", F.lit(True))
         rows = one.facts.where(can_be_scored(features)).select(
-            "source_row_id", *(model_input(name).alias(name) for name in features), *_strata()
+            "source_row_id", *(model_input(name).alias(name) for name in features), *strata()
         )
         return rows.join(F.broadcast(screened), on="source_row_id", how="left").toPandas()
 
@@ -75,7 +75,9 @@ def read_rows(dispenses: int, seed: int, folder: Path) -> pd.DataFrame:
     claims = folder / f"claims-{dispenses}-{seed}"
     labels = {name: set(pd.read_parquet(claims / name)["source_row_id"]) for name in ("anomalies", "truth")}
     rows = pd.read_parquet(folder / f"rows-{dispenses}-{seed}.parquet").sort_values("source_row_id", ignore_index=True)
+    rows = rows.rename(columns={"fine_stratum": "ndc9", "coarse_stratum": "drug_category"})
     return rows.assign(
+        all="all",
         screened=rows["screened"].notna(),
         odd=rows["source_row_id"].isin(labels["anomalies"]),
         planted=rows["source_row_id"].isin(labels["anomalies"] | labels["truth"]),
@@ -93,7 +95,7 @@ def measured(rows: pd.DataFrame, settings: ModelSettings, detector: str, seed: i
     scored = rows.assign(anomaly_score=model.scorer.scores(rows[features].to_numpy()))
     found = {"auprc": average_precision_score(odd[tried & usual], scored["anomaly_score"][tried & usual])}
     for name, reference in zip(REFERENCES, (usual & (third == 1) & ~odd, usual & (third == 1)), strict=True):
-        calibration = Calibration.of(scored[reference], settings.stratum_minimum)
+        calibration = Calibration.of(scored[reference], ["all"], settings.stratum_minimum)
         flagged = is_flagged(scored[tried], calibration, settings.flags.false_discovery_rate)
         found[f"{name}_flagged"] = int(flagged.sum())
         found[f"{name}_false"] = (flagged & ~rows["planted"][tried]).sum() / max(1, flagged.sum())
@@ -102,8 +104,8 @@ def measured(rows: pd.DataFrame, settings: ModelSettings, detector: str, seed: i
 
 
 def is_flagged(tried: pd.DataFrame, calibration: Calibration, rate: float) -> npt.NDArray[np.bool_]:
-    fine, coarse = (calibration.place_of(tried[kind].to_numpy()) for kind in ("fine_stratum", "coarse_stratum"))
-    p_values, _ = calibration.p_values(np.where(fine >= 0, fine, coarse), tried["anomaly_score"].to_numpy())
+    place = calibration.finest([calibration.place_of(tried[level].to_numpy()) for level in LEVELS])
+    p_values, _ = calibration.p_values(place, tried["anomaly_score"].to_numpy())
     different, count = np.unique(p_values[p_values <= P_VALUE_LIMIT], return_counts=True)
     kept = benjamini_hochberg(different, count, int((~np.isnan(p_values)).sum()), rate)
     return p_values <= different[kept - 1] if kept else np.zeros(len(p_values), dtype=bool)
@@ -139,8 +141,8 @@ def page(command: str, choosing: pd.DataFrame, trying: pd.DataFrame, tried: pd.D
         lines.append(f"| {detector} | {mean(auprc)} | {mean(ratio)} | {wins} of {len(auprc)} |")
     lines += [
         "",
-        f"Flags at a false-discovery rate of {rate:.0%}, p-values up to {P_VALUE_LIMIT}, all seeds. False: share of",
-        "flagged claims on which nothing was planted. Found: share of the oddities that were flagged. Reviewed: the",
+        f"Flags at a false-discovery rate of {rate:.0%}, p-values up to {P_VALUE_LIMIT}, all seeds, one stratum. False: share",
+        "of the flagged claims on which nothing was planted. Found: of the oddities, those flagged. Reviewed: the",
         "oddities among the reference rows were known, as after decisions, and left out; unreviewed: they were not.",
         "",
         "| detector | reviewed: flagged | false | found | unreviewed: flagged | false | found |",

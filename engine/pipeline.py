@@ -748,7 +748,7 @@ def _scored(
         run.note(
             f"{table}: the model flags nothing at a false-discovery rate of {settings.flags.false_discovery_rate:.0%}: "
             f"of {flags.tested:,} rows about {needed:,} would have to be rarer than all that they are compared with; "
-            "model.flags.by: capacity shows the rarest all the same"
+            "model.strata: [all] compares with more rows, model.flags.by: capacity shows the rarest all the same"
         )
     return scores, flags
 
@@ -796,7 +796,7 @@ def _train(
         run.note(f"{table}: {len(sample):,} rows are too few to train {name} on; nothing is scored")
         return one
     calibration = models.calibrate(
-        models.anomaly_scores(reference, model, settings, one.subject), settings.stratum_minimum
+        models.anomaly_scores(reference, model, settings, one.subject), settings.strata, settings.stratum_minimum
     )
     scores, flags = _scored(run, work, one, model, calibration)
     evaluation = models.evaluate(
@@ -968,9 +968,10 @@ def _exports(
             ledger=run.ledger.tables,
             rule_titles=rules.rule_titles(),
             models={
-                SUBJECT_FEEDS[one.subject]: f"{one.model_name} version {one.model_version}"
+                SUBJECT_FEEDS[one.subject]: f"{one.model_name} version {one.model_version} ({one.model.detector}), "
+                f"{one.flags.flagged:,} of {one.flags.tested:,} rows unusual: {models.in_words(run.settings.model.flags)}"
                 for one in judged
-                if one.model
+                if one.model and one.flags
             },
             off=off,
             notes=run.notes,
@@ -1049,9 +1050,16 @@ def _summary(
             for name, table in prepared.opened.items()
         },
         "models": {
-            SUBJECT_FEEDS[one.subject]: {"name": one.model_name, "version": one.model_version}
+            SUBJECT_FEEDS[one.subject]: {
+                "name": one.model_name,
+                "version": one.model_version,
+                "detector": one.model.detector,
+                "rows_judged": one.flags.tested,
+                "rows_flagged": one.flags.flagged,
+                "flagged_by": models.in_words(run.settings.model.flags),
+            }
             for one in judged
-            if one.model
+            if one.model and one.flags
         },
         "counts": {
             "received": {name: entries[0]["rows_in"] for name, entries in ledger.items()},

@@ -449,6 +449,11 @@ class ModelSettings(Section):
         0.5, description="part of the rows that the detector does not learn from, kept to compare scores with"
     )
     calibration_rows: PositiveInt = Field(500_000, description="held-out rows kept with the model, sampled by hash")
+    strata: tuple[Literal["ndc9", "drug_category", "all"], ...] = Field(
+        ("ndc9", "drug_category"),
+        min_length=1,
+        description="rows are compared within the finest that is large enough: NDC-9 or drug category, x program",
+    )
     stratum_minimum: PositiveInt = Field(
         200, description="held-out rows that a stratum needs before it is judged on its own"
     )

@@ -130,13 +130,6 @@ FINDINGS_COLUMNS: tuple[SheetColumn, ...] = (
     ),
     _C("Reference facts", "references", _S.WRAPPED, 36, "Dated rows of the reference tables that the rules rest on"),
     _C("Unusual (model)", "unusual", _S.WRAPPED, 40, "What the model finds unusual, and what is usual among the peers"),
-    _C(
-        "Model p-value",
-        "anomaly_p_value",
-        _S.SCORE,
-        9,
-        "Share of its peers that are at least as unusual. Internal: not for letters",
-    ),
     _C("NDC as received", "ndc_raw", _S.TEXT, 15, ""),
     _C("Rx as received", "rx_number_raw", _S.TEXT, 15, ""),
     _C("Source row", "source_row_id", _S.TEXT, 24, "The sender's row id"),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from engine.models.calibration import Calibration, calibrate, is_held_out, p_values, reference_sample
     from engine.models.evaluation import Evaluation, evaluate
     from engine.models.explanation import explain
-    from engine.models.flags import Flags, flag
+    from engine.models.flags import Flags, flag, in_words
     from engine.models.inputs import can_be_scored
     from engine.models.sample import training_sample
     from engine.models.scoring import anomaly_scores
@@ -30,6 +30,7 @@ _MODULES = {
     "explain": "explanation",
     "fit_model": "anomaly_model",
     "flag": "flags",
+    "in_words": "flags",
     "is_held_out": "calibration",
     "p_values": "calibration",
     "reference_sample": "calibration",
@@ -48,6 +49,7 @@ __all__ = [
     "explain",
     "fit_model",
     "flag",
+    "in_words",
     "is_held_out",
     "p_values",
     "reference_sample",

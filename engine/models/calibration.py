@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from pyspark.sql import types as T
 
 from engine.errors import ConfigurationError, Problem
 
+# Of strata, the finest first: NDC-9 x program, drug category x program, all rows.
+LEVELS = ("ndc9", "drug_category", "all")
 CALIBRATION_FILE = "calibration.npz"
 
 _SPLIT_SALT = "held out for calibration"
@@ -42,16 +45,13 @@ class Calibration:
     scores: npt.NDArray[np.float64]
 
     @classmethod
-    def of(cls, reference: pd.DataFrame, stratum_minimum: int) -> Calibration:
-        """`reference`: one row per reference row, with fine_stratum (may be missing), coarse_stratum, anomaly_score.
+    def of(cls, reference: pd.DataFrame, levels: Sequence[str], stratum_minimum: int) -> Calibration:
+        """`reference`: one row per reference row, with a name of a stratum (or none) per level, and anomaly_score.
 
-        Each row belongs to both of its strata. Strata of fewer than `stratum_minimum` rows are left out.
+        Each row belongs to a stratum of each level. Strata of fewer than `stratum_minimum` rows are left out.
         """
         by_stratum = pd.concat(
-            [
-                reference[[kind, "anomaly_score"]].rename(columns={kind: "stratum"})
-                for kind in ("fine_stratum", "coarse_stratum")
-            ]
+            [reference[[level, "anomaly_score"]].rename(columns={level: "stratum"}) for level in levels]
         ).dropna(subset=["stratum"])
         sizes = by_stratum.groupby("stratum").size()
         sizes = sizes[sizes >= stratum_minimum].sort_index()
@@ -76,6 +76,13 @@ class Calibration:
         text = np.where(known, names, "").astype(np.str_)
         place = np.minimum(np.searchsorted(self.strata, text), len(self.strata) - 1)
         return np.where(known & (self.strata[place] == text), place, -1)
+
+    def finest(self, places: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+        """Of the places of each row's strata, finest level first, the first one that is not -1."""
+        place = places[0]
+        for of_level in places[1:]:
+            place = np.where(place >= 0, place, of_level)
+        return place
 
     def p_values(
         self, place: npt.NDArray[np.int64], scores: npt.NDArray[np.float64]
@@ -134,26 +141,26 @@ def reference_sample(held_out: DataFrame, reference_rows: int) -> DataFrame:
     return held_out.where(_bucket(_SAMPLE_SALT) < round(reference_rows / total * _BUCKETS))
 
 
-def calibrate(scored: DataFrame, stratum_minimum: int) -> Calibration:
-    """The calibration by scored reference rows, which come to the driver.
+def calibrate(scored: DataFrame, levels: Sequence[str], stratum_minimum: int) -> Calibration:
+    """The calibration by scored reference rows, which come to the driver. `levels`: some of LEVELS.
 
     `scored`: ndc9, program, drug_category, anomaly_score.
     """
-    return Calibration.of(scored.select("anomaly_score", *_strata()).toArrow().to_pandas(), stratum_minimum)
+    return Calibration.of(scored.select("anomaly_score", *strata()).toArrow().to_pandas(), levels, stratum_minimum)
 
 
 def p_values(scored: DataFrame, calibration: Calibration) -> DataFrame:
-    """SCORES: each row judged in its NDC-9 x program, or where that has too few reference rows (or the NDC-9 is
-    unknown) in its drug category x program; where that too has too few, the p-value is NULL: the row is not judged.
+    """SCORES: each row judged in the finest of its strata that has enough reference rows; where none has, the p-value
+    is NULL: the row is not judged.
 
-    A NULL drug category is a category of its own. `scored`: source_row_id, ndc9, program, drug_category, anomaly_score.
+    `scored`: source_row_id, ndc9, program, drug_category, anomaly_score.
     """
     broadcast = scored.sparkSession.sparkContext.broadcast(calibration)
 
-    def judge(fine: pa.Array, coarse: pa.Array, scores: pa.Array) -> pa.Array:
-        return _judged(broadcast.value, fine, coarse, scores.to_numpy(zero_copy_only=False))
+    def judge(scores: pa.Array, *names: pa.Array) -> pa.Array:
+        return _judged(broadcast.value, scores.to_numpy(zero_copy_only=False), names)
 
-    judged = F.arrow_udf(judge, _JUDGED)(*_strata(), F.col("anomaly_score"))  # type: ignore[call-overload]
+    judged = F.arrow_udf(judge, _JUDGED)(F.col("anomaly_score"), *strata())  # type: ignore[call-overload]
     return scored.select("source_row_id", "anomaly_score", judged.alias("judged")).select(
         "source_row_id",
         "anomaly_score",
@@ -163,13 +170,21 @@ def p_values(scored: DataFrame, calibration: Calibration) -> DataFrame:
     )
 
 
-def _judged(calibration: Calibration, fine: pa.Array, coarse: pa.Array, scores: npt.NDArray[np.float64]) -> pa.Array:
-    fine_place, coarse_place = _places(calibration, fine), _places(calibration, coarse)
-    place = np.where(fine_place >= 0, fine_place, coarse_place)
+def strata() -> list[Column]:
+    """Names of a row's strata, by LEVELS: `ndc9/000020001/MDRP_FFS`, NULL where the NDC-9 is unknown;
+    `drug_category/S/MDRP_FFS`, an unknown category being one of its own; `all`."""
+    category = F.coalesce(F.col("drug_category"), F.lit("unknown"))
+    columns = (_stratum("ndc9", F.col("ndc9")), _stratum("drug_category", category), F.lit("all"))
+    return [column.alias(level) for level, column in zip(LEVELS, columns, strict=True)]
+
+
+def _judged(calibration: Calibration, scores: npt.NDArray[np.float64], names: Sequence[pa.Array]) -> pa.Array:
+    place = calibration.finest([_places(calibration, of_level) for of_level in names])
     p_values, rows = calibration.p_values(place, scores)
-    names = np.where(fine_place >= 0, fine.to_numpy(zero_copy_only=False), coarse.to_numpy(zero_copy_only=False))
-    columns = [pa.array(p_values, mask=np.isnan(p_values)), pa.array(names, pa.string()), pa.array(rows)]
-    return pa.StructArray.from_arrays(columns, names=_JUDGED.names)
+    stratum = pa.array(calibration.strata, pa.string()).take(pa.array(place, mask=place < 0))
+    return pa.StructArray.from_arrays(
+        [pa.array(p_values, mask=place < 0), stratum, pa.array(rows)], names=_JUDGED.names
+    )
 
 
 def _places(calibration: Calibration, names: pa.Array) -> npt.NDArray[np.int64]:
@@ -177,15 +192,6 @@ def _places(calibration: Calibration, names: pa.Array) -> npt.NDArray[np.int64]:
     encoded = names.dictionary_encode()
     of_name = np.append(calibration.place_of(encoded.dictionary.to_numpy(zero_copy_only=False)), -1)
     return of_name[encoded.indices.fill_null(len(of_name) - 1).to_numpy(zero_copy_only=False)]
-
-
-def _strata() -> list[Column]:
-    """`ndc9/000020001/MDRP_FFS`, NULL where the NDC-9 is unknown; `drug_category/S/MDRP_FFS`."""
-    category = F.coalesce(F.col("drug_category"), F.lit("unknown"))
-    return [
-        _stratum("ndc9", F.col("ndc9")).alias("fine_stratum"),
-        _stratum("drug_category", category).alias("coarse_stratum"),
-    ]
 
 
 def _stratum(kind: str, member: Column) -> Column:

@@ -53,6 +53,16 @@ def flag(scores: DataFrame, settings: FlagSettings, p_value_limit: float) -> Fla
     )
 
 
+def in_words(settings: FlagSettings) -> str:
+    """How rows are flagged, with what that assumes, for those who read the number of them."""
+    if settings.by == "capacity":
+        return f"the rarest among their peers, at most {settings.capacity:,}"
+    return (
+        f"false-discovery rate of {settings.false_discovery_rate:.0%}, as far as ordinary rows are exchangeable with "
+        "the rows that they were compared with"
+    )
+
+
 def benjamini_hochberg(p_values: npt.NDArray[np.float64], rows: npt.NDArray[np.int64], tested: int, rate: float) -> int:
     """How many of the ascending, different p-values are rejected; `rows` have each of them, of `tested` in all."""
     if not len(p_values):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
 from engine.contracts.findings import SCORES
-from engine.models.calibration import Calibration, calibrate, p_values
+from engine.models.calibration import LEVELS, Calibration, calibrate, p_values
 from engine.models.flags import benjamini_hochberg, flag
 from engine.settings import FlagSettings
 
@@ -44,7 +44,7 @@ def judged(row: tuple, reference: list[tuple]) -> tuple:
         stratum = [other for other in reference if (other[2], other[3]) == (program, category)]
         name = f"drug_category/{category or 'unknown'}/{program}"
     if len(stratum) < MINIMUM:
-        return score, None, name, 0
+        return score, None, None, 0
     p = Fraction(1 + sum(other[4] >= score for other in stratum), 1 + len(stratum))
     return score, float(p), name, len(stratum)
 
@@ -57,7 +57,7 @@ def reference_rows():
 @pytest.fixture(scope="module")
 def calibration(spark, reference_rows, tmp_path_factory):
     calibrations = [
-        calibrate(spark.createDataFrame(rows, SCHEMA).repartition(partitions), MINIMUM)
+        calibrate(spark.createDataFrame(rows, SCHEMA).repartition(partitions), ("ndc9", "drug_category"), MINIMUM)
         for rows, partitions in ((reference_rows, 1), (random.Random(3).sample(reference_rows, len(reference_rows)), 7))
     ]
     folder = tmp_path_factory.mktemp("model")
@@ -73,7 +73,7 @@ def test_p_values_agree_with_a_plain_count_under_any_partitioning(spark, calibra
     rows = random_rows(seed=2)
     expected = {row[0]: judged(row, reference_rows) for row in rows}
     assert {p is None for _, p, _, _ in expected.values()} == {True, False}
-    assert {name.split("/")[0] for _, _, name, _ in expected.values()} == {"ndc9", "drug_category"}
+    assert {name.split("/")[0] for _, _, name, _ in expected.values() if name} == {"ndc9", "drug_category"}
     for partitions in (1, 7):
         shuffled = random.Random(partitions).sample(rows, len(rows))
         scores = p_values(spark.createDataFrame(shuffled, SCHEMA).repartition(partitions), calibration)
@@ -83,9 +83,18 @@ def test_p_values_agree_with_a_plain_count_under_any_partitioning(spark, calibra
 
 def test_no_reference_row_at_all_judges_nothing(spark):
     rows = spark.createDataFrame(random_rows(seed=2), SCHEMA)
-    empty = calibrate(rows.where("false"), MINIMUM)
+    empty = calibrate(rows.where("false"), LEVELS, MINIMUM)
     assert empty.smallest_p_value is None
     assert {row.anomaly_p_value for row in p_values(rows, empty).collect()} == {None}
+
+
+def test_the_coarsest_stratum_is_all_rows(spark, reference_rows):
+    reference = spark.createDataFrame(reference_rows, SCHEMA)
+    found = p_values(reference, calibrate(reference, ("all",), MINIMUM)).collect()
+    for row in found:
+        at_or_above = sum(other[4] >= row.anomaly_score for other in reference_rows)
+        assert row.anomaly_p_value == (1 + at_or_above) / (1 + len(reference_rows))
+        assert (row.anomaly_stratum, row.anomaly_rows) == ("all", len(reference_rows))
 
 
 @given(st.integers(1, 60), st.integers(0, 2**32 - 1))
