@@ -141,8 +141,8 @@ def page(command: str, choosing: pd.DataFrame, trying: pd.DataFrame, tried: pd.D
         lines.append(f"| {detector} | {mean(auprc)} | {mean(ratio)} | {wins} of {len(auprc)} |")
     lines += [
         "",
-        f"Flags at a false-discovery rate of {rate:.0%}, p-values up to {P_VALUE_LIMIT}, all seeds, one stratum. False: share",
-        "of the flagged claims on which nothing was planted. Found: of the oddities, those flagged. Reviewed: the",
+        f"Flags at a false-discovery rate of {rate:.0%}, p-values up to {P_VALUE_LIMIT}, all seeds, one stratum.",
+        "False: of the flagged claims, those on which nothing was planted. Found: oddities that were flagged. Reviewed: the",
         "oddities among the reference rows were known, as after decisions, and left out; unreviewed: they were not.",
         "",
         "| detector | reviewed: flagged | false | found | unreviewed: flagged | false | found |",

@@ -969,7 +969,7 @@ def _exports(
             rule_titles=rules.rule_titles(),
             models={
                 SUBJECT_FEEDS[one.subject]: f"{one.model_name} version {one.model_version} ({one.model.detector}), "
-                f"{one.flags.flagged:,} of {one.flags.tested:,} rows unusual: {models.in_words(run.settings.model.flags)}"
+                f"{one.flags.flagged:,} of {one.flags.tested:,} unusual: {models.in_words(run.settings.model.flags)}"
                 for one in judged
                 if one.model and one.flags
             },
