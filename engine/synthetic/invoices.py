@@ -64,6 +64,7 @@ def build_invoices(world: World, totals: pa.Table, violation_rate: float) -> tup
     ids = source_row_ids(table)
     by_product = {
         "R022": np.flatnonzero(_is_long_terminated(world, lines)),
+        "R025": np.flatnonzero(np.isin(lines["product"], world.products.pools[Pool.UNKNOWN])),
         "R026": np.flatnonzero(np.isin(lines["product"], world.products.pools[Pool.EXCLUDED])),
         "R027": np.flatnonzero(
             np.isin(lines["product"], world.products.pools[Pool.SOLD])

@@ -55,6 +55,7 @@ class Mess:
     day: np.ndarray  # the entity's
     product: np.ndarray  # the entity's
     quantity: np.ndarray  # the entity's, thousandths of units or packages
+    other_hashes: np.ndarray  # the second entity that reports the dispense hashes Rx numbers
 
     @property
     def rx_is_missing(self) -> np.ndarray:
@@ -150,6 +151,7 @@ def draw_mess(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills) -> M
         day=f.day + days_off,
         product=product,
         quantity=np.where(in_packages, f.units * 1_000 // package, f.units),
+        other_hashes=habits.never_links_by_rx(d.other_entity) | habits.both_hash(d.other_entity),
     )
 
 

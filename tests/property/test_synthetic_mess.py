@@ -30,6 +30,7 @@ MAKERS = (
     chunks.entity_claim_rows,
     chunks.pharmacy_claim_rows,
     chunks.purchase_rows,
+    chunks.balance_part_rows,
     chunks.invoice_part_rows,
     chunks.label_rows,
     chunks.link_truth_rows,
