@@ -120,7 +120,7 @@ def entity_batch(
     days_later = rng.integers(*SENT_AFTER_DAYS, len(d.number))[at] + np.where(
         reversal, 5 + rng.integers(0, 20, len(d.number))[at], 0
     )
-    days_later = _planned_days_later(d.twist[at], kind, d.number[at], r.day - f.day[at], days_later)
+    days_later = _planned_days_later(d.twist[at], kind, d.number[at], days_later)
     since_prescribed = rng.integers(0, 3, len(d.number))[at] + d.fill[at] * f.days_supply[at]
     submitted = (f.day[at] + days_later) * MICROSECONDS_PER_DAY + d.number[at] % 3_600 * 1_000_000
     digits = rx_digits(world, plan, d)
@@ -147,18 +147,15 @@ def entity_batch(
     return arrow.batch(columns, SCHEMA)
 
 
-def _planned_days_later(
-    twist: np.ndarray, kind: np.ndarray, number: np.ndarray, days_off: np.ndarray, usual: np.ndarray
-) -> np.ndarray:
-    """Days from dispense to submission. What is planned around the time of a report counts from the entity's own date,
-    which is `days_off` the dispense; corrections follow one another and are in time, but for those sent late."""
+def _planned_days_later(twist: np.ndarray, kind: np.ndarray, number: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """Days from dispense to submission; corrections follow one another and are in time, but for those sent late."""
     first, last = LATE_DAYS
     late = first + number % (last - first)
     in_turn = SENT_AFTER_DAYS[0] + DAYS_TO_CORRECTION * np.select([kind == Sent.AGAIN, kind == Sent.REVERSAL], [2, 1])
     is_late = (twist == Twist.REPORTED_LATE) | ((twist == Twist.REPORTED_AGAIN) & (kind == Sent.AGAIN))
     return np.select(
         [is_late, twist == Twist.REVERSED_AND_REPORTED, twist == Twist.REPORTED_ON_LAST_DAY],
-        [late, in_turn, REPORTED_IN_TIME_DAYS + days_off],
+        [late, in_turn, np.full(len(twist), REPORTED_IN_TIME_DAYS)],
         usual,
     )
 

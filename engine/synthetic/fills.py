@@ -40,7 +40,6 @@ from engine.synthetic.world import World
 LONGEST_PAYMENT_DAYS = 28
 MFP_PAYMENT_DAYS = 7
 DOUBLE_DOSE_SHARE = 0.1
-DAYS_CLEAR_OF_END = 3  # by so many the entity's date may be off
 DAYS_OF_A_YEAR = 365
 PARTS_OF_PACKAGE = 25
 DISPENSING_FEE = 1_050  # cents
@@ -50,6 +49,9 @@ FINAL_REVERSAL_SHARE = 0.45  # of reversals: not billed anew
 _DAYS, _TERMS = column("days"), column("terms")
 # clinics that carve in give 340B stock to Medicaid patients, and report nothing to the manufacturer
 _FROM_CLINIC = np.array([*(scenario.products == Pool.CLINIC for scenario in SCENARIOS), False])
+
+
+AFTER_VOID = (Twist.OTHER_PROGRAM_AFTER_VOID, Twist.OTHER_STATE_AFTER_VOID, Twist.OTHER_PERIOD_AFTER_VOID)
 
 
 class Reversal(IntEnum):
@@ -184,10 +186,9 @@ def _dates(
         (Days.BEFORE_SC_MODIFIER, FIRST_DAY, SC_MODIFIER_BEGINS - 1),
     ):
         low, high = np.where(days == kind, first, low), np.where(days == kind, last, high)
-    # entities are a few days off, and are so on the same side of the end
     end_day = np.where(d.end_day == NO_DAY, LAST_DAY, d.end_day)
-    low = np.where(days == Days.AFTER_END, end_day + DAYS_CLEAR_OF_END, low)
-    high = np.where(days == Days.BEFORE_END, end_day - 1 - DAYS_CLEAR_OF_END, high)
+    low = np.where(days == Days.AFTER_END, end_day, low)
+    high = np.where(days == Days.BEFORE_END, end_day - 1, high)
     longest = (d.fills - 1) * (days_supply + 4)
     start = low + (rng.random(size)[d.first] * (high - low - longest + 1)).astype(np.int64)
     jitter = np.where(d.fill > 0, rng.integers(-1, 4, size), 0)
@@ -317,6 +318,7 @@ def _afterwards(
     live_kind = np.where(kind == Lineage.VOIDED, Lineage.VOIDED_AND_BILLED, kind)
     lineage = np.where(ordinary & (rng.random(size) < settings.adjusted_rate), kind, Lineage.NONE)
     lineage = np.where(d.twist == Twist.LINEAGE, live_kind, lineage)
+    lineage = np.where(np.isin(d.twist, AFTER_VOID), Lineage.VOIDED, lineage)
     divisible = ordinary & (lineage == Lineage.NONE) & (program <= MCO) & world.products.is_tablet[d.product]
     divisible_share = float(divisible.mean() / max((program <= MCO).mean(), 1e-9))
     in_parts = divisible & (rng.random(size) < settings.partial_fill_rate / max(divisible_share, 1e-9))

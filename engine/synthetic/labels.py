@@ -16,12 +16,12 @@ from engine.synthetic import arrow, entity_claims
 from engine.synthetic.calendar import QUARTERS, quarter_of
 from engine.synthetic.dispenses import Dispenses, Plan
 from engine.synthetic.entity_claims import Sent
-from engine.synthetic.fills import Fills, Lineage
+from engine.synthetic.fills import AFTER_VOID, Fills, Lineage
 from engine.synthetic.identifiers import generator
 from engine.synthetic.payers import COMMERCIAL, CONTRACT_TERMS, EXCLUSION_ENDED, FFS, MCO, MFP, PARTD, Terms
 from engine.synthetic.places import MEF_STATES
 from engine.synthetic.rebate_claims import source_row_ids
-from engine.synthetic.rebate_rows import Row
+from engine.synthetic.rebate_rows import OLD_PERIODS, Row
 from engine.synthetic.scenarios import ON_ENTITY_CLAIM, PLAIN, SCENARIOS, Days, Label, Twist, column
 from engine.synthetic.world import World
 
@@ -45,6 +45,7 @@ _ROW_OF_TWIST = {
     Twist.ICN_NAMED: Row.DUPLICATE,
     Twist.MEDICAID_TOO: Row.DUPLICATE,
     Twist.MEDICAID_AFTER_OTHERS: Row.DUPLICATE,
+    **dict.fromkeys(AFTER_VOID, Row.DUPLICATE),
 }
 # Rules that a claim for a dispense of 340B stock breaks by itself.
 _DUPLICATE_DISCOUNTS = {"R002": "listed_biller"} | dict.fromkeys(
@@ -58,6 +59,7 @@ _OTHERS = (
     ("early_refill", "R039", Label.TRUTH),
     # a rule of its own once the credit is overdue, which is a matter of the day of the run
     ("credit_to_come", "R055", Label.WATCH),
+    ("period_of_another_time", "R054", Label.TRUTH),
     ("other_entity", "R046", Label.TRUTH),
     ("corrected_late", "R048", Label.LOOK_ALIKE),
 )
@@ -65,7 +67,9 @@ _KINDS = [*(scenario.kind for scenario in SCENARIOS), *(kind for kind, _, _ in _
 _RULES = [*(scenario.rule for scenario in SCENARIOS), *(rule for _, rule, _ in _OTHERS)]
 _LABEL_NAMES = [*(scenario.label.value for scenario in SCENARIOS), *(label.value for _, _, label in _OTHERS)]
 _NEXT_FILL, _RHYTHM, _FIRST_DISCOUNT = len(SCENARIOS), len(SCENARIOS) + 1, len(SCENARIOS) + 2
-_JUST_TERMINATED, _EARLY_REFILL, _CREDIT_TO_COME, _OTHER_ENTITY, _CORRECTED_LATE = range(len(_KINDS) - 5, len(_KINDS))
+_JUST_TERMINATED, _EARLY_REFILL, _CREDIT_TO_COME, _OTHER_PERIOD, _OTHER_ENTITY, _CORRECTED_LATE = range(
+    len(_KINDS) - 6, len(_KINDS)
+)
 _IS_OF_ENTITY = np.array([*ON_ENTITY_CLAIM[:-1], *(False for _ in _OTHERS[:-2]), True, True])
 _IS_YEAR_AFTER = column("days") == Days.YEAR_AFTER_TERMINATION
 
@@ -140,6 +144,7 @@ def _also(d: Dispenses, f: Fills) -> tuple[np.ndarray, np.ndarray]:
         (_IS_YEAR_AFTER[d.scenario], _JUST_TERMINATED),
         (is_early, _EARLY_REFILL),
         (d.twist == Twist.REVERSED_LATE, _CREDIT_TO_COME),
+        (np.isin(d.twist, OLD_PERIODS), _OTHER_PERIOD),
     )
     at = [np.flatnonzero(condition) for condition, _ in found]
     return np.concatenate(at), np.repeat([kind for _, kind in found], [len(rows) for rows in at])

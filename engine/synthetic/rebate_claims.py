@@ -42,6 +42,7 @@ _COST_BASES = ["01", "03", "07", "08"]
 _CLARIFICATIONS = ["20", "10|20", "10", "08|10"]
 _MODIFIERS = ["JZ", *MODIFIER_STATES.values(), "TB"]
 _STATUSES = ["P", "C"]
+_OLD_QUARTERS = {Twist.PERIOD_BARRED: "2022Q2", Twist.PERIOD_OLD: "2024Q2"}
 _EACH = UNITS_OF_MEASURE.index("EA")
 _IN_COMPOUND = (Twist.COMPOUND, Twist.PART_IN_COMPOUND)
 _MTF_CODES = ["001", "002", "003", "009"]
@@ -68,7 +69,7 @@ def rebate_batch(
         **_prescription(world, plan, d, m, r),
         **_drug(world, d, f, m, r, rng),
         **_codes(d, f, r, rng),
-        **_amounts(plan, r, rng),
+        **_amounts(plan, d, r, rng),
     }
     return arrow.batch(columns, SCHEMA)
 
@@ -154,6 +155,7 @@ def _drug(
     medical = d.is_medical[at]
     unit = np.where(np.isin(d.twist[at], (Twist.MEASURED_EACH, Twist.NAMED_EACH)), _EACH, products.unit_type[product])
     in_hcpcs = (medical & (rng.random(len(d.number)) < HCPCS_BASIS_SHARE)[at]) & d.is_plain[at]
+    in_hcpcs |= d.twist[at] == Twist.IN_HCPCS_UNITS
     twist = d.twist[at]
     hcpcs_units = products.hcpcs_units[product] * np.sign(r.units)
     hcpcs_units = np.where(twist == Twist.HCPCS_AS_NDC, r.units, hcpcs_units)
@@ -211,15 +213,18 @@ def _codes(d: Dispenses, f: Fills, r: RebateRows, rng: np.random.Generator) -> d
     }
 
 
-def _amounts(plan: Plan, r: RebateRows, rng: np.random.Generator) -> dict[str, pa.Array]:
+def _amounts(plan: Plan, d: Dispenses, r: RebateRows, rng: np.random.Generator) -> dict[str, pa.Array]:
     chance = rng.random(len(r.at))
     year_and_quarter = [f"{quarter[:4]}-{quarter[4:]}" for quarter in QUARTERS]
     dashed = chance < plan.settings.dashed_quarter_rate
+    period = r.period + len(QUARTERS) * dashed
+    for place, old in enumerate(_OLD_QUARTERS):
+        period = np.where(d.twist[r.at] == old, 2 * len(QUARTERS) + place, period)
     return {
         "amount_paid": arrow.decimals(r.paid, arrow.MONEY),
         "amount_third_party": arrow.decimals(r.paid_by_others, arrow.MONEY),
         "unit_rebate_amount": arrow.decimals(r.unit_rebate, arrow.UNIT_PRICE),
         "rebate_amount": arrow.decimals(r.rebate, arrow.MONEY),
-        "period": arrow.chosen([*QUARTERS, *year_and_quarter], r.period + len(QUARTERS) * dashed),
+        "period": arrow.chosen([*QUARTERS, *year_and_quarter, *_OLD_QUARTERS.values()], period),
         "received_at": arrow.timestamps(r.received),
     }

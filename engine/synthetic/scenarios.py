@@ -145,6 +145,12 @@ class Twist(IntEnum):
     CREDITED_AFTER = 58  # the claim was received
     DISPUTED_BEFORE = 59
     WITH_HYPHENS = 60  # in the NDC
+    IN_HCPCS_UNITS = 61
+    OTHER_PROGRAM_AFTER_VOID = 62  # asked for again, the first claim taken back
+    OTHER_STATE_AFTER_VOID = 63
+    OTHER_PERIOD_AFTER_VOID = 64
+    PERIOD_BARRED = 65  # given a period that can no longer be disputed
+    PERIOD_OLD = 66  # one that still can
 
 
 @dataclass(frozen=True)
@@ -241,6 +247,7 @@ VIOLATIONS = (
     Scenario("measured_each", "R028", products=Pool.LOCAL_LIQUID, twist=Twist.MEASURED_EACH),
     Scenario("half_a_capsule", "R029", products=Pool.CAPSULE, twist=Twist.HALF_A_UNIT),
     Scenario("broken_tube", "R030", products=Pool.TUBE, twist=Twist.PACKAGE_BROKEN),
+    Scenario("period_barred", "R040", programs=(FFS,), twist=Twist.PERIOD_BARRED),
     Scenario("paid_after_a_year", "R041", programs=(FFS,), days=Days.OVER_A_YEAR_AGO, twist=Twist.PAID_AFTER_A_YEAR),
     Scenario("credited_before", "R059", twist=Twist.CREDITED_BEFORE),
     _on_entity_claim("terminated", "R022", products=Pool.RETIRED, place=Place.OWN),
@@ -310,6 +317,12 @@ LOOK_ALIKES = (
     _look_alike("price_zero", "R056", twist=Twist.URA_ZERO),
     _look_alike("medicaid_after_others", "R057", programs=(COMMERCIAL,), twist=Twist.MEDICAID_AFTER_OTHERS),
     _look_alike("children_in_medicaid", "R058", twist=Twist.CHILDREN_IN_MEDICAID),
+    _look_alike("other_program_after_void", "R017", twist=Twist.OTHER_PROGRAM_AFTER_VOID),
+    _look_alike("other_state_after_void", "R018", twist=Twist.OTHER_STATE_AFTER_VOID),
+    _look_alike("other_period_after_void", "R019", programs=(FFS,), days=Days.BEFORE_LAST_QUARTER,
+                twist=Twist.OTHER_PERIOD_AFTER_VOID),
+    _look_alike("in_hcpcs_units", "R031", twist=Twist.IN_HCPCS_UNITS, **_MEDICAL),
+    _look_alike("period_old", "R040", programs=(FFS,), twist=Twist.PERIOD_OLD),
     _look_alike("with_hyphens", "R025", twist=Twist.WITH_HYPHENS),
     _look_alike("named_each", "R028", products=Pool.LOCAL_LIQUID, twist=Twist.NAMED_EACH),
     _look_alike("half_a_tablet", "R029", products=Pool.LOCAL, twist=Twist.HALF_A_UNIT),

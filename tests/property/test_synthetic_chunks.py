@@ -102,7 +102,7 @@ def test_rates_are_near_the_settings(seed):
     assert np.isin(report, (Entity.LIVE, Entity.REVERSED)).mean() == pytest.approx(s.medicaid_share_340b, rel=0.1)
     assert 0.02 < np.bincount(pharmacy).max() / plan.claims < 0.07
     rebate = whole(chunks.rebate_claim_rows, plan)
-    assert 0.8 < rebate.num_rows / plan.claims < 0.95
+    assert 0.8 < rebate.num_rows / plan.claims < 0.97
 
 
 def not_about(rule: str, rows: pa.Table, plan: Plan) -> pa.Table:
@@ -196,8 +196,8 @@ def test_a_labelled_row_has_one_label_of_truth():
     plan = plan_of(11, 20_000, 20_000)
     labels = whole(chunks.label_rows, plan)
     truth = labels.filter(pc.equal(labels["label"], Label.TRUTH.value))
-    # an early refill is odd, and a rule describes it
-    truth = truth.filter(pc.not_equal(truth["rule_id"], "R039"))
+    # an early refill is odd, and a rule describes it; the twelve-quarter bar speaks beside another rule
+    truth = truth.filter(pc.invert(pc.is_in(truth["rule_id"], value_set=pa.array(["R039", "R040"]))))
     odd = labels.filter(pc.equal(labels["label"], Label.ANOMALY.value))
     assert len(pc.unique(truth["source_row_id"])) == truth.num_rows
     assert set(odd["kind"].to_pylist()) == {"units_times_ten", "price_shifted", "refill_rhythm_broken"}
