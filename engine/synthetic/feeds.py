@@ -71,7 +71,8 @@ def synthesize(
         _write_small(storage, rows, join(unfinished, f"{name}.parquet"))
         counts[name] = rows.num_rows
     labels = generated(LABELS, chunks.label_rows).persist(StorageLevel.DISK_ONLY)
-    labels_of_sums = spark.createDataFrame(pa.concat_tables(of_sums), LABELS).coalesce(1)
+    # in one chunk: Spark stops reading at an empty one
+    labels_of_sums = spark.createDataFrame(pa.concat_tables(of_sums).combine_chunks(), LABELS).coalesce(1)
     for label, columns in LABEL_COLUMNS.items():
         rows = labels.unionByName(labels_of_sums).where(F.col("label") == label.value).select(*columns)
         counts[label.value] = _write(rows, join(unfinished, label.value))

@@ -232,7 +232,9 @@ def test_every_kind_comes_up_at_about_its_rate(seed, level):
         "rx_suffixed": on_either_side(rates.suffixed_rx_rate),
     }
     for kind, rate in expected.items():
-        assert share[kind] == pytest.approx(rate, rel=0.25, abs=0.004), kind
+        # few drugs come in two packages
+        relative = 0.35 if kind == "package_swapped" else 0.25
+        assert share[kind] == pytest.approx(rate, rel=relative, abs=0.004), kind
     # those of whole payers and entities, and of some claims only, vary more
     for kind, low, high in (
         ("hashed_by_entity", 0.4 * rates.hashed_entity_rate, 2 * rates.hashed_entity_rate),
