@@ -23,7 +23,7 @@ from engine import pipeline
 from engine.rules import rule_titles
 from engine.run import RunOptions
 from engine.session import build_session
-from engine.settings import Settings, load_settings
+from engine.settings import Settings, TableLocation, load_settings
 from engine.storage import Storage
 from engine.synthetic import synthesize
 
@@ -74,8 +74,10 @@ def tallies_of(dispenses: int, seeds: list[int], folder: Path) -> dict[str, Tall
 
 
 def findings_of(spark, settings: Settings, claims: Path, runs: Path) -> pd.DataFrame:
+    # the generated product file lists every product there is, so that an NDC which it does not hold means something
+    products = TableLocation(path="products.parquet", complete=True)
     changed = {
-        "input": settings.input.model_copy(update={"root": str(claims)}),
+        "input": settings.input.model_copy(update={"root": str(claims), "tables": {"products": products}}),
         "output": settings.output.model_copy(update={"root": str(runs)}),
         "as_of": AS_OF,
     }

@@ -13,6 +13,8 @@ from jobs.detect import detect
 from jobs.synthesize import synthesize
 
 AS_OF = datetime(2026, 9, 30)
+# The generated product file lists every product there is: an NDC which it does not hold means something (R025).
+COMPLETE = ["input.tables.products.path=products.parquet", "input.tables.products.complete=true"]
 
 
 def demo(
@@ -24,7 +26,7 @@ def demo(
     if not Path(tables).exists():
         synthesize(output=tables, claims=claims, seed=1)
         print()
-    detect(DEFAULT_CONFIG, tables, f"{output}/runs", AS_OF, run_id="demo", overwrite=True)
+    detect(DEFAULT_CONFIG, tables, f"{output}/runs", AS_OF, run_id="demo", set=COMPLETE, overwrite=True)
 
 
 if __name__ == "__main__":

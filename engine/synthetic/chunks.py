@@ -7,8 +7,9 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from engine.synthetic import entity_claims, invoices, pharmacy_claims, rebate_claims
+from engine.synthetic import balances, entity_claims, invoices, pharmacy_claims, rebate_claims, settlements
 from engine.synthetic.dispenses import Dispenses, Plan, draw_dispenses
+from engine.synthetic.entity_claims import EntityRows
 from engine.synthetic.fills import Fills, draw_fills
 from engine.synthetic.labels import label_batch
 from engine.synthetic.link_truth import link_truth_batch
@@ -46,6 +47,14 @@ class Chunk:
     def rebate_rows(self) -> RebateRows:
         return draw_rebate_rows(*self.of, self.dispenses, self.fills, self.strangers)
 
+    @cached_property
+    def entity_rows(self) -> EntityRows:
+        return entity_claims.entity_rows(self.dispenses, self.fills, self.mess, self.strangers)
+
+    @cached_property
+    def purchases(self) -> pa.RecordBatch:
+        return entity_claims.purchases(self.dispenses, self.fills, self.mess, self.strangers)
+
 
 def rebate_claim_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
     c = Chunk(world, plan, chunk)
@@ -59,12 +68,21 @@ def pharmacy_claim_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
 
 def entity_claim_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
     c = Chunk(world, plan, chunk)
-    return entity_claims.entity_batch(*c.of, c.dispenses, c.fills, c.mess, c.strangers)
+    return entity_claims.entity_batch(*c.of, c.dispenses, c.fills, c.mess, c.strangers, c.entity_rows)
 
 
 def purchase_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
+    return Chunk(world, plan, chunk).purchases
+
+
+def balance_part_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
     c = Chunk(world, plan, chunk)
-    return entity_claims.purchases(c.dispenses, c.fills, c.mess, c.strangers)
+    return balances.balance_parts(world, c.entity_rows, c.purchases)
+
+
+def settlement_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
+    c = Chunk(world, plan, chunk)
+    return settlements.settlement_batch(world, c.dispenses, c.rebate_rows)
 
 
 def invoice_part_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:

@@ -13,7 +13,7 @@ from engine.settings import SyntheticSettings
 from engine.synthetic.identifiers import generator
 from engine.synthetic.payers import FFS, MCO, PARTD, PROGRAM_SHARES
 from engine.synthetic.places import STATE_CODES, STATE_WEIGHTS, Listing, state_index
-from engine.synthetic.products import Pool
+from engine.synthetic.products import NO_DAY, Pool
 from engine.synthetic.scenarios import (
     PLAIN,
     SCENARIOS,
@@ -35,6 +35,8 @@ NO_ENTITY = -1
 MODIFIER_STATES = {"TX": "U8", "CA": "UD"}
 LATE_MODIFIER_STATE = "SC"
 
+_OWN_PLACES = [place for place in Place if place.name.startswith("OWN")]
+_LOCAL = (Pool.LOCAL, Pool.LOCAL_LIQUID)
 _TWIST, _PLACE, _ENTITY, _POOL = column("twist"), column("place"), column("entity"), column("products")
 _PROGRAM_A = np.array([*(scenario.programs[0] for scenario in SCENARIOS), 0])
 _PROGRAM_B = np.array([*(scenario.programs[-1] for scenario in SCENARIOS), 0])
@@ -78,6 +80,8 @@ class Dispenses:
     pharmacy: np.ndarray
     prescriber: np.ndarray
     entity: np.ndarray
+    other_entity: np.ndarray  # that reports the dispense as well, in planned cases
+    end_day: np.ndarray  # of the entity's part in the 340B program or of its contract, in planned cases; else NO_DAY
     entity_report: np.ndarray
 
     @property
@@ -126,8 +130,8 @@ def draw_dispenses(world: World, plan: Plan, chunk: int) -> Dispenses:
     state = _states(person_chance[1], twist, script_chance[2])
     product = _products(world, pool, script_chance[3])
     may_be_local = plain & is_medicaid & (pool == Pool.ORDINARY) & (script_chance[4] < LOCAL_PRODUCT_SHARE)
-    product, state = _local_products(world, product, state, may_be_local, pool == Pool.LOCAL)
-    state, pharmacy, entity = _places(world, place, state, script_chance[5])
+    product, state = _local_products(world, product, state, may_be_local, np.isin(pool, _LOCAL))
+    state, pharmacy, entity, other_entity, end_day = _places(world, place, state, script_chance[5])
     report = np.where(plain, np.where(stock_340b, Entity.LIVE, Entity.NOTHING), _ENTITY[scenario])
     return Dispenses(
         number=start + np.arange(size),
@@ -144,6 +148,8 @@ def draw_dispenses(world: World, plan: Plan, chunk: int) -> Dispenses:
         pharmacy=pharmacy,
         prescriber=_prescribers(world, state, script_chance[6]),
         entity=entity,
+        other_entity=other_entity,
+        end_day=end_day,
         entity_report=report,
     )
 
@@ -229,11 +235,13 @@ def _local_products(
 
 def _places(
     world: World, place: np.ndarray, state: np.ndarray, chance: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """State, pharmacy and covered entity; entities' own pharmacies of a kind bring their state along."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """State, pharmacy, covered entity, a second entity, and the day when the entity's part in the program or its
+    contract ends; entities' own pharmacies and contracts of a kind bring their state along."""
     pharmacies, entities = world.pharmacies, world.entities
     pharmacy = pharmacies.pick_retail(state, chance)
-    entity = np.full(len(place), NO_ENTITY)
+    entity, other = np.full(len(place), NO_ENTITY), np.full(len(place), NO_ENTITY)
+    end_day = np.full(len(place), NO_DAY)
     state = state.copy()
     at = np.flatnonzero(place == Place.CLINIC)
     pharmacy[at] = pharmacies.clinics.pick(state[at], chance[at])
@@ -245,6 +253,21 @@ def _places(
         at = np.flatnonzero(place == kind)
         contract = groups.pick(state[at], chance[at])
         pharmacy[at], entity[at] = entities.contract_pharmacy[contract], entities.contract_entity[contract]
+    at = np.flatnonzero(place == Place.UNREGISTERED)
+    # contracts are with pharmacies of an entity's own state
+    pharmacy[at] = pharmacies.pick_retail((state[at] + 1) % len(STATE_CODES), chance[at])
+    entity[at] = entities.by_state.pick(state[at], chance[at])
+    at = np.flatnonzero(place == Place.CONTRACT_ENDED)
+    contract = _one_of(entities.ending_contracts, chance[at])
+    pharmacy[at], entity[at] = entities.contract_pharmacy[contract], entities.contract_entity[contract]
+    end_day[at] = entities.contract_end_day[contract]
+    at = np.flatnonzero(place == Place.CONTRACT_OF_PARENT)
+    site = (chance[at] * len(entities.site_entity)).astype(np.int64)
+    pharmacy[at], entity[at] = entities.site_pharmacy[site], entities.site_entity[site]
+    at = np.flatnonzero(place == Place.CONTRACT_SHARED)
+    pair = (chance[at] * len(entities.shared_entity)).astype(np.int64)
+    pharmacy[at], entity[at] = entities.shared_pharmacy[pair], entities.shared_entity[pair]
+    other[at] = entities.shared_with[pair]
     at = np.flatnonzero(place == Place.OWN)
     entity[at] = entities.by_state.pick(state[at], chance[at])
     in_file = (Listing.BY_NPI, Listing.BY_MEDICAID_NUMBER)
@@ -253,13 +276,21 @@ def _places(
         (Place.OWN_OTHER_METHOD, entities.with_listing(in_file, in_mef_states=False)),
         (Place.OWN_OTHER_STATE, entities.with_listing((Listing.OTHER_STATE,), in_mef_states=True)),
         (Place.OWN_FIRST_QUARTERS, entities.with_listing((Listing.FIRST_QUARTERS,), in_mef_states=True)),
+        (Place.OWN_ENDED, entities.leaving),
+        (Place.OWN_WITHOUT_ORPHANS, entities.may_buy_orphans(False)),
+        (Place.OWN_WITH_ORPHANS, entities.may_buy_orphans(True)),
     ):
         at = np.flatnonzero(place == kind)
-        entity[at] = members[(chance[at] * len(members)).astype(np.int64)]
-        state[at] = entities.state[entity[at]]
-    at = np.flatnonzero(place >= Place.OWN)
+        entity[at] = _one_of(members, chance[at])
+        end_day[at] = entities.end_day[entity[at]]
+    at = np.flatnonzero(np.isin(place, _OWN_PLACES))
     pharmacy[at] = entities.own_pharmacy[entity[at]]
-    return state, pharmacy, entity
+    state = np.where((entity >= 0) & (place > Place.OWN), entities.state[entity], state)
+    return state, pharmacy, entity, other, end_day
+
+
+def _one_of(members: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    return members[(chance * len(members)).astype(np.int64)]
 
 
 def _prescribers(world: World, state: np.ndarray, chance: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -15,7 +16,7 @@ from engine.synthetic.dispenses import Dispenses, Plan
 from engine.synthetic.fills import Fills
 from engine.synthetic.identifiers import generator, mixed
 from engine.synthetic.mess import Mess
-from engine.synthetic.scenarios import Entity
+from engine.synthetic.scenarios import Entity, Twist
 from engine.synthetic.strangers import Strangers
 from engine.synthetic.texts import bin_numbers, ndc_texts, pharmacy_npis, prescription, rx_digits
 from engine.synthetic.world import World
@@ -26,6 +27,9 @@ SCHEMA = arrow.arrow_schema(ENTITY_CLAIMS, COLUMNS)
 
 UNSTATED_SHARE = 0.1  # of live claims: is_340b left out
 SENT_AFTER_DAYS = (3, 40)
+REPORTED_IN_TIME_DAYS = 45  # by a usual policy
+LATE_DAYS = (50, 85)
+DAYS_TO_CORRECTION = 7
 
 PURCHASE_KEYS = ("entity", "product", "quarter")
 PURCHASE_SCHEMA = pa.schema([(name, pa.int64()) for name in (*PURCHASE_KEYS, "units")])
@@ -45,52 +49,115 @@ class Sent(IntEnum):
     CLAIM = 0
     REVERSAL = 1
     STRANGER = 2
+    BY_OTHER = 3  # another entity reports the dispense as well
+    REVERSAL_BY_OTHER = 4
+    AGAIN = 5
+
+
+_REVERSALS = (Sent.REVERSAL, Sent.REVERSAL_BY_OTHER)
+_OF_OTHER = (Sent.BY_OTHER, Sent.REVERSAL_BY_OTHER)
 
 
 def source_row_ids(number: np.ndarray, kind: np.ndarray) -> pa.Array:
     return arrow.joined(arrow.constant("EC", len(number)), arrow.padded(number * 10 + kind, 12))
 
 
-def entity_batch(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills, m: Mess, s: Strangers) -> pa.RecordBatch:
-    """The claims of a chunk with COLUMNS of the contract's entity_claims."""
-    rng = generator(plan.seed, "entity_rows", chunk)
+@dataclass(frozen=True)
+class EntityRows:
+    """One entry per row that entities send; `at`: position of its dispense in the chunk. Quantity in thousandths."""
+
+    at: np.ndarray
+    number: np.ndarray
+    kind: np.ndarray
+    is_live: np.ndarray
+    entity: np.ndarray
+    product: np.ndarray
+    day: np.ndarray
+    quantity: np.ndarray
+
+
+def entity_rows(d: Dispenses, f: Fills, m: Mess, s: Strangers) -> EntityRows:
+    """The rows of a chunk, in the order of dispenses."""
     present = np.zeros((len(d.number), len(Sent)), dtype=bool)
     present[:, Sent.CLAIM] = f.entity_report != Entity.NOTHING
     present[:, Sent.REVERSAL] = f.entity_report == Entity.REVERSED
     present[:, Sent.STRANGER] = s.on_entity
+    present[:, Sent.BY_OTHER] = np.isin(d.twist, (Twist.TWO_ENTITIES, Twist.TWO_ENTITIES_ONE_REVERSED))
+    present[:, Sent.REVERSAL_BY_OTHER] = d.twist == Twist.TWO_ENTITIES_ONE_REVERSED
+    present[:, Sent.AGAIN] = np.isin(d.twist, (Twist.REPORTED_AGAIN, Twist.REVERSED_AND_REPORTED))
+    present[:, Sent.REVERSAL] |= d.twist == Twist.REVERSED_AND_REPORTED
+    taken_back = np.zeros_like(present)
+    taken_back[:, Sent.CLAIM] = present[:, Sent.REVERSAL] | (f.entity_report == Entity.NOT_340B)
+    taken_back[:, Sent.BY_OTHER] = present[:, Sent.REVERSAL_BY_OTHER]
+    taken_back[:, _REVERSALS] = True
     at, kind = np.nonzero(present)
-    rows, report = len(at), f.entity_report[at]
-    reversal, stranger = kind == Sent.REVERSAL, kind == Sent.STRANGER
+    stranger = kind == Sent.STRANGER
 
     def own_or_strangers(own: np.ndarray, strangers: np.ndarray) -> np.ndarray:
         return np.where(stranger, strangers[at], own[at])
 
-    day = own_or_strangers(m.day, s.day)
+    return EntityRows(
+        at=at,
+        number=d.number[at],
+        kind=kind,
+        is_live=~taken_back[at, kind],
+        entity=np.where(np.isin(kind, _OF_OTHER), d.other_entity[at], m.reported_by[at]),
+        product=own_or_strangers(m.product, s.product),
+        day=own_or_strangers(m.day, s.day),
+        quantity=own_or_strangers(m.quantity, s.units),
+    )
+
+
+def entity_batch(
+    world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills, m: Mess, s: Strangers, r: EntityRows
+) -> pa.RecordBatch:
+    """The claims of a chunk with COLUMNS of the contract's entity_claims."""
+    rng = generator(plan.seed, "entity_rows", chunk)
+    at, kind, rows, report = r.at, r.kind, len(r.at), f.entity_report[r.at]
+    reversal, of_other = np.isin(kind, _REVERSALS), np.isin(kind, _OF_OTHER)
+    prescriber = np.where(kind == Sent.STRANGER, s.prescriber[at], m.entity.prescriber[at])
     unstated = (rng.random(len(d.number)) < UNSTATED_SHARE)[at] & (report == Entity.LIVE)
     days_later = rng.integers(*SENT_AFTER_DAYS, len(d.number))[at] + np.where(
         reversal, 5 + rng.integers(0, 20, len(d.number))[at], 0
     )
+    days_later = _planned_days_later(d.twist[at], kind, d.number[at], days_later)
     since_prescribed = rng.integers(0, 3, len(d.number))[at] + d.fill[at] * f.days_supply[at]
     submitted = (f.day[at] + days_later) * MICROSECONDS_PER_DAY + d.number[at] % 3_600 * 1_000_000
+    digits = rx_digits(world, plan, d)
+    own, others = (
+        prescription(world, digits, side, at, np.ones(rows, dtype=bool))
+        for side in (m.entity, replace(m.entity, is_hashed=m.other_hashes))
+    )
     columns = {
         "source_row_id": source_row_ids(d.number[at], kind),
-        "entity_id": arrow.chosen(world.entities.id, m.reported_by[at]),
+        "entity_id": arrow.chosen(world.entities.id, r.entity),
         "claim_type": arrow.constant(ClaimType.RX.value, rows),
         "pharmacy_npi": pharmacy_npis(world, m.entity, at),
-        **prescription(world, rx_digits(world, plan, d), m.entity, at, np.ones(rows, dtype=bool)),
-        "date_of_service": arrow.dates(day),
-        "date_prescribed": arrow.dates(np.minimum(day, f.day[at]) - since_prescribed),
-        "ndc": ndc_texts(world, own_or_strangers(m.product, s.product), m.entity.is_hyphenated[at]),
-        "quantity": arrow.decimals(own_or_strangers(m.quantity, s.units), arrow.UNITS),
-        "prescriber_npi": arrow.chosen(
-            world.pharmacies.prescribers, own_or_strangers(m.entity.prescriber, s.prescriber)
-        ),
+        **{name: arrow.either(of_other, others[name], own[name]) for name in own},
+        "date_of_service": arrow.dates(r.day),
+        "date_prescribed": arrow.dates(np.minimum(r.day, f.day[at]) - since_prescribed),
+        "ndc": ndc_texts(world, r.product, m.entity.is_hyphenated[at]),
+        "quantity": arrow.decimals(r.quantity, arrow.UNITS),
+        "prescriber_npi": arrow.chosen(world.pharmacies.prescribers, prescriber),
         "bin": arrow.padded(bin_numbers(f.program[at], f.contract[at], d.state[at], f.plan[at]), 6),
         "status": arrow.chosen(_STATUSES, reversal.astype(np.int64)),
         "is_340b": arrow.booleans(report != Entity.NOT_340B, ~unstated),
         "submitted_at": arrow.timestamps(submitted),
     }
     return arrow.batch(columns, SCHEMA)
+
+
+def _planned_days_later(twist: np.ndarray, kind: np.ndarray, number: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """Days from dispense to submission; corrections follow one another and are in time, but for those sent late."""
+    first, last = LATE_DAYS
+    late = first + number % (last - first)
+    in_turn = SENT_AFTER_DAYS[0] + DAYS_TO_CORRECTION * np.select([kind == Sent.AGAIN, kind == Sent.REVERSAL], [2, 1])
+    is_late = (twist == Twist.REPORTED_LATE) | ((twist == Twist.REPORTED_AGAIN) & (kind == Sent.AGAIN))
+    return np.select(
+        [is_late, twist == Twist.REVERSED_AND_REPORTED, twist == Twist.REPORTED_ON_LAST_DAY],
+        [late, in_turn, np.full(len(twist), REPORTED_IN_TIME_DAYS)],
+        usual,
+    )
 
 
 def purchases(d: Dispenses, f: Fills, m: Mess, s: Strangers) -> pa.RecordBatch:
@@ -105,9 +172,11 @@ def purchases(d: Dispenses, f: Fills, m: Mess, s: Strangers) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=PURCHASE_SCHEMA)
 
 
-def chargeback_batch(world: World, totals: pa.RecordBatch) -> pa.RecordBatch:
-    """Chargebacks of whole packages for summed purchases; now and then the entity also bought at another price."""
+def chargeback_batch(world: World, totals: pa.RecordBatch, times: np.ndarray) -> pa.RecordBatch:
+    """Chargebacks of whole packages for summed purchases, `times` as many as were dispensed; now and then the entity
+    also bought at another price."""
     entity, product, quarter, units = (totals.column(name).to_numpy() for name in PURCHASE_SCHEMA.names)
+    units = units * times
     key = (entity * world.products.count + product) * len(QUARTERS) + quarter
     at, kind = np.nonzero(np.stack([np.ones(len(key), dtype=bool), key % 20 == 0], axis=1))
     entity, product, quarter, key = entity[at], product[at], quarter[at], key[at]

@@ -16,7 +16,16 @@ from engine.contracts.tables import ENTITY_CLAIMS, PHARMACY_CLAIMS, REBATE_CLAIM
 from engine.errors import OutputError, Problem
 from engine.settings import SyntheticSettings
 from engine.storage import Storage, join
-from engine.synthetic import chunks, entity_claims, invoices, pharmacy_claims, rebate_claims, sales
+from engine.synthetic import (
+    balances,
+    chunks,
+    entity_claims,
+    invoices,
+    pharmacy_claims,
+    rebate_claims,
+    sales,
+    settlements,
+)
 from engine.synthetic.arrow import spark_schema
 from engine.synthetic.chunks import Maker
 from engine.synthetic.dispenses import Plan
@@ -52,16 +61,20 @@ def synthesize(
     counts = {}
     for name, schema, maker in _FEEDS:
         counts[name] = _write(generated(schema, maker), join(unfinished, name))
-    counts["chargebacks"] = _write(_chargebacks(generated, shared), join(unfinished, "chargebacks"))
+    plants_violations = settings.violation_rate > 0
+    bought = _chargebacks(generated, shared, plants_violations)
+    counts["chargebacks"] = _write(bought, join(unfinished, "chargebacks"))
     lines, truth_of_lines = _invoices(generated, world, settings)
-    sold, truth_of_sales = sales.build_sales(world, lines, settings.violation_rate > 0)
+    sold, truth_of_sales = sales.build_sales(world, lines, plants_violations)
+    of_sums = [truth_of_lines, truth_of_sales, *([_balance_labels(generated)] if plants_violations else [])]
     for name, rows in (("invoices", lines), (sales.NAME, sold), *reference_tables(world)):
         _write_small(storage, rows, join(unfinished, f"{name}.parquet"))
         counts[name] = rows.num_rows
     labels = generated(LABELS, chunks.label_rows).persist(StorageLevel.DISK_ONLY)
-    labels_of_lines = spark.createDataFrame(pa.concat_tables([truth_of_lines, truth_of_sales]), LABELS).coalesce(1)
+    # in one chunk: Spark stops reading at an empty one
+    labels_of_sums = spark.createDataFrame(pa.concat_tables(of_sums).combine_chunks(), LABELS).coalesce(1)
     for label, columns in LABEL_COLUMNS.items():
-        rows = labels.unionByName(labels_of_lines).where(F.col("label") == label.value).select(*columns)
+        rows = labels.unionByName(labels_of_sums).where(F.col("label") == label.value).select(*columns)
         counts[label.value] = _write(rows, join(unfinished, label.value))
     labels.unpersist()
     pairs = generated(LINK_TRUTH, chunks.link_truth_rows)
@@ -96,6 +109,14 @@ def _invoices(generated: Generated, world: World, settings: SyntheticSettings) -
     return invoices.build_invoices(world, totals.toArrow(), settings.violation_rate)
 
 
+def _balance_labels(generated: Generated) -> pa.Table:
+    """Labels of purchases against claims. There are no more sums than entities, drugs and quarters."""
+    parts = generated(_long_schema(balances.PART_SCHEMA), chunks.balance_part_rows)
+    sums = (F.sum(name).alias(name) for name in balances.SUMS)
+    ends = (F.min(balances.FIRST).alias(balances.FIRST), F.max(balances.LAST).alias(balances.LAST))
+    return balances.balance_labels(parts.groupBy(*balances.KEYS).agg(*sums, *ends).toArrow())
+
+
 def _generated(
     spark: SparkSession, world: Broadcast[World], plan: Plan, schema: T.StructType, maker: Maker
 ) -> DataFrame:
@@ -113,17 +134,20 @@ def _make_chunks(
             yield maker(world.value, plan, chunk)
 
 
-def _chargebacks(generated: Generated, world: Broadcast[World]) -> DataFrame:
+def _chargebacks(generated: Generated, world: Broadcast[World], plants_violations: bool) -> DataFrame:
     """Purchases of an entity, product and quarter together."""
     purchases = generated(_long_schema(entity_claims.PURCHASE_SCHEMA), chunks.purchase_rows)
     totals = purchases.groupBy(*entity_claims.PURCHASE_KEYS).agg(F.sum("units").alias("units"))
     schema = spark_schema(TABLES["chargebacks"], entity_claims.CHARGEBACK_COLUMNS)
-    return totals.mapInArrow(partial(_make_chargebacks, world), schema)
+    return totals.mapInArrow(partial(_make_chargebacks, world, plants_violations), schema)
 
 
-def _make_chargebacks(world: Broadcast[World], batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _make_chargebacks(
+    world: Broadcast[World], plants_violations: bool, batches: Iterator[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        yield entity_claims.chargeback_batch(world.value, batch)
+        times = balances.times_bought(world.value, batch, plants_violations)
+        yield entity_claims.chargeback_batch(world.value, batch, times)
 
 
 def _long_schema(schema: pa.Schema) -> T.StructType:
@@ -134,4 +158,5 @@ _FEEDS = (
     (REBATE_CLAIMS.name, spark_schema(REBATE_CLAIMS, rebate_claims.COLUMNS), chunks.rebate_claim_rows),
     (PHARMACY_CLAIMS.name, spark_schema(PHARMACY_CLAIMS, pharmacy_claims.COLUMNS), chunks.pharmacy_claim_rows),
     (ENTITY_CLAIMS.name, spark_schema(ENTITY_CLAIMS, entity_claims.COLUMNS), chunks.entity_claim_rows),
+    (settlements.NAME, spark_schema(TABLES[settlements.NAME], settlements.COLUMNS), chunks.settlement_rows),
 )

@@ -33,13 +33,15 @@ from engine.synthetic.payers import (
     TERMS_CUMULATIVE,
 )
 from engine.synthetic.places import QUARTERS_LISTED_IN_PART
-from engine.synthetic.products import LABELER_SOLD, Pool
-from engine.synthetic.scenarios import SCENARIOS, Days, Entity, Twist, column
+from engine.synthetic.products import LABELER_SOLD, NO_DAY, Pool
+from engine.synthetic.scenarios import ON_ENTITY_CLAIM, SCENARIOS, Days, Entity, Twist, column
 from engine.synthetic.world import World
 
 LONGEST_PAYMENT_DAYS = 28
 MFP_PAYMENT_DAYS = 7
 DOUBLE_DOSE_SHARE = 0.1
+DAYS_OF_A_YEAR = 365
+PARTS_OF_PACKAGE = 25
 DISPENSING_FEE = 1_050  # cents
 SC_MODIFIER_BEGINS = day(2025, 12, 1)
 FINAL_REVERSAL_SHARE = 0.45  # of reversals: not billed anew
@@ -47,6 +49,9 @@ FINAL_REVERSAL_SHARE = 0.45  # of reversals: not billed anew
 _DAYS, _TERMS = column("days"), column("terms")
 # clinics that carve in give 340B stock to Medicaid patients, and report nothing to the manufacturer
 _FROM_CLINIC = np.array([*(scenario.products == Pool.CLINIC for scenario in SCENARIOS), False])
+
+
+AFTER_VOID = (Twist.OTHER_PROGRAM_AFTER_VOID, Twist.OTHER_STATE_AFTER_VOID, Twist.OTHER_PERIOD_AFTER_VOID)
 
 
 class Reversal(IntEnum):
@@ -109,16 +114,20 @@ def draw_fills(world: World, plan: Plan, chunk: int, d: Dispenses) -> Fills:
     quarter = quarter_of(dates)
     units = _units(world, d, program, days_supply, rng)
     paid, others = _paid(world, d, program, quarter, units, settings, rng)
-    units = np.where(d.twist == Twist.UNITS_TENFOLD, units * 10, units)
+    units = _misstated(world, d, units)
 
     days_to_payment = np.where(program == MFP, MFP_PAYMENT_DAYS, LONGEST_PAYMENT_DAYS)
     paid_day = dates + 1 + (rng.random(size) * days_to_payment).astype(np.int64)
+    over_a_year = dates + DAYS_OF_A_YEAR + 1 + d.number % LONGEST_PAYMENT_DAYS
+    paid_day = np.where(d.twist == Twist.PAID_AFTER_A_YEAR, over_a_year, paid_day)
+    paid_day = np.where(d.twist == Twist.PAID_WITHIN_A_YEAR, dates + DAYS_OF_A_YEAR, paid_day)
     paid_day = np.minimum(paid_day, LAST_DAY)
     period = np.where(program == FFS, quarter_of(paid_day), quarter)
     received = _received(program, dates, period, rng)
     reversal = _reversals(d, settings, rng)
     is_asked_too = generator(plan.seed, "duplicate_discounts", chunk).random(size) < settings.duplicate_discount_rate
-    is_rebated = (d.is_plain & (~d.is_340b | is_asked_too) & (reversal != Reversal.FINAL)) | ~d.is_plain
+    is_planned_claim = ~d.is_plain & ~ON_ENTITY_CLAIM[d.scenario]
+    is_rebated = (d.is_plain & (~d.is_340b | is_asked_too) & (reversal != Reversal.FINAL)) | is_planned_claim
     lineage, in_two_parts = _afterwards(world, d, program, reversal, is_rebated, days_supply, settings, rng)
     report = np.where(d.is_plain & d.is_340b & (reversal == Reversal.FINAL), Entity.REVERSED, d.entity_report)
     second_day = _second_days(d, dates, paid_day)
@@ -173,9 +182,13 @@ def _dates(
         (Days.NO_LONGER_LISTED, int(QUARTER_STARTS[QUARTERS_LISTED_IN_PART]), LAST_DAY),
         (Days.LABELER_WAS_SOLD, LABELER_SOLD, LAST_DAY),
         (Days.BEFORE_LABELER_SOLD, FIRST_DAY, LABELER_SOLD - 1),
+        (Days.OVER_A_YEAR_AGO, FIRST_DAY, LAST_DAY - DAYS_OF_A_YEAR - LONGEST_PAYMENT_DAYS),
         (Days.BEFORE_SC_MODIFIER, FIRST_DAY, SC_MODIFIER_BEGINS - 1),
     ):
         low, high = np.where(days == kind, first, low), np.where(days == kind, last, high)
+    end_day = np.where(d.end_day == NO_DAY, LAST_DAY, d.end_day)
+    low = np.where(days == Days.AFTER_END, end_day, low)
+    high = np.where(days == Days.BEFORE_END, end_day - 1, high)
     longest = (d.fills - 1) * (days_supply + 4)
     start = low + (rng.random(size)[d.first] * (high - low - longest + 1)).astype(np.int64)
     jitter = np.where(d.fill > 0, rng.integers(-1, 4, size), 0)
@@ -207,6 +220,31 @@ def _units(
     units = np.where(may_vary & ~is_local, usual * pills // 30 * np.where(doubled, 2, 1), usual)
     units = units * np.where(d.is_medical, 1, days_supply // DAYS_PER_FILL)
     return np.where(d.twist == Twist.UNITS_EIGHTFOLD, units * 8, units)
+
+
+def _misstated(world: World, d: Dispenses, units: np.ndarray) -> np.ndarray:
+    """Units as claimed, where they are not what was given and paid for."""
+    package = world.products.package[d.product]
+    return np.select(
+        [
+            d.twist == twist
+            for twist in (
+                Twist.UNITS_TENFOLD,
+                Twist.MEASURED_EACH,
+                Twist.HALF_A_UNIT,
+                Twist.PACKAGE_BROKEN,
+                Twist.PART_IN_COMPOUND,
+            )
+        ],
+        [
+            units * 10,
+            units * package // 1_000,
+            units + 500,
+            units + package // PARTS_OF_PACKAGE,
+            package - package // PARTS_OF_PACKAGE,
+        ],
+        units,
+    )
 
 
 def _paid(
@@ -280,6 +318,7 @@ def _afterwards(
     live_kind = np.where(kind == Lineage.VOIDED, Lineage.VOIDED_AND_BILLED, kind)
     lineage = np.where(ordinary & (rng.random(size) < settings.adjusted_rate), kind, Lineage.NONE)
     lineage = np.where(d.twist == Twist.LINEAGE, live_kind, lineage)
+    lineage = np.where(np.isin(d.twist, AFTER_VOID), Lineage.VOIDED, lineage)
     divisible = ordinary & (lineage == Lineage.NONE) & (program <= MCO) & world.products.is_tablet[d.product]
     divisible_share = float(divisible.mean() / max((program <= MCO).mean(), 1e-9))
     in_parts = divisible & (rng.random(size) < settings.partial_fill_rate / max(divisible_share, 1e-9))

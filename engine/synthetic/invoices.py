@@ -30,9 +30,11 @@ TERMINATED_DAYS = 365
 
 # Altered lines are of products that many states invoice, so that what is usual of them is known.
 LEAST_PEERS = 40
-ALTERED_RULES = ("R035", "R036", "R038", "R053")
+ALTERED_RULES = ("R035", "R036", "R037", "R038", "R053")
 LEAST_ALTERED = 6
 FACTOR = 20  # prescriptions of altered lines
+LEAST_QUARTERS = 5  # that a line must have before one of them can stand out
+GREW_LESS = (2.0, 2.9)  # times the line's own median: much, but not too much
 LEAST_ADDED_SHARE = 0.3  # of the prescriptions, where a line asks for more than the claims support
 
 
@@ -41,7 +43,7 @@ def invoice_parts(world: World, r: RebateRows) -> pa.RecordBatch:
 
     Supplemental rebates are invoiced apart. The rest of a fill in two parts is no prescription of its own.
     """
-    counted = np.flatnonzero(r.is_live & (r.program <= MCO) & (r.kind != Row.SUPPLEMENTAL))
+    counted = np.flatnonzero(r.is_invoiced)
     sizes = (len(PROGRAMS), len(STATE_CODES), world.products.count, len(QUARTERS))
     keys = np.ravel_multi_index(tuple(a[counted] for a in (r.program, r.state, r.product, r.period)), sizes)
     found, inverse = np.unique(keys, return_inverse=True)
@@ -64,22 +66,35 @@ def build_invoices(world: World, totals: pa.Table, violation_rate: float) -> tup
     ids = source_row_ids(table)
     by_product = {
         "R022": np.flatnonzero(_is_long_terminated(world, lines)),
+        "R025": np.flatnonzero(np.isin(lines["product"], world.products.pools[Pool.UNKNOWN])),
         "R026": np.flatnonzero(np.isin(lines["product"], world.products.pools[Pool.EXCLUDED])),
         "R027": np.flatnonzero(
             np.isin(lines["product"], world.products.pools[Pool.SOLD])
             & (QUARTER_STARTS[lines["period"]] >= LABELER_SOLD)
         ),
     }
-    found = by_product | {f"altered {rule}": rows for rule, rows in altered.items()}
-    at = np.concatenate([*found.values()])
-    rules = np.repeat([name[-4:] for name in found], [len(rows) for rows in found.values()])
-    truth = {
-        "label": arrow.constant(Label.TRUTH.value, len(at)),
-        "source_row_id": ids.take(pa.array(at)),
-        "rule_id": pa.array(rules.tolist(), pa.string()),
-        "kind": arrow.constant("invoice", len(at)),
+    # no claims are behind what a line grew by
+    found = by_product | {f"altered {rule}": rows for rule, rows in altered.items()} | {"grown R038": altered["R037"]}
+    look_alikes = {"R037": _grown_less(lines, altered["R037"])} if violation_rate else {}
+    labels = [
+        _labels(ids, rows, name[-4:], label, kind)
+        for label, kind, by_rule in (
+            (Label.TRUTH, "invoice", found),
+            (Label.LOOK_ALIKE, "grown_less", look_alikes),
+        )
+        for name, rows in by_rule.items()
+    ]
+    return table, pa.concat_tables(labels)
+
+
+def _labels(ids: pa.Array, rows: np.ndarray, rule: str, label: Label, kind: str) -> pa.Table:
+    columns = {
+        "label": arrow.constant(label.value, len(rows)),
+        "source_row_id": ids.take(pa.array(rows)),
+        "rule_id": arrow.constant(rule, len(rows)),
+        "kind": arrow.constant(kind, len(rows)),
     }
-    return table, pa.table(truth)
+    return pa.table(columns)
 
 
 def _altered(world: World, lines: dict[str, np.ndarray], rate: float) -> dict[str, np.ndarray]:
@@ -94,20 +109,48 @@ def _altered(world: World, lines: dict[str, np.ndarray], rate: float) -> dict[st
     by_hash = by_hash[np.sort(first)]
     wanted = max(LEAST_ALTERED, round(rate * len(group))) if rate else 0
     wanted = min(wanted, len(by_hash) // (2 * len(ALTERED_RULES)))
-    return {rule: by_hash[i * wanted : (i + 1) * wanted] for i, rule in enumerate(ALTERED_RULES)}
+    quarters, median = _own_quarters(lines)
+    can_stand_out = (quarters >= LEAST_QUARTERS) & (lines["units"] >= median)
+    grown = by_hash[can_stand_out[by_hash]][:wanted]
+    by_hash = by_hash[~np.isin(by_hash, grown)]
+    rest = [rule for rule in ALTERED_RULES if rule != "R037"]
+    return {"R037": grown} | {rule: by_hash[i * wanted : (i + 1) * wanted] for i, rule in enumerate(rest)}
+
+
+def _own_quarters(lines: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Of each line's program, state and product: number of quarters, and the median of their units."""
+    sizes = [int(lines[name].max(initial=0)) + 1 for name in KEYS[:-1]]
+    _, group = np.unique(np.ravel_multi_index([lines[name] for name in KEYS[:-1]], sizes), return_inverse=True)
+    order = np.lexsort((lines["units"], group))
+    count = np.bincount(group)
+    start = np.cumsum(count) - count
+    units = lines["units"][order]
+    median = (units[start + (count - 1) // 2] + units[start + count // 2]) / 2
+    return count[group], median[group]
+
+
+def _grown_less(lines: dict[str, np.ndarray], grown: np.ndarray) -> np.ndarray:
+    """Lines well above their own median, yet not so far that one has to ask; as many as `grown` at most."""
+    quarters, median = _own_quarters(lines)
+    times = lines["units"] / np.maximum(median, 1)
+    low, high = GREW_LESS
+    found = np.flatnonzero((quarters >= LEAST_QUARTERS) & (times >= low) & (times <= high))
+    return found[: len(grown)]
 
 
 def _with_alterations(
     world: World, lines: dict[str, np.ndarray], altered: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Lines with too many prescriptions (R035), a hundredth of the payment (R036) or whole prescriptions more than
-    the claims hold (R038); each is consistent in all else."""
+    """Lines with too many prescriptions (R035), a hundredth of the payment (R036), many times the units of other
+    quarters (R037) or whole prescriptions more than the claims hold (R038); each is consistent in all else."""
     lines = {name: values.copy() for name, values in lines.items()}
     few = altered["R035"]
     lines["prescriptions"][few] *= FACTOR
     cheap = altered["R036"]
     lines["paid"][cheap] //= 100
     lines["paid_by_others"][cheap] //= 100
+    for name in SUMS:
+        lines[name][altered["R037"]] *= FACTOR
     more = altered["R038"]
     before = lines["prescriptions"][more]
     added = np.maximum(1, np.ceil(before * LEAST_ADDED_SHARE).astype(np.int64))

@@ -12,16 +12,17 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import types as T
 
-from engine.synthetic import arrow
+from engine.synthetic import arrow, entity_claims
 from engine.synthetic.calendar import QUARTERS, quarter_of
 from engine.synthetic.dispenses import Dispenses, Plan
-from engine.synthetic.fills import Fills, Lineage
+from engine.synthetic.entity_claims import Sent
+from engine.synthetic.fills import AFTER_VOID, Fills, Lineage
 from engine.synthetic.identifiers import generator
 from engine.synthetic.payers import COMMERCIAL, CONTRACT_TERMS, EXCLUSION_ENDED, FFS, MCO, MFP, PARTD, Terms
 from engine.synthetic.places import MEF_STATES
 from engine.synthetic.rebate_claims import source_row_ids
-from engine.synthetic.rebate_rows import Row
-from engine.synthetic.scenarios import PLAIN, SCENARIOS, Days, Label, Twist, column
+from engine.synthetic.rebate_rows import OLD_PERIODS, Row
+from engine.synthetic.scenarios import ON_ENTITY_CLAIM, PLAIN, SCENARIOS, Days, Label, Twist, column
 from engine.synthetic.world import World
 
 LABELS = T.StructType([T.StructField(name, T.StringType()) for name in ("label", "source_row_id", "rule_id", "kind")])
@@ -44,6 +45,7 @@ _ROW_OF_TWIST = {
     Twist.ICN_NAMED: Row.DUPLICATE,
     Twist.MEDICAID_TOO: Row.DUPLICATE,
     Twist.MEDICAID_AFTER_OTHERS: Row.DUPLICATE,
+    **dict.fromkeys(AFTER_VOID, Row.DUPLICATE),
 }
 # Rules that a claim for a dispense of 340B stock breaks by itself.
 _DUPLICATE_DISCOUNTS = {"R002": "listed_biller"} | dict.fromkeys(
@@ -57,12 +59,18 @@ _OTHERS = (
     ("early_refill", "R039", Label.TRUTH),
     # a rule of its own once the credit is overdue, which is a matter of the day of the run
     ("credit_to_come", "R055", Label.WATCH),
+    ("period_of_another_time", "R054", Label.TRUTH),
+    ("other_entity", "R046", Label.TRUTH),
+    ("corrected_late", "R048", Label.LOOK_ALIKE),
 )
 _KINDS = [*(scenario.kind for scenario in SCENARIOS), *(kind for kind, _, _ in _OTHERS)]
 _RULES = [*(scenario.rule for scenario in SCENARIOS), *(rule for _, rule, _ in _OTHERS)]
 _LABEL_NAMES = [*(scenario.label.value for scenario in SCENARIOS), *(label.value for _, _, label in _OTHERS)]
 _NEXT_FILL, _RHYTHM, _FIRST_DISCOUNT = len(SCENARIOS), len(SCENARIOS) + 1, len(SCENARIOS) + 2
-_JUST_TERMINATED, _EARLY_REFILL, _CREDIT_TO_COME = range(len(_KINDS) - 3, len(_KINDS))
+_JUST_TERMINATED, _EARLY_REFILL, _CREDIT_TO_COME, _OTHER_PERIOD, _OTHER_ENTITY, _CORRECTED_LATE = range(
+    len(_KINDS) - 6, len(_KINDS)
+)
+_IS_OF_ENTITY = np.array([*ON_ENTITY_CLAIM[:-1], *(False for _ in _OTHERS[:-2]), True, True])
 _IS_YEAR_AFTER = column("days") == Days.YEAR_AFTER_TERMINATION
 
 
@@ -77,12 +85,17 @@ def label_batch(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills) ->
     number, row, kind = (
         np.concatenate(parts)
         for parts in zip(
-            (d.number[at], row[at], kind[at]), discounts, (d.number[also_at], row[also_at], also), strict=True
+            (d.number[at], row[at], kind[at]),
+            discounts,
+            (d.number[also_at], row[also_at], also),
+            _also_of_entities(d),
+            strict=True,
         )
     )
+    of_entity = entity_claims.source_row_ids(number, row)
     columns = {
         "label": arrow.chosen(_LABEL_NAMES, kind),
-        "source_row_id": source_row_ids(number, row),
+        "source_row_id": arrow.either(_IS_OF_ENTITY[kind], of_entity, source_row_ids(number, row)),
         "rule_id": arrow.chosen(_RULES, kind),
         "kind": arrow.chosen(_KINDS, kind),
     }
@@ -131,9 +144,19 @@ def _also(d: Dispenses, f: Fills) -> tuple[np.ndarray, np.ndarray]:
         (_IS_YEAR_AFTER[d.scenario], _JUST_TERMINATED),
         (is_early, _EARLY_REFILL),
         (d.twist == Twist.REVERSED_LATE, _CREDIT_TO_COME),
+        (np.isin(d.twist, OLD_PERIODS), _OTHER_PERIOD),
     )
     at = [np.flatnonzero(condition) for condition, _ in found]
     return np.concatenate(at), np.repeat([kind for _, kind in found], [len(rows) for rows in at])
+
+
+def _also_of_entities(d: Dispenses) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Number of the dispense, row and kind: the other entity's claim of two, and a report again that comes late."""
+    found = ((Twist.TWO_ENTITIES, Sent.BY_OTHER, _OTHER_ENTITY), (Twist.REPORTED_AGAIN, Sent.AGAIN, _CORRECTED_LATE))
+    numbers = [d.number[d.twist == twist] for twist, _, _ in found]
+    sizes = [len(of_twist) for of_twist in numbers]
+    rows, kinds = (np.repeat([entry[place] for entry in found], sizes) for place in (1, 2))
+    return np.concatenate(numbers), rows, kinds
 
 
 def _live_rows(f: Fills) -> np.ndarray:
@@ -145,10 +168,12 @@ def _live_rows(f: Fills) -> np.ndarray:
 
 
 def _labelled_rows(d: Dispenses, f: Fills) -> np.ndarray:
-    """The row of each dispense that a label is about: a pair's later one, else the one that stands."""
+    """The row of each dispense that a label is about: a pair's later one, else the one that stands. Of an entity's
+    claims a `Sent`, else a `Row`."""
     row = _live_rows(f)
     for twist, of_twist in _ROW_OF_TWIST.items():
         row[d.twist == twist] = of_twist
+    row[np.isin(d.twist, (Twist.REPORTED_AGAIN, Twist.REVERSED_AND_REPORTED))] = Sent.AGAIN
     return row
 
 

@@ -17,7 +17,7 @@ from engine.synthetic.habits import Habits, draw_habits, payers_of
 from engine.synthetic.identifiers import generator
 from engine.synthetic.payers import CONTRACT_TERMS, Terms
 from engine.synthetic.places import MAIL_ORDER, RETAIL_PHARMACIES
-from engine.synthetic.scenarios import Entity
+from engine.synthetic.scenarios import ON_ENTITY_CLAIM, Entity
 from engine.synthetic.world import World
 
 MOST_DAYS_OFF = 3
@@ -55,6 +55,7 @@ class Mess:
     day: np.ndarray  # the entity's
     product: np.ndarray  # the entity's
     quantity: np.ndarray  # the entity's, thousandths of units or packages
+    other_hashes: np.ndarray  # the second entity that reports the dispense hashes Rx numbers
 
     @property
     def rx_is_missing(self) -> np.ndarray:
@@ -86,7 +87,8 @@ def draw_mess(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills) -> M
     """How each dispense of a chunk is written down by payer and entity."""
     rates, habits = plan.settings.mess, draw_habits(world, plan.settings.mess)
     reported = f.entity_report != Entity.NOTHING
-    draw = _Draw(generator(plan.seed, "mess", chunk), reported)
+    # rates are of what can be linked; cases planned among 340B claims alone are written as they are
+    draw = _Draw(generator(plan.seed, "mess", chunk), reported & ~ON_ENTITY_CLAIM[d.scenario])
 
     unlike, both_hash = habits.never_links_by_rx(d.entity), habits.both_hash(d.entity) & reported
     missing_rx = draw.some(~unlike & ~both_hash & ~f.in_two_parts, rates.missing_rx_rate)
@@ -111,7 +113,7 @@ def draw_mess(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills) -> M
     is_child = (d.entity >= 0) & (world.entities.parent[d.entity] != d.entity)
     by_parent = draw.some(is_child, rates.parent_id_rate)
     payer_prescriber, entity_prescriber = _prescribers(d, draw, ~without_rx, rates)
-    payer_fill, entity_fill = _fill_numbers(d, f, habits, draw, rates)
+    payer_fill, entity_fill = _fill_numbers(d, f, habits, reported, draw, rates)
 
     may_name_ncpdp = (d.is_plain | reported) & (d.pharmacy < RETAIL_PHARMACIES) & ~payer_has_old
 
@@ -150,6 +152,7 @@ def draw_mess(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills) -> M
         day=f.day + days_off,
         product=product,
         quantity=np.where(in_packages, f.units * 1_000 // package, f.units),
+        other_hashes=habits.never_links_by_rx(d.other_entity) | habits.both_hash(d.other_entity),
     )
 
 
@@ -181,13 +184,13 @@ def _prescribers(d: Dispenses, draw: _Draw, may: np.ndarray, rates: MessSettings
 
 
 def _fill_numbers(
-    d: Dispenses, f: Fills, habits: Habits, draw: _Draw, rates: MessSettings
+    d: Dispenses, f: Fills, habits: Habits, reported: np.ndarray, draw: _Draw, rates: MessSettings
 ) -> tuple[np.ndarray, np.ndarray]:
     """The payer's and the entity's. Where duplicates and reversals are planned, payers count as the pharmacy does: with
     another fill number a claim would have another natural key, and not be what it is planned to be."""
-    counts_its_own_way = d.is_plain | draw.reported
+    counts_its_own_way = d.is_plain | reported
     payers_first = habits.first_fill_of_payer[payers_of(f.program, d.state, f.contract)]
     payers = d.fill + np.where(counts_its_own_way, payers_first, 0)
-    entitys = d.fill + np.where(draw.reported, habits.first_fill_of_entity[d.entity], 0)
+    entitys = d.fill + np.where(reported, habits.first_fill_of_entity[d.entity], 0)
     is_missing, of_payer = draw.some(draw.reported, rates.missing_fill_rate), draw.half()
     return np.where(is_missing & of_payer, -1, payers), np.where(is_missing & ~of_payer, -1, entitys)

@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.synthetic.calendar import day
 from engine.synthetic.identifiers import generator, ncpdp_ids, npis, scattered
+from engine.synthetic.products import NO_DAY
 
 RETAIL_PHARMACIES = 3_500
 CLINICS = 300
@@ -20,6 +21,7 @@ PRESCRIBERS = 6_000
 LISTED_SHARE = 0.3
 SUCCESSIONS = 525  # retail pharmacies whose NPI changed in the year before the first quarter
 QUARTERS_LISTED_IN_PART = 3
+LEAVING = 12  # entities that leave the 340B program within the quarters, and as many whose contracts end
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ STATES = (
 STATE_CODES = [state.code for state in STATES]
 STATE_WEIGHTS = np.array([state.weight for state in STATES])
 MEF_STATES = np.array([state.method in ("MEF", None) for state in STATES])
-LOCAL_STATES = np.argsort(-STATE_WEIGHTS, kind="stable")[:5]
+LOCAL_STATES = np.argsort(-STATE_WEIGHTS, kind="stable")[:6]
 
 
 def state_index(code: str) -> int:
@@ -72,6 +74,7 @@ class Listing(IntEnum):
 
 _LISTING_SHARES = (0.45, 0.25, 0.1, 0.1, 0.1)
 ENTITY_TYPES = ("DSH", "PED", "CAN", "CAH", "RRC", "SCH", "CH", "FQHCLA", "RWI", "RWII", "HM", "STD", "TB", "FP", "BL")
+WITHOUT_ORPHANS = ("CAH", "RRC", "SCH", "CAN")  # 42 U.S.C. 256b(e)
 _TYPE_SHARES = (0.2, 0.02, 0.01, 0.09, 0.08, 0.05, 0.3, 0.04, 0.05, 0.03, 0.02, 0.05, 0.02, 0.03, 0.01)
 
 
@@ -138,6 +141,15 @@ class Entities:
     listed_contracts_by_state: Groups  # with pharmacies on the payers' lists
     unlisted_contracts_by_state: Groups
     pharmacy_is_listed: np.ndarray
+    end_day: np.ndarray  # of taking part in the 340B program; NO_DAY
+    contract_end_day: np.ndarray
+    leaving: np.ndarray  # entities with an end_day
+    ending_contracts: np.ndarray  # positions in contract_entity
+    site_entity: np.ndarray  # child sites and pharmacies under contract with their parent alone
+    site_pharmacy: np.ndarray
+    shared_entity: np.ndarray  # entities of two systems with one contract pharmacy
+    shared_with: np.ndarray
+    shared_pharmacy: np.ndarray
 
     @property
     def count(self) -> int:
@@ -145,6 +157,12 @@ class Entities:
 
     def with_listing(self, listings: tuple[Listing, ...], in_mef_states: bool) -> np.ndarray:
         return np.flatnonzero(np.isin(self.listing, listings) & (MEF_STATES[self.state] == in_mef_states))
+
+    def may_buy_orphans(self, may: bool) -> np.ndarray:
+        """Entities that stay in the program and may, or may not, buy orphan drugs at 340B prices."""
+        stays = np.isin(np.arange(self.count), self.by_state.members)
+        excluded = np.isin(self.type, [ENTITY_TYPES.index(kind) for kind in WITHOUT_ORPHANS])
+        return np.flatnonzero(stays & (excluded != may))
 
     def is_listed_in(self, quarter: int) -> np.ndarray:
         """Which entities stand in the file of a quarter (index)."""
@@ -175,7 +193,7 @@ def build_places(seed: int) -> tuple[Pharmacies, Entities]:
         clinics=_groups(RETAIL_PHARMACIES + np.arange(CLINICS), state[RETAIL_PHARMACIES:][:CLINICS]),
         prescribers=npis(numbers[count : count + PRESCRIBERS]),
     )
-    return pharmacies, _entities(pharmacies, own, rng)
+    return pharmacies, _entities(pharmacies, own, rng, generator(seed, "entities_end"))
 
 
 def _successions(seed: int, count: int, old: list[str]) -> tuple[list[str | None], np.ndarray]:
@@ -213,12 +231,17 @@ def _volumes(state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return grouped.members, np.concatenate(shares)
 
 
-def _entities(pharmacies: Pharmacies, own: np.ndarray, rng: np.random.Generator) -> Entities:
+def _entities(
+    pharmacies: Pharmacies, own: np.ndarray, rng: np.random.Generator, of_ends: np.random.Generator
+) -> Entities:
     state = pharmacies.state[own]
     kind = rng.choice(len(ENTITY_TYPES), ENTITIES, p=_TYPE_SHARES)
     parent = _parents(state, rng)
     kind = kind[parent]
     listing = rng.choice(len(Listing), ENTITIES, p=_LISTING_SHARES)
+    leaving, ending = _ending(parent, state, of_ends)
+    stays = ~np.isin(np.arange(ENTITIES), np.concatenate([leaving, ending]))
+    listing[~stays] = Listing.NONE
     neighbour = (state + 1) % len(STATES)
     numbers = 100_000 + scattered(ENTITIES, 10**5, rng)
     contract_entity = np.repeat(np.arange(ENTITIES), rng.integers(4, 21, ENTITIES))
@@ -226,14 +249,21 @@ def _entities(pharmacies: Pharmacies, own: np.ndarray, rng: np.random.Generator)
         state[contract_entity], rng.uniform(MAIL_ORDER_SHARE, 1, len(contract_entity))
     )
     pairs = np.unique(contract_entity * pharmacies.count + contract_pharmacy)
+    pairs = pairs[~np.isin(pairs // pharmacies.count, leaving)]
     contract_entity, contract_pharmacy = pairs // pharmacies.count, pairs % pharmacies.count
+    contract_ends = np.isin(contract_entity, ending)
+    end_day, contract_end_day = np.full(ENTITIES, NO_DAY), np.full(len(pairs), NO_DAY)
+    end_day[leaving] = _end_days(LEAVING, of_ends)
+    contract_end_day[contract_ends] = _end_days(int(contract_ends.sum()), of_ends)
+    holds = np.flatnonzero(~contract_ends)
+    site_entity, site_pharmacy = _of_parents(contract_entity, contract_pharmacy, parent)
+    shared_entity, shared_with, shared_pharmacy = _shared(contract_entity[holds], contract_pharmacy[holds], parent)
     is_listed = np.zeros(pharmacies.count, dtype=bool)
     is_listed[:RETAIL_PHARMACIES] = rng.random(RETAIL_PHARMACIES) < LISTED_SHARE
     # the first three pharmacies of each state serve every look: one on the lists, the others not
     is_listed[: 3 * len(STATES)] = np.arange(3 * len(STATES)) % 3 == 1
-    everywhere = np.arange(len(pairs))
-    on_list = is_listed[contract_pharmacy]
-    pair_state = state[contract_entity]
+    on_list = is_listed[contract_pharmacy[holds]]
+    pair_state = state[contract_entity[holds]]
     return Entities(
         id=_entity_ids(kind, parent, numbers),
         parent=parent,
@@ -242,14 +272,58 @@ def _entities(pharmacies: Pharmacies, own: np.ndarray, rng: np.random.Generator)
         listing=listing,
         listed_state=np.where(listing == Listing.OTHER_STATE, neighbour, state),
         own_pharmacy=own,
-        by_state=_groups(np.arange(ENTITIES), state),
+        by_state=_groups(np.flatnonzero(stays), state[stays]),
         contract_entity=contract_entity,
         contract_pharmacy=contract_pharmacy,
-        contracts_by_state=_groups(everywhere, pair_state),
-        listed_contracts_by_state=_groups(everywhere[on_list], pair_state[on_list]),
-        unlisted_contracts_by_state=_groups(everywhere[~on_list], pair_state[~on_list]),
+        contracts_by_state=_groups(holds, pair_state),
+        listed_contracts_by_state=_groups(holds[on_list], pair_state[on_list]),
+        unlisted_contracts_by_state=_groups(holds[~on_list], pair_state[~on_list]),
         pharmacy_is_listed=is_listed,
+        end_day=end_day,
+        contract_end_day=contract_end_day,
+        leaving=leaving,
+        ending_contracts=np.flatnonzero(contract_ends),
+        site_entity=site_entity,
+        site_pharmacy=site_pharmacy,
+        shared_entity=shared_entity,
+        shared_with=shared_with,
+        shared_pharmacy=shared_pharmacy,
     )
+
+
+def _ending(parent: np.ndarray, state: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Entities that leave the program, and entities whose contracts end: without sites, in states that have many."""
+    is_alone = np.bincount(parent, minlength=len(parent))[parent] == 1
+    chosen = rng.permutation(np.flatnonzero(is_alone & np.isin(state, LOCAL_STATES)))[: 2 * LEAVING]
+    return chosen[:LEAVING], chosen[LEAVING:]
+
+
+def _end_days(count: int, rng: np.random.Generator) -> np.ndarray:
+    return day(2025, 7, 1) + rng.integers(0, 240, count)
+
+
+def _of_parents(
+    contract_entity: np.ndarray, contract_pharmacy: np.ndarray, parent: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Child sites with pharmacies of their parent's contracts that they have no contract with themselves."""
+    size = int(contract_pharmacy.max()) + 1
+    pairs = [
+        child * size + contract_pharmacy[contract_entity == parent[child]]
+        for child in np.flatnonzero(parent != np.arange(len(parent)))
+    ]
+    alone = np.setdiff1d(np.concatenate(pairs), contract_entity * size + contract_pharmacy)
+    return alone // size, alone % size
+
+
+def _shared(
+    contract_entity: np.ndarray, contract_pharmacy: np.ndarray, parent: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Neighbours among the contracts of a pharmacy, where they are of two systems: entity, entity, pharmacy."""
+    order = np.lexsort((contract_entity, contract_pharmacy))
+    one, other = order[:-1], order[1:]
+    same = contract_pharmacy[one] == contract_pharmacy[other]
+    found = same & (parent[contract_entity[one]] != parent[contract_entity[other]])
+    return contract_entity[one[found]], contract_entity[other[found]], contract_pharmacy[one[found]]
 
 
 def _parents(state: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -20,7 +20,8 @@ UNIT_TYPES = ("TAB", "CAP", "ML", "GM", "EA", "TDP")
 UNITS_OF_MEASURE = ("EA", "EA", "ML", "GM", "EA", "EA")
 DRUG_CATEGORIES = ("S", "I", "N")
 
-_TABLET, _CAPSULE, _MILLILITRE = 0, 1, 2
+_TABLET, _CAPSULE, _MILLILITRE, _GRAM = range(4)
+VIAL = 2_500  # thousandths of a millilitre
 _SYLLABLES = ("zor", "val", "tri", "mex", "pra", "lun", "dex", "for", "cal", "nib", "ser", "oxa", "viv", "hem")
 _ENDINGS = ("in", "ol", "ide", "ine", "ab", "ix")
 
@@ -42,6 +43,11 @@ class Pool(IntEnum):
     EXCLUDED = 11  # no covered outpatient drug (DESI)
     SOLD = 12  # under a labeler code that went to another company
     AT_340B = 10  # ordinary products that covered entities buy at 340B prices
+    ORPHAN = 13  # orphan drugs; part of the ordinary products
+    CAPSULE = 14  # part of the ordinary products
+    TUBE = 15  # of ointment, one for each fill; part of the ordinary products
+    LOCAL_LIQUID = 16  # as LOCAL, in vials that are no whole number of millilitres
+    UNKNOWN = 17  # never reported: in no product file and without prices
 
 
 _SPECIAL = {
@@ -54,6 +60,8 @@ _SPECIAL = {
     Pool.CLINIC: 12,
     Pool.EXCLUDED: 6,
     Pool.SOLD: 6,
+    Pool.LOCAL_LIQUID: 1,
+    Pool.UNKNOWN: 4,
 }
 SOLD_LABELER = "98765"
 LABELER_SOLD = day(2025, 10, 1)
@@ -106,21 +114,24 @@ def build_products(seed: int, local_states: np.ndarray, states: int) -> Products
     first_twins = ordinary[5 : 5 + 20 * TWIN_PAIRS : 20]
     pools[Pool.TWIN] = np.sort(np.concatenate([first_twins, first_twins + 1]))
     local_product = np.full(states, -1)
-    local_product[local_states] = pools[Pool.LOCAL][: len(local_states)]
+    local_product[local_states] = np.concatenate([pools[Pool.LOCAL], pools[Pool.LOCAL_LIQUID]])
 
-    must_be_tablets = np.isin(pool, [Pool.LOCAL, Pool.LAUNCH, Pool.YEAR_AFTER, Pool.EXCLUDED, Pool.SOLD]) | np.isin(
-        np.arange(count), np.concatenate([pools[Pool.SELECTED], pools[Pool.TWIN]])
-    )
+    must_be_tablets = np.isin(
+        pool, [Pool.LOCAL, Pool.LAUNCH, Pool.YEAR_AFTER, Pool.EXCLUDED, Pool.SOLD, Pool.UNKNOWN]
+    ) | np.isin(np.arange(count), np.concatenate([pools[Pool.SELECTED], pools[Pool.TWIN]]))
     unit_type = rng.choice(len(UNIT_TYPES), count, p=[0.45, 0.2, 0.14, 0.08, 0.08, 0.05])
     unit_type[must_be_tablets] = _TABLET
-    unit_type[pools[Pool.INFUSED]] = _MILLILITRE
+    unit_type[np.concatenate([pools[Pool.INFUSED], pools[Pool.LOCAL_LIQUID]])] = _MILLILITRE
     is_tablet = unit_type <= _CAPSULE
     daily = rng.integers(1, 3, count)
     fill, package, is_bulk = _packages(unit_type, daily, rng)
     package[first_twins], package[first_twins + 1] = 30_000, 60_000
     fill[pools[Pool.TWIN]] = 60_000
+    package[pools[Pool.LOCAL_LIQUID]] = fill[pools[Pool.LOCAL_LIQUID]] = VIAL
     tied = np.concatenate([pools[Pool.LOCAL], pools[Pool.SELECTED], pools[Pool.TWIN], pools[Pool.CLINIC]])
     is_bulk[tied] = False
+    # entities buy whole packages
+    is_bulk[np.concatenate([pools[Pool.RETIRED], pools[Pool.REACTIVATED]])] = False
     package = np.where(is_bulk, rng.choice([100_000, 500_000], count), package)
     hcpcs_units, hcpcs_factor = _hcpcs(count, pools[Pool.INFUSED], rng)
     infused = pools[Pool.INFUSED]
@@ -130,6 +141,9 @@ def build_products(seed: int, local_states: np.ndarray, states: int) -> Products
     orphan = np.zeros(count, dtype=bool)
     orphan[ordinary[rng.permutation(ORDINARY_PRODUCTS)[:12]]] = True
     orphan[tied] = False
+    pools[Pool.CAPSULE] = ordinary[unit_type[:ORDINARY_PRODUCTS] == _CAPSULE]
+    pools[Pool.TUBE] = ordinary[(unit_type == _GRAM)[:ORDINARY_PRODUCTS] & (fill == package)[:ORDINARY_PRODUCTS]]
+    pools[Pool.ORPHAN] = ordinary[~is_bulk[:ORDINARY_PRODUCTS] & orphan[:ORDINARY_PRODUCTS]]
     pools[Pool.AT_340B] = ordinary[~is_bulk[:ORDINARY_PRODUCTS] & ~orphan[:ORDINARY_PRODUCTS]]
     weight = (1.0 + ordinary) ** -POPULARITY_EXPONENT
     twin = np.arange(count)

@@ -42,6 +42,9 @@ _COST_BASES = ["01", "03", "07", "08"]
 _CLARIFICATIONS = ["20", "10|20", "10", "08|10"]
 _MODIFIERS = ["JZ", *MODIFIER_STATES.values(), "TB"]
 _STATUSES = ["P", "C"]
+_OLD_QUARTERS = {Twist.PERIOD_BARRED: "2022Q2", Twist.PERIOD_OLD: "2024Q2"}
+_EACH = UNITS_OF_MEASURE.index("EA")
+_IN_COMPOUND = (Twist.COMPOUND, Twist.PART_IN_COMPOUND)
 _MTF_CODES = ["001", "002", "003", "009"]
 _MTF_ADJUSTMENT, _MTF_REVERSAL, _MTF_NOT_ELIGIBLE = 1, 2, 3
 _NOT_ELIGIBLE = (Twist.MFP_NOT_ELIGIBLE, Twist.MFP_REFUND_NOT_ELIGIBLE)
@@ -49,6 +52,10 @@ _NOT_ELIGIBLE = (Twist.MFP_NOT_ELIGIBLE, Twist.MFP_REFUND_NOT_ELIGIBLE)
 
 def source_row_ids(number: np.ndarray, kind: np.ndarray) -> pa.Array:
     return arrow.joined(arrow.constant("RC", len(number)), arrow.padded(number * 10 + kind, 12))
+
+
+def claim_ids(number: np.ndarray, kind: np.ndarray) -> pa.Array:
+    return arrow.padded(number * 10 + kind, 13)
 
 
 def rebate_batch(
@@ -62,7 +69,7 @@ def rebate_batch(
         **_prescription(world, plan, d, m, r),
         **_drug(world, d, f, m, r, rng),
         **_codes(d, f, r, rng),
-        **_amounts(plan, r, rng),
+        **_amounts(plan, d, r, rng),
     }
     return arrow.batch(columns, SCHEMA)
 
@@ -97,7 +104,7 @@ def _payer(world: World, d: Dispenses, f: Fills, r: RebateRows) -> dict[str, pa.
         "plan_id": arrow.either(plan_number >= 0, plan, None),
         "contract_id": arrow.chosen([c.id for c in contracts], contract),
         "state": state,
-        "claim_id": arrow.padded(number * 10 + np.where(new_number | replaces, r.kind, 0), 13),
+        "claim_id": claim_ids(number, np.where(new_number | replaces, r.kind, 0)),
         "claim_line": arrow.integers(np.ones(rows), number % 3 > 0),
         "prior_claim_id": arrow.either(names_prior, arrow.padded(number * 10, 13), None),
         "transaction": arrow.chosen(_TRANSACTIONS, r.transaction),
@@ -146,7 +153,9 @@ def _drug(
     """Product and quantity. Some medical lines state HCPCS units, which hcpcs_crosswalk converts."""
     at, products, product = r.at, world.products, r.product
     medical = d.is_medical[at]
+    unit = np.where(np.isin(d.twist[at], (Twist.MEASURED_EACH, Twist.NAMED_EACH)), _EACH, products.unit_type[product])
     in_hcpcs = (medical & (rng.random(len(d.number)) < HCPCS_BASIS_SHARE)[at]) & d.is_plain[at]
+    in_hcpcs |= d.twist[at] == Twist.IN_HCPCS_UNITS
     twist = d.twist[at]
     hcpcs_units = products.hcpcs_units[product] * np.sign(r.units)
     hcpcs_units = np.where(twist == Twist.HCPCS_AS_NDC, r.units, hcpcs_units)
@@ -155,10 +164,10 @@ def _drug(
     unlisted = arrow.constant(_UNLISTED_CODE, len(at))
     hcpcs_code = arrow.either(twist == Twist.HCPCS_CODE_UNLISTED, unlisted, hcpcs_code)
     return {
-        "ndc": ndc_texts(world, product, m.payer.is_hyphenated[at]),
+        "ndc": ndc_texts(world, product, m.payer.is_hyphenated[at] | (twist == Twist.WITH_HYPHENS)),
         "units": arrow.decimals(np.where(in_hcpcs, hcpcs_units, r.units), arrow.UNITS),
         "units_basis": arrow.chosen(_UNITS_BASES, np.where(in_hcpcs, 1, np.where(medical, 0, -1))),
-        "unit_of_measure": arrow.chosen(UNITS_OF_MEASURE, np.where(in_hcpcs, -1, products.unit_type[product])),
+        "unit_of_measure": arrow.chosen(UNITS_OF_MEASURE, np.where(in_hcpcs, -1, unit)),
         "days_supply": arrow.integers(f.days_supply[at], ~medical),
         "hcpcs_code": arrow.either(medical, hcpcs_code, None),
         "hcpcs_units": arrow.decimals(hcpcs_units, arrow.UNITS, medical),
@@ -189,7 +198,7 @@ def _codes(d: Dispenses, f: Fills, r: RebateRows, rng: np.random.Generator) -> d
     mtf = np.where(np.isin(twist, (Twist.SECOND_ICN, Twist.ICN_NAMED)), np.where(names_first, _MTF_ADJUSTMENT, 0), mtf)
     own_icn = number * 10 + np.where(second, r.kind, 0)
     named_icn = number * 10 + np.where(names_first, 0, 9)
-    compound = arrow.chosen(["1", "2"], (twist == Twist.COMPOUND).astype(np.int64))
+    compound = arrow.chosen(["1", "2"], np.isin(twist, _IN_COMPOUND).astype(np.int64))
     return {
         "modifiers": arrow.chosen(_MODIFIERS, modifier),
         "submission_clarification_codes": arrow.chosen(_CLARIFICATIONS, clarification),
@@ -204,15 +213,18 @@ def _codes(d: Dispenses, f: Fills, r: RebateRows, rng: np.random.Generator) -> d
     }
 
 
-def _amounts(plan: Plan, r: RebateRows, rng: np.random.Generator) -> dict[str, pa.Array]:
+def _amounts(plan: Plan, d: Dispenses, r: RebateRows, rng: np.random.Generator) -> dict[str, pa.Array]:
     chance = rng.random(len(r.at))
     year_and_quarter = [f"{quarter[:4]}-{quarter[4:]}" for quarter in QUARTERS]
     dashed = chance < plan.settings.dashed_quarter_rate
+    period = r.period + len(QUARTERS) * dashed
+    for place, old in enumerate(_OLD_QUARTERS):
+        period = np.where(d.twist[r.at] == old, 2 * len(QUARTERS) + place, period)
     return {
         "amount_paid": arrow.decimals(r.paid, arrow.MONEY),
         "amount_third_party": arrow.decimals(r.paid_by_others, arrow.MONEY),
         "unit_rebate_amount": arrow.decimals(r.unit_rebate, arrow.UNIT_PRICE),
         "rebate_amount": arrow.decimals(r.rebate, arrow.MONEY),
-        "period": arrow.chosen([*QUARTERS, *year_and_quarter], r.period + len(QUARTERS) * dashed),
+        "period": arrow.chosen([*QUARTERS, *year_and_quarter, *_OLD_QUARTERS.values()], period),
         "received_at": arrow.timestamps(r.received),
     }

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.synthetic.calendar import MICROSECONDS_PER_DAY, QUARTER_STARTS, QUARTERS, quarter_of
 from engine.synthetic.dispenses import Dispenses, Plan
-from engine.synthetic.fills import Fills, Lineage, cents
+from engine.synthetic.fills import AFTER_VOID, Fills, Lineage, cents
 from engine.synthetic.identifiers import generator
 from engine.synthetic.payers import FFS, MCO, MFP
 from engine.synthetic.places import STATE_CODES
@@ -22,7 +22,13 @@ DAYS_TO_NEXT_INVOICE = 91
 ASKED_TWICE = (
     *(Twist.SAME_PERIOD, Twist.OTHER_PROGRAM, Twist.OTHER_STATE, Twist.OTHER_PERIOD),
     *(Twist.SECOND_ICN, Twist.ICN_NAMED, Twist.MEDICAID_TOO, Twist.MEDICAID_AFTER_OTHERS),
+    *AFTER_VOID,
 )
+_OTHER_PROGRAM = (Twist.OTHER_PROGRAM, Twist.OTHER_PROGRAM_AFTER_VOID)
+_OTHER_STATE = (Twist.OTHER_STATE, Twist.OTHER_STATE_AFTER_VOID)
+_OTHER_PERIOD = (Twist.OTHER_PERIOD, Twist.OTHER_PERIOD_AFTER_VOID)
+# Periods before the first quarter, whose invoices are not generated.
+OLD_PERIODS = (Twist.PERIOD_BARRED, Twist.PERIOD_OLD)
 
 
 class Row(IntEnum):
@@ -47,6 +53,7 @@ class RebateRows:
     at: np.ndarray
     kind: np.ndarray
     is_live: np.ndarray
+    is_invoiced: np.ndarray  # in the invoice of its period
     program: np.ndarray
     state: np.ndarray
     product: np.ndarray
@@ -69,17 +76,17 @@ def draw_rebate_rows(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fill
     size = len(at)
     twist, lineage = d.twist[at], f.lineage[at]
     duplicate, stranger = kind == Row.DUPLICATE, kind == Row.STRANGER
-    program = np.where(duplicate & (twist == Twist.OTHER_PROGRAM), 1 - f.program[at], f.program[at])
+    program = np.where(duplicate & np.isin(twist, _OTHER_PROGRAM), 1 - f.program[at], f.program[at])
     asks_too = duplicate & np.isin(twist, (Twist.MEDICAID_TOO, Twist.MEDICAID_AFTER_OTHERS))
     program = np.where(asks_too, MCO, program)
     program = np.where(stranger, s.program[at], program)
     product = np.where(stranger, s.product[at], d.product[at])
     step = 1 + rng.integers(0, len(STATE_CODES) - 1, size)
-    state = np.where(duplicate & (twist == Twist.OTHER_STATE), (d.state[at] + step) % len(STATE_CODES), d.state[at])
+    state = np.where(duplicate & np.isin(twist, _OTHER_STATE), (d.state[at] + step) % len(STATE_CODES), d.state[at])
     day, units, paid, others = _quantities(f, s, at, kind)
     left = np.where(duplicate & (twist == Twist.MEDICAID_AFTER_OTHERS), paid // 2, paid)
     paid, others = left, others + paid - left
-    is_late = (duplicate & (twist == Twist.OTHER_PERIOD)) | (twist == Twist.PAID_NEXT_QUARTER)
+    is_late = (duplicate & np.isin(twist, _OTHER_PERIOD)) | (twist == Twist.PAID_NEXT_QUARTER)
     paid_day, period = _periods(f, at, day, program, is_late, rng)
     period = np.where(twist == Twist.PERIOD_TOO_LATE, period + 1, period)
     unit_rebate = _unit_rebates(world, f, at, kind, program, product, period)
@@ -87,15 +94,17 @@ def draw_rebate_rows(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fill
     unit_rebate = np.where(twist == Twist.URA_ZERO, 0, unit_rebate)
     rebate = _rebates(units, unit_rebate, twist, rng)
     days_later = np.where(kind == Row.CLAIM, 0, 1 + kind % 4)
-    days_later = np.where(duplicate & (twist == Twist.OTHER_PERIOD), DAYS_TO_NEXT_INVOICE, days_later)
+    days_later = np.where(duplicate & np.isin(twist, _OTHER_PERIOD), DAYS_TO_NEXT_INVOICE, days_later)
     later = days_later * MICROSECONDS_PER_DAY
     later = later + np.where(kind != Row.CLAIM, rng.integers(0, MICROSECONDS_PER_DAY // 2, size), 0)
     sign = np.where((kind == Row.VOID) & (rng.random(size) < 0.5), -1, 1)
     replaced = (kind == Row.CLAIM) & (lineage != Lineage.NONE)
+    is_live = ~replaced & (kind != Row.VOID) & (kind != Row.REDELIVERED)
     return RebateRows(
         at=at,
         kind=kind,
-        is_live=~replaced & (kind != Row.VOID) & (kind != Row.REDELIVERED),
+        is_live=is_live,
+        is_invoiced=is_live & (program <= MCO) & (kind != Row.SUPPLEMENTAL) & ~np.isin(twist, OLD_PERIODS),
         program=program,
         state=state,
         product=product,

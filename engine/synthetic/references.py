@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from engine.contracts.codes import Program
 from engine.contracts.tables import CMS_UNIT_TYPES, TABLES
@@ -29,6 +30,7 @@ _SCOPES = {
 
 def reference_tables(world: World) -> Iterator[tuple[str, pa.Table]]:
     """Name and rows of each reference table that does not depend on the claims."""
+    unreported = arrow.chosen(world.products.ndc, world.products.pools[Pool.UNKNOWN])
     for name, columns in (
         ("products", _products(world)),
         ("hcpcs_crosswalk", _hcpcs_crosswalk(world)),
@@ -45,7 +47,12 @@ def reference_tables(world: World) -> Iterator[tuple[str, pa.Table]]:
         ("state_340b_policies", _state_policies()),
     ):
         schema = arrow.arrow_schema(TABLES[name], tuple(columns))
-        yield name, pa.Table.from_batches([arrow.batch(columns, schema)])
+        table = pa.Table.from_batches([arrow.batch(columns, schema)])
+        yield name, _without(table, unreported) if "ndc" in columns else table
+
+
+def _without(table: pa.Table, ndcs: pa.Array) -> pa.Table:
+    return table.filter(pc.invert(pc.is_in(table["ndc"], value_set=ndcs)))
 
 
 def _days(days: np.ndarray) -> pa.Array:
@@ -193,6 +200,7 @@ def _covered_entities(world: World) -> dict[str, pa.Array]:
         "contact_name": _numbered("Contact ", e.count),
         "contact_phone": _phones(e.count),
         "participating_start": arrow.dates(day(2012, 1, 1) + (np.arange(e.count) * 37) % 4_000),
+        "termination_date": _days(e.end_day),
         "snapshot_date": _all(SNAPSHOT, e.count),
     }
 
@@ -217,6 +225,7 @@ def _contract_pharmacies(world: World) -> dict[str, pa.Array]:
         **{name: arrow.chosen(values, pharmacy) for name, values in _address(p.state, 0).items()},
         "phone": arrow.chosen(_phones(p.count), pharmacy),
         "begin_date": arrow.dates(day(2016, 1, 1) + (np.arange(rows) * 91) % 3_000),
+        "termination_date": _days(e.contract_end_day),
     }
 
 

@@ -24,7 +24,7 @@ LEAST_EXCESS = 100_000  # thousandths
 
 
 def build_sales(world: World, lines: pa.Table, plants_violations: bool) -> tuple[pa.Table, pa.Table]:
-    """`sales` (COLUMNS) and the truth about the invoice `lines`, as labels."""
+    """`sales` (COLUMNS) and what is known of the invoice `lines`, as labels."""
     rows = [
         (line["state"], line["ndc"], QUARTERS.index(line["period"]), int(line["units_reimbursed"] * 1_000))
         for line in lines.select(["state", "ndc", "period", "units_reimbursed"]).to_pylist()
@@ -34,12 +34,12 @@ def build_sales(world: World, lines: pa.Table, plants_violations: bool) -> tuple
         invoiced[state, ndc, quarter] += units
     is_short = {key[:2]: plants_violations and _is_short(world, *key[:2]) for key in invoiced}
     sold = {key: units // 2 if is_short[key[:2]] else units + units // 10 for key, units in sorted(invoiced.items())}
-    exceeds = []
+    exceeds: dict[Label, list[str]] = {Label.TRUTH: [], Label.LOOK_ALIKE: []}
     for (state, ndc, quarter, _), row_id in zip(rows, source_row_ids(lines).to_pylist(), strict=True):
         compared = [(state, ndc, earlier) for earlier in range(max(0, quarter - QUARTERS_COMPARED + 1), quarter + 1)]
         asked, there = (sum(units.get(key, 0) for key in compared) for units in (invoiced, sold))
-        if asked > there + LEAST_EXCESS:
-            exceeds.append(row_id)
+        if is_short[state, ndc]:
+            exceeds[Label.TRUTH if asked > there + LEAST_EXCESS else Label.LOOK_ALIKE].append(row_id)
     keys = list(sold)
     columns = {
         "ndc": pa.array([ndc for _, ndc, _ in keys], pa.string()),
@@ -48,14 +48,19 @@ def build_sales(world: World, lines: pa.Table, plants_violations: bool) -> tuple
         "units": arrow.decimals(np.array([*sold.values()], dtype=np.int64), arrow.UNITS),
         "source": arrow.constant("EDI 867", len(keys)),
     }
-    truth = {
-        "label": arrow.constant(Label.TRUTH.value, len(exceeds)),
-        "source_row_id": pa.array(exceeds, pa.string()),
-        "rule_id": arrow.constant(RULE, len(exceeds)),
-        "kind": arrow.constant("invoice", len(exceeds)),
-    }
+    labels = [
+        pa.table(
+            {
+                "label": arrow.constant(label.value, len(ids)),
+                "source_row_id": pa.array(ids, pa.string()),
+                "rule_id": arrow.constant(RULE, len(ids)),
+                "kind": arrow.constant("invoice" if label == Label.TRUTH else "few_units", len(ids)),
+            }
+        )
+        for label, ids in exceeds.items()
+    ]
     schema = arrow.arrow_schema(TABLES[NAME], COLUMNS)
-    return pa.Table.from_batches([arrow.batch(columns, schema)]), pa.table(truth)
+    return pa.Table.from_batches([arrow.batch(columns, schema)]), pa.concat_tables(labels)
 
 
 def _is_short(world: World, state: str, ndc: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.contracts.codes import Subject
 from engine.errors import ConfigurationError, Problem
 from engine.settings import SyntheticSettings
 from engine.synthetic.payers import COMMERCIAL, FFS, MCO, MFP, PARTD, Terms
@@ -42,6 +43,13 @@ class Place(IntEnum):
     OWN_OTHER_METHOD = 7  # listed, in a state that goes by something else
     OWN_OTHER_STATE = 8  # listed for another state
     OWN_FIRST_QUARTERS = 9  # no longer listed
+    OWN_ENDED = 10  # of an entity that leaves the 340B program
+    OWN_WITHOUT_ORPHANS = 11  # of an entity that may not buy orphan drugs at 340B prices
+    OWN_WITH_ORPHANS = 12
+    UNREGISTERED = 13  # nobody's contract pharmacy of the entity's system
+    CONTRACT_ENDED = 14  # one whose contract ends
+    CONTRACT_OF_PARENT = 15  # under contract with the entity's parent only
+    CONTRACT_SHARED = 16  # under contract with an entity of another system too
 
 
 class Entity(IntEnum):
@@ -68,6 +76,9 @@ class Days(IntEnum):
     BEFORE_SC_MODIFIER = 9
     LABELER_WAS_SOLD = 10
     BEFORE_LABELER_SOLD = 11
+    AFTER_END = 12  # of the entity's part in the program, or of its contract
+    BEFORE_END = 13
+    OVER_A_YEAR_AGO = 14
 
 
 class Twist(IntEnum):
@@ -117,6 +128,29 @@ class Twist(IntEnum):
     COMPOUND = 41  # of three months' quantity
     MEDICAID_TOO = 42  # another payer's dispense that Medicaid asks for as well
     MEDICAID_AFTER_OTHERS = 43  # the same, where Medicaid paid what was left
+    TWO_ENTITIES = 44  # another entity reports the dispense as well
+    TWO_ENTITIES_ONE_REVERSED = 45  # and takes it back
+    REPORTED_AGAIN = 46  # by the same entity, late
+    REVERSED_AND_REPORTED = 47  # by the same entity, after it had taken the first claim back
+    REPORTED_LATE = 48
+    REPORTED_ON_LAST_DAY = 49  # that a usual policy allows
+    MEASURED_EACH = 50  # in another unit than the product's, so that packages are taken for units of it
+    NAMED_EACH = 51  # in another unit than the product's by name alone
+    HALF_A_UNIT = 52  # too much
+    PACKAGE_BROKEN = 53
+    PART_IN_COMPOUND = 54  # of a package
+    PAID_AFTER_A_YEAR = 55
+    PAID_WITHIN_A_YEAR = 56
+    CREDITED_BEFORE = 57
+    CREDITED_AFTER = 58  # the claim was received
+    DISPUTED_BEFORE = 59
+    WITH_HYPHENS = 60  # in the NDC
+    IN_HCPCS_UNITS = 61
+    OTHER_PROGRAM_AFTER_VOID = 62  # asked for again, the first claim taken back
+    OTHER_STATE_AFTER_VOID = 63
+    OTHER_PERIOD_AFTER_VOID = 64
+    PERIOD_BARRED = 65  # given a period that can no longer be disputed
+    PERIOD_OLD = 66  # one that still can
 
 
 @dataclass(frozen=True)
@@ -134,6 +168,7 @@ class Scenario:
     days: Days = Days.ANY
     twist: Twist = Twist.NONE
     share: float = 1.0
+    subject: Subject = Subject.REBATE_CLAIM  # whose row is labelled; no payer asks for a rebate on an ENTITY_CLAIM
 
     def rate(self, settings: SyntheticSettings) -> float:
         """Of all dispenses."""
@@ -154,6 +189,16 @@ def _linked(rule: str, programs: tuple[int, ...], terms: Terms = Terms.NONE, **m
 
 def _look_alike(kind: str, rule: str, **more) -> Scenario:
     return Scenario(kind, rule, Label.LOOK_ALIKE, **more)
+
+
+def _on_entity_claim(kind: str, rule: str, label: Label = Label.TRUTH, **more) -> Scenario:
+    """What an entity reports; half as often as others, so that enough is left of ordinary 340B claims."""
+    values = {"products": Pool.AT_340B, "place": Place.CONTRACT, "entity": Entity.LIVE, "programs": CONTRACTED}
+    return Scenario(kind, rule, label, **{**values, **more}, share=0.5, subject=Subject.ENTITY_CLAIM)
+
+
+def _entity_look_alike(kind: str, rule: str, **more) -> Scenario:
+    return _on_entity_claim(kind, rule, Label.LOOK_ALIKE, **more)
 
 
 _MEDICAL: dict[str, Any] = {"products": Pool.INFUSED, "place": Place.CLINIC}
@@ -198,6 +243,21 @@ VIOLATIONS = (
     Scenario("price_too_high", "R056", twist=Twist.URA_TOO_HIGH),
     Scenario("medicaid_too", "R057", programs=(COMMERCIAL,), twist=Twist.MEDICAID_TOO),
     Scenario("outside_program", "R058", twist=Twist.OUTSIDE_PROGRAM),
+    Scenario("unknown_ndc", "R025", products=Pool.UNKNOWN),
+    Scenario("measured_each", "R028", products=Pool.LOCAL_LIQUID, twist=Twist.MEASURED_EACH),
+    Scenario("half_a_capsule", "R029", products=Pool.CAPSULE, twist=Twist.HALF_A_UNIT),
+    Scenario("broken_tube", "R030", products=Pool.TUBE, twist=Twist.PACKAGE_BROKEN),
+    Scenario("period_barred", "R040", programs=(FFS,), twist=Twist.PERIOD_BARRED),
+    Scenario("paid_after_a_year", "R041", programs=(FFS,), days=Days.OVER_A_YEAR_AGO, twist=Twist.PAID_AFTER_A_YEAR),
+    Scenario("credited_before", "R059", twist=Twist.CREDITED_BEFORE),
+    _on_entity_claim("terminated", "R022", products=Pool.RETIRED, place=Place.OWN),
+    _on_entity_claim("entity_left", "R042", place=Place.OWN_ENDED, days=Days.AFTER_END),
+    _on_entity_claim("unregistered", "R043", place=Place.UNREGISTERED),
+    _on_entity_claim("contract_ended", "R043", place=Place.CONTRACT_ENDED, days=Days.AFTER_END),
+    _on_entity_claim("orphan_drug", "R045", products=Pool.ORPHAN, place=Place.OWN_WITHOUT_ORPHANS),
+    _on_entity_claim("two_entities", "R046", place=Place.CONTRACT_SHARED, twist=Twist.TWO_ENTITIES),
+    _on_entity_claim("reported_again", "R047", twist=Twist.REPORTED_AGAIN),
+    _on_entity_claim("reported_late", "R048", twist=Twist.REPORTED_LATE),
 )  # fmt: skip
 
 _REPORTED = {"products": Pool.AT_340B, "place": Place.CONTRACT, "entity": Entity.LIVE}
@@ -257,6 +317,30 @@ LOOK_ALIKES = (
     _look_alike("price_zero", "R056", twist=Twist.URA_ZERO),
     _look_alike("medicaid_after_others", "R057", programs=(COMMERCIAL,), twist=Twist.MEDICAID_AFTER_OTHERS),
     _look_alike("children_in_medicaid", "R058", twist=Twist.CHILDREN_IN_MEDICAID),
+    _look_alike("other_program_after_void", "R017", twist=Twist.OTHER_PROGRAM_AFTER_VOID),
+    _look_alike("other_state_after_void", "R018", twist=Twist.OTHER_STATE_AFTER_VOID),
+    _look_alike("other_period_after_void", "R019", programs=(FFS,), days=Days.BEFORE_LAST_QUARTER,
+                twist=Twist.OTHER_PERIOD_AFTER_VOID),
+    _look_alike("in_hcpcs_units", "R031", twist=Twist.IN_HCPCS_UNITS, **_MEDICAL),
+    _look_alike("period_old", "R040", programs=(FFS,), twist=Twist.PERIOD_OLD),
+    _look_alike("with_hyphens", "R025", twist=Twist.WITH_HYPHENS),
+    _look_alike("named_each", "R028", products=Pool.LOCAL_LIQUID, twist=Twist.NAMED_EACH),
+    _look_alike("half_a_tablet", "R029", products=Pool.LOCAL, twist=Twist.HALF_A_UNIT),
+    _look_alike("part_in_compound", "R030", products=Pool.TUBE, twist=Twist.PART_IN_COMPOUND),
+    _look_alike("paid_within_a_year", "R041", programs=(FFS,), days=Days.OVER_A_YEAR_AGO,
+                twist=Twist.PAID_WITHIN_A_YEAR),
+    _look_alike("credited_after", "R059", twist=Twist.CREDITED_AFTER),
+    _look_alike("disputed_before", "R059", twist=Twist.DISPUTED_BEFORE),
+    _entity_look_alike("reactivated", "R022", products=Pool.REACTIVATED, place=Place.OWN),
+    _entity_look_alike("before_entity_left", "R042", place=Place.OWN_ENDED, days=Days.BEFORE_END),
+    _entity_look_alike("own_pharmacy", "R043", place=Place.OWN),
+    _entity_look_alike("contract_still_held", "R043", place=Place.CONTRACT_ENDED, days=Days.BEFORE_END),
+    _entity_look_alike("contract_of_parent", "R043", place=Place.CONTRACT_OF_PARENT),
+    _entity_look_alike("entity_may_buy_orphans", "R045", products=Pool.ORPHAN, place=Place.OWN_WITH_ORPHANS),
+    _entity_look_alike("other_entity_took_back", "R046", place=Place.CONTRACT_SHARED,
+                       twist=Twist.TWO_ENTITIES_ONE_REVERSED),
+    _entity_look_alike("first_report_taken_back", "R047", twist=Twist.REVERSED_AND_REPORTED),
+    _entity_look_alike("on_the_last_day", "R048", twist=Twist.REPORTED_ON_LAST_DAY),
 )  # fmt: skip
 
 _NOT_MEDICAID = (COMMERCIAL, PARTD)
@@ -270,6 +354,8 @@ ODDITIES = (
 SCENARIOS = (*VIOLATIONS, *LOOK_ALIKES, *ODDITIES)
 
 PLAIN = -1
+# Per scenario, the last entry for PLAIN.
+ON_ENTITY_CLAIM = np.array([*(scenario.subject == Subject.ENTITY_CLAIM for scenario in SCENARIOS), False])
 
 
 def column(name: str) -> np.ndarray:

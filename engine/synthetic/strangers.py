@@ -14,7 +14,7 @@ from engine.synthetic.mess import MOST_DAYS_OFF, Mess
 from engine.synthetic.payers import MCO, MFP
 from engine.synthetic.places import STATES
 from engine.synthetic.products import Pool
-from engine.synthetic.scenarios import Entity
+from engine.synthetic.scenarios import ON_ENTITY_CLAIM, Entity
 from engine.synthetic.world import World
 
 SAME_DRUG_SHARE = 0.2
@@ -43,7 +43,7 @@ def draw_strangers(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills,
     claims tell. In the same quarter, so that invoices and payments stay in order."""
     rng = generator(plan.seed, "strangers", chunk)
     size = len(d.number)
-    reported = f.entity_report != Entity.NOTHING
+    reported = (f.entity_report != Entity.NOTHING) & ~ON_ENTITY_CLAIM[d.scenario]
     may = (f.entity_report == Entity.LIVE) & d.is_plain & ~f.in_two_parts & ~m.rx_is_missing
     chance = plan.settings.mess.stranger_rate * float(reported.mean()) / max(float(may.mean()), 1e-9)
     is_there = may & (rng.random(size) < chance)

