@@ -281,5 +281,7 @@ ENTITY_CLAIM_FACTS = T.StructType(
         ("is_last_of_quarter", _BOOLEAN),  # last claim of the parent entity and NDC-9 in the quarter of service
         ("f60_pharmacy_npi_valid", _BOOLEAN),
         ("f60_prescriber_npi_valid", _BOOLEAN),
+        ("f60_npi_active_at_dos", _BOOLEAN),
+        ("prescriber_has_dea_number", _BOOLEAN),
     )
 )

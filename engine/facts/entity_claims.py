@@ -21,7 +21,12 @@ from engine.facts.families import absent, flattened
 from engine.facts.history import TRAILING_QUARTERS, added_up
 from engine.facts.prices import with_prices
 from engine.facts.products import with_product
-from engine.facts.providers import pharmacy_npi_valid, prescriber_npi_valid
+from engine.facts.providers import (
+    pharmacy_npi_valid,
+    prescriber_has_dea_number,
+    prescriber_npi_valid,
+    with_npi_active,
+)
 from engine.facts.purchases import bought_by_quarter
 from engine.facts.registrations import with_own_pharmacy, with_registration
 from engine.intervals import quarter_number, quarter_of
@@ -57,8 +62,12 @@ def entity_claim_facts(claims: DataFrame, references: Mapping[str, DataFrame]) -
     rows = with_own_pharmacy(rows, references.get("entity_npis"), entities)
     rows = _with_dispense(rows, claims)
     rows = _with_balance(rows, claims, references.get("chargebacks"), entities, products)
-    rows = rows.withColumns(
-        {"f60_pharmacy_npi_valid": pharmacy_npi_valid(), "f60_prescriber_npi_valid": prescriber_npi_valid()}
+    rows = with_npi_active(rows, references.get("pharmacies")).withColumns(
+        {
+            "f60_pharmacy_npi_valid": pharmacy_npi_valid(),
+            "f60_prescriber_npi_valid": prescriber_npi_valid(),
+            "prescriber_has_dea_number": prescriber_has_dea_number(),
+        }
     )
     flat = flattened(rows, _FAMILIES)
     return flat.select(*(F.col(field.name).cast(field.dataType).alias(field.name) for field in ENTITY_CLAIM_FACTS))

@@ -11,7 +11,7 @@ from engine.contracts.prepared import PREPARED_ENTITY_CLAIMS
 from engine.facts import entity_claim_facts
 from tests.unit.facts_rows import NDC, frame, reference
 
-NPI, OTHER_NPI = "1003000126", "1003000134"
+NPI, OTHER_NPI, OLD_NPI = "1003000126", "1003000134", "1003000142"
 _CLAIM = {
     "entity_id": "DSH1",
     "claim_type": "RX",
@@ -58,6 +58,8 @@ def found(spark):
         given("other fill", rx_number="5", fill_number=None),
         given("no key 1", rx_number="12", script_key=None, rx_number_raw="12"),
         given("no key 2", rx_number="12", script_key=None, rx_number_raw="12"),
+        given("numbers", rx_number="7", pharmacy_npi="1003000127", prescriber_npi="AB1234563", entity_id="XX9"),
+        given("old number", rx_number="8", pharmacy_npi=OLD_NPI, entity_id="XX9"),
         given("next quarter", rx_number="6", date_of_service="2025-04-01", quantity="10"),
     ]
     return facts_of(
@@ -78,7 +80,10 @@ def found(spark):
             {"entity_id": "DSH1", "pharmacy_npi": None},
             {"entity_id": "CAH2", "pharmacy_npi": NPI, "begin_date": "2020-01-01", "termination_date": "2025-03-01"},
         ],
-        pharmacies=[{"npi": NPI, "successor_npi": OTHER_NPI}],
+        pharmacies=[
+            {"npi": NPI, "successor_npi": OTHER_NPI},
+            {"npi": OLD_NPI, "valid_to": "2025-02-10"},
+        ],
         entity_npis=[{"entity_id": "DSH1A", "npi": NPI}],
         chargebacks=[
             {"chargeback_id": "1", "entity_id": "DSH1A", "ndc11": NDC, "invoice_date": "2024-07-01",
@@ -135,6 +140,17 @@ def test_purchases_and_claims_of_four_quarters_stand_on_the_last_claim_of_a_quar
     assert (told["next quarter"]["units_bought_4q"], told["next quarter"]["units_claimed_4q"]) == (200, 8 * 30 + 10)
     assert told["site"]["entity_first_claim_date"] == date(2025, 2, 10)
     assert told["unregistered"]["units_bought_4q"] is None
+
+
+def test_numbers_of_providers_are_checked_and_a_pharmacy_s_is_dated(found):
+    def told(row_id):
+        row = found[row_id]
+        names = ("f60_pharmacy_npi_valid", "f60_npi_active_at_dos", "f60_prescriber_npi_valid")
+        return [row[name] for name in (*names, "prescriber_has_dea_number")]
+
+    assert told("plain") == [True, None, None, None]
+    assert told("numbers") == [False, None, False, True]
+    assert told("old number") == [True, False, None, None]
 
 
 def test_without_reference_tables_only_the_claims_speak(spark):
