@@ -19,6 +19,7 @@ from engine.facts.entities import (
 )
 from engine.facts.families import absent, flattened
 from engine.facts.history import TRAILING_QUARTERS, added_up
+from engine.facts.policies import with_designation, with_manufacturer_policy, with_state_law
 from engine.facts.prices import with_prices
 from engine.facts.products import with_product
 from engine.facts.providers import (
@@ -32,7 +33,7 @@ from engine.facts.registrations import with_own_pharmacy, with_registration
 from engine.intervals import quarter_number, quarter_of
 
 _SUM = "decimal(38,6)"
-_FAMILIES = ("product", "price", "entity", "registration", "dispense", "balance")
+_FAMILIES = ("product", "price", "entity", "registration", "policy", "dispense", "balance")
 _DISPENSE = ("pharmacy_key", "claim_type", "rx", "fill_number", "date_of_service", "ndc11", "hcpcs_code")
 DISPENSE_FACTS = (
     T.StructField("claim_ordinal", T.IntegerType()),
@@ -60,6 +61,9 @@ def entity_claim_facts(claims: DataFrame, references: Mapping[str, DataFrame]) -
     rows = _with_entity(rows, entities, references.get("orphan_drugs"), products)
     rows = with_registration(rows, references.get("contract_pharmacies"), entities, references.get("pharmacies"))
     rows = with_own_pharmacy(rows, references.get("entity_npis"), entities)
+    rows = with_manufacturer_policy(rows, references.get("manufacturer_policies"))
+    rows = with_designation(rows, references.get("designated_pharmacies"), entities)
+    rows = with_state_law(rows, references.get("contract_pharmacy_laws"))
     rows = _with_dispense(rows, claims)
     rows = _with_balance(rows, claims, references.get("chargebacks"), entities, products)
     rows = with_npi_active(rows, references.get("pharmacies")).withColumns(

@@ -15,6 +15,7 @@ from engine.rules import (  # noqa: F401
     flags_340b,
     inference,
     links_340b,
+    manufacturer_policies,
     medicare_price,
     medicare_transactions,
     packages,

@@ -46,6 +46,8 @@ def facts_of(spark, rows: list[dict], **tables: list[dict]) -> dict[str, dict]:
 def found(spark):
     """One claim or more per question, told apart by prescription, all in one job."""
     later = datetime(2025, 3, 15)
+    policy = {"entity_id": "PED3A", "parent_entity_id": "PED3", "labeler_code": NDC[:5], "rx_number": "9",
+              "date_of_service": "2025-06-01"}  # fmt: skip
     rows = [
         given("plain"),
         given("site", entity_id="DSH1A", parent_entity_id="DSH1", rx_number="2"),
@@ -60,6 +62,16 @@ def found(spark):
         given("no key 2", rx_number="12", script_key=None, rx_number_raw="12"),
         given("numbers", rx_number="7", pharmacy_npi="1003000127", prescriber_npi="AB1234563", entity_id="XX9"),
         given("old number", rx_number="8", pharmacy_npi=OLD_NPI, entity_id="XX9"),
+        *(
+            given(f"policy {name}", **(policy | fields))
+            for name, fields in {
+                "of the product": {},
+                "of the labeler": {"ndc11": f"{NDC[:5]}999901"},
+                "not yet": {"ndc11": f"{NDC[:5]}999901", "date_of_service": "2025-05-31"},
+                "of nobody": {"labeler_code": "99999"},
+                "elsewhere": {"pharmacy_npi": OTHER_NPI, "entity_id": "XX9", "parent_entity_id": "XX9"},
+            }.items()
+        ),
         given("next quarter", rx_number="6", date_of_service="2025-04-01", quantity="10"),
     ]
     return facts_of(
@@ -71,6 +83,7 @@ def found(spark):
             {"entity_id": "DSH1A", "parent_entity_id": "DSH1", "participating_start": "2010-01-01",
              "termination_date": "2025-02-10"},
             {"entity_id": "DSH1A", "parent_entity_id": "DSH1", "participating_start": "2025-04-01"},
+            {"entity_id": "PED3A", "parent_entity_id": "PED3", "state": "ga "},
             {"entity_id": "CAH2", "entity_type": "CAH", "participating_start": "2010-01-01", "street": "1 main st",
              "zip": "30301"},
         ],
@@ -84,6 +97,16 @@ def found(spark):
             {"npi": NPI, "successor_npi": OTHER_NPI},
             {"npi": OLD_NPI, "valid_to": "2025-02-10"},
         ],
+        manufacturer_policies=[
+            {"labeler_code": NDC[:5], "begin_date": "2025-06-01", "contract_pharmacies": "DESIGNATED",
+             "exempt_entity_types": "RWI|FQHCLA"},
+            {"labeler_code": NDC[:5], "ndc9": NDC[:9], "begin_date": "2025-01-01", "end_date": "2025-07-01",
+             "contract_pharmacies": "NONE"},
+        ],
+        designated_pharmacies=[
+            {"entity_id": "PED3", "pharmacy_npi": NPI, "labeler_code": NDC[:5], "begin_date": "2025-06-01"},
+        ],
+        contract_pharmacy_laws=[{"state": "GA", "begin_date": "2025-06-01"}],
         entity_npis=[{"entity_id": "DSH1A", "npi": NPI}],
         chargebacks=[
             {"chargeback_id": "1", "entity_id": "DSH1A", "ndc11": NDC, "invoice_date": "2024-07-01",
@@ -135,11 +158,29 @@ def test_other_claims_of_a_dispense(found):
 
 def test_purchases_and_claims_of_four_quarters_stand_on_the_last_claim_of_a_quarter(found):
     told = {row_id: row for row_id, row in found.items() if row["is_last_of_quarter"]}
-    assert set(told) == {"site", "ended", "unregistered", "next quarter"}
+    assert {row_id for row_id in told if not row_id.startswith("policy")} == {
+        "site",
+        "ended",
+        "unregistered",
+        "next quarter",
+    }
     assert (told["site"]["units_bought_4q"], told["site"]["units_claimed_4q"]) == (200 + 900, 8 * 30)
     assert (told["next quarter"]["units_bought_4q"], told["next quarter"]["units_claimed_4q"]) == (200, 8 * 30 + 10)
     assert told["site"]["entity_first_claim_date"] == date(2025, 2, 10)
     assert told["unregistered"]["units_bought_4q"] is None
+
+
+def test_the_policy_of_a_product_goes_before_the_labeler_s_and_designation_and_law_are_dated(found):
+    def told(row_id):
+        row = found[f"policy {row_id}"]
+        names = ("policy_contract_pharmacies", "policy_exempt_entity_types", "policy_ndc9", "pharmacy_is_designated")
+        return [row[name] for name in (*names, "state_law_protects")]
+
+    assert told("of the product") == ["NONE", None, NDC[:9], True, True]
+    assert told("of the labeler") == ["DESIGNATED", ["RWI", "FQHCLA"], None, True, True]
+    assert told("not yet") == [None, None, None, False, False]
+    assert told("of nobody") == [None, None, None, False, True]
+    assert told("elsewhere") == ["NONE", None, NDC[:9], False, None]
 
 
 def test_numbers_of_providers_are_checked_and_a_pharmacy_s_is_dated(found):
