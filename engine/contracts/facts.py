@@ -292,5 +292,10 @@ ENTITY_CLAIM_FACTS = T.StructType(
         ("f60_prescriber_npi_valid", _BOOLEAN),
         ("f60_npi_active_at_dos", _BOOLEAN),
         ("prescriber_has_dea_number", _BOOLEAN),
+        # where zip_centroids is there
+        ("f17_prescriber_ce_share", _DOUBLE),  # of the prescriber's known prescriptions, those that the entity claimed
+        ("prescriptions_known", _LONG),
+        ("f18_dist_ce_pharm_km", _DOUBLE),
+        ("ce_volume_z", _DOUBLE),  # units of the parent entity and NDC-9 in the quarter, among the product's entities
     )
 )

@@ -327,6 +327,12 @@ REFERENCES = (
         key="state begin_date",
     ),
     _reference(
+        "zip_centroids",
+        identifier("zip", required=True),
+        *columns_of(Kind.UNIT_PRICE, "latitude longitude", True),
+        key="zip",
+    ),
+    _reference(
         "labelers",
         identifier("labeler_code", required=True),
         Column("owner", Kind.TEXT),

@@ -70,6 +70,7 @@ ENTITY_RECORD = (
     T.StructField("entity_termination_date", T.DateType()),
     T.StructField("entity_place", T.StringType()),
     T.StructField("entity_state", T.StringType()),
+    T.StructField("entity_zip", T.StringType()),
 )
 
 
@@ -99,6 +100,7 @@ def with_entity_record(rows: DataFrame, entities: DataFrame) -> DataFrame:
         *("valid_from", "valid_to", "participating_start", "termination_date", "snapshot_date", "entity_type"),
         place_of_entity().alias("place"),
         F.upper(F.trim("state")).alias("state"),
+        "zip",
     )
     by_entity = entities.groupBy(F.col("entity_id").alias("standing_entity_id")).agg(
         F.collect_list(said).alias("versions")
@@ -114,6 +116,7 @@ def with_entity_record(rows: DataFrame, entities: DataFrame) -> DataFrame:
             *(one[name] for name in ("participating_start", "snapshot_date", "entity_type", "termination_date")),
             one["place"],
             one["state"],
+            one["zip"],
         )
         return F.struct(*(value.alias(field.name) for value, field in zip(values, ENTITY_RECORD, strict=True)))
 

@@ -30,6 +30,7 @@ DATA_SOURCES: dict[str, tuple[str, ...]] = {
     "unit conversion": ("R031", "R032"),
     "register of covered entities": ("R042", "R043", "R045"),
     "other submissions of entities": ("R047", "R048"),
+    "prescriber, distance and volume": ("R050",),
     "purchases at the 340B price": ("R049",),
     "quantities and amounts": ("R021", "R033", "R035", "R036", "R037", "R039", MODEL_RULE, "R053", "R056"),
 }

@@ -6,6 +6,7 @@ from engine.rules import (  # noqa: F401
     amounts,
     anomalies,
     conversions,
+    diversion,
     duplicates,
     eligibility,
     entity_purchases,

@@ -7,8 +7,10 @@ from datetime import date, datetime
 import pytest
 
 from engine.contracts.facts import ENTITY_CLAIM_FACTS
-from engine.contracts.prepared import PREPARED_ENTITY_CLAIMS
+from engine.contracts.links import LINKS_340B
+from engine.contracts.prepared import PREPARED_ENTITY_CLAIMS, PREPARED_REBATE_CLAIMS
 from engine.facts import entity_claim_facts
+from engine.settings import PeerSettings
 from tests.unit.facts_rows import NDC, frame, reference
 
 NPI, OTHER_NPI, OLD_NPI = "1003000126", "1003000134", "1003000142"
@@ -33,9 +35,10 @@ def given(row_id: str, **fields) -> dict:
     return {**row, "rx_key": row["script_key"], "pharmacy_key": row["pharmacy_npi"], "ndc9": row["ndc11"][:9]}
 
 
-def facts_of(spark, rows: list[dict], **tables: list[dict]) -> dict[str, dict]:
+def facts_of(spark, rows: list[dict], asked_for=None, links_340b=None, **tables: list[dict]) -> dict[str, dict]:
     references = {name: reference(spark, name, *given_rows) for name, given_rows in tables.items()}
-    found = entity_claim_facts(frame(spark, rows, PREPARED_ENTITY_CLAIMS), references)
+    claims = frame(spark, rows, PREPARED_ENTITY_CLAIMS)
+    found = entity_claim_facts(claims, references, asked_for, links_340b, PeerSettings(minimum=3))
     assert found.schema.names == ENTITY_CLAIM_FACTS.names
     collected = found.collect()
     assert len(collected) == len(rows)
@@ -192,6 +195,51 @@ def test_numbers_of_providers_are_checked_and_a_pharmacy_s_is_dated(found):
     assert told("plain") == [True, None, None, None]
     assert told("numbers") == [False, None, False, True]
     assert told("old number") == [True, False, None, None]
+
+
+def test_prescriber_distance_and_volume_of_an_entity(spark):
+    prescribed = {"prescriber_npi": "1003000134", "ndc9": NDC[:9], "date_of_service": "2024-11-10"}
+    payers = {
+        "a": {},
+        "b": {},
+        "linked": {},
+        "same quarter": {"date_of_service": "2025-01-02"},
+        "unknown": {"ndc9": None},
+    }
+    rows = [
+        given("asked", prescriber_npi="1003000134", quantity="270"),
+        given("no prescriber", rx_number="2"),
+        given("before", rx_number="3", **(prescribed | {"ndc11": NDC})),
+        given("of another", rx_number="4", entity_id="CAH2", **(prescribed | {"ndc11": NDC})),
+        *(given(f"peer {n}", rx_number="5", entity_id=f"P{n}", pharmacy_npi=OLD_NPI) for n in range(3)),
+    ]
+    found = facts_of(
+        spark,
+        rows,
+        frame(
+            spark, [{"source_row_id": row, **prescribed, **own} for row, own in payers.items()], PREPARED_REBATE_CLAIMS
+        ),
+        frame(spark, [{"source_row_id": "linked"}], LINKS_340B),
+        covered_entities=[{"entity_id": "DSH1", "zip": "00001"}, {"entity_id": "P0", "zip": "00001"}],
+        pharmacies=[{"npi": NPI, "zip": "00002-1234"}, {"npi": OLD_NPI, "zip": "00003"}],
+        zip_centroids=[
+            {"zip": "00001", "latitude": "0", "longitude": "-179.5"},
+            {"zip": "00002", "latitude": "0", "longitude": "179.5"},
+        ],
+    )
+
+    def told(row_id):
+        row = found[row_id]
+        return [row[name] for name in ("f17_prescriber_ce_share", "prescriptions_known", "ce_volume_z")]
+
+    # one of its own, one of another entity, two of payers; ten times as many units as each of three others
+    assert told("asked") == [0.25, 4, 10.0]
+    assert told("no prescriber") == [None, None, 10.0]
+    assert told("before") == [None, 0, None]
+    assert told("peer 0") == [None, None, 0.0]
+    # a degree of longitude at the equator
+    assert found["asked"]["f18_dist_ce_pharm_km"] == pytest.approx(111.195, abs=0.001)
+    assert [found[row_id]["f18_dist_ce_pharm_km"] for row_id in ("of another", "peer 0")] == [None, None]
 
 
 def test_without_reference_tables_only_the_claims_speak(spark):
