@@ -610,7 +610,7 @@ def _facts(run: Run, work: WorkFolder, prepared: Prepared, found: facts.FoundOnC
         if prepared.claims is not None and found is not None:
             judged.append(_claim_facts(work, prepared.claims, found, prepared, run.settings))
         if prepared.entity_claims is not None:
-            judged.append(_entity_claim_facts(work, prepared.entity_claims, prepared))
+            judged.append(_entity_claim_facts(work, prepared.entity_claims, found, prepared, run.settings.peers))
         if prepared.invoices is not None:
             judged.append(_invoice_facts(work, prepared.invoices, prepared, run.settings.peers))
         for one in judged:
@@ -665,8 +665,17 @@ def _outcomes_of(claims: LiveClaims, outcomes: DataFrame | None) -> DataFrame | 
     return named.join(F.broadcast(outcomes), on="finding_id", how="inner")
 
 
-def _entity_claim_facts(work: WorkFolder, claims: DataFrame, prepared: Prepared) -> Judged:
-    rows = work.write("facts/entity_claims", facts.entity_claim_facts(claims, prepared.references))
+def _entity_claim_facts(
+    work: WorkFolder,
+    claims: DataFrame,
+    found: facts.FoundOnClaims | None,
+    prepared: Prepared,
+    settings: PeerSettings,
+) -> Judged:
+    asked_for = None if prepared.claims is None else prepared.claims.unconverted
+    links_340b = None if found is None else found.links_340b
+    told = facts.entity_claim_facts(claims, prepared.references, asked_for, links_340b, settings)
+    rows = work.write("facts/entity_claims", told)
     return Judged(Subject.ENTITY_CLAIM, rows, None, described=lambda flagged, _: flagged)
 
 

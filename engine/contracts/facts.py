@@ -270,6 +270,15 @@ ENTITY_CLAIM_FACTS = T.StructType(
         ("contracts_least_confidence", _DOUBLE),  # F13 of the least sure of them; 0 where one has no pharmacy NPI
         ("contract_other_npi", _STRING),  # predecessor or successor of the pharmacy with which a contract holds
         ("pharmacy_is_entity_owned", _BOOLEAN),  # entity_npis of the entity, its parent and its parent's sites
+        # manufacturer_policies at the date of service; NULL: no policy
+        ("policy_contract_pharmacies", _STRING),  # at which the 340B price is offered: NONE, DESIGNATED
+        ("policy_exempt_entity_types", _STRINGS),
+        ("policy_ndc9", _STRING),  # NULL: of all products of the labeler code
+        ("policy_begin_date", _DATE),
+        ("policy_end_date", _DATE),
+        ("pharmacy_is_designated", _BOOLEAN),  # designated_pharmacies of the entity, its parent and its parent's sites
+        ("entity_state", _STRING),
+        ("state_law_protects", _BOOLEAN),  # contract_pharmacy_laws of the entity's state; NULL: its state is not known
         # other live claims of the same dispense; NULL where the claim has no key of a dispense
         ("other_entity_ids", _STRINGS),  # of another parent entity
         ("other_entity_row_ids", _STRINGS),
@@ -281,5 +290,12 @@ ENTITY_CLAIM_FACTS = T.StructType(
         ("is_last_of_quarter", _BOOLEAN),  # last claim of the parent entity and NDC-9 in the quarter of service
         ("f60_pharmacy_npi_valid", _BOOLEAN),
         ("f60_prescriber_npi_valid", _BOOLEAN),
+        ("f60_npi_active_at_dos", _BOOLEAN),
+        ("prescriber_has_dea_number", _BOOLEAN),
+        # where zip_centroids is there
+        ("f17_prescriber_ce_share", _DOUBLE),  # of the prescriber's known prescriptions, those that the entity claimed
+        ("prescriptions_known", _LONG),
+        ("f18_dist_ce_pharm_km", _DOUBLE),
+        ("ce_volume_z", _DOUBLE),  # units of the parent entity and NDC-9 in the quarter, among the product's entities
     )
 )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from engine.contracts.tables import SUBJECT_FEEDS
 from engine.facts import (
+    diversion,
     duplicates,
     entities,
+    entity_claims,
     exclusions,
     identifiers_340b,
     invoices,
@@ -28,7 +30,20 @@ from engine.facts.feature import Feature
 
 _FAMILIES = (
     *(links, identifiers_340b, exclusions, entities, pharmacies, prescribers, prices, quantities, products),
-    *(duplicates, lineage, payments, patients, invoices, sales, reviews, purchases, payers, providers),
+    *(
+        duplicates,
+        lineage,
+        payments,
+        patients,
+        invoices,
+        sales,
+        reviews,
+        purchases,
+        payers,
+        providers,
+        entity_claims,
+        diversion,
+    ),
 )
 FEATURES: tuple[Feature, ...] = tuple(
     sorted((feature for family in _FAMILIES for feature in family.FEATURES), key=lambda feature: feature.id)

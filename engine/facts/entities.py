@@ -69,6 +69,8 @@ ENTITY_RECORD = (
     T.StructField("entity_type", T.StringType()),
     T.StructField("entity_termination_date", T.DateType()),
     T.StructField("entity_place", T.StringType()),
+    T.StructField("entity_state", T.StringType()),
+    T.StructField("entity_zip", T.StringType()),
 )
 
 
@@ -97,6 +99,8 @@ def with_entity_record(rows: DataFrame, entities: DataFrame) -> DataFrame:
     said = F.struct(
         *("valid_from", "valid_to", "participating_start", "termination_date", "snapshot_date", "entity_type"),
         place_of_entity().alias("place"),
+        F.upper(F.trim("state")).alias("state"),
+        "zip",
     )
     by_entity = entities.groupBy(F.col("entity_id").alias("standing_entity_id")).agg(
         F.collect_list(said).alias("versions")
@@ -111,6 +115,8 @@ def with_entity_record(rows: DataFrame, entities: DataFrame) -> DataFrame:
             F.coalesce(one["participating_start"] <= day, F.lit(True)),
             *(one[name] for name in ("participating_start", "snapshot_date", "entity_type", "termination_date")),
             one["place"],
+            one["state"],
+            one["zip"],
         )
         return F.struct(*(value.alias(field.name) for value, field in zip(values, ENTITY_RECORD, strict=True)))
 

@@ -3,31 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from engine.contracts.codes import ClaimType
+from engine.contracts.codes import ClaimType, Subject
 from engine.contracts.facts import ENTITY_CLAIM_FACTS
+from engine.facts.diversion import with_diversion
 from engine.facts.entities import (
     ENTITY_RECORD,
+    ORPHAN_EXCLUDED_TYPES,
     is_orphan_excluded,
     with_dual_registration,
     with_entity_record,
     with_is_orphan,
 )
 from engine.facts.families import absent, flattened
-from engine.facts.history import TRAILING_QUARTERS, added_up
+from engine.facts.feature import AT_SERVICE, Feature
+from engine.facts.history import TRAILING_QUARTERS, added_up, with_is_linked
+from engine.facts.policies import with_designation, with_manufacturer_policy, with_state_law
 from engine.facts.prices import with_prices
 from engine.facts.products import with_product
-from engine.facts.providers import pharmacy_npi_valid, prescriber_npi_valid
+from engine.facts.providers import (
+    pharmacy_npi_valid,
+    prescriber_has_dea_number,
+    prescriber_npi_valid,
+    with_npi_active,
+)
 from engine.facts.purchases import bought_by_quarter
 from engine.facts.registrations import with_own_pharmacy, with_registration
 from engine.intervals import quarter_number, quarter_of
+from engine.settings import PeerSettings
 
 _SUM = "decimal(38,6)"
-_FAMILIES = ("product", "price", "entity", "registration", "dispense", "balance")
+_ENTITY: dict[str, Any] = {"subject": Subject.ENTITY_CLAIM, "grain": "entity", "window": AT_SERVICE, "unit": "boolean"}
+_SYSTEM: dict[str, Any] = {
+    **_ENTITY,
+    "grain": "parent entity and pharmacy",
+    "needs": ("contract_pharmacies.pharmacy_npi",),
+}
+_CLAIM: dict[str, Any] = {"subject": Subject.ENTITY_CLAIM, "unit": "boolean"}
+FEATURES = (
+    Feature(
+        "F11",
+        "entity_is_active",
+        "participating_start <= date of service < termination_date; unknown where no row of the entity is valid then",
+        needs=("covered_entities",),
+        **_ENTITY,
+    ),
+    Feature(
+        "F12", "contract_holds", "a contract of the entity, its parent or its sites with the pharmacy holds", **_SYSTEM
+    ),
+    Feature(
+        "F13",
+        "contracts_least_confidence",
+        "how sure it is which pharmacy the least sure of the system's contracts names; 0 where one has no NPI",
+        **{**_SYSTEM, "grain": "parent entity", "unit": "probability"},
+    ),
+    Feature(
+        "F55",
+        "f55_orphan_ce_conflict",
+        f"entity type in {', '.join(ORPHAN_EXCLUDED_TYPES)} and the NDC-11 is on the orphan list of the quarter",
+        needs=("covered_entities.entity_type", "orphan_drugs|products.orphan"),
+        **_ENTITY,
+    ),
+    Feature(
+        "F60", "f60_pharmacy_npi_valid", "ten digits, the first 1 or 2, check digit right (Luhn over 80840)", **_CLAIM
+    ),
+    Feature(
+        "F60",
+        "f60_prescriber_npi_valid",
+        "the same of the prescriber",
+        needs=("entity_claims.prescriber_npi",),
+        **_CLAIM,
+    ),
+    Feature(
+        "F60",
+        "f60_npi_active_at_dos",
+        "a row of the pharmacy's NPI is valid that day; unknown where the table has no dates for the NPI",
+        needs=("pharmacies.valid_from|pharmacies.valid_to",),
+        **{**_ENTITY, "grain": "pharmacy"},
+    ),
+)
+_FAMILIES = ("product", "price", "entity", "registration", "policy", "dispense", "balance", "diversion")
 _DISPENSE = ("pharmacy_key", "claim_type", "rx", "fill_number", "date_of_service", "ndc11", "hcpcs_code")
 DISPENSE_FACTS = (
     T.StructField("claim_ordinal", T.IntegerType()),
@@ -43,10 +103,17 @@ BALANCE_FACTS = (
 )
 
 
-def entity_claim_facts(claims: DataFrame, references: Mapping[str, DataFrame]) -> DataFrame:
+def entity_claim_facts(
+    claims: DataFrame,
+    references: Mapping[str, DataFrame],
+    asked_for: DataFrame | None,
+    links_340b: DataFrame | None,
+    settings: PeerSettings,
+) -> DataFrame:
     """ENTITY_CLAIM_FACTS, one row per live 340B claim; entities are compared at their parent.
 
     `claims`: PREPARED_ENTITY_CLAIMS; `references`: conformed tables by name, a missing one makes its facts NULL.
+    `asked_for`: live rebate claims, `links_340b` what they were linked to.
     """
     day, entities, products = F.col("date_of_service"), references.get("covered_entities"), references.get("products")
     rows = with_product(claims, products, day)
@@ -55,10 +122,22 @@ def entity_claim_facts(claims: DataFrame, references: Mapping[str, DataFrame]) -
     rows = _with_entity(rows, entities, references.get("orphan_drugs"), products)
     rows = with_registration(rows, references.get("contract_pharmacies"), entities, references.get("pharmacies"))
     rows = with_own_pharmacy(rows, references.get("entity_npis"), entities)
+    rows = with_manufacturer_policy(rows, references.get("manufacturer_policies"))
+    rows = with_designation(rows, references.get("designated_pharmacies"), entities)
+    rows = with_state_law(rows, references.get("contract_pharmacy_laws"))
     rows = _with_dispense(rows, claims)
     rows = _with_balance(rows, claims, references.get("chargebacks"), entities, products)
-    rows = rows.withColumns(
-        {"f60_pharmacy_npi_valid": pharmacy_npi_valid(), "f60_prescriber_npi_valid": prescriber_npi_valid()}
+    asked_for = with_is_linked(asked_for, links_340b)
+    not_linked = None if asked_for is None else asked_for.where(~F.col("is_linked"))
+    rows = with_diversion(
+        rows, claims, not_linked, references.get("zip_centroids"), references.get("pharmacies"), settings
+    )
+    rows = with_npi_active(rows, references.get("pharmacies")).withColumns(
+        {
+            "f60_pharmacy_npi_valid": pharmacy_npi_valid(),
+            "f60_prescriber_npi_valid": prescriber_npi_valid(),
+            "prescriber_has_dea_number": prescriber_has_dea_number(),
+        }
     )
     flat = flattened(rows, _FAMILIES)
     return flat.select(*(F.col(field.name).cast(field.dataType).alias(field.name) for field in ENTITY_CLAIM_FACTS))

@@ -14,7 +14,7 @@ WHOLE_RUN = "rows of the run"
 
 @dataclass(frozen=True)
 class Feature:
-    """A column of CLAIM_FACTS or INVOICE_FACTS.
+    """A column of CLAIM_FACTS, INVOICE_FACTS or ENTITY_CLAIM_FACTS.
 
     `id`: of domain part 6. `needs`: tables and columns (`table.column`, alternatives separated by `|`) without which it
     is NULL in every row, besides the subject's own feed; they are also its source. `window`: which rows or which day

@@ -21,7 +21,7 @@ exclusion file lists.
 | id | column | formula | grain | window | unit | needs |
 |---|---|---|---|---|---|---|
 """
-_SUBJECTS = {Subject.REBATE_CLAIM: "claims", Subject.INVOICE: "invoices"}
+_SUBJECTS = {Subject.REBATE_CLAIM: "claims", Subject.INVOICE: "invoices", Subject.ENTITY_CLAIM: "340B claims"}
 
 
 def features_page() -> str:

@@ -99,4 +99,7 @@ def robust_z(feature: str, is_log: bool, settings: PeerSettings) -> Column:
     """(x - median) / scale among the peers, within +/- cap; NULL where x or the peers' median is."""
     value = F.when(F.col(feature) > 0, F.log(feature)) if is_log else F.col(feature)
     z = (value - F.col(f"{feature}_median")) / F.col(f"{feature}_scale")
-    return F.greatest(F.lit(-settings.cap), F.least(F.lit(settings.cap), z)) if settings.cap else z
+    if not settings.cap:
+        return z
+    # of a NULL and a number, least and greatest take the number
+    return F.when(z.isNotNull(), F.greatest(F.lit(-settings.cap), F.least(F.lit(settings.cap), z)))

@@ -66,10 +66,7 @@ FEATURES = (
         unit="robust z-score",
     ),
 )
-NOT_BUILT = (
-    NotBuilt("F18", "dist_ce_pharm_km", "no table holds coordinates of ZIP codes"),
-    NotBuilt("F19", "dist_pat_pharm_km", "no table holds a patient's ZIP code"),
-)
+NOT_BUILT = (NotBuilt("F19", "dist_pat_pharm_km", "no table holds a patient's ZIP code"),)
 CONTRACT_FACTS = (
     T.StructField("f12_cp_active_at_dos", T.BooleanType()),
     T.StructField("f13_cp_match_conf", T.DoubleType()),

@@ -9,6 +9,7 @@ from engine.contracts.codes import Action, Evidence, GuardState
 
 MODEL_RULE = "R052"
 BAR_RULE = "R040"
+COUNSEL_RULE = "R044"
 
 # What a rule's suspicion rests on. Two WEAK rules support each other only where these differ: the isolation forest
 # sees the same quantities and amounts that R035-R037 judge, so it never lifts them. Rules that only inform (R023, R054)
@@ -19,6 +20,7 @@ DATA_SOURCES: dict[str, tuple[str, ...]] = {
     "claims of covered entities": ("R003", "R005", "R006", "R008", "R009", "R011", "R046"),
     "settlements": ("R059",),
     "sales": ("R034",),
+    "manufacturer's policies": ("R044",),
     "numbers of providers": ("R051",),
     "the claim's program": ("R058",),
     "Medicare facilitator": ("R013",),
@@ -28,22 +30,24 @@ DATA_SOURCES: dict[str, tuple[str, ...]] = {
     "unit conversion": ("R031", "R032"),
     "register of covered entities": ("R042", "R043", "R045"),
     "other submissions of entities": ("R047", "R048"),
+    "prescriber, distance and volume": ("R050",),
     "purchases at the 340B price": ("R049",),
     "quantities and amounts": ("R021", "R033", "R035", "R036", "R037", "R039", MODEL_RULE, "R053", "R056"),
 }
 
 
 def ranked(rules: Column) -> Column:
-    """array<struct<rank, is_model, rule_id, hit>> of a RULE_RESULT array, strongest first.
+    """array<struct<rank, comes_last, rule_id, hit>> of a RULE_RESULT array, strongest first.
 
-    Ties go to the smallest rule id; the model's rule comes after every other rule of its class.
+    Ties go to the smallest rule id; the model's rule, and the one that asks for nothing, come after every other rule of
+    their class, whose action and counterparty they would hide.
     """
     return F.array_sort(
         F.transform(
             rules,
             lambda hit: F.struct(
                 _rank(hit["evidence"]).alias("rank"),
-                (hit["rule_id"] == MODEL_RULE).alias("is_model"),
+                hit["rule_id"].isin(MODEL_RULE, COUNSEL_RULE).alias("comes_last"),
                 hit["rule_id"].alias("rule_id"),
                 hit.alias("hit"),
             ),

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
 from engine.rules.common import claim_name, program_words
-from engine.rules.hit import Facts, Guard, Hit
+from engine.rules.entity_common import entity_claimed
+from engine.rules.hit import Check, Facts, Guard, Hit
 from engine.rules.registry import Given, rule
 from engine.rules.text import sentence
 
 DEA_NUMBER = Guard("DEA_NUMBER", "a DEA number stands in the prescriber's place: another numbering, not a wrong number")
+
+
+_CITATION = "45 CFR 162.406 (National Provider Identifier)"
 
 
 @rule(
@@ -22,28 +27,15 @@ DEA_NUMBER = Guard("DEA_NUMBER", "a DEA number stands in the prescriber's place:
     route=Route.NONE,
     party=Party.PHARMACY,
     action=Action.INQUIRE,
-    citation="45 CFR 162.406 (National Provider Identifier)",
+    citation=_CITATION,
     guards=(DEA_NUMBER,),
 )
 def provider_number_invalid(f: Facts, _: Given) -> Hit:
     """The NPI of the pharmacy or prescriber fails its check digit, or the table of pharmacies dates the pharmacy's NPI
     and it was not in use on the date of service. A number that is not given is none.
     """
-    pharmacy_is_wrong = F.coalesce(~f.f60_pharmacy_npi_valid, F.lit(False))
-    pharmacy_is_inactive = F.coalesce(~f.f60_npi_active_at_dos, F.lit(False))
-    prescriber_is_wrong = F.coalesce(~f.f60_prescriber_npi_valid, F.lit(False))
-    what = F.array_compact(
-        F.array(
-            F.when(pharmacy_is_wrong, sentence("the pharmacy's NPI {npi} fails its check digit", npi=f.pharmacy_npi)),
-            F.when(
-                pharmacy_is_inactive & ~pharmacy_is_wrong,
-                sentence("the pharmacy's NPI {npi} was not in use on that day", npi=f.pharmacy_npi),
-            ),
-            F.when(prescriber_is_wrong, sentence("the prescriber's NPI {npi} cannot be one", npi=f.prescriber_npi)),
-        )
-    )
     return Hit(
-        when=pharmacy_is_wrong | pharmacy_is_inactive | prescriber_is_wrong,
+        when=_pharmacy_is_wrong(f) | _pharmacy_is_inactive(f) | _prescriber_is_wrong(f),
         message=sentence(
             "{payer}, {claim}, NDC {ndc}, service on {served:date} ({program}): {what}. Who dispensed or prescribed "
             "appears to be stated wrongly.",
@@ -52,9 +44,69 @@ def provider_number_invalid(f: Facts, _: Given) -> Hit:
             ndc=f.ndc11,
             served=f.date_of_service,
             program=program_words(f.program),
-            what=F.array_join(what, "; "),
+            what=_what_is_wrong(f),
         ),
-        checks=(
-            DEA_NUMBER.check(failed=f.prescriber_has_dea_number, only_where=~pharmacy_is_wrong & ~pharmacy_is_inactive),
+        checks=(_dea_number(f),),
+    )
+
+
+@rule(
+    "R051",
+    "Provider's number on a 340B claim cannot be true",
+    subject=Subject.ENTITY_CLAIM,
+    programs=(),
+    evidence=Evidence.MEDIUM,
+    route=Route.ENTITY,
+    party=Party.ENTITY,
+    action=Action.INQUIRE,
+    citation=_CITATION,
+    guards=(DEA_NUMBER,),
+)
+def provider_number_of_entity_claim_invalid(f: Facts, _: Given) -> Hit:
+    """As on rebate claims."""
+    return Hit(
+        when=_pharmacy_is_wrong(f) | _pharmacy_is_inactive(f) | _prescriber_is_wrong(f),
+        message=sentence(
+            "{claim}: {what}. Who dispensed or prescribed appears to be stated wrongly.",
+            claim=entity_claimed(f),
+            what=_what_is_wrong(f),
         ),
+        checks=(_dea_number(f),),
+    )
+
+
+def _pharmacy_is_wrong(f: Facts) -> Column:
+    return F.coalesce(~f.f60_pharmacy_npi_valid, F.lit(False))
+
+
+def _pharmacy_is_inactive(f: Facts) -> Column:
+    return F.coalesce(~f.f60_npi_active_at_dos, F.lit(False))
+
+
+def _prescriber_is_wrong(f: Facts) -> Column:
+    return F.coalesce(~f.f60_prescriber_npi_valid, F.lit(False))
+
+
+def _what_is_wrong(f: Facts) -> Column:
+    pharmacy_is_wrong = _pharmacy_is_wrong(f)
+    what = F.array_compact(
+        F.array(
+            F.when(pharmacy_is_wrong, sentence("the pharmacy's NPI {npi} fails its check digit", npi=f.pharmacy_npi)),
+            F.when(
+                _pharmacy_is_inactive(f) & ~pharmacy_is_wrong,
+                sentence("the pharmacy's NPI {npi} was not in use on that day", npi=f.pharmacy_npi),
+            ),
+            F.when(
+                _prescriber_is_wrong(f),
+                sentence("the prescriber's NPI {npi} cannot be one", npi=f.prescriber_npi),
+            ),
+        )
+    )
+    return F.array_join(what, "; ")
+
+
+def _dea_number(f: Facts) -> Check:
+    """Matters where the prescriber's number alone is wrong."""
+    return DEA_NUMBER.check(
+        failed=f.prescriber_has_dea_number, only_where=~_pharmacy_is_wrong(f) & ~_pharmacy_is_inactive(f)
     )

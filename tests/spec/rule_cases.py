@@ -35,6 +35,10 @@ CLAIM = (
     "date_of_service=2025-08-01; period=2025Q3; transaction=ORIGINAL; pharmacy_npi=1234567893; rx_number=1234567; "
     "unit_rebate_amount=2.5; rebate_amount=75.00; amount_paid=300.00; amount_third_party=0"
 )
+CLAIM_340B = (
+    "entity_id=DSH010001; parent_entity_id=DSH010001; pharmacy_npi=1234567893; rx_number=1234567; claim_type=RX; "
+    "ndc11=00002759701; ndc9=000027597; quantity=30; date_of_service=2025-08-01; submitted_at=2025-08-20"
+)
 LINE = (
     "program=MDRP_FFS; state=AK; ndc11=00002759701; period=2025Q3; period_start=2025-07-01; invoice_number=I-7; "
     "line_kind=CURRENT; source_kind=INVOICE; suppressed=no; units_reimbursed=1000; prescriptions=40"

@@ -23,6 +23,7 @@ cents are rounded half-up          | MDRP_FFS | 0.5   | 0.01   | -      | R001 S
 the strongest class wins           | MDRP_FFS | 30    | 2      | -      | R021 MEDIUM J 30 INQUIRE, R001 STRONG X 30 DISPUTE         | STRONG   | X    | DISPUTE       | 30.000   | 60.00   | X
 ties go to the smallest rule id    | MDRP_FFS | 30    | 2      | -      | R021 MEDIUM J 30 INQUIRE, R017 MEDIUM M 30 REQUEST_CLD     | MEDIUM   | M    | REQUEST_CLD   | 30.000   | 60.00   | -
 medium is the analyst's            | MDRP_FFS | 30    | 2      | -      | R003 MEDIUM X 30 DISPUTE                                   | MEDIUM   | X    | DISPUTE       | 30.000   | 60.00   | -
+counsel's review hides no inquiry  | MDRP_FFS | 30    | 2      | -      | R044 MEDIUM - - NONE, R051 MEDIUM - - INQUIRE              | MEDIUM   | -    | INQUIRE       | -        | -       | -
 weak never accuses                 | MDRP_FFS | 30    | 2      | -      | R003! WEAK X 30 DISPUTE                                    | WEAK     | X    | INQUIRE       | 30.000   | 60.00   | -
 context never accuses              | MDRP_FFS | 30    | 2      | -      | R041 CONTEXT - - NONE                                      | CONTEXT  | -    | NONE          | -        | -       | -
 two weak of two sources            | MDRP_FFS | 30    | 2      | -      | R020 WEAK M 30 PAY_AND_WATCH, R036 WEAK R 30 PAY_AND_WATCH | MEDIUM   | M    | PAY_AND_WATCH | 30.000   | 60.00   | -

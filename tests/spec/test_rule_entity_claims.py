@@ -5,18 +5,14 @@ from __future__ import annotations
 import pytest
 
 from engine.contracts.codes import Subject
-from tests.spec.rule_cases import Spec, cases_of, check, results_fixture
+from tests.spec.rule_cases import CLAIM_340B, Spec, cases_of, check, results_fixture
 
-GIVEN_340B = (
-    "entity_id=DSH010001; parent_entity_id=DSH010001; pharmacy_npi=1234567893; rx_number=1234567; claim_type=RX; "
-    "ndc11=00002759701; ndc9=000027597; quantity=30; date_of_service=2025-08-01; submitted_at=2025-08-20"
-)
 REGISTERED = "; entity_participating_start=2015-01-01; entity_snapshot_date=2025-07-01"
 SPECS = [
     Spec(
         "R022",
         Subject.ENTITY_CLAIM,
-        GIVEN_340B + "; product_snapshot_date=2025-07-01",
+        CLAIM_340B + "; product_snapshot_date=2025-07-01",
         """
         case                        | quantity | termination_date | reactivation_date || fires     | evidence | code | action  | party    | route  | units | guards             | says
         366 days after              | 30       | 2024-07-31       | -                 || yes       | STRONG   | -    | INQUIRE | PHARMACY | ENTITY | 30    | REACTIVATED PASSED | 340B entity DSH010001 reported 30 units of NDC 00002759701 for service on 2025-08-01 ... 366 day(s) before
@@ -29,7 +25,7 @@ SPECS = [
     Spec(
         "R042",
         Subject.ENTITY_CLAIM,
-        GIVEN_340B + REGISTERED,
+        CLAIM_340B + REGISTERED,
         """
         case                        | entity_is_active | entity_termination_date | entity_resumed_on || fires | evidence | code | action  | party  | route  | units | guards         | says
         ended the day of service    | no               | 2025-08-01              | -                 || yes   | STRONG   | -    | INQUIRE | ENTITY | ENTITY | 30    | RESUMED PASSED | at pharmacy 1234567893 ... according to the 340B register of 2025-07-01 it took part from 2015-01-01 to 2025-08-01: it appears not to have been eligible
@@ -44,7 +40,7 @@ SPECS = [
     Spec(
         "R043",
         Subject.ENTITY_CLAIM,
-        GIVEN_340B,
+        CLAIM_340B,
         """
         case                         | claim_type | contract_holds | contracts_of_entity | contracts_least_confidence | contract_begin_date | contract_termination_date | contract_other_npi | pharmacy_is_entity_owned || fires     | evidence | code | action  | party  | route  | units | guards                             | says
         never under contract         | RX         | no             | 1200                | 1                          | -                   | -                         | -                  | no                       || yes       | STRONG   | -    | INQUIRE | ENTITY | ENTITY | 30    | IN_HOUSE PASSED, RELOCATED PASSED  | none of the 1,200 registered contracts of its system names it.
@@ -63,7 +59,7 @@ SPECS = [
     Spec(
         "R045",
         Subject.ENTITY_CLAIM,
-        GIVEN_340B + REGISTERED + "; entity_type=CAH",
+        CLAIM_340B + REGISTERED + "; entity_type=CAH",
         """
         case                    | f55_orphan_ce_conflict | entity_is_dual_registered || fires | evidence | code | action  | party  | route  | units | guards                    | says
         on the list             | yes                    | no                        || yes   | STRONG   | -    | INQUIRE | ENTITY | ENTITY | 30    | DUAL_REGISTERED PASSED    | registered as CAH ... on the orphan list of the quarter
@@ -77,7 +73,7 @@ SPECS = [
     Spec(
         "R046",
         Subject.ENTITY_CLAIM,
-        GIVEN_340B,
+        CLAIM_340B,
         """
         case                    | other_entity_ids     | other_entity_row_ids || fires | evidence | code | action  | party        | route  | units | related | says
         two entities            | CAH020001            | E2                   || yes   | STRONG   | -    | INQUIRE | UNDETERMINED | ENTITY | 30    | E2      | CAH020001 appears to have reported the same dispense (row E2)
@@ -90,7 +86,7 @@ SPECS = [
     Spec(
         "R047",
         Subject.ENTITY_CLAIM,
-        GIVEN_340B,
+        CLAIM_340B,
         """
         case                    | earlier_row_ids || fires | evidence | code | action  | party  | route  | units | related | says
         sent again              | E0              || yes   | STRONG   | -    | INQUIRE | ENTITY | ENTITY | 30    | E0      | reported before (row E0)
@@ -102,7 +98,7 @@ SPECS = [
     Spec(
         "R048",
         Subject.ENTITY_CLAIM,
-        GIVEN_340B,
+        CLAIM_340B,
         """
         case                    | submitted_at     | earlier_row_ids || fires     | evidence | code | action  | party  | route  | units | guards            | says
         46 days after           | 2025-09-16T08:00 | ,               || yes       | STRONG   | -    | INQUIRE | ENTITY | ENTITY | 30    | CORRECTION PASSED | submitted on 2025-09-16, 46 day(s) after the service; the policy allows 45
@@ -115,7 +111,7 @@ SPECS = [
     Spec(
         "R049",
         Subject.ENTITY_CLAIM,
-        GIVEN_340B + "; source_row_id=E1",
+        CLAIM_340B + "; source_row_id=E1",
         """
         case                     | date_of_service | is_last_of_quarter | units_bought_4q | units_claimed_4q | entity_first_claim_date || fires     | evidence | code | action  | party        | route  | units | guards               | says
         a fifth more             | 2025-08-01      | yes                | 1200            | 1000             | 2024-10-01              || yes       | WEAK     | -    | INQUIRE | UNDETERMINED | ENTITY | -     | SHORT_HISTORY PASSED | bought 1200 units of product 000027597 ... up to 2025Q3, but claims 1000 as dispensed: 200 units

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.contracts.codes import Subject
-from tests.spec.rule_cases import CLAIM, Spec, cases_of, check, results_fixture
+from tests.spec.rule_cases import CLAIM, CLAIM_340B, Spec, cases_of, check, results_fixture
 
 SPECS = [
     Spec(
@@ -38,6 +38,21 @@ SPECS = [
         nothing given                 | -            | -                      | -                     | -              | -                        | -                         || no        |          |      |         |       |                   |
         """,  # noqa: E501
         needs=("program", "units", "f60_prescriber_npi_valid"),
+    ),
+    Spec(
+        "R051",
+        Subject.ENTITY_CLAIM,
+        CLAIM_340B,
+        """
+        case                          | pharmacy_npi | f60_pharmacy_npi_valid | f60_npi_active_at_dos | prescriber_npi | f60_prescriber_npi_valid | prescriber_has_dea_number || fires     | evidence | code | action  | party  | route  | units | guards            | says
+        prescriber's fails its check  | 1234567893   | yes                    | yes                   | 1234567890     | no                       | no                        || yes       | MEDIUM   | -    | INQUIRE | ENTITY | ENTITY | -     | DEA_NUMBER PASSED | 340B entity DSH010001 reported ... the prescriber's NPI 1234567890 cannot be one. Who
+        pharmacy's fails its check    | 1234567890   | no                     | -                     | -              | -                        | -                         || yes       | MEDIUM   | -    | INQUIRE | ENTITY | ENTITY | -     | DEA_NUMBER PASSED | the pharmacy's NPI 1234567890 fails its check digit
+        not in use on that day        | 1234567893   | yes                    | no                    | AB1234563      | no                       | yes                       || yes       | MEDIUM   | -    | INQUIRE | ENTITY | ENTITY | -     | DEA_NUMBER PASSED | was not in use on that day; the prescriber's
+        a DEA number                  | 1234567893   | yes                    | yes                   | AB1234563      | no                       | yes                       || held back |          |      |         |        |        |       | DEA_NUMBER FAILED |
+        all in order                  | 1234567893   | yes                    | yes                   | 1234567893     | yes                      | no                        || no        |          |      |         |        |        |       |                   |
+        nothing known                 | 1234567893   | -                      | -                     | -              | -                        | -                         || no        |          |      |         |        |        |       |                   |
+        """,  # noqa: E501
+        needs=("quantity", "f60_prescriber_npi_valid"),
     ),
 ]
 results = results_fixture(SPECS)

@@ -7,11 +7,13 @@ from datetime import date, datetime
 import pytest
 
 from engine.contracts.facts import ENTITY_CLAIM_FACTS
-from engine.contracts.prepared import PREPARED_ENTITY_CLAIMS
+from engine.contracts.links import LINKS_340B
+from engine.contracts.prepared import PREPARED_ENTITY_CLAIMS, PREPARED_REBATE_CLAIMS
 from engine.facts import entity_claim_facts
+from engine.settings import PeerSettings
 from tests.unit.facts_rows import NDC, frame, reference
 
-NPI, OTHER_NPI = "1003000126", "1003000134"
+NPI, OTHER_NPI, OLD_NPI = "1003000126", "1003000134", "1003000142"
 _CLAIM = {
     "entity_id": "DSH1",
     "claim_type": "RX",
@@ -33,9 +35,10 @@ def given(row_id: str, **fields) -> dict:
     return {**row, "rx_key": row["script_key"], "pharmacy_key": row["pharmacy_npi"], "ndc9": row["ndc11"][:9]}
 
 
-def facts_of(spark, rows: list[dict], **tables: list[dict]) -> dict[str, dict]:
+def facts_of(spark, rows: list[dict], asked_for=None, links_340b=None, **tables: list[dict]) -> dict[str, dict]:
     references = {name: reference(spark, name, *given_rows) for name, given_rows in tables.items()}
-    found = entity_claim_facts(frame(spark, rows, PREPARED_ENTITY_CLAIMS), references)
+    claims = frame(spark, rows, PREPARED_ENTITY_CLAIMS)
+    found = entity_claim_facts(claims, references, asked_for, links_340b, PeerSettings(minimum=3))
     assert found.schema.names == ENTITY_CLAIM_FACTS.names
     collected = found.collect()
     assert len(collected) == len(rows)
@@ -46,6 +49,8 @@ def facts_of(spark, rows: list[dict], **tables: list[dict]) -> dict[str, dict]:
 def found(spark):
     """One claim or more per question, told apart by prescription, all in one job."""
     later = datetime(2025, 3, 15)
+    policy = {"entity_id": "PED3A", "parent_entity_id": "PED3", "labeler_code": NDC[:5], "rx_number": "9",
+              "date_of_service": "2025-06-01"}  # fmt: skip
     rows = [
         given("plain"),
         given("site", entity_id="DSH1A", parent_entity_id="DSH1", rx_number="2"),
@@ -58,6 +63,18 @@ def found(spark):
         given("other fill", rx_number="5", fill_number=None),
         given("no key 1", rx_number="12", script_key=None, rx_number_raw="12"),
         given("no key 2", rx_number="12", script_key=None, rx_number_raw="12"),
+        given("numbers", rx_number="7", pharmacy_npi="1003000127", prescriber_npi="AB1234563", entity_id="XX9"),
+        given("old number", rx_number="8", pharmacy_npi=OLD_NPI, entity_id="XX9"),
+        *(
+            given(f"policy {name}", **(policy | fields))
+            for name, fields in {
+                "of the product": {},
+                "of the labeler": {"ndc11": f"{NDC[:5]}999901"},
+                "not yet": {"ndc11": f"{NDC[:5]}999901", "date_of_service": "2025-05-31"},
+                "of nobody": {"labeler_code": "99999"},
+                "elsewhere": {"pharmacy_npi": OTHER_NPI, "entity_id": "XX9", "parent_entity_id": "XX9"},
+            }.items()
+        ),
         given("next quarter", rx_number="6", date_of_service="2025-04-01", quantity="10"),
     ]
     return facts_of(
@@ -69,6 +86,7 @@ def found(spark):
             {"entity_id": "DSH1A", "parent_entity_id": "DSH1", "participating_start": "2010-01-01",
              "termination_date": "2025-02-10"},
             {"entity_id": "DSH1A", "parent_entity_id": "DSH1", "participating_start": "2025-04-01"},
+            {"entity_id": "PED3A", "parent_entity_id": "PED3", "state": "ga "},
             {"entity_id": "CAH2", "entity_type": "CAH", "participating_start": "2010-01-01", "street": "1 main st",
              "zip": "30301"},
         ],
@@ -78,7 +96,20 @@ def found(spark):
             {"entity_id": "DSH1", "pharmacy_npi": None},
             {"entity_id": "CAH2", "pharmacy_npi": NPI, "begin_date": "2020-01-01", "termination_date": "2025-03-01"},
         ],
-        pharmacies=[{"npi": NPI, "successor_npi": OTHER_NPI}],
+        pharmacies=[
+            {"npi": NPI, "successor_npi": OTHER_NPI},
+            {"npi": OLD_NPI, "valid_to": "2025-02-10"},
+        ],
+        manufacturer_policies=[
+            {"labeler_code": NDC[:5], "begin_date": "2025-06-01", "contract_pharmacies": "DESIGNATED",
+             "exempt_entity_types": "RWI|FQHCLA"},
+            {"labeler_code": NDC[:5], "ndc9": NDC[:9], "begin_date": "2025-01-01", "end_date": "2025-07-01",
+             "contract_pharmacies": "NONE"},
+        ],
+        designated_pharmacies=[
+            {"entity_id": "PED3", "pharmacy_npi": NPI, "labeler_code": NDC[:5], "begin_date": "2025-06-01"},
+        ],
+        contract_pharmacy_laws=[{"state": "GA", "begin_date": "2025-06-01"}],
         entity_npis=[{"entity_id": "DSH1A", "npi": NPI}],
         chargebacks=[
             {"chargeback_id": "1", "entity_id": "DSH1A", "ndc11": NDC, "invoice_date": "2024-07-01",
@@ -130,11 +161,85 @@ def test_other_claims_of_a_dispense(found):
 
 def test_purchases_and_claims_of_four_quarters_stand_on_the_last_claim_of_a_quarter(found):
     told = {row_id: row for row_id, row in found.items() if row["is_last_of_quarter"]}
-    assert set(told) == {"site", "ended", "unregistered", "next quarter"}
+    assert {row_id for row_id in told if not row_id.startswith("policy")} == {
+        "site",
+        "ended",
+        "unregistered",
+        "next quarter",
+    }
     assert (told["site"]["units_bought_4q"], told["site"]["units_claimed_4q"]) == (200 + 900, 8 * 30)
     assert (told["next quarter"]["units_bought_4q"], told["next quarter"]["units_claimed_4q"]) == (200, 8 * 30 + 10)
     assert told["site"]["entity_first_claim_date"] == date(2025, 2, 10)
     assert told["unregistered"]["units_bought_4q"] is None
+
+
+def test_the_policy_of_a_product_goes_before_the_labeler_s_and_designation_and_law_are_dated(found):
+    def told(row_id):
+        row = found[f"policy {row_id}"]
+        names = ("policy_contract_pharmacies", "policy_exempt_entity_types", "policy_ndc9", "pharmacy_is_designated")
+        return [row[name] for name in (*names, "state_law_protects")]
+
+    assert told("of the product") == ["NONE", None, NDC[:9], True, True]
+    assert told("of the labeler") == ["DESIGNATED", ["RWI", "FQHCLA"], None, True, True]
+    assert told("not yet") == [None, None, None, False, False]
+    assert told("of nobody") == [None, None, None, False, True]
+    assert told("elsewhere") == ["NONE", None, NDC[:9], False, None]
+
+
+def test_numbers_of_providers_are_checked_and_a_pharmacy_s_is_dated(found):
+    def told(row_id):
+        row = found[row_id]
+        names = ("f60_pharmacy_npi_valid", "f60_npi_active_at_dos", "f60_prescriber_npi_valid")
+        return [row[name] for name in (*names, "prescriber_has_dea_number")]
+
+    assert told("plain") == [True, None, None, None]
+    assert told("numbers") == [False, None, False, True]
+    assert told("old number") == [True, False, None, None]
+
+
+def test_prescriber_distance_and_volume_of_an_entity(spark):
+    prescribed = {"prescriber_npi": "1003000134", "ndc9": NDC[:9], "date_of_service": "2024-11-10"}
+    payers = {
+        "a": {},
+        "b": {},
+        "linked": {},
+        "same quarter": {"date_of_service": "2025-01-02"},
+        "unknown": {"ndc9": None},
+    }
+    rows = [
+        given("asked", prescriber_npi="1003000134", quantity="270"),
+        given("no prescriber", rx_number="2"),
+        given("before", rx_number="3", **(prescribed | {"ndc11": NDC})),
+        given("of another", rx_number="4", entity_id="CAH2", **(prescribed | {"ndc11": NDC})),
+        *(given(f"peer {n}", rx_number="5", entity_id=f"P{n}", pharmacy_npi=OLD_NPI) for n in range(3)),
+    ]
+    found = facts_of(
+        spark,
+        rows,
+        frame(
+            spark, [{"source_row_id": row, **prescribed, **own} for row, own in payers.items()], PREPARED_REBATE_CLAIMS
+        ),
+        frame(spark, [{"source_row_id": "linked"}], LINKS_340B),
+        covered_entities=[{"entity_id": "DSH1", "zip": "00001"}, {"entity_id": "P0", "zip": "00001"}],
+        pharmacies=[{"npi": NPI, "zip": "00002-1234"}, {"npi": OLD_NPI, "zip": "00003"}],
+        zip_centroids=[
+            {"zip": "00001", "latitude": "0", "longitude": "-179.5"},
+            {"zip": "00002", "latitude": "0", "longitude": "179.5"},
+        ],
+    )
+
+    def told(row_id):
+        row = found[row_id]
+        return [row[name] for name in ("f17_prescriber_ce_share", "prescriptions_known", "ce_volume_z")]
+
+    # one of its own, one of another entity, two of payers; ten times as many units as each of three others
+    assert told("asked") == [0.25, 4, 10.0]
+    assert told("no prescriber") == [None, None, 10.0]
+    assert told("before") == [None, 0, None]
+    assert told("peer 0") == [None, None, 0.0]
+    # a degree of longitude at the equator
+    assert found["asked"]["f18_dist_ce_pharm_km"] == pytest.approx(111.195, abs=0.001)
+    assert [found[row_id]["f18_dist_ce_pharm_km"] for row_id in ("of another", "peer 0")] == [None, None]
 
 
 def test_without_reference_tables_only_the_claims_speak(spark):

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.codes import Subject
-from engine.contracts.facts import CLAIM_FACTS, INVOICE_FACTS
+from engine.contracts.facts import CLAIM_FACTS, ENTITY_CLAIM_FACTS, INVOICE_FACTS
 from engine.contracts.links import LINKS_340B
 from engine.facts import Background, FoundOnClaims, asked_of_flagged, claim_features, off_features
 from engine.facts import links as linked
@@ -241,7 +241,11 @@ def test_a_contract_without_an_npi_may_be_the_one(found):
 def test_every_feature_is_told_once_and_there_or_not_built():
     assert {one.id for one in (*FEATURES, *NOT_BUILT)} == {f"F{number:02}" for number in range(1, 61)}
     told = {subject: {one.column for one in FEATURES if one.subject is subject} for subject in Subject}
-    for subject, facts in ((Subject.REBATE_CLAIM, CLAIM_FACTS), (Subject.INVOICE, INVOICE_FACTS)):
+    for subject, facts in (
+        (Subject.REBATE_CLAIM, CLAIM_FACTS),
+        (Subject.INVOICE, INVOICE_FACTS),
+        (Subject.ENTITY_CLAIM, ENTITY_CLAIM_FACTS),
+    ):
         assert told[subject] <= {*facts.names}
         named = {name for name in facts.names if name[0] == "f" and name[1:3].isdigit() and not name.endswith("_z")}
         assert named - {"f27_unit_factor"} <= told[subject]

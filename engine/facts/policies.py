@@ -1,0 +1,94 @@
+"""What the manufacturer's policy on contract pharmacies says of a 340B claim, and whether a state's law stands against
+it (tables beyond the contract: docs/contract-extensions.md).
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from engine.facts.entities import at_parent
+from engine.facts.families import absent
+from engine.intervals import covers, join_as_of
+
+POLICY_FACTS = (
+    T.StructField("policy_contract_pharmacies", T.StringType()),
+    T.StructField("policy_exempt_entity_types", T.ArrayType(T.StringType())),
+    T.StructField("policy_ndc9", T.StringType()),
+    T.StructField("policy_begin_date", T.DateType()),
+    T.StructField("policy_end_date", T.DateType()),
+)
+
+
+def with_manufacturer_policy(rows: DataFrame, policies: DataFrame | None) -> DataFrame:
+    """`rows` (labeler_code, ndc9) with `policy`, a struct of POLICY_FACTS: the policy in force at the date of service;
+    NULL where there is none. One for the product goes before one for all products, then the latest begin.
+    """
+    if policies is None:
+        return rows.withColumn("policy", absent(POLICY_FACTS))
+    values = {
+        "policy_contract_pharmacies": F.col("contract_pharmacies"),
+        "policy_exempt_entity_types": F.split("exempt_entity_types", r"\|"),
+        "policy_ndc9": F.col("ndc9"),
+        "policy_begin_date": F.col("begin_date"),
+        "policy_end_date": F.col("end_date"),
+    }
+    joined = rows
+    for into, which, key in (
+        ("own", F.col("ndc9").isNotNull(), {"labeler_code": F.col("labeler_code"), "ndc9": F.col("ndc9")}),
+        ("general", F.col("ndc9").isNull(), {"labeler_code": F.col("labeler_code")}),
+    ):
+        joined = join_as_of(
+            joined,
+            policies.where(which),
+            key=key,
+            day=F.col("date_of_service"),
+            start=F.col("begin_date"),
+            end=F.col("end_date"),
+            values=values,
+            into=f"{into}_policy",
+        )
+    return joined.select(*rows.columns, F.coalesce("own_policy", "general_policy").alias("policy"))
+
+
+def with_designation(rows: DataFrame, designations: DataFrame | None, entities: DataFrame | None) -> DataFrame:
+    """`rows` (parent_entity_id, pharmacy_npi, labeler_code) with pharmacy_is_designated: the entity, its parent or one
+    of the parent's sites named the pharmacy to this manufacturer, or to all; NULL where the table is missing.
+    """
+    if designations is None:
+        return rows.withColumn("pharmacy_is_designated", F.lit(None).cast("boolean"))
+    by_pharmacy = (
+        at_parent(designations, "entity_id", entities)
+        .groupBy(F.col("entity_id").alias("designating_entity"), F.col("pharmacy_npi").alias("designated_npi"))
+        .agg(F.collect_set(F.struct("labeler_code", "begin_date", "end_date")).alias("designations"))
+    )
+    same = [F.col("parent_entity_id") == F.col("designating_entity"), F.col("pharmacy_npi") == F.col("designated_npi")]
+    joined = rows.join(F.broadcast(by_pharmacy), on=same, how="left")  # one row per entity and pharmacy
+
+    def holds(one: Column) -> Column:
+        is_theirs = one["labeler_code"].isNull() | (one["labeler_code"] == F.col("labeler_code"))
+        return is_theirs & covers(F.col("date_of_service"), one["begin_date"], one["end_date"])
+
+    is_designated = F.coalesce(F.exists("designations", holds), F.lit(False))
+    return joined.select(*rows.columns, is_designated.alias("pharmacy_is_designated"))
+
+
+def with_state_law(rows: DataFrame, laws: DataFrame | None) -> DataFrame:
+    """`rows` (`entity`) with state_law_protects: a law of the entity's state on contract pharmacies is in force at the
+    date of service; NULL where the table is missing or the state is not known.
+    """
+    if laws is None:
+        return rows.withColumn("state_law_protects", F.lit(None).cast("boolean"))
+    state = F.col("entity.entity_state")
+    joined = join_as_of(
+        rows,
+        laws,
+        key={"state": state},
+        day=F.col("date_of_service"),
+        start=F.col("begin_date"),
+        end=F.col("end_date"),
+        values={"protects": F.lit(True)},
+        into="law",
+    )
+    return joined.select(*rows.columns, F.when(state.isNotNull(), F.col("law").isNotNull()).alias("state_law_protects"))

@@ -1,0 +1,69 @@
+"""340B drugs that may have gone to persons who are no patients of the entity: a pattern, never more than a question."""
+
+from __future__ import annotations
+
+from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
+from engine.rules.entity_common import entity_claimed, entity_row
+from engine.rules.entity_standing import IN_HOUSE
+from engine.rules.hit import Facts, Hit
+from engine.rules.registry import Given, Threshold, rule
+from engine.rules.text import sentence
+
+
+@rule(
+    "R050",
+    "Pattern that may point to diversion",
+    subject=Subject.ENTITY_CLAIM,
+    programs=(),
+    evidence=Evidence.WEAK,
+    route=Route.ENTITY,
+    party=Party.UNDETERMINED,
+    action=Action.INQUIRE,
+    citation="42 U.S.C. 256b(a)(5)(B); 61 FR 55156 (October 24, 1996)",
+    needs=(
+        *("zip_centroids", "pharmacies.zip", "covered_entities.zip"),
+        *("rebate_claims.prescriber_npi", "entity_claims.prescriber_npi"),
+    ),
+    thresholds=(
+        Threshold(
+            "prescriber_share", 0.1, "part of the prescriber's prescriptions that the entity claims, below which"
+        ),
+        Threshold("minimum_prescriptions", 20, "prescriptions that this part must rest on"),
+        Threshold("kilometres", 100.0, "distance of the pharmacy from the entity, above which"),
+        Threshold("volume_z", 4.0, "robust z-score of the entity's units among the product's entities, above which"),
+        Threshold(
+            "distant_pharmacies", [], "NPIs of mail-order and specialty pharmacies, which are far from most people"
+        ),
+    ),
+    guards=(IN_HOUSE,),
+)
+def may_be_diverted(f: Facts, given: Given) -> Hit:
+    """Of the prescriber's prescriptions for the product the entity claimed hardly any before, the pharmacy is far from
+    the entity, and the entity claims far more of the product in the quarter than others do: all three. Who the patient
+    was, and whether the prescriber sees the entity's patients from afar, only an audit could tell.
+    """
+    is_hardly_known = (f.f17_prescriber_ce_share < given.number("prescriber_share")) & (
+        f.prescriptions_known >= given.whole("minimum_prescriptions")
+    )
+    is_far = f.f18_dist_ce_pharm_km > given.number("kilometres")
+    is_far_from_all = f.pharmacy_npi.isin(*given.words("distant_pharmacies"))
+    return Hit(
+        when=(f.claim_type == ClaimType.RX.value)
+        & is_hardly_known
+        & is_far
+        & ~is_far_from_all
+        & (f.ce_volume_z > given.number("volume_z")),
+        message=sentence(
+            "{claim}. Of {known:count} earlier prescriptions of prescriber {prescriber} for the product the entity "
+            "claimed {share:percent}, the pharmacy is {km:count} km from the entity, and in this quarter the entity "
+            "claims far more of the product than other entities do: it is asked whether the patient was the entity's.",
+            claim=entity_claimed(f),
+            known=f.prescriptions_known,
+            prescriber=f.prescriber_npi,
+            share=f.f17_prescriber_ce_share,
+            km=f.f18_dist_ce_pharm_km,
+        ),
+        checks=(IN_HOUSE.check(failed=f.pharmacy_is_entity_owned, unchecked=f.pharmacy_is_entity_owned.isNull()),),
+        units=f.quantity,
+        references=(entity_row(f),),
+    )

@@ -1,0 +1,58 @@
+"""R050: a pattern that may point to diversion."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.contracts.codes import Subject
+from engine.rules import active_rules
+from engine.settings import RuleSettings
+from tests.spec.rule_cases import (
+    ALL_ON,
+    AS_OF,
+    CLAIM_340B,
+    EVERYTHING,
+    Spec,
+    answers_to,
+    cases_of,
+    check,
+    results_fixture,
+)
+
+SPECS = [
+    Spec(
+        "R050",
+        Subject.ENTITY_CLAIM,
+        CLAIM_340B + "; prescriber_npi=1234567893",
+        """
+        case                            | claim_type | f17_prescriber_ce_share | prescriptions_known | f18_dist_ce_pharm_km | ce_volume_z | pharmacy_is_entity_owned || fires     | evidence | code | action  | party        | route  | units | guards                                      | says
+        hardly known, far and very many | RX         | 0.05                    | 40                  | 1204.6               | 5.2         | no                       || yes       | WEAK     | -    | INQUIRE | UNDETERMINED | ENTITY | 30    | IN_HOUSE PASSED | Of 40 earlier prescriptions of prescriber 1234567893 for the product the entity claimed 5 %, the pharmacy is 1,205 km from the entity ... asked whether
+        a tenth of prescriptions        | RX         | 0.1                     | 40                  | 1204.6               | 5.2         | no                       || no        |          |      |         |              |        |       |                                             |
+        few prescriptions known         | RX         | 0                       | 19                  | 1204.6               | 5.2         | no                       || no        |          |      |         |              |        |       |                                             |
+        100 km                          | RX         | 0.05                    | 40                  | 100                  | 5.2         | no                       || no        |          |      |         |              |        |       |                                             |
+        volume within the usual         | RX         | 0.05                    | 40                  | 1204.6               | 4           | no                       || no        |          |      |         |              |        |       |                                             |
+        prescriber not known            | RX         | -                       | -                   | 1204.6               | 5.2         | no                       || no        |          |      |         |              |        |       |                                             |
+        a place not known               | RX         | 0.05                    | 40                  | -                    | 5.2         | no                       || no        |          |      |         |              |        |       |                                             |
+        few entities to compare with    | RX         | 0.05                    | 40                  | 1204.6               | -           | no                       || no        |          |      |         |              |        |       |                                             |
+        given by a provider             | MEDICAL    | 0.05                    | 40                  | 1204.6               | 5.2         | no                       || no        |          |      |         |              |        |       |                                             |
+        the entity's own pharmacy       | RX         | 0.05                    | 40                  | 1204.6               | 5.2         | yes                      || held back |          |      |         |              |        |       | IN_HOUSE FAILED                             |
+        own pharmacies not known        | RX         | 0.05                    | 40                  | 1204.6               | 5.2         | -                        || yes       | WEAK     | -    | INQUIRE | UNDETERMINED | ENTITY | 30    | IN_HOUSE UNCHECKED                          |
+        """,  # noqa: E501
+        needs=(
+            *("claim_type", "quantity", "f17_prescriber_ce_share", "prescriptions_known", "f18_dist_ce_pharm_km"),
+            "ce_volume_z",
+        ),
+    ),
+]
+results = results_fixture(SPECS)
+
+
+@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
+def test_rule(spec, case, results):
+    check(spec, case, results)
+
+
+def test_a_pharmacy_that_fills_by_mail_is_far_from_everybody(spark):
+    rules = ALL_ON.rules | {"R050": RuleSettings(thresholds={"distant_pharmacies": ["1234567893"]})}
+    active = active_rules(ALL_ON.model_copy(update={"rules": rules}), EVERYTHING, Subject.ENTITY_CLAIM, AS_OF)
+    assert not answers_to(spark, active.only("R050"), {"by mail": SPECS[0].firing.facts})
