@@ -142,8 +142,8 @@ def page(command: str, choosing: pd.DataFrame, trying: pd.DataFrame, tried: pd.D
     lines += [
         "",
         f"Flags at a false-discovery rate of {rate:.0%}, p-values up to {P_VALUE_LIMIT}, all seeds, one stratum.",
-        "False: of the flagged claims, those on which nothing was planted. Found: oddities that were flagged. Reviewed:",
-        "oddities among the reference rows were known, as after decisions, and left out; unreviewed: they were not.",
+        "False: of the flagged claims, those on which nothing was planted. Found: oddities that were flagged.",
+        "Reviewed: the oddities among the reference rows were known, as after decisions, and left out.",
         "",
         "| detector | reviewed: flagged | false | found | unreviewed: flagged | false | found |",
         "|---|---|---|---|---|---|---|",
