@@ -15,9 +15,10 @@ SCHEMA = "source_row_id string, ndc9 string, program string, drug_category strin
 
 
 def random_strata(seed: int) -> list[tuple]:
-    """Strata of 1 to 40 rows; scores of few values, so that ties are many and lie on the edges of slices too."""
+    """Strata of 1 to 40 rows; scores of few values, some below 0 or far above 1: many ties, also on edges of slices."""
     generator = random.Random(seed)
     scores = [n / 64 for n in range(1, 65)] + [0.5, 0.5 + 2**-40, 0.123456789, 1.0]
+    scores += [0.0, -0.25, -3.5, -1e10, 17.25, 17.25 + 2**-40, 3e10]
     rows = []
     for product in range(14):
         ndc9 = None if product == 0 else f"00002{product:04d}"
