@@ -1,4 +1,4 @@
-"""How fast rows are scored: this engine's scorers beside the libraries' own functions, one thread each, and MLflow's.
+"""How fast rows are scored: this engine's scorers beside the libraries' own functions, and MLflow's.
 
     python benchmarks/scoring.py [--rows 20000] [--features 20] [--trees 200] [--repeats 3] [--spark]
 

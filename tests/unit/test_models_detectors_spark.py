@@ -15,6 +15,7 @@ from models_rows import FEATURES, as_spark, claim_rows
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Subject
+from engine.errors import ConfigurationError
 from engine.models.anomaly_model import AnomalyModel, fit_model
 from engine.models.batches import contributions_column, score_column
 from engine.models.explanation import explain
@@ -148,3 +149,17 @@ def test_mlflow_serves_what_the_engine_scores(models, matrix, kind, tmp_path):
     asked = pd.DataFrame(matrix, columns=[z_name(feature) for feature in FEATURES])
     answer = mlflow.pyfunc.load_model(f"models:/{kind}/1").predict(asked)["anomaly_score"].to_numpy()
     assert np.array_equal(answer, models[kind].scorer.scores(matrix))
+
+
+def test_detect_refuses_a_model_of_other_features_before_it_scores(models, tmp_path):
+    from engine.pipeline import Judged, _with_model
+    from engine.settings import Settings
+
+    models["ecod"].save(tmp_path)
+    tracker = SimpleNamespace(fetch=lambda name, version: SimpleNamespace(folder=tmp_path, version="1"))  # noqa: ARG005
+    one = Judged(CLAIM, facts=None, peers=None, described=lambda flagged, _: flagged)
+    changed = {"model": {"claims": {"features": list(FEATURES[:-1])}}}
+    with pytest.raises(ConfigurationError, match="other features"):
+        _with_model(SimpleNamespace(settings=Settings(**changed), options=SimpleNamespace(model=None)), tracker, one)
+    same = SimpleNamespace(settings=Settings(), options=SimpleNamespace(model=None))
+    assert _with_model(same, tracker, one).model.kind == "ecod"
