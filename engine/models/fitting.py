@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,6 +28,9 @@ from engine.settings import (
 )
 
 Matrix = npt.NDArray[np.float64]
+
+# Part of a bin's width that is far above the error of a sum and far below any difference that means something.
+_ROUNDING = 1e-9
 
 
 def fit_scorer(rows: Matrix, settings: DetectorSettings, detectors: Mapping[str, DetectorSettings]) -> Scorer:
@@ -74,7 +78,9 @@ def _tails(rows: Matrix, combined: Callable[[Matrix, Matrix, Matrix], Matrix]) -
     """
     from pyod.models.ecod import skew
 
-    each_skewness = np.sign(skew(rows))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a constant feature has none, which counts as 0
+        each_skewness = np.sign(skew(rows))
     steps = [_tail_steps(column, s, combined) for column, s in zip(rows.T, each_skewness, strict=True)]
     most = max(len(values) for values, _ in steps)
     edges = np.full((len(steps), most), np.inf)
@@ -117,10 +123,12 @@ def _loda(rows: Matrix, settings: LodaSettings) -> Scorer:
     from pyod.models.loda import LODA
 
     fitted = LODA(n_bins=settings.bins, n_random_cuts=settings.cuts, random_state=settings.seed).fit(rows)
+    # PyOD looks a value up by the lower ends of the bins; its answers are kept as they are. The least training row lies
+    # on the first end and belongs below it, however its projection is rounded.
+    width = np.diff(fitted.limits_, axis=1)[:, :1]
     return ProjectionHistograms(
         weights=fitted.projections_,
-        # PyOD looks a value up by the lower ends of the bins; its answers are kept as they are
-        edges=fitted.limits_[:, : settings.bins - 1].copy(),
+        edges=fitted.limits_[:, : settings.bins - 1] + _ROUNDING * width,
         terms=-np.log(fitted.histograms_) * fitted.weights[:, np.newaxis] / settings.cuts,
         features=rows.shape[1],
     )

@@ -1,0 +1,165 @@
+"""Every kind of detector on Spark and in MLflow: the same answers wherever and however rows are divided."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from detector_rows import DETECTORS, KINDS
+from models_rows import FEATURES, as_spark, claim_rows
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Subject
+from engine.errors import ConfigurationError
+from engine.models.anomaly_model import AnomalyModel, fit_model
+from engine.models.batches import contributions_column, score_column
+from engine.models.explanation import explain
+from engine.models.inputs import model_inputs, z_name
+from engine.models.scoring import score
+from engine.settings import ClaimModelSettings, MlflowSettings, ModelSettings
+from engine.tracking import Tracker
+
+CLAIM = Subject.REBATE_CLAIM
+
+
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
+    return claim_rows(2_001).iloc[:-1]
+
+
+@pytest.fixture(scope="module")
+def matrix(rows) -> np.ndarray:
+    return rows[[z_name(feature) for feature in FEATURES]].fillna(0.0).to_numpy()
+
+
+def settings_with(detector: str) -> ModelSettings:
+    return ModelSettings(claims=ClaimModelSettings(detector=detector), detectors=DETECTORS, batch_rows=250)
+
+
+@pytest.fixture(scope="module")
+def models(rows) -> dict[str, AnomalyModel]:
+    sample = rows[["source_row_id"]].assign(**{f: rows[z_name(f)].fillna(0.0) for f in FEATURES})
+    return {kind: fit_model(sample, settings_with(kind), CLAIM) for kind in KINDS}
+
+
+@pytest.fixture(scope="module")
+def answers(spark, rows, models):
+    """By number of partitions, the rows shuffled: what every detector says, in the rows' order.
+
+    Contributions only under few partitions: each task of the many starts every function anew.
+    """
+    found = {}
+    inputs = model_inputs(FEATURES)
+    for partitions in (1, 7, 200):
+        wanted = {"score": score_column} if partitions > 7 else {"score": score_column, "parts": contributions_column}
+        columns = [
+            column(spark, model.scorer, inputs, 250).alias(f"{kind}_{name}")
+            for kind, model in models.items()
+            for name, column in wanted.items()
+        ]
+        facts = as_spark(spark, rows, partitions, seed=partitions)
+        found[partitions] = facts.select("source_row_id", *columns).toPandas().sort_values("source_row_id")
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_partitions_and_order_change_no_bit(answers, models, matrix, kind):
+    scores, parts = models[kind].scorer.scores(matrix), models[kind].scorer.contributions(matrix)
+    for partitions, answered in answers.items():
+        assert np.array_equal(answered[f"{kind}_score"], scores), partitions
+        if partitions <= 7:
+            assert np.array_equal(np.vstack(answered[f"{kind}_parts"]), parts), partitions
+
+
+def test_p_values_and_reasons_of_a_detector_without_bounds(spark, rows, models, matrix):
+    model = models["hbos"]
+    scores = model.scorer.scores(matrix)
+    assert scores.max() > 10
+    facts = as_spark(spark, rows, 3, seed=1)
+    # strata too small to stand alone: all rows of a program are ranked slice by slice
+    judged = score(facts.withColumn("ndc9", F.lit(None).cast("string")), model, settings_with("hbos"), CLAIM).toPandas()
+    judged = judged.set_index("source_row_id")["anomaly_p_value"]
+    for program, place in rows.groupby("program").indices.items():
+        own = scores[place]
+        expected = [(own >= value).mean() for value in own]
+        assert judged[rows["source_row_id"].iloc[place]].to_numpy() == pytest.approx(expected), program
+    first = rows.iloc[[int(scores.argmax())]]
+    peers = spark.createDataFrame([], "ndc11 string, program string, peers bigint")
+    (row,) = explain(as_spark(spark, first), model, peers, settings_with("hbos")).collect()
+    parts = model.scorer.contributions(matrix[[int(scores.argmax())]])[0]
+    assert row.reasons[0].contribution == parts[first[list(FEATURES)].notna().to_numpy()[0]].max()
+
+
+def served(folder):
+    """The served class on a saved folder, without the ceremony of MLflow."""
+    from engine.tracking.served_model import ServedAnomalyModel
+
+    sys.path.insert(0, str(folder))
+    try:
+        for name in [name for name in sys.modules if name.split(".")[0] == "scorers"]:
+            del sys.modules[name]
+        model = ServedAnomalyModel()
+        model.load_context(SimpleNamespace(artifacts={"detector": str(folder)}))
+        assert importlib.import_module("scorers").__file__.startswith(str(folder))
+        return model
+    finally:
+        sys.path.remove(str(folder))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_comes_back_from_disk_and_is_served_with_the_same_scores(models, rows, matrix, kind, tmp_path):
+    model = models[kind]
+    model.save(tmp_path)
+    loaded = AnomalyModel.load(tmp_path)
+    assert loaded.description == model.description
+    assert np.array_equal(loaded.scorer.scores(matrix), model.scorer.scores(matrix))
+    asked = rows[[z_name(feature) for feature in FEATURES]]
+    answer = served(tmp_path).predict(None, asked)["anomaly_score"].to_numpy()
+    assert np.array_equal(answer, model.scorer.scores(matrix))
+    described = json.loads((tmp_path / "model.json").read_text())
+    assert (described["detector"], described["kind"]) == (kind, kind)
+    assert described["contribution_unit"]
+    assert described["parameters"]
+    if kind == "rank_combination":
+        assert set(described["parameters"]["members"]) == set(DETECTORS[kind].members)
+
+
+@pytest.mark.parametrize("kind", ["lof", "rank_combination"])
+def test_mlflow_serves_what_the_engine_scores(models, matrix, kind, tmp_path):
+    import mlflow
+
+    models[kind].save(tmp_path / "model")
+    tracker = Tracker(MlflowSettings(), str(tmp_path / "output"))
+    tracker.log_training(
+        model_folder=tmp_path / "model",
+        model_name=kind,
+        run_name=kind,
+        parameters=models[kind].parameters,
+        metrics={},
+        figures={},
+        tags={},
+    )
+    fetched = tracker.fetch(kind)
+    assert AnomalyModel.load(fetched.folder).scorer.digest == models[kind].scorer.digest
+    asked = pd.DataFrame(matrix, columns=[z_name(feature) for feature in FEATURES])
+    answer = mlflow.pyfunc.load_model(f"models:/{kind}/1").predict(asked)["anomaly_score"].to_numpy()
+    assert np.array_equal(answer, models[kind].scorer.scores(matrix))
+
+
+def test_detect_refuses_a_model_of_other_features_before_it_scores(models, tmp_path):
+    from engine.pipeline import Judged, _with_model
+    from engine.settings import Settings
+
+    models["ecod"].save(tmp_path)
+    tracker = SimpleNamespace(fetch=lambda name, version: SimpleNamespace(folder=tmp_path, version="1"))  # noqa: ARG005
+    one = Judged(CLAIM, facts=None, peers=None, described=lambda flagged, _: flagged)
+    changed = {"model": {"claims": {"features": list(FEATURES[:-1])}}}
+    with pytest.raises(ConfigurationError, match="other features"):
+        _with_model(SimpleNamespace(settings=Settings(**changed), options=SimpleNamespace(model=None)), tracker, one)
+    same = SimpleNamespace(settings=Settings(), options=SimpleNamespace(model=None))
+    assert _with_model(same, tracker, one).model.kind == "ecod"
