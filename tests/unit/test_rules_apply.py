@@ -158,6 +158,8 @@ def test_guards_without_their_tables_are_unchecked_and_cost_one_step(spark, judg
             guards = {guard["name"]: guard["state"] for guard in after[rule_id, rule_id]["guards"]}
             # the waste line is a medical matter and does not touch prescriptions
             untouched = set() if facts[rule_id].get("claim_type") == "MEDICAL" else {"WASTE_LINE"}
+            # a policy that excepts no pharmacy has none to designate
+            untouched |= {"DESIGNATED"} if facts[rule_id].get("policy_contract_pharmacies") == "NONE" else set()
             off = {name for name in guards if active.guard_is_off(rule_id, name)} - untouched
             assert {name for name, state in guards.items() if state == GuardState.UNCHECKED} == off
             steps = (
