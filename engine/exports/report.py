@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from engine.contracts.codes import Action, Evidence
+from engine.contracts.codes import Action, Evidence, Subject
 from engine.contracts.words import ACTION_WORDS, DEADLINE_WORDS, EVIDENCE_WORDS
 from engine.exports.charts import BAR_HEIGHT, Chart, bar_chart, short_dollars
 from engine.exports.facts import Linking, RunFacts, ledger_lines
@@ -100,12 +100,20 @@ def _finding(found: dict[str, Any]) -> dict[str, Any]:
         "narrative": found["narrative"],
         "rules": ", ".join(hit["rule_id"] for hit in found["rules"]),
         "product": found["product_name"] or found["ndc11"],
-        "payer": found["payer_id"] or found["state"],
+        "sender": _sender(found),
         "amount": f"${amount:,.2f}" if amount is not None else "no price",
         "action": _action_words(found["action"]),
         "deadline": f"{deadline}: {DEADLINE_WORDS.get(found['deadline_kind'], '')}" if deadline else "",
         "finding_id": found["finding_id"],
     }
+
+
+def _sender(found: dict[str, Any]) -> str:
+    """Whose row it is: a payer's, or a covered entity's."""
+    if found["subject"] == Subject.ENTITY_CLAIM:
+        return f"340B entity {found['entity_id']}"
+    payer = found["payer_id"] or found["state"]
+    return f"payer {payer}" if payer else ""
 
 
 def _action_words(action: str | None) -> str:

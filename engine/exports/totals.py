@@ -109,7 +109,7 @@ def _dimensions() -> list[tuple[str, Column, Column]]:
     ndc = F.col("ndc11")
     dashed = F.concat_ws("-", F.substring(ndc, 1, 5), F.substring(ndc, 6, 4), F.substring(ndc, 10, 2))
     product = F.concat_ws("  ", dashed, F.col("product_name"))
-    # 340B claims have neither program nor payer
+    # 340B claims have neither program nor payer nor period
     of_entities = F.when(F.col("subject") == Subject.ENTITY_CLAIM.value, F.lit("340B claims"))
     payer = F.coalesce("payer_id", "state", of_entities)
     return [
@@ -121,7 +121,7 @@ def _dimensions() -> list[tuple[str, Column, Column]]:
             ("payer", payer, None),
             ("labeler", F.col("labeler_code"), None),
             ("product", ndc, product),
-            ("period", F.col("period"), None),
+            ("period", F.coalesce("period", of_entities), None),
         )
     ]
 

@@ -42,10 +42,11 @@ def detect_in(spark, claims: Path, output: Path, run_id: str = "run", **changed)
 
 
 def settings_in(claims: Path, output: Path, **changed) -> Settings:
-    """What `detect_in` runs with."""
+    """What `detect_in` runs with. Generated products are all there are."""
+    products = {"products": {"path": "products.parquet", "complete": True}}
     return Settings.model_validate(
         {
-            "input": {"root": str(claims)},
+            "input": {"root": str(claims), "tables": products if (claims / "products.parquet").exists() else {}},
             "output": {"root": str(output)},
             "as_of": AS_OF,
             "model": {"detectors": {"isolation_forest": {"trees": 50}}},

@@ -21,12 +21,16 @@ def test_totals_are_those_of_a_slow_sum(spark):
     rows = [finding(number) for number in range(80)]
     rows[3] |= {"amount_at_issue": Decimal("-1.50"), "state": None, "payer_id": None, "labeler_code": None}
     rows[4] |= {"payer_id": "PBM1", "product_name": None}
+    of_entity = dict.fromkeys(("program", "payer_id", "state", "period"))
+    rows[5] |= {"subject": "ENTITY_CLAIM", **of_entity}
     totals = add_up(frame_of(spark, rows).repartition(4))
 
     expected: dict = defaultdict(lambda: [0, 0, Decimal(0), Decimal(0)])
     for row in rows:
-        values = [("all", ""), ("evidence", row["evidence"]), ("action", row["action"]), ("program", row["program"])]
-        values += [("payer", row["payer_id"] or row["state"] or "unknown"), ("period", row["period"])]
+        other = "340B claims" if row["subject"] == "ENTITY_CLAIM" else "unknown"
+        values = [("all", ""), ("evidence", row["evidence"]), ("action", row["action"])]
+        values += [("payer", row["payer_id"] or row["state"] or other), ("period", row["period"] or other)]
+        values += [("program", row["program"] or other)]
         values += [("labeler", row["labeler_code"] or "unknown"), ("product", row["ndc11"])]
         values += [("rule", hit["rule_id"]) for hit in row["rules"]]
         for key in values:

@@ -114,6 +114,13 @@ def test_it_says_what_was_found_what_comes_first_and_what_was_off():
     assert text.index(finding(1)["narrative"]) < text.index(finding(2)["narrative"])
 
 
+def test_a_340b_claim_is_named_by_its_entity():
+    of_entity = {"subject": "ENTITY_CLAIM", "payer_id": None, "state": None, "entity_id": "DSH010023"}
+    text = " ".join(_Page(report_page(_totals(**of_entity), 60, FACTS)).text)
+    assert ", 340B entity DSH010023" in text
+    assert f", payer {finding(2)['payer_id']}" in text
+
+
 def test_charts_can_be_read_without_seeing_them():
     parsed = _Page(report_page(_totals(), 60, FACTS))
     pictures = [attributes for tag, attributes in parsed.tags if tag == "svg"]
