@@ -146,7 +146,7 @@ def test_the_sheet_is_ready_to_work_in(review):
         assert {"Reason", "Comment", "Decided by", "Dispute code", "Rules"} < set(headings)
     with zipfile.ZipFile(folder / names[0]) as archive:
         sheet_xml = archive.read("xl/worksheets/sheet3.xml").decode()
-    assert re.search(r'<ignoredError sqref="A1:BA8" numberStoredAsText="1"/>', sheet_xml)
+    assert re.search(r'<ignoredError sqref="A1:AZ8" numberStoredAsText="1"/>', sheet_xml)
 
 
 def test_rx_numbers_are_masked_as_set(review):
