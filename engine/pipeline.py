@@ -12,13 +12,14 @@ import json
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import reduce
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -31,10 +32,13 @@ from engine.contracts.prepared import BEYOND_LINE_NAME
 from engine.contracts.tables import FEEDS, SUBJECT_FEEDS
 from engine.errors import ConfigurationError, InputError, OutputError, Problem
 from engine.run import Run, RunOptions, check_resumable, code_version, open_run, published_runs, run_facts
-from engine.settings import PeerSettings, Settings
+from engine.settings import ModelSettings, PeerSettings, Settings
 from engine.sources import OpenedTable, WorkFolder
 from engine.storage import SUCCESS_MARKER, Storage, join
-from engine.tracking import Tracker
+from engine.tracking import Tracker, comparison_tags
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FEED_NAMES = frozenset(table.name for table in FEEDS)
 # Reasons for leaving while preparing that are no quarantine.
@@ -56,6 +60,7 @@ _IN_CONFLICT = {Reason.SOURCE_ROW_ID_DUPLICATE.value, Reason.KEY_DUPLICATE.value
 _MOST_PROBLEMS_NOTED = 5
 # The anomaly model learns from what payers ask for; 340B claims are judged by rules alone.
 _SCORED = (Subject.REBATE_CLAIM, Subject.INVOICE)
+_SHORT_NAMES = {Subject.REBATE_CLAIM: "claims", Subject.INVOICE: "invoices"}
 
 
 @dataclass(frozen=True)
@@ -167,17 +172,38 @@ def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Ca
         return _exports(run, tracker, prepared, judged, found, off)
 
 
-def train(spark: SparkSession, settings: Settings, options: RunOptions, say: Callable[[str], None]) -> list[str]:
-    """Fit, evaluate and register a model version per subject that has rows enough; returns their names."""
+def train(
+    spark: SparkSession,
+    settings: Settings,
+    options: RunOptions,
+    say: Callable[[str], None],
+    compare_detectors: bool = False,
+) -> list[str]:
+    """Fit, evaluate and register a model version per subject that has rows enough; returns their names.
+
+    `compare_detectors`: one per detector of the settings, all on the same rows, in an experiment of the subject's own.
+    """
     tracker = Tracker(settings.mlflow, settings.output.root)
+    trained = []
     with _way(spark, settings, options, say) as (run, work):
         prepared = _prepare(run, work, _read(run))
         judged = _facts(run, work, prepared, _link(run, work, prepared))
         learning = [one for one in judged if one.subject in _SCORED]
         screened = _screen(run, work, prepared, learning)
-        trained = [_train(run, work, tracker, prepared, one, screened[one.subject]) for one in learning]
+        for one in learning:
+            lesson = _lesson(run, tracker, prepared, one, screened[one.subject])
+            name, configured = _model_name(settings, one.subject), settings.model.of(one.subject).detector
+            others = [name for name in settings.model.detectors if name != configured] if compare_detectors else []
+            experiment = f"{name} detectors" if compare_detectors else None
+            for detector in (configured, *others):
+                chosen = settings.model.using(one.subject, detector)
+                trained.append(_learned(run, work, tracker, prepared, one, lesson, chosen, experiment))
         run.abandon()
-    return [f"{one.model_name} version {one.model_version}" for one in trained if one.model is not None]
+    return [
+        f"{one.model_name} version {one.model_version} ({one.model.detector})"
+        for one in trained
+        if one.model is not None
+    ]
 
 
 def export_to_database(spark: SparkSession, settings: Settings, run_id: str) -> str:
@@ -744,7 +770,7 @@ def _scored(
     """Every row's score and p-value, and the rows that are unusual enough to be shown."""
     settings, table = run.settings.model, SUBJECT_FEEDS[one.subject]
     scored = models.anomaly_scores(one.facts, model, settings, one.subject)
-    scores = work.write(f"p_values/{table}", models.p_values(scored, calibration))
+    scores = work.write(f"p_values/{table}/{model.detector}", models.p_values(scored, calibration))
     flags = models.flag(scores, settings.flags, rules.anomaly_threshold(run.settings))
     smallest = calibration.smallest_p_value
     if smallest is None:
@@ -785,39 +811,84 @@ def _model_name(settings: Settings, subject: Subject) -> str:
     return settings.mlflow.invoices_model if subject is Subject.INVOICE else settings.mlflow.claims_model
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What detectors of a subject learn from, are compared with and measured by: the same rows for all of them.
+
+    sample: see `models.training_sample`; reference: facts of rows held out; champion: the version in charge.
+    """
+
+    sample: pd.DataFrame
+    reference: DataFrame
+    known: models.Known
+    champion: tuple[models.AnomalyModel, str] | None
+
+
+def _lesson(run: Run, tracker: Tracker, prepared: Prepared, one: Judged, screened: DataFrame) -> Lesson:
+    """Rows that a rule flags or analysts dispute teach nothing: they are not what is usual."""
+    settings, of_subject = run.settings.model, run.settings.model.of(one.subject)
+    decisions = _decided(run, prepared, one)
+    disputed = [] if decisions is None else [decisions.where("is_valid").select("source_row_id")]
+    set_aside = reduce(DataFrame.union, disputed, screened)
+    usual = one.facts.join(F.broadcast(set_aside), on="source_row_id", how="left_anti")
+    held_out = models.is_held_out(settings.held_out_share)
+    return Lesson(
+        sample=models.training_sample(usual.where(~held_out), of_subject.features, of_subject, one.subject),
+        reference=models.reference_sample(usual.where(held_out), settings.calibration_rows),
+        known=models.Known(_planted(run, one.subject), decisions, flagged_by_rules=screened),
+        champion=_champion(run, tracker, _model_name(run.settings, one.subject), of_subject.features),
+    )
+
+
 def _train(
     run: Run, work: WorkFolder, tracker: Tracker, prepared: Prepared, one: Judged, screened: DataFrame
 ) -> Judged:
-    """Fit on a sample, calibrate on rows held out, score everything, evaluate, log and register. A subject with too few
-    rows gets no model. Rows that a rule flags or analysts dispute teach nothing: they are not what is usual.
-    """
-    settings, name = run.settings.model, _model_name(run.settings, one.subject)
-    of_subject, table = settings.of(one.subject), SUBJECT_FEEDS[one.subject]
+    """The subject with a new version of its configured detector; without one where it has too few rows."""
+    lesson = _lesson(run, tracker, prepared, one, screened)
+    return _learned(run, work, tracker, prepared, one, lesson, run.settings.model)
+
+
+def _learned(
+    run: Run,
+    work: WorkFolder,
+    tracker: Tracker,
+    prepared: Prepared,
+    one: Judged,
+    lesson: Lesson,
+    settings: ModelSettings,
+    experiment: str | None = None,
+) -> Judged:
+    """Fit on the sample, calibrate on the reference, score everything, evaluate, log and register."""
+    name, table, sample = _model_name(run.settings, one.subject), SUBJECT_FEEDS[one.subject], lesson.sample
     one = replace(one, model_name=name)
-    decided = _decided(run, prepared, one.subject)
-    set_aside = screened if decided is None else screened.union(_disputed(decided))
-    usual = one.facts.join(F.broadcast(set_aside), on="source_row_id", how="left_anti")
-    held_out = models.is_held_out(settings.held_out_share)
-    sample = models.training_sample(usual.where(~held_out), of_subject.features, of_subject, one.subject)
-    reference = models.reference_sample(usual.where(held_out), settings.calibration_rows)
     model = models.fit_model(sample, settings, one.subject)
     if model is None:
         run.note(f"{table}: {len(sample):,} rows are too few to train {name} on; nothing is scored")
         return one
     calibration = models.calibrate(
-        models.anomaly_scores(reference, model, settings, one.subject), settings.strata, settings.stratum_minimum
+        models.anomaly_scores(lesson.reference, model, settings, one.subject),
+        settings.strata,
+        settings.stratum_minimum,
     )
     scores, flags = _scored(run, work, one, model, calibration)
+    champion = None if lesson.champion is None else lesson.champion[0]
     evaluation = models.evaluate(
-        scores, one.facts, settings, one.subject, flags.largest_p_value or 0.0, _planted(run, one.subject)
+        scores, one.facts, settings, one.subject, flags.largest_p_value or 0.0, lesson.known, champion, sample
     )
+    tags = _tags(run, prepared) | {
+        "detector": model.detector,
+        "subject": one.subject.value,
+        "features": ",".join(model.features),
+    }
+    if lesson.champion is not None and evaluation.compared_by is not None:
+        tags |= comparison_tags(lesson.champion[1], evaluation.compared_by)
     with tempfile.TemporaryDirectory() as folder:
         model.save(folder)
         calibration.save(folder)
         version = tracker.log_training(
             model_folder=Path(folder),
             model_name=name,
-            run_name=f"{name} {run.run_id}",
+            run_name=" ".join((_SHORT_NAMES[one.subject], model.detector, tags["as_of"], run.run_id)),
             parameters={
                 "detector": model.detector,
                 "kind": model.kind,
@@ -826,26 +897,40 @@ def _train(
             },
             metrics=evaluation.metrics,
             figures=evaluation.figures,
-            tags=_tags(run, prepared),
+            tags=tags,
+            experiment=experiment,
         )
-    run.note(f"{name} version {version} was trained on {len(sample):,} {table} rows of this input")
+    run.note(f"{name} version {version} ({model.detector}) was trained on {len(sample):,} {table} rows of this input")
     return replace(one, model=model, model_version=version, scores=scores, flags=flags)
 
 
-def _decided(run: Run, prepared: Prepared, subject: Subject) -> DataFrame | None:
-    """Analysts' decisions on rows of this input, with source_row_id; None where the input has none."""
-    decisions, claims, invoices = prepared.references.get("decisions"), prepared.claims, prepared.invoices
+def _champion(run: Run, tracker: Tracker, name: str, features: Sequence[str]) -> tuple[models.AnomalyModel, str] | None:
+    """The version in charge and its number, to be measured on the same rows; None where it cannot be."""
+    fetched = tracker.fetch(name)
+    if fetched is None:
+        return None
+    try:
+        champion = models.AnomalyModel.load(fetched.folder)
+        champion.check_features(features)
+    except ConfigurationError as error:
+        problem = error.problems[0].what
+        run.note(f"{name} version {fetched.version}, the champion, is not compared with the new one: {problem}")
+        return None
+    return champion, fetched.version
+
+
+def _decided(run: Run, prepared: Prepared, one: Judged) -> DataFrame | None:
+    """source_row_id, is_valid and is_random of rows whose finding analysts decided; None without such a table."""
+    decisions = prepared.references.get("decisions")
     if decisions is None:
         return None
-    if subject is Subject.REBATE_CLAIM and claims is not None:
-        return findings.decided_rows(claims.unconverted, findings.claim_finding_id(), decisions, run.settings.today)
-    if subject is Subject.INVOICE and invoices is not None:
-        return findings.decided_rows(invoices, findings.invoice_finding_id(), decisions, run.settings.today)
-    return None
-
-
-def _disputed(decided: DataFrame) -> DataFrame:
-    return decided.where(F.col("decision") == "DISPUTE").select("source_row_id")
+    if one.subject is Subject.INVOICE:
+        named = one.facts.select("source_row_id", findings.invoice_finding_id().alias("finding_id"))
+    else:
+        assert prepared.claims is not None
+        named = prepared.claims.unconverted.select("source_row_id", findings.claim_finding_id().alias("finding_id"))
+    judged = F.broadcast(findings.judged_findings(decisions, run.settings.today))
+    return named.join(judged, on="finding_id", how="inner").drop("finding_id")
 
 
 def _planted(run: Run, subject: Subject) -> DataFrame | None:
@@ -858,8 +943,10 @@ def _planted(run: Run, subject: Subject) -> DataFrame | None:
 
 def _tags(run: Run, prepared: Prepared) -> dict[str, str]:
     fingerprints = {f"input.{name}": table.fingerprint for name, table in prepared.opened.items()}
+    together = hashlib.sha256(json.dumps(fingerprints, sort_keys=True).encode()).hexdigest()
     return {
         "run_id": run.run_id,
+        "data_fingerprint": together[:16],
         "as_of": str(run.settings.today),
         "config_hash": run.settings.config_hash,
         "code_version": code_version(),
@@ -995,7 +1082,9 @@ def _exports(
         exports.write_report(totals, drafted, told, storage, join(folder, "report.html"))
         words.append(f"{drafted:,} dispute lines drafted, {', '.join(review)}, report.html")
         tracker.log_detection(
-            run.run_id, _detection_metrics(totals, drafted), _tags(run, prepared) | _model_tags(judged)
+            f"detect {settings.today} {run.run_id}",
+            _detection_metrics(totals, drafted),
+            _tags(run, prepared) | _model_tags(judged),
         )
     for name, steps in run.ledger.tables.items():
         if name in SUBJECT_FEEDS.values():

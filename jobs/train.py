@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from jobs.common import DEFAULT_CONFIG, AsOf, Config, Input, Output, RunId, Set, main, settings_of
 
 
@@ -12,6 +16,9 @@ def train(
     as_of: AsOf = None,
     run_id: RunId = None,
     set: Set = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Every detector of model.detectors, on the same rows.")
+    ] = False,
 ) -> None:
     """Features, fit, evaluate, log to MLflow, register a model version."""
     settings = settings_of(config, input, output, as_of, set)
@@ -20,7 +27,7 @@ def train(
     from engine.session import build_session
 
     spark = build_session("train", settings.spark)
-    for trained in pipeline.train(spark, settings, RunOptions(run_id), print):
+    for trained in pipeline.train(spark, settings, RunOptions(run_id), print, compare):
         print(f"registered {trained}")
 
 

@@ -2,7 +2,7 @@
 
 from engine.findings.claims import claim_findings
 from engine.findings.comparison import Change, Differences, causes, compare_findings, differences
-from engine.findings.decisions import decided_rows
+from engine.findings.decisions import judged_findings
 from engine.findings.entity_claims import entity_claim_findings
 from engine.findings.feed_problems import with_feed_problems
 from engine.findings.identity import claim_finding_id, invoice_finding_id
@@ -16,11 +16,11 @@ __all__ = [
     "claim_finding_id",
     "claim_findings",
     "compare_findings",
-    "decided_rows",
     "differences",
     "dispute_lines",
     "entity_claim_findings",
     "invoice_finding_id",
     "invoice_findings",
+    "judged_findings",
     "with_feed_problems",
 ]

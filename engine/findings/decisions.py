@@ -1,26 +1,29 @@
-"""What analysts decided on findings, told of the rows that the findings are about."""
+"""What analysts decided of findings, as truth for models."""
 
 from __future__ import annotations
 
 from datetime import date
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 
-def decided_rows(rows: DataFrame, finding_id: Column, decisions: DataFrame, as_of: date) -> DataFrame:
-    """source_row_id, decision and selection of the live rows on which there is a decision: the last one up to `as_of`.
+def judged_findings(decisions: DataFrame, as_of: date) -> DataFrame:
+    """finding_id, is_valid (DISPUTE; DISMISS: false), is_random (drawn blindly): one row per finding that was decided.
 
-    `decisions`: conformed. Of several at one moment the one first in the order of decision and selection counts, so
-    that the answer is the same under any partitioning.
+    The last decision up to the end of the `as_of` day (UTC) counts; where that is WATCH or PAY, the finding is left
+    out: neither says whether it was right. An unknown selection is taken for the queue, which is biased. `decisions`:
+    conformed.
     """
-    latest = Window.partitionBy("finding_id").orderBy(F.col("decided_at").desc(), "decision", "selection")
-    last = (
-        decisions.where(F.to_date("decided_at") <= F.lit(as_of))
-        .withColumn("place", F.row_number().over(latest))
-        .where(F.col("place") == 1)
-        .select("finding_id", "decision", "selection")
+    until_then = decisions.where(F.to_date("decided_at") <= F.lit(as_of))
+    last = F.max(F.struct("decided_at", "decision", "selection"))
+    return (
+        until_then.groupBy("finding_id")
+        .agg(last.alias("last"))
+        .where(F.col("last.decision").isin("DISPUTE", "DISMISS"))
+        .select(
+            "finding_id",
+            (F.col("last.decision") == "DISPUTE").alias("is_valid"),
+            F.coalesce(F.col("last.selection") == "RANDOM", F.lit(False)).alias("is_random"),
+        )
     )
-    # decisions are made one by one by people: few beside claims
-    named = rows.select("source_row_id", finding_id.alias("finding_id"))
-    return named.join(F.broadcast(last), on="finding_id", how="inner").drop("finding_id")

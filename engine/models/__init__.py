@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engine.models.anomaly_model import AnomalyModel, fit_model
     from engine.models.calibration import Calibration, calibrate, is_held_out, p_values, reference_sample
-    from engine.models.evaluation import Evaluation, evaluate
+    from engine.models.evaluation import Evaluation, Known, evaluate
     from engine.models.explanation import explain
     from engine.models.flags import Flags, flag, in_words
     from engine.models.inputs import can_be_scored
@@ -23,6 +23,7 @@ _MODULES = {
     "Calibration": "calibration",
     "Evaluation": "evaluation",
     "Flags": "flags",
+    "Known": "evaluation",
     "anomaly_scores": "scoring",
     "calibrate": "calibration",
     "can_be_scored": "inputs",
@@ -42,6 +43,7 @@ __all__ = [
     "Calibration",
     "Evaluation",
     "Flags",
+    "Known",
     "anomaly_scores",
     "calibrate",
     "can_be_scored",
