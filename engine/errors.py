@@ -48,3 +48,7 @@ class InputError(UserError):
 
 class OutputError(UserError):
     """The place where outputs should go cannot take them."""
+
+
+class PromotionRefused(UserError):
+    """The registry's champion stays what it is."""

@@ -12,7 +12,7 @@ import json
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -33,7 +33,7 @@ from engine.run import Run, RunOptions, check_resumable, code_version, open_run,
 from engine.settings import PeerSettings, Settings
 from engine.sources import OpenedTable, WorkFolder
 from engine.storage import SUCCESS_MARKER, Storage, join
-from engine.tracking import Tracker
+from engine.tracking import Tracker, comparison_tags
 
 FEED_NAMES = frozenset(table.name for table in FEEDS)
 # Reasons for leaving while preparing that are no quarantine.
@@ -55,6 +55,7 @@ _IN_CONFLICT = {Reason.SOURCE_ROW_ID_DUPLICATE.value, Reason.KEY_DUPLICATE.value
 _MOST_PROBLEMS_NOTED = 5
 # The anomaly model learns from what payers ask for; 340B claims are judged by rules alone.
 _SCORED = (Subject.REBATE_CLAIM, Subject.INVOICE)
+_SHORT_NAMES = {Subject.REBATE_CLAIM: "claims", Subject.INVOICE: "invoices"}
 
 
 @dataclass(frozen=True)
@@ -739,22 +740,66 @@ def _train(run: Run, work: WorkFolder, tracker: Tracker, prepared: Prepared, one
         )
         return replace(one, model_name=name)
     scores = _scores(run, work, one, model)
+    champion = _champion(run, tracker, name, detector.features)
     evaluation = models.evaluate(
-        scores, one.facts, settings, one.subject, rules.anomaly_threshold(run.settings), _planted(run, one.subject)
+        scores,
+        one.facts,
+        settings,
+        one.subject,
+        rules.anomaly_threshold(run.settings),
+        models.Known(planted=_planted(run, one.subject), decisions=_decided(run, prepared, one)),
+        champion=None if champion is None else champion[0],
+        training=sample,
     )
+    tags = _tags(run, prepared) | {
+        "detector": str(model.description["detector"]),
+        "subject": one.subject.value,
+        "features": ",".join(model.features),
+    }
+    if champion is not None and evaluation.compared_by is not None:
+        tags |= comparison_tags(champion[1], evaluation.compared_by)
     with tempfile.TemporaryDirectory() as folder:
         model.save(folder)
         version = tracker.log_training(
             model_folder=Path(folder),
             model_name=name,
-            run_name=f"{name} {run.run_id}",
+            run_name=" ".join((_SHORT_NAMES[one.subject], tags["detector"], tags["as_of"], run.run_id)),
             parameters={**model.parameters, "features": ",".join(model.features)},
             metrics=evaluation.metrics,
             figures=evaluation.figures,
-            tags=_tags(run, prepared),
+            tags=tags,
         )
     run.note(f"{name} version {version} was trained on {len(sample):,} {SUBJECT_FEEDS[one.subject]} rows of this input")
     return replace(one, model=model, model_name=name, model_version=version, scores=scores)
+
+
+def _champion(run: Run, tracker: Tracker, name: str, features: Sequence[str]) -> tuple[models.AnomalyModel, str] | None:
+    """The version in charge and its number, to be measured on the same rows; None where it cannot be."""
+    fetched = tracker.fetch(name)
+    if fetched is None:
+        return None
+    try:
+        champion = models.AnomalyModel.load(fetched.folder)
+        champion.check_features(features)
+    except ConfigurationError as error:
+        problem = error.problems[0].what
+        run.note(f"{name} version {fetched.version}, the champion, is not compared with the new one: {problem}")
+        return None
+    return champion, fetched.version
+
+
+def _decided(run: Run, prepared: Prepared, one: Judged) -> DataFrame | None:
+    """source_row_id, is_valid and is_random of rows whose finding analysts decided; None without such a table."""
+    decisions = prepared.references.get("decisions")
+    if decisions is None:
+        return None
+    if one.subject is Subject.INVOICE:
+        named = one.facts.select("source_row_id", findings.invoice_finding_id().alias("finding_id"))
+    else:
+        assert prepared.claims is not None
+        named = prepared.claims.unconverted.select("source_row_id", findings.claim_finding_id().alias("finding_id"))
+    judged = F.broadcast(findings.judged_findings(decisions, run.settings.today))
+    return named.join(judged, on="finding_id", how="inner").drop("finding_id")
 
 
 def _planted(run: Run, subject: Subject) -> DataFrame | None:
@@ -767,8 +812,10 @@ def _planted(run: Run, subject: Subject) -> DataFrame | None:
 
 def _tags(run: Run, prepared: Prepared) -> dict[str, str]:
     fingerprints = {f"input.{name}": table.fingerprint for name, table in prepared.opened.items()}
+    together = hashlib.sha256(json.dumps(fingerprints, sort_keys=True).encode()).hexdigest()
     return {
         "run_id": run.run_id,
+        "data_fingerprint": together[:16],
         "as_of": str(run.settings.today),
         "config_hash": run.settings.config_hash,
         "code_version": code_version(),
@@ -907,7 +954,9 @@ def _exports(
         exports.write_report(totals, drafted, told, storage, join(folder, "report.html"))
         words.append(f"{drafted:,} dispute lines drafted, {', '.join(review)}, report.html")
         tracker.log_detection(
-            run.run_id, _detection_metrics(totals, drafted), _tags(run, prepared) | _model_tags(judged)
+            f"detect {settings.today} {run.run_id}",
+            _detection_metrics(totals, drafted),
+            _tags(run, prepared) | _model_tags(judged),
         )
     for name, steps in run.ledger.tables.items():
         if name in SUBJECT_FEEDS.values():

@@ -335,6 +335,16 @@ class InvoiceModelSettings(DetectorSettings):
     )
 
 
+class EvaluationSettings(Section):
+    """How a trained model is measured; see docs/models.md."""
+
+    resamples: PositiveInt = Field(200, description="of pharmacies (invoices: states), for the intervals")
+    level: Annotated[float, Field(gt=0, lt=1)] = Field(0.95, description="share of resamples within an interval")
+    seed: int = 20_260_101
+    minimum_decisions: PositiveInt = Field(20, description="of each kind, DISPUTE and DISMISS; fewer are not evaluated")
+    drift_minimum_rows: PositiveInt = Field(1_000, description="on either side; with fewer no drift is given")
+
+
 class ModelSettings(Section):
     claims: ClaimModelSettings = ClaimModelSettings()
     invoices: InvoiceModelSettings = InvoiceModelSettings()
@@ -342,6 +352,7 @@ class ModelSettings(Section):
     batch_rows: PositiveInt = Field(50_000, description="rows per Arrow batch while scoring")
     review_capacity: PositiveInt = Field(1_000, description="rows that analysts can review: evaluated at this many")
     evaluation_rows: PositiveInt = Field(500_000, description="unlabelled rows sampled by hash for the evaluation")
+    evaluation: EvaluationSettings = EvaluationSettings()
 
     def of(self, subject: Subject) -> ClaimModelSettings | InvoiceModelSettings:
         return self.invoices if subject is Subject.INVOICE else self.claims

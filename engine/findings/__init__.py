@@ -2,9 +2,10 @@
 
 from engine.findings.claims import claim_findings
 from engine.findings.comparison import Change, Differences, causes, compare_findings, differences
+from engine.findings.decisions import judged_findings
 from engine.findings.entity_claims import entity_claim_findings
 from engine.findings.feed_problems import with_feed_problems
-from engine.findings.identity import claim_finding_id
+from engine.findings.identity import claim_finding_id, invoice_finding_id
 from engine.findings.invoices import invoice_findings
 from engine.findings.lines import dispute_lines
 
@@ -18,6 +19,8 @@ __all__ = [
     "differences",
     "dispute_lines",
     "entity_claim_findings",
+    "invoice_finding_id",
     "invoice_findings",
+    "judged_findings",
     "with_feed_problems",
 ]

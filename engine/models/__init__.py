@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.models.anomaly_model import AnomalyModel, fit_model
-    from engine.models.evaluation import Evaluation, evaluate
+    from engine.models.evaluation import Evaluation, Known, evaluate
     from engine.models.explanation import explain
     from engine.models.inputs import can_be_scored
     from engine.models.rarity import p_values
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "AnomalyModel": "anomaly_model",
     "Evaluation": "evaluation",
+    "Known": "evaluation",
     "anomaly_scores": "scoring",
     "can_be_scored": "inputs",
     "evaluate": "evaluation",
@@ -33,6 +34,7 @@ _MODULES = {
 __all__ = [
     "AnomalyModel",
     "Evaluation",
+    "Known",
     "anomaly_scores",
     "can_be_scored",
     "evaluate",

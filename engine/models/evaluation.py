@@ -1,18 +1,24 @@
-"""What a model is worth: few, stable figures and plots, always beside a baseline."""
+"""What a model is worth: few, stable figures and plots, always beside baselines (docs/models.md lists them)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Subject
+from engine.models.anomaly_model import AnomalyModel
+from engine.models.drift import population_stability
 from engine.models.inputs import model_input
-from engine.models.ranking import Ranking, overlap_at
+from engine.models.measures import Truth, measured
+from engine.models.ranking import overlap_at
+from engine.models.scoring import anomaly_scores
 from engine.settings import ModelSettings
 
 if TYPE_CHECKING:
@@ -20,25 +26,61 @@ if TYPE_CHECKING:
 
 _SALT = "evaluation sample"
 _BUCKETS = 1_000_000
+_QUANTILES = {"median": 0.5, "p99": 0.99}
+
+
+class Judge(StrEnum):
+    """Who says which rows should come first. QUEUE is biased: those rows were decided because a model had put them
+    first; RANDOM ones were drawn blindly."""
+
+    PLANTED = "PLANTED"
+    RANDOM = "RANDOM"
+    QUEUE = "QUEUE"
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics by name, and matplotlib figures by name. No row of data is in either."""
+    """Metrics by name, and matplotlib figures by name. No row of data is in either.
+
+    compared_by: whose truth `against_champion_auprc` rests on; None where the champion was not compared.
+    """
 
     metrics: dict[str, float]
     figures: dict[str, Figure] = field(default_factory=dict)
+    compared_by: Judge | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of rows, apart from the facts; each may be missing (None).
+
+    planted: source_row_id of rows that should come first. decisions: one row per decided row, source_row_id, is_valid
+    (disputed rather than dismissed), is_random. flagged_by_rules: source_row_id of rows that a rule flags.
+    """
+
+    planted: DataFrame | None = None
+    decisions: DataFrame | None = None
+    flagged_by_rules: DataFrame | None = None
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """What the figures are made of; `weights`: how many rows each one stands for."""
+    """Evaluation rows, one array per column; `share`: of unlabelled rows that are sampled."""
 
-    scores: npt.NDArray[Any]
-    baseline: npt.NDArray[Any]
-    is_planted: npt.NDArray[Any]
-    is_sampled: npt.NDArray[Any]
-    weights: npt.NDArray[Any]
+    columns: dict[str, npt.NDArray[Any]]
+    features: tuple[str, ...]
+    share: float
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        return self.columns[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.columns
+
+    @property
+    def weights(self) -> npt.NDArray[np.float64]:
+        """How many rows each stands for where planted rows are the truth: these are all here, the others a sample."""
+        return np.where(self["is_planted"], 1.0, np.where(self["is_sampled"], 1.0 / self.share, 0.0))
 
 
 def evaluate(
@@ -47,95 +89,187 @@ def evaluate(
     settings: ModelSettings,
     subject: Subject,
     p_threshold: float,
-    truth: DataFrame | None = None,
+    known: Known | None = None,
+    champion: AnomalyModel | None = None,
+    training: pd.DataFrame | None = None,
 ) -> Evaluation:
     """Metrics and plots of a scored feed; runs Spark jobs and holds at most `evaluation_rows` unlabelled rows.
 
-    `scores`: SCORES; `facts`: the same rows' facts; `truth`: source_row_id of the rows that should come first, where
-    known. The baseline is the absolute robust z-score of the configured feature, 0 where it is unknown.
+    `scores`: SCORES; `facts`: the same rows' facts. The champion scores the same rows, and is compared with on the same
+    resamples. `training`: the training sample, for drift. Baselines: `feature`, the absolute robust z-score of the
+    configured feature, 0 where it is unknown; and `rules`, flagged rows first, where it is known which are.
 
-    Always: rows_scored, rows_flagged (p <= `p_threshold` in a stratum that is large enough), score_median, score_p99,
-    baseline_overlap_at_capacity (share of the first `review_capacity` rows that the baseline puts first too).
-    With truth: planted_rows (of those that were scored), and for the model and the baseline auprc and precision and
-    recall at capacity, with auprc_gain and precision_gain_at_capacity, the model's less the baseline's.
+    Planted rows and analysts' decisions are measured apart; decisions that were drawn blindly go before those of the
+    queue. Without either: counts, quantiles of scores, overlaps with the baselines and drift.
     """
     flagged = (F.col("anomaly_p_value") <= p_threshold) & (F.col("anomaly_rows") >= settings.stratum_minimum)
     counts = scores.agg(
         F.count(F.lit(1)).alias("rows_scored"), F.coalesce(F.count_if(flagged), F.lit(0)).alias("rows_flagged")
     ).toArrow()
-    metrics = {name: float(counts.column(name)[0].as_py()) for name in ("rows_scored", "rows_flagged")}
-    if not metrics["rows_scored"]:
-        return Evaluation(metrics)
-    baseline_feature = settings.of(subject).baseline_feature
-    rows = _evaluation_rows(scores, facts, baseline_feature, truth, settings, metrics["rows_scored"])
-    return _measured(rows, metrics, baseline_feature, settings.review_capacity)
+    counted = {name: float(counts.column(name)[0].as_py()) for name in ("rows_scored", "rows_flagged")}
+    if not counted["rows_scored"]:
+        return Evaluation(counted)
+    rows = _evaluation_rows(scores, facts, known or Known(), champion, settings, subject, counted["rows_scored"])
+    return _evaluated(rows, counted, settings, settings.of(subject).baseline_feature, training)
 
 
 def _evaluation_rows(
     scores: DataFrame,
     facts: DataFrame,
-    baseline_feature: str,
-    truth: DataFrame | None,
+    known: Known,
+    champion: AnomalyModel | None,
     settings: ModelSettings,
+    subject: Subject,
     total: float,
 ) -> _Rows:
     share = min(1.0, settings.evaluation_rows / total)
     in_sample = F.pmod(F.xxhash64(F.lit(_SALT), F.col("source_row_id")), F.lit(_BUCKETS)) < round(share * _BUCKETS)
-    labelled = scores.select("source_row_id", "anomaly_score", in_sample.alias("is_sampled"))
-    if truth is None:
-        labelled = labelled.withColumn("is_planted", F.lit(False))
-    else:
-        planted = truth.select("source_row_id").distinct().withColumn("is_planted", F.lit(True))
-        labelled = labelled.join(planted, on="source_row_id", how="left").fillna(False, subset=["is_planted"])
-    baseline = facts.select("source_row_id", _baseline(baseline_feature).alias("baseline"))
-    table = (
-        labelled.where(F.col("is_planted") | F.col("is_sampled"))
-        .join(baseline, on="source_row_id", how="left")
-        .select("anomaly_score", "baseline", "is_planted", "is_sampled")
-        .toArrow()
+    rows = scores.select("source_row_id", "anomaly_score", "anomaly_p_value", in_sample.alias("is_sampled"))
+    rows = _decided(_marked(rows, known.planted, "is_planted"), known.decisions)
+    rows = rows.where(F.col("is_planted") | F.col("is_sampled") | F.col("is_disputed") | F.col("is_dismissed"))
+    features = tuple(settings.of(subject).features)
+    described = facts.select(
+        "source_row_id",
+        F.abs(model_input(settings.of(subject).baseline_feature)).alias("feature"),
+        F.xxhash64(_cluster(subject)).alias("cluster"),
+        F.coalesce(F.col("rebate_amount").cast("double"), F.lit(0.0)).alias("dollars"),
+        *[model_input(feature).cast("double").alias(_z_of(feature)) for feature in features],
     )
-    columns = {name: table.column(name).to_numpy() for name in table.column_names}
-    return _Rows(
-        scores=columns["anomaly_score"],
-        baseline=columns["baseline"],
-        is_planted=columns["is_planted"],
-        is_sampled=columns["is_sampled"],
-        weights=np.where(columns["is_planted"], 1.0, 1.0 / share),
+    rows = rows.join(described, on="source_row_id", how="inner")
+    rows = _marked(rows, known.flagged_by_rules, "is_flagged")
+    if known.flagged_by_rules is not None:
+        rows = rows.withColumn("rules", F.col("is_flagged"))
+    if champion is not None:
+        asked = facts.join(rows.select("source_row_id"), on="source_row_id", how="left_semi")
+        own = anomaly_scores(asked, champion, settings, subject).select("source_row_id", "anomaly_score")
+        rows = rows.join(own.withColumnRenamed("anomaly_score", "champion"), on="source_row_id", how="left")
+        rows = rows.fillna(float("-inf"), subset=["champion"])
+    # sorted, so that sums and resamples are the same under any partitioning
+    table = rows.toArrow().sort_by("source_row_id").drop_columns("source_row_id")
+    return _Rows({name: table.column(name).to_numpy() for name in table.column_names}, features, share)
+
+
+def _decided(rows: DataFrame, decisions: DataFrame | None) -> DataFrame:
+    """The rows with is_disputed, is_dismissed and is_random, all false where nothing was decided."""
+    if decisions is None:
+        return rows.withColumns({name: F.lit(False) for name in ("is_disputed", "is_dismissed", "is_random")})
+    marks = decisions.select(
+        "source_row_id",
+        F.col("is_valid").alias("is_disputed"),
+        (~F.col("is_valid")).alias("is_dismissed"),
+        "is_random",
     )
+    # one decision per row
+    decided = rows.join(marks, on="source_row_id", how="left")
+    return decided.fillna(False, subset=["is_disputed", "is_dismissed", "is_random"])
 
 
-def _baseline(feature: str) -> Column:
-    return F.abs(model_input(feature))
+def _marked(rows: DataFrame, marked: DataFrame | None, name: str) -> DataFrame:
+    """The rows with a column that says whether they are among the marked."""
+    if marked is None:
+        return rows.withColumn(name, F.lit(False))
+    ids = marked.select("source_row_id").distinct().withColumn(name, F.lit(True))
+    return rows.join(ids, on="source_row_id", how="left").fillna(False, subset=[name])
 
 
-def _measured(rows: _Rows, metrics: dict[str, float], baseline_name: str, capacity: int) -> Evaluation:
+def _cluster(subject: Subject) -> Column:
+    """What rows have in common that are not independent of each other; a row that lacks it is alone."""
+    shared = F.col("state") if subject is Subject.INVOICE else F.col("pharmacy_key")
+    return F.coalesce(shared, F.concat(F.lit("row "), F.col("source_row_id")))
+
+
+def _evaluated(
+    rows: _Rows, counted: dict[str, float], settings: ModelSettings, feature: str, training: pd.DataFrame | None
+) -> Evaluation:
     from engine.models import figures
 
-    sampled_scores = rows.scores[rows.is_sampled]
-    measured = {
-        **metrics,
-        "score_median": float(np.quantile(sampled_scores, 0.5)) if len(sampled_scores) else float("nan"),
-        "score_p99": float(np.quantile(sampled_scores, 0.99)) if len(sampled_scores) else float("nan"),
-        "baseline_overlap_at_capacity": overlap_at(capacity, rows.scores, rows.baseline, rows.weights),
-        "planted_rows": float(rows.is_planted.sum()),
-    }
-    planted_scores = rows.scores[rows.is_planted]
-    plots = {"score_distribution": figures.score_distribution(sampled_scores, planted_scores)}
-    if not len(planted_scores):
-        return Evaluation(measured, plots)
-    model = Ranking.by(rows.scores, rows.is_planted, rows.weights)
-    baseline = Ranking.by(rows.baseline, rows.is_planted, rows.weights)
-    measured |= _beside_baseline(model, baseline, capacity)
-    plots["precision_against_capacity"] = figures.precision_against_capacity(model, baseline, baseline_name, capacity)
-    return Evaluation(measured, plots)
+    scores, is_sampled = rows["anomaly_score"], rows["is_sampled"]
+    baselines = {name: rows[name].astype(np.float64) for name in ("rules", "feature") if name in rows}
+    metrics: dict[str, float] = {}
+    plots: dict[str, Figure] = {}
+    compared_by = None
+    for judge, is_hit, weights in _truths(rows, settings.evaluation.minimum_decisions):
+        there = weights > 0
+        may_compare = "champion" in rows and compared_by is None and judge is not Judge.QUEUE
+        found = measured(
+            scores[there],
+            {name: values[there] for name, values in baselines.items()},
+            rows["champion"][there] if may_compare else None,
+            Truth(is_hit[there], rows["dollars"][there], weights[there], _numbered(rows["cluster"][there])),
+            settings.review_capacity,
+            settings.evaluation,
+        )
+        metrics |= _named(found.metrics, judge) | {f"{judge.lower()}_rows": float(_labelled(rows, judge).sum())}
+        compared_by = judge if may_compare else compared_by
+        if judge is Judge.PLANTED:
+            plots["precision_against_capacity"] = figures.precision_against_capacity(
+                found, {"rules": "rows that a rule flags", "feature": f"robust z-score of {feature}"}, settings
+            )
+    drift = _drift(rows, training, settings.evaluation.drift_minimum_rows)
+    sampled_scores = scores[is_sampled]
+    if len(sampled_scores):
+        plots["score_distribution"] = figures.score_distribution(sampled_scores, scores[rows["is_planted"]])
+        metrics |= {f"score_{name}": float(np.quantile(sampled_scores, at)) for name, at in _QUANTILES.items()}
+    there = rows.weights > 0
+    for name, values in baselines.items() if there.any() else ():
+        overlap = overlap_at(settings.review_capacity, scores[there], values[there], rows.weights[there])
+        metrics[f"{name}_overlap_at_capacity"] = overlap
+    if drift:
+        plots["feature_drift"] = figures.feature_drift(drift)
+        metrics["psi_max"] = max(drift.values())
+    ordinary = rows["anomaly_p_value"][is_sampled & ~rows["is_planted"] & ~rows["is_flagged"]]
+    ordinary = ordinary[~np.isnan(ordinary)]
+    if len(ordinary):
+        plots["p_value_reliability"] = figures.p_value_reliability(ordinary, settings.evaluation.level)
+    return Evaluation(metrics | counted, plots, compared_by)
 
 
-def _beside_baseline(model: Ranking, baseline: Ranking, capacity: int) -> dict[str, float]:
-    found = {}
-    for prefix, ranking in (("", model), ("baseline_", baseline)):
-        found[f"{prefix}auprc"] = ranking.average_precision
-        found[f"{prefix}precision_at_capacity"] = float(ranking.precision_at(capacity))
-        found[f"{prefix}recall_at_capacity"] = float(ranking.recall_at(capacity))
-    found["auprc_gain"] = found["auprc"] - found["baseline_auprc"]
-    found["precision_gain_at_capacity"] = found["precision_at_capacity"] - found["baseline_precision_at_capacity"]
+def _truths(rows: _Rows, minimum: int) -> list[tuple[Judge, npt.NDArray[Any], npt.NDArray[Any]]]:
+    """Judge, rows that should come first, and how many rows each row stands for (0: not judged)."""
+    found = []
+    if rows["is_planted"].any():
+        found.append((Judge.PLANTED, rows["is_planted"], rows.weights))
+    for judge in (Judge.RANDOM, Judge.QUEUE):
+        decided = _labelled(rows, judge)
+        disputed = int((decided & rows["is_disputed"]).sum())
+        if min(disputed, int(decided.sum()) - disputed) >= minimum:
+            found.append((judge, rows["is_disputed"], decided.astype(np.float64)))
+            break
     return found
+
+
+def _labelled(rows: _Rows, judge: Judge) -> npt.NDArray[Any]:
+    if judge is Judge.PLANTED:
+        return rows["is_planted"]
+    is_decided = rows["is_disputed"] | rows["is_dismissed"]
+    return is_decided & (rows["is_random"] == (judge is Judge.RANDOM))
+
+
+def _named(metrics: dict[str, float], judge: Judge) -> dict[str, float]:
+    """Those of decisions say whose they are; a capacity counts rows of the whole feed, of which they know a part."""
+    if judge is Judge.PLANTED:
+        return metrics
+    return {
+        name if name.startswith("against_champion") else f"{judge.lower()}_{name}": value
+        for name, value in metrics.items()
+        if "_at_capacity" not in name
+    }
+
+
+def _drift(rows: _Rows, training: pd.DataFrame | None, minimum: int) -> dict[str, float]:
+    """Population stability index of each feature's z-score, training sample against scored rows."""
+    if training is None:
+        return {}
+    found = {
+        name: population_stability(training[name].to_numpy(), rows[_z_of(name)][rows["is_sampled"]], minimum)
+        for name in rows.features
+    }
+    return {name: index for name, index in found.items() if index is not None}
+
+
+def _numbered(clusters: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    return np.unique(clusters, return_inverse=True)[1]
+
+
+def _z_of(feature: str) -> str:
+    return f"{feature} z"

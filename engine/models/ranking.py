@@ -10,6 +10,36 @@ import numpy.typing as npt
 
 
 @dataclass(frozen=True)
+class Order:
+    """Rows sorted once by a score, highest first, to be measured under as many weights as one likes.
+
+    `rows`: row numbers in that order; `ends`: the place of the last row of each run of equal scores; `runs`: the
+    number of each row's run.
+    """
+
+    rows: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+    runs: npt.NDArray[np.int64]
+
+    @classmethod
+    def by(cls, scores: npt.NDArray[Any]) -> Order:
+        rows = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")
+        ordered = scores[rows]
+        is_new = np.append(False, ordered[1:] != ordered[:-1])
+        runs = np.empty(len(rows), dtype=np.int64)
+        runs[rows] = np.cumsum(is_new)
+        return cls(rows, np.append(np.flatnonzero(is_new) - 1, len(rows) - 1), runs)
+
+    def ranking(self, worth: npt.NDArray[Any], weights: npt.NDArray[Any]) -> Ranking:
+        """`worth`: 1 for a hit and 0 for any other row, or what a hit is worth; `weights`: how many rows each row
+        stands for (sampled rows stand for those left out; 0: the row is not there)."""
+        rows = np.cumsum(weights[self.rows])[self.ends]
+        hit = np.flatnonzero(worth)  # few
+        hits = np.bincount(self.runs[hit], weights=weights[hit] * worth[hit], minlength=len(self.ends))
+        return Ranking(np.concatenate([[0.0], rows]), np.concatenate([[0.0], np.cumsum(hits)]))
+
+
+@dataclass(frozen=True)
 class Ranking:
     """Rows in the order of a score, highest first, by ends of runs of equal scores.
 
@@ -22,11 +52,7 @@ class Ranking:
 
     @classmethod
     def by(cls, scores: npt.NDArray[Any], is_hit: npt.NDArray[Any], weights: npt.NDArray[Any]) -> Ranking:
-        """`weights`: how many rows each row stands for (sampled rows stand for those left out)."""
-        values, run = np.unique(-np.asarray(scores, dtype=np.float64), return_inverse=True)
-        rows = np.bincount(run, weights=weights, minlength=len(values))
-        hits = np.bincount(run, weights=np.where(is_hit, weights, 0.0), minlength=len(values))
-        return cls(np.concatenate([[0.0], np.cumsum(rows)]), np.concatenate([[0.0], np.cumsum(hits)]))
+        return Order.by(scores).ranking(is_hit, weights)
 
     def hits_within(self, capacity: npt.NDArray[Any] | float) -> npt.NDArray[np.float64]:
         """Hits among the first `capacity` rows."""
@@ -37,13 +63,17 @@ class Ranking:
         return self.hits_within(capacity) / np.minimum(capacity, self.rows[-1])
 
     def recall_at(self, capacity: npt.NDArray[Any] | float) -> npt.NDArray[np.float64]:
-        """Share of all hits that are among the first `capacity` rows."""
-        return self.hits_within(capacity) / self.hits[-1]
+        """Share of all hits that are among the first `capacity` rows; NaN without a hit."""
+        return self.hits_within(capacity) / (self.hits[-1] or np.nan)
 
     @property
     def average_precision(self) -> float:
-        """Area under the precision-recall curve, as scikit-learn's average_precision_score."""
-        return float((np.diff(self.hits) * (self.hits[1:] / self.rows[1:])).sum() / self.hits[-1])
+        """Area under the precision-recall curve, as scikit-learn's average_precision_score; NaN without a hit."""
+        if not self.hits[-1]:
+            return float("nan")
+        gained = np.diff(self.hits)
+        run = np.flatnonzero(gained)
+        return float((gained[run] * self.hits[run + 1] / self.rows[run + 1]).sum() / self.hits[-1])
 
 
 def overlap_at(capacity: int, one: npt.NDArray[Any], other: npt.NDArray[Any], weights: npt.NDArray[Any]) -> float:

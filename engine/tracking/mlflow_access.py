@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +19,8 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # seconds, not minutes, until an absent server is reported
     "GIT_PYTHON_REFRESH": "quiet",
 }
+
+_MISSING = {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "INVALID_PARAMETER_VALUE"}
 
 
 def load_mlflow() -> Any:
@@ -50,6 +52,18 @@ def readable_errors(what: str, uri: str) -> Iterator[None]:
                 "mend mlflow.tracking_uri, mlflow.registry_uri or the rights on the store",
             )
         ) from error
+
+
+def found(look_up: Callable[[], Any]) -> Any | None:
+    """What a look-up in the registry gives; None where it says that there is no such thing."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return look_up()
+    except MlflowException as error:
+        if error.error_code in _MISSING:
+            return None
+        raise
 
 
 def without_password(uri: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import math
 import shutil
@@ -18,11 +19,11 @@ import pandas as pd
 
 from engine.errors import ConfigurationError, OutputError, Problem
 from engine.settings import MlflowSettings
-from engine.tracking.mlflow_access import load_mlflow, readable_errors
+from engine.tracking import promotion
+from engine.tracking.mlflow_access import found, load_mlflow, readable_errors
 
 # What the served model imports; the versions that are installed here are the ones it is logged with.
 _REQUIREMENTS = ("mlflow", "scikit-learn", "skops", "numpy", "pandas")
-_MISSING = {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "INVALID_PARAMETER_VALUE"}
 _LONGEST_PARAMETER = 6_000
 
 
@@ -63,8 +64,8 @@ class Tracker:
 
         `model_folder` holds `model.json` (with `inputs`) and the detector; `figures` are matplotlib's. Tags (data
         fingerprint, config hash, code version) go to the run and to the version. The version gets the configured alias
-        where no version has it yet, or where `set_alias`. Where anything fails, no version is left behind and the run
-        is marked failed.
+        where no version has it yet, or where `set_alias`, with an entry in the promotion log. Where anything fails, no
+        version is left behind and the run is marked failed.
         """
         all_tags = {**tags, "job": "train", "model_name": model_name}
         with self._run("cannot log the training", run_name, all_tags) as (mlflow, client, run_id):
@@ -73,7 +74,7 @@ class Tracker:
                 client.log_figure(run_id, figure, f"plots/{name}.png")
             model_id = _log_model(mlflow, client, run_id, model_folder)
             with _undone_on_failure(lambda: client.delete_logged_model(model_id)):
-                return self._register(mlflow, client, model_name, run_id, model_id, tags, set_alias)
+                return self._register(client, model_name, run_id, model_id, tags, set_alias)
 
     def log_detection(self, run_name: str, metrics: Mapping[str, float], tags: Mapping[str, str]) -> str:
         """Log a run of the main job: its counts and, as tags, which model version judged. Returns the run's id."""
@@ -91,19 +92,29 @@ class Tracker:
         """
         with self._mlflow("cannot fetch the model") as (mlflow, client):
             if version is not None:
-                found = _found(mlflow, lambda: client.get_model_version(model_name, version))
+                wanted = found(lambda: client.get_model_version(model_name, version))
             else:
-                wanted = alias or self._settings.alias
-                found = _found(mlflow, lambda: client.get_model_version_by_alias(model_name, wanted))
-            if found is None:
+                wanted = found(lambda: client.get_model_version_by_alias(model_name, alias or self.alias))
+            if wanted is None:
                 return None
             if into is not None:
                 into.mkdir(parents=True, exist_ok=True)
-            uri, target = f"models:/{model_name}/{found.version}", str(into) if into else None
+            uri, target = f"models:/{model_name}/{wanted.version}", str(into) if into else None
             folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=target))
             logged = mlflow.models.Model.load(str(folder / "MLmodel"))
             detector = logged.flavors["python_function"]["artifacts"]["detector"]["path"]
-            return FetchedModel(folder / detector, model_name, str(found.version))
+            return FetchedModel(folder / detector, model_name, str(wanted.version))
+
+    @property
+    def alias(self) -> str:
+        """Of the version in charge."""
+        return self._settings.alias
+
+    @contextmanager
+    def connected(self, what: str) -> Iterator[Any]:
+        """A client of this store; what MLflow raises in the block becomes a ConfigurationError that says `what`."""
+        with self._mlflow(what) as (_, client):
+            yield client
 
     def _default_store(self, output_root: str) -> str:
         if self._output is None:
@@ -162,7 +173,6 @@ class Tracker:
 
     def _register(
         self,
-        mlflow: Any,
         client: Any,
         model_name: str,
         run_id: str,
@@ -170,7 +180,7 @@ class Tracker:
         tags: Mapping[str, str],
         set_alias: bool,
     ) -> str:
-        is_new = _found(mlflow, lambda: client.get_registered_model(model_name)) is None
+        is_new = found(lambda: client.get_registered_model(model_name)) is None
         if is_new:
             client.create_registered_model(model_name)
         with _undone_on_failure(lambda: client.delete_registered_model(model_name) if is_new else None):
@@ -178,9 +188,10 @@ class Tracker:
                 model_name, source=f"models:/{model_id}", run_id=run_id, model_id=model_id, tags=dict(tags)
             ).version
             with _undone_on_failure(lambda: client.delete_model_version(model_name, version)):
-                alias = self._settings.alias
-                if set_alias or alias not in client.get_registered_model(model_name).aliases:
-                    client.set_registered_model_alias(model_name, alias, version)
+                champion = promotion.champion_version(client, model_name, self.alias)
+                if set_alias or champion is None:
+                    entry = promotion.first_champion(model_name, str(version), champion, getpass.getuser())
+                    promotion.move(client, self.alias, entry)
         return str(version)
 
 
@@ -250,13 +261,3 @@ def _signature(mlflow: Any, inputs: Sequence[str]) -> Any:
         inputs=types.Schema([types.ColSpec(types.DataType.double, name, required=False) for name in inputs]),
         outputs=types.Schema([types.ColSpec(types.DataType.double, "anomaly_score")]),
     )
-
-
-def _found(mlflow: Any, look_up: Callable[[], Any]) -> Any | None:
-    """What a look-up in the registry gives; None where it says that there is no such thing."""
-    try:
-        return look_up()
-    except mlflow.exceptions.MlflowException as error:
-        if error.error_code in _MISSING:
-            return None
-        raise

@@ -22,6 +22,8 @@ def claim_rows(rows: int, seed: int = 0, products: int = 3) -> pd.DataFrame:
             "ndc11": [f"00002{n % products:04d}01" for n in range(rows)],
             "program": np.where(generator.random(rows) < 0.5, "MDRP_FFS", "PARTD"),
             "drug_category": "S",
+            "pharmacy_key": [f"1{n % 97:09d}" for n in range(rows)],
+            "rebate_amount": [float(n % 40) for n in range(rows)],
         }
     )
     for feature in FEATURES:

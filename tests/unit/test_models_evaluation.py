@@ -13,11 +13,12 @@ from sklearn.metrics import average_precision_score
 from engine.contracts.codes import Subject
 from engine.models import figures
 from engine.models.anomaly_model import fit_model
-from engine.models.evaluation import evaluate
+from engine.models.evaluation import Known, evaluate
 from engine.models.inputs import z_name
+from engine.models.measures import Truth, measured
 from engine.models.ranking import Ranking, overlap_at
 from engine.models.scoring import score
-from engine.settings import ClaimModelSettings, IsolationForestSettings, ModelSettings
+from engine.settings import ClaimModelSettings, EvaluationSettings, IsolationForestSettings, ModelSettings
 
 CLAIM = Subject.REBATE_CLAIM
 BASELINE = "f24_units_per_prescription"
@@ -86,43 +87,94 @@ def test_metrics_with_truth_are_those_of_all_rows(world):
     values = -model.forest.score_samples(rows[[z_name(f) for f in FEATURES]].fillna(0.0).to_numpy())
     baseline = rows[z_name(BASELINE)].fillna(0.0).abs().to_numpy()
     labels = rows.index.isin(planted)
-    evaluation = evaluate(scores, facts, settings, CLAIM, p_threshold=0.01, truth=truth)
+    rules = rows.source_row_id[rows.index % 100 < 2]
+    evaluation = evaluate(
+        scores,
+        facts,
+        settings,
+        CLAIM,
+        p_threshold=0.01,
+        known=Known(planted=truth, flagged_by_rules=truth.sparkSession.createDataFrame(rules.to_frame())),
+        champion=model,
+        training=rows[["source_row_id"]].assign(**{f: rows[z_name(f)].fillna(0.0) for f in FEATURES}),
+    )
     metrics = evaluation.metrics
+    assert next(iter(metrics)) == "gain_auprc"
     assert metrics["rows_scored"] == 1_500
     assert metrics["planted_rows"] == 30
     assert metrics["auprc"] == pytest.approx(average_precision_score(labels, values))
-    assert metrics["baseline_auprc"] == pytest.approx(average_precision_score(labels, baseline))
-    assert metrics["auprc_gain"] == pytest.approx(metrics["auprc"] - metrics["baseline_auprc"])
-    top = labels[np.argsort(-values)][:40]
-    assert metrics["precision_at_capacity"] == pytest.approx(top.sum() / 40)
-    assert metrics["recall_at_capacity"] == pytest.approx(top.sum() / 30)
+    assert metrics["feature_auprc"] == pytest.approx(average_precision_score(labels, baseline))
+    assert metrics["rules_auprc"] == pytest.approx(average_precision_score(labels, rows.index % 100 < 2))
+    better = max(metrics["feature_auprc"], metrics["rules_auprc"])
+    assert metrics["gain_auprc"] == pytest.approx(metrics["auprc"] - better)
+    top = np.argsort(-values)[:40]
+    assert metrics["precision_at_capacity"] == pytest.approx(labels[top].sum() / 40)
+    assert metrics["recall_at_capacity"] == pytest.approx(labels[top].sum() / 30)
+    assert metrics["dollars_at_capacity"] == pytest.approx(rows.rebate_amount.to_numpy()[top][labels[top]].sum())
     assert metrics["score_median"] == pytest.approx(np.median(values))
-    assert metrics["auprc_gain"] > 0.1
+    assert metrics["gain_auprc_low"] > 0
+    for name in ("gain_auprc", "auprc", "precision_at_capacity", "recall_at_capacity", "dollars_at_capacity"):
+        assert metrics[f"{name}_low"] <= metrics[name] <= metrics[f"{name}_high"], name
+    # the champion is the model itself: nothing is gained, on any resample
+    assert [metrics[f"against_champion_auprc{end}"] for end in ("", "_low", "_high")] == [0.0, 0.0, 0.0]
+    assert evaluation.compared_by == "PLANTED"
+    assert metrics["psi_max"] == pytest.approx(0.0, abs=1e-9)
     # p <= 0.01 in six strata of 200 to 300 rows: the first two or three rows of each
     assert 12 <= metrics["rows_flagged"] <= 18
-    assert set(evaluation.figures) == {"score_distribution", "precision_against_capacity"}
+    assert set(evaluation.figures) == {
+        "score_distribution",
+        "precision_against_capacity",
+        "feature_drift",
+        "p_value_reliability",
+    }
 
 
 def test_without_truth_the_metrics_do_without_it(world):
-    _, _, _, settings, facts, scores, _ = world
-    evaluation = evaluate(scores, facts, settings, CLAIM, p_threshold=0.01)
+    _, _, model, settings, facts, scores, _ = world
+    evaluation = evaluate(scores, facts, settings, CLAIM, p_threshold=0.01, champion=model)
     assert set(evaluation.metrics) == {
         "rows_scored",
         "rows_flagged",
         "score_median",
         "score_p99",
-        "baseline_overlap_at_capacity",
-        "planted_rows",
+        "feature_overlap_at_capacity",
     }
-    assert set(evaluation.figures) == {"score_distribution"}
+    assert set(evaluation.figures) == {"score_distribution", "p_value_reliability"}
+    assert evaluation.compared_by is None
+
+
+def test_decisions_drawn_at_random_are_truth_and_those_of_the_queue_only_where_there_are_no_others(world):
+    rows, planted, model, settings, facts, scores, _ = world
+    few = settings.model_copy(update={"evaluation_rows": 100})  # decided rows count whether or not they are sampled
+    decided = rows[["source_row_id"]].iloc[:600].copy()
+    decided["is_valid"] = decided.index.isin(planted)
+    decided["is_random"] = decided.index < 500  # 10 of them planted
+    decisions = facts.sparkSession.createDataFrame(decided)
+    values = -model.forest.score_samples(rows[[z_name(f) for f in FEATURES]].fillna(0.0).to_numpy())
+    for minimum, judge, of in ((10, "random", slice(0, 500)), (2, "random", slice(0, 500)), (11, None, None)):
+        settings = few.model_copy(
+            update={"evaluation": few.evaluation.model_copy(update={"minimum_decisions": minimum, "resamples": 20})}
+        )
+        found = evaluate(scores, facts, settings, CLAIM, 0.01, Known(decisions=decisions), champion=model)
+        assert found.compared_by == (judge.upper() if judge else None)
+        if of is not None:
+            expected = average_precision_score(decided.is_valid[of], values[of])
+            assert found.metrics["random_auprc"] == pytest.approx(expected)
+            assert found.metrics["random_rows"] == 500
+        assert not [name for name in found.metrics if name.startswith("queue") or name == "auprc"]
+    queue = facts.sparkSession.createDataFrame(decided.assign(is_random=False))
+    found = evaluate(scores, facts, settings, CLAIM, 0.01, Known(decisions=queue), champion=model)
+    assert found.metrics["queue_auprc"] == pytest.approx(average_precision_score(decided.is_valid, values[:600]))
+    assert "against_champion_auprc" not in found.metrics  # the queue is the champion's own choice
+    assert "queue_precision_at_capacity" not in found.metrics
 
 
 def test_a_sample_of_the_rows_estimates_the_same(world):
     """All planted rows stay; the others are sampled by hash and weighted."""
     _, _, _, settings, facts, scores, truth = world
-    whole = evaluate(scores, facts, settings, CLAIM, 0.01, truth).metrics
+    whole = evaluate(scores, facts, settings, CLAIM, 0.01, Known(truth)).metrics
     sampled_settings = settings.model_copy(update={"evaluation_rows": 750})
-    sampled = evaluate(scores.repartition(5), facts.repartition(3), sampled_settings, CLAIM, 0.01, truth).metrics
+    sampled = evaluate(scores.repartition(5), facts.repartition(3), sampled_settings, CLAIM, 0.01, Known(truth)).metrics
     assert sampled["planted_rows"] == 30
     assert sampled["auprc"] == pytest.approx(whole["auprc"], abs=0.15)
     assert sampled["auprc"] != whole["auprc"]
@@ -130,19 +182,23 @@ def test_a_sample_of_the_rows_estimates_the_same(world):
 
 def test_no_scored_row_gives_counts_of_zero(world):
     _, _, _, settings, facts, scores, truth = world
-    evaluation = evaluate(scores.where("false"), facts, settings, CLAIM, 0.01, truth)
+    evaluation = evaluate(scores.where("false"), facts, settings, CLAIM, 0.01, Known(truth))
     assert evaluation.metrics == {"rows_scored": 0.0, "rows_flagged": 0.0}
     assert evaluation.figures == {}
 
 
 def test_drawing_leaves_pyplot_alone(tmp_path):
     before = "matplotlib.pyplot" in sys.modules
-    scores, labels = np.linspace(0.1, 0.9, 50), np.arange(50) > 45
-    ranking = Ranking.by(scores, labels, np.ones(50))
+    scores, labels = np.linspace(-3.0, 900.0, 50), np.arange(50) > 45
+    truth = Truth(labels, np.ones(50), np.ones(50), np.arange(50))
+    found = measured(scores, {"feature": scores}, None, truth, 10, EvaluationSettings(resamples=5))
     drawn = {
         "scores": figures.score_distribution(scores, None),
         "planted": figures.score_distribution(scores, scores[labels]),
-        "precision": figures.precision_against_capacity(ranking, ranking, "one feature", 10),
+        "one score": figures.score_distribution(np.ones(5), None),
+        "precision": figures.precision_against_capacity(found, {"feature": "one feature"}, ModelSettings()),
+        "drift": figures.feature_drift({"f24": 0.3, "f20": 0.01}),
+        "p-values": figures.p_value_reliability(np.linspace(0.001, 1.0, 1000), 0.95),
     }
     for name, figure in drawn.items():
         figure.savefig(tmp_path / f"{name}.png")

@@ -1,0 +1,268 @@
+"""Which version is champion, who made it so, and why: the alias moves only with an entry in the promotion log.
+
+The log is kept in the registry itself, a tag per entry on the registered model, so that it is where the alias is, on
+any server. Entries are added and never changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from engine.errors import Problem, PromotionRefused
+from engine.tracking.mlflow_access import found
+
+if TYPE_CHECKING:
+    from engine.tracking.tracker import Tracker
+
+_ENTRY = "promotion."
+_AGAINST = "against_champion_version"
+_JUDGE = "against_champion_truth"
+_DIFFERENCE = ("against_champion_auprc", "against_champion_auprc_low", "against_champion_auprc_high")
+_TOLD = (*_DIFFERENCE, "auprc", "gain_auprc", "gain_auprc_low", "gain_auprc_high")
+
+
+class Kind(StrEnum):
+    FIRST = "FIRST"
+    PROMOTED = "PROMOTED"
+    ROLLED_BACK = "ROLLED_BACK"
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """An entry of the log. `at`: UTC; `from_version`: None where there was no champion; `figures`: the challenger's."""
+
+    at: str
+    by: str
+    kind: Kind
+    model: str
+    from_version: str | None
+    to_version: str
+    reason: str
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, line: str) -> Promotion:
+        values = json.loads(line)
+        return cls(**{**values, "kind": Kind(values["kind"])})
+
+
+def comparison_tags(champion_version: str, judge: str) -> dict[str, str]:
+    """What a training run says of its comparison with the champion of its day, beside the metrics
+    `against_champion_auprc`, `_low` and `_high`."""
+    return {_AGAINST: champion_version, _JUDGE: judge}
+
+
+def promote(
+    tracker: Tracker, model_name: str, version: str | None, features: Sequence[str], by: str, reason: str = ""
+) -> Promotion:
+    """Make a version (by default the newest) champion, if its training says that it is better than the present one.
+
+    Raises PromotionRefused, with all reasons and figures, where the version was not compared with the present champion
+    on the same rows, where the interval of the difference does not lie above zero, or where it was trained on other
+    features than the configured ones. Where there is no champion, only the features count.
+    """
+    with tracker.connected("cannot promote") as client:
+        challenger = _challenger(client, model_name, version)
+        champion = champion_version(client, model_name, tracker.alias)
+        run = client.get_run(challenger.run_id).data
+        problems = refusals(
+            str(challenger.version), champion, {**run.tags, **challenger.tags}, run.metrics, features, model_name
+        )
+        if problems:
+            raise PromotionRefused(problems)
+        figures = {name: run.metrics[name] for name in _TOLD if name in run.metrics}
+        return move(
+            client,
+            tracker.alias,
+            Promotion(
+                at=_now(),
+                by=by,
+                kind=Kind.FIRST if champion is None else Kind.PROMOTED,
+                model=model_name,
+                from_version=champion,
+                to_version=str(challenger.version),
+                reason=reason or _why(champion, run.tags, figures),
+                figures=figures,
+            ),
+        )
+
+
+def roll_back(tracker: Tracker, model_name: str, by: str, reason: str = "") -> Promotion:
+    """Make champion what was champion before the present one, by the log; doing it twice goes back two versions.
+
+    Raises PromotionRefused where the log knows of no version before it, or where that is no longer registered.
+    """
+    with tracker.connected("cannot roll back") as client:
+        champion = champion_version(client, model_name, tracker.alias)
+        before = version_before(promotions(client, model_name), champion)
+        there = {str(one.version) for one in _versions(client, model_name)}
+        if champion is None or before is None or before not in there:
+            raise PromotionRefused(
+                Problem(
+                    "there is no version to go back to",
+                    f"model {model_name}, champion: {_version(champion)}",
+                    "none in the promotion log" if before is None else f"version {before} is no longer registered",
+                    to_do="see `promote --log`; promote another version, or train one",
+                )
+            )
+        return move(
+            client,
+            tracker.alias,
+            Promotion(_now(), by, Kind.ROLLED_BACK, model_name, champion, before, reason or "rolled back"),
+        )
+
+
+def promotion_log(tracker: Tracker, model_name: str) -> list[Promotion]:
+    """Every entry, the oldest first; none where there is no such model."""
+    with tracker.connected("cannot read the promotion log") as client:
+        return promotions(client, model_name)
+
+
+def refusals(
+    version: str,
+    champion: str | None,
+    tags: Mapping[str, str],
+    metrics: Mapping[str, float],
+    features: Sequence[str],
+    model_name: str = "model",
+) -> list[Problem]:
+    """Why the version must not become champion; empty where it may. `tags`, `metrics`: of its training."""
+    where = f"model {model_name}, challenger: version {version}, champion: {_version(champion)}"
+    if version == champion:
+        return [Problem("the version is champion already", where, to_do="name another with --model NAME/VERSION")]
+    problems = []
+    if tags.get("features") != ",".join(features):
+        problems.append(
+            Problem(
+                "the challenger was trained on other features than the configured ones",
+                where,
+                tags.get("features", "unknown"),
+                ",".join(features),
+                "train with this configuration, or give the challenger's with --config",
+            )
+        )
+    if champion is None:
+        return problems
+    difference, low, high = (metrics.get(name) for name in _DIFFERENCE)
+    if difference is None or low is None or high is None or tags.get(_AGAINST) is None:
+        problems.append(
+            Problem(
+                "the challenger was not compared with the champion",
+                where,
+                "no figures of both on the same rows",
+                "planted truth, or decisions of both kinds on findings drawn at random",
+                "run `train` once more, on input that has them",
+            )
+        )
+    elif tags[_AGAINST] != champion:
+        problems.append(
+            Problem(
+                "the challenger was compared with a version that is no longer champion",
+                where,
+                f"compared with version {tags[_AGAINST]}: {_figures(difference, low, high)}",
+                f"compared with version {champion}",
+                "run `train` once more: it compares with the champion of the day",
+            )
+        )
+    elif not low > 0:
+        problems.append(
+            Problem(
+                "the challenger is not shown to be better than the champion",
+                where,
+                f"{_figures(difference, low, high)} by {tags.get(_JUDGE, 'unknown')} truth",
+                "an interval of the difference that lies above zero",
+                "keep the champion, or evaluate on more truth",
+            )
+        )
+    return problems
+
+
+def version_before(entries: Iterable[Promotion], champion: str | None) -> str | None:
+    """What the champion took the alias from, by the last entry that made it champion other than by going back."""
+    into = [one for one in entries if one.to_version == champion and one.kind is not Kind.ROLLED_BACK]
+    return into[-1].from_version if into else None
+
+
+def promotions(client: Any, model_name: str) -> list[Promotion]:
+    tags = _tags(client, model_name)
+    return [Promotion.from_json(tags[key]) for key in sorted(tags) if key.startswith(_ENTRY)]
+
+
+def champion_version(client: Any, model_name: str, alias: str) -> str | None:
+    model = found(lambda: client.get_registered_model(model_name))
+    version = None if model is None else model.aliases.get(alias)
+    return None if version is None else str(version)
+
+
+def first_champion(model_name: str, version: str, before: str | None, by: str) -> Promotion:
+    """The entry of a version that becomes champion when it is registered."""
+    kind, reason = (Kind.FIRST, "no version was champion") if before is None else (Kind.PROMOTED, "named at training")
+    return Promotion(_now(), by, kind, model_name, before, version, reason)
+
+
+def move(client: Any, alias: str, entry: Promotion) -> Promotion:
+    """Write the entry, then move the alias; where the alias cannot be moved, the entry is taken back."""
+    # the time sorts entries, what follows keeps two of one moment apart
+    moment = "".join(filter(str.isdigit, entry.at))
+    key = f"{_ENTRY}{moment}.{uuid4().hex[:8]}"
+    client.set_registered_model_tag(entry.model, key, entry.to_json())
+    try:
+        client.set_registered_model_alias(entry.model, alias, entry.to_version)
+    except BaseException:
+        client.delete_registered_model_tag(entry.model, key)
+        raise
+    return entry
+
+
+def _challenger(client: Any, model_name: str, version: str | None) -> Any:
+    if version is not None:
+        challenger = found(lambda: client.get_model_version(model_name, version))
+    else:
+        challenger = max(_versions(client, model_name), key=lambda one: int(one.version), default=None)
+    if challenger is None:
+        raise PromotionRefused(
+            Problem(
+                "there is no such model version",
+                f"--model {model_name}{f'/{version}' if version else ''}",
+                to_do="see the MLflow registry; `train` registers a version",
+            )
+        )
+    return challenger
+
+
+def _versions(client: Any, model_name: str) -> list[Any]:
+    return list(client.search_model_versions(f"name='{model_name}'"))
+
+
+def _tags(client: Any, model_name: str) -> Mapping[str, str]:
+    model = found(lambda: client.get_registered_model(model_name))
+    return {} if model is None else model.tags
+
+
+def _why(champion: str | None, tags: Mapping[str, str], figures: Mapping[str, float]) -> str:
+    if champion is None:
+        return "no version was champion"
+    told = _figures(*(figures[name] for name in _DIFFERENCE))
+    return f"better than version {champion}: {told} by {tags.get(_JUDGE, 'unknown')} truth"
+
+
+def _figures(difference: float, low: float, high: float) -> str:
+    return f"difference of auprc {difference:+.4f}, interval {low:+.4f} to {high:+.4f}"
+
+
+def _version(version: str | None) -> str:
+    return "none" if version is None else f"version {version}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")

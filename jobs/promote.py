@@ -1,0 +1,56 @@
+"""Makes a better model version champion, goes back to the one before, or shows who did so when and why."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Annotated
+
+import typer
+
+from jobs.common import DEFAULT_CONFIG, Config, Output, Set, main, settings_of
+
+
+def promote(
+    config: Config = DEFAULT_CONFIG,
+    output: Output = None,
+    set: Set = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="NAME or NAME/VERSION. [default: newest version of the claims' model]")
+    ] = None,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Make champion what was champion before.")] = False,
+    log: Annotated[
+        bool, typer.Option("--log", help="Show every promotion, one JSON line each; change nothing.")
+    ] = False,
+    by: Annotated[str | None, typer.Option("--by", help="Who decides. [default: the user of this machine]")] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Goes into the log. [default: the figures]")] = "",
+) -> None:
+    """Compares a challenger with the champion; the alias moves only if the challenger is shown to be better."""
+    settings = settings_of(config, None, output, None, set)
+    from engine import tracking
+    from engine.errors import ConfigurationError, Problem
+
+    features = {
+        settings.mlflow.claims_model: settings.model.claims.features,
+        settings.mlflow.invoices_model: settings.model.invoices.features,
+    }
+    name, _, version = (model or settings.mlflow.claims_model).partition("/")
+    if name not in features:
+        expected = f"{' or '.join(features)}, with /VERSION or without"
+        raise ConfigurationError(
+            Problem("no model of this configuration has this name", f"--model {model}", name, expected)
+        )
+    tracker = tracking.Tracker(settings.mlflow, settings.output.root)
+    if log:
+        for entry in tracking.promotion_log(tracker, name):
+            print(entry.to_json())
+        return
+    if rollback:
+        made = tracking.roll_back(tracker, name, by or getpass.getuser(), reason)
+    else:
+        made = tracking.promote(tracker, name, version or None, features[name], by or getpass.getuser(), reason)
+    print(f"{made.model}: version {made.to_version} is {tracker.alias} (before: {made.from_version or 'none'})")
+    print(made.reason)
+
+
+if __name__ == "__main__":
+    main(promote)

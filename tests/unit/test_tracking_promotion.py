@@ -1,0 +1,188 @@
+"""Who is champion and why: the gate, the log and the way back, in a real MLflow store (a sqlite file)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_tracking_tracker import saved_model
+
+from engine.contracts.facts import CLAIM_FEATURES
+from engine.errors import ConfigurationError, PromotionRefused
+from engine.settings import MlflowSettings
+from engine.tracking import Promotion, Tracker, comparison_tags, promote, promotion_log, roll_back
+from engine.tracking.promotion import Kind, first_champion, move, refusals, version_before
+
+NAME = "claim-anomalies"
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def compared(against: str | None, difference: float, low: float, high: float) -> dict:
+    figures = {"": difference, "_low": low, "_high": high}
+    return {
+        "metrics": {"auprc": 0.4, **{f"against_champion_auprc{end}": value for end, value in figures.items()}},
+        "tags": {"features": ",".join(CLAIM_FEATURES)}
+        | ({} if against is None else comparison_tags(against, "PLANTED")),
+    }
+
+
+def register(tracker: Tracker, folder: Path, metrics: dict, tags: dict, name: str = NAME) -> str:
+    return tracker.log_training(
+        model_folder=folder, model_name=name, run_name="r", parameters={}, metrics=metrics, figures={}, tags=tags
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return saved_model(tmp_path_factory.mktemp("model"))[1]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory, folder):
+    """Version 1 champion; 2 shown to be better; 3 not; 4 better than 2."""
+    tracker = Tracker(MlflowSettings(), str(tmp_path_factory.mktemp("store")))
+    register(tracker, folder, {}, {"features": ",".join(CLAIM_FEATURES)})
+    register(tracker, folder, **compared("1", 0.05, 0.01, 0.09))
+    register(tracker, folder, **compared("1", 0.05, -0.01, 0.11))
+    register(tracker, folder, **compared("2", 0.02, 0.01, 0.03))
+    return tracker
+
+
+BETTER = compared("1", 0.05, 0.01, 0.09)
+
+
+@pytest.mark.parametrize(
+    ("version", "champion", "changed", "expected"),
+    [
+        ("2", "1", {}, []),
+        ("2", None, {"tags": {"features": ",".join(CLAIM_FEATURES)}, "metrics": {}}, []),
+        ("1", "1", {}, ["is champion already"]),
+        ("2", "3", {}, ["no longer champion"]),
+        ("2", "1", compared("1", 0.05, 0.0, 0.1), ["not shown to be better"]),
+        ("2", "1", compared("1", -0.05, -0.1, -0.01), ["not shown to be better"]),
+        ("2", "1", {"metrics": {}}, ["not compared"]),
+        ("2", "1", compared(None, 0.05, 0.01, 0.1), ["not compared"]),
+        ("2", None, {"tags": {"features": "f1"}}, ["other features"]),
+        ("2", "1", {**compared("1", 0.05, -0.1, 0.2), "tags": comparison_tags("1", "RANDOM")}, ["features", "better"]),
+    ],
+)
+def test_the_gate(version, champion, changed, expected):
+    given = {**BETTER, **changed}
+    problems = refusals(version, champion, given["tags"], given["metrics"], CLAIM_FEATURES)
+    assert len(problems) == len(expected)
+    for problem, words in zip(problems, expected, strict=True):
+        assert words in problem.what
+
+
+def test_a_refusal_tells_the_figures():
+    given = compared("1", 0.05, -0.0123, 0.11)
+    [problem] = refusals("3", "1", given["tags"], given["metrics"], CLAIM_FEATURES, NAME)
+    assert "+0.0500, interval -0.0123 to +0.1100 by PLANTED truth" in str(problem)
+    assert "challenger: version 3, champion: version 1" in str(problem)
+
+
+def test_promotions_and_the_way_back(store):
+    assert [(one.kind, one.from_version, one.to_version) for one in promotion_log(store, NAME)] == [
+        (Kind.FIRST, None, "1")
+    ]
+    with pytest.raises(PromotionRefused, match="no longer champion"):
+        promote(store, NAME, None, CLAIM_FEATURES, "ann")  # the newest was compared with version 2
+    with pytest.raises(PromotionRefused, match="not shown to be better"):
+        promote(store, NAME, "3", CLAIM_FEATURES, "ann")
+    with pytest.raises(PromotionRefused, match="no such model version"):
+        promote(store, NAME, "9", CLAIM_FEATURES, "ann")
+    with pytest.raises(PromotionRefused, match="no version to go back to"):
+        roll_back(store, NAME, "ann")
+    assert store.fetch(NAME).version == "1"
+
+    made = promote(store, NAME, "2", CLAIM_FEATURES, "ann")
+    assert (made.by, made.from_version, made.to_version) == ("ann", "1", "2")
+    assert made.figures["against_champion_auprc_low"] == 0.01
+    assert "better than version 1" in made.reason
+    assert store.fetch(NAME).version == "2"
+    promote(store, NAME, None, CLAIM_FEATURES, "bob", "the board's decision")
+    assert store.fetch(NAME).version == "4"
+
+    before = promotion_log(store, NAME)
+    assert [roll_back(store, NAME, "ann").to_version, roll_back(store, NAME, "ann").to_version] == ["2", "1"]
+    assert store.fetch(NAME).version == "1"
+    with pytest.raises(PromotionRefused, match="no version to go back to"):
+        roll_back(store, NAME, "ann")
+    log = promotion_log(store, NAME)
+    assert log[: len(before)] == before, "entries are never changed"
+    assert [(one.kind.value, one.from_version, one.to_version, one.by) for one in log[1:]] == [
+        ("PROMOTED", "1", "2", "ann"),
+        ("PROMOTED", "2", "4", "bob"),
+        ("ROLLED_BACK", "4", "2", "ann"),
+        ("ROLLED_BACK", "2", "1", "ann"),
+    ]
+    assert log[2].reason == "the board's decision"
+    assert [one.at for one in log] == sorted(one.at for one in log)
+    assert all(one.at.endswith("+00:00") for one in log)
+
+
+def test_a_version_that_is_gone_is_not_gone_back_to(store, folder):
+    name = "other-anomalies"
+    for _ in range(2):
+        register(store, folder, **BETTER, name=name)
+    promote(store, name, "2", CLAIM_FEATURES, "ann")
+    with store.connected("delete") as client:
+        client.delete_model_version(name, "1")
+    with pytest.raises(PromotionRefused, match="version 1 is no longer registered"):
+        roll_back(store, name, "ann")
+    assert store.fetch(name).version == "2"
+
+
+def test_an_alias_that_cannot_be_moved_leaves_no_entry(store):
+    before = promotion_log(store, NAME)
+    with pytest.raises(ConfigurationError, match="cannot move"), store.connected("cannot move") as client:
+        move(client, "latest", first_champion(NAME, "2", None, "ann"))  # an alias that MLflow keeps for itself
+    assert promotion_log(store, NAME) == before
+
+
+def test_the_log_of_no_model_is_empty(store):
+    assert promotion_log(store, "nothing") == []
+
+
+def test_after_promotion_rollback_and_promotion_the_way_back_is_the_last_one():
+    def entry(kind, before, after):
+        return Promotion("t", "ann", kind, NAME, before, after, "")
+
+    log = [entry(Kind.FIRST, None, "1"), entry(Kind.PROMOTED, "1", "2"), entry(Kind.ROLLED_BACK, "2", "1")]
+    log += [entry(Kind.PROMOTED, "1", "3")]
+    assert version_before(log, "3") == "1"
+    assert version_before(log, "1") is None
+    assert version_before(log, None) is None
+    assert version_before([], "1") is None
+
+
+def test_an_entry_is_one_line_of_json():
+    entry = Promotion("2026-01-31T00:00:00+00:00", "ann", Kind.PROMOTED, NAME, "1", "2", "two\nlines", {"auprc": 0.5})
+    assert "\n" not in entry.to_json()
+    assert Promotion.from_json(entry.to_json()) == entry
+
+
+def test_the_job_ends_with_2_and_figures_where_it_refuses(tmp_path, folder):
+    tracker = Tracker(MlflowSettings(), str(tmp_path))
+    register(tracker, folder, {}, {"features": ",".join(CLAIM_FEATURES)})
+    register(tracker, folder, **compared("1", 0.05, -0.01, 0.11))
+    register(tracker, folder, **BETTER)
+
+    def job(*words: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "jobs.promote", "--output", str(tmp_path), *words]
+        return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False)
+
+    refused = job("--model", f"{NAME}/2")
+    assert refused.returncode == 2
+    assert "interval -0.0100 to +0.1100" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    done = job("--by", "ann")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "version 3 is champion (before: 1)" in done.stdout
+    entries = [json.loads(line) for line in job("--log").stdout.splitlines()]
+    assert [(one["kind"], one["to_version"]) for one in entries] == [("FIRST", "1"), ("PROMOTED", "3")]
+    assert entries[1]["by"] == "ann"
+    assert job("--model", "unheard-of").returncode == 2
