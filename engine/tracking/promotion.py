@@ -213,7 +213,7 @@ def first_champion(model_name: str, version: str, before: str | None, by: str) -
 def move(client: Any, alias: str, entry: Promotion) -> Promotion:
     """Write the entry, then move the alias; where the alias cannot be moved, the entry is taken back."""
     # the time sorts entries, what follows keeps two of one moment apart
-    moment = entry.at.removesuffix("+00:00").replace(":", "")
+    moment = "".join(filter(str.isdigit, entry.at))
     key = f"{_ENTRY}{moment}.{uuid4().hex[:8]}"
     client.set_registered_model_tag(entry.model, key, entry.to_json())
     try:

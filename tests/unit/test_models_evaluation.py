@@ -115,7 +115,7 @@ def test_metrics_with_truth_are_those_of_all_rows(world):
     assert metrics["recall_at_capacity"] == pytest.approx(labels[top].sum() / 30)
     assert metrics["dollars_at_capacity"] == pytest.approx(rows.rebate_amount.to_numpy()[top][labels[top]].sum())
     assert metrics["score_median"] == pytest.approx(np.median(values))
-    assert metrics["gain_auprc_low"] > 0.1
+    assert metrics["gain_auprc_low"] > 0
     for name in ("gain_auprc", "auprc", "precision_at_capacity", "recall_at_capacity", "dollars_at_capacity"):
         assert metrics[f"{name}_low"] <= metrics[name] <= metrics[f"{name}_high"], name
     # the champion is the model itself: nothing is gained, on any resample
