@@ -895,7 +895,7 @@ def _learned(
                 **model.parameters,
                 "features": ",".join(model.features),
             },
-            metrics=evaluation.metrics,
+            metrics=evaluation.metrics | {"rows_flagged": float(flags.flagged)},
             figures=evaluation.figures,
             tags=tags,
             experiment=experiment,

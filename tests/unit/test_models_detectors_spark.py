@@ -18,9 +18,10 @@ from engine.contracts.codes import Subject
 from engine.errors import ConfigurationError
 from engine.models.anomaly_model import AnomalyModel, fit_model
 from engine.models.batches import contributions_column, score_column
+from engine.models.calibration import calibrate, p_values
 from engine.models.explanation import explain
 from engine.models.inputs import model_inputs, z_name
-from engine.models.scoring import score
+from engine.models.scoring import anomaly_scores
 from engine.settings import ClaimModelSettings, MlflowSettings, ModelSettings
 from engine.tracking import Tracker
 
@@ -81,12 +82,13 @@ def test_p_values_and_reasons_of_a_detector_without_bounds(spark, rows, models, 
     scores = model.scorer.scores(matrix)
     assert scores.max() > 10
     facts = as_spark(spark, rows, 3, seed=1)
-    # strata too small to stand alone: all rows of a program are ranked slice by slice
-    judged = score(facts.withColumn("ndc9", F.lit(None).cast("string")), model, settings_with("hbos"), CLAIM).toPandas()
+    # no NDC-9: all rows of a program are one stratum
+    scored = anomaly_scores(facts.withColumn("ndc9", F.lit(None).cast("string")), model, settings_with("hbos"), CLAIM)
+    judged = p_values(scored, calibrate(scored, ("drug_category",), 200)).toPandas()
     judged = judged.set_index("source_row_id")["anomaly_p_value"]
     for program, place in rows.groupby("program").indices.items():
         own = scores[place]
-        expected = [(own >= value).mean() for value in own]
+        expected = [(1 + (own >= value).sum()) / (1 + len(own)) for value in own]
         assert judged[rows["source_row_id"].iloc[place]].to_numpy() == pytest.approx(expected), program
     first = rows.iloc[[int(scores.argmax())]]
     peers = spark.createDataFrame([], "ndc11 string, program string, peers bigint")
@@ -152,14 +154,17 @@ def test_mlflow_serves_what_the_engine_scores(models, matrix, kind, tmp_path):
 
 
 def test_detect_refuses_a_model_of_other_features_before_it_scores(models, tmp_path):
-    from engine.pipeline import Judged, _with_model
+    from engine.models import Calibration
+    from engine.pipeline import Judged, _fetched
     from engine.settings import Settings
 
     models["ecod"].save(tmp_path)
+    Calibration(np.array(["all"]), np.array([1]), np.array([0.5])).save(tmp_path)
     tracker = SimpleNamespace(fetch=lambda name, version: SimpleNamespace(folder=tmp_path, version="1"))  # noqa: ARG005
     one = Judged(CLAIM, facts=None, peers=None, described=lambda flagged, _: flagged)
     changed = {"model": {"claims": {"features": list(FEATURES[:-1])}}}
     with pytest.raises(ConfigurationError, match="other features"):
-        _with_model(SimpleNamespace(settings=Settings(**changed), options=SimpleNamespace(model=None)), tracker, one)
+        _fetched(SimpleNamespace(settings=Settings(**changed), options=SimpleNamespace(model=None)), tracker, one)
     same = SimpleNamespace(settings=Settings(), options=SimpleNamespace(model=None))
-    assert _with_model(same, tracker, one).model.kind == "ecod"
+    model, _, version = _fetched(same, tracker, one)
+    assert (model.kind, version) == ("ecod", "1")
