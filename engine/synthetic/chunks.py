@@ -7,7 +7,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from engine.synthetic import entity_claims, invoices, pharmacy_claims, rebate_claims
+from engine.synthetic import entity_claims, invoices, pharmacy_claims, policies, rebate_claims
 from engine.synthetic.dispenses import Dispenses, Plan, draw_dispenses
 from engine.synthetic.fills import Fills, draw_fills
 from engine.synthetic.labels import label_batch
@@ -59,7 +59,8 @@ def pharmacy_claim_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
 
 def entity_claim_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
     c = Chunk(world, plan, chunk)
-    return entity_claims.entity_batch(*c.of, c.dispenses, c.fills, c.mess, c.strangers)
+    batch = entity_claims.entity_batch(*c.of, c.dispenses, c.fills, c.mess, c.strangers)
+    return policies.with_wrong_numbers(world, plan, batch, c.dispenses, c.fills)
 
 
 def purchase_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
@@ -74,6 +75,10 @@ def invoice_part_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
 def label_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
     c = Chunk(world, plan, chunk)
     return label_batch(*c.of, c.dispenses, c.fills)
+
+
+def policy_label_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
+    return policies.policy_labels(world, entity_claim_rows(world, plan, chunk))
 
 
 def link_truth_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:

@@ -58,7 +58,8 @@ def synthesize(
     for name, rows in (("invoices", lines), (sales.NAME, sold), *reference_tables(world)):
         _write_small(storage, rows, join(unfinished, f"{name}.parquet"))
         counts[name] = rows.num_rows
-    labels = generated(LABELS, chunks.label_rows).persist(StorageLevel.DISK_ONLY)
+    of_policies = generated(LABELS, chunks.policy_label_rows)
+    labels = generated(LABELS, chunks.label_rows).unionByName(of_policies).persist(StorageLevel.DISK_ONLY)
     labels_of_lines = spark.createDataFrame(pa.concat_tables([truth_of_lines, truth_of_sales]), LABELS).coalesce(1)
     for label, columns in LABEL_COLUMNS.items():
         rows = labels.unionByName(labels_of_lines).where(F.col("label") == label.value).select(*columns)

@@ -90,7 +90,7 @@ def test_sums_over_chunks_are_the_same_in_spark(spark, written):
     assert rows_of(read(spark, location, "invoices")) == rows_of(lines)
     sold, truth_of_sales = build_sales(world, lines, plants_violations=True)
     assert rows_of(read(spark, location, "sales")) == rows_of(sold)
-    labels = pa.concat_tables([made(chunks.label_rows), truth, truth_of_sales])
+    labels = pa.concat_tables([made(chunks.label_rows), made(chunks.policy_label_rows), truth, truth_of_sales])
     for label, columns in LABEL_COLUMNS.items():
         expected = labels.filter(pc.equal(labels["label"], label.value)).select(columns)
         assert rows_of(read(spark, location, label.value)) == rows_of(expected), label
