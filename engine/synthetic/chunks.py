@@ -7,7 +7,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from engine.synthetic import balances, entity_claims, invoices, pharmacy_claims, rebate_claims, settlements
+from engine.synthetic import balances, entity_claims, invoices, pharmacy_claims, policies, rebate_claims, settlements
 from engine.synthetic.dispenses import Dispenses, Plan, draw_dispenses
 from engine.synthetic.entity_claims import EntityRows
 from engine.synthetic.fills import Fills, draw_fills
@@ -68,7 +68,8 @@ def pharmacy_claim_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
 
 def entity_claim_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
     c = Chunk(world, plan, chunk)
-    return entity_claims.entity_batch(*c.of, c.dispenses, c.fills, c.mess, c.strangers, c.entity_rows)
+    batch = entity_claims.entity_batch(*c.of, c.dispenses, c.fills, c.mess, c.strangers, c.entity_rows)
+    return policies.with_wrong_numbers(world, plan, batch, c.dispenses, c.fills)
 
 
 def purchase_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
@@ -92,6 +93,10 @@ def invoice_part_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
 def label_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
     c = Chunk(world, plan, chunk)
     return label_batch(*c.of, c.dispenses, c.fills)
+
+
+def policy_label_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
+    return policies.policy_labels(world, entity_claim_rows(world, plan, chunk))
 
 
 def link_truth_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:

@@ -70,7 +70,8 @@ def synthesize(
     for name, rows in (("invoices", lines), (sales.NAME, sold), *reference_tables(world)):
         _write_small(storage, rows, join(unfinished, f"{name}.parquet"))
         counts[name] = rows.num_rows
-    labels = generated(LABELS, chunks.label_rows).persist(StorageLevel.DISK_ONLY)
+    of_policies = generated(LABELS, chunks.policy_label_rows)
+    labels = generated(LABELS, chunks.label_rows).unionByName(of_policies).persist(StorageLevel.DISK_ONLY)
     # in one chunk: Spark stops reading at an empty one
     labels_of_sums = spark.createDataFrame(pa.concat_tables(of_sums).combine_chunks(), LABELS).coalesce(1)
     for label, columns in LABEL_COLUMNS.items():

@@ -14,6 +14,7 @@ from engine.synthetic import arrow
 from engine.synthetic.calendar import QUARTER_STARTS, QUARTERS, day
 from engine.synthetic.payers import CONTRACTS_BEGIN, EXCLUSION_ENDED, Contract, Terms
 from engine.synthetic.places import ENTITY_TYPES, STATE_CODES, STATES, Listing
+from engine.synthetic.policies import policy_tables
 from engine.synthetic.products import DRUG_CATEGORIES, LABELER_SOLD, NO_DAY, SOLD_LABELER, UNIT_TYPES, Pool
 from engine.synthetic.world import World
 
@@ -45,6 +46,7 @@ def reference_tables(world: World) -> Iterator[tuple[str, pa.Table]]:
         ("rebate_contracts", _rebate_contracts(world)),
         ("contract_pharmacy_lists", _contract_pharmacy_lists(world)),
         ("state_340b_policies", _state_policies()),
+        *policy_tables(world).items(),
     ):
         schema = arrow.arrow_schema(TABLES[name], tuple(columns))
         table = pa.Table.from_batches([arrow.batch(columns, schema)])

@@ -94,7 +94,9 @@ def test_sums_over_chunks_are_the_same_in_spark(spark, written):
     parts = made(chunks.balance_part_rows)
     how = {"bought": "sum", "claimed": "sum", "first_day": "min", "last": "max"}
     balances = parts.group_by(PART_SCHEMA.names[:3]).aggregate([*how.items()]).rename_columns(PART_SCHEMA.names)
-    labels = pa.concat_tables([made(chunks.label_rows), truth, truth_of_sales, balance_labels(balances)])
+    labels = pa.concat_tables(
+        [made(chunks.label_rows), made(chunks.policy_label_rows), truth, truth_of_sales, balance_labels(balances)]
+    )
     for label, columns in LABEL_COLUMNS.items():
         expected = labels.filter(pc.equal(labels["label"], label.value)).select(columns)
         assert rows_of(read(spark, location, label.value)) == rows_of(expected), label
