@@ -72,7 +72,8 @@ def settings_file(server: Server, folder: Path) -> Path:
             "tables": {
                 name: {"connection": "claims", "table": server.table(name), "partition_by": key}
                 for name, key in feeds.items()
-            },
+            }
+            | {"products": {"connection": "claims", "table": server.table("products"), "complete": True}},
         },
         "output": {"root": str(folder / "runs"), "connection": "claims", "database_schema": server.schema},
         "model": {"detectors": {"isolation_forest": {"trees": 50}}},
