@@ -35,6 +35,35 @@ def covers(day: Column, start: Column, end: Column) -> Column:
     return F.coalesce(start <= day, F.lit(True)) & F.coalesce(day < end, F.lit(True))
 
 
+def join_own_and_general(
+    rows: DataFrame,
+    policies: DataFrame,
+    *,
+    own: str,
+    own_key: Mapping[str, Column],
+    general_key: Mapping[str, Column],
+    values: Mapping[str, Column],
+) -> DataFrame:
+    """`rows` with own_policy and general_policy, structs of `values` of the policy at the date of service (see
+    `join_as_of`): own where the policy's column `own` says whom it is for, general where that is NULL, for all.
+    """
+    for into, which, key in (
+        ("own_policy", F.col(own).isNotNull(), own_key),
+        ("general_policy", F.col(own).isNull(), general_key),
+    ):
+        rows = join_as_of(
+            rows,
+            policies.where(which),
+            key=key,
+            day=F.col("date_of_service"),
+            start=F.col("begin_date"),
+            end=F.col("end_date"),
+            values=values,
+            into=into,
+        )
+    return rows
+
+
 def join_as_of(
     rows: DataFrame,
     reference: DataFrame,

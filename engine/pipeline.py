@@ -745,14 +745,20 @@ def _score(
                 run.ledger.record(table, Step.SCORE, rows, rows)
                 scored.append(one)
                 continue
-            one = replace(one, model_name=_model_name(run.settings, one.subject))
             fetched = _fetched(run, tracker, one)
             if fetched is None:
                 one = _train(run, work, tracker, prepared, one, screened[one.subject])
             else:
                 model, calibration, version = fetched
                 scores, flags = _scored(run, work, one, model, calibration)
-                one = replace(one, model=model, model_version=version, scores=scores, flags=flags)
+                one = replace(
+                    one,
+                    model=model,
+                    model_name=_model_name(run.settings, one.subject),
+                    model_version=version,
+                    scores=scores,
+                    flags=flags,
+                )
             rows_scored = one.scores.count() if one.scores is not None else 0
             run.ledger.record(table, Step.SCORE, rows, rows, counted={Reason.NOT_SCORED.value: rows - rows_scored})
             judge = (
@@ -790,7 +796,7 @@ def _scored(
 
 def _fetched(run: Run, tracker: Tracker, one: Judged) -> tuple[models.AnomalyModel, models.Calibration, str] | None:
     """The registered model version that `--model` or the alias names; None where nothing is registered yet."""
-    name = one.model_name or ""
+    name = _model_name(run.settings, one.subject)
     wanted_name, _, wanted_version = (run.options.model or "").partition("/")
     version = wanted_version or None if wanted_name == name else None
     fetched = tracker.fetch(name, version)

@@ -8,7 +8,7 @@ from pyspark.sql import types as T
 
 from engine.contracts.codes import MEDICAID_PROGRAMS
 from engine.facts.families import absent
-from engine.intervals import covers, join_as_of
+from engine.intervals import covers, join_as_of, join_own_and_general
 
 
 def with_state_policy(claims: DataFrame, policies: DataFrame | None) -> DataFrame:
@@ -20,21 +20,14 @@ def with_state_policy(claims: DataFrame, policies: DataFrame | None) -> DataFram
         return claims.withColumn("state_340b_method", F.lit(None).cast("string"))
     is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
     state = F.when(is_medicaid, F.coalesce("state", "payer_id"))
-    rows = claims
-    for into, which, key in (
-        ("own_policy", F.col("program").isNotNull(), {"state": state, "program": F.col("program")}),
-        ("general_policy", F.col("program").isNull(), {"state": state}),
-    ):
-        rows = join_as_of(
-            rows,
-            policies.where(which),
-            key=key,
-            day=F.col("date_of_service"),
-            start=F.col("begin_date"),
-            end=F.col("end_date"),
-            values={"method": F.col("method")},
-            into=into,
-        )
+    rows = join_own_and_general(
+        claims,
+        policies,
+        own="program",
+        own_key={"state": state, "program": F.col("program")},
+        general_key={"state": state},
+        values={"method": F.col("method")},
+    )
     method = F.coalesce("own_policy.method", "general_policy.method")
     return rows.select(*claims.columns, method.alias("state_340b_method"))
 

@@ -10,7 +10,7 @@ from pyspark.sql import types as T
 
 from engine.facts.entities import at_parent
 from engine.facts.families import absent
-from engine.intervals import covers, join_as_of
+from engine.intervals import covers, join_as_of, join_own_and_general
 
 POLICY_FACTS = (
     T.StructField("policy_contract_pharmacies", T.StringType()),
@@ -34,21 +34,10 @@ def with_manufacturer_policy(rows: DataFrame, policies: DataFrame | None) -> Dat
         "policy_begin_date": F.col("begin_date"),
         "policy_end_date": F.col("end_date"),
     }
-    joined = rows
-    for into, which, key in (
-        ("own", F.col("ndc9").isNotNull(), {"labeler_code": F.col("labeler_code"), "ndc9": F.col("ndc9")}),
-        ("general", F.col("ndc9").isNull(), {"labeler_code": F.col("labeler_code")}),
-    ):
-        joined = join_as_of(
-            joined,
-            policies.where(which),
-            key=key,
-            day=F.col("date_of_service"),
-            start=F.col("begin_date"),
-            end=F.col("end_date"),
-            values=values,
-            into=f"{into}_policy",
-        )
+    labeler = {"labeler_code": F.col("labeler_code")}
+    joined = join_own_and_general(
+        rows, policies, own="ndc9", own_key={**labeler, "ndc9": F.col("ndc9")}, general_key=labeler, values=values
+    )
     return joined.select(*rows.columns, F.coalesce("own_policy", "general_policy").alias("policy"))
 
 

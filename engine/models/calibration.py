@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.errors import ConfigurationError, Problem
+from engine.models.sample import drawn
 
 # Of strata, the finest first: NDC-9 x program, drug category x program, all rows.
 LEVELS = ("ndc9", "drug_category", "all")
@@ -23,7 +24,6 @@ CALIBRATION_FILE = "calibration.npz"
 
 _SPLIT_SALT = "held out for calibration"
 _SAMPLE_SALT = "calibration sample"
-_BUCKETS = 1_000_000
 _JUDGED = T.StructType(
     [
         T.StructField("p_value", T.DoubleType()),
@@ -130,7 +130,7 @@ class Calibration:
 
 def is_held_out(share: float) -> Column:
     """True for the part `share` of all rows from which reference rows are drawn; a detector learns from the others."""
-    return _bucket(_SPLIT_SALT) < round(share * _BUCKETS)
+    return drawn(_SPLIT_SALT, share)
 
 
 def reference_sample(held_out: DataFrame, reference_rows: int) -> DataFrame:
@@ -138,7 +138,7 @@ def reference_sample(held_out: DataFrame, reference_rows: int) -> DataFrame:
     total = held_out.count()
     if total <= reference_rows:
         return held_out
-    return held_out.where(_bucket(_SAMPLE_SALT) < round(reference_rows / total * _BUCKETS))
+    return held_out.where(drawn(_SAMPLE_SALT, reference_rows / total))
 
 
 def calibrate(scored: DataFrame, levels: Sequence[str], stratum_minimum: int) -> Calibration:
@@ -197,7 +197,3 @@ def _places(calibration: Calibration, names: pa.Array) -> npt.NDArray[np.int64]:
 def _stratum(kind: str, member: Column) -> Column:
     program = F.coalesce(F.col("program"), F.lit("unknown"))
     return F.concat(F.lit(f"{kind}/"), member, F.lit("/"), program)
-
-
-def _bucket(salt: str) -> Column:
-    return F.pmod(F.xxhash64(F.lit(salt), F.col("source_row_id")), F.lit(_BUCKETS))

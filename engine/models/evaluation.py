@@ -18,6 +18,7 @@ from engine.models.drift import population_stability
 from engine.models.inputs import model_input
 from engine.models.measures import Truth, measured
 from engine.models.ranking import overlap_at
+from engine.models.sample import drawn
 from engine.models.scoring import anomaly_scores
 from engine.settings import ModelSettings
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SALT = "evaluation sample"
-_BUCKETS = 1_000_000
 _QUANTILES = {"median": 0.5, "p99": 0.99}
 
 
@@ -123,8 +123,7 @@ def _evaluation_rows(
     total: float,
 ) -> _Rows:
     share = min(1.0, settings.evaluation_rows / total)
-    in_sample = F.pmod(F.xxhash64(F.lit(_SALT), F.col("source_row_id")), F.lit(_BUCKETS)) < round(share * _BUCKETS)
-    rows = scores.select("source_row_id", "anomaly_score", "anomaly_p_value", in_sample.alias("is_sampled"))
+    rows = scores.select("source_row_id", "anomaly_score", "anomaly_p_value", drawn(_SALT, share).alias("is_sampled"))
     rows = _decided(_marked(rows, known.planted, "is_planted"), known.decisions)
     rows = rows.where(F.col("is_planted") | F.col("is_sampled") | F.col("is_disputed") | F.col("is_dismissed"))
     features = tuple(settings.of(subject).features)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import pandas as pd
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Subject
@@ -14,7 +14,13 @@ from engine.models.inputs import can_be_scored, model_input
 from engine.settings import SubjectModelSettings
 
 _SALT = "training sample"
+_BUCKETS = 1_000_000
 _HASHES = 2.0**64
+
+
+def drawn(salt: str, share: float) -> Column:
+    """True for about `share` of all rows, by the hash of source_row_id: the same rows under any partitioning."""
+    return F.pmod(F.xxhash64(F.lit(salt), F.col("source_row_id")), F.lit(_BUCKETS)) < round(share * _BUCKETS)
 
 
 def training_sample(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
 from engine.rules.entity_common import entity_claimed, entity_row
-from engine.rules.entity_standing import IN_HOUSE
+from engine.rules.entity_standing import IN_HOUSE, in_house
 from engine.rules.hit import Facts, Hit
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import sentence
@@ -63,7 +63,7 @@ def may_be_diverted(f: Facts, given: Given) -> Hit:
             share=f.f17_prescriber_ce_share,
             km=f.f18_dist_ce_pharm_km,
         ),
-        checks=(IN_HOUSE.check(failed=f.pharmacy_is_entity_owned, unchecked=f.pharmacy_is_entity_owned.isNull()),),
+        checks=(in_house(f),),
         units=f.quantity,
         references=(entity_row(f),),
     )

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
 from engine.rules.common import product_row
 from engine.rules.entity_common import entity_claimed, entity_row, from_to
-from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
+from engine.rules.hit import Check, Facts, Guard, Hit, key_of, reference_row
 from engine.rules.products import (
     DAYS_AFTER_TERMINATION,
     REACTIVATED,
@@ -36,6 +36,10 @@ DUAL_REGISTERED = Guard(
     needs=("covered_entities.street", "covered_entities.zip"),
     weakens_to=Evidence.WEAK,
 )
+
+
+def in_house(f: Facts) -> Check:
+    return IN_HOUSE.check(failed=f.pharmacy_is_entity_owned, unchecked=f.pharmacy_is_entity_owned.isNull())
 
 
 @rule(
@@ -120,7 +124,7 @@ def pharmacy_not_registered(f: Facts, given: Given) -> Hit:
         ),
         evidence=F.when(is_sure, F.lit(Evidence.STRONG.value)).otherwise(F.lit(Evidence.WEAK.value)),
         checks=(
-            IN_HOUSE.check(failed=f.pharmacy_is_entity_owned, unchecked=f.pharmacy_is_entity_owned.isNull()),
+            in_house(f),
             RELOCATED.check(failed=f.contract_other_npi.isNotNull()),
         ),
         units=f.quantity,

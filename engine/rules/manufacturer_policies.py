@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
 from engine.rules.activation import COMPLETE
 from engine.rules.entity_common import entity_claimed, from_to
-from engine.rules.entity_standing import IN_HOUSE
+from engine.rules.entity_standing import IN_HOUSE, in_house
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
 from engine.rules.registry import Given, rule
 from engine.rules.text import sentence, words_for
@@ -69,7 +69,7 @@ def outside_manufacturer_policy(f: Facts, given: Given) -> Hit:
                 unchecked=f.entity_type.isNull(),
                 only_where=f.policy_exempt_entity_types.isNotNull(),
             ),
-            IN_HOUSE.check(failed=f.pharmacy_is_entity_owned, unchecked=f.pharmacy_is_entity_owned.isNull()),
+            in_house(f),
             DESIGNATED.check(
                 failed=f.pharmacy_is_designated,
                 unchecked=f.pharmacy_is_designated.isNull(),

@@ -35,7 +35,7 @@ def provider_number_invalid(f: Facts, _: Given) -> Hit:
     and it was not in use on the date of service. A number that is not given is none.
     """
     return Hit(
-        when=_pharmacy_is_wrong(f) | _pharmacy_is_inactive(f) | _prescriber_is_wrong(f),
+        when=_any_is_wrong(f),
         message=sentence(
             "{payer}, {claim}, NDC {ndc}, service on {served:date} ({program}): {what}. Who dispensed or prescribed "
             "appears to be stated wrongly.",
@@ -65,7 +65,7 @@ def provider_number_invalid(f: Facts, _: Given) -> Hit:
 def provider_number_of_entity_claim_invalid(f: Facts, _: Given) -> Hit:
     """As on rebate claims."""
     return Hit(
-        when=_pharmacy_is_wrong(f) | _pharmacy_is_inactive(f) | _prescriber_is_wrong(f),
+        when=_any_is_wrong(f),
         message=sentence(
             "{claim}: {what}. Who dispensed or prescribed appears to be stated wrongly.",
             claim=entity_claimed(f),
@@ -73,6 +73,10 @@ def provider_number_of_entity_claim_invalid(f: Facts, _: Given) -> Hit:
         ),
         checks=(_dea_number(f),),
     )
+
+
+def _any_is_wrong(f: Facts) -> Column:
+    return _pharmacy_is_wrong(f) | _pharmacy_is_inactive(f) | _prescriber_is_wrong(f)
 
 
 def _pharmacy_is_wrong(f: Facts) -> Column:
