@@ -20,12 +20,16 @@ import pandas as pd
 from pyspark.sql import functions as F
 from sklearn.metrics import average_precision_score
 
-from engine import pipeline
 from engine.contracts.codes import Subject
 from engine.models.anomaly_model import fit_model
 from engine.models.calibration import LEVELS, Calibration, strata
 from engine.models.flags import benjamini_hochberg
 from engine.models.inputs import can_be_scored, model_input
+from engine.pipeline.describing import describe
+from engine.pipeline.judging import screen
+from engine.pipeline.linking import link_claims
+from engine.pipeline.main_job import way
+from engine.pipeline.preparing import prepare_tables, read_tables
 from engine.run import RunOptions
 from engine.session import build_session
 from engine.settings import ModelSettings, Settings, load_settings
@@ -60,11 +64,11 @@ def rows_of(spark, settings: Settings, claims: Path, runs: Path) -> pd.DataFrame
     }
     settings = settings.model_copy(update=changed)
     features = settings.model.claims.features
-    with pipeline._way(spark, settings, RunOptions(run_id="run"), lambda _: None) as (run, work):
-        prepared = pipeline._prepare(run, work, pipeline._read(run))
-        judged = pipeline._facts(run, work, prepared, pipeline._link(run, work, prepared))
+    with way(spark, settings, RunOptions(run_id="run"), lambda _: None) as (run, work):
+        prepared = prepare_tables(run, work, read_tables(run))
+        judged = describe(run, work, prepared, link_claims(run, work, prepared))
         one = next(one for one in judged if one.subject is Subject.REBATE_CLAIM)
-        screened = pipeline._screen(run, work, prepared, [one])[one.subject].withColumn("screened", F.lit(True))
+        screened = screen(run, work, prepared, [one])[one.subject].withColumn("screened", F.lit(True))
         rows = one.facts.where(can_be_scored(features)).select(
             "source_row_id", *(model_input(name).alias(name) for name in features), *strata()
         )

@@ -23,7 +23,9 @@ from statistics import fmean
 from matplotlib.figure import Figure
 from pyspark.sql import Row, SparkSession
 
-from engine import pipeline
+from engine.pipeline.linking import link_claims
+from engine.pipeline.main_job import way
+from engine.pipeline.preparing import prepare_tables, read_tables
 from engine.run import RunOptions
 from engine.session import build_session
 from engine.settings import Settings, load_settings
@@ -97,8 +99,8 @@ def links_of(spark: SparkSession, settings: Settings, claims: Path, output: Path
         "as_of": AS_OF,
     }
     options = RunOptions(run_id="linking-quality", overwrite=True)
-    with pipeline._way(spark, settings.model_copy(update=changed), options, lambda _: None) as (run, work):
-        pipeline._link(run, work, pipeline._prepare(run, work, pipeline._read(run)))
+    with way(spark, settings.model_copy(update=changed), options, lambda _: None) as (run, work):
+        link_claims(run, work, prepare_tables(run, work, read_tables(run)))
         links = spark.read.parquet(work.path("links_340b"))
         found = links.select("source_row_id", "link_tier", "link_source_row_ids", "link_probability").collect()
         run.abandon()

@@ -155,7 +155,8 @@ def test_mlflow_serves_what_the_engine_scores(models, matrix, kind, tmp_path):
 
 def test_detect_refuses_a_model_of_other_features_before_it_scores(models, tmp_path):
     from engine.models import Calibration
-    from engine.pipeline import Judged, _fetched
+    from engine.pipeline.handed_on import Judged
+    from engine.pipeline.scoring import fetched_model
     from engine.settings import Settings
 
     models["ecod"].save(tmp_path)
@@ -164,7 +165,7 @@ def test_detect_refuses_a_model_of_other_features_before_it_scores(models, tmp_p
     one = Judged(CLAIM, facts=None, peers=None, described=lambda flagged, _: flagged)
     changed = {"model": {"claims": {"features": list(FEATURES[:-1])}}}
     with pytest.raises(ConfigurationError, match="other features"):
-        _fetched(SimpleNamespace(settings=Settings(**changed), options=SimpleNamespace(model=None)), tracker, one)
+        fetched_model(SimpleNamespace(settings=Settings(**changed), options=SimpleNamespace(model=None)), tracker, one)
     same = SimpleNamespace(settings=Settings(), options=SimpleNamespace(model=None))
-    model, _, version = _fetched(same, tracker, one)
+    model, _, version = fetched_model(same, tracker, one)
     assert (model.kind, version) == ("ecod", "1")

@@ -1,0 +1,14 @@
+"""The way of a claim, from sources to exports.
+
+    sources -> prepare -> link -> facts -> screen -> scores -> rules -> findings -> exports
+
+Each arrow is a DataFrame in the run's work folder. A row that leaves the way is counted in the ledger with its reason.
+`main_job` is the way on one page; each step has its module.
+"""
+
+from engine.pipeline.comparing import Compared, compare
+from engine.pipeline.explaining import Explained, explain
+from engine.pipeline.main_job import detect, train
+from engine.pipeline.publishing import Published, export_to_database
+
+__all__ = ["Compared", "Explained", "Published", "compare", "detect", "explain", "export_to_database", "train"]

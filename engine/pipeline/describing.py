@@ -1,0 +1,97 @@
+"""link -> facts: one wide row per subject, with what is usual among its peers."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from engine import facts, findings
+from engine.contracts.codes import Reason, Step, Subject
+from engine.contracts.tables import SUBJECT_FEEDS
+from engine.pipeline.handed_on import Judged, LiveClaims, Prepared
+from engine.run import Run
+from engine.settings import PeerSettings, Settings
+from engine.sources import WorkFolder
+
+
+def describe(run: Run, work: WorkFolder, prepared: Prepared, found: facts.FoundOnClaims | None) -> list[Judged]:
+    judged = []
+    with run.step(Step.FACTS) as words:
+        if prepared.claims is not None and found is not None:
+            judged.append(_claim_facts(work, prepared.claims, found, prepared, run.settings))
+        if prepared.entity_claims is not None:
+            judged.append(_entity_claim_facts(work, prepared.entity_claims, found, prepared, run.settings.peers))
+        if prepared.invoices is not None:
+            judged.append(_invoice_facts(work, prepared.invoices, prepared, run.settings.peers))
+        for one in judged:
+            table = SUBJECT_FEEDS[one.subject]
+            rows = F.count(F.lit(1)).alias("rows")
+            if one.subject is Subject.REBATE_CLAIM:
+                noticed = {Reason.UNITS_NOT_CONVERTED.value: F.col("ndc_units").isNull()}
+            else:
+                noticed = {}
+            counts = one.facts.agg(rows, *(F.count_if(condition).alias(name) for name, condition in noticed.items()))
+            counted = counts.collect()[0].asDict()
+            rows_out = counted.pop("rows")
+            run.ledger.record(table, Step.FACTS, run.ledger.rows_out(table), rows_out, counted=counted)
+            words.append(f"{table} {rows_out:,} rows")
+    return judged
+
+
+def _claim_facts(
+    work: WorkFolder,
+    claims: LiveClaims,
+    found: facts.FoundOnClaims,
+    prepared: Prepared,
+    settings: Settings,
+) -> Judged:
+    references = prepared.references
+    screen = work.write("facts/claims", facts.claim_screen(claims.all, found, references))
+    peers = work.write("peers/claims", facts.claim_peers(screen, settings.peers))
+    background = facts.Background(
+        claims.unconverted,
+        prepared.entity_claims,
+        prepared.dispenses,
+        _outcomes_of(claims, references.get("outcomes")),
+        settings.today,
+        settings.peers,
+    )
+
+    def described(flagged: DataFrame, ids: DataFrame) -> DataFrame:
+        own = claims.among(ids)
+        asked = work.write("asked/claims", facts.asked_of_flagged(flagged, own, found, references))
+        told = work.write("features/claims", facts.claim_features(asked, found, references, background))
+        return facts.claim_facts(flagged, own, found, told, references, settings.today)
+
+    whole = facts.with_claim_peers(screen, peers, settings.peers)
+    return Judged(Subject.REBATE_CLAIM, whole, peers, described)
+
+
+def _outcomes_of(claims: LiveClaims, outcomes: DataFrame | None) -> DataFrame | None:
+    """Answers to findings on claims of this input, with the claim's source_row_id; it tells its finding's id itself."""
+    if outcomes is None:
+        return None
+    named = claims.unconverted.select("source_row_id", findings.claim_finding_id().alias("finding_id"))
+    return named.join(F.broadcast(outcomes), on="finding_id", how="inner")
+
+
+def _entity_claim_facts(
+    work: WorkFolder,
+    claims: DataFrame,
+    found: facts.FoundOnClaims | None,
+    prepared: Prepared,
+    settings: PeerSettings,
+) -> Judged:
+    asked_for = None if prepared.claims is None else prepared.claims.unconverted
+    links_340b = None if found is None else found.links_340b
+    told = facts.entity_claim_facts(claims, prepared.references, asked_for, links_340b, settings)
+    rows = work.write("facts/entity_claims", told)
+    return Judged(Subject.ENTITY_CLAIM, rows, None, described=lambda flagged, _: flagged)
+
+
+def _invoice_facts(work: WorkFolder, invoices: DataFrame, prepared: Prepared, settings: PeerSettings) -> Judged:
+    claims = prepared.claims.all if prepared.claims is not None else None
+    rows = work.write("facts/invoices", facts.invoice_facts(invoices, claims, prepared.references))
+    peers = work.write("peers/invoices", facts.invoice_peers(rows, settings))
+    whole = facts.with_invoice_peers(rows, peers, settings)
+    return Judged(Subject.INVOICE, whole, peers, described=lambda flagged, _: flagged)

@@ -1,0 +1,183 @@
+"""Why a row was flagged or not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from pyspark.sql import Column, SparkSession
+from pyspark.sql import functions as F
+
+from engine import exports, link, rules
+from engine.contracts.codes import Subject
+from engine.contracts.prepared import BEYOND_LINE_NAME
+from engine.errors import InputError, Problem
+from engine.pipeline.describing import describe
+from engine.pipeline.finished_runs import finished_run
+from engine.pipeline.handed_on import Prepared
+from engine.pipeline.judging import operators_compiled_apart
+from engine.pipeline.linking import link_claims
+from engine.pipeline.main_job import way
+from engine.pipeline.preparing import prepare_tables, read_tables
+from engine.run import Run, RunOptions
+from engine.settings import Settings
+from engine.sources import OpenedTable, WorkFolder
+from engine.storage import Storage, join
+
+
+@dataclass(frozen=True)
+class Explained:
+    """The candidate pairs of one claim as rows of CANDIDATE_PAIRS, best first, each rule's answer, and where all that
+    and a picture of the pairs are.
+
+    answers: rule_id, title, answer (FIRED, SUPPRESSED, NOT_MET, OFF), message, and for rules that are on guards and
+    unknown_facts. picture: None where no claim met the asked one.
+    """
+
+    subject: Subject
+    pairs: list[dict[str, Any]]
+    answers: list[dict[str, Any]]
+    data: str
+    picture: str | None
+
+
+def explain(spark: SparkSession, settings: Settings, run_id: str, source_row_id: str) -> Explained:
+    """How the links of a claim came about in a finished run, and what each rule says of a claim or an invoice line.
+
+    The input is read, prepared, linked and described once more, as of the run's day; the run's folder stays as it is.
+    Raises OutputError where there is no such run, ConfigurationError where the settings are not the run's, InputError
+    where the input is not, or holds no such live row.
+    """
+    storage = Storage(spark)
+    folder, summary, as_then = finished_run(storage, settings, run_id)
+    linking = join(folder, "linking.json")
+    learned = link.Learned.from_json(json.loads(storage.read_bytes(linking))) if storage.exists(linking) else None
+    own_id = f"explain-{uuid4().hex[:12]}"
+    with way(spark, as_then, RunOptions(own_id), lambda _: None) as (run, work):
+        try:
+            opened = read_tables(run)
+            _check_same_input(opened, summary["input"])
+            prepared = prepare_tables(run, work, opened)
+            subject = _subject_of(prepared, source_row_id)
+            pairs = (
+                [] if learned is None else _candidate_pairs(work, prepared, subject, source_row_id, learned, as_then)
+            )
+            answers = _rule_answers(run, work, prepared, subject, source_row_id)
+        finally:
+            run.abandon()
+    place = join(settings.output.root, "explain", run_id, _file_name(source_row_id))
+    told = {"run_id": run_id, "source_row_id": source_row_id, "subject": subject, "pairs": pairs, "rules": answers}
+    exports.write_json(storage, f"{place}.json", told)
+    if pairs:
+        kind = "340B claim" if subject is Subject.ENTITY_CLAIM else "rebate claim"
+        figure = exports.waterfall_figure(f"Links of {kind} {source_row_id}, run {run_id}", pairs)
+        exports.write_figure(figure, storage, f"{place}.png")
+    return Explained(subject, pairs, answers, f"{place}.json", f"{place}.png" if pairs else None)
+
+
+def _subject_of(prepared: Prepared, source_row_id: str) -> Subject:
+    rows = {
+        Subject.REBATE_CLAIM: None if prepared.claims is None else prepared.claims.unconverted,
+        Subject.ENTITY_CLAIM: prepared.entity_claims,
+        Subject.INVOICE: prepared.invoices,
+    }
+    for subject, live in rows.items():
+        if live is not None and not live.where(_is_named(source_row_id)).isEmpty():
+            return subject
+    raise InputError(
+        Problem(
+            "no live rebate claim, 340B claim or invoice line has this source_row_id",
+            f"--source-row-id {source_row_id}",
+            to_do="mend the id; a row that was voided, replaced, reversed or set aside is never linked nor judged, "
+            "see ledger.json and quarantine/ of the run",
+        )
+    )
+
+
+def _is_named(source_row_id: str) -> Column:
+    return F.substring_index("source_row_id", BEYOND_LINE_NAME, 1) == source_row_id
+
+
+def _rule_answers(
+    run: Run, work: WorkFolder, prepared: Prepared, subject: Subject, source_row_id: str
+) -> list[dict[str, Any]]:
+    """What each rule says of one row, by rule id: answer, guards, message, facts that the rule reads and the row lacks;
+    and why rules are off. The model is not asked again: its answer stands in the finding, if it had one."""
+    judged = describe(run, work, prepared, link_claims(run, work, prepared))
+    one = next(one for one in judged if one.subject is subject)
+    asked = one.facts.where(_is_named(source_row_id))
+    # written, since all rules over a plan of all facts need more memory than a driver may have
+    whole = work.write("explain/facts", one.described(asked, asked.select("source_row_id")))
+    whole = whole.withColumns({field.name: F.lit(None).cast(field.dataType) for field in rules.SCORE_FACTS})
+    active = rules.active_rules(run.settings, prepared.available, subject, run.settings.today)
+    titles = rules.rule_titles()
+    with operators_compiled_apart(run.spark):
+        answers = [row.asDict(recursive=True) for row in rules.rule_answers(whole, active, run.settings).collect()]
+    answers += [{"rule_id": rule_id, "answer": "OFF", "message": why} for rule_id, why in active.off.items()]
+    return sorted(
+        ({"title": titles[answer["rule_id"]], **answer} for answer in answers), key=lambda answer: answer["rule_id"]
+    )
+
+
+def _candidate_pairs(
+    work: WorkFolder,
+    prepared: Prepared,
+    subject: Subject,
+    source_row_id: str,
+    learned: link.Learned | None,
+    settings: Settings,
+) -> list[dict[str, Any]]:
+    """The row's CANDIDATE_PAIRS: links first, then by tier and score. None where the run linked nothing."""
+    if learned is None or subject is Subject.INVOICE or prepared.claims is None or prepared.entity_claims is None:
+        return []
+    if subject is Subject.REBATE_CLAIM:
+        asked = link.Asked(rebate_claims=(source_row_id,))
+    else:
+        asked = link.Asked(entity_claims=(source_row_id,))
+    pairs = link.candidate_pairs(
+        prepared.claims.all,
+        prepared.entity_claims,
+        asked,
+        learned,
+        settings.link,
+        lambda name, rows: work.write(f"link/{name}", rows),
+        pharmacies=prepared.references.get("pharmacies"),
+        products=prepared.references.get("products"),
+    )
+    found = [row.asDict(recursive=True) for row in pairs.collect()]
+    return sorted(
+        found,
+        key=lambda pair: (
+            not pair["link_is_chosen"],
+            pair["link_tier"] or "without",
+            -pair["link_score"],
+            pair["source_row_id"],
+            pair["link_source_row_id"],
+        ),
+    )
+
+
+def _check_same_input(opened: dict[str, OpenedTable], read_then: dict[str, Any]) -> None:
+    changed = [
+        Problem(
+            f"{name} is not what the run read",
+            table.location,
+            to_do="give the run's --input; if the table was changed since, run `detect` once more",
+        )
+        for name, table in opened.items()
+        if table.fingerprint != read_then.get(name, {}).get("fingerprint")
+    ]
+    if changed:
+        raise InputError(changed)
+
+
+def _file_name(source_row_id: str) -> str:
+    """The id itself where it can be a file's name; else what can, told apart by a hash."""
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", source_row_id)[:100]
+    if plain == source_row_id:
+        return plain
+    return f"{plain}-{hashlib.sha256(source_row_id.encode()).hexdigest()[:8]}"

@@ -1,0 +1,84 @@
+"""What one step of the way hands on to the next."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pyspark.sql import DataFrame
+
+from engine import exports, models
+from engine.contracts.codes import Subject
+from engine.run import Run, code_version
+from engine.sources import OpenedTable
+
+
+@dataclass(frozen=True)
+class LiveClaims:
+    """Live rebate claims: all, and those whose source_row_id is in a few rows, found before the wide rows are made.
+
+    unconverted: all, HCPCS units left as they are, which is cheaper to look through.
+    """
+
+    all: DataFrame
+    among: Callable[[DataFrame], DataFrame]
+    unconverted: DataFrame
+
+
+@dataclass
+class Prepared:
+    """Live rows of the feeds (None where a feed is missing), conformed references, and what was set aside."""
+
+    opened: dict[str, OpenedTable]
+    references: dict[str, DataFrame] = field(default_factory=dict)
+    claims: LiveClaims | None = None
+    dispenses: DataFrame | None = None
+    entity_claims: DataFrame | None = None
+    invoices: DataFrame | None = None
+    quarantine: dict[str, DataFrame] = field(default_factory=dict)
+    found_out: frozenset[str] = frozenset()
+    linking: exports.Linking | None = None
+
+    @property
+    def available(self) -> frozenset[str]:
+        """`table` and `table.column` of all that the input holds, or that was found out from it; `table.complete`."""
+        return (
+            self.found_out
+            | frozenset(self.opened)
+            | {f"{name}.complete" for name, table in self.opened.items() if table.complete}
+            | {f"{name}.{column}" for name, table in self.opened.items() for column in table.columns}
+        )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A subject's facts with z-scores, what is usual among peers (None: it is not scored), and from scoring on
+    its model, scores and which of them are unusual.
+
+    facts: of every row, what conditions and models read. described: of few of them, given with their ids, all facts.
+    """
+
+    subject: Subject
+    facts: DataFrame
+    peers: DataFrame | None
+    described: Callable[[DataFrame, DataFrame], DataFrame]
+    model: models.AnomalyModel | None = None
+    model_name: str | None = None
+    model_version: str | None = None
+    scores: DataFrame | None = None
+    flags: models.Flags | None = None
+
+
+def run_tags(run: Run, prepared: Prepared) -> dict[str, str]:
+    fingerprints = {f"input.{name}": table.fingerprint for name, table in prepared.opened.items()}
+    together = hashlib.sha256(json.dumps(fingerprints, sort_keys=True).encode()).hexdigest()
+    return {
+        "run_id": run.run_id,
+        "data_fingerprint": together[:16],
+        "as_of": str(run.settings.today),
+        "config_hash": run.settings.config_hash,
+        "code_version": code_version(),
+        **fingerprints,
+    }

@@ -1,0 +1,129 @@
+"""facts -> screen, and scores -> rules -> findings: what is said of a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from engine import exports, findings, models, rules
+from engine.contracts.codes import Reason, Step, Subject
+from engine.contracts.findings import FINDINGS
+from engine.contracts.tables import SUBJECT_FEEDS
+from engine.pipeline.handed_on import Judged, Prepared
+from engine.run import Run, published_runs
+from engine.sources import WorkFolder
+from engine.storage import join
+
+
+def screen(run: Run, work: WorkFolder, prepared: Prepared, judged: list[Judged]) -> dict[Subject, DataFrame]:
+    """source_row_id of the rows on which a rule fires, by subject. R052 is none of them: nothing is scored yet."""
+    screened: dict[Subject, DataFrame] = {}
+    with run.step(Step.SCREEN) as words:
+        for one in judged:
+            table = SUBJECT_FEEDS[one.subject]
+            active = rules.active_rules(run.settings, prepared.available, one.subject, run.settings.today)
+            hit = rules.flagged_rows(one.facts, active, run.settings).select("source_row_id")
+            with operators_compiled_apart(run.spark):
+                screened[one.subject] = work.write(f"screened/{table}", hit)
+            words.append(f"{table} {len(active.rules)} rules, {screened[one.subject].count():,} rows flagged")
+    return screened
+
+
+def apply_rules(
+    run: Run, work: WorkFolder, prepared: Prepared, judged: list[Judged], screened: Mapping[Subject, DataFrame]
+) -> tuple[dict[Subject, DataFrame], list[exports.Off]]:
+    """Flagged rows with what each rule says of them, by subject; and which rules and guards were off."""
+    flagged: dict[Subject, DataFrame] = {}
+    off: list[exports.Off] = []
+    with run.step(Step.RULES) as words:
+        for subject, table in SUBJECT_FEEDS.items():
+            one = next((one for one in judged if one.subject is subject), None)
+            scored = {"scores"} if one is not None and one.scores is not None else set()
+            active = rules.active_rules(run.settings, prepared.available | scored, subject, run.settings.today)
+            off += [exports.Off("rule", f"{rule} on {table}", why) for rule, why in active.off.items()]
+            off += [exports.Off("guard", f"{guard} on {table}", why) for guard, why in active.guards_off.items()]
+            if one is None:
+                continue
+            unusual = F.broadcast(_unusual(run, work, one))
+            ids = F.broadcast(screened[subject].union(unusual.select("source_row_id")).distinct())
+            asked = one.facts.join(ids, on="source_row_id", how="left_semi")
+            whole = one.described(asked, ids).join(unusual, on="source_row_id", how="left")
+            with operators_compiled_apart(run.spark):
+                rows = work.write(f"flagged/{table}", rules.apply_rules(whole, active, run.settings))
+            flagged[subject] = rows
+            before, count = run.ledger.rows_out(table), rows.count()
+            run.ledger.record(table, Step.RULES, before, count, {Reason.NOT_FLAGGED.value: before - count})
+            words.append(f"{table} {len(active.rules)} rules on {before:,} rows, {count:,} flagged")
+    return flagged, off
+
+
+@contextmanager
+def operators_compiled_apart(spark: SparkSession) -> Iterator[None]:
+    """All rules are too long for one method: Spark tries for seconds and fails, or makes one that runs slowly."""
+    setting = "spark.sql.codegen.wholeStage"
+    before = spark.conf.get(setting)
+    spark.conf.set(setting, "false")
+    try:
+        yield
+    finally:
+        spark.conf.set(setting, str(before))
+
+
+_UNUSUAL = "source_row_id string, anomaly_p_value double, anomaly_rows bigint"
+
+
+def _unusual(run: Run, work: WorkFolder, one: Judged) -> DataFrame:
+    """Rows that the model flags, with the reasons."""
+    table = SUBJECT_FEEDS[one.subject]
+    if one.flags is None or one.model is None or one.peers is None:
+        reasons = FINDINGS["reasons"].dataType.simpleString()
+        return run.spark.createDataFrame([], f"{_UNUSUAL}, reasons {reasons}")
+    rare = one.flags.rows.select("source_row_id", "anomaly_p_value", "anomaly_rows")
+    facts_of_rare = one.facts.join(F.broadcast(rare.select("source_row_id")), on="source_row_id", how="left_semi")
+    reasons_of_rare = models.explain(facts_of_rare, one.model, one.peers, run.settings.model)
+    return work.write(f"unusual/{table}", rare.join(reasons_of_rare, on="source_row_id", how="left"))
+
+
+def assemble_findings(
+    run: Run, flagged: dict[Subject, DataFrame], prepared: Prepared, judged: list[Judged]
+) -> DataFrame:
+    """FINDINGS of all subjects, written to their place."""
+    codes = rules.dispute_codes(run.settings.reference_folder)
+    previous = _previous_findings(run)
+    made = {
+        Subject.REBATE_CLAIM: findings.claim_findings,
+        Subject.ENTITY_CLAIM: findings.entity_claim_findings,
+        Subject.INVOICE: findings.invoice_findings,
+    }
+    with run.step(Step.FINDINGS) as words:
+        found = run.spark.createDataFrame([], FINDINGS)
+        for one in judged:
+            rows = _with_scores(flagged[one.subject].drop("anomaly_p_value", "anomaly_rows"), one.scores)
+            found = found.unionByName(made[one.subject](rows, codes, run.settings, run.run_id, previous))
+            table = SUBJECT_FEEDS[one.subject]
+            run.ledger.record(table, Step.FINDINGS, run.ledger.rows_out(table), run.ledger.rows_out(table))
+        if prepared.linking is not None:
+            found = findings.with_feed_problems(found, prepared.linking.feed_problems)
+        place = join(run.folder, "findings")
+        exports.write_findings(found, place)
+        found = run.spark.read.schema(FINDINGS).parquet(place)
+        words.append(f"{found.count():,} findings")
+    return found
+
+
+def _with_scores(rows: DataFrame, scores: DataFrame | None) -> DataFrame:
+    if scores is None:
+        return rows.withColumns({name: F.lit(None).cast("double") for name in ("anomaly_score", "anomaly_p_value")})
+    ids = F.broadcast(rows.select("source_row_id"))
+    own = scores.join(ids, on="source_row_id", how="left_semi")
+    # one score per row
+    return rows.join(own.select("source_row_id", "anomaly_score", "anomaly_p_value"), on="source_row_id", how="left")
+
+
+def _previous_findings(run: Run) -> DataFrame | None:
+    """The findings of the run that was published last, another than this one; None where there is none."""
+    before = published_runs(run.storage, run.settings.output.root, but=run.run_id)
+    return run.spark.read.schema(FINDINGS).parquet(join(before[-1], "findings")) if before else None

@@ -1,0 +1,203 @@
+"""screen -> scores: by the registered model, or by one that learns here, is evaluated and registered."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from engine import findings, models
+from engine.contracts.codes import Reason, Step, Subject
+from engine.contracts.tables import SUBJECT_FEEDS
+from engine.errors import ConfigurationError
+from engine.pipeline.handed_on import Judged, Prepared, run_tags
+from engine.pipeline.scoring import SCORED, fetched_model, model_name, score_and_flag
+from engine.run import Run
+from engine.settings import ModelSettings
+from engine.sources import WorkFolder
+from engine.storage import join
+from engine.tracking import Tracker, comparison_tags
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SHORT_NAMES = {Subject.REBATE_CLAIM: "claims", Subject.INVOICE: "invoices"}
+
+
+def score(
+    run: Run,
+    work: WorkFolder,
+    tracker: Tracker,
+    prepared: Prepared,
+    judged: list[Judged],
+    screened: Mapping[Subject, DataFrame],
+) -> list[Judged]:
+    """Each subject with its model's scores; a subject that has no registered model yet gets one trained here."""
+    scored = []
+    with run.step(Step.SCORE) as words:
+        for one in judged:
+            table = SUBJECT_FEEDS[one.subject]
+            rows = run.ledger.rows_out(table)
+            if one.subject not in SCORED:
+                run.ledger.record(table, Step.SCORE, rows, rows)
+                scored.append(one)
+                continue
+            fetched = fetched_model(run, tracker, one)
+            if fetched is None:
+                one = train_one(run, work, tracker, prepared, one, screened[one.subject])
+            else:
+                model, calibration, version = fetched
+                scores, flags = score_and_flag(run, work, one, model, calibration)
+                one = replace(
+                    one,
+                    model=model,
+                    model_name=model_name(run.settings, one.subject),
+                    model_version=version,
+                    scores=scores,
+                    flags=flags,
+                )
+            rows_scored = one.scores.count() if one.scores is not None else 0
+            run.ledger.record(table, Step.SCORE, rows, rows, counted={Reason.NOT_SCORED.value: rows - rows_scored})
+            judge = (
+                f"by {one.model_name} version {one.model_version}" if one.model is not None else "too few for a model"
+            )
+            flagged = f", {one.flags.flagged:,} unusual" if one.flags is not None else ""
+            words.append(f"{table} {rows_scored:,} scored{flagged}, {judge}")
+            scored.append(one)
+    return scored
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What detectors of a subject learn from, are compared with and measured by: the same rows for all of them.
+
+    sample: see `models.training_sample`; reference: facts of rows held out; champion: the version in charge.
+    """
+
+    sample: pd.DataFrame
+    reference: DataFrame
+    known: models.Known
+    champion: tuple[models.AnomalyModel, str] | None
+
+
+def lesson_of(run: Run, tracker: Tracker, prepared: Prepared, one: Judged, screened: DataFrame) -> Lesson:
+    """Rows that a rule flags or analysts dispute teach nothing: they are not what is usual."""
+    settings, of_subject = run.settings.model, run.settings.model.of(one.subject)
+    decisions = _decided(run, prepared, one)
+    disputed = [] if decisions is None else [decisions.where("is_valid").select("source_row_id")]
+    set_aside = reduce(DataFrame.union, disputed, screened)
+    usual = one.facts.join(F.broadcast(set_aside), on="source_row_id", how="left_anti")
+    held_out = models.is_held_out(settings.held_out_share)
+    return Lesson(
+        sample=models.training_sample(usual.where(~held_out), of_subject.features, of_subject, one.subject),
+        reference=models.reference_sample(usual.where(held_out), settings.calibration_rows),
+        known=models.Known(_planted(run, one.subject), decisions, flagged_by_rules=screened),
+        champion=_champion(run, tracker, model_name(run.settings, one.subject), of_subject.features),
+    )
+
+
+def train_one(
+    run: Run, work: WorkFolder, tracker: Tracker, prepared: Prepared, one: Judged, screened: DataFrame
+) -> Judged:
+    """The subject with a new version of its configured detector; without one where it has too few rows."""
+    lesson = lesson_of(run, tracker, prepared, one, screened)
+    return learn(run, work, tracker, prepared, one, lesson, run.settings.model)
+
+
+def learn(
+    run: Run,
+    work: WorkFolder,
+    tracker: Tracker,
+    prepared: Prepared,
+    one: Judged,
+    lesson: Lesson,
+    settings: ModelSettings,
+    experiment: str | None = None,
+) -> Judged:
+    """Fit on the sample, calibrate on the reference, score everything, evaluate, log and register."""
+    name, table, sample = model_name(run.settings, one.subject), SUBJECT_FEEDS[one.subject], lesson.sample
+    one = replace(one, model_name=name)
+    model = models.fit_model(sample, settings, one.subject)
+    if model is None:
+        run.note(f"{table}: {len(sample):,} rows are too few to train {name} on; nothing is scored")
+        return one
+    calibration = models.calibrate(
+        models.anomaly_scores(lesson.reference, model, settings, one.subject),
+        settings.strata,
+        settings.stratum_minimum,
+    )
+    scores, flags = score_and_flag(run, work, one, model, calibration)
+    champion = None if lesson.champion is None else lesson.champion[0]
+    evaluation = models.evaluate(
+        scores, one.facts, settings, one.subject, flags.largest_p_value or 0.0, lesson.known, champion, sample
+    )
+    tags = run_tags(run, prepared) | {
+        "detector": model.detector,
+        "subject": one.subject.value,
+        "features": ",".join(model.features),
+    }
+    if lesson.champion is not None and evaluation.compared_by is not None:
+        tags |= comparison_tags(lesson.champion[1], evaluation.compared_by)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(folder)
+        calibration.save(folder)
+        version = tracker.log_training(
+            model_folder=Path(folder),
+            model_name=name,
+            run_name=" ".join((_SHORT_NAMES[one.subject], model.detector, tags["as_of"], run.run_id)),
+            parameters={
+                "detector": model.detector,
+                "kind": model.kind,
+                **model.parameters,
+                "features": ",".join(model.features),
+            },
+            metrics=evaluation.metrics | {"rows_flagged": float(flags.flagged)},
+            figures=evaluation.figures,
+            tags=tags,
+            experiment=experiment,
+        )
+    run.note(f"{name} version {version} ({model.detector}) was trained on {len(sample):,} {table} rows of this input")
+    return replace(one, model=model, model_version=version, scores=scores, flags=flags)
+
+
+def _champion(run: Run, tracker: Tracker, name: str, features: Sequence[str]) -> tuple[models.AnomalyModel, str] | None:
+    """The version in charge and its number, to be measured on the same rows; None where it cannot be."""
+    fetched = tracker.fetch(name)
+    if fetched is None:
+        return None
+    try:
+        champion = models.AnomalyModel.load(fetched.folder)
+        champion.check_features(features)
+    except ConfigurationError as error:
+        problem = error.problems[0].what
+        run.note(f"{name} version {fetched.version}, the champion, is not compared with the new one: {problem}")
+        return None
+    return champion, fetched.version
+
+
+def _decided(run: Run, prepared: Prepared, one: Judged) -> DataFrame | None:
+    """source_row_id, is_valid and is_random of rows whose finding analysts decided; None without such a table."""
+    decisions = prepared.references.get("decisions")
+    if decisions is None:
+        return None
+    if one.subject is Subject.INVOICE:
+        named = one.facts.select("source_row_id", findings.invoice_finding_id().alias("finding_id"))
+    else:
+        assert prepared.claims is not None
+        named = prepared.claims.unconverted.select("source_row_id", findings.claim_finding_id().alias("finding_id"))
+    judged = F.broadcast(findings.judged_findings(decisions, run.settings.today))
+    return named.join(judged, on="finding_id", how="inner").drop("finding_id")
+
+
+def _planted(run: Run, subject: Subject) -> DataFrame | None:
+    """Rows that generated claims made unusual on purpose (`anomalies`), for evaluation; other input has none."""
+    root = run.settings.input.root
+    if subject is not Subject.REBATE_CLAIM or root is None or not run.storage.exists(join(root, "anomalies")):
+        return None
+    return run.spark.read.parquet(join(root, "anomalies")).select("source_row_id")

@@ -1,0 +1,116 @@
+"""prepare -> link: which 340B claim and which dispense a rebate claim is; what repeats it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from engine import exports, facts, link
+from engine.contracts.codes import Step
+from engine.pipeline.handed_on import Prepared
+from engine.pipeline.preparing import FEED_NAMES
+from engine.run import Run
+from engine.sources import WorkFolder
+
+_MOST_PROBLEMS_NOTED = 5
+
+
+def link_claims(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOnClaims | None:
+    """What was found out about few of the rebate claims, written out: links, duplicates, 340B flags."""
+    references = prepared.references
+    with run.step(Step.LINK) as words:
+        _resolve_pharmacies(run, work, prepared)
+        for name in FEED_NAMES:
+            if name in prepared.opened:
+                rows = run.ledger.rows_out(name)
+                run.ledger.record(name, Step.LINK, rows, rows)
+        if prepared.claims is None:
+            words.append("nothing to link")
+            return None
+        claims = prepared.claims.all
+        to_340b = to_pharmacy = flags = None
+        if prepared.entity_claims is not None:
+            linked = _link_340b(run, work, prepared, claims)
+            to_340b = work.write("links_340b", linked.links)
+            tiers, examples = _kinds_of_links(to_340b)
+            prepared.linking = exports.Linking(
+                {**linked.learned.as_json(), "set_aside": dict(linked.set_aside), "links_by_tier": tiers}, examples
+            )
+            words.append(f"{sum(tiers.values()):,} claims linked to 340B claims")
+            words += [f"{tier} {rows:,}" for tier, rows in sorted(tiers.items())]
+            _watch_match_rates(run, prepared, to_340b)
+        if prepared.dispenses is not None:
+            to_pharmacy = work.write("links_pharmacy", link.link_pharmacy(claims, prepared.dispenses))
+            words.append(f"{to_pharmacy.count():,} to reversed dispenses")
+        repeated = work.write("duplicates", facts.duplicates(claims))
+        words.append(f"{repeated.count():,} repeat an earlier claim")
+        elsewhere = work.write("asked_elsewhere", facts.asked_elsewhere(prepared.claims.unconverted))
+        words.append(f"{elsewhere.count():,} asked for by Medicaid and another payer")
+        if "identifiers_340b" in references:
+            flags = work.write("flags_340b", facts.flags_340b(claims, references["identifiers_340b"]))
+    return facts.FoundOnClaims(to_340b, to_pharmacy, repeated, flags, elsewhere)
+
+
+def _resolve_pharmacies(run: Run, work: WorkFolder, prepared: Prepared) -> None:
+    """Give contract pharmacies without an NPI that of the pharmacy that is the same place."""
+    references = prepared.references
+    if {"contract_pharmacies", "pharmacies"} <= references.keys():
+        resolved = link.resolve_pharmacies(
+            references["contract_pharmacies"], references["pharmacies"], run.settings.link.pharmacy_identity
+        )
+        references["contract_pharmacies"] = work.write("link/contract_pharmacies", resolved)
+        names = ("pharmacy_npi", "pharmacy_match_confidence")
+        prepared.found_out = frozenset(f"contract_pharmacies.{name}" for name in names)
+
+
+def _link_340b(run: Run, work: WorkFolder, prepared: Prepared, claims: DataFrame) -> link.Links340b:
+    assert prepared.entity_claims is not None
+    references = prepared.references
+    linked = link.link_340b(
+        claims,
+        prepared.entity_claims,
+        run.settings.link,
+        lambda name, rows: work.write(f"link/{name}", rows),
+        pharmacies=references.get("pharmacies"),
+        products=references.get("products"),
+    )
+    for name, rows in linked.set_aside.items():
+        run.note(
+            f"{name}: {rows:,} rows were not linked: their prescription number at a pharmacy is shared by more claims "
+            "than a prescription can have"
+        )
+    return linked
+
+
+def _watch_match_rates(run: Run, prepared: Prepared, links: DataFrame) -> None:
+    """Count what links by source and month; the worst drops become notes of the run, all stand in its outputs."""
+    assert prepared.claims is not None
+    assert prepared.entity_claims is not None
+    assert prepared.linking is not None
+    rates = link.match_rates(prepared.claims.unconverted, prepared.entity_claims, links)
+    problems = link.feed_problems(rates, run.settings.link.match_rates)
+    for problem in problems[:_MOST_PROBLEMS_NOTED]:
+        run.note(problem.message)
+    if len(problems) > _MOST_PROBLEMS_NOTED:
+        run.note(f"{len(problems) - _MOST_PROBLEMS_NOTED:,} more drops of match rates are in the report")
+    prepared.linking = replace(prepared.linking, match_rates=rates, feed_problems=problems)
+
+
+def _kinds_of_links(links: DataFrame) -> tuple[dict[str, int], list[tuple[str, list[dict[str, Any]]]]]:
+    """Links by tier; and how fields contribute to the most frequent kind of T1, and to the link that is least sure."""
+    counted = links.groupBy("link_tier", "link_score", "link_contributions").count().collect()
+    kinds = sorted((row.asDict(recursive=True) for row in counted), key=lambda kind: json.dumps(kind, sort_keys=True))
+    tiers: Counter[str] = Counter()
+    for kind in kinds:
+        tiers[kind["link_tier"]] += kind["count"]
+    if not kinds:
+        return {}, []
+    exact = [kind for kind in kinds if kind["link_tier"] == "T1"]
+    weakest = min(kinds, key=lambda kind: kind["link_score"])
+    examples = [("A typical exact link (T1)", max(exact, key=lambda kind: kind["count"]))] if exact else []
+    examples.append((f"The least certain link ({weakest['link_tier']})", weakest))
+    return dict(tiers), [(title, kind["link_contributions"]) for title, kind in examples]

@@ -1,0 +1,87 @@
+"""The way of a claim, from sources to exports: the main job and training on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from pyspark.sql import SparkSession
+
+from engine import rules, sources
+from engine.pipeline.describing import describe
+from engine.pipeline.judging import apply_rules, assemble_findings, screen
+from engine.pipeline.learning import learn, lesson_of, score
+from engine.pipeline.linking import link_claims
+from engine.pipeline.preparing import prepare_tables, read_tables
+from engine.pipeline.publishing import Published, publish
+from engine.pipeline.scoring import SCORED, model_name
+from engine.run import Run, RunOptions, open_run
+from engine.settings import Settings
+from engine.sources import WorkFolder
+from engine.storage import Storage
+from engine.tracking import Tracker
+
+
+@contextmanager
+def way(
+    spark: SparkSession, settings: Settings, options: RunOptions, say: Callable[[str], None]
+) -> Iterator[tuple[Run, WorkFolder]]:
+    """The run and its work folder; an input file that turns out unreadable half way is told as one."""
+    storage = Storage(spark)
+    rules.check_configuration(settings)
+    run = open_run(spark, storage, settings, options, say)
+    try:
+        yield run, WorkFolder(spark, storage, run.work, options.resume)
+    except Exception as error:
+        unreadable = sources.translate_read_error(error)
+        run.abandon(keep_work=unreadable is None)
+        if unreadable is None or unreadable is error:
+            raise
+        raise unreadable from None
+
+
+def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Callable[[str], None]) -> Published:
+    """The main job: every output of the contract, whole or not at all. Raises UserError for what a user can mend."""
+    tracker = Tracker(settings.mlflow, settings.output.root)
+    with way(spark, settings, options, say) as (run, work):
+        prepared = prepare_tables(run, work, read_tables(run))
+        judged = describe(run, work, prepared, link_claims(run, work, prepared))
+        screened = screen(run, work, prepared, judged)
+        judged = score(run, work, tracker, prepared, judged, screened)
+        flagged, off = apply_rules(run, work, prepared, judged, screened)
+        found = assemble_findings(run, flagged, prepared, judged)
+        return publish(run, tracker, prepared, judged, found, off)
+
+
+def train(
+    spark: SparkSession,
+    settings: Settings,
+    options: RunOptions,
+    say: Callable[[str], None],
+    compare_detectors: bool = False,
+) -> list[str]:
+    """Fit, evaluate and register a model version per subject that has rows enough; returns their names.
+
+    `compare_detectors`: one per detector of the settings, all on the same rows, in an experiment of the subject's own.
+    """
+    tracker = Tracker(settings.mlflow, settings.output.root)
+    trained = []
+    with way(spark, settings, options, say) as (run, work):
+        prepared = prepare_tables(run, work, read_tables(run))
+        judged = describe(run, work, prepared, link_claims(run, work, prepared))
+        learning = [one for one in judged if one.subject in SCORED]
+        screened = screen(run, work, prepared, learning)
+        for one in learning:
+            lesson = lesson_of(run, tracker, prepared, one, screened[one.subject])
+            name, configured = model_name(settings, one.subject), settings.model.of(one.subject).detector
+            others = [name for name in settings.model.detectors if name != configured] if compare_detectors else []
+            experiment = f"{name} detectors" if compare_detectors else None
+            for detector in (configured, *others):
+                chosen = settings.model.using(one.subject, detector)
+                trained.append(learn(run, work, tracker, prepared, one, lesson, chosen, experiment))
+        run.abandon()
+    return [
+        f"{one.model_name} version {one.model_version} ({one.model.detector})"
+        for one in trained
+        if one.model is not None
+    ]

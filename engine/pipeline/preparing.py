@@ -1,0 +1,140 @@
+"""sources -> prepare: every table conformed, netted, entered into the ledger, its bad rows set aside."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from engine import prepare, sources
+from engine.contracts.codes import Reason, Step
+from engine.contracts.tables import FEEDS
+from engine.pipeline.handed_on import LiveClaims, Prepared
+from engine.run import Run, check_resumable
+from engine.sources import OpenedTable, WorkFolder
+
+FEED_NAMES = frozenset(table.name for table in FEEDS)
+
+
+# Reasons for leaving while preparing that are no quarantine.
+LEFT_ORDERLY = {
+    reason.value
+    for reason in (
+        Reason.AFTER_AS_OF,
+        Reason.REDELIVERED,
+        Reason.VOID_TRANSACTION,
+        Reason.VOIDED,
+        Reason.REPLACED,
+        Reason.REVERSAL_TRANSACTION,
+        Reason.REVERSED,
+        Reason.NOT_340B,
+    )
+}
+
+
+# Reasons that netting finds, so that what the row was when it was received has to be looked up.
+_IN_CONFLICT = {Reason.SOURCE_ROW_ID_DUPLICATE.value, Reason.KEY_DUPLICATE.value}
+
+
+def read_tables(run: Run) -> dict[str, OpenedTable]:
+    with run.step(Step.READ) as words:
+        opened = sources.open_tables(run.spark, run.storage, run.settings)
+        prepare.check_contract(opened)
+        check_resumable(run, {name: table.fingerprint for name, table in opened.items()})
+        for name, table in opened.items():
+            for text in table.notes:
+                run.note(text)
+            if table.unknown_columns:
+                run.note(
+                    f"{name}: columns that the contract does not name are ignored: {', '.join(table.unknown_columns)}"
+                )
+        words.append(f"{len(opened)} tables found")
+    return opened
+
+
+def prepare_tables(run: Run, work: WorkFolder, opened: dict[str, OpenedTable]) -> Prepared:
+    """Conform every table once to the work folder, then net it from there; references first."""
+    prepared = Prepared(opened)
+    references = [name for name in opened if name not in FEED_NAMES]
+    with run.step(Step.PREPARE) as words:
+        _prepare_references(run, work, prepared, [name for name in references if name in prepare.LOOKUPS])
+        _prepare_references(run, work, prepared, [name for name in references if name not in prepare.LOOKUPS])
+        for name in sorted(FEED_NAMES & opened.keys()):
+            counts = _prepare_feed(run, work, prepared, name)
+            words.append(f"{name} {counts.rows_in:,} in, {counts.rows_out:,} out")
+            if counts.rows_out == 0:
+                run.note(f"{name}: no rows to judge ({counts.rows_in:,} received)")
+    return prepared
+
+
+def _conformed(run: Run, work: WorkFolder, prepared: Prepared, name: str, among: DataFrame | None = None) -> DataFrame:
+    opened = prepared.opened[name]
+    lookups = {lookup: prepared.references[lookup] for lookup in prepare.LOOKUPS if lookup in prepared.references}
+    rows = prepare.conform(opened.rows, opened.table, as_of=run.settings.today, among=among, **lookups)
+    return work.write(f"{'conformed' if among is None else 'in_conflict'}/{name}", rows)
+
+
+def _prepare_references(run: Run, work: WorkFolder, prepared: Prepared, names: list[str]) -> None:
+    conformed = {name: _conformed(run, work, prepared, name) for name in names}
+    told = prepare.tally_references(conformed, {name: prepared.opened[name].table for name in names})
+    live = {}
+    for name, (counts, repeats) in told.items():
+        rows, netting = conformed[name], None
+        live[name] = prepare.good_rows(rows)
+        if repeats:
+            netting = work.write(f"netting/{name}", prepare.net(rows, prepared.opened[name].table))
+            counts = prepare.with_netting(counts, netting)
+            live[name] = prepare.live_references(rows, netting)
+        _book(run, work, prepared, name, rows, netting, counts)
+    prepared.references |= live
+
+
+def _prepare_feed(run: Run, work: WorkFolder, prepared: Prepared, name: str) -> prepare.Tally:
+    conformed = _conformed(run, work, prepared, name)
+    netting = work.write(f"netting/{name}", prepare.net(conformed, prepared.opened[name].table))
+    counts = prepare.with_netting(prepare.tally(conformed, name), netting)
+    if name == "rebate_claims":
+        converting = prepared.references.get("hcpcs_crosswalk"), prepared.references.get("products")
+        prepared.claims = LiveClaims(
+            prepare.live_rebate_claims(conformed, netting, *converting),
+            among=lambda ids: prepare.live_rebate_claims(
+                conformed.join(F.broadcast(ids), on="source_row_id", how="left_semi"), netting, *converting
+            ),
+            unconverted=prepare.live_rebate_claims(conformed, netting, None, None),
+        )
+    elif name == "pharmacy_claims":
+        prepared.dispenses = work.write("dispenses", prepare.pharmacy_dispenses(conformed, netting))
+        counts = prepare.with_dispenses(counts, prepared.dispenses)
+    elif name == "entity_claims":
+        prepared.entity_claims = prepare.live_entity_claims(conformed, netting)
+    else:
+        prepared.invoices = prepare.live_invoices(conformed, netting)
+    _book(run, work, prepared, name, conformed, netting, counts)
+    return counts
+
+
+def _book(
+    run: Run,
+    work: WorkFolder,
+    prepared: Prepared,
+    name: str,
+    conformed: DataFrame,
+    netting: DataFrame | None,
+    counts: prepare.Tally,
+) -> None:
+    """Enter a table into the ledger, and its rows that must be set aside into quarantine."""
+    opened = prepared.opened[name]
+    received = counts.rows_in + sum(opened.left_out.values())
+    run.ledger.record(name, Step.READ, received, counts.rows_in, dict(opened.left_out))
+    if opened.rows_expected not in (None, counts.rows_in):
+        run.note(
+            f"{name}: the table changed while it was read ({opened.rows_expected:,} rows when it was opened, "
+            f"{counts.rows_in:,} read)"
+        )
+    run.ledger.record(name, Step.PREPARE, counts.rows_in, counts.rows_out, counts.dropped, counts.counted)
+    if set(counts.dropped) - LEFT_ORDERLY:
+        prepared.quarantine[name] = prepare.quarantine(conformed, opened.table)
+    if netting is not None and _IN_CONFLICT & counts.dropped.keys():
+        names = prepare.names_in_conflict(conformed, opened.table, netting)
+        as_received = _conformed(run, work, prepared, name, among=names)
+        found = prepare.in_conflict(as_received, opened.table, prepare.net(as_received, opened.table))
+        prepared.quarantine[name] = prepared.quarantine[name].unionByName(found)

@@ -1,0 +1,198 @@
+"""findings -> exports: every output of the contract, and the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from engine import exports, facts, findings, models, rules
+from engine.contracts.codes import Step
+from engine.contracts.findings import FINDINGS
+from engine.contracts.tables import SUBJECT_FEEDS
+from engine.errors import ConfigurationError, OutputError, Problem
+from engine.pipeline.finished_runs import finished_run
+from engine.pipeline.handed_on import Judged, Prepared, run_tags
+from engine.pipeline.preparing import LEFT_ORDERLY
+from engine.run import Run, code_version, run_facts
+from engine.settings import Settings
+from engine.storage import Storage, join
+from engine.tracking import Tracker
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where the outputs of a finished run are."""
+
+    findings: str
+    workbooks: str
+    report: str
+    summary: str
+    mlflow: str
+
+
+def publish(
+    run: Run, tracker: Tracker, prepared: Prepared, judged: list[Judged], found: DataFrame, off: list[exports.Off]
+) -> Published:
+    storage, settings, folder = run.storage, run.settings, run.folder
+    off = [*off, *(exports.Off("feature", name, why) for name, why in facts.off_features(prepared.available).items())]
+    with run.step(Step.EXPORTS) as words:
+        quarantined = _write_quarantine(run, prepared)
+        totals = exports.add_up(found)
+        lines = findings.dispute_lines(found, rules.dispute_codes(settings.reference_folder), settings)
+        told = exports.RunFacts(
+            run_id=run.run_id,
+            as_of=settings.today,
+            ledger=run.ledger.tables,
+            rule_titles=rules.rule_titles(),
+            models={
+                SUBJECT_FEEDS[one.subject]: f"{one.model_name} version {one.model_version} ({one.model.detector}), "
+                f"{one.flags.flagged:,} of {one.flags.tested:,} unusual: {models.in_words(run.settings.model.flags)}"
+                for one in judged
+                if one.model and one.flags
+            },
+            off=off,
+            notes=run.notes,
+            seconds=run.seconds,
+            about={"Configuration": settings.config_hash[:12], "Code": code_version()},
+            inputs={name: table.fingerprint for name, table in prepared.opened.items()},
+            quarantined=quarantined,
+            linking=prepared.linking,
+        )
+        drafted = exports.write_disputes_detail(lines, storage, join(folder, "disputes", "detail.csv"))
+        review = exports.write_workbooks(found, lines, totals, told, storage, join(folder, "review"), settings.review)
+        exports.write_report(totals, drafted, told, storage, join(folder, "report.html"))
+        words.append(f"{drafted:,} dispute lines drafted, {', '.join(review)}, report.html")
+        tracker.log_detection(
+            f"detect {settings.today} {run.run_id}",
+            _detection_metrics(totals, drafted),
+            run_tags(run, prepared) | _model_tags(judged),
+        )
+    for name, steps in run.ledger.tables.items():
+        if name in SUBJECT_FEEDS.values():
+            rows = steps[-1]["rows_out"]
+            run.ledger.record(name, Step.EXPORTS, rows, rows)
+    exports.write_json(storage, join(folder, "ledger.json"), run.ledger.tables)
+    if prepared.linking is not None:
+        exports.write_json(storage, join(folder, "linking.json"), prepared.linking.learned)
+        exports.write_match_rates(prepared.linking.match_rates, storage, join(folder, "match_rates.csv"))
+    summary = _summary(run, prepared, judged, totals, drafted, off)
+    exports.write_json(storage, join(folder, "summary.json"), summary)
+    run.publish()
+    if settings.output.connection is not None:
+        try:
+            run.say(export_to_database(run.spark, settings, run.run_id))
+        except OutputError as error:
+            finished = Problem(
+                "the run itself is finished, only the database lacks it",
+                run.final,
+                to_do=f"mend what is said above, then: ./spark-submit.sh export --run-id {run.run_id} --to-database",
+            )
+            raise OutputError([*error.problems, finished]) from None
+    place = run.final
+    return Published(
+        join(place, "findings"),
+        " ".join(join(place, "review", name) for name in review if name.endswith(".xlsx")),
+        join(place, "report.html"),
+        join(place, "summary.json"),
+        tracker.tracking_uri,
+    )
+
+
+def _write_quarantine(run: Run, prepared: Prepared) -> dict[str, dict[str, int]]:
+    """Writes quarantine/<table> for every table that has quarantined rows; returns rows by table and reason."""
+    quarantined: dict[str, dict[str, int]] = {}
+    for name, rows in prepared.quarantine.items():
+        reasons = rows.select(F.explode("reasons").alias("reason")).groupBy("reason").count().collect()
+        if reasons:
+            exports.write_quarantine(rows, join(run.folder, "quarantine", name))
+            quarantined[name] = {row["reason"]: row["count"] for row in sorted(reasons)}
+    run.storage.make_folder(join(run.folder, "quarantine"))
+    return quarantined
+
+
+def _summary(
+    run: Run, prepared: Prepared, judged: list[Judged], totals: exports.Totals, drafted: int, off: list[exports.Off]
+) -> dict[str, object]:
+    ledger = run.ledger.tables
+
+    def dropped_while_preparing(name: str) -> dict[str, int]:
+        return next((entry["dropped"] for entry in ledger[name] if entry["step"] == Step.PREPARE.value), {})
+
+    quarantined = {
+        name: sum(rows for reason, rows in dropped_while_preparing(name).items() if reason not in LEFT_ORDERLY)
+        for name in ledger
+    }
+    return {
+        **run_facts(run),
+        "input": {
+            name: {"fingerprint": table.fingerprint, "location": table.location}
+            for name, table in prepared.opened.items()
+        },
+        "models": {
+            SUBJECT_FEEDS[one.subject]: {
+                "name": one.model_name,
+                "version": one.model_version,
+                "detector": one.model.detector,
+                "rows_judged": one.flags.tested,
+                "rows_flagged": one.flags.flagged,
+                "flagged_by": models.in_words(run.settings.model.flags),
+            }
+            for one in judged
+            if one.model and one.flags
+        },
+        "counts": {
+            "received": {name: entries[0]["rows_in"] for name, entries in ledger.items()},
+            "quarantined": {name: rows for name, rows in quarantined.items() if rows},
+            "findings": totals.whole.findings,
+            "findings_by_evidence": {group.value: group.whole.findings for group in totals.by_evidence()},
+            "findings_by_rule": {group.value: group.whole.findings for group in totals.groups["rule"]},
+            "amount_at_issue": totals.whole.amount,
+            "dispute_lines": drafted,
+        },
+        "thresholds": {
+            f"{rule} on {table}": values
+            for subject, table in SUBJECT_FEEDS.items()
+            for rule, values in rules.thresholds_in_force(run.settings, subject).items()
+        },
+        "rules_off": {one.name: one.why for one in off if one.kind == "rule"},
+        "guards_off": {one.name: one.why for one in off if one.kind == "guard"},
+        "features_off": {one.name: one.why for one in off if one.kind == "feature"},
+        "match_rates": exports.match_rate_summary(prepared.linking) if prepared.linking is not None else None,
+        "notes": run.notes,
+        "seconds": run.seconds,
+    }
+
+
+def _detection_metrics(totals: exports.Totals, drafted: int) -> dict[str, float]:
+    by_evidence = {f"findings_{g.value.lower()}": float(g.whole.findings) for g in totals.by_evidence()}
+    return {"findings": float(totals.whole.findings), "dispute_lines": float(drafted), **by_evidence}
+
+
+def _model_tags(judged: list[Judged]) -> dict[str, str]:
+    return {
+        f"model.{SUBJECT_FEEDS[one.subject]}": f"{one.model_name}/{one.model_version}" for one in judged if one.model
+    }
+
+
+def export_to_database(spark: SparkSession, settings: Settings, run_id: str) -> str:
+    """Write the findings and dispute lines of a finished run to `output.connection`; returns in words what it wrote.
+
+    Raises OutputError where there is no such run or the database refuses, ConfigurationError where the settings are
+    not those that the run was made with.
+    """
+    storage, name, schema = Storage(spark), settings.output.connection, settings.output.database_schema
+    if name is None:
+        raise ConfigurationError(
+            Problem("no database is named to write to", "output.connection", to_do="name one of `databases`")
+        )
+    folder, summary, as_then = finished_run(storage, settings, run_id)
+    found = spark.read.schema(FINDINGS).parquet(join(folder, "findings"))
+    lines = findings.dispute_lines(found, rules.dispute_codes(settings.reference_folder), as_then)
+    exports.write_to_database(found, lines, summary, name, settings.databases[name], schema)
+    counts = summary["counts"]
+    return (
+        f"database   {name}: {schema}.engine_findings {counts['findings']:,} rows, "
+        f"{schema}.engine_dispute_lines {counts['dispute_lines']:,} rows"
+    )

@@ -1,0 +1,69 @@
+"""A model's scores of a subject, and which rows they make unusual."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from pyspark.sql import DataFrame
+
+from engine import models, rules
+from engine.contracts.codes import Subject
+from engine.contracts.tables import SUBJECT_FEEDS
+from engine.errors import ConfigurationError, Problem
+from engine.pipeline.handed_on import Judged
+from engine.run import Run
+from engine.settings import Settings
+from engine.sources import WorkFolder
+from engine.tracking import Tracker
+
+# The anomaly model learns from what payers ask for; 340B claims are judged by rules alone.
+SCORED = (Subject.REBATE_CLAIM, Subject.INVOICE)
+
+
+def model_name(settings: Settings, subject: Subject) -> str:
+    return settings.mlflow.invoices_model if subject is Subject.INVOICE else settings.mlflow.claims_model
+
+
+def fetched_model(
+    run: Run, tracker: Tracker, one: Judged
+) -> tuple[models.AnomalyModel, models.Calibration, str] | None:
+    """The registered model version that `--model` or the alias names; None where nothing is registered yet."""
+    name = model_name(run.settings, one.subject)
+    wanted_name, _, wanted_version = (run.options.model or "").partition("/")
+    version = wanted_version or None if wanted_name == name else None
+    fetched = tracker.fetch(name, version)
+    if fetched is None:
+        if version is not None:
+            raise ConfigurationError(
+                Problem(
+                    "there is no such model version", f"--model {run.options.model}", to_do="see the MLflow registry"
+                )
+            )
+        return None
+    model = models.AnomalyModel.load(fetched.folder)
+    model.check_features(run.settings.model.of(one.subject).features)
+    return model, models.Calibration.load(fetched.folder), fetched.version
+
+
+def score_and_flag(
+    run: Run, work: WorkFolder, one: Judged, model: models.AnomalyModel, calibration: models.Calibration
+) -> tuple[DataFrame, models.Flags]:
+    """Every row's score and p-value, and the rows that are unusual enough to be shown."""
+    settings, table = run.settings.model, SUBJECT_FEEDS[one.subject]
+    scored = models.anomaly_scores(one.facts, model, settings, one.subject)
+    scores = work.write(f"p_values/{table}/{model.detector}", models.p_values(scored, calibration))
+    flags = models.flag(scores, settings.flags, rules.anomaly_threshold(run.settings))
+    smallest = calibration.smallest_p_value
+    if smallest is None:
+        run.note(
+            f"{table}: the model judges no row: no stratum has {settings.stratum_minimum:,} rows that it can be "
+            "compared with"
+        )
+    elif not flags.flagged and settings.flags.by == "false_discovery_rate":
+        needed = ceil(smallest * flags.tested / settings.flags.false_discovery_rate)
+        run.note(
+            f"{table}: the model flags nothing at a false-discovery rate of {settings.flags.false_discovery_rate:.0%}: "
+            f"of {flags.tested:,} rows about {needed:,} would have to be rarer than all that they are compared with; "
+            "model.strata: [all] compares with more rows, model.flags.by: capacity shows the rarest all the same"
+        )
+    return scores, flags
