@@ -110,7 +110,9 @@ def _on_spark(scorer: Scorer, options: argparse.Namespace) -> None:
         place = str(Path(folder, "rows"))
         spark.range(0, count, 1, 4).select(*columns).write.parquet(place)
         rows = spark.read.parquet(place)
-        model = AnomalyModel(scorer, Subject.REBATE_CLAIM, "isolation_forest", "isolation_forest", names, {}, 5_000, {})
+        model = AnomalyModel(
+            scorer, Subject.REBATE_CLAIM, "isolation_forest", "isolation_forest", names, {}, 5_000, {}, {}
+        )
         model.save(Path(folder, "model"))
         tracker = Tracker(MlflowSettings(), str(Path(folder, "output")))
         version = tracker.log_training(

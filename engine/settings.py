@@ -217,6 +217,9 @@ class MatchRateSettings(Section):
 
     largest_drop: Fraction = Field(0.3, description="part of its usual match rate by which a month may be lower")
     least_expected: PositiveInt = Field(10, description="links to expect in the month; with fewer nothing is said")
+    comparable_size: Fraction = Field(
+        0.2, description="part of the month's claims that another month must have to say what is usual"
+    )
     significance: Fraction = Field(0.001, description="chance of one false alarm in a run, at most")
 
 
@@ -445,7 +448,9 @@ class EvaluationSettings(Section):
     level: Annotated[float, Field(gt=0, lt=1)] = Field(0.95, description="share of resamples within an interval")
     seed: int = 20_260_101
     minimum_decisions: PositiveInt = Field(20, description="of each kind, DISPUTE and DISMISS; fewer are not evaluated")
+    minimum_planted: PositiveInt = Field(20, description="with fewer planted rows no version is shown to be better")
     drift_minimum_rows: PositiveInt = Field(1_000, description="on either side; with fewer no drift is given")
+    notable_drift: NonNegative = Field(0.25, description="population stability index that `detect` makes a note of")
 
 
 class ModelSettings(Section):

@@ -47,18 +47,19 @@ def feed_problems(rates: Iterable[MatchRate], settings: MatchRateSettings) -> li
     """Months in which fewer claims link than the settings allow for, beside the same source's other months.
 
     Both must hold: the share is down by more than `largest_drop` of what it is in the other months, and chance makes
-    so few links too rarely (Fisher's exact test, one-sided; Bonferroni over all that is tested). Where enough claims
-    link at all, those that link strongly are looked at. In order of the links that are missing, most first.
+    so few links too rarely (Fisher's exact test, one-sided; Bonferroni over all that is tested). Months of far fewer
+    claims, late or odd ones, do not say what is usual. Where enough claims link at all, those that link strongly are
+    looked at. In order of the links that are missing, most first.
     """
     sources: dict[tuple, list[MatchRate]] = defaultdict(list)
     for rate in rates:
         sources[rate.side, rate.program, rate.source].append(rate)
-    tests = [
-        [_against_other_months(rate, of_source, strong) for strong in (False, True)]
+    beside = [
+        (rate, [other for other in of_source if other is not rate and _is_comparable(other, rate, settings)])
         for of_source in sources.values()
         for rate in of_source
-        if len(of_source) > 1
     ]
+    tests = [[_against(others, rate, strong) for strong in (False, True)] for rate, others in beside if others]
     asked = [test for both in tests for test in both if _expected(test) >= settings.least_expected]
     significance = settings.significance / max(len(asked), 1)
     found = [next((test for test in both if _is_drop(test, significance, settings)), None) for both in tests]
@@ -86,11 +87,14 @@ def _counted(rows: DataFrame, linked: DataFrame, side: Side, program: Column, so
 _Test = tuple[FeedProblem, int, int]
 
 
-def _against_other_months(rate: MatchRate, of_source: Sequence[MatchRate], strong: bool) -> _Test:
+def _is_comparable(other: MatchRate, rate: MatchRate, settings: MatchRateSettings) -> bool:
+    return other.claims >= settings.comparable_size * rate.claims
+
+
+def _against(others: Sequence[MatchRate], rate: MatchRate, strong: bool) -> _Test:
     def links(of: MatchRate) -> int:
         return of.linked_strongly if strong else of.linked
 
-    others = [other for other in of_source if other is not rate]
     claims, linked = sum(other.claims for other in others), sum(links(other) for other in others)
     problem = FeedProblem(
         rate.side, rate.program, rate.source, rate.month, rate.claims, links(rate), linked / claims, strong

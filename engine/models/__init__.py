@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engine.models.anomaly_model import AnomalyModel, fit_model
     from engine.models.calibration import Calibration, calibrate, is_held_out, p_values, reference_sample
+    from engine.models.drift import feature_drift
     from engine.models.evaluation import Evaluation, Known, evaluate
     from engine.models.explanation import explain
     from engine.models.flags import Flags, flag, in_words
@@ -29,6 +30,7 @@ _MODULES = {
     "can_be_scored": "inputs",
     "evaluate": "evaluation",
     "explain": "explanation",
+    "feature_drift": "drift",
     "fit_model": "anomaly_model",
     "flag": "flags",
     "in_words": "flags",
@@ -49,6 +51,7 @@ __all__ = [
     "can_be_scored",
     "evaluate",
     "explain",
+    "feature_drift",
     "fit_model",
     "flag",
     "in_words",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pandas as pd
 
 from engine.contracts.codes import Subject
 from engine.errors import ConfigurationError, Problem
+from engine.models.drift import Distribution
 from engine.models.inputs import z_name
 from engine.models.scorers import KINDS, SCORER_FILE, load_scorer, save_scorer
 from engine.models.scorers.base import Scorer
@@ -28,7 +29,8 @@ SCORERS_FOLDER = "scorers"
 class AnomalyModel:
     """A detector over the z-scores of `features`. `detector` is its name in the settings, `kind` what it is.
 
-    `training_means` are the features' mean z-scores in the training sample, unknown ones counted as typical (0).
+    `training_means` are the features' mean z-scores in the training sample, unknown ones counted as typical (0);
+    `trained_on` says how they were spread.
     """
 
     scorer: Scorer
@@ -39,6 +41,7 @@ class AnomalyModel:
     parameters: Mapping[str, Any]
     training_rows: int
     training_means: Mapping[str, float]
+    trained_on: Mapping[str, Distribution]
     versions: Mapping[str, str] = field(default_factory=lambda: _versions())
 
     @property
@@ -59,6 +62,7 @@ class AnomalyModel:
             "parameters": dict(self.parameters),
             "training_rows": self.training_rows,
             "training_means": dict(self.training_means),
+            "trained_on": {name: asdict(distribution) for name, distribution in self.trained_on.items()},
             "versions": dict(self.versions),
             "digest": self.scorer.digest,
         }
@@ -107,6 +111,10 @@ class AnomalyModel:
                 parameters=description["parameters"],
                 training_rows=description["training_rows"],
                 training_means=description["training_means"],
+                trained_on={
+                    name: Distribution(tuple(one["edges"]), tuple(one["rows"]))
+                    for name, one in description["trained_on"].items()
+                },
                 versions=description["versions"],
             )
         # numpy and zipfile raise many kinds of errors on a file that is not theirs
@@ -144,6 +152,7 @@ def fit_model(sample: pd.DataFrame, settings: ModelSettings, subject: Subject) -
         parameters=_parameters(detector, settings.detectors),
         training_rows=len(rows),
         training_means=dict(zip(features, rows.mean(axis=0).tolist(), strict=True)),
+        trained_on={name: Distribution.of(values) for name, values in zip(features, rows.T, strict=True)},
     )
 
 

@@ -1,30 +1,65 @@
-"""How far a feature has moved between two sets of rows."""
+"""How far features have moved from the rows that a model learned from."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pyspark.sql import DataFrame
+
+from engine.contracts.codes import Subject
+from engine.models.inputs import can_be_scored, model_input
+from engine.models.sample import drawn
 
 _BINS = 10
+_SALT = "drift sample"
 
 
-def population_stability(before: npt.NDArray[Any], after: npt.NDArray[Any], minimum_rows: int) -> float | None:
-    """Population stability index of a feature: the sum over bins of (q - p) ln(q / p), p and q the shares of rows.
+@dataclass(frozen=True)
+class Distribution:
+    """Of a feature's values: deciles, equal ones once, so that a value which many rows share is one bin; and how many
+    rows there are up to each of these edges, and above the last."""
 
-    Bins are the deciles of `before`, equal ones taken once, so that a value which many rows share is one bin. Half a
-    row is added to each bin, so that an empty one counts without being infinitely far. None where either side has
-    fewer than `minimum_rows`: chance alone moves the index by about bins / rows.
-    """
-    if min(len(before), len(after)) < minimum_rows:
-        return None
-    edges = np.unique(np.quantile(before, np.linspace(0.0, 1.0, _BINS + 1)[1:-1]))
-    was, now = (_shares(values, edges) for values in (before, after))
-    return float(((now - was) * np.log(now / was)).sum())
+    edges: tuple[float, ...]
+    rows: tuple[int, ...]
+
+    @classmethod
+    def of(cls, values: npt.NDArray[Any]) -> Distribution:
+        edges = np.unique(np.quantile(values, np.linspace(0.0, 1.0, _BINS + 1)[1:-1]))
+        return cls(tuple(edges.tolist()), tuple(_counted(values, edges).tolist()))
+
+    def stability(self, values: npt.NDArray[Any]) -> float:
+        """Population stability index of further values: the sum over bins of (q - p) ln(q / p), p and q the shares of
+        rows. Half a row is added to each bin, so that an empty one counts without being infinitely far."""
+        was, now = np.array(self.rows) + 0.5, _counted(values, np.array(self.edges)) + 0.5
+        p, q = was / was.sum(), now / now.sum()
+        return float(((q - p) * np.log(q / p)).sum())
 
 
-def _shares(values: npt.NDArray[Any], edges: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Share of the values up to each edge, and above the last."""
-    counts = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1) + 0.5
-    return counts / counts.sum()
+def population_stability(
+    before: Mapping[str, Distribution], after: Mapping[str, npt.NDArray[Any]], minimum_rows: int
+) -> dict[str, float]:
+    """Index by feature; none where either side has fewer than `minimum_rows`: chance alone moves it by bins / rows."""
+    return {
+        name: distribution.stability(after[name])
+        for name, distribution in before.items()
+        if min(sum(distribution.rows), len(after[name])) >= minimum_rows
+    }
+
+
+def feature_drift(
+    facts: DataFrame, trained_on: Mapping[str, Distribution], subject: Subject, share: float, minimum_rows: int
+) -> dict[str, float]:
+    """Population stability index by feature of a share, drawn by hash, of the rows of `facts` that a model may judge,
+    against those that it was trained on. Runs a Spark job."""
+    features = list(trained_on)
+    inputs = [model_input(name).cast("double").alias(name) for name in features]
+    sample = facts.where(drawn(_SALT, share) & can_be_scored(features, subject)).select(*inputs).toArrow()
+    return population_stability(trained_on, {name: sample.column(name).to_numpy() for name in features}, minimum_rows)
+
+
+def _counted(values: npt.NDArray[Any], edges: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    return np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)

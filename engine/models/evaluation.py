@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Subject
 from engine.models.anomaly_model import AnomalyModel
-from engine.models.drift import population_stability
+from engine.models.drift import Distribution, population_stability
 from engine.models.inputs import model_input
 from engine.models.measures import Truth, measured
 from engine.models.ranking import overlap_at
@@ -88,29 +88,26 @@ def evaluate(
     facts: DataFrame,
     settings: ModelSettings,
     subject: Subject,
-    p_threshold: float,
     known: Known | None = None,
     champion: AnomalyModel | None = None,
-    training: pd.DataFrame | None = None,
+    trained_on: Mapping[str, Distribution] | None = None,
 ) -> Evaluation:
     """Metrics and plots of a scored feed; runs Spark jobs and holds at most `evaluation_rows` unlabelled rows.
 
     `scores`: SCORES; `facts`: the same rows' facts. The champion scores the same rows, and is compared with on the same
-    resamples. `training`: the training sample, for drift. Baselines: `feature`, the absolute robust z-score of the
-    configured feature, 0 where it is unknown; and `rules`, flagged rows first, where it is known which are.
+    resamples. `trained_on`: how z-scores of the training sample were spread, for drift. Baselines: `feature`, the
+    absolute robust z-score of the configured feature, 0 where it is unknown; and `rules`, flagged rows first, where it
+    is known which are.
 
     Planted rows and analysts' decisions are measured apart; decisions that were drawn blindly go before those of the
-    queue. Without either: counts, quantiles of scores, overlaps with the baselines and drift.
+    queue. Without either: rows scored, quantiles of scores, overlaps with the baselines and drift.
     """
-    flagged = (F.col("anomaly_p_value") <= p_threshold) & (F.col("anomaly_rows") >= settings.stratum_minimum)
-    counts = scores.agg(
-        F.count(F.lit(1)).alias("rows_scored"), F.coalesce(F.count_if(flagged), F.lit(0)).alias("rows_flagged")
-    ).toArrow()
-    counted = {name: float(counts.column(name)[0].as_py()) for name in ("rows_scored", "rows_flagged")}
-    if not counted["rows_scored"]:
+    total = scores.count()
+    counted = {"rows_scored": float(total)}
+    if not total:
         return Evaluation(counted)
-    rows = _evaluation_rows(scores, facts, known or Known(), champion, settings, subject, counted["rows_scored"])
-    return _evaluated(rows, counted, settings, settings.of(subject).baseline_feature, training)
+    rows = _evaluation_rows(scores, facts, known or Known(), champion, settings, subject, total)
+    return _evaluated(rows, counted, settings, settings.of(subject).baseline_feature, trained_on or {})
 
 
 def _evaluation_rows(
@@ -120,7 +117,7 @@ def _evaluation_rows(
     champion: AnomalyModel | None,
     settings: ModelSettings,
     subject: Subject,
-    total: float,
+    total: int,
 ) -> _Rows:
     share = min(1.0, settings.evaluation_rows / total)
     rows = scores.select("source_row_id", "anomaly_score", "anomaly_p_value", drawn(_SALT, share).alias("is_sampled"))
@@ -178,7 +175,11 @@ def _cluster(subject: Subject) -> Column:
 
 
 def _evaluated(
-    rows: _Rows, counted: dict[str, float], settings: ModelSettings, feature: str, training: pd.DataFrame | None
+    rows: _Rows,
+    counted: dict[str, float],
+    settings: ModelSettings,
+    feature: str,
+    trained_on: Mapping[str, Distribution],
 ) -> Evaluation:
     from engine.models import figures
 
@@ -189,7 +190,8 @@ def _evaluated(
     compared_by = None
     for judge, is_hit, weights in _truths(rows, settings.evaluation.minimum_decisions):
         there = weights > 0
-        may_compare = "champion" in rows and compared_by is None and judge is not Judge.QUEUE
+        enough = judge is not Judge.PLANTED or is_hit.sum() >= settings.evaluation.minimum_planted
+        may_compare = "champion" in rows and compared_by is None and judge is not Judge.QUEUE and enough
         found = measured(
             scores[there],
             {name: values[there] for name, values in baselines.items()},
@@ -204,7 +206,8 @@ def _evaluated(
             plots["precision_against_capacity"] = figures.precision_against_capacity(
                 found, {"rules": "rows that a rule flags", "feature": f"robust z-score of {feature}"}, settings
             )
-    drift = _drift(rows, training, settings.evaluation.drift_minimum_rows)
+    scored = {name: rows[_z_of(name)][is_sampled] for name in trained_on}
+    drift = population_stability(trained_on, scored, settings.evaluation.drift_minimum_rows)
     sampled_scores = scores[is_sampled]
     if len(sampled_scores):
         plots["score_distribution"] = figures.score_distribution(sampled_scores, scores[rows["is_planted"]])
@@ -253,17 +256,6 @@ def _named(metrics: dict[str, float], judge: Judge) -> dict[str, float]:
         for name, value in metrics.items()
         if "_at_capacity" not in name
     }
-
-
-def _drift(rows: _Rows, training: pd.DataFrame | None, minimum: int) -> dict[str, float]:
-    """Population stability index of each feature's z-score, training sample against scored rows."""
-    if training is None:
-        return {}
-    found = {
-        name: population_stability(training[name].to_numpy(), rows[_z_of(name)][rows["is_sampled"]], minimum)
-        for name in rows.features
-    }
-    return {name: index for name, index in found.items() if index is not None}
 
 
 def _numbered(clusters: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

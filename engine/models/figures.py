@@ -78,6 +78,7 @@ def p_value_reliability(p_values: npt.NDArray[Any], level: float) -> Figure:
     axes.plot(at, observed, label=f"observed in {rows:,} rows")
     axes.set(xlabel="a", ylabel="share of ordinary rows with p <= a", title="Reliability of p-values", xscale="log")
     axes.set_yscale("symlog", linthresh=float(at[0]))
+    axes.set_ylim(0.0, 1.1)
     axes.legend()
     return figure
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame
@@ -57,6 +57,7 @@ class Judged:
     """A subject's facts with z-scores, what is usual among peers (None: it is not scored), and from scoring on
     its model, scores and which of them are unusual.
 
+    drift: population stability index by feature against the rows that a registered model learned from.
     facts: of every row, what conditions and models read. described: of few of them, given with their ids, all facts.
     """
 
@@ -69,6 +70,7 @@ class Judged:
     model_version: str | None = None
     scores: DataFrame | None = None
     flags: models.Flags | None = None
+    drift: Mapping[str, float] = field(default_factory=dict)
 
 
 def run_tags(run: Run, prepared: Prepared) -> dict[str, str]:

@@ -53,15 +53,9 @@ def score(
                 one = train_one(run, work, tracker, prepared, one, screened[one.subject])
             else:
                 model, calibration, version = fetched
+                one = replace(one, model=model, model_name=model_name(run.settings, one.subject), model_version=version)
                 scores, flags = score_and_flag(run, work, one, model, calibration)
-                one = replace(
-                    one,
-                    model=model,
-                    model_name=model_name(run.settings, one.subject),
-                    model_version=version,
-                    scores=scores,
-                    flags=flags,
-                )
+                one = replace(one, scores=scores, flags=flags, drift=_drift(run, one, model, scores.count()))
             rows_scored = one.scores.count() if one.scores is not None else 0
             run.ledger.record(table, Step.SCORE, rows, rows, counted={Reason.NOT_SCORED.value: rows - rows_scored})
             judge = (
@@ -71,6 +65,24 @@ def score(
             words.append(f"{table} {rows_scored:,} scored{flagged}, {judge}")
             scored.append(one)
     return scored
+
+
+def _drift(run: Run, one: Judged, model: models.AnomalyModel, rows_scored: int) -> dict[str, float]:
+    """Population stability index of each feature against the rows that the model learned from; a note of large ones."""
+    settings = run.settings.model
+    share = min(1.0, settings.evaluation_rows / max(1, rows_scored))
+    drift = models.feature_drift(
+        one.facts, model.trained_on, one.subject, share, settings.evaluation.drift_minimum_rows
+    )
+    moved = {name: index for name, index in drift.items() if index > settings.evaluation.notable_drift}
+    if moved:
+        largest_first = sorted(moved, key=lambda name: -moved[name])
+        named = ", ".join(f"{name} (PSI {moved[name]:.2f})" for name in largest_first)
+        run.note(
+            f"{SUBJECT_FEEDS[one.subject]}: features are spread otherwise than in the rows that {one.model_name} "
+            f"version {one.model_version} learned from: {named}; its p-values may not hold, train a new version"
+        )
+    return drift
 
 
 @dataclass(frozen=True)
@@ -134,9 +146,7 @@ def learn(
     )
     scores, flags = score_and_flag(run, work, one, model, calibration)
     champion = None if lesson.champion is None else lesson.champion[0]
-    evaluation = models.evaluate(
-        scores, one.facts, settings, one.subject, flags.largest_p_value or 0.0, lesson.known, champion, sample
-    )
+    evaluation = models.evaluate(scores, one.facts, settings, one.subject, lesson.known, champion, model.trained_on)
     tags = run_tags(run, prepared) | {
         "detector": model.detector,
         "subject": one.subject.value,

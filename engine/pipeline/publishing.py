@@ -66,7 +66,7 @@ def publish(
         words.append(f"{drafted:,} dispute lines drafted, {', '.join(review)}, report.html")
         tracker.log_detection(
             f"detect {settings.today} {run.run_id}",
-            _detection_metrics(totals, drafted),
+            _detection_metrics(totals, drafted, judged),
             run_tags(run, prepared) | _model_tags(judged),
         )
     for name, steps in run.ledger.tables.items():
@@ -138,6 +138,7 @@ def _summary(
                 "rows_judged": one.flags.tested,
                 "rows_flagged": one.flags.flagged,
                 "flagged_by": models.in_words(run.settings.model.flags),
+                "drift": dict(sorted(one.drift.items())),
             }
             for one in judged
             if one.model and one.flags
@@ -165,9 +166,10 @@ def _summary(
     }
 
 
-def _detection_metrics(totals: exports.Totals, drafted: int) -> dict[str, float]:
+def _detection_metrics(totals: exports.Totals, drafted: int, judged: list[Judged]) -> dict[str, float]:
+    drift = {f"{SUBJECT_FEEDS[one.subject]}_psi_max": max(one.drift.values()) for one in judged if one.drift}
     by_evidence = {f"findings_{g.value.lower()}": float(g.whole.findings) for g in totals.by_evidence()}
-    return {"findings": float(totals.whole.findings), "dispute_lines": float(drafted), **by_evidence}
+    return {"findings": float(totals.whole.findings), "dispute_lines": float(drafted), **by_evidence, **drift}
 
 
 def _model_tags(judged: list[Judged]) -> dict[str, str]:

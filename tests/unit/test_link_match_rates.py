@@ -55,6 +55,15 @@ def test_few_links_to_expect_say_nothing():
     assert found(*months((1000, 300), (1000, 310), (100, 0))) == [("GA", 3, 0, False)]
 
 
+def test_months_of_few_odd_claims_do_not_say_what_is_usual():
+    late = [(9, 9)] * 8  # claims sent late, all of them 340B ones
+    assert found(*months(*late, (190, 55), (190, 46), (190, 60), (197, 43))) == []
+    # nor is a month of many claims held against few of another kind alone
+    assert found(*months(*late, (197, 43))) == []
+    every = SETTINGS.model_copy(update={"comparable_size": 0.0})
+    assert found(*months(*late, (190, 55), (190, 46), (190, 60), (197, 43)), settings=every) == [("GA", 12, 43, False)]
+
+
 def test_a_single_month_has_nothing_beside_it():
     assert found(*months((1000, 0))) == []
 

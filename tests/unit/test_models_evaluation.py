@@ -96,10 +96,9 @@ def test_metrics_with_truth_are_those_of_all_rows(world):
         facts,
         settings,
         CLAIM,
-        p_threshold=0.01,
         known=Known(planted=truth, flagged_by_rules=truth.sparkSession.createDataFrame(rules.to_frame())),
         champion=model,
-        training=rows[["source_row_id"]].assign(**{f: rows[z_name(f)].fillna(0.0) for f in FEATURES}),
+        trained_on=model.trained_on,
     )
     metrics = evaluation.metrics
     assert next(iter(metrics)) == "gain_auprc"
@@ -122,8 +121,6 @@ def test_metrics_with_truth_are_those_of_all_rows(world):
     assert [metrics[f"against_champion_auprc{end}"] for end in ("", "_low", "_high")] == [0.0, 0.0, 0.0]
     assert evaluation.compared_by == "PLANTED"
     assert metrics["psi_max"] == pytest.approx(0.0, abs=1e-9)
-    # p <= 0.01 in six strata of 200 to 300 rows, each row among those that it is compared with: the first one or two
-    assert 6 <= metrics["rows_flagged"] <= 12
     assert set(evaluation.figures) == {
         "score_distribution",
         "precision_against_capacity",
@@ -134,10 +131,9 @@ def test_metrics_with_truth_are_those_of_all_rows(world):
 
 def test_without_truth_the_metrics_do_without_it(world):
     _, _, model, settings, facts, scores, _ = world
-    evaluation = evaluate(scores, facts, settings, CLAIM, p_threshold=0.01, champion=model)
+    evaluation = evaluate(scores, facts, settings, CLAIM, champion=model)
     assert set(evaluation.metrics) == {
         "rows_scored",
-        "rows_flagged",
         "score_median",
         "score_p99",
         "feature_overlap_at_capacity",
@@ -158,7 +154,7 @@ def test_decisions_drawn_at_random_are_truth_and_those_of_the_queue_only_where_t
         settings = few.model_copy(
             update={"evaluation": few.evaluation.model_copy(update={"minimum_decisions": minimum, "resamples": 20})}
         )
-        found = evaluate(scores, facts, settings, CLAIM, 0.01, Known(decisions=decisions), champion=model)
+        found = evaluate(scores, facts, settings, CLAIM, Known(decisions=decisions), champion=model)
         assert found.compared_by == (judge.upper() if judge else None)
         if of is not None:
             expected = average_precision_score(decided.is_valid[of], values[of])
@@ -166,7 +162,7 @@ def test_decisions_drawn_at_random_are_truth_and_those_of_the_queue_only_where_t
             assert found.metrics["random_rows"] == 500
         assert not [name for name in found.metrics if name.startswith("queue") or name == "auprc"]
     queue = facts.sparkSession.createDataFrame(decided.assign(is_random=False))
-    found = evaluate(scores, facts, settings, CLAIM, 0.01, Known(decisions=queue), champion=model)
+    found = evaluate(scores, facts, settings, CLAIM, Known(decisions=queue), champion=model)
     assert found.metrics["queue_auprc"] == pytest.approx(average_precision_score(decided.is_valid, values[:600]))
     assert "against_champion_auprc" not in found.metrics  # the queue is the champion's own choice
     assert "queue_precision_at_capacity" not in found.metrics
@@ -175,9 +171,9 @@ def test_decisions_drawn_at_random_are_truth_and_those_of_the_queue_only_where_t
 def test_a_sample_of_the_rows_estimates_the_same(world):
     """All planted rows stay; the others are sampled by hash and weighted."""
     _, _, _, settings, facts, scores, truth = world
-    whole = evaluate(scores, facts, settings, CLAIM, 0.01, Known(truth)).metrics
+    whole = evaluate(scores, facts, settings, CLAIM, Known(truth)).metrics
     sampled_settings = settings.model_copy(update={"evaluation_rows": 750})
-    sampled = evaluate(scores.repartition(5), facts.repartition(3), sampled_settings, CLAIM, 0.01, Known(truth)).metrics
+    sampled = evaluate(scores.repartition(5), facts.repartition(3), sampled_settings, CLAIM, Known(truth)).metrics
     assert sampled["planted_rows"] == 30
     assert sampled["auprc"] == pytest.approx(whole["auprc"], abs=0.15)
     assert sampled["auprc"] != whole["auprc"]
@@ -185,8 +181,8 @@ def test_a_sample_of_the_rows_estimates_the_same(world):
 
 def test_no_scored_row_gives_counts_of_zero(world):
     _, _, _, settings, facts, scores, truth = world
-    evaluation = evaluate(scores.where("false"), facts, settings, CLAIM, 0.01, Known(truth))
-    assert evaluation.metrics == {"rows_scored": 0.0, "rows_flagged": 0.0}
+    evaluation = evaluate(scores.where("false"), facts, settings, CLAIM, Known(truth))
+    assert evaluation.metrics == {"rows_scored": 0.0}
     assert evaluation.figures == {}
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binom
 
 from engine.models.bootstrap import cluster_draws, interval
-from engine.models.drift import population_stability
+from engine.models.drift import Distribution, population_stability
 from engine.models.figures import p_value_reliability
 from engine.models.measures import Truth, measured
 from engine.models.ranking import Ranking
@@ -111,18 +111,27 @@ def test_resamples_without_a_hit_are_left_out_of_the_interval():
     assert interval(np.full(4, np.nan), 0.95) == pytest.approx((np.nan, np.nan), nan_ok=True)
 
 
+def index(before, after) -> float:
+    return Distribution.of(before).stability(after)
+
+
 def test_population_stability():
     before = np.arange(10_000) / 10_000
-    assert population_stability(before, before, 1_000) == pytest.approx(0.0, abs=1e-9)
+    assert index(before, before) == pytest.approx(0.0, abs=1e-9)
     # the half of the values gone: five deciles doubled, five empty but for half a row
     p, q, empty = 0.1, 0.2, 0.5 / 5_005
     expected = 5 * (q - p) * np.log(q / p) + 5 * (empty - p) * np.log(empty / p)
-    assert population_stability(before, before[:5_000], 1_000) == pytest.approx(expected, rel=0.01)
+    assert index(before, before[:5_000]) == pytest.approx(expected, rel=0.01)
     # most rows share one value: one bin, and no drift between equals
     tied = np.where(np.arange(2_000) < 1_600, 0.0, np.arange(2_000))
-    assert population_stability(tied, tied[::-1], 1_000) == 0.0
-    assert population_stability(before, before[:999], 1_000) is None
-    assert population_stability(before[:999], before, 1_000) is None
+    assert index(tied, tied[::-1]) == 0.0
+
+
+def test_few_rows_say_nothing_of_drift():
+    before = np.arange(1_000)
+    trained_on = {"f20": Distribution.of(before), "f24": Distribution.of(before[:999])}
+    assert population_stability(trained_on, {"f20": before, "f24": before}, 1_000) == {"f20": 0.0}
+    assert population_stability(trained_on, {"f20": before[:999], "f24": before}, 1_000) == {}
 
 
 def test_reliability_shows_the_share_of_ordinary_rows_up_to_each_p():
