@@ -1,6 +1,6 @@
 """What the anomaly detectors find of oddities that no rule describes, over many seeds; and whether their rate holds.
 
-    python benchmarks/anomaly_models.py 50000 1 2 3 ... [--folder F] [--anomaly-rate 0.003] > docs/anomaly-models.md
+    python benchmarks/anomaly_models.py 50000 1 2 3 ... [--folder F] > docs/anomaly-models.md
 
 Generates claims for each seed (kept in F, as is what models read of them, so that it can be run again). The first half
 of the seeds chooses the best single feature, the second half tries everything on claims that chose nothing.
@@ -171,11 +171,9 @@ def main() -> None:
     parser.add_argument("dispenses", type=int)
     parser.add_argument("seeds", type=int, nargs="+")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir(), "anomaly-models"))
-    parser.add_argument("--anomaly-rate", type=float, default=0.003)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    words = [f"synthetic.anomaly_rate={options.anomaly_rate}"]
-    settings = load_settings(PROJECT / "conf" / "local.yaml", words, os.environ, home=PROJECT)
+    settings = load_settings(PROJECT / "conf" / "local.yaml", [], os.environ, home=PROJECT)
     make_rows(settings, options.dispenses, options.seeds, options.folder)
 
     features, half = settings.model.claims.features, len(options.seeds) // 2

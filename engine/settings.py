@@ -362,7 +362,12 @@ class KnnSettings(Section):
     """PyOD's KNN: distance to the k-th neighbour."""
 
     kind: Literal["knn"] = "knn"
-    neighbours: PositiveInt = 5
+    neighbours: PositiveInt = Field(20, description="more than there are rows that are odd in one way")
+    usual_quantile: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        0.99,
+        description="features count in units of this quantile of their absolute values among the training rows, but at "
+        "least 1; null: as they are",
+    )
     rows: PositiveInt = Field(5_000, description="of the training sample, chosen by the seed: all are met by each row")
     seed: int = _SEED
 

@@ -137,8 +137,13 @@ def _loda(rows: Matrix, settings: LodaSettings) -> Scorer:
 def _knn(rows: Matrix, settings: KnnSettings) -> Scorer:
     """PyOD's KNN with method `largest`: what it learns are the rows."""
     kept = _subsample(rows, settings.rows, settings.seed)
+    units = np.ones(rows.shape[1])
+    if settings.usual_quantile is not None:
+        # where a z-score of 10 is common, 10 is near; never below 1, lest a feature that hardly varies decides alone
+        units = np.maximum(np.quantile(np.abs(rows), settings.usual_quantile, axis=0), 1.0)
     return NeighbourDistance(
-        training=np.ascontiguousarray(kept.T),
+        training=np.ascontiguousarray((kept / units).T),
+        units=units,
         neighbours=min(settings.neighbours, len(kept)),
         features=rows.shape[1],
     )

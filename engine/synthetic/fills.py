@@ -169,7 +169,8 @@ def _dates(
     world: World, d: Dispenses, days_supply: np.ndarray, settings: SyntheticSettings, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Day of each dispense: further fills follow when the supply runs out, a few days sooner or later. A few
-    commercial and Part D refills come within days of the fill before (second result)."""
+    commercial and Part D refills come when little more than half of it is used (second result): not so early that R039
+    speaks of them."""
     size = len(d.number)
     days = np.where(d.is_plain, Days.ANY, _DAYS[d.scenario])
     last_quarter = int(QUARTER_STARTS[-2])
@@ -202,7 +203,8 @@ def _dates(
 
     eligible = d.is_plain & ~d.is_340b & ~d.is_medical & (d.fill > 0) & np.isin(d.program, (COMMERCIAL, PARTD))
     broken = eligible & (rng.random(size) < settings.anomaly_rate / max(float(eligible.mean()), 1e-9))
-    soon = np.concatenate([[0], day_of_fill[:-1]]) + rng.integers(3, 7, size)
+    part_used = rng.integers(55, 75, size)
+    soon = np.concatenate([[0], day_of_fill[:-1]]) + days_supply * part_used // 100
     return np.where(broken, soon, day_of_fill), broken
 
 

@@ -1,12 +1,16 @@
 """The anomaly model as MLflow loads it, on any machine: it needs nothing of this engine.
 
-MLflow keeps a copy of this file with each model and runs it on loading ("models from code"), and a copy of the package
-`scorers`. The folder that comes along as the artifact `detector` describes itself in `model.json`: kind and inputs.
+MLflow keeps a copy of this file with each model and runs it on loading ("models from code"). The folder that comes
+along as the artifact `detector` describes itself in `model.json`: kind and inputs; its package `scorers` reads it.
 """
 
 from __future__ import annotations
 
 import json
+import sys
+from hashlib import sha256
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +22,32 @@ class ServedAnomalyModel(mlflow.pyfunc.PythonModel):
     """Robust z-scores in, anomaly scores out; an unknown z-score counts as typical (0)."""
 
     def load_context(self, context: Any) -> None:
-        from scorers import load_scorer  # there once MLflow has made the model's own code known
-
         folder = Path(context.artifacts["detector"])
         description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         self.inputs = description["inputs"]
-        self.scorer = load_scorer(description["kind"], folder)
+        self.scorer = _scorers_of(folder).load_scorer(description["kind"], folder)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:  # noqa: ARG002
         rows = model_input[self.inputs].astype("float64").fillna(0.0).to_numpy()
         return pd.DataFrame({"anomaly_score": self.scorer.scores(rows)})
+
+
+def _scorers_of(folder: Path) -> Any:
+    """The model's own package, named after what it holds: one process may serve models of several versions.
+
+    All its modules are imported at once, since the folder may be gone when they are needed.
+    """
+    files = sorted((folder / "scorers").glob("*.py"))
+    name = f"scorers_{sha256(b''.join(file.read_bytes() for file in files)).hexdigest()[:16]}"
+    if name not in sys.modules:
+        spec = spec_from_file_location(name, folder / "scorers" / "__init__.py")
+        if spec is None or spec.loader is None:
+            raise ImportError(f"no package {folder / 'scorers'}")
+        sys.modules[name] = module_from_spec(spec)  # there before its modules, which import each other, need it
+        spec.loader.exec_module(sys.modules[name])
+        for module in (file.stem for file in files if file.name != "__init__.py"):
+            import_module(f"{name}.{module}")
+    return sys.modules[name]
 
 
 mlflow.models.set_model(ServedAnomalyModel())

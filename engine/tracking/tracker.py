@@ -24,7 +24,6 @@ from engine.tracking.mlflow_access import found, load_mlflow, readable_errors
 
 # What the served model imports; the versions that are installed here are the ones it is logged with.
 _REQUIREMENTS = ("mlflow", "numba", "numpy", "pandas")
-_SCORERS = "scorers"
 _LONGEST_PARAMETER = 6_000
 
 
@@ -249,13 +248,11 @@ def _log_model(mlflow: Any, client: Any, run_id: str, model_folder: Path) -> str
             mlflow.start_run(run_id=run_id, log_system_metrics=False),
         ):
             # mlflow names the artifact after its folder
-            without_code = shutil.ignore_patterns(_SCORERS)
-            artifact = shutil.copytree(model_folder, Path(folder, "detector"), ignore=without_code)
+            artifact = shutil.copytree(model_folder, Path(folder, "detector"))
             return mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(file),
                 artifacts={"detector": str(artifact)},
-                code_paths=[str(model_folder / _SCORERS)],
                 signature=_signature(mlflow, inputs),
                 input_example=pd.DataFrame({name: [0.0] for name in inputs}),  # made up: no row leaves the engine
                 pip_requirements=[f"{package}=={metadata.version(package)}" for package in _REQUIREMENTS],

@@ -6,11 +6,16 @@ import numpy as np
 
 from engine.models.fitting import fit_scorer
 from engine.models.scorers.base import Scorer
-from engine.settings import SHIPPED_DETECTORS, IsolationForestSettings, LodaSettings
+from engine.settings import SHIPPED_DETECTORS, IsolationForestSettings, KnnSettings, LodaSettings
 
 KINDS = tuple(SHIPPED_DETECTORS)
 # fewer trees and cuts than shipped: the tests compare, they do not judge
-DETECTORS = {**SHIPPED_DETECTORS, "isolation_forest": IsolationForestSettings(trees=50), "loda": LodaSettings(cuts=40)}
+DETECTORS = {
+    **SHIPPED_DETECTORS,
+    "isolation_forest": IsolationForestSettings(trees=50),
+    "loda": LodaSettings(cuts=40),
+    "knn": KnnSettings(usual_quantile=None),
+}
 
 
 def skewed_rows(rows: int, features: int = 5, seed: int = 0) -> np.ndarray:

@@ -125,6 +125,17 @@ def test_contributions_are_drops_of_the_score_where_no_parts_are_defined(kind, s
     assert (contributions[tested == 0] == 0).all()
 
 
+def test_knn_counts_features_in_units_of_what_is_usual_of_them():
+    training = TRAINING * np.array([1.0, 0.01, 2.0, 1.0, 1.0])
+    knn = fit_scorer(training, SHIPPED_DETECTORS["knn"], DETECTORS)
+    units = np.quantile(np.abs(training), 0.99, axis=0)
+    assert units[1] < 1 < units[0]
+    units[1] = 1.0  # what hardly varies is not blown up
+    rows = skewed_rows(50, seed=3)
+    assert knn.scores(rows) == pytest.approx(library_scores("knn", training / units, rows / units), rel=1e-12)
+    assert knn.contributions(rows).sum(axis=1) == pytest.approx(knn.scores(rows))
+
+
 def test_knn_credits_the_distance_to_the_kth_neighbour_by_feature():
     training = np.array([[0.0, 0.0], [0.0, 1.0], [4.0, 0.0], [9.0, 9.0]])
     knn = fit_scorer(training, DETECTORS["knn"].model_copy(update={"neighbours": 2}), DETECTORS)

@@ -16,15 +16,19 @@ _LEAST_REACH = 1e-10
 
 @dataclass(frozen=True)
 class NeighbourDistance(Scorer):
-    """Distance to the k-th nearest training row (Ramaswamy, Rastogi, Shim 2000). `training`: features x rows."""
+    """Distance to the k-th nearest training row (Ramaswamy, Rastogi, Shim 2000).
+
+    training: features x rows, in `units`, one per feature.
+    """
 
     training: npt.NDArray[np.float64]
+    units: npt.NDArray[np.float64]
     neighbours: int
     features: int
 
     def scores(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """Distance to the k-th neighbour, in units of the features."""
-        squares, _ = nearest(self.columns(rows), self.training, self.neighbours)
+        """Distance to the k-th neighbour."""
+        squares, _ = nearest(self._in_units(rows), self.training, self.neighbours)
         return np.sqrt(squares[:, -1])
 
     def contributions(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
@@ -32,11 +36,14 @@ class NeighbourDistance(Scorer):
 
         Of training rows at one distance the first counts.
         """
-        columns = self.columns(rows)
+        columns = self._in_units(rows)
         squares, places = nearest(columns, self.training, self.neighbours)
         distance = np.sqrt(squares[:, -1])
         parts = ((columns - self.training[:, places[:, -1]]) ** 2).T
         return parts / np.where(distance > 0, distance, 1.0)[:, np.newaxis]
+
+    def _in_units(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        return self.columns(rows) / self.units[:, np.newaxis]
 
 
 @dataclass(frozen=True)
