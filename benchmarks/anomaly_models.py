@@ -149,7 +149,7 @@ def page(command: str, choosing: pd.DataFrame, trying: pd.DataFrame, tried: pd.D
         "AUPRC: area under the precision-recall curve of oddities (units times ten, price per unit shifted, rhythm of",
         f"refills broken) among claims that no rule flags, {len(trying)} seeds. Best single feature, chosen on the",
         f"{len(choosing)} other seeds: the robust z-score of {best}, {mean(trying[best])}. Gain: AUPRC less that of",
-        "the feature on the same claims, with the 95 % interval of its mean (Student's t over seeds). Times: of the means.",
+        "it on the same claims, with the 95 % interval of its mean (Student's t over seeds). Times: of means.",
         "",
         "| detector | AUPRC | times the best feature | gain | better in seeds | " + " | ".join(KINDS) + " |",
         "|---|---|---|---|---|" + "---|" * len(KINDS),
