@@ -40,11 +40,15 @@ PREFERRED = {
 COMPILES_HUGE_METHODS = "-XX:-DontCompileHugeMethods"
 _JAVA_OPTIONS = ("spark.driver.extraJavaOptions", "spark.executor.extraJavaOptions")
 _LONGEST_COMPILED_METHOD = "8000"
+_DRIVER_MEMORY = "4g"
 
 
 def build_session(name: str, settings: SparkSettings) -> SparkSession:
     """The session of a job. spark-submit's own --master and --conf win over the settings' `spark` section."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    # without spark-submit (a notebook, a benchmark) the JVM starts with what this says, once and for all
+    memory = settings.conf.get("spark.driver.memory", _DRIVER_MEMORY)
+    os.environ.setdefault("PYSPARK_SUBMIT_ARGS", f"--driver-memory {memory} pyspark-shell")
     builder = SparkSession.builder.appName(name)
     if not _submitted_value("spark.master"):
         builder = builder.master(settings.master or "local[*]")

@@ -12,8 +12,6 @@ from tests.database import servers
 
 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 os.environ["PYSPARK_PYTHON"] = sys.executable
-# the session's configuration comes too late for the size of a heap
-os.environ.setdefault("PYSPARK_SUBMIT_ARGS", "--driver-memory 3g pyspark-shell")
 
 PUBLIC_DATA = Path(os.environ.get("PUBLIC_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
@@ -29,6 +27,7 @@ def spark(tmp_path_factory):
             master="local[2]",
             conf={
                 "spark.ui.enabled": False,
+                "spark.driver.memory": "3g",
                 "spark.sql.shuffle.partitions": 2,
                 "spark.default.parallelism": 2,
                 "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
