@@ -382,11 +382,11 @@ class LofSettings(Section):
 
 
 class RankCombinationSettings(Section):
-    """Mean rank of other detectors among the training rows."""
+    """Highest rank that other detectors give among the training rows."""
 
     kind: Literal["rank_combination"] = "rank_combination"
     members: tuple[str, ...] = Field(
-        ("isolation_forest", "ecod", "knn"), min_length=2, description="names of other `detectors`, no combinations"
+        ("isolation_forest", "knn", "lof"), min_length=2, description="names of other `detectors`, no combinations"
     )
     rows: PositiveInt = Field(20_000, description="of the training sample, chosen by the seed: ranked against")
     seed: int = _SEED

@@ -46,7 +46,8 @@ def library_scores(kind: str, training: np.ndarray, rows: np.ndarray) -> np.ndar
         forest = IsolationForest(n_estimators=parameters.trees, max_samples=256, random_state=parameters.seed)
         return -forest.fit(training).score_samples(rows)
     if kind == "rank_combination":
-        return np.mean([rankdata(library_scores(name, training, rows), "max") for name in parameters.members], axis=0)
+        ranks = [rankdata(library_scores(name, training, rows), "max") for name in parameters.members]
+        return np.max(ranks, axis=0) + np.mean(ranks, axis=0) / (len(rows) + 1)
     detector = {
         "ecod": lambda: ECOD(),
         "copod": lambda: COPOD(),

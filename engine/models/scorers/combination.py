@@ -1,4 +1,4 @@
-"""Several detectors as one: the mean of their ranks."""
+"""Several detectors as one: the highest of their ranks."""
 
 from __future__ import annotations
 
@@ -23,14 +23,19 @@ class RankCombination(Scorer):
     features: int
 
     def scores(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """Mean over the members of the share of training rows with at most the row's score, in [0, 1].
+        """The highest over the members of the part of training rows with at most the row's score; between rows that
+        are equal in it, the mean over the members decides. In [0, 1).
 
-        Ranks, so that members of any scale weigh alike (Aggarwal and Sathe 2015, on normalising before combining).
+        Ranks, so that members of any scale weigh alike; their maximum, since what one sees others may be blind to
+        (Aggarwal and Sathe 2015, on normalising before combining and on the maximum).
         """
-        total = np.zeros(len(rows))
+        highest, total = np.zeros(len(rows)), np.zeros(len(rows))
         for member, ascending in zip(self.members, self.training_scores, strict=True):
-            total += np.searchsorted(ascending, member.scores(rows), side="right")
-        return total / self.training_scores.size
+            rank = np.searchsorted(ascending, member.scores(rows), side="right")
+            highest = np.maximum(highest, rank)
+            total += rank
+        places = self.training_scores.shape[1] + 1
+        return (highest + total / (len(self.members) * places)) / places
 
     def contributions(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """See `occlusion`: ranks of several detectors have no parts by feature."""
