@@ -1,4 +1,4 @@
-"""Models: samples, detectors, scores with p-values, reasons and evaluation. No mlflow here.
+"""Models: samples, detectors, scores with p-values, reasons, evaluation, and the re-ranker. No mlflow here.
 
 What is named here is imported on first use: executors import this package for its scorer alone.
 """
@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from engine.models.calibration import Calibration, calibrate, is_held_out, p_values, reference_sample
     from engine.models.evaluation import Evaluation, Known, evaluate
     from engine.models.explanation import explain
+    from engine.models.finding_inputs import finding_inputs, inputs_of
     from engine.models.flags import Flags, flag, in_words
     from engine.models.inputs import can_be_scored
+    from engine.models.reranker import Reranker, counted, fit_reranker
+    from engine.models.reranker_evaluation import evaluate_reranker
     from engine.models.sample import training_sample
     from engine.models.scoring import anomaly_scores
 
@@ -24,14 +27,20 @@ _MODULES = {
     "Evaluation": "evaluation",
     "Flags": "flags",
     "Known": "evaluation",
+    "Reranker": "reranker",
     "anomaly_scores": "scoring",
     "calibrate": "calibration",
     "can_be_scored": "inputs",
+    "counted": "reranker",
     "evaluate": "evaluation",
+    "evaluate_reranker": "reranker_evaluation",
     "explain": "explanation",
+    "finding_inputs": "finding_inputs",
     "fit_model": "anomaly_model",
+    "fit_reranker": "reranker",
     "flag": "flags",
     "in_words": "flags",
+    "inputs_of": "finding_inputs",
     "is_held_out": "calibration",
     "p_values": "calibration",
     "reference_sample": "calibration",
@@ -44,14 +53,20 @@ __all__ = [
     "Evaluation",
     "Flags",
     "Known",
+    "Reranker",
     "anomaly_scores",
     "calibrate",
     "can_be_scored",
+    "counted",
     "evaluate",
+    "evaluate_reranker",
     "explain",
+    "finding_inputs",
     "fit_model",
+    "fit_reranker",
     "flag",
     "in_words",
+    "inputs_of",
     "is_held_out",
     "p_values",
     "reference_sample",
