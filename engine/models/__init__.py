@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from engine.models.calibration import Calibration, calibrate, is_held_out, p_values, reference_sample
     from engine.models.evaluation import Evaluation, Known, evaluate
     from engine.models.explanation import explain
-    from engine.models.finding_inputs import finding_inputs, inputs_of
+    from engine.models.finding_inputs import input_columns, input_names
     from engine.models.flags import Flags, flag, in_words
     from engine.models.inputs import can_be_scored
     from engine.models.reranker import Reranker, counted, fit_reranker
@@ -35,12 +35,12 @@ _MODULES = {
     "evaluate": "evaluation",
     "evaluate_reranker": "reranker_evaluation",
     "explain": "explanation",
-    "finding_inputs": "finding_inputs",
+    "input_columns": "finding_inputs",
     "fit_model": "anomaly_model",
     "fit_reranker": "reranker",
     "flag": "flags",
     "in_words": "flags",
-    "inputs_of": "finding_inputs",
+    "input_names": "finding_inputs",
     "is_held_out": "calibration",
     "p_values": "calibration",
     "reference_sample": "calibration",
@@ -61,12 +61,12 @@ __all__ = [
     "evaluate",
     "evaluate_reranker",
     "explain",
-    "finding_inputs",
     "fit_model",
     "fit_reranker",
     "flag",
     "in_words",
-    "inputs_of",
+    "input_columns",
+    "input_names",
     "is_held_out",
     "p_values",
     "reference_sample",

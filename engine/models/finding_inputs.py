@@ -15,7 +15,7 @@ _MOST_GUARDS = 5.0
 _LOG2_ODDS = 10.0  # match scores are log2 odds of some tens at most
 
 
-def inputs_of(features: Iterable[str], rule_ids: Iterable[str]) -> tuple[str, ...]:
+def input_names(features: Iterable[str], rule_ids: Iterable[str]) -> tuple[str, ...]:
     """Names of the inputs of FINDING_FEATURES, in their order; `rule_ids`: of all rules there are."""
     of_feature = {
         "evidence": [f"evidence={one.value}" for one in Evidence],
@@ -30,7 +30,7 @@ def inputs_of(features: Iterable[str], rule_ids: Iterable[str]) -> tuple[str, ..
     return tuple(name for feature in features for name in of_feature[feature])
 
 
-def finding_inputs(names: Sequence[str]) -> list[Column]:
+def input_columns(names: Sequence[str]) -> list[Column]:
     """The inputs as doubles without NULL, from columns of FINDINGS.
 
     What is NULL is 0: no tier, no program (340B claims), no score; where 0 would be a value like others (p-value 1, no

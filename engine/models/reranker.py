@@ -14,7 +14,7 @@ from pyspark.sql import Column, SparkSession
 
 from engine.errors import ConfigurationError, Problem
 from engine.models.batches import score_column
-from engine.models.finding_inputs import finding_inputs
+from engine.models.finding_inputs import input_columns
 from engine.models.model_folder import read_model, reading, versions, write_model
 from engine.models.scorers.logistic import CalibratedLogistic
 from engine.settings import RerankerSettings
@@ -73,7 +73,7 @@ class Reranker:
 
     def probability_column(self, spark: SparkSession, batch_rows: int) -> Column:
         """The same of rows with the columns of FINDINGS that it reads."""
-        return score_column(spark, self.scorer, finding_inputs(self.inputs), batch_rows)
+        return score_column(spark, self.scorer, input_columns(self.inputs), batch_rows)
 
     def save(self, folder: str | Path) -> None:
         write_model(folder, self.scorer, self.description)

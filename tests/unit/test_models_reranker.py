@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from decimal import Decimal
 
 import numpy as np
@@ -10,11 +11,14 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from engine.errors import ConfigurationError
-from engine.models.finding_inputs import finding_inputs, inputs_of
+from engine.errors import ConfigurationError, PromotionRefused
+from engine.models.finding_inputs import input_columns, input_names
 from engine.models.reranker import Reranker, fit_reranker, out_of_fold
 from engine.models.reranker_evaluation import evaluate_reranker
-from engine.settings import EvaluationSettings, ModelSettings, RerankerSettings
+from engine.models.scorers.logistic import CalibratedLogistic
+from engine.settings import EvaluationSettings, MlflowSettings, ModelSettings, RerankerSettings
+from engine.tracking import SETTINGS as SETTINGS_IN_CHARGE
+from engine.tracking import Tracker, comparison_tags, promote
 
 SETTINGS = RerankerSettings()
 PRIORS = {"STRONG": 0.9, "MEDIUM": 0.6, "WEAK": 0.2, "CONTEXT": 0.02}
@@ -157,8 +161,41 @@ def test_evaluated_out_of_fold_against_the_settings(learned):
     assert np.isnan(by_others).sum() == 100
 
 
-def test_inputs_of_findings(spark):
-    names = inputs_of(SETTINGS.features, ["R002", "R001"])
+def test_registered_it_waits_for_promotion_and_is_served_as_it_is(learned, tmp_path):
+    import mlflow
+
+    reviewed, reranker = learned
+    reranker.save(tmp_path / "model")
+    tracker = Tracker(MlflowSettings(), str(tmp_path / "store"))
+    told = {"model_folder": tmp_path / "model", "model_name": "r", "run_name": "r", "parameters": {}, "figures": {}}
+    features = {"features": ",".join(SETTINGS.features)}
+    for low in (-0.01, 0.01):
+        figures = {
+            "against_champion_auprc": 0.05,
+            "against_champion_auprc_low": low,
+            "against_champion_auprc_high": 0.1,
+        }
+        tags = features | comparison_tags(SETTINGS_IN_CHARGE, "RANDOM")
+        tracker.log_training(**told, metrics=figures, tags=tags, first_takes_over=False)
+    assert tracker.fetch("r") is None, "the settings are in charge until somebody promotes"
+    with pytest.raises(PromotionRefused, match="not shown to be better"):
+        promote(tracker, "r", "1", SETTINGS.features, "ann")
+    assert (
+        "better than the settings: difference of auprc +0.0500"
+        in promote(tracker, "r", "2", SETTINGS.features, "ann").reason
+    )
+    with pytest.raises(PromotionRefused, match="no longer champion"):
+        promote(tracker, "r", "1", SETTINGS.features, "ann")
+    assert Reranker.load(tracker.fetch("r").folder).description == reranker.description
+    mlflow.set_tracking_uri(tracker.tracking_uri)
+    _forget_served_code()
+    served = mlflow.pyfunc.load_model("models:/r/2").predict(reviewed[list(reranker.inputs)])
+    _forget_served_code()
+    assert np.array_equal(served["probability_valid"], reranker.probability_valid(reviewed))
+
+
+def test_inputs_of_findings_and_what_executors_make_of_them(spark):
+    names = input_names(SETTINGS.features, ["R002", "R001"])
     assert [name for name in names if name.startswith("rule=")] == ["rule=R001", "rule=R002"]
     schema = (
         "subject string, program string, evidence string, rules array<struct<rule_id string, guards array<struct<name"
@@ -171,7 +208,10 @@ def test_inputs_of_findings(spark):
         ("ENTITY_CLAIM", None, "WEAK", [("R002", [])], None, None, None, None, None),
     ]
     cents = [(*row[:-1], row[-1] and Decimal(row[-1])) for row in rows]
-    found = spark.createDataFrame(cents, schema).select(*finding_inputs(names)).toPandas()
+    reranker = Reranker(_arbitrary(len(names)), SETTINGS.features, names, {}, {})
+    probability = reranker.probability_column(spark, batch_rows=1).alias("probability")
+    found = spark.createDataFrame(cents, schema).select(*input_columns(names), probability).toPandas()
+    assert np.array_equal(found.pop("probability"), reranker.probability_valid(found))
     assert found.notna().all().all()
     first, second = ({name: value for name, value in row.items() if value} for row in found.to_dict("records"))
     assert first == {
@@ -190,3 +230,14 @@ def test_inputs_of_findings(spark):
         "subject=REBATE_CLAIM": 1.0,
     }
     assert second == {"evidence=WEAK": 1.0, "rule=R002": 1.0, "subject=ENTITY_CLAIM": 1.0}
+
+
+def _forget_served_code() -> None:
+    """Each served model brings its own package `scorers`; Python knows one of a name at a time."""
+    for name in [name for name in sys.modules if name.split(".")[0] == "scorers"]:
+        del sys.modules[name]
+
+
+def _arbitrary(inputs: int) -> CalibratedLogistic:
+    weights, none = np.random.default_rng(6).normal(size=(2, inputs)), np.zeros((2, 0))
+    return CalibratedLogistic(weights, np.array([0.1, -0.2]), np.array([-1.0, -0.7]), np.zeros(2), none, none, inputs)
