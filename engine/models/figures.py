@@ -95,7 +95,7 @@ def probability_reliability(
     observed = np.array([is_valid[group].mean() for group in groups])
     sizes, tail = np.array([len(group) for group in groups]), (1.0 - level) / 2.0
     low, high = (binom.ppf(end, sizes, given) / sizes for end in (tail, 1.0 - tail))
-    axes.errorbar(given, given, yerr=[given - low, high - given], fmt="none", capsize=3, alpha=0.5, label="chance")
+    axes.vlines(given, low, high, alpha=0.4, linewidth=4, label="chance")
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="as it should be")
     axes.plot(given, observed, marker="o", label=f"observed, about {sizes[0]:,} findings each")
     axes.set(xlabel="p(valid) given", ylabel="share found valid", title="Reliability of p(valid)", xlim=(0, 1))
