@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from engine.contracts.codes import Evidence, Subject
 from engine.contracts.facts import CLAIM_FEATURES, INVOICE_FEATURES
+from engine.contracts.findings import FINDING_FEATURES
 from engine.contracts.tables import TABLES
 from engine.errors import ConfigurationError, Problem
 
@@ -30,6 +31,7 @@ NonNegative = Annotated[float, Field(ge=0)]
 TableName = typing.Literal[tuple(TABLES)]  # type: ignore[valid-type]
 ClaimFeature = typing.Literal[CLAIM_FEATURES]  # type: ignore[valid-type]
 InvoiceFeature = typing.Literal[INVOICE_FEATURES]  # type: ignore[valid-type]
+FindingFeature = typing.Literal[FINDING_FEATURES]  # type: ignore[valid-type]
 
 
 class Section(BaseModel):
@@ -446,6 +448,30 @@ class FlagSettings(Section):
     capacity: PositiveInt = Field(1_000, description="rows flagged at most, the rarest first")
 
 
+class RerankerSettings(Section):
+    """p(valid) of findings, learned from reviews; see docs/models.md."""
+
+    enabled: bool = Field(True, description="false: none is trained, and priority.probability_valid orders the queue")
+    features: tuple[FindingFeature, ...] = Field(FINDING_FEATURES, min_length=1)
+    minimum_of_each: PositiveInt = Field(
+        50, description="valid and not valid findings among those drawn at RANDOM, each; with fewer none is trained"
+    )
+    inverse_penalty: Annotated[float, Field(gt=0)] = Field(
+        1.0, description="C of scikit-learn's LogisticRegression: smaller holds weights closer to 0"
+    )
+    folds: Annotated[int, Field(ge=2)] = Field(5, description="each is calibrated on, and evaluated, by the others")
+    isotonic_rows: PositiveInt = Field(
+        5_000, description="RANDOM rows from which on the calibration may take any rising form, below them a sigmoid"
+    )
+    seed: int = _SEED
+
+    @model_validator(mode="after")
+    def _folds_hold_both_kinds(self) -> RerankerSettings:
+        if self.minimum_of_each < 2 * self.folds:
+            raise ValueError(f"expected minimum_of_each of at least twice the folds, {2 * self.folds}")
+        return self
+
+
 class EvaluationSettings(Section):
     """How a trained model is measured; see docs/models.md."""
 
@@ -481,6 +507,7 @@ class ModelSettings(Section):
     review_capacity: PositiveInt = Field(1_000, description="rows that analysts can review: evaluated at this many")
     evaluation_rows: PositiveInt = Field(500_000, description="unlabelled rows sampled by hash for the evaluation")
     evaluation: EvaluationSettings = EvaluationSettings()
+    reranker: RerankerSettings = RerankerSettings()
 
     @field_validator("detectors", mode="before")
     @classmethod
@@ -511,6 +538,7 @@ class MlflowSettings(Section):
     artifact_location: str | None = Field(None, description="default: a folder beside the sqlite file")
     claims_model: str = "claim-anomalies"
     invoices_model: str = "invoice-anomalies"
+    reranker_model: str = "finding-reranker"
     alias: str = "champion"
 
 
@@ -523,7 +551,8 @@ class PrioritySettings(Section):
             Evidence.MEDIUM: 0.6,
             Evidence.WEAK: 0.2,
             Evidence.CONTEXT: 0.02,
-        }
+        },
+        description="p(valid) where no re-ranker is champion; of STRONG findings the least that one may give them",
     )
     handling_cost: NonNegative = Field(15.0, description="US dollars per finding")
     annual_interest: Fraction = Field(0.05, description="on amounts withheld in the end wrongly")

@@ -32,6 +32,7 @@ def promote(
     features = {
         settings.mlflow.claims_model: settings.model.claims.features,
         settings.mlflow.invoices_model: settings.model.invoices.features,
+        settings.mlflow.reranker_model: settings.model.reranker.features,
     }
     name, _, version = (model or settings.mlflow.claims_model).partition("/")
     if name not in features:

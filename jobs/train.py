@@ -1,4 +1,4 @@
-"""Fits the anomaly models on a sample, evaluates them and registers a version of each in MLflow."""
+"""Fits the anomaly models on a sample and the re-ranker on reviews; evaluates and registers a version of each."""
 
 from __future__ import annotations
 

@@ -110,6 +110,10 @@ FINDINGS = _struct(
     ("changed_since_last_run", _BOOLEAN),
 )
 
+# What a re-ranker may read of a finding (engine/models/finding_inputs.py): nothing of a patient, and no name or number
+# of a payer, pharmacy, entity or product, so that it learns kinds of findings and not who was once right.
+FINDING_FEATURES = ("evidence", "rules", "guards", "match", "anomaly", "amount", "program", "subject")
+
 # A claim line drafted for dispute, as it may leave the company: units, codes and documents, no price, no score.
 # record_id: FFSU or MCOU for Medicaid (CMS-R-144), else NULL. other_codes (of kind DISPUTE) and documents stand in the
 # order of precedence.

@@ -2,16 +2,18 @@
 
 from engine.findings.claims import claim_findings
 from engine.findings.comparison import Change, Differences, causes, compare_findings, differences
-from engine.findings.decisions import judged_findings
+from engine.findings.decisions import as_reviewed, judged_findings, reviewed_findings
 from engine.findings.entity_claims import entity_claim_findings
 from engine.findings.feed_problems import with_feed_problems
 from engine.findings.identity import claim_finding_id, invoice_finding_id
 from engine.findings.invoices import invoice_findings
 from engine.findings.lines import dispute_lines
+from engine.findings.worth import least_probability, settings_probability
 
 __all__ = [
     "Change",
     "Differences",
+    "as_reviewed",
     "causes",
     "claim_finding_id",
     "claim_findings",
@@ -22,5 +24,8 @@ __all__ = [
     "invoice_finding_id",
     "invoice_findings",
     "judged_findings",
+    "least_probability",
+    "reviewed_findings",
+    "settings_probability",
     "with_feed_problems",
 ]

@@ -29,12 +29,14 @@ def assemble(
     settings: Settings,
     run_id: str,
     previous: DataFrame | None,
+    reranked: Column | None,
 ) -> DataFrame:
     """Findings (contract part 4), one row per row.
 
     `rows` holds the identifying columns of FINDINGS, rules as array<RULE_RESULT> (one element at least),
     anomaly_score, anomaly_p_value and reasons, and what the subject knows of its worth: worth_units (NDC units asked
     for), worth_stated_amount, worth_proxy_price (unit price that only ranks, where there is no price at all).
+    `reranked`: p(valid) as a column of rows with the columns of FINDINGS.
     """
     rows = rows.withColumn("ranked_rules", ranked(F.col("rules")))
     rows = rows.withColumn("strongest", F.get("ranked_rules", F.lit(0))["hit"])
@@ -63,7 +65,7 @@ def assemble(
     rows = rows.withColumns(
         {
             "dispute_code": first_dispute_code(F.col("codes")),
-            "priority": priority(F.col("evidence"), worth, settings.priority),
+            "priority": priority(F.col("evidence"), worth, settings.priority, reranked),
             "rules": _public(F.col("rules")),
         }
     )

@@ -26,12 +26,14 @@ def claim_findings(
     settings: Settings,
     run_id: str,
     previous: DataFrame | None = None,
+    reranked: Column | None = None,
 ) -> DataFrame:
     """FINDINGS of flagged rebate claims, one row each.
 
     `flagged`: CLAIM_FACTS with rules (array<RULE_RESULT>, classes after guards, one element at least), anomaly_score,
     anomaly_p_value and reasons (NULL where no model judged the row). `dispute_codes`: the contract's code table.
-    `previous`: findings of the last run. Units are NDC units, money US dollars.
+    `previous`: findings of the last run. `reranked`: p(valid) by a re-ranker; None: by the settings. Units are NDC
+    units, money US dollars.
     """
     price, source = unit_price(F.col("price_ura"), F.col("unit_rebate_amount"), "claim")
     # an HCPCS quantity without a crosswalk has no price per NDC unit
@@ -55,7 +57,7 @@ def claim_findings(
             "worth_proxy_price": F.when(has_ndc_units, F.coalesce("price_wac", "market_price", _paid_per_unit())),
         }
     )
-    return assemble(rows, Subject.REBATE_CLAIM, dispute_codes, settings, run_id, previous)
+    return assemble(rows, Subject.REBATE_CLAIM, dispute_codes, settings, run_id, previous, reranked)
 
 
 def _mfp_deadline(settings: Settings) -> Column:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Subject
@@ -38,6 +38,7 @@ def entity_claim_findings(
     settings: Settings,
     run_id: str,
     previous: DataFrame | None = None,
+    reranked: Column | None = None,
 ) -> DataFrame:
     """FINDINGS of flagged 340B claims, one row each.
 
@@ -58,4 +59,4 @@ def entity_claim_findings(
             **{name: F.lit(None).cast(kind) for name, kind in _NOT_APPLICABLE.items()},
         }
     )
-    return assemble(rows, Subject.ENTITY_CLAIM, dispute_codes, settings, run_id, previous)
+    return assemble(rows, Subject.ENTITY_CLAIM, dispute_codes, settings, run_id, previous, reranked)

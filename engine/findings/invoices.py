@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Subject
@@ -42,6 +42,7 @@ def invoice_findings(
     settings: Settings,
     run_id: str,
     previous: DataFrame | None = None,
+    reranked: Column | None = None,
 ) -> DataFrame:
     """FINDINGS of flagged invoice lines, one row each.
 
@@ -67,4 +68,4 @@ def invoice_findings(
             **{name: F.lit(None).cast(kind) for name, kind in _NOT_APPLICABLE.items()},
         }
     )
-    return assemble(rows, Subject.INVOICE, dispute_codes, settings, run_id, previous)
+    return assemble(rows, Subject.INVOICE, dispute_codes, settings, run_id, previous, reranked)

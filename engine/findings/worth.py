@@ -61,13 +61,27 @@ def money(amount: Column) -> Column:
     return F.round(amount, 2).try_cast(MONEY)
 
 
-def priority(evidence: Column, worth: Column, settings: PrioritySettings) -> Column:
+def settings_probability(evidence: Column, settings: PrioritySettings) -> Column:
+    """p(valid) of a finding by its evidence class alone."""
+    pairs = [F.lit(word) for e in Evidence for word in (e.value, settings.probability_valid.get(e, 0.0))]
+    return F.try_element_at(F.create_map(*pairs), evidence)
+
+
+def least_probability(evidence: Column, settings: PrioritySettings) -> Column:
+    """Below which no re-ranker may put p(valid): what the settings say of a STRONG finding, 0 of any other."""
+    is_strong = evidence == Evidence.STRONG.value
+    return F.when(is_strong, settings_probability(evidence, settings)).otherwise(F.lit(0.0))
+
+
+def priority(evidence: Column, worth: Column, settings: PrioritySettings, reranked: Column | None = None) -> Column:
     """p(valid) x amount - handling cost - p(not valid) x interest on the amount while it is withheld, in US dollars.
 
-    Domain part 3.4; p(valid) is a setting per evidence class until it is calibrated on reviews.
+    Domain part 3.4. `reranked`: p(valid) as calibrated on reviews; without it the settings give one per evidence class.
     """
-    pairs = [F.lit(word) for e in Evidence for word in (e.value, settings.probability_valid.get(e, 0.0))]
-    valid = F.try_element_at(F.create_map(*pairs), evidence)
+    if reranked is None:
+        valid = settings_probability(evidence, settings)
+    else:
+        valid = F.greatest(reranked, least_probability(evidence, settings))
     amount = F.coalesce(worth.cast("double"), F.lit(0.0))
     interest = amount * F.lit(settings.annual_interest * settings.days_withheld / 365)
     return F.round(valid * amount - F.lit(settings.handling_cost) - (F.lit(1.0) - valid) * interest, 2)

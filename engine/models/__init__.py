@@ -1,4 +1,4 @@
-"""Models: samples, detectors, scores with p-values, reasons and evaluation. No mlflow here.
+"""Models: samples, detectors, scores with p-values, reasons, evaluation, and the re-ranker. No mlflow here.
 
 What is named here is imported on first use: executors import this package for its scorer alone.
 """
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from engine.models.drift import feature_drift
     from engine.models.evaluation import Evaluation, Known, evaluate
     from engine.models.explanation import explain
+    from engine.models.finding_inputs import input_columns, input_names
     from engine.models.flags import Flags, flag, in_words
     from engine.models.inputs import can_be_scored
+    from engine.models.reranker import Reranker, counted, fit_reranker
+    from engine.models.reranker_evaluation import evaluate_reranker
     from engine.models.sample import training_sample
     from engine.models.scoring import anomaly_scores
 
@@ -25,15 +28,21 @@ _MODULES = {
     "Evaluation": "evaluation",
     "Flags": "flags",
     "Known": "evaluation",
+    "Reranker": "reranker",
     "anomaly_scores": "scoring",
     "calibrate": "calibration",
     "can_be_scored": "inputs",
+    "counted": "reranker",
     "evaluate": "evaluation",
+    "evaluate_reranker": "reranker_evaluation",
     "explain": "explanation",
     "feature_drift": "drift",
+    "input_columns": "finding_inputs",
     "fit_model": "anomaly_model",
+    "fit_reranker": "reranker",
     "flag": "flags",
     "in_words": "flags",
+    "input_names": "finding_inputs",
     "is_held_out": "calibration",
     "p_values": "calibration",
     "reference_sample": "calibration",
@@ -46,15 +55,21 @@ __all__ = [
     "Evaluation",
     "Flags",
     "Known",
+    "Reranker",
     "anomaly_scores",
     "calibrate",
     "can_be_scored",
+    "counted",
     "evaluate",
+    "evaluate_reranker",
     "explain",
     "feature_drift",
     "fit_model",
+    "fit_reranker",
     "flag",
     "in_words",
+    "input_columns",
+    "input_names",
     "is_held_out",
     "p_values",
     "reference_sample",

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +14,10 @@ from engine.contracts.codes import Subject
 from engine.errors import ConfigurationError, Problem
 from engine.models.drift import Distribution
 from engine.models.inputs import z_name
-from engine.models.scorers import KINDS, SCORER_FILE, load_scorer, save_scorer
+from engine.models.model_folder import read_model, reading, versions, write_model
+from engine.models.scorers import KINDS
 from engine.models.scorers.base import Scorer
 from engine.settings import DetectorSettings, ModelSettings, RankCombinationSettings
-
-DESCRIPTION_FILE = "model.json"
-SCORERS_FOLDER = "scorers"
 
 
 @dataclass(frozen=True)
@@ -42,7 +37,7 @@ class AnomalyModel:
     training_rows: int
     training_means: Mapping[str, float]
     trained_on: Mapping[str, Distribution]
-    versions: Mapping[str, str] = field(default_factory=lambda: _versions())
+    versions: Mapping[str, str] = field(default_factory=versions)
 
     @property
     def contribution_unit(self) -> str:
@@ -64,7 +59,6 @@ class AnomalyModel:
             "training_means": dict(self.training_means),
             "trained_on": {name: asdict(distribution) for name, distribution in self.trained_on.items()},
             "versions": dict(self.versions),
-            "digest": self.scorer.digest,
         }
 
     def check_features(self, configured: Sequence[str]) -> None:
@@ -83,25 +77,13 @@ class AnomalyModel:
 
     def save(self, folder: str | Path) -> None:
         """Write the detector's arrays, its description, and the Python that scores with them where no engine is."""
-        target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
-        save_scorer(self.scorer, target)
-        text = json.dumps(self.description, indent=2, sort_keys=True)
-        (target / DESCRIPTION_FILE).write_text(text + "\n", encoding="utf-8")
-        (target / SCORERS_FOLDER).mkdir(exist_ok=True)
-        for file in resources.files("engine.models.scorers").iterdir():
-            if file.name.endswith(".py"):
-                (target / SCORERS_FOLDER / file.name).write_bytes(file.read_bytes())
+        write_model(folder, self.scorer, self.description)
 
     @classmethod
     def load(cls, folder: str | Path) -> AnomalyModel:
         """Read what `save` wrote. Raises ConfigurationError where it is not a whole model."""
-        source = Path(folder)
-        try:
-            description = json.loads((source / DESCRIPTION_FILE).read_text(encoding="utf-8"))
-            scorer = load_scorer(description["kind"], source)
-            if (scorer.digest, scorer.features) != (description["digest"], len(description["features"])):
-                raise ValueError(f"the arrays are not those that {DESCRIPTION_FILE} describes")
+        with reading(folder, "an anomaly model"):
+            scorer, description = read_model(folder)
             return cls(
                 scorer=scorer,
                 subject=Subject(description["subject"]),
@@ -117,17 +99,6 @@ class AnomalyModel:
                 },
                 versions=description["versions"],
             )
-        # numpy and zipfile raise many kinds of errors on a file that is not theirs
-        except Exception as error:
-            raise ConfigurationError(
-                Problem(
-                    "the model cannot be read",
-                    str(source),
-                    f"{type(error).__name__}: {error}",
-                    f"{SCORER_FILE} and {DESCRIPTION_FILE} of an anomaly model",
-                    "train a new model, or name another version with --model",
-                )
-            ) from error
 
 
 def fit_model(sample: pd.DataFrame, settings: ModelSettings, subject: Subject) -> AnomalyModel | None:
@@ -162,12 +133,3 @@ def _parameters(detector: DetectorSettings, detectors: Mapping[str, DetectorSett
     if isinstance(detector, RankCombinationSettings):
         parameters["members"] = {name: detectors[name].model_dump(mode="json") for name in detector.members}
     return parameters
-
-
-def _versions() -> dict[str, str]:
-    packages = {name: metadata.version(name) for name in ("scikit-learn", "pyod", "numpy")}
-    try:
-        engine = metadata.version("drug-discount-engine")
-    except metadata.PackageNotFoundError:  # shipped as files, not installed
-        engine = "unknown"
-    return {"python": platform.python_version(), "engine": engine, **packages}

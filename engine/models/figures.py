@@ -83,6 +83,27 @@ def p_value_reliability(p_values: npt.NDArray[Any], level: float) -> Figure:
     return figure
 
 
+def probability_reliability(
+    probabilities: npt.NDArray[Any], is_valid: npt.NDArray[Any], rows_per_point: int, level: float
+) -> Figure:
+    """Share of valid findings against the probability that they were given, in groups of equal size by probability.
+
+    The band of each group is what chance allows if probabilities say what they mean.
+    """
+    figure, axes = _figure()
+    groups = np.array_split(np.argsort(probabilities, kind="stable"), max(1, len(probabilities) // rows_per_point))
+    given = np.array([probabilities[group].mean() for group in groups])
+    observed = np.array([is_valid[group].mean() for group in groups])
+    sizes, tail = np.array([len(group) for group in groups]), (1.0 - level) / 2.0
+    low, high = (binom.ppf(end, sizes, given) / sizes for end in (tail, 1.0 - tail))
+    axes.vlines(given, low, high, alpha=0.4, linewidth=4, label="chance")
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="as it should be")
+    axes.plot(given, observed, marker="o", label=f"observed, about {sizes[0]:,} findings each")
+    axes.set(xlabel="p(valid) given", ylabel="share found valid", title="Reliability of p(valid)", xlim=(0, 1))
+    axes.legend()
+    return figure
+
+
 def _figure() -> tuple[Figure, Axes]:
     figure = Figure(figsize=(7, 4), layout="constrained")
     return figure, figure.subplots()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from engine import exports, findings, models, rules
@@ -88,9 +88,9 @@ def _unusual(run: Run, work: WorkFolder, one: Judged) -> DataFrame:
 
 
 def assemble_findings(
-    run: Run, flagged: dict[Subject, DataFrame], prepared: Prepared, judged: list[Judged]
+    run: Run, flagged: dict[Subject, DataFrame], prepared: Prepared, judged: list[Judged], reranked: Column | None
 ) -> DataFrame:
-    """FINDINGS of all subjects, written to their place."""
+    """FINDINGS of all subjects, written to their place. `reranked`: p(valid); None: the settings'."""
     codes = rules.dispute_codes(run.settings.reference_folder)
     previous = _previous_findings(run)
     made = {
@@ -102,7 +102,7 @@ def assemble_findings(
         found = run.spark.createDataFrame([], FINDINGS)
         for one in judged:
             rows = _with_scores(flagged[one.subject].drop("anomaly_p_value", "anomaly_rows"), one.scores)
-            found = found.unionByName(made[one.subject](rows, codes, run.settings, run.run_id, previous))
+            found = found.unionByName(made[one.subject](rows, codes, run.settings, run.run_id, previous, reranked))
             table = SUBJECT_FEEDS[one.subject]
             run.ledger.record(table, Step.FINDINGS, run.ledger.rows_out(table), run.ledger.rows_out(table))
         if prepared.linking is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -15,9 +15,8 @@ from pyspark.sql import functions as F
 from engine import findings, models
 from engine.contracts.codes import Reason, Step, Subject
 from engine.contracts.tables import SUBJECT_FEEDS
-from engine.errors import ConfigurationError
 from engine.pipeline.handed_on import Judged, Prepared, run_tags
-from engine.pipeline.scoring import SCORED, fetched_model, model_name, score_and_flag
+from engine.pipeline.scoring import SCORED, champion_to_compare, fetched_model, model_name, score_and_flag
 from engine.run import Run
 from engine.settings import ModelSettings
 from engine.sources import WorkFolder
@@ -110,7 +109,9 @@ def lesson_of(run: Run, tracker: Tracker, prepared: Prepared, one: Judged, scree
         sample=models.training_sample(usual.where(~held_out), of_subject.features, of_subject, one.subject),
         reference=models.reference_sample(usual.where(held_out), settings.calibration_rows),
         known=models.Known(_planted(run, one.subject), decisions, flagged_by_rules=screened),
-        champion=_champion(run, tracker, model_name(run.settings, one.subject), of_subject.features),
+        champion=champion_to_compare(
+            run, tracker, model_name(run.settings, one.subject), models.AnomalyModel.load, of_subject.features
+        ),
     )
 
 
@@ -174,21 +175,6 @@ def learn(
         )
     run.note(f"{name} version {version} ({model.detector}) was trained on {len(sample):,} {table} rows of this input")
     return replace(one, model=model, model_version=version, scores=scores, flags=flags)
-
-
-def _champion(run: Run, tracker: Tracker, name: str, features: Sequence[str]) -> tuple[models.AnomalyModel, str] | None:
-    """The version in charge and its number, to be measured on the same rows; None where it cannot be."""
-    fetched = tracker.fetch(name)
-    if fetched is None:
-        return None
-    try:
-        champion = models.AnomalyModel.load(fetched.folder)
-        champion.check_features(features)
-    except ConfigurationError as error:
-        problem = error.problems[0].what
-        run.note(f"{name} version {fetched.version}, the champion, is not compared with the new one: {problem}")
-        return None
-    return champion, fetched.version
 
 
 def _decided(run: Run, prepared: Prepared, one: Judged) -> DataFrame | None:

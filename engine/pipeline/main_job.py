@@ -14,6 +14,7 @@ from engine.pipeline.learning import learn, lesson_of, score
 from engine.pipeline.linking import link_claims
 from engine.pipeline.preparing import prepare_tables, read_tables
 from engine.pipeline.publishing import Published, publish
+from engine.pipeline.reranking import queue_order, train_reranker
 from engine.pipeline.scoring import SCORED, model_name
 from engine.run import Run, RunOptions, open_run
 from engine.settings import Settings
@@ -49,8 +50,9 @@ def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Ca
         screened = screen(run, work, prepared, judged)
         judged = score(run, work, tracker, prepared, judged, screened)
         flagged, off = apply_rules(run, work, prepared, judged, screened)
-        found = assemble_findings(run, flagged, prepared, judged)
-        return publish(run, tracker, prepared, judged, found, off)
+        order = queue_order(run, tracker)
+        found = assemble_findings(run, flagged, prepared, judged, order.probability(run))
+        return publish(run, tracker, prepared, judged, found, order, off)
 
 
 def train(
@@ -60,7 +62,8 @@ def train(
     say: Callable[[str], None],
     compare_detectors: bool = False,
 ) -> list[str]:
-    """Fit, evaluate and register a model version per subject that has rows enough; returns their names.
+    """Fit, evaluate and register a model version per subject that has rows enough, and a re-ranker of findings where
+    enough of them were reviewed; returns their names.
 
     `compare_detectors`: one per detector of the settings, all on the same rows, in an experiment of the subject's own.
     """
@@ -79,9 +82,11 @@ def train(
             for detector in (configured, *others):
                 chosen = settings.model.using(one.subject, detector)
                 trained.append(learn(run, work, tracker, prepared, one, lesson, chosen, experiment))
+        reranker = train_reranker(run, tracker, prepared)
         run.abandon()
-    return [
+    names = [
         f"{one.model_name} version {one.model_version} ({one.model.detector})"
         for one in trained
         if one.model is not None
     ]
+    return names if reranker is None else [*names, reranker]

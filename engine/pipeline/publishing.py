@@ -15,6 +15,7 @@ from engine.errors import ConfigurationError, OutputError, Problem
 from engine.pipeline.finished_runs import finished_run
 from engine.pipeline.handed_on import Judged, Prepared, run_tags
 from engine.pipeline.preparing import LEFT_ORDERLY
+from engine.pipeline.reranking import QueueOrder
 from engine.run import Run, code_version, run_facts
 from engine.settings import Settings
 from engine.storage import Storage, join
@@ -33,7 +34,13 @@ class Published:
 
 
 def publish(
-    run: Run, tracker: Tracker, prepared: Prepared, judged: list[Judged], found: DataFrame, off: list[exports.Off]
+    run: Run,
+    tracker: Tracker,
+    prepared: Prepared,
+    judged: list[Judged],
+    found: DataFrame,
+    order: QueueOrder,
+    off: list[exports.Off],
 ) -> Published:
     storage, settings, folder = run.storage, run.settings, run.folder
     off = [*off, *(exports.Off("feature", name, why) for name, why in facts.off_features(prepared.available).items())]
@@ -55,7 +62,11 @@ def publish(
             off=off,
             notes=run.notes,
             seconds=run.seconds,
-            about={"Configuration": settings.config_hash[:12], "Code": code_version()},
+            about={
+                "Configuration": settings.config_hash[:12],
+                "Code": code_version(),
+                "Order of findings": order.in_words,
+            },
             inputs={name: table.fingerprint for name, table in prepared.opened.items()},
             quarantined=quarantined,
             linking=prepared.linking,
@@ -67,7 +78,7 @@ def publish(
         tracker.log_detection(
             f"detect {settings.today} {run.run_id}",
             _detection_metrics(totals, drafted, judged),
-            run_tags(run, prepared) | _model_tags(judged),
+            run_tags(run, prepared) | _model_tags(judged) | {"queue_order": order.in_words},
         )
     for name, steps in run.ledger.tables.items():
         if name in SUBJECT_FEEDS.values():
@@ -77,7 +88,7 @@ def publish(
     if prepared.linking is not None:
         exports.write_json(storage, join(folder, "linking.json"), prepared.linking.learned)
         exports.write_match_rates(prepared.linking.match_rates, storage, join(folder, "match_rates.csv"))
-    summary = _summary(run, prepared, judged, totals, drafted, off)
+    summary = _summary(run, prepared, judged, totals, drafted, order, off)
     exports.write_json(storage, join(folder, "summary.json"), summary)
     run.publish()
     if settings.output.connection is not None:
@@ -113,7 +124,13 @@ def _write_quarantine(run: Run, prepared: Prepared) -> dict[str, dict[str, int]]
 
 
 def _summary(
-    run: Run, prepared: Prepared, judged: list[Judged], totals: exports.Totals, drafted: int, off: list[exports.Off]
+    run: Run,
+    prepared: Prepared,
+    judged: list[Judged],
+    totals: exports.Totals,
+    drafted: int,
+    order: QueueOrder,
+    off: list[exports.Off],
 ) -> dict[str, object]:
     ledger = run.ledger.tables
 
@@ -143,6 +160,7 @@ def _summary(
             for one in judged
             if one.model and one.flags
         },
+        "queue_order": order.as_json,
         "counts": {
             "received": {name: entries[0]["rows_in"] for name, entries in ledger.items()},
             "quarantined": {name: rows for name, rows in quarantined.items() if rows},

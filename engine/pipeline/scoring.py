@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from math import ceil
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 from pyspark.sql import DataFrame
 
@@ -14,7 +17,7 @@ from engine.pipeline.handed_on import Judged
 from engine.run import Run
 from engine.settings import Settings
 from engine.sources import WorkFolder
-from engine.tracking import Tracker
+from engine.tracking import FetchedModel, Tracker
 
 # The anomaly model learns from what payers ask for; 340B claims are judged by rules alone.
 SCORED = (Subject.REBATE_CLAIM, Subject.INVOICE)
@@ -28,21 +31,48 @@ def fetched_model(
     run: Run, tracker: Tracker, one: Judged
 ) -> tuple[models.AnomalyModel, models.Calibration, str] | None:
     """The registered model version that `--model` or the alias names; None where nothing is registered yet."""
-    name = model_name(run.settings, one.subject)
-    wanted_name, _, wanted_version = (run.options.model or "").partition("/")
-    version = wanted_version or None if wanted_name == name else None
-    fetched = tracker.fetch(name, version)
+    fetched = fetched_version(run, tracker, model_name(run.settings, one.subject))
     if fetched is None:
-        if version is not None:
-            raise ConfigurationError(
-                Problem(
-                    "there is no such model version", f"--model {run.options.model}", to_do="see the MLflow registry"
-                )
-            )
         return None
     model = models.AnomalyModel.load(fetched.folder)
     model.check_features(run.settings.model.of(one.subject).features)
     return model, models.Calibration.load(fetched.folder), fetched.version
+
+
+def fetched_version(run: Run, tracker: Tracker, name: str) -> FetchedModel | None:
+    """The version of the model that `--model` or the alias names. Raises ConfigurationError where it is not there."""
+    wanted_name, _, wanted_version = (run.options.model or "").partition("/")
+    version = wanted_version or None if wanted_name == name else None
+    fetched = tracker.fetch(name, version)
+    if fetched is None and version is not None:
+        raise ConfigurationError(
+            Problem("there is no such model version", f"--model {run.options.model}", to_do="see the MLflow registry")
+        )
+    return fetched
+
+
+class Trained(Protocol):
+    def check_features(self, configured: Sequence[str]) -> None: ...
+
+
+AnyModel = TypeVar("AnyModel", bound=Trained)
+
+
+def champion_to_compare(
+    run: Run, tracker: Tracker, name: str, load: Callable[[Path], AnyModel], features: Sequence[str]
+) -> tuple[AnyModel, str] | None:
+    """The version in charge and its number, to be measured on the same rows; None where it cannot be."""
+    fetched = tracker.fetch(name)
+    if fetched is None:
+        return None
+    try:
+        champion = load(fetched.folder)
+        champion.check_features(features)
+    except ConfigurationError as error:
+        problem = error.problems[0].what
+        run.note(f"{name} version {fetched.version}, the champion, is not compared with the new one: {problem}")
+        return None
+    return champion, fetched.version
 
 
 def score_and_flag(

@@ -24,6 +24,8 @@ _ENTRY = "promotion."
 _AGAINST = "against_champion_version"
 _JUDGE = "against_champion_truth"
 _DIFFERENCE = ("against_champion_auprc", "against_champion_auprc_low", "against_champion_auprc_high")
+# What is in charge where no version is: values of the settings, for models that only replace such.
+SETTINGS = "settings"
 _TOLD = (*_DIFFERENCE, "auprc", "gain_auprc", "gain_auprc_low", "gain_auprc_high")
 
 
@@ -58,7 +60,7 @@ class Promotion:
 
 def comparison_tags(champion_version: str, judge: str) -> dict[str, str]:
     """What a training run says of its comparison with the champion of its day, beside the metrics
-    `against_champion_auprc`, `_low` and `_high`."""
+    `against_champion_auprc`, `_low` and `_high`. `champion_version`: SETTINGS where these were in charge."""
     return {_AGAINST: champion_version, _JUDGE: judge}
 
 
@@ -69,7 +71,8 @@ def promote(
 
     Raises PromotionRefused, with all reasons and figures, where the version was not compared with the present champion
     on the same rows, where the interval of the difference does not lie above zero, or where it was trained on other
-    features than the configured ones. Where there is no champion, only the features count.
+    features than the configured ones. Where there is no champion, only the features count, but for a version that would
+    take over from SETTINGS: it must be better than these.
     """
     with tracker.connected("cannot promote") as client:
         challenger = _challenger(client, model_name, version)
@@ -91,7 +94,7 @@ def promote(
                 model=model_name,
                 from_version=champion,
                 to_version=str(challenger.version),
-                reason=reason or _why(champion, run.tags, figures),
+                reason=reason or _why(champion, {**run.tags, **challenger.tags}, figures),
                 figures=figures,
             ),
         )
@@ -151,8 +154,9 @@ def refusals(
                 "train with this configuration, or give the challenger's with --config",
             )
         )
-    if champion is None:
+    if champion is None and tags.get(_AGAINST) != SETTINGS:
         return problems
+    in_charge = champion or SETTINGS
     difference, low, high = (metrics.get(name) for name in _DIFFERENCE)
     if difference is None or low is None or high is None or tags.get(_AGAINST) is None:
         problems.append(
@@ -164,13 +168,13 @@ def refusals(
                 "run `train` once more, on input that has them",
             )
         )
-    elif tags[_AGAINST] != champion:
+    elif tags[_AGAINST] != in_charge:
         problems.append(
             Problem(
                 "the challenger was compared with a version that is no longer champion",
                 where,
-                f"compared with version {tags[_AGAINST]}: {_figures(difference, low, high)}",
-                f"compared with version {champion}",
+                f"compared with {_in_charge(tags[_AGAINST])}: {_figures(difference, low, high)}",
+                f"compared with {_in_charge(in_charge)}",
                 "run `train` once more: it compares with the champion of the day",
             )
         )
@@ -250,10 +254,10 @@ def _tags(client: Any, model_name: str) -> Mapping[str, str]:
 
 
 def _why(champion: str | None, tags: Mapping[str, str], figures: Mapping[str, float]) -> str:
-    if champion is None:
+    if champion is None and tags.get(_AGAINST) != SETTINGS:
         return "no version was champion"
     told = _figures(*(figures[name] for name in _DIFFERENCE))
-    return f"better than version {champion}: {told} by {tags.get(_JUDGE, 'unknown')} truth"
+    return f"better than {_in_charge(tags[_AGAINST])}: {told} by {tags.get(_JUDGE, 'unknown')} truth"
 
 
 def _figures(difference: float, low: float, high: float) -> str:
@@ -262,6 +266,10 @@ def _figures(difference: float, low: float, high: float) -> str:
 
 def _version(version: str | None) -> str:
     return "none" if version is None else f"version {version}"
+
+
+def _in_charge(champion: str) -> str:
+    return "the settings" if champion == SETTINGS else _version(champion)
 
 
 def _now() -> str:

@@ -1,7 +1,7 @@
-"""The anomaly model as MLflow loads it, on any machine: it needs nothing of this engine.
+"""The model as MLflow loads it, on any machine: it needs nothing of this engine.
 
 MLflow keeps a copy of this file with each model and runs it on loading ("models from code"). The folder that comes
-along as the artifact `detector` describes itself in `model.json`: kind and inputs; its package `scorers` reads it.
+along as the artifact `detector` describes itself in `model.json`: kind, inputs, output; its package `scorers` reads it.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ import mlflow
 import pandas as pd
 
 
-class ServedAnomalyModel(mlflow.pyfunc.PythonModel):
-    """Robust z-scores in, anomaly scores out; an unknown z-score counts as typical (0)."""
+class ServedModel(mlflow.pyfunc.PythonModel):
+    """Inputs in, scores out: of the anomaly models robust z-scores, of which an unknown one counts as typical (0)."""
 
     def load_context(self, context: Any) -> None:
         folder = Path(context.artifacts["detector"])
         description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        self.inputs = description["inputs"]
+        self.inputs, self.output = description["inputs"], description.get("output", "anomaly_score")
         self.scorer = _scorers_of(folder).load_scorer(description["kind"], folder)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:  # noqa: ARG002
         rows = model_input[self.inputs].astype("float64").fillna(0.0).to_numpy()
-        return pd.DataFrame({"anomaly_score": self.scorer.scores(rows)})
+        return pd.DataFrame({self.output: self.scorer.scores(rows)})
 
 
 def _scorers_of(folder: Path) -> Any:
@@ -50,4 +50,4 @@ def _scorers_of(folder: Path) -> Any:
     return sys.modules[name]
 
 
-mlflow.models.set_model(ServedAnomalyModel())
+mlflow.models.set_model(ServedModel())

@@ -60,14 +60,15 @@ class Tracker:
         tags: Mapping[str, str],
         set_alias: bool = False,
         experiment: str | None = None,
+        first_takes_over: bool = True,
     ) -> str:
         """Log a training run with its model, register the model, and return the new version.
 
-        `model_folder` holds `model.json` (with `inputs`), the detector and, in `scorers/`, the Python that reads it;
-        `figures` are matplotlib's. Tags (data fingerprint, config hash, code version) go to the run and to the version.
-        The version gets the configured alias where no version has it yet, or where `set_alias`, with an entry in the
-        promotion log. Where anything fails, no version is left behind and the run is marked failed. `experiment`: by
-        default the configured one.
+        `model_folder` holds `model.json` (with `inputs` and, where it is no anomaly score, `output`), the detector and,
+        in `scorers/`, the Python that reads it; `figures` are matplotlib's. Tags (data fingerprint, config hash, code
+        version) go to the run and to the version. The version gets the configured alias where no version has it yet
+        (unless not `first_takes_over`), or where `set_alias`, with an entry in the promotion log. Where anything fails,
+        no version is left behind and the run is marked failed. `experiment`: by default the configured one.
         """
         all_tags = {**tags, "job": "train", "model_name": model_name}
         with self._run("cannot log the training", run_name, all_tags, experiment) as (mlflow, client, run_id):
@@ -76,7 +77,7 @@ class Tracker:
                 client.log_figure(run_id, figure, f"plots/{name}.png")
             model_id = _log_model(mlflow, client, run_id, model_folder)
             with _undone_on_failure(lambda: client.delete_logged_model(model_id)):
-                return self._register(client, model_name, run_id, model_id, tags, set_alias)
+                return self._register(client, model_name, run_id, model_id, tags, set_alias, first_takes_over)
 
     def log_detection(self, run_name: str, metrics: Mapping[str, float], tags: Mapping[str, str]) -> str:
         """Log a run of the main job: its counts and, as tags, which model version judged. Returns the run's id."""
@@ -187,6 +188,7 @@ class Tracker:
         model_id: str,
         tags: Mapping[str, str],
         set_alias: bool,
+        first_takes_over: bool,
     ) -> str:
         is_new = found(lambda: client.get_registered_model(model_name)) is None
         if is_new:
@@ -197,7 +199,7 @@ class Tracker:
             ).version
             with _undone_on_failure(lambda: client.delete_model_version(model_name, version)):
                 champion = promotion.champion_version(client, model_name, self.alias)
-                if set_alias or champion is None:
+                if set_alias or (champion is None and first_takes_over):
                     entry = promotion.first_champion(model_name, str(version), champion, getpass.getuser())
                     promotion.move(client, self.alias, entry)
         return str(version)
@@ -239,7 +241,8 @@ def _log_values(
 
 def _log_model(mlflow: Any, client: Any, run_id: str, model_folder: Path) -> str:
     """Log the folder as a pyfunc model of the run; nothing of it is left where that fails. Returns the model's id."""
-    inputs = json.loads((model_folder / "model.json").read_text(encoding="utf-8"))["inputs"]
+    description = json.loads((model_folder / "model.json").read_text(encoding="utf-8"))
+    inputs = description["inputs"]
     script = resources.files("engine.tracking").joinpath("served_model.py")
     try:
         with (
@@ -253,7 +256,7 @@ def _log_model(mlflow: Any, client: Any, run_id: str, model_folder: Path) -> str
                 name="model",
                 python_model=str(file),
                 artifacts={"detector": str(artifact)},
-                signature=_signature(mlflow, inputs),
+                signature=_signature(mlflow, inputs, description.get("output", "anomaly_score")),
                 input_example=pd.DataFrame({name: [0.0] for name in inputs}),  # made up: no row leaves the engine
                 pip_requirements=[f"{package}=={metadata.version(package)}" for package in _REQUIREMENTS],
             ).model_id
@@ -263,9 +266,9 @@ def _log_model(mlflow: Any, client: Any, run_id: str, model_folder: Path) -> str
         raise
 
 
-def _signature(mlflow: Any, inputs: Sequence[str]) -> Any:
+def _signature(mlflow: Any, inputs: Sequence[str], output: str) -> Any:
     types = mlflow.types
     return mlflow.models.ModelSignature(
         inputs=types.Schema([types.ColSpec(types.DataType.double, name, required=False) for name in inputs]),
-        outputs=types.Schema([types.ColSpec(types.DataType.double, "anomaly_score")]),
+        outputs=types.Schema([types.ColSpec(types.DataType.double, output)]),
     )

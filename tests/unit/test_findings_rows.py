@@ -10,6 +10,7 @@ from itertools import combinations
 
 import pytest
 from findings_rows import dispute_code_table, flagged_claims, flagged_invoices, hit
+from pyspark.sql import functions as F
 
 from engine.contracts.findings import FINDINGS
 from engine.contracts.match_rates import FeedProblem, Side
@@ -204,6 +205,23 @@ def test_the_model_alone_ranks_by_the_claim_and_brings_no_code(spark, codes):
     with_a_rule = found["with a rule"]
     assert (with_a_rule["evidence"], with_a_rule["action"]) == ("STRONG", "DISPUTE")
     assert [code["code"] for code in with_a_rule["codes"]] == ["X"]
+
+
+def test_a_reranker_raises_and_sinks_findings_but_strong_ones(spark, codes):
+    """Of 60 dollars each: p(valid) is what it says, and 0.9 at least where evidence is STRONG."""
+    weak = hit("R050", "WEAK", action="INQUIRE")
+    rows = [
+        {"source_row_id": "strong", "rules": [hit()]},
+        {"source_row_id": "strong, linked", "rules": [hit()], "link_tier": "T1"},
+        {"source_row_id": "weak", "rules": [weak]},
+        {"source_row_id": "weak, linked", "rules": [weak], "link_tier": "T1"},
+    ]
+    said = F.when(F.col("match_tier") == "T1", F.lit(0.95)).otherwise(F.lit(0.1))
+    found = _by_row(claim_findings(flagged_claims(spark, *rows), codes, SETTINGS, "run-1", reranked=said))
+    expected = dict(zip((row["source_row_id"] for row in rows), (0.9, 0.95, 0.1, 0.95), strict=True))
+    assert {name: row["priority"] for name, row in found.items()} == {
+        name: round(p * 60 - 15 - (1 - p) * 60 * 0.05 * 90 / 365, 2) for name, p in expected.items()
+    }
 
 
 def test_history(spark, codes):

@@ -97,9 +97,9 @@ def test_p_values_and_reasons_of_a_detector_without_bounds(spark, rows, models, 
 
 def served(folder):
     """The served class on a saved folder, without the ceremony of MLflow."""
-    from engine.tracking.served_model import ServedAnomalyModel
+    from engine.tracking.served_model import ServedModel
 
-    model = ServedAnomalyModel()
+    model = ServedModel()
     model.load_context(SimpleNamespace(artifacts={"detector": str(folder)}))
     assert type(model.scorer).__module__.startswith("scorers_")  # the model's own code, not the engine's
     return model

@@ -38,6 +38,7 @@ KINDS = {
     "knn": Kind("neighbours", "NeighbourDistance", "part of the distance to the k-th neighbour"),
     "lof": Kind("neighbours", "LocalOutlierFactor", _DROP),
     "rank_combination": Kind("combination", "RankCombination", _DROP),
+    "calibrated_logistic": Kind("logistic", "CalibratedLogistic", "natural log odds before calibration"),
 }
 
 

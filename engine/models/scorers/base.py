@@ -23,7 +23,7 @@ class Scorer(ABC):
 
     @abstractmethod
     def scores(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """One finite score per row of a matrix rows x features without missing values; higher is more anomalous."""
+        """One finite score per row of a matrix rows x features without missing values; higher comes first."""
 
     @abstractmethod
     def contributions(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -1,0 +1,69 @@
+"""A model on disk: arrays, a description that says what they are, and the Python that scores with them; no pickle."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+from engine.errors import ConfigurationError, Problem
+from engine.models.scorers import SCORER_FILE, load_scorer, save_scorer
+from engine.models.scorers.base import Scorer
+
+DESCRIPTION_FILE = "model.json"
+SCORERS_FOLDER = "scorers"
+
+
+def write_model(folder: str | Path, scorer: Scorer, description: Mapping[str, Any]) -> None:
+    """`description`: at least `kind` and `inputs`; the digest of the arrays is added."""
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    save_scorer(scorer, target)
+    text = json.dumps({**description, "digest": scorer.digest}, indent=2, sort_keys=True)
+    (target / DESCRIPTION_FILE).write_text(text + "\n", encoding="utf-8")
+    (target / SCORERS_FOLDER).mkdir(exist_ok=True)
+    for file in resources.files("engine.models.scorers").iterdir():
+        if file.name.endswith(".py"):
+            (target / SCORERS_FOLDER / file.name).write_bytes(file.read_bytes())
+
+
+def read_model(folder: str | Path) -> tuple[Scorer, dict[str, Any]]:
+    """What `write_model` wrote. Raises where it is not a whole model."""
+    source = Path(folder)
+    description = json.loads((source / DESCRIPTION_FILE).read_text(encoding="utf-8"))
+    scorer = load_scorer(description["kind"], source)
+    if (scorer.digest, scorer.features) != (description["digest"], len(description["inputs"])):
+        raise ValueError(f"the arrays are not those that {DESCRIPTION_FILE} describes")
+    return scorer, description
+
+
+@contextmanager
+def reading(folder: str | Path, what: str) -> Iterator[None]:
+    """Whatever is wrong with a file that the block reads becomes a ConfigurationError."""
+    try:
+        yield
+    # numpy and zipfile raise many kinds of errors on a file that is not theirs
+    except Exception as error:
+        raise ConfigurationError(
+            Problem(
+                "the model cannot be read",
+                str(folder),
+                f"{type(error).__name__}: {error}",
+                f"{SCORER_FILE} and {DESCRIPTION_FILE} of {what}",
+                "train a new model, or name another version with --model",
+            )
+        ) from error
+
+
+def versions() -> dict[str, str]:
+    """Of what fits models."""
+    packages = {name: metadata.version(name) for name in ("scikit-learn", "pyod", "numpy")}
+    try:
+        engine = metadata.version("drug-discount-engine")
+    except metadata.PackageNotFoundError:  # shipped as files, not installed
+        engine = "unknown"
+    return {"python": platform.python_version(), "engine": engine, **packages}

@@ -1,0 +1,194 @@
+"""p(valid) of findings, learned from those that were reviewed: a small regression, calibrated on a blind sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pyspark.sql import Column, SparkSession
+
+from engine.errors import ConfigurationError, Problem
+from engine.models.batches import score_column
+from engine.models.finding_inputs import input_columns
+from engine.models.model_folder import read_model, reading, versions, write_model
+from engine.models.scorers.logistic import CalibratedLogistic
+from engine.settings import RerankerSettings
+
+KIND = "calibrated_logistic"
+
+# Columns of reviewed findings that say what is known of them; all others are inputs.
+ABOUT = ("finding_id", "is_valid", "is_random", "settings_probability", "least_probability", "dollars", "cluster")
+
+
+@dataclass(frozen=True)
+class Reranker:
+    """A calibrated regression over `inputs` of findings, those of `features` that differed among the training rows.
+
+    `reviewed`: how many findings it learned from: random_valid, random_not_valid, answered (not drawn at random).
+    """
+
+    scorer: CalibratedLogistic
+    features: tuple[str, ...]
+    inputs: tuple[str, ...]
+    parameters: Mapping[str, Any]
+    reviewed: Mapping[str, int]
+    versions: Mapping[str, str] = field(default_factory=versions)
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What `model.json` holds."""
+        return {
+            "kind": KIND,
+            "output": "probability_valid",
+            "features": list(self.features),
+            "inputs": list(self.inputs),
+            "parameters": dict(self.parameters),
+            "reviewed": dict(self.reviewed),
+            "versions": dict(self.versions),
+        }
+
+    def check_features(self, configured: Sequence[str]) -> None:
+        """Raise ConfigurationError unless it was trained on exactly the configured features, in their order."""
+        if tuple(configured) == self.features:
+            return
+        raise ConfigurationError(
+            Problem(
+                "the re-ranker was trained on other features than the configured ones",
+                "model.reranker.features",
+                ", ".join(self.features),
+                ", ".join(configured),
+                "train one with this configuration, name a version that fits with --model, or set "
+                "model.reranker.enabled: false",
+            )
+        )
+
+    def probability_valid(self, rows: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Of rows with the inputs as columns; an input that they lack is 0."""
+        return self.scorer.scores(rows.reindex(columns=list(self.inputs), fill_value=0.0).to_numpy(dtype=np.float64))
+
+    def probability_column(self, spark: SparkSession, batch_rows: int) -> Column:
+        """The same of rows with the columns of FINDINGS that it reads."""
+        return score_column(spark, self.scorer, input_columns(self.inputs), batch_rows)
+
+    def save(self, folder: str | Path) -> None:
+        write_model(folder, self.scorer, self.description)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Reranker:
+        """Read what `save` wrote. Raises ConfigurationError where it is not a whole re-ranker."""
+        with reading(folder, "a re-ranker of findings"):
+            scorer, description = read_model(folder)
+            if not isinstance(scorer, CalibratedLogistic):
+                raise TypeError(f"a model of kind {description['kind']}")
+            return cls(
+                scorer=scorer,
+                features=tuple(description["features"]),
+                inputs=tuple(description["inputs"]),
+                parameters=description["parameters"],
+                reviewed=description["reviewed"],
+                versions=description["versions"],
+            )
+
+
+def counted(reviewed: pd.DataFrame) -> dict[str, int]:
+    """Findings by what they teach: see `Reranker.reviewed`."""
+    drawn, valid = reviewed["is_random"].to_numpy(bool), reviewed["is_valid"].to_numpy(bool)
+    return {
+        "random_valid": int((drawn & valid).sum()),
+        "random_not_valid": int((drawn & ~valid).sum()),
+        "answered": int((~drawn).sum()),
+    }
+
+
+def fit_reranker(reviewed: pd.DataFrame, settings: RerankerSettings) -> Reranker | None:
+    """Learn from reviewed findings; equal rows in any order give equal re-rankers.
+
+    `reviewed`: finding_id, is_valid, is_random (drawn blindly), and beside columns of ABOUT the inputs, as doubles
+    without NaN. All rows teach the regressions. Calibrations see rows drawn at random alone, and only those that their
+    regression has not: answers exist where somebody chose to dispute, so that a share among them says nothing of
+    findings at large.
+    None where there are fewer than `minimum_of_each` valid or not valid findings drawn at random.
+    """
+    reviewed = in_order(reviewed)
+    counts = counted(reviewed)
+    if min(counts["random_valid"], counts["random_not_valid"]) < settings.minimum_of_each:
+        return None
+    return _fitted(reviewed, settings)
+
+
+def out_of_fold(reviewed: pd.DataFrame, settings: RerankerSettings) -> npt.NDArray[np.float64]:
+    """p(valid) of each row of `reviewed` drawn at random, by a re-ranker that has not seen it; NaN of other rows.
+
+    `reviewed`: in order, with enough rows for `fit_reranker`.
+    """
+    found = np.full(len(reviewed), np.nan)
+    for learned, asked in _folds(reviewed, settings):
+        found[asked] = _fitted(reviewed.iloc[learned], settings).probability_valid(reviewed.iloc[asked])
+    return found
+
+
+def in_order(reviewed: pd.DataFrame) -> pd.DataFrame:
+    """By finding: what is learned must not depend on the order in which rows arrive."""
+    return reviewed.sort_values("finding_id", ignore_index=True)
+
+
+def _fitted(reviewed: pd.DataFrame, settings: RerankerSettings) -> Reranker:
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.linear_model import LogisticRegression
+
+    rows = reviewed.drop(columns=list(ABOUT), errors="ignore")
+    inputs = tuple(name for name in rows.columns if rows[name].nunique() > 1) or tuple(rows.columns)
+    matrix, is_valid = rows[list(inputs)].to_numpy(dtype=np.float64), reviewed["is_valid"].to_numpy(bool)
+    method = "isotonic" if int(reviewed["is_random"].sum()) >= settings.isotonic_rows else "sigmoid"
+    fitted = CalibratedClassifierCV(
+        LogisticRegression(C=settings.inverse_penalty, max_iter=10_000),
+        method=method,
+        cv=_folds(reviewed, settings),
+    ).fit(matrix, is_valid)
+    return Reranker(
+        scorer=_as_arrays(fitted.calibrated_classifiers_, method, len(inputs)),
+        features=tuple(settings.features),
+        inputs=inputs,
+        parameters={**settings.model_dump(mode="json", exclude={"enabled", "features"}), "calibration": method},
+        reviewed=counted(reviewed),
+    )
+
+
+def _folds(
+    reviewed: pd.DataFrame, settings: RerankerSettings
+) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Row numbers to learn from and to be asked: each row drawn at random is asked once, others never."""
+    from sklearn.model_selection import StratifiedKFold
+
+    drawn = np.flatnonzero(reviewed["is_random"].to_numpy(bool))
+    is_valid = reviewed["is_valid"].to_numpy(bool)[drawn]
+    splits = StratifiedKFold(settings.folds, shuffle=True, random_state=settings.seed).split(drawn, is_valid)
+    return [(np.setdiff1d(np.arange(len(reviewed)), drawn[asked]), drawn[asked]) for _, asked in splits]
+
+
+def _as_arrays(calibrated: Sequence[Any], method: str, features: int) -> CalibratedLogistic:
+    regressions = [one.estimator for one in calibrated]
+    maps = [one.calibrators[0] for one in calibrated]
+    is_sigmoid = method == "sigmoid"
+    none = np.zeros(len(maps))
+    return CalibratedLogistic(
+        coefficients=np.array([one.coef_[0] for one in regressions]),
+        intercepts=np.array([one.intercept_[0] for one in regressions]),
+        slopes=np.array([one.a_ for one in maps]) if is_sigmoid else none,
+        offsets=np.array([one.b_ for one in maps]) if is_sigmoid else none,
+        knots=_filled([[] if is_sigmoid else one.X_thresholds_ for one in maps]),
+        values=_filled([[] if is_sigmoid else one.y_thresholds_ for one in maps]),
+        features=features,
+    )
+
+
+def _filled(rows: Sequence[npt.ArrayLike]) -> npt.NDArray[np.float64]:
+    """Rows of unequal lengths as a matrix, each filled up with its last number."""
+    arrays = [np.asarray(row, dtype=np.float64) for row in rows]
+    longest = max(len(row) for row in arrays)
+    return np.array([np.pad(row, (0, longest - len(row)), mode="edge") if longest else row for row in arrays])

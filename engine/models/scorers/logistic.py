@@ -1,0 +1,55 @@
+"""Calibrated logistic regression: the probability that a finding is valid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .base import Scorer
+
+
+@dataclass(frozen=True)
+class CalibratedLogistic(Scorer):
+    """The mean over several regressions, each fitted on a part of the rows and calibrated on the rest of them.
+
+    coefficients: regressions x features; intercepts: one each. A regression's log odds x become a probability by
+    1 / (1 + exp(slope x + offset)); or, where there are `knots`, by straight lines between its knots, ascending, and
+    their `values`, flat beyond them (what a regression has fewer is filled with its last one).
+    """
+
+    coefficients: npt.NDArray[np.float64]
+    intercepts: npt.NDArray[np.float64]
+    slopes: npt.NDArray[np.float64]
+    offsets: npt.NDArray[np.float64]
+    knots: npt.NDArray[np.float64]
+    values: npt.NDArray[np.float64]
+    features: int
+
+    def scores(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """The calibrated probability, 0 to 1."""
+        columns = self.columns(rows)
+        total = np.zeros(len(rows))
+        for regression in range(len(self.intercepts)):
+            total += self._calibrated(regression, self._log_odds(regression, columns))
+        return total / len(self.intercepts)
+
+    def contributions(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Log odds that each feature adds before calibration, the mean over the regressions."""
+        return np.asarray(rows, dtype=np.float64) * self.coefficients.mean(axis=0)
+
+    def _log_odds(self, regression: int, columns: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        # summed feature by feature: a matrix product may round a row by what else is in its batch
+        total = np.full(columns.shape[1], self.intercepts[regression])
+        for weight, column in zip(self.coefficients[regression], columns, strict=True):
+            total += weight * column
+        return total
+
+    def _calibrated(self, regression: int, log_odds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        if self.knots.size:
+            return np.asarray(np.interp(log_odds, self.knots[regression], self.values[regression]))
+        # bounded, so that the exponential never overflows
+        exponent = np.clip(self.slopes[regression] * log_odds + self.offsets[regression], -700.0, 700.0)
+        return np.asarray(1.0 / (1.0 + np.exp(exponent)))

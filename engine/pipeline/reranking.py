@@ -1,0 +1,157 @@
+"""The order of the queue: p(valid) of findings by a re-ranker that learned from reviews, else by the settings."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from engine import findings, models, rules
+from engine.contracts.findings import FINDINGS
+from engine.pipeline.handed_on import Prepared, run_tags
+from engine.pipeline.scoring import champion_to_compare, fetched_version
+from engine.run import Run, published_runs
+from engine.storage import join
+from engine.tracking import SETTINGS, Tracker, comparison_tags
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_RUNS = "run_id string, run_number bigint, run_day date"
+
+
+@dataclass(frozen=True)
+class QueueOrder:
+    """The re-ranker that says p(valid), with its model's name and version; all None where the settings do, with why."""
+
+    reranker: models.Reranker | None = None
+    name: str | None = None
+    version: str | None = None
+    why_settings: str | None = None
+
+    def probability(self, run: Run) -> Column | None:
+        """p(valid) of rows with the columns of FINDINGS; None: as the settings say."""
+        if self.reranker is None:
+            return None
+        return self.reranker.probability_column(run.spark, run.settings.model.batch_rows)
+
+    @property
+    def in_words(self) -> str:
+        if self.reranker is None:
+            return f"p(valid) by evidence class, from the settings: {self.why_settings}"
+        told = self.reranker.reviewed
+        random = told["random_valid"] + told["random_not_valid"]
+        return f"p(valid) by {self.name} version {self.version}, calibrated on {random:,} findings drawn at random"
+
+    @property
+    def as_json(self) -> dict[str, str | None]:
+        """For summary.json."""
+        return {"by": self.name or SETTINGS, "version": self.version, "why": self.why_settings}
+
+
+def queue_order(run: Run, tracker: Tracker) -> QueueOrder:
+    """The version that `--model` or the alias names. Raises ConfigurationError where it learned from other features."""
+    settings, name = run.settings.model.reranker, run.settings.mlflow.reranker_model
+    if not settings.enabled:
+        return QueueOrder(why_settings="model.reranker.enabled is false")
+    fetched = fetched_version(run, tracker, name)
+    if fetched is None:
+        return QueueOrder(why_settings=f"no version of {name} is {tracker.alias}")
+    reranker = models.Reranker.load(fetched.folder)
+    reranker.check_features(settings.features)
+    return QueueOrder(reranker, name, fetched.version)
+
+
+def train_reranker(run: Run, tracker: Tracker, prepared: Prepared) -> str | None:
+    """Learn from all reviewed findings of published runs, evaluate, log and register; returns the version's name.
+
+    None, with a note that says why, where there are no decisions or too few of a kind. It takes over by `promote`
+    alone.
+    """
+    settings, name = run.settings.model.reranker, run.settings.mlflow.reranker_model
+    decisions = prepared.references.get("decisions")
+    if not settings.enabled or decisions is None:
+        why = "there is no table decisions" if settings.enabled else "model.reranker.enabled is false"
+        run.note(f"{name} is not trained: {why}")
+        return None
+    folders = published_runs(run.storage, run.settings.output.root, but=run.run_id)
+    champion = champion_to_compare(run, tracker, name, models.Reranker.load, settings.features)
+    outcomes = prepared.references.get("outcomes")
+    reviewed = findings.reviewed_findings(decisions, outcomes, run.settings.today)
+    lesson = _lesson(run, folders, reviewed)
+    _tell_what_is_left_out(run, reviewed, len(lesson), outcomes)
+    reranker = models.fit_reranker(lesson, settings)
+    if reranker is None:
+        counts = models.counted(lesson)
+        run.note(
+            f"{name} is not trained: of the findings drawn at random {counts['random_valid']:,} are valid and "
+            f"{counts['random_not_valid']:,} not; {settings.minimum_of_each:,} of each are needed"
+        )
+        return None
+    last_run = run.spark.read.schema(FINDINGS).parquet(join(folders[-1], "findings")).count()
+    evaluation = models.evaluate_reranker(
+        lesson, run.settings.model, last_run, None if champion is None else champion[0]
+    )
+    tags = run_tags(run, prepared) | {"features": ",".join(reranker.features)}
+    if evaluation.compared_by is not None:
+        tags |= comparison_tags(SETTINGS if champion is None else champion[1], evaluation.compared_by)
+    with tempfile.TemporaryDirectory() as folder:
+        reranker.save(folder)
+        version = tracker.log_training(
+            model_folder=Path(folder),
+            model_name=name,
+            run_name=" ".join(("findings re-ranker", tags["as_of"], run.run_id)),
+            parameters={**reranker.parameters, "features": ",".join(reranker.features)},
+            metrics=evaluation.metrics,
+            figures=evaluation.figures,
+            tags=tags,
+            first_takes_over=False,
+        )
+    run.note(
+        f"{name} version {version} was trained on {len(lesson):,} reviewed findings; `promote` makes it {tracker.alias}"
+    )
+    return f"{name} version {version}"
+
+
+def _lesson(run: Run, folders: list[str], reviewed: DataFrame) -> pd.DataFrame:
+    """Reviewed findings as they stood then: what is known of them and all inputs (see `models.fit_reranker`)."""
+    runs = [(Path(folder).name, number, _day(run, folder)) for number, folder in enumerate(folders, start=1)]
+    if folders:
+        found = run.spark.read.schema(FINDINGS).parquet(*(join(folder, "findings") for folder in folders))
+    else:
+        found = run.spark.createDataFrame([], FINDINGS)
+    stood = findings.as_reviewed(found, reviewed, run.spark.createDataFrame(runs, _RUNS))
+    evidence, priority = F.col("evidence"), run.settings.priority
+    return (
+        stood.select(
+            "finding_id",
+            "is_valid",
+            "is_random",
+            findings.settings_probability(evidence, priority).alias("settings_probability"),
+            findings.least_probability(evidence, priority).alias("least_probability"),
+            F.coalesce(F.col("amount_at_issue").cast("double"), F.lit(0.0)).alias("dollars"),
+            F.coalesce("pharmacy_npi", "state", F.concat(F.lit("finding "), "finding_id")).alias("cluster"),
+            *models.input_columns(models.input_names(run.settings.model.reranker.features, rules.rule_titles())),
+        )
+        .toArrow()
+        .to_pandas()
+    )
+
+
+def _day(run: Run, folder: str) -> date:
+    return date.fromisoformat(json.loads(run.storage.read_bytes(join(folder, "summary.json")))["as_of"])
+
+
+def _tell_what_is_left_out(run: Run, reviewed: DataFrame, found: int, outcomes: DataFrame | None) -> None:
+    unknown = reviewed.count() - found
+    if unknown:
+        run.note(f"{unknown:,} reviewed findings stand in no published run below the output folder: they teach nothing")
+    of_cases = 0 if outcomes is None else outcomes.where(F.col("finding_id").isNull()).count()
+    if of_cases:
+        run.note(f"{of_cases:,} outcomes name a case and no finding: they teach nothing")
