@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from engine.models.finding_inputs import input_columns, input_names
     from engine.models.flags import Flags, flag, in_words
     from engine.models.inputs import can_be_scored
-    from engine.models.reranker import Reranker, counted, fit_reranker
+    from engine.models.reranker import Reranker, fit_reranker, review_counts
     from engine.models.reranker_evaluation import evaluate_reranker
     from engine.models.sample import training_sample
     from engine.models.scoring import anomaly_scores
@@ -32,7 +32,6 @@ _MODULES = {
     "anomaly_scores": "scoring",
     "calibrate": "calibration",
     "can_be_scored": "inputs",
-    "counted": "reranker",
     "evaluate": "evaluation",
     "evaluate_reranker": "reranker_evaluation",
     "explain": "explanation",
@@ -42,10 +41,12 @@ _MODULES = {
     "fit_reranker": "reranker",
     "flag": "flags",
     "in_words": "flags",
+    "input_columns": "finding_inputs",
     "input_names": "finding_inputs",
     "is_held_out": "calibration",
     "p_values": "calibration",
     "reference_sample": "calibration",
+    "review_counts": "reranker",
     "training_sample": "sample",
 }
 
@@ -59,7 +60,6 @@ __all__ = [
     "anomaly_scores",
     "calibrate",
     "can_be_scored",
-    "counted",
     "evaluate",
     "evaluate_reranker",
     "explain",
@@ -73,6 +73,7 @@ __all__ = [
     "is_held_out",
     "p_values",
     "reference_sample",
+    "review_counts",
     "training_sample",
 ]
 

@@ -95,7 +95,7 @@ class Reranker:
             )
 
 
-def counted(reviewed: pd.DataFrame) -> dict[str, int]:
+def review_counts(reviewed: pd.DataFrame) -> dict[str, int]:
     """Findings by what they teach: see `Reranker.reviewed`."""
     drawn, valid = reviewed["is_random"].to_numpy(bool), reviewed["is_valid"].to_numpy(bool)
     return {
@@ -115,7 +115,7 @@ def fit_reranker(reviewed: pd.DataFrame, settings: RerankerSettings) -> Reranker
     None where there are fewer than `minimum_of_each` valid or not valid findings drawn at random.
     """
     reviewed = in_order(reviewed)
-    counts = counted(reviewed)
+    counts = review_counts(reviewed)
     if min(counts["random_valid"], counts["random_not_valid"]) < settings.minimum_of_each:
         return None
     return _fitted(reviewed, settings)
@@ -155,7 +155,7 @@ def _fitted(reviewed: pd.DataFrame, settings: RerankerSettings) -> Reranker:
         features=tuple(settings.features),
         inputs=inputs,
         parameters={**settings.model_dump(mode="json", exclude={"enabled", "features"}), "calibration": method},
-        reviewed=counted(reviewed),
+        reviewed=review_counts(reviewed),
     )
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from engine.models.evaluation import Evaluation, Judge
 from engine.models.measures import Truth, measured
-from engine.models.reranker import Reranker, counted, in_order, out_of_fold
+from engine.models.reranker import Reranker, in_order, out_of_fold, review_counts
 from engine.settings import ModelSettings
 
 _ROWS_PER_POINT = 20
@@ -52,7 +52,7 @@ def evaluate_reranker(
         "brier": float(np.mean((raw - is_valid) ** 2)),
         "settings_brier": float(np.mean((by_settings - is_valid) ** 2)),
         "findings": float(findings),
-        **{name: float(count) for name, count in counted(reviewed).items()},
+        **{name: float(count) for name, count in review_counts(reviewed).items()},
     }
     plots = {
         "precision_against_capacity": figures.precision_against_capacity(

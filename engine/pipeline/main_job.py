@@ -48,9 +48,9 @@ def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Ca
         prepared = prepare_tables(run, work, read_tables(run))
         judged = describe(run, work, prepared, link_claims(run, work, prepared))
         screened = screen(run, work, prepared, judged)
+        order = queue_order(run, tracker)
         judged = score(run, work, tracker, prepared, judged, screened)
         flagged, off = apply_rules(run, work, prepared, judged, screened)
-        order = queue_order(run, tracker)
         found = assemble_findings(run, flagged, prepared, judged, order.probability(run))
         return publish(run, tracker, prepared, judged, found, order, off)
 

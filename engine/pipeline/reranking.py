@@ -88,7 +88,7 @@ def train_reranker(run: Run, tracker: Tracker, prepared: Prepared) -> str | None
     _tell_what_is_left_out(run, reviewed, len(lesson), outcomes)
     reranker = models.fit_reranker(lesson, settings)
     if reranker is None:
-        counts = models.counted(lesson)
+        counts = models.review_counts(lesson)
         run.note(
             f"{name} is not trained: of the findings drawn at random {counts['random_valid']:,} are valid and "
             f"{counts['random_not_valid']:,} not; {settings.minimum_of_each:,} of each are needed"
