@@ -279,6 +279,9 @@ ENTITY_CLAIM_FACTS = T.StructType(
         ("pharmacy_is_designated", _BOOLEAN),  # designated_pharmacies of the entity, its parent and its parent's sites
         ("entity_state", _STRING),
         ("state_law_protects", _BOOLEAN),  # contract_pharmacy_laws of the entity's state; NULL: its state is not known
+        # part_b_lines of the same provider, day, HCPCS code and NDC; NULL: none
+        ("part_b_unmarked_row_ids", _STRINGS),  # that carry neither TB nor JG
+        ("part_b_lines_marked", _INTEGER),
         # other live claims of the same dispense; NULL where the claim has no key of a dispense
         ("other_entity_ids", _STRINGS),  # of another parent entity
         ("other_entity_row_ids", _STRINGS),

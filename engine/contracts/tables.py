@@ -333,6 +333,15 @@ REFERENCES = (
         key="zip",
     ),
     _reference(
+        "part_b_lines",
+        *columns_of(Kind.IDENTIFIER, "source_row_id provider_npi", True),
+        Column("date_of_service", Kind.DATE, required=True),
+        Column("hcpcs_code", Kind.CODE, required=True),
+        Column("ndc", Kind.NDC),
+        Column("modifiers", Kind.CODE),
+        key="source_row_id",
+    ),
+    _reference(
         "labelers",
         identifier("labeler_code", required=True),
         Column("owner", Kind.TEXT),
