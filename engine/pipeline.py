@@ -99,6 +99,11 @@ class Prepared:
             | {f"{name}.{column}" for name, table in self.opened.items() for column in table.columns}
         )
 
+    @property
+    def inflation_reports(self) -> DataFrame | None:
+        reports = self.references.get("inflation_reports")
+        return None if reports is None else facts.named_reports(reports)
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -267,13 +272,14 @@ def _subject_of(prepared: Prepared, source_row_id: str) -> Subject:
         Subject.REBATE_CLAIM: None if prepared.claims is None else prepared.claims.unconverted,
         Subject.ENTITY_CLAIM: prepared.entity_claims,
         Subject.INVOICE: prepared.invoices,
+        Subject.INFLATION_REPORT: prepared.inflation_reports,
     }
     for subject, live in rows.items():
         if live is not None and not live.where(_is_named(source_row_id)).isEmpty():
             return subject
     raise InputError(
         Problem(
-            "no live rebate claim, 340B claim or invoice line has this source_row_id",
+            "no live rebate claim, 340B claim, invoice line or report has this source_row_id",
             f"--source-row-id {source_row_id}",
             to_do="mend the id; a row that was voided, replaced, reversed or set aside is never linked nor judged, "
             "see ledger.json and quarantine/ of the run",
@@ -334,7 +340,12 @@ def _candidate_pairs(
     settings: Settings,
 ) -> list[dict[str, Any]]:
     """The row's CANDIDATE_PAIRS: links first, then by tier and score. None where the run linked nothing."""
-    if learned is None or subject is Subject.INVOICE or prepared.claims is None or prepared.entity_claims is None:
+    if (
+        learned is None
+        or subject.in_findings is Subject.INVOICE
+        or prepared.claims is None
+        or prepared.entity_claims is None
+    ):
         return []
     if subject is Subject.REBATE_CLAIM:
         asked = link.Asked(rebate_claims=(source_row_id,))
@@ -639,6 +650,8 @@ def _facts(run: Run, work: WorkFolder, prepared: Prepared, found: facts.FoundOnC
             judged.append(_entity_claim_facts(work, prepared.entity_claims, found, prepared, run.settings.peers))
         if prepared.invoices is not None:
             judged.append(_invoice_facts(work, prepared.invoices, prepared, run.settings.peers))
+        if "inflation_reports" in prepared.references:
+            judged.append(_inflation_facts(work, prepared))
         for one in judged:
             table = SUBJECT_FEEDS[one.subject]
             rows = F.count(F.lit(1)).alias("rows")
@@ -711,6 +724,13 @@ def _invoice_facts(work: WorkFolder, invoices: DataFrame, prepared: Prepared, se
     peers = work.write("peers/invoices", facts.invoice_peers(rows, settings))
     whole = facts.with_invoice_peers(rows, peers, settings)
     return Judged(Subject.INVOICE, whole, peers, described=lambda flagged, _: flagged)
+
+
+def _inflation_facts(work: WorkFolder, prepared: Prepared) -> Judged:
+    reports = prepared.references["inflation_reports"]
+    told = facts.inflation_facts(reports, prepared.entity_claims, prepared.references)
+    rows = work.write("facts/inflation_reports", told)
+    return Judged(Subject.INFLATION_REPORT, rows, None, described=lambda flagged, _: flagged)
 
 
 def _screen(run: Run, work: WorkFolder, prepared: Prepared, judged: list[Judged]) -> dict[Subject, DataFrame]:
@@ -1023,6 +1043,7 @@ def _findings(run: Run, flagged: dict[Subject, DataFrame], prepared: Prepared, j
         Subject.REBATE_CLAIM: findings.claim_findings,
         Subject.ENTITY_CLAIM: findings.entity_claim_findings,
         Subject.INVOICE: findings.invoice_findings,
+        Subject.INFLATION_REPORT: findings.inflation_findings,
     }
     with run.step(Step.FINDINGS) as words:
         found = run.spark.createDataFrame([], FINDINGS)

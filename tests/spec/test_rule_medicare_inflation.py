@@ -1,4 +1,4 @@
-"""R015: Medicare Part B lines of 340B drugs without their modifier."""
+"""R014 and R015: 340B units in Medicare's inflation rebates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,33 @@ import pytest
 from engine.contracts.codes import Subject
 from tests.spec.rule_cases import CLAIM_340B, Spec, cases_of, check, results_fixture
 
+REPORT = (
+    "program=PARTD_INFL; ndc11=00002759701; period=2025Q4; period_start=2025-10-01; period_end=2026-10-01; "
+    "left_out_from=2026-01-01; part_d_dispenses=50"
+)
 SPECS = [
+    Spec(
+        "R014",
+        Subject.INFLATION_REPORT,
+        REPORT,
+        """
+        case                      | total_units | excluded_units | part_d_units_claimed | exclusion_method || fires | evidence | code | action  | party        | route | units | guards             | says
+        far fewer left out        | 9000        | 500            | 1500                 | CLAIMS           || yes   | MEDIUM   | -    | INQUIRE | UNDETERMINED | NONE  | 1000  | ESTIMATE PASSED    | for the applicable period from 2025-10-01 leaves out 500 units as 340B ... 1500 units of 50 dispenses to members of Part D plans from 2026-01-01 ... 1000 units appear to be left in
+        none left out             | 9000        | 0              | 1500                 | CLAIMS           || yes   | MEDIUM   |      |         |              |       | 1500  |                    | leaves out 0 units
+        left out by an estimate   | 9000        | 500            | 1500                 | ESTIMATE         || yes   | WEAK     | -    | INQUIRE | UNDETERMINED | NONE  | 1000  | ESTIMATE FAILED    |
+        way of CMS not known      | 9000        | 500            | 1500                 | -                || yes   | WEAK     |      |         |              |       | 1000  | ESTIMATE UNCHECKED |
+        within the tolerance      | 9000        | 1350           | 1500                 | CLAIMS           || no    |          |      |         |              |       |       |                    |
+        just beyond it            | 9000        | 1349.999       | 1500                 | CLAIMS           || yes   | MEDIUM   |      |         |              |       | 150.001 |                  |
+        as many left out          | 9000        | 1500           | 1500                 | CLAIMS           || no    |          |      |         |              |       |       |                    |
+        hardly any are missing    | 9000        | 50             | 150                  | CLAIMS           || no    |          |      |         |              |       |       |                    |
+        entities claim none       | 9000        | 0              | 0                    | CLAIMS           || no    |          |      |         |              |       |       |                    |
+        units left out not known  | 9000        | -              | 1500                 | CLAIMS           || no    |          |      |         |              |       |       |                    |
+        claims not known          | 9000        | 500            | -                    | CLAIMS           || no    |          |      |         |              |       |       |                    |
+        nothing to rebate         | 0           | 0              | 1500                 | CLAIMS           || no    |          |      |         |              |       |       |                    |
+        total not known           | -           | 500            | 1500                 | CLAIMS           || no    |          |      |         |              |       |       |                    |
+        """,  # noqa: E501
+        needs=("total_units", "excluded_units", "part_d_units_claimed"),
+    ),
     Spec(
         "R015",
         Subject.ENTITY_CLAIM,
