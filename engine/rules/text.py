@@ -16,7 +16,8 @@ def sentence(template: str, **values: Column) -> Column:
 
     Formats: none (text as it is), `number` (up to 3 decimals, no trailing zeros), `ratio` (2 decimals, 4 under 1),
     `count` (whole, thousands separated), `money` (US dollars, 2 decimals), `price` (US dollars, 2 to 6 decimals),
-    `date` (ISO), `days` ("1 day", "76 days"), `percent`. A value that is NULL reads "unknown". Raises ValueError where template and values differ.
+    `date` (ISO), `days` ("1 day", "76 days"), `percent`. A value that is NULL reads "unknown". Raises ValueError where
+    template and values differ.
     """
     return F.concat(*_parts(template, values, lambda text: F.coalesce(text, F.lit(UNKNOWN))))
 
