@@ -19,9 +19,16 @@ MEDICAID_PROGRAMS = (Program.MDRP_FFS, Program.MDRP_MCO)
 
 
 class Subject(StrEnum):
+    """What a rule judges. In findings a report of an inflation rebate is an invoice of no state: `in_findings`."""
+
     REBATE_CLAIM = "REBATE_CLAIM"
     ENTITY_CLAIM = "ENTITY_CLAIM"
     INVOICE = "INVOICE"
+    INFLATION_REPORT = "INFLATION_REPORT"
+
+    @property
+    def in_findings(self) -> Subject:
+        return Subject.INVOICE if self is Subject.INFLATION_REPORT else self
 
 
 class Transaction(StrEnum):

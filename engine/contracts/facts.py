@@ -245,6 +245,33 @@ INVOICE_FACTS = T.StructType(
     + [T.StructField(f"{name}_z", _DOUBLE) for name in INVOICE_FEATURES]
 )
 
+# One row per report of a Part D inflation rebate. period: the quarter with which its applicable period begins.
+INFLATION_FACTS = T.StructType(
+    _fields(
+        ("source_row_id", _STRING),  # PARTD_INFL//ndc11/period, as an invoice line of no state
+        ("program", _STRING),
+        ("ndc_raw", _STRING),
+        ("ndc11", _STRING),
+        ("ndc9", _STRING),
+        ("labeler_code", _STRING),
+        ("period", _STRING),
+        ("period_start", _DATE),
+        ("period_end", _DATE),  # first day after the applicable period
+        ("left_out_from", _DATE),  # first day of it on which 340B units are left out of the rebate
+        ("total_units", _UNITS),
+        ("excluded_units", _UNITS),
+        ("exclusion_method", _STRING),
+        ("unit_rebate_amount", _UNIT_PRICE),
+        ("snapshot_date", _DATE),
+    )
+    + PRODUCT_FACTS
+    + _fields(
+        # NDC units and dispenses that entities report as 340B and that went to Part D plans, in those days
+        ("part_d_units_claimed", T.DecimalType(38, 3)),
+        ("part_d_dispenses", _LONG),
+    )
+)
+
 # One row per live 340B claim. NULL where a table is missing, unless said otherwise.
 ENTITY_CLAIM_FACTS = T.StructType(
     PREPARED_ENTITY_CLAIMS.fields
@@ -279,6 +306,9 @@ ENTITY_CLAIM_FACTS = T.StructType(
         ("pharmacy_is_designated", _BOOLEAN),  # designated_pharmacies of the entity, its parent and its parent's sites
         ("entity_state", _STRING),
         ("state_law_protects", _BOOLEAN),  # contract_pharmacy_laws of the entity's state; NULL: its state is not known
+        # part_b_lines of the same provider, day, HCPCS code and NDC; NULL: none
+        ("part_b_unmarked_row_ids", _STRINGS),  # that carry neither TB nor JG
+        ("part_b_lines_marked", _INTEGER),
         # other live claims of the same dispense; NULL where the claim has no key of a dispense
         ("other_entity_ids", _STRINGS),  # of another parent entity
         ("other_entity_row_ids", _STRINGS),

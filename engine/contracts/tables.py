@@ -148,11 +148,12 @@ INVOICES = Table(
 )
 
 FEEDS = (REBATE_CLAIMS, PHARMACY_CLAIMS, ENTITY_CLAIMS, INVOICES)
-# The feed whose rows are judged as a subject.
+# The table whose rows are judged as a subject.
 SUBJECT_FEEDS: dict[Subject, str] = {
     Subject.REBATE_CLAIM: REBATE_CLAIMS.name,
     Subject.ENTITY_CLAIM: ENTITY_CLAIMS.name,
     Subject.INVOICE: INVOICES.name,
+    Subject.INFLATION_REPORT: "inflation_reports",
 }
 
 _VALIDITY = columns_of(Kind.DATE, "valid_from valid_to snapshot_date")
@@ -331,6 +332,32 @@ REFERENCES = (
         identifier("zip", required=True),
         *columns_of(Kind.UNIT_PRICE, "latitude longitude", True),
         key="zip",
+    ),
+    _reference(
+        "inflation_reports",
+        Column("ndc", Kind.NDC, required=True),
+        Column("period", Kind.QUARTER, required=True),
+        Column("total_units", Kind.UNITS, required=True),
+        Column("excluded_units", Kind.UNITS),
+        code("exclusion_method", ("CLAIMS", "ESTIMATE")),
+        Column("unit_rebate_amount", Kind.UNIT_PRICE),
+        key="ndc period",
+    ),
+    _reference(
+        "part_d_plans",
+        identifier("bin", required=True),
+        identifier("pcn"),
+        *columns_of(Kind.DATE, "begin_date end_date"),
+        key="bin pcn begin_date",
+    ),
+    _reference(
+        "part_b_lines",
+        *columns_of(Kind.IDENTIFIER, "source_row_id provider_npi", True),
+        Column("date_of_service", Kind.DATE, required=True),
+        Column("hcpcs_code", Kind.CODE, required=True),
+        Column("ndc", Kind.NDC),
+        Column("modifiers", Kind.CODE),
+        key="source_row_id",
     ),
     _reference(
         "labelers",

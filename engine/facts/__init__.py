@@ -14,6 +14,7 @@ from engine.facts.claims import (
 from engine.facts.duplicates import asked_elsewhere, duplicates
 from engine.facts.entity_claims import entity_claim_facts
 from engine.facts.identifiers_340b import flags_340b
+from engine.facts.inflation import inflation_facts, named_reports
 from engine.facts.invoices import invoice_facts, invoice_peers, with_invoice_peers
 
 __all__ = [
@@ -28,8 +29,10 @@ __all__ = [
     "duplicates",
     "entity_claim_facts",
     "flags_340b",
+    "inflation_facts",
     "invoice_facts",
     "invoice_peers",
+    "named_reports",
     "off_features",
     "with_claim_peers",
     "with_invoice_peers",

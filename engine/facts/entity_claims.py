@@ -23,6 +23,7 @@ from engine.facts.entities import (
 from engine.facts.families import absent, flattened
 from engine.facts.feature import AT_SERVICE, Feature
 from engine.facts.history import TRAILING_QUARTERS, added_up, with_is_linked
+from engine.facts.part_b import with_part_b
 from engine.facts.policies import with_designation, with_manufacturer_policy, with_state_law
 from engine.facts.prices import with_prices
 from engine.facts.products import with_product
@@ -87,7 +88,7 @@ FEATURES = (
         **{**_ENTITY, "grain": "pharmacy"},
     ),
 )
-_FAMILIES = ("product", "price", "entity", "registration", "policy", "dispense", "balance", "diversion")
+_FAMILIES = ("product", "price", "entity", "registration", "policy", "part_b", "dispense", "balance", "diversion")
 _DISPENSE = ("pharmacy_key", "claim_type", "rx", "fill_number", "date_of_service", "ndc11", "hcpcs_code")
 DISPENSE_FACTS = (
     T.StructField("claim_ordinal", T.IntegerType()),
@@ -125,6 +126,7 @@ def entity_claim_facts(
     rows = with_manufacturer_policy(rows, references.get("manufacturer_policies"))
     rows = with_designation(rows, references.get("designated_pharmacies"), entities)
     rows = with_state_law(rows, references.get("contract_pharmacy_laws"))
+    rows = with_part_b(rows, references.get("part_b_lines"))
     rows = _with_dispense(rows, claims)
     rows = _with_balance(rows, claims, references.get("chargebacks"), entities, products)
     asked_for = with_is_linked(asked_for, links_340b)

@@ -6,6 +6,7 @@ from engine.findings.decisions import as_reviewed, judged_findings, reviewed_fin
 from engine.findings.entity_claims import entity_claim_findings
 from engine.findings.feed_problems import with_feed_problems
 from engine.findings.identity import claim_finding_id, invoice_finding_id
+from engine.findings.inflation import inflation_findings
 from engine.findings.invoices import invoice_findings
 from engine.findings.lines import dispute_lines
 from engine.findings.worth import least_probability, settings_probability
@@ -21,6 +22,7 @@ __all__ = [
     "differences",
     "dispute_lines",
     "entity_claim_findings",
+    "inflation_findings",
     "invoice_finding_id",
     "invoice_findings",
     "judged_findings",

@@ -43,7 +43,7 @@ def assemble(
     rows = rows.withColumns(
         {
             "run_id": F.lit(run_id),
-            "subject": F.lit(subject.value),
+            "subject": F.lit(subject.in_findings.value),
             "evidence": combined_evidence(F.col("rules"), F.col("strongest")),
             "codes": codes_of(_own_rules(F.col("rules")), code_table(dispute_codes, settings.today)),
             "units_at_issue": units_at_issue(F.col("rules"), F.col("worth_units")),

@@ -138,7 +138,8 @@ def causes(differ: Differences, subject: str, rule_ids: Sequence[str]) -> list[s
     found = [f"{Cause.DATA}: {name} is another" for name in changed if name in _FEEDS]
     found += [f"{Cause.DATA}: another --as-of day"] if differ.day else []
     found += [f"{Cause.REFERENCE}: {name} is another" for name in changed if name not in _FEEDS]
-    named = [f"{rule_id} on {feed}" for rule_id in rule_ids]
+    tables = [table for one, table in SUBJECT_FEEDS.items() if one.in_findings == subject]
+    named = [f"{rule_id} on {table}" for rule_id in rule_ids for table in tables]
     switched = [name for name in named if name in differ.rules_off]
     found += [_switched(name, *differ.rules_off[name]) for name in switched]
     of_rules = [name for name in named if name in differ.thresholds]
@@ -159,6 +160,6 @@ def _switched(name: str, then: str | None, now: str | None) -> str:
 
 def _tables_of(subject: str, rule_ids: Sequence[str]) -> frozenset[str]:
     """Tables that the rules, their guards and the amount at issue look at."""
-    rules = [rule for rule in REGISTRY.rules() if rule.subject == subject and rule.id in rule_ids]
+    rules = [rule for rule in REGISTRY.rules() if rule.subject.in_findings == subject and rule.id in rule_ids]
     needs = [need for rule in rules for need in (*rule.needs, *(need for guard in rule.guards for need in guard.needs))]
     return _ALWAYS | {name.partition(".")[0] for need in needs for name in need.split("|")}

@@ -21,6 +21,7 @@ DATA_SOURCES: dict[str, tuple[str, ...]] = {
     "settlements": ("R059",),
     "sales": ("R034",),
     "manufacturer's policies": ("R044",),
+    "Medicare's inflation rebates": ("R014", "R015"),
     "numbers of providers": ("R051",),
     "the claim's program": ("R058",),
     "Medicare facilitator": ("R013",),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 INTEREST_DEADLINE = "LAST_DAY_WITHOUT_INTEREST"
 
 # An invoice line has no claim, pharmacy, prescription or link.
-_NOT_APPLICABLE = {
+NOT_APPLICABLE = {
     "claim_id": "string",
     "claim_line": "bigint",
     "pharmacy_npi": "string",
@@ -65,7 +65,7 @@ def invoice_findings(
             "worth_units": F.col("units_reimbursed"),
             "worth_stated_amount": F.col("rebate_amount"),
             "worth_proxy_price": F.coalesce(F.col("market_price"), paid_per_unit),
-            **{name: F.lit(None).cast(kind) for name, kind in _NOT_APPLICABLE.items()},
+            **{name: F.lit(None).cast(kind) for name, kind in NOT_APPLICABLE.items()},
         }
     )
     return assemble(rows, Subject.INVOICE, dispute_codes, settings, run_id, previous, reranked)

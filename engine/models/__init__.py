@@ -36,7 +36,6 @@ _MODULES = {
     "evaluate_reranker": "reranker_evaluation",
     "explain": "explanation",
     "feature_drift": "drift",
-    "input_columns": "finding_inputs",
     "fit_model": "anomaly_model",
     "fit_reranker": "reranker",
     "flag": "flags",

@@ -23,6 +23,8 @@ def describe(run: Run, work: WorkFolder, prepared: Prepared, found: facts.FoundO
             judged.append(_entity_claim_facts(work, prepared.entity_claims, found, prepared, run.settings.peers))
         if prepared.invoices is not None:
             judged.append(_invoice_facts(work, prepared.invoices, prepared, run.settings.peers))
+        if "inflation_reports" in prepared.references:
+            judged.append(_inflation_facts(work, prepared))
         for one in judged:
             table = SUBJECT_FEEDS[one.subject]
             rows = F.count(F.lit(1)).alias("rows")
@@ -95,3 +97,10 @@ def _invoice_facts(work: WorkFolder, invoices: DataFrame, prepared: Prepared, se
     peers = work.write("peers/invoices", facts.invoice_peers(rows, settings))
     whole = facts.with_invoice_peers(rows, peers, settings)
     return Judged(Subject.INVOICE, whole, peers, described=lambda flagged, _: flagged)
+
+
+def _inflation_facts(work: WorkFolder, prepared: Prepared) -> Judged:
+    reports = prepared.references["inflation_reports"]
+    told = facts.inflation_facts(reports, prepared.entity_claims, prepared.references)
+    rows = work.write("facts/inflation_reports", told)
+    return Judged(Subject.INFLATION_REPORT, rows, None, described=lambda flagged, _: flagged)

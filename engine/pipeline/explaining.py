@@ -84,13 +84,14 @@ def _subject_of(prepared: Prepared, source_row_id: str) -> Subject:
         Subject.REBATE_CLAIM: None if prepared.claims is None else prepared.claims.unconverted,
         Subject.ENTITY_CLAIM: prepared.entity_claims,
         Subject.INVOICE: prepared.invoices,
+        Subject.INFLATION_REPORT: prepared.inflation_reports,
     }
     for subject, live in rows.items():
         if live is not None and not live.where(_is_named(source_row_id)).isEmpty():
             return subject
     raise InputError(
         Problem(
-            "no live rebate claim, 340B claim or invoice line has this source_row_id",
+            "no live rebate claim, 340B claim, invoice line or report has this source_row_id",
             f"--source-row-id {source_row_id}",
             to_do="mend the id; a row that was voided, replaced, reversed or set aside is never linked nor judged, "
             "see ledger.json and quarantine/ of the run",
@@ -132,7 +133,12 @@ def _candidate_pairs(
     settings: Settings,
 ) -> list[dict[str, Any]]:
     """The row's CANDIDATE_PAIRS: links first, then by tier and score. None where the run linked nothing."""
-    if learned is None or subject is Subject.INVOICE or prepared.claims is None or prepared.entity_claims is None:
+    if (
+        learned is None
+        or subject.in_findings is Subject.INVOICE
+        or prepared.claims is None
+        or prepared.entity_claims is None
+    ):
         return []
     if subject is Subject.REBATE_CLAIM:
         asked = link.Asked(rebate_claims=(source_row_id,))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame
 
-from engine import exports, models
+from engine import exports, facts, models
 from engine.contracts.codes import Subject
 from engine.run import Run, code_version
 from engine.sources import OpenedTable
@@ -50,6 +50,11 @@ class Prepared:
             | {f"{name}.complete" for name, table in self.opened.items() if table.complete}
             | {f"{name}.{column}" for name, table in self.opened.items() for column in table.columns}
         )
+
+    @property
+    def inflation_reports(self) -> DataFrame | None:
+        reports = self.references.get("inflation_reports")
+        return None if reports is None else facts.named_reports(reports)
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,7 @@ def assemble_findings(
         Subject.REBATE_CLAIM: findings.claim_findings,
         Subject.ENTITY_CLAIM: findings.entity_claim_findings,
         Subject.INVOICE: findings.invoice_findings,
+        Subject.INFLATION_REPORT: findings.inflation_findings,
     }
     with run.step(Step.FINDINGS) as words:
         found = run.spark.createDataFrame([], FINDINGS)

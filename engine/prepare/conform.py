@@ -201,6 +201,7 @@ def _settle_identifiers(draft: _Draft, table: Table, joined: set[str]) -> None:
         by_product = [F.col("lookup_ndc10_is")] if "lookup_ndc10_is" in joined else []
         values["ndc_raw"] = F.when(values["ndc"].isNotNull(), F.col("given_ndc"))
         values["ndc11"] = F.coalesce(identifiers.ndc11(F.trim("given_ndc")), *by_product)
+        draft.bad["ndc"] = values["ndc"].isNotNull() & values["ndc11"].isNull()
     if table.name == "rebate_claims":
         made_of = F.concat(values["source_file"], F.lit("#"), values["source_row_no"].cast("string"))
         values["source_row_id"] = F.coalesce(values["source_row_id"], made_of)

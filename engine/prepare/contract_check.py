@@ -11,10 +11,12 @@ from pyspark.sql import types as T
 
 from engine.contracts.codes import ClaimType
 from engine.contracts.columns import Table
-from engine.contracts.tables import SUBJECT_FEEDS
+from engine.contracts.tables import FEEDS, SUBJECT_FEEDS
 from engine.errors import InputError, Problem
 
 _RX_NUMBER = ("rx_number",)
+# Feeds that are judged: one at least must be there (contract, general rules).
+_SUBJECTS = [table.name for table in FEEDS if table.name in SUBJECT_FEEDS.values()]
 
 
 class Opened(Protocol):
@@ -36,7 +38,7 @@ def check_contract(opened: Mapping[str, Opened]) -> None:
     Reads data in two cases only: a numeric identifier column passes where all its values are NULL, and prescription
     numbers may be missing where no line is a pharmacy claim.
     """
-    problems = [] if any(name in opened for name in SUBJECT_FEEDS.values()) else [_no_subjects(opened)]
+    problems = [] if any(name in opened for name in _SUBJECTS) else [_no_subjects(opened)]
     for one in opened.values():
         problems += _missing_columns(one)
         problems += _numeric_identifiers(one)
@@ -49,7 +51,7 @@ def _no_subjects(opened: Mapping[str, Opened]) -> Problem:
         "there is nothing to check",
         "the input",
         f"tables: {', '.join(sorted(opened)) or 'none'}",
-        f"at least one of {', '.join(SUBJECT_FEEDS.values())}",
+        f"at least one of {', '.join(_SUBJECTS)}",
         "name the folder in --input, or each table in input.tables",
     )
 

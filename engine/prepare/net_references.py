@@ -1,7 +1,8 @@
 """Reference rows with one key: an older snapshot, sent again, or in conflict.
 
 Between rows of one key and one snapshot nothing says which is right, and none is preferred: a value on which they
-disagree is unknown. Where that is a required value or the end of an interval, no row of the key can stand.
+disagree is unknown. Where that is a required value, or one whose absence tells something (the end of an interval), no
+row of the key can stand.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from engine.prepare.row_ids import crowded, good_rows
 
 # Where a key holds in several intervals, their beginning tells them apart.
 _BEGINNINGS = ("valid_from", "participating_start")
-_ENDS = {
+# Columns whose NULL is an answer (an open end, no modifier): unknown must not stand for it.
+_NULL_TELLS = {
     "covered_entities": ("valid_to", "termination_date"),
     "contract_pharmacies": ("valid_to", "termination_date"),
+    "part_b_lines": ("valid_to", "modifiers"),
 }
 _END = ("valid_to", "end_date")
 
@@ -61,7 +64,7 @@ def net_references(conformed: DataFrame, table: Table) -> DataFrame:
             ),
         }
     )
-    deciding = [name for name in values if name in (*table.required_names, *_ENDS.get(table.name, _END))]
+    deciding = [name for name in values if name in (*table.required_names, *_NULL_TELLS.get(table.name, _END))]
     cannot_stand = F.arrays_overlap("contested", F.array(*map(F.lit, deciding))) if deciding else F.lit(False)
     is_again = F.col("nth_alike") > 1
     is_conflict = ~is_again & (cannot_stand | (F.col("nth") > 1))

@@ -29,6 +29,7 @@ _UNITS_OF = {
     Subject.REBATE_CLAIM: "units",
     Subject.ENTITY_CLAIM: "quantity",
     Subject.INVOICE: "units_reimbursed",
+    Subject.INFLATION_REPORT: "total_units",
 }
 
 
@@ -137,10 +138,12 @@ def _judge(rule: Rule, active: ActiveRules, settings: Settings) -> Judged:
 
 
 def _is_judged(rule: Rule, facts: Facts) -> Column:
-    """The programs that the rule is about (340B claims have none); units above zero; never withheld numbers."""
+    """The programs that the rule is about (340B claims and reports have one kind); units above zero; never withheld
+    numbers.
+    """
     units = _UNITS_OF[rule.subject]
     has_units = F.lit(True) if rule.any_units else F.col(units) > 0
-    if rule.subject == Subject.ENTITY_CLAIM:
+    if rule.subject in (Subject.ENTITY_CLAIM, Subject.INFLATION_REPORT):
         return has_units
     judged = facts.program.isin(*(program.value for program in rule.programs)) & has_units
     if rule.subject == Subject.INVOICE:

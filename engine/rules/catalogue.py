@@ -17,6 +17,7 @@ from engine.rules import (  # noqa: F401
     inference,
     links_340b,
     manufacturer_policies,
+    medicare_inflation,
     medicare_price,
     medicare_transactions,
     packages,

@@ -93,7 +93,7 @@ def entity_reported_late(f: Facts, given: Given) -> Hit:
     return Hit(
         when=days > given.whole("policy_days"),
         message=sentence(
-            "{claim}. It was submitted on {submitted:date}, {days} day(s) after the service; the policy allows {most}.",
+            "{claim}. It was submitted on {submitted:date}, {days:days} after the service; the policy allows {most}.",
             claim=entity_claimed(f),
             submitted=f.submitted_at,
             days=days,

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.codes import Action, Evidence, Subject
-from engine.contracts.facts import CLAIM_FACTS, ENTITY_CLAIM_FACTS, INVOICE_FACTS
+from engine.contracts.facts import CLAIM_FACTS, ENTITY_CLAIM_FACTS, INFLATION_FACTS, INVOICE_FACTS
 from engine.contracts.findings import FEATURE_REASON, REFERENCE_ROW
 from engine.rules.evidence import EvidenceClass
 
@@ -30,6 +30,7 @@ FACTS_OF: dict[Subject, T.StructType] = {
     Subject.REBATE_CLAIM: CLAIM_FACTS,
     Subject.ENTITY_CLAIM: ENTITY_CLAIM_FACTS,
     Subject.INVOICE: INVOICE_FACTS,
+    Subject.INFLATION_REPORT: INFLATION_FACTS,
 }
 
 

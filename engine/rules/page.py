@@ -12,6 +12,7 @@ _SUBJECTS = {
     Subject.REBATE_CLAIM: "rebate claims",
     Subject.ENTITY_CLAIM: "claims of covered entities",
     Subject.INVOICE: "invoice lines",
+    Subject.INFLATION_REPORT: "reports of inflation rebates",
 }
 
 

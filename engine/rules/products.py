@@ -36,7 +36,7 @@ def reactivated(f: Facts, by: Column) -> Check:
 def terminated_before_service(f: Facts, claim: Column) -> Column:
     """ "<claim>. The product's termination date is 2024-01-31 (product file of ...), 400 day(s) before the service"."""
     return sentence(
-        "{claim}. The product's termination date is {terminated:date}{file}, {days} day(s) before the service",
+        "{claim}. The product's termination date is {terminated:date}{file}, {days:days} before the service",
         claim=claim,
         terminated=f.termination_date,
         file=product_file(f),
@@ -129,7 +129,7 @@ def line_of_terminated_product(f: Facts, given: Given) -> Hit:
         ),
     ).otherwise(F.lit(""))
     message = sentence(
-        "{line}. The product's termination date is {terminated:date}{file}, {days} day(s) before the period began; "
+        "{line}. The product's termination date is {terminated:date}{file}, {days:days} before the period began; "
         "{verdict}.{steady}",
         line=line_invoiced(f),
         terminated=f.termination_date,
@@ -196,7 +196,7 @@ def claim_before_market_date(f: Facts, _: Given) -> Hit:
     return Hit(
         when=f.date_of_service < f.market_date,
         message=sentence(
-            "{claim}. The product came to market on {market:date}{file}, {days} day(s) after the service: the NDC "
+            "{claim}. The product came to market on {market:date}{file}, {days:days} after the service: the NDC "
             "appears to be wrong.",
             claim=state_invoiced(f),
             market=f.market_date,

@@ -16,7 +16,8 @@ def sentence(template: str, **values: Column) -> Column:
 
     Formats: none (text as it is), `number` (up to 3 decimals, no trailing zeros), `ratio` (2 decimals, 4 under 1),
     `count` (whole, thousands separated), `money` (US dollars, 2 decimals), `price` (US dollars, 2 to 6 decimals),
-    `date` (ISO), `percent`. A value that is NULL reads "unknown". Raises ValueError where template and values differ.
+    `date` (ISO), `days` ("1 day", "76 days"), `percent`. A value that is NULL reads "unknown". Raises ValueError where
+    template and values differ.
     """
     return F.concat(*_parts(template, values, lambda text: F.coalesce(text, F.lit(UNKNOWN))))
 
@@ -74,5 +75,6 @@ _FORMATS: dict[str | None, Callable[[Column], Column]] = {
     "money": _money,
     "price": lambda value: F.concat(F.lit("$"), F.regexp_replace(_digits(value, 6), r"(\.\d\d\d*?)0+\z", "$1")),
     "date": lambda value: value.cast("date").cast("string"),
+    "days": lambda value: F.concat(value.cast("string"), F.when(value == 1, F.lit(" day")).otherwise(F.lit(" days"))),
     "percent": lambda value: F.concat(_decimal(value * 100, 1), F.lit(" %")),
 }

@@ -7,7 +7,17 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from engine.synthetic import balances, entity_claims, invoices, pharmacy_claims, policies, rebate_claims, settlements
+from engine.synthetic import (
+    balances,
+    entity_claims,
+    inflation,
+    invoices,
+    part_b,
+    pharmacy_claims,
+    policies,
+    rebate_claims,
+    settlements,
+)
 from engine.synthetic.dispenses import Dispenses, Plan, draw_dispenses
 from engine.synthetic.entity_claims import EntityRows
 from engine.synthetic.fills import Fills, draw_fills
@@ -79,6 +89,16 @@ def purchase_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
 def balance_part_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
     c = Chunk(world, plan, chunk)
     return balances.balance_parts(world, c.entity_rows, c.purchases)
+
+
+def inflation_part_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
+    c = Chunk(world, plan, chunk)
+    return inflation.inflation_parts(c.dispenses, c.fills, c.entity_rows)
+
+
+def part_b_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
+    c = Chunk(world, plan, chunk)
+    return part_b.part_b_batch(world, c.dispenses, c.fills)
 
 
 def settlement_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:

@@ -18,10 +18,10 @@ from engine.synthetic.identifiers import generator, mixed
 from engine.synthetic.mess import Mess
 from engine.synthetic.scenarios import Entity, Twist
 from engine.synthetic.strangers import Strangers
-from engine.synthetic.texts import bin_numbers, ndc_texts, pharmacy_npis, prescription, rx_digits
+from engine.synthetic.texts import bin_numbers, hcpcs_codes, ndc_texts, pharmacy_npis, prescription, rx_digits
 from engine.synthetic.world import World
 
-_NOT_SENT = ("claim_id", "hcpcs_code", "hcpcs_units", "modifiers", "pcn")
+_NOT_SENT = ("hcpcs_units", "modifiers", "pcn")
 COLUMNS = tuple(name for name in ENTITY_CLAIMS.column_names if name not in _NOT_SENT)
 SCHEMA = arrow.arrow_schema(ENTITY_CLAIMS, COLUMNS)
 
@@ -113,7 +113,8 @@ def entity_batch(
 ) -> pa.RecordBatch:
     """The claims of a chunk with COLUMNS of the contract's entity_claims."""
     rng = generator(plan.seed, "entity_rows", chunk)
-    at, kind, rows, report = r.at, r.kind, len(r.at), f.entity_report[r.at]
+    at, kind, report = r.at, r.kind, f.entity_report[r.at]
+    medical = d.is_medical[at]
     reversal, of_other = np.isin(kind, _REVERSALS), np.isin(kind, _OF_OTHER)
     prescriber = np.where(kind == Sent.STRANGER, s.prescriber[at], m.entity.prescriber[at])
     unstated = (rng.random(len(d.number)) < UNSTATED_SHARE)[at] & (report == Entity.LIVE)
@@ -125,19 +126,21 @@ def entity_batch(
     submitted = (f.day[at] + days_later) * MICROSECONDS_PER_DAY + d.number[at] % 3_600 * 1_000_000
     digits = rx_digits(world, plan, d)
     own, others = (
-        prescription(world, digits, side, at, np.ones(rows, dtype=bool))
+        prescription(world, digits, side, at, ~medical)
         for side in (m.entity, replace(m.entity, is_hashed=m.other_hashes))
     )
     columns = {
         "source_row_id": source_row_ids(d.number[at], kind),
         "entity_id": arrow.chosen(world.entities.id, r.entity),
-        "claim_type": arrow.constant(ClaimType.RX.value, rows),
+        "claim_type": arrow.chosen([ClaimType.RX.value, ClaimType.MEDICAL.value], medical.astype(np.int64)),
         "pharmacy_npi": pharmacy_npis(world, m.entity, at),
         **{name: arrow.either(of_other, others[name], own[name]) for name in own},
+        "claim_id": arrow.either(medical, arrow.padded(d.number[at], 12), None),
         "date_of_service": arrow.dates(r.day),
         "date_prescribed": arrow.dates(np.minimum(r.day, f.day[at]) - since_prescribed),
         "ndc": ndc_texts(world, r.product, m.entity.is_hyphenated[at]),
         "quantity": arrow.decimals(r.quantity, arrow.UNITS),
+        "hcpcs_code": arrow.either(medical, hcpcs_codes(world.products.hcpcs_number[r.product]), None),
         "prescriber_npi": arrow.chosen(world.pharmacies.prescribers, prescriber),
         "bin": arrow.padded(bin_numbers(f.program[at], f.contract[at], d.state[at], f.plan[at]), 6),
         "status": arrow.chosen(_STATUSES, reversal.astype(np.int64)),

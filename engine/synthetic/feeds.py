@@ -20,7 +20,9 @@ from engine.synthetic import (
     balances,
     chunks,
     entity_claims,
+    inflation,
     invoices,
+    part_b,
     pharmacy_claims,
     rebate_claims,
     sales,
@@ -66,8 +68,15 @@ def synthesize(
     counts["chargebacks"] = _write(bought, join(unfinished, "chargebacks"))
     lines, truth_of_lines = _invoices(generated, world, settings)
     sold, truth_of_sales = sales.build_sales(world, lines, plants_violations)
-    of_sums = [truth_of_lines, truth_of_sales, *([_balance_labels(generated)] if plants_violations else [])]
-    for name, rows in (("invoices", lines), (sales.NAME, sold), *reference_tables(world)):
+    reports, truth_of_reports = inflation.build_reports(world, _left_out(generated), plants_violations)
+    of_sums = [
+        truth_of_lines,
+        truth_of_sales,
+        truth_of_reports,
+        *([_balance_labels(generated)] if plants_violations else []),
+    ]
+    summed = (("invoices", lines), (sales.NAME, sold), (inflation.NAME, reports))
+    for name, rows in (*summed, *reference_tables(world)):
         _write_small(storage, rows, join(unfinished, f"{name}.parquet"))
         counts[name] = rows.num_rows
     of_policies = generated(LABELS, chunks.policy_label_rows)
@@ -118,6 +127,12 @@ def _balance_labels(generated: Generated) -> pa.Table:
     return balances.balance_labels(parts.groupBy(*balances.KEYS).agg(*sums, *ends).toArrow())
 
 
+def _left_out(generated: Generated) -> pa.Table:
+    """Units that reports of the Part D inflation rebate should leave out, by product."""
+    parts = generated(_long_schema(inflation.PART_SCHEMA), chunks.inflation_part_rows)
+    return parts.groupBy(inflation.KEY).agg(F.sum(inflation.SUM).alias(inflation.SUM)).toArrow()
+
+
 def _generated(
     spark: SparkSession, world: Broadcast[World], plan: Plan, schema: T.StructType, maker: Maker
 ) -> DataFrame:
@@ -159,5 +174,6 @@ _FEEDS = (
     (REBATE_CLAIMS.name, spark_schema(REBATE_CLAIMS, rebate_claims.COLUMNS), chunks.rebate_claim_rows),
     (PHARMACY_CLAIMS.name, spark_schema(PHARMACY_CLAIMS, pharmacy_claims.COLUMNS), chunks.pharmacy_claim_rows),
     (ENTITY_CLAIMS.name, spark_schema(ENTITY_CLAIMS, entity_claims.COLUMNS), chunks.entity_claim_rows),
+    (part_b.NAME, spark_schema(TABLES[part_b.NAME], part_b.COLUMNS), chunks.part_b_rows),
     (settlements.NAME, spark_schema(TABLES[settlements.NAME], settlements.COLUMNS), chunks.settlement_rows),
 )

@@ -19,7 +19,7 @@ from engine.synthetic.products import UNITS_OF_MEASURE
 from engine.synthetic.rebate_rows import RebateRows, Row
 from engine.synthetic.scenarios import Twist
 from engine.synthetic.strangers import Strangers
-from engine.synthetic.texts import bin_numbers, ndc_texts, pharmacy_npis, prescription, rx_digits
+from engine.synthetic.texts import bin_numbers, hcpcs_codes, ndc_texts, pharmacy_npis, prescription, rx_digits
 from engine.synthetic.world import World
 
 HCPCS_BASIS_SHARE = 0.2
@@ -160,7 +160,7 @@ def _drug(
     hcpcs_units = products.hcpcs_units[product] * np.sign(r.units)
     hcpcs_units = np.where(twist == Twist.HCPCS_AS_NDC, r.units, hcpcs_units)
     number = products.hcpcs_number[product] + np.where(twist == Twist.HCPCS_CODE_WRONG, _NUMBERS_APART, 0)
-    hcpcs_code = arrow.joined(arrow.constant("J", len(at)), arrow.padded(number % 10_000, 4))
+    hcpcs_code = hcpcs_codes(number % 10_000)
     unlisted = arrow.constant(_UNLISTED_CODE, len(at))
     hcpcs_code = arrow.either(twist == Twist.HCPCS_CODE_UNLISTED, unlisted, hcpcs_code)
     return {

@@ -12,10 +12,12 @@ from engine.contracts.codes import Program
 from engine.contracts.tables import CMS_UNIT_TYPES, TABLES
 from engine.synthetic import arrow
 from engine.synthetic.calendar import QUARTER_STARTS, QUARTERS, day
+from engine.synthetic.inflation import part_d_plans
 from engine.synthetic.payers import CONTRACTS_BEGIN, EXCLUSION_ENDED, Contract, Terms
 from engine.synthetic.places import ENTITY_TYPES, STATE_CODES, STATES, Listing
 from engine.synthetic.policies import policy_tables
 from engine.synthetic.products import DRUG_CATEGORIES, LABELER_SOLD, NO_DAY, SOLD_LABELER, UNIT_TYPES, Pool
+from engine.synthetic.texts import hcpcs_codes
 from engine.synthetic.world import World
 
 _STREETS = ("Main St", "Oak Ave", "Park Rd", "Church St", "Mill Ln", "2nd Ave", "Lake Dr")
@@ -47,6 +49,7 @@ def reference_tables(world: World) -> Iterator[tuple[str, pa.Table]]:
         ("contract_pharmacy_lists", _contract_pharmacy_lists(world)),
         ("state_340b_policies", _state_policies()),
         *policy_tables(world).items(),
+        ("part_d_plans", part_d_plans()),
     ):
         schema = arrow.arrow_schema(TABLES[name], tuple(columns))
         table = pa.Table.from_batches([arrow.batch(columns, schema)])
@@ -85,13 +88,9 @@ def _products(world: World) -> dict[str, pa.Array]:
         "termination_date": _days(p.termination_day),
         "reactivation_date": _days(p.reactivation_day),
         "orphan": arrow.booleans(p.orphan),
-        "hcpcs_code": arrow.either(infused, _hcpcs_codes(p.hcpcs_number), None),
+        "hcpcs_code": arrow.either(infused, hcpcs_codes(p.hcpcs_number), None),
         "snapshot_date": _all(SNAPSHOT, p.count),
     }
-
-
-def _hcpcs_codes(numbers: np.ndarray) -> pa.Array:
-    return arrow.joined(arrow.constant("J", len(numbers)), arrow.padded(np.maximum(numbers, 0), 4))
 
 
 def _hcpcs_crosswalk(world: World) -> dict[str, pa.Array]:
@@ -99,7 +98,7 @@ def _hcpcs_crosswalk(world: World) -> dict[str, pa.Array]:
     infused = p.pools[Pool.INFUSED]
     return {
         "ndc": arrow.chosen(p.ndc, infused),
-        "hcpcs_code": _hcpcs_codes(p.hcpcs_number[infused]),
+        "hcpcs_code": hcpcs_codes(p.hcpcs_number[infused]),
         "ndc_units_per_hcpcs_unit": arrow.decimals(p.hcpcs_factor[infused], arrow.UNIT_PRICE),
         "begin_date": _all(day(2020, 1, 1), len(infused)),
     }

@@ -151,6 +151,8 @@ class Twist(IntEnum):
     OTHER_PERIOD_AFTER_VOID = 64
     PERIOD_BARRED = 65  # given a period that can no longer be disputed
     PERIOD_OLD = 66  # one that still can
+    PART_B_UNMARKED = 67  # billed to Medicare Part B without a 340B modifier
+    PART_B_MARKED = 68
 
 
 @dataclass(frozen=True)
@@ -258,6 +260,8 @@ VIOLATIONS = (
     _on_entity_claim("two_entities", "R046", place=Place.CONTRACT_SHARED, twist=Twist.TWO_ENTITIES),
     _on_entity_claim("reported_again", "R047", twist=Twist.REPORTED_AGAIN),
     _on_entity_claim("reported_late", "R048", twist=Twist.REPORTED_LATE),
+    _on_entity_claim("line_without_modifier", "R015", products=Pool.INFUSED, place=Place.OWN,
+                     twist=Twist.PART_B_UNMARKED),
 )  # fmt: skip
 
 _REPORTED = {"products": Pool.AT_340B, "place": Place.CONTRACT, "entity": Entity.LIVE}
@@ -341,6 +345,8 @@ LOOK_ALIKES = (
                        twist=Twist.TWO_ENTITIES_ONE_REVERSED),
     _entity_look_alike("first_report_taken_back", "R047", twist=Twist.REVERSED_AND_REPORTED),
     _entity_look_alike("on_the_last_day", "R048", twist=Twist.REPORTED_ON_LAST_DAY),
+    _entity_look_alike("line_with_modifier", "R015", products=Pool.INFUSED, place=Place.OWN,
+                       twist=Twist.PART_B_MARKED),
 )  # fmt: skip
 
 _NOT_MEDICAID = (COMMERCIAL, PARTD)

@@ -9,13 +9,15 @@ from engine.synthetic import arrow
 from engine.synthetic.dispenses import Dispenses, Plan
 from engine.synthetic.identifiers import mixed
 from engine.synthetic.mess import Side
-from engine.synthetic.payers import MCO
+from engine.synthetic.payers import COMMERCIAL, MCO
 from engine.synthetic.world import World
 
 RX_BASE = 1_000_000
 RX_RANGE = 9_000_000
 RX_WIDTH = 12
 HASH_SCHEME = "shared-salt-1"
+_BINS = 90
+_MEDICAID_BINS, _COMMERCIAL_BINS, PART_D_BINS = (range(first, first + _BINS) for first in (610_000, 3_800, 4_300))
 JUNK = ("0", "12", "999", "NONE")  # under four digits: no key
 
 
@@ -61,5 +63,12 @@ def ndc_texts(world: World, product: np.ndarray, is_hyphenated: np.ndarray) -> p
 
 def bin_numbers(program: np.ndarray, contract: np.ndarray, state: np.ndarray, plan: np.ndarray) -> np.ndarray:
     """The payer's processor, as pharmacy, entity and payer all know it; `plan`: of managed care."""
-    number = (contract * 7 + state * 3 + np.where(program == MCO, np.maximum(plan, 0), -1) + 8) % 90
-    return np.where(program <= MCO, 610_000, 3_800) + number
+    number = (contract * 7 + state * 3 + np.where(program == MCO, np.maximum(plan, 0), -1) + 8) % _BINS
+    first = np.select(
+        [program <= MCO, program == COMMERCIAL], [_MEDICAID_BINS.start, _COMMERCIAL_BINS.start], PART_D_BINS.start
+    )
+    return first + number
+
+
+def hcpcs_codes(numbers: np.ndarray) -> pa.Array:
+    return arrow.joined(arrow.constant("J", len(numbers)), arrow.padded(np.maximum(numbers, 0), 4))

@@ -234,10 +234,10 @@ def test_every_kind_comes_up_at_about_its_rate(seed, level):
     for kind, rate in expected.items():
         # few drugs come in two packages
         relative = 0.35 if kind == "package_swapped" else 0.25
-        assert share[kind] == pytest.approx(rate, rel=relative, abs=0.004), kind
+        assert share[kind] == pytest.approx(rate, rel=relative, abs=0.006), kind
     # those of whole payers and entities, and of some claims only, vary more
     for kind, low, high in (
-        ("hashed_by_entity", 0.4 * rates.hashed_entity_rate, 2 * rates.hashed_entity_rate),
+        ("hashed_by_entity", 0.3 * rates.hashed_entity_rate, 2 * rates.hashed_entity_rate),
         ("hashed_by_both", 0.4 * rates.both_hashed_rate, 2 * rates.both_hashed_rate),
         ("ncpdp_only", 0.3 * rates.ncpdp_only_rate, 1.3 * rates.ncpdp_only_rate),
         ("partial_fill", 0.2 * synthetic.partial_fill_rate, 2 * synthetic.partial_fill_rate),
@@ -273,7 +273,7 @@ def test_messy_rows_keep_to_the_contract(seed, claims):
 @given(seed=seeds)
 def test_sources_count_fills_and_hash_alike_on_all_their_claims(seed):
     plan = Plan(seed, 10_000, of_level("high"))
-    rows = whole(chunks.entity_claim_rows, plan).to_pylist()
+    rows = [row for row in whole(chunks.entity_claim_rows, plan).to_pylist() if row["claim_type"] == "RX"]
     hashes, first_fills = defaultdict(set), defaultdict(set)
     world = build_world(seed)
     parent = {row["entity_id"]: row["parent_entity_id"] for row in dict_rows(world, "covered_entities")}

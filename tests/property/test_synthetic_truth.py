@@ -19,6 +19,7 @@ from engine.synthetic import chunks
 from engine.synthetic.balances import BOUGHT_TIMES, PART_SCHEMA, balance_labels, times_bought
 from engine.synthetic.dispenses import Plan
 from engine.synthetic.entity_claims import chargeback_batch
+from engine.synthetic.inflation import KEY, SUM, build_reports
 from engine.synthetic.invoices import build_invoices
 from engine.synthetic.references import reference_tables
 from engine.synthetic.sales import build_sales
@@ -74,6 +75,7 @@ class Tables:
 
         self.rebate = rows(chunks.rebate_claim_rows).to_pylist()
         self.pharmacy = rows(chunks.pharmacy_claim_rows).to_pylist()
+        self.part_b = rows(chunks.part_b_rows).to_pylist()
         self.settlements = rows(chunks.settlement_rows).to_pylist()
         self.entity = rows(chunks.entity_claim_rows).to_pylist()
         parts = rows(chunks.invoice_part_rows)
@@ -94,6 +96,10 @@ class Tables:
         how = {"bought": "sum", "claimed": "sum", "first_day": "min", "last": "max"}
         balances = parts.group_by(PART_SCHEMA.names[:3]).aggregate([*how.items()]).rename_columns(PART_SCHEMA.names)
         self.balance_labels = balance_labels(balances).to_pylist()
+        parts = rows(chunks.inflation_part_rows)
+        claimed = parts.group_by(KEY).aggregate([(SUM, "sum")]).rename_columns(parts.column_names)
+        reports, truth_of_reports = build_reports(world, claimed, plants_violations=True)
+        self.reports, self.labels_of_reports = reports.to_pylist(), truth_of_reports.to_pylist()
         self.reference = {name: table.to_pylist() for name, table in reference_tables(world)}
         self.label = {label: [] for label in Label}
         for row in rows(chunks.label_rows).to_pylist():

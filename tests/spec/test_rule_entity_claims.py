@@ -15,7 +15,7 @@ SPECS = [
         CLAIM_340B + "; product_snapshot_date=2025-07-01",
         """
         case                        | quantity | termination_date | reactivation_date || fires     | evidence | code | action  | party    | route  | units | guards             | says
-        366 days after              | 30       | 2024-07-31       | -                 || yes       | STRONG   | -    | INQUIRE | PHARMACY | ENTITY | 30    | REACTIVATED PASSED | 340B entity DSH010001 reported 30 units of NDC 00002759701 for service on 2025-08-01 ... 366 day(s) before
+        366 days after              | 30       | 2024-07-31       | -                 || yes       | STRONG   | -    | INQUIRE | PHARMACY | ENTITY | 30    | REACTIVATED PASSED | 340B entity DSH010001 reported 30 units of NDC 00002759701 for service on 2025-08-01 ... 366 days before
         365 days after              | 30       | 2024-08-01       | -                 || no        |          |      |         |          |        |       |                    |
         reactivated                 | 30       | 2020-01-31       | 2025-08-01        || held back |          |      |         |          |        |       | REACTIVATED FAILED |
         a credit                    | -30      | 2024-07-31       | -                 || no        |          |      |         |          |        |       |                    |
@@ -101,7 +101,7 @@ SPECS = [
         CLAIM_340B,
         """
         case                    | submitted_at     | earlier_row_ids || fires     | evidence | code | action  | party  | route  | units | guards            | says
-        46 days after           | 2025-09-16T08:00 | ,               || yes       | STRONG   | -    | INQUIRE | ENTITY | ENTITY | 30    | CORRECTION PASSED | submitted on 2025-09-16, 46 day(s) after the service; the policy allows 45
+        46 days after           | 2025-09-16T08:00 | ,               || yes       | STRONG   | -    | INQUIRE | ENTITY | ENTITY | 30    | CORRECTION PASSED | submitted on 2025-09-16, 46 days after the service; the policy allows 45
         45 days after           | 2025-09-15T23:59 | ,               || no        |          |      |         |        |        |       |                   |
         a correction            | 2025-09-16       | E0              || held back |          |      |         |        |        |       | CORRECTION FAILED |
         time not known          | -                | ,               || no        |          |      |         |        |        |       |                   |

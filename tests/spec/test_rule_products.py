@@ -15,7 +15,7 @@ SPECS = [
         CLAIM + "; product_snapshot_date=2025-07-01",
         """
         case                                | program  | termination_date | reactivation_date || fires     | evidence | code | action  | units | guards             | says
-        366 days after                      | MDRP_FFS | 2024-07-31       | -                 || yes       | STRONG   | N    | DISPUTE | 30    | REACTIVATED PASSED | service on 2025-08-01 ... termination date is 2024-07-31 (product file of 2025-07-01), 366 day(s) before the service ... appears
+        366 days after                      | MDRP_FFS | 2024-07-31       | -                 || yes       | STRONG   | N    | DISPUTE | 30    | REACTIVATED PASSED | service on 2025-08-01 ... termination date is 2024-07-31 (product file of 2025-07-01), 366 days before the service ... appears
         365 days after                      | MDRP_FFS | 2024-08-01       | -                 || no        |          |      |         |       |                    |
         reactivated before the service      | MDRP_MCO | 2020-01-31       | 2025-08-01        || held back |          |      |         |       | REACTIVATED FAILED |
         reactivated after the service       | MDRP_MCO | 2020-01-31       | 2025-08-02        || yes       | STRONG   | N    | DISPUTE | 30    | REACTIVATED PASSED | its reactivation on 2025-08-02 does not cover the service
@@ -30,7 +30,7 @@ SPECS = [
         LINE,
         """
         case                                 | termination_date | reactivation_date | own_quarters | last_quarter_with_units | suppressed | source_kind | units_reimbursed || fires     | evidence | code | action          | party        | guards             | says
-        period began 366 days after          | 2024-06-30       | -                 | 1            | 2025Q3                  | no         | INVOICE     | 1000             || yes       | MEDIUM   | -    | REQUEST_CLD     | UNDETERMINED | REACTIVATED PASSED | State AK invoiced 1000 units ... termination date is 2024-06-30, 366 day(s) before the period began; a fill 12 months earlier would have been in time
+        period began 366 days after          | 2024-06-30       | -                 | 1            | 2025Q3                  | no         | INVOICE     | 1000             || yes       | MEDIUM   | -    | REQUEST_CLD     | UNDETERMINED | REACTIVATED PASSED | State AK invoiced 1000 units ... termination date is 2024-06-30, 366 days before the period began; a fill 12 months earlier would have been in time
         even an older fill is late           | 2023-06-30       | -                 | 1            | 2025Q3                  | no         | INVOICE     | 1000             || yes       | MEDIUM   | -    | REQUEST_CLD     | UNDETERMINED |                    | even a fill 12 months earlier would have been late
         an older fill is just in time        | 2023-07-02       | -                 | 1            | 2025Q3                  | no         | INVOICE     | 1000             || yes       | MEDIUM   | -    | REQUEST_CLD     | UNDETERMINED |                    | would have been in time
         period began 365 days after          | 2024-07-01       | -                 | 1            | 2025Q3                  | no         | INVOICE     | 1000             || no        |          |      |                 |              |                    |
@@ -51,7 +51,7 @@ SPECS = [
         CLAIM,
         """
         case                     | program  | market_date || fires | evidence | code | action  | units | says
-        a day before the market  | MDRP_FFS | 2025-08-02  || yes   | MEDIUM   | O    | DISPUTE | 30    | came to market on 2025-08-02, 1 day(s) after the service
+        a day before the market  | MDRP_FFS | 2025-08-02  || yes   | MEDIUM   | O    | DISPUTE | 30    | came to market on 2025-08-02, 1 day after the service
         on its first day         | MDRP_FFS | 2025-08-01  || no    |          |      |         |       |
         market date not known    | MDRP_FFS | -           || no    |          |      |         |       |
         not a Medicaid claim     | MFP      | 2025-08-02  || no    |          |      |         |       |
@@ -64,7 +64,7 @@ SPECS = [
         CLAIM,
         """
         case                        | program  | termination_date | reactivation_date || fires     | evidence | code | action | units | guards             | says
-        365 days after              | MDRP_FFS | 2024-08-01       | -                 || yes       | WEAK     | -    | NONE   | -     | REACTIVATED PASSED | termination date is 2024-08-01, 365 day(s) before the service, which may still be in order
+        365 days after              | MDRP_FFS | 2024-08-01       | -                 || yes       | WEAK     | -    | NONE   | -     | REACTIVATED PASSED | termination date is 2024-08-01, 365 days before the service, which may still be in order
         a day after                 | MDRP_MCO | 2025-07-31       | -                 || yes       | WEAK     | -    | NONE   | -     |                    |
         on the last day             | MDRP_FFS | 2025-08-01       | -                 || no        |          |      |        |       |                    |
         366 days after              | MDRP_FFS | 2024-07-31       | -                 || no        |          |      |        |       |                    |

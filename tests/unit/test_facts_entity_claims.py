@@ -51,6 +51,15 @@ def found(spark):
     later = datetime(2025, 3, 15)
     policy = {"entity_id": "PED3A", "parent_entity_id": "PED3", "labeler_code": NDC[:5], "rx_number": "9",
               "date_of_service": "2025-06-01"}  # fmt: skip
+    given_drug = {"claim_type": "MEDICAL", "hcpcs_code": "J1234", "rx_number": "10", "entity_id": "XX8"}
+    lines = [
+        {"source_row_id": "B3", "date_of_service": "2025-02-10", "ndc11": NDC, "modifiers": "JW|RT"},
+        {"source_row_id": "B1", "date_of_service": "2025-02-10"},
+        {"source_row_id": "B2", "date_of_service": "2025-02-10", "ndc11": NDC, "modifiers": "JZ|TB"},
+        {"source_row_id": "B4", "date_of_service": "2025-02-11", "modifiers": "JG"},
+        {"source_row_id": "B5", "date_of_service": "2025-02-10", "provider_npi": OTHER_NPI},
+        {"source_row_id": "B6", "date_of_service": "2025-02-10", "hcpcs_code": "J9999"},
+    ]
     rows = [
         given("plain"),
         given("site", entity_id="DSH1A", parent_entity_id="DSH1", rx_number="2"),
@@ -73,6 +82,16 @@ def found(spark):
                 "not yet": {"ndc11": f"{NDC[:5]}999901", "date_of_service": "2025-05-31"},
                 "of nobody": {"labeler_code": "99999"},
                 "elsewhere": {"pharmacy_npi": OTHER_NPI, "entity_id": "XX9", "parent_entity_id": "XX9"},
+            }.items()
+        ),
+        *(
+            given(f"part B {name}", **(given_drug | fields))
+            for name, fields in {
+                "unmarked": {},
+                "marked": {"date_of_service": "2025-02-11"},
+                "other drug": {"ndc11": f"{NDC[:9]}99"},
+                "no code": {"hcpcs_code": None},
+                "at a pharmacy": {"claim_type": "RX"},
             }.items()
         ),
         given("next quarter", rx_number="6", date_of_service="2025-04-01", quantity="10"),
@@ -110,6 +129,7 @@ def found(spark):
             {"entity_id": "PED3", "pharmacy_npi": NPI, "labeler_code": NDC[:5], "begin_date": "2025-06-01"},
         ],
         contract_pharmacy_laws=[{"state": "GA", "begin_date": "2025-06-01"}],
+        part_b_lines=[{"provider_npi": NPI, "hcpcs_code": "J1234", **line} for line in lines],
         entity_npis=[{"entity_id": "DSH1A", "npi": NPI}],
         chargebacks=[
             {"chargeback_id": "1", "entity_id": "DSH1A", "ndc11": NDC, "invoice_date": "2024-07-01",
@@ -161,7 +181,7 @@ def test_other_claims_of_a_dispense(found):
 
 def test_purchases_and_claims_of_four_quarters_stand_on_the_last_claim_of_a_quarter(found):
     told = {row_id: row for row_id, row in found.items() if row["is_last_of_quarter"]}
-    assert {row_id for row_id in told if not row_id.startswith("policy")} == {
+    assert {row_id for row_id in told if not row_id.startswith(("policy", "part B"))} == {
         "site",
         "ended",
         "unregistered",
@@ -184,6 +204,17 @@ def test_the_policy_of_a_product_goes_before_the_labeler_s_and_designation_and_l
     assert told("not yet") == [None, None, None, False, False]
     assert told("of nobody") == [None, None, None, False, True]
     assert told("elsewhere") == ["NONE", None, NDC[:9], False, None]
+
+
+def test_part_b_lines_of_a_dispense_by_their_modifiers(found):
+    def told(row_id):
+        row = found[f"part B {row_id}"]
+        return row["part_b_unmarked_row_ids"], row["part_b_lines_marked"]
+
+    assert told("unmarked") == (["B1", "B3"], 1)
+    assert told("marked") == ([], 1)
+    assert told("other drug") == (["B1"], 0)
+    assert [told(row_id) for row_id in ("no code", "at a pharmacy")] == [(None, None)] * 2
 
 
 def test_numbers_of_providers_are_checked_and_a_pharmacy_s_is_dated(found):

@@ -71,6 +71,17 @@ def test_a_value_that_one_row_lacks_is_unknown_too(spark):
             {"contract_id": "K", "pharmacy_npi": "1234567893", "begin_date": "2020-01-01", "end_date": None},
             {"end_date": "2021-01-01"},
         ),
+        (
+            "part_b_lines",
+            {
+                "source_row_id": "B1",
+                "provider_npi": "1234567893",
+                "date_of_service": "2025-08-01",
+                "hcpcs_code": "J1234",
+                "modifiers": "TB",
+            },
+            {"modifiers": None},
+        ),
     ],
 )
 def test_no_row_stands_where_the_required_value_or_the_end_is_contested(spark, name, first, second):
@@ -105,3 +116,10 @@ def test_each_reference_table_has_its_own_tally(spark):
         "entity_npis": (2, {}, True),
         "labelers": (0, {}, False),
     }
+
+
+def test_a_bad_ndc_that_is_not_required_is_unknown_and_counted(spark):
+    line = {"source_row_id": "B1", "provider_npi": "1234567893", "date_of_service": "2025-08-01", "hcpcs_code": "j1234"}
+    counts, _, (live,), _ = stood(spark, "part_b_lines", [{**line, "ndc": "12", "modifiers": "tb| jw"}])
+    assert (live.ndc11, live.ndc_raw, live.hcpcs_code, live.modifiers) == (None, "12", "J1234", "TB|JW")
+    assert (counts.dropped, counts.counted["COERCED_NULL"]) == ({}, 1)

@@ -33,6 +33,8 @@ date   | date '2025-08-01'                           | 2025-08-01
 date   | timestamp '2025-08-01 23:59:59'             | 2025-08-01
 percent | 0.1234D                                    | 12.3 %
 percent | 1D                                         | 100 %
+days    | 1                                          | 1 day
+days    | 76                                         | 76 days
        | 'as it is'                                  | as it is
        | cast(null as string)                        | unknown
 money  | cast(null as decimal(18,2))                 | unknown

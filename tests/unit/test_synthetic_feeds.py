@@ -16,6 +16,7 @@ from engine.synthetic import chunks, feeds, synthesize
 from engine.synthetic.balances import PART_SCHEMA, balance_labels, times_bought
 from engine.synthetic.dispenses import Plan
 from engine.synthetic.entity_claims import PURCHASE_SCHEMA, chargeback_batch
+from engine.synthetic.inflation import KEY, SUM, build_reports
 from engine.synthetic.invoices import KEYS, build_invoices
 from engine.synthetic.labels import LABEL_COLUMNS
 from engine.synthetic.link_truth import NAME as LINK_TRUTH_NAME
@@ -77,6 +78,7 @@ def test_what_spark_writes_is_what_the_chunks_hold(spark, written):
         ("rebate_claims", chunks.rebate_claim_rows),
         ("pharmacy_claims", chunks.pharmacy_claim_rows),
         ("entity_claims", chunks.entity_claim_rows),
+        ("part_b_lines", chunks.part_b_rows),
         (LINK_TRUTH_NAME, chunks.link_truth_rows),
     ):
         assert rows_of(read(spark, location, name)) == rows_of(made(maker)), name
@@ -91,11 +93,18 @@ def test_sums_over_chunks_are_the_same_in_spark(spark, written):
     assert rows_of(read(spark, location, "invoices")) == rows_of(lines)
     sold, truth_of_sales = build_sales(world, lines, plants_violations=True)
     assert rows_of(read(spark, location, "sales")) == rows_of(sold)
+    parts = made(chunks.inflation_part_rows)
+    claimed = parts.group_by(KEY).aggregate([(SUM, "sum")]).rename_columns(parts.column_names)
+    reports, truth_of_reports = build_reports(world, claimed, plants_violations=True)
+    assert rows_of(read(spark, location, "inflation_reports")) == rows_of(reports)
     parts = made(chunks.balance_part_rows)
     how = {"bought": "sum", "claimed": "sum", "first_day": "min", "last": "max"}
     balances = parts.group_by(PART_SCHEMA.names[:3]).aggregate([*how.items()]).rename_columns(PART_SCHEMA.names)
     labels = pa.concat_tables(
-        [made(chunks.label_rows), made(chunks.policy_label_rows), truth, truth_of_sales, balance_labels(balances)]
+        [
+            *(made(chunks.label_rows), made(chunks.policy_label_rows)),
+            *(truth, truth_of_sales, truth_of_reports, balance_labels(balances)),
+        ]
     )
     for label, columns in LABEL_COLUMNS.items():
         expected = labels.filter(pc.equal(labels["label"], label.value)).select(columns)

@@ -1,0 +1,62 @@
+"""Findings on CMS's reports of the Part D inflation rebate: invoices of a program that no state asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Subject
+from engine.findings.assemble import assemble
+from engine.findings.identity import invoice_finding_id
+from engine.findings.invoices import NOT_APPLICABLE
+from engine.findings.worth import money
+from engine.settings import Settings
+
+if TYPE_CHECKING:
+    from engine.rules.dispute_codes import DisputeCode
+
+# What an invoice line of a state has and such a report has not.
+_NOT_OF_A_STATE = {
+    **dict.fromkeys(("state", "invoice_number", "sub_program", "rebate_type", "line_kind"), "string"),
+    "deadline_date": "date",
+    "deadline_kind": "string",
+    "worth_proxy_price": "decimal(15,6)",
+}
+
+
+def inflation_findings(
+    flagged: DataFrame,
+    dispute_codes: Iterable[DisputeCode],
+    settings: Settings,
+    run_id: str,
+    previous: DataFrame | None = None,
+    reranked: Column | None = None,
+) -> DataFrame:
+    """FINDINGS of flagged reports, one row each. `flagged`: INFLATION_FACTS with the columns that `claim_findings`
+    names. The price is the rebate per unit that the report states.
+    """
+    price = F.when(F.col("unit_rebate_amount") > 0, F.col("unit_rebate_amount"))
+    none = {name: F.lit(None).cast(kind) for name, kind in (NOT_APPLICABLE | _NOT_OF_A_STATE).items()}
+    rows = flagged.withColumns(
+        {
+            **none,
+            "payer_id": F.lit("CMS"),
+            "units_claimed": F.col("total_units"),
+            "unit_price_used": price,
+            "price_source": F.when(price.isNotNull(), F.lit("report")),
+            "worth_units": F.col("total_units"),
+            "worth_stated_amount": money(F.col("total_units") * price),
+        }
+    )
+    return assemble(
+        rows.withColumn("finding_id", invoice_finding_id()),
+        Subject.INFLATION_REPORT,
+        dispute_codes,
+        settings,
+        run_id,
+        previous,
+        reranked,
+    )
