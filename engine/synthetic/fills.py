@@ -98,6 +98,7 @@ class Fills:
     second_day: np.ndarray  # day of the second part
     is_rebated: np.ndarray
     rhythm_broken: np.ndarray
+    refilled_early: np.ndarray
     entity_report: np.ndarray
     is_340b_sale: np.ndarray  # bought at the 340B price, whether reported or not
 
@@ -108,7 +109,7 @@ def draw_fills(world: World, plan: Plan, chunk: int, d: Dispenses) -> Fills:
     settings = plan.settings
     size = len(d.number)
     days_supply = _days_supply(d, rng.random(size)[d.first])
-    dates, rhythm_broken = _dates(world, d, days_supply, settings, rng)
+    dates, rhythm_broken, refilled_early = _dates(world, d, days_supply, settings, rng)
     is_selected = np.isin(d.product, world.products.pools[Pool.SELECTED])
     program = np.where((d.program == PARTD) & is_selected & (dates >= MFP_START) & d.is_plain, MFP, d.program)
     quarter = quarter_of(dates)
@@ -153,6 +154,7 @@ def draw_fills(world: World, plan: Plan, chunk: int, d: Dispenses) -> Fills:
         second_day=second_day,
         is_rebated=is_rebated,
         rhythm_broken=rhythm_broken & is_rebated,
+        refilled_early=refilled_early & is_rebated,
         entity_report=report,
         is_340b_sale=(report == Entity.LIVE) | _FROM_CLINIC[d.scenario],
     )
@@ -167,10 +169,10 @@ def _days_supply(d: Dispenses, chance: np.ndarray) -> np.ndarray:
 
 def _dates(
     world: World, d: Dispenses, days_supply: np.ndarray, settings: SyntheticSettings, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Day of each dispense: further fills follow when the supply runs out, a few days sooner or later. A few
-    commercial and Part D refills come when little more than half of it is used (second result): not so early that R039
-    speaks of them."""
+    commercial and Part D refills come when little more than half of it is used (second result), as many within days of
+    the fill before (third): of these R039 speaks, of those it does not."""
     size = len(d.number)
     days = np.where(d.is_plain, Days.ANY, _DAYS[d.scenario])
     last_quarter = int(QUARTER_STARTS[-2])
@@ -202,10 +204,11 @@ def _dates(
     day_of_fill = np.where(days == Days.YEAR_AFTER_TERMINATION, terminated + 365, day_of_fill)
 
     eligible = d.is_plain & ~d.is_340b & ~d.is_medical & (d.fill > 0) & np.isin(d.program, (COMMERCIAL, PARTD))
-    broken = eligible & (rng.random(size) < settings.anomaly_rate / max(float(eligible.mean()), 1e-9))
-    part_used = rng.integers(55, 75, size)
-    soon = np.concatenate([[0], day_of_fill[:-1]]) + days_supply * part_used // 100
-    return np.where(broken, soon, day_of_fill), broken
+    chance, share = rng.random(size), settings.anomaly_rate / max(float(eligible.mean()), 1e-9)
+    broken, early = eligible & (chance < share), eligible & (chance >= share) & (chance < 2 * share)
+    later = np.where(early, 3 + d.number % 4, days_supply * rng.integers(55, 75, size) // 100)
+    soon = np.concatenate([[0], day_of_fill[:-1]]) + later
+    return np.where(broken | early, soon, day_of_fill), broken, early
 
 
 def _units(

@@ -138,7 +138,7 @@ def _duplicate_discounts(world: World, d: Dispenses, f: Fills) -> tuple[np.ndarr
 def _also(d: Dispenses, f: Fills) -> tuple[np.ndarray, np.ndarray]:
     """Position and kind of what is known of dispenses besides what they were planned for."""
     stands = f.is_rebated & (f.lineage != Lineage.VOIDED)
-    is_early = f.rhythm_broken & stands
+    is_early = f.refilled_early & stands
     is_early[1:] &= stands[:-1]
     found = (
         (_IS_YEAR_AFTER[d.scenario], _JUST_TERMINATED),
