@@ -33,15 +33,17 @@ from engine.synthetic.payers import (
     TERMS_CUMULATIVE,
 )
 from engine.synthetic.places import QUARTERS_LISTED_IN_PART
-from engine.synthetic.products import LABELER_SOLD, NO_DAY, Pool
+from engine.synthetic.products import LABELER_SOLD, LEFT_BRIEFLY, NO_DAY, Pool
 from engine.synthetic.scenarios import ON_ENTITY_CLAIM, SCENARIOS, Days, Entity, Twist, column
 from engine.synthetic.world import World
 
 LONGEST_PAYMENT_DAYS = 28
 MFP_PAYMENT_DAYS = 7
 DOUBLE_DOSE_SHARE = 0.1
+EARLY_SHARE = 0.25  # of the rates of planned cases: early refills, so that most stay usual
 DAYS_OF_A_YEAR = 365
 PARTS_OF_PACKAGE = 25
+PART_LEFT_TO_PAY = 15  # of what the claim is paid, where others paid the most
 DISPENSING_FEE = 1_050  # cents
 SC_MODIFIER_BEGINS = day(2025, 12, 1)
 FINAL_REVERSAL_SHARE = 0.45  # of reversals: not billed anew
@@ -61,6 +63,14 @@ class Reversal(IntEnum):
     FINAL = 1
     REBILLED = 2
     LATE = 3  # after the payer's claim had been received
+
+
+class Early(IntEnum):
+    """Whether a refill came before half of the last fill was used up."""
+
+    NOT = 0
+    UNEXPLAINED = 1
+    FOR_VACATION = 2  # as the pharmacy says
 
 
 class Lineage(IntEnum):
@@ -98,6 +108,7 @@ class Fills:
     second_day: np.ndarray  # day of the second part
     is_rebated: np.ndarray
     rhythm_broken: np.ndarray
+    early: np.ndarray
     entity_report: np.ndarray
     is_340b_sale: np.ndarray  # bought at the 340B price, whether reported or not
 
@@ -109,6 +120,7 @@ def draw_fills(world: World, plan: Plan, chunk: int, d: Dispenses) -> Fills:
     size = len(d.number)
     days_supply = _days_supply(d, rng.random(size)[d.first])
     dates, rhythm_broken = _dates(world, d, days_supply, settings, rng)
+    dates, early = _early_refills(plan, chunk, d, dates, days_supply)
     is_selected = np.isin(d.product, world.products.pools[Pool.SELECTED])
     program = np.where((d.program == PARTD) & is_selected & (dates >= MFP_START) & d.is_plain, MFP, d.program)
     quarter = quarter_of(dates)
@@ -153,6 +165,7 @@ def draw_fills(world: World, plan: Plan, chunk: int, d: Dispenses) -> Fills:
         second_day=second_day,
         is_rebated=is_rebated,
         rhythm_broken=rhythm_broken & is_rebated,
+        early=early,
         entity_report=report,
         is_340b_sale=(report == Entity.LIVE) | _FROM_CLINIC[d.scenario],
     )
@@ -185,6 +198,7 @@ def _dates(
         (Days.BEFORE_LABELER_SOLD, FIRST_DAY, LABELER_SOLD - 1),
         (Days.OVER_A_YEAR_AGO, FIRST_DAY, LAST_DAY - DAYS_OF_A_YEAR - LONGEST_PAYMENT_DAYS),
         (Days.BEFORE_SC_MODIFIER, FIRST_DAY, SC_MODIFIER_BEGINS - 1),
+        (Days.WITHIN_YEAR_OF_LEAVE, FIRST_DAY, LEFT_BRIEFLY + DAYS_OF_A_YEAR),
     ):
         low, high = np.where(days == kind, first, low), np.where(days == kind, last, high)
     end_day = np.where(d.end_day == NO_DAY, LAST_DAY, d.end_day)
@@ -206,6 +220,24 @@ def _dates(
     part_used = rng.integers(55, 75, size)
     soon = np.concatenate([[0], day_of_fill[:-1]]) + days_supply * part_used // 100
     return np.where(broken, soon, day_of_fill), broken
+
+
+def _early_refills(
+    plan: Plan, chunk: int, d: Dispenses, dates: np.ndarray, days_supply: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Days of dispenses, and which Medicaid refills come before half of the fill before is used up. No two in a row:
+    the second would not be early after the first."""
+    rng = generator(plan.seed, "early_refills", chunk)
+    size = len(dates)
+    eligible = d.is_plain & ~d.is_340b & ~d.is_medical & (d.fill > 0) & (d.program <= MCO)
+    rates = EARLY_SHARE * np.array([plan.settings.violation_rate, plan.settings.look_alike_rate])
+    limits = np.cumsum(rates) / max(float(eligible.mean()), 1e-9)
+    chance = rng.random(size)
+    early = np.select([chance < limit for limit in limits], [Early.UNEXPLAINED, Early.FOR_VACATION], Early.NOT)
+    early[~eligible] = Early.NOT
+    early[1:][early[:-1] != Early.NOT] = Early.NOT
+    soon = np.concatenate([[0], dates[:-1]]) + days_supply * rng.integers(20, 45, size) // 100
+    return np.where(early != Early.NOT, soon, dates), early
 
 
 def _units(
@@ -270,6 +302,7 @@ def _paid(
     has_other = d.is_plain & (program <= MCO) & (rng.random(size) < settings.third_party_rate)
     others = np.where(has_other, total * 2 // 5, 0)
     others = np.where(d.twist == Twist.PAID_BY_OTHERS, total, others)
+    others = np.where(d.twist == Twist.PAID_MOSTLY_BY_OTHERS, total - total // PART_LEFT_TO_PAY, others)
     paid = np.where(d.twist == Twist.PAID_NOTHING, 0, total - others)
     return paid, others
 
