@@ -295,9 +295,10 @@ def _paid(
     per_mille = np.array([950, 940, 965, 955, 980])[program] + (d.state * 7) % 25 - 12 + rng.integers(-20, 21, size)
     shifted = np.where(rng.random(size) < 0.5, 4_000, 250)
     per_mille = np.where(d.twist == Twist.PRICE_SHIFTED, shifted, per_mille)
-    per_mille = np.where(d.twist == Twist.PAID_TOO_LITTLE, rng.integers(40, 80, size), per_mille)
+    is_low = np.isin(d.twist, (Twist.PAID_TOO_LITTLE, Twist.FLAG_AT_COST))
+    per_mille = np.where(is_low, rng.integers(40, 80, size), per_mille)
     wac = world.products.wac[d.product, quarter]
-    fee = np.where(d.is_medical | (d.twist == Twist.PAID_TOO_LITTLE), 0, DISPENSING_FEE)
+    fee = np.where(d.is_medical | is_low, 0, DISPENSING_FEE)
     total = cents(units, wac * per_mille // 1_000) + fee
     has_other = d.is_plain & (program <= MCO) & (rng.random(size) < settings.third_party_rate)
     others = np.where(has_other, total * 2 // 5, 0)

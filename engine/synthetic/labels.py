@@ -59,6 +59,7 @@ _OTHERS = (
     ("early_refill", "R039", Label.TRUTH),
     ("vacation_supply", "R039", Label.LOOK_ALIKE),
     ("half_used_up", "R039", Label.LOOK_ALIKE),
+    ("at_acquisition_cost", "R036", Label.LOOK_ALIKE),
     # a rule of its own once the credit is overdue, which is a matter of the day of the run
     ("credit_to_come", "R055", Label.WATCH),
     ("period_of_another_time", "R054", Label.TRUTH),
@@ -69,7 +70,7 @@ _KINDS = [*(scenario.kind for scenario in SCENARIOS), *(kind for kind, _, _ in _
 _RULES = [*(scenario.rule for scenario in SCENARIOS), *(rule for _, rule, _ in _OTHERS)]
 _LABEL_NAMES = [*(scenario.label.value for scenario in SCENARIOS), *(label.value for _, _, label in _OTHERS)]
 _NEXT_FILL, _RHYTHM, _FIRST_DISCOUNT = len(SCENARIOS), len(SCENARIOS) + 1, len(SCENARIOS) + 2
-_JUST_TERMINATED, _EARLY_REFILL, _VACATION_SUPPLY, _HALF_USED_UP = range(len(_KINDS) - 8, len(_KINDS) - 4)
+_JUST_TERMINATED, _EARLY_REFILL, _VACATION_SUPPLY, _HALF_USED_UP, _AT_COST = range(len(_KINDS) - 9, len(_KINDS) - 4)
 _CREDIT_TO_COME, _OTHER_PERIOD, _OTHER_ENTITY, _CORRECTED_LATE = range(len(_KINDS) - 4, len(_KINDS))
 _IS_OF_ENTITY = np.array([*ON_ENTITY_CLAIM[:-1], *(False for _ in _OTHERS[:-2]), True, True])
 _IS_YEAR_AFTER = column("days") == Days.YEAR_AFTER_TERMINATION
@@ -146,6 +147,7 @@ def _also(d: Dispenses, f: Fills) -> tuple[np.ndarray, np.ndarray]:
         (follows & (f.early == Early.UNEXPLAINED), _EARLY_REFILL),
         (follows & (f.early == Early.FOR_VACATION), _VACATION_SUPPLY),
         (follows & f.rhythm_broken, _HALF_USED_UP),
+        (d.twist == Twist.FLAG_AT_COST, _AT_COST),
         (d.twist == Twist.REVERSED_LATE, _CREDIT_TO_COME),
         (np.isin(d.twist, OLD_PERIODS), _OTHER_PERIOD),
     )

@@ -180,7 +180,7 @@ def _codes(d: Dispenses, f: Fills, r: RebateRows, rng: np.random.Generator) -> d
     at, number = r.at, d.number[r.at]
     twist, rx = d.twist[at], ~d.is_medical[at]
     chance = rng.random(len(d.number))[at]
-    flagged = twist == Twist.FLAG
+    flagged = np.isin(twist, (Twist.FLAG, Twist.FLAG_AT_COST))
     clarification = np.where(flagged, np.where(chance < 0.3, 0, np.where(chance < 0.5, 1, -1)), -1)
     usual = rx & ~flagged
     clarification = np.where(usual & (chance < 0.03), np.where(chance < 0.02, 2, 3), clarification)

@@ -155,6 +155,7 @@ class Twist(IntEnum):
     PART_B_UNMARKED = 67  # billed to Medicare Part B without a 340B modifier
     PART_B_MARKED = 68
     PAID_MOSTLY_BY_OTHERS = 69
+    FLAG_AT_COST = 70  # paid at the entity's cost, and flagged as 340B
 
 
 @dataclass(frozen=True)
@@ -264,6 +265,8 @@ VIOLATIONS = (
     _on_entity_claim("reported_late", "R048", twist=Twist.REPORTED_LATE),
     _on_entity_claim("line_without_modifier", "R015", products=Pool.INFUSED, place=Place.OWN,
                      twist=Twist.PART_B_UNMARKED),
+    Scenario("flag_at_acquisition_cost", "R001", programs=(FFS,), products=Pool.LOCAL, twist=Twist.FLAG_AT_COST,
+             share=0.5),
 )  # fmt: skip
 
 _REPORTED = {"products": Pool.AT_340B, "place": Place.CONTRACT, "entity": Entity.LIVE}

@@ -319,13 +319,9 @@ def claim_findings(tables: Tables) -> set[tuple[str, str]]:
             priced = price.get((row["ndc11"], row["period"]), prices)
             rebate = row["ndc_units"] * priced["unit_rebate_amount"]
             fires |= {"R028"} if is_measured_otherwise(row, product[row["ndc11"]], ratio) else set()
-            paid = row["amount_paid"]
-            if (
-                paid
-                and not row["amount_third_party"]
-                and not Decimal("0.2") <= paid / at_wac <= 3
-                and rebate / paid > Decimal("1.5")
-            ):
+            paid, is_explained = row["amount_paid"], row["amount_third_party"] or flag_340b(row)
+            is_low = paid and not Decimal("0.2") <= paid / at_wac <= 3 and rebate / paid > Decimal("1.5")
+            if is_low and not is_explained:
                 fires.add("R036")
             key = (row["pharmacy"], row["rx"], row["fill"], served, row["ndc11"], row["rebate_type"])
             last = last_sent.get(key[:5])
@@ -579,11 +575,11 @@ def test_look_alikes_are_not_found_by_the_rule_they_look_like(tables):
 def test_some_look_alikes_are_told_apart_by_one_fact_alone(tables):
     """Without it the rule would find them."""
     without = copy.copy(tables)
-    untold = {"amount_third_party": None, "submission_clarification_codes": None}
+    untold = {"amount_third_party": None, "submission_clarification_codes": None, "basis_of_cost": None}
     without.rebate = [{**row, **untold} for row in tables.rebate]
     products = [{**row, "reactivation_date": None} for row in tables.reference["products"]]
     without.reference = {**tables.reference, "products": products}
-    kinds = ("paid_mostly_by_others", "vacation_supply", "reactivated_within_the_year")
+    kinds = ("paid_mostly_by_others", "at_acquisition_cost", "vacation_supply", "reactivated_within_the_year")
     look_alikes = pairs([row for row in tables.labels(Label.LOOK_ALIKE, "RC") if row["kind"] in kinds])
     assert {rule for _, rule in look_alikes} == {"R023", "R036", "R039"}
     assert look_alikes <= claim_findings(without)
