@@ -33,15 +33,17 @@ from engine.synthetic.payers import (
     TERMS_CUMULATIVE,
 )
 from engine.synthetic.places import QUARTERS_LISTED_IN_PART
-from engine.synthetic.products import LABELER_SOLD, NO_DAY, Pool
+from engine.synthetic.products import LABELER_SOLD, LEFT_BRIEFLY, NO_DAY, Pool
 from engine.synthetic.scenarios import ON_ENTITY_CLAIM, SCENARIOS, Days, Entity, Twist, column
 from engine.synthetic.world import World
 
 LONGEST_PAYMENT_DAYS = 28
 MFP_PAYMENT_DAYS = 7
 DOUBLE_DOSE_SHARE = 0.1
+EARLY_SHARE = 0.25  # of the rates of planned cases: early refills, so that most stay usual
 DAYS_OF_A_YEAR = 365
 PARTS_OF_PACKAGE = 25
+PART_LEFT_TO_PAY = 15  # of what the claim is paid, where others paid the most
 DISPENSING_FEE = 1_050  # cents
 SC_MODIFIER_BEGINS = day(2025, 12, 1)
 FINAL_REVERSAL_SHARE = 0.45  # of reversals: not billed anew
@@ -61,6 +63,14 @@ class Reversal(IntEnum):
     FINAL = 1
     REBILLED = 2
     LATE = 3  # after the payer's claim had been received
+
+
+class Early(IntEnum):
+    """Whether a refill came before half of the last fill was used up."""
+
+    NOT = 0
+    UNEXPLAINED = 1
+    FOR_VACATION = 2  # as the pharmacy says
 
 
 class Lineage(IntEnum):
@@ -98,7 +108,7 @@ class Fills:
     second_day: np.ndarray  # day of the second part
     is_rebated: np.ndarray
     rhythm_broken: np.ndarray
-    refilled_early: np.ndarray
+    early: np.ndarray
     entity_report: np.ndarray
     is_340b_sale: np.ndarray  # bought at the 340B price, whether reported or not
 
@@ -109,7 +119,8 @@ def draw_fills(world: World, plan: Plan, chunk: int, d: Dispenses) -> Fills:
     settings = plan.settings
     size = len(d.number)
     days_supply = _days_supply(d, rng.random(size)[d.first])
-    dates, rhythm_broken, refilled_early = _dates(world, d, days_supply, settings, rng)
+    dates, rhythm_broken = _dates(world, d, days_supply, settings, rng)
+    dates, early = _early_refills(plan, chunk, d, dates, days_supply)
     is_selected = np.isin(d.product, world.products.pools[Pool.SELECTED])
     program = np.where((d.program == PARTD) & is_selected & (dates >= MFP_START) & d.is_plain, MFP, d.program)
     quarter = quarter_of(dates)
@@ -154,7 +165,7 @@ def draw_fills(world: World, plan: Plan, chunk: int, d: Dispenses) -> Fills:
         second_day=second_day,
         is_rebated=is_rebated,
         rhythm_broken=rhythm_broken & is_rebated,
-        refilled_early=refilled_early & is_rebated,
+        early=early,
         entity_report=report,
         is_340b_sale=(report == Entity.LIVE) | _FROM_CLINIC[d.scenario],
     )
@@ -169,10 +180,10 @@ def _days_supply(d: Dispenses, chance: np.ndarray) -> np.ndarray:
 
 def _dates(
     world: World, d: Dispenses, days_supply: np.ndarray, settings: SyntheticSettings, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Day of each dispense: further fills follow when the supply runs out, a few days sooner or later. A few
-    commercial and Part D refills come when little more than half of it is used (second result), as many within days of
-    the fill before (third): of these R039 speaks, of those it does not."""
+    commercial and Part D refills come when little more than half of it is used (second result): not so early that R039
+    speaks of them."""
     size = len(d.number)
     days = np.where(d.is_plain, Days.ANY, _DAYS[d.scenario])
     last_quarter = int(QUARTER_STARTS[-2])
@@ -187,6 +198,7 @@ def _dates(
         (Days.BEFORE_LABELER_SOLD, FIRST_DAY, LABELER_SOLD - 1),
         (Days.OVER_A_YEAR_AGO, FIRST_DAY, LAST_DAY - DAYS_OF_A_YEAR - LONGEST_PAYMENT_DAYS),
         (Days.BEFORE_SC_MODIFIER, FIRST_DAY, SC_MODIFIER_BEGINS - 1),
+        (Days.WITHIN_YEAR_OF_LEAVE, FIRST_DAY, LEFT_BRIEFLY + DAYS_OF_A_YEAR),
     ):
         low, high = np.where(days == kind, first, low), np.where(days == kind, last, high)
     end_day = np.where(d.end_day == NO_DAY, LAST_DAY, d.end_day)
@@ -204,11 +216,28 @@ def _dates(
     day_of_fill = np.where(days == Days.YEAR_AFTER_TERMINATION, terminated + 365, day_of_fill)
 
     eligible = d.is_plain & ~d.is_340b & ~d.is_medical & (d.fill > 0) & np.isin(d.program, (COMMERCIAL, PARTD))
-    chance, share = rng.random(size), settings.anomaly_rate / max(float(eligible.mean()), 1e-9)
-    broken, early = eligible & (chance < share), eligible & (chance >= share) & (chance < 2 * share)
-    later = np.where(early, 3 + d.number % 4, days_supply * rng.integers(55, 75, size) // 100)
-    soon = np.concatenate([[0], day_of_fill[:-1]]) + later
-    return np.where(broken | early, soon, day_of_fill), broken, early
+    broken = eligible & (rng.random(size) < settings.anomaly_rate / max(float(eligible.mean()), 1e-9))
+    part_used = rng.integers(55, 75, size)
+    soon = np.concatenate([[0], day_of_fill[:-1]]) + days_supply * part_used // 100
+    return np.where(broken, soon, day_of_fill), broken
+
+
+def _early_refills(
+    plan: Plan, chunk: int, d: Dispenses, dates: np.ndarray, days_supply: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Days of dispenses, and which Medicaid refills come before half of the fill before is used up. No two in a row:
+    the second would not be early after the first."""
+    rng = generator(plan.seed, "early_refills", chunk)
+    size = len(dates)
+    eligible = d.is_plain & ~d.is_340b & ~d.is_medical & (d.fill > 0) & (d.program <= MCO)
+    rates = EARLY_SHARE * np.array([plan.settings.violation_rate, plan.settings.look_alike_rate])
+    limits = np.cumsum(rates) / max(float(eligible.mean()), 1e-9)
+    chance = rng.random(size)
+    early = np.select([chance < limit for limit in limits], [Early.UNEXPLAINED, Early.FOR_VACATION], Early.NOT)
+    early[~eligible] = Early.NOT
+    early[1:][early[:-1] != Early.NOT] = Early.NOT
+    soon = np.concatenate([[0], dates[:-1]]) + days_supply * rng.integers(20, 45, size) // 100
+    return np.where(early != Early.NOT, soon, dates), early
 
 
 def _units(
@@ -266,13 +295,15 @@ def _paid(
     per_mille = np.array([950, 940, 965, 955, 980])[program] + (d.state * 7) % 25 - 12 + rng.integers(-20, 21, size)
     shifted = np.where(rng.random(size) < 0.5, 4_000, 250)
     per_mille = np.where(d.twist == Twist.PRICE_SHIFTED, shifted, per_mille)
-    per_mille = np.where(d.twist == Twist.PAID_TOO_LITTLE, rng.integers(40, 80, size), per_mille)
+    is_low = np.isin(d.twist, (Twist.PAID_TOO_LITTLE, Twist.FLAG_AT_COST))
+    per_mille = np.where(is_low, rng.integers(40, 80, size), per_mille)
     wac = world.products.wac[d.product, quarter]
-    fee = np.where(d.is_medical | (d.twist == Twist.PAID_TOO_LITTLE), 0, DISPENSING_FEE)
+    fee = np.where(d.is_medical | is_low, 0, DISPENSING_FEE)
     total = cents(units, wac * per_mille // 1_000) + fee
     has_other = d.is_plain & (program <= MCO) & (rng.random(size) < settings.third_party_rate)
     others = np.where(has_other, total * 2 // 5, 0)
     others = np.where(d.twist == Twist.PAID_BY_OTHERS, total, others)
+    others = np.where(d.twist == Twist.PAID_MOSTLY_BY_OTHERS, total - total // PART_LEFT_TO_PAY, others)
     paid = np.where(d.twist == Twist.PAID_NOTHING, 0, total - others)
     return paid, others
 

@@ -36,6 +36,7 @@ FACTOR = 20  # prescriptions of altered lines
 LEAST_QUARTERS = 5  # that a line must have before one of them can stand out
 GREW_LESS = (2.0, 2.9)  # times the line's own median: much, but not too much
 LEAST_ADDED_SHARE = 0.3  # of the prescriptions, where a line asks for more than the claims support
+LITTLE_MORE = 4  # thousandths of the units, where it asks for no more than sums may differ by
 
 
 def invoice_parts(world: World, r: RebateRows) -> pa.RecordBatch:
@@ -60,8 +61,9 @@ def build_invoices(world: World, totals: pa.Table, violation_rate: float) -> tup
     lines = {name: totals.column(name).to_numpy().astype(np.int64) for name in PART_SCHEMA.names}
     order = np.lexsort([lines[name] for name in reversed(KEYS)])
     lines = {name: values[order] for name, values in lines.items()}
-    altered = _altered(world, lines, violation_rate)
+    altered, little_more = _altered(world, lines, violation_rate)
     lines = _with_alterations(world, lines, altered)
+    lines["units"][little_more] += lines["units"][little_more] * LITTLE_MORE // 1_000
     table = _table(world, lines, altered)
     ids = source_row_ids(table)
     by_product = {
@@ -75,15 +77,11 @@ def build_invoices(world: World, totals: pa.Table, violation_rate: float) -> tup
     }
     # no claims are behind what a line grew by
     found = by_product | {f"altered {rule}": rows for rule, rows in altered.items()} | {"grown R038": altered["R037"]}
-    look_alikes = {"R037": _grown_less(lines, altered["R037"])} if violation_rate else {}
-    labels = [
-        _labels(ids, rows, name[-4:], label, kind)
-        for label, kind, by_rule in (
-            (Label.TRUTH, "invoice", found),
-            (Label.LOOK_ALIKE, "grown_less", look_alikes),
-        )
-        for name, rows in by_rule.items()
-    ]
+    labels = [_labels(ids, rows, name[-4:], Label.TRUTH, "invoice") for name, rows in found.items()]
+    labels.append(_labels(ids, little_more, "R038", Label.LOOK_ALIKE, "little_more"))
+    if violation_rate:
+        grown_less = _grown_less(lines, altered["R037"])
+        labels.append(_labels(ids, grown_less, "R037", Label.LOOK_ALIKE, "grown_less"))
     return table, pa.concat_tables(labels)
 
 
@@ -97,9 +95,9 @@ def _labels(ids: pa.Array, rows: np.ndarray, rule: str, label: Label, kind: str)
     return pa.table(columns)
 
 
-def _altered(world: World, lines: dict[str, np.ndarray], rate: float) -> dict[str, np.ndarray]:
-    """Which lines each rule must find: chosen by hash of the line's key, one at most of a program, state and product,
-    so that the line's other quarters still show what is usual."""
+def _altered(world: World, lines: dict[str, np.ndarray], rate: float) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Which lines each rule must find, and as many that R038 must leave alone: chosen by hash of the line's key, one at
+    most of a program, state and product, so that the line's other quarters still show what is usual."""
     ordinary = np.isin(lines["product"], world.products.pools[Pool.ORDINARY]) & (lines["prescriptions"] > 0)
     group = lines["program"] * world.products.count + lines["product"]
     eligible = np.flatnonzero(ordinary & (np.bincount(group)[group] >= LEAST_PEERS))
@@ -114,7 +112,8 @@ def _altered(world: World, lines: dict[str, np.ndarray], rate: float) -> dict[st
     grown = by_hash[can_stand_out[by_hash]][:wanted]
     by_hash = by_hash[~np.isin(by_hash, grown)]
     rest = [rule for rule in ALTERED_RULES if rule != "R037"]
-    return {"R037": grown} | {rule: by_hash[i * wanted : (i + 1) * wanted] for i, rule in enumerate(rest)}
+    altered = {"R037": grown} | {rule: by_hash[i * wanted : (i + 1) * wanted] for i, rule in enumerate(rest)}
+    return altered, by_hash[len(rest) * wanted :][:wanted]
 
 
 def _own_quarters(lines: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

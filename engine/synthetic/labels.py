@@ -2,7 +2,7 @@
 
 - truth: rules that must fire on the row;
 - look_alikes: a rule that must not fire on the row, and why one might think so;
-- anomalies: odd rows that no rule describes, but for early refills;
+- anomalies: odd rows that no rule describes;
 - watch: a rule that may fire as weak evidence; neither right nor wrong.
 """
 
@@ -16,7 +16,7 @@ from engine.synthetic import arrow, entity_claims
 from engine.synthetic.calendar import QUARTERS, quarter_of
 from engine.synthetic.dispenses import Dispenses, Plan
 from engine.synthetic.entity_claims import Sent
-from engine.synthetic.fills import AFTER_VOID, Fills, Lineage
+from engine.synthetic.fills import AFTER_VOID, Early, Fills, Lineage
 from engine.synthetic.identifiers import generator
 from engine.synthetic.payers import COMMERCIAL, CONTRACT_TERMS, EXCLUSION_ENDED, FFS, MCO, MFP, PARTD, Terms
 from engine.synthetic.places import MEF_STATES
@@ -57,6 +57,9 @@ _OTHERS = (
     *((kind, rule, Label.TRUTH) for rule, kind in _DUPLICATE_DISCOUNTS.items()),
     ("terminated_within_the_year", "R023", Label.TRUTH),
     ("early_refill", "R039", Label.TRUTH),
+    ("vacation_supply", "R039", Label.LOOK_ALIKE),
+    ("half_used_up", "R039", Label.LOOK_ALIKE),
+    ("at_acquisition_cost", "R036", Label.LOOK_ALIKE),
     # a rule of its own once the credit is overdue, which is a matter of the day of the run
     ("credit_to_come", "R055", Label.WATCH),
     ("period_of_another_time", "R054", Label.TRUTH),
@@ -67,9 +70,8 @@ _KINDS = [*(scenario.kind for scenario in SCENARIOS), *(kind for kind, _, _ in _
 _RULES = [*(scenario.rule for scenario in SCENARIOS), *(rule for _, rule, _ in _OTHERS)]
 _LABEL_NAMES = [*(scenario.label.value for scenario in SCENARIOS), *(label.value for _, _, label in _OTHERS)]
 _NEXT_FILL, _RHYTHM, _FIRST_DISCOUNT = len(SCENARIOS), len(SCENARIOS) + 1, len(SCENARIOS) + 2
-_JUST_TERMINATED, _EARLY_REFILL, _CREDIT_TO_COME, _OTHER_PERIOD, _OTHER_ENTITY, _CORRECTED_LATE = range(
-    len(_KINDS) - 6, len(_KINDS)
-)
+_JUST_TERMINATED, _EARLY_REFILL, _VACATION_SUPPLY, _HALF_USED_UP, _AT_COST = range(len(_KINDS) - 9, len(_KINDS) - 4)
+_CREDIT_TO_COME, _OTHER_PERIOD, _OTHER_ENTITY, _CORRECTED_LATE = range(len(_KINDS) - 4, len(_KINDS))
 _IS_OF_ENTITY = np.array([*ON_ENTITY_CLAIM[:-1], *(False for _ in _OTHERS[:-2]), True, True])
 _IS_YEAR_AFTER = column("days") == Days.YEAR_AFTER_TERMINATION
 
@@ -138,11 +140,14 @@ def _duplicate_discounts(world: World, d: Dispenses, f: Fills) -> tuple[np.ndarr
 def _also(d: Dispenses, f: Fills) -> tuple[np.ndarray, np.ndarray]:
     """Position and kind of what is known of dispenses besides what they were planned for."""
     stands = f.is_rebated & (f.lineage != Lineage.VOIDED)
-    is_early = f.refilled_early & stands
-    is_early[1:] &= stands[:-1]
+    follows = stands.copy()
+    follows[1:] &= stands[:-1]
     found = (
         (_IS_YEAR_AFTER[d.scenario], _JUST_TERMINATED),
-        (is_early, _EARLY_REFILL),
+        (follows & (f.early == Early.UNEXPLAINED), _EARLY_REFILL),
+        (follows & (f.early == Early.FOR_VACATION), _VACATION_SUPPLY),
+        (follows & f.rhythm_broken, _HALF_USED_UP),
+        (d.twist == Twist.FLAG_AT_COST, _AT_COST),
         (d.twist == Twist.REVERSED_LATE, _CREDIT_TO_COME),
         (np.isin(d.twist, OLD_PERIODS), _OTHER_PERIOD),
     )

@@ -19,6 +19,8 @@ NO_DAY = np.iinfo(np.int64).min
 UNIT_TYPES = ("TAB", "CAP", "ML", "GM", "EA", "TDP")
 UNITS_OF_MEASURE = ("EA", "EA", "ML", "GM", "EA", "EA")
 DRUG_CATEGORIES = ("S", "I", "N")
+COD_STATUSES = ("03", "04", "01", "05", "07")  # by category (NDA, authorised generic, ANDA); DESI, prenatal vitamin
+DESI, PRENATAL_VITAMIN = 3, 4
 
 _TABLET, _CAPSULE, _MILLILITRE, _GRAM = range(4)
 VIAL = 2_500  # thousandths of a millilitre
@@ -48,6 +50,8 @@ class Pool(IntEnum):
     TUBE = 15  # of ointment, one for each fill; part of the ordinary products
     LOCAL_LIQUID = 16  # as LOCAL, in vials that are no whole number of millilitres
     UNKNOWN = 17  # never reported: in no product file and without prices
+    BACK_SOON = 18  # terminated in the year before the first quarter, and reactivated before it
+    PRENATAL = 19  # vitamins that are covered all the same; part of the ordinary products
 
 
 _SPECIAL = {
@@ -65,6 +69,8 @@ _SPECIAL = {
 }
 SOLD_LABELER = "98765"
 LABELER_SOLD = day(2025, 10, 1)
+BACK_SOON_PRODUCTS = 2
+LEFT_BRIEFLY, CAME_BACK = day(2024, 10, 1), day(2024, 12, 1)  # of products that were back soon
 
 
 @dataclass(frozen=True)
@@ -145,6 +151,9 @@ def build_products(seed: int, local_states: np.ndarray, states: int) -> Products
     pools[Pool.TUBE] = ordinary[(unit_type == _GRAM)[:ORDINARY_PRODUCTS] & (fill == package)[:ORDINARY_PRODUCTS]]
     pools[Pool.ORPHAN] = ordinary[~is_bulk[:ORDINARY_PRODUCTS] & orphan[:ORDINARY_PRODUCTS]]
     pools[Pool.AT_340B] = ordinary[~is_bulk[:ORDINARY_PRODUCTS] & ~orphan[:ORDINARY_PRODUCTS]]
+    pools[Pool.PRENATAL] = ordinary[7::50]
+    pools[Pool.BACK_SOON] = pools[Pool.REACTIVATED][-BACK_SOON_PRODUCTS:]
+    pools[Pool.REACTIVATED] = pools[Pool.REACTIVATED][:-BACK_SOON_PRODUCTS]
     weight = (1.0 + ordinary) ** -POPULARITY_EXPONENT
     twin = np.arange(count)
     twin[first_twins], twin[first_twins + 1] = first_twins + 1, first_twins
@@ -266,6 +275,7 @@ def _life(
     termination[year_after] = day(2024, 2, 1) + rng.integers(0, 420, len(year_after))
     termination[back] = day(2022, 6, 1) + rng.integers(0, 300, len(back))
     reactivation[back] = day(2023, 9, 1) + rng.integers(0, 300, len(back))
+    termination[pools[Pool.BACK_SOON]], reactivation[pools[Pool.BACK_SOON]] = LEFT_BRIEFLY, CAME_BACK
     return market, termination, reactivation
 
 

@@ -10,7 +10,7 @@ from engine.contracts.tables import REBATE_CLAIMS
 from engine.synthetic import arrow
 from engine.synthetic.calendar import QUARTERS
 from engine.synthetic.dispenses import MODIFIER_STATES, Dispenses, Plan
-from engine.synthetic.fills import Fills, Lineage
+from engine.synthetic.fills import Early, Fills, Lineage
 from engine.synthetic.identifiers import generator, mixed
 from engine.synthetic.mess import Mess
 from engine.synthetic.payers import FACILITATOR, FFS, MCO, MFP, PROGRAMS
@@ -39,7 +39,8 @@ _FEDERAL, _SUPPLEMENTAL, _BASE = range(3)
 _REBATE_TYPES = ["FEDERAL", "SUPPLEMENTAL", "BASE"]
 _UNITS_BASES = ["NDC", "HCPCS"]
 _COST_BASES = ["01", "03", "07", "08"]
-_CLARIFICATIONS = ["20", "10|20", "10", "08|10"]
+_CLARIFICATIONS = ["20", "10|20", "10", "08|10", "03"]
+_VACATION_SUPPLY = 4
 _MODIFIERS = ["JZ", *MODIFIER_STATES.values(), "TB"]
 _STATUSES = ["P", "C"]
 _OLD_QUARTERS = {Twist.PERIOD_BARRED: "2022Q2", Twist.PERIOD_OLD: "2024Q2"}
@@ -179,10 +180,11 @@ def _codes(d: Dispenses, f: Fills, r: RebateRows, rng: np.random.Generator) -> d
     at, number = r.at, d.number[r.at]
     twist, rx = d.twist[at], ~d.is_medical[at]
     chance = rng.random(len(d.number))[at]
-    flagged = twist == Twist.FLAG
+    flagged = np.isin(twist, (Twist.FLAG, Twist.FLAG_AT_COST))
     clarification = np.where(flagged, np.where(chance < 0.3, 0, np.where(chance < 0.5, 1, -1)), -1)
     usual = rx & ~flagged
     clarification = np.where(usual & (chance < 0.03), np.where(chance < 0.02, 2, 3), clarification)
+    clarification = np.where(f.early[at] == Early.FOR_VACATION, _VACATION_SUPPLY, clarification)
     cost = np.where(rx, (chance * 3).astype(np.int64), -1)
     cost = np.where(flagged & ((chance >= 0.5) | (chance < 0.1)), 3, cost)
     texas = d.state[at] == state_index("TX")

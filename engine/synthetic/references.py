@@ -16,7 +16,17 @@ from engine.synthetic.inflation import part_d_plans
 from engine.synthetic.payers import CONTRACTS_BEGIN, EXCLUSION_ENDED, Contract, Terms
 from engine.synthetic.places import ENTITY_TYPES, STATE_CODES, STATES, Listing
 from engine.synthetic.policies import policy_tables
-from engine.synthetic.products import DRUG_CATEGORIES, LABELER_SOLD, NO_DAY, SOLD_LABELER, UNIT_TYPES, Pool
+from engine.synthetic.products import (
+    COD_STATUSES,
+    DESI,
+    DRUG_CATEGORIES,
+    LABELER_SOLD,
+    NO_DAY,
+    PRENATAL_VITAMIN,
+    SOLD_LABELER,
+    UNIT_TYPES,
+    Pool,
+)
 from engine.synthetic.texts import hcpcs_codes
 from engine.synthetic.world import World
 
@@ -79,11 +89,7 @@ def _products(world: World) -> dict[str, pa.Array]:
         "unit_type": arrow.chosen([u for u in UNIT_TYPES if u in CMS_UNIT_TYPES], p.unit_type),
         "units_per_package": arrow.decimals(p.package, arrow.UNITS),
         "drug_category": arrow.chosen(DRUG_CATEGORIES, p.category),
-        "cod_status": arrow.either(
-            np.isin(np.arange(p.count), p.pools[Pool.EXCLUDED]),
-            arrow.constant("05", p.count),
-            arrow.chosen(["03", "04", "01"], p.category),
-        ),
+        "cod_status": arrow.chosen(COD_STATUSES, _cod_status(world)),
         "market_date": _days(p.market_day),
         "termination_date": _days(p.termination_day),
         "reactivation_date": _days(p.reactivation_day),
@@ -91,6 +97,14 @@ def _products(world: World) -> dict[str, pa.Array]:
         "hcpcs_code": arrow.either(infused, hcpcs_codes(p.hcpcs_number), None),
         "snapshot_date": _all(SNAPSHOT, p.count),
     }
+
+
+def _cod_status(world: World) -> np.ndarray:
+    """Of each product an index into COD_STATUSES: by category, but for excluded drugs and prenatal vitamins."""
+    p = world.products
+    status = p.category.copy()
+    status[p.pools[Pool.EXCLUDED]], status[p.pools[Pool.PRENATAL]] = DESI, PRENATAL_VITAMIN
+    return status
 
 
 def _hcpcs_crosswalk(world: World) -> dict[str, pa.Array]:

@@ -79,6 +79,7 @@ class Days(IntEnum):
     AFTER_END = 12  # of the entity's part in the program, or of its contract
     BEFORE_END = 13
     OVER_A_YEAR_AGO = 14
+    WITHIN_YEAR_OF_LEAVE = 15  # of products that were back soon
 
 
 class Twist(IntEnum):
@@ -153,6 +154,8 @@ class Twist(IntEnum):
     PERIOD_OLD = 66  # one that still can
     PART_B_UNMARKED = 67  # billed to Medicare Part B without a 340B modifier
     PART_B_MARKED = 68
+    PAID_MOSTLY_BY_OTHERS = 69
+    FLAG_AT_COST = 70  # paid at the entity's cost, and flagged as 340B
 
 
 @dataclass(frozen=True)
@@ -262,6 +265,8 @@ VIOLATIONS = (
     _on_entity_claim("reported_late", "R048", twist=Twist.REPORTED_LATE),
     _on_entity_claim("line_without_modifier", "R015", products=Pool.INFUSED, place=Place.OWN,
                      twist=Twist.PART_B_UNMARKED),
+    Scenario("flag_at_acquisition_cost", "R001", programs=(FFS,), products=Pool.LOCAL, twist=Twist.FLAG_AT_COST,
+             share=0.5),
 )  # fmt: skip
 
 _REPORTED = {"products": Pool.AT_340B, "place": Place.CONTRACT, "entity": Entity.LIVE}
@@ -347,6 +352,9 @@ LOOK_ALIKES = (
     _entity_look_alike("on_the_last_day", "R048", twist=Twist.REPORTED_ON_LAST_DAY),
     _entity_look_alike("line_with_modifier", "R015", products=Pool.INFUSED, place=Place.OWN,
                        twist=Twist.PART_B_MARKED),
+    _look_alike("paid_mostly_by_others", "R036", products=Pool.LOCAL, twist=Twist.PAID_MOSTLY_BY_OTHERS),
+    _look_alike("reactivated_within_the_year", "R023", products=Pool.BACK_SOON, days=Days.WITHIN_YEAR_OF_LEAVE),
+    _look_alike("prenatal_vitamin", "R026", products=Pool.PRENATAL),
 )  # fmt: skip
 
 _NOT_MEDICAID = (COMMERCIAL, PARTD)
