@@ -91,7 +91,7 @@ def test_what_it_cannot_explain_ends_with_status_2_and_one_message(finished, run
     (claims / "entity_claims.csv").write_text(ENTITY_CLAIMS.replace("E1", "E2"))
     other_input = run_job(explain, *words(claims, runs, "file/1"))
     for ended, said in (
-        (no_row, "no live rebate claim, 340B claim or invoice line has this source_row_id"),
+        (no_row, "no live rebate claim, 340B claim, invoice line or report has this source_row_id"),
         (no_run, "there is no finished run of this id"),
         (other_settings, "the settings are not those that the run was made with"),
         (other_input, "entity_claims is not what the run read"),
