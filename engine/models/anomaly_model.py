@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 
 from engine.contracts.codes import Subject
-from engine.errors import ConfigurationError, Problem
 from engine.models.drift import Distribution
 from engine.models.inputs import z_name
-from engine.models.model_folder import read_model, reading, versions, write_model
+from engine.models.model_folder import check_features, read_model, reading, versions, write_model
 from engine.models.scorers import KINDS
 from engine.models.scorers.base import Scorer
 from engine.settings import DetectorSettings, ModelSettings, RankCombinationSettings
@@ -63,16 +62,12 @@ class AnomalyModel:
 
     def check_features(self, configured: Sequence[str]) -> None:
         """Raise ConfigurationError unless the model was trained on exactly the configured features, in their order."""
-        if tuple(configured) == self.features:
-            return
-        raise ConfigurationError(
-            Problem(
-                "the model was trained on other features than the configured ones",
-                f"features of the {self.subject} model",
-                ", ".join(self.features),
-                ", ".join(configured),
-                "train a model with this configuration, or name a model version that fits with --model",
-            )
+        check_features(
+            self.features,
+            configured,
+            what="model",
+            where=f"features of the {self.subject} model",
+            to_do="train a model with this configuration, or name a model version that fits with --model",
         )
 
     def save(self, folder: str | Path) -> None:

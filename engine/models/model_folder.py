@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import metadata, resources
 from pathlib import Path
@@ -57,6 +57,21 @@ def reading(folder: str | Path, what: str) -> Iterator[None]:
                 "train a new model, or name another version with --model",
             )
         ) from error
+
+
+def check_features(trained_on: Sequence[str], configured: Sequence[str], *, what: str, where: str, to_do: str) -> None:
+    """Raise ConfigurationError unless a model was trained on exactly the configured features, in their order."""
+    if tuple(configured) == tuple(trained_on):
+        return
+    raise ConfigurationError(
+        Problem(
+            f"the {what} was trained on other features than the configured ones",
+            where,
+            ", ".join(trained_on),
+            ", ".join(configured),
+            to_do,
+        )
+    )
 
 
 def versions() -> dict[str, str]:

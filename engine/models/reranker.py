@@ -12,10 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 from pyspark.sql import Column, SparkSession
 
-from engine.errors import ConfigurationError, Problem
 from engine.models.batches import score_column
 from engine.models.finding_inputs import input_columns
-from engine.models.model_folder import read_model, reading, versions, write_model
+from engine.models.model_folder import check_features, read_model, reading, versions, write_model
 from engine.models.scorers.logistic import CalibratedLogistic
 from engine.settings import RerankerSettings
 
@@ -54,17 +53,13 @@ class Reranker:
 
     def check_features(self, configured: Sequence[str]) -> None:
         """Raise ConfigurationError unless it was trained on exactly the configured features, in their order."""
-        if tuple(configured) == self.features:
-            return
-        raise ConfigurationError(
-            Problem(
-                "the re-ranker was trained on other features than the configured ones",
-                "model.reranker.features",
-                ", ".join(self.features),
-                ", ".join(configured),
-                "train one with this configuration, name a version that fits with --model, or set "
-                "model.reranker.enabled: false",
-            )
+        check_features(
+            self.features,
+            configured,
+            what="re-ranker",
+            where="model.reranker.features",
+            to_do="train one with this configuration, name a version that fits with --model, or set "
+            "model.reranker.enabled: false",
         )
 
     def probability_valid(self, rows: pd.DataFrame) -> npt.NDArray[np.float64]:

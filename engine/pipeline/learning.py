@@ -54,8 +54,10 @@ def score(
                 model, calibration, version = fetched
                 one = replace(one, model=model, model_name=model_name(run.settings, one.subject), model_version=version)
                 scores, flags = score_and_flag(run, work, one, model, calibration)
-                one = replace(one, scores=scores, flags=flags, drift=_drift(run, one, model, scores.count()))
+                one = replace(one, scores=scores, flags=flags)
             rows_scored = one.scores.count() if one.scores is not None else 0
+            if fetched is not None:
+                one = replace(one, drift=_drift(run, one, model, rows_scored))
             run.ledger.record(table, Step.SCORE, rows, rows, counted={Reason.NOT_SCORED.value: rows - rows_scored})
             judge = (
                 f"by {one.model_name} version {one.model_version}" if one.model is not None else "too few for a model"

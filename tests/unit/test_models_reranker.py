@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from decimal import Decimal
 
 import numpy as np
@@ -188,9 +187,7 @@ def test_registered_it_waits_for_promotion_and_is_served_as_it_is(learned, tmp_p
         promote(tracker, "r", "1", SETTINGS.features, "ann")
     assert Reranker.load(tracker.fetch("r").folder).description == reranker.description
     mlflow.set_tracking_uri(tracker.tracking_uri)
-    _forget_served_code()
     served = mlflow.pyfunc.load_model("models:/r/2").predict(reviewed[list(reranker.inputs)])
-    _forget_served_code()
     assert np.array_equal(served["probability_valid"], reranker.probability_valid(reviewed))
 
 
@@ -230,12 +227,6 @@ def test_inputs_of_findings_and_what_executors_make_of_them(spark):
         "subject=REBATE_CLAIM": 1.0,
     }
     assert second == {"evidence=WEAK": 1.0, "rule=R002": 1.0, "subject=ENTITY_CLAIM": 1.0}
-
-
-def _forget_served_code() -> None:
-    """Each served model brings its own package `scorers`; Python knows one of a name at a time."""
-    for name in [name for name in sys.modules if name.split(".")[0] == "scorers"]:
-        del sys.modules[name]
 
 
 def _arbitrary(inputs: int) -> CalibratedLogistic:
