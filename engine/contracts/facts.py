@@ -327,5 +327,7 @@ ENTITY_CLAIM_FACTS = T.StructType(
         ("prescriptions_known", _LONG),
         ("f18_dist_ce_pharm_km", _DOUBLE),
         ("ce_volume_z", _DOUBLE),  # units of the parent entity and NDC-9 in the quarter, among the product's entities
+        ("ce_quarter_units", _DOUBLE),
+        ("ce_usual_quarter_units", _DOUBLE),  # median of the product's entities
     )
 )

@@ -57,10 +57,12 @@ DIVERSION_FACTS = (
     T.StructField("prescriptions_known", T.LongType()),
     T.StructField("f18_dist_ce_pharm_km", T.DoubleType()),
     T.StructField("ce_volume_z", T.DoubleType()),
+    T.StructField("ce_quarter_units", T.DoubleType()),
+    T.StructField("ce_usual_quarter_units", T.DoubleType()),
 )
 _PRESCRIBER = ("prescriber_npi", "ndc9")
 _OF_QUARTER = ("ndc9", "quarter")
-_VOLUME = "quarter_units"
+_VOLUME = "ce_quarter_units"
 
 
 def with_diversion(
@@ -155,7 +157,9 @@ def _haversine_km(one: Column, other: Column) -> Column:
 
 
 def _with_volume(rows: DataFrame, claims: DataFrame, settings: PeerSettings) -> DataFrame:
-    """`rows` with ce_volume_z; NULL under the least number of entities."""
+    """`rows` with ce_quarter_units, the product's median of it and ce_volume_z, both NULL under the least number of
+    entities.
+    """
     units = F.sum("quantity").cast("double").alias(_VOLUME)
     quarter = quarter_number(F.col("date_of_service")).alias("quarter")
     volumes = claims.groupBy("parent_entity_id", "ndc9", quarter).agg(units)
@@ -165,6 +169,8 @@ def _with_volume(rows: DataFrame, claims: DataFrame, settings: PeerSettings) -> 
         F.col("parent_entity_id").alias("volume_entity"),
         F.col("ndc9").alias("volume_ndc9"),
         F.col("quarter").alias("volume_quarter"),
+        _VOLUME,
+        F.exp(f"{_VOLUME}_median").alias("ce_usual_quarter_units"),
         robust_z(_VOLUME, True, settings).alias("ce_volume_z"),
     )
     same = [
@@ -172,4 +178,5 @@ def _with_volume(rows: DataFrame, claims: DataFrame, settings: PeerSettings) -> 
         F.col("ndc9") == F.col("volume_ndc9"),
         quarter_number(F.col("date_of_service")) == F.col("volume_quarter"),
     ]
-    return rows.join(judged, on=same, how="left").select(*rows.columns, "ce_volume_z")  # one row each
+    told = ("ce_volume_z", _VOLUME, "ce_usual_quarter_units")
+    return rows.join(judged, on=same, how="left").select(*rows.columns, *told)  # one row each

@@ -31,6 +31,7 @@ from engine.rules.text import sentence
         Threshold("minimum_prescriptions", 20, "prescriptions that this part must rest on"),
         Threshold("kilometres", 100.0, "distance of the pharmacy from the entity, above which"),
         Threshold("volume_z", 4.0, "robust z-score of the entity's units among the product's entities, above which"),
+        Threshold("times_usual", 10.0, "and at least so many times the product's usual units of an entity"),
         Threshold(
             "distant_pharmacies", [], "NPIs of mail-order and specialty pharmacies, which are far from most people"
         ),
@@ -52,16 +53,21 @@ def may_be_diverted(f: Facts, given: Given) -> Hit:
         & is_hardly_known
         & is_far
         & ~is_far_from_all
-        & (f.ce_volume_z > given.number("volume_z")),
+        & (f.ce_volume_z > given.number("volume_z"))
+        # where nearly all entities claim alike, a second claim would stand out
+        & (f.ce_quarter_units >= given.number("times_usual") * f.ce_usual_quarter_units),
         message=sentence(
             "{claim}. Of {known:count} earlier prescriptions of prescriber {prescriber} for the product the entity "
             "claimed {share:percent}, the pharmacy is {km:count} km from the entity, and in this quarter the entity "
-            "claims far more of the product than other entities do: it is asked whether the patient was the entity's.",
+            "claims {units:number} units of the product, other entities usually {usual:number}: it is asked whether "
+            "the patient was the entity's.",
             claim=entity_claimed(f),
             known=f.prescriptions_known,
             prescriber=f.prescriber_npi,
             share=f.f17_prescriber_ce_share,
             km=f.f18_dist_ce_pharm_km,
+            units=f.ce_quarter_units,
+            usual=f.ce_usual_quarter_units,
         ),
         checks=(in_house(f),),
         units=f.quantity,

@@ -30,6 +30,7 @@ LONGEST_CHAIN = 5
 LOCAL_PRODUCT_SHARE = 0.2
 OWN_PHARMACY_SHARE = 0.3
 NO_ENTITY = -1
+TELEHEALTH_PRESCRIBER, ENTITYS_PRESCRIBER = 0, 2  # of the product TELEHEALTH
 
 # States whose medical claims carry a 340B modifier that is in use all through the quarters.
 MODIFIER_STATES = {"TX": "U8", "CA": "UD"}
@@ -112,7 +113,7 @@ def draw_dispenses(world: World, plan: Plan, chunk: int) -> Dispenses:
     """The dispenses of one chunk."""
     size, start, settings = plan.size(chunk), plan.start(chunk), plan.settings
     rng = generator(plan.seed, "dispenses", chunk)
-    scenario = planned_codes(settings, start, size, rng)
+    scenario = planned_codes(settings, plan.claims, start, size, rng)
     plain = scenario == PLAIN
     scripts = _scripts(plain, settings, rng)
     script_chance = [rng.random(size)[scripts.first] for _ in range(7)]
@@ -146,7 +147,7 @@ def draw_dispenses(world: World, plan: Plan, chunk: int) -> Dispenses:
         is_medical=pool == Pool.INFUSED,
         product=product,
         pharmacy=pharmacy,
-        prescriber=_prescribers(world, state, script_chance[6]),
+        prescriber=_prescribers(world, state, product, twist, script_chance[6]),
         entity=entity,
         other_entity=other_entity,
         end_day=end_day,
@@ -268,6 +269,14 @@ def _places(
     pair = (chance[at] * len(entities.shared_entity)).astype(np.int64)
     pharmacy[at], entity[at] = entities.shared_pharmacy[pair], entities.shared_entity[pair]
     other[at] = entities.shared_with[pair]
+    at = np.flatnonzero(np.isin(place, (Place.FAR, Place.FAR_OWN, Place.NEAR)))
+    entity[at] = entities.far_entity[0]
+    pharmacy[place == Place.FAR] = entities.far_pharmacy[0]
+    pharmacy[place == Place.FAR_OWN] = entities.far_own_pharmacy
+    pharmacy[place == Place.NEAR] = entities.near_pharmacy
+    at = np.flatnonzero(place == Place.FAR_OF_OTHERS)
+    other_far = 1 + (chance[at] * (len(entities.far_entity) - 1)).astype(np.int64)
+    pharmacy[at], entity[at] = entities.far_pharmacy[other_far], entities.far_entity[other_far]
     at = np.flatnonzero(place == Place.OWN)
     entity[at] = entities.by_state.pick(state[at], chance[at])
     in_file = (Listing.BY_NPI, Listing.BY_MEDICAID_NUMBER)
@@ -293,9 +302,15 @@ def _one_of(members: np.ndarray, chance: np.ndarray) -> np.ndarray:
     return members[(chance * len(members)).astype(np.int64)]
 
 
-def _prescribers(world: World, state: np.ndarray, chance: np.ndarray) -> np.ndarray:
+def _prescribers(
+    world: World, state: np.ndarray, product: np.ndarray, twist: np.ndarray, chance: np.ndarray
+) -> np.ndarray:
     per_state = len(world.pharmacies.prescribers) // len(STATE_CODES)
-    return state * per_state + (chance * per_state).astype(np.int64)
+    return np.select(
+        [twist == Twist.PRESCRIBER_KNOWN, np.isin(product, world.products.pools[Pool.TELEHEALTH])],
+        [ENTITYS_PRESCRIBER, TELEHEALTH_PRESCRIBER],
+        state * per_state + (chance * per_state).astype(np.int64),
+    )
 
 
 def _patients(world: World, scripts: _Scripts, plain: np.ndarray, product: np.ndarray) -> np.ndarray:

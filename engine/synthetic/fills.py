@@ -45,6 +45,7 @@ DAYS_OF_A_YEAR = 365
 PARTS_OF_PACKAGE = 25
 PART_LEFT_TO_PAY = 15  # of what the claim is paid, where others paid the most
 DISPENSING_FEE = 1_050  # cents
+PATTERN_DAYS = (int(QUARTER_STARTS[3]), int(QUARTER_STARTS[4]) - 1)  # with quarters before, from which to know
 SC_MODIFIER_BEGINS = day(2025, 12, 1)
 FINAL_REVERSAL_SHARE = 0.45  # of reversals: not billed anew
 
@@ -198,6 +199,7 @@ def _dates(
         (Days.BEFORE_LABELER_SOLD, FIRST_DAY, LABELER_SOLD - 1),
         (Days.OVER_A_YEAR_AGO, FIRST_DAY, LAST_DAY - DAYS_OF_A_YEAR - LONGEST_PAYMENT_DAYS),
         (Days.BEFORE_SC_MODIFIER, FIRST_DAY, SC_MODIFIER_BEGINS - 1),
+        (Days.OF_PATTERN, *PATTERN_DAYS),
         (Days.WITHIN_YEAR_OF_LEAVE, FIRST_DAY, LEFT_BRIEFLY + DAYS_OF_A_YEAR),
     ):
         low, high = np.where(days == kind, first, low), np.where(days == kind, last, high)

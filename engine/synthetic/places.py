@@ -21,6 +21,8 @@ PRESCRIBERS = 6_000
 LISTED_SHARE = 0.3
 SUCCESSIONS = 525  # retail pharmacies whose NPI changed in the year before the first quarter
 QUARTERS_LISTED_IN_PART = 3
+FAR_STATE = "WA"  # more than 1,000 km from every other one
+FAR_CONTRACTS = 300
 LEAVING = 12  # entities that leave the 340B program within the quarters, and as many whose contracts end
 
 
@@ -31,25 +33,27 @@ class State:
     ncpdp_prefix: int
     method: str | None  # how 340B units are kept off Medicaid invoices; None: not known
     zip_prefix: str
+    latitude: float  # of the place that the ZIP codes belong to
+    longitude: float
 
 
 # Invented policies; methods as in the contract's state_340b_policies.
 STATES = (
-    State("CA", 0.15, 5, "CLAIM_FLAG", "900"),
-    State("TX", 0.11, 45, "CLAIM_FLAG", "750"),
-    State("NY", 0.10, 33, "MEF", "100"),
-    State("FL", 0.09, 10, "MEF", "331"),
-    State("PA", 0.08, 39, "MEF", "191"),
-    State("OH", 0.07, 36, "MEF", "441"),
-    State("IL", 0.07, 14, "MEF", "606"),
-    State("GA", 0.06, 11, "MEF", "303"),
-    State("NC", 0.06, 34, "MEF", "275"),
-    State("MI", 0.06, 23, "MEF", "482"),
-    State("WA", 0.05, 48, "PROVIDER_LIST", "981"),
-    State("MA", 0.04, 22, "MEF", "021"),
-    State("KY", 0.03, 18, "MEF", "402"),
-    State("SC", 0.02, 42, None, "292"),
-    State("RI", 0.01, 41, "RETRO_FILE", "029"),
+    State("CA", 0.15, 5, "CLAIM_FLAG", "900", 34.0, -118.2),
+    State("TX", 0.11, 45, "CLAIM_FLAG", "750", 33.0, -96.8),
+    State("NY", 0.10, 33, "MEF", "100", 40.8, -74.0),
+    State("FL", 0.09, 10, "MEF", "331", 25.8, -80.2),
+    State("PA", 0.08, 39, "MEF", "191", 40.0, -75.2),
+    State("OH", 0.07, 36, "MEF", "441", 41.5, -81.7),
+    State("IL", 0.07, 14, "MEF", "606", 41.9, -87.6),
+    State("GA", 0.06, 11, "MEF", "303", 33.8, -84.4),
+    State("NC", 0.06, 34, "MEF", "275", 35.8, -78.6),
+    State("MI", 0.06, 23, "MEF", "482", 42.4, -83.1),
+    State("WA", 0.05, 48, "PROVIDER_LIST", "981", 47.6, -122.3),
+    State("MA", 0.04, 22, "MEF", "021", 42.4, -71.1),
+    State("KY", 0.03, 18, "MEF", "402", 38.2, -85.8),
+    State("SC", 0.02, 42, None, "292", 34.0, -81.0),
+    State("RI", 0.01, 41, "RETRO_FILE", "029", 41.8, -71.4),
 )
 STATE_CODES = [state.code for state in STATES]
 STATE_WEIGHTS = np.array([state.weight for state in STATES])
@@ -93,7 +97,8 @@ class Groups:
 
 @dataclass(frozen=True)
 class Pharmacies:
-    """Retail pharmacies first (MAIL_ORDER is one of them), then clinics that bill drugs, then entities' own."""
+    """Retail pharmacies first (MAIL_ORDER is one of them), then clinics that bill drugs, entities' own, and one more
+    that an entity owns in FAR_STATE."""
 
     npi: list[str]
     old_npi: list[str | None]  # NPI of before it changed
@@ -125,7 +130,10 @@ class Pharmacies:
 
 @dataclass(frozen=True)
 class Entities:
-    """Covered entities; each has a pharmacy or clinic of its own (`own_pharmacy`)."""
+    """Covered entities; each has a pharmacy or clinic of its own (`own_pharmacy`).
+
+    Some, of other states, have a contract with a pharmacy in FAR_STATE; the first of them owns the one there too.
+    """
 
     id: list[str]
     parent: np.ndarray
@@ -150,6 +158,9 @@ class Entities:
     shared_entity: np.ndarray  # entities of two systems with one contract pharmacy
     shared_with: np.ndarray
     shared_pharmacy: np.ndarray
+    far_entity: np.ndarray
+    far_pharmacy: np.ndarray
+    far_own_pharmacy: int
 
     @property
     def count(self) -> int:
@@ -157,6 +168,11 @@ class Entities:
 
     def with_listing(self, listings: tuple[Listing, ...], in_mef_states: bool) -> np.ndarray:
         return np.flatnonzero(np.isin(self.listing, listings) & (MEF_STATES[self.state] == in_mef_states))
+
+    @property
+    def near_pharmacy(self) -> int:
+        """A contract pharmacy in its own state, of the first of the entities with one far away."""
+        return int(self.contract_pharmacy[self.contract_entity == self.far_entity[0]][0])
 
     def may_buy_orphans(self, may: bool) -> np.ndarray:
         """Entities that stay in the program and may, or may not, buy orphan drugs at 340B prices."""
@@ -172,10 +188,11 @@ class Entities:
 
 def build_places(seed: int) -> tuple[Pharmacies, Entities]:
     rng = generator(seed, "places")
-    count = RETAIL_PHARMACIES + CLINICS + ENTITIES
+    count = RETAIL_PHARMACIES + CLINICS + ENTITIES + 1
     numbers = scattered(count + PRESCRIBERS + SUCCESSIONS, 10**8, rng)
     old_npi, npi_since = _successions(seed, count, npis(numbers[count + PRESCRIBERS :]))
-    state = np.concatenate([_states(RETAIL_PHARMACIES, rng), _states(CLINICS, rng), _states(ENTITIES, rng)])
+    far = state_index(FAR_STATE)
+    state = np.concatenate([_states(RETAIL_PHARMACIES, rng), _states(CLINICS, rng), _states(ENTITIES, rng), [far]])
     own = RETAIL_PHARMACIES + CLINICS + np.arange(ENTITIES)
     prefixes = np.array([s.ncpdp_prefix for s in STATES])[state]
     ncpdp: list[str | None] = list(ncpdp_ids(prefixes, scattered(count, 10**4, rng)))
@@ -193,7 +210,7 @@ def build_places(seed: int) -> tuple[Pharmacies, Entities]:
         clinics=_groups(RETAIL_PHARMACIES + np.arange(CLINICS), state[RETAIL_PHARMACIES:][:CLINICS]),
         prescribers=npis(numbers[count : count + PRESCRIBERS]),
     )
-    return pharmacies, _entities(pharmacies, own, rng, generator(seed, "entities_end"))
+    return pharmacies, _entities(pharmacies, own, seed, rng)
 
 
 def _successions(seed: int, count: int, old: list[str]) -> tuple[list[str | None], np.ndarray]:
@@ -231,9 +248,8 @@ def _volumes(state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return grouped.members, np.concatenate(shares)
 
 
-def _entities(
-    pharmacies: Pharmacies, own: np.ndarray, rng: np.random.Generator, of_ends: np.random.Generator
-) -> Entities:
+def _entities(pharmacies: Pharmacies, own: np.ndarray, seed: int, rng: np.random.Generator) -> Entities:
+    of_ends = generator(seed, "entities_end")
     state = pharmacies.state[own]
     kind = rng.choice(len(ENTITY_TYPES), ENTITIES, p=_TYPE_SHARES)
     parent = _parents(state, rng)
@@ -258,6 +274,7 @@ def _entities(
     holds = np.flatnonzero(~contract_ends)
     site_entity, site_pharmacy = _of_parents(contract_entity, contract_pharmacy, parent)
     shared_entity, shared_with, shared_pharmacy = _shared(contract_entity[holds], contract_pharmacy[holds], parent)
+    far_entity, far_pharmacy = _far(pharmacies, state, parent, contract_entity[holds], generator(seed, "far_contracts"))
     is_listed = np.zeros(pharmacies.count, dtype=bool)
     is_listed[:RETAIL_PHARMACIES] = rng.random(RETAIL_PHARMACIES) < LISTED_SHARE
     # the first three pharmacies of each state serve every look: one on the lists, the others not
@@ -288,7 +305,22 @@ def _entities(
         shared_entity=shared_entity,
         shared_with=shared_with,
         shared_pharmacy=shared_pharmacy,
+        far_entity=far_entity,
+        far_pharmacy=far_pharmacy,
+        far_own_pharmacy=pharmacies.count - 1,
     )
+
+
+def _far(
+    pharmacies: Pharmacies, state: np.ndarray, parent: np.ndarray, with_contracts: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Entities without sites, of other states, and for each a pharmacy in FAR_STATE."""
+    far = state_index(FAR_STATE)
+    is_alone = np.bincount(parent, minlength=len(parent))[parent] == 1
+    may = is_alone & (state != far) & np.isin(np.arange(len(state)), with_contracts)
+    entity = rng.permutation(np.flatnonzero(may))[:FAR_CONTRACTS]
+    chance = rng.uniform(MAIL_ORDER_SHARE, 1, len(entity))
+    return entity, pharmacies.pick_retail(np.full(len(entity), far), chance)
 
 
 def _ending(parent: np.ndarray, state: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -52,6 +52,7 @@ class Pool(IntEnum):
     UNKNOWN = 17  # never reported: in no product file and without prices
     BACK_SOON = 18  # terminated in the year before the first quarter, and reactivated before it
     PRENATAL = 19  # vitamins that are covered all the same; part of the ordinary products
+    TELEHEALTH = 20  # one doctor prescribes it for patients of every state; part of the ordinary products
 
 
 _SPECIAL = {
@@ -70,6 +71,7 @@ _SPECIAL = {
 SOLD_LABELER = "98765"
 LABELER_SOLD = day(2025, 10, 1)
 BACK_SOON_PRODUCTS = 2
+TELEHEALTH_PLACE = 5  # of the product, by popularity
 LEFT_BRIEFLY, CAME_BACK = day(2024, 10, 1), day(2024, 12, 1)  # of products that were back soon
 
 
@@ -150,7 +152,9 @@ def build_products(seed: int, local_states: np.ndarray, states: int) -> Products
     pools[Pool.CAPSULE] = ordinary[unit_type[:ORDINARY_PRODUCTS] == _CAPSULE]
     pools[Pool.TUBE] = ordinary[(unit_type == _GRAM)[:ORDINARY_PRODUCTS] & (fill == package)[:ORDINARY_PRODUCTS]]
     pools[Pool.ORPHAN] = ordinary[~is_bulk[:ORDINARY_PRODUCTS] & orphan[:ORDINARY_PRODUCTS]]
-    pools[Pool.AT_340B] = ordinary[~is_bulk[:ORDINARY_PRODUCTS] & ~orphan[:ORDINARY_PRODUCTS]]
+    at_340b = ordinary[~is_bulk[:ORDINARY_PRODUCTS] & ~orphan[:ORDINARY_PRODUCTS]]
+    pools[Pool.TELEHEALTH] = np.setdiff1d(at_340b, tied)[TELEHEALTH_PLACE][None]
+    pools[Pool.AT_340B] = np.setdiff1d(at_340b, pools[Pool.TELEHEALTH])
     pools[Pool.PRENATAL] = ordinary[7::50]
     pools[Pool.BACK_SOON] = pools[Pool.REACTIVATED][-BACK_SOON_PRODUCTS:]
     pools[Pool.REACTIVATED] = pools[Pool.REACTIVATED][:-BACK_SOON_PRODUCTS]

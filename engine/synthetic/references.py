@@ -32,6 +32,7 @@ from engine.synthetic.world import World
 
 _STREETS = ("Main St", "Oak Ave", "Park Rd", "Church St", "Mill Ln", "2nd Ave", "Lake Dr")
 _CITIES = ("Fairview", "Midway", "Oakland Park", "Riverside", "Centerville", "Georgetown", "Salem")
+_ZIPS_PER_STATE, _DEGREES_APART = 100, 0.02
 SNAPSHOT = day(2026, 7, 1)
 
 _SCOPES = {
@@ -60,6 +61,7 @@ def reference_tables(world: World) -> Iterator[tuple[str, pa.Table]]:
         ("state_340b_policies", _state_policies()),
         *policy_tables(world).items(),
         ("part_d_plans", part_d_plans()),
+        ("zip_centroids", _zip_centroids()),
     ):
         schema = arrow.arrow_schema(TABLES[name], tuple(columns))
         table = pa.Table.from_batches([arrow.batch(columns, schema)])
@@ -159,11 +161,26 @@ def _labelers(world: World) -> dict[str, pa.Array]:
 
 def _address(state: np.ndarray, salt: int) -> dict[str, pa.Array]:
     number = np.arange(len(state)) + salt
-    zips = [s.zip_prefix for s in STATES]
     return {
         "city": arrow.chosen(_CITIES, number % len(_CITIES)),
         "state": arrow.chosen(STATE_CODES, state),
-        "zip": arrow.joined(arrow.chosen(zips, state), arrow.padded(number % 100, 2)),
+        "zip": _zips(state, number % _ZIPS_PER_STATE),
+    }
+
+
+def _zips(state: np.ndarray, number: np.ndarray) -> pa.Array:
+    return arrow.joined(arrow.chosen([s.zip_prefix for s in STATES], state), arrow.padded(number, 2))
+
+
+def _zip_centroids() -> dict[str, pa.Array]:
+    """ZIP codes of a state lie side by side, within some 30 km."""
+    state, number = (grid.ravel() for grid in np.indices((len(STATES), _ZIPS_PER_STATE)))
+    row, place = np.divmod(number, 10)
+    latitude, longitude = np.array([s.latitude for s in STATES]), np.array([s.longitude for s in STATES])
+    return {
+        "zip": _zips(state, number),
+        "latitude": pa.array(latitude[state] + row * _DEGREES_APART),
+        "longitude": pa.array(longitude[state] + place * _DEGREES_APART),
     }
 
 
@@ -221,18 +238,22 @@ def _covered_entities(world: World) -> dict[str, pa.Array]:
 
 
 def _entity_npis(world: World) -> dict[str, pa.Array]:
+    e = world.entities
     return {
-        "entity_id": pa.array(world.entities.id, pa.string()),
-        "npi": arrow.chosen(world.pharmacies.npi, world.entities.own_pharmacy),
+        "entity_id": arrow.chosen(e.id, np.append(np.arange(e.count), e.far_entity[0])),
+        "npi": arrow.chosen(world.pharmacies.npi, np.append(e.own_pharmacy, e.far_own_pharmacy)),
     }
 
 
 def _contract_pharmacies(world: World) -> dict[str, pa.Array]:
     e, p = world.entities, world.pharmacies
-    rows, pharmacy = len(e.contract_entity), e.contract_pharmacy
+    entity, pharmacy = (
+        np.concatenate(parts) for parts in ((e.contract_entity, e.far_entity), (e.contract_pharmacy, e.far_pharmacy))
+    )
+    rows = len(entity)
     names = _numbered("Pharmacy ", p.count)
     return {
-        "entity_id": arrow.chosen(e.id, e.contract_entity),
+        "entity_id": arrow.chosen(e.id, entity),
         "contract_id": _numbered("CP", rows),
         "pharmacy_npi": arrow.chosen(p.npi, pharmacy),
         "pharmacy_name": arrow.chosen(names, pharmacy),
@@ -240,7 +261,7 @@ def _contract_pharmacies(world: World) -> dict[str, pa.Array]:
         **{name: arrow.chosen(values, pharmacy) for name, values in _address(p.state, 0).items()},
         "phone": arrow.chosen(_phones(p.count), pharmacy),
         "begin_date": arrow.dates(day(2016, 1, 1) + (np.arange(rows) * 91) % 3_000),
-        "termination_date": _days(e.contract_end_day),
+        "termination_date": _days(np.append(e.contract_end_day, np.full(len(e.far_entity), NO_DAY))),
     }
 
 

@@ -1,6 +1,8 @@
 """The planned cases: violations that rules must find, look-alikes that they must leave alone, oddities.
 
-A planned dispense stands alone: its prescription has no other fill, and nothing else is odd about it.
+A planned dispense stands alone: its prescription has no other fill, and nothing else is odd about it. Only the pattern
+of R050 takes many: of a drug that one doctor prescribes to patients of payers, one entity claims far more in a quarter
+than others do, from a pharmacy far away. Each of its look-alikes differs in one thing.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from engine.settings import SyntheticSettings
 from engine.synthetic.payers import COMMERCIAL, FFS, MCO, MFP, PARTD, Terms
 from engine.synthetic.products import Pool
 
+FEWEST_IN_PATTERN = 15_000  # dispenses among which the doctor has prescribed often enough
+ENTITIES_IN_PATTERN = 30  # enough to compare one with
 MEDICAID = (FFS, MCO)
 CONTRACTED = (COMMERCIAL, PARTD)
 
@@ -50,6 +54,10 @@ class Place(IntEnum):
     CONTRACT_ENDED = 14  # one whose contract ends
     CONTRACT_OF_PARENT = 15  # under contract with the entity's parent only
     CONTRACT_SHARED = 16  # under contract with an entity of another system too
+    FAR = 17  # a contract pharmacy far from the entity: always the same
+    FAR_OF_OTHERS = 18  # of the other entities with one
+    FAR_OWN = 19  # a pharmacy that the entity of FAR owns
+    NEAR = 20  # a contract pharmacy of that entity in its own state
 
 
 class Entity(IntEnum):
@@ -80,6 +88,7 @@ class Days(IntEnum):
     BEFORE_END = 13
     OVER_A_YEAR_AGO = 14
     WITHIN_YEAR_OF_LEAVE = 15  # of products that were back soon
+    OF_PATTERN = 16
 
 
 class Twist(IntEnum):
@@ -156,6 +165,7 @@ class Twist(IntEnum):
     PART_B_MARKED = 68
     PAID_MOSTLY_BY_OTHERS = 69
     FLAG_AT_COST = 70  # paid at the entity's cost, and flagged as 340B
+    PRESCRIBER_KNOWN = 71  # who writes the drug for the entity's patients alone
 
 
 @dataclass(frozen=True)
@@ -174,6 +184,7 @@ class Scenario:
     twist: Twist = Twist.NONE
     share: float = 1.0
     subject: Subject = Subject.REBATE_CLAIM  # whose row is labelled; no payer asks for a rebate on an ENTITY_CLAIM
+    in_pattern: bool = False  # a thing of many dispenses, which few cannot make
 
     def rate(self, settings: SyntheticSettings) -> float:
         """Of all dispenses."""
@@ -199,7 +210,7 @@ def _look_alike(kind: str, rule: str, **more) -> Scenario:
 def _on_entity_claim(kind: str, rule: str, label: Label = Label.TRUTH, **more) -> Scenario:
     """What an entity reports; half as often as others, so that enough is left of ordinary 340B claims."""
     values = {"products": Pool.AT_340B, "place": Place.CONTRACT, "entity": Entity.LIVE, "programs": CONTRACTED}
-    return Scenario(kind, rule, label, **{**values, **more}, share=0.5, subject=Subject.ENTITY_CLAIM)
+    return Scenario(kind, rule, label, **{**values, "share": 0.5, **more}, subject=Subject.ENTITY_CLAIM)
 
 
 def _entity_look_alike(kind: str, rule: str, **more) -> Scenario:
@@ -207,6 +218,9 @@ def _entity_look_alike(kind: str, rule: str, **more) -> Scenario:
 
 
 _MEDICAL: dict[str, Any] = {"products": Pool.INFUSED, "place": Place.CLINIC}
+_PATTERN: dict[str, Any] = {
+    "rule": "R050", "products": Pool.TELEHEALTH, "place": Place.FAR, "days": Days.OF_PATTERN, "in_pattern": True
+}  # fmt: skip
 _REFUND: dict[str, Any] = {"programs": (MFP,), "products": Pool.SELECTED, "days": Days.MFP_IN_FORCE}
 
 VIOLATIONS = (
@@ -265,6 +279,7 @@ VIOLATIONS = (
     _on_entity_claim("reported_late", "R048", twist=Twist.REPORTED_LATE),
     _on_entity_claim("line_without_modifier", "R015", products=Pool.INFUSED, place=Place.OWN,
                      twist=Twist.PART_B_UNMARKED),
+    _on_entity_claim("far_and_many", **_PATTERN),
     Scenario("flag_at_acquisition_cost", "R001", programs=(FFS,), products=Pool.LOCAL, twist=Twist.FLAG_AT_COST,
              share=0.5),
 )  # fmt: skip
@@ -352,6 +367,10 @@ LOOK_ALIKES = (
     _entity_look_alike("on_the_last_day", "R048", twist=Twist.REPORTED_ON_LAST_DAY),
     _entity_look_alike("line_with_modifier", "R015", products=Pool.INFUSED, place=Place.OWN,
                        twist=Twist.PART_B_MARKED),
+    _entity_look_alike("pharmacy_near", **{**_PATTERN, "place": Place.NEAR}),
+    _entity_look_alike("own_pharmacy_far", **{**_PATTERN, "place": Place.FAR_OWN}),
+    _entity_look_alike("usual_volume", **{**_PATTERN, "place": Place.FAR_OF_OTHERS, "share": 1.0}),
+    _entity_look_alike("prescriber_known", **{**_PATTERN, "days": Days.ANY}, twist=Twist.PRESCRIBER_KNOWN),
     _look_alike("paid_mostly_by_others", "R036", products=Pool.LOCAL, twist=Twist.PAID_MOSTLY_BY_OTHERS),
     _look_alike("reactivated_within_the_year", "R023", products=Pool.BACK_SOON, days=Days.WITHIN_YEAR_OF_LEAVE),
     _look_alike("prenatal_vitamin", "R026", products=Pool.PRENATAL),
@@ -393,15 +412,16 @@ def planned_share(settings: SyntheticSettings) -> float:
     return share
 
 
-def planned_codes(settings: SyntheticSettings, start: int, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Scenario of each of `size` dispenses from the number `start` on; PLAIN for most.
+def planned_codes(
+    settings: SyntheticSettings, claims: int, start: int, size: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Scenario of each of `size` dispenses from the number `start` on, of `claims` in all; PLAIN for most.
 
     Of the first n dispenses, floor(rate x n) are of a scenario, however they are cut into chunks.
     """
-    counts = [
-        int(scenario.rate(settings) * (start + size) + 1e-9) - int(scenario.rate(settings) * start + 1e-9)
-        for scenario in SCENARIOS
-    ]
+    makes_pattern = claims >= FEWEST_IN_PATTERN and claims * settings.look_alike_rate >= ENTITIES_IN_PATTERN
+    rates = [scenario.rate(settings) * (makes_pattern or not scenario.in_pattern) for scenario in SCENARIOS]
+    counts = [int(rate * (start + size) + 1e-9) - int(rate * start + 1e-9) for rate in rates]
     codes = np.full(size, PLAIN, dtype=np.int64)
     codes[rng.permutation(size)[: sum(counts)]] = np.repeat(np.arange(len(SCENARIOS)), counts)
     return codes

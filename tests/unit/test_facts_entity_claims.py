@@ -268,6 +268,8 @@ def test_prescriber_distance_and_volume_of_an_entity(spark):
     assert told("no prescriber") == [None, None, 10.0]
     assert told("before") == [None, 0, None]
     assert told("peer 0") == [None, None, 0.0]
+    assert (found["asked"]["ce_quarter_units"], found["before"]["ce_usual_quarter_units"]) == (300.0, None)
+    assert found["asked"]["ce_usual_quarter_units"] == pytest.approx(30)
     # a degree of longitude at the equator
     assert found["asked"]["f18_dist_ce_pharm_km"] == pytest.approx(111.195, abs=0.001)
     assert [found[row_id]["f18_dist_ce_pharm_km"] for row_id in ("of another", "peer 0")] == [None, None]
