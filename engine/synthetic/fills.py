@@ -54,6 +54,7 @@ _DAYS, _TERMS = column("days"), column("terms")
 _FROM_CLINIC = np.array([*(scenario.products == Pool.CLINIC for scenario in SCENARIOS), False])
 
 
+PLANNED_IN_PARTS = (Twist.TWO_PARTS, Twist.HALF_IN_SECOND_PART)
 AFTER_VOID = (Twist.OTHER_PROGRAM_AFTER_VOID, Twist.OTHER_STATE_AFTER_VOID, Twist.OTHER_PERIOD_AFTER_VOID)
 
 
@@ -268,6 +269,7 @@ def _misstated(world: World, d: Dispenses, units: np.ndarray) -> np.ndarray:
                 Twist.UNITS_TENFOLD,
                 Twist.MEASURED_EACH,
                 Twist.HALF_A_UNIT,
+                Twist.HALF_IN_SECOND_PART,
                 Twist.PACKAGE_BROKEN,
                 Twist.PART_IN_COMPOUND,
             )
@@ -275,6 +277,7 @@ def _misstated(world: World, d: Dispenses, units: np.ndarray) -> np.ndarray:
         [
             units * 10,
             units * package // 1_000,
+            units + 500,
             units + 500,
             units + package // PARTS_OF_PACKAGE,
             package - package // PARTS_OF_PACKAGE,
@@ -363,11 +366,11 @@ def _afterwards(
     in_parts &= days_supply == DAYS_PER_FILL
     # without a common Rx number, parts could not be told from other dispenses
     in_parts &= ~draw_habits(world, settings.mess).never_links_by_rx(d.entity)
-    return lineage, in_parts | (d.twist == Twist.TWO_PARTS)
+    return lineage, in_parts | np.isin(d.twist, PLANNED_IN_PARTS)
 
 
 def _second_days(d: Dispenses, dates: np.ndarray, paid_day: np.ndarray) -> np.ndarray:
     """The rest of a fill in two parts comes the same day or two days later, within the quarter and before payment."""
-    second = dates + np.where(d.twist == Twist.TWO_PARTS, 0, 2 * (d.number % 2))
+    second = dates + np.where(np.isin(d.twist, PLANNED_IN_PARTS), 0, 2 * (d.number % 2))
     fits = (second <= paid_day) & (quarter_of(second) == quarter_of(dates))
     return np.where(fits, second, dates)

@@ -16,7 +16,7 @@ from engine.synthetic import arrow, entity_claims
 from engine.synthetic.calendar import QUARTERS, quarter_of
 from engine.synthetic.dispenses import Dispenses, Plan
 from engine.synthetic.entity_claims import Sent
-from engine.synthetic.fills import AFTER_VOID, Early, Fills, Lineage
+from engine.synthetic.fills import AFTER_VOID, PLANNED_IN_PARTS, Early, Fills, Lineage
 from engine.synthetic.identifiers import generator
 from engine.synthetic.payers import COMMERCIAL, CONTRACT_TERMS, EXCLUSION_ENDED, FFS, MCO, MFP, PARTD, Terms
 from engine.synthetic.places import MEF_STATES
@@ -38,7 +38,8 @@ _ROW_OF_TWIST = {
     Twist.OTHER_PROGRAM: Row.DUPLICATE,
     Twist.OTHER_STATE: Row.DUPLICATE,
     Twist.OTHER_PERIOD: Row.DUPLICATE,
-    Twist.TWO_PARTS: Row.COMPLETION,
+    **dict.fromkeys(PLANNED_IN_PARTS, Row.COMPLETION),
+    Twist.AFTER_OTHERS: Row.DUPLICATE,
     Twist.REDELIVERED: Row.REDELIVERED,
     Twist.SECOND_REBATE_TYPE: Row.SUPPLEMENTAL,
     Twist.SECOND_ICN: Row.DUPLICATE,
@@ -60,6 +61,7 @@ _OTHERS = (
     ("vacation_supply", "R039", Label.LOOK_ALIKE),
     ("half_used_up", "R039", Label.LOOK_ALIKE),
     ("at_acquisition_cost", "R036", Label.LOOK_ALIKE),
+    ("price_zero", "R053", Label.LOOK_ALIKE),
     # a rule of its own once the credit is overdue, which is a matter of the day of the run
     ("credit_to_come", "R055", Label.WATCH),
     ("period_of_another_time", "R054", Label.TRUTH),
@@ -70,7 +72,9 @@ _KINDS = [*(scenario.kind for scenario in SCENARIOS), *(kind for kind, _, _ in _
 _RULES = [*(scenario.rule for scenario in SCENARIOS), *(rule for _, rule, _ in _OTHERS)]
 _LABEL_NAMES = [*(scenario.label.value for scenario in SCENARIOS), *(label.value for _, _, label in _OTHERS)]
 _NEXT_FILL, _RHYTHM, _FIRST_DISCOUNT = len(SCENARIOS), len(SCENARIOS) + 1, len(SCENARIOS) + 2
-_JUST_TERMINATED, _EARLY_REFILL, _VACATION_SUPPLY, _HALF_USED_UP, _AT_COST = range(len(_KINDS) - 9, len(_KINDS) - 4)
+_JUST_TERMINATED, _EARLY_REFILL, _VACATION_SUPPLY, _HALF_USED_UP, _AT_COST, _PRICE_ZERO = range(
+    len(_KINDS) - 10, len(_KINDS) - 4
+)
 _CREDIT_TO_COME, _OTHER_PERIOD, _OTHER_ENTITY, _CORRECTED_LATE = range(len(_KINDS) - 4, len(_KINDS))
 _IS_OF_ENTITY = np.array([*ON_ENTITY_CLAIM[:-1], *(False for _ in _OTHERS[:-2]), True, True])
 _IS_YEAR_AFTER = column("days") == Days.YEAR_AFTER_TERMINATION
@@ -148,6 +152,7 @@ def _also(d: Dispenses, f: Fills) -> tuple[np.ndarray, np.ndarray]:
         (follows & (f.early == Early.FOR_VACATION), _VACATION_SUPPLY),
         (follows & f.rhythm_broken, _HALF_USED_UP),
         (d.twist == Twist.FLAG_AT_COST, _AT_COST),
+        (d.twist == Twist.URA_ZERO, _PRICE_ZERO),
         (d.twist == Twist.REVERSED_LATE, _CREDIT_TO_COME),
         (np.isin(d.twist, OLD_PERIODS), _OTHER_PERIOD),
     )

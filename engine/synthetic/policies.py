@@ -1,5 +1,6 @@
 """340B claims beside the manufacturer's policies on contract pharmacies (R044), and with providers' numbers that cannot
-be true (R051): invented policies and state laws, planted numbers, and what is known of the rows that entities send.
+be true (R051) or are former ones (R043): invented policies and state laws, planted numbers, and what is known of the
+rows that entities send.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from engine.synthetic.products import Pool
 from engine.synthetic.scenarios import Label
 from engine.synthetic.world import World
 
-R044, R051 = "R044", "R051"
+R043, R044, R051 = "R043", "R044", "R051"
 PLACES_IN_POOL = (1, 2)  # of the two drugs with a policy among those of the pool AT_340B, by popularity
 POLICY_BEGINS = day(2025, 7, 1)  # the one that offers the price at no contract pharmacy
 EXEMPT_TYPES = ("BL", "CH", "FP", "FQHCLA", "HM", "RWI", "RWII", "STD", "TB")  # grantees
@@ -80,11 +81,12 @@ def policy_labels(world: World, batch: pa.RecordBatch) -> pa.RecordBatch:
         (R044, Label.LOOK_ALIKE, "own_pharmacy", has_policy & _is_own(world, sent)),
         (R044, Label.LOOK_ALIKE, "designated", designated & _is_designated(world, sent)),
         (R044, Label.TRUTH, "outside_policy", has_policy),
+        (R043, Label.LOOK_ALIKE, "contract_under_present_number", is_old),
         (R051, Label.TRUTH, "pharmacy_by_old_number", is_old),
         (R051, Label.TRUTH, "prescriber_invalid", _equals(prescriber, WRONG_NPI) & ~is_old),
         (R051, Label.LOOK_ALIKE, "dea_number", is_dea & ~is_old),
     )
-    told = {rule: np.zeros(len(sent.number), dtype=bool) for rule in (R044, R051)}
+    told = {rule: np.zeros(len(sent.number), dtype=bool) for rule in (R043, R044, R051)}
     found = []
     for rule, label, kind, condition in kinds:
         at = np.flatnonzero(sent.is_live & condition & ~told[rule])

@@ -46,7 +46,7 @@ class Pool(IntEnum):
     SOLD = 12  # under a labeler code that went to another company
     AT_340B = 10  # ordinary products that covered entities buy at 340B prices
     ORPHAN = 13  # orphan drugs; part of the ordinary products
-    CAPSULE = 14  # part of the ordinary products
+    CAPSULE = 14  # one package for each fill; part of the ordinary products
     TUBE = 15  # of ointment, one for each fill; part of the ordinary products
     LOCAL_LIQUID = 16  # as LOCAL, in vials that are no whole number of millilitres
     UNKNOWN = 17  # never reported: in no product file and without prices
@@ -149,8 +149,9 @@ def build_products(seed: int, local_states: np.ndarray, states: int) -> Products
     orphan = np.zeros(count, dtype=bool)
     orphan[ordinary[rng.permutation(ORDINARY_PRODUCTS)[:12]]] = True
     orphan[tied] = False
-    pools[Pool.CAPSULE] = ordinary[unit_type[:ORDINARY_PRODUCTS] == _CAPSULE]
-    pools[Pool.TUBE] = ordinary[(unit_type == _GRAM)[:ORDINARY_PRODUCTS] & (fill == package)[:ORDINARY_PRODUCTS]]
+    one_package = (fill == package)[:ORDINARY_PRODUCTS]
+    pools[Pool.CAPSULE] = ordinary[(unit_type == _CAPSULE)[:ORDINARY_PRODUCTS] & one_package]
+    pools[Pool.TUBE] = ordinary[(unit_type == _GRAM)[:ORDINARY_PRODUCTS] & one_package]
     pools[Pool.ORPHAN] = ordinary[~is_bulk[:ORDINARY_PRODUCTS] & orphan[:ORDINARY_PRODUCTS]]
     at_340b = ordinary[~is_bulk[:ORDINARY_PRODUCTS] & ~orphan[:ORDINARY_PRODUCTS]]
     pools[Pool.TELEHEALTH] = np.setdiff1d(at_340b, tied)[TELEHEALTH_PLACE][None]

@@ -41,7 +41,7 @@ _UNITS_BASES = ["NDC", "HCPCS"]
 _COST_BASES = ["01", "03", "07", "08"]
 _CLARIFICATIONS = ["20", "10|20", "10", "08|10", "03"]
 _VACATION_SUPPLY = 4
-_MODIFIERS = ["JZ", *MODIFIER_STATES.values(), "TB"]
+_MODIFIERS = ["JZ", *MODIFIER_STATES.values(), "TB", "JW"]
 _STATUSES = ["P", "C"]
 _OLD_QUARTERS = {Twist.PERIOD_BARRED: "2022Q2", Twist.PERIOD_OLD: "2024Q2"}
 _EACH = UNITS_OF_MEASURE.index("EA")
@@ -159,7 +159,7 @@ def _drug(
     in_hcpcs |= d.twist[at] == Twist.IN_HCPCS_UNITS
     twist = d.twist[at]
     hcpcs_units = products.hcpcs_units[product] * np.sign(r.units)
-    hcpcs_units = np.where(twist == Twist.HCPCS_AS_NDC, r.units, hcpcs_units)
+    hcpcs_units = np.where(np.isin(twist, (Twist.HCPCS_AS_NDC, Twist.DISCARDED_AS_NDC)), r.units, hcpcs_units)
     number = products.hcpcs_number[product] + np.where(twist == Twist.HCPCS_CODE_WRONG, _NUMBERS_APART, 0)
     hcpcs_code = hcpcs_codes(number % 10_000)
     unlisted = arrow.constant(_UNLISTED_CODE, len(at))
@@ -192,6 +192,7 @@ def _codes(d: Dispenses, f: Fills, r: RebateRows, rng: np.random.Generator) -> d
     modifier = np.where(twist == Twist.MODIFIER, np.where(texas, 1, 2), modifier)
     modifier = np.where(twist == Twist.MODIFIER_OF_OTHER_STATE, np.where(texas, 2, 1), modifier)
     modifier = np.where(twist == Twist.MODIFIER_TOO_EARLY, 3, modifier)
+    modifier = np.where(twist == Twist.DISCARDED_AS_NDC, 4, modifier)
     mtf = np.where(r.program == MFP, np.where(chance < 0.03, _MTF_ADJUSTMENT, 0), -1)
     mtf = np.where(twist == Twist.MFP_REVERSAL, _MTF_REVERSAL, mtf)
     mtf = np.where(np.isin(twist, _NOT_ELIGIBLE), _MTF_NOT_ELIGIBLE, mtf)

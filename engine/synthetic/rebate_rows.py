@@ -19,9 +19,10 @@ from engine.synthetic.world import World
 
 ORIGINAL, ADJUSTMENT, VOID = range(3)
 DAYS_TO_NEXT_INVOICE = 91
+_AFTER_OTHERS = (Twist.MEDICAID_AFTER_OTHERS, Twist.AFTER_OTHERS)
 ASKED_TWICE = (
     *(Twist.SAME_PERIOD, Twist.OTHER_PROGRAM, Twist.OTHER_STATE, Twist.OTHER_PERIOD),
-    *(Twist.SECOND_ICN, Twist.ICN_NAMED, Twist.MEDICAID_TOO, Twist.MEDICAID_AFTER_OTHERS),
+    *(Twist.SECOND_ICN, Twist.ICN_NAMED, Twist.MEDICAID_TOO, *_AFTER_OTHERS),
     *AFTER_VOID,
 )
 _OTHER_PROGRAM = (Twist.OTHER_PROGRAM, Twist.OTHER_PROGRAM_AFTER_VOID)
@@ -84,7 +85,7 @@ def draw_rebate_rows(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fill
     step = 1 + rng.integers(0, len(STATE_CODES) - 1, size)
     state = np.where(duplicate & np.isin(twist, _OTHER_STATE), (d.state[at] + step) % len(STATE_CODES), d.state[at])
     day, units, paid, others = _quantities(f, s, at, kind)
-    left = np.where(duplicate & (twist == Twist.MEDICAID_AFTER_OTHERS), paid // 2, paid)
+    left = np.where(duplicate & np.isin(twist, _AFTER_OTHERS), paid // 2, paid)
     paid, others = left, others + paid - left
     is_late = (duplicate & np.isin(twist, _OTHER_PERIOD)) | (twist == Twist.PAID_NEXT_QUARTER)
     paid_day, period = _periods(f, at, day, program, is_late, rng)

@@ -166,6 +166,9 @@ class Twist(IntEnum):
     PAID_MOSTLY_BY_OTHERS = 69
     FLAG_AT_COST = 70  # paid at the entity's cost, and flagged as 340B
     PRESCRIBER_KNOWN = 71  # who writes the drug for the entity's patients alone
+    AFTER_OTHERS = 72  # asked for twice, the second time for what another payer left
+    DISCARDED_AS_NDC = 73  # the discarded part of a vial, with as many HCPCS units as NDC units
+    HALF_IN_SECOND_PART = 74
 
 
 @dataclass(frozen=True)
@@ -320,6 +323,7 @@ LOOK_ALIKES = (
     _look_alike("lineage", "R016", twist=Twist.LINEAGE),
     _look_alike("redelivered", "R016", twist=Twist.REDELIVERED),
     _look_alike("second_rebate_type", "R016", products=Pool.LOCAL, twist=Twist.SECOND_REBATE_TYPE),
+    _look_alike("another_payer_first", "R016", twist=Twist.AFTER_OTHERS),
     _look_alike("rebilled", "R020", twist=Twist.REBILLED),
     _look_alike("paid_by_others", "R021", programs=(FFS,), products=Pool.LOCAL, twist=Twist.PAID_BY_OTHERS),
     _look_alike("managed_care_paid_nothing", "R021", programs=(MCO,), products=Pool.LOCAL, twist=Twist.PAID_NOTHING),
@@ -333,6 +337,7 @@ LOOK_ALIKES = (
     _look_alike("named_icn", "R012", twist=Twist.ICN_NAMED, **_REFUND),
     _look_alike("nothing_refunded", "R013", twist=Twist.MFP_NOT_ELIGIBLE, **_REFUND),
     _look_alike("labeler_not_yet_sold", "R027", products=Pool.SOLD, days=Days.BEFORE_LABELER_SOLD),
+    _look_alike("discarded_part", "R031", twist=Twist.DISCARDED_AS_NDC, **_MEDICAL),
     _look_alike("unlisted_code", "R032", twist=Twist.HCPCS_CODE_UNLISTED, **_MEDICAL),
     _look_alike("no_compound", "R033", products=Pool.LOCAL, twist=Twist.NINETY_DAYS),
     _look_alike("dea_number", "R051", twist=Twist.PRESCRIBER_DEA),
@@ -350,7 +355,10 @@ LOOK_ALIKES = (
     _look_alike("with_hyphens", "R025", twist=Twist.WITH_HYPHENS),
     _look_alike("named_each", "R028", products=Pool.LOCAL_LIQUID, twist=Twist.NAMED_EACH),
     _look_alike("half_a_tablet", "R029", products=Pool.LOCAL, twist=Twist.HALF_A_UNIT),
+    _look_alike("part_in_compound", "R029", products=Pool.CAPSULE, twist=Twist.PART_IN_COMPOUND),
+    _look_alike("two_parts", "R029", products=Pool.CAPSULE, twist=Twist.HALF_IN_SECOND_PART),
     _look_alike("part_in_compound", "R030", products=Pool.TUBE, twist=Twist.PART_IN_COMPOUND),
+    _look_alike("two_parts", "R030", products=Pool.TUBE, twist=Twist.TWO_PARTS),
     _look_alike("paid_within_a_year", "R041", programs=(FFS,), days=Days.OVER_A_YEAR_AGO,
                 twist=Twist.PAID_WITHIN_A_YEAR),
     _look_alike("credited_after", "R059", twist=Twist.CREDITED_AFTER),

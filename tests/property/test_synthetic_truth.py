@@ -332,6 +332,9 @@ def claim_findings(tables: Tables) -> set[tuple[str, str]]:
                 for other in reversed(earlier[key]):
                     if {other["dispensing_status"], *parts} == {"P", "C"}:
                         continue
+                    secondary = row["amount_third_party"] and other["period"] == row["period"]
+                    if secondary and (other["payer_id"], other["program"]) == (row["payer_id"], program):
+                        break
                     fires.add(
                         "R018" if other["payer_id"] != row["payer_id"]
                         else "R017" if other["program"] != program
@@ -389,7 +392,12 @@ def fires_by_itself(row: dict, product: dict, price: dict, crosswalk: dict, is_e
         code, factor = crosswalk[row["ndc11"]]
         if code != row["hcpcs_code"]:
             fires |= {"R032"} - ({"R032"} if row["hcpcs_code"] in UNLISTED_CODES else set())
-        elif row["units_basis"] != "HCPCS" and row["units"] == row["hcpcs_units"] and factor != 1:
+        elif (
+            row["units_basis"] != "HCPCS"
+            and row["units"] == row["hcpcs_units"]
+            and factor != 1
+            and row["modifiers"] != "JW"
+        ):
             fires.add("R031")
     return fires
 
