@@ -7,7 +7,9 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from runs import FinishedRun, detect_in
+from runs import FinishedRun, detect_in, settings_in
+
+from engine import pipeline
 
 NDC, NPI = "00002759701", "1234567893"
 _CLAIM = {"entity_id": "DSH010001", "pharmacy_npi": NPI, "date_of_service": "2026-02-10", "ndc": NDC, "quantity": 30}
@@ -52,6 +54,15 @@ def test_a_report_is_an_invoice_of_no_state(run):
     assert (float(report.units_at_issue), float(report.amount_at_issue)) == (280.0, 350.0)
     assert report.price_source == "report"
     assert run.rule_hits() == {(report.source_row_id, "R014"), ("M1", "R015")}
+
+
+def test_a_report_is_explained_by_its_rule(spark, run):
+    settings = settings_in(run.claims, run.folder.parent)
+    explained = pipeline.explain(spark, settings, run.folder.name, f"PARTD_INFL//{NDC}/2025Q4")
+    found = run.findings().set_index("source_row_id").loc[f"PARTD_INFL//{NDC}/2025Q4"]
+    assert [(answer["rule_id"], answer["answer"]) for answer in explained.answers] == [("R014", "FIRED")]
+    assert explained.answers[0]["message"] == found.rules[0]["message"]
+    assert (explained.pairs, explained.picture) == ([], None)
 
 
 def test_every_report_is_accounted_for(run):
