@@ -1,13 +1,10 @@
 """Findings: rules and scores on a subject combined, worth, ranked and put into words."""
 
-from engine.findings.claims import claim_findings
+from engine.findings.assemble import findings_of
 from engine.findings.comparison import Change, Differences, causes, compare_findings, differences
 from engine.findings.decisions import as_reviewed, judged_findings, reviewed_findings
-from engine.findings.entity_claims import entity_claim_findings
 from engine.findings.feed_problems import with_feed_problems
 from engine.findings.identity import claim_finding_id, invoice_finding_id
-from engine.findings.inflation import inflation_findings
-from engine.findings.invoices import invoice_findings
 from engine.findings.lines import dispute_lines
 from engine.findings.worth import least_probability, settings_probability
 
@@ -17,14 +14,11 @@ __all__ = [
     "as_reviewed",
     "causes",
     "claim_finding_id",
-    "claim_findings",
     "compare_findings",
     "differences",
     "dispute_lines",
-    "entity_claim_findings",
-    "inflation_findings",
+    "findings_of",
     "invoice_finding_id",
-    "invoice_findings",
     "judged_findings",
     "least_probability",
     "reviewed_findings",

@@ -1,4 +1,4 @@
-"""From rule results on a row to a finding: what claims and invoices have in common."""
+"""From rule results on a row to a finding: what all subjects have in common."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Subject
 from engine.contracts.findings import FINDINGS, REFERENCE_ROW, RULE_HIT
+from engine.findings.claims import claims_at_issue
 from engine.findings.codes import code_table, codes_of, first_dispute_code
+from engine.findings.entity_claims import entity_claims_at_issue
 from engine.findings.evidence import MODEL_RULE, combined_evidence, gated_action, is_barred, ranked
 from engine.findings.history import with_history
+from engine.findings.inflation import reports_at_issue
+from engine.findings.invoices import invoices_at_issue
 from engine.findings.narrative import narrative
 from engine.findings.worth import amount_at_issue, money, priority, units_at_issue
 from engine.settings import Settings
@@ -22,22 +26,33 @@ if TYPE_CHECKING:
     from engine.rules.dispute_codes import DisputeCode
 
 
-def assemble(
-    rows: DataFrame,
+# Each gives the identifying columns of FINDINGS, and what the subject knows of its worth: worth_units (NDC units asked
+# for), worth_stated_amount, worth_proxy_price (unit price that only ranks, where there is no price at all).
+_AT_ISSUE = {
+    Subject.REBATE_CLAIM: claims_at_issue,
+    Subject.ENTITY_CLAIM: entity_claims_at_issue,
+    Subject.INVOICE: invoices_at_issue,
+    Subject.INFLATION_REPORT: reports_at_issue,
+}
+
+
+def findings_of(
     subject: Subject,
+    flagged: DataFrame,
     dispute_codes: Iterable[DisputeCode],
     settings: Settings,
     run_id: str,
-    previous: DataFrame | None,
-    reranked: Column | None,
+    previous: DataFrame | None = None,
+    reranked: Column | None = None,
 ) -> DataFrame:
-    """Findings (contract part 4), one row per row.
+    """FINDINGS (contract part 4) of flagged rows of a subject, one row each.
 
-    `rows` holds the identifying columns of FINDINGS, rules as array<RULE_RESULT> (one element at least),
-    anomaly_score, anomaly_p_value and reasons, and what the subject knows of its worth: worth_units (NDC units asked
-    for), worth_stated_amount, worth_proxy_price (unit price that only ranks, where there is no price at all).
-    `reranked`: p(valid) as a column of rows with the columns of FINDINGS.
+    `flagged`: the subject's facts with rules (array<RULE_RESULT>, classes after guards, one element at least),
+    anomaly_score, anomaly_p_value and reasons (NULL where no model judged the row). `dispute_codes`: the contract's
+    code table. `previous`: findings of the last run. `reranked`: p(valid) as a column of rows with the columns of
+    FINDINGS; None: by the settings. Units are NDC units, money US dollars.
     """
+    rows = _AT_ISSUE[subject](flagged, settings.deadlines)
     rows = rows.withColumn("ranked_rules", ranked(F.col("rules")))
     rows = rows.withColumn("strongest", F.get("ranked_rules", F.lit(0))["hit"])
     rows = rows.withColumns(

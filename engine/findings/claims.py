@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from engine.contracts.codes import Program, Subject
-from engine.findings.assemble import assemble
+from engine.contracts.codes import Program
 from engine.findings.identity import claim_finding_id
 from engine.findings.worth import unit_price
-from engine.settings import Settings
-
-if TYPE_CHECKING:
-    from engine.rules.dispute_codes import DisputeCode
+from engine.settings import DeadlineSettings
 
 MFP_DEADLINE = "MFP_PROMPT_PAYMENT"
 
 
-def claim_findings(
-    flagged: DataFrame,
-    dispute_codes: Iterable[DisputeCode],
-    settings: Settings,
-    run_id: str,
-    previous: DataFrame | None = None,
-    reranked: Column | None = None,
-) -> DataFrame:
-    """FINDINGS of flagged rebate claims, one row each.
-
-    `flagged`: CLAIM_FACTS with rules (array<RULE_RESULT>, classes after guards, one element at least), anomaly_score,
-    anomaly_p_value and reasons (NULL where no model judged the row). `dispute_codes`: the contract's code table.
-    `previous`: findings of the last run. `reranked`: p(valid) by a re-ranker; None: by the settings. Units are NDC
-    units, money US dollars.
-    """
+def claims_at_issue(flagged: DataFrame, deadlines: DeadlineSettings) -> DataFrame:
+    """Flagged CLAIM_FACTS with identifiers, deadline and worth, one row each."""
     price, source = unit_price(F.col("price_ura"), F.col("unit_rebate_amount"), "claim")
     # an HCPCS quantity without a crosswalk has no price per NDC unit
     has_ndc_units = F.col("ndc_units").isNotNull()
-    deadline = _mfp_deadline(settings)
-    rows = flagged.withColumns(
+    deadline = _mfp_deadline(deadlines)
+    return flagged.withColumns(
         {
             "finding_id": claim_finding_id(),
             "entity_id": F.coalesce("link_entity_id", "mef_entity_id"),
@@ -57,14 +37,13 @@ def claim_findings(
             "worth_proxy_price": F.when(has_ndc_units, F.coalesce("price_wac", "market_price", _paid_per_unit())),
         }
     )
-    return assemble(rows, Subject.REBATE_CLAIM, dispute_codes, settings, run_id, previous, reranked)
 
 
-def _mfp_deadline(settings: Settings) -> Column:
+def _mfp_deadline(deadlines: DeadlineSettings) -> Column:
     """Last day of prompt payment: 14 days after receipt (CMS guidance for 2026 and 2027, section 40.4)."""
     is_mfp = F.col("program") == Program.MFP.value
     received = F.col("received_at").cast("date")
-    return F.when(is_mfp, F.date_add(received, settings.deadlines.mfp_days_after_receipt))
+    return F.when(is_mfp, F.date_add(received, deadlines.mfp_days_after_receipt))
 
 
 def _resolved_npi() -> Column:

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from engine.contracts.codes import Subject
-from engine.findings.assemble import assemble
 from engine.findings.identity import invoice_finding_id
 from engine.findings.invoices import NOT_APPLICABLE
 from engine.findings.worth import money
-from engine.settings import Settings
-
-if TYPE_CHECKING:
-    from engine.rules.dispute_codes import DisputeCode
+from engine.settings import DeadlineSettings
 
 # What an invoice line of a state has and such a report has not.
 _NOT_OF_A_STATE = {
@@ -27,17 +19,8 @@ _NOT_OF_A_STATE = {
 }
 
 
-def inflation_findings(
-    flagged: DataFrame,
-    dispute_codes: Iterable[DisputeCode],
-    settings: Settings,
-    run_id: str,
-    previous: DataFrame | None = None,
-    reranked: Column | None = None,
-) -> DataFrame:
-    """FINDINGS of flagged reports, one row each. `flagged`: INFLATION_FACTS with the columns that `claim_findings`
-    names. The price is the rebate per unit that the report states.
-    """
+def reports_at_issue(flagged: DataFrame, _: DeadlineSettings) -> DataFrame:
+    """Flagged INFLATION_FACTS with identifiers and worth, one row each. The price is the rebate per unit it states."""
     price = F.when(F.col("unit_rebate_amount") > 0, F.col("unit_rebate_amount"))
     none = {name: F.lit(None).cast(kind) for name, kind in (NOT_APPLICABLE | _NOT_OF_A_STATE).items()}
     rows = flagged.withColumns(
@@ -51,12 +34,4 @@ def inflation_findings(
             "worth_stated_amount": money(F.col("total_units") * price),
         }
     )
-    return assemble(
-        rows.withColumn("finding_id", invoice_finding_id()),
-        Subject.INFLATION_REPORT,
-        dispute_codes,
-        settings,
-        run_id,
-        previous,
-        reranked,
-    )
+    return rows.withColumn("finding_id", invoice_finding_id())

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from engine.contracts.codes import Subject
 from engine.contracts.prepared import BEYOND_LINE_NAME
-from engine.findings.assemble import assemble
 from engine.findings.identity import invoice_finding_id
 from engine.findings.worth import unit_price
-from engine.settings import Settings
-
-if TYPE_CHECKING:
-    from engine.rules.dispute_codes import DisputeCode
+from engine.settings import DeadlineSettings
 
 INTEREST_DEADLINE = "LAST_DAY_WITHOUT_INTEREST"
 
@@ -36,23 +28,14 @@ NOT_APPLICABLE = {
 }
 
 
-def invoice_findings(
-    flagged: DataFrame,
-    dispute_codes: Iterable[DisputeCode],
-    settings: Settings,
-    run_id: str,
-    previous: DataFrame | None = None,
-    reranked: Column | None = None,
-) -> DataFrame:
-    """FINDINGS of flagged invoice lines, one row each.
-
-    `flagged`: INVOICE_FACTS with the columns that `claim_findings` names. Interest runs from day 38 after the
+def invoices_at_issue(flagged: DataFrame, deadlines: DeadlineSettings) -> DataFrame:
+    """Flagged INVOICE_FACTS with identifiers, deadline and worth, one row each. Interest runs from day 38 after the
     invoice's postmark (CMS, Interest Calculation for Late Rebate Payments), so day 37 is the deadline.
     """
     price, source = unit_price(F.col("price_ura"), F.col("unit_rebate_amount"), "invoice")
-    deadline = F.date_add("postmark_date", settings.deadlines.days_after_postmark)
+    deadline = F.date_add("postmark_date", deadlines.days_after_postmark)
     paid_per_unit = F.try_divide(F.col("total_amount"), F.abs(F.col("units_reimbursed"))).try_cast("decimal(15,6)")
-    rows = flagged.withColumns(
+    return flagged.withColumns(
         {
             "finding_id": invoice_finding_id(),
             "source_row_id": F.substring_index("source_row_id", BEYOND_LINE_NAME, 1),
@@ -68,4 +51,3 @@ def invoice_findings(
             **{name: F.lit(None).cast(kind) for name, kind in NOT_APPLICABLE.items()},
         }
     )
-    return assemble(rows, Subject.INVOICE, dispute_codes, settings, run_id, previous, reranked)

@@ -93,17 +93,12 @@ def assemble_findings(
     """FINDINGS of all subjects, written to their place. `reranked`: p(valid); None: the settings'."""
     codes = rules.dispute_codes(run.settings.reference_folder)
     previous = _previous_findings(run)
-    made = {
-        Subject.REBATE_CLAIM: findings.claim_findings,
-        Subject.ENTITY_CLAIM: findings.entity_claim_findings,
-        Subject.INVOICE: findings.invoice_findings,
-        Subject.INFLATION_REPORT: findings.inflation_findings,
-    }
     with run.step(Step.FINDINGS) as words:
         found = run.spark.createDataFrame([], FINDINGS)
         for one in judged:
             rows = _with_scores(flagged[one.subject].drop("anomaly_p_value", "anomaly_rows"), one.scores)
-            found = found.unionByName(made[one.subject](rows, codes, run.settings, run.run_id, previous, reranked))
+            own = findings.findings_of(one.subject, rows, codes, run.settings, run.run_id, previous, reranked)
+            found = found.unionByName(own)
             table = SUBJECT_FEEDS[one.subject]
             run.ledger.record(table, Step.FINDINGS, run.ledger.rows_out(table), run.ledger.rows_out(table))
         if prepared.linking is not None:

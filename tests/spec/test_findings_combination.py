@@ -8,9 +8,10 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import types as T
 
+from engine.contracts.codes import Subject
 from engine.contracts.facts import CLAIM_FACTS
 from engine.contracts.findings import FEATURE_REASON, FINDINGS, RULE_RESULT
-from engine.findings import claim_findings, dispute_lines
+from engine.findings import dispute_lines, findings_of
 from engine.rules.dispute_codes import DisputeCode
 from engine.settings import Settings
 
@@ -130,7 +131,7 @@ def _row(case: dict[str, str]) -> dict:
 @pytest.fixture(scope="module")
 def results(spark):
     flagged = spark.createDataFrame([tuple(_row(case)[name] for name in FLAGGED.names) for case in _cases()], FLAGGED)
-    findings = claim_findings(flagged, CODE_TABLE, SETTINGS, "run-1").cache()
+    findings = findings_of(Subject.REBATE_CLAIM, flagged, CODE_TABLE, SETTINGS, "run-1").cache()
     assert [(f.name, f.dataType) for f in findings.schema] == [(f.name, f.dataType) for f in FINDINGS]
     lines = dispute_lines(findings, CODE_TABLE, SETTINGS)
     yield (

@@ -6,9 +6,10 @@ from decimal import Decimal
 
 from pyspark.sql import types as T
 
+from engine.contracts.codes import Subject
 from engine.contracts.facts import ENTITY_CLAIM_FACTS
 from engine.contracts.findings import FINDINGS
-from engine.findings import entity_claim_findings
+from engine.findings import findings_of
 from engine.settings import Settings
 from tests.unit.facts_rows import frame
 from tests.unit.findings_rows import FLAGGED_CLAIMS, hit
@@ -46,7 +47,7 @@ def test_an_inquiry_to_the_entity_about_quantity_times_the_discount(spark):
         flagged("raw", script_key=None, rx_number_raw="12"),
         flagged("other raw", script_key=None, rx_number_raw="13"),
     ]
-    made = entity_claim_findings(frame(spark, rows, FLAGGED), [], Settings(), "run")
+    made = findings_of(Subject.ENTITY_CLAIM, frame(spark, rows, FLAGGED), [], Settings(), "run")
     assert made.schema.names == FINDINGS.names
     found = {row["source_row_id"]: row for row in made.collect()}
     assert len({row["finding_id"] for row in found.values()}) == len(rows)

@@ -12,9 +12,10 @@ import pytest
 from findings_rows import dispute_code_table, flagged_claims, flagged_invoices, hit
 from pyspark.sql import functions as F
 
+from engine.contracts.codes import Subject
 from engine.contracts.findings import FINDINGS
 from engine.contracts.match_rates import FeedProblem, Side
-from engine.findings import claim_findings, dispute_lines, invoice_findings, with_feed_problems
+from engine.findings import dispute_lines, findings_of, with_feed_problems
 from engine.settings import Settings
 
 SETTINGS = Settings(as_of=date(2026, 3, 1))
@@ -45,14 +46,14 @@ def test_the_id_tells_every_claim_key_apart_and_is_the_same_whatever_rules_fire(
         {"source_row_id": "line 1, ordinal 2", "plan_id": "P", "claim_line": 1, "claim_key_ordinal": 22},
     ]
     rows = [{"plan_id": "P", **key} for key in keys]
-    found = _by_row(claim_findings(flagged_claims(spark, *rows), codes, SETTINGS, "run-1"))
+    found = _by_row(findings_of(Subject.REBATE_CLAIM, flagged_claims(spark, *rows), codes, SETTINGS, "run-1"))
     ids = {name: row["finding_id"] for name, row in found.items()}
     assert [pair for pair in combinations(sorted(ids), 2) if ids[pair[0]] == ids[pair[1]]] == []
     words = ["REBATE_CLAIM", "MDRP_FFS", "KY", "P", "C1", "1"]
     expected = hashlib.sha256(json.dumps(words, separators=(",", ":")).encode()).hexdigest()[:32]
     assert ids["plain"] == expected
     other = flagged_claims(spark, {"plan_id": "P", "rules": [hit("R022", code="N")], "units": Decimal(7)})
-    assert claim_findings(other, codes, SETTINGS, "run-2").first()["finding_id"] == expected
+    assert findings_of(Subject.REBATE_CLAIM, other, codes, SETTINGS, "run-2").first()["finding_id"] == expected
 
 
 def test_claims_carry_received_and_normalised_values_link_and_worth(spark, codes):
@@ -81,7 +82,7 @@ def test_claims_carry_received_and_normalised_values_link_and_worth(spark, codes
         {"source_row_id": "too much", "units": Decimal(10) ** 11, "ndc_units": Decimal(10) ** 11,
          "price_ura": Decimal(10) ** 8, "rules": [hit(units_at_issue=Decimal(10) ** 11)]},
     ]  # fmt: skip
-    found = _by_row(claim_findings(flagged_claims(spark, *rows), codes, SETTINGS, "run-1"))
+    found = _by_row(findings_of(Subject.REBATE_CLAIM, flagged_claims(spark, *rows), codes, SETTINGS, "run-1"))
     linked = found["linked"].asDict()
     assert {name: linked[name] for name in ("rx_number", "rx_number_raw", "ndc_raw", "ndc11", "entity_id")} == {
         "rx_number": "1234567",
@@ -126,7 +127,7 @@ def test_words_references_and_rules_do_not_depend_on_the_order_in_which_rules_co
         hit("R042", "CONTEXT"),
     ]
     rows = [{"source_row_id": "forth", "rules": hits}, {"source_row_id": "back", "rules": hits[::-1]}]
-    found = _by_row(claim_findings(flagged_claims(spark, *rows), codes, SETTINGS, "run-1"))
+    found = _by_row(findings_of(Subject.REBATE_CLAIM, flagged_claims(spark, *rows), codes, SETTINGS, "run-1"))
     forth, back = ({**found[name].asDict(recursive=True), "source_row_id": None} for name in ("forth", "back"))
     assert forth == back
     assert forth["narrative"] == (
@@ -147,7 +148,7 @@ def test_deadlines(spark, codes):
          "rules": [hit("R011", action="WITHHOLD")]},
         {"source_row_id": "medicaid", "received_at": datetime(2026, 2, 14, tzinfo=UTC)},
     ]  # fmt: skip
-    found = _by_row(claim_findings(flagged_claims(spark, *claims), codes, SETTINGS, "run-1"))
+    found = _by_row(findings_of(Subject.REBATE_CLAIM, flagged_claims(spark, *claims), codes, SETTINGS, "run-1"))
     assert (found["refund"]["deadline_date"], found["refund"]["deadline_kind"]) == (
         date(2026, 3, 6),
         "MFP_PROMPT_PAYMENT",
@@ -164,7 +165,7 @@ def test_invoices(spark, codes):
         {"source_row_id": "public", "source_kind": "SDUD", "price_ura": None, "total_amount": Decimal(5000)},
         {"source_row_id": "other kind", "line_kind": "PRIOR_DELTA", "price_ura": None},
     ]  # fmt: skip
-    findings = invoice_findings(flagged_invoices(spark, *rows), codes, SETTINGS, "run-1").cache()
+    findings = findings_of(Subject.INVOICE, flagged_invoices(spark, *rows), codes, SETTINGS, "run-1").cache()
     assert [(f.name, f.dataType) for f in findings.schema] == [(f.name, f.dataType) for f in FINDINGS]
     found = _by_row(findings)
     stamped = found["stamped"]
@@ -194,7 +195,7 @@ def test_the_model_alone_ranks_by_the_claim_and_brings_no_code(spark, codes):
         {"source_row_id": "alone", "rules": [model], **scored},
         {"source_row_id": "with a rule", "rules": [model, hit()], **scored},
     ]
-    found = _by_row(claim_findings(flagged_claims(spark, *rows), codes, SETTINGS, "run-1"))
+    found = _by_row(findings_of(Subject.REBATE_CLAIM, flagged_claims(spark, *rows), codes, SETTINGS, "run-1"))
     alone = found["alone"]
     assert (alone["evidence"], alone["action"], alone["dispute_code"]) == ("WEAK", "INQUIRE", None)
     assert (alone["codes"], alone["units_at_issue"], alone["amount_at_issue"]) == ([], None, None)
@@ -217,7 +218,9 @@ def test_a_reranker_raises_and_sinks_findings_but_strong_ones(spark, codes):
         {"source_row_id": "weak, linked", "rules": [weak], "link_tier": "T1"},
     ]
     said = F.when(F.col("match_tier") == "T1", F.lit(0.95)).otherwise(F.lit(0.1))
-    found = _by_row(claim_findings(flagged_claims(spark, *rows), codes, SETTINGS, "run-1", reranked=said))
+    found = _by_row(
+        findings_of(Subject.REBATE_CLAIM, flagged_claims(spark, *rows), codes, SETTINGS, "run-1", reranked=said)
+    )
     expected = dict(zip((row["source_row_id"] for row in rows), (0.9, 0.95, 0.1, 0.95), strict=True))
     assert {name: row["priority"] for name, row in found.items()} == {
         name: round(p * 60 - 15 - (1 - p) * 60 * 0.05 * 90 / 365, 2) for name, p in expected.items()
@@ -225,7 +228,8 @@ def test_a_reranker_raises_and_sinks_findings_but_strong_ones(spark, codes):
 
 
 def test_history(spark, codes):
-    before = claim_findings(
+    before = findings_of(
+        Subject.REBATE_CLAIM,
         flagged_claims(
             spark,
             {"claim_id": "same"},
@@ -249,7 +253,7 @@ def test_history(spark, codes):
         {"claim_id": "new"},
         {"claim_id": "never priced", "price_ura": None},
     )
-    found = claim_findings(now, codes, SETTINGS, "run-2", previous=before).collect()
+    found = findings_of(Subject.REBATE_CLAIM, now, codes, SETTINGS, "run-2", previous=before).collect()
     before.unpersist()
     assert {row["claim_id"]: (row["first_seen_run"], row["changed_since_last_run"]) for row in found} == {
         "same": ("run-1", False),
@@ -288,7 +292,9 @@ def test_a_dispute_line_is_what_a_state_can_check(spark, codes):
             hit("R052", "WEAK", code=None, message="Unusual."),
         ],
     }
-    findings = claim_findings(flagged_claims(spark, row, {"claim_id": "C2", "program": "PARTD"}), codes, SETTINGS, "r")
+    findings = findings_of(
+        Subject.REBATE_CLAIM, flagged_claims(spark, row, {"claim_id": "C2", "program": "PARTD"}), codes, SETTINGS, "r"
+    )
     lines = {line["claim_id"]: line.asDict() for line in dispute_lines(findings, codes, SETTINGS).collect()}
     line = lines["C1"]
     expected = {
@@ -330,7 +336,7 @@ def test_findings_of_a_month_that_links_less_than_usual_say_so(spark, codes):
         "r8": (linked | {"payer_id": "GA"}, []),
     }
     rows = flagged_claims(spark, *({"source_row_id": row, "claim_id": row, **one} for row, (one, _) in cases.items()))
-    found = with_feed_problems(claim_findings(rows, codes, Settings(), "run"), problems).collect()
+    found = with_feed_problems(findings_of(Subject.REBATE_CLAIM, rows, codes, Settings(), "run"), problems).collect()
     assert {row.source_row_id: row.narrative for row in found} == {
         row: " ".join(["R001 says so.", *said]) for row, (_, said) in cases.items()
     }
