@@ -157,8 +157,8 @@ def _haversine_km(one: Column, other: Column) -> Column:
 
 
 def _with_volume(rows: DataFrame, claims: DataFrame, settings: PeerSettings) -> DataFrame:
-    """`rows` with ce_quarter_units, the product's median of it and ce_volume_z, both NULL under the least number of
-    entities.
+    """`rows` with ce_quarter_units, its median among the product's entities and ce_volume_z; these two are NULL under
+    the least number of entities.
     """
     units = F.sum("quantity").cast("double").alias(_VOLUME)
     quarter = quarter_number(F.col("date_of_service")).alias("quarter")
