@@ -85,6 +85,19 @@ def test_a_table_that_lacks_a_column_is_told(made):
     server.run(f"DROP TABLE {server.table('engine_runs')}")
 
 
+def test_what_a_run_could_not_be_written_to_is_told_before_it_begins(spark, made):
+    write(made, findings_of(spark, 5), lines_of(spark, 5))
+    before = {table: there(made, table) for table in OURS}
+    exports.check_tables(NAME, made.settings, made.schema)
+    assert {table: there(made, table) for table in OURS} == before
+    made.run(f"ALTER TABLE {made.table('engine_dispute_lines_staging')} DROP COLUMN explanation")
+    with pytest.raises(OutputError, match="explanation"):
+        exports.check_tables(NAME, made.settings, made.schema)
+    made.run(*(f"DROP TABLE {made.table(f'engine_dispute_lines{ending}')}" for ending in ("", "_staging")))
+    with pytest.raises(OutputError, match="create_tables: it makes"):
+        exports.check_tables(NAME, made.settings, made.schema)
+
+
 def test_the_shipped_tables_have_the_columns_of_the_contract():
     tables = {name: columns for script in exports.scripts(SCRIPTS, "dbo") for name, columns in script.tables.items()}
     names = list(FINDINGS.names)
