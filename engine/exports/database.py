@@ -28,11 +28,20 @@ from engine.exports.review_rows import SEPARATOR
 from engine.settings import DatabaseSettings
 
 RUNS, FINDINGS_TABLE, LINES_TABLE = "engine_runs", "engine_findings", "engine_dispute_lines"
-_COLUMNS = {
-    FINDINGS_TABLE: tuple(
-        column for name in FINDINGS.names for column in (("rule_ids", name) if name == "rules" else (name,))
+_FINDING_COLUMNS = tuple(
+    column for name in FINDINGS.names for column in (("rule_ids", name) if name == "rules" else (name,))
+)
+_LINE_COLUMNS = ("run_id", *DISPUTE_LINES.names)
+# Of every table that a run writes, in the order of conf/sqlserver.
+COLUMNS = {
+    FINDINGS_TABLE: _FINDING_COLUMNS,
+    f"{FINDINGS_TABLE}_staging": ("write_id", *_FINDING_COLUMNS),
+    LINES_TABLE: _LINE_COLUMNS,
+    f"{LINES_TABLE}_staging": ("write_id", *_LINE_COLUMNS),
+    RUNS: (
+        *("run_id", "as_of", "started_at", "written_at", "started_by", "config_hash", "code_version"),
+        *("findings", "dispute_lines", "amount_at_issue", "summary"),
     ),
-    LINES_TABLE: ("run_id", *DISPUTE_LINES.names),
 }
 # A driver's buffer takes its longest value times the rows of a batch.
 _LONGEST_IN_BATCH = 4_000
@@ -59,23 +68,17 @@ def check_tables(name: str, settings: DatabaseSettings, schema: str) -> None:
     connection = None
     try:
         connection = retrying(settings)(lambda: connect(name, settings, reads_only=False))
-        for table, names in _COLUMNS.items():
-            columns = ", ".join(names)
-            for place in (table, f"{table}_staging"):
-                _write_nothing(connection, quoted_table(f"{schema}.{place}"), f" ({columns})", columns)
-        _write_nothing(connection, quoted_table(f"{schema}.{RUNS}"), "", "*")
+        for table, names in COLUMNS.items():
+            place, columns = quoted_table(f"{schema}.{table}"), ", ".join(names)
+            # what needs the rights of a run that writes, on no row
+            connection.execute(f"INSERT INTO {place} ({columns}) SELECT {columns} FROM {place} WHERE 1 = 0")
+            connection.execute(f"DELETE FROM {place} WHERE 1 = 0")
+            connection.rollback()
     except DRIVER_ERRORS as error:
         raise _refused(error, name, schema, "looking at the tables that the run will write to") from None
     finally:
         if connection is not None:
             connection.close()
-
-
-def _write_nothing(connection: pyodbc.Connection, table: str, into: str, columns: str) -> None:
-    """What needs the rights of a run that writes, on no row."""
-    connection.execute(f"INSERT INTO {table}{into} SELECT {columns} FROM {table} WHERE 1 = 0")
-    connection.execute(f"DELETE FROM {table} WHERE 1 = 0")
-    connection.rollback()
 
 
 def write_to_database(
@@ -118,7 +121,7 @@ def flat_findings(findings: DataFrame) -> DataFrame:
     """FINDINGS with `rule_ids` and with lists as JSON text."""
     rule_ids = F.array_join(F.transform("rules", lambda hit: hit["rule_id"]), SEPARATOR).alias("rule_ids")
     flat = {field.name: _flat(field) for field in FINDINGS.fields} | {"rule_ids": rule_ids}
-    return findings.select(*(flat[name] for name in _COLUMNS[FINDINGS_TABLE]))
+    return findings.select(*(flat[name] for name in _FINDING_COLUMNS))
 
 
 def flat_dispute_lines(lines: DataFrame, run_id: str) -> DataFrame:
@@ -230,8 +233,10 @@ class _Writer:
         }
         runs = self._table(RUNS)
         connection.execute(f"DELETE FROM {runs} WHERE run_id = ?", self._run_id)
-        marks = ", ".join("?" * len(values))
-        connection.execute(f"INSERT INTO {runs} ({', '.join(values)}) VALUES ({marks})", *values.values())
+        columns = COLUMNS[RUNS]
+        marks = ", ".join("?" * len(columns))
+        row = [values[column] for column in columns]
+        connection.execute(f"INSERT INTO {runs} ({', '.join(columns)}) VALUES ({marks})", *row)
 
 
 def _rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:

@@ -16,7 +16,7 @@ from engine import exports
 from engine.contracts.findings import DISPUTE_LINES, FINDINGS
 from engine.contracts.tables import TABLES
 from engine.errors import OutputError
-from engine.exports.database import flat_dispute_lines, flat_findings
+from engine.exports.database import COLUMNS, flat_dispute_lines, flat_findings
 from tests.database.servers import NAME, CuttingProxy
 from tests.unit.exports_rows import findings as findings_made
 from tests.unit.exports_rows import lines as lines_made
@@ -106,6 +106,7 @@ def test_the_shipped_tables_have_the_columns_of_the_contract():
     assert tables["engine_dispute_lines"] == ("run_id", *DISPUTE_LINES.names)
     for name in ("engine_findings", "engine_dispute_lines"):
         assert tables[f"{name}_staging"] == ("write_id", *tables[name])
+    assert {name: tables[name] for name in COLUMNS} == COLUMNS
     for name in ("decisions", "outcomes"):
         assert tables[name] == TABLES[name].column_names
 
