@@ -1,4 +1,4 @@
--- Claim lines drafted for dispute, one row per finding. other_codes, documents and related_source_row_ids: joined by |;
+-- Claim lines drafted for dispute, one row per finding. other_codes, documents and related_source_row_ids: joined by |,
 -- reference_rows: JSON. A run replaces its own rows and no others.
 CREATE TABLE dbo.engine_dispute_lines (
     run_id nvarchar(100) not null,

@@ -2,7 +2,7 @@
 
 from engine.database.connections import connect, retrying
 from engine.database.dialects import POSTGRESQL, SQL_SERVER, Dialect, dialect_of, version_of
-from engine.database.faults import DRIVER_ERRORS, Fault, fault_of, fault_problem
+from engine.database.faults import DRIVER_ERRORS, Fault, FaultKind, fault_of, fault_problem
 from engine.database.names import quoted, quoted_table
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "SQL_SERVER",
     "Dialect",
     "Fault",
+    "FaultKind",
     "connect",
     "dialect_of",
     "fault_of",

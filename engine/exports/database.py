@@ -9,7 +9,7 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -21,13 +21,28 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.findings import DISPUTE_LINES, FINDINGS
-from engine.database import DRIVER_ERRORS, connect, fault_of, fault_problem, quoted_table, retrying
+from engine.database import DRIVER_ERRORS, FaultKind, connect, fault_of, fault_problem, quoted_table, retrying
 from engine.errors import OutputError, Problem
 from engine.exports.batches import ordered_batches
 from engine.exports.review_rows import SEPARATOR
 from engine.settings import DatabaseSettings
 
 RUNS, FINDINGS_TABLE, LINES_TABLE = "engine_runs", "engine_findings", "engine_dispute_lines"
+_FINDING_COLUMNS = tuple(
+    column for name in FINDINGS.names for column in (("rule_ids", name) if name == "rules" else (name,))
+)
+_LINE_COLUMNS = ("run_id", *DISPUTE_LINES.names)
+# Of every table that a run writes, in the order of conf/sqlserver.
+COLUMNS = {
+    FINDINGS_TABLE: _FINDING_COLUMNS,
+    f"{FINDINGS_TABLE}_staging": ("write_id", *_FINDING_COLUMNS),
+    LINES_TABLE: _LINE_COLUMNS,
+    f"{LINES_TABLE}_staging": ("write_id", *_LINE_COLUMNS),
+    RUNS: (
+        *("run_id", "as_of", "started_at", "written_at", "started_by", "config_hash", "code_version"),
+        *("findings", "dispute_lines", "amount_at_issue", "summary"),
+    ),
+}
 # A driver's buffer takes its longest value times the rows of a batch.
 _LONGEST_IN_BATCH = 4_000
 _RIGHTS = (
@@ -43,6 +58,27 @@ class Target:
     rows: DataFrame
     order: Sequence[str]
     count: int
+
+
+def check_tables(name: str, settings: DatabaseSettings, schema: str) -> None:
+    """Whether a run may write to its tables, told before its work rather than after. Changes nothing.
+
+    Raises OutputError for a table, a column or a right that is missing.
+    """
+    connection = None
+    try:
+        connection = retrying(settings)(lambda: connect(name, settings, reads_only=False))
+        for table, names in COLUMNS.items():
+            place, columns = quoted_table(f"{schema}.{table}"), ", ".join(names)
+            # what needs the rights of a run that writes, on no row
+            connection.execute(f"INSERT INTO {place} ({columns}) SELECT {columns} FROM {place} WHERE 1 = 0")
+            connection.execute(f"DELETE FROM {place} WHERE 1 = 0")
+            connection.rollback()
+    except DRIVER_ERRORS as error:
+        raise _refused(error, name, schema, "looking at the tables that the run will write to") from None
+    finally:
+        if connection is not None:
+            connection.close()
 
 
 def write_to_database(
@@ -67,21 +103,25 @@ def write_to_database(
     try:
         retrying(settings, before_next=writer.close)(lambda: writer.write(targets, summary))
     except DRIVER_ERRORS as error:
-        right = _RIGHTS.format(schema=schema)
-        problem = fault_problem(fault_of(error), name, f"writing run {run_id}", f"{name}: {schema}", right)
-        raise OutputError(problem) from None
+        raise _refused(error, name, schema, f"writing run {run_id}") from None
     finally:
         writer.close()
 
 
+def _refused(error: Exception, name: str, schema: str, doing: str) -> OutputError:
+    fault = fault_of(error)
+    problem = fault_problem(fault, name, doing, f"{name}: {schema}", _RIGHTS.format(schema=schema))
+    if fault.kind in (FaultKind.NO_TABLE, FaultKind.NO_COLUMN):
+        to_do = "run ./spark-submit.sh create_tables: it makes what is not there, and says which columns a table lacks"
+        problem = replace(problem, to_do=to_do)
+    return OutputError(problem)
+
+
 def flat_findings(findings: DataFrame) -> DataFrame:
     """FINDINGS with `rule_ids` and with lists as JSON text."""
-    columns: list[Column] = []
-    for field in FINDINGS.fields:
-        if field.name == "rules":
-            columns.append(F.array_join(F.transform("rules", lambda hit: hit["rule_id"]), SEPARATOR).alias("rule_ids"))
-        columns.append(_flat(field))
-    return findings.select(*columns)
+    rule_ids = F.array_join(F.transform("rules", lambda hit: hit["rule_id"]), SEPARATOR).alias("rule_ids")
+    flat = {field.name: _flat(field) for field in FINDINGS.fields} | {"rule_ids": rule_ids}
+    return findings.select(*(flat[name] for name in _FINDING_COLUMNS))
 
 
 def flat_dispute_lines(lines: DataFrame, run_id: str) -> DataFrame:
@@ -193,8 +233,10 @@ class _Writer:
         }
         runs = self._table(RUNS)
         connection.execute(f"DELETE FROM {runs} WHERE run_id = ?", self._run_id)
-        marks = ", ".join("?" * len(values))
-        connection.execute(f"INSERT INTO {runs} ({', '.join(values)}) VALUES ({marks})", *values.values())
+        columns = COLUMNS[RUNS]
+        marks = ", ".join("?" * len(columns))
+        row = [values[column] for column in columns]
+        connection.execute(f"INSERT INTO {runs} ({', '.join(columns)}) VALUES ({marks})", *row)
 
 
 def _rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:

@@ -13,7 +13,7 @@ from engine.pipeline.judging import apply_rules, assemble_findings, screen
 from engine.pipeline.learning import learn, lesson_of, score
 from engine.pipeline.linking import link_claims
 from engine.pipeline.preparing import prepare_tables, read_tables
-from engine.pipeline.publishing import Published, publish
+from engine.pipeline.publishing import Published, check_database, publish
 from engine.pipeline.reranking import queue_order, train_reranker
 from engine.pipeline.scoring import SCORED, model_name
 from engine.run import Run, RunOptions, open_run
@@ -44,6 +44,7 @@ def way(
 def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Callable[[str], None]) -> Published:
     """The main job: every output of the contract, whole or not at all. Raises UserError for what a user can mend."""
     tracker = Tracker(settings.mlflow, settings.output.root)
+    check_database(settings)
     with way(spark, settings, options, say) as (run, work):
         prepared = prepare_tables(run, work, read_tables(run))
         judged = describe(run, work, prepared, link_claims(run, work, prepared))

@@ -196,6 +196,13 @@ def _model_tags(judged: list[Judged]) -> dict[str, str]:
     }
 
 
+def check_database(settings: Settings) -> None:
+    """Whether `output.connection`, where there is one, can take a run. Raises OutputError."""
+    name, schema = settings.output.connection, settings.output.database_schema
+    if name is not None:
+        exports.check_tables(name, settings.databases[name], schema)
+
+
 def export_to_database(spark: SparkSession, settings: Settings, run_id: str) -> str:
     """Write the findings and dispute lines of a finished run to `output.connection`; returns in words what it wrote.
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from engine.contracts.columns import Table
+from engine.contracts.tables import TABLES
 from engine.database import version_of
 from engine.errors import InputError, Problem, UserError
 from engine.settings import Settings
 from engine.sources.database import planned_read, source_of
 from engine.sources.database_access import Database, DatabaseColumn, opened
 from engine.sources.frames import plain
-from engine.sources.locations import DatabasePlace, Location, database_locations
+from engine.sources.locations import SHIPPED, DatabasePlace, Location, database_locations
 
 
 @dataclass
@@ -54,6 +55,10 @@ def check_connections(settings: Settings) -> Iterator[CheckedConnection]:
                 _check_table(location, location.database, checked)
         if not checked.tables and not checked.problems:
             checked.lines.append("no table of the contract is asked of it")
+        if settings.input.connection == name:
+            found = {SHIPPED, *settings.input.tables, *(location.table.name for location in locations)}
+            absent = [table for table in TABLES if table not in found]
+            checked.lines.append(f"not there, or no right to see them: {', '.join(absent) or 'none'}")
         yield checked
 
 

@@ -6,11 +6,13 @@ import threading
 import time
 from collections import Counter
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from engine import exports
 from engine.database import connect, fault_of
-from engine.errors import ConfigurationError, InputError
+from engine.errors import ConfigurationError, InputError, OutputError
 from engine.settings import Secret, Settings
 from engine.sources import check_connections, open_tables, translate_read_error
 from engine.storage import Storage
@@ -18,6 +20,7 @@ from tests.database.servers import NAME, SOME_ROWS_COLUMNS, CuttingProxy, some_r
 from tests.database.tables import opened, read
 
 ROWS = some_rows(20_000)
+SCRIPTS = Path(__file__).resolve().parents[2] / "conf" / "sqlserver"
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +157,21 @@ def test_a_reader_without_rights_is_told_which_one_is_missing(spark, server, som
     assert "permission" in text.lower()
     assert f"GRANT SELECT on {some_table}" in text
     assert password not in text
+
+
+def test_who_may_read_and_not_write_is_told_before_a_run(server, reader, tmp_path):
+    user, password = reader
+    (tmp_path / "password").write_text(password)
+    settings = server.with_(user=user, password=Secret(file=str(tmp_path / "password")))
+    exports.create_tables(NAME, server.settings, server.schema, SCRIPTS, print, adapted=server.adapted)
+    table = server.table("engine_findings")
+    server.run(f"GRANT SELECT ON {table} TO {user}")
+    try:
+        with pytest.raises(OutputError) as failed:
+            exports.check_tables(NAME, settings, server.schema)
+    finally:
+        server.run(f"REVOKE SELECT ON {table} FROM {user}")
+    assert "GRANT SELECT, INSERT and DELETE" in str(failed.value)
 
 
 def test_a_wrong_password_is_not_tried_again(spark, server, some_table, tmp_path):

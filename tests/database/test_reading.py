@@ -10,10 +10,14 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import types as T
 
+from engine.contracts.columns import Kind
+from engine.contracts.tables import TABLES
 from engine.errors import InputError
+from engine.settings import Settings
+from engine.sources import check_connections
 from engine.sources.odbc import OdbcReader
 from engine.sources.table_read import TableRead
-from tests.database.servers import SOME_ROWS_COLUMNS, some_rows
+from tests.database.servers import NAME, SOME_ROWS_COLUMNS, some_rows
 from tests.database.tables import opened, read
 
 ROWS = some_rows(3_000)
@@ -84,6 +88,42 @@ def test_queries_views_and_names_with_spaces(spark, server):
         assert [tuple(row) for row in read(opened(spark, server, None, query=query))] == [(12,)]
     finally:
         server.run(f'DROP TABLE {server.schema}."odd ""names"')
+
+
+SQL_TYPES = {
+    Kind.INTEGER: "bigint",
+    Kind.UNITS: "decimal(15,3)",
+    Kind.UNIT_PRICE: "float",
+    Kind.MONEY: "decimal(18,2)",
+    Kind.DATE: "date",
+    Kind.TIMESTAMP: "datetime2(6)",
+    Kind.BOOLEAN: "bit",
+}
+
+
+def test_every_table_of_the_contract_is_found_by_its_name(server):
+    made = []
+    for table in TABLES.values():
+        columns = ", ".join(f'"{one.name}" {SQL_TYPES.get(one.kind, "nvarchar(40)")}' for one in table.columns)
+        made.append(f"DROP TABLE IF EXISTS {server.table(table.name)}")
+        made.append(f"CREATE TABLE {server.table(table.name)} ({columns})")
+        made.append(f'INSERT INTO {server.table(table.name)} ("{table.columns[0].name}") VALUES (NULL)')
+    server.run(*made)
+    settings = Settings.model_validate(
+        {
+            "databases": {NAME: server.settings.model_dump()},
+            "input": {"connection": NAME, "database_schema": server.schema},
+        }
+    )
+    try:
+        (checked,) = check_connections(settings)
+    finally:
+        server.run(*(f"DROP TABLE {server.table(name)}" for name in TABLES))
+    assert checked.problems == []
+    assert {found.table: (found.rows, tuple(name for name, *_ in found.columns)) for found in checked.tables} == {
+        name: (1, table.column_names) for name, table in TABLES.items()
+    }
+    assert "cannot be read" not in {read_as for found in checked.tables for *_, read_as in found.columns}
 
 
 def received_table(server):

@@ -16,7 +16,7 @@ from engine import exports
 from engine.contracts.findings import DISPUTE_LINES, FINDINGS
 from engine.contracts.tables import TABLES
 from engine.errors import OutputError
-from engine.exports.database import flat_dispute_lines, flat_findings
+from engine.exports.database import COLUMNS, flat_dispute_lines, flat_findings
 from tests.database.servers import NAME, CuttingProxy
 from tests.unit.exports_rows import findings as findings_made
 from tests.unit.exports_rows import lines as lines_made
@@ -85,6 +85,19 @@ def test_a_table_that_lacks_a_column_is_told(made):
     server.run(f"DROP TABLE {server.table('engine_runs')}")
 
 
+def test_what_a_run_could_not_be_written_to_is_told_before_it_begins(spark, made):
+    write(made, findings_of(spark, 5), lines_of(spark, 5))
+    before = {table: there(made, table) for table in OURS}
+    exports.check_tables(NAME, made.settings, made.schema)
+    assert {table: there(made, table) for table in OURS} == before
+    made.run(f"ALTER TABLE {made.table('engine_dispute_lines_staging')} DROP COLUMN explanation")
+    with pytest.raises(OutputError, match="explanation"):
+        exports.check_tables(NAME, made.settings, made.schema)
+    made.run(*(f"DROP TABLE {made.table(f'engine_dispute_lines{ending}')}" for ending in ("", "_staging")))
+    with pytest.raises(OutputError, match="create_tables: it makes"):
+        exports.check_tables(NAME, made.settings, made.schema)
+
+
 def test_the_shipped_tables_have_the_columns_of_the_contract():
     tables = {name: columns for script in exports.scripts(SCRIPTS, "dbo") for name, columns in script.tables.items()}
     names = list(FINDINGS.names)
@@ -93,6 +106,7 @@ def test_the_shipped_tables_have_the_columns_of_the_contract():
     assert tables["engine_dispute_lines"] == ("run_id", *DISPUTE_LINES.names)
     for name in ("engine_findings", "engine_dispute_lines"):
         assert tables[f"{name}_staging"] == ("write_id", *tables[name])
+    assert {name: tables[name] for name in COLUMNS} == COLUMNS
     for name in ("decisions", "outcomes"):
         assert tables[name] == TABLES[name].column_names
 
