@@ -1,4 +1,4 @@
-"""One Spark session for all tests, built on first use: local, few partitions, no UI."""
+"""One Spark session for all tests of a process, built on first use: local, few partitions, no UI."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from tests.database import servers
 
 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 os.environ["PYSPARK_PYTHON"] = sys.executable
+# Many small plans, each run once or twice: optimizing their code costs more than it gives (benchmarks/README.md).
+JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC -XX:MetaspaceSize=512m -Xmn1g"
+os.environ.setdefault("PYSPARK_SUBMIT_ARGS", f"--driver-memory 3g --driver-java-options '{JVM}' pyspark-shell")
 
 PUBLIC_DATA = Path(os.environ.get("PUBLIC_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
@@ -30,6 +33,8 @@ def spark(tmp_path_factory):
                 "spark.driver.memory": "3g",
                 "spark.sql.shuffle.partitions": 2,
                 "spark.default.parallelism": 2,
+                # tests run one plan on several inputs, with many other plans between
+                "spark.sql.codegen.cache.maxEntries": 1000,
                 "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
             },
         ),
