@@ -33,6 +33,7 @@ setup(
         "mssql-python": ["mssql-python>=1.16,<2"],
         "dev": [
             "pytest>=9.2,<10",
+            "pytest-xdist>=3.8,<4",
             "hypothesis>=6.170,<7",
             "openpyxl>=3.1,<3.2",
             "ruff>=0.17,<0.18",

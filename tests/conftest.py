@@ -1,4 +1,4 @@
-"""One Spark session for all tests, built on first use: local, few partitions, no UI."""
+"""One Spark session for all tests of a process, built on first use: local, few partitions, no UI."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ from tests.database import servers
 
 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 os.environ["PYSPARK_PYTHON"] = sys.executable
+# Of every JVM that tests start, also behind spark-submit.sh. Plans of tests are small and run once or twice: optimizing
+# their machine code costs more than it gives (benchmarks/README.md).
+os.environ.setdefault(
+    "SPARK_SUBMIT_OPTS",
+    "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:MetaspaceSize=512m -XX:+UseParallelGC",
+)
 
 PUBLIC_DATA = Path(os.environ.get("PUBLIC_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
@@ -30,6 +36,8 @@ def spark(tmp_path_factory):
                 "spark.driver.memory": "3g",
                 "spark.sql.shuffle.partitions": 2,
                 "spark.default.parallelism": 2,
+                # the main job makes 1,550 classes, and tests run it again and again
+                "spark.sql.codegen.cache.maxEntries": 2000,
                 "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
             },
         ),

@@ -1,8 +1,10 @@
-"""Whole runs in this process: the jobs' own command lines, on generated claims written once per session."""
+"""Whole runs in this process: the jobs' own command lines, on generated claims written once for all processes."""
 
 from __future__ import annotations
 
+import fcntl
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from engine.settings import Settings
 from engine.storage import Storage
-from tests.end_to_end.runs import FinishedRun, detect_in
+from tests.end_to_end.runs import RUN_ID, FinishedRun, detect_in
 
 DISPENSES = 20_000
 
@@ -42,15 +44,34 @@ def run_job(spark, monkeypatch, capsys, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def generated_claims(spark, tmp_path_factory) -> Path:
-    from engine.synthetic import synthesize
+def made_once(request, tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """A folder by name, filled by whichever of the processes that share the tests asks first; the others wait."""
+    of_this_process = tmp_path_factory.getbasetemp()
+    place = of_this_process.parent if hasattr(request.config, "workerinput") else of_this_process
 
-    folder = tmp_path_factory.mktemp("claims")
-    synthesize(spark, Storage(spark), Settings().synthetic, DISPENSES, 7, str(folder))
+    def folder(name: str, fill: Callable[[Path], object]) -> Path:
+        with (place / f"{name}.made").open("a+") as made:
+            fcntl.flock(made, fcntl.LOCK_EX)
+            made.seek(0)
+            if not made.read():
+                fill(place / name)
+                made.write("whole")
+        return place / name
+
     return folder
 
 
 @pytest.fixture(scope="session")
-def generated_run(spark, generated_claims, tmp_path_factory) -> FinishedRun:
-    output = tmp_path_factory.mktemp("runs")
-    return FinishedRun(detect_in(spark, generated_claims, output), generated_claims)
+def generated_claims(spark, made_once) -> Path:
+    from engine.synthetic import synthesize
+
+    def generate(folder: Path) -> None:
+        synthesize(spark, Storage(spark), Settings().synthetic, DISPENSES, 7, str(folder))
+
+    return made_once("claims", generate)
+
+
+@pytest.fixture(scope="session")
+def generated_run(spark, generated_claims, made_once) -> FinishedRun:
+    output = made_once("runs", lambda folder: detect_in(spark, generated_claims, folder))
+    return FinishedRun(output / RUN_ID, generated_claims)

@@ -11,6 +11,7 @@ import pandas as pd
 from engine.settings import Settings
 
 AS_OF = "2026-09-30"
+RUN_ID = "run"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class FinishedRun:
         return set(zip(found.source_row_id, found.rules.map(lambda hit: hit["rule_id"]), strict=True))
 
 
-def detect_in(spark, claims: Path, output: Path, run_id: str = "run", **changed) -> Path:
+def detect_in(spark, claims: Path, output: Path, run_id: str = RUN_ID, **changed) -> Path:
     """The main job through the pipeline; returns the published folder."""
     from engine import pipeline
     from engine.run import RunOptions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -49,27 +50,34 @@ def test_links_equal_those_of_the_reference(spark):
     check()
 
 
-@pytest.mark.parametrize(("partitions", "adaptive"), [(1, "true"), (7, "false"), (200, "true")])
-def test_neither_order_nor_partitions_change_a_link_or_a_weight(spark, of_one_partition, partitions, adaptive):
-    rebate, entity, expected = of_one_partition
+LEARNING = LINK.model_copy(update={"learn_weights": True, "fill_offsets": {}, "offset_share": 0.55})
+
+
+@contextmanager
+def planned(spark, partitions, adaptive):
     spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
     spark.conf.set("spark.sql.adaptive.enabled", adaptive)
     try:
-        rng = random.Random(partitions)
-        shuffled = rng.sample(rebate, len(rebate)), rng.sample(entity, len(entity))
-        assert links(spark, *shuffled, LEARNING, partitions) == expected
+        yield
     finally:
         spark.conf.unset("spark.sql.shuffle.partitions")
         spark.conf.unset("spark.sql.adaptive.enabled")
 
 
-LEARNING = LINK.model_copy(update={"learn_weights": True, "fill_offsets": {}, "offset_share": 0.55})
-
-
 @pytest.fixture(scope="module")
 def of_one_partition(spark):
     rebate, entity = worlds(seed=20_260_101)
-    return rebate, entity, links(spark, rebate, entity, LEARNING, partitions=1)
+    with planned(spark, 1, "true"):
+        return rebate, entity, links(spark, rebate, entity, LEARNING, partitions=1)
+
+
+@pytest.mark.parametrize(("partitions", "adaptive"), [(7, "false"), (200, "true")])
+def test_neither_order_nor_partitions_change_a_link_or_a_weight(spark, of_one_partition, partitions, adaptive):
+    rebate, entity, expected = of_one_partition
+    rng = random.Random(partitions)
+    shuffled = rng.sample(rebate, len(rebate)), rng.sample(entity, len(entity))
+    with planned(spark, partitions, adaptive):
+        assert links(spark, *shuffled, LEARNING, partitions) == expected
 
 
 def links(spark, rebate, entity, settings, partitions):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import chain
 
 import pytest
 from link_rows import entity, frame, keep, rebate
@@ -171,9 +172,56 @@ PAIRS = {
 }
 
 
-@pytest.fixture(scope="module")
-def links(spark):
-    """The links of all pairs at once, each pair with a prescription and a doctor of its own."""
+# case: (rebate claims, entity claims, those rebate claims that are linked); a doctor per case
+TUPLES = {
+    "alone": ([{"script_key": None}], [{}], ["alone 0"]),
+    "two claimed": ([{"script_key": None}, {"script_key": None}], [{}], []),
+    "another claimed, comparable": ([{"script_key": None}, {"script_key": "999999"}], [{}], []),
+    "two given": ([{"script_key": None}], [{}, {"script_key": "888888"}], []),
+    "one given twice": ([{"script_key": None}], [{}, {"entity_id": "DSH2"}], ["one given twice 0"]),
+    "another quantity": (
+        [{"script_key": None}, {"script_key": None, "ndc_units": "60"}],
+        [{}],
+        ["another quantity 0"],
+    ),
+    "used by a better tier": ([{}, {"script_key": None}], [{}], ["used by a better tier 0"]),
+}
+
+SECOND_FILL = {"fill_number": 1, "date_of_service": date(2025, 2, 12)}
+# case: (rebate claims, entity claims), each with a name of its own; a prescription per case
+COMPETING = {
+    "neighbour": ([("first", {}), ("second", SECOND_FILL)], [("given", {})]),
+    "programs": (
+        [
+            ("ffs", {}),
+            ("mco", {"program": "MDRP_MCO"}),
+            ("other state", {"payer_id": "NY"}),
+            ("supplemental", {"rebate_type": "SUPPLEMENTAL"}),
+            ("again", {"claim_id": "2"}),
+        ],
+        [("given", {})],
+    ),
+    "two entities": ([("asked", {}), ("next", SECOND_FILL)], [("one", {}), ("two", {"entity_id": "DSH2"})]),
+    "parts": (
+        [
+            ("part", {"ndc_units": "10", "dispensing_status": "P"}),
+            ("rest", {"ndc_units": "20", "dispensing_status": "C", "date_of_service": date(2025, 2, 12)}),
+        ],
+        [("given", {})],
+    ),
+    "part twice": (
+        [
+            ("part", {"ndc_units": "10", "dispensing_status": "P"}),
+            ("part again", {"ndc_units": "10", "dispensing_status": "P", "period": "2025Q2"}),
+            ("rest", {"ndc_units": "20", "dispensing_status": "C"}),
+        ],
+        [("given", {})],
+    ),
+}
+
+
+def pair_rows() -> tuple[list[dict], list[dict]]:
+    """Each pair with a prescription and a doctor of its own."""
     claims, given = [], []
     for number, (claim, claim_of_entity, *_) in enumerate(PAIRS.values()):
         for side, make, fields in ((claims, rebate, claim), (given, entity, claim_of_entity)):
@@ -183,7 +231,31 @@ def links(spark):
             if row.get("prescriber_npi") == "doctor":
                 row["prescriber_npi"] = f"doctor {number}"
             side.append(row)
-    found = linked(spark, claims, given)
+    return claims, given
+
+
+def tuple_rows() -> tuple[list[dict], list[dict]]:
+    claims, given = [], []
+    for case, (claimed, reported, _) in TUPLES.items():
+        for side, make, rows in ((claims, rebate, claimed), (given, entity, reported)):
+            for number, fields in enumerate(rows):
+                script = {"script_key": f"{fields.get('script_key', '123456')}/{case}"}
+                script = {"script_key": None} if fields.get("script_key", "") is None else script
+                side.append(make(f"{case} {number}", **(fields | script | {"prescriber_npi": case})))
+    return claims, given
+
+
+def competing_rows() -> tuple[list[dict], list[dict]]:
+    claims = [rebate(f"{c}: {n}", script_key=c, **f) for c, (rows, _) in COMPETING.items() for n, f in rows]
+    given = [entity(f"{c}: {n}", script_key=c, **f) for c, (_, rows) in COMPETING.items() for n, f in rows]
+    return claims, given
+
+
+@pytest.fixture(scope="module")
+def links(spark):
+    """The links of all cases at once, which meet nowhere."""
+    sides = zip(pair_rows(), tuple_rows(), competing_rows(), strict=True)
+    found = linked(spark, *(list(chain(*side)) for side in sides), partitions=3)
     assert found.schema.simpleString() == LINKS_340B.simpleString()
     return {row.source_row_id: row for row in found.collect()}
 
@@ -240,29 +312,10 @@ def test_entity_quantity_in_units(links):
     assert (units("packages for units"), units("units for packages"), units("all equal")) == (90, 90, 30)
 
 
-def test_a_tuple_must_be_the_only_one_of_its_day_on_both_sides(spark):
-    cases = {
-        "alone": ([{"script_key": None}], [{}], ["alone 0"]),
-        "two claimed": ([{"script_key": None}, {"script_key": None}], [{}], []),
-        "another claimed, comparable": ([{"script_key": None}, {"script_key": "999999"}], [{}], []),
-        "two given": ([{"script_key": None}], [{}, {"script_key": "888888"}], []),
-        "one given twice": ([{"script_key": None}], [{}, {"entity_id": "DSH2"}], ["one given twice 0"]),
-        "another quantity": (
-            [{"script_key": None}, {"script_key": None, "ndc_units": "60"}],
-            [{}],
-            ["another quantity 0"],
-        ),
-        "used by a better tier": ([{}, {"script_key": None}], [{}], ["used by a better tier 0"]),
-    }
-    claims, given = [], []
-    for case, (claimed, reported, _) in cases.items():
-        for side, make, rows in ((claims, rebate, claimed), (given, entity, reported)):
-            for number, fields in enumerate(rows):
-                script = {"script_key": f"{fields.get('script_key', '123456')}/{case}"}
-                script = {"script_key": None} if fields.get("script_key", "") is None else script
-                side.append(make(f"{case} {number}", **(fields | script | {"prescriber_npi": case})))
-    found = {row.source_row_id for row in linked(spark, claims, given).collect()}
-    assert found == {name for _, _, names in cases.values() for name in names}
+def test_a_tuple_must_be_the_only_one_of_its_day_on_both_sides(links):
+    claims, _ = tuple_rows()
+    found = {row["source_row_id"] for row in claims} & links.keys()
+    assert found == {name for _, _, names in TUPLES.values() for name in names}
 
 
 def test_a_crowded_key_is_set_aside_and_counted(spark):
@@ -279,49 +332,15 @@ def test_a_crowded_key_is_set_aside_and_counted(spark):
     assert found.set_aside == {"rebate_claims": 5, "entity_claims": 3}
 
 
-def test_who_competes_for_a_claim(spark):
+def test_who_competes_for_a_claim(links):
     """Neighbouring fills do, other programs, payers, rebate types and duplicates do not; tied claims are all listed."""
-    second_fill = {"fill_number": 1, "date_of_service": date(2025, 2, 12)}
-    cases = {
-        "neighbour": ([("first", {}), ("second", second_fill)], [("given", {})]),
-        "programs": (
-            [
-                ("ffs", {}),
-                ("mco", {"program": "MDRP_MCO"}),
-                ("other state", {"payer_id": "NY"}),
-                ("supplemental", {"rebate_type": "SUPPLEMENTAL"}),
-                ("again", {"claim_id": "2"}),
-            ],
-            [("given", {})],
-        ),
-        "two entities": ([("asked", {}), ("next", second_fill)], [("one", {}), ("two", {"entity_id": "DSH2"})]),
-        "parts": (
-            [
-                ("part", {"ndc_units": "10", "dispensing_status": "P"}),
-                (
-                    "rest",
-                    {"ndc_units": "20", "dispensing_status": "C", "date_of_service": date(2025, 2, 12)},
-                ),
-            ],
-            [("given", {})],
-        ),
-        "part twice": (
-            [
-                ("part", {"ndc_units": "10", "dispensing_status": "P"}),
-                ("part again", {"ndc_units": "10", "dispensing_status": "P", "period": "2025Q2"}),
-                ("rest", {"ndc_units": "20", "dispensing_status": "C"}),
-            ],
-            [("given", {})],
-        ),
+    claims, _ = competing_rows()
+    found = {
+        name: (link.link_tier, [other.partition(": ")[2] for other in link.link_source_row_ids])
+        for name in (row["source_row_id"] for row in claims)
+        if (link := links.get(name))
     }
-    claims = [rebate(f"{c}: {n}", script_key=c, **f) for c, (rows, _) in cases.items() for n, f in rows]
-    given = [entity(f"{c}: {n}", script_key=c, **f) for c, (_, rows) in cases.items() for n, f in rows]
-    found = linked(spark, claims, given, partitions=3)
-    links = {
-        row.source_row_id: (row.link_tier, [name.partition(": ")[2] for name in row.link_source_row_ids])
-        for row in found.collect()
-    }
-    assert links == {
+    assert found == {
         "neighbour: first": ("T1", ["given"]),
         "programs: ffs": ("T1", ["given"]),
         "programs: mco": ("T1", ["given"]),
