@@ -164,12 +164,14 @@ def _planned_days_later(twist: np.ndarray, kind: np.ndarray, number: np.ndarray,
 
 
 def purchases(d: Dispenses, f: Fills, m: Mess, s: Strangers) -> pa.RecordBatch:
-    """Units that entities bought at the 340B price for the dispenses of a chunk: one row per PURCHASE_KEYS."""
+    """Units that entities bought at the 340B price for the dispenses of a chunk: one row per PURCHASE_KEYS. Of the
+    quarter in which they say to have dispensed them, so that a date that is off by days is no surplus of a quarter."""
     at, beside = np.flatnonzero(f.is_340b_sale & (d.entity >= 0)), np.flatnonzero(s.on_entity)
+    quarter = quarter_of(np.concatenate([m.day[at], s.day[beside]]))
     columns = (
         np.concatenate([d.entity[at], d.entity[beside]]),
         np.concatenate([m.product[at], s.product[beside]]),
-        quarter_of(np.concatenate([f.day[at], s.day[beside]])),
+        np.clip(quarter, 0, len(QUARTERS) - 1),
         np.concatenate([f.units[at], s.units[beside]]),
     )
     return pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=PURCHASE_SCHEMA)
