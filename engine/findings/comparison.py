@@ -40,8 +40,15 @@ _FEEDS = frozenset(table.name for table in FEEDS)
 # Every amount rests on these, and every key of a claim.
 _ALWAYS = frozenset(("prices", "products", "pharmacies"))
 # What makes a finding another one, beside its rules.
-_COMPARED = ("evidence", "action", "units_at_issue", "amount_at_issue")
-_SHOWN = ("subject", "source_row_id", "evidence", "action", "units_at_issue", "amount_at_issue")
+_COMPARED = ("evidence", "dispute_code", "route", "party_at_fault", "action", "units_at_issue", "amount_at_issue")
+_SHOWN = ("subject", "source_row_id", *_COMPARED)
+# What facts about a table rest on besides, where it is there.
+_BESIDE = {
+    "entity_claims": frozenset(("covered_entities",)),
+    "chargebacks": frozenset(("covered_entities",)),
+    "contract_pharmacies": frozenset(("covered_entities", "entity_npis")),
+    "rebate_contracts": frozenset(("contract_pharmacy_lists", "entity_npis")),
+}
 
 
 @dataclass(frozen=True)
@@ -90,8 +97,8 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Differen
 
 def compare_findings(before: DataFrame, after: DataFrame) -> DataFrame:
     """Findings that are not the same in both runs, one row per finding_id: change, subject, source_row_id, what each
-    run says (`before_*`, `after_*`: evidence, action, units and amount at issue, rules as "R001 STRONG"), and rule_ids:
-    those that say something else.
+    run says (`before_*`, `after_*`: evidence, code, route, party, action, units and amount at issue, rules as "R001
+    STRONG"), and rule_ids: those that say something else.
     """
     old, new = _narrow(before, "before"), _narrow(after, "after")
     joined = old.join(new, on=F.col("before_finding_id").eqNullSafe(F.col("after_finding_id")), how="full_outer")
@@ -162,4 +169,5 @@ def _tables_of(subject: str, rule_ids: Sequence[str]) -> frozenset[str]:
     """Tables that the rules, their guards and the amount at issue look at."""
     rules = [rule for rule in REGISTRY.rules() if rule.subject.in_findings == subject and rule.id in rule_ids]
     needs = [need for rule in rules for need in (*rule.needs, *(need for guard in rule.guards for need in guard.needs))]
-    return _ALWAYS | {name.partition(".")[0] for need in needs for name in need.split("|")}
+    named = _ALWAYS | {name.partition(".")[0] for need in needs for name in need.split("|")}
+    return named.union(*(beside for table, beside in _BESIDE.items() if table in named))

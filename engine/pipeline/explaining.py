@@ -14,7 +14,9 @@ from pyspark.sql import functions as F
 
 from engine import exports, link, rules
 from engine.contracts.codes import Subject
+from engine.contracts.findings import FINDINGS
 from engine.contracts.prepared import BEYOND_LINE_NAME
+from engine.contracts.tables import SUBJECT_FEEDS
 from engine.errors import InputError, Problem
 from engine.pipeline.describing import describe
 from engine.pipeline.finished_runs import finished_run
@@ -67,6 +69,8 @@ def explain(spark: SparkSession, settings: Settings, run_id: str, source_row_id:
                 [] if learned is None else _candidate_pairs(work, prepared, subject, source_row_id, learned, as_then)
             )
             answers = _rule_answers(run, work, prepared, subject, source_row_id)
+            if SUBJECT_FEEDS[subject] in summary["models"]:
+                answers = _as_scored(answers, _hits(run, folder, subject, source_row_id))
         finally:
             run.abandon()
     place = join(settings.output.root, "explain", run_id, _file_name(source_row_id))
@@ -107,7 +111,7 @@ def _rule_answers(
     run: Run, work: WorkFolder, prepared: Prepared, subject: Subject, source_row_id: str
 ) -> list[dict[str, Any]]:
     """What each rule says of one row, by rule id: answer, guards, message, facts that the rule reads and the row lacks;
-    and why rules are off. The model is not asked again: its answer stands in the finding, if it had one."""
+    and why rules are off."""
     judged = describe(run, work, prepared, link_claims(run, work, prepared))
     one = next(one for one in judged if one.subject is subject)
     asked = one.facts.where(_is_named(source_row_id))
@@ -122,6 +126,26 @@ def _rule_answers(
     return sorted(
         ({"title": titles[answer["rule_id"]], **answer} for answer in answers), key=lambda answer: answer["rule_id"]
     )
+
+
+def _hits(run: Run, folder: str, subject: Subject, source_row_id: str) -> list[dict[str, Any]]:
+    """The row's rules in the run's findings, one after the other."""
+    findings = run.spark.read.schema(FINDINGS).parquet(join(folder, "findings"))
+    own = findings.where((F.col("subject") == subject.in_findings.value) & _is_named(source_row_id))
+    return [hit.asDict(recursive=True) for row in own.select("rules").collect() for hit in row["rules"]]
+
+
+def _as_scored(answers: list[dict[str, Any]], hits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """With the answer of the rule on scores as it was in the run: the model is not asked again."""
+    hit = next((hit for hit in hits if hit["rule_id"] == rules.ANOMALY_RULE), None)
+    fired = {} if hit is None else {"answer": "FIRED", "message": hit["message"], "guards": hit["guards"]}
+    said = fired or {"answer": "NOT_MET"}
+    return [
+        {"title": answer["title"], "rule_id": answer["rule_id"], **said}
+        if answer["rule_id"] == rules.ANOMALY_RULE
+        else answer
+        for answer in answers
+    ]
 
 
 def _candidate_pairs(

@@ -175,6 +175,11 @@ def _summary(
             for subject, table in SUBJECT_FEEDS.items()
             for rule, values in rules.thresholds_in_force(run.settings, subject).items()
         },
+        "rule_versions": {
+            f"{rule} on {table}": version
+            for subject, table in SUBJECT_FEEDS.items()
+            for rule, version in rules.rule_versions(subject).items()
+        },
         "rules_off": {one.name: one.why for one in off if one.kind == "rule"},
         "guards_off": {one.name: one.why for one in off if one.kind == "guard"},
         "features_off": {one.name: one.why for one in off if one.kind == "feature"},

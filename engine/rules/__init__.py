@@ -6,15 +6,18 @@ from engine.rules.catalogue import REGISTRY
 from engine.rules.dispute_codes import DISPUTE_CODES, DisputeCode, dispute_codes, parse_dispute_codes
 from engine.rules.hit import SCORE_FACTS
 from engine.rules.overview import (
+    ANOMALY_RULE,
     anomaly_threshold,
     check_configuration,
     configuration_problems,
     rule_titles,
+    rule_versions,
     thresholds_in_force,
 )
 from engine.rules.registry import Registry, Rule
 
 __all__ = [
+    "ANOMALY_RULE",
     "DISPUTE_CODES",
     "REGISTRY",
     "SCORE_FACTS",
@@ -33,5 +36,6 @@ __all__ = [
     "parse_dispute_codes",
     "rule_answers",
     "rule_titles",
+    "rule_versions",
     "thresholds_in_force",
 ]

@@ -31,6 +31,12 @@ _UNITS_OF = {
     Subject.INVOICE: "units_reimbursed",
     Subject.INFLATION_REPORT: "total_units",
 }
+_DAY_OF = {
+    Subject.REBATE_CLAIM: "date_of_service",
+    Subject.ENTITY_CLAIM: "date_of_service",
+    Subject.INVOICE: "period_start",
+    Subject.INFLATION_REPORT: "period_start",
+}
 
 
 class Judged(NamedTuple):
@@ -138,14 +144,19 @@ def _judge(rule: Rule, active: ActiveRules, settings: Settings) -> Judged:
 
 
 def _is_judged(rule: Rule, facts: Facts) -> Column:
-    """The programs that the rule is about (340B claims and reports have one kind); units above zero; never withheld
-    numbers.
+    """The days on which the rule is in force, the programs that it is about (340B claims and reports have one kind);
+    units above zero; never withheld numbers.
     """
     units = _UNITS_OF[rule.subject]
-    has_units = F.lit(True) if rule.any_units else F.col(units) > 0
+    judged = F.lit(True) if rule.any_units else F.col(units) > 0
+    begin, end = rule.in_force
+    if begin is not None:
+        judged = judged & (F.col(_DAY_OF[rule.subject]) >= F.lit(begin))
+    if end is not None:
+        judged = judged & (F.col(_DAY_OF[rule.subject]) < F.lit(end))
     if rule.subject in (Subject.ENTITY_CLAIM, Subject.INFLATION_REPORT):
-        return has_units
-    judged = facts.program.isin(*(program.value for program in rule.programs)) & has_units
+        return judged
+    judged = judged & facts.program.isin(*(program.value for program in rule.programs))
     if rule.subject == Subject.INVOICE:
         judged = judged & ~F.coalesce(facts.suppressed, F.lit(False))
     return judged

@@ -87,7 +87,8 @@ def entity_reported_again(f: Facts, _: Given) -> Hit:
 )
 def entity_reported_late(f: Facts, given: Given) -> Hit:
     """Submitted after the days that the manufacturer's policy allows. An extension granted to the entity is not known
-    here.
+    here. The 340B Rebate Model Pilot, vacated on 10 February 2026, had the same term; its list of drugs and its package
+    limits have no rule while no successor of it is in force.
     """
     days = F.datediff(f.submitted_at.cast("date"), f.date_of_service)
     return Hit(

@@ -99,7 +99,8 @@ def entity_not_active(f: Facts, given: Given) -> Hit:
 )
 def pharmacy_not_registered(f: Facts, given: Given) -> Hit:
     """No contract of the entity, its parent or its parent's sites with this pharmacy holds. STRONG only where the
-    pharmacy of every contract of theirs is known; WEAK also where the register holds none.
+    pharmacy of every contract of theirs is known; WEAK also where the register holds none. Drugs that a provider gave
+    (MEDICAL) need no pharmacy.
     """
     is_sure = F.coalesce(f.contracts_least_confidence >= given.number("confidence"), F.lit(False))
     had_one = f.contract_begin_date.isNotNull() | f.contract_termination_date.isNotNull()

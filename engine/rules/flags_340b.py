@@ -34,7 +34,7 @@ CONTRACT_TERMS = Guard(
     action=Action.DISPUTE,
     citation="42 U.S.C. 256b(a)(5)(A)(i); 42 U.S.C. 1396r-8(a)(5)(C)",
     document=DOCUMENT_340B,
-    needs=_FLAG_COLUMNS,
+    needs=("identifiers_340b", *_FLAG_COLUMNS),
 )
 def flag_on_fee_for_service_claim(f: Facts, _: Given) -> Hit:
     """The claim carries an identifier that its state and program use for 340B drugs on the date of service."""
@@ -53,7 +53,7 @@ def flag_on_fee_for_service_claim(f: Facts, _: Given) -> Hit:
     action=Action.DISPUTE,
     citation="42 U.S.C. 1396r-8(j)(1); 42 CFR 438.3(s)(3)",
     document=DOCUMENT_340B,
-    needs=_FLAG_COLUMNS,
+    needs=("identifiers_340b", *_FLAG_COLUMNS),
 )
 def flag_on_managed_care_claim(f: Facts, _: Given) -> Hit:
     """As R001, on an encounter of a managed-care plan."""
@@ -72,7 +72,7 @@ def flag_on_managed_care_claim(f: Facts, _: Given) -> Hit:
     action=Action.DISPUTE,
     citation="rebate contract",
     document="the claim's 340B identifier and the contract's 340B clause",
-    needs=_FLAG_COLUMNS,
+    needs=("identifiers_340b", *_FLAG_COLUMNS),
     guards=(CONTRACT_TERMS,),
 )
 def flag_on_contract_claim(f: Facts, _: Given) -> Hit:

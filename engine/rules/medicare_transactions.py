@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
 from engine.rules.common import claim_units, payer_asked
 from engine.rules.hit import Facts, Guard, Hit, one_of
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import sentence
 
+MFP_IN_FORCE = (date(2026, 1, 1), None)  # first day of the negotiated prices (42 U.S.C. 1320f(d))
 LATER_ADJUSTMENT = Guard(
     "LATER_ADJUSTMENT",
     "a later adjustment (002) names this ICN, so that the dispense may have become eligible",
@@ -29,6 +32,7 @@ LATER_ADJUSTMENT = Guard(
     citation="42 U.S.C. 1320f-2; CMS transaction facilitator specification",
     document="both ICNs",
     needs=("rebate_claims.mtf_icn",),
+    in_force=MFP_IN_FORCE,
 )
 def two_open_icns(f: Facts, _: Given) -> Hit:
     """An earlier row of the same dispense is open under another ICN: no cross reference names either, and neither was
@@ -64,6 +68,7 @@ def two_open_icns(f: Facts, _: Given) -> Hit:
     needs=("rebate_claims.mtf_transaction_code", "rebate_claims.rebate_amount"),
     thresholds=(Threshold("transaction_codes", ["009"], "MTF transactions that say the claim is not eligible"),),
     guards=(LATER_ADJUSTMENT,),
+    in_force=MFP_IN_FORCE,
 )
 def refund_on_ineligible_claim(f: Facts, given: Given) -> Hit:
     """The facilitator says that the claim is not eligible, and a refund stands against it all the same."""

@@ -43,6 +43,11 @@ def anomaly_threshold(settings: Settings) -> float:
     return float(str(thresholds_of(rule, settings.rules)["p_value"]))
 
 
+def rule_versions(subject: Subject) -> dict[str, int]:
+    """Version by rule id, of all rules on the subject."""
+    return {rule.id: rule.version for rule in REGISTRY.rules(subject)}
+
+
 def thresholds_in_force(settings: Settings, subject: Subject) -> dict[str, dict[str, ThresholdValue]]:
     """Thresholds by rule id, of rules on the subject that have any and are not switched off."""
     return {

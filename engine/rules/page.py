@@ -82,6 +82,10 @@ def _table(rule: Rule) -> Iterator[str]:
     yield f"| code | {' or '.join(rule.codes) or 'none'} |"
     yield f"| route, party, action | {rule.route}, {rule.party}, {rule.action} |"
     yield f"| rests on | {rule.citation} |"
+    yield f"| version | {rule.version} |"
+    if rule.in_force != (None, None):
+        words = [f"{word} {day}" for word, day in zip(("from", "before"), rule.in_force, strict=True) if day]
+        yield f"| in force | {' and '.join(words)} |"
     if rule.document:
         yield f"| papers | {rule.document} |"
     yield f"| needs | {', '.join(need.replace('|', ' or ') for need in rule.needs)} |"

@@ -64,7 +64,8 @@ class Rule:
     (`table.column`, alternatives separated by `|`) without which it is off. `any_units`: it also judges rows whose
     units are not positive. `document`: what must go with its code. `accompanies`: it adds to what other rules say of a
     row and flags none by itself, so that it may read every fact. `enabled`: whether it is on where the configuration
-    does not say.
+    does not say. `in_force`: the first day of service that it judges and the day after the last (invoices: first days
+    of periods); None: without end. `version`: goes up when it says something else of the same row.
     """
 
     id: str
@@ -84,6 +85,7 @@ class Rule:
     any_units: bool
     accompanies: bool
     enabled: bool
+    in_force: tuple[date | None, date | None]
     version: int
     function: RuleFunction
 
@@ -117,6 +119,9 @@ class Registry:
             other = self.thresholds(rule.id).get(threshold.name)
             if other is not None and other.default != threshold.default:
                 raise RegistryError(f"{rule.id} has two defaults for {threshold.name}")
+        begin, end = rule.in_force
+        if begin is not None and end is not None and end <= begin:
+            raise RegistryError(f"{rule.id} on {rule.subject} is never in force")
         guards = [guard.name for guard in rule.guards]
         if len(guards) != len(set(guards)):
             raise RegistryError(f"{rule.id} on {rule.subject} has two guards of one name")
@@ -163,6 +168,7 @@ def rule(
     any_units: bool = False,
     accompanies: bool = False,
     enabled: bool = True,
+    in_force: tuple[date | None, date | None] = (None, None),
     version: int = 1,
     registry: Registry = REGISTRY,
 ) -> Callable[[RuleFunction], RuleFunction]:
@@ -188,6 +194,7 @@ def rule(
                 any_units=any_units,
                 accompanies=accompanies,
                 enabled=enabled,
+                in_force=in_force,
                 version=version,
                 function=function,
             )

@@ -7,34 +7,36 @@ import pytest
 from engine.contracts.codes import Subject
 from tests.spec.rule_cases import CLAIM, Spec, cases_of, check, results_fixture
 
-REFUND = CLAIM + "; payer_id=MTF; mtf_icn=77; rebate_amount=120.00"
+REFUND = CLAIM + "; payer_id=MTF; mtf_icn=77; rebate_amount=120.00; date_of_service=2026-02-10"
 SPECS = [
     Spec(
         "R012",
         Subject.REBATE_CLAIM,
         REFUND + "; duplicate_source_row_id=m-1; duplicate_source_row_ids=m-1; duplicate_claim_id=4700",
         """
-        case                    | program  | duplicate_rule || fires | evidence | code | route       | action        | units | related | says
-        two are open            | MFP      | R012           || yes   | STRONG   | MRA  | FACILITATOR | PAY_AND_WATCH | 30    | m-1     | MTF asks for an MFP refund ... under ICN 77 ... (claim 4700, row m-1) ... appears to be asked for twice
-        none                    | MFP      | -              || no    |          |      |             |               |       |         |
-        repeated in Medicaid    | MDRP_FFS | R016           || no    |          |      |             |               |       |         |
+        case                    | program  | date_of_service | duplicate_rule || fires | evidence | code | route       | action        | units | related | says
+        two are open            | MFP      | 2026-02-10      | R012           || yes   | STRONG   | MRA  | FACILITATOR | PAY_AND_WATCH | 30    | m-1     | MTF asks for an MFP refund ... under ICN 77 ... (claim 4700, row m-1) ... appears to be asked for twice
+        before MFP              | MFP      | 2025-12-31      | R012           || no    |          |      |             |               |       |         |
+        none                    | MFP      | 2026-02-10      | -              || no    |          |      |             |               |       |         |
+        repeated in Medicaid    | MDRP_FFS | 2026-02-10      | R016           || no    |          |      |             |               |       |         |
         """,  # noqa: E501
-        needs=("program", "units", "duplicate_rule"),
+        needs=("program", "units", "date_of_service", "duplicate_rule"),
     ),
     Spec(
         "R013",
         Subject.REBATE_CLAIM,
         REFUND,
         """
-        case                    | program  | mtf_transaction_code | rebate_amount | mtf_is_adjusted || fires | evidence | code | route       | action        | units | guards                  | says
-        not eligible            | MFP      | 009                  | 120.00        | no              || yes   | STRONG   | MRA  | FACILITATOR | PAY_AND_WATCH | 30    | LATER_ADJUSTMENT PASSED | refund on 30 units ... of $120.00, yet the facilitator's transaction 009 ... appears to be due
-        adjusted later          | MFP      | 009                  | 120.00        | yes             || yes   | WEAK     | MRA  | FACILITATOR | PAY_AND_WATCH | 30    | LATER_ADJUSTMENT FAILED |
-        nothing asked           | MFP      | 009                  | 0             | no              || no    |          |      |             |               |       |                         |
-        amount not given        | MFP      | 009                  | -             | no              || no    |          |      |             |               |       |                         |
-        original                | MFP      | 001                  | 120.00        | no              || no    |          |      |             |               |       |                         |
-        code not given          | MFP      | -                    | 120.00        | no              || no    |          |      |             |               |       |                         |
+        case                    | program  | date_of_service | mtf_transaction_code | rebate_amount | mtf_is_adjusted || fires | evidence | code | route       | action        | units | guards                  | says
+        not eligible            | MFP      | 2026-02-10      | 009                  | 120.00        | no              || yes   | STRONG   | MRA  | FACILITATOR | PAY_AND_WATCH | 30    | LATER_ADJUSTMENT PASSED | refund on 30 units ... of $120.00, yet the facilitator's transaction 009 ... appears to be due
+        before MFP              | MFP      | 2025-12-31      | 009                  | 120.00        | no              || no    |          |      |             |               |       |                         |
+        adjusted later          | MFP      | 2026-02-10      | 009                  | 120.00        | yes             || yes   | WEAK     | MRA  | FACILITATOR | PAY_AND_WATCH | 30    | LATER_ADJUSTMENT FAILED |
+        nothing asked           | MFP      | 2026-02-10      | 009                  | 0             | no              || no    |          |      |             |               |       |                         |
+        amount not given        | MFP      | 2026-02-10      | 009                  | -             | no              || no    |          |      |             |               |       |                         |
+        original                | MFP      | 2026-02-10      | 001                  | 120.00        | no              || no    |          |      |             |               |       |                         |
+        code not given          | MFP      | 2026-02-10      | -                    | 120.00        | no              || no    |          |      |             |               |       |                         |
         """,  # noqa: E501
-        needs=("program", "units", "mtf_transaction_code", "rebate_amount"),
+        needs=("program", "units", "date_of_service", "mtf_transaction_code", "rebate_amount"),
     ),
 ]
 results = results_fixture(SPECS)

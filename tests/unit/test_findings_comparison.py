@@ -20,7 +20,7 @@ SUMMARY = {
 }
 
 
-def finding(finding_id: str, *rules: str, amount: str = "60.00") -> tuple:
+def finding(finding_id: str, *rules: str, amount: str = "60.00", code: str = "J") -> tuple:
     hits = [dict(zip(("rule_id", "evidence"), rule.split(), strict=True)) for rule in rules]
     values = {
         "finding_id": finding_id,
@@ -29,6 +29,7 @@ def finding(finding_id: str, *rules: str, amount: str = "60.00") -> tuple:
         "rules": [(hit["rule_id"], hit["evidence"], None, None, [], []) for hit in hits],
         "evidence": hits[0]["evidence"],
         "amount_at_issue": Decimal(amount),
+        "dispute_code": code,
     }
     return tuple(values.get(name) for name in FINDINGS.names)
 
@@ -39,12 +40,14 @@ def test_findings_are_new_gone_changed_or_left_out(spark):
         finding("gone", "R022 STRONG"),
         finding("weaker", "R003 STRONG", "R035 WEAK"),
         finding("dearer", "R001 STRONG"),
+        finding("another code", "R020 STRONG"),
     ]
     after = [
         finding("same", "R001 STRONG"),
         finding("new", "R036 WEAK"),
         finding("weaker", "R003 MEDIUM", "R035 WEAK"),
         finding("dearer", "R001 STRONG", amount="90.00"),
+        finding("another code", "R020 STRONG", code="M"),
     ]
     rows = compare_findings(*(spark.createDataFrame(found, FINDINGS) for found in (before, after))).collect()
     assert {row["finding_id"]: (row["change"], row["rule_ids"]) for row in rows} == {
@@ -52,6 +55,7 @@ def test_findings_are_new_gone_changed_or_left_out(spark):
         "new": ("NEW", ["R036"]),
         "weaker": ("CHANGED", ["R003"]),
         "dearer": ("CHANGED", ["R001"]),
+        "another code": ("CHANGED", ["R020"]),
     }
     told = {row["finding_id"]: row for row in rows}
     assert (told["dearer"]["before_amount_at_issue"], told["dearer"]["after_amount_at_issue"]) == (60, 90)
@@ -71,6 +75,10 @@ def _input(**fingerprints: str) -> dict:
         (_input(entity_claims="2"), "R003", ["DATA: entity_claims is another"]),
         (_input(chargebacks="2"), "R003", ["REFERENCE: chargebacks is another"]),
         (_input(prices="2"), "R001", ["REFERENCE: prices is another"]),
+        (_input(identifiers_340b="2"), "R001", ["REFERENCE: identifiers_340b is another"]),
+        (_input(covered_entities="2"), "R003", ["REFERENCE: covered_entities is another"]),
+        (_input(contract_pharmacy_lists="2"), "R008", ["REFERENCE: contract_pharmacy_lists is another"]),
+        (_input(contract_pharmacy_lists="2"), "R003", []),
         ({"as_of": "2026-10-01"}, "R001", ["DATA: another --as-of day"]),
         (
             {"thresholds": {"R035 on rebate_claims": {"z": 5.0}}, "config_hash": "d"},
