@@ -93,13 +93,23 @@ def _subject_of(prepared: Prepared, source_row_id: str) -> Subject:
     for subject, live in rows.items():
         if live is not None and not live.where(_is_named(source_row_id)).isEmpty():
             return subject
-    raise InputError(
-        Problem(
-            "no live rebate claim, 340B claim, invoice line or report has this source_row_id",
-            f"--source-row-id {source_row_id}",
-            to_do="mend the id; a row that was voided, replaced, reversed or set aside is never linked nor judged, "
-            "see ledger.json and quarantine/ of the run",
-        )
+    raise InputError(_not_judged(prepared, source_row_id))
+
+
+def _not_judged(prepared: Prepared, source_row_id: str) -> Problem:
+    place = f"--source-row-id {source_row_id}"
+    for name in SUBJECT_FEEDS.values():
+        if name in prepared.left_out:
+            row = prepared.left_out[name].where(_is_named(source_row_id)).first()
+            if row is not None:
+                return Problem(
+                    "this row was never linked nor judged",
+                    f"{place} of {name}",
+                    ", ".join(row["reasons"]),
+                    to_do="see ledger.json and, for rows with mistakes, quarantine/ of the run",
+                )
+    return Problem(
+        "no rebate claim, 340B claim, invoice line or report has this source_row_id", place, to_do="mend the id"
     )
 
 

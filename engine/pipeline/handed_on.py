@@ -29,7 +29,9 @@ class LiveClaims:
 
 @dataclass
 class Prepared:
-    """Live rows of the feeds (None where a feed is missing), conformed references, and what was set aside."""
+    """Live rows of the feeds (None where a feed is missing), conformed references, and what was set aside. left_out: by
+    table source_row_id and reasons of all rows that are not judged.
+    """
 
     opened: dict[str, OpenedTable]
     references: dict[str, DataFrame] = field(default_factory=dict)
@@ -38,6 +40,7 @@ class Prepared:
     entity_claims: DataFrame | None = None
     invoices: DataFrame | None = None
     quarantine: dict[str, DataFrame] = field(default_factory=dict)
+    left_out: dict[str, DataFrame] = field(default_factory=dict)
     found_out: frozenset[str] = frozenset()
     linking: exports.Linking | None = None
 

@@ -131,6 +131,7 @@ def _book(
             f"{counts.rows_in:,} read)"
         )
     run.ledger.record(name, Step.PREPARE, counts.rows_in, counts.rows_out, counts.dropped, counts.counted)
+    prepared.left_out[name] = prepare.left_out(conformed, opened.table, netting)
     if set(counts.dropped) - LEFT_ORDERLY:
         prepared.quarantine[name] = prepare.quarantine(conformed, opened.table)
     if netting is not None and _IN_CONFLICT & counts.dropped.keys():

@@ -12,6 +12,7 @@ from engine.prepare.row_ids import good_rows, repeated_row_ids
 from engine.prepare.set_aside import (
     Tally,
     in_conflict,
+    left_out,
     names_in_conflict,
     quarantine,
     tally,
@@ -26,6 +27,7 @@ __all__ = [
     "conform",
     "good_rows",
     "in_conflict",
+    "left_out",
     "live_entity_claims",
     "live_invoices",
     "live_rebate_claims",

@@ -56,6 +56,20 @@ def in_conflict(conformed: DataFrame, table: Table, netting: DataFrame) -> DataF
     )
 
 
+def left_out(conformed: DataFrame, table: Table, netting: DataFrame | None) -> DataFrame:
+    """source_row_id and reasons of the rows that are never judged; one row per received row."""
+    name, none = _row_name(conformed, table).alias("source_row_id"), F.lit(None).cast("string")
+    by_itself = F.coalesce(F.col("problems"), F.array("left_as")).alias("reasons")
+    alone = conformed.where(~_is_good()).select(name, by_itself)
+    if netting is None:
+        return alone
+    told = F.coalesce(none, *(F.col(word) for word in _NETTING if word in netting.columns))
+    beside = netting.select("row_id", told.alias("reason")).where(F.col("reason").isNotNull())
+    return alone.unionByName(
+        conformed.join(beside, on="row_id", how="inner").select(name, F.array("reason").alias("reasons"))  # one each
+    )
+
+
 def names_in_conflict(conformed: DataFrame, table: Table, netting: DataFrame) -> DataFrame:
     """`row_name` of rows that netting found in conflict: conforming and netting those `among` which they are finds the
     same conflicts again, with every row as received.

@@ -22,6 +22,9 @@ source_row_id,program,payer_id,claim_id,claim_line,transaction,claim_type,pharma
 date_of_service,ndc,units,period
 file/1,MDRP_FFS,GA,C1,1,ORIGINAL,RX,1003000126,1234567,0,2026-02-10,00002759701,30,2026Q1
 file/2,MDRP_FFS,GA,C2,1,ORIGINAL,RX,1003000126,7654321,0,2026-02-10,00002759701,30,2026Q1
+file/4,MDRP_FFS,GA,C4,1,ORIGINAL,RX,1003000126,7654322,0,2026-02-10,00002759701,30,2026Q1
+file/5,MDRP_FFS,GA,C4,1,VOID,RX,1003000126,7654322,0,2026-02-10,00002759701,30,2026Q1
+file/6,MDRP_FFS,GA,C6,1,ORIGINAL,RX,1003000126,7654323,0,2026-02-10,12,30,2026Q1
 """
 ENTITY_CLAIMS = """\
 source_row_id,entity_id,pharmacy_npi,rx_number,fill_number,date_of_service,ndc,quantity
@@ -42,6 +45,7 @@ def finished(spark, tmp_path):
     summary = {
         "config_hash": settings.config_hash,
         "as_of": "2026-09-30",
+        "models": {},
         "input": {name: {"fingerprint": table.fingerprint} for name, table in opened.items()},
     }
     learned = Learned(configured_weights(settings.link), FillOffsets())
@@ -86,12 +90,16 @@ def test_it_shows_the_pair_and_leaves_data_and_picture_beside_the_run(finished, 
 def test_what_it_cannot_explain_ends_with_status_2_and_one_message(finished, run_job):
     claims, runs = finished
     no_row = run_job(explain, *words(claims, runs, "file/3"))
+    voided = run_job(explain, *words(claims, runs, "file/4"))
+    with_a_mistake = run_job(explain, *words(claims, runs, "file/6"))
     no_run = run_job(explain, *words(claims, runs, "file/1", run_id="rnu"))
     other_settings = run_job(explain, *words(claims, runs, "file/1"), "--set", "link.days_apart=5")
     (claims / "entity_claims.csv").write_text(ENTITY_CLAIMS.replace("E1", "E2"))
     other_input = run_job(explain, *words(claims, runs, "file/1"))
     for ended, said in (
-        (no_row, "no live rebate claim, 340B claim, invoice line or report has this source_row_id"),
+        (no_row, "no rebate claim, 340B claim, invoice line or report has this source_row_id"),
+        (voided, "found:    VOIDED"),
+        (with_a_mistake, "found:    NDC_INVALID"),
         (no_run, "there is no finished run of this id"),
         (other_settings, "the settings are not those that the run was made with"),
         (other_input, "entity_claims is not what the run read"),
