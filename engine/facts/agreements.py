@@ -42,6 +42,7 @@ CONTRACT_FACTS = (
     T.StructField("contract_key", T.StringType()),
     T.StructField("contract_begin_date", T.DateType()),
     T.StructField("contract_end_date", T.DateType()),
+    T.StructField("governing_contract_id", T.StringType()),
 )
 
 
@@ -86,6 +87,7 @@ def _terms() -> Column:
         "contract_key": key,
         "contract_begin_date": F.col("begin_date"),
         "contract_end_date": F.col("end_date"),
+        "governing_contract_id": F.col("contract_id"),
     }
     return F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in CONTRACT_FACTS))
 
@@ -103,9 +105,13 @@ def _governs(contract: Column) -> Column:
 def with_pharmacy_standing(
     claims: DataFrame, contract_pharmacy_lists: DataFrame | None, entity_npis: DataFrame | None
 ) -> DataFrame:
-    """`claims` with contract_pharmacy_is_listed (on the claim's contract's list at the date of service) and
-    contract_pharmacy_is_entity_owned (an NPI of a covered entity's own); NULL where the table is missing.
+    """`claims` (with `contract`) with contract_pharmacy_is_listed (on the list of the claim's contract at the date of
+    service) and contract_pharmacy_is_entity_owned (an NPI of a covered entity's own); NULL where the table is missing.
+
+    The contract is the one that the claim names, else the one that governs it; is_listed is NULL where neither has an
+    id, for then no list can be told to be the contract's.
     """
+    contract_id = F.coalesce("contract_id", "contract.governing_contract_id")
     day = F.col("date_of_service")
     is_listed = is_owned = F.lit(None).cast("boolean")
     rows = claims
@@ -113,14 +119,14 @@ def with_pharmacy_standing(
         rows = join_as_of(
             rows,
             contract_pharmacy_lists,
-            key={"contract_id": F.col("contract_id"), "pharmacy_npi": F.col("pharmacy_key")},
+            key={"contract_id": contract_id, "pharmacy_npi": F.col("pharmacy_key")},
             day=day,
             start=F.col("begin_date"),
             end=F.col("end_date"),
             values={"is_listed": F.lit(True)},
             into="listing",
         )
-        is_listed = F.col("listing").isNotNull()
+        is_listed = F.when(contract_id.isNotNull(), F.col("listing").isNotNull())
     if entity_npis is not None:
         rows = join_as_of(
             rows,
