@@ -71,6 +71,7 @@ CLAIM_REFERENCE_FACTS = PRODUCT_FACTS + _fields(
     ("mef_quarter", _STRING),
     ("mef_snapshot_date", _DATE),
     ("state_340b_method", _STRING),  # state_340b_policies at the date of service; NULL unknown
+    ("state_carves_out_contract_pharmacies", _BOOLEAN),
     ("contract_excludes_340b", _BOOLEAN),  # rebate_contracts at the date of service; NULL: no such contract
     ("contract_exclusion_scope", _STRING),
     ("contract_key", _STRING),

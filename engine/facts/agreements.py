@@ -10,14 +10,21 @@ from engine.contracts.codes import MEDICAID_PROGRAMS
 from engine.facts.families import absent
 from engine.intervals import covers, join_as_of, join_own_and_general
 
+# Fact: column of a policy and its type.
+_POLICY_FACTS = {
+    "state_340b_method": ("method", "string"),
+    "state_carves_out_contract_pharmacies": ("contract_pharmacy_carved_out", "boolean"),
+}
+
 
 def with_state_policy(claims: DataFrame, policies: DataFrame | None) -> DataFrame:
-    """`claims` with state_340b_method: how the state tells 340B claims apart; NULL unknown, and off Medicaid.
+    """`claims` with state_340b_method, how the state tells 340B claims apart, and state_carves_out_contract_pharmacies,
+    whether contract pharmacies may use no 340B stock for Medicaid there; NULL unknown, and off Medicaid.
 
     A policy for the claim's program goes before one for all programs.
     """
     if policies is None:
-        return claims.withColumn("state_340b_method", F.lit(None).cast("string"))
+        return claims.withColumns({fact: F.lit(None).cast(kind) for fact, (_, kind) in _POLICY_FACTS.items()})
     is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
     state = F.when(is_medicaid, F.coalesce("state", "payer_id"))
     rows = join_own_and_general(
@@ -26,10 +33,13 @@ def with_state_policy(claims: DataFrame, policies: DataFrame | None) -> DataFram
         own="program",
         own_key={"state": state, "program": F.col("program")},
         general_key={"state": state},
-        values={"method": F.col("method")},
+        values={name: F.col(name) for name, _ in _POLICY_FACTS.values()},
     )
-    method = F.coalesce("own_policy.method", "general_policy.method")
-    return rows.select(*claims.columns, method.alias("state_340b_method"))
+    told = (
+        F.coalesce(f"own_policy.{name}", f"general_policy.{name}").alias(fact)
+        for fact, (name, _) in _POLICY_FACTS.items()
+    )
+    return rows.select(*claims.columns, *told)
 
 
 # What a contract row says of which claims it governs.

@@ -102,8 +102,8 @@ SCREENED = {
         [claim("ffs"), claim("mco", program="MDRP_MCO"), claim("partd", program="PARTD")],
         {
             "state_340b_policies": [
-                {"state": "GA", "method": "MEF"},
-                {"state": "GA", "program": "MDRP_MCO", "method": "CLAIM_FLAG"},
+                {"state": "GA", "method": "MEF", "contract_pharmacy_carved_out": True},
+                {"state": "GA", "program": "MDRP_MCO", "method": "CLAIM_FLAG", "contract_pharmacy_carved_out": False},
             ]
         },
     ),
@@ -286,10 +286,11 @@ def test_exclusion_file_is_of_the_state_billed_and_the_quarter_of_service(screen
 
 
 def test_policy_for_the_program_goes_before_one_for_all(screened):
-    assert {name: row["state_340b_method"] for name, row in screened["state policies"].items()} == {
-        "ffs": "MEF",
-        "mco": "CLAIM_FLAG",
-        "partd": None,
+    facts = ("state_340b_method", "state_carves_out_contract_pharmacies")
+    assert {name: tuple(row[fact] for fact in facts) for name, row in screened["state policies"].items()} == {
+        "ffs": ("MEF", True),
+        "mco": ("CLAIM_FLAG", False),
+        "partd": (None, None),
     }
 
 

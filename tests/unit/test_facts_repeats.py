@@ -1,4 +1,4 @@
-"""Dispenses asked for under two open ICNs or by two kinds of payers, and units invoiced beside units sold and claimed."""
+"""Dispenses asked for under two open ICNs or by two kinds of payers; units invoiced beside units sold and claimed."""
 
 from __future__ import annotations
 
