@@ -71,12 +71,14 @@ CLAIM_REFERENCE_FACTS = PRODUCT_FACTS + _fields(
     ("mef_quarter", _STRING),
     ("mef_snapshot_date", _DATE),
     ("state_340b_method", _STRING),  # state_340b_policies at the date of service; NULL unknown
+    ("state_carves_out_contract_pharmacies", _BOOLEAN),
     ("contract_excludes_340b", _BOOLEAN),  # rebate_contracts at the date of service; NULL: no such contract
     ("contract_exclusion_scope", _STRING),
     ("contract_key", _STRING),
     ("contract_begin_date", _DATE),
     ("contract_end_date", _DATE),
-    ("contract_pharmacy_is_listed", _BOOLEAN),  # contract_pharmacy_lists at the date of service
+    # contract_pharmacy_lists at the date of service, of the contract named or else governing; NULL: its id is not known
+    ("contract_pharmacy_is_listed", _BOOLEAN),
     ("contract_pharmacy_is_entity_owned", _BOOLEAN),  # entity_npis
     ("entity_bought_at_340b", _BOOLEAN),  # chargebacks within two quarters; NULL unchecked or not linked
     # NDC units of the NDC-9 over the four quarters up to that of service: on the entity's flagged 340B claims, and what
@@ -225,7 +227,9 @@ INVOICE_FACTS = T.StructType(
         ("market_price", _UNIT_PRICE),
         ("market_price_effective_date", _DATE),
         ("period_start", _DATE),
-        ("claim_units", _UNITS),  # sum of live claim lines of the same program, state, NDC-11 and period
+        # live claim lines of the same program, state, NDC-11, period, rebate type and, where both sides say one,
+        # sub-program; NULL for a PRIOR_DELTA, which is no total of claims
+        ("claim_units", _UNITS),
         ("claim_lines", _LONG),
         ("f50_invoice_to_claims_gap", _DOUBLE),  # (invoiced - claimed) / invoiced
         ("own_quarters", _LONG),  # quarters with numbers of the same state, program and NDC-11

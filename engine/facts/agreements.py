@@ -10,14 +10,21 @@ from engine.contracts.codes import MEDICAID_PROGRAMS
 from engine.facts.families import absent
 from engine.intervals import covers, join_as_of, join_own_and_general
 
+# Fact: column of a policy and its type.
+_POLICY_FACTS = {
+    "state_340b_method": ("method", "string"),
+    "state_carves_out_contract_pharmacies": ("contract_pharmacy_carved_out", "boolean"),
+}
+
 
 def with_state_policy(claims: DataFrame, policies: DataFrame | None) -> DataFrame:
-    """`claims` with state_340b_method: how the state tells 340B claims apart; NULL unknown, and off Medicaid.
+    """`claims` with state_340b_method, how the state tells 340B claims apart, and state_carves_out_contract_pharmacies,
+    whether contract pharmacies may use no 340B stock for Medicaid there; NULL unknown, and off Medicaid.
 
     A policy for the claim's program goes before one for all programs.
     """
     if policies is None:
-        return claims.withColumn("state_340b_method", F.lit(None).cast("string"))
+        return claims.withColumns({fact: F.lit(None).cast(kind) for fact, (_, kind) in _POLICY_FACTS.items()})
     is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
     state = F.when(is_medicaid, F.coalesce("state", "payer_id"))
     rows = join_own_and_general(
@@ -26,10 +33,13 @@ def with_state_policy(claims: DataFrame, policies: DataFrame | None) -> DataFram
         own="program",
         own_key={"state": state, "program": F.col("program")},
         general_key={"state": state},
-        values={"method": F.col("method")},
+        values={name: F.col(name) for name, _ in _POLICY_FACTS.values()},
     )
-    method = F.coalesce("own_policy.method", "general_policy.method")
-    return rows.select(*claims.columns, method.alias("state_340b_method"))
+    told = (
+        F.coalesce(f"own_policy.{name}", f"general_policy.{name}").alias(fact)
+        for fact, (name, _) in _POLICY_FACTS.items()
+    )
+    return rows.select(*claims.columns, *told)
 
 
 # What a contract row says of which claims it governs.
@@ -42,6 +52,7 @@ CONTRACT_FACTS = (
     T.StructField("contract_key", T.StringType()),
     T.StructField("contract_begin_date", T.DateType()),
     T.StructField("contract_end_date", T.DateType()),
+    T.StructField("governing_contract_id", T.StringType()),
 )
 
 
@@ -86,6 +97,7 @@ def _terms() -> Column:
         "contract_key": key,
         "contract_begin_date": F.col("begin_date"),
         "contract_end_date": F.col("end_date"),
+        "governing_contract_id": F.col("contract_id"),
     }
     return F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in CONTRACT_FACTS))
 
@@ -103,9 +115,13 @@ def _governs(contract: Column) -> Column:
 def with_pharmacy_standing(
     claims: DataFrame, contract_pharmacy_lists: DataFrame | None, entity_npis: DataFrame | None
 ) -> DataFrame:
-    """`claims` with contract_pharmacy_is_listed (on the claim's contract's list at the date of service) and
-    contract_pharmacy_is_entity_owned (an NPI of a covered entity's own); NULL where the table is missing.
+    """`claims` (with `contract`) with contract_pharmacy_is_listed (on the list of the claim's contract at the date of
+    service) and contract_pharmacy_is_entity_owned (an NPI of a covered entity's own); NULL where the table is missing.
+
+    The contract is the one that the claim names, else the one that governs it; is_listed is NULL where neither has an
+    id, for then no list can be told to be the contract's.
     """
+    contract_id = F.coalesce("contract_id", "contract.governing_contract_id")
     day = F.col("date_of_service")
     is_listed = is_owned = F.lit(None).cast("boolean")
     rows = claims
@@ -113,14 +129,14 @@ def with_pharmacy_standing(
         rows = join_as_of(
             rows,
             contract_pharmacy_lists,
-            key={"contract_id": F.col("contract_id"), "pharmacy_npi": F.col("pharmacy_key")},
+            key={"contract_id": contract_id, "pharmacy_npi": F.col("pharmacy_key")},
             day=day,
             start=F.col("begin_date"),
             end=F.col("end_date"),
             values={"is_listed": F.lit(True)},
             into="listing",
         )
-        is_listed = F.col("listing").isNotNull()
+        is_listed = F.when(contract_id.isNotNull(), F.col("listing").isNotNull())
     if entity_npis is not None:
         rows = join_as_of(
             rows,

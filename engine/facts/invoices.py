@@ -11,6 +11,7 @@ from engine.contracts.codes import Subject
 from engine.contracts.facts import INVOICE_FACTS, INVOICE_FEATURES, PRODUCT_FACTS
 from engine.facts.families import flattened
 from engine.facts.feature import WHOLE_RUN, Feature
+from engine.facts.history import added_up
 from engine.facts.peers import quantile, robust_z, sampled, statistics, value_arrays
 from engine.facts.prices import with_market_price, with_prices
 from engine.facts.products import with_labeler, with_product
@@ -27,6 +28,7 @@ _RATIO_FEATURES = tuple(feature for feature in INVOICE_FEATURES if feature not i
 # Ratios vary over many products and so over orders of magnitude: more of them are needed for a median.
 _RATIO_SAMPLE_FACTOR = 40
 _PAID = "invoices.total_amount|invoices.medicaid_amount"
+_SUM = "decimal(38,3)"
 _OF_LINE, _OF_PRODUCT = "state, program and NDC-11", "invoice line"
 _ALL_QUARTERS = f"all quarters of the line among the {WHOLE_RUN}"
 _ALL_STATES = f"the row itself; z: {WHOLE_RUN} of equal NDC-11 and program, all states and quarters"
@@ -85,9 +87,9 @@ FEATURES = (
     _feature(
         "F50",
         "f50_invoice_to_claims_gap",
-        "(units invoiced - units of live claim lines) / units invoiced",
+        "(units invoiced - units of live claim lines) / units invoiced; unknown for a line that is a difference",
         ("invoices.units_reimbursed", "rebate_claims"),
-        "state, program, NDC-11 and period",
+        "state, program, NDC-11, period, rebate type and, where both sides say one, sub-program",
         "the period",
         "ratio",
     ),
@@ -117,7 +119,13 @@ def invoice_facts(invoices: DataFrame, claims: DataFrame | None, references: Map
 
 
 def _with_claims(rows: DataFrame, claims: DataFrame | None) -> DataFrame:
-    """claim_units, claim_lines and F50: (units invoiced - units of live claim lines) / units invoiced."""
+    """claim_units, claim_lines and F50: (units invoiced - units of live claim lines) / units invoiced.
+
+    A line's claims are of its program, state, product, period and rebate type (none is FEDERAL). Where the line and the
+    claim both say a sub-program they must agree: a line that says none asks for the claims of all, and a claim that
+    says none may stand behind each of the lines. A line that corrects an earlier one by a difference (PRIOR_DELTA) is
+    no total of claims: all three are NULL.
+    """
     if claims is None:
         return rows.withColumns(
             {
@@ -126,25 +134,43 @@ def _with_claims(rows: DataFrame, claims: DataFrame | None) -> DataFrame:
                 "f50_invoice_to_claims_gap": F.lit(None).cast("double"),
             }
         )
-    by_line = claims.groupBy(
-        F.col("program").alias("claim_program"),
-        F.coalesce("state", "payer_id").alias("claim_state"),
-        F.col("ndc11").alias("claim_ndc11"),
-        F.col("period").alias("claim_period"),
-    ).agg(
-        F.sum(F.coalesce("ndc_units", "units")).try_cast("decimal(15,3)").alias("claim_units"),
-        F.count(F.lit(1)).alias("claim_lines"),
+    key = {
+        "program": F.col("program"),
+        "state": F.coalesce("state", "payer_id"),
+        "ndc11": F.col("ndc11"),
+        "period": F.col("period"),
+        "rebate_type": _rebate_type(),
+    }
+    by_sub_program = claims.groupBy(*(value.alias(f"claim_{name}") for name, value in key.items()), "sub_program").agg(
+        F.coalesce(F.sum(F.coalesce("ndc_units", "units")), F.lit(0)).cast(_SUM).alias("units"),
+        F.count(F.lit(1)).alias("lines"),
     )
-    same = [F.col(name) == F.col(f"claim_{name}") for name in (*_LINE, "period")]
-    joined = rows.join(by_line, on=same, how="left")  # one row per program, state, product and period
-    claimed = F.coalesce("claim_units", F.lit(0).cast("decimal(15,3)"))
-    gap = F.try_divide((F.col("units_reimbursed") - claimed).cast("double"), F.col("units_reimbursed").cast("double"))
+    by_line = by_sub_program.groupBy(*(f"claim_{name}" for name in key)).agg(
+        F.collect_list(F.struct("sub_program", "units", "lines")).alias("claimed")
+    )
+    own = {name: F.col(name) for name in key} | {"rebate_type": _rebate_type()}
+    same = [own[name] == F.col(f"claim_{name}") for name in key]
+    joined = rows.join(by_line, on=same, how="left")  # one row per program, state, product, period and rebate type
+    behind = F.filter(F.coalesce("claimed", F.array()), _may_be_of_sub_program)
+    is_total = ~F.coalesce(F.col("line_kind") == "PRIOR_DELTA", F.lit(False))
+    units = F.when(is_total, added_up(behind, "units", _SUM)).try_cast("decimal(15,3)")
+    gap = F.try_divide((F.col("units_reimbursed") - units).cast("double"), F.col("units_reimbursed").cast("double"))
     return joined.select(
         *rows.columns,
-        claimed.alias("claim_units"),
-        F.coalesce("claim_lines", F.lit(0)).alias("claim_lines"),
+        units.alias("claim_units"),
+        F.when(is_total, added_up(behind, "lines")).alias("claim_lines"),
         gap.alias("f50_invoice_to_claims_gap"),
     )
+
+
+def _rebate_type() -> Column:
+    """A rebate type that is not given is the program's only one."""
+    return F.coalesce("rebate_type", F.lit("FEDERAL"))
+
+
+def _may_be_of_sub_program(claimed: Column) -> Column:
+    agrees = claimed["sub_program"] == F.col("sub_program")
+    return F.coalesce(agrees, F.lit(True))
 
 
 def _known(column: str) -> Column:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.contracts.codes import Action, ClaimType, Evidence, Party, Program, Route, Subject
 from engine.rules.common import (
     DOCUMENT_340B,
     FFS,
@@ -18,7 +18,7 @@ from engine.rules.common import (
     purchase_checks,
     state_invoiced,
 )
-from engine.rules.hit import Facts, Guard, Hit, one_of, reference_row
+from engine.rules.hit import Check, Facts, Guard, Hit, one_of, reference_row
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import if_known, sentence, words_for
 
@@ -44,6 +44,14 @@ SCOPE_WORDS = {
     "LISTED_PHARMACIES": "340B claims of listed pharmacies",
 }
 
+CONTRACT_PHARMACY_CARVED_OUT = Guard(
+    "CONTRACT_PHARMACY_CARVED_OUT",
+    "the state lets contract pharmacies use no 340B stock for Medicaid, and the pharmacy is no covered entity's own, "
+    "so the entity's report may be what is wrong",
+    needs=("state_340b_policies.contract_pharmacy_carved_out",),
+    weakens_to=Evidence.MEDIUM,
+)
+MEDICAID_GUARDS = (CONTRACT_PHARMACY_CARVED_OUT, *PURCHASE_GUARDS)
 EXCLUSION_SCOPE = Guard(
     "EXCLUSION_SCOPE", "the contract excludes only some 340B claims, and this pharmacy or claim is not among them"
 )
@@ -82,6 +90,17 @@ def _fields_differ(f: Facts) -> Column:
     return F.when(F.size(f.link_fields_differ) > 0, names)
 
 
+def contract_pharmacy_carved_out(f: Facts) -> Check:
+    """A pharmacy known as a covered entity's own is no contract pharmacy, nor is the provider of a medical claim."""
+    is_carved_out = f.state_carves_out_contract_pharmacies & ~f.contract_pharmacy_is_entity_owned
+    may_be_contract_pharmacy = ~F.coalesce(f.contract_pharmacy_is_entity_owned, F.lit(False))
+    return CONTRACT_PHARMACY_CARVED_OUT.check(
+        failed=is_carved_out,
+        unchecked=is_carved_out.isNull(),
+        only_where=(f.claim_type == ClaimType.RX.value) & may_be_contract_pharmacy,
+    )
+
+
 def _medicaid_link(f: Facts, given: Given, payer_could_know: Column) -> Hit:
     message = sentence(
         "{claim}. {entity}; a duplicate discount is suspected.", claim=state_invoiced(f), entity=entity_reported(f)
@@ -92,7 +111,7 @@ def _medicaid_link(f: Facts, given: Given, payer_could_know: Column) -> Hit:
         when=link_evidence(f, given).isNotNull(),
         message=message,
         evidence=link_evidence(f, given),
-        checks=purchase_checks(f, given),
+        checks=(contract_pharmacy_carved_out(f), *purchase_checks(f, given)),
         related=f.link_source_row_ids,
         units=claim_units(f),
         party=party,
@@ -113,7 +132,7 @@ def _medicaid_link(f: Facts, given: Given, payer_could_know: Column) -> Hit:
     document=DOCUMENT_340B,
     needs=("entity_claims",),
     thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
-    guards=PURCHASE_GUARDS,
+    guards=MEDICAID_GUARDS,
 )
 def entity_reported_fee_for_service_claim(f: Facts, given: Given) -> Hit:
     """A live claim of a covered entity is linked to the invoiced claim."""
@@ -134,7 +153,7 @@ def entity_reported_fee_for_service_claim(f: Facts, given: Given) -> Hit:
     document=DOCUMENT_340B,
     needs=("entity_claims",),
     thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
-    guards=PURCHASE_GUARDS,
+    guards=MEDICAID_GUARDS,
 )
 def entity_reported_managed_care_claim(f: Facts, given: Given) -> Hit:
     """As R003, on an encounter of a managed-care plan. The exclusion file says nothing of managed care."""

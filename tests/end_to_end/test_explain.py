@@ -74,6 +74,7 @@ def test_it_shows_the_pair_and_leaves_data_and_picture_beside_the_run(finished, 
     assert (rules["R003"]["answer"], rules["R003"]["guards"]) == (
         "FIRED",
         [
+            {"name": "CONTRACT_PHARMACY_CARVED_OUT", "state": "UNCHECKED"},
             {"name": "NO_340B_PURCHASE", "state": "UNCHECKED"},
             {"name": "EXCEEDS_340B_PURCHASES", "state": "UNCHECKED"},
         ],

@@ -462,10 +462,9 @@ def invoice_findings(tables: Tables, peers_of_one_program: bool) -> set[tuple[st
     product = {row["ndc"]: row for row in tables.reference["products"]}
     ended = {row["labeler_code"]: row["end_date"] or date.max for row in tables.reference["labelers"]}
     market = {(row["ndc"], quarter(row["effective_date"])): row for row in tables.reference["market_prices"]}
-    claimed, federal = defaultdict(Decimal), defaultdict(Decimal)
+    federal = defaultdict(Decimal)
     for row in live_rebate_rows(tables):
         key = (row["program"], row["payer_id"], row["ndc11"], row["period"])
-        claimed[key] += row["ndc_units"]
         federal[key] += row["ndc_units"] if row["rebate_type"] != "SUPPLEMENTAL" else 0
     per_prescription, per_unit, own = defaultdict(dict), defaultdict(dict), defaultdict(list)
     quarters = defaultdict(list)
@@ -503,7 +502,7 @@ def invoice_findings(tables: Tables, peers_of_one_program: bool) -> set[tuple[st
         off_market = to_market is not None and not Decimal("0.02") <= to_market <= 50
         fires |= {"R036"} if off_market or row["id"] in far_paid else set()
         key = (row["program"], row["state"], row["ndc"], row["period"])
-        fires |= {"R038"} if units > 1 and (units - claimed[key]) / units > Decimal("0.005") else set()
+        fires |= {"R038"} if units > 1 and (units - federal[key]) / units > Decimal("0.005") else set()
         row["exceeds_claims"] = units > federal[key]
         assert federal[key] <= units <= federal[key] * Decimal("1.004") or "R038" in fires
         off = abs(cents(units * row["unit_rebate_amount"]) - row["rebate_amount"]) > Decimal("0.01")

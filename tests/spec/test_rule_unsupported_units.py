@@ -13,14 +13,16 @@ SPECS = [
         Subject.INVOICE,
         LINE,
         """
-        case                        | units_reimbursed | claim_units | claim_lines | source_kind || fires | evidence | code | action      | party | units | says
-        a tenth without claims      | 1000             | 900         | 35          | INVOICE     || yes   | STRONG   | -    | REQUEST_CLD | STATE | 100   | invoiced 1000 units ... the 35 claim lines received for it hold 900 units: 100 units (10 %)
-        no claim at all             | 1000             | -           | -           | INVOICE     || yes   | STRONG   | -    | REQUEST_CLD | STATE | 1000  | the 0 claim lines received for it hold 0 units: 1000 units (100 %)
-        half a per cent             | 1000             | 995         | 40          | INVOICE     || no    |          |      |             |       |       |
-        just beyond                 | 1000             | 994.9       | 40          | INVOICE     || yes   | STRONG   | -    | REQUEST_CLD | STATE | 5.1   |
-        more claims than invoiced   | 1000             | 1100        | 40          | INVOICE     || no    |          |      |             |       |       |
-        a line of one unit          | 1                | -           | -           | INVOICE     || no    |          |      |             |       |       |
-        public totals have no CLD   | 1000             | -           | -           | SDUD        || no    |          |      |             |       |       |
+        case                        | units_reimbursed | claim_units | claim_lines | source_kind | line_kind         || fires | evidence | code | action      | party | units | says
+        a tenth without claims      | 1000             | 900         | 35          | INVOICE     | CURRENT           || yes   | STRONG   | -    | REQUEST_CLD | STATE | 100   | invoiced 1000 units ... the 35 claim lines received for it hold 900 units: 100 units (10 %)
+        no claim at all             | 1000             | -           | -           | INVOICE     | CURRENT           || yes   | STRONG   | -    | REQUEST_CLD | STATE | 1000  | the 0 claim lines received for it hold 0 units: 1000 units (100 %)
+        half a per cent             | 1000             | 995         | 40          | INVOICE     | CURRENT           || no    |          |      |             |       |       |
+        just beyond                 | 1000             | 994.9       | 40          | INVOICE     | CURRENT           || yes   | STRONG   | -    | REQUEST_CLD | STATE | 5.1   |
+        more claims than invoiced   | 1000             | 1100        | 40          | INVOICE     | CURRENT           || no    |          |      |             |       |       |
+        a line of one unit          | 1                | -           | -           | INVOICE     | CURRENT           || no    |          |      |             |       |       |
+        public totals have no CLD   | 1000             | -           | -           | SDUD        | CURRENT           || no    |          |      |             |       |       |
+        a quarter's new total       | 1000             | 900         | 35          | INVOICE     | PRIOR_REPLACEMENT || yes   | STRONG   | -    | REQUEST_CLD | STATE | 100   |
+        a difference is no total    | 1000             | -           | -           | INVOICE     | PRIOR_DELTA       || no    |          |      |             |       |       |
         """,  # noqa: E501
         needs=("program", "units_reimbursed"),
     ),

@@ -48,6 +48,15 @@ GOVERNED = {  # contracts, what is changed on the claim, key of the contract tha
     "ended": ([CONTRACT | {"end_date": "2025-02-10"}], {}, None),
     "of another program": ([CONTRACT | {"program": "PARTD"}], {}, None),
 }
+LISTS = [{"contract_id": "C1", "pharmacy_npi": "1003000126"}, {"contract_id": "C2", "pharmacy_npi": "1003000999"}]
+ON_LIST = {  # contracts, what is changed on the claim, whether the pharmacy is on the list of its contract
+    "named": ([CONTRACT | {"contract_id": "C1"}], {"contract_id": "C1"}, True),
+    "named by the claim alone": ([CONTRACT], {"contract_id": "C2"}, False),
+    "governing": ([CONTRACT | {"contract_id": "C1"}], {}, True),
+    "governing, not on its list": ([CONTRACT | {"contract_id": "C2"}], {}, False),
+    "without an id": ([CONTRACT], {}, None),
+    "no contract": ([], {}, None),
+}
 
 SETTLEMENT = {
     "program": "MDRP_FFS",
@@ -93,8 +102,8 @@ SCREENED = {
         [claim("ffs"), claim("mco", program="MDRP_MCO"), claim("partd", program="PARTD")],
         {
             "state_340b_policies": [
-                {"state": "GA", "method": "MEF"},
-                {"state": "GA", "program": "MDRP_MCO", "method": "CLAIM_FLAG"},
+                {"state": "GA", "method": "MEF", "contract_pharmacy_carved_out": True},
+                {"state": "GA", "program": "MDRP_MCO", "method": "CLAIM_FLAG", "contract_pharmacy_carved_out": False},
             ]
         },
     ),
@@ -129,6 +138,13 @@ SCREENED = {
     **{
         f"contract: {name}": ([claim("a", **COMMERCIAL, **changed)], {"rebate_contracts": contracts})
         for name, (contracts, changed, _) in GOVERNED.items()
+    },
+    **{
+        f"on a list: {name}": (
+            [claim("a", **COMMERCIAL, **changed)],
+            {"rebate_contracts": contracts, "contract_pharmacy_lists": LISTS},
+        )
+        for name, (contracts, changed, _) in ON_LIST.items()
     },
 }
 
@@ -270,10 +286,11 @@ def test_exclusion_file_is_of_the_state_billed_and_the_quarter_of_service(screen
 
 
 def test_policy_for_the_program_goes_before_one_for_all(screened):
-    assert {name: row["state_340b_method"] for name, row in screened["state policies"].items()} == {
-        "ffs": "MEF",
-        "mco": "CLAIM_FLAG",
-        "partd": None,
+    facts = ("state_340b_method", "state_carves_out_contract_pharmacies")
+    assert {name: tuple(row[fact] for fact in facts) for name, row in screened["state policies"].items()} == {
+        "ffs": ("MEF", True),
+        "mco": ("CLAIM_FLAG", False),
+        "partd": (None, None),
     }
 
 
@@ -283,6 +300,11 @@ def test_contract_that_says_most_of_the_claim_governs_it(screened, name):
     found = screened[case]["a"]
     assert found["contract_key"] == written(SCREENED, case, key)
     assert found["contract_excludes_340b"] == (True if key else None)
+
+
+@pytest.mark.parametrize("name", ON_LIST)
+def test_pharmacy_is_looked_up_on_the_list_of_the_contract_that_is_named_or_governs(screened, name):
+    assert screened[f"on a list: {name}"]["a"]["contract_pharmacy_is_listed"] is ON_LIST[name][-1]
 
 
 def test_standing_of_the_pharmacy_is_false_where_its_table_knows_nothing(screened):

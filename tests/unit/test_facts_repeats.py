@@ -1,4 +1,4 @@
-"""Dispenses asked for under two open ICNs or by two kinds of payers, and units invoiced beside units sold."""
+"""Dispenses asked for under two open ICNs or by two kinds of payers; units invoiced beside units sold and claimed."""
 
 from __future__ import annotations
 
@@ -90,6 +90,39 @@ def test_medicaid_and_another_payer_ask_for_one_prescription(feed):
         for row in asked_elsewhere(feed).collect()
     }
     assert found == expected(ELSEWHERE, len(ICNS), lambda number, told: (told[0], f"{number}/{told[1]}", told[2]))
+
+
+def test_claims_stand_behind_a_line_of_their_rebate_type_and_sub_program(spark):
+    feed = [
+        claim("federal", rebate_type="FEDERAL", ndc_units="300", sub_program="XIX"),
+        claim("no type", ndc_units="100", sub_program="XIX"),
+        claim("expansion", ndc_units="70", sub_program="EXPANSION"),
+        claim("no sub-program", ndc_units="30"),
+        claim("supplemental", rebate_type="SUPPLEMENTAL", ndc_units="500"),
+        claim("managed care", program="MDRP_MCO", ndc_units="900"),
+        claim("later", period="2025Q2", ndc_units="900"),
+    ]
+    lines = [  # what is said of the line, units and lines of its claims
+        ({}, (500, 4)),
+        ({"rebate_type": "FEDERAL"}, (500, 4)),
+        ({"rebate_type": "FEDERAL", "sub_program": "XIX"}, (430, 3)),
+        ({"sub_program": "EXPANSION"}, (100, 2)),
+        ({"sub_program": "CHIP_MEDICAID"}, (30, 1)),
+        ({"rebate_type": "SUPPLEMENTAL"}, (500, 1)),
+        ({"rebate_type": "SUPPLEMENTAL", "sub_program": "XIX"}, (500, 1)),
+        ({"rebate_type": "FEE"}, (0, 0)),
+        ({"line_kind": "PRIOR_REPLACEMENT"}, (500, 4)),
+        ({"line_kind": "PRIOR_DELTA"}, (None, None)),
+    ]
+    rows = [invoice(str(number), units_reimbursed="1000", **said) for number, (said, _) in enumerate(lines)]
+    facts = invoice_facts(invoices(spark, rows), claims(spark, feed), {}).collect()
+    found = {row["source_row_id"]: row for row in facts}
+    assert len(facts) == len(lines)
+    for number, (said, behind) in enumerate(lines):
+        row = found[str(number)]
+        assert (row["claim_units"], row["claim_lines"]) == behind, said
+        gap = None if behind[0] is None else (1000 - behind[0]) / 1000
+        assert row["f50_invoice_to_claims_gap"] == gap, said
 
 
 def test_units_are_compared_over_four_quarters_with_those_sold_into_the_state(spark):
