@@ -1,4 +1,4 @@
-"""Units that a state credited or an entity repaid before they were asked for (again)."""
+"""Units that a state credited or an entity repaid: before they were asked for (again), and since."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ SETTLED_KINDS = ("STATE_CREDIT", "ENTITY_REPAID")
 SETTLEMENT_FACTS = (
     T.StructField("settled_units", T.DecimalType(15, 3)),
     T.StructField("settled_on", T.DateType()),
+    T.StructField("settled_since_units", T.DecimalType(15, 3)),
+    T.StructField("settled_since_on", T.DateType()),
 )
 
 
@@ -53,8 +55,8 @@ def _with_settlements(
     is_meant: Callable[[Column], Column],
     received: Column,
 ) -> DataFrame:
-    """Settlements on or after the day on which the row was received answer the row itself, so only earlier ones count;
-    all of them where that day is not known.
+    """Settlements before the day on which the row was received tell of units asked for again; those of that day and
+    later answer the row itself. Where that day is not known all of them count as earlier.
     """
     if settlements is None:
         return rows.withColumn("settlement", absent(SETTLEMENT_FACTS))
@@ -69,13 +71,18 @@ def _with_settlements(
     )
     same = [F.col(key) == F.col(f"settled_{key}") for key in keys]
     joined = rows.join(F.broadcast(by_key), on=same, how="left")  # one row per key
-    earlier = F.filter(
-        "settled",
-        lambda one: F.coalesce(is_meant(one), F.lit(False)) & F.coalesce(one["settled_on"] < received, F.lit(True)),
-    )
-    values = {
-        "settled_units": added_up(earlier, "units", "decimal(38,3)"),
-        "settled_on": F.array_max(F.transform(earlier, lambda one: one["settled_on"])),
-    }
+    meant = F.filter("settled", lambda one: F.coalesce(is_meant(one), F.lit(False)))
+
+    def answers_the_row(one: Column) -> Column:
+        return F.coalesce(one["settled_on"] >= received, F.lit(False))
+
+    values = _together(F.filter(meant, lambda one: ~answers_the_row(one)), "settled")
+    values |= _together(F.filter(meant, answers_the_row), "settled_since")
     facts = F.struct(*(values[f.name].try_cast(f.dataType).alias(f.name) for f in SETTLEMENT_FACTS))
-    return joined.select(*rows.columns, F.when(F.size(earlier) > 0, facts).alias("settlement"))
+    return joined.select(*rows.columns, F.when(F.size(meant) > 0, facts).alias("settlement"))
+
+
+def _together(settlements: Column, name: str) -> dict[str, Column]:
+    """Units of an array of settlements and the last one's day; NULL where there are none."""
+    units = F.when(F.size(settlements) > 0, added_up(settlements, "units", "decimal(38,3)"))
+    return {f"{name}_units": units, f"{name}_on": F.array_max(F.transform(settlements, lambda one: one["settled_on"]))}

@@ -109,6 +109,7 @@ SCREENED = {
         [
             claim("before", claim_id="71", received_at=datetime(2025, 5, 2, tzinfo=UTC)),
             claim("the same day", claim_id="71", received_at=datetime(2025, 5, 1, tzinfo=UTC)),
+            claim("before all", claim_id="71", received_at=datetime(2025, 3, 31, tzinfo=UTC)),
             claim("not known when", claim_id="71"),
             claim("another line", claim_id="71", claim_line=2),
             claim("another claim", claim_id="72"),
@@ -291,14 +292,16 @@ def test_standing_of_the_pharmacy_is_false_where_its_table_knows_nothing(screene
     assert found["contract_pharmacy_is_entity_owned"] is True
 
 
-def test_settlements_count_that_name_the_line_and_came_before_it(screened):
-    found = {name: (row["settled_units"], row["settled_on"]) for name, row in screened["settled"].items()}
+def test_settlements_that_name_the_line_came_before_it_or_since(screened):
+    names = ("settled_units", "settled_on", "settled_since_units", "settled_since_on")
+    found = {row_id: tuple(row[name] for name in names) for row_id, row in screened["settled"].items()}
     assert found == {
-        "before": (35, date(2025, 5, 1)),
-        "the same day": (5, date(2025, 4, 1)),
-        "not known when": (35, date(2025, 5, 1)),
-        "another line": (5, date(2025, 4, 1)),
-        "another claim": (None, None),
+        "before": (35, date(2025, 5, 1), None, None),
+        "the same day": (5, date(2025, 4, 1), 30, date(2025, 5, 1)),
+        "before all": (None, None, 35, date(2025, 5, 1)),
+        "not known when": (35, date(2025, 5, 1), None, None),
+        "another line": (5, date(2025, 4, 1), None, None),
+        "another claim": (None, None, None, None),
     }
 
 
