@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -20,9 +21,9 @@ SETTLEMENT_FACTS = (
 )
 
 
-def with_claim_settlements(claims: DataFrame, settlements: DataFrame | None) -> DataFrame:
-    """`claims` with `settlement`, a struct of SETTLEMENT_FACTS: of settlements that name program, product, claim number
-    and line (NULL: all lines) and contradict neither the state nor the payer.
+def with_claim_settlements(claims: DataFrame, settlements: DataFrame | None, as_of: date) -> DataFrame:
+    """`claims` with `settlement`, a struct of SETTLEMENT_FACTS: of settlements up to `as_of` that name program,
+    product, claim number and line (NULL: all lines) and contradict neither the state nor the payer.
     """
     keys = ("program", "ndc11", "claim_id")
     state = F.coalesce("state", "payer_id")
@@ -32,12 +33,12 @@ def with_claim_settlements(claims: DataFrame, settlements: DataFrame | None) -> 
         return same_line & (one["state"].isNull() | (one["state"] == state))
 
     named = None if settlements is None else settlements.where(F.col("claim_id").isNotNull())
-    return _with_settlements(claims, named, keys, is_same_line, F.col("received_at").cast("date"))
+    return _with_settlements(claims, named, keys, is_same_line, F.col("received_at").cast("date"), as_of)
 
 
-def with_line_settlements(invoices: DataFrame, settlements: DataFrame | None) -> DataFrame:
-    """`invoices` with `settlement`, a struct of SETTLEMENT_FACTS: of settlements of the whole line, which name no claim
-    and no other invoice.
+def with_line_settlements(invoices: DataFrame, settlements: DataFrame | None, as_of: date) -> DataFrame:
+    """`invoices` with `settlement`, a struct of SETTLEMENT_FACTS: of settlements up to `as_of` of the whole line, which
+    name no claim and no other invoice.
     """
     keys = ("program", "state", "ndc11", "period")
 
@@ -45,7 +46,8 @@ def with_line_settlements(invoices: DataFrame, settlements: DataFrame | None) ->
         return one["invoice_number"].isNull() | (one["invoice_number"] == F.col("invoice_number"))
 
     of_lines = None if settlements is None else settlements.where(F.col("claim_id").isNull())
-    return _with_settlements(invoices, of_lines, keys, is_of_invoice, F.coalesce("received_date", "postmark_date"))
+    received = F.coalesce("received_date", "postmark_date")
+    return _with_settlements(invoices, of_lines, keys, is_of_invoice, received, as_of)
 
 
 def _with_settlements(
@@ -54,6 +56,7 @@ def _with_settlements(
     keys: tuple[str, ...],
     is_meant: Callable[[Column], Column],
     received: Column,
+    as_of: date,
 ) -> DataFrame:
     """Settlements before the day on which the row was received tell of units asked for again; those of that day and
     later answer the row itself. Where that day is not known all of them count as earlier.
@@ -61,7 +64,7 @@ def _with_settlements(
     if settlements is None:
         return rows.withColumn("settlement", absent(SETTLEMENT_FACTS))
     by_key = (
-        settlements.where(F.col("kind").isin(*SETTLED_KINDS))
+        settlements.where(F.col("kind").isin(*SETTLED_KINDS) & (F.col("settled_on") <= F.lit(as_of)))
         .groupBy(*(F.col(key).alias(f"settled_{key}") for key in keys))
         .agg(
             F.sort_array(

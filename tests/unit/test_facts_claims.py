@@ -5,7 +5,7 @@ The cases of one fixture are claims and reference tables apart from each other, 
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -120,6 +120,7 @@ SCREENED = {
                 SETTLEMENT | {"settled_on": "2025-04-01", "units": "5", "claim_line": None, "state": None},
                 SETTLEMENT | {"kind": "PAID", "units": "7"},
                 SETTLEMENT | {"state": "AL", "units": "9"},
+                SETTLEMENT | {"settled_on": str(AS_OF + timedelta(days=1)), "units": "11"},
             ]
         },
     ),
@@ -198,7 +199,7 @@ def screened(spark):
     rows, tables = in_one(SCREENED)
     feed = claims(spark, rows)
     found = FoundOnClaims(None, None, duplicates(feed), None)
-    return by_case(SCREENED, claim_screen(feed, found, references_of(spark, tables)).collect())
+    return by_case(SCREENED, claim_screen(feed, found, references_of(spark, tables), AS_OF).collect())
 
 
 def whole_of(spark, cases):
@@ -207,7 +208,7 @@ def whole_of(spark, cases):
     feed = claims(spark, rows)
     found = FoundOnClaims(None, None, duplicates(feed), None)
     references = references_of(spark, tables)
-    screen = claim_screen(feed, found, references).localCheckpoint()
+    screen = claim_screen(feed, found, references, AS_OF).localCheckpoint()
     flagged = with_claim_peers(screen, claim_peers(screen, PEERS), PEERS)
     background = Background(feed, None, None, None, AS_OF, PEERS)
     asked = asked_of_flagged(flagged, feed, found, references).localCheckpoint()
@@ -229,14 +230,14 @@ def without_products(spark):
 
 def test_screen_has_the_schema_that_it_promises(spark):
     feed = claims(spark, [claim("a")])
-    screen = claim_screen(feed, FoundOnClaims(None, None, duplicates(feed), None), {})
+    screen = claim_screen(feed, FoundOnClaims(None, None, duplicates(feed), None), {}, AS_OF)
     complete = with_claim_peers(screen, claim_peers(screen, PEERS), PEERS)
     assert complete.schema.simpleString() == CLAIM_SCREEN.simpleString()
 
 
 def test_without_tables_their_facts_are_null(spark):
     feed = claims(spark, [claim("a")])
-    (row,) = claim_screen(feed, FoundOnClaims(None, None, duplicates(feed), None), {}).collect()
+    (row,) = claim_screen(feed, FoundOnClaims(None, None, duplicates(feed), None), {}, AS_OF).collect()
     nothing = ("product_is_known", "price_ura", "mef_entity_id", "state_340b_method", "contract_excludes_340b")
     assert [row[name] for name in nothing] == [None] * len(nothing)
     assert row["contract_pharmacy_is_entity_owned"] is None
