@@ -138,16 +138,18 @@ class Background:
     peers: PeerSettings
 
 
-def claim_screen(claims: DataFrame, found: FoundOnClaims, references: Mapping[str, DataFrame]) -> DataFrame:
+def claim_screen(
+    claims: DataFrame, found: FoundOnClaims, references: Mapping[str, DataFrame], as_of: date
+) -> DataFrame:
     """CLAIM_SCREEN less what only peers tell, one row per live rebate claim.
 
     `claims`: PREPARED_REBATE_CLAIMS; `references`: conformed tables by name, a missing one makes its facts NULL.
     """
     wanted = {field.name for field in _SCREENED}
     received = {name for name in claims.columns if name in wanted} | _MEASURED_FROM
-    settlements = references.get("settlements")
+    rows = claims.select(*sorted(received), *_SETTLED_BY)
     # claim numbers stay behind: they are long, and what follows exchanges all claims
-    rows = with_claim_settlements(claims.select(*sorted(received), *_SETTLED_BY), settlements).drop(*_SETTLED_BY)
+    rows = with_claim_settlements(rows, references.get("settlements"), as_of).drop(*_SETTLED_BY)
     rows = with_early_refill_ratio(rows)
     rows = _with_found(_packed(rows, "claim", _ASKED_OF_ALL, apart=("settlement",)), found, wanted)
     return _unpacked(_with_references(rows, references), _SCREENED)

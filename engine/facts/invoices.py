@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -97,7 +98,9 @@ FEATURES = (
 _OF_PEERS = {"peers", *(f"{feature}_z" for feature in INVOICE_FEATURES)}
 
 
-def invoice_facts(invoices: DataFrame, claims: DataFrame | None, references: Mapping[str, DataFrame]) -> DataFrame:
+def invoice_facts(
+    invoices: DataFrame, claims: DataFrame | None, references: Mapping[str, DataFrame], as_of: date
+) -> DataFrame:
     """INVOICE_FACTS less what only peers tell; one row per invoice line.
 
     `invoices`: PREPARED_INVOICES; `claims`: live PREPARED_REBATE_CLAIMS or None; `references`: conformed tables.
@@ -110,7 +113,7 @@ def invoice_facts(invoices: DataFrame, claims: DataFrame | None, references: Map
     rows = with_prices(rows, references.get("prices"), F.col("period"), {"price_ura": "unit_rebate_amount"}, "price")
     rows = with_market_price(rows, references.get("market_prices"), F.col("period_start"))
     rows = with_labeler(rows, references.get("labelers"), F.col("period_start"))
-    rows = with_line_settlements(rows, references.get("settlements"))
+    rows = with_line_settlements(rows, references.get("settlements"), as_of)
     rows = flattened(rows, ("product", "price", "market", "labeler", "settlement"))
     rows = _with_claims(rows, claims)
     rows = with_sales(_with_own_history(_with_rates(rows)), references.get("sales"))

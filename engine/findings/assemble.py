@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Column, DataFrame
@@ -18,8 +17,8 @@ from engine.findings.evidence import MODEL_RULE, combined_evidence, gated_action
 from engine.findings.history import with_history
 from engine.findings.inflation import reports_at_issue
 from engine.findings.invoices import invoices_at_issue
-from engine.findings.narrative import narrative
-from engine.findings.worth import amount_at_issue, money, priority, units_at_issue
+from engine.findings.narrative import narrative, settled_since
+from engine.findings.worth import amount_at_issue, is_settled, money, priority, units_at_issue
 from engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,7 +26,8 @@ if TYPE_CHECKING:
 
 
 # Each gives the identifying columns of FINDINGS, and what the subject knows of its worth: worth_units (NDC units asked
-# for), worth_stated_amount, worth_proxy_price (unit price that only ranks, where there is no price at all).
+# for), worth_settled_units and worth_settled_on (credited or repaid since it was received), worth_stated_amount,
+# worth_proxy_price (unit price that only ranks, where there is no price at all).
 _AT_ISSUE = {
     Subject.REBATE_CLAIM: claims_at_issue,
     Subject.ENTITY_CLAIM: entity_claims_at_issue,
@@ -55,21 +55,30 @@ def findings_of(
     rows = _AT_ISSUE[subject](flagged, settings.deadlines)
     rows = rows.withColumn("ranked_rules", ranked(F.col("rules")))
     rows = rows.withColumn("strongest", F.get("ranked_rules", F.lit(0))["hit"])
+    asked, settled = F.col("worth_units"), F.col("worth_settled_units")
     rows = rows.withColumns(
         {
             "run_id": F.lit(run_id),
             "subject": F.lit(subject.in_findings.value),
             "evidence": combined_evidence(F.col("rules"), F.col("strongest")),
             "codes": codes_of(_own_rules(F.col("rules")), code_table(dispute_codes, settings.today)),
-            "units_at_issue": units_at_issue(F.col("rules"), F.col("worth_units")),
+            "units_at_issue": units_at_issue(F.col("rules"), asked, settled),
             "amount_at_issue": amount_at_issue(
-                F.col("rules"), F.col("worth_units"), F.col("unit_price_used"), F.col("worth_stated_amount")
+                F.col("rules"), asked, settled, F.col("unit_price_used"), F.col("worth_stated_amount")
             ),
             "reference_rows": _reference_rows(F.col("rules")),
-            "narrative": narrative(F.col("ranked_rules"), subject),
+            "narrative": F.concat(
+                narrative(F.col("ranked_rules"), subject), settled_since(asked, settled, F.col("worth_settled_on"))
+            ),
             "route": F.col("strongest")["route"],
             "party_at_fault": F.col("strongest")["party_at_fault"],
-            "action": _action(settings.today),
+            "action": gated_action(
+                F.col("strongest"),
+                F.col("deadline_date"),
+                F.lit(settings.today),
+                is_barred(F.col("rules")),
+                is_settled(F.col("rules"), asked, settled),
+            ),
         }
     )
     # a rule that puts no units at issue (the model) still ranks the greater claim first, behind those that say how many
@@ -86,10 +95,6 @@ def findings_of(
     )
     rows = with_history(rows, previous)
     return rows.select(*(F.col(field.name).cast(field.dataType) for field in FINDINGS.fields))
-
-
-def _action(today: date) -> Column:
-    return gated_action(F.col("strongest"), F.col("deadline_date"), F.lit(today), is_barred(F.col("rules")))
 
 
 def _own_rules(rules: Column) -> Column:

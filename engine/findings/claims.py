@@ -34,6 +34,8 @@ def claims_at_issue(flagged: DataFrame, deadlines: DeadlineSettings) -> DataFram
             "deadline_kind": F.when(deadline.isNotNull(), F.lit(MFP_DEADLINE)),
             "worth_units": F.coalesce("ndc_units", "units"),
             "worth_stated_amount": F.col("rebate_amount"),
+            "worth_settled_units": F.col("settled_since_units"),
+            "worth_settled_on": F.col("settled_since_on"),
             "worth_proxy_price": F.when(has_ndc_units, F.coalesce("price_wac", "market_price", _paid_per_unit())),
         }
     )

@@ -21,6 +21,8 @@ _NOT_APPLICABLE = {
     "match_ambiguous": "boolean",
     "deadline_date": "date",
     "deadline_kind": "string",
+    "worth_settled_units": "decimal(15,3)",
+    "worth_settled_on": "date",
 }
 
 

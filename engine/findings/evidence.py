@@ -99,9 +99,10 @@ def is_barred(rules: Column) -> Column:
     )
 
 
-def gated_action(strongest: Column, deadline: Column, today: Column, barred: Column) -> Column:
+def gated_action(strongest: Column, deadline: Column, today: Column, barred: Column, settled: Column) -> Column:
     """The strongest rule's action as far as its own class allows; a dispute that is barred is none.
 
+    Where all that was at issue is settled nobody is asked for anything; a reference that looks wrong is still checked.
     STRONG may draft a dispute; MEDIUM goes to an analyst as its rule says; WEAK may ask, CONTEXT does nothing.
     An MFP refund is withheld only on documented evidence inside the 14 days of prompt payment
     (42 U.S.C. 1320f-2(d); CMS guidance for 2027, section 40.4); else it is paid and watched.
@@ -111,7 +112,8 @@ def gated_action(strongest: Column, deadline: Column, today: Column, barred: Col
     is_weak, is_context = evidence == Evidence.WEAK.value, evidence == Evidence.CONTEXT.value
     is_late = F.coalesce(deadline < today, F.lit(False))
     return (
-        F.when(withholds & ((evidence != Evidence.STRONG.value) | is_late), F.lit(Action.PAY_AND_WATCH.value))
+        F.when(settled & (action != Action.CHECK_REFERENCE.value), F.lit(Action.NONE.value))
+        .when(withholds & ((evidence != Evidence.STRONG.value) | is_late), F.lit(Action.PAY_AND_WATCH.value))
         .when(disputes & (is_context | barred), F.lit(Action.NONE.value))
         .when(disputes & is_weak, F.lit(Action.INQUIRE.value))
         .otherwise(action)

@@ -16,6 +16,8 @@ _NOT_OF_A_STATE = {
     "deadline_date": "date",
     "deadline_kind": "string",
     "worth_proxy_price": "decimal(15,6)",
+    "worth_settled_units": "decimal(15,3)",
+    "worth_settled_on": "date",
 }
 
 

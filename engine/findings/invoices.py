@@ -47,6 +47,8 @@ def invoices_at_issue(flagged: DataFrame, deadlines: DeadlineSettings) -> DataFr
             "deadline_kind": F.when(deadline.isNotNull(), F.lit(INTEREST_DEADLINE)),
             "worth_units": F.col("units_reimbursed"),
             "worth_stated_amount": F.col("rebate_amount"),
+            "worth_settled_units": F.col("settled_since_units"),
+            "worth_settled_on": F.col("settled_since_on"),
             "worth_proxy_price": F.coalesce(F.col("market_price"), paid_per_unit),
             **{name: F.lit(None).cast(kind) for name, kind in NOT_APPLICABLE.items()},
         }

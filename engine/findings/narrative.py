@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Subject
 from engine.rules import REGISTRY
+from engine.rules.text import if_known
 
 FURTHER_RULES = 3
 
@@ -21,6 +22,15 @@ def narrative(ranked_rules: Column, subject: Subject) -> Column:
         F.size(titles) > 0, F.concat(F.lit(" Also: "), F.array_join(titles, "; "), more, F.lit("."))
     ).otherwise(F.lit(""))
     return F.concat(first, also)
+
+
+def settled_since(asked: Column, settled: Column, settled_on: Column) -> Column:
+    """What was credited or repaid since the row was received, as a sentence to follow; empty where nothing was."""
+    return if_known(
+        " {units:number} units of it were credited or repaid since, last on {day:date}, and are not at issue any more.",
+        units=F.when(settled > 0, F.least(settled, F.abs(asked))),
+        day=settled_on,
+    )
 
 
 def _sentence(message: Column) -> Column:

@@ -9,6 +9,7 @@ from engine.contracts.codes import MEDICAID_PROGRAMS, Evidence
 from engine.settings import PrioritySettings
 
 MONEY = "decimal(18,2)"
+UNITS = "decimal(15,3)"
 
 # `prices` holds the federal URA; any other rebate is worth what its own contract says.
 FEDERAL_REBATE = "FEDERAL"
@@ -32,9 +33,15 @@ def unit_price(price: Column, own: Column, own_source: str) -> tuple[Column, Col
     return F.coalesce(listed, stated), source
 
 
-def units_at_issue(rules: Column, claim_units: Column) -> Column:
-    """The largest over the rules, never more than the claim."""
-    return F.array_max(F.transform(rules, lambda hit: _within(hit["units_at_issue"], claim_units)))
+def units_at_issue(rules: Column, claim_units: Column, settled: Column) -> Column:
+    """The largest over the rules, never more than the claim, less what was settled since; never below zero."""
+    return F.array_max(F.transform(rules, lambda hit: _left(_within(hit["units_at_issue"], claim_units), settled)))
+
+
+def is_settled(rules: Column, claim_units: Column, settled: Column) -> Column:
+    """Whether units were at issue and all of them were credited or repaid since the row was received. Never NULL."""
+    asked = units_at_issue(rules, claim_units, F.lit(0).cast(UNITS))
+    return F.coalesce((asked > 0) & (_left(asked, settled) == 0), F.lit(False))
 
 
 def _within(units: Column, claim_units: Column) -> Column:
@@ -42,16 +49,30 @@ def _within(units: Column, claim_units: Column) -> Column:
     return F.when(units.isNotNull(), F.least(units, F.abs(claim_units)))
 
 
-def amount_at_issue(rules: Column, claim_units: Column, price: Column, stated_amount: Column) -> Column:
+def _left(units: Column, settled: Column) -> Column:
+    """Units less those settled, in no case below zero; NULL stays NULL."""
+    left = F.greatest(units - F.coalesce(settled, F.lit(0)), F.lit(0))
+    return F.when(units.isNotNull(), left).cast(UNITS)
+
+
+def amount_at_issue(
+    rules: Column, claim_units: Column, settled: Column, price: Column, stated_amount: Column
+) -> Column:
     """The largest over the rules, in cents rounded half-up: a rule's own amount, else its units x price.
 
-    Never more than the claim: its units x price or the amount that the payer states, whichever is greater.
+    Never more than the claim: its units x price or the amount that the payer states, whichever is greater. Of units
+    settled since nothing is at issue; a rule's own amount falls by their share of the claim.
     """
-    amounts = F.transform(
-        rules,
-        lambda hit: F.coalesce(hit["amount_at_issue"], money(_within(hit["units_at_issue"], claim_units) * price)),
-    )
-    ceiling = F.greatest(money(F.abs(claim_units) * price), F.abs(stated_amount))
+    size = F.abs(claim_units)
+
+    def amount(hit: Column) -> Column:
+        own = hit["amount_at_issue"]
+        own_left = F.when(settled > 0, F.try_divide(own * _left(size, settled), size)).otherwise(own)
+        left = _left(_within(hit["units_at_issue"], claim_units), settled)
+        return F.coalesce(money(own_left), money(left * price))
+
+    amounts = F.transform(rules, amount)
+    ceiling = F.greatest(money(size * price), F.abs(stated_amount))
     most = F.array_max(amounts)
     return F.when(most.isNotNull(), F.least(most, ceiling)).cast(MONEY)
 

@@ -22,7 +22,7 @@ def describe(run: Run, work: WorkFolder, prepared: Prepared, found: facts.FoundO
         if prepared.entity_claims is not None:
             judged.append(_entity_claim_facts(work, prepared.entity_claims, found, prepared, run.settings.peers))
         if prepared.invoices is not None:
-            judged.append(_invoice_facts(work, prepared.invoices, prepared, run.settings.peers))
+            judged.append(_invoice_facts(work, prepared.invoices, prepared, run.settings))
         if "inflation_reports" in prepared.references:
             judged.append(_inflation_facts(work, prepared))
         for one in judged:
@@ -48,7 +48,7 @@ def _claim_facts(
     settings: Settings,
 ) -> Judged:
     references = prepared.references
-    screen = work.write("facts/claims", facts.claim_screen(claims.all, found, references))
+    screen = work.write("facts/claims", facts.claim_screen(claims.all, found, references, settings.today))
     peers = work.write("peers/claims", facts.claim_peers(screen, settings.peers))
     background = facts.Background(
         claims.unconverted,
@@ -91,11 +91,12 @@ def _entity_claim_facts(
     return Judged(Subject.ENTITY_CLAIM, rows, None, described=lambda flagged, _: flagged)
 
 
-def _invoice_facts(work: WorkFolder, invoices: DataFrame, prepared: Prepared, settings: PeerSettings) -> Judged:
+def _invoice_facts(work: WorkFolder, invoices: DataFrame, prepared: Prepared, settings: Settings) -> Judged:
     claims = prepared.claims.all if prepared.claims is not None else None
-    rows = work.write("facts/invoices", facts.invoice_facts(invoices, claims, prepared.references))
-    peers = work.write("peers/invoices", facts.invoice_peers(rows, settings))
-    whole = facts.with_invoice_peers(rows, peers, settings)
+    told = facts.invoice_facts(invoices, claims, prepared.references, settings.today)
+    rows = work.write("facts/invoices", told)
+    peers = work.write("peers/invoices", facts.invoice_peers(rows, settings.peers))
+    whole = facts.with_invoice_peers(rows, peers, settings.peers)
     return Judged(Subject.INVOICE, whole, peers, described=lambda flagged, _: flagged)
 
 

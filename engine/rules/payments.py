@@ -18,9 +18,15 @@ from engine.rules.common import (
     third_party_payment,
 )
 from engine.rules.evidence import either
-from engine.rules.hit import Facts, Hit, related_rows
+from engine.rules.hit import Facts, Guard, Hit, related_rows
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import if_known, sentence
+
+CREDITED = Guard(
+    "CREDITED",
+    "the state has credited the units since, or an entity repaid them",
+    needs=("settlements.claim_id",),
+)
 
 
 @rule(
@@ -91,6 +97,7 @@ def _cut_off(f: Facts, given: Given) -> Column:
     citation="42 CFR 447.511",
     document="the pharmacy's reversal",
     needs=("pharmacy_claims.transaction_at",),
+    guards=(CREDITED,),
     thresholds=(
         Threshold(
             "days_to_credit", 60, "days from the end of the quarter of the reversal in which its credit is invoiced"
@@ -100,23 +107,33 @@ def _cut_off(f: Facts, given: Given) -> Column:
 def reversal_never_credited(f: Facts, given: Given) -> Hit:
     """The pharmacy reversed the dispense too late for the invoice (R020 watches it), the invoice of the quarter of the
     reversal, on which the credit was due as a prior-quarter adjustment, has been sent since, and the claim still
-    stands. A claim that the state voided or replaced does not.
+    stands. A claim that the state voided or replaced does not. A credit may also stand in the ledger of settlements
+    alone; one of a part of the units leaves the rest at issue.
     """
+    units = claim_units(f)
+    comes = F.when(f.settled_since_units > 0, F.lit("come in full")).otherwise(F.lit("come"))
     reversed_on = f.pharmacy_reversed_at.cast("date")
     credit_due = F.date_add(F.last_day(F.add_months(F.trunc(reversed_on, "quarter"), 2)), given.whole("days_to_credit"))
     return Hit(
         when=f.pharmacy_is_reversed & (f.f38_reversal_lag > 0) & (credit_due < day(given.as_of)),
         message=sentence(
             "{claim}. The pharmacy reversed this dispense on {reversed:date}{row}, after the cut-off for this row. A "
-            "credit was due by {due:date}, with the invoice of the quarter of the reversal, and has not come: the "
+            "credit was due by {due:date}, with the invoice of the quarter of the reversal, and has not {come}: the "
             "units appear to stand invoiced for a dispense that was taken back.",
             claim=state_invoiced(f),
             reversed=reversed_on,
             row=if_known(" (row {row})", row=f.pharmacy_reversal_source_row_id),
             due=credit_due,
+            come=comes,
+        ),
+        checks=(
+            CREDITED.check(
+                failed=f.settled_since_units >= units,
+                unchecked=f.received_at.isNull() & (f.settled_units > 0),
+            ),
         ),
         related=related_rows(f.pharmacy_reversal_source_row_id),
-        units=claim_units(f),
+        units=units,
     )
 
 

@@ -16,7 +16,8 @@ from engine.rules.dispute_codes import DisputeCode
 from engine.settings import Settings
 
 # In `rules`: rule id, class after guards, code, units at issue, action; `!` behind the id: one of its guards failed;
-# a sixth word: the rule's own amount. URA is of the table `prices`, own of the row. "-" is NULL.
+# a sixth word: the rule's own amount. URA is of the table `prices`, own of the row. "-" is NULL. `30 less 10`: of the
+# units 10 were credited or repaid since the row was received.
 CASES = """
 case                               | program  | units | URA    | own    | rules                                                      | evidence | code | action        | at issue | amount  | drafted
 one strong rule                    | MDRP_FFS | 30    | 2.5    | 9      | R001 STRONG X 30 DISPUTE                                   | STRONG   | X    | DISPUTE       | 30.000   | 75.00   | X
@@ -54,6 +55,17 @@ a PBM's rebate is its contract's   | PARTD    | 30    | 2      | 9      | R009 S
 refund inside 14 days, documented  | MFP      | 30    | 2      | 9      | R011 STRONG MRA 30 WITHHOLD                                | STRONG   | MRA  | WITHHOLD      | 30.000   | 270.00  | -
 refund without documents           | MFP      | 30    | 2      | 9      | R011 MEDIUM MRA 30 WITHHOLD                                | MEDIUM   | MRA  | PAY_AND_WATCH | 30.000   | 270.00  | -
 own amount of an MFP refund        | MFP      | 30    | 2      | 9      | R011 STRONG MRA 30 WITHHOLD 80.5                           | STRONG   | MRA  | WITHHOLD      | 30.000   | 80.50   | -
+credited since in full             | MDRP_FFS | 30 less 30 | 2 | -      | R001 STRONG X 30 DISPUTE                                   | STRONG   | X    | NONE          | 0.000    | 0.00    | -
+credited since in part             | MDRP_FFS | 30 less 10 | 2 | -      | R001 STRONG X 30 DISPUTE                                   | STRONG   | X    | DISPUTE       | 20.000   | 40.00   | X
+credited again since, asked again  | MDRP_FFS | 30 less 10 | 2 | -      | R059 STRONG M 30 DISPUTE                                   | STRONG   | M    | DISPUTE       | 20.000   | 40.00   | M
+more credited than asked for       | MDRP_FFS | 30 less 90 | 2 | -      | R001 STRONG X 30 DISPUTE, R016 STRONG M 12 DISPUTE         | STRONG   | X    | NONE          | 0.000    | 0.00    | -
+the surplus was credited           | MDRP_FFS | 30 less 5  | 2 | -      | R028 STRONG D 5 DISPUTE                                    | STRONG   | D    | NONE          | 0.000    | 0.00    | -
+nothing left to ask about          | MDRP_FFS | 30 less 30 | 2 | -      | R003 MEDIUM X 30 REQUEST_CLD, R036 WEAK R 30 INQUIRE       | MEDIUM   | X    | NONE          | 0.000    | 0.00    | -
+a wrong reference stays wrong      | MDRP_FFS | 30 less 30 | 2 | -      | R053 STRONG A 0 CHECK_REFERENCE 4.25, R028 WEAK D 5 INQUIRE | STRONG  | D    | CHECK_REFERENCE | 0.000  | 0.00    | -
+no units at issue, none settled    | MDRP_FFS | 30 less 30 | 2 | -      | R051 MEDIUM - - INQUIRE                                    | MEDIUM   | -    | INQUIRE       | -        | -       | -
+credited, no price                 | MDRP_FFS | 30 less 10 | - | -      | R001 STRONG X 30 DISPUTE                                   | STRONG   | X    | DISPUTE       | 20.000   | -       | X
+a third of a refund was repaid     | MFP      | 30 less 10 | 2 | 9      | R011 STRONG MRA 30 WITHHOLD 80.5                           | STRONG   | MRA  | WITHHOLD      | 20.000   | 53.67   | -
+a refund was repaid                | MFP      | 30 less 30 | 2 | 9      | R011 STRONG MRA 30 WITHHOLD 80.5                           | STRONG   | MRA  | NONE          | 0.000    | 0.00    | -
 """  # noqa: E501
 
 
@@ -110,6 +122,7 @@ def _rule(text: str) -> dict:
 
 
 def _row(case: dict[str, str]) -> dict:
+    units, _, settled = case["units"].partition(" less ")
     row = dict.fromkeys(FLAGGED.names) | {
         "source_row_id": case["case"],
         "program": case["program"],
@@ -118,8 +131,11 @@ def _row(case: dict[str, str]) -> dict:
         "claim_line": 1,
         "claim_key_ordinal": 1,
         "ndc11": "00002759701",
-        "units": _value(case["units"]),
-        "ndc_units": _value(case["units"]),
+        "units": _value(units),
+        "ndc_units": _value(units),
+        "settled_units": Decimal(30),  # before: that is what R059 is about, nothing else falls by it
+        "settled_since_units": _value(settled or "-"),
+        "settled_since_on": date(2026, 2, 25) if settled else None,
         "unit_rebate_amount": _value(case["own"]),
         "price_ura": _value(case["URA"]),
         "received_at": datetime(2026, 2, 20, 23, 0, tzinfo=UTC),
@@ -167,3 +183,11 @@ def test_every_code_of_a_line_comes_with_its_kind_and_document(results):
     assert [tuple(code) for code in findings["an adjustment is no dispute"]["codes"]] == [
         ("A", "ADJUSTMENT", "document A")
     ]
+
+
+def test_the_narrative_says_what_was_settled_since(results):
+    findings, _ = results
+    assert findings["one strong rule"]["narrative"] == "R001 says so."
+    assert findings["more credited than asked for"]["narrative"].endswith(
+        " 30 units of it were credited or repaid since, last on 2026-02-25, and are not at issue any more."
+    )

@@ -1,4 +1,4 @@
-"""R020: reversed by the pharmacy and invoiced all the same. R021: nobody paid."""
+"""R020: reversed by the pharmacy and invoiced all the same. R021: nobody paid. R055: never credited."""
 
 from __future__ import annotations
 
@@ -50,12 +50,17 @@ SPECS = [
         Subject.REBATE_CLAIM,
         CLAIM + "; pharmacy_reversal_source_row_id=p-9",
         """
-        case                            | program  | pharmacy_is_reversed | pharmacy_reversed_at | f38_reversal_lag || fires | evidence | code | action  | units | related | says
-        credit was due on 2026-02-28?   | MDRP_FFS | yes                  | 2025-12-20           | 12               || no    |          |      |         |       |         |
-        credit was due before           | MDRP_FFS | yes                  | 2025-09-30           | 12               || yes   | STRONG   | M    | DISPUTE | 30    | p-9     | reversed this dispense on 2025-09-30 (row p-9), after the cut-off ... due by 2025-11-29 ... appear to stand invoiced
-        in time: R020 disputes it       | MDRP_MCO | yes                  | 2025-09-30           | 0                || no    |          |      |         |       |         |
-        not reversed                    | MDRP_MCO | no                   | -                    | -                || no    |          |      |         |       |         |
-        day not known                   | MDRP_MCO | yes                  | -                    | -                || no    |          |      |         |       |         |
+        case                            | program  | pharmacy_is_reversed | pharmacy_reversed_at | f38_reversal_lag | received_at | settled_since_units | settled_units || fires     | evidence | code | action  | units | related | guards             | says
+        credit was due on 2026-02-28?   | MDRP_FFS | yes                  | 2025-12-20           | 12               | 2025-09-18  | -                   | -             || no        |          |      |         |       |         |                    |
+        credit was due before           | MDRP_FFS | yes                  | 2025-09-30           | 12               | 2025-09-18  | -                   | -             || yes       | STRONG   | M    | DISPUTE | 30    | p-9     | CREDITED PASSED    | reversed this dispense on 2025-09-30 (row p-9), after the cut-off ... due by 2025-11-29 ... and has not come: ... appear to stand invoiced
+        in time: R020 disputes it       | MDRP_MCO | yes                  | 2025-09-30           | 0                | 2025-09-18  | -                   | -             || no        |          |      |         |       |         |                    |
+        not reversed                    | MDRP_MCO | no                   | -                    | -                | 2025-09-18  | -                   | -             || no        |          |      |         |       |         |                    |
+        day not known                   | MDRP_MCO | yes                  | -                    | -                | 2025-09-18  | -                   | -             || no        |          |      |         |       |         |                    |
+        credited since                  | MDRP_FFS | yes                  | 2025-09-30           | 12               | 2025-09-18  | 30                  | -             || held back |          |      |         |       |         | CREDITED FAILED    |
+        credited in part                | MDRP_FFS | yes                  | 2025-09-30           | 12               | 2025-09-18  | 10                  | -             || yes       | STRONG   | M    | DISPUTE | 30    | p-9     | CREDITED PASSED    | has not come in full
+        credited before the row came    | MDRP_FFS | yes                  | 2025-09-30           | 12               | 2025-09-18  | -                   | 30            || yes       | STRONG   | M    | DISPUTE | 30    | p-9     | CREDITED PASSED    |
+        receipt not known, credited     | MDRP_FFS | yes                  | 2025-09-30           | 12               | -           | -                   | 30            || yes       | MEDIUM   | M    | DISPUTE | 30    | p-9     | CREDITED UNCHECKED |
+        receipt not known, no credit    | MDRP_FFS | yes                  | 2025-09-30           | 12               | -           | -                   | -             || yes       | STRONG   | M    | DISPUTE | 30    | p-9     | CREDITED PASSED    |
         """,  # noqa: E501
         needs=("program", "units", "pharmacy_is_reversed", "pharmacy_reversed_at", "f38_reversal_lag"),
     ),

@@ -5,7 +5,7 @@ The cases of one fixture are claims and reference tables apart from each other, 
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -118,6 +118,7 @@ SCREENED = {
         [
             claim("before", claim_id="71", received_at=datetime(2025, 5, 2, tzinfo=UTC)),
             claim("the same day", claim_id="71", received_at=datetime(2025, 5, 1, tzinfo=UTC)),
+            claim("before all", claim_id="71", received_at=datetime(2025, 3, 31, tzinfo=UTC)),
             claim("not known when", claim_id="71"),
             claim("another line", claim_id="71", claim_line=2),
             claim("another claim", claim_id="72"),
@@ -128,6 +129,7 @@ SCREENED = {
                 SETTLEMENT | {"settled_on": "2025-04-01", "units": "5", "claim_line": None, "state": None},
                 SETTLEMENT | {"kind": "PAID", "units": "7"},
                 SETTLEMENT | {"state": "AL", "units": "9"},
+                SETTLEMENT | {"settled_on": str(AS_OF + timedelta(days=1)), "units": "11"},
             ]
         },
     ),
@@ -213,7 +215,7 @@ def screened(spark):
     rows, tables = in_one(SCREENED)
     feed = claims(spark, rows)
     found = FoundOnClaims(None, None, duplicates(feed), None)
-    return by_case(SCREENED, claim_screen(feed, found, references_of(spark, tables)).collect())
+    return by_case(SCREENED, claim_screen(feed, found, references_of(spark, tables), AS_OF).collect())
 
 
 def whole_of(spark, cases):
@@ -222,7 +224,7 @@ def whole_of(spark, cases):
     feed = claims(spark, rows)
     found = FoundOnClaims(None, None, duplicates(feed), None)
     references = references_of(spark, tables)
-    screen = claim_screen(feed, found, references).localCheckpoint()
+    screen = claim_screen(feed, found, references, AS_OF).localCheckpoint()
     flagged = with_claim_peers(screen, claim_peers(screen, PEERS), PEERS)
     background = Background(feed, None, None, None, AS_OF, PEERS)
     asked = asked_of_flagged(flagged, feed, found, references).localCheckpoint()
@@ -244,14 +246,14 @@ def without_products(spark):
 
 def test_screen_has_the_schema_that_it_promises(spark):
     feed = claims(spark, [claim("a")])
-    screen = claim_screen(feed, FoundOnClaims(None, None, duplicates(feed), None), {})
+    screen = claim_screen(feed, FoundOnClaims(None, None, duplicates(feed), None), {}, AS_OF)
     complete = with_claim_peers(screen, claim_peers(screen, PEERS), PEERS)
     assert complete.schema.simpleString() == CLAIM_SCREEN.simpleString()
 
 
 def test_without_tables_their_facts_are_null(spark):
     feed = claims(spark, [claim("a")])
-    (row,) = claim_screen(feed, FoundOnClaims(None, None, duplicates(feed), None), {}).collect()
+    (row,) = claim_screen(feed, FoundOnClaims(None, None, duplicates(feed), None), {}, AS_OF).collect()
     nothing = ("product_is_known", "price_ura", "mef_entity_id", "state_340b_method", "contract_excludes_340b")
     assert [row[name] for name in nothing] == [None] * len(nothing)
     assert row["contract_pharmacy_is_entity_owned"] is None
@@ -313,14 +315,16 @@ def test_standing_of_the_pharmacy_is_false_where_its_table_knows_nothing(screene
     assert found["contract_pharmacy_is_entity_owned"] is True
 
 
-def test_settlements_count_that_name_the_line_and_came_before_it(screened):
-    found = {name: (row["settled_units"], row["settled_on"]) for name, row in screened["settled"].items()}
+def test_settlements_that_name_the_line_came_before_it_or_since(screened):
+    names = ("settled_units", "settled_on", "settled_since_units", "settled_since_on")
+    found = {row_id: tuple(row[name] for name in names) for row_id, row in screened["settled"].items()}
     assert found == {
-        "before": (35, date(2025, 5, 1)),
-        "the same day": (5, date(2025, 4, 1)),
-        "not known when": (35, date(2025, 5, 1)),
-        "another line": (5, date(2025, 4, 1)),
-        "another claim": (None, None),
+        "before": (35, date(2025, 5, 1), None, None),
+        "the same day": (5, date(2025, 4, 1), 30, date(2025, 5, 1)),
+        "before all": (None, None, 35, date(2025, 5, 1)),
+        "not known when": (35, date(2025, 5, 1), None, None),
+        "another line": (5, date(2025, 4, 1), None, None),
+        "another claim": (None, None, None, None),
     }
 
 

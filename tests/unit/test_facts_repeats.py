@@ -1,13 +1,15 @@
-"""Dispenses asked for under two open ICNs or by two kinds of payers; units invoiced beside units sold and claimed."""
+"""Dispenses asked for under two open ICNs or by two kinds of payers; units invoiced beside units sold and settled."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from engine.facts import asked_elsewhere, duplicates, invoice_facts
 from tests.unit.facts_rows import NDC, apart, claim, claims, invoice, invoices, reference
+
+AS_OF = date(2026, 4, 1)
 
 
 def mfp(name, icn, day=1, **fields):
@@ -140,7 +142,8 @@ def test_units_are_compared_over_four_quarters_with_those_sold_into_the_state(sp
         {"ndc11": NDC, "state": "GA", "period": "2024Q2", "units": "200"},
         {"ndc11": NDC, "state": "GA", "period": "2024Q1", "units": "70"},
     ]
-    facts = invoice_facts(invoices(spark, rows), None, {"sales": reference(spark, "sales", *sold)}).collect()
+    sales = {"sales": reference(spark, "sales", *sold)}
+    facts = invoice_facts(invoices(spark, rows), None, sales, AS_OF).collect()
     found = {row["source_row_id"]: (row["units_invoiced_in_state"], row["units_sold_in_state"]) for row in facts}
     assert found == {
         "now": (1000, 500),
@@ -153,3 +156,28 @@ def test_units_are_compared_over_four_quarters_with_those_sold_into_the_state(sp
     }
     ratios = {row["source_row_id"]: row["f49_invoice_vs_sales"] for row in facts}
     assert (ratios["now"], ratios["elsewhere"]) == (2.0, None)
+
+
+def test_lines_are_settled_before_they_were_received_or_since(spark):
+    rows = [
+        invoice("received", invoice_number="I1", postmark_date="2025-05-01", received_date="2025-05-03"),
+        invoice("stamped", invoice_number="I2", postmark_date="2025-05-02"),
+        invoice("not known when", invoice_number="I3"),
+        invoice("of another quarter", period="2024Q4", received_date="2025-05-03"),
+    ]
+    of_all = {"program": "MDRP_FFS", "state": "GA", "ndc11": NDC, "period": "2025Q1", "kind": "STATE_CREDIT"}
+    settled = [
+        of_all | {"settled_on": "2025-05-02", "units": "30"},
+        of_all | {"settled_on": "2025-05-04", "units": "5", "kind": "ENTITY_REPAID", "invoice_number": "I1"},
+        of_all | {"settled_on": "2025-05-04", "units": "7", "claim_id": "71"},
+        of_all | {"settled_on": "2025-05-04", "units": "9", "kind": "DISPUTED"},
+        of_all | {"settled_on": str(AS_OF + timedelta(days=1)), "units": "11"},
+    ]
+    settlements = {"settlements": reference(spark, "settlements", *settled)}
+    facts = invoice_facts(invoices(spark, rows), None, settlements, AS_OF).collect()
+    assert {row["source_row_id"]: (row["settled_units"], row["settled_since_units"]) for row in facts} == {
+        "received": (30, 5),
+        "stamped": (None, 30),
+        "not known when": (30, None),
+        "of another quarter": (None, None),
+    }

@@ -164,6 +164,8 @@ def test_invoices(spark, codes):
          "rules": [hit("R038", code=None, action="REQUEST_CLD", units_at_issue=Decimal(400))]},
         {"source_row_id": "public", "source_kind": "SDUD", "price_ura": None, "total_amount": Decimal(5000)},
         {"source_row_id": "other kind", "line_kind": "PRIOR_DELTA", "price_ura": None},
+        {"source_row_id": "credited", "period": "2025Q2", "settled_since_units": Decimal(40),
+         "settled_since_on": date(2026, 2, 1)},
     ]  # fmt: skip
     findings = findings_of(Subject.INVOICE, flagged_invoices(spark, *rows), codes, SETTINGS, "run-1").cache()
     assert [(f.name, f.dataType) for f in findings.schema] == [(f.name, f.dataType) for f in FINDINGS]
@@ -181,7 +183,9 @@ def test_invoices(spark, codes):
     words = ["INVOICE", None, "MDRP_FFS", None, None, "AK", "00002759701", "2025Q3", "PRIOR_DELTA"]
     expected = hashlib.sha256(json.dumps(words, separators=(",", ":")).encode()).hexdigest()[:32]
     assert found["other kind"]["finding_id"] == expected
-    assert len({row["finding_id"] for row in found.values()}) == 3  # "own price" and "public" share a key
+    assert len({row["finding_id"] for row in found.values()}) == 4  # "own price" and "public" share a key
+    credited = found["credited"]
+    assert (credited["units_at_issue"], credited["amount_at_issue"], credited["action"]) == (0, 0, "NONE")
     assert dispute_lines(findings, codes, SETTINGS).collect() == []
     findings.unpersist()
 
