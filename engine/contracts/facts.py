@@ -36,6 +36,8 @@ PRODUCT_FACTS = _fields(
 
 # The nearest earlier live row of the same dispense, rebate type and contract, and what it makes of this row.
 # duplicate_rule: R016..R019 or, on MFP rows, R012; one at most. duplicate_source_row_ids: every earlier row, sorted.
+# Rows that rows with units below zero take back stand on neither side. duplicate_units_at_issue: of this row's units
+# (NDC; as received where not converted) those that are not taken back.
 DUPLICATE_FACTS = _fields(
     ("duplicate_rule", _STRING),
     ("duplicate_source_row_ids", _STRINGS),
@@ -47,6 +49,7 @@ DUPLICATE_FACTS = _fields(
     ("duplicate_claim_id", _STRING),
     ("duplicate_received_at", _TIMESTAMP),
     ("duplicate_units", _UNITS),
+    ("duplicate_units_at_issue", _UNITS),
 )
 
 # The nearest earlier live row of the same dispense by which Medicaid asks where this row's payer is another, or another

@@ -10,7 +10,8 @@ from tests.spec.rule_cases import CLAIM, Spec, cases_of, check, results_fixture
 PAIR = (
     CLAIM + "; program=MDRP_FFS; received_at=2025-11-02; duplicate_source_row_ids=r-1, r-2; "
     "duplicate_source_row_id=r-2; duplicate_program=MDRP_FFS; duplicate_payer_id=KY; duplicate_state=KY; "
-    "duplicate_period=2025Q3; duplicate_claim_id=4700; duplicate_units=30; duplicate_received_at=2025-11-01"
+    "duplicate_period=2025Q3; duplicate_claim_id=4700; duplicate_units=30; duplicate_units_at_issue=30; "
+    "duplicate_received_at=2025-11-01"
 )
 NEEDS = ("program", "duplicate_rule", "units")
 
@@ -30,6 +31,17 @@ SPECS = [
         no earlier row                     | -              | 0                  | RX         | -         | MDRP_FFS   || no        |          |      |         |       |         |                                              |
         another kind of pair               | R017           | 0                  | RX         | -         | MDRP_FFS   || no        |          |      |         |       |         |                                              |
         no Medicaid rebate                 | R016           | 0                  | RX         | -         | COMMERCIAL || no        |          |      |         |       |         |                                              |
+        """,  # noqa: E501
+        NEEDS,
+    ),
+    Spec(
+        "R016",
+        Subject.REBATE_CLAIM,
+        PAIR,
+        """
+        case                           | duplicate_rule | program  | duplicate_units_at_issue || fires | units | says
+        whole line                     | R016           | MDRP_FFS | 30                       || yes   | 30    | only one of the two can be due.
+        taken back in part             | R016           | MDRP_FFS | 20                       || yes   | 20    | only one of the two can be due; lines with units below zero leave 20 of its units.
         """,  # noqa: E501
         NEEDS,
     ),
