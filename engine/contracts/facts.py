@@ -95,6 +95,7 @@ CLAIM_REFERENCE_FACTS = PRODUCT_FACTS + _fields(
     ("prescriber_has_dea_number", _BOOLEAN),
     ("claim_products", _INTEGER),  # distinct NDC-11 on live lines of the claim number
     ("mtf_is_adjusted", _BOOLEAN),  # a later MFP adjustment (002) names the row's ICN
+    ("mtf_is_reversed", _BOOLEAN),  # an MFP transaction that closes (003, 005, 009, 013) names or has the row's ICN
 )
 
 # Names of the model's raw claim features; each also has a `_z` twin. Typical ranges come from peers of equal NDC-11
@@ -194,7 +195,7 @@ SCREENED_FEATURES = {
 }
 _NOT_SCREENED = {
     *("market_price", "entity_bought_at_340b", "entity_units_asked_for", "entity_units_bought"),
-    *("claim_products", "mtf_is_adjusted"),
+    *("claim_products", "mtf_is_adjusted", "mtf_is_reversed"),
     *({field.name for field in DESCRIBED_CLAIM_FEATURES} - SCREENED_FEATURES),
 }
 _FOUND = {

@@ -76,6 +76,7 @@ REPEAT_FACTS = (
     T.StructField("f36_cross_state_count", T.IntegerType()),
     T.StructField("f57_mtf_dup_icn", T.BooleanType()),
     T.StructField("mtf_is_adjusted", T.BooleanType()),
+    T.StructField("mtf_is_reversed", T.BooleanType()),
 )
 _ADJUSTMENT = "002"
 _SCRIPT_AND_DAY = ("pharmacy_key", "claim_type", "script_key", "date_of_service", "ndc11")
@@ -308,13 +309,15 @@ def with_repeats(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFr
     programs = F.transform(F.filter(invoiced, _is_in_near_period), lambda line: line["program"])
     states = F.transform(F.filter("lines", _is_invoiced), lambda line: line["state"])
     is_medicaid, is_mfp = F.col("own.is_medicaid"), F.col("own.program") == Program.MFP.value
+    has_icn = F.col("own.mtf_icn").isNotNull()
     has_key = _is_rx() | (F.col("own.hcpcs_code").isNotNull() & F.col("own.claim_line").isNotNull())
     values = {
         "f34_same_key_count": F.when(is_medicaid & has_key, added_up(F.filter(invoiced, _is_on_same_invoice), "n")),
         "f35_cross_program_count": F.when(is_medicaid & has_key, F.size(F.array_distinct(programs))),
         "f36_cross_state_count": F.when(is_medicaid, F.size(F.array_distinct(states))),
-        "f57_mtf_dup_icn": F.when(is_mfp & has_key & F.col("own.mtf_icn").isNotNull(), _has_two_open_icns(of_dispense)),
+        "f57_mtf_dup_icn": F.when(is_mfp & has_key & has_icn, _has_two_open_icns(of_dispense)),
         "mtf_is_adjusted": F.when(is_mfp & has_key, F.exists(of_dispense, _adjusts)),
+        "mtf_is_reversed": F.when(is_mfp & has_key & has_icn, F.exists(of_dispense, _reverses)),
     }
     facts = F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in REPEAT_FACTS))
     return told.select(*rows.columns, F.when(F.col("lines").isNotNull(), facts).alias("repeats"))
@@ -348,9 +351,16 @@ def _is_in_near_period(line: Column) -> Column:
 
 
 def _adjusts(line: Column) -> Column:
-    """The line is an adjustment that names the row's ICN."""
-    names_own = line["mtf_xref_icn"] == F.col("own.mtf_icn")
+    """The line is an adjustment that names the row's ICN and has another."""
+    own = F.col("own.mtf_icn")
+    names_own = (line["mtf_xref_icn"] == own) & ~line["mtf_icn"].eqNullSafe(own)
     return F.coalesce(names_own & (line["mtf_transaction_code"] == _ADJUSTMENT), F.lit(False))
+
+
+def _reverses(line: Column) -> Column:
+    """The line closes the row's ICN, under that ICN or another."""
+    is_named = F.array_contains(F.array(line["mtf_xref_icn"], line["mtf_icn"]), F.col("own.mtf_icn"))
+    return F.coalesce(is_named & line["mtf_transaction_code"].isin(*_CLOSING), F.lit(False))
 
 
 def _has_two_open_icns(lines: Column) -> Column:
