@@ -36,6 +36,8 @@ PRODUCT_FACTS = _fields(
 
 # The nearest earlier live row of the same dispense, rebate type and contract, and what it makes of this row.
 # duplicate_rule: R016..R019 or, on MFP rows, R012; one at most. duplicate_source_row_ids: every earlier row, sorted.
+# Rows that rows with units below zero take back stand on neither side. duplicate_units_at_issue: of this row's units
+# (NDC; as received where not converted) those that are not taken back.
 DUPLICATE_FACTS = _fields(
     ("duplicate_rule", _STRING),
     ("duplicate_source_row_ids", _STRINGS),
@@ -47,6 +49,7 @@ DUPLICATE_FACTS = _fields(
     ("duplicate_claim_id", _STRING),
     ("duplicate_received_at", _TIMESTAMP),
     ("duplicate_units", _UNITS),
+    ("duplicate_units_at_issue", _UNITS),
 )
 
 # The nearest earlier live row of the same dispense by which Medicaid asks where this row's payer is another, or another
@@ -97,6 +100,7 @@ CLAIM_REFERENCE_FACTS = PRODUCT_FACTS + _fields(
     ("prescriber_has_dea_number", _BOOLEAN),
     ("claim_products", _INTEGER),  # distinct NDC-11 on live lines of the claim number
     ("mtf_is_adjusted", _BOOLEAN),  # a later MFP adjustment (002) names the row's ICN
+    ("mtf_is_reversed", _BOOLEAN),  # an MFP transaction that closes (003, 005, 009, 013) names or has the row's ICN
 )
 
 # Names of the model's raw claim features; each also has a `_z` twin. Typical ranges come from peers of equal NDC-11
@@ -196,7 +200,7 @@ SCREENED_FEATURES = {
 }
 _NOT_SCREENED = {
     *("market_price", "entity_bought_at_340b", "entity_units_asked_for", "entity_units_bought"),
-    *("claim_products", "mtf_is_adjusted"),
+    *("claim_products", "mtf_is_adjusted", "mtf_is_reversed"),
     *({field.name for field in DESCRIBED_CLAIM_FEATURES} - SCREENED_FEATURES),
 }
 _FOUND = {

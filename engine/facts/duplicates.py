@@ -1,5 +1,6 @@
 """One dispense asked for more than once: R016 to R019 compare a row with the nearest earlier live one of Medicaid, R012
-with that of another open ICN of MFP; F34 to F36 and F57 count.
+with that of another open ICN of MFP, R057 with that of another kind of payer; F34 to F36 and F57 count. What rows with
+units below zero take back is not asked for.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _RX_KEY = ("script_key", "fill_number", "date_of_service", "ndc11")
 _MEDICAL_KEY = ("script_key", "claim_line", "hcpcs_code", "date_of_service", "ndc11")
 # Compared only within these.
 _WITHIN = ("rebate_type", "contract_id")
+# Besides dispense, rebate type and contract: where a row with units below zero takes back what others ask for.
+_TAKEN_BACK_WITHIN = ("program", "asking_state", "period")
 # Of a row with one status, rows with the other are never duplicates: they are parts of one fill.
 _OTHER_PART = {"P": "C", "C": "P"}
 _PERIODS_APART = 4
@@ -73,6 +76,7 @@ REPEAT_FACTS = (
     T.StructField("f36_cross_state_count", T.IntegerType()),
     T.StructField("f57_mtf_dup_icn", T.BooleanType()),
     T.StructField("mtf_is_adjusted", T.BooleanType()),
+    T.StructField("mtf_is_reversed", T.BooleanType()),
 )
 _ADJUSTMENT = "002"
 _SCRIPT_AND_DAY = ("pharmacy_key", "claim_type", "script_key", "date_of_service", "ndc11")
@@ -85,7 +89,8 @@ _OF_LINE = (
 
 def duplicates(claims: DataFrame) -> DataFrame:
     """Rows that repeat an earlier live row of the same dispense: source_row_id and DUPLICATE_FACTS. Rows that repeat
-    none are absent. Medicaid rows repeat Medicaid rows, MFP rows MFP rows under another ICN.
+    none are absent. Medicaid rows repeat Medicaid rows, MFP rows MFP rows under another ICN. Rows that are taken back
+    repeat none and are not repeated.
 
     Earlier: by received_at (NULL first), then source_row_id.
     """
@@ -99,7 +104,7 @@ def _repeated_claims(claims: DataFrame) -> DataFrame:
     _, earlier = _windows()
     row = F.struct(*_COMPARED)
     seen = (
-        _crowded(claims, MEDICAID_PROGRAMS)
+        _not_taken_back(_crowded(claims, MEDICAID_PROGRAMS))
         .withColumns(
             {
                 "nearest": _comparable(lambda is_comparable: F.last(F.when(is_comparable, row), True).over(earlier)),
@@ -125,6 +130,7 @@ def _repeated_icns(claims: DataFrame) -> DataFrame:
     )
     is_open = icn.isNotNull() & ~F.coalesce(F.array_contains(closed, icn), F.lit(False))
     open_rows = _crowded(claims, (Program.MFP,), _OF_MTF).withColumn("is_open", is_open).where("is_open")
+    open_rows = _not_taken_back(open_rows)
     earlier_rows = F.collect_list(F.struct(*_COMPARED, "mtf_icn")).over(earlier)
     others = F.filter(earlier_rows, lambda row: row["mtf_icn"] != icn)
     seen = open_rows.withColumn("others", others).where(F.size("others") > 0)
@@ -147,8 +153,8 @@ def asked_elsewhere(claims: DataFrame) -> DataFrame:
     row = F.struct(*_COMPARED, "amount_third_party")
     of_medicaid = F.last(F.when(is_medicaid, row), True).over(earlier)
     of_others = F.last(F.when(~is_medicaid, row), True).over(earlier)
-    crowded = _crowded(prescriptions, tuple(Program), ("amount_third_party",), within=())
-    seen = crowded.withColumn("nearest", F.when(is_medicaid, of_others).otherwise(of_medicaid))
+    crowded = _crowded(prescriptions, tuple(Program), ("amount_third_party", *_WITHIN), within=())
+    seen = _not_taken_back(crowded).withColumn("nearest", F.when(is_medicaid, of_others).otherwise(of_medicaid))
     nearest = F.col("nearest")
     paid_by_others = F.when(is_medicaid, F.col("amount_third_party")).otherwise(nearest["amount_third_party"])
     values = {
@@ -175,6 +181,17 @@ def _windows(within: Sequence[str] = _WITHIN) -> tuple[WindowSpec, WindowSpec]:
     return dispense, arrival.rowsBetween(Window.unboundedPreceding, -1)
 
 
+def _not_taken_back(rows: DataFrame) -> DataFrame:
+    """The rows of which something is still asked for, with that part as `units_left`: rows with units below zero take
+    back from those of the same dispense, program, state and period, from the last one first, whichever came before.
+    """
+    whole, earlier = _windows((*_WITHIN, *_TAKEN_BACK_WITHIN))
+    units = F.col("units_asked")
+    asked_before = F.coalesce(F.sum(F.when(units > 0, units)).over(earlier), F.lit(0))
+    left = F.least(units, F.sum(units).over(whole) - asked_before)
+    return rows.withColumn("units_left", left).where("units_left > 0")
+
+
 def _told(seen: DataFrame, rule: Column) -> DataFrame:
     """DUPLICATE_FACTS of rows with `nearest`, the earlier row, and all earlier ones."""
     nearest = F.col("nearest")
@@ -189,6 +206,7 @@ def _told(seen: DataFrame, rule: Column) -> DataFrame:
         "duplicate_claim_id": nearest["claim_id"],
         "duplicate_received_at": nearest["received_at"],
         "duplicate_units": nearest["ndc_units"],
+        "duplicate_units_at_issue": F.col("units_left"),
     }
     return seen.select(
         "source_row_id",
@@ -228,7 +246,8 @@ def _crowded(
     """Narrow rows of the programs whose dispense key (and rebate type and contract) are, by hash, another row's too."""
     keyed = _keyed(claims, programs, more, within)
     crowded = keyed.groupBy("key_hash").agg(F.count(F.lit(1)).alias("rows")).where(F.col("rows") > 1)
-    return keyed.join(F.broadcast(crowded), on="key_hash", how="left_semi")
+    # one exchange for the windows over a dispense and over parts of it
+    return keyed.join(F.broadcast(crowded), on="key_hash", how="left_semi").repartition("key_hash")
 
 
 def _keyed(claims: DataFrame, programs: Sequence[Program], more: Sequence[str], within: Sequence[str]) -> DataFrame:
@@ -256,6 +275,7 @@ def _keyed(claims: DataFrame, programs: Sequence[Program], more: Sequence[str], 
         *more,
         *(name for name in _COMPARED if name != "asking_state"),
         F.coalesce("state", "payer_id").alias("asking_state"),
+        F.coalesce("ndc_units", "units").alias("units_asked"),
     )
     # a filter only; equality is tested on the columns by the window
     key_hash = F.xxhash64("pharmacy_key", "claim_type", *_key_columns(), *within)
@@ -289,13 +309,15 @@ def with_repeats(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFr
     programs = F.transform(F.filter(invoiced, _is_in_near_period), lambda line: line["program"])
     states = F.transform(F.filter("lines", _is_invoiced), lambda line: line["state"])
     is_medicaid, is_mfp = F.col("own.is_medicaid"), F.col("own.program") == Program.MFP.value
+    has_icn = F.col("own.mtf_icn").isNotNull()
     has_key = _is_rx() | (F.col("own.hcpcs_code").isNotNull() & F.col("own.claim_line").isNotNull())
     values = {
         "f34_same_key_count": F.when(is_medicaid & has_key, added_up(F.filter(invoiced, _is_on_same_invoice), "n")),
         "f35_cross_program_count": F.when(is_medicaid & has_key, F.size(F.array_distinct(programs))),
         "f36_cross_state_count": F.when(is_medicaid, F.size(F.array_distinct(states))),
-        "f57_mtf_dup_icn": F.when(is_mfp & has_key & F.col("own.mtf_icn").isNotNull(), _has_two_open_icns(of_dispense)),
+        "f57_mtf_dup_icn": F.when(is_mfp & has_key & has_icn, _has_two_open_icns(of_dispense)),
         "mtf_is_adjusted": F.when(is_mfp & has_key, F.exists(of_dispense, _adjusts)),
+        "mtf_is_reversed": F.when(is_mfp & has_key & has_icn, F.exists(of_dispense, _reverses)),
     }
     facts = F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in REPEAT_FACTS))
     return told.select(*rows.columns, F.when(F.col("lines").isNotNull(), facts).alias("repeats"))
@@ -329,9 +351,16 @@ def _is_in_near_period(line: Column) -> Column:
 
 
 def _adjusts(line: Column) -> Column:
-    """The line is an adjustment that names the row's ICN."""
-    names_own = line["mtf_xref_icn"] == F.col("own.mtf_icn")
+    """The line is an adjustment that names the row's ICN and has another."""
+    own = F.col("own.mtf_icn")
+    names_own = (line["mtf_xref_icn"] == own) & ~line["mtf_icn"].eqNullSafe(own)
     return F.coalesce(names_own & (line["mtf_transaction_code"] == _ADJUSTMENT), F.lit(False))
+
+
+def _reverses(line: Column) -> Column:
+    """The line closes the row's ICN, under that ICN or another."""
+    is_named = F.array_contains(F.array(line["mtf_xref_icn"], line["mtf_icn"]), F.col("own.mtf_icn"))
+    return F.coalesce(is_named & line["mtf_transaction_code"].isin(*_CLOSING), F.lit(False))
 
 
 def _has_two_open_icns(lines: Column) -> Column:

@@ -43,12 +43,16 @@ def _duplicate(
 ) -> Hit:
     message = sentence(
         "{claim}{received}. The same dispense appears to have been asked for before: {earlier}{earlier_received}; "
-        "{difference}.",
+        "{difference}{left}.",
         claim=state_invoiced(f),
         received=if_known(", received {day:date}", day=f.received_at),
         earlier=_earlier_row(f),
         earlier_received=if_known(", received {day:date}", day=f.duplicate_received_at),
         difference=difference,
+        left=if_known(
+            "; lines with units below zero leave {units:number} of its units",
+            units=F.when(f.duplicate_units_at_issue < claim_units(f), f.duplicate_units_at_issue),
+        ),
     )
     return Hit(
         when=f.duplicate_rule == rule_id,
@@ -56,7 +60,7 @@ def _duplicate(
         evidence=evidence,
         checks=checks,
         related=f.duplicate_source_row_ids,
-        units=claim_units(f),
+        units=f.duplicate_units_at_issue,
     )
 
 
@@ -89,7 +93,8 @@ def _earlier_row(f: Facts) -> Column:
 )
 def twice_in_one_period(f: Facts, given: Given) -> Hit:
     """A second line for one dispense. A line to which a third party paid may be the secondary payer's part, a medical
-    line for discarded units stands beside its first.
+    line for discarded units stands beside its first. Here and in R017 to R019 lines with units below zero take back
+    what was asked for in their program, state and period: what they leave of the line is at issue, if anything.
     """
     checks = (third_party_payment(f), waste_line(f, given))
     return _duplicate(f, "R016", F.lit("only one of the two can be due"), checks)

@@ -21,10 +21,17 @@ from engine.rules.common import (
     quarter_start,
 )
 from engine.rules.evidence import at_most, either
-from engine.rules.hit import Facts, Hit, key_of, one_of, reference_row
+from engine.rules.hit import Facts, Guard, Hit, key_of, one_of, reference_row
 from engine.rules.links_340b import LINK_TIERS, entity_reported, link_evidence
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import sentence
+
+LATER_REVERSAL = Guard(
+    "LATER_REVERSAL",
+    "another transaction reverses, withdraws (003, 005, 009, 013) or replaces (002) this ICN, under which no refund is "
+    "asked for then",
+    needs=("rebate_claims.mtf_xref_icn",),
+)
 
 
 @rule(
@@ -48,14 +55,15 @@ from engine.rules.text import sentence
         ),
         Threshold("first_date_of_service", date(2026, 1, 1), "first day of the negotiated prices"),
     ),
-    guards=PURCHASE_GUARDS,
+    guards=(*PURCHASE_GUARDS, LATER_REVERSAL),
 )
 def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
     """The entity gets the lower of 340B price and MFP, once. Ceiling price not above the MFP: no refund is due.
     Ceiling price above it: (ceiling - MFP) x units is due, and what the refund asks beyond that is at issue.
     A refund is withheld only on a match of the strong tiers with a ceiling price below the MFP, within the days of
     prompt payment; else it is paid and watched. The message gives no prices: ceiling prices are confidential
-    (42 U.S.C. 1396r-8(b)(3)(D)).
+    (42 U.S.C. 1396r-8(b)(3)(D)). A transaction that was replaced is silent; that which replaces it is judged. Without
+    an ICN or what tells the dispense, reversals are not known.
     """
     ceiling_is_below, ceiling_is_above = f.price_ceiling < f.price_mfp, f.price_ceiling > f.price_mfp
     at_issue = _refund_asked(f) - _refund_due(f)
@@ -89,7 +97,10 @@ def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
             because=because,
         ),
         evidence=either(ceiling_is_below, tier_evidence, at_most(tier_evidence, Evidence.MEDIUM)),
-        checks=purchase_checks(f, given),
+        checks=(
+            *purchase_checks(f, given),
+            LATER_REVERSAL.check(failed=f.mtf_is_reversed | f.mtf_is_adjusted, unchecked=f.mtf_is_reversed.isNull()),
+        ),
         related=f.link_source_row_ids,
         units=claim_units(f),
         amount=at_issue,

@@ -36,7 +36,7 @@ LATER_ADJUSTMENT = Guard(
 )
 def two_open_icns(f: Facts, _: Given) -> Hit:
     """An earlier row of the same dispense is open under another ICN: no cross reference names either, and neither was
-    reversed, withdrawn or found not eligible.
+    reversed, withdrawn or found not eligible. What open rows with units below zero take back is not at issue.
     """
     return Hit(
         when=f.duplicate_rule == "R012",
@@ -49,7 +49,7 @@ def two_open_icns(f: Facts, _: Given) -> Hit:
             row=f.duplicate_source_row_id,
         ),
         related=f.duplicate_source_row_ids,
-        units=claim_units(f),
+        units=f.duplicate_units_at_issue,
     )
 
 

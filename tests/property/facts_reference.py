@@ -7,19 +7,39 @@ from datetime import UTC, datetime
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
 
-def duplicates(rows: list[dict]) -> dict[str, tuple[str, str, list[str]]]:
-    """{row id: (rule, nearest earlier row, all earlier rows)}."""
+def duplicates(rows: list[dict]) -> dict[str, tuple[str, str, list[str], int]]:
+    """{row id: (rule, nearest earlier row, all earlier rows, units at issue)}."""
     found = {}
-    for row in rows:
-        earlier = [other for other in rows if _repeats(row, other) and _arrival(other) < _arrival(row)]
+    left = _left(rows)
+    asked = [row for row in rows if left[row["source_row_id"]] > 0]
+    for row in asked:
+        earlier = [other for other in asked if _repeats(row, other) and _arrival(other) < _arrival(row)]
         if earlier:
             nearest = max(earlier, key=_arrival)
             found[row["source_row_id"]] = (
                 _rule(row, nearest),
                 nearest["source_row_id"],
                 sorted(other["source_row_id"] for other in earlier),
+                left[row["source_row_id"]],
             )
     return found
+
+
+def _left(rows: list[dict]) -> dict[str, int]:
+    """{row id: units that no row takes back}: what lines below zero take back is taken from the last line first."""
+    left = {}
+    for row in rows:
+        part = [other for other in rows if _part(other) == _part(row)]
+        to_take = -sum(min(int(other["ndc_units"]), 0) for other in part)
+        for other in sorted(part, key=_arrival, reverse=True):
+            units = max(int(other["ndc_units"]), 0)
+            taken = min(units, to_take)
+            left[other["source_row_id"]], to_take = units - taken, to_take - taken
+    return left
+
+
+def _part(row: dict) -> tuple:
+    return (_key(row), row["program"], row["state"] or row["payer_id"], row["period"])
 
 
 def _arrival(row: dict) -> tuple:

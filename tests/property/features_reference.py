@@ -157,6 +157,7 @@ def _repeats(row: dict, claims: list[dict]) -> dict:
     found = {
         "f37_cross_period_count": len(versions),
         **dict.fromkeys(("f34_same_key_count", "f35_cross_program_count", "f36_cross_state_count", "f57_mtf_dup_icn")),
+        **dict.fromkeys(("mtf_is_adjusted", "mtf_is_reversed")),
     }
     if row["pharmacy_key"] is None or row["script_key"] is None:
         return found
@@ -184,10 +185,18 @@ def _repeats(row: dict, claims: list[dict]) -> dict:
         found["f35_cross_program_count"] = len(
             {line["program"] for line in invoiced if abs(_period(line["period"]) - _period(row["period"])) <= 4}
         )
-    if row["program"] == "MFP" and has_key and row["mtf_icn"] is not None:
+    icn = row["mtf_icn"]
+    if row["program"] == "MFP" and has_key:
+        found["mtf_is_adjusted"] = icn is not None and any(
+            line["mtf_transaction_code"] == "002" and line["mtf_xref_icn"] == icn != line["mtf_icn"] for line in same
+        )
+    if row["program"] == "MFP" and has_key and icn is not None:
         of_mfp = [line for line in same if line["program"] == "MFP"]
         closed = {line["mtf_xref_icn"] for line in of_mfp}
         closed |= {line["mtf_icn"] for line in of_mfp if line["mtf_transaction_code"] == "003"}
+        found["mtf_is_reversed"] = any(
+            line["mtf_transaction_code"] == "003" and icn in (line["mtf_xref_icn"], line["mtf_icn"]) for line in same
+        )
         found["f57_mtf_dup_icn"] = len({line["mtf_icn"] for line in of_mfp} - closed - {None}) > 1
     return found
 

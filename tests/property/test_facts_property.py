@@ -14,11 +14,27 @@ from tests.property.worlds import worlds
 from tests.unit import facts_rows
 
 WORLDS = 150
+ONE_DISPENSE = {
+    "claim_type": "RX",
+    "script_key": "1234567",
+    "rx_key": "1234567",
+    "pharmacy_key": "1003000126",
+    "fill_number": 0,
+    "ndc11": "00002000101",
+    "ndc9": "000020001",
+    "date_of_service": date(2025, 2, 1),
+    "payer_id": "GA",
+    "state": "GA",
+    "rebate_type": None,
+    "contract_id": None,
+}
 
 
 @st.composite
 def crowded_claims(draw):
-    """Claims that differ in few values, so that most of them meet others; NULL wherever a claim may hold it."""
+    """Claims that differ in few values, so that most of them meet others; NULL wherever a claim may hold it. In half of
+    the worlds all are of one dispense.
+    """
     rows = []
     for number in range(draw(st.integers(2, 14))):
         claim_type = draw(st.sampled_from(["RX", "RX", "RX", "MEDICAL"]))
@@ -36,6 +52,7 @@ def crowded_claims(draw):
                 fill_number=draw(st.sampled_from([0, 0, 1, None])),
                 ndc11=draw(st.sampled_from(["00002000101", "00002000101", "00002000102"])),
                 date_of_service=date(2025, 2, 1) + timedelta(days=draw(st.sampled_from([0, 0, 20, 200]))),
+                ndc_units=draw(st.sampled_from(["30", "30", "10", "0", "-30", "-10"])),
                 days_supply=draw(st.sampled_from([30, 90, 0, None])),
                 dispensing_status=draw(st.sampled_from([None, None, "P", "C"])),
                 rebate_type=draw(st.sampled_from([None, None, "SUPPLEMENTAL"])),
@@ -45,7 +62,8 @@ def crowded_claims(draw):
                 received_at=draw(st.none() | st.integers(1, 3).map(lambda day: datetime(2025, 4, day, tzinfo=UTC))),
             )
         )
-    return rows
+    shared = draw(st.sampled_from([ONE_DISPENSE, {}]))
+    return [row | shared for row in rows]
 
 
 @pytest.fixture
@@ -60,13 +78,19 @@ def crowds(seed):
 def test_a_claim_repeats_the_nearest_earlier_one_of_its_dispense(spark, crowds):
     rows = [row for crowd in crowds for row in crowd]
     found = {
-        row["source_row_id"]: (row["duplicate_rule"], row["duplicate_source_row_id"], row["duplicate_source_row_ids"])
+        row["source_row_id"]: (
+            row["duplicate_rule"],
+            row["duplicate_source_row_id"],
+            row["duplicate_source_row_ids"],
+            row["duplicate_units_at_issue"],
+        )
         for row in duplicates(facts_rows.claims(spark, rows, partitions=3)).collect()
     }
     expected = {}
     for crowd in crowds:
         expected |= facts_reference.duplicates(crowd)
-    assert len(expected) > 10, "the worlds have become too poor to test anything"
+    at_issue = {units for *_, units in expected.values()}
+    assert len(at_issue) > 1, "the worlds have become too poor to test anything"
     assert found == expected
 
 

@@ -10,7 +10,8 @@ from tests.spec.rule_cases import CLAIM, Spec, cases_of, check, results_fixture
 PAIR = (
     CLAIM + "; program=MDRP_FFS; received_at=2025-11-02; duplicate_source_row_ids=r-1, r-2; "
     "duplicate_source_row_id=r-2; duplicate_program=MDRP_FFS; duplicate_payer_id=KY; duplicate_state=KY; "
-    "duplicate_period=2025Q3; duplicate_claim_id=4700; duplicate_units=30; duplicate_received_at=2025-11-01"
+    "duplicate_period=2025Q3; duplicate_claim_id=4700; duplicate_units=30; duplicate_units_at_issue=30; "
+    "duplicate_received_at=2025-11-01"
 )
 NEEDS = ("program", "duplicate_rule", "units")
 
@@ -20,16 +21,17 @@ SPECS = [
         Subject.REBATE_CLAIM,
         PAIR,
         """
-        case                               | duplicate_rule | amount_third_party | claim_type | modifiers | program    || fires     | evidence | code | action  | party | related | guards                                       | says
-        second line                        | R016           | 0                  | RX         | -         | MDRP_FFS   || yes       | STRONG   | M    | DISPUTE | STATE | r-1,r-2 | THIRD_PARTY_PAYMENT PASSED, WASTE_LINE PASSED | claim 4711 line 1 ... received 2025-11-02 ... asked for before: 30 units, claim 4700 ... row r-2, received 2025-11-01
-        third parties not reported: none   | R016           | -                  | RX         | -         | MDRP_MCO   || yes       | STRONG   | M    | DISPUTE | STATE | r-1,r-2 | THIRD_PARTY_PAYMENT PASSED                   |
-        secondary payer's part             | R016           | 12.50              | RX         | -         | MDRP_FFS   || held back |          |      |         |       |         | THIRD_PARTY_PAYMENT FAILED                   |
-        discarded part of a vial           | R016           | 0                  | MEDICAL    | 25&JW     | MDRP_FFS   || held back |          |      |         |       |         | WASTE_LINE FAILED                            |
-        nothing discarded is no excuse     | R016           | 0                  | MEDICAL    | JZ        | MDRP_FFS   || yes       | STRONG   | M    | DISPUTE | STATE | r-1,r-2 | WASTE_LINE PASSED                            |
-        waste is a medical matter          | R016           | 0                  | RX         | JW        | MDRP_FFS   || yes       | STRONG   | M    | DISPUTE | STATE | r-1,r-2 | WASTE_LINE PASSED                            |
-        no earlier row                     | -              | 0                  | RX         | -         | MDRP_FFS   || no        |          |      |         |       |         |                                              |
-        another kind of pair               | R017           | 0                  | RX         | -         | MDRP_FFS   || no        |          |      |         |       |         |                                              |
-        no Medicaid rebate                 | R016           | 0                  | RX         | -         | COMMERCIAL || no        |          |      |         |       |         |                                              |
+        case                               | duplicate_rule | amount_third_party | claim_type | modifiers | program    | duplicate_units_at_issue || fires     | evidence | code | action  | party | units | related | guards                                       | says
+        second line                        | R016           | 0                  | RX         | -         | MDRP_FFS   | 30                       || yes       | STRONG   | M    | DISPUTE | STATE | 30    | r-1,r-2 | THIRD_PARTY_PAYMENT PASSED, WASTE_LINE PASSED | claim 4711 line 1 ... received 2025-11-02 ... asked for before: 30 units, claim 4700 ... row r-2, received 2025-11-01
+        third parties not reported: none   | R016           | -                  | RX         | -         | MDRP_MCO   | 30                       || yes       | STRONG   | M    | DISPUTE | STATE | 30    | r-1,r-2 | THIRD_PARTY_PAYMENT PASSED                   |
+        taken back in part                 | R016           | 0                  | RX         | -         | MDRP_FFS   | 20                       || yes       | STRONG   | M    | DISPUTE | STATE | 20    | r-1,r-2 | THIRD_PARTY_PAYMENT PASSED                   | only one of the two can be due; lines with units below zero leave 20 of its units.
+        secondary payer's part             | R016           | 12.50              | RX         | -         | MDRP_FFS   | 30                       || held back |          |      |         |       |       |         | THIRD_PARTY_PAYMENT FAILED                   |
+        discarded part of a vial           | R016           | 0                  | MEDICAL    | 25&JW     | MDRP_FFS   | 30                       || held back |          |      |         |       |       |         | WASTE_LINE FAILED                            |
+        nothing discarded is no excuse     | R016           | 0                  | MEDICAL    | JZ        | MDRP_FFS   | 30                       || yes       | STRONG   | M    | DISPUTE | STATE | 30    | r-1,r-2 | WASTE_LINE PASSED                            |
+        waste is a medical matter          | R016           | 0                  | RX         | JW        | MDRP_FFS   | 30                       || yes       | STRONG   | M    | DISPUTE | STATE | 30    | r-1,r-2 | WASTE_LINE PASSED                            |
+        no earlier row                     | -              | 0                  | RX         | -         | MDRP_FFS   | 30                       || no        |          |      |         |       |       |         |                                              |
+        another kind of pair               | R017           | 0                  | RX         | -         | MDRP_FFS   | 30                       || no        |          |      |         |       |       |         |                                              |
+        no Medicaid rebate                 | R016           | 0                  | RX         | -         | COMMERCIAL | 30                       || no        |          |      |         |       |       |         |                                              |
         """,  # noqa: E501
         NEEDS,
     ),

@@ -12,7 +12,8 @@ SPECS = [
     Spec(
         "R012",
         Subject.REBATE_CLAIM,
-        REFUND + "; duplicate_source_row_id=m-1; duplicate_source_row_ids=m-1; duplicate_claim_id=4700",
+        REFUND + "; duplicate_source_row_id=m-1; duplicate_source_row_ids=m-1; duplicate_claim_id=4700; "
+        "duplicate_units_at_issue=30",
         """
         case                    | program  | date_of_service | duplicate_rule || fires | evidence | code | route       | action        | units | related | says
         two are open            | MFP      | 2026-02-10      | R012           || yes   | STRONG   | MRA  | FACILITATOR | PAY_AND_WATCH | 30    | m-1     | MTF asks for an MFP refund ... under ICN 77 ... (claim 4700, row m-1) ... appears to be asked for twice

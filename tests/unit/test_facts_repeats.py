@@ -1,4 +1,4 @@
-"""Dispenses asked for under two open ICNs or by two kinds of payers; units invoiced beside units sold and settled."""
+"""Dispenses asked for under two open ICNs or by two kinds of payers; rows taken back; units of invoices beside others."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from tests.unit.facts_rows import NDC, apart, claim, claims, invoice, invoices, 
 AS_OF = date(2026, 4, 1)
 
 
+def invoiced(name, ndc_units, day=1, **fields):
+    return claim(name, ndc_units=ndc_units, received_at=datetime(2025, 4, day, tzinfo=UTC), **fields)
+
+
 def mfp(name, icn, day=1, **fields):
     received = {"received_at": datetime(2026, 3, day, tzinfo=UTC)}
     return claim(name, program="MFP", payer_id="MTF", state=None, mtf_icn=icn, **received, **fields)
@@ -21,6 +25,39 @@ def other(name, program="COMMERCIAL", day=1, **fields):
     return claim(name, program=program, payer_id="PBM", received_at=datetime(2025, 5, day, tzinfo=UTC), **fields)
 
 
+TAKEN_BACK = {  # claims, {row: (rule, earlier rows, units at issue)}
+    "nothing": (
+        [invoiced("a", "30"), invoiced("b", "30", 2), invoiced("c", "30", 3)],
+        {"b": ("R016", ["a"], 30), "c": ("R016", ["a", "b"], 30)},
+    ),
+    "all before it was asked again": ([invoiced("a", "30"), invoiced("b", "-30", 2), invoiced("c", "30", 3)], {}),
+    "all after it was asked again": ([invoiced("a", "30"), invoiced("b", "30", 2), invoiced("c", "-30", 3)], {}),
+    "a part": (
+        [invoiced("a", "30"), invoiced("b", "-10", 2), invoiced("c", "30", 3)],
+        {"c": ("R016", ["a"], 20)},
+    ),
+    "one of three": (
+        [invoiced("a", "30"), invoiced("b", "30", 2), invoiced("c", "30", 3), invoiced("d", "-30", 4)],
+        {"b": ("R016", ["a"], 30)},
+    ),
+    "by the other program": (
+        [invoiced("a", "30", program="MDRP_MCO"), invoiced("b", "-30", 2, program="MDRP_MCO"), invoiced("c", "30", 3)],
+        {},
+    ),
+    "in another period": (
+        [invoiced("a", "30"), invoiced("b", "30", 2, period="2025Q2"), invoiced("c", "-30", 3, period="2025Q3")],
+        {"b": ("R019", ["a"], 30)},
+    ),
+    "of another rebate": (
+        [invoiced("a", "30"), invoiced("b", "-30", 2, rebate_type="SUPPLEMENTAL"), invoiced("c", "30", 3)],
+        {"c": ("R016", ["a"], 30)},
+    ),
+    "nothing was asked": ([invoiced("a", "0"), invoiced("b", "30", 2)], {}),
+    "HCPCS units not converted": (
+        [invoiced("a", None, units="3"), invoiced("b", None, 2, units="-1"), invoiced("c", None, 3, units="3")],
+        {"c": ("R016", ["a"], 2)},
+    ),
+}
 ICNS = {  # claims, {row: earlier rows}
     "two open": ([mfp("a", "1"), mfp("b", "2", 2), mfp("c", "3", 3)], {"b": ["a"], "c": ["a", "b"]}),
     "the same once more": ([mfp("a", "1"), mfp("b", "1", 2)], {}),
@@ -29,6 +66,16 @@ ICNS = {  # claims, {row: earlier rows}
     "reversed": ([mfp("a", "1", mtf_transaction_code="003"), mfp("b", "2", 2)], {}),
     "no number": ([mfp("a", None), mfp("b", "2", 2)], {}),
     "another fill": ([mfp("a", "1"), mfp("b", "2", 2, fill_number=1)], {}),
+    "taken back": ([mfp("a", "1"), mfp("b", "1", 2, ndc_units="-30"), mfp("c", "2", 3)], {}),
+    "reversed by units below zero": (
+        [
+            mfp("a", "1"),
+            mfp("b", "1", 2, ndc_units="-30", mtf_transaction_code="003"),
+            mfp("c", "2", 3),
+            mfp("d", "3", 4),
+        ],
+        {"d": ["c"]},
+    ),
 }
 ELSEWHERE = {  # claims, {row: (program, row, whether Medicaid paid the rest)} of the later one
     "Medicaid, then a PBM": (
@@ -40,6 +87,16 @@ ELSEWHERE = {  # claims, {row: (program, row, whether Medicaid paid the rest)} o
         {"b": ("COMMERCIAL", "a", True)},
     ),
     "what others paid is not known": ([claim("a"), other("b", "PARTD")], {"b": ("MDRP_FFS", "a", None)}),
+    "taken back by Medicaid": ([claim("a"), claim("b", ndc_units="-30"), other("c")], {}),
+    "one rebate taken back of two": (
+        [
+            claim("a", rebate_type="FEDERAL"),
+            claim("b", rebate_type="SUPPLEMENTAL"),
+            claim("c", rebate_type="SUPPLEMENTAL", ndc_units="-30"),
+            other("d"),
+        ],
+        {"d": ("MDRP_FFS", "a", None)},
+    ),
     "two of Medicaid": ([claim("a"), claim("b", program="MDRP_MCO")], {}),
     "two of others": ([other("a"), other("b", "PARTD", 2)], {}),
     "another contract and rebate type": (
@@ -57,7 +114,7 @@ ELSEWHERE = {  # claims, {row: (program, row, whether Medicaid paid the rest)} o
 @pytest.fixture(scope="module")
 def feed(spark):
     """The claims of all cases, each case with a pharmacy and product of its own."""
-    cases = [rows for rows, _ in (*ICNS.values(), *ELSEWHERE.values())]
+    cases = [rows for rows, _ in (*ICNS.values(), *ELSEWHERE.values(), *TAKEN_BACK.values())]
     rows = [
         apart(number, row) | {"source_row_id": f"{number}/{row['source_row_id']}"}
         for number, own in enumerate(cases)
@@ -72,6 +129,20 @@ def expected(cases, first, value):
         for number, (_, found) in enumerate(cases.values(), first)
         for row, told in found.items()
     }
+
+
+def test_what_lines_below_zero_take_back_is_not_asked_for(feed):
+    found = {
+        row["source_row_id"]: (
+            row["duplicate_rule"],
+            row["duplicate_source_row_ids"],
+            row["duplicate_units_at_issue"],
+        )
+        for row in duplicates(feed).collect()
+    }
+    first = len(ICNS) + len(ELSEWHERE)
+    told = expected(TAKEN_BACK, first, lambda number, told: (told[0], [f"{number}/{row}" for row in told[1]], told[2]))
+    assert {row: of for row, of in found.items() if int(row.partition("/")[0]) >= first} == told
 
 
 def test_an_open_icn_repeats_earlier_open_ones_of_its_dispense(feed):
@@ -117,7 +188,7 @@ def test_claims_stand_behind_a_line_of_their_rebate_type_and_sub_program(spark):
         ({"line_kind": "PRIOR_DELTA"}, (None, None)),
     ]
     rows = [invoice(str(number), units_reimbursed="1000", **said) for number, (said, _) in enumerate(lines)]
-    facts = invoice_facts(invoices(spark, rows), claims(spark, feed), {}).collect()
+    facts = invoice_facts(invoices(spark, rows), claims(spark, feed), {}, AS_OF).collect()
     found = {row["source_row_id"]: row for row in facts}
     assert len(facts) == len(lines)
     for number, (said, behind) in enumerate(lines):
