@@ -1,4 +1,4 @@
-"""Dispenses asked for under two open ICNs or by two kinds of payers; rows taken back; units of invoices beside others."""
+"""Dispenses asked for under two open ICNs or by two kinds of payers; rows taken back; invoiced units beside others."""
 
 from __future__ import annotations
 
