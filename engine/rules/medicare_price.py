@@ -31,6 +31,7 @@ LATER_REVERSAL = Guard(
     "another transaction reverses, withdraws (003, 005, 009, 013) or replaces (002) this ICN, under which no refund is "
     "asked for then",
     needs=("rebate_claims.mtf_xref_icn",),
+    weakens_to=Evidence.WEAK,
 )
 
 
@@ -62,8 +63,8 @@ def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
     Ceiling price above it: (ceiling - MFP) x units is due, and what the refund asks beyond that is at issue.
     A refund is withheld only on a match of the strong tiers with a ceiling price below the MFP, within the days of
     prompt payment; else it is paid and watched. The message gives no prices: ceiling prices are confidential
-    (42 U.S.C. 1396r-8(b)(3)(D)). A transaction that was replaced is silent; that which replaces it is judged. Without
-    an ICN or what tells the dispense, reversals are not known.
+    (42 U.S.C. 1396r-8(b)(3)(D)). A transaction that replaces another is judged for itself. Without an ICN or what
+    tells the dispense, reversals are not known.
     """
     ceiling_is_below, ceiling_is_above = f.price_ceiling < f.price_mfp, f.price_ceiling > f.price_mfp
     at_issue = _refund_asked(f) - _refund_due(f)
