@@ -75,7 +75,6 @@ def test_it_shows_the_pair_and_leaves_data_and_picture_beside_the_run(finished, 
         "FIRED",
         [
             {"name": "CONTRACT_PHARMACY_CARVED_OUT", "state": "UNCHECKED"},
-            {"name": "CONTRACT_PHARMACY_CARVED_OUT", "state": "UNCHECKED"},
             {"name": "NO_340B_PURCHASE", "state": "UNCHECKED"},
             {"name": "EXCEEDS_340B_PURCHASES", "state": "UNCHECKED"},
         ],
