@@ -107,8 +107,9 @@ def _cut_off(f: Facts, given: Given) -> Column:
 def reversal_never_credited(f: Facts, given: Given) -> Hit:
     """The pharmacy reversed the dispense too late for the invoice (R020 watches it), the invoice of the quarter of the
     reversal, on which the credit was due as a prior-quarter adjustment, has been sent since, and the claim still
-    stands. A claim that the state voided or replaced does not. A credit may also stand in the ledger of settlements
-    alone; one of a part of the units leaves the rest at issue.
+    stands. A claim that the state voided or replaced does not: where an invoice asks for its units all the same, R038
+    finds them without a claim. A credit may also stand in the ledger of settlements alone; one of a part of the units
+    leaves the rest at issue.
     """
     units = claim_units(f)
     comes = F.when(f.settled_since_units > 0, F.lit("come in full")).otherwise(F.lit("come"))
