@@ -100,7 +100,7 @@ def _not_judged(prepared: Prepared, source_row_id: str) -> Problem:
     place = f"--source-row-id {source_row_id}"
     for name in SUBJECT_FEEDS.values():
         if name in prepared.left_out:
-            row = prepared.left_out[name].where(_is_named(source_row_id)).first()
+            row = prepared.left_out[name]().where(_is_named(source_row_id)).first()
             if row is not None:
                 return Problem(
                     "this row was never linked nor judged",

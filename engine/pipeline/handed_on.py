@@ -30,7 +30,7 @@ class LiveClaims:
 @dataclass
 class Prepared:
     """Live rows of the feeds (None where a feed is missing), conformed references, and what was set aside. left_out: by
-    table source_row_id and reasons of all rows that are not judged.
+    table source_row_id and reasons of all rows that are not judged, planned only where somebody asks.
     """
 
     opened: dict[str, OpenedTable]
@@ -40,7 +40,7 @@ class Prepared:
     entity_claims: DataFrame | None = None
     invoices: DataFrame | None = None
     quarantine: dict[str, DataFrame] = field(default_factory=dict)
-    left_out: dict[str, DataFrame] = field(default_factory=dict)
+    left_out: dict[str, Callable[[], DataFrame]] = field(default_factory=dict)
     found_out: frozenset[str] = frozenset()
     linking: exports.Linking | None = None
 

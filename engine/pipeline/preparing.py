@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -131,7 +133,7 @@ def _book(
             f"{counts.rows_in:,} read)"
         )
     run.ledger.record(name, Step.PREPARE, counts.rows_in, counts.rows_out, counts.dropped, counts.counted)
-    prepared.left_out[name] = prepare.left_out(conformed, opened.table, netting)
+    prepared.left_out[name] = partial(prepare.left_out, conformed, opened.table, netting)
     if set(counts.dropped) - LEFT_ORDERLY:
         prepared.quarantine[name] = prepare.quarantine(conformed, opened.table)
     if netting is not None and _IN_CONFLICT & counts.dropped.keys():

@@ -58,13 +58,12 @@ def in_conflict(conformed: DataFrame, table: Table, netting: DataFrame) -> DataF
 
 def left_out(conformed: DataFrame, table: Table, netting: DataFrame | None) -> DataFrame:
     """source_row_id and reasons of the rows that are never judged; one row per received row."""
-    name, none = _row_name(conformed, table).alias("source_row_id"), F.lit(None).cast("string")
+    name = _row_name(conformed, table).alias("source_row_id")
     by_itself = F.coalesce(F.col("problems"), F.array("left_as")).alias("reasons")
     alone = conformed.where(~_is_good()).select(name, by_itself)
     if netting is None:
         return alone
-    told = F.coalesce(none, *(F.col(word) for word in _NETTING if word in netting.columns))
-    beside = netting.select("row_id", told.alias("reason")).where(F.col("reason").isNotNull())
+    beside = netting.select("row_id", _netted(netting).alias("reason")).where(F.col("reason").isNotNull())
     return alone.unionByName(
         conformed.join(beside, on="row_id", how="inner").select(name, F.array("reason").alias("reasons"))  # one each
     )
@@ -149,9 +148,8 @@ def with_netting(tally: Tally, netting: DataFrame) -> Tally:
     noticed = {name.upper(): F.count_if(F.col(name)) for name in flags}
     if "contested" in netting.columns:
         noticed[Reason.COERCED_NULL.value] = F.sum(F.coalesce(F.size("contested"), F.lit(0)))
-    reason = F.coalesce(*(F.col(name) for name in _NETTING if name in netting.columns))
     counts = (
-        netting.groupBy(reason.alias("reason"))
+        netting.groupBy(_netted(netting).alias("reason"))
         .agg(F.count(F.lit(1)).alias("rows"), *(count.alias(name) for name, count in noticed.items()))
         .collect()
     )
@@ -165,6 +163,11 @@ def _is_good() -> Column:
 
 def _reason() -> Column:
     return F.coalesce(F.get("problems", F.lit(0)), F.col("left_as"))
+
+
+def _netted(netting: DataFrame) -> Column:
+    """Why netting leaves a row out; NULL where it stands."""
+    return F.coalesce(*(F.col(name) for name in _NETTING if name in netting.columns))
 
 
 def _coerced() -> Column:
