@@ -10,7 +10,7 @@ setup(
     packages=find_packages(include=["engine", "engine.*", "jobs"]),
     package_data={"engine.exports": ["templates/*.html"]},
     install_requires=[
-        "pyspark>=4.3.0,<4.4",
+        "pyspark>=4.2.1,<4.3",
         "pandas>=2.3.3,<3",
         "pyarrow>=25.0.1,<26",
         "numpy>=2.4,<2.5",
