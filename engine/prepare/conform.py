@@ -23,8 +23,9 @@ from engine.contracts.prepared import (
     PREPARED_PHARMACY_CLAIMS,
     PREPARED_REBATE_CLAIMS,
 )
+from engine.dates import in_calendar, known_day
 from engine.prepare import identifiers
-from engine.prepare.conversions import conversion
+from engine.prepare.conversions import Conversion, conversion
 from engine.prepare.lookups import ncpdp_lookup, ndc10_lookup, parent_lookup, parent_on
 from engine.prepare.row_ids import row_name
 
@@ -104,10 +105,14 @@ def conform(
 
 @dataclass
 class _Draft:
-    """Expressions over what `_texts` and the lookups give: values by column name, and what was bad of them."""
+    """Expressions over what `_texts` and the lookups give: values by column name, and what was bad of them.
+
+    bounds: of columns that begin or end an interval, the value before a placeholder date became NULL.
+    """
 
     values: dict[str, Column] = field(default_factory=dict)
     bad: dict[str, Column] = field(default_factory=dict)
+    bounds: dict[str, Column] = field(default_factory=dict)
 
 
 def _has_ndc(table: Table) -> bool:
@@ -186,13 +191,23 @@ def _typed(arrived: T.StructType, table: Table) -> _Draft:
         if name not in types:
             draft.values[name] = F.lit(column.default).cast(target)
             continue
-        converted = conversion(column, F.col(name), types[name])
+        converted = _in_calendar(column.kind, conversion(column, F.col(name), types[name]))
         draft.values[name] = converted.value
         if converted.can_fail:
             draft.bad[name] = converted.is_present & converted.value.isNull()
         if column.default is not None:
             draft.values[name] = F.coalesce(converted.value, F.lit(column.default).cast(target))
+        if column.is_bound:
+            draft.bounds[name] = converted.value
+            draft.values[name] = known_day(converted.value)
     return draft
+
+
+def _in_calendar(kind: Kind, converted: Conversion) -> Conversion:
+    """Dates and times outside the years 1 to 9999 are bad values: Spark holds them, few others do."""
+    if kind not in (Kind.DATE, Kind.TIMESTAMP):
+        return converted
+    return Conversion(in_calendar(converted.value), converted.is_present, True)
 
 
 def _settle_identifiers(draft: _Draft, table: Table, joined: set[str]) -> None:
@@ -289,7 +304,7 @@ def _problems(draft: _Draft, table: Table) -> Iterator[tuple[Column, str]]:
             yield is_unsettled & identifiers.is_ndc10(text), Reason.NDC_AMBIGUOUS.value
             yield is_unsettled & ~identifiers.is_ndc10(text), Reason.NDC_INVALID.value
         elif name in draft.bad:
-            yield draft.values[name].isNull() & ~draft.bad[name], missing(name)
+            yield draft.bounds.get(name, draft.values[name]).isNull() & ~draft.bad[name], missing(name)
             yield draft.bad[name], invalid(name)
         else:
             yield draft.values[name].isNull(), missing(name)
