@@ -153,6 +153,14 @@ class InputSettings(Section):
     tables: dict[TableName, TableLocation] = Field(default_factory=dict)  # type: ignore[valid-type]
 
 
+class CheckSettings(Section):
+    """The job `check`."""
+
+    rows_per_file: PositiveInt = Field(
+        2_000, description="rows sampled from the start of a file, or of each 128 MB of it"
+    )
+
+
 class OutputSettings(Section):
     root: str = "output"
     connection: str | None = Field(None, description="one of `databases`, to which findings are written too")
@@ -636,6 +644,7 @@ class SyntheticSettings(Section):
 class Settings(Section):
     as_of: date | None = Field(None, description="the run's today; --as-of sets it")
     input: InputSettings = InputSettings()
+    check: CheckSettings = CheckSettings()
     output: OutputSettings = OutputSettings()
     reference_folder: str = Field("conf/reference", description="dispute codes and 340B identifiers")
     rules_file: str = "conf/rules.yaml"
@@ -663,6 +672,7 @@ class Settings(Section):
             exclude={
                 "input": {"root", "connection", "database_schema"},
                 "output": True,
+                "check": True,
                 "databases": True,
                 "spark": True,
                 "mlflow": True,
