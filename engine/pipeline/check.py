@@ -25,6 +25,7 @@ from engine.sources import OpenedTable, WorkFolder
 from engine.storage import Storage, join
 
 _QUARANTINE = "quarantine"
+_JUDGED = ("problems", "left_as", "raw", "coerced")
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,13 @@ def _checked(one: OpenedTable, settings: Settings, lookups: dict[str, DataFrame]
     """
     name, most = one.table.name, settings.check.rows_per_file
     is_lookup = name in prepare.LOOKUPS
-    sample = one.rows if is_lookup else sources.first_rows(one.rows, most).localCheckpoint()
-    conformed = prepare.conform(sample, one.table, as_of=settings.today, **lookups).localCheckpoint()
+    sample = one.rows if is_lookup else sources.first_rows(one.rows, most)
+    conformed = prepare.conform(sample, one.table, as_of=settings.today, **lookups)
     if is_lookup:
+        conformed = conformed.localCheckpoint()
         lookups[name] = prepare.good_rows(conformed)
-    by_part = conformed.groupBy(F.spark_partition_id()).count().collect()
+    judged = conformed.select(*_JUDGED, F.spark_partition_id().alias("part")).localCheckpoint()
+    by_part = judged.groupBy("part").count().collect()
     return CheckedTable(
         table=one.table,
         location=one.location,
