@@ -23,6 +23,7 @@ from engine.contracts.facts import CLAIM_FEATURES, INVOICE_FEATURES
 from engine.contracts.findings import FINDING_FEATURES
 from engine.contracts.formats import (
     DEFAULT,
+    NOTHING_DECLARED,
     NUMBER_SETTINGS,
     DatePattern,
     DeclaredFormats,
@@ -224,6 +225,11 @@ class InputSettings(Section):
     most_quarantined: Fraction = Field(
         2 / 3, description="part of a table's rows that may be quarantined; with more of them the run stops"
     )
+
+    def formats_of(self, table: str) -> DeclaredFormats:
+        """What is declared for a table; nothing for tables that are found by name."""
+        location = self.tables.get(table)
+        return NOTHING_DECLARED if location is None else location.formats
 
 
 class OutputSettings(Section):

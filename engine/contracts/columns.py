@@ -55,7 +55,7 @@ _SPARK_TYPES: dict[Kind, T.DataType] = {
 class Column:
     """One column of a contract table.
 
-    `codes` lists the only values allowed (upper case); `default` replaces NULL on reading.
+    `codes` lists the only values allowed (upper case); `default` replaces an absent value on reading, never a bad one.
     """
 
     name: str
@@ -63,6 +63,16 @@ class Column:
     required: bool = False
     codes: frozenset[str] | None = None
     default: str | int | bool | None = None
+
+    @property
+    def decides_row(self) -> bool:
+        """True where the value decides what the row is: a row whose value cannot be read is quarantined."""
+        return self.name in _DECIDING
+
+
+_DECIDING = frozenset(
+    ("transaction", "status", "line_kind", "units_basis", "claim_line", "is_340b", "rebate_type", "sub_program")
+)
 
 
 class TableRole(Enum):

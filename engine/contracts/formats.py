@@ -101,6 +101,10 @@ class DatePattern:
         return cls(text, regex, groups)
 
     @property
+    def has_month_name(self) -> bool:
+        return _MONTH_NAMES in self.regex
+
+    @property
     def example(self) -> str:
         """How the first of February 2025 is written: examples in messages are never values of the input."""
         shown = {"yyyy": "2025", "yy": "25", "M": "2", "MM": "02", "MMM": "Feb", "MMMM": "February", "d": "1"}
@@ -285,7 +289,8 @@ def _tokens(pattern: str) -> list[tuple[str, bool]]:
 
 
 def _compiled(tokens: list[tuple[str, bool]], letters: Mapping[str, tuple[str, str]]) -> tuple[str, dict[str, int]]:
-    regex, groups = "", {}
+    regex = ""
+    groups: dict[str, int] = {}
     for place, (run, is_letters) in enumerate(tokens):
         if not is_letters:
             is_again = place > 0 and tokens[place - 1] == (run, False)
