@@ -18,8 +18,19 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from engine.contracts.codes import Evidence, Subject
+from engine.contracts.columns import Kind
 from engine.contracts.facts import CLAIM_FEATURES, INVOICE_FEATURES
 from engine.contracts.findings import FINDING_FEATURES
+from engine.contracts.formats import (
+    DEFAULT,
+    NOTHING_DECLARED,
+    NUMBER_SETTINGS,
+    DatePattern,
+    DeclaredFormats,
+    FormatError,
+    FormatSetting,
+    PeriodPattern,
+)
 from engine.contracts.tables import TABLES
 from engine.errors import ConfigurationError, Problem
 
@@ -101,6 +112,17 @@ class DatabaseSettings(Section):
         return "postgres" in self.driver.lower() or "psqlodbc" in self.driver.lower()
 
 
+_DATES, _NUMBERS = (Kind.DATE, Kind.TIMESTAMP), (Kind.INTEGER, Kind.UNITS, Kind.UNIT_PRICE, Kind.MONEY)
+# Kinds of columns for which a format can be declared.
+_KINDS_WITH: dict[FormatSetting, tuple[Kind, ...]] = {
+    "dates": _DATES,
+    "periods": (Kind.QUARTER,),
+    "decimal": _NUMBERS,
+    "thousands": _NUMBERS,
+    "currency": _NUMBERS,
+}
+
+
 class TableLocation(Section):
     """Where one table is: files at a `path`, or a `table` (view, too) or `query` of a `connection`.
 
@@ -126,6 +148,55 @@ class TableLocation(Section):
     columns: dict[str, str] = Field(default_factory=dict, description="contract column: the file's own column")
     options: dict[str, str] = Field(default_factory=dict, description="options of the Spark reader")
     complete: bool = Field(False, description="reference table lists everything: absence from it means something")
+    dates: dict[str, str] = Field(
+        default_factory=dict,
+        description="pattern of dates that are text, such as MM/dd/yyyy, or patterns by column; `default`: all others",
+    )
+    periods: dict[str, str] = Field(
+        default_factory=dict, description="pattern of quarters, or patterns by column; q'Q'yy reads 2Q26"
+    )
+    decimal: dict[str, str] = Field(default_factory=dict, description='decimal sign, or by column: "." or ","')
+    thousands: dict[str, str] = Field(default_factory=dict, description="thousands separator, or by column")
+    currency: dict[str, str] = Field(default_factory=dict, description="currency sign or code, or by column: $, EUR")
+    nulls: tuple[str, ...] = Field((), description='words that are read as NULL, such as ["NULL", "\\\\N"]')
+
+    @field_validator("dates", "periods", *NUMBER_SETTINGS, mode="before")
+    @classmethod
+    def _by_column(cls, declared: Any) -> Any:
+        """One value for the whole table is the default of all its columns."""
+        by_column = declared if isinstance(declared, Mapping) else {DEFAULT: declared}
+        wrong = [value for value in by_column.values() if not isinstance(value, str)]
+        if wrong:
+            raise ValueError(f"expected text, or a mapping of columns to text; found {wrong[0]!r}")
+        return dict(by_column)
+
+    @property
+    def formats(self) -> DeclaredFormats:
+        return DeclaredFormats(
+            {"dates": self.dates, "periods": self.periods, **{name: getattr(self, name) for name in NUMBER_SETTINGS}},
+            self.nulls,
+        )
+
+    @field_validator("dates", "periods")
+    @classmethod
+    def _readable_patterns(cls, by_column: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        parse = DatePattern.parse if info.field_name == "dates" else PeriodPattern.parse
+        for column, pattern in by_column.items():
+            try:
+                parse(pattern)
+            except FormatError as error:
+                raise ValueError(f"{pattern!r}{'' if column == DEFAULT else f' of {column}'}: {error}") from None
+        return by_column
+
+    @model_validator(mode="after")
+    def _readable_numbers(self) -> TableLocation:
+        formats = self.formats
+        for column in dict.fromkeys(name for setting in NUMBER_SETTINGS for name in formats.by_setting[setting]):
+            try:
+                formats.numbers(column)
+            except FormatError as error:
+                raise ValueError(f"{'numbers' if column == DEFAULT else column}: {error}") from None
+        return self
 
     @model_validator(mode="after")
     def _one_place(self) -> TableLocation:
@@ -151,6 +222,14 @@ class InputSettings(Section):
     connection: str | None = Field(None, description="one of `databases`, in which tables are found by name")
     database_schema: str = Field("dbo", description="where they are in it")
     tables: dict[TableName, TableLocation] = Field(default_factory=dict)  # type: ignore[valid-type]
+    most_quarantined: Fraction = Field(
+        2 / 3, description="part of a table's rows that may be quarantined; with more of them the run stops"
+    )
+
+    def formats_of(self, table: str) -> DeclaredFormats:
+        """What is declared for a table; nothing for tables that are found by name."""
+        location = self.tables.get(table)
+        return NOTHING_DECLARED if location is None else location.formats
 
 
 class CheckSettings(Section):
@@ -721,6 +800,7 @@ def load_settings(
         problems.extend(_problem(detail, where, origins) for detail in error.errors())
     else:
         problems.extend(_unknown_connections(settings, str(config) if config else "the settings"))
+        problems.extend(_unknown_format_columns(settings.input, str(config) if config else "the settings"))
         problems.extend(_unknown_detectors(settings.model, str(config) if config else "the settings"))
     if rule_problems is not None:
         problems.extend(rule_problems(_readable_rules(values.get("rules")), str(values["reference_folder"])))
@@ -744,6 +824,22 @@ def _unknown_connections(settings: Settings, where: str) -> Iterable[Problem]:
                 f"one of databases: {known}",
                 f"did you mean {closest[0]}?" if closest else f"describe it in databases.{name}",
             )
+
+
+def _unknown_format_columns(settings: InputSettings, where: str) -> Iterable[Problem]:
+    """Formats declared for columns that the table does not have, or that are of another kind."""
+    for name, location in settings.tables.items():
+        for setting, by_column in location.formats.by_setting.items():
+            known = [column.name for column in TABLES[name].columns if column.kind in _KINDS_WITH[setting]]
+            for column in by_column.keys() - {DEFAULT, *known}:
+                closest = difflib.get_close_matches(column, known, n=1)
+                yield Problem(
+                    f"wrong column in input.tables.{name}.{setting}",
+                    where,
+                    column,
+                    f"{DEFAULT}, or one of {', '.join(known) or 'no column'}",
+                    f"did you mean {closest[0]}?" if closest else "remove it",
+                )
 
 
 def _unknown_detectors(model: ModelSettings, where: str) -> Iterable[Problem]:

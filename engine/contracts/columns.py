@@ -60,8 +60,8 @@ PLACEHOLDER_DATES = (date(1, 1, 1), date(1753, 1, 1), date(1900, 1, 1), date(999
 class Column:
     """One column of a contract table.
 
-    `codes` lists the only values allowed (upper case); `default` replaces NULL on reading. `is_bound`: the column
-    begins or ends an interval, so a placeholder date there means no bound and is read as NULL.
+    `codes` lists the only values allowed (upper case); `default` replaces an absent value on reading, never a bad one.
+    `is_bound`: the column begins or ends an interval, so a placeholder date there means no bound and is read as NULL.
     `meaning` and `example` are documentation; the example is a value as a CSV file holds it.
     """
 
@@ -73,6 +73,16 @@ class Column:
     codes: tuple[str, ...] | None = None
     default: str | int | bool | None = None
     is_bound: bool = False
+
+    @property
+    def decides_row(self) -> bool:
+        """True where the value decides what the row is: a row whose value cannot be read is quarantined."""
+        return self.name in _DECIDING
+
+
+_DECIDING = frozenset(
+    ("transaction", "status", "line_kind", "units_basis", "claim_line", "is_340b", "rebate_type", "sub_program")
+)
 
 
 class TableRole(Enum):

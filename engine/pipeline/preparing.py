@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from pyspark.sql import DataFrame
@@ -10,6 +11,7 @@ from pyspark.sql import functions as F
 from engine import prepare, sources
 from engine.contracts.codes import Reason, Step
 from engine.contracts.tables import FEEDS
+from engine.errors import InputError, Problem
 from engine.pipeline.handed_on import LiveClaims, Prepared
 from engine.run import Run, check_resumable
 from engine.sources import OpenedTable, WorkFolder
@@ -33,6 +35,9 @@ LEFT_ORDERLY = {
 }
 
 
+# Part of a table's rows from which on quarantined rows are a warning.
+_WORTH_A_WARNING = 0.05
+
 # Reasons that netting finds, so that what the row was when it was received has to be looked up.
 _IN_CONFLICT = {Reason.SOURCE_ROW_ID_DUPLICATE.value, Reason.KEY_DUPLICATE.value}
 
@@ -53,25 +58,38 @@ def read_tables(run: Run) -> dict[str, OpenedTable]:
     return opened
 
 
-def prepare_tables(run: Run, work: WorkFolder, opened: dict[str, OpenedTable]) -> Prepared:
-    """Conform every table once to the work folder, then net it from there; references first."""
+def prepare_tables(run: Run, work: WorkFolder, opened: dict[str, OpenedTable], stops: bool = True) -> Prepared:
+    """Conform every table once to the work folder, then net it from there; references first.
+
+    Raises InputError for tables that are mostly quarantined; unless it `stops`, the result lists them.
+    """
     prepared = Prepared(opened)
     references = [name for name in opened if name not in FEED_NAMES]
     with run.step(Step.PREPARE) as words:
         _prepare_references(run, work, prepared, [name for name in references if name in prepare.LOOKUPS])
         _prepare_references(run, work, prepared, [name for name in references if name not in prepare.LOOKUPS])
+        if stops:
+            _stop_for(prepared.mostly_quarantined)
         for name in sorted(FEED_NAMES & opened.keys()):
             counts = _prepare_feed(run, work, prepared, name)
             words.append(f"{name} {counts.rows_in:,} in, {counts.rows_out:,} out")
             if counts.rows_out == 0:
                 run.note(f"{name}: no rows to judge ({counts.rows_in:,} received)")
+        if stops:
+            _stop_for(prepared.mostly_quarantined)
     return prepared
+
+
+def _stop_for(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise InputError(problems)
 
 
 def _conformed(run: Run, work: WorkFolder, prepared: Prepared, name: str, among: DataFrame | None = None) -> DataFrame:
     opened = prepared.opened[name]
     lookups = {lookup: prepared.references[lookup] for lookup in prepare.LOOKUPS if lookup in prepared.references}
-    rows = prepare.conform(opened.rows, opened.table, as_of=run.settings.today, among=among, **lookups)
+    formats = run.settings.input.formats_of(name)
+    rows = prepare.conform(opened.rows, opened.table, as_of=run.settings.today, formats=formats, among=among, **lookups)
     return work.write(f"{'conformed' if among is None else 'in_conflict'}/{name}", rows)
 
 
@@ -132,6 +150,7 @@ def _book(
             f"{name}: the table changed while it was read ({opened.rows_expected:,} rows when it was opened, "
             f"{counts.rows_in:,} read)"
         )
+    counts = _judged_values(run, prepared, name, conformed, counts)
     run.ledger.record(name, Step.PREPARE, counts.rows_in, counts.rows_out, counts.dropped, counts.counted)
     prepared.left_out[name] = partial(prepare.left_out, conformed, opened.table, netting)
     if set(counts.dropped) - LEFT_ORDERLY:
@@ -141,3 +160,29 @@ def _book(
         as_received = _conformed(run, work, prepared, name, among=names)
         found = prepare.in_conflict(as_received, opened.table, prepare.net(as_received, opened.table))
         prepared.quarantine[name] = prepared.quarantine[name].unionByName(found)
+
+
+def _judged_values(
+    run: Run, prepared: Prepared, name: str, conformed: DataFrame, counts: prepare.Tally
+) -> prepare.Tally:
+    """Reports what could not be read, and remembers the problem of a table that is mostly quarantined.
+
+    Returns the counts with values that became NULL by column. Reads the conformed rows only where there is something.
+    """
+    quarantined = {reason: rows for reason, rows in counts.dropped.items() if reason not in LEFT_ORDERLY}
+    share = sum(quarantined.values()) / max(counts.rows_in, 1)
+    if not (counts.counted.get(Reason.COERCED_NULL.value) or counts.null_words or share > _WORTH_A_WARNING):
+        return counts
+    opened, settings = prepared.opened[name], run.settings.input
+    report = prepare.value_report(conformed, opened.table, settings.formats_of(name))
+    for note in (*prepare.coerced_notes(report), *prepare.null_word_notes(report)):
+        run.note(note)
+    if share > settings.most_quarantined:
+        limit = settings.most_quarantined
+        prepared.mostly_quarantined.append(
+            prepare.quarantine_problem(name, opened.location, counts.rows_in, quarantined, report, limit)
+        )
+    elif share > _WORTH_A_WARNING:
+        problem = prepare.quarantine_problem(name, opened.location, counts.rows_in, quarantined, report)
+        run.note(prepare.in_one_line(problem))
+    return counts.with_reasons({}, report.counted)
