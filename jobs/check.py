@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from engine.errors import InputError
 from jobs.common import DEFAULT_CONFIG, AsOf, Config, Input, Set, main, settings_of
 
 if TYPE_CHECKING:
@@ -43,21 +44,33 @@ def check(
     for table in checked.tables:
         _show_table(console, table)
     _show_rest(console, checked)
+    if checked.problems:
+        raise InputError(checked.problems)
+    console.print("detect would start.")
 
 
 def _show_table(console: Console, table: CheckedTable) -> None:
-    from engine.pipeline import similar_columns
-
     read = "rows sampled" if table.is_sample else "rows"
     console.print(f"\n{table.table.name}: {table.location}, {table.rows:,} {read}", style="bold")
-    for note in table.notes:
-        console.print(f"  {note}")
+    if table.values.bad:
+        console.print(_bad_values(table))
+    for line in table.to_do:
+        console.print(f"  {line}")
     if table.missing_columns:
         console.print(f"  missing columns: {', '.join(table.missing_columns)}")
     if table.unknown_columns:
         console.print(f"  ignored columns: {', '.join(table.unknown_columns)}")
-    for column, similar in similar_columns(table).items():
-        console.print(f"  did you mean input.tables.{table.table.name}.columns: {{{column}: {similar}}}?")
+
+
+def _bad_values(table: CheckedTable) -> Table:
+    """One row per column and reason, most frequent first; examples show the form, not the value."""
+    grid = Table()
+    for heading in ("column", "rows", "what happens", "reason", "example of the form", "expected"):
+        grid.add_column(heading, overflow="fold", justify="right" if heading == "rows" else "left")
+    for bad in table.values.bad:
+        fate = "quarantined" if bad.is_quarantined else "becomes NULL"
+        grid.add_row(bad.column, f"{bad.rows:,}", fate, bad.reason, bad.example or "", bad.expected)
+    return grid
 
 
 def _show_rest(console: Console, checked: Checked) -> None:
@@ -67,7 +80,6 @@ def _show_rest(console: Console, checked: Checked) -> None:
         console.print(_off(checked))
     for name, (rows, place) in checked.rejected.items():
         console.print(f"  {name}: {rows:,} rejected rows in {place}")
-    console.print("detect would start.")
 
 
 def _off(checked: Checked) -> Table:

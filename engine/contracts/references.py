@@ -32,6 +32,7 @@ _VALIDITY = (
     bound("valid_to", "First day for which it is no longer true", "2027-01-01"),
     column("snapshot_date", Kind.DATE, "Day on which the source was taken", "2025-10-01"),
 )
+VALIDITY_NAMES = frozenset(one.name for one in _VALIDITY)
 
 
 def reference_table(name: str, *columns: Column, meaning: str, key: str, either=()) -> Table:

@@ -6,7 +6,7 @@ Each arrow is a DataFrame in the run's work folder. A row that leaves the way is
 `main_job` is the way on one page; each step has its module.
 """
 
-from engine.pipeline.check import Checked, CheckedTable, check, similar_columns
+from engine.pipeline.check import Checked, CheckedTable, check
 from engine.pipeline.comparing import Compared, compare
 from engine.pipeline.explaining import Explained, explain
 from engine.pipeline.main_job import detect, train
@@ -23,6 +23,5 @@ __all__ = [
     "detect",
     "explain",
     "export_to_database",
-    "similar_columns",
     "train",
 ]

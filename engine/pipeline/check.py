@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from engine import exports, facts, prepare, rules, sources
 from engine.contracts.columns import Table
+from engine.contracts.references import VALIDITY_NAMES
 from engine.contracts.tables import SUBJECT_FEEDS, TABLES
 from engine.errors import OutputError, Problem
 from engine.pipeline.handed_on import Prepared
@@ -25,30 +28,59 @@ from engine.sources import OpenedTable, WorkFolder
 from engine.storage import Storage, join
 
 _QUARANTINE = "quarantine"
-_JUDGED = ("problems", "left_as", "raw", "coerced")
+_JUDGED = ("problems", "raw", "coerced", "coerced_values", "null_words")
 
 
 @dataclass(frozen=True)
 class CheckedTable:
-    """One table of the input. `rows`: how many were read; `is_sample`: the table may have more."""
+    """One table of the input.
+
+    rows: how many were read. is_sample: the table may have more. quarantined: rows by their first reason. problem: what
+    would be quarantined, and how to avoid it; None if nothing would be. is_fatal: `detect` would stop for it.
+    """
 
     table: Table
     location: str
     rows: int
     is_sample: bool
+    quarantined: Mapping[str, int]
+    values: prepare.ValueReport
+    problem: Problem | None
+    is_fatal: bool
     notes: tuple[str, ...]
     unknown_columns: tuple[str, ...]
     missing_columns: tuple[str, ...]
 
+    @property
+    def to_do(self) -> list[str]:
+        """What people should know or set, one sentence each."""
+        quarantined = [] if self.problem is None else [f"{self.problem.what}. To do: {self.problem.to_do}"]
+        of_values = (*prepare.coerced_notes(self.values), *prepare.null_word_notes(self.values))
+        similar = [
+            f"did you mean input.tables.{self.table.name}.columns: {{{column}: {theirs}}}?"
+            for column, theirs in self._similar_columns()
+        ]
+        return [*self.notes, *quarantined, *of_values, *similar]
+
+    def _similar_columns(self) -> Iterator[tuple[str, str]]:
+        """Missing column, and the ignored column of the table whose name is most like it."""
+        plain = {name.lower().replace(" ", "_"): name for name in self.unknown_columns}
+        for column in self.missing_columns:
+            for close in difflib.get_close_matches(column, plain, n=1, cutoff=0.75):
+                yield column, plain[close]
+
 
 @dataclass(frozen=True)
 class Checked:
-    """`off` holds the rules, guards and features that would be off; `rejected` rows and file by table."""
+    """problems: why `detect` would stop. off: rules, guards and features that would be off. rejected: of each table the
+    number of rejected rows and their folder, where they were written.
+    """
 
     tables: tuple[CheckedTable, ...]
     missing_tables: tuple[str, ...]
     off: tuple[exports.Off, ...]
-    rejected: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    problems: tuple[Problem, ...]
+    rejected: Mapping[str, tuple[int, str]]
 
 
 def check(spark: SparkSession, settings: Settings, output: str | None = None, file_format: str = "csv") -> Checked:
@@ -59,21 +91,36 @@ def check(spark: SparkSession, settings: Settings, output: str | None = None, fi
         file_format: `csv` or `parquet`.
 
     Raises:
-        UserError: `detect` would stop, for the same reasons.
+        UserError: `detect` could not read the input, or its settings are wrong.
     """
+    try:
+        return _check(spark, settings, output, file_format)
+    except Exception as error:
+        unreadable = sources.translate_read_error(error)
+        if unreadable is None or unreadable is error:
+            raise
+        raise unreadable from None
+
+
+def _check(spark: SparkSession, settings: Settings, output: str | None, file_format: str) -> Checked:
     storage = Storage(spark)
     rules.check_configuration(settings)
     check_database(settings)
     opened = sources.open_tables(spark, storage, settings)
     prepare.check_contract(opened)
-    lookups: dict[str, DataFrame] = {}
+    lookups: dict[str, Any] = {}
     with sources.one_file_per_part(spark):
         tables = tuple(_checked(opened[name], settings, lookups) for name in _lookups_first(opened))
-    rejected = {} if output is None else _write_rejected(spark, storage, settings, opened, output, file_format)
+    problems = [one.problem for one in tables if one.problem is not None and one.is_fatal]
+    rejected: dict[str, tuple[int, str]] = {}
+    if output is not None:
+        # the whole tables decide, not their samples
+        problems, rejected = _write_rejected(spark, storage, settings, opened, output, file_format)
     return Checked(
         tuple(sorted(tables, key=lambda one: list(TABLES).index(one.table.name))),
         tuple(name for name in TABLES if name not in opened),
         tuple(_off(settings, opened)),
+        tuple(problems),
         rejected,
     )
 
@@ -84,39 +131,49 @@ def _lookups_first(opened: Mapping[str, OpenedTable]) -> list[str]:
     return first + [name for name in opened if name not in first]
 
 
-def _checked(one: OpenedTable, settings: Settings, lookups: dict[str, DataFrame]) -> CheckedTable:
+def _checked(one: OpenedTable, settings: Settings, lookups: dict[str, Any]) -> CheckedTable:
     """The table's sample conformed. A table of LOOKUPS is read whole, as all others depend on it, and added to
     `lookups`.
     """
     name, most = one.table.name, settings.check.rows_per_file
     is_lookup = name in prepare.LOOKUPS
     sample = one.rows if is_lookup else sources.first_rows(one.rows, most)
-    conformed = prepare.conform(sample, one.table, as_of=settings.today, **lookups)
+    formats = settings.input.formats_of(name)
+    conformed = prepare.conform(sample, one.table, as_of=settings.today, formats=formats, **lookups)
     if is_lookup:
         conformed = conformed.localCheckpoint()
         lookups[name] = prepare.good_rows(conformed)
     judged = conformed.select(*_JUDGED, F.spark_partition_id().alias("part")).localCheckpoint()
-    by_part = judged.groupBy("part").count().collect()
+    has_notes = F.count_if(F.coalesce("problems", "coerced", "null_words").isNotNull()).alias("noted")
+    counts = judged.groupBy("part", F.get("problems", F.lit(0)).alias("reason"))
+    rows, noted, by_part, quarantined = 0, 0, Counter[int](), Counter[str]()
+    for row in counts.agg(F.count(F.lit(1)).alias("rows"), has_notes).collect():
+        rows, noted = rows + row["rows"], noted + row["noted"]
+        by_part[row["part"]] += row["rows"]
+        if row["reason"] is not None:
+            quarantined[row["reason"]] += row["rows"]
+    is_sample = not is_lookup and max(by_part.values(), default=0) >= most
+    report = prepare.value_report(judged, one.table, formats) if noted else prepare.ValueReport(name, (), ())
+    limit, problem = settings.input.most_quarantined, None
+    is_fatal = quarantined.total() > limit * rows
+    if quarantined:
+        where = f"{one.location}, a sample" if is_sample else one.location
+        problem = prepare.quarantine_problem(name, where, rows, quarantined, report, limit if is_fatal else None)
     return CheckedTable(
         table=one.table,
         location=one.location,
-        rows=sum(row["count"] for row in by_part),
-        is_sample=not is_lookup and any(row["count"] >= most for row in by_part),
+        rows=rows,
+        is_sample=is_sample,
+        quarantined=quarantined,
+        values=report,
+        problem=problem,
+        is_fatal=is_fatal,
         notes=one.notes,
         unknown_columns=one.unknown_columns,
-        missing_columns=tuple(column for column in one.table.column_names if column not in one.columns),
+        missing_columns=tuple(
+            column for column in one.table.column_names if column not in one.columns and column not in VALIDITY_NAMES
+        ),
     )
-
-
-def similar_columns(checked: CheckedTable) -> dict[str, str]:
-    """Missing column: the ignored column of the table whose name is most like it."""
-    similar = {}
-    plain = {name.lower().replace(" ", "_"): name for name in checked.unknown_columns}
-    for column in checked.missing_columns:
-        close = difflib.get_close_matches(column, plain, n=1, cutoff=0.75)
-        if close:
-            similar[column] = plain[close[0]]
-    return similar
 
 
 def _off(settings: Settings, opened: dict[str, OpenedTable]) -> Iterator[exports.Off]:
@@ -136,10 +193,11 @@ def _write_rejected(
     opened: dict[str, OpenedTable],
     output: str,
     file_format: str,
-) -> dict[str, tuple[int, str]]:
-    """The rows of the whole tables that `detect` would quarantine: how many of each table, and where they are now.
+) -> tuple[list[Problem], dict[str, tuple[int, str]]]:
+    """Write the rows of the whole tables that `detect` would quarantine.
 
-    Raises OutputError if the folder already holds rejected rows.
+    Returns why it would stop, and of each table with such rows their number and folder. Raises OutputError if the
+    folder already holds rejected rows.
     """
     folder = join(output, _QUARANTINE)
     if storage.children(folder):
@@ -149,13 +207,13 @@ def _write_rejected(
     work = WorkFolder(spark, storage, join(output, ".check.work"), resume=False)
     run = Run(spark, settings, storage, RunOptions(), "check", say=lambda _: None)
     try:
-        prepared = prepare_tables(run, work, opened)
+        prepared = prepare_tables(run, work, opened, stops=False)
         written = {}
         for name, rows in prepared.quarantine.items():
             place = join(folder, name)
             count = exports.write_rejected(rows, opened[name].rows.columns, storage, place, file_format)
             if count:
                 written[name] = count, place
-        return written
+        return prepared.mostly_quarantined, written
     finally:
         work.delete()
