@@ -39,7 +39,7 @@ def check(
     from engine.session import build_session
 
     spark = build_session("check", settings.spark)
-    checked = pipeline.check(spark, settings, output, format.value)
+    checked = pipeline.check(spark, settings, print, output, format.value)
     console = Console(width=None if sys.stdout.isatty() else 140, highlight=False, markup=False)
     for table in checked.tables:
         _show_table(console, table)

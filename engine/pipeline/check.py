@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +19,12 @@ from engine.errors import OutputError, Problem
 from engine.pipeline.handed_on import Prepared
 from engine.pipeline.judging import switched_off
 from engine.pipeline.linking import resolved_columns
-from engine.pipeline.preparing import prepare_tables
+from engine.pipeline.preparing import prepare_tables, unread_notes
 from engine.pipeline.publishing import check_database
 from engine.pipeline.scoring import SCORED
 from engine.run import Run, RunOptions
 from engine.settings import Settings
-from engine.sources import OpenedTable, WorkFolder
+from engine.sources import FoundTables, OpenedTable, WorkFolder
 from engine.storage import Storage, join
 
 _QUARANTINE = "quarantine"
@@ -83,10 +83,17 @@ class Checked:
     rejected: Mapping[str, tuple[int, str]]
 
 
-def check(spark: SparkSession, settings: Settings, output: str | None = None, file_format: str = "csv") -> Checked:
+def check(
+    spark: SparkSession,
+    settings: Settings,
+    say: Callable[[str], None],
+    output: str | None = None,
+    file_format: str = "csv",
+) -> Checked:
     """Open every table as `detect` does and conform a sample of it. Changes nothing but, if given, `output`.
 
     Args:
+        say: is called with the names of the tables and of the files that are not read, before any table is opened.
         output: folder for the rejected rows of the whole tables: `quarantine/<table>/rejected.csv` (or Parquet).
         file_format: `csv` or `parquet`.
 
@@ -94,7 +101,7 @@ def check(spark: SparkSession, settings: Settings, output: str | None = None, fi
         UserError: `detect` could not read the input, or its settings are wrong.
     """
     try:
-        return _check(spark, settings, output, file_format)
+        return _check(spark, settings, say, output, file_format)
     except Exception as error:
         unreadable = sources.translate_read_error(error)
         if unreadable is None or unreadable is error:
@@ -102,11 +109,17 @@ def check(spark: SparkSession, settings: Settings, output: str | None = None, fi
         raise unreadable from None
 
 
-def _check(spark: SparkSession, settings: Settings, output: str | None, file_format: str) -> Checked:
+def _check(
+    spark: SparkSession, settings: Settings, say: Callable[[str], None], output: str | None, file_format: str
+) -> Checked:
+    def report(found: FoundTables) -> None:
+        for line in (str(found), *unread_notes(found)):
+            say(line)
+
     storage = Storage(spark)
     rules.check_configuration(settings)
     check_database(settings)
-    opened = sources.open_tables(spark, storage, settings)
+    opened = sources.open_tables(spark, storage, settings, report)
     prepare.check_contract(opened)
     lookups: dict[str, Any] = {}
     with sources.one_file_per_part(spark):

@@ -102,10 +102,7 @@ def test_the_first_rows_of_every_file_are_sampled_and_all_rejected_rows_are_writ
         rows[1]["units"] = "many"  # in the sample
         rows[9]["units"] = "few"  # beyond it
         write(folder / "rebate_claims" / f"{number}.csv", rows)
-    location = ["--set", "input.tables.rebate_claims.path=rebate_claims"]
-    location += ["--set", "input.tables.rebate_claims.format=csv"]
-    sample = ["--set", "check.rows_per_file=5"]
-    ended = checked(*location, *sample, "--output", tmp_path / "out", "--format", "parquet")
+    ended = checked("--set", "check.rows_per_file=5", "--output", tmp_path / "out", "--format", "parquet")
     assert ended.status == 0, ended
     assert "15 rows sampled" in ended.out
     assert [row[1] for row in cells(ended.out, "units")] == ["3"]
@@ -116,8 +113,10 @@ def test_the_first_rows_of_every_file_are_sampled_and_all_rejected_rows_are_writ
 def test_what_would_be_off_and_similar_columns(checked, folder):
     rows = [{("paid_dt" if name == "fill_number" else name): row[name] for name in row} for row in claims(3)]
     write(folder / "rebate_claims.csv", rows)
+    write(folder / "pharmacy_claim.csv", [{"source_row_id": "1"}])
     ended = checked()
     assert ended.status == 0, ended
+    assert "not read: pharmacy_claim.csv. Did you mean table pharmacy_claims?" in ended.out
     assert "missing tables: pharmacy_claims, entity_claims, invoices, covered_entities" in ended.out
     assert "ignored columns: paid_dt" in ended.out
     assert "did you mean input.tables.rebate_claims.columns: {paid_date: paid_dt}?" in ended.out
