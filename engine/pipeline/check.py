@@ -122,7 +122,7 @@ def _check(
     opened = sources.open_tables(spark, storage, settings, report)
     prepare.check_contract(opened)
     lookups: dict[str, Any] = {}
-    with sources.one_file_per_part(spark):
+    with sources.sampling(spark):
         tables = tuple(_checked(opened[name], settings, lookups) for name in _lookups_first(opened))
     problems = [one.problem for one in tables if one.problem is not None and one.is_fatal]
     rejected: dict[str, tuple[int, str]] = {}
@@ -157,16 +157,13 @@ def _checked(one: OpenedTable, settings: Settings, lookups: dict[str, Any]) -> C
         conformed = conformed.localCheckpoint()
         lookups[name] = prepare.good_rows(conformed)
     judged = conformed.select(*_JUDGED, F.spark_partition_id().alias("part")).localCheckpoint()
-    has_notes = F.count_if(F.coalesce("problems", "coerced", "null_words").isNotNull()).alias("noted")
-    counts = judged.groupBy("part", F.get("problems", F.lit(0)).alias("reason"))
-    rows, noted, by_part, quarantined = 0, 0, Counter[int](), Counter[str]()
-    for row in counts.agg(F.count(F.lit(1)).alias("rows"), has_notes).collect():
-        rows, noted = rows + row["rows"], noted + row["noted"]
-        by_part[row["part"]] += row["rows"]
-        if row["reason"] is not None:
-            quarantined[row["reason"]] += row["rows"]
-    is_sample = not is_lookup and max(by_part.values(), default=0) >= most
-    report = prepare.value_report(judged, one.table, formats) if noted else prepare.ValueReport(name, (), ())
+    is_noted = F.coalesce("problems", "coerced", "null_words").isNotNull()
+    counted = judged.select("part", F.get("problems", F.lit(0)).alias("reason"), is_noted.alias("noted")).toArrow()
+    rows, parts = counted.num_rows, Counter(counted["part"].to_pylist())
+    quarantined = Counter(counted["reason"].drop_null().to_pylist())
+    is_sample = not is_lookup and max(parts.values(), default=0) >= most
+    has_notes = any(counted["noted"].to_pylist())
+    report = prepare.value_report(judged, one.table, formats) if has_notes else prepare.ValueReport(name, (), ())
     limit, problem = settings.input.most_quarantined, None
     is_fatal = quarantined.total() > limit * rows
     if quarantined:

@@ -2,7 +2,7 @@
 
 from engine.sources.check import check_connections
 from engine.sources.failures import translate_read_error
-from engine.sources.sample import first_rows, one_file_per_part
+from engine.sources.sample import first_rows, sampling
 from engine.sources.tables import FoundTables, OpenedTable, open_tables
 from engine.sources.work import WorkFolder
 
@@ -12,7 +12,7 @@ __all__ = [
     "WorkFolder",
     "check_connections",
     "first_rows",
-    "one_file_per_part",
     "open_tables",
+    "sampling",
     "translate_read_error",
 ]

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
-_OPEN_COST = "spark.sql.files.openCostInBytes"
 _SPLIT_SIZE = "spark.sql.files.maxPartitionBytes"
+_SHUFFLE_PARTITIONS = "4"
 
 
 def first_rows(rows: DataFrame, per_file: int) -> DataFrame:
     """At most `per_file` rows of every part in which the rows are read, in the order of the part.
 
-    Within `one_file_per_part` a part is a file, or a stretch of a large one.
+    Within `sampling` a part is a file, or a stretch of a large one.
     """
 
     def taken(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -30,11 +30,20 @@ def first_rows(rows: DataFrame, per_file: int) -> DataFrame:
 
 
 @contextmanager
-def one_file_per_part(spark: SparkSession) -> Iterator[None]:
-    """Small files are read in parts of their own, which otherwise share one. Holds for what runs in the block."""
-    before = spark.conf.get(_OPEN_COST)
-    spark.conf.set(_OPEN_COST, str(spark.conf.get(_SPLIT_SIZE)))
+def sampling(spark: SparkSession) -> Iterator[None]:
+    """Small files are read in parts of their own, which otherwise share one, and shuffles are for few rows.
+
+    Holds for what runs in the block.
+    """
+    wanted = {
+        "spark.sql.files.openCostInBytes": str(spark.conf.get(_SPLIT_SIZE)),
+        "spark.sql.shuffle.partitions": _SHUFFLE_PARTITIONS,
+    }
+    before = {name: str(spark.conf.get(name)) for name in wanted}
     try:
+        for name, value in wanted.items():
+            spark.conf.set(name, value)
         yield
     finally:
-        spark.conf.set(_OPEN_COST, str(before))
+        for name, value in before.items():
+            spark.conf.set(name, value)
