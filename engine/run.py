@@ -27,7 +27,36 @@ from engine.storage import SUCCESS_MARKER, Storage, join
 
 # Object stores: a rename there copies every byte and is not one act.
 _NO_RENAME = {"s3", "s3a", "s3n", "gs", "oss", "cosn"}
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_RUN_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
+# What the engine and MLflow keep in the output folder next to the runs.
+_RESERVED = {"compare", "explain", "mlartifacts", "mlruns", "runs"}
+_RESERVED_PREFIX = "mlflow.db"
+
+
+def check_run_id(run_id: str, where: str = "--run-id") -> str:
+    """Return `run_id` if it can name a run's folder.
+
+    Every job that takes a run id calls this before the id becomes part of a path. `where` names the option.
+    Reserved names are refused in any case, since a file system may not distinguish case.
+
+    Raises:
+        OutputError: not a plain folder name, or a name that the output folder needs for something else.
+    """
+    if not _RUN_ID.fullmatch(run_id):
+        expected = "up to 100 letters, digits, '.', '_' and '-'; the first a letter or digit, the last not '.'"
+        raise OutputError(Problem("a run id must be usable as a folder name", where, run_id, expected))
+    name = run_id.lower()
+    if name in _RESERVED or name.startswith(_RESERVED_PREFIX):
+        raise OutputError(
+            Problem(
+                "the run id is a name that the output folder uses itself",
+                where,
+                run_id,
+                f"none of {', '.join(sorted(_RESERVED))}, and nothing that begins with {_RESERVED_PREFIX}",
+                "use another --run-id",
+            )
+        )
+    return run_id
 
 
 @dataclass(frozen=True)
@@ -111,10 +140,7 @@ def open_run(
 ) -> Run:
     """The run's folders, checked and ready to write to. Raises OutputError."""
     run_id = options.run_id or f"{settings.today:%Y%m%d}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-    if not _RUN_ID.fullmatch(run_id):
-        raise OutputError(
-            Problem("a run id must serve as a folder name", "--run-id", run_id, "letters, digits, '.', '_' and '-'")
-        )
+    check_run_id(run_id)
     run = Run(spark, settings, storage, options, run_id, say)
     if storage.exists(join(run.final, SUCCESS_MARKER)) and not options.overwrite:
         raise OutputError(

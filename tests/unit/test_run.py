@@ -4,7 +4,7 @@ import pytest
 
 from engine.contracts.codes import Step
 from engine.errors import OutputError
-from engine.run import RunOptions, check_resumable, open_run
+from engine.run import RunOptions, check_resumable, check_run_id, open_run
 from engine.settings import Settings
 from engine.storage import SUCCESS_MARKER, Storage
 
@@ -62,11 +62,21 @@ def test_a_broken_off_run_is_resumed_only_with_the_same_input_and_settings(begin
     assert anew.storage.children(anew.work) == []
 
 
-@pytest.mark.parametrize("run_id", ["../up", "", "a b", ".hidden", "x" * 101])
-def test_a_run_id_must_serve_as_a_folder_name(spark, storage, tmp_path, run_id):
-    settings = Settings.model_validate({"output": {"root": str(tmp_path)}})
+@pytest.mark.parametrize("run_id", ["../up", "", " ", "a b", "a/b", ".hidden", "_x", "r.", "r1\n", "x" * 101, "é"])
+def test_a_run_id_must_be_usable_as_a_folder_name(run_id):
     with pytest.raises(OutputError, match="folder name"):
-        open_run(spark, storage, settings, RunOptions(run_id=run_id or " "), print)
+        check_run_id(run_id)
+
+
+@pytest.mark.parametrize("run_id", ["mlartifacts", "MLartifacts", "mlflow.db", "MLFLOW.DB-wal", "mlruns", "Compare"])
+def test_names_that_the_output_folder_uses_are_reserved_in_any_case(run_id):
+    with pytest.raises(OutputError, match=r"uses itself(.|\n)*--with"):
+        check_run_id(run_id, "--with")
+
+
+@pytest.mark.parametrize("run_id", ["r", "2026-09-30", "20260930-20261129T161438", "compare-1", "a.b_c-", "x" * 100])
+def test_usual_run_ids(run_id):
+    assert check_run_id(run_id) == run_id
 
 
 def test_an_output_that_cannot_be_written_is_one_clear_error(spark, storage, tmp_path):
