@@ -12,7 +12,7 @@ import os
 import socket
 import threading
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -38,12 +38,23 @@ class LeaseLost(InternalError):
 class Owner:
     """The process that holds a lease. `process_space`: where its pid means something (boot and pid namespace)."""
 
-    host: str = field(default_factory=socket.gethostname)
-    pid: int = field(default_factory=os.getpid)
-    process_started: str | None = field(default_factory=lambda: _process_start(os.getpid()))
-    process_space: str = field(default_factory=lambda: _process_space())
-    token: str = field(default_factory=lambda: uuid4().hex)
-    started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    host: str
+    pid: int
+    process_started: str | None
+    process_space: str
+    token: str
+    started_at: str
+
+    @classmethod
+    def this_process(cls) -> Owner:
+        return cls(
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            process_started=_process_start(os.getpid()),
+            process_space=_process_space(),
+            token=uuid4().hex,
+            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
 
     @property
     def is_gone(self) -> bool:
@@ -62,7 +73,7 @@ class Lease:
         self._folder = folder
         self._file = join(folder, LEASE_FILE)
         self._takeover = f"{self._file}.takeover"
-        self._owner = Owner()
+        self._owner = Owner.this_process()
         self._content = json.dumps(asdict(self._owner)).encode()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
