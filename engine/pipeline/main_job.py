@@ -52,8 +52,8 @@ def way(
                 ended = _explained(error, run)
                 if isinstance(error, Interrupted):
                     cancel_jobs(spark)
-                if _ended_without_output(run, can_resume):
-                    ended.add_note(_how_to_resume(run, ended))
+                if note := _end(run, ended, can_resume):
+                    ended.add_note(note)
             if ended is error:
                 raise
             raise ended from None
@@ -67,16 +67,17 @@ def _explained(error: BaseException, run: Run) -> BaseException:
     return fault or sources.translate_read_error(error) or error
 
 
-def _ended_without_output(run: Run, can_resume: bool) -> bool:
-    """True if the work folder is kept. What cannot be cleaned up must not hide why the run ended."""
+def _end(run: Run, ended: BaseException, can_resume: bool) -> str | None:
+    """End the run without publishing; returns how to continue it, None if nothing is kept.
+
+    What cannot be cleaned up must not hide why the run ended.
+    """
     try:
-        return run.abandon(keep_work=can_resume)
+        if not run.abandon(keep_work=can_resume):
+            return None
+        replaces = " --overwrite" if run.folders.is_published else ""
     except (OutputError, OSError, Py4JError):
-        return can_resume
-
-
-def _how_to_resume(run: Run, ended: BaseException) -> str:
-    replaces = " --overwrite" if run.folders.is_published else ""
+        return None
     repeat = f"repeat the command with --resume{replaces} --run-id {run.run_id}"
     if isinstance(ended, InputError):
         repeat += " if the input is as it was; --overwrite instead of --resume starts again"
