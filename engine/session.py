@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
+from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
@@ -63,6 +65,12 @@ def build_session(name: str, settings: SparkSettings) -> SparkSession:
     for key, value in REQUIRED.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
+
+
+def cancel_jobs(spark: SparkSession) -> None:
+    """End the jobs that Spark still works on; nothing happens if Spark itself has ended."""
+    with suppress(Py4JError, OSError):
+        spark.sparkContext.cancelAllJobs()
 
 
 def _submitted_value(key: str) -> str | None:
