@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from typing import Any
 
 from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
@@ -68,8 +69,17 @@ def build_session(name: str, settings: SparkSettings) -> SparkSession:
 
 
 def cancel_jobs(spark: SparkSession) -> None:
-    """End the jobs that Spark still works on; nothing happens if Spark itself has ended."""
+    """End the jobs that Spark still works on, after a signal; nothing happens if Spark itself has ended.
+
+    The signal may have come while this thread waited for an answer of the JVM. The connection is closed, since the
+    next command would take that answer for its own.
+    """
     with suppress(Py4JError, OSError):
+        gateway: Any = spark.sparkContext._gateway
+        # absent unless each thread has a connection of its own, which is Spark's default
+        connection = getattr(gateway._gateway_client, "get_thread_connection", lambda: None)()
+        if connection is not None:
+            connection.close()
         spark.sparkContext.cancelAllJobs()
 
 

@@ -49,9 +49,9 @@ def way(
             yield run, WorkFolder(spark, storage, run.work, options.resume)
         except BaseException as error:
             with undisturbed():
-                ended = _explained(error, run)
                 if isinstance(error, Interrupted):
                     cancel_jobs(spark)
+                ended = _explained(error, run)
                 if note := _end(run, ended, can_resume):
                     ended.add_note(note)
             if ended is error:
