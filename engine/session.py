@@ -34,7 +34,7 @@ PREFERRED = {
     # facts are wider than the default of 100 fields, beyond which no operators are compiled together
     "spark.sql.codegen.maxFields": "300",
     # Spark's own default knows no keys of storage accounts
-    "spark.redaction.regex": "(?i)secret|password|passwd|pwd|token|credential|(access|account|api|private)[._-]?key|sas",
+    "spark.redaction.regex": "(?i)secret|password|passwd|pwd|token|credential|(access|account|api)[._-]?key|sas",
     # else every Python column expression records where it was written: half of the time it takes to make one
     "spark.python.sql.dataFrameDebugging.enabled": "false",
 }

@@ -56,8 +56,8 @@ def settings_of(
 def main(job: Callable[..., None]) -> None:
     """Run a job as a program.
 
-    Files that it writes are readable by their owner and group only. Exit status: 0 done; 2 the user can fix it (one message); 128 and the number of the signal that ended it; 1
-    anything else.
+    Files that it writes are readable by their owner and the owner's group only. Exit status: 0 done; 2 the user can
+    fix it (one message); 128 and the number of the signal that ended it; 1 anything else.
     """
     restrict_new_files()
     with _exit_status(job.__module__):

@@ -45,9 +45,7 @@ def finished_run(storage: Storage, settings: Settings, run_id: str) -> tuple[str
             folder,
             to_do="name the run's reference_folder, or run `detect` again",
         )
-        for name, _, _ in _differences(
-            summary.get("reference_files", {}), settings.reference_digests if recorded else {}
-        )
+        for name, _, _ in _differences(files_then, settings.reference_digests if files_then else {})
     ]
     if len(problems) > _MOST_NAMED:
         rest = Problem(f"and {len(problems) - _MOST_NAMED} more settings", folder)
