@@ -21,6 +21,7 @@ from pyspark.sql import SparkSession
 from engine.contracts.codes import Step
 from engine.errors import OutputError, Problem
 from engine.ledger import Ledger
+from engine.redaction import masked
 from engine.runs import Lease, RunFolders, check_apart_from_input
 from engine.settings import Settings
 from engine.storage import Storage, join
@@ -100,6 +101,7 @@ class Run:
 
     def note(self, text: str) -> None:
         """Something the user should know; kept for the summary and said at once."""
+        text = masked(text)
         self.notes.append(text)
         self.say(f"           note: {text}")
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from engine import prepare, sources
+from engine import exports, prepare, sources
 from engine.contracts.codes import Reason, Step
 from engine.contracts.tables import FEEDS
 from engine.pipeline.handed_on import LiveClaims, Prepared
 from engine.run import Run, check_resumable
 from engine.sources import OpenedTable, WorkFolder
 
+_MOST_NAMES, _LONGEST_NAME = 20, 100
 FEED_NAMES = frozenset(table.name for table in FEEDS)
 
 
@@ -47,10 +49,16 @@ def read_tables(run: Run) -> dict[str, OpenedTable]:
                 run.note(text)
             if table.unknown_columns:
                 run.note(
-                    f"{name}: columns that the contract does not name are ignored: {', '.join(table.unknown_columns)}"
+                    f"{name}: columns that the contract does not name are ignored: {_listed(table.unknown_columns)}"
                 )
         words.append(f"{len(opened)} tables found")
     return opened
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first names and how many more there are: a file with a wrong separator or orientation has thousands."""
+    shown = ", ".join(exports.plain(name, _LONGEST_NAME) for name in names[:_MOST_NAMES])
+    return shown if len(names) <= _MOST_NAMES else f"{shown} and {len(names) - _MOST_NAMES:,} more"
 
 
 def prepare_tables(run: Run, work: WorkFolder, opened: dict[str, OpenedTable]) -> Prepared:
