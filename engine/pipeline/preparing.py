@@ -8,7 +8,7 @@ from functools import partial
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from engine import prepare, sources
+from engine import exports, prepare, sources
 from engine.contracts.codes import Reason, Step
 from engine.contracts.tables import FEEDS
 from engine.errors import InputError, Problem
@@ -17,6 +17,7 @@ from engine.run import Run, check_resumable
 from engine.sources import FoundTables, OpenedTable, WorkFolder
 
 _MOST_NAMED = 12
+_MOST_NAMES, _LONGEST_NAME = 20, 100
 FEED_NAMES = frozenset(table.name for table in FEEDS)
 
 
@@ -53,7 +54,7 @@ def read_tables(run: Run) -> dict[str, OpenedTable]:
                 run.note(text)
             if table.unknown_columns:
                 run.note(
-                    f"{name}: columns that the contract does not name are ignored: {', '.join(table.unknown_columns)}"
+                    f"{name}: columns that the contract does not name are ignored: {_listed(table.unknown_columns)}"
                 )
     return opened
 
@@ -79,6 +80,12 @@ def unread_notes(found: FoundTables) -> Iterator[str]:
             else ""
         )
         yield f"not read: {', '.join(others[:_MOST_NAMED])}{more}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first names and how many more there are: a file with a wrong separator or orientation has thousands."""
+    shown = ", ".join(exports.plain(name, _LONGEST_NAME) for name in names[:_MOST_NAMES])
+    return shown if len(names) <= _MOST_NAMES else f"{shown} and {len(names) - _MOST_NAMES:,} more"
 
 
 def prepare_tables(run: Run, work: WorkFolder, opened: dict[str, OpenedTable], stops: bool = True) -> Prepared:
@@ -173,6 +180,7 @@ def _book(
             f"{name}: the table changed while it was read ({opened.rows_expected:,} rows when it was opened, "
             f"{counts.rows_in:,} read)"
         )
+    run.ledger.check(name, Step.PREPARE, "rows conformed", work.rows(f"conformed/{name}"), counts.rows_in)
     counts = _judged_values(run, prepared, name, conformed, counts)
     run.ledger.record(name, Step.PREPARE, counts.rows_in, counts.rows_out, counts.dropped, counts.counted)
     prepared.left_out[name] = partial(prepare.left_out, conformed, opened.table, netting)

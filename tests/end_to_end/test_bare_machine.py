@@ -14,7 +14,9 @@ pytestmark = pytest.mark.slow
 
 PROJECT = Path(__file__).resolve().parents[2]
 # What every Linux has: the shell and the base utilities that spark-submit.sh and Spark's own scripts call.
-BASE_PROGRAMS = "bash sh env cat chmod cksum dirname basename mkdir tail head sed grep tr uname readlink ls ln rm nice ps id stat"
+BASE_PROGRAMS = (
+    "bash sh env cat chmod cksum dirname basename mkdir tail head sed grep tr uname readlink ls ln rm nice ps id stat"
+)
 NO_ODBC = """
 import sys
 
