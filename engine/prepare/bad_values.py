@@ -29,6 +29,7 @@ from engine.contracts.columns import Column as ContractColumn
 from engine.contracts.columns import Kind, Table
 from engine.contracts.formats import (
     NOTHING_DECLARED,
+    NUMBER_SETTINGS,
     DatePattern,
     DeclaredFormats,
     FormatSetting,
