@@ -126,6 +126,7 @@ INVOICES = Table(
     name="invoices",
     role=TableRole.FEED,
     key=("invoice_number", "program", "sub_program", "rebate_type", "state", "ndc", "period", "line_kind"),
+    received=("received_date", "postmark_date"),
     columns=(
         code("program", ("MDRP_FFS", "MDRP_MCO"), required=True),
         Column("state", Kind.CODE, required=True),
