@@ -63,16 +63,6 @@ class ParquetFiles:
         columns = [(*part.fields, *self._partitions) for part in self._parts]
         self.names = one_spelling(name for names in columns for name in names)
         self.repeated = frozenset(name for names in columns for name in repeated_names(names))
-        by_part = [{plain(name) for name in names} for names in columns]
-        self.lacking = {
-            name: tuple(
-                file.uri
-                for part, own in zip(self._parts, by_part, strict=True)
-                if name not in own
-                for file in part.files
-            )
-            for name in set().union(*by_part)
-        }
 
     def rows(self, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
         frames = [self._frame(part, names) for part in self._parts]

@@ -165,6 +165,8 @@ def _delimited(text: TextIO, written: TextFormat) -> Iterator[tuple[int, list[st
             return
         except csv.Error as error:
             raise _wrong_quotes(str(error), first_line, reader.line_num) from None
+        if reader.line_num > first_line:
+            record = [value.replace("\r\n", "\n").replace("\r", "\n") for value in record]
         if is_long:
             record = [value.replace(_ONE_SEPARATOR, separator) for value in record]
         if len(record) > 1 or (record and record[0].strip(BLANKS)):
