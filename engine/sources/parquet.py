@@ -21,7 +21,7 @@ from engine.errors import InputError, Problem
 from engine.sources.failures import SPARK_ERRORS, java_message
 from engine.sources.frames import column_named, one_spelling, plain, repeated_names, stacked, unescaped_glob
 from engine.sources.locations import Location
-from engine.sources.reader import damaged_files, data_files
+from engine.sources.reader import damaged_files, data_files, is_whole_folder
 from engine.storage import Storage, StoredFile
 
 _NANOSECONDS = "TIMESTAMP(NANOS"
@@ -63,16 +63,6 @@ class ParquetFiles:
         columns = [(*part.fields, *self._partitions) for part in self._parts]
         self.names = one_spelling(name for names in columns for name in names)
         self.repeated = frozenset(name for names in columns for name in repeated_names(names))
-        by_part = [{plain(name) for name in names} for names in columns]
-        self.lacking = {
-            name: tuple(
-                file.uri
-                for part, own in zip(self._parts, by_part, strict=True)
-                if name not in own
-                for file in part.files
-            )
-            for name in set().union(*by_part)
-        }
 
     def rows(self, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
         frames = [self._frame(part, names) for part in self._parts]
@@ -97,8 +87,7 @@ class ParquetFiles:
             # partitions are text in the schema, so that state=06 stays "06"
             reader = reader.option("basePath", part.files[0].uri.removesuffix(part.files[0].name))
         # many paths cost Spark a job to list them
-        is_one_place = len(self._parts) == 1 and len(self._location.files) == len(part.files)
-        is_folder = is_one_place and self._storage.is_folder(self._location.uri)
+        is_folder = len(self._parts) == 1 and is_whole_folder(self._storage, self._location, part.files)
         paths = [self._location.uri] if is_folder else [file.uri for file in part.files]
         reader = reader.options(**self._location.options)
         return reader.parquet(*map(unescaped_glob, paths)).select(*columns)

@@ -53,6 +53,13 @@ def data_files(storage: Storage, location: Location) -> list[StoredFile]:
     return files
 
 
+def is_whole_folder(storage: Storage, location: Location, files: Sequence[StoredFile]) -> bool:
+    """Whether the location is a folder and these are all data files in it, so that Spark can list it itself."""
+    if not storage.is_folder(location.uri):
+        return False
+    return {file.uri for file in storage.files(location.uri) if is_data(file)} == {file.uri for file in files}
+
+
 def damaged_files(table: str, found: Iterable[tuple[str, str]], expected: str, to_do: str) -> InputError:
     """One problem per file that cannot be read: (file, what was found)."""
     named = list(found)

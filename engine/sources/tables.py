@@ -204,7 +204,7 @@ def _renamed(reader: Reader, location: Location) -> tuple[DataFrame, tuple[str, 
 
 def _lacking(reader: Reader, theirs: str) -> tuple[str, ...]:
     """Files without a column that other files of the table have."""
-    return reader.lacking.get(plain(theirs), ()) if isinstance(reader, DelimitedFiles | ParquetFiles) else ()
+    return reader.lacking.get(plain(theirs), ()) if isinstance(reader, DelimitedFiles) else ()
 
 
 def _refuse_incomplete(reader: Reader, location: Location, taken: Mapping[str, str]) -> None:
