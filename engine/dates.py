@@ -3,11 +3,14 @@
 A placeholder date says that the source knew no date: whatever is computed from one is NULL. No result leaves the
 years 1 to 9999: Spark counts on beyond them, while Python, Arrow clients and databases fail.
 Comparing days and naming the quarter of a day compute no date: placeholders take part in them as they are.
+
+Each function repeats its argument two or three times, and nesting multiplies that: Spark plans long expressions slowly.
 """
 
 from __future__ import annotations
 
-from datetime import date
+import calendar
+from datetime import date, timedelta
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -17,8 +20,7 @@ from engine.contracts.columns import PLACEHOLDER_DATES
 
 def is_placeholder(day: Column) -> Column:
     """True for a placeholder date; NULL for NULL."""
-    # as text: PySpark cannot write year 1 as a literal
-    return day.isin(*(F.lit(placeholder.isoformat()).cast("date") for placeholder in PLACEHOLDER_DATES))
+    return day.isin(*(_literal(placeholder) for placeholder in PLACEHOLDER_DATES))
 
 
 def known_day(day: Column) -> Column:
@@ -26,21 +28,28 @@ def known_day(day: Column) -> Column:
     return F.when(~is_placeholder(day), day)
 
 
-def in_calendar(moment: Column) -> Column:
-    """A date or UTC timestamp; NULL outside the years 1 to 9999."""
-    return F.when(F.year(moment).between(date.min.year, date.max.year), moment)
-
-
-def add_days(day: Column, days: int | Column) -> Column:
+def add_days(day: Column, days: int) -> Column:
     """`days` after `day`, before it if negative; NULL for a placeholder and outside the calendar."""
-    return in_calendar(F.date_add(known_day(day), days))
+    is_inside = day >= _literal(date.min - timedelta(days)) if days < 0 else day <= _literal(date.max - timedelta(days))
+    return F.when(~is_placeholder(day) & is_inside, F.date_add(day, days))
 
 
-def add_months(day: Column, months: int | Column) -> Column:
+def add_months(day: Column, months: int) -> Column:
     """`months` after `day`, at most the month's last day; NULL for a placeholder and outside the calendar."""
-    return in_calendar(F.add_months(known_day(day), months))
+    if months < 0:
+        years, month = divmod(-months, 12)
+        is_inside = day >= _literal(date(1 + years, 1 + month, 1))
+    else:
+        year, month = divmod(9999 * 12 + 11 - months, 12)
+        is_inside = day <= _literal(date(year, month + 1, calendar.monthrange(year, month + 1)[1]))
+    return F.when(~is_placeholder(day) & is_inside, F.add_months(day, months))
 
 
 def days_between(later: Column, earlier: Column) -> Column:
     """Days from `earlier` to `later`; NULL if one of them is a placeholder."""
-    return F.datediff(known_day(later), known_day(earlier))
+    return F.when(~is_placeholder(later) & ~is_placeholder(earlier), F.datediff(later, earlier))
+
+
+def _literal(day: date) -> Column:
+    # by way of text: PySpark cannot write year 1 as a literal
+    return F.lit(day.isoformat()).cast("date")

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from engine.dates import in_calendar
-
 # Stand in for the NULL start and end of intervals while they are compared; an end of _OPEN covers that day too.
 _BEGINNING, _OPEN = "0001-01-01", "9999-12-31"
 
@@ -22,7 +20,8 @@ def start_of_quarter(quarter: Column) -> Column:
         .when(number == "3", F.lit("-07-01"))
         .when(number == "4", F.lit("-10-01"))
     )
-    return in_calendar(F.concat(F.substring(quarter, 1, 4), first).try_cast("date"))
+    year = F.nullif(F.substring(quarter, 1, 4), F.lit("0000"))
+    return F.concat(year, first).try_cast("date")
 
 
 def quarter_of(day: Column) -> Column:

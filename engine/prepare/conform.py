@@ -25,9 +25,9 @@ from engine.contracts.prepared import (
     PREPARED_PHARMACY_CLAIMS,
     PREPARED_REBATE_CLAIMS,
 )
-from engine.dates import in_calendar, known_day
+from engine.dates import known_day
 from engine.prepare import identifiers
-from engine.prepare.conversions import Conversion, conversion
+from engine.prepare.conversions import conversion
 from engine.prepare.lookups import ncpdp_lookup, ndc10_lookup, parent_lookup, parent_on
 from engine.prepare.net_rebate_claims import CLAIM_KEY
 from engine.prepare.row_ids import row_name
@@ -225,7 +225,7 @@ def _typed(arrived: T.StructType, table: Table, formats: DeclaredFormats) -> _Dr
         if name not in types:
             draft.values[name] = F.lit(column.default).cast(target)
             continue
-        converted = _in_calendar(column.kind, conversion(column, F.col(name), types[name], formats))
+        converted = conversion(column, F.col(name), types[name], formats)
         value = converted.value
         if column.kind.is_identifier and isinstance(types[name], T.StringType):
             draft.damaged[name] = F.col("is_unusual") & F.coalesce(identifiers.is_damaged(F.col(name)), F.lit(False))
@@ -241,13 +241,6 @@ def _typed(arrived: T.StructType, table: Table, formats: DeclaredFormats) -> _Dr
             value = known_day(value)
         draft.values[name] = value
     return draft
-
-
-def _in_calendar(kind: Kind, converted: Conversion) -> Conversion:
-    """Dates and times outside the years 1 to 9999 are bad values: Spark holds them, few others do."""
-    if kind not in (Kind.DATE, Kind.TIMESTAMP):
-        return converted
-    return Conversion(in_calendar(converted.value), converted.is_present, True)
 
 
 def _settle_identifiers(draft: _Draft, table: Table, joined: set[str]) -> None:

@@ -16,7 +16,7 @@ from engine.contracts.columns import Kind
 from engine.contracts.formats import MONTHS, NOTHING_DECLARED, DatePattern, DeclaredFormats, NumberFormat, PeriodPattern
 from engine.prepare import identifiers
 
-_ISO_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_ISO_DATE = r"(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _ISO_TIME = r"[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?"
 _ISO_ZONE = r" ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
 _DATE_TEXT = rf"^{_ISO_DATE}({_ISO_TIME}({_ISO_ZONE})?)?\z"
@@ -49,7 +49,7 @@ def conversion(
     """
     if isinstance(arrived_as, _COMPLEX):
         return Conversion(F.lit(None).cast(column.kind.spark_type), received.isNotNull(), True)
-    if arrived_as == column.kind.spark_type and not isinstance(arrived_as, T.StringType):
+    if arrived_as == column.kind.spark_type and not isinstance(arrived_as, (T.StringType, T.DateType, T.TimestampType)):
         return Conversion(received, received.isNotNull(), False)
     if column.kind in _OF_NUMBER_OR_TEXT:
         return _from_number_or_text(column.kind, received, arrived_as, formats.numbers(column.name))
@@ -176,7 +176,10 @@ def _declared_quarter(pattern: PeriodPattern, text: Column) -> Column:
 def _date_or_time(kind: Kind, received: Column, arrived_as: T.DataType, declared: DatePattern | None) -> Conversion:
     """A date is the day that was written, whatever zone follows it; a time without zone is UTC."""
     if isinstance(arrived_as, (T.DateType, T.TimestampType, T.TimestampNTZType)):
-        return Conversion(received.cast(kind.spark_type), received.isNotNull(), False)
+        # Spark holds years that Python, Arrow clients and databases do not
+        first, end = (F.lit(day).cast(arrived_as) for day in ("0001-01-01", "9999-12-31 23:59:59.999999"))
+        is_in_calendar = (received >= first) & (received <= end)
+        return Conversion(F.when(is_in_calendar, received.cast(kind.spark_type)), received.isNotNull(), True)
     text = text_of(received, arrived_as)
     iso = _iso_date_or_time(kind, text)
     if declared is None:
@@ -202,6 +205,7 @@ def _declared_date_or_time(kind: Kind, declared: DatePattern, text: Column) -> C
         )
     century = F.when(F.length(year) == 2, F.lit("20")).otherwise(F.lit(""))
     dash, colon = F.lit("-"), F.lit(":")
+    year = F.nullif(year, F.lit("0000"))
     day = F.concat(century, year, dash, F.lpad(month, 2, "0"), dash, F.lpad(part("day"), 2, "0"))
     if kind is Kind.DATE:
         return day.try_cast(T.DateType())

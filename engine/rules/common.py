@@ -8,7 +8,6 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import MEDICAID_PROGRAMS, ClaimType, Evidence, Program
-from engine.dates import add_months
 from engine.rules.hit import Check, Facts, Guard, reference_row
 from engine.rules.registry import Given, Threshold
 from engine.rules.text import if_known, sentence, words_for
@@ -135,8 +134,8 @@ def not_below_zero(value: Column) -> Column:
 
 
 def quarter_after(start: Column) -> Column:
-    """First day of the next quarter, given the first day of one."""
-    return add_months(start, 3)
+    """First day of the next quarter, given the first day of one; NULL after the last quarter of the calendar."""
+    return F.when(start < F.lit(date(9999, 10, 1)), F.add_months(start, 3))
 
 
 def day(value: date) -> Column:

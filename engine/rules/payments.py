@@ -6,7 +6,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
-from engine.dates import add_days, add_months, known_day
+from engine.dates import add_days, known_day
 from engine.intervals import start_of_quarter
 from engine.rules.common import (
     FFS,
@@ -14,7 +14,6 @@ from engine.rules.common import (
     THIRD_PARTY_PAYMENT,
     claim_units,
     day,
-    quarter_after,
     state_invoiced,
     third_party_payment,
 )
@@ -81,7 +80,7 @@ def reversed_and_invoiced(f: Facts, given: Given) -> Hit:
 
 def _cut_off(f: Facts, given: Given) -> Column:
     """Last day on which a reversal could still be taken out of the invoice."""
-    last_day_of_period = add_days(quarter_after(start_of_quarter(f.period)), -1)
+    last_day_of_period = F.last_day(F.add_months(start_of_quarter(f.period), 2))
     return F.coalesce(f.received_at.cast("date"), add_days(last_day_of_period, given.whole("days_after_period")))
 
 
@@ -116,7 +115,7 @@ def reversal_never_credited(f: Facts, given: Given) -> Hit:
     comes = F.when(f.settled_since_units > 0, F.lit("come in full")).otherwise(F.lit("come"))
     reversed_on = f.pharmacy_reversed_at.cast("date")
     credit_due = add_days(
-        F.last_day(add_months(F.trunc(known_day(reversed_on), "quarter"), 2)), given.whole("days_to_credit")
+        F.last_day(F.add_months(F.trunc(known_day(reversed_on), "quarter"), 2)), given.whole("days_to_credit")
     )
     return Hit(
         when=f.pharmacy_is_reversed & (f.f38_reversal_lag > 0) & (credit_due < day(given.as_of)),

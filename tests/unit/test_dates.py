@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 
 import pytest
 from prepare_rows import AS_OF, received
@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.columns import PLACEHOLDER_DATES, Kind
 from engine.contracts.tables import TABLES
-from engine.dates import add_days, add_months, days_between, in_calendar, known_day
+from engine.dates import add_days, add_months, days_between, known_day
 from engine.intervals import join_as_of, quarter_of, start_of_quarter
 from engine.prepare import conform
 
@@ -76,25 +76,6 @@ def test_start_of_a_quarter(spark):
     rows = spark.createDataFrame([(quarter,) for quarter in quarters], "quarter string")
     starts = [row[0] for row in rows.select(start_of_quarter(F.col("quarter"))).collect()]
     assert starts == [date(2025, 7, 1), date(9999, 10, 1), date(1, 1, 1), None, None, None, None]
-
-
-def test_years_that_python_does_not_have_are_null(spark):
-    (row,) = (
-        spark.sql(
-            "select date_add(date'9999-12-31', 1) later, date_sub(date'0001-01-01', 1) earlier, "
-            "timestamp_micros(253402300800000000) late, date'9999-12-31' last, "
-            "timestamp_micros(253402300799999999) last_time"
-        )
-        .select(*(in_calendar(F.col(name)).alias(name) for name in ("later", "earlier", "late", "last", "last_time")))
-        .collect()
-    )
-    assert row.asDict() == {
-        "later": None,
-        "earlier": None,
-        "late": None,
-        "last": date(9999, 12, 31),
-        "last_time": datetime(9999, 12, 31, 23, 59, 59, 999999),
-    }
 
 
 @pytest.mark.parametrize("table", WITH_DATES, ids=lambda table: table.name)
