@@ -20,8 +20,19 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from engine.contracts.codes import Evidence, Subject
+from engine.contracts.columns import Kind
 from engine.contracts.facts import CLAIM_FEATURES, INVOICE_FEATURES
 from engine.contracts.findings import FINDING_FEATURES
+from engine.contracts.formats import (
+    DEFAULT,
+    NOTHING_DECLARED,
+    NUMBER_SETTINGS,
+    DatePattern,
+    DeclaredFormats,
+    FormatError,
+    FormatSetting,
+    PeriodPattern,
+)
 from engine.contracts.tables import TABLES
 from engine.errors import ConfigurationError, Problem
 from engine.redaction import MASK, is_secret_name, masked, remember_secrets, without_secrets
@@ -39,6 +50,10 @@ TableName = typing.Literal[tuple(TABLES)]  # type: ignore[valid-type]
 ClaimFeature = typing.Literal[CLAIM_FEATURES]  # type: ignore[valid-type]
 InvoiceFeature = typing.Literal[INVOICE_FEATURES]  # type: ignore[valid-type]
 FindingFeature = typing.Literal[FINDING_FEATURES]  # type: ignore[valid-type]
+
+
+# An option of a reader, as YAML has it.
+OptionValue = bool | int | float | str | list[Any] | dict[str, Any]
 
 
 class Section(BaseModel):
@@ -104,13 +119,26 @@ class DatabaseSettings(Section):
         return "postgres" in self.driver.lower() or "psqlodbc" in self.driver.lower()
 
 
+_DATES, _NUMBERS = (Kind.DATE, Kind.TIMESTAMP), (Kind.INTEGER, Kind.UNITS, Kind.UNIT_PRICE, Kind.MONEY)
+# Kinds of columns for which a format can be declared.
+_KINDS_WITH: dict[FormatSetting, tuple[Kind, ...]] = {
+    "dates": _DATES,
+    "periods": (Kind.QUARTER,),
+    "decimal": _NUMBERS,
+    "thousands": _NUMBERS,
+    "currency": _NUMBERS,
+}
+_OPTIONS_OF_TABLE = ("header", "names", "widths")
+
+
 class TableLocation(Section):
     """Where one table is: files at a `path`, or a `table` (view, too) or `query` of a `connection`.
 
-    A relative `path` is taken below `input.root`.
+    A relative `path` is taken below `input.root`. It may be a file, a folder, a pattern or a list of them
+    (docs/input-files.md).
     """
 
-    path: str | None = None
+    path: str | tuple[str, ...] | None = None
     connection: str | None = Field(None, description="one of `databases`")
     table: str | None = Field(None, description="schema.table")
     query: str | None = Field(None, description="one SELECT without ORDER BY")
@@ -127,8 +155,60 @@ class TableLocation(Section):
         | None
     ) = None
     columns: dict[str, str] = Field(default_factory=dict, description="contract column: the file's own column")
-    options: dict[str, str] = Field(default_factory=dict, description="options of the Spark reader")
+    options: dict[str, OptionValue] = Field(default_factory=dict, description="options of the format's reader")
+    header: OptionValue | None = Field(None, description="as in options")
+    names: OptionValue | None = Field(None, description="as in options")
+    widths: OptionValue | None = Field(None, description="as in options")
     complete: bool = Field(False, description="reference table lists everything: absence from it means something")
+    dates: dict[str, str] = Field(
+        default_factory=dict,
+        description="pattern of dates that are text, such as MM/dd/yyyy, or patterns by column; `default`: all others",
+    )
+    periods: dict[str, str] = Field(
+        default_factory=dict, description="pattern of quarters, or patterns by column; q'Q'yy reads 2Q26"
+    )
+    decimal: dict[str, str] = Field(default_factory=dict, description='decimal sign, or by column: "." or ","')
+    thousands: dict[str, str] = Field(default_factory=dict, description="thousands separator, or by column")
+    currency: dict[str, str] = Field(default_factory=dict, description="currency sign or code, or by column: $, EUR")
+    nulls: tuple[str, ...] = Field((), description='words that are read as NULL, such as ["NULL", "\\\\N"]')
+
+    @field_validator("dates", "periods", *NUMBER_SETTINGS, mode="before")
+    @classmethod
+    def _by_column(cls, declared: Any) -> Any:
+        """One value for the whole table is the default of all its columns."""
+        by_column = declared if isinstance(declared, Mapping) else {DEFAULT: declared}
+        wrong = [value for value in by_column.values() if not isinstance(value, str)]
+        if wrong:
+            raise ValueError(f"expected text, or a mapping of columns to text; found {wrong[0]!r}")
+        return dict(by_column)
+
+    @property
+    def formats(self) -> DeclaredFormats:
+        return DeclaredFormats(
+            {"dates": self.dates, "periods": self.periods, **{name: getattr(self, name) for name in NUMBER_SETTINGS}},
+            self.nulls,
+        )
+
+    @field_validator("dates", "periods")
+    @classmethod
+    def _readable_patterns(cls, by_column: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        parse = DatePattern.parse if info.field_name == "dates" else PeriodPattern.parse
+        for column, pattern in by_column.items():
+            try:
+                parse(pattern)
+            except FormatError as error:
+                raise ValueError(f"{pattern!r}{'' if column == DEFAULT else f' of {column}'}: {error}") from None
+        return by_column
+
+    @model_validator(mode="after")
+    def _readable_numbers(self) -> TableLocation:
+        formats = self.formats
+        for column in dict.fromkeys(name for setting in NUMBER_SETTINGS for name in formats.by_setting[setting]):
+            try:
+                formats.numbers(column)
+            except FormatError as error:
+                raise ValueError(f"{'numbers' if column == DEFAULT else column}: {error}") from None
+        return self
 
     @model_validator(mode="after")
     def _one_place(self) -> TableLocation:
@@ -137,7 +217,8 @@ class TableLocation(Section):
             raise ValueError(f"expected one of path, table and query; found {' and '.join(places) or 'none'}")
         if self.path is None and self.connection is None:
             raise ValueError(f"expected the connection of the {places[0]}")
-        of_files = [name for name in ("format", "adapter", "options") if getattr(self, name)]
+        of_files = [name for name in ("format", "adapter") if getattr(self, name)]
+        of_files += ["options"] if self.reader_options else []
         of_databases = [
             name
             for name in ("connection", "partition_by", "partition_method", "received_after")
@@ -146,7 +227,23 @@ class TableLocation(Section):
         wrong = of_databases if self.path is not None else of_files
         if wrong:
             raise ValueError(f"{', '.join(wrong)} has no meaning for a {places[0]}")
+        twice = [name for name in _OPTIONS_OF_TABLE if name in self.options and getattr(self, name) is not None]
+        if twice:
+            raise ValueError(f"{', '.join(twice)} is set twice: under the table and in its options")
+        if self.path is not None and not all(path.strip() for path in self.paths):
+            raise ValueError("expected the name of a file or folder, a pattern, or a list of them")
         return self
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path, in the order of the settings; ("",) for an empty list."""
+        return ((self.path,) if isinstance(self.path, str) else self.path or ("",)) if self.path is not None else ()
+
+    @property
+    def reader_options(self) -> dict[str, OptionValue]:
+        """`options`, with those that may be set under the table itself."""
+        of_table = {name: getattr(self, name) for name in _OPTIONS_OF_TABLE}
+        return {**self.options, **{name: value for name, value in of_table.items() if value is not None}}
 
 
 class InputSettings(Section):
@@ -154,6 +251,22 @@ class InputSettings(Section):
     connection: str | None = Field(None, description="one of `databases`, in which tables are found by name")
     database_schema: str = Field("dbo", description="where they are in it")
     tables: dict[TableName, TableLocation] = Field(default_factory=dict)  # type: ignore[valid-type]
+    most_quarantined: Fraction = Field(
+        2 / 3, description="part of a table's rows that may be quarantined; with more of them the run stops"
+    )
+
+    def formats_of(self, table: str) -> DeclaredFormats:
+        """What is declared for a table; nothing for tables that are found by name."""
+        location = self.tables.get(table)
+        return NOTHING_DECLARED if location is None else location.formats
+
+
+class CheckSettings(Section):
+    """The job `check`."""
+
+    rows_per_file: PositiveInt = Field(
+        2_000, description="rows sampled from the start of a file, or of each 128 MB of it"
+    )
 
 
 class OutputSettings(Section):
@@ -654,6 +767,7 @@ class SyntheticSettings(Section):
 NO_RESULT_SETTINGS: Any = {
     "input": {"root", "connection", "database_schema"},
     "output": True,
+    "check": True,
     "databases": True,
     "spark": True,
     "mlflow": True,
@@ -666,6 +780,7 @@ NO_RESULT_SETTINGS: Any = {
 class Settings(Section):
     as_of: date | None = Field(None, description="the run's today; --as-of sets it")
     input: InputSettings = InputSettings()
+    check: CheckSettings = CheckSettings()
     output: OutputSettings = OutputSettings()
     reference_folder: str = Field("conf/reference", description="dispute codes and 340B identifiers")
     rules_file: str = "conf/rules.yaml"
@@ -750,6 +865,7 @@ def load_settings(
     else:
         _remember_database_secrets(settings, environment or {})
         problems.extend(_unknown_connections(settings, str(config) if config else "the settings"))
+        problems.extend(_unknown_format_columns(settings.input, str(config) if config else "the settings"))
         problems.extend(_unknown_detectors(settings.model, str(config) if config else "the settings"))
     if rule_problems is not None:
         problems.extend(rule_problems(_readable_rules(values.get("rules")), str(values["reference_folder"])))
@@ -786,6 +902,22 @@ def _unknown_connections(settings: Settings, where: str) -> Iterable[Problem]:
                 f"one of databases: {known}",
                 f"did you mean {closest[0]}?" if closest else f"describe it in databases.{name}",
             )
+
+
+def _unknown_format_columns(settings: InputSettings, where: str) -> Iterable[Problem]:
+    """Formats declared for columns that the table does not have, or that are of another kind."""
+    for name, location in settings.tables.items():
+        for setting, by_column in location.formats.by_setting.items():
+            known = [column.name for column in TABLES[name].columns if column.kind in _KINDS_WITH[setting]]
+            for column in by_column.keys() - {DEFAULT, *known}:
+                closest = difflib.get_close_matches(column, known, n=1)
+                yield Problem(
+                    f"wrong column in input.tables.{name}.{setting}",
+                    where,
+                    column,
+                    f"{DEFAULT}, or one of {', '.join(known) or 'no column'}",
+                    f"did you mean {closest[0]}?" if closest else "remove it",
+                )
 
 
 def _unknown_detectors(model: ModelSettings, where: str) -> Iterable[Problem]:

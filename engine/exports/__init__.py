@@ -1,6 +1,6 @@
 """Exports: what a run leaves for people and other programs."""
 
-from engine.exports.csv_files import write_disputes_detail, write_rows
+from engine.exports.csv_files import write_disputes_detail, write_rejected, write_rows
 from engine.exports.database import check_tables, write_to_database
 from engine.exports.ddl import create_tables, scripts
 from engine.exports.facts import Linking, Off, RunFacts
@@ -33,6 +33,7 @@ __all__ = [
     "write_json",
     "write_match_rates",
     "write_quarantine",
+    "write_rejected",
     "write_report",
     "write_rows",
     "write_to_database",

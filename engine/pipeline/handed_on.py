@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 
 from engine import exports, facts, models
 from engine.contracts.codes import Subject
+from engine.errors import Problem
 from engine.run import Run, code_version
 from engine.sources import OpenedTable
 
@@ -41,6 +42,7 @@ class Prepared:
     invoices: DataFrame | None = None
     quarantine: dict[str, DataFrame] = field(default_factory=dict)
     left_out: dict[str, Callable[[], DataFrame]] = field(default_factory=dict)
+    mostly_quarantined: list[Problem] = field(default_factory=list)
     found_out: frozenset[str] = frozenset()
     linking: exports.Linking | None = None
 

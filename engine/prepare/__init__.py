@@ -1,5 +1,15 @@
 """Prepare: typed rows, quarantine, and the net position of every feed."""
 
+from engine.prepare.bad_values import (
+    BadValues,
+    NullWord,
+    ValueReport,
+    coerced_notes,
+    in_one_line,
+    null_word_notes,
+    quarantine_problem,
+    value_report,
+)
 from engine.prepare.conform import LOOKUPS, conform
 from engine.prepare.contract_check import check_contract
 from engine.prepare.net_entity_claims import live_entity_claims, net_entity_claims
@@ -22,11 +32,16 @@ from engine.prepare.set_aside import (
 
 __all__ = [
     "LOOKUPS",
+    "BadValues",
+    "NullWord",
     "Tally",
+    "ValueReport",
     "check_contract",
+    "coerced_notes",
     "conform",
     "good_rows",
     "in_conflict",
+    "in_one_line",
     "left_out",
     "live_entity_claims",
     "live_invoices",
@@ -39,11 +54,14 @@ __all__ = [
     "net_pharmacy_claims",
     "net_rebate_claims",
     "net_references",
+    "null_word_notes",
     "pharmacy_dispenses",
     "quarantine",
+    "quarantine_problem",
     "repeated_row_ids",
     "tally",
     "tally_references",
+    "value_report",
     "with_dispenses",
     "with_netting",
 ]

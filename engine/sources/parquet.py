@@ -54,6 +54,7 @@ class ParquetFiles:
 
     def __init__(self, spark: SparkSession, storage: Storage, location: Location):
         self._spark = spark
+        self._storage = storage
         self._location = location
         _refuse_table_formats(storage, location)
         files = data_files(storage, location)
@@ -62,6 +63,16 @@ class ParquetFiles:
         columns = [(*part.fields, *self._partitions) for part in self._parts]
         self.names = one_spelling(name for names in columns for name in names)
         self.repeated = frozenset(name for names in columns for name in repeated_names(names))
+        by_part = [{plain(name) for name in names} for names in columns]
+        self.lacking = {
+            name: tuple(
+                file.uri
+                for part, own in zip(self._parts, by_part, strict=True)
+                if name not in own
+                for file in part.files
+            )
+            for name in set().union(*by_part)
+        }
 
     def rows(self, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
         frames = [self._frame(part, names) for part in self._parts]
@@ -84,9 +95,11 @@ class ParquetFiles:
         reader = self._spark.read.schema(schema).options(ignoreCorruptFiles=False, ignoreMissingFiles=False)
         if self._partitions:
             # partitions are text in the schema, so that state=06 stays "06"
-            reader = reader.option("basePath", self._location.uri)
+            reader = reader.option("basePath", part.files[0].uri.removesuffix(part.files[0].name))
         # many paths cost Spark a job to list them
-        paths = [file.uri for file in part.files] if len(self._parts) > 1 else [self._location.uri]
+        is_one_place = len(self._parts) == 1 and len(self._location.files) == len(part.files)
+        is_folder = is_one_place and self._storage.is_folder(self._location.uri)
+        paths = [self._location.uri] if is_folder else [file.uri for file in part.files]
         reader = reader.options(**self._location.options)
         return reader.parquet(*map(unescaped_glob, paths)).select(*columns)
 
