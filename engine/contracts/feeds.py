@@ -213,6 +213,7 @@ INVOICES = Table(
     role=TableRole.FEED,
     meaning="Quarterly totals per product: lines of CMS-R-144 invoices or of public utilization data (SDUD).",
     key=("invoice_number", "program", "sub_program", "rebate_type", "state", "ndc", "period", "line_kind"),
+    received=("received_date", "postmark_date"),
     columns=(
         code("program", ("MDRP_FFS", "MDRP_MCO"), "Medicaid fee-for-service or managed care", required=True),
         column("state", Kind.CODE, "State that invoices, two letters", "KY", required=True),

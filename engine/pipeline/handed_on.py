@@ -30,13 +30,15 @@ class LiveClaims:
 
 @dataclass
 class Prepared:
-    """Live rows of the feeds (None where a feed is missing), conformed references, and what was set aside. left_out: by
-    table source_row_id and reasons of all rows that are not judged, planned only where somebody asks.
+    """Live rows of the feeds (None where a feed is missing), conformed references, and what was quarantined. left_out:
+    by table source_row_id and reasons of all rows that are not judged, planned only on demand. unread_claims:
+    quarantined rebate claims, None where there are none. mostly_quarantined: tables for which the run stops.
     """
 
     opened: dict[str, OpenedTable]
     references: dict[str, DataFrame] = field(default_factory=dict)
     claims: LiveClaims | None = None
+    unread_claims: DataFrame | None = None
     dispenses: DataFrame | None = None
     entity_claims: DataFrame | None = None
     invoices: DataFrame | None = None

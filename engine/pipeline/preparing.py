@@ -151,6 +151,8 @@ def _prepare_feed(run: Run, work: WorkFolder, prepared: Prepared, name: str) -> 
             ),
             unconverted=prepare.live_rebate_claims(conformed, netting, None, None),
         )
+        if set(counts.dropped) - LEFT_ORDERLY:
+            prepared.unread_claims = work.write("unread_claims", prepare.unread_claims(conformed, netting))
     elif name == "pharmacy_claims":
         prepared.dispenses = work.write("dispenses", prepare.pharmacy_dispenses(conformed, netting))
         counts = prepare.with_dispenses(counts, prepared.dispenses)

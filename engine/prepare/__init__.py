@@ -27,6 +27,7 @@ from engine.prepare.set_aside import (
     quarantine,
     tally,
     tally_references,
+    unread_claims,
     with_netting,
 )
 
@@ -61,6 +62,7 @@ __all__ = [
     "repeated_row_ids",
     "tally",
     "tally_references",
+    "unread_claims",
     "value_report",
     "with_dispenses",
     "with_netting",

@@ -9,7 +9,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from engine.contracts.codes import ClaimType, Reason
+from engine.contracts.codes import ClaimType, Reason, Transaction
 from engine.contracts.columns import Table
 from engine.prepare.net_references import key_hash
 from engine.prepare.row_ids import row_name
@@ -57,6 +57,24 @@ def in_conflict(conformed: DataFrame, table: Table, netting: DataFrame) -> DataF
     problems = netting.where(F.col("problem").isNotNull()).select("row_id", "problem")
     return conformed.join(F.broadcast(problems), on="row_id", how="inner").select(  # one problem per row
         _row_name(conformed, table).alias("source_row_id"), F.array("problem").alias("reasons"), "raw"
+    )
+
+
+def unread_claims(conformed: DataFrame, netting: DataFrame) -> DataFrame:
+    """Quarantined rebate claims, so that nobody reads them as absent: program, state, ndc11, period and units (NDC
+    billing units), each NULL where it cannot be read; one row per quarantined row that asks for units.
+    """
+    problems = netting.where(F.col("problem").isNotNull()).select("row_id", F.lit(True).alias("is_in_conflict"))
+    rows = conformed.join(F.broadcast(problems), on="row_id", how="left")  # one problem per row
+    is_quarantined = F.col("problems").isNotNull() | F.coalesce("is_in_conflict", F.lit(False))
+    takes_back = F.coalesce(F.col("transaction") == Transaction.VOID.value, F.lit(False))
+    is_in_ndc_units = F.col("units_basis") != "HCPCS"
+    return rows.where(is_quarantined & ~takes_back).select(
+        "program",
+        F.coalesce("state", "payer_id").alias("state"),
+        "ndc11",
+        "period",
+        F.when(is_in_ndc_units, F.col("units")).alias("units"),
     )
 
 
