@@ -1,5 +1,5 @@
 -- Findings of every run, one row per flagged subject (data contract, part 4). rule_ids: joined by |.
--- rules, codes, reasons and reference_rows are JSON, as OPENJSON reads it. A run replaces its own rows only.
+-- rules, codes, reasons and reference_rows are JSON, as OPENJSON reads it. A run replaces its own rows.
 CREATE TABLE dbo.engine_findings (
     finding_id nvarchar(64) not null,
     run_id nvarchar(100) not null,

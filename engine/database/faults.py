@@ -281,14 +281,17 @@ def fault_of(error: Exception) -> Fault:
 
 def _words(kind: FaultKind, number: int | None, state: str, text: str) -> str:
     plain = " ".join(_LATER_TAGS.sub(" ", _TAGS.sub("", text)).split())
-    if kind in _SHOWN_KINDS:
+    # SQL is refused before a row is looked at, but SQL Server gives 42000 to nearly everything
+    is_about_sql = kind is FaultKind.QUERY and (number in _KIND_OF_NUMBER or state not in ("", "42000"))
+    if kind in _SHOWN_KINDS or is_about_sql or not _OF_SERVER.search(text):
         return plain[:300]
-    is_written_by_people = state == "P0001" or (number is not None and number >= _FIRST_OWN_NUMBER)
-    if is_written_by_people and _OF_SERVER.search(text):
+    if _is_written_by_people(number, state):
         return ""
-    if not _OF_SERVER.search(text):
-        return plain[:300]
     return _QUOTED.sub("...", _DETAIL.sub("", _NUMBER.sub("", plain))).strip()[:300]
+
+
+def _is_written_by_people(number: int | None, state: str) -> bool:
+    return state == "P0001" or (number is not None and number >= _FIRST_OWN_NUMBER)
 
 
 def _kind(state: str, number: int | None, text: str) -> FaultKind:
@@ -307,6 +310,8 @@ def _kind(state: str, number: int | None, text: str) -> FaultKind:
         return FaultKind.UNREACHABLE
     if by_words is not None:
         return by_words
+    if _is_written_by_people(number, state):
+        return FaultKind.OTHER
     return _STATE_CLASSES.get(state[:2], FaultKind.OTHER)
 
 

@@ -1,13 +1,11 @@
 """Columns and SQL Server types of the tables that a run writes; `conf/sqlserver/engine_*.sql` are made from them.
 
-`python -m engine.exports.output_tables FOLDER` writes the files.
+`python -m engine.exports FOLDER` writes the files.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
-from pathlib import Path
 
 from pyspark.sql import types as T
 
@@ -43,11 +41,17 @@ _WIDTHS = {
     **dict.fromkeys(("source_row_id", "payer_id", "invoice_number", "claim_id", "product_name"), _RECEIVED),
     **dict.fromkeys(("entity_id", "rx_number", "rx_number_raw", "ndc_raw"), _RECEIVED),
 }
+_TYPES: dict[type[T.DataType], str] = {
+    T.LongType: "bigint",
+    T.DoubleType: "float",
+    T.BooleanType: "bit",
+    T.DateType: "date",
+}
 _REQUIRED = ("run_id", "finding_id")
 _HEADINGS = {
     FINDINGS_TABLE: (
         "-- Findings of every run, one row per flagged subject (data contract, part 4). rule_ids: joined by |.\n"
-        "-- rules, codes, reasons and reference_rows are JSON, as OPENJSON reads it. A run replaces its own rows only.\n"
+        "-- rules, codes, reasons and reference_rows are JSON, as OPENJSON reads it. A run replaces its own rows.\n"
     ),
     LINES_TABLE: (
         "-- Claim lines drafted for dispute, one row per finding. other_codes, documents and related_source_row_ids:\n"
@@ -132,8 +136,3 @@ def _create(table: str, key: tuple[str, ...]) -> str:
     lines = [f"    {name} {kind} {nullable(table, name)}" for name, kind in OUTPUT_TABLES[table].items()]
     lines += [f"    CONSTRAINT pk_{table} PRIMARY KEY ({', '.join(key)})"] if key else []
     return f"CREATE TABLE dbo.{table} (\n" + ",\n".join(lines) + "\n);\n"
-
-
-if __name__ == "__main__":
-    for _table in (FINDINGS_TABLE, LINES_TABLE, RUNS):
-        Path(sys.argv[1], f"{_table}.sql").write_text(ddl(_table), encoding="utf-8")

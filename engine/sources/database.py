@@ -130,6 +130,19 @@ def _refuse_columns(
     unreadable = [column for column in of_contract.values() if column.spark_type is None]
     if unreadable:
         problems.append(_unreadable(location, unreadable))
+    repeated = repeated_names(column.name for column in columns)
+    ambiguous = sorted({column.name for column in of_contract.values() if plain(column.name) in repeated})
+    if ambiguous:
+        problems.append(
+            Problem(
+                f"table {location.table.name} has columns of one name more than once",
+                location.uri,
+                ", ".join(ambiguous),
+                "one column of each name; upper and lower case do not tell them apart",
+                "rename or remove the others",
+            )
+        )
+        raise InputError(problems)
     empty = set()
     for name, column in of_contract.items():
         is_number = isinstance(column.spark_type, T.NumericType | T.BooleanType)

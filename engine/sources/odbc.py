@@ -219,15 +219,17 @@ class _told:
         elif isinstance(error, driver_errors()):
             read = self._read
             doing = f"reading table {read.table}"
-            where = f"databases.{read.connection}: {read.source}"
+            is_query = read.source.startswith("(")
+            source = f"query of input.tables.{read.table}" if is_query else read.source
+            where = f"databases.{read.connection}: {source}"
             problem = fault_problem(
                 fault_of(error),
                 read.connection,
                 doing,
                 where,
-                f"SELECT on {read.source}",
+                f"SELECT on {source}",
                 setting=f"input.tables.{read.table}",
-                is_query=read.source.startswith("("),
+                is_query=is_query,
             )
             problems = (problem,)
         else:

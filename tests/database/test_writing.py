@@ -56,7 +56,13 @@ def summary(run_id="R1", findings=0, lines=0):
 
 def write(server, found, lines, run_id="R1", settings=None):
     exports.write_to_database(
-        found, lines, summary(run_id, found.count(), lines.count()), NAME, settings or server.settings, server.schema
+        found,
+        lines,
+        summary(run_id, found.count(), lines.count()),
+        NAME,
+        settings or server.settings,
+        server.schema,
+        "./spark-submit.sh create_tables --config my.yaml",
     )
 
 
@@ -88,14 +94,14 @@ def test_a_table_that_lacks_a_column_is_told(made):
 def test_what_a_run_could_not_be_written_to_is_told_before_it_begins(spark, made):
     write(made, findings_of(spark, 5), lines_of(spark, 5))
     before = {table: there(made, table) for table in OURS}
-    exports.check_tables(NAME, made.settings, made.schema)
+    exports.check_tables(NAME, made.settings, made.schema, "create_tables --config my.yaml")
     assert {table: there(made, table) for table in OURS} == before
     made.run(f"ALTER TABLE {made.table('engine_dispute_lines_staging')} DROP COLUMN explanation")
     with pytest.raises(OutputError, match="explanation"):
-        exports.check_tables(NAME, made.settings, made.schema)
+        exports.check_tables(NAME, made.settings, made.schema, "create_tables --config my.yaml")
     made.run(*(f"DROP TABLE {made.table(f'engine_dispute_lines{ending}')}" for ending in ("", "_staging")))
-    with pytest.raises(OutputError, match="create_tables: it makes"):
-        exports.check_tables(NAME, made.settings, made.schema)
+    with pytest.raises(OutputError, match=r"create_tables --config my\.yaml: it creates"):
+        exports.check_tables(NAME, made.settings, made.schema, "create_tables --config my.yaml")
 
 
 def test_the_shipped_tables_have_the_columns_of_the_contract():
@@ -169,9 +175,11 @@ def test_rows_that_do_not_fit_leave_the_old_ones(spark, made):
     found, lines = findings_of(spark, 40), lines_of(spark, 10)
     write(made, found, lines)
     before = {table: there(made, table) for table in OURS}
-    too_long = found.withColumn("state", F.lit("Kentucky"))
-    with pytest.raises(OutputError, match="writing run R1 failed"):
+    too_long = found.withColumn("match_tier", F.lit("secret-9"))
+    with pytest.raises(OutputError, match="writing run R1 failed") as failed:
         write(made, too_long, lines)
+    assert "widen the column" in str(failed.value)
+    assert "secret-9" not in str(failed.value)
     assert {table: there(made, table) for table in OURS} == before
 
 
@@ -202,7 +210,7 @@ def test_a_full_disk_leaves_the_old_rows(spark, postgresql, table):
         )
         connection.commit()
     try:
-        with pytest.raises(OutputError, match="no room left"):
+        with pytest.raises(OutputError, match="full: ask its owner"):
             write(server, found, lines)
         assert {name: there(server, name) for name in OURS} == before
     finally:
