@@ -90,18 +90,6 @@ NO_KEYS = ("text", "ntext")
 CASES = [pytest.param(server, kind, id=f"{server}-{kind}") for server, kinds in READABLE.items() for kind in kinds]
 
 
-@pytest.fixture
-def served(request):
-    """The server of a test's first parameter."""
-    return request.getfixturevalue(
-        {"sqlserver": "started_sql_server", "postgresql": "started_postgresql"}[request.param]
-    )
-
-
-def server_of(served):
-    return served[0] if isinstance(served, tuple) else served
-
-
 def make(server, kind: str, name: str = "typed", column: str = "v", rows: tuple[str, ...] = ("NULL",)) -> str:
     """A table with an id and a column of a type; a row per literal. Skips types that the server does not have."""
     table = server.table(name)
@@ -131,9 +119,8 @@ def rows_of(location, *names: str) -> list[dict]:
     return pa.Table.from_batches(batches, to_arrow_schema(schema, timezone="UTC")).to_pylist()
 
 
-@pytest.mark.parametrize(("served", "kind"), CASES, indirect=["served"])
-def test_a_value_arrives_as_it_is(request, served, kind):
-    server = server_of(served)
+@pytest.mark.parametrize(("server", "kind"), CASES, indirect=["server"])
+def test_a_value_arrives_as_it_is(server, kind):
     literal, expected, spark_type = READABLE[server.kind][kind]
     table = make(server, kind, rows=(literal, "NULL"))
     readers = ["pyodbc"]
@@ -147,10 +134,9 @@ def test_a_value_arrives_as_it_is(request, served, kind):
         assert [row["v"] for row in sorted(rows, key=lambda row: row["id"])] == [expected, None], reader
 
 
-@pytest.mark.parametrize(("served", "kind"), CASES, indirect=["served"])
+@pytest.mark.parametrize(("server", "kind"), CASES, indirect=["server"])
 @pytest.mark.parametrize("method", ["range", "hash"])
-def test_as_a_key_every_row_is_read_once(served, kind, method):
-    server = server_of(served)
+def test_as_a_key_every_row_is_read_once(server, kind, method):
     literal, _, _ = READABLE[server.kind][kind]
     table = make(server, kind, rows=(literal, "NULL", literal))
     settings = server.with_(concurrent_connections=2, rows_per_range=1)
@@ -169,12 +155,11 @@ TIMES = {
 
 
 @pytest.mark.parametrize(
-    ("served", "kind"),
+    ("server", "kind"),
     [pytest.param(server, kind, id=f"{server}-{kind}") for server, kinds in TIMES.items() for kind in kinds],
-    indirect=["served"],
+    indirect=["server"],
 )
-def test_as_the_time_received_later_rows_and_old_ones_are_left_out(served, kind):
-    server = server_of(served)
+def test_as_the_time_received_later_rows_and_old_ones_are_left_out(server, kind):
     moments = ["2026-09-30", "2026-10-01", "2025-01-01", "2026-01-01"]
     table = make(server, kind, column="received_at", rows=(*(f"'{moment}'" for moment in moments), "NULL"))
     location = location_of(server, table, as_of=date(2026, 9, 30), received_after=datetime(2025, 6, 1, tzinfo=UTC))
@@ -207,12 +192,11 @@ def refusals(server, table: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("served", "kind"),
+    ("server", "kind"),
     [pytest.param(server, kind, id=f"{server}-{kind}") for server, kinds in REFUSED.items() for kind in kinds],
-    indirect=["served"],
+    indirect=["server"],
 )
-def test_a_type_that_no_contract_column_has_is_refused_by_name(served, kind):
-    server = server_of(served)
+def test_a_type_that_no_contract_column_has_is_refused_by_name(server, kind):
     run, check = refusals(server, make(server, kind, column="patient_key"))
     assert "patient_key (" in run
     assert run == check
