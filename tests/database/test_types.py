@@ -96,7 +96,7 @@ def make(server, kind: str, name: str = "typed", column: str = "v", rows: tuple[
     try:
         with closing(server.connect()) as connection:
             connection.execute(f"DROP TABLE IF EXISTS {table}")
-            connection.execute(f'CREATE TABLE {table} (id varchar(9), "{column}" {kind})')
+            connection.execute(f'CREATE TABLE {table} (id varchar(9), "{column}" {server.adapted(kind)})')
             for place, literal in enumerate(rows):
                 values = f"('{place}')" if kind == "rowversion" else f"('{place}', {literal})"
                 columns = "(id)" if kind == "rowversion" else f'(id, "{column}")'
@@ -210,11 +210,11 @@ def test_a_type_that_no_contract_column_has_is_refused_by_name(server, kind):
 @pytest.mark.parametrize("kind", ["bigint", "decimal(15,3)", "float", "bit"])
 def test_an_identifier_that_is_a_number_is_refused_unless_it_has_no_value(server, kind):
     one = "true" if server.kind == "postgresql" and kind == "bit" else "1"
-    table = make(server, server.adapted(kind), column="ndc", rows=(one, "NULL"))
+    table = make(server, kind, column="ndc", rows=(one, "NULL"))
     run, check = refusals(server, table)
     assert "identifier column is numeric, its leading zeros are gone: pharmacy_claims.ndc" in run
     assert run == check
-    table = make(server, server.adapted(kind), column="ndc", rows=("NULL",))
+    table = make(server, kind, column="ndc", rows=("NULL",))
     assert rows_of(location_of(server, table), "ndc") == [{"ndc": None}]
 
 
