@@ -4,7 +4,7 @@ CREATE TABLE dbo.outcomes (
     case_id nvarchar(100) null,
     answered_on date not null,
     answer nvarchar(10) not null,
-    counterparty_reason nvarchar(max) null,
+    counterparty_reason nvarchar(400) null,
     units_credited decimal(15,3) null,
     amount_credited decimal(18,2) null,
     valid_from date null,

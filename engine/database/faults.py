@@ -112,8 +112,13 @@ _KIND_OF_STATE = {state: kind for kind, states in _STATES.items() for state in s
 _KINDS_BY_WORDS = (
     (re.compile(r"Kerberos|\bSSPI\b|\bGSS|ticket cache|credentials cache", re.I), FaultKind.KERBEROS),
     (re.compile(r"Can't open lib|file not found|IM002|data source name not found", re.I), FaultKind.NO_DRIVER),
-    (re.compile(r"certificate|SSL Provider|\bTLS\b|encrypt", re.I), FaultKind.ENCRYPTION),
-    (re.compile(r"password authentication failed|login failed|no pg_hba", re.I), FaultKind.LOGIN),
+    (re.compile(r"certificate|SSL Provider|does not support SSL|\bTLS\b|encrypt", re.I), FaultKind.ENCRYPTION),
+    (
+        re.compile(
+            r'password authentication failed|login failed|no pg_hba|no password supplied|role ".*" does not', re.I
+        ),
+        FaultKind.LOGIN,
+    ),
     (re.compile(r"permission (was )?denied|must be owner", re.I), FaultKind.PERMISSION),
     (re.compile(r'schema ".*" does not exist|schema name ".*"', re.I), FaultKind.NO_SCHEMA),
     (re.compile(r'relation ".*" does not exist|invalid object name', re.I), FaultKind.NO_TABLE),

@@ -85,13 +85,24 @@ def check_tables(name: str, settings: DatabaseSettings, schema: str, create: str
         if no_schema is not None:
             raise OutputError(no_schema)
         dialect = dialect_of(connection)
-        problems = []
+        problems, width = [], len(run_id)
         for table, types in OUTPUT_TABLES.items():
             columns = columns_of_table(connection, place, table)
             if narrow := narrow_columns(columns, types, dialect):
                 ends = {column: nullable(table, column) for column in types}
                 problems.append(narrow_problem(where, place.table(table), narrow, types, ends.__getitem__))
-            problems += too_long(where, place.table(table), [("run_id", len(run_id))], columns)
+            width = min(width, columns["run_id"].width or width) if "run_id" in columns else width
+        if len(run_id) > width:
+            to_do = "give a shorter --run-id"
+            problems.append(
+                Problem(
+                    "the run id does not fit the columns run_id",
+                    where,
+                    f"length {len(run_id)}",
+                    f"at most {width}",
+                    to_do,
+                )
+            )
         if problems:
             raise OutputError(problems)
         for table, names in COLUMNS.items():
