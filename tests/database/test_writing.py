@@ -161,6 +161,75 @@ def test_texts_of_any_length_are_written_whole(spark, made):
     assert texts == [long] * 5
 
 
+@pytest.mark.parametrize("letter", ["a", "ž", "😀"])
+@pytest.mark.parametrize("length", [1_900, 2_001, 3_999, 4_001])
+def test_a_text_of_any_letters_is_written_whole(spark, made, letter, length):
+    """A driver counts UTF-16 units, of which an emoji has two."""
+    found = findings_of(spark, 2).withColumn("narrative", F.lit(letter * length))
+    write(made, found, lines_of(spark, 1))
+    assert set(there(made, "engine_findings", "narrative")) == {(letter * length,)}
+
+
+def test_a_value_longer_than_its_column_is_told_before_anything_is_written(spark, made):
+    found = findings_of(spark, 5).withColumn("claim_id", F.lit("c" * 401)).withColumn("narrative", F.lit("n" * 9_000))
+    lines = lines_of(spark, 2).withColumn("entity_id", F.lit("e" * 401))
+    with pytest.raises(OutputError) as told:
+        exports.check_lengths(found, lines, summary(), NAME, made.settings, made.schema)
+    wrong = {(problem.what.rpartition(" ")[2], problem.found, problem.expected) for problem in told.value.problems}
+    tables = {"claim_id": "engine_findings", "entity_id": "engine_dispute_lines"}
+    assert wrong == {
+        (f'"{made.schema}"."{table}{ending}".{column}', "length 401", "at most 400")
+        for column, table in tables.items()
+        for ending in ("", "_staging")
+    }
+    assert "cccc" not in str(told.value)
+    fits = found.withColumn("claim_id", F.lit("c" * 400))
+    exports.check_lengths(fits, lines_of(spark, 2), summary(), NAME, made.settings, made.schema)
+
+
+def test_letters_are_counted_as_the_server_counts_them(spark, made):
+    found = findings_of(spark, 2).withColumn("claim_id", F.lit("😀" * 201))
+    if made.kind == "postgresql":
+        exports.check_lengths(found, lines_of(spark, 1), summary(), NAME, made.settings, made.schema)
+        return
+    with pytest.raises(OutputError, match="length 402"):
+        exports.check_lengths(found, lines_of(spark, 1), summary(), NAME, made.settings, made.schema)
+
+
+def test_columns_narrower_than_the_shipped_ones_are_told_before_a_run(made):
+    table = made.table("engine_dispute_lines")
+    kind = "TYPE " if made.kind == "postgresql" else ""
+    made.run(f"ALTER TABLE {table} ALTER COLUMN explanation {kind}nvarchar(4000)")
+    made.run(f"ALTER TABLE {table} ALTER COLUMN units_invoiced {kind}decimal(9,2)")
+    try:
+        with pytest.raises(OutputError) as told:
+            exports.check_tables(NAME, made.settings, made.schema, "create_tables")
+        (problem,) = told.value.problems
+        assert "explanation" in problem.found
+        assert "(4000)" in problem.found
+        assert "units_invoiced" in problem.found
+        assert "explanation nvarchar(max)" in problem.expected
+        with pytest.raises(OutputError, match="narrower"):
+            exports.create_tables(NAME, made.settings, made.schema, SCRIPTS, print, adapted=made.adapted)
+        if made.kind == "sqlserver":
+            made.run(*problem.to_do.partition(": ")[2].split("; "))
+            exports.check_tables(NAME, made.settings, made.schema, "create_tables")
+    finally:
+        made.run(*(f"DROP TABLE {table}{ending}" for ending in ("", "_staging")))
+
+
+def test_a_run_id_and_a_schema_that_do_not_fit_are_told_before_a_run(made):
+    exports.check_tables(NAME, made.settings, made.schema, "create_tables", "r" * 100)
+    with pytest.raises(OutputError, match="the run id does not fit"):
+        exports.check_tables(NAME, made.settings, made.schema, "create_tables", "r" * 101)
+    for job in (
+        lambda: exports.check_tables(NAME, made.settings, "no_such_schema", "create_tables"),
+        lambda: exports.create_tables(NAME, made.settings, "no_such_schema", SCRIPTS, print, adapted=made.adapted),
+    ):
+        with pytest.raises(OutputError, match='CREATE SCHEMA "no_such_schema"'):
+            job()
+
+
 def test_a_cut_connection_while_writing_is_tried_again(spark, made):
     found, lines = findings_of(spark, 3_000), lines_of(spark, 50)
     # the server answers little to a writer: cut soon after the login and again later
