@@ -21,6 +21,7 @@ from engine.sources.locations import Location, locate_tables
 from engine.sources.parquet import ParquetFiles
 from engine.sources.reader import Reader
 from engine.sources.spark_format import JsonDocument, SparkFormat
+from engine.sources.staging import Staging
 from engine.storage import Storage
 
 
@@ -54,10 +55,11 @@ def open_tables(spark: SparkSession, storage: Storage, settings: Settings) -> di
     rebate_claims, entity_claims and invoices, a table found twice, a damaged file, columns that cannot be told apart.
     """
     locations, problems = locate_tables(storage, settings)
+    staging = Staging(spark)
     opened = {}
     for location in locations:
         try:
-            opened[location.table.name] = _opened(spark, storage, location)
+            opened[location.table.name] = _opened(spark, storage, location, staging)
         except UserError as error:
             problems.extend(error.problems)
         except SPARK_ERRORS as error:
@@ -67,11 +69,11 @@ def open_tables(spark: SparkSession, storage: Storage, settings: Settings) -> di
     return opened
 
 
-def _opened(spark: SparkSession, storage: Storage, location: Location) -> OpenedTable:
+def _opened(spark: SparkSession, storage: Storage, location: Location, staging: Staging) -> OpenedTable:
     if location.database is not None:
         return _opened_in_database(spark, location)
     adapter = ADAPTERS[location.adapter] if location.adapter else None
-    reader = _reader(spark, storage, location, adapter)
+    reader = _reader(spark, storage, location, adapter, staging)
     rows, unknown = _adapted(reader, location, adapter) if adapter else _renamed(reader, location)
     return OpenedTable(
         table=location.table,
@@ -101,13 +103,15 @@ def _opened_in_database(spark: SparkSession, location: Location) -> OpenedTable:
     )
 
 
-def _reader(spark: SparkSession, storage: Storage, location: Location, adapter: Adapter | None) -> Reader:
+def _reader(
+    spark: SparkSession, storage: Storage, location: Location, adapter: Adapter | None, staging: Staging
+) -> Reader:
     """One reader per kind of place."""
     if adapter and adapter.schema:
         return JsonDocument(spark, storage, location, adapter.schema(location.table.name))
     kind = location.format.lower()
     if kind == "parquet":
-        return ParquetFiles(spark, storage, location)
+        return ParquetFiles(spark, storage, location, staging)
     if kind == "csv":
         return DelimitedFiles(spark, storage, location)
     is_one_document = "multiline" in {name.lower() for name in location.options}
@@ -156,7 +160,7 @@ def _renamed(reader: Reader, location: Location) -> tuple[DataFrame, tuple[str, 
         )
     if problems:
         raise InputError(problems)
-    identifiers = {theirs for name, theirs in taken.items() if table.column(name).kind.is_identifier}
+    identifiers = {theirs for name, theirs in taken.items() if table.column(name).kind.must_be_text}
     rows = reader.rows(tuple(dict.fromkeys(taken.values())), identifiers)
     in_order = [name for name in table.column_names if name in taken]
     rows = rows.select(*(column_named(taken[name]).alias(name) for name in in_order))
