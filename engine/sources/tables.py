@@ -11,16 +11,18 @@ from engine.contracts.columns import Table
 from engine.errors import InputError, Problem, UserError
 from engine.settings import Settings
 from engine.sources.adapters import ADAPTERS, Adapter
+from engine.sources.archives import unpacked
 from engine.sources.database import DatabaseTable
 from engine.sources.delimited import DelimitedFiles
 from engine.sources.failures import SPARK_ERRORS, opening_problem
 from engine.sources.fingerprint import fingerprint
 from engine.sources.frames import NESTED, column_named, plain
 from engine.sources.jsonlines import JsonLines
-from engine.sources.locations import Location, locate_tables
+from engine.sources.locations import EXCEL, Location, locate_tables
 from engine.sources.parquet import ParquetFiles
 from engine.sources.reader import Reader
 from engine.sources.spark_format import JsonDocument, SparkFormat
+from engine.sources.spreadsheet import Workbooks
 from engine.sources.staging import Staging
 from engine.storage import Storage
 
@@ -73,8 +75,9 @@ def _opened(spark: SparkSession, storage: Storage, location: Location, staging: 
     if location.database is not None:
         return _opened_in_database(spark, location)
     adapter = ADAPTERS[location.adapter] if location.adapter else None
-    reader = _reader(spark, storage, location, adapter, staging)
-    rows, unknown = _adapted(reader, location, adapter) if adapter else _renamed(reader, location)
+    with unpacked(storage, location, staging) as readable:
+        reader = _reader(spark, storage, readable, adapter, staging)
+        rows, unknown = _adapted(reader, readable, adapter) if adapter else _renamed(reader, readable)
     return OpenedTable(
         table=location.table,
         rows=rows,
@@ -114,6 +117,8 @@ def _reader(
         return ParquetFiles(spark, storage, location, staging)
     if kind == "csv":
         return DelimitedFiles(spark, storage, location)
+    if kind == EXCEL:
+        return Workbooks(spark, storage, location, adapter.header_names if adapter else ())
     is_one_document = "multiline" in {name.lower() for name in location.options}
     if kind == "json" and not is_one_document:
         return JsonLines(spark, storage, location)

@@ -25,6 +25,8 @@ class Adapter:
     docstring says so. `needs` are the layout's columns without which a file is not of this layout (alternatives joined
     by `|`). `format` and `options` are how such files are read unless the configuration says otherwise; `schema`, by
     table, is for JSON documents. `options_needed`, by table, are facts that a file does not hold itself.
+    `header_names` find the header of a workbook whose sheets begin with titles: it is the first row that contains all
+    of these names, compared by letters and digits only.
     """
 
     tables: tuple[str, ...]
@@ -34,6 +36,7 @@ class Adapter:
     options: Mapping[str, str] = field(default_factory=dict)
     schema: Callable[[str], T.StructType] | None = None
     options_needed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    header_names: tuple[str, ...] = ()
 
     def missing(self, names: Iterable[str]) -> list[str]:
         there = {_letters(name) for name in names}
