@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from pyspark.sql import SparkSession
+
 from engine.errors import InputError, Problem, UserError
 from engine.sources.locations import ZIP, Location, format_of
 from engine.sources.reader import damaged_files, data_files
-from engine.sources.staging import Staging
+from engine.sources.staging import staging_folder
 from engine.storage import Storage, StoredFile, name_of
 
 _ENCRYPTED = 0x1
@@ -40,7 +42,7 @@ def check_unpacked_size(members: Iterable[zipfile.ZipInfo]) -> None:
 
 
 @contextmanager
-def unpacked(storage: Storage, location: Location, staging: Staging) -> Iterator[Location]:
+def unpacked(spark: SparkSession, storage: Storage, location: Location) -> Iterator[Location]:
     """The location as readers can read it: of an archive, its one table file in a temporary folder.
 
     The option `member` names the file in an archive that has several. Problems that are raised within the block name
@@ -55,7 +57,7 @@ def unpacked(storage: Storage, location: Location, staging: Staging) -> Iterator
         yield location
         return
     files = data_files(storage, location)
-    folder = staging.folder(name_of(location.uri), location.uri, f"the archive of table {location.table.name}")
+    folder = staging_folder(spark, name_of(location.uri), location.uri, f"the archive of table {location.table.name}")
     members = {file.uri: _unpack(storage, file, location, folder, number) for number, file in enumerate(files)}
     formats = sorted({_format(member) for member in members.values()})
     kind = location.format if location.format != ZIP else formats[0]

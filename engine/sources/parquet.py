@@ -25,7 +25,7 @@ from engine.sources.odbc import MARK
 from engine.sources.parquet_footer import Footer, FooterError, StoredColumn, read_footer
 from engine.sources.partitions import conflict, is_same_value, partition_names, partition_values
 from engine.sources.reader import damaged_files, data_files
-from engine.sources.staging import Staging
+from engine.sources.staging import staging_folder
 from engine.storage import Storage, StoredFile
 
 _SPARK_CODECS = {"UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD", "LZ4", "LZ4_RAW"}
@@ -45,11 +45,10 @@ class ParquetFiles:
     each file whose footer cannot be read.
     """
 
-    def __init__(self, spark: SparkSession, storage: Storage, location: Location, staging: Staging):
+    def __init__(self, spark: SparkSession, storage: Storage, location: Location):
         self._spark = spark
         self._storage = storage
         self._location = location
-        self._staging = staging
         _refuse_table_formats(storage, location)
         files = data_files(storage, location)
         self._partitions = partition_names(location.table.name, location.uri, files)
@@ -228,7 +227,7 @@ class ParquetFiles:
 
     def _rewritten(self, footer: Footer, columns: _Taken) -> Footer:
         what = f"a Parquet file of table {self._location.table.name} that only the driver can decode"
-        folder = self._staging.folder(self._location.table.name, footer.file.uri, what)
+        folder = staging_folder(self._spark, self._location.table.name, footer.file.uri, what)
         target = folder.joinpath(*footer.file.name.split("/"))
         target.parent.mkdir(parents=True, exist_ok=True)
         theirs = [column.name for column in columns.values()]

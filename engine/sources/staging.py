@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -12,36 +13,35 @@ from pyspark.sql import SparkSession
 from engine.errors import InputError, Problem
 
 
-class Staging:
-    """A private folder on this machine's disk, deleted when the process ends; see TMPDIR for where."""
+def staging_folder(spark: SparkSession, name: str, where: str, what: str) -> Path:
+    """A new, empty folder on this machine's disk whose path ends in `name`; deleted when the process ends.
 
-    def __init__(self, spark: SparkSession):
-        self._is_local = str(spark.conf.get("spark.master", "")).startswith("local")
-        self._root: Path | None = None
+    Only this user can open it. TMPDIR sets where it is.
 
-    def folder(self, name: str, where: str, what: str) -> Path:
-        """A new, empty folder whose path ends in `name`.
+    Args:
+        name: last part of the path, so messages that show the path are understood.
+        where, what: the file that needs it and what it is, for the message.
 
-        Args:
-            name: last part of the path, so messages that show the path are understood.
-            where, what: the file that needs it and what it is, for the message.
-
-        Raises:
-            InputError: the session has executors on other machines, which do not see this folder.
-        """
-        if not self._is_local:
-            raise InputError(
-                Problem(
-                    f"{what} is not readable on a cluster",
-                    where,
-                    "executors on other machines, which do not see what the driver writes",
-                    "files that Spark reads itself, on storage that every executor sees",
-                    "unpack or rewrite it there, or run in local mode (spark.master: local[*])",
-                )
+    Raises:
+        InputError: the session has executors on other machines, which do not see this folder.
+    """
+    if not str(spark.conf.get("spark.master", "")).startswith("local"):
+        raise InputError(
+            Problem(
+                f"{what} is not readable on a cluster",
+                where,
+                "executors on other machines, which do not see what the driver writes",
+                "files that Spark reads itself, on storage that every executor sees",
+                "unpack or rewrite it there, or run in local mode (spark.master: local[*])",
             )
-        if self._root is None:
-            self._root = Path(tempfile.mkdtemp(prefix="engine-input-"))
-            atexit.register(shutil.rmtree, self._root, ignore_errors=True)
-        folder = Path(tempfile.mkdtemp(dir=self._root), name)
-        folder.mkdir()
-        return folder
+        )
+    folder = Path(tempfile.mkdtemp(dir=_root()), name)
+    folder.mkdir()
+    return folder
+
+
+@cache
+def _root() -> Path:
+    root = Path(tempfile.mkdtemp(prefix="engine-input-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    return root

@@ -23,7 +23,6 @@ from engine.sources.parquet import ParquetFiles
 from engine.sources.reader import Reader
 from engine.sources.spark_format import JsonDocument, SparkFormat
 from engine.sources.spreadsheet import Workbooks
-from engine.sources.staging import Staging
 from engine.storage import Storage
 
 
@@ -57,11 +56,10 @@ def open_tables(spark: SparkSession, storage: Storage, settings: Settings) -> di
     rebate_claims, entity_claims and invoices, a table found twice, a damaged file, columns that cannot be told apart.
     """
     locations, problems = locate_tables(storage, settings)
-    staging = Staging(spark)
     opened = {}
     for location in locations:
         try:
-            opened[location.table.name] = _opened(spark, storage, location, staging)
+            opened[location.table.name] = _opened(spark, storage, location)
         except UserError as error:
             problems.extend(error.problems)
         except SPARK_ERRORS as error:
@@ -71,12 +69,12 @@ def open_tables(spark: SparkSession, storage: Storage, settings: Settings) -> di
     return opened
 
 
-def _opened(spark: SparkSession, storage: Storage, location: Location, staging: Staging) -> OpenedTable:
+def _opened(spark: SparkSession, storage: Storage, location: Location) -> OpenedTable:
     if location.database is not None:
         return _opened_in_database(spark, location)
     adapter = ADAPTERS[location.adapter] if location.adapter else None
-    with unpacked(storage, location, staging) as readable:
-        reader = _reader(spark, storage, readable, adapter, staging)
+    with unpacked(spark, storage, location) as readable:
+        reader = _reader(spark, storage, readable, adapter)
         rows, unknown = _adapted(reader, readable, adapter) if adapter else _renamed(reader, readable)
     return OpenedTable(
         table=location.table,
@@ -106,15 +104,13 @@ def _opened_in_database(spark: SparkSession, location: Location) -> OpenedTable:
     )
 
 
-def _reader(
-    spark: SparkSession, storage: Storage, location: Location, adapter: Adapter | None, staging: Staging
-) -> Reader:
+def _reader(spark: SparkSession, storage: Storage, location: Location, adapter: Adapter | None) -> Reader:
     """One reader per kind of place."""
     if adapter and adapter.schema:
         return JsonDocument(spark, storage, location, adapter.schema(location.table.name))
     kind = location.format.lower()
     if kind == "parquet":
-        return ParquetFiles(spark, storage, location, staging)
+        return ParquetFiles(spark, storage, location)
     if kind == "csv":
         return DelimitedFiles(spark, storage, location)
     if kind == EXCEL:
@@ -139,7 +135,8 @@ def _adapted(reader: Reader, location: Location, adapter: Adapter) -> tuple[Data
                 f"mend input.tables.{location.table.name}",
             )
         )
-    return adapter.convert(reader.rows(readable, ()), location.table.name, location.options), ()
+    rows = reader.rows(readable, adapter.identifiers_among(readable))
+    return adapter.convert(rows, location.table.name, location.options), ()
 
 
 def _renamed(reader: Reader, location: Location) -> tuple[DataFrame, tuple[str, ...]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from pathlib import Path
@@ -16,10 +18,10 @@ import pytest
 
 from engine.contracts.tables import TABLES
 from engine.errors import InputError
-from engine.sources.cells import read_cells
+from engine.sources.cells import Kind, read_cells
 from engine.sources.locations import Location
 from engine.sources.spreadsheet import Workbooks
-from engine.sources.staging import Staging
+from engine.sources.staging import staging_folder
 from engine.sources.workbook import WorkbookError, open_workbook
 from tests.unit.sources_folder import INVOICE_CSV, Folder, kinds, values
 
@@ -59,6 +61,49 @@ def claiming_2_gib(archive: bytes) -> bytes:
     """The archive, with another unpacked size of its first member in the central directory."""
     place = archive.index(b"PK\x01\x02") + 24
     return archive[:place] + (1 << 31).to_bytes(4, "little") + archive[place + 4 :]
+
+
+# An Excel 97 workbook, compressed: sheet Data with a table at B2, a formula 1/0 in E3 and the number 2143380 in B4.
+XLS = zlib.decompress(
+    base64.b85decode(
+        "c-rk)O=uHA6#iy+^J|)<H5FPhgo3r!7TTtVUfNZO_LNe4@drWECI_jc5{jS)t*to<f+xjGp&q<cz4(I)dJ_>U^&kjBqDN1Hf`>Nio430"
+        "*tqKijp=G{h-pqS5@6FqJ^SAqUp}sWxpt+1S7=Vt76@a%&CMX45CJL&zELn7OKP5|HQz77|KzcoRTKC2$V<_WYhKBpbOQOIhN+)p+Llg"
+        "O2VgqrIeaHyuLqAc0+aw92iM?uII>vN6(|g?V8PokNxyH1g+Lpu#ESN*>ea<XCrnPWg7}D+|*7?AaZZzVRoW+-~3%jic2MT90XE#|z+z"
+        "4R~6wtw3K39-@1a}YwjuSf5>CRNDgct>T4&SW=@XcM-FA_?=v2p>D|5z>e{YCDlAg-0)&<tP-)@fcOMT8JBWQ~DTW-_ycHkuRQqyzcv7"
+        ")_Ksr7We~HlT~p)7_g)_H_m2_RiZubk%lH$IB!{G>ZtA>v^$6$)BaWUl-G(!{#ZLOz{z59~8T#U$AgRYLIf6rG_(0fp*r|$8?&l?&NYa"
+        "(-^g(ymh$IDIA{RHdnc}mHJ6C-kE!<%579GemU|uUi@tCrSkk>`C@GTy*Y~(I=Hf=FP|B7hz@b<ro<D|&4sh6d}P}6+Xmy;qWlIPSk7q"
+        "}!7?o=!Q&xea~g5t7pFU8Wpf5`x?@ZGgDrb(<rqC@Z=|gr-tNx7)=1NfT_kg@$ivoF_aQD2r)WvTI){42@Fgusyfi$rI1QZwp|jy$XV3"
+        "<;20WDB(7w5XAQTi76ciK`6cn~1<W*I(KMwff>2WUoKIgyAGNp?8O|oS%f(d#i>7()x@{|{Fp{Dt>10Lbp66@4){})OerQQn|$0++TUi"
+        "18=&m>X(KI>MD{<|eqYyXv6{QS@T{{&SC*Te"
+    )
+)
+
+
+def open_document(rows: str) -> bytes:
+    """A workbook of LibreOffice with one sheet Data."""
+    names = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in ("office", "table", "text")
+    )
+    content = (
+        f'<office:document-content {names}><office:body><office:spreadsheet><table:table table:name="Data">{rows}'
+        "</table:table></office:spreadsheet></office:body></office:document-content>"
+    )
+    members = {
+        "mimetype": b"application/vnd.oasis.opendocument.spreadsheet",
+        "META-INF/manifest.xml": b'<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>',
+        "content.xml": content.encode(),
+    }
+    return zipped(members, zipfile.ZIP_STORED)
+
+
+def open_document_row(*cells: str | float) -> str:
+    texts = (
+        f'<table:table-cell office:value-type="float" office:value="{cell}"><text:p>{cell}</text:p></table:table-cell>'
+        if isinstance(cell, float)
+        else f'<table:table-cell office:value-type="string"><text:p>{cell}</text:p></table:table-cell>'
+        for cell in cells
+    )
+    return f"<table:table-row>{''.join(texts)}</table:table-row>"
 
 
 # Cells of one column each, and the type and values that must be read.
@@ -231,6 +276,29 @@ def test_adapters_find_the_header_by_its_names(folder, noise):
     assert [tuple(row) for row in reader.rows(reader.names, ()).collect()] == [("Clinic", "AK", "C1")]
 
 
+def test_workbooks_of_other_formats(tmp_path):
+    """Opened by their content, whatever their name; an error cell of `.xls` is not told apart from an empty one."""
+    rows = [open_document_row("ndc", "n"), open_document_row("00002143380", 12.0), open_document_row(2143380.0, "#N/A")]
+    for name, content in {"of Excel 97.xlsx": XLS, "of LibreOffice.xlsx": open_document("".join(rows))}.items():
+        (tmp_path / name).write_bytes(content)
+    old = read_cells(open_workbook(tmp_path / "of Excel 97.xlsx").sheet("data"), 2, 1, None, None)
+    assert old.names == ("ndc", "n", "d", "e")
+    assert old.first_column == 2
+    assert [column.values("string").to_pylist() for column in old.columns] == [
+        ["00002143380", "2143380"],
+        ["12", "0.3"],
+        ["2025-03-09", None],
+        [None, None],
+    ]
+    assert old.columns[0].first_rows == {Kind.TEXT: 3, Kind.INTEGER: 4}
+    new = read_cells(open_workbook(tmp_path / "of LibreOffice.xlsx").sheet("1"), 1, 1, None, None)
+    assert [column.values("string").to_pylist() for column in new.columns] == [
+        ["00002143380", "2143380"],
+        ["12", "#N/A"],
+    ]
+    assert new.columns[1].unreadable_rows == [3]
+
+
 _ENCRYPTED = bytes.fromhex("d0cf11e0a1b11ae1") + b"\0" * 600 + "EncryptedPackage".encode("utf-16-le") + b"\0" * 100
 
 
@@ -326,4 +394,4 @@ def test_on_a_cluster_archives_are_refused():
                 return "yarn" if key == "spark.master" else default
 
     with pytest.raises(InputError, match="run in local mode"):
-        Staging(Session()).folder("x", "/in/x.zip", "the archive of table invoices")
+        staging_folder(Session(), "x", "/in/x.zip", "the archive of table invoices")

@@ -26,7 +26,7 @@ class Adapter:
     by `|`). `format` and `options` are how such files are read unless the configuration says otherwise; `schema`, by
     table, is for JSON documents. `options_needed`, by table, are facts that a file does not hold itself.
     `header_names` find the header of a workbook whose sheets begin with titles: it is the first row that contains all
-    of these names, compared by letters and digits only.
+    of these names, compared by letters and digits only. `identifiers` are the layout's columns that must be text.
     """
 
     tables: tuple[str, ...]
@@ -37,10 +37,16 @@ class Adapter:
     schema: Callable[[str], T.StructType] | None = None
     options_needed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     header_names: tuple[str, ...] = ()
+    identifiers: tuple[str, ...] = ()
 
     def missing(self, names: Iterable[str]) -> list[str]:
         there = {_letters(name) for name in names}
         return [need for need in self.needs if not there & {_letters(name) for name in need.split("|")}]
+
+    def identifiers_among(self, names: Iterable[str]) -> set[str]:
+        """The columns that readers refuse where they hold numbers, as their leading zeros are gone."""
+        wanted = {_letters(name) for name in self.identifiers}
+        return {name for name in names if _letters(name) in wanted}
 
 
 class Layout:
