@@ -132,6 +132,7 @@ def _book(
             f"{name}: the table changed while it was read ({opened.rows_expected:,} rows when it was opened, "
             f"{counts.rows_in:,} read)"
         )
+    run.ledger.check(name, Step.PREPARE, "rows conformed", work.rows(f"conformed/{name}"), counts.rows_in)
     run.ledger.record(name, Step.PREPARE, counts.rows_in, counts.rows_out, counts.dropped, counts.counted)
     prepared.left_out[name] = partial(prepare.left_out, conformed, opened.table, netting)
     if set(counts.dropped) - LEFT_ORDERLY:

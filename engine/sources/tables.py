@@ -162,7 +162,7 @@ def _renamed(reader: Reader, location: Location) -> tuple[DataFrame, tuple[str, 
         )
     if problems:
         raise InputError(problems)
-    identifiers = {theirs for name, theirs in taken.items() if table.column(name).kind.must_be_text}
+    identifiers = {theirs for name, theirs in taken.items() if table.column(name).must_be_text}
     rows = reader.rows(tuple(dict.fromkeys(taken.values())), identifiers)
     in_order = [name for name in table.column_names if name in taken]
     rows = rows.select(*(column_named(taken[name]).alias(name) for name in in_order))
