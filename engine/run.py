@@ -70,7 +70,8 @@ class RunOptions:
 class Run:
     """One run of the main job.
 
-    `folder` is where outputs are written until `publish`, `work` holds intermediate Parquet for a resume.
+    `unread`: files of the input folder that no table reads. `folder` is where outputs are written until `publish`,
+    `work` holds intermediate Parquet for a resume.
     """
 
     spark: SparkSession
@@ -84,6 +85,7 @@ class Run:
     ledger: Ledger = field(default_factory=Ledger)
     seconds: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    unread: list[dict[str, str | None]] = field(default_factory=list)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property

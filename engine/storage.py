@@ -85,6 +85,11 @@ class Storage:
             return []
         return sorted(status.getPath().getName() for status in file_system.listStatus(path))
 
+    def qualified(self, uri: str) -> str:
+        """The location as `files` writes it: absolute, with its scheme."""
+        file_system, path = self._path(uri)
+        return str(file_system.makeQualified(path).toString())
+
     def files(self, uri: str) -> list[StoredFile]:
         """Every file in a folder and below, sorted by name; of a file, itself; none where nothing is there."""
         file_system, path = self._path(uri)

@@ -149,6 +149,7 @@ def _summary(
             name: {"fingerprint": table.fingerprint, "location": table.location}
             for name, table in prepared.opened.items()
         },
+        "input_not_read": run.unread,
         "models": {
             SUBJECT_FEEDS[one.subject]: {
                 "name": one.model_name,
