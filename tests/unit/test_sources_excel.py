@@ -249,16 +249,20 @@ def test_what_is_not_found_is_refused(folder, sheets, options, parts):
 
 
 def test_a_folder_of_workbooks(folder):
-    """One with another column order, one without rows, and the owner file of one that is open."""
+    """One with another column order and a further column, one without rows, and the owner file of an open one."""
     folder.put("invoices/a.xlsx", workbook({"S": [HEADER, ROW]}))
-    folder.put("invoices/b.xlsx", workbook({"T": [["ndc", " State", "prescriptions"], ["1", "NY", 5]]}))
-    folder.put("invoices/c.xlsx", workbook({"T": [["ndc"]]}))
+    other = [["ndc", " State", "Period", "PROGRAM", "prescriptions"], ["1", "NY", "2025Q1", "MDRP_MCO", 5]]
+    folder.put("invoices/b.xlsx", workbook({"T": other}))
+    folder.put("invoices/c.xlsx", workbook({"T": [HEADER]}))
     folder.put("invoices/~$a.xlsx", b"owner")
-    opened = folder.table("invoices", {"path": "invoices", "format": "excel"})
+    opened = folder.table("invoices")
     assert values(opened, "ndc", "state", "period", "prescriptions") == [
         ("00002143380", "AK", "2025Q3", None),
-        ("1", "NY", None, 5),
+        ("1", "NY", "2025Q1", 5),
     ]
+    assert opened.notes == ("invoices: column prescriptions is NULL for the rows of a.xlsx, c.xlsx, which lack it",)
+    folder.put("invoices/d.xlsx", workbook({"T": [["ndc"]]}))
+    assert "required column is missing in some files: invoices.state" in folder.refusal()
 
 
 @pytest.mark.parametrize("noise", [[], [["340B ID"], ["Entity"]]], ids=["titles", "titles with some of the names"])
