@@ -8,8 +8,10 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,8 +24,13 @@ from engine.contracts.facts import CLAIM_FEATURES, INVOICE_FEATURES
 from engine.contracts.findings import FINDING_FEATURES
 from engine.contracts.tables import TABLES
 from engine.errors import ConfigurationError, Problem
+from engine.redaction import MASK, is_secret_name, masked, remember_secrets, without_secrets
 
 ENVIRONMENT_PREFIX = "ENGINE__"
+_ENVIRONMENT_ORIGIN = "environment variable "
+_SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,59}")
+# yaml itself raises ValueError for dates that no calendar has.
+_UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -53,10 +60,6 @@ class Secret(Section):
         if (self.environment is None) == (self.file is None):
             raise ValueError("expected environment: NAME, or file: PATH")
         return self
-
-
-# Keywords of ODBC connection strings that hold secrets.
-_SECRET_KEYWORDS = {"pwd", "password", "accesstoken", "clientsecret", "sslkeypassword", "connectionstring"}
 
 
 class DatabaseSettings(Section):
@@ -89,7 +92,7 @@ class DatabaseSettings(Section):
     @field_validator("options")
     @classmethod
     def _without_secrets(cls, options: dict[str, str]) -> dict[str, str]:
-        found = [key for key in options if key.replace(" ", "").replace("_", "").lower() in _SECRET_KEYWORDS]
+        found = [key for key in options if is_secret_name(key.replace(" ", ""))]
         if found:
             raise ValueError(f"{', '.join(found)} is a secret: it belongs into password, as a variable or a file")
         return options
@@ -569,6 +572,13 @@ class MlflowSettings(Section):
     reranker_model: str = "finding-reranker"
     alias: str = "champion"
 
+    @field_validator("artifact_location")
+    @classmethod
+    def _without_credentials(cls, location: str | None) -> str | None:
+        if location is not None and masked(location) != location:
+            raise ValueError("it holds a credential and would be stored in MLflow: give that in the environment")
+        return location
+
 
 class PrioritySettings(Section):
     """priority = p(valid) x amount - handling cost - p(not valid) x interest on the amount."""
@@ -595,7 +605,14 @@ class ReviewSettings(Section):
 
     rows_per_sheet: Annotated[int, Field(gt=1, le=1_048_575)] = 1_000_000
     findings_per_workbook: PositiveInt = Field(200_000, description="more findings go on in a further workbook")
-    masked_rx_digits: Annotated[int, Field(ge=0)] = Field(0, description="leading Rx digits hidden in review files")
+
+
+class DisputeSettings(Section):
+    """Files that leave the company."""
+
+    unmasked_rx_recipients: tuple[str, ...] = Field(
+        (), description="payers and states that get whole Rx numbers; others get the last four characters"
+    )
 
 
 class DeadlineSettings(Section):
@@ -661,6 +678,19 @@ class SyntheticSettings(Section):
     dispenses_per_chunk: PositiveInt = Field(50_000, description="generated at a time; part of the random seed")
 
 
+# Where a run reads and writes, and what changes no result.
+NO_RESULT_SETTINGS: Any = {
+    "input": {"root", "connection", "database_schema"},
+    "output": True,
+    "databases": True,
+    "spark": True,
+    "mlflow": True,
+    "as_of": True,
+    "rules_file": True,
+    "reference_folder": True,
+}
+
+
 class Settings(Section):
     as_of: date | None = Field(None, description="the run's today; --as-of sets it")
     input: InputSettings = InputSettings()
@@ -676,6 +706,7 @@ class Settings(Section):
     mlflow: MlflowSettings = MlflowSettings()
     priority: PrioritySettings = PrioritySettings()
     review: ReviewSettings = ReviewSettings()
+    disputes: DisputeSettings = DisputeSettings()
     deadlines: DeadlineSettings = DeadlineSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
 
@@ -684,22 +715,26 @@ class Settings(Section):
         return self.as_of or datetime.now(UTC).date()
 
     @property
+    def result_settings(self) -> dict[str, Any]:
+        """What can change a result, as JSON and without secrets: all but where is read, written and logged."""
+        return without_secrets(self.model_dump(mode="json", exclude=NO_RESULT_SETTINGS))
+
+    @property
+    def given_result_settings(self) -> dict[str, Any]:
+        """Those of `result_settings` that were given and are no defaults."""
+        return without_secrets(self.model_dump(mode="json", exclude=NO_RESULT_SETTINGS, exclude_unset=True))
+
+    @property
+    def reference_digests(self) -> dict[str, str]:
+        """SHA-256 of each table in the reference folder, by file name; empty if the folder is not local."""
+        files = sorted(Path(self.reference_folder).glob("*.csv"))
+        return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+    @property
     def config_hash(self) -> str:
-        """SHA-256 over everything that can change a result; where it is read from and written to left out."""
-        result_settings = self.model_dump(
-            mode="json",
-            exclude={
-                "input": {"root", "connection", "database_schema"},
-                "output": True,
-                "databases": True,
-                "spark": True,
-                "mlflow": True,
-                "as_of": True,
-                "rules_file": True,
-                "reference_folder": True,
-            },
-        )
-        return hashlib.sha256(json.dumps(result_settings, sort_keys=True).encode()).hexdigest()
+        """SHA-256 over `result_settings` and the reference files."""
+        hashed = {**self.result_settings, "reference_files": self.reference_digests}
+        return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
 
 
 RuleProblems = Callable[[Mapping[str, RuleSettings], str], Iterable[Problem]]
@@ -721,9 +756,12 @@ def load_settings(
     problems: list[Problem] = []
     values = _read_yaml(Path(config), problems) if config else {}
     origins: dict[tuple[str, ...], str] = {}
-    for path, value, origin in (*_environment_values(environment or {}), *_override_values(overrides, problems)):
+    remember_secrets(environment or {})
+    from_environment = _environment_values(environment or {}, problems)
+    for path, value, origin in (*from_environment, *_override_values(overrides, problems)):
         _put(values, path, value)
         origins[path] = origin
+    remember_secrets(values)
     for name in ("rules_file", "reference_folder"):
         values[name] = _shipped(str(values.get(name, Settings.model_fields[name].default)), home)
     rules_file = Path(values["rules_file"])
@@ -738,6 +776,7 @@ def load_settings(
         where = str(config) if config else "the settings"
         problems.extend(_problem(detail, where, origins) for detail in error.errors())
     else:
+        _remember_database_secrets(settings, environment or {})
         problems.extend(_unknown_connections(settings, str(config) if config else "the settings"))
         problems.extend(_unknown_detectors(settings.model, str(config) if config else "the settings"))
     if rule_problems is not None:
@@ -745,6 +784,19 @@ def load_settings(
     if problems:
         raise ConfigurationError(problems)
     return settings
+
+
+def _remember_database_secrets(settings: Settings, environment: Mapping[str, str]) -> None:
+    """So that no message shows them. Whether a secret is there is said when its connection is opened."""
+    for database in settings.databases.values():
+        for secret in (database.password, database.connection_string):
+            if secret is None:
+                continue
+            if secret.environment is not None:
+                remember_secrets({"password": environment.get(secret.environment, "")})
+            elif secret.file is not None:
+                with suppress(OSError, UnicodeDecodeError):
+                    remember_secrets({"password": Path(secret.file).read_text(encoding="utf-8")})
 
 
 def _unknown_connections(settings: Settings, where: str) -> Iterable[Problem]:
@@ -807,10 +859,11 @@ def _read_yaml(path: Path, problems: list[Problem]) -> dict[str, Any]:
     except FileNotFoundError:
         problems.append(Problem("the configuration file is not there", str(path), to_do="mend the path in --config"))
         return {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        problems.append(
-            Problem("the configuration file cannot be read as YAML", str(path), " ".join(str(error).split()))
-        )
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(Problem("the configuration file cannot be read", str(path), _unreadable_file(error)))
+        return {}
+    except _UNREADABLE as error:
+        problems.append(Problem("the configuration file cannot be read as YAML", str(path), _yaml_problem(error)))
         return {}
     if content is None:
         return {}
@@ -827,24 +880,72 @@ def _read_yaml(path: Path, problems: list[Problem]) -> dict[str, Any]:
     return content
 
 
-def _environment_values(environment: Mapping[str, str]):
+def _unreadable_file(error: OSError | UnicodeDecodeError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"bytes that are not UTF-8, at byte {error.start}"
+    return str(error.strerror or type(error).__name__)
+
+
+def _environment_values(environment: Mapping[str, str], problems: list[Problem]):
     for name in sorted(environment):
-        if name.startswith(ENVIRONMENT_PREFIX):
-            path = tuple(part.lower() for part in name.removeprefix(ENVIRONMENT_PREFIX).split("__"))
-            yield path, yaml.safe_load(environment[name]), f"environment variable {name}"
+        if not name.startswith(ENVIRONMENT_PREFIX):
+            continue
+        path = tuple(part.lower() for part in name.removeprefix(ENVIRONMENT_PREFIX).split("__"))
+        try:
+            value = yaml.safe_load(environment[name])
+        except _UNREADABLE as error:
+            problems.append(
+                Problem(
+                    "an environment variable cannot be read as YAML",
+                    f"environment variable {name}",
+                    f"{_yaml_problem(error)} (its value is not shown)",
+                    "a value in YAML; text with special characters in quotes",
+                    f"correct {name}, or unset it",
+                )
+            )
+            continue
+        yield path, value, f"{_ENVIRONMENT_ORIGIN}{name}"
 
 
 def _override_values(overrides: Iterable[str], problems: list[Problem]):
     for word in overrides:
         key, equals, text = word.partition("=")
+        path = _path_of(key.strip())
         if not equals or not key.strip():
-            problems.append(Problem("an option --set cannot be read", f"--set {word}", word, "--set a.b=value"))
+            shown = word if _SETTING_NAME.fullmatch(word) else f"{MASK} (not shown: it may be a secret)"
+            problems.append(Problem("an option --set cannot be read", f"--set {shown}", expected="--set a.b=value"))
+            continue
+        origin = f"--set {key.strip()}={MASK if is_secret_name(key) else text}"
+        if text.lstrip().startswith("!"):
+            problems.append(
+                Problem(
+                    "a value of --set begins with a YAML tag",
+                    origin,
+                    expected="a plain value",
+                    to_do="put text that begins with ! in quotes",
+                )
+            )
             continue
         try:
             value = yaml.safe_load(text)
-        except yaml.YAMLError:
+        except _UNREADABLE:
             value = text
-        yield tuple(key.strip().split(".")), value, f"--set {word}"
+        yield path, value, origin
+
+
+def _path_of(key: str) -> tuple[str, ...]:
+    """The names of a setting; the keys of `spark.conf` have dots of their own."""
+    parts = tuple(key.split("."))
+    is_of_spark = len(parts) > 3 and parts[:2] == ("spark", "conf")
+    return (*parts[:2], ".".join(parts[2:])) if is_of_spark else parts
+
+
+def _yaml_problem(error: BaseException) -> str:
+    """What is wrong, and where, without any of the text: it may hold a secret."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or type(error).__name__
+    # what is quoted comes from the text, but for names of tags
+    words = re.sub(r"(?<!the tag )('[^']*'|\"[^\"]*\")", "...", " ".join(str(problem).split()))
+    return f"line {mark.line + 1}, column {mark.column + 1}: {words}" if mark is not None else words
 
 
 def _put(values: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
@@ -875,9 +976,18 @@ def _problem(detail: Any, where: str, origins: Mapping[tuple[str, ...], str]) ->
         hint = f"did you mean {'.'.join((*location[:-1], closest[0]))}?" if closest else "remove it"
         return Problem(f"unknown setting {key}", place, location[-1], "one of " + ", ".join(known), hint)
     message = detail["msg"].removeprefix("Value error, ")
-    # a connection may have been given its password where its place belongs
-    found = "" if location[:1] == ("databases",) else repr(detail.get("input"))
+    found = _shown_input(detail.get("input"), location, place)
     return Problem(f"wrong value for {key}", place, found if len(found) <= 200 else found[:200] + "...", message)
+
+
+def _shown_input(value: Any, location: tuple[str, ...], place: str) -> str:
+    """The value, if it can hold no secret: a connection may have its password in the wrong place, and so may anything
+    that comes from the environment or has a part of a secret name."""
+    is_secret = location[:1] == ("databases",) or is_secret_name(".".join(location))
+    is_secret = is_secret or location[:2] == ("spark", "conf")
+    if is_secret or place.startswith(_ENVIRONMENT_ORIGIN):
+        return ""
+    return masked(repr(without_secrets(value)))
 
 
 def _without_kind(location: tuple[str, ...]) -> tuple[str, ...]:

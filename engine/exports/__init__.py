@@ -6,6 +6,7 @@ from engine.exports.ddl import create_tables, scripts
 from engine.exports.facts import Linking, Off, RunFacts
 from engine.exports.json_files import write_json
 from engine.exports.match_rates import match_rate_summary, write_match_rates
+from engine.exports.plain_text import plain
 from engine.exports.report import write_report
 from engine.exports.tables import write_findings, write_quarantine
 from engine.exports.totals import Totals, add_up
@@ -23,6 +24,7 @@ __all__ = [
     "contribution_words",
     "create_tables",
     "match_rate_summary",
+    "plain",
     "scripts",
     "waterfall_figure",
     "write_disputes_detail",

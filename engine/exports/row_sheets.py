@@ -10,10 +10,10 @@ import xlsxwriter
 
 from engine.contracts.words import DECISION_WORDS, DISMISS_REASONS
 from engine.exports.formats import Formats
+from engine.exports.plain_text import LONGEST_CELL, plain
 from engine.exports.sheet_columns import DECIDED_ON, DECIDED_UNITS, DECISION, REASON, SheetColumn, Shown
 
 HEADER_HEIGHT, ROW_HEIGHT = 36, 54
-LONGEST_TEXT = 32_767  # what a cell of Excel holds
 _EXCEL_DAY_OF_1970 = 25_569
 
 
@@ -118,13 +118,18 @@ _VALIDATIONS: dict[str, dict[str, Any]] = {
 }
 
 
+def _cell_text(text: str, shown: Shown) -> str:
+    """Text of one cell; only wrapped cells keep the line breaks that the engine puts between parts."""
+    if shown != Shown.WRAPPED:
+        return plain(text)
+    bounded = text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
+    return "\n".join(plain(line) for line in bounded.split("\n"))[:LONGEST_CELL]
+
+
 def excel_column(values: pa.Array, shown: Shown) -> list[Any]:
     """Values as cells hold them: text, or numbers (dates count days). NULL and NaN are no cell."""
     if shown.is_text:
-        return [
-            text if text is None or len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
-            for text in values.to_pylist()
-        ]
+        return [None if text is None else _cell_text(text, shown) for text in values.to_pylist()]
     if shown == Shown.DATE:
         days = pc.cast(pc.cast(values, pa.date32()), pa.int32()).to_pylist()
         return [None if day is None else day + _EXCEL_DAY_OF_1970 for day in days]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from engine import prepare, sources
+from engine import exports, prepare, sources
 from engine.contracts.codes import Reason, Step
 from engine.contracts.tables import FEEDS
 from engine.pipeline.handed_on import LiveClaims, Prepared
@@ -15,6 +16,7 @@ from engine.run import Run, check_resumable
 from engine.sources import FoundTables, OpenedTable, WorkFolder
 
 _MOST_NAMED = 12
+_MOST_NAMES, _LONGEST_NAME = 20, 100
 FEED_NAMES = frozenset(table.name for table in FEEDS)
 
 
@@ -48,7 +50,7 @@ def read_tables(run: Run) -> dict[str, OpenedTable]:
                 run.note(text)
             if table.unknown_columns:
                 run.note(
-                    f"{name}: columns that the contract does not name are ignored: {', '.join(table.unknown_columns)}"
+                    f"{name}: columns that the contract does not name are ignored: {_listed(table.unknown_columns)}"
                 )
     return opened
 
@@ -64,6 +66,12 @@ def _report(run: Run, words: list[str], found: FoundTables) -> None:
     if others:
         more = f" and {len(others) - _MOST_NAMED} more (summary.json lists all)" if len(others) > _MOST_NAMED else ""
         run.note(f"not read: {', '.join(others[:_MOST_NAMED])}{more}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first names and how many more there are: a file with a wrong separator or orientation has thousands."""
+    shown = ", ".join(exports.plain(name, _LONGEST_NAME) for name in names[:_MOST_NAMES])
+    return shown if len(names) <= _MOST_NAMES else f"{shown} and {len(names) - _MOST_NAMES:,} more"
 
 
 def prepare_tables(run: Run, work: WorkFolder, opened: dict[str, OpenedTable]) -> Prepared:
