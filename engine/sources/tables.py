@@ -116,7 +116,7 @@ def _opened(spark: SparkSession, storage: Storage, location: Location) -> Opened
         unknown_columns=unknown,
         complete=location.complete,
         fingerprint=fingerprint(storage, location),
-        notes=_incomplete_files(reader, location, rows.columns),
+        notes=(*_incomplete_files(reader, location, rows.columns), *_notes(reader)),
     )
 
 
@@ -213,6 +213,10 @@ def _lacking(reader: Reader, theirs: str) -> tuple[str, ...]:
     return (
         reader.lacking.get(plain(theirs), ()) if isinstance(reader, DelimitedFiles | ParquetFiles | Workbooks) else ()
     )
+
+
+def _notes(reader: Reader) -> tuple[str, ...]:
+    return reader.notes if isinstance(reader, Workbooks) else ()
 
 
 def _refuse_incomplete(reader: Reader, location: Location, taken: Mapping[str, str]) -> None:

@@ -303,6 +303,14 @@ def test_workbooks_of_other_formats(tmp_path):
     assert new.columns[1].unreadable_rows == [3]
 
 
+def test_a_workbook_that_hides_errors_is_noted(folder):
+    folder.put("invoices.csv", INVOICE_CSV)
+    folder.put("prices.xls", XLS)
+    opened = folder.table("prices", {"path": "prices.xls", "options": {"header_row": "2", "range": "B2:C3"}})
+    assert values(opened, "ndc") == [("00002143380",)]
+    assert [note for note in opened.notes if "prices.xls with errors such as #N/A are read as empty" in note]
+
+
 _ENCRYPTED = bytes.fromhex("d0cf11e0a1b11ae1") + b"\0" * 600 + "EncryptedPackage".encode("utf-16-le") + b"\0" * 100
 
 
