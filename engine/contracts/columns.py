@@ -37,7 +37,6 @@ class Kind(Enum):
 
     @property
     def is_identifier(self) -> bool:
-        """True where a numeric column has already lost its leading zeros and must stop the run."""
         return self in (Kind.IDENTIFIER, Kind.NDC)
 
 
@@ -83,6 +82,16 @@ class Column:
 _DECIDING = frozenset(
     ("transaction", "status", "line_kind", "units_basis", "claim_line", "is_340b", "rebate_type", "sub_program")
 )
+
+    @property
+    def is_npi(self) -> bool:
+        """True for identifiers whose name is, or ends in, `npi`."""
+        return self.kind is Kind.IDENTIFIER and self.name.rpartition("_")[2] == "npi"
+
+    @property
+    def must_be_text(self) -> bool:
+        """True if a number has already lost its leading zeros and must stop the run; no NPI begins with 0."""
+        return self.kind.is_identifier and not self.is_npi
 
 
 class TableRole(Enum):

@@ -26,7 +26,7 @@ from engine.errors import InputError, Problem
 from engine.sources.frames import column_named, one_spelling, plain, repeated_names, stacked, unescaped_glob
 from engine.sources.locations import Location
 from engine.sources.partitions import conflict, partition_names, partition_values
-from engine.sources.reader import data_files, folder_column, local_name, marked
+from engine.sources.reader import data_files, folder_column, lacking, local_name, marked
 from engine.sources.text_format import TextFormat, text_format
 from engine.sources.text_records import BLANKS, DamagedTextError, Opener, looks_like_utf16, records, rows
 from engine.storage import Storage, StoredFile
@@ -107,7 +107,7 @@ class DelimitedFiles:
         self._files = self._checked(opened, plain_uris)
         self.names = one_spelling(name for file in opened for name in file.names)
         self.repeated = frozenset(name for file in opened for name in repeated_names(file.header))
-        self.lacking = _lacking(opened)
+        self.lacking = lacking((file.stored, file.names) for file in opened)
 
     def rows(self, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
         headers: dict[tuple[str, ...], list[_File]] = {}
@@ -380,15 +380,6 @@ def _few(problems: Sequence[Problem], table: str) -> list[Problem]:
     if len(problems) > len(shown):
         shown.append(Problem(f"{len(problems) - len(shown)} more files of table {table} too", "same location"))
     return shown
-
-
-def _lacking(files: Sequence[_File]) -> dict[str, tuple[str, ...]]:
-    columns = [{plain(name) for name in file.names} for file in files]
-    return {
-        name: tuple(file.stored.uri for file, own in zip(files, columns, strict=True) if name not in own)
-        for name in sorted(set().union(*columns))
-        if name and not all(name in own for own in columns)
-    }
 
 
 def _is_ordinary(sample: bytes) -> bool:

@@ -27,6 +27,8 @@ from engine.storage import Storage, StoredFile, join, name_of
 FEEDS_OF_WHICH_ONE = ("rebate_claims", "entity_claims", "invoices")
 SHIPPED = "identifiers_340b"
 DATABASE = "database"
+EXCEL = "excel"
+ZIP = "zip"
 
 _FORMAT_OF_ENDING = {
     ".parquet": "parquet",
@@ -36,8 +38,14 @@ _FORMAT_OF_ENDING = {
     ".json.gz": "json",
     ".jsonl": "json",
     ".jsonl.gz": "json",
+    ".xlsx": EXCEL,
+    ".xlsm": EXCEL,
+    ".xlsb": EXCEL,
+    ".xls": EXCEL,
+    ".ods": EXCEL,
+    ".zip": ZIP,
 }
-_ENDINGS_BY_NAME = (".parquet", ".csv", ".csv.gz", ".json", ".json.gz", ".jsonl", ".jsonl.gz")
+_ENDINGS_BY_NAME = (".parquet", ".csv", ".csv.gz", ".json", ".json.gz", ".jsonl", ".jsonl.gz", ".xlsx", ".zip")
 
 
 # Share of letters in which a file's name and a table's agree.
@@ -140,7 +148,7 @@ def _by_name(
         return None
     uri = join(root, found[0])
     files = _data_files(files_at(storage, None, uri))
-    return Location(table, uri, _format_of(found[0]) or _format_of_files(files) or "parquet", files=files)
+    return Location(table, uri, format_of(found[0]) or _format_of_files(files) or "parquet", files=files)
 
 
 def _silent_connections(settings: Settings, problems: list[Problem]) -> set[str]:
@@ -352,7 +360,7 @@ def _data_files(files: Iterable[StoredFile]) -> tuple[StoredFile, ...]:
 
 def _format_of_files(files: Iterable[StoredFile]) -> str | None:
     """The format that the endings of all files agree on."""
-    formats = {_format_of(file.uri) for file in files}
+    formats = {format_of(file.uri) for file in files}
     return formats.pop() if len(formats) == 1 else None
 
 
@@ -419,6 +427,7 @@ def likely_table(name: str) -> str | None:
     return tables[closest[0]] if closest else tables[within[-1]] if within else None
 
 
-def _format_of(path: str) -> str | None:
+def format_of(path: str) -> str | None:
+    """The format that a file's ending stands for; None for an unknown ending."""
     name = path.rstrip("/").lower()
     return next((kind for ending, kind in _FORMAT_OF_ENDING.items() if name.endswith(ending)), None)

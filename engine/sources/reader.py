@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from engine.errors import InputError, Problem
-from engine.sources.frames import is_data
+from engine.sources.frames import is_data, plain
 from engine.sources.locations import Location
 from engine.sources.odbc import MARK
 from engine.sources.partitions import conflict, partition_values
@@ -51,6 +51,16 @@ def data_files(storage: Storage, location: Location) -> list[StoredFile]:
             )
         )
     return files
+
+
+def lacking(files: Iterable[tuple[StoredFile, Iterable[str]]]) -> dict[str, tuple[str, ...]]:
+    """By column in plain form, the files that do not have it while others do; `files` are files with their columns."""
+    columns = {file.uri: {plain(name) for name in names} for file, names in files}
+    return {
+        name: tuple(uri for uri, own in columns.items() if name not in own)
+        for name in sorted(set().union(*columns.values()))
+        if name and not all(name in own for own in columns.values())
+    }
 
 
 def damaged_files(table: str, found: Iterable[tuple[str, str]], expected: str, to_do: str) -> InputError:

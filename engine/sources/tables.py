@@ -11,16 +11,18 @@ from engine.contracts.columns import Table
 from engine.errors import InputError, Problem, UserError
 from engine.settings import Settings
 from engine.sources.adapters import ADAPTERS, Adapter
+from engine.sources.archives import unpacked
 from engine.sources.database import DatabaseTable
 from engine.sources.delimited import DelimitedFiles
 from engine.sources.failures import SPARK_ERRORS, opening_problem
 from engine.sources.fingerprint import fingerprint
 from engine.sources.frames import NESTED, column_named, plain
 from engine.sources.jsonlines import JsonLines
-from engine.sources.locations import SHIPPED, Location, locate_tables
+from engine.sources.locations import EXCEL, SHIPPED, Location, locate_tables
 from engine.sources.parquet import ParquetFiles
 from engine.sources.reader import Reader
 from engine.sources.spark_format import JsonDocument, SparkFormat
+from engine.sources.spreadsheet import Workbooks
 from engine.sources.text_format import unknown_option
 from engine.sources.unread import UnreadFile, unread_files
 from engine.storage import Storage, name_of
@@ -103,8 +105,9 @@ def _opened(spark: SparkSession, storage: Storage, location: Location) -> Opened
     if location.database is not None:
         return _opened_in_database(spark, location)
     adapter = ADAPTERS[location.adapter] if location.adapter else None
-    reader = _reader(spark, storage, location, adapter)
-    rows, unknown = _adapted(reader, location, adapter) if adapter else _renamed(reader, location)
+    with unpacked(spark, storage, location) as readable:
+        reader = _reader(spark, storage, readable, adapter)
+        rows, unknown = _adapted(reader, readable, adapter) if adapter else _renamed(reader, readable)
     return OpenedTable(
         table=location.table,
         rows=rows,
@@ -113,7 +116,7 @@ def _opened(spark: SparkSession, storage: Storage, location: Location) -> Opened
         unknown_columns=unknown,
         complete=location.complete,
         fingerprint=fingerprint(storage, location),
-        notes=_incomplete_files(reader, location, rows.columns),
+        notes=(*_incomplete_files(reader, location, rows.columns), *_notes(reader)),
     )
 
 
@@ -143,6 +146,8 @@ def _reader(spark: SparkSession, storage: Storage, location: Location, adapter: 
         return ParquetFiles(spark, storage, location)
     if kind == "csv":
         return DelimitedFiles(spark, storage, location, adapter.known_options(location.table.name) if adapter else ())
+    if kind == EXCEL:
+        return Workbooks(spark, storage, location, adapter.header_names if adapter else ())
     is_one_document = "multiline" in {name.lower() for name in location.options}
     if kind == "json" and not is_one_document:
         known = adapter.known_options(location.table.name) if adapter else ()
@@ -167,7 +172,8 @@ def _adapted(reader: Reader, location: Location, adapter: Adapter) -> tuple[Data
                 f"fix input.tables.{location.table.name}",
             )
         )
-    return adapter.convert(reader.rows(readable, ()), location.table.name, location.options), ()
+    rows = reader.rows(readable, adapter.identifiers_among(readable))
+    return adapter.convert(rows, location.table.name, location.options), ()
 
 
 def _renamed(reader: Reader, location: Location) -> tuple[DataFrame, tuple[str, ...]]:
@@ -193,7 +199,7 @@ def _renamed(reader: Reader, location: Location) -> tuple[DataFrame, tuple[str, 
         )
     if problems:
         raise InputError(problems)
-    identifiers = {theirs for name, theirs in taken.items() if table.column(name).kind.is_identifier}
+    identifiers = {theirs for name, theirs in taken.items() if table.column(name).must_be_text}
     rows = reader.rows(tuple(dict.fromkeys(taken.values())), identifiers)
     _refuse_incomplete(reader, location, taken)
     in_order = [name for name in table.column_names if name in taken]
@@ -204,7 +210,13 @@ def _renamed(reader: Reader, location: Location) -> tuple[DataFrame, tuple[str, 
 
 def _lacking(reader: Reader, theirs: str) -> tuple[str, ...]:
     """Files without a column that other files of the table have."""
-    return reader.lacking.get(plain(theirs), ()) if isinstance(reader, DelimitedFiles | ParquetFiles) else ()
+    return (
+        reader.lacking.get(plain(theirs), ()) if isinstance(reader, DelimitedFiles | ParquetFiles | Workbooks) else ()
+    )
+
+
+def _notes(reader: Reader) -> tuple[str, ...]:
+    return reader.notes if isinstance(reader, Workbooks) else ()
 
 
 def _refuse_incomplete(reader: Reader, location: Location, taken: Mapping[str, str]) -> None:
