@@ -55,6 +55,11 @@ _SPARK_TYPES: dict[Kind, T.DataType] = {
 PLACEHOLDER_DATES = (date(1, 1, 1), date(1753, 1, 1), date(1900, 1, 1), date(9999, 12, 31))
 
 
+_DECIDING = frozenset(
+    ("transaction", "status", "line_kind", "units_basis", "claim_line", "is_340b", "rebate_type", "sub_program")
+)
+
+
 @dataclass(frozen=True)
 class Column:
     """One column of a contract table.
@@ -77,11 +82,6 @@ class Column:
     def decides_row(self) -> bool:
         """True where the value decides what the row is: a row whose value cannot be read is quarantined."""
         return self.name in _DECIDING
-
-
-_DECIDING = frozenset(
-    ("transaction", "status", "line_kind", "units_basis", "claim_line", "is_340b", "rebate_type", "sub_program")
-)
 
     @property
     def is_npi(self) -> bool:
