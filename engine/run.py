@@ -21,6 +21,7 @@ from pyspark.sql import SparkSession
 from engine.contracts.codes import Step
 from engine.errors import OutputError, Problem
 from engine.ledger import Ledger
+from engine.redaction import masked
 from engine.runs import Lease, RunFolders, check_apart_from_input
 from engine.settings import Settings
 from engine.storage import Storage, join
@@ -70,7 +71,8 @@ class RunOptions:
 class Run:
     """One run of the main job.
 
-    `folder` is where outputs are written until `publish`, `work` holds intermediate Parquet for a resume.
+    `unread`: files of the input folder that no table reads. `folder` is where outputs are written until `publish`,
+    `work` holds intermediate Parquet for a resume.
     """
 
     spark: SparkSession
@@ -84,6 +86,7 @@ class Run:
     ledger: Ledger = field(default_factory=Ledger)
     seconds: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    unread: list[dict[str, str | None]] = field(default_factory=list)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -100,6 +103,7 @@ class Run:
 
     def note(self, text: str) -> None:
         """Something the user should know; kept for the summary and said at once."""
+        text = masked(text)
         self.notes.append(text)
         self.say(f"           note: {text}")
 

@@ -12,6 +12,7 @@ from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from engine.java import use_java
+from engine.permissions import restrict_new_files
 from engine.settings import SparkSettings
 
 # Results depend on these, so that they hold whatever the cluster's defaults are.
@@ -34,6 +35,8 @@ PREFERRED = {
     "spark.sql.parquet.compression.codec": "zstd",
     # facts are wider than the default of 100 fields, beyond which no operators are compiled together
     "spark.sql.codegen.maxFields": "300",
+    # Spark's own default knows no keys of storage accounts
+    "spark.redaction.regex": "(?i)secret|password|passwd|pwd|token|credential|(access|account|api)[._-]?key|sas",
     # else every Python column expression records where it was written: half of the time it takes to make one
     "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
@@ -57,7 +60,8 @@ def build_session(name: str, settings: SparkSettings) -> SparkSession:
     builder = SparkSession.builder.appName(name)
     if not _submitted_value("spark.master"):
         builder = builder.master(settings.master or "local[*]")
-    preferred = dict(PREFERRED)
+    # Hadoop sets the permissions of each new file itself, on local file systems too, by this mask
+    preferred = {**PREFERRED, "spark.hadoop.fs.permissions.umask-mode": f"{restrict_new_files():03o}"}
     if not all(COMPILES_HUGE_METHODS in (_submitted_value(options) or "") for options in _JAVA_OPTIONS):
         preferred["spark.sql.codegen.hugeMethodLimit"] = _LONGEST_COMPILED_METHOD
     for key, value in {**preferred, **{k: str(v) for k, v in settings.conf.items()}}.items():

@@ -85,6 +85,11 @@ class Storage:
             return []
         return sorted(status.getPath().getName() for status in file_system.listStatus(path))
 
+    def qualified(self, uri: str) -> str:
+        """The location as `files` writes it: absolute, with its scheme."""
+        file_system, path = self._path(uri)
+        return str(file_system.makeQualified(path).toString())
+
     def files(self, uri: str) -> list[StoredFile]:
         """Every file in a folder and below, sorted by name; of a file, itself; none where nothing is there."""
         file_system, path = self._path(uri)
@@ -122,19 +127,42 @@ class Storage:
         finally:
             stream.close()
 
+    def last_bytes(self, uri: str, length: int) -> bytes:
+        """The last bytes of a file, as stored."""
+        local = self.local_path(uri)
+        if local is not None:
+            with local.open("rb") as file:
+                file.seek(-length, os.SEEK_END)
+                return file.read()
+        file_system, path = self._path(uri)
+        stream = file_system.open(path)
+        try:
+            stream.seek(file_system.getFileStatus(path).getLen() - length)
+            return bytes(stream.readNBytes(length))
+        finally:
+            stream.close()
+
+    @contextmanager
+    def local_copy(self, uri: str) -> Iterator[Path]:
+        """A file for libraries that open local paths only: the file itself if it is local, else a temporary copy."""
+        local = self.local_path(uri)
+        if local is not None:
+            yield local
+            return
+        file_system, path = self._path(uri)
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, name_of(uri))
+            file_system.copyToLocalFile(False, path, self._jvm.org.apache.hadoop.fs.Path(copy.as_uri()), True)
+            yield copy
+
     def size(self, uri: str) -> int:
         """Bytes of a file, or of everything in a folder."""
         file_system, path = self._path(uri)
         return int(file_system.getContentSummary(path).getLength())
 
     def read_bytes(self, uri: str) -> bytes:
-        if (local := self._local(uri)) is not None:
+        with self.local_copy(uri) as local:
             return local.read_bytes()
-        file_system, path = self._path(uri)
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder, "file")
-            file_system.copyToLocalFile(False, path, self._jvm.org.apache.hadoop.fs.Path(copy.as_uri()), True)
-            return copy.read_bytes()
 
     def write_bytes(self, uri: str, content: bytes) -> None:
         with self.local_file(uri) as local:

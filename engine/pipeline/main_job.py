@@ -12,12 +12,12 @@ from engine import rules, sources
 from engine.errors import InputError, Interrupted, OutputError
 from engine.pipeline.describing import describe
 from engine.pipeline.judging import apply_rules, assemble_findings, screen
-from engine.pipeline.learning import learn, lesson_of, score
+from engine.pipeline.learning import UNREGISTERED, learn, lesson_of, score
 from engine.pipeline.linking import link_claims
 from engine.pipeline.preparing import prepare_tables, read_tables
 from engine.pipeline.publishing import Published, check_database, publish
 from engine.pipeline.reranking import queue_order, train_reranker
-from engine.pipeline.scoring import SCORED, model_name
+from engine.pipeline.scoring import SCORED, check_model_option, model_name
 from engine.run import Run, RunOptions, open_run
 from engine.runs import LeaseLost, interruptible, undisturbed
 from engine.session import cancel_jobs
@@ -87,7 +87,9 @@ def _end(run: Run, ended: BaseException, can_resume: bool) -> str | None:
 def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Callable[[str], None]) -> Published:
     """The main job: every output of the contract, whole or not at all. Raises UserError for what a user can mend."""
     tracker = Tracker(settings.mlflow, settings.output.root)
-    check_database(settings)
+    check_database(settings, options.run_id)
+    tracker.check()
+    check_model_option(tracker, settings, options.model)
     with way(spark, settings, options, say, can_resume=True) as (run, work):
         prepared = prepare_tables(run, work, read_tables(run))
         judged = describe(run, work, prepared, link_claims(run, work, prepared))
@@ -112,6 +114,7 @@ def train(
     `compare_detectors`: one per detector of the settings, all on the same rows, in an experiment of the subject's own.
     """
     tracker = Tracker(settings.mlflow, settings.output.root)
+    tracker.check()
     trained = []
     with way(spark, settings, options, say, "train") as (run, work):
         prepared = prepare_tables(run, work, read_tables(run))
@@ -131,6 +134,6 @@ def train(
     names = [
         f"{one.model_name} version {one.model_version} ({one.model.detector})"
         for one in trained
-        if one.model is not None
+        if one.model is not None and one.model_version != UNREGISTERED
     ]
     return names if reranker is None else [*names, reranker]

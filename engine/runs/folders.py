@@ -277,12 +277,9 @@ def _inputs(settings: Settings) -> Iterator[tuple[str, str]]:
     if root is not None:
         yield "input.root", root
     for table, location in settings.input.tables.items():
-        paths = location.path if isinstance(location.path, list) else [location.path]
-        for path in paths:
-            if path is not None:
-                is_absolute = path.startswith("/") or bool(urlparse(path).scheme)
-                uri = path if is_absolute or root is None else join(root, path)
-                yield f"input.tables.{table}", uri
+        for path in location.paths:
+            is_absolute = path.startswith("/") or bool(urlparse(path).scheme)
+            yield f"input.tables.{table}", path if is_absolute or root is None else join(root, path)
     yield "reference_folder", settings.reference_folder
 
 
