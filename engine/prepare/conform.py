@@ -25,8 +25,9 @@ from engine.contracts.prepared import (
     PREPARED_PHARMACY_CLAIMS,
     PREPARED_REBATE_CLAIMS,
 )
+from engine.dates import in_calendar, known_day
 from engine.prepare import identifiers
-from engine.prepare.conversions import conversion
+from engine.prepare.conversions import Conversion, conversion
 from engine.prepare.lookups import ncpdp_lookup, ndc10_lookup, parent_lookup, parent_on
 from engine.prepare.net_rebate_claims import CLAIM_KEY
 from engine.prepare.row_ids import row_name
@@ -109,11 +110,14 @@ def conform(
 class _Draft:
     """Expressions over the columns of `_texts` and the lookups: values by column name, and conditions by column name
     under which a value is bad, or a damaged identifier.
+
+    bounds: of columns that begin or end an interval, the value before a placeholder date became NULL.
     """
 
     values: dict[str, Column] = field(default_factory=dict)
     bad: dict[str, Column] = field(default_factory=dict)
     damaged: dict[str, Column] = field(default_factory=dict)
+    bounds: dict[str, Column] = field(default_factory=dict)
 
 
 def _has_ndc(table: Table) -> bool:
@@ -221,7 +225,7 @@ def _typed(arrived: T.StructType, table: Table, formats: DeclaredFormats) -> _Dr
         if name not in types:
             draft.values[name] = F.lit(column.default).cast(target)
             continue
-        converted = conversion(column, F.col(name), types[name], formats)
+        converted = _in_calendar(column.kind, conversion(column, F.col(name), types[name], formats))
         value = converted.value
         if column.kind.is_identifier and isinstance(types[name], T.StringType):
             draft.damaged[name] = F.col("is_unusual") & F.coalesce(identifiers.is_damaged(F.col(name)), F.lit(False))
@@ -232,8 +236,18 @@ def _typed(arrived: T.StructType, table: Table, formats: DeclaredFormats) -> _Dr
         if column.default is not None:
             # a default stands in for an absent value, never for a bad one
             value = F.when(converted.is_present, value).otherwise(F.lit(column.default).cast(target))
+        if column.is_bound:
+            draft.bounds[name] = value
+            value = known_day(value)
         draft.values[name] = value
     return draft
+
+
+def _in_calendar(kind: Kind, converted: Conversion) -> Conversion:
+    """Dates and times outside the years 1 to 9999 are bad values: Spark holds them, few others do."""
+    if kind not in (Kind.DATE, Kind.TIMESTAMP):
+        return converted
+    return Conversion(in_calendar(converted.value), converted.is_present, True)
 
 
 def _settle_identifiers(draft: _Draft, table: Table, joined: set[str]) -> None:
@@ -342,7 +356,7 @@ def _problems(draft: _Draft, table: Table) -> Iterator[tuple[Column, str]]:
             yield from _ndc_problems(name, draft)
         elif column.required:
             is_bad = draft.bad.get(name, F.lit(False)) | draft.damaged.get(name, F.lit(False))
-            yield draft.values[name].isNull() & ~is_bad, missing(name)
+            yield draft.bounds.get(name, draft.values[name]).isNull() & ~is_bad, missing(name)
             if name in draft.damaged:
                 yield draft.damaged[name], damaged(name)
             if name in draft.bad:

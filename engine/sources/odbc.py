@@ -14,17 +14,20 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import types as T
 from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from engine.database import DRIVER_ERRORS, Dialect, connect, dialect_of, fault_of, fault_problem, retrying
+from engine.database import Dialect, connect, dialect_of, driver_errors, fault_of, fault_problem, retrying
 from engine.errors import InputError, Problem, UserError
 from engine.sources.arrow_fetch import arrow_batches, without_columns
 from engine.sources.database_types import spark_type
 from engine.sources.table_read import Condition, TableRead, all_of, distinct_in_order
 
 FORMAT = "engine_odbc"
+# Unicode's white space, and the NUL characters with which some programs pad.
+_PADDING = "".join(letter for letter in map(chr, range(0x3001)) if letter.isspace()) + "\0"
 _KEPT_IN_MEMORY = 64 << 20
 # What failed on an executor, so that the driver can tell it in one message: see `engine.sources.failures`.
 MARK = "ENGINE_DATABASE_PROBLEM"
@@ -56,7 +59,9 @@ class OdbcReader(DataSourceReader):
         with _told(read), _Session(read) as session:
             boundaries: list[Any] = []
             if read.partition_by is not None and read.partition_method == "range" and read.ranges_wanted > 1:
-                boundaries = session.retried(lambda: list(distinct_in_order(session.column(*read.boundaries_query()))))
+                boundaries = session.retried(
+                    lambda: list(distinct_in_order(session.column(*read.boundaries_query(session.dialect))))
+                )
             ranges = read.ranges(boundaries, session.retried(lambda: session.dialect))
         tasks = min(len(ranges), read.settings.concurrent_connections)
         per_task = -(-len(ranges) // tasks)
@@ -91,7 +96,7 @@ class _Session:
     def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(*DRIVER_ERRORS):  # it may be broken already
+            with suppress(*driver_errors()):  # it may be broken already
                 connection.close()
 
     def retried(self, work: Any) -> Any:
@@ -124,7 +129,7 @@ def _fetch(session: _Session, one: Condition, schema: pa.Schema, spool: IO[bytes
     read = session._read
     spool.seek(0)
     spool.truncate()
-    condition = all_of([read.conditions(), one])
+    condition = all_of([read.conditions(session.dialect), one])
     sql = read.select(session.dialect) + condition.where
     if read.settings.reader == "mssql-python":
         batches = arrow_batches(read, sql, condition.values, schema, session.dialect)
@@ -132,7 +137,16 @@ def _fetch(session: _Session, one: Condition, schema: pa.Schema, spool: IO[bytes
         batches = _row_batches(session, sql, condition.values, schema)
     with pa.ipc.new_stream(spool, schema) as stream:
         for batch in batches:
-            stream.write_batch(batch)
+            stream.write_batch(_without_padding(batch))
+
+
+def _without_padding(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """White space around a text is no part of the value: char(n) pads with it."""
+    columns = [
+        pc.utf8_trim(column, characters=_PADDING) if pa.types.is_string(column.type) else column
+        for column in batch.columns
+    ]
+    return pa.record_batch(columns, schema=batch.schema) if columns else batch
 
 
 def _row_batches(session: _Session, sql: str, values: Sequence[Any], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -202,11 +216,22 @@ class _told:
     def __exit__(self, kind: type | None, error: BaseException | None, _: object) -> None:
         if isinstance(error, UserError):
             problems = error.problems
-        elif isinstance(error, DRIVER_ERRORS):
+        elif isinstance(error, driver_errors()):
             read = self._read
             doing = f"reading table {read.table}"
-            where = f"databases.{read.connection}: {read.source}"
-            problems = (fault_problem(fault_of(error), read.connection, doing, where, f"SELECT on {read.source}"),)
+            is_query = read.source.startswith("(")
+            source = f"query of input.tables.{read.table}" if is_query else read.source
+            where = f"databases.{read.connection}: {source}"
+            problem = fault_problem(
+                fault_of(error),
+                read.connection,
+                doing,
+                where,
+                f"SELECT on {source}",
+                setting=f"input.tables.{read.table}",
+                is_query=is_query,
+            )
+            problems = (problem,)
         else:
             return
         told = json.dumps([vars(problem) for problem in problems])
