@@ -187,7 +187,7 @@ def test_suggestions_read_numbers_as_the_engine_does(decimal, thousands, currenc
         ("MM/DD/YYYY", "did you mean MM/dd/yyyy?"),
         ("%m/%d/%Y", "did you mean MM/dd/yyyy?"),
         ("%d.%m.%y", "did you mean dd.MM.yy?"),
-        ("dd.mm.yyyy HH:mm", "no month"),
+        ("dd.mm.yyyy HH:mm", "did you mean dd.MM.yyyy HH:mm?"),
         ("MM/yyyy", "no day"),
         ("MM/dd/yyyy MM", "the month stands twice"),
         ("Mdyyyy", "needs two digits"),
