@@ -786,6 +786,7 @@ class SyntheticSettings(Section):
 # Where a run reads and writes, and what changes no result.
 NO_RESULT_SETTINGS: Any = {
     "input": {"root", "connection", "database_schema"},
+    "check": True,
     "output": True,
     "check": True,
     "databases": True,

@@ -46,7 +46,8 @@ message gives the reason. `--output DIR` reads the whole tables and writes their
 - **required**: *yes* must be present and not empty in every row, *or* is one of a group listed above its table of
   columns. Other columns may be missing or empty.
 - A bad value in a required column quarantines the row; elsewhere it becomes NULL and is counted (`COERCED_NULL`).
-- Columns are found by name in any case; `input.tables.<table>.columns` maps other names (`columns: {ndc: NDC_CODE}`).
+- Columns are found by name, whatever its case, blanks and underscores; `input.tables.<table>.columns` maps other names
+  (`columns: {ndc: NDC_CODE}`). Locations and text formats: [input-files.md](input-files.md).
 - An identifier column that holds numbers stops the run: its leading zeros are gone.
 - Intervals are `[start, end)`; an empty start or end is open. In columns marked *bound* the placeholder dates
   0001-01-01, 1753-01-01, 1900-01-01 and 9999-12-31 mean *no bound* and are read as NULL; quarantine keeps the row as
