@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from engine.redaction import masked
+
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: what, where, found, expected, and what to do about it."""
+    """One thing that is wrong: what, where, found, expected, and what to do about it. Shown without credentials."""
 
     what: str
     where: str
@@ -24,7 +26,7 @@ class Problem:
             lines.append(f"  expected: {self.expected}")
         if self.to_do:
             lines.append(f"  do:       {self.to_do}")
-        return "\n".join(lines)
+        return masked("\n".join(lines))
 
 
 class UserError(Exception):
@@ -52,3 +54,15 @@ class OutputError(UserError):
 
 class PromotionRefused(UserError):
     """The registry's champion stays what it is."""
+
+
+class InternalError(Exception):
+    """The run cannot be trusted and stops, exit status 1; the message names counts and places, never a value."""
+
+
+class Interrupted(BaseException):
+    """A signal ended the run. No KeyboardInterrupt, which command-line libraries report in words of their own."""
+
+    def __init__(self, signal_name: str, exit_status: int):
+        super().__init__(f"interrupted by {signal_name}")
+        self.exit_status = exit_status

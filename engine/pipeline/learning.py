@@ -16,7 +16,14 @@ from engine import findings, models
 from engine.contracts.codes import Reason, Step, Subject
 from engine.contracts.tables import SUBJECT_FEEDS
 from engine.pipeline.handed_on import Judged, Prepared, run_tags
-from engine.pipeline.scoring import SCORED, champion_to_compare, fetched_model, model_name, score_and_flag
+from engine.pipeline.scoring import (
+    SCORED,
+    champion_to_compare,
+    fetched_model,
+    model_name,
+    rows_scored,
+    score_and_flag,
+)
 from engine.run import Run
 from engine.settings import ModelSettings
 from engine.sources import WorkFolder
@@ -26,6 +33,8 @@ from engine.tracking import Tracker, comparison_tags
 if TYPE_CHECKING:
     import pandas as pd
 
+# In place of a version number, of a model that is used in one run only.
+UNREGISTERED = "unregistered"
 _SHORT_NAMES = {Subject.REBATE_CLAIM: "claims", Subject.INVOICE: "invoices"}
 
 
@@ -55,15 +64,15 @@ def score(
                 one = replace(one, model=model, model_name=model_name(run.settings, one.subject), model_version=version)
                 scores, flags = score_and_flag(run, work, one, model, calibration)
                 one = replace(one, scores=scores, flags=flags)
-            rows_scored = one.scores.count() if one.scores is not None else 0
+            count = rows_scored(work, one)
             if fetched is not None:
-                one = replace(one, drift=_drift(run, one, model, rows_scored))
-            run.ledger.record(table, Step.SCORE, rows, rows, counted={Reason.NOT_SCORED.value: rows - rows_scored})
+                one = replace(one, drift=_drift(run, one, model, count))
+            run.ledger.record(table, Step.SCORE, rows, rows, counted={Reason.NOT_SCORED.value: rows - count})
             judge = (
                 f"by {one.model_name} version {one.model_version}" if one.model is not None else "too few for a model"
             )
             flagged = f", {one.flags.flagged:,} unusual" if one.flags is not None else ""
-            words.append(f"{table} {rows_scored:,} scored{flagged}, {judge}")
+            words.append(f"{table} {count:,} scored{flagged}, {judge}")
             scored.append(one)
     return scored
 
@@ -158,10 +167,12 @@ def learn(
     if lesson.champion is not None and evaluation.compared_by is not None:
         tags |= comparison_tags(lesson.champion[1], evaluation.compared_by)
     with tempfile.TemporaryDirectory() as folder:
-        model.save(folder)
-        calibration.save(folder)
+        stored = None if model.scorer.keeps_rows else Path(folder)
+        if stored is not None:
+            model.save(stored)
+            calibration.save(stored)
         version = tracker.log_training(
-            model_folder=Path(folder),
+            model_folder=stored,
             model_name=name,
             run_name=" ".join((_SHORT_NAMES[one.subject], model.detector, tags["as_of"], run.run_id)),
             parameters={
@@ -175,6 +186,12 @@ def learn(
             tags=tags,
             experiment=experiment,
         )
+    if version is None:
+        run.note(
+            f"{model.detector} on {table}: the metrics are logged, but no model is registered, since it consists of "
+            "training rows and MLflow must hold none; choose another model.*.detector to register a model"
+        )
+        return replace(one, model=model, model_version=UNREGISTERED, scores=scores, flags=flags)
     run.note(f"{name} version {version} ({model.detector}) was trained on {len(sample):,} {table} rows of this input")
     return replace(one, model=model, model_version=version, scores=scores, flags=flags)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -37,6 +38,13 @@ def link_claims(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOn
             linked = _link_340b(run, work, prepared, claims)
             to_340b = work.write("links_340b", linked.links)
             tiers, examples = _kinds_of_links(to_340b)
+            run.ledger.check(
+                "rebate_claims",
+                Step.LINK,
+                "rows linked to 340B claims",
+                sum(tiers.values()),
+                _per_claim(run, work, "links_340b"),
+            )
             prepared.linking = exports.Linking(
                 {**linked.learned.as_json(), "set_aside": dict(linked.set_aside), "links_by_tier": tiers}, examples
             )
@@ -45,26 +53,40 @@ def link_claims(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOn
             _watch_match_rates(run, prepared, to_340b)
         if prepared.dispenses is not None:
             to_pharmacy = work.write("links_pharmacy", link.link_pharmacy(claims, prepared.dispenses))
-            words.append(f"{to_pharmacy.count():,} to reversed dispenses")
+            words.append(f"{_per_claim(run, work, 'links_pharmacy'):,} to reversed dispenses")
         repeated = work.write("duplicates", facts.duplicates(claims))
-        words.append(f"{repeated.count():,} repeat an earlier claim")
+        words.append(f"{_per_claim(run, work, 'duplicates'):,} repeat an earlier claim")
         elsewhere = work.write("asked_elsewhere", facts.asked_elsewhere(prepared.claims.unconverted))
-        words.append(f"{elsewhere.count():,} asked for by Medicaid and another payer")
+        words.append(f"{_per_claim(run, work, 'asked_elsewhere'):,} asked for by Medicaid and another payer")
         if "identifiers_340b" in references:
             flags = work.write("flags_340b", facts.flags_340b(claims, references["identifiers_340b"]))
+            _per_claim(run, work, "flags_340b")
     return facts.FoundOnClaims(to_340b, to_pharmacy, repeated, flags, elsewhere)
+
+
+def _per_claim(run: Run, work: WorkFolder, name: str) -> int:
+    """How many rows a result has that has no more than one row per claim. Raises LedgerError if it has more."""
+    rows = work.rows(name)
+    run.ledger.check_at_most("rebate_claims", Step.LINK, f"rows of {name}", rows, run.ledger.rows_out("rebate_claims"))
+    return rows
 
 
 def _resolve_pharmacies(run: Run, work: WorkFolder, prepared: Prepared) -> None:
     """Give contract pharmacies without an NPI that of the pharmacy that is the same place."""
     references = prepared.references
-    if {"contract_pharmacies", "pharmacies"} <= references.keys():
+    prepared.found_out = resolved_columns(references)
+    if prepared.found_out:
         resolved = link.resolve_pharmacies(
             references["contract_pharmacies"], references["pharmacies"], run.settings.link.pharmacy_identity
         )
         references["contract_pharmacies"] = work.write("link/contract_pharmacies", resolved)
-        names = ("pharmacy_npi", "pharmacy_match_confidence")
-        prepared.found_out = frozenset(f"contract_pharmacies.{name}" for name in names)
+
+
+def resolved_columns(tables: Iterable[str]) -> frozenset[str]:
+    """`table.column` of what linking adds to the reference tables, given the names of the tables at hand."""
+    if not {"contract_pharmacies", "pharmacies"} <= set(tables):
+        return frozenset()
+    return frozenset({"contract_pharmacies.pharmacy_npi", "contract_pharmacies.pharmacy_match_confidence"})
 
 
 def _link_340b(run: Run, work: WorkFolder, prepared: Prepared, claims: DataFrame) -> link.Links340b:

@@ -16,6 +16,7 @@ from engine.pipeline.finished_runs import finished_run
 from engine.pipeline.handed_on import Judged, Prepared, run_tags
 from engine.pipeline.preparing import LEFT_ORDERLY
 from engine.pipeline.reranking import QueueOrder
+from engine.redaction import masked
 from engine.run import Run, code_version, run_facts
 from engine.settings import Settings
 from engine.storage import Storage, join
@@ -24,7 +25,7 @@ from engine.tracking import Tracker
 
 @dataclass(frozen=True)
 class Published:
-    """Where the outputs of a finished run are."""
+    """Where the outputs of a finished run are, without credentials."""
 
     findings: str
     workbooks: str
@@ -47,6 +48,8 @@ def publish(
     with run.step(Step.EXPORTS) as words:
         quarantined = _write_quarantine(run, prepared)
         totals = exports.add_up(found)
+        flagged_rows = sum(run.ledger.rows_out(SUBJECT_FEEDS[one.subject]) for one in judged)
+        run.ledger.check("all tables", Step.EXPORTS, "findings added up", totals.whole.findings, flagged_rows)
         lines = findings.dispute_lines(found, rules.dispute_codes(settings.reference_folder), settings)
         told = exports.RunFacts(
             run_id=run.run_id,
@@ -71,7 +74,9 @@ def publish(
             quarantined=quarantined,
             linking=prepared.linking,
         )
-        drafted = exports.write_disputes_detail(lines, storage, join(folder, "disputes", "detail.csv"))
+        drafted = exports.write_disputes_detail(
+            lines, storage, join(folder, "disputes", "detail.csv"), settings.disputes.unmasked_rx_recipients
+        )
         review = exports.write_workbooks(found, lines, totals, told, storage, join(folder, "review"), settings.review)
         exports.write_report(totals, drafted, told, storage, join(folder, "report.html"))
         words.append(f"{drafted:,} dispute lines drafted, {', '.join(review)}, report.html")
@@ -105,13 +110,14 @@ def publish(
             )
             raise OutputError([*error.problems, finished]) from None
     place = run.final
-    return Published(
+    places = (
         join(place, "findings"),
         " ".join(join(place, "review", name) for name in review if name.endswith(".xlsx")),
         join(place, "report.html"),
         join(place, "summary.json"),
         tracker.tracking_uri,
     )
+    return Published(*map(masked, places))
 
 
 def _write_quarantine(run: Run, prepared: Prepared) -> dict[str, dict[str, int]]:
@@ -135,7 +141,7 @@ def _summary(
     order: QueueOrder,
     off: list[exports.Off],
 ) -> dict[str, object]:
-    ledger = run.ledger.tables
+    ledger, root = run.ledger.tables, run.settings.input.root
 
     def dropped_while_preparing(name: str) -> dict[str, int]:
         return next((entry["dropped"] for entry in ledger[name] if entry["step"] == Step.PREPARE.value), {})
@@ -147,9 +153,10 @@ def _summary(
     return {
         **run_facts(run),
         "input": {
-            name: {"fingerprint": table.fingerprint, "location": table.location}
+            name: {"fingerprint": table.fingerprint, "location": masked(table.location)}
             for name, table in prepared.opened.items()
         },
+        "input_not_read": run.unread,
         "models": {
             SUBJECT_FEEDS[one.subject]: {
                 "name": one.model_name,
@@ -164,6 +171,9 @@ def _summary(
             if one.model and one.flags
         },
         "queue_order": order.as_json,
+        "input_root": None if root is None else masked(run.storage.real_location(root)),
+        "settings": run.settings.result_settings,
+        "reference_files": run.settings.reference_digests,
         "counts": {
             "received": {name: entries[0]["rows_in"] for name, entries in ledger.items()},
             "quarantined": {name: rows for name, rows in quarantined.items() if rows},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame, SparkSession
@@ -11,17 +11,23 @@ from engine.contracts.columns import Table
 from engine.errors import InputError, Problem, UserError
 from engine.settings import Settings
 from engine.sources.adapters import ADAPTERS, Adapter
+from engine.sources.archives import unpacked
 from engine.sources.database import DatabaseTable
 from engine.sources.delimited import DelimitedFiles
 from engine.sources.failures import SPARK_ERRORS, opening_problem
 from engine.sources.fingerprint import fingerprint
 from engine.sources.frames import NESTED, column_named, plain
 from engine.sources.jsonlines import JsonLines
-from engine.sources.locations import Location, locate_tables
+from engine.sources.locations import EXCEL, SHIPPED, Location, locate_tables
 from engine.sources.parquet import ParquetFiles
 from engine.sources.reader import Reader
 from engine.sources.spark_format import JsonDocument, SparkFormat
-from engine.storage import Storage
+from engine.sources.spreadsheet import Workbooks
+from engine.sources.text_format import unknown_option
+from engine.sources.unread import UnreadFile, unread_files
+from engine.storage import Storage, name_of
+
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -46,14 +52,33 @@ class OpenedTable:
     notes: tuple[str, ...] = ()
 
 
-def open_tables(spark: SparkSession, storage: Storage, settings: Settings) -> dict[str, OpenedTable]:
+@dataclass(frozen=True)
+class FoundTables:
+    """The tables of a run by name, in the contract's order, and what else is in the input folder."""
+
+    names: tuple[str, ...]
+    unread: tuple[UnreadFile, ...]
+
+    def __str__(self) -> str:
+        return f"{len(self.names)} tables: {', '.join(self.names)}"
+
+
+def open_tables(
+    spark: SparkSession,
+    storage: Storage,
+    settings: Settings,
+    report: Callable[[FoundTables], None] | None = None,
+) -> dict[str, OpenedTable]:
     """Every table of the input, in the contract's order; `settings.input` says where (contract, general rules).
 
-    Reads names, types and, of text files, whether their bytes can be read at all; rows only when they are asked for.
-    Raises InputError with everything that is wrong, over all tables: a configured table that is not there, none of
-    rebate_claims, entity_claims and invoices, a table found twice, a damaged file, columns that cannot be told apart.
+    Reads names, types and, of text files, whether their bytes can be read at all; rows only when they are used.
+    `report` is called with what was found, before any table is opened. Raises InputError with everything that is wrong,
+    over all tables: a configured table that is not there, none of rebate_claims, entity_claims and invoices, a table
+    found twice, a damaged file, columns that cannot be told apart.
     """
     locations, problems = locate_tables(storage, settings)
+    if report is not None:
+        report(_found(storage, settings, locations))
     opened = {}
     for location in locations:
         try:
@@ -67,12 +92,22 @@ def open_tables(spark: SparkSession, storage: Storage, settings: Settings) -> di
     return opened
 
 
+def _found(storage: Storage, settings: Settings, locations: Sequence[Location]) -> FoundTables:
+    reference = storage.qualified(settings.reference_folder)
+    names = []
+    for location in locations:
+        is_shipped = location.table.name == SHIPPED and any(file.uri.startswith(reference) for file in location.files)
+        names.append(f"{location.table.name} (as shipped)" if is_shipped else location.table.name)
+    return FoundTables(tuple(names), unread_files(storage, settings.input.root, locations))
+
+
 def _opened(spark: SparkSession, storage: Storage, location: Location) -> OpenedTable:
     if location.database is not None:
         return _opened_in_database(spark, location)
     adapter = ADAPTERS[location.adapter] if location.adapter else None
-    reader = _reader(spark, storage, location, adapter)
-    rows, unknown = _adapted(reader, location, adapter) if adapter else _renamed(reader, location)
+    with unpacked(spark, storage, location) as readable:
+        reader = _reader(spark, storage, readable, adapter)
+        rows, unknown = _adapted(reader, readable, adapter) if adapter else _renamed(reader, readable)
     return OpenedTable(
         table=location.table,
         rows=rows,
@@ -80,7 +115,8 @@ def _opened(spark: SparkSession, storage: Storage, location: Location) -> Opened
         columns=frozenset(rows.columns),
         unknown_columns=unknown,
         complete=location.complete,
-        fingerprint=fingerprint(storage, location.uri),
+        fingerprint=fingerprint(storage, location),
+        notes=(*_incomplete_files(reader, location, rows.columns), *_notes(reader)),
     )
 
 
@@ -109,9 +145,15 @@ def _reader(spark: SparkSession, storage: Storage, location: Location, adapter: 
     if kind == "parquet":
         return ParquetFiles(spark, storage, location)
     if kind == "csv":
-        return DelimitedFiles(spark, storage, location)
+        return DelimitedFiles(spark, storage, location, adapter.known_options(location.table.name) if adapter else ())
+    if kind == EXCEL:
+        return Workbooks(spark, storage, location, adapter.header_names if adapter else ())
     is_one_document = "multiline" in {name.lower() for name in location.options}
     if kind == "json" and not is_one_document:
+        known = adapter.known_options(location.table.name) if adapter else ()
+        unknown = [name for name in location.options if name not in known]
+        if unknown:
+            raise InputError([unknown_option(location.table.name, name, known) for name in unknown])
         return JsonLines(spark, storage, location)
     return SparkFormat(spark, storage, location)
 
@@ -127,16 +169,17 @@ def _adapted(reader: Reader, location: Location, adapter: Adapter) -> tuple[Data
                 location.uri,
                 "columns " + ", ".join(reader.names[:40]),
                 "also " + ", ".join(missing),
-                f"mend input.tables.{location.table.name}",
+                f"fix input.tables.{location.table.name}",
             )
         )
-    return adapter.convert(reader.rows(readable, ()), location.table.name, location.options), ()
+    rows = reader.rows(readable, adapter.identifiers_among(readable))
+    return adapter.convert(rows, location.table.name, location.options), ()
 
 
 def _renamed(reader: Reader, location: Location) -> tuple[DataFrame, tuple[str, ...]]:
     table = location.table
     received = {plain(name): name for name in reader.names}
-    taken = {name: received[name] for name in table.column_names if name in received}
+    taken = {name: received[plain(name)] for name in table.column_names if plain(name) in received}
     problems = []
     for name, theirs in location.columns.items():
         if plain(theirs) in received:
@@ -150,18 +193,61 @@ def _renamed(reader: Reader, location: Location) -> tuple[DataFrame, tuple[str, 
                 f"table {table.name} has columns of one name more than once",
                 location.uri,
                 ", ".join(ambiguous),
-                "one column of each name; upper and lower case do not tell them apart",
+                "one column of each name; case, blanks, underscores, hyphens and dots do not count",
                 "rename or remove the others",
             )
         )
     if problems:
         raise InputError(problems)
-    identifiers = {theirs for name, theirs in taken.items() if table.column(name).kind.is_identifier}
+    identifiers = {theirs for name, theirs in taken.items() if table.column(name).must_be_text}
     rows = reader.rows(tuple(dict.fromkeys(taken.values())), identifiers)
+    _refuse_incomplete(reader, location, taken)
     in_order = [name for name in table.column_names if name in taken]
     rows = rows.select(*(column_named(taken[name]).alias(name) for name in in_order))
     _refuse_nested(rows, location)
     return rows, tuple(name for name in reader.names if name not in taken.values())
+
+
+def _lacking(reader: Reader, theirs: str) -> tuple[str, ...]:
+    """Files without a column that other files of the table have."""
+    return (
+        reader.lacking.get(plain(theirs), ()) if isinstance(reader, DelimitedFiles | ParquetFiles | Workbooks) else ()
+    )
+
+
+def _notes(reader: Reader) -> tuple[str, ...]:
+    return reader.notes if isinstance(reader, Workbooks) else ()
+
+
+def _refuse_incomplete(reader: Reader, location: Location, taken: Mapping[str, str]) -> None:
+    problems = []
+    for name in location.table.required_names:
+        files = _lacking(reader, taken[name]) if name in taken else ()
+        if files:
+            problems.append(
+                Problem(
+                    f"required column is missing in some files: {location.table.name}.{name}",
+                    ", ".join(files[:_MOST_NAMED])
+                    + (f" and {len(files) - _MOST_NAMED} more" * (len(files) > _MOST_NAMED)),
+                    f"no column {taken[name]}",
+                    "the column in every file; case, blanks and underscores in its name do not count",
+                    f"add it, or read these files apart: leave them out of input.tables.{location.table.name}.path",
+                )
+            )
+    if problems:
+        raise InputError(problems)
+
+
+def _incomplete_files(reader: Reader, location: Location, columns: Sequence[str]) -> tuple[str, ...]:
+    """Notes on columns that are NULL in the rows of some files, which do not have them."""
+    notes = []
+    for name in columns:
+        files = _lacking(reader, location.columns.get(name, name))
+        if files:
+            named = ", ".join(name_of(file) for file in files[:_MOST_NAMED])
+            more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
+            notes.append(f"{location.table.name}: column {name} is NULL for the rows of {named}{more}, which lack it")
+    return tuple(notes)
 
 
 def _no_such_column(location: Location, name: str, theirs: str, names: tuple[str, ...]) -> Problem:
@@ -169,7 +255,7 @@ def _no_such_column(location: Location, name: str, theirs: str, names: tuple[str
         f"table {location.table.name} has no column {theirs}",
         location.uri,
         "columns " + ", ".join(names[:40]),
-        to_do=f"mend input.tables.{location.table.name}.columns.{name}",
+        to_do=f"fix input.tables.{location.table.name}.columns.{name}",
     )
 
 

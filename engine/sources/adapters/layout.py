@@ -24,7 +24,10 @@ class Adapter:
     `convert` makes the contract's layout of one table of the layout's rows; it adds no row and drops none unless its
     docstring says so. `needs` are the layout's columns without which a file is not of this layout (alternatives joined
     by `|`). `format` and `options` are how such files are read unless the configuration says otherwise; `schema`, by
-    table, is for JSON documents. `options_needed`, by table, are facts that a file does not hold itself.
+    table, is for JSON documents. `options_needed`, by table, are facts that a file does not hold itself;
+    `own_options` are further options of the adapter. `header_names` find the header of a workbook whose sheets begin
+    with titles: it is the first row that contains all of these names, compared by letters and digits only.
+    `identifiers` are the layout's columns that must be text.
     """
 
     tables: tuple[str, ...]
@@ -34,10 +37,22 @@ class Adapter:
     options: Mapping[str, str] = field(default_factory=dict)
     schema: Callable[[str], T.StructType] | None = None
     options_needed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    own_options: tuple[str, ...] = ()
+    header_names: tuple[str, ...] = ()
+    identifiers: tuple[str, ...] = ()
+
+    def known_options(self, table: str) -> tuple[str, ...]:
+        """Options for this table that are the adapter's own, not the reader's."""
+        return (*self.options_needed.get(table, ()), *self.own_options)
 
     def missing(self, names: Iterable[str]) -> list[str]:
         there = {_letters(name) for name in names}
         return [need for need in self.needs if not there & {_letters(name) for name in need.split("|")}]
+
+    def identifiers_among(self, names: Iterable[str]) -> set[str]:
+        """The columns that readers refuse where they hold numbers, as their leading zeros are gone."""
+        wanted = {_letters(name) for name in self.identifiers}
+        return {name for name in names if _letters(name) in wanted}
 
 
 class Layout:

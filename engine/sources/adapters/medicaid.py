@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from engine.dates import add_days
 from engine.sources.adapters.layout import Adapter, Layout, date_of, iso_date, ndc_of
 
 _OPEN_END = "2099-12-31"
@@ -66,7 +67,7 @@ def nadac(rows: DataFrame, table: str, options: Mapping[str, str]) -> DataFrame:
     price = layout.received("NADAC Per Unit")
     if layout.has("End Date"):
         last_day = date_of(end)
-        day_after = F.when(last_day != F.lit(_OPEN_END).cast("date"), F.date_add(last_day, 1).cast("string"))
+        day_after = F.when(last_day != F.lit(_OPEN_END).cast("date"), add_days(last_day, 1).cast("string"))
         return rows.select(
             ndc_of(layout).alias("ndc"),
             iso_date(start).alias("effective_date"),
