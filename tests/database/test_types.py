@@ -218,6 +218,20 @@ def test_an_identifier_that_is_a_number_is_refused_unless_it_has_no_value(server
     assert rows_of(location_of(server, table), "ndc") == [{"ndc": None}]
 
 
+@pytest.mark.parametrize(
+    ("kind", "is_read"), [("bigint", True), ("decimal(10,0)", True), ("float", True), ("real", False), ("bit", False)]
+)
+def test_an_npi_may_be_a_number_that_holds_ten_digits(server, kind, is_read):
+    literal = "true" if (server.kind, kind) == ("postgresql", "bit") else "1"
+    table = make(server, kind, column="pharmacy_npi", rows=(literal,))
+    if is_read:
+        assert len(rows_of(location_of(server, table), "pharmacy_npi")) == 1
+        return
+    run, check = refusals(server, table)
+    assert "its last digits are gone: pharmacy_claims.pharmacy_npi" in run
+    assert run == check
+
+
 def test_computed_columns_are_read_like_others(started_sql_server):
     server = started_sql_server
     table = server.table("computed")
