@@ -28,6 +28,8 @@ from engine.sources.unread import UnreadFile, unread_files
 from engine.storage import Storage, name_of
 
 _MOST_NAMED = 5
+# Options of Spark's own reader of Parquet.
+_PARQUET_OPTIONS = ("mergeSchema", "datetimeRebaseMode", "int96RebaseMode")
 
 
 @dataclass(frozen=True)
@@ -142,20 +144,26 @@ def _reader(spark: SparkSession, storage: Storage, location: Location, adapter: 
     if adapter and adapter.schema:
         return JsonDocument(spark, storage, location, adapter.schema(location.table.name))
     kind = location.format.lower()
+    own_options = adapter.known_options(location.table.name) if adapter else ()
     if kind == "parquet":
+        _refuse_unknown_options(location, (*_PARQUET_OPTIONS, *own_options))
         return ParquetFiles(spark, storage, location)
     if kind == "csv":
-        return DelimitedFiles(spark, storage, location, adapter.known_options(location.table.name) if adapter else ())
+        return DelimitedFiles(spark, storage, location, own_options)
     if kind == EXCEL:
         return Workbooks(spark, storage, location, adapter.header_names if adapter else ())
     is_one_document = "multiline" in {name.lower() for name in location.options}
     if kind == "json" and not is_one_document:
-        known = adapter.known_options(location.table.name) if adapter else ()
-        unknown = [name for name in location.options if name not in known]
-        if unknown:
-            raise InputError([unknown_option(location.table.name, name, known) for name in unknown])
+        _refuse_unknown_options(location, own_options)
         return JsonLines(spark, storage, location)
     return SparkFormat(spark, storage, location)
+
+
+def _refuse_unknown_options(location: Location, known: Sequence[str]) -> None:
+    by_letters = {name.lower() for name in known}
+    unknown = [name for name in location.options if name.lower() not in by_letters]
+    if unknown:
+        raise InputError([unknown_option(location.table.name, name, known) for name in unknown])
 
 
 def _adapted(reader: Reader, location: Location, adapter: Adapter) -> tuple[DataFrame, tuple[str, ...]]:
