@@ -146,7 +146,7 @@ def _refuse_columns(
     empty = set()
     for name, column in of_contract.items():
         is_number = isinstance(column.spark_type, T.NumericType | T.BooleanType)
-        if not (is_number and location.table.column(name).kind.is_identifier):
+        if not (is_number and location.table.column(name).must_be_text):
             continue
         if database.has_values(read, column.name):
             problems.append(
