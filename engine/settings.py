@@ -119,13 +119,28 @@ class TableLocation(Section):
     format: str | None = Field(None, description="Spark format; by default from the file's ending")
     adapter: (
         Literal[
-            "sdud", "nadac", "mdrp_products", "opais_entities", "opais_contract_pharmacies", "opais_json", "cms_pde"
+            "sdud",
+            "nadac",
+            "mdrp_products",
+            "fda_ndc",
+            "asp_crosswalk",
+            "r144",
+            "opais_entities",
+            "opais_contract_pharmacies",
+            "opais_json",
+            "opais_excel_entities",
+            "opais_excel_contract_pharmacies",
+            "medicaid_exclusion_file",
+            "cms_pde",
         ]
         | None
     ) = None
     columns: dict[str, str] = Field(default_factory=dict, description="contract column: the file's own column")
     options: dict[str, str] = Field(default_factory=dict, description="options of the Spark reader")
     complete: bool = Field(False, description="reference table lists everything: absence from it means something")
+    fallback: TableLocation | None = Field(
+        None, description="products only: another list, read for the NDCs that this one does not have"
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> TableLocation:
@@ -143,6 +158,10 @@ class TableLocation(Section):
         wrong = of_databases if self.path is not None else of_files
         if wrong:
             raise ValueError(f"{', '.join(wrong)} has no meaning for a {places[0]}")
+        if self.fallback is not None and (self.complete or self.fallback.complete):
+            raise ValueError("a table with a fallback cannot be complete: absence from one list no longer shows")
+        if self.fallback is not None and self.fallback.path is None:
+            raise ValueError("a fallback is read from a path")
         return self
 
 

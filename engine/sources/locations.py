@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
+import yaml
 from py4j.protocol import Py4JJavaError
 
 from engine.contracts.columns import Table
@@ -15,7 +16,7 @@ from engine.contracts.tables import TABLES
 from engine.database import quoted_table
 from engine.errors import InputError, Problem, UserError
 from engine.settings import DatabaseSettings, Settings, TableLocation
-from engine.sources.adapters import ADAPTERS
+from engine.sources.adapters import ADAPTERS, Adapter
 from engine.sources.database_access import opened
 from engine.sources.failures import java_message
 from engine.storage import Storage, join
@@ -23,6 +24,8 @@ from engine.storage import Storage, join
 # A run needs one of these; everything else may be missing.
 FEEDS_OF_WHICH_ONE = ("rebate_claims", "entity_claims", "invoices")
 SHIPPED = "identifiers_340b"
+# NDC by NDC: what another list has, where the first has no row.
+WITH_FALLBACK = "products"
 DATABASE = "database"
 
 _FORMAT_OF_ENDING = {
@@ -59,10 +62,11 @@ class Location:
     uri: str
     format: str
     adapter: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     complete: bool = False
     database: DatabasePlace | None = None
+    fallback: Location | None = None
 
 
 def locate_tables(storage: Storage, settings: Settings) -> tuple[list[Location], list[Problem]]:
@@ -83,7 +87,7 @@ def locate_tables(storage: Storage, settings: Settings) -> tuple[list[Location],
         elif configured and configured.connection:
             found = _configured_in_database(settings, table, configured, problems)
         elif configured:
-            found = _configured(storage, root, table, configured, problems)
+            found = _configured_with_fallback(storage, settings, table, configured, problems)
         else:
             by_name = _by_name(storage, root or "", table, names, problems)
             found = _only_one(table, by_name, in_database.get(table.name), problems)
@@ -220,10 +224,38 @@ def _configured_in_database(
     return Location(table, uri, DATABASE, columns=configured.columns, complete=configured.complete, database=place)
 
 
-def _configured(
-    storage: Storage, root: str | None, table: Table, configured: TableLocation, problems: list[Problem]
+def _configured_with_fallback(
+    storage: Storage,
+    settings: Settings,
+    table: Table,
+    configured: TableLocation,
+    problems: list[Problem],
+    setting: str | None = None,
 ) -> Location | None:
-    setting = f"input.tables.{table.name}"
+    setting = setting or f"input.tables.{table.name}"
+    found = _configured(storage, settings, table, configured, problems, setting)
+    if configured.fallback is None:
+        return found
+    if table.name != WITH_FALLBACK:
+        problems.append(
+            Problem(
+                f"table {table.name} cannot have a fallback", f"{setting}.fallback", expected=f"{WITH_FALLBACK} only"
+            )
+        )
+        return None
+    fallback = _configured_with_fallback(storage, settings, table, configured.fallback, problems, f"{setting}.fallback")
+    return replace(found, fallback=fallback) if found and fallback else None
+
+
+def _configured(
+    storage: Storage,
+    settings: Settings,
+    table: Table,
+    configured: TableLocation,
+    problems: list[Problem],
+    setting: str,
+) -> Location | None:
+    root = settings.input.root
     adapter = ADAPTERS[configured.adapter] if configured.adapter else None
     path = str(configured.path)
     uri = path if root is None or _is_absolute(path) else join(root, path)
@@ -274,8 +306,17 @@ def _configured(
         problems.append(Problem(f"table {table.name} cannot be opened", uri, java_message(error)))
     if len(problems) > before or kind is None:
         return None
-    options = {**(adapter.options if adapter else {}), **configured.options}
+    shipped = _shipped_options(storage, settings, adapter) if adapter else {}
+    options = {**shipped, **(adapter.options if adapter else {}), **configured.options}
     return Location(table, uri, kind, configured.adapter, options, configured.columns, configured.complete)
+
+
+def _shipped_options(storage: Storage, settings: Settings, adapter: Adapter) -> dict[str, Any]:
+    """Facts about a layout that are not confirmed; a file that the reference folder does not have gives none."""
+    if adapter.shipped_options is None:
+        return {}
+    uri = join(settings.reference_folder, adapter.shipped_options)
+    return yaml.safe_load(storage.read_bytes(uri)) if storage.exists(uri) else {}
 
 
 def _unknown_columns(setting: str, table: Table, columns: Iterable[str]) -> list[Problem]:

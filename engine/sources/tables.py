@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
+from engine.contracts.codes import Reason
 from engine.contracts.columns import Table
 from engine.errors import InputError, Problem, UserError
+from engine.ndc import ndc11
 from engine.settings import Settings
-from engine.sources.adapters import ADAPTERS, Adapter
+from engine.sources.adapters import ADAPTERS, Adapter, Layout
 from engine.sources.database import DatabaseTable
 from engine.sources.delimited import DelimitedFiles
 from engine.sources.failures import SPARK_ERRORS, opening_problem
 from engine.sources.fingerprint import fingerprint
-from engine.sources.frames import NESTED, column_named, plain
+from engine.sources.frames import NESTED, column_named, plain, stacked
 from engine.sources.jsonlines import JsonLines
 from engine.sources.locations import Location, locate_tables
 from engine.sources.parquet import ParquetFiles
-from engine.sources.reader import Reader
+from engine.sources.reader import Reader, data_files
 from engine.sources.spark_format import JsonDocument, SparkFormat
 from engine.storage import Storage
 
@@ -70,10 +77,13 @@ def open_tables(spark: SparkSession, storage: Storage, settings: Settings) -> di
 def _opened(spark: SparkSession, storage: Storage, location: Location) -> OpenedTable:
     if location.database is not None:
         return _opened_in_database(spark, location)
-    adapter = ADAPTERS[location.adapter] if location.adapter else None
-    reader = _reader(spark, storage, location, adapter)
-    rows, unknown = _adapted(reader, location, adapter) if adapter else _renamed(reader, location)
-    return OpenedTable(
+    left_out: Mapping[str, int] = {}
+    unknown: tuple[str, ...] = ()
+    if location.adapter:
+        rows, left_out = _adapted(spark, storage, location, ADAPTERS[location.adapter])
+    else:
+        rows, unknown = _renamed(_reader(spark, storage, location, None), location)
+    opened = OpenedTable(
         table=location.table,
         rows=rows,
         location=location.uri,
@@ -81,7 +91,9 @@ def _opened(spark: SparkSession, storage: Storage, location: Location) -> Opened
         unknown_columns=unknown,
         complete=location.complete,
         fingerprint=fingerprint(storage, location.uri),
+        left_out=left_out,
     )
+    return with_fallback(opened, _opened(spark, storage, location.fallback)) if location.fallback else opened
 
 
 def _opened_in_database(spark: SparkSession, location: Location) -> OpenedTable:
@@ -116,7 +128,26 @@ def _reader(spark: SparkSession, storage: Storage, location: Location, adapter: 
     return SparkFormat(spark, storage, location)
 
 
-def _adapted(reader: Reader, location: Location, adapter: Adapter) -> tuple[DataFrame, tuple[str, ...]]:
+def _adapted(
+    spark: SparkSession, storage: Storage, location: Location, adapter: Adapter
+) -> tuple[DataFrame, dict[str, int]]:
+    """The table and, by reason, how many rows of the files do not belong in it."""
+    if not adapter.by_file:
+        reader = _reader(spark, storage, location, adapter)
+        return _converted(reader, location, adapter, location.options)
+    tables, left_out = [], Counter[str]()
+    for file in data_files(storage, location):
+        one = replace(location, uri=file.uri)
+        options = {**location.options, "file_name": file.name.rpartition("/")[2] or file.uri.rpartition("/")[2]}
+        rows, excluded = _converted(_reader(spark, storage, one, adapter), one, adapter, options)
+        tables.append(rows)
+        left_out.update(excluded)
+    return reduce(DataFrame.unionByName, tables), dict(left_out)
+
+
+def _converted(
+    reader: Reader, location: Location, adapter: Adapter, options: Mapping[str, Any]
+) -> tuple[DataFrame, dict[str, int]]:
     """An adapter knows its layout's columns: none of them is unknown."""
     readable = [name for name in reader.names if plain(name) not in reader.repeated]
     missing = adapter.missing(readable)
@@ -127,10 +158,16 @@ def _adapted(reader: Reader, location: Location, adapter: Adapter) -> tuple[Data
                 location.uri,
                 "columns " + ", ".join(reader.names[:40]),
                 "also " + ", ".join(missing),
-                f"mend input.tables.{location.table.name}",
+                f"fix input.tables.{location.table.name}",
             )
         )
-    return adapter.convert(reader.rows(readable, ()), location.table.name, location.options), ()
+    rows = reader.rows(readable, ())
+    excluded = {}
+    for reason, condition in adapter.excluded.items():
+        is_excluded = condition(Layout(rows))
+        excluded[reason] = rows.where(is_excluded).count()
+        rows = rows.where(~is_excluded)
+    return adapter.convert(rows, location.table.name, options), excluded
 
 
 def _renamed(reader: Reader, location: Location) -> tuple[DataFrame, tuple[str, ...]]:
@@ -162,6 +199,35 @@ def _renamed(reader: Reader, location: Location) -> tuple[DataFrame, tuple[str, 
     rows = rows.select(*(column_named(taken[name]).alias(name) for name in in_order))
     _refuse_nested(rows, location)
     return rows, tuple(name for name in reader.names if name not in taken.values())
+
+
+def with_fallback(main: OpenedTable, other: OpenedTable) -> OpenedTable:
+    """A table of products with the rows of another list for every NDC that it does not have itself.
+
+    The other list's rows of NDCs that the table has are counted as IN_MAIN_TABLE (one pass over both). Nothing is
+    complete in it: absence from one of two lists means nothing.
+    """
+    if "ndc" not in main.columns & other.columns:
+        return main
+    listed = main.rows.select(ndc11(F.trim(F.col("ndc").cast("string"))).alias("listed")).distinct()
+    is_listed = ndc11(F.trim(F.col("ndc").cast("string"))) == F.col("listed")
+    names = [name for name in main.table.column_names if name in main.columns | other.columns]
+    identifiers = {name for name in names if main.table.column(name).kind.is_identifier}
+    rest = other.rows.join(listed, on=is_listed, how="left_anti")
+    left_out = Counter({**main.left_out})
+    left_out.update(other.left_out)
+    left_out[Reason.IN_MAIN_TABLE] += other.rows.join(listed, on=is_listed, how="left_semi").count()
+    where = f"{main.location}, fallback {other.location}"
+    return replace(
+        main,
+        rows=stacked([main.rows, rest], names, identifiers, main.table.name, where),
+        location=where,
+        columns=frozenset(names),
+        unknown_columns=tuple(dict.fromkeys((*main.unknown_columns, *other.unknown_columns))),
+        complete=False,
+        fingerprint=hashlib.sha256(f"{main.fingerprint}\n{other.fingerprint}\n".encode()).hexdigest(),
+        left_out=dict(left_out),
+    )
 
 
 def _no_such_column(location: Location, name: str, theirs: str, names: tuple[str, ...]) -> Problem:
