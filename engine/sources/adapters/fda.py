@@ -58,6 +58,7 @@ FDA_NDC = Adapter(
     fda_ndc,
     ("PRODUCTNDC", "NDCPACKAGECODE"),
     header_names=("PRODUCTNDC",),
+    identifiers=("PRODUCTNDC", "NDCPACKAGECODE"),
     format="csv",
     # quotation marks are letters in these files
     options={"sep": "\t", "encoding": "windows-1252", "quote": ""},

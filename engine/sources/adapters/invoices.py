@@ -72,4 +72,5 @@ R144 = Adapter(
     ("record_id", "state_code", "labeler_code", "product_code", "package_size", "period_covered", "units_reimbursed"),
     format="csv",
     shipped_options="r144.yaml",
+    own_options=("decimals", "line_kinds"),
 )

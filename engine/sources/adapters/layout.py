@@ -33,6 +33,8 @@ class Adapter:
             layout that are not confirmed.
         schema: by table, for JSON documents.
         options_needed: by table, facts that a file does not contain.
+        own_options: further options of the adapter, which the reader does not know.
+        identifiers: columns that must be text: a number has lost its leading zeros.
         excluded: by reason, rows that do not belong in the table. They are counted in the ledger when the table is
             opened, and `convert` does not see them.
         by_file: files are converted one by one, and `options` has the name of the file as `file_name`.
@@ -47,6 +49,8 @@ class Adapter:
     shipped_options: str | None = None
     schema: Callable[[str], T.StructType] | None = None
     options_needed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    own_options: tuple[str, ...] = ()
+    identifiers: tuple[str, ...] = ()
     excluded: Mapping[str, Callable[[Layout], Column]] = field(default_factory=dict)
     by_file: bool = False
 
@@ -54,6 +58,15 @@ class Adapter:
         """The needs that none of these column names satisfies."""
         present = {_letters(name) for name in names}
         return [need for need in self.needs if not present & {_letters(name) for name in need.split("|")}]
+
+    def known_options(self, table: str) -> tuple[str, ...]:
+        """Options for this table that are the adapter's own, not the reader's."""
+        return (*self.options_needed.get(table, ()), *self.own_options)
+
+    def identifiers_among(self, names: Iterable[str]) -> set[str]:
+        """The columns that readers refuse if they contain numbers."""
+        wanted = {_letters(name) for name in self.identifiers}
+        return {name for name in names if _letters(name) in wanted}
 
 
 class Layout:

@@ -194,7 +194,10 @@ SDUD = Adapter(
     ("invoices",),
     sdud,
     ("Utilization Type|record_id", "State|state_code", "NDC|Package Size", "Year|period_covered", "Quarter"),
+    identifiers=("NDC",),
     excluded={Reason.NATIONAL_TOTAL: _is_national_total},
 )
-NADAC = Adapter(("market_prices",), nadac, ("NDC", "NADAC Per Unit", "Effective Date"))
-MDRP_PRODUCTS = Adapter(("products",), mdrp_products, ("NDC|Package Size|Package Size Code|NDC3", "Unit Type"))
+NADAC = Adapter(("market_prices",), nadac, ("NDC", "NADAC Per Unit", "Effective Date"), identifiers=("NDC",))
+MDRP_PRODUCTS = Adapter(
+    ("products",), mdrp_products, ("NDC|Package Size|Package Size Code|NDC3", "Unit Type"), identifiers=("NDC",)
+)

@@ -290,19 +290,21 @@ OPAIS_EXCEL_ENTITIES = Adapter(
     excel_entities,
     ("|".join(_ENTITY_ID), "Entity Type|Program Code"),
     header_names=("340B ID", "Participating"),
-    options={"sheet": "Covered Entities"},
+    identifiers=(*_ENTITY_ID, "Parent 340B ID", "Street Zip", "Zip"),
 )
 OPAIS_EXCEL_CONTRACT_PHARMACIES = Adapter(
     ("contract_pharmacies",),
     excel_contract_pharmacies,
     ("|".join(_ENTITY_ID), "Pharmacy Address 1|Pharmacy Address"),
     header_names=("340B ID", "Pharmacy City"),
-    options={"sheet": "Contract Pharmacies"},
+    identifiers=(*_ENTITY_ID, "Pharmacy Zip"),
 )
 MEDICAID_EXCLUSION_FILE = Adapter(
     ("medicaid_exclusions",),
     medicaid_exclusion_file,
     ("|".join(_ENTITY_ID), "|".join((*_MEF_NPI, *_MEF_NUMBER)), "|".join(_MEF_STATE)),
     header_names=("340B ID", "State"),
+    own_options=("quarter",),
+    identifiers=(*_ENTITY_ID, *_MEF_NUMBER),
     by_file=True,
 )
