@@ -18,6 +18,7 @@ class Kind(Enum):
 
     IDENTIFIER = "identifier"
     NDC = "ndc"
+    NPI = "npi"
     TEXT = "text"
     CODE = "code"
     TWO_DIGIT_CODE = "two_digit_code"
@@ -36,8 +37,12 @@ class Kind(Enum):
 
     @property
     def is_identifier(self) -> bool:
-        """True where a numeric column has already lost its leading zeros and must stop the run."""
-        return self in (Kind.IDENTIFIER, Kind.NDC)
+        return self in (Kind.IDENTIFIER, Kind.NDC, Kind.NPI)
+
+    @property
+    def must_be_text(self) -> bool:
+        """True if a number has already lost its leading zeros and must stop the run; no NPI begins with 0."""
+        return self.is_identifier and self is not Kind.NPI
 
 
 _SPARK_TYPES: dict[Kind, T.DataType] = {
@@ -107,11 +112,14 @@ class Table:
 
 
 def identifier(name: str, required: bool = False) -> Column:
-    return Column(name, Kind.IDENTIFIER, required)
+    """An identifier column; the contract's naming makes it an NPI if its name is or ends in `npi`."""
+    return Column(name, Kind.NPI if name.rpartition("_")[2] == "npi" else Kind.IDENTIFIER, required)
 
 
 def columns_of(kind: Kind, names: str, required: bool = False) -> tuple[Column, ...]:
-    """Several columns of one kind; `names` is separated by blanks."""
+    """Several columns of one kind; `names` is separated by blanks. NPIs among identifiers: see `identifier`."""
+    if kind is Kind.IDENTIFIER:
+        return tuple(identifier(name, required) for name in names.split())
     return tuple(Column(name, kind, required) for name in names.split())
 
 

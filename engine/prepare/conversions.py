@@ -22,6 +22,8 @@ _DATE_TEXT = rf"^{_ISO_DATE}({_ISO_TIME}({_ISO_ZONE})?)?\z"
 
 _TRUE, _FALSE = ("TRUE", "1", "Y"), ("FALSE", "0", "N")
 _STATES = ("state", "medicaid_state")
+# A number that was written as text: JSON's 1234567893.0, or a CSV file of floats.
+_NPI_WITH_DECIMALS = r"^([0-9]{10})\.0+\z"
 _COMPLEX = (T.ArrayType, T.MapType, T.StructType, T.VariantType)
 
 
@@ -85,6 +87,8 @@ def _text(column: ContractColumn, text: Column) -> Conversion:
         return Conversion(F.when(value.rlike(r"^[A-Z]{2}\z"), value), text.isNotNull(), True)
     if column.kind is Kind.CODE:
         return Conversion(F.upper(_without_spaces(text)), text.isNotNull(), False)
+    if column.kind is Kind.NPI:
+        return Conversion(F.regexp_replace(text, _NPI_WITH_DECIMALS, "$1"), text.isNotNull(), False)
     if column.name in ("entity_id", "parent_entity_id"):
         return Conversion(identifiers.entity_id(text), text.isNotNull(), False)
     return Conversion(text, text.isNotNull(), False)

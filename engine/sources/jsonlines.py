@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -103,15 +104,17 @@ class JsonLines:
         parts: dict[tuple[str, tuple[str, ...]], _Part] = {}
         damaged = []
         for row in checked:
+            # the path comes as a URI: a blank in a name is %20
+            file = unquote(row["file"])
             if row["not_utf8"]:
-                damaged.append((row["file"], f"bytes that are not UTF-8 in {row['not_utf8']} lines"))
+                damaged.append((file, f"bytes that are not UTF-8 in {row['not_utf8']} lines"))
             elif row["no_object"]:
-                damaged.append((row["file"], f"{row['no_object']} lines that are not one JSON object"))
+                damaged.append((file, f"{row['no_object']} lines that are not one JSON object"))
             else:
                 names = tuple(row["names"])
                 kinds = {plain(name): kind for name, kind in kinds_of_object(row["kinds"]).items()}
                 part = parts.setdefault((row["kinds"], names), _Part(names, kinds))
-                part.files.append(unescaped_glob(row["file"]))
+                part.files.append(unescaped_glob(file))
         if damaged:
             raise damaged_files(
                 self._location.table.name, damaged, "UTF-8, one JSON object per line", "have it written as JSON lines"

@@ -27,6 +27,8 @@ SHIPPED = "identifiers_340b"
 # NDC by NDC: what another list has, where the first has no row.
 WITH_FALLBACK = "products"
 DATABASE = "database"
+EXCEL = "excel"
+ZIP = "zip"
 
 _FORMAT_OF_ENDING = {
     ".parquet": "parquet",
@@ -36,8 +38,14 @@ _FORMAT_OF_ENDING = {
     ".json.gz": "json",
     ".jsonl": "json",
     ".jsonl.gz": "json",
+    ".xlsx": EXCEL,
+    ".xlsm": EXCEL,
+    ".xlsb": EXCEL,
+    ".xls": EXCEL,
+    ".ods": EXCEL,
+    ".zip": ZIP,
 }
-_ENDINGS_BY_NAME = (".parquet", ".csv", ".csv.gz", ".json")
+_ENDINGS_BY_NAME = (".parquet", ".csv", ".csv.gz", ".json", ".xlsx", ".zip")
 
 
 @dataclass(frozen=True)
@@ -129,7 +137,7 @@ def _by_name(
         )
     if len(found) != 1:
         return None
-    return Location(table, join(root, found[0]), _format_of(found[0]) or "parquet")
+    return Location(table, join(root, found[0]), format_of(found[0]) or "parquet")
 
 
 def _silent_connections(settings: Settings, problems: list[Problem]) -> set[str]:
@@ -283,7 +291,7 @@ def _configured(
             )
         )
     problems.extend(_unknown_columns(setting, table, configured.columns))
-    kind = configured.format or (adapter.format if adapter else None) or _format_of(path)
+    kind = configured.format or format_of(path) or (adapter.format if adapter else None)
     try:
         if kind is None and storage.is_folder(uri):
             kind = "parquet"
@@ -357,7 +365,8 @@ def _no_feed(root: str | None, names: list[str]) -> Problem:
     )
 
 
-def _format_of(path: str) -> str | None:
+def format_of(path: str) -> str | None:
+    """The format that a file's ending stands for; None for an unknown ending."""
     name = path.rstrip("/").lower()
     return next((kind for ending, kind in _FORMAT_OF_ENDING.items() if name.endswith(ending)), None)
 

@@ -18,16 +18,18 @@ from engine.errors import InputError, Problem, UserError
 from engine.ndc import ndc11
 from engine.settings import Settings
 from engine.sources.adapters import ADAPTERS, Adapter, Layout
+from engine.sources.archives import unpacked
 from engine.sources.database import DatabaseTable
 from engine.sources.delimited import DelimitedFiles
 from engine.sources.failures import SPARK_ERRORS, opening_problem
 from engine.sources.fingerprint import fingerprint
 from engine.sources.frames import NESTED, column_named, plain, stacked
 from engine.sources.jsonlines import JsonLines
-from engine.sources.locations import Location, locate_tables
+from engine.sources.locations import EXCEL, Location, locate_tables
 from engine.sources.parquet import ParquetFiles
 from engine.sources.reader import Reader, data_files
 from engine.sources.spark_format import JsonDocument, SparkFormat
+from engine.sources.spreadsheet import Workbooks
 from engine.storage import Storage
 
 
@@ -79,10 +81,11 @@ def _opened(spark: SparkSession, storage: Storage, location: Location) -> Opened
         return _opened_in_database(spark, location)
     left_out: Mapping[str, int] = {}
     unknown: tuple[str, ...] = ()
-    if location.adapter:
-        rows, left_out = _adapted(spark, storage, location, ADAPTERS[location.adapter])
-    else:
-        rows, unknown = _renamed(_reader(spark, storage, location, None), location)
+    with unpacked(spark, storage, location) as readable:
+        if location.adapter:
+            rows, left_out = _adapted(spark, storage, readable, ADAPTERS[location.adapter])
+        else:
+            rows, unknown = _renamed(_reader(spark, storage, readable, None), readable)
     opened = OpenedTable(
         table=location.table,
         rows=rows,
@@ -122,6 +125,8 @@ def _reader(spark: SparkSession, storage: Storage, location: Location, adapter: 
         return ParquetFiles(spark, storage, location)
     if kind == "csv":
         return DelimitedFiles(spark, storage, location)
+    if kind == EXCEL:
+        return Workbooks(spark, storage, location, adapter.header_names if adapter else ())
     is_one_document = "multiline" in {name.lower() for name in location.options}
     if kind == "json" and not is_one_document:
         return JsonLines(spark, storage, location)
@@ -161,7 +166,7 @@ def _converted(
                 f"fix input.tables.{location.table.name}",
             )
         )
-    rows = reader.rows(readable, ())
+    rows = reader.rows(readable, adapter.identifiers_among(readable))
     excluded = {}
     for reason, condition in adapter.excluded.items():
         is_excluded = condition(Layout(rows))
@@ -193,7 +198,7 @@ def _renamed(reader: Reader, location: Location) -> tuple[DataFrame, tuple[str, 
         )
     if problems:
         raise InputError(problems)
-    identifiers = {theirs for name, theirs in taken.items() if table.column(name).kind.is_identifier}
+    identifiers = {theirs for name, theirs in taken.items() if table.column(name).kind.must_be_text}
     rows = reader.rows(tuple(dict.fromkeys(taken.values())), identifiers)
     in_order = [name for name in table.column_names if name in taken]
     rows = rows.select(*(column_named(taken[name]).alias(name) for name in in_order))

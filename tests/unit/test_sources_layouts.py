@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
+import openpyxl
 import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -439,6 +441,99 @@ def test_the_excel_export_of_contract_pharmacies(spark):
             "termination_date": "2024-03-31",
         }
     ]
+
+
+def workbook(folder: Folder, name: str, **sheets: list[list[Any]]) -> None:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for sheet, rows in sheets.items():
+        added = book.create_sheet(sheet.replace("_", " "))
+        for row in rows:
+            added.append(row)
+    book.save(folder.put(name, b""))
+
+
+def test_workbooks_with_titles_above_the_header(folder):
+    titles = [["340B Medicaid Exclusion File"], ["Start Date and Termination Date: see the help"], [None]]
+    header = MEF_HEADER.split("|")
+    for days, state in (("20260101-20260331", "KY"), ("20260401-20260630", "VA")):
+        name = f"mef/340B_Medicaid_Exclusion_File_for_{days}.xlsx"
+        rows = [
+            ["BL", "BL030740", "CLINIC", "VA", date(1999, 10, 1), None, "064036072", None, state],
+            ["BL", "BL030740", "CLINIC", "VA", date(1999, 10, 1), None, None, 1215284153, state],
+        ]
+        workbook(folder, name, MEF=[*titles, header, *rows])
+    entity = [
+        "1",
+        "DSH330214A",
+        "DSH330214",
+        "DSH",
+        "CLINIC",
+        "TRUE",
+        date(1999, 10, 1),
+        "1 MAIN ST",
+        "X",
+        "NY",
+        "01234",
+    ]
+    workbook(
+        folder,
+        "OPA_CE_DAILY_PUBLIC.xlsx",
+        Covered_Entities=[
+            ["340B Covered Entities"],
+            [None],
+            [
+                *("CE ID", "340B ID", "Parent 340B ID", "Entity Type", "Entity Name", "Participating"),
+                *("Participating Start Date", "Street Address 1", "Street City", "Street State", "Street Zip"),
+            ],
+            entity,
+        ],
+        Shipping_Addresses=[["340B ID", "Shipping City"], ["DSH330214A", "X"]],
+        Contract_Pharmacies=[
+            ["Contract Pharmacies"],
+            ["340B ID", "Contract ID", "Pharmacy Name", "Pharmacy Address 1", "Pharmacy City", "Pharmacy Zip"],
+            ["DSH330214A", "17", "RX", "2 ELM", "Y", "00002"],
+        ],
+    )
+    crosswalk = ["J0665", "x", "Fresenius", "63323-0464-37", "Sensorcaine-MPF", "0.5 MG", 30, 25, 150, 3750]
+    workbook(
+        folder,
+        "crosswalk.xlsx",
+        ASP=[["October 2025 ASP NDC-HCPCS Crosswalk"], [None], CROSSWALK_HEADER.split("|"), crosswalk],
+    )
+    opened = folder.open(
+        {
+            "medicaid_exclusions": {"path": "mef", "format": "excel", "adapter": "medicaid_exclusion_file"},
+            "covered_entities": {"path": "OPA_CE_DAILY_PUBLIC.xlsx", "adapter": "opais_excel_entities"},
+            "contract_pharmacies": {
+                "path": "OPA_CE_DAILY_PUBLIC.xlsx",
+                "adapter": "opais_excel_contract_pharmacies",
+            },
+            "hcpcs_crosswalk": {"path": "crosswalk.xlsx", "adapter": "asp_crosswalk"},
+        }
+    )
+    exclusions = opened["medicaid_exclusions"].rows.selectExpr(
+        "quarter", "string(npi)", "medicaid_number", "medicaid_state"
+    )
+    assert sorted(map(tuple, exclusions.collect()), key=str) == [
+        ("2026Q1", "1215284153", None, "KY"),
+        ("2026Q1", None, "064036072", "KY"),
+        ("2026Q2", "1215284153", None, "VA"),
+        ("2026Q2", None, "064036072", "VA"),
+    ]
+    assert values(opened["covered_entities"], "entity_id", "participating_start", "street", "zip") == [
+        ("DSH330214A", "1999-10-01", "1 MAIN ST", "01234")
+    ]
+    assert values(opened["contract_pharmacies"], "entity_id", "pharmacy_name", "zip") == [("DSH330214A", "RX", "00002")]
+    (factor,) = values(opened["hcpcs_crosswalk"], "ndc", "hcpcs_code", "ndc_units_per_hcpcs_unit")
+    assert (*factor[:2], float(factor[2])) == ("63323-0464-37", "J0665", 0.2)
+
+
+def test_a_number_in_a_column_of_identifiers_is_refused(folder):
+    row = ["BL", "BL030740", "CLINIC", "VA", None, None, 64036072, None, "KY"]
+    workbook(folder, "340B_for_20260101-20260331.xlsx", MEF=[["title"], MEF_HEADER.split("|"), row])
+    location = {"path": "340B_for_20260101-20260331.xlsx", "adapter": "medicaid_exclusion_file"}
+    assert "MEF!G3" in folder.refusal({"medicaid_exclusions": location})
 
 
 # CMS-R-144, data definitions effective July 1, 2021: fields and codes as defined there, values invented.
