@@ -52,3 +52,15 @@ class OutputError(UserError):
 
 class PromotionRefused(UserError):
     """The registry's champion stays what it is."""
+
+
+class InternalError(Exception):
+    """The run cannot be trusted and stops, exit status 1; the message names counts and places, never a value."""
+
+
+class Interrupted(BaseException):
+    """A signal ended the run. No KeyboardInterrupt, which command-line libraries report in words of their own."""
+
+    def __init__(self, signal_name: str, exit_status: int):
+        super().__init__(f"interrupted by {signal_name}")
+        self.exit_status = exit_status

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.contracts.codes import Step
+from engine.errors import InternalError
 
 
-class LedgerError(Exception):
+class LedgerError(InternalError):
     """Rows went missing or appeared; the run must not be published."""
 
 
@@ -45,6 +46,20 @@ class Ledger:
         if counted:
             entry["counted"] = counted
         entries.append(entry)
+
+    def check(self, table: str, step: Step, what: str, measured: int, expected: int) -> None:
+        """Compare a number of rows, measured on what the step wrote, with the number that it should be.
+
+        Raises:
+            LedgerError: they differ.
+        """
+        if measured != expected:
+            raise LedgerError(f"{table}, step {step}: {measured:,} {what}, {expected:,} expected")
+
+    def check_at_most(self, table: str, step: Step, what: str, measured: int, limit: int) -> None:
+        """Compare a number of rows with the number that it cannot exceed. Raises LedgerError if it does."""
+        if measured > limit:
+            raise LedgerError(f"{table}, step {step}: {measured:,} {what}, at most {limit:,} expected")
 
     def rows_out(self, table: str) -> int:
         return int(self.tables[table][-1]["rows_out"])

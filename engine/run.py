@@ -1,4 +1,4 @@
-"""A run's place, name, clock and books: written beside its final place, moved there only when whole."""
+"""A run's name, folders, clock and ledger."""
 
 from __future__ import annotations
 
@@ -15,19 +15,47 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 from pyspark.sql import SparkSession
 
 from engine.contracts.codes import Step
 from engine.errors import OutputError, Problem
 from engine.ledger import Ledger
+from engine.runs import Lease, RunFolders, check_apart_from_input
 from engine.settings import Settings
 from engine.storage import SUCCESS_MARKER, Storage, join
 
-# Object stores: a rename there copies every byte and is not one act.
-_NO_RENAME = {"s3", "s3a", "s3n", "gs", "oss", "cosn"}
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_RUN_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
+# What the engine and MLflow keep in the output folder next to the runs.
+_RESERVED = {"compare", "explain", "mlartifacts", "mlruns", "runs"}
+_RESERVED_PREFIX = "mlflow.db"
+_BEGAN_WITH = "began-with.json"
+
+
+def check_run_id(run_id: str, where: str = "--run-id") -> str:
+    """Return `run_id` if it can name a run's folder.
+
+    Every job that takes a run id calls this before the id becomes part of a path. `where` names the option.
+    Reserved names are refused in any case, since a file system may not distinguish case.
+
+    Raises:
+        OutputError: not a plain folder name, or a name that the output folder needs for something else.
+    """
+    if not _RUN_ID.fullmatch(run_id):
+        expected = "up to 100 letters, digits, '.', '_' and '-'; the first a letter or digit, the last not '.'"
+        raise OutputError(Problem("a run id must be usable as a folder name", where, run_id, expected))
+    name = run_id.lower()
+    if name in _RESERVED or name.startswith(_RESERVED_PREFIX):
+        raise OutputError(
+            Problem(
+                "the run id is a name that the output folder uses itself",
+                where,
+                run_id,
+                f"none of {', '.join(sorted(_RESERVED))}, and nothing that begins with {_RESERVED_PREFIX}",
+                "use another --run-id",
+            )
+        )
+    return run_id
 
 
 @dataclass(frozen=True)
@@ -42,7 +70,8 @@ class RunOptions:
 class Run:
     """One run of the main job.
 
-    `folder` is where outputs are written until `publish`, `work` holds intermediate Parquet for a resume.
+    `unread`: files of the input folder that no table reads. `folder` is where outputs are written until `publish`,
+    `work` holds intermediate Parquet for a resume.
     """
 
     spark: SparkSession
@@ -51,26 +80,25 @@ class Run:
     options: RunOptions
     run_id: str
     say: Callable[[str], None]
+    folders: RunFolders
+    lease: Lease
     ledger: Ledger = field(default_factory=Ledger)
     seconds: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    unread: list[dict[str, str | None]] = field(default_factory=list)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def final(self) -> str:
-        return join(self.settings.output.root, self.run_id)
+        return self.folders.final
 
     @property
     def folder(self) -> str:
-        return self.final if self._cannot_rename else join(self.settings.output.root, f".{self.run_id}.partial")
+        return self.folders.outputs
 
     @property
     def work(self) -> str:
-        return join(self.settings.output.root, f".{self.run_id}.work")
-
-    @property
-    def _cannot_rename(self) -> bool:
-        return urlparse(self.settings.output.root).scheme in _NO_RENAME
+        return self.folders.work
 
     def note(self, text: str) -> None:
         """Something the user should know; kept for the summary and said at once."""
@@ -79,65 +107,95 @@ class Run:
 
     @contextmanager
     def step(self, step: Step) -> Iterator[list[str]]:
-        """Times a step and says one line when it ends; the block appends what should stand in the line."""
+        """Times a step and says one line when it ends; the block appends what should stand in the line.
+
+        Raises LeaseLost if another process took the run over.
+        """
+        self.lease.check()
         words: list[str] = []
         began = time.perf_counter()
         yield words
         self.seconds[step.value] = round(time.perf_counter() - began, 3)
         self.say(f"{step.value:<9}{self.seconds[step.value]:>8.1f} s  {'; '.join(words)}")
 
-    def abandon(self, keep_work: bool = False) -> None:
-        """Leave nothing of this run but, where it may be resumed, its work folder."""
-        self.storage.delete(self.folder)
-        if not keep_work:
-            self.storage.delete(self.work)
+    def abandon(self, keep_work: bool = False) -> bool:
+        """End the run without publishing; returns True if its work folder is kept, for which there must be results.
+
+        The folders of a run that another process has taken over stay as they are.
+        """
+        keeps = False
+        if not self.lease.is_lost:
+            self.folders.clear_outputs()
+            keeps = keep_work and self.folders.has_results and self.storage.exists(join(self.work, _BEGAN_WITH))
+            if keeps:
+                self.folders.claim_work()
+            else:
+                self.folders.delete_work()
+        self.lease.release()
+        return keeps
 
     def publish(self) -> None:
-        """Make the run visible as a whole, then drop what was only needed on the way."""
-        manifest = {"run_id": self.run_id, "published_at": datetime.now(UTC).isoformat(timespec="seconds")}
-        self.storage.write_text(join(self.folder, SUCCESS_MARKER), json.dumps(manifest) + "\n")
-        if not self._cannot_rename:
-            replaced = join(self.settings.output.root, f".{self.run_id}.replaced")
-            self.storage.delete(replaced)
-            if self.storage.exists(self.final):
-                self.storage.rename(self.final, replaced)
-            self.storage.rename(self.folder, self.final)
-            self.storage.delete(replaced)
-        self.storage.delete(self.work)
+        """Make the run visible as a whole, then drop its intermediate results. Raises LeaseLost."""
+        self.lease.check()
+        self.folders.publish()
+        if not self.lease.is_lost:
+            self.folders.delete_work()
+        self.lease.release()
 
 
 def open_run(
-    spark: SparkSession, storage: Storage, settings: Settings, options: RunOptions, say: Callable[[str], None]
+    spark: SparkSession,
+    storage: Storage,
+    settings: Settings,
+    options: RunOptions,
+    say: Callable[[str], None],
+    job: str = "detect",
 ) -> Run:
-    """The run's folders, checked and ready to write to. Raises OutputError."""
-    run_id = options.run_id or f"{settings.today:%Y%m%d}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-    if not _RUN_ID.fullmatch(run_id):
-        raise OutputError(
-            Problem("a run id must serve as a folder name", "--run-id", run_id, "letters, digits, '.', '_' and '-'")
-        )
-    run = Run(spark, settings, storage, options, run_id, say)
-    if storage.exists(join(run.final, SUCCESS_MARKER)) and not options.overwrite:
+    """The run with its folders checked and ready to write to, and its lease taken.
+
+    Raises:
+        OutputError: the run id cannot be used, its place is taken, a run of it is finished or interrupted and no
+            option says what to do with it, or another process works on it.
+    """
+    run_id = check_run_id(options.run_id or f"{settings.today:%Y%m%d}-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    folders = RunFolders(storage, settings.output.root, run_id, job)
+    lease = Lease(storage, folders.work)
+    folders.check_owned()
+    check_apart_from_input(storage, settings, folders)
+    lease.check_free()
+    existed = storage.exists(folders.work)
+    lease.acquire()
+    try:
+        if recovered := folders.recover():
+            say(recovered)
+        _check_options(folders, options)
+        folders.begin(options.resume)
+    except BaseException:
+        if not existed:
+            folders.delete_work()
+        lease.release()
+        raise
+    return Run(spark, settings, storage, options, run_id, say, folders, lease)
+
+
+def _check_options(folders: RunFolders, options: RunOptions) -> None:
+    if folders.is_published and not options.overwrite:
         raise OutputError(
             Problem(
                 "there is a finished run of this id",
-                run.final,
-                to_do="give another --run-id, or --overwrite to replace it",
+                folders.final,
+                to_do="use another --run-id, or --overwrite to replace it"
+                + (" (--resume --overwrite continues the interrupted run that was to)" * folders.is_interrupted),
             )
         )
-    if storage.exists(run.work) and not (options.resume or options.overwrite):
+    if folders.is_interrupted and not (options.resume or options.overwrite):
         raise OutputError(
             Problem(
-                "a run of this id was broken off",
-                run.work,
-                to_do="--resume goes on with it, --overwrite begins anew",
+                "there is an interrupted run of this id",
+                folders.work,
+                to_do="--resume continues it, --overwrite starts again",
             )
         )
-    if not options.resume:
-        storage.delete(run.work)
-    storage.delete(run.folder)
-    storage.make_folder(run.folder)
-    storage.make_folder(run.work)
-    return run
 
 
 def published_runs(storage: Storage, root: str, but: str) -> list[str]:
@@ -153,23 +211,23 @@ def published_runs(storage: Storage, root: str, but: str) -> list[str]:
 
 
 def check_resumable(run: Run, fingerprints: dict[str, str]) -> None:
-    """A broken-off run goes on only with the input and settings that it began with. Raises OutputError."""
-    began_with = join(run.work, "began-with.json")
+    """An interrupted run is resumed only with the input and settings that it began with. Raises OutputError."""
+    began_with = join(run.work, _BEGAN_WITH)
     now = {
         "config": run.settings.config_hash,
         "as_of": str(run.settings.today),
         "input": fingerprints,
         "code": code_version(),
     }
-    if run.options.resume and run.storage.exists(began_with):
-        before = json.loads(run.storage.read_bytes(began_with))
+    if run.options.resume and (run.storage.exists(began_with) or run.folders.has_results):
+        before = json.loads(run.storage.read_bytes(began_with)) if run.storage.exists(began_with) else {}
         changed = [name for name in now if before.get(name) != now[name]]
         if changed:
             raise OutputError(
                 Problem(
-                    "the broken-off run began with another " + ", ".join(changed),
+                    "the interrupted run began with another " + ", ".join(changed),
                     run.work,
-                    to_do="--overwrite begins anew",
+                    to_do="--overwrite starts again",
                 )
             )
     run.storage.write_text(began_with, json.dumps(now))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
+from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
+from engine.java import use_java
 from engine.settings import SparkSettings
 
 # Results depend on these, so that they hold whatever the cluster's defaults are.
@@ -45,6 +48,7 @@ _DRIVER_MEMORY = "4g"
 
 def build_session(name: str, settings: SparkSettings) -> SparkSession:
     """The session of a job. spark-submit's own --master and --conf win over the settings' `spark` section."""
+    use_java(os.environ)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     # without spark-submit (a notebook, a benchmark) the JVM starts with what this says, once and for all
     memory = settings.conf.get("spark.driver.memory", _DRIVER_MEMORY)
@@ -61,6 +65,12 @@ def build_session(name: str, settings: SparkSettings) -> SparkSession:
     for key, value in REQUIRED.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
+
+
+def cancel_jobs(spark: SparkSession) -> None:
+    """End the jobs that Spark still works on; nothing happens if Spark itself has ended."""
+    with suppress(Py4JError, OSError):
+        spark.sparkContext.cancelAllJobs()
 
 
 def _submitted_value(key: str) -> str | None:

@@ -34,6 +34,10 @@ InvoiceFeature = typing.Literal[INVOICE_FEATURES]  # type: ignore[valid-type]
 FindingFeature = typing.Literal[FINDING_FEATURES]  # type: ignore[valid-type]
 
 
+# An option of a reader, as YAML has it.
+OptionValue = bool | int | float | str | list[Any] | dict[str, Any]
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
@@ -101,13 +105,17 @@ class DatabaseSettings(Section):
         return "postgres" in self.driver.lower() or "psqlodbc" in self.driver.lower()
 
 
+_OPTIONS_OF_TABLE = ("header", "names", "widths")
+
+
 class TableLocation(Section):
     """Where one table is: files at a `path`, or a `table` (view, too) or `query` of a `connection`.
 
-    A relative `path` is taken below `input.root`.
+    A relative `path` is taken below `input.root`. It may be a file, a folder, a pattern or a list of them
+    (docs/input-files.md).
     """
 
-    path: str | None = None
+    path: str | tuple[str, ...] | None = None
     connection: str | None = Field(None, description="one of `databases`")
     table: str | None = Field(None, description="schema.table")
     query: str | None = Field(None, description="one SELECT without ORDER BY")
@@ -136,7 +144,10 @@ class TableLocation(Section):
         | None
     ) = None
     columns: dict[str, str] = Field(default_factory=dict, description="contract column: the file's own column")
-    options: dict[str, str] = Field(default_factory=dict, description="options of the Spark reader")
+    options: dict[str, OptionValue] = Field(default_factory=dict, description="options of the format's reader")
+    header: OptionValue | None = Field(None, description="as in options")
+    names: OptionValue | None = Field(None, description="as in options")
+    widths: OptionValue | None = Field(None, description="as in options")
     complete: bool = Field(False, description="reference table lists everything: absence from it means something")
     fallback: TableLocation | None = Field(
         None, description="products only: another list, read for the NDCs that this one does not have"
@@ -149,7 +160,8 @@ class TableLocation(Section):
             raise ValueError(f"expected one of path, table and query; found {' and '.join(places) or 'none'}")
         if self.path is None and self.connection is None:
             raise ValueError(f"expected the connection of the {places[0]}")
-        of_files = [name for name in ("format", "adapter", "options") if getattr(self, name)]
+        of_files = [name for name in ("format", "adapter") if getattr(self, name)]
+        of_files += ["options"] if self.reader_options else []
         of_databases = [
             name
             for name in ("connection", "partition_by", "partition_method", "received_after")
@@ -162,7 +174,23 @@ class TableLocation(Section):
             raise ValueError("a table with a fallback cannot be complete: absence from one list no longer shows")
         if self.fallback is not None and self.fallback.path is None:
             raise ValueError("a fallback is read from a path")
+        twice = [name for name in _OPTIONS_OF_TABLE if name in self.options and getattr(self, name) is not None]
+        if twice:
+            raise ValueError(f"{', '.join(twice)} is set twice: under the table and in its options")
+        if self.path is not None and not all(path.strip() for path in self.paths):
+            raise ValueError("expected the name of a file or folder, a pattern, or a list of them")
         return self
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path, in the order of the settings; ("",) for an empty list."""
+        return ((self.path,) if isinstance(self.path, str) else self.path or ("",)) if self.path is not None else ()
+
+    @property
+    def reader_options(self) -> dict[str, OptionValue]:
+        """`options`, with those that may be set under the table itself."""
+        of_table = {name: getattr(self, name) for name in _OPTIONS_OF_TABLE}
+        return {**self.options, **{name: value for name, value in of_table.items() if value is not None}}
 
 
 class InputSettings(Section):

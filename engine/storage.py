@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +19,7 @@ from pyspark.sql import SparkSession
 from engine.errors import OutputError, Problem
 
 SUCCESS_MARKER = "_SUCCESS"
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?://[^/]*(?=/))?")
 
 
 def join(root: str, *names: str) -> str:
@@ -38,31 +42,53 @@ class StoredFile:
 class Storage:
     """The few file operations that a run needs, through Hadoop's FileSystem.
 
-    Failures while writing are OutputError with the location and the file system's own word.
+    What a run does to its own folders works on local paths without the JVM, so that it can still be done when the JVM
+    has gone. Failures while writing are OutputError with the location and the file system's message.
     """
 
     def __init__(self, spark: SparkSession):
         self._jvm: Any = spark.sparkContext._jvm
         self._hadoop: Any = spark.sparkContext._jsc.hadoopConfiguration()
+        self._is_local_by_default = str(self._hadoop.get("fs.defaultFS", "file:///")).startswith("file:")
 
     def _path(self, uri: str) -> tuple[Any, Any]:
         path = self._jvm.org.apache.hadoop.fs.Path(uri)
         return path.getFileSystem(self._hadoop), path
 
+    def _local(self, uri: str) -> Path | None:
+        scheme = _SCHEME.match(uri)
+        if scheme is None:
+            return Path(uri) if self._is_local_by_default else None
+        return Path(uri[scheme.end() :]) if scheme.group(1).lower() == "file" else None
+
     def exists(self, uri: str) -> bool:
+        if (local := self._local(uri)) is not None:
+            return os.path.exists(local)
         file_system, path = self._path(uri)
         return bool(file_system.exists(path))
 
     def is_folder(self, uri: str) -> bool:
+        if (local := self._local(uri)) is not None:
+            return os.path.isdir(local)
         file_system, path = self._path(uri)
         return bool(file_system.exists(path) and file_system.getFileStatus(path).isDirectory())
 
     def children(self, uri: str) -> list[str]:
         """Names in a folder, sorted; none where it is not there."""
+        local = self._local(uri)
+        if local is not None and not os.path.exists(local):
+            return []
+        if local is not None and local.is_dir() and os.access(local, os.R_OK):
+            return sorted(os.listdir(local))
         file_system, path = self._path(uri)
         if not file_system.exists(path):
             return []
         return sorted(status.getPath().getName() for status in file_system.listStatus(path))
+
+    def qualified(self, uri: str) -> str:
+        """The location as `files` writes it: absolute, with its scheme."""
+        file_system, path = self._path(uri)
+        return str(file_system.makeQualified(path).toString())
 
     def files(self, uri: str) -> list[StoredFile]:
         """Every file in a folder and below, sorted by name; of a file, itself; none where nothing is there."""
@@ -152,32 +178,129 @@ class Storage:
             local = Path(folder, name_of(uri))
             yield local
             with _output_errors(uri, "cannot write the file"):
-                file_system, path = self._path(uri)
-                file_system.copyFromLocalFile(True, True, self._jvm.org.apache.hadoop.fs.Path(local.as_uri()), path)
-                self._drop_checksum(file_system, path)
+                if (target := self._local(uri)) is not None:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.move(local, target)
+                else:
+                    file_system, path = self._path(uri)
+                    file_system.copyFromLocalFile(True, True, self._jvm.org.apache.hadoop.fs.Path(local.as_uri()), path)
 
-    def _drop_checksum(self, file_system: Any, path: Any) -> None:
-        # Hadoop's local file system leaves a hidden .crc file beside each file; nobody reads ours.
-        checksum = self._jvm.org.apache.hadoop.fs.Path(path.getParent(), f".{path.getName()}.crc")
-        if file_system.getScheme() == "file" and file_system.exists(checksum):
-            file_system.delete(checksum, False)
+    def create_new(self, uri: str, content: bytes) -> bool:
+        """Write a file that does not exist yet; False if something is there, also if another process is first.
+
+        One act on local file systems and HDFS. An object store may let two processes succeed: read the file again.
+        """
+        with _output_errors(uri, "cannot write the file"):
+            if (local := self._local(uri)) is not None:
+                try:
+                    with local.open("xb") as file:
+                        file.write(content)
+                except FileExistsError:
+                    return False
+                return True
+            file_system, path = self._path(uri)
+            if file_system.exists(path):
+                return False
+            try:
+                stream = file_system.create(path, False)
+            except Py4JJavaError as error:
+                if "AlreadyExists" in error.java_exception.getClass().getName():
+                    return False
+                raise
+            stream.write(content)
+            stream.close()
+            return True
+
+    def refresh(self, uri: str) -> None:
+        """Give a file the modification time of now, by the clock of its file system if that keeps time itself."""
+        with _output_errors(uri, "cannot write the file"):
+            if (local := self._local(uri)) is not None:
+                os.utime(local)
+            else:
+                self.write_bytes(uri, self.read_bytes(uri))
+
+    def modified(self, uri: str) -> float:
+        """When a file was last written, in seconds since 1970 by the clock of its file system."""
+        if (local := self._local(uri)) is not None:
+            return local.stat().st_mtime
+        file_system, path = self._path(uri)
+        return int(file_system.getFileStatus(path).getModificationTime()) / 1000
+
+    def real_location(self, uri: str) -> str:
+        """The one name of a place, so that two can be compared: absolute, symbolic links resolved if it is local."""
+        if (local := self._local(uri)) is not None:
+            return str(local.resolve())
+        file_system, path = self._path(uri)
+        return str(file_system.makeQualified(path).toString())
 
     def make_folder(self, uri: str) -> None:
-        with _output_errors(uri, "cannot make the folder"):
+        with _output_errors(uri, "cannot create the folder"):
+            if (local := self._local(uri)) is not None:
+                local.mkdir(parents=True, exist_ok=True)
+                return
             file_system, path = self._path(uri)
             if not file_system.mkdirs(path):
                 raise OSError("the file system refused")
 
     def delete(self, uri: str) -> None:
         with _output_errors(uri, "cannot delete"):
+            if (local := self._local(uri)) is not None:
+                _delete_local(local)
+                return
             file_system, path = self._path(uri)
             file_system.delete(path, True)
 
     def rename(self, source: str, target: str) -> None:
-        with _output_errors(target, "cannot move the finished run to its place"):
+        """Move a folder to a name that nothing has yet. Raises OutputError if something has."""
+        with _output_errors(target, "cannot move the finished run into place"):
+            if self.exists(target):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            old, new = self._local(source), self._local(target)
+            if old is not None and new is not None:
+                old.rename(new)
+                return
             file_system, path = self._path(source)
             if not file_system.rename(path, self._jvm.org.apache.hadoop.fs.Path(target)):
                 raise OSError("the file system refused the rename")
+
+    def copy(self, source: str, target: str) -> None:
+        """Copy a file or folder to a name that nothing has yet."""
+        with _output_errors(target, "cannot copy the finished run into place"):
+            old, new = self._local(source), self._local(target)
+            if old is not None and new is not None:
+                new.parent.mkdir(parents=True, exist_ok=True)
+                (shutil.copytree if old.is_dir() else shutil.copyfile)(old, new)
+                return
+            file_system, path = self._path(source)
+            target_path = self._jvm.org.apache.hadoop.fs.Path(target)
+            copied = self._jvm.org.apache.hadoop.fs.FileUtil.copy(
+                file_system, path, target_path.getFileSystem(self._hadoop), target_path, False, self._hadoop
+            )
+            if not copied:
+                raise OSError("the file system refused the copy")
+
+
+def _delete_local(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+# What to do about it, by the system's word for it.
+_REMEDIES = {
+    "No space left on device": "free space there, or use another --output",
+    "Disk quota exceeded": "free space there or raise the quota, or use another --output",
+    "Read-only file system": "make it writable, or use another --output",
+    "database or disk is full": "free space there, or use another --output",
+}
+
+
+def storage_fault(text: str) -> tuple[str, str] | None:
+    """What a message reports about a full or read-only file system, and what to do about it; None for any other."""
+    if re.search(r"\b[DN]SQuotaExceededException|quota .*is exceeded", text):
+        return "Disk quota exceeded", _REMEDIES["Disk quota exceeded"]
+    return next((fault for fault in _REMEDIES.items() if fault[0].lower() in text.lower()), None)
 
 
 @contextmanager
@@ -187,6 +310,5 @@ def _output_errors(uri: str, what: str) -> Iterator[None]:
     except (Py4JJavaError, Py4JError, OSError) as error:
         java = getattr(error, "java_exception", None)
         found = str(java.getMessage() or java) if java is not None else str(error)
-        raise OutputError(
-            Problem(what, uri, found, "a place that this user may write to", "mend output.root or its rights")
-        ) from None
+        _, to_do = storage_fault(found) or ("", "fix output.root or its permissions")
+        raise OutputError(Problem(what, uri, found, "a place that this user may write to", to_do)) from None

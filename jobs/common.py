@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from engine.errors import UserError
+from engine.errors import InternalError, Interrupted, UserError
 from engine.settings import Settings, load_settings
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -28,7 +28,7 @@ AsOf = Annotated[
 RunId = Annotated[str | None, typer.Option("--run-id", help="Name of the run. [default: made of the time]")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="a.b=value, overrides one setting; may be repeated.")]
 Model = Annotated[str | None, typer.Option("--model", help="NAME/VERSION of a registered model. [default: champion]")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was broken off.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a run of the same id.")]
 
 
@@ -49,7 +49,11 @@ def settings_of(
 
 
 def main(job: Callable[..., None]) -> None:
-    """Run a job as a program. Exit status: 0 done; 2 the user can mend it (one message); 1 anything else."""
+    """Run a job as a program.
+
+    Exit status: 0 done; 2 the user can fix it (one message); 128 and the number of the signal that ended it; 1
+    anything else.
+    """
     with _exit_status(job.__module__):
         typer.run(job)
 
@@ -59,11 +63,17 @@ def _exit_status(name: str) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        print(f"\n{error}", file=sys.stderr)
-        sys.exit(2)
+        _end(error, str(error), 2)
+    except Interrupted as error:
+        _end(error, f"The job was {error}.", error.exit_status)
     except Exception as error:
         log = Path(os.environ.get("ENGINE_LOGS", PROJECT / "logs"), "error.log")
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(f"{name}\n{traceback.format_exc()}", encoding="utf-8")
-        print(f"\nThe job failed: {type(error).__name__}. The whole error is in {log}", file=sys.stderr)
-        sys.exit(1)
+        words = f"{type(error).__name__}: {error}" if isinstance(error, InternalError) else type(error).__name__
+        _end(error, f"The job failed: {words}. The whole error is in {log}", 1)
+
+
+def _end(error: BaseException, message: str, status: int) -> NoReturn:
+    print("\n".join(["", message, *getattr(error, "__notes__", [])]), file=sys.stderr)
+    sys.exit(status)

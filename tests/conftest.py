@@ -69,6 +69,8 @@ def started_sql_server():
     words = os.environ.get("TEST_SQLSERVER_DSN")
     if not words:
         pytest.skip("TEST_SQLSERVER_DSN names no SQL Server")
+    if lacks := servers.odbc_lacks():
+        pytest.skip(lacks)
     with servers.sql_server(words) as server:
         yield server
 

@@ -18,7 +18,6 @@ class Kind(Enum):
 
     IDENTIFIER = "identifier"
     NDC = "ndc"
-    NPI = "npi"
     TEXT = "text"
     CODE = "code"
     TWO_DIGIT_CODE = "two_digit_code"
@@ -37,12 +36,7 @@ class Kind(Enum):
 
     @property
     def is_identifier(self) -> bool:
-        return self in (Kind.IDENTIFIER, Kind.NDC, Kind.NPI)
-
-    @property
-    def must_be_text(self) -> bool:
-        """True if a number has already lost its leading zeros and must stop the run; no NPI begins with 0."""
-        return self.is_identifier and self is not Kind.NPI
+        return self in (Kind.IDENTIFIER, Kind.NDC)
 
 
 _SPARK_TYPES: dict[Kind, T.DataType] = {
@@ -68,6 +62,16 @@ class Column:
     required: bool = False
     codes: frozenset[str] | None = None
     default: str | int | bool | None = None
+
+    @property
+    def is_npi(self) -> bool:
+        """True for identifiers whose name is, or ends in, `npi`."""
+        return self.kind is Kind.IDENTIFIER and self.name.rpartition("_")[2] == "npi"
+
+    @property
+    def must_be_text(self) -> bool:
+        """True if a number has already lost its leading zeros and must stop the run; no NPI begins with 0."""
+        return self.kind.is_identifier and not self.is_npi
 
 
 class TableRole(Enum):
@@ -112,14 +116,11 @@ class Table:
 
 
 def identifier(name: str, required: bool = False) -> Column:
-    """An identifier column; the contract's naming makes it an NPI if its name is or ends in `npi`."""
-    return Column(name, Kind.NPI if name.rpartition("_")[2] == "npi" else Kind.IDENTIFIER, required)
+    return Column(name, Kind.IDENTIFIER, required)
 
 
 def columns_of(kind: Kind, names: str, required: bool = False) -> tuple[Column, ...]:
-    """Several columns of one kind; `names` is separated by blanks. NPIs among identifiers: see `identifier`."""
-    if kind is Kind.IDENTIFIER:
-        return tuple(identifier(name, required) for name in names.split())
+    """Several columns of one kind; `names` is separated by blanks."""
     return tuple(Column(name, kind, required) for name in names.split())
 
 

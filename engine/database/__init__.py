@@ -2,11 +2,11 @@
 
 from engine.database.connections import connect, retrying
 from engine.database.dialects import POSTGRESQL, SQL_SERVER, Dialect, dialect_of, version_of
-from engine.database.faults import DRIVER_ERRORS, Fault, FaultKind, fault_of, fault_problem
+from engine.database.driver import driver_errors, odbc
+from engine.database.faults import Fault, FaultKind, fault_of, fault_problem
 from engine.database.names import quoted, quoted_table
 
 __all__ = [
-    "DRIVER_ERRORS",
     "POSTGRESQL",
     "SQL_SERVER",
     "Dialect",
@@ -14,8 +14,10 @@ __all__ = [
     "FaultKind",
     "connect",
     "dialect_of",
+    "driver_errors",
     "fault_of",
     "fault_problem",
+    "odbc",
     "quoted",
     "quoted_table",
     "retrying",

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyodbc
 import tenacity
 
-from engine.database.faults import DRIVER_ERRORS, fault_of
+from engine.database.driver import driver_errors, odbc
+from engine.database.faults import fault_of
 from engine.errors import ConfigurationError, Problem
 from engine.settings import DatabaseSettings, Secret
 
-# The driver manager would keep connections open behind our back, with whatever was set in them.
-pyodbc.pooling = False
+if TYPE_CHECKING:
+    import pyodbc
 
 _NAME = "drug-discount-engine"
 _LONGEST_WAIT = 30.0
@@ -24,7 +24,7 @@ _ROWS_PER_ROUND_TRIP = "20000"
 
 def connect(name: str, settings: DatabaseSettings, *, reads_only: bool) -> pyodbc.Connection:
     """An open connection, autocommit off. Raises the driver's error; ConfigurationError where the secret is missing."""
-    connection = pyodbc.connect(
+    connection = odbc().connect(
         connection_string(name, settings, reads_only=reads_only), timeout=settings.connect_timeout, autocommit=False
     )
     if settings.query_timeout:
@@ -126,7 +126,7 @@ def retrying(settings: DatabaseSettings, before_next: Callable[[], None] = lambd
     """
 
     def is_worth_another_try(error: BaseException) -> bool:
-        return isinstance(error, DRIVER_ERRORS) and fault_of(error).is_worth_another_try
+        return isinstance(error, driver_errors()) and fault_of(error).is_worth_another_try
 
     def drop(_: Any) -> None:
         before_next()

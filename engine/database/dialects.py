@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import pyodbc
+from engine.database.driver import odbc
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,11 @@ POSTGRESQL = Dialect(
 
 def version_of(connection: Any) -> str:
     """The server's product and version, and the driver's, for people to read."""
+    pyodbc = odbc()
     asked = (pyodbc.SQL_DBMS_NAME, pyodbc.SQL_DBMS_VER, pyodbc.SQL_DRIVER_NAME, pyodbc.SQL_DRIVER_VER)
     server, version, driver, driver_version = (str(connection.getinfo(one)) for one in asked)
     return f"{server} {version}, through {driver} {driver_version}"
 
 
 def dialect_of(connection: Any) -> Dialect:
-    return POSTGRESQL if connection.getinfo(pyodbc.SQL_DBMS_NAME) == "PostgreSQL" else SQL_SERVER
+    return POSTGRESQL if connection.getinfo(odbc().SQL_DBMS_NAME) == "PostgreSQL" else SQL_SERVER

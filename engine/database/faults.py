@@ -10,11 +10,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-import pyodbc
-
 from engine.errors import Problem
-
-DRIVER_ERRORS: tuple[type[Exception], ...] = (pyodbc.Error,)
 
 
 class FaultKind(Enum):

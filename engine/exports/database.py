@@ -12,20 +12,22 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyodbc
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.findings import DISPUTE_LINES, FINDINGS
-from engine.database import DRIVER_ERRORS, FaultKind, connect, fault_of, fault_problem, quoted_table, retrying
+from engine.database import FaultKind, connect, driver_errors, fault_of, fault_problem, odbc, quoted_table, retrying
 from engine.errors import OutputError, Problem
 from engine.exports.batches import ordered_batches
 from engine.exports.review_rows import SEPARATOR
 from engine.settings import DatabaseSettings
+
+if TYPE_CHECKING:
+    import pyodbc
 
 RUNS, FINDINGS_TABLE, LINES_TABLE = "engine_runs", "engine_findings", "engine_dispute_lines"
 _FINDING_COLUMNS = tuple(
@@ -74,7 +76,7 @@ def check_tables(name: str, settings: DatabaseSettings, schema: str) -> None:
             connection.execute(f"INSERT INTO {place} ({columns}) SELECT {columns} FROM {place} WHERE 1 = 0")
             connection.execute(f"DELETE FROM {place} WHERE 1 = 0")
             connection.rollback()
-    except DRIVER_ERRORS as error:
+    except driver_errors() as error:
         raise _refused(error, name, schema, "looking at the tables that the run will write to") from None
     finally:
         if connection is not None:
@@ -102,7 +104,7 @@ def write_to_database(
     writer = _Writer(name, settings, schema, run_id)
     try:
         retrying(settings, before_next=writer.close)(lambda: writer.write(targets, summary))
-    except DRIVER_ERRORS as error:
+    except driver_errors() as error:
         raise _refused(error, name, schema, f"writing run {run_id}") from None
     finally:
         writer.close()
@@ -150,9 +152,9 @@ class _Writer:
     def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(*DRIVER_ERRORS):
+            with suppress(*driver_errors()):
                 connection.rollback()
-            with suppress(*DRIVER_ERRORS):
+            with suppress(*driver_errors()):
                 connection.close()
 
     def write(self, targets: Sequence[Target], summary: Mapping[str, Any]) -> None:
@@ -181,7 +183,7 @@ class _Writer:
         columns = ["write_id", *target.rows.columns]
         marks = ", ".join("?" * len(columns))
         sql = f"INSERT INTO {self._staging(target)} ({', '.join(columns)}) VALUES ({marks})"
-        kinds = [(pyodbc.SQL_WVARCHAR, 32, 0), *(_parameter(field.dataType) for field in target.rows.schema.fields)]
+        kinds = [(odbc().SQL_WVARCHAR, 32, 0), *(_parameter(field.dataType) for field in target.rows.schema.fields)]
         short: list[tuple[Any, ...]] = []
         long: list[tuple[Any, ...]] = []
         for row in _rows(batch):
@@ -245,6 +247,7 @@ def _rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
 
 def _parameter(kind: T.DataType) -> tuple[int, int, int]:
     """What the driver is told of a column, since a batch of NULLs tells it nothing."""
+    pyodbc = odbc()
     if isinstance(kind, T.DecimalType):
         return pyodbc.SQL_DECIMAL, kind.precision, kind.scale
     by_type: dict[type, tuple[int, int, int]] = {

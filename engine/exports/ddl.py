@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.database import DRIVER_ERRORS, connect, fault_of, fault_problem, quoted, retrying
+from engine.database import connect, driver_errors, fault_of, fault_problem, quoted, retrying
 from engine.errors import OutputError, Problem
 from engine.settings import DatabaseSettings
 
@@ -69,7 +69,7 @@ def create_tables(
             else:
                 lacking += _lacking_columns(name, schema, script, there)
                 say(f"is there  {', '.join(f'{schema}.{table}' for table in script.tables)}")
-    except DRIVER_ERRORS as error:
+    except driver_errors() as error:
         right = "CREATE TABLE and ALTER on the schema"
         problem = fault_problem(fault_of(error), name, "creating the tables", f"{name}: {schema}", right)
         raise OutputError(problem) from None

@@ -59,7 +59,7 @@ def explain(spark: SparkSession, settings: Settings, run_id: str, source_row_id:
     linking = join(folder, "linking.json")
     learned = link.Learned.from_json(json.loads(storage.read_bytes(linking))) if storage.exists(linking) else None
     own_id = f"explain-{uuid4().hex[:12]}"
-    with way(spark, as_then, RunOptions(own_id), lambda _: None) as (run, work):
+    with way(spark, as_then, RunOptions(own_id), lambda _: None, "explain") as (run, work):
         try:
             opened = read_tables(run)
             _check_same_input(opened, summary["input"])

@@ -28,7 +28,9 @@ def screen(run: Run, work: WorkFolder, prepared: Prepared, judged: list[Judged])
             hit = rules.flagged_rows(one.facts, active, run.settings).select("source_row_id")
             with operators_compiled_apart(run.spark):
                 screened[one.subject] = work.write(f"screened/{table}", hit)
-            words.append(f"{table} {len(active.rules)} rules, {screened[one.subject].count():,} rows flagged")
+            flagged = work.rows(f"screened/{table}")
+            run.ledger.check_at_most(table, Step.SCREEN, "rows flagged", flagged, run.ledger.rows_out(table))
+            words.append(f"{table} {len(active.rules)} rules, {flagged:,} rows flagged")
     return screened
 
 
@@ -54,7 +56,10 @@ def apply_rules(
             with operators_compiled_apart(run.spark):
                 rows = work.write(f"flagged/{table}", rules.apply_rules(whole, active, run.settings))
             flagged[subject] = rows
-            before, count = run.ledger.rows_out(table), rows.count()
+            before, count = run.ledger.rows_out(table), work.rows(f"flagged/{table}")
+            # a row is flagged if a rule fires in the screen, or if it is unusual
+            most = work.rows(f"screened/{table}") + (one.flags.flagged if one.flags is not None else 0)
+            run.ledger.check_at_most(table, Step.RULES, "rows flagged", count, min(before, most))
             run.ledger.record(table, Step.RULES, before, count, {Reason.NOT_FLAGGED.value: before - count})
             words.append(f"{table} {len(active.rules)} rules on {before:,} rows, {count:,} flagged")
     return flagged, off
@@ -84,7 +89,9 @@ def _unusual(run: Run, work: WorkFolder, one: Judged) -> DataFrame:
     rare = one.flags.rows.select("source_row_id", "anomaly_p_value", "anomaly_rows")
     facts_of_rare = one.facts.join(F.broadcast(rare.select("source_row_id")), on="source_row_id", how="left_semi")
     reasons_of_rare = models.explain(facts_of_rare, one.model, one.peers, run.settings.model)
-    return work.write(f"unusual/{table}", rare.join(reasons_of_rare, on="source_row_id", how="left"))
+    unusual = work.write(f"unusual/{table}", rare.join(reasons_of_rare, on="source_row_id", how="left"))
+    run.ledger.check(table, Step.RULES, "unusual rows", work.rows(f"unusual/{table}"), one.flags.flagged)
+    return unusual
 
 
 def assemble_findings(
@@ -106,7 +113,10 @@ def assemble_findings(
         place = join(run.folder, "findings")
         exports.write_findings(found, place)
         found = run.spark.read.schema(FINDINGS).parquet(place)
-        words.append(f"{found.count():,} findings")
+        count = found.count()
+        flagged_rows = sum(run.ledger.rows_out(SUBJECT_FEEDS[one.subject]) for one in judged)
+        run.ledger.check("all tables", Step.FINDINGS, "findings", count, flagged_rows)
+        words.append(f"{count:,} findings")
     return found
 
 

@@ -16,7 +16,14 @@ from engine import findings, models
 from engine.contracts.codes import Reason, Step, Subject
 from engine.contracts.tables import SUBJECT_FEEDS
 from engine.pipeline.handed_on import Judged, Prepared, run_tags
-from engine.pipeline.scoring import SCORED, champion_to_compare, fetched_model, model_name, score_and_flag
+from engine.pipeline.scoring import (
+    SCORED,
+    champion_to_compare,
+    fetched_model,
+    model_name,
+    rows_scored,
+    score_and_flag,
+)
 from engine.run import Run
 from engine.settings import ModelSettings
 from engine.sources import WorkFolder
@@ -55,15 +62,15 @@ def score(
                 one = replace(one, model=model, model_name=model_name(run.settings, one.subject), model_version=version)
                 scores, flags = score_and_flag(run, work, one, model, calibration)
                 one = replace(one, scores=scores, flags=flags)
-            rows_scored = one.scores.count() if one.scores is not None else 0
+            count = rows_scored(work, one)
             if fetched is not None:
-                one = replace(one, drift=_drift(run, one, model, rows_scored))
-            run.ledger.record(table, Step.SCORE, rows, rows, counted={Reason.NOT_SCORED.value: rows - rows_scored})
+                one = replace(one, drift=_drift(run, one, model, count))
+            run.ledger.record(table, Step.SCORE, rows, rows, counted={Reason.NOT_SCORED.value: rows - count})
             judge = (
                 f"by {one.model_name} version {one.model_version}" if one.model is not None else "too few for a model"
             )
             flagged = f", {one.flags.flagged:,} unusual" if one.flags is not None else ""
-            words.append(f"{table} {rows_scored:,} scored{flagged}, {judge}")
+            words.append(f"{table} {count:,} scored{flagged}, {judge}")
             scored.append(one)
     return scored
 

@@ -37,6 +37,13 @@ def link_claims(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOn
             linked = _link_340b(run, work, prepared, claims)
             to_340b = work.write("links_340b", linked.links)
             tiers, examples = _kinds_of_links(to_340b)
+            run.ledger.check(
+                "rebate_claims",
+                Step.LINK,
+                "rows linked to 340B claims",
+                sum(tiers.values()),
+                _per_claim(run, work, "links_340b"),
+            )
             prepared.linking = exports.Linking(
                 {**linked.learned.as_json(), "set_aside": dict(linked.set_aside), "links_by_tier": tiers}, examples
             )
@@ -45,14 +52,22 @@ def link_claims(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOn
             _watch_match_rates(run, prepared, to_340b)
         if prepared.dispenses is not None:
             to_pharmacy = work.write("links_pharmacy", link.link_pharmacy(claims, prepared.dispenses))
-            words.append(f"{to_pharmacy.count():,} to reversed dispenses")
+            words.append(f"{_per_claim(run, work, 'links_pharmacy'):,} to reversed dispenses")
         repeated = work.write("duplicates", facts.duplicates(claims))
-        words.append(f"{repeated.count():,} repeat an earlier claim")
+        words.append(f"{_per_claim(run, work, 'duplicates'):,} repeat an earlier claim")
         elsewhere = work.write("asked_elsewhere", facts.asked_elsewhere(prepared.claims.unconverted))
-        words.append(f"{elsewhere.count():,} asked for by Medicaid and another payer")
+        words.append(f"{_per_claim(run, work, 'asked_elsewhere'):,} asked for by Medicaid and another payer")
         if "identifiers_340b" in references:
             flags = work.write("flags_340b", facts.flags_340b(claims, references["identifiers_340b"]))
+            _per_claim(run, work, "flags_340b")
     return facts.FoundOnClaims(to_340b, to_pharmacy, repeated, flags, elsewhere)
+
+
+def _per_claim(run: Run, work: WorkFolder, name: str) -> int:
+    """How many rows a result has that has no more than one row per claim. Raises LedgerError if it has more."""
+    rows = work.rows(name)
+    run.ledger.check_at_most("rebate_claims", Step.LINK, f"rows of {name}", rows, run.ledger.rows_out("rebate_claims"))
+    return rows
 
 
 def _resolve_pharmacies(run: Run, work: WorkFolder, prepared: Prepared) -> None:

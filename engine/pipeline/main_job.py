@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from engine import rules, sources
+from engine.errors import InputError, Interrupted, OutputError
 from engine.pipeline.describing import describe
 from engine.pipeline.judging import apply_rules, assemble_findings, screen
 from engine.pipeline.learning import learn, lesson_of, score
@@ -17,6 +19,8 @@ from engine.pipeline.publishing import Published, check_database, publish
 from engine.pipeline.reranking import queue_order, train_reranker
 from engine.pipeline.scoring import SCORED, model_name
 from engine.run import Run, RunOptions, open_run
+from engine.runs import LeaseLost, interruptible, undisturbed
+from engine.session import cancel_jobs
 from engine.settings import Settings
 from engine.sources import WorkFolder
 from engine.storage import Storage
@@ -25,27 +29,65 @@ from engine.tracking import Tracker
 
 @contextmanager
 def way(
-    spark: SparkSession, settings: Settings, options: RunOptions, say: Callable[[str], None]
+    spark: SparkSession,
+    settings: Settings,
+    options: RunOptions,
+    say: Callable[[str], None],
+    job: str = "detect",
+    can_resume: bool = False,
 ) -> Iterator[tuple[Run, WorkFolder]]:
-    """The run and its work folder; an input file that turns out unreadable half way is told as one."""
+    """The run and its work folder, for one job.
+
+    A failure or a signal ends the run: its lease is released, and its finished results are kept if the job can resume.
+    Failures of storage, of the run's own folders and of input files are raised as UserError.
+    """
     storage = Storage(spark)
     rules.check_configuration(settings)
-    run = open_run(spark, storage, settings, options, say)
+    with interruptible():
+        run = open_run(spark, storage, settings, options, say, job)
+        try:
+            yield run, WorkFolder(spark, storage, run.work, options.resume)
+        except BaseException as error:
+            with undisturbed():
+                ended = _explained(error, run)
+                if isinstance(error, Interrupted):
+                    cancel_jobs(spark)
+                if _ended_without_output(run, can_resume):
+                    ended.add_note(_how_to_resume(run, ended))
+            if ended is error:
+                raise
+            raise ended from None
+
+
+def _explained(error: BaseException, run: Run) -> BaseException:
+    """The error that people should read."""
+    if isinstance(error, LeaseLost | Interrupted):
+        return error
+    fault = sources.translate_run_fault(error, [run.work, run.folder])
+    return fault or sources.translate_read_error(error) or error
+
+
+def _ended_without_output(run: Run, can_resume: bool) -> bool:
+    """True if the work folder is kept. What cannot be cleaned up must not hide why the run ended."""
     try:
-        yield run, WorkFolder(spark, storage, run.work, options.resume)
-    except Exception as error:
-        unreadable = sources.translate_read_error(error)
-        run.abandon(keep_work=unreadable is None)
-        if unreadable is None or unreadable is error:
-            raise
-        raise unreadable from None
+        return run.abandon(keep_work=can_resume)
+    except (OutputError, OSError, Py4JError):
+        return can_resume
+
+
+def _how_to_resume(run: Run, ended: BaseException) -> str:
+    replaces = " --overwrite" if run.folders.is_published else ""
+    repeat = f"repeat the command with --resume{replaces} --run-id {run.run_id}"
+    if isinstance(ended, InputError):
+        repeat += " if the input is as it was; --overwrite instead of --resume starts again"
+    return f"The results so far are kept in {run.work}\n  to continue: {repeat}"
 
 
 def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Callable[[str], None]) -> Published:
     """The main job: every output of the contract, whole or not at all. Raises UserError for what a user can mend."""
     tracker = Tracker(settings.mlflow, settings.output.root)
     check_database(settings)
-    with way(spark, settings, options, say) as (run, work):
+    with way(spark, settings, options, say, can_resume=True) as (run, work):
         prepared = prepare_tables(run, work, read_tables(run))
         judged = describe(run, work, prepared, link_claims(run, work, prepared))
         screened = screen(run, work, prepared, judged)
@@ -70,7 +112,7 @@ def train(
     """
     tracker = Tracker(settings.mlflow, settings.output.root)
     trained = []
-    with way(spark, settings, options, say) as (run, work):
+    with way(spark, settings, options, say, "train") as (run, work):
         prepared = prepare_tables(run, work, read_tables(run))
         judged = describe(run, work, prepared, link_claims(run, work, prepared))
         learning = [one for one in judged if one.subject in SCORED]

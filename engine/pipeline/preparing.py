@@ -12,8 +12,9 @@ from engine.contracts.codes import Reason, Step
 from engine.contracts.tables import FEEDS
 from engine.pipeline.handed_on import LiveClaims, Prepared
 from engine.run import Run, check_resumable
-from engine.sources import OpenedTable, WorkFolder
+from engine.sources import FoundTables, OpenedTable, WorkFolder
 
+_MOST_NAMED = 12
 FEED_NAMES = frozenset(table.name for table in FEEDS)
 
 
@@ -39,7 +40,7 @@ _IN_CONFLICT = {Reason.SOURCE_ROW_ID_DUPLICATE.value, Reason.KEY_DUPLICATE.value
 
 def read_tables(run: Run) -> dict[str, OpenedTable]:
     with run.step(Step.READ) as words:
-        opened = sources.open_tables(run.spark, run.storage, run.settings)
+        opened = sources.open_tables(run.spark, run.storage, run.settings, lambda found: _report(run, words, found))
         prepare.check_contract(opened)
         check_resumable(run, {name: table.fingerprint for name, table in opened.items()})
         for name, table in opened.items():
@@ -49,8 +50,20 @@ def read_tables(run: Run) -> dict[str, OpenedTable]:
                 run.note(
                     f"{name}: columns that the contract does not name are ignored: {', '.join(table.unknown_columns)}"
                 )
-        words.append(f"{len(opened)} tables found")
     return opened
+
+
+def _report(run: Run, words: list[str], found: FoundTables) -> None:
+    """Names the tables in the line of the step, and every file that is not read before any is."""
+    words.append(str(found))
+    run.unread = [file.as_json for file in found.unread]
+    for file in found.unread:
+        if file.likely_table is not None:
+            run.note(f"not read: {file.name}. Did you mean table {file.likely_table}? {file.to_do}")
+    others = [file.name for file in found.unread if file.likely_table is None]
+    if others:
+        more = f" and {len(others) - _MOST_NAMED} more (summary.json lists all)" if len(others) > _MOST_NAMED else ""
+        run.note(f"not read: {', '.join(others[:_MOST_NAMED])}{more}")
 
 
 def prepare_tables(run: Run, work: WorkFolder, opened: dict[str, OpenedTable]) -> Prepared:
@@ -132,6 +145,7 @@ def _book(
             f"{name}: the table changed while it was read ({opened.rows_expected:,} rows when it was opened, "
             f"{counts.rows_in:,} read)"
         )
+    run.ledger.check(name, Step.PREPARE, "rows conformed", work.rows(f"conformed/{name}"), counts.rows_in)
     run.ledger.record(name, Step.PREPARE, counts.rows_in, counts.rows_out, counts.dropped, counts.counted)
     prepared.left_out[name] = partial(prepare.left_out, conformed, opened.table, netting)
     if set(counts.dropped) - LEFT_ORDERLY:

@@ -47,6 +47,8 @@ def publish(
     with run.step(Step.EXPORTS) as words:
         quarantined = _write_quarantine(run, prepared)
         totals = exports.add_up(found)
+        flagged_rows = sum(run.ledger.rows_out(SUBJECT_FEEDS[one.subject]) for one in judged)
+        run.ledger.check("all tables", Step.EXPORTS, "findings added up", totals.whole.findings, flagged_rows)
         lines = findings.dispute_lines(found, rules.dispute_codes(settings.reference_folder), settings)
         told = exports.RunFacts(
             run_id=run.run_id,
@@ -147,6 +149,7 @@ def _summary(
             name: {"fingerprint": table.fingerprint, "location": table.location}
             for name, table in prepared.opened.items()
         },
+        "input_not_read": run.unread,
         "models": {
             SUBJECT_FEEDS[one.subject]: {
                 "name": one.model_name,

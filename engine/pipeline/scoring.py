@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from pyspark.sql import DataFrame
 
 from engine import models, rules
-from engine.contracts.codes import Subject
+from engine.contracts.codes import Step, Subject
 from engine.contracts.tables import SUBJECT_FEEDS
 from engine.errors import ConfigurationError, Problem
 from engine.pipeline.handed_on import Judged
@@ -75,13 +75,28 @@ def champion_to_compare(
     return champion, fetched.version
 
 
+def rows_scored(work: WorkFolder, one: Judged) -> int:
+    """How many rows have a score; 0 if the subject has no model."""
+    return 0 if one.model is None else work.rows(_scores_name(SUBJECT_FEEDS[one.subject], one.model))
+
+
+def _scores_name(table: str, model: models.AnomalyModel) -> str:
+    return f"p_values/{table}/{model.detector}"
+
+
 def score_and_flag(
     run: Run, work: WorkFolder, one: Judged, model: models.AnomalyModel, calibration: models.Calibration
 ) -> tuple[DataFrame, models.Flags]:
-    """Every row's score and p-value, and the rows that are unusual enough to be shown."""
+    """Every row's score and p-value, and the rows that are unusual enough to be shown.
+
+    Raises LedgerError unless all rows that the model can judge were scored.
+    """
     settings, table = run.settings.model, SUBJECT_FEEDS[one.subject]
     scored = models.anomaly_scores(one.facts, model, settings, one.subject)
-    scores = work.write(f"p_values/{table}/{model.detector}", models.p_values(scored, calibration))
+    scores = work.write(_scores_name(table, model), models.p_values(scored, calibration))
+    expected = one.facts.where(models.can_be_scored(model.features, one.subject)).count()
+    of_all = f"scored of {run.ledger.rows_out(table):,}"
+    run.ledger.check(table, Step.SCORE, of_all, work.rows(_scores_name(table, model)), expected)
     flags = models.flag(scores, settings.flags, rules.anomaly_threshold(run.settings))
     smallest = calibration.smallest_p_value
     if smallest is None:

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.codes import ClaimType
-from engine.contracts.columns import Kind, Table
+from engine.contracts.columns import Column, Table
 from engine.contracts.tables import FEEDS, SUBJECT_FEEDS
 from engine.errors import InputError, Problem
 
@@ -82,7 +82,7 @@ def _has_rx_lines(opened: Opened) -> bool:
 
 def _numeric_identifiers(opened: Opened) -> Iterator[Problem]:
     types = {field.name: field.dataType for field in opened.rows.schema.fields}
-    suspects = [column.name for column in opened.table.columns if _cannot_be(column.kind, types.get(column.name))]
+    suspects = [column.name for column in opened.table.columns if _cannot_be(column, types.get(column.name))]
     if not suspects:
         return
     has_values = opened.rows.agg(
@@ -90,7 +90,7 @@ def _numeric_identifiers(opened: Opened) -> Iterator[Problem]:
     ).first()
     for name in suspects:
         if has_values is not None and has_values[name]:
-            lost = "last digits" if opened.table.column(name).kind is Kind.NPI else "leading zeros"
+            lost = "last digits" if opened.table.column(name).is_npi else "leading zeros"
             yield Problem(
                 f"identifier column is numeric, its {lost} are gone: {opened.table.name}.{name}",
                 opened.location,
@@ -100,8 +100,8 @@ def _numeric_identifiers(opened: Opened) -> Iterator[Problem]:
             )
 
 
-def _cannot_be(kind: Kind, arrived_as: T.DataType | None) -> bool:
+def _cannot_be(column: Column, arrived_as: T.DataType | None) -> bool:
     """An NPI may be a number, but a 32-bit float holds only seven of its ten digits."""
-    if kind is Kind.NPI:
+    if column.is_npi:
         return isinstance(arrived_as, T.FloatType)
-    return kind.must_be_text and isinstance(arrived_as, T.NumericType)
+    return column.must_be_text and isinstance(arrived_as, T.NumericType)

@@ -87,7 +87,7 @@ def _text(column: ContractColumn, text: Column) -> Conversion:
         return Conversion(F.when(value.rlike(r"^[A-Z]{2}\z"), value), text.isNotNull(), True)
     if column.kind is Kind.CODE:
         return Conversion(F.upper(_without_spaces(text)), text.isNotNull(), False)
-    if column.kind is Kind.NPI:
+    if column.is_npi:
         return Conversion(F.regexp_replace(text, _NPI_WITH_DECIMALS, "$1"), text.isNotNull(), False)
     if column.name in ("entity_id", "parent_entity_id"):
         return Conversion(identifiers.entity_id(text), text.isNotNull(), False)

@@ -53,11 +53,12 @@ def unpacked(spark: SparkSession, storage: Storage, location: Location) -> Itera
         InputError: no table file or several, a password, a damaged archive, one that unpacks to far more than claims
             do, or more than the disk holds; a session with executors on other machines.
     """
-    if location.format != ZIP and not location.uri.lower().endswith(".zip"):
+    if location.format != ZIP and not (location.files and all(_is_archive(file) for file in location.files)):
         yield location
         return
     files = data_files(storage, location)
-    folder = staging_folder(spark, name_of(location.uri), location.uri, f"the archive of table {location.table.name}")
+    name = name_of(files[0].uri) if len(files) == 1 else location.table.name
+    folder = staging_folder(spark, name, location.uri, f"the archive of table {location.table.name}")
     members = {file.uri: _unpack(storage, file, location, folder, number) for number, file in enumerate(files)}
     formats = sorted({_format(member) for member in members.values()})
     kind = location.format if location.format != ZIP else formats[0]
@@ -66,10 +67,14 @@ def unpacked(spark: SparkSession, storage: Storage, location: Location) -> Itera
     options = {name: value for name, value in location.options.items() if name != _MEMBER}
     uri = str(next(iter(members.values())) if len(members) == 1 else folder)
     try:
-        yield replace(location, uri=uri, format=kind, options=options)
+        yield replace(location, uri=uri, format=kind, options=options, files=())
     except UserError as error:
         named = {str(path): f"{_tidy(archive)}/{path.name}" for archive, path in members.items()}
         raise type(error)(_renamed(problem, named) for problem in error.problems) from None
+
+
+def _is_archive(file: StoredFile) -> bool:
+    return file.uri.lower().endswith(".zip")
 
 
 def _renamed(problem: Problem, named: dict[str, str]) -> Problem:

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyodbc
 
-from engine.database import Dialect
+from engine.database import Dialect, odbc
 from engine.database.connections import connection_string
 from engine.errors import ConfigurationError, Problem
 from engine.sources.table_read import TableRead
@@ -51,7 +50,7 @@ def arrow_batches(
         for batch in cursor.arrow_reader(_ROWS_PER_BATCH):
             yield batch.cast(schema) if read.columns else without_columns(batch.num_rows)
     except mssql_python.Error as error:
-        raise pyodbc.OperationalError("", str(error)) from None
+        raise odbc().OperationalError("", str(error)) from None
     finally:
         if connection is not None:
             connection.close()

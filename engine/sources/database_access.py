@@ -11,7 +11,7 @@ from typing import Any
 from pyspark.sql import types as T
 
 from engine.contracts.codes import Reason
-from engine.database import DRIVER_ERRORS, SQL_SERVER, Dialect, connect, dialect_of, fault_of, fault_problem, retrying
+from engine.database import SQL_SERVER, Dialect, connect, dialect_of, driver_errors, fault_of, fault_problem, retrying
 from engine.errors import InputError
 from engine.settings import DatabaseSettings
 from engine.sources.database_types import spark_type
@@ -102,12 +102,12 @@ def opened(name: str, settings: DatabaseSettings, doing: str, where: str) -> Ite
     try:
         connection = retrying(settings)(lambda: connect(name, settings, reads_only=True))
         yield Database(connection)
-    except DRIVER_ERRORS as error:
+    except driver_errors() as error:
         right = "connect" if connection is None else f"SELECT on {where.partition(':')[2].strip() or where}"
         raise InputError(fault_problem(fault_of(error), name, doing, where, right)) from None
     finally:
         if connection is not None:
-            with suppress(*DRIVER_ERRORS):  # it may be broken already
+            with suppress(*driver_errors()):  # it may be broken already
                 connection.close()
 
 

@@ -40,7 +40,9 @@ _TO_DO = "ask the sender for the file anew, or mend it"
 
 
 @dataclass(frozen=True)
-class _Cause:
+class Cause:
+    """One throwable of a chain: its Java class, Spark's error condition with parameters, and its message."""
+
     kind: str
     condition: str
     parameters: dict[str, str]
@@ -62,7 +64,7 @@ def translate_read_error(error: BaseException) -> InputError | None:
     told = _TOLD_BY_EXECUTOR.search(str(error))
     if told is not None:
         return InputError([Problem(**problem) for problem in json.loads(told.group(1))])
-    causes = _causes(error)
+    causes = causes_of(error)
     of_reading = [cause for cause in causes if cause.is_of_reading]
     if not of_reading:
         return None
@@ -78,13 +80,13 @@ def opening_problem(table: str, uri: str, error: BaseException) -> Problem:
         first = translated.problems[0]
         where = uri if first.where == _UNKNOWN_FILE else first.where
         return Problem(f"table {table} cannot be read", where, first.found, to_do=first.to_do)
-    message = next((cause.message for cause in _causes(error) if cause.message), str(error))
+    message = next((cause.message for cause in causes_of(error) if cause.message), str(error))
     return Problem(
         f"table {table} cannot be opened", uri, message.splitlines()[0][:500], to_do=f"mend input.tables.{table}"
     )
 
 
-def _found(causes: list[_Cause]) -> str:
+def _found(causes: list[Cause]) -> str:
     kinds = {cause.kind.rpartition(".")[2] for cause in causes}
     conditions = {cause.condition.partition(".")[0] for cause in causes}
     if "TextParsingException" in kinds:
@@ -109,27 +111,27 @@ def _tidy(path: str) -> str:
     return re.sub(r"^file:/+", "/", path)
 
 
-def _causes(error: BaseException) -> list[_Cause]:
+def causes_of(error: BaseException) -> list[Cause]:
     """The error and what caused it, outermost first."""
     java: Any = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
     if java is None:
         if not isinstance(error, PySparkException):
             return []
         parameters = dict(error.getMessageParameters() or {})
-        return [_Cause(type(error).__name__, error.getCondition() or "", parameters, str(error))]
-    causes: list[_Cause] = []
+        return [Cause(type(error).__name__, error.getCondition() or "", parameters, str(error))]
+    causes: list[Cause] = []
     while java is not None and len(causes) < _MOST_CAUSES:
         causes.append(_cause(java))
         java = java.getCause()
     return causes
 
 
-def _cause(java: Any) -> _Cause:
+def _cause(java: Any) -> Cause:
     condition, parameters = "", {}
     # only Spark's own throwables have these
     with suppress(Py4JError):
         condition, parameters = java.getCondition() or "", dict(java.getMessageParameters() or {})
-    return _Cause(java.getClass().getName(), condition, parameters, str(java.getMessage() or ""))
+    return Cause(java.getClass().getName(), condition, parameters, str(java.getMessage() or ""))
 
 
 def java_message(error: Py4JJavaError) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import reduce
+from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -18,12 +20,17 @@ _EXACT_IN_DOUBLE = (T.ByteType, T.ShortType, T.IntegerType)
 _DIGITS_OF_BIGINT = 19
 _MOST_DIGITS = 38
 _TIMES = (T.DateType, T.TimestampType, T.TimestampNTZType)
+_NOT_COUNTED = re.compile(r"[\s_.\-\ufeff\0]+")
 NESTED = (T.ArrayType, T.MapType, T.StructType, T.VariantType)
 
 
 def plain(name: str) -> str:
-    """Columns are the same when this is: case and blanks around a name do not count."""
-    return name.strip().lower()
+    """Columns are the same when this is: neither case nor blanks, underscores, hyphens and dots count.
+
+    >>> plain("\\ufeffDate of\\xa0Service "), plain("date_of_service"), plain("DATE-OF.SERVICE")
+    ('dateofservice', 'dateofservice', 'dateofservice')
+    """
+    return _NOT_COUNTED.sub("", name).lower()
 
 
 def repeated_names(names: Iterable[str]) -> set[str]:
@@ -50,9 +57,19 @@ def unescaped_glob(uri: str) -> str:
     return "".join("\\" + letter if letter in "[]{}*?\\" else letter for letter in uri)
 
 
+def spark_options(options: Mapping[str, Any]) -> dict[str, str | bool | int | float]:
+    """Options for Spark's own reader, which takes single values only; others are for the table's adapter."""
+    return {name: value for name, value in options.items() if isinstance(value, (str, bool, int, float))}
+
+
 def is_data(file: StoredFile) -> bool:
-    """Names that begin with `_` or `.` are writers' own marks (`_SUCCESS`, checksums), not data."""
-    return not any(part.startswith(("_", ".")) and "=" not in part for part in file.name.split("/"))
+    """Whether a file is data: neither it nor a folder above it is hidden."""
+    return not any(is_hidden(part) for part in file.name.split("/"))
+
+
+def is_hidden(name: str) -> bool:
+    """Names that begin with `_` or `.` are writers' own marks (`_SUCCESS`, checksums), partitions excepted."""
+    return name.startswith(("_", ".")) and "=" not in name
 
 
 def stacked(

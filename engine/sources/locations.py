@@ -19,7 +19,10 @@ from engine.settings import DatabaseSettings, Settings, TableLocation
 from engine.sources.adapters import ADAPTERS, Adapter
 from engine.sources.database_access import opened
 from engine.sources.failures import java_message
-from engine.storage import Storage, join
+from engine.sources.frames import plain
+from engine.sources.paths import closest_name, existing_part, files_at, is_document, is_pattern, location_of
+from engine.sources.text_format import TEXT_OPTIONS
+from engine.storage import Storage, StoredFile, join, name_of
 
 # A run needs one of these; everything else may be missing.
 FEEDS_OF_WHICH_ONE = ("rebate_claims", "entity_claims", "invoices")
@@ -45,7 +48,11 @@ _FORMAT_OF_ENDING = {
     ".ods": EXCEL,
     ".zip": ZIP,
 }
-_ENDINGS_BY_NAME = (".parquet", ".csv", ".csv.gz", ".json", ".xlsx", ".zip")
+_ENDINGS_BY_NAME = (".parquet", ".csv", ".csv.gz", ".json", ".json.gz", ".jsonl", ".jsonl.gz", ".xlsx", ".zip")
+
+
+# Share of letters in which a file's name and a table's agree.
+_CLOSE = 0.82
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,12 @@ class DatabasePlace:
 
 @dataclass(frozen=True)
 class Location:
-    """One table's place and how to read it. In a database, `uri` is `connection: table` for people to read."""
+    """One table's place and how to read it.
+
+    `uri` is for people to read: a path, a pattern, several of them, or `connection: table` in a database. `files` are
+    the data files there, named relative to the folder; none in a database, and in formats that are no files (a
+    catalog's table, Delta).
+    """
 
     table: Table
     uri: str
@@ -75,6 +87,7 @@ class Location:
     complete: bool = False
     database: DatabasePlace | None = None
     fallback: Location | None = None
+    files: tuple[StoredFile, ...] = ()
 
 
 def locate_tables(storage: Storage, settings: Settings) -> tuple[list[Location], list[Problem]]:
@@ -112,7 +125,7 @@ def _names_in(storage: Storage, root: str, problems: list[Problem]) -> list[str]
     try:
         if storage.is_folder(root):
             return storage.children(root)
-        problems.append(Problem("the input folder is not there", root, to_do="mend --input or input.root"))
+        problems.append(Problem("the input folder is not there", root, to_do="fix --input or input.root"))
     except Py4JJavaError as error:
         problems.append(Problem("the input folder cannot be opened", root, java_message(error)))
     return []
@@ -121,23 +134,25 @@ def _names_in(storage: Storage, root: str, problems: list[Problem]) -> list[str]
 def _by_name(
     storage: Storage, root: str, table: Table, names: Iterable[str], problems: list[Problem]
 ) -> Location | None:
-    there = set(names)
-    found = [table.name + ending for ending in _ENDINGS_BY_NAME if table.name + ending in there]
-    if table.name in there and storage.is_folder(join(root, table.name)):
-        found.insert(0, table.name)
+    """The folder or file of the table's name, in whatever case."""
+    wanted = {table.name + ending for ending in _ENDINGS_BY_NAME}
+    found = [name for name in names if name.lower() in wanted]
+    found += [name for name in names if name.lower() == table.name and storage.is_folder(join(root, name))]
     if len(found) > 1:
         problems.append(
             Problem(
                 f"table {table.name} is there more than once",
                 root,
-                ", ".join(found),
+                ", ".join(sorted(found)),
                 "one of them",
                 f"remove the others, or name the right one in input.tables.{table.name}",
             )
         )
     if len(found) != 1:
         return None
-    return Location(table, join(root, found[0]), format_of(found[0]) or "parquet")
+    uri = join(root, found[0])
+    files = _data_files(files_at(storage, None, uri))
+    return Location(table, uri, format_of(found[0]) or _format_of_files(files) or "parquet", files=files)
 
 
 def _silent_connections(settings: Settings, problems: list[Problem]) -> set[str]:
@@ -229,7 +244,8 @@ def _configured_in_database(
         received_after=configured.received_after,
     )
     uri = f"{name}: {configured.table or 'query of ' + setting}"
-    return Location(table, uri, DATABASE, columns=configured.columns, complete=configured.complete, database=place)
+    columns = {_contract_name(table, name): theirs for name, theirs in configured.columns.items()}
+    return Location(table, uri, DATABASE, columns=columns, complete=configured.complete, database=place)
 
 
 def _configured_with_fallback(
@@ -265,8 +281,7 @@ def _configured(
 ) -> Location | None:
     root = settings.input.root
     adapter = ADAPTERS[configured.adapter] if configured.adapter else None
-    path = str(configured.path)
-    uri = path if root is None or _is_absolute(path) else join(root, path)
+    uri = ", ".join(location_of(root, path) for path in configured.paths)
     before = len(problems)
     if adapter and table.name not in adapter.tables:
         problems.append(
@@ -280,7 +295,7 @@ def _configured(
     problems.extend(
         Problem(f"adapter {configured.adapter} needs the option {option} for table {table.name}", f"{setting}.options")
         for option in needed
-        if option not in configured.options
+        if option not in configured.reader_options
     )
     if adapter and configured.columns:
         problems.append(
@@ -291,32 +306,75 @@ def _configured(
             )
         )
     problems.extend(_unknown_columns(setting, table, configured.columns))
-    kind = configured.format or format_of(path) or (adapter.format if adapter else None)
+    shipped = _shipped_options(storage, settings, adapter) if adapter else {}
+    options = {**shipped, **(adapter.options if adapter else {}), **configured.reader_options}
+    kind = configured.format
+    files: tuple[StoredFile, ...] = ()
     try:
-        if kind is None and storage.is_folder(uri):
-            kind = "parquet"
-        # Other formats may live in a catalogue rather than at a path; they say themselves what is missing.
-        is_of_files = kind is None or kind.lower() in _FORMAT_OF_ENDING.values()
-        if is_of_files and not storage.exists(uri):
-            problems.append(
-                Problem(f"table {table.name} is not there", uri, to_do=f"mend {setting}.path, or remove {setting}")
-            )
-        elif kind is None:
-            problems.append(
-                Problem(
-                    f"the format of table {table.name} is not known",
-                    uri,
-                    expected="an ending such as " + ", ".join(_ENDINGS_BY_NAME),
-                    to_do=f"set {setting}.format",
-                )
-            )
+        # Other formats may be in a catalog instead of at a path; their own reader reports what is missing.
+        if kind is None or kind.lower() in _FORMAT_OF_ENDING.values():
+            files = _files_of(storage, root, table, configured, problems)
+            kind = kind or _format_of_files(files) or (adapter.format if adapter else None)
+            kind = kind or ("csv" if TEXT_OPTIONS & options.keys() else None)
+            if kind is None and len(configured.paths) == 1 and storage.is_folder(uri):
+                kind = "parquet"
+            if kind is None and files:
+                problems.append(_unknown_format(table, uri, files))
+        elif len(configured.paths) > 1 or (is_pattern(uri) and not storage.exists(uri)):
+            files = _files_of(storage, root, table, configured, problems)
     except Py4JJavaError as error:
         problems.append(Problem(f"table {table.name} cannot be opened", uri, java_message(error)))
     if len(problems) > before or kind is None:
         return None
-    shipped = _shipped_options(storage, settings, adapter) if adapter else {}
-    options = {**shipped, **(adapter.options if adapter else {}), **configured.options}
-    return Location(table, uri, kind, configured.adapter, options, configured.columns, configured.complete)
+    columns = {_contract_name(table, name): theirs for name, theirs in configured.columns.items()}
+    return Location(table, uri, kind, configured.adapter, options, columns, configured.complete, files=files)
+
+
+def _files_of(
+    storage: Storage, root: str | None, table: Table, configured: TableLocation, problems: list[Problem]
+) -> tuple[StoredFile, ...]:
+    """The data files of every path, each file once."""
+    found: dict[str, StoredFile] = {}
+    for path in configured.paths:
+        files = files_at(storage, root, path)
+        found |= {file.uri: file for file in files}
+        if not files and not storage.exists(location_of(root, path)):
+            problems.append(_nothing_at(storage, root, table, path))
+    return _data_files(found.values())
+
+
+def _nothing_at(storage: Storage, root: str | None, table: Table, path: str) -> Problem:
+    setting = f"input.tables.{table.name}"
+    folder, names = existing_part(storage, root, path)
+    closest = None if is_pattern(path) else closest_name(name_of(path), names)
+    return Problem(
+        f"no file matches the path of table {table.name}" if is_pattern(path) else f"table {table.name} is not there",
+        location_of(root, path),
+        f"in {folder}: {', '.join(names) or 'nothing'}",
+        to_do=f"did you mean {closest}?" if closest else f"fix {setting}.path, or remove {setting}",
+    )
+
+
+def _unknown_format(table: Table, uri: str, files: Iterable[StoredFile]) -> Problem:
+    return Problem(
+        f"the format of table {table.name} is not known",
+        uri,
+        ", ".join(sorted({name_of(file.uri) for file in files})[:5]),
+        "files of one format, with an ending such as " + ", ".join(_ENDINGS_BY_NAME),
+        f"set input.tables.{table.name}.format",
+    )
+
+
+def _data_files(files: Iterable[StoredFile]) -> tuple[StoredFile, ...]:
+    """The files without the sender's notes, unless there is nothing else."""
+    listed = tuple(files)
+    return tuple(file for file in listed if not is_document(file)) or listed
+
+
+def _format_of_files(files: Iterable[StoredFile]) -> str | None:
+    """The format that the endings of all files agree on."""
+    formats = {format_of(file.uri) for file in files}
+    return formats.pop() if len(formats) == 1 else None
 
 
 def _shipped_options(storage: Storage, settings: Settings, adapter: Adapter) -> dict[str, Any]:
@@ -330,7 +388,7 @@ def _shipped_options(storage: Storage, settings: Settings, adapter: Adapter) -> 
 def _unknown_columns(setting: str, table: Table, columns: Iterable[str]) -> list[Problem]:
     problems = []
     for name in columns:
-        if name not in table.column_names:
+        if _contract_name(table, name) not in table.column_names:
             closest = difflib.get_close_matches(name, table.column_names, n=1)
             problems.append(
                 Problem(
@@ -342,10 +400,16 @@ def _unknown_columns(setting: str, table: Table, columns: Iterable[str]) -> list
     return problems
 
 
+def _contract_name(table: Table, name: str) -> str:
+    """The contract's spelling of a column name; the name itself if the contract has none."""
+    return next((known for known in table.column_names if plain(known) == plain(name)), name)
+
+
 def _shipped(storage: Storage, settings: Settings, problems: list[Problem]) -> dict[str, Location]:
     uri = join(settings.reference_folder, f"{SHIPPED}.csv")
     try:
-        return {SHIPPED: Location(TABLES[SHIPPED], uri, "csv")} if storage.exists(uri) else {}
+        files = tuple(files_at(storage, None, uri))
+        return {SHIPPED: Location(TABLES[SHIPPED], uri, "csv", files=files)} if files else {}
     except Py4JJavaError as error:
         problems.append(
             Problem("the reference folder cannot be opened", settings.reference_folder, java_message(error))
@@ -356,20 +420,35 @@ def _shipped(storage: Storage, settings: Settings, problems: list[Problem]) -> d
 def _no_feed(root: str | None, names: list[str]) -> Problem:
     endings = ", ".join(f"<table>{ending}" for ending in _ENDINGS_BY_NAME)
     shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+    closest = {name: table for name in names if (table := likely_table(name)) in FEEDS_OF_WHICH_ONE}
+    hints = [
+        f"did you mean {table} by {name}? Rename it, or set input.tables.{table}.path"
+        for name, table in closest.items()
+    ]
     return Problem(
         "there is nothing to judge: none of the feeds is there",
         root or "input.tables",
         shown or "nothing",
-        f"at least one of {', '.join(FEEDS_OF_WHICH_ONE)}, each a folder <table>/ of Parquet files or {endings}",
-        "give the folder with --input, name the tables in input.tables, or a database in input.connection",
+        f"at least one of {', '.join(FEEDS_OF_WHICH_ONE)}, each a folder <table>/ or {endings}",
+        "; ".join(hints)
+        or "set the folder with --input, the tables in input.tables, or a database in input.connection",
     )
+
+
+def likely_table(name: str) -> str | None:
+    """The table that a file or folder of this name was probably meant to be.
+
+    >>> likely_table("pharmacy_claim.csv"), likely_table("Rebate Claims 2025Q3.xlsx"), likely_table("truth")
+    ('pharmacy_claims', 'rebate_claims', None)
+    """
+    stem = plain(name_of(name).partition(".")[0])
+    tables = {plain(table): table for table in TABLES}
+    closest = difflib.get_close_matches(stem, tables, n=1, cutoff=_CLOSE)
+    within = sorted((table for table in tables if stem.startswith(table) or stem.endswith(table)), key=len)
+    return tables[closest[0]] if closest else tables[within[-1]] if within else None
 
 
 def format_of(path: str) -> str | None:
     """The format that a file's ending stands for; None for an unknown ending."""
     name = path.rstrip("/").lower()
     return next((kind for ending, kind in _FORMAT_OF_ENDING.items() if name.endswith(ending)), None)
-
-
-def _is_absolute(path: str) -> bool:
-    return path.startswith(("/", "file:")) or "://" in path

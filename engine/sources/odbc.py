@@ -18,7 +18,7 @@ from pyspark.sql import types as T
 from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from engine.database import DRIVER_ERRORS, Dialect, connect, dialect_of, fault_of, fault_problem, retrying
+from engine.database import Dialect, connect, dialect_of, driver_errors, fault_of, fault_problem, retrying
 from engine.errors import InputError, Problem, UserError
 from engine.sources.arrow_fetch import arrow_batches, without_columns
 from engine.sources.database_types import spark_type
@@ -91,7 +91,7 @@ class _Session:
     def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(*DRIVER_ERRORS):  # it may be broken already
+            with suppress(*driver_errors()):  # it may be broken already
                 connection.close()
 
     def retried(self, work: Any) -> Any:
@@ -202,7 +202,7 @@ class _told:
     def __exit__(self, kind: type | None, error: BaseException | None, _: object) -> None:
         if isinstance(error, UserError):
             problems = error.problems
-        elif isinstance(error, DRIVER_ERRORS):
+        elif isinstance(error, driver_errors()):
             read = self._read
             doing = f"reading table {read.table}"
             where = f"databases.{read.connection}: {read.source}"

@@ -6,9 +6,7 @@ columns without a type because they hold nothing, codecs, and part files that di
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
@@ -19,12 +17,19 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.errors import InputError, Problem
-from engine.sources.frames import column_named, one_spelling, plain, repeated_names, stacked, unescaped_glob
+from engine.sources.frames import (
+    column_named,
+    one_spelling,
+    plain,
+    repeated_names,
+    spark_options,
+    stacked,
+    unescaped_glob,
+)
 from engine.sources.locations import Location
-from engine.sources.odbc import MARK
 from engine.sources.parquet_footer import Footer, FooterError, StoredColumn, read_footer
 from engine.sources.partitions import conflict, is_same_value, partition_names, partition_values
-from engine.sources.reader import damaged_files, data_files
+from engine.sources.reader import damaged_files, data_files, lacking, marked
 from engine.sources.staging import staging_folder
 from engine.storage import Storage, StoredFile
 
@@ -32,6 +37,7 @@ _SPARK_CODECS = {"UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD", "LZ4", "LZ4_RAW"}
 _REWRITTEN_CODECS = {"BROTLI"}
 _HIDDEN_LOGS = {"_delta_log": "delta"}
 _MOST_NAMED = 5
+_MANY_PATHS = 32
 _BATCH_ROWS = 1 << 16
 
 # The columns of one file that are read, by the name they are read under.
@@ -57,6 +63,7 @@ class ParquetFiles:
         self.names = one_spelling(name for names in (*in_files, self._partitions) for name in names)
         repeated = [repeated_names(names) for names in (*in_files, self._partitions)]
         self.repeated = frozenset().union(*repeated)
+        self.lacking = lacking(zip(files, ((*names, *self._partitions) for names in in_files), strict=True))
 
     def rows(self, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
         table = self._location.table.name
@@ -91,12 +98,17 @@ class ParquetFiles:
         reader = self._spark.read.schema(schema).options(ignoreCorruptFiles=False, ignoreMissingFiles=False)
         if self._partitions:
             reader = reader.option("basePath", _base(files[0]))
-        # many paths cost Spark a job to list them
-        is_everything = [footer.file for footer in self._footers] == list(files)
-        is_folder = is_everything and self._storage.is_folder(self._location.uri)
-        paths = [self._location.uri] if is_folder else [file.uri for file in files]
-        reader = reader.options(**self._location.options)
-        return reader.parquet(*map(unescaped_glob, paths)).select(*values)
+        reader = reader.options(**spark_options(self._location.options))
+        return reader.parquet(*map(unescaped_glob, self._paths(files))).select(*values)
+
+    def _paths(self, files: Sequence[StoredFile]) -> list[str]:
+        """The files, or the folder that has no others: many paths cost Spark a job to list them."""
+        base = _base(files[0])
+        if len(files) > _MANY_PATHS and {file.uri for file in self._storage.files(base)} == {
+            file.uri for file in files
+        }:
+            return [base]
+        return [file.uri for file in files]
 
     def _value(self, column: StoredColumn) -> Column:
         received = column_named(column.name)
@@ -114,7 +126,7 @@ class ParquetFiles:
             "text; a Parquet column without annotation is read as UTF-8",
             "write the column as a UTF-8 string",
         )
-        error = F.raise_error(F.lit(f"{MARK}{json.dumps([asdict(problem)])}{MARK}")).cast("string")
+        error = F.raise_error(F.lit(marked([problem]))).cast("string")
         return F.when(text.isNull() | F.is_valid_utf8(text), text).otherwise(error)
 
     def _refuse_conflicts(self, partitions: dict[str, str]) -> None:

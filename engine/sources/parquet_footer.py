@@ -105,12 +105,12 @@ class Footer:
 def read_footer(storage: Storage, file: StoredFile) -> Footer:
     """The footer alone, wherever the file is. Raises FooterError."""
     if file.length < 12:
-        raise FooterError("not a Parquet file: too short")
+        raise FooterError("it is not a Parquet file: too short")
     tail = storage.last_bytes(file.uri, min(_TAIL_BYTES, file.length))
     if tail.endswith(_ENCRYPTED_MAGIC):
         raise FooterError("an encrypted Parquet file, which is not supported")
     if not tail.endswith(_MAGIC):
-        raise FooterError("not a Parquet file, or one that was cut short: no footer at its end")
+        raise FooterError("it is not a Parquet file, or was cut short: no footer at its end")
     needed = int.from_bytes(tail[-8:-4], "little") + 8
     if needed > file.length:
         raise FooterError("a damaged Parquet footer: longer than the file")

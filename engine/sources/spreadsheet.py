@@ -18,7 +18,7 @@ from engine.errors import InputError, Problem
 from engine.sources.cells import Cells, Kind, column_letters, read_cells
 from engine.sources.frames import one_spelling, plain, repeated_names, stacked
 from engine.sources.locations import Location
-from engine.sources.reader import data_files
+from engine.sources.reader import data_files, lacking
 from engine.sources.workbook import Sheet, Workbook, WorkbookError, open_workbook
 from engine.storage import Storage, StoredFile
 
@@ -78,6 +78,7 @@ class Workbooks:
         self.names = one_spelling(name for table in self._tables for name in table.cells.names)
         repeated = [repeated_names(table.cells.names) for table in self._tables]
         self.repeated: frozenset[str] = frozenset().union(*repeated)
+        self.lacking = lacking((table.file, table.cells.names) for table in self._tables)
 
     def rows(self, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
         problems = [problem for table in self._tables for problem in self._problems(table, names, identifiers)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
@@ -17,7 +17,7 @@ from engine.contracts.columns import Table
 from engine.errors import InputError, Problem, UserError
 from engine.ndc import ndc11
 from engine.settings import Settings
-from engine.sources.adapters import ADAPTERS, Adapter, Layout
+from engine.sources.adapters import ADAPTERS, Adapter, Layout, satisfying
 from engine.sources.archives import unpacked
 from engine.sources.database import DatabaseTable
 from engine.sources.delimited import DelimitedFiles
@@ -25,12 +25,16 @@ from engine.sources.failures import SPARK_ERRORS, opening_problem
 from engine.sources.fingerprint import fingerprint
 from engine.sources.frames import NESTED, column_named, plain, stacked
 from engine.sources.jsonlines import JsonLines
-from engine.sources.locations import EXCEL, Location, locate_tables
+from engine.sources.locations import EXCEL, SHIPPED, Location, locate_tables
 from engine.sources.parquet import ParquetFiles
 from engine.sources.reader import Reader, data_files
 from engine.sources.spark_format import JsonDocument, SparkFormat
 from engine.sources.spreadsheet import Workbooks
-from engine.storage import Storage
+from engine.sources.text_format import unknown_option
+from engine.sources.unread import UnreadFile, unread_files
+from engine.storage import Storage, name_of
+
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -55,14 +59,33 @@ class OpenedTable:
     notes: tuple[str, ...] = ()
 
 
-def open_tables(spark: SparkSession, storage: Storage, settings: Settings) -> dict[str, OpenedTable]:
+@dataclass(frozen=True)
+class FoundTables:
+    """The tables of a run by name, in the contract's order, and what else is in the input folder."""
+
+    names: tuple[str, ...]
+    unread: tuple[UnreadFile, ...]
+
+    def __str__(self) -> str:
+        return f"{len(self.names)} tables: {', '.join(self.names)}"
+
+
+def open_tables(
+    spark: SparkSession,
+    storage: Storage,
+    settings: Settings,
+    report: Callable[[FoundTables], None] | None = None,
+) -> dict[str, OpenedTable]:
     """Every table of the input, in the contract's order; `settings.input` says where (contract, general rules).
 
-    Reads names, types and, of text files, whether their bytes can be read at all; rows only when they are asked for.
-    Raises InputError with everything that is wrong, over all tables: a configured table that is not there, none of
-    rebate_claims, entity_claims and invoices, a table found twice, a damaged file, columns that cannot be told apart.
+    Reads names, types and, of text files, whether their bytes can be read at all; rows only when they are used.
+    `report` is called with what was found, before any table is opened. Raises InputError with everything that is wrong,
+    over all tables: a configured table that is not there, none of rebate_claims, entity_claims and invoices, a table
+    found twice, a damaged file, columns that cannot be told apart.
     """
     locations, problems = locate_tables(storage, settings)
+    if report is not None:
+        report(_found(storage, settings, locations))
     opened = {}
     for location in locations:
         try:
@@ -76,16 +99,35 @@ def open_tables(spark: SparkSession, storage: Storage, settings: Settings) -> di
     return opened
 
 
+def _found(storage: Storage, settings: Settings, locations: Sequence[Location]) -> FoundTables:
+    reference = storage.qualified(settings.reference_folder)
+    names = []
+    for location in locations:
+        is_shipped = location.table.name == SHIPPED and any(file.uri.startswith(reference) for file in location.files)
+        names.append(f"{location.table.name} (as shipped)" if is_shipped else location.table.name)
+    return FoundTables(tuple(names), unread_files(storage, settings.input.root, [*_with_fallbacks(locations)]))
+
+
+def _with_fallbacks(locations: Sequence[Location]) -> Iterator[Location]:
+    for location in locations:
+        yield location
+        if location.fallback is not None:
+            yield from _with_fallbacks([location.fallback])
+
+
 def _opened(spark: SparkSession, storage: Storage, location: Location) -> OpenedTable:
     if location.database is not None:
         return _opened_in_database(spark, location)
     left_out: Mapping[str, int] = {}
     unknown: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     with unpacked(spark, storage, location) as readable:
         if location.adapter:
             rows, left_out = _adapted(spark, storage, readable, ADAPTERS[location.adapter])
         else:
-            rows, unknown = _renamed(_reader(spark, storage, readable, None), readable)
+            reader = _reader(spark, storage, readable, None)
+            rows, unknown = _renamed(reader, readable)
+            notes = _incomplete_files(reader, readable, rows.columns)
     opened = OpenedTable(
         table=location.table,
         rows=rows,
@@ -93,8 +135,9 @@ def _opened(spark: SparkSession, storage: Storage, location: Location) -> Opened
         columns=frozenset(rows.columns),
         unknown_columns=unknown,
         complete=location.complete,
-        fingerprint=fingerprint(storage, location.uri),
+        fingerprint=fingerprint(storage, location),
         left_out=left_out,
+        notes=notes,
     )
     return with_fallback(opened, _opened(spark, storage, location.fallback)) if location.fallback else opened
 
@@ -124,11 +167,15 @@ def _reader(spark: SparkSession, storage: Storage, location: Location, adapter: 
     if kind == "parquet":
         return ParquetFiles(spark, storage, location)
     if kind == "csv":
-        return DelimitedFiles(spark, storage, location)
+        return DelimitedFiles(spark, storage, location, adapter.known_options(location.table.name) if adapter else ())
     if kind == EXCEL:
         return Workbooks(spark, storage, location, adapter.header_names if adapter else ())
     is_one_document = "multiline" in {name.lower() for name in location.options}
     if kind == "json" and not is_one_document:
+        known = adapter.known_options(location.table.name) if adapter else ()
+        unknown = [name for name in location.options if name not in known]
+        if unknown:
+            raise InputError([unknown_option(location.table.name, name, known) for name in unknown])
         return JsonLines(spark, storage, location)
     return SparkFormat(spark, storage, location)
 
@@ -156,6 +203,9 @@ def _converted(
     """An adapter knows its layout's columns: none of them is unknown."""
     readable = [name for name in reader.names if plain(name) not in reader.repeated]
     missing = adapter.missing(readable)
+    problems = [] if missing else [*_files_without_needs(reader, location, adapter, readable)]
+    if problems:
+        raise InputError(problems)
     if missing:
         raise InputError(
             Problem(
@@ -175,10 +225,20 @@ def _converted(
     return adapter.convert(rows, location.table.name, options), excluded
 
 
+def _files_without_needs(
+    reader: Reader, location: Location, adapter: Adapter, names: Sequence[str]
+) -> Iterator[Problem]:
+    """The problem of each need that some files of a table do not satisfy, while others do."""
+    for need in adapter.needs:
+        files = set.intersection(*(set(_lacking(reader, name)) for name in satisfying(need, names)))
+        if files:
+            yield _missing_in_some_files(location, f"{location.table.name}: {need}", need, sorted(files))
+
+
 def _renamed(reader: Reader, location: Location) -> tuple[DataFrame, tuple[str, ...]]:
     table = location.table
     received = {plain(name): name for name in reader.names}
-    taken = {name: received[name] for name in table.column_names if name in received}
+    taken = {name: received[plain(name)] for name in table.column_names if plain(name) in received}
     problems = []
     for name, theirs in location.columns.items():
         if plain(theirs) in received:
@@ -192,14 +252,15 @@ def _renamed(reader: Reader, location: Location) -> tuple[DataFrame, tuple[str, 
                 f"table {table.name} has columns of one name more than once",
                 location.uri,
                 ", ".join(ambiguous),
-                "one column of each name; upper and lower case do not tell them apart",
+                "one column of each name; case, blanks, underscores, hyphens and dots do not count",
                 "rename or remove the others",
             )
         )
     if problems:
         raise InputError(problems)
-    identifiers = {theirs for name, theirs in taken.items() if table.column(name).kind.must_be_text}
+    identifiers = {theirs for name, theirs in taken.items() if table.column(name).must_be_text}
     rows = reader.rows(tuple(dict.fromkeys(taken.values())), identifiers)
+    _refuse_incomplete(reader, location, taken)
     in_order = [name for name in table.column_names if name in taken]
     rows = rows.select(*(column_named(taken[name]).alias(name) for name in in_order))
     _refuse_nested(rows, location)
@@ -232,7 +293,47 @@ def with_fallback(main: OpenedTable, other: OpenedTable) -> OpenedTable:
         complete=False,
         fingerprint=hashlib.sha256(f"{main.fingerprint}\n{other.fingerprint}\n".encode()).hexdigest(),
         left_out=dict(left_out),
+        notes=(*main.notes, *other.notes),
     )
+
+
+def _lacking(reader: Reader, theirs: str) -> tuple[str, ...]:
+    """Files without a column that other files of the table have."""
+    return (
+        reader.lacking.get(plain(theirs), ()) if isinstance(reader, DelimitedFiles | ParquetFiles | Workbooks) else ()
+    )
+
+
+def _refuse_incomplete(reader: Reader, location: Location, taken: Mapping[str, str]) -> None:
+    problems = []
+    for name in location.table.required_names:
+        files = _lacking(reader, taken[name]) if name in taken else ()
+        if files:
+            problems.append(_missing_in_some_files(location, f"{location.table.name}.{name}", taken[name], files))
+    if problems:
+        raise InputError(problems)
+
+
+def _missing_in_some_files(location: Location, what: str, theirs: str, files: Sequence[str]) -> Problem:
+    return Problem(
+        f"required column is missing in some files: {what}",
+        ", ".join(files[:_MOST_NAMED]) + f" and {len(files) - _MOST_NAMED} more" * (len(files) > _MOST_NAMED),
+        f"no column {theirs}",
+        "the column in every file; case, blanks and underscores in its name do not count",
+        f"add it, or read these files apart: leave them out of input.tables.{location.table.name}.path",
+    )
+
+
+def _incomplete_files(reader: Reader, location: Location, columns: Sequence[str]) -> tuple[str, ...]:
+    """Notes on columns that are NULL in the rows of some files, which do not have them."""
+    notes = []
+    for name in columns:
+        files = _lacking(reader, location.columns.get(name, name))
+        if files:
+            named = ", ".join(name_of(file) for file in files[:_MOST_NAMED])
+            more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
+            notes.append(f"{location.table.name}: column {name} is NULL for the rows of {named}{more}, which lack it")
+    return tuple(notes)
 
 
 def _no_such_column(location: Location, name: str, theirs: str, names: tuple[str, ...]) -> Problem:
@@ -240,7 +341,7 @@ def _no_such_column(location: Location, name: str, theirs: str, names: tuple[str
         f"table {location.table.name} has no column {theirs}",
         location.uri,
         "columns " + ", ".join(names[:40]),
-        to_do=f"mend input.tables.{location.table.name}.columns.{name}",
+        to_do=f"fix input.tables.{location.table.name}.columns.{name}",
     )
 
 

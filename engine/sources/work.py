@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from engine.sources.failures import SPARK_ERRORS, translate_read_error
-from engine.storage import SUCCESS_MARKER, Storage, join
+from engine.sources.run_faults import translate_run_fault
+from engine.storage import SUCCESS_MARKER, Storage, StoredFile, join
+
+# Of each result: its rows, and its files with their lengths. Spark reads no file whose name begins so.
+_MANIFEST = "_manifest.json"
 
 
 class WorkFolder:
@@ -21,6 +29,7 @@ class WorkFolder:
         self._storage = storage
         self._root = root
         self._resume = resume
+        self._rows: dict[str, int] = {}
 
     def path(self, name: str) -> str:
         return join(self._root, *name.split("/"))
@@ -28,27 +37,60 @@ class WorkFolder:
     def is_done(self, name: str) -> bool:
         """True where `write` would only read: the result is whole and this run resumes.
 
-        An observation on the DataFrame is not filled then.
+        Whole is a result whose files are those that were written, with their lengths. An observation on the DataFrame
+        is not filled then.
         """
-        return self._resume and self._storage.exists(join(self.path(name), SUCCESS_MARKER))
+        if not (self._resume and self._storage.exists(join(self.path(name), SUCCESS_MARKER))):
+            return False
+        manifest = join(self.path(name), _MANIFEST)
+        return self._storage.exists(manifest) and self._manifest(name)["files"] == self._files(name)
 
     def write(self, name: str, rows: DataFrame, partitions: int | None = None) -> DataFrame:
         """Write the rows and return them read back, in the schema they were declared in, every column nullable.
 
         `partitions` spreads small results over so many files by an exchange. A result of another schema, left by an
-        earlier version of the engine, is written anew. Raises InputError where an input file turns out unreadable
-        while it is computed.
+        earlier version of the engine, or one whose files were changed is written again.
+
+        Raises:
+            InputError: an input file turns out unreadable while the rows are computed.
+            OutputError: the work folder was changed meanwhile, or storage is full.
         """
-        if not (self.is_done(name) and self._has_schema(name, rows.schema)):
+        if self.is_done(name) and self._has_schema(name, rows.schema):
+            self._rows[name] = self._manifest(name)["rows"]
+        else:
             spread = rows if partitions is None else rows.repartition(partitions)
             try:
                 spread.write.mode("overwrite").parquet(self.path(name))
-            except SPARK_ERRORS as error:
-                unreadable = translate_read_error(error)
-                if unreadable is None:
+                self._rows[name] = self._count(name)
+            except (*SPARK_ERRORS, OSError) as error:
+                explained = translate_run_fault(error, [self._root]) or translate_read_error(error)
+                if explained is None:
                     raise
-                raise unreadable from None
+                raise explained from None
+            manifest = {"rows": self._rows[name], "files": self._files(name)}
+            self._storage.write_text(join(self.path(name), _MANIFEST), json.dumps(manifest))
         return self._spark.read.schema(rows.schema).parquet(self.path(name))
+
+    def rows(self, name: str) -> int:
+        """How many rows a result has that this run wrote or took over, counted on its files."""
+        return self._rows[name]
+
+    def _count(self, name: str) -> int:
+        files = [self._storage.local_path(file.uri) for file in self._data_files(name)]
+        local = [file for file in files if file is not None]
+        if len(local) == len(files):
+            return sum(pq.read_metadata(file).num_rows for file in local)
+        return self._spark.read.parquet(self.path(name)).count()
+
+    def _data_files(self, name: str) -> list[StoredFile]:
+        return [file for file in self._storage.files(self.path(name)) if not file.name.startswith(("_", "."))]
+
+    def _files(self, name: str) -> dict[str, int]:
+        return {file.name: file.length for file in self._data_files(name)}
+
+    def _manifest(self, name: str) -> dict[str, Any]:
+        manifest: dict[str, Any] = json.loads(self._storage.read_bytes(join(self.path(name), _MANIFEST)))
+        return manifest
 
     def delete(self) -> None:
         self._storage.delete(self._root)

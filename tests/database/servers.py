@@ -17,12 +17,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyodbc
-
-from engine.database import connect
+from engine.database import connect, odbc
+from engine.errors import ConfigurationError
 from engine.settings import DatabaseSettings
+
+if TYPE_CHECKING:
+    import pyodbc
 
 NAME = "claims"
 _POSTGRESQL_TYPES = {
@@ -79,7 +81,7 @@ class Server:
             cursor.fast_executemany = True
             # else the drivers leave out fractions of seconds
             times = [
-                (pyodbc.SQL_TYPE_TIMESTAMP, 26, 6) if kind.startswith("datetime2") else None
+                (odbc().SQL_TYPE_TIMESTAMP, 26, 6) if kind.startswith("datetime2") else None
                 for kind in columns.values()
             ]
             cursor.setinputsizes(times)
@@ -107,8 +109,19 @@ def _driver() -> str | None:
     return next(iter(glob.glob("/usr/lib/*/odbc/psqlodbcw.so")), None)
 
 
+def odbc_lacks() -> str | None:
+    """Why no ODBC connection can be opened here; None if one can."""
+    try:
+        odbc()
+    except ConfigurationError as error:
+        return error.problems[0].found
+    return None
+
+
 def postgresql_lacks() -> str | None:
     """Why no PostgreSQL can be started here; None where it can."""
+    if lacks := odbc_lacks():
+        return lacks
     if _programs() is None or _driver() is None:
         return "PostgreSQL with psqlodbc is not installed (tests/install_postgresql)"
     return None

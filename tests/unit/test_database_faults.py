@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
-import pyodbc
 import pytest
 
 from engine.database import fault_of, fault_problem, quoted_table, retrying
 from engine.database.connections import connection_string
 from engine.settings import DatabaseSettings
+
+pyodbc = pytest.importorskip("pyodbc", exc_type=ImportError, reason="unixODBC (libodbc.so.2) is not installed")
 
 MS = "[Microsoft][ODBC Driver 18 for SQL Server][SQL Server]"
 

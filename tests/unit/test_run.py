@@ -1,10 +1,14 @@
-"""A run's place: ids, finished and broken-off runs, publishing as a whole."""
+"""A run's place: ids, folders that are its own, finished and interrupted runs, publishing as a whole."""
+
+import json
+from contextlib import suppress
 
 import pytest
 
 from engine.contracts.codes import Step
 from engine.errors import OutputError
-from engine.run import RunOptions, check_resumable, open_run
+from engine.run import RunOptions, check_resumable, check_run_id, open_run
+from engine.runs import LeaseLost, folders
 from engine.settings import Settings
 from engine.storage import SUCCESS_MARKER, Storage
 
@@ -15,58 +19,342 @@ def storage(spark):
 
 
 @pytest.fixture
-def begin(spark, storage, tmp_path):
-    said = []
+def root(tmp_path):
+    return tmp_path / "runs"
 
-    def begin(**options):
-        settings = Settings.model_validate({"output": {"root": str(tmp_path / "runs")}, "as_of": "2026-09-30"})
-        run = open_run(spark, storage, settings, RunOptions(run_id="r1", **options), said.append)
+
+@pytest.fixture
+def begin(spark, storage, root):
+    said, begun = [], []
+
+    def begin(run_id="r1", inputs=None, **options):
+        settings = Settings.model_validate(
+            {"input": inputs or {}, "output": {"root": str(root)}, "as_of": "2026-09-30"}
+        )
+        run = open_run(spark, storage, settings, RunOptions(run_id=run_id, **options), said.append)
         run.said = said
+        begun.append(run)
         return run
 
-    return begin
+    yield begin
+    for run in begun:
+        run.lease.release()
 
 
-def test_nothing_stands_at_the_final_place_before_publishing_and_nothing_else_after(begin, tmp_path):
-    run = begin()
-    run.storage.write_text(f"{run.folder}/summary.json", "{}")
-    assert not (tmp_path / "runs" / "r1").exists()
+def files_of(root):
+    """Every file with its content."""
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def write_outputs(run, content="{}"):
+    run.storage.write_text(f"{run.folder}/summary.json", json.dumps({"run_id": run.run_id}))
+    run.storage.write_text(f"{run.folder}/findings/part-0.parquet", content)
+
+
+def publish(run, content="{}"):
+    write_outputs(run, content)
     run.publish()
-    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["r1"]
-    assert sorted(path.name for path in (tmp_path / "runs" / "r1").iterdir()) == [SUCCESS_MARKER, "summary.json"]
 
 
-def test_a_finished_run_is_kept_unless_told_to_overwrite(begin, tmp_path):
-    begin().publish()
+def write_result(run):
+    run.storage.write_text(f"{run.work}/facts/_SUCCESS", "")
+
+
+def die(run):
+    """As after kill -9: nothing is cleaned up, and the lease is that of a process that has ended."""
+    run.lease._stopped.set()
+    lease = json.loads(run.storage.read_bytes(run.lease._file))
+    run.storage.write_text(run.lease._file, json.dumps({**lease, "process_started": "1"}))
+
+
+def test_nothing_is_at_the_final_place_before_publishing_and_nothing_else_after(begin, root):
+    run = begin()
+    write_outputs(run)
+    assert not (root / "r1").exists()
+    run.publish()
+    assert sorted(files_of(root)) == ["r1/_SUCCESS", "r1/findings/part-0.parquet", "r1/summary.json"]
+    assert [path.name for path in root.iterdir()] == ["r1"]
+
+
+def test_a_finished_run_is_kept_until_the_one_that_overwrites_it_is_published(begin, root):
+    publish(begin(), "old")
     with pytest.raises(OutputError, match="finished run of this id"):
         begin()
+    with pytest.raises(OutputError, match="finished run of this id"):
+        begin(resume=True)
     again = begin(overwrite=True)
-    again.storage.write_text(f"{again.folder}/new.json", "{}")
-    assert not (tmp_path / "runs" / "r1" / "new.json").exists()
+    write_outputs(again, "new")
+    assert (root / "r1" / "findings" / "part-0.parquet").read_text() == "old"
     again.publish()
-    assert (tmp_path / "runs" / "r1" / "new.json").exists()
+    assert (root / "r1" / "findings" / "part-0.parquet").read_text() == "new"
+    assert [path.name for path in root.iterdir()] == ["r1"]
 
 
-def test_a_broken_off_run_is_resumed_only_with_the_same_input_and_settings(begin):
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", ["r1", ".r1.work", ".r1.partial", ".r1.replaced", "R1", ".R1.work"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"claims.csv": "a"},
+        {"_SUCCESS": "", "part-0.parquet": "a"},  # what Spark leaves in any folder that it writes
+        {"_SUCCESS": '{"run_id": "r2"}', "summary.json": '{"run_id": "r2"}'},  # another run, moved here
+        {"_SUCCESS": '{"run_id": "r1"}', "claims.csv": "a"},
+        {"summary.json": '{"run_id": "r1"}', "claims.csv": "a"},
+        {"_SUCCESS": "[1]", "summary.json": "not JSON"},
+        {"_owner.json": '{"run_id": "r2"}', "claims.csv": "a"},
+        "a file",
+    ],
+)
+def test_what_is_not_the_runs_own_is_never_touched(begin, root, name, content, overwrite):
+    root.mkdir()
+    if isinstance(content, str):
+        (root / name).write_text(content)
+    else:
+        (root / name).mkdir()
+        for file, text in content.items():
+            (root / name / file).write_text(text)
+    before = files_of(root)
+    with pytest.raises(OutputError, match=name):
+        begin(overwrite=overwrite)
+    assert files_of(root) == before
+    assert [path.name for path in root.iterdir()] == [name]
+
+
+def test_an_empty_folder_at_the_final_place_is_not_a_run(begin, root):
+    (root / "r1").mkdir(parents=True)
+    with pytest.raises(OutputError, match="taken by something"):
+        begin(overwrite=True)
+
+
+def test_something_that_appears_at_the_final_place_meanwhile_is_kept_and_so_are_the_outputs(begin, root):
+    run = begin()
+    write_outputs(run, "new")
+    (root / "r1").mkdir()
+    (root / "r1" / "claims.csv").write_text("a")
+    with pytest.raises(OutputError, match="taken by something"):
+        run.publish()
+    run.abandon()
+    assert (root / "r1" / "claims.csv").read_text() == "a"
+    assert (root / ".r1.partial" / "findings" / "part-0.parquet").read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"root": "{root}/r1"},
+        {"root": "{root}/r1/review"},
+        {"root": "{root}/../runs/R1/x"},
+        {"root": "{root}/link"},
+        {"root": "{root}/x", "tables": {"decisions": {"path": "{root}/r1/review/decisions.csv"}}},
+        {"root": "{root}", "tables": {"prices": {"path": "r1/*.csv"}}},
+        {"root": "{root}", "tables": {"prices": {"path": "*"}}},
+        {"tables": {"prices": {"path": "{root}"}}},
+        {"tables": {"prices": {"path": "file://{root}/r1/prices"}}},
+    ],
+)
+def test_a_run_that_would_write_where_it_reads_is_refused(begin, root, inputs):
+    publish(begin())
+    (root / "r1" / "review").mkdir()
+    (root / "link").symlink_to(root / "r1" / "review")
+    before = files_of(root)
+    filled = json.loads(json.dumps(inputs).replace("{root}", str(root)))
+    with pytest.raises(OutputError, match="write where it reads"):
+        begin(inputs=filled, overwrite=True)
+    assert files_of(root) == before
+
+
+def test_a_run_that_would_be_read_as_a_table_of_its_input_is_refused(begin, root):
+    with pytest.raises(OutputError, match="as table rebate_claims"):
+        begin("rebate_claims", inputs={"root": str(root)})
+
+
+@pytest.mark.parametrize("inputs", [{"root": "{root}"}, {"root": "{root}/.."}, {"root": "{root}/r10"}])
+def test_input_next_to_the_run_is_fine(begin, root, inputs):
+    begin(inputs=json.loads(json.dumps(inputs).replace("{root}", str(root))))
+
+
+def test_an_interrupted_run_is_resumed_only_with_the_same_input_and_settings(begin):
     run = begin()
     check_resumable(run, {"invoices": "abc"})
-    run.storage.write_text(f"{run.work}/facts/_SUCCESS", "")
-    with pytest.raises(OutputError, match="broken off"):
+    write_result(run)
+    die(run)
+    with pytest.raises(OutputError, match=r"interrupted run of this id(.|\n)*--resume"):
         begin()
     resumed = begin(resume=True)
     assert resumed.storage.exists(f"{resumed.work}/facts/_SUCCESS")
     check_resumable(resumed, {"invoices": "abc"})
     with pytest.raises(OutputError, match="another input"):
         check_resumable(resumed, {"invoices": "abd"})
-    anew = begin(overwrite=True)
-    assert anew.storage.children(anew.work) == []
+    resumed.storage.delete(f"{resumed.work}/began-with.json")
+    with pytest.raises(OutputError, match="another config, as_of, input, code"):
+        check_resumable(resumed, {"invoices": "abc"})
+    resumed.lease.release()
+    again = begin(overwrite=True)
+    assert not again.folders.has_results
 
 
-@pytest.mark.parametrize("run_id", ["../up", "", "a b", ".hidden", "x" * 101])
-def test_a_run_id_must_serve_as_a_folder_name(spark, storage, tmp_path, run_id):
-    settings = Settings.model_validate({"output": {"root": str(tmp_path)}})
+def test_an_interrupted_run_that_replaces_a_finished_one_is_resumed_with_both_options(begin, root):
+    publish(begin(), "old")
+    run = begin(overwrite=True)
+    write_result(run)
+    die(run)
+    with pytest.raises(OutputError, match="--resume --overwrite continues"):
+        begin(resume=True)
+    resumed = begin(resume=True, overwrite=True)
+    assert resumed.folders.has_results
+    publish(resumed, "new")
+    assert (root / "r1" / "findings" / "part-0.parquet").read_text() == "new"
+
+
+def test_a_run_that_ends_early_keeps_its_work_only_if_there_is_any(begin, root):
+    run = begin()
+    check_resumable(run, {})
+    assert not run.abandon(keep_work=True)
+    assert list(root.iterdir()) == []
+    run = begin()
+    check_resumable(run, {})
+    write_result(run)
+    assert run.abandon(keep_work=True)
+    assert [path.name for path in root.iterdir()] == [".r1.work"]
+    assert sorted(files_of(root / ".r1.work")) == ["_owner.json", "began-with.json", "facts/_SUCCESS"]
+    assert begin(resume=True).folders.has_results
+
+
+def test_a_job_resumes_its_own_runs_only(spark, storage, begin, root):
+    run = begin()
+    write_result(run)
+    die(run)
+    settings = Settings.model_validate({"output": {"root": str(root)}})
+    with pytest.raises(OutputError, match="run of detect"):
+        open_run(spark, storage, settings, RunOptions("r1", resume=True), print, "train")
+
+
+class Died(BaseException):
+    """As if the process had been killed."""
+
+
+def dies_at(monkeypatch, operation, number):
+    """The process ends instead of the storage's operation of that number."""
+    real, left = getattr(Storage, operation), [number]
+
+    def operate(self, *places):
+        left[0] -= 1
+        if left[0] < 0:
+            raise Died
+        return real(self, *places)
+
+    monkeypatch.setattr(Storage, operation, operate)
+
+
+@pytest.mark.parametrize("renames", [True, False], ids=["renames", "object store"])
+@pytest.mark.parametrize("operation", ["rename", "delete", "copy", "write_text"])
+@pytest.mark.parametrize("number", range(12))
+def test_dying_while_publishing_leaves_the_old_or_the_new_run_and_the_next_start_makes_it_whole(
+    begin, root, monkeypatch, renames, operation, number
+):
+    if not renames:
+        monkeypatch.setattr(folders, "_NO_RENAME", {""})
+    publish(begin(), "old")
+    run = begin(overwrite=True)
+    write_outputs(run, "new")
+    with monkeypatch.context() as broken, suppress(Died):
+        dies_at(broken, operation, number)
+        run.publish()
+    if run.storage.exists(run.lease._file):
+        die(run)
+    with pytest.raises(OutputError, match="finished run"):
+        begin()
+    content = files_of(root / "r1")
+    assert content.keys() >= {"_SUCCESS", "findings/part-0.parquet", "summary.json"}
+    assert content["findings/part-0.parquet"] in (b"old", b"new")
+    assert not {".r1.replaced"} & {path.name for path in root.iterdir()}
+    publish(begin(overwrite=True), "newest")
+    assert (root / "r1" / "findings" / "part-0.parquet").read_text() == "newest"
+    assert [path.name for path in root.iterdir()] == ["r1"]
+
+
+def test_an_old_run_goes_back_to_its_place_if_there_is_no_whole_new_one(begin, root):
+    publish(begin(), "old")
+    (root / "r1").rename(root / ".r1.replaced")
+    with pytest.raises(OutputError, match="finished run"):
+        begin()
+    assert (root / "r1" / "findings" / "part-0.parquet").read_text() == "old"
+
+
+def test_an_object_store_without_an_old_run_gets_the_manifest_last(begin, root, monkeypatch):
+    monkeypatch.setattr(folders, "_NO_RENAME", {""})
+    run = begin()
+    assert run.folder == run.final
+    write_outputs(run)
+    assert not (root / "r1" / SUCCESS_MARKER).exists()
+    die(run)
+    with pytest.raises(OutputError, match="interrupted run"):
+        begin()
+    publish(begin(resume=True), "new")
+    assert sorted(files_of(root)) == ["r1/_SUCCESS", "r1/findings/part-0.parquet", "r1/summary.json"]
+
+
+@pytest.mark.parametrize("options", [{}, {"resume": True}, {"overwrite": True}])
+def test_a_running_run_is_protected(begin, root, options):
+    run = begin()
+    write_outputs(run)
+    write_result(run)
+    before = files_of(root)
+    with pytest.raises(OutputError, match=r"is running(.|\n)*since 20.* on host .*, process \d+"):
+        begin(**options)
+    assert files_of(root) == before
+    publish(run)
+
+
+def test_runs_of_other_ids_may_run_at_once(begin, root):
+    first, second = begin("a"), begin("b")
+    publish(first)
+    publish(second)
+    assert sorted(path.name for path in root.iterdir()) == ["a", "b"]
+
+
+def test_a_run_that_was_taken_over_stops_and_touches_nothing(begin, root):
+    run = begin()
+    write_outputs(run)
+    write_result(run)
+    die(run)
+    newer = begin(resume=True)
+    write_outputs(newer, "newer")
+    before = files_of(root)
+    with pytest.raises(LeaseLost, match="took this run over"), run.step(Step.SCORE):
+        pass
+    with pytest.raises(LeaseLost):
+        run.publish()
+    assert not run.abandon(keep_work=True)
+    assert files_of(root) == before
+    newer.publish()
+    assert (root / "r1" / "findings" / "part-0.parquet").read_text() == "newer"
+
+
+def test_a_work_folder_that_something_removed_ends_the_run_with_the_truth(begin):
+    run = begin()
+    run.storage.delete(run.work)
+    with pytest.raises(OutputError, match=r"changed or removed while the run was working(.|\n)*\.r1\.work"):
+        run.publish()
+    run.abandon(keep_work=True)
+    begin()
+
+
+@pytest.mark.parametrize("run_id", ["../up", "", " ", "a b", "a/b", ".hidden", "_x", "r.", "r1\n", "x" * 101, "é"])
+def test_a_run_id_must_be_usable_as_a_folder_name(run_id):
     with pytest.raises(OutputError, match="folder name"):
-        open_run(spark, storage, settings, RunOptions(run_id=run_id or " "), print)
+        check_run_id(run_id)
+
+
+@pytest.mark.parametrize("run_id", ["mlartifacts", "MLartifacts", "mlflow.db", "MLFLOW.DB-wal", "mlruns", "Compare"])
+def test_names_that_the_output_folder_uses_are_reserved_in_any_case(run_id):
+    with pytest.raises(OutputError, match=r"uses itself(.|\n)*--with"):
+        check_run_id(run_id, "--with")
+
+
+@pytest.mark.parametrize("run_id", ["r", "2026-09-30", "20260930-20261129T161438", "compare-1", "a.b_c-", "x" * 100])
+def test_usual_run_ids(run_id):
+    assert check_run_id(run_id) == run_id
 
 
 def test_an_output_that_cannot_be_written_is_one_clear_error(spark, storage, tmp_path):

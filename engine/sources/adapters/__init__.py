@@ -2,7 +2,7 @@
 
 from engine.sources.adapters.fda import FDA_NDC
 from engine.sources.adapters.invoices import R144
-from engine.sources.adapters.layout import Adapter, Layout
+from engine.sources.adapters.layout import Adapter, Layout, satisfying
 from engine.sources.adapters.medicaid import MDRP_PRODUCTS, NADAC, SDUD
 from engine.sources.adapters.medicare import ASP_CROSSWALK, CMS_PDE
 from engine.sources.adapters.opais import (
@@ -30,4 +30,4 @@ ADAPTERS: dict[str, Adapter] = {
     "cms_pde": CMS_PDE,
 }
 
-__all__ = ["ADAPTERS", "Adapter", "Layout"]
+__all__ = ["ADAPTERS", "Adapter", "Layout", "satisfying"]

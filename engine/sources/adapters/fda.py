@@ -56,7 +56,8 @@ def fda_ndc(rows: DataFrame, table: str, options: Mapping[str, Any]) -> DataFram
 FDA_NDC = Adapter(
     ("products",),
     fda_ndc,
-    ("PRODUCTNDC", "NDCPACKAGECODE"),
+    ("PRODUCTNDC",),
+    needs_once=("NDCPACKAGECODE",),
     header_names=("PRODUCTNDC",),
     identifiers=("PRODUCTNDC", "NDCPACKAGECODE"),
     format="csv",

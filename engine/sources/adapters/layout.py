@@ -27,6 +27,7 @@ class Adapter:
         convert: turns the layout's rows into one table of the contract. Adds and drops no row unless its docstring
             says so.
         needs: columns without which a file is not of this layout; alternatives are joined by `|`.
+        needs_once: columns that at least one of the files must have.
         header_names: in a spreadsheet, or below title lines, the first row with all of these names is the header.
         format, options: how such files are read unless the configuration says otherwise.
         shipped_options: name of a YAML file in `reference_folder` with more default options, for facts about the
@@ -43,6 +44,7 @@ class Adapter:
     tables: tuple[str, ...]
     convert: Callable[[DataFrame, str, Mapping[str, Any]], DataFrame]
     needs: tuple[str, ...]
+    needs_once: tuple[str, ...] = ()
     header_names: tuple[str, ...] = ()
     format: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -56,8 +58,8 @@ class Adapter:
 
     def missing(self, names: Iterable[str]) -> list[str]:
         """The needs that none of these column names satisfies."""
-        present = {_letters(name) for name in names}
-        return [need for need in self.needs if not present & {_letters(name) for name in need.split("|")}]
+        columns = list(names)
+        return [need for need in (*self.needs, *self.needs_once) if not satisfying(need, columns)]
 
     def known_options(self, table: str) -> tuple[str, ...]:
         """Options for this table that are the adapter's own, not the reader's."""
@@ -120,6 +122,12 @@ class Layout:
         if not isinstance(self._schema[name].dataType, T.StringType):
             return column
         return F.when(F.trim(column) != "", F.trim(column))
+
+
+def satisfying(need: str, names: Iterable[str]) -> list[str]:
+    """The column names that are one of the alternatives of a need."""
+    alternatives = {_letters(alternative) for alternative in need.split("|")}
+    return [name for name in names if _letters(name) in alternatives]
 
 
 def date_of(text: Column) -> Column:

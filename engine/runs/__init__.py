@@ -1,0 +1,7 @@
+"""A run's folders in the output folder: who owns them, which process may write to them, how a run is published."""
+
+from engine.runs.folders import RunFolders, check_apart_from_input
+from engine.runs.interrupts import interruptible, undisturbed
+from engine.runs.lease import Lease, LeaseLost
+
+__all__ = ["Lease", "LeaseLost", "RunFolders", "check_apart_from_input", "interruptible", "undisturbed"]

@@ -1,0 +1,287 @@
+"""The folders of one run: `<run_id>` once it is published, and next to it those that the engine makes on the way.
+
+`.<run_id>.work` holds intermediate results for a resume, `.<run_id>.partial` the outputs until they are complete,
+`.<run_id>.replaced` the run before while `--overwrite` replaces it. A folder is deleted or replaced only if it is the
+run's own: it carries the owner file, or it is a published run of this id.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Any
+from urllib.parse import urlparse
+
+from engine.contracts.tables import TABLES
+from engine.errors import OutputError, Problem
+from engine.runs.lease import LEASE_FILE
+from engine.settings import Settings
+from engine.storage import SUCCESS_MARKER, Storage, join, name_of
+
+OWNER_FILE = "_owner.json"
+SUMMARY = "summary.json"
+# Object stores: a rename there copies every byte and is not one act.
+_NO_RENAME = {"s3", "s3a", "s3n", "gs", "oss", "cosn"}
+_PATTERN = set("*?[{")
+
+
+class RunFolders:
+    """Where one run is, on the way and when it is published.
+
+    On a file system that renames folders, outputs are collected in `partial`, and publishing is one rename; an
+    overwritten run is kept as `replaced` until the new one is in place. On an object store outputs are written in
+    place and the manifest `_SUCCESS` last; an overwritten run is deleted only once the new one is complete in
+    `partial`, from where it is then copied.
+    """
+
+    def __init__(self, storage: Storage, root: str, run_id: str, job: str = "detect"):
+        self._storage = storage
+        self._root = root
+        self._run_id = run_id
+        self._job = job
+        self._renames = urlparse(root).scheme not in _NO_RENAME
+        self.final = join(root, run_id)
+        self.work = join(root, f".{run_id}.work")
+        self.partial = join(root, f".{run_id}.partial")
+        self.replaced = join(root, f".{run_id}.replaced")
+
+    @property
+    def outputs(self) -> str:
+        """Where outputs are written until `publish`."""
+        in_place = not self._renames and not self.is_published
+        return self.final if in_place else self.partial
+
+    @property
+    def is_published(self) -> bool:
+        return self._is_complete(self.final)
+
+    @property
+    def is_interrupted(self) -> bool:
+        """True if the work folder is that of a run that was begun and not finished."""
+        return self._storage.exists(join(self.work, OWNER_FILE))
+
+    @property
+    def has_results(self) -> bool:
+        """True if the work folder holds any intermediate result."""
+        return any(self._storage.is_folder(join(self.work, name)) for name in self._storage.children(self.work))
+
+    def check_owned(self) -> None:
+        """Raise OutputError if one of the folders is not this run's own; nothing is changed."""
+        self._check_case()
+        for folder in (self.final, self.work, self.partial, self.replaced):
+            if self._storage.exists(folder) and not self._is_own(folder):
+                raise OutputError(
+                    Problem(
+                        "the run's place is taken by something that is not a run of this id",
+                        folder,
+                        expected=f"no such path, or a published run ({SUCCESS_MARKER} and {SUMMARY} with this run id)",
+                        to_do="use another --run-id; nothing is deleted, --overwrite replaces published runs only",
+                    )
+                )
+
+    def begin(self, resume: bool) -> None:
+        """Make the work and output folders ready; whoever calls holds the lease. Only `resume` keeps earlier results.
+
+        Raises:
+            OutputError: the interrupted run was one of another job.
+        """
+        owner = join(self.work, OWNER_FILE)
+        if resume and self._storage.exists(owner):
+            before = self._json(owner).get("job")
+            if before != self._job:
+                raise OutputError(
+                    Problem(
+                        "the interrupted run cannot be resumed by this job",
+                        self.work,
+                        f"a run of {before}",
+                        f"a run of {self._job}",
+                        "use another --run-id, or --overwrite to start again",
+                    )
+                )
+        self.claim_work()
+        if not resume:
+            self.clear_work()
+        self.clear_outputs()
+        self._storage.make_folder(self.outputs)
+        self._write_owner(self.outputs)
+
+    def claim_work(self) -> None:
+        """Mark the work folder as the run's own."""
+        self._write_owner(self.work)
+
+    def clear_work(self) -> None:
+        """Delete what the work folder holds, but for the lease and the owner file."""
+        for name in self._storage.children(self.work):
+            if not name.startswith((LEASE_FILE, OWNER_FILE)):
+                self._storage.delete(join(self.work, name))
+
+    def clear_outputs(self) -> None:
+        """Delete outputs that are not complete; complete ones wait for `recover`."""
+        if not self._is_complete(self.partial):
+            for folder in {self.partial, self.outputs}:
+                self._delete(folder)
+
+    def delete_work(self) -> None:
+        """Delete the work folder."""
+        self._delete(self.work)
+
+    def publish(self) -> None:
+        """Make the run visible as a whole. A run that it replaces stays until the new one is in place."""
+        outputs = self.outputs
+        manifest = {"run_id": self._run_id, "published_at": datetime.now(UTC).isoformat(timespec="seconds")}
+        self._storage.write_text(join(outputs, SUCCESS_MARKER), json.dumps(manifest) + "\n")
+        self._storage.delete(join(outputs, OWNER_FILE))
+        if outputs != self.final:
+            self._put_in_place()
+
+    def recover(self) -> str | None:
+        """Finish or undo a publication that was interrupted; returns in words what was done, None if nothing was.
+
+        Complete outputs are put in place; without them, the replaced run goes back to its place.
+        """
+        if self._is_complete(self.partial):
+            self._put_in_place()
+            return f"publishing run {self._run_id} had been interrupted and was completed: {self.final}"
+        if self._storage.exists(self.replaced):
+            begun_to_delete = self._storage.exists(join(self.replaced, OWNER_FILE))
+            if self._storage.exists(self.final) or begun_to_delete:
+                self._delete(self.replaced)
+                return None
+            self._storage.rename(self.replaced, self.final)
+            return (
+                f"replacing run {self._run_id} had been interrupted; the run before is in its place again: {self.final}"
+            )
+        return None
+
+    def _put_in_place(self) -> None:
+        self.check_owned()
+        if not self._renames:
+            self._delete(self.final)
+            for name in self._storage.children(self.partial):
+                if name not in (SUCCESS_MARKER, OWNER_FILE):
+                    self._storage.copy(join(self.partial, name), join(self.final, name))
+            self._storage.copy(join(self.partial, SUCCESS_MARKER), join(self.final, SUCCESS_MARKER))
+            self._delete(self.partial)
+            return
+        self._storage.delete(join(self.partial, OWNER_FILE))
+        if self._storage.exists(self.final):
+            self._delete(self.replaced)
+            self._storage.rename(self.final, self.replaced)
+        self._storage.rename(self.partial, self.final)
+        self._delete(self.replaced)
+
+    def _delete(self, folder: str) -> None:
+        """Delete a folder of the run, the owner file last, so that a rest of it is still the run's own."""
+        if self._storage.exists(folder):
+            self._write_owner(folder)
+            for name in self._storage.children(folder):
+                if name != OWNER_FILE:
+                    self._storage.delete(join(folder, name))
+            self._storage.delete(folder)
+
+    def _is_own(self, folder: str) -> bool:
+        if not self._storage.is_folder(folder):
+            return False
+        if folder != self.final or not self._renames:
+            names = self._storage.children(folder)
+            if not names or self._names_run(join(folder, OWNER_FILE)) or (folder == self.work and LEASE_FILE in names):
+                return True
+            # copying into place was interrupted
+            if folder == self.final and self._is_complete(self.partial):
+                return True
+        return self._is_complete(folder)
+
+    def _is_complete(self, folder: str) -> bool:
+        return self._names_run(join(folder, SUCCESS_MARKER)) and self._names_run(join(folder, SUMMARY))
+
+    def _names_run(self, file: str) -> bool:
+        return self._storage.exists(file) and self._json(file).get("run_id") == self._run_id
+
+    def _json(self, file: str) -> dict[str, Any]:
+        try:
+            content = json.loads(self._storage.read_bytes(file))
+        except (ValueError, OSError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def _write_owner(self, folder: str) -> None:
+        owner = {"run_id": self._run_id, "job": self._job}
+        self._storage.write_text(join(folder, OWNER_FILE), json.dumps(owner) + "\n")
+
+    def _check_case(self) -> None:
+        own = {name_of(folder) for folder in (self.final, self.work, self.partial, self.replaced)}
+        by_lower = {name.lower() for name in own}
+        for name in self._storage.children(self._root):
+            if name.lower() in by_lower and name not in own:
+                raise OutputError(
+                    Problem(
+                        "the run id differs only in upper and lower case from a name that is taken",
+                        join(self._root, name),
+                        self._run_id,
+                        "names that file systems without case keep apart",
+                        "use another --run-id",
+                    )
+                )
+
+
+def check_apart_from_input(storage: Storage, settings: Settings, folders: RunFolders) -> None:
+    """Raise OutputError if a run would replace its own input, or write into a folder that it reads a table from."""
+    own = {folder: _comparable(storage, folder) for folder in (folders.final, folders.work, folders.partial)}
+    for setting, uri in _inputs(settings):
+        fixed, pattern = _parts(uri)
+        read = _comparable(storage, fixed)
+        for folder, written in own.items():
+            replaces = f"{read}/".startswith(f"{written}/")
+            is_table = setting.startswith("input.tables.")
+            if replaces or (is_table and _is_read(f"{read}/{pattern}".rstrip("/"), written)):
+                raise OutputError(
+                    Problem(
+                        "the run would write where it reads",
+                        folder,
+                        f"{setting} is {uri}",
+                        "input and run in different folders",
+                        "use another --run-id or --output, or copy the input elsewhere",
+                    )
+                )
+    final, root = own[folders.final], settings.input.root
+    if root is not None and final.rpartition("/")[0] == _comparable(storage, root):
+        table = name_of(final).partition(".")[0]
+        if table in TABLES:
+            raise OutputError(
+                Problem(
+                    f"the run would be read as table {table} of its own input folder",
+                    folders.final,
+                    to_do="use another --run-id or --output",
+                )
+            )
+
+
+def _inputs(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Setting and location of what a run reads from files; of a pattern, the folder that it begins with."""
+    root = settings.input.root
+    if root is not None:
+        yield "input.root", root
+    for table, location in settings.input.tables.items():
+        for path in location.paths:
+            is_absolute = path.startswith("/") or bool(urlparse(path).scheme)
+            yield f"input.tables.{table}", path if is_absolute or root is None else join(root, path)
+    yield "reference_folder", settings.reference_folder
+
+
+def _parts(uri: str) -> tuple[str, str]:
+    """The part of a location before its first name with a pattern character, and from there on."""
+    names = uri.split("/")
+    first = next((number for number, name in enumerate(names) if _PATTERN & set(name)), len(names))
+    return "/".join(names[:first]) or ("/" if uri.startswith("/") else "."), "/".join(names[first:])
+
+
+def _is_read(pattern: str, folder: str) -> bool:
+    """True if the folder, or one that it is in, matches the pattern."""
+    wanted, names = pattern.split("/"), folder.split("/")
+    return len(names) >= len(wanted) and all(map(fnmatchcase, names, wanted))
+
+
+def _comparable(storage: Storage, uri: str) -> str:
+    return storage.real_location(uri).rstrip("/").lower()

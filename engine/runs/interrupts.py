@@ -1,0 +1,50 @@
+"""SIGTERM, SIGHUP and Ctrl-C as an exception, so that a run releases its lease and keeps its work."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from engine.errors import Interrupted
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Raise Interrupted in the main thread for each signal that ends a program; ignored signals stay ignored.
+
+    Outside the main thread, where Python handles no signals, nothing changes.
+    """
+    with _handled_by(_raise):
+        yield
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ignore the signals while a run that ends cleans up."""
+    with _handled_by(signal.SIG_IGN):
+        yield
+
+
+def _raise(number: int, _: FrameType | None) -> None:
+    raise Interrupted(signal.Signals(number).name, 128 + number)
+
+
+@contextmanager
+def _handled_by(handler: signal._HANDLER) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    before = {number: old for number, old in before.items() if old is not signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
