@@ -167,7 +167,10 @@ def _reader(spark: SparkSession, storage: Storage, location: Location, adapter: 
     if kind == "parquet":
         return ParquetFiles(spark, storage, location)
     if kind == "csv":
-        return DelimitedFiles(spark, storage, location, adapter.known_options(location.table.name) if adapter else ())
+        known, header_names = (
+            (adapter.known_options(location.table.name), adapter.header_names) if adapter else ((), ())
+        )
+        return DelimitedFiles(spark, storage, location, known, header_names)
     if kind == EXCEL:
         return Workbooks(spark, storage, location, adapter.header_names if adapter else ())
     is_one_document = "multiline" in {name.lower() for name in location.options}

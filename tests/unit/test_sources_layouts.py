@@ -152,7 +152,7 @@ NADAC_FILES = {
 def test_price_lists_of_several_years_each_by_its_own_header(folder):
     for name, content in NADAC_FILES.items():
         folder.put(f"nadac/{name}", content.encode())
-    opened = folder.table("market_prices", {"path": "nadac", "format": "csv", "adapter": "nadac"})
+    opened = folder.table("market_prices", {"path": "nadac", "adapter": "nadac"})
     assert values(opened, "ndc", "effective_date", "end_date", "price_per_unit") == [
         ("46122038576", "2024-12-18", None, "0.72316"),
         ("47781053084", "2019-12-18", "2020-01-22", "0.92528"),
@@ -245,6 +245,16 @@ def test_units_of_the_hcpcs_crosswalk(spark):
     known = len(CROSSWALK_FACTORS)
     assert [float(factor) for factor in factors[:known]] == pytest.approx(list(CROSSWALK_FACTORS.values()), abs=5e-7)
     assert factors[known:] == list(CROSSWALK_WITHOUT_FACTOR.values())
+
+
+def test_titles_above_the_header_of_a_text_file(folder):
+    titles = ["October 2025 ASP NDC-HCPCS Crosswalk,,", "", '"Effective October 1, 2025, ""final"""', "HCPCS Code,NDC"]
+    lines = [line.replace("|", ",") for line in (CROSSWALK_HEADER, *CROSSWALK_FACTORS)]
+    content = "\r\n".join([*titles, *lines]).replace("Sensorcaine-MPF", "Sensorcaine\xae").encode("latin-1")
+    folder.put("section 508 version of October 2025 ASP NDC-HCPCS Crosswalk.csv", content)
+    location = {"path": "section 508*.csv", "adapter": "asp_crosswalk"}
+    codes = [code for code, _ in values(folder.table("hcpcs_crosswalk", location), "hcpcs_code", "ndc")]
+    assert codes == sorted(line[:5] for line in CROSSWALK_FACTORS)
 
 
 def test_items_of_the_hcpcs_crosswalk_without_an_ndc(spark):
@@ -568,6 +578,28 @@ def test_state_invoice_records(spark):
     # what cannot be read stays as it is, for quarantine; a period of CCYYQ is no QYYYY
     assert (bad["program"], bad["period"], bad["line_kind"]) == ("XXXX", "20241", "7")
     assert (bad["unit_rebate_amount"], float(bad["units_reimbursed"])) == ("x", -1.5)
+
+
+def test_state_invoices_in_the_positions_of_the_reference_folder(folder):
+    record = (
+        "FFSUAK0000214338032025TRULICITY 00000012.345678000000000481.0000000000005938.2700000201"
+        "0000000198526.950000000006648.540000000205175.490"
+    )
+    folder.put("AK_2025Q3.txt", f"{record}\r\n".encode())
+    location = {"path": "AK_2025Q3.txt", "adapter": "r144"}
+    opened = folder.open({"invoices": location}, reference_folder="conf/reference")["invoices"]
+    assert values(opened, "ndc", "period", "units_reimbursed", "total_amount", "line_kind", "product_name") == [
+        ("00002-1433-80", "2025Q3", "000000000481.000", "0000000205175.49", "CURRENT", "TRULICITY")
+    ]
+
+
+def test_a_file_of_another_header_is_named(folder):
+    folder.put("prices/2020.csv", b"NDC,NADAC_Per_Unit,Effective_Date\n00000000001,1.5,1/1/2020\n")
+    folder.put("prices/2021.csv", b"NDC,Price,Effective_Date\n00000000001,1.5,1/1/2021\n")
+    refused = folder.refusal({"market_prices": {"path": "prices", "adapter": "nadac"}})
+    assert "market_prices: NADAC Per Unit" in refused
+    assert "2021.csv" in refused
+    assert "2020.csv" not in refused
 
 
 def test_positions_of_the_state_invoice_come_from_the_reference_folder(folder):

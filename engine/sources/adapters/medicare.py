@@ -100,6 +100,8 @@ ASP_CROSSWALK = Adapter(
     asp_crosswalk,
     ("|".join(_CROSSWALK_NDC), "|".join(_CROSSWALK_CODE), "PKG SIZE", "PKG QTY", "BILLUNITS", "BILLUNITSPKG"),
     header_names=("HCPCS dosage", "PKG SIZE", "PKG QTY", "BILLUNITS"),
+    # descriptions have characters of Windows; the columns that are read have none
+    options={"encoding": "latin-1"},
     identifiers=_CROSSWALK_NDC,
     excluded={Reason.NOT_AN_NDC: _is_not_an_ndc},
 )
