@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from engine.redaction import masked
+
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: what, where, found, expected, and what to do about it."""
+    """One thing that is wrong: what, where, found, expected, and what to do about it. Shown without credentials."""
 
     what: str
     where: str
@@ -24,7 +26,7 @@ class Problem:
             lines.append(f"  expected: {self.expected}")
         if self.to_do:
             lines.append(f"  do:       {self.to_do}")
-        return "\n".join(lines)
+        return masked("\n".join(lines))
 
 
 class UserError(Exception):

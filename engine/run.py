@@ -21,9 +21,10 @@ from pyspark.sql import SparkSession
 from engine.contracts.codes import Step
 from engine.errors import OutputError, Problem
 from engine.ledger import Ledger
+from engine.redaction import masked
 from engine.runs import Lease, RunFolders, check_apart_from_input
 from engine.settings import Settings
-from engine.storage import SUCCESS_MARKER, Storage, join
+from engine.storage import Storage, join
 
 _RUN_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 # What the engine and MLflow keep in the output folder next to the runs.
@@ -102,6 +103,7 @@ class Run:
 
     def note(self, text: str) -> None:
         """Something the user should know; kept for the summary and said at once."""
+        text = masked(text)
         self.notes.append(text)
         self.say(f"           note: {text}")
 
@@ -123,16 +125,18 @@ class Run:
 
         The folders of a run that another process has taken over stay as they are.
         """
-        keeps = False
-        if not self.lease.is_lost:
+        try:
+            if self.lease.is_lost:
+                return False
             self.folders.clear_outputs()
             keeps = keep_work and self.folders.has_results and self.storage.exists(join(self.work, _BEGAN_WITH))
             if keeps:
                 self.folders.claim_work()
             else:
                 self.folders.delete_work()
-        self.lease.release()
-        return keeps
+            return keeps
+        finally:
+            self.lease.release()
 
     def publish(self) -> None:
         """Make the run visible as a whole, then drop its intermediate results. Raises LeaseLost."""
@@ -200,14 +204,9 @@ def _check_options(folders: RunFolders, options: RunOptions) -> None:
 
 def published_runs(storage: Storage, root: str, but: str) -> list[str]:
     """Folders of finished runs below `root` other than `but`, in the order in which they were published."""
-    runs = []
-    for name in storage.children(root):
-        marker = join(root, name, SUCCESS_MARKER)
-        if name != but and not name.startswith(".") and storage.exists(marker):
-            published_at = json.loads(storage.read_bytes(marker) or b"{}").get("published_at", "")
-            if published_at:
-                runs.append((published_at, name))
-    return [join(root, name) for _, name in sorted(runs)]
+    names = (name for name in storage.children(root) if name != but and not name.startswith("."))
+    published = [(RunFolders(storage, root, name).published_at, name) for name in names]
+    return [join(root, name) for at, name in sorted(published) if at]
 
 
 def check_resumable(run: Run, fingerprints: dict[str, str]) -> None:
@@ -219,8 +218,10 @@ def check_resumable(run: Run, fingerprints: dict[str, str]) -> None:
         "input": fingerprints,
         "code": code_version(),
     }
-    if run.options.resume and (run.storage.exists(began_with) or run.folders.has_results):
-        before = json.loads(run.storage.read_bytes(began_with)) if run.storage.exists(began_with) else {}
+    before = json.loads(run.storage.read_bytes(began_with)) if run.storage.exists(began_with) else {}
+    if before == now:
+        return
+    if run.options.resume and (before or run.folders.has_results):
         changed = [name for name in now if before.get(name) != now[name]]
         if changed:
             raise OutputError(

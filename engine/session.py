@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from typing import Any
 
 from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from engine.java import use_java
+from engine.permissions import restrict_new_files
 from engine.settings import SparkSettings
 
 # Results depend on these, so that they hold whatever the cluster's defaults are.
@@ -33,6 +35,8 @@ PREFERRED = {
     "spark.sql.parquet.compression.codec": "zstd",
     # facts are wider than the default of 100 fields, beyond which no operators are compiled together
     "spark.sql.codegen.maxFields": "300",
+    # Spark's own default knows no keys of storage accounts
+    "spark.redaction.regex": "(?i)secret|password|passwd|pwd|token|credential|(access|account|api)[._-]?key|sas",
     # else every Python column expression records where it was written: half of the time it takes to make one
     "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
@@ -56,7 +60,8 @@ def build_session(name: str, settings: SparkSettings) -> SparkSession:
     builder = SparkSession.builder.appName(name)
     if not _submitted_value("spark.master"):
         builder = builder.master(settings.master or "local[*]")
-    preferred = dict(PREFERRED)
+    # Hadoop sets the permissions of each new file itself, on local file systems too, by this mask
+    preferred = {**PREFERRED, "spark.hadoop.fs.permissions.umask-mode": f"{restrict_new_files():03o}"}
     if not all(COMPILES_HUGE_METHODS in (_submitted_value(options) or "") for options in _JAVA_OPTIONS):
         preferred["spark.sql.codegen.hugeMethodLimit"] = _LONGEST_COMPILED_METHOD
     for key, value in {**preferred, **{k: str(v) for k, v in settings.conf.items()}}.items():
@@ -68,8 +73,17 @@ def build_session(name: str, settings: SparkSettings) -> SparkSession:
 
 
 def cancel_jobs(spark: SparkSession) -> None:
-    """End the jobs that Spark still works on; nothing happens if Spark itself has ended."""
+    """End the jobs that Spark still works on, after a signal; nothing happens if Spark itself has ended.
+
+    The signal may have come while this thread waited for an answer of the JVM. The connection is closed, since the
+    next command would take that answer for its own.
+    """
     with suppress(Py4JError, OSError):
+        gateway: Any = spark.sparkContext._gateway
+        # absent unless each thread has a connection of its own, which is Spark's default
+        connection = getattr(gateway._gateway_client, "get_thread_connection", lambda: None)()
+        if connection is not None:
+            connection.close()
         spark.sparkContext.cancelAllJobs()
 
 

@@ -8,22 +8,50 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
+import shlex
 import typing
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from engine.contracts.codes import Evidence, Subject
+from engine.contracts.columns import Kind
 from engine.contracts.facts import CLAIM_FEATURES, INVOICE_FEATURES
 from engine.contracts.findings import FINDING_FEATURES
+from engine.contracts.formats import (
+    DEFAULT,
+    NOTHING_DECLARED,
+    NUMBER_SETTINGS,
+    DatePattern,
+    DeclaredFormats,
+    FormatError,
+    FormatSetting,
+    PeriodPattern,
+)
 from engine.contracts.tables import TABLES
 from engine.errors import ConfigurationError, Problem
+from engine.redaction import MASK, is_secret_name, masked, remember_secrets, without_secrets
 
 ENVIRONMENT_PREFIX = "ENGINE__"
+_ENVIRONMENT_ORIGIN = "environment variable "
+_SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,59}")
+# yaml itself raises ValueError for dates that no calendar has.
+_UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -55,10 +83,6 @@ class Secret(Section):
         return self
 
 
-# Keywords of ODBC connection strings that hold secrets.
-_SECRET_KEYWORDS = {"pwd", "password", "accesstoken", "clientsecret", "sslkeypassword", "connectionstring"}
-
-
 class DatabaseSettings(Section):
     """A connection through ODBC, to SQL Server or to what speaks its language."""
 
@@ -72,8 +96,8 @@ class DatabaseSettings(Section):
     connection_string: Secret | None = Field(None, description="all of it in one secret; nothing above is read then")
     authentication: str | None = Field(None, description="of Entra ID, such as ActiveDirectoryMsi; see the driver")
     integrated: bool = Field(False, description="log in as the account that the job runs under (Kerberos)")
-    encrypt: bool | Literal["strict"] = True
-    trust_server_certificate: bool = False
+    encrypt: bool | Literal["strict"] | None = Field(None, description="default: true; with a dsn, what odbc.ini has")
+    trust_server_certificate: bool | None = Field(None, description="default: false; with a dsn, what odbc.ini has")
     options: dict[str, str] = Field(default_factory=dict, description="further keywords of the driver")
     reader: Literal["pyodbc", "mssql-python"] = Field(
         "pyodbc", description="mssql-python fetches Arrow, where that package is installed"
@@ -89,7 +113,7 @@ class DatabaseSettings(Section):
     @field_validator("options")
     @classmethod
     def _without_secrets(cls, options: dict[str, str]) -> dict[str, str]:
-        found = [key for key in options if key.replace(" ", "").replace("_", "").lower() in _SECRET_KEYWORDS]
+        found = [key for key in options if is_secret_name(key.replace(" ", ""))]
         if found:
             raise ValueError(f"{', '.join(found)} is a secret: it belongs into password, as a variable or a file")
         return options
@@ -98,6 +122,8 @@ class DatabaseSettings(Section):
     def _somewhere(self) -> DatabaseSettings:
         if self.connection_string is None and self.dsn is None and self.server is None:
             raise ValueError("expected a server, a dsn or a connection_string")
+        if self.reader == "mssql-python" and self.dsn is not None and self.connection_string is None:
+            raise ValueError("reader mssql-python knows no dsn: set server and database, or reader: pyodbc")
         return self
 
     @property
@@ -105,6 +131,15 @@ class DatabaseSettings(Section):
         return "postgres" in self.driver.lower() or "psqlodbc" in self.driver.lower()
 
 
+_DATES, _NUMBERS = (Kind.DATE, Kind.TIMESTAMP), (Kind.INTEGER, Kind.UNITS, Kind.UNIT_PRICE, Kind.MONEY)
+# Kinds of columns for which a format can be declared.
+_KINDS_WITH: dict[FormatSetting, tuple[Kind, ...]] = {
+    "dates": _DATES,
+    "periods": (Kind.QUARTER,),
+    "decimal": _NUMBERS,
+    "thousands": _NUMBERS,
+    "currency": _NUMBERS,
+}
 _OPTIONS_OF_TABLE = ("header", "names", "widths")
 
 
@@ -152,6 +187,55 @@ class TableLocation(Section):
     fallback: TableLocation | None = Field(
         None, description="products only: another list, read for the NDCs that this one does not have"
     )
+    dates: dict[str, str] = Field(
+        default_factory=dict,
+        description="pattern of dates that are text, such as MM/dd/yyyy, or patterns by column; `default`: all others",
+    )
+    periods: dict[str, str] = Field(
+        default_factory=dict, description="pattern of quarters, or patterns by column; q'Q'yy reads 2Q26"
+    )
+    decimal: dict[str, str] = Field(default_factory=dict, description='decimal sign, or by column: "." or ","')
+    thousands: dict[str, str] = Field(default_factory=dict, description="thousands separator, or by column")
+    currency: dict[str, str] = Field(default_factory=dict, description="currency sign or code, or by column: $, EUR")
+    nulls: tuple[str, ...] = Field((), description='words that are read as NULL, such as ["NULL", "\\\\N"]')
+
+    @field_validator("dates", "periods", *NUMBER_SETTINGS, mode="before")
+    @classmethod
+    def _by_column(cls, declared: Any) -> Any:
+        """One value for the whole table is the default of all its columns."""
+        by_column = declared if isinstance(declared, Mapping) else {DEFAULT: declared}
+        wrong = [value for value in by_column.values() if not isinstance(value, str)]
+        if wrong:
+            raise ValueError(f"expected text, or a mapping of columns to text; found {wrong[0]!r}")
+        return dict(by_column)
+
+    @property
+    def formats(self) -> DeclaredFormats:
+        return DeclaredFormats(
+            {"dates": self.dates, "periods": self.periods, **{name: getattr(self, name) for name in NUMBER_SETTINGS}},
+            self.nulls,
+        )
+
+    @field_validator("dates", "periods")
+    @classmethod
+    def _readable_patterns(cls, by_column: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        parse = DatePattern.parse if info.field_name == "dates" else PeriodPattern.parse
+        for column, pattern in by_column.items():
+            try:
+                parse(pattern)
+            except FormatError as error:
+                raise ValueError(f"{pattern!r}{'' if column == DEFAULT else f' of {column}'}: {error}") from None
+        return by_column
+
+    @model_validator(mode="after")
+    def _readable_numbers(self) -> TableLocation:
+        formats = self.formats
+        for column in dict.fromkeys(name for setting in NUMBER_SETTINGS for name in formats.by_setting[setting]):
+            try:
+                formats.numbers(column)
+            except FormatError as error:
+                raise ValueError(f"{'numbers' if column == DEFAULT else column}: {error}") from None
+        return self
 
     @model_validator(mode="after")
     def _one_place(self) -> TableLocation:
@@ -198,6 +282,22 @@ class InputSettings(Section):
     connection: str | None = Field(None, description="one of `databases`, in which tables are found by name")
     database_schema: str = Field("dbo", description="where they are in it")
     tables: dict[TableName, TableLocation] = Field(default_factory=dict)  # type: ignore[valid-type]
+    most_quarantined: Fraction = Field(
+        2 / 3, description="part of a table's rows that may be quarantined; with more of them the run stops"
+    )
+
+    def formats_of(self, table: str) -> DeclaredFormats:
+        """What is declared for a table; nothing for tables that are found by name."""
+        location = self.tables.get(table)
+        return NOTHING_DECLARED if location is None else location.formats
+
+
+class CheckSettings(Section):
+    """The job `check`."""
+
+    rows_per_file: PositiveInt = Field(
+        2_000, description="rows sampled from the start of a file, or of each 128 MB of it"
+    )
 
 
 class OutputSettings(Section):
@@ -588,6 +688,13 @@ class MlflowSettings(Section):
     reranker_model: str = "finding-reranker"
     alias: str = "champion"
 
+    @field_validator("artifact_location")
+    @classmethod
+    def _without_credentials(cls, location: str | None) -> str | None:
+        if location is not None and masked(location) != location:
+            raise ValueError("it holds a credential and would be stored in MLflow: give that in the environment")
+        return location
+
 
 class PrioritySettings(Section):
     """priority = p(valid) x amount - handling cost - p(not valid) x interest on the amount."""
@@ -614,7 +721,14 @@ class ReviewSettings(Section):
 
     rows_per_sheet: Annotated[int, Field(gt=1, le=1_048_575)] = 1_000_000
     findings_per_workbook: PositiveInt = Field(200_000, description="more findings go on in a further workbook")
-    masked_rx_digits: Annotated[int, Field(ge=0)] = Field(0, description="leading Rx digits hidden in review files")
+
+
+class DisputeSettings(Section):
+    """Files that leave the company."""
+
+    unmasked_rx_recipients: tuple[str, ...] = Field(
+        (), description="payers and states that get whole Rx numbers; others get the last four characters"
+    )
 
 
 class DeadlineSettings(Section):
@@ -680,9 +794,24 @@ class SyntheticSettings(Section):
     dispenses_per_chunk: PositiveInt = Field(50_000, description="generated at a time; part of the random seed")
 
 
+# Where a run reads and writes, and what changes no result.
+NO_RESULT_SETTINGS: Any = {
+    "input": {"root", "connection", "database_schema"},
+    "output": True,
+    "check": True,
+    "databases": True,
+    "spark": True,
+    "mlflow": True,
+    "as_of": True,
+    "rules_file": True,
+    "reference_folder": True,
+}
+
+
 class Settings(Section):
     as_of: date | None = Field(None, description="the run's today; --as-of sets it")
     input: InputSettings = InputSettings()
+    check: CheckSettings = CheckSettings()
     output: OutputSettings = OutputSettings()
     reference_folder: str = Field("conf/reference", description="dispute codes and 340B identifiers")
     rules_file: str = "conf/rules.yaml"
@@ -695,30 +824,44 @@ class Settings(Section):
     mlflow: MlflowSettings = MlflowSettings()
     priority: PrioritySettings = PrioritySettings()
     review: ReviewSettings = ReviewSettings()
+    disputes: DisputeSettings = DisputeSettings()
     deadlines: DeadlineSettings = DeadlineSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
+
+    _command_line: tuple[str, ...] = PrivateAttr(())
+
+    def command(self, job: str, *words: str) -> str:
+        """The command that runs a job with these settings, as a user can paste it into a shell.
+
+        Options of `words` replace those of the command line that the settings were read with.
+        """
+        return shlex.join(["./spark-submit.sh", job, *words, *self._command_line])
 
     @property
     def today(self) -> date:
         return self.as_of or datetime.now(UTC).date()
 
     @property
+    def result_settings(self) -> dict[str, Any]:
+        """What can change a result, as JSON and without secrets: all but where is read, written and logged."""
+        return without_secrets(self.model_dump(mode="json", exclude=NO_RESULT_SETTINGS))
+
+    @property
+    def given_result_settings(self) -> dict[str, Any]:
+        """Those of `result_settings` that were given and are no defaults."""
+        return without_secrets(self.model_dump(mode="json", exclude=NO_RESULT_SETTINGS, exclude_unset=True))
+
+    @property
+    def reference_digests(self) -> dict[str, str]:
+        """SHA-256 of each table in the reference folder, by file name; empty if the folder is not local."""
+        files = sorted(Path(self.reference_folder).glob("*.csv"))
+        return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+    @property
     def config_hash(self) -> str:
-        """SHA-256 over everything that can change a result; where it is read from and written to left out."""
-        result_settings = self.model_dump(
-            mode="json",
-            exclude={
-                "input": {"root", "connection", "database_schema"},
-                "output": True,
-                "databases": True,
-                "spark": True,
-                "mlflow": True,
-                "as_of": True,
-                "rules_file": True,
-                "reference_folder": True,
-            },
-        )
-        return hashlib.sha256(json.dumps(result_settings, sort_keys=True).encode()).hexdigest()
+        """SHA-256 over `result_settings` and the reference files."""
+        hashed = {**self.result_settings, "reference_files": self.reference_digests}
+        return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
 
 
 RuleProblems = Callable[[Mapping[str, RuleSettings], str], Iterable[Problem]]
@@ -738,11 +881,15 @@ def load_settings(
     not, and says what is wrong with the section `rules` and the dispute codes. Raises ConfigurationError.
     """
     problems: list[Problem] = []
+    words = list(overrides)
     values = _read_yaml(Path(config), problems) if config else {}
     origins: dict[tuple[str, ...], str] = {}
-    for path, value, origin in (*_environment_values(environment or {}), *_override_values(overrides, problems)):
+    remember_secrets(environment or {})
+    from_environment = _environment_values(environment or {}, problems)
+    for path, value, origin in (*from_environment, *_override_values(words, problems)):
         _put(values, path, value)
         origins[path] = origin
+    remember_secrets(values)
     for name in ("rules_file", "reference_folder"):
         values[name] = _shipped(str(values.get(name, Settings.model_fields[name].default)), home)
     rules_file = Path(values["rules_file"])
@@ -757,13 +904,32 @@ def load_settings(
         where = str(config) if config else "the settings"
         problems.extend(_problem(detail, where, origins) for detail in error.errors())
     else:
+        _remember_database_secrets(settings, environment or {})
         problems.extend(_unknown_connections(settings, str(config) if config else "the settings"))
+        problems.extend(_unknown_format_columns(settings.input, str(config) if config else "the settings"))
         problems.extend(_unknown_detectors(settings.model, str(config) if config else "the settings"))
     if rule_problems is not None:
         problems.extend(rule_problems(_readable_rules(values.get("rules")), str(values["reference_folder"])))
     if problems:
         raise ConfigurationError(problems)
+    settings._command_line = (
+        *(("--config", str(config)) if config else ()),
+        *(part for word in words for part in ("--set", word) if not word.startswith("as_of=")),
+    )
     return settings
+
+
+def _remember_database_secrets(settings: Settings, environment: Mapping[str, str]) -> None:
+    """So that no message shows them. Whether a secret is there is said when its connection is opened."""
+    for database in settings.databases.values():
+        for secret in (database.password, database.connection_string):
+            if secret is None:
+                continue
+            if secret.environment is not None:
+                remember_secrets({"password": environment.get(secret.environment, "")})
+            elif secret.file is not None:
+                with suppress(OSError, UnicodeDecodeError):
+                    remember_secrets({"password": Path(secret.file).read_text(encoding="utf-8")})
 
 
 def _unknown_connections(settings: Settings, where: str) -> Iterable[Problem]:
@@ -781,6 +947,22 @@ def _unknown_connections(settings: Settings, where: str) -> Iterable[Problem]:
                 f"one of databases: {known}",
                 f"did you mean {closest[0]}?" if closest else f"describe it in databases.{name}",
             )
+
+
+def _unknown_format_columns(settings: InputSettings, where: str) -> Iterable[Problem]:
+    """Formats declared for columns that the table does not have, or that are of another kind."""
+    for name, location in settings.tables.items():
+        for setting, by_column in location.formats.by_setting.items():
+            known = [column.name for column in TABLES[name].columns if column.kind in _KINDS_WITH[setting]]
+            for column in by_column.keys() - {DEFAULT, *known}:
+                closest = difflib.get_close_matches(column, known, n=1)
+                yield Problem(
+                    f"wrong column in input.tables.{name}.{setting}",
+                    where,
+                    column,
+                    f"{DEFAULT}, or one of {', '.join(known) or 'no column'}",
+                    f"did you mean {closest[0]}?" if closest else "remove it",
+                )
 
 
 def _unknown_detectors(model: ModelSettings, where: str) -> Iterable[Problem]:
@@ -826,10 +1008,11 @@ def _read_yaml(path: Path, problems: list[Problem]) -> dict[str, Any]:
     except FileNotFoundError:
         problems.append(Problem("the configuration file is not there", str(path), to_do="mend the path in --config"))
         return {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        problems.append(
-            Problem("the configuration file cannot be read as YAML", str(path), " ".join(str(error).split()))
-        )
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(Problem("the configuration file cannot be read", str(path), _unreadable_file(error)))
+        return {}
+    except _UNREADABLE as error:
+        problems.append(Problem("the configuration file cannot be read as YAML", str(path), _yaml_problem(error)))
         return {}
     if content is None:
         return {}
@@ -846,24 +1029,72 @@ def _read_yaml(path: Path, problems: list[Problem]) -> dict[str, Any]:
     return content
 
 
-def _environment_values(environment: Mapping[str, str]):
+def _unreadable_file(error: OSError | UnicodeDecodeError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"bytes that are not UTF-8, at byte {error.start}"
+    return str(error.strerror or type(error).__name__)
+
+
+def _environment_values(environment: Mapping[str, str], problems: list[Problem]):
     for name in sorted(environment):
-        if name.startswith(ENVIRONMENT_PREFIX):
-            path = tuple(part.lower() for part in name.removeprefix(ENVIRONMENT_PREFIX).split("__"))
-            yield path, yaml.safe_load(environment[name]), f"environment variable {name}"
+        if not name.startswith(ENVIRONMENT_PREFIX):
+            continue
+        path = tuple(part.lower() for part in name.removeprefix(ENVIRONMENT_PREFIX).split("__"))
+        try:
+            value = yaml.safe_load(environment[name])
+        except _UNREADABLE as error:
+            problems.append(
+                Problem(
+                    "an environment variable cannot be read as YAML",
+                    f"environment variable {name}",
+                    f"{_yaml_problem(error)} (its value is not shown)",
+                    "a value in YAML; text with special characters in quotes",
+                    f"correct {name}, or unset it",
+                )
+            )
+            continue
+        yield path, value, f"{_ENVIRONMENT_ORIGIN}{name}"
 
 
 def _override_values(overrides: Iterable[str], problems: list[Problem]):
     for word in overrides:
         key, equals, text = word.partition("=")
+        path = _path_of(key.strip())
         if not equals or not key.strip():
-            problems.append(Problem("an option --set cannot be read", f"--set {word}", word, "--set a.b=value"))
+            shown = word if _SETTING_NAME.fullmatch(word) else f"{MASK} (not shown: it may be a secret)"
+            problems.append(Problem("an option --set cannot be read", f"--set {shown}", expected="--set a.b=value"))
+            continue
+        origin = f"--set {key.strip()}={MASK if is_secret_name(key) else text}"
+        if text.lstrip().startswith("!"):
+            problems.append(
+                Problem(
+                    "a value of --set begins with a YAML tag",
+                    origin,
+                    expected="a plain value",
+                    to_do="put text that begins with ! in quotes",
+                )
+            )
             continue
         try:
             value = yaml.safe_load(text)
-        except yaml.YAMLError:
+        except _UNREADABLE:
             value = text
-        yield tuple(key.strip().split(".")), value, f"--set {word}"
+        yield path, value, origin
+
+
+def _path_of(key: str) -> tuple[str, ...]:
+    """The names of a setting; the keys of `spark.conf` have dots of their own."""
+    parts = tuple(key.split("."))
+    is_of_spark = len(parts) > 3 and parts[:2] == ("spark", "conf")
+    return (*parts[:2], ".".join(parts[2:])) if is_of_spark else parts
+
+
+def _yaml_problem(error: BaseException) -> str:
+    """What is wrong, and where, without any of the text: it may hold a secret."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or type(error).__name__
+    # what is quoted comes from the text, but for names of tags
+    words = re.sub(r"(?<!the tag )('[^']*'|\"[^\"]*\")", "...", " ".join(str(problem).split()))
+    return f"line {mark.line + 1}, column {mark.column + 1}: {words}" if mark is not None else words
 
 
 def _put(values: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
@@ -894,9 +1125,18 @@ def _problem(detail: Any, where: str, origins: Mapping[tuple[str, ...], str]) ->
         hint = f"did you mean {'.'.join((*location[:-1], closest[0]))}?" if closest else "remove it"
         return Problem(f"unknown setting {key}", place, location[-1], "one of " + ", ".join(known), hint)
     message = detail["msg"].removeprefix("Value error, ")
-    # a connection may have been given its password where its place belongs
-    found = "" if location[:1] == ("databases",) else repr(detail.get("input"))
+    found = _shown_input(detail.get("input"), location, place)
     return Problem(f"wrong value for {key}", place, found if len(found) <= 200 else found[:200] + "...", message)
+
+
+def _shown_input(value: Any, location: tuple[str, ...], place: str) -> str:
+    """The value, if it can hold no secret: a connection may have its password in the wrong place, and so may anything
+    that comes from the environment or has a part of a secret name."""
+    is_secret = location[:1] == ("databases",) or is_secret_name(".".join(location))
+    is_secret = is_secret or location[:2] == ("spark", "conf")
+    if is_secret or place.startswith(_ENVIRONMENT_ORIGIN):
+        return ""
+    return masked(repr(without_secrets(value)))
 
 
 def _without_kind(location: tuple[str, ...]) -> tuple[str, ...]:

@@ -179,8 +179,7 @@ class Storage:
             yield local
             with _output_errors(uri, "cannot write the file"):
                 if (target := self._local(uri)) is not None:
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.move(local, target)
+                    _move_local(local, target)
                 else:
                     file_system, path = self._path(uri)
                     file_system.copyFromLocalFile(True, True, self._jvm.org.apache.hadoop.fs.Path(local.as_uri()), path)
@@ -193,10 +192,15 @@ class Storage:
         with _output_errors(uri, "cannot write the file"):
             if (local := self._local(uri)) is not None:
                 try:
-                    with local.open("xb") as file:
-                        file.write(content)
+                    file = local.open("xb")
                 except FileExistsError:
                     return False
+                try:
+                    with file:
+                        file.write(content)
+                except OSError:
+                    local.unlink()
+                    raise
                 return True
             file_system, path = self._path(uri)
             if file_system.exists(path):
@@ -278,6 +282,18 @@ class Storage:
             )
             if not copied:
                 raise OSError("the file system refused the copy")
+
+
+def _move_local(source: Path, target: Path) -> None:
+    """Replace a file as a whole; what was there stays if the new one does not fit."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.part")
+    try:
+        shutil.move(source, part)
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _delete_local(path: Path) -> None:

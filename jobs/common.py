@@ -14,7 +14,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from engine.errors import InternalError, Interrupted, UserError
+from engine.permissions import restrict_new_files
+from engine.redaction import masked
 from engine.settings import Settings, load_settings
+
+# Errors whose messages name code, files and counts. Others may quote what they could not work with.
+_WITHOUT_DATA = (UserError, InternalError, ImportError, AttributeError, NameError, TypeError, MemoryError, OSError)
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_CONFIG = "conf/local.yaml"
@@ -51,9 +56,10 @@ def settings_of(
 def main(job: Callable[..., None]) -> None:
     """Run a job as a program.
 
-    Exit status: 0 done; 2 the user can fix it (one message); 128 and the number of the signal that ended it; 1
-    anything else.
+    Files that it writes are readable by their owner and the owner's group only. Exit status: 0 done; 2 the user can
+    fix it (one message); 128 and the number of the signal that ended it; 1 anything else.
     """
+    restrict_new_files()
     with _exit_status(job.__module__):
         typer.run(job)
 
@@ -69,11 +75,37 @@ def _exit_status(name: str) -> Iterator[None]:
     except Exception as error:
         log = Path(os.environ.get("ENGINE_LOGS", PROJECT / "logs"), "error.log")
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(f"{name}\n{traceback.format_exc()}", encoding="utf-8")
+        log.unlink(missing_ok=True)  # one that is there keeps its permissions
+        log.write_text(f"{name}\n{error_report(error)}", encoding="utf-8")
         words = f"{type(error).__name__}: {error}" if isinstance(error, InternalError) else type(error).__name__
         _end(error, f"The job failed: {words}. The whole error is in {log}", 1)
 
 
 def _end(error: BaseException, message: str, status: int) -> NoReturn:
-    print("\n".join(["", message, *getattr(error, "__notes__", [])]), file=sys.stderr)
+    print(masked("\n".join(["", message, *getattr(error, "__notes__", [])])), file=sys.stderr)
     sys.exit(status)
+
+
+def error_report(error: BaseException) -> str:
+    """The traceback of an error and of its causes without values of the data: of messages only those that hold none.
+
+    Of an exception from Spark, Python's class and Spark's error condition are shown; what the JVM did is in spark.log.
+    """
+    parts: list[str] = []
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        frames = "".join(traceback.format_tb(current.__traceback__))
+        parts.append(f"Traceback (most recent call last):\n{frames}{_exception_line(current)}\n")
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    return masked("\nwhich came from or during:\n\n".join(parts))
+
+
+def _exception_line(error: BaseException) -> str:
+    kind = f"{type(error).__module__}.{type(error).__qualname__}"
+    if isinstance(error, _WITHOUT_DATA):
+        return f"{kind}: {error}"
+    get_condition = getattr(error, "getCondition", None)
+    condition = get_condition() if callable(get_condition) else None
+    return f"{kind}: {condition}" if condition else f"{kind} (its message is not logged: it may hold data)"

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from engine.redaction import masked
 from jobs.common import DEFAULT_CONFIG, Config, Output, Set, main, settings_of
 
 
@@ -42,8 +43,7 @@ def compare(
         console.print(table)
     else:
         console.print("Both runs found the same.")
-    print(f"data       {compared.data}")
-    print(f"table      {compared.table}")
+    print(masked(f"data       {compared.data}\ntable      {compared.table}"))
 
 
 if __name__ == "__main__":

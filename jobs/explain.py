@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from engine.redaction import masked
 from jobs.common import DEFAULT_CONFIG, Config, Input, Output, Set, main, settings_of
 
 _MOST_SHOWN = 20
@@ -29,7 +30,7 @@ def explain(
     output: Output = None,
     set: Set = None,
 ) -> None:
-    """Give the settings and input of the run: both are compared with it."""
+    """The run's own settings and input folder are used; what is given in addition must agree with them."""
     settings = settings_of(config, input, output, None, set)
     from engine import pipeline
     from engine.session import build_session
@@ -45,9 +46,9 @@ def explain(
     if len(explained.pairs) > _MOST_SHOWN:
         console.print(f"{len(explained.pairs) - _MOST_SHOWN:,} further pairs are in the file.")
     console.print(_rules(explained.answers))
-    print(f"\ndata       {explained.data}")
+    print(masked(f"\ndata       {explained.data}"))
     if explained.picture is not None:
-        print(f"picture    {explained.picture}")
+        print(masked(f"picture    {explained.picture}"))
 
 
 def _heading(pair: Mapping[str, Any]) -> Text:

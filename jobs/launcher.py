@@ -21,7 +21,7 @@ from engine.java import use_java
 PROJECT = Path(__file__).resolve().parent.parent
 # Helpers of jobs, not jobs.
 _NO_JOBS = {"__init__", "common", "launcher"}
-_WITHOUT_SPARK = {"check_connections", "create_tables", "promote"}
+_WITHOUT_SPARK = {"check_connections", "create_tables", "promote", "tables"}
 # Spark compiles a chain of joins into one method; without this the JVM interprets the long ones (engine/session.py).
 _JVM_OPTIONS = ("-XX:-DontCompileHugeMethods", "-XX:ReservedCodeCacheSize=512m")
 _DRIVER_MEMORY = "4g"

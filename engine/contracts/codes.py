@@ -116,7 +116,7 @@ class Step(StrEnum):
 class Reason(StrEnum):
     """Why a row left the way, or what was noticed about one that stayed (ledger and quarantine).
 
-    `<COLUMN>_MISSING` and `<COLUMN>_INVALID` are made by `missing` and `invalid`.
+    `<COLUMN>_MISSING`, `<COLUMN>_INVALID` and `<COLUMN>_DAMAGED` are made by `missing`, `invalid` and `damaged`.
     """
 
     NDC_AMBIGUOUS = "NDC_AMBIGUOUS"
@@ -152,3 +152,8 @@ def missing(column: str) -> str:
 
 def invalid(column: str) -> str:
     return f"{column.upper()}_INVALID"
+
+
+def damaged(column: str) -> str:
+    """An identifier that a spreadsheet turned into a number such as `2.02519E+13`."""
+    return f"{column.upper()}_DAMAGED"

@@ -239,6 +239,10 @@ INVOICE_FACTS = T.StructType(
         ("claim_units", _UNITS),
         ("claim_lines", _LONG),
         ("f50_invoice_to_claims_gap", _DOUBLE),  # (invoiced - claimed) / invoiced
+        # quarantined claim rows whose program, state, NDC-11 and period are the line's or cannot be read, and their
+        # NDC units where those can be read
+        ("quarantined_claim_lines", _LONG),
+        ("quarantined_claim_units", _UNITS),
         ("own_quarters", _LONG),  # quarters with numbers of the same state, program and NDC-11
         ("own_median_units_per_prescription", _DOUBLE),
         ("own_median_paid_per_unit", _DOUBLE),

@@ -1,11 +1,12 @@
 """Exports: what a run leaves for people and other programs."""
 
-from engine.exports.csv_files import write_disputes_detail, write_rows
-from engine.exports.database import check_tables, write_to_database
+from engine.exports.csv_files import write_disputes_detail, write_rejected, write_rows
+from engine.exports.database import check_lengths, check_tables, write_to_database
 from engine.exports.ddl import create_tables, scripts
 from engine.exports.facts import Linking, Off, RunFacts
 from engine.exports.json_files import write_json
 from engine.exports.match_rates import match_rate_summary, write_match_rates
+from engine.exports.plain_text import plain
 from engine.exports.report import write_report
 from engine.exports.tables import write_findings, write_quarantine
 from engine.exports.totals import Totals, add_up
@@ -19,10 +20,12 @@ __all__ = [
     "Totals",
     "add_up",
     "became_of",
+    "check_lengths",
     "check_tables",
     "contribution_words",
     "create_tables",
     "match_rate_summary",
+    "plain",
     "scripts",
     "waterfall_figure",
     "write_disputes_detail",
@@ -31,6 +34,7 @@ __all__ = [
     "write_json",
     "write_match_rates",
     "write_quarantine",
+    "write_rejected",
     "write_report",
     "write_rows",
     "write_to_database",

@@ -13,27 +13,21 @@ from pyspark.sql import functions as F
 
 from engine.contracts.findings import DISPUTE_LINES
 from engine.exports.batches import ordered_batches
-from engine.exports.review_rows import flat_lines
+from engine.exports.plain_text import safe_text
+from engine.exports.review_rows import SEPARATOR, flat_lines, masked_rx_unless
 from engine.storage import Storage
-
-# Text that begins with one of these would be run as a formula when a spreadsheet opens the file (OWASP, CSV injection).
-FORMULA_STARTS = "=+-@\t\r\n＝＋－＠"
-
-
-def safe_text(text: str | None) -> str | None:
-    """Text that no spreadsheet runs: a leading apostrophe before what would begin a formula."""
-    return "'" + text if text and text[0] in FORMULA_STARTS else text
 
 
 def csv_column(values: pa.Array) -> list[str | None]:
     """Values as CSV shows them: decimals exact, dates ISO, text made safe and on one line."""
     if pa.types.is_string(values.type):
-        return [safe_text(text and text.replace("\r", "").replace("\n", "; ")) for text in values.to_pylist()]
+        return [safe_text(text) for text in values.to_pylist()]
     return pc.cast(values, pa.string()).to_pylist()
 
 
 def csv_writer(file: IO[str]) -> Any:
-    return csv.writer(file, lineterminator="\n")
+    """Every field is quoted: whatever separator a spreadsheet expects, a value stays in its quotes."""
+    return csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
 
 
 def write_rows(rows: Iterable[Mapping[str, Any]], names: Sequence[str], storage: Storage, uri: str) -> None:
@@ -50,12 +44,18 @@ def _cell(value: Any) -> str | None:
     return None if text is None else safe_text(str(text))
 
 
-def write_disputes_detail(lines: DataFrame, storage: Storage, uri: str) -> int:
+def write_disputes_detail(
+    lines: DataFrame, storage: Storage, uri: str, unmasked_rx_recipients: Sequence[str] = ()
+) -> int:
     """The claim lines drafted for dispute (DISPUTE_LINES) as one CSV file with the schema's names.
 
-    Arrays are joined by `|`; order: counterparty, product, claim. Returns the number of lines. Raises OutputError.
+    The file leaves the company: Rx numbers show their last four characters alone, but for those of payers and states
+    in `unmasked_rx_recipients`. Arrays are joined by `|`; order: counterparty, product, claim. Returns the number of
+    lines. Raises OutputError.
     """
-    flat = flat_lines(lines).select(*DISPUTE_LINES.names)
+    recipient = F.coalesce("payer_id", "state")
+    rx_number = masked_rx_unless(recipient.isin(list(unmasked_rx_recipients)), F.col("rx_number"))
+    flat = flat_lines(lines).withColumn("rx_number", rx_number).select(*DISPUTE_LINES.names)
     order = (
         "route payer_id state labeler_code product_code package_code period record_id claim_id claim_line finding_id"
     )
@@ -72,3 +72,30 @@ def write_disputes_detail(lines: DataFrame, storage: Storage, uri: str) -> int:
 
 def _rows(batch: pa.RecordBatch) -> Iterable[tuple[str | None, ...]]:
     return zip(*(csv_column(column) for column in batch.columns), strict=True)
+
+
+def write_rejected(rows: DataFrame, columns: Sequence[str], storage: Storage, folder: str, file_format: str) -> int:
+    """QUARANTINE rows of one table with its `columns` as they were received, to correct and send again.
+
+    `rejected.csv` in `folder`, or Parquet files there; `file_format`: csv or parquet. Columns: row (its id or key),
+    reasons (joined by `|`), then the table's, as text. Returns the number of rows; writes nothing if there are none.
+    Raises OutputError.
+    """
+    received = F.from_json("raw", "map<string, string>")
+    flat = rows.select(
+        F.col("source_row_id").alias("row"),
+        F.array_join("reasons", SEPARATOR).alias("reasons"),
+        *(received[name].alias(name) for name in columns),
+    )
+    count = flat.count()
+    if count == 0:
+        return 0
+    if file_format == "parquet":
+        flat.orderBy("row", "reasons").write.parquet(folder)
+        return count
+    with storage.local_file(f"{folder}/rejected.csv") as path, path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv_writer(file)
+        writer.writerow(flat.columns)
+        for batch in ordered_batches(flat, [F.col("row"), F.col("reasons")], count):
+            writer.writerows(_rows(batch))
+    return count

@@ -12,10 +12,14 @@ from engine.exports.charts import BAR_HEIGHT, Chart, bar_chart, short_dollars
 from engine.exports.facts import Linking, RunFacts, ledger_lines
 from engine.exports.formats import EVIDENCE_COLOURS
 from engine.exports.match_rates import TIER_COLOURS, match_rate_charts, match_rate_matrices
+from engine.exports.plain_text import plain
 from engine.exports.reasons import reason_words
 from engine.exports.totals import Group, Totals
 from engine.exports.waterfall import contribution_words, waterfall_chart
 from engine.storage import Storage
+
+# A narrative is a tenth as long; a page of some hundred texts opens in any browser.
+_LONGEST_TEXT = 4_000
 
 
 def write_report(totals: Totals, dispute_lines: int, facts: RunFacts, storage: Storage, uri: str) -> None:
@@ -31,6 +35,7 @@ def report_page(totals: Totals, dispute_lines: int, facts: RunFacts) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
     return environment.get_template("report.html").render(
         facts=facts,
@@ -50,6 +55,11 @@ def report_page(totals: Totals, dispute_lines: int, facts: RunFacts) -> str:
         evidence=[(e.value, EVIDENCE_COLOURS[e.value], EVIDENCE_WORDS[e]) for e in Evidence],
         bar_height=BAR_HEIGHT,
     )
+
+
+def _shown(value: Any) -> Any:
+    """Text of the input bounded and without control characters; what is markup already stays."""
+    return plain(value, _LONGEST_TEXT) if type(value) is str else value
 
 
 def _figures(totals: Totals, dispute_lines: int) -> list[tuple[str, str]]:

@@ -12,15 +12,14 @@ from engine.contracts.words import ACTION_WORDS, DEADLINE_WORDS, FEATURE_WORDS, 
 from engine.exports.sheet_columns import FINDINGS_COLUMNS, LINE_COLUMNS, SheetColumn, Shown
 
 SEPARATOR = "|"
+_SHOWN_OF_RX = 4
 _PLAIN = {Shown.UNITS: "decimal(15,3)", Shown.MONEY: "decimal(18,2)", Shown.PRICE: "decimal(15,6)"}
 
 
-def finding_rows(findings: DataFrame, masked_rx_digits: int) -> DataFrame:
-    """One row per finding with the columns of FINDINGS_COLUMNS; Rx numbers lose their leading digits."""
+def finding_rows(findings: DataFrame) -> DataFrame:
+    """One row per finding with the columns of FINDINGS_COLUMNS."""
     rows = findings.withColumns(
         {
-            "rx_number": masked(F.col("rx_number"), masked_rx_digits),
-            "rx_number_raw": masked(F.col("rx_number_raw"), masked_rx_digits),
             "action_words": words(F.col("action"), ACTION_WORDS),
             "party_words": words(F.col("party_at_fault"), PARTY_WORDS),
             "route_words": words(F.col("route"), ROUTE_WORDS),
@@ -46,14 +45,9 @@ def finding_rows(findings: DataFrame, masked_rx_digits: int) -> DataFrame:
     return rows.select(*_cells(FINDINGS_COLUMNS))
 
 
-def line_rows(lines: DataFrame, masked_rx_digits: int) -> DataFrame:
+def line_rows(lines: DataFrame) -> DataFrame:
     """One row per dispute line with the columns of LINE_COLUMNS."""
-    rows = flat_lines(lines, "; ").withColumns(
-        {
-            "rx_number": masked(F.col("rx_number"), masked_rx_digits),
-            "route_words": words(F.col("route"), ROUTE_WORDS),
-        }
-    )
+    rows = flat_lines(lines, "; ").withColumn("route_words", words(F.col("route"), ROUTE_WORDS))
     return rows.select(*_cells(LINE_COLUMNS))
 
 
@@ -75,12 +69,13 @@ def words(code: Column, meanings: Mapping[Any, str]) -> Column:
     return F.coalesce(F.try_element_at(F.create_map(*pairs), code), code)
 
 
-def masked(text: Column, digits: int) -> Column:
-    """The first characters replaced by `*`, as many as `digits`; a shorter text is hidden whole."""
-    if digits == 0:
-        return text
-    hidden = F.least(F.length(text), F.lit(digits))
-    return F.concat(F.repeat(F.lit("*"), hidden), F.substr(text, hidden + 1))
+def masked_rx_unless(is_allowed: Column, rx_number: Column) -> Column:
+    """An Rx number of which `*` hides all but the last four characters, and all of one that is no longer than that."""
+    hidden = F.when(F.length(rx_number) > _SHOWN_OF_RX, F.length(rx_number) - _SHOWN_OF_RX).otherwise(
+        F.length(rx_number)
+    )
+    masked = F.concat(F.repeat(F.lit("*"), hidden), F.substr(rx_number, hidden + 1))
+    return F.when(F.coalesce(is_allowed, F.lit(False)), rx_number).otherwise(masked)
 
 
 def reference_words(row: Column) -> Column:

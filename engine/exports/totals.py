@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Evidence, Subject
 from engine.exports.batches import in_priority_order
+from engine.exports.plain_text import plain
 
 FIRST_FINDINGS = 10
 
@@ -90,9 +91,9 @@ def add_up(findings: DataFrame) -> Totals:
     )
     groups: dict[str, dict[str, Group]] = {name: {} for name in ("all", "rule", *(d[0] for d in _dimensions()))}
     for row in sorted(rows, key=lambda row: (row["dimension"], row["value"], row["evidence"])):
-        group = groups[row["dimension"]].setdefault(row["value"], Group(row["value"], row["label"]))
+        group = groups[row["dimension"]].setdefault(row["value"], Group(row["value"], plain(row["label"])))
         part = Sum(row["findings"], row["priced"], row["units"] or Decimal(0), row["amount"] or Decimal(0))
-        group.label = max(group.label, row["label"])
+        group.label = max(group.label, plain(row["label"]))
         group.by_evidence[row["evidence"]] = part
         group.whole.add(part)
     whole = groups.pop("all").get("", Group("", "")).whole

@@ -54,10 +54,11 @@ def write_workbooks(
     found, line_count = totals.whole.findings, dispute_lines.count()
     parts = _parts(found, settings.findings_per_workbook)
     names = [_workbook_name(number, len(parts)) for number in range(len(parts))]
-    rows = Stream(ordered_batches(finding_rows(findings, settings.masked_rx_digits), in_priority_order(), found))
+    rows = Stream(ordered_batches(finding_rows(findings), in_priority_order(), found))
     with (
         storage.local_file(join(folder, CSV_NAME)) as csv_path,
-        csv_path.open("w", encoding="utf-8", newline="") as file,
+        # with a byte-order mark, without which Excel takes the file for one in the system's own encoding
+        csv_path.open("w", encoding="utf-8-sig", newline="") as file,
     ):
         csv = csv_writer(file)
         csv.writerow([column.heading for column in FINDINGS_COLUMNS])
@@ -70,9 +71,7 @@ def write_workbooks(
                 _add_row_sheets(book, formats, FINDINGS_SHEET, FINDINGS_COLUMNS, rows, part, settings, csv)
                 if is_first:
                     order = [F.col(column) for column in _LINE_ORDER.split()]
-                    lines = Stream(
-                        ordered_batches(line_rows(dispute_lines, settings.masked_rx_digits), order, line_count)
-                    )
+                    lines = Stream(ordered_batches(line_rows(dispute_lines), order, line_count))
                     _add_row_sheets(book, formats, LINES_SHEET, LINE_COLUMNS, lines, line_count, settings)
                     add_quality_sheet(book, formats, facts)
     if not rows.is_empty:

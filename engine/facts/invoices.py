@@ -88,7 +88,8 @@ FEATURES = (
     _feature(
         "F50",
         "f50_invoice_to_claims_gap",
-        "(units invoiced - units of live claim lines) / units invoiced; unknown for a line that is a difference",
+        "(units invoiced - units of live claim lines) / units invoiced; unknown for a line that is a difference, and "
+        "where quarantined claim rows may belong to the line",
         ("invoices.units_reimbursed", "rebate_claims"),
         "state, program, NDC-11, period, rebate type and, where both sides say one, sub-program",
         "the period",
@@ -99,12 +100,17 @@ _OF_PEERS = {"peers", *(f"{feature}_z" for feature in INVOICE_FEATURES)}
 
 
 def invoice_facts(
-    invoices: DataFrame, claims: DataFrame | None, references: Mapping[str, DataFrame], as_of: date
+    invoices: DataFrame,
+    claims: DataFrame | None,
+    references: Mapping[str, DataFrame],
+    as_of: date,
+    unread_claims: DataFrame | None = None,
 ) -> DataFrame:
     """INVOICE_FACTS less what only peers tell; one row per invoice line.
 
-    `invoices`: PREPARED_INVOICES; `claims`: live PREPARED_REBATE_CLAIMS or None; `references`: conformed tables.
-    Lines whose numbers were withheld get no features and count for none.
+    `invoices`: PREPARED_INVOICES; `claims`: live PREPARED_REBATE_CLAIMS or None; `references`: conformed tables;
+    `unread_claims`: quarantined rebate claims (prepare.unread_claims), None where there are none. Lines whose numbers
+    were suppressed get no features and count for none.
     """
     rows = invoices.withColumn("period_start", start_of_quarter(F.col("period")))
     # the invoice's own product name stays
@@ -115,7 +121,7 @@ def invoice_facts(
     rows = with_labeler(rows, references.get("labelers"), F.col("period_start"))
     rows = with_line_settlements(rows, references.get("settlements"), as_of)
     rows = flattened(rows, ("product", "price", "market", "labeler", "settlement"))
-    rows = _with_claims(rows, claims)
+    rows = _with_unread_claims(_with_claims(rows, claims), claims, unread_claims)
     rows = with_sales(_with_own_history(_with_rates(rows)), references.get("sales"))
     wanted = [field for field in INVOICE_FACTS.fields if field.name not in _OF_PEERS]
     return rows.select(*(F.col(field.name).cast(field.dataType).alias(field.name) for field in wanted))
@@ -164,6 +170,56 @@ def _with_claims(rows: DataFrame, claims: DataFrame | None) -> DataFrame:
         F.when(is_total, added_up(behind, "lines")).alias("claim_lines"),
         gap.alias("f50_invoice_to_claims_gap"),
     )
+
+
+_SCOPE = ("program", "state", "ndc11", "period")
+
+
+def _with_unread_claims(rows: DataFrame, claims: DataFrame | None, unread: DataFrame | None) -> DataFrame:
+    """quarantined_claim_lines and _units, and F50 unknown where there are such lines: they are not absent claims.
+
+    A quarantined row may stand behind every line whose program, state, product and period are its own, as far as they
+    can be read. NULL without the table rebate_claims and for a line that is a difference, as in `_with_claims`.
+    """
+    if claims is None or unread is None:
+        count = F.lit(None) if claims is None else F.when(F.col("claim_lines").isNotNull(), F.lit(0))
+        return rows.withColumns(
+            {
+                "quarantined_claim_lines": count.cast("long"),
+                "quarantined_claim_units": count.cast("decimal(15,3)"),
+            }
+        )
+    summed = unread.groupBy(*(F.col(name).alias(f"unread_{name}") for name in _SCOPE)).agg(
+        F.count(F.lit(1)).alias("unread_rows"), F.coalesce(F.sum("units"), F.lit(0)).cast(_SUM).alias("unread_units")
+    )
+    # A line looks for rows with all of its own values, and for rows that lack any of them: equality, NULL being equal
+    # to NULL, on each combination.
+    scopes = [
+        F.struct(
+            *(F.when(F.lit(bool(known >> place & 1)), F.col(name)).alias(name) for place, name in enumerate(_SCOPE))
+        )
+        for known in range(2 ** len(_SCOPE))
+    ]
+    looking = rows.where(F.col("claim_lines").isNotNull()).select(
+        "source_row_id", F.explode(F.array(*scopes)).alias("scope")
+    )
+    same = [F.col(f"scope.{name}").eqNullSafe(F.col(f"unread_{name}")) for name in _SCOPE]
+    behind = (
+        looking.join(summed, on=same, how="inner")
+        .groupBy(F.col("source_row_id").alias("looking_row_id"))
+        .agg(F.sum("unread_rows").alias("unread_rows"), F.sum("unread_units").alias("unread_units"))
+    )
+    joined = rows.join(behind, on=F.col("source_row_id") == F.col("looking_row_id"), how="left")  # one row per line
+    count = F.when(F.col("claim_lines").isNotNull(), F.coalesce("unread_rows", F.lit(0)))
+    units = F.when(F.col("claim_lines").isNotNull(), F.coalesce("unread_units", F.lit(0).cast(_SUM)))
+    gap = F.when(F.col("unread_rows").isNull(), F.col("f50_invoice_to_claims_gap"))
+    return joined.withColumns(
+        {
+            "quarantined_claim_lines": count,
+            "quarantined_claim_units": units.try_cast("decimal(15,3)"),
+            "f50_invoice_to_claims_gap": gap,
+        }
+    ).drop("looking_row_id", "unread_rows", "unread_units")
 
 
 def _rebate_type() -> Column:

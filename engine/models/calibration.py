@@ -62,6 +62,13 @@ class Calibration:
             scores=kept["anomaly_score"].to_numpy(dtype=np.float64),
         )
 
+    def check(self) -> None:
+        """Raise ValueError unless the arrays fit together."""
+        sizes = np.diff(self.ends, prepend=0)
+        last = self.ends[-1] if len(self.ends) else 0
+        if len(self.strata) != len(self.ends) or (sizes <= 0).any() or last != len(self.scores):
+            raise ValueError("the strata and their scores do not fit together")
+
     @property
     def smallest_p_value(self) -> float | None:
         """The least p-value that any row can have; None where every stratum is too small."""
@@ -114,7 +121,9 @@ class Calibration:
         file = Path(folder, CALIBRATION_FILE)
         try:
             with np.load(file, allow_pickle=False) as arrays:
-                return cls(strata=arrays["strata"], ends=arrays["ends"], scores=arrays["scores"])
+                calibration = cls(strata=arrays["strata"], ends=arrays["ends"], scores=arrays["scores"])
+            calibration.check()
+            return calibration
         # numpy and zipfile raise many kinds of errors on a file that is not theirs
         except Exception as error:
             raise ConfigurationError(

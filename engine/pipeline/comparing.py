@@ -33,7 +33,8 @@ def compare(spark: SparkSession, settings: Settings, run_id: str, other_id: str)
     Raises OutputError where one of them is no finished run.
     """
     storage = Storage(spark)
-    (after, new), (before, old) = (published(storage, settings, name) for name in (run_id, other_id))
+    after, new = published(storage, settings, run_id)
+    before, old = published(storage, settings, other_id, "--with")
     old_found, new_found = (spark.read.schema(FINDINGS).parquet(join(folder, "findings")) for folder in (before, after))
     rows = findings.compare_findings(old_found, new_found)
     differ = findings.differences(old, new)

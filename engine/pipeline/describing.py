@@ -104,7 +104,7 @@ def _entity_claim_facts(
 
 def _invoice_facts(work: WorkFolder, invoices: DataFrame, prepared: Prepared, settings: Settings) -> Judged:
     claims = prepared.claims.all if prepared.claims is not None else None
-    told = facts.invoice_facts(invoices, claims, prepared.references, settings.today)
+    told = facts.invoice_facts(invoices, claims, prepared.references, settings.today, prepared.unread_claims)
     rows = work.write(_RESULTS[Subject.INVOICE], told)
     peers = work.write("peers/invoices", facts.invoice_peers(rows, settings.peers))
     whole = facts.with_invoice_peers(rows, peers, settings.peers)

@@ -3,34 +3,103 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
 from engine.errors import ConfigurationError, OutputError, Problem
+from engine.run import check_run_id
 from engine.settings import Settings
 from engine.storage import SUCCESS_MARKER, Storage, join
 
+_MOST_NAMED = 10
+_LONGEST_VALUE = 60
+
 
 def finished_run(storage: Storage, settings: Settings, run_id: str) -> tuple[str, dict[str, Any], Settings]:
-    """Folder and summary of a finished run, and the settings as of its day.
+    """Folder and summary of a finished run, and the settings that it was made with, as of its day.
 
-    Raises OutputError where there is none, ConfigurationError where the settings are not those it was made with.
+    What can change a result is taken from the run's own record, and so is the input folder if none is given; where to
+    write and log comes from `settings`. A setting that is given now must agree with the record.
+
+    Raises:
+        OutputError: no such run.
+        ConfigurationError: a given setting or the reference files are others than the run's; it names each.
     """
     folder, summary = published(storage, settings, run_id)
-    if summary["config_hash"] != settings.config_hash:
+    recorded = summary.get("settings", {})
+    problems = [
+        Problem(
+            f"{name} is not what the run was made with",
+            folder,
+            _shown(now),
+            _shown(then),
+            f"leave {name} as it was for the run, or run `detect` again",
+        )
+        for name, then, now in _differences(recorded, settings.given_result_settings if recorded else {})
+    ]
+    files_then = summary.get("reference_files")
+    problems += [
+        Problem(
+            f"{name} of reference_folder is not the file that the run was made with",
+            folder,
+            to_do="name the run's reference_folder, or run `detect` again",
+        )
+        for name, _, _ in _differences(files_then, settings.reference_digests if files_then else {})
+    ]
+    if len(problems) > _MOST_NAMED:
+        rest = Problem(f"and {len(problems) - _MOST_NAMED} more settings", folder)
+        problems = [*problems[:_MOST_NAMED], rest]
+    if problems:
+        raise ConfigurationError(problems)
+    as_then = _with_record(settings, recorded)
+    if as_then.config_hash != summary["config_hash"]:
         raise ConfigurationError(
             Problem(
-                "the settings are not those that the run was made with",
+                "the run was made with settings that this version of the engine does not have",
                 folder,
-                to_do="give the same --config and --set as for the run",
+                f"run: {summary.get('code_version', 'unknown version')}",
+                to_do="use the version that made the run, or run `detect` again",
             )
         )
-    return folder, summary, settings.model_copy(update={"as_of": date.fromisoformat(summary["as_of"])})
+    update: dict[str, Any] = {"as_of": date.fromisoformat(summary["as_of"])}
+    if settings.input.root is None and settings.input.connection is None:
+        update["input"] = as_then.input.model_copy(update={"root": summary.get("input_root")})
+    return folder, summary, as_then.model_copy(update=update)
 
 
-def published(storage: Storage, settings: Settings, run_id: str) -> tuple[str, dict[str, Any]]:
-    """Folder and summary of a finished run. Raises OutputError where there is none."""
-    folder = join(settings.output.root, run_id)
+def published(storage: Storage, settings: Settings, run_id: str, where: str = "--run-id") -> tuple[str, dict[str, Any]]:
+    """Folder and summary of a finished run. Raises OutputError if there is none; `where` names the option."""
+    folder = join(settings.output.root, check_run_id(run_id, where))
     if not storage.exists(join(folder, SUCCESS_MARKER)):
-        raise OutputError(Problem("there is no finished run of this id", folder, to_do="mend --run-id or --output"))
+        raise OutputError(Problem("there is no finished run of this id", folder, to_do=f"correct {where} or --output"))
     return folder, json.loads(storage.read_bytes(join(folder, "summary.json")))
+
+
+def _differences(then: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Name, recorded and present value of what is given now and was otherwise; of a run without a record, nothing."""
+    if isinstance(now, Mapping) and isinstance(then, Mapping):
+        for key, value in now.items():
+            yield from _differences(then.get(key), value, f"{name}.{key}" if name else str(key))
+    elif now != then:
+        yield name, then, now
+
+
+def _with_record(settings: Settings, recorded: Mapping[str, Any]) -> Settings:
+    """The settings with everything that can change a result as recorded; secrets, which no record holds, stay."""
+    present = settings.model_dump(mode="json", exclude_unset=True)
+    return Settings.model_validate(_merged(recorded, present))
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    both = {key: _merged(base[key], value) for key, value in over.items() if _are_nested(base.get(key), value)}
+    return {**base, **over, **both}
+
+
+def _are_nested(one: Any, other: Any) -> bool:
+    return isinstance(one, Mapping) and isinstance(other, Mapping)
+
+
+def _shown(value: Any) -> str:
+    text = "not set" if value is None else json.dumps(value)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"

@@ -33,6 +33,8 @@ from engine.tracking import Tracker, comparison_tags
 if TYPE_CHECKING:
     import pandas as pd
 
+# In place of a version number, of a model that is used in one run only.
+UNREGISTERED = "unregistered"
 _SHORT_NAMES = {Subject.REBATE_CLAIM: "claims", Subject.INVOICE: "invoices"}
 
 
@@ -165,10 +167,12 @@ def learn(
     if lesson.champion is not None and evaluation.compared_by is not None:
         tags |= comparison_tags(lesson.champion[1], evaluation.compared_by)
     with tempfile.TemporaryDirectory() as folder:
-        model.save(folder)
-        calibration.save(folder)
+        stored = None if model.scorer.keeps_rows else Path(folder)
+        if stored is not None:
+            model.save(stored)
+            calibration.save(stored)
         version = tracker.log_training(
-            model_folder=Path(folder),
+            model_folder=stored,
             model_name=name,
             run_name=" ".join((_SHORT_NAMES[one.subject], model.detector, tags["as_of"], run.run_id)),
             parameters={
@@ -182,6 +186,12 @@ def learn(
             tags=tags,
             experiment=experiment,
         )
+    if version is None:
+        run.note(
+            f"{model.detector} on {table}: the metrics are logged, but no model is registered, since it consists of "
+            "training rows and MLflow must hold none; choose another model.*.detector to register a model"
+        )
+        return replace(one, model=model, model_version=UNREGISTERED, scores=scores, flags=flags)
     run.note(f"{name} version {version} ({model.detector}) was trained on {len(sample):,} {table} rows of this input")
     return replace(one, model=model, model_version=version, scores=scores, flags=flags)
 

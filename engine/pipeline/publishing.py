@@ -16,6 +16,7 @@ from engine.pipeline.finished_runs import finished_run
 from engine.pipeline.handed_on import Judged, Prepared, run_tags
 from engine.pipeline.preparing import LEFT_ORDERLY
 from engine.pipeline.reranking import QueueOrder
+from engine.redaction import masked
 from engine.run import Run, code_version, run_facts
 from engine.settings import Settings
 from engine.storage import Storage, join
@@ -24,7 +25,7 @@ from engine.tracking import Tracker
 
 @dataclass(frozen=True)
 class Published:
-    """Where the outputs of a finished run are."""
+    """Where the outputs of a finished run are, without credentials."""
 
     findings: str
     workbooks: str
@@ -73,7 +74,9 @@ def publish(
             quarantined=quarantined,
             linking=prepared.linking,
         )
-        drafted = exports.write_disputes_detail(lines, storage, join(folder, "disputes", "detail.csv"))
+        drafted = exports.write_disputes_detail(
+            lines, storage, join(folder, "disputes", "detail.csv"), settings.disputes.unmasked_rx_recipients
+        )
         review = exports.write_workbooks(found, lines, totals, told, storage, join(folder, "review"), settings.review)
         exports.write_report(totals, drafted, told, storage, join(folder, "report.html"))
         words.append(f"{drafted:,} dispute lines drafted, {', '.join(review)}, report.html")
@@ -92,6 +95,8 @@ def publish(
         exports.write_match_rates(prepared.linking.match_rates, storage, join(folder, "match_rates.csv"))
     summary = _summary(run, prepared, judged, totals, drafted, order, off)
     exports.write_json(storage, join(folder, "summary.json"), summary)
+    if settings.output.connection is not None:
+        _check_lengths(run, found, lines, summary)
     run.publish()
     if settings.output.connection is not None:
         try:
@@ -100,17 +105,19 @@ def publish(
             finished = Problem(
                 "the run itself is finished, only the database lacks it",
                 run.final,
-                to_do=f"mend what is said above, then: ./spark-submit.sh export --run-id {run.run_id} --to-database",
+                to_do="fix the problem above, then run "
+                + settings.command("export", "--run-id", run.run_id, "--to-database"),
             )
             raise OutputError([*error.problems, finished]) from None
     place = run.final
-    return Published(
+    places = (
         join(place, "findings"),
         " ".join(join(place, "review", name) for name in review if name.endswith(".xlsx")),
         join(place, "report.html"),
         join(place, "summary.json"),
         tracker.tracking_uri,
     )
+    return Published(*map(masked, places))
 
 
 def _write_quarantine(run: Run, prepared: Prepared) -> dict[str, dict[str, int]]:
@@ -134,7 +141,7 @@ def _summary(
     order: QueueOrder,
     off: list[exports.Off],
 ) -> dict[str, object]:
-    ledger = run.ledger.tables
+    ledger, root = run.ledger.tables, run.settings.input.root
 
     def dropped_while_preparing(name: str) -> dict[str, int]:
         return next((entry["dropped"] for entry in ledger[name] if entry["step"] == Step.PREPARE.value), {})
@@ -146,7 +153,7 @@ def _summary(
     return {
         **run_facts(run),
         "input": {
-            name: {"fingerprint": table.fingerprint, "location": table.location}
+            name: {"fingerprint": table.fingerprint, "location": masked(table.location)}
             for name, table in prepared.opened.items()
         },
         "input_not_read": run.unread,
@@ -164,6 +171,9 @@ def _summary(
             if one.model and one.flags
         },
         "queue_order": order.as_json,
+        "input_root": None if root is None else masked(run.storage.real_location(root)),
+        "settings": run.settings.result_settings,
+        "reference_files": run.settings.reference_digests,
         "counts": {
             "received": {name: entries[0]["rows_in"] for name, entries in ledger.items()},
             "quarantined": {name: rows for name, rows in quarantined.items() if rows},
@@ -204,11 +214,27 @@ def _model_tags(judged: list[Judged]) -> dict[str, str]:
     }
 
 
-def check_database(settings: Settings) -> None:
-    """Whether `output.connection`, where there is one, can take a run. Raises OutputError."""
+def _check_lengths(run: Run, found: DataFrame, lines: DataFrame, summary: dict[str, object]) -> None:
+    """Raise OutputError, before anything is published, for values that do not fit their columns in the database."""
+    settings, name = run.settings, str(run.settings.output.connection)
+    try:
+        exports.check_lengths(found, lines, summary, name, settings.databases[name], settings.output.database_schema)
+    except OutputError as error:
+        resumed = Problem(
+            "the run is not published; its work is kept",
+            run.work,
+            to_do="widen the columns, then resume: "
+            + settings.command("detect", "--run-id", run.run_id, "--as-of", f"{settings.today}", "--resume"),
+        )
+        raise OutputError([*error.problems, resumed]) from None
+
+
+def check_database(settings: Settings, run_id: str | None) -> None:
+    """Check that `output.connection`, if there is one, can take a run. Raises OutputError."""
     name, schema = settings.output.connection, settings.output.database_schema
     if name is not None:
-        exports.check_tables(name, settings.databases[name], schema)
+        create = settings.command("create_tables")
+        exports.check_tables(name, settings.databases[name], schema, create, run_id or "")
 
 
 def export_to_database(spark: SparkSession, settings: Settings, run_id: str) -> str:
@@ -225,7 +251,9 @@ def export_to_database(spark: SparkSession, settings: Settings, run_id: str) -> 
     folder, summary, as_then = finished_run(storage, settings, run_id)
     found = spark.read.schema(FINDINGS).parquet(join(folder, "findings"))
     lines = findings.dispute_lines(found, rules.dispute_codes(settings.reference_folder), as_then)
-    exports.write_to_database(found, lines, summary, name, settings.databases[name], schema)
+    create = settings.command("create_tables")
+    exports.check_lengths(found, lines, summary, name, settings.databases[name], schema)
+    exports.write_to_database(found, lines, summary, name, settings.databases[name], schema, create)
     counts = summary["counts"]
     return (
         f"database   {name}: {schema}.engine_findings {counts['findings']:,} rows, "

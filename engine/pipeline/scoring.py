@@ -27,6 +27,28 @@ def model_name(settings: Settings, subject: Subject) -> str:
     return settings.mlflow.invoices_model if subject is Subject.INVOICE else settings.mlflow.claims_model
 
 
+def check_model_option(tracker: Tracker, settings: Settings, model: str | None) -> None:
+    """Raise ConfigurationError unless `--model` names a model of the settings and a version that is registered."""
+    if model is None:
+        return
+    name, slash, version = model.partition("/")
+    names = (settings.mlflow.claims_model, settings.mlflow.invoices_model, settings.mlflow.reranker_model)
+    if name not in names or (slash and not version):
+        raise ConfigurationError(
+            Problem(
+                "no model of this configuration has this name",
+                f"--model {model}",
+                expected=f"{', '.join(names[:-1])} or {names[-1]}, with /VERSION or without",
+            )
+        )
+    if version and not tracker.has_version(name, version):
+        raise ConfigurationError(_no_such_version(model))
+
+
+def _no_such_version(model: str | None) -> Problem:
+    return Problem("there is no such model version", f"--model {model}", to_do="see the MLflow registry")
+
+
 def fetched_model(
     run: Run, tracker: Tracker, one: Judged
 ) -> tuple[models.AnomalyModel, models.Calibration, str] | None:
@@ -45,9 +67,7 @@ def fetched_version(run: Run, tracker: Tracker, name: str) -> FetchedModel | Non
     version = wanted_version or None if wanted_name == name else None
     fetched = tracker.fetch(name, version)
     if fetched is None and version is not None:
-        raise ConfigurationError(
-            Problem("there is no such model version", f"--model {run.options.model}", to_do="see the MLflow registry")
-        )
+        raise ConfigurationError(_no_such_version(run.options.model))
     return fetched
 
 

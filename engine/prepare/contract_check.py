@@ -13,6 +13,7 @@ from engine.contracts.codes import ClaimType
 from engine.contracts.columns import Column, Table
 from engine.contracts.tables import FEEDS, SUBJECT_FEEDS
 from engine.errors import InputError, Problem
+from engine.prepare import identifiers
 
 _RX_NUMBER = ("rx_number",)
 # Feeds that are judged: one at least must be there (contract, general rules).
@@ -76,7 +77,7 @@ def _has_rx_lines(opened: Opened) -> bool:
     """True unless every line is known to be a medical one."""
     if "claim_type" not in opened.rows.columns:
         return True
-    is_medical = F.upper(F.trim(F.col("claim_type").cast("string"))) == ClaimType.MEDICAL.value
+    is_medical = F.upper(identifiers.stripped(F.col("claim_type").cast("string"))) == ClaimType.MEDICAL.value
     return not opened.rows.filter(~F.coalesce(is_medical, F.lit(False))).isEmpty()
 
 

@@ -6,6 +6,8 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.dates import add_days, add_months, known_day
+from engine.intervals import start_of_quarter
 from engine.rules.common import (
     FFS,
     MEDICAID,
@@ -13,7 +15,6 @@ from engine.rules.common import (
     claim_units,
     day,
     quarter_after,
-    quarter_start,
     state_invoiced,
     third_party_payment,
 )
@@ -80,8 +81,8 @@ def reversed_and_invoiced(f: Facts, given: Given) -> Hit:
 
 def _cut_off(f: Facts, given: Given) -> Column:
     """Last day on which a reversal could still be taken out of the invoice."""
-    last_day_of_period = F.date_sub(quarter_after(quarter_start(f.period)), 1)
-    return F.coalesce(f.received_at.cast("date"), F.date_add(last_day_of_period, given.whole("days_after_period")))
+    last_day_of_period = add_days(quarter_after(start_of_quarter(f.period)), -1)
+    return F.coalesce(f.received_at.cast("date"), add_days(last_day_of_period, given.whole("days_after_period")))
 
 
 @rule(
@@ -114,7 +115,9 @@ def reversal_never_credited(f: Facts, given: Given) -> Hit:
     units = claim_units(f)
     comes = F.when(f.settled_since_units > 0, F.lit("come in full")).otherwise(F.lit("come"))
     reversed_on = f.pharmacy_reversed_at.cast("date")
-    credit_due = F.date_add(F.last_day(F.add_months(F.trunc(reversed_on, "quarter"), 2)), given.whole("days_to_credit"))
+    credit_due = add_days(
+        F.last_day(add_months(F.trunc(known_day(reversed_on), "quarter"), 2)), given.whole("days_to_credit")
+    )
     return Hit(
         when=f.pharmacy_is_reversed & (f.f38_reversal_lag > 0) & (credit_due < day(given.as_of)),
         message=sentence(

@@ -13,7 +13,7 @@ from py4j.protocol import Py4JJavaError
 
 from engine.contracts.columns import Table
 from engine.contracts.tables import TABLES
-from engine.database import quoted_table
+from engine.database import Schema, column_name, quoted_table
 from engine.errors import InputError, Problem, UserError
 from engine.settings import DatabaseSettings, Settings, TableLocation
 from engine.sources.adapters import ADAPTERS, Adapter
@@ -184,21 +184,37 @@ def database_locations(settings: Settings, connection: str) -> tuple[list[Locati
 
 def _in_database(settings: Settings, problems: list[Problem]) -> dict[str, Location]:
     """Tables of the contract's names in the schema of `input.connection`."""
-    name, schema = settings.input.connection, settings.input.database_schema
+    name = settings.input.connection
     if name is None:
         return {}
-    where = f"{name}: {schema}"
+    try:
+        schema = Schema(settings.input.database_schema)
+    except ValueError:
+        text = settings.input.database_schema
+        problems.append(Problem("a schema's name cannot be read", "input.database_schema", text, "schema"))
+        return {}
+    where = f"{name}: {settings.input.database_schema}"
     try:
         with opened(name, settings.databases[name], "listing the tables", where) as database:
             there = {table.lower(): table for table in database.tables_in(schema)}
+            if not there and not database.has_schema(schema):
+                problems.append(_no_schema(where))
     except InputError as error:
         problems.extend(error.problems)
         return {}
     found = {}
     for table in (table for table in TABLES.values() if table.name in there):
-        place = DatabasePlace(name, settings.databases[name], settings.today, table=f'"{schema}"."{there[table.name]}"')
-        found[table.name] = Location(table, f"{name}: {schema}.{there[table.name]}", DATABASE, database=place)
+        place = DatabasePlace(name, settings.databases[name], settings.today, table=schema.table(there[table.name]))
+        found[table.name] = Location(table, f"{where}.{there[table.name]}", DATABASE, database=place)
     return found
+
+
+def _no_schema(where: str) -> Problem:
+    return Problem(
+        "the schema is not in the database, or the user may not see it",
+        where,
+        to_do="fix input.database_schema, or ask the database's owner for SELECT on the schema",
+    )
 
 
 def _only_one(
@@ -227,7 +243,12 @@ def _configured_in_database(
         try:
             quoted_table(configured.table)
         except ValueError:
-            unreadable = Problem("a table's name cannot be read", f"{setting}.table", configured.table, "schema.table")
+            unreadable = Problem(
+                "a table's name cannot be read",
+                f"{setting}.table",
+                configured.table,
+                "schema.table, database.schema.table or database..table; a name with a dot in brackets: [a.b]",
+            )
             unknown.append(unreadable)
             problems.append(unreadable)
     if unknown:
@@ -239,12 +260,12 @@ def _configured_in_database(
         as_of=settings.today,
         table=configured.table,
         query=configured.query,
-        partition_by=configured.partition_by,
+        partition_by=None if configured.partition_by is None else column_name(configured.partition_by),
         partition_method=configured.partition_method,
         received_after=configured.received_after,
     )
     uri = f"{name}: {configured.table or 'query of ' + setting}"
-    columns = {_contract_name(table, name): theirs for name, theirs in configured.columns.items()}
+    columns = {_contract_name(table, name): column_name(theirs) for name, theirs in configured.columns.items()}
     return Location(table, uri, DATABASE, columns=columns, complete=configured.complete, database=place)
 
 

@@ -130,7 +130,7 @@ class ParquetFiles:
         return F.when(text.isNull() | F.is_valid_utf8(text), text).otherwise(error)
 
     def _refuse_conflicts(self, partitions: dict[str, str]) -> None:
-        """A column of the folders' names that the files hold too must have the folder's value in every row."""
+        """A column of the folders' names that the files hold too has the folder's value or NULL in every row."""
         if not partitions:
             return
         problems = []
@@ -146,6 +146,8 @@ class ParquetFiles:
     def _has_only(self, footer: Footer, column: StoredColumn, value: str | None) -> bool:
         if footer.holds_nothing_but_nulls(column):
             return True
+        if column.is_nested:
+            return False
         bounds = footer.bounds(column) if column.decode is None else None
         if bounds is not None and all(is_same_value(value, bound) for bound in bounds):
             return True
@@ -207,7 +209,7 @@ class ParquetFiles:
             return True
         values = self._stored_values(footer, column).drop_null()
         if column.is_float:
-            values = values.filter(pc.invert(pc.is_nan(values)))
+            values = values.filter(pc.invert(pc.is_nan(values.cast(pa.float64()))))
         return len(values) > 0
 
     def _stored_values(self, footer: Footer, column: StoredColumn) -> Any:

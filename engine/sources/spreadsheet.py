@@ -20,7 +20,7 @@ from engine.sources.frames import one_spelling, plain, repeated_names, stacked
 from engine.sources.locations import Location
 from engine.sources.reader import data_files, lacking
 from engine.sources.workbook import Sheet, Workbook, WorkbookError, open_workbook
-from engine.storage import Storage, StoredFile
+from engine.storage import Storage, StoredFile, name_of
 
 _OPTIONS = ("sheet", "header_row", "range")
 _RANGE = re.compile(r"([A-Za-z]{1,3})([0-9]{0,7}):([A-Za-z]{1,3})([0-9]{0,7})")
@@ -55,6 +55,7 @@ class _SheetTable:
     file: StoredFile
     sheet: str
     cells: Cells
+    hides_errors: bool
 
 
 class Workbooks:
@@ -65,7 +66,8 @@ class Workbooks:
     one named like the table, else the only one with `header_names`. The header is the first row that is not empty or,
     with `header_names`, the first one that contains them all, compared by letters and digits.
 
-    Raises InputError for files that are no workbooks or need a password, sheets or headers that are not found.
+    `notes` say which files cannot show error cells. Raises InputError for files that are no workbooks or need a
+    password, and for sheets and headers that are not found.
     """
 
     def __init__(self, spark: SparkSession, storage: Storage, location: Location, header_names: Sequence[str] = ()):
@@ -78,6 +80,12 @@ class Workbooks:
         self.names = one_spelling(name for table in self._tables for name in table.cells.names)
         repeated = [repeated_names(table.cells.names) for table in self._tables]
         self.repeated: frozenset[str] = frozenset().union(*repeated)
+        hiding = [name_of(table.file.uri) for table in self._tables if table.hides_errors]
+        self.notes = tuple(
+            f"{location.table.name}: cells of {name} with errors such as #N/A are read as empty; saved as .xlsx, they "
+            "would be named"
+            for name in hiding
+        )
         self.lacking = lacking((table.file, table.cells.names) for table in self._tables)
 
     def rows(self, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
@@ -122,7 +130,7 @@ class Workbooks:
                         error.to_do,
                     )
                 ) from None
-        return _SheetTable(file, sheet.name, cells)
+        return _SheetTable(file, sheet.name, cells, workbook.hides_errors)
 
     def _problems(self, table: _SheetTable, names: Sequence[str], identifiers: Collection[str]) -> Iterable[Problem]:
         name_of_table = self._location.table.name

@@ -123,11 +123,11 @@ def _opened(spark: SparkSession, storage: Storage, location: Location) -> Opened
     notes: tuple[str, ...] = ()
     with unpacked(spark, storage, location) as readable:
         if location.adapter:
-            rows, left_out = _adapted(spark, storage, readable, ADAPTERS[location.adapter])
+            rows, left_out, notes = _adapted(spark, storage, readable, ADAPTERS[location.adapter])
         else:
             reader = _reader(spark, storage, readable, None)
             rows, unknown = _renamed(reader, readable)
-            notes = _incomplete_files(reader, readable, rows.columns)
+            notes = (*_incomplete_files(reader, readable, rows.columns), *_notes(reader))
     opened = OpenedTable(
         table=location.table,
         rows=rows,
@@ -167,10 +167,10 @@ def _reader(spark: SparkSession, storage: Storage, location: Location, adapter: 
     if kind == "parquet":
         return ParquetFiles(spark, storage, location)
     if kind == "csv":
-        known, header_names = (
-            (adapter.known_options(location.table.name), adapter.header_names) if adapter else ((), ())
-        )
-        return DelimitedFiles(spark, storage, location, known, header_names)
+        if adapter is None:
+            return DelimitedFiles(spark, storage, location)
+        own_options = adapter.known_options(location.table.name)
+        return DelimitedFiles(spark, storage, location, own_options, adapter.header_names)
     if kind == EXCEL:
         return Workbooks(spark, storage, location, adapter.header_names if adapter else ())
     is_one_document = "multiline" in {name.lower() for name in location.options}
@@ -185,19 +185,21 @@ def _reader(spark: SparkSession, storage: Storage, location: Location, adapter: 
 
 def _adapted(
     spark: SparkSession, storage: Storage, location: Location, adapter: Adapter
-) -> tuple[DataFrame, dict[str, int]]:
-    """The table and, by reason, how many rows of the files do not belong in it."""
+) -> tuple[DataFrame, dict[str, int], tuple[str, ...]]:
+    """The table; by reason, how many rows of the files do not belong in it; and notes on the files."""
     if not adapter.by_file:
         reader = _reader(spark, storage, location, adapter)
-        return _converted(reader, location, adapter, location.options)
+        return *_converted(reader, location, adapter, location.options), _notes(reader)
     tables, left_out = [], Counter[str]()
+    notes: list[str] = []
     for file in data_files(storage, location):
         one = replace(location, uri=file.uri)
-        options = {**location.options, "file_name": file.name.rpartition("/")[2] or file.uri.rpartition("/")[2]}
-        rows, excluded = _converted(_reader(spark, storage, one, adapter), one, adapter, options)
+        reader = _reader(spark, storage, one, adapter)
+        rows, excluded = _converted(reader, one, adapter, {**location.options, "file_name": name_of(file.uri)})
         tables.append(rows)
         left_out.update(excluded)
-    return reduce(DataFrame.unionByName, tables), dict(left_out)
+        notes.extend(_notes(reader))
+    return reduce(DataFrame.unionByName, tables), dict(left_out), tuple(notes)
 
 
 def _converted(
@@ -305,6 +307,10 @@ def _lacking(reader: Reader, theirs: str) -> tuple[str, ...]:
     return (
         reader.lacking.get(plain(theirs), ()) if isinstance(reader, DelimitedFiles | ParquetFiles | Workbooks) else ()
     )
+
+
+def _notes(reader: Reader) -> tuple[str, ...]:
+    return reader.notes if isinstance(reader, Workbooks) else ()
 
 
 def _refuse_incomplete(reader: Reader, location: Location, taken: Mapping[str, str]) -> None:

@@ -92,9 +92,6 @@ class WorkFolder:
         manifest: dict[str, Any] = json.loads(self._storage.read_bytes(join(self.path(name), _MANIFEST)))
         return manifest
 
-    def delete(self) -> None:
-        self._storage.delete(self._root)
-
     def _has_schema(self, name: str, schema: T.StructType) -> bool:
         there = self._spark.read.parquet(self.path(name)).schema
         # printed types leave out what may be NULL: read back, everything may

@@ -19,6 +19,7 @@ from engine.sources.archives import ArchiveError, check_unpacked_size
 
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
+_BINARY_WORKBOOK = "xl/workbook.bin"
 _HEAD_BYTES = 4096
 _CHUNK_BYTES = 1 << 24
 _ERROR_CELL = re.compile(rb"<(?:\w+:)?c\s(?:[^>]*\s)?t=[\"']e[\"'][^>]*>")
@@ -83,9 +84,14 @@ class Sheet:
 
 
 class Workbook:
-    """all_sheets: names in the workbook's order; visible_sheets: those that are neither hidden nor charts."""
+    """A workbook file.
 
-    def __init__(self, path: Path, workbook: Any):
+    all_sheets: names in the workbook's order; visible_sheets: those that are neither hidden nor charts.
+    hides_errors: error cells are read as empty and cannot be named (`.xls`, `.xlsb`).
+    """
+
+    def __init__(self, path: Path, workbook: Any, hides_errors: bool):
+        self.hides_errors = hides_errors
         self._path = path
         self._workbook = workbook
         self.all_sheets = tuple(workbook.sheet_names)
@@ -122,11 +128,13 @@ def open_workbook(path: Path) -> Workbook:
     if head.startswith(_OLE) and _contains(path, _ENCRYPTED_PACKAGE):
         raise _needs_password()
     try:
+        hides_errors = head.startswith(_OLE)
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as package:
                 check_unpacked_size(package.infolist())
+                hides_errors = _BINARY_WORKBOOK in package.namelist()
         with path.open("rb") as file:
-            return Workbook(path, CalamineWorkbook.from_filelike(file))
+            return Workbook(path, CalamineWorkbook.from_filelike(file), hides_errors)
     except PasswordError:
         raise _needs_password() from None
     except ArchiveError as error:

@@ -1,14 +1,18 @@
-"""How this room gets at MLflow: quietly, without telemetry, and with errors that a user can read."""
+"""How this package uses MLflow: quietly, without telemetry, in bounded time, and with errors that a user can read."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Thread
 from typing import Any
-from urllib.parse import urlsplit
 
-from engine.errors import ConfigurationError, Problem
+from engine.errors import ConfigurationError, Problem, UserError
 
 # Read by mlflow when it is imported; what the user has set wins.
 _ENVIRONMENT = {
@@ -16,9 +20,15 @@ _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # seconds, not minutes, until an absent server is reported
+    # seconds, not minutes, until an absent server is reported
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "GIT_PYTHON_REFRESH": "quiet",
 }
+
+# What a database reports while another process creates the same tables or rows.
+_CREATED_ELSEWHERE = re.compile(r"already exists|already been created|is locked|duplicate key|UNIQUE constraint", re.I)
+_ATTEMPTS, _WAIT = 20, 1.0
 
 _MISSING = {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "INVALID_PARAMETER_VALUE"}
 
@@ -36,22 +46,78 @@ def load_mlflow() -> Any:
 
 @contextmanager
 def readable_errors(what: str, uri: str) -> Iterator[None]:
-    """Turn what MLflow raises into a ConfigurationError that names the store and no credential."""
+    """Turn what MLflow raises into a ConfigurationError that names the store."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise ConfigurationError(
-            Problem(
-                what,
-                f"mlflow: {without_password(uri)}",
-                _first_line(str(error), uri),
-                "an MLflow store that can be reached and written to",
-                "mend mlflow.tracking_uri, mlflow.registry_uri or the rights on the store",
-            )
-        ) from error
+        raise _store_problem(what, uri, error) from error
+
+
+def within(seconds: float, what: str, uri: str, action: Callable[[], None]) -> None:
+    """Run an action on the store. Raises ConfigurationError if it fails, or has not ended after so many seconds:
+    drivers of databases retry and wait for many minutes."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            action()
+        except BaseException as error:  # raised again below, in the thread that waits
+            failures.append(error)
+
+    thread = Thread(target=run, name="check of the tracking store", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise _store_problem(what, uri, TimeoutError(f"no answer within {seconds:.0f} seconds"))
+    for failure in failures:
+        if isinstance(failure, UserError) or not isinstance(failure, Exception):
+            raise failure
+        raise _store_problem(what, uri, failure) from failure
+
+
+def retried(action: Callable[[], None]) -> None:
+    """Run an action again as long as it fails since another process creates the same thing at the same time."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return action()
+        except Exception as error:
+            if attempt == _ATTEMPTS or not _CREATED_ELSEWHERE.search(str(error)):
+                raise
+            time.sleep(_WAIT)
+    return None
+
+
+@contextmanager
+def alone_in(folder: Path | None) -> Iterator[None]:
+    """Only one process at a time is in the block, per folder. None, or no locks on that file system: no waiting."""
+    if folder is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _store_problem(what: str, uri: str, error: BaseException) -> ConfigurationError:
+    message = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    if isinstance(error, ImportError):
+        message = f"a package is missing: {message}"
+    return ConfigurationError(
+        Problem(
+            what,
+            f"mlflow: {uri}",
+            message,
+            "an MLflow store that can be reached and written to",
+            "correct mlflow.tracking_uri or mlflow.registry_uri, or the permissions of the store",
+        )
+    )
 
 
 def found(look_up: Callable[[], Any]) -> Any | None:
@@ -64,14 +130,3 @@ def found(look_up: Callable[[], Any]) -> Any | None:
         if error.error_code in _MISSING:
             return None
         raise
-
-
-def without_password(uri: str) -> str:
-    parts = urlsplit(uri)
-    return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri
-
-
-def _first_line(message: str, uri: str) -> str:
-    line = next(iter(message.strip().splitlines()), "no message")
-    password = urlsplit(uri).password
-    return line.replace(password, "***") if password else line

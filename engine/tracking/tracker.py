@@ -1,10 +1,12 @@
-"""Runs, models and their versions in MLflow. No row of data goes there."""
+"""Runs, models and their versions in MLflow. No row of data and no amount of money goes there."""
 
 from __future__ import annotations
 
 import getpass
 import json
 import math
+import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,11 +22,16 @@ import pandas as pd
 from engine.errors import ConfigurationError, OutputError, Problem
 from engine.settings import MlflowSettings
 from engine.tracking import promotion
-from engine.tracking.mlflow_access import found, load_mlflow, readable_errors
+from engine.tracking.mlflow_access import alone_in, found, load_mlflow, readable_errors, retried, within
+from engine.tracking.model_files import FILES_TAG, check_files, file_digests
 
 # What the served model imports; the versions that are installed here are the ones it is logged with.
 _REQUIREMENTS = ("mlflow", "numba", "numpy", "pandas")
 _LONGEST_PARAMETER = 6_000
+# The store may have other readers than the findings.
+_OF_MONEY = re.compile(r"dollar|amount", re.IGNORECASE)
+# Time for the store to answer before a run begins; creating a new one takes half a minute on a slow machine.
+_PATIENCE = 150.0
 
 
 @dataclass(frozen=True)
@@ -48,10 +55,57 @@ class Tracker:
         self.tracking_uri = settings.tracking_uri or self._default_store(output_root)
         self.registry_uri = settings.registry_uri or self.tracking_uri
 
+    def check(self) -> None:
+        """Raise ConfigurationError unless runs can be logged: the store answers, has MLflow's tables and takes the
+        experiment. A store that is not there yet is created; two processes may do so at once."""
+        self._make_output_folder()
+        within(_PATIENCE, "the MLflow store cannot be used", self.tracking_uri, lambda: retried(self._check))
+
+    def _check(self) -> None:
+        mlflow = load_mlflow()
+        from sqlalchemy import create_engine
+
+        with alone_in(self._store_folder):
+            for uri in {self.tracking_uri, self.registry_uri}:
+                if _is_database(uri):
+                    # MLflow itself would try again for minutes
+                    engine = create_engine(uri)
+                    try:
+                        engine.connect().close()
+                    finally:
+                        engine.dispose()
+            client = mlflow.MlflowClient(self.tracking_uri, self.registry_uri)
+            self._experiment_id(client, self._settings.experiment)
+            client.search_registered_models(max_results=1)
+        for place in self._local_places():
+            nearest = next(folder for folder in (place, *place.parents) if folder.exists())
+            if not os.access(nearest, os.W_OK):
+                raise PermissionError(f"no permission to write to {nearest}")
+
+    @property
+    def _store_file(self) -> Path | None:
+        """The file of a store that is a sqlite database."""
+        scheme, _, path = self.tracking_uri.partition(":///")
+        return Path(path.partition("?")[0]).resolve() if scheme == "sqlite" and path else None
+
+    @property
+    def _store_folder(self) -> Path | None:
+        return self._store_file.parent if self._store_file and self._store_file.parent.is_dir() else None
+
+    def _local_places(self) -> list[Path]:
+        """Files and folders of this machine that runs write to."""
+        artifacts = _local_folder(self._artifact_location) if self._artifact_location else None
+        return [place for place in (self._store_file, artifacts) if place is not None]
+
+    def has_version(self, model_name: str, version: str) -> bool:
+        """True if the registry has this version of the model."""
+        with self.connected("cannot look up the model") as client:
+            return found(lambda: client.get_model_version(model_name, version)) is not None
+
     def log_training(
         self,
         *,
-        model_folder: Path,
+        model_folder: Path | None,
         model_name: str,
         run_name: str,
         parameters: Mapping[str, Any],
@@ -61,20 +115,26 @@ class Tracker:
         set_alias: bool = False,
         experiment: str | None = None,
         first_takes_over: bool = True,
-    ) -> str:
+    ) -> str | None:
         """Log a training run with its model, register the model, and return the new version.
 
         `model_folder` holds `model.json` (with `inputs` and, where it is no anomaly score, `output`), the detector and,
-        in `scorers/`, the Python that reads it; `figures` are matplotlib's. Tags (data fingerprint, config hash, code
+        in `scorers/`, the Python that reads it; None if the model must not be stored: the run is logged, nothing is
+        registered and None returned. Metrics of money are not logged. `figures` are matplotlib's. Tags (data
+        fingerprint, config hash, code
         version) go to the run and to the version. The version gets the configured alias where no version has it yet
         (unless not `first_takes_over`), or where `set_alias`, with an entry in the promotion log. Where anything fails,
         no version is left behind and the run is marked failed. `experiment`: by default the configured one.
         """
         all_tags = {**tags, "job": "train", "model_name": model_name}
+        if model_folder is not None:
+            all_tags[FILES_TAG] = json.dumps(file_digests(model_folder))
         with self._run("cannot log the training", run_name, all_tags, experiment) as (mlflow, client, run_id):
             _log_values(mlflow, client, run_id, parameters, metrics)
             for name, figure in figures.items():
                 client.log_figure(run_id, figure, f"plots/{name}.png")
+            if model_folder is None:
+                return None
             model_id = _log_model(mlflow, client, run_id, model_folder)
             with _undone_on_failure(lambda: client.delete_logged_model(model_id)):
                 return self._register(client, model_name, run_id, model_id, tags, set_alias, first_takes_over)
@@ -90,6 +150,8 @@ class Tracker:
     ) -> FetchedModel | None:
         """The model version of that number or alias (by default the configured one), brought to a local folder.
 
+        The files are those that were registered, else ConfigurationError names them.
+
         `into`: the folder for what a server sends (default: a temporary one); artifacts that are local are read in
         place. None where there is no such model, or none of its versions has the number or the alias.
         """
@@ -104,9 +166,10 @@ class Tracker:
                 into.mkdir(parents=True, exist_ok=True)
             uri, target = f"models:/{model_name}/{wanted.version}", str(into) if into else None
             folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=target))
-            logged = mlflow.models.Model.load(str(folder / "MLmodel"))
-            detector = logged.flavors["python_function"]["artifacts"]["detector"]["path"]
-            return FetchedModel(folder / detector, model_name, str(wanted.version))
+            model = f"{model_name} version {wanted.version}"
+            detector = _detector_folder(mlflow, folder, model)
+            check_files(detector, client.get_run(wanted.run_id).data.tags.get(FILES_TAG), model)
+            return FetchedModel(detector, model_name, str(wanted.version))
 
     @property
     def alias(self) -> str:
@@ -169,6 +232,10 @@ class Tracker:
 
     def _experiment_id(self, client: Any, name: str) -> str:
         experiment = client.get_experiment_by_name(name)
+        if experiment is not None and experiment.lifecycle_stage != "active":
+            raise ConfigurationError(
+                Problem("the MLflow experiment is deleted", name, to_do="restore it, or set another mlflow.experiment")
+            )
         if experiment is not None:
             return experiment.experiment_id
         return client.create_experiment(name, artifact_location=self._artifact_location)
@@ -205,6 +272,32 @@ class Tracker:
         return str(version)
 
 
+def _is_database(uri: str) -> bool:
+    return uri.partition("://")[0].partition("+")[0] in ("sqlite", "postgresql", "mysql", "mssql")
+
+
+def _detector_folder(mlflow: Any, folder: Path, model: str) -> Path:
+    """Where the model's own files are, by its MLmodel file. Raises ConfigurationError if that is damaged."""
+    file = folder / "MLmodel"
+    try:
+        logged = mlflow.models.Model.load(str(file))
+        detector = (folder / logged.flavors["python_function"]["artifacts"]["detector"]["path"]).resolve()
+        if not detector.is_relative_to(folder.resolve()):
+            raise ValueError("a path that leaves the model's folder")
+    # broken YAML, a tag of Python's, a flavor that is missing: a file that somebody else wrote may hold anything
+    except Exception as error:
+        raise ConfigurationError(
+            Problem(
+                f"the description of {model} cannot be read",
+                str(file),
+                type(error).__name__,
+                "the MLmodel file as `train` logged it",
+                "restore it, name another version with --model, or train a new one",
+            )
+        ) from error
+    return detector
+
+
 def _local_folder(location: str) -> Path | None:
     """The absolute path of a local location; None for one on another file system."""
     parts = urlsplit(location)
@@ -233,7 +326,9 @@ def _log_values(
     client.log_batch(
         run_id,
         metrics=[
-            entities.Metric(name, float(value), now, 0) for name, value in metrics.items() if math.isfinite(value)
+            entities.Metric(name, float(value), now, 0)
+            for name, value in metrics.items()
+            if math.isfinite(value) and not _OF_MONEY.search(name)
         ],
         params=[entities.Param(name, str(value)[:_LONGEST_PARAMETER]) for name, value in parameters.items()],
     )

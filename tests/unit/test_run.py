@@ -7,7 +7,7 @@ import pytest
 
 from engine.contracts.codes import Step
 from engine.errors import OutputError
-from engine.run import RunOptions, check_resumable, check_run_id, open_run
+from engine.run import RunOptions, check_resumable, check_run_id, open_run, published_runs
 from engine.runs import LeaseLost, folders
 from engine.settings import Settings
 from engine.storage import SUCCESS_MARKER, Storage
@@ -372,3 +372,16 @@ def test_each_step_says_one_line_with_its_seconds(begin):
     assert run.said[-1].startswith("read")
     assert run.said[-1].endswith("invoices 12 rows")
     assert run.seconds["read"] >= 0
+
+
+def test_published_runs_are_in_the_order_of_publication_and_other_folders_are_none(begin, root, storage):
+    for run_id in ("b", "a", "c"):
+        publish(begin(run_id))
+        manifest = {"run_id": run_id, "published_at": f"2026-11-29T08:00:0{'bac'.index(run_id)}"}
+        (root / run_id / SUCCESS_MARKER).write_text(json.dumps(manifest))
+    for name, content in (("spark", ""), ("list", "[1]"), ("text", "published"), ("copy", '{"run_id": "a"}')):
+        (root / name).mkdir()
+        (root / name / SUCCESS_MARKER).write_text(content)
+        (root / name / "summary.json").write_text('{"run_id": "a"}')
+    begin("running")
+    assert published_runs(storage, str(root), but="c") == [f"{root}/b", f"{root}/a"]

@@ -196,7 +196,7 @@ def test_the_daily_export_of_covered_entities(folder, indent):
     assert values(entities, "entity_id", "participating_start", "termination_date", "street", "contact_phone") == [
         ("BL030740", "1999-10-01", None, "1 MAIN ST", "555 x12"),
         ("DSH1", "2001-01-01", "2010-02-03", None, None),
-        ("DSH2", "9999-12-31", None, None, None),
+        ("DSH2", "9999-12-30", None, None, None),
         ("DSH3", "2027-01-01", None, None, None),
     ]
     assert values(entities, "entity_id", "entity_type", "name", "city", "zip", "contact_name")[0] == (

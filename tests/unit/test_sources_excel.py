@@ -249,16 +249,20 @@ def test_what_is_not_found_is_refused(folder, sheets, options, parts):
 
 
 def test_a_folder_of_workbooks(folder):
-    """One with another column order, one without rows, and the owner file of one that is open."""
+    """One with another column order and a further column, one without rows, and the owner file of an open one."""
     folder.put("invoices/a.xlsx", workbook({"S": [HEADER, ROW]}))
-    folder.put("invoices/b.xlsx", workbook({"T": [["ndc", " State", "prescriptions"], ["1", "NY", 5]]}))
-    folder.put("invoices/c.xlsx", workbook({"T": [["ndc"]]}))
+    other = [["ndc", " State", "Period", "PROGRAM", "prescriptions"], ["1", "NY", "2025Q1", "MDRP_MCO", 5]]
+    folder.put("invoices/b.xlsx", workbook({"T": other}))
+    folder.put("invoices/c.xlsx", workbook({"T": [HEADER]}))
     folder.put("invoices/~$a.xlsx", b"owner")
-    opened = folder.table("invoices", {"path": "invoices", "format": "excel"})
+    opened = folder.table("invoices")
     assert values(opened, "ndc", "state", "period", "prescriptions") == [
         ("00002143380", "AK", "2025Q3", None),
-        ("1", "NY", None, 5),
+        ("1", "NY", "2025Q1", 5),
     ]
+    assert opened.notes == ("invoices: column prescriptions is NULL for the rows of a.xlsx, c.xlsx, which lack it",)
+    folder.put("invoices/d.xlsx", workbook({"T": [["ndc"]]}))
+    assert "required column is missing in some files: invoices.state" in folder.refusal()
 
 
 @pytest.mark.parametrize("noise", [[], [["340B ID"], ["Entity"]]], ids=["titles", "titles with some of the names"])
@@ -297,6 +301,14 @@ def test_workbooks_of_other_formats(tmp_path):
         ["12", "#N/A"],
     ]
     assert new.columns[1].unreadable_rows == [3]
+
+
+def test_a_workbook_that_hides_errors_is_noted(folder):
+    folder.put("invoices.csv", INVOICE_CSV)
+    folder.put("prices.xls", XLS)
+    opened = folder.table("prices", {"path": "prices.xls", "options": {"header_row": "2", "range": "B2:C3"}})
+    assert values(opened, "ndc") == [("00002143380",)]
+    assert [note for note in opened.notes if "prices.xls with errors such as #N/A are read as empty" in note]
 
 
 _ENCRYPTED = bytes.fromhex("d0cf11e0a1b11ae1") + b"\0" * 600 + "EncryptedPackage".encode("utf-16-le") + b"\0" * 100

@@ -92,6 +92,7 @@ def test_files_that_disagree_on_types_are_read_as_what_they_hold(folder):
             "suppressed": [True],
             "rebate_amount": pa.array([Decimal("1.5")], pa.decimal128(9, 1)),
             "state": ["AK"],
+            "period": ["2025Q1"],
         },
     )
     write(
@@ -107,18 +108,30 @@ def test_files_that_disagree_on_types_are_read_as_what_they_hold(folder):
             "suppressed": ["false"],
             "rebate_amount": pa.array([Decimal("2.25")], pa.decimal128(9, 2)),
             "STATE ": ["NY"],
-            "period": ["2025Q1"],
+            "received_date": ["2025-04-01"],
+            "period": ["2025Q2"],
         },
     )
     opened = folder.table("invoices")
     told = values(
         opened,
         *("ndc", "product_name", "invoice_number", "prescriptions", "units_reimbursed"),
-        *("postmark_date", "suppressed", "rebate_amount", "state", "period"),
+        *("postmark_date", "suppressed", "rebate_amount", "state", "received_date"),
     )
     assert told == [
         ("00002143380", None, None, 11, "10.5", "2025-01-01 00:00:00", "true", Decimal("1.50"), "AK", None),
-        ("00003000001", "X", "I-1", 12, "1000.250", "2025-01-02 03:00:00", "false", Decimal("2.25"), "NY", "2025Q1"),
+        (
+            "00003000001",
+            "X",
+            "I-1",
+            12,
+            "1000.250",
+            "2025-01-02 03:00:00",
+            "false",
+            Decimal("2.25"),
+            "NY",
+            "2025-04-01",
+        ),
     ]
 
 

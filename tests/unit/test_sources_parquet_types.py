@@ -151,6 +151,7 @@ class TestHiveFolders:
         of_files = {
             "state=06": {"state": pa.array([6, 6])},
             "state=AK": {"state": ["AK", "AK "]},
+            "state=AL": {"state": ["AL", None]},
             "state=NY": {"state": [b"NY", b"NY"]},
             "state=__HIVE_DEFAULT_PARTITION__": {"state": pa.array([None, None], pa.string())},
             "state=a%2Fb": {"state": ["a/b", "a/b"]},
@@ -161,13 +162,13 @@ class TestHiveFolders:
             path = f"invoices/{name}/postmark_date=2025-01-02/x.parquet"
             write(folder, path, columns, write_statistics=number % 2 == 0)
         read = values(folder.table("invoices"), "ndc", "state", "postmark_date")
-        states = ["06", "AK", "NY", None, "a/b", "é"]
+        states = ["06", "AK", "AL", "NY", None, "a/b", "é"]
         assert read == [
             (f"{number}{row}", state, "2025-01-02") for number, state in enumerate(states) for row in ("a", "b")
         ]
 
     @pytest.mark.parametrize("statistics", [True, False])
-    @pytest.mark.parametrize("states", [["AK", "NY"], ["AK", None], ["NY", "NY"], [1, 1]])
+    @pytest.mark.parametrize("states", [["AK", "NY"], [None, "NY"], ["NY", "NY"], [1, 1]])
     def test_other_values_in_the_file_stop_the_run(self, folder, states, statistics):
         write(folder, "invoices/state=NY/x.parquet", {"ndc": ["1"]})
         write(folder, "invoices/state=AK/x.parquet", {"ndc": ["1", "2"], "state": states}, write_statistics=statistics)

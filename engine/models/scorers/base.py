@@ -21,6 +21,15 @@ class Scorer(ABC):
 
     features: int
 
+    @property
+    def keeps_rows(self) -> bool:
+        """True if the arrays hold rows of the training sample. Such a scorer must not leave the process."""
+        return False
+
+    def check(self) -> None:
+        """Raise ValueError unless the arrays fit together: compiled code checks no index."""
+        expect(isinstance(self.features, int) and self.features > 0, "the number of features")
+
     @abstractmethod
     def scores(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """One finite score per row of a matrix rows x features without missing values; higher comes first."""
@@ -40,7 +49,9 @@ class Scorer(ABC):
         expected = {field.name for field in fields(cls)}  # type: ignore[arg-type]
         if set(arrays) != expected:
             raise ValueError(f"{cls.__name__} is made of {sorted(expected)}, not of {sorted(arrays)}")
-        return cls(**{name: value if value.ndim else value.item() for name, value in arrays.items()})
+        scorer = cls(**{name: value if value.ndim else value.item() for name, value in arrays.items()})
+        scorer.check()
+        return scorer
 
     @property
     def digest(self) -> str:
@@ -55,6 +66,12 @@ class Scorer(ABC):
         if rows.ndim != 2 or rows.shape[1] != self.features:
             raise ValueError(f"the detector has {self.features} features, the rows are of shape {rows.shape}")
         return np.ascontiguousarray(rows.T, dtype=dtype)
+
+
+def expect(holds: Any, what: str) -> None:
+    """Raise ValueError that names what is wrong with a scorer's arrays unless it holds."""
+    if not holds:
+        raise ValueError(f"the detector's arrays do not fit together: {what}")
 
 
 def occlusion(scorer: Scorer, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import scorer_class
-from .base import Scorer, occlusion
+from .base import Scorer, expect, occlusion
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,16 @@ class RankCombination(Scorer):
     kinds: tuple[str, ...]
     training_scores: npt.NDArray[np.float64]
     features: int
+
+    @property
+    def keeps_rows(self) -> bool:
+        return any(member.keeps_rows for member in self.members)
+
+    def check(self) -> None:
+        super().check()
+        expect(self.members and all(member.features == self.features for member in self.members), "the members")
+        of_members = self.training_scores.ndim == 2 and len(self.training_scores) == len(self.members)
+        expect(of_members and self.training_scores.shape[1] > 0, "the scores of the training rows")
 
     def scores(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """The highest over the members of the part of training rows with at most the row's score; between rows that
@@ -65,4 +75,6 @@ class RankCombination(Scorer):
             )
             for place, kind in enumerate(kinds)
         )
-        return cls(members, kinds, arrays["training_scores"], arrays["features"].item())
+        combination = cls(members, kinds, arrays["training_scores"], arrays["features"].item())
+        combination.check()
+        return combination

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .base import Scorer
+from .base import Scorer, expect
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,11 @@ class FeatureSteps(Scorer):
     edges: npt.NDArray[np.float64]
     terms: npt.NDArray[np.float64]
     features: int
+
+    def check(self) -> None:
+        super().check()
+        expect(self.edges.ndim == 2 and len(self.edges) == self.features and self.edges.shape[1] > 0, "the edges")
+        expect(self.terms.shape == (self.features, 2 * self.edges.shape[1] + 1), "the terms")
 
     def scores(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Sum of the terms."""

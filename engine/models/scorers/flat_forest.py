@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .base import Scorer, run_compiled
+from .base import Scorer, expect, run_compiled
 
 # Rows that walk down a tree side by side; their features and one tree fit into the first-level cache together.
 BLOCK = 64
@@ -34,6 +34,21 @@ class FlatForest(Scorer):
     depths: npt.NDArray[np.int64]
     features: int
     normaliser: float
+
+    def check(self) -> None:
+        super().check()
+        nodes, trees = self.feature.size, self.roots.size
+        of_nodes = (self.feature, self.threshold, self.left_child, self.path_length)
+        expect(all(array.shape == (nodes,) for array in of_nodes) and nodes > 0, "the nodes")
+        expect(self.roots.shape == self.depths.shape == (trees,) and trees > 0, "the trees")
+        indices = (self.feature, self.left_child, self.roots)
+        expect(all(array.dtype == np.uint32 for array in indices), "the type of the indices")
+        expect(self.depths.dtype == np.int64 and ((self.depths >= 0) & (self.depths <= nodes)).all(), "the depths")
+        expect((self.feature < self.features).all(), "a split on a feature that does not exist")
+        # a leaf is its own child; of an inner node the right child follows the left one
+        last_child = self.left_child.astype(np.int64) + (self.threshold != np.inf)
+        expect((last_child < nodes).all() and (self.roots < nodes).all(), "a child or root that does not exist")
+        expect(self.threshold.dtype == np.float32 and self.path_length.dtype == np.float64, "the type of the numbers")
 
     def scores(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Anomaly scores in (0, 1], higher is more anomalous: -score_samples of the forest, to the last bit.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .base import Scorer
+from .base import Scorer, expect
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,15 @@ class CalibratedLogistic(Scorer):
     knots: npt.NDArray[np.float64]
     values: npt.NDArray[np.float64]
     features: int
+
+    def check(self) -> None:
+        super().check()
+        regressions = self.intercepts.size
+        expect(self.coefficients.shape == (regressions, self.features) and regressions > 0, "the coefficients")
+        if self.knots.size:
+            expect(self.knots.shape == self.values.shape and len(self.knots) == regressions, "the knots")
+        else:
+            expect(self.slopes.shape == self.offsets.shape == (regressions,), "the slopes")
 
     def scores(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """The calibrated probability, 0 to 1."""

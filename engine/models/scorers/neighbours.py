@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .base import Scorer, occlusion, run_compiled
+from .base import Scorer, expect, occlusion, run_compiled
 
 # What scikit-learn adds to a mean reachability distance, lest it be 0 among many equal rows.
 _LEAST_REACH = 1e-10
@@ -25,6 +25,15 @@ class NeighbourDistance(Scorer):
     units: npt.NDArray[np.float64]
     neighbours: int
     features: int
+
+    @property
+    def keeps_rows(self) -> bool:
+        return True
+
+    def check(self) -> None:
+        super().check()
+        _check_training(self.training, self.neighbours, self.features)
+        expect(self.units.shape == (self.features,), "the units")
 
     def scores(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Distance to the k-th neighbour."""
@@ -60,6 +69,15 @@ class LocalOutlierFactor(Scorer):
     neighbours: int
     features: int
 
+    @property
+    def keeps_rows(self) -> bool:
+        return True
+
+    def check(self) -> None:
+        super().check()
+        _check_training(self.training, self.neighbours, self.features)
+        expect(self.reach.shape == self.density.shape == (self.training.shape[1],), "the densities")
+
     def scores(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """The factor, about 1 for a row that lies as its neighbours do; the row is taken as new to the training."""
         squares, places = nearest(self.columns(rows), self.training, self.neighbours)
@@ -72,6 +90,11 @@ class LocalOutlierFactor(Scorer):
     def contributions(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """See `occlusion`: a ratio of densities has no parts by feature."""
         return occlusion(self, rows)
+
+
+def _check_training(training: npt.NDArray[Any], neighbours: int, features: int) -> None:
+    expect(training.ndim == 2 and len(training) == features, "the training rows")
+    expect(isinstance(neighbours, int) and 0 < neighbours <= training.shape[1], "the number of neighbours")
 
 
 def nearest(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .base import Scorer, occlusion, run_compiled
+from .base import Scorer, expect, occlusion, run_compiled
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,13 @@ class ProjectionHistograms(Scorer):
     edges: npt.NDArray[np.float64]
     terms: npt.NDArray[np.float64]
     features: int
+
+    def check(self) -> None:
+        super().check()
+        cuts = len(self.weights)
+        expect(self.weights.shape == (cuts, self.features) and cuts > 0, "the weights")
+        expect(self.edges.ndim == self.terms.ndim == 2 and len(self.edges) == len(self.terms) == cuts, "the cuts")
+        expect(self.terms.shape[1] == self.edges.shape[1] + 1, "the bins")
 
     def scores(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Mean negative log frequency of the bins that a row's projections fall into, in PyOD's scale."""

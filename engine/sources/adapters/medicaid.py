@@ -9,6 +9,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Reason
+from engine.dates import add_days
 from engine.sources.adapters.layout import (
     Adapter,
     Layout,
@@ -95,7 +96,7 @@ def nadac(rows: DataFrame, table: str, options: Mapping[str, Any]) -> DataFrame:
     price = layout.received("NADAC Per Unit")
     if layout.has("End Date"):
         last_day = date_of(end)
-        day_after = F.when(last_day != F.lit(_OPEN_END).cast("date"), F.date_add(last_day, 1).cast("string"))
+        day_after = F.when(last_day != F.lit(_OPEN_END).cast("date"), add_days(last_day, 1).cast("string"))
         return rows.select(
             ndc_of(layout).alias("ndc"),
             iso_date(start).alias("effective_date"),

@@ -18,7 +18,7 @@ from engine.errors import InputError, Problem
 from engine.sources.adapters.layout import Adapter, Layout, iso_date
 
 # An entity that OPAIS calls not participating, without any date, has never been one on a date of service.
-_NOT_YET = "9999-12-31"
+_NOT_YET = "9999-12-30"  # the last day that is no placeholder: those mean no bound
 
 
 def opais_entities(rows: DataFrame, table: str, options: Mapping[str, Any]) -> DataFrame:
@@ -80,7 +80,7 @@ def opais_json(rows: DataFrame, table: str, options: Mapping[str, Any]) -> DataF
     """The covered entity daily export (`OPA_CE_DAILY_PUBLIC.JSON`) as the table that is asked of it.
 
     - `covered_entities`: one row per 340B id. An entity that is not participating and has neither a start nor a
-      termination date starts on 9999-12-31: never yet.
+      termination date starts on 9999-12-30: never yet.
     - `contract_pharmacies`: one row per contract of an entity; the export names no NPI.
     - `medicaid_exclusions`: one row per billing number or NPI with its state, for the quarter in the option `quarter`
       (`options: {quarter: 2026Q2}`): the export is not the quarterly Medicaid Exclusion File but what that is made of.

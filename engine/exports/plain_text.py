@@ -1,0 +1,41 @@
+"""Text from outside as people see it in a spreadsheet or on a page: on one line, bounded, with nothing hidden in it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# What a cell of Excel holds.
+LONGEST_CELL = 32_767
+_LINE_BREAKS = re.compile("[\r\n\u2028\u2029\x0b\x0c\x85]+")
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
+# What ends a cell in spreadsheets of other locales than the file was made for.
+_AFTER_SEPARATOR = re.compile("(;[\\W_]*?)(?=[=+\\-@\uff1d\uff0b\uff0d\uff20])")
+_FORMULA_STARTS = "=+-@"
+# Categories of characters without a shape of their own: spaces, format and control characters.
+_INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
+
+
+def plain(text: str, longest: int = LONGEST_CELL) -> str:
+    """Text on one line: line breaks become blanks, other control characters a visible escape such as `\\x1b`; what is
+    beyond `longest` characters is cut, with an ellipsis."""
+    if len(text) > longest:
+        text = text[: longest - 1] + "…"
+    text = _LINE_BREAKS.sub(" ", text)
+    text = _CONTROLS.sub(lambda match: " " if match.group() == "\t" else f"\\x{ord(match.group()):02x}", text)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def safe_text(text: str | None) -> str | None:
+    """Text that no spreadsheet runs when it opens a CSV file (OWASP, CSV injection).
+
+    An apostrophe precedes what would begin a formula, also behind invisible characters, in full-width form, and where
+    a spreadsheet that separates by `;` would begin a cell.
+    """
+    if not text:
+        return text
+    starts_with_control = text[0] in "\t\r\n"
+    shown = _AFTER_SEPARATOR.sub(r"\1'", plain(text))
+    first = next((letter for letter in shown if unicodedata.category(letter) not in _INVISIBLE), "")
+    is_formula = unicodedata.normalize("NFKC", first)[:1] in _FORMULA_STARTS if first else False
+    return f"'{shown}" if is_formula or starts_with_control else shown
