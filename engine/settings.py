@@ -62,10 +62,6 @@ InvoiceFeature = typing.Literal[INVOICE_FEATURES]  # type: ignore[valid-type]
 FindingFeature = typing.Literal[FINDING_FEATURES]  # type: ignore[valid-type]
 
 
-# An option of a reader, as YAML has it.
-OptionValue = bool | int | float | str | list[Any] | dict[str, Any]
-
-
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
@@ -179,10 +175,12 @@ class TableLocation(Section):
         | None
     ) = None
     columns: dict[str, str] = Field(default_factory=dict, description="contract column: the file's own column")
-    options: dict[str, OptionValue] = Field(default_factory=dict, description="options of the format's reader")
-    header: OptionValue | None = Field(None, description="as in options")
-    names: OptionValue | None = Field(None, description="as in options")
-    widths: OptionValue | None = Field(None, description="as in options")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="options of the format's reader: text, numbers, lists"
+    )
+    header: Any = Field(None, description="as in options")
+    names: Any = Field(None, description="as in options")
+    widths: Any = Field(None, description="as in options")
     complete: bool = Field(False, description="reference table lists everything: absence from it means something")
     fallback: TableLocation | None = Field(
         None, description="products only: another list, read for the NDCs that this one does not have"
@@ -237,6 +235,16 @@ class TableLocation(Section):
                 raise ValueError(f"{'numbers' if column == DEFAULT else column}: {error}") from None
         return self
 
+    @field_validator("path", mode="before")
+    @classmethod
+    def _of_text(cls, path: Any) -> Any:
+        """Names that YAML takes for numbers are names, too."""
+        if isinstance(path, (list, tuple)):
+            return tuple(str(one) for one in path)
+        if isinstance(path, dict):
+            raise ValueError("expected the name of a file or folder, a pattern, or a list of them")
+        return path if path is None else str(path)
+
     @model_validator(mode="after")
     def _one_place(self) -> TableLocation:
         places = [name for name in ("path", "table", "query") if getattr(self, name) is not None]
@@ -271,7 +279,7 @@ class TableLocation(Section):
         return ((self.path,) if isinstance(self.path, str) else self.path or ("",)) if self.path is not None else ()
 
     @property
-    def reader_options(self) -> dict[str, OptionValue]:
+    def reader_options(self) -> dict[str, Any]:
         """`options`, with those that may be set under the table itself."""
         of_table = {name: getattr(self, name) for name in _OPTIONS_OF_TABLE}
         return {**self.options, **{name: value for name, value in of_table.items() if value is not None}}

@@ -28,7 +28,16 @@ from engine.sources.locations import Location
 from engine.sources.partitions import conflict, partition_names, partition_values
 from engine.sources.reader import data_files, folder_column, lacking, local_name, marked
 from engine.sources.text_format import TextFormat, text_format
-from engine.sources.text_records import BLANKS, DamagedTextError, Opener, first_record, looks_like_utf16, rows
+from engine.sources.text_records import (
+    BLANKS,
+    DamagedTextError,
+    Opener,
+    first_record,
+    is_packed,
+    looks_like_utf16,
+    rows,
+    unpacked_start,
+)
 from engine.storage import Storage, StoredFile
 
 _HEADER_BYTES = 1 << 18
@@ -133,7 +142,10 @@ class DelimitedFiles:
         files, plain_uris, problems = [], set(), []
         for file in stored:
             sample = self._storage.first_bytes(file.uri, _HEADER_BYTES)
+            # Hadoop knows codecs by endings in lower case only
+            was_packed = is_packed(sample)
             try:
+                sample = unpacked_start(sample) if was_packed else sample
                 header = self._header(sample)
             except DamagedTextError as error:
                 problems.append(_damaged(self._location.table.name, file.uri, error))
@@ -142,7 +154,7 @@ class DelimitedFiles:
             if problem is not None:
                 problems.append(problem)
             files.append(_File(file, header, partition_values(file)))
-            if self._written.is_plain and _is_ordinary(sample):
+            if self._written.is_plain and not was_packed and _is_ordinary(sample):
                 plain_uris.add(file.uri)
         if problems:
             raise InputError(_few(problems, self._location.table.name))

@@ -12,7 +12,7 @@ from engine.sources.frames import is_data, is_hidden
 from engine.storage import Storage, StoredFile, join, name_of
 
 _IS_PATTERN = re.compile(r"[*?\[{]")
-_ALTERNATIVES = re.compile(r"\{([^{}]*)\}")
+_ALTERNATIVES = re.compile(r"\{([^{}]*,[^{}]*)\}")
 _ROOT = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:(?://[^/]*)?)?/+")
 _DOCUMENT = re.compile(
     r"(?i)^(?:read[ _-]?me|licen[cs]e|notes?|changelog)\b|\.(?:md|pdf|docx?|rtf|html?|log|crc|md5|sha256)$"

@@ -14,7 +14,7 @@ import io
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from engine.sources.frames import plain
 from engine.sources.text_format import TextFormat
@@ -35,10 +35,7 @@ _OF_TWO_BYTES = {"utf-16": ("utf-16-be", "utf-16-le"), "utf-32": ("utf-32-be", "
 # Encodings that a message suggests, if every byte of a file fits; the usual ones first.
 _LAST_RESORT = "cp437"
 _SUGGESTED = ("utf-8", "windows-1252", "shift_jis", "gb18030", _LAST_RESORT)
-_DECOMPRESSED: dict[str, Callable[[BinaryIO], BinaryIO]] = {
-    ".gz": lambda stream: gzip.GzipFile(fileobj=stream),  # type: ignore[dict-item,return-value]
-    ".bz2": lambda stream: bz2.BZ2File(stream),  # type: ignore[dict-item,return-value]
-}
+_GZIP, _BZIP2 = b"\x1f\x8b", b"BZh"
 _OTHER_CODECS = (".xz", ".zst", ".lz4", ".snappy", ".deflate", ".7z", ".lzo", ".z")
 _SAMPLE = 4096
 _CHUNK = 1 << 20
@@ -61,13 +58,32 @@ class DamagedTextError(Exception):
         return f"{self.found}, line {self.line:,}" if self.line else self.found
 
 
-def decompressed(stream: BinaryIO, name: str) -> io.BufferedReader:
-    """The bytes of a file, unpacked if its ending names a codec. Raises DamagedTextError for other codecs."""
+def decompressed(stream: BinaryIO, name: str) -> io.BufferedReader[Any]:
+    """The bytes of a file, unpacked if its ending or its first bytes are those of gzip or bzip2.
+
+    Raises DamagedTextError for other codecs.
+    """
     codec = next((ending for ending in _OTHER_CODECS if name.lower().endswith(ending)), None)
     if codec is not None:
         raise DamagedTextError(f"a file compressed as {codec}; text is read from plain, .gz and .bz2 files")
-    unpack = next((unpack for ending, unpack in _DECOMPRESSED.items() if name.lower().endswith(ending)), None)
-    return io.BufferedReader(unpack(stream) if unpack else stream, _CHUNK)  # type: ignore[arg-type]
+    content: io.BufferedReader[Any] = io.BufferedReader(stream, _CHUNK)
+    start = content.peek(len(_BZIP2))
+    if name.lower().endswith(".gz") or start.startswith(_GZIP):
+        return io.BufferedReader(gzip.GzipFile(fileobj=content), _CHUNK)
+    if name.lower().endswith(".bz2") or start.startswith(_BZIP2):
+        return io.BufferedReader(bz2.BZ2File(content), _CHUNK)
+    return content
+
+
+def is_packed(sample: bytes) -> bool:
+    return sample.startswith((_GZIP, _BZIP2))
+
+
+def unpacked_start(sample: bytes) -> bytes:
+    """The beginning of a packed file, from its own beginning."""
+    if sample.startswith(_GZIP):
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(sample)
+    return bz2.BZ2Decompressor().decompress(sample)
 
 
 def encoding_of(sample: bytes, declared: str) -> tuple[str, int]:
@@ -127,7 +143,9 @@ def records(
             raise _wrong_bytes(opener, name, encoding) from None
         except gzip.BadGzipFile:
             raise DamagedTextError("a file that is not gzip, as its ending says") from None
-        except (EOFError, zlib.error):
+        except (EOFError, zlib.error, OSError) as error:
+            if getattr(error, "errno", None) is not None:
+                raise
             raise DamagedTextError("a compressed file that is cut short or damaged") from None
 
 
@@ -182,6 +200,8 @@ def _delimited(text: TextIO, written: TextFormat) -> Iterator[tuple[int, list[st
             return
         except csv.Error as error:
             raise _wrong_quotes(str(error), first_line, reader.line_num) from None
+        if reader.line_num > first_line:
+            record = [value.replace("\r\n", "\n").replace("\r", "\n") for value in record]
         if is_long:
             record = [value.replace(_ONE_SEPARATOR, separator) for value in record]
         if len(record) > 1 or (record and record[0].strip(BLANKS)):

@@ -103,9 +103,9 @@ def test_parquet_whose_pages_are_damaged_but_whose_footer_is_whole(detect_on, fo
 
 def test_a_csv_in_the_wrong_encoding(detect_on, folder, tmp_path):
     pd.DataFrame([INVOICE]).assign(product_name="Ünïcode").to_csv(
-        folder / "invoices.csv", index=False, encoding="utf-16"
+        folder / "invoices.csv", index=False, encoding="cp1252"
     )
-    says_one_message(detect_on(folder), "invoices.csv", "UTF-8")
+    says_one_message(detect_on(folder), "invoices.csv", "UTF-8", "line 2", "options.encoding: windows-1252")
     leaves_nothing(tmp_path)
 
 
