@@ -266,6 +266,8 @@ class TableLocation(Section):
             raise ValueError("a table with a fallback cannot be complete: absence from one list no longer shows")
         if self.fallback is not None and self.fallback.path is None:
             raise ValueError("a fallback is read from a path")
+        if self.fallback is not None and (any(self.fallback.formats.by_setting.values()) or self.fallback.nulls):
+            raise ValueError("formats of values are declared for the table, and hold for its fallback too")
         twice = [name for name in _OPTIONS_OF_TABLE if name in self.options and getattr(self, name) is not None]
         if twice:
             raise ValueError(f"{', '.join(twice)} is set twice: under the table and in its options")

@@ -332,10 +332,23 @@ def test_a_fallback_of_a_fallback(folder):
     assert opened.left_out == {"IN_MAIN_TABLE": 3}
 
 
+@pytest.mark.parametrize(
+    ("main", "fallback", "message"),
+    [
+        ({"complete": True}, {}, "cannot be complete"),
+        ({}, {"complete": True}, "cannot be complete"),
+        ({}, {"dates": "MM/dd/yyyy"}, "formats of values"),
+        ({}, {"nulls": ["NULL"]}, "formats of values"),
+    ],
+)
+def test_settings_that_a_fallback_cannot_have(main, fallback, message):
+    location = {"path": "products.csv", **main, "fallback": {"path": "other.csv", **fallback}}
+    with pytest.raises(ValueError, match=message):
+        Settings.model_validate({"input": {"tables": {"products": location}}})
+
+
 def test_fallbacks_that_make_no_sense(folder):
     folder.put("other.csv", b"ndc,effective_date\n")
-    with pytest.raises(ValueError, match="cannot be complete"):
-        folder.open({"products": {"path": "other.csv", "complete": True, "fallback": {"path": "other.csv"}}})
     refused = folder.refusal(
         {
             "market_prices": {"path": "other.csv", "fallback": {"path": "other.csv"}},
