@@ -101,7 +101,9 @@ def _entities(public_data: Path, folder: Path) -> None:
     contracts: dict[str, list[dict]] = {}
     for row in pharmacies.to_dict("records"):
         address = {"addressLine1": row["address"], **{part: row[part] for part in ("city", "state", "zip")}}
-        contract = {"name": row["pharmacy_name"], "address": address, "beginDate": f"{row['begin_date']}T00:00:00"}
+        contract = {"name": row["pharmacy_name"], "address": address}
+        if row["begin_date"]:
+            contract["beginDate"] = f"{row['begin_date']}T00:00:00"
         contracts.setdefault(row["entity_id"], []).append(contract)
     entities = [
         {

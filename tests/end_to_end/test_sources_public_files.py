@@ -153,7 +153,10 @@ def test_the_crosswalk_of_hcpcs_codes(opened, public_data):
 def test_files_as_they_are_published_say_what_the_derived_copies_say(published, opened):
     for name in ("invoices", "products", "covered_entities", "contract_pharmacies", "pharmacy_claims"):
         columns = sorted(opened[name].columns & published[name].columns - {"participating_start", "source_row_id"})
-        ours, theirs = (pandas_of(one[name])[columns].fillna("") for one in (published, opened))
+        ours, theirs = (
+            pandas_of(one[name])[columns].fillna("").apply(lambda values: values.str.strip())
+            for one in (published, opened)
+        )
         if name == "products":
             for one in (ours, theirs):
                 one["ndc"] = one.ndc.str.replace("-", "")
