@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import json
 import re
+import shlex
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -17,7 +18,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from engine.contracts.codes import Evidence, Subject
 from engine.contracts.columns import Kind
@@ -82,8 +92,8 @@ class DatabaseSettings(Section):
     connection_string: Secret | None = Field(None, description="all of it in one secret; nothing above is read then")
     authentication: str | None = Field(None, description="of Entra ID, such as ActiveDirectoryMsi; see the driver")
     integrated: bool = Field(False, description="log in as the account that the job runs under (Kerberos)")
-    encrypt: bool | Literal["strict"] = True
-    trust_server_certificate: bool = False
+    encrypt: bool | Literal["strict"] | None = Field(None, description="default: true; with a dsn, what odbc.ini has")
+    trust_server_certificate: bool | None = Field(None, description="default: false; with a dsn, what odbc.ini has")
     options: dict[str, str] = Field(default_factory=dict, description="further keywords of the driver")
     reader: Literal["pyodbc", "mssql-python"] = Field(
         "pyodbc", description="mssql-python fetches Arrow, where that package is installed"
@@ -108,6 +118,8 @@ class DatabaseSettings(Section):
     def _somewhere(self) -> DatabaseSettings:
         if self.connection_string is None and self.dsn is None and self.server is None:
             raise ValueError("expected a server, a dsn or a connection_string")
+        if self.reader == "mssql-python" and self.dsn is not None and self.connection_string is None:
+            raise ValueError("reader mssql-python knows no dsn: set server and database, or reader: pyodbc")
         return self
 
     @property
@@ -146,7 +158,19 @@ class TableLocation(Section):
     format: str | None = Field(None, description="Spark format; by default from the file's ending")
     adapter: (
         Literal[
-            "sdud", "nadac", "mdrp_products", "opais_entities", "opais_contract_pharmacies", "opais_json", "cms_pde"
+            "sdud",
+            "nadac",
+            "mdrp_products",
+            "fda_ndc",
+            "asp_crosswalk",
+            "r144",
+            "opais_entities",
+            "opais_contract_pharmacies",
+            "opais_json",
+            "opais_excel_entities",
+            "opais_excel_contract_pharmacies",
+            "medicaid_exclusion_file",
+            "cms_pde",
         ]
         | None
     ) = None
@@ -158,6 +182,9 @@ class TableLocation(Section):
     names: Any = Field(None, description="as in options")
     widths: Any = Field(None, description="as in options")
     complete: bool = Field(False, description="reference table lists everything: absence from it means something")
+    fallback: TableLocation | None = Field(
+        None, description="products only: another list, read for the NDCs that this one does not have"
+    )
     dates: dict[str, str] = Field(
         default_factory=dict,
         description="pattern of dates that are text, such as MM/dd/yyyy, or patterns by column; `default`: all others",
@@ -235,6 +262,12 @@ class TableLocation(Section):
         wrong = of_databases if self.path is not None else of_files
         if wrong:
             raise ValueError(f"{', '.join(wrong)} has no meaning for a {places[0]}")
+        if self.fallback is not None and (self.complete or self.fallback.complete):
+            raise ValueError("a table with a fallback cannot be complete: absence from one list no longer shows")
+        if self.fallback is not None and self.fallback.path is None:
+            raise ValueError("a fallback is read from a path")
+        if self.fallback is not None and (any(self.fallback.formats.by_setting.values()) or self.fallback.nulls):
+            raise ValueError("formats of values are declared for the table, and hold for its fallback too")
         twice = [name for name in _OPTIONS_OF_TABLE if name in self.options and getattr(self, name) is not None]
         if twice:
             raise ValueError(f"{', '.join(twice)} is set twice: under the table and in its options")
@@ -805,6 +838,15 @@ class Settings(Section):
     deadlines: DeadlineSettings = DeadlineSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
 
+    _command_line: tuple[str, ...] = PrivateAttr(())
+
+    def command(self, job: str, *words: str) -> str:
+        """The command that runs a job with these settings, as a user can paste it into a shell.
+
+        Options of `words` replace those of the command line that the settings were read with.
+        """
+        return shlex.join(["./spark-submit.sh", job, *words, *self._command_line])
+
     @property
     def today(self) -> date:
         return self.as_of or datetime.now(UTC).date()
@@ -849,11 +891,12 @@ def load_settings(
     not, and says what is wrong with the section `rules` and the dispute codes. Raises ConfigurationError.
     """
     problems: list[Problem] = []
+    words = list(overrides)
     values = _read_yaml(Path(config), problems) if config else {}
     origins: dict[tuple[str, ...], str] = {}
     remember_secrets(environment or {})
     from_environment = _environment_values(environment or {}, problems)
-    for path, value, origin in (*from_environment, *_override_values(overrides, problems)):
+    for path, value, origin in (*from_environment, *_override_values(words, problems)):
         _put(values, path, value)
         origins[path] = origin
     remember_secrets(values)
@@ -879,6 +922,10 @@ def load_settings(
         problems.extend(rule_problems(_readable_rules(values.get("rules")), str(values["reference_folder"])))
     if problems:
         raise ConfigurationError(problems)
+    settings._command_line = (
+        *(("--config", str(config)) if config else ()),
+        *(part for word in words for part in ("--set", word) if not word.startswith("as_of=")),
+    )
     return settings
 
 

@@ -107,6 +107,8 @@ class Storage:
 
     def local_path(self, uri: str) -> Path | None:
         """Where Python can open a file itself; None unless it is on this machine's own file system."""
+        if (local := self._local(uri)) is not None:
+            return local.absolute()
         file_system, path = self._path(uri)
         return Path(file_system.makeQualified(path).toUri().getPath()) if file_system.getScheme() == "file" else None
 
@@ -127,19 +129,42 @@ class Storage:
         finally:
             stream.close()
 
+    def last_bytes(self, uri: str, length: int) -> bytes:
+        """The last bytes of a file, as stored."""
+        local = self.local_path(uri)
+        if local is not None:
+            with local.open("rb") as file:
+                file.seek(-length, os.SEEK_END)
+                return file.read()
+        file_system, path = self._path(uri)
+        stream = file_system.open(path)
+        try:
+            stream.seek(file_system.getFileStatus(path).getLen() - length)
+            return bytes(stream.readNBytes(length))
+        finally:
+            stream.close()
+
+    @contextmanager
+    def local_copy(self, uri: str) -> Iterator[Path]:
+        """A file for libraries that open local paths only: the file itself if it is local, else a temporary copy."""
+        local = self.local_path(uri)
+        if local is not None:
+            yield local
+            return
+        file_system, path = self._path(uri)
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, name_of(uri))
+            file_system.copyToLocalFile(False, path, self._jvm.org.apache.hadoop.fs.Path(copy.as_uri()), True)
+            yield copy
+
     def size(self, uri: str) -> int:
         """Bytes of a file, or of everything in a folder."""
         file_system, path = self._path(uri)
         return int(file_system.getContentSummary(path).getLength())
 
     def read_bytes(self, uri: str) -> bytes:
-        if (local := self._local(uri)) is not None:
+        with self.local_copy(uri) as local:
             return local.read_bytes()
-        file_system, path = self._path(uri)
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder, "file")
-            file_system.copyToLocalFile(False, path, self._jvm.org.apache.hadoop.fs.Path(copy.as_uri()), True)
-            return copy.read_bytes()
 
     def write_bytes(self, uri: str, content: bytes) -> None:
         with self.local_file(uri) as local:

@@ -37,7 +37,6 @@ class Kind(Enum):
 
     @property
     def is_identifier(self) -> bool:
-        """True where a numeric column has already lost its leading zeros and must stop the run."""
         return self in (Kind.IDENTIFIER, Kind.NDC)
 
 
@@ -54,6 +53,11 @@ _SPARK_TYPES: dict[Kind, T.DataType] = {
 
 # What source systems write where they know no date (0001 and 9999: many; 1753 and 1900: SQL Server's minimum and zero).
 PLACEHOLDER_DATES = (date(1, 1, 1), date(1753, 1, 1), date(1900, 1, 1), date(9999, 12, 31))
+
+
+_DECIDING = frozenset(
+    ("transaction", "status", "line_kind", "units_basis", "claim_line", "is_340b", "rebate_type", "sub_program")
+)
 
 
 @dataclass(frozen=True)
@@ -79,10 +83,15 @@ class Column:
         """True where the value decides what the row is: a row whose value cannot be read is quarantined."""
         return self.name in _DECIDING
 
+    @property
+    def is_npi(self) -> bool:
+        """True for identifiers whose name is, or ends in, `npi`."""
+        return self.kind is Kind.IDENTIFIER and self.name.rpartition("_")[2] == "npi"
 
-_DECIDING = frozenset(
-    ("transaction", "status", "line_kind", "units_basis", "claim_line", "is_340b", "rebate_type", "sub_program")
-)
+    @property
+    def must_be_text(self) -> bool:
+        """True if a number has already lost its leading zeros and must stop the run; no NPI begins with 0."""
+        return self.kind.is_identifier and not self.is_npi
 
 
 class TableRole(Enum):

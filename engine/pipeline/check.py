@@ -119,7 +119,7 @@ def _check(
 
     storage = Storage(spark)
     rules.check_configuration(settings)
-    check_database(settings)
+    check_database(settings, run_id=None)
     opened = sources.open_tables(spark, storage, settings, report)
     prepare.check_contract(opened)
     lookups: dict[str, Any] = {}

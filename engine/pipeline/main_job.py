@@ -46,7 +46,7 @@ def way(
     with interruptible():
         run = open_run(spark, storage, settings, options, say, job)
         try:
-            yield run, WorkFolder(spark, storage, run.work, options.resume)
+            yield run, WorkFolder(spark, storage, run.work, options.resume, run.lease.check)
         except BaseException as error:
             with undisturbed():
                 if isinstance(error, Interrupted):
@@ -87,7 +87,7 @@ def _end(run: Run, ended: BaseException, can_resume: bool) -> str | None:
 def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Callable[[str], None]) -> Published:
     """The main job: every output of the contract, whole or not at all. Raises UserError for what a user can mend."""
     tracker = Tracker(settings.mlflow, settings.output.root)
-    check_database(settings)
+    check_database(settings, options.run_id)
     tracker.check()
     check_model_option(tracker, settings, options.model)
     with way(spark, settings, options, say, can_resume=True) as (run, work):

@@ -23,6 +23,8 @@ _DATE_TEXT = rf"^{_ISO_DATE}({_ISO_TIME}({_ISO_ZONE})?)?\z"
 
 _TRUE, _FALSE = ("TRUE", "1", "Y", "YES", "T"), ("FALSE", "0", "N", "NO", "F")
 _STATES = ("state", "medicaid_state")
+# A number that was written as text: JSON's 1234567893.0, or a CSV file of floats.
+_NPI_WITH_DECIMALS = r"^([0-9]{10})\.0+\z"
 _COMPLEX = (T.ArrayType, T.MapType, T.StructType, T.VariantType)
 
 
@@ -91,6 +93,8 @@ def _text(column: ContractColumn, text: Column, formats: DeclaredFormats) -> Con
         return Conversion(F.when(value.rlike(r"^[A-Z]{2}\z"), value), text.isNotNull(), True)
     if column.kind is Kind.CODE:
         return Conversion(F.upper(_without_spaces(text)), text.isNotNull(), False)
+    if column.is_npi:
+        return Conversion(F.regexp_replace(text, _NPI_WITH_DECIMALS, "$1"), text.isNotNull(), False)
     if column.name in ("entity_id", "parent_entity_id"):
         return Conversion(identifiers.entity_id(text), text.isNotNull(), False)
     return Conversion(text, text.isNotNull(), False)
@@ -143,9 +147,9 @@ def _from_number_or_text(
 
 def _plain_number(text: Column) -> Column:
     """A number in parentheses is negative; what else a text holds is the cast's to read."""
-    within = F.trim(F.substring_index(F.substring_index(text, ")", 1), "(", -1))
-    is_bracketed = text.startswith("(") & text.endswith(")") & (F.length(text) == F.length(within) + 2)
-    return F.when(text.startswith("("), F.when(is_bracketed, F.concat(F.lit("-"), within))).otherwise(text)
+    within = F.trim(F.substr(text, F.lit(2), F.length(text) - 2))
+    is_bracketed = text.startswith("(") & text.endswith(")")
+    return F.when(is_bracketed, F.concat(F.lit("-"), within)).otherwise(text)
 
 
 def _declared_number(declared: NumberFormat, text: Column) -> Column:

@@ -279,8 +279,7 @@ def _inputs(settings: Settings) -> Iterator[tuple[str, str]]:
     for table, location in settings.input.tables.items():
         for path in location.paths:
             is_absolute = path.startswith("/") or bool(urlparse(path).scheme)
-            uri = path if is_absolute or root is None else join(root, path)
-            yield f"input.tables.{table}", uri
+            yield f"input.tables.{table}", path if is_absolute or root is None else join(root, path)
     yield "reference_folder", settings.reference_folder
 
 

@@ -12,7 +12,7 @@ import io
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import BinaryIO
 from urllib.parse import unquote
@@ -26,15 +26,15 @@ from engine.errors import InputError, Problem
 from engine.sources.frames import column_named, one_spelling, plain, repeated_names, stacked, unescaped_glob
 from engine.sources.locations import Location
 from engine.sources.partitions import conflict, partition_names, partition_values
-from engine.sources.reader import data_files, folder_column, local_name, marked
+from engine.sources.reader import data_files, folder_column, lacking, local_name, marked
 from engine.sources.text_format import TextFormat, text_format
 from engine.sources.text_records import (
     BLANKS,
     DamagedTextError,
     Opener,
+    first_record,
     is_packed,
     looks_like_utf16,
-    records,
     rows,
     unpacked_start,
 )
@@ -104,11 +104,19 @@ class DelimitedFiles:
     open quotation mark, a header of another separator or none.
     """
 
-    def __init__(self, spark: SparkSession, storage: Storage, location: Location, adapter_options: Sequence[str] = ()):
+    def __init__(
+        self,
+        spark: SparkSession,
+        storage: Storage,
+        location: Location,
+        adapter_options: Sequence[str] = (),
+        header_names: Sequence[str] = (),
+    ):
         self._spark = spark
         self._storage = storage
         self._location = location
-        self._written = text_format(location.table.name, location.options, adapter_options)
+        written = text_format(location.table.name, location.options, adapter_options)
+        self._written = replace(written, header_names=frozenset(plain(name) for name in header_names))
         stored = data_files(storage, location)
         in_folders = any("=" in file.name for file in stored)
         self._partitions = partition_names(location.table.name, location.uri, stored) if in_folders else ()
@@ -116,7 +124,7 @@ class DelimitedFiles:
         self._files = self._checked(opened, plain_uris)
         self.names = one_spelling(name for file in opened for name in file.names)
         self.repeated = frozenset(name for file in opened for name in repeated_names(file.header))
-        self.lacking = _lacking(opened)
+        self.lacking = lacking((file.stored, file.names) for file in opened)
 
     def rows(self, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
         headers: dict[tuple[str, ...], list[_File]] = {}
@@ -154,7 +162,7 @@ class DelimitedFiles:
 
     def _header(self, sample: bytes) -> tuple[str, ...]:
         written = self._written
-        first = next(records(lambda: io.BytesIO(sample), "", written, wrong_bytes="replace"), None)
+        first = first_record(lambda: io.BytesIO(sample), "", written, wrong_bytes="replace")
         if first is None and written.names:
             return written.names
         if first is None:
@@ -392,15 +400,6 @@ def _few(problems: Sequence[Problem], table: str) -> list[Problem]:
     if len(problems) > len(shown):
         shown.append(Problem(f"{len(problems) - len(shown)} more files of table {table} too", "same location"))
     return shown
-
-
-def _lacking(files: Sequence[_File]) -> dict[str, tuple[str, ...]]:
-    columns = [{plain(name) for name in file.names} for file in files]
-    return {
-        name: tuple(file.stored.uri for file, own in zip(files, columns, strict=True) if name not in own)
-        for name in sorted(set().union(*columns))
-        if name and not all(name in own for own in columns)
-    }
 
 
 def _is_ordinary(sample: bytes) -> bool:

@@ -16,6 +16,9 @@ from engine.errors import InputError, Problem
 from engine.storage import StoredFile
 
 _INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
+_EXACT_IN_DOUBLE = (T.ByteType, T.ShortType, T.IntegerType)
+_DIGITS_OF_BIGINT = 19
+_MOST_DIGITS = 38
 _TIMES = (T.DateType, T.TimestampType, T.TimestampNTZType)
 _NOT_COUNTED = re.compile(r"[\s_.\-\ufeff\0]+")
 NESTED = (T.ArrayType, T.MapType, T.StructType, T.VariantType)
@@ -74,9 +77,10 @@ def stacked(
 ) -> DataFrame:
     """All rows of all frames with exactly the columns `names`; a column that a frame lacks is NULL in its rows.
 
-    A column of one type keeps it. Integers become bigint, dates and times a timestamp (without zone = UTC); any other
-    mixture becomes text, which holds each value as it was. Raises InputError where an identifier is text in some
-    files and a number in others: no cast brings its leading zeros back.
+    A column of one type keeps it. Integers become bigint, integers and decimals a decimal that holds both, small
+    integers and doubles a double, dates and times a timestamp (without zone = UTC); any other mixture becomes text,
+    which holds each value as it was. Raises InputError where an identifier is text in some files and a number in
+    others: no cast brings its leading zeros back.
     """
     frames = [_without_empty_numbers(frame, frames, identifiers) for frame in frames]
     mixed = [name for name in names if name in identifiers and _is_number_and_text(frames, name)]
@@ -94,7 +98,9 @@ def stacked(
     same = [
         frame.select(
             *(
-                (column_named(name) if name in frame.columns else F.lit(None)).cast(kinds[name]).alias(name)
+                (_as_kind(frame, name, kinds[name]) if name in frame.columns else F.lit(None).cast(kinds[name])).alias(
+                    name
+                )
                 for name in names
             )
         )
@@ -114,7 +120,29 @@ def _common_kind(kinds: Sequence[T.DataType]) -> T.DataType:
         return T.TimestampType()
     if len({kind.json() for kind in kinds}) == 1:
         return T.StringType() if isinstance(kinds[0], T.NullType) else kinds[0]
-    return T.LongType() if all(isinstance(kind, _INTEGERS) for kind in kinds) else T.StringType()
+    if all(isinstance(kind, _INTEGERS) for kind in kinds):
+        return T.LongType()
+    if all(isinstance(kind, (*_EXACT_IN_DOUBLE, T.DoubleType)) for kind in kinds):
+        return T.DoubleType()
+    if all(isinstance(kind, (*_INTEGERS, T.DecimalType)) for kind in kinds):
+        return _common_decimal(kinds)
+    return T.StringType()
+
+
+def _common_decimal(kinds: Sequence[T.DataType]) -> T.DataType:
+    decimals = [kind if isinstance(kind, T.DecimalType) else T.DecimalType(_DIGITS_OF_BIGINT, 0) for kind in kinds]
+    scale = max(kind.scale for kind in decimals)
+    precision = scale + max(kind.precision - kind.scale for kind in decimals)
+    return T.DecimalType(precision, scale) if precision <= _MOST_DIGITS else T.StringType()
+
+
+def _as_kind(frame: DataFrame, name: str, kind: T.DataType) -> Column:
+    """The column as another type; whole floats as text have neither decimals nor an exponent, NaN is NULL."""
+    column = column_named(name)
+    if isinstance(kind, T.StringType) and isinstance(frame.schema[name].dataType, (T.FloatType, T.DoubleType)):
+        whole = column.try_cast("bigint")
+        return F.when(whole == column, whole.cast(kind)).when(~F.isnan(column), column.cast(kind))
+    return column.cast(kind)
 
 
 def _is_number_and_text(frames: Iterable[DataFrame], name: str) -> bool:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
+import yaml
 from py4j.protocol import Py4JJavaError
 
 from engine.contracts.columns import Table
 from engine.contracts.tables import TABLES
-from engine.database import quoted_table
+from engine.database import Schema, column_name, quoted_table
 from engine.errors import InputError, Problem, UserError
 from engine.settings import DatabaseSettings, Settings, TableLocation
-from engine.sources.adapters import ADAPTERS
+from engine.sources.adapters import ADAPTERS, Adapter
 from engine.sources.database_access import opened
 from engine.sources.failures import java_message
 from engine.sources.frames import plain
@@ -26,7 +27,11 @@ from engine.storage import Storage, StoredFile, join, name_of
 # A run needs one of these; everything else may be missing.
 FEEDS_OF_WHICH_ONE = ("rebate_claims", "entity_claims", "invoices")
 SHIPPED = "identifiers_340b"
+# NDC by NDC: what another list has, where the first has no row.
+WITH_FALLBACK = "products"
 DATABASE = "database"
+EXCEL = "excel"
+ZIP = "zip"
 
 _FORMAT_OF_ENDING = {
     ".parquet": "parquet",
@@ -36,8 +41,14 @@ _FORMAT_OF_ENDING = {
     ".json.gz": "json",
     ".jsonl": "json",
     ".jsonl.gz": "json",
+    ".xlsx": EXCEL,
+    ".xlsm": EXCEL,
+    ".xlsb": EXCEL,
+    ".xls": EXCEL,
+    ".ods": EXCEL,
+    ".zip": ZIP,
 }
-_ENDINGS_BY_NAME = (".parquet", ".csv", ".csv.gz", ".json", ".json.gz", ".jsonl", ".jsonl.gz")
+_ENDINGS_BY_NAME = (".parquet", ".csv", ".csv.gz", ".json", ".json.gz", ".jsonl", ".jsonl.gz", ".xlsx", ".zip")
 
 
 # Share of letters in which a file's name and a table's agree.
@@ -75,6 +86,7 @@ class Location:
     columns: Mapping[str, str] = field(default_factory=dict)
     complete: bool = False
     database: DatabasePlace | None = None
+    fallback: Location | None = None
     files: tuple[StoredFile, ...] = ()
 
 
@@ -96,7 +108,7 @@ def locate_tables(storage: Storage, settings: Settings) -> tuple[list[Location],
         elif configured and configured.connection:
             found = _configured_in_database(settings, table, configured, problems)
         elif configured:
-            found = _configured(storage, root, table, configured, problems)
+            found = _configured_with_fallback(storage, settings, table, configured, problems)
         else:
             by_name = _by_name(storage, root or "", table, names, problems)
             found = _only_one(table, by_name, in_database.get(table.name), problems)
@@ -140,7 +152,7 @@ def _by_name(
         return None
     uri = join(root, found[0])
     files = _data_files(files_at(storage, None, uri))
-    return Location(table, uri, _format_of(found[0]) or _format_of_files(files) or "parquet", files=files)
+    return Location(table, uri, format_of(found[0]) or _format_of_files(files) or "parquet", files=files)
 
 
 def _silent_connections(settings: Settings, problems: list[Problem]) -> set[str]:
@@ -172,21 +184,37 @@ def database_locations(settings: Settings, connection: str) -> tuple[list[Locati
 
 def _in_database(settings: Settings, problems: list[Problem]) -> dict[str, Location]:
     """Tables of the contract's names in the schema of `input.connection`."""
-    name, schema = settings.input.connection, settings.input.database_schema
+    name = settings.input.connection
     if name is None:
         return {}
-    where = f"{name}: {schema}"
+    try:
+        schema = Schema(settings.input.database_schema)
+    except ValueError:
+        text = settings.input.database_schema
+        problems.append(Problem("a schema's name cannot be read", "input.database_schema", text, "schema"))
+        return {}
+    where = f"{name}: {settings.input.database_schema}"
     try:
         with opened(name, settings.databases[name], "listing the tables", where) as database:
             there = {table.lower(): table for table in database.tables_in(schema)}
+            if not there and not database.has_schema(schema):
+                problems.append(_no_schema(where))
     except InputError as error:
         problems.extend(error.problems)
         return {}
     found = {}
     for table in (table for table in TABLES.values() if table.name in there):
-        place = DatabasePlace(name, settings.databases[name], settings.today, table=f'"{schema}"."{there[table.name]}"')
-        found[table.name] = Location(table, f"{name}: {schema}.{there[table.name]}", DATABASE, database=place)
+        place = DatabasePlace(name, settings.databases[name], settings.today, table=schema.table(there[table.name]))
+        found[table.name] = Location(table, f"{where}.{there[table.name]}", DATABASE, database=place)
     return found
+
+
+def _no_schema(where: str) -> Problem:
+    return Problem(
+        "the schema is not in the database, or the user may not see it",
+        where,
+        to_do="fix input.database_schema, or ask the database's owner for SELECT on the schema",
+    )
 
 
 def _only_one(
@@ -215,7 +243,12 @@ def _configured_in_database(
         try:
             quoted_table(configured.table)
         except ValueError:
-            unreadable = Problem("a table's name cannot be read", f"{setting}.table", configured.table, "schema.table")
+            unreadable = Problem(
+                "a table's name cannot be read",
+                f"{setting}.table",
+                configured.table,
+                "schema.table, database.schema.table or database..table; a name with a dot in brackets: [a.b]",
+            )
             unknown.append(unreadable)
             problems.append(unreadable)
     if unknown:
@@ -227,19 +260,47 @@ def _configured_in_database(
         as_of=settings.today,
         table=configured.table,
         query=configured.query,
-        partition_by=configured.partition_by,
+        partition_by=None if configured.partition_by is None else column_name(configured.partition_by),
         partition_method=configured.partition_method,
         received_after=configured.received_after,
     )
     uri = f"{name}: {configured.table or 'query of ' + setting}"
-    columns = {_contract_name(table, name): theirs for name, theirs in configured.columns.items()}
+    columns = {_contract_name(table, name): column_name(theirs) for name, theirs in configured.columns.items()}
     return Location(table, uri, DATABASE, columns=columns, complete=configured.complete, database=place)
 
 
-def _configured(
-    storage: Storage, root: str | None, table: Table, configured: TableLocation, problems: list[Problem]
+def _configured_with_fallback(
+    storage: Storage,
+    settings: Settings,
+    table: Table,
+    configured: TableLocation,
+    problems: list[Problem],
+    setting: str | None = None,
 ) -> Location | None:
-    setting = f"input.tables.{table.name}"
+    setting = setting or f"input.tables.{table.name}"
+    found = _configured(storage, settings, table, configured, problems, setting)
+    if configured.fallback is None:
+        return found
+    if table.name != WITH_FALLBACK:
+        problems.append(
+            Problem(
+                f"table {table.name} cannot have a fallback", f"{setting}.fallback", expected=f"{WITH_FALLBACK} only"
+            )
+        )
+        return None
+    fallback = _configured_with_fallback(storage, settings, table, configured.fallback, problems, f"{setting}.fallback")
+    return replace(found, fallback=fallback) if found and fallback else None
+
+
+def _configured(
+    storage: Storage,
+    settings: Settings,
+    table: Table,
+    configured: TableLocation,
+    problems: list[Problem],
+    setting: str,
+) -> Location | None:
+    root = settings.input.root
     adapter = ADAPTERS[configured.adapter] if configured.adapter else None
     uri = ", ".join(location_of(root, path) for path in configured.paths)
     before = len(problems)
@@ -266,14 +327,16 @@ def _configured(
             )
         )
     problems.extend(_unknown_columns(setting, table, configured.columns))
-    options = {**(adapter.options if adapter else {}), **configured.reader_options}
-    kind = configured.format or (adapter.format if adapter else None)
+    shipped = _shipped_options(storage, settings, adapter) if adapter else {}
+    options = {**shipped, **(adapter.options if adapter else {}), **configured.reader_options}
+    kind = configured.format
     files: tuple[StoredFile, ...] = ()
     try:
         # Other formats may be in a catalog instead of at a path; their own reader reports what is missing.
         if kind is None or kind.lower() in _FORMAT_OF_ENDING.values():
             files = _files_of(storage, root, table, configured, problems)
-            kind = kind or _format_of_files(files) or ("csv" if TEXT_OPTIONS & options.keys() else None)
+            kind = kind or _format_of_files(files) or (adapter.format if adapter else None)
+            kind = kind or ("csv" if TEXT_OPTIONS & options.keys() else None)
             if kind is None and len(configured.paths) == 1 and storage.is_folder(uri):
                 kind = "parquet"
             if kind is None and files:
@@ -331,8 +394,16 @@ def _data_files(files: Iterable[StoredFile]) -> tuple[StoredFile, ...]:
 
 def _format_of_files(files: Iterable[StoredFile]) -> str | None:
     """The format that the endings of all files agree on."""
-    formats = {_format_of(file.uri) for file in files}
+    formats = {format_of(file.uri) for file in files}
     return formats.pop() if len(formats) == 1 else None
+
+
+def _shipped_options(storage: Storage, settings: Settings, adapter: Adapter) -> dict[str, Any]:
+    """Facts about a layout that are not confirmed; a file that the reference folder does not have gives none."""
+    if adapter.shipped_options is None:
+        return {}
+    uri = join(settings.reference_folder, adapter.shipped_options)
+    return yaml.safe_load(storage.read_bytes(uri)) if storage.exists(uri) else {}
 
 
 def _unknown_columns(setting: str, table: Table, columns: Iterable[str]) -> list[Problem]:
@@ -398,6 +469,7 @@ def likely_table(name: str) -> str | None:
     return tables[closest[0]] if closest else tables[within[-1]] if within else None
 
 
-def _format_of(path: str) -> str | None:
+def format_of(path: str) -> str | None:
+    """The format that a file's ending stands for; None for an unknown ending."""
     name = path.rstrip("/").lower()
     return next((kind for ending, kind in _FORMAT_OF_ENDING.items() if name.endswith(ending)), None)

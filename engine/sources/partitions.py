@@ -45,9 +45,14 @@ def partition_names(table: str, where: str, files: Sequence[StoredFile]) -> tupl
 
 
 def is_same_value(text: str | None, value: Any) -> bool:
-    """Whether a folder's text and a file's typed value are one value: blanks and leading zeros of numbers aside."""
-    if text is None or value is None:
-        return text is None and value is None
+    """Whether a folder's text and a file's typed value are one value: blanks and leading zeros of numbers aside.
+
+    NULL in the file agrees with every folder; a value in the file does not agree with a folder that means NULL.
+    """
+    if value is None:
+        return True
+    if text is None:
+        return False
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace").rstrip("\0")
     if isinstance(value, bool):

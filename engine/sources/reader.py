@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from engine.errors import InputError, Problem
-from engine.sources.frames import is_data
+from engine.sources.frames import is_data, plain
 from engine.sources.locations import Location
 from engine.sources.odbc import MARK
 from engine.sources.partitions import conflict, partition_values
@@ -53,11 +53,14 @@ def data_files(storage: Storage, location: Location) -> list[StoredFile]:
     return files
 
 
-def is_whole_folder(storage: Storage, location: Location, files: Sequence[StoredFile]) -> bool:
-    """Whether the location is a folder and these are all data files in it, so that Spark can list it itself."""
-    if not storage.is_folder(location.uri):
-        return False
-    return {file.uri for file in storage.files(location.uri) if is_data(file)} == {file.uri for file in files}
+def lacking(files: Iterable[tuple[StoredFile, Iterable[str]]]) -> dict[str, tuple[str, ...]]:
+    """By column in plain form, the files that do not have it while others do; `files` are files with their columns."""
+    columns = {file.uri: {plain(name) for name in names} for file, names in files}
+    return {
+        name: tuple(uri for uri, own in columns.items() if name not in own)
+        for name in sorted(set().union(*columns.values()))
+        if name and not all(name in own for own in columns.values())
+    }
 
 
 def damaged_files(table: str, found: Iterable[tuple[str, str]], expected: str, to_do: str) -> InputError:

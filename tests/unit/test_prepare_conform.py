@@ -478,3 +478,18 @@ def test_words_for_null(spark):
     assert json.loads(declared["null"]["raw"])["plan_id"] == "NULL"
     assert (declared["none"]["plan_id"], declared["none"]["group_id"]) == ("NULLA", None)
     assert [one["null_words"] for one in declared.values()] == [None, None]
+
+
+def test_npis_that_arrived_as_numbers_are_their_ten_digits(spark):
+    """Also as the text of a float, which JSON and CSV files have."""
+    numbers = {
+        "pharmacy_npi": ("bigint", [1234567893, None]),
+        "service_npi": ("double", [1234567893.0, float("nan")]),
+        "prescriber_npi": ("string", ["1234567893.0", "12345.0"]),
+        "bin": ("string", ["610014.0", "000012"]),
+    }
+    rows = conform_typed(spark, REBATE_CLAIMS, numbers)
+    assert [[rows[name][column] for column in numbers] for name in ("R0", "R1")] == [
+        ["1234567893", "1234567893", "1234567893", "610014.0"],
+        [None, None, "12345.0", "000012"],
+    ]

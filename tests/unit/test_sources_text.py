@@ -82,7 +82,7 @@ def test_bytes_that_are_not_utf8(folder, name):
 def test_files_of_one_table_in_several_encodings_by_their_byte_order_marks(folder):
     folder.put("in/1.csv", "labeler_code,owner\r\n00001,Zoë\r\n".encode("utf-16"))
     folder.put("in/2.csv", "Owner,Labeler Code\r\nZoë,00002\r\n".encode("utf-8-sig"))
-    folder.put("in/3.csv", "LABELER-CODE,OWNER\rZoë,00003\r".encode("cp1252"))
+    folder.put("in/3.csv", "LABELER-CODE,OWNER\r00003,Zoë\r".encode("cp1252"))
     opened = folder.table("labelers", {"path": "in/*.csv", "options": {"encoding": "cp1252"}})
     assert values(opened, "labeler_code", "owner") == [("00001", "Zoë"), ("00002", "Zoë"), ("00003", "Zoë")]
     assert opened.unknown_columns == ()
@@ -197,10 +197,12 @@ def test_options_that_the_reader_does_not_have_are_refused(folder):
         {
             "invoices": {"path": "invoices.csv", "options": {"dateFormat": "MM/dd/yyyy"}},
             "labelers": {"path": "theirs.json", "options": {"dateFormat": "MM/dd/yyyy"}},
+            "prices": {"path": "invoices.csv", "format": "parquet", "header": False},
         }
     )
     assert "declare the format in input.tables.invoices.dates" in message
     assert "declare the format in input.tables.labelers.dates" in message
+    assert "unknown option header of table prices" in message
 
 
 FILES_OF_ONE_TABLE = {
