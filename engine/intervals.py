@@ -7,17 +7,27 @@ from collections.abc import Mapping, Sequence
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from engine.dates import in_calendar
+
+# Stand in for the NULL start and end of intervals while they are compared; an end of _OPEN covers that day too.
 _BEGINNING, _OPEN = "0001-01-01", "9999-12-31"
 
 
 def start_of_quarter(quarter: Column) -> Column:
-    """First day of a `YYYYQn` quarter."""
-    month = (F.substring(quarter, 6, 1).cast("int") - 1) * 3 + 1
-    return F.make_date(F.substring(quarter, 1, 4).cast("int"), month, F.lit(1))
+    """First day of a `YYYYQn` quarter; NULL for anything else."""
+    number = F.substring(quarter, 6, 1)
+    first = (
+        F.when(number == "1", F.lit("-01-01"))
+        .when(number == "2", F.lit("-04-01"))
+        .when(number == "3", F.lit("-07-01"))
+        .when(number == "4", F.lit("-10-01"))
+    )
+    return in_calendar(F.concat(F.substring(quarter, 1, 4), first).try_cast("date"))
 
 
 def quarter_of(day: Column) -> Column:
-    return F.concat(F.year(day).cast("string"), F.lit("Q"), F.quarter(day).cast("string"))
+    """`YYYYQn`; a placeholder date has a quarter like any other day."""
+    return F.concat(F.lpad(F.year(day).cast("string"), 4, "0"), F.lit("Q"), F.quarter(day).cast("string"))
 
 
 def quarter_number(day: Column) -> Column:
@@ -94,7 +104,8 @@ def join_as_of(
     disjoint = _without_overlaps(intervals, [*keys.values()]).select(
         *keys.values(), "reference_from", "reference_to", f"reference_ranked.{into}"
     )
-    covers_day = (F.col("reference_from") <= day) & (day < F.col("reference_to"))
+    is_before_end = (day < F.col("reference_to")) | (F.col("reference_to") == F.lit(_OPEN).cast("date"))
+    covers_day = (F.col("reference_from") <= day) & is_before_end
     equal = [value == F.col(keys[name]) for name, value in key.items()]
     joined = rows.join(F.broadcast(disjoint), on=[*equal, covers_day], how="left")
     return joined.select(*rows.columns, into)

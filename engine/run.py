@@ -24,7 +24,7 @@ from engine.ledger import Ledger
 from engine.redaction import masked
 from engine.runs import Lease, RunFolders, check_apart_from_input
 from engine.settings import Settings
-from engine.storage import SUCCESS_MARKER, Storage, join
+from engine.storage import Storage, join
 
 _RUN_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 # What the engine and MLflow keep in the output folder next to the runs.
@@ -71,7 +71,8 @@ class RunOptions:
 class Run:
     """One run of the main job.
 
-    `folder` is where outputs are written until `publish`, `work` holds intermediate Parquet for a resume.
+    `unread`: files of the input folder that no table reads. `folder` is where outputs are written until `publish`,
+    `work` holds intermediate Parquet for a resume.
     """
 
     spark: SparkSession
@@ -85,6 +86,7 @@ class Run:
     ledger: Ledger = field(default_factory=Ledger)
     seconds: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    unread: list[dict[str, str | None]] = field(default_factory=list)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -123,16 +125,18 @@ class Run:
 
         The folders of a run that another process has taken over stay as they are.
         """
-        keeps = False
-        if not self.lease.is_lost:
+        try:
+            if self.lease.is_lost:
+                return False
             self.folders.clear_outputs()
             keeps = keep_work and self.folders.has_results and self.storage.exists(join(self.work, _BEGAN_WITH))
             if keeps:
                 self.folders.claim_work()
             else:
                 self.folders.delete_work()
-        self.lease.release()
-        return keeps
+            return keeps
+        finally:
+            self.lease.release()
 
     def publish(self) -> None:
         """Make the run visible as a whole, then drop its intermediate results. Raises LeaseLost."""
@@ -200,14 +204,9 @@ def _check_options(folders: RunFolders, options: RunOptions) -> None:
 
 def published_runs(storage: Storage, root: str, but: str) -> list[str]:
     """Folders of finished runs below `root` other than `but`, in the order in which they were published."""
-    runs = []
-    for name in storage.children(root):
-        marker = join(root, name, SUCCESS_MARKER)
-        if name != but and not name.startswith(".") and storage.exists(marker):
-            published_at = json.loads(storage.read_bytes(marker) or b"{}").get("published_at", "")
-            if published_at:
-                runs.append((published_at, name))
-    return [join(root, name) for _, name in sorted(runs)]
+    names = (name for name in storage.children(root) if name != but and not name.startswith("."))
+    published = [(RunFolders(storage, root, name).published_at, name) for name in names]
+    return [join(root, name) for at, name in sorted(published) if at]
 
 
 def check_resumable(run: Run, fingerprints: dict[str, str]) -> None:
@@ -219,8 +218,10 @@ def check_resumable(run: Run, fingerprints: dict[str, str]) -> None:
         "input": fingerprints,
         "code": code_version(),
     }
-    if run.options.resume and (run.storage.exists(began_with) or run.folders.has_results):
-        before = json.loads(run.storage.read_bytes(began_with)) if run.storage.exists(began_with) else {}
+    before = json.loads(run.storage.read_bytes(began_with)) if run.storage.exists(began_with) else {}
+    if before == now:
+        return
+    if run.options.resume and (before or run.folders.has_results):
         changed = [name for name in now if before.get(name) != now[name]]
         if changed:
             raise OutputError(

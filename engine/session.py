@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from typing import Any
 
 from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
+from engine.java import use_java
 from engine.permissions import restrict_new_files
 from engine.settings import SparkSettings
 
@@ -50,6 +52,7 @@ _DRIVER_MEMORY = "4g"
 
 def build_session(name: str, settings: SparkSettings) -> SparkSession:
     """The session of a job. spark-submit's own --master and --conf win over the settings' `spark` section."""
+    use_java(os.environ)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     # without spark-submit (a notebook, a benchmark) the JVM starts with what this says, once and for all
     memory = settings.conf.get("spark.driver.memory", _DRIVER_MEMORY)
@@ -70,8 +73,17 @@ def build_session(name: str, settings: SparkSettings) -> SparkSession:
 
 
 def cancel_jobs(spark: SparkSession) -> None:
-    """End the jobs that Spark still works on; nothing happens if Spark itself has ended."""
+    """End the jobs that Spark still works on, after a signal; nothing happens if Spark itself has ended.
+
+    The signal may have come while this thread waited for an answer of the JVM. The connection is closed, since the
+    next command would take that answer for its own.
+    """
     with suppress(Py4JError, OSError):
+        gateway: Any = spark.sparkContext._gateway
+        # absent unless each thread has a connection of its own, which is Spark's default
+        connection = getattr(gateway._gateway_client, "get_thread_connection", lambda: None)()
+        if connection is not None:
+            connection.close()
         spark.sparkContext.cancelAllJobs()
 
 

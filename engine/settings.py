@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import json
 import re
+import shlex
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -17,11 +18,31 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from engine.contracts.codes import Evidence, Subject
+from engine.contracts.columns import Kind
 from engine.contracts.facts import CLAIM_FEATURES, INVOICE_FEATURES
 from engine.contracts.findings import FINDING_FEATURES
+from engine.contracts.formats import (
+    DEFAULT,
+    NOTHING_DECLARED,
+    NUMBER_SETTINGS,
+    DatePattern,
+    DeclaredFormats,
+    FormatError,
+    FormatSetting,
+    PeriodPattern,
+)
 from engine.contracts.tables import TABLES
 from engine.errors import ConfigurationError, Problem
 from engine.redaction import MASK, is_secret_name, masked, remember_secrets, without_secrets
@@ -71,8 +92,8 @@ class DatabaseSettings(Section):
     connection_string: Secret | None = Field(None, description="all of it in one secret; nothing above is read then")
     authentication: str | None = Field(None, description="of Entra ID, such as ActiveDirectoryMsi; see the driver")
     integrated: bool = Field(False, description="log in as the account that the job runs under (Kerberos)")
-    encrypt: bool | Literal["strict"] = True
-    trust_server_certificate: bool = False
+    encrypt: bool | Literal["strict"] | None = Field(None, description="default: true; with a dsn, what odbc.ini has")
+    trust_server_certificate: bool | None = Field(None, description="default: false; with a dsn, what odbc.ini has")
     options: dict[str, str] = Field(default_factory=dict, description="further keywords of the driver")
     reader: Literal["pyodbc", "mssql-python"] = Field(
         "pyodbc", description="mssql-python fetches Arrow, where that package is installed"
@@ -97,6 +118,8 @@ class DatabaseSettings(Section):
     def _somewhere(self) -> DatabaseSettings:
         if self.connection_string is None and self.dsn is None and self.server is None:
             raise ValueError("expected a server, a dsn or a connection_string")
+        if self.reader == "mssql-python" and self.dsn is not None and self.connection_string is None:
+            raise ValueError("reader mssql-python knows no dsn: set server and database, or reader: pyodbc")
         return self
 
     @property
@@ -104,13 +127,26 @@ class DatabaseSettings(Section):
         return "postgres" in self.driver.lower() or "psqlodbc" in self.driver.lower()
 
 
+_DATES, _NUMBERS = (Kind.DATE, Kind.TIMESTAMP), (Kind.INTEGER, Kind.UNITS, Kind.UNIT_PRICE, Kind.MONEY)
+# Kinds of columns for which a format can be declared.
+_KINDS_WITH: dict[FormatSetting, tuple[Kind, ...]] = {
+    "dates": _DATES,
+    "periods": (Kind.QUARTER,),
+    "decimal": _NUMBERS,
+    "thousands": _NUMBERS,
+    "currency": _NUMBERS,
+}
+_OPTIONS_OF_TABLE = ("header", "names", "widths")
+
+
 class TableLocation(Section):
     """Where one table is: files at a `path`, or a `table` (view, too) or `query` of a `connection`.
 
-    A relative `path` is taken below `input.root`.
+    A relative `path` is taken below `input.root`. It may be a file, a folder, a pattern or a list of them
+    (docs/input-files.md).
     """
 
-    path: str | None = None
+    path: str | tuple[str, ...] | None = None
     connection: str | None = Field(None, description="one of `databases`")
     table: str | None = Field(None, description="schema.table")
     query: str | None = Field(None, description="one SELECT without ORDER BY")
@@ -122,13 +158,92 @@ class TableLocation(Section):
     format: str | None = Field(None, description="Spark format; by default from the file's ending")
     adapter: (
         Literal[
-            "sdud", "nadac", "mdrp_products", "opais_entities", "opais_contract_pharmacies", "opais_json", "cms_pde"
+            "sdud",
+            "nadac",
+            "mdrp_products",
+            "fda_ndc",
+            "asp_crosswalk",
+            "r144",
+            "opais_entities",
+            "opais_contract_pharmacies",
+            "opais_json",
+            "opais_excel_entities",
+            "opais_excel_contract_pharmacies",
+            "medicaid_exclusion_file",
+            "cms_pde",
         ]
         | None
     ) = None
     columns: dict[str, str] = Field(default_factory=dict, description="contract column: the file's own column")
-    options: dict[str, str] = Field(default_factory=dict, description="options of the Spark reader")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="options of the format's reader: text, numbers, lists"
+    )
+    header: Any = Field(None, description="as in options")
+    names: Any = Field(None, description="as in options")
+    widths: Any = Field(None, description="as in options")
     complete: bool = Field(False, description="reference table lists everything: absence from it means something")
+    fallback: TableLocation | None = Field(
+        None, description="products only: another list, read for the NDCs that this one does not have"
+    )
+    dates: dict[str, str] = Field(
+        default_factory=dict,
+        description="pattern of dates that are text, such as MM/dd/yyyy, or patterns by column; `default`: all others",
+    )
+    periods: dict[str, str] = Field(
+        default_factory=dict, description="pattern of quarters, or patterns by column; q'Q'yy reads 2Q26"
+    )
+    decimal: dict[str, str] = Field(default_factory=dict, description='decimal sign, or by column: "." or ","')
+    thousands: dict[str, str] = Field(default_factory=dict, description="thousands separator, or by column")
+    currency: dict[str, str] = Field(default_factory=dict, description="currency sign or code, or by column: $, EUR")
+    nulls: tuple[str, ...] = Field((), description='words that are read as NULL, such as ["NULL", "\\\\N"]')
+
+    @field_validator("dates", "periods", *NUMBER_SETTINGS, mode="before")
+    @classmethod
+    def _by_column(cls, declared: Any) -> Any:
+        """One value for the whole table is the default of all its columns."""
+        by_column = declared if isinstance(declared, Mapping) else {DEFAULT: declared}
+        wrong = [value for value in by_column.values() if not isinstance(value, str)]
+        if wrong:
+            raise ValueError(f"expected text, or a mapping of columns to text; found {wrong[0]!r}")
+        return dict(by_column)
+
+    @property
+    def formats(self) -> DeclaredFormats:
+        return DeclaredFormats(
+            {"dates": self.dates, "periods": self.periods, **{name: getattr(self, name) for name in NUMBER_SETTINGS}},
+            self.nulls,
+        )
+
+    @field_validator("dates", "periods")
+    @classmethod
+    def _readable_patterns(cls, by_column: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        parse = DatePattern.parse if info.field_name == "dates" else PeriodPattern.parse
+        for column, pattern in by_column.items():
+            try:
+                parse(pattern)
+            except FormatError as error:
+                raise ValueError(f"{pattern!r}{'' if column == DEFAULT else f' of {column}'}: {error}") from None
+        return by_column
+
+    @model_validator(mode="after")
+    def _readable_numbers(self) -> TableLocation:
+        formats = self.formats
+        for column in dict.fromkeys(name for setting in NUMBER_SETTINGS for name in formats.by_setting[setting]):
+            try:
+                formats.numbers(column)
+            except FormatError as error:
+                raise ValueError(f"{'numbers' if column == DEFAULT else column}: {error}") from None
+        return self
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _of_text(cls, path: Any) -> Any:
+        """Names that YAML takes for numbers are names, too."""
+        if isinstance(path, (list, tuple)):
+            return tuple(str(one) for one in path)
+        if isinstance(path, dict):
+            raise ValueError("expected the name of a file or folder, a pattern, or a list of them")
+        return path if path is None else str(path)
 
     @model_validator(mode="after")
     def _one_place(self) -> TableLocation:
@@ -137,7 +252,8 @@ class TableLocation(Section):
             raise ValueError(f"expected one of path, table and query; found {' and '.join(places) or 'none'}")
         if self.path is None and self.connection is None:
             raise ValueError(f"expected the connection of the {places[0]}")
-        of_files = [name for name in ("format", "adapter", "options") if getattr(self, name)]
+        of_files = [name for name in ("format", "adapter") if getattr(self, name)]
+        of_files += ["options"] if self.reader_options else []
         of_databases = [
             name
             for name in ("connection", "partition_by", "partition_method", "received_after")
@@ -146,7 +262,29 @@ class TableLocation(Section):
         wrong = of_databases if self.path is not None else of_files
         if wrong:
             raise ValueError(f"{', '.join(wrong)} has no meaning for a {places[0]}")
+        if self.fallback is not None and (self.complete or self.fallback.complete):
+            raise ValueError("a table with a fallback cannot be complete: absence from one list no longer shows")
+        if self.fallback is not None and self.fallback.path is None:
+            raise ValueError("a fallback is read from a path")
+        if self.fallback is not None and (any(self.fallback.formats.by_setting.values()) or self.fallback.nulls):
+            raise ValueError("formats of values are declared for the table, and hold for its fallback too")
+        twice = [name for name in _OPTIONS_OF_TABLE if name in self.options and getattr(self, name) is not None]
+        if twice:
+            raise ValueError(f"{', '.join(twice)} is set twice: under the table and in its options")
+        if self.path is not None and not all(path.strip() for path in self.paths):
+            raise ValueError("expected the name of a file or folder, a pattern, or a list of them")
         return self
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path, in the order of the settings; ("",) for an empty list."""
+        return ((self.path,) if isinstance(self.path, str) else self.path or ("",)) if self.path is not None else ()
+
+    @property
+    def reader_options(self) -> dict[str, Any]:
+        """`options`, with those that may be set under the table itself."""
+        of_table = {name: getattr(self, name) for name in _OPTIONS_OF_TABLE}
+        return {**self.options, **{name: value for name, value in of_table.items() if value is not None}}
 
 
 class InputSettings(Section):
@@ -154,6 +292,22 @@ class InputSettings(Section):
     connection: str | None = Field(None, description="one of `databases`, in which tables are found by name")
     database_schema: str = Field("dbo", description="where they are in it")
     tables: dict[TableName, TableLocation] = Field(default_factory=dict)  # type: ignore[valid-type]
+    most_quarantined: Fraction = Field(
+        2 / 3, description="part of a table's rows that may be quarantined; with more of them the run stops"
+    )
+
+    def formats_of(self, table: str) -> DeclaredFormats:
+        """What is declared for a table; nothing for tables that are found by name."""
+        location = self.tables.get(table)
+        return NOTHING_DECLARED if location is None else location.formats
+
+
+class CheckSettings(Section):
+    """The job `check`."""
+
+    rows_per_file: PositiveInt = Field(
+        2_000, description="rows sampled from the start of a file, or of each 128 MB of it"
+    )
 
 
 class OutputSettings(Section):
@@ -653,6 +807,7 @@ class SyntheticSettings(Section):
 # Where a run reads and writes, and what changes no result.
 NO_RESULT_SETTINGS: Any = {
     "input": {"root", "connection", "database_schema"},
+    "check": True,
     "output": True,
     "databases": True,
     "spark": True,
@@ -666,6 +821,7 @@ NO_RESULT_SETTINGS: Any = {
 class Settings(Section):
     as_of: date | None = Field(None, description="the run's today; --as-of sets it")
     input: InputSettings = InputSettings()
+    check: CheckSettings = CheckSettings()
     output: OutputSettings = OutputSettings()
     reference_folder: str = Field("conf/reference", description="dispute codes and 340B identifiers")
     rules_file: str = "conf/rules.yaml"
@@ -681,6 +837,15 @@ class Settings(Section):
     disputes: DisputeSettings = DisputeSettings()
     deadlines: DeadlineSettings = DeadlineSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
+
+    _command_line: tuple[str, ...] = PrivateAttr(())
+
+    def command(self, job: str, *words: str) -> str:
+        """The command that runs a job with these settings, as a user can paste it into a shell.
+
+        Options of `words` replace those of the command line that the settings were read with.
+        """
+        return shlex.join(["./spark-submit.sh", job, *words, *self._command_line])
 
     @property
     def today(self) -> date:
@@ -726,11 +891,12 @@ def load_settings(
     not, and says what is wrong with the section `rules` and the dispute codes. Raises ConfigurationError.
     """
     problems: list[Problem] = []
+    words = list(overrides)
     values = _read_yaml(Path(config), problems) if config else {}
     origins: dict[tuple[str, ...], str] = {}
     remember_secrets(environment or {})
     from_environment = _environment_values(environment or {}, problems)
-    for path, value, origin in (*from_environment, *_override_values(overrides, problems)):
+    for path, value, origin in (*from_environment, *_override_values(words, problems)):
         _put(values, path, value)
         origins[path] = origin
     remember_secrets(values)
@@ -750,11 +916,16 @@ def load_settings(
     else:
         _remember_database_secrets(settings, environment or {})
         problems.extend(_unknown_connections(settings, str(config) if config else "the settings"))
+        problems.extend(_unknown_format_columns(settings.input, str(config) if config else "the settings"))
         problems.extend(_unknown_detectors(settings.model, str(config) if config else "the settings"))
     if rule_problems is not None:
         problems.extend(rule_problems(_readable_rules(values.get("rules")), str(values["reference_folder"])))
     if problems:
         raise ConfigurationError(problems)
+    settings._command_line = (
+        *(("--config", str(config)) if config else ()),
+        *(part for word in words for part in ("--set", word) if not word.startswith("as_of=")),
+    )
     return settings
 
 
@@ -786,6 +957,22 @@ def _unknown_connections(settings: Settings, where: str) -> Iterable[Problem]:
                 f"one of databases: {known}",
                 f"did you mean {closest[0]}?" if closest else f"describe it in databases.{name}",
             )
+
+
+def _unknown_format_columns(settings: InputSettings, where: str) -> Iterable[Problem]:
+    """Formats declared for columns that the table does not have, or that are of another kind."""
+    for name, location in settings.tables.items():
+        for setting, by_column in location.formats.by_setting.items():
+            known = [column.name for column in TABLES[name].columns if column.kind in _KINDS_WITH[setting]]
+            for column in by_column.keys() - {DEFAULT, *known}:
+                closest = difflib.get_close_matches(column, known, n=1)
+                yield Problem(
+                    f"wrong column in input.tables.{name}.{setting}",
+                    where,
+                    column,
+                    f"{DEFAULT}, or one of {', '.join(known) or 'no column'}",
+                    f"did you mean {closest[0]}?" if closest else "remove it",
+                )
 
 
 def _unknown_detectors(model: ModelSettings, where: str) -> Iterable[Problem]:

@@ -85,6 +85,11 @@ class Storage:
             return []
         return sorted(status.getPath().getName() for status in file_system.listStatus(path))
 
+    def qualified(self, uri: str) -> str:
+        """The location as `files` writes it: absolute, with its scheme."""
+        file_system, path = self._path(uri)
+        return str(file_system.makeQualified(path).toString())
+
     def files(self, uri: str) -> list[StoredFile]:
         """Every file in a folder and below, sorted by name; of a file, itself; none where nothing is there."""
         file_system, path = self._path(uri)
@@ -102,6 +107,8 @@ class Storage:
 
     def local_path(self, uri: str) -> Path | None:
         """Where Python can open a file itself; None unless it is on this machine's own file system."""
+        if (local := self._local(uri)) is not None:
+            return local.absolute()
         file_system, path = self._path(uri)
         return Path(file_system.makeQualified(path).toUri().getPath()) if file_system.getScheme() == "file" else None
 
@@ -122,19 +129,42 @@ class Storage:
         finally:
             stream.close()
 
+    def last_bytes(self, uri: str, length: int) -> bytes:
+        """The last bytes of a file, as stored."""
+        local = self.local_path(uri)
+        if local is not None:
+            with local.open("rb") as file:
+                file.seek(-length, os.SEEK_END)
+                return file.read()
+        file_system, path = self._path(uri)
+        stream = file_system.open(path)
+        try:
+            stream.seek(file_system.getFileStatus(path).getLen() - length)
+            return bytes(stream.readNBytes(length))
+        finally:
+            stream.close()
+
+    @contextmanager
+    def local_copy(self, uri: str) -> Iterator[Path]:
+        """A file for libraries that open local paths only: the file itself if it is local, else a temporary copy."""
+        local = self.local_path(uri)
+        if local is not None:
+            yield local
+            return
+        file_system, path = self._path(uri)
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, name_of(uri))
+            file_system.copyToLocalFile(False, path, self._jvm.org.apache.hadoop.fs.Path(copy.as_uri()), True)
+            yield copy
+
     def size(self, uri: str) -> int:
         """Bytes of a file, or of everything in a folder."""
         file_system, path = self._path(uri)
         return int(file_system.getContentSummary(path).getLength())
 
     def read_bytes(self, uri: str) -> bytes:
-        if (local := self._local(uri)) is not None:
+        with self.local_copy(uri) as local:
             return local.read_bytes()
-        file_system, path = self._path(uri)
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder, "file")
-            file_system.copyToLocalFile(False, path, self._jvm.org.apache.hadoop.fs.Path(copy.as_uri()), True)
-            return copy.read_bytes()
 
     def write_bytes(self, uri: str, content: bytes) -> None:
         with self.local_file(uri) as local:
@@ -151,8 +181,7 @@ class Storage:
             yield local
             with _output_errors(uri, "cannot write the file"):
                 if (target := self._local(uri)) is not None:
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.move(local, target)
+                    _move_local(local, target)
                 else:
                     file_system, path = self._path(uri)
                     file_system.copyFromLocalFile(True, True, self._jvm.org.apache.hadoop.fs.Path(local.as_uri()), path)
@@ -165,10 +194,15 @@ class Storage:
         with _output_errors(uri, "cannot write the file"):
             if (local := self._local(uri)) is not None:
                 try:
-                    with local.open("xb") as file:
-                        file.write(content)
+                    file = local.open("xb")
                 except FileExistsError:
                     return False
+                try:
+                    with file:
+                        file.write(content)
+                except OSError:
+                    local.unlink()
+                    raise
                 return True
             file_system, path = self._path(uri)
             if file_system.exists(path):
@@ -250,6 +284,18 @@ class Storage:
             )
             if not copied:
                 raise OSError("the file system refused the copy")
+
+
+def _move_local(source: Path, target: Path) -> None:
+    """Replace a file as a whole; what was there stays if the new one does not fit."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.part")
+    try:
+        shutil.move(source, part)
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _delete_local(path: Path) -> None:

@@ -22,6 +22,20 @@ os.environ.setdefault(
 PUBLIC_DATA = Path(os.environ.get("PUBLIC_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "sqlserver: talks to the SQL Server that TEST_SQLSERVER_DSN names")
+    config.addinivalue_line("markers", "postgresql: talks to a PostgreSQL that the tests start")
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what talks to a server by its name, for -m and -k: `-k sqlserver` selects every test on that server."""
+    for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        for server, fixture in (("sqlserver", "sql_server"), ("postgresql", "postgresql")):
+            if fixture in getattr(item, "fixturenames", ()) or parameters.get("server") == server:
+                item.add_marker(server)
+
+
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory):
     from engine.session import build_session

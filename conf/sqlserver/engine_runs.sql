@@ -4,7 +4,7 @@ CREATE TABLE dbo.engine_runs (
     as_of date not null,
     started_at datetime2(6) not null,
     written_at datetime2(6) not null,
-    started_by nvarchar(200) null,
+    started_by nvarchar(400) null,
     config_hash nvarchar(64) not null,
     code_version nvarchar(100) not null,
     findings bigint not null,

@@ -116,7 +116,7 @@ class Step(StrEnum):
 class Reason(StrEnum):
     """Why a row left the way, or what was noticed about one that stayed (ledger and quarantine).
 
-    `<COLUMN>_MISSING` and `<COLUMN>_INVALID` are made by `missing` and `invalid`.
+    `<COLUMN>_MISSING`, `<COLUMN>_INVALID` and `<COLUMN>_DAMAGED` are made by `missing`, `invalid` and `damaged`.
     """
 
     NDC_AMBIGUOUS = "NDC_AMBIGUOUS"
@@ -140,6 +140,9 @@ class Reason(StrEnum):
     RX_NUMBER_UNUSABLE = "RX_NUMBER_UNUSABLE"
     UNITS_NOT_CONVERTED = "UNITS_NOT_CONVERTED"
     SUPPRESSED = "SUPPRESSED"
+    NATIONAL_TOTAL = "NATIONAL_TOTAL"
+    NOT_AN_NDC = "NOT_AN_NDC"
+    IN_MAIN_TABLE = "IN_MAIN_TABLE"
     NOT_SCORED = "NOT_SCORED"
 
 
@@ -149,3 +152,8 @@ def missing(column: str) -> str:
 
 def invalid(column: str) -> str:
     return f"{column.upper()}_INVALID"
+
+
+def damaged(column: str) -> str:
+    """An identifier that a spreadsheet turned into a number such as `2.02519E+13`."""
+    return f"{column.upper()}_DAMAGED"

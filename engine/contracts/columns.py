@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from enum import Enum
 
 from pyspark.sql import types as T
@@ -36,7 +37,6 @@ class Kind(Enum):
 
     @property
     def is_identifier(self) -> bool:
-        """True where a numeric column has already lost its leading zeros and must stop the run."""
         return self in (Kind.IDENTIFIER, Kind.NDC)
 
 
@@ -51,18 +51,47 @@ _SPARK_TYPES: dict[Kind, T.DataType] = {
 }
 
 
+# What source systems write where they know no date (0001 and 9999: many; 1753 and 1900: SQL Server's minimum and zero).
+PLACEHOLDER_DATES = (date(1, 1, 1), date(1753, 1, 1), date(1900, 1, 1), date(9999, 12, 31))
+
+
+_DECIDING = frozenset(
+    ("transaction", "status", "line_kind", "units_basis", "claim_line", "is_340b", "rebate_type", "sub_program")
+)
+
+
 @dataclass(frozen=True)
 class Column:
     """One column of a contract table.
 
-    `codes` lists the only values allowed (upper case); `default` replaces NULL on reading.
+    `codes` lists the only values allowed (upper case); `default` replaces an absent value on reading, never a bad one.
+    `is_bound`: the column begins or ends an interval, so a placeholder date there means no bound and is read as NULL.
+    `meaning` and `example` are documentation; the example is a value as a CSV file holds it.
     """
 
     name: str
     kind: Kind
+    meaning: str
+    example: str
     required: bool = False
-    codes: frozenset[str] | None = None
+    codes: tuple[str, ...] | None = None
     default: str | int | bool | None = None
+    is_bound: bool = False
+
+    @property
+    def decides_row(self) -> bool:
+        """True where the value decides what the row is: a row whose value cannot be read is quarantined."""
+        return self.name in _DECIDING
+
+    @property
+    def is_npi(self) -> bool:
+        """True for identifiers whose name is, or ends in, `npi`."""
+        return self.kind is Kind.IDENTIFIER and self.name.rpartition("_")[2] == "npi"
+
+    @property
+    def must_be_text(self) -> bool:
+        """True if a number has already lost its leading zeros and must stop the run; no NPI begins with 0."""
+        return self.kind.is_identifier and not self.is_npi
 
 
 class TableRole(Enum):
@@ -77,7 +106,7 @@ class Table:
     `either` holds groups of which at least one member must be present as a column, and non-null in every row;
     each member is a tuple of columns that only serve together.
     `key` names the columns that identify a row in quarantine where there is no source_row_id. `received`: when a row
-    was received is the first of these that is not NULL.
+    was received is the first of these that is not NULL. `meaning` is documentation: what the rows are.
     """
 
     name: str
@@ -86,12 +115,18 @@ class Table:
     key: tuple[str, ...]
     either: tuple[tuple[tuple[str, ...], ...], ...] = field(default=())
     received: tuple[str, ...] = ()
+    meaning: str = ""
 
     def column(self, name: str) -> Column:
         for column in self.columns:
             if column.name == name:
                 return column
         raise KeyError(f"{self.name} has no column {name}")
+
+    @property
+    def example_row(self) -> dict[str, str]:
+        """The example of every column, in contract order."""
+        return {column.name: column.example for column in self.columns}
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -106,14 +141,38 @@ class Table:
         return T.StructType([T.StructField(c.name, c.kind.spark_type) for c in self.columns])
 
 
-def identifier(name: str, required: bool = False) -> Column:
-    return Column(name, Kind.IDENTIFIER, required)
+def column(name: str, kind: Kind, meaning: str, example: str = "", *, required: bool = False) -> Column:
+    """A column whose example, unless given, is that of its kind. Raises KeyError if the kind has none."""
+    return Column(name, kind, meaning, example or _EXAMPLES[kind], required)
 
 
-def columns_of(kind: Kind, names: str, required: bool = False) -> tuple[Column, ...]:
-    """Several columns of one kind; `names` is separated by blanks."""
-    return tuple(Column(name, kind, required) for name in names.split())
+def identifier(name: str, meaning: str, example: str, *, required: bool = False) -> Column:
+    return column(name, Kind.IDENTIFIER, meaning, example, required=required)
 
 
-def code(name: str, values: Iterable[str], required: bool = False, default: str | None = None) -> Column:
-    return Column(name, Kind.CODE, required, frozenset(values), default)
+def text(name: str, meaning: str, example: str, *, required: bool = False) -> Column:
+    return column(name, Kind.TEXT, meaning, example, required=required)
+
+
+def code(
+    name: str, values: Iterable[str], meaning: str, *, required: bool = False, default: str | None = None
+) -> Column:
+    """A column of fixed codes; its default, else the first code, is the example."""
+    codes = tuple(str(value) for value in values)
+    return Column(name, Kind.CODE, meaning, default or codes[0], required, codes, default)
+
+
+def bound(name: str, meaning: str, example: str, *, required: bool = False) -> Column:
+    """A date that begins or ends an interval."""
+    return Column(name, Kind.DATE, meaning, example, required, is_bound=True)
+
+
+_EXAMPLES = {
+    Kind.NDC: "00002-7597-01",
+    Kind.QUARTER: "2025Q3",
+    Kind.INTEGER: "1",
+    Kind.UNITS: "30.000",
+    Kind.DATE: "2025-08-14",
+    Kind.TIMESTAMP: "2025-11-05T08:30:00Z",
+    Kind.BOOLEAN: "true",
+}

@@ -11,6 +11,11 @@ from enum import StrEnum
 STRONG_TIERS = ("T1", "T2")
 
 
+def month_text(day: date) -> str:
+    """`YYYY-MM` with four digits of every year (`%Y` writes year 1 as `1`)."""
+    return day.isoformat()[:7]
+
+
 class Side(StrEnum):
     PAYER = "PAYER"  # rebate claims of a program and payer that link to a 340B claim
     ENTITY = "ENTITY"  # 340B claims of a covered entity that link to a rebate claim
@@ -71,7 +76,7 @@ class FeedProblem:
         kind, other = ("claims", "340B claim") if is_payer else ("340B claims", "payer's claim")
         how = " by exact agreement (T1, T2)" if self.is_of_strong_tiers else ""
         return (
-            f"Of {self.claims:,} {kind} of {whose} with service in {self.month:%Y-%m} {self.linked:,} link to a "
+            f"Of {self.claims:,} {kind} of {whose} with service in {month_text(self.month)} {self.linked:,} link to a "
             f"{other}{how}, {self.share:.1%}, in its other months {self.usual_share:.1%}: that month's data, on either "
             "side, may be incomplete or changed."
         )

@@ -88,3 +88,15 @@ PREPARED_PHARMACY_CLAIMS = _schema(
         *("compound_code", "ingredient_cost", "amount_paid", "patient_key"),
     ),
 )
+
+# What conforming notes about a row, whatever its table; see prepare.conform.
+JUDGEMENT = T.StructType(
+    [
+        T.StructField("problems", T.ArrayType(_STRING)),
+        T.StructField("left_as", _STRING),
+        T.StructField("raw", _STRING),
+        T.StructField("coerced", T.ArrayType(_STRING)),
+        T.StructField("coerced_values", T.ArrayType(_STRING)),
+        T.StructField("null_words", T.ArrayType(_STRING)),
+    ]
+)

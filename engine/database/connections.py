@@ -45,7 +45,10 @@ def connection_string(name: str, settings: DatabaseSettings, *, reads_only: bool
 
 
 def _for_sql_server(settings: DatabaseSettings, reads_only: bool) -> dict[str, str]:
-    encrypt = settings.encrypt if isinstance(settings.encrypt, str) else _yes_or_no(settings.encrypt)
+    """Without a DSN, what is not set has safe defaults; a DSN's own keywords win over those defaults."""
+    encrypt, trust = settings.encrypt, settings.trust_server_certificate
+    if settings.dsn is None:
+        encrypt, trust = True if encrypt is None else encrypt, bool(trust)
     keywords = {
         "DSN": settings.dsn,
         "DRIVER": None if settings.dsn else settings.driver,
@@ -54,8 +57,8 @@ def _for_sql_server(settings: DatabaseSettings, reads_only: bool) -> dict[str, s
         "UID": settings.user,
         "Authentication": settings.authentication,
         "Trusted_Connection": "yes" if settings.integrated else None,
-        "Encrypt": encrypt,
-        "TrustServerCertificate": _yes_or_no(settings.trust_server_certificate),
+        "Encrypt": encrypt if isinstance(encrypt, str) else _yes_or_no(encrypt),
+        "TrustServerCertificate": _yes_or_no(trust),
         "ApplicationIntent": "ReadOnly" if reads_only else "ReadWrite",
         "APP": _NAME,
     }
@@ -64,7 +67,10 @@ def _for_sql_server(settings: DatabaseSettings, reads_only: bool) -> dict[str, s
 
 def _for_postgresql(settings: DatabaseSettings) -> dict[str, str]:
     """psqlodbc would fetch a whole result at once, give booleans as text and times in the session's zone."""
-    is_checked = settings.encrypt and not settings.trust_server_certificate
+    encrypt = settings.encrypt if settings.encrypt is not None or settings.dsn else True
+    mode = "disable"
+    if encrypt:
+        mode = "require" if settings.trust_server_certificate else "verify-full"
     keywords = {
         "DSN": settings.dsn,
         "DRIVER": None if settings.dsn else settings.driver,
@@ -72,7 +78,7 @@ def _for_postgresql(settings: DatabaseSettings) -> dict[str, str]:
         "PORT": str(settings.port) if settings.port else None,
         "DATABASE": settings.database,
         "UID": settings.user,
-        "SSLmode": "verify-full" if is_checked else "require" if settings.encrypt else "disable",
+        "SSLmode": None if encrypt is None else mode,
         "UseDeclareFetch": "1",
         "Fetch": _ROWS_PER_ROUND_TRIP,
         "BoolsAsChar": "0",
@@ -81,8 +87,8 @@ def _for_postgresql(settings: DatabaseSettings) -> dict[str, str]:
     return {key: value for key, value in keywords.items() if value}
 
 
-def _yes_or_no(value: bool) -> str:
-    return "yes" if value else "no"
+def _yes_or_no(value: bool | None) -> str | None:
+    return None if value is None else "yes" if value else "no"
 
 
 def _escaped(value: str) -> str:

@@ -11,10 +11,13 @@ from engine.database.driver import odbc
 
 @dataclass(frozen=True)
 class Dialect:
-    """snapshot: statement after which a transaction sees one state of the database, however long it reads.
+    """What differs between the servers' SQL.
 
-    allows_snapshot: query that gives 1 where it may. bucket: SQL of a text column's bucket among so many, NULLs in one
-    of them. to_text: SQL of a value that no other type holds, as text. as_utc: of a time with zone, as one without.
+    snapshot: statement after which a transaction sees one state of the database, however long it reads.
+    allows_snapshot: query that returns 1 if the database named by its parameter (NULL: the connection's) allows it.
+    bucket: SQL of a text column's bucket among so many, NULLs in one of them. to_text: SQL of a value that no other
+    type holds, as text. as_utc: of a time with zone, as one without. to_unicode: of a text, ordered as it is compared
+    with a parameter. counts_utf16_units: the width of a text column counts UTF-16 units, not characters.
     """
 
     name: str
@@ -23,23 +26,30 @@ class Dialect:
     bucket: Callable[[str, int], str]
     to_text: Callable[[str], str]
     as_utc: Callable[[str], str]
+    to_unicode: Callable[[str], str]
+    counts_utf16_units: bool
 
 
 SQL_SERVER = Dialect(
     name="SQL Server",
     snapshot="SET TRANSACTION ISOLATION LEVEL SNAPSHOT",
-    allows_snapshot="SELECT snapshot_isolation_state FROM sys.databases WHERE name = DB_NAME()",
+    allows_snapshot="SELECT snapshot_isolation_state FROM sys.databases WHERE name = COALESCE(?, DB_NAME())",
     bucket=lambda column, buckets: f"(CHECKSUM({column}) & 2147483647) % {buckets}",
     to_text=lambda column: f"CAST({column} AS nvarchar(64))",
     as_utc=lambda column: f"CAST(SWITCHOFFSET({column}, '+00:00') AS datetime2(7))",
+    # A varchar is ordered by its code page, but compared with a parameter as Unicode: ranges would overlap.
+    to_unicode=lambda column: f"CAST({column} AS nvarchar(4000))",
+    counts_utf16_units=True,
 )
 POSTGRESQL = Dialect(
     name="PostgreSQL",
     snapshot="SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ",
-    allows_snapshot="SELECT 1",
-    bucket=lambda column, buckets: f"(COALESCE(HASHTEXT({column}), 0) & 2147483647) % {buckets}",
+    allows_snapshot="SELECT 1 WHERE CAST(? AS varchar) IS NULL OR TRUE",
+    bucket=lambda column, buckets: f"(COALESCE(HASHTEXT(CAST({column} AS text)), 0) & 2147483647) % {buckets}",
     to_text=lambda column: f"CAST({column} AS varchar(64))",
     as_utc=lambda column: column,  # sessions are in UTC: see connections.py
+    to_unicode=lambda column: column,
+    counts_utf16_units=False,
 )
 
 

@@ -1,7 +1,7 @@
 """Exports: what a run leaves for people and other programs."""
 
-from engine.exports.csv_files import write_disputes_detail, write_rows
-from engine.exports.database import check_tables, write_to_database
+from engine.exports.csv_files import write_disputes_detail, write_rejected, write_rows
+from engine.exports.database import check_lengths, check_tables, write_to_database
 from engine.exports.ddl import create_tables, scripts
 from engine.exports.facts import Linking, Off, RunFacts
 from engine.exports.json_files import write_json
@@ -20,6 +20,7 @@ __all__ = [
     "Totals",
     "add_up",
     "became_of",
+    "check_lengths",
     "check_tables",
     "contribution_words",
     "create_tables",
@@ -33,6 +34,7 @@ __all__ = [
     "write_json",
     "write_match_rates",
     "write_quarantine",
+    "write_rejected",
     "write_report",
     "write_rows",
     "write_to_database",

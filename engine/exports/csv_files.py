@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from engine.contracts.findings import DISPUTE_LINES
 from engine.exports.batches import ordered_batches
 from engine.exports.plain_text import safe_text
-from engine.exports.review_rows import flat_lines, masked_rx_unless
+from engine.exports.review_rows import SEPARATOR, flat_lines, masked_rx_unless
 from engine.storage import Storage
 
 
@@ -72,3 +72,30 @@ def write_disputes_detail(
 
 def _rows(batch: pa.RecordBatch) -> Iterable[tuple[str | None, ...]]:
     return zip(*(csv_column(column) for column in batch.columns), strict=True)
+
+
+def write_rejected(rows: DataFrame, columns: Sequence[str], storage: Storage, folder: str, file_format: str) -> int:
+    """QUARANTINE rows of one table with its `columns` as they were received, to correct and send again.
+
+    `rejected.csv` in `folder`, or Parquet files there; `file_format`: csv or parquet. Columns: row (its id or key),
+    reasons (joined by `|`), then the table's, as text. Returns the number of rows; writes nothing if there are none.
+    Raises OutputError.
+    """
+    received = F.from_json("raw", "map<string, string>")
+    flat = rows.select(
+        F.col("source_row_id").alias("row"),
+        F.array_join("reasons", SEPARATOR).alias("reasons"),
+        *(received[name].alias(name) for name in columns),
+    )
+    count = flat.count()
+    if count == 0:
+        return 0
+    if file_format == "parquet":
+        flat.orderBy("row", "reasons").write.parquet(folder)
+        return count
+    with storage.local_file(f"{folder}/rejected.csv") as path, path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv_writer(file)
+        writer.writerow(flat.columns)
+        for batch in ordered_batches(flat, [F.col("row"), F.col("reasons")], count):
+            writer.writerows(_rows(batch))
+    return count

@@ -20,32 +20,35 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.findings import DISPUTE_LINES, FINDINGS
-from engine.database import FaultKind, connect, driver_errors, fault_of, fault_problem, odbc, quoted_table, retrying
+from engine.database import (
+    FaultKind,
+    connect,
+    dialect_of,
+    driver_errors,
+    fault_of,
+    fault_problem,
+    odbc,
+    retrying,
+)
 from engine.errors import OutputError, Problem
 from engine.exports.batches import ordered_batches
+from engine.exports.database_columns import (
+    columns_of_table,
+    missing_schema,
+    narrow_columns,
+    narrow_problem,
+    schema_of,
+    too_long,
+)
+from engine.exports.output_tables import FINDINGS_TABLE, LINES_TABLE, OUTPUT_TABLES, RUNS, STAGING, nullable
 from engine.exports.review_rows import SEPARATOR
 from engine.settings import DatabaseSettings
 
 if TYPE_CHECKING:
     import pyodbc
 
-RUNS, FINDINGS_TABLE, LINES_TABLE = "engine_runs", "engine_findings", "engine_dispute_lines"
-_FINDING_COLUMNS = tuple(
-    column for name in FINDINGS.names for column in (("rule_ids", name) if name == "rules" else (name,))
-)
-_LINE_COLUMNS = ("run_id", *DISPUTE_LINES.names)
-# Of every table that a run writes, in the order of conf/sqlserver.
-COLUMNS = {
-    FINDINGS_TABLE: _FINDING_COLUMNS,
-    f"{FINDINGS_TABLE}_staging": ("write_id", *_FINDING_COLUMNS),
-    LINES_TABLE: _LINE_COLUMNS,
-    f"{LINES_TABLE}_staging": ("write_id", *_LINE_COLUMNS),
-    RUNS: (
-        *("run_id", "as_of", "started_at", "written_at", "started_by", "config_hash", "code_version"),
-        *("findings", "dispute_lines", "amount_at_issue", "summary"),
-    ),
-}
-# A driver's buffer takes its longest value times the rows of a batch.
+COLUMNS = {table: tuple(columns) for table, columns in OUTPUT_TABLES.items()}
+# A driver's buffer takes its longest value, in UTF-16 units, times the rows of a batch.
 _LONGEST_IN_BATCH = 4_000
 _RIGHTS = (
     "SELECT, INSERT and DELETE on {schema}.engine_runs, engine_findings, engine_dispute_lines and the staging tables"
@@ -62,25 +65,107 @@ class Target:
     count: int
 
 
-def check_tables(name: str, settings: DatabaseSettings, schema: str) -> None:
-    """Whether a run may write to its tables, told before its work rather than after. Changes nothing.
+def check_tables(name: str, settings: DatabaseSettings, schema: str, create: str, run_id: str = "") -> None:
+    """Check before a run's work that it can be written to its tables; changes nothing.
 
-    Raises OutputError for a table, a column or a right that is missing.
+    Args:
+        name, settings: The connection.
+        schema: Where the tables are: `schema` or `database.schema`.
+        create: The command that creates the tables, for an error message.
+        run_id: The run's id if it is known yet.
+
+    Raises:
+        OutputError: A table, a column or a right is missing, a column is too narrow, or the run id does not fit.
     """
     connection = None
+    place, where = schema_of(schema), f"{name}: {schema}"
     try:
         connection = retrying(settings)(lambda: connect(name, settings, reads_only=False))
+        no_schema = missing_schema(connection, place, where)
+        if no_schema is not None:
+            raise OutputError(no_schema)
+        dialect = dialect_of(connection)
+        problems, width = [], len(run_id)
+        for table, types in OUTPUT_TABLES.items():
+            columns = columns_of_table(connection, place, table)
+            if narrow := narrow_columns(columns, types, dialect):
+                ends = {column: nullable(table, column) for column in types}
+                problems.append(narrow_problem(where, place.table(table), narrow, types, ends.__getitem__))
+            width = min(width, columns["run_id"].width or width) if "run_id" in columns else width
+        if len(run_id) > width:
+            to_do = "give a shorter --run-id"
+            problems.append(
+                Problem(
+                    "the run id does not fit the columns run_id",
+                    where,
+                    f"length {len(run_id)}",
+                    f"at most {width}",
+                    to_do,
+                )
+            )
+        if problems:
+            raise OutputError(problems)
         for table, names in COLUMNS.items():
-            place, columns = quoted_table(f"{schema}.{table}"), ", ".join(names)
+            target, columns_text = place.table(table), ", ".join(names)
             # what needs the rights of a run that writes, on no row
-            connection.execute(f"INSERT INTO {place} ({columns}) SELECT {columns} FROM {place} WHERE 1 = 0")
-            connection.execute(f"DELETE FROM {place} WHERE 1 = 0")
+            connection.execute(f"INSERT INTO {target} ({columns_text}) SELECT {columns_text} FROM {target} WHERE 1 = 0")
+            connection.execute(f"DELETE FROM {target} WHERE 1 = 0")
             connection.rollback()
     except driver_errors() as error:
-        raise _refused(error, name, schema, "looking at the tables that the run will write to") from None
+        raise _refused(error, name, schema, "checking the tables that the run will write to", create) from None
     finally:
         if connection is not None:
             connection.close()
+
+
+def check_lengths(
+    findings: DataFrame,
+    lines: DataFrame,
+    summary: Mapping[str, Any],
+    name: str,
+    settings: DatabaseSettings,
+    schema: str,
+) -> None:
+    """Check that every text of a run fits its column as the database has it now. One pass over the rows.
+
+    A server that does not answer is not reported here: writing reports it, when the run's files are safe.
+
+    Raises:
+        OutputError: One problem per column that is too narrow, with its width and the longest value.
+    """
+    run_id = str(summary["run_id"])
+    frames = {FINDINGS_TABLE: flat_findings(findings), LINES_TABLE: flat_dispute_lines(lines, run_id)}
+    place, connection = schema_of(schema), None
+    try:
+        connection = retrying(settings)(lambda: connect(name, settings, reads_only=False))
+        counts_units = dialect_of(connection).counts_utf16_units
+        columns = {table: columns_of_table(connection, place, table) for table in OUTPUT_TABLES}
+    except driver_errors():
+        return
+    finally:
+        if connection is not None:
+            with suppress(*driver_errors()):
+                connection.close()
+    problems = []
+    for table, rows in frames.items():
+        texts = [field.name for field in rows.schema.fields if isinstance(field.dataType, T.StringType)]
+        longest = rows.agg(*(F.max(_length(text, counts_units)).alias(text) for text in texts)).first()
+        lengths = [] if longest is None else [(text, int(longest[text] or 0)) for text in texts]
+        for one in (table, table + STAGING):
+            problems += too_long(f"{name}: {schema}", place.table(one), lengths, columns[one])
+    of_run = [(text, _units(str(summary[text]))) for text in ("run_id", "started_by", "config_hash", "code_version")]
+    problems += too_long(f"{name}: {schema}", place.table(RUNS), of_run, columns[RUNS])
+    if problems:
+        raise OutputError(problems)
+
+
+def _length(name: str, counts_units: bool) -> Column:
+    return F.octet_length(F.encode(name, "UTF-16BE")) / 2 if counts_units else F.length(name)
+
+
+def _units(text: str) -> int:
+    """Length in UTF-16 units, as SQL Server and its driver count."""
+    return len(text) + sum(letter > "\uffff" for letter in text)
 
 
 def write_to_database(
@@ -90,11 +175,12 @@ def write_to_database(
     name: str,
     settings: DatabaseSettings,
     schema: str,
+    create: str,
 ) -> None:
     """Replace what the database holds of the summary's run. The tables are those of `conf/sqlserver`.
 
-    Memory does not grow with the number of findings. A moment's fault of the server is tried again from the start.
-    Raises OutputError for what it refuses.
+    Memory does not grow with the number of findings. Transient faults of the server are retried from the start.
+    `create`: the command that creates the tables, for an error message. Raises OutputError for what the server refuses.
     """
     run_id = str(summary["run_id"])
     targets = [
@@ -105,16 +191,16 @@ def write_to_database(
     try:
         retrying(settings, before_next=writer.close)(lambda: writer.write(targets, summary))
     except driver_errors() as error:
-        raise _refused(error, name, schema, f"writing run {run_id}") from None
+        raise _refused(error, name, schema, f"writing run {run_id}", create) from None
     finally:
         writer.close()
 
 
-def _refused(error: Exception, name: str, schema: str, doing: str) -> OutputError:
+def _refused(error: Exception, name: str, schema: str, doing: str, create: str) -> OutputError:
     fault = fault_of(error)
     problem = fault_problem(fault, name, doing, f"{name}: {schema}", _RIGHTS.format(schema=schema))
     if fault.kind in (FaultKind.NO_TABLE, FaultKind.NO_COLUMN):
-        to_do = "run ./spark-submit.sh create_tables: it makes what is not there, and says which columns a table lacks"
+        to_do = f"run {create}: it creates what is not there, and names the columns that a table lacks"
         problem = replace(problem, to_do=to_do)
     return OutputError(problem)
 
@@ -123,7 +209,7 @@ def flat_findings(findings: DataFrame) -> DataFrame:
     """FINDINGS with `rule_ids` and with lists as JSON text."""
     rule_ids = F.array_join(F.transform("rules", lambda hit: hit["rule_id"]), SEPARATOR).alias("rule_ids")
     flat = {field.name: _flat(field) for field in FINDINGS.fields} | {"rule_ids": rule_ids}
-    return findings.select(*(flat[name] for name in _FINDING_COLUMNS))
+    return findings.select(*(flat[name] for name in COLUMNS[FINDINGS_TABLE]))
 
 
 def flat_dispute_lines(lines: DataFrame, run_id: str) -> DataFrame:
@@ -145,7 +231,8 @@ class _Writer:
     def __init__(self, name: str, settings: DatabaseSettings, schema: str, run_id: str):
         self._name = name
         self._settings = settings
-        self._schema = schema
+        self._schema = schema_of(schema)
+        self._where = f"{name}: {schema}"
         self._run_id = run_id
         self._connection: pyodbc.Connection | None = None
 
@@ -177,7 +264,7 @@ class _Writer:
         return self._table(f"{target.table}_staging")
 
     def _table(self, table: str) -> str:
-        return quoted_table(f"{self._schema}.{table}")
+        return self._schema.table(table)
 
     def _stage(self, connection: pyodbc.Connection, target: Target, batch: pa.RecordBatch, write_id: str) -> None:
         columns = ["write_id", *target.rows.columns]
@@ -187,7 +274,7 @@ class _Writer:
         short: list[tuple[Any, ...]] = []
         long: list[tuple[Any, ...]] = []
         for row in _rows(batch):
-            is_long = any(isinstance(value, str) and len(value) > _LONGEST_IN_BATCH for value in row)
+            is_long = any(isinstance(value, str) and _is_long(value) for value in row)
             (long if is_long else short).append((write_id, *row))
         cursor = connection.cursor()
         if short:
@@ -206,7 +293,7 @@ class _Writer:
             raise OutputError(
                 Problem(
                     f"rows of run {self._run_id} went missing on their way into the database",
-                    f"{self._name}: {self._schema}.{target.table}_staging",
+                    f"{self._where}.{target.table}_staging",
                     f"{staged:,} rows",
                     f"{target.count:,} rows",
                     "make sure that no other program writes this run at the same time, and write it again",
@@ -243,6 +330,10 @@ class _Writer:
 
 def _rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
     return zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def _is_long(text: str) -> bool:
+    return 2 * len(text) > _LONGEST_IN_BATCH and _units(text) > _LONGEST_IN_BATCH
 
 
 def _parameter(kind: T.DataType) -> tuple[int, int, int]:

@@ -7,8 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.database import connect, driver_errors, fault_of, fault_problem, quoted, retrying
+from engine.database import Dialect, Schema, connect, dialect_of, driver_errors, fault_of, fault_problem, retrying
 from engine.errors import OutputError, Problem
+from engine.exports.database_columns import (
+    DatabaseColumnType,
+    columns_of_table,
+    missing_schema,
+    narrow_columns,
+    narrow_problem,
+    schema_of,
+)
 from engine.settings import DatabaseSettings
 
 _SHIPPED_SCHEMA = "dbo"
@@ -17,11 +25,11 @@ _CREATED = re.compile(rf"CREATE TABLE {_SHIPPED_SCHEMA}\.(\w+) \((.*?)\n\);", re
 
 @dataclass(frozen=True)
 class Script:
-    """One file of DDL: its statements, and the columns of every table that it creates, in order."""
+    """One file of DDL: its statements, and for every table that it creates the definition by column, in order."""
 
     name: str
     statements: tuple[str, ...]
-    tables: dict[str, tuple[str, ...]]
+    tables: dict[str, dict[str, str]]
 
 
 def scripts(folder: Path, schema: str) -> list[Script]:
@@ -33,8 +41,9 @@ def _script(name: str, text: str, schema: str) -> Script:
     tables = {}
     for table, body in _CREATED.findall(text):
         lines = [line.strip() for line in body.splitlines() if line.strip()]
-        tables[table] = tuple(line.split()[0] for line in lines if not line.startswith("CONSTRAINT"))
-    own = text if schema == _SHIPPED_SCHEMA else text.replace(f"{_SHIPPED_SCHEMA}.", f"{quoted(schema)}.")
+        columns = [line.rstrip(",").split(" ", 1) for line in lines if not line.startswith("CONSTRAINT")]
+        tables[table] = dict(columns)
+    own = text if schema == _SHIPPED_SCHEMA else text.replace(f"{_SHIPPED_SCHEMA}.", f"{schema_of(schema).quoted}.")
     statements = tuple(statement.strip() for statement in own.split(";\n") if statement.strip())
     return Script(name, statements, tables)
 
@@ -49,29 +58,43 @@ def create_tables(
 ) -> None:
     """Create what is not there; a table that is there is left as it is, whatever it holds.
 
-    Each file is one transaction. `adapted`: a statement as another database than SQL Server needs it. Raises
-    OutputError where a table that is there lacks columns, and for what the server refuses.
+    Each file is one transaction.
+
+    Args:
+        name, settings: The connection.
+        schema: Where the tables are or will be: `schema` or `database.schema`.
+        folder: The shipped files.
+        say: Called with a line for each file.
+        adapted: A statement as another database than SQL Server needs it.
+
+    Raises:
+        OutputError: The schema is not there, a table lacks columns or has narrower ones, or the server refuses.
     """
     lacking: list[Problem] = []
     connection = None
+    place, where = schema_of(schema), f"{name}: {schema}"
     try:
         connection = retrying(settings)(lambda: connect(name, settings, reads_only=False))
+        no_schema = missing_schema(connection, place, where)
+        if no_schema is not None:
+            raise OutputError(no_schema)
+        dialect = dialect_of(connection)
         for script in scripts(folder, schema):
-            there = {table: _columns(connection, schema, table) for table in script.tables}
-            missing = [table for table, columns in there.items() if not columns]
-            if missing and len(missing) < len(there):
-                lacking.append(_half_there(name, schema, script, missing))
+            present = {table: columns_of_table(connection, place, table) for table in script.tables}
+            missing = [table for table, columns in present.items() if not columns]
+            if missing and len(missing) < len(present):
+                lacking.append(_half_there(where, script, missing))
             elif missing:
                 for statement in script.statements:
                     connection.execute(adapted(statement))
                 connection.commit()
                 say(f"created   {', '.join(f'{schema}.{table}' for table in script.tables)}")
             else:
-                lacking += _lacking_columns(name, schema, script, there)
+                lacking += _lacking_columns(where, place, script, present, dialect)
                 say(f"is there  {', '.join(f'{schema}.{table}' for table in script.tables)}")
     except driver_errors() as error:
         right = "CREATE TABLE and ALTER on the schema"
-        problem = fault_problem(fault_of(error), name, "creating the tables", f"{name}: {schema}", right)
+        problem = fault_problem(fault_of(error), name, "creating the tables", where, right)
         raise OutputError(problem) from None
     finally:
         if connection is not None:
@@ -80,28 +103,44 @@ def create_tables(
         raise OutputError(lacking)
 
 
-def _columns(connection: object, schema: str, table: str) -> set[str]:
-    sql = "SELECT COLUMN_NAME FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?"
-    return {str(row[0]).lower() for row in connection.execute(sql, schema, table).fetchall()}  # type: ignore[attr-defined]
-
-
-def _half_there(name: str, schema: str, script: Script, missing: list[str]) -> Problem:
+def _half_there(where: str, script: Script, missing: list[str]) -> Problem:
     return Problem(
         "some tables of a file are there and others are not",
-        f"{name}: {schema}",
+        where,
         f"missing: {', '.join(missing)}",
         to_do=f"create the missing ones by hand from conf/sqlserver/{script.name}",
     )
 
 
-def _lacking_columns(name: str, schema: str, script: Script, there: dict[str, set[str]]) -> list[Problem]:
-    return [
-        Problem(
-            f"table {schema}.{table} lacks columns",
-            f"{name}: {schema}",
-            ", ".join(lacks),
-            to_do=f"add them as conf/sqlserver/{script.name} has them; nothing is altered by itself",
-        )
-        for table, columns in script.tables.items()
-        if (lacks := [column for column in columns if column not in there[table]])
-    ]
+def _lacking_columns(
+    where: str,
+    schema: Schema,
+    script: Script,
+    present: dict[str, dict[str, DatabaseColumnType]],
+    dialect: Dialect,
+) -> list[Problem]:
+    problems = []
+    for table, definitions in script.tables.items():
+        place = schema.table(table)
+        if lacks := [column for column in definitions if column.lower() not in present[table]]:
+            changes = "; ".join(
+                f"ALTER TABLE {place} ADD {column} {_nullable(definitions[column])}" for column in lacks
+            )
+            problems.append(
+                Problem(
+                    f"table {place} lacks columns",
+                    where,
+                    ", ".join(lacks),
+                    to_do=f"add them, nothing is altered automatically: {changes}",
+                )
+            )
+        types = {column: definition.split(" ")[0] for column, definition in definitions.items()}
+        if narrow := narrow_columns(present[table], types, dialect):
+            ends = {column: definition.partition(" ")[2] for column, definition in definitions.items()}
+            problems.append(narrow_problem(where, place, narrow, types, ends.__getitem__))
+    return problems
+
+
+def _nullable(definition: str) -> str:
+    """A column that is added to a table with rows has to take NULL."""
+    return definition.replace(" not null", " null")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from engine.contracts.match_rates import FeedProblem, MatchRate, Side
+from engine.contracts.match_rates import FeedProblem, MatchRate, Side, month_text
 from engine.exports.charts import BAR_HEIGHT, GAP, VALUE_WIDTH, WIDTH, Bar, Chart, Segment, width_of_labels
 from engine.exports.csv_files import write_rows
 from engine.exports.facts import Linking
@@ -53,7 +53,7 @@ def write_match_rates(rates: Sequence[MatchRate], storage: Storage, uri: str) ->
             "side": rate.side,
             "program": rate.program,
             "source": rate.source,
-            "month": f"{rate.month:%Y-%m}",
+            "month": month_text(rate.month),
             "claims": rate.claims,
             "linked": rate.linked,
             **{tier.lower(): rate.by_tier.get(tier, 0) for tier in TIER_COLOURS},
@@ -76,7 +76,7 @@ def match_rate_summary(linking: Linking) -> dict[str, Any]:
             "side": problem.side,
             "program": problem.program,
             "source": problem.source,
-            "month": f"{problem.month:%Y-%m}",
+            "month": month_text(problem.month),
             "claims": problem.claims,
             "linked": problem.linked,
             "usual_share": round(problem.usual_share, 6),
@@ -107,7 +107,7 @@ def _by_month(title: str, rates: Sequence[MatchRate]) -> Chart:
         claims[rate.month] += rate.claims
         tiers.setdefault(rate.month, Counter()).update(rate.by_tier)
     months = sorted(claims)[-MOST_MONTHS:]
-    names = [f"{month:%Y-%m}" for month in months]
+    names = [month_text(month) for month in months]
     start = width_of_labels(names)
     shares = {month: tiers[month].total() / claims[month] for month in months}
     # a month of few claims may link whole: it must not make the others too short to see
@@ -142,7 +142,7 @@ def _matrix(side: Side, rates: Sequence[MatchRate], problems: Sequence[FeedProbl
         cells = (_cell(of_source.get(month), (program, source, month) in marked) for month in months)
         lines.append((f"{source} ({program})" if program else source, tuple(cells)))
     left_out = max(len(ordered) - MOST_SOURCES, 0)
-    return Matrix(SIDE_WORDS[side], tuple(f"{month:%Y-%m}" for month in months), tuple(lines), left_out)
+    return Matrix(SIDE_WORDS[side], tuple(month_text(month) for month in months), tuple(lines), left_out)
 
 
 def _cell(rate: MatchRate | None, is_problem: bool) -> Cell:

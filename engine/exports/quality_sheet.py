@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xlsxwriter
 
+from engine.contracts.match_rates import month_text
 from engine.exports.facts import RunFacts, ledger_lines
 from engine.exports.formats import Formats
 from engine.exports.page_sheets import Page
@@ -54,7 +55,7 @@ def add_quality_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFac
             (
                 (
                     problem.source,
-                    f"{problem.month:%Y-%m}",
+                    month_text(problem.month),
                     problem.claims,
                     problem.linked,
                     problem.side,

@@ -11,7 +11,11 @@ def reason_words(reason: str) -> str:
     """`NDC_MISSING` becomes "ndc is missing"; a reason without words becomes ''."""
     if reason in _KNOWN:
         return _KNOWN[reason]
-    for ending, words in (("_MISSING", "is missing"), ("_INVALID", "cannot be read or is not allowed")):
+    for ending, words in (
+        ("_MISSING", "is missing"),
+        ("_INVALID", "cannot be read or is not allowed"),
+        ("_DAMAGED", "is a number in scientific notation, made by a spreadsheet"),
+    ):
         if reason.endswith(ending):
             return f"{reason.removesuffix(ending).lower()} {words}"
     return ""

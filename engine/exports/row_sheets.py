@@ -15,6 +15,7 @@ from engine.exports.sheet_columns import DECIDED_ON, DECIDED_UNITS, DECISION, RE
 
 HEADER_HEIGHT, ROW_HEIGHT = 36, 54
 _EXCEL_DAY_OF_1970 = 25_569
+_FIRST_EXCEL_DAY = 61  # 1 March 1900: Excel counts a 29 February 1900 before it
 
 
 class RowSheet:
@@ -47,7 +48,7 @@ class RowSheet:
             self._sheet.write_string(0, place, column.heading, header)
 
     def write(self, cells: list[list[Any]]) -> None:
-        """Rows given as one list per column that is not the analyst's; None writes no cell."""
+        """Rows given as one list per column that is not the analyst's; None writes no cell, text a text cell."""
         places = [place for place, column in enumerate(self.columns) if column.name is not None]
         writers = [
             (
@@ -61,7 +62,8 @@ class RowSheet:
             self.rows += 1
             for value, (place, write, by_value) in zip(values, writers, strict=True):
                 if value is not None:
-                    write(self.rows, place, value, by_value.get(value) if by_value else None)
+                    write_value = self._sheet.write_string if isinstance(value, str) else write
+                    write_value(self.rows, place, value, by_value.get(value) if by_value else None)
 
     def finish(self) -> None:
         last, last_column = max(self.rows, 1), len(self.columns) - 1
@@ -118,6 +120,13 @@ _VALIDATIONS: dict[str, dict[str, Any]] = {
 }
 
 
+def _excel_day(day: int | None, text: str | None) -> int | str | None:
+    if day is None:
+        return None
+    number = day + _EXCEL_DAY_OF_1970
+    return number if number >= _FIRST_EXCEL_DAY else text
+
+
 def _cell_text(text: str, shown: Shown) -> str:
     """Text of one cell; only wrapped cells keep the line breaks that the engine puts between parts."""
     if shown != Shown.WRAPPED:
@@ -127,11 +136,16 @@ def _cell_text(text: str, shown: Shown) -> str:
 
 
 def excel_column(values: pa.Array, shown: Shown) -> list[Any]:
-    """Values as cells hold them: text, or numbers (dates count days). NULL and NaN are no cell."""
+    """Values as cells hold them: text, or numbers (dates count days). NULL and NaN are no cell.
+
+    Excel has no right date before March 1900: those are ISO text.
+    """
     if shown.is_text:
         return [None if text is None else _cell_text(text, shown) for text in values.to_pylist()]
     if shown == Shown.DATE:
-        days = pc.cast(pc.cast(values, pa.date32()), pa.int32()).to_pylist()
-        return [None if day is None else day + _EXCEL_DAY_OF_1970 for day in days]
+        dates = pc.cast(values, pa.date32())
+        days = pc.cast(dates, pa.int32()).to_pylist()
+        texts = pc.cast(dates, pa.string()).to_pylist()
+        return [_excel_day(day, text) for day, text in zip(days, texts, strict=True)]
     numbers = pc.cast(values, pa.float64(), safe=False).to_pylist()
     return [None if number is None or number != number else number for number in numbers]

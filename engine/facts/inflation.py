@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import ClaimType
 from engine.contracts.facts import INFLATION_FACTS
+from engine.dates import add_months
 from engine.facts.families import flattened
 from engine.facts.products import with_product
 from engine.intervals import join_own_and_general, start_of_quarter
@@ -35,7 +36,7 @@ def inflation_facts(
             "ndc9": F.substring("ndc11", 1, 9),
             "labeler_code": F.substring("ndc11", 1, 5),
             "period_start": start,
-            "period_end": F.add_months(start, MONTHS),
+            "period_end": add_months(start, MONTHS),
             "left_out_from": F.greatest(start, F.lit(FIRST_DAY_LEFT_OUT)),
         }
     )

@@ -18,6 +18,7 @@ from engine.facts.prices import with_market_price, with_prices
 from engine.facts.products import with_labeler, with_product
 from engine.facts.sales import with_sales
 from engine.facts.settlements import with_line_settlements
+from engine.facts.unread import with_unread_rows
 from engine.intervals import start_of_quarter
 from engine.settings import PeerSettings
 
@@ -88,7 +89,8 @@ FEATURES = (
     _feature(
         "F50",
         "f50_invoice_to_claims_gap",
-        "(units invoiced - units of live claim lines) / units invoiced; unknown for a line that is a difference",
+        "(units invoiced - units of live claim lines) / units invoiced; unknown for a line that is a difference, and "
+        "where quarantined claim rows may belong to the line",
         ("invoices.units_reimbursed", "rebate_claims"),
         "state, program, NDC-11, period, rebate type and, where both sides say one, sub-program",
         "the period",
@@ -99,12 +101,17 @@ _OF_PEERS = {"peers", *(f"{feature}_z" for feature in INVOICE_FEATURES)}
 
 
 def invoice_facts(
-    invoices: DataFrame, claims: DataFrame | None, references: Mapping[str, DataFrame], as_of: date
+    invoices: DataFrame,
+    claims: DataFrame | None,
+    references: Mapping[str, DataFrame],
+    as_of: date,
+    unread_claims: DataFrame | None = None,
 ) -> DataFrame:
     """INVOICE_FACTS less what only peers tell; one row per invoice line.
 
-    `invoices`: PREPARED_INVOICES; `claims`: live PREPARED_REBATE_CLAIMS or None; `references`: conformed tables.
-    Lines whose numbers were withheld get no features and count for none.
+    `invoices`: PREPARED_INVOICES; `claims`: live PREPARED_REBATE_CLAIMS or None; `references`: conformed tables;
+    `unread_claims`: quarantined rebate claims (prepare.unread_claims), None where there are none. Lines whose numbers
+    were suppressed get no features and count for none.
     """
     rows = invoices.withColumn("period_start", start_of_quarter(F.col("period")))
     # the invoice's own product name stays
@@ -115,7 +122,7 @@ def invoice_facts(
     rows = with_labeler(rows, references.get("labelers"), F.col("period_start"))
     rows = with_line_settlements(rows, references.get("settlements"), as_of)
     rows = flattened(rows, ("product", "price", "market", "labeler", "settlement"))
-    rows = _with_claims(rows, claims)
+    rows = _with_unread_claims(_with_claims(rows, claims), claims, unread_claims)
     rows = with_sales(_with_own_history(_with_rates(rows)), references.get("sales"))
     wanted = [field for field in INVOICE_FACTS.fields if field.name not in _OF_PEERS]
     return rows.select(*(F.col(field.name).cast(field.dataType).alias(field.name) for field in wanted))
@@ -164,6 +171,23 @@ def _with_claims(rows: DataFrame, claims: DataFrame | None) -> DataFrame:
         F.when(is_total, added_up(behind, "lines")).alias("claim_lines"),
         gap.alias("f50_invoice_to_claims_gap"),
     )
+
+
+def _with_unread_claims(rows: DataFrame, claims: DataFrame | None, unread: DataFrame | None) -> DataFrame:
+    """quarantined_claim_lines and _units, and F50 unknown where there are such lines: they are not absent claims.
+
+    NULL without the table rebate_claims and for a line that is a difference, as in `_with_claims`.
+    """
+    asking = None if unread is None else unread.where(~F.col("takes_back"))
+    told = with_unread_rows(rows, asking, ("program", "state", "ndc11", "period"))
+    is_total = F.lit(claims is not None) & F.col("claim_lines").isNotNull()
+    return told.withColumns(
+        {
+            "quarantined_claim_lines": F.when(is_total, F.col("unread_rows")),
+            "quarantined_claim_units": F.when(is_total, F.col("unread_units").try_cast("decimal(15,3)")),
+            "f50_invoice_to_claims_gap": F.when(F.col("unread_rows") == 0, F.col("f50_invoice_to_claims_gap")),
+        }
+    ).drop("unread_rows", "unread_units")
 
 
 def _rebate_type() -> Column:

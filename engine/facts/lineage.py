@@ -8,6 +8,7 @@ from operator import and_
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from engine.dates import add_days, add_months, days_between
 from engine.facts.feature import OWN, Feature
 from engine.facts.history import near, with_history
 from engine.intervals import start_of_quarter
@@ -49,9 +50,9 @@ FEATURES = (
 
 def reversal_lag() -> Column:
     """F38: days from the cut-off to the pharmacy's reversal; above zero it came too late for the invoice."""
-    last_day = F.date_sub(F.add_months(start_of_quarter(F.col("period")), 3), 1)
-    cut_off = F.coalesce(F.col("received_at").cast("date"), F.date_add(last_day, CUT_OFF_DAYS))
-    return F.datediff(F.col("pharmacy_reversed_at").cast("date"), cut_off)
+    last_day = add_days(add_months(start_of_quarter(F.col("period")), 3), -1)
+    cut_off = F.coalesce(F.col("received_at").cast("date"), add_days(last_day, CUT_OFF_DAYS))
+    return days_between(F.col("pharmacy_reversed_at").cast("date"), cut_off)
 
 
 def with_periods(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from engine.dates import days_between
 from engine.facts.feature import Feature
 
 _LINKING = "340B claims that the settings of `link` allow"
@@ -39,7 +40,7 @@ FEATURES = (
 
 def dos_delta_days() -> Column:
     """F04: date of service less the linked 340B claim's, in days."""
-    return F.datediff("date_of_service", "link_date_of_service")
+    return days_between(F.col("date_of_service"), F.col("link_date_of_service"))
 
 
 def quantity_ratio_340b() -> Column:

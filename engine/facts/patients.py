@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from engine.dates import days_between, known_day
 from engine.facts.feature import Feature
 from engine.facts.history import near, with_history
 
@@ -46,7 +47,9 @@ def with_early_refill_ratio(claims: DataFrame) -> DataFrame:
         .orderBy("service_day")
         .rangeBetween(Window.unboundedPreceding, -1)
     )
-    keyed = claims.withColumns({"patient_hash": spread, "service_day": F.unix_date("date_of_service")})
+    keyed = claims.withColumns(
+        {"patient_hash": spread, "service_day": F.unix_date(known_day(F.col("date_of_service")))}
+    )
     previous = F.max(F.struct("service_day", "days_supply")).over(earlier)
     days = F.col("service_day") - F.col("previous_fill.service_day")
     is_refill = (
@@ -65,7 +68,7 @@ def with_pharmacies_of_patient(rows: DataFrame, asked: DataFrame, claims: DataFr
     by: dict[str, Column] = {"day": F.col("date_of_service"), "pharmacy": F.col("pharmacy_key")}
     fills = with_history(rows, near(asked, claims, _PATIENT), _PATIENT, by, "fills")
     days = F.col("date_of_service")
-    earlier = F.filter("fills", lambda fill: F.datediff(days, fill["day"]).between(1, OVERLAP_DAYS))
+    earlier = F.filter("fills", lambda fill: days_between(days, fill["day"]).between(1, OVERLAP_DAYS))
     pharmacies = F.concat(F.transform(earlier, lambda fill: fill["pharmacy"]), F.array("pharmacy_key"))
     overlap = F.size(F.array_distinct(F.array_compact(pharmacies)))
     return fills.select(*rows.columns, F.when(F.col("fills").isNotNull(), overlap).alias("f43_overlap_pharmacies"))

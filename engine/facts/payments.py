@@ -7,6 +7,7 @@ from datetime import date
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from engine.dates import days_between
 from engine.facts.feature import OWN, Feature
 from engine.intervals import number_of_quarter, quarter_number
 
@@ -51,7 +52,7 @@ def third_party_share() -> Column:
 
 def claim_age_days() -> Column:
     """F44: paid date less date of service, in days."""
-    return F.datediff("paid_date", "date_of_service").cast("double")
+    return days_between(F.col("paid_date"), F.col("date_of_service")).cast("double")
 
 
 def lookback_quarters(as_of: date | None) -> Column:

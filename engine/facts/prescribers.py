@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from engine.dates import add_days
 from engine.facts.feature import BEFORE, Feature
 from engine.facts.history import before, near, share, with_history, with_is_linked
 from engine.intervals import quarter_number
@@ -62,7 +63,7 @@ def with_prescriber(
         "seen_at",
         {"first_day": F.min("date_of_service")},
     )
-    latest = F.date_sub("date_of_service", SAME_DISPENSE_DAYS)
+    latest = add_days(F.col("date_of_service"), -SAME_DISPENSE_DAYS)
     seen = seen.withColumn(
         "parents", F.transform(F.filter("seen_at", lambda one: one["first_day"] < latest), lambda one: one["parent"])
     )

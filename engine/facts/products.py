@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.facts import PRODUCT_FACTS
+from engine.dates import days_between
 from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, Feature
 from engine.intervals import covers, join_product
@@ -62,12 +63,12 @@ FEATURES = (
 
 def days_past_termination() -> Column:
     """F30: date of service less the product's termination date, in days; above zero it came after."""
-    return F.datediff("date_of_service", "termination_date")
+    return days_between(F.col("date_of_service"), F.col("termination_date"))
 
 
 def days_before_market() -> Column:
     """F31: market date less date of service, in days; above zero the product was not sold yet."""
-    return F.datediff("market_date", "date_of_service")
+    return days_between(F.col("market_date"), F.col("date_of_service"))
 
 
 def is_cod_ineligible() -> Column:

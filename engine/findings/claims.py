@@ -6,6 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Program
+from engine.dates import add_days
 from engine.findings.identity import claim_finding_id
 from engine.findings.worth import unit_price
 from engine.settings import DeadlineSettings
@@ -45,7 +46,7 @@ def _mfp_deadline(deadlines: DeadlineSettings) -> Column:
     """Last day of prompt payment: 14 days after receipt (CMS guidance for 2026 and 2027, section 40.4)."""
     is_mfp = F.col("program") == Program.MFP.value
     received = F.col("received_at").cast("date")
-    return F.when(is_mfp, F.date_add(received, deadlines.mfp_days_after_receipt))
+    return F.when(is_mfp, add_days(received, deadlines.mfp_days_after_receipt))
 
 
 def _resolved_npi() -> Column:

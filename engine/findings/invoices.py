@@ -6,6 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from engine.contracts.prepared import BEYOND_LINE_NAME
+from engine.dates import add_days
 from engine.findings.identity import invoice_finding_id
 from engine.findings.worth import unit_price
 from engine.settings import DeadlineSettings
@@ -33,7 +34,7 @@ def invoices_at_issue(flagged: DataFrame, deadlines: DeadlineSettings) -> DataFr
     invoice's postmark (CMS, Interest Calculation for Late Rebate Payments), so day 37 is the deadline.
     """
     price, source = unit_price(F.col("price_ura"), F.col("unit_rebate_amount"), "invoice")
-    deadline = F.date_add("postmark_date", deadlines.days_after_postmark)
+    deadline = add_days(F.col("postmark_date"), deadlines.days_after_postmark)
     paid_per_unit = F.try_divide(F.col("total_amount"), F.abs(F.col("units_reimbursed"))).try_cast("decimal(15,6)")
     return flagged.withColumns(
         {

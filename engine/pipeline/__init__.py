@@ -6,9 +6,22 @@ Each arrow is a DataFrame in the run's work folder. A row that leaves the way is
 `main_job` is the way on one page; each step has its module.
 """
 
+from engine.pipeline.check import Checked, CheckedTable, check
 from engine.pipeline.comparing import Compared, compare
 from engine.pipeline.explaining import Explained, explain
 from engine.pipeline.main_job import detect, train
 from engine.pipeline.publishing import Published, export_to_database
 
-__all__ = ["Compared", "Explained", "Published", "compare", "detect", "explain", "export_to_database", "train"]
+__all__ = [
+    "Checked",
+    "CheckedTable",
+    "Compared",
+    "Explained",
+    "Published",
+    "check",
+    "compare",
+    "detect",
+    "explain",
+    "export_to_database",
+    "train",
+]

@@ -74,7 +74,7 @@ def _claim_facts(
         own = claims.among(ids)
         asked = work.write("asked/claims", facts.asked_of_flagged(flagged, own, found, references))
         told = work.write("features/claims", facts.claim_features(asked, found, references, background))
-        return facts.claim_facts(flagged, own, found, told, references, settings.today)
+        return facts.claim_facts(flagged, own, found, told, references, settings.today, prepared.unread_claims)
 
     whole = facts.with_claim_peers(screen, peers, settings.peers)
     return Judged(Subject.REBATE_CLAIM, whole, peers, described)
@@ -104,7 +104,7 @@ def _entity_claim_facts(
 
 def _invoice_facts(work: WorkFolder, invoices: DataFrame, prepared: Prepared, settings: Settings) -> Judged:
     claims = prepared.claims.all if prepared.claims is not None else None
-    told = facts.invoice_facts(invoices, claims, prepared.references, settings.today)
+    told = facts.invoice_facts(invoices, claims, prepared.references, settings.today, prepared.unread_claims)
     rows = work.write(_RESULTS[Subject.INVOICE], told)
     peers = work.write("peers/invoices", facts.invoice_peers(rows, settings.peers))
     whole = facts.with_invoice_peers(rows, peers, settings.peers)

@@ -30,6 +30,9 @@ from engine.settings import Settings
 from engine.sources import OpenedTable, WorkFolder
 from engine.storage import Storage, join
 
+# Tables that people add to after every run; neither links nor rules read them.
+_REVIEWS = ("decisions", "outcomes")
+
 
 @dataclass(frozen=True)
 class Explained:
@@ -209,7 +212,7 @@ def _check_same_input(opened: dict[str, OpenedTable], read_then: dict[str, Any])
             to_do="give the run's --input; if the table was changed since, run `detect` once more",
         )
         for name, table in opened.items()
-        if table.fingerprint != read_then.get(name, {}).get("fingerprint")
+        if name not in _REVIEWS and table.fingerprint != read_then.get(name, {}).get("fingerprint")
     ]
     if changed:
         raise InputError(changed)

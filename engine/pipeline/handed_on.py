@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 
 from engine import exports, facts, models
 from engine.contracts.codes import Subject
+from engine.errors import Problem
 from engine.run import Run, code_version
 from engine.sources import OpenedTable
 
@@ -29,18 +30,21 @@ class LiveClaims:
 
 @dataclass
 class Prepared:
-    """Live rows of the feeds (None where a feed is missing), conformed references, and what was set aside. left_out: by
-    table source_row_id and reasons of all rows that are not judged, planned only where somebody asks.
+    """Live rows of the feeds (None where a feed is missing), conformed references, and what was quarantined. left_out:
+    by table source_row_id and reasons of all rows that are not judged, planned only on demand. unread_claims:
+    quarantined rebate claims, None where there are none. mostly_quarantined: tables for which the run stops.
     """
 
     opened: dict[str, OpenedTable]
     references: dict[str, DataFrame] = field(default_factory=dict)
     claims: LiveClaims | None = None
+    unread_claims: DataFrame | None = None
     dispenses: DataFrame | None = None
     entity_claims: DataFrame | None = None
     invoices: DataFrame | None = None
     quarantine: dict[str, DataFrame] = field(default_factory=dict)
     left_out: dict[str, Callable[[], DataFrame]] = field(default_factory=dict)
+    mostly_quarantined: list[Problem] = field(default_factory=list)
     found_out: frozenset[str] = frozenset()
     linking: exports.Linking | None = None
 

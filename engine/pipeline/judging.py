@@ -45,8 +45,7 @@ def apply_rules(
             one = next((one for one in judged if one.subject is subject), None)
             scored = {"scores"} if one is not None and one.scores is not None else set()
             active = rules.active_rules(run.settings, prepared.available | scored, subject, run.settings.today)
-            off += [exports.Off("rule", f"{rule} on {table}", why) for rule, why in active.off.items()]
-            off += [exports.Off("guard", f"{guard} on {table}", why) for guard, why in active.guards_off.items()]
+            off += switched_off(active)
             if one is None:
                 continue
             unusual = F.broadcast(_unusual(run, work, one))
@@ -63,6 +62,13 @@ def apply_rules(
             run.ledger.record(table, Step.RULES, before, count, {Reason.NOT_FLAGGED.value: before - count})
             words.append(f"{table} {len(active.rules)} rules on {before:,} rows, {count:,} flagged")
     return flagged, off
+
+
+def switched_off(active: rules.ActiveRules) -> list[exports.Off]:
+    """The subject's rules and guards that are off, and why."""
+    table = SUBJECT_FEEDS[active.subject]
+    of_rules = [exports.Off("rule", f"{rule} on {table}", why) for rule, why in active.off.items()]
+    return of_rules + [exports.Off("guard", f"{guard} on {table}", why) for guard, why in active.guards_off.items()]
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -73,13 +74,19 @@ def _per_claim(run: Run, work: WorkFolder, name: str) -> int:
 def _resolve_pharmacies(run: Run, work: WorkFolder, prepared: Prepared) -> None:
     """Give contract pharmacies without an NPI that of the pharmacy that is the same place."""
     references = prepared.references
-    if {"contract_pharmacies", "pharmacies"} <= references.keys():
+    prepared.found_out = resolved_columns(references)
+    if prepared.found_out:
         resolved = link.resolve_pharmacies(
             references["contract_pharmacies"], references["pharmacies"], run.settings.link.pharmacy_identity
         )
         references["contract_pharmacies"] = work.write("link/contract_pharmacies", resolved)
-        names = ("pharmacy_npi", "pharmacy_match_confidence")
-        prepared.found_out = frozenset(f"contract_pharmacies.{name}" for name in names)
+
+
+def resolved_columns(tables: Iterable[str]) -> frozenset[str]:
+    """`table.column` of what linking adds to the reference tables, given the names of the tables at hand."""
+    if not {"contract_pharmacies", "pharmacies"} <= set(tables):
+        return frozenset()
+    return frozenset({"contract_pharmacies.pharmacy_npi", "contract_pharmacies.pharmacy_match_confidence"})
 
 
 def _link_340b(run: Run, work: WorkFolder, prepared: Prepared, claims: DataFrame) -> link.Links340b:

@@ -46,14 +46,14 @@ def way(
     with interruptible():
         run = open_run(spark, storage, settings, options, say, job)
         try:
-            yield run, WorkFolder(spark, storage, run.work, options.resume)
+            yield run, WorkFolder(spark, storage, run.work, options.resume, run.lease.check)
         except BaseException as error:
             with undisturbed():
-                ended = _explained(error, run)
                 if isinstance(error, Interrupted):
                     cancel_jobs(spark)
-                if _ended_without_output(run, can_resume):
-                    ended.add_note(_how_to_resume(run, ended))
+                ended = _explained(error, run)
+                if note := _end(run, ended, can_resume):
+                    ended.add_note(note)
             if ended is error:
                 raise
             raise ended from None
@@ -67,16 +67,17 @@ def _explained(error: BaseException, run: Run) -> BaseException:
     return fault or sources.translate_read_error(error) or error
 
 
-def _ended_without_output(run: Run, can_resume: bool) -> bool:
-    """True if the work folder is kept. What cannot be cleaned up must not hide why the run ended."""
+def _end(run: Run, ended: BaseException, can_resume: bool) -> str | None:
+    """End the run without publishing; returns how to continue it, None if nothing is kept.
+
+    What cannot be cleaned up must not hide why the run ended.
+    """
     try:
-        return run.abandon(keep_work=can_resume)
+        if not run.abandon(keep_work=can_resume):
+            return None
+        replaces = " --overwrite" if run.folders.is_published else ""
     except (OutputError, OSError, Py4JError):
-        return can_resume
-
-
-def _how_to_resume(run: Run, ended: BaseException) -> str:
-    replaces = " --overwrite" if run.folders.is_published else ""
+        return None
     repeat = f"repeat the command with --resume{replaces} --run-id {run.run_id}"
     if isinstance(ended, InputError):
         repeat += " if the input is as it was; --overwrite instead of --resume starts again"
@@ -86,7 +87,7 @@ def _how_to_resume(run: Run, ended: BaseException) -> str:
 def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Callable[[str], None]) -> Published:
     """The main job: every output of the contract, whole or not at all. Raises UserError for what a user can mend."""
     tracker = Tracker(settings.mlflow, settings.output.root)
-    check_database(settings)
+    check_database(settings, options.run_id)
     tracker.check()
     check_model_option(tracker, settings, options.model)
     with way(spark, settings, options, say, can_resume=True) as (run, work):

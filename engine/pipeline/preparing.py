@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from pyspark.sql import DataFrame
@@ -11,10 +11,12 @@ from pyspark.sql import functions as F
 from engine import exports, prepare, sources
 from engine.contracts.codes import Reason, Step
 from engine.contracts.tables import FEEDS
+from engine.errors import InputError, Problem
 from engine.pipeline.handed_on import LiveClaims, Prepared
 from engine.run import Run, check_resumable
-from engine.sources import OpenedTable, WorkFolder
+from engine.sources import FoundTables, OpenedTable, WorkFolder
 
+_MOST_NAMED = 12
 _MOST_NAMES, _LONGEST_NAME = 20, 100
 FEED_NAMES = frozenset(table.name for table in FEEDS)
 
@@ -35,13 +37,16 @@ LEFT_ORDERLY = {
 }
 
 
+# Part of a table's rows from which on quarantined rows are a warning.
+_WORTH_A_WARNING = 0.05
+
 # Reasons that netting finds, so that what the row was when it was received has to be looked up.
 _IN_CONFLICT = {Reason.SOURCE_ROW_ID_DUPLICATE.value, Reason.KEY_DUPLICATE.value}
 
 
 def read_tables(run: Run) -> dict[str, OpenedTable]:
     with run.step(Step.READ) as words:
-        opened = sources.open_tables(run.spark, run.storage, run.settings)
+        opened = sources.open_tables(run.spark, run.storage, run.settings, lambda found: _report(run, words, found))
         prepare.check_contract(opened)
         check_resumable(run, {name: table.fingerprint for name, table in opened.items()})
         for name, table in opened.items():
@@ -51,8 +56,30 @@ def read_tables(run: Run) -> dict[str, OpenedTable]:
                 run.note(
                     f"{name}: columns that the contract does not name are ignored: {_listed(table.unknown_columns)}"
                 )
-        words.append(f"{len(opened)} tables found")
     return opened
+
+
+def _report(run: Run, words: list[str], found: FoundTables) -> None:
+    """Names the tables in the line of the step, and every file that is not read before any is."""
+    words.append(str(found))
+    run.unread = [file.as_json for file in found.unread]
+    for note in unread_notes(found):
+        run.note(note)
+
+
+def unread_notes(found: FoundTables) -> Iterator[str]:
+    """One sentence per file that is not read and looks like a table, and one about all others."""
+    for file in found.unread:
+        if file.likely_table is not None:
+            yield f"not read: {file.name}. Did you mean table {file.likely_table}? {file.to_do}"
+    others = [file.name for file in found.unread if file.likely_table is None]
+    if others:
+        more = (
+            f" and {len(others) - _MOST_NAMED} more (summary.json of a run lists all)"
+            if len(others) > _MOST_NAMED
+            else ""
+        )
+        yield f"not read: {', '.join(others[:_MOST_NAMED])}{more}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -61,25 +88,38 @@ def _listed(names: Sequence[str]) -> str:
     return shown if len(names) <= _MOST_NAMES else f"{shown} and {len(names) - _MOST_NAMES:,} more"
 
 
-def prepare_tables(run: Run, work: WorkFolder, opened: dict[str, OpenedTable]) -> Prepared:
-    """Conform every table once to the work folder, then net it from there; references first."""
+def prepare_tables(run: Run, work: WorkFolder, opened: dict[str, OpenedTable], stops: bool = True) -> Prepared:
+    """Conform every table once to the work folder, then net it from there; references first.
+
+    Raises InputError for tables that are mostly quarantined; unless it `stops`, the result lists them.
+    """
     prepared = Prepared(opened)
     references = [name for name in opened if name not in FEED_NAMES]
     with run.step(Step.PREPARE) as words:
         _prepare_references(run, work, prepared, [name for name in references if name in prepare.LOOKUPS])
         _prepare_references(run, work, prepared, [name for name in references if name not in prepare.LOOKUPS])
+        if stops:
+            _stop_for(prepared.mostly_quarantined)
         for name in sorted(FEED_NAMES & opened.keys()):
             counts = _prepare_feed(run, work, prepared, name)
             words.append(f"{name} {counts.rows_in:,} in, {counts.rows_out:,} out")
             if counts.rows_out == 0:
                 run.note(f"{name}: no rows to judge ({counts.rows_in:,} received)")
+        if stops:
+            _stop_for(prepared.mostly_quarantined)
     return prepared
+
+
+def _stop_for(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise InputError(problems)
 
 
 def _conformed(run: Run, work: WorkFolder, prepared: Prepared, name: str, among: DataFrame | None = None) -> DataFrame:
     opened = prepared.opened[name]
     lookups = {lookup: prepared.references[lookup] for lookup in prepare.LOOKUPS if lookup in prepared.references}
-    rows = prepare.conform(opened.rows, opened.table, as_of=run.settings.today, among=among, **lookups)
+    formats = run.settings.input.formats_of(name)
+    rows = prepare.conform(opened.rows, opened.table, as_of=run.settings.today, formats=formats, among=among, **lookups)
     return work.write(f"{'conformed' if among is None else 'in_conflict'}/{name}", rows)
 
 
@@ -111,6 +151,8 @@ def _prepare_feed(run: Run, work: WorkFolder, prepared: Prepared, name: str) -> 
             ),
             unconverted=prepare.live_rebate_claims(conformed, netting, None, None),
         )
+        if set(counts.dropped) - LEFT_ORDERLY:
+            prepared.unread_claims = work.write("unread_claims", prepare.unread_claims(conformed, netting))
     elif name == "pharmacy_claims":
         prepared.dispenses = work.write("dispenses", prepare.pharmacy_dispenses(conformed, netting))
         counts = prepare.with_dispenses(counts, prepared.dispenses)
@@ -141,6 +183,7 @@ def _book(
             f"{counts.rows_in:,} read)"
         )
     run.ledger.check(name, Step.PREPARE, "rows conformed", work.rows(f"conformed/{name}"), counts.rows_in)
+    counts = _judged_values(run, prepared, name, conformed, counts)
     run.ledger.record(name, Step.PREPARE, counts.rows_in, counts.rows_out, counts.dropped, counts.counted)
     prepared.left_out[name] = partial(prepare.left_out, conformed, opened.table, netting)
     if set(counts.dropped) - LEFT_ORDERLY:
@@ -150,3 +193,29 @@ def _book(
         as_received = _conformed(run, work, prepared, name, among=names)
         found = prepare.in_conflict(as_received, opened.table, prepare.net(as_received, opened.table))
         prepared.quarantine[name] = prepared.quarantine[name].unionByName(found)
+
+
+def _judged_values(
+    run: Run, prepared: Prepared, name: str, conformed: DataFrame, counts: prepare.Tally
+) -> prepare.Tally:
+    """Reports what could not be read, and remembers the problem of a table that is mostly quarantined.
+
+    Returns the counts with values that became NULL by column. Reads the conformed rows only where there is something.
+    """
+    quarantined = {reason: rows for reason, rows in counts.dropped.items() if reason not in LEFT_ORDERLY}
+    share = sum(quarantined.values()) / max(counts.rows_in, 1)
+    if not (counts.counted.get(Reason.COERCED_NULL.value) or counts.null_words or share > _WORTH_A_WARNING):
+        return counts
+    opened, settings = prepared.opened[name], run.settings.input
+    report = prepare.value_report(conformed, opened.table, settings.formats_of(name))
+    for note in (*prepare.coerced_notes(report), *prepare.null_word_notes(report)):
+        run.note(note)
+    if share > settings.most_quarantined:
+        limit = settings.most_quarantined
+        prepared.mostly_quarantined.append(
+            prepare.quarantine_problem(name, opened.location, counts.rows_in, quarantined, report, limit)
+        )
+    elif share > _WORTH_A_WARNING:
+        problem = prepare.quarantine_problem(name, opened.location, counts.rows_in, quarantined, report)
+        run.note(prepare.in_one_line(problem))
+    return counts.with_reasons({}, report.counted)

@@ -95,6 +95,8 @@ def publish(
         exports.write_match_rates(prepared.linking.match_rates, storage, join(folder, "match_rates.csv"))
     summary = _summary(run, prepared, judged, totals, drafted, order, off)
     exports.write_json(storage, join(folder, "summary.json"), summary)
+    if settings.output.connection is not None:
+        _check_lengths(run, found, lines, summary)
     run.publish()
     if settings.output.connection is not None:
         try:
@@ -103,7 +105,8 @@ def publish(
             finished = Problem(
                 "the run itself is finished, only the database lacks it",
                 run.final,
-                to_do=f"mend what is said above, then: ./spark-submit.sh export --run-id {run.run_id} --to-database",
+                to_do="fix the problem above, then run "
+                + settings.command("export", "--run-id", run.run_id, "--to-database"),
             )
             raise OutputError([*error.problems, finished]) from None
     place = run.final
@@ -153,6 +156,7 @@ def _summary(
             name: {"fingerprint": table.fingerprint, "location": masked(table.location)}
             for name, table in prepared.opened.items()
         },
+        "input_not_read": run.unread,
         "models": {
             SUBJECT_FEEDS[one.subject]: {
                 "name": one.model_name,
@@ -210,11 +214,27 @@ def _model_tags(judged: list[Judged]) -> dict[str, str]:
     }
 
 
-def check_database(settings: Settings) -> None:
-    """Whether `output.connection`, where there is one, can take a run. Raises OutputError."""
+def _check_lengths(run: Run, found: DataFrame, lines: DataFrame, summary: dict[str, object]) -> None:
+    """Raise OutputError, before anything is published, for values that do not fit their columns in the database."""
+    settings, name = run.settings, str(run.settings.output.connection)
+    try:
+        exports.check_lengths(found, lines, summary, name, settings.databases[name], settings.output.database_schema)
+    except OutputError as error:
+        resumed = Problem(
+            "the run is not published; its work is kept",
+            run.work,
+            to_do="widen the columns, then resume: "
+            + settings.command("detect", "--run-id", run.run_id, "--as-of", f"{settings.today}", "--resume"),
+        )
+        raise OutputError([*error.problems, resumed]) from None
+
+
+def check_database(settings: Settings, run_id: str | None) -> None:
+    """Check that `output.connection`, if there is one, can take a run. Raises OutputError."""
     name, schema = settings.output.connection, settings.output.database_schema
     if name is not None:
-        exports.check_tables(name, settings.databases[name], schema)
+        create = settings.command("create_tables")
+        exports.check_tables(name, settings.databases[name], schema, create, run_id or "")
 
 
 def export_to_database(spark: SparkSession, settings: Settings, run_id: str) -> str:
@@ -231,7 +251,9 @@ def export_to_database(spark: SparkSession, settings: Settings, run_id: str) -> 
     folder, summary, as_then = finished_run(storage, settings, run_id)
     found = spark.read.schema(FINDINGS).parquet(join(folder, "findings"))
     lines = findings.dispute_lines(found, rules.dispute_codes(settings.reference_folder), as_then)
-    exports.write_to_database(found, lines, summary, name, settings.databases[name], schema)
+    create = settings.command("create_tables")
+    exports.check_lengths(found, lines, summary, name, settings.databases[name], schema)
+    exports.write_to_database(found, lines, summary, name, settings.databases[name], schema, create)
     counts = summary["counts"]
     return (
         f"database   {name}: {schema}.engine_findings {counts['findings']:,} rows, "

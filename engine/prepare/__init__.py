@@ -1,5 +1,15 @@
 """Prepare: typed rows, quarantine, and the net position of every feed."""
 
+from engine.prepare.bad_values import (
+    BadValues,
+    NullWord,
+    ValueReport,
+    coerced_notes,
+    in_one_line,
+    null_word_notes,
+    quarantine_problem,
+    value_report,
+)
 from engine.prepare.conform import LOOKUPS, conform
 from engine.prepare.contract_check import check_contract
 from engine.prepare.net_entity_claims import live_entity_claims, net_entity_claims
@@ -17,16 +27,22 @@ from engine.prepare.set_aside import (
     quarantine,
     tally,
     tally_references,
+    unread_claims,
     with_netting,
 )
 
 __all__ = [
     "LOOKUPS",
+    "BadValues",
+    "NullWord",
     "Tally",
+    "ValueReport",
     "check_contract",
+    "coerced_notes",
     "conform",
     "good_rows",
     "in_conflict",
+    "in_one_line",
     "left_out",
     "live_entity_claims",
     "live_invoices",
@@ -39,11 +55,15 @@ __all__ = [
     "net_pharmacy_claims",
     "net_rebate_claims",
     "net_references",
+    "null_word_notes",
     "pharmacy_dispenses",
     "quarantine",
+    "quarantine_problem",
     "repeated_row_ids",
     "tally",
     "tally_references",
+    "unread_claims",
+    "value_report",
     "with_dispenses",
     "with_netting",
 ]

@@ -6,7 +6,7 @@ method they would take about twice as long on wide feeds, even where the JVM is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -14,18 +14,22 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from engine.contracts.codes import ClaimType, Reason, invalid, missing
+from engine.contracts.codes import ClaimType, Reason, damaged, invalid, missing
 from engine.contracts.columns import Kind, Table
+from engine.contracts.formats import NOTHING_DECLARED, DeclaredFormats
 from engine.contracts.prepared import (
     BEYOND_LINE_NAME,
+    JUDGEMENT,
     PREPARED_ENTITY_CLAIMS,
     PREPARED_INVOICES,
     PREPARED_PHARMACY_CLAIMS,
     PREPARED_REBATE_CLAIMS,
 )
+from engine.dates import in_calendar, known_day
 from engine.prepare import identifiers
-from engine.prepare.conversions import conversion
+from engine.prepare.conversions import Conversion, conversion
 from engine.prepare.lookups import ncpdp_lookup, ndc10_lookup, parent_lookup, parent_on
+from engine.prepare.net_rebate_claims import CLAIM_KEY
 from engine.prepare.row_ids import row_name
 
 _PREPARED = {
@@ -47,14 +51,12 @@ _MADE_LATER = (
     "entity_claim_ordinal",
 )
 
-_JUDGEMENT = T.StructType(
-    [
-        T.StructField("problems", T.ArrayType(T.StringType())),
-        T.StructField("left_as", T.StringType()),
-        T.StructField("raw", T.StringType()),
-        T.StructField("coerced", T.ArrayType(T.StringType())),
-    ]
-)
+_STRINGS = T.ArrayType(T.StringType())
+# Words that programs write for NULL. What the configuration does not declare is no NULL, but reported.
+_NULL_WORDS = ("NULL", "null", "\\N")
+_BETWEEN = "~"
+# A placeholder for a day that is not known.
+_NO_DAY = date(9999, 12, 31)
 
 
 def conformed_schema(table: Table) -> T.StructType:
@@ -66,7 +68,7 @@ def conformed_schema(table: Table) -> T.StructType:
         fields = [field for field in table.schema.fields if field.name != "ndc"]
         if _has_ndc(table):
             fields += [T.StructField("ndc_raw", T.StringType()), T.StructField("ndc11", T.StringType())]
-    return T.StructType([T.StructField("row_id", T.LongType()), *fields, *_JUDGEMENT.fields])
+    return T.StructType([T.StructField("row_id", T.LongType()), *fields, *JUDGEMENT.fields])
 
 
 def conform(
@@ -74,6 +76,7 @@ def conform(
     table: Table,
     *,
     as_of: date,
+    formats: DeclaredFormats = NOTHING_DECLARED,
     among: DataFrame | None = None,
     products: DataFrame | None = None,
     pharmacies: DataFrame | None = None,
@@ -88,26 +91,33 @@ def conform(
 
     problems: reasons for quarantine, in contract order; NULL where the row is good. left_as: `AFTER_AS_OF` or
     `NOT_340B`; such a row never goes to quarantine, whatever else is wrong with it. raw: JSON of the row as received,
-    where there are problems. coerced: columns whose bad value became NULL. row_id: a join key, never an order; it
-    holds only once the result is written. `among`: only rows whose `row_name` is in its one column, `row_name`, with
-    `raw` of each.
+    where there are problems. coerced: columns whose bad value became NULL, coerced_values: those values as text.
+    null_words: `column=word` where a text is a word for NULL that `formats.nulls` does not declare. row_id: a join key,
+    never an order; it holds only once the result is written. `among`: only rows whose `row_name` is in its one column,
+    `row_name`, with `raw` of each. `formats`: what the configuration declares for the table.
     """
-    joined = _with_lookups(_texts(rows, table), table, products, pharmacies, covered_entities)
-    draft = _typed(rows.schema, table)
+    joined = _with_lookups(_texts(rows, table, formats), table, formats, products, pharmacies, covered_entities)
+    draft = _typed(rows.schema, table, formats)
     _settle_identifiers(draft, table, set(joined.columns))
     if among is not None:
         joined = joined.join(F.broadcast(among), row_name(table, draft.values) == among["row_name"], how="left_semi")
     draft.values["row_id"] = F.col("row_id")
-    draft.values |= _judgement(draft, table, rows.schema, as_of, keeps_raw=among is not None)
+    draft.values |= _judgement(draft, table, rows.schema, as_of, formats, keeps_raw=among is not None)
     return joined.select(*(draft.values[name].alias(name) for name in conformed_schema(table).names))
 
 
 @dataclass
 class _Draft:
-    """Expressions over what `_texts` and the lookups give: values by column name, and what was bad of them."""
+    """Expressions over the columns of `_texts` and the lookups: values by column name, and conditions by column name
+    under which a value is bad, or a damaged identifier.
+
+    bounds: of columns that begin or end an interval, the value before a placeholder date became NULL.
+    """
 
     values: dict[str, Column] = field(default_factory=dict)
     bad: dict[str, Column] = field(default_factory=dict)
+    damaged: dict[str, Column] = field(default_factory=dict)
+    bounds: dict[str, Column] = field(default_factory=dict)
 
 
 def _has_ndc(table: Table) -> bool:
@@ -118,29 +128,50 @@ def _has_rx_number(table: Table) -> bool:
     return "rx_number" in table.column_names
 
 
-def _texts(rows: DataFrame, table: Table) -> DataFrame:
-    """The received columns, text without surrounding spaces, beside NDC and Rx number as received.
+def _texts(rows: DataFrame, table: Table, formats: DeclaredFormats) -> DataFrame:
+    """The received columns, text without surrounding white space, and NDC and Rx number as received.
 
-    received_texts: all texts as received, where one of them has such spaces, which is rare.
+    is_unusual: a text of the row has white space at its end, a character other than printable ASCII, or looks like a
+    damaged identifier or a word for NULL. One look at all texts together tells the few such rows, and only their values
+    are looked at one by one. received_texts: all texts of an unusual row as received.
     """
-    outputs = [F.monotonically_increasing_id().alias("row_id")]
     texts = _text_names(rows.schema)
+    if not texts:
+        marked = rows.withColumn("is_unusual", F.lit(False))
+    else:
+        marked = rows.withColumn("is_unusual", _is_unusual(texts, formats))
+    outputs = [F.monotonically_increasing_id().alias("row_id"), F.col("is_unusual")]
     for name in rows.columns:
-        outputs.append(F.trim(name).alias(name) if name in texts else F.col(name))
+        outputs.append(_text(name, formats).alias(name) if name in texts else F.col(name))
     if texts:
-        has_spaces = _any(F.octet_length(name) != F.octet_length(F.trim(name)) for name in texts)
-        outputs.append(F.when(has_spaces, F.struct(*texts)).alias("received_texts"))
+        outputs.append(F.when(F.col("is_unusual"), F.struct(*texts)).alias("received_texts"))
     absent = F.lit(None).cast("string")
     if _has_ndc(table):
-        ndc = F.col("ndc").cast("string") if "ndc" in rows.columns else absent
-        outputs.append(ndc.alias("given_ndc"))
+        outputs.append((F.col("ndc").cast("string") if "ndc" in rows.columns else absent).alias("given_ndc"))
     if _has_rx_number(table):
-        rx = F.col("rx_number").cast("string") if "rx_number" in rows.columns else absent
+        is_given = "rx_number" in rows.columns
+        clean = _text("rx_number", formats) if "rx_number" in texts else F.col("rx_number").cast("string")
         outputs += [
-            rx.alias("given_rx_number"),
-            identifiers.rx_number(F.trim(rx)).alias("given_rx_normal"),
+            (F.col("rx_number").cast("string") if is_given else absent).alias("given_rx_number"),
+            (identifiers.rx_number(clean) if is_given else absent).alias("given_rx_normal"),
         ]
-    return rows.select(*outputs)
+    return marked.select(*outputs)
+
+
+def _is_unusual(texts: list[str], formats: DeclaredFormats) -> Column:
+    # separators make the ends of values visible; a separator within a value only makes a row look unusual
+    whole = F.concat_ws(_BETWEEN, F.lit(""), *texts, F.lit(""))
+    marks = [f" {_BETWEEN}", f"{_BETWEEN} ", "E+", "e+"]
+    marks += [f"{_BETWEEN}{word}{_BETWEEN}" for word in dict.fromkeys((*_NULL_WORDS, *formats.nulls))]
+    return _any([whole.rlike("[^ -~]"), *(whole.contains(mark) for mark in marks)])
+
+
+def _text(name: str, formats: DeclaredFormats) -> Column:
+    text = F.col(name)
+    clean = identifiers.stripped(text)
+    if formats.nulls:
+        clean = F.when(~clean.isin(*formats.nulls), clean)
+    return F.when(F.col("is_unusual"), clean).otherwise(text)
 
 
 def _text_names(received: T.StructType) -> list[str]:
@@ -150,6 +181,7 @@ def _text_names(received: T.StructType) -> list[str]:
 def _with_lookups(
     texts: DataFrame,
     table: Table,
+    formats: DeclaredFormats,
     products: DataFrame | None,
     pharmacies: DataFrame | None,
     covered_entities: DataFrame | None,
@@ -158,9 +190,9 @@ def _with_lookups(
     joined = texts
     product_ndcs = None if products is None else products.select("ndc11")
     if product_ndcs is None and table.name == "products":
-        product_ndcs = texts.select(identifiers.ndc11(F.trim("given_ndc")).alias("ndc11"))
+        product_ndcs = texts.select(identifiers.ndc11(_ndc_text(texts)).alias("ndc11"))
     if product_ndcs is not None and _has_ndc(table):
-        given = F.trim("given_ndc")
+        given = _ndc_text(texts)
         ten_digits = F.when(identifiers.is_ndc10(given), given)
         lookup = F.broadcast(ndc10_lookup(product_ndcs))
         joined = joined.join(lookup, ten_digits == F.col("lookup_ndc10"), how="left")
@@ -172,13 +204,20 @@ def _with_lookups(
         joined = joined.join(lookup, identifiers.entity_id(F.col("entity_id")) == F.col("lookup_entity"), how="left")
         # in a step of its own: beside a new date_of_service, Spark would take that one inside a lambda
         day = conversion(
-            table.column("date_of_service"), F.col("date_of_service"), texts.schema["date_of_service"].dataType
+            table.column("date_of_service"),
+            F.col("date_of_service"),
+            texts.schema["date_of_service"].dataType,
+            formats,
         )
         joined = joined.withColumn("lookup_parent", parent_on(day.value))
     return joined
 
 
-def _typed(arrived: T.StructType, table: Table) -> _Draft:
+def _ndc_text(texts: DataFrame) -> Column:
+    return F.col("ndc").cast("string") if "ndc" in texts.columns else F.lit(None).cast("string")
+
+
+def _typed(arrived: T.StructType, table: Table, formats: DeclaredFormats) -> _Draft:
     draft = _Draft()
     types = {field.name: field.dataType for field in arrived.fields}
     for column in table.columns:
@@ -186,13 +225,29 @@ def _typed(arrived: T.StructType, table: Table) -> _Draft:
         if name not in types:
             draft.values[name] = F.lit(column.default).cast(target)
             continue
-        converted = conversion(column, F.col(name), types[name])
-        draft.values[name] = converted.value
+        converted = _in_calendar(column.kind, conversion(column, F.col(name), types[name], formats))
+        value = converted.value
+        if column.kind.is_identifier and isinstance(types[name], T.StringType):
+            draft.damaged[name] = F.col("is_unusual") & F.coalesce(identifiers.is_damaged(F.col(name)), F.lit(False))
+            if column.kind is Kind.IDENTIFIER:
+                value = F.when(~draft.damaged[name], value)
         if converted.can_fail:
             draft.bad[name] = converted.is_present & converted.value.isNull()
         if column.default is not None:
-            draft.values[name] = F.coalesce(converted.value, F.lit(column.default).cast(target))
+            # a default stands in for an absent value, never for a bad one
+            value = F.when(converted.is_present, value).otherwise(F.lit(column.default).cast(target))
+        if column.is_bound:
+            draft.bounds[name] = value
+            value = known_day(value)
+        draft.values[name] = value
     return draft
+
+
+def _in_calendar(kind: Kind, converted: Conversion) -> Conversion:
+    """Dates and times outside the years 1 to 9999 are bad values: Spark holds them, few others do."""
+    if kind not in (Kind.DATE, Kind.TIMESTAMP):
+        return converted
+    return Conversion(in_calendar(converted.value), converted.is_present, True)
 
 
 def _settle_identifiers(draft: _Draft, table: Table, joined: set[str]) -> None:
@@ -200,7 +255,7 @@ def _settle_identifiers(draft: _Draft, table: Table, joined: set[str]) -> None:
     if _has_ndc(table):
         by_product = [F.col("lookup_ndc10_is")] if "lookup_ndc10_is" in joined else []
         values["ndc_raw"] = F.when(values["ndc"].isNotNull(), F.col("given_ndc"))
-        values["ndc11"] = F.coalesce(identifiers.ndc11(F.trim("given_ndc")), *by_product)
+        values["ndc11"] = F.coalesce(identifiers.ndc11(values["ndc"]), *by_product)
         draft.bad["ndc"] = values["ndc"].isNotNull() & values["ndc11"].isNull()
     if table.name == "rebate_claims":
         made_of = F.concat(values["source_file"], F.lit("#"), values["source_row_no"].cast("string"))
@@ -216,11 +271,11 @@ def _settle_identifiers(draft: _Draft, table: Table, joined: set[str]) -> None:
 
 
 def _settle_prescription(values: dict[str, Column], joined: set[str]) -> None:
-    normal = F.col("given_rx_normal")
-    values["rx_number_raw"] = F.when(values["rx_number"].isNotNull(), F.col("given_rx_number"))
-    values["rx_number"] = F.when(values["rx_number"].isNotNull(), normal)
-    values["fill_number"] = F.coalesce(values["fill_number"], identifiers.rx_fill_number(F.col("given_rx_number")))
-    rx_key = [F.when(identifiers.rx_is_key(normal), normal)]
+    normal, rx_number = F.col("given_rx_normal"), values["rx_number"]
+    values["rx_number_raw"] = F.when(rx_number.isNotNull(), F.col("given_rx_number"))
+    values["rx_number"] = F.when(rx_number.isNotNull(), normal)
+    values["fill_number"] = F.coalesce(values["fill_number"], identifiers.rx_fill_number(rx_number))
+    rx_key = [F.when(rx_number.isNotNull() & identifiers.rx_is_key(normal), normal)]
     if "rx_number_hash" in values:
         rx_key.append(identifiers.hashed_rx_key(values["hash_scheme"], values["rx_number_hash"]))
     values["rx_key"] = F.coalesce(*rx_key)
@@ -244,10 +299,12 @@ def _invoice_row_id(values: dict[str, Column]) -> Column:
     return F.concat_ws(BEYOND_LINE_NAME, named, values["sub_program"], values["rebate_type"])
 
 
-def _judgement(draft: _Draft, table: Table, received: T.StructType, as_of: date, keeps_raw: bool) -> dict[str, Column]:
+def _judgement(
+    draft: _Draft, table: Table, received: T.StructType, as_of: date, formats: DeclaredFormats, keeps_raw: bool
+) -> dict[str, Column]:
     problems = list(_problems(draft, table))
     has_problem = _any(condition for condition, _ in problems)
-    coerced = list(_coerced(draft, table))
+    coerced = list(_coerced(draft, table, received))
     is_late = _is_after(draft, table, as_of)
     goes_to_quarantine = ~is_late & has_problem
     as_received = F.to_json(_as_received(received), {"ignoreNullFields": "false"})
@@ -255,19 +312,34 @@ def _judgement(draft: _Draft, table: Table, received: T.StructType, as_of: date,
     if table.name == "entity_claims":
         is_not_340b = ~draft.values["is_340b"] & (draft.values["status"] == "SUBMITTED") & ~has_problem
         left_as = left_as.when(is_not_340b, Reason.NOT_340B.value)
+    is_coerced = ~is_late & _any(condition for condition, *_ in coerced)
     return {
         "problems": F.when(goes_to_quarantine, _names(problems)),
         "left_as": left_as,
         "raw": as_received if keeps_raw else F.when(goes_to_quarantine, as_received),
-        "coerced": F.when(~is_late & _any(condition for condition, _ in coerced), _names(coerced)),
+        "coerced": F.when(is_coerced, _names([(condition, name) for condition, name, _ in coerced])),
+        "coerced_values": F.when(is_coerced, _chosen([(condition, text) for condition, _, text in coerced])),
+        "null_words": F.when(~is_late & F.col("is_unusual"), _null_words(received, formats)),
     }
+
+
+def _null_words(received: T.StructType, formats: DeclaredFormats) -> Column:
+    """`column=word` of the texts that are words for NULL and not declared as such; NULL where there are none."""
+    words = [word for word in _NULL_WORDS if word not in formats.nulls]
+    texts = _text_names(received)
+    if not words or not texts:
+        return F.lit(None).cast(_STRINGS)
+    found = _chosen([(F.col(name).isin(*words), F.concat(F.lit(f"{name}="), name)) for name in texts])
+    return F.when(F.size(found) > 0, found)
 
 
 def _as_received(received: T.StructType) -> Column:
     texts = _text_names(received)
     return F.struct(
         *(
-            F.coalesce(F.col("received_texts")[name], F.col(name)).alias(name) if name in texts else F.col(name)
+            F.when(F.col("is_unusual"), F.col("received_texts")[name]).otherwise(F.col(name)).alias(name)
+            if name in texts
+            else F.col(name)
             for name in received.names
         )
     )
@@ -279,44 +351,80 @@ def _problems(draft: _Draft, table: Table) -> Iterator[tuple[Column, str]]:
     for column in table.columns:
         name = column.name
         if name in groups:
-            yield _lacks_all_of(groups[name], draft), missing(name)
-        elif not column.required:
-            continue
-        elif column.kind is Kind.NDC:
-            text = draft.values[name]
-            is_unsettled = text.isNotNull() & draft.values["ndc11"].isNull()
-            yield text.isNull(), missing(name)
-            yield is_unsettled & identifiers.is_ndc10(text), Reason.NDC_AMBIGUOUS.value
-            yield is_unsettled & ~identifiers.is_ndc10(text), Reason.NDC_INVALID.value
-        elif name in draft.bad:
-            yield draft.values[name].isNull() & ~draft.bad[name], missing(name)
+            yield from _either(groups[name], draft)
+        elif column.required and column.kind is Kind.NDC:
+            yield from _ndc_problems(name, draft)
+        elif column.required:
+            is_bad = draft.bad.get(name, F.lit(False)) | draft.damaged.get(name, F.lit(False))
+            yield draft.bounds.get(name, draft.values[name]).isNull() & ~is_bad, missing(name)
+            if name in draft.damaged:
+                yield draft.damaged[name], damaged(name)
+            if name in draft.bad:
+                yield draft.bad[name], invalid(name)
+        elif _is_in_claim_key(name, table) and name in draft.damaged:
+            yield draft.damaged[name], damaged(name)
+        elif column.decides_row and name in draft.bad:
             yield draft.bad[name], invalid(name)
-        else:
-            yield draft.values[name].isNull(), missing(name)
+
+
+def _is_in_claim_key(name: str, table: Table) -> bool:
+    return table.name == "rebate_claims" and name in CLAIM_KEY
+
+
+def _ndc_problems(name: str, draft: _Draft) -> Iterator[tuple[Column, str]]:
+    text = draft.values[name]
+    is_unsettled = text.isNotNull() & draft.values["ndc11"].isNull()
+    is_damaged = draft.damaged.get(name, F.lit(False))
+    yield text.isNull(), missing(name)
+    yield is_unsettled & identifiers.is_ndc10(text), Reason.NDC_AMBIGUOUS.value
+    yield is_unsettled & is_damaged, damaged(name)
+    yield is_unsettled & ~is_damaged & ~identifiers.is_ndc10(text), Reason.NDC_INVALID.value
+
+
+def _either(group: tuple[tuple[str, ...], ...], draft: _Draft) -> Iterator[tuple[Column, str]]:
+    """A group of which no member is whole lacks its first member, unless a member is there and damaged."""
+    lacks = _lacks_all_of(group, draft)
+    ruined = [name for member in group for name in member if name in draft.damaged]
+    yield lacks & ~_any(draft.damaged[name] for name in ruined), missing(group[0][0])
+    for name in ruined:
+        yield lacks & draft.damaged[name], damaged(name)
 
 
 def _lacks_all_of(group: tuple[tuple[str, ...], ...], draft: _Draft) -> Column:
-    """True where no member of an either-group is whole; prescription numbers are asked of RX lines only."""
+    """True where no member of an either-group is whole; prescription numbers are required of RX lines only."""
     lacks = F.lit(True)
     for member in group:
         lacks = lacks & _any(draft.values[name].isNull() for name in member)
     if group[0] == ("rx_number",):
-        return lacks & (draft.values["claim_type"] == ClaimType.RX.value)
+        return lacks & F.coalesce(draft.values["claim_type"] == ClaimType.RX.value, F.lit(False))
     return lacks
 
 
-def _coerced(draft: _Draft, table: Table) -> Iterator[tuple[Column, str]]:
+def _coerced(draft: _Draft, table: Table, received: T.StructType) -> Iterator[tuple[Column, str, Column]]:
+    """Conditions under which a received value became NULL in a row that need not be quarantined for it: the column, and
+    the value as text.
+    """
+    of_member = {name: group for group in table.either for member in group for name in member}
     for column in table.columns:
-        if not column.required and column.name in draft.bad:
-            yield draft.bad[column.name], column.name
+        name = column.name
+        if column.required or (column.decides_row and name in draft.bad):
+            continue
+        conditions = [draft.bad[name]] if name in draft.bad else []
+        if name in draft.damaged and column.kind is Kind.IDENTIFIER and not _is_in_claim_key(name, table):
+            is_damaged = draft.damaged[name]
+            conditions.append(is_damaged & ~_lacks_all_of(of_member[name], draft) if name in of_member else is_damaged)
+        if conditions:
+            is_text = not isinstance(received[name].dataType, (T.ArrayType, T.MapType, T.StructType, T.VariantType))
+            yield _any(conditions), name, (F.col(name) if is_text else F.lit(None)).cast("string")
 
 
 def _is_after(draft: _Draft, table: Table, as_of: date) -> Column:
-    """True where the row was received after the as-of day, UTC; a NULL time counts as received."""
+    """True where the row was received after the as-of day, UTC; a NULL time or the placeholder counts as received."""
     if not table.received:
         return F.lit(False)
     next_day = F.lit(f"{as_of + timedelta(days=1)} 00:00:00+00:00").cast("timestamp")
-    received_at = F.coalesce(*(draft.values[name] for name in table.received))
+    known = (F.when(draft.values[name].cast("date") != F.lit(_NO_DAY), draft.values[name]) for name in table.received)
+    received_at = F.coalesce(*known).cast("timestamp")
     return F.coalesce(received_at >= next_day, F.lit(False))
 
 
@@ -328,13 +436,18 @@ def _any(conditions: Iterable[Column]) -> Column:
 
 
 def _names(conditions: Iterable[tuple[Column, str]]) -> Column:
-    """The names whose conditions hold, in order.
+    """The names whose conditions hold, in order."""
+    return _chosen([(condition, F.lit(name)) for condition, name in conditions])
+
+
+def _chosen(conditions: Sequence[tuple[Column, Column]]) -> Column:
+    """The texts whose conditions hold, in order; NULL texts are kept as empty.
 
     Of the functions that would serve, zip_with is one that Spark does not compile into a whole stage: that keeps the
-    projection it stands in apart, where Spark splits it into short methods.
+    projection it is in apart, where Spark splits it into short methods.
     """
-    known = list(conditions)
-    if not known:
-        return F.lit(None).cast("array<string>")
-    holds, names = F.array(*(condition for condition, _ in known)), F.array(*(F.lit(name) for _, name in known))
-    return F.array_compact(F.zip_with(holds, names, lambda holds, name: F.when(holds, name)))
+    if not conditions:
+        return F.lit(None).cast(_STRINGS)
+    holds = F.array(*(condition for condition, _ in conditions))
+    texts = F.array(*(F.coalesce(text, F.lit("")) for _, text in conditions))
+    return F.array_compact(F.zip_with(holds, texts, lambda holds, text: F.when(holds, text)))

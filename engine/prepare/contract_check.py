@@ -10,9 +10,10 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.codes import ClaimType
-from engine.contracts.columns import Table
+from engine.contracts.columns import Column, Table
 from engine.contracts.tables import FEEDS, SUBJECT_FEEDS
 from engine.errors import InputError, Problem
+from engine.prepare import identifiers
 
 _RX_NUMBER = ("rx_number",)
 # Feeds that are judged: one at least must be there (contract, general rules).
@@ -76,17 +77,13 @@ def _has_rx_lines(opened: Opened) -> bool:
     """True unless every line is known to be a medical one."""
     if "claim_type" not in opened.rows.columns:
         return True
-    is_medical = F.upper(F.trim(F.col("claim_type").cast("string"))) == ClaimType.MEDICAL.value
+    is_medical = F.upper(identifiers.stripped(F.col("claim_type").cast("string"))) == ClaimType.MEDICAL.value
     return not opened.rows.filter(~F.coalesce(is_medical, F.lit(False))).isEmpty()
 
 
 def _numeric_identifiers(opened: Opened) -> Iterator[Problem]:
     types = {field.name: field.dataType for field in opened.rows.schema.fields}
-    suspects = [
-        column.name
-        for column in opened.table.columns
-        if column.kind.is_identifier and isinstance(types.get(column.name), T.NumericType)
-    ]
+    suspects = [column.name for column in opened.table.columns if _cannot_be(column, types.get(column.name))]
     if not suspects:
         return
     has_values = opened.rows.agg(
@@ -94,10 +91,18 @@ def _numeric_identifiers(opened: Opened) -> Iterator[Problem]:
     ).first()
     for name in suspects:
         if has_values is not None and has_values[name]:
+            lost = "last digits" if opened.table.column(name).is_npi else "leading zeros"
             yield Problem(
-                f"identifier column is numeric, its leading zeros are gone: {opened.table.name}.{name}",
+                f"identifier column is numeric, its {lost} are gone: {opened.table.name}.{name}",
                 opened.location,
                 f"type {types[name].simpleString()}",
                 "text",
                 "export the column again as text",
             )
+
+
+def _cannot_be(column: Column, arrived_as: T.DataType | None) -> bool:
+    """An NPI may be a number, but a 32-bit float holds only seven of its ten digits."""
+    if column.is_npi:
+        return isinstance(arrived_as, T.FloatType)
+    return column.must_be_text and isinstance(arrived_as, T.NumericType)

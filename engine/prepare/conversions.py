@@ -13,6 +13,7 @@ from pyspark.sql import types as T
 
 from engine.contracts.columns import Column as ContractColumn
 from engine.contracts.columns import Kind
+from engine.contracts.formats import MONTHS, NOTHING_DECLARED, DatePattern, DeclaredFormats, NumberFormat, PeriodPattern
 from engine.prepare import identifiers
 
 _ISO_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -20,8 +21,10 @@ _ISO_TIME = r"[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?"
 _ISO_ZONE = r" ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
 _DATE_TEXT = rf"^{_ISO_DATE}({_ISO_TIME}({_ISO_ZONE})?)?\z"
 
-_TRUE, _FALSE = ("TRUE", "1", "Y"), ("FALSE", "0", "N")
+_TRUE, _FALSE = ("TRUE", "1", "Y", "YES", "T"), ("FALSE", "0", "N", "NO", "F")
 _STATES = ("state", "medicaid_state")
+# A number that was written as text: JSON's 1234567893.0, or a CSV file of floats.
+_NPI_WITH_DECIMALS = r"^([0-9]{10})\.0+\z"
 _COMPLEX = (T.ArrayType, T.MapType, T.StructType, T.VariantType)
 
 
@@ -38,23 +41,26 @@ class Conversion:
     can_fail: bool
 
 
-def conversion(column: ContractColumn, received: Column, arrived_as: T.DataType) -> Conversion:
+def conversion(
+    column: ContractColumn, received: Column, arrived_as: T.DataType, formats: DeclaredFormats = NOTHING_DECLARED
+) -> Conversion:
     """The conversion of `received`, a column of type `arrived_as`, to the contract's `column`.
 
-    Text is taken to be without surrounding spaces already.
+    Text has no surrounding white space any more. A declared format is for text: values of another type are what they
+    are. ISO dates and `YYYYQn` are read whatever is declared, unless the text has the declared form.
     """
     if isinstance(arrived_as, _COMPLEX):
         return Conversion(F.lit(None).cast(column.kind.spark_type), received.isNotNull(), True)
     if arrived_as == column.kind.spark_type and not isinstance(arrived_as, T.StringType):
         return Conversion(received, received.isNotNull(), False)
     if column.kind in _OF_NUMBER_OR_TEXT:
-        return _from_number_or_text(column.kind, received, arrived_as)
+        return _from_number_or_text(column.kind, received, arrived_as, formats.numbers(column.name))
     if column.kind in (Kind.DATE, Kind.TIMESTAMP):
-        return _date_or_time(column.kind, received, arrived_as)
+        return _date_or_time(column.kind, received, arrived_as, formats.dates(column.name))
     text = text_of(received, arrived_as)
     if column.kind is Kind.BOOLEAN:
         return Conversion(_boolean(text), text.isNotNull(), True)
-    return _text(column, text)
+    return _text(column, text, formats)
 
 
 def text_of(received: Column, arrived_as: T.DataType) -> Column:
@@ -72,9 +78,11 @@ def _is_nan(received: Column) -> Column:
     return F.isnan(received.cast("double"))
 
 
-def _text(column: ContractColumn, text: Column) -> Conversion:
+def _text(column: ContractColumn, text: Column, formats: DeclaredFormats) -> Conversion:
     if column.kind is Kind.QUARTER:
-        return Conversion(identifiers.quarter(text), text.isNotNull(), True)
+        pattern = formats.periods(column.name)
+        quarter = identifiers.quarter(text) if pattern is None else _declared_quarter(pattern, text)
+        return Conversion(quarter, text.isNotNull(), True)
     if column.kind is Kind.TWO_DIGIT_CODE:
         return Conversion(_two_digit_codes(text), text.isNotNull(), False)
     if column.kind is Kind.CODE and column.codes is not None:
@@ -85,6 +93,8 @@ def _text(column: ContractColumn, text: Column) -> Conversion:
         return Conversion(F.when(value.rlike(r"^[A-Z]{2}\z"), value), text.isNotNull(), True)
     if column.kind is Kind.CODE:
         return Conversion(F.upper(_without_spaces(text)), text.isNotNull(), False)
+    if column.is_npi:
+        return Conversion(F.regexp_replace(text, _NPI_WITH_DECIMALS, "$1"), text.isNotNull(), False)
     if column.name in ("entity_id", "parent_entity_id"):
         return Conversion(identifiers.entity_id(text), text.isNotNull(), False)
     return Conversion(text, text.isNotNull(), False)
@@ -109,7 +119,9 @@ def _boolean(text: Column) -> Column:
 _OF_NUMBER_OR_TEXT = (Kind.INTEGER, Kind.UNITS, Kind.UNIT_PRICE, Kind.MONEY)
 
 
-def _from_number_or_text(kind: Kind, received: Column, arrived_as: T.DataType) -> Conversion:
+def _from_number_or_text(
+    kind: Kind, received: Column, arrived_as: T.DataType, declared: NumberFormat | None
+) -> Conversion:
     target = kind.spark_type
     if isinstance(arrived_as, T.IntegralType):
         can_fail = not isinstance(target, T.LongType)
@@ -123,8 +135,9 @@ def _from_number_or_text(kind: Kind, received: Column, arrived_as: T.DataType) -
     elif isinstance(arrived_as, T.DecimalType):
         number, is_present = received, received.isNotNull()
     else:
-        number = text_of(received, arrived_as)
-        is_present = number.isNotNull()
+        text = text_of(received, arrived_as)
+        is_present = text.isNotNull()
+        number = _plain_number(text) if declared is None else _declared_number(declared, text)
     if isinstance(target, T.LongType):
         # A fraction is no whole number: it is bad, not rounded.
         exact = number.try_cast(T.DecimalType(38, 9))
@@ -132,14 +145,87 @@ def _from_number_or_text(kind: Kind, received: Column, arrived_as: T.DataType) -
     return Conversion(number.try_cast(target), is_present, True)
 
 
-def _date_or_time(kind: Kind, received: Column, arrived_as: T.DataType) -> Conversion:
-    """A date is the day that was written, whatever zone follows it; a time without zone is UTC.
+def _plain_number(text: Column) -> Column:
+    """A number in parentheses is negative; what else a text holds is the cast's to read."""
+    within = F.trim(F.substr(text, F.lit(2), F.length(text) - 2))
+    is_bracketed = text.startswith("(") & text.endswith(")")
+    return F.when(is_bracketed, F.concat(F.lit("-"), within)).otherwise(text)
 
-    Spark's own cast is too willing: it reads `2025` as 1 January and ignores what follows a date.
-    """
+
+def _declared_number(declared: NumberFormat, text: Column) -> Column:
+    """The number as text that the cast reads; NULL where the text is not written in the declared way."""
+    plain = F.regexp_replace(text, f"(?i){declared.currency_regex}", "") if declared.currency else text
+    if declared.thousands_regex is not None:
+        plain = F.regexp_replace(plain, declared.thousands_regex, "")
+    digits = F.regexp_replace(plain, "[()\u00a0\u202f ]", "")
+    if declared.decimal != ".":
+        digits = F.replace(digits, F.lit(declared.decimal), F.lit("."))
+    signed = F.when(plain.contains("("), F.concat(F.lit("-"), digits)).otherwise(digits)
+    return F.when(text.rlike(_whole(declared.regex)), signed)
+
+
+def _whole(regex: str) -> str:
+    return rf"^(?i:{regex})\z"
+
+
+def _declared_quarter(pattern: PeriodPattern, text: Column) -> Column:
+    year, quarter = (
+        F.regexp_extract(text, _whole(pattern.regex), pattern.groups[part]) for part in ("year", "quarter")
+    )
+    century = F.when(F.length(year) == 2, F.lit("20")).otherwise(F.lit(""))
+    own = F.concat(century, year, F.lit("Q"), quarter)
+    return F.when(text.rlike(_whole(pattern.regex)), own).otherwise(identifiers.quarter(text))
+
+
+def _date_or_time(kind: Kind, received: Column, arrived_as: T.DataType, declared: DatePattern | None) -> Conversion:
+    """A date is the day that was written, whatever zone follows it; a time without zone is UTC."""
     if isinstance(arrived_as, (T.DateType, T.TimestampType, T.TimestampNTZType)):
         return Conversion(received.cast(kind.spark_type), received.isNotNull(), False)
     text = text_of(received, arrived_as)
+    iso = _iso_date_or_time(kind, text)
+    if declared is None:
+        return Conversion(iso, text.isNotNull(), True)
+    own = _declared_date_or_time(kind, declared, text)
+    value = F.when(text.rlike(_whole(declared.regex)), own).otherwise(iso)
+    return Conversion(value, text.isNotNull(), True)
+
+
+def _declared_date_or_time(kind: Kind, declared: DatePattern, text: Column) -> Column:
+    """A text of the declared form as date or time, by way of ISO text; NULL for a day that no calendar has."""
+
+    def part(name: str, absent: str = "") -> Column:
+        if name not in declared.groups:
+            return F.lit(absent)
+        found = F.regexp_extract(text, _whole(declared.regex), declared.groups[name])
+        return F.when(found == "", F.lit(absent)).otherwise(found) if absent else found
+
+    year, month = part("year"), part("month")
+    if declared.has_month_name:
+        month = (
+            ((F.position(F.lower(F.left(month, F.lit(3))), F.lit("".join(MONTHS))) + 2) / 3).cast("int").cast("string")
+        )
+    century = F.when(F.length(year) == 2, F.lit("20")).otherwise(F.lit(""))
+    dash, colon = F.lit("-"), F.lit(":")
+    day = F.concat(century, year, dash, F.lpad(month, 2, "0"), dash, F.lpad(part("day"), 2, "0"))
+    if kind is Kind.DATE:
+        return day.try_cast(T.DateType())
+    zone = F.upper(part("zone"))
+    time = F.concat(
+        *(F.lit("T"), _hour(part("hour", "0"), F.lower(part("half"))), colon, part("minute", "00"), colon),
+        *(part("second", "00"), F.lit("."), part("fraction", "0")),
+    )
+    return F.concat(day, time, F.when(zone == "UTC", F.lit("Z")).otherwise(zone)).try_cast(T.TimestampType())
+
+
+def _hour(hour: Column, half: Column) -> Column:
+    """Two digits of the hour of the day; `half` is `a`, `p` or empty. NULL for an hour that does not exist."""
+    number = hour.try_cast("int")
+    of_half = F.when(number.between(1, 12), number % 12 + F.when(half == "p", F.lit(12)).otherwise(F.lit(0)))
+    return F.lpad(F.when(half == "", number).otherwise(of_half).cast("string"), 2, "0")
+
+
+def _iso_date_or_time(kind: Kind, text: Column) -> Column:
+    """Spark's own cast is too willing: it reads `2025` as 1 January and ignores what follows a date."""
     if kind is Kind.DATE:
         value = text.substr(1, 10).try_cast(T.DateType())
     else:
@@ -147,4 +233,4 @@ def _date_or_time(kind: Kind, received: Column, arrived_as: T.DataType) -> Conve
         lacks_seconds = (F.length(text) > 16) & (text.substr(17, 1) != ":")
         with_seconds = F.concat(text.substr(1, 16), F.lit(":00"), F.substr(text, F.lit(17)))
         value = F.when(lacks_seconds, with_seconds).otherwise(text).try_cast(T.TimestampType())
-    return Conversion(F.when(text.rlike(_DATE_TEXT), value), text.isNotNull(), True)
+    return F.when(text.rlike(_DATE_TEXT), value)

@@ -9,38 +9,35 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from engine.ndc import ndc11 as ndc11
 from engine.npi import is_digits
 
-# Characters that Python's str.strip() and spreadsheets leave around a number.
-_WHITESPACE = " \t\n\r\x0b\x0c"
+# White space of every kind, characters that show as nothing, and NUL: none of it is part of a value at either end.
+WHITE_SPACE = (
+    " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\u1680\u180e\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
+    "\u200a\u200b\u200e\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff\0"
+)
+# A number in the scientific notation of spreadsheets, whose digits are gone; some countries write a decimal comma.
+_DAMAGED = r"^[0-9]([.,][0-9]+)?[eE]\+[0-9]+\z"
 
 _RX_DIGITS = r"^0*([0-9]{4,12})\z"
 _RX_WITH_FILL = r"^0*([0-9]{4,9})[-/ ]([0-9]{1,2})\z"
 _FEWEST_RX_DIGITS = 4
 
 
-def blank_to_null(trimmed: Column) -> Column:
-    """NULL where a text without surrounding spaces is empty or holds nothing but other white space.
-
-    Other white space is kept around a value (an NDC with a trailing newline is a bad NDC). Only a text that starts
-    below "!" can be blank, so that the slow test is rarely made.
-    """
-    return F.when(trimmed >= "!", trimmed).otherwise(F.when(F.trim(trimmed, F.lit(_WHITESPACE)) != "", trimmed))
+def stripped(text: Column) -> Column:
+    """The text without white space, invisible characters and NULs at its ends. Slow on a whole table: see `conform`."""
+    return F.trim(text, F.lit(WHITE_SPACE))
 
 
-def ndc11(ndc: Column) -> Column:
-    """Eleven digits of an NDC written as 11 digits or hyphenated 4-4-2, 5-3-2, 5-4-1 or 5-4-2; else NULL.
+def blank_to_null(text: Column) -> Column:
+    """NULL where a text without surrounding white space is empty."""
+    return F.when(text != "", text)
 
-    Segments are padded to labeler 5, product 4, package 2 (21 CFR 207.33, CMS 11-digit form).
-    """
-    labeler, product, package = (F.split_part(ndc, F.lit("-"), F.lit(part)) for part in (1, 2, 3))
-    return (
-        F.when(is_digits(ndc, 11, 11), ndc)
-        .when(ndc.rlike(r"^[0-9]{5}-[0-9]{4}-[0-9]{2}\z"), F.concat(labeler, product, package))
-        .when(ndc.rlike(r"^[0-9]{4}-[0-9]{4}-[0-9]{2}\z"), F.concat(F.lit("0"), labeler, product, package))
-        .when(ndc.rlike(r"^[0-9]{5}-[0-9]{3}-[0-9]{2}\z"), F.concat(labeler, F.lit("0"), product, package))
-        .when(ndc.rlike(r"^[0-9]{5}-[0-9]{4}-[0-9]\z"), F.concat(labeler, product, F.lit("0"), package))
-    )
+
+def is_damaged(text: Column) -> Column:
+    """True for an identifier that a spreadsheet turned into a number, such as `2.02519E+13`: it identifies nothing."""
+    return text.contains("+") & text.rlike(_DAMAGED)
 
 
 def is_ndc10(ndc: Column) -> Column:
@@ -65,25 +62,24 @@ def ndc10_spellings(eleven_digits: Column) -> Column:
     )
 
 
-def rx_number(raw: Column) -> Column:
+def rx_number(text: Column) -> Column:
     """Prescription number for matching: digits without leading zeros or an appended fill number; else upper case.
 
-    Four digits are always left, so that `0000123` is `0123`.
+    Four digits are always left, so that `0000123` is `0123`. `text` has no surrounding white space.
     """
-    trimmed = F.trim(raw, F.lit(_WHITESPACE))
-    digits, with_fill = F.regexp_extract(trimmed, _RX_DIGITS, 1), F.regexp_extract(trimmed, _RX_WITH_FILL, 1)
+    digits, with_fill = F.regexp_extract(text, _RX_DIGITS, 1), F.regexp_extract(text, _RX_WITH_FILL, 1)
     return (
-        F.when(_is_plain_rx(raw), raw)
+        F.when(_is_plain_rx(text), text)
         .when(digits != "", digits)
         .when(with_fill != "", with_fill)
-        .otherwise(F.upper(trimmed))
+        .otherwise(F.upper(text))
     )
 
 
-def rx_fill_number(raw: Column) -> Column:
+def rx_fill_number(text: Column) -> Column:
     """Fill number appended to a prescription number (`1234567-01` is 1), else NULL."""
-    appended = F.regexp_extract(F.trim(raw, F.lit(_WHITESPACE)), _RX_WITH_FILL, 2)
-    return F.when(~_is_plain_rx(raw), appended.try_cast("bigint"))
+    appended = F.regexp_extract(text, _RX_WITH_FILL, 2)
+    return F.when(~_is_plain_rx(text), appended.try_cast("bigint"))
 
 
 def rx_is_key(normalised: Column) -> Column:

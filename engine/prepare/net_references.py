@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Reason
 from engine.contracts.columns import Table
+from engine.contracts.prepared import JUDGEMENT
 from engine.prepare.row_ids import crowded, good_rows
 
 # Where a key holds in several intervals, their beginning tells them apart.
@@ -84,7 +85,7 @@ def live_references(conformed: DataFrame, netting: DataFrame) -> DataFrame:
     said = netting.withColumn("leaves", F.coalesce("left_as", "problem").isNotNull())
     said = said.select("row_id", "leaves", F.col("contested").alias("contested_names"))
     live = rows.join(F.broadcast(said), on="row_id", how="left").where(~F.coalesce("leaves", F.lit(False)))
-    kept = ("row_id", "problems", "left_as", "raw", "coerced")
+    kept = {"row_id", *JUDGEMENT.names}
     return live.select(
         *(
             F.col(name)

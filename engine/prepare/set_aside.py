@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from engine.contracts.codes import ClaimType, Reason
+from engine.contracts.codes import ClaimType, Reason, Transaction
 from engine.contracts.columns import Table
 from engine.prepare.net_references import key_hash
 from engine.prepare.row_ids import row_name
@@ -19,11 +19,15 @@ _NETTING = ("left_as", "problem")
 
 @dataclass(frozen=True)
 class Tally:
-    """Rows by reason. `dropped` reasons exclude one another: rows in = rows out + their sum; `counted` ones do not."""
+    """Rows by reason. `dropped` reasons exclude one another: rows in = rows out + their sum; `counted` ones do not.
+
+    null_words: values that are words for NULL and not declared as such.
+    """
 
     rows_in: int
     dropped: dict[str, int]
     counted: dict[str, int]
+    null_words: int = 0
 
     @property
     def rows_out(self) -> int:
@@ -31,7 +35,7 @@ class Tally:
 
     def with_reasons(self, dropped: Mapping[str, int], counted: Mapping[str, int] | None = None) -> Tally:
         """With further rows dropped and counted."""
-        return Tally(self.rows_in, _summed(self.dropped, dropped), _summed(self.counted, counted or {}))
+        return replace(self, dropped=_summed(self.dropped, dropped), counted=_summed(self.counted, counted or {}))
 
 
 def _summed(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:
@@ -53,6 +57,23 @@ def in_conflict(conformed: DataFrame, table: Table, netting: DataFrame) -> DataF
     problems = netting.where(F.col("problem").isNotNull()).select("row_id", "problem")
     return conformed.join(F.broadcast(problems), on="row_id", how="inner").select(  # one problem per row
         _row_name(conformed, table).alias("source_row_id"), F.array("problem").alias("reasons"), "raw"
+    )
+
+
+def unread_claims(conformed: DataFrame, netting: DataFrame) -> DataFrame:
+    """Quarantined rebate claims, so that no rule reads them as absent; one row per quarantined row: program, state,
+    ndc11, period and units (NDC billing units), each NULL where it cannot be read. takes_back: it is a VOID.
+    """
+    problems = netting.where(F.col("problem").isNotNull()).select("row_id", F.lit(True).alias("is_in_conflict"))
+    rows = conformed.join(F.broadcast(problems), on="row_id", how="left")  # one problem per row
+    is_quarantined = F.col("problems").isNotNull() | F.coalesce("is_in_conflict", F.lit(False))
+    return rows.where(is_quarantined).select(
+        "program",
+        F.coalesce("state", "payer_id").alias("state"),
+        "ndc11",
+        "period",
+        F.when(F.col("units_basis") != "HCPCS", F.col("units")).alias("units"),
+        F.coalesce(F.col("transaction") == Transaction.VOID.value, F.lit(False)).alias("takes_back"),
     )
 
 
@@ -99,14 +120,15 @@ def tally(conformed: DataFrame, name: str) -> Tally:
         conformed.groupBy(_reason().alias("reason"))
         .agg(
             F.count(F.lit(1)).alias("rows"),
-            _coerced().alias(Reason.COERCED_NULL.value),
+            _values_in("coerced").alias(Reason.COERCED_NULL.value),
+            _values_in("null_words").alias("null_words"),
             *(F.count_if(_is_good() & condition).alias(name) for name, condition in also.items()),
         )
         .collect()
     )
     dropped = {row["reason"]: row["rows"] for row in counts if row["reason"] is not None}
     counted = {name: sum(row[name] or 0 for row in counts) for name in (Reason.COERCED_NULL.value, *also)}
-    return Tally(sum(row["rows"] for row in counts), dropped, counted)
+    return Tally(sum(row["rows"] for row in counts), dropped, counted, sum(row["null_words"] or 0 for row in counts))
 
 
 def tally_references(conformed: Mapping[str, DataFrame], tables: Mapping[str, Table]) -> dict[str, tuple[Tally, bool]]:
@@ -118,6 +140,7 @@ def tally_references(conformed: Mapping[str, DataFrame], tables: Mapping[str, Ta
             F.lit(name).alias("table"),
             _reason().alias("reason"),
             "coerced",
+            "null_words",
             F.when(_is_good(), key_hash(tables[name])).alias("key_hash"),
         )
         for name, rows in conformed.items()
@@ -127,7 +150,8 @@ def tally_references(conformed: Mapping[str, DataFrame], tables: Mapping[str, Ta
         .groupBy("table", "reason")
         .agg(
             F.count(F.lit(1)).alias("rows"),
-            _coerced().alias("coerced"),
+            _values_in("coerced").alias("coerced"),
+            _values_in("null_words").alias("null_words"),
             F.count_distinct("key_hash").alias("keys"),
         )
         .collect()
@@ -138,7 +162,8 @@ def tally_references(conformed: Mapping[str, DataFrame], tables: Mapping[str, Ta
         dropped = {row["reason"]: row["rows"] for row in own if row["reason"] is not None}
         counted = {Reason.COERCED_NULL.value: sum(row["coerced"] or 0 for row in own)}
         repeats = any(row["keys"] < row["rows"] for row in own if row["reason"] is None)
-        told[name] = Tally(sum(row["rows"] for row in own), dropped, counted), repeats
+        words = sum(row["null_words"] or 0 for row in own)
+        told[name] = Tally(sum(row["rows"] for row in own), dropped, counted, words), repeats
     return told
 
 
@@ -170,5 +195,5 @@ def _netted(netting: DataFrame) -> Column:
     return F.coalesce(*(F.col(name) for name in _NETTING if name in netting.columns))
 
 
-def _coerced() -> Column:
-    return F.sum(F.coalesce(F.size("coerced"), F.lit(0)))
+def _values_in(name: str) -> Column:
+    return F.sum(F.coalesce(F.size(name), F.lit(0)))

@@ -8,6 +8,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import MEDICAID_PROGRAMS, ClaimType, Evidence, Program
+from engine.dates import add_months
 from engine.rules.hit import Check, Facts, Guard, reference_row
 from engine.rules.registry import Given, Threshold
 from engine.rules.text import if_known, sentence, words_for
@@ -133,21 +134,9 @@ def not_below_zero(value: Column) -> Column:
     return F.when(value < 0, F.lit(0)).otherwise(value)
 
 
-def quarter_start(period: Column) -> Column:
-    """First day of a quarter `YYYYQn`; NULL for anything else."""
-    quarter = F.substring(period, 6, 1)
-    first = (
-        F.when(quarter == "1", F.lit("-01-01"))
-        .when(quarter == "2", F.lit("-04-01"))
-        .when(quarter == "3", F.lit("-07-01"))
-        .when(quarter == "4", F.lit("-10-01"))
-    )
-    return F.concat(F.substring(period, 1, 4), first).try_cast("date")
-
-
 def quarter_after(start: Column) -> Column:
     """First day of the next quarter, given the first day of one."""
-    return F.add_months(start, 3)
+    return add_months(start, 3)
 
 
 def day(value: date) -> Column:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.dates import add_months, known_day
 from engine.intervals import quarter_of
 from engine.rules.common import quarter_after
 from engine.rules.hit import Facts, Guard, Hit
@@ -40,11 +41,11 @@ def bought_more_than_claimed(f: Facts, given: Given) -> Hit:
     once, on the last claim of a quarter that is over; no units of that claim are at issue. Stock and drugs used in
     mixed-use settings are innocent reasons that nothing here can check.
     """
-    start = F.date_trunc("quarter", f.date_of_service).cast("date")
+    start = F.date_trunc("quarter", known_day(f.date_of_service)).cast("date")
     is_over = quarter_after(start) <= F.lit(given.as_of)
     more = f.units_bought_4q - f.units_claimed_4q
     is_more = (f.units_bought_4q > f.units_claimed_4q * given.number("ratio")) & (more > given.number("minimum_units"))
-    window_start = F.add_months(start, -3 * (_QUARTERS - 1))
+    window_start = add_months(start, -3 * (_QUARTERS - 1))
     next_quarter = quarter_after(window_start)
     return Hit(
         when=f.is_last_of_quarter & is_over & is_more,

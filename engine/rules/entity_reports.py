@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.dates import days_between
 from engine.rules.entity_common import entity_claimed
 from engine.rules.hit import Facts, Guard, Hit
 from engine.rules.registry import Given, Threshold, rule
@@ -90,7 +91,7 @@ def entity_reported_late(f: Facts, given: Given) -> Hit:
     here. The 340B Rebate Model Pilot, vacated on 10 February 2026, had the same term; its list of drugs and its package
     limits have no rule while no successor of it is in force.
     """
-    days = F.datediff(f.submitted_at.cast("date"), f.date_of_service)
+    days = days_between(f.submitted_at.cast("date"), f.date_of_service)
     return Hit(
         when=days > given.whole("policy_days"),
         message=sentence(

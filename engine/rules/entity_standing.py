@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
+from engine.dates import days_between
 from engine.rules.common import product_row
 from engine.rules.entity_common import entity_claimed, entity_row, from_to
 from engine.rules.hit import Check, Facts, Guard, Hit, key_of, reference_row
@@ -60,7 +61,7 @@ def entity_not_active(f: Facts, given: Given) -> Hit:
     """The register's row of that very 340B id, valid at the date of service, says that it did not take part then. An id
     that the register does not hold is not judged.
     """
-    lapse = F.datediff(f.entity_resumed_on, f.entity_termination_date)
+    lapse = days_between(f.entity_resumed_on, f.entity_termination_date)
     return Hit(
         when=~f.entity_is_active,
         message=sentence(

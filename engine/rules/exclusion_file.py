@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.intervals import start_of_quarter
 from engine.rules.common import (
     DOCUMENT_340B,
     FFS,
@@ -13,7 +14,6 @@ from engine.rules.common import (
     claim_units,
     purchase_checks,
     quarter_after,
-    quarter_start,
     state_invoiced,
 )
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
@@ -57,7 +57,7 @@ def biller_in_exclusion_file(f: Facts, given: Given) -> Hit:
         snapshot=if_known(" (file of {day:date})", day=f.mef_snapshot_date),
         entity=f.mef_entity_id,
     )
-    start = quarter_start(f.mef_quarter)
+    start = start_of_quarter(f.mef_quarter)
     listing = reference_row(
         "medicaid_exclusions",
         key_of(f.mef_entity_id, f.mef_listed_as, f.payer_id, f.mef_quarter),

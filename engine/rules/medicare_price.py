@@ -8,7 +8,8 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
-from engine.intervals import quarter_of
+from engine.dates import add_days
+from engine.intervals import quarter_of, start_of_quarter
 from engine.rules.common import (
     PURCHASE_GUARDS,
     PURCHASE_TOLERANCE,
@@ -18,7 +19,6 @@ from engine.rules.common import (
     payer_asked,
     purchase_checks,
     quarter_after,
-    quarter_start,
 )
 from engine.rules.evidence import at_most, either
 from engine.rules.hit import Facts, Guard, Hit, key_of, one_of, reference_row
@@ -72,8 +72,8 @@ def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
     asks_too_much = F.coalesce(at_issue > 0, ~ceiling_is_above)
     tier_evidence = link_evidence(f, given)
     quarter = quarter_of(f.date_of_service)
-    start = quarter_start(quarter)
-    last_day_to_pay = F.date_add(f.received_at.cast("date"), given.settings.deadlines.mfp_days_after_receipt)
+    start = start_of_quarter(quarter)
+    last_day_to_pay = add_days(f.received_at.cast("date"), given.settings.deadlines.mfp_days_after_receipt)
     may_withhold = (tier_evidence == Evidence.STRONG.value) & ceiling_is_below & (day(given.as_of) <= last_day_to_pay)
     because = (
         F.when(

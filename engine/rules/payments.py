@@ -6,6 +6,8 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.dates import add_days, add_months, known_day
+from engine.intervals import start_of_quarter
 from engine.rules.common import (
     FFS,
     MEDICAID,
@@ -13,7 +15,6 @@ from engine.rules.common import (
     claim_units,
     day,
     quarter_after,
-    quarter_start,
     state_invoiced,
     third_party_payment,
 )
@@ -26,6 +27,11 @@ CREDITED = Guard(
     "CREDITED",
     "the state has credited the units since, or an entity repaid them",
     needs=("settlements.claim_id",),
+)
+
+QUARANTINED_CREDITS = Guard(
+    "QUARANTINED_CREDITS",
+    "claim rows of the state and product that may be the credit could not be read and are quarantined",
 )
 
 
@@ -80,8 +86,8 @@ def reversed_and_invoiced(f: Facts, given: Given) -> Hit:
 
 def _cut_off(f: Facts, given: Given) -> Column:
     """Last day on which a reversal could still be taken out of the invoice."""
-    last_day_of_period = F.date_sub(quarter_after(quarter_start(f.period)), 1)
-    return F.coalesce(f.received_at.cast("date"), F.date_add(last_day_of_period, given.whole("days_after_period")))
+    last_day_of_period = add_days(quarter_after(start_of_quarter(f.period)), -1)
+    return F.coalesce(f.received_at.cast("date"), add_days(last_day_of_period, given.whole("days_after_period")))
 
 
 @rule(
@@ -97,7 +103,8 @@ def _cut_off(f: Facts, given: Given) -> Column:
     citation="42 CFR 447.511",
     document="the pharmacy's reversal",
     needs=("pharmacy_claims.transaction_at",),
-    guards=(CREDITED,),
+    guards=(CREDITED, QUARANTINED_CREDITS),
+    version=2,
     thresholds=(
         Threshold(
             "days_to_credit", 60, "days from the end of the quarter of the reversal in which its credit is invoiced"
@@ -114,7 +121,9 @@ def reversal_never_credited(f: Facts, given: Given) -> Hit:
     units = claim_units(f)
     comes = F.when(f.settled_since_units > 0, F.lit("come in full")).otherwise(F.lit("come"))
     reversed_on = f.pharmacy_reversed_at.cast("date")
-    credit_due = F.date_add(F.last_day(F.add_months(F.trunc(reversed_on, "quarter"), 2)), given.whole("days_to_credit"))
+    credit_due = add_days(
+        F.last_day(add_months(F.trunc(known_day(reversed_on), "quarter"), 2)), given.whole("days_to_credit")
+    )
     return Hit(
         when=f.pharmacy_is_reversed & (f.f38_reversal_lag > 0) & (credit_due < day(given.as_of)),
         message=sentence(
@@ -132,6 +141,7 @@ def reversal_never_credited(f: Facts, given: Given) -> Hit:
                 failed=f.settled_since_units >= units,
                 unchecked=f.received_at.isNull() & (f.settled_units > 0),
             ),
+            QUARANTINED_CREDITS.check(failed=F.lit(False), unchecked=f.quarantined_claim_rows > 0),
         ),
         related=related_rows(f.pharmacy_reversal_source_row_id),
         units=units,

@@ -6,8 +6,8 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject, Transaction
-from engine.intervals import quarter_number, quarter_of
-from engine.rules.common import FFS, MEDICAID, is_invoice, line_invoiced, quarter_start, state_invoiced
+from engine.intervals import quarter_number, quarter_of, start_of_quarter
+from engine.rules.common import FFS, MEDICAID, is_invoice, line_invoiced, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import sentence
@@ -130,7 +130,7 @@ def _bar(given: Given, subject: Column, invoiced: Column, covered: Column) -> Hi
 
 
 def _number(quarter: Column) -> Column:
-    return quarter_number(quarter_start(quarter))
+    return quarter_number(start_of_quarter(quarter))
 
 
 @rule(

@@ -6,13 +6,14 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
+from engine.dates import add_months, days_between
+from engine.intervals import start_of_quarter
 from engine.rules.common import (
     MEDICAID,
     claim_units,
     line_invoiced,
     product_file,
     product_row,
-    quarter_start,
     state_invoiced,
 )
 from engine.rules.hit import Check, Facts, Guard, Hit
@@ -45,7 +46,7 @@ def terminated_before_service(f: Facts, claim: Column) -> Column:
 
 
 def days_after_termination(f: Facts) -> Column:
-    return F.datediff(f.date_of_service, f.termination_date)
+    return days_between(f.date_of_service, f.termination_date)
 
 
 @rule(
@@ -107,13 +108,13 @@ def line_of_terminated_product(f: Facts, given: Given) -> Hit:
     detail is asked for. Where use went on steadily long after the termination date, the date itself may be wrong.
     """
     late_after = given.whole("days_after_termination")
-    days_after = F.datediff(f.period_start, f.termination_date)
-    earlier = F.add_months(f.period_start, -given.whole("months_earlier"))
-    is_late_even_earlier = F.datediff(earlier, f.termination_date) > late_after
-    last_use = quarter_start(f.last_quarter_with_units)
+    days_after = days_between(f.period_start, f.termination_date)
+    earlier = add_months(f.period_start, -given.whole("months_earlier"))
+    is_late_even_earlier = days_between(earlier, f.termination_date) > late_after
+    last_use = start_of_quarter(f.last_quarter_with_units)
     is_steady = F.coalesce(
         (f.own_quarters >= given.whole("steady_quarters"))
-        & (F.datediff(last_use, f.termination_date) >= given.whole("steady_days")),
+        & (days_between(last_use, f.termination_date) >= given.whole("steady_days")),
         F.lit(False),
     )
     months = given.whole("months_earlier")
@@ -201,7 +202,7 @@ def claim_before_market_date(f: Facts, _: Given) -> Hit:
             claim=state_invoiced(f),
             market=f.market_date,
             file=product_file(f),
-            days=F.datediff(f.market_date, f.date_of_service),
+            days=days_between(f.market_date, f.date_of_service),
         ),
         units=claim_units(f),
         references=(product_row(f),),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
-from engine.intervals import quarter_of
+from engine.intervals import quarter_of, start_of_quarter
 from engine.rules.common import (
     MEDICAID,
     THIRD_PARTY_PAYMENT,
@@ -15,7 +15,6 @@ from engine.rules.common import (
     not_below_zero,
     outside,
     quarter_after,
-    quarter_start,
     state_invoiced,
     third_party_payment,
 )
@@ -66,7 +65,7 @@ def quantity_does_not_fit_payment(f: Facts, given: Given) -> Hit:
     paid_to_wac = f.f20_paid_per_unit_to_wac
     is_340b = has_340b_flag(f) | f.link_tier.isNotNull() | f.mef_entity_id.isNotNull()
     quarter = quarter_of(f.date_of_service)
-    start = quarter_start(quarter)
+    start = start_of_quarter(quarter)
     return Hit(
         when=outside(paid_to_wac, given.number("paid_to_wac_low"), given.number("paid_to_wac_high"))
         & (f.f23_rebate_to_paid > given.number("rebate_to_paid")),
@@ -117,8 +116,8 @@ def units_do_not_fit_reimbursement(f: Facts, given: Given) -> Hit:
         f.peers >= given.whole("minimum_peers")
     )
     market = if_known(
-        "; the market price in force since {since:date} is {price:price} per unit",
-        since=f.market_price_effective_date,
+        "; the market price in force{since} is {price:price} per unit",
+        since=if_known(" since {day:date}", day=f.market_price_effective_date),
         price=f.market_price,
     )
     peers = F.when(

@@ -5,10 +5,15 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
-from engine.rules.common import MEDICAID, is_delta, is_invoice, line_invoiced
-from engine.rules.hit import Facts, Hit
+from engine.rules.common import MEDICAID, is_delta, is_invoice, line_invoiced, not_below_zero
+from engine.rules.hit import Facts, Guard, Hit
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import sentence
+
+QUARANTINED_CLAIMS = Guard(
+    "QUARANTINED_CLAIMS",
+    "claim rows that may belong to the line could not be read and are quarantined",
+)
 
 
 @rule(
@@ -26,28 +31,52 @@ from engine.rules.text import sentence
         Threshold("gap", 0.005, "part of the invoiced units that claims do not support"),
         Threshold("minimum_units", 1.0, "invoiced units up to which a line is too small to ask"),
     ),
+    guards=(QUARANTINED_CLAIMS,),
+    version=2,
 )
 def units_without_claims(f: Facts, given: Given) -> Hit:
     """The invoice asks for more units than the live claim lines of its state, program, product, period and rebate type
     hold; of its sub-program, where line and claim both say one. A line or claim without a rebate type is FEDERAL. Lines
     that correct an earlier one by a difference are no total of claims, and public utilisation data come without
-    claim-level detail: both are left out.
+    claim-level detail: both are left out. Quarantined claim rows are not absent claims: where any of them may belong to
+    the line, by its state, program, product and period as far as they can be read, the guard is UNCHECKED, and the
+    units that can be read of them are not at issue.
     """
     claimed = F.coalesce(f.claim_units, F.lit(0).cast("decimal(15,3)"))
+    lines, unread = F.coalesce(f.claim_lines, F.lit(0)), F.coalesce(f.quarantined_claim_lines, F.lit(0))
+    unread_units = F.coalesce(f.quarantined_claim_units, F.lit(0).cast("decimal(15,3)"))
     gap = f.units_reimbursed - claimed
     share = F.try_divide(gap.cast("double"), f.units_reimbursed.cast("double"))
     is_total_of_claims = is_invoice(f) & ~is_delta(f)
     is_short = (f.units_reimbursed > given.number("minimum_units")) & (share > given.number("gap"))
+    some = sentence(
+        "the {lines:count} claim lines received for it hold {claimed:number} units", lines=lines, claimed=claimed
+    )
+    received = (
+        F.when(lines > 0, some)
+        .when(unread > 0, F.lit("no readable claim line was received for it"))
+        .otherwise(F.lit("no claim line was received for it"))
+    )
+    quarantined = F.when(
+        unread > 0,
+        sentence(
+            " Quarantined claim rows, which could not be read and may belong to this line: {unread:count}, with "
+            "{units:number} units where those can be read.",
+            unread=unread,
+            units=unread_units,
+        ),
+    ).otherwise(F.lit(""))
     return Hit(
         when=is_total_of_claims & is_short,
         message=sentence(
-            "{line}, but the {lines:count} claim lines received for it hold {claimed:number} units: {gap:number} units "
-            "({share:percent}) appear to have no claim behind them.",
+            "{line}, but {received}: {gap:number} units ({share:percent}) appear to have no claim behind "
+            "them.{quarantined}",
             line=line_invoiced(f),
-            lines=F.coalesce(f.claim_lines, F.lit(0)),
-            claimed=claimed,
+            received=received,
             gap=gap,
             share=share,
+            quarantined=quarantined,
         ),
-        units=gap,
+        checks=(QUARANTINED_CLAIMS.check(failed=F.lit(False), unchecked=unread > 0),),
+        units=not_below_zero(gap - unread_units),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
@@ -58,14 +59,19 @@ class RunFolders:
         return self._is_complete(self.final)
 
     @property
+    def published_at(self) -> str:
+        """The time in the manifest, which sorts; "" if the run is not published."""
+        return str(self._json(join(self.final, SUCCESS_MARKER)).get("published_at", "")) if self.is_published else ""
+
+    @property
     def is_interrupted(self) -> bool:
         """True if the work folder is that of a run that was begun and not finished."""
         return self._storage.exists(join(self.work, OWNER_FILE))
 
     @property
     def has_results(self) -> bool:
-        """True if the work folder holds any intermediate result."""
-        return any(self._storage.is_folder(join(self.work, name)) for name in self._storage.children(self.work))
+        """True if the work folder holds an intermediate result that was written completely."""
+        return self._has_result(self.work)
 
     def check_owned(self) -> None:
         """Raise OutputError if one of the folders is not this run's own; nothing is changed."""
@@ -175,11 +181,17 @@ class RunFolders:
     def _delete(self, folder: str) -> None:
         """Delete a folder of the run, the owner file last, so that a rest of it is still the run's own."""
         if self._storage.exists(folder):
-            self._write_owner(folder)
+            with suppress(OutputError):  # on a full disk deleting is all the more important
+                self._write_owner(folder)
             for name in self._storage.children(folder):
                 if name != OWNER_FILE:
                     self._storage.delete(join(folder, name))
             self._storage.delete(folder)
+
+    def _has_result(self, folder: str) -> bool:
+        names = self._storage.children(folder)
+        below = (join(folder, name) for name in names)
+        return SUCCESS_MARKER in names or any(self._storage.is_folder(one) and self._has_result(one) for one in below)
 
     def _is_own(self, folder: str) -> bool:
         if not self._storage.is_folder(folder):
@@ -207,8 +219,9 @@ class RunFolders:
         return content if isinstance(content, dict) else {}
 
     def _write_owner(self, folder: str) -> None:
-        owner = {"run_id": self._run_id, "job": self._job}
-        self._storage.write_text(join(folder, OWNER_FILE), json.dumps(owner) + "\n")
+        owner, file = {"run_id": self._run_id, "job": self._job}, join(folder, OWNER_FILE)
+        if not self._storage.exists(file) or self._json(file) != owner:
+            self._storage.write_text(file, json.dumps(owner) + "\n")
 
     def _check_case(self) -> None:
         own = {name_of(folder) for folder in (self.final, self.work, self.partial, self.replaced)}
@@ -264,12 +277,9 @@ def _inputs(settings: Settings) -> Iterator[tuple[str, str]]:
     if root is not None:
         yield "input.root", root
     for table, location in settings.input.tables.items():
-        paths = location.path if isinstance(location.path, list) else [location.path]
-        for path in paths:
-            if path is not None:
-                is_absolute = path.startswith("/") or bool(urlparse(path).scheme)
-                uri = path if is_absolute or root is None else join(root, path)
-                yield f"input.tables.{table}", uri
+        for path in location.paths:
+            is_absolute = path.startswith("/") or bool(urlparse(path).scheme)
+            yield f"input.tables.{table}", path if is_absolute or root is None else join(root, path)
     yield "reference_folder", settings.reference_folder
 
 

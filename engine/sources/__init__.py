@@ -3,14 +3,18 @@
 from engine.sources.check import check_connections
 from engine.sources.failures import translate_read_error
 from engine.sources.run_faults import translate_run_fault
-from engine.sources.tables import OpenedTable, open_tables
+from engine.sources.sample import first_rows, sampling
+from engine.sources.tables import FoundTables, OpenedTable, open_tables
 from engine.sources.work import WorkFolder
 
 __all__ = [
+    "FoundTables",
     "OpenedTable",
     "WorkFolder",
     "check_connections",
+    "first_rows",
     "open_tables",
+    "sampling",
     "translate_read_error",
     "translate_run_fault",
 ]

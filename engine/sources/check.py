@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from engine.contracts.columns import Table
 from engine.contracts.tables import TABLES
 from engine.database import version_of
-from engine.errors import InputError, Problem, UserError
+from engine.errors import Problem, UserError
 from engine.settings import Settings
-from engine.sources.database import planned_read, source_of
-from engine.sources.database_access import Database, DatabaseColumn, opened
+from engine.sources.database import describe, taken_columns
+from engine.sources.database_access import Database, opened
+from engine.sources.database_types import DatabaseColumn
 from engine.sources.frames import plain
 from engine.sources.locations import SHIPPED, DatabasePlace, Location, database_locations
 
@@ -70,20 +71,15 @@ def _snapshot_line(database: Database) -> str:
 
 def _check_table(location: Location, place: DatabasePlace, checked: CheckedConnection) -> None:
     try:
-        with opened(place.connection, place.settings, f"opening table {location.table.name}", location.uri) as database:
-            columns = database.describe(source_of(place))
-            allows_snapshot = database.allows_snapshot()
-            read = planned_read(location, columns, allows_snapshot)
-            counts = database.count(read)
-    except InputError as error:
+        described = describe(location)
+    except UserError as error:
         checked.problems += error.problems
         return
-    known = {plain(column.name): column for column in columns}
+    columns, counts = described.columns, described.counts
     theirs = {name: location.columns.get(name, name) for name in location.table.column_names}
     shown = [
         (name, column.name, column.type_name, _read_as(column))
-        for name in location.table.column_names
-        if (column := known.get(plain(theirs[name]))) is not None
+        for name, column in taken_columns(location, columns).items()
     ]
     table = CheckedTable(location.table.name, location.uri, counts.read + sum(counts.left_out.values()), shown)
     present = {name for name, *_ in shown}
@@ -92,8 +88,7 @@ def _check_table(location: Location, place: DatabasePlace, checked: CheckedConne
     table.lines += [f"not there: {', '.join(absent)}"] if absent else []
     unknown = [column.name for column in columns if plain(column.name) not in {plain(name) for name in theirs.values()}]
     table.lines += [f"ignored: {', '.join(unknown)}"] if unknown else []
-    read = read.model_copy(update={"rows": counts.read})
-    table.lines.append(_parts_line(place, read.ranges_wanted, counts.read))
+    table.lines.append(_parts_line(place, described.read.ranges_wanted, counts.read))
     checked.tables.append(table)
     missing = list(_missing(location.table, present))
     if missing:

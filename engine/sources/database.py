@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
-from engine.database import quoted_table
+from engine.contracts.columns import Column
+from engine.database import SQL_SERVER, query_mistake, quoted_table, without_end
 from engine.errors import InputError, Problem
-from engine.sources.database_access import AS_TEXT, WITH_ZONE, DatabaseColumn, opened
+from engine.sources.database_access import Database, RowCounts, opened
+from engine.sources.database_types import DatabaseColumn
 from engine.sources.frames import plain, repeated_names
 from engine.sources.locations import DatabasePlace, Location
 from engine.sources.odbc import FORMAT, OdbcSource
 from engine.sources.table_read import TableRead
 
 _TIMES = (T.DateType, T.TimestampNTZType)
+# Rows with a later date are not used by any step of a run.
+_DATED = ("settled_on", "decided_at", "answered_on")
 
 
 class DatabaseTable:
@@ -28,31 +33,19 @@ class DatabaseTable:
         assert location.database is not None
         self._spark = spark
         self._location = location
-        place = location.database
-        with opened(place.connection, place.settings, f"opening table {location.table.name}", location.uri) as database:
-            self.columns = database.describe(source_of(place))
-            self.sees_one_state = database.allows_snapshot()
-            self._read = planned_read(location, self.columns, self.sees_one_state)
-            self.counts = database.count(self._read)
-        self._read = self._read.model_copy(update={"rows": self.counts.read})
+        described = describe(location)
+        self.columns, self.sees_one_state = described.columns, described.read.sees_one_state
+        self.counts = described.counts
+        self._read = described.read
         self.names = tuple(column.name for column in self.columns)
         self.repeated = frozenset(repeated_names(self.names))
 
     def rows(self, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
         del identifiers  # one table has one type for a column
         types = {column.name: column.spark_type for column in self.columns}
-        unreadable = [name for name in names if types[name] is None]
+        unreadable = [column for column in self.columns if column.name in names and column.spark_type is None]
         if unreadable:
-            type_names = {column.name: column.type_name for column in self.columns}
-            raise InputError(
-                Problem(
-                    f"table {self._location.table.name} has columns of a type that no contract column can hold",
-                    self._location.uri,
-                    ", ".join(f"{name} ({type_names[name]})" for name in unreadable),
-                    "numbers, text, dates, times or bits",
-                    "cast them in a view or a query",
-                )
-            )
+            raise InputError(_unreadable(self._location, unreadable))
         schema = T.StructType([T.StructField(name, types[name]) for name in names])  # type: ignore[arg-type]
         read = self._read.model_copy(update={"columns": tuple(names)})
         self._spark.dataSource.register(OdbcSource)
@@ -60,18 +53,19 @@ class DatabaseTable:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over place, columns, number of rows and the time of the last one received.
+        """SHA-256 over place, columns, number of rows that are read and the time of the last one of them received.
 
-        A row that was changed in place goes unnoticed: telling it would take a read of the whole table.
+        Rows received, settled or decided after the as-of day do not change it: no run of that day uses them. A row that
+        was changed in place goes unnoticed: noticing it would take a read of the whole table.
         """
-        told = {
+        state = {
             "source": self._read.source,
             "columns": sorted((column.name, str(column.spark_type)) for column in self.columns),
-            "rows": self.counts.read,
-            "left_out": self.counts.left_out,
+            "rows": self.counts.known,
+            "received_after": str(self._read.received_after),
             "last_received": str(self.counts.last_received),
         }
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -87,11 +81,121 @@ class DatabaseTable:
         return (text,)
 
 
+@dataclass(frozen=True)
+class Described:
+    """A table of a database before its rows are read: its columns, what will be read of it, and how many rows."""
+
+    columns: tuple[DatabaseColumn, ...]
+    read: TableRead
+    counts: RowCounts
+
+
+def describe(location: Location) -> Described:
+    """Open a table as a run does: two short queries and one pass that counts rows; changes nothing.
+
+    Raises:
+        InputError: The table is not there or may not be read, or a column cannot be what the contract or a setting
+            takes it for; all that is wrong with the columns at once.
+    """
+    place = location.database
+    assert place is not None
+    setting = f"input.tables.{location.table.name}.{'table' if place.query is None else 'query'}"
+    doing, is_query = f"opening table {location.table.name}", place.query is not None
+    with opened(place.connection, place.settings, doing, location.uri, setting, is_query) as database:
+        if place.query is not None and database.dialect is SQL_SERVER:
+            mistake = query_mistake(place.query)
+            if mistake is not None:
+                expected = "one SELECT whose columns all have names of their own"
+                raise InputError(Problem(mistake.what, setting, expected=expected, to_do=mistake.to_do))
+        columns = tuple(database.describe(source_of(place)))
+        read = planned_read(location, columns, database.allows_snapshot(place.table))
+        empty = _refuse_columns(location, columns, read, database)
+        read = read.model_copy(update={"texts": read.texts | empty})
+        columns = tuple(
+            DatabaseColumn(column.name, T.StringType(), column.type_name) if column.name in empty else column
+            for column in columns
+        )
+        counts = database.count(read)
+    return Described(columns, read.model_copy(update={"rows": counts.read}), counts)
+
+
+def _refuse_columns(
+    location: Location, columns: Sequence[DatabaseColumn], read: TableRead, database: Database
+) -> frozenset[str]:
+    """Refuse columns of the contract in a type that cannot hold what they are.
+
+    Returns the numeric columns without any value that stand for identifiers, which lost nothing and are read as text.
+    """
+    problems = []
+    of_contract = taken_columns(location, columns)
+    unreadable = [column for column in of_contract.values() if column.spark_type is None]
+    if unreadable:
+        problems.append(_unreadable(location, unreadable))
+    repeated = repeated_names(column.name for column in columns)
+    ambiguous = sorted({column.name for column in of_contract.values() if plain(column.name) in repeated})
+    if ambiguous:
+        problems.append(
+            Problem(
+                f"table {location.table.name} has columns of one name more than once",
+                location.uri,
+                ", ".join(ambiguous),
+                "one column of each name; case, blanks, underscores, hyphens and dots do not count",
+                "rename or remove the others",
+            )
+        )
+        raise InputError(problems)
+    empty = set()
+    for name, column in of_contract.items():
+        contract = location.table.column(name)
+        if not _has_lost_digits(contract, column.spark_type):
+            continue
+        lost = "last digits" if contract.is_npi else "leading zeros"
+        if database.has_values(read, column.name):
+            problems.append(
+                Problem(
+                    f"identifier column is numeric, its {lost} are gone: {location.table.name}.{name}",
+                    location.uri,
+                    f"column {column.name} of type {column.type_name}",
+                    "text",
+                    "change the column to text where the identifiers come from: no cast brings them back",
+                )
+            )
+        else:
+            empty.add(column.name)
+    if problems:
+        raise InputError(problems)
+    return frozenset(empty)
+
+
+def _has_lost_digits(column: Column, arrives_as: T.DataType | None) -> bool:
+    """An NPI may be a number, but a 32-bit float holds only seven of its ten digits."""
+    if column.is_npi:
+        return isinstance(arrives_as, T.FloatType | T.BooleanType)
+    return column.must_be_text and isinstance(arrives_as, T.NumericType | T.BooleanType)
+
+
+def taken_columns(location: Location, columns: Iterable[DatabaseColumn]) -> dict[str, DatabaseColumn]:
+    """The columns of a table that the contract names, by the contract's name, in its order."""
+    known = {plain(column.name): column for column in columns}
+    theirs = {name: plain(location.columns.get(name, name)) for name in location.table.column_names}
+    return {name: known[own] for name, own in theirs.items() if own in known}
+
+
+def _unreadable(location: Location, columns: Sequence[DatabaseColumn]) -> Problem:
+    return Problem(
+        f"table {location.table.name} has columns of a type that no contract column can hold",
+        location.uri,
+        ", ".join(f"{column.name} ({column.type_name})" for column in columns),
+        "numbers, text, dates, times or bits",
+        "cast them in a view or a query: CONVERT(varchar(64), a_hash, 2) makes a binary hash text",
+    )
+
+
 def source_of(place: DatabasePlace) -> str:
-    """What stands after FROM."""
+    """What follows FROM. A query ends on a line of its own, since its last one may end in a comment."""
     if place.table is not None:
         return quoted_table(place.table)
-    return f"({str(place.query).strip().rstrip(';')}) AS source"
+    return f"(\n{without_end(str(place.query))}\n) AS source"
 
 
 def planned_read(location: Location, columns: Sequence[DatabaseColumn], sees_one_state: bool) -> TableRead:
@@ -113,6 +217,16 @@ def planned_read(location: Location, columns: Sequence[DatabaseColumn], sees_one
                 to_do="remove it, or have the column as a date or time",
             )
         )
+    if key is not None and not key.can_partition:
+        problems.append(
+            Problem(
+                f"table {location.table.name} cannot be partitioned by column {key.name}",
+                f"input.tables.{location.table.name}.partition_by",
+                f"type {key.type_name}",
+                "a number, date, time or text of limited length",
+                "name another column, or none",
+            )
+        )
     if problems:
         raise InputError(problems)
     is_text = key is not None and isinstance(key.spark_type, T.StringType)
@@ -122,8 +236,10 @@ def planned_read(location: Location, columns: Sequence[DatabaseColumn], sees_one
         settings=place.settings,
         source=source_of(place),
         columns=(),
-        texts=frozenset(column.name for column in columns if column.type_name in AS_TEXT),
-        times_with_zone=frozenset(column.name for column in columns if column.type_name == WITH_ZONE),
+        texts=frozenset(column.name for column in columns if column.is_requested_as_text),
+        times_with_zone=frozenset(column.name for column in columns if column.has_zone),
+        code_page_texts=frozenset(column.name for column in columns if column.is_code_page_text),
+        dated=_dated_columns(location, columns),
         received=received,
         received_before=datetime.combine(place.as_of + timedelta(days=1), datetime.min.time()),
         received_after=place.received_after,
@@ -141,10 +257,17 @@ def _received_columns(location: Location, known: Mapping[str, DatabaseColumn]) -
     return tuple(column.name for column in found) if are_times else ()
 
 
+def _dated_columns(location: Location, columns: Iterable[DatabaseColumn]) -> tuple[str, ...]:
+    """The columns of dates after which a run of an earlier day does not know a row of a reference table."""
+    taken = taken_columns(location, columns)
+    found = (taken[name] for name in _DATED if name in taken)
+    return tuple(column.name for column in found if isinstance(column.spark_type, _TIMES))
+
+
 def _no_column(location: Location, setting: str, name: str, columns: Sequence[DatabaseColumn]) -> Problem:
     return Problem(
         f"table {location.table.name} has no column {name}",
         location.uri,
         "columns " + ", ".join(column.name for column in columns[:40]),
-        to_do=f"mend input.tables.{location.table.name}.{setting}",
+        to_do=f"fix input.tables.{location.table.name}.{setting}",
     )

@@ -1,4 +1,4 @@
-"""What is asked of a database before rows are read from it. Changes nothing in it."""
+"""Questions to a database before rows are read from it. None of them changes anything."""
 
 from __future__ import annotations
 
@@ -8,35 +8,39 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pyspark.sql import types as T
-
 from engine.contracts.codes import Reason
-from engine.database import SQL_SERVER, Dialect, connect, dialect_of, driver_errors, fault_of, fault_problem, retrying
+from engine.database import (
+    MOST_PARTS,
+    SQL_SERVER,
+    Dialect,
+    Schema,
+    connect,
+    dialect_of,
+    driver_errors,
+    fault_of,
+    fault_problem,
+    parts_of,
+    quoted,
+    retrying,
+)
 from engine.errors import InputError
 from engine.settings import DatabaseSettings
-from engine.sources.database_types import spark_type
-from engine.sources.table_read import Condition, TableRead
-
-# Types that SQL Server converts before its drivers see them, so that all drivers give the same.
-WITH_ZONE = "datetimeoffset"
-AS_TEXT = ("uniqueidentifier", "time")
-
-
-@dataclass(frozen=True)
-class DatabaseColumn:
-    """A column under the database's own name; `type_name` as the database says it, where it does."""
-
-    name: str
-    spark_type: T.DataType | None
-    type_name: str
+from engine.sources.arrow_fetch import check_reader
+from engine.sources.database_types import DatabaseColumn, database_column
+from engine.sources.table_read import Condition, TableRead, all_of, any_of
 
 
 @dataclass(frozen=True)
 class RowCounts:
-    """Rows that are read, rows that are left out by reason, and the time of the last one received."""
+    """Rows that are read, rows excluded by reason, and what identifies the state of the table that a run sees.
+
+    known: rows that are read and not dated after the as-of day; last_received: the latest time at which one of the rows
+    that are read was received.
+    """
 
     read: int
     left_out: dict[str, int]
+    known: int
     last_received: datetime | None
 
 
@@ -48,73 +52,106 @@ class Database:
         self.dialect: Dialect = dialect_of(connection)
 
     def describe(self, source: str) -> list[DatabaseColumn]:
-        """The columns of what may stand after FROM."""
+        """The columns of what may follow FROM."""
         sql = f"SELECT * FROM {source}"
         cursor = self.connection.execute(f"{sql} WHERE 1 = 0")
         description = cursor.description
         cursor.close()
         type_names = self._type_names(sql)
-        return [_column(column, type_names.get(column[0], column[1].__name__)) for column in description]
+        return [database_column(column, type_names.get(column[0]), self.dialect) for column in description]
 
     def _type_names(self, sql: str) -> dict[str, str]:
-        """What SQL Server itself calls the types: its driver tells a time with zone from bytes no more than we do."""
+        """SQL Server's own names of the types: its driver returns a time with zone and bytes as one type."""
         if self.dialect is not SQL_SERVER:
             return {}
-        told = self.connection.execute("EXEC sp_describe_first_result_set ?", sql).fetchall()
-        return {str(row.name): str(row.system_type_name) for row in told}
+        described = self.connection.execute("EXEC sp_describe_first_result_set ?", sql).fetchall()
+        # a type that is made with .NET has no name in this place
+        return {str(row.name): str(row.system_type_name or "CLR type") for row in described}
 
-    def allows_snapshot(self) -> bool:
-        answer = self.connection.execute(self.dialect.allows_snapshot).fetchval()
+    def allows_snapshot(self, table: str | None = None) -> bool:
+        """Whether one transaction may read one state of the database in which `table` is (None: the connection's)."""
+        parts = [] if table is None else parts_of(table)
+        if len(parts) == MOST_PARTS:
+            return False  # no snapshot reaches a linked server
+        database = parts[0] if len(parts) == MOST_PARTS - 1 else None
+        answer = self.connection.execute(self.dialect.allows_snapshot, database).fetchval()
         return int(answer or 0) == 1
+
+    def has_values(self, read: TableRead, column: str) -> bool:
+        """Whether one of the rows that are read has a value in a column."""
+        known = Condition(f"{quoted(column)} IS NOT NULL", ())
+        condition = all_of([known, read.conditions(self.dialect)])
+        sql = f"SELECT CASE WHEN EXISTS (SELECT 1 FROM {read.source}{condition.where}) THEN 1 ELSE 0 END"
+        return bool(self.connection.execute(sql, *condition.values).fetchval())
 
     def count(self, read: TableRead) -> RowCounts:
         """One pass over the table: rows by what becomes of them."""
-        late, old = read.is_late(), read.is_old()
-        last = f"MAX({read._received})" if read.received else "NULL"
         never = Condition("1 = 0", ())
-        is_late, is_old = late or never, old or never
-        one = "CAST(1 AS bigint)"
-        sql = (
-            f"SELECT SUM({one}), SUM(CASE WHEN {is_late.sql} THEN {one} ELSE 0 END), "
-            f"SUM(CASE WHEN NOT ({is_late.sql}) AND ({is_old.sql}) THEN {one} ELSE 0 END), {last} FROM {read.source}"
-        )
-        values = (*is_late.values, *is_late.values, *is_old.values)
-        row = self.connection.execute(sql, *values).fetchone()
-        total, late_rows, old_rows = (int(count or 0) for count in row[:3])
-        left_out = {Reason.AFTER_AS_OF.value: late_rows, Reason.BEFORE_HIGH_WATER_MARK.value: old_rows}
+        late, old = read.is_late(self.dialect) or never, read.is_old(self.dialect) or never
+        dated = read.is_dated_late(self.dialect) or never
+        left_out = any_of([late, old])
+        received = read.received_at(self.dialect)
+        one, none = "CAST(1 AS bigint)", "CAST(0 AS bigint)"
+        # one value per placeholder, in the order of the text
+        parts = [
+            Condition(f"SUM({one})", ()),
+            Condition(f"SUM(CASE WHEN {late.sql} THEN {one} ELSE {none} END)", late.values),
+            Condition(f"SUM(CASE WHEN NOT ({left_out.sql}) THEN {one} ELSE {none} END)", left_out.values),
+            Condition(f"SUM(CASE WHEN {dated.sql} THEN {none} ELSE {one} END)", dated.values),
+        ]
+        if received is not None:
+            parts.append(Condition(f"MAX(CASE WHEN NOT ({left_out.sql}) THEN {received} END)", left_out.values))
+        sql = f"SELECT {', '.join(part.sql for part in parts)} FROM {read.source}"
+        row = self.connection.execute(sql, *(value for part in parts for value in part.values)).fetchone()
+        total, late_rows, read_rows, known = (int(count or 0) for count in row[:4])
+        counted = {
+            Reason.AFTER_AS_OF.value: late_rows,
+            Reason.BEFORE_HIGH_WATER_MARK.value: total - late_rows - read_rows,
+        }
         return RowCounts(
-            total - late_rows - old_rows, {reason: rows for reason, rows in left_out.items() if rows}, row[3]
+            read_rows,
+            {reason: rows for reason, rows in counted.items() if rows},
+            min(known, read_rows),
+            None if received is None else row[4],
         )
 
-    def tables_in(self, schema: str) -> list[str]:
+    def tables_in(self, schema: Schema) -> list[str]:
         """Names of the tables and views of a schema that the user may see, sorted."""
-        sql = "SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = ?"
-        return sorted(str(row[0]) for row in self.connection.execute(sql, schema).fetchall())
+        sql = f"SELECT TABLE_NAME FROM {schema.information('TABLES')} WHERE TABLE_SCHEMA = ?"
+        return sorted(str(row[0]) for row in self.connection.execute(sql, schema.name).fetchall())
+
+    def has_schema(self, schema: Schema) -> bool:
+        """Whether the schema is in its database and the user may see it."""
+        sql = f"SELECT 1 FROM {schema.information('SCHEMATA')} WHERE SCHEMA_NAME = ?"
+        return self.connection.execute(sql, schema.name).fetchone() is not None
 
 
 @contextmanager
-def opened(name: str, settings: DatabaseSettings, doing: str, where: str) -> Iterator[Database]:
-    """A database for reading only; connecting is tried again, what the block asks is not.
+def opened(
+    name: str, settings: DatabaseSettings, doing: str, where: str, setting: str = "", is_query: bool = False
+) -> Iterator[Database]:
+    """A database for reading only; connecting is retried, what the block asks is not.
 
-    Raises InputError for what the server or the driver refuses, in words without data.
+    Args:
+        name: The connection's name in the settings.
+        doing, where: What an error message says was done, and on what.
+        setting: The setting that names the table or holds the query, for an error message.
+        is_query: Whether `where` is a query of the settings, of which a server may dislike anything.
+
+    Raises:
+        InputError: The server or the driver refused; the message holds no data.
+        ConfigurationError: A secret, the driver manager or the package of the configured reader is missing.
     """
     connection = None
     try:
+        check_reader(name, settings)
         connection = retrying(settings)(lambda: connect(name, settings, reads_only=True))
         yield Database(connection)
     except driver_errors() as error:
         right = "connect" if connection is None else f"SELECT on {where.partition(':')[2].strip() or where}"
-        raise InputError(fault_problem(fault_of(error), name, doing, where, right)) from None
+        problem = fault_problem(fault_of(error), name, doing, where, right, setting=setting, is_query=is_query)
+        raise InputError(problem) from None
     finally:
         if connection is not None:
             with suppress(*driver_errors()):  # it may be broken already
                 connection.close()
-
-
-def _column(described: Any, type_name: str) -> DatabaseColumn:
-    base = type_name.partition("(")[0].lower()
-    if base == WITH_ZONE:
-        return DatabaseColumn(described[0], T.TimestampNTZType(), base)
-    if base in AS_TEXT:
-        return DatabaseColumn(described[0], T.StringType(), base)
-    return DatabaseColumn(described[0], spark_type(described), base)

@@ -1,33 +1,49 @@
-"""CSV and its relatives: a header, every value text, an empty field NULL; strict UTF-8, nothing dropped.
+"""Text files: CSV and its relatives, and fixed-width records (docs/input-files.md).
 
-Spark by itself replaces bytes that are not UTF-8, cuts surplus fields off, fills short rows with NULL and lets a
-quotation mark that is never closed swallow the rest of the file. All four stop the run here, with the file's name.
+Spark's reader replaces bytes that are not of the encoding, cuts surplus fields, fills short rows with NULL and lets an
+open quotation mark swallow the rest of a file, and it knows few encodings. So it reads only files that a first pass
+over their lines finds regular: UTF-8, every line a whole row of the header's length. All others are read in Python on
+the executors (`text_records`), strictly, and what is wrong in them stops the run with file and line.
 """
 
 from __future__ import annotations
 
-import codecs
-import csv
 import io
+import json
 import re
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import BinaryIO
+from urllib.parse import unquote
 
-from pyspark.sql import DataFrame, SparkSession
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from engine.errors import InputError
+from engine.errors import InputError, Problem
 from engine.sources.frames import column_named, one_spelling, plain, repeated_names, stacked, unescaped_glob
 from engine.sources.locations import Location
-from engine.sources.reader import damaged_files, data_files
+from engine.sources.partitions import conflict, partition_names, partition_values
+from engine.sources.reader import data_files, folder_column, lacking, local_name, marked
+from engine.sources.text_format import TextFormat, text_format
+from engine.sources.text_records import (
+    BLANKS,
+    DamagedTextError,
+    Opener,
+    first_record,
+    is_packed,
+    looks_like_utf16,
+    rows,
+    unpacked_start,
+)
 from engine.storage import Storage, StoredFile
 
 _HEADER_BYTES = 1 << 18
-_ESCAPED_BYTES = re.compile("[\udc80-\udcff]")
-_NOT_UTF8 = "bytes that are not UTF-8"
+_ROWS_PER_BATCH = 20_000
+_MOST_FILES_NAMED = 5
 _STRICT: dict[str, str | bool] = {
-    "header": True,
     "mode": "FAILFAST",
     "quote": '"',
     "escape": '"',
@@ -37,146 +53,380 @@ _STRICT: dict[str, str | bool] = {
     "ignoreCorruptFiles": False,
     "ignoreMissingFiles": False,
 }
-# With one of these the rules for quotes are no longer the ones that are checked here.
-_OTHER_QUOTING = {"quote", "escape", "encoding", "charset", "linesep", "comment", "multiline"}
+_SEPARATORS = {",": "commas", ";": "semicolons", "|": "bars", "\t": "tabs", "~": "tildes", "^": "carets"}
+_AS_SETTING = {"\t": "\\t"}
+_IS_DATA = re.compile(r"[\d\s.,:/$%-]*\d[\d\s.,:/$%-]*")
+_OPENED = "uri string, path string, content binary"
+# Stands for a row of a table from which no column is wanted.
+_NO_COLUMN = "row"
 
 
-@dataclass
-class _Part:
-    """Files of one and the same header. `multi_line`: some value of them has a line break in it."""
+@dataclass(frozen=True)
+class _File:
+    """A file, its header, and the columns in the names of its folders."""
 
+    stored: StoredFile
     header: tuple[str, ...]
-    files: list[StoredFile] = field(default_factory=list)
-    multi_line: bool = True
+    folders: Mapping[str, str | None]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.header, *self.folders)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is read of one file: per column its position in a record (None: not there), and the folder's value.
+
+    conflicts: the problem to report if file and folder disagree, as JSON, for columns that both have.
+    """
+
+    name: str
+    width: int
+    positions: tuple[int | None, ...]
+    folder_values: tuple[str | None, ...] = ()
+    conflicts: tuple[str | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The files of a table: those that Spark reads, and those that are read in Python."""
+
+    regular: list[_File] = field(default_factory=list)
+    others: list[_File] = field(default_factory=list)
 
 
 class DelimitedFiles:
-    """A delimited text file or a folder of them; `.gz` and what else Hadoop has codecs for; see `Reader`.
+    """A text file or several, compressed or not; see `Reader`.
 
-    The location's `options` go to Spark's CSV reader and win over what is strict here (`sep`, `encoding`, `header`,
-    `mode: PERMISSIVE` to have short rows filled up).
+    Each file is read by its own header. `lacking`: by column in plain form, the files that do not have it while others
+    do. Raises InputError with every file that cannot be read: bytes of another encoding, a row of the wrong length, an
+    open quotation mark, a header of another separator or none.
     """
 
-    def __init__(self, spark: SparkSession, storage: Storage, location: Location):
+    def __init__(
+        self,
+        spark: SparkSession,
+        storage: Storage,
+        location: Location,
+        adapter_options: Sequence[str] = (),
+        header_names: Sequence[str] = (),
+    ):
         self._spark = spark
+        self._storage = storage
         self._location = location
-        self._options = {name.lower(): value for name, value in location.options.items()}
-        self._has_header = self._options.get("header", "true").lower() == "true"
-        self._parts = self._parts_by_header(storage, data_files(storage, location))
-        if not _OTHER_QUOTING & self._options.keys() and len(self._separator) == 1:
-            self._check_lines()
-        self.names = one_spelling(name for part in self._parts for name in part.header)
-        self.repeated = frozenset(name for part in self._parts for name in repeated_names(part.header))
+        written = text_format(location.table.name, location.options, adapter_options)
+        self._written = replace(written, header_names=frozenset(plain(name) for name in header_names))
+        stored = data_files(storage, location)
+        in_folders = any("=" in file.name for file in stored)
+        self._partitions = partition_names(location.table.name, location.uri, stored) if in_folders else ()
+        opened, plain_uris = self._opened(stored)
+        self._files = self._checked(opened, plain_uris)
+        self.names = one_spelling(name for file in opened for name in file.names)
+        self.repeated = frozenset(name for file in opened for name in repeated_names(file.header))
+        self.lacking = lacking((file.stored, file.names) for file in opened)
 
     def rows(self, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
-        frames = [self._frame(part, names) for part in self._parts]
+        headers: dict[tuple[str, ...], list[_File]] = {}
+        for file in self._files.regular:
+            headers.setdefault(file.header, []).append(file)
+        frames = [self._read_by_spark(header, files, names) for header, files in headers.items()]
+        if self._files.others:
+            frames.append(self._read_in_python(self._files.others, names))
         return stacked(frames, names, identifiers, self._location.table.name, self._location.uri)
 
-    def _frame(self, part: _Part, names: Sequence[str]) -> DataFrame:
-        fields = _distinct(part.header)
-        schema = T.StructType([T.StructField(name, T.StringType()) for name in fields])
-        reader = self._spark.read.schema(schema).options(**_STRICT, multiLine=part.multi_line)
-        rows = reader.options(**self._location.options).csv([unescaped_glob(file.uri) for file in part.files])
-        if part.multi_line and part.header:
-            # where line ends differ within a file, the last field keeps a carriage return
-            rows = rows.withColumn(fields[-1], F.regexp_replace(column_named(fields[-1]), "\r\\z", ""))
-        spelling = {plain(name): name for name in fields}
-        present = [name for name in names if plain(name) in spelling]
-        return rows.select(*(column_named(spelling[plain(name)]).alias(name) for name in present))
+    # -- headers ------------------------------------------------------------------------------------------------------
 
-    def _parts_by_header(self, storage: Storage, files: Sequence[StoredFile]) -> list[_Part]:
-        parts: dict[tuple[str, ...], _Part] = {}
-        damaged = []
-        for file in files:
+    def _opened(self, stored: Sequence[StoredFile]) -> tuple[list[_File], set[str]]:
+        """Every file with its header, and those that Spark may be able to read."""
+        files, plain_uris, problems = [], set(), []
+        for file in stored:
+            sample = self._storage.first_bytes(file.uri, _HEADER_BYTES)
+            # Hadoop knows codecs by endings in lower case only
+            was_packed = is_packed(sample)
             try:
-                header = self._header(storage, file)
-            except (EOFError, LookupError, UnicodeError, csv.Error) as error:
-                damaged.append((file.uri, str(error)))
-            else:
-                parts.setdefault(header, _Part(header)).files.append(file)
-        if damaged:
-            raise self._damaged(damaged)
-        return list(parts.values())
+                sample = unpacked_start(sample) if was_packed else sample
+                header = self._header(sample)
+            except DamagedTextError as error:
+                problems.append(_damaged(self._location.table.name, file.uri, error))
+                continue
+            problem = self._unlikely_header(file, header)
+            if problem is not None:
+                problems.append(problem)
+            files.append(_File(file, header, partition_values(file)))
+            if self._written.is_plain and not was_packed and _is_ordinary(sample):
+                plain_uris.add(file.uri)
+        if problems:
+            raise InputError(_few(problems, self._location.table.name))
+        return files, plain_uris
 
-    def _header(self, storage: Storage, file: StoredFile) -> tuple[str, ...]:
-        encoding = self._options.get("encoding", self._options.get("charset", "utf-8"))
-        # incremental, as the last character may be cut in two; bad bytes below the header are counted later
-        decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
-        text = decoder.decode(storage.first_bytes(file.uri, _HEADER_BYTES)).removeprefix("\ufeff")
-        first = next((record for record in self._records(text) if record), None)
+    def _header(self, sample: bytes) -> tuple[str, ...]:
+        written = self._written
+        first = first_record(lambda: io.BytesIO(sample), "", written, wrong_bytes="replace")
+        if first is None and written.names:
+            return written.names
         if first is None:
-            raise EOFError("no header: the file is empty")
-        if any(_ESCAPED_BYTES.search(name) for name in first):
-            raise UnicodeError(f"{_NOT_UTF8} in the header")
-        return tuple(first) if self._has_header else tuple(f"_c{n}" for n in range(len(first)))
-
-    def _records(self, text: str) -> Iterator[list[str]]:
-        if len(self._separator) > 1:
-            return (line.split(self._separator) for line in text.splitlines() if line)
-        quote = self._options.get("quote", '"')
-        lines = io.StringIO(text, newline="")
-        if not quote:
-            return csv.reader(lines, delimiter=self._separator, quoting=csv.QUOTE_NONE)
-        return csv.reader(lines, delimiter=self._separator, quotechar=quote)
-
-    @property
-    def _separator(self) -> str:
-        return self._options.get("sep", self._options.get("delimiter", ",")).replace("\\t", "\t")
-
-    def _check_lines(self) -> None:
-        """One pass over the bytes: all of them UTF-8, and no quotation mark left open.
-
-        Where every line is complete in itself, the file can be read in pieces, else only as a whole.
-        """
-        damaged = []
-        for part in self._parts:
-            lines = self._spark.read.options(ignoreCorruptFiles=False, ignoreMissingFiles=False).text(
-                [unescaped_glob(file.uri) for file in part.files]
+            raise DamagedTextError("no header: the file is empty")
+        record = first[1]
+        if written.spans:
+            return written.names
+        if written.has_header:
+            return tuple(record)
+        if written.names and len(written.names) != len(record):
+            raise DamagedTextError(
+                f"a row of {len(record)} fields, for which {len(written.names)} names are set", first[0]
             )
-            quotes = F.octet_length("value") - F.octet_length(F.replace("value", F.lit('"'), F.lit("")))
-            has_quote = F.contains("value", F.lit('"'))
-            is_complete = F.col("value").rlike(_complete_line(self._separator))
-            checked = (
-                lines.groupBy(F.col("_metadata.file_path").alias("file"))
-                .agg(
-                    F.count_if(~F.is_valid_utf8("value")).alias("not_utf8"),
-                    F.count_if(has_quote & ~is_complete).alias("incomplete"),
-                    F.sum(F.when(has_quote, quotes).otherwise(0)).alias("quotes"),
-                )
-                .orderBy("file")
-                .collect()
-            )
-            part.multi_line = any(row["incomplete"] for row in checked)
-            for row in checked:
-                if row["not_utf8"]:
-                    damaged.append((row["file"], f"{_NOT_UTF8} in {row['not_utf8']} lines"))
-                elif row["incomplete"] and row["quotes"] % 2:
-                    damaged.append((row["file"], "a quotation mark that is never closed"))
-        if damaged:
-            raise self._damaged(damaged)
+        return written.names or tuple(f"_c{n}" for n in range(len(record)))
 
-    def _damaged(self, found: Sequence[tuple[str, str]]) -> InputError:
-        table = self._location.table.name
-        return damaged_files(
-            table,
-            found,
-            "UTF-8 with a header; a quotation mark inside a quoted value doubled",
-            f"have it written anew, or name its encoding in input.tables.{table}.options.encoding",
+    def _unlikely_header(self, file: StoredFile, header: tuple[str, ...]) -> Problem | None:
+        """A file that seems to have another separator, or no header. The message does not quote its first line."""
+        written, table = self._written, self._location.table
+        if written.spans or not written.has_header:
+            return None
+        known = {plain(name) for name in (*table.column_names, *self._location.columns.values())}
+        if any(plain(name) in known for name in header):
+            return None
+        counts = {one: sum(name.count(one) for name in header) for one in _SEPARATORS if one != written.separator}
+        most = max(counts, key=lambda one: counts[one])
+        where = f"input.tables.{table.name}"
+        if counts[most] >= len(header):
+            columns = "one column" if len(header) == 1 else f"{len(header)} columns"
+            return Problem(
+                f"a file of table {table.name} seems to have another separator",
+                file.uri,
+                f"{columns}, and {counts[most]} {_SEPARATORS[most]} in the first line",
+                f"columns separated by {_SEPARATORS.get(written.separator, written.separator)}",
+                f'set {where}.options: {{sep: "{_AS_SETTING.get(most, most)}"}}',
+            )
+        data = sum(_IS_DATA.fullmatch(name) is not None for name in header)
+        if data and self._location.adapter is None:
+            return Problem(
+                f"a file of table {table.name} seems to have no header",
+                file.uri,
+                f"{data} of {len(header)} values in its first line are numbers or dates, and none is a column's name",
+                "a header with the names of the columns",
+                f"set {where}.header: false and {where}.names: [the {len(header)} columns in order]",
+            )
+        return None
+
+    # -- checks -------------------------------------------------------------------------------------------------------
+
+    def _checked(self, files: Sequence[_File], plain_uris: Collection[str]) -> _Files:
+        """Reads every file once. Raises InputError with what is wrong in them."""
+        found = _Files()
+        headers: dict[int, list[_File]] = {}
+        for file in files:
+            if file.stored.uri in plain_uris:
+                headers.setdefault(len(file.header), []).append(file)
+            else:
+                found.others.append(file)
+        for width, same_width in headers.items():
+            irregular = self._irregular(same_width, width)
+            found.regular.extend(file for file in same_width if local_name(file.stored.uri) not in irregular)
+            found.others.extend(file for file in same_width if local_name(file.stored.uri) in irregular)
+        if found.others:
+            self._check_in_python(found.others)
+        return found
+
+    def _irregular(self, files: Sequence[_File], width: int) -> set[str]:
+        """Files of which some line is not UTF-8, not a whole row, or of another length."""
+        lines = self._spark.read.options(ignoreCorruptFiles=False, ignoreMissingFiles=False).text(
+            [unescaped_glob(file.stored.uri) for file in files]
         )
+        value, separator = F.col("value"), self._written.separator
+        has_quote = F.contains(value, F.lit('"'))
+        is_whole = ~has_quote | value.rlike(_complete_line(separator))
+        unquoted = F.when(has_quote, F.regexp_replace(value, _QUOTED, "")).otherwise(value)
+        separators = F.octet_length(unquoted) - F.octet_length(F.replace(unquoted, F.lit(separator), F.lit("")))
+        is_blank = F.ltrim(value, F.lit(BLANKS)) == ""
+        is_regular = F.is_valid_utf8(value) & is_whole & (is_blank | (separators == width - 1))
+        checked = (
+            lines.where(~is_regular | F.contains(value, F.lit("\0")))
+            .select(F.col("_metadata.file_path").alias("file"))
+            .distinct()
+            .collect()
+        )
+        return {local_name(unquote(row["file"])) for row in checked}
+
+    def _check_in_python(self, files: Sequence[_File]) -> None:
+        tasks = {file.stored.uri: _Wanted(file.stored.uri, len(file.header), ()) for file in files}
+        check = partial(_check_files, tasks=tasks, written=self._written, table=self._location.table.name)
+        found = self._contents(files).mapInArrow(check, "uri string, problem string").orderBy("uri").collect()
+        if found:
+            problems = [Problem(**json.loads(row["problem"])) for row in found]
+            raise InputError(_few(problems, self._location.table.name))
+
+    # -- rows ---------------------------------------------------------------------------------------------------------
+
+    def _read_by_spark(self, header: tuple[str, ...], files: Sequence[_File], names: Sequence[str]) -> DataFrame:
+        fields = _distinct(header)
+        schema = T.StructType([T.StructField(name, T.StringType()) for name in fields])
+        reader = self._spark.read.schema(schema).options(**_STRICT, sep=self._written.separator)
+        reader = reader.option("header", self._written.has_header)
+        read = reader.csv([unescaped_glob(file.stored.uri) for file in files])
+        spelling = {plain(name): name for name in fields}
+        folders = {plain(name): name for name in self._partitions}
+        columns = []
+        for name in names:
+            key = plain(name)
+            value = _not_blank(column_named(spelling[key])) if key in spelling else None
+            if key in folders:
+                stored = [file.stored for file in files]
+                value = folder_column(self._location, folders[key], stored, value)
+            if value is not None:
+                columns.append(value.alias(name))
+        return read.select(*columns)
+
+    def _read_in_python(self, files: Sequence[_File], names: Sequence[str]) -> DataFrame:
+        read_names = list(names) or [_NO_COLUMN]
+        tasks = {file.stored.uri: self._wanted(file, read_names) for file in files}
+        schema = T.StructType([T.StructField(name, T.StringType()) for name in read_names])
+        table = self._location.table.name
+        read = partial(_read_files, tasks=tasks, written=self._written, table=table, names=read_names)
+        rows_read = self._contents(files).mapInArrow(read, schema)
+        return rows_read.select(*(column_named(name) for name in names))
+
+    def _wanted(self, file: _File, names: Sequence[str]) -> _Wanted:
+        places: dict[str, int] = {}
+        for place, name in enumerate(_distinct(file.header)):
+            places.setdefault(plain(name), place)
+        folders = {plain(name): name for name in file.folders}
+        in_both = {
+            key: conflict(self._location.table.name, folders[key], file.stored) for key in folders.keys() & places
+        }
+        keys = [plain(name) for name in names]
+        return _Wanted(
+            name=file.stored.uri,
+            width=len(file.header),
+            positions=tuple(places.get(key) for key in keys),
+            folder_values=tuple(file.folders[folders[key]] if key in folders else None for key in keys),
+            conflicts=tuple(json.dumps(asdict(in_both[key])) if key in in_both else None for key in keys),
+        )
+
+    def _contents(self, files: Sequence[_File]) -> DataFrame:
+        """One row per file: its path on this machine, or its bytes if it is stored elsewhere."""
+        paths = [(file.stored.uri, self._storage.local_path(file.stored.uri)) for file in files]
+        if all(path is not None for _, path in paths):
+            return self._spark.createDataFrame([(uri, str(path), None) for uri, path in paths], _OPENED)
+        loaded = self._spark.read.format("binaryFile").load([unescaped_glob(uri) for uri, _ in paths])
+        return loaded.select(F.col("path").alias("uri"), F.lit(None).cast("string").alias("path"), "content")
+
+
+# -- on executors -----------------------------------------------------------------------------------------------------
+
+
+def _each_file(batches: Iterable[pa.RecordBatch], tasks: Mapping[str, _Wanted]) -> Iterator[tuple[_Wanted, Opener]]:
+    for batch in batches:
+        for uri, path, content in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            yield tasks[uri] if uri in tasks else tasks[unquote(uri)], partial(_open, path, content)
+
+
+def _open(path: str | None, content: bytes | None) -> BinaryIO:
+    return open(path, "rb") if path is not None else io.BytesIO(content or b"")
+
+
+def _check_files(
+    batches: Iterable[pa.RecordBatch], tasks: Mapping[str, _Wanted], written: TextFormat, table: str
+) -> Iterator[pa.RecordBatch]:
+    """The problem of every file that has one."""
+    for file, opener in _each_file(batches, tasks):
+        try:
+            for _ in rows(opener, file.name, written, file.width):
+                pass
+        except DamagedTextError as error:
+            problem = json.dumps(asdict(_damaged(table, file.name, error)))
+            yield pa.RecordBatch.from_pydict({"uri": [file.name], "problem": [problem]})
+
+
+def _read_files(
+    batches: Iterable[pa.RecordBatch],
+    tasks: Mapping[str, _Wanted],
+    written: TextFormat,
+    table: str,
+    names: Sequence[str],
+) -> Iterator[pa.RecordBatch]:
+    for file, opener in _each_file(batches, tasks):
+        read: list[list[str]] = []
+        try:
+            for _, record in rows(opener, file.name, written, file.width):
+                read.append(record)
+                if len(read) == _ROWS_PER_BATCH:
+                    yield _batch(read, file, names)
+                    read = []
+        except DamagedTextError as error:
+            raise RuntimeError(marked([_damaged(table, file.name, error)])) from None
+        if read:
+            yield _batch(read, file, names)
+
+
+def _batch(read: Sequence[Sequence[str]], file: _Wanted, names: Sequence[str]) -> pa.RecordBatch:
+    fields = list(zip(*read, strict=True))
+    columns = []
+    for position, folder_value, problem in zip(file.positions, file.folder_values, file.conflicts, strict=True):
+        values: list[str | None] = [folder_value] * len(read)
+        if position is not None:
+            in_file = [value if value.strip(BLANKS) else None for value in fields[position]]
+            if problem is None:
+                values = in_file
+            elif any(value is not None and value.strip() != (folder_value or "").strip() for value in in_file):
+                raise RuntimeError(marked([Problem(**json.loads(problem))]))
+        columns.append(pa.array(values, pa.string()))
+    return pa.RecordBatch.from_arrays(columns, names=list(names))
+
+
+# -- helpers ----------------------------------------------------------------------------------------------------------
+
+
+def _damaged(table: str, uri: str, error: DamagedTextError) -> Problem:
+    setting = f"input.tables.{table}.options.encoding"
+    expected, to_do = "rows of the header's length; a quotation mark inside a quoted value doubled", ""
+    if "bytes" in error.found or "byte" in error.found:
+        expected = "text in the encoding of the settings (default: UTF-8)"
+        to_do = f"set {setting} to the encoding in which the file was written"
+    if error.fits:
+        expected = f"fits {' or '.join(error.fits)}"
+        to_do = f"set {setting}: {error.fits[0]}"
+    return Problem(
+        f"a file of table {table} cannot be read",
+        uri,
+        str(error),
+        expected,
+        to_do or "ask the sender for the file again, or fix it",
+    )
+
+
+def _few(problems: Sequence[Problem], table: str) -> list[Problem]:
+    shown = list(problems[:_MOST_FILES_NAMED])
+    if len(problems) > len(shown):
+        shown.append(Problem(f"{len(problems) - len(shown)} more files of table {table} too", "same location"))
+    return shown
+
+
+def _is_ordinary(sample: bytes) -> bool:
+    """No sign of another encoding or of line ends that are carriage returns alone."""
+    has_mark = sample.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))
+    has_returns = sample.count(b"\r") > sample.count(b"\r\n")
+    return not (has_mark or has_returns or b"\0" in sample or looks_like_utf16(sample))
+
+
+def _not_blank(column: Column) -> Column:
+    return F.when(F.ltrim(column, F.lit(BLANKS)) != "", column)
 
 
 def _distinct(header: Sequence[str]) -> list[str]:
-    """The header's names; those that are blank or stand twice, and so cannot be asked for, by their position."""
+    """The header's names; those that are blank or repeated, and so cannot be wanted, by their position."""
     repeated = repeated_names(header)
     return [f"field {n} of file" if plain(name) in {*repeated, ""} else name for n, name in enumerate(header)]
 
 
-def _complete_line(separator: str) -> str:
-    """A line none of whose quoted values goes on in the next; possessive, so that it never backtracks.
+_QUOTED = '"[^"]*+(?:""[^"]*+)*+"'
 
-    A quotation mark in the middle of an unquoted value (`5" pen`) is a letter like others. Only where values go on
-    over line ends too is it refused: nothing tells it from a mark left open.
+
+def _complete_line(separator: str) -> str:
+    """A line none of whose quoted values continues on the next; possessive, so it never backtracks.
+
+    A quotation mark in the middle of an unquoted value (`5" pen`) is a letter like others.
     """
     sep = re.escape(separator)
-    value = f'(?:"[^"]*+(?:""[^"]*+)*+"|[^"{sep}][^{sep}]*+|)'
+    value = f'(?:{_QUOTED}|[^"{sep}][^{sep}]*+|)'
     return f"^{value}(?:{sep}{value})*+\\z"

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 
+from engine.sources.locations import Location
 from engine.storage import Storage
 
 
-def fingerprint(storage: Storage, uri: str) -> str:
+def fingerprint(storage: Storage, location: Location) -> str:
     """SHA-256 over the sorted files of a location: name relative to it, length, checksum of the content.
 
     The checksum is SHA-256 of the bytes where the file is on this machine (about a second per GB), what the file
     system keeps (HDFS, object stores with it switched on) elsewhere, and empty where it keeps none: then a file
-    rewritten in the same length under the same name goes unnoticed. A location without files (a catalogue's table)
-    is known by its name only.
+    rewritten in the same length under the same name goes unnoticed. A location without files (a catalog's table) is
+    known by its name only.
     """
-    files = storage.files(uri)
-    told = [f"{file.name}\n{file.length}\n{_checksum(storage, file.uri)}\n" for file in files] or [uri]
-    return hashlib.sha256("".join(told).encode()).hexdigest()
+    files = sorted(location.files or storage.files(location.uri), key=lambda file: (file.name, file.uri))
+    described = [f"{file.name}\n{file.length}\n{_checksum(storage, file.uri)}\n" for file in files] or [location.uri]
+    return hashlib.sha256("".join(described).encode()).hexdigest()
 
 
 def _checksum(storage: Storage, uri: str) -> str:

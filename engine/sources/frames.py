@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import reduce
+from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -14,13 +16,21 @@ from engine.errors import InputError, Problem
 from engine.storage import StoredFile
 
 _INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
+_EXACT_IN_DOUBLE = (T.ByteType, T.ShortType, T.IntegerType)
+_DIGITS_OF_BIGINT = 19
+_MOST_DIGITS = 38
 _TIMES = (T.DateType, T.TimestampType, T.TimestampNTZType)
+_NOT_COUNTED = re.compile(r"[\s_.\-\ufeff\0]+")
 NESTED = (T.ArrayType, T.MapType, T.StructType, T.VariantType)
 
 
 def plain(name: str) -> str:
-    """Columns are the same when this is: case and blanks around a name do not count."""
-    return name.strip().lower()
+    """Columns are the same when this is: neither case nor blanks, underscores, hyphens and dots count.
+
+    >>> plain("\\ufeffDate of\\xa0Service "), plain("date_of_service"), plain("DATE-OF.SERVICE")
+    ('dateofservice', 'dateofservice', 'dateofservice')
+    """
+    return _NOT_COUNTED.sub("", name).lower()
 
 
 def repeated_names(names: Iterable[str]) -> set[str]:
@@ -47,9 +57,19 @@ def unescaped_glob(uri: str) -> str:
     return "".join("\\" + letter if letter in "[]{}*?\\" else letter for letter in uri)
 
 
+def spark_options(options: Mapping[str, Any]) -> dict[str, str | bool | int | float]:
+    """Options for Spark's own reader, which takes single values only; others are for the table's adapter."""
+    return {name: value for name, value in options.items() if isinstance(value, (str, bool, int, float))}
+
+
 def is_data(file: StoredFile) -> bool:
-    """Names that begin with `_` or `.` are writers' own marks (`_SUCCESS`, checksums), not data."""
-    return not any(part.startswith(("_", ".")) and "=" not in part for part in file.name.split("/"))
+    """Whether a file is data: neither it nor a folder above it is hidden."""
+    return not any(is_hidden(part) for part in file.name.split("/"))
+
+
+def is_hidden(name: str) -> bool:
+    """Names that begin with `_` or `.` are writers' own marks (`_SUCCESS`, checksums), partitions excepted."""
+    return name.startswith(("_", ".")) and "=" not in name
 
 
 def stacked(
@@ -57,9 +77,10 @@ def stacked(
 ) -> DataFrame:
     """All rows of all frames with exactly the columns `names`; a column that a frame lacks is NULL in its rows.
 
-    A column of one type keeps it. Integers become bigint, dates and times a timestamp (without zone = UTC); any other
-    mixture becomes text, which holds each value as it was. Raises InputError where an identifier is text in some
-    files and a number in others: no cast brings its leading zeros back.
+    A column of one type keeps it. Integers become bigint, integers and decimals a decimal that holds both, small
+    integers and doubles a double, dates and times a timestamp (without zone = UTC); any other mixture becomes text,
+    which holds each value as it was. Raises InputError where an identifier is text in some files and a number in
+    others: no cast brings its leading zeros back.
     """
     frames = [_without_empty_numbers(frame, frames, identifiers) for frame in frames]
     mixed = [name for name in names if name in identifiers and _is_number_and_text(frames, name)]
@@ -77,7 +98,9 @@ def stacked(
     same = [
         frame.select(
             *(
-                (column_named(name) if name in frame.columns else F.lit(None)).cast(kinds[name]).alias(name)
+                (_as_kind(frame, name, kinds[name]) if name in frame.columns else F.lit(None).cast(kinds[name])).alias(
+                    name
+                )
                 for name in names
             )
         )
@@ -97,7 +120,29 @@ def _common_kind(kinds: Sequence[T.DataType]) -> T.DataType:
         return T.TimestampType()
     if len({kind.json() for kind in kinds}) == 1:
         return T.StringType() if isinstance(kinds[0], T.NullType) else kinds[0]
-    return T.LongType() if all(isinstance(kind, _INTEGERS) for kind in kinds) else T.StringType()
+    if all(isinstance(kind, _INTEGERS) for kind in kinds):
+        return T.LongType()
+    if all(isinstance(kind, (*_EXACT_IN_DOUBLE, T.DoubleType)) for kind in kinds):
+        return T.DoubleType()
+    if all(isinstance(kind, (*_INTEGERS, T.DecimalType)) for kind in kinds):
+        return _common_decimal(kinds)
+    return T.StringType()
+
+
+def _common_decimal(kinds: Sequence[T.DataType]) -> T.DataType:
+    decimals = [kind if isinstance(kind, T.DecimalType) else T.DecimalType(_DIGITS_OF_BIGINT, 0) for kind in kinds]
+    scale = max(kind.scale for kind in decimals)
+    precision = scale + max(kind.precision - kind.scale for kind in decimals)
+    return T.DecimalType(precision, scale) if precision <= _MOST_DIGITS else T.StringType()
+
+
+def _as_kind(frame: DataFrame, name: str, kind: T.DataType) -> Column:
+    """The column as another type; whole floats as text have neither decimals nor an exponent, NaN is NULL."""
+    column = column_named(name)
+    if isinstance(kind, T.StringType) and isinstance(frame.schema[name].dataType, (T.FloatType, T.DoubleType)):
+        whole = column.try_cast("bigint")
+        return F.when(whole == column, whole.cast(kind)).when(~F.isnan(column), column.cast(kind))
+    return column.cast(kind)
 
 
 def _is_number_and_text(frames: Iterable[DataFrame], name: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -17,8 +18,9 @@ from pyspark.sql import types as T
 from engine.errors import InputError, Problem
 from engine.sources.frames import column_named, one_spelling, plain, repeated_names, stacked, unescaped_glob
 from engine.sources.locations import Location
-from engine.sources.reader import damaged_files, data_files
-from engine.storage import Storage
+from engine.sources.partitions import partition_names
+from engine.sources.reader import damaged_files, data_files, folder_column, local_name
+from engine.storage import Storage, StoredFile
 
 _STRICT: dict[str, str | bool] = {"mode": "FAILFAST", "ignoreCorruptFiles": False, "ignoreMissingFiles": False}
 _NUMBERS = ("BIGINT", "DECIMAL", "DOUBLE", "FLOAT")
@@ -33,7 +35,7 @@ class _Part:
 
     names: tuple[str, ...]
     kinds: dict[str, str]
-    files: list[str] = field(default_factory=list)
+    files: list[StoredFile] = field(default_factory=list)
 
 
 class JsonLines:
@@ -46,8 +48,11 @@ class JsonLines:
     def __init__(self, spark: SparkSession, storage: Storage, location: Location):
         self._spark = spark
         self._location = location
-        self._parts = self._parts_by_kinds([unescaped_glob(file.uri) for file in data_files(storage, location)])
-        self.names = one_spelling(name for part in self._parts for name in part.names)
+        files = data_files(storage, location)
+        in_folders = any("=" in file.name for file in files)
+        self._partitions = partition_names(location.table.name, location.uri, files) if in_folders else ()
+        self._parts = self._parts_by_kinds(files)
+        self.names = one_spelling(name for part in self._parts for name in (*part.names, *self._partitions))
         self.repeated = frozenset(name for part in self._parts for name in repeated_names(part.names))
 
     def rows(self, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
@@ -71,12 +76,22 @@ class JsonLines:
         schema = T.StructType(
             [T.StructField(theirs, _type_of(part.kinds[plain(name)], name in identifiers)) for name, theirs in present]
         )
-        reader = self._spark.read.schema(schema).options(**_STRICT).options(**self._location.options)
-        return reader.json(part.files).select(*(column_named(theirs).alias(name) for name, theirs in present))
+        reader = self._spark.read.schema(schema).options(**_STRICT)
+        read = reader.json([unescaped_glob(file.uri) for file in part.files])
+        values = {name: column_named(theirs) for name, theirs in present}
+        folders = {plain(name): name for name in self._partitions}
+        for name in names:
+            if plain(name) in folders:
+                in_file = values[name].cast("string") if name in values else None
+                values[name] = folder_column(self._location, folders[plain(name)], part.files, in_file)
+        return read.select(*(value.alias(name) for name, value in values.items()))
 
-    def _parts_by_kinds(self, files: Sequence[str]) -> list[_Part]:
+    def _parts_by_kinds(self, files: Sequence[StoredFile]) -> list[_Part]:
         """One pass over the lines: are they UTF-8 and JSON objects, and what do they hold?"""
-        lines = self._spark.read.options(ignoreCorruptFiles=False, ignoreMissingFiles=False).text(list(files))
+        by_path = {local_name(file.uri): file for file in files}
+        lines = self._spark.read.options(ignoreCorruptFiles=False, ignoreMissingFiles=False).text(
+            [unescaped_glob(file.uri) for file in files]
+        )
         value, keys = F.try_parse_json("value"), F.json_object_keys("value")
         # a key that stands twice in one object has no value; what is no object has no keys
         is_object = value.isNotNull() & keys.isNotNull()
@@ -104,14 +119,14 @@ class JsonLines:
         damaged = []
         for row in checked:
             if row["not_utf8"]:
-                damaged.append((row["file"], f"bytes that are not UTF-8 in {row['not_utf8']} lines"))
+                damaged.append((unquote(row["file"]), f"bytes that are not UTF-8 in {row['not_utf8']} lines"))
             elif row["no_object"]:
-                damaged.append((row["file"], f"{row['no_object']} lines that are not one JSON object"))
+                damaged.append((unquote(row["file"]), f"{row['no_object']} lines that are not one JSON object"))
             else:
                 names = tuple(row["names"])
                 kinds = {plain(name): kind for name, kind in kinds_of_object(row["kinds"]).items()}
                 part = parts.setdefault((row["kinds"], names), _Part(names, kinds))
-                part.files.append(unescaped_glob(row["file"]))
+                part.files.append(by_path[local_name(unquote(row["file"]))])
         if damaged:
             raise damaged_files(
                 self._location.table.name, damaged, "UTF-8, one JSON object per line", "have it written as JSON lines"

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
+import yaml
 from py4j.protocol import Py4JJavaError
 
 from engine.contracts.columns import Table
 from engine.contracts.tables import TABLES
-from engine.database import quoted_table
+from engine.database import Schema, column_name, quoted_table
 from engine.errors import InputError, Problem, UserError
 from engine.settings import DatabaseSettings, Settings, TableLocation
-from engine.sources.adapters import ADAPTERS
+from engine.sources.adapters import ADAPTERS, Adapter
 from engine.sources.database_access import opened
 from engine.sources.failures import java_message
-from engine.storage import Storage, join
+from engine.sources.frames import plain
+from engine.sources.paths import closest_name, existing_part, files_at, is_document, is_pattern, location_of
+from engine.sources.text_format import TEXT_OPTIONS
+from engine.storage import Storage, StoredFile, join, name_of
 
 # A run needs one of these; everything else may be missing.
 FEEDS_OF_WHICH_ONE = ("rebate_claims", "entity_claims", "invoices")
 SHIPPED = "identifiers_340b"
+# NDC by NDC: what another list has, where the first has no row.
+WITH_FALLBACK = "products"
 DATABASE = "database"
+EXCEL = "excel"
+ZIP = "zip"
 
 _FORMAT_OF_ENDING = {
     ".parquet": "parquet",
@@ -33,8 +41,18 @@ _FORMAT_OF_ENDING = {
     ".json.gz": "json",
     ".jsonl": "json",
     ".jsonl.gz": "json",
+    ".xlsx": EXCEL,
+    ".xlsm": EXCEL,
+    ".xlsb": EXCEL,
+    ".xls": EXCEL,
+    ".ods": EXCEL,
+    ".zip": ZIP,
 }
-_ENDINGS_BY_NAME = (".parquet", ".csv", ".csv.gz", ".json")
+_ENDINGS_BY_NAME = (".parquet", ".csv", ".csv.gz", ".json", ".json.gz", ".jsonl", ".jsonl.gz", ".xlsx", ".zip")
+
+
+# Share of letters in which a file's name and a table's agree.
+_CLOSE = 0.82
 
 
 @dataclass(frozen=True)
@@ -53,16 +71,23 @@ class DatabasePlace:
 
 @dataclass(frozen=True)
 class Location:
-    """One table's place and how to read it. In a database, `uri` is `connection: table` for people to read."""
+    """One table's place and how to read it.
+
+    `uri` is for people to read: a path, a pattern, several of them, or `connection: table` in a database. `files` are
+    the data files there, named relative to the folder; none in a database, and in formats that are no files (a
+    catalog's table, Delta).
+    """
 
     table: Table
     uri: str
     format: str
     adapter: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     complete: bool = False
     database: DatabasePlace | None = None
+    fallback: Location | None = None
+    files: tuple[StoredFile, ...] = ()
 
 
 def locate_tables(storage: Storage, settings: Settings) -> tuple[list[Location], list[Problem]]:
@@ -83,7 +108,7 @@ def locate_tables(storage: Storage, settings: Settings) -> tuple[list[Location],
         elif configured and configured.connection:
             found = _configured_in_database(settings, table, configured, problems)
         elif configured:
-            found = _configured(storage, root, table, configured, problems)
+            found = _configured_with_fallback(storage, settings, table, configured, problems)
         else:
             by_name = _by_name(storage, root or "", table, names, problems)
             found = _only_one(table, by_name, in_database.get(table.name), problems)
@@ -100,7 +125,7 @@ def _names_in(storage: Storage, root: str, problems: list[Problem]) -> list[str]
     try:
         if storage.is_folder(root):
             return storage.children(root)
-        problems.append(Problem("the input folder is not there", root, to_do="mend --input or input.root"))
+        problems.append(Problem("the input folder is not there", root, to_do="fix --input or input.root"))
     except Py4JJavaError as error:
         problems.append(Problem("the input folder cannot be opened", root, java_message(error)))
     return []
@@ -109,23 +134,25 @@ def _names_in(storage: Storage, root: str, problems: list[Problem]) -> list[str]
 def _by_name(
     storage: Storage, root: str, table: Table, names: Iterable[str], problems: list[Problem]
 ) -> Location | None:
-    there = set(names)
-    found = [table.name + ending for ending in _ENDINGS_BY_NAME if table.name + ending in there]
-    if table.name in there and storage.is_folder(join(root, table.name)):
-        found.insert(0, table.name)
+    """The folder or file of the table's name, in whatever case."""
+    wanted = {table.name + ending for ending in _ENDINGS_BY_NAME}
+    found = [name for name in names if name.lower() in wanted]
+    found += [name for name in names if name.lower() == table.name and storage.is_folder(join(root, name))]
     if len(found) > 1:
         problems.append(
             Problem(
                 f"table {table.name} is there more than once",
                 root,
-                ", ".join(found),
+                ", ".join(sorted(found)),
                 "one of them",
                 f"remove the others, or name the right one in input.tables.{table.name}",
             )
         )
     if len(found) != 1:
         return None
-    return Location(table, join(root, found[0]), _format_of(found[0]) or "parquet")
+    uri = join(root, found[0])
+    files = _data_files(files_at(storage, None, uri))
+    return Location(table, uri, format_of(found[0]) or _format_of_files(files) or "parquet", files=files)
 
 
 def _silent_connections(settings: Settings, problems: list[Problem]) -> set[str]:
@@ -157,21 +184,37 @@ def database_locations(settings: Settings, connection: str) -> tuple[list[Locati
 
 def _in_database(settings: Settings, problems: list[Problem]) -> dict[str, Location]:
     """Tables of the contract's names in the schema of `input.connection`."""
-    name, schema = settings.input.connection, settings.input.database_schema
+    name = settings.input.connection
     if name is None:
         return {}
-    where = f"{name}: {schema}"
+    try:
+        schema = Schema(settings.input.database_schema)
+    except ValueError:
+        text = settings.input.database_schema
+        problems.append(Problem("a schema's name cannot be read", "input.database_schema", text, "schema"))
+        return {}
+    where = f"{name}: {settings.input.database_schema}"
     try:
         with opened(name, settings.databases[name], "listing the tables", where) as database:
             there = {table.lower(): table for table in database.tables_in(schema)}
+            if not there and not database.has_schema(schema):
+                problems.append(_no_schema(where))
     except InputError as error:
         problems.extend(error.problems)
         return {}
     found = {}
     for table in (table for table in TABLES.values() if table.name in there):
-        place = DatabasePlace(name, settings.databases[name], settings.today, table=f'"{schema}"."{there[table.name]}"')
-        found[table.name] = Location(table, f"{name}: {schema}.{there[table.name]}", DATABASE, database=place)
+        place = DatabasePlace(name, settings.databases[name], settings.today, table=schema.table(there[table.name]))
+        found[table.name] = Location(table, f"{where}.{there[table.name]}", DATABASE, database=place)
     return found
+
+
+def _no_schema(where: str) -> Problem:
+    return Problem(
+        "the schema is not in the database, or the user may not see it",
+        where,
+        to_do="fix input.database_schema, or ask the database's owner for SELECT on the schema",
+    )
 
 
 def _only_one(
@@ -200,7 +243,12 @@ def _configured_in_database(
         try:
             quoted_table(configured.table)
         except ValueError:
-            unreadable = Problem("a table's name cannot be read", f"{setting}.table", configured.table, "schema.table")
+            unreadable = Problem(
+                "a table's name cannot be read",
+                f"{setting}.table",
+                configured.table,
+                "schema.table, database.schema.table or database..table; a name with a dot in brackets: [a.b]",
+            )
             unknown.append(unreadable)
             problems.append(unreadable)
     if unknown:
@@ -212,21 +260,49 @@ def _configured_in_database(
         as_of=settings.today,
         table=configured.table,
         query=configured.query,
-        partition_by=configured.partition_by,
+        partition_by=None if configured.partition_by is None else column_name(configured.partition_by),
         partition_method=configured.partition_method,
         received_after=configured.received_after,
     )
     uri = f"{name}: {configured.table or 'query of ' + setting}"
-    return Location(table, uri, DATABASE, columns=configured.columns, complete=configured.complete, database=place)
+    columns = {_contract_name(table, name): column_name(theirs) for name, theirs in configured.columns.items()}
+    return Location(table, uri, DATABASE, columns=columns, complete=configured.complete, database=place)
+
+
+def _configured_with_fallback(
+    storage: Storage,
+    settings: Settings,
+    table: Table,
+    configured: TableLocation,
+    problems: list[Problem],
+    setting: str | None = None,
+) -> Location | None:
+    setting = setting or f"input.tables.{table.name}"
+    found = _configured(storage, settings, table, configured, problems, setting)
+    if configured.fallback is None:
+        return found
+    if table.name != WITH_FALLBACK:
+        problems.append(
+            Problem(
+                f"table {table.name} cannot have a fallback", f"{setting}.fallback", expected=f"{WITH_FALLBACK} only"
+            )
+        )
+        return None
+    fallback = _configured_with_fallback(storage, settings, table, configured.fallback, problems, f"{setting}.fallback")
+    return replace(found, fallback=fallback) if found and fallback else None
 
 
 def _configured(
-    storage: Storage, root: str | None, table: Table, configured: TableLocation, problems: list[Problem]
+    storage: Storage,
+    settings: Settings,
+    table: Table,
+    configured: TableLocation,
+    problems: list[Problem],
+    setting: str,
 ) -> Location | None:
-    setting = f"input.tables.{table.name}"
+    root = settings.input.root
     adapter = ADAPTERS[configured.adapter] if configured.adapter else None
-    path = str(configured.path)
-    uri = path if root is None or _is_absolute(path) else join(root, path)
+    uri = ", ".join(location_of(root, path) for path in configured.paths)
     before = len(problems)
     if adapter and table.name not in adapter.tables:
         problems.append(
@@ -240,7 +316,7 @@ def _configured(
     problems.extend(
         Problem(f"adapter {configured.adapter} needs the option {option} for table {table.name}", f"{setting}.options")
         for option in needed
-        if option not in configured.options
+        if option not in configured.reader_options
     )
     if adapter and configured.columns:
         problems.append(
@@ -251,37 +327,89 @@ def _configured(
             )
         )
     problems.extend(_unknown_columns(setting, table, configured.columns))
-    kind = configured.format or (adapter.format if adapter else None) or _format_of(path)
+    shipped = _shipped_options(storage, settings, adapter) if adapter else {}
+    options = {**shipped, **(adapter.options if adapter else {}), **configured.reader_options}
+    kind = configured.format
+    files: tuple[StoredFile, ...] = ()
     try:
-        if kind is None and storage.is_folder(uri):
-            kind = "parquet"
-        # Other formats may live in a catalogue rather than at a path; they say themselves what is missing.
-        is_of_files = kind is None or kind.lower() in _FORMAT_OF_ENDING.values()
-        if is_of_files and not storage.exists(uri):
-            problems.append(
-                Problem(f"table {table.name} is not there", uri, to_do=f"mend {setting}.path, or remove {setting}")
-            )
-        elif kind is None:
-            problems.append(
-                Problem(
-                    f"the format of table {table.name} is not known",
-                    uri,
-                    expected="an ending such as " + ", ".join(_ENDINGS_BY_NAME),
-                    to_do=f"set {setting}.format",
-                )
-            )
+        # Other formats may be in a catalog instead of at a path; their own reader reports what is missing.
+        if kind is None or kind.lower() in _FORMAT_OF_ENDING.values():
+            files = _files_of(storage, root, table, configured, problems)
+            kind = kind or _format_of_files(files) or (adapter.format if adapter else None)
+            kind = kind or ("csv" if TEXT_OPTIONS & options.keys() else None)
+            if kind is None and len(configured.paths) == 1 and storage.is_folder(uri):
+                kind = "parquet"
+            if kind is None and files:
+                problems.append(_unknown_format(table, uri, files))
+        elif len(configured.paths) > 1 or (is_pattern(uri) and not storage.exists(uri)):
+            files = _files_of(storage, root, table, configured, problems)
     except Py4JJavaError as error:
         problems.append(Problem(f"table {table.name} cannot be opened", uri, java_message(error)))
     if len(problems) > before or kind is None:
         return None
-    options = {**(adapter.options if adapter else {}), **configured.options}
-    return Location(table, uri, kind, configured.adapter, options, configured.columns, configured.complete)
+    columns = {_contract_name(table, name): theirs for name, theirs in configured.columns.items()}
+    return Location(table, uri, kind, configured.adapter, options, columns, configured.complete, files=files)
+
+
+def _files_of(
+    storage: Storage, root: str | None, table: Table, configured: TableLocation, problems: list[Problem]
+) -> tuple[StoredFile, ...]:
+    """The data files of every path, each file once."""
+    found: dict[str, StoredFile] = {}
+    for path in configured.paths:
+        files = files_at(storage, root, path)
+        found |= {file.uri: file for file in files}
+        if not files and not storage.exists(location_of(root, path)):
+            problems.append(_nothing_at(storage, root, table, path))
+    return _data_files(found.values())
+
+
+def _nothing_at(storage: Storage, root: str | None, table: Table, path: str) -> Problem:
+    setting = f"input.tables.{table.name}"
+    folder, names = existing_part(storage, root, path)
+    closest = None if is_pattern(path) else closest_name(name_of(path), names)
+    return Problem(
+        f"no file matches the path of table {table.name}" if is_pattern(path) else f"table {table.name} is not there",
+        location_of(root, path),
+        f"in {folder}: {', '.join(names) or 'nothing'}",
+        to_do=f"did you mean {closest}?" if closest else f"fix {setting}.path, or remove {setting}",
+    )
+
+
+def _unknown_format(table: Table, uri: str, files: Iterable[StoredFile]) -> Problem:
+    return Problem(
+        f"the format of table {table.name} is not known",
+        uri,
+        ", ".join(sorted({name_of(file.uri) for file in files})[:5]),
+        "files of one format, with an ending such as " + ", ".join(_ENDINGS_BY_NAME),
+        f"set input.tables.{table.name}.format",
+    )
+
+
+def _data_files(files: Iterable[StoredFile]) -> tuple[StoredFile, ...]:
+    """The files without the sender's notes, unless there is nothing else."""
+    listed = tuple(files)
+    return tuple(file for file in listed if not is_document(file)) or listed
+
+
+def _format_of_files(files: Iterable[StoredFile]) -> str | None:
+    """The format that the endings of all files agree on."""
+    formats = {format_of(file.uri) for file in files}
+    return formats.pop() if len(formats) == 1 else None
+
+
+def _shipped_options(storage: Storage, settings: Settings, adapter: Adapter) -> dict[str, Any]:
+    """Facts about a layout that are not confirmed; a file that the reference folder does not have gives none."""
+    if adapter.shipped_options is None:
+        return {}
+    uri = join(settings.reference_folder, adapter.shipped_options)
+    return yaml.safe_load(storage.read_bytes(uri)) if storage.exists(uri) else {}
 
 
 def _unknown_columns(setting: str, table: Table, columns: Iterable[str]) -> list[Problem]:
     problems = []
     for name in columns:
-        if name not in table.column_names:
+        if _contract_name(table, name) not in table.column_names:
             closest = difflib.get_close_matches(name, table.column_names, n=1)
             problems.append(
                 Problem(
@@ -293,10 +421,16 @@ def _unknown_columns(setting: str, table: Table, columns: Iterable[str]) -> list
     return problems
 
 
+def _contract_name(table: Table, name: str) -> str:
+    """The contract's spelling of a column name; the name itself if the contract has none."""
+    return next((known for known in table.column_names if plain(known) == plain(name)), name)
+
+
 def _shipped(storage: Storage, settings: Settings, problems: list[Problem]) -> dict[str, Location]:
     uri = join(settings.reference_folder, f"{SHIPPED}.csv")
     try:
-        return {SHIPPED: Location(TABLES[SHIPPED], uri, "csv")} if storage.exists(uri) else {}
+        files = tuple(files_at(storage, None, uri))
+        return {SHIPPED: Location(TABLES[SHIPPED], uri, "csv", files=files)} if files else {}
     except Py4JJavaError as error:
         problems.append(
             Problem("the reference folder cannot be opened", settings.reference_folder, java_message(error))
@@ -307,19 +441,35 @@ def _shipped(storage: Storage, settings: Settings, problems: list[Problem]) -> d
 def _no_feed(root: str | None, names: list[str]) -> Problem:
     endings = ", ".join(f"<table>{ending}" for ending in _ENDINGS_BY_NAME)
     shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+    closest = {name: table for name in names if (table := likely_table(name)) in FEEDS_OF_WHICH_ONE}
+    hints = [
+        f"did you mean {table} by {name}? Rename it, or set input.tables.{table}.path"
+        for name, table in closest.items()
+    ]
     return Problem(
         "there is nothing to judge: none of the feeds is there",
         root or "input.tables",
         shown or "nothing",
-        f"at least one of {', '.join(FEEDS_OF_WHICH_ONE)}, each a folder <table>/ of Parquet files or {endings}",
-        "give the folder with --input, name the tables in input.tables, or a database in input.connection",
+        f"at least one of {', '.join(FEEDS_OF_WHICH_ONE)}, each a folder <table>/ or {endings}",
+        "; ".join(hints)
+        or "set the folder with --input, the tables in input.tables, or a database in input.connection",
     )
 
 
-def _format_of(path: str) -> str | None:
+def likely_table(name: str) -> str | None:
+    """The table that a file or folder of this name was probably meant to be.
+
+    >>> likely_table("pharmacy_claim.csv"), likely_table("Rebate Claims 2025Q3.xlsx"), likely_table("truth")
+    ('pharmacy_claims', 'rebate_claims', None)
+    """
+    stem = plain(name_of(name).partition(".")[0])
+    tables = {plain(table): table for table in TABLES}
+    closest = difflib.get_close_matches(stem, tables, n=1, cutoff=_CLOSE)
+    within = sorted((table for table in tables if stem.startswith(table) or stem.endswith(table)), key=len)
+    return tables[closest[0]] if closest else tables[within[-1]] if within else None
+
+
+def format_of(path: str) -> str | None:
+    """The format that a file's ending stands for; None for an unknown ending."""
     name = path.rstrip("/").lower()
     return next((kind for ending, kind in _FORMAT_OF_ENDING.items() if name.endswith(ending)), None)
-
-
-def _is_absolute(path: str) -> bool:
-    return path.startswith(("/", "file:")) or "://" in path

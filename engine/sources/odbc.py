@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import types as T
 from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
 from pyspark.sql.pandas.types import to_arrow_schema
@@ -25,6 +26,8 @@ from engine.sources.database_types import spark_type
 from engine.sources.table_read import Condition, TableRead, all_of, distinct_in_order
 
 FORMAT = "engine_odbc"
+# Unicode's white space, and the NUL characters with which some programs pad.
+_PADDING = "".join(letter for letter in map(chr, range(0x3001)) if letter.isspace()) + "\0"
 _KEPT_IN_MEMORY = 64 << 20
 # What failed on an executor, so that the driver can tell it in one message: see `engine.sources.failures`.
 MARK = "ENGINE_DATABASE_PROBLEM"
@@ -56,7 +59,9 @@ class OdbcReader(DataSourceReader):
         with _told(read), _Session(read) as session:
             boundaries: list[Any] = []
             if read.partition_by is not None and read.partition_method == "range" and read.ranges_wanted > 1:
-                boundaries = session.retried(lambda: list(distinct_in_order(session.column(*read.boundaries_query()))))
+                boundaries = session.retried(
+                    lambda: list(distinct_in_order(session.column(*read.boundaries_query(session.dialect))))
+                )
             ranges = read.ranges(boundaries, session.retried(lambda: session.dialect))
         tasks = min(len(ranges), read.settings.concurrent_connections)
         per_task = -(-len(ranges) // tasks)
@@ -124,7 +129,7 @@ def _fetch(session: _Session, one: Condition, schema: pa.Schema, spool: IO[bytes
     read = session._read
     spool.seek(0)
     spool.truncate()
-    condition = all_of([read.conditions(), one])
+    condition = all_of([read.conditions(session.dialect), one])
     sql = read.select(session.dialect) + condition.where
     if read.settings.reader == "mssql-python":
         batches = arrow_batches(read, sql, condition.values, schema, session.dialect)
@@ -132,7 +137,16 @@ def _fetch(session: _Session, one: Condition, schema: pa.Schema, spool: IO[bytes
         batches = _row_batches(session, sql, condition.values, schema)
     with pa.ipc.new_stream(spool, schema) as stream:
         for batch in batches:
-            stream.write_batch(batch)
+            stream.write_batch(_without_padding(batch))
+
+
+def _without_padding(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """White space around a text is no part of the value: char(n) pads with it."""
+    columns = [
+        pc.utf8_trim(column, characters=_PADDING) if pa.types.is_string(column.type) else column
+        for column in batch.columns
+    ]
+    return pa.record_batch(columns, schema=batch.schema) if columns else batch
 
 
 def _row_batches(session: _Session, sql: str, values: Sequence[Any], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -205,8 +219,19 @@ class _told:
         elif isinstance(error, driver_errors()):
             read = self._read
             doing = f"reading table {read.table}"
-            where = f"databases.{read.connection}: {read.source}"
-            problems = (fault_problem(fault_of(error), read.connection, doing, where, f"SELECT on {read.source}"),)
+            is_query = read.source.startswith("(")
+            source = f"query of input.tables.{read.table}" if is_query else read.source
+            where = f"databases.{read.connection}: {source}"
+            problem = fault_problem(
+                fault_of(error),
+                read.connection,
+                doing,
+                where,
+                f"SELECT on {source}",
+                setting=f"input.tables.{read.table}",
+                is_query=is_query,
+            )
+            problems = (problem,)
         else:
             return
         told = json.dumps([vars(problem) for problem in problems])

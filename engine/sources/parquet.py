@@ -1,116 +1,306 @@
-"""Parquet as Spark, pandas and others write it.
+"""Parquet as Spark, pandas, polars, Impala and others write it (docs/input-parquet.md).
 
-The files' own footers say what Spark's reader would refuse or misread: nanosecond timestamps, columns without a type
-because they hold nothing, and part files that disagree on a column's type.
+The files' own footers say what Spark's reader would refuse or misread: text stored as bytes, nanosecond timestamps,
+columns without a type because they hold nothing, codecs, and part files that disagree on a column's type.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
-from urllib.parse import unquote
 
-from py4j.protocol import Py4JJavaError
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.errors import InputError, Problem
-from engine.sources.failures import SPARK_ERRORS, java_message
-from engine.sources.frames import column_named, one_spelling, plain, repeated_names, stacked, unescaped_glob
+from engine.sources.frames import (
+    column_named,
+    one_spelling,
+    plain,
+    repeated_names,
+    spark_options,
+    stacked,
+    unescaped_glob,
+)
 from engine.sources.locations import Location
-from engine.sources.reader import damaged_files, data_files
+from engine.sources.parquet_footer import Footer, FooterError, StoredColumn, read_footer
+from engine.sources.partitions import conflict, is_same_value, partition_names, partition_values
+from engine.sources.reader import damaged_files, data_files, lacking, marked
+from engine.sources.staging import staging_folder
 from engine.storage import Storage, StoredFile
 
-_NANOSECONDS = "TIMESTAMP(NANOS"
-_WITHOUT_TYPE = "UNKNOWN"
+_SPARK_CODECS = {"UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD", "LZ4", "LZ4_RAW"}
+_REWRITTEN_CODECS = {"BROTLI"}
 _HIDDEN_LOGS = {"_delta_log": "delta"}
+_MOST_NAMED = 5
+_MANY_PATHS = 32
+_BATCH_ROWS = 1 << 16
 
-
-@dataclass(frozen=True)
-class _Field:
-    """One column of a file: its Parquet type, and what Spark makes of it (None: nothing)."""
-
-    parquet: Any
-    logical_type: str
-    spark_type: T.DataType | None
-
-
-@dataclass
-class _Part:
-    """Files of one and the same schema."""
-
-    fields: dict[str, _Field]
-    files: list[StoredFile] = field(default_factory=list)
+# The columns of one file that are read, by the name they are read under.
+_Taken = dict[str, StoredColumn]
 
 
 class ParquetFiles:
     """A Parquet file, or a folder of them, as Hive partitions (`state=AK/`) or flat; see `Reader`.
 
-    Raises InputError naming each file whose footer cannot be read.
+    A column in both folder and file is read from the folder's name, if their values are equal. Raises InputError naming
+    each file whose footer cannot be read.
     """
 
     def __init__(self, spark: SparkSession, storage: Storage, location: Location):
         self._spark = spark
+        self._storage = storage
         self._location = location
         _refuse_table_formats(storage, location)
         files = data_files(storage, location)
-        self._partitions = _partition_names(location, files)
-        self._parts = _parts_of(spark, location, files)
-        columns = [(*part.fields, *self._partitions) for part in self._parts]
-        self.names = one_spelling(name for names in columns for name in names)
-        self.repeated = frozenset(name for names in columns for name in repeated_names(names))
+        self._partitions = partition_names(location.table.name, location.uri, files)
+        self._footers = _footers(storage, location, files)
+        in_files = [[column.name for column in footer.columns] for footer in self._footers]
+        self.names = one_spelling(name for names in (*in_files, self._partitions) for name in names)
+        repeated = [repeated_names(names) for names in (*in_files, self._partitions)]
+        self.repeated = frozenset().union(*repeated)
+        self.lacking = lacking(zip(files, ((*names, *self._partitions) for names in in_files), strict=True))
 
     def rows(self, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
-        frames = [self._frame(part, names) for part in self._parts]
-        return stacked(frames, names, identifiers, self._location.table.name, self._location.uri)
+        table = self._location.table.name
+        of_folders = {plain(name): name for name in self._partitions}
+        partitions = {name: of_folders[plain(name)] for name in names if plain(name) in of_folders}
+        self._refuse_conflicts(partitions)
+        in_files = [name for name in names if name not in partitions]
+        taken = [_taken(footer, in_files) for footer in self._footers]
+        self._refuse_unreadable(taken)
+        self._refuse_numbers(taken, identifiers)
+        taken = [
+            _meaningful(footer, columns, taken, identifiers)
+            for footer, columns in zip(self._footers, taken, strict=True)
+        ]
+        parts: dict[Any, tuple[_Taken, list[StoredFile]]] = {}
+        for footer, columns in zip(self._footers, taken, strict=True):
+            file, columns = self._for_spark(footer, columns)
+            key = (_base(file), tuple((name, column.name, column.stored_as) for name, column in columns.items()))
+            parts.setdefault(key, (columns, []))[1].append(file)
+        frames = [self._frame(columns, files, partitions) for columns, files in parts.values()]
+        return stacked(frames, names, identifiers, table, self._location.uri)
 
-    def _frame(self, part: _Part, names: Sequence[str]) -> DataFrame:
-        spelling = {plain(name): name for name in (*self._partitions, *part.fields)}
-        wanted = [(name, spelling[plain(name)]) for name in names if plain(name) in spelling]
-        schema, columns = T.StructType(), []
-        for name, theirs in wanted:
-            received = part.fields.get(theirs)
-            if received is None:
-                schema.add(theirs, T.StringType())
-                columns.append(column_named(theirs).alias(name))
-            elif received.logical_type == _WITHOUT_TYPE:
-                continue
-            else:
-                schema.add(theirs, self._type_of(theirs, received, part))
-                columns.append(_as_spark_has_it(theirs, received).alias(name))
+    def _frame(self, columns: _Taken, files: Sequence[StoredFile], partitions: dict[str, str]) -> DataFrame:
+        schema, values = T.StructType(), []
+        for name, column in columns.items():
+            schema.add(column.name, column.read_as)
+            values.append(self._value(column).alias(name))
+        for name, theirs in partitions.items():
+            # text in the schema, so state=06 stays "06"
+            schema.add(theirs, T.StringType())
+            values.append(_folder_value(theirs, files).alias(name))
         reader = self._spark.read.schema(schema).options(ignoreCorruptFiles=False, ignoreMissingFiles=False)
         if self._partitions:
-            # partitions are text in the schema, so that state=06 stays "06"
-            reader = reader.option("basePath", self._location.uri)
-        # many paths cost Spark a job to list them
-        paths = [file.uri for file in part.files] if len(self._parts) > 1 else [self._location.uri]
-        reader = reader.options(**self._location.options)
-        return reader.parquet(*map(unescaped_glob, paths)).select(*columns)
+            reader = reader.option("basePath", _base(files[0]))
+        reader = reader.options(**spark_options(self._location.options))
+        return reader.parquet(*map(unescaped_glob, self._paths(files))).select(*values)
 
-    def _type_of(self, name: str, received: _Field, part: _Part) -> T.DataType:
-        if received.spark_type is None:
+    def _paths(self, files: Sequence[StoredFile]) -> list[str]:
+        """The files, or the folder that has no others: many paths cost Spark a job to list them."""
+        base = _base(files[0])
+        if len(files) > _MANY_PATHS and {file.uri for file in self._storage.files(base)} == {
+            file.uri for file in files
+        }:
+            return [base]
+        return [file.uri for file in files]
+
+    def _value(self, column: StoredColumn) -> Column:
+        received = column_named(column.name)
+        if column.decode is None:
+            return received
+        value = column.decode(received)
+        return self._checked_text(value, column) if column.is_bytes else value
+
+    def _checked_text(self, text: Column, column: StoredColumn) -> Column:
+        """Bytes that are no text stop the run when they are read: shown as text, they would be other values."""
+        problem = Problem(
+            f"column {column.name} of table {self._location.table.name} has bytes that are not UTF-8 text",
+            self._location.uri,
+            f"type {column.stored_as}",
+            "text; a Parquet column without annotation is read as UTF-8",
+            "write the column as a UTF-8 string",
+        )
+        error = F.raise_error(F.lit(marked([problem]))).cast("string")
+        return F.when(text.isNull() | F.is_valid_utf8(text), text).otherwise(error)
+
+    def _refuse_conflicts(self, partitions: dict[str, str]) -> None:
+        """A column of the folders' names that the files hold too has the folder's value or NULL in every row."""
+        if not partitions:
+            return
+        problems = []
+        for theirs in partitions.values():
+            for footer in self._footers:
+                folder = partition_values(footer.file)[theirs]
+                for column in footer.columns:
+                    if plain(column.name) == plain(theirs) and not self._has_only(footer, column, folder):
+                        problems.append(conflict(self._location.table.name, theirs, footer.file))
+        if problems:
+            raise InputError(problems[:_MOST_NAMED])
+
+    def _has_only(self, footer: Footer, column: StoredColumn, value: str | None) -> bool:
+        if footer.holds_nothing_but_nulls(column):
+            return True
+        if column.is_nested:
+            return False
+        bounds = footer.bounds(column) if column.decode is None else None
+        if bounds is not None and all(is_same_value(value, bound) for bound in bounds):
+            return True
+        stored = self._stored_values(footer, column)
+        return all(is_same_value(value, one) for one in pc.unique(stored).to_pylist())
+
+    def _refuse_unreadable(self, taken: Sequence[_Taken]) -> None:
+        problems: dict[str, Problem] = {}
+        table = self._location.table.name
+        for footer, columns in zip(self._footers, taken, strict=True):
+            for name, column in columns.items():
+                if column.is_readable or name in problems or footer.holds_nothing_but_nulls(column):
+                    continue
+                what = (
+                    f"column {column.name} of table {table} holds lists or structures"
+                    if column.is_nested
+                    else f"column {column.name} of table {table} has a type that cannot be read"
+                )
+                expected = (
+                    "single values; what repeats is one text, values joined by |"
+                    if column.is_nested
+                    else "numbers (decimals of up to 38 digits), text, dates, timestamps or booleans"
+                )
+                problems[name] = Problem(what, footer.file.uri, column.stored_as, expected, "write it as one of these")
+        if problems:
+            raise InputError(problems.values())
+
+    def _refuse_numbers(self, taken: Sequence[_Taken], identifiers: Collection[str]) -> None:
+        """A number has lost its leading zeros, whatever the other files hold."""
+        table = self._location.table.name
+        problems = []
+        for footer, columns in zip(self._footers, taken, strict=True):
+            numbers = [
+                f"{column.name} ({column.stored_as})"
+                for name, column in columns.items()
+                if name in identifiers and column.is_number and self._has_values(footer, column)
+            ]
+            if numbers:
+                problems.append(
+                    Problem(
+                        f"identifiers of table {table} are numbers in a file",
+                        footer.file.uri,
+                        ", ".join(numbers),
+                        "text in every file: the leading zeros of a number are gone",
+                        "export these columns again as text",
+                    )
+                )
+        if len(problems) > _MOST_NAMED:
+            more = Problem(f"{len(problems) - _MOST_NAMED} more files of table {table} too", self._location.uri)
+            problems = [*problems[:_MOST_NAMED], more]
+        if problems:
+            raise InputError(problems)
+
+    def _has_values(self, footer: Footer, column: StoredColumn) -> bool:
+        """Whether any value is neither NULL nor NaN, which pandas and others write for NULL."""
+        if footer.holds_nothing_but_nulls(column):
+            return False
+        if footer.bounds(column) is not None:
+            return True
+        values = self._stored_values(footer, column).drop_null()
+        if column.is_float:
+            values = values.filter(pc.invert(pc.is_nan(values.cast(pa.float64()))))
+        return len(values) > 0
+
+    def _stored_values(self, footer: Footer, column: StoredColumn) -> Any:
+        try:
+            with self._storage.local_copy(footer.file.uri) as path:
+                return pq.ParquetFile(path).read(columns=[column.name]).column(0)
+        except (pa.ArrowException, OSError) as error:
+            table = self._location.table.name
+            found = f"column {column.name}: {str(error).splitlines()[0][:200]}"
+            raise damaged_files(table, [(footer.file.uri, found)], "a readable Parquet file", _TO_DO) from None
+
+    def _for_spark(self, footer: Footer, columns: _Taken) -> tuple[StoredFile, _Taken]:
+        """The file, or its columns rewritten by pyarrow where Spark lacks the codec or the type."""
+        codecs = footer.codecs(columns.values()) - _SPARK_CODECS
+        if codecs - _REWRITTEN_CODECS:
             raise InputError(
                 Problem(
-                    f"column {name} of table {self._location.table.name} has a type that Spark cannot read",
-                    part.files[0].uri,
-                    str(received.parquet),
-                    "numbers, text, dates, timestamps or booleans",
+                    f"a file of table {self._location.table.name} is compressed in a codec that cannot be read",
+                    footer.file.uri,
+                    ", ".join(sorted(codecs)),
+                    "one of " + ", ".join(sorted(_SPARK_CODECS | _REWRITTEN_CODECS)),
+                    "write the file again, compressed with zstd or snappy",
                 )
             )
-        return received.spark_type
+        if not codecs and not any(column.is_half_float for column in columns.values()):
+            return footer.file, columns
+        rewritten = self._rewritten(footer, columns)
+        return rewritten.file, {name: rewritten.column(column.name) for name, column in columns.items()}
+
+    def _rewritten(self, footer: Footer, columns: _Taken) -> Footer:
+        what = f"a Parquet file of table {self._location.table.name} that only the driver can decode"
+        folder = staging_folder(self._spark, self._location.table.name, footer.file.uri, what)
+        target = folder.joinpath(*footer.file.name.split("/"))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        theirs = [column.name for column in columns.values()]
+        try:
+            with self._storage.local_copy(footer.file.uri) as path:
+                source = pq.ParquetFile(path)
+                fields = [_storable(source.schema_arrow.field(name)) for name in theirs]
+                with pq.ParquetWriter(target, pa.schema(fields), compression="zstd") as writer:
+                    for batch in source.iter_batches(_BATCH_ROWS, columns=theirs):
+                        writer.write_table(pa.Table.from_batches([batch]).select(theirs).cast(writer.schema))
+        except (pa.ArrowException, OSError) as error:
+            table = self._location.table.name
+            raise damaged_files(
+                table, [(footer.file.uri, str(error).splitlines()[0][:200])], "a readable Parquet file", _TO_DO
+            ) from None
+        return read_footer(self._storage, StoredFile(footer.file.name, f"file:{target}", target.stat().st_size))
 
 
-def _as_spark_has_it(name: str, received: _Field) -> Column:
-    """Nanoseconds arrive as a bigint since 1970; they are cut to the microsecond that Spark holds."""
-    column = column_named(name)
-    if not received.logical_type.startswith(_NANOSECONDS):
-        return column
-    thousand = F.lit(1000).cast("bigint")
-    microseconds = F.call_function("div", column - F.pmod(column, thousand), thousand)
-    return F.timestamp_micros(microseconds)
+_TO_DO = "ask the sender for the file again, or move it out of the folder"
+
+
+def _storable(field: Any) -> Any:
+    """The field in a type that Spark reads."""
+    return field.with_type(pa.float32()) if pa.types.is_float16(field.type) else field
+
+
+def _taken(footer: Footer, names: Iterable[str]) -> _Taken:
+    columns = {plain(column.name): column for column in footer.columns}
+    return {name: columns[plain(name)] for name in names if plain(name) in columns}
+
+
+def _meaningful(footer: Footer, columns: _Taken, taken: Sequence[_Taken], identifiers: Collection[str]) -> _Taken:
+    """Without columns that hold nothing but nulls, if their type would be in the way: they have no meaningful type."""
+    kept = {}
+    for name, column in columns.items():
+        types = {others[name].stored_as for others in taken if name in others}
+        is_in_the_way = len(types) > 1 or not column.is_readable
+        # numbers that were not refused have no values
+        is_empty_identifier = name in identifiers and column.is_number
+        if not (
+            column.has_no_type or is_empty_identifier or (is_in_the_way and footer.holds_nothing_but_nulls(column))
+        ):
+            kept[name] = column
+    return kept
+
+
+def _base(file: StoredFile) -> str:
+    """The folder below which a file's name begins."""
+    return file.uri.removesuffix(file.name)
+
+
+def _folder_value(name: str, files: Iterable[StoredFile]) -> Column:
+    """Spark decodes `%C3%A9` in a folder's name letter by letter; the value is its UTF-8 text."""
+    value = column_named(name)
+    decoded = {partition_values(file)[name] for file in files}
+    for text in sorted(text for text in decoded if text and not text.isascii()):
+        as_spark_reads_it = "".join(map(chr, text.encode("utf-8")))
+        value = F.when(column_named(name) == as_spark_reads_it, F.lit(text)).otherwise(value)
+    return value
 
 
 def _refuse_table_formats(storage: Storage, location: Location) -> None:
@@ -128,68 +318,13 @@ def _refuse_table_formats(storage: Storage, location: Location) -> None:
             )
 
 
-def _partition_names(location: Location, files: Sequence[StoredFile]) -> tuple[str, ...]:
-    """Columns that the folders' names carry (`state=AK`)."""
-    layouts = {tuple(unquote(part.partition("=")[0]) for part in file.name.split("/")[:-1]) for file in files}
-    plain_folders = sorted(file.name for file in files if any("=" not in part for part in file.name.split("/")[:-1]))
-    if plain_folders or len(layouts) > 1:
-        raise InputError(
-            Problem(
-                f"the folder of table {location.table.name} holds folders that are no partitions of it",
-                location.uri,
-                ", ".join((plain_folders or sorted(file.name for file in files))[:3]),
-                "Parquet files side by side, or all below folders such as state=AK/",
-            )
-        )
-    return next(iter(layouts))
-
-
-def _parts_of(spark: SparkSession, location: Location, files: Sequence[StoredFile]) -> list[_Part]:
-    parts: dict[str, _Part] = {}
-    damaged = []
+def _footers(storage: Storage, location: Location, files: Iterable[StoredFile]) -> list[Footer]:
+    footers, damaged = [], []
     for file in files:
         try:
-            schema = _footer_schema(spark, file.uri)
-        except Py4JJavaError as error:
-            damaged.append((file.uri, java_message(error)))
-            continue
-        key = schema.toString()
-        if key not in parts:
-            parts[key] = _Part(_fields(spark, schema))
-        parts[key].files.append(file)
+            footers.append(read_footer(storage, file))
+        except FooterError as error:
+            damaged.append((file.uri, str(error)))
     if damaged:
-        raise damaged_files(
-            location.table.name, damaged, "a whole Parquet file", "ask for it anew, or move it out of the folder"
-        )
-    return list(parts.values())
-
-
-def _footer_schema(spark: SparkSession, uri: str) -> Any:
-    jvm: Any = spark.sparkContext._jvm
-    hadoop: Any = spark.sparkContext._jsc.hadoopConfiguration()
-    path = jvm.org.apache.hadoop.fs.Path(uri)
-    file = jvm.org.apache.parquet.hadoop.util.HadoopInputFile.fromPath(path, hadoop)
-    reader = jvm.org.apache.parquet.hadoop.ParquetFileReader.open(file)
-    try:
-        return reader.getFileMetaData().getSchema()
-    finally:
-        reader.close()
-
-
-def _fields(spark: SparkSession, schema: Any) -> dict[str, _Field]:
-    jvm: Any = spark.sparkContext._jvm
-    conf: Any = spark._jsparkSession.sessionState().conf()
-    converter = jvm.org.apache.spark.sql.execution.datasources.parquet.ParquetToSparkSchemaConverter(conf)
-    fields = {}
-    for parquet in schema.getFields():
-        single = jvm.java.util.ArrayList()
-        single.add(parquet)
-        try:
-            converted = converter.convert(jvm.org.apache.parquet.schema.MessageType("column", single))
-            spark_type = T.StructType.fromJson(json.loads(converted.json()))[0].dataType
-        except SPARK_ERRORS:
-            # only a column that nobody asks for may have such a type
-            spark_type = None
-        annotation = parquet.getLogicalTypeAnnotation()
-        fields[parquet.getName()] = _Field(parquet, annotation.toString() if annotation else "", spark_type)
-    return fields
+        raise damaged_files(location.table.name, damaged, "a whole Parquet file", _TO_DO)
+    return footers

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, replace
 from typing import Protocol
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
 
 from engine.errors import InputError, Problem
-from engine.sources.frames import is_data
+from engine.sources.frames import is_data, plain
 from engine.sources.locations import Location
+from engine.sources.odbc import MARK
+from engine.sources.partitions import conflict, partition_values
 from engine.storage import Storage, StoredFile
 
 _MOST_FILES_NAMED = 5
@@ -30,8 +36,12 @@ class Reader(Protocol):
 
 
 def data_files(storage: Storage, location: Location) -> list[StoredFile]:
-    """The files of a table, without writers' own marks. Raises InputError where there is none."""
-    files = [file for file in storage.files(location.uri) if is_data(file)]
+    """The files of a table, without writers' own marks; of a location that is one of them, that one.
+
+    Raises InputError if there is none.
+    """
+    one = [file for file in location.files if file.uri == location.uri]
+    files = one or list(location.files) or [file for file in storage.files(location.uri) if is_data(file)]
     if not files:
         raise InputError(
             Problem(
@@ -41,6 +51,16 @@ def data_files(storage: Storage, location: Location) -> list[StoredFile]:
             )
         )
     return files
+
+
+def lacking(files: Iterable[tuple[StoredFile, Iterable[str]]]) -> dict[str, tuple[str, ...]]:
+    """By column in plain form, the files that do not have it while others do; `files` are files with their columns."""
+    columns = {file.uri: {plain(name) for name in names} for file, names in files}
+    return {
+        name: tuple(uri for uri, own in columns.items() if name not in own)
+        for name in sorted(set().union(*columns.values()))
+        if name and not all(name in own for own in columns.values())
+    }
 
 
 def damaged_files(table: str, found: Iterable[tuple[str, str]], expected: str, to_do: str) -> InputError:
@@ -53,3 +73,38 @@ def damaged_files(table: str, found: Iterable[tuple[str, str]], expected: str, t
     if len(named) > _MOST_FILES_NAMED:
         problems.append(Problem(f"{len(named) - _MOST_FILES_NAMED} more files of table {table} too", "same folder"))
     return InputError(problems)
+
+
+def folder_column(location: Location, name: str, files: Sequence[StoredFile], in_file: Column | None) -> Column:
+    """A column of the folders' names (`state=AK/`), for rows that Spark reads from these files.
+
+    Args:
+        location: the table, for messages.
+        name: the column as the folders spell it.
+        files: all files that are read.
+        in_file: the column of that name in the files, if there is one. Reading stops with InputError at a row whose
+            value is another than the folder's; NULL agrees with every folder.
+    """
+    values = {local_name(file.uri).rpartition("/")[0]: partition_values(file).get(name) for file in files}
+    if len(set(values.values())) == 1:
+        in_folder = F.lit(next(iter(values.values()))).cast("string")
+    else:
+        path = F.url_decode(F.replace(F.col("_metadata.file_path"), F.lit("+"), F.lit("%2B")))
+        folder = F.regexp_extract(F.regexp_replace(path, "^file:/+", "/"), "^(.*)/", 1)
+        in_folder = F.create_map(*(F.lit(one) for pair in values.items() for one in pair))[folder]
+    if in_file is None:
+        return in_folder
+    problem = conflict(location.table.name, name, files[0])
+    error = F.raise_error(F.lit(marked([replace(problem, where=location.uri)]))).cast("string")
+    is_same = in_file.isNull() | (F.trim(in_file) == F.trim(in_folder))
+    return F.when(is_same, in_folder).otherwise(error)
+
+
+def marked(problems: Iterable[Problem]) -> str:
+    """A message of an executor that `translate_read_error` turns into these problems."""
+    return f"{MARK}{json.dumps([asdict(problem) for problem in problems])}{MARK}"
+
+
+def local_name(uri: str) -> str:
+    """One spelling of a location: Spark and Hadoop write the root of local files differently."""
+    return re.sub(r"^file:/+", "/", uri)

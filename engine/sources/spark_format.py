@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from engine.errors import InputError, Problem
-from engine.sources.frames import column_named, repeated_names, stacked
+from engine.sources.frames import column_named, repeated_names, spark_options, stacked, unescaped_glob
 from engine.sources.locations import Location
 from engine.sources.reader import data_files
 from engine.storage import Storage
@@ -20,9 +21,11 @@ class SparkFormat:
     """A location that Spark opens by itself; see `Reader`."""
 
     def __init__(self, spark: SparkSession, storage: Storage, location: Location):
-        del storage
         self._location = location
-        self._loaded = spark.read.format(location.format).options(**location.options).load(location.uri)
+        paths = [file.uri for file in location.files] or ([location.uri] if storage.exists(location.uri) else [])
+        reader = spark.read.format(location.format).options(**spark_options(location.options))
+        # a name that does not exist may be a table of a catalog
+        self._loaded = reader.load([unescaped_glob(path) for path in paths] if paths else location.uri)
         self.names = tuple(self._loaded.columns)
         self.repeated = frozenset(repeated_names(self.names))
 
@@ -47,11 +50,12 @@ class JsonDocument:
                         f"the file of table {location.table.name} is not of the layout that its adapter reads",
                         file.uri,
                         expected=f"a JSON object with the key {schema.names[0]}",
-                        to_do=f"mend input.tables.{location.table.name}",
+                        to_do=f"fix input.tables.{location.table.name}",
                     )
                 )
-        options: dict[str, str | bool] = {"multiLine": True, "mode": "FAILFAST", **location.options}
-        self._rows = spark.read.schema(schema).options(**options).json([file.uri for file in files])
+        options: dict[str, Any] = {"multiLine": True, "mode": "FAILFAST", **spark_options(location.options)}
+        paths = [unescaped_glob(file.uri) for file in files]
+        self._rows = spark.read.schema(schema).options(**options).json(paths)
         self.names = tuple(schema.names)
         self.repeated: frozenset[str] = frozenset()
 

@@ -17,14 +17,17 @@ from engine.settings import DatabaseSettings
 # Boundaries are asked for as parameters, of which SQL Server takes 2,100.
 _MOST_RANGES = 1_000
 _MOST_BUCKETS = 256
+_NO_DAY = datetime(9999, 12, 31)  # what systems write where a day is not known
 
 
 class TableRead(BaseModel):
     """One read of one table, as it travels to the executors: no secret and no value of any row is in it.
 
-    source: what stands after FROM. columns: the database's own names. texts: those of them that are asked for as text,
-    times_with_zone: those asked for in UTC. received: columns whose first known value says when a row was received;
-    rows of `received_before` on and up to `received_after` are left out, UTC.
+    source: what follows FROM. columns: the database's own names. texts: columns requested as text, times_with_zone:
+    columns requested in UTC, code_page_texts: columns whose order is that of a code page. received: columns whose first
+    known value is the time a row was received; rows of `received_before` on and up to `received_after` are excluded,
+    UTC. dated: columns that date a row of a reference table; rows dated after the as-of day do not count as read in the
+    fingerprint, since no run of that day uses them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,6 +39,8 @@ class TableRead(BaseModel):
     columns: tuple[str, ...]
     texts: frozenset[str] = frozenset()
     times_with_zone: frozenset[str] = frozenset()
+    code_page_texts: frozenset[str] = frozenset()
+    dated: tuple[str, ...] = ()
     received: tuple[str, ...] = ()
     received_before: datetime | None = None
     received_after: datetime | None = None
@@ -57,36 +62,57 @@ class TableRead(BaseModel):
             return f"{dialect.as_utc(column)} AS {column}"
         return column
 
-    def conditions(self) -> Condition:
+    def conditions(self, dialect: Dialect) -> Condition:
         """Rows that are read at all."""
-        parts = [self.is_late(), self.is_old()]
+        parts = [self.is_late(dialect), self.is_old(dialect)]
         return all_of(Condition(f"NOT ({one.sql})", one.values) for one in parts if one is not None)
 
-    def is_late(self) -> Condition | None:
-        """Received after the as-of day; never NULL."""
-        if self.received_before is None or not self.received:
-            return None
-        return Condition(f"{self._received} IS NOT NULL AND {self._received} >= ?", (_naive(self.received_before),))
+    def is_late(self, dialect: Dialect) -> Condition | None:
+        """Received after the as-of day; never NULL. The placeholder 9999-12-31 is no day: preparing decides on it."""
+        received_at = self.received_at(dialect)
+        parts = [
+            self._compared(received_at, ">=", self.received_before),
+            None if self.received_before is None else self._compared(received_at, "<", _NO_DAY),
+        ]
+        known = [part for part in parts if part is not None]
+        return all_of(known) if known else None
 
-    def is_old(self) -> Condition | None:
+    def is_old(self, dialect: Dialect) -> Condition | None:
         """Received at or before the mark from which on rows are wanted; never NULL."""
-        if self.received_after is None or not self.received:
-            return None
-        return Condition(f"{self._received} IS NOT NULL AND {self._received} <= ?", (_naive(self.received_after),))
+        return self._compared(self.received_at(dialect), "<=", self.received_after)
 
-    @property
-    def _received(self) -> str:
-        names = [quoted(name) for name in self.received]
-        return names[0] if len(names) == 1 else f"COALESCE({', '.join(names)})"
+    def is_dated_late(self, dialect: Dialect) -> Condition | None:
+        """A row of a reference table that a run of the as-of day does not know yet; never NULL."""
+        parts = [self._compared(self._comparable(name, dialect), ">=", self.received_before) for name in self.dated]
+        return any_of(part for part in parts if part is not None) if parts else None
+
+    def received_at(self, dialect: Dialect) -> str | None:
+        """SQL of the time at which a row was received, UTC without a zone; None if the table has none."""
+        values = [self._comparable(name, dialect) for name in self.received]
+        if not values:
+            return None
+        return values[0] if len(values) == 1 else f"COALESCE({', '.join(values)})"
+
+    def _compared(self, value: str | None, operator: str, moment: datetime | None) -> Condition | None:
+        if value is None or moment is None:
+            return None
+        return Condition(f"{value} IS NOT NULL AND {value} {operator} ?", (_naive(moment),))
+
+    def _comparable(self, name: str, dialect: Dialect) -> str:
+        """SQL of a column that drivers can return and that compares with a parameter as it is ordered."""
+        column = quoted(name)
+        if name in self.times_with_zone:
+            return dialect.as_utc(column)
+        return dialect.to_unicode(column) if name in self.code_page_texts else column
 
     def ranges(self, boundaries: Sequence[Any], dialect: Dialect) -> list[Condition]:
         """Conditions of which each row meets exactly one, whatever happens to the table meanwhile."""
         if self.partition_by is None:
             return [Condition("", ())]
-        key = quoted(self.partition_by)
         if self.partition_method == "hash":
-            buckets = self.ranges_wanted
-            return [Condition(f"{dialect.bucket(key, buckets)} = {bucket}", ()) for bucket in range(buckets)]
+            bucket_of = dialect.bucket(quoted(self.partition_by), self.ranges_wanted)
+            return [Condition(f"{bucket_of} = {bucket}", ()) for bucket in range(self.ranges_wanted)]
+        key = self._comparable(self.partition_by, dialect)
         if not boundaries:
             return [Condition("", ())]
         first = Condition(f"({key} < ? OR {key} IS NULL)", (boundaries[0],))
@@ -103,9 +129,9 @@ class TableRead(BaseModel):
         # as many for each connection
         return min(_MOST_RANGES, math.ceil(max(by_rows, 1) / connections) * connections)
 
-    def boundaries_query(self) -> tuple[str, tuple[int, ...]]:
+    def boundaries_query(self, dialect: Dialect) -> tuple[str, tuple[Any, ...]]:
         """The key's values that cut the rows into ranges of equal size; one pass in the order of an index on it."""
-        key, filtered = quoted(str(self.partition_by)), self.conditions()
+        key, filtered = self._comparable(str(self.partition_by), dialect), self.conditions(dialect)
         places = sorted({round(self.rows * part / self.ranges_wanted) + 1 for part in range(1, self.ranges_wanted)})
         known = all_of([Condition(f"{key} IS NOT NULL", ()), filtered])
         numbered = (
@@ -130,6 +156,13 @@ def all_of(conditions: Iterable[Condition]) -> Condition:
     given = [one for one in conditions if one.sql]
     return Condition(
         " AND ".join(f"({one.sql})" for one in given), tuple(value for one in given for value in one.values)
+    )
+
+
+def any_of(conditions: Iterable[Condition]) -> Condition:
+    parts = list(conditions)
+    return Condition(
+        " OR ".join(f"({one.sql})" for one in parts), tuple(value for one in parts for value in one.values)
     )
 
 

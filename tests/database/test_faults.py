@@ -67,7 +67,7 @@ def test_a_connection_that_is_cut_again_and_again_is_one_error(spark, server, so
     text = told(failed.value)
     assert "reading table pharmacy_claims failed" in text
     assert f"databases.{NAME}" in text
-    assert "tried again in vain" in text
+    assert "retries failed" in text
 
 
 def test_a_server_that_is_killed_and_comes_back_while_a_table_is_read(spark, postgresql):
@@ -168,7 +168,7 @@ def test_who_may_read_and_not_write_is_told_before_a_run(server, reader, tmp_pat
     server.run(f"GRANT SELECT ON {table} TO {user}")
     try:
         with pytest.raises(OutputError) as failed:
-            exports.check_tables(NAME, settings, server.schema)
+            exports.check_tables(NAME, settings, server.schema, "create_tables")
     finally:
         server.run(f"REVOKE SELECT ON {table} FROM {user}")
     assert "GRANT SELECT, INSERT and DELETE" in str(failed.value)
@@ -182,7 +182,7 @@ def test_a_wrong_password_is_not_tried_again(spark, server, some_table, tmp_path
         with pytest.raises(InputError) as failed:
             opened(spark, server, some_table, settings=settings)
     assert time.monotonic() - began < 10
-    assert "mend user and password of databases.claims" in str(failed.value)
+    assert "fix user and password of databases.claims" in str(failed.value)
     assert "not the password" not in str(failed.value)
 
 
@@ -193,7 +193,7 @@ def test_a_server_that_is_not_there_is_one_error(spark, server, some_table):
 
 
 def test_a_table_that_is_not_there_and_a_driver_that_is_not(spark, server):
-    with pytest.raises(InputError, match="mend the table's name"):
+    with pytest.raises(InputError, match="fix the table's name"):
         opened(spark, server, server.table("nowhere"))
     with pytest.raises(InputError, match="install the ODBC driver"):
         opened(spark, server, server.table("nowhere"), settings=server.with_(driver="No Such Driver"))

@@ -212,7 +212,7 @@ SQL_SERVER_TYPES = {
     "zoned": ("datetimeoffset(6)", datetime(2024, 2, 28, 23, 2, 3, 123_456), T.TimestampNTZType()),
     "old_time": ("datetime", datetime(2024, 2, 29, 1, 2, 3), T.TimestampNTZType()),
     "text": ("nvarchar(max)", "日本😀" * 3_000, T.StringType()),
-    "fixed": ("char(5)", "ab   ", T.StringType()),
+    "fixed": ("char(5)", "ab", T.StringType()),
     "short": ("real", 1.100000023841858, T.FloatType()),
     "tiny": ("tinyint", 255, T.LongType()),
     "yes": ("bit", True, T.BooleanType()),

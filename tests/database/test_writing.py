@@ -56,7 +56,13 @@ def summary(run_id="R1", findings=0, lines=0):
 
 def write(server, found, lines, run_id="R1", settings=None):
     exports.write_to_database(
-        found, lines, summary(run_id, found.count(), lines.count()), NAME, settings or server.settings, server.schema
+        found,
+        lines,
+        summary(run_id, found.count(), lines.count()),
+        NAME,
+        settings or server.settings,
+        server.schema,
+        "./spark-submit.sh create_tables --config my.yaml",
     )
 
 
@@ -88,14 +94,14 @@ def test_a_table_that_lacks_a_column_is_told(made):
 def test_what_a_run_could_not_be_written_to_is_told_before_it_begins(spark, made):
     write(made, findings_of(spark, 5), lines_of(spark, 5))
     before = {table: there(made, table) for table in OURS}
-    exports.check_tables(NAME, made.settings, made.schema)
+    exports.check_tables(NAME, made.settings, made.schema, "create_tables --config my.yaml")
     assert {table: there(made, table) for table in OURS} == before
     made.run(f"ALTER TABLE {made.table('engine_dispute_lines_staging')} DROP COLUMN explanation")
     with pytest.raises(OutputError, match="explanation"):
-        exports.check_tables(NAME, made.settings, made.schema)
+        exports.check_tables(NAME, made.settings, made.schema, "create_tables --config my.yaml")
     made.run(*(f"DROP TABLE {made.table(f'engine_dispute_lines{ending}')}" for ending in ("", "_staging")))
-    with pytest.raises(OutputError, match="create_tables: it makes"):
-        exports.check_tables(NAME, made.settings, made.schema)
+    with pytest.raises(OutputError, match=r"create_tables --config my\.yaml: it creates"):
+        exports.check_tables(NAME, made.settings, made.schema, "create_tables --config my.yaml")
 
 
 def test_the_shipped_tables_have_the_columns_of_the_contract():
@@ -155,6 +161,75 @@ def test_texts_of_any_length_are_written_whole(spark, made):
     assert texts == [long] * 5
 
 
+@pytest.mark.parametrize("letter", ["a", "ž", "😀"])
+@pytest.mark.parametrize("length", [1_900, 2_001, 3_999, 4_001])
+def test_a_text_of_any_letters_is_written_whole(spark, made, letter, length):
+    """A driver counts UTF-16 units, of which an emoji has two."""
+    found = findings_of(spark, 2).withColumn("narrative", F.lit(letter * length))
+    write(made, found, lines_of(spark, 1))
+    assert set(there(made, "engine_findings", "narrative")) == {(letter * length,)}
+
+
+def test_a_value_longer_than_its_column_is_told_before_anything_is_written(spark, made):
+    found = findings_of(spark, 5).withColumn("claim_id", F.lit("c" * 401)).withColumn("narrative", F.lit("n" * 9_000))
+    lines = lines_of(spark, 2).withColumn("entity_id", F.lit("e" * 401))
+    with pytest.raises(OutputError) as told:
+        exports.check_lengths(found, lines, summary(), NAME, made.settings, made.schema)
+    wrong = {(problem.what.rpartition(" ")[2], problem.found, problem.expected) for problem in told.value.problems}
+    tables = {"claim_id": "engine_findings", "entity_id": "engine_dispute_lines"}
+    assert wrong == {
+        (f'"{made.schema}"."{table}{ending}".{column}', "length 401", "at most 400")
+        for column, table in tables.items()
+        for ending in ("", "_staging")
+    }
+    assert "cccc" not in str(told.value)
+    fits = found.withColumn("claim_id", F.lit("c" * 400))
+    exports.check_lengths(fits, lines_of(spark, 2), summary(), NAME, made.settings, made.schema)
+
+
+def test_letters_are_counted_as_the_server_counts_them(spark, made):
+    found = findings_of(spark, 2).withColumn("claim_id", F.lit("😀" * 201))
+    if made.kind == "postgresql":
+        exports.check_lengths(found, lines_of(spark, 1), summary(), NAME, made.settings, made.schema)
+        return
+    with pytest.raises(OutputError, match="length 402"):
+        exports.check_lengths(found, lines_of(spark, 1), summary(), NAME, made.settings, made.schema)
+
+
+def test_columns_narrower_than_the_shipped_ones_are_told_before_a_run(made):
+    table = made.table("engine_dispute_lines")
+    kind = "TYPE " if made.kind == "postgresql" else ""
+    made.run(f"ALTER TABLE {table} ALTER COLUMN explanation {kind}nvarchar(4000)")
+    made.run(f"ALTER TABLE {table} ALTER COLUMN units_invoiced {kind}decimal(9,2)")
+    try:
+        with pytest.raises(OutputError) as told:
+            exports.check_tables(NAME, made.settings, made.schema, "create_tables")
+        (problem,) = told.value.problems
+        assert "explanation" in problem.found
+        assert "(4000)" in problem.found
+        assert "units_invoiced" in problem.found
+        assert "explanation nvarchar(max)" in problem.expected
+        with pytest.raises(OutputError, match="narrower"):
+            exports.create_tables(NAME, made.settings, made.schema, SCRIPTS, print, adapted=made.adapted)
+        if made.kind == "sqlserver":
+            made.run(*problem.to_do.partition(": ")[2].split("; "))
+            exports.check_tables(NAME, made.settings, made.schema, "create_tables")
+    finally:
+        made.run(*(f"DROP TABLE {table}{ending}" for ending in ("", "_staging")))
+
+
+def test_a_run_id_and_a_schema_that_do_not_fit_are_told_before_a_run(made):
+    exports.check_tables(NAME, made.settings, made.schema, "create_tables", "r" * 100)
+    with pytest.raises(OutputError, match="the run id does not fit"):
+        exports.check_tables(NAME, made.settings, made.schema, "create_tables", "r" * 101)
+    for job in (
+        lambda: exports.check_tables(NAME, made.settings, "no_such_schema", "create_tables"),
+        lambda: exports.create_tables(NAME, made.settings, "no_such_schema", SCRIPTS, print, adapted=made.adapted),
+    ):
+        with pytest.raises(OutputError, match='CREATE SCHEMA "no_such_schema"'):
+            job()
+
+
 def test_a_cut_connection_while_writing_is_tried_again(spark, made):
     found, lines = findings_of(spark, 3_000), lines_of(spark, 50)
     # the server answers little to a writer: cut soon after the login and again later
@@ -169,9 +244,11 @@ def test_rows_that_do_not_fit_leave_the_old_ones(spark, made):
     found, lines = findings_of(spark, 40), lines_of(spark, 10)
     write(made, found, lines)
     before = {table: there(made, table) for table in OURS}
-    too_long = found.withColumn("state", F.lit("Kentucky"))
-    with pytest.raises(OutputError, match="writing run R1 failed"):
+    too_long = found.withColumn("match_tier", F.lit("secret-9"))
+    with pytest.raises(OutputError, match="writing run R1 failed") as failed:
         write(made, too_long, lines)
+    assert "widen the column" in str(failed.value)
+    assert "secret-9" not in str(failed.value)
     assert {table: there(made, table) for table in OURS} == before
 
 
@@ -202,7 +279,7 @@ def test_a_full_disk_leaves_the_old_rows(spark, postgresql, table):
         )
         connection.commit()
     try:
-        with pytest.raises(OutputError, match="no room left"):
+        with pytest.raises(OutputError, match="full: ask its owner"):
             write(server, found, lines)
         assert {name: there(server, name) for name in OURS} == before
     finally:

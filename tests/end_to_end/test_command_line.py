@@ -26,13 +26,6 @@ def submit(*words: object, **environment: str) -> subprocess.CompletedProcess[st
     )
 
 
-def test_without_java_one_message_says_what_to_install(tmp_path):
-    ended = submit("demo", JAVA_HOME=str(tmp_path))
-    assert ended.returncode == 2
-    assert "Java runtime, version 17 or later" in ended.stderr
-    assert "install" in ended.stderr
-
-
 def test_an_unknown_job_lists_the_jobs():
     ended = submit("detcet")
     assert ended.returncode == 2

@@ -26,15 +26,16 @@ def test_identifiers_equal_those_of_the_reference(spark):
     def check(seed):
         texts = strings(seed)
         text = F.col("text")
+        stripped = identifiers.stripped(text)
         columns = {
             "ndc11": identifiers.ndc11(text),
             "is_ndc10": identifiers.is_ndc10(text),
             "npi": npi_is_valid(text),
-            "rx": identifiers.rx_number(text),
-            "fill": identifiers.rx_fill_number(text),
-            "is_key": identifiers.rx_is_key(identifiers.rx_number(text)),
+            "rx": identifiers.rx_number(stripped),
+            "fill": identifiers.rx_fill_number(stripped),
+            "is_key": identifiers.rx_is_key(identifiers.rx_number(stripped)),
             "quarter": identifiers.quarter(text),
-            "blank": identifiers.blank_to_null(F.trim(text)),
+            "blank": identifiers.blank_to_null(stripped),
         }
         rows = spark.createDataFrame([(one,) for one in texts], "text string")
         found = rows.select("text", *(column.alias(name) for name, column in columns.items())).collect()
@@ -91,7 +92,6 @@ def luhn_sum(digits):
 
 def reference(text):
     rx, fill = rx_number(text)
-    stripped = text.strip(" ")
     return {
         "ndc11": ndc11(text),
         "is_ndc10": bool(re.fullmatch("[0-9]{10}", text)),
@@ -100,7 +100,7 @@ def reference(text):
         "fill": fill,
         "is_key": sum(place in "0123456789" for place in rx) >= 4,
         "quarter": text.upper().replace("-", "") if re.fullmatch("[0-9]{4}-?[Qq][1-4]", text) else None,
-        "blank": stripped if stripped.strip(" \t\n\r\x0b\x0c") else None,
+        "blank": without_white_space(text) or None,
     }
 
 
@@ -115,8 +115,12 @@ def ndc11(text):
     return parts[0].zfill(5) + parts[1].zfill(4) + parts[2].zfill(2)
 
 
+def without_white_space(text):
+    return re.sub(r"\A[\s\0]+|[\s\0]+\Z", "", text)
+
+
 def rx_number(text):
-    trimmed = text.strip(" \t\n\r\x0b\x0c")
+    trimmed = without_white_space(text)
     if digits := re.fullmatch("0*([0-9]{4,12})", trimmed):
         return digits[1], None
     if with_fill := re.fullmatch("0*([0-9]{4,9})[-/ ]([0-9]{1,2})", trimmed):

@@ -8,6 +8,7 @@ import random
 
 import pytest
 
+from engine.sources.text_records import BLANKS
 from tests.unit.sources_folder import INVOICE_CSV, Folder, values
 
 PIECES = (
@@ -50,5 +51,5 @@ def test_values_come_back(spark, tmp_path, line_end, spans_lines, quoting):
     folder = Folder(spark, tmp_path)
     folder.put("invoices.csv", INVOICE_CSV)
     folder.put("pharmacies.csv", text.getvalue().encode())
-    expected = [tuple(value or None for value in row) for row in rows]
+    expected = [tuple(value if value.strip(BLANKS) else None for value in row) for row in rows]
     assert values(folder.table("pharmacies"), "npi", "name", "address", "city") == expected

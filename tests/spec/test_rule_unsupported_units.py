@@ -13,16 +13,19 @@ SPECS = [
         Subject.INVOICE,
         LINE,
         """
-        case                        | units_reimbursed | claim_units | claim_lines | source_kind | line_kind         || fires | evidence | code | action      | party | units | says
-        a tenth without claims      | 1000             | 900         | 35          | INVOICE     | CURRENT           || yes   | STRONG   | -    | REQUEST_CLD | STATE | 100   | invoiced 1000 units ... the 35 claim lines received for it hold 900 units: 100 units (10 %)
-        no claim at all             | 1000             | -           | -           | INVOICE     | CURRENT           || yes   | STRONG   | -    | REQUEST_CLD | STATE | 1000  | the 0 claim lines received for it hold 0 units: 1000 units (100 %)
-        half a per cent             | 1000             | 995         | 40          | INVOICE     | CURRENT           || no    |          |      |             |       |       |
-        just beyond                 | 1000             | 994.9       | 40          | INVOICE     | CURRENT           || yes   | STRONG   | -    | REQUEST_CLD | STATE | 5.1   |
-        more claims than invoiced   | 1000             | 1100        | 40          | INVOICE     | CURRENT           || no    |          |      |             |       |       |
-        a line of one unit          | 1                | -           | -           | INVOICE     | CURRENT           || no    |          |      |             |       |       |
-        public totals have no CLD   | 1000             | -           | -           | SDUD        | CURRENT           || no    |          |      |             |       |       |
-        a quarter's new total       | 1000             | 900         | 35          | INVOICE     | PRIOR_REPLACEMENT || yes   | STRONG   | -    | REQUEST_CLD | STATE | 100   |
-        a difference is no total    | 1000             | -           | -           | INVOICE     | PRIOR_DELTA       || no    |          |      |             |       |       |
+        case                        | units_reimbursed | claim_units | claim_lines | quarantined_claim_lines | quarantined_claim_units | source_kind | line_kind         || fires | evidence | code | action      | party | units | guards                       | says
+        a tenth without claims      | 1000             | 900         | 35          | 0                       | 0                       | INVOICE     | CURRENT           || yes   | STRONG   | -    | REQUEST_CLD | STATE | 100   | QUARANTINED_CLAIMS PASSED    | invoiced 1000 units ... the 35 claim lines received for it hold 900 units: 100 units (10 %)
+        no claim at all             | 1000             | -           | -           | -                       | -                       | INVOICE     | CURRENT           || yes   | STRONG   | -    | REQUEST_CLD | STATE | 1000  | QUARANTINED_CLAIMS PASSED    | but no claim line was received for it: 1000 units (100 %)
+        half a per cent             | 1000             | 995         | 40          | 0                       | 0                       | INVOICE     | CURRENT           || no    |          |      |             |       |       |                              |
+        just beyond                 | 1000             | 994.9       | 40          | 0                       | 0                       | INVOICE     | CURRENT           || yes   | STRONG   | -    | REQUEST_CLD | STATE | 5.1   |                              |
+        more claims than invoiced   | 1000             | 1100        | 40          | 0                       | 0                       | INVOICE     | CURRENT           || no    |          |      |             |       |       |                              |
+        a line of one unit          | 1                | -           | -           | -                       | -                       | INVOICE     | CURRENT           || no    |          |      |             |       |       |                              |
+        public totals have no CLD   | 1000             | -           | -           | -                       | -                       | SDUD        | CURRENT           || no    |          |      |             |       |       |                              |
+        a quarter's new total       | 1000             | 900         | 35          | 0                       | 0                       | INVOICE     | PRIOR_REPLACEMENT || yes   | STRONG   | -    | REQUEST_CLD | STATE | 100   |                              |
+        a difference is no total    | 1000             | -           | -           | -                       | -                       | INVOICE     | PRIOR_DELTA       || no    |          |      |             |       |       |                              |
+        some claims are quarantined | 1000             | 900         | 35          | 2                       | 30                      | INVOICE     | CURRENT           || yes   | MEDIUM   | -    | REQUEST_CLD | STATE | 70    | QUARANTINED_CLAIMS UNCHECKED | the 35 claim lines received for it hold 900 units ... may belong to this line: 2, with 30 units
+        all claims are quarantined  | 1000             | 0           | 0           | 200                     | 1000                    | INVOICE     | CURRENT           || yes   | MEDIUM   | -    | REQUEST_CLD | STATE | 0     | QUARANTINED_CLAIMS UNCHECKED | no readable claim line was received for it ... may belong to this line: 200, with 1000 units
+        their units are unreadable  | 1000             | 0           | 0           | 1                       | 0                       | INVOICE     | CURRENT           || yes   | MEDIUM   | -    | REQUEST_CLD | STATE | 1000  | QUARANTINED_CLAIMS UNCHECKED | with 0 units where those can be read
         """,  # noqa: E501
         needs=("program", "units_reimbursed"),
     ),

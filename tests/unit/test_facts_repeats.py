@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -196,6 +197,49 @@ def test_claims_stand_behind_a_line_of_their_rebate_type_and_sub_program(spark):
         assert (row["claim_units"], row["claim_lines"]) == behind, said
         gap = None if behind[0] is None else (1000 - behind[0]) / 1000
         assert row["f50_invoice_to_claims_gap"] == gap, said
+
+
+UNREAD = """
+what is unread of a row | program  | state | ndc11 | period | units || may stand behind
+nothing but its day     | MDRP_FFS | GA    | own   | 2025Q1 | 10    || line
+its units too           | MDRP_FFS | GA    | own   | 2025Q1 | -     || line
+its state               | MDRP_FFS | -     | own   | 2025Q1 | 100   || line, elsewhere
+its period              | MDRP_FFS | GA    | own   | -      | 1000  || line, later
+its state and period    | MDRP_FFS | -     | own   | -      | 20    || line, elsewhere, later
+its product             | MDRP_FFS | GA    | -     | 2025Q1 | 200   || line, product
+its program             | -        | GA    | own   | 2025Q1 | 2000  || line, managed care
+all of it               | -        | -     | -     | -      | 1     || line, elsewhere, later, product, managed care
+of another program      | PARTD    | GA    | own   | 2025Q1 | 500   ||
+"""
+
+
+def test_quarantined_claims_may_stand_behind_every_line_that_they_could_belong_to(spark):
+    lines = {
+        "line": {},
+        "elsewhere": {"state": "AL"},
+        "later": {"period": "2025Q2"},
+        "product": {"ndc11": "00002143381"},
+        "managed care": {"program": "MDRP_MCO"},
+        "a difference": {"line_kind": "PRIOR_DELTA"},
+    }
+    rows, behind = [], {name: [] for name in lines}
+    for text in UNREAD.strip().splitlines()[1:]:
+        left, right = text.split("||")
+        _, *values = (cell.strip() for cell in left.split("|"))
+        program, state, ndc11, period, units = (None if value == "-" else value for value in values)
+        rows.append((program, state, NDC if ndc11 else None, period, units and Decimal(units)))
+        for name in (name.strip() for name in right.split(",") if name.strip()):
+            behind[name].append(int(units or 0))
+    schema = "program string, state string, ndc11 string, period string, units decimal(15,3)"
+    unread = spark.createDataFrame(rows, schema)
+    billed = invoices(spark, [invoice(name, units_reimbursed="9000", **said) for name, said in lines.items()])
+    facts = {row["source_row_id"]: row for row in invoice_facts(billed, claims(spark, []), {}, AS_OF, unread).collect()}
+    found = {name: (row["quarantined_claim_lines"], row["quarantined_claim_units"]) for name, row in facts.items()}
+    expected = {name: (len(units), sum(units)) for name, units in behind.items()}
+    assert found == {**expected, "a difference": (None, None)}
+    assert facts["line"]["f50_invoice_to_claims_gap"] is None
+    without = {row["source_row_id"]: row for row in invoice_facts(billed, claims(spark, []), {}, AS_OF).collect()}
+    assert (without["line"]["quarantined_claim_lines"], without["line"]["f50_invoice_to_claims_gap"]) == (0, 1.0)
 
 
 def test_units_are_compared_over_four_quarters_with_those_sold_into_the_state(spark):

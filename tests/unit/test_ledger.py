@@ -35,3 +35,13 @@ def test_a_step_that_begins_with_other_rows_than_the_last_one_ended_with_stops_t
     ledger.record("invoices", Step.READ, 10, 10)
     with pytest.raises(LedgerError, match="ended with 10 rows, step prepare began with 11"):
         ledger.record("invoices", Step.PREPARE, 11, 11)
+
+
+def test_measured_rows_that_differ_stop_the_run():
+    ledger = Ledger()
+    ledger.check("invoices", Step.FACTS, "rows with peers", 1172, 1172)
+    ledger.check_at_most("invoices", Step.RULES, "rows flagged", 5, 5)
+    with pytest.raises(LedgerError, match="invoices, step facts: 0 rows with peers, 1,172 expected"):
+        ledger.check("invoices", Step.FACTS, "rows with peers", 0, 1172)
+    with pytest.raises(LedgerError, match="invoices, step rules: 6 rows flagged, at most 5 expected"):
+        ledger.check_at_most("invoices", Step.RULES, "rows flagged", 6, 5)

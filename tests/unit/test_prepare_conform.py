@@ -9,6 +9,7 @@ from decimal import Decimal as D
 import pytest
 from prepare_rows import by_id, conformed, received, row, settled, typed
 
+from engine.contracts.formats import DeclaredFormats
 from engine.contracts.tables import ENTITY_CLAIMS, REBATE_CLAIMS, TABLES
 from engine.prepare import conform, good_rows
 from engine.prepare.conform import conformed_schema
@@ -34,7 +35,7 @@ def of_text(spark):
             claim_line="",
             units=" 30.0005 ",
         ),
-        row("rebate_claims", "blank", payer_id="   ", units="\t", plan_id="  "),
+        row("rebate_claims", "blank", payer_id="   ", units="\t", plan_id="\0\0"),
         row("rebate_claims", "many", program="NOPE", ndc="12", units="x", period="20253", date_of_service="2025-02-30"),
         row("rebate_claims", "late", units="x", fill_number="x", received_at="2026-04-01T00:00:00Z"),
         row("rebate_claims", "in time", received_at="2026-04-01T00:59:59.999999999+01:00"),
@@ -45,7 +46,7 @@ def of_text(spark):
             state="Kentucky",
             fill_number="1.5",
             paid_date="2025",
-            sub_program="A",
+            dispensing_status="A",
             period="2025-q3",
         ),
         row("rebate_claims", "codes", submission_clarification_codes="8| 20 |1", basis_of_cost="8", modifiers="ud| u8"),
@@ -119,8 +120,9 @@ def test_rows_received_after_the_day_leave_and_are_not_quarantined(of_text):
 def test_a_bad_value_that_is_not_required_becomes_null_and_is_named(of_text):
     coerced = of_text["coerced"]
     assert coerced.problems is None
-    assert coerced.coerced == ["sub_program", "state", "fill_number", "paid_date"]
-    assert (coerced.state, coerced.fill_number, coerced.paid_date, coerced.sub_program) == (None, None, None, None)
+    assert coerced.coerced == ["state", "fill_number", "paid_date", "dispensing_status"]
+    assert coerced.coerced_values == ["Kentucky", "1.5", "2025", "A"]
+    assert (coerced.state, coerced.fill_number, coerced.paid_date, coerced.dispensing_status) == (None,) * 4
     assert coerced.period == "2025Q3"
 
 
@@ -153,7 +155,7 @@ def test_pharmacies(of_text):
 
 
 def test_product_codes_are_never_guessed(of_text):
-    assert of_text["newline"].problems == ["NDC_INVALID"]
+    assert (of_text["newline"].problems, of_text["newline"].ndc11) == (None, "00002759701")
     assert of_text["ten"].problems == ["NDC_AMBIGUOUS"]
     assert (of_text["ten"].ndc_raw, of_text["ten"].ndc11) == ("0002759701", None)
 
@@ -204,7 +206,7 @@ def test_times_booleans_and_codes_of_any_type(spark):
             "date_of_service": ("timestamp_ntz", [datetime(2025, 8, 1, 23, 59), datetime(2025, 8, 2)] * 2),
             "date_prescribed": ("int", [None] * 4),
             "submitted_at": ("date", [date(2025, 8, 2), None, date(2026, 3, 31), date(2026, 4, 1)]),
-            "is_340b": ("double", [1.0, 0.0, None, 2.0]),
+            "is_340b": ("double", [1.0, 0.0, None, 1.0]),
             "modifiers": ("array<string>", [["UD"], None, None, None]),
         },
     )
@@ -214,12 +216,12 @@ def test_times_booleans_and_codes_of_any_type(spark):
     assert [found[f"R{n}"]["is_340b"] for n in range(3)] == [True, False, None]
     assert [found[f"R{n}"]["is_340b_assumed"] for n in range(3)] == [False, False, True]
     assert found["R0"]["coerced"] == ["modifiers"]
-    texts = ["true", "FALSE", "1", "0", "y", "N", "yes", ""]
+    texts = ["true", "FALSE", "1", "0", "y", "N", "Yes", "NO", "t", "F", "", "maybe", "10"]
     rows = [row("entity_claims", text or "blank", is_340b=text) for text in texts]
     by_text = by_id(conformed(spark, "entity_claims", rows))
     answers = [by_text[text or "blank"]["is_340b"] for text in texts]
-    assert answers == [True, False, True, False, True, False, None, None]
-    assert by_text["yes"]["coerced"] == ["is_340b"]
+    assert answers == [True, False, True, False, True, False, True, False, True, False, None, None, None]
+    assert [by_text[text or "blank"]["problems"] for text in texts] == [None] * 11 + [["IS_340B_INVALID"]] * 2
     assert by_text["blank"]["coerced"] is None
 
 
@@ -239,7 +241,7 @@ def test_times_booleans_and_codes_of_any_type(spark):
         ("2025-07-01 noon", None),
         ("20250701", None),
         ("2025-07-01T10:00:00.1234567890", None),
-        ("2025-07-01T10:00:00Z\n", None),
+        ("2025-07-01T10:00:00Z x", None),
     ],
 )
 def test_iso_times(iso_times, text, expected):
@@ -251,9 +253,7 @@ def iso_times(spark):
     marks = test_iso_times.pytestmark[0]
     texts = [text for text, _ in marks.args[1]]
     rows = [row("rebate_claims", text, received_at=text) for text in texts]
-    return {
-        one["source_row_id"]: one["received_at"] for one in by_id(conformed(spark, "rebate_claims", rows)).values()
-    } | {text: None for text in texts if text.endswith("\n")}
+    return {name: one["received_at"] for name, one in by_id(conformed(spark, "rebate_claims", rows)).items()}
 
 
 def test_ten_digits_are_settled_by_products_that_fit_alone(spark):
@@ -350,3 +350,146 @@ def test_pharmacy_rows_are_late_by_receipt_else_by_transaction(spark):
         "neither": None,
     }
     assert found["neither"]["received_at"] is None
+
+
+# What a table holds, and what becomes of it: as an analyst would list it. Contract, general rules.
+BAD_VALUES = """
+case                      | column        | received      || becomes | problem             | coerced
+a status that is none     | status        | REVERSE       || -       | STATUS_INVALID      |
+no status                 | status        | -             || SUBMITTED |                   |
+blank status              | status        | <tab>         || SUBMITTED |                   |
+a claim type that is none | claim_type    | PHARMACY      || -       |                     | claim_type
+no claim type             | claim_type    | -             || RX      |                     |
+340B unreadable           | is_340b       | perhaps       || -       | IS_340B_INVALID     |
+a fill of words           | fill_number   | two           || -       |                     | fill_number
+a damaged NPI             | prescriber_npi | 1.23457E+9   || -       |                     | prescriber_npi
+a damaged billing NPI     | pharmacy_npi  | 1.23457e+09   || -       | PHARMACY_NPI_DAMAGED |
+a damaged Rx number       | rx_number     | 1.23E+11      || -       | RX_NUMBER_DAMAGED   |
+a damaged NDC             | ndc           | 2.7597E+6     || 2.7597E+6 | NDC_DAMAGED       |
+a decimal comma           | bin           | 6,1E+5        || -       |                     | bin
+not quite scientific      | bin           | 610E+5        || 610E+5  |                     |
+no-break space and NUL    | pcn           | <nbsp>ADV<nul> || ADV    |                     |
+an invisible mark         | pcn           | <bom>ADV      || ADV     |                     |
+a space inside            | pcn           | AD V          || AD V    |                     |
+"""
+SHOWN = {"<tab>": "\t", "<nbsp>": "\u00a0", "<nul>": "\0", "<bom>": "\ufeff"}
+
+
+def listed(text):
+    header, *lines = [line for line in text.strip().splitlines() if line.strip()]
+    names = [name.strip() for name in header.replace("||", "|").split("|")]
+    for line in lines:
+        yield dict(zip(names, (cell.strip() for cell in line.replace("||", "|").split("|")), strict=True))
+
+
+@pytest.fixture(scope="module")
+def of_bad_values(spark):
+    rows = []
+    for case in listed(BAD_VALUES):
+        value = None if case["received"] == "-" else case["received"]
+        for shown, character in SHOWN.items():
+            value = value and value.replace(shown, character)
+        rows.append(row("entity_claims", case["case"], **{case["column"]: value}))
+    return by_id(conformed(spark, "entity_claims", rows))
+
+
+@pytest.mark.parametrize("case", listed(BAD_VALUES), ids=lambda case: case["case"])
+def test_bad_values_and_defaults(of_bad_values, case):
+    found = of_bad_values[case["case"]]
+    column = "ndc_raw" if case["column"] == "ndc" else case["column"]
+    value = found[column]
+    assert ("-" if value is None else str(value)) == case["becomes"]
+    assert found["problems"] == ([case["problem"]] if case["problem"] else None)
+    assert found["coerced"] == ([case["coerced"]] if case["coerced"] else None)
+
+
+def test_damaged_identifiers_of_rebate_claims(spark):
+    damaged = "2.02519E+13"
+    rows = [
+        row("rebate_claims", "claim", claim_id=damaged),
+        row("rebate_claims", "plan", plan_id=damaged),  # part of the claim key
+        row("rebate_claims", "prior", prior_claim_id=damaged),
+        row("rebate_claims", "hashed", rx_number=damaged, rx_number_hash="aBc=", hash_scheme="S1"),
+        row("rebate_claims", "ncpdp", pharmacy_npi=damaged, pharmacy_ncpdp_id="0512345"),
+        row("rebate_claims", "row", None),
+        row("rebate_claims", damaged, patient_key="row id"),
+        row("rebate_claims", damaged, source_file="a.csv", source_row_no="7"),
+        row("rebate_claims", "line", claim_line="L2"),
+        row("rebate_claims", "basis", units_basis="HCPCS UNITS"),
+        row("rebate_claims", "type", rebate_type="BASIC"),
+    ]
+    found = {
+        one["source_row_id"] or one["patient_key"]: one for one in conformed(spark, "rebate_claims", rows).collect()
+    }
+    assert {name: one["problems"] for name, one in found.items()} == {
+        "claim": ["CLAIM_ID_DAMAGED"],
+        "plan": ["PLAN_ID_DAMAGED"],
+        "prior": None,
+        "hashed": None,
+        "ncpdp": None,
+        "row": None,
+        "row id": ["SOURCE_ROW_ID_DAMAGED"],
+        "a.csv#7": None,
+        "line": ["CLAIM_LINE_INVALID"],
+        "basis": ["UNITS_BASIS_INVALID"],
+        "type": ["REBATE_TYPE_INVALID"],
+    }
+    assert {name: one["coerced"] for name, one in found.items() if one["coerced"]} == {
+        "prior": ["prior_claim_id"],
+        "hashed": ["rx_number"],
+        "ncpdp": ["pharmacy_npi"],
+        "a.csv#7": ["source_row_id"],
+    }
+    assert (found["hashed"]["rx_key"], found["ncpdp"]["pharmacy_key"]) == ("S1:aBc=", "NCPDP:0512345")
+    assert (found["line"]["claim_line"], found["basis"]["units_basis"]) == (None, None)
+
+
+def test_invoices_are_late_by_receipt_else_by_postmark(spark):
+    days = {
+        "received": ("2026-03-31", "2026-04-02", None),
+        "received later": ("2026-04-01", "2026-03-01", "AFTER_AS_OF"),
+        "postmarked later": (None, "2026-04-01", "AFTER_AS_OF"),
+        "no day": (None, None, None),
+        "placeholder": (None, "9999-12-31", None),
+        "placeholder and postmark": ("9999-12-31", "2026-04-01", "AFTER_AS_OF"),
+    }
+    rows = [
+        row("invoices", invoice_number=name, received_date=received_on, postmark_date=postmark)
+        for name, (received_on, postmark, _) in days.items()
+    ]
+    found = by_id(conformed(spark, "invoices", rows), "invoice_number")
+    assert {name: one["left_as"] for name, one in found.items()} == {name: told for name, (*_, told) in days.items()}
+    assert found["placeholder"]["postmark_date"] == date(9999, 12, 31)
+
+
+def test_words_for_null(spark):
+    rows = [
+        row("rebate_claims", "null", plan_id="NULL", group_id="\\N", units="NULL"),
+        row("rebate_claims", "none", plan_id="NULLA", group_id="n/a"),
+    ]
+    noted = by_id(conformed(spark, "rebate_claims", rows))
+    assert noted["null"]["problems"] == ["UNITS_INVALID"]
+    assert noted["null"]["plan_id"] == "NULL"
+    assert sorted(noted["null"]["null_words"]) == ["group_id=\\N", "plan_id=NULL", "units=NULL"]
+    assert noted["none"]["null_words"] is None
+    declared = by_id(conformed(spark, "rebate_claims", rows, formats=DeclaredFormats(nulls=("NULL", "\\N", "n/a"))))
+    assert (declared["null"]["plan_id"], declared["null"]["group_id"]) == (None, None)
+    assert declared["null"]["problems"] == ["UNITS_MISSING"]
+    assert json.loads(declared["null"]["raw"])["plan_id"] == "NULL"
+    assert (declared["none"]["plan_id"], declared["none"]["group_id"]) == ("NULLA", None)
+    assert [one["null_words"] for one in declared.values()] == [None, None]
+
+
+def test_npis_that_arrived_as_numbers_are_their_ten_digits(spark):
+    """Also as the text of a float, which JSON and CSV files have."""
+    numbers = {
+        "pharmacy_npi": ("bigint", [1234567893, None]),
+        "service_npi": ("double", [1234567893.0, float("nan")]),
+        "prescriber_npi": ("string", ["1234567893.0", "12345.0"]),
+        "bin": ("string", ["610014.0", "000012"]),
+    }
+    rows = conform_typed(spark, REBATE_CLAIMS, numbers)
+    assert [[rows[name][column] for column in numbers] for name in ("R0", "R1")] == [
+        ["1234567893", "1234567893", "1234567893", "610014.0"],
+        [None, None, "12345.0", "000012"],
+    ]

@@ -73,11 +73,15 @@ def test_identifiers_that_are_numbers_have_lost_their_zeros(spark):
             "bin": F.lit(None).cast("int"),
             "pcn": F.lit(float("nan")),
             "group_id": F.lit(None).cast("decimal(10,0)"),
+            "pharmacy_npi": F.lit(1234567893),
+            "service_npi": F.lit(1234567893.0),
+            "prescriber_npi": F.lit(1234567893.0).cast("float"),
             "fill_number": F.lit(1),
             "basis_of_cost": F.lit(8),
         }
     )
-    assert problems_of(opened(rebate_claims=rows)) == ["rebate_claims.claim_id", "rebate_claims.ndc"]
+    refused = ["rebate_claims.claim_id", "rebate_claims.ndc", "rebate_claims.prescriber_npi"]
+    assert problems_of(opened(rebate_claims=rows)) == refused
     check_contract(opened(rebate_claims=rows.limit(0)))
 
 

@@ -58,9 +58,9 @@ def answers(spark):
         "text",
         identifiers.ndc11(text).alias("ndc11"),
         F.struct(
-            identifiers.rx_number(text).alias("number"),
-            identifiers.rx_fill_number(text).alias("fill"),
-            identifiers.rx_is_key(identifiers.rx_number(text)).alias("is_key"),
+            identifiers.rx_number(identifiers.stripped(text)).alias("number"),
+            identifiers.rx_fill_number(identifiers.stripped(text)).alias("fill"),
+            identifiers.rx_is_key(identifiers.rx_number(identifiers.stripped(text))).alias("is_key"),
         ).alias("rx"),
         npi_is_valid(text).alias("npi"),
         identifiers.entity_id(text).alias("entity"),

@@ -28,7 +28,7 @@ from engine.prepare import (
 def test_a_row_counts_once_under_its_first_reason(spark):
     rows = [
         row("rebate_claims", "good", state="Kentucky", fill_number="x", rx_number="12"),
-        row("rebate_claims", "also good", claim_id="C2", units_basis="??"),
+        row("rebate_claims", "also good", claim_id="C2", compound_code="??"),
         row("rebate_claims", "two problems", ndc="1", units="x"),
         row("rebate_claims", "late and bad", ndc="1", received_at="2027-01-01"),
         row("rebate_claims", "again", claim_id="C3", received_at="2026-01-01"),

@@ -1,13 +1,16 @@
 """A run's place: ids, folders that are its own, finished and interrupted runs, publishing as a whole."""
 
+import errno
 import json
+import os
+import shutil
 from contextlib import suppress
 
 import pytest
 
 from engine.contracts.codes import Step
 from engine.errors import OutputError
-from engine.run import RunOptions, check_resumable, check_run_id, open_run
+from engine.run import RunOptions, check_resumable, check_run_id, open_run, published_runs
 from engine.runs import LeaseLost, folders
 from engine.settings import Settings
 from engine.storage import SUCCESS_MARKER, Storage
@@ -372,3 +375,37 @@ def test_each_step_says_one_line_with_its_seconds(begin):
     assert run.said[-1].startswith("read")
     assert run.said[-1].endswith("invoices 12 rows")
     assert run.seconds["read"] >= 0
+
+
+def test_published_runs_are_in_the_order_of_publication_and_other_folders_are_none(begin, root, storage):
+    for run_id in ("b", "a", "c"):
+        publish(begin(run_id))
+        manifest = {"run_id": run_id, "published_at": f"2026-11-29T08:00:0{'bac'.index(run_id)}"}
+        (root / run_id / SUCCESS_MARKER).write_text(json.dumps(manifest))
+    for name, content in (("spark", ""), ("list", "[1]"), ("text", "published"), ("copy", '{"run_id": "a"}')):
+        (root / name).mkdir()
+        (root / name / SUCCESS_MARKER).write_text(content)
+        (root / name / "summary.json").write_text('{"run_id": "a"}')
+    begin("running")
+    assert published_runs(storage, str(root), but="c") == [f"{root}/b", f"{root}/a"]
+
+
+def test_a_disk_that_is_full_while_publishing_leaves_the_old_run_and_the_work(begin, root, monkeypatch):
+    publish(begin(), "old")
+    run = begin(overwrite=True)
+    check_resumable(run, {})
+    write_result(run)
+    write_outputs(run, "new")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(shutil, "move", full)
+        with pytest.raises(OutputError, match="No space left on device"):
+            run.publish()
+        assert run.abandon(keep_work=True)
+    assert (root / "r1" / "findings" / "part-0.parquet").read_text() == "old"
+    assert sorted(path.name for path in root.iterdir()) == [".r1.work", "r1"]
+    publish(begin(resume=True, overwrite=True), "new")
+    assert (root / "r1" / "findings" / "part-0.parquet").read_text() == "new"

@@ -242,3 +242,51 @@ def test_the_hash_covers_the_reference_files_and_no_secret(config, tmp_path):
         for word in ("secret-one", "secret-two")
     }
     assert len(hashes) == 1
+
+
+def test_formats_are_declared_for_a_table_or_by_column(config):
+    path = config(
+        "input:\n"
+        "  tables:\n"
+        "    rebate_claims:\n"
+        "      path: a.csv\n"
+        "      dates: {paid_date: dd.MM.yyyy, default: MM/dd/yyyy}\n"
+        "      periods: q'Q'yy\n"
+        "      decimal: ','\n"
+        "      thousands: .\n"
+        "      currency: {rebate_amount: EUR}\n"
+        '      nulls: ["NULL", "\\\\N"]\n'
+    )
+    formats = load_settings(path).input.formats_of("rebate_claims")
+    assert formats.dates("paid_date").text == "dd.MM.yyyy"
+    assert formats.dates("date_of_service").text == "MM/dd/yyyy"
+    assert formats.periods("period").text == "q'Q'yy"
+    assert (formats.numbers("units").decimal, formats.numbers("units").thousands) == (",", ".")
+    assert (formats.numbers("units").currency, formats.numbers("rebate_amount").currency) == (None, "EUR")
+    assert formats.nulls == ("NULL", "\\N")
+    assert load_settings(path).input.formats_of("invoices").numbers("units_reimbursed") is None
+
+
+@pytest.mark.parametrize(
+    ("declared", "key", "says"),
+    [
+        ("dates: mm/dd/yyyy", "dates", "did you mean MM/dd/yyyy?"),
+        ("dates: {paid_date: DD.MM.YYYY}", "dates", "did you mean dd.MM.yyyy?"),
+        ("dates: [MM/dd/yyyy, dd.MM.yyyy]", "dates", "expected text, or a mapping"),
+        ("dates: {paid_dat: MM/dd/yyyy}", "dates", "did you mean paid_date?"),
+        ("dates: {units: MM/dd/yyyy}", "dates", "one of date_of_service"),
+        ("periods: yyyy", "periods", "no quarter"),
+        ("decimal: 5", "decimal", "expected text"),
+        ("decimal: ;", "", "a decimal sign is"),
+        ("thousands: {units: .}", "", 'decimal and thousands are both "."'),
+        ("currency: {paid_date: $}", "currency", "paid_date"),
+        ("datess: MM/dd/yyyy", "datess", "did you mean input.tables.rebate_claims.dates?"),
+    ],
+)
+def test_a_format_that_cannot_be_read_is_one_problem_that_names_it(config, declared, key, says):
+    path = config(f"input: {{tables: {{rebate_claims: {{path: a.csv, {declared}}}}}}}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(path)
+    (problem,) = caught.value.problems
+    assert f"input.tables.rebate_claims{'.' if key else ''}{key}" in problem.what
+    assert says in str(problem)

@@ -49,6 +49,15 @@ def test_an_identifier_that_is_a_number_in_some_lines_stops_the_run(folder):
     assert "found:    ndc" in told
 
 
+def test_npis_may_be_numbers_in_some_lines(folder):
+    folder.put("invoices.csv", INVOICE_CSV)
+    folder.put("pharmacies.json", b'{"npi": 1234567893}\n{"npi": "1245319599"}\n')
+    folder.put("entity_npis.json", b'{"entity_id": "E1", "npi": 1234567893.0}\n')
+    opened = folder.open()
+    assert values(opened["pharmacies"], "npi") == [("1234567893",), ("1245319599",)]
+    assert values(opened["entity_npis"], "npi") == [("1234567893.0",)]
+
+
 @pytest.mark.parametrize(
     ("content", "found"),
     [

@@ -31,6 +31,36 @@ def test_tables_are_found_by_name_as_folder_or_file(folder):
     assert not opened["labelers"].complete
 
 
+def test_patterns_and_notes_of_the_sender(folder):
+    """Parquet, JSON lines and another Spark format; CSV in test_sources_text.py."""
+    for name in ("a", "b"):
+        for where in ("cld[1] #/{}.parquet", "whole/{}.parquet"):
+            pd.DataFrame({"ndc": [name]}).to_parquet(folder.put(where.format(name), b""))
+        folder.put(f"json/{name} 50%.jsonl", f'{{"LABELER-CODE": "{name}"}}\n'.encode())
+    folder.put("cld[1] #/README.txt", b"x")
+    folder.put("whole/README.txt", b"x")
+    folder.put("invoices.csv", INVOICE_CSV)
+    folder.put("pharmacy_claim.csv", b"x")
+    reports = []
+    settings = {
+        "rebate_claims": {"path": "cld[1] #/*.parquet"},
+        "entity_claims": {"path": "whole"},
+        "labelers": {"path": "json/* 50%.jsonl"},
+    }
+    values_of = Settings.model_validate(
+        {"input": {"root": str(folder.path), "tables": settings}, "reference_folder": "no"}
+    )
+    opened = open_tables(folder.spark, folder.storage, values_of, reports.append)
+    assert values(opened["rebate_claims"], "ndc") == values(opened["entity_claims"], "ndc") == [("a",), ("b",)]
+    assert values(opened["labelers"], "labeler_code") == [("a",), ("b",)]
+    assert str(reports[0]) == "4 tables: rebate_claims, entity_claims, invoices, labelers"
+    assert [file.name for file in reports[0].unread] == [
+        "cld[1] #/README.txt",
+        "pharmacy_claim.csv",
+        "whole/README.txt",
+    ]
+
+
 def test_without_any_feed_there_is_nothing_to_judge(folder):
     folder.put("prices.csv", b"ndc,period\n")
     told = folder.refusal()

@@ -13,7 +13,7 @@ import pytest
 
 from engine.errors import InputError
 from engine.sources import WorkFolder, translate_read_error
-from tests.unit.sources_folder import Folder, kinds, values
+from tests.unit.sources_folder import INVOICE_CSV, Folder, kinds, values
 
 
 @pytest.fixture
@@ -92,6 +92,7 @@ def test_files_that_disagree_on_types_are_read_as_what_they_hold(folder):
             "suppressed": [True],
             "rebate_amount": pa.array([Decimal("1.5")], pa.decimal128(9, 1)),
             "state": ["AK"],
+            "period": ["2025Q1"],
         },
     )
     write(
@@ -107,34 +108,77 @@ def test_files_that_disagree_on_types_are_read_as_what_they_hold(folder):
             "suppressed": ["false"],
             "rebate_amount": pa.array([Decimal("2.25")], pa.decimal128(9, 2)),
             "STATE ": ["NY"],
-            "period": ["2025Q1"],
+            "received_date": ["2025-04-01"],
+            "period": ["2025Q2"],
         },
     )
     opened = folder.table("invoices")
     told = values(
         opened,
         *("ndc", "product_name", "invoice_number", "prescriptions", "units_reimbursed"),
-        *("postmark_date", "suppressed", "rebate_amount", "state", "period"),
+        *("postmark_date", "suppressed", "rebate_amount", "state", "received_date"),
     )
     assert told == [
-        ("00002143380", None, None, 11, "10.5", "2025-01-01 00:00:00", "true", "1.5", "AK", None),
-        ("00003000001", "X", "I-1", 12, "1000.250", "2025-01-02 03:00:00", "false", "2.25", "NY", "2025Q1"),
+        ("00002143380", None, None, 11, "10.5", "2025-01-01 00:00:00", "true", Decimal("1.50"), "AK", None),
+        (
+            "00003000001",
+            "X",
+            "I-1",
+            12,
+            "1000.250",
+            "2025-01-02 03:00:00",
+            "false",
+            Decimal("2.25"),
+            "NY",
+            "2025-04-01",
+        ),
     ]
 
 
-def test_an_identifier_that_is_a_number_in_one_file_only_stops_the_run(folder):
-    write(folder, "invoices/a.parquet", {"ndc": [2143380], "state": ["AK"]})
-    write(folder, "invoices/b.parquet", {"ndc": ["00002143380"], "state": ["AK"]})
-    told = folder.refusal()
-    assert "identifiers that are numbers in some files" in told
-    assert "found:    ndc" in told
+@pytest.mark.parametrize(
+    "ndcs",
+    [
+        {"a": [2143380], "b": ["00002143380"]},
+        {"a": [2143380], "b": pa.array([2143381], pa.int32())},
+        {"a": [2143380.0], "b": pa.nulls(1)},
+        {"a": pa.array([Decimal(2143380)], pa.decimal128(11, 0)), "b": pa.array(["00002143380"]).dictionary_encode()},
+    ],
+    ids=["integer and text", "integers", "float", "decimal"],
+)
+def test_an_identifier_that_is_a_number_in_any_file_stops_the_run(folder, ndcs):
+    for name, ndc in ndcs.items():
+        write(folder, f"invoices/{name}.parquet", {"ndc": ndc, "state": ["AK"]})
+    message = folder.refusal()
+    assert "identifiers of table invoices are numbers in a file" in message
+    assert f"{folder.path}/invoices/a.parquet" in message
+    assert "found:    ndc (" in message
 
 
-def test_an_identifier_that_is_a_number_in_every_file_stays_one(folder):
-    """It is for the contract's check to see."""
-    write(folder, "invoices/a.parquet", {"ndc": pa.array([2143380], pa.int32())})
-    write(folder, "invoices/b.parquet", {"ndc": pa.array([2143381], pa.int64())})
-    assert kinds(folder.table("invoices"))["ndc"] == "bigint"
+@pytest.mark.parametrize("statistics", [True, False])
+def test_an_identifier_without_any_value_is_an_empty_column(folder, statistics):
+    empty = {
+        "nan": pa.array([float("nan")]),
+        "null": pa.array([None], pa.float64()),
+        "int": pa.array([None], pa.int32()),
+    }
+    for name, numbers in empty.items():
+        write(
+            folder,
+            f"invoices/{name}.parquet",
+            {"ndc": ["00002143380"], "invoice_number": numbers},
+            write_statistics=statistics,
+        )
+    opened = folder.table("invoices")
+    assert kinds(opened)["invoice_number"] == "string"
+    assert values(opened, "invoice_number") == [(None,)] * 3
+
+
+def test_npis_may_be_numbers_in_some_files(folder):
+    write(folder, "pharmacies/a.parquet", {"npi": pa.array([1234567893.0])})
+    write(folder, "pharmacies/b.parquet", {"npi": pa.array([1245319599])})
+    write(folder, "pharmacies/c.parquet", {"npi": ["1003000126"]})
+    folder.put("invoices.csv", INVOICE_CSV)
+    assert values(folder.table("pharmacies"), "npi") == [("1003000126",), ("1234567893",), ("1245319599",)]
 
 
 def test_columns_nobody_asks_for_may_be_anything(folder):
@@ -158,11 +202,12 @@ def test_columns_nobody_asks_for_may_be_anything(folder):
 def test_columns_that_cannot_be_taken_are_named(folder):
     write(folder, "invoices.parquet", {"ndc": ["1"], "NDC": ["2"]})
     write(folder, "labelers.parquet", {"labeler_code": ["1"], "owner": [["a", "b"]]})
-    write(folder, "prices.parquet", {"ndc": ["1"], "wac_unit": pa.array(np.array([1.0], dtype=np.float16))})
+    write(folder, "prices.parquet", {"ndc": ["1"], "wac_unit": pa.array([Decimal(1)], pa.decimal256(50, 2))})
     told = folder.refusal()
     assert "table invoices has columns of one name more than once" in told
-    assert "table labelers has columns that hold lists" in told
-    assert "column wac_unit of table prices has a type that Spark cannot read" in told
+    assert "column owner of table labelers holds lists or structures" in told
+    assert "column wac_unit of table prices has a type that cannot be read" in told
+    assert "Decimal(precision=50, scale=2)" in told
 
 
 def test_partition_folders_are_columns_of_text(folder):
@@ -177,7 +222,7 @@ def test_folders_that_are_no_partitions_or_another_format_are_refused(folder):
     write(folder, "labelers/x.parquet", {"labeler_code": ["1"]})
     folder.put("labelers/_delta_log/0.json", b"{}")
     told = folder.refusal()
-    assert "holds folders that are no partitions of it" in told
+    assert "contains folders that are no partitions of it" in told
     assert "2025/x.parquet" in told
     assert "set input.tables.labelers.format: delta" in told
 
@@ -195,7 +240,7 @@ def test_every_file_with_a_damaged_footer_is_named(folder):
     for number in range(1, 8):
         folder.put(f"invoices/{number}.parquet", whole.read_bytes()[:-5])
     told = folder.refusal()
-    assert told.count("is not a Parquet file") == 5
+    assert told.count("no footer at its end") == 5
     assert "invoices/1.parquet" in told
     assert "invoices/0.parquet" not in told
     assert "2 more files of table invoices too" in told

@@ -26,11 +26,10 @@ def test_rows_come_back_in_their_schema(spark, rows, tmp_path):
     assert sorted(back.collect()) == sorted(rows.collect())
     assert len(list((tmp_path / "work" / "conformed" / "claims").glob("part-*.parquet"))) == 3
     assert work.path("conformed/claims") == f"{tmp_path}/work/conformed/claims"
+    assert work.rows("conformed/claims") == 10
     again = work.write("conformed/claims", rows.limit(1))
-    assert again.count() == 1
+    assert again.count() == work.rows("conformed/claims") == 1
     assert not work.is_done("conformed/claims"), "without resume nothing counts as done"
-    work.delete()
-    assert not (tmp_path / "work").exists()
 
 
 def test_what_is_whole_is_read_and_what_is_not_is_written_anew(spark, rows, tmp_path):
@@ -48,3 +47,25 @@ def test_what_is_whole_is_read_and_what_is_not_is_written_anew(spark, rows, tmp_
     assert resumed.write("older", rows).columns == ["id", "units", "rules"]
     with pytest.raises(Exception, match="computed again"):
         resumed.write("none", fails_if_computed)
+
+
+@pytest.mark.parametrize("damage", ["removed", "cut short", "added"])
+def test_a_result_whose_files_changed_is_computed_again(spark, rows, tmp_path, damage):
+    WorkFolder(spark, Storage(spark), str(tmp_path), resume=False).write("facts", rows)
+    part = next((tmp_path / "facts").glob("part-*.parquet"))
+    if damage == "removed":
+        part.unlink()
+    elif damage == "cut short":
+        part.write_bytes(part.read_bytes()[:-1])
+    else:
+        (tmp_path / "facts" / "part-9.parquet").write_bytes(part.read_bytes())
+    resumed = WorkFolder(spark, Storage(spark), str(tmp_path), resume=True)
+    assert not resumed.is_done("facts")
+    assert resumed.write("facts", rows).count() == resumed.rows("facts") == 10
+
+
+def test_a_result_that_is_taken_over_keeps_its_count(spark, rows, tmp_path):
+    WorkFolder(spark, Storage(spark), str(tmp_path), resume=False).write("facts", rows)
+    resumed = WorkFolder(spark, Storage(spark), str(tmp_path), resume=True)
+    resumed.write("facts", rows)
+    assert resumed.rows("facts") == 10

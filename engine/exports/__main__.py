@@ -1,0 +1,11 @@
+"""`python -m engine.exports FOLDER` writes the SQL of the tables that a run writes to, such as conf/sqlserver."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from engine.exports.output_tables import FINDINGS_TABLE, LINES_TABLE, RUNS, ddl
+
+for table in (FINDINGS_TABLE, LINES_TABLE, RUNS):
+    Path(sys.argv[1], f"{table}.sql").write_text(ddl(table), encoding="utf-8")

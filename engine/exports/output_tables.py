@@ -1,0 +1,138 @@
+"""Columns and SQL Server types of the tables that a run writes; `conf/sqlserver/engine_*.sql` are made from them.
+
+`python -m engine.exports FOLDER` writes the files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pyspark.sql import types as T
+
+from engine.contracts.findings import DISPUTE_LINES, FINDINGS
+
+RUNS, FINDINGS_TABLE, LINES_TABLE = "engine_runs", "engine_findings", "engine_dispute_lines"
+STAGING = "_staging"
+
+# UTF-16 units. A text that is not named here has any length: narratives, lists.
+_RECEIVED = 400
+_WIDTHS = {
+    "finding_id": 64,
+    "run_id": 100,
+    "first_seen_run": 100,
+    "subject": 20,
+    "program": 20,
+    "record_id": 10,
+    "period": 6,
+    "labeler_code": 5,
+    "product_code": 4,
+    "package_code": 2,
+    "ndc11": 11,
+    "pharmacy_npi": 40,
+    "evidence": 10,
+    "dispute_code": 10,
+    "route": 20,
+    "party_at_fault": 20,
+    "action": 20,
+    "price_source": 40,
+    "match_tier": 4,
+    "deadline_kind": 40,
+    "state": 40,
+    **dict.fromkeys(("source_row_id", "payer_id", "invoice_number", "claim_id", "product_name"), _RECEIVED),
+    **dict.fromkeys(("entity_id", "rx_number", "rx_number_raw", "ndc_raw"), _RECEIVED),
+}
+_TYPES: dict[type[T.DataType], str] = {
+    T.LongType: "bigint",
+    T.DoubleType: "float",
+    T.BooleanType: "bit",
+    T.DateType: "date",
+}
+_REQUIRED = ("run_id", "finding_id")
+_HEADINGS = {
+    FINDINGS_TABLE: (
+        "-- Findings of every run, one row per flagged subject (data contract, part 4). rule_ids: joined by |.\n"
+        "-- rules, codes, reasons and reference_rows are JSON, as OPENJSON reads it. A run replaces its own rows.\n"
+    ),
+    LINES_TABLE: (
+        "-- Claim lines drafted for dispute, one row per finding. other_codes, documents and related_source_row_ids:\n"
+        "-- joined by |, reference_rows: JSON. A run replaces its own rows and no others.\n"
+    ),
+    RUNS: (
+        "-- One row per run that was written to this database. summary: the run's summary.json, as OPENJSON reads it.\n"
+    ),
+}
+
+
+def _sql_type(field: T.StructField) -> str:
+    kind = field.dataType
+    if isinstance(kind, T.DecimalType):
+        return f"decimal({kind.precision},{kind.scale})"
+    by_type: dict[type[T.DataType], str] = {
+        T.LongType: "bigint",
+        T.DoubleType: "float",
+        T.BooleanType: "bit",
+        T.DateType: "date",
+    }
+    if type(kind) in by_type:
+        return by_type[type(kind)]
+    width = _WIDTHS.get(field.name) if isinstance(kind, T.StringType) else None
+    return f"nvarchar({width or 'max'})"
+
+
+def _columns(fields: Iterable[T.StructField]) -> dict[str, str]:
+    columns = {}
+    for field in fields:
+        if field.name == "rules":
+            columns["rule_ids"] = "nvarchar(max)"
+        columns[field.name] = _sql_type(field)
+    return columns
+
+
+_RUN_COLUMNS = {
+    "run_id": "nvarchar(100)",
+    "as_of": "date",
+    "started_at": "datetime2(6)",
+    "written_at": "datetime2(6)",
+    "started_by": "nvarchar(400)",
+    "config_hash": "nvarchar(64)",
+    "code_version": "nvarchar(100)",
+    "findings": "bigint",
+    "dispute_lines": "bigint",
+    "amount_at_issue": "decimal(18,2)",
+    "summary": "nvarchar(max)",
+}
+_FINDING_COLUMNS = _columns(FINDINGS.fields)
+_LINE_COLUMNS = {"run_id": "nvarchar(100)", **_columns(DISPUTE_LINES.fields)}
+_WRITE_ID = {"write_id": "nvarchar(32)"}
+# SQL Server type by column, of every table that a run writes.
+OUTPUT_TABLES: dict[str, dict[str, str]] = {
+    FINDINGS_TABLE: _FINDING_COLUMNS,
+    FINDINGS_TABLE + STAGING: _WRITE_ID | _FINDING_COLUMNS,
+    LINES_TABLE: _LINE_COLUMNS,
+    LINES_TABLE + STAGING: _WRITE_ID | _LINE_COLUMNS,
+    RUNS: _RUN_COLUMNS,
+}
+
+
+def nullable(table: str, column: str) -> str:
+    """`null` or `not null`, as the table has it."""
+    is_nullable = column in ("started_by", "amount_at_issue") if table == RUNS else column not in _REQUIRED
+    return "null" if is_nullable and column != "write_id" else "not null"
+
+
+def ddl(table: str) -> str:
+    """The shipped SQL of a table and, for rows, of its staging table."""
+    if table == RUNS:
+        return _HEADINGS[RUNS] + _create(RUNS, ("run_id",))
+    staging = table + STAGING
+    return (
+        f"{_HEADINGS[table]}{_create(table, ('run_id', 'finding_id'))}\n"
+        f"-- Rows on their way in; empty between runs.\n{_create(staging, ())}\n"
+        f"CREATE INDEX ix_{staging} ON dbo.{staging} (write_id);\n"
+    )
+
+
+def _create(table: str, key: tuple[str, ...]) -> str:
+    lines = [f"    {name} {kind} {nullable(table, name)}" for name, kind in OUTPUT_TABLES[table].items()]
+    lines += [f"    CONSTRAINT pk_{table} PRIMARY KEY ({', '.join(key)})"] if key else []
+    return f"CREATE TABLE dbo.{table} (\n" + ",\n".join(lines) + "\n);\n"

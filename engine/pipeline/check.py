@@ -1,0 +1,228 @@
+"""The job `check`: what `detect` would do with an input, found out on a sample of it."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from engine import exports, facts, prepare, rules, sources
+from engine.contracts.columns import Table
+from engine.contracts.references import VALIDITY_NAMES
+from engine.contracts.tables import SUBJECT_FEEDS, TABLES
+from engine.errors import OutputError, Problem
+from engine.pipeline.handed_on import Prepared
+from engine.pipeline.judging import switched_off
+from engine.pipeline.linking import resolved_columns
+from engine.pipeline.main_job import way
+from engine.pipeline.preparing import prepare_tables, unread_notes
+from engine.pipeline.publishing import check_database
+from engine.pipeline.scoring import SCORED
+from engine.run import RunOptions
+from engine.settings import Settings
+from engine.sources import FoundTables, OpenedTable
+from engine.storage import Storage, join
+
+_QUARANTINE = "quarantine"
+_JUDGED = ("problems", "raw", "coerced", "coerced_values", "null_words")
+
+
+@dataclass(frozen=True)
+class CheckedTable:
+    """One table of the input.
+
+    rows: how many were read. is_sample: the table may have more. quarantined: rows by their first reason. problem: what
+    would be quarantined, and how to avoid it; None if nothing would be. is_fatal: `detect` would stop for it.
+    """
+
+    table: Table
+    location: str
+    rows: int
+    is_sample: bool
+    quarantined: Mapping[str, int]
+    values: prepare.ValueReport
+    problem: Problem | None
+    is_fatal: bool
+    notes: tuple[str, ...]
+    unknown_columns: tuple[str, ...]
+    missing_columns: tuple[str, ...]
+
+    @property
+    def to_do(self) -> list[str]:
+        """What people should know or set, one sentence each."""
+        quarantined = [] if self.problem is None else [f"{self.problem.what}. To do: {self.problem.to_do}"]
+        of_values = (*prepare.coerced_notes(self.values), *prepare.null_word_notes(self.values))
+        similar = [
+            f"did you mean input.tables.{self.table.name}.columns: {{{column}: {theirs}}}?"
+            for column, theirs in self._similar_columns()
+        ]
+        return [*self.notes, *quarantined, *of_values, *similar]
+
+    def _similar_columns(self) -> Iterator[tuple[str, str]]:
+        """Missing column, and the ignored column of the table whose name is most like it."""
+        plain = {name.lower().replace(" ", "_"): name for name in self.unknown_columns}
+        for column in self.missing_columns:
+            for close in difflib.get_close_matches(column, plain, n=1, cutoff=0.75):
+                yield column, plain[close]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """problems: why `detect` would stop. off: rules, guards and features that would be off. rejected: of each table the
+    number of rejected rows and their folder, where they were written.
+    """
+
+    tables: tuple[CheckedTable, ...]
+    missing_tables: tuple[str, ...]
+    off: tuple[exports.Off, ...]
+    problems: tuple[Problem, ...]
+    rejected: Mapping[str, tuple[int, str]]
+
+
+def check(
+    spark: SparkSession,
+    settings: Settings,
+    say: Callable[[str], None],
+    output: str | None = None,
+    file_format: str = "csv",
+) -> Checked:
+    """Open every table as `detect` does and conform a sample of it. Changes nothing but, if given, `output`.
+
+    Args:
+        say: is called with the names of the tables and of the files that are not read, before any table is opened.
+        output: folder for the rejected rows of the whole tables: `quarantine/<table>/rejected.csv` (or Parquet).
+        file_format: `csv` or `parquet`.
+
+    Raises:
+        UserError: `detect` could not read the input, or its settings are wrong.
+    """
+    try:
+        return _check(spark, settings, say, output, file_format)
+    except Exception as error:
+        unreadable = sources.translate_read_error(error)
+        if unreadable is None or unreadable is error:
+            raise
+        raise unreadable from None
+
+
+def _check(
+    spark: SparkSession, settings: Settings, say: Callable[[str], None], output: str | None, file_format: str
+) -> Checked:
+    def report(found: FoundTables) -> None:
+        for line in (str(found), *unread_notes(found)):
+            say(line)
+
+    storage = Storage(spark)
+    rules.check_configuration(settings)
+    check_database(settings, run_id=None)
+    opened = sources.open_tables(spark, storage, settings, report)
+    prepare.check_contract(opened)
+    lookups: dict[str, Any] = {}
+    with sources.sampling(spark):
+        tables = tuple(_checked(opened[name], settings, lookups) for name in _lookups_first(opened))
+    problems = [one.problem for one in tables if one.problem is not None and one.is_fatal]
+    rejected: dict[str, tuple[int, str]] = {}
+    if output is not None:
+        # the whole tables decide, not their samples
+        problems, rejected = _write_rejected(spark, storage, settings, opened, output, file_format)
+    return Checked(
+        tuple(sorted(tables, key=lambda one: list(TABLES).index(one.table.name))),
+        tuple(name for name in TABLES if name not in opened),
+        tuple(_off(settings, opened)),
+        tuple(problems),
+        rejected,
+    )
+
+
+def _lookups_first(opened: Mapping[str, OpenedTable]) -> list[str]:
+    """References that other tables are conformed with, then all others."""
+    first = [name for name in prepare.LOOKUPS if name in opened]
+    return first + [name for name in opened if name not in first]
+
+
+def _checked(one: OpenedTable, settings: Settings, lookups: dict[str, Any]) -> CheckedTable:
+    """The table's sample conformed. A table of LOOKUPS is read whole, as all others depend on it, and added to
+    `lookups`.
+    """
+    name, most = one.table.name, settings.check.rows_per_file
+    is_lookup = name in prepare.LOOKUPS
+    sample = one.rows if is_lookup else sources.first_rows(one.rows, most)
+    formats = settings.input.formats_of(name)
+    conformed = prepare.conform(sample, one.table, as_of=settings.today, formats=formats, **lookups)
+    if is_lookup:
+        conformed = conformed.localCheckpoint()
+        lookups[name] = prepare.good_rows(conformed)
+    judged = conformed.select(*_JUDGED, F.spark_partition_id().alias("part")).localCheckpoint()
+    is_noted = F.coalesce("problems", "coerced", "null_words").isNotNull()
+    counted = judged.select("part", F.get("problems", F.lit(0)).alias("reason"), is_noted.alias("noted")).toArrow()
+    rows, parts = counted.num_rows, Counter(counted["part"].to_pylist())
+    quarantined = Counter(counted["reason"].drop_null().to_pylist())
+    is_sample = not is_lookup and max(parts.values(), default=0) >= most
+    has_notes = any(counted["noted"].to_pylist())
+    report = prepare.value_report(judged, one.table, formats) if has_notes else prepare.ValueReport(name, (), ())
+    limit, problem = settings.input.most_quarantined, None
+    is_fatal = quarantined.total() > limit * rows
+    if quarantined:
+        where = f"{one.location}, a sample" if is_sample else one.location
+        problem = prepare.quarantine_problem(name, where, rows, quarantined, report, limit if is_fatal else None)
+    return CheckedTable(
+        table=one.table,
+        location=one.location,
+        rows=rows,
+        is_sample=is_sample,
+        quarantined=quarantined,
+        values=report,
+        problem=problem,
+        is_fatal=is_fatal,
+        notes=one.notes,
+        unknown_columns=one.unknown_columns,
+        missing_columns=tuple(
+            column for column in one.table.column_names if column not in one.columns and column not in VALIDITY_NAMES
+        ),
+    )
+
+
+def _off(settings: Settings, opened: dict[str, OpenedTable]) -> Iterator[exports.Off]:
+    """As a run with these tables, each with rows, and with registered models."""
+    prepared = Prepared(opened, found_out=resolved_columns(opened))
+    for subject in SUBJECT_FEEDS:
+        scored = {"scores"} if subject in SCORED and SUBJECT_FEEDS[subject] in opened else set()
+        yield from switched_off(rules.active_rules(settings, prepared.available | scored, subject, settings.today))
+    for name, why in facts.off_features(prepared.available).items():
+        yield exports.Off("feature", name, why)
+
+
+def _write_rejected(
+    spark: SparkSession,
+    storage: Storage,
+    settings: Settings,
+    opened: dict[str, OpenedTable],
+    output: str,
+    file_format: str,
+) -> tuple[list[Problem], dict[str, tuple[int, str]]]:
+    """Write the rows of the whole tables that `detect` would quarantine.
+
+    Returns why it would stop, and of each table with such rows their number and folder. Raises OutputError if the
+    folder already holds rejected rows.
+    """
+    folder = join(output, _QUARANTINE)
+    if storage.children(folder):
+        raise OutputError(
+            Problem("rejected rows of an earlier check are kept", folder, to_do="name another --output, or remove them")
+        )
+    there = settings.model_copy(update={"output": settings.output.model_copy(update={"root": output})})
+    with way(spark, there, RunOptions(), say=lambda _: None, job="check") as (run, work):
+        prepared = prepare_tables(run, work, opened, stops=False)
+        written = {}
+        for name, rows in prepared.quarantine.items():
+            place = join(folder, name)
+            count = exports.write_rejected(rows, opened[name].rows.columns, storage, place, file_format)
+            if count:
+                written[name] = count, place
+        run.abandon()
+    return prepared.mostly_quarantined, written

@@ -1,0 +1,152 @@
+"""A `.zip` with one table file in it is read like that file (docs/input-excel.md)."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from engine.errors import InputError, Problem, UserError
+from engine.sources.locations import ZIP, Location, format_of
+from engine.sources.reader import damaged_files, data_files
+from engine.sources.staging import staging_folder
+from engine.storage import Storage, StoredFile, name_of
+
+_ENCRYPTED = 0x1
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+# Claims shrink to a tenth or a thirtieth; a file of one repeated byte, at most to a thousandth.
+_LARGEST_RATIO = 200
+_HARMLESS_BYTES = 1 << 30
+_MEMBER = "member"
+
+
+class ArchiveError(Exception):
+    """Why an archive is not unpacked."""
+
+
+def check_unpacked_size(members: Iterable[zipfile.ZipInfo]) -> None:
+    """Raise ArchiveError for what unpacks to more than 1 GiB and to more than 200 times its size."""
+    members = list(members)
+    packed = sum(member.compress_size for member in members)
+    unpacked = sum(member.file_size for member in members)
+    if unpacked > max(_HARMLESS_BYTES, _LARGEST_RATIO * packed):
+        raise ArchiveError(
+            f"{unpacked:,} bytes packed into {packed:,}, more than {_LARGEST_RATIO} times: it may be made to harm"
+        )
+
+
+@contextmanager
+def unpacked(spark: SparkSession, storage: Storage, location: Location) -> Iterator[Location]:
+    """The location as readers can read it: of an archive, its one table file in a temporary folder.
+
+    The option `member` names the file in an archive that has several. Problems that are raised within the block name
+    the archive and its member instead of the temporary file. A folder or pattern may have several archives, with one
+    file of the same format in each.
+
+    Raises:
+        InputError: no table file or several, a password, a damaged archive, one that unpacks to far more than claims
+            do, or more than the disk holds; a session with executors on other machines.
+    """
+    if location.format != ZIP and not (location.files and all(_is_archive(file) for file in location.files)):
+        yield location
+        return
+    files = data_files(storage, location)
+    name = name_of(files[0].uri) if len(files) == 1 else location.table.name
+    folder = staging_folder(spark, name, location.uri, f"the archive of table {location.table.name}")
+    members = {file.uri: _unpack(storage, file, location, folder, number) for number, file in enumerate(files)}
+    formats = sorted({_format(member) for member in members.values()})
+    kind = location.format if location.format != ZIP else formats[0]
+    if location.format == ZIP and len(formats) > 1:
+        raise _refusal(location, location.uri, "has archives with files of several formats", ", ".join(formats))
+    options = {name: value for name, value in location.options.items() if name != _MEMBER}
+    uri = str(next(iter(members.values())) if len(members) == 1 else folder)
+    try:
+        yield replace(location, uri=uri, format=kind, options=options, files=())
+    except UserError as error:
+        named = {str(path): f"{_tidy(archive)}/{path.name}" for archive, path in members.items()}
+        raise type(error)(_renamed(problem, named) for problem in error.problems) from None
+
+
+def _is_archive(file: StoredFile) -> bool:
+    return file.uri.lower().endswith(".zip")
+
+
+def _renamed(problem: Problem, named: dict[str, str]) -> Problem:
+    where, found = problem.where, problem.found
+    for path, name in named.items():
+        where, found = _tidy(where).replace(path, name), found.replace(path, name)
+    return replace(problem, where=where, found=found)
+
+
+def _tidy(uri: str) -> str:
+    return uri.removeprefix("file://").removeprefix("file:")
+
+
+def _unpack(storage: Storage, file: StoredFile, location: Location, folder: Path, number: int) -> Path:
+    with storage.local_copy(file.uri) as path:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                member = _member(archive.infolist(), file, location)
+                check_unpacked_size([member])
+                if member.file_size > shutil.disk_usage(folder).free:
+                    raise ArchiveError(f"{member.file_size:,} bytes, more than is free in {folder.parent.parent}")
+                # archives of one folder may name their files alike
+                target = folder / str(number) / name_of(member.filename)
+                target.parent.mkdir()
+                with archive.open(member) as source, target.open("wb") as unpacked_file:
+                    shutil.copyfileobj(source, unpacked_file)
+                return target
+        except ArchiveError as error:
+            raise _refusal(location, file.uri, "has an archive that is not unpacked", str(error)) from None
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+            table = location.table.name
+            raise damaged_files(
+                table, [(file.uri, str(error)[:200])], "a whole zip archive", "ask the sender for it again"
+            ) from None
+
+
+def _member(members: Sequence[zipfile.ZipInfo], file: StoredFile, location: Location) -> zipfile.ZipInfo:
+    files = [member for member in members if not member.is_dir() and not _is_hidden(member.filename)]
+    wanted = location.options.get(_MEMBER)
+    chosen = [member for member in files if wanted in (member.filename, name_of(member.filename))]
+    if wanted is None:
+        tables = [member for member in files if format_of(member.filename) not in (None, ZIP)]
+        chosen = tables or [member for member in files if member.filename.lower().endswith(".txt")]
+    names = ", ".join(member.filename for member in files[:20]) or "no file"
+    if len(chosen) != 1:
+        expected = f"one file {wanted}" if wanted else "one table file"
+        raise _refusal(location, file.uri, f"has an archive without exactly {expected}", names)
+    (member,) = chosen
+    if member.flag_bits & _ENCRYPTED:
+        raise ArchiveError(f"{member.filename} is protected by a password")
+    if member.compress_type not in _METHODS:
+        raise ArchiveError(f"{member.filename} is compressed in method {member.compress_type}, which Python lacks")
+    return member
+
+
+def _is_hidden(name: str) -> bool:
+    """Folders of macOS, hidden files, and the owner files of open workbooks."""
+    return name.startswith("__MACOSX/") or any(part.startswith((".", "~$")) for part in name.split("/"))
+
+
+def _format(member: Path) -> str:
+    return format_of(member.name) or "csv"
+
+
+def _refusal(location: Location, uri: str, what: str, found: str) -> InputError:
+    table = location.table.name
+    return InputError(
+        Problem(
+            f"table {table} {what}",
+            uri,
+            found,
+            "a zip archive with one CSV, text, JSON, Parquet or Excel file in it, without a password",
+            f"unpack it, or name the file in input.tables.{table}.options.{_MEMBER}",
+        )
+    )

@@ -1,0 +1,47 @@
+"""Files that the driver writes for Spark to read: unpacked archives, and Parquet in codecs that Spark lacks."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from engine.errors import InputError, Problem
+
+
+def staging_folder(spark: SparkSession, name: str, where: str, what: str) -> Path:
+    """A new, empty folder on this machine's disk whose path ends in `name`; deleted when the process ends.
+
+    Only this user can open it. TMPDIR sets where it is.
+
+    Args:
+        name: last part of the path, so messages that show the path are understood.
+        where, what: the file that needs it and what it is, for the message.
+
+    Raises:
+        InputError: the session has executors on other machines, which do not see this folder.
+    """
+    if not str(spark.conf.get("spark.master", "")).startswith("local"):
+        raise InputError(
+            Problem(
+                f"{what} is not readable on a cluster",
+                where,
+                "executors on other machines, which do not see what the driver writes",
+                "files that Spark reads itself, on storage that every executor sees",
+                "unpack or rewrite it there, or run in local mode (spark.master: local[*])",
+            )
+        )
+    folder = Path(tempfile.mkdtemp(dir=_root()), name)
+    folder.mkdir()
+    return folder
+
+
+@cache
+def _root() -> Path:
+    root = Path(tempfile.mkdtemp(prefix="engine-input-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    return root

@@ -1,0 +1,149 @@
+"""Starts a job for `spark-submit.sh`: with spark-submit, or directly if the job needs no Spark."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, MutableMapping, Sequence
+from pathlib import Path
+
+from engine.errors import UserError
+from engine.java import use_java
+
+PROJECT = Path(__file__).resolve().parent.parent
+# Helpers of jobs, not jobs.
+_NO_JOBS = {"__init__", "common", "launcher"}
+_WITHOUT_SPARK = {"check_connections", "create_tables", "promote", "tables"}
+# Spark compiles a chain of joins into one method; without this the JVM interprets the long ones (engine/session.py).
+_JVM_OPTIONS = ("-XX:-DontCompileHugeMethods", "-XX:ReservedCodeCacheSize=512m")
+_DRIVER_MEMORY = "4g"
+# Jobs that look at few rows: optimizing their machine code takes longer than they would run.
+_BRIEF = {"check"}
+_BRIEF_OPTION = "-XX:TieredStopAtLevel=1"
+# The JVM announces this module at every start, and no option silences it.
+_ANNOUNCEMENT = b"jdk.incubator.vector"
+
+
+def launch(arguments: Sequence[str]) -> int:
+    """Run the job that the first argument names; return its exit status."""
+    name, *rest = arguments or [""]
+    if name in ("", "-h", "--help"):
+        print(usage())
+        return 0 if name else 2
+    if name == "--version":
+        print(_version())
+        return 0
+    if name not in jobs():
+        print(f"{usage()}\n\nThere is no job named {name}.", file=sys.stderr)
+        return 2
+    job = PROJECT / "jobs" / f"{name}.py"
+    environment = dict(os.environ)
+    if name in _WITHOUT_SPARK:
+        return _run([sys.executable, str(job), *rest], environment)
+    try:
+        use_java(environment)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    options = shlex.split(environment.get("SPARK_SUBMIT_OPTIONS", ""))
+    with _code_for_executors(options) as shipped:
+        return _run([*spark_submit(options, environment, name in _BRIEF), *shipped, str(job), *rest], environment)
+
+
+def usage() -> str:
+    """One line per job, from its module's docstring."""
+    lines = ["usage: ./spark-submit.sh <job> [options]      ./spark-submit.sh <job> --help", "", "jobs:"]
+    described = {name: (ast.get_docstring(ast.parse(path.read_text())) or "") for name, path in jobs().items()}
+    described["setup"] = (
+        "Installs the packages into .venv and stops; `setup dev` adds those of the tests (docs/installing.md)."
+    )
+    lines += [f"  {name:<19}{text.partition(chr(10))[0]}" for name, text in described.items()]
+    return "\n".join(lines)
+
+
+def jobs() -> dict[str, Path]:
+    """The program of each job, by name."""
+    paths = sorted((PROJECT / "jobs").glob("*.py"))
+    return {path.stem: path for path in paths if path.stem not in _NO_JOBS and not path.stem.startswith("_")}
+
+
+def spark_submit(options: Sequence[str], environment: MutableMapping[str, str], is_brief: bool = False) -> list[str]:
+    """The command up to the job's program; `options` are the user's own. Sets what Spark reads from `environment`."""
+    logs = environment.get("ENGINE_LOGS") or str(PROJECT / "logs")
+    driver_options = [*_JVM_OPTIONS, f"-Dlog4j2.configurationFile=file:{PROJECT}/conf/log4j2.properties"]
+    command = [str(Path(sys.prefix) / "bin" / "spark-submit"), *options]
+    if is_brief:
+        driver_options.append(_BRIEF_OPTION)
+    if master(options) is None:
+        command += ["--master", "local[*]", "--driver-memory", environment.get("SPARK_DRIVER_MEMORY", _DRIVER_MEMORY)]
+        driver_options.append("-XX:+UseParallelGC")
+    if is_local(options):
+        environment.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    if not any("spark.executor.extraJavaOptions" in option for option in options):
+        command += ["--conf", f"spark.executor.extraJavaOptions={' '.join(_JVM_OPTIONS)}"]
+    environment.setdefault("PYSPARK_PYTHON", sys.executable)
+    environment["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    environment.pop("SPARK_HOME", None)
+    return [*command, "--driver-java-options", " ".join([*driver_options, f"-Dengine.logs={logs}"])]
+
+
+def master(options: Sequence[str]) -> str | None:
+    """The master that the user's options name."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--master")
+    return parser.parse_known_args(options)[0].master
+
+
+def is_local(options: Sequence[str]) -> bool:
+    """True if the driver does all the work itself."""
+    return (master(options) or "local").startswith("local")
+
+
+@contextlib.contextmanager
+def _code_for_executors(options: Sequence[str]) -> Iterator[list[str]]:
+    """Options that send the project's code to a cluster; each start has a zip of its own."""
+    if is_local(options):
+        yield []
+        return
+    with tempfile.TemporaryDirectory(prefix="engine-code-") as folder:
+        archive = Path(folder, "engine.zip")
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as content:
+            for path in sorted(path for package in ("engine", "jobs") for path in (PROJECT / package).rglob("*")):
+                if path.is_file() and "__pycache__" not in path.parts:
+                    content.write(path, path.relative_to(PROJECT))
+        yield ["--py-files", str(archive)]
+
+
+def _run(command: Sequence[str], environment: MutableMapping[str, str]) -> int:
+    """The exit status of a program that gets this program's signals and shares its terminal.
+
+    A session of its own lets a signal reach the JVM and the Python process below it alike.
+    """
+    program = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: os.killpg(program.pid, received))
+    assert program.stderr is not None
+    for line in program.stderr:
+        if _ANNOUNCEMENT not in line:
+            sys.stderr.buffer.write(line)
+            sys.stderr.buffer.flush()
+    status = program.wait()
+    return status if status >= 0 else 128 - status
+
+
+def _version() -> str:
+    from engine.run import code_version
+
+    return code_version()
+
+
+if __name__ == "__main__":
+    sys.exit(launch(sys.argv[1:]))

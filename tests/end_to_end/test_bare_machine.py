@@ -1,0 +1,74 @@
+"""The README's first command on a machine with Python 3.11 and nothing else: no Java, no unixODBC, no compiler."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+PROJECT = Path(__file__).resolve().parents[2]
+# What every Linux has: the shell and the base utilities that spark-submit.sh and Spark's own scripts call.
+BASE_PROGRAMS = (
+    "bash sh env cat chmod cksum dirname basename mkdir tail head sed grep tr uname readlink ls ln rm nice ps id stat"
+)
+NO_ODBC = """
+import sys
+
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name == "pyodbc":
+            raise ImportError("libodbc.so.2: cannot open shared object file: No such file or directory")
+
+
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+@pytest.fixture
+def bare_machine(tmp_path):
+    """Environment variables under which neither Java nor unixODBC can be found."""
+    programs, hooks = tmp_path / "programs", tmp_path / "hooks"
+    programs.mkdir()
+    hooks.mkdir()
+    for name in BASE_PROGRAMS.split():
+        if found := shutil.which(name):
+            (programs / name).symlink_to(found)
+    (hooks / "sitecustomize.py").write_text(NO_ODBC)
+    kept = {name: value for name, value in os.environ.items() if name in ("HOME", "LANG", "SPARK_SUBMIT_OPTS")}
+    logs = str(tmp_path / "logs")
+    return {**kept, "PATH": str(programs), "PYTHONPATH": str(hooks), "ENGINE_LOGS": logs, "SPARK_DRIVER_MEMORY": "2g"}
+
+
+def submit(environment: dict[str, str], *words: object) -> subprocess.CompletedProcess[str]:
+    command = [str(PROJECT / "spark-submit.sh"), *map(str, words)]
+    return subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=False)
+
+
+def test_the_demo_runs_on_spark_with_the_java_runtime_of_the_environment(bare_machine, tmp_path):
+    assert shutil.which("java", path=bare_machine["PATH"]) is None
+    ended = submit(bare_machine, "demo", "--claims", 2_000, "--output", tmp_path / "demo")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    run = tmp_path / "demo" / "runs" / "demo"
+    assert json.loads((run / "summary.json").read_text())["counts"]["findings"] > 0
+    assert (run / "review" / "findings.xlsx").exists()
+    assert ended.stderr == ""
+
+
+def test_a_connection_without_unixodbc_ends_with_one_message_that_names_the_package(bare_machine, tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "databases: {claims: {server: 127.0.0.1, database: x, user: y, password: {environment: HOME}}}\n"
+        "input: {connection: claims}\n"
+    )
+    ended = submit(bare_machine, "check_connections", "--config", config)
+    assert ended.returncode == 2, ended.stdout + ended.stderr
+    assert "libodbc.so.2" in ended.stderr
+    assert "apt install unixodbc" in ended.stderr
+    assert "Traceback" not in ended.stderr

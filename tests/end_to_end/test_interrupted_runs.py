@@ -1,0 +1,141 @@
+"""A run that is killed, ended by a signal, or started twice: nothing is lost, and --resume finishes it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from jobs.detect import detect
+
+pytestmark = pytest.mark.slow
+
+PROJECT = Path(__file__).resolve().parents[2]
+SECONDS = 300
+
+
+@pytest.fixture
+def words(tmp_path):
+    (tmp_path / "in").mkdir()
+    invoice = {
+        "program": "MDRP_FFS",
+        "state": "AK",
+        "ndc": "00002143380",
+        "period": "2025Q3",
+        "units_reimbursed": "100.000",
+        "prescriptions": "10",
+        "unit_rebate_amount": "2.500000",
+        "rebate_amount": "250.00",
+        "total_amount": "1000.00",
+        "medicaid_amount": "900.00",
+        "non_medicaid_amount": "100.00",
+    }
+    pd.DataFrame([invoice, {**invoice, "state": "AL"}]).to_csv(tmp_path / "in" / "invoices.csv", index=False)
+    places = ["--input", tmp_path / "in", "--output", tmp_path / "out", "--run-id", "r", "--as-of", "2026-09-30"]
+    return [*map(str, places), "--set", "spark.conf={spark.sql.shuffle.partitions: 2, spark.ui.enabled: false}"]
+
+
+@pytest.fixture
+def started(tmp_path, words):
+    """Starts `detect` as a process of its own, which is working on results when it is returned."""
+    processes = []
+
+    def holds_lease(process):
+        lease = tmp_path / "out" / ".r.work" / "_lease.json"
+        return lease.exists() and f'"pid": {process.pid},' in lease.read_text()
+
+    def start(result, *options):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jobs.detect", *words, *options],
+            cwd=PROJECT,
+            env={**os.environ, "ENGINE_LOGS": str(tmp_path / "logs"), "SPARK_LOCAL_DIRS": str(tmp_path / "scratch")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        processes.append(process)
+        deadline = time.monotonic() + SECONDS
+        while not (holds_lease(process) and (tmp_path / "out" / ".r.work" / result / "_SUCCESS").exists()):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline, f"no {result}"
+            time.sleep(0.05)
+        return process
+
+    yield start
+    for process in processes:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def test_a_run_killed_resumed_ended_by_sigterm_and_resumed(started, words, run_job, tmp_path):
+    work = tmp_path / "out" / ".r.work"
+    first = started("conformed/invoices")
+    lease = (work / "_lease.json").read_bytes()
+    for options in ([], ["--resume"], ["--overwrite"]):
+        refused = run_job(detect, *words, *options)
+        assert refused.status == 2
+        assert "is running" in refused.err
+        assert f"process {first.pid}" in refused.err
+    assert first.poll() is None
+    assert json.loads((work / "_lease.json").read_bytes())["token"] == json.loads(lease)["token"]
+
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    refused = run_job(detect, *words)
+    assert refused.status == 2
+    for part in ("interrupted run", str(work), "--resume", "--overwrite"):
+        assert part in refused.err
+    conformed = (work / "conformed" / "invoices" / "_manifest.json").read_bytes()
+
+    second = started("facts/invoices", "--resume")
+    second.send_signal(signal.SIGTERM)
+    out, err = second.communicate(timeout=SECONDS)
+    assert second.returncode == 143, out + err
+    for part in ("interrupted by SIGTERM", str(work), "--resume --run-id r"):
+        assert part in err
+    assert "Traceback" not in out + err
+    assert not (work / "_lease.json").exists()
+    assert (work / "conformed" / "invoices" / "_manifest.json").read_bytes() == conformed
+    assert not (tmp_path / "out" / "r").exists()
+
+    finished = run_job(detect, *words, "--resume")
+    assert finished.status == 0, finished
+    assert {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()} - {"mlartifacts"} == {"r"}
+    ledger = json.loads((tmp_path / "out" / "r" / "ledger.json").read_text())
+    assert ledger["invoices"][0]["rows_in"] == 2
+
+
+def test_damage_to_the_work_folder_is_reported_as_such_and_computed_again_on_resume(
+    words, run_job, tmp_path, monkeypatch
+):
+    from engine import facts
+
+    work = tmp_path / "out" / ".r.work"
+    real = facts.invoice_facts
+
+    def damaged(*tables):
+        (part,) = (work / "conformed" / "invoices").glob("part-*.parquet")
+        part.write_bytes(part.read_bytes()[:100])
+        return real(*tables)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(facts, "invoice_facts", damaged)
+        ended = run_job(detect, *words)
+    assert ended.status == 2
+    for part in ("work folder was changed or removed", str(work), "--resume --run-id r"):
+        assert part in ended.err
+    assert "sender" not in ended.err
+    assert (work / "netting" / "invoices" / "_SUCCESS").exists()
+    finished = run_job(detect, *words, "--resume")
+    assert finished.status == 0, finished
+    ledger = json.loads((tmp_path / "out" / "r" / "ledger.json").read_text())
+    assert [step["rows_in"] for step in ledger["invoices"] if step["step"] == "facts"] == [2]
