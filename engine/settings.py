@@ -1102,8 +1102,8 @@ def _path_of(key: str) -> tuple[str, ...]:
 def _yaml_problem(error: BaseException) -> str:
     """What is wrong, and where, without any of the text: it may hold a secret."""
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or type(error).__name__
-    # what is quoted comes from the text, but for names of tags
-    words = re.sub(r"(?<!the tag )('[^']*'|\"[^\"]*\")", "...", " ".join(str(problem).split()))
+    # what is quoted comes from the text
+    words = re.sub(r"('[^']*'|\"[^\"]*\")", "...", " ".join(str(problem).split()))
     return f"line {mark.line + 1}, column {mark.column + 1}: {words}" if mark is not None else words
 
 

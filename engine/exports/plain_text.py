@@ -8,7 +8,7 @@ import unicodedata
 # What a cell of Excel holds.
 LONGEST_CELL = 32_767
 _LINE_BREAKS = re.compile("[\r\n\u2028\u2029\x0b\x0c\x85]+")
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 # What ends a cell in spreadsheets of other locales than the file was made for.
 _AFTER_SEPARATOR = re.compile("(;[\\W_]*?)(?=[=+\\-@\uff1d\uff0b\uff0d\uff20])")
 _FORMULA_STARTS = "=+-@"
@@ -22,7 +22,7 @@ def plain(text: str, longest: int = LONGEST_CELL) -> str:
     if len(text) > longest:
         text = text[: longest - 1] + "…"
     text = _LINE_BREAKS.sub(" ", text)
-    text = _CONTROLS.sub(lambda match: " " if match.group() == "\t" else f"\\x{ord(match.group()):02x}", text)
+    text = _CONTROLS.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
@@ -38,4 +38,4 @@ def safe_text(text: str | None) -> str | None:
     shown = _AFTER_SEPARATOR.sub(r"\1'", plain(text))
     first = next((letter for letter in shown if unicodedata.category(letter) not in _INVISIBLE), "")
     is_formula = unicodedata.normalize("NFKC", first)[:1] in _FORMULA_STARTS if first else False
-    return f"'{shown}" if is_formula or starts_with_control else shown
+    return f"'{shown}"[:LONGEST_CELL] if is_formula or starts_with_control else shown

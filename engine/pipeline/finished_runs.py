@@ -30,7 +30,7 @@ def finished_run(storage: Storage, settings: Settings, run_id: str) -> tuple[str
     recorded = summary.get("settings", {})
     problems = [
         Problem(
-            f"{name} is not what the run was made with",
+            f"the settings are not those that the run was made with: {name}",
             folder,
             _shown(now),
             _shown(then),
@@ -41,7 +41,7 @@ def finished_run(storage: Storage, settings: Settings, run_id: str) -> tuple[str
     files_then = summary.get("reference_files")
     problems += [
         Problem(
-            f"{name} of reference_folder is not the file that the run was made with",
+            f"the reference files are not those that the run was made with: {name}",
             folder,
             to_do="name the run's reference_folder, or run `detect` again",
         )
@@ -56,10 +56,10 @@ def finished_run(storage: Storage, settings: Settings, run_id: str) -> tuple[str
     if as_then.config_hash != summary["config_hash"]:
         raise ConfigurationError(
             Problem(
-                "the run was made with settings that this version of the engine does not have",
+                "the settings are not those that the run was made with",
                 folder,
                 f"run: {summary.get('code_version', 'unknown version')}",
-                to_do="use the version that made the run, or run `detect` again",
+                to_do="give the same --config and --set as for the run, with the same version of the engine",
             )
         )
     update: dict[str, Any] = {"as_of": date.fromisoformat(summary["as_of"])}

@@ -54,6 +54,28 @@ def test_no_rule_but_the_statistical_ones_fires_where_nothing_was_planted(genera
     assert not unplanted, sorted(unplanted, key=lambda pair: pair[1])[:20]
 
 
+def test_files_are_readable_by_owner_and_group_only(generated_run):
+    root = generated_run.folder.parent
+    written = list(root.rglob("*"))
+    assert {"mlflow.db", "mlartifacts", generated_run.folder.name} <= {path.name for path in root.iterdir()}
+    assert [str(path) for path in written if path.stat().st_mode & 0o027] == []
+
+
+def test_rx_numbers_leave_masked_and_stay_out_of_the_report(generated_run):
+    numbers = set(generated_run.findings().rx_number_raw.dropna())
+    assert numbers
+    detail = pd.read_csv(generated_run.folder / "disputes" / "detail.csv", dtype=str)
+    assert detail.rx_number.dropna().str.fullmatch(r"\*+[^*]{0,4}").all()
+    report = (generated_run.folder / "report.html").read_text()
+    assert not [number for number in numbers if len(number) > 6 and number in report]
+
+
+def test_the_summary_records_the_settings_and_the_reference_files(generated_run):
+    summary = generated_run.json("summary.json")
+    assert summary["settings"]["input"]["tables"]["products"]["complete"] is True
+    assert set(summary["reference_files"]) == {"dispute_codes.csv", "identifiers_340b.csv"}
+
+
 def test_all_outputs_are_there_and_nothing_else(generated_run):
     assert {path.name for path in generated_run.folder.iterdir()} == {*OUTPUTS, "_SUCCESS"}
     assert [path.name for path in (generated_run.folder / "review").iterdir() if path.suffix == ".xlsx"]

@@ -13,7 +13,17 @@ from exports_rows import finding, findings, frame_of, line, lines_of
 
 from engine.contracts.findings import DISPUTE_LINES, FINDINGS
 from engine.errors import OutputError
-from engine.exports import add_up, batches, write_disputes_detail, write_findings, write_json, write_quarantine
+from engine.exports import (
+    add_up,
+    batches,
+    plain,
+    write_disputes_detail,
+    write_findings,
+    write_json,
+    write_quarantine,
+    write_rows,
+)
+from engine.exports.plain_text import LONGEST_CELL, safe_text
 from engine.storage import Storage
 
 
@@ -107,12 +117,66 @@ def test_dispute_lines_as_csv(spark, tmp_path, monkeypatch):
     hostile = by_id[rows[0]["finding_id"]]
     assert hostile["claim_id"] == "'=cmd|' /C calc'!A0"
     assert (hostile["other_codes"], hostile["product_name"]) == ("M|N", "")
-    assert (hostile["rx_number"], hostile["related_source_row_ids"]) == (rows[0]["rx_number"], "e1|e2")
+    assert hostile["related_source_row_ids"] == "e1|e2"
+    for row in rows:
+        shown = by_id[row["finding_id"]]["rx_number"]
+        assert shown == "*" * (len(row["rx_number"]) - 4) + row["rx_number"][-4:]
     for row in rows:
         assert Decimal(by_id[row["finding_id"]]["units_invoiced"]) == row["units_invoiced"]
         assert by_id[row["finding_id"]]["date_of_service"] == row["date_of_service"].isoformat()
     text = path.read_text(encoding="utf-8")
     assert not any(word in text.splitlines()[0] for word in ("score", "p_value", "price", "amount"))
+
+
+def test_rx_numbers_are_whole_for_recipients_of_the_allow_list_alone(spark, tmp_path):
+    rows = [line(finding(number)) for number in range(4)]
+    for row, (payer, state, rx) in zip(
+        rows,
+        [("PBM1", "OH", "7033146"), (None, "OH", "7033147"), ("TX", "TX", "1234"), (None, None, None)],
+        strict=True,
+    ):
+        row |= {"payer_id": payer, "state": state, "rx_number": rx}
+    for allowed, expected in (((), "***3146 ***3147 **** "), (("OH",), "***3146 7033147 **** ")):
+        write_disputes_detail(lines_of(spark, rows), Storage(spark), (tmp_path / "d.csv").as_uri(), allowed)
+        with (tmp_path / "d.csv").open(encoding="utf-8", newline="") as file:
+            written = {row["finding_id"]: row["rx_number"] for row in csv.DictReader(file)}
+        assert [written[row["finding_id"]] for row in rows] == expected.split(" ")
+
+
+def test_every_field_of_a_csv_file_is_quoted(spark, tmp_path):
+    write_rows([{"a": "x;=cmd", "b": None, "c": 3}], ["a", "b", "c"], Storage(spark), (tmp_path / "r.csv").as_uri())
+    assert (tmp_path / "r.csv").read_text() == '"a","b","c"\n"x;\'=cmd","","3"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        *(
+            (start + "1+1", f"'{start}1+1")
+            for start in ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\u200b=", "\ufeff =")
+        ),
+        ("\u00a0@x", "'\u00a0@x"),
+        ("\t=1", "'\t=1"),
+        ("\r=1", "' =1"),
+        ("x\n=cmd|'/c calc'!A0", "x =cmd|'/c calc'!A0"),
+        ("x;=cmd", "x;'=cmd"),
+        ("x; \u200b@cmd", "x; \u200b'@cmd"),
+        ('x;"=cmd', "x;\"'=cmd"),
+        ("a\x00b\x1b[31m\x9b", "a\\x00b\\x1b[31m\\x9b"),
+        ("a\u2028b", "a b"),
+        ("plain; text, 5-4", "plain; text, 5-4"),
+        ("", ""),
+        (None, None),
+    ],
+)
+def test_no_spreadsheet_runs_a_text_and_nothing_in_it_is_hidden(text, shown):
+    assert safe_text(text) == shown
+
+
+def test_long_texts_are_cut():
+    for text in ("a" * 10**6, "=" * 10**6, "\x00" * 10**6):
+        assert len(safe_text(text)) <= LONGEST_CELL
+        assert len(plain(text, 4_000)) <= 4_000
 
 
 def test_a_place_that_takes_no_files_is_one_clear_error(spark, tmp_path):

@@ -28,7 +28,7 @@ HOSTILE = {
     9: {"narrative": "x" * 40_000, "product_name": "naïve <b> & \x07 日本", "claim_id": "＝1", "priority": 8e5},
     10: {"priority": 7e5, "amount_at_issue": None, "units_at_issue": None, "date_of_service": None, "rx_number": "123"},
 }
-SETTINGS = ReviewSettings(rows_per_sheet=7, findings_per_workbook=20, masked_rx_digits=4)
+SETTINGS = ReviewSettings(rows_per_sheet=7, findings_per_workbook=20)
 
 
 def _rows() -> list[dict]:
@@ -149,18 +149,18 @@ def test_the_sheet_is_ready_to_work_in(review):
     assert re.search(r'<ignoredError sqref="A1:AZ8" numberStoredAsText="1"/>', sheet_xml)
 
 
-def test_rx_numbers_are_masked_as_set(review):
+def test_the_analysts_see_whole_rx_numbers(review):
     _, _, books, _ = review
     rows = {row["finding_id"]: row for row in _rows()}
     for sheet in _finding_sheets(books):
         for cells in _cells(sheet):
             rx = rows[cells["Finding id"].value]["rx_number"]
-            assert cells["Rx number"].value == ("***" if rx == "123" else "****" + rx[4:])
+            assert cells["Rx number"].value == rx
 
 
 def test_the_csv_has_the_same_lines_and_nothing_to_run(review):
     folder, _, books, _ = review
-    with (folder / "findings.csv").open(encoding="utf-8", newline="") as file:
+    with (folder / "findings.csv").open(encoding="utf-8-sig", newline="") as file:
         lines = list(csv.DictReader(file))
     in_sheets = [cells for sheet in _finding_sheets(books) for cells in _cells(sheet)]
     assert [row["Finding id"] for row in lines] == [cells["Finding id"].value for cells in in_sheets]

@@ -240,3 +240,32 @@ def test_executors_import_the_module_of_their_scorer_alone(tmp_path, name, modul
     )
     assert done.returncode == 0, done.stderr
     assert eval(done.stdout) == sorted(f"engine.models.scorers.{module}" for module in {"base", *modules})
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("isolation_forest", {"left_child": lambda a: a + np.uint32(10**9)}),
+        ("isolation_forest", {"left_child": lambda a: np.full_like(a, len(a) - 1)}),
+        ("isolation_forest", {"feature": lambda a: a + np.uint32(99)}),
+        ("isolation_forest", {"roots": lambda a: a + np.uint32(10**8)}),
+        ("isolation_forest", {"depths": lambda a: a + 10**15}),
+        ("isolation_forest", {"path_length": lambda a: a[:-1]}),
+        ("isolation_forest", {"left_child": lambda a: a.astype(np.int64) - 10**6}),
+        ("loda", {"terms": lambda a: a[:, :2]}),
+        ("loda", {"weights": lambda a: a[:, :1]}),
+        ("ecod", {"terms": lambda a: a[:, :3]}),
+        ("knn", {"training": lambda a: a[:1]}),
+        ("lof", {"density": lambda a: a[:2]}),
+    ],
+)
+def test_arrays_that_point_outside_one_another_are_refused_before_compiled_code_reads_them(kind, changes):
+    scorer = fitted(kind, skewed_rows(300))
+    arrays = {name: changes[name](array) if name in changes else array for name, array in scorer.arrays.items()}
+    with pytest.raises(ValueError, match="do not fit together"):
+        type(scorer).of_arrays(arrays)
+
+
+def test_detectors_that_consist_of_rows_say_so():
+    keeping = {kind for kind in KINDS if kind != "calibrated_logistic" and fitted(kind, skewed_rows(300)).keeps_rows}
+    assert keeping == {"knn", "lof", "rank_combination"}

@@ -170,6 +170,80 @@ def test_detectors_that_are_not_there_are_told(config):
     assert [problem.found for problem in caught.value.problems] == ["ecodd", "rank_combination", "prophet"]
 
 
+SECRET = "hush-Hush-9"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ENGINE__LINK__DAYS_APART", "{" + SECRET),
+        ("ENGINE__MLFLOW__TRACKING_URI", f"{{a: http://u:{SECRET}@h"),
+        ("ENGINE__MLFLOW__TRACKING_URI", f"[http://u:{SECRET}@h]"),
+        ("ENGINE__OUTPUT__CONNECTION", f"!!python/object/apply:os.system ['{SECRET}']"),
+        ("ENGINE__LINK__DAYS_APART", SECRET),
+        ("ENGINE__AS_OF", "2025-13-45"),
+        ("ENGINE__OUTPUT__ROOT", f"a\x01{SECRET}"),
+        ("ENGINE__DATABASES__X__PASSWORD", SECRET),
+    ],
+)
+def test_an_environment_variable_that_is_wrong_is_named_and_its_value_not_shown(config, name, value):
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(config(""), environment={name: value})
+    assert f"environment variable {name}" in str(caught.value)
+    assert SECRET not in str(caught.value)
+    assert "os.system" not in str(caught.value)
+    assert "2025-13" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        f"mlflow.tracking_uri=[http://u:{SECRET}@h]",
+        f"mlflow.tracking_uri:http://u:{SECRET}@h",
+        f"spark.conf.fs.azure.account.key.x=[{SECRET}]",
+        f"databases.x.password={SECRET}",
+        f"databases.x.options.KeyStoreSecret={SECRET}",
+        f"mlflow.artifact_location=s3://k:{SECRET}@b",
+        f"output.root=!!python/name:{SECRET}",
+        f"output.root=[postgresql://u:{SECRET}@h]",
+    ],
+)
+def test_a_wrong_value_of_set_shows_no_secret(config, word):
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(config(""), [word])
+    assert SECRET not in str(caught.value).replace("!!python/name:" + SECRET, "")
+
+
+def test_a_config_file_that_is_no_yaml_shows_the_place_and_none_of_its_text(config):
+    with pytest.raises(ConfigurationError, match="line 3") as caught:
+        load_settings(config(f"mlflow:\n  tracking_uri: *{SECRET}\n"))
+    assert SECRET not in str(caught.value)
+
+
+def test_keys_of_spark_have_dots(config):
+    assert load_settings(config(""), ["spark.conf.spark.sql.shuffle.partitions=4"]).spark.conf == {
+        "spark.sql.shuffle.partitions": 4
+    }
+
+
+def test_the_hash_covers_the_reference_files_and_no_secret(config, tmp_path):
+    codes = tmp_path / "reference" / "dispute_codes.csv"
+    codes.parent.mkdir()
+    codes.write_text("code\nA\n")
+    before = load_settings(config(""), [f"reference_folder={codes.parent}"])
+    old = before.config_hash
+    assert list(before.reference_digests) == ["dispute_codes.csv"]
+    codes.write_text("code\nB\n")
+    assert before.config_hash != old
+    hashes = {
+        load_settings(
+            config(f"input: {{tables: {{prices: {{path: p, format: jdbc, options: {{password: {word}}}}}}}}}")
+        ).config_hash
+        for word in ("secret-one", "secret-two")
+    }
+    assert len(hashes) == 1
+
+
 def test_formats_are_declared_for_a_table_or_by_column(config):
     path = config(
         "input:\n"

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from engine.errors import ConfigurationError, OutputError
 from engine.models.anomaly_model import AnomalyModel, fit_model
 from engine.models.figures import score_distribution
 from engine.settings import IsolationForestSettings, MlflowSettings, ModelSettings
-from engine.tracking import Tracker
+from engine.tracking import Tracker, mlflow_access
+from engine.tracking.mlflow_access import retried, within
 
 NAME = "claim-anomalies"
 TAGS = {"data_fingerprint": "4f2a", "config_hash": "b1c0", "code_version": "0.1.0"}
@@ -258,3 +260,111 @@ def test_nothing_is_said_on_the_terminal_and_the_root_logger_stays(tmp_path):
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+BOTH = """
+import sys
+from engine.settings import MlflowSettings
+from engine.tracking import Tracker
+tracker = Tracker(MlflowSettings(), sys.argv[1])
+tracker.check()
+tracker.log_detection("r", {"findings": 1.0}, {})
+"""
+
+
+def test_two_processes_create_one_store_at_once(tmp_path):
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", BOTH, str(tmp_path / "output")],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    errors = [process.communicate(timeout=200)[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0], errors
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://user:hush-Hush@127.0.0.1:9",
+        "postgresql://user:hush-Hush@127.0.0.1:9/db",
+        "postgresql://user:hush-Hush@b/x@127.0.0.1:9/db",
+        "http://user:hush-Hush@host:port",
+        "nosuch://user:hush-Hush@h",
+    ],
+)
+def test_a_store_that_cannot_be_used_is_reported_without_its_password(monkeypatch, uri):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(ConfigurationError, match="the MLflow store cannot be used") as refused:
+        Tracker(MlflowSettings(tracking_uri=uri), "hdfs://cluster/output").check()
+    assert "hush-Hush" not in str(refused.value)
+
+
+def test_a_store_that_is_no_database_is_reported(tmp_path):
+    (tmp_path / "mlflow.db").write_bytes(b"x" * 5000)
+    with pytest.raises(ConfigurationError, match="not a database"):
+        Tracker(MlflowSettings(), str(tmp_path)).check()
+
+
+def test_a_store_that_does_not_answer_is_given_up():
+    with pytest.raises(ConfigurationError, match="no answer within 0 seconds"):
+        within(0.1, "what", "http://h", lambda: time.sleep(3))
+
+
+def test_what_another_process_creates_meanwhile_is_tried_again(monkeypatch):
+    monkeypatch.setattr(mlflow_access, "_WAIT", 0.0)
+    calls = []
+
+    def create():
+        calls.append(1)
+        if len(calls) < 3:
+            raise RuntimeError("table experiments already exists")
+
+    def fail():
+        raise RuntimeError("other")
+
+    retried(create)
+    assert len(calls) == 3
+    with pytest.raises(RuntimeError, match="other"):
+        retried(fail)
+
+
+def test_a_model_whose_files_were_changed_is_refused_by_file(tmp_path):
+    tracker = Tracker(MlflowSettings(), str(tmp_path / "output"))
+    _, folder = saved_model(tmp_path / "model")
+    (folder / "calibration.npz").write_bytes(b"as registered")
+    log(tracker, folder, model_name="m", metrics={"auprc": 0.5, "dollars_at_capacity": 9.0})
+    stored = tracker.fetch("m").folder
+    with tracker.connected("look") as client:
+        (run,) = client.search_runs([client.get_experiment_by_name(MlflowSettings().experiment).experiment_id])
+    assert run.data.metrics == {"auprc": 0.5}
+    (stored / "calibration.npz").write_bytes(b"scores x 0.9")
+    (stored / "scorers" / "more.py").write_text("")
+    (stored / "scorers" / "__pycache__").mkdir()
+    (stored / "scorers" / "__pycache__" / "base.pyc").write_bytes(b"")
+    with pytest.raises(ConfigurationError, match=r"calibration\.npz \(changed\), scorers/more\.py \(added\)"):
+        tracker.fetch("m")
+    (stored / "calibration.npz").unlink()
+    with pytest.raises(ConfigurationError, match=r"calibration\.npz \(missing\)"):
+        tracker.fetch("m")
+    description = stored.parents[1] / "MLmodel"
+    for damaged in (
+        "a: [",
+        "a: !!python/object/apply:os.system ['true']",
+        "flavors: {}",
+        "flavors: {python_function: {artifacts: {detector: {path: ../../../etc}}}}",
+        "",
+    ):
+        description.write_text(damaged)
+        with pytest.raises(ConfigurationError, match="description of m version 1 cannot be read"):
+            tracker.fetch("m")
+
+
+def test_without_a_model_folder_metrics_are_logged_and_nothing_is_registered(tmp_path):
+    tracker = Tracker(MlflowSettings(), str(tmp_path / "output"))
+    assert log(tracker, None, model_name="neighbours") is None
+    assert not tracker.has_version("neighbours", "1")
+    assert list((tmp_path / "output" / "mlartifacts").rglob("*.npz")) == []
