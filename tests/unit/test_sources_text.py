@@ -197,10 +197,12 @@ def test_options_that_the_reader_does_not_have_are_refused(folder):
         {
             "invoices": {"path": "invoices.csv", "options": {"dateFormat": "MM/dd/yyyy"}},
             "labelers": {"path": "theirs.json", "options": {"dateFormat": "MM/dd/yyyy"}},
+            "prices": {"path": "invoices.csv", "format": "parquet", "header": False},
         }
     )
     assert "declare the format in input.tables.invoices.dates" in message
     assert "declare the format in input.tables.labelers.dates" in message
+    assert "unknown option header of table prices" in message
 
 
 FILES_OF_ONE_TABLE = {
