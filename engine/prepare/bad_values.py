@@ -37,6 +37,7 @@ from engine.contracts.formats import (
     PeriodPattern,
 )
 from engine.errors import Problem
+from engine.prepare import identifiers
 
 _MOST_FREQUENT = 200  # different values of a column that formats are tried on
 _MOST_SHOWN = 40  # characters of an example
@@ -44,6 +45,7 @@ _FITS = 0.95  # part of the tried values that a format must read, where none rea
 _PLAUSIBLE_YEARS = range(1900, 2200)
 _PLACEHOLDERS = (date.min, date.max)
 _MOST_REASONS = 5
+_DAMAGED = "DAMAGED"
 
 # Formats that people have, tried in this order.
 _DATES = (
@@ -124,7 +126,7 @@ def value_report(conformed: DataFrame, table: Table, formats: DeclaredFormats = 
 
     Rows that leave by `AFTER_AS_OF` count for nothing.
     """
-    entries = _entries(conformed)
+    entries = _entries(conformed, [column.name for column in table.columns if column.kind.is_identifier])
     counted = entries.groupBy("what", "reason", "column", "value").agg(F.count(F.lit(1)).alias("rows"))
     of_reason = Window.partitionBy("what", "reason", "column")
     place = F.row_number().over(of_reason.orderBy(F.col("rows").desc(), F.col("value").asc_nulls_last()))
@@ -149,8 +151,10 @@ def value_report(conformed: DataFrame, table: Table, formats: DeclaredFormats = 
     )
 
 
-def _entries(conformed: DataFrame) -> DataFrame:
-    """One row per bad value: what became of it, reason, column and the value as text."""
+def _entries(conformed: DataFrame, identifier_columns: list[str]) -> DataFrame:
+    """One row per bad value: what became of it, reason (`DAMAGED` or none for values that became NULL), column and the
+    value as text.
+    """
     column = F.lower(F.regexp_replace("reason", "_(MISSING|INVALID|DAMAGED|AMBIGUOUS)$", ""))
     quarantined = (
         conformed.where(F.col("problems").isNotNull())
@@ -162,13 +166,14 @@ def _entries(conformed: DataFrame) -> DataFrame:
             F.when(~F.col("reason").endswith("_MISSING"), F.try_element_at("received", column)).alias("value"),
         )
     )
+    is_damaged = F.col("pair.coerced").isin(*identifier_columns) & identifiers.is_damaged(F.col("pair.coerced_values"))
     pair = F.explode(F.arrays_zip("coerced", "coerced_values")).alias("pair")
     coerced = (
         conformed.where(F.col("coerced").isNotNull())
         .select(pair)
         .select(
             F.lit("coerced").alias("what"),
-            F.lit("").alias("reason"),
+            F.when(is_damaged, _DAMAGED).otherwise(F.lit("")).alias("reason"),
             F.col("pair.coerced").alias("column"),
             F.col("pair.coerced_values").alias("value"),
         )
@@ -196,9 +201,8 @@ def _bad_values(
     values: Mapping[str, int],
     formats: DeclaredFormats,
 ) -> BadValues:
-    if not reason:
-        # the only way in which an identifier that is not an NDC becomes NULL
-        reason = damaged(column.name) if column.kind is Kind.IDENTIFIER else invalid(column.name)
+    if what == "coerced":
+        reason = damaged(column.name) if reason == _DAMAGED else invalid(column.name)
     forms: Counter[str] = Counter()
     for value, times in values.items():
         forms[masked(value)] += times

@@ -400,7 +400,7 @@ def _coerced(draft: _Draft, table: Table, received: T.StructType) -> Iterator[tu
     of_member = {name: group for group in table.either for member in group for name in member}
     for column in table.columns:
         name = column.name
-        if column.required or (column.decides_row and name in draft.bad):
+        if name not in received.names or column.required or (column.decides_row and name in draft.bad):
             continue
         conditions = [draft.bad[name]] if name in draft.bad else []
         if name in draft.damaged and column.kind is Kind.IDENTIFIER and not _is_in_claim_key(name, table):

@@ -152,3 +152,13 @@ def test_notes_name_column_count_form_and_setting(report):
     assert "column plan_id contains the word NULL in 10 rows: set input.tables.rebate_claims.nulls" in words
     said = " ".join((*notes.values(), words))
     assert not [value for value in ("242.59", "Kentucky", "1.23457E+9", "Apr-25") if value in said]
+
+
+def test_identifiers_that_became_null_are_invalid_or_damaged(spark):
+    rows = [
+        {"source_row_id": f"B{n}", "provider_npi": "1234567893", "date_of_service": "2025-08-01", "hcpcs_code": "J1",
+         "ndc": ndc}
+        for n, ndc in enumerate(["2.7597E+6", "12", "13", None])
+    ]  # fmt: skip
+    values = value_report(conformed(spark, "part_b_lines", rows), TABLES["part_b_lines"])
+    assert values.counted == {"NDC_INVALID": 2, "NDC_DAMAGED": 1}

@@ -393,7 +393,7 @@ def of_bad_values(spark):
     return by_id(conformed(spark, "entity_claims", rows))
 
 
-@pytest.mark.parametrize("case", listed(BAD_VALUES), ids=lambda case: case["case"])
+@pytest.mark.parametrize("case", list(listed(BAD_VALUES)), ids=lambda case: case["case"])
 def test_bad_values_and_defaults(of_bad_values, case):
     found = of_bad_values[case["case"]]
     column = "ndc_raw" if case["column"] == "ndc" else case["column"]
@@ -411,7 +411,6 @@ def test_damaged_identifiers_of_rebate_claims(spark):
         row("rebate_claims", "prior", prior_claim_id=damaged),
         row("rebate_claims", "hashed", rx_number=damaged, rx_number_hash="aBc=", hash_scheme="S1"),
         row("rebate_claims", "ncpdp", pharmacy_npi=damaged, pharmacy_ncpdp_id="0512345"),
-        row("rebate_claims", "row", None),
         row("rebate_claims", damaged, patient_key="row id"),
         row("rebate_claims", damaged, source_file="a.csv", source_row_no="7"),
         row("rebate_claims", "line", claim_line="L2"),
@@ -427,7 +426,6 @@ def test_damaged_identifiers_of_rebate_claims(spark):
         "prior": None,
         "hashed": None,
         "ncpdp": None,
-        "row": None,
         "row id": ["SOURCE_ROW_ID_DAMAGED"],
         "a.csv#7": None,
         "line": ["CLAIM_LINE_INVALID"],
@@ -464,18 +462,18 @@ def test_invoices_are_late_by_receipt_else_by_postmark(spark):
 
 def test_words_for_null(spark):
     rows = [
-        row("rebate_claims", "null", plan_id="NULL", group_id="\\N", units="NULL"),
+        row("rebate_claims", "words", plan_id="NULL", group_id="\\N", units="NULL"),
         row("rebate_claims", "none", plan_id="NULLA", group_id="n/a"),
     ]
     noted = by_id(conformed(spark, "rebate_claims", rows))
-    assert noted["null"]["problems"] == ["UNITS_INVALID"]
-    assert noted["null"]["plan_id"] == "NULL"
-    assert sorted(noted["null"]["null_words"]) == ["group_id=\\N", "plan_id=NULL", "units=NULL"]
+    assert noted["words"]["problems"] == ["UNITS_INVALID"]
+    assert noted["words"]["plan_id"] == "NULL"
+    assert sorted(noted["words"]["null_words"]) == ["group_id=\\N", "plan_id=NULL", "units=NULL"]
     assert noted["none"]["null_words"] is None
     declared = by_id(conformed(spark, "rebate_claims", rows, formats=DeclaredFormats(nulls=("NULL", "\\N", "n/a"))))
-    assert (declared["null"]["plan_id"], declared["null"]["group_id"]) == (None, None)
-    assert declared["null"]["problems"] == ["UNITS_MISSING"]
-    assert json.loads(declared["null"]["raw"])["plan_id"] == "NULL"
+    assert (declared["words"]["plan_id"], declared["words"]["group_id"]) == (None, None)
+    assert declared["words"]["problems"] == ["UNITS_MISSING"]
+    assert json.loads(declared["words"]["raw"])["plan_id"] == "NULL"
     assert (declared["none"]["plan_id"], declared["none"]["group_id"]) == ("NULLA", None)
     assert [one["null_words"] for one in declared.values()] == [None, None]
 
