@@ -788,7 +788,6 @@ NO_RESULT_SETTINGS: Any = {
     "input": {"root", "connection", "database_schema"},
     "check": True,
     "output": True,
-    "check": True,
     "databases": True,
     "spark": True,
     "mlflow": True,
