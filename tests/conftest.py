@@ -27,6 +27,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "postgresql: talks to a PostgreSQL that the tests start")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Mark what talks to a server by its name, for -m and -k: `-k sqlserver` selects every test on that server."""
     fixtures = {
