@@ -27,12 +27,17 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "postgresql: talks to a PostgreSQL that the tests start")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Mark what talks to a server by its name, for -m and -k: `-k sqlserver` selects every test on that server."""
+    fixtures = {
+        "sqlserver": {"sql_server", "started_sql_server"},
+        "postgresql": {"postgresql", "started_postgresql"},
+    }
     for item in items:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
-        for server, fixture in (("sqlserver", "sql_server"), ("postgresql", "postgresql")):
-            if fixture in getattr(item, "fixturenames", ()) or parameters.get("server") == server:
+        for server, names in fixtures.items():
+            if names.intersection(getattr(item, "fixturenames", ())) or parameters.get("server") == server:
                 item.add_marker(server)
 
 

@@ -33,7 +33,7 @@ def connect(name: str, settings: DatabaseSettings, *, reads_only: bool) -> pyodb
 
 
 def connection_string(name: str, settings: DatabaseSettings, *, reads_only: bool, driver: bool = True) -> str:
-    """Holds the password: for a driver's ears only. `driver`: with keywords that only a driver manager knows."""
+    """The ODBC connection string; it holds the password. `driver`: with keywords that only a driver manager knows."""
     if settings.connection_string is not None:
         return secret_value(name, "connection_string", settings.connection_string)
     keywords = _for_postgresql(settings) if settings.is_postgresql else _for_sql_server(settings, reads_only)
@@ -105,7 +105,7 @@ def secret_value(name: str, what: str, secret: Secret, environment: Mapping[str,
             return environment[secret.environment]
         raise ConfigurationError(
             Problem(
-                "a secret is not there",
+                "a secret is missing",
                 f"{setting}.environment",
                 f"environment variable {secret.environment} is not set",
                 to_do="set it where the job runs and, on a cluster, for the executors (spark.executorEnv.*)",
@@ -116,7 +116,7 @@ def secret_value(name: str, what: str, secret: Secret, environment: Mapping[str,
     except OSError as error:
         raise ConfigurationError(
             Problem(
-                "a secret is not there",
+                "a secret is missing",
                 f"{setting}.file",
                 f"{secret.file}: {error.strerror}",
                 to_do="mount it where the job runs and, on a cluster, on every executor",

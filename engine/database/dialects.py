@@ -56,8 +56,8 @@ POSTGRESQL = Dialect(
 def version_of(connection: Any) -> str:
     """The server's product and version, and the driver's, for people to read."""
     pyodbc = odbc()
-    asked = (pyodbc.SQL_DBMS_NAME, pyodbc.SQL_DBMS_VER, pyodbc.SQL_DRIVER_NAME, pyodbc.SQL_DRIVER_VER)
-    server, version, driver, driver_version = (str(connection.getinfo(one)) for one in asked)
+    names = (pyodbc.SQL_DBMS_NAME, pyodbc.SQL_DBMS_VER, pyodbc.SQL_DRIVER_NAME, pyodbc.SQL_DRIVER_VER)
+    server, version, driver, driver_version = (str(connection.getinfo(one)) for one in names)
     return f"{server} {version}, through {driver} {driver_version}"
 
 

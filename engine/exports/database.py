@@ -200,7 +200,7 @@ def _refused(error: Exception, name: str, schema: str, doing: str, create: str) 
     fault = fault_of(error)
     problem = fault_problem(fault, name, doing, f"{name}: {schema}", _RIGHTS.format(schema=schema))
     if fault.kind in (FaultKind.NO_TABLE, FaultKind.NO_COLUMN):
-        to_do = f"run {create}: it creates what is not there, and names the columns that a table lacks"
+        to_do = f"run {create}: it creates what is missing, and names the columns that a table lacks"
         problem = replace(problem, to_do=to_do)
     return OutputError(problem)
 
@@ -248,7 +248,7 @@ class _Writer:
         connection = self._connection = connect(self._name, self._settings, reads_only=False)
         write_id = uuid.uuid4().hex
         for target in targets:
-            # of an attempt that was broken off
+            # of an interrupted attempt
             connection.execute(f"DELETE FROM {self._staging(target)} WHERE run_id = ?", self._run_id)
         connection.commit()
         for target in targets:
@@ -337,7 +337,7 @@ def _is_long(text: str) -> bool:
 
 
 def _parameter(kind: T.DataType) -> tuple[int, int, int]:
-    """What the driver is told of a column, since a batch of NULLs tells it nothing."""
+    """The type that the driver binds a column as; it cannot infer one from a batch of NULLs."""
     pyodbc = odbc()
     if isinstance(kind, T.DecimalType):
         return pyodbc.SQL_DECIMAL, kind.precision, kind.scale

@@ -56,7 +56,7 @@ def create_tables(
     say: Callable[[str], None],
     adapted: Callable[[str], str] = lambda statement: statement,
 ) -> None:
-    """Create what is not there; a table that is there is left as it is, whatever it holds.
+    """Create the tables that are missing; existing ones stay as they are.
 
     Each file is one transaction.
 
@@ -68,7 +68,7 @@ def create_tables(
         adapted: A statement as another database than SQL Server needs it.
 
     Raises:
-        OutputError: The schema is not there, a table lacks columns or has narrower ones, or the server refuses.
+        OutputError: The schema is missing, a table lacks columns or has narrower ones, or the server refuses.
     """
     lacking: list[Problem] = []
     connection = None
@@ -91,7 +91,7 @@ def create_tables(
                 say(f"created   {', '.join(f'{schema}.{table}' for table in script.tables)}")
             else:
                 lacking += _lacking_columns(where, place, script, present, dialect)
-                say(f"is there  {', '.join(f'{schema}.{table}' for table in script.tables)}")
+                say(f"exists    {', '.join(f'{schema}.{table}' for table in script.tables)}")
     except driver_errors() as error:
         right = "CREATE TABLE and ALTER on the schema"
         problem = fault_problem(fault_of(error), name, "creating the tables", where, right)
@@ -105,7 +105,7 @@ def create_tables(
 
 def _half_there(where: str, script: Script, missing: list[str]) -> Problem:
     return Problem(
-        "some tables of a file are there and others are not",
+        "some tables of a file exist and others do not",
         where,
         f"missing: {', '.join(missing)}",
         to_do=f"create the missing ones by hand from conf/sqlserver/{script.name}",

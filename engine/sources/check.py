@@ -1,4 +1,4 @@
-"""What the databases of the settings hold for the contract, told before a run needs it."""
+"""What the databases of the settings hold for the contract, checked before a run needs it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def check_connections(settings: Settings) -> Iterator[CheckedConnection]:
             if location.database is not None:
                 _check_table(location, location.database, checked)
         if not checked.tables and not checked.problems:
-            checked.lines.append("no table of the contract is asked of it")
+            checked.lines.append("no table of the contract is read from it")
         if settings.input.connection == name:
             found = {SHIPPED, *settings.input.tables, *(location.table.name for location in locations)}
             absent = [table for table in TABLES if table not in found]
@@ -83,7 +83,7 @@ def _check_table(location: Location, place: DatabasePlace, checked: CheckedConne
     ]
     table = CheckedTable(location.table.name, location.uri, counts.read + sum(counts.left_out.values()), shown)
     present = {name for name, *_ in shown}
-    table.lines += [f"left out: {rows:,} rows, {reason}" for reason, rows in counts.left_out.items()]
+    table.lines += [f"excluded: {rows:,} rows, {reason}" for reason, rows in counts.left_out.items()]
     absent = [name for name in location.table.column_names if name not in present]
     table.lines += [f"not there: {', '.join(absent)}"] if absent else []
     unknown = [column.name for column in columns if plain(column.name) not in {plain(name) for name in theirs.values()}]
@@ -109,7 +109,7 @@ def _read_as(column: DatabaseColumn) -> str:
 def _missing(table: Table, present: set[str]) -> Iterator[str]:
     yield from (name for name in table.required_names if name not in present)
     for group in table.either:
-        # prescription numbers may be absent where no line is a pharmacy claim: only reading the rows tells
+        # prescription numbers may be absent where no line is a pharmacy claim: only the rows show that
         if group[0] != ("rx_number",) and not any(present.issuperset(member) for member in group):
             yield ", or ".join(" with ".join(member) for member in group)
 

@@ -27,7 +27,7 @@ _DATED = ("settled_on", "decided_at", "answered_on")
 
 
 class DatabaseTable:
-    """A table, view or query; see `Reader`. Raises InputError where it is not there or may not be read."""
+    """A table, view or query; see `Reader`. Raises InputError if it is missing or may not be read."""
 
     def __init__(self, spark: SparkSession, location: Location):
         assert location.database is not None
@@ -94,7 +94,7 @@ def describe(location: Location) -> Described:
     """Open a table as a run does: two short queries and one pass that counts rows; changes nothing.
 
     Raises:
-        InputError: The table is not there or may not be read, or a column cannot be what the contract or a setting
+        InputError: The table is missing or may not be read, or a column cannot be what the contract or a setting
             takes it for; all that is wrong with the columns at once.
     """
     place = location.database

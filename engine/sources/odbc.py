@@ -1,7 +1,7 @@
 """The Spark data source `engine_odbc`: a database table in Arrow batches, one connection per task.
 
 A range of rows is fetched whole before any of it is handed on (into memory, and beyond a few MB to a temporary file),
-so that a connection that breaks in between is opened anew and the range read again: no row is lost, none comes twice.
+so that a connection that breaks in between is opened again and the range read again: no row is lost, none comes twice.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ FORMAT = "engine_odbc"
 # Unicode's white space, and the NUL characters with which some programs pad.
 _PADDING = "".join(letter for letter in map(chr, range(0x3001)) if letter.isspace()) + "\0"
 _KEPT_IN_MEMORY = 64 << 20
-# What failed on an executor, so that the driver can tell it in one message: see `engine.sources.failures`.
+# Marks what failed on an executor, so that the driver can report it in one message: see `engine.sources.failures`.
 MARK = "ENGINE_DATABASE_PROBLEM"
 
 
 class OdbcSource(DataSource):
-    """Option `read`: a TableRead as JSON. The schema must be given: it says which columns, in which types."""
+    """Option `read`: a TableRead as JSON. The schema is required: it names the columns and their types."""
 
     @classmethod
     def name(cls) -> str:
@@ -56,7 +56,7 @@ class OdbcReader(DataSourceReader):
 
     def partitions(self) -> Sequence[InputPartition]:
         read = self._read
-        with _told(read), _Session(read) as session:
+        with _reported(read), _Session(read) as session:
             boundaries: list[Any] = []
             if read.partition_by is not None and read.partition_method == "range" and read.ranges_wanted > 1:
                 boundaries = session.retried(
@@ -70,7 +70,7 @@ class OdbcReader(DataSourceReader):
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         assert isinstance(partition, RangesPartition)
         schema = to_arrow_schema(self._schema, timezone="UTC")
-        with _told(self._read), _Session(self._read) as session:
+        with _reported(self._read), _Session(self._read) as session:
             for one in partition.ranges:
                 with tempfile.SpooledTemporaryFile(max_size=_KEPT_IN_MEMORY) as spool:
                     session.retried(lambda one=one, spool=spool: _fetch(session, one, schema, spool))
@@ -204,8 +204,8 @@ def _check_unchanged(read: TableRead, description: Sequence[Any], schema: pa.Sch
         )
 
 
-class _told:
-    """What a user can mend, or a server refused, as one marked line that says nothing of any row."""
+class _reported:
+    """Raises what a user can fix, or a server refused, as one marked line without data of any row."""
 
     def __init__(self, read: TableRead):
         self._read = read
@@ -234,5 +234,5 @@ class _told:
             problems = (problem,)
         else:
             return
-        told = json.dumps([vars(problem) for problem in problems])
-        raise RuntimeError(f"{MARK}{told}{MARK}") from None
+        marked = json.dumps([vars(problem) for problem in problems])
+        raise RuntimeError(f"{MARK}{marked}{MARK}") from None

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from engine.database import Dialect, quoted
 from engine.settings import DatabaseSettings
 
-# Boundaries are asked for as parameters, of which SQL Server takes 2,100.
+# Boundaries are parameters, of which SQL Server takes 2,100.
 _MOST_RANGES = 1_000
 _MOST_BUCKETS = 256
 _NO_DAY = datetime(9999, 12, 31)  # what systems write where a day is not known
@@ -51,7 +51,7 @@ class TableRead(BaseModel):
 
     def select(self, dialect: Dialect, columns: Sequence[str] | None = None) -> str:
         chosen = self.columns if columns is None else columns
-        # COUNT(*) of Spark asks for no column at all
+        # COUNT(*) of Spark needs no column
         return f"SELECT {', '.join(self._output(name, dialect) for name in chosen) or '1'} FROM {self.source}"
 
     def _output(self, name: str, dialect: Dialect) -> str:
@@ -153,9 +153,9 @@ class Condition:
 
 
 def all_of(conditions: Iterable[Condition]) -> Condition:
-    given = [one for one in conditions if one.sql]
+    parts = [one for one in conditions if one.sql]
     return Condition(
-        " AND ".join(f"({one.sql})" for one in given), tuple(value for one in given for value in one.values)
+        " AND ".join(f"({one.sql})" for one in parts), tuple(value for one in parts for value in one.values)
     )
 
 
