@@ -288,7 +288,7 @@ def with_fallback(main: OpenedTable, other: OpenedTable) -> OpenedTable:
     listed = main.rows.select(ndc11(F.trim(F.col("ndc").cast("string"))).alias("listed")).distinct()
     is_listed = ndc11(F.trim(F.col("ndc").cast("string"))) == F.col("listed")
     names = [name for name in main.table.column_names if name in main.columns | other.columns]
-    identifiers = {name for name in names if main.table.column(name).kind.is_identifier}
+    identifiers = {name for name in names if main.table.column(name).must_be_text}
     rest = other.rows.join(listed, on=is_listed, how="left_anti")
     left_out = Counter({**main.left_out})
     left_out.update(other.left_out)
