@@ -158,7 +158,19 @@ class TableLocation(Section):
     format: str | None = Field(None, description="Spark format; by default from the file's ending")
     adapter: (
         Literal[
-            "sdud", "nadac", "mdrp_products", "opais_entities", "opais_contract_pharmacies", "opais_json", "cms_pde"
+            "sdud",
+            "nadac",
+            "mdrp_products",
+            "fda_ndc",
+            "asp_crosswalk",
+            "r144",
+            "opais_entities",
+            "opais_contract_pharmacies",
+            "opais_json",
+            "opais_excel_entities",
+            "opais_excel_contract_pharmacies",
+            "medicaid_exclusion_file",
+            "cms_pde",
         ]
         | None
     ) = None
@@ -170,6 +182,9 @@ class TableLocation(Section):
     names: Any = Field(None, description="as in options")
     widths: Any = Field(None, description="as in options")
     complete: bool = Field(False, description="reference table lists everything: absence from it means something")
+    fallback: TableLocation | None = Field(
+        None, description="products only: another list, read for the NDCs that this one does not have"
+    )
     dates: dict[str, str] = Field(
         default_factory=dict,
         description="pattern of dates that are text, such as MM/dd/yyyy, or patterns by column; `default`: all others",
@@ -247,6 +262,12 @@ class TableLocation(Section):
         wrong = of_databases if self.path is not None else of_files
         if wrong:
             raise ValueError(f"{', '.join(wrong)} has no meaning for a {places[0]}")
+        if self.fallback is not None and (self.complete or self.fallback.complete):
+            raise ValueError("a table with a fallback cannot be complete: absence from one list no longer shows")
+        if self.fallback is not None and self.fallback.path is None:
+            raise ValueError("a fallback is read from a path")
+        if self.fallback is not None and (any(self.fallback.formats.by_setting.values()) or self.fallback.nulls):
+            raise ValueError("formats of values are declared for the table, and hold for its fallback too")
         twice = [name for name in _OPTIONS_OF_TABLE if name in self.options and getattr(self, name) is not None]
         if twice:
             raise ValueError(f"{', '.join(twice)} is set twice: under the table and in its options")
@@ -786,8 +807,8 @@ class SyntheticSettings(Section):
 # Where a run reads and writes, and what changes no result.
 NO_RESULT_SETTINGS: Any = {
     "input": {"root", "connection", "database_schema"},
-    "output": True,
     "check": True,
+    "output": True,
     "databases": True,
     "spark": True,
     "mlflow": True,

@@ -107,6 +107,8 @@ class Storage:
 
     def local_path(self, uri: str) -> Path | None:
         """Where Python can open a file itself; None unless it is on this machine's own file system."""
+        if (local := self._local(uri)) is not None:
+            return local.absolute()
         file_system, path = self._path(uri)
         return Path(file_system.makeQualified(path).toUri().getPath()) if file_system.getScheme() == "file" else None
 

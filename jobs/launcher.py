@@ -25,6 +25,9 @@ _WITHOUT_SPARK = {"check_connections", "create_tables", "promote", "tables"}
 # Spark compiles a chain of joins into one method; without this the JVM interprets the long ones (engine/session.py).
 _JVM_OPTIONS = ("-XX:-DontCompileHugeMethods", "-XX:ReservedCodeCacheSize=512m")
 _DRIVER_MEMORY = "4g"
+# Jobs that look at few rows: optimizing their machine code takes longer than they would run.
+_BRIEF = {"check"}
+_BRIEF_OPTION = "-XX:TieredStopAtLevel=1"
 # The JVM announces this module at every start, and no option silences it.
 _ANNOUNCEMENT = b"jdk.incubator.vector"
 
@@ -52,7 +55,7 @@ def launch(arguments: Sequence[str]) -> int:
         return 2
     options = shlex.split(environment.get("SPARK_SUBMIT_OPTIONS", ""))
     with _code_for_executors(options) as shipped:
-        return _run([*spark_submit(options, environment), *shipped, str(job), *rest], environment)
+        return _run([*spark_submit(options, environment, name in _BRIEF), *shipped, str(job), *rest], environment)
 
 
 def usage() -> str:
@@ -72,11 +75,13 @@ def jobs() -> dict[str, Path]:
     return {path.stem: path for path in paths if path.stem not in _NO_JOBS and not path.stem.startswith("_")}
 
 
-def spark_submit(options: Sequence[str], environment: MutableMapping[str, str]) -> list[str]:
+def spark_submit(options: Sequence[str], environment: MutableMapping[str, str], is_brief: bool = False) -> list[str]:
     """The command up to the job's program; `options` are the user's own. Sets what Spark reads from `environment`."""
     logs = environment.get("ENGINE_LOGS") or str(PROJECT / "logs")
     driver_options = [*_JVM_OPTIONS, f"-Dlog4j2.configurationFile=file:{PROJECT}/conf/log4j2.properties"]
     command = [str(Path(sys.prefix) / "bin" / "spark-submit"), *options]
+    if is_brief:
+        driver_options.append(_BRIEF_OPTION)
     if master(options) is None:
         command += ["--master", "local[*]", "--driver-memory", environment.get("SPARK_DRIVER_MEMORY", _DRIVER_MEMORY)]
         driver_options.append("-XX:+UseParallelGC")

@@ -176,6 +176,9 @@ CLAIM_FACTS = T.StructType(
     + CLAIM_REFERENCE_FACTS
     + CONTEXT_CLAIM_FEATURES
     + DESCRIBED_CLAIM_FEATURES
+    # quarantined claim rows of this period or later whose state and NDC-11 are the claim's, as far as they can be read;
+    # NULL where no row is quarantined
+    + [T.StructField("quarantined_claim_rows", _LONG)]
     + [T.StructField(name, _DOUBLE) for name in CLAIM_FEATURES]
     + [T.StructField(f"{name}_z", _DOUBLE) for name in CLAIM_FEATURES]
 )
@@ -200,7 +203,7 @@ SCREENED_FEATURES = {
 }
 _NOT_SCREENED = {
     *("market_price", "entity_bought_at_340b", "entity_units_asked_for", "entity_units_bought"),
-    *("claim_products", "mtf_is_adjusted", "mtf_is_reversed"),
+    *("claim_products", "mtf_is_adjusted", "mtf_is_reversed", "quarantined_claim_rows"),
     *({field.name for field in DESCRIBED_CLAIM_FEATURES} - SCREENED_FEATURES),
 }
 _FOUND = {

@@ -338,8 +338,8 @@ def _did_you_mean(text: str) -> str:
     for theirs, ours in _ELSEWHERE.items():
         meant = meant.replace(theirs, ours)
     meant = re.sub("[Yu]", "y", meant).replace("D", "d")
-    if not re.search("[Hh]", meant):
-        meant = re.sub("m", "M", meant)
+    day, hour, time = re.split("([Hh])", meant, maxsplit=1) if re.search("[Hh]", meant) else (meant, "", "")
+    meant = day.replace("m", "M") + hour + time
     try:
         is_pattern = meant != text and DatePattern.parse(meant)
     except FormatError:

@@ -39,6 +39,11 @@ guards and features that would be off. It changes nothing. Exit status 0: `detec
 message gives the reason. `--output DIR` reads the whole tables and writes their rejected rows under
 `DIR/quarantine/<table>`, as CSV, or as Parquet with `--format parquet`.
 
+## Files
+
+Parquet, CSV and other text, JSON lines, Excel workbooks and zip archives: `docs/input-files.md`,
+`docs/input-parquet.md` and `docs/input-excel.md`. Tables of databases: `docs/databases.md`.
+
 ## General rules
 
 - At least one of `rebate_claims`, `entity_claims` and `invoices` is needed. Other tables may be missing; what needs
@@ -46,8 +51,9 @@ message gives the reason. `--output DIR` reads the whole tables and writes their
 - **required**: *yes* must be present and not empty in every row, *or* is one of a group listed above its table of
   columns. Other columns may be missing or empty.
 - A bad value in a required column quarantines the row; elsewhere it becomes NULL and is counted (`COERCED_NULL`).
-- Columns are found by name in any case; `input.tables.<table>.columns` maps other names (`columns: {ndc: NDC_CODE}`).
-- An identifier column that holds numbers stops the run: its leading zeros are gone.
+- Columns are found by name, whatever its case, blanks and underscores; `input.tables.<table>.columns` maps other names
+  (`columns: {ndc: NDC_CODE}`). Locations and text formats: [input-files.md](input-files.md).
+- An identifier column that holds numbers stops the run: its leading zeros are gone. NPIs alone may be numbers.
 - Intervals are `[start, end)`; an empty start or end is open. In columns marked *bound* the placeholder dates
   0001-01-01, 1753-01-01, 1900-01-01 and 9999-12-31 mean *no bound* and are read as NULL; quarantine keeps the row as
   received. In other columns they stay as they are, and what is computed from one is NULL. Years outside 1 to 9999 are
@@ -107,6 +113,8 @@ def _type(column: Column) -> str:
 
 
 def _format(column: Column) -> str:
+    if column.is_npi:
+        return "10 digits, as text or number"
     if column.codes is None:
         return _FORMATS[column.kind]
     codes = ", ".join(column.codes)

@@ -108,6 +108,8 @@ _STATE_CLASSES = {
 }
 _KIND_OF_NUMBER = {number: kind for kind, numbers in _NUMBERS.items() for number in numbers}
 _KIND_OF_STATE = {state: kind for kind, states in _STATES.items() for state in states}
+# These name what the statement names, and no row.
+_ABOUT_SQL = re.compile(r"syntax error|specified multiple times|specified more than once", re.I)
 # Servers that use SQL Server's protocol without its numbers, and drivers that know no state for it.
 _KINDS_BY_WORDS = (
     (re.compile(r"Kerberos|\bSSPI\b|\bGSS|ticket cache|credentials cache", re.I), FaultKind.KERBEROS),
@@ -151,7 +153,7 @@ _KINDS_BY_WORDS = (
         re.compile(r"not yet supported|ODBC (SQL|data) type|unsupported (sql )?type|fetch type out of range", re.I),
         FaultKind.UNSUPPORTED_TYPE,
     ),
-    (re.compile(r"syntax error|specified multiple times|specified more than once", re.I), FaultKind.QUERY),
+    (_ABOUT_SQL, FaultKind.QUERY),
 )
 _NUMBER = re.compile(r"\((-?\d+)\) \(SQL\w+\)")
 _TAGS = re.compile(r"^(\[[^\]]*\]\s*)+")
@@ -161,6 +163,8 @@ _DETAIL = re.compile(r"(DETAIL|CONTEXT|HINT|QUERY|STATEMENT):.*", re.S)
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|\([^)]*\)|\d+")
 # of RAISERROR and THROW
 _FIRST_OWN_NUMBER = 50_000
+# Babelfish's number for whatever SQL Server has no number for
+_NO_NUMBER = 33_557_097
 _SHOWN_KINDS = {
     FaultKind.LOGIN,
     FaultKind.KERBEROS,
@@ -277,7 +281,7 @@ def fault_of(error: Exception) -> Fault:
     # pyodbc puts the state first, but for a few errors of its own
     state = next((text for text in arguments if re.fullmatch(r"[0-9A-Z]{5}", text)), "")
     text = " ".join(argument for argument in arguments if argument != state)
-    numbers = [int(number) for number in _NUMBER.findall(text)]
+    numbers = [int(number) for number in _NUMBER.findall(text) if int(number) != _NO_NUMBER]
     # a later one explains the first where that says only that something failed
     number = next((one for one in numbers if one in _KIND_OF_NUMBER), next(iter(numbers), None))
     kind = _kind(state, number, text)
@@ -287,7 +291,9 @@ def fault_of(error: Exception) -> Fault:
 def _words(kind: FaultKind, number: int | None, state: str, text: str) -> str:
     plain = " ".join(_LATER_TAGS.sub(" ", _TAGS.sub("", text)).split())
     # SQL is refused before a row is looked at, but SQL Server gives 42000 to nearly everything
-    is_about_sql = kind is FaultKind.QUERY and (number in _KIND_OF_NUMBER or state not in ("", "42000"))
+    is_about_sql = kind is FaultKind.QUERY and (
+        number in _KIND_OF_NUMBER or state not in ("", "42000") or _ABOUT_SQL.search(text) is not None
+    )
     if kind in _SHOWN_KINDS or is_about_sql or not _OF_SERVER.search(text):
         return plain[:300]
     if _is_written_by_people(number, state):

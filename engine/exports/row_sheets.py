@@ -120,19 +120,19 @@ _VALIDATIONS: dict[str, dict[str, Any]] = {
 }
 
 
+def _excel_day(day: int | None, text: str | None) -> int | str | None:
+    if day is None:
+        return None
+    number = day + _EXCEL_DAY_OF_1970
+    return number if number >= _FIRST_EXCEL_DAY else text
+
+
 def _cell_text(text: str, shown: Shown) -> str:
     """Text of one cell; only wrapped cells keep the line breaks that the engine puts between parts."""
     if shown != Shown.WRAPPED:
         return plain(text)
     bounded = text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
     return "\n".join(plain(line) for line in bounded.split("\n"))[:LONGEST_CELL]
-
-
-def _excel_day(day: int | None, text: str | None) -> int | str | None:
-    if day is None:
-        return None
-    number = day + _EXCEL_DAY_OF_1970
-    return number if number >= _FIRST_EXCEL_DAY else text
 
 
 def excel_column(values: pa.Array, shown: Shown) -> list[Any]:

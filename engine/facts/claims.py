@@ -58,6 +58,7 @@ from engine.facts.quantities import (
 )
 from engine.facts.reviews import with_reviews
 from engine.facts.settlements import with_claim_settlements
+from engine.facts.unread import with_unread_rows
 from engine.intervals import quarter_number, quarter_of
 from engine.settings import PeerSettings
 
@@ -213,19 +214,31 @@ def claim_facts(
     features: DataFrame,
     references: Mapping[str, DataFrame],
     as_of: date,
+    unread_claims: DataFrame | None = None,
 ) -> DataFrame:
     """CLAIM_FACTS of the claims in `flagged`: all that messages and findings show.
 
     `flagged`: rows of CLAIM_SCREEN, whole; `claims`: PREPARED_REBATE_CLAIMS, these or more; `features`: what
-    `claim_features` gave for them; the rest as in `claim_screen`.
+    `claim_features` gave for them; `unread_claims`: quarantined rebate claims (prepare.unread_claims), None where there
+    are none; the rest as in `claim_screen`.
     """
     missing = {*CLAIM_FACTS.names} - {*flagged.columns}
     own = claims.select("source_row_id", F.struct(*(name for name in claims.columns if name in missing)).alias("claim"))
     rows = own.join(_packed(flagged, "screen"), on="source_row_id", how="inner")
     rows = _with_found(rows, found, missing)
     rows = _joined(rows, features, [field for field in features.schema if field.name != "source_row_id"], "features")
+    rows = _joined(rows, _unread_rows(flagged, unread_claims), [CLAIM_FACTS["quarantined_claim_rows"]], "unread")
     rows = with_market_price(rows, references.get("market_prices"), F.col("date_of_service"))
     return _unpacked(rows, CLAIM_FACTS.fields, as_of)
+
+
+def _unread_rows(flagged: DataFrame, unread: DataFrame | None) -> DataFrame | None:
+    """source_row_id and quarantined_claim_rows: rows that may be the credit or a later version of the claim."""
+    if unread is None:
+        return None
+    narrow = flagged.select("source_row_id", F.coalesce("state", "payer_id").alias("state"), "ndc11", "period")
+    told = with_unread_rows(narrow, unread, ("state", "ndc11"), since=F.col("period"))
+    return told.select("source_row_id", F.col("unread_rows").alias("quarantined_claim_rows"))
 
 
 def _packed(rows: DataFrame, into: str, asked: tuple[str, ...] = _ASKED, apart: tuple[str, ...] = ()) -> DataFrame:

@@ -18,6 +18,7 @@ from engine.facts.prices import with_market_price, with_prices
 from engine.facts.products import with_labeler, with_product
 from engine.facts.sales import with_sales
 from engine.facts.settlements import with_line_settlements
+from engine.facts.unread import with_unread_rows
 from engine.intervals import start_of_quarter
 from engine.settings import PeerSettings
 
@@ -172,54 +173,21 @@ def _with_claims(rows: DataFrame, claims: DataFrame | None) -> DataFrame:
     )
 
 
-_SCOPE = ("program", "state", "ndc11", "period")
-
-
 def _with_unread_claims(rows: DataFrame, claims: DataFrame | None, unread: DataFrame | None) -> DataFrame:
     """quarantined_claim_lines and _units, and F50 unknown where there are such lines: they are not absent claims.
 
-    A quarantined row may stand behind every line whose program, state, product and period are its own, as far as they
-    can be read. NULL without the table rebate_claims and for a line that is a difference, as in `_with_claims`.
+    NULL without the table rebate_claims and for a line that is a difference, as in `_with_claims`.
     """
-    if claims is None or unread is None:
-        count = F.lit(None) if claims is None else F.when(F.col("claim_lines").isNotNull(), F.lit(0))
-        return rows.withColumns(
-            {
-                "quarantined_claim_lines": count.cast("long"),
-                "quarantined_claim_units": count.cast("decimal(15,3)"),
-            }
-        )
-    summed = unread.groupBy(*(F.col(name).alias(f"unread_{name}") for name in _SCOPE)).agg(
-        F.count(F.lit(1)).alias("unread_rows"), F.coalesce(F.sum("units"), F.lit(0)).cast(_SUM).alias("unread_units")
-    )
-    # A line looks for rows with all of its own values, and for rows that lack any of them: equality, NULL being equal
-    # to NULL, on each combination.
-    scopes = [
-        F.struct(
-            *(F.when(F.lit(bool(known >> place & 1)), F.col(name)).alias(name) for place, name in enumerate(_SCOPE))
-        )
-        for known in range(2 ** len(_SCOPE))
-    ]
-    looking = rows.where(F.col("claim_lines").isNotNull()).select(
-        "source_row_id", F.explode(F.array(*scopes)).alias("scope")
-    )
-    same = [F.col(f"scope.{name}").eqNullSafe(F.col(f"unread_{name}")) for name in _SCOPE]
-    behind = (
-        looking.join(summed, on=same, how="inner")
-        .groupBy(F.col("source_row_id").alias("looking_row_id"))
-        .agg(F.sum("unread_rows").alias("unread_rows"), F.sum("unread_units").alias("unread_units"))
-    )
-    joined = rows.join(behind, on=F.col("source_row_id") == F.col("looking_row_id"), how="left")  # one row per line
-    count = F.when(F.col("claim_lines").isNotNull(), F.coalesce("unread_rows", F.lit(0)))
-    units = F.when(F.col("claim_lines").isNotNull(), F.coalesce("unread_units", F.lit(0).cast(_SUM)))
-    gap = F.when(F.col("unread_rows").isNull(), F.col("f50_invoice_to_claims_gap"))
-    return joined.withColumns(
+    asking = None if unread is None else unread.where(~F.col("takes_back"))
+    told = with_unread_rows(rows, asking, ("program", "state", "ndc11", "period"))
+    is_total = F.lit(claims is not None) & F.col("claim_lines").isNotNull()
+    return told.withColumns(
         {
-            "quarantined_claim_lines": count,
-            "quarantined_claim_units": units.try_cast("decimal(15,3)"),
-            "f50_invoice_to_claims_gap": gap,
+            "quarantined_claim_lines": F.when(is_total, F.col("unread_rows")),
+            "quarantined_claim_units": F.when(is_total, F.col("unread_units").try_cast("decimal(15,3)")),
+            "f50_invoice_to_claims_gap": F.when(F.col("unread_rows") == 0, F.col("f50_invoice_to_claims_gap")),
         }
-    ).drop("looking_row_id", "unread_rows", "unread_units")
+    ).drop("unread_rows", "unread_units")
 
 
 def _rebate_type() -> Column:

@@ -19,13 +19,13 @@ from engine.errors import OutputError, Problem
 from engine.pipeline.handed_on import Prepared
 from engine.pipeline.judging import switched_off
 from engine.pipeline.linking import resolved_columns
+from engine.pipeline.main_job import way
 from engine.pipeline.preparing import prepare_tables, unread_notes
 from engine.pipeline.publishing import check_database
 from engine.pipeline.scoring import SCORED
-from engine.run import Run, RunOptions
-from engine.runs import Lease, RunFolders
+from engine.run import RunOptions
 from engine.settings import Settings
-from engine.sources import FoundTables, OpenedTable, WorkFolder
+from engine.sources import FoundTables, OpenedTable
 from engine.storage import Storage, join
 
 _QUARANTINE = "quarantine"
@@ -215,14 +215,8 @@ def _write_rejected(
         raise OutputError(
             Problem("rejected rows of an earlier check are kept", folder, to_do="name another --output, or remove them")
         )
-    folders = RunFolders(storage, output, "check", job="check")
-    folders.check_owned()
-    lease = Lease(storage, folders.work)
-    lease.acquire()
-    try:
-        folders.claim_work()
-        work = WorkFolder(spark, storage, folders.work, resume=False)
-        run = Run(spark, settings, storage, RunOptions(), "check", lambda _: None, folders, lease)
+    there = settings.model_copy(update={"output": settings.output.model_copy(update={"root": output})})
+    with way(spark, there, RunOptions(), say=lambda _: None, job="check") as (run, work):
         prepared = prepare_tables(run, work, opened, stops=False)
         written = {}
         for name, rows in prepared.quarantine.items():
@@ -230,7 +224,5 @@ def _write_rejected(
             count = exports.write_rejected(rows, opened[name].rows.columns, storage, place, file_format)
             if count:
                 written[name] = count, place
-        return prepared.mostly_quarantined, written
-    finally:
-        folders.delete_work()
-        lease.release()
+        run.abandon()
+    return prepared.mostly_quarantined, written

@@ -46,7 +46,7 @@ def way(
     with interruptible():
         run = open_run(spark, storage, settings, options, say, job)
         try:
-            yield run, WorkFolder(spark, storage, run.work, options.resume)
+            yield run, WorkFolder(spark, storage, run.work, options.resume, run.lease.check)
         except BaseException as error:
             with undisturbed():
                 if isinstance(error, Interrupted):

@@ -16,8 +16,8 @@ from engine.pipeline.handed_on import LiveClaims, Prepared
 from engine.run import Run, check_resumable
 from engine.sources import FoundTables, OpenedTable, WorkFolder
 
-_MOST_NAMES, _LONGEST_NAME = 20, 100
 _MOST_NAMED = 12
+_MOST_NAMES, _LONGEST_NAME = 20, 100
 FEED_NAMES = frozenset(table.name for table in FEEDS)
 
 
@@ -59,12 +59,6 @@ def read_tables(run: Run) -> dict[str, OpenedTable]:
     return opened
 
 
-def _listed(names: Sequence[str]) -> str:
-    """The first names and how many more there are: a file with a wrong separator or orientation has thousands."""
-    shown = ", ".join(exports.plain(name, _LONGEST_NAME) for name in names[:_MOST_NAMES])
-    return shown if len(names) <= _MOST_NAMES else f"{shown} and {len(names) - _MOST_NAMES:,} more"
-
-
 def _report(run: Run, words: list[str], found: FoundTables) -> None:
     """Names the tables in the line of the step, and every file that is not read before any is."""
     words.append(str(found))
@@ -86,6 +80,12 @@ def unread_notes(found: FoundTables) -> Iterator[str]:
             else ""
         )
         yield f"not read: {', '.join(others[:_MOST_NAMED])}{more}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first names and how many more there are: a file with a wrong separator or orientation has thousands."""
+    shown = ", ".join(exports.plain(name, _LONGEST_NAME) for name in names[:_MOST_NAMES])
+    return shown if len(names) <= _MOST_NAMES else f"{shown} and {len(names) - _MOST_NAMES:,} more"
 
 
 def prepare_tables(run: Run, work: WorkFolder, opened: dict[str, OpenedTable], stops: bool = True) -> Prepared:

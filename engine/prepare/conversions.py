@@ -147,9 +147,9 @@ def _from_number_or_text(
 
 def _plain_number(text: Column) -> Column:
     """A number in parentheses is negative; what else a text holds is the cast's to read."""
-    within = F.trim(F.substring_index(F.substring_index(text, ")", 1), "(", -1))
-    is_bracketed = text.startswith("(") & text.endswith(")") & (F.length(text) == F.length(within) + 2)
-    return F.when(text.startswith("("), F.when(is_bracketed, F.concat(F.lit("-"), within))).otherwise(text)
+    within = F.trim(F.substr(text, F.lit(2), F.length(text) - 2))
+    is_bracketed = text.startswith("(") & text.endswith(")")
+    return F.when(is_bracketed, F.concat(F.lit("-"), within)).otherwise(text)
 
 
 def _declared_number(declared: NumberFormat, text: Column) -> Column:

@@ -61,20 +61,19 @@ def in_conflict(conformed: DataFrame, table: Table, netting: DataFrame) -> DataF
 
 
 def unread_claims(conformed: DataFrame, netting: DataFrame) -> DataFrame:
-    """Quarantined rebate claims, so that nobody reads them as absent: program, state, ndc11, period and units (NDC
-    billing units), each NULL where it cannot be read; one row per quarantined row that asks for units.
+    """Quarantined rebate claims, so that no rule reads them as absent; one row per quarantined row: program, state,
+    ndc11, period and units (NDC billing units), each NULL where it cannot be read. takes_back: it is a VOID.
     """
     problems = netting.where(F.col("problem").isNotNull()).select("row_id", F.lit(True).alias("is_in_conflict"))
     rows = conformed.join(F.broadcast(problems), on="row_id", how="left")  # one problem per row
     is_quarantined = F.col("problems").isNotNull() | F.coalesce("is_in_conflict", F.lit(False))
-    takes_back = F.coalesce(F.col("transaction") == Transaction.VOID.value, F.lit(False))
-    is_in_ndc_units = F.col("units_basis") != "HCPCS"
-    return rows.where(is_quarantined & ~takes_back).select(
+    return rows.where(is_quarantined).select(
         "program",
         F.coalesce("state", "payer_id").alias("state"),
         "ndc11",
         "period",
-        F.when(is_in_ndc_units, F.col("units")).alias("units"),
+        F.when(F.col("units_basis") != "HCPCS", F.col("units")).alias("units"),
+        F.coalesce(F.col("transaction") == Transaction.VOID.value, F.lit(False)).alias("takes_back"),
     )
 
 

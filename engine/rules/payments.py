@@ -29,6 +29,11 @@ CREDITED = Guard(
     needs=("settlements.claim_id",),
 )
 
+QUARANTINED_CREDITS = Guard(
+    "QUARANTINED_CREDITS",
+    "claim rows of the state and product that may be the credit could not be read and are quarantined",
+)
+
 
 @rule(
     "R020",
@@ -98,7 +103,8 @@ def _cut_off(f: Facts, given: Given) -> Column:
     citation="42 CFR 447.511",
     document="the pharmacy's reversal",
     needs=("pharmacy_claims.transaction_at",),
-    guards=(CREDITED,),
+    guards=(CREDITED, QUARANTINED_CREDITS),
+    version=2,
     thresholds=(
         Threshold(
             "days_to_credit", 60, "days from the end of the quarter of the reversal in which its credit is invoiced"
@@ -135,6 +141,7 @@ def reversal_never_credited(f: Facts, given: Given) -> Hit:
                 failed=f.settled_since_units >= units,
                 unchecked=f.received_at.isNull() & (f.settled_units > 0),
             ),
+            QUARANTINED_CREDITS.check(failed=F.lit(False), unchecked=f.quarantined_claim_rows > 0),
         ),
         related=related_rows(f.pharmacy_reversal_source_row_id),
         units=units,

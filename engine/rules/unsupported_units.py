@@ -60,7 +60,7 @@ def units_without_claims(f: Facts, given: Given) -> Hit:
     quarantined = F.when(
         unread > 0,
         sentence(
-            " {unread:count} claim rows that may belong to this line could not be read and are quarantined, with "
+            " Quarantined claim rows, which could not be read and may belong to this line: {unread:count}, with "
             "{units:number} units where those can be read.",
             unread=unread,
             units=unread_units,

@@ -75,6 +75,8 @@ class Lease:
         self._takeover = f"{self._file}.takeover"
         self._owner = Owner.this_process()
         self._content = json.dumps(asdict(self._owner)).encode()
+        # a file system may show a file empty while it is refreshed
+        self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -114,6 +116,25 @@ class Lease:
             LeaseLost: another process took it over.
             OutputError: the lease was removed, or cannot be renewed.
         """
+        with self._lock:
+            self._check()
+
+    @property
+    def is_lost(self) -> bool:
+        """True if another process has taken the lease over."""
+        with self._lock:
+            content = self._read()
+        return content is not None and content != self._content
+
+    def release(self) -> None:
+        """Stop renewing, and remove the lease if it is still this process's own."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join(HEARTBEAT_SECONDS)
+        if self._read() == self._content:
+            self._storage.delete(self._file)
+
+    def _check(self) -> None:
         content = self._read()
         if content is None:
             raise OutputError(
@@ -131,20 +152,6 @@ class Lease:
                 f"for {EXPIRES_AFTER_SECONDS:.0f} seconds; this one stops and publishes nothing: {self._folder}"
             )
         self._storage.refresh(self._file)
-
-    @property
-    def is_lost(self) -> bool:
-        """True if another process has taken the lease over."""
-        content = self._read()
-        return content is not None and content != self._content
-
-    def release(self) -> None:
-        """Stop renewing, and remove the lease if it is still this process's own."""
-        self._stopped.set()
-        if self._thread is not None:
-            self._thread.join(HEARTBEAT_SECONDS)
-        if self._read() == self._content:
-            self._storage.delete(self._file)
 
     def _keep(self) -> None:
         while not self._stopped.wait(HEARTBEAT_SECONDS):

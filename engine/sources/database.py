@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
+from engine.contracts.columns import Column
 from engine.database import SQL_SERVER, query_mistake, quoted_table, without_end
 from engine.errors import InputError, Problem
 from engine.sources.database_access import Database, RowCounts, opened
@@ -138,24 +139,25 @@ def _refuse_columns(
                 f"table {location.table.name} has columns of one name more than once",
                 location.uri,
                 ", ".join(ambiguous),
-                "one column of each name; upper and lower case do not tell them apart",
+                "one column of each name; case, blanks, underscores, hyphens and dots do not count",
                 "rename or remove the others",
             )
         )
         raise InputError(problems)
     empty = set()
     for name, column in of_contract.items():
-        is_number = isinstance(column.spark_type, T.NumericType | T.BooleanType)
-        if not (is_number and location.table.column(name).kind.is_identifier):
+        contract = location.table.column(name)
+        if not _has_lost_digits(contract, column.spark_type):
             continue
+        lost = "last digits" if contract.is_npi else "leading zeros"
         if database.has_values(read, column.name):
             problems.append(
                 Problem(
-                    f"identifier column is numeric, its leading zeros are gone: {location.table.name}.{name}",
+                    f"identifier column is numeric, its {lost} are gone: {location.table.name}.{name}",
                     location.uri,
                     f"column {column.name} of type {column.type_name}",
                     "text",
-                    "change the column to text where the identifiers come from: no cast brings the zeros back",
+                    "change the column to text where the identifiers come from: no cast brings them back",
                 )
             )
         else:
@@ -163,6 +165,13 @@ def _refuse_columns(
     if problems:
         raise InputError(problems)
     return frozenset(empty)
+
+
+def _has_lost_digits(column: Column, arrives_as: T.DataType | None) -> bool:
+    """An NPI may be a number, but a 32-bit float holds only seven of its ten digits."""
+    if column.is_npi:
+        return isinstance(arrives_as, T.FloatType | T.BooleanType)
+    return column.must_be_text and isinstance(arrives_as, T.NumericType | T.BooleanType)
 
 
 def taken_columns(location: Location, columns: Iterable[DatabaseColumn]) -> dict[str, DatabaseColumn]:

@@ -12,7 +12,7 @@ import io
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import BinaryIO
 from urllib.parse import unquote
@@ -32,9 +32,9 @@ from engine.sources.text_records import (
     BLANKS,
     DamagedTextError,
     Opener,
+    first_record,
     is_packed,
     looks_like_utf16,
-    records,
     rows,
     unpacked_start,
 )
@@ -104,11 +104,19 @@ class DelimitedFiles:
     open quotation mark, a header of another separator or none.
     """
 
-    def __init__(self, spark: SparkSession, storage: Storage, location: Location, adapter_options: Sequence[str] = ()):
+    def __init__(
+        self,
+        spark: SparkSession,
+        storage: Storage,
+        location: Location,
+        adapter_options: Sequence[str] = (),
+        header_names: Sequence[str] = (),
+    ):
         self._spark = spark
         self._storage = storage
         self._location = location
-        self._written = text_format(location.table.name, location.options, adapter_options)
+        written = text_format(location.table.name, location.options, adapter_options)
+        self._written = replace(written, header_names=frozenset(plain(name) for name in header_names))
         stored = data_files(storage, location)
         in_folders = any("=" in file.name for file in stored)
         self._partitions = partition_names(location.table.name, location.uri, stored) if in_folders else ()
@@ -154,7 +162,7 @@ class DelimitedFiles:
 
     def _header(self, sample: bytes) -> tuple[str, ...]:
         written = self._written
-        first = next(records(lambda: io.BytesIO(sample), "", written, wrong_bytes="replace"), None)
+        first = first_record(lambda: io.BytesIO(sample), "", written, wrong_bytes="replace")
         if first is None and written.names:
             return written.names
         if first is None:

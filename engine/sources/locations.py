@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
+import yaml
 from py4j.protocol import Py4JJavaError
 
 from engine.contracts.columns import Table
@@ -15,7 +16,7 @@ from engine.contracts.tables import TABLES
 from engine.database import Schema, column_name, quoted_table
 from engine.errors import InputError, Problem, UserError
 from engine.settings import DatabaseSettings, Settings, TableLocation
-from engine.sources.adapters import ADAPTERS
+from engine.sources.adapters import ADAPTERS, Adapter
 from engine.sources.database_access import opened
 from engine.sources.failures import java_message
 from engine.sources.frames import plain
@@ -26,6 +27,8 @@ from engine.storage import Storage, StoredFile, join, name_of
 # A run needs one of these; everything else may be missing.
 FEEDS_OF_WHICH_ONE = ("rebate_claims", "entity_claims", "invoices")
 SHIPPED = "identifiers_340b"
+# NDC by NDC: what another list has, where the first has no row.
+WITH_FALLBACK = "products"
 DATABASE = "database"
 EXCEL = "excel"
 ZIP = "zip"
@@ -83,6 +86,7 @@ class Location:
     columns: Mapping[str, str] = field(default_factory=dict)
     complete: bool = False
     database: DatabasePlace | None = None
+    fallback: Location | None = None
     files: tuple[StoredFile, ...] = ()
 
 
@@ -104,7 +108,7 @@ def locate_tables(storage: Storage, settings: Settings) -> tuple[list[Location],
         elif configured and configured.connection:
             found = _configured_in_database(settings, table, configured, problems)
         elif configured:
-            found = _configured(storage, root, table, configured, problems)
+            found = _configured_with_fallback(storage, settings, table, configured, problems)
         else:
             by_name = _by_name(storage, root or "", table, names, problems)
             found = _only_one(table, by_name, in_database.get(table.name), problems)
@@ -265,10 +269,38 @@ def _configured_in_database(
     return Location(table, uri, DATABASE, columns=columns, complete=configured.complete, database=place)
 
 
-def _configured(
-    storage: Storage, root: str | None, table: Table, configured: TableLocation, problems: list[Problem]
+def _configured_with_fallback(
+    storage: Storage,
+    settings: Settings,
+    table: Table,
+    configured: TableLocation,
+    problems: list[Problem],
+    setting: str | None = None,
 ) -> Location | None:
-    setting = f"input.tables.{table.name}"
+    setting = setting or f"input.tables.{table.name}"
+    found = _configured(storage, settings, table, configured, problems, setting)
+    if configured.fallback is None:
+        return found
+    if table.name != WITH_FALLBACK:
+        problems.append(
+            Problem(
+                f"table {table.name} cannot have a fallback", f"{setting}.fallback", expected=f"{WITH_FALLBACK} only"
+            )
+        )
+        return None
+    fallback = _configured_with_fallback(storage, settings, table, configured.fallback, problems, f"{setting}.fallback")
+    return replace(found, fallback=fallback) if found and fallback else None
+
+
+def _configured(
+    storage: Storage,
+    settings: Settings,
+    table: Table,
+    configured: TableLocation,
+    problems: list[Problem],
+    setting: str,
+) -> Location | None:
+    root = settings.input.root
     adapter = ADAPTERS[configured.adapter] if configured.adapter else None
     uri = ", ".join(location_of(root, path) for path in configured.paths)
     before = len(problems)
@@ -295,14 +327,16 @@ def _configured(
             )
         )
     problems.extend(_unknown_columns(setting, table, configured.columns))
-    options = {**(adapter.options if adapter else {}), **configured.reader_options}
-    kind = configured.format or (adapter.format if adapter else None)
+    shipped = _shipped_options(storage, settings, adapter) if adapter else {}
+    options = {**shipped, **(adapter.options if adapter else {}), **configured.reader_options}
+    kind = configured.format
     files: tuple[StoredFile, ...] = ()
     try:
         # Other formats may be in a catalog instead of at a path; their own reader reports what is missing.
         if kind is None or kind.lower() in _FORMAT_OF_ENDING.values():
             files = _files_of(storage, root, table, configured, problems)
-            kind = kind or _format_of_files(files) or ("csv" if TEXT_OPTIONS & options.keys() else None)
+            kind = kind or _format_of_files(files) or (adapter.format if adapter else None)
+            kind = kind or ("csv" if TEXT_OPTIONS & options.keys() else None)
             if kind is None and len(configured.paths) == 1 and storage.is_folder(uri):
                 kind = "parquet"
             if kind is None and files:
@@ -362,6 +396,14 @@ def _format_of_files(files: Iterable[StoredFile]) -> str | None:
     """The format that the endings of all files agree on."""
     formats = {format_of(file.uri) for file in files}
     return formats.pop() if len(formats) == 1 else None
+
+
+def _shipped_options(storage: Storage, settings: Settings, adapter: Adapter) -> dict[str, Any]:
+    """Facts about a layout that are not confirmed; a file that the reference folder does not have gives none."""
+    if adapter.shipped_options is None:
+        return {}
+    uri = join(settings.reference_folder, adapter.shipped_options)
+    return yaml.safe_load(storage.read_bytes(uri)) if storage.exists(uri) else {}
 
 
 def _unknown_columns(setting: str, table: Table, columns: Iterable[str]) -> list[Problem]:

@@ -17,6 +17,7 @@ from engine.settings import DatabaseSettings
 # Boundaries are asked for as parameters, of which SQL Server takes 2,100.
 _MOST_RANGES = 1_000
 _MOST_BUCKETS = 256
+_NO_DAY = datetime(9999, 12, 31)  # what systems write where a day is not known
 
 
 class TableRead(BaseModel):
@@ -67,8 +68,14 @@ class TableRead(BaseModel):
         return all_of(Condition(f"NOT ({one.sql})", one.values) for one in parts if one is not None)
 
     def is_late(self, dialect: Dialect) -> Condition | None:
-        """Received after the as-of day; never NULL."""
-        return self._compared(self.received_at(dialect), ">=", self.received_before)
+        """Received after the as-of day; never NULL. The placeholder 9999-12-31 is no day: preparing decides on it."""
+        received_at = self.received_at(dialect)
+        parts = [
+            self._compared(received_at, ">=", self.received_before),
+            None if self.received_before is None else self._compared(received_at, "<", _NO_DAY),
+        ]
+        known = [part for part in parts if part is not None]
+        return all_of(known) if known else None
 
     def is_old(self, dialect: Dialect) -> Condition | None:
         """Received at or before the mark from which on rows are wanted; never NULL."""

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
+from engine.contracts.codes import Reason
 from engine.contracts.columns import Table
 from engine.errors import InputError, Problem, UserError
+from engine.ndc import ndc11
 from engine.settings import Settings
-from engine.sources.adapters import ADAPTERS, Adapter
+from engine.sources.adapters import ADAPTERS, Adapter, Layout, satisfying
 from engine.sources.archives import unpacked
 from engine.sources.database import DatabaseTable
 from engine.sources.delimited import DelimitedFiles
 from engine.sources.failures import SPARK_ERRORS, opening_problem
 from engine.sources.fingerprint import fingerprint
-from engine.sources.frames import NESTED, column_named, plain
+from engine.sources.frames import NESTED, column_named, plain, stacked
 from engine.sources.jsonlines import JsonLines
 from engine.sources.locations import EXCEL, SHIPPED, Location, locate_tables
 from engine.sources.parquet import ParquetFiles
-from engine.sources.reader import Reader
+from engine.sources.reader import Reader, data_files
 from engine.sources.spark_format import JsonDocument, SparkFormat
 from engine.sources.spreadsheet import Workbooks
 from engine.sources.text_format import unknown_option
@@ -100,17 +107,30 @@ def _found(storage: Storage, settings: Settings, locations: Sequence[Location]) 
     for location in locations:
         is_shipped = location.table.name == SHIPPED and any(file.uri.startswith(reference) for file in location.files)
         names.append(f"{location.table.name} (as shipped)" if is_shipped else location.table.name)
-    return FoundTables(tuple(names), unread_files(storage, settings.input.root, locations))
+    return FoundTables(tuple(names), unread_files(storage, settings.input.root, [*_with_fallbacks(locations)]))
+
+
+def _with_fallbacks(locations: Sequence[Location]) -> Iterator[Location]:
+    for location in locations:
+        yield location
+        if location.fallback is not None:
+            yield from _with_fallbacks([location.fallback])
 
 
 def _opened(spark: SparkSession, storage: Storage, location: Location) -> OpenedTable:
     if location.database is not None:
         return _opened_in_database(spark, location)
-    adapter = ADAPTERS[location.adapter] if location.adapter else None
+    left_out: Mapping[str, int] = {}
+    unknown: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     with unpacked(spark, storage, location) as readable:
-        reader = _reader(spark, storage, readable, adapter)
-        rows, unknown = _adapted(reader, readable, adapter) if adapter else _renamed(reader, readable)
-    return OpenedTable(
+        if location.adapter:
+            rows, left_out, notes = _adapted(spark, storage, readable, ADAPTERS[location.adapter])
+        else:
+            reader = _reader(spark, storage, readable, None)
+            rows, unknown = _renamed(reader, readable)
+            notes = (*_incomplete_files(reader, readable, rows.columns), *_notes(reader))
+    opened = OpenedTable(
         table=location.table,
         rows=rows,
         location=location.uri,
@@ -118,8 +138,10 @@ def _opened(spark: SparkSession, storage: Storage, location: Location) -> Opened
         unknown_columns=unknown,
         complete=location.complete,
         fingerprint=fingerprint(storage, location),
-        notes=(*_incomplete_files(reader, location, rows.columns), *_notes(reader)),
+        left_out=left_out,
+        notes=notes,
     )
+    return with_fallback(opened, _opened(spark, storage, location.fallback)) if location.fallback else opened
 
 
 def _opened_in_database(spark: SparkSession, location: Location) -> OpenedTable:
@@ -149,7 +171,7 @@ def _reader(spark: SparkSession, storage: Storage, location: Location, adapter: 
         _refuse_unknown_options(location, (*_PARQUET_OPTIONS, *own_options))
         return ParquetFiles(spark, storage, location)
     if kind == "csv":
-        return DelimitedFiles(spark, storage, location, own_options)
+        return DelimitedFiles(spark, storage, location, own_options, adapter.header_names if adapter else ())
     if kind == EXCEL:
         return Workbooks(spark, storage, location, adapter.header_names if adapter else ())
     is_one_document = "multiline" in {name.lower() for name in location.options}
@@ -166,10 +188,34 @@ def _refuse_unknown_options(location: Location, known: Sequence[str]) -> None:
         raise InputError([unknown_option(location.table.name, name, known) for name in unknown])
 
 
-def _adapted(reader: Reader, location: Location, adapter: Adapter) -> tuple[DataFrame, tuple[str, ...]]:
+def _adapted(
+    spark: SparkSession, storage: Storage, location: Location, adapter: Adapter
+) -> tuple[DataFrame, dict[str, int], tuple[str, ...]]:
+    """The table; by reason, how many rows of the files do not belong in it; and notes on the files."""
+    if not adapter.by_file:
+        reader = _reader(spark, storage, location, adapter)
+        return *_converted(reader, location, adapter, location.options), _notes(reader)
+    tables, left_out = [], Counter[str]()
+    notes: list[str] = []
+    for file in data_files(storage, location):
+        one = replace(location, uri=file.uri)
+        reader = _reader(spark, storage, one, adapter)
+        rows, excluded = _converted(reader, one, adapter, {**location.options, "file_name": name_of(file.uri)})
+        tables.append(rows)
+        left_out.update(excluded)
+        notes.extend(_notes(reader))
+    return reduce(DataFrame.unionByName, tables), dict(left_out), tuple(notes)
+
+
+def _converted(
+    reader: Reader, location: Location, adapter: Adapter, options: Mapping[str, Any]
+) -> tuple[DataFrame, dict[str, int]]:
     """An adapter knows its layout's columns: none of them is unknown."""
     readable = [name for name in reader.names if plain(name) not in reader.repeated]
     missing = adapter.missing(readable)
+    problems = [] if missing else [*_files_without_needs(reader, location, adapter, readable)]
+    if problems:
+        raise InputError(problems)
     if missing:
         raise InputError(
             Problem(
@@ -181,7 +227,22 @@ def _adapted(reader: Reader, location: Location, adapter: Adapter) -> tuple[Data
             )
         )
     rows = reader.rows(readable, adapter.identifiers_among(readable))
-    return adapter.convert(rows, location.table.name, location.options), ()
+    excluded = {}
+    for reason, condition in adapter.excluded.items():
+        is_excluded = condition(Layout(rows))
+        excluded[reason] = rows.where(is_excluded).count()
+        rows = rows.where(~is_excluded)
+    return adapter.convert(rows, location.table.name, options), excluded
+
+
+def _files_without_needs(
+    reader: Reader, location: Location, adapter: Adapter, names: Sequence[str]
+) -> Iterator[Problem]:
+    """The problem of each need that some files of a table do not satisfy, while others do."""
+    for need in adapter.needs:
+        files = set.intersection(*(set(_lacking(reader, name)) for name in satisfying(need, names)))
+        if files:
+            yield _missing_in_some_files(location, f"{location.table.name}: {need}", need, sorted(files))
 
 
 def _renamed(reader: Reader, location: Location) -> tuple[DataFrame, tuple[str, ...]]:
@@ -216,6 +277,36 @@ def _renamed(reader: Reader, location: Location) -> tuple[DataFrame, tuple[str, 
     return rows, tuple(name for name in reader.names if name not in taken.values())
 
 
+def with_fallback(main: OpenedTable, other: OpenedTable) -> OpenedTable:
+    """A table of products with the rows of another list for every NDC that it does not have itself.
+
+    The other list's rows of NDCs that the table has are counted as IN_MAIN_TABLE (one pass over both). Nothing is
+    complete in it: absence from one of two lists means nothing.
+    """
+    if "ndc" not in main.columns & other.columns:
+        return main
+    listed = main.rows.select(ndc11(F.trim(F.col("ndc").cast("string"))).alias("listed")).distinct()
+    is_listed = ndc11(F.trim(F.col("ndc").cast("string"))) == F.col("listed")
+    names = [name for name in main.table.column_names if name in main.columns | other.columns]
+    identifiers = {name for name in names if main.table.column(name).kind.is_identifier}
+    rest = other.rows.join(listed, on=is_listed, how="left_anti")
+    left_out = Counter({**main.left_out})
+    left_out.update(other.left_out)
+    left_out[Reason.IN_MAIN_TABLE] += other.rows.join(listed, on=is_listed, how="left_semi").count()
+    where = f"{main.location}, fallback {other.location}"
+    return replace(
+        main,
+        rows=stacked([main.rows, rest], names, identifiers, main.table.name, where),
+        location=where,
+        columns=frozenset(names),
+        unknown_columns=tuple(dict.fromkeys((*main.unknown_columns, *other.unknown_columns))),
+        complete=False,
+        fingerprint=hashlib.sha256(f"{main.fingerprint}\n{other.fingerprint}\n".encode()).hexdigest(),
+        left_out=dict(left_out),
+        notes=(*main.notes, *other.notes),
+    )
+
+
 def _lacking(reader: Reader, theirs: str) -> tuple[str, ...]:
     """Files without a column that other files of the table have."""
     return (
@@ -232,18 +323,19 @@ def _refuse_incomplete(reader: Reader, location: Location, taken: Mapping[str, s
     for name in location.table.required_names:
         files = _lacking(reader, taken[name]) if name in taken else ()
         if files:
-            problems.append(
-                Problem(
-                    f"required column is missing in some files: {location.table.name}.{name}",
-                    ", ".join(files[:_MOST_NAMED])
-                    + (f" and {len(files) - _MOST_NAMED} more" * (len(files) > _MOST_NAMED)),
-                    f"no column {taken[name]}",
-                    "the column in every file; case, blanks and underscores in its name do not count",
-                    f"add it, or read these files apart: leave them out of input.tables.{location.table.name}.path",
-                )
-            )
+            problems.append(_missing_in_some_files(location, f"{location.table.name}.{name}", taken[name], files))
     if problems:
         raise InputError(problems)
+
+
+def _missing_in_some_files(location: Location, what: str, theirs: str, files: Sequence[str]) -> Problem:
+    return Problem(
+        f"required column is missing in some files: {what}",
+        ", ".join(files[:_MOST_NAMED]) + f" and {len(files) - _MOST_NAMED} more" * (len(files) > _MOST_NAMED),
+        f"no column {theirs}",
+        "the column in every file; case, blanks and underscores in its name do not count",
+        f"add it, or read these files apart: leave them out of input.tables.{location.table.name}.path",
+    )
 
 
 def _incomplete_files(reader: Reader, location: Location, columns: Sequence[str]) -> tuple[str, ...]:

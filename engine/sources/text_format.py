@@ -52,7 +52,8 @@ class TextFormat:
         encoding: name of Python's codec; a byte-order mark in a file overrules it.
         separator: one or more characters between fields.
         quote, escape: characters, or None.
-        has_header: the first record of every file is its header.
+        has_header: the first record of every file is its header, or the first that has all `header_names`.
+        header_names: names that the header is known by, in plain form, if titles may be above it.
         names: the fields of files without a header, in order; empty if not declared.
         spans: positions of fixed-width fields, first counted from 0, last excluded; empty in delimited files.
         fills_short_rows: missing fields at the end of a row are empty, instead of an error.
@@ -63,6 +64,7 @@ class TextFormat:
     quote: str | None = '"'
     escape: str | None = None
     has_header: bool = True
+    header_names: frozenset[str] = frozenset()
     names: tuple[str, ...] = ()
     spans: tuple[tuple[int, int], ...] = ()
     fills_short_rows: bool = False
@@ -76,7 +78,7 @@ class TextFormat:
 
     @property
     def _is_delimited_and_strict(self) -> bool:
-        return not self.spans and not self.fills_short_rows
+        return not self.spans and not self.fills_short_rows and not self.header_names
 
 
 def text_format(table: str, options: Mapping[str, Any], known: Sequence[str] = ()) -> TextFormat:

@@ -13,8 +13,10 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, BinaryIO, TextIO
 
+from engine.sources.frames import plain
 from engine.sources.text_format import TextFormat
 
 # A field of nothing else is empty.
@@ -38,6 +40,7 @@ _OTHER_CODECS = (".xz", ".zst", ".lz4", ".snappy", ".deflate", ".7z", ".lzo", ".
 _SAMPLE = 4096
 _CHUNK = 1 << 20
 _LONGEST_FIELD = 1 << 20
+_MOST_TITLES = 100
 # Stands for a separator of several characters while a line is parsed; Unicode has no character of this code.
 _ONE_SEPARATOR = "\ufdd0"
 
@@ -146,6 +149,19 @@ def records(
             raise DamagedTextError("a compressed file that is cut short or damaged") from None
 
 
+def first_record(
+    opener: Opener, name: str, written: TextFormat, wrong_bytes: str = "strict"
+) -> tuple[int, list[str]] | None:
+    """The header, or the first record of files without one, with the number of its line; None in an empty file.
+
+    The header of a file that has titles above it is the first record with all names that it is known by, if one of the
+    first 100 records has them.
+    """
+    first = list(islice(records(opener, name, written, wrong_bytes), _MOST_TITLES if written.header_names else 1))
+    known = (one for one in first if written.header_names <= {plain(value) for value in one[1]})
+    return next(known, first[0] if first else None)
+
+
 def rows(opener: Opener, name: str, written: TextFormat, width: int) -> Iterator[tuple[int, list[str]]]:
     """Every record below the header with the number of its first line; all of `width` fields.
 
@@ -154,7 +170,8 @@ def rows(opener: Opener, name: str, written: TextFormat, width: int) -> Iterator
     """
     found = records(opener, name, written)
     if written.has_header:
-        next(found, None)
+        header = first_record(opener, name, written)
+        found = (one for one in found if header is not None and one[0] > header[0])
     for line, record in found:
         if len(record) != width:
             if not (written.fills_short_rows and len(record) < width):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -21,14 +22,23 @@ class WorkFolder:
     """Named DataFrames below one folder; any location that Hadoop's file systems serve.
 
     `resume`: what an earlier run left whole is read instead of computed. Whether it may be (same input, same settings)
-    is the caller's to know.
+    is the caller's to know. `before_write` is called before each result is written; it raises if the folder is no
+    longer the caller's.
     """
 
-    def __init__(self, spark: SparkSession, storage: Storage, root: str, resume: bool):
+    def __init__(
+        self,
+        spark: SparkSession,
+        storage: Storage,
+        root: str,
+        resume: bool,
+        before_write: Callable[[], None] = lambda: None,
+    ):
         self._spark = spark
         self._storage = storage
         self._root = root
         self._resume = resume
+        self._before_write = before_write
         self._rows: dict[str, int] = {}
 
     def path(self, name: str) -> str:
@@ -58,6 +68,7 @@ class WorkFolder:
         if self.is_done(name) and self._has_schema(name, rows.schema):
             self._rows[name] = self._manifest(name)["rows"]
         else:
+            self._before_write()
             spread = rows if partitions is None else rows.repartition(partitions)
             try:
                 spread.write.mode("overwrite").parquet(self.path(name))

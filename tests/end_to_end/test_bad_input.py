@@ -209,7 +209,7 @@ def test_dates_of_another_format_accuse_nobody(detect_on, folder, tmp_path):
     # four claims of ten units stand behind the line's hundred, and a fifth may
     assert (rule["evidence"], rule["units_at_issue"]) == ("MEDIUM", 50)
     assert {guard["name"]: guard["state"] for guard in rule["guards"]}["QUARANTINED_CLAIMS"] == "UNCHECKED"
-    assert "1 claim rows that may belong to this line could not be read" in rule["message"]
+    assert "may belong to this line: 1, with 10 units" in rule["message"]
 
 
 def test_a_failure_half_way_leaves_no_half_output_can_be_resumed_and_is_then_kept(

@@ -47,6 +47,10 @@ def started(tmp_path, words):
     """Starts `detect` as a process of its own, which is working on results when it is returned."""
     processes = []
 
+    def holds_lease(process):
+        lease = tmp_path / "out" / ".r.work" / "_lease.json"
+        return lease.exists() and f'"pid": {process.pid},' in lease.read_text()
+
     def start(result, *options):
         process = subprocess.Popen(
             [sys.executable, "-m", "jobs.detect", *words, *options],
@@ -59,7 +63,7 @@ def started(tmp_path, words):
         )
         processes.append(process)
         deadline = time.monotonic() + SECONDS
-        while not (tmp_path / "out" / ".r.work" / result / "_SUCCESS").exists():
+        while not (holds_lease(process) and (tmp_path / "out" / ".r.work" / result / "_SUCCESS").exists()):
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline, f"no {result}"
             time.sleep(0.05)

@@ -6,16 +6,24 @@ import pandas as pd
 import pytest
 from pyspark.sql import functions as F
 
-from engine.settings import load_settings
+from engine.settings import Settings, load_settings
 from engine.sources import OpenedTable, open_tables
 from engine.storage import Storage
+from tests.end_to_end.published_files import DERIVED, publish
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def opened(spark, public_data) -> dict[str, OpenedTable]:
-    settings = load_settings("conf/public-data.yaml", [f"input.root={public_data}"])
+    settings = Settings.model_validate({"input": {"root": str(public_data), "tables": DERIVED}})
+    return open_tables(spark, Storage(spark), settings)
+
+
+@pytest.fixture(scope="module")
+def published(spark, public_data, tmp_path_factory) -> dict[str, OpenedTable]:
+    folder = publish(public_data, tmp_path_factory.mktemp("published"))
+    settings = load_settings("conf/public-data.yaml", [f"input.root={folder}"])
     return open_tables(spark, Storage(spark), settings)
 
 
@@ -122,3 +130,48 @@ def test_prescription_drug_events(opened, public_data):
     for name, source in (("ndc", "PROD_SRVC_ID"), ("quantity", "QTY_DSPNSD_NUM"), ("rx_number", "RX_SRVC_RFRNC_NUM")):
         assert (ours[name] == theirs[source]).all()
     assert (ours.dispensing_status == "").all()
+
+
+def test_the_crosswalk_of_hcpcs_codes(opened, public_data):
+    theirs = as_text(public_data / "cms_asp_ndc_hcpcs_2025q4.csv.gz")
+    is_ndc = theirs.ndc2.str.fullmatch(r"\d{5}-\d{4}-\d{2}")
+    crosswalk = opened["hcpcs_crosswalk"]
+    assert crosswalk.left_out == {"NOT_AN_NDC": (~is_ndc).sum()}
+    ours = pandas_of(crosswalk)
+    assert len(ours) == is_ndc.sum() == 6_934
+    theirs = theirs[is_ndc]
+    size, quantity, units, of_package = (
+        pd.to_numeric(theirs[name]) for name in ("pkg_size", "pkg_qty", "bill_units", "bill_units_pkg")
+    )
+    agrees = (units * quantity - of_package).abs() < 1
+    assert (~agrees).sum() == 48
+    factors = pd.to_numeric(ours.ndc_units_per_hcpcs_unit, errors="coerce").to_numpy()
+    assert (pd.isna(factors) == ~agrees.to_numpy()).all()
+    assert factors[agrees.to_numpy()] == pytest.approx((size / units)[agrees].to_numpy(), abs=5e-7)
+
+
+def test_files_as_they_are_published_say_what_the_derived_copies_say(published, opened):
+    for name in ("invoices", "products", "covered_entities", "contract_pharmacies", "pharmacy_claims"):
+        columns = sorted(opened[name].columns & published[name].columns - {"participating_start", "source_row_id"})
+        ours, theirs = (
+            pandas_of(one[name])[columns].fillna("").apply(lambda values: values.str.strip())
+            for one in (published, opened)
+        )
+        if name == "products":
+            for one in (ours, theirs):
+                one["ndc"] = one.ndc.str.replace("-", "")
+        assert sorted(ours.itertuples(index=False, name=None)) == sorted(theirs.itertuples(index=False, name=None)), (
+            name
+        )
+    assert published["invoices"].left_out == {"NATIONAL_TOTAL": 1000}
+
+
+def test_weekly_lists_of_two_years_give_the_prices_of_2022(published, public_data):
+    theirs = pd.read_parquet(public_data / "nadac_2013_2022.parquet")
+    ends = pd.to_datetime(theirs.end_date.astype(str), errors="coerce")
+    theirs = theirs[ends.isna() | (ends >= "2022-01-01")].sort_values(["ndc", "effective_date"])
+    ours = pandas_of(published["market_prices"]).sort_values(["ndc", "effective_date"])
+    assert list(ours.ndc + ours.effective_date) == list(theirs.ndc + theirs.effective_date.astype(str))
+    assert pd.to_numeric(ours.price_per_unit).to_numpy() == pytest.approx(theirs.nadac_per_unit.to_numpy(), abs=1e-5)
+    next_start = theirs.groupby("ndc").effective_date.shift(-1).astype(str).replace({"NaT": None, "nan": None})
+    assert list(ours.end_date.fillna("")) == list(next_start.fillna("").replace("None", ""))

@@ -142,6 +142,10 @@ def test_every_kind_of_fault_says_what_to_change():
 
 def test_a_mistake_in_a_configured_query_names_the_setting_and_the_sql():
     text = f"[42000] {MS}The column 'a' was specified multiple times for 'source'. (8156) (SQLExecDirectW)"
+    assert (
+        "'b'"
+        in fault_of(pyodbc.Error("42000", f"[42000] {MS}column 'b' specified more than once (33557097) (SQLx)")).words
+    )
     problem = fault_problem(
         fault_of(pyodbc.Error("42000", text)), "c", "opening", "here", "SELECT", "input.tables.x.query", is_query=True
     )

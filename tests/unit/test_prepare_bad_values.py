@@ -37,12 +37,12 @@ FITS = [
 
 @pytest.mark.parametrize(("kind", "values", "fits"), FITS)
 def test_formats_that_fit(kind, values, fits):
-    assert fitting_formats(Column("x", kind), dict.fromkeys(values, 1)) == fits
+    assert fitting_formats(Column("x", kind, "", ""), dict.fromkeys(values, 1)) == fits
 
 
 def test_few_values_that_no_format_reads_do_not_hide_the_format():
     values = {"03/31/2025": 60, "04/30/2025": 38, "none": 2}
-    assert fitting_formats(Column("x", Kind.DATE), values) == [{"dates": "MM/dd/yyyy"}]
+    assert fitting_formats(Column("x", Kind.DATE, "", ""), values) == [{"dates": "MM/dd/yyyy"}]
 
 
 @pytest.mark.parametrize(

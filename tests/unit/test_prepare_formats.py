@@ -126,7 +126,7 @@ def cases():
         setting = "periods" if kind is Kind.QUARTER else "dates"
         for pattern, text, expected in lines:
             declared = DeclaredFormats({setting: {"default": pattern}})
-            yield f"{kind.value} {pattern} {text}", Column("x", kind), declared, text, expected
+            yield f"{kind.value} {pattern} {text}", Column("x", kind, "", ""), declared, text, expected
     for decimal, thousands, currency, text, expected in NUMBERS:
         signs = {"decimal": decimal, "thousands": thousands, "currency": currency}
         by_setting = {
@@ -135,7 +135,7 @@ def cases():
             if sign is not None and (name, sign) != ("decimal", ".")
         }
         name = f"number {decimal} {thousands} {currency} {text}"
-        yield name, Column("x", Kind.MONEY), DeclaredFormats(by_setting), text, expected
+        yield name, Column("x", Kind.MONEY, "", ""), DeclaredFormats(by_setting), text, expected
 
 
 CASES = list(cases())
@@ -187,7 +187,7 @@ def test_suggestions_read_numbers_as_the_engine_does(decimal, thousands, currenc
         ("MM/DD/YYYY", "did you mean MM/dd/yyyy?"),
         ("%m/%d/%Y", "did you mean MM/dd/yyyy?"),
         ("%d.%m.%y", "did you mean dd.MM.yy?"),
-        ("dd.mm.yyyy HH:mm", "no month"),
+        ("dd.mm.yyyy HH:mm", "did you mean dd.MM.yyyy HH:mm?"),
         ("MM/yyyy", "no day"),
         ("MM/dd/yyyy MM", "the month stands twice"),
         ("Mdyyyy", "needs two digits"),
@@ -223,9 +223,9 @@ def test_dates_that_arrive_as_dates_are_what_they_are(spark):
     )
     compact = DeclaredFormats({"dates": {"default": "yyyyMMdd"}})
     found = rows.select(
-        conversion(Column("x", Kind.DATE), F.col("day"), T.DateType(), declared).value.alias("day"),
-        conversion(Column("x", Kind.DATE), F.col("time"), T.TimestampType(), declared).value.alias("time"),
-        conversion(Column("x", Kind.DATE), F.col("number"), T.LongType(), compact).value.alias("number"),
-        conversion(Column("x", Kind.MONEY), F.col("amount"), T.DoubleType(), declared).value.alias("amount"),
+        conversion(Column("x", Kind.DATE, "", ""), F.col("day"), T.DateType(), declared).value.alias("day"),
+        conversion(Column("x", Kind.DATE, "", ""), F.col("time"), T.TimestampType(), declared).value.alias("time"),
+        conversion(Column("x", Kind.DATE, "", ""), F.col("number"), T.LongType(), compact).value.alias("number"),
+        conversion(Column("x", Kind.MONEY, "", ""), F.col("amount"), T.DoubleType(), declared).value.alias("amount"),
     ).first()
     assert tuple(found) == (*[date(2025, 3, 31)] * 3, Decimal("1234.50"))

@@ -1,6 +1,9 @@
 """A run's place: ids, folders that are its own, finished and interrupted runs, publishing as a whole."""
 
+import errno
 import json
+import os
+import shutil
 from contextlib import suppress
 
 import pytest
@@ -385,3 +388,24 @@ def test_published_runs_are_in_the_order_of_publication_and_other_folders_are_no
         (root / name / "summary.json").write_text('{"run_id": "a"}')
     begin("running")
     assert published_runs(storage, str(root), but="c") == [f"{root}/b", f"{root}/a"]
+
+
+def test_a_disk_that_is_full_while_publishing_leaves_the_old_run_and_the_work(begin, root, monkeypatch):
+    publish(begin(), "old")
+    run = begin(overwrite=True)
+    check_resumable(run, {})
+    write_result(run)
+    write_outputs(run, "new")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(shutil, "move", full)
+        with pytest.raises(OutputError, match="No space left on device"):
+            run.publish()
+        assert run.abandon(keep_work=True)
+    assert (root / "r1" / "findings" / "part-0.parquet").read_text() == "old"
+    assert sorted(path.name for path in root.iterdir()) == [".r1.work", "r1"]
+    publish(begin(resume=True, overwrite=True), "new")
+    assert (root / "r1" / "findings" / "part-0.parquet").read_text() == "new"

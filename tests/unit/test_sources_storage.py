@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import os
+import shutil
 
 import pytest
 
+from engine.errors import OutputError
 from engine.storage import Storage
 
 
@@ -39,3 +43,68 @@ def test_first_bytes_are_uncompressed(storage, tmp_path):
 def test_a_local_file_system_keeps_no_checksum(storage, tmp_path):
     (tmp_path / "x").write_bytes(b"abc")
     assert storage.checksum(f"{tmp_path}/x") is None
+
+
+@pytest.fixture(params=["local", "hadoop"])
+def either(request, storage, monkeypatch):
+    """The storage as it treats local paths, and as it treats any other file system."""
+    if request.param == "hadoop":
+        monkeypatch.setattr(storage, "_local", lambda _: None)
+    return storage
+
+
+def test_a_new_file_is_created_once(either, tmp_path):
+    place = f"{tmp_path}/a/lease.json"
+    either.make_folder(f"{tmp_path}/a")
+    assert either.create_new(place, b"first")
+    assert not either.create_new(place, b"second")
+    assert either.read_bytes(place) == b"first"
+    with pytest.raises(OutputError):
+        either.create_new(f"{place}/below", b"x")
+
+
+def test_a_refreshed_file_is_as_new_as_one_written_now(either, tmp_path):
+    place = f"{tmp_path}/lease.json"
+    either.write_bytes(place, b"x")
+    os.utime(place, (1, 1))
+    assert either.modified(place) == 1
+    either.refresh(place)
+    either.write_bytes(f"{tmp_path}/now", b"")
+    assert abs(either.modified(f"{tmp_path}/now") - either.modified(place)) < 60
+    assert either.read_bytes(place) == b"x"
+
+
+def test_folders_are_moved_and_copied_only_to_free_names(either, tmp_path):
+    for name in ("old", "new"):
+        either.write_text(f"{tmp_path}/{name}/below/file", name)
+    with pytest.raises(OutputError, match="File exists"):
+        either.rename(f"{tmp_path}/new", f"{tmp_path}/old")
+    either.copy(f"{tmp_path}/new", f"{tmp_path}/copy")
+    either.rename(f"{tmp_path}/new", f"{tmp_path}/moved")
+    assert not either.exists(f"{tmp_path}/new")
+    for name, content in (("old", b"old"), ("copy", b"new"), ("moved", b"new")):
+        assert either.is_folder(f"{tmp_path}/{name}/below")
+        assert either.children(f"{tmp_path}/{name}/below") == ["file"]
+        assert either.read_bytes(f"{tmp_path}/{name}/below/file") == content
+    either.delete(f"{tmp_path}/old")
+    either.delete(f"{tmp_path}/old")
+    assert either.children(str(tmp_path)) == ["copy", "moved"]
+
+
+def test_one_place_has_one_name(either, tmp_path):
+    (tmp_path / "a").mkdir()
+    names = {either.real_location(f"{scheme}{tmp_path}/a") for scheme in ("", "file:", "file://")}
+    assert len(names) == 1
+
+
+def test_a_file_that_cannot_be_written_leaves_the_one_before(storage, tmp_path, monkeypatch):
+    place = tmp_path / "began-with.json"
+    storage.write_text(str(place), "before")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "move", full)
+    with pytest.raises(OutputError, match=r"No space left on device(.|\n)*free space"):
+        storage.write_text(str(place), "after")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -14,88 +15,125 @@ from engine.sources.frames import column_named
 
 # Publishers' dates. Letters in month names count in any case, leading zeros may be missing.
 _DATE_FORMATS = ("yyyy-MM-dd", "M/d/yyyy", "d-MMM-yyyy", "yyyyMMdd")
-_ISO_TIMESTAMP = r"^(\d{4}-\d{2}-\d{2})(?:[T ].*)?\z"
+_TIME_OF_DAY = r"[T ]\d{1,2}:\d{2}.*\z"
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """A public layout: which contract tables it gives, and how.
+    """A public layout: the contract tables it supplies, and how.
 
-    `convert` makes the contract's layout of one table of the layout's rows; it adds no row and drops none unless its
-    docstring says so. `needs` are the layout's columns without which a file is not of this layout (alternatives joined
-    by `|`). `format` and `options` are how such files are read unless the configuration says otherwise; `schema`, by
-    table, is for JSON documents. `options_needed`, by table, are facts that a file does not hold itself;
-    `own_options` are further options of the adapter. `header_names` find the header of a workbook whose sheets begin
-    with titles: it is the first row that contains all of these names, compared by letters and digits only.
-    `identifiers` are the layout's columns that must be text.
+    Attributes:
+        tables: the contract tables that the layout can supply.
+        convert: turns the layout's rows into one table of the contract. Adds and drops no row unless its docstring
+            says so.
+        needs: columns without which a file is not of this layout; alternatives are joined by `|`.
+        needs_once: columns that at least one of the files must have.
+        header_names: in a spreadsheet, or below title lines, the first row with all of these names is the header.
+        format, options: how such files are read unless the configuration says otherwise.
+        shipped_options: name of a YAML file in `reference_folder` with more default options, for facts about the
+            layout that are not confirmed.
+        schema: by table, for JSON documents.
+        options_needed: by table, facts that a file does not contain.
+        own_options: further options of the adapter, which the reader does not know.
+        identifiers: columns that must be text: a number has lost its leading zeros.
+        excluded: by reason, rows that do not belong in the table. They are counted in the ledger when the table is
+            opened, and `convert` does not see them.
+        by_file: files are converted one by one, and `options` has the name of the file as `file_name`.
     """
 
     tables: tuple[str, ...]
-    convert: Callable[[DataFrame, str, Mapping[str, str]], DataFrame]
+    convert: Callable[[DataFrame, str, Mapping[str, Any]], DataFrame]
     needs: tuple[str, ...]
+    needs_once: tuple[str, ...] = ()
+    header_names: tuple[str, ...] = ()
     format: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    shipped_options: str | None = None
     schema: Callable[[str], T.StructType] | None = None
     options_needed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     own_options: tuple[str, ...] = ()
-    header_names: tuple[str, ...] = ()
     identifiers: tuple[str, ...] = ()
+    excluded: Mapping[str, Callable[[Layout], Column]] = field(default_factory=dict)
+    by_file: bool = False
+
+    def missing(self, names: Iterable[str]) -> list[str]:
+        """The needs that none of these column names satisfies."""
+        columns = list(names)
+        return [need for need in (*self.needs, *self.needs_once) if not satisfying(need, columns)]
 
     def known_options(self, table: str) -> tuple[str, ...]:
         """Options for this table that are the adapter's own, not the reader's."""
         return (*self.options_needed.get(table, ()), *self.own_options)
 
-    def missing(self, names: Iterable[str]) -> list[str]:
-        there = {_letters(name) for name in names}
-        return [need for need in self.needs if not there & {_letters(name) for name in need.split("|")}]
-
     def identifiers_among(self, names: Iterable[str]) -> set[str]:
-        """The columns that readers refuse where they hold numbers, as their leading zeros are gone."""
+        """The columns that readers refuse if they contain numbers."""
         wanted = {_letters(name) for name in self.identifiers}
         return {name for name in names if _letters(name) in wanted}
 
 
 class Layout:
-    """The columns of a public file; `Units Reimbursed`, `units_reimbursed` and `UNITS REIMBURSED` are one."""
+    """The columns of a public file by name; `Units Reimbursed`, `units_reimbursed` and `UNITS REIMBURSED` are one.
+
+    Rows may come from files with different headers: a value is taken from the first of the alternatives that has one
+    in that row.
+    """
 
     def __init__(self, rows: DataFrame):
         self._schema = rows.schema
-        self._names: dict[str, str] = {}
+        self._names: dict[str, list[str]] = {}
         for name in rows.columns:
-            self._names.setdefault(_letters(name), name)
+            self._names.setdefault(_letters(name), []).append(name)
 
-    def has(self, name: str) -> bool:
-        return _letters(name) in self._names
+    def has(self, *names: str) -> bool:
+        return any(_letters(name) in self._names for name in names)
 
     def received(self, *names: str) -> Column:
-        """The first of these columns that is there, in its own type; text without blanks around it, blank is NULL."""
-        name = next((self._names[_letters(name)] for name in names if self.has(name)), None)
-        if name is None:
+        """The first value among these columns; text without white space around it, blank is NULL.
+
+        The value keeps the type of its column if the columns present have one type, otherwise it is text.
+        """
+        columns = self._present(names)
+        if not columns:
             return F.lit(None).cast("string")
+        values = [self._value(name) for name in columns]
+        if len({self._schema[name].dataType.json() for name in columns}) > 1:
+            values = [value.cast("string") for value in values]
+        return values[0] if len(values) == 1 else F.coalesce(*values)
+
+    def text(self, *names: str) -> Column:
+        return self.received(*names).cast("string")
+
+    def is_number(self, *names: str) -> bool:
+        return any(isinstance(self._schema[name].dataType, T.NumericType) for name in self._present(names))
+
+    def renamed(self, names: Mapping[str, str]) -> list[Column]:
+        """Contract columns that have a source (alternatives joined by `|`); the others are omitted."""
+        return [
+            self.received(*source.split("|")).alias(name)
+            for name, source in names.items()
+            if self.has(*source.split("|"))
+        ]
+
+    def _present(self, names: Iterable[str]) -> list[str]:
+        return [column for name in names for column in self._names.get(_letters(name), ())]
+
+    def _value(self, name: str) -> Column:
         column = column_named(name)
         if not isinstance(self._schema[name].dataType, T.StringType):
             return column
         return F.when(F.trim(column) != "", F.trim(column))
 
-    def text(self, *names: str) -> Column:
-        return self.received(*names).cast("string")
 
-    def is_number(self, name: str) -> bool:
-        return self.has(name) and isinstance(self._schema[self._names[_letters(name)]].dataType, T.NumericType)
-
-    def renamed(self, names: Mapping[str, str]) -> list[Column]:
-        """Contract columns whose source (alternatives joined by `|`) is there; the others are left out."""
-        return [
-            self.received(*source.split("|")).alias(name)
-            for name, source in names.items()
-            if any(self.has(alternative) for alternative in source.split("|"))
-        ]
+def satisfying(need: str, names: Iterable[str]) -> list[str]:
+    """The column names that are one of the alternatives of a need."""
+    alternatives = {_letters(alternative) for alternative in need.split("|")}
+    return [name for name in names if _letters(name) in alternatives]
 
 
 def date_of(text: Column) -> Column:
-    """The date in a text, NULL where it is none."""
-    iso = F.when(text.rlike(_ISO_TIMESTAMP), F.regexp_extract(text, _ISO_TIMESTAMP, 1)).otherwise(text)
-    return F.coalesce(*(F.to_date(F.try_to_timestamp(iso, F.lit(pattern))) for pattern in _DATE_FORMATS))
+    """The date in a text, with or without a time of day; NULL if it is none."""
+    day = F.regexp_replace(text, _TIME_OF_DAY, "")
+    return F.coalesce(*(F.to_date(F.try_to_timestamp(day, F.lit(pattern))) for pattern in _DATE_FORMATS))
 
 
 def iso_date(text: Column) -> Column:
@@ -103,14 +141,42 @@ def iso_date(text: Column) -> Column:
     return F.coalesce(date_of(text).cast("string"), text)
 
 
+def whole(text: Column) -> Column:
+    """`4.0`, as a column of floats prints it, as `4`."""
+    return F.regexp_replace(text, r"\.0+\z", "")
+
+
+def quarter_start(year: Column, quarter: Column) -> Column:
+    """The first day of a quarter; NULL if year or quarter is not a number."""
+    month = quarter.try_cast("int") * 3 - 2
+    return F.try_make_timestamp(year.try_cast("int"), month, F.lit(1), F.lit(0), F.lit(0), F.lit(0)).cast("date")
+
+
+def period_of_qyyyy(text: Column) -> Column:
+    """CMS's quarter and year (`32025`) as `2025Q3`; anything else stays as it is, for the contract's checks to name."""
+    year, quarter = F.right(text, F.lit(4)), F.left(text, F.lit(1))
+    return F.when(text.rlike(r"^[1-4](19|20)\d{2}\z"), F.concat(year, F.lit("Q"), quarter)).otherwise(text)
+
+
 def ndc_of(layout: Layout) -> Column:
-    """The NDC as given, else of its three segments, hyphenated 5-4-2. A number stays one: its zeros are gone."""
+    """The NDC as received, else its three segments hyphenated 5-4-2. A number stays a number: its zeros are lost.
+
+    Segments are padded with zeros, as 42 CFR 447.511 and CMS's record layouts define them.
+    """
     if layout.is_number("NDC"):
         return layout.received("NDC")
-    labeler, product = layout.text("Labeler Code"), layout.text("Product Code")
-    package, hyphen = layout.text("Package Size", "Package Size Code"), F.lit("-")
-    return F.coalesce(layout.text("NDC"), F.concat(labeler, hyphen, product, hyphen, package))
+    segments = (
+        _padded(layout.text("Labeler Code", "NDC1"), 5),
+        _padded(layout.text("Product Code", "NDC2"), 4),
+        _padded(layout.text("Package Size", "Package Size Code", "NDC3"), 2),
+    )
+    return F.coalesce(layout.text("NDC"), F.concat(segments[0], F.lit("-"), segments[1], F.lit("-"), segments[2]))
+
+
+def _padded(segment: Column, digits: int) -> Column:
+    return F.when(F.length(segment) < digits, F.lpad(segment, digits, "0")).otherwise(segment)
 
 
 def _letters(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    """Letters and digits of a column name. A leading year is not part of it (`_2025_CODE`): it changes every year."""
+    return re.sub(r"^(19|20)\d\d(?=[a-z])", "", re.sub(r"[^a-z0-9]", "", name.lower()))

@@ -1,16 +1,25 @@
-"""CMS synthetic Medicare claims: prescription drug events in the layout of the research identifiable files (RIF)."""
+"""CMS files on Medicare drugs: synthetic Part D events (layout of the research identifiable files, RIF) and the
+crosswalk from NDCs to HCPCS codes of Part B."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from engine.contracts.codes import Reason
 from engine.sources.adapters.layout import Adapter, Layout, iso_date
 
+# `NDC2` is CMS's name for the hyphenated NDC, in other editions `NDC`; derived copies add the digits as `ndc11`.
+_CROSSWALK_NDC = ("NDC2", "NDC", "NDC or ALTERNATE ID")
+# `_2025_CODE` without its year
+_CROSSWALK_CODE = ("Code", "HCPCS", "HCPCS Code")
+_NDC_FORM = r"^(\d{10,11}|\d{4,5}-\d{3,4}-\d{1,2})\z"
 
-def cms_pde(rows: DataFrame, table: str, options: Mapping[str, str]) -> DataFrame:
+
+def cms_pde(rows: DataFrame, table: str, options: Mapping[str, Any]) -> DataFrame:
     """Part D prescription drug events (PDE) as `pharmacy_claims`: one row per event as published.
 
     Source: CMS, synthetic Medicare claims, file `pde.csv`, fields of the PDE codebook. A deleted event
@@ -53,6 +62,49 @@ def cms_pde(rows: DataFrame, table: str, options: Mapping[str, str]) -> DataFram
     )
 
 
+def asp_crosswalk(rows: DataFrame, table: str, options: Mapping[str, Any]) -> DataFrame:
+    """CMS's quarterly ASP NDC-HCPCS crosswalk as `hcpcs_crosswalk`: one row per NDC and HCPCS code.
+
+    Source: CMS, ASP pricing files, NDC-HCPCS crosswalk (42 U.S.C. 1395w-3a). `PKG SIZE` is the amount in one container
+    in NDC units, `BILLUNITS` its HCPCS units: `ndc_units_per_hcpcs_unit` is their ratio. `BILLUNITSPKG` must be
+    `BILLUNITS` x `PKG QTY`, which CMS rounds to whole units. If it is not, one of the numbers is wrong and nobody can
+    tell which: the factor is a text that says so, for quarantine.
+    Items without an NDC (devices, skin substitutes) are excluded as NOT_AN_NDC.
+    """
+    del table, options
+    layout = Layout(rows)
+    size, quantity, units, units_of_package = (
+        layout.text(name).try_cast("decimal(18,6)") for name in ("PKG SIZE", "PKG QTY", "BILLUNITS", "BILLUNITSPKG")
+    )
+    agrees = F.abs(units * quantity - units_of_package) < 1
+    factor = F.when((size > 0) & (units > 0), F.try_divide(size, units)).cast("decimal(18,6)")
+    contradiction = F.format_string(
+        "BILLUNITS %s x PKG QTY %s, BILLUNITSPKG %s",
+        *(layout.text(name) for name in ("BILLUNITS", "PKG QTY", "BILLUNITSPKG")),
+    )
+    return rows.select(
+        layout.text(*_CROSSWALK_NDC).alias("ndc"),
+        layout.text(*_CROSSWALK_CODE).alias("hcpcs_code"),
+        F.when(agrees, factor.cast("string"))
+        .when(units.isNotNull() & quantity.isNotNull() & units_of_package.isNotNull(), contradiction)
+        .alias("ndc_units_per_hcpcs_unit"),
+    )
+
+
+def _is_not_an_ndc(layout: Layout) -> Column:
+    return ~F.coalesce(layout.text(*_CROSSWALK_NDC).rlike(_NDC_FORM), F.lit(True))
+
+
+ASP_CROSSWALK = Adapter(
+    ("hcpcs_crosswalk",),
+    asp_crosswalk,
+    ("|".join(_CROSSWALK_NDC), "|".join(_CROSSWALK_CODE), "PKG SIZE", "PKG QTY", "BILLUNITS", "BILLUNITSPKG"),
+    header_names=("HCPCS dosage", "PKG SIZE", "PKG QTY", "BILLUNITS"),
+    # descriptions have characters of Windows; the columns that are read have none
+    options={"encoding": "latin-1"},
+    identifiers=_CROSSWALK_NDC,
+    excluded={Reason.NOT_AN_NDC: _is_not_an_ndc},
+)
 CMS_PDE = Adapter(
     ("pharmacy_claims",),
     cms_pde,
