@@ -69,7 +69,7 @@ class FoundTables:
     unread: tuple[UnreadFile, ...]
 
     def __str__(self) -> str:
-        return f"{len(self.names)} tables: {', '.join(self.names)}"
+        return f"{len(self.names)} table{'s' * (len(self.names) != 1)}: {', '.join(self.names)}"
 
 
 def open_tables(

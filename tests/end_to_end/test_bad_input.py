@@ -130,11 +130,16 @@ def test_a_rule_that_does_not_exist_and_a_threshold_of_a_wrong_type(detect_on, f
     leaves_nothing(tmp_path)
 
 
-def test_an_empty_feed_ends_well_with_a_warning(detect_on, folder, tmp_path):
+def test_an_empty_feed_ends_well_with_a_warning_and_a_file_that_is_not_read_is_named(detect_on, folder, tmp_path):
     pd.DataFrame(columns=list(INVOICE)).to_csv(folder / "invoices.csv", index=False)
+    (folder / "pharmacy_claim.csv").write_text("x")
     ended = detect_on(folder)
     assert ended.status == 0, ended
     assert "no rows" in ended.out
+    assert "not read: pharmacy_claim.csv. Did you mean table pharmacy_claims?" in ended.out
+    assert "tables: invoices" in ended.out
+    unread = json.loads((tmp_path / "out" / "r" / "summary.json").read_text())["input_not_read"]
+    assert unread == [{"name": "pharmacy_claim.csv", "likely_table": "pharmacy_claims"}]
     assert pd.read_parquet(tmp_path / "out" / "r" / "findings").empty
 
 
