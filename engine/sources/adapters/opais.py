@@ -165,7 +165,7 @@ def excel_entities(rows: DataFrame, table: str, options: Mapping[str, Any]) -> D
     """Worksheet `Covered Entities` of the daily report as `covered_entities`: one row per 340B id.
 
     Source: HRSA OPAIS, Covered Entity Daily Report (Excel). An entity that is not participating and has neither a
-    start nor a termination date starts on 9999-12-31: not yet.
+    start nor a termination date starts on 9999-12-30: not yet.
     """
     del table, options
     layout = Layout(rows)
