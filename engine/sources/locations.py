@@ -334,7 +334,7 @@ def _configured(
     try:
         # Other formats may be in a catalog instead of at a path; their own reader reports what is missing.
         if kind is None or kind.lower() in _FORMAT_OF_ENDING.values():
-            files = _files_of(storage, root, table, configured, problems)
+            files = _files_of(storage, root, table, configured, problems, setting)
             kind = kind or _format_of_files(files) or (adapter.format if adapter else None)
             kind = kind or ("csv" if TEXT_OPTIONS & options.keys() else None)
             if kind is None and len(configured.paths) == 1 and storage.is_folder(uri):
@@ -342,7 +342,7 @@ def _configured(
             if kind is None and files:
                 problems.append(_unknown_format(table, uri, files))
         elif len(configured.paths) > 1 or (is_pattern(uri) and not storage.exists(uri)):
-            files = _files_of(storage, root, table, configured, problems)
+            files = _files_of(storage, root, table, configured, problems, setting)
     except Py4JJavaError as error:
         problems.append(Problem(f"table {table.name} cannot be opened", uri, java_message(error)))
     if len(problems) > before or kind is None:
@@ -352,7 +352,12 @@ def _configured(
 
 
 def _files_of(
-    storage: Storage, root: str | None, table: Table, configured: TableLocation, problems: list[Problem]
+    storage: Storage,
+    root: str | None,
+    table: Table,
+    configured: TableLocation,
+    problems: list[Problem],
+    setting: str,
 ) -> tuple[StoredFile, ...]:
     """The data files of every path, each file once."""
     found: dict[str, StoredFile] = {}
@@ -360,12 +365,11 @@ def _files_of(
         files = files_at(storage, root, path)
         found |= {file.uri: file for file in files}
         if not files and not storage.exists(location_of(root, path)):
-            problems.append(_nothing_at(storage, root, table, path))
+            problems.append(_nothing_at(storage, root, table, path, setting))
     return _data_files(found.values())
 
 
-def _nothing_at(storage: Storage, root: str | None, table: Table, path: str) -> Problem:
-    setting = f"input.tables.{table.name}"
+def _nothing_at(storage: Storage, root: str | None, table: Table, path: str, setting: str) -> Problem:
     folder, names = existing_part(storage, root, path)
     closest = None if is_pattern(path) else closest_name(name_of(path), names)
     return Problem(

@@ -7,7 +7,7 @@ import json
 import pandas as pd
 import pytest
 
-from tests.unit.sources_folder import INVOICE_CSV, Folder, kinds, values
+from tests.unit.sources_folder import INVOICE_CSV, Folder, values
 
 
 @pytest.fixture
@@ -270,9 +270,10 @@ def test_prescription_drug_events(folder):
     )
 
 
-def test_an_ndc_that_is_a_number_stays_one(folder):
+def test_an_ndc_that_is_a_number_is_refused(folder):
     pd.DataFrame({"NDC": [2143380], "NADAC Per Unit": [1.0], "Effective Date": ["01/19/2022"]}).to_parquet(
         folder.put("nadac.parquet", b"")
     )
-    opened = folder.table("market_prices", {"path": "nadac.parquet", "adapter": "nadac"})
-    assert kinds(opened)["ndc"] == "bigint"
+    refused = folder.refusal({"market_prices": {"path": "nadac.parquet", "adapter": "nadac"}})
+    assert "identifiers of table market_prices are numbers" in refused
+    assert "NDC" in refused
