@@ -118,7 +118,7 @@ class Run:
         began = time.perf_counter()
         yield words
         self.seconds[step.value] = round(time.perf_counter() - began, 3)
-        self.say(f"{step.value:<9}{self.seconds[step.value]:>8.1f} s  {'; '.join(words)}")
+        self.say(f"{step.value:<9}{self.seconds[step.value]:>8.1f} s  {masked('; '.join(words))}")
 
     def abandon(self, keep_work: bool = False) -> bool:
         """End the run without publishing; returns True if its work folder is kept, for which there must be results.

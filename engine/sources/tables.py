@@ -16,6 +16,7 @@ from engine.contracts.codes import Reason
 from engine.contracts.columns import Table
 from engine.errors import InputError, Problem, UserError
 from engine.ndc import ndc11
+from engine.redaction import masked
 from engine.settings import Settings
 from engine.sources.adapters import ADAPTERS, Adapter, Layout, satisfying
 from engine.sources.archives import unpacked
@@ -133,7 +134,7 @@ def _opened(spark: SparkSession, storage: Storage, location: Location) -> Opened
     opened = OpenedTable(
         table=location.table,
         rows=rows,
-        location=location.uri,
+        location=masked(location.uri),
         columns=frozenset(rows.columns),
         unknown_columns=unknown,
         complete=location.complete,
@@ -150,7 +151,7 @@ def _opened_in_database(spark: SparkSession, location: Location) -> OpenedTable:
     return OpenedTable(
         table=location.table,
         rows=rows,
-        location=location.uri,
+        location=masked(location.uri),
         columns=frozenset(rows.columns),
         unknown_columns=unknown,
         complete=location.complete,
@@ -297,7 +298,7 @@ def with_fallback(main: OpenedTable, other: OpenedTable) -> OpenedTable:
     return replace(
         main,
         rows=stacked([main.rows, rest], names, identifiers, main.table.name, where),
-        location=where,
+        location=masked(where),
         columns=frozenset(names),
         unknown_columns=tuple(dict.fromkeys((*main.unknown_columns, *other.unknown_columns))),
         complete=False,
