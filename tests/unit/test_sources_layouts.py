@@ -440,7 +440,7 @@ def test_the_excel_export_of_covered_entities(spark):
         "participating_start": "1999-10-01",
         "termination_date": None,
     }
-    assert (pending["participating_start"], pending["street"]) == ("9999-12-31", None)
+    assert (pending["participating_start"], pending["street"]) == ("9999-12-30", None)
     assert (gone["participating_start"], gone["termination_date"]) == ("1999-10-01", "2010-12-31")
 
 
