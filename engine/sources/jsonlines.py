@@ -127,6 +127,8 @@ class JsonLines:
                 kinds = {plain(name): kind for name, kind in kinds_of_object(row["kinds"]).items()}
                 part = parts.setdefault((row["kinds"], names), _Part(names, kinds))
                 part.files.append(by_path[local_name(unquote(row["file"]))])
+        if not parts and not damaged:
+            damaged = [(file.uri, "no line: the file is empty") for file in files]
         if damaged:
             raise damaged_files(
                 self._location.table.name, damaged, "UTF-8, one JSON object per line", "have it written as JSON lines"
