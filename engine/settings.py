@@ -142,6 +142,7 @@ _OPTIONS_OF_TABLE = ("header", "names", "widths")
 class TableLocation(Section):
     """Where one table is: files at a `path`, or a `table` (view, too) or `query` of a `connection`.
 
+    With none of them the table is found by name, and only how to read it is set here.
     A relative `path` is taken below `input.root`. It may be a file, a folder, a pattern or a list of them
     (docs/input-files.md).
     """
@@ -248,9 +249,9 @@ class TableLocation(Section):
     @model_validator(mode="after")
     def _one_place(self) -> TableLocation:
         places = [name for name in ("path", "table", "query") if getattr(self, name) is not None]
-        if len(places) != 1:
+        if len(places) > 1 or (self.connection is not None and not places):
             raise ValueError(f"expected one of path, table and query; found {' and '.join(places) or 'none'}")
-        if self.path is None and self.connection is None:
+        if places and self.path is None and self.connection is None:
             raise ValueError(f"expected the connection of the {places[0]}")
         of_files = [name for name in ("format", "adapter") if getattr(self, name)]
         of_files += ["options"] if self.reader_options else []
@@ -259,9 +260,9 @@ class TableLocation(Section):
             for name in ("connection", "partition_by", "partition_method", "received_after")
             if getattr(self, name) is not None
         ]
-        wrong = of_databases if self.path is not None else of_files
+        wrong = of_files if self.connection is not None else of_databases
         if wrong:
-            raise ValueError(f"{', '.join(wrong)} has no meaning for a {places[0]}")
+            raise ValueError(f"{', '.join(wrong)} has no meaning for {f'a {places[0]}' if places else 'files'}")
         if self.fallback is not None and (self.complete or self.fallback.complete):
             raise ValueError("a table with a fallback cannot be complete: absence from one list no longer shows")
         if self.fallback is not None and self.fallback.path is None:
@@ -297,7 +298,7 @@ class InputSettings(Section):
     )
 
     def formats_of(self, table: str) -> DeclaredFormats:
-        """What is declared for a table; nothing for tables that are found by name."""
+        """What is declared for a table."""
         location = self.tables.get(table)
         return NOTHING_DECLARED if location is None else location.formats
 

@@ -107,11 +107,14 @@ def locate_tables(storage: Storage, settings: Settings) -> tuple[list[Location],
             found = None
         elif configured and configured.connection:
             found = _configured_in_database(settings, table, configured, problems)
-        elif configured:
+        elif configured and configured.path is not None:
             found = _configured_with_fallback(storage, settings, table, configured, problems)
         else:
+            before = len(problems)
             by_name = _by_name(storage, root or "", table, names, problems)
             found = _only_one(table, by_name, in_database.get(table.name), problems)
+            if configured and len(problems) == before:
+                found = _found_and_configured(storage, settings, table, configured, found, problems)
         if found:
             located[table.name] = found
     if SHIPPED not in located and SHIPPED not in settings.input.tables:
@@ -153,6 +156,33 @@ def _by_name(
     uri = join(root, found[0])
     files = _data_files(files_at(storage, None, uri))
     return Location(table, uri, format_of(found[0]) or _format_of_files(files) or "parquet", files=files)
+
+
+def _found_and_configured(
+    storage: Storage,
+    settings: Settings,
+    table: Table,
+    configured: TableLocation,
+    found: Location | None,
+    problems: list[Problem],
+) -> Location | None:
+    """A table that was found by name, read as its settings say."""
+    if found is None:
+        setting = f"input.tables.{table.name}"
+        problems.append(
+            Problem(
+                f"table {table.name} is not there",
+                settings.input.root or setting,
+                expected=f"a file or folder named {table.name}, since {setting} names no place",
+                to_do=f"set {setting}.path, or remove {setting}",
+            )
+        )
+        return None
+    if found.database is not None:
+        place = {"connection": found.database.connection, "table": found.database.table}
+        return _configured_in_database(settings, table, configured.model_copy(update=place), problems)
+    placed = configured.model_copy(update={"path": name_of(found.uri)})
+    return _configured_with_fallback(storage, settings, table, placed, problems)
 
 
 def _silent_connections(settings: Settings, problems: list[Problem]) -> set[str]:

@@ -131,6 +131,17 @@ def test_a_configured_table_wins_over_one_found_by_name_and_may_rename_columns(f
     assert opened.complete
 
 
+def test_settings_without_a_place_hold_for_the_table_that_is_found_by_name(folder):
+    folder.put("INVOICES.csv", b"PGM;state;ndc;period\nMDRP_FFS;AK;00002143380;2025Q3\n")
+    described = {"columns": {"program": "PGM"}, "options": {"sep": ";"}, "complete": True}
+    opened = folder.table("invoices", described)
+    assert values(opened, "program", "state", "period") == [("MDRP_FFS", "AK", "2025Q3")]
+    assert opened.complete
+    told = folder.refusal({"invoices": described, "labelers": {"dates": "MM/dd/yyyy"}})
+    assert "table labelers is not there" in told
+    assert "set input.tables.labelers.path" in told
+
+
 def test_an_absolute_path_needs_no_folder(folder, spark, tmp_path):
     file = folder.put("x/lines.csv", INVOICE_CSV)
     settings = Settings.model_validate(
