@@ -143,7 +143,11 @@ def test_short_rows_can_be_filled_and_long_ones_cannot():
     assert "3 fields instead of 2" in damage(b"a,b\n1,2,3\n", 2, mode="PERMISSIVE").found
 
 
-@pytest.mark.parametrize(("name", "content"), [("x.csv.gz", gzip.compress(b"a,b\n" * 9999)[:-40]), ("x.gz", b"a,b\n")])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("x.csv.gz", gzip.compress(b"a,b\n" * 9999, mtime=0)[:-40]), ("x.gz", b"a,b\n")],
+    ids=["cut off", "not compressed"],
+)
 def test_damaged_archives(name, content):
     error = damage(content, 2, name)
     assert "gzip" in error.found or "cut short" in error.found
