@@ -39,6 +39,7 @@ _PORT = re.compile(r"[^:/@]*:\d+/")
 # Shorter values occur inside other words and are masked only as words of their own.
 _LEAST_LENGTH = 5
 _NO_SECRETS = {"", "true", "false", "none", "null"}
+_WORKING_FOLDERS = {"PWD", "OLDPWD"}
 
 _remembered: set[str] = set()
 
@@ -64,6 +65,21 @@ def remember_secrets(values: Mapping[str, Any]) -> None:
                 remember(value)
             for secret in _credentials_in(value):
                 remember(secret)
+
+
+def remember_environment(variables: Mapping[str, str]) -> None:
+    """Remember the secrets among environment variables.
+
+    Working folders (PWD, OLDPWD), paths and numbers are no secrets whatever their names: masking them would hide the
+    places and counts that messages are about.
+    """
+    remember_secrets(
+        {
+            name: value
+            for name, value in variables.items()
+            if name not in _WORKING_FOLDERS and not value.startswith(("/", "~")) and not value.isdigit()
+        }
+    )
 
 
 def masked(text: str) -> str:

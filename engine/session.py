@@ -7,7 +7,6 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
@@ -78,7 +77,7 @@ def cancel_jobs(spark: SparkSession) -> None:
     The signal may have come while this thread waited for an answer of the JVM. The connection is closed, since the
     next command would take that answer for its own.
     """
-    with suppress(Py4JError, OSError):
+    with suppress(Exception):  # whatever a connection raises while the JVM is going away
         gateway: Any = spark.sparkContext._gateway
         # absent unless each thread has a connection of its own, which is Spark's default
         connection = getattr(gateway._gateway_client, "get_thread_connection", lambda: None)()

@@ -45,7 +45,7 @@ from engine.contracts.formats import (
 )
 from engine.contracts.tables import TABLES
 from engine.errors import ConfigurationError, Problem
-from engine.redaction import MASK, is_secret_name, masked, remember_secrets, without_secrets
+from engine.redaction import MASK, is_secret_name, masked, remember_environment, remember_secrets, without_secrets
 
 ENVIRONMENT_PREFIX = "ENGINE__"
 _ENVIRONMENT_ORIGIN = "environment variable "
@@ -895,7 +895,7 @@ def load_settings(
     words = list(overrides)
     values = _read_yaml(Path(config), problems) if config else {}
     origins: dict[tuple[str, ...], str] = {}
-    remember_secrets(environment or {})
+    remember_environment(environment or {})
     from_environment = _environment_values(environment or {}, problems)
     for path, value, origin in (*from_environment, *_override_values(words, problems)):
         _put(values, path, value)

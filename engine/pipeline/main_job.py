@@ -9,7 +9,7 @@ from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from engine import rules, sources
-from engine.errors import InputError, Interrupted, OutputError
+from engine.errors import InputError, OutputError
 from engine.pipeline.describing import describe
 from engine.pipeline.judging import apply_rules, assemble_findings, screen
 from engine.pipeline.learning import UNREGISTERED, learn, lesson_of, score
@@ -19,7 +19,7 @@ from engine.pipeline.publishing import Published, check_database, publish
 from engine.pipeline.reranking import queue_order, train_reranker
 from engine.pipeline.scoring import SCORED, check_model_option, model_name
 from engine.run import Run, RunOptions, open_run
-from engine.runs import LeaseLost, interruptible, undisturbed
+from engine.runs import LeaseLost, interruptible, interruption_of, undisturbed
 from engine.session import cancel_jobs
 from engine.settings import Settings
 from engine.sources import WorkFolder
@@ -49,9 +49,10 @@ def way(
             yield run, WorkFolder(spark, storage, run.work, options.resume, run.lease.check)
         except BaseException as error:
             with undisturbed():
-                if isinstance(error, Interrupted):
+                interruption = interruption_of(error)
+                if interruption is not None:
                     cancel_jobs(spark)
-                ended = _explained(error, run)
+                ended = interruption or _explained(error, run)
                 if note := _end(run, ended, can_resume):
                     ended.add_note(note)
             if ended is error:
@@ -61,10 +62,13 @@ def way(
 
 def _explained(error: BaseException, run: Run) -> BaseException:
     """The error that people should read."""
-    if isinstance(error, LeaseLost | Interrupted):
+    if isinstance(error, LeaseLost):
         return error
-    fault = sources.translate_run_fault(error, [run.work, run.folder])
-    return fault or sources.translate_read_error(error) or error
+    try:
+        fault = sources.translate_run_fault(error, [run.work, run.folder])
+        return fault or sources.translate_read_error(error) or error
+    except Exception:
+        return error  # a JVM that has ended explains nothing, and the run must still be ended
 
 
 def _end(run: Run, ended: BaseException, can_resume: bool) -> str | None:

@@ -1,7 +1,15 @@
 """A run's folders in the output folder: who owns them, which process may write to them, how a run is published."""
 
 from engine.runs.folders import RunFolders, check_apart_from_input
-from engine.runs.interrupts import interruptible, undisturbed
+from engine.runs.interrupts import interruptible, interruption_of, undisturbed
 from engine.runs.lease import Lease, LeaseLost
 
-__all__ = ["Lease", "LeaseLost", "RunFolders", "check_apart_from_input", "interruptible", "undisturbed"]
+__all__ = [
+    "Lease",
+    "LeaseLost",
+    "RunFolders",
+    "check_apart_from_input",
+    "interruptible",
+    "interruption_of",
+    "undisturbed",
+]

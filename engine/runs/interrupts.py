@@ -30,6 +30,17 @@ def undisturbed() -> Iterator[None]:
         yield
 
 
+def interruption_of(error: BaseException) -> Interrupted | None:
+    """Return the signal that an error came from; None if no signal did.
+
+    A signal ends the JVM too, and code that cleans up after the exception then fails with errors of its own.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, Interrupted):
+        cause = cause.__cause__ or cause.__context__
+    return cause
+
+
 def _raise(number: int, _: FrameType | None) -> None:
     raise Interrupted(signal.Signals(number).name, 128 + number)
 

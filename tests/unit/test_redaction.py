@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from engine import redaction
 from engine.errors import ConfigurationError, Problem
-from engine.redaction import is_secret_name, masked, without_secrets
+from engine.redaction import is_secret_name, masked, remember_environment, without_secrets
 from jobs.common import error_report
 
 SECRET = "hunter2-Xyz"
@@ -51,6 +52,23 @@ def test_credentials_are_masked_in_text_and_in_errors(text):
 )
 def test_text_without_credentials_stays(text):
     assert masked(text) == text
+
+
+def test_secrets_of_the_environment_are_masked_and_its_folders_and_numbers_are_not(monkeypatch):
+    monkeypatch.setattr(redaction, "_remembered", set())
+    remember_environment(
+        {
+            "PWD": "/home/ann/engine",
+            "OLDPWD": "/srv",
+            "TOKEN_SECONDS": "3600",
+            "KEY_PASSWORD": "/run/key",
+            "DB_PWD": "s3cr3t-x",
+        }
+    )
+    assert masked("3600 rows in /home/ann/engine/logs, /srv and /run/key") == (
+        "3600 rows in /home/ann/engine/logs, /srv and /run/key"
+    )
+    assert masked("refused: s3cr3t-x") == "refused: ***"
 
 
 @pytest.mark.parametrize("name", ["fs.azure.account.key.x", "PWD", "KeyStoreSecret", "mlflow.tracking_uri", "sas"])
