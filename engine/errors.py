@@ -48,6 +48,10 @@ class InputError(UserError):
     """A table or column that the contract asks for is not there or cannot be read."""
 
 
+class RejectedInput(InputError):
+    """Most rows of a table cannot be read: only other settings or another input help, so there is nothing to resume."""
+
+
 class OutputError(UserError):
     """The place where outputs should go cannot take them."""
 

@@ -210,7 +210,8 @@ class Storage:
             try:
                 stream = file_system.create(path, False)
             except Py4JJavaError as error:
-                if "AlreadyExists" in error.java_exception.getClass().getName():
+                parent_is_folder = file_system.getFileStatus(path.getParent()).isDirectory()
+                if parent_is_folder and "AlreadyExists" in error.java_exception.getClass().getName():
                     return False
                 raise
             stream.write(content)

@@ -9,7 +9,7 @@ from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from engine import rules, sources
-from engine.errors import InputError, OutputError
+from engine.errors import InputError, OutputError, RejectedInput
 from engine.pipeline.describing import describe
 from engine.pipeline.judging import apply_rules, assemble_findings, screen
 from engine.pipeline.learning import UNREGISTERED, learn, lesson_of, score
@@ -77,7 +77,7 @@ def _end(run: Run, ended: BaseException, can_resume: bool) -> str | None:
     What cannot be cleaned up must not hide why the run ended.
     """
     try:
-        if not run.abandon(keep_work=can_resume):
+        if not run.abandon(keep_work=can_resume and not isinstance(ended, RejectedInput)):
             return None
         replaces = " --overwrite" if run.folders.is_published else ""
     except (OutputError, OSError, Py4JError):

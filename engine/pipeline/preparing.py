@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from engine import exports, prepare, sources
 from engine.contracts.codes import Reason, Step
 from engine.contracts.tables import FEEDS
-from engine.errors import InputError, Problem
+from engine.errors import Problem, RejectedInput
 from engine.pipeline.handed_on import LiveClaims, Prepared
 from engine.run import Run, check_resumable
 from engine.sources import FoundTables, OpenedTable, WorkFolder
@@ -112,7 +112,7 @@ def prepare_tables(run: Run, work: WorkFolder, opened: dict[str, OpenedTable], s
 
 def _stop_for(problems: Sequence[Problem]) -> None:
     if problems:
-        raise InputError(problems)
+        raise RejectedInput(problems)
 
 
 def _conformed(run: Run, work: WorkFolder, prepared: Prepared, name: str, among: DataFrame | None = None) -> DataFrame:

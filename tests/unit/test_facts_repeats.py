@@ -227,10 +227,10 @@ def test_quarantined_claims_may_stand_behind_every_line_that_they_could_belong_t
         left, right = text.split("||")
         _, *values = (cell.strip() for cell in left.split("|"))
         program, state, ndc11, period, units = (None if value == "-" else value for value in values)
-        rows.append((program, state, NDC if ndc11 else None, period, units and Decimal(units)))
+        rows.append((program, state, NDC if ndc11 else None, period, units and Decimal(units), False))
         for name in (name.strip() for name in right.split(",") if name.strip()):
             behind[name].append(int(units or 0))
-    schema = "program string, state string, ndc11 string, period string, units decimal(15,3)"
+    schema = "program string, state string, ndc11 string, period string, units decimal(15,3), takes_back boolean"
     unread = spark.createDataFrame(rows, schema)
     billed = invoices(spark, [invoice(name, units_reimbursed="9000", **said) for name, said in lines.items()])
     facts = {row["source_row_id"]: row for row in invoice_facts(billed, claims(spark, []), {}, AS_OF, unread).collect()}
