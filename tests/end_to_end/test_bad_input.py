@@ -207,7 +207,7 @@ def test_dates_of_another_format_accuse_nobody(detect_on, folder, tmp_path):
     (finding,) = pd.read_parquet(run / "findings", filters=[("subject", "==", "INVOICE")]).to_dict("records")
     (rule,) = [rule for rule in finding["rules"] if rule["rule_id"] == "R038"]
     # four claims of ten units stand behind the line's hundred, and a fifth may
-    assert (rule["evidence"], rule["units_at_issue"]) == ("MEDIUM", 50)
+    assert (rule["evidence"], finding["units_at_issue"]) == ("MEDIUM", 50)
     assert {guard["name"]: guard["state"] for guard in rule["guards"]}["QUARANTINED_CLAIMS"] == "UNCHECKED"
     assert "may belong to this line: 1, with 10 units" in rule["message"]
 
