@@ -237,8 +237,8 @@ def _unread_rows(flagged: DataFrame, unread: DataFrame | None) -> DataFrame | No
     if unread is None:
         return None
     narrow = flagged.select("source_row_id", F.coalesce("state", "payer_id").alias("state"), "ndc11", "period")
-    told = with_unread_rows(narrow, unread, ("state", "ndc11"), since=F.col("period"))
-    return told.select("source_row_id", F.col("unread_rows").alias("quarantined_claim_rows"))
+    counted = with_unread_rows(narrow, unread, ("state", "ndc11"), since=F.col("period"))
+    return counted.select("source_row_id", F.col("unread_rows").alias("quarantined_claim_rows"))
 
 
 def _packed(rows: DataFrame, into: str, asked: tuple[str, ...] = _ASKED, apart: tuple[str, ...] = ()) -> DataFrame:

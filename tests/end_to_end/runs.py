@@ -12,6 +12,20 @@ from engine.settings import Settings
 
 AS_OF = "2026-09-30"
 RUN_ID = "run"
+# One invoice line without a problem, as text.
+INVOICE = {
+    "program": "MDRP_FFS",
+    "state": "AK",
+    "ndc": "00002143380",
+    "period": "2025Q3",
+    "units_reimbursed": "100.000",
+    "prescriptions": "10",
+    "unit_rebate_amount": "2.500000",
+    "rebate_amount": "250.00",
+    "total_amount": "1000.00",
+    "medicaid_amount": "900.00",
+    "non_medicaid_amount": "100.00",
+}
 
 
 @dataclass(frozen=True)

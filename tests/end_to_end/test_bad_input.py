@@ -9,22 +9,9 @@ import pandas as pd
 import pytest
 
 from jobs.detect import detect
+from tests.end_to_end.runs import INVOICE
 
 pytestmark = pytest.mark.slow
-
-INVOICE = {
-    "program": "MDRP_FFS",
-    "state": "AK",
-    "ndc": "00002143380",
-    "period": "2025Q3",
-    "units_reimbursed": "100.000",
-    "prescriptions": "10",
-    "unit_rebate_amount": "2.500000",
-    "rebate_amount": "250.00",
-    "total_amount": "1000.00",
-    "medicaid_amount": "900.00",
-    "non_medicaid_amount": "100.00",
-}
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from jobs.detect import detect
+from tests.end_to_end.runs import INVOICE
 
 pytestmark = pytest.mark.slow
 
@@ -24,20 +25,7 @@ SECONDS = 300
 @pytest.fixture
 def words(tmp_path):
     (tmp_path / "in").mkdir()
-    invoice = {
-        "program": "MDRP_FFS",
-        "state": "AK",
-        "ndc": "00002143380",
-        "period": "2025Q3",
-        "units_reimbursed": "100.000",
-        "prescriptions": "10",
-        "unit_rebate_amount": "2.500000",
-        "rebate_amount": "250.00",
-        "total_amount": "1000.00",
-        "medicaid_amount": "900.00",
-        "non_medicaid_amount": "100.00",
-    }
-    pd.DataFrame([invoice, {**invoice, "state": "AL"}]).to_csv(tmp_path / "in" / "invoices.csv", index=False)
+    pd.DataFrame([INVOICE, {**INVOICE, "state": "AL"}]).to_csv(tmp_path / "in" / "invoices.csv", index=False)
     places = ["--input", tmp_path / "in", "--output", tmp_path / "out", "--run-id", "r", "--as-of", "2026-09-30"]
     return [*map(str, places), "--set", "spark.conf={spark.sql.shuffle.partitions: 2, spark.ui.enabled: false}"]
 
