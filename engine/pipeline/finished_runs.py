@@ -38,7 +38,7 @@ def finished_run(storage: Storage, settings: Settings, run_id: str) -> tuple[str
         )
         for name, then, now in _differences(recorded, settings.given_result_settings if recorded else {})
     ]
-    files_then = summary.get("reference_files")
+    files_then = summary.get("reference_files", {})
     problems += [
         Problem(
             f"the reference files are not those that the run was made with: {name}",

@@ -347,9 +347,11 @@ def _log_model(mlflow: Any, client: Any, run_id: str, model_folder: Path) -> str
         ):
             # mlflow names the artifact after its folder
             artifact = shutil.copytree(model_folder, Path(folder, "detector"))
+            # mlflow keeps the mode of the script, which the checkout gives to all users
+            own = shutil.copyfile(file, Path(folder, file.name))
             return mlflow.pyfunc.log_model(
                 name="model",
-                python_model=str(file),
+                python_model=str(own),
                 artifacts={"detector": str(artifact)},
                 signature=_signature(mlflow, inputs, description.get("output", "anomaly_score")),
                 input_example=pd.DataFrame({name: [0.0] for name in inputs}),  # made up: no row leaves the engine

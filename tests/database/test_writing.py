@@ -108,13 +108,13 @@ def test_the_shipped_tables_have_the_columns_of_the_contract():
     tables = {name: columns for script in exports.scripts(SCRIPTS, "dbo") for name, columns in script.tables.items()}
     names = list(FINDINGS.names)
     names.insert(names.index("rules"), "rule_ids")
-    assert tables["engine_findings"] == tuple(names)
-    assert tables["engine_dispute_lines"] == ("run_id", *DISPUTE_LINES.names)
+    assert tuple(tables["engine_findings"]) == tuple(names)
+    assert tuple(tables["engine_dispute_lines"]) == ("run_id", *DISPUTE_LINES.names)
     for name in ("engine_findings", "engine_dispute_lines"):
-        assert tables[f"{name}_staging"] == ("write_id", *tables[name])
-    assert {name: tables[name] for name in COLUMNS} == COLUMNS
+        assert tuple(tables[f"{name}_staging"]) == ("write_id", *tables[name])
+    assert {name: tuple(tables[name]) for name in COLUMNS} == COLUMNS
     for name in ("decisions", "outcomes"):
-        assert tables[name] == TABLES[name].column_names
+        assert tuple(tables[name]) == TABLES[name].column_names
 
 
 def test_what_is_written_is_what_was_found(spark, made):

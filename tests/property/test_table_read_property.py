@@ -31,14 +31,14 @@ def test_every_row_meets_one_range(keys, connections, rows_per_range, late):
         # planned on fewer or more rows than there are by now
         rows=max(1, len(keys) + late % 7 - 3),
     )
-    sql, values = read.boundaries_query()
+    sql, values = read.boundaries_query(SQL_SERVER)
     boundaries = (
         list(distinct_in_order(row[0] for row in database.execute(sql, values))) if read.ranges_wanted > 1 else []
     )
     ranges = read.ranges(boundaries, SQL_SERVER)
     found = []
     for one in ranges:
-        condition = all_of([read.conditions(), one])
+        condition = all_of([read.conditions(SQL_SERVER), one])
         rows = database.execute(read.select(SQL_SERVER) + condition.where, condition.values)
         found += [row[0] for row in rows]
     assert sorted(found) == list(range(len(keys)))
@@ -53,7 +53,7 @@ def test_ranges_of_a_spread_key_are_even(keys, connections):
     read = TableRead(
         table="t", connection="c", settings=settings, source="t", columns=("key",), partition_by="key", rows=len(keys)
     )
-    sql, values = read.boundaries_query()
+    sql, values = read.boundaries_query(SQL_SERVER)
     ranges = read.ranges([row[0] for row in database.execute(sql, values)], SQL_SERVER)
     sizes = [database.execute(f"SELECT COUNT(*) FROM t WHERE {one.sql}", one.values).fetchone()[0] for one in ranges]
     assert len(sizes) == connections
