@@ -20,7 +20,7 @@ from main_job import resident_mib
 
 from engine.contracts.tables import TABLES
 from engine.database import SQL_SERVER, connect, dialect_of
-from engine.session import build_session
+from engine.runtime.session import build_session
 from engine.settings import DatabaseSettings, SparkSettings, load_settings
 from engine.sources.database import DatabaseTable
 from engine.sources.locations import DATABASE, DatabasePlace, Location

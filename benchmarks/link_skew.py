@@ -20,9 +20,9 @@ from statistics import median
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from engine.session import build_session
+from engine.runtime.session import build_session
+from engine.runtime.storage import Storage
 from engine.settings import load_settings
-from engine.storage import Storage
 from engine.synthetic import synthesize
 
 PROJECT = Path(__file__).resolve().parent.parent

@@ -27,9 +27,9 @@ from engine.pipeline.linking import link_claims
 from engine.pipeline.main_job import way
 from engine.pipeline.preparing import prepare_tables, read_tables
 from engine.run import RunOptions
-from engine.session import build_session
+from engine.runtime.session import build_session
+from engine.runtime.storage import Storage
 from engine.settings import Settings, load_settings
-from engine.storage import Storage
 from engine.synthetic import synthesize
 
 PROJECT = Path(__file__).resolve().parent.parent

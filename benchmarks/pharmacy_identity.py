@@ -25,7 +25,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.tables import TABLES
 from engine.link import resolve_pharmacies
-from engine.session import build_session
+from engine.runtime.session import build_session
 from engine.settings import PharmacyIdentitySettings, SparkSettings
 from engine.sources.adapters.opais import opais_contract_pharmacies
 from engine.synthetic.identifiers import npis

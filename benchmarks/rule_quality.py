@@ -22,9 +22,9 @@ import pandas as pd
 from engine import pipeline
 from engine.rules import rule_titles
 from engine.run import RunOptions
-from engine.session import build_session
+from engine.runtime.session import build_session
+from engine.runtime.storage import Storage
 from engine.settings import Settings, TableLocation, load_settings
-from engine.storage import Storage
 from engine.synthetic import synthesize
 
 PROJECT = Path(__file__).resolve().parent.parent

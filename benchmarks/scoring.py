@@ -102,7 +102,7 @@ def _on_spark(scorer: Scorer, options: argparse.Namespace) -> None:
     from engine.contracts.codes import Subject
     from engine.models.anomaly_model import AnomalyModel
     from engine.models.batches import contributions_column, score_column
-    from engine.session import build_session
+    from engine.runtime.session import build_session
     from engine.settings import MlflowSettings, SparkSettings
     from engine.tracking import Tracker
 

@@ -23,8 +23,8 @@ from engine.errors import OutputError, Problem
 from engine.ledger import Ledger
 from engine.redaction import masked
 from engine.runs import Lease, RunFolders, check_apart_from_input
+from engine.runtime.storage import Storage, join
 from engine.settings import Settings
-from engine.storage import Storage, join
 
 _RUN_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 # What the engine and MLflow keep in the output folder next to the runs.

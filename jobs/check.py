@@ -36,7 +36,7 @@ def check(
     """Opens every table as detect does and samples it; changes nothing. Give the settings that the run will have."""
     settings = settings_of(config, input, None, as_of, set)
     from engine import pipeline
-    from engine.session import build_session
+    from engine.runtime.session import build_session
 
     spark = build_session("check", settings.spark)
     checked = pipeline.check(spark, settings, print, output, format.value)

@@ -24,7 +24,7 @@ def compare(
     """New, gone and changed findings, each with what differs between the runs that its rules look at."""
     settings = settings_of(config, None, output, None, set)
     from engine import pipeline
-    from engine.session import build_session
+    from engine.runtime.session import build_session
 
     spark = build_session("compare", settings.spark)
     compared = pipeline.compare(spark, settings, run_id, with_id)

@@ -33,7 +33,7 @@ def detect(
     settings = settings_of(config, input, output, as_of, set)
     from engine import pipeline
     from engine.run import RunOptions
-    from engine.session import build_session
+    from engine.runtime.session import build_session
 
     spark = build_session("detect", settings.spark)
     published = pipeline.detect(spark, settings, RunOptions(run_id, model, resume, overwrite), print)

@@ -33,7 +33,7 @@ def explain(
     """The run's own settings and input folder are used; what is given in addition must agree with them."""
     settings = settings_of(config, input, output, None, set)
     from engine import pipeline
-    from engine.session import build_session
+    from engine.runtime.session import build_session
 
     spark = build_session("explain", settings.spark)
     explained = pipeline.explain(spark, settings, run_id, source_row_id)

@@ -22,7 +22,7 @@ def export(
     settings = settings_of(config, None, output, None, set)
     from engine import pipeline
     from engine.errors import ConfigurationError, Problem
-    from engine.session import build_session
+    from engine.runtime.session import build_session
 
     if not to_database:
         raise ConfigurationError(

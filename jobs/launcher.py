@@ -16,13 +16,14 @@ from collections.abc import Iterator, MutableMapping, Sequence
 from pathlib import Path
 
 from engine.errors import UserError
-from engine.java import use_java
+from engine.runtime.java import use_java
 
 PROJECT = Path(__file__).resolve().parent.parent
 # Helpers of jobs, not jobs.
 _NO_JOBS = {"__init__", "common", "launcher"}
 _WITHOUT_SPARK = {"check_connections", "create_tables", "promote", "tables"}
-# Spark compiles a chain of joins into one method; without this the JVM interprets the long ones (engine/session.py).
+# Spark compiles a chain of joins into one method; without this the JVM interprets the long ones
+# (engine/runtime/session.py).
 _JVM_OPTIONS = ("-XX:-DontCompileHugeMethods", "-XX:ReservedCodeCacheSize=512m")
 _DRIVER_MEMORY = "4g"
 # Jobs that look at few rows: optimizing their machine code takes longer than they would run.

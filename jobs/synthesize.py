@@ -18,8 +18,8 @@ def synthesize(
 ) -> None:
     """Generated claims: no real patient, price or pharmacy is in them."""
     settings = settings_of(config, None, None, None, set)
-    from engine.session import build_session
-    from engine.storage import Storage
+    from engine.runtime.session import build_session
+    from engine.runtime.storage import Storage
     from engine.synthetic import synthesize as write_tables
 
     spark = build_session("synthesize", settings.spark)

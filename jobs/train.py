@@ -24,7 +24,7 @@ def train(
     settings = settings_of(config, input, output, as_of, set)
     from engine import pipeline
     from engine.run import RunOptions
-    from engine.session import build_session
+    from engine.runtime.session import build_session
 
     spark = build_session("train", settings.spark)
     for trained in pipeline.train(spark, settings, RunOptions(run_id), print, compare):

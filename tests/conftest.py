@@ -22,6 +22,15 @@ os.environ.setdefault(
 PUBLIC_DATA = Path(os.environ.get("PUBLIC_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
 
+ENGINES = ("spark", "embedded")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--engine", choices=ENGINES, default="spark", help="the engine of the fixture `spark`"
+    )
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "sqlserver: talks to the SQL Server that TEST_SQLSERVER_DSN names")
     config.addinivalue_line("markers", "postgresql: talks to a PostgreSQL that the tests start")
@@ -42,8 +51,13 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def spark(tmp_path_factory):
-    from engine.session import build_session
+def spark(request, tmp_path_factory):
+    if request.config.getoption("engine") == "embedded":
+        from engine.runtime.embedded import embedded_session
+
+        yield embedded_session()
+        return
+    from engine.runtime.session import build_session
     from engine.settings import SparkSettings
 
     session = build_session(

@@ -15,7 +15,7 @@ from engine.contracts.findings import DISPUTE_LINES
 from engine.exports.batches import ordered_batches
 from engine.exports.plain_text import safe_text
 from engine.exports.review_rows import SEPARATOR, flat_lines, masked_rx_unless
-from engine.storage import Storage
+from engine.runtime.storage import Storage
 
 
 def csv_column(values: pa.Array) -> list[str | None]:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from engine.storage import Storage
+from engine.runtime.storage import Storage
 
 
 def write_json(storage: Storage, uri: str, value: Any) -> None:

@@ -12,7 +12,7 @@ from engine.contracts.match_rates import FeedProblem, MatchRate, Side, month_tex
 from engine.exports.charts import BAR_HEIGHT, GAP, VALUE_WIDTH, WIDTH, Bar, Chart, Segment, width_of_labels
 from engine.exports.csv_files import write_rows
 from engine.exports.facts import Linking
-from engine.storage import Storage
+from engine.runtime.storage import Storage
 
 TIER_COLOURS = {
     "T1": "#1f4e79",

@@ -16,7 +16,7 @@ from engine.exports.plain_text import plain
 from engine.exports.reasons import reason_words
 from engine.exports.totals import Group, Totals
 from engine.exports.waterfall import contribution_words, waterfall_chart
-from engine.storage import Storage
+from engine.runtime.storage import Storage
 
 # A narrative is a tenth as long; a page of some hundred texts opens in any browser.
 _LONGEST_TEXT = 4_000

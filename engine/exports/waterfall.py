@@ -25,7 +25,7 @@ from engine.exports.charts import (
     width_of_labels,
 )
 from engine.exports.formats import INK
-from engine.storage import Storage
+from engine.runtime.storage import Storage
 
 # Up is dark and down is light, so that they differ in grey too.
 UP, DOWN, WHOLE = "#1F4E79", "#BDD7EE", "#8C959F"

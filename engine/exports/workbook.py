@@ -24,8 +24,8 @@ from engine.exports.row_sheets import RowSheet, excel_column
 from engine.exports.sheet_columns import FINDINGS_COLUMNS, LINE_COLUMNS, SheetColumn
 from engine.exports.summary_sheet import add_summary_sheet
 from engine.exports.totals import Totals
+from engine.runtime.storage import Storage, join
 from engine.settings import ReviewSettings
-from engine.storage import Storage, join
 
 CSV_NAME = "findings.csv"
 FINDINGS_SHEET, LINES_SHEET = "Findings", "Dispute lines"

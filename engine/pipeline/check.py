@@ -24,9 +24,9 @@ from engine.pipeline.preparing import prepare_tables, unread_notes
 from engine.pipeline.publishing import check_database
 from engine.pipeline.scoring import SCORED
 from engine.run import RunOptions
+from engine.runtime.storage import Storage, join
 from engine.settings import Settings
 from engine.sources import FoundTables, OpenedTable
-from engine.storage import Storage, join
 
 _QUARANTINE = "quarantine"
 _JUDGED = ("problems", "raw", "coerced", "coerced_values", "null_words")

@@ -10,8 +10,8 @@ from pyspark.sql import SparkSession
 from engine import exports, findings
 from engine.contracts.findings import FINDINGS
 from engine.pipeline.finished_runs import published
+from engine.runtime.storage import Storage, join
 from engine.settings import Settings
-from engine.storage import Storage, join
 
 
 @dataclass(frozen=True)

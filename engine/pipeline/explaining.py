@@ -26,9 +26,9 @@ from engine.pipeline.linking import link_claims
 from engine.pipeline.main_job import way
 from engine.pipeline.preparing import prepare_tables, read_tables
 from engine.run import Run, RunOptions
+from engine.runtime.storage import Storage, join
 from engine.settings import Settings
 from engine.sources import OpenedTable, WorkFolder
-from engine.storage import Storage, join
 
 # Tables that people add to after every run; neither links nor rules read them.
 _REVIEWS = ("decisions", "outcomes")

@@ -9,8 +9,8 @@ from typing import Any
 
 from engine.errors import ConfigurationError, OutputError, Problem
 from engine.run import check_run_id
+from engine.runtime.storage import SUCCESS_MARKER, Storage, join
 from engine.settings import Settings
-from engine.storage import SUCCESS_MARKER, Storage, join
 
 _MOST_NAMED = 10
 _LONGEST_VALUE = 60

@@ -14,8 +14,8 @@ from engine.contracts.findings import FINDINGS
 from engine.contracts.tables import SUBJECT_FEEDS
 from engine.pipeline.handed_on import Judged, Prepared
 from engine.run import Run, published_runs
+from engine.runtime.storage import join
 from engine.sources import WorkFolder
-from engine.storage import join
 
 
 def screen(run: Run, work: WorkFolder, prepared: Prepared, judged: list[Judged]) -> dict[Subject, DataFrame]:

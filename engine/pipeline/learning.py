@@ -25,9 +25,9 @@ from engine.pipeline.scoring import (
     score_and_flag,
 )
 from engine.run import Run
+from engine.runtime.storage import join
 from engine.settings import ModelSettings
 from engine.sources import WorkFolder
-from engine.storage import join
 from engine.tracking import Tracker, comparison_tags
 
 if TYPE_CHECKING:

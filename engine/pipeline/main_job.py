@@ -20,10 +20,10 @@ from engine.pipeline.reranking import queue_order, train_reranker
 from engine.pipeline.scoring import SCORED, check_model_option, model_name
 from engine.run import Run, RunOptions, open_run
 from engine.runs import LeaseLost, interruptible, interruption_of, undisturbed
-from engine.session import cancel_jobs
+from engine.runtime.session import cancel_jobs
+from engine.runtime.storage import Storage
 from engine.settings import Settings
 from engine.sources import WorkFolder
-from engine.storage import Storage
 from engine.tracking import Tracker
 
 

@@ -18,8 +18,8 @@ from engine.pipeline.preparing import LEFT_ORDERLY
 from engine.pipeline.reranking import QueueOrder
 from engine.redaction import masked
 from engine.run import Run, code_version, run_facts
+from engine.runtime.storage import Storage, join
 from engine.settings import Settings
-from engine.storage import Storage, join
 from engine.tracking import Tracker
 
 

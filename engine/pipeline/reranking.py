@@ -17,7 +17,7 @@ from engine.contracts.findings import FINDINGS
 from engine.pipeline.handed_on import Prepared, run_tags
 from engine.pipeline.scoring import champion_to_compare, fetched_version
 from engine.run import Run, published_runs
-from engine.storage import join
+from engine.runtime.storage import join
 from engine.tracking import SETTINGS, Tracker, comparison_tags
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from urllib.parse import urlparse
 from engine.contracts.tables import TABLES
 from engine.errors import OutputError, Problem
 from engine.runs.lease import LEASE_FILE
+from engine.runtime.storage import SUCCESS_MARKER, Storage, join, name_of
 from engine.settings import Settings
-from engine.storage import SUCCESS_MARKER, Storage, join, name_of
 
 OWNER_FILE = "_owner.json"
 SUMMARY = "summary.json"

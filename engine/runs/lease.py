@@ -20,7 +20,7 @@ from uuid import uuid4
 from py4j.protocol import Py4JError
 
 from engine.errors import InternalError, OutputError, Problem
-from engine.storage import Storage, join
+from engine.runtime.storage import Storage, join
 
 LEASE_FILE = "_lease.json"
 HEARTBEAT_SECONDS = 10.0

@@ -13,10 +13,10 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from engine.errors import InputError, Problem, UserError
+from engine.runtime.storage import Storage, StoredFile, name_of
 from engine.sources.locations import ZIP, Location, format_of
 from engine.sources.reader import damaged_files, data_files
 from engine.sources.staging import staging_folder
-from engine.storage import Storage, StoredFile, name_of
 
 _ENCRYPTED = 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)

@@ -23,6 +23,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.errors import InputError, Problem
+from engine.runtime.storage import Storage, StoredFile
 from engine.sources.frames import column_named, one_spelling, plain, repeated_names, stacked, unescaped_glob
 from engine.sources.locations import Location
 from engine.sources.partitions import conflict, partition_names, partition_values
@@ -38,7 +39,6 @@ from engine.sources.text_records import (
     rows,
     unpacked_start,
 )
-from engine.storage import Storage, StoredFile
 
 _HEADER_BYTES = 1 << 18
 _ROWS_PER_BATCH = 20_000

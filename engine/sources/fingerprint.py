@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+from engine.runtime.storage import Storage
 from engine.sources.locations import Location
-from engine.storage import Storage
 
 
 def fingerprint(storage: Storage, location: Location) -> str:

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.errors import InputError, Problem
-from engine.storage import StoredFile
+from engine.runtime.storage import StoredFile
 
 _INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
 _EXACT_IN_DOUBLE = (T.ByteType, T.ShortType, T.IntegerType)

@@ -16,11 +16,11 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.errors import InputError, Problem
+from engine.runtime.storage import Storage, StoredFile
 from engine.sources.frames import column_named, one_spelling, plain, repeated_names, stacked, unescaped_glob
 from engine.sources.locations import Location
 from engine.sources.partitions import partition_names
 from engine.sources.reader import damaged_files, data_files, folder_column, local_name
-from engine.storage import Storage, StoredFile
 
 _STRICT: dict[str, str | bool] = {"mode": "FAILFAST", "ignoreCorruptFiles": False, "ignoreMissingFiles": False}
 _NUMBERS = ("BIGINT", "DECIMAL", "DOUBLE", "FLOAT")

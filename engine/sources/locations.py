@@ -15,6 +15,7 @@ from engine.contracts.columns import Table
 from engine.contracts.tables import TABLES
 from engine.database import Schema, column_name, quoted_table
 from engine.errors import InputError, Problem, UserError
+from engine.runtime.storage import Storage, StoredFile, join, name_of
 from engine.settings import DatabaseSettings, Settings, TableLocation
 from engine.sources.adapters import ADAPTERS, Adapter
 from engine.sources.database_access import opened
@@ -22,7 +23,6 @@ from engine.sources.failures import java_message
 from engine.sources.frames import plain
 from engine.sources.paths import closest_name, existing_part, files_at, is_document, is_pattern, location_of
 from engine.sources.text_format import TEXT_OPTIONS
-from engine.storage import Storage, StoredFile, join, name_of
 
 # A run needs one of these; everything else may be missing.
 FEEDS_OF_WHICH_ONE = ("rebate_claims", "entity_claims", "invoices")

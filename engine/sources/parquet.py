@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.errors import InputError, Problem
+from engine.runtime.storage import Storage, StoredFile
 from engine.sources.frames import (
     column_named,
     one_spelling,
@@ -31,7 +32,6 @@ from engine.sources.parquet_footer import Footer, FooterError, StoredColumn, rea
 from engine.sources.partitions import conflict, is_same_value, partition_names, partition_values
 from engine.sources.reader import damaged_files, data_files, lacking, marked
 from engine.sources.staging import staging_folder
-from engine.storage import Storage, StoredFile
 
 _SPARK_CODECS = {"UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD", "LZ4", "LZ4_RAW"}
 _REWRITTEN_CODECS = {"BROTLI"}

@@ -14,7 +14,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from engine.storage import Storage, StoredFile
+from engine.runtime.storage import Storage, StoredFile
 
 _MAGIC = b"PAR1"
 _ENCRYPTED_MAGIC = b"PARE"

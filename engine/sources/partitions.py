@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from engine.errors import InputError, Problem
-from engine.storage import StoredFile
+from engine.runtime.storage import StoredFile
 
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 

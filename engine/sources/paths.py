@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from engine.runtime.storage import Storage, StoredFile, join, name_of
 from engine.sources.frames import is_data, is_hidden
-from engine.storage import Storage, StoredFile, join, name_of
 
 _IS_PATTERN = re.compile(r"[*?\[{]")
 _ALTERNATIVES = re.compile(r"\{([^{}]*,[^{}]*)\}")

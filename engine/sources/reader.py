@@ -12,11 +12,11 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from engine.errors import InputError, Problem
+from engine.runtime.storage import Storage, StoredFile
 from engine.sources.frames import is_data, plain
 from engine.sources.locations import Location
 from engine.sources.odbc import MARK
 from engine.sources.partitions import conflict, partition_values
-from engine.storage import Storage, StoredFile
 
 _MOST_FILES_NAMED = 5
 

@@ -9,10 +9,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from engine.errors import InputError, Problem
+from engine.runtime.storage import Storage
 from engine.sources.frames import column_named, repeated_names, spark_options, stacked, unescaped_glob
 from engine.sources.locations import Location
 from engine.sources.reader import data_files
-from engine.storage import Storage
 
 _FIRST_BYTES = 1 << 16
 

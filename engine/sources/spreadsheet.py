@@ -15,12 +15,12 @@ from pyspark.sql import DataFrame, SparkSession
 
 from engine.contracts.columns import Table
 from engine.errors import InputError, Problem
+from engine.runtime.storage import Storage, StoredFile, name_of
 from engine.sources.cells import Cells, Kind, column_letters, read_cells
 from engine.sources.frames import one_spelling, plain, repeated_names, stacked
 from engine.sources.locations import Location
 from engine.sources.reader import data_files, lacking
 from engine.sources.workbook import Sheet, Workbook, WorkbookError, open_workbook
-from engine.storage import Storage, StoredFile, name_of
 
 _OPTIONS = ("sheet", "header_row", "range")
 _RANGE = re.compile(r"([A-Za-z]{1,3})([0-9]{0,7}):([A-Za-z]{1,3})([0-9]{0,7})")

@@ -17,6 +17,7 @@ from engine.contracts.columns import Table
 from engine.errors import InputError, Problem, UserError
 from engine.ndc import ndc11
 from engine.redaction import masked
+from engine.runtime.storage import Storage, name_of
 from engine.settings import Settings
 from engine.sources.adapters import ADAPTERS, Adapter, Layout, satisfying
 from engine.sources.archives import unpacked
@@ -33,7 +34,6 @@ from engine.sources.spark_format import JsonDocument, SparkFormat
 from engine.sources.spreadsheet import Workbooks
 from engine.sources.text_format import unknown_option
 from engine.sources.unread import UnreadFile, unread_files
-from engine.storage import Storage, name_of
 
 _MOST_NAMED = 5
 # Options of Spark's own reader of Parquet.

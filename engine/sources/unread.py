@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 
+from engine.runtime.storage import Storage, join
 from engine.sources.frames import is_hidden
 from engine.sources.locations import Location, likely_table
-from engine.storage import Storage, join
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
+from engine.runtime.storage import SUCCESS_MARKER, Storage, StoredFile, join
 from engine.sources.failures import SPARK_ERRORS, translate_read_error
 from engine.sources.run_faults import translate_run_fault
-from engine.storage import SUCCESS_MARKER, Storage, StoredFile, join
 
 # Of each result: its rows, and its files with their lengths. Spark reads no file whose name begins so.
 _MANIFEST = "_manifest.json"

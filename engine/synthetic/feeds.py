@@ -14,8 +14,8 @@ from pyspark.sql import types as T
 
 from engine.contracts.tables import ENTITY_CLAIMS, PHARMACY_CLAIMS, REBATE_CLAIMS, TABLES
 from engine.errors import OutputError, Problem
+from engine.runtime.storage import Storage, join
 from engine.settings import SyntheticSettings
-from engine.storage import Storage, join
 from engine.synthetic import (
     balances,
     chunks,

@@ -13,9 +13,9 @@ import pytest
 from engine import exports
 from engine.database import connect, fault_of
 from engine.errors import ConfigurationError, InputError, OutputError
+from engine.runtime.storage import Storage
 from engine.settings import Secret, Settings
 from engine.sources import check_connections, open_tables, translate_read_error
-from engine.storage import Storage
 from tests.database.servers import NAME, SOME_ROWS_COLUMNS, CuttingProxy, some_rows
 from tests.database.tables import opened, read
 

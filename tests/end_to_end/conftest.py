@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.runtime.storage import Storage
 from engine.settings import Settings
-from engine.storage import Storage
 from tests.end_to_end.runs import RUN_ID, FinishedRun, detect_in
 
 DISPENSES = 20_000

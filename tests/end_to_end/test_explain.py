@@ -10,8 +10,8 @@ import pytest
 from engine.link import Learned
 from engine.link.fill_offsets import FillOffsets
 from engine.link.weights import configured_weights
+from engine.runtime.storage import Storage
 from engine.sources import open_tables
-from engine.storage import Storage
 from jobs.common import DEFAULT_CONFIG, settings_of
 from jobs.explain import explain
 

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from pyspark.sql import functions as F
 
+from engine.runtime.storage import Storage
 from engine.settings import Settings, load_settings
 from engine.sources import OpenedTable, open_tables
-from engine.storage import Storage
 from tests.end_to_end.published_files import DERIVED, publish
 
 pytestmark = pytest.mark.slow

@@ -10,9 +10,9 @@ import pytest
 from pyspark.sql import functions as F
 
 from engine.errors import InputError
+from engine.runtime.storage import Storage
 from engine.settings import Settings
 from engine.sources import OpenedTable, open_tables
-from engine.storage import Storage
 
 # One invoice line as text, so that the input has a feed.
 INVOICE_CSV = b"program,state,ndc,period\nMDRP_FFS,AK,00002143380,2025Q3\n"

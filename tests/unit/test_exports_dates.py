@@ -13,8 +13,8 @@ from pyspark.sql import functions as F
 from engine.exports import add_up, write_disputes_detail, write_report, write_workbooks
 from engine.exports.batches import ordered_batches
 from engine.exports.match_rates import month_text
+from engine.runtime.storage import Storage
 from engine.settings import ReviewSettings
-from engine.storage import Storage
 
 # The day as the workbook must hold it: ISO text before March 1900, where Excel's own count is wrong or ends.
 IN_EXCEL = {

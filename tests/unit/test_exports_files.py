@@ -24,7 +24,7 @@ from engine.exports import (
     write_rows,
 )
 from engine.exports.plain_text import LONGEST_CELL, safe_text
-from engine.storage import Storage
+from engine.runtime.storage import Storage
 
 
 def test_totals_are_those_of_a_slow_sum(spark):

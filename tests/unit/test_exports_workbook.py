@@ -13,8 +13,8 @@ import pytest
 from exports_rows import FACTS, finding, frame_of, line, lines_of
 
 from engine.exports import add_up, batches, write_workbooks
+from engine.runtime.storage import Storage
 from engine.settings import ReviewSettings
-from engine.storage import Storage
 
 COUNT = 45
 HOSTILE = {

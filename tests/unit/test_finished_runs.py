@@ -9,8 +9,8 @@ import pytest
 
 from engine.errors import ConfigurationError, OutputError
 from engine.pipeline.finished_runs import finished_run, published
+from engine.runtime.storage import join
 from engine.settings import Settings, load_settings
-from engine.storage import join
 
 
 class LocalStorage:

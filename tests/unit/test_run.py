@@ -12,8 +12,8 @@ from engine.contracts.codes import Step
 from engine.errors import OutputError
 from engine.run import RunOptions, check_resumable, check_run_id, open_run, published_runs
 from engine.runs import LeaseLost, folders
+from engine.runtime.storage import SUCCESS_MARKER, Storage
 from engine.settings import Settings
-from engine.storage import SUCCESS_MARKER, Storage
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 from engine.errors import OutputError
 from engine.runs import Lease, LeaseLost, lease
 from engine.runs.lease import LEASE_FILE, Owner
-from engine.storage import Storage
+from engine.runtime.storage import Storage
 
 
 class LocalStorage(Storage):

@@ -9,7 +9,7 @@ import sys
 
 def test_a_python_of_its_own_gets_the_memory_that_the_settings_say(tmp_path):
     script = (
-        "from engine.session import build_session; from engine.settings import SparkSettings\n"
+        "from engine.runtime.session import build_session; from engine.settings import SparkSettings\n"
         "conf = {'spark.driver.memory': '700m', 'spark.ui.enabled': False}\n"
         "spark = build_session('memory', SparkSettings(master='local[1]', conf=conf))\n"
         "print(spark.sparkContext._jvm.Runtime.getRuntime().maxMemory() >> 20)\n"

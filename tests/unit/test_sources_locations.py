@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from engine.errors import InputError
+from engine.runtime.storage import Storage
 from engine.settings import Settings
 from engine.sources import open_tables
-from engine.storage import Storage
 from tests.unit.sources_folder import INVOICE_CSV, Folder, values
 
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from engine.contracts.tables import TABLES
+from engine.runtime.storage import StoredFile, name_of
 from engine.settings import Settings
 from engine.sources.locations import likely_table, locate_tables
 from engine.sources.partitions import partition_values
 from engine.sources.paths import files_at
 from engine.sources.unread import unread_files
-from engine.storage import StoredFile, name_of
 
 
 class LocalStorage:
-    """What locating files needs of engine.storage.Storage, on local paths."""
+    """What locating files needs of engine.runtime.storage.Storage, on local paths."""
 
     def exists(self, uri):
         return Path(uri).exists()

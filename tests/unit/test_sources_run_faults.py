@@ -9,8 +9,8 @@ import pytest
 from py4j.protocol import Py4JError
 
 from engine.errors import ConfigurationError, InputError, OutputError, Problem
+from engine.runtime.storage import storage_fault
 from engine.sources import translate_run_fault
-from engine.storage import storage_fault
 
 FOLDERS = ["/data/out/.r1.work", "/data/out/.r1.partial"]
 

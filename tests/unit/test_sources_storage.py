@@ -10,7 +10,7 @@ import shutil
 import pytest
 
 from engine.errors import OutputError
-from engine.storage import Storage
+from engine.runtime.storage import Storage
 
 
 @pytest.fixture

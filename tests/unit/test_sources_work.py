@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import functions as F
 
+from engine.runtime.storage import Storage
 from engine.sources import WorkFolder
-from engine.storage import Storage
 
 SCHEMA = "id string, units decimal(15,3), rules array<struct<rule_id: string>>"
 

@@ -10,8 +10,8 @@ import pytest
 
 from engine.contracts.tables import TABLES
 from engine.errors import ConfigurationError, OutputError
+from engine.runtime.storage import Storage
 from engine.settings import SyntheticSettings
-from engine.storage import Storage
 from engine.synthetic import chunks, feeds, synthesize
 from engine.synthetic.balances import PART_SCHEMA, balance_labels, times_bought
 from engine.synthetic.dispenses import Plan

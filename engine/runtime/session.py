@@ -10,8 +10,8 @@ from typing import Any
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
-from engine.java import use_java
 from engine.permissions import restrict_new_files
+from engine.runtime.java import use_java
 from engine.settings import SparkSettings
 
 # Results depend on these, so that they hold whatever the cluster's defaults are.

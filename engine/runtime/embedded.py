@@ -1,0 +1,40 @@
+"""The embedded engine: Sail, a Spark Connect server in Rust that runs inside this process."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from functools import cache
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from engine.permissions import restrict_new_files
+
+CONF = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+}
+
+
+@cache
+def _server() -> Any:
+    """The server of this process, listening on a free port of the loopback address."""
+    # read when the library is loaded
+    os.environ.setdefault("RUST_LOG", "error")
+    from pysail.spark import SparkConnectServer
+
+    server = SparkConnectServer("127.0.0.1", 0)
+    server.start(background=True)
+    atexit.register(server.stop)
+    return server
+
+
+def embedded_session() -> SparkSession:
+    """A session of the embedded engine, with the settings that results rest on."""
+    restrict_new_files()
+    _, port = _server().listening_address
+    spark: SparkSession = SparkSession.builder.remote(f"sc://127.0.0.1:{port}").getOrCreate()
+    for key, value in CONF.items():
+        spark.conf.set(key, value)
+    return spark
