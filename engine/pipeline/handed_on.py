@@ -50,11 +50,13 @@ class Prepared:
 
     @property
     def available(self) -> frozenset[str]:
-        """`table` and `table.column` of all that the input holds, or that was found out from it; `table.complete`."""
+        """`table` and `table.column` of all that the input holds or lets the engine infer; `table.complete` of tables
+        declared complete. One with quarantined rows is not: a row that could not be read is not absent.
+        """
         return (
             self.found_out
             | frozenset(self.opened)
-            | {f"{name}.complete" for name, table in self.opened.items() if table.complete}
+            | {f"{name}.complete" for name, table in self.opened.items() if table.complete and name not in self.quarantine}
             | {f"{name}.{column}" for name, table in self.opened.items() for column in table.columns}
         )
 

@@ -188,6 +188,8 @@ def _book(
     prepared.left_out[name] = partial(prepare.left_out, conformed, opened.table, netting)
     if set(counts.dropped) - LEFT_ORDERLY:
         prepared.quarantine[name] = prepare.quarantine(conformed, opened.table)
+        if opened.complete:
+            run.note(f"{name}: declared complete, but with quarantined rows; what it lacks counts as unknown, not absent")
     if netting is not None and _IN_CONFLICT & counts.dropped.keys():
         names = prepare.names_in_conflict(conformed, opened.table, netting)
         as_received = _conformed(run, work, prepared, name, among=names)

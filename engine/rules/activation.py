@@ -98,7 +98,7 @@ def why_off(needs: Iterable[str], available: frozenset[str]) -> str | None:
         noun = _NOUNS.get(what[0]) or ("table" if "." not in what[0] else "column")
         text = f"{noun} {what[0]} is missing" if len(what) == 1 else f"none of {', '.join(what)} is there"
         if what == [f"{next(iter(tables))}.{COMPLETE}"]:
-            text = f"table {next(iter(tables))} is not declared complete"
+            text = f"table {next(iter(tables))} is not declared complete, or has quarantined rows"
         if text not in missing:
             missing.append(text)
     return "; ".join(missing) or None

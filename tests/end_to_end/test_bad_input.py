@@ -225,3 +225,13 @@ def test_a_failure_half_way_leaves_no_half_output_can_be_resumed_and_is_then_kep
 
 def _out_of_disk(*_, **__):
     raise OSError("No space left on device")
+
+
+def test_a_product_that_could_not_be_read_is_not_absent(detect_on, folder, tmp_path):
+    invoices(folder)
+    ndcs = [f"{INVOICE['ndc'][:-1]}O", *(f"0000299{number:04}" for number in range(40))]  # the letter O for zero
+    pd.DataFrame({"ndc": ndcs, "unit_type": "TAB"}).to_csv(folder / "products.csv", index=False)
+    ended = detect_on(folder, "--set", "input.tables.products.complete=true")
+    assert ended.status == 0, ended
+    assert "products: declared complete, but with quarantined rows" in ended.out
+    assert "R025" not in str(pd.read_parquet(tmp_path / "out" / "r" / "findings").rules.tolist())

@@ -10,6 +10,7 @@ import pytest
 from engine.contracts.codes import Step, Subject
 from engine.ledger import Ledger, LedgerError
 from engine.pipeline import judging, linking, scoring
+from engine.pipeline.handed_on import Prepared
 from engine.settings import Settings
 
 
@@ -94,3 +95,9 @@ def test_more_flagged_rows_than_rows_stop_the_run(run, monkeypatch):
     judging.screen(run, Work(screened=2842), prepared, [one])
     with pytest.raises(LedgerError, match="invoices, step screen: 2,843 rows flagged, at most 2,842"):
         judging.screen(run, Work(screened=2843), prepared, [one])
+
+
+def test_a_table_with_quarantined_rows_is_not_complete():
+    table = SimpleNamespace(complete=True, columns=frozenset({"ndc"}))
+    prepared = Prepared(opened={"products": table, "labelers": table}, quarantine={"products": Rows(1)})
+    assert {name for name in prepared.available if name.endswith(".complete")} == {"labelers.complete"}
