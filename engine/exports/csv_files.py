@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.findings import DISPUTE_LINES
 from engine.exports.batches import ordered_batches
-from engine.exports.plain_text import safe_text
+from engine.exports.plain_text import safe_text, safe_texts
 from engine.exports.review_rows import SEPARATOR, flat_lines, masked_rx_unless
 from engine.runtime.storage import Storage
 
@@ -21,7 +21,7 @@ from engine.runtime.storage import Storage
 def csv_column(values: pa.Array) -> list[str | None]:
     """Values as CSV shows them: decimals exact, dates ISO, text made safe and on one line."""
     if pa.types.is_string(values.type):
-        return [safe_text(text) for text in values.to_pylist()]
+        return safe_texts(values)
     return pc.cast(values, pa.string()).to_pylist()
 
 

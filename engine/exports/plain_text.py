@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 # What a cell of Excel holds.
 LONGEST_CELL = 32_767
@@ -14,6 +18,10 @@ _AFTER_SEPARATOR = re.compile("(;[\\W_]*?)(?=[=+\\-@\uff1d\uff0b\uff0d\uff20])")
 _FORMULA_STARTS = "=+-@"
 # Categories of characters without a shape of their own: spaces, format and control characters.
 _INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
+# Most text needs nothing, and Arrow finds the rest of a column at once. Both patterns find more than is changed, never
+# less: they look at single characters.
+_MAY_NOT_BE_PLAIN = "[\\x00-\\x1f\\x7f-\\x9f\u2028\u2029]"
+_MAY_NOT_BE_SAFE = f"^[^0-9A-Za-z(]|;[^0-9A-Za-z]*[-=+@\uff1d\uff0b\uff0d\uff20]|{_MAY_NOT_BE_PLAIN}"
 
 
 def plain(text: str, longest: int = LONGEST_CELL) -> str:
@@ -39,3 +47,21 @@ def safe_text(text: str | None) -> str | None:
     first = next((letter for letter in shown if unicodedata.category(letter) not in _INVISIBLE), "")
     is_formula = unicodedata.normalize("NFKC", first)[:1] in _FORMULA_STARTS if first else False
     return f"'{shown}"[:LONGEST_CELL] if is_formula or starts_with_control else shown
+
+
+def plain_texts(values: pa.Array) -> list[str | None]:
+    """`plain` of each text of a column; NULL stays NULL."""
+    return _changed(values, _MAY_NOT_BE_PLAIN, plain)
+
+
+def safe_texts(values: pa.Array) -> list[str | None]:
+    """`safe_text` of each text of a column; NULL stays NULL."""
+    return _changed(values, _MAY_NOT_BE_SAFE, safe_text)
+
+
+def _changed(values: pa.Array, pattern: str, change: Callable[[str], str | None]) -> list[str | None]:
+    texts = values.to_pylist()
+    may_change = pc.or_(pc.match_substring_regex(values, pattern), pc.greater(pc.utf8_length(values), LONGEST_CELL))
+    for place in pc.indices_nonzero(pc.fill_null(may_change, False)).to_pylist():
+        texts[place] = change(texts[place])
+    return texts

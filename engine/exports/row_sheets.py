@@ -10,7 +10,7 @@ import xlsxwriter
 
 from engine.contracts.words import DECISION_WORDS, DISMISS_REASONS
 from engine.exports.formats import Formats
-from engine.exports.plain_text import LONGEST_CELL, plain
+from engine.exports.plain_text import LONGEST_CELL, plain, plain_texts
 from engine.exports.sheet_columns import DECIDED_ON, DECIDED_UNITS, DECISION, REASON, SheetColumn, Shown
 
 HEADER_HEIGHT, ROW_HEIGHT = 36, 54
@@ -127,10 +127,8 @@ def _excel_day(day: int | None, text: str | None) -> int | str | None:
     return number if number >= _FIRST_EXCEL_DAY else text
 
 
-def _cell_text(text: str, shown: Shown) -> str:
-    """Text of one cell; only wrapped cells keep the line breaks that the engine puts between parts."""
-    if shown != Shown.WRAPPED:
-        return plain(text)
+def _wrapped(text: str) -> str:
+    """Text of one cell with the line breaks that the engine puts between parts."""
     bounded = text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
     return "\n".join(plain(line) for line in bounded.split("\n"))[:LONGEST_CELL]
 
@@ -140,8 +138,10 @@ def excel_column(values: pa.Array, shown: Shown) -> list[Any]:
 
     Excel has no right date before March 1900: those are ISO text.
     """
+    if shown == Shown.WRAPPED:
+        return [None if text is None else _wrapped(text) for text in values.to_pylist()]
     if shown.is_text:
-        return [None if text is None else _cell_text(text, shown) for text in values.to_pylist()]
+        return plain_texts(values)
     if shown == Shown.DATE:
         dates = pc.cast(values, pa.date32())
         days = pc.cast(dates, pa.int32()).to_pylist()
