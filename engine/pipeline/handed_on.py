@@ -53,10 +53,11 @@ class Prepared:
         """`table` and `table.column` of all that the input holds or lets the engine infer; `table.complete` of tables
         declared complete. One with quarantined rows is not: a row that could not be read is not absent.
         """
+        complete = {name for name, table in self.opened.items() if table.complete} - self.quarantine.keys()
         return (
             self.found_out
             | frozenset(self.opened)
-            | {f"{name}.complete" for name, table in self.opened.items() if table.complete and name not in self.quarantine}
+            | {f"{name}.complete" for name in complete}
             | {f"{name}.{column}" for name, table in self.opened.items() for column in table.columns}
         )
 

@@ -189,7 +189,7 @@ def _book(
     if set(counts.dropped) - LEFT_ORDERLY:
         prepared.quarantine[name] = prepare.quarantine(conformed, opened.table)
         if opened.complete:
-            run.note(f"{name}: declared complete, but with quarantined rows; what it lacks counts as unknown, not absent")
+            run.note(f"{name}: declared complete, but with quarantined rows; what it lacks is unknown, not absent")
     if netting is not None and _IN_CONFLICT & counts.dropped.keys():
         names = prepare.names_in_conflict(conformed, opened.table, netting)
         as_received = _conformed(run, work, prepared, name, among=names)
