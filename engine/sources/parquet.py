@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.errors import InputError, Problem
+from engine.runtime.paths import reader_path
 from engine.runtime.storage import Storage, StoredFile
 from engine.sources.frames import (
     column_named,
@@ -25,7 +26,6 @@ from engine.sources.frames import (
     repeated_names,
     spark_options,
     stacked,
-    unescaped_glob,
 )
 from engine.sources.locations import Location
 from engine.sources.parquet_footer import Footer, FooterError, StoredColumn, read_footer
@@ -99,7 +99,7 @@ class ParquetFiles:
         if self._partitions:
             reader = reader.option("basePath", _base(files[0]))
         reader = reader.options(**spark_options(self._location.options))
-        return reader.parquet(*map(unescaped_glob, self._paths(files))).select(*values)
+        return reader.parquet(*(reader_path(self._spark, path) for path in self._paths(files))).select(*values)
 
     def _paths(self, files: Sequence[StoredFile]) -> list[str]:
         """The files, or the folder that has no others: many paths cost Spark a job to list them."""
