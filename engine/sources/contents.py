@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from io import BytesIO
+from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote
 
@@ -37,6 +38,10 @@ def each_file(batches: Iterable[pa.RecordBatch], known: Iterable[str]) -> Iterat
     for batch in batches:
         for uri, path, content in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             yield uri if uri in known else unquote(uri), partial(_open, path, content)
+
+
+def opener_of(path: Path) -> Opener:
+    return partial(_open, str(path), None)
 
 
 def _open(path: str | None, content: bytes | None) -> BinaryIO:

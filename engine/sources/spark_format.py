@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +15,7 @@ from engine.runtime.abilities import abilities
 from engine.runtime.paths import reader_path
 from engine.runtime.storage import Storage, StoredFile
 from engine.sources import json_records
+from engine.sources.contents import opener_of
 from engine.sources.frames import column_named, repeated_names, spark_options, stacked
 from engine.sources.locations import Location
 from engine.sources.reader import damaged_files, data_files
@@ -92,7 +92,7 @@ def _read_in_python(
     for file in files:
         try:
             with storage.local_copy(file.uri) as path:
-                found += json_records.documents(partial(open, path, "rb"), file.uri)
+                found += json_records.documents(opener_of(path), file.uri)
         except (ValueError, RecursionError):
             table = location.table.name
             raise damaged_files(
@@ -104,13 +104,13 @@ def _read_in_python(
 
 
 def _of_type(value: Any, kind: T.DataType) -> Any:
-    """A JSON value as the type has it; NULL for a value of another shape."""
+    """A JSON value as the type has it; a value of another shape is NULL, or a structure of NULLs.
+
+    The embedded engine shows the fields below a NULL structure as what Arrow has in their place: empty text.
+    """
     if isinstance(kind, T.StructType):
-        return (
-            {field.name: _of_type(value.get(field.name), field.dataType) for field in kind}
-            if isinstance(value, dict)
-            else None
-        )
+        fields = value if isinstance(value, dict) else {}
+        return {field.name: _of_type(fields.get(field.name), field.dataType) for field in kind}
     if isinstance(kind, T.ArrayType):
         return [_of_type(one, kind.elementType) for one in value] if isinstance(value, list) else None
     return json_records.as_text(value)
