@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from engine import rules, sources
@@ -20,8 +19,9 @@ from engine.pipeline.reranking import queue_order, train_reranker
 from engine.pipeline.scoring import SCORED, check_model_option, model_name
 from engine.run import Run, RunOptions, open_run
 from engine.runs import LeaseLost, interruptible, interruption_of, undisturbed
+from engine.runtime.failures import ENGINE_ERRORS
 from engine.runtime.session import cancel_jobs
-from engine.runtime.storage import Storage
+from engine.runtime.storage import storage_of
 from engine.settings import Settings
 from engine.sources import WorkFolder
 from engine.tracking import Tracker
@@ -41,7 +41,7 @@ def way(
     A failure or a signal ends the run: its lease is released, and its finished results are kept if the job can resume.
     Failures of storage, of the run's own folders and of input files are raised as UserError.
     """
-    storage = Storage(spark)
+    storage = storage_of(spark)
     rules.check_configuration(settings)
     with interruptible():
         run = open_run(spark, storage, settings, options, say, job)
@@ -80,7 +80,7 @@ def _end(run: Run, ended: BaseException, can_resume: bool) -> str | None:
         if not run.abandon(keep_work=can_resume and not isinstance(ended, RejectedInput)):
             return None
         replaces = " --overwrite" if run.folders.is_published else ""
-    except (OutputError, OSError, Py4JError):
+    except (OutputError, OSError, *ENGINE_ERRORS):
         return None
     repeat = f"repeat the command with --resume{replaces} --run-id {run.run_id}"
     if isinstance(ended, InputError):

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
+from pathlib import Path
 
-from py4j.protocol import Py4JError, Py4JJavaError
-from pyspark.errors import PySparkException
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from engine.errors import InputError, Problem
+from engine.runtime.failures import Cause, causes_of
 from engine.sources.odbc import MARK
-
-# What Spark and its drivers raise; anything else is a mistake of ours and must not be dressed up as the user's.
-SPARK_ERRORS = (Py4JError, PySparkException)
 
 _READ_CONDITIONS = (
     "CANNOT_READ_FILE_FOOTER",
@@ -34,23 +31,11 @@ _MESSAGES_WITHOUT_DATA = ("java.io.", "java.nio.", "java.util.zip.", "org.apache
 _NOT_PARQUET = re.compile(r"is not a Parquet file")
 _CSV_LINE = re.compile(r"\bline=(\d+)")
 _TOLD_BY_EXECUTOR = re.compile(f"{MARK}(.*?){MARK}", re.DOTALL)
-_MOST_CAUSES = 20
 _UNKNOWN_FILE = "unknown file"
+# The embedded engine names no file; a page that it cannot decode may also end the whole answer.
+_UNNAMED_DAMAGE = re.compile(r"Parquet (?:argument )?error|Arrow error|Stream removed|RST_STREAM")
+_suspects: dict[Path, None] = {}
 _TO_DO = "ask the sender for the file anew, or mend it"
-
-
-@dataclass(frozen=True)
-class Cause:
-    """One throwable of a chain: its Java class, Spark's error condition with parameters, and its message."""
-
-    kind: str
-    condition: str
-    parameters: dict[str, str]
-    message: str
-
-    @property
-    def is_of_reading(self) -> bool:
-        return self.condition.startswith(_READ_CONDITIONS)
 
 
 def translate_read_error(error: BaseException) -> InputError | None:
@@ -65,16 +50,18 @@ def translate_read_error(error: BaseException) -> InputError | None:
     if told is not None:
         return InputError([Problem(**problem) for problem in json.loads(told.group(1))])
     causes = causes_of(error)
-    of_reading = [cause for cause in causes if cause.is_of_reading]
+    of_reading = [cause for cause in causes if _is_of_reading(cause)]
     if not of_reading:
-        return None
+        return _damaged_input(causes)
     paths = [cause.parameters["path"] for cause in of_reading if "path" in cause.parameters]
     where = _tidy(paths[0]) if paths else _UNKNOWN_FILE
+    if not paths and (found := _damaged_input(of_reading)) is not None:
+        return found
     return InputError(Problem("an input file cannot be read", where, _found(causes), to_do=_TO_DO))
 
 
 def opening_problem(table: str, uri: str, error: BaseException) -> Problem:
-    """Why a table could not even be opened, for errors in SPARK_ERRORS."""
+    """Why a table could not even be opened, for errors in ENGINE_ERRORS and OSError."""
     translated = translate_read_error(error)
     if translated is not None:
         first = translated.problems[0]
@@ -84,6 +71,35 @@ def opening_problem(table: str, uri: str, error: BaseException) -> Problem:
     return Problem(
         f"table {table} cannot be opened", uri, message.splitlines()[0][:500], to_do=f"mend input.tables.{table}"
     )
+
+
+def damaged_page(uri: str) -> Problem:
+    """A Parquet file whose footer was whole and whose pages are not."""
+    return Problem("an input file cannot be read", _tidy(uri), "a damaged Parquet page", to_do=_TO_DO)
+
+
+def suspect(file: Path | None) -> None:
+    """Remember a Parquet file that an engine reads itself, to be looked at if the engine fails without naming one."""
+    if file is not None:
+        _suspects.pop(file, None)
+        _suspects[file] = None
+
+
+def _damaged_input(causes: Iterable[Cause]) -> InputError | None:
+    """The damaged file that was opened last, if what the engine reports can come from one."""
+    if not any(_UNNAMED_DAMAGE.search(cause.message) for cause in causes):
+        return None
+    for file in reversed(_suspects):
+        try:
+            for _ in pq.ParquetFile(file).iter_batches():
+                pass
+        except (pa.ArrowException, OSError):
+            return InputError(damaged_page(str(file)))
+    return None
+
+
+def _is_of_reading(cause: Cause) -> bool:
+    return cause.condition.startswith(_READ_CONDITIONS)
 
 
 def _found(causes: list[Cause]) -> str:
@@ -99,7 +115,7 @@ def _found(causes: list[Cause]) -> str:
         return "a record that is not of the file's format"
     innermost = causes[-1]
     kind = innermost.kind.rpartition(".")[2]
-    if innermost.is_of_reading:
+    if _is_of_reading(innermost):
         return innermost.condition
     if innermost.kind.startswith(_MESSAGES_WITHOUT_DATA) or _NOT_PARQUET.search(innermost.message):
         return f"{kind}: {innermost.message.splitlines()[0]}" if innermost.message else kind
@@ -111,30 +127,6 @@ def _tidy(path: str) -> str:
     return re.sub(r"^file:/+", "/", path)
 
 
-def causes_of(error: BaseException) -> list[Cause]:
-    """The error and what caused it, outermost first."""
-    java: Any = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
-    if java is None:
-        if not isinstance(error, PySparkException):
-            return []
-        parameters = dict(error.getMessageParameters() or {})
-        return [Cause(type(error).__name__, error.getCondition() or "", parameters, str(error))]
-    causes: list[Cause] = []
-    while java is not None and len(causes) < _MOST_CAUSES:
-        causes.append(_cause(java))
-        java = java.getCause()
-    return causes
-
-
-def _cause(java: Any) -> Cause:
-    condition, parameters = "", {}
-    # only Spark's own throwables have these
-    with suppress(Py4JError):
-        condition, parameters = java.getCondition() or "", dict(java.getMessageParameters() or {})
-    return Cause(java.getClass().getName(), condition, parameters, str(java.getMessage() or ""))
-
-
-def java_message(error: Py4JJavaError) -> str:
-    """One line of what the file system or a library said."""
-    java = error.java_exception
-    return str(java.getMessage() or java.getClass().getName()).splitlines()[0]
+def one_line(error: OSError) -> str:
+    """The first line of what a file system reported."""
+    return (str(error) or type(error).__name__).splitlines()[0]

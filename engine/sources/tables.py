@@ -17,13 +17,15 @@ from engine.contracts.columns import Table
 from engine.errors import InputError, Problem, UserError
 from engine.ndc import ndc11
 from engine.redaction import masked
+from engine.runtime.abilities import abilities
+from engine.runtime.failures import ENGINE_ERRORS
 from engine.runtime.storage import Storage, name_of
 from engine.settings import Settings
 from engine.sources.adapters import ADAPTERS, Adapter, Layout, satisfying
 from engine.sources.archives import unpacked
 from engine.sources.database import DatabaseTable
 from engine.sources.delimited import DelimitedFiles
-from engine.sources.failures import SPARK_ERRORS, opening_problem
+from engine.sources.failures import opening_problem
 from engine.sources.fingerprint import fingerprint
 from engine.sources.frames import NESTED, column_named, plain, stacked
 from engine.sources.jsonlines import JsonLines
@@ -95,7 +97,7 @@ def open_tables(
             opened[location.table.name] = _opened(spark, storage, location)
         except UserError as error:
             problems.extend(error.problems)
-        except SPARK_ERRORS as error:
+        except (*ENGINE_ERRORS, OSError) as error:
             problems.append(opening_problem(location.table.name, location.uri, error))
     if problems:
         raise InputError(problems)
@@ -179,7 +181,15 @@ def _reader(spark: SparkSession, storage: Storage, location: Location, adapter: 
     if kind == "json" and not is_one_document:
         _refuse_unknown_options(location, own_options)
         return JsonLines(spark, storage, location)
+    if kind == "json" and not abilities(spark).reads_json:
+        _refuse_unknown_options(location, ("multiLine", *own_options))
+        return JsonLines(spark, storage, location, str(_option(location, "multiline")).lower() == "true")
     return SparkFormat(spark, storage, location)
+
+
+def _option(location: Location, name: str) -> Any:
+    """An option, in whatever case it is written."""
+    return next(value for option, value in location.options.items() if option.lower() == name)
 
 
 def _refuse_unknown_options(location: Location, known: Sequence[str]) -> None:
