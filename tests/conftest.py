@@ -26,9 +26,7 @@ ENGINES = ("spark", "embedded")
 
 
 def pytest_addoption(parser):
-    parser.addoption(
-        "--engine", choices=ENGINES, default="spark", help="the engine of the fixture `spark`"
-    )
+    parser.addoption("--engine", choices=ENGINES, default="spark", help="the engine of the fixture `spark`")
 
 
 def pytest_configure(config):
@@ -53,6 +51,9 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def spark(request, tmp_path_factory):
     if request.config.getoption("engine") == "embedded":
+        # where `localCheckpoint`, which only tests use, writes; read when the engine starts
+        checkpoints = tmp_path_factory.mktemp("checkpoints").as_uri()
+        os.environ.setdefault("SAIL_EXECUTION__CHECKPOINT__PATH", checkpoints)
         from engine.runtime.embedded import embedded_session
 
         yield embedded_session()
