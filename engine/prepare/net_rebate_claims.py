@@ -35,8 +35,8 @@ _DELIVERY = (
     "period",
 )
 _ORDER = ("received_at", "source_row_id")
-_ALL = -1  # stands for all lines of a claim where lines are collected, which skips NULL
 _BEFORE_ALL_TIME = -(2**60)  # microseconds since 1970
+_AFTER_ALL_TIME = 2**62  # a moment: such microseconds times the number of transactions
 
 
 def net_rebate_claims(conformed: DataFrame) -> DataFrame:
@@ -126,35 +126,47 @@ def _is(kind: Transaction) -> Column:
 
 
 def _with_messages(ordered: DataFrame) -> DataFrame:
-    """Every row under its own claim id (`of_claim`), and every row that names another claim once more under that."""
-    is_other = F.coalesce(F.col("prior_claim_id") != F.col("claim_id"), F.lit(False))
-    names_other = ~F.col("is_redelivered") & _acts() & is_other
-    addresses = F.when(names_other, F.array("claim_id", "prior_claim_id")).otherwise(F.array("claim_id"))
-    sent = ordered.withColumn("of_claim", F.explode(addresses))
-    return sent.withColumns({"is_message": F.col("of_claim") != F.col("claim_id"), "names_other": names_other})
+    """Every row under its own claim id and line (`of_claim`, `of_line`), and every row that names a prior claim id once
+    more under what it names, as a message; of_line is NULL where it names all lines.
+    """
+    names_prior = ~F.col("is_redelivered") & _acts() & F.col("prior_claim_id").isNotNull()
+    own = F.struct(
+        F.col("claim_id").alias("of_claim"), F.col("claim_line").alias("of_line"), F.lit(False).alias("is_message")
+    )
+    prior = F.struct(
+        F.col("prior_claim_id").alias("of_claim"),
+        F.col("prior_claim_line").alias("of_line"),
+        F.lit(True).alias("is_message"),
+    )
+    sent = F.when(names_prior, F.array(own, prior)).otherwise(F.array(own))
+    return ordered.select(*ordered.columns, F.inline(sent))
 
 
 def _judged(sent: DataFrame) -> DataFrame:
-    """row_id, left_as and position of every row; whether it seeks and, by itself or its message, finds a prior."""
+    """row_id, left_as and position of every row; whether it seeks and, by itself or its message, finds a prior.
+
+    What is known of a claim, or of one line of it, is a maximum or minimum of moments: a claim number that stands for
+    none has too many rows to give each an array of the others.
+    """
     claim = Window.partitionBy("payer_id", "plan_id", "of_claim")
-    line, moment, prior_line = F.col("claim_line"), F.col("moment"), F.col("prior_claim_line")
-    is_message, stands = F.col("is_message"), ~F.col("is_message") & ~F.col("is_redelivered")
-    names_own_id = stands & _acts() & (F.col("prior_claim_id") == F.col("claim_id"))
-    entry = F.struct(line.alias("line"), moment.alias("moment"))
-    aim = F.struct(prior_line.alias("line"), moment.alias("moment"))
-    known: dict[str, Column] = {"entries": F.collect_set(F.when(stands, entry)).over(claim)}
+    line = Window.partitionBy("payer_id", "plan_id", "of_claim", "of_line")
+    moment, is_message, all_lines = F.col("moment"), F.col("is_message"), F.col("of_line").isNull()
+    stands = ~is_message & ~F.col("is_redelivered")
+    is_other = F.col("of_claim") != F.col("claim_id")
+    # a message to another claim acts on all of it, one to the claim's own id on what came before
+    reaches = F.when(is_message, F.when(is_other, F.lit(_AFTER_ALL_TIME)).otherwise(moment))
+    first = F.min(F.when(stands, moment))
+    known: dict[str, Column] = {"first_of_claim": first.over(claim), "first_of_line": first.over(line)}
     for kind in (Transaction.VOID, Transaction.ADJUSTMENT):
-        is_kind = _is(kind)
-        known[f"{kind}_of_lines"] = F.collect_set(
-            F.when(is_message & is_kind, F.coalesce(prior_line, F.lit(_ALL)))
-        ).over(claim)
-        known[f"{kind}_of_earlier"] = F.collect_set(F.when(names_own_id & is_kind, aim)).over(claim)
+        known[f"{kind}_reaches"] = F.greatest(
+            F.max(F.when(_is(kind) & all_lines, reaches)).over(claim),
+            F.max(F.when(_is(kind) & ~all_lines, reaches)).over(line),
+        )
     told = sent.withColumns(known)
 
     def is_hit(kind: Transaction) -> Column:
-        by_other = F.array_contains(f"{kind}_of_lines", line) | F.array_contains(f"{kind}_of_lines", F.lit(_ALL))
-        by_own_id = F.exists(f"{kind}_of_earlier", lambda aim: _fits(line, aim["line"]) & (moment < aim["moment"]))
-        return by_other | by_own_id | F.coalesce(F.col("position") < F.col(f"last_{kind}"), F.lit(False))
+        by_message = F.coalesce(moment < F.col(f"{kind}_reaches"), F.lit(False))
+        return by_message | F.coalesce(F.col("position") < F.col(f"last_{kind}"), F.lit(False))
 
     left_as = (
         F.when(F.col("is_redelivered"), Reason.REDELIVERED.value)
@@ -162,20 +174,16 @@ def _judged(sent: DataFrame) -> DataFrame:
         .when(is_hit(Transaction.VOID), Reason.VOIDED.value)
         .when(is_hit(Transaction.ADJUSTMENT), Reason.REPLACED.value)
     )
-    finds_other = F.exists("entries", lambda entry: _fits(entry["line"], prior_line))
-    finds_before = F.exists("entries", lambda entry: _fits(entry["line"], prior_line) & (entry["moment"] < moment))
-    finds_own = F.col("names_itself") & (F.col("position") > 1) | F.col("prior_claim_id").isNotNull() & finds_before
+    first_named = F.when(all_lines, F.col("first_of_claim")).otherwise(F.col("first_of_line"))
+    finds_prior = F.when(is_other, first_named.isNotNull()).otherwise(F.coalesce(first_named < moment, F.lit(False)))
+    finds_own = F.col("names_itself") & (F.col("position") > 1)
     return told.select(
         "row_id",
         F.when(~is_message, left_as).alias("left_as"),
         F.when(stands, F.col("position")).alias("position"),
         (stands & _acts()).alias("seeks_prior"),
-        F.when(is_message, finds_other).when(~F.col("names_other"), finds_own).alias("finds_prior"),
+        F.when(is_message, finds_prior).otherwise(finds_own).alias("finds_prior"),
     )
-
-
-def _fits(line: Column, named: Column) -> Column:
-    return named.isNull() | (line == named)
 
 
 def live_rebate_claims(
