@@ -869,6 +869,12 @@ class Settings(Section):
         return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
     @property
+    def shipped_digests(self) -> dict[str, str]:
+        """SHA-256 of every file in the reference folder from which facts are read, by file name."""
+        options = sorted(Path(self.reference_folder).glob("*.yaml"))
+        return self.reference_digests | {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in options}
+
+    @property
     def config_hash(self) -> str:
         """SHA-256 over `result_settings` and the reference files."""
         hashed = {**self.result_settings, "reference_files": self.reference_digests}

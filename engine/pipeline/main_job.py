@@ -17,7 +17,7 @@ from engine.pipeline.linking import link_claims
 from engine.pipeline.preparing import prepare_tables, read_tables
 from engine.pipeline.publishing import Published, check_database, publish
 from engine.pipeline.reranking import queue_order, train_reranker
-from engine.pipeline.scoring import SCORED, check_model_option, model_name
+from engine.pipeline.scoring import SCORED, check_model_option, choose_model_versions, model_name
 from engine.run import Run, RunOptions, open_run
 from engine.runs import LeaseLost, interruptible, interruption_of, undisturbed
 from engine.runtime.session import cancel_jobs
@@ -46,7 +46,7 @@ def way(
     with interruptible():
         run = open_run(spark, storage, settings, options, say, job)
         try:
-            yield run, WorkFolder(spark, storage, run.work, options.resume, run.lease.check)
+            yield run, WorkFolder(spark, storage, run.work, options.resume, run.lease.check, run.made_from)
         except BaseException as error:
             with undisturbed():
                 interruption = interruption_of(error)
@@ -95,6 +95,7 @@ def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Ca
     tracker.check()
     check_model_option(tracker, settings, options.model)
     with way(spark, settings, options, say, can_resume=True) as (run, work):
+        choose_model_versions(run, tracker)
         prepared = prepare_tables(run, work, read_tables(run))
         judged = describe(run, work, prepared, link_claims(run, work, prepared))
         screened = screen(run, work, prepared, judged)
