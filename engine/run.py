@@ -12,14 +12,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
+from functools import cache
+from importlib import resources
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from pyspark.sql import SparkSession
 
 from engine.contracts.codes import Step
-from engine.errors import OutputError, Problem
+from engine.errors import InternalError, OutputError, Problem
 from engine.ledger import Ledger
 from engine.redaction import masked
 from engine.runs import Lease, RunFolders, check_apart_from_input, differences, digest
@@ -240,14 +242,35 @@ def check_resumable(run: Run, fingerprints: Mapping[str, str]) -> None:
     run.provenance = now
 
 
+@cache
 def code_version() -> str:
-    """The package's version and a hash over its sources, so that two runs can tell whether the code differed."""
-    sources = sorted(Path(__file__).parent.rglob("*.py"))
-    digest = hashlib.sha256()
-    for path in sources:
-        digest.update(path.relative_to(Path(__file__).parent).as_posix().encode())
-        digest.update(path.read_bytes())
-    return f"{version('drug-discount-engine')}+{digest.hexdigest()[:12]}"
+    """The package's version and a hash over its sources, so that two runs can tell whether the code differed.
+
+    Equal for a folder and for an archive of it, from which a cluster's driver imports. Raises InternalError if no
+    source is found: the hash of nothing would be equal for all code.
+    """
+    sources = sorted(_sources(resources.files("engine")))
+    if not sources:
+        raise InternalError("the sources of the program cannot be read, so that its version is unknown")
+    hashed = hashlib.sha256()
+    for name, content in sources:
+        hashed.update(name.encode())
+        hashed.update(content)
+    try:
+        number = version("drug-discount-engine")
+    except PackageNotFoundError:
+        number = "unreleased"
+    return f"{number}+{hashed.hexdigest()[:12]}"
+
+
+def _sources(folder: Traversable, below: str = "") -> Iterator[tuple[str, bytes]]:
+    """Name, relative to the package, and content of each Python file."""
+    for entry in folder.iterdir():
+        name = f"{below}{entry.name}"
+        if entry.is_dir():
+            yield from _sources(entry, f"{name}/")
+        elif name.endswith(".py"):
+            yield name, entry.read_bytes()
 
 
 def run_facts(run: Run) -> dict[str, Any]:

@@ -322,6 +322,9 @@ class SparkSettings(Section):
 
     master: str | None = Field(None, description="only where spark-submit gives none; default local[*]")
     conf: dict[str, str | int | bool] = Field(default_factory=dict)
+    executor_wait_seconds: PositiveInt = Field(
+        600, description="on a cluster: a run whose jobs wait so long without any executor ends"
+    )
 
 
 class LevelPrior(Section):

@@ -20,6 +20,7 @@ from engine.pipeline.reranking import queue_order, train_reranker
 from engine.pipeline.scoring import SCORED, check_model_option, choose_model_versions, model_name
 from engine.run import Run, RunOptions, open_run
 from engine.runs import LeaseLost, interruptible, interruption_of, undisturbed
+from engine.runtime.executors import executors_watched
 from engine.runtime.session import cancel_jobs
 from engine.runtime.storage import Storage
 from engine.settings import Settings
@@ -43,7 +44,8 @@ def way(
     """
     storage = Storage(spark)
     rules.check_configuration(settings)
-    with interruptible():
+    waits = settings.spark.executor_wait_seconds
+    with executors_watched(spark, waits, say) as no_executors, interruptible():
         run = open_run(spark, storage, settings, options, say, job)
         try:
             yield run, WorkFolder(spark, storage, run.work, options.resume, run.lease.check, run.made_from)
@@ -52,7 +54,7 @@ def way(
                 interruption = interruption_of(error)
                 if interruption is not None:
                     cancel_jobs(spark)
-                ended = interruption or _explained(error, run)
+                ended = interruption or no_executors() or _explained(error, run)
                 if note := _end(run, ended, can_resume):
                     ended.add_note(note)
             if ended is error:
