@@ -150,13 +150,16 @@ def _repeated_icns(claims: DataFrame) -> DataFrame:
 def _open_icns(rows: DataFrame) -> DataFrame:
     """The rows whose ICN is open: no row of the dispense names it (XREF) and no transaction closes it."""
     is_closing = F.coalesce(F.col("mtf_transaction_code").isin(*_CLOSING), F.lit(False))
-    own = F.struct(F.col("mtf_icn").alias("about_icn"), is_closing.alias("closes"), F.lit(True).alias("is_own"))
-    named = F.struct(
-        F.col("mtf_xref_icn").alias("about_icn"), F.lit(True).alias("closes"), F.lit(False).alias("is_own")
-    )
+
+    def about(icn: str, closes: Column, is_own: bool) -> Column:
+        # cast, so that both may be NULL in the same fields
+        fields = F.struct(F.col(icn).alias("about_icn"), closes.alias("closes"), F.lit(is_own).alias("is_own"))
+        return fields.cast("struct<about_icn: string, closes: boolean, is_own: boolean>")
+
     of_icn, _ = _windows((*_WITHIN, "about_icn"))
+    mentions = F.array(about("mtf_icn", is_closing, True), about("mtf_xref_icn", F.lit(True), False))
     return (
-        rows.select(*rows.columns, F.inline(F.array(own, named)))
+        rows.select(*rows.columns, F.inline(mentions))
         .where(F.col("about_icn").isNotNull())
         .withColumn("is_closed", F.max("closes").over(of_icn))
         .where(F.col("is_own") & ~F.col("is_closed"))
@@ -385,7 +388,7 @@ def _with_icn(rows: DataFrame, lines: DataFrame) -> DataFrame:
             (is_mfp & is_closed).alias("is_closed"),
             is_adjusted.alias("is_adjusted"),
             is_closing.alias("is_reversed"),
-        )
+        ).cast("struct<icn: string, is_own: boolean, is_closed: boolean, is_adjusted: boolean, is_reversed: boolean>")
 
     by_line = about(icn, F.lit(True), is_closing, no)
     by_reference = about(xref, no, F.lit(True), is_adjustment & ~xref.eqNullSafe(icn))

@@ -27,7 +27,7 @@ def with_part_b(rows: DataFrame, lines: DataFrame | None) -> DataFrame:
     """
     if lines is None:
         return rows.withColumn("part_b", absent(PART_B_FACTS))
-    carried = F.transform(F.split(F.coalesce("modifiers", F.lit("")), r"\|"), F.trim)
+    carried = F.transform(F.split(F.coalesce("modifiers", F.lit("")), r"\|"), lambda modifier: F.trim(modifier))
     is_marked = F.arrays_overlap(carried, F.array(*map(F.lit, MODIFIERS_340B)))
     # a line without an NDC is of every claim of the service: it is counted with each product and for itself
     service = ("provider_npi", "date_of_service", "hcpcs_code")

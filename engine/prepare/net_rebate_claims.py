@@ -130,16 +130,20 @@ def _with_messages(ordered: DataFrame) -> DataFrame:
     more under what it names, as a message; of_line is NULL where it names all lines.
     """
     names_prior = ~F.col("is_redelivered") & _acts() & F.col("prior_claim_id").isNotNull()
-    own = F.struct(
-        F.col("claim_id").alias("of_claim"), F.col("claim_line").alias("of_line"), F.lit(False).alias("is_message")
-    )
-    prior = F.struct(
-        F.col("prior_claim_id").alias("of_claim"),
-        F.col("prior_claim_line").alias("of_line"),
-        F.lit(True).alias("is_message"),
-    )
-    sent = F.when(names_prior, F.array(own, prior)).otherwise(F.array(own))
-    return ordered.select(*ordered.columns, F.inline(sent))
+
+    def address(claim: str, line: str, is_message: Column, exists: Column) -> Column:
+        fields = F.struct(
+            F.col(claim).alias("of_claim"),
+            F.col(line).alias("of_line"),
+            is_message.alias("is_message"),
+            exists.alias("exists"),
+        )
+        # cast, so that both may be NULL in the same fields
+        return fields.cast("struct<of_claim: string, of_line: bigint, is_message: boolean, exists: boolean>")
+
+    own = address("claim_id", "claim_line", F.lit(False), F.lit(True))
+    prior = address("prior_claim_id", "prior_claim_line", F.lit(True), names_prior)
+    return ordered.select(*ordered.columns, F.inline(F.array(own, prior))).where("exists").drop("exists")
 
 
 def _judged(sent: DataFrame) -> DataFrame:

@@ -73,7 +73,7 @@ ONE_BY_ONE = {
     "kept": {"program": "MDRP_FFS"},
     "R036 reported as 340B": REPORTED_340B,
     "R016 crowd": firing("R016") | {"duplicate_source_row_ids": CROWD[:50], "duplicate_row_count": len(CROWD)},
-    "R001 crowd": firing("R001") | {"link_source_row_ids": CROWD},
+    "R003 crowd": firing("R003") | {"link_source_row_ids": CROWD},
     "R020 fourth quarter": FOURTH_QUARTER,
     "R020 no quarter": FOURTH_QUARTER | {"period": "2024Q5"},
     "R035 beyond": firing("R035") | {"peer_median_units": -1e300, "f24_units_per_prescription_z": float("inf")},
@@ -159,7 +159,7 @@ def test_no_null_makes_a_rule_fire_on_nothing_or_lose_its_words(spec, with_a_nul
 
 
 def test_fifty_related_rows_are_named_and_all_are_counted(judged):
-    for rule_id in ("R001", "R016"):
+    for rule_id in ("R003", "R016"):
         result = judged[Subject.REBATE_CLAIM][f"{rule_id} crowd"][rule_id]
         assert result["related_source_row_ids"] == CROWD[:50]
         assert result["related_count"] == 120
