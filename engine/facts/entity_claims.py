@@ -306,9 +306,9 @@ def _with_rivals(rows: DataFrame) -> DataFrame:
 def _first_by(place: str, name: str, candidates: Column) -> Column:
     """`name` of the first MOST_RELATED_ROWS candidates that have a place, in its order."""
     placed = F.filter(candidates, lambda one: one[place] <= 2 * MOST_RELATED_ROWS)
-    kind = "struct<place:bigint,name:string>"
-    pairs = F.transform(placed, lambda one: F.struct(one[place].alias("place"), one[name].alias("name")).cast(kind))
-    return F.transform(F.slice(F.array_sort(pairs), 1, MOST_RELATED_ROWS), lambda pair: pair["name"])
+    pairs = F.transform(placed, lambda one: F.struct(one[place].alias("place"), one[name].alias("name")))
+    in_order = F.sort_array(pairs.cast("array<struct<place: bigint, name: string>>"))
+    return F.slice(F.transform(in_order, lambda pair: pair["name"]), 1, MOST_RELATED_ROWS)
 
 
 def _with_balance(
