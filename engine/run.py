@@ -8,21 +8,23 @@ import json
 import platform
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
+from functools import cache
+from importlib import resources
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from pyspark.sql import SparkSession
 
 from engine.contracts.codes import Step
-from engine.errors import OutputError, Problem
+from engine.errors import InternalError, OutputError, Problem
 from engine.ledger import Ledger
 from engine.redaction import masked
-from engine.runs import Lease, RunFolders, check_apart_from_input
+from engine.runs import Lease, RunFolders, check_apart_from_input, differences, digest
 from engine.runtime.session import engine_facts
 from engine.runtime.storage import Storage, join
 from engine.settings import Settings
@@ -75,7 +77,8 @@ class Run:
     """One run of the main job.
 
     `unread`: files of the input folder that no table reads. `folder` is where outputs are written until `publish`,
-    `work` holds intermediate Parquet for a resume.
+    `work` holds intermediate Parquet for a resume. `model_versions`: by name the version that judges in this run, None
+    where it trains one; `provenance`: what results are made from (`check_resumable`).
     """
 
     spark: SparkSession
@@ -90,6 +93,8 @@ class Run:
     seconds: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     unread: list[dict[str, str | None]] = field(default_factory=list)
+    model_versions: dict[str, str | None] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -122,6 +127,10 @@ class Run:
         yield words
         self.seconds[step.value] = round(time.perf_counter() - began, 3)
         self.say(f"{step.value:<9}{self.seconds[step.value]:>8.1f} s  {masked('; '.join(words))}")
+
+    def made_from(self) -> dict[str, str]:
+        """What each intermediate result records: a digest of all that can change it, models apart."""
+        return {"run": digest({name: value for name, value in self.provenance.items() if name != "models"})}
 
     def abandon(self, keep_work: bool = False) -> bool:
         """End the run without publishing; returns True if its work folder is kept, for which there must be results.
@@ -212,33 +221,29 @@ def published_runs(storage: Storage, root: str, but: str) -> list[str]:
     return [join(root, name) for at, name in sorted(published) if at]
 
 
-def check_resumable(run: Run, fingerprints: dict[str, str]) -> None:
-    """An interrupted run is resumed only with the input and settings that it began with. Raises OutputError."""
+def check_resumable(run: Run, fingerprints: Mapping[str, str]) -> None:
+    """An interrupted run is resumed only from what it began with: code, day, input, settings, reference files, models.
+
+    `fingerprints`: of each input table. Records what the run is made from in its work folder. Raises OutputError with
+    every difference.
+    """
     began_with = join(run.work, _BEGAN_WITH)
     now = {
-        "config": run.settings.config_hash,
-        "as_of": str(run.settings.today),
-        "input": fingerprints,
         "code": code_version(),
         "engine": engine_facts(run.spark).name,
+        "as_of": str(run.settings.today),
+        "input": dict(fingerprints),
+        "settings": run.settings.result_settings,
+        "files": run.settings.shipped_digests,
+        "models": run.provenance.get("models", {}),
     }
+    now = json.loads(json.dumps(now))
     before = json.loads(run.storage.read_bytes(began_with)) if run.storage.exists(began_with) else {}
-    if before == now:
-        return
-    if run.options.resume and (before or run.folders.has_results):
-        before = {"engine": _ENGINE_BEFORE, **before}
-        changed = [name for name in now if before.get(name) != now[name]]
-        if changed:
-            raise OutputError(
-                Problem(
-                    "the interrupted run began with another " + ", ".join(changed),
-                    run.work,
-                    to_do=f"--engine {before['engine']} continues it; --overwrite starts again"
-                    if changed == ["engine"]
-                    else "--overwrite starts again",
-                )
-            )
-    run.storage.write_text(began_with, json.dumps(now))
+    if before != now and run.options.resume and (before or run.folders.has_results):
+        raise OutputError(differences({"engine": _ENGINE_BEFORE, **before}, now, run.work))
+    if before != now:
+        run.storage.write_text(began_with, json.dumps(now))
+    run.provenance = now
 
 
 def interrupted_engine(settings: Settings, run_id: str) -> str | None:
@@ -250,14 +255,35 @@ def interrupted_engine(settings: Settings, run_id: str) -> str | None:
         return None
 
 
+@cache
 def code_version() -> str:
-    """The package's version and a hash over its sources, so that two runs can tell whether the code differed."""
-    sources = sorted(Path(__file__).parent.rglob("*.py"))
-    digest = hashlib.sha256()
-    for path in sources:
-        digest.update(path.relative_to(Path(__file__).parent).as_posix().encode())
-        digest.update(path.read_bytes())
-    return f"{version('drug-discount-engine')}+{digest.hexdigest()[:12]}"
+    """The package's version and a hash over its sources, so that two runs can tell whether the code differed.
+
+    Equal for a folder and for an archive of it, from which a cluster's driver imports. Raises InternalError if no
+    source is found: the hash of nothing would be equal for all code.
+    """
+    sources = sorted(_sources(resources.files("engine")))
+    if not sources:
+        raise InternalError("the sources of the program cannot be read, so that its version is unknown")
+    hashed = hashlib.sha256()
+    for name, content in sources:
+        hashed.update(name.encode())
+        hashed.update(content)
+    try:
+        number = version("drug-discount-engine")
+    except PackageNotFoundError:
+        number = "unreleased"
+    return f"{number}+{hashed.hexdigest()[:12]}"
+
+
+def _sources(folder: Traversable, below: str = "") -> Iterator[tuple[str, bytes]]:
+    """Name, relative to the package, and content of each Python file."""
+    for entry in folder.iterdir():
+        name = f"{below}{entry.name}"
+        if entry.is_dir():
+            yield from _sources(entry, f"{name}/")
+        elif name.endswith(".py"):
+            yield name, entry.read_bytes()
 
 
 def run_facts(run: Run) -> dict[str, Any]:

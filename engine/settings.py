@@ -322,6 +322,9 @@ class SparkSettings(Section):
 
     master: str | None = Field(None, description="only where spark-submit gives none; default local[*]")
     conf: dict[str, str | int | bool] = Field(default_factory=dict)
+    executor_wait_seconds: PositiveInt = Field(
+        600, description="on a cluster: a run whose jobs wait so long without any executor ends"
+    )
 
 
 class RuntimeSettings(Section):
@@ -878,6 +881,12 @@ class Settings(Section):
         """SHA-256 of each table in the reference folder, by file name; empty if the folder is not local."""
         files = sorted(Path(self.reference_folder).glob("*.csv"))
         return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+    @property
+    def shipped_digests(self) -> dict[str, str]:
+        """SHA-256 of every file in the reference folder from which facts are read, by file name."""
+        options = sorted(Path(self.reference_folder).glob("*.yaml"))
+        return self.reference_digests | {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in options}
 
     @property
     def config_hash(self) -> str:

@@ -24,8 +24,19 @@ if TYPE_CHECKING:
 # Errors whose messages name code, files and counts. Others may quote what they could not work with.
 _WITHOUT_DATA = (UserError, InternalError, ImportError, AttributeError, NameError, TypeError, MemoryError, OSError)
 
-PROJECT = Path(__file__).resolve().parent.parent
+
+def _project() -> Path:
+    """The checkout, where `conf` is: a cluster's driver may import this module from the archive for executors."""
+    places = [Path(home) for home in [os.environ.get("ENGINE_HOME")] if home]
+    places.append(Path(__file__).resolve().parent.parent)
+    program = getattr(sys.modules["__main__"], "__file__", None)
+    if program is not None:
+        places.append(Path(program).resolve().parent.parent)
+    return next((place for place in places if (place / DEFAULT_CONFIG).exists()), places[0])
+
+
 DEFAULT_CONFIG = "conf/local.yaml"
+PROJECT = _project()
 
 Config = Annotated[str, typer.Option("--config", help="Settings in YAML.")]
 Input = Annotated[str | None, typer.Option("--input", help="Folder of tables, found by name; overrides the config.")]

@@ -31,6 +31,8 @@ _DRIVER_MEMORY = "4g"
 # Jobs that look at few rows: optimizing their machine code takes longer than they would run.
 _BRIEF = {"check"}
 _BRIEF_OPTION = "-XX:TieredStopAtLevel=1"
+# Set by spark-submit.sh, or by the caller for a cluster; a command of --dry-run needs them wherever it is run.
+_NEEDED = {"ENGINE_LOGS", "PYTHONPATH", "PYSPARK_PYTHON", "JAVA_HOME", "HADOOP_CONF_DIR", "YARN_CONF_DIR"}
 # The JVM announces this module at every start, and no option silences it.
 _ANNOUNCEMENT = b"jdk.incubator.vector"
 
@@ -38,6 +40,9 @@ _ANNOUNCEMENT = b"jdk.incubator.vector"
 def launch(arguments: Sequence[str]) -> int:
     """Run the job that the first argument names; return its exit status."""
     name, *rest = arguments or [""]
+    is_dry_run = name == "--dry-run"
+    if is_dry_run:
+        name, *rest = rest or [""]
     if name in ("", "-h", "--help"):
         print(usage())
         return 0 if name else 2
@@ -49,21 +54,28 @@ def launch(arguments: Sequence[str]) -> int:
         return 2
     job = PROJECT / "jobs" / f"{name}.py"
     environment = dict(os.environ)
+    environment["ENGINE_HOME"] = str(PROJECT)
     if name in _WITHOUT_SPARK:
-        return _run([sys.executable, str(job), *rest], environment)
+        command = [sys.executable, str(job), *rest]
+        return _show(command, environment) if is_dry_run else _run(command, environment)
     choice = choice_of(rest, environment)
     if choice is not None:
         environment[CHOICE_VARIABLE] = as_variable(choice)
         if choice.engine is Engine.EMBEDDED:
-            return _run([sys.executable, str(job), *rest], environment)
+            command = [sys.executable, str(job), *rest]
+            return _show(command, environment) if is_dry_run else _run(command, environment)
     try:
         use_java(environment)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
     options = shlex.split(environment.get("SPARK_SUBMIT_OPTIONS", ""))
+    command = spark_submit(options, environment, name in _BRIEF)
+    if is_dry_run:
+        shipped = [] if is_local(options) else ["--py-files", str(_kept_archive(environment))]
+        return _show([*command, *shipped, str(job), *rest], environment)
     with _code_for_executors(options) as shipped:
-        return _run([*spark_submit(options, environment, name in _BRIEF), *shipped, str(job), *rest], environment)
+        return _run([*command, *shipped, str(job), *rest], environment)
 
 
 def choice_of(words: Sequence[str], environment: Mapping[str, str]) -> Choice | None:
@@ -88,7 +100,8 @@ def choice_of(words: Sequence[str], environment: Mapping[str, str]) -> Choice | 
 
 def usage() -> str:
     """One line per job, from its module's docstring."""
-    lines = ["usage: ./spark-submit.sh <job> [options]      ./spark-submit.sh <job> --help", "", "jobs:"]
+    lines = ["usage: ./spark-submit.sh <job> [options]      ./spark-submit.sh <job> --help"]
+    lines += ["       ./spark-submit.sh --dry-run <job> [options]    prints the command and runs nothing", "", "jobs:"]
     described = {name: (ast.get_docstring(ast.parse(path.read_text())) or "") for name, path in jobs().items()}
     described["setup"] = (
         "Installs the packages into .venv and stops; `setup dev` adds those of the tests (docs/installing.md)."
@@ -105,7 +118,7 @@ def jobs() -> dict[str, Path]:
 
 def spark_submit(options: Sequence[str], environment: MutableMapping[str, str], is_brief: bool = False) -> list[str]:
     """The command up to the job's program; `options` are the user's own. Sets what Spark reads from `environment`."""
-    logs = environment.get("ENGINE_LOGS") or str(PROJECT / "logs")
+    logs = _logs(environment)
     driver_options = [*_JVM_OPTIONS, f"-Dlog4j2.configurationFile=file:{PROJECT}/conf/log4j2.properties"]
     command = [str(Path(sys.prefix) / "bin" / "spark-submit"), *options]
     if is_brief:
@@ -143,11 +156,43 @@ def _code_for_executors(options: Sequence[str]) -> Iterator[list[str]]:
         return
     with tempfile.TemporaryDirectory(prefix="engine-code-") as folder:
         archive = Path(folder, "engine.zip")
-        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as content:
-            for path in sorted(path for package in ("engine", "jobs") for path in (PROJECT / package).rglob("*")):
-                if path.is_file() and "__pycache__" not in path.parts:
-                    content.write(path, path.relative_to(PROJECT))
+        write_archive(archive)
         yield ["--py-files", str(archive)]
+
+
+def write_archive(archive: Path) -> None:
+    """The project's code as executors import it."""
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as content:
+        for path in sorted(path for package in ("engine", "jobs") for path in (PROJECT / package).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                content.write(path, path.relative_to(PROJECT))
+
+
+def _kept_archive(environment: MutableMapping[str, str]) -> Path:
+    """The code in a file that stays, named after its content, for a command that is run later."""
+    archive = Path(_logs(environment), f"engine-{_version().partition('+')[2]}.zip")
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    if not archive.exists():
+        with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
+            written = Path(folder, "engine.zip")
+            write_archive(written)
+            written.replace(archive)
+    return archive
+
+
+def _logs(environment: MutableMapping[str, str]) -> str:
+    return environment.get("ENGINE_LOGS") or str(PROJECT / "logs")
+
+
+def _show(command: Sequence[str], environment: MutableMapping[str, str]) -> int:
+    """Print the command as a shell takes it, with the variables that it needs; programs read no others of this start.
+
+    A password in the options of a job is printed as it was typed.
+    """
+    needed = [name for name in sorted(environment) if name in _NEEDED or environment[name] != os.environ.get(name)]
+    removed = [word for name in sorted(os.environ.keys() - environment.keys()) for word in ("-u", name)]
+    print(shlex.join(["env", *removed, *(f"{name}={environment[name]}" for name in needed), *command]))
+    return 0
 
 
 def _run(command: Sequence[str], environment: MutableMapping[str, str]) -> int:

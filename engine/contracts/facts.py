@@ -35,12 +35,14 @@ PRODUCT_FACTS = _fields(
 )
 
 # The nearest earlier live row of the same dispense, rebate type and contract, and what it makes of this row.
-# duplicate_rule: R016..R019 or, on MFP rows, R012; one at most. duplicate_source_row_ids: every earlier row, sorted.
+# duplicate_rule: R016..R019 or, on MFP rows, R012; one at most. duplicate_source_row_ids: the earlier rows, nearest
+# first, MOST_RELATED_ROWS at most; duplicate_row_count: all of them.
 # Rows that rows with units below zero take back stand on neither side. duplicate_units_at_issue: of this row's units
 # (NDC; as received where not converted) those that are not taken back.
 DUPLICATE_FACTS = _fields(
     ("duplicate_rule", _STRING),
     ("duplicate_source_row_ids", _STRINGS),
+    ("duplicate_row_count", _LONG),
     ("duplicate_source_row_id", _STRING),
     ("duplicate_program", _STRING),
     ("duplicate_payer_id", _STRING),
@@ -327,12 +329,17 @@ ENTITY_CLAIM_FACTS = T.StructType(
         ("entity_state", _STRING),
         ("state_law_protects", _BOOLEAN),  # contract_pharmacy_laws of the entity's state; NULL: its state is not known
         # part_b_lines of the same provider, day, HCPCS code and NDC; NULL: none
-        ("part_b_unmarked_row_ids", _STRINGS),  # that carry neither TB nor JG
+        ("part_b_unmarked_row_ids", _STRINGS),  # that carry neither TB nor JG; MOST_RELATED_ROWS at most
+        ("part_b_lines_unmarked", _INTEGER),  # all of them
         ("part_b_lines_marked", _INTEGER),
-        # other live claims of the same dispense; NULL where the claim has no key of a dispense
-        ("other_entity_ids", _STRINGS),  # of another parent entity
-        ("other_entity_row_ids", _STRINGS),
-        ("earlier_row_ids", _STRINGS),  # of the same parent entity, submitted before
+        # other live claims of the same dispense; NULL where the claim has no key of a dispense; of ids
+        # MOST_RELATED_ROWS at most, and their number
+        ("other_entity_ids", _STRINGS),  # entities of another parent that submitted first, sorted
+        ("other_entity_count", _LONG),
+        ("other_entity_row_ids", _STRINGS),  # of another parent entity, in the order of submission
+        ("other_entity_row_count", _LONG),
+        ("earlier_row_ids", _STRINGS),  # of the same parent entity, submitted before, latest first
+        ("earlier_row_count", _LONG),
         # chargebacks and claims of the parent entity and NDC-9 over the four quarters up to that of service
         ("units_bought_4q", _DOUBLE),
         ("units_claimed_4q", _DOUBLE),

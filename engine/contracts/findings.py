@@ -12,6 +12,9 @@ def _struct(*pairs: tuple[str, T.DataType]) -> T.StructType:
     return T.StructType([T.StructField(name, kind) for name, kind in pairs])
 
 
+# Related rows that a rule names, nearest first: a dispense that is billed a thousand times must not make a million ids.
+MOST_RELATED_ROWS = 50
+
 GUARD = _struct(("name", _STRING), ("state", _STRING))
 
 RULE_HIT = _struct(
@@ -20,6 +23,7 @@ RULE_HIT = _struct(
     ("message", _STRING),
     ("code", _STRING),
     ("related_source_row_ids", T.ArrayType(_STRING)),
+    ("related_count", T.LongType()),
     ("guards", T.ArrayType(GUARD)),
 )
 

@@ -31,12 +31,7 @@ def finding_rows(findings: DataFrame) -> DataFrame:
                 F.array_distinct(F.filter(F.transform("codes", lambda code: code["document"]), _is_given)), "; "
             ),
             "rule_ids": F.array_join(F.transform("rules", lambda hit: hit["rule_id"]), ", "),
-            "related_rows": F.array_join(
-                F.array_sort(
-                    F.array_distinct(F.flatten(F.transform("rules", lambda hit: hit["related_source_row_ids"])))
-                ),
-                ", ",
-            ),
+            "related_rows": _related_rows(F.col("rules")),
             "references": F.array_join(F.transform("reference_rows", reference_words), "; "),
             "unusual": F.array_join(F.transform("reasons", _reason_words), "; "),
             "match_tie": _yes_no(F.col("match_ambiguous")),
@@ -44,6 +39,17 @@ def finding_rows(findings: DataFrame) -> DataFrame:
         }
     )
     return rows.select(*_cells(FINDINGS_COLUMNS))
+
+
+def _related_rows(rules: Column) -> Column:
+    """The rows that a finding's rules name, and how many more the rules count; runs of earlier versions count none."""
+    ids = F.array_sort(F.array_distinct(F.flatten(F.transform(rules, lambda hit: hit["related_source_row_ids"]))))
+    beyond = F.transform(
+        rules, lambda hit: F.coalesce(hit["related_count"] - F.size(hit["related_source_row_ids"]), F.lit(0))
+    )
+    more = F.aggregate(beyond, F.lit(0).cast("bigint"), lambda total, count: total + count)
+    words = F.concat(F.lit(" and "), F.format_number(more, 0), F.lit(" more"))
+    return F.concat(F.array_join(ids, ", "), F.when(more > 0, words).otherwise(F.lit("")))
 
 
 def line_rows(lines: DataFrame) -> DataFrame:

@@ -16,10 +16,11 @@ from pyspark.sql.window import WindowSpec
 
 from engine.contracts.codes import MEDICAID_PROGRAMS, ClaimType, Program
 from engine.contracts.facts import DUPLICATE_FACTS, ELSEWHERE_FACTS
+from engine.contracts.findings import MOST_RELATED_ROWS
 from engine.facts.feature import Feature
 from engine.facts.history import added_up, near, with_history
 from engine.intervals import number_of_quarter
-from engine.runtime.expressions import array_contains, array_except, collect_list_over, collect_set_over
+from engine.runtime.expressions import collect_list_over
 
 # The dispense (contract part 3). Parts that may be NULL equal NULL; of the others NULL means no key.
 _RX_KEY = ("script_key", "fill_number", "date_of_service", "ndc11")
@@ -33,6 +34,8 @@ _OTHER_PART = {"P": "C", "C": "P"}
 _PERIODS_APART = 4
 # Transactions of the Medicare facilitator that close an ICN: reversals, withdrawal, not eligible.
 _CLOSING = ("003", "005", "009", "013")
+# Among so many earlier rows those of other ICNs are looked for.
+_ROWS_LOOKED_AT = 2 * MOST_RELATED_ROWS
 _SAME_ROWS = "received by --as-of"
 FEATURES = (
     Feature(
@@ -82,10 +85,6 @@ REPEAT_FACTS = (
 _ADJUSTMENT = "002"
 _SCRIPT_AND_DAY = ("pharmacy_key", "claim_type", "script_key", "date_of_service", "ndc11")
 _OF_MTF = ("mtf_icn", "mtf_xref_icn", "mtf_transaction_code")
-_OF_LINE = (
-    *("program", "fill_number", "claim_line", "hcpcs_code", "dispensing_status", *_WITHIN),
-    *_OF_MTF,
-)
 
 
 def duplicates(claims: DataFrame) -> DataFrame:
@@ -102,46 +101,73 @@ def _repeated_claims(claims: DataFrame) -> DataFrame:
     """Of Medicaid: R018 another state, else R017 another program, else R019 another period, else R016. P and C rows are
     parts of one fill and never duplicates of each other.
     """
-    _, earlier = _windows()
     row = F.struct(*_COMPARED)
     seen = (
         _not_taken_back(_crowded(claims, MEDICAID_PROGRAMS))
         .withColumns(
             {
-                "nearest": _comparable(lambda is_comparable: F.last(F.when(is_comparable, row), True).over(earlier)),
-                "duplicate_source_row_ids": _comparable(
-                    lambda is_comparable: F.sort_array(
-                        collect_list_over(F.when(is_comparable, F.col("source_row_id")), earlier)
+                "nearest": _among_comparable(lambda arrival: F.lag(row).over(arrival)),
+                "duplicate_row_count": _among_comparable(lambda arrival: F.row_number().over(arrival) - 1),
+                "duplicate_source_row_ids": _among_comparable(
+                    lambda arrival: collect_list_over(
+                        F.col("source_row_id"), arrival.rowsBetween(-MOST_RELATED_ROWS, -1)
                     )
                 ),
             }
         )
         .where(F.col("nearest").isNotNull())
+        .withColumn("duplicate_source_row_ids", F.reverse("duplicate_source_row_ids"))
     )
     return _told(seen, _rule(F.col("nearest")))
 
 
 def _repeated_icns(claims: DataFrame) -> DataFrame:
-    """Of MFP: R012. An ICN is open where no row of its dispense names it (XREF) and no transaction closes it."""
-    dispense, earlier = _windows()
+    """Of MFP: R012. The ids are looked for among the _ROWS_LOOKED_AT rows before each; they are fewer than
+    MOST_RELATED_ROWS where an ICN has very many rows.
+    """
+    _, arrival = _windows()
+    _, of_icn = _windows((*_WITHIN, "mtf_icn"))
     icn = F.col("mtf_icn")
-    is_closing = F.col("mtf_transaction_code").isin(*_CLOSING)
-    closed = F.concat(
-        collect_set_over(F.col("mtf_xref_icn"), dispense), collect_set_over(F.when(is_closing, icn), dispense)
-    )
-    is_open = icn.isNotNull() & ~array_contains(closed, icn)
-    open_rows = _crowded(claims, (Program.MFP,), _OF_MTF).withColumn("is_open", is_open).where("is_open")
-    open_rows = _not_taken_back(open_rows)
-    earlier_rows = collect_list_over(F.struct(*_COMPARED, "mtf_icn"), earlier)
-    others = F.filter(earlier_rows, lambda row: row["mtf_icn"] != icn)
-    seen = open_rows.withColumn("others", others).where(F.size("others") > 0)
-    seen = seen.withColumns(
+    open_rows = _not_taken_back(_open_icns(_crowded(claims, (Program.MFP,), _OF_MTF)))
+    row = F.struct(*_COMPARED)
+    # the row before the first of a run of one ICN is the nearest of another ICN for the whole run
+    before_run = F.when(F.lag(icn).over(arrival) != icn, F.lag(row).over(arrival))
+    seen = open_rows.withColumns(
         {
-            "nearest": F.get("others", F.size("others") - 1),
-            "duplicate_source_row_ids": F.sort_array(F.transform("others", lambda row: row["source_row_id"])),
+            "before_run": before_run,
+            "duplicate_row_count": F.row_number().over(arrival) - F.row_number().over(of_icn),
+            "before": collect_list_over(
+                F.struct("mtf_icn", "source_row_id"), arrival.rowsBetween(-_ROWS_LOOKED_AT, -1)
+            ),
         }
     )
-    return _told(seen, F.lit("R012"))
+    so_far = arrival.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    seen = seen.withColumn("nearest", F.last("before_run", True).over(so_far)).where(F.col("nearest").isNotNull())
+    others = F.filter(F.reverse("before"), lambda other: other["mtf_icn"] != icn)
+    ids = F.transform(F.slice(others, 1, MOST_RELATED_ROWS), lambda other: other["source_row_id"])
+    nearest_id = F.array(F.col("nearest.source_row_id"))
+    ids = F.when(F.size(ids) > 0, ids).otherwise(nearest_id)
+    return _told(seen.withColumn("duplicate_source_row_ids", ids), F.lit("R012"))
+
+
+def _open_icns(rows: DataFrame) -> DataFrame:
+    """The rows whose ICN is open: no row of the dispense names it (XREF) and no transaction closes it."""
+    is_closing = F.coalesce(F.col("mtf_transaction_code").isin(*_CLOSING), F.lit(False))
+
+    def about(icn: str, closes: Column, is_own: bool) -> Column:
+        # cast, so that both may be NULL in the same fields
+        fields = F.struct(F.col(icn).alias("about_icn"), closes.alias("closes"), F.lit(is_own).alias("is_own"))
+        return fields.cast("struct<about_icn: string, closes: boolean, is_own: boolean>")
+
+    of_icn, _ = _windows((*_WITHIN, "about_icn"))
+    mentions = F.array(about("mtf_icn", is_closing, True), about("mtf_xref_icn", F.lit(True), False))
+    return (
+        rows.select(*rows.columns, F.inline(mentions))
+        .where(F.col("about_icn").isNotNull())
+        .withColumn("is_closed", F.max("closes").over(of_icn))
+        .where(F.col("is_own") & ~F.col("is_closed"))
+        .select(*rows.columns)
+    )
 
 
 def asked_elsewhere(claims: DataFrame) -> DataFrame:
@@ -149,7 +175,8 @@ def asked_elsewhere(claims: DataFrame) -> DataFrame:
     are absent. Medical claims go by their payer's own numbers, which no other payer shares.
     """
     prescriptions = claims.where(F.col("claim_type") == ClaimType.RX.value)
-    _, earlier = _windows(within=())
+    _, arrival = _windows(within=())
+    earlier = arrival.rowsBetween(Window.unboundedPreceding, -1)
     is_medicaid = _is_medicaid()
     row = F.struct(*_COMPARED, "amount_third_party")
     of_medicaid = F.last(F.when(is_medicaid, row), True).over(earlier)
@@ -175,18 +202,18 @@ def _is_medicaid() -> Column:
     return F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
 
 
-def _windows(within: Sequence[str] = _WITHIN) -> tuple[WindowSpec, WindowSpec]:
-    """All rows of a dispense, by default of one rebate type and contract; and those before the row."""
+def _windows(within: Sequence[str | Column] = _WITHIN) -> tuple[WindowSpec, WindowSpec]:
+    """The rows of a dispense, by default of one rebate type and contract: all of them, and in the order of arrival."""
     dispense = Window.partitionBy("key_hash", "pharmacy_key", "claim_type", *_key_columns(), *within)
-    arrival = dispense.orderBy(F.col("received_at").asc_nulls_first(), F.col("source_row_id"))
-    return dispense, arrival.rowsBetween(Window.unboundedPreceding, -1)
+    return dispense, dispense.orderBy(F.col("received_at").asc_nulls_first(), F.col("source_row_id"))
 
 
 def _not_taken_back(rows: DataFrame) -> DataFrame:
     """The rows of which something is still asked for, with that part as `units_left`: rows with units below zero take
     back from those of the same dispense, program, state and period, from the last one first, whichever came before.
     """
-    whole, earlier = _windows((*_WITHIN, *_TAKEN_BACK_WITHIN))
+    whole, arrival = _windows((*_WITHIN, *_TAKEN_BACK_WITHIN))
+    earlier = arrival.rowsBetween(Window.unboundedPreceding, -1)
     units = F.col("units_asked")
     asked_before = F.coalesce(F.sum(F.when(units > 0, units)).over(earlier), F.lit(0))
     left = F.least(units, F.sum(units).over(whole) - asked_before)
@@ -194,11 +221,12 @@ def _not_taken_back(rows: DataFrame) -> DataFrame:
 
 
 def _told(seen: DataFrame, rule: Column) -> DataFrame:
-    """DUPLICATE_FACTS of rows with `nearest`, the earlier row, and all earlier ones."""
+    """DUPLICATE_FACTS of rows with `nearest`, the earlier row, and the ids and number of all earlier ones."""
     nearest = F.col("nearest")
     values = {
         "duplicate_rule": rule,
         "duplicate_source_row_ids": F.col("duplicate_source_row_ids"),
+        "duplicate_row_count": F.col("duplicate_row_count"),
         "duplicate_source_row_id": nearest["source_row_id"],
         "duplicate_program": nearest["program"],
         "duplicate_payer_id": nearest["payer_id"],
@@ -227,13 +255,16 @@ _COMPARED = (
 )
 
 
-def _comparable(over_earlier: Callable[[Column], Column]) -> Column:
-    """What `over_earlier` says of the earlier rows of the dispense that are not the other part of the row's fill."""
+def _among_comparable(value: Callable[[WindowSpec], Column]) -> Column:
+    """`value` over the rows of the dispense that are not the other part of the row's fill, in the order of arrival.
+
+    Each status has a window of its own, so that a frame of so many rows holds so many that are comparable.
+    """
     status = F.col("dispensing_status")
-    answer = over_earlier(F.lit(True))
+    answer = value(_windows()[1])
     for own, other in _OTHER_PART.items():
         is_comparable = ~F.coalesce(status == other, F.lit(False))
-        answer = F.when(status == own, over_earlier(is_comparable)).otherwise(answer)
+        answer = F.when(status == own, value(_windows((*_WITHIN, is_comparable))[1])).otherwise(answer)
     return answer
 
 
@@ -297,47 +328,105 @@ def with_repeats(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFr
     dispense key, else NULL.
     """
     by = {
-        **{name: F.col(name) for name in _OF_LINE},
+        **_line_of_dispense(),
+        "program": F.col("program"),
+        "dispensing_status": F.col("dispensing_status"),
         "state": F.coalesce("state", "payer_id"),
         "quarter": number_of_quarter(F.col("period")),
-        "is_medicaid": F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS)),
-        "has_units": F.col("units") > 0,
     }
-    told = with_history(rows, near(asked, claims, _SCRIPT_AND_DAY), _SCRIPT_AND_DAY, by, "lines")
+    lines = near(asked, claims, _SCRIPT_AND_DAY)
+    assert lines is not None
+    invoiced_lines = lines.where(_is_medicaid() & (F.col("units") > 0))
+    told = with_history(rows, invoiced_lines, _SCRIPT_AND_DAY, by, "lines")
+    told = _with_icn(told.withColumns(_line_of_dispense("dispense_")), lines)
     told = told.withColumn("own", F.struct(*(column.alias(name) for name, column in by.items())))
-    of_dispense = F.filter("lines", _is_same_dispense)
-    invoiced = F.filter(of_dispense, _is_invoiced)
+    invoiced = F.filter("lines", _is_same_dispense)
     programs = F.transform(F.filter(invoiced, _is_in_near_period), lambda line: line["program"])
-    states = F.transform(F.filter("lines", _is_invoiced), lambda line: line["state"])
-    is_medicaid, is_mfp = F.col("own.is_medicaid"), F.col("own.program") == Program.MFP.value
-    has_icn = F.col("own.mtf_icn").isNotNull()
-    has_key = _is_rx() | (F.col("own.hcpcs_code").isNotNull() & F.col("own.claim_line").isNotNull())
+    states = F.transform("lines", lambda line: line["state"])
+    is_medicaid, is_mfp = _is_medicaid(), F.col("program") == Program.MFP.value
+    has_icn = F.col("mtf_icn").isNotNull()
+    has_key = _is_rx() | (F.col("hcpcs_code").isNotNull() & F.col("claim_line").isNotNull())
     values = {
         "f34_same_key_count": F.when(is_medicaid & has_key, added_up(F.filter(invoiced, _is_on_same_invoice), "n")),
         "f35_cross_program_count": F.when(is_medicaid & has_key, F.size(F.array_distinct(programs))),
         "f36_cross_state_count": F.when(is_medicaid, F.size(F.array_distinct(states))),
-        "f57_mtf_dup_icn": F.when(is_mfp & has_key & has_icn, _has_two_open_icns(of_dispense)),
-        "mtf_is_adjusted": F.when(is_mfp & has_key, F.exists(of_dispense, _adjusts)),
-        "mtf_is_reversed": F.when(is_mfp & has_key & has_icn, F.exists(of_dispense, _reverses)),
+        "f57_mtf_dup_icn": F.when(is_mfp & has_key & has_icn, F.coalesce(F.col("open_icns") > 1, F.lit(False))),
+        "mtf_is_adjusted": F.when(is_mfp & has_key, F.coalesce("is_adjusted", F.lit(False))),
+        "mtf_is_reversed": F.when(is_mfp & has_key & has_icn, F.coalesce("is_reversed", F.lit(False))),
     }
     facts = F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in REPEAT_FACTS))
     return told.select(*rows.columns, F.when(F.col("lines").isNotNull(), facts).alias("repeats"))
+
+
+def _line_of_dispense(prefix: str = "") -> dict[str, Column]:
+    """What tells dispenses of one prescription and day apart; the parts that are not of the claim type's key are NULL,
+    so that lines which differ in nothing else are counted as one entry.
+    """
+    own = {
+        "fill_number": F.when(_is_rx(), F.col("fill_number")),
+        "claim_line": F.when(~_is_rx(), F.col("claim_line")),
+        "hcpcs_code": F.when(~_is_rx(), F.col("hcpcs_code")),
+        **{name: F.col(name) for name in _WITHIN},
+    }
+    return {f"{prefix}{name}": column for name, column in own.items()}
+
+
+def _with_icn(rows: DataFrame, lines: DataFrame) -> DataFrame:
+    """`rows` (with the `dispense_` columns) with what lines of the dispense tell of the row's ICN: is_adjusted, by a
+    line under another ICN; is_reversed, under this ICN or another; and open_icns, how many ICNs of MFP are open. NULL
+    where no line has or names the ICN.
+
+    Counted by ICN: a placeholder prescription may have as many ICNs as lines.
+    """
+    icn, xref = F.col("mtf_icn"), F.col("mtf_xref_icn")
+    is_mfp = F.col("program") == Program.MFP.value
+    is_closing = F.coalesce(F.col("mtf_transaction_code").isin(*_CLOSING), F.lit(False))
+    is_adjustment = F.coalesce(F.col("mtf_transaction_code") == _ADJUSTMENT, F.lit(False))
+    no, key = F.lit(False), (*_SCRIPT_AND_DAY, *_line_of_dispense())
+
+    def about(number: Column, is_own: Column, is_closed: Column, is_adjusted: Column) -> Column:
+        return F.struct(
+            number.alias("icn"),
+            (is_mfp & is_own).alias("is_own"),
+            (is_mfp & is_closed).alias("is_closed"),
+            is_adjusted.alias("is_adjusted"),
+            is_closing.alias("is_reversed"),
+        ).cast("struct<icn: string, is_own: boolean, is_closed: boolean, is_adjusted: boolean, is_reversed: boolean>")
+
+    by_line = about(icn, F.lit(True), is_closing, no)
+    by_reference = about(xref, no, F.lit(True), is_adjustment & ~xref.eqNullSafe(icn))
+    named = lines.select(
+        *_SCRIPT_AND_DAY,
+        *(column.alias(name) for name, column in _line_of_dispense().items()),
+        *(name for name in ("program", *_OF_MTF)),
+    )
+    by_icn = (
+        named.select(*key, F.inline(F.array(by_line, by_reference)))
+        .where(F.col("icn").isNotNull())
+        .groupBy(*(F.col(name).alias(f"of_{name}") for name in (*key, "icn")))
+        .agg(
+            F.bool_or("is_adjusted").alias("is_adjusted"),
+            F.bool_or("is_reversed").alias("is_reversed"),
+            (F.bool_or("is_own") & ~F.bool_or("is_closed")).alias("is_open"),
+        )
+    )
+    dispense = Window.partitionBy(*(f"of_{name}" for name in key))
+    by_icn = by_icn.withColumn("open_icns", F.count_if("is_open").over(dispense))
+    same = [F.col(name) == F.col(f"of_{name}") for name in _SCRIPT_AND_DAY]
+    same += [F.col(f"dispense_{name}").eqNullSafe(F.col(f"of_{name}")) for name in _line_of_dispense()]
+    joined = rows.join(by_icn, on=[*same, icn == F.col("of_icn")], how="left")  # one row per dispense and ICN
+    return joined.select(*rows.columns, "is_adjusted", "is_reversed", "open_icns")
 
 
 def _is_rx() -> Column:
     return F.col("claim_type") == ClaimType.RX.value
 
 
-def _is_invoiced(line: Column) -> Column:
-    return line["is_medicaid"] & line["has_units"]
-
-
 def _is_same_dispense(line: Column) -> Column:
     def equal(name: str) -> Column:
         return line[name].eqNullSafe(F.col(f"own.{name}"))
 
-    same_line = F.when(_is_rx(), equal("fill_number")).otherwise(equal("claim_line") & equal("hcpcs_code"))
-    return reduce(and_, (equal(name) for name in _WITHIN), same_line)
+    return reduce(and_, (equal(name) for name in _line_of_dispense()))
 
 
 def _is_on_same_invoice(line: Column) -> Column:
@@ -349,25 +438,3 @@ def _is_on_same_invoice(line: Column) -> Column:
 
 def _is_in_near_period(line: Column) -> Column:
     return F.abs(line["quarter"] - F.col("own.quarter")) <= _PERIODS_APART
-
-
-def _adjusts(line: Column) -> Column:
-    """The line is an adjustment that names the row's ICN and has another."""
-    own = F.col("own.mtf_icn")
-    names_own = (line["mtf_xref_icn"] == own) & ~line["mtf_icn"].eqNullSafe(own)
-    return F.coalesce(names_own & (line["mtf_transaction_code"] == _ADJUSTMENT), F.lit(False))
-
-
-def _reverses(line: Column) -> Column:
-    """The line closes the row's ICN, under that ICN or another."""
-    is_named = array_contains(F.array(line["mtf_xref_icn"], line["mtf_icn"]), F.col("own.mtf_icn"))
-    return F.coalesce(is_named & line["mtf_transaction_code"].isin(*_CLOSING), F.lit(False))
-
-
-def _has_two_open_icns(lines: Column) -> Column:
-    of_mfp = F.filter(lines, lambda line: line["program"] == Program.MFP.value)
-    named = F.array_compact(F.transform(of_mfp, lambda line: line["mtf_xref_icn"]))
-    closing = F.filter(of_mfp, lambda line: F.coalesce(line["mtf_transaction_code"].isin(*_CLOSING), F.lit(False)))
-    closed = F.concat(named, F.transform(closing, lambda line: line["mtf_icn"]))
-    icns = F.array_compact(F.transform(of_mfp, lambda line: line["mtf_icn"]))
-    return F.size(array_except(icns, closed)) > 1

@@ -8,9 +8,11 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.window import WindowSpec
 
 from engine.contracts.codes import ClaimType, Subject
 from engine.contracts.facts import ENTITY_CLAIM_FACTS
+from engine.contracts.findings import MOST_RELATED_ROWS
 from engine.facts.diversion import with_diversion
 from engine.facts.entities import (
     ENTITY_RECORD,
@@ -36,7 +38,7 @@ from engine.facts.providers import (
 from engine.facts.purchases import bought_by_quarter
 from engine.facts.registrations import with_own_pharmacy, with_registration
 from engine.intervals import quarter_number, quarter_of
-from engine.runtime.expressions import max_struct, nullable
+from engine.runtime.expressions import collect_list_over, max_struct
 from engine.settings import PeerSettings
 
 _SUM = "decimal(38,6)"
@@ -89,13 +91,17 @@ FEATURES = (
         **{**_ENTITY, "grain": "pharmacy"},
     ),
 )
+_ORDINAL = "claim_ordinal"
 _FAMILIES = ("product", "price", "entity", "registration", "policy", "part_b", "dispense", "balance", "diversion")
 _DISPENSE = ("pharmacy_key", "claim_type", "rx", "fill_number", "date_of_service", "ndc11", "hcpcs_code")
 DISPENSE_FACTS = (
-    T.StructField("claim_ordinal", T.IntegerType()),
+    T.StructField(_ORDINAL, T.IntegerType()),
     T.StructField("other_entity_ids", T.ArrayType(T.StringType())),
+    T.StructField("other_entity_count", T.LongType()),
     T.StructField("other_entity_row_ids", T.ArrayType(T.StringType())),
+    T.StructField("other_entity_row_count", T.LongType()),
     T.StructField("earlier_row_ids", T.ArrayType(T.StringType())),
+    T.StructField("earlier_row_count", T.LongType()),
 )
 BALANCE_FACTS = (
     T.StructField("units_bought_4q", T.DoubleType()),
@@ -175,85 +181,147 @@ _OWN = T.StructType(
 
 
 def _with_dispense(rows: DataFrame, claims: DataFrame) -> DataFrame:
-    """`rows` with `dispense`, a struct of DISPENSE_FACTS: what other live claims of the same dispense there are."""
+    """`rows` with `dispense`, a struct of DISPENSE_FACTS: what other live claims of the same dispense there are.
+
+    Claims of a dispense are never paired: each reads the MOST_RELATED_ROWS before it, and what is kept of the dispense
+    as a whole is bounded by that number too.
+    """
     is_rx = F.col("claim_type") == ClaimType.RX.value
     has_key = F.col("script_key").isNotNull() & (is_rx | F.col("hcpcs_code").isNotNull())
-    earliest = F.lit("0001-01-01 00:00:00").cast("timestamp")
-    own = F.struct(
-        F.coalesce("submitted_at", earliest).alias("submitted_at"),
+    key = {
+        "pharmacy_key": F.col("pharmacy_key"),
+        "claim_type": F.col("claim_type"),
+        # what is no key of a dispense still tells claims of one entity apart
+        "rx": F.coalesce("script_key", F.concat(F.lit("raw:"), "rx_number_raw")),
+        "fill_number": F.col("fill_number"),
+        "date_of_service": F.col("date_of_service"),
+        "ndc11": F.col("ndc11"),
+        "hcpcs_code": F.when(~is_rx, F.col("hcpcs_code")),
+    }
+    narrow = claims.select(
+        *(column.alias(name) for name, column in key.items()),
+        # a filter only: equality is tested on the columns by the windows
+        F.xxhash64(*key.values()).alias("key_hash"),
         "source_row_id",
         "entity_id",
         "parent_entity_id",
-        F.col("submitted_at").isNull().alias("is_undated"),
-    )
-    # what is no key of a dispense still tells claims of one entity apart
-    narrow = claims.select(
-        "pharmacy_key",
-        "claim_type",
-        F.coalesce("script_key", F.concat(F.lit("raw:"), "rx_number_raw")).alias("rx"),
-        "fill_number",
-        "date_of_service",
-        "ndc11",
-        F.when(~is_rx, F.col("hcpcs_code")).alias("hcpcs_code"),
-        nullable(own, _OWN).alias("own"),
+        "submitted_at",
         has_key.alias("has_key"),
     )
-    crowded = narrow.groupBy(*_DISPENSE).agg(
-        F.sort_array(F.collect_list("own")).alias("all"), F.any_value("has_key").alias("has_key")
-    )
-    each = crowded.where(F.size("all") > 1).select("has_key", "all", F.explode("all").alias("own"))
-    facts = F.struct(
-        (F.size(_earlier(F.col("own.entity_id"), "entity_id")) + 1).alias("claim_ordinal"),
-        *(
-            F.when(F.col("has_key"), column).alias(name)
-            for name, column in {
-                "other_entity_ids": F.array_sort(F.array_distinct(_ids(_of_others(), "entity_id"))),
-                "other_entity_row_ids": F.array_sort(_ids(_of_others(), "source_row_id")),
-                "earlier_row_ids": F.array_sort(_ids(_in_earlier_submissions(), "source_row_id")),
-            }.items()
-        ),
-    )
-    told = each.select(
-        F.col("own.source_row_id").alias("dispense_row_id"),
-        nullable(facts, T.StructType([*DISPENSE_FACTS])).alias("dispense"),
-    )
+    shared = narrow.groupBy("key_hash").agg(F.count(F.lit(1)).alias("rows")).where(F.col("rows") > 1)
+    several = narrow.join(F.broadcast(shared), on="key_hash", how="left_semi").repartition("key_hash")
+    each = _with_claims_before(_with_rivals(several))
+    values = {
+        _ORDINAL: F.col(_ORDINAL),
+        **{
+            field.name: F.when(F.col("has_key"), F.col(field.name))
+            for field in DISPENSE_FACTS
+            if field.name != _ORDINAL
+        },
+    }
+    told = each.select(F.col("source_row_id").alias("dispense_row_id"), _dispense_facts(values).alias("dispense"))
     joined = rows.join(told, on=F.col("source_row_id") == F.col("dispense_row_id"), how="left")  # one row per claim
+    none = {T.ArrayType(T.StringType()): F.array(), T.LongType(): F.lit(0)}
+    alone = {
+        field.name: F.when(has_key, none[field.dataType].cast(field.dataType))
+        for field in DISPENSE_FACTS
+        if field.name != _ORDINAL
+    }
+    nothing = _dispense_facts({_ORDINAL: F.lit(1), **alone})
+    return joined.select(*rows.columns, F.coalesce("dispense", nothing).alias("dispense"))
+
+
+def _dispense_facts(values: Mapping[str, Column]) -> Column:
+    return F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in DISPENSE_FACTS))
+
+
+def _in_order(*within: str) -> WindowSpec:
+    """Claims of a dispense, of one entity or the like, in the order of submission."""
+    submitted = F.col("submitted_at").asc_nulls_first()
+    return Window.partitionBy("key_hash", *_DISPENSE, *within).orderBy(submitted, "source_row_id")
+
+
+def _with_claims_before(rows: DataFrame) -> DataFrame:
+    """Adds claim_ordinal among the entity's claims of the dispense, and the parent entity's earlier claims of it in
+    another submission: rows sent at one time are one file, rows without a time are not.
+    """
+    of_parent = _in_order("parent_entity_id")
+    of_file = _in_order("parent_entity_id", "submitted_at")
+    before = F.struct(
+        collect_list_over(F.col("source_row_id"), of_parent.rowsBetween(-MOST_RELATED_ROWS, -1)).alias("ids"),
+        (F.row_number().over(of_parent) - 1).alias("count"),
+    )
+    counted = rows.withColumns({"before": before, _ORDINAL: F.row_number().over(_in_order("entity_id"))})
+    before_file = F.first("before").over(of_file)
+    before = F.when(F.col("submitted_at").isNull(), F.col("before")).otherwise(before_file)
+    told = counted.withColumn("before", before)
     none = F.array().cast("array<string>")
-    alone = F.struct(
-        F.lit(1).alias("claim_ordinal"),
-        *(F.when(has_key, none).alias(field.name) for field in DISPENSE_FACTS[1:]),
+    return told.withColumns(
+        {
+            "earlier_row_ids": F.coalesce(F.reverse(F.col("before.ids")), none),
+            "earlier_row_count": F.col("before.count"),
+        }
+    ).drop("before")
+
+
+def _with_rivals(rows: DataFrame) -> DataFrame:
+    """Adds the claims of other parent entities, in the order of submission, and those entities, by id; and has_key.
+
+    Of a dispense as many candidates are kept as serve whichever parent is excluded: among the first
+    2 x MOST_RELATED_ROWS, counting at most MOST_RELATED_ROWS of each parent, at least half are of others.
+    """
+    dispense, of_parent = _in_order(), _in_order("parent_entity_id")
+    so_far = (Window.unboundedPreceding, Window.currentRow)
+    everything = (Window.unboundedPreceding, Window.unboundedFollowing)
+    is_first = F.row_number().over(_in_order("entity_id")) == 1
+    counted = rows.withColumns({"is_first": is_first, "nth_of_parent": F.row_number().over(of_parent)}).withColumns(
+        {
+            "is_kept": F.col("nth_of_parent") <= MOST_RELATED_ROWS,
+            "is_entity_kept": F.col("is_first")
+            & (F.count_if("is_first").over(of_parent.rowsBetween(*so_far)) <= MOST_RELATED_ROWS),
+            "other_entity_row_count": F.count(F.lit(1)).over(dispense.rowsBetween(*everything))
+            - F.count(F.lit(1)).over(of_parent.rowsBetween(*everything)),
+            "other_entity_count": F.count_if("is_first").over(dispense.rowsBetween(*everything))
+            - F.count_if("is_first").over(of_parent.rowsBetween(*everything)),
+        }
     )
-    return joined.select(
-        *rows.columns, F.coalesce("dispense", nullable(alone, T.StructType([*DISPENSE_FACTS]))).alias("dispense")
+    placed = counted.withColumns(
+        {
+            "place": F.when(F.col("is_kept"), F.count_if("is_kept").over(dispense.rowsBetween(*so_far))),
+            "entity_place": F.when(
+                F.col("is_entity_kept"), F.count_if("is_entity_kept").over(dispense.rowsBetween(*so_far))
+            ),
+        }
     )
+    most = 2 * MOST_RELATED_ROWS
+    candidate = F.struct("place", "entity_place", "source_row_id", "entity_id", "parent_entity_id").cast(
+        "struct<place:bigint,entity_place:bigint,source_row_id:string,entity_id:string,parent_entity_id:string>"
+    )
+    candidates = (
+        placed.where((F.col("other_entity_row_count") > 0) & (F.least("place", "entity_place") <= most))
+        .groupBy("key_hash", *_DISPENSE)
+        .agg(F.collect_list(candidate).alias("candidates"))
+        .withColumnsRenamed({name: f"of_{name}" for name in ("key_hash", *_DISPENSE)})
+    )
+    same = [F.col(name).eqNullSafe(F.col(f"of_{name}")) for name in _DISPENSE]
+    same.append(F.col("key_hash") == F.col("of_key_hash"))
+    joined = placed.join(candidates, on=same, how="left")  # one row per dispense
+    rivals = F.filter("candidates", lambda one: one["parent_entity_id"] != F.col("parent_entity_id"))
+    none = F.array().cast("array<string>")
+    ids = {
+        "other_entity_row_ids": _first_by("place", "source_row_id", rivals),
+        "other_entity_ids": F.array_sort(_first_by("entity_place", "entity_id", rivals)),
+    }
+    told = joined.withColumns({name: F.coalesce(column, none) for name, column in ids.items()})
+    return told.select(*rows.columns, *ids, "other_entity_row_count", "other_entity_count")
 
 
-def _is_before(one: Column) -> Column:
-    own = F.col("own")
-    same_time = one["submitted_at"] == own["submitted_at"]
-    return (one["submitted_at"] < own["submitted_at"]) | (same_time & (one["source_row_id"] < own["source_row_id"]))
-
-
-def _earlier(entity: Column, name: str) -> Column:
-    return F.filter("all", lambda one: (one[name] == entity) & _is_before(one))
-
-
-def _of_others() -> Column:
-    return F.filter("all", lambda one: one["parent_entity_id"] != F.col("own.parent_entity_id"))
-
-
-def _in_earlier_submissions() -> Column:
-    """Claims of the same parent entity in another submission before: rows sent at one time are one file."""
-    own = F.col("own")
-
-    def is_of_one_file(one: Column) -> Column:
-        return (one["submitted_at"] == own["submitted_at"]) & ~one["is_undated"] & ~own["is_undated"]
-
-    return F.filter(_earlier(own["parent_entity_id"], "parent_entity_id"), lambda one: ~is_of_one_file(one))
-
-
-def _ids(claims: Column, name: str) -> Column:
-    return F.transform(claims, lambda one: one[name])
+def _first_by(place: str, name: str, candidates: Column) -> Column:
+    """`name` of the first MOST_RELATED_ROWS candidates that have a place, in its order."""
+    placed = F.filter(candidates, lambda one: one[place] <= 2 * MOST_RELATED_ROWS)
+    pairs = F.transform(placed, lambda one: F.struct(one[place].alias("place"), one[name].alias("name")))
+    in_order = F.sort_array(pairs.cast("array<struct<place: bigint, name: string>>"))
+    return F.slice(F.transform(in_order, lambda pair: pair["name"]), 1, MOST_RELATED_ROWS)
 
 
 def _with_balance(

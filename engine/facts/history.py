@@ -41,11 +41,14 @@ def with_history(
     into: str,
     sums: Mapping[str, Column] | None = None,
     may_be_null: Sequence[str] = (),
+    most: int | None = None,
 ) -> DataFrame:
     """`rows` with `into`: one struct per combination of `by` among the events `near` a row, with n, their number, and
     further `sums` over them; in no order.
 
-    An empty array where there are none; NULL where a key is not known or `events` is None.
+    An empty array where there are none; NULL where a key is not known or `events` is None, and where there are more
+    than `most`: every row of the key gets the whole array, so their number would grow with the square of the key's.
+    `most` is needed where `by` is not bounded by itself, as quarters are.
     """
     wanted = {"n": F.count(F.lit(1)), **(sums or {})}
     if events is None:
@@ -55,9 +58,12 @@ def with_history(
     )
     entry = F.struct(*by, *wanted)
     by_key = _renamed(added_up, keys, entry.alias(into)).groupBy(*(f"asked_{key}" for key in keys))
-    collected = by_key.agg(F.collect_list(into).alias(into))
+    entries = F.collect_list(into)
+    if most is not None:
+        entries = F.when(F.count(F.lit(1)) <= most, entries)
+    collected = by_key.agg(entries.alias(into), F.lit(True).alias("has_entries"))
     joined = rows.join(collected, on=_same(keys, may_be_null), how="left")  # one row per key
-    found = F.coalesce(F.col(into), F.array())
+    found = F.when(F.col("has_entries"), F.col(into)).otherwise(F.array())
     return joined.select(*rows.columns, F.when(_are_known(keys, may_be_null), found).alias(into))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from operator import and_
 
@@ -58,19 +59,33 @@ def reversal_lag() -> Column:
 def with_periods(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFrame:
     """`rows` with F37 and claim_products. A line without a plan is of the same claim as others without one."""
     lines = near(asked, claims.where(F.col("units") > 0), _CLAIM, may_be_null=["plan_id"])
-    by = {name: F.col(name) for name in (*_LINE, "period", "ndc11")}
-    told = with_history(rows, lines, _CLAIM, by, "of_claim", may_be_null=["plan_id"])
-    own = {name: F.col(name) for name in _LINE}
-    same_line = F.filter("of_claim", lambda line: reduce(and_, (line[name] == own[name] for name in _LINE)))
-    periods = F.size(F.array_distinct(F.transform(same_line, lambda line: line["period"])))
-    products = F.size(F.array_distinct(F.array_compact(F.transform("of_claim", lambda line: line["ndc11"]))))
-    is_known = F.col("of_claim").isNotNull()
-    are_parts_known = reduce(and_, (column.isNotNull() for column in own.values()), is_known)
+    assert lines is not None
+    # counted by key: a claim number that stands for none has too many lines to give each row an array of them
+    periods = _counted(lines, (*_CLAIM, *_LINE), "period", "periods")
+    products = _counted(lines, _CLAIM, "ndc11", "products")
+    told = rows.join(periods, on=_same_key((*_CLAIM, *_LINE), "periods"), how="left")  # one row per key in both
+    told = told.join(products, on=_same_key(_CLAIM, "products"), how="left")
+    is_known = F.col("payer_id").isNotNull() & F.col("claim_id").isNotNull()
+    are_parts_known = reduce(and_, (F.col(name).isNotNull() for name in _LINE), is_known)
+    none = F.lit(0).cast("bigint")
     return told.select(
         *rows.columns,
-        F.when(are_parts_known, periods).alias("f37_cross_period_count"),
-        F.when(is_known, products).alias("claim_products"),
+        F.when(are_parts_known, F.coalesce("periods", none)).cast("int").alias("f37_cross_period_count"),
+        F.when(is_known, F.coalesce("products", none)).cast("int").alias("claim_products"),
     )
+
+
+def _counted(lines: DataFrame, keys: Sequence[str], column: str, into: str) -> DataFrame:
+    """One row per key, named `<into>_<key>`, with `into`: distinct values of the column, NULL not among them."""
+    named = (F.col(key).alias(f"{into}_{key}") for key in keys)
+    return lines.groupBy(*named).agg(F.count_distinct(column).alias(into))
+
+
+def _same_key(keys: Sequence[str], of: str) -> list[Column]:
+    return [
+        F.col(key).eqNullSafe(F.col(f"{of}_{key}")) if key == "plan_id" else F.col(key) == F.col(f"{of}_{key}")
+        for key in keys
+    ]
 
 
 def with_reversals(rows: DataFrame, asked: DataFrame, dispenses: DataFrame | None) -> DataFrame:

@@ -12,6 +12,8 @@ from engine.runtime.expressions import divide, max_struct
 
 EARLY_REFILL_DAYS = 180
 OVERLAP_DAYS = 60
+# Fills of a patient and product, by day and pharmacy: a key with more is a placeholder, not a patient.
+MOST_FILLS = 1_000
 _PATIENT = ("patient_key", "ndc9")
 FEATURES = (
     Feature(
@@ -25,7 +27,8 @@ FEATURES = (
     Feature(
         "F43",
         "f43_overlap_pharmacies",
-        "distinct pharmacies of the claim and of the patient's earlier fills",
+        "distinct pharmacies of the claim and of the patient's earlier fills; unknown where the patient has more than "
+        f"{MOST_FILLS:,} fills of the product by day and pharmacy",
         needs=("rebate_claims.patient_key",),
         grain="claim among the patient's of its NDC-9",
         window=f"{OVERLAP_DAYS} days, earlier dates of service",
@@ -65,9 +68,9 @@ def with_early_refill_ratio(claims: DataFrame) -> DataFrame:
 
 
 def with_pharmacies_of_patient(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFrame:
-    """`rows` with F43; a pharmacy that is not known is none."""
+    """`rows` with F43; a pharmacy that is not known is none. NULL without a patient, or with more than MOST_FILLS."""
     by: dict[str, Column] = {"day": F.col("date_of_service"), "pharmacy": F.col("pharmacy_key")}
-    fills = with_history(rows, near(asked, claims, _PATIENT), _PATIENT, by, "fills")
+    fills = with_history(rows, near(asked, claims, _PATIENT), _PATIENT, by, "fills", most=MOST_FILLS)
     days = F.col("date_of_service")
     earlier = F.filter("fills", lambda fill: days_between(days, fill["day"]).between(1, OVERLAP_DAYS))
     pharmacies = F.concat(F.transform(earlier, lambda fill: fill["pharmacy"]), F.array("pharmacy_key"))

@@ -113,6 +113,7 @@ def _public(rules: Column) -> Column:
     """The part of RULE_RESULT that findings show, by rule id."""
     empty = {
         "related_source_row_ids": F.array().cast("array<string>"),
+        "related_count": F.lit(0).cast("bigint"),
         "guards": F.array().cast("array<struct<name:string,state:string>>"),
     }
     hits = F.transform(

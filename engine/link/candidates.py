@@ -14,7 +14,7 @@ from engine.link.agreement import compared, tier_name, with_levels
 from engine.link.claims_340b import Keep, block_by_pharmacy, link_340b, weighed
 from engine.link.keys import Block
 from engine.link.learned import Learned
-from engine.link.pairs import is_comparable, only_pairs, pairs_of_key, pairs_of_tuple
+from engine.link.pairs import is_comparable, only_pairs, pairs_of_key, pairs_of_tuple, tuple_sides
 from engine.link.weights import probability
 from engine.settings import LinkSettings
 
@@ -56,6 +56,8 @@ def candidate_pairs(
     given = keep("candidates_given", keys.entity_side(theirs, lineage, products))
     crowded = keys.crowded_keys(claimed, given, settings.most_pairs_per_key).select("key_hash")
     odd = claimed.where(keys.is_elsewhere() | keys.is_odd("rx_kind"))
+    tuples_claimed, tuples_given = tuple_sides(claimed, odd, given)
+    oversized = keys.crowded_keys(tuples_claimed, tuples_given, settings.most_pairs_per_key)
     elsewhere = keys.under_place_of_service(odd, lineage)
     is_claim_asked = F.col("source_row_id").isin(*asked.rebate_claims)
     is_given_asked = F.col("entity_row_id").isin(*asked.entity_claims)
@@ -69,7 +71,8 @@ def candidate_pairs(
         pairs = with_levels(pairs, learned.offsets).withColumn("block", block)
         return weighed(pairs, learned.weights, Block.PRESCRIPTION, settings).withColumn("is_only", F.lit(True))
 
-    tuples = keep("candidates_tuple", compared(pairs_of_tuple(claimed, odd, given, settings), settings))
+    tuples = pairs_of_tuple(tuples_claimed, tuples_given, oversized, settings)
+    tuples = keep("candidates_tuple", compared(tuples, settings))
     tuples = with_levels(tuples, learned.offsets)
     only = only_pairs(tuples).select("source_row_id", "entity_row_id", F.lit(True).alias("is_only"))
     tuples = tuples.where((is_claim_asked | is_given_asked) & ~is_comparable()).withColumn(
@@ -102,7 +105,7 @@ def _shown(pairs: DataFrame) -> DataFrame:
         probability(F.col("score")).alias("link_probability"),
         F.col("fields_differ").alias("link_fields_differ"),
         F.col("contributions").alias("link_contributions"),
-        # the key of a tuple is never crowded: it is not counted as such
+        # tuples of an oversized block are no pairs at all
         F.when(F.col("block") != Block.TUPLE.value, F.col("key_hash")).alias("key_hash"),
         is_one_of_several.alias("is_one_of_several"),
     )

@@ -20,7 +20,7 @@ from engine.link.choices import links_of
 from engine.link.fill_offsets import FillOffsets
 from engine.link.keys import Block
 from engine.link.learned import Learned
-from engine.link.pairs import not_yet_linked, only_pairs, pairs_by_chance, pairs_of_key, pairs_of_tuple
+from engine.link.pairs import not_yet_linked, only_pairs, pairs_by_chance, pairs_of_key, pairs_of_tuple, tuple_sides
 from engine.link.weights import Counts, LinkWeights, estimated_weights, probability, score, with_prior_of
 from engine.settings import LinkSettings
 
@@ -31,7 +31,8 @@ Keep = Callable[[str, DataFrame], DataFrame]
 class Links340b:
     """LINKS_340B, at most one row per rebate claim, and what was learned on the way.
 
-    set_aside: by table, rows whose key more rows share than a prescription can have.
+    set_aside: by table, rows whose key more rows share than a prescription can have; a row with two such keys counts
+    under each.
     """
 
     links: DataFrame
@@ -65,11 +66,15 @@ def link_340b(
     odd = keep("rebate_odd", claimed.where(keys.is_elsewhere() | keys.is_odd("rx_kind")))
 
     scripted = keep("rebate_scripted", _of_keys(claimed, given))
-    crowded = keep("crowded", keys.crowded_keys(scripted, given, settings.most_pairs_per_key))
+    tuples_claimed, tuples_given = tuple_sides(claimed, odd, given)
+    crowded = keys.crowded_keys(scripted, given, settings.most_pairs_per_key)
+    crowded = crowded.unionByName(keys.crowded_keys(tuples_claimed, tuples_given, settings.most_pairs_per_key))
+    crowded = keep("crowded", crowded)
     scripted, scripts_given = keys.without(scripted, crowded), keys.without(given, crowded)
     pairs = pairs_of_key(keys.with_whole_fill_units(scripted), scripts_given, settings)
     pairs = keep("pairs", compared(pairs, settings))
-    tuples = keep("pairs_tuple", only_pairs(compared(pairs_of_tuple(claimed, odd, given, settings), settings)))
+    tuples = compared(pairs_of_tuple(tuples_claimed, tuples_given, crowded, settings), settings)
+    tuples = keep("pairs_tuple", only_pairs(tuples))
     offsets = _fill_offsets(pairs, tuples, settings)
     pairs = with_levels(pairs, offsets).withColumn("block", block_by_pharmacy())
     strangers = with_levels(compared(pairs_by_chance(scripted, scripts_given, settings), settings), offsets)

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import ClaimType
 from engine.link.agreement import days_between
-from engine.link.keys import KEY, STREAM, is_odd, no_units, with_tuple_key
+from engine.link.keys import KEY, STREAM, is_odd, no_units, with_tuple_key, without
 from engine.settings import LinkSettings
 
 
@@ -39,16 +39,23 @@ def pairs_by_chance(rebate: DataFrame, entity: DataFrame, settings: LinkSettings
     return pairs.drop(*(f"entity_{name}" for name in KEY))
 
 
-def pairs_of_tuple(rebate: DataFrame, odd: DataFrame, entity: DataFrame, settings: LinkSettings) -> DataFrame:
-    """Pairs of equal pharmacy, NDC-11, day and prescriber, as `pairs_of_key`, where a side's Rx number is no key or is
-    hashed. `odd`: the rebate rows of which that is true, or more of them. Parts of a fill are not added up.
+def tuple_sides(rebate: DataFrame, odd: DataFrame, entity: DataFrame) -> tuple[DataFrame, DataFrame]:
+    """Rows of both sides by pharmacy, NDC-11, day and prescriber, where a side's Rx number is no key or is hashed.
+
+    `odd`: the rebate rows of which that is true, or more of them.
     """
     odd_tuples = with_tuple_key(odd.where(is_odd("rx_kind"))).select("key_hash")
     odd_given = with_tuple_key(entity.where(is_odd("entity_rx_kind")), "entity_").select("key_hash")
     wanted = odd_tuples.unionByName(odd_given)
     claimed = with_tuple_key(rebate).join(wanted, on="key_hash", how="left_semi")
     given = with_tuple_key(entity, "entity_").join(wanted, on="key_hash", how="left_semi")
-    return pairs_of_key(claimed.withColumn("whole_fill_units", no_units()), given, settings)
+    return claimed, given
+
+
+def pairs_of_tuple(claimed: DataFrame, given: DataFrame, oversized: DataFrame, settings: LinkSettings) -> DataFrame:
+    """Pairs of `tuple_sides`, as `pairs_of_key`, less those of oversized blocks. Parts of a fill are not added up."""
+    claimed = without(claimed, oversized).withColumn("whole_fill_units", no_units())
+    return pairs_of_key(claimed, without(given, oversized), settings)
 
 
 def only_pairs(pairs: DataFrame) -> DataFrame:

@@ -13,6 +13,7 @@ from engine.contracts.codes import Reason, Step, Subject
 from engine.contracts.findings import FINDINGS
 from engine.contracts.tables import SUBJECT_FEEDS
 from engine.pipeline.handed_on import Judged, Prepared
+from engine.pipeline.scoring import model_origin
 from engine.run import Run, published_runs
 from engine.runtime.storage import join
 from engine.sources import WorkFolder
@@ -53,7 +54,8 @@ def apply_rules(
             asked = one.facts.join(ids, on="source_row_id", how="left_semi")
             whole = one.described(asked, ids).join(unusual, on="source_row_id", how="left")
             with operators_compiled_apart(run.spark):
-                rows = work.write(f"flagged/{table}", rules.apply_rules(whole, active, run.settings))
+                answers = rules.apply_rules(whole, active, run.settings)
+                rows = work.write(f"flagged/{table}", answers, model=model_origin(one))
             flagged[subject] = rows
             before, count = run.ledger.rows_out(table), work.rows(f"flagged/{table}")
             # a row is flagged if a rule fires in the screen, or if it is unusual
@@ -95,7 +97,8 @@ def _unusual(run: Run, work: WorkFolder, one: Judged) -> DataFrame:
     rare = one.flags.rows.select("source_row_id", "anomaly_p_value", "anomaly_rows")
     facts_of_rare = one.facts.join(F.broadcast(rare.select("source_row_id")), on="source_row_id", how="left_semi")
     reasons_of_rare = models.explain(facts_of_rare, one.model, one.peers, run.settings.model)
-    unusual = work.write(f"unusual/{table}", rare.join(reasons_of_rare, on="source_row_id", how="left"))
+    explained = rare.join(reasons_of_rare, on="source_row_id", how="left")  # one row each
+    unusual = work.write(f"unusual/{table}", explained, model=model_origin(one))
     run.ledger.check(table, Step.RULES, "unusual rows", work.rows(f"unusual/{table}"), one.flags.flagged)
     return unusual
 

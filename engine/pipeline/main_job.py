@@ -16,9 +16,10 @@ from engine.pipeline.linking import link_claims
 from engine.pipeline.preparing import prepare_tables, read_tables
 from engine.pipeline.publishing import Published, check_database, publish
 from engine.pipeline.reranking import queue_order, train_reranker
-from engine.pipeline.scoring import SCORED, check_model_option, model_name
+from engine.pipeline.scoring import SCORED, check_model_option, choose_model_versions, model_name
 from engine.run import Run, RunOptions, open_run
 from engine.runs import LeaseLost, interruptible, interruption_of, undisturbed
+from engine.runtime.executors import executors_watched
 from engine.runtime.failures import ENGINE_ERRORS
 from engine.runtime.session import cancel_jobs
 from engine.runtime.storage import storage_of
@@ -43,16 +44,17 @@ def way(
     """
     storage = storage_of(spark)
     rules.check_configuration(settings)
-    with interruptible():
+    waits = settings.spark.executor_wait_seconds
+    with executors_watched(spark, waits, say) as no_executors, interruptible():
         run = open_run(spark, storage, settings, options, say, job)
         try:
-            yield run, WorkFolder(spark, storage, run.work, options.resume, run.lease.check)
+            yield run, WorkFolder(spark, storage, run.work, options.resume, run.lease.check, run.made_from)
         except BaseException as error:
             with undisturbed():
                 interruption = interruption_of(error)
                 if interruption is not None:
                     cancel_jobs(spark)
-                ended = interruption or _explained(error, run)
+                ended = interruption or no_executors() or _explained(error, run)
                 if note := _end(run, ended, can_resume):
                     ended.add_note(note)
             if ended is error:
@@ -95,6 +97,7 @@ def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Ca
     tracker.check()
     check_model_option(tracker, settings, options.model)
     with way(spark, settings, options, say, can_resume=True) as (run, work):
+        choose_model_versions(run, tracker)
         prepared = prepare_tables(run, work, read_tables(run))
         judged = describe(run, work, prepared, link_claims(run, work, prepared))
         screened = screen(run, work, prepared, judged)

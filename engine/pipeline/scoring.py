@@ -61,13 +61,42 @@ def fetched_model(
     return model, models.Calibration.load(fetched.folder), fetched.version
 
 
-def fetched_version(run: Run, tracker: Tracker, name: str) -> FetchedModel | None:
-    """The version of the model that `--model` or the alias names. Raises ConfigurationError where it is not there."""
+def choose_model_versions(run: Run, tracker: Tracker) -> None:
+    """Settle at the start which model versions judge, so that an alias moved meanwhile changes nothing in this run.
+
+    A version that this run trained before it was interrupted counts as the one that it trains. Raises
+    ConfigurationError where `--model` names a version that is not there.
+    """
+    names = [run.settings.mlflow.claims_model, run.settings.mlflow.invoices_model]
+    names += [run.settings.mlflow.reranker_model] if run.settings.model.reranker.enabled else []
+    origins: dict[str, str | None] = {}
+    for name in names:
+        version = _wanted_version(run, name)
+        registered = tracker.registered(name, version)
+        if registered is None and version is not None:
+            raise ConfigurationError(_no_such_version(run.options.model))
+        run.model_versions[name] = None if registered is None else registered.version
+        is_own = registered is None or registered.trained_by == run.run_id
+        origins[name] = None if is_own or registered is None else registered.origin
+    run.provenance["models"] = origins
+
+
+def _wanted_version(run: Run, name: str) -> str | None:
     wanted_name, _, wanted_version = (run.options.model or "").partition("/")
-    version = wanted_version or None if wanted_name == name else None
+    return wanted_version or None if wanted_name == name else None
+
+
+def fetched_version(run: Run, tracker: Tracker, name: str) -> FetchedModel | None:
+    """The version of the model that was chosen at the start; None where this run trains one.
+
+    Raises ConfigurationError where it is not there any more.
+    """
+    version = run.model_versions[name]
+    if version is None:
+        return None
     fetched = tracker.fetch(name, version)
-    if fetched is None and version is not None:
-        raise ConfigurationError(_no_such_version(run.options.model))
+    if fetched is None:
+        raise ConfigurationError(_no_such_version(f"{name}/{version}"))
     return fetched
 
 
@@ -95,6 +124,11 @@ def champion_to_compare(
     return champion, fetched.version
 
 
+def model_origin(one: Judged) -> str | None:
+    """What results that rest on a subject's scores record of its model; None without a model."""
+    return None if one.model_name is None else f"{one.model_name}/{one.model_version or 'trained in this run'}"
+
+
 def rows_scored(work: WorkFolder, one: Judged) -> int:
     """How many rows have a score; 0 if the subject has no model."""
     return 0 if one.model is None else work.rows(_scores_name(SUBJECT_FEEDS[one.subject], one.model))
@@ -109,11 +143,12 @@ def score_and_flag(
 ) -> tuple[DataFrame, models.Flags]:
     """Every row's score and p-value, and the rows that are unusual enough to be shown.
 
-    Raises LedgerError unless all rows that the model can judge were scored.
+    A model without a version is the one that this run trains. Raises LedgerError unless all rows that the model can
+    judge were scored.
     """
     settings, table = run.settings.model, SUBJECT_FEEDS[one.subject]
     scored = models.anomaly_scores(one.facts, model, settings, one.subject)
-    scores = work.write(_scores_name(table, model), models.p_values(scored, calibration))
+    scores = work.write(_scores_name(table, model), models.p_values(scored, calibration), model=model_origin(one))
     expected = one.facts.where(models.can_be_scored(model.features, one.subject)).count()
     of_all = f"scored of {run.ledger.rows_out(table):,}"
     run.ledger.check(table, Step.SCORE, of_all, work.rows(_scores_name(table, model)), expected)

@@ -20,7 +20,7 @@ from engine.contracts.codes import Reason, Transaction
 from engine.contracts.prepared import PREPARED_REBATE_CLAIMS
 from engine.intervals import join_as_of
 from engine.prepare.row_ids import crowded, good_rows, repeated_row_ids
-from engine.runtime.expressions import array_contains, collect_set_over, nulls
+from engine.runtime.expressions import nulls
 
 CLAIM_KEY = ("program", "payer_id", "plan_id", "claim_id", "claim_line")
 # Equal in all of these a row is the same row sent again.
@@ -36,8 +36,8 @@ _DELIVERY = (
     "period",
 )
 _ORDER = ("received_at", "source_row_id")
-_ALL = -1  # stands for all lines of a claim where lines are collected, which skips NULL
 _BEFORE_ALL_TIME = -(2**60)  # microseconds since 1970
+_AFTER_ALL_TIME = 2**62  # a moment: such microseconds times the number of transactions
 
 
 def net_rebate_claims(conformed: DataFrame) -> DataFrame:
@@ -128,35 +128,51 @@ def _is(kind: Transaction) -> Column:
 
 
 def _with_messages(ordered: DataFrame) -> DataFrame:
-    """Every row under its own claim id (`of_claim`), and every row that names another claim once more under that."""
-    is_other = F.coalesce(F.col("prior_claim_id") != F.col("claim_id"), F.lit(False))
-    names_other = ~F.col("is_redelivered") & _acts() & is_other
-    addresses = F.when(names_other, F.array("claim_id", "prior_claim_id")).otherwise(F.array("claim_id"))
-    sent = ordered.withColumn("of_claim", F.explode(addresses))
-    return sent.withColumns({"is_message": F.col("of_claim") != F.col("claim_id"), "names_other": names_other})
+    """Every row under its own claim id and line (`of_claim`, `of_line`), and every row that names a prior claim id once
+    more under what it names, as a message; of_line is NULL where it names all lines.
+    """
+    names_prior = ~F.col("is_redelivered") & _acts() & F.col("prior_claim_id").isNotNull()
+
+    def address(claim: str, line: str, is_message: Column, exists: Column) -> Column:
+        fields = F.struct(
+            F.col(claim).alias("of_claim"),
+            F.col(line).alias("of_line"),
+            is_message.alias("is_message"),
+            exists.alias("exists"),
+        )
+        # cast, so that both may be NULL in the same fields
+        return fields.cast("struct<of_claim: string, of_line: bigint, is_message: boolean, exists: boolean>")
+
+    own = address("claim_id", "claim_line", F.lit(False), F.lit(True))
+    prior = address("prior_claim_id", "prior_claim_line", F.lit(True), names_prior)
+    return ordered.select(*ordered.columns, F.inline(F.array(own, prior))).where("exists").drop("exists")
 
 
 def _judged(sent: DataFrame) -> DataFrame:
-    """row_id, left_as and position of every row; whether it seeks and, by itself or its message, finds a prior."""
+    """row_id, left_as and position of every row; whether it seeks and, by itself or its message, finds a prior.
+
+    What is known of a claim, or of one line of it, is a maximum or minimum of moments: a claim number that stands for
+    none has too many rows to give each an array of the others.
+    """
     claim = Window.partitionBy("payer_id", "plan_id", "of_claim")
-    line, moment, prior_line = F.col("claim_line"), F.col("moment"), F.col("prior_claim_line")
-    is_message, stands = F.col("is_message"), ~F.col("is_message") & ~F.col("is_redelivered")
-    names_own_id = stands & _acts() & (F.col("prior_claim_id") == F.col("claim_id"))
-    entry = F.struct(line.alias("line"), moment.alias("moment"))
-    aim = F.struct(prior_line.alias("line"), moment.alias("moment"))
-    known: dict[str, Column] = {"entries": collect_set_over(F.when(stands, entry), claim)}
+    line = Window.partitionBy("payer_id", "plan_id", "of_claim", "of_line")
+    moment, is_message, all_lines = F.col("moment"), F.col("is_message"), F.col("of_line").isNull()
+    stands = ~is_message & ~F.col("is_redelivered")
+    is_other = F.col("of_claim") != F.col("claim_id")
+    # a message to another claim acts on all of it, one to the claim's own id on what came before
+    reaches = F.when(is_message, F.when(is_other, F.lit(_AFTER_ALL_TIME)).otherwise(moment))
+    first = F.min(F.when(stands, moment))
+    known: dict[str, Column] = {"first_of_claim": first.over(claim), "first_of_line": first.over(line)}
     for kind in (Transaction.VOID, Transaction.ADJUSTMENT):
-        is_kind = _is(kind)
-        of_line = F.coalesce(prior_line, F.lit(_ALL))
-        known[f"{kind}_of_lines"] = collect_set_over(F.when(is_message & is_kind, of_line), claim)
-        known[f"{kind}_of_earlier"] = collect_set_over(F.when(names_own_id & is_kind, aim), claim)
+        known[f"{kind}_reaches"] = F.greatest(
+            F.max(F.when(_is(kind) & all_lines, reaches)).over(claim),
+            F.max(F.when(_is(kind) & ~all_lines, reaches)).over(line),
+        )
     told = sent.withColumns(known)
 
     def is_hit(kind: Transaction) -> Column:
-        lines = F.col(f"{kind}_of_lines")
-        by_other = array_contains(lines, line) | array_contains(lines, F.lit(_ALL))
-        by_own_id = F.exists(f"{kind}_of_earlier", lambda aim: _fits(line, aim["line"]) & (moment < aim["moment"]))
-        return by_other | by_own_id | F.coalesce(F.col("position") < F.col(f"last_{kind}"), F.lit(False))
+        by_message = F.coalesce(moment < F.col(f"{kind}_reaches"), F.lit(False))
+        return by_message | F.coalesce(F.col("position") < F.col(f"last_{kind}"), F.lit(False))
 
     left_as = (
         F.when(F.col("is_redelivered"), Reason.REDELIVERED.value)
@@ -164,20 +180,16 @@ def _judged(sent: DataFrame) -> DataFrame:
         .when(is_hit(Transaction.VOID), Reason.VOIDED.value)
         .when(is_hit(Transaction.ADJUSTMENT), Reason.REPLACED.value)
     )
-    finds_other = F.exists("entries", lambda entry: _fits(entry["line"], prior_line))
-    finds_before = F.exists("entries", lambda entry: _fits(entry["line"], prior_line) & (entry["moment"] < moment))
-    finds_own = F.col("names_itself") & (F.col("position") > 1) | F.col("prior_claim_id").isNotNull() & finds_before
+    first_named = F.when(all_lines, F.col("first_of_claim")).otherwise(F.col("first_of_line"))
+    finds_prior = F.when(is_other, first_named.isNotNull()).otherwise(F.coalesce(first_named < moment, F.lit(False)))
+    finds_own = F.col("names_itself") & (F.col("position") > 1)
     return told.select(
         "row_id",
         F.when(~is_message, left_as).alias("left_as"),
         F.when(stands, F.col("position")).alias("position"),
         (stands & _acts()).alias("seeks_prior"),
-        F.when(is_message, finds_other).when(~F.col("names_other"), finds_own).alias("finds_prior"),
+        F.when(is_message, finds_prior).otherwise(finds_own).alias("finds_prior"),
     )
-
-
-def _fits(line: Column, named: Column) -> Column:
-    return named.isNull() | (line == named)
 
 
 def live_rebate_claims(

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.codes import Action, GuardState, Subject
-from engine.contracts.findings import GUARD, REFERENCE_ROW, RULE_RESULT
+from engine.contracts.findings import GUARD, MOST_RELATED_ROWS, REFERENCE_ROW, RULE_RESULT
 from engine.rules.activation import ActiveRules
 from engine.rules.evidence import EvidenceClass, at_most, class_column, either, is_below_medium, one_step_down
 from engine.rules.hit import STRINGS, Check, Facts, Guard, Hit
@@ -126,12 +126,14 @@ def _judge(rule: Rule, active: ActiveRules, settings: Settings) -> Judged:
     fires = functools.reduce(lambda so_far, failed: so_far & ~F.coalesce(failed, F.lit(False)), held_back, met)
     evidence = _evidence(rule.evidence if hit.evidence is None else hit.evidence, checks)
     guards = F.array(*(check.result for check in checks))
+    related = F.coalesce(_given(hit.related, None).cast(STRINGS), F.array().cast(STRINGS))
     values: dict[str, Column] = {
         "rule_id": F.lit(rule.id),
         "evidence": class_column(evidence),
         "message": hit.message,
         "code": _given(hit.code, rule.code),
-        "related_source_row_ids": F.coalesce(_given(hit.related, None).cast(STRINGS), F.array().cast(STRINGS)),
+        "related_source_row_ids": F.slice(related, 1, MOST_RELATED_ROWS),
+        "related_count": F.coalesce(_given(hit.related_count, None).cast("bigint"), F.size(related).cast("bigint")),
         "guards": guards,
         "route": _given(hit.route, rule.route),
         "party_at_fault": _given(hit.party, rule.party),

@@ -60,6 +60,7 @@ def _duplicate(
         evidence=evidence,
         checks=checks,
         related=f.duplicate_source_row_ids,
+        related_count=f.duplicate_row_count,
         units=f.duplicate_units_at_issue,
     )
 

@@ -9,7 +9,7 @@ from engine.dates import days_between
 from engine.rules.entity_common import entity_claimed
 from engine.rules.hit import Facts, Guard, Hit
 from engine.rules.registry import Given, Threshold, rule
-from engine.rules.text import sentence
+from engine.rules.text import listed, sentence
 
 CORRECTION = Guard("CORRECTION", "the entity had reported the dispense before: this submission corrects it")
 
@@ -35,10 +35,11 @@ def two_entities_claim_one_dispense(f: Facts, _: Given) -> Hit:
             "{claim}. {others} appears to have reported the same dispense (row {rows}); only one of them can have "
             "bought the drug for it.",
             claim=entity_claimed(f),
-            others=F.array_join(f.other_entity_ids, ", "),
-            rows=F.array_join(f.other_entity_row_ids, ", "),
+            others=listed(f.other_entity_ids, f.other_entity_count),
+            rows=listed(f.other_entity_row_ids, f.other_entity_row_count),
         ),
         related=f.other_entity_row_ids,
+        related_count=f.other_entity_row_count,
         units=f.quantity,
     )
 
@@ -65,9 +66,10 @@ def entity_reported_again(f: Facts, _: Given) -> Hit:
             "{claim}. The same dispense appears to have been reported before (row {rows}) and that claim was not "
             "reversed.",
             claim=entity_claimed(f),
-            rows=F.array_join(f.earlier_row_ids, ", "),
+            rows=listed(f.earlier_row_ids, f.earlier_row_count),
         ),
         related=f.earlier_row_ids,
+        related_count=f.earlier_row_count,
         units=f.quantity,
     )
 

@@ -86,7 +86,8 @@ class Hit(NamedTuple):
 
     What is not given is the rule's own (evidence, code, route, party, action) or NULL. `units`: NDC billing units that
     should not have been asked for; `amount`: US dollars, only where it is not units x price. NULL `references` are left
-    out.
+    out. `related`: row ids, nearest first, of which the first MOST_RELATED_ROWS are kept; `related_count`: their number
+    where the facts name fewer, else that of `related`.
     """
 
     when: Column
@@ -94,6 +95,7 @@ class Hit(NamedTuple):
     evidence: EvidenceClass | None = None
     checks: tuple[Check, ...] = ()
     related: Column | None = None
+    related_count: Column | None = None
     units: Column | None = None
     amount: Column | None = None
     references: tuple[Column, ...] = ()

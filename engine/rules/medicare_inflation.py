@@ -9,7 +9,7 @@ from engine.rules.common import day
 from engine.rules.entity_common import entity_claimed, entity_row
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
 from engine.rules.registry import Given, Threshold, rule
-from engine.rules.text import sentence
+from engine.rules.text import listed, sentence
 
 ENTITY_TYPE = Guard(
     "ENTITY_TYPE",
@@ -114,7 +114,7 @@ def part_b_line_without_modifier(f: Facts, given: Given) -> Hit:
             "bought at the 340B price.",
             claim=entity_claimed(f),
             code=f.hcpcs_code,
-            rows=F.array_join(f.part_b_unmarked_row_ids, ", "),
+            rows=listed(f.part_b_unmarked_row_ids, f.part_b_lines_unmarked),
         ),
         checks=(
             ENTITY_TYPE.check(
@@ -125,6 +125,7 @@ def part_b_line_without_modifier(f: Facts, given: Given) -> Hit:
             ONE_OF_SEVERAL.check(failed=f.part_b_lines_marked > 0),
         ),
         related=f.part_b_unmarked_row_ids,
+        related_count=f.part_b_lines_unmarked,
         units=f.quantity,
         references=(entity_row(f),),
     )

@@ -49,6 +49,7 @@ def two_open_icns(f: Facts, _: Given) -> Hit:
             row=f.duplicate_source_row_id,
         ),
         related=f.duplicate_source_row_ids,
+        related_count=f.duplicate_row_count,
         units=f.duplicate_units_at_issue,
     )
 

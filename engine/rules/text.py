@@ -60,6 +60,13 @@ def _decimal(value: Column, scale: int) -> Column:
     return F.regexp_replace(_digits(value, scale), r"\.?0+\z", "")
 
 
+def listed(ids: Column, count: Column) -> Column:
+    """The ids of an array, and how many of `count` are not among them; NULL count: none."""
+    more = F.concat(F.lit(" and "), F.format_number(count - F.size(ids), 0), F.lit(" more"))
+    is_cut = F.coalesce(count > F.size(ids), F.lit(False))
+    return F.concat(F.array_join(ids, ", "), F.when(is_cut, more).otherwise(F.lit("")))
+
+
 def _ratio(value: Column) -> Column:
     return F.when(F.abs(value) < 1, _decimal(value, 4)).otherwise(_decimal(value, 2))
 

@@ -26,7 +26,8 @@ class WorkFolder:
 
     `resume`: what an earlier run left whole is read instead of computed. Whether it may be (same input, same settings)
     is the caller's to know. `before_write` is called before each result is written; it raises if the folder is no
-    longer the caller's.
+    longer the caller's. `made_from` gives what each result records of its origin: only a result of the same origin
+    counts as whole.
     """
 
     def __init__(
@@ -36,40 +37,45 @@ class WorkFolder:
         root: str,
         resume: bool,
         before_write: Callable[[], None] = lambda: None,
+        made_from: Callable[[], dict[str, str]] = dict,
     ):
         self._spark = spark
         self._storage = storage
         self._root = root
         self._resume = resume
         self._before_write = before_write
+        self._made_from = made_from
         self._rows: dict[str, int] = {}
 
     def path(self, name: str) -> str:
         return join(self._root, *name.split("/"))
 
-    def is_done(self, name: str) -> bool:
+    def is_done(self, name: str, model: str | None = None) -> bool:
         """True where `write` would only read: the result is whole and this run resumes.
 
-        Whole is a result whose files are those that were written, with their lengths. An observation on the DataFrame
-        is not filled then.
+        Whole is a result whose files are those that were written, with their lengths, and that was made from what this
+        run is made from and by the same model version. An observation on the DataFrame is not filled then.
         """
         if not (self._resume and self._storage.exists(join(self.path(name), SUCCESS_MARKER))):
             return False
-        manifest = join(self.path(name), _MANIFEST)
-        return self._storage.exists(manifest) and self._manifest(name)["files"] == self._files(name)
+        if not self._storage.exists(join(self.path(name), _MANIFEST)):
+            return False
+        manifest = self._manifest(name)
+        return manifest["files"] == self._files(name) and manifest.get("made_from", {}) == self._origin(model)
 
-    def write(self, name: str, rows: DataFrame, partitions: int | None = None) -> DataFrame:
+    def write(self, name: str, rows: DataFrame, partitions: int | None = None, model: str | None = None) -> DataFrame:
         """Write the rows and return them read back, in the schema they were declared in, every column nullable.
 
         `partitions` spreads small results over so many files by an exchange. A result of another schema, left by an
-        earlier version of the engine, or one whose files were changed is written again.
+        earlier version of the engine, or one whose files were changed is written again. `model`: name and version of
+        the model whose scores the rows rest on.
 
         Raises:
             InputError: an input file turns out unreadable while the rows are computed.
             OutputError: the work folder was changed meanwhile, or storage is full.
         """
         schema = rows.schema
-        if self.is_done(name) and self._has_schema(name, schema):
+        if self.is_done(name, model) and self._has_schema(name, schema):
             self._rows[name] = self._manifest(name)["rows"]
         else:
             self._before_write()
@@ -82,7 +88,7 @@ class WorkFolder:
                 if explained is None:
                     raise
                 raise explained from None
-            manifest = {"rows": self._rows[name], "files": self._files(name)}
+            manifest = {"rows": self._rows[name], "files": self._files(name), "made_from": self._origin(model)}
             self._storage.write_text(join(self.path(name), _MANIFEST), json.dumps(manifest))
         return read_parquet(self._spark, self.path(name), schema)
 
@@ -99,6 +105,9 @@ class WorkFolder:
 
     def _data_files(self, name: str) -> list[StoredFile]:
         return [file for file in self._storage.files(self.path(name)) if is_data_file(file.name)]
+
+    def _origin(self, model: str | None) -> dict[str, str]:
+        return self._made_from() | ({} if model is None else {"model": model})
 
     def _files(self, name: str) -> dict[str, int]:
         return {file.name: file.length for file in self._data_files(name)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import json
 import math
 import os
@@ -41,6 +42,20 @@ class FetchedModel:
     folder: Path
     name: str
     version: str
+
+
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """A version in the registry: its number, a digest of its files, and the run of the engine that trained it."""
+
+    version: str
+    files: str | None
+    trained_by: str | None
+
+    @property
+    def origin(self) -> str:
+        """What results record of it: a registry that was made again may hold another model under the same number."""
+        return self.version if self.files is None else f"{self.version}, files {self.files[:12]}"
 
 
 class Tracker:
@@ -101,6 +116,19 @@ class Tracker:
         """True if the registry has this version of the model."""
         with self.connected("cannot look up the model") as client:
             return found(lambda: client.get_model_version(model_name, version)) is not None
+
+    def registered(self, model_name: str, version: str | None = None) -> RegisteredVersion | None:
+        """The model version of that number, or of the configured alias; None where there is none. Fetches no files."""
+        with self.connected("cannot look up the model") as client:
+            if version is not None:
+                wanted = found(lambda: client.get_model_version(model_name, version))
+            else:
+                wanted = found(lambda: client.get_model_version_by_alias(model_name, self.alias))
+            if wanted is None:
+                return None
+            files = client.get_run(wanted.run_id).data.tags.get(FILES_TAG)
+            digest = None if files is None else hashlib.sha256(files.encode()).hexdigest()
+            return RegisteredVersion(str(wanted.version), digest, wanted.tags.get("run_id"))
 
     def log_training(
         self,

@@ -10,9 +10,15 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from engine.contracts.codes import Subject
+from engine.contracts.facts import INVOICE_FEATURES
+from engine.models import Calibration, fit_model
+from engine.settings import IsolationForestSettings, MlflowSettings, ModelSettings
+from engine.tracking import Tracker
 from jobs.detect import detect
 from tests.end_to_end.runs import INVOICE
 
@@ -20,6 +26,7 @@ pytestmark = pytest.mark.slow
 
 PROJECT = Path(__file__).resolve().parents[2]
 SECONDS = 300
+INVOICES_MODEL = MlflowSettings().invoices_model
 
 
 @pytest.fixture
@@ -127,3 +134,51 @@ def test_damage_to_the_work_folder_is_reported_as_such_and_computed_again_on_res
     assert finished.status == 0, finished
     ledger = json.loads((tmp_path / "out" / "r" / "ledger.json").read_text())
     assert [step["rows_in"] for step in ledger["invoices"] if step["step"] == "facts"] == [2]
+
+
+def test_a_run_is_resumed_with_the_model_version_that_it_began_with(started, words, run_job, tmp_path):
+    """The alias moves while the run is interrupted: the old p-values must not stand under the new version's name."""
+    import mlflow
+
+    tracker = Tracker(MlflowSettings(), str(tmp_path / "out"))
+    versions = [registered_model(tracker, tmp_path / f"model-{seed}", seed) for seed in (1, 2)]
+    assert versions == ["1", "2"]
+    first = started("facts/invoices")
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    manifest = tmp_path / "out" / ".r.work" / "facts" / "invoices" / "_manifest.json"
+    kept = manifest.read_bytes()
+    mlflow.MlflowClient(tracker.tracking_uri).set_registered_model_alias(INVOICES_MODEL, tracker.alias, "2")
+
+    for options in ([], ["--model", f"{INVOICES_MODEL}/2"]):
+        refused = run_job(detect, *words, "--resume", *options)
+        assert refused.status == 2
+        for part in (f"another model version: {INVOICES_MODEL}", f"--model {INVOICES_MODEL}/1 resumes", "--overwrite"):
+            assert part in refused.err
+    refused = run_job(detect, *words, "--resume", "--model", f"{INVOICES_MODEL}/1", "--set", "link.days_apart=5")
+    assert refused.status == 2
+    assert "another setting: link.days_apart" in refused.err
+    assert "model version" not in refused.err
+    assert manifest.read_bytes() == kept
+
+    finished = run_job(detect, *words, "--resume", "--model", f"{INVOICES_MODEL}/1")
+    assert finished.status == 0, finished
+    assert f"by {INVOICES_MODEL} version 1" in finished.out
+
+
+def registered_model(tracker, folder, seed):
+    values = np.random.default_rng(seed).normal(size=(400, len(INVOICE_FEATURES)))
+    sample = pd.DataFrame(values, columns=list(INVOICE_FEATURES)).assign(source_row_id=[f"R{n}" for n in range(400)])
+    settings = ModelSettings(detectors={"isolation_forest": IsolationForestSettings(trees=10, seed=seed)})
+    model = fit_model(sample, settings, Subject.INVOICE)
+    model.save(folder)
+    Calibration(np.array(["all"]), np.array([1]), np.array([0.5])).save(folder)
+    return tracker.log_training(
+        model_folder=folder,
+        model_name=INVOICES_MODEL,
+        run_name=f"seed {seed}",
+        parameters=model.parameters,
+        metrics={},
+        figures={},
+        tags={"run_id": "earlier"},
+    )

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
 
-def duplicates(rows: list[dict]) -> dict[str, tuple[str, str, list[str], int]]:
-    """{row id: (rule, nearest earlier row, all earlier rows, units at issue)}."""
+def duplicates(rows: list[dict], most: int) -> dict[str, tuple[str, str, list[str], int, int]]:
+    """{row id: (rule, nearest earlier row, the `most` nearest earlier rows, their number, units at issue)}."""
     found = {}
     left = _left(rows)
     asked = [row for row in rows if left[row["source_row_id"]] > 0]
@@ -19,7 +19,8 @@ def duplicates(rows: list[dict]) -> dict[str, tuple[str, str, list[str], int]]:
             found[row["source_row_id"]] = (
                 _rule(row, nearest),
                 nearest["source_row_id"],
-                sorted(other["source_row_id"] for other in earlier),
+                [other["source_row_id"] for other in sorted(earlier, key=_arrival, reverse=True)][:most],
+                len(earlier),
                 left[row["source_row_id"]],
             )
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
 
 import pytest
 from hypothesis import strategies as st
@@ -14,6 +15,8 @@ from tests.property.worlds import worlds
 from tests.unit import facts_rows
 
 WORLDS = 150
+# Related rows that are named, so few that crowds have more.
+MOST = 3
 ONE_DISPENSE = {
     "claim_type": "RX",
     "script_key": "1234567",
@@ -75,20 +78,23 @@ def crowds(seed):
     ]
 
 
-def test_a_claim_repeats_the_nearest_earlier_one_of_its_dispense(spark, crowds):
+def test_a_claim_repeats_the_nearest_earlier_one_of_its_dispense(spark, crowds, monkeypatch):
+    monkeypatch.setattr(import_module("engine.facts.duplicates"), "MOST_RELATED_ROWS", MOST)
     rows = [row for crowd in crowds for row in crowd]
     found = {
         row["source_row_id"]: (
             row["duplicate_rule"],
             row["duplicate_source_row_id"],
             row["duplicate_source_row_ids"],
+            row["duplicate_row_count"],
             row["duplicate_units_at_issue"],
         )
         for row in duplicates(facts_rows.claims(spark, rows, partitions=3)).collect()
     }
     expected = {}
     for crowd in crowds:
-        expected |= facts_reference.duplicates(crowd)
+        expected |= facts_reference.duplicates(crowd, MOST)
+    assert any(count > MOST for *_, count, _ in expected.values()), "the worlds have become too poor to test anything"
     at_issue = {units for *_, units in expected.values()}
     assert len(at_issue) > 1, "the worlds have become too poor to test anything"
     assert found == expected

@@ -82,6 +82,7 @@ def finding(number: int, seed: int = 1) -> dict[str, Any]:
                 "message": f"State {state} invoiced {units} units, yet {RULES[rule][2]}.",
                 "code": RULES[rule][0],
                 "related_source_row_ids": ["2025-q3-0007"] if rule == "R016" else [],
+                "related_count": 1_001 if rule == "R016" else None,
                 "guards": [
                     {"name": "NO_340B_PURCHASE", "state": "PASSED"},
                     {"name": "STATE_METHOD", "state": "UNCHECKED"},

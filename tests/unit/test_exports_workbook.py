@@ -194,7 +194,7 @@ def test_the_words_of_a_finding(review):
     ndc = dated["NDC-11"].value
     assert dated["Reference facts"].value == f"products {ndc}, 2015-01-01 to 2023-12-31, as of 2025-10-01"
     duplicate = next(cell for cell in cells if "R016" in cell["Rules"].value)
-    assert duplicate["Related rows"].value == "2025-q3-0007"
+    assert duplicate["Related rows"].value == "2025-q3-0007 and 1,000 more"
 
 
 def test_dispute_lines_hold_no_price_and_no_score(review):

@@ -174,7 +174,7 @@ def test_other_claims_of_a_dispense(found):
     assert seen("first") == (1, ["CAH2"], ["another's"], [])
     assert seen("again") == (2, ["CAH2"], ["another's"], ["first"])
     assert seen("same file") == (3, ["CAH2"], ["another's"], ["first"])
-    assert seen("another's") == (1, ["DSH1"], ["again", "first", "same file"], [])
+    assert seen("another's") == (1, ["DSH1"], ["first", "again", "same file"], [])
     assert seen("other fill") == (1, [], [], [])
     assert [seen(f"no key {n}") for n in (1, 2)] == [(1, None, None, None), (2, None, None, None)]
 

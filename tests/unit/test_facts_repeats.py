@@ -29,7 +29,7 @@ def other(name, program="COMMERCIAL", day=1, **fields):
 TAKEN_BACK = {  # claims, {row: (rule, earlier rows, units at issue)}
     "nothing": (
         [invoiced("a", "30"), invoiced("b", "30", 2), invoiced("c", "30", 3)],
-        {"b": ("R016", ["a"], 30), "c": ("R016", ["a", "b"], 30)},
+        {"b": ("R016", ["a"], 30), "c": ("R016", ["b", "a"], 30)},
     ),
     "all before it was asked again": ([invoiced("a", "30"), invoiced("b", "-30", 2), invoiced("c", "30", 3)], {}),
     "all after it was asked again": ([invoiced("a", "30"), invoiced("b", "30", 2), invoiced("c", "-30", 3)], {}),
@@ -60,7 +60,7 @@ TAKEN_BACK = {  # claims, {row: (rule, earlier rows, units at issue)}
     ),
 }
 ICNS = {  # claims, {row: earlier rows}
-    "two open": ([mfp("a", "1"), mfp("b", "2", 2), mfp("c", "3", 3)], {"b": ["a"], "c": ["a", "b"]}),
+    "two open": ([mfp("a", "1"), mfp("b", "2", 2), mfp("c", "3", 3)], {"b": ["a"], "c": ["b", "a"]}),
     "the same once more": ([mfp("a", "1"), mfp("b", "1", 2)], {}),
     "named": ([mfp("a", "1"), mfp("b", "2", 2, mtf_xref_icn="1", mtf_transaction_code="002")], {}),
     "named by a third": ([mfp("a", "1"), mfp("b", "2", 2), mfp("c", "3", 3, mtf_xref_icn="1")], {"c": ["b"]}),

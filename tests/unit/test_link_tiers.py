@@ -332,6 +332,29 @@ def test_a_crowded_key_is_set_aside_and_counted(spark):
     assert found.set_aside == {"rebate_claims": 5, "entity_claims": 3}
 
 
+def test_an_oversized_block_without_rx_numbers_is_set_aside_and_counted(spark):
+    """Claims without a usable Rx number that share pharmacy, product, day and prescriber are never all paired."""
+    unusable = {"script_key": None, "rx_key": None, "prescriber_npi": "1003000134"}
+    claims = [rebate(f"junk {n}", **unusable) for n in range(5)] + [rebate("good")]
+    given = [entity(f"junk {n}", **unusable) for n in range(3)] + [entity("good")]
+    written = []
+
+    def counted(name, rows):
+        kept = keep(name, rows)
+        written.append((name, kept.count()))
+        return kept
+
+    found = link_340b(
+        frame(spark, claims, PREPARED_REBATE_CLAIMS),
+        frame(spark, given, PREPARED_ENTITY_CLAIMS),
+        SETTINGS.model_copy(update={"most_pairs_per_key": 14}),
+        counted,
+    )
+    assert [row.source_row_id for row in found.links.collect()] == ["good"]
+    assert found.set_aside == {"rebate_claims": 5, "entity_claims": 3}
+    assert dict(written)["pairs_tuple"] == 0
+
+
 def test_who_competes_for_a_claim(links):
     """Neighbouring fills do, other programs, payers, rebate types and duplicates do not; tied claims are all listed."""
     claims, _ = competing_rows()

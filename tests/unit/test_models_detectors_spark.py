@@ -156,8 +156,9 @@ def test_detect_refuses_a_model_of_other_features_before_it_scores(models, tmp_p
     tracker = SimpleNamespace(fetch=lambda name, version: SimpleNamespace(folder=tmp_path, version="1"))  # noqa: ARG005
     one = Judged(CLAIM, facts=None, peers=None, described=lambda flagged, _: flagged)
     changed = {"model": {"claims": {"features": list(FEATURES[:-1])}}}
+    versions = {Settings().mlflow.claims_model: "1"}
     with pytest.raises(ConfigurationError, match="other features"):
-        fetched_model(SimpleNamespace(settings=Settings(**changed), options=SimpleNamespace(model=None)), tracker, one)
-    same = SimpleNamespace(settings=Settings(), options=SimpleNamespace(model=None))
+        fetched_model(SimpleNamespace(settings=Settings(**changed), model_versions=versions), tracker, one)
+    same = SimpleNamespace(settings=Settings(), model_versions=versions)
     model, _, version = fetched_model(same, tracker, one)
     assert (model.kind, version) == ("ecod", "1")

@@ -21,7 +21,17 @@ from tests.spec.all_specs import all_specs
 from tests.spec.rule_cases import SETTINGS, answers_to, everything, rows_of
 
 SUBJECTS = tuple(Subject)
-ALWAYS = ("rule_id", "evidence", "message", "related_source_row_ids", "guards", "route", "party_at_fault", "action")
+ALWAYS = (
+    "rule_id",
+    "evidence",
+    "message",
+    "related_source_row_ids",
+    "related_count",
+    "guards",
+    "route",
+    "party_at_fault",
+    "action",
+)
 
 
 def specs_on(subject: Subject):
@@ -56,11 +66,14 @@ def all_at_once() -> dict:
 
 REPORTED_340B = firing("R036") | {"flags_340b": ["SCC 20"]}
 FOURTH_QUARTER = firing("R020") | {"period": "2024Q4", "received_at": None}
+CROWD = [f"row-{n:03}" for n in range(120)]
 ONE_BY_ONE = {
     "all": all_at_once(),
     "none": {},
     "kept": {"program": "MDRP_FFS"},
     "R036 reported as 340B": REPORTED_340B,
+    "R016 crowd": firing("R016") | {"duplicate_source_row_ids": CROWD[:50], "duplicate_row_count": len(CROWD)},
+    "R003 crowd": firing("R003") | {"link_source_row_ids": CROWD},
     "R020 fourth quarter": FOURTH_QUARTER,
     "R020 no quarter": FOURTH_QUARTER | {"period": "2024Q5"},
     "R035 beyond": firing("R035") | {"peer_median_units": -1e300, "f24_units_per_prescription_z": float("inf")},
@@ -143,6 +156,13 @@ def test_no_null_makes_a_rule_fire_on_nothing_or_lose_its_words(spec, with_a_nul
         assert len(result["message"]) > 40
         assert result["evidence"] in list(Evidence)
         assert all(row["table"] for row in result["reference_rows"])
+
+
+def test_fifty_related_rows_are_named_and_all_are_counted(judged):
+    for rule_id in ("R003", "R016"):
+        result = judged[Subject.REBATE_CLAIM][f"{rule_id} crowd"][rule_id]
+        assert result["related_source_row_ids"] == CROWD[:50]
+        assert result["related_count"] == 120
 
 
 def test_guards_without_their_tables_are_unchecked_and_cost_one_step(spark, judged):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import functions as F
 
-from engine.rules.text import if_known, sentence, words_for
+from engine.rules.text import if_known, listed, sentence, words_for
 
 SHOWN = """
 format | expression                                  | shown
@@ -74,3 +74,10 @@ def test_a_template_that_does_not_fit_its_values_is_refused(spark, template, nam
     assert spark
     with pytest.raises(ValueError, match=r"not used in|has no value or no such format"):
         sentence(template, **{name: F.lit(1) for name in names})
+
+
+def test_ids_are_listed_with_the_number_of_those_that_are_not(spark):
+    rows = [(["a", "b"], 2), (["a", "b"], None), (["a", "b"], 1_236), ([], 0)]
+    made = spark.createDataFrame(rows, "ids array<string>, number bigint")
+    found = made.select(listed(F.col("ids"), F.col("number")).alias("text")).collect()
+    assert [row["text"] for row in found] == ["a, b", "a, b", "a, b and 1,234 more", ""]

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -186,14 +187,47 @@ def test_an_interrupted_run_is_resumed_only_with_the_same_input_and_settings(beg
     resumed = begin(resume=True)
     assert resumed.storage.exists(f"{resumed.work}/facts/_SUCCESS")
     check_resumable(resumed, {"invoices": "abc"})
-    with pytest.raises(OutputError, match="another input"):
+    with pytest.raises(OutputError, match="another input: invoices"):
         check_resumable(resumed, {"invoices": "abd"})
     resumed.storage.delete(f"{resumed.work}/began-with.json")
-    with pytest.raises(OutputError, match="another config, as_of, input, code"):
+    with pytest.raises(OutputError, match=r"does not record with which version of the program(.|\n)*--overwrite"):
         check_resumable(resumed, {"invoices": "abc"})
     resumed.lease.release()
     again = begin(overwrite=True)
     assert not again.folders.has_results
+
+
+def test_a_resume_names_what_differs_and_what_to_do(begin, monkeypatch, tmp_path):
+    """Every kind of thing that can change a result."""
+    run = begin()
+    run.provenance["models"] = {"claim-anomalies": "1, files 0123", "findings-reranker": None}
+    check_resumable(run, {"invoices": "abc", "prices": "1"})
+    write_result(run)
+    die(run)
+    resumed = begin(resume=True)
+    resumed.provenance["models"] = {"claim-anomalies": "2, files 4567", "findings-reranker": None}
+    shipped = tmp_path / "reference"
+    shipped.mkdir()
+    for file in Path(resumed.settings.reference_folder).glob("*.*"):
+        shutil.copy(file, shipped)
+    (shipped / "dispute_codes.csv").write_text("another")
+    changed = {"link": {"days_apart": 5}, "reference_folder": str(shipped), "as_of": "2026-10-01"}
+    resumed.settings = Settings.model_validate(resumed.settings.model_dump(exclude_unset=True) | changed)
+    monkeypatch.setattr("engine.run.code_version", lambda: "0.2.0+other")
+    with pytest.raises(OutputError) as refused:
+        check_resumable(resumed, {"invoices": "abd", "prices": "1"})
+    named = {(problem.what.partition(" with another ")[2], problem.to_do) for problem in refused.value.problems}
+    again = "--overwrite starts again"
+    assert named == {
+        ("version of the program", f"resume with that version of the program; {again}"),
+        ("day", f"--as-of 2026-09-30 resumes; {again}"),
+        ("input: invoices", f"give the input as it was; {again}"),
+        ("setting: link.days_apart", f"leave link.days_apart as it was; {again}"),
+        ("reference file: dispute_codes.csv", f"restore dispute_codes.csv; {again}"),
+        ("model version: claim-anomalies", f"--model claim-anomalies/1 resumes; {again}"),
+    }
+    assert "found:    5" in str(refused.value)
+    assert "expected: 3" in str(refused.value)
 
 
 def test_an_interrupted_run_that_replaces_a_finished_one_is_resumed_with_both_options(begin, root):

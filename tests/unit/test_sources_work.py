@@ -69,3 +69,16 @@ def test_a_result_that_is_taken_over_keeps_its_count(spark, rows, tmp_path):
     resumed = WorkFolder(spark, storage_of(spark), str(tmp_path), resume=True)
     resumed.write("facts", rows)
     assert resumed.rows("facts") == 10
+
+
+def test_a_result_of_another_origin_is_written_again(spark, rows, tmp_path):
+    def folder(run: str, resume: bool = True) -> WorkFolder:
+        return WorkFolder(spark, storage_of(spark), str(tmp_path), resume, made_from=lambda: {"run": run})
+
+    folder("a", resume=False).write("scores", rows, model="claims/1")
+    assert folder("a").is_done("scores", "claims/1")
+    assert not folder("a").is_done("scores", "claims/2")
+    assert not folder("a").is_done("scores")
+    assert not folder("b").is_done("scores", "claims/1")
+    assert folder("a").write("scores", rows.limit(1), model="claims/2").count() == 1
+    assert folder("a").is_done("scores", "claims/2")

@@ -87,6 +87,20 @@ def test_a_fetched_version_is_the_model_that_was_logged(world):
     assert (tracker.fetch(NAME).name, tracker.fetch(NAME).version) == (NAME, "1")
 
 
+def test_a_registered_version_is_known_by_its_files_and_the_run_that_trained_it(world, tmp_path):
+    tracker, *_ = world
+    first, second = tracker.registered(NAME), tracker.registered(NAME, "2")
+    assert (first.version, second.version) == ("1", "2")
+    assert first.origin.startswith("1, files ")
+    assert first.origin[1:] != second.origin[1:]
+    assert first.trained_by is None
+    assert tracker.registered(NAME, "9") is tracker.registered("nobody's") is None
+    apart = Tracker(MlflowSettings(), str(tmp_path))
+    _, folder = saved_model(tmp_path / "model")
+    log(apart, folder, tags={**TAGS, "run_id": "r1"})
+    assert apart.registered(NAME).trained_by == "r1"
+
+
 @pytest.mark.parametrize(
     "wanted", [{"version": "9"}, {"version": "one"}, {"alias": "challenger"}, {"model_name": "invoice-anomalies"}]
 )
