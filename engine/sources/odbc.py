@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import types as T
 from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
-from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
 from engine.database import Dialect, connect, dialect_of, driver_errors, fault_of, fault_problem, retrying
 from engine.errors import InputError, Problem, UserError
@@ -41,7 +41,9 @@ class OdbcSource(DataSource):
         return FORMAT
 
     def reader(self, schema: T.StructType) -> DataSourceReader:
-        return OdbcReader(TableRead.model_validate_json(self.options["read"]), schema)
+        # the embedded engine hands on the schema as Arrow has it
+        declared = from_arrow_schema(schema) if isinstance(schema, pa.Schema) else schema
+        return OdbcReader(TableRead.model_validate_json(self.options["read"]), declared)
 
 
 @dataclass
