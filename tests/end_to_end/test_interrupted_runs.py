@@ -146,7 +146,7 @@ def test_a_run_is_resumed_with_the_model_version_that_it_began_with(started, wor
     first = started("facts/invoices")
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
-    manifest = tmp_path / "out" / ".r.work" / "facts" / "invoices" / "_manifest.json"
+    manifest = tmp_path / "out" / ".r.work" / "conformed" / "invoices" / "_manifest.json"
     kept = manifest.read_bytes()
     mlflow.MlflowClient(tracker.tracking_uri).set_registered_model_alias(INVOICES_MODEL, tracker.alias, "2")
 
