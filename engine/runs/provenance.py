@@ -13,6 +13,7 @@ from engine.errors import Problem
 _KINDS = {
     "code": "version of the program",
     "as_of": "day",
+    "engine": "engine",
     "input": "input",
     "settings": "setting",
     "files": "reference file",
@@ -68,6 +69,7 @@ def _to_do(kind: str, name: str, then: Any) -> str:
     resume = {
         "code": "resume with that version of the program",
         "as_of": f"--as-of {then} resumes",
+        "engine": f"--engine {then} resumes",
         "input": "give the input as it was",
         "settings": f"leave {name} as it was",
         "files": f"restore {name}",
