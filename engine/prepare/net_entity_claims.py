@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -30,27 +30,23 @@ def net_entity_claims(conformed: DataFrame) -> DataFrame:
         "row_id", *_EQUAL, "fill_number", "status", F.coalesce("submitted_at", earliest).alias("submitted_at")
     )
     reversals = narrow.where(F.col("status") == "REVERSED")
-    renamed = reversals.select(*(F.col(name).alias(f"reversal_{name}") for name in reversals.columns))
-    equal = [F.col(name) == F.col(f"reversal_{name}") for name in _EQUAL]
-    pairs = (
-        narrow.where(F.col("status") == "SUBMITTED")
-        .join(
-            renamed,
-            on=[
-                *equal,
-                F.col("fill_number").eqNullSafe(F.col("reversal_fill_number")),
-                F.col("submitted_at") <= F.col("reversal_submitted_at"),
-            ],
-            how="inner",  # submissions of a dispense x its reversals
-        )
-        .select("row_id", "reversal_row_id")
+    dispense = (*_EQUAL, "fill_number")
+    # by dispense, never a submission with each reversal: a placeholder number may have thousands of both
+    last = reversals.groupBy(*(F.col(name).alias(f"reversal_{name}") for name in dispense)).agg(
+        F.max("submitted_at").alias("last_reversal")
     )
-    cancelled = pairs.select("row_id", F.lit(Reason.REVERSED.value).alias("left_as")).distinct()
-    matched = pairs.select(F.col("reversal_row_id").alias("row_id"), F.lit(True).alias("is_matched")).distinct()
-    reversing = reversals.join(matched, on="row_id", how="left").select(
+    submitted = narrow.where(F.col("status") == "SUBMITTED").join(last, on=_same_dispense("reversal"), how="inner")
+    cancelled = submitted.where(F.col("submitted_at") <= F.col("last_reversal")).select(
+        "row_id", F.lit(Reason.REVERSED.value).alias("left_as")
+    )
+    first = submitted.groupBy(*(F.col(name).alias(f"submission_{name}") for name in dispense)).agg(
+        F.min("submitted_at").alias("first_submission")
+    )
+    is_matched = F.coalesce(F.col("first_submission") <= F.col("submitted_at"), F.lit(False))
+    reversing = reversals.join(first, on=_same_dispense("submission"), how="left").select(  # one row per dispense
         "row_id",
         F.lit(Reason.REVERSAL_TRANSACTION.value).alias("left_as"),
-        F.col("is_matched").isNull().alias("reversal_unmatched"),
+        (~is_matched).alias("reversal_unmatched"),
     )
     kinds: dict[str, T.DataType | str] = {"left_as": "string", "reversal_unmatched": "boolean", "problem": "string"}
 
@@ -61,6 +57,12 @@ def net_entity_claims(conformed: DataFrame) -> DataFrame:
     return union_all(
         [whole(reversing, "left_as", "reversal_unmatched"), whole(cancelled, "left_as"), whole(repeated, "problem")]
     )
+
+
+def _same_dispense(side: str) -> list[Column]:
+    """NULL equals NULL in the fill number alone."""
+    equal = [F.col(name) == F.col(f"{side}_{name}") for name in _EQUAL]
+    return [*equal, F.col("fill_number").eqNullSafe(F.col(f"{side}_fill_number"))]
 
 
 def live_entity_claims(conformed: DataFrame, netting: DataFrame) -> DataFrame:

@@ -14,7 +14,7 @@ from engine.facts import duplicates, entity_claim_facts
 from engine.facts.duplicates import with_repeats
 from engine.facts.lineage import with_periods
 from engine.facts.patients import MOST_FILLS, with_pharmacies_of_patient
-from engine.prepare import conform, net_rebate_claims
+from engine.prepare import conform, net_entity_claims, net_rebate_claims
 from engine.settings import PeerSettings
 from tests.unit.facts_rows import claim, claims, frame, reference
 from tests.unit.prepare_rows import AS_OF, received, row, settled
@@ -123,3 +123,18 @@ def test_lineage_of_a_crowd_is_netted(spark):
     conformed = settled(conform(received(spark, rows, 2), TABLES["rebate_claims"], as_of=AS_OF))
     netting = net_rebate_claims(conformed).groupBy("left_as", "prior_not_found").count().collect()
     assert {tuple(one) for one in netting} == {("REPLACED", False, ROWS - 1), (None, False, 1)}
+
+
+def test_reversals_of_a_crowd_are_netted(spark):
+    """Submissions and as many reversals of one dispense, in turn, the last submission after all reversals."""
+    rows = [
+        row("entity_claims", f"e{n:05}", status="REVERSED" if n % 2 else "SUBMITTED",
+            submitted_at=at(n).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        for n in range(2 * ROWS + 1)
+    ]  # fmt: skip
+    conformed = settled(conform(received(spark, rows, 2), TABLES["entity_claims"], as_of=AS_OF))
+    netting = net_entity_claims(conformed).groupBy("left_as", "reversal_unmatched").count().collect()
+    assert {tuple(one) for one in netting} == {
+        ("REVERSED", None, ROWS),
+        ("REVERSAL_TRANSACTION", False, ROWS),
+    }
