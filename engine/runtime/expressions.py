@@ -27,9 +27,10 @@ _MOST_EXACT_POWER = 22
 # From here on doubles have no cents.
 _LARGE = 1e15
 
-# What Java calls \s, \S, \w, \W: ASCII. In the regular expressions of the embedded engine these letters mean Unicode.
+# Parts of regular expressions: what Java calls \s, \S and \b. In those of the embedded engine these letters, \d and \w
+# mean Unicode. It knows no look-around, no references to groups within an expression, and no possessive repetition.
 SPACE, NOT_SPACE = r"[ \t\n\x0B\f\r]", r"[^ \t\n\x0B\f\r]"
-WORD, NOT_WORD = r"[A-Za-z0-9_]", r"[^A-Za-z0-9_]"
+WORD_BOUNDARY = r"(?-u:\b)"
 
 
 # Long chains. Messages of Spark Connect nest up to 100 deep, and each member of a chain nests the ones before it.
@@ -237,6 +238,15 @@ def round_double(number: Column, digits: int) -> Column:
     # texts of small and of large numbers have an exponent, with which the embedded engine reads no decimals
     is_zero = F.abs(value) < 0.1 ** (digits + 1)
     return F.when(is_zero, F.lit(0.0)).when(F.abs(value) < _LARGE, of_text).otherwise(value)
+
+
+def round_bounded(number: Column, digits: int) -> Column:
+    """A double below 2**51 / 10**digits in size, rounded to decimal digits, half to even, as in `rint`.
+
+    The number is repeated nowhere: for long expressions.
+    """
+    power = F.lit(10.0**digits)
+    return ((number * power + F.lit(_TO_WHOLE)) - F.lit(_TO_WHOLE)) / power
 
 
 def decimal_of_double(number: Column, precision: int, scale: int) -> Column:
