@@ -12,7 +12,6 @@ from engine.errors import Problem
 # Kinds of what results are made from, each a value or a mapping of names to values, and how they are called.
 _KINDS = {
     "code": "version of the program",
-    "engine": "engine",
     "as_of": "day",
     "engine": "engine",
     "input": "input",
@@ -71,7 +70,6 @@ def _to_do(kind: str, name: str, then: Any) -> str:
         "code": "resume with that version of the program",
         "engine": f"--engine {then} resumes",
         "as_of": f"--as-of {then} resumes",
-        "engine": f"--engine {then} resumes",
         "input": "give the input as it was",
         "settings": f"leave {name} as it was",
         "files": f"restore {name}",
