@@ -265,9 +265,11 @@ def decimal_of_text(text: Column, precision: int, scale: int) -> Column:
 
     A number with an exponent goes by way of a double: the embedded engine reads no decimals from such texts.
     """
-    has_exponent = text.contains("e") | text.contains("E")
-    by_double = decimal_of_double(text.try_cast("double"), precision, scale)
-    return F.when(has_exponent, by_double).otherwise(text.try_cast(f"decimal({precision},{scale})"))
+    kind = f"decimal({precision},{scale})"
+    double = text.try_cast("double")
+    # a small double has an exponent in its text too
+    by_double = F.coalesce(double.cast("string").try_cast(kind), double.try_cast(kind))
+    return F.when(text.rlike("[eE]"), by_double).otherwise(text.try_cast(kind))
 
 
 def significant(number: Column) -> Column:
