@@ -33,7 +33,7 @@ from engine.pipeline.main_job import way
 from engine.pipeline.preparing import prepare_tables, read_tables
 from engine.run import RunOptions
 from engine.runtime.session import build_session
-from engine.runtime.storage import Storage
+from engine.runtime.storage import storage_of
 from engine.settings import ModelSettings, Settings, load_settings
 from engine.synthetic import synthesize
 
@@ -52,7 +52,7 @@ def make_rows(settings: Settings, dispenses: int, seeds: list[int], folder: Path
         if target.exists():
             continue
         if not (claims / "truth").exists():
-            synthesize(spark, Storage(spark), settings.synthetic, dispenses, seed, str(claims))
+            synthesize(spark, storage_of(spark), settings.synthetic, dispenses, seed, str(claims))
         with tempfile.TemporaryDirectory() as runs:
             rows_of(spark, settings, claims, Path(runs)).to_parquet(target)
     spark.stop()

@@ -21,7 +21,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from engine.runtime.session import build_session
-from engine.runtime.storage import Storage
+from engine.runtime.storage import storage_of
 from engine.settings import load_settings
 from engine.synthetic import synthesize
 
@@ -51,7 +51,7 @@ def make_feeds(dispenses: int, even: Path, skewed: Path) -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
     settings = load_settings(CONFIG, [], os.environ, home=PROJECT)
     spark = build_session("link-skew", settings.spark)
-    synthesize(spark, Storage(spark), settings.synthetic, dispenses, 1, str(even))
+    synthesize(spark, storage_of(spark), settings.synthetic, dispenses, 1, str(even))
     shutil.copytree(even, skewed)
     claims = spark.read.parquet(str(even / "rebate_claims")).where("claim_type = 'RX'").count()
     for name in ("rebate_claims", "pharmacy_claims", "entity_claims"):

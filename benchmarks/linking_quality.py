@@ -28,7 +28,7 @@ from engine.pipeline.main_job import way
 from engine.pipeline.preparing import prepare_tables, read_tables
 from engine.run import RunOptions
 from engine.runtime.session import build_session
-from engine.runtime.storage import Storage
+from engine.runtime.storage import storage_of
 from engine.settings import Settings, load_settings
 from engine.synthetic import synthesize
 
@@ -137,7 +137,7 @@ def measured(spark: SparkSession, level: str, claims: int, seeds: list[int], fol
     for seed in seeds:
         tables = folder / f"{level}-{claims}-{seed}"
         if not tables.exists():
-            synthesize(spark, Storage(spark), settings.synthetic, claims, seed, str(tables))
+            synthesize(spark, storage_of(spark), settings.synthetic, claims, seed, str(tables))
         truth = spark.read.parquet(str(tables / "link_truth")).collect()
         add(quality, links_of(spark, settings, tables, folder / "runs"), truth)
     return quality

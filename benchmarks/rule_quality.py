@@ -23,7 +23,7 @@ from engine import pipeline
 from engine.rules import rule_titles
 from engine.run import RunOptions
 from engine.runtime.session import build_session
-from engine.runtime.storage import Storage
+from engine.runtime.storage import storage_of
 from engine.settings import Settings, TableLocation, load_settings
 from engine.synthetic import synthesize
 
@@ -66,7 +66,7 @@ def tallies_of(dispenses: int, seeds: list[int], folder: Path) -> dict[str, Tall
     for seed in seeds:
         claims = folder / f"{dispenses}-{seed}"
         if not (claims / "truth").exists():
-            synthesize(spark, Storage(spark), settings.synthetic, dispenses, seed, str(claims))
+            synthesize(spark, storage_of(spark), settings.synthetic, dispenses, seed, str(claims))
         with tempfile.TemporaryDirectory() as runs:
             add(tallies, claims, findings_of(spark, settings, claims, Path(runs)))
     spark.stop()

@@ -19,11 +19,11 @@ def synthesize(
     """Generated claims: no real patient, price or pharmacy is in them."""
     settings = settings_of(config, None, None, None, set)
     from engine.runtime.session import build_session
-    from engine.runtime.storage import Storage
+    from engine.runtime.storage import storage_of
     from engine.synthetic import synthesize as write_tables
 
     spark = build_session("synthesize", settings.spark)
-    for table, rows in write_tables(spark, Storage(spark), settings.synthetic, claims, seed, output).items():
+    for table, rows in write_tables(spark, storage_of(spark), settings.synthetic, claims, seed, output).items():
         print(f"{table:<24}{rows:>12,} rows")
 
 

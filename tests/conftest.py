@@ -26,9 +26,7 @@ ENGINES = ("spark", "embedded")
 
 
 def pytest_addoption(parser):
-    parser.addoption(
-        "--engine", choices=ENGINES, default="spark", help="the engine of the fixture `spark`"
-    )
+    parser.addoption("--engine", choices=ENGINES, default="spark", help="the engine of the fixture `spark`")
 
 
 def pytest_configure(config):

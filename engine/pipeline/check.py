@@ -24,7 +24,7 @@ from engine.pipeline.preparing import prepare_tables, unread_notes
 from engine.pipeline.publishing import check_database
 from engine.pipeline.scoring import SCORED
 from engine.run import RunOptions
-from engine.runtime.storage import Storage, join
+from engine.runtime.storage import Storage, join, storage_of
 from engine.settings import Settings
 from engine.sources import FoundTables, OpenedTable
 
@@ -117,7 +117,7 @@ def _check(
         for line in (str(found), *unread_notes(found)):
             say(line)
 
-    storage = Storage(spark)
+    storage = storage_of(spark)
     rules.check_configuration(settings)
     check_database(settings, run_id=None)
     opened = sources.open_tables(spark, storage, settings, report)

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from engine import exports, findings
 from engine.contracts.findings import FINDINGS
 from engine.pipeline.finished_runs import published
-from engine.runtime.storage import Storage, join
+from engine.runtime.storage import join, storage_of
 from engine.settings import Settings
 
 
@@ -32,7 +32,7 @@ def compare(spark: SparkSession, settings: Settings, run_id: str, other_id: str)
 
     Raises OutputError where one of them is no finished run.
     """
-    storage = Storage(spark)
+    storage = storage_of(spark)
     after, new = published(storage, settings, run_id)
     before, old = published(storage, settings, other_id, "--with")
     old_found, new_found = (spark.read.schema(FINDINGS).parquet(join(folder, "findings")) for folder in (before, after))

@@ -26,7 +26,7 @@ from engine.pipeline.linking import link_claims
 from engine.pipeline.main_job import way
 from engine.pipeline.preparing import prepare_tables, read_tables
 from engine.run import Run, RunOptions
-from engine.runtime.storage import Storage, join
+from engine.runtime.storage import join, storage_of
 from engine.settings import Settings
 from engine.sources import OpenedTable, WorkFolder
 
@@ -57,7 +57,7 @@ def explain(spark: SparkSession, settings: Settings, run_id: str, source_row_id:
     Raises OutputError where there is no such run, ConfigurationError where the settings are not the run's, InputError
     where the input is not, or holds no such live row.
     """
-    storage = Storage(spark)
+    storage = storage_of(spark)
     folder, summary, as_then = finished_run(storage, settings, run_id)
     linking = join(folder, "linking.json")
     learned = link.Learned.from_json(json.loads(storage.read_bytes(linking))) if storage.exists(linking) else None

@@ -21,7 +21,7 @@ from engine.pipeline.scoring import SCORED, check_model_option, model_name
 from engine.run import Run, RunOptions, open_run
 from engine.runs import LeaseLost, interruptible, interruption_of, undisturbed
 from engine.runtime.session import cancel_jobs
-from engine.runtime.storage import Storage
+from engine.runtime.storage import storage_of
 from engine.settings import Settings
 from engine.sources import WorkFolder
 from engine.tracking import Tracker
@@ -41,7 +41,7 @@ def way(
     A failure or a signal ends the run: its lease is released, and its finished results are kept if the job can resume.
     Failures of storage, of the run's own folders and of input files are raised as UserError.
     """
-    storage = Storage(spark)
+    storage = storage_of(spark)
     rules.check_configuration(settings)
     with interruptible():
         run = open_run(spark, storage, settings, options, say, job)

@@ -18,7 +18,7 @@ from engine.pipeline.preparing import LEFT_ORDERLY
 from engine.pipeline.reranking import QueueOrder
 from engine.redaction import masked
 from engine.run import Run, code_version, run_facts
-from engine.runtime.storage import Storage, join
+from engine.runtime.storage import join, storage_of
 from engine.settings import Settings
 from engine.tracking import Tracker
 
@@ -243,7 +243,7 @@ def export_to_database(spark: SparkSession, settings: Settings, run_id: str) -> 
     Raises OutputError where there is no such run or the database refuses, ConfigurationError where the settings are
     not those that the run was made with.
     """
-    storage, name, schema = Storage(spark), settings.output.connection, settings.output.database_schema
+    storage, name, schema = storage_of(spark), settings.output.connection, settings.output.database_schema
     if name is None:
         raise ConfigurationError(
             Problem("no database is named to write to", "output.connection", to_do="name one of `databases`")

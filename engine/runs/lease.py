@@ -17,8 +17,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from py4j.protocol import Py4JError
-
 from engine.errors import InternalError, OutputError, Problem
 from engine.runtime.storage import Storage, join
 
@@ -166,7 +164,7 @@ class Lease:
     def _read(self) -> bytes | None:
         try:
             return self._storage.read_bytes(self._file)
-        except (OSError, Py4JError):
+        except OSError:
             if self._storage.exists(self._file):
                 raise
             return None
@@ -195,7 +193,7 @@ class Lease:
         self._storage.create_new(clock, b"")
         try:
             return self._storage.modified(clock) - self._storage.modified(file)
-        except (OSError, Py4JError):
+        except OSError:
             return 0.0  # gone in the meantime: the next attempt looks again
         finally:
             self._storage.delete(clock)

@@ -1,174 +1,138 @@
-"""Files and folders at any location that Hadoop's file systems serve (local paths, hdfs://, abfss://, s3a://)."""
+"""Files and folders at any location: local paths without the JVM, others through the engine that runs."""
 
 from __future__ import annotations
 
+import bz2
 import errno
 import os
 import re
-import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import zlib
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.sql import SparkSession
 
 from engine.errors import OutputError, Problem
+from engine.runtime.files import Files, LocalFiles, StorageError, StoredFile, local, name_of
+from engine.runtime.kinds import is_classic
+
+__all__ = ["SUCCESS_MARKER", "Storage", "StorageError", "StoredFile", "join", "name_of", "storage_fault", "storage_of"]
 
 SUCCESS_MARKER = "_SUCCESS"
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?://[^/]*(?=/))?")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 
 
 def join(root: str, *names: str) -> str:
     return "/".join([root.rstrip("/"), *names])
 
 
-def name_of(uri: str) -> str:
-    return uri.rstrip("/").rpartition("/")[2]
+def storage_of(spark: SparkSession) -> Storage:
+    """The storage that a session's engine reads and writes: Hadoop's file systems on Spark, else object stores."""
+    if is_classic(spark):
+        # py4j is imported where there is a JVM only
+        from engine.runtime.hadoop import HadoopFiles
 
+        return Storage(HadoopFiles(spark))
+    from engine.runtime.object_stores import ObjectStores
 
-@dataclass(frozen=True)
-class StoredFile:
-    """`name` is relative to the folder that was listed; a file listed by itself has its own name."""
-
-    name: str
-    uri: str
-    length: int
+    return Storage(ObjectStores())
 
 
 class Storage:
-    """The few file operations that a run needs, through Hadoop's FileSystem.
+    """The few file operations that a run needs.
 
-    What a run does to its own folders works on local paths without the JVM, so that it can still be done when the JVM
-    has gone. Failures while writing are OutputError with the location and the file system's message.
+    Local paths never need the JVM, so what a run does to its own folders can still be done when the JVM has gone.
+    Failures while reading are OSError; failures while writing are OutputError with the location and the file system's
+    message.
+
+    Args:
+        remote: where locations are that are not on this machine; without it there are none.
     """
 
-    def __init__(self, spark: SparkSession):
-        self._jvm: Any = spark.sparkContext._jvm
-        self._hadoop: Any = spark.sparkContext._jsc.hadoopConfiguration()
-        self._is_local_by_default = str(self._hadoop.get("fs.defaultFS", "file:///")).startswith("file:")
-
-    def _path(self, uri: str) -> tuple[Any, Any]:
-        path = self._jvm.org.apache.hadoop.fs.Path(uri)
-        return path.getFileSystem(self._hadoop), path
+    def __init__(self, remote: Files | None = None):
+        self._local_files = LocalFiles()
+        self._remote = remote
+        self._is_local_by_default = getattr(remote, "is_local_by_default", True)
 
     def _local(self, uri: str) -> Path | None:
         scheme = _SCHEME.match(uri)
         if scheme is None:
             return Path(uri) if self._is_local_by_default else None
-        return Path(uri[scheme.end() :]) if scheme.group(1).lower() == "file" else None
+        return local(uri) if scheme.group(1).lower() == "file" else None
+
+    def _files(self, *uris: str) -> Files:
+        """The file system that has all of these locations."""
+        if all(self._local(uri) is not None for uri in uris):
+            return self._local_files
+        if self._remote is None:
+            raise StorageError(f"not a local path: {uris[0]}")
+        return self._remote
 
     def exists(self, uri: str) -> bool:
-        if (local := self._local(uri)) is not None:
-            return os.path.exists(local)
-        file_system, path = self._path(uri)
-        return bool(file_system.exists(path))
+        return self._files(uri).exists(uri)
 
     def is_folder(self, uri: str) -> bool:
-        if (local := self._local(uri)) is not None:
-            return os.path.isdir(local)
-        file_system, path = self._path(uri)
-        return bool(file_system.exists(path) and file_system.getFileStatus(path).isDirectory())
+        return self._files(uri).is_folder(uri)
 
     def children(self, uri: str) -> list[str]:
-        """Names in a folder, sorted; none where it is not there."""
-        local = self._local(uri)
-        if local is not None and not os.path.exists(local):
-            return []
-        if local is not None and local.is_dir() and os.access(local, os.R_OK):
-            return sorted(os.listdir(local))
-        file_system, path = self._path(uri)
-        if not file_system.exists(path):
-            return []
-        return sorted(status.getPath().getName() for status in file_system.listStatus(path))
+        """Names in a folder, sorted; none if it does not exist."""
+        return self._files(uri).children(uri)
 
     def qualified(self, uri: str) -> str:
         """The location as `files` writes it: absolute, with its scheme."""
-        file_system, path = self._path(uri)
-        return str(file_system.makeQualified(path).toString())
+        return self._files(uri).qualified(uri)
 
     def files(self, uri: str) -> list[StoredFile]:
-        """Every file in a folder and below, sorted by name; of a file, itself; none where nothing is there."""
-        file_system, path = self._path(uri)
-        if not file_system.exists(path):
-            return []
-        root = file_system.makeQualified(path).toString()
-        found = []
-        listing = file_system.listFiles(path, True)
-        while listing.hasNext():
-            status = listing.next()
-            file = status.getPath().toString()
-            name = name_of(file) if file == root else file.removeprefix(root).lstrip("/")
-            found.append(StoredFile(name, file, int(status.getLen())))
-        return sorted(found, key=lambda file: file.name)
+        """Every file in a folder and below, sorted by name; of a file, itself; none if nothing exists there."""
+        return self._files(uri).files(uri)
 
     def local_path(self, uri: str) -> Path | None:
         """Where Python can open a file itself; None unless it is on this machine's own file system."""
-        if (local := self._local(uri)) is not None:
-            return local.absolute()
-        file_system, path = self._path(uri)
-        return Path(file_system.makeQualified(path).toUri().getPath()) if file_system.getScheme() == "file" else None
+        path = self._local(uri)
+        return None if path is None else path.absolute()
 
     def checksum(self, uri: str) -> str | None:
         """What the file system itself keeps as the content's checksum; None where it keeps none."""
-        file_system, path = self._path(uri)
-        checksum = file_system.getFileChecksum(path)
-        return None if checksum is None else f"{checksum.getAlgorithmName()}:{bytes(checksum.getBytes()).hex()}"
+        return self._files(uri).checksum(uri)
 
     def first_bytes(self, uri: str, length: int) -> bytes:
-        """The first bytes of a file, uncompressed where its ending names a codec (`.gz`)."""
-        file_system, path = self._path(uri)
-        codec = self._jvm.org.apache.hadoop.io.compress.CompressionCodecFactory(self._hadoop).getCodec(path)
-        stream = file_system.open(path)
-        try:
-            content = stream if codec is None else codec.createInputStream(stream)
-            return bytes(content.readNBytes(length))
-        finally:
-            stream.close()
+        """The first bytes of a file, uncompressed if its ending is `.gz` or `.bz2`.
+
+        Raises:
+            StorageError: the file is not of the codec that its ending names.
+        """
+        content = bytearray()
+        with closing(_unpacked(self._files(uri).chunks(uri), uri)) as chunks:
+            while len(content) < length and (chunk := next(chunks, None)) is not None:
+                content += chunk
+        return bytes(content[:length])
 
     def last_bytes(self, uri: str, length: int) -> bytes:
         """The last bytes of a file, as stored."""
-        local = self.local_path(uri)
-        if local is not None:
-            with local.open("rb") as file:
-                file.seek(-length, os.SEEK_END)
-                return file.read()
-        file_system, path = self._path(uri)
-        stream = file_system.open(path)
-        try:
-            stream.seek(file_system.getFileStatus(path).getLen() - length)
-            return bytes(stream.readNBytes(length))
-        finally:
-            stream.close()
+        return self._files(uri).last_bytes(uri, length)
 
     @contextmanager
     def local_copy(self, uri: str) -> Iterator[Path]:
         """A file for libraries that open local paths only: the file itself if it is local, else a temporary copy."""
-        local = self.local_path(uri)
-        if local is not None:
-            yield local
+        path = self.local_path(uri)
+        if path is not None:
+            yield path
             return
-        file_system, path = self._path(uri)
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder, name_of(uri))
-            file_system.copyToLocalFile(False, path, self._jvm.org.apache.hadoop.fs.Path(copy.as_uri()), True)
+            self._files(uri).download(uri, copy)
             yield copy
 
-    def size(self, uri: str) -> int:
-        """Bytes of a file, or of everything in a folder."""
-        file_system, path = self._path(uri)
-        return int(file_system.getContentSummary(path).getLength())
-
     def read_bytes(self, uri: str) -> bytes:
-        with self.local_copy(uri) as local:
-            return local.read_bytes()
+        with self.local_copy(uri) as path:
+            return path.read_bytes()
 
     def write_bytes(self, uri: str, content: bytes) -> None:
-        with self.local_file(uri) as local:
-            local.write_bytes(content)
+        with self.local_file(uri) as path:
+            path.write_bytes(content)
 
     def write_text(self, uri: str, content: str) -> None:
         self.write_bytes(uri, content.encode("utf-8"))
@@ -177,133 +141,75 @@ class Storage:
     def local_file(self, uri: str) -> Iterator[Path]:
         """A local file to write with any library; it is moved to `uri` when the block ends well."""
         with tempfile.TemporaryDirectory() as folder:
-            local = Path(folder, name_of(uri))
-            yield local
+            path = Path(folder, name_of(uri))
+            yield path
             with _output_errors(uri, "cannot write the file"):
-                if (target := self._local(uri)) is not None:
-                    _move_local(local, target)
-                else:
-                    file_system, path = self._path(uri)
-                    file_system.copyFromLocalFile(True, True, self._jvm.org.apache.hadoop.fs.Path(local.as_uri()), path)
+                self._files(uri).upload(path, uri)
 
     def create_new(self, uri: str, content: bytes) -> bool:
-        """Write a file that does not exist yet; False if something is there, also if another process is first.
+        """Write a file that does not exist yet; False if something exists, also if another process is first.
 
         One act on local file systems and HDFS. An object store may let two processes succeed: read the file again.
         """
         with _output_errors(uri, "cannot write the file"):
-            if (local := self._local(uri)) is not None:
-                try:
-                    file = local.open("xb")
-                except FileExistsError:
-                    return False
-                try:
-                    with file:
-                        file.write(content)
-                except OSError:
-                    local.unlink()
-                    raise
-                return True
-            file_system, path = self._path(uri)
-            if file_system.exists(path):
-                return False
-            try:
-                stream = file_system.create(path, False)
-            except Py4JJavaError as error:
-                parent_is_folder = file_system.getFileStatus(path.getParent()).isDirectory()
-                if parent_is_folder and "AlreadyExists" in error.java_exception.getClass().getName():
-                    return False
-                raise
-            stream.write(content)
-            stream.close()
-            return True
+            return self._files(uri).create_new(uri, content)
 
     def refresh(self, uri: str) -> None:
         """Give a file the modification time of now, by the clock of its file system if that keeps time itself."""
         with _output_errors(uri, "cannot write the file"):
-            if (local := self._local(uri)) is not None:
-                os.utime(local)
-            else:
-                self.write_bytes(uri, self.read_bytes(uri))
+            self._files(uri).refresh(uri)
 
     def modified(self, uri: str) -> float:
         """When a file was last written, in seconds since 1970 by the clock of its file system."""
-        if (local := self._local(uri)) is not None:
-            return local.stat().st_mtime
-        file_system, path = self._path(uri)
-        return int(file_system.getFileStatus(path).getModificationTime()) / 1000
+        return self._files(uri).modified(uri)
 
     def real_location(self, uri: str) -> str:
         """The one name of a place, so that two can be compared: absolute, symbolic links resolved if it is local."""
-        if (local := self._local(uri)) is not None:
-            return str(local.resolve())
-        file_system, path = self._path(uri)
-        return str(file_system.makeQualified(path).toString())
+        return self._files(uri).real_location(uri)
 
     def make_folder(self, uri: str) -> None:
         with _output_errors(uri, "cannot create the folder"):
-            if (local := self._local(uri)) is not None:
-                local.mkdir(parents=True, exist_ok=True)
-                return
-            file_system, path = self._path(uri)
-            if not file_system.mkdirs(path):
-                raise OSError("the file system refused")
+            self._files(uri).make_folder(uri)
 
     def delete(self, uri: str) -> None:
         with _output_errors(uri, "cannot delete"):
-            if (local := self._local(uri)) is not None:
-                _delete_local(local)
-                return
-            file_system, path = self._path(uri)
-            file_system.delete(path, True)
+            self._files(uri).delete(uri)
 
     def rename(self, source: str, target: str) -> None:
         """Move a folder to a name that nothing has yet. Raises OutputError if something has."""
         with _output_errors(target, "cannot move the finished run into place"):
             if self.exists(target):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-            old, new = self._local(source), self._local(target)
-            if old is not None and new is not None:
-                old.rename(new)
-                return
-            file_system, path = self._path(source)
-            if not file_system.rename(path, self._jvm.org.apache.hadoop.fs.Path(target)):
-                raise OSError("the file system refused the rename")
+            self._files(source, target).rename(source, target)
 
     def copy(self, source: str, target: str) -> None:
         """Copy a file or folder to a name that nothing has yet."""
         with _output_errors(target, "cannot copy the finished run into place"):
-            old, new = self._local(source), self._local(target)
-            if old is not None and new is not None:
-                new.parent.mkdir(parents=True, exist_ok=True)
-                (shutil.copytree if old.is_dir() else shutil.copyfile)(old, new)
-                return
-            file_system, path = self._path(source)
-            target_path = self._jvm.org.apache.hadoop.fs.Path(target)
-            copied = self._jvm.org.apache.hadoop.fs.FileUtil.copy(
-                file_system, path, target_path.getFileSystem(self._hadoop), target_path, False, self._hadoop
-            )
-            if not copied:
-                raise OSError("the file system refused the copy")
+            self._files(source, target).copy(source, target)
 
 
-def _move_local(source: Path, target: Path) -> None:
-    """Replace a file as a whole; what was there stays if the new one does not fit."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
+def _unpacked(chunks: Generator[bytes, None, None], uri: str) -> Generator[bytes, None, None]:
+    """The content of a file, uncompressed by the codec that its ending names."""
+    is_gzip = uri.endswith(".gz")
+    if not is_gzip and not uri.endswith(".bz2"):
+        yield from chunks
+        return
+    codec: Any = None
     try:
-        shutil.move(source, part)
-        part.replace(target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def _delete_local(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+        for chunk in chunks:
+            rest = chunk
+            while rest:
+                if codec is None:
+                    codec = zlib.decompressobj(zlib.MAX_WBITS | 16) if is_gzip else bz2.BZ2Decompressor()
+                yield codec.decompress(rest)
+                # a file may be several that were put together
+                rest = codec.unused_data.lstrip(b"\0") if codec.eof else b""
+                codec = None if codec.eof else codec
+    except (zlib.error, OSError) as error:
+        if getattr(error, "errno", None) is not None or isinstance(error, StorageError):
+            raise
+        kind = "gzip" if is_gzip else "bzip2"
+        raise StorageError(f"the file is damaged, or it is not {kind}, as its ending says") from None
 
 
 # What to do about it, by the system's word for it.
@@ -326,8 +232,7 @@ def storage_fault(text: str) -> tuple[str, str] | None:
 def _output_errors(uri: str, what: str) -> Iterator[None]:
     try:
         yield
-    except (Py4JJavaError, Py4JError, OSError) as error:
-        java = getattr(error, "java_exception", None)
-        found = str(java.getMessage() or java) if java is not None else str(error)
+    except OSError as error:
+        found = str(error)
         _, to_do = storage_fault(found) or ("", "fix output.root or its permissions")
         raise OutputError(Problem(what, uri, found, "a place that this user may write to", to_do)) from None

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from py4j.protocol import Py4JError, Py4JJavaError
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
 from engine.errors import InputError, Problem
@@ -134,7 +134,6 @@ def _cause(java: Any) -> Cause:
     return Cause(java.getClass().getName(), condition, parameters, str(java.getMessage() or ""))
 
 
-def java_message(error: Py4JJavaError) -> str:
-    """One line of what the file system or a library said."""
-    java = error.java_exception
-    return str(java.getMessage() or java.getClass().getName()).splitlines()[0]
+def one_line(error: OSError) -> str:
+    """The first line of what a file system reported."""
+    return (str(error) or type(error).__name__).splitlines()[0]

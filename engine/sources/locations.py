@@ -9,7 +9,6 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 import yaml
-from py4j.protocol import Py4JJavaError
 
 from engine.contracts.columns import Table
 from engine.contracts.tables import TABLES
@@ -19,7 +18,7 @@ from engine.runtime.storage import Storage, StoredFile, join, name_of
 from engine.settings import DatabaseSettings, Settings, TableLocation
 from engine.sources.adapters import ADAPTERS, Adapter
 from engine.sources.database_access import opened
-from engine.sources.failures import java_message
+from engine.sources.failures import one_line
 from engine.sources.frames import plain
 from engine.sources.paths import closest_name, existing_part, files_at, is_document, is_pattern, location_of
 from engine.sources.text_format import TEXT_OPTIONS
@@ -129,8 +128,8 @@ def _names_in(storage: Storage, root: str, problems: list[Problem]) -> list[str]
         if storage.is_folder(root):
             return storage.children(root)
         problems.append(Problem("the input folder is not there", root, to_do="fix --input or input.root"))
-    except Py4JJavaError as error:
-        problems.append(Problem("the input folder cannot be opened", root, java_message(error)))
+    except OSError as error:
+        problems.append(Problem("the input folder cannot be opened", root, one_line(error)))
     return []
 
 
@@ -373,8 +372,8 @@ def _configured(
                 problems.append(_unknown_format(table, uri, files))
         elif len(configured.paths) > 1 or (is_pattern(uri) and not storage.exists(uri)):
             files = _files_of(storage, root, table, configured, problems, setting)
-    except Py4JJavaError as error:
-        problems.append(Problem(f"table {table.name} cannot be opened", uri, java_message(error)))
+    except OSError as error:
+        problems.append(Problem(f"table {table.name} cannot be opened", uri, one_line(error)))
     if len(problems) > before or kind is None:
         return None
     columns = {_contract_name(table, name): theirs for name, theirs in configured.columns.items()}
@@ -465,10 +464,8 @@ def _shipped(storage: Storage, settings: Settings, problems: list[Problem]) -> d
     try:
         files = tuple(files_at(storage, None, uri))
         return {SHIPPED: Location(TABLES[SHIPPED], uri, "csv", files=files)} if files else {}
-    except Py4JJavaError as error:
-        problems.append(
-            Problem("the reference folder cannot be opened", settings.reference_folder, java_message(error))
-        )
+    except OSError as error:
+        problems.append(Problem("the reference folder cannot be opened", settings.reference_folder, one_line(error)))
         return {}
 
 

@@ -13,7 +13,7 @@ import pytest
 from engine import exports
 from engine.database import connect, fault_of
 from engine.errors import ConfigurationError, InputError, OutputError
-from engine.runtime.storage import Storage
+from engine.runtime.storage import storage_of
 from engine.settings import Secret, Settings
 from engine.sources import check_connections, open_tables, translate_read_error
 from tests.database.servers import NAME, SOME_ROWS_COLUMNS, CuttingProxy, some_rows
@@ -248,7 +248,7 @@ def test_a_silent_server_is_told_once_for_all_its_tables(spark, server):
         {"databases": {NAME: away.model_dump()}, "input": {"connection": NAME, "tables": tables}}
     )
     with pytest.raises(InputError) as failed:
-        open_tables(spark, Storage(spark), settings)
+        open_tables(spark, storage_of(spark), settings)
     assert len(failed.value.problems) == 1
     assert "connecting failed" in str(failed.value)
     (checked,) = check_connections(settings)

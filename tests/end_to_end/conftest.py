@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.runtime.storage import Storage
+from engine.runtime.storage import storage_of
 from engine.settings import Settings
 from tests.end_to_end.runs import RUN_ID, FinishedRun, detect_in
 
@@ -66,7 +66,7 @@ def generated_claims(spark, made_once) -> Path:
     from engine.synthetic import synthesize
 
     def generate(folder: Path) -> None:
-        synthesize(spark, Storage(spark), Settings().synthetic, DISPENSES, 7, str(folder))
+        synthesize(spark, storage_of(spark), Settings().synthetic, DISPENSES, 7, str(folder))
 
     return made_once("claims", generate)
 

@@ -10,7 +10,7 @@ import pytest
 from engine.link import Learned
 from engine.link.fill_offsets import FillOffsets
 from engine.link.weights import configured_weights
-from engine.runtime.storage import Storage
+from engine.runtime.storage import storage_of
 from engine.sources import open_tables
 from jobs.common import DEFAULT_CONFIG, settings_of
 from jobs.explain import explain
@@ -41,7 +41,7 @@ def finished(spark, tmp_path):
     (claims / "rebate_claims.csv").write_text(REBATE_CLAIMS)
     (claims / "entity_claims.csv").write_text(ENTITY_CLAIMS)
     settings = settings_of(DEFAULT_CONFIG, str(claims), str(run.parent), datetime(2026, 9, 30), None)
-    opened = open_tables(spark, Storage(spark), settings)
+    opened = open_tables(spark, storage_of(spark), settings)
     summary = {
         "config_hash": settings.config_hash,
         "as_of": "2026-09-30",

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import functions as F
 
-from engine.runtime.storage import Storage
+from engine.runtime.storage import storage_of
 from engine.settings import Settings, load_settings
 from engine.sources import OpenedTable, open_tables
 from tests.end_to_end.published_files import DERIVED, publish
@@ -17,14 +17,14 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def opened(spark, public_data) -> dict[str, OpenedTable]:
     settings = Settings.model_validate({"input": {"root": str(public_data), "tables": DERIVED}})
-    return open_tables(spark, Storage(spark), settings)
+    return open_tables(spark, storage_of(spark), settings)
 
 
 @pytest.fixture(scope="module")
 def published(spark, public_data, tmp_path_factory) -> dict[str, OpenedTable]:
     folder = publish(public_data, tmp_path_factory.mktemp("published"))
     settings = load_settings("conf/public-data.yaml", [f"input.root={folder}"])
-    return open_tables(spark, Storage(spark), settings)
+    return open_tables(spark, storage_of(spark), settings)
 
 
 def as_text(path) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from engine.errors import InputError
-from engine.runtime.storage import Storage
+from engine.runtime.storage import storage_of
 from engine.settings import Settings
 from engine.sources import OpenedTable, open_tables
 
@@ -22,7 +22,7 @@ class Folder:
     def __init__(self, spark, path: Path):
         self.spark = spark
         self.path = path
-        self.storage = Storage(spark)
+        self.storage = storage_of(spark)
 
     def put(self, name: str, content: bytes) -> Path:
         file = self.path / name

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from engine.exports import add_up, write_disputes_detail, write_report, write_workbooks
 from engine.exports.batches import ordered_batches
 from engine.exports.match_rates import month_text
-from engine.runtime.storage import Storage
+from engine.runtime.storage import storage_of
 from engine.settings import ReviewSettings
 
 # The day as the workbook must hold it: ISO text before March 1900, where Excel's own count is wrong or ends.
@@ -46,7 +46,7 @@ def _row(number: int, text: str) -> dict:
 
 @pytest.fixture(scope="module")
 def files(spark, tmp_path_factory):
-    folder, storage = tmp_path_factory.mktemp("dates"), Storage(spark)
+    folder, storage = tmp_path_factory.mktemp("dates"), storage_of(spark)
     rows = [_row(number, text) for number, text in enumerate(DAYS)]
     findings = frame_of(spark, rows).cache()
     lines = lines_of(spark, [line(row) | {"reference_rows": row["reference_rows"]} for row in rows]).cache()

@@ -24,7 +24,7 @@ from engine.exports import (
     write_rows,
 )
 from engine.exports.plain_text import LONGEST_CELL, safe_text
-from engine.runtime.storage import Storage
+from engine.runtime.storage import storage_of
 
 
 def test_totals_are_those_of_a_slow_sum(spark):
@@ -90,7 +90,7 @@ def test_findings_are_written_as_declared_and_a_retry_doubles_nothing(spark, tmp
 
 
 def test_json_is_plain_and_in_order(spark, tmp_path):
-    storage, path = Storage(spark), tmp_path / "summary.json"
+    storage, path = storage_of(spark), tmp_path / "summary.json"
     write_json(storage, path.as_uri(), {"b": date(2026, 3, 1), "a": Decimal("1.50"), "c": {"é": {3, 1}}})
     assert path.read_text(encoding="utf-8") == (
         '{\n  "a": "1.50",\n  "b": "2026-03-01",\n  "c": {\n    "é": [\n      1,\n      3\n    ]\n  }\n}\n'
@@ -105,7 +105,7 @@ def test_dispute_lines_as_csv(spark, tmp_path, monkeypatch):
     rows = [line(finding(number)) for number in range(30)]
     rows[0] |= {"claim_id": "=cmd|' /C calc'!A0", "other_codes": ["M", "N"], "product_name": None}
     path = tmp_path / "detail.csv"
-    assert write_disputes_detail(lines_of(spark, rows).repartition(5), Storage(spark), path.as_uri()) == 30
+    assert write_disputes_detail(lines_of(spark, rows).repartition(5), storage_of(spark), path.as_uri()) == 30
     with path.open(encoding="utf-8", newline="") as file:
         written = list(csv.DictReader(file))
     assert list(written[0]) == DISPUTE_LINES.names
@@ -137,14 +137,14 @@ def test_rx_numbers_are_whole_for_recipients_of_the_allow_list_alone(spark, tmp_
     ):
         row |= {"payer_id": payer, "state": state, "rx_number": rx}
     for allowed, expected in (((), "***3146 ***3147 **** "), (("OH",), "***3146 7033147 **** ")):
-        write_disputes_detail(lines_of(spark, rows), Storage(spark), (tmp_path / "d.csv").as_uri(), allowed)
+        write_disputes_detail(lines_of(spark, rows), storage_of(spark), (tmp_path / "d.csv").as_uri(), allowed)
         with (tmp_path / "d.csv").open(encoding="utf-8", newline="") as file:
             written = {row["finding_id"]: row["rx_number"] for row in csv.DictReader(file)}
         assert [written[row["finding_id"]] for row in rows] == expected.split(" ")
 
 
 def test_every_field_of_a_csv_file_is_quoted(spark, tmp_path):
-    write_rows([{"a": "x;=cmd", "b": None, "c": 3}], ["a", "b", "c"], Storage(spark), (tmp_path / "r.csv").as_uri())
+    write_rows([{"a": "x;=cmd", "b": None, "c": 3}], ["a", "b", "c"], storage_of(spark), (tmp_path / "r.csv").as_uri())
     assert (tmp_path / "r.csv").read_text() == '"a","b","c"\n"x;\'=cmd","","3"\n'
 
 
@@ -182,4 +182,4 @@ def test_long_texts_are_cut():
 def test_a_place_that_takes_no_files_is_one_clear_error(spark, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot write the file"):
-        write_json(Storage(spark), (tmp_path / "file" / "summary.json").as_uri(), {})
+        write_json(storage_of(spark), (tmp_path / "file" / "summary.json").as_uri(), {})

@@ -13,7 +13,7 @@ import pytest
 from exports_rows import FACTS, finding, frame_of, line, lines_of
 
 from engine.exports import add_up, batches, write_workbooks
-from engine.runtime.storage import Storage
+from engine.runtime.storage import storage_of
 from engine.settings import ReviewSettings
 
 COUNT = 45
@@ -51,7 +51,7 @@ def review(spark, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batches, "ROWS_PER_PARTITION", 10)
         patch.setattr(batches, "ROWS_PER_BATCH", 4)
-        names = write_workbooks(findings, lines, add_up(findings), FACTS, Storage(spark), folder.as_uri(), SETTINGS)
+        names = write_workbooks(findings, lines, add_up(findings), FACTS, storage_of(spark), folder.as_uri(), SETTINGS)
     findings.unpersist()
     books = {name: openpyxl.load_workbook(folder / name) for name in names if name.endswith(".xlsx")}
     return folder, names, books, drafted
@@ -247,7 +247,7 @@ def test_decisions_can_be_written_and_read_back(review, tmp_path):
 def test_a_run_without_findings_has_a_workbook_all_the_same(spark, tmp_path):
     findings, lines = frame_of(spark, []), lines_of(spark, [])
     names = write_workbooks(
-        findings, lines, add_up(findings), FACTS, Storage(spark), tmp_path.as_uri(), ReviewSettings()
+        findings, lines, add_up(findings), FACTS, storage_of(spark), tmp_path.as_uri(), ReviewSettings()
     )
     assert names == ["findings.xlsx", "findings.csv"]
     book = openpyxl.load_workbook(tmp_path / "findings.xlsx")
@@ -261,7 +261,7 @@ def test_the_same_findings_make_the_same_file(spark, tmp_path):
     for name, order, partitions in (("a", rows, 1), ("b", rows[::-1], 5)):
         findings = frame_of(spark, order).repartition(partitions)
         write_workbooks(
-            findings, lines_of(spark, []), add_up(findings), FACTS, Storage(spark), (tmp_path / name).as_uri(),
+            findings, lines_of(spark, []), add_up(findings), FACTS, storage_of(spark), (tmp_path / name).as_uri(),
             ReviewSettings(),
         )  # fmt: skip
     for file in ("findings.xlsx", "findings.csv"):

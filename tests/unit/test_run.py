@@ -12,13 +12,13 @@ from engine.contracts.codes import Step
 from engine.errors import OutputError
 from engine.run import RunOptions, check_resumable, check_run_id, open_run, published_runs
 from engine.runs import LeaseLost, folders
-from engine.runtime.storage import SUCCESS_MARKER, Storage
+from engine.runtime.storage import SUCCESS_MARKER, Storage, storage_of
 from engine.settings import Settings
 
 
 @pytest.fixture
 def storage(spark):
-    return Storage(spark)
+    return storage_of(spark)
 
 
 @pytest.fixture

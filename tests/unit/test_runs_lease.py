@@ -20,16 +20,9 @@ from engine.runs.lease import LEASE_FILE, Owner
 from engine.runtime.storage import Storage
 
 
-class LocalStorage(Storage):
-    """Local paths only, so that processes without a JVM can race for a lease."""
-
-    def __init__(self):
-        self._is_local_by_default = True
-
-
 @pytest.fixture
 def storage():
-    return LocalStorage()
+    return Storage()
 
 
 @pytest.fixture
@@ -181,7 +174,7 @@ def test_a_takeover_that_died_half_way_does_not_block_for_ever(acquire, folder):
 
 
 def race(folder, barrier, winners, rounds):
-    storage = LocalStorage()
+    storage = Storage()
     for number in range(rounds):
         one = Lease(storage, f"{folder}/{number}")
         barrier.wait()

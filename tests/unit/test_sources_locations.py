@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from engine.errors import InputError
-from engine.runtime.storage import Storage
+from engine.runtime.storage import storage_of
 from engine.settings import Settings
 from engine.sources import open_tables
 from tests.unit.sources_folder import INVOICE_CSV, Folder, values
@@ -70,13 +70,13 @@ def test_without_any_feed_there_is_nothing_to_judge(folder):
 def test_a_folder_that_is_not_there(spark, tmp_path):
     settings = Settings.model_validate({"input": {"root": str(tmp_path / "nowhere")}})
     with pytest.raises(InputError, match="input folder is not there"):
-        open_tables(spark, Storage(spark), settings)
+        open_tables(spark, storage_of(spark), settings)
 
 
 def test_a_scheme_that_no_file_system_serves(spark):
     settings = Settings.model_validate({"input": {"root": "nosuch://bucket/in"}})
     with pytest.raises(InputError, match="No FileSystem for scheme"):
-        open_tables(spark, Storage(spark), settings)
+        open_tables(spark, storage_of(spark), settings)
 
 
 def test_a_uri_of_hadoops_file_systems(folder, spark):

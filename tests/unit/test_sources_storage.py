@@ -10,12 +10,12 @@ import shutil
 import pytest
 
 from engine.errors import OutputError
-from engine.runtime.storage import Storage
+from engine.runtime.storage import Storage, storage_of
 
 
 @pytest.fixture
 def storage(spark) -> Storage:
-    return Storage(spark)
+    return storage_of(spark)
 
 
 def test_files_in_a_folder_and_below_sorted_by_name(storage, tmp_path):
@@ -45,10 +45,10 @@ def test_a_local_file_system_keeps_no_checksum(storage, tmp_path):
     assert storage.checksum(f"{tmp_path}/x") is None
 
 
-@pytest.fixture(params=["local", "hadoop"])
+@pytest.fixture(params=["local", "remote"])
 def either(request, storage, monkeypatch):
-    """The storage as it treats local paths, and as it treats any other file system."""
-    if request.param == "hadoop":
+    """The storage as it treats local paths, and as the engine's own file systems treat any other."""
+    if request.param == "remote":
         monkeypatch.setattr(storage, "_local", lambda _: None)
     return storage
 

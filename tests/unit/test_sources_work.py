@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import functions as F
 
-from engine.runtime.storage import Storage
+from engine.runtime.storage import storage_of
 from engine.sources import WorkFolder
 
 SCHEMA = "id string, units decimal(15,3), rules array<struct<rule_id: string>>"
@@ -19,7 +19,7 @@ def rows(spark):
 
 
 def test_rows_come_back_in_their_schema(spark, rows, tmp_path):
-    work = WorkFolder(spark, Storage(spark), str(tmp_path / "work"), resume=False)
+    work = WorkFolder(spark, storage_of(spark), str(tmp_path / "work"), resume=False)
     back = work.write("conformed/claims", rows, partitions=3)
     assert back.schema.simpleString() == rows.schema.simpleString()
     assert all(field.nullable for field in back.schema)
@@ -33,14 +33,14 @@ def test_rows_come_back_in_their_schema(spark, rows, tmp_path):
 
 
 def test_what_is_whole_is_read_and_what_is_not_is_written_anew(spark, rows, tmp_path):
-    first = WorkFolder(spark, Storage(spark), str(tmp_path), resume=False)
+    first = WorkFolder(spark, storage_of(spark), str(tmp_path), resume=False)
     first.write("whole", rows)
     first.write("half", rows)
     (tmp_path / "half" / "_SUCCESS").unlink()
     first.write("older", rows.drop("rules"))
 
     fails_if_computed = rows.withColumn("id", F.raise_error(F.lit("computed again")).cast("string"))
-    resumed = WorkFolder(spark, Storage(spark), str(tmp_path), resume=True)
+    resumed = WorkFolder(spark, storage_of(spark), str(tmp_path), resume=True)
     assert [resumed.is_done(name) for name in ("whole", "half", "none")] == [True, False, False]
     assert resumed.write("whole", fails_if_computed).count() == 10
     assert resumed.write("half", rows.limit(2)).count() == 2
@@ -51,7 +51,7 @@ def test_what_is_whole_is_read_and_what_is_not_is_written_anew(spark, rows, tmp_
 
 @pytest.mark.parametrize("damage", ["removed", "cut short", "added"])
 def test_a_result_whose_files_changed_is_computed_again(spark, rows, tmp_path, damage):
-    WorkFolder(spark, Storage(spark), str(tmp_path), resume=False).write("facts", rows)
+    WorkFolder(spark, storage_of(spark), str(tmp_path), resume=False).write("facts", rows)
     part = next((tmp_path / "facts").glob("part-*.parquet"))
     if damage == "removed":
         part.unlink()
@@ -59,13 +59,13 @@ def test_a_result_whose_files_changed_is_computed_again(spark, rows, tmp_path, d
         part.write_bytes(part.read_bytes()[:-1])
     else:
         (tmp_path / "facts" / "part-9.parquet").write_bytes(part.read_bytes())
-    resumed = WorkFolder(spark, Storage(spark), str(tmp_path), resume=True)
+    resumed = WorkFolder(spark, storage_of(spark), str(tmp_path), resume=True)
     assert not resumed.is_done("facts")
     assert resumed.write("facts", rows).count() == resumed.rows("facts") == 10
 
 
 def test_a_result_that_is_taken_over_keeps_its_count(spark, rows, tmp_path):
-    WorkFolder(spark, Storage(spark), str(tmp_path), resume=False).write("facts", rows)
-    resumed = WorkFolder(spark, Storage(spark), str(tmp_path), resume=True)
+    WorkFolder(spark, storage_of(spark), str(tmp_path), resume=False).write("facts", rows)
+    resumed = WorkFolder(spark, storage_of(spark), str(tmp_path), resume=True)
     resumed.write("facts", rows)
     assert resumed.rows("facts") == 10

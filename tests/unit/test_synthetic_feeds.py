@@ -10,7 +10,7 @@ import pytest
 
 from engine.contracts.tables import TABLES
 from engine.errors import ConfigurationError, OutputError
-from engine.runtime.storage import Storage
+from engine.runtime.storage import storage_of
 from engine.settings import SyntheticSettings
 from engine.synthetic import chunks, feeds, synthesize
 from engine.synthetic.balances import PART_SCHEMA, balance_labels, times_bought
@@ -29,7 +29,7 @@ SETTINGS = SyntheticSettings(dispenses_per_chunk=700)
 
 @pytest.fixture(scope="module")
 def storage(spark):
-    return Storage(spark)
+    return storage_of(spark)
 
 
 @pytest.fixture(scope="module")
