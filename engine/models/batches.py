@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.models.scorers.base import Scorer
+from engine.runtime.sharing import share
 
 Answer = Callable[[Scorer, npt.NDArray[np.float64]], pa.Array]
 
@@ -37,12 +38,12 @@ def _computed(
     answer: Answer,
     return_type: T.DataType,
 ) -> Column:
-    broadcast = spark.sparkContext.broadcast(scorer)
+    shared = share(spark, scorer)
 
     def answers(*columns: pa.Array) -> pa.Array:
         starts = range(0, max(len(columns[0]), 1), batch_rows)
         parts = (_matrix([column.slice(start, batch_rows) for column in columns]) for start in starts)
-        return pa.concat_arrays([answer(broadcast.value, part) for part in parts])
+        return pa.concat_arrays([answer(shared.value, part) for part in parts])
 
     # Spark takes the kind of function from the annotations; its type stubs ask for it as an argument
     return F.arrow_udf(answers, return_type)(*inputs)  # type: ignore[call-overload]

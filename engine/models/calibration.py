@@ -17,6 +17,7 @@ from pyspark.sql import types as T
 
 from engine.errors import ConfigurationError, Problem
 from engine.models.sample import drawn
+from engine.runtime.sharing import share
 
 # Of strata, the finest first: NDC-9 x program, drug category x program, all rows.
 LEVELS = ("ndc9", "drug_category", "all")
@@ -164,10 +165,10 @@ def p_values(scored: DataFrame, calibration: Calibration) -> DataFrame:
 
     `scored`: source_row_id, ndc9, program, drug_category, anomaly_score.
     """
-    broadcast = scored.sparkSession.sparkContext.broadcast(calibration)
+    shared = share(scored.sparkSession, calibration)
 
     def judge(scores: pa.Array, *names: pa.Array) -> pa.Array:
-        return _judged(broadcast.value, scores.to_numpy(zero_copy_only=False), names)
+        return _judged(shared.value, scores.to_numpy(zero_copy_only=False), names)
 
     judged = F.arrow_udf(judge, _JUDGED)(F.col("anomaly_score"), *strata())  # type: ignore[call-overload]
     return scored.select("source_row_id", "anomaly_score", judged.alias("judged")).select(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from engine import rules, sources
@@ -20,6 +19,7 @@ from engine.pipeline.reranking import queue_order, train_reranker
 from engine.pipeline.scoring import SCORED, check_model_option, model_name
 from engine.run import Run, RunOptions, open_run
 from engine.runs import LeaseLost, interruptible, interruption_of, undisturbed
+from engine.runtime.failures import ENGINE_ERRORS
 from engine.runtime.session import cancel_jobs
 from engine.runtime.storage import storage_of
 from engine.settings import Settings
@@ -80,7 +80,7 @@ def _end(run: Run, ended: BaseException, can_resume: bool) -> str | None:
         if not run.abandon(keep_work=can_resume and not isinstance(ended, RejectedInput)):
             return None
         replaces = " --overwrite" if run.folders.is_published else ""
-    except (OutputError, OSError, Py4JError):
+    except (OutputError, OSError, *ENGINE_ERRORS):
         return None
     repeat = f"repeat the command with --resume{replaces} --run-id {run.run_id}"
     if isinstance(ended, InputError):

@@ -10,6 +10,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from engine.permissions import restrict_new_files
+from engine.runtime.kinds import register_embedded
 
 CONF = {
     "spark.sql.session.timeZone": "UTC",
@@ -37,4 +38,5 @@ def embedded_session() -> SparkSession:
     spark: SparkSession = SparkSession.builder.remote(f"sc://127.0.0.1:{port}").getOrCreate()
     for key, value in CONF.items():
         spark.conf.set(key, value)
+    register_embedded(spark)
     return spark

@@ -1,11 +1,24 @@
-"""Which kind of session a DataFrame belongs to."""
+"""Which engine a session is of."""
 
 from __future__ import annotations
 
 from pyspark.sql import SparkSession
+
+# Sessions of the server in this process.
+_embedded: set[str] = set()
 
 
 def is_classic(spark: SparkSession) -> bool:
     """True if the session has a JVM in this process; False if it speaks Spark Connect, as the embedded engine does."""
     # the classes of Spark Connect are imported only where they are used
     return not type(spark).__module__.startswith("pyspark.sql.connect")
+
+
+def is_embedded(spark: SparkSession) -> bool:
+    """True if the session's engine, and every Python function that it calls, runs in this process."""
+    return not is_classic(spark) and spark.session_id in _embedded  # type: ignore[attr-defined]
+
+
+def register_embedded(spark: SparkSession) -> None:
+    """Note that a session is of the server in this process."""
+    _embedded.add(spark.session_id)  # type: ignore[attr-defined]

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
-
-from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
 
 from engine.errors import InputError, Problem
+from engine.runtime.failures import Cause, causes_of
 from engine.sources.odbc import MARK
-
-# What Spark and its drivers raise; anything else is a mistake of ours and must not be dressed up as the user's.
-SPARK_ERRORS = (Py4JError, PySparkException)
 
 _READ_CONDITIONS = (
     "CANNOT_READ_FILE_FOOTER",
@@ -34,23 +26,8 @@ _MESSAGES_WITHOUT_DATA = ("java.io.", "java.nio.", "java.util.zip.", "org.apache
 _NOT_PARQUET = re.compile(r"is not a Parquet file")
 _CSV_LINE = re.compile(r"\bline=(\d+)")
 _TOLD_BY_EXECUTOR = re.compile(f"{MARK}(.*?){MARK}", re.DOTALL)
-_MOST_CAUSES = 20
 _UNKNOWN_FILE = "unknown file"
 _TO_DO = "ask the sender for the file anew, or mend it"
-
-
-@dataclass(frozen=True)
-class Cause:
-    """One throwable of a chain: its Java class, Spark's error condition with parameters, and its message."""
-
-    kind: str
-    condition: str
-    parameters: dict[str, str]
-    message: str
-
-    @property
-    def is_of_reading(self) -> bool:
-        return self.condition.startswith(_READ_CONDITIONS)
 
 
 def translate_read_error(error: BaseException) -> InputError | None:
@@ -65,7 +42,7 @@ def translate_read_error(error: BaseException) -> InputError | None:
     if told is not None:
         return InputError([Problem(**problem) for problem in json.loads(told.group(1))])
     causes = causes_of(error)
-    of_reading = [cause for cause in causes if cause.is_of_reading]
+    of_reading = [cause for cause in causes if _is_of_reading(cause)]
     if not of_reading:
         return None
     paths = [cause.parameters["path"] for cause in of_reading if "path" in cause.parameters]
@@ -74,7 +51,7 @@ def translate_read_error(error: BaseException) -> InputError | None:
 
 
 def opening_problem(table: str, uri: str, error: BaseException) -> Problem:
-    """Why a table could not even be opened, for errors in SPARK_ERRORS."""
+    """Why a table could not even be opened, for errors in ENGINE_ERRORS and OSError."""
     translated = translate_read_error(error)
     if translated is not None:
         first = translated.problems[0]
@@ -84,6 +61,10 @@ def opening_problem(table: str, uri: str, error: BaseException) -> Problem:
     return Problem(
         f"table {table} cannot be opened", uri, message.splitlines()[0][:500], to_do=f"mend input.tables.{table}"
     )
+
+
+def _is_of_reading(cause: Cause) -> bool:
+    return cause.condition.startswith(_READ_CONDITIONS)
 
 
 def _found(causes: list[Cause]) -> str:
@@ -99,7 +80,7 @@ def _found(causes: list[Cause]) -> str:
         return "a record that is not of the file's format"
     innermost = causes[-1]
     kind = innermost.kind.rpartition(".")[2]
-    if innermost.is_of_reading:
+    if _is_of_reading(innermost):
         return innermost.condition
     if innermost.kind.startswith(_MESSAGES_WITHOUT_DATA) or _NOT_PARQUET.search(innermost.message):
         return f"{kind}: {innermost.message.splitlines()[0]}" if innermost.message else kind
@@ -109,29 +90,6 @@ def _found(causes: list[Cause]) -> str:
 def _tidy(path: str) -> str:
     """`file:///a/b` and `file:/a/b` as the local path that the user wrote."""
     return re.sub(r"^file:/+", "/", path)
-
-
-def causes_of(error: BaseException) -> list[Cause]:
-    """The error and what caused it, outermost first."""
-    java: Any = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
-    if java is None:
-        if not isinstance(error, PySparkException):
-            return []
-        parameters = dict(error.getMessageParameters() or {})
-        return [Cause(type(error).__name__, error.getCondition() or "", parameters, str(error))]
-    causes: list[Cause] = []
-    while java is not None and len(causes) < _MOST_CAUSES:
-        causes.append(_cause(java))
-        java = java.getCause()
-    return causes
-
-
-def _cause(java: Any) -> Cause:
-    condition, parameters = "", {}
-    # only Spark's own throwables have these
-    with suppress(Py4JError):
-        condition, parameters = java.getCondition() or "", dict(java.getMessageParameters() or {})
-    return Cause(java.getClass().getName(), condition, parameters, str(java.getMessage() or ""))
 
 
 def one_line(error: OSError) -> str:

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from engine.errors import ConfigurationError, OutputError, Problem, UserError
+from engine.runtime.failures import causes_of
 from engine.runtime.storage import name_of, storage_fault
-from engine.sources.failures import causes_of
 
 _JAVA_IO = ("java.io.", "java.nio.", "org.apache.hadoop.")
 # One line of a stack trace that an executor sent, such as "Caused by: java.io.IOException: No space left on device".

@@ -17,13 +17,14 @@ from engine.contracts.columns import Table
 from engine.errors import InputError, Problem, UserError
 from engine.ndc import ndc11
 from engine.redaction import masked
+from engine.runtime.failures import ENGINE_ERRORS
 from engine.runtime.storage import Storage, name_of
 from engine.settings import Settings
 from engine.sources.adapters import ADAPTERS, Adapter, Layout, satisfying
 from engine.sources.archives import unpacked
 from engine.sources.database import DatabaseTable
 from engine.sources.delimited import DelimitedFiles
-from engine.sources.failures import SPARK_ERRORS, opening_problem
+from engine.sources.failures import opening_problem
 from engine.sources.fingerprint import fingerprint
 from engine.sources.frames import NESTED, column_named, plain, stacked
 from engine.sources.jsonlines import JsonLines
@@ -95,7 +96,7 @@ def open_tables(
             opened[location.table.name] = _opened(spark, storage, location)
         except UserError as error:
             problems.extend(error.problems)
-        except SPARK_ERRORS as error:
+        except (*ENGINE_ERRORS, OSError) as error:
             problems.append(opening_problem(location.table.name, location.uri, error))
     if problems:
         raise InputError(problems)

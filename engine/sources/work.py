@@ -10,16 +10,19 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
+from engine.runtime.failures import ENGINE_ERRORS
+from engine.runtime.parquet import is_data_file, read_parquet, write_parquet
+from engine.runtime.paths import reader_path
 from engine.runtime.storage import SUCCESS_MARKER, Storage, StoredFile, join
-from engine.sources.failures import SPARK_ERRORS, translate_read_error
+from engine.sources.failures import translate_read_error
 from engine.sources.run_faults import translate_run_fault
 
-# Of each result: its rows, and its files with their lengths. Spark reads no file whose name begins so.
+# Of each result: its rows, and its files with their lengths. No engine reads a file whose name begins so.
 _MANIFEST = "_manifest.json"
 
 
 class WorkFolder:
-    """Named DataFrames below one folder; any location that Hadoop's file systems serve.
+    """Named DataFrames below one folder; any location that the storage reaches.
 
     `resume`: what an earlier run left whole is read instead of computed. Whether it may be (same input, same settings)
     is the caller's to know. `before_write` is called before each result is written; it raises if the folder is no
@@ -65,22 +68,23 @@ class WorkFolder:
             InputError: an input file turns out unreadable while the rows are computed.
             OutputError: the work folder was changed meanwhile, or storage is full.
         """
-        if self.is_done(name) and self._has_schema(name, rows.schema):
+        schema = rows.schema
+        if self.is_done(name) and self._has_schema(name, schema):
             self._rows[name] = self._manifest(name)["rows"]
         else:
             self._before_write()
             spread = rows if partitions is None else rows.repartition(partitions)
             try:
-                spread.write.mode("overwrite").parquet(self.path(name))
+                write_parquet(spread, self._storage, self.path(name))
                 self._rows[name] = self._count(name)
-            except (*SPARK_ERRORS, OSError) as error:
+            except (*ENGINE_ERRORS, OSError) as error:
                 explained = translate_run_fault(error, [self._root]) or translate_read_error(error)
                 if explained is None:
                     raise
                 raise explained from None
             manifest = {"rows": self._rows[name], "files": self._files(name)}
             self._storage.write_text(join(self.path(name), _MANIFEST), json.dumps(manifest))
-        return self._spark.read.schema(rows.schema).parquet(self.path(name))
+        return read_parquet(self._spark, self.path(name), schema)
 
     def rows(self, name: str) -> int:
         """How many rows a result has that this run wrote or took over, counted on its files."""
@@ -91,10 +95,10 @@ class WorkFolder:
         local = [file for file in files if file is not None]
         if len(local) == len(files):
             return sum(pq.read_metadata(file).num_rows for file in local)
-        return self._spark.read.parquet(self.path(name)).count()
+        return self._spark.read.parquet(reader_path(self._spark, self.path(name))).count()
 
     def _data_files(self, name: str) -> list[StoredFile]:
-        return [file for file in self._storage.files(self.path(name)) if not file.name.startswith(("_", "."))]
+        return [file for file in self._storage.files(self.path(name)) if is_data_file(file.name)]
 
     def _files(self, name: str) -> dict[str, int]:
         return {file.name: file.length for file in self._data_files(name)}
@@ -104,6 +108,6 @@ class WorkFolder:
         return manifest
 
     def _has_schema(self, name: str, schema: T.StructType) -> bool:
-        there = self._spark.read.parquet(self.path(name)).schema
+        there = self._spark.read.parquet(reader_path(self._spark, self.path(name))).schema
         # printed types leave out what may be NULL: read back, everything may
         return there.simpleString() == schema.simpleString()

@@ -7,13 +7,15 @@ from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark import Broadcast, StorageLevel
+from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.tables import ENTITY_CLAIMS, PHARMACY_CLAIMS, REBATE_CLAIMS, TABLES
 from engine.errors import OutputError, Problem
+from engine.runtime.parquet import read_parquet, write_parquet
+from engine.runtime.sharing import Shared, parallelism, share
 from engine.runtime.storage import Storage, join
 from engine.settings import SyntheticSettings
 from engine.synthetic import (
@@ -56,16 +58,16 @@ def synthesize(
     _refuse_what_is_there(storage, output)
     plan = Plan(seed, claims, settings)
     world = build_world(seed)
-    shared = spark.sparkContext.broadcast(world)
+    shared = share(spark, world)
     generated = partial(_generated, spark, shared, plan)
     unfinished = output.rstrip("/") + UNFINISHED
     storage.delete(unfinished)
     counts = {}
     for name, schema, maker in _FEEDS:
-        counts[name] = _write(generated(schema, maker), join(unfinished, name))
+        counts[name] = _write(storage, generated(schema, maker), join(unfinished, name))
     plants_violations = settings.violation_rate > 0
     bought = _chargebacks(generated, shared, plants_violations)
-    counts["chargebacks"] = _write(bought, join(unfinished, "chargebacks"))
+    counts["chargebacks"] = _write(storage, bought, join(unfinished, "chargebacks"))
     lines, truth_of_lines = _invoices(generated, world, settings)
     sold, truth_of_sales = sales.build_sales(world, lines, plants_violations)
     reports, truth_of_reports = inflation.build_reports(world, _left_out(generated), plants_violations)
@@ -85,10 +87,10 @@ def synthesize(
     labels_of_sums = spark.createDataFrame(pa.concat_tables(of_sums).combine_chunks(), LABELS).coalesce(1)
     for label, columns in LABEL_COLUMNS.items():
         rows = labels.unionByName(labels_of_sums).where(F.col("label") == label.value).select(*columns)
-        counts[label.value] = _write(rows, join(unfinished, label.value))
+        counts[label.value] = _write(storage, rows, join(unfinished, label.value))
     labels.unpersist()
     pairs = generated(LINK_TRUTH, chunks.link_truth_rows)
-    counts[LINK_TRUTH_NAME] = _write(pairs, join(unfinished, LINK_TRUTH_NAME))
+    counts[LINK_TRUTH_NAME] = _write(storage, pairs, join(unfinished, LINK_TRUTH_NAME))
     storage.delete(output)
     storage.rename(unfinished, output)
     return counts
@@ -101,9 +103,9 @@ def _refuse_what_is_there(storage: Storage, output: str) -> None:
         )
 
 
-def _write(frame: DataFrame, location: str) -> int:
-    frame.write.parquet(location)
-    return frame.sparkSession.read.parquet(location).count()
+def _write(storage: Storage, frame: DataFrame, location: str) -> int:
+    write_parquet(frame, storage, location)
+    return read_parquet(frame.sparkSession, location, frame.schema).count()
 
 
 def _write_small(storage: Storage, rows: pa.Table, location: str) -> None:
@@ -133,24 +135,22 @@ def _left_out(generated: Generated) -> pa.Table:
     return parts.groupBy(inflation.KEY).agg(F.sum(inflation.SUM).alias(inflation.SUM)).toArrow()
 
 
-def _generated(
-    spark: SparkSession, world: Broadcast[World], plan: Plan, schema: T.StructType, maker: Maker
-) -> DataFrame:
+def _generated(spark: SparkSession, world: Shared[World], plan: Plan, schema: T.StructType, maker: Maker) -> DataFrame:
     """One table's rows of all chunks. Chunks are spread over some tasks; each is made by itself."""
-    tasks = max(1, min(plan.chunks, TASKS_PER_CORE * spark.sparkContext.defaultParallelism))
+    tasks = max(1, min(plan.chunks, TASKS_PER_CORE * parallelism(spark)))
     numbers = spark.range(0, plan.chunks, 1, numPartitions=tasks)
     return numbers.mapInArrow(partial(_make_chunks, world, plan, maker), schema)
 
 
 def _make_chunks(
-    world: Broadcast[World], plan: Plan, maker: Maker, batches: Iterator[pa.RecordBatch]
+    world: Shared[World], plan: Plan, maker: Maker, batches: Iterator[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         for chunk in batch.column("id").to_pylist():
             yield maker(world.value, plan, chunk)
 
 
-def _chargebacks(generated: Generated, world: Broadcast[World], plants_violations: bool) -> DataFrame:
+def _chargebacks(generated: Generated, world: Shared[World], plants_violations: bool) -> DataFrame:
     """Purchases of an entity, product and quarter together."""
     purchases = generated(_long_schema(entity_claims.PURCHASE_SCHEMA), chunks.purchase_rows)
     totals = purchases.groupBy(*entity_claims.PURCHASE_KEYS).agg(F.sum("units").alias("units"))
@@ -159,7 +159,7 @@ def _chargebacks(generated: Generated, world: Broadcast[World], plants_violation
 
 
 def _make_chargebacks(
-    world: Broadcast[World], plants_violations: bool, batches: Iterator[pa.RecordBatch]
+    world: Shared[World], plants_violations: bool, batches: Iterator[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         times = balances.times_bought(world.value, batch, plants_violations)
