@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.words import ACTION_WORDS, DEADLINE_WORDS, FEATURE_WORDS, GUARD_WORDS, PARTY_WORDS, ROUTE_WORDS
 from engine.exports.sheet_columns import FINDINGS_COLUMNS, LINE_COLUMNS, SheetColumn, Shown
+from engine.runtime.expressions import format_number
 
 SEPARATOR = "|"
 _SHOWN_OF_RX = 4
@@ -108,7 +109,7 @@ def _reason_words(reason: Column) -> Column:
     usual = F.concat(
         F.lit(" (usually "), _number(reason["typical_low"]), F.lit(" to "), _number(reason["typical_high"])
     )
-    peers = F.coalesce(F.concat(F.lit(" among "), F.format_number(reason["peers"], 0), F.lit(" peers")), F.lit(""))
+    peers = F.coalesce(F.concat(F.lit(" among "), format_number(reason["peers"], 0), F.lit(" peers")), F.lit(""))
     return F.concat(
         words(F.regexp_replace(reason["feature"], r"_z\z", ""), FEATURE_WORDS),
         F.coalesce(F.concat(F.lit(" "), _number(reason["value"])), F.lit("")),
@@ -118,7 +119,7 @@ def _reason_words(reason: Column) -> Column:
 
 def _number(value: Column) -> Column:
     """Whole from 100 on, else at most four decimals and none that say nothing."""
-    digits = F.when(F.abs(value) >= 100, F.format_number(value, 0)).otherwise(F.format_number(value, 4))
+    digits = F.when(F.abs(value) >= 100, format_number(value, 0)).otherwise(format_number(value, 4))
     return F.regexp_replace(digits, r"(\.\d*?[1-9])0+\z|\.0+\z", "$1")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -60,12 +61,14 @@ from engine.facts.reviews import with_reviews
 from engine.facts.settlements import with_claim_settlements
 from engine.facts.unread import with_unread_rows
 from engine.intervals import quarter_number, quarter_of
+from engine.runtime.expressions import LOG_DECIMALS, log
 from engine.settings import PeerSettings
 
 UNITS = "f24_units_per_prescription"
 FACTOR_DISTANCE = "f27_unit_factor_distance"
 _STRATUM = ("ndc11", "program")
 _FACTOR_TOLERANCE = 0.02
+_SHIFTS = (10.0, 0.1, 1000.0, 0.001)
 _MEASURED = tuple(feature for feature in CLAIM_FEATURES if feature != FACTOR_DISTANCE)
 
 # Known from peers only; added by `with_claim_peers`.
@@ -327,9 +330,10 @@ def claim_peers(screen: DataFrame, settings: PeerSettings) -> DataFrame:
     sample = sampled(narrow.where(F.col("ndc11").isNotNull()), _STRATUM, settings)
     arrays = value_arrays(sample, _STRATUM, _MEASURED, [F.max("units_per_package").alias("units_per_package")])
     median_units = quantile(F.col(UNITS), 0.5)
+    arrays = arrays.withColumns({"log_median": log(median_units), "log_package": _log_package()})
     distances = F.transform(
         F.filter(UNITS, lambda units: units > 0),
-        lambda units: _distance(F.log(units) - F.log(median_units), F.col("units_per_package").cast("double")),
+        lambda units: _distance(log(units) - F.col("log_median"), F.col("log_package")),
     )
     known = (F.size(UNITS) >= settings.minimum) & (median_units > 0)
     arrays = arrays.withColumn(
@@ -343,12 +347,12 @@ def with_claim_peers(screen: DataFrame, peers: DataFrame, settings: PeerSettings
     renamed = peers.withColumnsRenamed({key: f"peer_{key}" for key in _STRATUM})
     same = [F.col(key) == F.col(f"peer_{key}") for key in _STRATUM]
     joined = screen.join(F.broadcast(renamed), on=same, how="left")  # one row per product and program
-    ratio = F.when((F.col(UNITS) > 0) & (F.col(f"{UNITS}_median") > 0), F.log(UNITS) - F.log(f"{UNITS}_median"))
-    per_package = F.col("units_per_package").cast("double")
+    ratio = log(F.col(UNITS)) - log(F.col(f"{UNITS}_median"))
+    joined = joined.withColumns({"log_ratio": ratio, "log_package": _log_package()})
     joined = joined.withColumns(
         {
-            FACTOR_DISTANCE: _distance(ratio, per_package),
-            "f27_unit_factor": _factor_hit(ratio, per_package),
+            FACTOR_DISTANCE: _distance(F.col("log_ratio"), F.col("log_package")),
+            "f27_unit_factor": _factor_hit(F.col("log_ratio"), F.col("log_package")),
             "peer_median_units": F.col(f"{UNITS}_median"),
         }
     )
@@ -356,22 +360,32 @@ def with_claim_peers(screen: DataFrame, peers: DataFrame, settings: PeerSettings
     return joined.select(*(F.col(field.name).cast(field.dataType).alias(field.name) for field in CLAIM_SCREEN.fields))
 
 
-def _factors(per_package: Column) -> list[Column]:
-    """Known conversion factors: units per package, its inverse, and shifted decimals (domain F27)."""
-    package = F.when((per_package > 0) & (per_package != 1), per_package)
-    return [package, 1 / package, *(F.lit(factor) for factor in (10.0, 0.1, 1000.0, 0.001))]
+def _log_package() -> Column:
+    """ln of the units per package; NULL for one, which is no factor."""
+    per_package = F.col("units_per_package").cast("double")
+    return log(F.when(per_package != 1, per_package))
 
 
-def _distance(log_ratio: Column, per_package: Column) -> Column:
+def _log_factors(log_package: Column) -> list[Column]:
+    """ln of known conversion factors: units per package, its inverse, and shifted decimals (domain F27)."""
+    return [log_package, -log_package, *(F.lit(_log_of(factor)) for factor in _SHIFTS)]
+
+
+def _log_of(factor: float) -> float:
+    return round(math.log(factor), LOG_DECIMALS)
+
+
+def _distance(log_ratio: Column, log_package: Column) -> Column:
     """|ln(units / median) - ln(factor)| to the nearest factor."""
-    return F.least(*(F.abs(log_ratio - F.log(factor)) for factor in _factors(per_package)))
+    return F.least(*(F.abs(log_ratio - factor) for factor in _log_factors(log_package)))
 
 
-def _factor_hit(log_ratio: Column, per_package: Column) -> Column:
+def _factor_hit(log_ratio: Column, log_package: Column) -> Column:
     """The nearest factor that explains units / median within 2 %."""
-    tolerance = F.log(F.lit(1 + _FACTOR_TOLERANCE))
-    hits = [
-        F.when(F.abs(log_ratio - F.log(factor)) <= tolerance, F.struct(F.abs(log_ratio - F.log(factor)), factor))
-        for factor in _factors(per_package)
-    ]
+    per_package = F.col("units_per_package").cast("double")
+    factors = [per_package, 1 / F.when(per_package > 0, per_package), *(F.lit(factor) for factor in _SHIFTS)]
+    hits = []
+    for log_factor, factor in zip(_log_factors(log_package), factors, strict=True):
+        distance = F.abs(log_ratio - log_factor)
+        hits.append(F.when(distance <= F.lit(_log_of(1 + _FACTOR_TOLERANCE)), F.struct(distance, factor)))
     return F.least(*hits)["col2"]

@@ -4,6 +4,7 @@ units than other entities claim. Only where `zip_centroids` (docs/contract-exten
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from pyspark.sql import Column, DataFrame, Window
@@ -16,6 +17,7 @@ from engine.facts.feature import AT_SERVICE, BEFORE, Feature
 from engine.facts.history import SERVICE_QUARTER, added_up, before, with_history
 from engine.facts.peers import robust_z, statistics, value_arrays
 from engine.intervals import join_as_of, quarter_number
+from engine.runtime.expressions import divide, exp, significant
 from engine.settings import PeerSettings
 
 EARTH_RADIUS_KM = 6371.0088  # mean radius (IUGG)
@@ -109,7 +111,7 @@ def _with_prescriptions(rows: DataFrame, claims: DataFrame, not_linked: DataFram
     prescriptions = added_up(earlier, "n")
     return told.select(
         *rows.columns,
-        F.try_divide(added_up(own, "n").cast("double"), prescriptions.cast("double")).alias("f17_prescriber_ce_share"),
+        divide(added_up(own, "n").cast("double"), prescriptions.cast("double")).alias("f17_prescriber_ce_share"),
         prescriptions.alias("prescriptions_known"),
     )
 
@@ -117,7 +119,7 @@ def _with_prescriptions(rows: DataFrame, claims: DataFrame, not_linked: DataFram
 def _with_distance(rows: DataFrame, zip_centroids: DataFrame, pharmacies: DataFrame) -> DataFrame:
     """`rows` with F18; NULL where one of the places is not known."""
     centroids = zip_centroids.withColumn("zip5", _zip5("zip"))
-    point = {"latitude": F.radians("latitude"), "longitude": F.radians("longitude")}
+    point = {name: F.col(name).cast("double") * F.lit(math.pi / 180) for name in ("latitude", "longitude")}
     entity_zip, pharmacy_zip = _zip5("entity.entity_zip"), F.col("pharmacy_place.zip")
     placed = _as_of_service(rows, pharmacies, "npi", F.col("pharmacy_npi"), {"zip": _zip5("zip")}, "pharmacy_place")
     placed = _as_of_service(placed, centroids, "zip5", entity_zip, point, "entity_point")
@@ -153,7 +155,7 @@ def _haversine_km(one: Column, other: Column) -> Column:
 
     across = F.cos(one["latitude"]) * F.cos(other["latitude"]) * haversine(other["longitude"] - one["longitude"])
     chord = haversine(other["latitude"] - one["latitude"]) + across
-    return F.when(chord.isNotNull(), 2 * EARTH_RADIUS_KM * F.asin(F.sqrt(F.least(chord, F.lit(1.0)))))
+    return significant(F.when(chord.isNotNull(), 2 * EARTH_RADIUS_KM * F.asin(F.sqrt(F.least(chord, F.lit(1.0))))))
 
 
 def _with_volume(rows: DataFrame, claims: DataFrame, settings: PeerSettings) -> DataFrame:
@@ -170,7 +172,7 @@ def _with_volume(rows: DataFrame, claims: DataFrame, settings: PeerSettings) -> 
         F.col("ndc9").alias("volume_ndc9"),
         F.col("quarter").alias("volume_quarter"),
         _VOLUME,
-        F.exp(f"{_VOLUME}_median").alias("ce_usual_quarter_units"),
+        exp(F.col(f"{_VOLUME}_median")).alias("ce_usual_quarter_units"),
         robust_z(_VOLUME, True, settings).alias("ce_volume_z"),
     )
     same = [

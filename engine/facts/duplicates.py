@@ -19,6 +19,7 @@ from engine.contracts.facts import DUPLICATE_FACTS, ELSEWHERE_FACTS
 from engine.facts.feature import Feature
 from engine.facts.history import added_up, near, with_history
 from engine.intervals import number_of_quarter
+from engine.runtime.expressions import array_contains, array_except, collect_list_over, collect_set_over
 
 # The dispense (contract part 3). Parts that may be NULL equal NULL; of the others NULL means no key.
 _RX_KEY = ("script_key", "fill_number", "date_of_service", "ndc11")
@@ -110,7 +111,7 @@ def _repeated_claims(claims: DataFrame) -> DataFrame:
                 "nearest": _comparable(lambda is_comparable: F.last(F.when(is_comparable, row), True).over(earlier)),
                 "duplicate_source_row_ids": _comparable(
                     lambda is_comparable: F.sort_array(
-                        F.collect_list(F.when(is_comparable, F.col("source_row_id"))).over(earlier)
+                        collect_list_over(F.when(is_comparable, F.col("source_row_id")), earlier)
                     )
                 ),
             }
@@ -126,12 +127,12 @@ def _repeated_icns(claims: DataFrame) -> DataFrame:
     icn = F.col("mtf_icn")
     is_closing = F.col("mtf_transaction_code").isin(*_CLOSING)
     closed = F.concat(
-        F.collect_set("mtf_xref_icn").over(dispense), F.collect_set(F.when(is_closing, icn)).over(dispense)
+        collect_set_over(F.col("mtf_xref_icn"), dispense), collect_set_over(F.when(is_closing, icn), dispense)
     )
-    is_open = icn.isNotNull() & ~F.coalesce(F.array_contains(closed, icn), F.lit(False))
+    is_open = icn.isNotNull() & ~array_contains(closed, icn)
     open_rows = _crowded(claims, (Program.MFP,), _OF_MTF).withColumn("is_open", is_open).where("is_open")
     open_rows = _not_taken_back(open_rows)
-    earlier_rows = F.collect_list(F.struct(*_COMPARED, "mtf_icn")).over(earlier)
+    earlier_rows = collect_list_over(F.struct(*_COMPARED, "mtf_icn"), earlier)
     others = F.filter(earlier_rows, lambda row: row["mtf_icn"] != icn)
     seen = open_rows.withColumn("others", others).where(F.size("others") > 0)
     seen = seen.withColumns(
@@ -359,7 +360,7 @@ def _adjusts(line: Column) -> Column:
 
 def _reverses(line: Column) -> Column:
     """The line closes the row's ICN, under that ICN or another."""
-    is_named = F.array_contains(F.array(line["mtf_xref_icn"], line["mtf_icn"]), F.col("own.mtf_icn"))
+    is_named = array_contains(F.array(line["mtf_xref_icn"], line["mtf_icn"]), F.col("own.mtf_icn"))
     return F.coalesce(is_named & line["mtf_transaction_code"].isin(*_CLOSING), F.lit(False))
 
 
@@ -369,4 +370,4 @@ def _has_two_open_icns(lines: Column) -> Column:
     closing = F.filter(of_mfp, lambda line: F.coalesce(line["mtf_transaction_code"].isin(*_CLOSING), F.lit(False)))
     closed = F.concat(named, F.transform(closing, lambda line: line["mtf_icn"]))
     icns = F.array_compact(F.transform(of_mfp, lambda line: line["mtf_icn"]))
-    return F.size(F.array_except(icns, closed)) > 1
+    return F.size(array_except(icns, closed)) > 1

@@ -9,6 +9,7 @@ from pyspark.sql import types as T
 from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, Feature
 from engine.intervals import covers, join_product, quarter_of
+from engine.runtime.expressions import array_contains
 
 _IN_QUESTION = "entity_claims|medicaid_exclusions"
 # 42 U.S.C. 256b(e): for these an orphan drug is no covered outpatient drug
@@ -173,7 +174,7 @@ def with_is_orphan(rows: DataFrame, orphan_drugs: DataFrame | None, products: Da
             F.collect_set("ndc11").alias("orphan_ndc11s")
         )
         joined = rows.join(F.broadcast(lists), on=quarter_of(day) == F.col("list_quarter"), how="left")  # one list each
-        is_orphan: Column = F.array_contains("orphan_ndc11s", F.col("ndc11"))
+        is_orphan: Column = array_contains(F.col("orphan_ndc11s"), F.col("ndc11"))
     elif products is not None:
         joined = join_product(
             rows,

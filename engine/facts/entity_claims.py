@@ -36,6 +36,7 @@ from engine.facts.providers import (
 from engine.facts.purchases import bought_by_quarter
 from engine.facts.registrations import with_own_pharmacy, with_registration
 from engine.intervals import quarter_number, quarter_of
+from engine.runtime.expressions import max_struct, nullable
 from engine.settings import PeerSettings
 
 _SUM = "decimal(38,6)"
@@ -161,6 +162,18 @@ def _with_entity(
     return told.withColumn("f55_orphan_ce_conflict", conflict).drop("is_orphan")
 
 
+# What a claim is compared by with others of its dispense.
+_OWN = T.StructType(
+    [
+        T.StructField("submitted_at", T.TimestampType()),
+        T.StructField("source_row_id", T.StringType()),
+        T.StructField("entity_id", T.StringType()),
+        T.StructField("parent_entity_id", T.StringType()),
+        T.StructField("is_undated", T.BooleanType()),
+    ]
+)
+
+
 def _with_dispense(rows: DataFrame, claims: DataFrame) -> DataFrame:
     """`rows` with `dispense`, a struct of DISPENSE_FACTS: what other live claims of the same dispense there are."""
     is_rx = F.col("claim_type") == ClaimType.RX.value
@@ -182,7 +195,7 @@ def _with_dispense(rows: DataFrame, claims: DataFrame) -> DataFrame:
         "date_of_service",
         "ndc11",
         F.when(~is_rx, F.col("hcpcs_code")).alias("hcpcs_code"),
-        own.alias("own"),
+        nullable(own, _OWN).alias("own"),
         has_key.alias("has_key"),
     )
     crowded = narrow.groupBy(*_DISPENSE).agg(
@@ -200,14 +213,19 @@ def _with_dispense(rows: DataFrame, claims: DataFrame) -> DataFrame:
             }.items()
         ),
     )
-    told = each.select(F.col("own.source_row_id").alias("dispense_row_id"), facts.alias("dispense"))
+    told = each.select(
+        F.col("own.source_row_id").alias("dispense_row_id"),
+        nullable(facts, T.StructType([*DISPENSE_FACTS])).alias("dispense"),
+    )
     joined = rows.join(told, on=F.col("source_row_id") == F.col("dispense_row_id"), how="left")  # one row per claim
     none = F.array().cast("array<string>")
     alone = F.struct(
         F.lit(1).alias("claim_ordinal"),
         *(F.when(has_key, none).alias(field.name) for field in DISPENSE_FACTS[1:]),
     )
-    return joined.select(*rows.columns, F.coalesce("dispense", alone).alias("dispense"))
+    return joined.select(
+        *rows.columns, F.coalesce("dispense", nullable(alone, T.StructType([*DISPENSE_FACTS]))).alias("dispense")
+    )
 
 
 def _is_before(one: Column) -> Column:
@@ -254,7 +272,7 @@ def _with_balance(
     of_quarter = claims.groupBy("parent_entity_id", "ndc9", quarter.alias("quarter")).agg(
         F.sum("quantity").cast(_SUM).alias("claimed"),
         F.min("date_of_service").alias("first_day"),
-        F.max(F.struct("date_of_service", "source_row_id"))["source_row_id"].alias("last_row_id"),
+        max_struct("date_of_service", "source_row_id")["source_row_id"].alias("last_row_id"),
     )
     of_product = Window.partitionBy("parent_entity_id", "ndc9").orderBy("quarter")
     four_quarters = of_product.rangeBetween(1 - TRAILING_QUARTERS, 0)

@@ -13,6 +13,8 @@ from operator import and_
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from engine.runtime.expressions import divide
+
 TRAILING_QUARTERS = 4
 SERVICE_QUARTER = "service_quarter"  # of every row with a history: the number of its quarter of service
 
@@ -71,7 +73,7 @@ def added_up(entries: Column, name: str, kind: str = "bigint") -> Column:
 
 def share(entries: Column, part: str, whole: str = "n") -> Column:
     """Of the whole in an array the part; NULL where the whole is nothing."""
-    return F.try_divide(added_up(entries, part).cast("double"), added_up(entries, whole).cast("double"))
+    return divide(added_up(entries, part).cast("double"), added_up(entries, whole).cast("double"))
 
 
 def with_is_linked(claims: DataFrame | None, links_340b: DataFrame | None) -> DataFrame | None:

@@ -20,6 +20,7 @@ from engine.facts.sales import with_sales
 from engine.facts.settlements import with_line_settlements
 from engine.facts.unread import with_unread_rows
 from engine.intervals import start_of_quarter
+from engine.runtime.expressions import divide
 from engine.settings import PeerSettings
 
 _LINE = ("program", "state", "ndc11")
@@ -164,7 +165,7 @@ def _with_claims(rows: DataFrame, claims: DataFrame | None) -> DataFrame:
     behind = F.filter(F.coalesce("claimed", F.array()), _may_be_of_sub_program)
     is_total = ~F.coalesce(F.col("line_kind") == "PRIOR_DELTA", F.lit(False))
     units = F.when(is_total, added_up(behind, "units", _SUM)).try_cast("decimal(15,3)")
-    gap = F.try_divide((F.col("units_reimbursed") - units).cast("double"), F.col("units_reimbursed").cast("double"))
+    gap = divide((F.col("units_reimbursed") - units).cast("double"), F.col("units_reimbursed").cast("double"))
     return joined.select(
         *rows.columns,
         units.alias("claim_units"),
@@ -212,12 +213,12 @@ def _with_rates(rows: DataFrame) -> DataFrame:
     rows = rows.withColumns(
         {
             "known_units": _known("units_reimbursed"),
-            "f47_units_per_prescription": F.try_divide(_known("units_reimbursed"), _known("prescriptions")),
-            "f48_paid_per_unit": F.try_divide(paid, _known("units_reimbursed")),
+            "f47_units_per_prescription": divide(_known("units_reimbursed"), _known("prescriptions")),
+            "f48_paid_per_unit": divide(paid, _known("units_reimbursed")),
         }
     )
     market_price = F.col("market_price").cast("double")
-    return rows.withColumn("f21_paid_per_unit_to_market_price", F.try_divide(F.col("f48_paid_per_unit"), market_price))
+    return rows.withColumn("f21_paid_per_unit_to_market_price", divide(F.col("f48_paid_per_unit"), market_price))
 
 
 def _with_own_history(rows: DataFrame) -> DataFrame:
@@ -238,11 +239,11 @@ def _with_own_history(rows: DataFrame) -> DataFrame:
     joined = rows.join(history, on=same, how="left")  # one row per line over quarters
     return joined.withColumns(
         {
-            "f46_units_to_own_median": F.try_divide("known_units", "own_median_units"),
-            "units_per_prescription_to_own_median": F.try_divide(
-                "f47_units_per_prescription", "own_median_units_per_prescription"
+            "f46_units_to_own_median": divide(F.col("known_units"), F.col("own_median_units")),
+            "units_per_prescription_to_own_median": divide(
+                F.col("f47_units_per_prescription"), F.col("own_median_units_per_prescription")
             ),
-            "paid_per_unit_to_own_median": F.try_divide("f48_paid_per_unit", "own_median_paid_per_unit"),
+            "paid_per_unit_to_own_median": divide(F.col("f48_paid_per_unit"), F.col("own_median_paid_per_unit")),
         }
     )
 

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from engine.dates import days_between
 from engine.facts.feature import Feature
+from engine.runtime.expressions import divide
 
 _LINKING = "340B claims that the settings of `link` allow"
 FEATURES = (
@@ -45,4 +46,4 @@ def dos_delta_days() -> Column:
 
 def quantity_ratio_340b() -> Column:
     """F05: NDC units / the linked 340B claim's quantity."""
-    return F.try_divide(F.col("ndc_units").cast("double"), F.col("link_ndc_units").cast("double"))
+    return divide(F.col("ndc_units").cast("double"), F.col("link_ndc_units").cast("double"))

@@ -8,6 +8,7 @@ from pyspark.sql import types as T
 
 from engine.contracts.codes import ClaimType
 from engine.facts.families import absent
+from engine.runtime.expressions import arrays_overlap
 
 # HCPCS modifiers that report a drug bought at the 340B price; JG until it was retired for TB (domain V05).
 MODIFIERS_340B = ("JG", "TB")
@@ -24,11 +25,11 @@ def with_part_b(rows: DataFrame, lines: DataFrame | None) -> DataFrame:
     """
     if lines is None:
         return rows.withColumn("part_b", absent(PART_B_FACTS))
-    carried = F.transform(F.split(F.coalesce("modifiers", F.lit("")), r"\|"), F.trim)
+    carried = F.transform(F.split(F.coalesce("modifiers", F.lit("")), r"\|"), lambda modifier: F.trim(modifier))
     line = F.struct(
         "source_row_id",
         "ndc11",
-        F.arrays_overlap(carried, F.array(*map(F.lit, MODIFIERS_340B))).alias("is_marked"),
+        arrays_overlap(carried, F.array(*map(F.lit, MODIFIERS_340B))).alias("is_marked"),
     )
     by_service = lines.groupBy(
         F.col("provider_npi").alias("line_npi"),

@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from engine.dates import days_between, known_day
 from engine.facts.feature import Feature
 from engine.facts.history import near, with_history
+from engine.runtime.expressions import divide, max_struct
 
 EARLY_REFILL_DAYS = 180
 OVERLAP_DAYS = 60
@@ -50,14 +51,14 @@ def with_early_refill_ratio(claims: DataFrame) -> DataFrame:
     keyed = claims.withColumns(
         {"patient_hash": spread, "service_day": F.unix_date(known_day(F.col("date_of_service")))}
     )
-    previous = F.max(F.struct("service_day", "days_supply")).over(earlier)
+    previous = max_struct("service_day", "days_supply").over(earlier)
     days = F.col("service_day") - F.col("previous_fill.service_day")
     is_refill = (
         F.col("patient_key").isNotNull()
         & (days <= EARLY_REFILL_DAYS)
         & ~F.coalesce(F.col("dispensing_status") == "C", F.lit(False))
     )
-    ratio = F.try_divide(days.cast("double"), F.col("previous_fill.days_supply").cast("double"))
+    ratio = divide(days.cast("double"), F.col("previous_fill.days_supply").cast("double"))
     return keyed.withColumn("previous_fill", previous).select(
         *claims.columns, F.when(is_refill, ratio).alias("f42_early_refill_ratio")
     )

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from engine.dates import days_between
 from engine.facts.feature import OWN, Feature
 from engine.intervals import number_of_quarter, quarter_number
+from engine.runtime.expressions import divide
 
 FEATURES = (
     Feature(
@@ -47,7 +48,7 @@ def zero_paid() -> Column:
 def third_party_share() -> Column:
     """F41: third parties' part of all that was paid."""
     others = F.col("amount_third_party").cast("double")
-    return F.try_divide(others, F.col("amount_paid").cast("double") + others)
+    return divide(others, F.col("amount_paid").cast("double") + others)
 
 
 def claim_age_days() -> Column:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from engine.runtime.expressions import log
 from engine.settings import PeerSettings
 
 NORMAL_CONSISTENCY = 1.4826  # MAD of a normal distribution to its standard deviation
@@ -58,7 +59,7 @@ def statistics(
     columns: list[Column] = []
     for feature, is_log in features.items():
         raw = F.col(feature)
-        judged = F.transform(F.filter(raw, lambda x: x > 0), lambda x: F.log(x)) if is_log else raw
+        judged = F.transform(F.filter(raw, lambda x: x > 0), lambda x: log(x)) if is_log else raw
         enough = F.size(judged) >= settings.minimum
         columns += [
             F.when(enough, judged).alias(f"{feature}_values"),
@@ -97,7 +98,7 @@ def _deviations(values: Column, median: Column) -> Column:
 
 def robust_z(feature: str, is_log: bool, settings: PeerSettings) -> Column:
     """(x - median) / scale among the peers, within +/- cap; NULL where x or the peers' median is."""
-    value = F.when(F.col(feature) > 0, F.log(feature)) if is_log else F.col(feature)
+    value = log(F.col(feature)) if is_log else F.col(feature)
     z = (value - F.col(f"{feature}_median")) / F.col(f"{feature}_scale")
     if not settings.cap:
         return z

@@ -9,6 +9,7 @@ from engine.dates import add_days
 from engine.facts.feature import BEFORE, Feature
 from engine.facts.history import before, near, share, with_history, with_is_linked
 from engine.intervals import quarter_number
+from engine.runtime.expressions import arrays_overlap
 
 # An entity's claim up to a week from the date of service may be this very dispense (domain F03): it is no evidence of
 # another one.
@@ -68,4 +69,4 @@ def with_prescriber(
         "parents", F.transform(F.filter("seen_at", lambda one: one["first_day"] < latest), lambda one: one["parent"])
     )
     contracted = F.transform("contracts", lambda one: one["parent"])
-    return seen.select(*told.columns, F.arrays_overlap("parents", contracted).alias("f16_ppm_link"))
+    return seen.select(*told.columns, arrays_overlap(F.col("parents"), contracted).alias("f16_ppm_link"))

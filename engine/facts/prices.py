@@ -10,6 +10,7 @@ from engine.contracts.codes import Subject
 from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, WHOLE_RUN, Feature
 from engine.intervals import join_as_of
+from engine.runtime.expressions import divide, max_struct
 
 _UNIT_PRICE = T.DecimalType(15, 6)
 _QUARTER = f"{AT_SERVICE}, its quarter"
@@ -70,25 +71,25 @@ def _double(name: str) -> Column:
 def paid_per_unit_to_wac() -> Column:
     """F20: amount paid / (NDC units x WAC of the quarter of service). Near 1 for brands; far below at 340B acquisition
     cost, far off where units are wrong."""
-    return F.try_divide(_double("amount_paid"), _double("ndc_units") * _double("price_wac"))
+    return divide(_double("amount_paid"), _double("ndc_units") * _double("price_wac"))
 
 
 def amount_paid_to_market_price() -> Column:
     """F21: amount paid / (NDC units x market price in force at the date of service)."""
-    return F.try_divide(_double("amount_paid"), _double("ndc_units") * _double("market_price"))
+    return divide(_double("amount_paid"), _double("ndc_units") * _double("market_price"))
 
 
 def aac_gap() -> Column:
     """F22: how far the discount from WAC at which the claim was paid is from that of the ceiling price."""
     wac = _double("price_wac")
-    paid_per_unit = F.try_divide(_double("amount_paid"), _double("ndc_units"))
-    return F.abs(F.try_divide(wac - paid_per_unit, wac) - F.try_divide(wac - _double("price_ceiling"), wac))
+    paid_per_unit = divide(_double("amount_paid"), _double("ndc_units"))
+    return F.abs(divide(wac - paid_per_unit, wac) - divide(wac - _double("price_ceiling"), wac))
 
 
 def rebate_to_paid() -> Column:
     """F23: NDC units x URA / amount paid; above 1.5 the units are suspect. URA: ours, else the payer's."""
     rebate_per_unit = F.coalesce("price_ura", "unit_rebate_amount").cast("double")
-    return F.try_divide(_double("ndc_units") * rebate_per_unit, _double("amount_paid"))
+    return divide(_double("ndc_units") * rebate_per_unit, _double("amount_paid"))
 
 
 def mfp_ceiling_gap() -> Column:
@@ -105,11 +106,11 @@ def with_prices(
     """
     if prices is None:
         return rows.withColumn(into, absent(T.StructField(name, _UNIT_PRICE) for name in names))
-    price = F.struct(*(F.col(column).alias(name) for name, column in names.items()))
+    price = [F.col(column).alias(name) for name, column in names.items()]
     latest = (
         prices.groupBy(F.col("ndc11").alias("price_ndc11"), F.col("period").alias("price_quarter"))
-        .agg(F.max(F.struct("snapshot_date", price.alias(into))).alias("latest"))
-        .select("price_ndc11", "price_quarter", f"latest.{into}")
+        .agg(max_struct("snapshot_date", *price).alias("latest"))
+        .select("price_ndc11", "price_quarter", F.struct(*(f"latest.{name}" for name in names)).alias(into))
     )
     same = [F.col("ndc11") == F.col("price_ndc11"), quarter == F.col("price_quarter")]
     joined = rows.join(F.broadcast(latest), on=same, how="left")  # one row per product and quarter

@@ -12,6 +12,7 @@ from engine.facts.families import absent
 from engine.facts.feature import BEFORE, Feature
 from engine.facts.history import SERVICE_QUARTER, TRAILING_QUARTERS, added_up, before, near, with_history
 from engine.intervals import quarter_number
+from engine.runtime.expressions import divide, log, max_struct
 
 QUARTERS_APART = 2
 QUARTERS_ADDED_UP = TRAILING_QUARTERS
@@ -63,7 +64,7 @@ def with_units_claimed(rows: DataFrame, asked: DataFrame, entity_claims: DataFra
     last = added_up(F.filter("of_entity", lambda entry: ago - entry["quarter"] == 1), "units", _SUM)
     earlier = F.filter("of_entity", lambda entry: (ago - entry["quarter"]).between(2, QUARTERS_ADDED_UP + 1))
     mean = added_up(earlier, "units", _SUM).cast("double") / QUARTERS_ADDED_UP
-    jump = F.when((last > 0) & (mean > 0), F.log(last.cast("double") / mean))
+    jump = F.when((last > 0) & (mean > 0), log(last.cast("double") / mean))
     return told.select(
         *rows.columns,
         jump.alias("f54_ce_volume_jump"),
@@ -99,7 +100,7 @@ def with_purchases(
         (added_up(close, "packages", _SUM) > 0).alias("entity_bought_at_340b"),
         F.col("units_asked_for").cast("double").alias("entity_units_asked_for"),
         added_up(up_to_now, "units", _SUM).cast("double").alias("entity_units_bought"),
-        F.try_divide(units_before, F.col("units_claimed").cast("double")).alias("f53_purch_vs_disp"),
+        divide(units_before, F.col("units_claimed").cast("double")).alias("f53_purch_vs_disp"),
     )
     return joined.select(*rows.columns, F.when(F.col("parent_entity_id").isNotNull(), facts).alias("purchase"))
 
@@ -122,7 +123,7 @@ def _with_units(bought: DataFrame, products: DataFrame | None) -> DataFrame:
     """`bought` with NDC units; NULL where the product or its package is not known."""
     if products is None:
         return bought.withColumn("units", F.lit(None).cast(_SUM))
-    latest = F.max(F.struct("valid_from", "snapshot_date", "units_per_package"))["units_per_package"]
+    latest = max_struct("valid_from", "snapshot_date", "units_per_package")["units_per_package"]
     packages = products.groupBy(F.col("ndc11").alias("product_ndc11")).agg(latest.alias("units_per_package"))
     joined = bought.join(F.broadcast(packages), on=F.col("ndc11") == F.col("product_ndc11"), how="left")
     return joined.withColumn("units", (F.col("packages") * F.col("units_per_package")).cast(_SUM))

@@ -9,6 +9,7 @@ from pyspark.sql import types as T
 from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, OWN, WHOLE_RUN, Feature
 from engine.intervals import join_as_of, join_product
+from engine.runtime.expressions import array_contains, divide, rint, round_double
 
 _AMONG_PEERS = f"{OWN}; z: {WHOLE_RUN} of equal NDC-11 and program"
 _CONVERSION = "hcpcs_crosswalk|products.ndc_units_per_hcpcs_unit"
@@ -73,18 +74,18 @@ def units_per_prescription() -> Column:
 
 def units_per_day() -> Column:
     """F25: NDC units / days supply."""
-    return F.try_divide(_double("ndc_units"), _double("days_supply"))
+    return divide(_double("ndc_units"), _double("days_supply"))
 
 
 def package_remainder() -> Column:
     """F26: distance of units / units per package from a whole number, 0 to 0.5 packages."""
-    packages = F.try_divide(_double("ndc_units"), _double("units_per_package"))
-    return F.round(F.abs(packages - F.rint(packages)), 9)
+    packages = divide(_double("ndc_units"), _double("units_per_package"))
+    return round_double(F.abs(packages - rint(packages)), 9)
 
 
 def factor_error() -> Column:
     """F28: NDC units / (HCPCS units x crosswalk factor); 1 where the state converted as the crosswalk does."""
-    return F.try_divide(_double("ndc_units"), _double("hcpcs_units") * _double("hcpcs_factor"))
+    return divide(_double("ndc_units"), _double("hcpcs_units") * _double("hcpcs_factor"))
 
 
 def with_conversion(rows: DataFrame, crosswalk: DataFrame | None, products: DataFrame | None) -> DataFrame:
@@ -112,7 +113,7 @@ def with_conversion(rows: DataFrame, crosswalk: DataFrame | None, products: Data
         # one row per product
         told = paired.join(F.broadcast(held), on=F.col("ndc11") == F.col("held_ndc11"), how="left")
         is_pair = F.when(F.col("pair").isNotNull(), True).when(F.col("held_ndc11").isNotNull(), F.lit(False))
-        is_held = F.array_contains("held_codes", code)
+        is_held = array_contains(F.col("held_codes"), code)
     elif products is not None:
         told = join_product(
             rows,

@@ -15,6 +15,7 @@ from engine.facts.entities import at_parent
 from engine.facts.feature import BEFORE, Feature
 from engine.facts.history import before, near, share, with_history
 from engine.intervals import quarter_number
+from engine.runtime.expressions import max_struct
 
 _CONFIRMED = ("ACCEPTED", "PARTIAL")
 _RESPONDED = (*_CONFIRMED, "REJECTED")
@@ -57,7 +58,7 @@ def with_reviews(
     answered = (
         outcomes.where(F.col("answered_on") < F.lit(as_of))
         .groupBy(F.col("source_row_id").alias("answered_row_id"))
-        .agg(F.max(F.struct("answered_on", "answer"))["answer"].alias("answer"))
+        .agg(max_struct("answered_on", "answer")["answer"].alias("answer"))
     )
     is_answered = F.col("source_row_id") == F.col("answered_row_id")
     by = {"quarter": quarter_number(F.col("date_of_service"))}

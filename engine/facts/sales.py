@@ -9,6 +9,7 @@ from engine.contracts.codes import Subject
 from engine.facts.feature import Feature
 from engine.facts.history import TRAILING_QUARTERS, added_up
 from engine.intervals import number_of_quarter
+from engine.runtime.expressions import divide
 
 _SUM = "decimal(38,3)"
 FEATURES = (
@@ -44,7 +45,7 @@ def with_sales(rows: DataFrame, sales: DataFrame | None) -> DataFrame:
         *rows.columns,
         units["invoiced"].alias("units_invoiced_in_state"),
         units["sold"].alias("units_sold_in_state"),
-        F.try_divide(units["invoiced"], units["sold"]).alias("f49_invoice_vs_sales"),
+        divide(units["invoiced"], units["sold"]).alias("f49_invoice_vs_sales"),
     )
 
 

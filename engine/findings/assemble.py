@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from engine.contracts.codes import Subject
 from engine.contracts.findings import FINDINGS, REFERENCE_ROW, RULE_HIT
@@ -19,6 +20,7 @@ from engine.findings.inflation import reports_at_issue
 from engine.findings.invoices import invoices_at_issue
 from engine.findings.narrative import narrative, settled_since
 from engine.findings.worth import amount_at_issue, is_settled, money, priority, units_at_issue
+from engine.runtime.expressions import nullable, sort
 from engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -104,9 +106,7 @@ def _own_rules(rules: Column) -> Column:
 
 def _reference_rows(rules: Column) -> Column:
     none = F.array().cast(f"array<{REFERENCE_ROW.simpleString()}>")
-    return F.array_sort(
-        F.array_distinct(F.flatten(F.transform(rules, lambda hit: F.coalesce(hit["reference_rows"], none))))
-    )
+    return sort(F.array_distinct(F.flatten(F.transform(rules, lambda hit: F.coalesce(hit["reference_rows"], none)))))
 
 
 def _public(rules: Column) -> Column:
@@ -124,4 +124,4 @@ def _public(rules: Column) -> Column:
             )
         ),
     )
-    return F.array_sort(hits)
+    return sort(nullable(hits, T.ArrayType(RULE_HIT)))

@@ -9,6 +9,7 @@ from engine.contracts.codes import Program
 from engine.dates import add_days
 from engine.findings.identity import claim_finding_id
 from engine.findings.worth import unit_price
+from engine.runtime.expressions import divide_decimals
 from engine.settings import DeadlineSettings
 
 MFP_DEADLINE = "MFP_PROMPT_PAYMENT"
@@ -55,4 +56,4 @@ def _resolved_npi() -> Column:
 
 
 def _paid_per_unit() -> Column:
-    return F.try_divide(F.col("amount_paid"), F.abs(F.col("ndc_units"))).try_cast("decimal(15,6)")
+    return divide_decimals(F.col("amount_paid"), F.abs(F.col("ndc_units")), 15, 6, "decimal(24,6)")

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from engine.contracts.findings import CODE
+from engine.runtime.expressions import nullable, sort
 
 if TYPE_CHECKING:
     from engine.rules.dispute_codes import DisputeCode
@@ -18,6 +20,7 @@ DISPUTE_KIND = "DISPUTE"
 FIRST_CODES = ("X", "M", "N", "O", "J", "K")
 
 _NO_CODES = f"array<{CODE.simpleString()}>"
+_RANKED = T.ArrayType(T.StructType().add("place", T.LongType()).add("code", T.StringType()))
 _ENTRY = "struct<kind:string,document:string,needs_companion:boolean>"
 
 
@@ -47,9 +50,8 @@ def codes_of(rules: Column, table: Column) -> Column:
         F.array_distinct(F.transform(rules, lambda hit: hit["code"])),
         lambda code: F.coalesce(F.map_contains_key(table, code), F.lit(False)),
     )
-    ordered = F.array_sort(
-        F.transform(known, lambda code: F.struct(_precedence(code).alias("place"), code.alias("code")))
-    )
+    ranked = F.transform(known, lambda code: F.struct(_precedence(code).alias("place"), code.alias("code")))
+    ordered = sort(nullable(ranked, _RANKED))
     return F.transform(
         ordered,
         lambda item: F.struct(

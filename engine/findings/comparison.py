@@ -18,6 +18,7 @@ from engine.contracts.codes import Subject
 from engine.contracts.tables import FEEDS, SUBJECT_FEEDS
 from engine.findings.evidence import MODEL_RULE
 from engine.rules import REGISTRY, SWITCHED_OFF
+from engine.runtime.expressions import array_except
 
 
 class Change(StrEnum):
@@ -133,9 +134,9 @@ def _other_rules() -> Column:
     """Ids of rules that only one of the runs holds, or holds with another class; all where only figures differ."""
     none = F.array().cast("array<string>")
     old, new = F.coalesce("before_rules", none), F.coalesce("after_rules", none)
-    differing = F.array_union(F.array_except(old, new), F.array_except(new, old))
+    differing = F.array_union(array_except(old, new), array_except(new, old))
     chosen = F.when(F.size(differing) > 0, differing).otherwise(F.array_union(old, new))
-    return F.array_sort(F.array_distinct(F.transform(chosen, lambda hit: F.substring_index(hit, " ", 1))))
+    return F.array_sort(F.array_distinct(F.transform(chosen, lambda hit: F.split_part(hit, F.lit(" "), F.lit(1)))))
 
 
 def causes(differ: Differences, subject: str, rule_ids: Sequence[str]) -> list[str]:

@@ -7,6 +7,8 @@ from datetime import date
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from engine.runtime.expressions import max_struct
+
 
 def judged_findings(decisions: DataFrame, as_of: date) -> DataFrame:
     """finding_id, is_valid (DISPUTE; DISMISS: false), is_random (drawn blindly): one row per finding that was decided.
@@ -30,7 +32,7 @@ def reviewed_findings(decisions: DataFrame, outcomes: DataFrame | None, as_of: d
     if outcomes is None:
         return decided.where("is_random")
     says_something = F.col("finding_id").isNotNull() & (F.col("answer") != "NO_ANSWER")
-    last = F.max(F.struct("answered_on", "answer", "units_credited"))
+    last = max_struct("answered_on", "answer", "units_credited")
     was_credited = F.coalesce(F.col("last.units_credited") > 0, F.lit(True))
     answered = (
         outcomes.where(says_something & (F.col("answered_on") <= F.lit(as_of)))
@@ -71,7 +73,7 @@ def as_reviewed(found: DataFrame, reviewed: DataFrame, runs: DataFrame) -> DataF
 
 def _decided(decisions: DataFrame, as_of: date) -> DataFrame:
     until_then = decisions.where(F.to_date("decided_at") <= F.lit(as_of))
-    last = F.max(F.struct("decided_at", "decision", "selection"))
+    last = max_struct("decided_at", "decision", "selection")
     return (
         until_then.groupBy("finding_id")
         .agg(last.alias("last"))

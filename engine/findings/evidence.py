@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from engine.contracts.codes import Action, Evidence, GuardState
+from engine.contracts.findings import RULE_RESULT
+from engine.runtime.expressions import nullable, sort
 
 MODEL_RULE = "R052"
 BAR_RULE = "R040"
@@ -37,23 +40,31 @@ DATA_SOURCES: dict[str, tuple[str, ...]] = {
 }
 
 
+_RANKED = T.ArrayType(
+    T.StructType()
+    .add("rank", T.LongType())
+    .add("comes_last", T.BooleanType())
+    .add("rule_id", T.StringType())
+    .add("hit", RULE_RESULT)
+)
+
+
 def ranked(rules: Column) -> Column:
     """array<struct<rank, comes_last, rule_id, hit>> of a RULE_RESULT array, strongest first.
 
     Ties go to the smallest rule id; the model's rule, and the one that asks for nothing, come after every other rule of
     their class, whose action and counterparty they would hide.
     """
-    return F.array_sort(
-        F.transform(
-            rules,
-            lambda hit: F.struct(
-                _rank(hit["evidence"]).alias("rank"),
-                hit["rule_id"].isin(MODEL_RULE, COUNSEL_RULE).alias("comes_last"),
-                hit["rule_id"].alias("rule_id"),
-                hit.alias("hit"),
-            ),
-        )
+    places = F.transform(
+        rules,
+        lambda hit: F.struct(
+            _rank(hit["evidence"]).alias("rank"),
+            hit["rule_id"].isin(MODEL_RULE, COUNSEL_RULE).alias("comes_last"),
+            hit["rule_id"].alias("rule_id"),
+            hit.alias("hit"),
+        ),
     )
+    return sort(nullable(places, _RANKED))
 
 
 def _rank(evidence: Column) -> Column:

@@ -9,6 +9,7 @@ from engine.contracts.prepared import BEYOND_LINE_NAME
 from engine.dates import add_days
 from engine.findings.identity import invoice_finding_id
 from engine.findings.worth import unit_price
+from engine.runtime.expressions import divide_decimals
 from engine.settings import DeadlineSettings
 
 INTEREST_DEADLINE = "LAST_DAY_WITHOUT_INTEREST"
@@ -35,7 +36,7 @@ def invoices_at_issue(flagged: DataFrame, deadlines: DeadlineSettings) -> DataFr
     """
     price, source = unit_price(F.col("price_ura"), F.col("unit_rebate_amount"), "invoice")
     deadline = add_days(F.col("postmark_date"), deadlines.days_after_postmark)
-    paid_per_unit = F.try_divide(F.col("total_amount"), F.abs(F.col("units_reimbursed"))).try_cast("decimal(15,6)")
+    paid_per_unit = divide_decimals(F.col("total_amount"), F.abs(F.col("units_reimbursed")), 15, 6, "decimal(24,6)")
     return flagged.withColumns(
         {
             "finding_id": invoice_finding_id(),

@@ -6,6 +6,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import MEDICAID_PROGRAMS, Evidence
+from engine.runtime.expressions import divide_decimals, round_double
 from engine.settings import PrioritySettings
 
 MONEY = "decimal(18,2)"
@@ -67,7 +68,9 @@ def amount_at_issue(
 
     def amount(hit: Column) -> Column:
         own = hit["amount_at_issue"]
-        own_left = F.when(settled > 0, F.try_divide(own * _left(size, settled), size)).otherwise(own)
+        own_left = F.when(
+            settled > 0, divide_decimals(own * _left(size, settled), size, 30, 6, "decimal(24,6)")
+        ).otherwise(own)
         left = _left(_within(hit["units_at_issue"], claim_units), settled)
         return F.coalesce(money(own_left), money(left * price))
 
@@ -105,4 +108,4 @@ def priority(evidence: Column, worth: Column, settings: PrioritySettings, rerank
         valid = F.greatest(reranked, least_probability(evidence, settings))
     amount = F.coalesce(worth.cast("double"), F.lit(0.0))
     interest = amount * F.lit(settings.annual_interest * settings.days_withheld / 365)
-    return F.round(valid * amount - F.lit(settings.handling_cost) - (F.lit(1.0) - valid) * interest, 2)
+    return round_double(valid * amount - F.lit(settings.handling_cost) - (F.lit(1.0) - valid) * interest, 2)

@@ -8,6 +8,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Evidence, GuardState, Program, Subject
+from engine.runtime.expressions import log10
 
 _TIERS = ("T1", "T2", "T3", "T4", "T5", "T6")
 _RAREST = 6.0  # p-values below a millionth count as that
@@ -53,9 +54,9 @@ def _input(name: str) -> Column:
         "match_ambiguous": F.col("match_ambiguous"),
         "anomaly_known": p_value.isNotNull(),
         # `least` alone would skip NULL
-        "anomaly_rarity": F.when(p_value.isNotNull(), F.least(-F.log10(p_value), F.lit(_RAREST)) / F.lit(_RAREST)),
+        "anomaly_rarity": F.when(p_value.isNotNull(), F.least(-log10(p_value), F.lit(_RAREST)) / F.lit(_RAREST)),
         "amount_known": F.col("amount_at_issue").isNotNull(),
-        "amount_log10": F.log10(F.lit(1.0) + F.abs(F.col("amount_at_issue").cast("double"))),
+        "amount_log10": log10(F.lit(1.0) + F.abs(F.col("amount_at_issue").cast("double"))),
     }[name]
 
 

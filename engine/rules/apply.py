@@ -16,6 +16,7 @@ from engine.rules.activation import ActiveRules
 from engine.rules.evidence import EvidenceClass, at_most, class_column, either, is_below_medium, one_step_down
 from engine.rules.hit import STRINGS, Check, Facts, Guard, Hit
 from engine.rules.registry import RegistryError, Rule
+from engine.runtime.expressions import nullable, to_decimal
 from engine.settings import Settings
 
 RESULTS = T.ArrayType(RULE_RESULT)
@@ -67,7 +68,7 @@ def apply_rules(
     if also_keep is not None:
         keep = keep | F.coalesce(also_keep, F.lit(False))
     none = F.array().cast(RESULTS)
-    results = [F.when(rule.fires, F.array(rule.result)).otherwise(none) for rule in judged]
+    results = [F.when(rule.fires, nullable(F.array(rule.result), RESULTS)).otherwise(none) for rule in judged]
     rules = F.concat(none, *results).alias("rules")
     return facts.where(keep).select(*(F.col(f"`{name}`") for name in facts.columns), rules)
 
@@ -140,7 +141,7 @@ def _judge(rule: Rule, active: ActiveRules, settings: Settings) -> Judged:
         "reference_rows": _references(hit),
     }
     result = F.struct(*(_typed(values[field.name], field.dataType).alias(field.name) for field in RULE_RESULT.fields))
-    return Judged(rule, met, fires, guards.cast(GUARDS), result, facts.names_read())
+    return Judged(rule, met, fires, nullable(guards, GUARDS), result, facts.names_read())
 
 
 def _is_judged(rule: Rule, facts: Facts) -> Column:
@@ -226,7 +227,9 @@ def _where(first: Column | bool, second: Column | bool, action: Action, otherwis
 
 def _references(hit: Hit) -> Column:
     none = F.array().cast(REFERENCES)
-    return F.concat(none, *(F.when(row.isNotNull(), F.array(row)).otherwise(none) for row in hit.references))
+    return F.concat(
+        none, *(F.when(row.isNotNull(), nullable(F.array(row), REFERENCES)).otherwise(none) for row in hit.references)
+    )
 
 
 def _given(column: Column | None, default: str | None) -> Column:
@@ -234,4 +237,6 @@ def _given(column: Column | None, default: str | None) -> Column:
 
 
 def _typed(column: Column, kind: T.DataType) -> Column:
-    return column.try_cast(kind) if isinstance(kind, T.DecimalType) else column.cast(kind)
+    if isinstance(kind, T.DecimalType):
+        return to_decimal(column, kind.precision, kind.scale)
+    return nullable(column, kind)

@@ -11,6 +11,7 @@ from engine.contracts.codes import MEDICAID_PROGRAMS, ClaimType, Evidence, Progr
 from engine.rules.hit import Check, Facts, Guard, reference_row
 from engine.rules.registry import Given, Threshold
 from engine.rules.text import if_known, sentence, words_for
+from engine.runtime.expressions import arrays_overlap
 
 MEDICAID = MEDICAID_PROGRAMS
 FFS, MCO = (Program.MDRP_FFS,), (Program.MDRP_MCO,)
@@ -92,7 +93,7 @@ def third_party_payment(f: Facts) -> Check:
 
 def waste_line(f: Facts, given: Given) -> Check:
     modifiers = F.split(f.modifiers, r"\|")
-    is_waste = F.arrays_overlap(modifiers, F.array(*(F.lit(word) for word in given.words(WASTE_MODIFIERS.name))))
+    is_waste = arrays_overlap(modifiers, F.array(*(F.lit(word) for word in given.words(WASTE_MODIFIERS.name))))
     return WASTE_LINE.check(failed=is_waste, only_where=f.claim_type == ClaimType.MEDICAL.value)
 
 

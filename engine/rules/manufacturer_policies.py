@@ -11,6 +11,7 @@ from engine.rules.entity_standing import IN_HOUSE, in_house
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
 from engine.rules.registry import Given, rule
 from engine.rules.text import sentence, words_for
+from engine.runtime.expressions import array_contains
 
 STATE_LAW = Guard(
     "STATE_LAW",
@@ -65,7 +66,7 @@ def outside_manufacturer_policy(f: Facts, given: Given) -> Hit:
                 unchecked=f.state_law_protects.isNull() | (~f.state_law_protects & ~laws_are_known),
             ),
             EXEMPT_ENTITY.check(
-                failed=F.array_contains(f.policy_exempt_entity_types, f.entity_type),
+                failed=array_contains(f.policy_exempt_entity_types, f.entity_type),
                 unchecked=f.entity_type.isNull(),
                 only_where=f.policy_exempt_entity_types.isNotNull(),
             ),

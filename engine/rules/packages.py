@@ -23,6 +23,7 @@ from engine.rules.evidence import either
 from engine.rules.hit import Facts, Guard, Hit, one_of
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import if_known, sentence, words_for
+from engine.runtime.expressions import divide, rint
 
 # NCPDP billing unit of each CMS unit type (NCPDP Billing Unit Standard; CMS-367 data definitions).
 BILLING_UNITS = {
@@ -76,7 +77,7 @@ def another_unit_of_measure(f: Facts, given: Given) -> Hit:
     low, high = given.number("paid_to_wac_low"), given.number("paid_to_wac_high")
     after = f.f20_paid_per_unit_to_wac * f.f27_unit_factor
     price_reverts = F.coalesce(outside(f.f20_paid_per_unit_to_wac, low, high) & after.between(low, high), F.lit(False))
-    converted = F.try_divide(f.ndc_units.cast("double"), f.f27_unit_factor)
+    converted = divide(f.ndc_units.cast("double"), f.f27_unit_factor)
     surplus = f.ndc_units.cast("double") - converted
     return Hit(
         when=(words_for(f.product_unit_type, BILLING_UNITS) != f.unit_of_measure) & f.f27_unit_factor.isNotNull(),
@@ -165,7 +166,7 @@ def broken_package(f: Facts, given: Given) -> Hit:
     above the nearest whole number of them.
     """
     per_package = f.units_per_package.cast("double")
-    packages = F.try_divide(f.ndc_units.cast("double"), per_package)
+    packages = divide(f.ndc_units.cast("double"), per_package)
     is_dispensed_whole = one_of(f.product_unit_type, given.words("unit_types"))
     if given.words("products"):
         is_dispensed_whole = is_dispensed_whole | one_of(f.ndc9, given.words("products"))
@@ -180,7 +181,7 @@ def broken_package(f: Facts, given: Given) -> Hit:
             unit_type=f.product_unit_type,
         ),
         checks=(partial_fill(f), compound(f), partial_vial(f)),
-        units=_uncounted(f, F.rint(packages) * per_package),
+        units=_uncounted(f, rint(packages) * per_package),
         references=(product_row(f),),
     )
 

@@ -9,6 +9,7 @@ from engine.rules.common import MEDICAID, is_delta, line_invoiced, not_below_zer
 from engine.rules.hit import Facts, Hit
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import if_known, sentence
+from engine.runtime.expressions import divide
 
 Z_SCORE = Threshold("z", 4.0, "robust z-score of units per prescription among the peers, beyond which it is unusual")
 
@@ -35,7 +36,7 @@ def unusual_quantity(f: Facts, given: Given) -> Hit:
     is never too small. At issue is what lies above the median.
     """
     times = given.number("times_typical")
-    ratio = F.try_divide(f.ndc_units.cast("double"), f.peer_median_units)
+    ratio = divide(f.ndc_units.cast("double"), f.peer_median_units)
     is_part_of_a_fill = F.coalesce(f.dispensing_status.isin("P", "C"), F.lit(False))
     above_median = f.ndc_units.cast("double") - f.peer_median_units
     return Hit(
@@ -147,5 +148,5 @@ def trend_break(f: Facts, given: Given) -> Hit:
             times=times,
             quarters=f.own_quarters,
         ),
-        units=not_below_zero(f.units_reimbursed.cast("double") * (1 - F.try_divide(F.lit(1.0), times))),
+        units=not_below_zero(f.units_reimbursed.cast("double") * (1 - divide(F.lit(1.0), times))),
     )

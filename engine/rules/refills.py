@@ -10,6 +10,7 @@ from engine.rules.common import MEDICAID, claim_name, program_words
 from engine.rules.hit import Facts, Guard, Hit
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import if_known, sentence
+from engine.runtime.expressions import arrays_overlap
 
 OVERRIDE = Guard(
     "OVERRIDE",
@@ -42,7 +43,7 @@ def early_refill(f: Facts, given: Given) -> Hit:
     patient went to is said, not judged.
     """
     codes = F.split(f.submission_clarification_codes, r"\|")
-    explained = F.arrays_overlap(codes, F.array(*(F.lit(code) for code in given.words("override_codes"))))
+    explained = arrays_overlap(codes, F.array(*(F.lit(code) for code in given.words("override_codes"))))
     is_medicaid = f.program.isin(*(program.value for program in MEDICAID))
     return Hit(
         when=f.f42_early_refill_ratio < given.number("part_of_supply"),

@@ -21,6 +21,7 @@ from engine.rules.common import (
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import if_known, sentence
+from engine.runtime.expressions import divide
 
 ACQUISITION_COST = Guard(
     "340B_ACQUISITION_COST",
@@ -124,7 +125,7 @@ def units_do_not_fit_reimbursement(f: Facts, given: Given) -> Hit:
         is_far_from_peers, sentence("; {n:count} lines of other states and quarters lie far from this", n=f.peers)
     ).otherwise(F.lit(""))
     usual_price = F.when(is_far_from_market, f.market_price.cast("double")).otherwise(f.own_median_paid_per_unit)
-    part_paid_for = F.try_divide(f.f48_paid_per_unit, usual_price)
+    part_paid_for = divide(f.f48_paid_per_unit, usual_price)
     return Hit(
         when=~is_delta(f) & (is_far_from_market | is_far_from_peers),
         message=sentence(

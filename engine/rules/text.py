@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from engine.runtime.expressions import format_number, to_decimal
+
 UNKNOWN = "unknown"
 
 
@@ -50,7 +52,7 @@ def _parts(template: str, values: Mapping[str, Column], shown: Callable[[Column]
 
 
 def _digits(value: Column, scale: int) -> Column:
-    return value.try_cast(f"decimal(30,{scale})").cast("string")
+    return to_decimal(value, 30, scale).cast("string")
 
 
 def _decimal(value: Column, scale: int) -> Column:
@@ -64,14 +66,14 @@ def _ratio(value: Column) -> Column:
 
 def _money(value: Column) -> Column:
     sign = F.when(value < 0, F.lit("-$")).otherwise(F.lit("$"))
-    return F.concat(sign, F.format_number(F.abs(value), 2))
+    return F.concat(sign, format_number(F.abs(value), 2))
 
 
 _FORMATS: dict[str | None, Callable[[Column], Column]] = {
     "": lambda value: value.cast("string"),
     "number": lambda value: _decimal(value, 3),
     "ratio": _ratio,
-    "count": lambda value: F.format_number(value, 0),
+    "count": lambda value: format_number(value, 0),
     "money": _money,
     "price": lambda value: F.concat(F.lit("$"), F.regexp_replace(_digits(value, 6), r"(\.\d\d\d*?)0+\z", "$1")),
     "date": lambda value: value.cast("date").cast("string"),

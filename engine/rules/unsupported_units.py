@@ -9,6 +9,7 @@ from engine.rules.common import MEDICAID, is_delta, is_invoice, line_invoiced, n
 from engine.rules.hit import Facts, Guard, Hit
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import sentence
+from engine.runtime.expressions import divide
 
 QUARANTINED_CLAIMS = Guard(
     "QUARANTINED_CLAIMS",
@@ -46,7 +47,7 @@ def units_without_claims(f: Facts, given: Given) -> Hit:
     lines, unread = F.coalesce(f.claim_lines, F.lit(0)), F.coalesce(f.quarantined_claim_lines, F.lit(0))
     unread_units = F.coalesce(f.quarantined_claim_units, F.lit(0).cast("decimal(15,3)"))
     gap = f.units_reimbursed - claimed
-    share = F.try_divide(gap.cast("double"), f.units_reimbursed.cast("double"))
+    share = divide(gap.cast("double"), f.units_reimbursed.cast("double"))
     is_total_of_claims = is_invoice(f) & ~is_delta(f)
     is_short = (f.units_reimbursed > given.number("minimum_units")) & (share > given.number("gap"))
     some = sentence(

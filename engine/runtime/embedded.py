@@ -15,6 +15,8 @@ from engine.runtime.kinds import register_embedded
 CONF = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
+    # else every column expression records where it was written, three levels deeper in a plan that may have 100
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
 
 

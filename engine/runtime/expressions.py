@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 SIGNIFICANT_DIGITS = 12
+LOG_DECIMALS = 11
 # Adding and subtracting it leaves a double of no more than half its size rounded to a whole number, half to even.
 _TO_WHOLE = 1.5 * 2.0**52
 _MOST_WHOLE = 2.0**51
@@ -172,13 +173,16 @@ def divide(dividend: Column, divisor: Column) -> Column:
     return dividend.cast("double") / F.when(F.abs(over) > 0, over)
 
 
-def divide_decimals(dividend: Column, divisor: Column, precision: int, scale: int) -> Column:
+def divide_decimals(
+    dividend: Column, divisor: Column, precision: int, scale: int, dividend_type: str = "decimal(27,14)"
+) -> Column:
     """The quotient of two decimals as decimal(precision, scale), half-up; NULL where the divisor is zero or the result
-    does not fit. Dividend below 10**13 and divisor of no more than 6 decimals.
+    does not fit. The dividend must fit `dividend_type`, which needs at least `scale` decimals, and the divisor have no
+    more than 6.
 
     The engines give quotients of different scales, and the embedded one cuts them off.
     """
-    quotient = dividend.cast("decimal(27,14)") / F.when(F.abs(divisor) > 0, divisor)
+    quotient = dividend.cast(dividend_type) / F.when(F.abs(divisor) > 0, divisor)
     return quotient.try_cast(f"decimal({precision},{scale})")
 
 
@@ -207,6 +211,15 @@ def round_double(number: Column, digits: int) -> Column:
     return F.when(is_zero, F.lit(0.0)).when(F.abs(value) < _LARGE, of_text).otherwise(value)
 
 
+def to_decimal(number: Column, precision: int, scale: int) -> Column:
+    """A number of any type as decimal(precision, scale), half-up from its shortest decimal text; NULL where it does not
+    fit. For decimals the same as `try_cast`; see `decimal_of_double`.
+    """
+    kind = f"decimal({precision},{scale})"
+    # the embedded engine reads no texts with an exponent
+    return F.coalesce(number.cast("string").try_cast(kind), number.try_cast(kind))
+
+
 def decimal_of_double(number: Column, precision: int, scale: int) -> Column:
     """A double as decimal(precision, scale), half-up from its shortest decimal text; NULL where it does not fit.
 
@@ -233,15 +246,24 @@ def significant(number: Column) -> Column:
 
 
 def log(number: Column) -> Column:
-    """The natural logarithm of a double to 12 significant digits; NULL where the number is not positive."""
+    """The natural logarithm of a double to 11 decimals, 12 digits from 1 on; NULL where the number is not positive.
+
+    Decimals rather than significant digits, since logarithms are subtracted from each other, and this is one short
+    expression: Spark Connect takes no plan of more than 100 levels.
+    """
     value = number.cast("double")
-    return significant(F.log(F.when(value > 0, value)))
+    return _to_decimals(F.log(F.when(value > 0, value)))
 
 
 def log10(number: Column) -> Column:
-    """The logarithm to base 10 of a double to 12 significant digits; NULL where the number is not positive."""
+    """The logarithm to base 10 of a double to 11 decimals; NULL where the number is not positive. See `log`."""
     value = number.cast("double")
-    return significant(F.log10(F.when(value > 0, value)))
+    return _to_decimals(F.log10(F.when(value > 0, value)))
+
+
+def _to_decimals(logarithm: Column) -> Column:
+    """Rounded half to even. No double has a logarithm beyond 745, which is far below what can be so rounded."""
+    return ((logarithm * F.lit(10.0**LOG_DECIMALS) + F.lit(_TO_WHOLE)) - F.lit(_TO_WHOLE)) / F.lit(10.0**LOG_DECIMALS)
 
 
 def exp(number: Column) -> Column:

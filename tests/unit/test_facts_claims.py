@@ -214,7 +214,7 @@ def screened(spark):
     """{case: {row id: row of the screen before peers}} of the cases in SCREENED."""
     rows, tables = in_one(SCREENED)
     feed = claims(spark, rows)
-    found = FoundOnClaims(None, None, duplicates(feed), None)
+    found = FoundOnClaims(None, None, duplicates(feed).localCheckpoint(), None)
     return by_case(SCREENED, claim_screen(feed, found, references_of(spark, tables), AS_OF).collect())
 
 
@@ -222,10 +222,11 @@ def whole_of(spark, cases):
     """{case: {row id: row of CLAIM_FACTS}} of the cases."""
     rows, tables = in_one(cases)
     feed = claims(spark, rows)
-    found = FoundOnClaims(None, None, duplicates(feed), None)
+    found = FoundOnClaims(None, None, duplicates(feed).localCheckpoint(), None)
     references = references_of(spark, tables)
     screen = claim_screen(feed, found, references, AS_OF).localCheckpoint()
-    flagged = with_claim_peers(screen, claim_peers(screen, PEERS), PEERS)
+    peers = claim_peers(screen, PEERS).localCheckpoint()
+    flagged = with_claim_peers(screen, peers, PEERS)
     background = Background(feed, None, None, None, AS_OF, PEERS)
     asked = asked_of_flagged(flagged, feed, found, references).localCheckpoint()
     features = claim_features(asked, found, references, background).localCheckpoint()
@@ -246,14 +247,16 @@ def without_products(spark):
 
 def test_screen_has_the_schema_that_it_promises(spark):
     feed = claims(spark, [claim("a")])
-    screen = claim_screen(feed, FoundOnClaims(None, None, duplicates(feed), None), {}, AS_OF)
+    screen = claim_screen(feed, FoundOnClaims(None, None, duplicates(feed).localCheckpoint(), None), {}, AS_OF)
     complete = with_claim_peers(screen, claim_peers(screen, PEERS), PEERS)
     assert complete.schema.simpleString() == CLAIM_SCREEN.simpleString()
 
 
 def test_without_tables_their_facts_are_null(spark):
     feed = claims(spark, [claim("a")])
-    (row,) = claim_screen(feed, FoundOnClaims(None, None, duplicates(feed), None), {}, AS_OF).collect()
+    (row,) = claim_screen(
+        feed, FoundOnClaims(None, None, duplicates(feed).localCheckpoint(), None), {}, AS_OF
+    ).collect()
     nothing = ("product_is_known", "price_ura", "mef_entity_id", "state_340b_method", "contract_excludes_340b")
     assert [row[name] for name in nothing] == [None] * len(nothing)
     assert row["contract_pharmacy_is_entity_owned"] is None
