@@ -8,37 +8,22 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from engine.runtime.fetching import batches_in_order
+
 ROWS_PER_PARTITION = 20_000
 ROWS_PER_BATCH = 2_000
-
-_PACKED = "stream binary"
 
 
 def ordered_batches(rows: DataFrame, order: Iterable[Column], count: int) -> Iterator[pa.RecordBatch]:
     """All rows in a total order as Arrow batches of at most ROWS_PER_BATCH.
 
-    The rows are sorted on the executors in ranges of about ROWS_PER_PARTITION (`count`: how many rows there are) and
-    fetched one range at a time, so that memory does not grow with their number.
+    They are fetched about ROWS_PER_PARTITION at a time (`count`: how many rows there are), so that memory does not grow
+    with their number.
     """
-    keys = list(order)
     partitions = max(1, -(-count // ROWS_PER_PARTITION))
-    names = rows.columns
-    ranged = rows.repartitionByRange(partitions, *keys).sortWithinPartitions(*keys)
-    for row in ranged.mapInArrow(_packed, _PACKED).toLocalIterator():
-        with pa.ipc.open_stream(row["stream"]) as stream:
-            for batch in stream:
-                named = batch.rename_columns(names)
-                for start in range(0, named.num_rows, ROWS_PER_BATCH):
-                    yield named.slice(start, ROWS_PER_BATCH)
-
-
-def _packed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Each batch as one row of Arrow's stream format: far cheaper to fetch than pickled rows."""
-    for batch in batches:
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, batch.schema) as stream:
-            stream.write_batch(batch)
-        yield pa.record_batch({"stream": pa.array([sink.getvalue().to_pybytes()], pa.binary())})
+    for batch in batches_in_order(rows, order, partitions):
+        for start in range(0, batch.num_rows, ROWS_PER_BATCH):
+            yield batch.slice(start, ROWS_PER_BATCH)
 
 
 def in_priority_order() -> list[Column]:

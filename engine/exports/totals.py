@@ -9,10 +9,12 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from engine.contracts.codes import Evidence, Subject
 from engine.exports.batches import in_priority_order
 from engine.exports.plain_text import plain
+from engine.runtime.expressions import nullable
 
 FIRST_FINDINGS = 10
 
@@ -66,6 +68,9 @@ class Totals:
         """In the order of the evidence ladder, classes without findings included."""
         found = {group.value: group for group in self.groups["evidence"]}
         return [found.get(e.value, Group(e.value, e.value)) for e in Evidence]
+
+
+_ENTRY = T.StructType([T.StructField(name, T.StringType()) for name in ("dimension", "value", "label")])
 
 
 def add_up(findings: DataFrame) -> Totals:
@@ -129,8 +134,9 @@ def _dimensions() -> list[tuple[str, Column, Column]]:
 
 def _entry(dimension: str, value: Column, label: Column | None = None) -> Column:
     known = F.coalesce(value, F.lit("unknown"))
-    return F.struct(
+    entry = F.struct(
         F.lit(dimension).alias("dimension"),
         known.alias("value"),
         (known if label is None else F.coalesce(label, known)).alias("label"),
     )
+    return nullable(entry, _ENTRY)

@@ -7,9 +7,11 @@ from collections import Counter
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from pyspark.sql import functions as F
 
 from engine.contracts.tables import TABLES
 from engine.errors import ConfigurationError, OutputError
+from engine.runtime.sharing import share
 from engine.runtime.storage import storage_of
 from engine.settings import SyntheticSettings
 from engine.synthetic import chunks, feeds, synthesize
@@ -120,12 +122,13 @@ def test_sums_over_chunks_are_the_same_in_spark(spark, written):
 
 def test_the_number_of_tasks_changes_nothing(spark, written, monkeypatch):
     location, _ = written
-    world = spark.sparkContext.broadcast(build_world(SEED))
+    world = share(spark, build_world(SEED))
     plan = Plan(SEED, CLAIMS, SETTINGS)
     name, schema, maker = feeds._FEEDS[2]
     monkeypatch.setattr(feeds, "TASKS_PER_CORE", 1)
+    monkeypatch.setattr(feeds, "parallelism", lambda _: 2)
     frame = feeds._generated(spark, world, plan, schema, maker)
-    assert frame.rdd.getNumPartitions() == 2
+    assert frame.select(F.spark_partition_id()).distinct().count() == 2
     assert rows_of(frame.toArrow()) == rows_of(read(spark, location, name))
 
 
