@@ -31,6 +31,7 @@ from engine.prepare.conversions import conversion
 from engine.prepare.lookups import ncpdp_lookup, ndc10_lookup, parent_lookup, parent_on
 from engine.prepare.net_rebate_claims import CLAIM_KEY
 from engine.prepare.row_ids import row_name
+from engine.runtime.expressions import any_of, json_object, text_of
 
 _PREPARED = {
     "rebate_claims": PREPARED_REBATE_CLAIMS,
@@ -135,27 +136,34 @@ def _texts(rows: DataFrame, table: Table, formats: DeclaredFormats) -> DataFrame
     damaged identifier or a word for NULL. One look at all texts together tells the few such rows, and only their values
     are looked at one by one. received_texts: all texts of an unusual row as received.
     """
-    texts = _text_names(rows.schema)
+    received = rows.schema
+    texts = _text_names(received)
     if not texts:
         marked = rows.withColumn("is_unusual", F.lit(False))
     else:
         marked = rows.withColumn("is_unusual", _is_unusual(texts, formats))
     outputs = [F.monotonically_increasing_id().alias("row_id"), F.col("is_unusual")]
-    for name in rows.columns:
+    for name in received.names:
         outputs.append(_text(name, formats).alias(name) if name in texts else F.col(name))
     if texts:
         outputs.append(F.when(F.col("is_unusual"), F.struct(*texts)).alias("received_texts"))
-    absent = F.lit(None).cast("string")
     if _has_ndc(table):
-        outputs.append((F.col("ndc").cast("string") if "ndc" in rows.columns else absent).alias("given_ndc"))
+        outputs.append(_received_text("ndc", received).alias("given_ndc"))
     if _has_rx_number(table):
-        is_given = "rx_number" in rows.columns
-        clean = _text("rx_number", formats) if "rx_number" in texts else F.col("rx_number").cast("string")
+        as_received = _received_text("rx_number", received)
+        clean = _text("rx_number", formats) if "rx_number" in texts else as_received
         outputs += [
-            (F.col("rx_number").cast("string") if is_given else absent).alias("given_rx_number"),
-            (identifiers.rx_number(clean) if is_given else absent).alias("given_rx_normal"),
+            as_received.alias("given_rx_number"),
+            identifiers.rx_number(clean).alias("given_rx_normal"),
         ]
     return marked.select(*outputs)
+
+
+def _received_text(name: str, received: T.StructType) -> Column:
+    """A received column as text; NULL where the rows have no such column."""
+    if name not in received.names:
+        return F.lit(None).cast("string")
+    return text_of(F.col(name), received[name].dataType)
 
 
 def _is_unusual(texts: list[str], formats: DeclaredFormats) -> Column:
@@ -163,7 +171,7 @@ def _is_unusual(texts: list[str], formats: DeclaredFormats) -> Column:
     whole = F.concat_ws(_BETWEEN, F.lit(""), *texts, F.lit(""))
     marks = [f" {_BETWEEN}", f"{_BETWEEN} ", "E+", "e+"]
     marks += [f"{_BETWEEN}{word}{_BETWEEN}" for word in dict.fromkeys((*_NULL_WORDS, *formats.nulls))]
-    return _any([whole.rlike("[^ -~]"), *(whole.contains(mark) for mark in marks)])
+    return any_of([whole.rlike("[^ -~]"), *(whole.contains(mark) for mark in marks)])
 
 
 def _text(name: str, formats: DeclaredFormats) -> Column:
@@ -188,33 +196,30 @@ def _with_lookups(
 ) -> DataFrame:
     """The rows beside what the small tables say; each lookup has at most one row per key."""
     joined = texts
+    schema = texts.schema
+    given = _received_text("ndc", schema)
     product_ndcs = None if products is None else products.select("ndc11")
     if product_ndcs is None and table.name == "products":
-        product_ndcs = texts.select(identifiers.ndc11(_ndc_text(texts)).alias("ndc11"))
+        product_ndcs = texts.select(identifiers.ndc11(given).alias("ndc11"))
     if product_ndcs is not None and _has_ndc(table):
-        given = _ndc_text(texts)
         ten_digits = F.when(identifiers.is_ndc10(given), given)
         lookup = F.broadcast(ndc10_lookup(product_ndcs))
         joined = joined.join(lookup, ten_digits == F.col("lookup_ndc10"), how="left")
-    if pharmacies is not None and "pharmacy_ncpdp_id" in texts.columns:
+    if pharmacies is not None and "pharmacy_ncpdp_id" in schema.names:
         lookup = F.broadcast(ncpdp_lookup(pharmacies))
         joined = joined.join(lookup, F.col("pharmacy_ncpdp_id") == F.col("lookup_ncpdp"), how="left")
-    if covered_entities is not None and {"entity_id", "date_of_service"}.issubset(texts.columns):
+    if covered_entities is not None and {"entity_id", "date_of_service"}.issubset(schema.names):
         lookup = F.broadcast(parent_lookup(covered_entities))
         joined = joined.join(lookup, identifiers.entity_id(F.col("entity_id")) == F.col("lookup_entity"), how="left")
         # in a step of its own: beside a new date_of_service, Spark would take that one inside a lambda
         day = conversion(
             table.column("date_of_service"),
             F.col("date_of_service"),
-            texts.schema["date_of_service"].dataType,
+            schema["date_of_service"].dataType,
             formats,
         )
         joined = joined.withColumn("lookup_parent", parent_on(day.value))
     return joined
-
-
-def _ndc_text(texts: DataFrame) -> Column:
-    return F.col("ndc").cast("string") if "ndc" in texts.columns else F.lit(None).cast("string")
 
 
 def _typed(arrived: T.StructType, table: Table, formats: DeclaredFormats) -> _Draft:
@@ -296,16 +301,16 @@ def _judgement(
     draft: _Draft, table: Table, received: T.StructType, as_of: date, formats: DeclaredFormats, keeps_raw: bool
 ) -> dict[str, Column]:
     problems = list(_problems(draft, table))
-    has_problem = _any(condition for condition, _ in problems)
+    has_problem = any_of(condition for condition, _ in problems)
     coerced = list(_coerced(draft, table, received))
     is_late = _is_after(draft, table, as_of)
     goes_to_quarantine = ~is_late & has_problem
-    as_received = F.to_json(_as_received(received), {"ignoreNullFields": "false"})
+    as_received = _as_received(received)
     left_as = F.when(is_late, Reason.AFTER_AS_OF.value)
     if table.name == "entity_claims":
         is_not_340b = ~draft.values["is_340b"] & (draft.values["status"] == "SUBMITTED") & ~has_problem
         left_as = left_as.when(is_not_340b, Reason.NOT_340B.value)
-    is_coerced = ~is_late & _any(condition for condition, *_ in coerced)
+    is_coerced = ~is_late & any_of(condition for condition, *_ in coerced)
     return {
         "problems": F.when(goes_to_quarantine, _names(problems)),
         "left_as": left_as,
@@ -327,15 +332,15 @@ def _null_words(received: T.StructType, formats: DeclaredFormats) -> Column:
 
 
 def _as_received(received: T.StructType) -> Column:
+    """The received row as JSON, every column named."""
     texts = _text_names(received)
-    return F.struct(
-        *(
-            F.when(F.col("is_unusual"), F.col("received_texts")[name]).otherwise(F.col(name)).alias(name)
-            if name in texts
-            else F.col(name)
-            for name in received.names
-        )
-    )
+
+    def value(name: str) -> Column:
+        if name not in texts:
+            return F.col(name)
+        return F.when(F.col("is_unusual"), F.col("received_texts")[name]).otherwise(F.col(name))
+
+    return json_object({field.name: (value(field.name), field.dataType) for field in received.fields})
 
 
 def _problems(draft: _Draft, table: Table) -> Iterator[tuple[Column, str]]:
@@ -378,7 +383,7 @@ def _either(group: tuple[tuple[str, ...], ...], draft: _Draft) -> Iterator[tuple
     """A group of which no member is whole lacks its first member, unless a member is there and damaged."""
     lacks = _lacks_all_of(group, draft)
     ruined = [name for member in group for name in member if name in draft.damaged]
-    yield lacks & ~_any(draft.damaged[name] for name in ruined), missing(group[0][0])
+    yield lacks & ~any_of(draft.damaged[name] for name in ruined), missing(group[0][0])
     for name in ruined:
         yield lacks & draft.damaged[name], damaged(name)
 
@@ -387,7 +392,7 @@ def _lacks_all_of(group: tuple[tuple[str, ...], ...], draft: _Draft) -> Column:
     """True where no member of an either-group is whole; prescription numbers are required of RX lines only."""
     lacks = F.lit(True)
     for member in group:
-        lacks = lacks & _any(draft.values[name].isNull() for name in member)
+        lacks = lacks & any_of(draft.values[name].isNull() for name in member)
     if group[0] == ("rx_number",):
         return lacks & F.coalesce(draft.values["claim_type"] == ClaimType.RX.value, F.lit(False))
     return lacks
@@ -408,7 +413,8 @@ def _coerced(draft: _Draft, table: Table, received: T.StructType) -> Iterator[tu
             conditions.append(is_damaged & ~_lacks_all_of(of_member[name], draft) if name in of_member else is_damaged)
         if conditions:
             is_text = not isinstance(received[name].dataType, (T.ArrayType, T.MapType, T.StructType, T.VariantType))
-            yield _any(conditions), name, (F.col(name) if is_text else F.lit(None)).cast("string")
+            as_text = _received_text(name, received) if is_text else F.lit(None).cast("string")
+            yield any_of(conditions), name, as_text
 
 
 def _is_after(draft: _Draft, table: Table, as_of: date) -> Column:
@@ -421,13 +427,6 @@ def _is_after(draft: _Draft, table: Table, as_of: date) -> Column:
     return F.coalesce(received_at >= next_day, F.lit(False))
 
 
-def _any(conditions: Iterable[Column]) -> Column:
-    result = F.lit(False)
-    for condition in conditions:
-        result = result | condition
-    return result
-
-
 def _names(conditions: Iterable[tuple[Column, str]]) -> Column:
     """The names whose conditions hold, in order."""
     return _chosen([(condition, F.lit(name)) for condition, name in conditions])
@@ -436,11 +435,10 @@ def _names(conditions: Iterable[tuple[Column, str]]) -> Column:
 def _chosen(conditions: Sequence[tuple[Column, Column]]) -> Column:
     """The texts whose conditions hold, in order; NULL texts are kept as empty.
 
-    Of the functions that would serve, zip_with is one that Spark does not compile into a whole stage: that keeps the
+    Of the functions that would serve, filter is one that Spark does not compile into a whole stage: that keeps the
     projection it is in apart, where Spark splits it into short methods.
     """
     if not conditions:
         return F.lit(None).cast(_STRINGS)
-    holds = F.array(*(condition for condition, _ in conditions))
-    texts = F.array(*(F.coalesce(text, F.lit("")) for _, text in conditions))
-    return F.array_compact(F.zip_with(holds, texts, lambda holds, text: F.when(holds, text)))
+    chosen = F.array(*(F.when(condition, F.coalesce(text, F.lit(""))) for condition, text in conditions))
+    return F.filter(chosen, lambda text: text.isNotNull())

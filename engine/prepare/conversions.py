@@ -15,8 +15,9 @@ from engine.contracts.columns import Column as ContractColumn
 from engine.contracts.columns import Kind
 from engine.contracts.formats import MONTHS, NOTHING_DECLARED, DatePattern, DeclaredFormats, NumberFormat, PeriodPattern
 from engine.prepare import identifiers
+from engine.runtime import expressions
 
-_ISO_DATE = r"(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_ISO_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _ISO_TIME = r"[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?"
 _ISO_ZONE = r" ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
 _DATE_TEXT = rf"^{_ISO_DATE}({_ISO_TIME}({_ISO_ZONE})?)?\z"
@@ -69,7 +70,8 @@ def text_of(received: Column, arrived_as: T.DataType) -> Column:
         return identifiers.blank_to_null(received)
     if isinstance(arrived_as, (T.FloatType, T.DoubleType, T.DecimalType)):
         whole = received.try_cast("bigint")
-        return F.when(whole == received, whole.cast("string")).when(~_is_nan(received), received.cast("string"))
+        exact = expressions.text_of(received, arrived_as)
+        return F.when(whole == received, whole.cast("string")).when(~_is_nan(received), exact)
     return received.cast("string")
 
 
@@ -107,7 +109,11 @@ def _without_spaces(text: Column) -> Column:
 def _two_digit_codes(text: Column) -> Column:
     """Codes joined by `|`, each single digit padded with a zero: spreadsheets drop it."""
     is_plain = (F.length(text) == 2) & ~text.contains("|") & ~text.contains(" ")
-    padded = F.regexp_replace(_without_spaces(text), r"(?<![^|])([0-9])(?![^|])", "0$1")
+    # with a bar on either side of each code, one digit is seen to be a whole code
+    bar, bars = F.lit("|"), F.lit("||")
+    barred = F.concat(bar, F.replace(_without_spaces(text), bar, bars), bar)
+    padded = F.replace(F.regexp_replace(barred, r"\|([0-9])\|", "|0$1|"), bars, bar)
+    padded = F.substr(padded, F.lit(2), F.greatest(F.length(padded) - 2, F.lit(0)))
     return F.upper(F.when(is_plain, text).otherwise(padded))
 
 
@@ -127,27 +133,34 @@ def _from_number_or_text(
         can_fail = not isinstance(target, T.LongType)
         value = received.try_cast(target) if can_fail else received.cast(target)
         return Conversion(value, received.isNotNull(), can_fail)
+    # A fraction is no whole number: it is bad, not rounded.
+    kind_read = target if isinstance(target, T.DecimalType) else T.DecimalType(38, 9)
+    size = kind_read.precision, kind_read.scale
     if isinstance(arrived_as, (T.FloatType, T.DoubleType)):
         # A float's shortest text is the number that was meant: 1.005 is 1.01 to the cent, though its binary value lies
-        # below. Spark goes that way for doubles, but widens a float first.
-        number = received.cast("string") if isinstance(arrived_as, T.FloatType) else received
+        # below. A float as a double has another text.
+        is_float = isinstance(arrived_as, T.FloatType)
+        number = (
+            expressions.decimal_of_text(received.cast("string"), *size)
+            if is_float
+            else expressions.decimal_of_double(received, *size)
+        )
         is_present = received.isNotNull() & ~F.isnan(received)
     elif isinstance(arrived_as, T.DecimalType):
-        number, is_present = received, received.isNotNull()
+        number, is_present = received.try_cast(kind_read), received.isNotNull()
     else:
         text = text_of(received, arrived_as)
         is_present = text.isNotNull()
-        number = _plain_number(text) if declared is None else _declared_number(declared, text)
-    if isinstance(target, T.LongType):
-        # A fraction is no whole number: it is bad, not rounded.
-        exact = number.try_cast(T.DecimalType(38, 9))
-        return Conversion(F.when(exact == F.floor(exact), exact.try_cast(target)), is_present, True)
-    return Conversion(number.try_cast(target), is_present, True)
+        plain = _plain_number(text) if declared is None else _declared_number(declared, text)
+        number = expressions.decimal_of_text(plain, *size)
+    if kind_read is not target:
+        number = F.when(number == F.floor(number), number.try_cast(target))
+    return Conversion(number, is_present, True)
 
 
 def _plain_number(text: Column) -> Column:
     """A number in parentheses is negative; what else a text holds is the cast's to read."""
-    within = F.trim(F.substr(text, F.lit(2), F.length(text) - 2))
+    within = F.trim(F.substr(text, F.lit(2), F.greatest(F.length(text) - 2, F.lit(0))))
     is_bracketed = text.startswith("(") & text.endswith(")")
     return F.when(is_bracketed, F.concat(F.lit("-"), within)).otherwise(text)
 
@@ -237,4 +250,4 @@ def _iso_date_or_time(kind: Kind, text: Column) -> Column:
         lacks_seconds = (F.length(text) > 16) & (text.substr(17, 1) != ":")
         with_seconds = F.concat(text.substr(1, 16), F.lit(":00"), F.substr(text, F.lit(17)))
         value = F.when(lacks_seconds, with_seconds).otherwise(text).try_cast(T.TimestampType())
-    return F.when(text.rlike(_DATE_TEXT), value)
+    return F.when(text.rlike(_DATE_TEXT) & ~text.startswith("0000"), value)

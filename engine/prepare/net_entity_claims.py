@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from engine.contracts.codes import Reason
 from engine.contracts.prepared import PREPARED_ENTITY_CLAIMS
 from engine.prepare.row_ids import good_rows, repeated_row_ids
+from engine.runtime.expressions import nulls, union_all
 
 # NULL equals NULL in the fill number alone; a row without pharmacy or Rx key meets nothing.
 _EQUAL = ("parent_entity_id", "pharmacy_key", "script_key", "date_of_service", "ndc9")
@@ -50,7 +52,15 @@ def net_entity_claims(conformed: DataFrame) -> DataFrame:
         F.lit(Reason.REVERSAL_TRANSACTION.value).alias("left_as"),
         F.col("is_matched").isNull().alias("reversal_unmatched"),
     )
-    return reversing.unionByName(cancelled, allowMissingColumns=True).unionByName(repeated, allowMissingColumns=True)
+    kinds: dict[str, T.DataType | str] = {"left_as": "string", "reversal_unmatched": "boolean", "problem": "string"}
+
+    def whole(rows: DataFrame, *has: str) -> DataFrame:
+        absent = nulls(kinds)
+        return rows.select("row_id", *(name if name in has else absent[name].alias(name) for name in kinds))
+
+    return union_all(
+        [whole(reversing, "left_as", "reversal_unmatched"), whole(cancelled, "left_as"), whole(repeated, "problem")]
+    )
 
 
 def live_entity_claims(conformed: DataFrame, netting: DataFrame) -> DataFrame:

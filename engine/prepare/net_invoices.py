@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Reason
 from engine.contracts.prepared import PREPARED_INVOICES
 from engine.prepare.row_ids import good_rows
+from engine.runtime.expressions import all_of
 
 _KEY = ("invoice_number", "program", "sub_program", "rebate_type", "state", "ndc11", "period", "line_kind")
 _NUMBERS = (
@@ -27,15 +28,13 @@ def net_invoices(conformed: DataFrame) -> DataFrame:
     """Second and further lines of an invoice key: row_id, left_as REDELIVERED where the numbers are equal too, else
     problem KEY_DUPLICATE. The line that was received first stays, then the one whose numbers sort first.
     """
-    numbers = F.struct(*_NUMBERS)
-    lines = good_rows(conformed).select("row_id", *_KEY, "received_date", numbers.alias("numbers"))
+    lines = good_rows(conformed).select("row_id", *_KEY, "received_date", *_NUMBERS)
     arrival = Window.partitionBy(*_KEY).orderBy(
-        F.col("received_date").asc_nulls_first(), F.col("numbers"), F.col("row_id")
+        *(F.col(name).asc_nulls_first() for name in ("received_date", *_NUMBERS)), "row_id"
     )
-    ordered = lines.withColumns({"nth": F.row_number().over(arrival), "first": F.first("numbers").over(arrival)}).where(
-        F.col("nth") > 1
-    )
-    is_same = F.col("numbers") == F.col("first")
+    firsts = {f"first_{name}": F.first(name).over(arrival) for name in _NUMBERS}
+    ordered = lines.withColumns({"nth": F.row_number().over(arrival), **firsts}).where(F.col("nth") > 1)
+    is_same = all_of(F.col(name).eqNullSafe(F.col(f"first_{name}")) for name in _NUMBERS)
     return ordered.select(
         "row_id",
         F.when(is_same, F.lit(Reason.REDELIVERED.value)).alias("left_as"),

@@ -9,6 +9,7 @@ from engine.contracts.codes import Reason
 from engine.contracts.prepared import PHARMACY_DISPENSES
 from engine.prepare.row_ids import good_rows, repeated_row_ids
 from engine.prepare.set_aside import Tally
+from engine.runtime.expressions import max_struct
 
 _DISPENSE = ("dispense_hash", "pharmacy_key", "rx_key", "fill_number", "date_of_service", "ndc11")
 _CODES = ("B1", "B2", "B3")
@@ -26,18 +27,16 @@ def pharmacy_dispenses(conformed: DataFrame, netting: DataFrame) -> DataFrame:
     source_row_id. Rows whose Rx number is no key belong to no dispense.
     """
     rank = F.coalesce(*(F.when(F.col("transaction_code") == code, F.lit(place)) for place, code in enumerate(_CODES)))
-    transaction = F.struct("transaction_at", rank.alias("rank"), "source_row_id", "transaction_code")
     keyed = good_rows(conformed).where(F.col("pharmacy_key").isNotNull() & F.col("rx_key").isNotNull())
     dispenses = (
         keyed.join(netting.select("row_id"), on="row_id", how="left_anti")
-        .select(*_DISPENSE, transaction.alias("transaction"))
+        .select(*_DISPENSE, "transaction_at", rank.alias("rank"), "source_row_id", "transaction_code")
         .repartition("dispense_hash")
         .groupBy(*_DISPENSE)
-        # a struct's NULL field sorts first, which is the order wanted
         .agg(
-            F.max("transaction").alias("last"),
+            max_struct("transaction_at", "rank", "source_row_id", "transaction_code").alias("last"),
             F.count(F.lit(1)).cast("int").alias("transactions"),
-            F.count_if(F.col("transaction.transaction_code") == "B2").cast("int").alias("reversals"),
+            F.count_if(F.col("transaction_code") == "B2").cast("int").alias("reversals"),
         )
     )
     is_reversed = F.col("last.transaction_code") == "B2"

@@ -20,6 +20,7 @@ from engine.contracts.codes import Reason, Transaction
 from engine.contracts.prepared import PREPARED_REBATE_CLAIMS
 from engine.intervals import join_as_of
 from engine.prepare.row_ids import crowded, good_rows, repeated_row_ids
+from engine.runtime.expressions import array_contains, collect_set_over, nulls
 
 CLAIM_KEY = ("program", "payer_id", "plan_id", "claim_id", "claim_line")
 # Equal in all of these a row is the same row sent again.
@@ -68,7 +69,8 @@ def net_rebate_claims(conformed: DataFrame) -> DataFrame:
         )
         .where(F.col("left_as").isNotNull() | (F.col("claim_key_ordinal") > 1) | F.col("prior_not_found"))
     )
-    return judged.unionByName(repeated, allowMissingColumns=True)
+    others = nulls({"left_as": "string", "claim_key_ordinal": "int", "prior_not_found": "boolean"})
+    return judged.unionByName(repeated.withColumns(others))
 
 
 def _candidates(rows: DataFrame) -> DataFrame:
@@ -142,17 +144,17 @@ def _judged(sent: DataFrame) -> DataFrame:
     names_own_id = stands & _acts() & (F.col("prior_claim_id") == F.col("claim_id"))
     entry = F.struct(line.alias("line"), moment.alias("moment"))
     aim = F.struct(prior_line.alias("line"), moment.alias("moment"))
-    known: dict[str, Column] = {"entries": F.collect_set(F.when(stands, entry)).over(claim)}
+    known: dict[str, Column] = {"entries": collect_set_over(F.when(stands, entry), claim)}
     for kind in (Transaction.VOID, Transaction.ADJUSTMENT):
         is_kind = _is(kind)
-        known[f"{kind}_of_lines"] = F.collect_set(
-            F.when(is_message & is_kind, F.coalesce(prior_line, F.lit(_ALL)))
-        ).over(claim)
-        known[f"{kind}_of_earlier"] = F.collect_set(F.when(names_own_id & is_kind, aim)).over(claim)
+        of_line = F.coalesce(prior_line, F.lit(_ALL))
+        known[f"{kind}_of_lines"] = collect_set_over(F.when(is_message & is_kind, of_line), claim)
+        known[f"{kind}_of_earlier"] = collect_set_over(F.when(names_own_id & is_kind, aim), claim)
     told = sent.withColumns(known)
 
     def is_hit(kind: Transaction) -> Column:
-        by_other = F.array_contains(f"{kind}_of_lines", line) | F.array_contains(f"{kind}_of_lines", F.lit(_ALL))
+        lines = F.col(f"{kind}_of_lines")
+        by_other = array_contains(lines, line) | array_contains(lines, F.lit(_ALL))
         by_own_id = F.exists(f"{kind}_of_earlier", lambda aim: _fits(line, aim["line"]) & (moment < aim["moment"]))
         return by_other | by_own_id | F.coalesce(F.col("position") < F.col(f"last_{kind}"), F.lit(False))
 

@@ -14,6 +14,7 @@ from engine.contracts.codes import Reason
 from engine.contracts.columns import Table
 from engine.contracts.prepared import JUDGEMENT
 from engine.prepare.row_ids import crowded, good_rows
+from engine.runtime.expressions import any_of, array_contains, differ_over, nulls
 
 # Where a key holds in several intervals, their beginning tells them apart.
 _BEGINNINGS = ("valid_from", "participating_start")
@@ -51,14 +52,13 @@ def net_references(conformed: DataFrame, table: Table) -> DataFrame:
     )
     values = [name for name in _received_names(table) if name not in (*key, "snapshot_date")]
     by_key = Window.partitionBy(*key)
-    content = F.struct(*values)
-    # a struct compares NULLs too
-    disagree = {name: F.min(F.struct(name)).over(by_key) != F.max(F.struct(name)).over(by_key) for name in values}
-    latest = F.max(F.struct("snapshot_date")).over(by_key)
-    aged = repeated.withColumn("is_latest", F.struct("snapshot_date") == latest)
+    content = [F.col(name).asc_nulls_first() for name in values]
+    disagree = {name: differ_over(name, by_key) for name in values}
+    latest = F.max("snapshot_date").over(by_key)
+    aged = repeated.withColumn("is_latest", F.col("snapshot_date").eqNullSafe(latest))
     newest = aged.where("is_latest").withColumns(
         {
-            "nth": F.row_number().over(by_key.orderBy(content, "row_id")),
+            "nth": F.row_number().over(by_key.orderBy(*content, "row_id")),
             "nth_alike": F.row_number().over(Window.partitionBy(*key, *values).orderBy("row_id")),
             "contested": F.array_compact(
                 F.array(*(F.when(differs, F.lit(name)) for name, differs in disagree.items()))
@@ -66,7 +66,7 @@ def net_references(conformed: DataFrame, table: Table) -> DataFrame:
         }
     )
     deciding = [name for name in values if name in (*table.required_names, *_NULL_TELLS.get(table.name, _END))]
-    cannot_stand = F.arrays_overlap("contested", F.array(*map(F.lit, deciding))) if deciding else F.lit(False)
+    cannot_stand = any_of(array_contains(F.col("contested"), F.lit(name)) for name in deciding)
     is_again = F.col("nth_alike") > 1
     is_conflict = ~is_again & (cannot_stand | (F.col("nth") > 1))
     said = newest.select(
@@ -75,8 +75,9 @@ def net_references(conformed: DataFrame, table: Table) -> DataFrame:
         F.when(is_conflict, Reason.KEY_DUPLICATE.value).alias("problem"),
         F.when(~is_again & ~is_conflict & (F.size("contested") > 0), F.col("contested")).alias("contested"),
     ).where("left_as is not null or problem is not null or contested is not null")
+    others = nulls({"problem": "string", "contested": "array<string>"})
     replaced = aged.where("not is_latest").select("row_id", F.lit(Reason.REPLACED.value).alias("left_as"))
-    return said.unionByName(replaced, allowMissingColumns=True)
+    return said.unionByName(replaced.withColumns(others))
 
 
 def live_references(conformed: DataFrame, netting: DataFrame) -> DataFrame:
@@ -85,12 +86,12 @@ def live_references(conformed: DataFrame, netting: DataFrame) -> DataFrame:
     said = netting.withColumn("leaves", F.coalesce("left_as", "problem").isNotNull())
     said = said.select("row_id", "leaves", F.col("contested").alias("contested_names"))
     live = rows.join(F.broadcast(said), on="row_id", how="left").where(~F.coalesce("leaves", F.lit(False)))
-    kept = {"row_id", *JUDGEMENT.names}
+    kept, contested = {"row_id", *JUDGEMENT.names}, F.col("contested_names")
     return live.select(
         *(
             F.col(name)
             if name in kept
-            else F.when(~F.coalesce(F.array_contains("contested_names", name), F.lit(False)), F.col(name)).alias(name)
+            else F.when(~F.coalesce(array_contains(contested, F.lit(name)), F.lit(False)), F.col(name)).alias(name)
             for name in rows.columns
         )
     )

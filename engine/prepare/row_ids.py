@@ -26,7 +26,7 @@ def good_rows(conformed: DataFrame) -> DataFrame:
     ndc9, labeler_code; script_key (RX: rx_key, MEDICAL: claim_id) and dispense_hash (see contracts/prepared.py).
     """
     good = conformed.where(F.col("problems").isNull() & F.col("left_as").isNull())
-    names = set(good.columns)
+    names = set(conformed.columns)
     made: dict[str, Column] = {}
     if "ndc11" in names:
         made |= {"ndc9": F.substring("ndc11", 1, 9), "labeler_code": F.substring("ndc11", 1, 5)}
@@ -38,7 +38,8 @@ def good_rows(conformed: DataFrame) -> DataFrame:
         has_key = F.col("pharmacy_key").isNotNull() & script.isNotNull()
         by_dispense, by_row = F.xxhash64("pharmacy_key", script), F.xxhash64("source_row_id")
         made |= {"script_key": script, "dispense_hash": F.when(has_key, by_dispense).otherwise(by_row)}
-    return good.withColumns({name: column for name, column in made.items() if name not in names})
+    missing = {name: column for name, column in made.items() if name not in names}
+    return good.withColumns(missing) if missing else good
 
 
 def crowded(rows: DataFrame, key_hash: Column, name: str) -> DataFrame:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -13,6 +12,7 @@ from engine.contracts.codes import ClaimType, Reason, Transaction
 from engine.contracts.columns import Table
 from engine.prepare.net_references import key_hash
 from engine.prepare.row_ids import row_name
+from engine.runtime.expressions import union_all
 
 _NETTING = ("left_as", "problem")
 
@@ -146,7 +146,7 @@ def tally_references(conformed: Mapping[str, DataFrame], tables: Mapping[str, Ta
         for name, rows in conformed.items()
     ]
     counts = (
-        reduce(DataFrame.unionByName, narrow)
+        union_all(narrow)
         .groupBy("table", "reason")
         .agg(
             F.count(F.lit(1)).alias("rows"),

@@ -7,12 +7,15 @@ differs. None of them needs a schema: on Spark Connect asking for one plans the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
-from pyspark.sql import Column, WindowSpec
+from pyspark.sql import Column, DataFrame, WindowSpec
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+
+_Part = TypeVar("_Part")
 
 SIGNIFICANT_DIGITS = 12
 LOG_DECIMALS = 11
@@ -27,6 +30,31 @@ _LARGE = 1e15
 # What Java calls \s, \S, \w, \W: ASCII. In the regular expressions of the embedded engine these letters mean Unicode.
 SPACE, NOT_SPACE = r"[ \t\n\x0B\f\r]", r"[^ \t\n\x0B\f\r]"
 WORD, NOT_WORD = r"[A-Za-z0-9_]", r"[^A-Za-z0-9_]"
+
+
+# Long chains. Messages of Spark Connect nest up to 100 deep, and each member of a chain nests the ones before it.
+
+
+def any_of(conditions: Iterable[Column]) -> Column:
+    """Whether one of the conditions holds, as `|` between them; false for none."""
+    return _balanced(parts, operator.or_) if (parts := list(conditions)) else F.lit(False)
+
+
+def all_of(conditions: Iterable[Column]) -> Column:
+    """Whether every condition holds, as `&` between them; true for none."""
+    return _balanced(parts, operator.and_) if (parts := list(conditions)) else F.lit(True)
+
+
+def union_all(frames: Sequence[DataFrame]) -> DataFrame:
+    """The rows of all frames, at least one, which have the same columns by name."""
+    return _balanced(frames, DataFrame.unionByName)
+
+
+def _balanced(parts: Sequence[_Part], join: Callable[[_Part, _Part], _Part]) -> _Part:
+    if len(parts) == 1:
+        return parts[0]
+    middle = len(parts) // 2
+    return join(_balanced(parts[:middle], join), _balanced(parts[middle:], join))
 
 
 # Collections
@@ -231,6 +259,16 @@ def decimal_of_double(number: Column, precision: int, scale: int) -> Column:
     return F.when(has_no_text, value.try_cast(kind)).otherwise(value.cast("string").try_cast(kind))
 
 
+def decimal_of_text(text: Column, precision: int, scale: int) -> Column:
+    """A text as decimal(precision, scale), half-up; NULL where it is no number or does not fit.
+
+    A number with an exponent goes by way of a double: the embedded engine reads no decimals from such texts.
+    """
+    has_exponent = text.contains("e") | text.contains("E")
+    by_double = decimal_of_double(text.try_cast("double"), precision, scale)
+    return F.when(has_exponent, by_double).otherwise(text.try_cast(f"decimal({precision},{scale})"))
+
+
 def significant(number: Column) -> Column:
     """A double rounded half to even to 12 significant digits, at most 22 decimals; 10**15 and more stay as they are.
 
@@ -288,7 +326,7 @@ def format_number(number: Column, digits: int) -> Column:
 
 
 def double_text(number: Column) -> Column:
-    """A double as its shortest text, with an exponent below 0.001 and from 10,000,000 on: `0.5`, `1.0E-4`, `1.25E7`.
+    """A double or float as its shortest text, with an exponent below 0.001 and from 10,000,000 on: `0.5`, `1.25E7`.
 
     The embedded engine writes exponents elsewhere and in another form.
     """
@@ -319,6 +357,12 @@ def double_text(number: Column) -> Column:
     )
 
 
+def text_of(column: Column, kind: T.DataType) -> Column:
+    """A column of type `kind` as text, as `cast` does it on Spark; see `double_text`."""
+    is_binary_fraction = isinstance(kind, (T.FloatType, T.DoubleType))
+    return double_text(column) if is_binary_fraction else column.cast("string")
+
+
 def to_json(column: Column, kind: T.DataType) -> Column:
     """The JSON text of a column of type `kind`: NULL fields are `null`, decimals keep their scale and sign, timestamps
     are UTC and have milliseconds; NULL for NULL.
@@ -328,32 +372,42 @@ def to_json(column: Column, kind: T.DataType) -> Column:
     return F.when(column.isNotNull(), _json(column, kind))
 
 
+def json_object(values: Mapping[str, tuple[Column, T.DataType]]) -> Column:
+    """The JSON text of an object with these fields, in order, each of its type; see `to_json`. Never NULL."""
+    if all(isinstance(kind, T.StringType) for _, kind in values.values()):
+        # NULLs of maps are written by every engine, and one function is quicker than a long concatenation
+        pairs = [part for name, (column, _) in values.items() for part in (F.lit(name), column)]
+        return F.to_json(F.create_map(*pairs)) if pairs else F.lit("{}")
+    parts = [F.lit("{")]
+    for place, (name, (column, kind)) in enumerate(values.items()):
+        shown = name.replace("\\", "\\\\").replace('"', '\\"')
+        parts += [F.lit(f'{"," if place else ""}"{shown}":'), _json(column, kind)]
+    return F.concat(*parts, F.lit("}"))
+
+
 def _json(column: Column, kind: T.DataType) -> Column:
     """Never NULL: `null` for NULL."""
     null = F.lit("null")
     if isinstance(kind, T.StructType):
-        parts: list[Any] = []
-        for n, field in enumerate(kind.fields):
-            name = field.name.replace("\\", "\\\\").replace('"', '\\"')
-            parts += [F.lit(f'{"," if n else "{"}"{name}":'), _json(column[field.name], field.dataType)]
-        return F.when(column.isNull(), null).otherwise(F.concat(*(parts or [F.lit("{")]), F.lit("}")))
+        fields = {field.name: (column[field.name], field.dataType) for field in kind.fields}
+        return F.when(column.isNull(), null).otherwise(json_object(fields))
     if isinstance(kind, T.ArrayType):
         element = kind.elementType
         texts = F.array_join(F.transform(column, lambda one: _json(one, element)), ",")
         return F.when(column.isNull(), null).otherwise(F.concat(F.lit("["), texts, F.lit("]")))
-    if isinstance(kind, T.StringType):
-        quoted = F.to_json(F.array(column))
-        return F.substr(quoted, F.lit(2), F.length(quoted) - 2)
-    if isinstance(kind, (T.FloatType, T.DoubleType)):
-        text = double_text(column.cast("double")) if isinstance(kind, T.DoubleType) else column.cast("string")
-        is_number = text.rlike(r"[0-9]\z")
-        return F.coalesce(F.when(is_number, text).otherwise(F.concat(F.lit('"'), text, F.lit('"'))), null)
-    if isinstance(kind, T.TimestampType):
-        text = F.date_format(column, "yyyy-MM-dd'T'HH:mm:ss.SSSXXX")
-        return F.coalesce(F.concat(F.lit('"'), text, F.lit('"')), null)
     if isinstance(kind, (T.DecimalType, T.IntegralType, T.BooleanType)):
         return F.coalesce(column.cast("string"), null)
+    if isinstance(kind, (T.FloatType, T.DoubleType)):
+        text = double_text(column)
+        return F.coalesce(F.when(text.rlike(r"[0-9]\z"), text).otherwise(_quoted(text)), null)
     if isinstance(kind, T.DateType):
-        return F.coalesce(F.concat(F.lit('"'), column.cast("string"), F.lit('"')), null)
+        return F.coalesce(_quoted(column.cast("string")), null)
+    if isinstance(kind, T.TimestampType):
+        return F.coalesce(_quoted(F.date_format(column, "yyyy-MM-dd'T'HH:mm:ss.SSSXXX")), null)
+    # text, and types that the contract has not; an array writes its NULL
     whole = F.to_json(F.array(column))
     return F.coalesce(F.substr(whole, F.lit(2), F.length(whole) - 2), null)
+
+
+def _quoted(text: Column) -> Column:
+    return F.concat(F.lit('"'), text, F.lit('"'))
