@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +23,7 @@ from engine.errors import OutputError, Problem
 from engine.ledger import Ledger
 from engine.redaction import masked
 from engine.runs import Lease, RunFolders, check_apart_from_input
+from engine.runtime.session import engine_facts
 from engine.runtime.storage import Storage, join
 from engine.settings import Settings
 
@@ -31,6 +32,8 @@ _RUN_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 _RESERVED = {"compare", "explain", "mlartifacts", "mlruns", "runs"}
 _RESERVED_PREFIX = "mlflow.db"
 _BEGAN_WITH = "began-with.json"
+# Of runs that were interrupted before they noted their engine.
+_ENGINE_BEFORE = "spark"
 
 
 def check_run_id(run_id: str, where: str = "--run-id") -> str:
@@ -217,21 +220,34 @@ def check_resumable(run: Run, fingerprints: dict[str, str]) -> None:
         "as_of": str(run.settings.today),
         "input": fingerprints,
         "code": code_version(),
+        "engine": engine_facts(run.spark).name,
     }
     before = json.loads(run.storage.read_bytes(began_with)) if run.storage.exists(began_with) else {}
     if before == now:
         return
     if run.options.resume and (before or run.folders.has_results):
+        before = {"engine": _ENGINE_BEFORE, **before}
         changed = [name for name in now if before.get(name) != now[name]]
         if changed:
             raise OutputError(
                 Problem(
                     "the interrupted run began with another " + ", ".join(changed),
                     run.work,
-                    to_do="--overwrite starts again",
+                    to_do=f"--engine {before['engine']} continues it; --overwrite starts again"
+                    if changed == ["engine"]
+                    else "--overwrite starts again",
                 )
             )
     run.storage.write_text(began_with, json.dumps(now))
+
+
+def interrupted_engine(settings: Settings, run_id: str) -> str | None:
+    """The engine of the interrupted run that is to be resumed; None if there is none on this machine's disk."""
+    began_with = join(RunFolders(Storage(), settings.output.root, check_run_id(run_id)).work, _BEGAN_WITH)
+    try:
+        return str(json.loads(Storage().read_bytes(began_with)).get("engine", _ENGINE_BEFORE))
+    except (OSError, ValueError):
+        return None
 
 
 def code_version() -> str:
@@ -252,6 +268,7 @@ def run_facts(run: Run) -> dict[str, Any]:
         "started_at": run.started.isoformat(timespec="seconds"),
         "config_hash": run.settings.config_hash,
         "code_version": code_version(),
+        "engine": asdict(engine_facts(run.spark)),
         "spark_version": run.spark.version,
         "python_version": platform.python_version(),
         "started_by": getpass.getuser(),

@@ -324,6 +324,15 @@ class SparkSettings(Section):
     conf: dict[str, str | int | bool] = Field(default_factory=dict)
 
 
+class RuntimeSettings(Section):
+    """Which engine runs a job; docs/engines.md. Results do not depend on it."""
+
+    engine: Literal["auto", "embedded", "spark"] = Field("spark", description="--engine sets it")
+    largest_embedded_input: PositiveInt = Field(
+        500_000_000, description="bytes of input files; with more of them `auto` selects Spark"
+    )
+
+
 class LevelPrior(Section):
     """How often a field compares this way, before anything was counted."""
 
@@ -811,6 +820,7 @@ NO_RESULT_SETTINGS: Any = {
     "check": True,
     "output": True,
     "databases": True,
+    "runtime": True,
     "spark": True,
     "mlflow": True,
     "as_of": True,
@@ -826,6 +836,7 @@ class Settings(Section):
     output: OutputSettings = OutputSettings()
     reference_folder: str = Field("conf/reference", description="dispute codes and 340B identifiers")
     rules_file: str = "conf/rules.yaml"
+    runtime: RuntimeSettings = RuntimeSettings()
     spark: SparkSettings = SparkSettings()
     databases: dict[str, DatabaseSettings] = Field(default_factory=dict, description="connections by name")
     link: LinkSettings = LinkSettings()

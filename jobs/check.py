@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.errors import InputError
-from jobs.common import DEFAULT_CONFIG, AsOf, Config, Input, Set, main, settings_of
+from jobs.common import DEFAULT_CONFIG, AsOf, Config, Engine, Input, Set, main, session_of, settings_of
 
 if TYPE_CHECKING:
     from engine.pipeline import Checked, CheckedTable
@@ -31,14 +31,14 @@ def check(
     ] = None,
     as_of: AsOf = None,
     set: Set = None,
+    engine: Engine = None,
     format: Annotated[FileFormat, typer.Option("--format", help="Of the rejected rows.")] = FileFormat.CSV,
 ) -> None:
     """Opens every table as detect does and samples it; changes nothing. Give the settings that the run will have."""
-    settings = settings_of(config, input, None, as_of, set)
+    settings = settings_of(config, input, None, as_of, set, engine)
     from engine import pipeline
-    from engine.runtime.session import build_session
 
-    spark = build_session("check", settings.spark)
+    spark = session_of("check", settings)
     checked = pipeline.check(spark, settings, print, output, format.value)
     console = Console(width=None if sys.stdout.isatty() else 140, highlight=False, markup=False)
     for table in checked.tables:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -17,6 +17,9 @@ from engine.errors import InternalError, Interrupted, UserError
 from engine.permissions import restrict_new_files
 from engine.redaction import masked
 from engine.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 # Errors whose messages name code, files and counts. Others may quote what they could not work with.
 _WITHOUT_DATA = (UserError, InternalError, ImportError, AttributeError, NameError, TypeError, MemoryError, OSError)
@@ -34,23 +37,42 @@ RunId = Annotated[str | None, typer.Option("--run-id", help="Name of the run. [d
 Set = Annotated[list[str] | None, typer.Option("--set", help="a.b=value, overrides one setting; may be repeated.")]
 Model = Annotated[str | None, typer.Option("--model", help="NAME/VERSION of a registered model. [default: champion]")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")]
+Engine = Annotated[
+    str | None, typer.Option("--engine", help="embedded, spark or auto. [default: runtime.engine of the settings]")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a run of the same id.")]
 
 
 def settings_of(
-    config: str, input: str | None, output: str | None, as_of: datetime | None, overrides: list[str] | None
+    config: str,
+    input: str | None,
+    output: str | None,
+    as_of: datetime | None,
+    overrides: list[str] | None,
+    engine: str | None = None,
 ) -> Settings:
     """The settings with the command line's word on top; relative paths in the shipped defaults are the project's."""
     words = list(overrides or [])
     words += [f"input.root={input}"] if input else []
     words += [f"output.root={output}"] if output else []
     words += [f"as_of={as_of:%Y-%m-%d}"] if as_of else []
+    words += [f"runtime.engine={engine}"] if engine else []
     path = Path(config)
     if not path.exists() and (PROJECT / config).exists():
         path = PROJECT / config
     from engine.rules import configuration_problems
 
     return load_settings(path, words, os.environ, home=PROJECT, rule_problems=configuration_problems)
+
+
+def session_of(job: str, settings: Settings, resumed: str | None = None) -> SparkSession:
+    """The session of a job on the engine that its settings choose. `resumed`: the run id that --resume continues."""
+    from engine.run import interrupted_engine
+    from engine.runtime.selection import choose
+    from engine.runtime.session import open_session
+
+    interrupted = interrupted_engine(settings, resumed) if resumed else None
+    return open_session(job, settings, choose(settings, interrupted=interrupted), print)
 
 
 def main(job: Callable[..., None]) -> None:

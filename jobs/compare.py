@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.redaction import masked
-from jobs.common import DEFAULT_CONFIG, Config, Output, Set, main, settings_of
+from jobs.common import DEFAULT_CONFIG, Config, Engine, Output, Set, main, session_of, settings_of
 
 
 def compare(
@@ -20,13 +20,13 @@ def compare(
     config: Config = DEFAULT_CONFIG,
     output: Output = None,
     set: Set = None,
+    engine: Engine = None,
 ) -> None:
     """New, gone and changed findings, each with what differs between the runs that its rules look at."""
-    settings = settings_of(config, None, output, None, set)
+    settings = settings_of(config, None, output, None, set, engine)
     from engine import pipeline
-    from engine.runtime.session import build_session
 
-    spark = build_session("compare", settings.spark)
+    spark = session_of("compare", settings)
     compared = pipeline.compare(spark, settings, run_id, with_id)
     table = Table(title=f"{run_id} against {with_id}")
     for heading in ("change", "subject", "rules", "what may have caused it"):
@@ -39,6 +39,9 @@ def compare(
     for words, count in sorted(counted.items()):
         table.add_row(*words, f"{count:,}")
     console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    engine_now, engine_before = compared.engines
+    if engine_now != engine_before:
+        console.print(f"The runs had different engines: {run_id} {engine_now}, {with_id} {engine_before}.")
     if counted:
         console.print(table)
     else:

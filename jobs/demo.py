@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.common import DEFAULT_CONFIG, main
+from jobs.common import DEFAULT_CONFIG, Engine, main
 from jobs.detect import detect
 from jobs.synthesize import synthesize
 
@@ -20,13 +20,14 @@ COMPLETE = ["input.tables.products.path=products.parquet", "input.tables.product
 def demo(
     claims: Annotated[int, typer.Option("--claims", min=1, help="How many dispenses to generate.")] = 50_000,
     output: Annotated[str, typer.Option("--output", help="Folder for everything it writes.")] = "output/demo",
+    engine: Engine = None,
 ) -> None:
     """Everything it writes is below `output`; running it again keeps the claims and replaces the run."""
     tables = f"{output}/claims-{claims}"
     if not Path(tables).exists():
-        synthesize(output=tables, claims=claims, seed=1)
+        synthesize(output=tables, claims=claims, seed=1, engine=engine)
         print()
-    detect(DEFAULT_CONFIG, tables, f"{output}/runs", AS_OF, run_id="demo", set=COMPLETE, overwrite=True)
+    detect(DEFAULT_CONFIG, tables, f"{output}/runs", AS_OF, run_id="demo", set=COMPLETE, overwrite=True, engine=engine)
 
 
 if __name__ == "__main__":

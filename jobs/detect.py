@@ -6,6 +6,7 @@ from jobs.common import (
     DEFAULT_CONFIG,
     AsOf,
     Config,
+    Engine,
     Input,
     Model,
     Output,
@@ -14,6 +15,7 @@ from jobs.common import (
     RunId,
     Set,
     main,
+    session_of,
     settings_of,
 )
 
@@ -25,17 +27,17 @@ def detect(
     as_of: AsOf = None,
     run_id: RunId = None,
     set: Set = None,
+    engine: Engine = None,
     model: Model = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
     """The main job: read, prepare, link, facts, rules, score, findings and all outputs."""
-    settings = settings_of(config, input, output, as_of, set)
+    settings = settings_of(config, input, output, as_of, set, engine)
     from engine import pipeline
     from engine.run import RunOptions
-    from engine.runtime.session import build_session
 
-    spark = build_session("detect", settings.spark)
+    spark = session_of("detect", settings, run_id if resume else None)
     published = pipeline.detect(spark, settings, RunOptions(run_id, model, resume, overwrite), print)
     print(f"\nfindings   {published.findings}\nworkbook   {published.workbooks}\nreport     {published.report}")
     print(f"summary    {published.summary}\nMLflow     {published.mlflow}")

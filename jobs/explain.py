@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.redaction import masked
-from jobs.common import DEFAULT_CONFIG, Config, Input, Output, Set, main, settings_of
+from jobs.common import DEFAULT_CONFIG, Config, Engine, Input, Output, Set, main, session_of, settings_of
 
 _MOST_SHOWN = 20
 _ANSWER_WORDS = {"FIRED": "fired", "SUPPRESSED": "held back by a guard", "NOT_MET": "not met", "OFF": "off"}
@@ -29,13 +29,13 @@ def explain(
     input: Input = None,
     output: Output = None,
     set: Set = None,
+    engine: Engine = None,
 ) -> None:
     """The run's own settings and input folder are used; what is given in addition must agree with them."""
-    settings = settings_of(config, input, output, None, set)
+    settings = settings_of(config, input, output, None, set, engine)
     from engine import pipeline
-    from engine.runtime.session import build_session
 
-    spark = build_session("explain", settings.spark)
+    spark = session_of("explain", settings)
     explained = pipeline.explain(spark, settings, run_id, source_row_id)
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     if not explained.pairs and explained.subject != "INVOICE":

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.common import DEFAULT_CONFIG, Config, Output, Set, main, settings_of
+from jobs.common import DEFAULT_CONFIG, Config, Engine, Output, Set, main, session_of, settings_of
 
 
 def export(
@@ -17,18 +17,18 @@ def export(
     config: Config = DEFAULT_CONFIG,
     output: Output = None,
     set: Set = None,
+    engine: Engine = None,
 ) -> None:
     """`detect` does the same by itself where the settings name an output.connection."""
-    settings = settings_of(config, None, output, None, set)
+    settings = settings_of(config, None, output, None, set, engine)
     from engine import pipeline
     from engine.errors import ConfigurationError, Problem
-    from engine.runtime.session import build_session
 
     if not to_database:
         raise ConfigurationError(
             Problem("nothing is named to export to", "the command line", to_do="give --to-database")
         )
-    spark = build_session("export", settings.spark)
+    spark = session_of("export", settings)
     print(pipeline.export_to_database(spark, settings, run_id))
 
 

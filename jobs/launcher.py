@@ -1,4 +1,4 @@
-"""Starts a job for `spark-submit.sh`: with spark-submit, or directly if the job needs no Spark."""
+"""Starts a job for `spark-submit.sh`: with spark-submit, or directly if Spark does not run it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 
 from engine.errors import UserError
 from engine.runtime.java import use_java
+from engine.runtime.selection import CHOICE_VARIABLE, Choice, Engine, as_variable, choose
+from jobs.common import DEFAULT_CONFIG, settings_of
 
 PROJECT = Path(__file__).resolve().parent.parent
 # Helpers of jobs, not jobs.
@@ -49,6 +51,11 @@ def launch(arguments: Sequence[str]) -> int:
     environment = dict(os.environ)
     if name in _WITHOUT_SPARK:
         return _run([sys.executable, str(job), *rest], environment)
+    choice = choice_of(rest, environment)
+    if choice is not None:
+        environment[CHOICE_VARIABLE] = as_variable(choice)
+        if choice.engine is Engine.EMBEDDED:
+            return _run([sys.executable, str(job), *rest], environment)
     try:
         use_java(environment)
     except UserError as error:
@@ -57,6 +64,26 @@ def launch(arguments: Sequence[str]) -> int:
     options = shlex.split(environment.get("SPARK_SUBMIT_OPTIONS", ""))
     with _code_for_executors(options) as shipped:
         return _run([*spark_submit(options, environment, name in _BRIEF), *shipped, str(job), *rest], environment)
+
+
+def choice_of(words: Sequence[str], environment: Mapping[str, str]) -> Choice | None:
+    """The engine for a job's command line; None if its settings cannot be read, which the job itself reports."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for name in ("--config", "--input", "--output", "--engine", "--run-id"):
+        parser.add_argument(name)
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--set", action="append", default=[])
+    try:
+        known, _ = parser.parse_known_args(words)
+        settings = settings_of(known.config or DEFAULT_CONFIG, known.input, known.output, None, known.set, known.engine)
+        interrupted = None
+        if known.resume and known.run_id and settings.runtime.engine == "auto":
+            from engine.run import interrupted_engine
+
+            interrupted = interrupted_engine(settings, known.run_id)
+        return choose(settings, environment, interrupted)
+    except (UserError, argparse.ArgumentError):
+        return None
 
 
 def usage() -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.common import DEFAULT_CONFIG, Config, Set, main, settings_of
+from jobs.common import DEFAULT_CONFIG, Config, Engine, Set, main, session_of, settings_of
 
 
 def synthesize(
@@ -15,14 +15,14 @@ def synthesize(
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed writes the same tables.")] = 1,
     config: Config = DEFAULT_CONFIG,
     set: Set = None,
+    engine: Engine = None,
 ) -> None:
     """Generated claims: no real patient, price or pharmacy is in them."""
-    settings = settings_of(config, None, None, None, set)
-    from engine.runtime.session import build_session
+    settings = settings_of(config, None, None, None, set, engine)
     from engine.runtime.storage import storage_of
     from engine.synthetic import synthesize as write_tables
 
-    spark = build_session("synthesize", settings.spark)
+    spark = session_of("synthesize", settings)
     for table, rows in write_tables(spark, storage_of(spark), settings.synthetic, claims, seed, output).items():
         print(f"{table:<24}{rows:>12,} rows")
 

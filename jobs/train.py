@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.common import DEFAULT_CONFIG, AsOf, Config, Input, Output, RunId, Set, main, settings_of
+from jobs.common import DEFAULT_CONFIG, AsOf, Config, Engine, Input, Output, RunId, Set, main, session_of, settings_of
 
 
 def train(
@@ -16,17 +16,17 @@ def train(
     as_of: AsOf = None,
     run_id: RunId = None,
     set: Set = None,
+    engine: Engine = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Every detector of model.detectors, on the same rows.")
     ] = False,
 ) -> None:
     """Features, fit, evaluate, log to MLflow, register a model version."""
-    settings = settings_of(config, input, output, as_of, set)
+    settings = settings_of(config, input, output, as_of, set, engine)
     from engine import pipeline
     from engine.run import RunOptions
-    from engine.runtime.session import build_session
 
-    spark = build_session("train", settings.spark)
+    spark = session_of("train", settings)
     for trained in pipeline.train(spark, settings, RunOptions(run_id), print, compare):
         print(f"registered {trained}")
 

@@ -31,17 +31,21 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "sqlserver: talks to the SQL Server that TEST_SQLSERVER_DSN names")
+    config.addinivalue_line("markers", "spark_only(reason): states a fact of Spark, skipped on the embedded engine")
     config.addinivalue_line("markers", "postgresql: talks to a PostgreSQL that the tests start")
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Mark what talks to a server by its name, for -m and -k: `-k sqlserver` selects every test on that server."""
     fixtures = {
         "sqlserver": {"sql_server", "started_sql_server"},
         "postgresql": {"postgresql", "started_postgresql"},
     }
     for item in items:
+        of_spark = item.get_closest_marker("spark_only")
+        if of_spark is not None and config.getoption("engine") != "spark":
+            item.add_marker(pytest.mark.skip(reason=of_spark.args[0]))
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         for server, names in fixtures.items():
             if names.intersection(getattr(item, "fixturenames", ())) or parameters.get("server") == server:

@@ -9,7 +9,6 @@ from typing import Any
 
 from pyarrow import fs
 
-from engine.errors import ConfigurationError, Problem
 from engine.runtime.files import CHUNK, Files, StorageError, StoredFile, name_of
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -21,9 +20,6 @@ class ObjectStores(Files):
     """Locations of the object stores that pyarrow knows; credentials come from where each store's own tools look.
 
     Names are kept as they are written, `s3a://` included.
-
-    Raises:
-        ConfigurationError: a location of another scheme, which needs Spark.
     """
 
     is_local_by_default = True
@@ -44,14 +40,9 @@ class ObjectStores(Files):
         scheme, _, rest = uri.partition(":") if _SCHEME.match(uri) else ("file", "", uri)
         known = _SCHEMES.get(scheme.lower())
         if known is None:
-            raise ConfigurationError(
-                Problem(
-                    "the embedded engine does not reach this location",
-                    uri,
-                    f"{scheme}:",
-                    "a local path, or s3://, gs://, abfss://",
-                    "use --engine spark",
-                )
+            raise StorageError(
+                f'No FileSystem for scheme "{scheme}": the embedded engine reaches local paths, s3://, gs:// and '
+                "abfss://; use --engine spark for others"
             )
         authority, _, path = rest[2:].partition("/") if rest.startswith("//") else ("", "", rest.lstrip("/"))
         return f"{known}://{authority}/", path

@@ -1,10 +1,13 @@
-"""The Spark session, with the settings that results rest on."""
+"""The session of a job on the engine that was chosen for it, with the settings that results rest on."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 from pyspark import SparkConf, SparkContext
@@ -12,7 +15,9 @@ from pyspark.sql import SparkSession
 
 from engine.permissions import restrict_new_files
 from engine.runtime.java import use_java
-from engine.settings import SparkSettings
+from engine.runtime.kinds import is_classic, is_embedded
+from engine.runtime.selection import Choice, Engine
+from engine.settings import Settings, SparkSettings
 
 # Results depend on these, so that they hold whatever the cluster's defaults are.
 REQUIRED = {
@@ -49,6 +54,50 @@ _LONGEST_COMPILED_METHOD = "8000"
 _DRIVER_MEMORY = "4g"
 
 
+@dataclass(frozen=True)
+class EngineFacts:
+    """What runs a session: the engine, its version and the reason for which it was chosen."""
+
+    name: str
+    version: str
+    reason: str
+
+    def __str__(self) -> str:
+        product = "Sail" if self.name == Engine.EMBEDDED else "Apache Spark"
+        return f"engine     {self.name} ({product} {self.version}): {self.reason}"
+
+
+# By engine, for sessions that `open_session` opened in this process.
+_reasons: dict[Engine, str] = {}
+
+
+def open_session(name: str, settings: Settings, choice: Choice, say: Callable[[str], None]) -> SparkSession:
+    """The session of a job; says first which engine runs it.
+
+    The embedded engine takes none of the settings' `spark` section, which is said once.
+    """
+    _reasons[choice.engine] = choice.reason
+    if choice.engine is Engine.SPARK:
+        spark = build_session(name, settings.spark)
+        say(str(engine_facts(spark)))
+        return spark
+    from engine.runtime.embedded import embedded_session
+
+    spark = embedded_session()
+    say(str(engine_facts(spark)))
+    without_effect = [*(["spark.master"] if settings.spark.master else []), *settings.spark.conf]
+    if without_effect:
+        say(f"note: the embedded engine ignores {', '.join(without_effect)}")
+    return spark
+
+
+def engine_facts(spark: SparkSession) -> EngineFacts:
+    """What runs a session."""
+    engine = Engine.EMBEDDED if is_embedded(spark) else Engine.SPARK
+    engine_version = version("pysail") if engine is Engine.EMBEDDED else spark.version
+    return EngineFacts(engine.value, engine_version, _reasons.get(engine, "opened by the program"))
+
+
 def build_session(name: str, settings: SparkSettings) -> SparkSession:
     """The session of a job. spark-submit's own --master and --conf win over the settings' `spark` section."""
     use_java(os.environ)
@@ -72,11 +121,15 @@ def build_session(name: str, settings: SparkSettings) -> SparkSession:
 
 
 def cancel_jobs(spark: SparkSession) -> None:
-    """End the jobs that Spark still works on, after a signal; nothing happens if Spark itself has ended.
+    """End the jobs that the engine still works on, after a signal; nothing happens if it has ended itself.
 
     The signal may have come while this thread waited for an answer of the JVM. The connection is closed, since the
     next command would take that answer for its own.
     """
+    if not is_classic(spark):
+        with suppress(Exception):  # an engine that has ended has no jobs
+            spark.interruptAll()
+        return
     with suppress(Exception):  # whatever a connection raises while the JVM is going away
         gateway: Any = spark.sparkContext._gateway
         # absent unless each thread has a connection of its own, which is Spark's default

@@ -14,7 +14,6 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from typing import BinaryIO
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -23,8 +22,13 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.errors import InputError, Problem
+from engine.runtime.abilities import abilities, without_backtracking
+from engine.runtime.failures import ENGINE_ERRORS
+from engine.runtime.parquet import read_schema
+from engine.runtime.paths import reader_path
 from engine.runtime.storage import Storage, StoredFile
-from engine.sources.frames import column_named, one_spelling, plain, repeated_names, stacked, unescaped_glob
+from engine.sources.contents import contents, each_file
+from engine.sources.frames import column_named, one_spelling, plain, repeated_names, stacked
 from engine.sources.locations import Location
 from engine.sources.partitions import conflict, partition_names, partition_values
 from engine.sources.reader import data_files, folder_column, lacking, local_name, marked
@@ -32,7 +36,6 @@ from engine.sources.text_format import TextFormat, text_format
 from engine.sources.text_records import (
     BLANKS,
     DamagedTextError,
-    Opener,
     first_record,
     is_packed,
     looks_like_utf16,
@@ -56,7 +59,6 @@ _STRICT: dict[str, str | bool] = {
 _SEPARATORS = {",": "commas", ";": "semicolons", "|": "bars", "\t": "tabs", "~": "tildes", "^": "carets"}
 _AS_SETTING = {"\t": "\\t"}
 _IS_DATA = re.compile(r"[\d\s.,:/$%-]*\d[\d\s.,:/$%-]*")
-_OPENED = "uri string, path string, content binary"
 # Stands for a row of a table from which no column is wanted.
 _NO_COLUMN = "row"
 
@@ -154,11 +156,16 @@ class DelimitedFiles:
             if problem is not None:
                 problems.append(problem)
             files.append(_File(file, header, partition_values(file)))
-            if self._written.is_plain and not was_packed and _is_ordinary(sample):
+            if self._written.is_plain and not was_packed and self._is_for_spark(file) and _is_ordinary(sample):
                 plain_uris.add(file.uri)
         if problems:
             raise InputError(_few(problems, self._location.table.name))
         return files, plain_uris
+
+    def _is_for_spark(self, file: StoredFile) -> bool:
+        """False for what only some engines read themselves: compressed text, and columns in the names of folders."""
+        can = abilities(self._spark)
+        return can.names_files or not (self._partitions or file.uri.endswith((".gz", ".bz2")))
 
     def _header(self, sample: bytes) -> tuple[str, ...]:
         written = self._written
@@ -230,28 +237,41 @@ class DelimitedFiles:
 
     def _irregular(self, files: Sequence[_File], width: int) -> set[str]:
         """Files of which some line is not UTF-8, not a whole row, or of another length."""
+        if abilities(self._spark).names_files:
+            lines = self._irregular_lines(files, width).select(F.col("_metadata.file_path").alias("file"))
+            return {local_name(unquote(row["file"])) for row in lines.distinct().collect()}
+        # usually none is: one question for all files
+        if self._are_regular(files, width):
+            return set()
+        return {local_name(file.stored.uri) for file in files if not self._are_regular([file], width)}
+
+    def _are_regular(self, files: Sequence[_File], width: int) -> bool:
+        try:
+            return self._irregular_lines(files, width).isEmpty()
+        except ENGINE_ERRORS:
+            # an engine may refuse bytes that are not UTF-8; reading in Python finds the line
+            return False
+
+    def _irregular_lines(self, files: Sequence[_File], width: int) -> DataFrame:
         lines = self._spark.read.options(ignoreCorruptFiles=False, ignoreMissingFiles=False).text(
-            [unescaped_glob(file.stored.uri) for file in files]
+            [reader_path(self._spark, file.stored.uri) for file in files]
         )
         value, separator = F.col("value"), self._written.separator
+        complete = without_backtracking(self._spark, _complete_line(separator))
+        quoted = without_backtracking(self._spark, _QUOTED)
         has_quote = F.contains(value, F.lit('"'))
-        is_whole = ~has_quote | value.rlike(_complete_line(separator))
-        unquoted = F.when(has_quote, F.regexp_replace(value, _QUOTED, "")).otherwise(value)
+        is_whole = ~has_quote | value.rlike(complete)
+        unquoted = F.when(has_quote, F.regexp_replace(value, quoted, "")).otherwise(value)
         separators = F.octet_length(unquoted) - F.octet_length(F.replace(unquoted, F.lit(separator), F.lit("")))
         is_blank = F.ltrim(value, F.lit(BLANKS)) == ""
         is_regular = F.is_valid_utf8(value) & is_whole & (is_blank | (separators == width - 1))
-        checked = (
-            lines.where(~is_regular | F.contains(value, F.lit("\0")))
-            .select(F.col("_metadata.file_path").alias("file"))
-            .distinct()
-            .collect()
-        )
-        return {local_name(unquote(row["file"])) for row in checked}
+        return lines.where(~is_regular | F.contains(value, F.lit("\0")))
 
     def _check_in_python(self, files: Sequence[_File]) -> None:
         tasks = {file.stored.uri: _Wanted(file.stored.uri, len(file.header), ()) for file in files}
         check = partial(_check_files, tasks=tasks, written=self._written, table=self._location.table.name)
-        found = self._contents(files).mapInArrow(check, "uri string, problem string").orderBy("uri").collect()
+        opened = contents(self._spark, self._storage, [file.stored for file in files])
+        found = opened.mapInArrow(check, "uri string, problem string").orderBy("uri").collect()
         if found:
             problems = [Problem(**json.loads(row["problem"])) for row in found]
             raise InputError(_few(problems, self._location.table.name))
@@ -261,9 +281,10 @@ class DelimitedFiles:
     def _read_by_spark(self, header: tuple[str, ...], files: Sequence[_File], names: Sequence[str]) -> DataFrame:
         fields = _distinct(header)
         schema = T.StructType([T.StructField(name, T.StringType()) for name in fields])
-        reader = self._spark.read.schema(schema).options(**_STRICT, sep=self._written.separator)
+        reader = self._spark.read.schema(read_schema(self._spark, schema))
+        reader = reader.options(**_STRICT, sep=self._written.separator)
         reader = reader.option("header", self._written.has_header)
-        read = reader.csv([unescaped_glob(file.stored.uri) for file in files])
+        read = reader.csv([reader_path(self._spark, file.stored.uri) for file in files])
         spelling = {plain(name): name for name in fields}
         folders = {plain(name): name for name in self._partitions}
         columns = []
@@ -283,7 +304,7 @@ class DelimitedFiles:
         schema = T.StructType([T.StructField(name, T.StringType()) for name in read_names])
         table = self._location.table.name
         read = partial(_read_files, tasks=tasks, written=self._written, table=table, names=read_names)
-        rows_read = self._contents(files).mapInArrow(read, schema)
+        rows_read = contents(self._spark, self._storage, [file.stored for file in files]).mapInArrow(read, schema)
         return rows_read.select(*(column_named(name) for name in names))
 
     def _wanted(self, file: _File, names: Sequence[str]) -> _Wanted:
@@ -303,33 +324,16 @@ class DelimitedFiles:
             conflicts=tuple(json.dumps(asdict(in_both[key])) if key in in_both else None for key in keys),
         )
 
-    def _contents(self, files: Sequence[_File]) -> DataFrame:
-        """One row per file: its path on this machine, or its bytes if it is stored elsewhere."""
-        paths = [(file.stored.uri, self._storage.local_path(file.stored.uri)) for file in files]
-        if all(path is not None for _, path in paths):
-            return self._spark.createDataFrame([(uri, str(path), None) for uri, path in paths], _OPENED)
-        loaded = self._spark.read.format("binaryFile").load([unescaped_glob(uri) for uri, _ in paths])
-        return loaded.select(F.col("path").alias("uri"), F.lit(None).cast("string").alias("path"), "content")
-
 
 # -- on executors -----------------------------------------------------------------------------------------------------
-
-
-def _each_file(batches: Iterable[pa.RecordBatch], tasks: Mapping[str, _Wanted]) -> Iterator[tuple[_Wanted, Opener]]:
-    for batch in batches:
-        for uri, path, content in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            yield tasks[uri] if uri in tasks else tasks[unquote(uri)], partial(_open, path, content)
-
-
-def _open(path: str | None, content: bytes | None) -> BinaryIO:
-    return open(path, "rb") if path is not None else io.BytesIO(content or b"")
 
 
 def _check_files(
     batches: Iterable[pa.RecordBatch], tasks: Mapping[str, _Wanted], written: TextFormat, table: str
 ) -> Iterator[pa.RecordBatch]:
     """The problem of every file that has one."""
-    for file, opener in _each_file(batches, tasks):
+    for uri, opener in each_file(batches, tasks):
+        file = tasks[uri]
         try:
             for _ in rows(opener, file.name, written, file.width):
                 pass
@@ -345,7 +349,8 @@ def _read_files(
     table: str,
     names: Sequence[str],
 ) -> Iterator[pa.RecordBatch]:
-    for file, opener in _each_file(batches, tasks):
+    for uri, opener in each_file(batches, tasks):
+        file = tasks[uri]
         read: list[list[str]] = []
         try:
             for _, record in rows(opener, file.name, written, file.width):

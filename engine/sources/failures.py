@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from engine.errors import InputError, Problem
 from engine.runtime.failures import Cause, causes_of
@@ -27,6 +32,9 @@ _NOT_PARQUET = re.compile(r"is not a Parquet file")
 _CSV_LINE = re.compile(r"\bline=(\d+)")
 _TOLD_BY_EXECUTOR = re.compile(f"{MARK}(.*?){MARK}", re.DOTALL)
 _UNKNOWN_FILE = "unknown file"
+# The embedded engine names no file; a page that it cannot decode may also end the whole answer.
+_UNNAMED_DAMAGE = re.compile(r"Parquet (?:argument )?error|Arrow error|Stream removed|RST_STREAM")
+_suspects: dict[Path, None] = {}
 _TO_DO = "ask the sender for the file anew, or mend it"
 
 
@@ -44,9 +52,11 @@ def translate_read_error(error: BaseException) -> InputError | None:
     causes = causes_of(error)
     of_reading = [cause for cause in causes if _is_of_reading(cause)]
     if not of_reading:
-        return None
+        return _damaged_input(causes)
     paths = [cause.parameters["path"] for cause in of_reading if "path" in cause.parameters]
     where = _tidy(paths[0]) if paths else _UNKNOWN_FILE
+    if not paths and (found := _damaged_input(of_reading)) is not None:
+        return found
     return InputError(Problem("an input file cannot be read", where, _found(causes), to_do=_TO_DO))
 
 
@@ -61,6 +71,31 @@ def opening_problem(table: str, uri: str, error: BaseException) -> Problem:
     return Problem(
         f"table {table} cannot be opened", uri, message.splitlines()[0][:500], to_do=f"mend input.tables.{table}"
     )
+
+
+def damaged_page(uri: str) -> Problem:
+    """A Parquet file whose footer was whole and whose pages are not."""
+    return Problem("an input file cannot be read", _tidy(uri), "a damaged Parquet page", to_do=_TO_DO)
+
+
+def suspect(file: Path | None) -> None:
+    """Remember a Parquet file that an engine reads itself, to be looked at if the engine fails without naming one."""
+    if file is not None:
+        _suspects.pop(file, None)
+        _suspects[file] = None
+
+
+def _damaged_input(causes: Iterable[Cause]) -> InputError | None:
+    """The damaged file that was opened last, if what the engine reports can come from one."""
+    if not any(_UNNAMED_DAMAGE.search(cause.message) for cause in causes):
+        return None
+    for file in reversed(_suspects):
+        try:
+            for _ in pq.ParquetFile(file).iter_batches():
+                pass
+        except (pa.ArrowException, OSError):
+            return InputError(damaged_page(str(file)))
+    return None
 
 
 def _is_of_reading(cause: Cause) -> bool:

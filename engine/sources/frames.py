@@ -52,11 +52,6 @@ def column_named(name: str) -> Column:
     return F.col("`" + name.replace("`", "``") + "`")
 
 
-def unescaped_glob(uri: str) -> str:
-    """A path that Spark takes as it is: it reads `[`, `{`, `*` and `?` in paths as patterns."""
-    return "".join("\\" + letter if letter in "[]{}*?\\" else letter for letter in uri)
-
-
 def spark_options(options: Mapping[str, Any]) -> dict[str, str | bool | int | float]:
     """Options for Spark's own reader, which takes single values only; others are for the table's adapter."""
     return {name: value for name, value in options.items() if isinstance(value, (str, bool, int, float))}

@@ -7,25 +7,35 @@ comes under a key spelled in another case.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import unquote
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.errors import InputError, Problem
+from engine.runtime.abilities import abilities
+from engine.runtime.paths import reader_path
 from engine.runtime.storage import Storage, StoredFile
-from engine.sources.frames import column_named, one_spelling, plain, repeated_names, stacked, unescaped_glob
+from engine.sources import json_records
+from engine.sources.contents import contents, each_file
+from engine.sources.frames import column_named, one_spelling, plain, repeated_names, stacked
 from engine.sources.locations import Location
-from engine.sources.partitions import partition_names
-from engine.sources.reader import damaged_files, data_files, folder_column, local_name
+from engine.sources.partitions import conflict, partition_names, partition_values
+from engine.sources.reader import damaged_files, data_files, folder_column, local_name, marked
+from engine.sources.text_records import DamagedTextError
 
 _STRICT: dict[str, str | bool] = {"mode": "FAILFAST", "ignoreCorruptFiles": False, "ignoreMissingFiles": False}
 _NUMBERS = ("BIGINT", "DECIMAL", "DOUBLE", "FLOAT")
 _NESTED = ("OBJECT", "ARRAY")
 _MIXED = "VARIANT"
+_ROWS_PER_BATCH = 20_000
 _KEY_AND_KIND = re.compile(r"\s*(`(?:[^`]|``)*`|[^:]+): (.*)", re.DOTALL)
 
 
@@ -43,15 +53,21 @@ class JsonLines:
 
     Numbers arrive as the text they were written as, except in identifier columns: there a number stays a number, so
     that it is seen. Raises InputError for lines that are not UTF-8 or not one JSON object.
+
+    Args:
+        is_document: each file is one object or a list of objects, over any lines.
     """
 
-    def __init__(self, spark: SparkSession, storage: Storage, location: Location):
+    def __init__(self, spark: SparkSession, storage: Storage, location: Location, is_document: bool = False):
         self._spark = spark
+        self._storage = storage
         self._location = location
+        self._is_document = is_document
         files = data_files(storage, location)
         in_folders = any("=" in file.name for file in files)
         self._partitions = partition_names(location.table.name, location.uri, files) if in_folders else ()
-        self._parts = self._parts_by_kinds(files)
+        self._in_python = is_document or not abilities(spark).reads_json
+        self._parts = self._parts_in_python(files) if self._in_python else self._parts_by_kinds(files)
         self.names = one_spelling(name for part in self._parts for name in (*part.names, *self._partitions))
         self.repeated = frozenset(name for part in self._parts for name in repeated_names(part.names))
 
@@ -73,11 +89,13 @@ class JsonLines:
                     "have the file written anew with identifiers as text",
                 )
             )
+        if self._in_python:
+            return self._read_in_python(part, names, identifiers)
         schema = T.StructType(
             [T.StructField(theirs, _type_of(part.kinds[plain(name)], name in identifiers)) for name, theirs in present]
         )
         reader = self._spark.read.schema(schema).options(**_STRICT)
-        read = reader.json([unescaped_glob(file.uri) for file in part.files])
+        read = reader.json([reader_path(self._spark, file.uri) for file in part.files])
         values = {name: column_named(theirs) for name, theirs in present}
         folders = {plain(name): name for name in self._partitions}
         for name in names:
@@ -90,7 +108,7 @@ class JsonLines:
         """One pass over the lines: are they UTF-8 and JSON objects, and what do they hold?"""
         by_path = {local_name(file.uri): file for file in files}
         lines = self._spark.read.options(ignoreCorruptFiles=False, ignoreMissingFiles=False).text(
-            [unescaped_glob(file.uri) for file in files]
+            [reader_path(self._spark, file.uri) for file in files]
         )
         value, keys = F.try_parse_json("value"), F.json_object_keys("value")
         # a key that stands twice in one object has no value; what is no object has no keys
@@ -127,6 +145,14 @@ class JsonLines:
                 kinds = {plain(name): kind for name, kind in kinds_of_object(row["kinds"]).items()}
                 part = parts.setdefault((row["kinds"], names), _Part(names, kinds))
                 part.files.append(by_path[local_name(unquote(row["file"]))])
+        return self._whole(parts, damaged, files)
+
+    def _whole(
+        self,
+        parts: Mapping[tuple[str, tuple[str, ...]], _Part],
+        damaged: Sequence[tuple[str, str]],
+        files: Sequence[StoredFile],
+    ) -> list[_Part]:
         if not parts and not damaged:
             damaged = [(file.uri, "no line: the file is empty") for file in files]
         if damaged:
@@ -134,6 +160,140 @@ class JsonLines:
                 self._location.table.name, damaged, "UTF-8, one JSON object per line", "have it written as JSON lines"
             )
         return list(parts.values())
+
+    def _parts_in_python(self, files: Sequence[StoredFile]) -> list[_Part]:
+        """The same pass for engines that cannot do it."""
+        by_uri = {file.uri: file for file in files}
+        describe = partial(_describe_files, known=[*by_uri], is_document=self._is_document)
+        described = contents(self._spark, self._storage, files).mapInArrow(describe, _DESCRIBED)
+        parts: dict[tuple[str, tuple[str, ...]], _Part] = {}
+        damaged = []
+        for row in described.orderBy("uri").collect():
+            if row["problem"]:
+                damaged.append((row["uri"], row["problem"]))
+            elif row["keys"]:
+                names = tuple(row["keys"])
+                by_key: dict[str, set[str]] = defaultdict(set)
+                for name, kind in zip(names, row["kinds"], strict=True):
+                    by_key[plain(name)].add(kind)
+                kinds = {key: json_records.common_kind(found) for key, found in by_key.items()}
+                part = parts.setdefault((str(kinds), names), _Part(names, kinds))
+                part.files.append(by_uri[row["uri"]])
+        return self._whole(parts, damaged, files)
+
+    def _read_in_python(self, part: _Part, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
+        """The part's rows; a column of the folders' names has their values, and stops the run at another."""
+        spelling = {plain(name): name for name in part.names}
+        folders = {plain(name): name for name in self._partitions}
+        kinds = {
+            name: _type_of(part.kinds[plain(name)], name in identifiers)
+            if plain(name) in spelling and plain(name) not in folders
+            else T.StringType()
+            for name in names
+            if plain(name) in spelling or plain(name) in folders
+        }
+        # a type that is refused when the columns are looked at, whatever is in it
+        nested = {name for name, kind in kinds.items() if isinstance(kind, T.VariantType)}
+        types = {name: T.ArrayType(T.StringType()) if name in nested else kind for name, kind in kinds.items()}
+        if not types:
+            types = {_NO_COLUMN: T.StringType()}
+        in_folders = {
+            file.uri: {
+                plain(name): (value, marked([conflict(self._location.table.name, name, file)]))
+                for name, value in partition_values(file).items()
+            }
+            for file in part.files
+        }
+        read = partial(
+            _read_files,
+            columns={name: spelling.get(plain(name)) for name in types},
+            types={name: kind.simpleString() for name, kind in types.items()},
+            folders=in_folders,
+            is_document=self._is_document,
+        )
+        schema = T.StructType([T.StructField(name, kind) for name, kind in types.items()])
+        rows = contents(self._spark, self._storage, part.files).mapInArrow(read, schema)
+        return rows.select(*(column_named(name) for name in kinds))
+
+
+_DESCRIBED = "uri string, keys array<string>, kinds array<string>, problem string"
+# Stands for a row of a table from which no column is wanted.
+_NO_COLUMN = "row"
+
+
+# -- on executors -----------------------------------------------------------------------------------------------------
+
+
+def _describe_files(
+    batches: Iterable[pa.RecordBatch], known: Sequence[str], is_document: bool
+) -> Iterator[pa.RecordBatch]:
+    """Of each file its keys in order, the kind of each one's values, and what is wrong."""
+    for uri, opener in each_file(batches, known):
+        kinds: dict[str, set[str]] = defaultdict(set)
+        wrong: Counter[str] = Counter()
+        problem = None
+        try:
+            found = json_records.documents(opener, uri) if is_document else json_records.records(opener, uri, wrong)
+            for record in found:
+                for key, value in record.items():
+                    kinds[key].add(json_records.kind_of(value))
+        except DamagedTextError as error:
+            problem = str(error)
+        except UnicodeDecodeError:
+            problem = "bytes that are not UTF-8"
+        except (ValueError, RecursionError):
+            problem = "not one JSON object, nor a list of them"
+        except (EOFError, zlib.error, OSError) as error:
+            if getattr(error, "errno", None) is not None:
+                raise
+            problem = "a compressed file that is cut short or damaged"
+        if wrong[json_records.NOT_UTF8]:
+            problem = f"bytes that are not UTF-8 in {wrong[json_records.NOT_UTF8]} lines"
+        elif wrong[json_records.NO_OBJECT]:
+            problem = f"{wrong[json_records.NO_OBJECT]} lines that are not one JSON object"
+        keys = sorted(kinds)
+        described = {"uri": [uri], "keys": [keys], "kinds": [[json_records.common_kind(kinds[key]) for key in keys]]}
+        schema = pa.schema(
+            {"uri": pa.string(), "keys": pa.list_(pa.string()), "kinds": pa.list_(pa.string()), "problem": pa.string()}
+        )
+        yield pa.RecordBatch.from_pydict({**described, "problem": [problem]}, schema)
+
+
+def _read_files(
+    batches: Iterable[pa.RecordBatch],
+    columns: Mapping[str, str | None],
+    types: Mapping[str, str],
+    folders: Mapping[str, Mapping[str, tuple[str | None, str]]],
+    is_document: bool,
+) -> Iterator[pa.RecordBatch]:
+    for uri, opener in each_file(batches, folders):
+        found = iter(json_records.documents(opener, uri) if is_document else json_records.records(opener, uri))
+        while read := [record for _, record in zip(range(_ROWS_PER_BATCH), found, strict=False)]:
+            arrays = []
+            for name, key in columns.items():
+                values = [record.get(key) for record in read] if key is not None else [None] * len(read)
+                if plain(name) in folders[uri]:
+                    value, problem = folders[uri][plain(name)]
+                    texts = [json_records.as_text(one) for one in values]
+                    if any(text is not None and text.strip(" ") != (value or "").strip(" ") for text in texts):
+                        raise RuntimeError(problem)
+                    arrays.append(pa.array([value] * len(read), pa.string()))
+                else:
+                    arrays.append(_array(values, types[name]))
+            yield pa.RecordBatch.from_arrays(arrays, names=[*columns])
+
+
+def _array(values: Sequence[object], kind: str) -> pa.Array:
+    if kind == "boolean":
+        return pa.array(values, pa.bool_())
+    if kind == "double":
+        return pa.array([None if value is None else float(str(value)) for value in values], pa.float64())
+    if kind.startswith("array"):
+        return pa.nulls(len(values), pa.list_(pa.string()))
+    return pa.array([json_records.as_text(value) for value in values], pa.string())
+
+
+# -- helpers ----------------------------------------------------------------------------------------------------------
 
 
 def _type_of(kind: str, is_identifier: bool) -> T.DataType:

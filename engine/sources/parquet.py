@@ -7,6 +7,7 @@ columns without a type because they hold nothing, codecs, and part files that di
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +18,12 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.errors import InputError, Problem
+from engine.runtime.abilities import abilities
+from engine.runtime.parquet import read_schema
+from engine.runtime.paths import reader_path
 from engine.runtime.storage import Storage, StoredFile
+from engine.sources.contents import contents
+from engine.sources.failures import damaged_page, suspect
 from engine.sources.frames import (
     column_named,
     one_spelling,
@@ -25,9 +31,9 @@ from engine.sources.frames import (
     repeated_names,
     spark_options,
     stacked,
-    unescaped_glob,
 )
 from engine.sources.locations import Location
+from engine.sources.parquet_arrow import WantedColumn, read_files
 from engine.sources.parquet_footer import Footer, FooterError, StoredColumn, read_footer
 from engine.sources.partitions import conflict, is_same_value, partition_names, partition_values
 from engine.sources.reader import damaged_files, data_files, lacking, marked
@@ -35,10 +41,15 @@ from engine.sources.staging import staging_folder
 
 _SPARK_CODECS = {"UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD", "LZ4", "LZ4_RAW"}
 _REWRITTEN_CODECS = {"BROTLI"}
+# Read alike by every engine.
+_CODECS_OF_ALL = {"UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD"}
 _HIDDEN_LOGS = {"_delta_log": "delta"}
 _MOST_NAMED = 5
 _MANY_PATHS = 32
 _BATCH_ROWS = 1 << 16
+
+# Stands for a row of a table from which no column is wanted.
+_NO_COLUMN = "row"
 
 # The columns of one file that are read, by the name they are read under.
 _Taken = dict[str, StoredColumn]
@@ -78,6 +89,8 @@ class ParquetFiles:
             _meaningful(footer, columns, taken, identifiers)
             for footer, columns in zip(self._footers, taken, strict=True)
         ]
+        if not self._engine_reads(taken):
+            return stacked(self._frames_in_python(taken, partitions), names, identifiers, table, self._location.uri)
         parts: dict[Any, tuple[_Taken, list[StoredFile]]] = {}
         for footer, columns in zip(self._footers, taken, strict=True):
             file, columns = self._for_spark(footer, columns)
@@ -85,6 +98,60 @@ class ParquetFiles:
             parts.setdefault(key, (columns, []))[1].append(file)
         frames = [self._frame(columns, files, partitions) for columns, files in parts.values()]
         return stacked(frames, names, identifiers, table, self._location.uri)
+
+    def _engine_reads(self, taken: Sequence[_Taken]) -> bool:
+        """False if a column or folder is one that the engine's own reader would refuse or read as something else."""
+        if abilities(self._spark).reads_every_parquet_type:
+            return True
+        codecs = set().union(*(footer.codecs(one.values()) for footer, one in zip(self._footers, taken, strict=True)))
+        types: dict[str, set[str]] = {}
+        for footer in self._footers:
+            for field in footer.arrow or ():
+                types.setdefault(field.name, set()).add(str(field.type))
+        return (
+            not self._partitions
+            # an engine may compare the types of columns that nobody wants
+            and all(len(kinds) == 1 for kinds in types.values())
+            and codecs <= _CODECS_OF_ALL
+            and all(
+                footer.is_plain(column)
+                for footer, columns in zip(self._footers, taken, strict=True)
+                for column in columns.values()
+            )
+        )
+
+    def _frames_in_python(self, taken: Sequence[_Taken], partitions: dict[str, str]) -> list[DataFrame]:
+        """One frame for all files whose columns have the same types."""
+        parts: dict[Any, list[tuple[Footer, _Taken]]] = {}
+        for footer, columns in zip(self._footers, taken, strict=True):
+            key = tuple((name, column.value_type.simpleString()) for name, column in columns.items())
+            parts.setdefault(key, []).append((footer, columns))
+        return [self._frame_in_python(files, partitions) for files in parts.values()]
+
+    def _frame_in_python(self, files: Sequence[tuple[Footer, _Taken]], partitions: dict[str, str]) -> DataFrame:
+        wanted, damaged = {}, {}
+        for footer, columns in files:
+            self._refuse_codecs(footer, footer.codecs(columns.values()))
+            of_file = [
+                WantedColumn(name, column.name, column.kind, not_text=marked([self._not_text(column)]))
+                for name, column in columns.items()
+            ]
+            in_folders = partition_values(footer.file)
+            of_file += [WantedColumn(name, None, "string", in_folders[theirs]) for name, theirs in partitions.items()]
+            # rows count even if none of their columns is wanted
+            wanted[footer.file.uri] = of_file or [WantedColumn(_NO_COLUMN, None, "string")]
+            damaged[footer.file.uri] = marked([damaged_page(footer.file.uri)])
+        schema = T.StructType()
+        for name, column in files[0][1].items():
+            schema.add(name, column.value_type)
+        for name in partitions:
+            schema.add(name, T.StringType())
+        chosen = schema.names
+        if not chosen:
+            schema.add(_NO_COLUMN, T.StringType())
+        read = partial(read_files, wanted=wanted, damaged=damaged)
+        opened = contents(self._spark, self._storage, [footer.file for footer, _ in files])
+        return opened.mapInArrow(read, schema).select(*map(column_named, chosen))
 
     def _frame(self, columns: _Taken, files: Sequence[StoredFile], partitions: dict[str, str]) -> DataFrame:
         schema, values = T.StructType(), []
@@ -95,11 +162,14 @@ class ParquetFiles:
             # text in the schema, so state=06 stays "06"
             schema.add(theirs, T.StringType())
             values.append(_folder_value(theirs, files).alias(name))
-        reader = self._spark.read.schema(schema).options(ignoreCorruptFiles=False, ignoreMissingFiles=False)
+        for file in files:
+            suspect(self._storage.local_path(file.uri))
+        reader = self._spark.read.schema(read_schema(self._spark, schema))
+        reader = reader.options(ignoreCorruptFiles=False, ignoreMissingFiles=False)
         if self._partitions:
             reader = reader.option("basePath", _base(files[0]))
         reader = reader.options(**spark_options(self._location.options))
-        return reader.parquet(*map(unescaped_glob, self._paths(files))).select(*values)
+        return reader.parquet(*(reader_path(self._spark, path) for path in self._paths(files))).select(*values)
 
     def _paths(self, files: Sequence[StoredFile]) -> list[str]:
         """The files, or the folder that has no others: many paths cost Spark a job to list them."""
@@ -119,15 +189,17 @@ class ParquetFiles:
 
     def _checked_text(self, text: Column, column: StoredColumn) -> Column:
         """Bytes that are no text stop the run when they are read: shown as text, they would be other values."""
-        problem = Problem(
+        error = F.raise_error(F.lit(marked([self._not_text(column)]))).cast("string")
+        return F.when(text.isNull() | F.is_valid_utf8(text), text).otherwise(error)
+
+    def _not_text(self, column: StoredColumn) -> Problem:
+        return Problem(
             f"column {column.name} of table {self._location.table.name} has bytes that are not UTF-8 text",
             self._location.uri,
             f"type {column.stored_as}",
             "text; a Parquet column without annotation is read as UTF-8",
             "write the column as a UTF-8 string",
         )
-        error = F.raise_error(F.lit(marked([problem]))).cast("string")
-        return F.when(text.isNull() | F.is_valid_utf8(text), text).otherwise(error)
 
     def _refuse_conflicts(self, partitions: dict[str, str]) -> None:
         """A column of the folders' names that the files hold too has the folder's value or NULL in every row."""
@@ -223,21 +295,25 @@ class ParquetFiles:
 
     def _for_spark(self, footer: Footer, columns: _Taken) -> tuple[StoredFile, _Taken]:
         """The file, or its columns rewritten by pyarrow where Spark lacks the codec or the type."""
-        codecs = footer.codecs(columns.values()) - _SPARK_CODECS
-        if codecs - _REWRITTEN_CODECS:
+        codecs = footer.codecs(columns.values())
+        self._refuse_codecs(footer, codecs)
+        if codecs <= _SPARK_CODECS and not any(column.is_half_float for column in columns.values()):
+            return footer.file, columns
+        rewritten = self._rewritten(footer, columns)
+        return rewritten.file, {name: rewritten.column(column.name) for name, column in columns.items()}
+
+    def _refuse_codecs(self, footer: Footer, codecs: set[str]) -> None:
+        unknown = codecs - _SPARK_CODECS - _REWRITTEN_CODECS
+        if unknown:
             raise InputError(
                 Problem(
                     f"a file of table {self._location.table.name} is compressed in a codec that cannot be read",
                     footer.file.uri,
-                    ", ".join(sorted(codecs)),
+                    ", ".join(sorted(unknown)),
                     "one of " + ", ".join(sorted(_SPARK_CODECS | _REWRITTEN_CODECS)),
                     "write the file again, compressed with zstd or snappy",
                 )
             )
-        if not codecs and not any(column.is_half_float for column in columns.values()):
-            return footer.file, columns
-        rewritten = self._rewritten(footer, columns)
-        return rewritten.file, {name: rewritten.column(column.name) for name, column in columns.items()}
 
     def _rewritten(self, footer: Footer, columns: _Taken) -> Footer:
         what = f"a Parquet file of table {self._location.table.name} that only the driver can decode"

@@ -50,6 +50,25 @@ class StoredColumn:
         return self.read_as is not None or self.has_no_type or self.is_half_float
 
     @property
+    def value_type(self) -> T.DataType:
+        """The type of the values, after `decode`."""
+        if self.is_half_float:
+            return T.FloatType()
+        if self.decode is None:
+            kind: T.DataType = self.read_as
+            return kind
+        return T.TimestampType() if self.decode is _timestamp_of_nanoseconds else T.StringType()
+
+    @property
+    def kind(self) -> str:
+        """What `parquet_arrow` makes of the column."""
+        if self.decode is not None:
+            return _KINDS.get(self.decode, "time")
+        if isinstance(self.value_type, (T.TimestampType, T.TimestampNTZType)):
+            return "timestamp"
+        return self.value_type.simpleString()
+
+    @property
     def is_number(self) -> bool:
         return self.is_half_float or (isinstance(self.read_as, T.NumericType) and self.decode is None)
 
@@ -60,11 +79,17 @@ class StoredColumn:
 
 @dataclass(frozen=True)
 class Footer:
-    """The columns of a file in its own order, and its row groups."""
+    """The columns of a file in its own order, its row groups, and its columns' types in Arrow."""
 
     file: StoredFile
     columns: tuple[StoredColumn, ...]
     metadata: Any
+    arrow: Any = None
+
+    def is_plain(self, column: StoredColumn) -> bool:
+        """True if Arrow stores the column in the type that it is read as: every engine reads it alike."""
+        kind = None if self.arrow is None else self.arrow.field(column.name).type
+        return column.decode is None and kind == _PLAIN.get(column.kind, _decimal(column.read_as))
 
     def column(self, name: str) -> StoredColumn:
         return next(column for column in self.columns if column.name == name)
@@ -118,9 +143,31 @@ def read_footer(storage: Storage, file: StoredFile) -> Footer:
         tail = storage.last_bytes(file.uri, needed)
     try:
         parquet = pq.ParquetFile(io.BytesIO(_MAGIC + tail[-needed:]))
-        return Footer(file, tuple(_columns(parquet)), parquet.metadata)
+        return Footer(file, tuple(_columns(parquet)), parquet.metadata, _arrow_schema(parquet))
     except (pa.ArrowException, OSError) as error:
         raise FooterError(f"a damaged Parquet footer: {str(error).splitlines()[0][:200]}") from None
+
+
+def _arrow_schema(parquet: Any) -> Any:
+    """None if a column has a type that Arrow does not know."""
+    try:
+        return parquet.schema_arrow
+    except pa.ArrowException:
+        return None
+
+
+def _decimal(kind: T.DataType) -> Any:
+    return pa.decimal128(kind.precision, kind.scale) if isinstance(kind, T.DecimalType) else None
+
+
+_PLAIN: dict[str, Any] = {
+    "string": pa.string(),
+    "boolean": pa.bool_(),
+    "int": pa.int32(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "date": pa.date32(),
+}
 
 
 def _columns(parquet: Any) -> Iterator[StoredColumn]:
@@ -220,6 +267,11 @@ def _uuid(column: Column) -> Column:
     return F.regexp_replace(F.lower(F.hex(column)), "^(.{8})(.{4})(.{4})(.{4})(.{12})$", "$1-$2-$3-$4-$5")
 
 
+_KINDS: dict[Any, str] = {
+    _timestamp_of_nanoseconds: "timestamp",
+    _text_without_padding: "text",
+    _uuid: "uuid",
+}
 _READ_AS: dict[tuple[str, str], _Reading] = {
     ("BOOLEAN", "NONE"): (T.BooleanType(), None),
     ("INT32", "NONE"): (T.IntegerType(), None),

@@ -19,6 +19,8 @@ _REPORTED_IO = re.compile(
     r"^.*\b(?:java\.io|java\.nio|org\.apache\.hadoop)\.[\w.$]*(?:Exception|Error): .*$", re.MULTILINE
 )
 _PYTHON_IO = re.compile(r"^(?:OSError|PermissionError|FileNotFoundError): .*$", re.MULTILINE)
+# A line of the embedded engine, which quotes the system's word with its number.
+_RUST_IO = re.compile(r"^.*(?:\bLocalFileSystem error: |\bObject at location ).*\(os error \d+\).*$", re.MULTILINE)
 _CHANGED = re.compile(
     r"PATH_NOT_FOUND|FILE_NOT_EXIST|CANNOT_READ_FILE_FOOTER|FAILED_READ_FILE|UNABLE_TO_INFER_SCHEMA|FileNotFoundException"
     r"|NoSuchFileException|AccessControlException|AccessDeniedException|does not exist|No such file or directory"
@@ -75,6 +77,7 @@ def _io_words(error: BaseException) -> Iterator[str]:
                     yield f"{cause.kind}: {cause.message}"
                 yield from _REPORTED_IO.findall(cause.message)
                 yield from _PYTHON_IO.findall(cause.message)
+                yield from _RUST_IO.findall(cause.message)
         seen = seen.__cause__ or seen.__context__
 
 

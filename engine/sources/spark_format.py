@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from engine.errors import InputError, Problem
-from engine.runtime.storage import Storage
-from engine.sources.frames import column_named, repeated_names, spark_options, stacked, unescaped_glob
+from engine.runtime.abilities import abilities
+from engine.runtime.paths import reader_path
+from engine.runtime.storage import Storage, StoredFile
+from engine.sources import json_records
+from engine.sources.contents import opener_of
+from engine.sources.frames import column_named, repeated_names, spark_options, stacked
 from engine.sources.locations import Location
-from engine.sources.reader import data_files
+from engine.sources.reader import damaged_files, data_files
 
 _FIRST_BYTES = 1 << 16
+_TO_DO = "ask the sender for the file again, or fix it"
 
 
 class SparkFormat:
@@ -22,10 +29,20 @@ class SparkFormat:
 
     def __init__(self, spark: SparkSession, storage: Storage, location: Location):
         self._location = location
+        if not abilities(spark).reads_further_formats:
+            raise InputError(
+                Problem(
+                    f"table {location.table.name} is of a format that the embedded engine does not read",
+                    location.uri,
+                    location.format,
+                    "parquet, csv, json, excel or zip",
+                    "use --engine spark",
+                )
+            )
         paths = [file.uri for file in location.files] or ([location.uri] if storage.exists(location.uri) else [])
         reader = spark.read.format(location.format).options(**spark_options(location.options))
         # a name that does not exist may be a table of a catalog
-        self._loaded = reader.load([unescaped_glob(path) for path in paths] if paths else location.uri)
+        self._loaded = reader.load([reader_path(spark, path) for path in paths] if paths else location.uri)
         self.names = tuple(self._loaded.columns)
         self.repeated = frozenset(repeated_names(self.names))
 
@@ -53,12 +70,47 @@ class JsonDocument:
                         to_do=f"fix input.tables.{location.table.name}",
                     )
                 )
-        options: dict[str, Any] = {"multiLine": True, "mode": "FAILFAST", **spark_options(location.options)}
-        paths = [unescaped_glob(file.uri) for file in files]
-        self._rows = spark.read.schema(schema).options(**options).json(paths)
         self.names = tuple(schema.names)
         self.repeated: frozenset[str] = frozenset()
+        if not abilities(spark).reads_json:
+            self._rows = _read_in_python(spark, storage, location, files, schema)
+            return
+        options: dict[str, Any] = {"multiLine": True, "mode": "FAILFAST", **spark_options(location.options)}
+        paths = [reader_path(spark, file.uri) for file in files]
+        self._rows = spark.read.schema(schema).options(**options).json(paths)
 
     def rows(self, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
         del identifiers
         return self._rows.select(*(column_named(name) for name in names))
+
+
+def _read_in_python(
+    spark: SparkSession, storage: Storage, location: Location, files: Sequence[StoredFile], schema: T.StructType
+) -> DataFrame:
+    """One row per document; keys that the schema does not have are left out, and values are text."""
+    found = []
+    for file in files:
+        try:
+            with storage.local_copy(file.uri) as path:
+                found += json_records.documents(opener_of(path), file.uri)
+        except (ValueError, RecursionError):
+            table = location.table.name
+            raise damaged_files(
+                table, [(file.uri, "a record that is not of the file's format")], "one JSON object", _TO_DO
+            ) from None
+    rows = [_of_type(record, schema) for record in found]
+    table = pa.Table.from_pylist(rows, to_arrow_schema(schema))
+    return spark.createDataFrame(table, schema)
+
+
+def _of_type(value: Any, kind: T.DataType) -> Any:
+    """A JSON value as the type has it; a value of another shape is NULL, or a structure of NULLs.
+
+    The embedded engine shows the fields below a NULL structure as what Arrow has in their place: empty text.
+    """
+    if isinstance(kind, T.StructType):
+        fields = value if isinstance(value, dict) else {}
+        return {field.name: _of_type(fields.get(field.name), field.dataType) for field in kind}
+    if isinstance(kind, T.ArrayType):
+        return [_of_type(one, kind.elementType) for one in value] if isinstance(value, list) else None
+    return json_records.as_text(value)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from engine.contracts.columns import Table
 from engine.errors import InputError, Problem
@@ -104,7 +105,9 @@ class Workbooks:
         if not columns:
             # rows count even where none of their columns is known
             columns = {"row": pa.nulls(table.cells.rows, pa.string())}
-        return self._spark.createDataFrame(pa.table(columns))
+        cells = pa.table(columns)
+        # stated, as it cannot be inferred from a sheet without rows
+        return self._spark.createDataFrame(cells, from_arrow_schema(cells.schema))
 
     def _table(self, storage: Storage, file: StoredFile, options: _Options, header_names: Sequence[str]) -> _SheetTable:
         with storage.local_copy(file.uri) as path:

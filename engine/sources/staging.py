@@ -11,6 +11,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from engine.errors import InputError, Problem
+from engine.runtime.abilities import abilities
 
 
 def staging_folder(spark: SparkSession, name: str, where: str, what: str) -> Path:
@@ -25,7 +26,7 @@ def staging_folder(spark: SparkSession, name: str, where: str, what: str) -> Pat
     Raises:
         InputError: the session has executors on other machines, which do not see this folder.
     """
-    if not str(spark.conf.get("spark.master", "")).startswith("local"):
+    if not abilities(spark).sees_driver_files:
         raise InputError(
             Problem(
                 f"{what} is not readable on a cluster",

@@ -17,6 +17,7 @@ from engine.contracts.columns import Table
 from engine.errors import InputError, Problem, UserError
 from engine.ndc import ndc11
 from engine.redaction import masked
+from engine.runtime.abilities import abilities
 from engine.runtime.failures import ENGINE_ERRORS
 from engine.runtime.storage import Storage, name_of
 from engine.settings import Settings
@@ -180,7 +181,15 @@ def _reader(spark: SparkSession, storage: Storage, location: Location, adapter: 
     if kind == "json" and not is_one_document:
         _refuse_unknown_options(location, own_options)
         return JsonLines(spark, storage, location)
+    if kind == "json" and not abilities(spark).reads_json:
+        _refuse_unknown_options(location, ("multiLine", *own_options))
+        return JsonLines(spark, storage, location, str(_option(location, "multiline")).lower() == "true")
     return SparkFormat(spark, storage, location)
+
+
+def _option(location: Location, name: str) -> Any:
+    """An option, in whatever case it is written."""
+    return next(value for option, value in location.options.items() if option.lower() == name)
 
 
 def _refuse_unknown_options(location: Location, known: Sequence[str]) -> None:

@@ -150,6 +150,7 @@ def test_an_absolute_path_needs_no_folder(folder, spark, tmp_path):
     assert list(open_tables(spark, folder.storage, settings)) == ["invoices"]
 
 
+@pytest.mark.spark_only("the embedded engine reads no ORC")
 def test_any_format_that_the_session_reads(folder, spark):
     folder.put("invoices.csv", INVOICE_CSV)
     spark.createDataFrame([("00002", "Lilly")], "labeler_code string, owner string").write.orc(

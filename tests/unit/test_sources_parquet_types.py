@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.errors import InputError
+from engine.runtime.abilities import abilities
 from engine.sources import WorkFolder
 from tests.unit.sources_folder import Folder, values
 
@@ -99,7 +100,8 @@ def test_a_codec_that_nothing_reads_is_named_with_its_file(folder):
 def test_bytes_that_are_no_text_stop_the_run_with_their_column(folder, spark):
     write(folder, "invoices.parquet", {"ndc": [b"1", b"\xff\xfe"], "state": [b"AK", b"AK"]})
     opened = folder.table("invoices")
-    assert values(opened, "state") == [("AK",), ("AK",)]
+    if abilities(spark).reads_every_parquet_type:  # others read the columns of a table together
+        assert values(opened, "state") == [("AK",), ("AK",)]
     with pytest.raises(InputError, match="column ndc of table invoices has bytes that are not UTF-8 text"):
         WorkFolder(spark, folder.storage, str(folder.path / "work"), resume=False).write("rows", opened.rows)
 

@@ -56,8 +56,12 @@ def _number(text: Column, decimals: int) -> Column:
     if not decimals:
         return signed
     is_whole = signed.rlike(r"^[-+]?[0-9]+\z")
-    implied = (signed.try_cast("decimal(38,0)") / F.lit(10**decimals)).cast(f"decimal(38,{decimals})")
-    return F.when(is_whole, implied.cast("string")).otherwise(signed)
+    # as text, since engines divide decimals differently
+    digits = F.regexp_replace(signed, "^[-+]?0*", "")
+    sign = F.when(signed.startswith("-") & (digits != ""), "-").otherwise("")
+    padded = F.concat(F.lit("0" * (decimals + 1)), digits)
+    point = F.regexp_replace(padded, rf"^0*([0-9]+)([0-9]{{{decimals}}})\z", "$1.$2")
+    return F.when(is_whole, F.concat(sign, point)).otherwise(signed)
 
 
 def _line_kind(flag: Column, kinds: Mapping[Any, str]) -> Column:

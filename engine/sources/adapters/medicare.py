@@ -77,7 +77,9 @@ def asp_crosswalk(rows: DataFrame, table: str, options: Mapping[str, Any]) -> Da
         layout.text(name).try_cast("decimal(18,6)") for name in ("PKG SIZE", "PKG QTY", "BILLUNITS", "BILLUNITSPKG")
     )
     agrees = F.abs(units * quantity - units_of_package) < 1
-    factor = F.when((size > 0) & (units > 0), F.try_divide(size, units)).cast("decimal(18,6)")
+    # engines give quotients of other scales, some cut off: 14 decimals are enough to round the sixth
+    quotient = size.cast("decimal(27,14)") / units
+    factor = F.when((size > 0) & (units > 0), quotient).cast("decimal(18,6)")
     contradiction = F.format_string(
         "BILLUNITS %s x PKG QTY %s, BILLUNITSPKG %s",
         *(layout.text(name) for name in ("BILLUNITS", "PKG QTY", "BILLUNITSPKG")),

@@ -1,0 +1,59 @@
+"""What an engine's own readers can do, so that others ask for an ability and not for an engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import SparkSession
+
+from engine.runtime.kinds import is_embedded
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """Of a session's engine.
+
+    Attributes:
+        names_files: rows know the file that they come from (`_metadata.file_path`), folders are read as partitions,
+            and text may be compressed.
+        reads_every_parquet_type: any physical and logical type, or the declared type is refused; others cast silently.
+        reads_json: JSON lines strictly, with descriptions of what they hold.
+        reads_further_formats: formats that are found by name (delta, orc, avro, ...).
+        backtracks: regular expressions need possessive quantifiers where a long text must not be tried again and again.
+        sees_driver_files: executors open what the driver writes to its own disk.
+    """
+
+    names_files: bool
+    reads_every_parquet_type: bool
+    reads_json: bool
+    reads_further_formats: bool
+    backtracks: bool
+    sees_driver_files: bool
+
+
+def abilities(spark: SparkSession) -> Abilities:
+    if is_embedded(spark):
+        return Abilities(
+            names_files=False,
+            reads_every_parquet_type=False,
+            reads_json=False,
+            reads_further_formats=False,
+            backtracks=False,
+            sees_driver_files=True,
+        )
+    return Abilities(
+        names_files=True,
+        reads_every_parquet_type=True,
+        reads_json=True,
+        reads_further_formats=True,
+        backtracks=True,
+        sees_driver_files=str(spark.conf.get("spark.master", "")).startswith("local"),
+    )
+
+
+def without_backtracking(spark: SparkSession, pattern: str) -> str:
+    """A pattern with possessive quantifiers (`*+`) as the session's engine understands it.
+
+    Only for patterns that match the same texts with greedy quantifiers: engines that never backtrack know no others.
+    """
+    return pattern if abilities(spark).backtracks else pattern.replace("*+", "*")

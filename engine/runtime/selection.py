@@ -1,0 +1,126 @@
+"""Which engine runs a job, and why: decided once, before anything of it is started."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from engine.errors import ConfigurationError, Problem
+from engine.runtime.files import LocalFiles, local
+from engine.settings import Settings
+
+# The launcher's choice, for the job that it starts.
+CHOICE_VARIABLE = "ENGINE_CHOICE"
+# Set by spark-submit for the Python program that it starts.
+_SUBMITTED = "PYSPARK_GATEWAY_PORT"
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_SCHEMES = {"file", "s3", "s3a", "s3n", "gs", "abfs", "abfss"}
+_FORMATS = {"parquet", "csv", "json", "excel", "zip"}
+
+
+class Engine(StrEnum):
+    EMBEDDED = "embedded"
+    SPARK = "spark"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An engine, and the reason as a phrase for people."""
+
+    engine: Engine
+    reason: str
+
+
+def choose(settings: Settings, environment: Mapping[str, str] | None = None, interrupted: str | None = None) -> Choice:
+    """The engine of a job.
+
+    An engine that the user names is taken. Otherwise (`auto`) Spark runs what needs it: a master that the user gives, a
+    format or location that the embedded engine does not reach, more input than `runtime.largest_embedded_input`; a
+    resumed run keeps its engine.
+
+    Args:
+        settings: with `runtime.engine` as the command line has it.
+        environment: of the process; by default this one's.
+        interrupted: the engine of the run that is resumed, see `interrupted_engine`.
+
+    Raises:
+        ConfigurationError: the launcher's choice cannot be read.
+    """
+    environment = os.environ if environment is None else environment
+    if CHOICE_VARIABLE in environment:
+        return _choice_of(environment[CHOICE_VARIABLE])
+    if settings.runtime.engine != "auto":
+        is_given = "engine" in settings.runtime.model_fields_set
+        return Choice(Engine(settings.runtime.engine), "as chosen" if is_given else "the default of runtime.engine")
+    if interrupted is not None:
+        return Choice(Engine(interrupted), "the engine of the interrupted run")
+    reason = next(_needs_spark(settings, environment), None)
+    if reason is not None:
+        return Choice(Engine.SPARK, reason)
+    return Choice(Engine.EMBEDDED, "nothing needs Spark")
+
+
+def _needs_spark(settings: Settings, environment: Mapping[str, str]) -> Iterator[str]:
+    """The reasons for which only Spark can run the job, cheapest to find first."""
+    submitted = shlex.split(environment.get("SPARK_SUBMIT_OPTIONS", ""))
+    if gives_master(submitted):
+        yield "SPARK_SUBMIT_OPTIONS gives a master"
+    if _SUBMITTED in environment:
+        yield "started by spark-submit"
+    if settings.spark.master is not None or "spark.master" in settings.spark.conf:
+        yield "the settings give a master"
+    for location in _locations(settings):
+        scheme = _SCHEME.match(location)
+        if scheme is not None and scheme.group(1).lower() not in _SCHEMES:
+            yield f"a location begins with {scheme.group(1)}://"
+    for name, table in settings.input.tables.items():
+        if table.format is not None and table.format.lower() not in _FORMATS:
+            yield f"table {name} has the format {table.format}"
+    largest = settings.runtime.largest_embedded_input
+    if (found := input_bytes(settings)) > largest:
+        yield f"the input has {found:,} bytes, more than {largest:,}"
+
+
+def gives_master(options: Sequence[str]) -> bool:
+    """True if options of spark-submit name a master, also as --conf spark.master=..."""
+    return any(re.match(r"--master(=|$)|(--conf=)?spark\.master=", option) for option in options)
+
+
+def _locations(settings: Settings) -> Iterator[str]:
+    yield from (place for place in (settings.input.root, settings.output.root) if place)
+    for table in settings.input.tables.values():
+        yield from table.paths
+
+
+def input_bytes(settings: Settings) -> int:
+    """Bytes of the files in the input folder and at the tables' own paths on this machine, patterns excepted."""
+    files = LocalFiles()
+    root = settings.input.root
+    places = [root] if root else []
+    places += [path for table in settings.input.tables.values() for path in table.paths if Path(path).is_absolute()]
+    found: dict[str, int] = {}
+    for place in places:
+        if _SCHEME.match(place) is None or place.lower().startswith("file:"):
+            found |= {file.uri: file.length for file in files.files(str(local(place)))}
+    return sum(found.values())
+
+
+def as_variable(choice: Choice) -> str:
+    """A choice for CHOICE_VARIABLE."""
+    return json.dumps(asdict(choice))
+
+
+def _choice_of(text: str) -> Choice:
+    try:
+        found = json.loads(text)
+        return Choice(Engine(found["engine"]), str(found["reason"]))
+    except (ValueError, KeyError, TypeError):
+        raise ConfigurationError(
+            Problem("the choice of the engine cannot be read", f"environment variable {CHOICE_VARIABLE}", text)
+        ) from None

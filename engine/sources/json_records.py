@@ -1,0 +1,109 @@
+"""Records of JSON files, strict about bytes, keys and values; numbers are the text that they were written as.
+
+Plain Python without Spark. Nothing here quotes what is in a file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from engine.sources.text_records import Opener, decompressed
+
+NOT_UTF8 = "not_utf8"
+NO_OBJECT = "no_object"
+_MARK = b"\xef\xbb\xbf"
+# What a key's values are, in the words of Spark's descriptions.
+NUMBER, TEXT, BOOLEAN, OBJECT, ARRAY, VOID, MIXED = "DECIMAL", "STRING", "BOOLEAN", "OBJECT", "ARRAY", "VOID", "VARIANT"
+
+Record = dict[str, Any]
+
+
+class _Number(str):
+    """A number as it was written."""
+
+
+def records(opener: Opener, name: str, wrong: Counter[str] | None = None) -> Iterator[Record]:
+    """Every object of a file with one per line; lines that are none are counted in `wrong` or raised as ValueError.
+
+    Raises:
+        DamagedTextError: a codec that is not read.
+        OSError, EOFError, zlib.error: a damaged archive.
+    """
+    with opener() as stored:
+        content = decompressed(stored, name)
+        for number, line in enumerate(part for long in content for part in long.splitlines()):
+            text = line.removeprefix(_MARK) if number == 0 else line
+            if not text.strip(b" "):
+                continue
+            try:
+                yield parse(text.decode("utf-8"))
+            except UnicodeDecodeError:
+                if wrong is None:
+                    raise
+                wrong[NOT_UTF8] += 1
+            except (ValueError, RecursionError):
+                if wrong is None:
+                    raise
+                wrong[NO_OBJECT] += 1
+
+
+def documents(opener: Opener, name: str) -> list[Record]:
+    """The objects of a file that is one object or a list of them. Raises as `records`, without counting."""
+    with opener() as stored:
+        content = decompressed(stored, name).read().removeprefix(_MARK)
+        found = _loaded(content.decode("utf-8"))
+        listed = found if isinstance(found, list) else [found]
+        if not all(isinstance(one, dict) for one in listed):
+            raise ValueError
+        return listed
+
+
+def parse(text: str) -> Record:
+    """One object; ValueError for anything else, and for a key that stands twice in one object."""
+    found = _loaded(text)
+    if not isinstance(found, dict):
+        raise ValueError
+    return found
+
+
+def kind_of(value: Any) -> str:
+    if isinstance(value, _Number):
+        return NUMBER
+    kinds = ((str, TEXT), (bool, BOOLEAN), (dict, OBJECT), (list, ARRAY))
+    return next((kind for python, kind in kinds if isinstance(value, python)), VOID)
+
+
+def common_kind(kinds: set[str]) -> str:
+    """What values of several kinds are together; NULL is of any kind."""
+    known = kinds - {VOID}
+    return (known.pop() if len(known) == 1 else MIXED) if known else VOID
+
+
+def as_text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return None if value is None else str(value)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _loaded(text: str) -> Any:
+    # the text may escape half of a surrogate pair, which no column can hold
+    found = json.loads(
+        text, parse_int=_Number, parse_float=_Number, parse_constant=_refuse, object_pairs_hook=_with_keys_once
+    )
+    if "\\u" in text:
+        json.dumps(found, ensure_ascii=False).encode("utf-8")
+    return found
+
+
+def _with_keys_once(pairs: list[tuple[str, Any]]) -> Record:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError
+    return found
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(constant)
