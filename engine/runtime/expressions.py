@@ -239,15 +239,6 @@ def round_double(number: Column, digits: int) -> Column:
     return F.when(is_zero, F.lit(0.0)).when(F.abs(value) < _LARGE, of_text).otherwise(value)
 
 
-def to_decimal(number: Column, precision: int, scale: int) -> Column:
-    """A number of any type as decimal(precision, scale), half-up from its shortest decimal text; NULL where it does not
-    fit. For decimals the same as `try_cast`; see `decimal_of_double`.
-    """
-    kind = f"decimal({precision},{scale})"
-    # the embedded engine reads no texts with an exponent
-    return F.coalesce(number.cast("string").try_cast(kind), number.try_cast(kind))
-
-
 def decimal_of_double(number: Column, precision: int, scale: int) -> Column:
     """A double as decimal(precision, scale), half-up from its shortest decimal text; NULL where it does not fit.
 
@@ -312,6 +303,15 @@ def exp(number: Column) -> Column:
 def days_from(earlier: Column | str, later: Column | str) -> Column:
     """Whole days from one date to another as int, negative if `later` comes first. Elsewhere `datediff` is bigint."""
     return F.datediff(later, earlier).cast("int")
+
+
+def to_decimal(number: Column, precision: int, scale: int) -> Column:
+    """A number of any type as decimal(precision, scale), half-up from its shortest decimal text; NULL where it does not
+    fit. For decimals the same as `try_cast`; see `decimal_of_double`.
+    """
+    kind = f"decimal({precision},{scale})"
+    # the embedded engine reads no texts with an exponent
+    return F.coalesce(number.cast("string").try_cast(kind), number.try_cast(kind))
 
 
 # Texts
