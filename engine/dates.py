@@ -16,6 +16,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.columns import PLACEHOLDER_DATES
+from engine.runtime.expressions import days_from
 
 
 def is_placeholder(day: Column) -> Column:
@@ -47,7 +48,7 @@ def add_months(day: Column, months: int) -> Column:
 
 def days_between(later: Column, earlier: Column) -> Column:
     """Days from `earlier` to `later`; NULL if one of them is a placeholder."""
-    return F.when(~is_placeholder(later) & ~is_placeholder(earlier), F.datediff(later, earlier))
+    return F.when(~is_placeholder(later) & ~is_placeholder(earlier), days_from(earlier, later))
 
 
 def _literal(day: date) -> Column:

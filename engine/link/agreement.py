@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import ClaimType
 from engine.link.fill_offsets import FillOffsets
 from engine.link.keys import Block
+from engine.runtime.expressions import days_from, round_bounded
 from engine.settings import LinkSettings
 
 TIERS = {1: "T1", 2: "T2", 3: "T3", 4: "T4", 5: "T5", 6: "T6"}
@@ -82,7 +83,7 @@ def tier_name(tier: Column) -> Column:
 
 def days_between() -> Column:
     """Whole days between the two dates of service, without sign."""
-    return F.abs(F.datediff("date_of_service", "entity_date_of_service"))
+    return F.abs(days_from("entity_date_of_service", "date_of_service"))
 
 
 def days_allowed(settings: LinkSettings) -> Column:
@@ -146,8 +147,8 @@ def _within(
     given_times: Column | None = None,
 ) -> Column:
     # In whole thousandths and millionths: in binary fractions 101 / 100 - 1 exceeds 0.01.
-    claimed = F.rint(_times(units, claimed_times) * 1000)
-    given = F.rint(_times(quantity, given_times) * 1000)
+    claimed = round_bounded(_times(units, claimed_times) * 1000, 0)
+    given = round_bounded(_times(quantity, given_times) * 1000, 0)
     return (given > 0) & (F.abs(claimed - given) * 1_000_000 <= given * round(tolerance * 1_000_000))
 
 

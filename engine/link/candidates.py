@@ -16,6 +16,7 @@ from engine.link.keys import Block
 from engine.link.learned import Learned
 from engine.link.pairs import is_comparable, only_pairs, pairs_of_key, pairs_of_tuple
 from engine.link.weights import probability
+from engine.runtime.expressions import array_contains, union_all
 from engine.settings import LinkSettings
 
 # A link may hang on what the 340B claim was linked to before, and that on what its rivals were: each stage asks for
@@ -86,8 +87,7 @@ def candidate_pairs(
             tuples.withColumn("tier", F.when(F.col("is_only"), F.col("tier"))),
         )
     ]
-    pairs = shown[0].unionByName(shown[1]).unionByName(shown[2])
-    return _told(pairs, links, crowded, settings)
+    return _told(union_all(shown), links, crowded, settings)
 
 
 def _shown(pairs: DataFrame) -> DataFrame:
@@ -114,7 +114,8 @@ def _told(pairs: DataFrame, links: DataFrame, crowded: DataFrame, settings: Link
     pairs = pairs.join(linked, on="source_row_id", how="left")  # at most one link per rebate row
     pairs = pairs.join(crowded.withColumn("is_crowded", F.lit(True)), on="key_hash", how="left")  # one row per key
     is_linked = F.col("link_source_row_ids").isNotNull()
-    is_chosen = F.coalesce(F.array_contains("link_source_row_ids", F.col("link_source_row_id")), F.lit(False))
+    is_chosen = array_contains(F.col("link_source_row_ids"), F.col("link_source_row_id"))
+    is_chosen = F.coalesce(is_chosen, F.lit(False))
     # Links are as many as can be: a pair that is left out though nothing speaks against it had a rival.
     why_not = (
         F.when(is_chosen, F.lit(None))
@@ -162,10 +163,7 @@ def _around(
 def _keys_by_row(sides: list[DataFrame], row_id: str) -> DataFrame:
     """row_id and each key_hash under which the row may meet another."""
     keyed = [side.select(F.col(row_id).alias("row_id"), "key_hash") for side in sides]
-    together = keyed[0]
-    for more in keyed[1:]:
-        together = together.unionByName(more)
-    return together.where(F.col("key_hash").isNotNull())
+    return union_all(keyed).where(F.col("key_hash").isNotNull())
 
 
 def _of_rows(claims: DataFrame, rows: DataFrame) -> DataFrame:

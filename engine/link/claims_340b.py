@@ -95,7 +95,8 @@ def _of_keys(rebate: DataFrame, entity: DataFrame) -> DataFrame:
 
 def _fill_offsets(pairs: DataFrame, tuples: DataFrame, settings: LinkSettings) -> FillOffsets:
     """An entity that hashes all its Rx numbers shows how it counts fills only among pairs that met without them."""
-    steps = fill_offsets.fill_steps(pairs.unionByName(tuples, allowMissingColumns=True))
+    names = fill_offsets.COMPARED
+    steps = fill_offsets.fill_steps(pairs.select(*names).unionByName(tuples.select(*names)))
     return fill_offsets.learn([tuple(step) for step in steps.collect()], settings)
 
 

@@ -15,6 +15,8 @@ from pyspark.sql import functions as F
 from engine.settings import LinkSettings
 
 _ROUNDS = 10
+# What `fill_steps` reads of pairs.
+COMPARED = ("payer_id", "parent_entity_id", "days", "product", "quantity", "fill_step")
 
 # Payer, entity, step, pairs; and source, offset, pairs that ask for it.
 Step = tuple[str, str, int, int]

@@ -11,9 +11,11 @@ from enum import StrEnum
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from engine.contracts.codes import ClaimType
 from engine.intervals import join_product
+from engine.runtime.expressions import json_object
 
 # Whoever asks for money once: claims of one stream compete for a 340B claim, claims of different streams do not.
 STREAM = ("program", "payer_id", "rebate_type")
@@ -233,5 +235,6 @@ def _dispense() -> Column:
     is one pharmacy.
     """
     script = F.coalesce("script_key", F.concat(F.lit("row "), "source_row_id"))
-    fields = F.struct("key_pharmacy", script.alias("script"), "claim_type", "fill_number", "date_of_service")
-    return F.to_json(F.struct(fields, "hcpcs_code", "ndc11"), {"ignoreNullFields": "false"})
+    fields = ("key_pharmacy", "claim_type", "fill_number", "date_of_service", "hcpcs_code", "ndc11")
+    texts = {"script": script, **{name: F.col(name).cast("string") for name in fields}}
+    return json_object({name: (text, T.StringType()) for name, text in texts.items()})

@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import ClaimType
 from engine.link.agreement import days_between
 from engine.link.keys import KEY, STREAM, is_odd, no_units, with_tuple_key
+from engine.runtime.expressions import collect_set_over
 from engine.settings import LinkSettings
 
 
@@ -59,7 +60,7 @@ def only_pairs(pairs: DataFrame) -> DataFrame:
     same_quantity = F.col("quantity").isin("EXACT", "CONVERTED")
 
     def rivals(script: str, row: str) -> Column:
-        return F.size(F.collect_set(script).over(Window.partitionBy("key_hash", row)))
+        return F.size(collect_set_over(F.col(script), Window.partitionBy("key_hash", row)))
 
     counted = pairs.where(same_quantity).withColumns(
         {

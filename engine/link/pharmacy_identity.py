@@ -11,6 +11,7 @@ from pyspark.sql import types as T
 
 from engine.link.place_agreement import agreement, confidence, log2_odds
 from engine.link.place_description import described
+from engine.runtime.expressions import json_object, nulls, sort
 from engine.settings import PharmacyIdentitySettings
 
 _PLACE = ("pharmacy_name", "address", "city", "state", "zip", "phone")
@@ -70,7 +71,7 @@ def resolve_pharmacies(
 
 def _identity(columns: tuple[str, ...]) -> Column:
     """One text per combination of values; JSON tells NULL from blank and one column from the next."""
-    return F.sha2(F.to_json(F.struct(*columns)), 256)
+    return F.sha2(json_object({name: (F.col(name).cast("string"), T.StringType()) for name in columns}), 256)
 
 
 def _descriptions(rows: DataFrame, pharmacies: DataFrame) -> DataFrame:
@@ -82,9 +83,10 @@ def _descriptions(rows: DataFrame, pharmacies: DataFrame) -> DataFrame:
         rows.where(F.col("place_id").isNotNull())
         .select(F.col("place_id").alias("id"), F.col("pharmacy_name").alias("name"), *_PLACE[1:])
         .distinct()
+        .withColumns(nulls({"npi": "string", "valid_from": "date", "valid_to": "date"}))
     )
     registered = pharmacies.where(F.col("npi").isNotNull()).select(*_PHARMACY).distinct()
-    both = places.unionByName(registered.withColumn("id", _identity(_PHARMACY)), allowMissingColumns=True)
+    both = places.unionByName(registered.withColumn("id", _identity(_PHARMACY)))
     parts = {name: F.col(name) for name in ("name", "address", "city", "state", "phone")}
     return described(both, **parts, zip_code=F.col("zip")).select(
         "id", F.col("npi").isNull().alias("is_place"), "npi", "valid_from", "valid_to", *_COMPARED
@@ -143,7 +145,7 @@ def _with_carriers(descriptions: DataFrame) -> DataFrame:
         .withColumn("carriers", F.max("nth").over(Window.partitionBy("name", "area")))
     )
     named = F.when(F.col("name").isNotNull(), F.struct("name", "carriers"))
-    return carried.groupBy(*others).agg(F.array_sort(F.collect_list(named)).alias("names"))
+    return carried.groupBy(*others).agg(sort(F.collect_list(named)).alias("names"))
 
 
 def _scorer(settings: PharmacyIdentitySettings):
@@ -176,7 +178,7 @@ def _best_first() -> Column:
     ranked = F.struct(
         (-F.col("score")).alias("descending"), *(name for name in _SCORED.fieldNames() if name != "place_id")
     )
-    return F.array_sort(F.collect_list(ranked))
+    return sort(F.collect_list(ranked))
 
 
 def _match(settings: PharmacyIdentitySettings) -> Column:

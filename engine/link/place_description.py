@@ -9,6 +9,8 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from engine.runtime.expressions import NOT_SPACE, SPACE, WORD_BOUNDARY
+
 # USPS Publication 28, appendices B and C1 (those that occur in pharmacies' addresses), and ordinals in words.
 _ABBREVIATED = """
     NORTH=N SOUTH=S EAST=E WEST=W NORTHEAST=NE NORTHWEST=NW SOUTHEAST=SE SOUTHWEST=SW
@@ -29,12 +31,20 @@ _OF_ANY_PHARMACY = (
 )
 _SAYS_NOTHING = [*_LEGAL_FORMS.split(), *_OF_ANY_PHARMACY.split()]
 
-_BETWEEN_NAMES = r"\bD\s?/?\s?B\s?/?\s?A\b|\bC/O\b|\bATTN\b"
-_HOUSE = rf"^(?:\d+(?:-\d+)?(?:-?[A-Z])?|{'|'.join(_HOUSE_WORDS)})\s+(?!HOUR|PHARMACY|DRUG|RX)[A-Z0-9]"
-_SUITE = r"(?:\b(?:STE|SUITE|UNIT|ROOM|RM|APT)\b\.?\s*#?|#)\s*([A-Z0-9-]+)"
-_SUITE_ALONE = rf"^{_SUITE}\s*\z"
-_WITHIN = r"\b(?:BLDG|BUILDING)\b\.?\s*[A-Z0-9-]+|\b(?:FLOOR|FL)\b\.?\s*\d+|\b\d+(?:ST|ND|RD|TH)\s+(?:FLOOR|FL)\b"
-_MARKED_NUMBER = r"#\s*(?:[A-Z]+-?|\d+-)?0*([1-9]\d*)\b"
+_B, _S = WORD_BOUNDARY, SPACE
+_BETWEEN_NAMES = rf"{_B}D{_S}?/?{_S}?B{_S}?/?{_S}?A{_B}|{_B}C/O{_B}|{_B}ATTN{_B}"
+_NUMBER = rf"^(?:[0-9]+(?:-[0-9]+)?(?:-?[A-Z])?|{'|'.join(_HOUSE_WORDS)}){_S}+"
+_HOUSE = rf"{_NUMBER}[A-Z0-9]"
+_NO_HOUSE = rf"{_NUMBER}(?:HOUR|PHARMACY|DRUG|RX)"
+_SUITE = rf"(?:{_B}(?:STE|SUITE|UNIT|ROOM|RM|APT){_B}\.?{_S}*#?|#){_S}*([A-Z0-9-]+)"
+_SUITE_ALONE = rf"^{_SUITE}{_S}*\z"
+_BUILDING = rf"{_B}(?:BLDG|BUILDING){_B}\.?{_S}*[A-Z0-9-]+"
+_FLOOR = rf"{_B}(?:FLOOR|FL){_B}\.?{_S}*[0-9]+|{_B}[0-9]+(?:ST|ND|RD|TH){_S}+(?:FLOOR|FL){_B}"
+_WITHIN = rf"{_BUILDING}|{_FLOOR}"
+_MARKED_NUMBER = rf"#{_S}*(?:[A-Z]+-?|[0-9]+-)?0*([1-9][0-9]*){_B}"
+# Stands for the dot after an initial while it is looked at; no text holds it.
+_DOT = "\x1e"
+_SAME_TEN_DIGITS = [10 * str(digit) for digit in range(10)]
 
 
 def described(
@@ -45,25 +55,30 @@ def described(
     names: the distinct names without legal forms, numbers and words that any pharmacy has. suite: of a street only.
     store_number and house_number without leading zeros or hyphens; street and city abbreviated; zip5; phone10: digits.
     """
-    lines = F.split(_upper(address), r"\s*,\s*")
-    street_line = F.get(F.filter(lines, lambda line: line.rlike(_HOUSE)), F.lit(0))
+    lines = F.split(_upper(address), rf"{_S}*,{_S}*")
+    street_line = F.get(F.filter(lines, _is_street), F.lit(0))
     names = _names(_upper(name), lines, street_line)
-    of_street = F.filter(lines, lambda line: line.rlike(_HOUSE) | line.rlike(_SUITE_ALONE))
+    of_street = F.filter(lines, lambda line: _is_street(line) | line.rlike(_SUITE_ALONE))
     suite = F.get(F.array_compact(F.transform(of_street, lambda line: _first_group(line, _SUITE))), F.lit(0))
-    house = _replaced(F.regexp_extract(street_line, r"^\S+", 0), _HOUSE_WORDS)
+    house = _replaced(F.regexp_extract(street_line, f"^{NOT_SPACE}+", 0), _HOUSE_WORDS)
     return rows.withColumns(
         {
             "names": F.array_distinct(F.array_compact(F.transform(names, _core))),
             "store_number": F.get(F.array_compact(F.transform(names, _store_number)), F.lit(0)),
-            "house_number": F.regexp_replace(F.replace(house, F.lit("-"), F.lit("")), r"^0+(?=\d)", ""),
+            "house_number": F.regexp_replace(F.replace(house, F.lit("-"), F.lit("")), r"^0+([0-9])", "$1"),
             "street": _street(street_line),
             "suite": F.when(street_line.isNotNull(), F.replace(suite, F.lit("-"), F.lit(""))),
-            "city": F.regexp_replace(_words(_upper(city)), r"^SAINT\b", "ST"),
+            "city": F.regexp_replace(_words(_upper(city)), rf"^SAINT{_B}", "ST"),
             "state": _upper(state),
             "zip5": _five_digits(zip_code),
             "phone10": _ten_digits(phone),
         }
     )
+
+
+def _is_street(line: Column) -> Column:
+    """It begins with a house number, unless that is `24 HOUR` or the like."""
+    return line.rlike(_HOUSE) & ~line.rlike(_NO_HOUSE)
 
 
 def _names(name: Column, lines: Column, street_line: Column) -> Column:
@@ -83,13 +98,15 @@ def _street(line: Column) -> Column:
     words = F.split(_words(F.regexp_replace(F.regexp_replace(line, _SUITE, " "), _WITHIN, " ")), " ")
     after_house = F.slice(words, F.lit(2), F.size(words))
     if_hyphenated = F.slice(words, F.lit(3), F.size(words))
-    street = F.when(line.rlike(r"^\d+-"), if_hyphenated).otherwise(after_house)
+    street = F.when(line.rlike(r"^[0-9]+-"), if_hyphenated).otherwise(after_house)
     return F.nullif(F.array_join(F.transform(street, lambda word: _replaced(word, _STREET_WORDS)), " "), F.lit(""))
 
 
 def _upper(text: Column) -> Column:
     """Upper case, initials joined (`L.L.C.` is `LLC`), no apostrophes; blank is NULL."""
-    upper = F.regexp_replace(F.upper(F.trim(text)), r"\b([A-Z])\.(?=[A-Z]\b)", "$1")
+    marked = F.regexp_replace(F.upper(F.trim(text)), rf"{_B}([A-Z])\.", f"$1{_DOT}")
+    joined = F.regexp_replace(marked, rf"{_DOT}([A-Z]){_B}", "$1")
+    upper = F.replace(joined, F.lit(_DOT), F.lit("."))
     return F.nullif(F.regexp_replace(upper, r"['’`]", ""), F.lit(""))
 
 
@@ -114,7 +131,7 @@ def _core(text: Column) -> Column:
 
 def _store_number(text: Column) -> Column:
     """What follows `#`, else a number at the end (`OPTUM PHARMACY 701, LLC`, `WAL-MART PHARMACY 10-2596`)."""
-    at_end = _first_group(F.array_join(_telling_words(text), " "), r"(?:^|\s)0*([1-9]\d*)\z")
+    at_end = _first_group(F.array_join(_telling_words(text), " "), rf"(?:^|{_S})0*([1-9][0-9]*)\z")
     return F.coalesce(_first_group(text, _MARKED_NUMBER), at_end)
 
 
@@ -130,11 +147,11 @@ def _replaced(word: Column, words: dict[str, str]) -> Column:
 def _five_digits(zip_code: Column) -> Column:
     digits = F.regexp_replace(zip_code, r"[^0-9]", "")
     is_filler = digits.rlike(r"^(00000|99999)")
-    return F.when(digits.rlike(r"^\d{5}(\d{4})?\z") & ~is_filler, F.substring(digits, 1, 5))
+    return F.when(digits.rlike(r"^[0-9]{5}([0-9]{4})?\z") & ~is_filler, F.substring(digits, 1, 5))
 
 
 def _ten_digits(phone: Column) -> Column:
-    before_extension = F.regexp_replace(F.upper(phone), r"(?:EXT|X).*", "")
-    digits = F.regexp_replace(F.regexp_replace(before_extension, r"[^0-9]", ""), r"^1(?=\d{10}\z)", "")
-    is_filler = digits.rlike(r"^(\d)\1{9}\z")
-    return F.when(digits.rlike(r"^[2-9]\d{9}\z") & ~is_filler, digits)
+    before_extension = F.regexp_replace(F.upper(phone), r"(?:EXT|X)[^\n\r]*", "")
+    digits = F.regexp_replace(F.regexp_replace(before_extension, r"[^0-9]", ""), r"^1([0-9]{10})\z", "$1")
+    is_filler = digits.isin(*_SAME_TEN_DIGITS)
+    return F.when(digits.rlike(r"^[2-9][0-9]{9}\z") & ~is_filler, digits)

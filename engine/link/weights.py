@@ -15,8 +15,10 @@ import numpy as np
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from engine.contracts.links import LINK_CONTRIBUTIONS
 from engine.link.agreement import LEVELS
 from engine.link.keys import Block
+from engine.runtime.expressions import nullable, round_bounded
 from engine.settings import LinkSettings
 
 # Level by field, in the order of LEVELS, None unknown.
@@ -60,11 +62,11 @@ class LinkWeights:
 def score(contributions: Column) -> Column:
     """Sum of the weights: log2 odds that the pair is one dispense."""
     total = F.aggregate(contributions, F.lit(0.0), lambda before, part: before + part["weight"])
-    return F.round(total, _DECIMALS)
+    return round_bounded(total, _DECIMALS)
 
 
 def probability(log2_odds: Column) -> Column:
-    return F.round(1 / (1 + F.pow(F.lit(2.0), -log2_odds)), _DECIMALS)
+    return round_bounded(1 / (1 + F.pow(F.lit(2.0), -log2_odds)), _DECIMALS)
 
 
 def configured_weights(settings: LinkSettings) -> LinkWeights:
@@ -114,7 +116,8 @@ def with_prior_of(block: Block, patterns: Counts, weights: LinkWeights, settings
 
 def _contribution(field: str, level: Column, weights: Mapping[str, float]) -> Column:
     weight = F.coalesce(*(F.when(level == name, F.lit(weight)) for name, weight in sorted(weights.items())))
-    return F.struct(F.lit(field).alias("field"), level.alias("level"), weight.alias("weight"))
+    part = F.struct(F.lit(field).alias("field"), level.alias("level"), weight.alias("weight"))
+    return nullable(part, LINK_CONTRIBUTIONS.elementType)
 
 
 def _matrix(patterns: Counts) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from engine.ndc import ndc11 as ndc11
 from engine.npi import is_digits
+from engine.runtime.expressions import SPACE
 
 # White space of every kind, characters that show as nothing, and NUL: none of it is part of a value at either end.
 WHITE_SPACE = (
@@ -109,4 +110,4 @@ def quarter(text: Column) -> Column:
 
 def entity_id(text: Column) -> Column:
     """340B id in upper case without white space."""
-    return F.upper(F.regexp_replace(text, r"\s", ""))
+    return F.upper(F.regexp_replace(text, SPACE, ""))

@@ -27,9 +27,10 @@ _MOST_EXACT_POWER = 22
 # From here on doubles have no cents.
 _LARGE = 1e15
 
-# What Java calls \s, \S, \w, \W: ASCII. In the regular expressions of the embedded engine these letters mean Unicode.
+# Parts of regular expressions: what Java calls \s, \S and \b. In those of the embedded engine these letters, \d and \w
+# mean Unicode. It knows no look-around, no references to groups within an expression, and no possessive repetition.
 SPACE, NOT_SPACE = r"[ \t\n\x0B\f\r]", r"[^ \t\n\x0B\f\r]"
-WORD, NOT_WORD = r"[A-Za-z0-9_]", r"[^A-Za-z0-9_]"
+WORD_BOUNDARY = r"(?-u:\b)"
 
 
 # Long chains. Messages of Spark Connect nest up to 100 deep, and each member of a chain nests the ones before it.
@@ -239,6 +240,15 @@ def round_double(number: Column, digits: int) -> Column:
     return F.when(is_zero, F.lit(0.0)).when(F.abs(value) < _LARGE, of_text).otherwise(value)
 
 
+def round_bounded(number: Column, digits: int) -> Column:
+    """A double below 2**51 / 10**digits in size, rounded to decimal digits, half to even, as in `rint`.
+
+    The number is repeated nowhere: for long expressions.
+    """
+    power = F.lit(10.0**digits)
+    return ((number * power + F.lit(_TO_WHOLE)) - F.lit(_TO_WHOLE)) / power
+
+
 def decimal_of_double(number: Column, precision: int, scale: int) -> Column:
     """A double as decimal(precision, scale), half-up from its shortest decimal text; NULL where it does not fit.
 
@@ -255,9 +265,11 @@ def decimal_of_text(text: Column, precision: int, scale: int) -> Column:
 
     A number with an exponent goes by way of a double: the embedded engine reads no decimals from such texts.
     """
-    has_exponent = text.contains("e") | text.contains("E")
-    by_double = decimal_of_double(text.try_cast("double"), precision, scale)
-    return F.when(has_exponent, by_double).otherwise(text.try_cast(f"decimal({precision},{scale})"))
+    kind = f"decimal({precision},{scale})"
+    double = text.try_cast("double")
+    # a small double has an exponent in its text too
+    by_double = F.coalesce(double.cast("string").try_cast(kind), double.try_cast(kind))
+    return F.when(text.rlike("[eE]"), by_double).otherwise(text.try_cast(kind))
 
 
 def significant(number: Column) -> Column:
