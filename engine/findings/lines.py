@@ -13,6 +13,7 @@ from engine.contracts.findings import DISPUTE_LINES
 from engine.findings.codes import DISPUTE_KIND, code_table, codes_of, first_dispute_code, may_stand_alone
 from engine.findings.evidence import MODEL_RULE, ranked
 from engine.findings.narrative import narrative
+from engine.runtime.plans import before_lambda_filter
 from engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def dispute_lines(findings: DataFrame, dispute_codes: Iterable[DisputeCode], set
         & (F.col("units_at_issue") > 0)
     )
     table = code_table(dispute_codes, settings.today)
-    rows = findings.where(may_be_drafted).withColumn("strong", F.filter("rules", _may_speak))
+    drafted = before_lambda_filter(findings.where(may_be_drafted))
+    rows = drafted.withColumn("strong", F.filter("rules", _may_speak))
     # adjustment codes have a column and a form of their own
     disputes = F.filter(codes_of(F.col("strong"), table), lambda code: code["kind"] == DISPUTE_KIND)
     rows = rows.withColumn("line_codes", disputes).where(may_stand_alone(F.col("line_codes"), table))

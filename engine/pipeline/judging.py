@@ -53,6 +53,8 @@ def apply_rules(
             ids = F.broadcast(screened[subject].union(unusual.select("source_row_id")).distinct())
             asked = one.facts.join(ids, on="source_row_id", how="left_semi")
             whole = one.described(asked, ids).join(unusual, on="source_row_id", how="left")
+            # all rules over the joins of all facts are a plan that an engine takes longer to make than to run
+            whole = work.write(f"described/{table}", whole)
             with operators_compiled_apart(run.spark):
                 answers = rules.apply_rules(whole, active, run.settings)
                 rows = work.write(f"flagged/{table}", answers, model=model_origin(one))
