@@ -6,8 +6,6 @@ units below zero take back is not asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import reduce
-from operator import and_
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -19,7 +17,7 @@ from engine.contracts.facts import DUPLICATE_FACTS, ELSEWHERE_FACTS
 from engine.facts.feature import Feature
 from engine.facts.history import added_up, near, with_history
 from engine.intervals import number_of_quarter
-from engine.runtime.expressions import array_contains, array_except, collect_list_over, collect_set_over
+from engine.runtime.expressions import all_of, array_contains, array_except, collect_list_over, collect_set_over
 
 # The dispense (contract part 3). Parts that may be NULL equal NULL; of the others NULL means no key.
 _RX_KEY = ("script_key", "fill_number", "date_of_service", "ndc11")
@@ -337,14 +335,14 @@ def _is_same_dispense(line: Column) -> Column:
         return line[name].eqNullSafe(F.col(f"own.{name}"))
 
     same_line = F.when(_is_rx(), equal("fill_number")).otherwise(equal("claim_line") & equal("hcpcs_code"))
-    return reduce(and_, (equal(name) for name in _WITHIN), same_line)
+    return all_of([same_line, *(equal(name) for name in _WITHIN)])
 
 
 def _is_on_same_invoice(line: Column) -> Column:
     """Of the row's program, state and period, and not the other part of its partial fill."""
     is_other_part = F.coalesce(line["dispensing_status"] != F.col("own.dispensing_status"), F.lit(False))
     same = [line[name].eqNullSafe(F.col(f"own.{name}")) for name in ("program", "state", "quarter")]
-    return reduce(and_, same, ~is_other_part)
+    return all_of([~is_other_part, *same])
 
 
 def _is_in_near_period(line: Column) -> Column:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import and_
-
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -12,6 +9,7 @@ from engine.dates import add_days, days_between
 from engine.facts.feature import OWN, Feature
 from engine.facts.history import near, with_history
 from engine.intervals import start_of_quarter
+from engine.runtime.expressions import all_of
 
 CUT_OFF_DAYS = 60  # states invoice within 60 days after the quarter (42 CFR 447.511)
 _CLAIM, _LINE = ("payer_id", "plan_id", "claim_id"), ("claim_line", "date_of_service")
@@ -61,11 +59,11 @@ def with_periods(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFr
     by = {name: F.col(name) for name in (*_LINE, "period", "ndc11")}
     told = with_history(rows, lines, _CLAIM, by, "of_claim", may_be_null=["plan_id"])
     own = {name: F.col(name) for name in _LINE}
-    same_line = F.filter("of_claim", lambda line: reduce(and_, (line[name] == own[name] for name in _LINE)))
+    same_line = F.filter("of_claim", lambda line: all_of(line[name] == own[name] for name in _LINE))
     periods = F.size(F.array_distinct(F.transform(same_line, lambda line: line["period"])))
     products = F.size(F.array_distinct(F.array_compact(F.transform("of_claim", lambda line: line["ndc11"]))))
     is_known = F.col("of_claim").isNotNull()
-    are_parts_known = reduce(and_, (column.isNotNull() for column in own.values()), is_known)
+    are_parts_known = all_of([is_known, *(column.isNotNull() for column in own.values())])
     return told.select(
         *rows.columns,
         F.when(are_parts_known, periods).alias("f37_cross_period_count"),
