@@ -19,6 +19,8 @@ class Abilities:
         reads_every_parquet_type: any physical and logical type, or the declared type is refused; others cast silently.
         reads_json: JSON lines strictly, with descriptions of what they hold.
         reads_further_formats: formats that are found by name (delta, orc, avro, ...).
+        reads_data_sources: data sources in Python. The embedded engine holds Python's lock while it waits for whoever
+            takes the rows, so that a client in the same process waits forever.
         backtracks: regular expressions need possessive quantifiers where a long text must not be tried again and again.
         sees_driver_files: executors open what the driver writes to its own disk.
     """
@@ -27,6 +29,7 @@ class Abilities:
     reads_every_parquet_type: bool
     reads_json: bool
     reads_further_formats: bool
+    reads_data_sources: bool
     backtracks: bool
     sees_driver_files: bool
 
@@ -38,6 +41,7 @@ def abilities(spark: SparkSession) -> Abilities:
             reads_every_parquet_type=False,
             reads_json=False,
             reads_further_formats=False,
+            reads_data_sources=False,
             backtracks=False,
             sees_driver_files=True,
         )
@@ -46,6 +50,7 @@ def abilities(spark: SparkSession) -> Abilities:
         reads_every_parquet_type=True,
         reads_json=True,
         reads_further_formats=True,
+        reads_data_sources=True,
         backtracks=True,
         sees_driver_files=str(spark.conf.get("spark.master", "")).startswith("local"),
     )

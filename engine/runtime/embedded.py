@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import atexit
 import os
+import shutil
+import tempfile
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -25,12 +28,20 @@ def _server() -> Any:
     """The server of this process, listening on a free port of the loopback address."""
     # read when the library is loaded
     os.environ.setdefault("RUST_LOG", "error")
+    os.environ.setdefault("SAIL_EXECUTION__CHECKPOINT__PATH", _checkpoints())
     from pysail.spark import SparkConnectServer
 
     server = SparkConnectServer("127.0.0.1", 0)
     server.start(background=True)
     atexit.register(server.stop)
     return server
+
+
+def _checkpoints() -> str:
+    """Where `localCheckpoint` writes: a folder that only this user can open, deleted when the process ends."""
+    folder = tempfile.mkdtemp(prefix="engine-checkpoints-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder).as_uri()
 
 
 def embedded_session() -> SparkSession:

@@ -18,7 +18,7 @@ from engine.sources.database_access import Database, RowCounts, opened
 from engine.sources.database_types import DatabaseColumn
 from engine.sources.frames import plain, repeated_names
 from engine.sources.locations import DatabasePlace, Location
-from engine.sources.odbc import FORMAT, OdbcSource
+from engine.sources.odbc import frame
 from engine.sources.table_read import TableRead
 
 _TIMES = (T.DateType, T.TimestampNTZType)
@@ -48,8 +48,7 @@ class DatabaseTable:
             raise InputError(_unreadable(self._location, unreadable))
         schema = T.StructType([T.StructField(name, types[name]) for name in names])  # type: ignore[arg-type]
         read = self._read.model_copy(update={"columns": tuple(names)})
-        self._spark.dataSource.register(OdbcSource)
-        return self._spark.read.format(FORMAT).schema(schema).option("read", read.model_dump_json()).load()
+        return frame(self._spark, read, schema)
 
     @property
     def fingerprint(self) -> str:

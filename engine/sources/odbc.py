@@ -11,16 +11,19 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from engine.database import Dialect, connect, dialect_of, driver_errors, fault_of, fault_problem, retrying
 from engine.errors import InputError, Problem, UserError
+from engine.runtime.abilities import abilities
 from engine.sources.arrow_fetch import arrow_batches, without_columns
 from engine.sources.database_types import spark_type
 from engine.sources.table_read import Condition, TableRead, all_of, distinct_in_order
@@ -77,6 +80,33 @@ class OdbcReader(DataSourceReader):
                     spool.seek(0)
                     with pa.ipc.open_stream(spool) as batches:
                         yield from batches
+
+
+def frame(spark: SparkSession, read: TableRead, schema: T.StructType) -> DataFrame:
+    """The rows of a table: one task per connection, as the engine reads a data source in Python."""
+    if abilities(spark).reads_data_sources:
+        spark.dataSource.register(OdbcSource)
+        return spark.read.format(FORMAT).schema(schema).option("read", read.model_dump_json()).load()
+    reader = OdbcReader(read, schema)
+    partitions = reader.partitions()
+    tasks = spark.range(0, len(partitions), 1, numPartitions=len(partitions))
+    # rows are counted by their columns, so there is one even if none is wanted
+    received = schema if schema.names else T.StructType([T.StructField("row", T.StringType())])
+    rows = tasks.mapInArrow(partial(_read_partitions, reader, partitions), received)
+    return rows.select(*schema.names)
+
+
+def _read_partitions(
+    reader: OdbcReader, partitions: Sequence[InputPartition], batches: Iterator[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        for number in batch.column("id").to_pylist():
+            for rows in reader.read(partitions[number]):
+                yield (
+                    rows
+                    if rows.num_columns
+                    else pa.RecordBatch.from_pydict({"row": pa.nulls(rows.num_rows, pa.string())})
+                )
 
 
 class _Session:

@@ -49,16 +49,21 @@ def translate_run_fault(error: BaseException, folders: Sequence[str]) -> OutputE
         folder = next((folder for folder in folders if f"/{name_of(folder)}" in text), None)
         changed = _CHANGED.search(text)
         if folder is not None and changed is not None:
-            return OutputError(
-                Problem(
-                    "the run's work folder was changed or removed while the run was working",
-                    folder,
-                    changed.group(0),
-                    "folders that only this run changes",
-                    "find out what changed it; damaged steps are computed again",
-                )
-            )
+            return work_changed(folder, changed.group(0))
     return None
+
+
+def work_changed(folder: str, found: str) -> OutputError:
+    """Something else changed a folder of the run."""
+    return OutputError(
+        Problem(
+            "the run's work folder was changed or removed while the run was working",
+            folder,
+            found,
+            "folders that only this run changes",
+            "find out what changed it; damaged steps are computed again",
+        )
+    )
 
 
 def _io_words(error: BaseException) -> Iterator[str]:

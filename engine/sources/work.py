@@ -15,7 +15,7 @@ from engine.runtime.parquet import is_data_file, read_parquet, write_parquet
 from engine.runtime.paths import reader_path
 from engine.runtime.storage import SUCCESS_MARKER, Storage, StoredFile, join
 from engine.sources.failures import translate_read_error
-from engine.sources.run_faults import translate_run_fault
+from engine.sources.run_faults import translate_run_fault, work_changed
 
 # Of each result: its rows, and its files with their lengths. No engine reads a file whose name begins so.
 _MANIFEST = "_manifest.json"
@@ -56,7 +56,7 @@ class WorkFolder:
         if not (self._resume and self._storage.exists(join(self.path(name), SUCCESS_MARKER))):
             return False
         manifest = join(self.path(name), _MANIFEST)
-        return self._storage.exists(manifest) and self._manifest(name)["files"] == self._files(name)
+        return self._storage.exists(manifest) and self._is_whole(name)
 
     def write(self, name: str, rows: DataFrame, partitions: int | None = None) -> DataFrame:
         """Write the rows and return them read back, in the schema they were declared in, every column nullable.
@@ -85,6 +85,21 @@ class WorkFolder:
             manifest = {"rows": self._rows[name], "files": self._files(name)}
             self._storage.write_text(join(self.path(name), _MANIFEST), json.dumps(manifest))
         return read_parquet(self._spark, self.path(name), schema)
+
+    def check(self) -> None:
+        """Compare the files of every result of this run with those that were written.
+
+        An engine may read a result whose files were removed as one without rows.
+
+        Raises:
+            OutputError: they differ.
+        """
+        for name in self._rows:
+            if not (self._storage.exists(join(self.path(name), _MANIFEST)) and self._is_whole(name)):
+                raise work_changed(self._root, f"files of {name} differ from those that were written")
+
+    def _is_whole(self, name: str) -> bool:
+        return bool(self._manifest(name)["files"] == self._files(name))
 
     def rows(self, name: str) -> int:
         """How many rows a result has that this run wrote or took over, counted on its files."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from pyspark.sql import functions as F
 
+from engine.errors import OutputError
 from engine.runtime.storage import storage_of
 from engine.sources import WorkFolder
 
@@ -62,6 +65,28 @@ def test_a_result_whose_files_changed_is_computed_again(spark, rows, tmp_path, d
     resumed = WorkFolder(spark, storage_of(spark), str(tmp_path), resume=True)
     assert not resumed.is_done("facts")
     assert resumed.write("facts", rows).count() == resumed.rows("facts") == 10
+
+
+@pytest.mark.parametrize("damage", ["a file", "everything"])
+def test_results_that_were_changed_meanwhile_are_noticed_before_they_are_used_up(spark, rows, tmp_path, damage):
+    work = WorkFolder(spark, storage_of(spark), str(tmp_path / ".r1.work"), resume=False)
+    work.write("peers/claims", rows)
+    work.write("facts", rows.limit(0))
+    work.check()
+    if damage == "everything":
+        shutil.rmtree(tmp_path / ".r1.work")
+    else:
+        next((tmp_path / ".r1.work" / "peers" / "claims").glob("*.parquet")).unlink()
+    with pytest.raises(OutputError, match=r"changed or removed(.|\n)*files of peers/claims differ"):
+        work.check()
+
+
+def test_an_empty_result_has_its_columns(spark, rows, tmp_path):
+    work = WorkFolder(spark, storage_of(spark), str(tmp_path), resume=False)
+    back = work.write("none", rows.where("id = 'x'"))
+    assert (back.count(), work.rows("none"), back.columns) == (0, 0, rows.columns)
+    assert (tmp_path / "none" / "_SUCCESS").exists()
+    assert WorkFolder(spark, storage_of(spark), str(tmp_path), resume=True).is_done("none")
 
 
 def test_a_result_that_is_taken_over_keeps_its_count(spark, rows, tmp_path):

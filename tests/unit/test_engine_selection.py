@@ -1,0 +1,165 @@
+"""Which engine runs a job: what the user names, else what needs Spark, and what a session says of itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+from engine.errors import ConfigurationError, OutputError
+from engine.run import RunOptions, check_resumable, interrupted_engine, open_run
+from engine.runtime.selection import CHOICE_VARIABLE, Choice, Engine, as_variable, choose, gives_master
+from engine.runtime.session import engine_facts
+from engine.runtime.storage import storage_of
+from engine.settings import Settings, load_settings
+from jobs import launcher
+
+_INVOICES = "input.tables.invoices"
+
+
+def settings_of(*words: str) -> Settings:
+    return load_settings(None, ["runtime.engine=auto", *words])
+
+
+def test_the_default_is_spark_until_findings_are_proved_equal():
+    chosen = choose(Settings(), {})
+    assert chosen == Choice(Engine.SPARK, "the default of runtime.engine")
+
+
+@pytest.mark.parametrize("engine", ["embedded", "spark"])
+def test_an_engine_that_is_named_is_taken(engine):
+    chosen = choose(
+        settings_of(f"runtime.engine={engine}", "spark.master=yarn"), {"SPARK_SUBMIT_OPTIONS": "--master x"}
+    )
+    assert chosen == Choice(Engine(engine), "as chosen")
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "reason"),
+    [
+        ((), {"SPARK_SUBMIT_OPTIONS": "--num-executors 8 --master yarn"}, "SPARK_SUBMIT_OPTIONS gives a master"),
+        ((), {"SPARK_SUBMIT_OPTIONS": "--conf spark.master=local[4]"}, "SPARK_SUBMIT_OPTIONS gives a master"),
+        ((), {"PYSPARK_GATEWAY_PORT": "4711"}, "started by spark-submit"),
+        (("spark.master=spark://host:7077",), {}, "the settings give a master"),
+        (("input.root=hdfs:///claims",), {}, "a location begins with hdfs://"),
+        (("output.root=hdfs:///runs",), {}, "a location begins with hdfs://"),
+        ((f"{_INVOICES}.path=hdfs://n/x.csv",), {}, "a location begins with hdfs://"),
+        (
+            ("input.tables.invoices.path=x", "input.tables.invoices.format=delta"),
+            {},
+            "table invoices has the format delta",
+        ),
+    ],
+)
+def test_auto_selects_spark_for_what_needs_it(words, environment, reason):
+    assert choose(settings_of(*words), environment) == Choice(Engine.SPARK, reason)
+
+
+@pytest.mark.parametrize(
+    ("words", "environment"),
+    [
+        ((), {}),
+        ((), {"SPARK_SUBMIT_OPTIONS": "--driver-memory 8g"}),
+        (("input.root=s3://bucket/claims", f"{_INVOICES}.path=x", f"{_INVOICES}.format=csv"), {}),
+        (("input.root=/no/such/folder", "output.root=file:///tmp/x"), {}),
+    ],
+)
+def test_auto_selects_the_embedded_engine_for_all_else(words, environment):
+    assert choose(settings_of(*words), environment).engine is Engine.EMBEDDED
+
+
+def test_auto_selects_spark_for_more_input_than_fits(tmp_path):
+    (tmp_path / "in" / "below").mkdir(parents=True)
+    (tmp_path / "in" / "below" / "a.csv").write_bytes(b"x" * 60)
+    (tmp_path / "b.csv").write_bytes(b"x" * 41)
+    words = (f"input.root={tmp_path}/in", f"input.tables.invoices.path={tmp_path}/b.csv")
+    assert choose(settings_of(*words, "runtime.largest_embedded_input=101"), {}).engine is Engine.EMBEDDED
+    chosen = choose(settings_of(*words, "runtime.largest_embedded_input=100"), {})
+    assert chosen == Choice(Engine.SPARK, "the input has 101 bytes, more than 100")
+
+
+def test_a_resumed_run_keeps_its_engine_unless_another_is_named():
+    assert choose(settings_of(), {}, interrupted="spark") == Choice(Engine.SPARK, "the engine of the interrupted run")
+    assert choose(settings_of("runtime.engine=embedded"), {}, interrupted="spark").engine is Engine.EMBEDDED
+
+
+def test_the_launchers_choice_reaches_the_job():
+    chosen = Choice(Engine.EMBEDDED, "nothing needs Spark")
+    assert choose(Settings(), {CHOICE_VARIABLE: as_variable(chosen)}) == chosen
+    with pytest.raises(ConfigurationError, match=CHOICE_VARIABLE):
+        choose(Settings(), {CHOICE_VARIABLE: "embedded"})
+
+
+def test_masters_are_recognized_however_they_are_written():
+    for options in (["--master", "yarn"], ["--master=yarn"], ["--conf", "spark.master=x"], ["--conf=spark.master=x"]):
+        assert gives_master(options)
+    assert not gives_master(["--conf", "spark.master.rest.enabled=false", "--name", "master"])
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--engine", "embedded", "--input", "x"], Engine.EMBEDDED),
+        (["--engine=embedded"], Engine.EMBEDDED),
+        (["--set", "runtime.engine=embedded", "--set", "as_of=2026-09-30"], Engine.EMBEDDED),
+        (["--engine", "spark"], Engine.SPARK),
+        ([], Engine.SPARK),
+    ],
+)
+def test_the_launcher_reads_the_jobs_options(words, expected):
+    chosen = launcher.choice_of(words, {})
+    assert chosen is not None
+    assert chosen.engine is expected
+
+
+@pytest.mark.parametrize("words", [["--engine", "flink"], ["--config", "nowhere.yaml"], ["--set", "nonsense"]])
+def test_the_launcher_leaves_wrong_settings_to_the_job(words):
+    assert launcher.choice_of(words, {}) is None
+
+
+def test_the_embedded_engine_is_started_without_spark_submit(monkeypatch):
+    started = []
+    monkeypatch.setattr(launcher, "_run", lambda command, environment: started.append((command, environment)) or 0)
+    monkeypatch.setattr(launcher, "use_java", lambda _: pytest.fail("looked for Java"))
+    assert launcher.launch(["detect", "--engine", "embedded"]) == 0
+    ((command, environment),) = started
+    assert command[0] == sys.executable
+    assert command[1].endswith("jobs/detect.py")
+    assert choose(Settings(), environment).engine is Engine.EMBEDDED
+
+
+def test_a_session_of_the_embedded_engine_says_so_and_ignores_spark_settings_with_one_note():
+    """In a process of its own: one that has a JVM opens no session of another engine."""
+    script = (
+        "from engine.runtime.selection import Choice, Engine; from engine.runtime.session import open_session\n"
+        "from engine.settings import load_settings\n"
+        "settings = load_settings(None, ['spark.master=yarn', 'spark.conf={spark.sql.shuffle.partitions: 8}'])\n"
+        "spark = open_session('test', settings, Choice(Engine.EMBEDDED, 'as chosen'), print)\n"
+        "print(spark.range(3).count())\n"
+    )
+    said = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=120)
+    assert said.stdout.splitlines() == [
+        f"engine     embedded (Sail {version('pysail')}): as chosen",
+        "note: the embedded engine ignores spark.master, spark.sql.shuffle.partitions",
+        "3",
+    ]
+
+
+def test_an_interrupted_run_of_another_engine_is_refused_by_name(spark, tmp_path):
+    settings = load_settings(None, [f"output.root={tmp_path}"])
+    storage = storage_of(spark)
+    assert interrupted_engine(settings, "r1") is None
+    run = open_run(spark, storage, settings, RunOptions("r1"), print)
+    check_resumable(run, {})
+    run.lease.release()
+    began = tmp_path / ".r1.work" / "began-with.json"
+    engine = engine_facts(spark).name
+    assert interrupted_engine(settings, "r1") == engine
+    other = "embedded" if engine == "spark" else "spark"
+    began.write_text(began.read_text().replace(f'"engine": "{engine}"', f'"engine": "{other}"'))
+    resumed = open_run(spark, storage, settings, RunOptions("r1", resume=True), print)
+    with pytest.raises(OutputError, match=rf"began with another engine(.|\n)*--engine {other} continues it"):
+        check_resumable(resumed, {})
+    resumed.lease.release()
