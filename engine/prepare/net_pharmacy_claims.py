@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Reason
 from engine.contracts.prepared import PHARMACY_DISPENSES
-from engine.prepare.row_ids import good_rows, repeated_row_ids
+from engine.prepare.row_ids import crowded, good_rows, repeated_row_ids
 from engine.prepare.set_aside import Tally
-from engine.runtime.expressions import max_struct
 
 _DISPENSE = ("dispense_hash", "pharmacy_key", "rx_key", "fill_number", "date_of_service", "ndc11")
 _CODES = ("B1", "B2", "B3")
@@ -27,27 +26,41 @@ def pharmacy_dispenses(conformed: DataFrame, netting: DataFrame) -> DataFrame:
     source_row_id. Rows whose Rx number is no key belong to no dispense.
     """
     rank = F.coalesce(*(F.when(F.col("transaction_code") == code, F.lit(place)) for place, code in enumerate(_CODES)))
-    keyed = good_rows(conformed).where(F.col("pharmacy_key").isNotNull() & F.col("rx_key").isNotNull())
-    dispenses = (
-        keyed.join(netting.select("row_id"), on="row_id", how="left_anti")
+    keyed = (
+        good_rows(conformed)
+        .where(F.col("pharmacy_key").isNotNull() & F.col("rx_key").isNotNull())
+        .join(netting.select("row_id"), on="row_id", how="left_anti")
         .select(*_DISPENSE, "transaction_at", rank.alias("rank"), "source_row_id", "transaction_code")
-        .repartition("dispense_hash")
-        .groupBy(*_DISPENSE)
-        .agg(
-            max_struct("transaction_at", "rank", "source_row_id", "transaction_code").alias("last"),
-            F.count(F.lit(1)).cast("int").alias("transactions"),
-            F.count_if(F.col("transaction_code") == "B2").cast("int").alias("reversals"),
-        )
     )
-    is_reversed = F.col("last.transaction_code") == "B2"
+    # most dispenses have one transaction: only the others are put in order
+    several = F.broadcast(crowded(keyed, F.col("dispense_hash"), "several"))
+    is_several = F.col("dispense_hash") == F.col("several")
+    is_reversal = F.col("transaction_code") == "B2"
+    alone = keyed.join(several, on=is_several, how="left_anti").withColumns(
+        {"transactions": F.lit(1), "reversals": F.coalesce(is_reversal, F.lit(False)).cast("int")}
+    )
+    dispense = Window.partitionBy(*_DISPENSE)
+    latest = dispense.orderBy(*(F.col(name).desc_nulls_last() for name in ("transaction_at", "rank", "source_row_id")))
+    last = (
+        keyed.join(several, on=is_several, how="left_semi")
+        .withColumns(
+            {
+                "nth": F.row_number().over(latest),
+                "transactions": F.count(F.lit(1)).over(dispense).cast("int"),
+                "reversals": F.count_if(is_reversal).over(dispense).cast("int"),
+            }
+        )
+        .where(F.col("nth") == 1)
+        .drop("nth")
+    )
+    is_reversed = F.col("transaction_code") == "B2"
     values = {
-        "source_row_id": F.col("last.source_row_id"),
-        "last_transaction": F.col("last.transaction_code"),
+        "last_transaction": F.col("transaction_code"),
         "is_reversed": is_reversed,
-        "reversed_at": F.when(is_reversed, F.col("last.transaction_at")),
-        "reversal_source_row_id": F.when(is_reversed, F.col("last.source_row_id")),
+        "reversed_at": F.when(is_reversed, F.col("transaction_at")),
+        "reversal_source_row_id": F.when(is_reversed, F.col("source_row_id")),
     }
-    return dispenses.select(
+    return alone.unionByName(last).select(
         *(values.get(field.name, F.col(field.name)).alias(field.name) for field in PHARMACY_DISPENSES.fields)
     )
 

@@ -139,7 +139,8 @@ def max_struct(*fields: Column | str) -> Column:
     """An aggregate: the greatest of the structs of these fields, compared field by field, NULL before everything.
 
     For groups and windows. The result has the fields by their names, and flags that no caller reads.
-    `max(struct(...))` on the embedded engine puts NULL fields after everything.
+    `max(struct(...))` on the embedded engine puts NULL fields after everything. Aggregates of structs are slow there:
+    where groups are many, take the first of a window, and leave groups of one row out of it (see `pharmacy_dispenses`).
     """
     return F.max(_null_first(fields))
 
