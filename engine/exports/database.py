@@ -42,6 +42,7 @@ from engine.exports.database_columns import (
 )
 from engine.exports.output_tables import FINDINGS_TABLE, LINES_TABLE, OUTPUT_TABLES, RUNS, STAGING, nullable
 from engine.exports.review_rows import SEPARATOR
+from engine.runtime.expressions import to_json
 from engine.settings import DatabaseSettings
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ def _flat(field: T.StructField) -> Column:
         return F.col(field.name)
     if isinstance(field.dataType.elementType, T.StringType):
         return F.array_join(field.name, SEPARATOR).alias(field.name)
-    return F.to_json(field.name, {"ignoreNullFields": "false"}).alias(field.name)
+    return to_json(F.col(field.name), field.dataType).alias(field.name)
 
 
 class _Writer:

@@ -126,7 +126,7 @@ def _reason_words(reason: Column) -> Column:
 def _number(value: Column) -> Column:
     """Whole from 100 on, else at most four decimals and none that say nothing."""
     digits = F.when(F.abs(value) >= 100, format_number(value, 0)).otherwise(format_number(value, 4))
-    return F.regexp_replace(digits, r"(\.\d*?[1-9])0+\z|\.0+\z", "$1")
+    return F.regexp_replace(digits, r"(\.[0-9]*?[1-9])0+\z|\.0+\z", "$1")
 
 
 def _yes_no(flag: Column) -> Column:

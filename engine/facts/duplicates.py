@@ -6,8 +6,6 @@ units below zero take back is not asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import reduce
-from operator import and_
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -20,7 +18,7 @@ from engine.contracts.findings import MOST_RELATED_ROWS
 from engine.facts.feature import Feature
 from engine.facts.history import added_up, near, with_history
 from engine.intervals import number_of_quarter
-from engine.runtime.expressions import collect_list_over
+from engine.runtime.expressions import all_of, collect_list_over
 
 # The dispense (contract part 3). Parts that may be NULL equal NULL; of the others NULL means no key.
 _RX_KEY = ("script_key", "fill_number", "date_of_service", "ndc11")
@@ -426,14 +424,14 @@ def _is_same_dispense(line: Column) -> Column:
     def equal(name: str) -> Column:
         return line[name].eqNullSafe(F.col(f"own.{name}"))
 
-    return reduce(and_, (equal(name) for name in _line_of_dispense()))
+    return all_of(equal(name) for name in _line_of_dispense())
 
 
 def _is_on_same_invoice(line: Column) -> Column:
     """Of the row's program, state and period, and not the other part of its partial fill."""
     is_other_part = F.coalesce(line["dispensing_status"] != F.col("own.dispensing_status"), F.lit(False))
     same = [line[name].eqNullSafe(F.col(f"own.{name}")) for name in ("program", "state", "quarter")]
-    return reduce(and_, same, ~is_other_part)
+    return all_of([~is_other_part, *same])
 
 
 def _is_in_near_period(line: Column) -> Column:

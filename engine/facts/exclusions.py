@@ -10,6 +10,7 @@ from engine.contracts.codes import MEDICAID_PROGRAMS
 from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, Feature
 from engine.intervals import quarter_of
+from engine.runtime.expressions import min_struct
 
 FEATURES = tuple(
     Feature(
@@ -65,21 +66,13 @@ def with_exclusion_file(claims: DataFrame, exclusions: DataFrame | None) -> Data
 def _listings(exclusions: DataFrame, listed: str, words: str) -> DataFrame:
     """One row per biller of one kind, state and quarter: the three, and EXCLUSION_FACTS as `by_<listed>`."""
     named = F.concat(F.lit(f"{words} "), F.col(listed), F.lit(" ("), F.col("medicaid_state"), F.lit(")"))
-    return (
-        exclusions.where(F.col(listed).isNotNull())
-        .groupBy(
-            F.col(listed).alias(f"listed_{listed}"),
-            F.col("medicaid_state").alias(f"state_{listed}"),
-            F.col("quarter").alias(f"quarter_{listed}"),
-        )
-        .agg(
-            F.min(
-                F.struct(
-                    F.col("entity_id").alias("mef_entity_id"),
-                    named.alias("mef_listed_as"),
-                    F.col("quarter").alias("mef_quarter"),
-                    F.col("snapshot_date").alias("mef_snapshot_date"),
-                )
-            ).alias(f"by_{listed}")
-        )
-    )
+    values = {
+        "mef_entity_id": F.col("entity_id"),
+        "mef_listed_as": named,
+        "mef_quarter": F.col("quarter"),
+        "mef_snapshot_date": F.col("snapshot_date"),
+    }
+    keys = {f"listed_{listed}": listed, f"state_{listed}": "medicaid_state", f"quarter_{listed}": "quarter"}
+    first = min_struct(*(value.alias(name) for name, value in values.items())).alias("first")
+    found = exclusions.where(F.col(listed).isNotNull()).groupBy(*(F.col(own).alias(name) for name, own in keys.items()))
+    return found.agg(first).select(*keys, F.struct(*(f"first.{name}" for name in values)).alias(f"by_{listed}"))

@@ -7,13 +7,11 @@ the quarter of service, so that it never holds the claim itself nor anything tha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
-from operator import and_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from engine.runtime.expressions import divide
+from engine.runtime.expressions import all_of, divide
 
 TRAILING_QUARTERS = 4
 SERVICE_QUARTER = "service_quarter"  # of every row with a history: the number of its quarter of service
@@ -103,4 +101,4 @@ def _same(keys: Sequence[str], may_be_null: Sequence[str]) -> list[Column]:
 
 
 def _are_known(keys: Sequence[str], may_be_null: Sequence[str]) -> Column:
-    return reduce(and_, (F.col(key).isNotNull() for key in keys if key not in may_be_null))
+    return all_of(F.col(key).isNotNull() for key in keys if key not in may_be_null)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
-from operator import and_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -13,6 +11,7 @@ from engine.dates import add_days, days_between
 from engine.facts.feature import OWN, Feature
 from engine.facts.history import near, with_history
 from engine.intervals import start_of_quarter
+from engine.runtime.expressions import all_of
 
 CUT_OFF_DAYS = 60  # states invoice within 60 days after the quarter (42 CFR 447.511)
 _CLAIM, _LINE = ("payer_id", "plan_id", "claim_id"), ("claim_line", "date_of_service")
@@ -66,7 +65,7 @@ def with_periods(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFr
     told = rows.join(periods, on=_same_key((*_CLAIM, *_LINE), "periods"), how="left")  # one row per key in both
     told = told.join(products, on=_same_key(_CLAIM, "products"), how="left")
     is_known = F.col("payer_id").isNotNull() & F.col("claim_id").isNotNull()
-    are_parts_known = reduce(and_, (F.col(name).isNotNull() for name in _LINE), is_known)
+    are_parts_known = all_of([is_known, *(F.col(name).isNotNull() for name in _LINE)])
     none = F.lit(0).cast("bigint")
     return told.select(
         *rows.columns,

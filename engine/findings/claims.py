@@ -52,7 +52,7 @@ def _mfp_deadline(deadlines: DeadlineSettings) -> Column:
 
 def _resolved_npi() -> Column:
     """The NPI that preparation found for a pharmacy known by its NCPDP id only."""
-    return F.when(F.col("pharmacy_key").rlike(r"^\d{10}\z"), F.col("pharmacy_key"))
+    return F.when(F.col("pharmacy_key").rlike(r"^[0-9]{10}\z"), F.col("pharmacy_key"))
 
 
 def _paid_per_unit() -> Column:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
-from operator import or_
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Subject
+from engine.runtime.expressions import any_of
 
 
 def z_name(feature: str) -> str:
@@ -18,7 +17,7 @@ def z_name(feature: str) -> str:
 
 def can_be_scored(features: Sequence[str], subject: Subject = Subject.REBATE_CLAIM) -> Column:
     """True where a model may judge the row: at least one feature has a z-score and its numbers are not withheld."""
-    has_feature = reduce(or_, [is_known(feature) for feature in features])
+    has_feature = any_of(is_known(feature) for feature in features)
     if subject is not Subject.INVOICE:
         return has_feature
     numbers_are_given = ~F.coalesce(F.col("suppressed"), F.lit(False))

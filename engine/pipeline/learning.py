@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from engine.pipeline.scoring import (
     score_and_flag,
 )
 from engine.run import Run
+from engine.runtime.expressions import union_all
 from engine.runtime.storage import join
 from engine.settings import ModelSettings
 from engine.sources import WorkFolder
@@ -113,7 +113,7 @@ def lesson_of(run: Run, tracker: Tracker, prepared: Prepared, one: Judged, scree
     settings, of_subject = run.settings.model, run.settings.model.of(one.subject)
     decisions = _decided(run, prepared, one)
     disputed = [] if decisions is None else [decisions.where("is_valid").select("source_row_id")]
-    set_aside = reduce(DataFrame.union, disputed, screened)
+    set_aside = union_all([screened, *disputed])
     usual = one.facts.join(F.broadcast(set_aside), on="source_row_id", how="left_anti")
     held_out = models.is_held_out(settings.held_out_share)
     return Lesson(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import operator
 from typing import NamedTuple
 
 from pyspark.sql import Column, DataFrame
@@ -16,7 +14,7 @@ from engine.rules.activation import ActiveRules
 from engine.rules.evidence import EvidenceClass, at_most, class_column, either, is_below_medium, one_step_down
 from engine.rules.hit import STRINGS, Check, Facts, Guard, Hit
 from engine.rules.registry import RegistryError, Rule
-from engine.runtime.expressions import nullable, to_decimal
+from engine.runtime.expressions import all_of, any_of, nullable, to_decimal
 from engine.settings import Settings
 
 RESULTS = T.ArrayType(RULE_RESULT)
@@ -81,7 +79,7 @@ def flagged_rows(screen: DataFrame, active: ActiveRules, settings: Settings) -> 
 def _any_fires(judged: list[Judged]) -> Column:
     """A rule that only accompanies others flags nothing."""
     flagging = (rule.fires for rule in judged if not rule.rule.accompanies)
-    return functools.reduce(operator.or_, flagging, F.lit(False))
+    return any_of(flagging)
 
 
 def rule_answers(facts: DataFrame, active: ActiveRules, settings: Settings) -> DataFrame:
@@ -123,7 +121,7 @@ def _judge(rule: Rule, active: ActiveRules, settings: Settings) -> Judged:
     checks = [_Checked.of(check, active.guard_is_off(rule.id, check.guard.name)) for check in hit.checks]
     met = _is_judged(rule, facts) & hit.when
     held_back = [check.failed for check in checks if check.failed is not None and check.guard.weakens_to is None]
-    fires = functools.reduce(lambda so_far, failed: so_far & ~F.coalesce(failed, F.lit(False)), held_back, met)
+    fires = all_of([met, *(~F.coalesce(failed, F.lit(False)) for failed in held_back)])
     evidence = _evidence(rule.evidence if hit.evidence is None else hit.evidence, checks)
     guards = F.array(*(check.result for check in checks))
     related = F.coalesce(_given(hit.related, None).cast(STRINGS), F.array().cast(STRINGS))
@@ -202,7 +200,7 @@ def _evidence(evidence: EvidenceClass, checks: list[_Checked]) -> EvidenceClass:
     ]
     if not unchecked:
         return evidence
-    return either(functools.reduce(operator.or_, unchecked), one_step_down(evidence), evidence)
+    return either(any_of(unchecked), one_step_down(evidence), evidence)
 
 
 def _action(action: Column | Action, evidence: EvidenceClass, facts: Facts, subject: Subject) -> Column:

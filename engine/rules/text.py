@@ -82,7 +82,7 @@ _FORMATS: dict[str | None, Callable[[Column], Column]] = {
     "ratio": _ratio,
     "count": lambda value: format_number(value, 0),
     "money": _money,
-    "price": lambda value: F.concat(F.lit("$"), F.regexp_replace(_digits(value, 6), r"(\.\d\d\d*?)0+\z", "$1")),
+    "price": lambda value: F.concat(F.lit("$"), F.regexp_replace(_digits(value, 6), r"(\.[0-9]{2}[0-9]*?)0+\z", "$1")),
     "date": lambda value: value.cast("date").cast("string"),
     "days": lambda value: F.concat(value.cast("string"), F.when(value == 1, F.lit(" day")).otherwise(F.lit(" days"))),
     "percent": lambda value: F.concat(_decimal(value * 100, 1), F.lit(" %")),
