@@ -26,7 +26,7 @@ def finding(finding_id: str, *rules: str, amount: str = "60.00", code: str = "J"
         "finding_id": finding_id,
         "subject": "REBATE_CLAIM",
         "source_row_id": f"row {finding_id}",
-        "rules": [(hit["rule_id"], hit["evidence"], None, None, [], []) for hit in hits],
+        "rules": [(hit["rule_id"], hit["evidence"], None, None, [], 0, []) for hit in hits],
         "evidence": hits[0]["evidence"],
         "amount_at_issue": Decimal(amount),
         "dispute_code": code,

@@ -33,7 +33,7 @@ class Work:
     def __init__(self, **rows):
         self._rows = rows
 
-    def write(self, _name, rows):
+    def write(self, _name, rows, **_origin):
         return rows
 
     def rows(self, name):
@@ -58,7 +58,7 @@ def scored(run, monkeypatch):
     monkeypatch.setattr(scoring.models, "flag", lambda *_: flags)
 
     def score(written, judged):
-        one = SimpleNamespace(subject=Subject.INVOICE, facts=Rows(judged))
+        one = SimpleNamespace(subject=Subject.INVOICE, facts=Rows(judged), model_name="m", model_version="1")
         model = SimpleNamespace(detector="isolation_forest", features=("z",))
         return scoring.score_and_flag(run, Work(p_values=written), one, model, SimpleNamespace(smallest_p_value=0.001))
 

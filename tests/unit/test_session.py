@@ -14,7 +14,9 @@ def test_a_python_of_its_own_gets_the_memory_that_the_settings_say(tmp_path):
         "spark = build_session('memory', SparkSettings(master='local[1]', conf=conf))\n"
         "print(spark.sparkContext._jvm.Runtime.getRuntime().maxMemory() >> 20)\n"
     )
-    unsaid = {name: value for name, value in os.environ.items() if name != "PYSPARK_SUBMIT_ARGS"}
+    # what a session of either engine leaves in the environment of the process that made it
+    left = ("PYSPARK_SUBMIT_ARGS", "SPARK_CONNECT_MODE_ENABLED", "SPARK_REMOTE", "SPARK_LOCAL_REMOTE")
+    unsaid = {name: value for name, value in os.environ.items() if name not in left}
     said = subprocess.run(
         [sys.executable, "-c", script],
         cwd=tmp_path,
