@@ -15,6 +15,7 @@ from engine.contracts.findings import DISPUTE_LINES
 from engine.exports.batches import ordered_batches
 from engine.exports.plain_text import safe_text, safe_texts
 from engine.exports.review_rows import SEPARATOR, flat_lines, masked_rx_unless
+from engine.runtime.parquet import write_parquet
 from engine.runtime.storage import Storage
 
 
@@ -91,7 +92,7 @@ def write_rejected(rows: DataFrame, columns: Sequence[str], storage: Storage, fo
     if count == 0:
         return 0
     if file_format == "parquet":
-        flat.orderBy("row", "reasons").write.parquet(folder)
+        write_parquet(flat.orderBy("row", "reasons"), storage, folder)
         return count
     with storage.local_file(f"{folder}/rejected.csv") as path, path.open("w", encoding="utf-8", newline="") as file:
         writer = csv_writer(file)

@@ -7,6 +7,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.findings import FINDINGS, QUARANTINE
+from engine.runtime.parquet import write_parquet
+from engine.runtime.storage import storage_of
 
 
 def write_findings(findings: DataFrame, uri: str) -> None:
@@ -21,4 +23,4 @@ def write_quarantine(rows: DataFrame, uri: str) -> None:
 
 def _write(rows: DataFrame, schema: T.StructType, uri: str) -> None:
     declared = [F.col(field.name).cast(field.dataType) for field in schema.fields]
-    rows.select(*declared).write.mode("overwrite").parquet(uri)
+    write_parquet(rows.select(*declared), storage_of(rows.sparkSession), uri)

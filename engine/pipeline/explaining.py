@@ -26,6 +26,7 @@ from engine.pipeline.linking import link_claims
 from engine.pipeline.main_job import way
 from engine.pipeline.preparing import prepare_tables, read_tables
 from engine.run import Run, RunOptions
+from engine.runtime.parquet import read_parquet
 from engine.runtime.storage import join, storage_of
 from engine.settings import Settings
 from engine.sources import OpenedTable, WorkFolder
@@ -143,7 +144,7 @@ def _rule_answers(
 
 def _hits(run: Run, folder: str, subject: Subject, source_row_id: str) -> list[dict[str, Any]]:
     """The row's rules in the run's findings, one after the other."""
-    findings = run.spark.read.schema(FINDINGS).parquet(join(folder, "findings"))
+    findings = read_parquet(run.spark, join(folder, "findings"), FINDINGS)
     own = findings.where((F.col("subject") == subject.in_findings.value) & _is_named(source_row_id))
     return [hit.asDict(recursive=True) for row in own.select("rules").collect() for hit in row["rules"]]
 

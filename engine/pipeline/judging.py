@@ -15,6 +15,7 @@ from engine.contracts.tables import SUBJECT_FEEDS
 from engine.pipeline.handed_on import Judged, Prepared
 from engine.pipeline.scoring import model_origin
 from engine.run import Run, published_runs
+from engine.runtime.parquet import read_parquet
 from engine.runtime.storage import join
 from engine.sources import WorkFolder
 
@@ -123,7 +124,7 @@ def assemble_findings(
             found = findings.with_feed_problems(found, prepared.linking.feed_problems)
         place = join(run.folder, "findings")
         exports.write_findings(found, place)
-        found = run.spark.read.schema(FINDINGS).parquet(place)
+        found = read_parquet(run.spark, place, FINDINGS)
         count = found.count()
         flagged_rows = sum(run.ledger.rows_out(SUBJECT_FEEDS[one.subject]) for one in judged)
         run.ledger.check("all tables", Step.FINDINGS, "findings", count, flagged_rows)
@@ -143,4 +144,4 @@ def _with_scores(rows: DataFrame, scores: DataFrame | None) -> DataFrame:
 def _previous_findings(run: Run) -> DataFrame | None:
     """The findings of the run that was published last, another than this one; None where there is none."""
     before = published_runs(run.storage, run.settings.output.root, but=run.run_id)
-    return run.spark.read.schema(FINDINGS).parquet(join(before[-1], "findings")) if before else None
+    return read_parquet(run.spark, join(before[-1], "findings"), FINDINGS) if before else None

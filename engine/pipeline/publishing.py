@@ -18,6 +18,7 @@ from engine.pipeline.preparing import LEFT_ORDERLY
 from engine.pipeline.reranking import QueueOrder
 from engine.redaction import masked
 from engine.run import Run, code_version, run_facts
+from engine.runtime.parquet import read_parquet
 from engine.runtime.storage import join, storage_of
 from engine.settings import Settings
 from engine.tracking import Tracker
@@ -249,7 +250,7 @@ def export_to_database(spark: SparkSession, settings: Settings, run_id: str) -> 
             Problem("no database is named to write to", "output.connection", to_do="name one of `databases`")
         )
     folder, summary, as_then = finished_run(storage, settings, run_id)
-    found = spark.read.schema(FINDINGS).parquet(join(folder, "findings"))
+    found = read_parquet(spark, join(folder, "findings"), FINDINGS)
     lines = findings.dispute_lines(found, rules.dispute_codes(settings.reference_folder), as_then)
     create = settings.command("create_tables")
     exports.check_lengths(found, lines, summary, name, settings.databases[name], schema)

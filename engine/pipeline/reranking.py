@@ -17,6 +17,7 @@ from engine.contracts.findings import FINDINGS
 from engine.pipeline.handed_on import Prepared, run_tags
 from engine.pipeline.scoring import champion_to_compare, fetched_version
 from engine.run import Run, published_runs
+from engine.runtime.parquet import read_parquet
 from engine.runtime.storage import join
 from engine.tracking import SETTINGS, Tracker, comparison_tags
 
@@ -94,7 +95,7 @@ def train_reranker(run: Run, tracker: Tracker, prepared: Prepared) -> str | None
             f"{counts['random_not_valid']:,} not; {settings.minimum_of_each:,} of each are needed"
         )
         return None
-    last_run = run.spark.read.schema(FINDINGS).parquet(join(folders[-1], "findings")).count()
+    last_run = read_parquet(run.spark, join(folders[-1], "findings"), FINDINGS).count()
     evaluation = models.evaluate_reranker(
         lesson, run.settings.model, last_run, None if champion is None else champion[0]
     )
@@ -123,7 +124,7 @@ def _lesson(run: Run, folders: list[str], reviewed: DataFrame) -> pd.DataFrame:
     """Reviewed findings as they stood then: what is known of them and all inputs (see `models.fit_reranker`)."""
     runs = [(Path(folder).name, number, _day(run, folder)) for number, folder in enumerate(folders, start=1)]
     if folders:
-        found = run.spark.read.schema(FINDINGS).parquet(*(join(folder, "findings") for folder in folders))
+        found = read_parquet(run.spark, [join(folder, "findings") for folder in folders], FINDINGS)
     else:
         found = run.spark.createDataFrame([], FINDINGS)
     stood = findings.as_reviewed(found, reviewed, run.spark.createDataFrame(runs, _RUNS))

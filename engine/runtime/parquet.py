@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
@@ -33,9 +35,10 @@ def write_parquet(rows: DataFrame, storage: Storage, folder: str) -> None:
     storage.write_text(join(folder, SUCCESS_MARKER), "")
 
 
-def read_parquet(spark: SparkSession, folder: str, schema: T.StructType) -> DataFrame:
-    """The rows of a folder that the engine wrote, in a schema that is known: nothing is inferred."""
-    return spark.read.schema(read_schema(spark, schema)).parquet(reader_path(spark, folder))
+def read_parquet(spark: SparkSession, folders: str | Sequence[str], schema: T.StructType) -> DataFrame:
+    """The rows of folders that the engine wrote, in a schema that is known: nothing is inferred."""
+    paths = [folders] if isinstance(folders, str) else folders
+    return spark.read.schema(read_schema(spark, schema)).parquet(*(reader_path(spark, path) for path in paths))
 
 
 def read_schema(spark: SparkSession, schema: T.StructType) -> T.StructType | str:
