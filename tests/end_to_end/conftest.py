@@ -25,14 +25,15 @@ class Ended:
 
 
 @pytest.fixture
-def run_job(spark, monkeypatch, capsys, tmp_path):
-    """Runs a job as its command line would and returns exit status and what it printed."""
+def run_job(request, spark, monkeypatch, capsys, tmp_path):
+    """Runs a job as its command line would, on the tests' engine; returns exit status and what it printed."""
     assert spark, "the job takes up the tests' own session"
 
     def run(job, *words: object) -> Ended:
         from jobs.common import main
 
         monkeypatch.setenv("ENGINE_LOGS", str(tmp_path / "logs"))
+        monkeypatch.setenv("ENGINE__RUNTIME__ENGINE", request.config.getoption("engine"))
         monkeypatch.setattr(sys, "argv", [job.__name__, *map(str, words)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
