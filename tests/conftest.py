@@ -60,7 +60,6 @@ def spark(request, tmp_path_factory):
         os.environ.setdefault("SAIL_EXECUTION__CHECKPOINT__PATH", checkpoints)
         from engine.runtime.embedded import embedded_session
 
-        os.environ.setdefault("SAIL_EXECUTION__CHECKPOINT__PATH", tmp_path_factory.mktemp("checkpoints").as_uri())
         session = embedded_session()
         _create_as_read(session)
         yield session
