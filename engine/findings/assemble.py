@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.codes import Subject
-from engine.contracts.findings import FINDINGS, REFERENCE_ROW, RULE_HIT
+from engine.contracts.findings import FINDINGS, REFERENCE_ROW, RULE_HIT, RULE_RESULT
 from engine.findings.claims import claims_at_issue
 from engine.findings.codes import code_table, codes_of, first_dispute_code
 from engine.findings.entity_claims import entity_claims_at_issue
@@ -55,7 +55,7 @@ def findings_of(
     FINDINGS; None: by the settings. Units are NDC units, money US dollars.
     """
     rows = _AT_ISSUE[subject](flagged, settings.deadlines)
-    rows = rows.withColumn("ranked_rules", ranked(F.col("rules")))
+    rows = rows.withColumn("ranked_rules", ranked(F.col("rules"), RULE_RESULT))
     rows = rows.withColumn("strongest", F.get("ranked_rules", F.lit(0))["hit"])
     asked, settled = F.col("worth_units"), F.col("worth_settled_units")
     rows = rows.withColumns(

@@ -7,7 +7,6 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.codes import Action, Evidence, GuardState
-from engine.contracts.findings import RULE_RESULT
 from engine.runtime.expressions import nullable, sort
 
 MODEL_RULE = "R052"
@@ -40,17 +39,8 @@ DATA_SOURCES: dict[str, tuple[str, ...]] = {
 }
 
 
-_RANKED = T.ArrayType(
-    T.StructType()
-    .add("rank", T.LongType())
-    .add("comes_last", T.BooleanType())
-    .add("rule_id", T.StringType())
-    .add("hit", RULE_RESULT)
-)
-
-
-def ranked(rules: Column) -> Column:
-    """array<struct<rank, comes_last, rule_id, hit>> of a RULE_RESULT array, strongest first.
+def ranked(rules: Column, hit_type: T.StructType) -> Column:
+    """array<struct<rank, comes_last, rule_id, hit>> of an array of `hit_type` (RULE_RESULT, RULE_HIT), strongest first.
 
     Ties go to the smallest rule id; the model's rule, and the one that asks for nothing, come after every other rule of
     their class, whose action and counterparty they would hide.
@@ -64,7 +54,14 @@ def ranked(rules: Column) -> Column:
             hit.alias("hit"),
         ),
     )
-    return sort(nullable(places, _RANKED))
+    kind = (
+        T.StructType()
+        .add("rank", T.LongType())
+        .add("comes_last", T.BooleanType())
+        .add("rule_id", T.StringType())
+        .add("hit", hit_type)
+    )
+    return sort(nullable(places, T.ArrayType(kind)))
 
 
 def _rank(evidence: Column) -> Column:

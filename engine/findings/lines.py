@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Program, Subject
-from engine.contracts.findings import DISPUTE_LINES
+from engine.contracts.findings import DISPUTE_LINES, RULE_HIT
 from engine.findings.codes import DISPUTE_KIND, code_table, codes_of, first_dispute_code, may_stand_alone
 from engine.findings.evidence import MODEL_RULE, ranked
 from engine.findings.narrative import narrative
@@ -55,7 +55,7 @@ def dispute_lines(findings: DataFrame, dispute_codes: Iterable[DisputeCode], set
             "documents": F.array_distinct(
                 F.filter(F.transform("line_codes", lambda code: code["document"]), lambda document: document != "")
             ),
-            "explanation": narrative(ranked(F.col("strong")), Subject.REBATE_CLAIM),
+            "explanation": narrative(ranked(F.col("strong"), RULE_HIT), Subject.REBATE_CLAIM),
             "related_source_row_ids": F.array_sort(
                 F.array_distinct(F.flatten(F.transform("strong", lambda hit: hit["related_source_row_ids"])))
             ),
