@@ -55,9 +55,6 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(scope="session")
 def spark(request, tmp_path_factory):
     if request.config.getoption("engine") == "embedded":
-        # where `localCheckpoint`, which only tests use, writes; read when the engine starts
-        checkpoints = tmp_path_factory.mktemp("checkpoints").as_uri()
-        os.environ.setdefault("SAIL_EXECUTION__CHECKPOINT__PATH", checkpoints)
         from engine.runtime.embedded import embedded_session
 
         session = embedded_session()

@@ -96,6 +96,7 @@ def test_some_bad_values_are_shown_by_column_and_rejected_rows_are_written(check
     assert "rejected rows of an earlier check" in again.err
 
 
+@pytest.mark.spark_only("the embedded engine samples parts of the input, which may be several files")
 def test_the_first_rows_of_every_file_are_sampled_and_all_rejected_rows_are_written(checked, folder, tmp_path):
     for number in range(3):
         rows = claims(10, first=10 * number)
