@@ -138,7 +138,10 @@ def _text(cell: Any, kind: Kind) -> str:
     if kind is Kind.INTEGER:
         return str(int(cell))
     if kind is Kind.FLOAT:
-        return f"{Decimal(f'{cell:.{_DIGITS}g}'):f}"
+        digits = f"{Decimal(f'{cell:.{_DIGITS}g}'):f}"
+        # next to text in which points separate thousands, 1.234 would read as 1234
+        decimals = len(digits.partition(".")[2])
+        return f"{digits}0" if decimals and decimals % 3 == 0 else digits
     if kind is Kind.BOOLEAN:
         return "true" if cell else "false"
     return str(cell)

@@ -113,6 +113,8 @@ CELLS = {
     "total_amount": ([2.675, 100, None], "double", [2.675, 100.0, None]),
     "prescriptions": ([7.0, 12, -3], "bigint", [7, 12, -3]),
     "rebate_amount": ([12345678.9, "(1,5)", 3.0], "string", ["12345678.9", "(1,5)", "3"]),
+    # never like 1.234, which may stand for 1234 in the texts next to it
+    "medicaid_amount": ([1.234, "5.678,50", 1e300], "string", ["1.2340", "5.678,50", f"1{'0' * 300}"]),
     "suppressed": ([True, False, None], "boolean", [True, False, None]),
     "postmark_date": (
         [date(2025, 3, 9), datetime(9999, 12, 31), None],
