@@ -48,7 +48,7 @@ def _related_rows(rules: Column) -> Column:
         rules, lambda hit: F.coalesce(hit["related_count"] - F.size(hit["related_source_row_ids"]), F.lit(0))
     )
     more = F.aggregate(beyond, F.lit(0).cast("bigint"), lambda total, count: total + count)
-    words = F.concat(F.lit(" and "), F.format_number(more, 0), F.lit(" more"))
+    words = F.concat(F.lit(" and "), format_number(more, 0), F.lit(" more"))
     return F.concat(F.array_join(ids, ", "), F.when(more > 0, words).otherwise(F.lit("")))
 
 

@@ -62,7 +62,7 @@ def _decimal(value: Column, scale: int) -> Column:
 
 def listed(ids: Column, count: Column) -> Column:
     """The ids of an array, and how many of `count` are not among them; NULL count: none."""
-    more = F.concat(F.lit(" and "), F.format_number(count - F.size(ids), 0), F.lit(" more"))
+    more = F.concat(F.lit(" and "), format_number(count - F.size(ids), 0), F.lit(" more"))
     is_cut = F.coalesce(count > F.size(ids), F.lit(False))
     return F.concat(F.array_join(ids, ", "), F.when(is_cut, more).otherwise(F.lit("")))
 
