@@ -55,15 +55,14 @@ def launch(arguments: Sequence[str]) -> int:
     job = PROJECT / "jobs" / f"{name}.py"
     environment = dict(os.environ)
     environment["ENGINE_HOME"] = str(PROJECT)
+    without_spark, act = [sys.executable, str(job), *rest], _show if is_dry_run else _run
     if name in _WITHOUT_SPARK:
-        command = [sys.executable, str(job), *rest]
-        return _show(command, environment) if is_dry_run else _run(command, environment)
+        return act(without_spark, environment)
     choice = choice_of(rest, environment)
     if choice is not None:
         environment[CHOICE_VARIABLE] = as_variable(choice)
         if choice.engine is Engine.EMBEDDED:
-            command = [sys.executable, str(job), *rest]
-            return _show(command, environment) if is_dry_run else _run(command, environment)
+            return act(without_spark, environment)
     try:
         use_java(environment)
     except UserError as error:
