@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 from engine.contracts.codes import Action, GuardState, Subject
 from engine.contracts.findings import GUARD, MOST_RELATED_ROWS, REFERENCE_ROW, RULE_RESULT
 from engine.rules.activation import ActiveRules
-from engine.rules.evidence import EvidenceClass, at_most, class_column, either, is_below_medium, one_step_down
+from engine.rules.evidence import EvidenceClass, at_most, class_name, is_below_medium, one_step_down
 from engine.rules.hit import STRINGS, Check, Facts, Guard, Hit
 from engine.rules.registry import RegistryError, Rule
 from engine.runtime.expressions import all_of, any_of, nullable, to_decimal
@@ -127,7 +127,7 @@ def _judge(rule: Rule, active: ActiveRules, settings: Settings) -> Judged:
     related = F.coalesce(_given(hit.related, None).cast(STRINGS), F.array().cast(STRINGS))
     values: dict[str, Column] = {
         "rule_id": F.lit(rule.id),
-        "evidence": class_column(evidence),
+        "evidence": class_name(evidence),
         "message": hit.message,
         "code": _given(hit.code, rule.code),
         "related_source_row_ids": F.slice(related, 1, MOST_RELATED_ROWS),
@@ -192,7 +192,7 @@ def _evidence(evidence: EvidenceClass, checks: list[_Checked]) -> EvidenceClass:
     """The rule's class, weakened by failed guards, then one step down where any guard is unchecked."""
     for check in checks:
         if check.failed is not None and check.guard.weakens_to is not None:
-            evidence = either(check.failed, at_most(evidence, check.guard.weakens_to), evidence)
+            evidence = at_most(evidence, check.guard.weakens_to, where=check.failed)
     unchecked = [
         check.unchecked if check.failed is None else check.unchecked & ~F.coalesce(check.failed, F.lit(False))
         for check in checks
@@ -200,7 +200,7 @@ def _evidence(evidence: EvidenceClass, checks: list[_Checked]) -> EvidenceClass:
     ]
     if not unchecked:
         return evidence
-    return either(any_of(unchecked), one_step_down(evidence), evidence)
+    return one_step_down(evidence, where=any_of(unchecked))
 
 
 def _action(action: Column | Action, evidence: EvidenceClass, facts: Facts, subject: Subject) -> Column:

@@ -8,6 +8,7 @@ from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Su
 from engine.dates import days_between
 from engine.rules.common import product_row
 from engine.rules.entity_common import entity_claimed, entity_row, from_to
+from engine.rules.evidence import either
 from engine.rules.hit import Check, Facts, Guard, Hit, key_of, reference_row
 from engine.rules.products import (
     DAYS_AFTER_TERMINATION,
@@ -124,7 +125,7 @@ def pharmacy_not_registered(f: Facts, given: Given) -> Hit:
                 F.lit("; not every contract tells its pharmacy for sure, so that one of them may be this")
             ),
         ),
-        evidence=F.when(is_sure, F.lit(Evidence.STRONG.value)).otherwise(F.lit(Evidence.WEAK.value)),
+        evidence=either(is_sure, Evidence.STRONG, Evidence.WEAK),
         checks=(
             in_house(f),
             RELOCATED.check(failed=f.contract_other_npi.isNotNull()),

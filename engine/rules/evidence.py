@@ -1,6 +1,13 @@
-"""Steps on the evidence ladder (domain part 1.4), for a class that is the same on every row or a column of classes."""
+"""Steps on the evidence ladder (domain part 1.4).
+
+A class that is the same on every row is an `Evidence`; one that depends on the row is a column of its strength, a whole
+number from 1 (CONTEXT) to 4 (STRONG). Steps on strengths name what they start from once: a chain of them would grow by
+powers if each repeated it.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -9,36 +16,51 @@ from engine.contracts.codes import Evidence
 
 EvidenceClass = Evidence | Column
 
+_WEAKEST_FIRST = sorted(Evidence, key=lambda one: one.strength)
+_ONE_STEP_DOWN = {Evidence.STRONG: Evidence.MEDIUM, Evidence.MEDIUM: Evidence.WEAK}
 
-def at_most(evidence: EvidenceClass, cap: Evidence) -> EvidenceClass:
-    """The weaker of a class and `cap`."""
+
+def strength(evidence: EvidenceClass) -> Column:
+    return F.lit(evidence.strength) if isinstance(evidence, Evidence) else evidence
+
+
+def class_name(evidence: EvidenceClass) -> Column:
+    """The class as it is written; NULL for no strength."""
     if isinstance(evidence, Evidence):
-        return min(evidence, cap, key=lambda e: e.strength)
-    stronger = [e.value for e in Evidence if e.strength > cap.strength]
-    return F.when(evidence.isin(*stronger), F.lit(cap.value)).otherwise(evidence) if stronger else evidence
+        return F.lit(evidence.value)
+    return F.get(_array(_WEAKEST_FIRST, lambda one: one.value), evidence - 1)
 
 
-def one_step_down(evidence: EvidenceClass) -> EvidenceClass:
-    """STRONG to MEDIUM, MEDIUM to WEAK; WEAK and CONTEXT stay."""
-    if isinstance(evidence, Evidence):
-        return {Evidence.STRONG: Evidence.MEDIUM, Evidence.MEDIUM: Evidence.WEAK}.get(evidence, evidence)
-    strong, medium, weak = Evidence.STRONG.value, Evidence.MEDIUM.value, Evidence.WEAK.value
-    return F.when(evidence == strong, F.lit(medium)).when(evidence == medium, F.lit(weak)).otherwise(evidence)
-
-
-def either(condition: Column, then: EvidenceClass, otherwise: EvidenceClass) -> EvidenceClass:
+def either(condition: Column, then: Evidence, otherwise: Evidence) -> EvidenceClass:
     """`then` where the condition holds; one class where both are the same."""
-    if isinstance(then, Evidence) and then == otherwise:
+    if then == otherwise:
         return then
-    return F.when(condition, class_column(then)).otherwise(class_column(otherwise))
+    return F.when(condition, strength(then)).otherwise(strength(otherwise))
 
 
-def class_column(evidence: EvidenceClass) -> Column:
-    return F.lit(evidence.value) if isinstance(evidence, Evidence) else evidence
+def at_most(evidence: EvidenceClass, cap: Evidence, where: Column) -> EvidenceClass:
+    """The weaker of a class and `cap` where the condition holds; NULL in `where` is no."""
+    if isinstance(evidence, Evidence) and evidence.strength <= cap.strength:
+        return evidence
+    # `least` passes over NULL
+    return F.least(strength(evidence), F.when(where, F.lit(cap.strength)))
+
+
+def one_step_down(evidence: EvidenceClass, where: Column) -> EvidenceClass:
+    """STRONG to MEDIUM, MEDIUM to WEAK where the condition holds; WEAK and CONTEXT stay. NULL in `where` is no."""
+    if isinstance(evidence, Evidence):
+        return either(where, _ONE_STEP_DOWN.get(evidence, evidence), evidence)
+    lower = _array(_WEAKEST_FIRST, lambda one: _ONE_STEP_DOWN.get(one, one).strength)
+    same = _array(_WEAKEST_FIRST, lambda one: one.strength)
+    return F.get(F.when(where, lower).otherwise(same), evidence - 1)
 
 
 def is_below_medium(evidence: EvidenceClass) -> Column | bool:
     """True for WEAK and CONTEXT, which never accuse."""
     if isinstance(evidence, Evidence):
         return evidence.strength < Evidence.MEDIUM.strength
-    return ~evidence.isin(Evidence.STRONG.value, Evidence.MEDIUM.value)
+    return evidence < Evidence.MEDIUM.strength
+
+
+def _array(classes: list[Evidence], value: Callable[[Evidence], str | int]) -> Column:
+    return F.array(*(F.lit(value(one)) for one in classes))

@@ -58,11 +58,11 @@ EXCLUSION_SCOPE = Guard(
 
 
 def link_evidence(f: Facts, given: Given) -> Column:
-    """The class that the match tier allows (domain part 4.3); NULL for other tiers and where nothing is linked."""
+    """The strength that the match tier allows (domain part 4.3); NULL for other tiers and where nothing is linked."""
     return (
-        F.when(one_of(f.link_tier, given.words("strong_tiers")), F.lit(Evidence.STRONG.value))
-        .when(one_of(f.link_tier, given.words("medium_tiers")), F.lit(Evidence.MEDIUM.value))
-        .when(one_of(f.link_tier, given.words("weak_tiers")), F.lit(Evidence.WEAK.value))
+        F.when(one_of(f.link_tier, given.words("strong_tiers")), F.lit(Evidence.STRONG.strength))
+        .when(one_of(f.link_tier, given.words("medium_tiers")), F.lit(Evidence.MEDIUM.strength))
+        .when(one_of(f.link_tier, given.words("weak_tiers")), F.lit(Evidence.WEAK.strength))
     )
 
 

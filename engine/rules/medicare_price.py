@@ -20,7 +20,7 @@ from engine.rules.common import (
     purchase_checks,
     quarter_after,
 )
-from engine.rules.evidence import at_most, either
+from engine.rules.evidence import at_most
 from engine.rules.hit import Facts, Guard, Hit, key_of, one_of, reference_row
 from engine.rules.links_340b import LINK_TIERS, entity_reported, link_evidence
 from engine.rules.registry import Given, Threshold, rule
@@ -74,7 +74,9 @@ def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
     quarter = quarter_of(f.date_of_service)
     start = start_of_quarter(quarter)
     last_day_to_pay = add_days(f.received_at.cast("date"), given.settings.deadlines.mfp_days_after_receipt)
-    may_withhold = (tier_evidence == Evidence.STRONG.value) & ceiling_is_below & (day(given.as_of) <= last_day_to_pay)
+    may_withhold = (
+        (tier_evidence == Evidence.STRONG.strength) & ceiling_is_below & (day(given.as_of) <= last_day_to_pay)
+    )
     because = (
         F.when(
             ceiling_is_above,
@@ -97,7 +99,7 @@ def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
             quarter=quarter,
             because=because,
         ),
-        evidence=either(ceiling_is_below, tier_evidence, at_most(tier_evidence, Evidence.MEDIUM)),
+        evidence=at_most(tier_evidence, Evidence.MEDIUM, where=~ceiling_is_below),
         checks=(
             *purchase_checks(f, given),
             LATER_REVERSAL.check(failed=f.mtf_is_reversed | f.mtf_is_adjusted, unchecked=f.mtf_is_reversed.isNull()),

@@ -8,13 +8,12 @@ from itertools import pairwise
 
 import pytest
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from engine.contracts.codes import Evidence, GuardState, Subject
 from engine.contracts.facts import CLAIM_SCREEN
 from engine.contracts.findings import RULE_RESULT
 from engine.rules import REGISTRY, apply_rules, flagged_rows, rule_answers
-from engine.rules.evidence import at_most, one_step_down
+from engine.rules.evidence import at_most, class_name, one_step_down, strength
 from engine.rules.hit import SCORE_FACTS
 from engine.rules.registry import RegistryError
 from tests.spec.all_specs import all_specs
@@ -268,10 +267,20 @@ def test_quarters_at_the_turn_of_the_year(judged):
 
 def test_steps_of_evidence(spark):
     ladder = ["STRONG", "MEDIUM", "WEAK", "CONTEXT"]
-    rows = spark.createDataFrame([(e,) for e in ladder], T.StructType([T.StructField("e", T.StringType())]))
-    found = rows.select(one_step_down(F.col("e")), *(at_most(F.col("e"), Evidence(cap)) for cap in ladder)).collect()
-    constant = [(one_step_down(Evidence(e)), *(at_most(Evidence(e), Evidence(cap)) for cap in ladder)) for e in ladder]
-    assert [tuple(row) for row in found] == constant
+    holds, open_ = F.lit(True), F.lit(None).cast("boolean")
+    rows = spark.createDataFrame([(Evidence(e).strength,) for e in ladder], "e int")
+
+    def steps(evidence, where):
+        return (one_step_down(evidence, where), *(at_most(evidence, Evidence(cap), where) for cap in ladder))
+
+    found = [tuple(row) for row in rows.select(*map(class_name, steps(F.col("e"), holds))).collect()]
+    one_row = spark.range(1)
+    constant = [
+        tuple(one_row.select(*(class_name(strength(e)) for e in steps(Evidence(of), holds))).head()) for of in ladder
+    ]
+    assert found == constant
+    unchanged = [tuple(row) for row in rows.select(*map(class_name, steps(F.col("e"), open_))).collect()]
+    assert unchanged == [(e,) * 5 for e in ladder]
     assert [row[0] for row in found] == ["MEDIUM", "WEAK", "WEAK", "CONTEXT"]
     assert [row[1] for row in found] == ladder
     assert [row[2] for row in found] == ["MEDIUM", "MEDIUM", "WEAK", "CONTEXT"]
