@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from engine.runtime.column_names import column_names
+
 # Stand in for the NULL start and end of intervals while they are compared; an end of _OPEN covers that day too.
 _BEGINNING, _OPEN = "0001-01-01", "9999-12-31"
 
@@ -107,7 +109,7 @@ def join_as_of(
     covers_day = (F.col("reference_from") <= day) & is_before_end
     equal = [value == F.col(keys[name]) for name, value in key.items()]
     joined = rows.join(F.broadcast(disjoint), on=[*equal, covers_day], how="left")
-    return joined.select(*rows.columns, into)
+    return joined.select(*column_names(rows), into)
 
 
 def join_product(
@@ -144,8 +146,8 @@ def _without_overlaps(intervals: DataFrame, keys: list[str]) -> DataFrame:
     until_next = F.least("reference_to", "next_from")
     cut = seen.where(~F.col("comes_back")).withColumn("reference_to", until_next)
     return (
-        cut.select(intervals.columns)
-        .unionByName(_cut_everywhere(seen.where("comes_back").select(intervals.columns), keys))
+        cut.select(column_names(intervals))
+        .unionByName(_cut_everywhere(seen.where("comes_back").select(column_names(intervals)), keys))
         .where(F.col("reference_from") < F.col("reference_to"))
     )
 

@@ -9,6 +9,7 @@ from pyspark.sql import types as T
 from engine.contracts.codes import MEDICAID_PROGRAMS
 from engine.facts.families import absent
 from engine.intervals import covers, join_as_of, join_own_and_general
+from engine.runtime.column_names import column_names
 
 # Fact: column of a policy and its type.
 _POLICY_FACTS = {
@@ -39,7 +40,7 @@ def with_state_policy(claims: DataFrame, policies: DataFrame | None) -> DataFram
         F.coalesce(f"own_policy.{name}", f"general_policy.{name}").alias(fact)
         for fact, (name, _) in _POLICY_FACTS.items()
     )
-    return rows.select(*claims.columns, *told)
+    return rows.select(*column_names(claims), *told)
 
 
 # What a contract row says of which claims it governs.
@@ -85,7 +86,7 @@ def with_contract(claims: DataFrame, contracts: DataFrame | None) -> DataFrame:
             contract["terms"].alias("terms"),
         ),
     )
-    return joined.select(*claims.columns, F.array_max(ranked)["terms"].alias("contract"))
+    return joined.select(*column_names(claims), F.array_max(ranked)["terms"].alias("contract"))
 
 
 def _terms() -> Column:
@@ -150,7 +151,7 @@ def with_pharmacy_standing(
         )
         is_owned = F.col("ownership").isNotNull()
     return rows.select(
-        *claims.columns,
+        *column_names(claims),
         is_listed.alias("contract_pharmacy_is_listed"),
         is_owned.alias("contract_pharmacy_is_entity_owned"),
     )

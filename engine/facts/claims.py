@@ -61,6 +61,7 @@ from engine.facts.reviews import with_reviews
 from engine.facts.settlements import with_claim_settlements
 from engine.facts.unread import with_unread_rows
 from engine.intervals import quarter_number, quarter_of
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import LOG_DECIMALS, log
 from engine.settings import PeerSettings
 
@@ -150,7 +151,7 @@ def claim_screen(
     `claims`: PREPARED_REBATE_CLAIMS; `references`: conformed tables by name, a missing one makes its facts NULL.
     """
     wanted = {field.name for field in _SCREENED}
-    received = {name for name in claims.columns if name in wanted} | _MEASURED_FROM
+    received = {name for name in column_names(claims) if name in wanted} | _MEASURED_FROM
     rows = claims.select(*sorted(received), *_SETTLED_BY)
     # claim numbers stay behind: they are long, and what follows exchanges all claims
     rows = with_claim_settlements(rows, references.get("settlements"), as_of).drop(*_SETTLED_BY)
@@ -206,7 +207,7 @@ def claim_features(
     rows = with_reviews(rows, asked, claims, background.outcomes, links, entities, background.as_of)
     rows = with_units_claimed(rows, asked, entity_claims)
     rows = with_purchases(rows, references.get("chargebacks"), entities, products)
-    told = rows.drop(*(name for name in asked.columns if name != "source_row_id"), "units_claimed")
+    told = rows.drop(*(name for name in column_names(asked) if name != "source_row_id"), "units_claimed")
     return flattened(told, ("standing", "cp", "repeats", "purchase"))
 
 
@@ -225,8 +226,10 @@ def claim_facts(
     `claim_features` gave for them; `unread_claims`: quarantined rebate claims (prepare.unread_claims), None where there
     are none; the rest as in `claim_screen`.
     """
-    missing = {*CLAIM_FACTS.names} - {*flagged.columns}
-    own = claims.select("source_row_id", F.struct(*(name for name in claims.columns if name in missing)).alias("claim"))
+    missing = {*CLAIM_FACTS.names} - {*column_names(flagged)}
+    own = claims.select(
+        "source_row_id", F.struct(*(name for name in column_names(claims) if name in missing)).alias("claim")
+    )
     rows = own.join(_packed(flagged, "screen"), on="source_row_id", how="inner")
     rows = _with_found(rows, found, missing)
     rows = _joined(rows, features, [field for field in features.schema if field.name != "source_row_id"], "features")
@@ -247,7 +250,7 @@ def _unread_rows(flagged: DataFrame, unread: DataFrame | None) -> DataFrame | No
 def _packed(rows: DataFrame, into: str, asked: tuple[str, ...] = _ASKED, apart: tuple[str, ...] = ()) -> DataFrame:
     """What joins ask for as it is, families `apart` too, all else in one struct."""
     alone = (*asked, *apart)
-    return rows.select(*alone, F.struct(*(name for name in rows.columns if name not in alone)).alias(into))
+    return rows.select(*alone, F.struct(*(name for name in column_names(rows) if name not in alone)).alias(into))
 
 
 def _with_found(rows: DataFrame, found: FoundOnClaims, wanted: set[str]) -> DataFrame:
@@ -306,7 +309,7 @@ def _unpacked(rows: DataFrame, wanted: list[T.StructField], as_of: date | None =
         "f60_prescriber_npi_valid": prescriber_npi_valid(),
         "prescriber_has_dea_number": prescriber_has_dea_number(),
     }
-    there = {*flat.columns}
+    there = {*column_names(flat)}
     values = {field.name: F.col(field.name) if field.name in there else measured[field.name] for field in wanted}
     return flat.select(*(values[field.name].cast(field.dataType).alias(field.name) for field in wanted))
 

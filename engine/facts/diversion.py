@@ -17,6 +17,7 @@ from engine.facts.feature import AT_SERVICE, BEFORE, Feature
 from engine.facts.history import SERVICE_QUARTER, added_up, before, with_history
 from engine.facts.peers import robust_z, statistics, value_arrays
 from engine.intervals import join_as_of, quarter_number
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import divide, exp, significant
 from engine.settings import PeerSettings
 
@@ -85,7 +86,7 @@ def with_diversion(
     told = _with_prescriptions(rows, claims, not_linked)
     told = _with_distance(told, zip_centroids, pharmacies)
     told = _with_volume(told, claims, settings)
-    return told.select(*rows.columns, F.struct(*(field.name for field in DIVERSION_FACTS)).alias("diversion"))
+    return told.select(*column_names(rows), F.struct(*(field.name for field in DIVERSION_FACTS)).alias("diversion"))
 
 
 def _with_prescriptions(rows: DataFrame, claims: DataFrame, not_linked: DataFrame | None) -> DataFrame:
@@ -110,7 +111,7 @@ def _with_prescriptions(rows: DataFrame, claims: DataFrame, not_linked: DataFram
     own = F.filter(earlier, lambda one: one["parent"] == F.col("parent_entity_id"))
     prescriptions = added_up(earlier, "n")
     return told.select(
-        *rows.columns,
+        *column_names(rows),
         divide(added_up(own, "n").cast("double"), prescriptions.cast("double")).alias("f17_prescriber_ce_share"),
         prescriptions.alias("prescriptions_known"),
     )
@@ -125,7 +126,7 @@ def _with_distance(rows: DataFrame, zip_centroids: DataFrame, pharmacies: DataFr
     placed = _as_of_service(placed, centroids, "zip5", entity_zip, point, "entity_point")
     placed = _as_of_service(placed, centroids, "zip5", pharmacy_zip, point, "pharmacy_point")
     distance = _haversine_km(F.col("entity_point"), F.col("pharmacy_point"))
-    return placed.select(*rows.columns, distance.alias("f18_dist_ce_pharm_km"))
+    return placed.select(*column_names(rows), distance.alias("f18_dist_ce_pharm_km"))
 
 
 def _as_of_service(
@@ -181,4 +182,4 @@ def _with_volume(rows: DataFrame, claims: DataFrame, settings: PeerSettings) -> 
         quarter_number(F.col("date_of_service")) == F.col("volume_quarter"),
     ]
     told = ("ce_volume_z", _VOLUME, "ce_usual_quarter_units")
-    return rows.join(judged, on=same, how="left").select(*rows.columns, *told)  # one row each
+    return rows.join(judged, on=same, how="left").select(*column_names(rows), *told)  # one row each

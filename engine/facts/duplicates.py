@@ -18,6 +18,7 @@ from engine.contracts.findings import MOST_RELATED_ROWS
 from engine.facts.feature import Feature
 from engine.facts.history import added_up, near, with_history
 from engine.intervals import number_of_quarter
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import all_of, collect_list_over
 
 # The dispense (contract part 3). Parts that may be NULL equal NULL; of the others NULL means no key.
@@ -160,11 +161,11 @@ def _open_icns(rows: DataFrame) -> DataFrame:
     of_icn, _ = _windows((*_WITHIN, "about_icn"))
     mentions = F.array(about("mtf_icn", is_closing, True), about("mtf_xref_icn", F.lit(True), False))
     return (
-        rows.select(*rows.columns, F.inline(mentions))
+        rows.select(*column_names(rows), F.inline(mentions))
         .where(F.col("about_icn").isNotNull())
         .withColumn("is_closed", F.max("closes").over(of_icn))
         .where(F.col("is_own") & ~F.col("is_closed"))
-        .select(*rows.columns)
+        .select(*column_names(rows))
     )
 
 
@@ -353,7 +354,7 @@ def with_repeats(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFr
         "mtf_is_reversed": F.when(is_mfp & has_key & has_icn, F.coalesce("is_reversed", F.lit(False))),
     }
     facts = F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in REPEAT_FACTS))
-    return told.select(*rows.columns, F.when(F.col("lines").isNotNull(), facts).alias("repeats"))
+    return told.select(*column_names(rows), F.when(F.col("lines").isNotNull(), facts).alias("repeats"))
 
 
 def _line_of_dispense(prefix: str = "") -> dict[str, Column]:
@@ -413,7 +414,7 @@ def _with_icn(rows: DataFrame, lines: DataFrame) -> DataFrame:
     same = [F.col(name) == F.col(f"of_{name}") for name in _SCRIPT_AND_DAY]
     same += [F.col(f"dispense_{name}").eqNullSafe(F.col(f"of_{name}")) for name in _line_of_dispense()]
     joined = rows.join(by_icn, on=[*same, icn == F.col("of_icn")], how="left")  # one row per dispense and ICN
-    return joined.select(*rows.columns, "is_adjusted", "is_reversed", "open_icns")
+    return joined.select(*column_names(rows), "is_adjusted", "is_reversed", "open_icns")
 
 
 def _is_rx() -> Column:

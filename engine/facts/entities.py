@@ -9,6 +9,7 @@ from pyspark.sql import types as T
 from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, Feature
 from engine.intervals import covers, join_product, quarter_of
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import array_contains
 
 _IN_QUESTION = "entity_claims|medicaid_exclusions"
@@ -56,7 +57,10 @@ def at_parent(rows: DataFrame, entity: str, entities: DataFrame | None) -> DataF
     parents = F.broadcast(parents_of(entities))
     joined = rows.join(parents, on=F.col(entity) == F.col("child_entity_id"), how="left")  # one parent at most
     return joined.select(
-        *(F.coalesce("parent_of_child", entity).alias(entity) if name == entity else name for name in rows.columns)
+        *(
+            F.coalesce("parent_of_child", entity).alias(entity) if name == entity else name
+            for name in column_names(rows)
+        )
     )
 
 
@@ -89,7 +93,7 @@ def with_entity_standing(
         F.col("entity.entity_is_active").alias("f11_ce_active_at_dos"),
         (is_orphan_excluded(F.col("entity.entity_type")) & F.col("is_orphan")).alias("f55_orphan_ce_conflict"),
     )
-    return told.select(*rows.columns, facts.alias("standing"))
+    return told.select(*column_names(rows), facts.alias("standing"))
 
 
 def with_entity_record(rows: DataFrame, entities: DataFrame) -> DataFrame:
@@ -126,7 +130,7 @@ def with_entity_record(rows: DataFrame, entities: DataFrame) -> DataFrame:
         lambda start: F.coalesce(start > day, F.lit(False)),
     )
     return joined.select(
-        *rows.columns,
+        *column_names(rows),
         F.array_max(F.transform(valid, told)).alias("entity"),
         F.array_min(later).alias("entity_resumed_on"),
     )
@@ -162,7 +166,8 @@ def with_dual_registration(rows: DataFrame, entities: DataFrame) -> DataFrame:
         ),
     )
     return joined.select(
-        *rows.columns, F.when(place.isNotNull(), F.coalesce(is_there, F.lit(False))).alias("entity_is_dual_registered")
+        *column_names(rows),
+        F.when(place.isNotNull(), F.coalesce(is_there, F.lit(False))).alias("entity_is_dual_registered"),
     )
 
 
@@ -187,4 +192,4 @@ def with_is_orphan(rows: DataFrame, orphan_drugs: DataFrame | None, products: Da
         is_orphan = F.col("designation.orphan")
     else:
         joined, is_orphan = rows, F.lit(None).cast("boolean")
-    return joined.select(*rows.columns, is_orphan.alias("is_orphan"))
+    return joined.select(*column_names(rows), is_orphan.alias("is_orphan"))

@@ -38,6 +38,7 @@ from engine.facts.providers import (
 from engine.facts.purchases import bought_by_quarter
 from engine.facts.registrations import with_own_pharmacy, with_registration
 from engine.intervals import quarter_number, quarter_of
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import collect_list_over, max_struct
 from engine.settings import PeerSettings
 
@@ -228,7 +229,7 @@ def _with_dispense(rows: DataFrame, claims: DataFrame) -> DataFrame:
         if field.name != _ORDINAL
     }
     nothing = _dispense_facts({_ORDINAL: F.lit(1), **alone})
-    return joined.select(*rows.columns, F.coalesce("dispense", nothing).alias("dispense"))
+    return joined.select(*column_names(rows), F.coalesce("dispense", nothing).alias("dispense"))
 
 
 def _dispense_facts(values: Mapping[str, Column]) -> Column:
@@ -313,7 +314,7 @@ def _with_rivals(rows: DataFrame) -> DataFrame:
         "other_entity_ids": F.array_sort(_first_by("entity_place", "entity_id", rivals)),
     }
     told = joined.withColumns({name: F.coalesce(column, none) for name, column in ids.items()})
-    return told.select(*rows.columns, *ids, "other_entity_row_count", "other_entity_count")
+    return told.select(*column_names(rows), *ids, "other_entity_row_count", "other_entity_count")
 
 
 def _first_by(place: str, name: str, candidates: Column) -> Column:
@@ -370,4 +371,4 @@ def _with_balance(
         ).alias("balance"),
     )
     with_last = rows.join(told, on=F.col("source_row_id") == F.col("balance_row_id"), how="left")  # one row per claim
-    return with_last.select(*rows.columns, "balance")
+    return with_last.select(*column_names(rows), "balance")

@@ -10,6 +10,7 @@ from engine.contracts.codes import MEDICAID_PROGRAMS
 from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, Feature
 from engine.intervals import quarter_of
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import min_struct
 
 FEATURES = tuple(
@@ -60,7 +61,7 @@ def with_exclusion_file(claims: DataFrame, exclusions: DataFrame | None) -> Data
             ],
             how="left",  # one row per biller, state and quarter
         ).drop(f"listed_{listed}", f"state_{listed}", f"quarter_{listed}")
-    return keyed.select(*claims.columns, F.coalesce("by_npi", "by_medicaid_number").alias("exclusion"))
+    return keyed.select(*column_names(claims), F.coalesce("by_npi", "by_medicaid_number").alias("exclusion"))
 
 
 def _listings(exclusions: DataFrame, listed: str, words: str) -> DataFrame:

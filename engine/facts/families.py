@@ -10,6 +10,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from engine.runtime.column_names import column_names
+
 
 def absent(fields: Iterable[T.StructField]) -> Column:
     """A family of which nothing is known, because its table is missing: a struct of NULLs."""
@@ -19,4 +21,4 @@ def absent(fields: Iterable[T.StructField]) -> Column:
 def flattened(rows: DataFrame, families: Iterable[str]) -> DataFrame:
     """`rows` with the fields of its families in their place."""
     names = list(families)
-    return rows.select(*(name for name in rows.columns if name not in names), *(f"{name}.*" for name in names))
+    return rows.select(*(name for name in column_names(rows) if name not in names), *(f"{name}.*" for name in names))

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import all_of, divide
 
 TRAILING_QUARTERS = 4
@@ -62,7 +63,7 @@ def with_history(
     collected = by_key.agg(entries.alias(into), F.lit(True).alias("has_entries"))
     joined = rows.join(collected, on=_same(keys, may_be_null), how="left")  # one row per key
     found = F.when(F.col("has_entries"), F.col(into)).otherwise(F.array())
-    return joined.select(*rows.columns, F.when(_are_known(keys, may_be_null), found).alias(into))
+    return joined.select(*column_names(rows), F.when(_are_known(keys, may_be_null), found).alias(into))
 
 
 def before(history: str) -> Column:

@@ -16,6 +16,7 @@ from engine.dates import add_months
 from engine.facts.families import flattened
 from engine.facts.products import with_product
 from engine.intervals import join_own_and_general, start_of_quarter
+from engine.runtime.column_names import column_names
 
 FIRST_DAY_LEFT_OUT = date(2026, 1, 1)  # of 340B units: SSA 1860D-14B(b)(1)(B)
 PROGRAM = "PARTD_INFL"
@@ -72,7 +73,7 @@ def _with_claimed(rows: DataFrame, claims: DataFrame | None, plans: DataFrame | 
     )
     joined = rows.join(told, on=F.col("source_row_id") == F.col("told_row_id"), how="left")  # one row per report
     return joined.select(
-        *rows.columns,
+        *column_names(rows),
         F.coalesce("units", F.lit(0).cast(_SUM)).alias("part_d_units_claimed"),
         F.coalesce("dispenses", F.lit(0)).alias("part_d_dispenses"),
     )

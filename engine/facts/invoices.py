@@ -20,6 +20,7 @@ from engine.facts.sales import with_sales
 from engine.facts.settlements import with_line_settlements
 from engine.facts.unread import with_unread_rows
 from engine.intervals import start_of_quarter
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import divide
 from engine.settings import PeerSettings
 
@@ -116,7 +117,7 @@ def invoice_facts(
     """
     rows = invoices.withColumn("period_start", start_of_quarter(F.col("period")))
     # the invoice's own product name stays
-    product_facts = [field for field in PRODUCT_FACTS if field.name not in invoices.columns]
+    product_facts = [field for field in PRODUCT_FACTS if field.name not in column_names(invoices)]
     rows = with_product(rows, references.get("products"), F.col("period_start"), product_facts)
     rows = with_prices(rows, references.get("prices"), F.col("period"), {"price_ura": "unit_rebate_amount"}, "price")
     rows = with_market_price(rows, references.get("market_prices"), F.col("period_start"))
@@ -167,7 +168,7 @@ def _with_claims(rows: DataFrame, claims: DataFrame | None) -> DataFrame:
     units = F.when(is_total, added_up(behind, "units", _SUM)).try_cast("decimal(15,3)")
     gap = divide((F.col("units_reimbursed") - units).cast("double"), F.col("units_reimbursed").cast("double"))
     return joined.select(
-        *rows.columns,
+        *column_names(rows),
         units.alias("claim_units"),
         F.when(is_total, added_up(behind, "lines")).alias("claim_lines"),
         gap.alias("f50_invoice_to_claims_gap"),

@@ -11,6 +11,7 @@ from engine.dates import add_days, days_between
 from engine.facts.feature import OWN, Feature
 from engine.facts.history import near, with_history
 from engine.intervals import start_of_quarter
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import all_of
 
 CUT_OFF_DAYS = 60  # states invoice within 60 days after the quarter (42 CFR 447.511)
@@ -68,7 +69,7 @@ def with_periods(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFr
     are_parts_known = all_of([is_known, *(F.col(name).isNotNull() for name in _LINE)])
     none = F.lit(0).cast("bigint")
     return told.select(
-        *rows.columns,
+        *column_names(rows),
         F.when(are_parts_known, F.coalesce("periods", none)).cast("int").alias("f37_cross_period_count"),
         F.when(is_known, F.coalesce("products", none)).cast("int").alias("claim_products"),
     )
@@ -94,4 +95,4 @@ def with_reversals(rows: DataFrame, asked: DataFrame, dispenses: DataFrame | Non
     if known is None:
         return rows.withColumn("f39_n_reversals", F.lit(None).cast("int"))
     told = with_history(rows, known, _DISPENSE, by, "dispense", may_be_null=["fill_number"])
-    return told.select(*rows.columns, F.get("dispense", F.lit(0))["reversals"].alias("f39_n_reversals"))
+    return told.select(*column_names(rows), F.get("dispense", F.lit(0))["reversals"].alias("f39_n_reversals"))

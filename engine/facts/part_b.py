@@ -10,6 +10,7 @@ from engine.contracts.codes import ClaimType
 from engine.contracts.findings import MOST_RELATED_ROWS
 from engine.facts.families import absent
 from engine.facts.history import added_up
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import arrays_overlap
 
 # HCPCS modifiers that report a drug bought at the 340B price; JG until it was retired for TB (domain V05).
@@ -61,4 +62,4 @@ def with_part_b(rows: DataFrame, lines: DataFrame | None) -> DataFrame:
         added_up(F.col("own"), "unmarked").cast("int").alias("part_b_lines_unmarked"),
         added_up(F.col("own"), "marked").cast("int").alias("part_b_lines_marked"),
     )
-    return told.select(*rows.columns, F.when(F.size("own") > 0, facts).alias("part_b"))
+    return told.select(*column_names(rows), F.when(F.size("own") > 0, facts).alias("part_b"))

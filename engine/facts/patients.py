@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from engine.dates import days_between, known_day
 from engine.facts.feature import Feature
 from engine.facts.history import near, with_history
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import divide, max_struct
 
 EARLY_REFILL_DAYS = 180
@@ -63,7 +64,7 @@ def with_early_refill_ratio(claims: DataFrame) -> DataFrame:
     )
     ratio = divide(days.cast("double"), F.col("previous_fill.days_supply").cast("double"))
     return keyed.withColumn("previous_fill", previous).select(
-        *claims.columns, F.when(is_refill, ratio).alias("f42_early_refill_ratio")
+        *column_names(claims), F.when(is_refill, ratio).alias("f42_early_refill_ratio")
     )
 
 
@@ -75,4 +76,6 @@ def with_pharmacies_of_patient(rows: DataFrame, asked: DataFrame, claims: DataFr
     earlier = F.filter("fills", lambda fill: days_between(days, fill["day"]).between(1, OVERLAP_DAYS))
     pharmacies = F.concat(F.transform(earlier, lambda fill: fill["pharmacy"]), F.array("pharmacy_key"))
     overlap = F.size(F.array_distinct(F.array_compact(pharmacies)))
-    return fills.select(*rows.columns, F.when(F.col("fills").isNotNull(), overlap).alias("f43_overlap_pharmacies"))
+    return fills.select(
+        *column_names(rows), F.when(F.col("fills").isNotNull(), overlap).alias("f43_overlap_pharmacies")
+    )

@@ -9,6 +9,7 @@ from engine.contracts.codes import MEDICAID_PROGRAMS
 from engine.facts.feature import BEFORE, Feature
 from engine.facts.history import before, near, share, with_history
 from engine.intervals import quarter_number
+from engine.runtime.column_names import column_names
 
 _CARD = ("bin", "pcn", "group_id")
 FEATURES = (
@@ -36,4 +37,4 @@ def with_line_of_business(rows: DataFrame, asked: DataFrame, claims: DataFrame) 
         {"medicaid": F.count_if(is_medicaid)},
         may_be_null=_CARD[1:],
     )
-    return of_card.select(*rows.columns, share(before("of_card"), "medicaid").alias("f58_bin_pcn_lob_conf"))
+    return of_card.select(*column_names(rows), share(before("of_card"), "medicaid").alias("f58_bin_pcn_lob_conf"))

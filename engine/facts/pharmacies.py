@@ -12,6 +12,7 @@ from engine.facts.feature import AT_SERVICE, BEFORE, Feature, NotBuilt
 from engine.facts.history import added_up, before, near, share, with_history, with_is_linked
 from engine.facts.peers import NORMAL_CONSISTENCY, quantile
 from engine.intervals import covers, quarter_number
+from engine.runtime.column_names import column_names
 from engine.settings import PeerSettings
 
 MATCH_CONFIDENCE = "pharmacy_match_confidence"
@@ -102,7 +103,7 @@ def with_contract_standing(
     )  # one row per pharmacy, one per entity
     in_force = F.transform(F.filter("all_contracts", lambda one: _holds(one, day)), lambda one: _told(one, day))
     contracts = F.when(npi.isNotNull(), F.coalesce(in_force, F.array().cast(_CONTRACTS)))
-    told = joined.select(*rows.columns, "names_all", contracts.alias("contracts"))
+    told = joined.select(*column_names(rows), "names_all", contracts.alias("contracts"))
     own = F.filter("contracts", lambda one: one["parent"] == parent)
     is_active = F.when(F.size(own) > 0, True).when(F.col("names_all"), F.lit(False))
     taking_part = F.transform(F.filter("contracts", lambda one: one["takes_part"]), lambda one: one["parent"])
@@ -112,7 +113,7 @@ def with_contract_standing(
         F.size(F.array_distinct(taking_part)).alias("f14_n_ce_per_pharmacy"),
     )
     known_facts = F.when(F.col("contracts").isNotNull(), facts)
-    return told.select(*rows.columns, known_facts.alias("cp"), "contracts")
+    return told.select(*column_names(rows), known_facts.alias("cp"), "contracts")
 
 
 _SPANS = ("begin_date", "termination_date", "valid_from", "valid_to")
@@ -137,7 +138,7 @@ def _told(contract: Column, day: Column) -> Column:
 
 def _with_participation(contract_pharmacies: DataFrame, entities: DataFrame | None) -> DataFrame:
     """Contracts with when their entity took part in 340B, and how sure their pharmacy is."""
-    is_there = MATCH_CONFIDENCE in contract_pharmacies.columns
+    is_there = MATCH_CONFIDENCE in column_names(contract_pharmacies)
     confidence = F.col(MATCH_CONFIDENCE) if is_there else F.lit(None).cast("double")
     contracts = contract_pharmacies.select("entity_id", "pharmacy_npi", *_SPANS, confidence.alias("confidence"))
     span = "struct<start:date,end:date>"
@@ -173,7 +174,7 @@ def with_pharmacy_history(
     z = (today - F.col("usual_median")) / spread
     capped = F.greatest(F.lit(-settings.cap), F.least(F.lit(settings.cap), z)) if settings.cap else z
     return told.select(
-        *rows.columns,
+        *column_names(rows),
         of_340b.alias("f15_pharm_340b_share"),
         F.when(F.size("usual") >= settings.minimum, capped).alias("f59_batch_size_rz"),
     )

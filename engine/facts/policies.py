@@ -11,6 +11,7 @@ from pyspark.sql import types as T
 from engine.facts.entities import at_parent
 from engine.facts.families import absent
 from engine.intervals import covers, join_as_of, join_own_and_general
+from engine.runtime.column_names import column_names
 
 POLICY_FACTS = (
     T.StructField("policy_contract_pharmacies", T.StringType()),
@@ -38,7 +39,7 @@ def with_manufacturer_policy(rows: DataFrame, policies: DataFrame | None) -> Dat
     joined = join_own_and_general(
         rows, policies, own="ndc9", own_key={**labeler, "ndc9": F.col("ndc9")}, general_key=labeler, values=values
     )
-    return joined.select(*rows.columns, F.coalesce("own_policy", "general_policy").alias("policy"))
+    return joined.select(*column_names(rows), F.coalesce("own_policy", "general_policy").alias("policy"))
 
 
 def with_designation(rows: DataFrame, designations: DataFrame | None, entities: DataFrame | None) -> DataFrame:
@@ -60,7 +61,7 @@ def with_designation(rows: DataFrame, designations: DataFrame | None, entities: 
         return is_theirs & covers(F.col("date_of_service"), one["begin_date"], one["end_date"])
 
     is_designated = F.coalesce(F.exists("designations", holds), F.lit(False))
-    return joined.select(*rows.columns, is_designated.alias("pharmacy_is_designated"))
+    return joined.select(*column_names(rows), is_designated.alias("pharmacy_is_designated"))
 
 
 def with_state_law(rows: DataFrame, laws: DataFrame | None) -> DataFrame:
@@ -80,4 +81,6 @@ def with_state_law(rows: DataFrame, laws: DataFrame | None) -> DataFrame:
         values={"protects": F.lit(True)},
         into="law",
     )
-    return joined.select(*rows.columns, F.when(state.isNotNull(), F.col("law").isNotNull()).alias("state_law_protects"))
+    return joined.select(
+        *column_names(rows), F.when(state.isNotNull(), F.col("law").isNotNull()).alias("state_law_protects")
+    )

@@ -9,6 +9,7 @@ from engine.dates import add_days
 from engine.facts.feature import BEFORE, Feature
 from engine.facts.history import before, near, share, with_history, with_is_linked
 from engine.intervals import quarter_number
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import arrays_overlap
 
 # An entity's claim up to a week from the date of service may be this very dispense (domain F03): it is no evidence of
@@ -53,7 +54,7 @@ def with_prescriber(
         {"linked": F.count_if("is_linked")},
     )
     of_340b = share(before("of_prescriber"), "linked") if links_340b is not None else F.lit(None).cast("double")
-    told = told.select(*rows.columns, of_340b.alias("f17_prescriber_ce_share"))
+    told = told.select(*column_names(rows), of_340b.alias("f17_prescriber_ce_share"))
     if entity_claims is None:
         return told.withColumn("f16_ppm_link", F.lit(None).cast("boolean"))
     seen = with_history(
@@ -69,4 +70,4 @@ def with_prescriber(
         "parents", F.transform(F.filter("seen_at", lambda one: one["first_day"] < latest), lambda one: one["parent"])
     )
     contracted = F.transform("contracts", lambda one: one["parent"])
-    return seen.select(*told.columns, arrays_overlap(F.col("parents"), contracted).alias("f16_ppm_link"))
+    return seen.select(*column_names(told), arrays_overlap(F.col("parents"), contracted).alias("f16_ppm_link"))

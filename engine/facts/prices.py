@@ -10,6 +10,7 @@ from engine.contracts.codes import Subject
 from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, WHOLE_RUN, Feature
 from engine.intervals import join_as_of
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import divide, max_struct
 
 _UNIT_PRICE = T.DecimalType(15, 6)
@@ -114,7 +115,7 @@ def with_prices(
     )
     same = [F.col("ndc11") == F.col("price_ndc11"), quarter == F.col("price_quarter")]
     joined = rows.join(F.broadcast(latest), on=same, how="left")  # one row per product and quarter
-    return joined.select(*rows.columns, into)
+    return joined.select(*column_names(rows), into)
 
 
 MARKET_FACTS = (

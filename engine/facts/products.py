@@ -13,6 +13,7 @@ from engine.dates import days_between
 from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, Feature
 from engine.intervals import covers, join_product
+from engine.runtime.column_names import column_names
 
 # fact: column of `products` where it has another name
 _SOURCE = {"product_unit_type": "unit_type", "product_snapshot_date": "snapshot_date"}
@@ -98,7 +99,7 @@ def with_labeler(rows: DataFrame, labelers: DataFrame | None, day: Column) -> Da
     is_ours = F.exists("spans", lambda span: covers(day, span["begin_date"], span["end_date"]))
     standing = F.when(is_ours, F.lit("OURS")).when(~is_ours, F.lit("NOT_THEN")).otherwise(F.lit("NOT_HELD"))
     facts = F.struct(has_ended.alias("f33_labeler_terminated"), standing.alias("labeler_standing"))
-    return joined.select(*rows.columns, facts.alias("labeler"))
+    return joined.select(*column_names(rows), facts.alias("labeler"))
 
 
 def with_product(

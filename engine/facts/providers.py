@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from engine.facts.feature import AT_SERVICE, Feature, NotBuilt
 from engine.intervals import covers
 from engine.npi import npi_is_valid
+from engine.runtime.column_names import column_names
 
 FEATURES = (
     Feature(
@@ -65,4 +66,4 @@ def with_npi_active(rows: DataFrame, pharmacies: DataFrame | None) -> DataFrame:
     day = F.col("date_of_service")
     joined = rows.join(F.broadcast(by_npi), on=F.col("pharmacy_npi") == F.col("known_npi"), how="left")  # one per NPI
     is_active = F.exists("spans", lambda span: covers(day, span["valid_from"], span["valid_to"]))
-    return joined.select(*rows.columns, is_active.alias("f60_npi_active_at_dos"))
+    return joined.select(*column_names(rows), is_active.alias("f60_npi_active_at_dos"))

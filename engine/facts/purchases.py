@@ -12,6 +12,7 @@ from engine.facts.families import absent
 from engine.facts.feature import BEFORE, Feature
 from engine.facts.history import SERVICE_QUARTER, TRAILING_QUARTERS, added_up, before, near, with_history
 from engine.intervals import quarter_number
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import divide, log, max_struct
 
 QUARTERS_APART = 2
@@ -66,7 +67,7 @@ def with_units_claimed(rows: DataFrame, asked: DataFrame, entity_claims: DataFra
     mean = added_up(earlier, "units", _SUM).cast("double") / QUARTERS_ADDED_UP
     jump = F.when((last > 0) & (mean > 0), log(last.cast("double") / mean))
     return told.select(
-        *rows.columns,
+        *column_names(rows),
         jump.alias("f54_ce_volume_jump"),
         added_up(before("of_entity"), "units", _SUM).alias("units_claimed"),
     )
@@ -102,7 +103,7 @@ def with_purchases(
         added_up(up_to_now, "units", _SUM).cast("double").alias("entity_units_bought"),
         divide(units_before, F.col("units_claimed").cast("double")).alias("f53_purch_vs_disp"),
     )
-    return joined.select(*rows.columns, F.when(F.col("parent_entity_id").isNotNull(), facts).alias("purchase"))
+    return joined.select(*column_names(rows), F.when(F.col("parent_entity_id").isNotNull(), facts).alias("purchase"))
 
 
 def bought_by_quarter(chargebacks: DataFrame, entities: DataFrame | None, products: DataFrame | None) -> DataFrame:

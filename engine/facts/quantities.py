@@ -9,6 +9,7 @@ from pyspark.sql import types as T
 from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, OWN, WHOLE_RUN, Feature
 from engine.intervals import join_as_of, join_product
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import array_contains, divide, rint, round_double
 
 _AMONG_PEERS = f"{OWN}; z: {WHOLE_RUN} of equal NDC-11 and program"
@@ -133,4 +134,4 @@ def with_conversion(rows: DataFrame, crosswalk: DataFrame | None, products: Data
         "hcpcs_pair_at_another_date": ~is_pair & is_held,
     }
     facts = F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in CONVERSION_FACTS))
-    return told.select(*rows.columns, F.when(code.isNotNull(), facts).alias("conversion"))
+    return told.select(*column_names(rows), F.when(code.isNotNull(), facts).alias("conversion"))

@@ -10,6 +10,7 @@ from engine.facts.entities import at_parent
 from engine.facts.families import absent
 from engine.facts.pharmacies import MATCH_CONFIDENCE
 from engine.intervals import covers
+from engine.runtime.column_names import column_names
 
 REGISTRATION_FACTS = (
     T.StructField("contract_holds", T.BooleanType()),
@@ -35,7 +36,7 @@ def with_registration(
     """
     if contract_pharmacies is None:
         return rows.withColumn("registration", absent(REGISTRATION_FACTS))
-    has_confidence = MATCH_CONFIDENCE in contract_pharmacies.columns
+    has_confidence = MATCH_CONFIDENCE in column_names(contract_pharmacies)
     sure = F.col(MATCH_CONFIDENCE) if has_confidence else F.lit(1.0)
     confidence = F.when(F.col("pharmacy_npi").isNull(), F.lit(0.0)).otherwise(F.coalesce(sure, F.lit(1.0)))
     contracts = contract_pharmacies.select("entity_id", "pharmacy_npi", *_SPAN, confidence.alias("confidence"))
@@ -63,7 +64,7 @@ def with_registration(
         F.col("least_confidence").alias("contracts_least_confidence"),
         other.alias("contract_other_npi"),
     )
-    return joined.select(*rows.columns, facts.alias("registration"))
+    return joined.select(*column_names(rows), facts.alias("registration"))
 
 
 def _spans(contracts: DataFrame, into: str, entry: Column) -> DataFrame:
@@ -109,4 +110,4 @@ def with_own_pharmacy(rows: DataFrame, entity_npis: DataFrame | None, entities: 
     joined = rows.join(F.broadcast(by_npi), on=same, how="left")  # one row per entity and NPI
     day = F.col("date_of_service")
     is_own = F.exists("own_spans", lambda span: covers(day, span["valid_from"], span["valid_to"]))
-    return joined.select(*rows.columns, F.coalesce(is_own, F.lit(False)).alias("pharmacy_is_entity_owned"))
+    return joined.select(*column_names(rows), F.coalesce(is_own, F.lit(False)).alias("pharmacy_is_entity_owned"))

@@ -15,6 +15,7 @@ from engine.facts.entities import at_parent
 from engine.facts.feature import BEFORE, Feature
 from engine.facts.history import before, near, share, with_history
 from engine.intervals import quarter_number
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import max_struct
 
 _CONFIRMED = ("ACCEPTED", "PARTIAL")
@@ -70,7 +71,7 @@ def with_reviews(
     assert of_pharmacies is not None
     judged = of_pharmacies.join(F.broadcast(answered), on=is_answered, how="left")  # one answer per claim
     told = with_history(rows, judged, ["pharmacy_key"], by, "at_pharmacy", sums)
-    told = told.select(*rows.columns, share(before("at_pharmacy"), "confirmed").alias("f51_dup_rate_pharm"))
+    told = told.select(*column_names(rows), share(before("at_pharmacy"), "confirmed").alias("f51_dup_rate_pharm"))
     if links_340b is None:
         return told.withColumn("f52_ce_precision", F.lit(None).cast("double"))
     linked = links_340b.select(
@@ -83,4 +84,6 @@ def with_reviews(
     )
     of_entities = at_parent(of_entities, "parent_entity_id", entities)
     seen = with_history(told, of_entities, ["parent_entity_id"], by, "on_entity", sums)
-    return seen.select(*told.columns, share(before("on_entity"), "confirmed", "responded").alias("f52_ce_precision"))
+    return seen.select(
+        *column_names(told), share(before("on_entity"), "confirmed", "responded").alias("f52_ce_precision")
+    )

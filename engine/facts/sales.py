@@ -9,6 +9,7 @@ from engine.contracts.codes import Subject
 from engine.facts.feature import Feature
 from engine.facts.history import TRAILING_QUARTERS, added_up
 from engine.intervals import number_of_quarter
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import divide
 
 _SUM = "decimal(38,3)"
@@ -42,7 +43,7 @@ def with_sales(rows: DataFrame, sales: DataFrame | None) -> DataFrame:
     )  # one row per state and product in each
     units = {name: _over_four_quarters(name) for name in ("sold", "invoiced")}
     return joined.select(
-        *rows.columns,
+        *column_names(rows),
         units["invoiced"].alias("units_invoiced_in_state"),
         units["sold"].alias("units_sold_in_state"),
         divide(units["invoiced"], units["sold"]).alias("f49_invoice_vs_sales"),

@@ -11,6 +11,7 @@ from pyspark.sql import types as T
 
 from engine.facts.families import absent
 from engine.facts.history import added_up
+from engine.runtime.column_names import column_names
 
 SETTLED_KINDS = ("STATE_CREDIT", "ENTITY_REPAID")
 SETTLEMENT_FACTS = (
@@ -82,7 +83,7 @@ def _with_settlements(
     values = _together(F.filter(meant, lambda one: ~answers_the_row(one)), "settled")
     values |= _together(F.filter(meant, answers_the_row), "settled_since")
     facts = F.struct(*(values[f.name].try_cast(f.dataType).alias(f.name) for f in SETTLEMENT_FACTS))
-    return joined.select(*rows.columns, F.when(F.size(meant) > 0, facts).alias("settlement"))
+    return joined.select(*column_names(rows), F.when(F.size(meant) > 0, facts).alias("settlement"))
 
 
 def _together(settlements: Column, name: str) -> dict[str, Column]:

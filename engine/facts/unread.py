@@ -5,6 +5,8 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from engine.runtime.column_names import column_names
+
 _SUM = "decimal(38,3)"
 
 
@@ -47,7 +49,7 @@ def with_unread_rows(
     )
     joined = rows.join(found, on=F.col("source_row_id") == F.col("looking_row_id"), how="left")  # one row per row
     return joined.select(
-        *rows.columns,
+        *column_names(rows),
         F.coalesce("found_rows", F.lit(0)).cast("long").alias("unread_rows"),
         F.coalesce("found_units", F.lit(0)).cast(_SUM).alias("unread_units"),
     )

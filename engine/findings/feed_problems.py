@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Subject
 from engine.contracts.match_rates import FeedProblem, Side
+from engine.runtime.column_names import column_names
 
 _SOURCE = "side string, program string, source string, month date, feed_problem string"
 
@@ -37,5 +38,5 @@ def with_feed_problems(findings: DataFrame, problems: Sequence[FeedProblem]) -> 
         # one problem per source and month
         rows = rows.join(F.broadcast(of_side), on=is_met & same_month & same_program, how="left")
         remark = F.coalesce(F.concat(F.lit(" "), F.col("feed_problem")), F.lit(""))
-        rows = rows.withColumn("narrative", F.concat("narrative", remark)).select(*findings.columns)
+        rows = rows.withColumn("narrative", F.concat("narrative", remark)).select(*column_names(findings))
     return rows

@@ -15,6 +15,7 @@ from engine.link.agreement import entity_units, tier_name
 from engine.link.assignment import Pair, assign
 from engine.link.keys import KEY, STREAM
 from engine.link.weights import probability
+from engine.runtime.column_names import column_names
 
 # What a link shows of its pair.
 _SHOWN = {
@@ -69,7 +70,7 @@ def links_of(pairs: DataFrame) -> DataFrame:
     groups = (
         narrow.repartition("key_hash")
         .groupBy(*KEY)
-        .agg(F.collect_list(F.struct(*(name for name in narrow.columns if name not in KEY))).alias("pairs"))
+        .agg(F.collect_list(F.struct(*(name for name in column_names(narrow) if name not in KEY))).alias("pairs"))
         .select("pairs")
     )
     clear = groups.where(~_is_contested()).select(
@@ -81,7 +82,7 @@ def links_of(pairs: DataFrame) -> DataFrame:
     contested = groups.where(_is_contested())
     schema = T.StructType([*contested.schema.fields, T.StructField("choices", _CHOICES)])
     chosen = contested.mapInArrow(_with_choices, schema).select("pairs", F.inline("choices"))
-    chosen = chosen.withColumn("pair", F.get("pairs", F.col("index"))).select(*clear.columns)
+    chosen = chosen.withColumn("pair", F.get("pairs", F.col("index"))).select(*column_names(clear))
     return clear.unionByName(chosen).select(*_link_columns(), *(f"pair.{name}" for name in (*STREAM, "entity_claim")))
 
 

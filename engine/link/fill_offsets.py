@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from engine.runtime.column_names import column_names
 from engine.settings import LinkSettings
 
 _ROUNDS = 10
@@ -43,7 +44,7 @@ class FillOffsets:
             rows = rows.join(F.broadcast(table), on=F.col(column) == F.col(names[0]), how="left").drop(names[0])
         entitys = F.coalesce("entity_id_offset", "parent_entity_id_offset", F.lit(0))
         shift = entitys - F.coalesce("payer_id_offset", F.lit(0))
-        return rows.select(*pairs.columns, shift.alias("fill_shift"))
+        return rows.select(*column_names(pairs), shift.alias("fill_shift"))
 
 
 def fill_steps(pairs: DataFrame) -> DataFrame:

@@ -15,6 +15,7 @@ from pyspark.sql import types as T
 
 from engine.contracts.codes import ClaimType
 from engine.intervals import join_product
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import json_object
 
 # Whoever asks for money once: claims of one stream compete for a 340B claim, claims of different streams do not.
@@ -91,7 +92,7 @@ def entity_side(claims: DataFrame, lineage: DataFrame, products: DataFrame | Non
     rows = rows.withColumn("entity_claim", _dispense())
     renamed = {
         name: f"entity_{name}"
-        for name in rows.columns
+        for name in column_names(rows)
         if name not in (*KEY, "entity_id", "parent_entity_id", "entity_claim", "is_340b_assumed")
     }
     rows = rows.withColumnsRenamed({**renamed, "source_row_id": "entity_row_id"})

@@ -11,6 +11,7 @@ from pyspark.sql import types as T
 
 from engine.link.place_agreement import agreement, confidence, log2_odds
 from engine.link.place_description import described
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import json_object, nulls, sort
 from engine.settings import PharmacyIdentitySettings
 
@@ -62,11 +63,11 @@ def resolve_pharmacies(
     joined = rows.join(F.broadcast(candidates), on="place_id", how="left").withColumn("match", _match(settings))
     was_given = F.col("pharmacy_npi").isNotNull()
     return joined.select(
-        *(name for name in contract_pharmacies.columns if name != "pharmacy_npi"),
+        *(name for name in column_names(contract_pharmacies) if name != "pharmacy_npi"),
         F.coalesce("pharmacy_npi", "match.npi").alias("pharmacy_npi"),
         F.when(was_given, F.lit(1.0)).otherwise(F.col("match.confidence")).alias("pharmacy_match_confidence"),
         F.col("match.fields").alias("pharmacy_match_fields"),
-    ).select(*contract_pharmacies.columns, "pharmacy_match_confidence", "pharmacy_match_fields")
+    ).select(*column_names(contract_pharmacies), "pharmacy_match_confidence", "pharmacy_match_fields")
 
 
 def _identity(columns: tuple[str, ...]) -> Column:
@@ -137,7 +138,7 @@ def _with_carriers(descriptions: DataFrame) -> DataFrame:
     area = F.coalesce(F.substring("zip5", 1, 3), F.lit(""))
     carrier = F.coalesce("npi", "id")
     of_side = Window.partitionBy("name", "area", "is_place").orderBy(carrier)
-    others = [name for name in descriptions.columns if name != "names"]
+    others = [name for name in column_names(descriptions) if name != "names"]
     # the highest dense rank of a side is the number of its distinct carriers
     carried = (
         descriptions.withColumns({"name": F.explode_outer("names"), "area": area})

@@ -9,6 +9,7 @@ from pyspark.sql import types as T
 from engine.contracts.codes import Reason
 from engine.contracts.prepared import PREPARED_ENTITY_CLAIMS
 from engine.prepare.row_ids import good_rows, repeated_row_ids
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import nulls, union_all
 
 # NULL equals NULL in the fill number alone; a row without pharmacy or Rx key meets nothing.
@@ -69,5 +70,5 @@ def live_entity_claims(conformed: DataFrame, netting: DataFrame) -> DataFrame:
     """PREPARED_ENTITY_CLAIMS of the rows that stand; one row per 340B claim."""
     left = netting.select("row_id")
     live = good_rows(conformed).join(F.broadcast(left), on="row_id", how="left_anti")
-    names = set(live.columns)
+    names = set(column_names(live))
     return live.select(*(F.col(f.name).cast(f.dataType) for f in PREPARED_ENTITY_CLAIMS.fields if f.name in names))

@@ -20,6 +20,7 @@ from engine.contracts.codes import Reason, Transaction
 from engine.contracts.prepared import PREPARED_REBATE_CLAIMS
 from engine.intervals import join_as_of
 from engine.prepare.row_ids import crowded, good_rows, repeated_row_ids
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import nulls
 
 CLAIM_KEY = ("program", "payer_id", "plan_id", "claim_id", "claim_line")
@@ -145,7 +146,7 @@ def _with_messages(ordered: DataFrame) -> DataFrame:
 
     own = address("claim_id", "claim_line", F.lit(False), F.lit(True))
     prior = address("prior_claim_id", "prior_claim_line", F.lit(True), names_prior)
-    return ordered.select(*ordered.columns, F.inline(F.array(own, prior))).where("exists").drop("exists")
+    return ordered.select(*column_names(ordered), F.inline(F.array(own, prior))).where("exists").drop("exists")
 
 
 def _judged(sent: DataFrame) -> DataFrame:

@@ -14,6 +14,7 @@ from engine.contracts.codes import Reason
 from engine.contracts.columns import Table
 from engine.contracts.prepared import JUDGEMENT
 from engine.prepare.row_ids import crowded, good_rows
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import any_of, array_contains, differ_over, nulls
 
 # Where a key holds in several intervals, their beginning tells them apart.
@@ -92,7 +93,7 @@ def live_references(conformed: DataFrame, netting: DataFrame) -> DataFrame:
             F.col(name)
             if name in kept
             else F.when(~F.coalesce(array_contains(contested, F.lit(name)), F.lit(False)), F.col(name)).alias(name)
-            for name in rows.columns
+            for name in column_names(rows)
         )
     )
 

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import ClaimType, Reason
 from engine.contracts.columns import Table
+from engine.runtime.column_names import column_names
 
 
 def row_name(table: Table, values: Mapping[str, Column]) -> Column:
@@ -26,7 +27,7 @@ def good_rows(conformed: DataFrame) -> DataFrame:
     ndc9, labeler_code; script_key (RX: rx_key, MEDICAL: claim_id) and dispense_hash (see contracts/prepared.py).
     """
     good = conformed.where(F.col("problems").isNull() & F.col("left_as").isNull())
-    names = set(conformed.columns)
+    names = set(column_names(conformed))
     made: dict[str, Column] = {}
     if "ndc11" in names:
         made |= {"ndc9": F.substring("ndc11", 1, 9), "labeler_code": F.substring("ndc11", 1, 5)}
@@ -56,7 +57,7 @@ def repeated_row_ids(rows: DataFrame, received_at: str | None) -> DataFrame:
     """
     id_hash = F.xxhash64("source_row_id")
     # raw is kept of some rows only, and a row must come out the same whether it is or not
-    compared = sorted(name for name in rows.columns if name not in ("row_id", "raw"))
+    compared = sorted(name for name in column_names(rows) if name not in ("row_id", "raw"))
     # xxhash64 skips NULLs: without the flags a value that moved to the next column would go unnoticed
     content = F.xxhash64(*compared, *(F.col(name).isNull() for name in compared))
     candidates = rows.select(

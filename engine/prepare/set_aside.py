@@ -12,6 +12,7 @@ from engine.contracts.codes import ClaimType, Reason, Transaction
 from engine.contracts.columns import Table
 from engine.prepare.net_references import key_hash
 from engine.prepare.row_ids import row_name
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import union_all
 
 _NETTING = ("left_as", "problem")
@@ -98,7 +99,7 @@ def names_in_conflict(conformed: DataFrame, table: Table, netting: DataFrame) ->
 
 
 def _row_name(conformed: DataFrame, table: Table) -> Column:
-    return row_name(table, {name: F.col(name) for name in conformed.columns})
+    return row_name(table, {name: F.col(name) for name in column_names(conformed)})
 
 
 def _noticed(name: str) -> dict[str, Column]:
@@ -169,9 +170,9 @@ def tally_references(conformed: Mapping[str, DataFrame], tables: Mapping[str, Ta
 
 def with_netting(tally: Tally, netting: DataFrame) -> Tally:
     """The tally once netting has said what it has to say."""
-    flags = [name for name in ("prior_not_found", "reversal_unmatched") if name in netting.columns]
+    flags = [name for name in ("prior_not_found", "reversal_unmatched") if name in column_names(netting)]
     noticed = {name.upper(): F.count_if(F.col(name)) for name in flags}
-    if "contested" in netting.columns:
+    if "contested" in column_names(netting):
         noticed[Reason.COERCED_NULL.value] = F.sum(F.coalesce(F.size("contested"), F.lit(0)))
     counts = (
         netting.groupBy(_netted(netting).alias("reason"))
@@ -192,7 +193,7 @@ def _reason() -> Column:
 
 def _netted(netting: DataFrame) -> Column:
     """Why netting leaves a row out; NULL where it stands."""
-    return F.coalesce(*(F.col(name) for name in _NETTING if name in netting.columns))
+    return F.coalesce(*(F.col(name) for name in _NETTING if name in column_names(netting)))
 
 
 def _values_in(name: str) -> Column:

@@ -14,6 +14,7 @@ from engine.rules.activation import ActiveRules
 from engine.rules.evidence import EvidenceClass, at_most, class_name, is_below_medium, one_step_down
 from engine.rules.hit import STRINGS, Check, Facts, Guard, Hit
 from engine.rules.registry import RegistryError, Rule
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import all_of, any_of, nullable, to_decimal
 from engine.settings import Settings
 
@@ -68,7 +69,7 @@ def apply_rules(
     none = F.array().cast(RESULTS)
     results = [F.when(rule.fires, nullable(F.array(rule.result), RESULTS)).otherwise(none) for rule in judged]
     rules = F.concat(none, *results).alias("rules")
-    return facts.where(keep).select(*(F.col(f"`{name}`") for name in facts.columns), rules)
+    return facts.where(keep).select(*(F.col(f"`{name}`") for name in column_names(facts)), rules)
 
 
 def flagged_rows(screen: DataFrame, active: ActiveRules, settings: Settings) -> DataFrame:

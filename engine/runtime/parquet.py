@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from engine.runtime.column_names import declare_columns
 from engine.runtime.files import name_of
 from engine.runtime.kinds import is_classic
 from engine.runtime.paths import reader_path, writer_path
@@ -38,7 +39,18 @@ def write_parquet(rows: DataFrame, storage: Storage, folder: str) -> None:
 def read_parquet(spark: SparkSession, folders: str | Sequence[str], schema: T.StructType) -> DataFrame:
     """The rows of folders that the engine wrote, in a schema that is known: nothing is inferred."""
     paths = [folders] if isinstance(folders, str) else folders
-    return spark.read.schema(read_schema(spark, schema)).parquet(*(reader_path(spark, path) for path in paths))
+    rows = spark.read.schema(read_schema(spark, schema)).parquet(*(reader_path(spark, path) for path in paths))
+    return declare_columns(rows, schema.names)
+
+
+def stored_schema(rows: DataFrame, folder: str) -> T.StructType:
+    """The schema of rows that were written to a folder: as the frame declares it, which Spark knows without asking, or
+    as the files have it, since the embedded engine would plan the whole frame once more to tell.
+    """
+    if is_classic(rows.sparkSession):
+        return rows.schema
+    spark = rows.sparkSession
+    return spark.read.parquet(reader_path(spark, folder)).schema
 
 
 def read_schema(spark: SparkSession, schema: T.StructType) -> T.StructType | str:

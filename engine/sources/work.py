@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from engine.runtime.failures import ENGINE_ERRORS
-from engine.runtime.parquet import is_data_file, read_parquet, write_parquet
+from engine.runtime.parquet import is_data_file, read_parquet, stored_schema, write_parquet
 from engine.runtime.paths import reader_path
 from engine.runtime.storage import SUCCESS_MARKER, Storage, StoredFile, join
 from engine.sources.failures import translate_read_error
@@ -73,8 +73,7 @@ class WorkFolder:
             InputError: an input file turns out unreadable while the rows are computed.
             OutputError: the work folder was changed meanwhile, or storage is full.
         """
-        schema = rows.schema
-        if self.is_done(name, model) and self._has_schema(name, schema):
+        if self.is_done(name, model) and self._has_schema(name, rows.schema):
             self._rows[name] = self._manifest(name)["rows"]
         else:
             self._before_write()
@@ -89,7 +88,7 @@ class WorkFolder:
                 raise explained from None
             manifest = {"rows": self._rows[name], "files": self._files(name), "made_from": self._origin(model)}
             self._storage.write_text(join(self.path(name), _MANIFEST), json.dumps(manifest))
-        return read_parquet(self._spark, self.path(name), schema)
+        return read_parquet(self._spark, self.path(name), stored_schema(rows, self.path(name)))
 
     def check(self) -> None:
         """Compare the files of every result of this run with those that were written.
