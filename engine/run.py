@@ -8,7 +8,7 @@ import json
 import platform
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from functools import cache
 from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import Any, TypeVar
 
 from pyspark.sql import SparkSession
 
@@ -25,9 +25,12 @@ from engine.errors import InternalError, OutputError, Problem
 from engine.ledger import Ledger
 from engine.redaction import masked
 from engine.runs import Lease, RunFolders, check_apart_from_input, differences, digest
+from engine.runtime.parallel import in_parallel
 from engine.runtime.session import engine_facts
 from engine.runtime.storage import Storage, join
 from engine.settings import Settings
+
+_Result = TypeVar("_Result")
 
 _RUN_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 # What the engine and MLflow keep in the output folder next to the runs.
@@ -127,6 +130,10 @@ class Run:
         yield words
         self.seconds[step.value] = round(time.perf_counter() - began, 3)
         self.say(f"{step.value:<9}{self.seconds[step.value]:>8.1f} s  {masked('; '.join(words))}")
+
+    def in_parallel(self, tasks: Sequence[Callable[[], _Result]]) -> list[_Result]:
+        """The results of tasks that do not depend on each other, in their order (see engine.runtime.parallel)."""
+        return in_parallel(self.spark, tasks, self.settings.runtime.results_at_once)
 
     def made_from(self) -> dict[str, str]:
         """What each intermediate result records: a digest of all that can change it, models apart."""

@@ -334,6 +334,9 @@ class RuntimeSettings(Section):
     largest_embedded_input: PositiveInt = Field(
         500_000_000, description="bytes of input files; with more of them `auto` selects Spark"
     )
+    results_at_once: PositiveInt | None = Field(
+        None, description="independent results that are made at a time; by default one per processor, at most 4"
+    )
 
 
 class LevelPrior(Section):

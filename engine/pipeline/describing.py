@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -23,16 +26,17 @@ _RESULTS = {
 
 
 def describe(run: Run, work: WorkFolder, prepared: Prepared, found: facts.FoundOnClaims | None) -> list[Judged]:
-    judged = []
+    tasks: list[Callable[[], Judged]] = []
+    if prepared.claims is not None and found is not None:
+        tasks.append(partial(_claim_facts, work, prepared.claims, found, prepared, run.settings))
+    if prepared.entity_claims is not None:
+        tasks.append(partial(_entity_claim_facts, work, prepared.entity_claims, found, prepared, run.settings.peers))
+    if prepared.invoices is not None:
+        tasks.append(partial(_invoice_facts, work, prepared.invoices, prepared, run.settings))
+    if "inflation_reports" in prepared.references:
+        tasks.append(partial(_inflation_facts, work, prepared))
     with run.step(Step.FACTS) as words:
-        if prepared.claims is not None and found is not None:
-            judged.append(_claim_facts(work, prepared.claims, found, prepared, run.settings))
-        if prepared.entity_claims is not None:
-            judged.append(_entity_claim_facts(work, prepared.entity_claims, found, prepared, run.settings.peers))
-        if prepared.invoices is not None:
-            judged.append(_invoice_facts(work, prepared.invoices, prepared, run.settings))
-        if "inflation_reports" in prepared.references:
-            judged.append(_inflation_facts(work, prepared))
+        judged = run.in_parallel(tasks)
         for one in judged:
             table = SUBJECT_FEEDS[one.subject]
             rows = F.count(F.lit(1)).alias("rows")

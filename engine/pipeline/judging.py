@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -22,51 +23,64 @@ from engine.sources import WorkFolder
 
 def screen(run: Run, work: WorkFolder, prepared: Prepared, judged: list[Judged]) -> dict[Subject, DataFrame]:
     """source_row_id of the rows on which a rule fires, by subject. R052 is none of them: nothing is scored yet."""
-    screened: dict[Subject, DataFrame] = {}
+
+    def hits(one: Judged) -> DataFrame:
+        hit = rules.flagged_rows(one.facts, active[one.subject], run.settings).select("source_row_id")
+        return work.write(f"screened/{SUBJECT_FEEDS[one.subject]}", hit)
+
     with run.step(Step.SCREEN) as words:
+        active = {
+            one.subject: rules.active_rules(run.settings, prepared.available, one.subject, run.settings.today)
+            for one in judged
+        }
+        with operators_compiled_apart(run.spark):
+            tables = run.in_parallel([partial(hits, one) for one in judged])
         for one in judged:
             table = SUBJECT_FEEDS[one.subject]
-            active = rules.active_rules(run.settings, prepared.available, one.subject, run.settings.today)
-            hit = rules.flagged_rows(one.facts, active, run.settings).select("source_row_id")
-            with operators_compiled_apart(run.spark):
-                screened[one.subject] = work.write(f"screened/{table}", hit)
             flagged = work.rows(f"screened/{table}")
             run.ledger.check_at_most(table, Step.SCREEN, "rows flagged", flagged, run.ledger.rows_out(table))
-            words.append(f"{table} {len(active.rules)} rules, {flagged:,} rows flagged")
-    return screened
+            words.append(f"{table} {len(active[one.subject].rules)} rules, {flagged:,} rows flagged")
+    return {one.subject: rows for one, rows in zip(judged, tables, strict=True)}
 
 
 def apply_rules(
     run: Run, work: WorkFolder, prepared: Prepared, judged: list[Judged], screened: Mapping[Subject, DataFrame]
 ) -> tuple[dict[Subject, DataFrame], list[exports.Off]]:
     """Flagged rows with what each rule says of them, by subject; and which rules and guards were off."""
-    flagged: dict[Subject, DataFrame] = {}
     off: list[exports.Off] = []
+    active: dict[Subject, rules.ActiveRules] = {}
     with run.step(Step.RULES) as words:
-        for subject, table in SUBJECT_FEEDS.items():
-            one = next((one for one in judged if one.subject is subject), None)
-            scored = {"scores"} if one is not None and one.scores is not None else set()
-            active = rules.active_rules(run.settings, prepared.available | scored, subject, run.settings.today)
-            off += switched_off(active)
-            if one is None:
-                continue
-            unusual = F.broadcast(_unusual(run, work, one))
-            ids = F.broadcast(screened[subject].union(unusual.select("source_row_id")).distinct())
-            asked = one.facts.join(ids, on="source_row_id", how="left_semi")
-            whole = one.described(asked, ids).join(unusual, on="source_row_id", how="left")
-            # all rules over the joins of all facts are a plan that an engine takes longer to make than to run
-            whole = work.write(f"described/{table}", whole)
-            with operators_compiled_apart(run.spark):
-                answers = rules.apply_rules(whole, active, run.settings)
-                rows = work.write(f"flagged/{table}", answers, model=model_origin(one))
-            flagged[subject] = rows
+        for subject in SUBJECT_FEEDS:
+            is_scored = any(one.subject is subject and one.scores is not None for one in judged)
+            available = prepared.available | ({"scores"} if is_scored else set())
+            active[subject] = rules.active_rules(run.settings, available, subject, run.settings.today)
+            off += switched_off(active[subject])
+        with operators_compiled_apart(run.spark):
+            tables = run.in_parallel(
+                [partial(_answers, run, work, one, active[one.subject], screened[one.subject]) for one in judged]
+            )
+        for one in judged:
+            table = SUBJECT_FEEDS[one.subject]
             before, count = run.ledger.rows_out(table), work.rows(f"flagged/{table}")
             # a row is flagged if a rule fires in the screen, or if it is unusual
             most = work.rows(f"screened/{table}") + (one.flags.flagged if one.flags is not None else 0)
             run.ledger.check_at_most(table, Step.RULES, "rows flagged", count, min(before, most))
             run.ledger.record(table, Step.RULES, before, count, {Reason.NOT_FLAGGED.value: before - count})
-            words.append(f"{table} {len(active.rules)} rules on {before:,} rows, {count:,} flagged")
-    return flagged, off
+            words.append(f"{table} {len(active[one.subject].rules)} rules on {before:,} rows, {count:,} flagged")
+    return {one.subject: rows for one, rows in zip(judged, tables, strict=True)}, off
+
+
+def _answers(run: Run, work: WorkFolder, one: Judged, active: rules.ActiveRules, screened: DataFrame) -> DataFrame:
+    """Flagged rows of one subject with what each rule says of them, written out."""
+    table = SUBJECT_FEEDS[one.subject]
+    unusual = F.broadcast(_unusual(run, work, one))
+    ids = F.broadcast(screened.union(unusual.select("source_row_id")).distinct())
+    asked = one.facts.join(ids, on="source_row_id", how="left_semi")
+    whole = one.described(asked, ids).join(unusual, on="source_row_id", how="left")
+    # all rules over the joins of all facts are a plan that an engine takes longer to make than to run
+    whole = work.write(f"described/{table}", whole)
+    answers = rules.apply_rules(whole, active, run.settings)
+    return work.write(f"flagged/{table}", answers, model=model_origin(one))
 
 
 def switched_off(active: rules.ActiveRules) -> list[exports.Off]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -22,22 +23,28 @@ _MOST_PROBLEMS_NOTED = 5
 
 def link_claims(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOnClaims | None:
     """What was found out about few of the rebate claims, written out: links, duplicates, 340B flags."""
-    references = prepared.references
     with run.step(Step.LINK) as words:
-        _resolve_pharmacies(run, work, prepared)
         for name in FEED_NAMES:
             if name in prepared.opened:
                 rows = run.ledger.rows_out(name)
                 run.ledger.record(name, Step.LINK, rows, rows)
         if prepared.claims is None:
+            _resolve_pharmacies(run, work, prepared)
             words.append("nothing to link")
             return None
-        claims = prepared.claims.all
-        to_340b = to_pharmacy = flags = None
-        if prepared.entity_claims is not None:
-            linked = _link_340b(run, work, prepared, claims)
-            to_340b = work.write("links_340b", linked.links)
-            tiers, examples = _kinds_of_links(to_340b)
+        claims, unconverted = prepared.claims.all, prepared.claims.unconverted
+        tasks: list[Callable[[], Any]] = [
+            partial(_link_340b, run, work, prepared, claims),
+            partial(_link_pharmacy, work, prepared, claims),
+            lambda: work.write("duplicates", facts.duplicates(claims)),
+            lambda: work.write("asked_elsewhere", facts.asked_elsewhere(unconverted)),
+            partial(_flags_340b, work, prepared, claims),
+            partial(_resolve_pharmacies, run, work, prepared),
+        ]
+        linked, to_pharmacy, repeated, elsewhere, flags, _ = run.in_parallel(tasks)
+        to_340b = None if linked is None else linked.links
+        if linked is not None:
+            tiers, examples = _kinds_of_links(linked.links)
             run.ledger.check(
                 "rebate_claims",
                 Step.LINK,
@@ -50,16 +57,13 @@ def link_claims(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOn
             )
             words.append(f"{sum(tiers.values()):,} claims linked to 340B claims")
             words += [f"{tier} {rows:,}" for tier, rows in sorted(tiers.items())]
-            _watch_match_rates(run, prepared, to_340b)
-        if prepared.dispenses is not None:
-            to_pharmacy = work.write("links_pharmacy", link.link_pharmacy(claims, prepared.dispenses))
+            _note_crowds(run, linked)
+            _watch_match_rates(run, prepared, linked.links)
+        if to_pharmacy is not None:
             words.append(f"{_per_claim(run, work, 'links_pharmacy'):,} to reversed dispenses")
-        repeated = work.write("duplicates", facts.duplicates(claims))
         words.append(f"{_per_claim(run, work, 'duplicates'):,} repeat an earlier claim")
-        elsewhere = work.write("asked_elsewhere", facts.asked_elsewhere(prepared.claims.unconverted))
         words.append(f"{_per_claim(run, work, 'asked_elsewhere'):,} asked for by Medicaid and another payer")
-        if "identifiers_340b" in references:
-            flags = work.write("flags_340b", facts.flags_340b(claims, references["identifiers_340b"]))
+        if flags is not None:
             _per_claim(run, work, "flags_340b")
     return facts.FoundOnClaims(to_340b, to_pharmacy, repeated, flags, elsewhere)
 
@@ -89,23 +93,40 @@ def resolved_columns(tables: Iterable[str]) -> frozenset[str]:
     return frozenset({"contract_pharmacies.pharmacy_npi", "contract_pharmacies.pharmacy_match_confidence"})
 
 
-def _link_340b(run: Run, work: WorkFolder, prepared: Prepared, claims: DataFrame) -> link.Links340b:
-    assert prepared.entity_claims is not None
-    references = prepared.references
+def _link_340b(run: Run, work: WorkFolder, prepared: Prepared, claims: DataFrame) -> link.Links340b | None:
+    """What links claims to 340B claims, its links written out; None without 340B claims."""
+    if prepared.entity_claims is None:
+        return None
     linked = link.link_340b(
         claims,
         prepared.entity_claims,
         run.settings.link,
         lambda name, rows: work.write(f"link/{name}", rows),
-        pharmacies=references.get("pharmacies"),
-        products=references.get("products"),
+        pharmacies=prepared.references.get("pharmacies"),
+        products=prepared.references.get("products"),
     )
+    return replace(linked, links=work.write("links_340b", linked.links))
+
+
+def _link_pharmacy(work: WorkFolder, prepared: Prepared, claims: DataFrame) -> DataFrame | None:
+    """The links to dispenses that pharmacies reversed, written out; None without pharmacy claims."""
+    if prepared.dispenses is None:
+        return None
+    return work.write("links_pharmacy", link.link_pharmacy(claims, prepared.dispenses))
+
+
+def _flags_340b(work: WorkFolder, prepared: Prepared, claims: DataFrame) -> DataFrame | None:
+    """The claims that carry a 340B identifier, written out; None where no identifiers are known."""
+    identifiers = prepared.references.get("identifiers_340b")
+    return None if identifiers is None else work.write("flags_340b", facts.flags_340b(claims, identifiers))
+
+
+def _note_crowds(run: Run, linked: link.Links340b) -> None:
     for name, rows in linked.set_aside.items():
         run.note(
             f"{name}: {rows:,} rows were not linked: their prescription number at a pharmacy is shared by more claims "
             "than a prescription can have"
         )
-    return linked
 
 
 def _watch_match_rates(run: Run, prepared: Prepared, links: DataFrame) -> None:

@@ -96,12 +96,18 @@ def prepare_tables(run: Run, work: WorkFolder, opened: dict[str, OpenedTable], s
     prepared = Prepared(opened)
     references = [name for name in opened if name not in FEED_NAMES]
     with run.step(Step.PREPARE) as words:
-        _prepare_references(run, work, prepared, [name for name in references if name in prepare.LOOKUPS])
-        _prepare_references(run, work, prepared, [name for name in references if name not in prepare.LOOKUPS])
+        lookups = [name for name in references if name in prepare.LOOKUPS]
+        others = [name for name in references if name not in prepare.LOOKUPS]
+        feeds = sorted(FEED_NAMES & opened.keys())
+        _prepare_references(run, work, prepared, _all_conformed(run, work, prepared, lookups))
+        # feeds first: they take longest
+        conformed = _all_conformed(run, work, prepared, [*feeds, *others])
+        _prepare_references(run, work, prepared, {name: conformed[name] for name in others})
         if stops:
             _stop_for(prepared.mostly_quarantined)
-        for name in sorted(FEED_NAMES & opened.keys()):
-            counts = _prepare_feed(run, work, prepared, name)
+        netted = run.in_parallel([partial(_netted, work, prepared, name, conformed[name]) for name in feeds])
+        for name, netting in zip(feeds, netted, strict=True):
+            counts = _prepare_feed(run, work, prepared, name, conformed[name], netting)
             words.append(f"{name} {counts.rows_in:,} in, {counts.rows_out:,} out")
             if counts.rows_out == 0:
                 run.note(f"{name}: no rows to judge ({counts.rows_in:,} received)")
@@ -123,24 +129,32 @@ def _conformed(run: Run, work: WorkFolder, prepared: Prepared, name: str, among:
     return work.write(f"{'conformed' if among is None else 'in_conflict'}/{name}", rows)
 
 
-def _prepare_references(run: Run, work: WorkFolder, prepared: Prepared, names: list[str]) -> None:
-    conformed = {name: _conformed(run, work, prepared, name) for name in names}
-    told = prepare.tally_references(conformed, {name: prepared.opened[name].table for name in names})
+def _all_conformed(run: Run, work: WorkFolder, prepared: Prepared, names: list[str]) -> dict[str, DataFrame]:
+    tables = run.in_parallel([partial(_conformed, run, work, prepared, name) for name in names])
+    return dict(zip(names, tables, strict=True))
+
+
+def _netted(work: WorkFolder, prepared: Prepared, name: str, conformed: DataFrame) -> DataFrame:
+    return work.write(f"netting/{name}", prepare.net(conformed, prepared.opened[name].table))
+
+
+def _prepare_references(run: Run, work: WorkFolder, prepared: Prepared, conformed: dict[str, DataFrame]) -> None:
+    told = prepare.tally_references(conformed, {name: prepared.opened[name].table for name in conformed})
     live = {}
     for name, (counts, repeats) in told.items():
         rows, netting = conformed[name], None
         live[name] = prepare.good_rows(rows)
         if repeats:
-            netting = work.write(f"netting/{name}", prepare.net(rows, prepared.opened[name].table))
+            netting = _netted(work, prepared, name, rows)
             counts = prepare.with_netting(counts, netting)
             live[name] = prepare.live_references(rows, netting)
         _book(run, work, prepared, name, rows, netting, counts)
     prepared.references |= live
 
 
-def _prepare_feed(run: Run, work: WorkFolder, prepared: Prepared, name: str) -> prepare.Tally:
-    conformed = _conformed(run, work, prepared, name)
-    netting = work.write(f"netting/{name}", prepare.net(conformed, prepared.opened[name].table))
+def _prepare_feed(
+    run: Run, work: WorkFolder, prepared: Prepared, name: str, conformed: DataFrame, netting: DataFrame
+) -> prepare.Tally:
     counts = prepare.with_netting(prepare.tally(conformed, name), netting)
     if name == "rebate_claims":
         converting = prepared.references.get("hcpcs_crosswalk"), prepared.references.get("products")
