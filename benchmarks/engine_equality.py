@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/engine_equality.py 10000 1 2 3              # dispenses, and seeds
     .venv/bin/python benchmarks/engine_equality.py 10000 1 --mess medium    # conf/mess/medium.yaml
-    .venv/bin/python benchmarks/engine_equality.py --public DATA            # the folder that docs/public-data.md describes
+    .venv/bin/python benchmarks/engine_equality.py --public DATA            # the folder of the public files
     .venv/bin/python benchmarks/engine_equality.py 50000 1 --claims DIR     # claims that were generated before
 
 Each input is generated once, models are trained on it once, by the embedded engine, and the main job then runs on each
