@@ -39,11 +39,16 @@ def differences(one: Path, other: Path) -> list[str]:
         else:
             found += _of_tables(name, left, right)
     for name in _COMPARED_JSON:
-        found += _of_values(name, *(json.loads((folder / name).read_text()) for folder in (one, other)))
-    summaries = [json.loads((folder / "summary.json").read_text()) for folder in (one, other)]
+        found += _of_values(name, *(_json(folder / name) for folder in (one, other)))
+    summaries = [_json(folder / "summary.json") for folder in (one, other)]
     for name in _COMPARED_SUMMARY:
         found += _of_values(f"summary.json {name}", *(summary.get(name) for summary in summaries))
     return found
+
+
+def _json(file: Path) -> Any:
+    """None for a file that a run does not write, as linking.json where nothing is linked."""
+    return json.loads(file.read_text()) if file.exists() else None
 
 
 def differences_of_tables(one: Path, other: Path) -> list[str]:
