@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pandas as pd
 import pyarrow.parquet as pq
 
@@ -38,6 +39,9 @@ def differences(one: Path, other: Path) -> list[str]:
             found.append(f"{name}: only in {one if right is None else other}")
         else:
             found += _of_tables(name, left, right)
+    workbooks = sorted({str(file.relative_to(folder)) for folder in (one, other) for file in folder.rglob("*.xlsx")})
+    for name in workbooks:
+        found += _of_values(name, *(_sheets(folder / name) for folder in (one, other)))
     for name in _COMPARED_JSON:
         found += _of_values(name, *(_json(folder / name) for folder in (one, other)))
     summaries = [_json(folder / "summary.json") for folder in (one, other)]
@@ -49,6 +53,17 @@ def differences(one: Path, other: Path) -> list[str]:
 def _json(file: Path) -> Any:
     """None for a file that a run does not write, as linking.json where nothing is linked."""
     return json.loads(file.read_text()) if file.exists() else None
+
+
+def _sheets(file: Path) -> dict[str, Any]:
+    """The cells of a workbook, by sheet and row."""
+    if not file.exists():
+        return {}
+    book = openpyxl.load_workbook(file, read_only=True)
+    return {
+        name: {f"row {number}": row for number, row in enumerate(book[name].iter_rows(values_only=True), 1)}
+        for name in book.sheetnames
+    }
 
 
 def differences_of_tables(one: Path, other: Path) -> list[str]:
