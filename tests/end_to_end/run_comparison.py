@@ -56,12 +56,16 @@ def _json(file: Path) -> Any:
 
 
 def _sheets(file: Path) -> dict[str, Any]:
-    """The cells of a workbook, by sheet and row."""
+    """The cells of a workbook, by sheet and row, without the version of the code."""
     if not file.exists():
         return {}
     book = openpyxl.load_workbook(file, read_only=True)
     return {
-        name: {f"row {number}": row for number, row in enumerate(book[name].iter_rows(values_only=True), 1)}
+        name: {
+            f"row {number}": row
+            for number, row in enumerate(book[name].iter_rows(values_only=True), 1)
+            if row[:1] != ("Code",)
+        }
         for name in book.sheetnames
     }
 
