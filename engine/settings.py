@@ -331,12 +331,19 @@ class RuntimeSettings(Section):
     """Which engine runs a job; docs/engines.md. Results do not depend on it."""
 
     engine: Literal["auto", "embedded", "spark"] = Field("spark", description="--engine sets it")
-    largest_embedded_input: PositiveInt = Field(
-        500_000_000, description="bytes of input files; with more of them `auto` selects Spark"
+    largest_embedded_input: PositiveInt | None = Field(
+        None,
+        description="bytes of input files, with more of which `auto` selects Spark. Default: by memory",
     )
     results_at_once: PositiveInt | None = Field(
         None, description="independent results that are made at a time; by default one per processor, at most 4"
     )
+    embedded_memory_share: Fraction = Field(
+        0.6, description="of the available memory: with more needed, `auto` selects Spark"
+    )
+    embedded_base_memory: PositiveInt = Field(1_000_000_000, description="bytes that any run of the main job needs")
+    embedded_memory_per_row: PositiveInt = Field(2_500, description="bytes of memory that a row of input needs")
+    embedded_memory_per_byte: NonNegative = Field(8.0, description="bytes of memory that a byte of input needs")
 
 
 class LevelPrior(Section):

@@ -9,10 +9,10 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from engine.errors import ConfigurationError, Problem
-from engine.runtime.files import LocalFiles, local
+from engine.runtime.input_size import SMALL_INPUT, input_files, input_size
+from engine.runtime.memory import available_memory
 from engine.settings import Settings
 
 # The launcher's choice, for the job that it starts.
@@ -22,6 +22,7 @@ _SUBMITTED = "PYSPARK_GATEWAY_PORT"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SCHEMES = {"file", "s3", "s3a", "s3n", "gs", "abfs", "abfss"}
 _FORMATS = {"parquet", "csv", "json", "excel", "zip"}
+_GIB = 2**30
 
 
 class Engine(StrEnum):
@@ -41,8 +42,8 @@ def choose(settings: Settings, environment: Mapping[str, str] | None = None, int
     """The engine of a job.
 
     An engine that the user names is taken. Otherwise (`auto`) Spark runs what needs it: a master that the user gives, a
-    format or location that the embedded engine does not reach, more input than `runtime.largest_embedded_input`; a
-    resumed run keeps its engine.
+    format or location that the embedded engine does not reach, more input than fits in memory; a resumed run keeps its
+    engine.
 
     Args:
         settings: with `runtime.engine` as the command line has it.
@@ -82,9 +83,7 @@ def _needs_spark(settings: Settings, environment: Mapping[str, str]) -> Iterator
     for name, table in settings.input.tables.items():
         if table.format is not None and table.format.lower() not in _FORMATS:
             yield f"table {name} has the format {table.format}"
-    largest = settings.runtime.largest_embedded_input
-    if (found := input_bytes(settings)) > largest:
-        yield f"the input has {found:,} bytes, more than {largest:,}"
+    yield from _too_large(settings)
 
 
 def gives_master(options: Sequence[str]) -> bool:
@@ -98,17 +97,27 @@ def _locations(settings: Settings) -> Iterator[str]:
         yield from table.paths
 
 
-def input_bytes(settings: Settings) -> int:
-    """Bytes of the files in the input folder and at the tables' own paths on this machine, patterns excepted."""
-    files = LocalFiles()
-    root = settings.input.root
-    places = [root] if root else []
-    places += [path for table in settings.input.tables.values() for path in table.paths if Path(path).is_absolute()]
-    found: dict[str, int] = {}
-    for place in places:
-        if _SCHEME.match(place) is None or place.lower().startswith("file:"):
-            found |= {file.uri: file.length for file in files.files(str(local(place)))}
-    return sum(found.values())
+def _too_large(settings: Settings) -> Iterator[str]:
+    """The reason for which the embedded engine would not have memory enough, of `runtime`'s settings."""
+    runtime = settings.runtime
+    files = input_files(settings)
+    if runtime.largest_embedded_input is not None:
+        found = sum(file.stat().st_size for file in files if file.exists())
+        if found > runtime.largest_embedded_input:
+            yield f"the input has {found:,} bytes, more than {runtime.largest_embedded_input:,}"
+        return
+    if sum(file.stat().st_size for file in files if file.exists()) < SMALL_INPUT:
+        return
+    available = available_memory()
+    size = input_size(files)
+    needed = runtime.embedded_base_memory + max(
+        size.rows * runtime.embedded_memory_per_row, size.bytes * runtime.embedded_memory_per_byte
+    )
+    if available is not None and needed > available * runtime.embedded_memory_share:
+        yield (
+            f"about {size.rows:,.0f} rows of input need about {needed / _GIB:.1f} GiB on the embedded engine, more than"
+            f" {runtime.embedded_memory_share:.0%} of the {available / _GIB:.1f} GiB that are available"
+        )
 
 
 def as_variable(choice: Choice) -> str:

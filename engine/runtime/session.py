@@ -25,6 +25,8 @@ REQUIRED = {
     "spark.sql.ansi.enabled": "true",
     "spark.sql.parquet.int96RebaseModeInWrite": "CORRECTED",
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
+    # Spark's own default is INT96, which is deprecated and has no time zone
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     # pandas writes nanosecond timestamps, which Spark otherwise refuses
     "spark.sql.legacy.parquet.nanosAsLong": "true",
 }

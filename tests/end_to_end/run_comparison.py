@@ -1,18 +1,24 @@
-"""Compares two published runs on the same input: `python -m tests.end_to_end.run_comparison ONE OTHER`."""
+"""Compares two published runs on the same input: `python -m tests.end_to_end.run_comparison ONE OTHER`.
+
+With `--tables` before them: two folders of tables, such as generated claims.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pandas as pd
 import pyarrow.parquet as pq
 
 MOST_SHOWN = 5
 _WIDEST = 300
+_ELEMENT = re.compile(r"list<\w+: ")
 # Where a row of a table is named; other tables are compared as sets of whole rows.
 _KEYS = {"findings": ["finding_id"]}
 _COMPARED_JSON = ("ledger.json", "linking.json")
@@ -32,12 +38,47 @@ def differences(one: Path, other: Path) -> list[str]:
         if left is None or right is None:
             found.append(f"{name}: only in {one if right is None else other}")
         else:
-            found += _of_tables(name, _rows(left), _rows(right))
+            found += _of_tables(name, left, right)
+    workbooks = sorted({str(file.relative_to(folder)) for folder in (one, other) for file in folder.rglob("*.xlsx")})
+    for name in workbooks:
+        found += _of_values(name, *(_sheets(folder / name) for folder in (one, other)))
     for name in _COMPARED_JSON:
-        found += _of_values(name, *(json.loads((folder / name).read_text()) for folder in (one, other)))
-    summaries = [json.loads((folder / "summary.json").read_text()) for folder in (one, other)]
+        found += _of_values(name, *(_json(folder / name) for folder in (one, other)))
+    summaries = [_json(folder / "summary.json") for folder in (one, other)]
     for name in _COMPARED_SUMMARY:
         found += _of_values(f"summary.json {name}", *(summary.get(name) for summary in summaries))
+    return found
+
+
+def _json(file: Path) -> Any:
+    """None for a file that a run does not write, as linking.json where nothing is linked."""
+    return json.loads(file.read_text()) if file.exists() else None
+
+
+def _sheets(file: Path) -> dict[str, Any]:
+    """The cells of a workbook, by sheet and row, without the version of the code."""
+    if not file.exists():
+        return {}
+    book = openpyxl.load_workbook(file, read_only=True)
+    return {
+        name: {
+            f"row {number}": row
+            for number, row in enumerate(book[name].iter_rows(values_only=True), 1)
+            if row[:1] != ("Code",)
+        }
+        for name in book.sheetnames
+    }
+
+
+def differences_of_tables(one: Path, other: Path) -> list[str]:
+    """What differs between two folders of tables, each a Parquet file or a folder of them."""
+    names = sorted({entry.name for folder in (one, other) for entry in folder.iterdir()})
+    found = []
+    for name in names:
+        if missing := [folder for folder in (one, other) if not (folder / name).exists()]:
+            found.append(f"{name}: not in {missing[0]}")
+        else:
+            found += _of_tables(name, one / name, other / name)
     return found
 
 
@@ -52,18 +93,39 @@ def _tables(folder: Path) -> dict[str, Path]:
 
 
 def _rows(place: Path) -> list[dict[str, Any]]:
-    if place.is_dir():
-        return [row for file in sorted(place.glob("*.parquet")) for row in pq.ParquetFile(file).read().to_pylist()]
-    return pd.read_csv(place, dtype=str, keep_default_na=False).to_dict("records")
+    if place.suffix == ".csv":
+        return pd.read_csv(place, dtype=str, keep_default_na=False).to_dict("records")
+    return [row for file in _files(place) for row in pq.ParquetFile(file).read().to_pylist()]
 
 
-def _of_tables(name: str, left: list[dict[str, Any]], right: list[dict[str, Any]]) -> list[str]:
+def _files(place: Path) -> list[Path]:
+    return sorted(place.glob("*.parquet")) if place.is_dir() else [place]
+
+
+def _types(place: Path) -> set[tuple[str, str]]:
+    """Columns with their types; Parquet tells lists apart by the name of their elements, which says nothing."""
+    if place.suffix == ".csv":
+        return set()
+    schemas = [pq.read_schema(file) for file in _files(place)]
+    return {(field.name, _ELEMENT.sub("list<", str(field.type))) for schema in schemas for field in schema}
+
+
+def _of_tables(name: str, one: Path, other: Path) -> list[str]:
+    types = [_types(place) for place in (one, other)]
+    if types[0] != types[1]:
+        alone = [sorted(map(str, own - others)) for own, others in (types, types[::-1])]
+        return [f"{name}: other types{_shown(*alone)}"]
+    left, right = _rows(one), _rows(other)
     columns = [list(rows[0]) if rows else [] for rows in (left, right)]
     if left and right and columns[0] != columns[1]:
         return [f"{name}: columns {columns[0]} and {columns[1]}"]
+    if one.suffix == ".csv" and left != right and _counted(left) == _counted(right):
+        place = next(n for n, (a, b) in enumerate(zip(left, right, strict=True)) if a != b)
+        first = [[repr(row) for row in rows[place:]] for rows in (left, right)]
+        return [f"{name}: rows in another order from row {place + 1:,} on{_shown(*first)}"]
     keys = _KEYS.get(name)
     if keys is None:
-        counted = [Counter(repr(list(row.items())) for row in rows) for rows in (left, right)]
+        counted = [_counted(rows) for rows in (left, right)]
         alone = [sorted((one - other).elements()) for one, other in (counted, counted[::-1])]
         return [] if not any(alone) else [f"{name}: {len(alone[0])} and {len(alone[1])} rows alone{_shown(*alone)}"]
     by_key = [{tuple(row[key] for key in keys): row for row in rows} for rows in (left, right)]
@@ -79,6 +141,10 @@ def _of_tables(name: str, left: list[dict[str, Any]], right: list[dict[str, Any]
             texts = [[f"{key} {value!r}" for key, value in side] for side in _sides(unequal)]
             found.append(f"{name}.{column}: {len(unequal)} of {len(pairs)} rows{_shown(*texts)}")
     return found
+
+
+def _counted(rows: list[dict[str, Any]]) -> Counter[str]:
+    return Counter(repr(list(row.items())) for row in rows)
 
 
 def _sides(unequal: list[tuple[Any, Any, Any]]) -> list[list[tuple[Any, Any]]]:
@@ -106,6 +172,8 @@ def _shown(left: list[str], right: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    different = differences(*map(Path, sys.argv[1:3]))
+    *options, first, second = sys.argv[1:]
+    compare = differences_of_tables if "--tables" in options else differences
+    different = compare(Path(first), Path(second))
     sys.stdout.write("\n".join(different) + "\n" if different else "equal\n")
     sys.exit(bool(different))

@@ -1,4 +1,4 @@
-"""The main job on generated claims, on Spark and on the embedded engine: every output table is equal in every column.
+"""The generator and the main job on Spark and on the embedded engine: every table is equal in every column.
 
 A process can have sessions of one engine only, so each run is a command of its own.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.run_comparison import differences, rows_of
+from tests.end_to_end.run_comparison import differences, differences_of_tables, rows_of
 from tests.end_to_end.runs import AS_OF, RUN_ID
 
 pytestmark = pytest.mark.slow
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 DISPENSES = int(os.environ.get("EQUALITY_DISPENSES", "2000"))
 SEED = 1
+ENGINES = ("embedded", "spark")
 COMPLETE = ("input.tables.products.path=products.parquet", "input.tables.products.complete=true")
 
 
@@ -36,16 +37,29 @@ def command(job: str, folder: Path, *words: object) -> None:
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory) -> dict[str, Path]:
-    """The published folder by engine."""
-    folder = tmp_path_factory.mktemp("engines")
-    claims = folder / "claims"
-    command("synthesize", folder, "--output", claims, "--claims", DISPENSES, "--seed", SEED, "--engine", "embedded")
-    for engine in ("embedded", "spark"):
+def generated(tmp_path_factory) -> dict[str, Path]:
+    """The generated claims by engine."""
+    folder = tmp_path_factory.mktemp("generated")
+    for engine in ENGINES:
+        words = ("--output", folder / engine, "--claims", DISPENSES, "--seed", SEED, "--engine", engine)
+        command("synthesize", folder, *words)
+    return {engine: folder / engine for engine in ENGINES}
+
+
+@pytest.fixture(scope="module")
+def published(generated, tmp_path_factory) -> dict[str, Path]:
+    """The published folder by engine, of the same claims."""
+    folder, claims = tmp_path_factory.mktemp("engines"), generated["embedded"]
+    for engine in ENGINES:
         settings = [word for one in COMPLETE for word in ("--set", one)]
         words = ("--input", claims, "--output", folder / engine, "--as-of", AS_OF, "--run-id", RUN_ID, *settings)
         command("detect", folder, *words, "--engine", engine)
-    return {engine: folder / engine / RUN_ID for engine in ("embedded", "spark")}
+    return {engine: folder / engine / RUN_ID for engine in ENGINES}
+
+
+def test_generated_tables_are_the_same_and_of_the_same_types(generated):
+    assert (generated["spark"] / "rebate_claims").is_dir()
+    assert not (found := differences_of_tables(generated["spark"], generated["embedded"])), "\n\n".join(found)
 
 
 def test_every_table_of_a_run_is_the_same(published):

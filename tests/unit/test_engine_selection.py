@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -10,6 +11,7 @@ import pytest
 
 from engine.errors import ConfigurationError, OutputError
 from engine.run import RunOptions, check_resumable, interrupted_engine, open_run
+from engine.runtime import selection
 from engine.runtime.selection import CHOICE_VARIABLE, Choice, Engine, as_variable, choose, gives_master
 from engine.runtime.session import engine_facts
 from engine.runtime.storage import storage_of
@@ -70,14 +72,58 @@ def test_auto_selects_the_embedded_engine_for_all_else(words, environment):
     assert choose(settings_of(*words), environment).engine is Engine.EMBEDDED
 
 
-def test_auto_selects_spark_for_more_input_than_fits(tmp_path):
-    (tmp_path / "in" / "below").mkdir(parents=True)
-    (tmp_path / "in" / "below" / "a.csv").write_bytes(b"x" * 60)
+def test_auto_selects_spark_for_more_bytes_than_the_settings_allow(tmp_path):
+    (tmp_path / "in" / "rebate_claims").mkdir(parents=True)
+    (tmp_path / "in" / "rebate_claims" / "a.csv").write_bytes(b"x" * 60)
+    (tmp_path / "in" / "notes.csv").write_bytes(b"x" * 500)
     (tmp_path / "b.csv").write_bytes(b"x" * 41)
     words = (f"input.root={tmp_path}/in", f"input.tables.invoices.path={tmp_path}/b.csv")
     assert choose(settings_of(*words, "runtime.largest_embedded_input=101"), {}).engine is Engine.EMBEDDED
     chosen = choose(settings_of(*words, "runtime.largest_embedded_input=100"), {})
     assert chosen == Choice(Engine.SPARK, "the input has 101 bytes, more than 100")
+
+
+@pytest.fixture
+def twelve_million_bytes(tmp_path) -> str:
+    (tmp_path / "invoices.csv").write_bytes(b"0123456789\n" * 1_100_000)
+    return f"input.root={tmp_path}"
+
+
+@pytest.mark.parametrize(
+    ("words", "gib", "engine"),
+    [
+        # 1.1 million rows of 2,000 bytes each, and one thousand million: 2.98 GiB
+        (("embedded_memory_share=0.5",), 5.9, Engine.SPARK),
+        (("embedded_memory_share=0.5",), 6.1, Engine.EMBEDDED),
+        (("embedded_memory_share=1",), 2.9, Engine.SPARK),
+        (("embedded_memory_share=1",), 3.1, Engine.EMBEDDED),
+        # 12.1 million bytes that need 400 each are more than the rows
+        (("embedded_memory_share=1", "embedded_memory_per_byte=400"), 5.4, Engine.SPARK),
+        (("embedded_memory_share=1", "embedded_memory_per_byte=400"), 5.5, Engine.EMBEDDED),
+    ],
+)
+def test_auto_selects_spark_for_rows_or_bytes_that_need_more_memory(
+    twelve_million_bytes, monkeypatch, words, gib, engine
+):
+    monkeypatch.setattr(selection, "available_memory", lambda: int(gib * 2**30))
+    words = ("embedded_base_memory=1000000000", "embedded_memory_per_row=2000", *words)
+    chosen = choose(settings_of(twelve_million_bytes, *(f"runtime.{word}" for word in words)), {})
+    assert chosen.engine is engine
+    if engine is Engine.SPARK:
+        assert re.match(
+            r"about 1,\d{3},\d{3} rows of input need about \d\.\d GiB on the embedded engine", chosen.reason
+        )
+
+
+def test_input_is_not_measured_where_it_is_small_or_the_memory_is_not_known(
+    twelve_million_bytes, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(selection, "available_memory", lambda: None)
+    assert choose(settings_of(twelve_million_bytes), {}).engine is Engine.EMBEDDED
+    monkeypatch.setattr(selection, "available_memory", lambda: 1)
+    assert choose(settings_of(twelve_million_bytes), {}).engine is Engine.SPARK
+    (tmp_path / "invoices.csv").write_bytes(b"0123456789\n" * 900_000)
+    assert choose(settings_of(twelve_million_bytes), {}).engine is Engine.EMBEDDED
 
 
 def test_a_resumed_run_keeps_its_engine_unless_another_is_named():

@@ -32,13 +32,24 @@ FUNCTIONS = {
     "to_json": "to_json",
     "try_divide": "divide",
     "zip_with": "transform, or array of when",
+    # of doubles, whose sum depends on the order of rows, and so on partitions
+    **dict.fromkeys(
+        ("avg", "mean", "std", "stddev", "stddev_pop", "stddev_samp", "variance", "var_pop", "var_samp", "corr"),
+        "divide, of a sum of decimals and a count",
+    ),
+    **dict.fromkeys(("approx_percentile", "percentile_approx", "approx_count_distinct"), "an exact form"),
+    # whose last digit differs
+    **dict.fromkeys(("pow", "power", "sin", "cos", "tan", "asin", "acos", "atan", "atan2"), "significant, around it"),
+    **dict.fromkeys(("cbrt", "log2", "log1p", "expm1"), "significant, around it"),
 }
-# Uses that were looked at: `array_sort` of texts and numbers without NULL, `round` of decimals, `to_json` of texts.
+# Uses that were looked at: `array_sort` of texts and numbers without NULL, `round` of decimals, `to_json` of texts;
+# distances and probabilities that are rounded.
 HARMLESS = {
     "prepare": {"round"},
     "rules": {"round"},
     "findings": {"array_sort", "round", "to_json"},
-    "facts": {"array_sort"},
+    "facts": {"array_sort", "asin", "cos", "pow", "sin"},
+    "link": {"pow"},
     "exports": {"array_sort"},
     "intervals": {"array_sort"},
 }
@@ -127,6 +138,8 @@ def test_no_module_uses_a_form_that_engines_differ_in():
         "F.try_divide(a, b)",
         "F.zip_with(a, b, f)",
         "F.format_number(a, 2)",
+        "F.avg('a').over(w)",
+        "F.log1p(a)",
         "F.max(F.struct('a', 'b'))",
         "F.min(F.struct('a')).over(w)",
         "F.collect_list('a').over(w)",
