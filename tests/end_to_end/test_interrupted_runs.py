@@ -22,7 +22,7 @@ from engine.tracking import Tracker
 from jobs.detect import detect
 from tests.end_to_end.runs import INVOICE
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.both_engines]
 
 PROJECT = Path(__file__).resolve().parents[2]
 SECONDS = 300
