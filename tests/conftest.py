@@ -32,6 +32,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line("markers", "sqlserver: talks to the SQL Server that TEST_SQLSERVER_DSN names")
     config.addinivalue_line("markers", "spark_only(reason): states a fact of Spark, skipped on the embedded engine")
+    config.addinivalue_line("markers", "both_engines: depends on the engine, repeated by `tests/run spark`")
     config.addinivalue_line("markers", "postgresql: talks to a PostgreSQL that the tests start")
 
 

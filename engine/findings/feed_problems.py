@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Subject
 from engine.contracts.match_rates import FeedProblem, Side
 from engine.runtime.column_names import column_names
+from engine.runtime.expressions import first_of_month
 
 _SOURCE = "side string, program string, source string, month date, feed_problem string"
 
@@ -24,7 +25,7 @@ def with_feed_problems(findings: DataFrame, problems: Sequence[FeedProblem]) -> 
         _SOURCE,
     )
     is_claim = F.col("subject") == Subject.REBATE_CLAIM.value
-    same_month = F.trunc("date_of_service", "month") == F.col("month")
+    same_month = first_of_month("date_of_service") == F.col("month")
     met_by = {
         Side.PAYER: is_claim & (F.col("payer_id") == F.col("source")),
         Side.ENTITY: is_claim & F.col("match_tier").isNotNull() & (F.col("entity_id") == F.col("source")),

@@ -14,6 +14,7 @@ from scipy.stats import hypergeom
 
 from engine.contracts.match_rates import FeedProblem, MatchRate, Side
 from engine.link.agreement import TIERS
+from engine.runtime.expressions import first_of_month
 from engine.settings import MatchRateSettings
 
 
@@ -73,7 +74,7 @@ def _counted(rows: DataFrame, linked: DataFrame, side: Side, program: Column, so
         F.lit(side.value).alias("side"),
         program.alias("program"),
         source.alias("source"),
-        F.trunc("date_of_service", "month").alias("month"),
+        first_of_month("date_of_service").alias("month"),
     )
     tiers = [F.count_if(F.col("link_tier") == tier).alias(tier) for tier in TIERS.values()]
     return (

@@ -47,14 +47,15 @@ def way(
     waits = settings.spark.executor_wait_seconds
     with executors_watched(spark, waits, say) as no_executors, interruptible():
         run = open_run(spark, storage, settings, options, say, job)
+        work = WorkFolder(spark, storage, run.work, options.resume, run.lease.check, run.made_from)
         try:
-            yield run, WorkFolder(spark, storage, run.work, options.resume, run.lease.check, run.made_from)
+            yield run, work
         except BaseException as error:
             with undisturbed():
                 interruption = interruption_of(error)
                 if interruption is not None:
                     cancel_jobs(spark)
-                ended = interruption or no_executors() or _explained(error, run)
+                ended = interruption or no_executors() or _explained(error, run, work)
                 if note := _end(run, ended, can_resume):
                     ended.add_note(note)
             if ended is error:
@@ -62,13 +63,18 @@ def way(
             raise ended from None
 
 
-def _explained(error: BaseException, run: Run) -> BaseException:
+def _explained(error: BaseException, run: Run, work: WorkFolder) -> BaseException:
     """The error that people should read."""
     if isinstance(error, LeaseLost):
         return error
     try:
         fault = sources.translate_run_fault(error, [run.work, run.folder])
-        return fault or sources.translate_read_error(error) or error
+        explained = fault or sources.translate_read_error(error)
+        if explained is None and isinstance(error, ENGINE_ERRORS):
+            work.check()  # an engine may report a file that it cannot decode without naming it
+        return explained or error
+    except OutputError as changed:
+        return changed
     except Exception:
         return error  # a JVM that has ended explains nothing, and the run must still be ended
 

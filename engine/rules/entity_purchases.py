@@ -11,6 +11,7 @@ from engine.rules.common import quarter_after
 from engine.rules.hit import Facts, Guard, Hit
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import sentence
+from engine.runtime.expressions import first_of_quarter
 
 SHORT_HISTORY = Guard(
     "SHORT_HISTORY",
@@ -41,7 +42,7 @@ def bought_more_than_claimed(f: Facts, given: Given) -> Hit:
     once, on the last claim of a quarter that is over; no units of that claim are at issue. Stock and drugs used in
     mixed-use settings are innocent reasons that nothing here can check.
     """
-    start = F.date_trunc("quarter", known_day(f.date_of_service)).cast("date")
+    start = first_of_quarter(known_day(f.date_of_service))
     is_over = quarter_after(start) <= F.lit(given.as_of)
     more = f.units_bought_4q - f.units_claimed_4q
     is_more = (f.units_bought_4q > f.units_claimed_4q * given.number("ratio")) & (more > given.number("minimum_units"))

@@ -21,6 +21,7 @@ from engine.rules.evidence import either
 from engine.rules.hit import Facts, Guard, Hit, related_rows
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import if_known, sentence
+from engine.runtime.expressions import first_of_quarter
 
 CREDITED = Guard(
     "CREDITED",
@@ -121,7 +122,7 @@ def reversal_never_credited(f: Facts, given: Given) -> Hit:
     comes = F.when(f.settled_since_units > 0, F.lit("come in full")).otherwise(F.lit("come"))
     reversed_on = f.pharmacy_reversed_at.cast("date")
     credit_due = add_days(
-        F.last_day(F.add_months(F.trunc(known_day(reversed_on), "quarter"), 2)), given.whole("days_to_credit")
+        F.last_day(F.add_months(first_of_quarter(known_day(reversed_on)), 2)), given.whole("days_to_credit")
     )
     return Hit(
         when=f.pharmacy_is_reversed & (f.f38_reversal_lag > 0) & (credit_due < day(given.as_of)),

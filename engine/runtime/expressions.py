@@ -318,6 +318,16 @@ def days_from(earlier: Column | str, later: Column | str) -> Column:
     return F.datediff(later, earlier).cast("int")
 
 
+def first_of_month(day: Column | str) -> Column:
+    """First day of a date's month; NULL of NULL. The embedded engine truncates dates from 1677 to 2262 only."""
+    return F.make_date(F.year(day), F.month(day), F.lit(1))
+
+
+def first_of_quarter(day: Column | str) -> Column:
+    """First day of a date's calendar quarter; NULL of NULL. As `first_of_month`."""
+    return F.make_date(F.year(day), F.quarter(day) * 3 - 2, F.lit(1))
+
+
 def to_decimal(number: Column, precision: int, scale: int) -> Column:
     """A number of any type as decimal(precision, scale), half-up from its shortest decimal text; NULL where it does not
     fit. For decimals the same as `try_cast`; see `decimal_of_double`.

@@ -47,6 +47,7 @@ def through(server, proxy, **changes):
     return server.with_(server="127.0.0.1", port=proxy.port, rows_per_range=4_000, rows_per_fetch=500, **changes)
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("connections", [1, 2])
 def test_a_cut_connection_loses_and_doubles_nothing(spark, server, some_table, connections):
     # several ranges fit before the cut, and the cut falls into the middle of one
@@ -57,6 +58,7 @@ def test_a_cut_connection_loses_and_doubles_nothing(spark, server, some_table, c
         assert proxy.cut > 0
 
 
+@pytest.mark.both_engines
 def test_a_connection_that_is_cut_again_and_again_is_one_error(spark, server, some_table):
     with CuttingProxy(server.settings.server, server.settings.port, after=300_000, cuts=1_000) as proxy:
         settings = through(server, proxy, attempts=3)
@@ -70,6 +72,7 @@ def test_a_connection_that_is_cut_again_and_again_is_one_error(spark, server, so
     assert "retries failed" in text
 
 
+@pytest.mark.both_engines
 def test_a_server_that_is_killed_and_comes_back_while_a_table_is_read(spark, postgresql):
     server, cluster = postgresql
     name = server.make("killed_rows", SOME_ROWS_COLUMNS, ROWS)
@@ -104,6 +107,7 @@ def test_a_server_that_is_killed_and_comes_back_while_a_table_is_read(spark, pos
         ("ALTER TABLE {table} ALTER COLUMN a {type} decimal(12,2)", "a: decimal128(12, 2), was int64"),
     ],
 )
+@pytest.mark.both_engines
 def test_a_table_that_is_altered_between_opening_and_reading(spark, server, alteration, expected):
     name = server.make("altered", {"a": "int", "b": "nvarchar(5)"}, [(1, "x")])
     table = opened(spark, server, name)
@@ -115,6 +119,7 @@ def test_a_table_that_is_altered_between_opening_and_reading(spark, server, alte
     assert "altered" in told(failed.value) or "no such column" in told(failed.value)
 
 
+@pytest.mark.both_engines
 def test_a_column_of_a_type_that_changed_for_a_value_that_fits_nowhere(spark, server):
     """A view may promise less than what it gives; the value itself is never quoted."""
     if server.kind != "postgresql":

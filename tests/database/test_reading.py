@@ -33,6 +33,7 @@ def rows_by_task(rows):
     return list(Counter(row[0] for row in rows.select(F.spark_partition_id()).collect()).values())
 
 
+@pytest.mark.both_engines
 def test_values_are_read_as_they_are(spark, server, some_table):
     table = opened(spark, server, some_table)
     rows = table.rows(table.names, ())
@@ -48,6 +49,7 @@ def test_values_are_read_as_they_are(spark, server, some_table):
     ("key", "method"),
     [("id", None), ("day", None), ("at", None), ("words", None), ("words", "range"), ("units", "range")],
 )
+@pytest.mark.both_engines
 @pytest.mark.parametrize(("connections", "per_range"), [(1, 700), (3, 500_000), (3, 100)])
 def test_every_row_is_read_once_however_the_table_is_cut(
     spark, server, some_table, key, method, connections, per_range
@@ -166,6 +168,7 @@ def test_a_mark_without_a_time_to_hold_it_against_is_a_mistake(spark, server, so
     assert "partition_by" in str(told.value)
 
 
+@pytest.mark.both_engines
 def test_rows_that_come_while_a_table_is_read_are_noticed(spark, server):
     name = server.make("growing", {"id": "int"}, [(place,) for place in range(10)])
     table = opened(spark, server, name)
@@ -175,6 +178,7 @@ def test_rows_that_come_while_a_table_is_read_are_noticed(spark, server):
     assert opened(spark, server, name).fingerprint != before
 
 
+@pytest.mark.both_engines
 def test_one_connection_sees_one_state_over_all_its_ranges(spark, server):
     """Rows that come between two ranges of a task are not seen by it."""
     name = server.make("states", {"id": "int"}, [(place,) for place in range(100)])
@@ -205,6 +209,7 @@ def test_a_type_that_no_contract_column_has_is_refused_only_where_it_is_wanted(s
         table.rows(("id", "picture"), ())
 
 
+@pytest.mark.both_engines
 def test_what_travels_to_executors_holds_no_secret(server):
     read = TableRead(table="t", connection="c", settings=server.settings, source="t", columns=())
     assert "pw-" not in read.model_dump_json()

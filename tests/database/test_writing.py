@@ -117,6 +117,7 @@ def test_the_shipped_tables_have_the_columns_of_the_contract():
         assert tuple(tables[name]) == TABLES[name].column_names
 
 
+@pytest.mark.both_engines
 def test_what_is_written_is_what_was_found(spark, made):
     found, lines = findings_of(spark, 500), lines_of(spark, 200)
     write(made, found, lines)

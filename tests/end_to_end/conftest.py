@@ -24,8 +24,16 @@ class Ended:
     err: str
 
 
+@pytest.fixture(autouse=True)
+def engine_of_jobs(request, monkeypatch) -> str:
+    """The tests' engine, also for every job that a test starts as a process of its own."""
+    engine: str = request.config.getoption("engine")
+    monkeypatch.setenv("ENGINE__RUNTIME__ENGINE", engine)
+    return engine
+
+
 @pytest.fixture
-def run_job(request, spark, monkeypatch, capsys, tmp_path):
+def run_job(spark, monkeypatch, capsys, tmp_path):
     """Runs a job as its command line would, on the tests' engine; returns exit status and what it printed."""
     assert spark, "the job takes up the tests' own session"
 
@@ -33,7 +41,6 @@ def run_job(request, spark, monkeypatch, capsys, tmp_path):
         from jobs.common import main
 
         monkeypatch.setenv("ENGINE_LOGS", str(tmp_path / "logs"))
-        monkeypatch.setenv("ENGINE__RUNTIME__ENGINE", request.config.getoption("engine"))
         monkeypatch.setattr(sys, "argv", [job.__name__, *map(str, words)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:

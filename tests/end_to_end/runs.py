@@ -26,6 +26,8 @@ INVOICE = {
     "medicaid_amount": "900.00",
     "non_medicaid_amount": "100.00",
 }
+# A session of the embedded engine sets these in its process: jobs on Spark that inherit them would connect to it.
+SET_BY_SESSIONS = ("SPARK_CONNECT_MODE_ENABLED", "SPARK_REMOTE", "SPARK_LOCAL_REMOTE")
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,7 @@ def test_an_identifier_column_of_numbers(detect_on, folder, tmp_path):
     leaves_nothing(tmp_path)
 
 
+@pytest.mark.both_engines
 def test_a_corrupt_parquet_file(detect_on, folder, tmp_path):
     pd.DataFrame([INVOICE]).to_parquet(folder / "invoices.parquet")
     content = (folder / "invoices.parquet").read_bytes()
@@ -78,6 +79,7 @@ def test_a_corrupt_parquet_file(detect_on, folder, tmp_path):
     leaves_nothing(tmp_path)
 
 
+@pytest.mark.both_engines
 def test_parquet_whose_pages_are_damaged_but_whose_footer_is_whole(detect_on, folder, tmp_path):
     rows = pd.DataFrame([INVOICE] * 5000).assign(invoice_number=[f"I{n:06d}" for n in range(5000)])
     rows.to_parquet(folder / "invoices.parquet")
@@ -88,6 +90,7 @@ def test_parquet_whose_pages_are_damaged_but_whose_footer_is_whole(detect_on, fo
     leaves_nothing(tmp_path)
 
 
+@pytest.mark.both_engines
 def test_a_csv_in_the_wrong_encoding(detect_on, folder, tmp_path):
     pd.DataFrame([INVOICE]).assign(product_name="Ünïcode").to_csv(
         folder / "invoices.csv", index=False, encoding="cp1252"
@@ -96,6 +99,7 @@ def test_a_csv_in_the_wrong_encoding(detect_on, folder, tmp_path):
     leaves_nothing(tmp_path)
 
 
+@pytest.mark.both_engines
 def test_an_output_that_cannot_be_written(run_job, folder, tmp_path):
     invoices(folder)
     (tmp_path / "out").write_text("a file, not a folder")
@@ -199,6 +203,7 @@ def test_dates_of_another_format_accuse_nobody(detect_on, folder, tmp_path):
     assert "may belong to this line: 1, with 10 units" in rule["message"]
 
 
+@pytest.mark.both_engines
 def test_a_failure_half_way_leaves_no_half_output_can_be_resumed_and_is_then_kept(
     detect_on, folder, tmp_path, monkeypatch
 ):

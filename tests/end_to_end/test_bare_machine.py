@@ -32,8 +32,8 @@ sys.meta_path.insert(0, Refuse())
 
 
 @pytest.fixture
-def bare_machine(tmp_path):
-    """Environment variables under which neither Java nor unixODBC can be found."""
+def bare_machine(tmp_path, engine_of_jobs):
+    """Environment variables under which neither Java nor unixODBC can be found, and the tests' engine."""
     programs, hooks = tmp_path / "programs", tmp_path / "hooks"
     programs.mkdir()
     hooks.mkdir()
@@ -43,7 +43,9 @@ def bare_machine(tmp_path):
     (hooks / "sitecustomize.py").write_text(NO_ODBC)
     kept = {name: value for name, value in os.environ.items() if name in ("HOME", "LANG", "SPARK_SUBMIT_OPTS")}
     logs = str(tmp_path / "logs")
-    return {**kept, "PATH": str(programs), "PYTHONPATH": str(hooks), "ENGINE_LOGS": logs, "SPARK_DRIVER_MEMORY": "2g"}
+    found = {"PATH": str(programs), "PYTHONPATH": str(hooks)}
+    chosen = {"ENGINE__RUNTIME__ENGINE": engine_of_jobs, "SPARK_DRIVER_MEMORY": "2g", "ENGINE_LOGS": logs}
+    return {**kept, **found, **chosen}
 
 
 def submit(environment: dict[str, str], *words: object) -> subprocess.CompletedProcess[str]:
@@ -51,7 +53,8 @@ def submit(environment: dict[str, str], *words: object) -> subprocess.CompletedP
     return subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=False)
 
 
-def test_the_demo_runs_on_spark_with_the_java_runtime_of_the_environment(bare_machine, tmp_path):
+@pytest.mark.both_engines
+def test_the_demo_runs_on_spark_with_the_java_runtime_of_the_environment_and_embedded_with_none(bare_machine, tmp_path):
     assert shutil.which("java", path=bare_machine["PATH"]) is None
     ended = submit(bare_machine, "demo", "--claims", 2_000, "--output", tmp_path / "demo")
     assert ended.returncode == 0, ended.stdout + ended.stderr

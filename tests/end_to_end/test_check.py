@@ -70,6 +70,7 @@ def test_us_dates_stop_and_the_suggested_line_reads_them(checked, folder, tmp_pa
     assert files_below(tmp_path) == before
 
 
+@pytest.mark.both_engines
 def test_some_bad_values_are_shown_by_column_and_rejected_rows_are_written(checked, folder, tmp_path):
     rows = claims(30)
     rows[3]["units"], rows[4]["units"], rows[5]["days_supply"] = "12 boxes", "", "thirty"

@@ -33,7 +33,8 @@ def test_an_unknown_job_lists_the_jobs():
     assert "detect" in ended.stderr
 
 
-def test_the_demo_shows_progress_and_where_everything_is_and_nothing_of_spark(tmp_path):
+@pytest.mark.both_engines
+def test_the_demo_shows_progress_and_where_everything_is_and_nothing_of_spark(tmp_path, engine_of_jobs):
     ended = submit("demo", "--claims", 20_000, "--output", tmp_path / "demo", ENGINE_LOGS=str(tmp_path / "logs"))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     steps = [line.split()[0] for line in ended.stdout.splitlines() if PROGRESS.match(line)]
@@ -45,9 +46,10 @@ def test_the_demo_shows_progress_and_where_everything_is_and_nothing_of_spark(tm
     assert ended.stderr == ""
     for noise in ("WARN", "INFO", "ERROR", "Stage", "log4j"):
         assert noise not in ended.stdout
-    assert (tmp_path / "logs" / "spark.log").exists()
+    assert (tmp_path / "logs" / "spark.log").exists() == (engine_of_jobs == "spark")
 
 
+@pytest.mark.both_engines
 def test_a_users_mistake_ends_with_status_2_and_one_message(tmp_path):
     ended = submit("detect", "--input", tmp_path, "--output", tmp_path / "out", ENGINE_LOGS=str(tmp_path / "logs"))
     assert ended.returncode == 2

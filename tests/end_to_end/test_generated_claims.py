@@ -8,7 +8,7 @@ import pytest
 from engine import pipeline
 from tests.end_to_end.runs import settings_in
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.both_engines]
 
 OUTPUTS = (
     "findings",

@@ -9,7 +9,7 @@ import pytest
 
 from tests.end_to_end.runs import detect_in
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.both_engines]
 
 FEEDS = ("rebate_claims", "pharmacy_claims", "entity_claims")
 

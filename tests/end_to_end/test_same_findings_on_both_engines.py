@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.run_comparison import differences, differences_of_tables, rows_of
-from tests.end_to_end.runs import AS_OF, RUN_ID
+from tests.end_to_end.runs import AS_OF, RUN_ID, SET_BY_SESSIONS
 
 pytestmark = pytest.mark.slow
 
@@ -25,10 +25,11 @@ COMPLETE = ("input.tables.products.path=products.parquet", "input.tables.product
 
 
 def command(job: str, folder: Path, *words: object) -> None:
+    inherited = {name: value for name, value in os.environ.items() if name not in SET_BY_SESSIONS}
     ended = subprocess.run(
         [sys.executable, "-m", f"jobs.{job}", *map(str, words)],
         cwd=ROOT,
-        env={**os.environ, "ENGINE_LOGS": str(folder / "logs")},
+        env={**inherited, "ENGINE_LOGS": str(folder / "logs")},
         capture_output=True,
         text=True,
         check=False,

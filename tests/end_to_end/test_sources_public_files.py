@@ -11,7 +11,7 @@ from engine.settings import Settings, load_settings
 from engine.sources import OpenedTable, open_tables
 from tests.end_to_end.published_files import DERIVED, publish
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.both_engines]
 
 
 @pytest.fixture(scope="module")

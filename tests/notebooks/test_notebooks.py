@@ -10,6 +10,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from tests.end_to_end.runs import SET_BY_SESSIONS
+
 PROJECT = Path(__file__).parents[2]
 NOTEBOOKS = sorted(path for path in (PROJECT / "notebooks").glob("*.ipynb") if path.stem != "compare_models")
 
@@ -19,6 +21,8 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_runs(path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+    for name in SET_BY_SESSIONS:
+        monkeypatch.delenv(name, raising=False)
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(PROJECT)}}).execute()
     assert not any(cell.outputs for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"), (

@@ -5,8 +5,16 @@ from __future__ import annotations
 import os
 import random
 import sys
+from pathlib import Path
 
 import pytest
+
+
+def pytest_collection_modifyitems(items):
+    """Property tests are run on both engines."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("both_engines")
 
 
 @pytest.fixture

@@ -553,6 +553,22 @@ WRAPPED = {
     "log10": (lambda: X.log10(c("d")), [0.17609125906, -1.0, None, 21.0, 6.09151497752]),
     "exp": (lambda: X.exp(c("i")), [2.71828182846, 7.38905609893, 20.0855369232, None, 148.413159103]),
     "days_from": (lambda: X.days_from(F.lit(dt.date(2020, 1, 1)), c("a")), [1520, -18263, 1460, None, 0]),
+    "first_of_month": (
+        lambda: X.first_of_month("a"),
+        [dt.date(2024, 2, 1), dt.date(1969, 12, 1), dt.date(2023, 12, 1), None, dt.date(2020, 1, 1)],
+    ),
+    "first_of_quarter": (
+        lambda: X.first_of_quarter("a"),
+        [dt.date(2024, 1, 1), dt.date(1969, 10, 1), dt.date(2023, 10, 1), None, dt.date(2020, 1, 1)],
+    ),
+    "first_of_month_of_a_placeholder": (
+        lambda: X.first_of_month(F.lit(dt.date(1, 1, 1))),
+        [dt.date(1, 1, 1)] * 5,
+    ),
+    "first_of_quarter_of_a_placeholder": (
+        lambda: X.first_of_quarter(F.lit(dt.date(9999, 12, 31))),
+        [dt.date(9999, 10, 1)] * 5,
+    ),
     "format_number": (
         lambda: X.format_number(c("d"), 2),
         ["1.50", "0.10", "-0.00", "1,000,000,000,000,000,000,000.00", "1,234,567.89"],

@@ -21,6 +21,7 @@ FUNCTIONS = {
     "bround": "round_bounded",
     "datediff": "days_from",
     "date_diff": "days_from",
+    "date_trunc": "first_of_month, first_of_quarter",
     "exp": "exp",
     "format_number": "format_number",
     "log": "log",
@@ -30,6 +31,7 @@ FUNCTIONS = {
     "rint": "rint",
     "round": "round_double",
     "to_json": "to_json",
+    "trunc": "first_of_month, first_of_quarter",
     "try_divide": "divide",
     "zip_with": "transform, or array of when",
     # of doubles, whose sum depends on the order of rows, and so on partitions
@@ -136,6 +138,7 @@ def test_no_module_uses_a_form_that_engines_differ_in():
     "source",
     [
         "F.try_divide(a, b)",
+        "F.trunc('a', 'month')",
         "F.zip_with(a, b, f)",
         "F.format_number(a, 2)",
         "F.avg('a').over(w)",

@@ -9,6 +9,8 @@ import pytest
 from engine.sources.jsonlines import kinds_of_object
 from tests.unit.sources_folder import INVOICE_CSV, Folder, kinds, values
 
+pytestmark = pytest.mark.both_engines
+
 
 @pytest.fixture
 def folder(spark, tmp_path) -> Folder:

@@ -11,6 +11,8 @@ from engine.settings import Settings
 from engine.sources import open_tables
 from tests.unit.sources_folder import INVOICE_CSV, Folder, values
 
+pytestmark = pytest.mark.both_engines
+
 
 @pytest.fixture
 def folder(spark, tmp_path) -> Folder:

@@ -15,6 +15,8 @@ from engine.errors import InputError
 from engine.sources import WorkFolder, translate_read_error
 from tests.unit.sources_folder import INVOICE_CSV, Folder, kinds, values
 
+pytestmark = pytest.mark.both_engines
+
 
 @pytest.fixture
 def folder(spark, tmp_path) -> Folder:

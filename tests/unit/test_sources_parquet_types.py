@@ -16,6 +16,8 @@ from engine.runtime.abilities import abilities
 from engine.sources import WorkFolder
 from tests.unit.sources_folder import Folder, values
 
+pytestmark = pytest.mark.both_engines
+
 # A contract column, what is stored under it, and what must be read: the first value; the second row is NULL.
 _UUID = uuid.UUID("0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9")
 _DAY = datetime(2025, 3, 9, 1, 2, 3)

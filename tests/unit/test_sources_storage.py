@@ -12,6 +12,8 @@ import pytest
 from engine.errors import OutputError
 from engine.runtime.storage import Storage, storage_of
 
+pytestmark = pytest.mark.both_engines
+
 
 @pytest.fixture
 def storage(spark) -> Storage:

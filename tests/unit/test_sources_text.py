@@ -13,6 +13,8 @@ from engine.errors import InputError
 from engine.sources import WorkFolder
 from tests.unit.sources_folder import INVOICE_CSV, Folder, kinds, values
 
+pytestmark = pytest.mark.both_engines
+
 
 @pytest.fixture
 def folder(spark, tmp_path) -> Folder:

@@ -11,6 +11,8 @@ from engine.errors import OutputError
 from engine.runtime.storage import storage_of
 from engine.sources import WorkFolder
 
+pytestmark = pytest.mark.both_engines
+
 SCHEMA = "id string, units decimal(15,3), rules array<struct<rule_id: string>>"
 
 
