@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ class Results:
     links: source_row_id, link_source_row_id, tier; one row per pair of T1 to T4, all that fit equally well.
     findings: source_row_id, rule_id; the compared rules on rebate claims.
     features: source_row_id, each feature and its robust z-score `<feature>_z`; one row per live rebate claim.
-    scores: source_row_id, anomaly_score; one row per claim with a known feature.
+    scores: source_row_id, anomaly_score; one row per claim with a known feature, none without a model.
     """
 
     links: pd.DataFrame
@@ -47,24 +48,26 @@ class Difference:
         return len(self.rows)
 
 
-def compare(one: Results, other: Results, names: tuple[str, str], compare_scores: bool) -> list[Difference]:
+def compare(
+    one: Results, other: Results, names: tuple[str, str], scores: Literal["values", "rows", "none"]
+) -> list[Difference]:
     """All differences between two contestants; none if their results are equal.
 
     Args:
         one: Results of the first contestant.
         other: Results of the second.
         names: What the contestants are called.
-        compare_scores: Whether both fitted the same forest, so that each row's score has to be equal too. Otherwise
-            only the scored rows have to be the same.
+        scores: What of the scores has to be equal: each row's score, if both use the same forest, or only which rows
+            are scored.
     """
     differences = [_same_rows("links", one.links, other.links, ["source_row_id", "link_source_row_id", "tier"], names)]
     for rule in sorted({*one.findings.rule_id, *other.findings.rule_id}):
         mine, theirs = (table.findings[table.findings.rule_id == rule] for table in (one, other))
         differences.append(_same_rows(f"rule {rule}", mine, theirs, ["source_row_id", "rule_id"], names))
     differences += _same_values("features", one.features, other.features, names)
-    if compare_scores:
+    if scores == "values":
         differences += _same_values("scores", one.scores, other.scores, names)
-    else:
+    elif scores == "rows":
         differences.append(_same_rows("scored rows", one.scores, other.scores, ["source_row_id"], names))
     return [difference for difference in differences if difference.count]
 

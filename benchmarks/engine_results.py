@@ -19,6 +19,7 @@ from engine.settings import Settings
 from engine.tracking import Tracker
 
 _LINK_RULES = ("R003", "R005")
+_SCORES = "p_values/rebate_claims/isolation_forest"
 
 
 def keep_results(work: Path, kept: Path) -> None:
@@ -47,7 +48,9 @@ def results_of(run: Path, kept: Path, settings: Settings) -> Results:
     links = links[links.link_tier.isin(TIERS)].explode("link_source_row_ids")
     links.columns = ["source_row_id", "link_source_row_id", "tier"]
     features = _features(kept, settings)
-    scores = _table(kept, "p_values/rebate_claims/isolation_forest", ["source_row_id", "anomaly_score"])
+    columns = ["source_row_id", "anomaly_score"]
+    has_scores = (kept / _SCORES).exists()
+    scores = _table(kept, _SCORES, columns) if has_scores else pd.DataFrame(columns=columns)
     return Results(links.reset_index(drop=True), findings_of(run), features, scores)
 
 

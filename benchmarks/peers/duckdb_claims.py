@@ -79,51 +79,61 @@ CREATE TABLE product AS SELECT * EXCLUDE (ndc), ndc11(ndc) ndc11 FROM products
 CREATE TABLE price AS SELECT ndc11(ndc) ndc11, period, unit_rebate_amount ura, wac_unit wac FROM prices;
 
 CREATE TABLE rebate_all AS
-    SELECT x.* EXCLUDE (ndc, claim_line, fill_number, date_of_service, basis_of_cost, period),
-        ndc11(ndc) ndc11, ndc11(ndc)[1:9] ndc9, coalesce(claim_line, 1) claim_line, date_of_service::DATE dos,
+    SELECT source_row_id, program, payer_id, plan_id, rebate_type, contract_id, claim_id, prior_claim_id, transaction,
+        claim_type, hcpcs_code, units, units_basis, days_supply, modifiers, submission_clarification_codes,
+        dispensing_status, prescriber_npi, bin, amount_paid, amount_third_party, unit_rebate_amount, rebate_amount,
+        patient_key, paid_date, ndc11(ndc) ndc11, coalesce(claim_line, 1) claim_line, date_of_service::DATE dos,
         coalesce(fill_number, fill_in(rx_number)) fill_number, lpad(basis_of_cost, 2, '0') basis_of_cost,
-        replace(upper(period), '-', '') period,
-        coalesce(pharmacy_npi, ncpdp.npi, 'NCPDP:' || pharmacy_ncpdp_id) pharmacy,
+        replace(upper(period), '-', '') period, coalesce(pharmacy_npi, ncpdp.npi, 'NCPDP:' || pharmacy_ncpdp_id) pharmacy,
         rx_key(rx_number, rx_number_hash, hash_scheme) rx_key, coalesce(state, payer_id) asking_state,
         coalesce(rebate_type, CASE WHEN program LIKE 'MDRP%' THEN 'FEDERAL' ELSE 'BASE' END) kind,
         coalesce(epoch_us(received_at), -1) arrived, list_position(['ORIGINAL', 'ADJUSTMENT', 'VOID'], transaction) step
     FROM rebate_claims x LEFT JOIN ncpdp ON ncpdp.ncpdp_id = x.pharmacy_ncpdp_id
-    WHERE source_row_id IS NOT NULL AND ndc11(ndc) IS NOT NULL AND date_of_service IS NOT NULL AND units IS NOT NULL
-        AND period IS NOT NULL AND coalesce(received_at < $as_of::DATE + 1, true)
+    WHERE source_row_id IS NOT NULL AND date_of_service IS NOT NULL AND units IS NOT NULL AND period IS NOT NULL
+        AND coalesce(received_at < $as_of::DATE + 1, true)
         AND (claim_type = 'MEDICAL' OR coalesce(rx_number, rx_number_hash) IS NOT NULL);
+-- the rows of claims that have several rows; all else stands as it is
+CREATE TABLE version AS
+    SELECT source_row_id, program, payer_id, plan_id, kind, claim_id, claim_line, transaction, ndc11, units, amount_paid,
+        amount_third_party, unit_rebate_amount, rebate_amount, period, prior_claim_id, arrived, step
+    FROM rebate_all WHERE (payer_id, claim_id) IN (SELECT (payer_id, claim_id) FROM (
+            SELECT payer_id, claim_id FROM rebate_all UNION ALL
+            SELECT payer_id, prior_claim_id FROM rebate_all WHERE prior_claim_id IS NOT NULL)
+        GROUP BY ALL HAVING count(*) > 1) OR transaction <> 'ORIGINAL';
 -- the same row delivered again, unless its claim was adjusted or voided in between
-CREATE TABLE rebate_once AS
+CREATE TABLE once AS
     SELECT * FROM (SELECT *, count(*) FILTER (transaction <> 'ORIGINAL') OVER (
             PARTITION BY program, payer_id, plan_id, kind, claim_id, claim_line ORDER BY arrived, step
-            RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW EXCLUDE TIES) acts FROM rebate_all)
+            RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW EXCLUDE TIES) acts FROM version)
     QUALIFY row_number() OVER (
         PARTITION BY program, payer_id, plan_id, kind, claim_id, claim_line, transaction, ndc11, units, amount_paid,
             amount_third_party, unit_rebate_amount, rebate_amount, period,
             CASE WHEN transaction = 'ORIGINAL' THEN acts END
         ORDER BY arrived, source_row_id) = 1;
-CREATE TABLE act AS SELECT source_row_id, program, payer_id, plan_id, kind, claim_id, claim_line, arrived, step,
-        coalesce(prior_claim_id, claim_id) prior,
-        coalesce(prior_claim_id, claim_id) = claim_id is_own
-    FROM rebate_once WHERE transaction <> 'ORIGINAL';
+CREATE TABLE act AS SELECT *, coalesce(prior_claim_id, claim_id) prior, coalesce(prior_claim_id, claim_id) = claim_id is_own
+    FROM once WHERE transaction <> 'ORIGINAL';
 CREATE TABLE gone AS
-    SELECT r.source_row_id FROM rebate_once r JOIN act ON act.payer_id = r.payer_id AND act.kind = r.kind
+    SELECT source_row_id FROM version ANTI JOIN once USING (source_row_id)
+    UNION SELECT source_row_id FROM rebate_all WHERE transaction = 'VOID' OR ndc11 IS NULL
+    UNION
+    SELECT r.source_row_id FROM once r JOIN act ON act.payer_id = r.payer_id AND act.kind = r.kind
         AND act.plan_id IS NOT DISTINCT FROM r.plan_id AND act.prior = r.claim_id AND NOT act.is_own
     UNION
-    SELECT r.source_row_id FROM rebate_once r JOIN act ON act.is_own AND act.program = r.program
+    SELECT r.source_row_id FROM once r JOIN act ON act.is_own AND act.program = r.program
         AND act.payer_id = r.payer_id AND act.plan_id IS NOT DISTINCT FROM r.plan_id AND act.kind = r.kind
         AND act.claim_id = r.claim_id AND act.claim_line = r.claim_line AND act.source_row_id <> r.source_row_id
         AND (r.arrived, r.step, r.source_row_id) < (act.arrived, act.step, act.source_row_id);
+CREATE TABLE factor AS SELECT ndc11(ndc) ndc11, hcpcs_code, coalesce(begin_date, '0001-01-01'::DATE) begins,
+        lead(begin_date, 1, '9999-12-31'::DATE) OVER (PARTITION BY ndc, hcpcs_code ORDER BY begin_date NULLS FIRST) ends,
+        ndc_units_per_hcpcs_unit factor FROM hcpcs_crosswalk;
 CREATE TABLE rebate AS
-    SELECT r.* EXCLUDE (acts, step), coalesce(heir, pharmacy) key_pharmacy,
+    SELECT r.* EXCLUDE (step), r.ndc11[1:9] ndc9, coalesce(heir, pharmacy) key_pharmacy,
         CASE WHEN claim_type = 'MEDICAL' THEN claim_id ELSE rx_key END script,
         CASE WHEN units_basis = 'HCPCS' THEN round(units * factor, 3)::DECIMAL(15, 3) ELSE units END ndc_units
-    FROM rebate_once r ANTI JOIN gone USING (source_row_id)
+    FROM rebate_all r ANTI JOIN gone USING (source_row_id)
     LEFT JOIN succession ON succession.npi = r.pharmacy
-    LEFT JOIN (SELECT ndc11(ndc) ndc11, hcpcs_code, begin_date, ndc_units_per_hcpcs_unit factor FROM hcpcs_crosswalk) c
-        ON c.ndc11 = r.ndc11 AND c.hcpcs_code = r.hcpcs_code AND coalesce(c.begin_date <= r.dos, true)
-        AND r.units_basis = 'HCPCS'
-    WHERE transaction <> 'VOID'
-    QUALIFY row_number() OVER (PARTITION BY r.source_row_id ORDER BY arrived, c.begin_date DESC NULLS LAST) = 1;
+    LEFT JOIN factor ON factor.ndc11 = r.ndc11 AND factor.hcpcs_code = r.hcpcs_code AND r.units_basis = 'HCPCS'
+        AND r.dos >= begins AND r.dos < ends;
 
 CREATE TABLE entity_all AS
     SELECT x.* EXCLUDE (ndc, fill_number, date_of_service, submitted_at), ndc11(ndc) ndc11, ndc11(ndc)[1:9] ndc9,
@@ -308,7 +318,7 @@ def main(source: str, folder: str, as_of: str) -> None:
     target = Path(folder)
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    con = duckdb.connect(str(target / "work.duckdb"))
+    con = duckdb.connect()
     con.execute(f"SET threads = {os.cpu_count()}; SET TimeZone = 'UTC'")
     con.execute(MACROS)
     with laps.stage("read"):
@@ -342,8 +352,6 @@ def main(source: str, folder: str, as_of: str) -> None:
             "scores": "SELECT * FROM score",
         }.items():
             con.execute(f"COPY ({query}) TO '{target}/{name}.parquet' (FORMAT parquet)")
-    con.close()
-    (target / "work.duckdb").unlink()
     (target / "seconds.json").write_text(json.dumps(laps.seconds))
 
 
@@ -352,22 +360,21 @@ def _peers(con: duckdb.DuckDBPyConnection) -> None:
     con.create_function(
         "hash_step", lambda ids: pa.array(hash_steps(ids.to_pylist())), ["VARCHAR"], "BIGINT", type="arrow"
     )
+    factors = ("nullif(units_per_package, 1)", "1 / nullif(units_per_package, 1)", "10", "0.1", "1000", "0.001")
+    log = "round(ln(CASE WHEN f24_units_per_prescription > 0 THEN f24_units_per_prescription END), 11)"
+    apart = ", ".join(f"abs({log} - usual_log - round(ln(({factor})::DOUBLE), 11))" for factor in factors)
+    plain = [feature for feature in FEATURES if feature != "f27_unit_factor_distance"]
     con.execute(f"""
-CREATE TABLE sample AS SELECT * EXCLUDE (peers) FROM (
-        SELECT *, count(*) OVER (PARTITION BY ndc11, program) peers FROM fact)
-    WHERE hash_step(source_row_id) < {SAMPLE_PER_STRATUM * HASH_STEPS} / peers;
-CREATE TABLE usual AS SELECT ndc11, program, median(f24_units_per_prescription) usual_units FROM sample
-    GROUP BY ALL HAVING count(f24_units_per_prescription) >= {FEWEST_PEERS};
-CREATE MACRO far_from_factors(units, usual, package) AS
-    CASE WHEN units > 0 AND usual > 0 THEN list_min(list_transform(
-        list_filter([nullif(package, 1)::DOUBLE, 1 / nullif(package, 1)::DOUBLE, 10, 0.1, 1000, 0.001], lambda x: x IS NOT NULL),
-        lambda x: abs(round(ln(units), 11) - round(ln(usual), 11) - round(ln(x), 11)))) END;
+CREATE TABLE stratum AS SELECT ndc11, program, count(*) peers FROM fact GROUP BY ALL;
+CREATE TABLE sample AS SELECT ndc11, program, units_per_package, {", ".join(plain)} FROM fact JOIN stratum
+    USING (ndc11, program) WHERE hash_step(source_row_id) < {SAMPLE_PER_STRATUM * HASH_STEPS} / peers;
+CREATE TABLE usual AS SELECT ndc11, program, round(ln(nullif(greatest(median(f24_units_per_prescription), 0), 0)), 11)
+    usual_log FROM sample GROUP BY ALL HAVING count(f24_units_per_prescription) >= {FEWEST_PEERS};
+CREATE VIEW sampled AS SELECT *, least({apart}) f27_unit_factor_distance
+    FROM sample LEFT JOIN usual USING (ndc11, program);
+CREATE VIEW rated AS SELECT source_row_id, ndc11, program, {", ".join(plain)}, least({apart}) f27_unit_factor_distance
+    FROM fact LEFT JOIN usual USING (ndc11, program);
 """)
-    distance = "far_from_factors(f24_units_per_prescription, usual_units, units_per_package) f27_unit_factor_distance"
-    con.execute(
-        f"CREATE TABLE rated AS SELECT f.*, {distance} FROM fact f LEFT JOIN usual USING (ndc11, program);"
-        f"CREATE TABLE sampled AS SELECT f.*, {distance} FROM sample f LEFT JOIN usual USING (ndc11, program)"
-    )
     middles = ", ".join(
         f"CASE WHEN count({f}) >= {FEWEST_PEERS} THEN median({f}) END {f}_median, mad({f}) {f}_mad" for f in FEATURES
     )
@@ -377,7 +384,10 @@ CREATE MACRO far_from_factors(units, usual, package) AS
         for f in FEATURES
     )
     con.execute(f"CREATE TABLE peer AS SELECT ndc11, program, {middles} FROM sampled GROUP BY ALL")
-    con.execute(f"CREATE TABLE feature AS SELECT rated.*, {zs} FROM rated LEFT JOIN peer USING (ndc11, program)")
+    con.execute(
+        f"CREATE TABLE feature AS SELECT source_row_id, {', '.join(FEATURES)}, {zs} "
+        "FROM rated LEFT JOIN peer USING (ndc11, program)"
+    )
 
 
 def _scores(con: duckdb.DuckDBPyConnection) -> None:
