@@ -104,8 +104,9 @@ def _same_values(what: str, one: pd.DataFrame, other: pd.DataFrame, names: tuple
 
 
 def is_close(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Where two numbers differ by at most TOLERANCE of the larger, or of 1; NaN equals NaN alone."""
-    allowed = TOLERANCE * np.maximum(1.0, np.maximum(np.abs(one), np.abs(other)))
+    """Where two numbers differ by at most TOLERANCE of the larger, or of 1; NaN and infinity equal themselves alone."""
+    are_finite = np.isfinite(one) & np.isfinite(other)
     with np.errstate(invalid="ignore"):
-        close = np.abs(one - other) <= allowed
+        allowed = TOLERANCE * np.maximum(1.0, np.maximum(np.abs(one), np.abs(other)))
+        close = are_finite & (np.abs(one - other) <= allowed)
     return close | (one == other) | (np.isnan(one) & np.isnan(other))

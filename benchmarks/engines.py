@@ -238,8 +238,6 @@ def missing_packages(contestants: list[str]) -> list[str]:
     """Packages that the contestants need and the environment of the tests does not have."""
     needed = {"duckdb": ["duckdb", "xxhash"], "pandas": ["xxhash"]}
     wanted = dict.fromkeys(name for one in contestants for name in needed.get(one, []))
-    # engine_results reads the peers' constants, which live where the hash is used
-    wanted |= dict.fromkeys(["xxhash"])
     return [name for name in wanted if find_spec(name) is None]
 
 

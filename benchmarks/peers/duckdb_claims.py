@@ -69,7 +69,8 @@ CREATE TABLE succession AS WITH RECURSIVE
     next_one AS (SELECT npi, min(successor_npi) successor FROM pharmacies WHERE successor_npi IS NOT NULL
         GROUP BY npi HAVING count(DISTINCT successor_npi) = 1),
     line AS (SELECT npi, successor, 1 steps FROM next_one
-        UNION ALL SELECT line.npi, next_one.successor, steps + 1 FROM line JOIN next_one ON next_one.npi = line.successor
+        UNION ALL SELECT line.npi, next_one.successor, steps + 1
+            FROM line JOIN next_one ON next_one.npi = line.successor
         WHERE steps < 20)
     SELECT npi, arg_max(successor, steps) heir FROM line GROUP BY npi HAVING max(steps) < 20;
 CREATE TABLE parent AS SELECT entity_id, min(parent_entity_id) parent FROM covered_entities
@@ -84,7 +85,8 @@ CREATE TABLE rebate_all AS
         dispensing_status, prescriber_npi, bin, amount_paid, amount_third_party, unit_rebate_amount, rebate_amount,
         patient_key, paid_date, ndc11(ndc) ndc11, coalesce(claim_line, 1) claim_line, date_of_service::DATE dos,
         coalesce(fill_number, fill_in(rx_number)) fill_number, lpad(basis_of_cost, 2, '0') basis_of_cost,
-        replace(upper(period), '-', '') period, coalesce(pharmacy_npi, ncpdp.npi, 'NCPDP:' || pharmacy_ncpdp_id) pharmacy,
+        replace(upper(period), '-', '') period,
+            coalesce(pharmacy_npi, ncpdp.npi, 'NCPDP:' || pharmacy_ncpdp_id) pharmacy,
         rx_key(rx_number, rx_number_hash, hash_scheme) rx_key, coalesce(state, payer_id) asking_state,
         coalesce(rebate_type, CASE WHEN program LIKE 'MDRP%' THEN 'FEDERAL' ELSE 'BASE' END) kind,
         coalesce(epoch_us(received_at), -1) arrived, list_position(['ORIGINAL', 'ADJUSTMENT', 'VOID'], transaction) step
@@ -94,8 +96,8 @@ CREATE TABLE rebate_all AS
         AND (claim_type = 'MEDICAL' OR coalesce(rx_number, rx_number_hash) IS NOT NULL);
 -- the rows of claims that have several rows; all else stands as it is
 CREATE TABLE version AS
-    SELECT source_row_id, program, payer_id, plan_id, kind, claim_id, claim_line, transaction, ndc11, units, amount_paid,
-        amount_third_party, unit_rebate_amount, rebate_amount, period, prior_claim_id, arrived, step
+    SELECT source_row_id, program, payer_id, plan_id, kind, claim_id, claim_line, transaction, ndc11, units,
+        amount_paid, amount_third_party, unit_rebate_amount, rebate_amount, period, prior_claim_id, arrived, step
     FROM rebate_all WHERE (payer_id, claim_id) IN (SELECT (payer_id, claim_id) FROM (
             SELECT payer_id, claim_id FROM rebate_all UNION ALL
             SELECT payer_id, prior_claim_id FROM rebate_all WHERE prior_claim_id IS NOT NULL)
@@ -110,7 +112,8 @@ CREATE TABLE once AS
             amount_third_party, unit_rebate_amount, rebate_amount, period,
             CASE WHEN transaction = 'ORIGINAL' THEN acts END
         ORDER BY arrived, source_row_id) = 1;
-CREATE TABLE act AS SELECT *, coalesce(prior_claim_id, claim_id) prior, coalesce(prior_claim_id, claim_id) = claim_id is_own
+CREATE TABLE act AS SELECT *, coalesce(prior_claim_id, claim_id) prior,
+    coalesce(prior_claim_id, claim_id) = claim_id is_own
     FROM once WHERE transaction <> 'ORIGINAL';
 CREATE TABLE gone AS
     SELECT source_row_id FROM version ANTI JOIN once USING (source_row_id)
@@ -124,7 +127,8 @@ CREATE TABLE gone AS
         AND act.claim_id = r.claim_id AND act.claim_line = r.claim_line AND act.source_row_id <> r.source_row_id
         AND (r.arrived, r.step, r.source_row_id) < (act.arrived, act.step, act.source_row_id);
 CREATE TABLE factor AS SELECT ndc11(ndc) ndc11, hcpcs_code, coalesce(begin_date, '0001-01-01'::DATE) begins,
-        lead(begin_date, 1, '9999-12-31'::DATE) OVER (PARTITION BY ndc, hcpcs_code ORDER BY begin_date NULLS FIRST) ends,
+        lead(begin_date, 1, '9999-12-31'::DATE)
+            OVER (PARTITION BY ndc, hcpcs_code ORDER BY begin_date NULLS FIRST) ends,
         ndc_units_per_hcpcs_unit factor FROM hcpcs_crosswalk;
 CREATE TABLE rebate AS
     SELECT r.* EXCLUDE (step), r.ndc11[1:9] ndc9, coalesce(heir, pharmacy) key_pharmacy,
@@ -180,7 +184,8 @@ CREATE TABLE pair AS
         CASE WHEN r.claim_type = 'MEDICAL' THEN r.hcpcs_code END hcpcs,
         CASE WHEN e.is_medical THEN e.hcpcs_code END entity_hcpcs,
         r.ndc11 = e.ndc11 same_ndc, r.ndc9 = e.ndc9 same_product, abs(date_diff('day', r.dos, e.dos)) AS days,
-        r.prescriber_npi = e.prescriber_npi same_prescriber, r.bin = e.bin same_bin, dispensing_status IS NOT NULL parted,
+        r.prescriber_npi = e.prescriber_npi same_prescriber, r.bin = e.bin same_bin,
+            dispensing_status IS NOT NULL parted,
         CASE WHEN within(ndc_units, quantity, 0.01) OR within(whole, quantity, 0.01) THEN 'EXACT'
             WHEN within(ndc_units, quantity * package, 0.01) OR within(whole, quantity * package, 0.01)
                 OR within(ndc_units * package, quantity, 0.01) OR within(whole * package, quantity, 0.01)
@@ -195,14 +200,17 @@ CREATE TABLE pair AS
 -- an entity that counts fills from 1: at least five pairs, four in five of them
 CREATE TABLE shift AS SELECT parent, step FROM (
         SELECT parent, entity_fill - fill step, count(*) n, sum(count(*)) OVER (PARTITION BY parent) whole
-        FROM pair WHERE days = 0 AND same_ndc AND amount = 'EXACT' AND entity_fill - fill IS NOT NULL GROUP BY parent, step)
+        FROM pair WHERE days = 0 AND same_ndc AND amount = 'EXACT' AND entity_fill - fill IS NOT NULL
+            GROUP BY parent, step)
     WHERE step > 0 AND whole >= 5 AND n >= 0.8 * whole;
 CREATE TABLE tiered AS SELECT *,
         CASE WHEN claim_type = 'MEDICAL' THEN
                 CASE WHEN days = 0 AND same_ndc AND coalesce(hcpcs = entity_hcpcs, true) THEN 1 END
-            WHEN days = 0 AND same_ndc AND fill IS NOT DISTINCT FROM entity_fill AND amount IN ('EXACT', 'CONVERTED') THEN 1
+            WHEN days = 0 AND same_ndc AND fill IS NOT DISTINCT FROM entity_fill
+                AND amount IN ('EXACT', 'CONVERTED') THEN 1
             WHEN days = 0 AND same_ndc
-                AND (coalesce(step <> 0 AND entity_fill - fill = step, false) OR (fill IS NULL) <> (entity_fill IS NULL)) THEN 2
+                AND (coalesce(step <> 0 AND entity_fill - fill = step, false)
+                    OR (fill IS NULL) <> (entity_fill IS NULL)) THEN 2
             WHEN same_ndc AND amount IN ('EXACT', 'CONVERTED', 'NEAR') THEN 3
             WHEN same_product THEN 4 END tier,
         CASE days WHEN 0 THEN 3652000 ELSE -1862000 END
@@ -216,12 +224,16 @@ CREATE TABLE tiered AS SELECT *,
     FROM pair LEFT JOIN shift USING (parent);
 -- rows of one dispense share their partner; claims of one payer compete for it
 CREATE TABLE met AS
-    SELECT *, dense_rank() OVER (ORDER BY key_pharmacy, script, program, payer_id, rebate_type, fill, dos, hcpcs, ndc11) rebate,
-        dense_rank() OVER (ORDER BY key_pharmacy, script, program, payer_id, rebate_type, entity_fill, entity_dos, entity_hcpcs,
-            entity_ndc11) entity
+    SELECT *,
+        dense_rank() OVER (
+            ORDER BY key_pharmacy, script, program, payer_id, rebate_type, fill, dos, hcpcs, ndc11) rebate,
+        dense_rank() OVER (
+            ORDER BY key_pharmacy, script, program, payer_id, rebate_type, entity_fill, entity_dos, entity_hcpcs,
+                entity_ndc11) entity
     FROM tiered WHERE tier IS NOT NULL;
 CREATE TABLE edge AS SELECT rebate, entity, min(tier) tier, arg_min(score, (tier, -score, days)) score,
-        arg_min(days, (tier, -score, days)) AS days, min(rebate_row) rebate_row, min(entity_row) entity_row FROM met GROUP BY ALL;
+        arg_min(days, (tier, -score, days)) AS days, min(rebate_row) rebate_row, min(entity_row) entity_row
+    FROM met GROUP BY ALL;
 """
 
 CHOSEN = """
@@ -229,7 +241,8 @@ CREATE TABLE linked AS SELECT met.* FROM met JOIN chosen USING (rebate, entity)
     QUALIFY rank() OVER (PARTITION BY rebate_row, entity ORDER BY met.tier, -met.score) = 1;
 -- the other part of a fill that the entity reported as one
 INSERT INTO linked SELECT m.* FROM met m WHERE parted AND sums_up AND rebate_row NOT IN (SELECT rebate_row FROM linked)
-    AND EXISTS (SELECT 1 FROM linked l WHERE l.entity = m.entity AND l.parted AND l.sums_up AND l.fill IS NOT DISTINCT FROM m.fill)
+    AND EXISTS (SELECT 1 FROM linked l WHERE l.entity = m.entity AND l.parted AND l.sums_up
+        AND l.fill IS NOT DISTINCT FROM m.fill)
     QUALIFY rank() OVER (PARTITION BY rebate_row ORDER BY tier, -score, days, entity_row) = 1;
 CREATE TABLE link AS SELECT rebate_row source_row_id, entity_row link_source_row_id, 'T' || tier tier FROM linked;
 """
@@ -237,16 +250,21 @@ CREATE TABLE link AS SELECT rebate_row source_row_id, entity_row link_source_row
 FACTS = """
 CREATE TABLE identifier (state VARCHAR, program VARCHAR, claim_type VARCHAR, flag VARCHAR, begin_date DATE);
 CREATE TABLE flagged AS SELECT DISTINCT source_row_id FROM (
-        SELECT source_row_id, asking_state, program, claim_type, dos, 'SCC ' || trim(unnest(string_split(submission_clarification_codes, '|'))) flag FROM rebate
-        UNION ALL SELECT source_row_id, asking_state, program, claim_type, dos, 'BOC ' || basis_of_cost FROM rebate WHERE basis_of_cost IS NOT NULL
-        UNION ALL SELECT source_row_id, asking_state, program, claim_type, dos, 'MODIFIER ' || trim(unnest(string_split(modifiers, '|'))) FROM rebate) c
+        SELECT source_row_id, asking_state, program, claim_type, dos,
+            'SCC ' || trim(unnest(string_split(submission_clarification_codes, '|'))) flag FROM rebate
+        UNION ALL SELECT source_row_id, asking_state, program, claim_type, dos, 'BOC ' || basis_of_cost FROM rebate
+            WHERE basis_of_cost IS NOT NULL
+        UNION ALL SELECT source_row_id, asking_state, program, claim_type, dos,
+            'MODIFIER ' || trim(unnest(string_split(modifiers, '|'))) FROM rebate) c
     JOIN identifier i ON i.flag = c.flag AND coalesce(i.state = c.asking_state, i.state IS NULL)
-        AND coalesce(i.program = c.program, i.program IS NULL) AND coalesce(i.claim_type = c.claim_type, i.claim_type IS NULL)
+        AND coalesce(i.program = c.program, i.program IS NULL)
+            AND coalesce(i.claim_type = c.claim_type, i.claim_type IS NULL)
         AND coalesce(i.begin_date <= c.dos, true);
 CREATE TABLE asked AS
     SELECT source_row_id, program, asking_state, period, arrived, rebate_type, contract_id, dispensing_status,
         coalesce(ndc_units, units) asked,
-        (pharmacy, claim_type, script, dos, ndc11, CASE WHEN claim_type = 'RX' THEN (fill_number, NULL, NULL) ELSE (NULL, claim_line, hcpcs_code) END,
+        (pharmacy, claim_type, script, dos, ndc11,
+            CASE WHEN claim_type = 'RX' THEN (fill_number, NULL, NULL) ELSE (NULL, claim_line, hcpcs_code) END,
             rebate_type, contract_id) AS dispense
     FROM rebate WHERE program LIKE 'MDRP%' AND pharmacy IS NOT NULL AND script IS NOT NULL
         AND (claim_type = 'RX' OR hcpcs_code IS NOT NULL)
@@ -254,27 +272,35 @@ CREATE TABLE asked AS
 CREATE TABLE repeated AS
     WITH numbered AS (SELECT *, dense_rank() OVER (ORDER BY dispense) d FROM asked),
     remaining AS (SELECT *, least(asked, sum(asked) OVER (PARTITION BY d, program, asking_state, period)
-            - coalesce(sum(greatest(asked, 0)) OVER (PARTITION BY d, program, asking_state, period ORDER BY arrived, source_row_id
+            - coalesce(sum(greatest(asked, 0)) OVER (
+                PARTITION BY d, program, asking_state, period ORDER BY arrived, source_row_id
                 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)) units_left FROM numbered QUALIFY units_left > 0)
     SELECT a.source_row_id, CASE WHEN arg_max(b.asking_state, b.place) IS DISTINCT FROM a.asking_state THEN 'R018'
-            WHEN arg_max(b.program, b.place) <> a.program THEN 'R017' WHEN arg_max(b.period, b.place) <> a.period THEN 'R019' ELSE 'R016' END rule_id
-    FROM remaining a JOIN (SELECT *, (arrived, source_row_id) place FROM remaining) b ON a.d = b.d AND b.place < (a.arrived, a.source_row_id)
+            WHEN arg_max(b.program, b.place) <> a.program THEN 'R017'
+            WHEN arg_max(b.period, b.place) <> a.period THEN 'R019' ELSE 'R016' END rule_id
+    FROM remaining a JOIN (SELECT *, (arrived, source_row_id) place FROM remaining) b ON a.d = b.d
+        AND b.place < (a.arrived, a.source_row_id)
         AND NOT coalesce(a.dispensing_status <> b.dispensing_status, false)
     GROUP BY a.source_row_id, a.asking_state, a.program, a.period;
 
 -- days since the patient's previous fill of the product, as a part of that fill's days of supply
-CREATE TABLE fill AS SELECT patient_key, ndc9, dos, max(days_supply) supply FROM rebate WHERE patient_key IS NOT NULL GROUP BY ALL;
+CREATE TABLE fill AS SELECT patient_key, ndc9, dos, max(days_supply) supply FROM rebate WHERE patient_key IS NOT NULL
+    GROUP BY ALL;
 CREATE TABLE previous AS SELECT patient_key, ndc9, dos, lag(dos) OVER w before, lag(supply) OVER w supply FROM fill
     WINDOW w AS (PARTITION BY patient_key, ndc9 ORDER BY dos);
 CREATE TABLE fact AS
-    SELECT r.source_row_id, r.program, r.ndc11, r.claim_type, r.units, r.ndc_units, r.dos, r.amount_paid, r.amount_third_party, r.rebate_type,
-        r.rebate_amount, r.unit_rebate_amount, r.modifiers, own.ura, p.units_per_package, p.market_date, p.termination_date, p.reactivation_date,
-        l.source_row_id IS NOT NULL linked, f.source_row_id IS NOT NULL flagged, v.pharmacy IS NOT NULL reversed, d.rule_id duplicate,
+    SELECT r.source_row_id, r.program, r.ndc11, r.claim_type, r.units, r.ndc_units, r.dos, r.amount_paid,
+        r.amount_third_party, r.rebate_type,
+        r.rebate_amount, r.unit_rebate_amount, r.modifiers, own.ura, p.units_per_package, p.market_date,
+            p.termination_date, p.reactivation_date,
+        l.source_row_id IS NOT NULL linked, f.source_row_id IS NOT NULL flagged, v.pharmacy IS NOT NULL reversed,
+            d.rule_id duplicate,
         over(r.amount_paid, r.ndc_units::DOUBLE * served.wac::DOUBLE) f20_paid_per_unit_to_wac,
         over(r.ndc_units::DOUBLE * coalesce(own.ura, r.unit_rebate_amount)::DOUBLE, r.amount_paid) f23_rebate_to_paid,
         r.ndc_units::DOUBLE f24_units_per_prescription,
         over(r.ndc_units, r.days_supply) f25_units_per_day,
-        round(abs(over(r.ndc_units, units_per_package) - round_even(over(r.ndc_units, units_per_package), 0)), 9) f26_package_remainder,
+        round(abs(over(r.ndc_units, units_per_package)
+            - round_even(over(r.ndc_units, units_per_package), 0)), 9) f26_package_remainder,
         CASE WHEN r.dos - b.before <= 180 AND coalesce(r.dispensing_status <> 'C', true)
             THEN over(r.dos - b.before, b.supply) END f42_early_refill_ratio,
         date_diff('day', r.dos, r.paid_date::DATE)::DOUBLE f44_claim_age_days
@@ -295,10 +321,12 @@ CREATE TABLE finding AS
         CASE WHEN ffs AND flagged THEN 'R001' END, CASE WHEN ffs AND linked THEN 'R003' END,
         CASE WHEN mco AND flagged THEN 'R004' END, CASE WHEN mco AND linked THEN 'R005' END,
         CASE WHEN duplicate <> 'R016' OR (coalesce(amount_third_party, 0) = 0
-            AND NOT (claim_type = 'MEDICAL' AND coalesce(list_contains(string_split(modifiers, '|'), 'JW'), false))) THEN duplicate END,
+            AND NOT (claim_type = 'MEDICAL'
+                AND coalesce(list_contains(string_split(modifiers, '|'), 'JW'), false))) THEN duplicate END,
         CASE WHEN reversed THEN 'R020' END,
         CASE WHEN ffs AND amount_paid = 0 AND coalesce(amount_third_party, 0) = 0 THEN 'R021' END,
-        CASE WHEN late > 365 AND NOT back THEN 'R022' END, CASE WHEN late BETWEEN 1 AND 365 AND NOT back THEN 'R023' END,
+        CASE WHEN late > 365 AND NOT back THEN 'R022' END,
+            CASE WHEN late BETWEEN 1 AND 365 AND NOT back THEN 'R023' END,
         CASE WHEN dos < market_date THEN 'R024' END, CASE WHEN lost THEN 'R027' END], lambda x: x IS NOT NULL)) rule_id
     FROM (SELECT f.*, program = 'MDRP_FFS' ffs, program = 'MDRP_MCO' mco, date_diff('day', termination_date, dos) late,
             coalesce(reactivation_date > termination_date AND reactivation_date <= dos, false) back,

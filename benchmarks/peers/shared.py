@@ -15,7 +15,6 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from sklearn.ensemble import IsolationForest
-from xxhash import xxh64_intdigest
 
 RULES = (
     *("R001", "R003", "R004", "R005", "R016", "R017", "R018", "R019"),
@@ -65,6 +64,8 @@ class Laps:
 
 def hash_steps(row_ids: Iterable[str]) -> npt.NDArray[np.int64]:
     """A number from 0 to HASH_STEPS - 1 per row id: xxHash64 with seed 42, as `docs/features.md` chooses peers by."""
+    from xxhash import xxh64_intdigest
+
     return np.fromiter((xxh64_intdigest(one.encode(), 42) % HASH_STEPS for one in row_ids), dtype=np.int64)
 
 
