@@ -22,10 +22,13 @@ from engine.sources import WorkFolder
 
 
 def screen(run: Run, work: WorkFolder, prepared: Prepared, judged: list[Judged]) -> dict[Subject, DataFrame]:
-    """source_row_id of the rows on which a rule fires, by subject. R052 is none of them: nothing is scored yet."""
+    """By subject, the rows on which a rule fires, with the ids of its rules (see `rules.flagged_rows`).
+
+    R052 is none of them: nothing is scored yet.
+    """
 
     def hits(one: Judged) -> DataFrame:
-        hit = rules.flagged_rows(one.facts, active[one.subject], run.settings).select("source_row_id")
+        hit = rules.flagged_rows(one.facts, active[one.subject], run.settings)
         return work.write(f"screened/{SUBJECT_FEEDS[one.subject]}", hit)
 
     with run.step(Step.SCREEN) as words:
@@ -74,12 +77,12 @@ def _answers(run: Run, work: WorkFolder, one: Judged, active: rules.ActiveRules,
     """Flagged rows of one subject with what each rule says of them, written out."""
     table = SUBJECT_FEEDS[one.subject]
     unusual = F.broadcast(_unusual(run, work, one))
-    ids = F.broadcast(screened.union(unusual.select("source_row_id")).distinct())
+    ids = F.broadcast(screened.select("source_row_id").union(unusual.select("source_row_id")).distinct())
     asked = one.facts.join(ids, on="source_row_id", how="left_semi")
     whole = one.described(asked, ids).join(unusual, on="source_row_id", how="left")
     # all rules over the joins of all facts are a plan that an engine takes longer to make than to run
     whole = work.write(f"described/{table}", whole)
-    answers = rules.apply_rules(whole, active, run.settings)
+    answers = rules.apply_rules(whole, rules.that_fired(active, screened), run.settings)
     return work.write(f"flagged/{table}", answers, model=model_origin(one))
 
 

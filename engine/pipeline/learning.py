@@ -112,14 +112,15 @@ def lesson_of(run: Run, tracker: Tracker, prepared: Prepared, one: Judged, scree
     """Rows that a rule flags or analysts dispute teach nothing: they are not what is usual."""
     settings, of_subject = run.settings.model, run.settings.model.of(one.subject)
     decisions = _decided(run, prepared, one)
+    flagged = screened.select("source_row_id")
     disputed = [] if decisions is None else [decisions.where("is_valid").select("source_row_id")]
-    set_aside = union_all([screened, *disputed])
+    set_aside = union_all([flagged, *disputed])
     usual = one.facts.join(F.broadcast(set_aside), on="source_row_id", how="left_anti")
     held_out = models.is_held_out(settings.held_out_share)
     return Lesson(
         sample=models.training_sample(usual.where(~held_out), of_subject.features, of_subject, one.subject),
         reference=models.reference_sample(usual.where(held_out), settings.calibration_rows),
-        known=models.Known(_planted(run, one.subject), decisions, flagged_by_rules=screened),
+        known=models.Known(_planted(run, one.subject), decisions, flagged_by_rules=flagged),
         champion=champion_to_compare(
             run, tracker, model_name(run.settings, one.subject), models.AnomalyModel.load, of_subject.features
         ),

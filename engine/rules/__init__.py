@@ -1,7 +1,7 @@
 """Rules: small functions from facts to a suspicion, with all that is known of each; their registry and the codes."""
 
 from engine.rules.activation import SWITCHED_OFF, ActiveRules, active_rules
-from engine.rules.apply import apply_rules, flagged_rows, rule_answers
+from engine.rules.apply import apply_rules, flagged_rows, rule_answers, that_fired
 from engine.rules.catalogue import REGISTRY
 from engine.rules.dispute_codes import DISPUTE_CODES, DisputeCode, dispute_codes, parse_dispute_codes
 from engine.rules.hit import SCORE_FACTS
@@ -37,5 +37,6 @@ __all__ = [
     "rule_answers",
     "rule_titles",
     "rule_versions",
+    "that_fired",
     "thresholds_in_force",
 ]

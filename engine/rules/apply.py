@@ -73,8 +73,24 @@ def apply_rules(
 
 
 def flagged_rows(screen: DataFrame, active: ActiveRules, settings: Settings) -> DataFrame:
-    """The rows of `screen` on which a rule fires. On claims CLAIM_SCREEN is enough: conditions read nothing else."""
-    return screen.where(_any_fires(judge(active, settings)))
+    """The rows of `screen` on which a rule fires: source_row_id and rule_ids (array<string>), its rules by id.
+
+    On claims CLAIM_SCREEN is enough: conditions read nothing else.
+    """
+    judged = judge(active, settings)
+    ids = F.array(*(F.when(one.fires, F.lit(one.rule.id)) for one in judged if not one.rule.accompanies))
+    fired = F.array_compact(ids.cast(STRINGS)).alias("rule_ids")
+    return screen.where(_any_fires(judged)).select("source_row_id", fired)
+
+
+def that_fired(active: ActiveRules, flagged: DataFrame) -> ActiveRules:
+    """The rules that have something to say of the rows of `flagged_rows`, and those that read scores, which it does not
+    judge: a plan of rules that fire nowhere takes as long to make as any.
+    """
+    ids = {row["rule_id"] for row in flagged.select(F.explode("rule_ids").alias("rule_id")).distinct().collect()}
+    return active.only(
+        *(rule.id for rule in active.rules if rule.id in ids or rule.accompanies or "scores" in rule.needs)
+    )
 
 
 def _any_fires(judged: list[Judged]) -> Column:

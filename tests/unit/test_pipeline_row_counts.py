@@ -45,7 +45,9 @@ def run():
     ledger = Ledger()
     for table in ("invoices", "rebate_claims"):
         ledger.record(table, Step.READ, 2842, 2842)
-    return SimpleNamespace(ledger=ledger, settings=Settings(), note=lambda _: None)
+    return SimpleNamespace(
+        ledger=ledger, settings=Settings(), note=lambda _: None, in_parallel=lambda tasks: [task() for task in tasks]
+    )
 
 
 @pytest.fixture
@@ -86,8 +88,7 @@ def test_more_links_than_claims_stop_the_run(run):
 def test_more_flagged_rows_than_rows_stop_the_run(run, monkeypatch):
     run.spark = SimpleNamespace(conf=SimpleNamespace(get=lambda _: "true", set=lambda *_: None))
     monkeypatch.setattr(judging.rules, "active_rules", lambda *_: SimpleNamespace(rules=()))
-    hits = SimpleNamespace(select=lambda _: None)
-    monkeypatch.setattr(judging.rules, "flagged_rows", lambda *_: hits)
+    monkeypatch.setattr(judging.rules, "flagged_rows", lambda *_: None)
     one = SimpleNamespace(subject=Subject.INVOICE, facts=None)
     prepared = SimpleNamespace(available=frozenset())
     run.settings = SimpleNamespace(today=None)
