@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/engine_equality.py 10000 1 2 3              # dispenses, and seeds
     .venv/bin/python benchmarks/engine_equality.py 10000 1 --mess medium    # conf/mess/medium.yaml
     .venv/bin/python benchmarks/engine_equality.py --public DATA            # the folder of the public files
-    .venv/bin/python benchmarks/engine_equality.py 50000 1 --claims DIR     # claims that were generated before
+    .venv/bin/python benchmarks/engine_equality.py --claims DIR             # claims that were generated before
 
 Each input is generated once, models are trained on it once, by the embedded engine, and the main job then runs on each
 engine with the same registered models. `--generate` generates the claims on Spark too and compares them. With `--train`
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -34,16 +35,20 @@ HEADER = ("input", "findings", "dispute lines", "embedded, s", "spark, s", "diff
 
 @dataclass(frozen=True)
 class Case:
-    """One input: its folder, and what every job on it is started with."""
+    """One input, and the options of every job on it."""
 
     name: str
-    claims: Path
     options: tuple[str, ...]
     each_trains: bool
+    made_before: Path | None = None
+
+    @property
+    def claims(self) -> Path:
+        return self.made_before or self.folder / "claims"
 
     @property
     def folder(self) -> Path:
-        return FOLDER / self.name
+        return FOLDER / re.sub(r"\W+", "-", self.name)
 
     def job(self, name: str, engine: str, *words: object) -> float:
         """Run a job on the case's claims; returns the seconds it took."""
@@ -83,18 +88,20 @@ def cases(options: argparse.Namespace) -> Iterable[Case]:
     for seed in options.seeds:
         kind = f", {options.mess} mess" if options.mess else ""
         name = f"{options.dispenses:,} dispenses, seed {seed}{kind}"
-        case = Case(name, options.claims or FOLDER / name / "claims", (*config, *complete), options.train)
+        case = Case(name, (*config, *complete), options.train)
         emptied(case.folder)
-        if not options.claims:
-            generated(case, options.dispenses, seed, config, ENGINES if options.generate else ENGINES[:1])
+        generated(case, options.dispenses, seed, config, ENGINES if options.generate else ENGINES[:1])
+        yield case
+    if options.claims:
+        case = Case(options.claims.name, (*config, *complete), options.train, options.claims.resolve())
+        emptied(case.folder)
         yield case
     if options.public:
         # as the tests publish them: imported late, since it needs the packages of the tests
         sys.path.insert(0, str(PROJECT))
         from tests.end_to_end.published_files import publish
 
-        name = "public data"
-        case = Case(name, FOLDER / name / "claims", ("--config", "conf/public-data.yaml"), options.train)
+        case = Case("public data", ("--config", "conf/public-data.yaml"), options.train)
         emptied(case.folder)
         case.claims.mkdir()
         publish(options.public, case.claims)

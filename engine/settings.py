@@ -339,10 +339,10 @@ class RuntimeSettings(Section):
         None, description="independent results that are made at a time; by default one per processor, at most 4"
     )
     embedded_memory_share: Fraction = Field(
-        0.6, description="of the available memory: with more needed, `auto` selects Spark"
+        0.7, description="of the available memory: with more needed, `auto` selects Spark"
     )
     embedded_base_memory: PositiveInt = Field(1_000_000_000, description="bytes that any run of the main job needs")
-    embedded_memory_per_row: PositiveInt = Field(2_500, description="bytes of memory that a row of input needs")
+    embedded_memory_per_row: PositiveInt = Field(2_200, description="bytes of memory that a row of input needs")
     embedded_memory_per_byte: NonNegative = Field(8.0, description="bytes of memory that a byte of input needs")
 
 
