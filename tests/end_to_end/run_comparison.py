@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 MOST_SHOWN = 5
+_MOST_VALUES = 20
 _WIDEST = 300
 _ELEMENT = re.compile(r"list<\w+: ")
 # Where a row of a table is named; other tables are compared as sets of whole rows.
@@ -154,7 +155,9 @@ def _sides(unequal: list[tuple[Any, Any, Any]]) -> list[list[tuple[Any, Any]]]:
 def _of_values(name: str, left: Any, right: Any, path: str = "") -> list[str]:
     if isinstance(left, dict) and isinstance(right, dict):
         keys = sorted({*left, *right})
-        return [text for key in keys for text in _of_values(name, left.get(key), right.get(key), f"{path}/{key}")]
+        found = [text for key in keys for text in _of_values(name, left.get(key), right.get(key), f"{path}/{key}")]
+        more = len(found) - _MOST_VALUES
+        return found if more <= 0 else [*found[:_MOST_VALUES], f"{name}{path}: {more:,} more differ"]
     return [] if left == right else [f"{name}{path}{_shown([repr(left)], [repr(right)])}"]
 
 
