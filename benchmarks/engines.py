@@ -85,6 +85,12 @@ def table(outcomes: list[Outcome]) -> str:
     return "\n".join(lines)
 
 
+def busy_note(outcomes: list[Outcome], cores: int) -> str | None:
+    """A warning if other programs took the cores: then seconds say little, processor time and equality do."""
+    load = max(one.load for one in outcomes)
+    return f"machine busy: load average up to {load:.0f} on {cores} cores" if load > cores + 1 else None
+
+
 def draw(results: dict[str, Any], chart: Path) -> None:
     """One panel per size: a bar per contestant, in seconds per stage, with its memory and processor time."""
     import matplotlib
@@ -114,7 +120,8 @@ def draw(results: dict[str, Any], chart: Path) -> None:
         panel.set_xlim(0, 1.35 * longest)
         panel.set_title(f"{size:,} dispenses", loc="left")
         panel.spines[["top", "right"]].set_visible(False)
-    panels[-1].set_xlabel("seconds of the whole command, by stage")
+    busy = busy_note(outcomes, results["cores"])
+    panels[-1].set_xlabel("seconds of the whole command, by stage" + (f" ({busy})" if busy else ""))
     figure.legend(loc="outside lower center", ncols=len(STAGES), frameon=False)
     chart.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(chart, metadata={"Date": None} if chart.suffix == ".svg" else None)
@@ -254,7 +261,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.redraw is not None:
         results = json.loads(options.redraw.read_text())
-        print(table([Outcome(**one) for one in results["outcomes"]]))
+        outcomes = [Outcome(**one) for one in results["outcomes"]]
+        print(table(outcomes))
+        print(busy_note(outcomes, results["cores"]) or "")
         if options.chart is not None:
             draw(results, options.chart)
         return 0
@@ -293,6 +302,8 @@ def compete(options: argparse.Namespace) -> int:
         results = {**_circumstances(), "seed": options.seed, "outcomes": [asdict(one) for one in outcomes]}
         (folder / "engines.json").write_text(json.dumps(results, indent=1))
     print(f"\n{table(outcomes)}\n\nresults: {folder / 'engines.json'}")
+    if note := busy_note(outcomes, results["cores"]):
+        print(f"{note}: read processor time, not seconds")
     if options.chart is not None:
         draw(results, options.chart)
     return 1 if different else 0

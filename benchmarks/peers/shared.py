@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from joblib import Parallel, delayed, parallel_config
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
@@ -153,5 +154,5 @@ def forest_scores(matrix: npt.NDArray[np.float64], is_ordinary: npt.NDArray[np.b
     forest = IsolationForest(n_estimators=TREES, max_samples=min(ROWS_PER_TREE, len(sample)), random_state=SEED)
     forest.fit(matrix[sample])
     batches = np.array_split(np.arange(len(matrix)), max(2, len(matrix) // _BATCH_ROWS))
-    with parallel_config(backend="threading", n_jobs=-1):
-        return -np.concatenate(Parallel()(delayed(forest.score_samples)(matrix[batch]) for batch in batches))
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return -np.concatenate(list(threads.map(lambda batch: forest.score_samples(matrix[batch]), batches)))
