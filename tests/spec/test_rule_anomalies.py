@@ -7,6 +7,8 @@ import pytest
 from engine.contracts.codes import Subject
 from tests.spec.rule_cases import CLAIM, LINE, Spec, cases_of, check, results_fixture
 
+pytestmark = pytest.mark.slow
+
 FOUR_REASONS = (
     "f24_units_per_prescription_z 90 28 32 400, f44_claim_age_days 200 0 14 400, f25_units_per_day 3 0.9 1.1 -, "
     "f23_rebate_to_paid 1 0 1 400"

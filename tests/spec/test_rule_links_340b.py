@@ -7,6 +7,8 @@ import pytest
 from engine.contracts.codes import Subject
 from tests.spec.rule_cases import CLAIM, Spec, cases_of, check, results_fixture
 
+pytestmark = pytest.mark.slow
+
 LINKED = (
     CLAIM + "; link_entity_id=DSH330214; link_source_row_ids=e-12; link_date_of_service=2025-08-02; "
     "link_ndc11=00002759701; link_quantity=30; link_is_ambiguous=no; link_is_340b_assumed=no; "

@@ -7,6 +7,8 @@ import pytest
 from engine.contracts.codes import Subject
 from tests.spec.rule_cases import CLAIM, Spec, answers_to, cases_of, check, everything, results_fixture
 
+pytestmark = pytest.mark.slow
+
 LINKED = (
     CLAIM + "; program=MFP; payer_id=MTF; link_entity_id=DSH330214; link_source_row_ids=e-12; "
     "link_date_of_service=2026-02-10; link_ndc11=00002759701; link_quantity=30; price_wac=10; price_mfp=4; "

@@ -50,6 +50,7 @@ def test_every_table_and_column_is_described(table):
     assert all(column.meaning and column.example and not column.meaning.endswith(".") for column in table.columns)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
 def test_the_example_row_is_a_good_row(spark, table):
     row = conform(received(spark, [dict(table.example_row)]), table, as_of=AS_OF).first().asDict()

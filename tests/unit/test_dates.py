@@ -78,6 +78,7 @@ def test_start_of_a_quarter(spark):
     assert starts == [date(2025, 7, 1), date(9999, 10, 1), date(1, 1, 1), None, None, None, None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", WITH_DATES, ids=lambda table: table.name)
 def test_a_placeholder_is_kept_or_means_no_bound_in_every_date_column(spark, table):
     """One row per date column and placeholder, each of an otherwise good row."""

@@ -25,6 +25,8 @@ from engine.facts import (
 from engine.settings import PeerSettings
 from tests.unit.facts_rows import NDC, apart, by_case, claim, claims, in_one, reference
 
+pytestmark = pytest.mark.slow
+
 PEERS = PeerSettings()
 AS_OF = date(2025, 6, 30)
 

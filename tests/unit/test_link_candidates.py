@@ -19,6 +19,8 @@ from engine.link.keys import Block
 from engine.link.weights import configured_weights
 from engine.settings import LinkSettings
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = LinkSettings(most_pairs_per_key=5)
 LEARNED = Learned(configured_weights(SETTINGS), FillOffsets({"NC": 1}, {"CE1": 2}))
 PLACE, HASHED = "1003000142", {"script_key": "h:1", "rx_key": "h:1", "prescriber_npi": "doctor"}

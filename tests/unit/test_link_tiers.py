@@ -14,6 +14,8 @@ from engine.link import link_340b
 from engine.link.weights import configured_weights
 from engine.settings import LinkSettings
 
+pytestmark = pytest.mark.slow
+
 MAIL = "1003000142"
 SETTINGS = LinkSettings(fill_offsets={"CE1": 1, "CE0": 0, "NC": 1}, learn_weights=False, mail_pharmacies=(MAIL,))
 OTHER_PACKAGE, OTHER_PRODUCT = "00002000102", "00002000201"

@@ -23,6 +23,8 @@ from engine.models.scoring import anomaly_scores
 from engine.settings import ClaimModelSettings, MlflowSettings, ModelSettings
 from engine.tracking import Tracker
 
+pytestmark = pytest.mark.slow
+
 CLAIM = Subject.REBATE_CLAIM
 
 

@@ -160,6 +160,7 @@ def test_evaluated_out_of_fold_against_the_settings(learned):
     assert np.isnan(by_others).sum() == 100
 
 
+@pytest.mark.slow
 def test_registered_it_waits_for_promotion_and_is_served_as_it_is(learned, tmp_path):
     import mlflow
 

@@ -19,6 +19,8 @@ from engine.rules.registry import RegistryError
 from tests.spec.all_specs import all_specs
 from tests.spec.rule_cases import SETTINGS, answers_to, everything, rows_of
 
+pytestmark = pytest.mark.slow
+
 SUBJECTS = tuple(Subject)
 ALWAYS = (
     "rule_id",

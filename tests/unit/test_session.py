@@ -6,7 +6,10 @@ import os
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.slow
 def test_a_python_of_its_own_gets_the_memory_that_the_settings_say(tmp_path):
     script = (
         "from engine.runtime.session import build_session; from engine.settings import SparkSettings\n"

@@ -15,6 +15,8 @@ from engine.errors import ConfigurationError, PromotionRefused
 from engine.settings import MlflowSettings
 from engine.tracking import Promotion, Tracker, comparison_tags, promote, promotion_log, roll_back
 from engine.tracking.promotion import Kind, first_champion, move, refusals, version_before
+from jobs.common import main
+from jobs.promote import promote as promote_job
 
 NAME = "claim-anomalies"
 PROJECT = Path(__file__).resolve().parents[2]
@@ -84,6 +86,7 @@ def test_a_refusal_tells_the_figures():
     assert "challenger: version 3, champion: version 1" in str(problem)
 
 
+@pytest.mark.slow
 def test_promotions_and_the_way_back(store):
     assert [(one.kind, one.from_version, one.to_version) for one in promotion_log(store, NAME)] == [
         (Kind.FIRST, None, "1")
@@ -165,24 +168,30 @@ def test_an_entry_is_one_line_of_json():
     assert Promotion.from_json(entry.to_json()) == entry
 
 
-def test_the_job_ends_with_2_and_figures_where_it_refuses(tmp_path, folder):
+@pytest.mark.slow
+def test_the_job_ends_with_2_and_figures_where_it_refuses(tmp_path, folder, monkeypatch, capsys):
     tracker = Tracker(MlflowSettings(), str(tmp_path))
     register(tracker, folder, {}, {"features": ",".join(CLAIM_FEATURES)})
     register(tracker, folder, **compared("1", 0.05, -0.01, 0.11))
     register(tracker, folder, **BETTER)
 
-    def job(*words: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "jobs.promote", "--output", str(tmp_path), *words]
-        return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False)
+    def job(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["promote", "--output", str(tmp_path), *words])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(promote_job)
+        return (int(ended.value.code or 0), *capsys.readouterr())
 
-    refused = job("--model", f"{NAME}/2")
-    assert refused.returncode == 2
-    assert "interval -0.0100 to +0.1100" in refused.stderr
-    assert "Traceback" not in refused.stderr
-    done = job("--by", "ann")
+    status, _, err = job("--model", f"{NAME}/2")
+    assert status == 2
+    assert "interval -0.0100 to +0.1100" in err
+    assert "Traceback" not in err
+    # the only one in a process of its own, to which MLflow must add no words
+    command = [sys.executable, "-m", "jobs.promote", "--output", str(tmp_path), "--by", "ann"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "version 3 is champion (before: 1)" in done.stdout
-    entries = [json.loads(line) for line in job("--log").stdout.splitlines()]
+    entries = [json.loads(line) for line in job("--log")[1].splitlines()]
     assert [(one["kind"], one["to_version"]) for one in entries] == [("FIRST", "1"), ("PROMOTED", "3")]
     assert entries[1]["by"] == "ann"
-    assert job("--model", "unheard-of").returncode == 2
+    assert job("--model", "unheard-of")[0] == 2

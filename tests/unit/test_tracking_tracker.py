@@ -22,6 +22,8 @@ from engine.settings import IsolationForestSettings, MlflowSettings, ModelSettin
 from engine.tracking import Tracker, mlflow_access
 from engine.tracking.mlflow_access import retried, within
 
+pytestmark = pytest.mark.slow
+
 NAME = "claim-anomalies"
 TAGS = {"data_fingerprint": "4f2a", "config_hash": "b1c0", "code_version": "0.1.0"}
 
