@@ -42,7 +42,7 @@ _DAY_OF = {
 class Judged(NamedTuple):
     """One rule on the facts: `met` its condition, `fires` after suppressing guards, `guards`, `result`.
 
-    facts_read: the facts that condition, guards and words rest on.
+    facts_read: the facts that condition, guards and words rest on. phrases: columns that `result` reads besides facts.
     """
 
     rule: Rule
@@ -51,6 +51,7 @@ class Judged(NamedTuple):
     guards: Column
     result: Column
     facts_read: tuple[str, ...]
+    phrases: dict[str, Column]
 
 
 def apply_rules(
@@ -69,7 +70,13 @@ def apply_rules(
     none = F.array().cast(RESULTS)
     results = [F.when(rule.fires, nullable(F.array(rule.result), RESULTS)).otherwise(none) for rule in judged]
     rules = F.concat(none, *results).alias("rules")
-    return facts.where(keep).select(*(F.col(f"`{name}`") for name in column_names(facts)), rules)
+    return _phrased(facts.where(keep), judged).select(*(F.col(f"`{name}`") for name in column_names(facts)), rules)
+
+
+def _phrased(facts: DataFrame, judged: list[Judged]) -> DataFrame:
+    """The facts with the phrases that rules say of them, each made once: plans of rules are mostly words."""
+    phrases = {name: words for rule in judged for name, words in rule.phrases.items()}
+    return facts.withColumns(phrases) if phrases else facts
 
 
 def flagged_rows(screen: DataFrame, active: ActiveRules, settings: Settings) -> DataFrame:
@@ -107,7 +114,8 @@ def rule_answers(facts: DataFrame, active: ActiveRules, settings: Settings) -> D
     Grain: row x rule. For explaining a few rows; `facts` as in `apply_rules`.
     """
     answers = []
-    for rule in judge(active, settings):
+    judged = judge(active, settings)
+    for rule in judged:
         met = F.coalesce(rule.met, F.lit(False))
         answer = F.when(rule.fires, F.lit("FIRED")).when(met, F.lit("SUPPRESSED")).otherwise(F.lit("NOT_MET"))
         answers.append(
@@ -121,7 +129,7 @@ def rule_answers(facts: DataFrame, active: ActiveRules, settings: Settings) -> D
                 ).alias("unknown_facts"),
             )
         )
-    one_by_one = facts.select("source_row_id", F.explode(F.array(*answers)).alias("answer"))
+    one_by_one = _phrased(facts, judged).select("source_row_id", F.explode(F.array(*answers)).alias("answer"))
     return one_by_one.select("source_row_id", "answer.*")
 
 
@@ -158,7 +166,7 @@ def _judge(rule: Rule, active: ActiveRules, settings: Settings) -> Judged:
         "reference_rows": _references(hit),
     }
     result = F.struct(*(_typed(values[field.name], field.dataType).alias(field.name) for field in RULE_RESULT.fields))
-    return Judged(rule, met, fires, nullable(guards, GUARDS), result, facts.names_read())
+    return Judged(rule, met, fires, nullable(guards, GUARDS), result, facts.names_read(), facts.phrases())
 
 
 def _is_judged(rule: Rule, facts: Facts) -> Column:

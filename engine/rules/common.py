@@ -8,7 +8,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import MEDICAID_PROGRAMS, ClaimType, Evidence, Program
-from engine.rules.hit import Check, Facts, Guard, reference_row
+from engine.rules.hit import Check, Facts, Guard, phrase, reference_row
 from engine.rules.registry import Given, Threshold
 from engine.rules.text import if_known, sentence, words_for
 from engine.runtime.expressions import arrays_overlap
@@ -151,6 +151,7 @@ def program_words(column: Column) -> Column:
     return words_for(column, PROGRAM_WORDS)
 
 
+@phrase
 def state_invoiced(f: Facts) -> Column:
     """ "State KY invoiced 30 units of NDC 00002759701 for service on 2025-08-01 (Medicaid fee-for-service, claim 4711
     line 1, period 2025Q3)".
@@ -168,6 +169,7 @@ def state_invoiced(f: Facts) -> Column:
     )
 
 
+@phrase
 def payer_asked(f: Facts, what: str) -> Column:
     """As `state_invoiced`, for payers that are no state; `what` is a rebate or a refund."""
     return sentence(
@@ -184,6 +186,7 @@ def payer_asked(f: Facts, what: str) -> Column:
     )
 
 
+@phrase
 def line_invoiced(f: Facts) -> Column:
     """ "State AK invoiced 900 units of NDC 00002759701 for 2022Q1 (Medicaid managed care, invoice I-7)"."""
     return sentence(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from engine.rules.hit import Facts, reference_row
+from engine.rules.hit import Facts, phrase, reference_row
 from engine.rules.text import if_known, sentence
 
 
+@phrase
 def entity_claimed(f: Facts) -> Column:
     """ "340B entity DSH010001 reported 30 units of NDC 00002759701 for service on 2025-08-01 at pharmacy 1234567893 as
     bought at the 340B price (row E1)".

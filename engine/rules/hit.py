@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import wraps
+from typing import Concatenate, NamedTuple, ParamSpec
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -16,6 +17,8 @@ from engine.contracts.findings import FEATURE_REASON, REFERENCE_ROW
 from engine.rules.evidence import EvidenceClass
 
 STRINGS = T.ArrayType(T.StringType())
+
+_Texts = ParamSpec("_Texts")
 
 # Joined to the facts of rows that a model judged.
 SCORE_FACTS = T.StructType(
@@ -40,6 +43,7 @@ class Facts:
     def __init__(self, subject: Subject):
         self._names = frozenset([*FACTS_OF[subject].names, *SCORE_FACTS.names])
         self._read: set[str] = set()
+        self._phrases: dict[str, Column] = {}
 
     def __getattr__(self, name: str) -> Column:
         if name.startswith("_") or name not in self._names:
@@ -50,6 +54,27 @@ class Facts:
     def names_read(self) -> tuple[str, ...]:
         """The facts that were asked for so far, by name."""
         return tuple(sorted(self._read))
+
+    def phrase(self, name: str, words: Column) -> Column:
+        """A text that several rules say of a row, as a column that is made once for all of them."""
+        column = f"phrase {name}"
+        self._phrases[column] = words
+        return F.col(f"`{column}`")
+
+    def phrases(self) -> dict[str, Column]:
+        """The phrases that were asked for so far, by the column that holds each."""
+        return dict(self._phrases)
+
+
+def phrase(words: Callable[Concatenate[Facts, _Texts], Column]) -> Callable[Concatenate[Facts, _Texts], Column]:
+    """Decorates a function of the facts, and of texts, whose words several rules say: see `Facts.phrase`."""
+
+    @wraps(words)
+    def said(f: Facts, *texts: _Texts.args, **named: _Texts.kwargs) -> Column:
+        name = " ".join(map(str, (words.__name__, *texts, *named.values())))
+        return f.phrase(name, words(f, *texts, **named))
+
+    return said
 
 
 @dataclass(frozen=True)

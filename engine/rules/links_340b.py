@@ -18,7 +18,7 @@ from engine.rules.common import (
     purchase_checks,
     state_invoiced,
 )
-from engine.rules.hit import Check, Facts, Guard, Hit, one_of, reference_row
+from engine.rules.hit import Check, Facts, Guard, Hit, one_of, phrase, reference_row
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import if_known, sentence, words_for
 
@@ -66,6 +66,7 @@ def link_evidence(f: Facts, given: Given) -> Column:
     )
 
 
+@phrase
 def entity_reported(f: Facts) -> Column:
     """The entity's side of the match in words, without the full stop."""
     return sentence(
