@@ -562,11 +562,11 @@ WRAPPED = {
         [dt.date(2024, 1, 1), dt.date(1969, 10, 1), dt.date(2023, 10, 1), None, dt.date(2020, 1, 1)],
     ),
     "first_of_month_of_a_placeholder": (
-        lambda: X.first_of_month(F.lit(dt.date(1, 1, 1))),
+        lambda: X.first_of_month(F.lit("0001-01-01").cast("date")),
         [dt.date(1, 1, 1)] * 5,
     ),
     "first_of_quarter_of_a_placeholder": (
-        lambda: X.first_of_quarter(F.lit(dt.date(9999, 12, 31))),
+        lambda: X.first_of_quarter(F.lit("9999-12-31").cast("date")),
         [dt.date(9999, 10, 1)] * 5,
     ),
     "format_number": (
