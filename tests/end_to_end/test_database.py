@@ -88,7 +88,6 @@ def files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-@pytest.mark.both_engines
 def test_claims_in_a_database_give_the_findings_of_claims_in_files(server, generated_run, tmp_path, engine_of_jobs):
     from engine import exports
 
