@@ -24,12 +24,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobs.demo import COMPLETE
+
 PROJECT = Path(__file__).resolve().parent.parent
 FOLDER = PROJECT / "output" / "engine-equality"
 ENGINES = ("embedded", "spark")
 AS_OF, RUN_ID = "2026-09-30", "run"
-# Generated products are all there are.
-COMPLETE = ("input.tables.products.path=products.parquet", "input.tables.products.complete=true")
 HEADER = ("input", "findings", "dispute lines", "embedded, s", "spark, s", "different tables or columns")
 
 

@@ -9,10 +9,7 @@ as `seconds.json`. It checks no contract, keeps no ledger and explains nothing.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -33,6 +30,7 @@ from shared import (
     assign,
     forest_scores,
     hash_steps,
+    run,
 )
 
 FEEDS = ("rebate_claims", "entity_claims", "pharmacy_claims")
@@ -341,11 +339,7 @@ CREATE TABLE finding AS
 """
 
 
-def main(source: str, folder: str, as_of: str) -> None:
-    laps = Laps()
-    target = Path(folder)
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
+def main(source: str, target: Path, as_of: str, laps: Laps) -> None:
     con = duckdb.connect()
     con.execute(f"SET threads = {os.cpu_count()}; SET TimeZone = 'UTC'")
     con.execute(MACROS)
@@ -380,7 +374,6 @@ def main(source: str, folder: str, as_of: str) -> None:
             "scores": "SELECT * FROM score",
         }.items():
             con.execute(f"COPY ({query}) TO '{target}/{name}.parquet' (FORMAT parquet)")
-    (target / "seconds.json").write_text(json.dumps(laps.seconds))
 
 
 def _peers(con: duckdb.DuckDBPyConnection) -> None:
@@ -431,9 +424,4 @@ FROM feature f WHERE coalesce({", ".join(inputs)}) IS NOT NULL ORDER BY source_r
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source")
-    parser.add_argument("target")
-    parser.add_argument("--as-of", default="2026-09-30")
-    options = parser.parse_args()
-    main(options.source, options.target, options.as_of)
+    run(main, __doc__)

@@ -9,9 +9,6 @@ as `seconds.json`. It checks no contract, keeps no ledger and explains nothing.
 
 from __future__ import annotations
 
-import argparse
-import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -31,6 +28,7 @@ from shared import (
     assign,
     forest_scores,
     hash_steps,
+    run,
 )
 
 COLUMNS = {
@@ -574,11 +572,7 @@ def score(rows: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"source_row_id": inputs.index, "anomaly_score": scores})
 
 
-def main(source: str, folder: str, as_of: str) -> None:
-    laps = Laps()
-    target = Path(folder)
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
+def main(source: str, target: Path, as_of: str, laps: Laps) -> None:
     with laps.stage("read"):
         tables = {name: load(source, name) for name in COLUMNS}
     with laps.stage("prepare"):
@@ -601,13 +595,7 @@ def main(source: str, folder: str, as_of: str) -> None:
         results = {"links": links, "findings": found, "features": rows[columns], "scores": scores}
         for name, table in results.items():
             table.to_parquet(target / f"{name}.parquet", index=False)
-    (target / "seconds.json").write_text(json.dumps(laps.seconds))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source")
-    parser.add_argument("target")
-    parser.add_argument("--as-of", default="2026-09-30")
-    options = parser.parse_args()
-    main(options.source, options.target, options.as_of)
+    run(main, __doc__)

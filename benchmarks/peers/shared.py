@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
+import shutil
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +65,25 @@ class Laps:
         started = time.perf_counter()
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+
+def run(judge: Callable[[str, Path, str, Laps], None], description: str | None) -> None:
+    """Run a script from its command line: input folder, output folder, day.
+
+    Args:
+        judge: What the script does, of input folder, output folder, day and laps. The output folder is empty.
+        description: What `--help` says.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source")
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--as-of", default="2026-09-30")
+    options = parser.parse_args()
+    laps = Laps()
+    shutil.rmtree(options.target, ignore_errors=True)
+    options.target.mkdir(parents=True)
+    judge(options.source, options.target, options.as_of, laps)
+    (options.target / "seconds.json").write_text(json.dumps(laps.seconds))
 
 
 def hash_steps(row_ids: Iterable[str]) -> npt.NDArray[np.int64]:

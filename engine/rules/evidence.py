@@ -7,7 +7,7 @@ powers if each repeated it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -28,7 +28,7 @@ def class_name(evidence: EvidenceClass) -> Column:
     """The class as it is written; NULL for no strength."""
     if isinstance(evidence, Evidence):
         return F.lit(evidence.value)
-    return F.get(_array(_WEAKEST_FIRST, lambda one: one.value), evidence - 1)
+    return F.get(_array(one.value for one in _WEAKEST_FIRST), evidence - 1)
 
 
 def either(condition: Column, then: Evidence, otherwise: Evidence) -> EvidenceClass:
@@ -50,8 +50,8 @@ def one_step_down(evidence: EvidenceClass, where: Column) -> EvidenceClass:
     """STRONG to MEDIUM, MEDIUM to WEAK where the condition holds; WEAK and CONTEXT stay. NULL in `where` is no."""
     if isinstance(evidence, Evidence):
         return either(where, _ONE_STEP_DOWN.get(evidence, evidence), evidence)
-    lower = _array(_WEAKEST_FIRST, lambda one: _ONE_STEP_DOWN.get(one, one).strength)
-    same = _array(_WEAKEST_FIRST, lambda one: one.strength)
+    lower = _array(_ONE_STEP_DOWN.get(one, one).strength for one in _WEAKEST_FIRST)
+    same = _array(one.strength for one in _WEAKEST_FIRST)
     return F.get(F.when(where, lower).otherwise(same), evidence - 1)
 
 
@@ -62,5 +62,5 @@ def is_below_medium(evidence: EvidenceClass) -> Column | bool:
     return evidence < Evidence.MEDIUM.strength
 
 
-def _array(classes: list[Evidence], value: Callable[[Evidence], str | int]) -> Column:
-    return F.array(*(F.lit(value(one)) for one in classes))
+def _array(values: Iterable[str | int]) -> Column:
+    return F.array(*map(F.lit, values))

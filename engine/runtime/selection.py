@@ -101,12 +101,12 @@ def _too_large(settings: Settings) -> Iterator[str]:
     """The reason for which the embedded engine would not have memory enough, of `runtime`'s settings."""
     runtime = settings.runtime
     files = input_files(settings)
+    found = sum(file.stat().st_size for file in files if file.exists())
     if runtime.largest_embedded_input is not None:
-        found = sum(file.stat().st_size for file in files if file.exists())
         if found > runtime.largest_embedded_input:
             yield f"the input has {found:,} bytes, more than {runtime.largest_embedded_input:,}"
         return
-    if sum(file.stat().st_size for file in files if file.exists()) < SMALL_INPUT:
+    if found < SMALL_INPUT:
         return
     available = available_memory()
     size = input_size(files)
