@@ -50,9 +50,14 @@ DUPLICATE_FACTS = _fields(
     ("duplicate_period", _STRING),
     ("duplicate_claim_id", _STRING),
     ("duplicate_received_at", _TIMESTAMP),
+    ("duplicate_contract_id", _STRING),
+    ("duplicate_amount_third_party", T.DecimalType(18, 2)),
     ("duplicate_units", _UNITS),
     ("duplicate_units_at_issue", _UNITS),
 )
+
+# NDC units that later rows with units below zero take back.
+TAKEN_BACK_FACTS = _fields(("taken_back_units", _UNITS))
 
 # The nearest earlier live row of the same dispense by which Medicaid asks where this row's payer is another, or another
 # payer where this row is of Medicaid; and whether third parties paid a part of the Medicaid row.
@@ -79,6 +84,8 @@ CLAIM_REFERENCE_FACTS = PRODUCT_FACTS + _fields(
     ("state_carves_out_contract_pharmacies", _BOOLEAN),
     ("contract_excludes_340b", _BOOLEAN),  # rebate_contracts at the date of service; NULL: no such contract
     ("contract_exclusion_scope", _STRING),
+    ("payer_contracts", _INTEGER),  # of the payer, such as may govern the claim; NULL: none is known
+    ("contract_terms_differ", _BOOLEAN),  # the claim names no contract, and such contracts disagree on 340B claims
     ("contract_key", _STRING),
     ("contract_begin_date", _DATE),
     ("contract_end_date", _DATE),
@@ -175,6 +182,7 @@ CLAIM_FACTS = T.StructType(
     + [f for f in LINKS_PHARMACY.fields if f.name.startswith("pharmacy_")]
     + DUPLICATE_FACTS
     + ELSEWHERE_FACTS
+    + TAKEN_BACK_FACTS
     + CLAIM_REFERENCE_FACTS
     + CONTEXT_CLAIM_FEATURES
     + DESCRIBED_CLAIM_FEATURES
@@ -198,6 +206,7 @@ _RECEIVED_AND_SCREENED = {
 _FOUND_AND_SCREENED = {
     *("flags_340b", "link_tier", "duplicate_rule", "pharmacy_is_reversed", "pharmacy_reversed_at"),
     *("elsewhere_program", "elsewhere_is_secondary"),
+    *("duplicate_amount_third_party", "duplicate_contract_id", "duplicate_payer_id", "taken_back_units"),
 }
 SCREENED_FEATURES = {
     *("f29_hcpcs_ndc_pair_valid", "f33_labeler_terminated", "f38_reversal_lag"),
@@ -210,7 +219,7 @@ _NOT_SCREENED = {
 }
 _FOUND = {
     field.name
-    for fields in (LINKS_340B.fields, LINKS_PHARMACY.fields, DUPLICATE_FACTS, ELSEWHERE_FACTS)
+    for fields in (LINKS_340B.fields, LINKS_PHARMACY.fields, DUPLICATE_FACTS, ELSEWHERE_FACTS, TAKEN_BACK_FACTS)
     for field in fields
 }
 CLAIM_SCREEN = T.StructType(

@@ -11,7 +11,7 @@ from engine.facts.claims import (
     claim_screen,
     with_claim_peers,
 )
-from engine.facts.duplicates import asked_elsewhere, duplicates
+from engine.facts.duplicates import asked_elsewhere, duplicates, taken_back
 from engine.facts.entity_claims import entity_claim_facts
 from engine.facts.identifiers_340b import flags_340b
 from engine.facts.inflation import inflation_facts, named_reports
@@ -34,6 +34,7 @@ __all__ = [
     "invoice_peers",
     "named_reports",
     "off_features",
+    "taken_back",
     "with_claim_peers",
     "with_invoice_peers",
 ]

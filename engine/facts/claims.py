@@ -11,7 +11,14 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from engine.contracts.facts import CLAIM_FACTS, CLAIM_FEATURES, CLAIM_SCREEN, DUPLICATE_FACTS, ELSEWHERE_FACTS
+from engine.contracts.facts import (
+    CLAIM_FACTS,
+    CLAIM_FEATURES,
+    CLAIM_SCREEN,
+    DUPLICATE_FACTS,
+    ELSEWHERE_FACTS,
+    TAKEN_BACK_FACTS,
+)
 from engine.contracts.links import LINKS_340B, LINKS_PHARMACY
 from engine.facts.agreements import with_contract, with_pharmacy_standing, with_state_policy
 from engine.facts.duplicates import with_repeats
@@ -116,7 +123,8 @@ _ASKED_OF_SCREEN = ("mef_entity_id", "contract_excludes_340b", "ndc_units")
 @dataclass(frozen=True)
 class FoundOnClaims:
     """What was found out about few of the claims: at most one row per source_row_id in each table, None where a feed or
-    table is missing. LINKS_340B, LINKS_PHARMACY, what `duplicates`, `flags_340b` and `asked_elsewhere` give.
+    table is missing. LINKS_340B, LINKS_PHARMACY, what `duplicates`, `flags_340b`, `asked_elsewhere` and `taken_back`
+    give.
     """
 
     links_340b: DataFrame | None
@@ -124,6 +132,7 @@ class FoundOnClaims:
     duplicates: DataFrame
     flags_340b: DataFrame | None
     elsewhere: DataFrame | None = None
+    taken_back: DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -260,6 +269,7 @@ def _with_found(rows: DataFrame, found: FoundOnClaims, wanted: set[str]) -> Data
         (found.duplicates, DUPLICATE_FACTS, "duplicate"),
         (found.flags_340b, [CLAIM_FACTS["flags_340b"]], "flags"),
         (found.elsewhere, ELSEWHERE_FACTS, "elsewhere"),
+        (found.taken_back, TAKEN_BACK_FACTS, "taken"),
     ):
         fields = [field for field in of_table if field.name.startswith(f"{prefix}_") and field.name in wanted]
         rows = _joined(rows, table, fields, prefix) if fields else rows

@@ -87,14 +87,16 @@ def purchase_checks(f: Facts, given: Given) -> tuple[Check, Check]:
 
 
 def third_party_payment(f: Facts) -> Check:
-    """No amount reported from third parties counts as none paid."""
     return THIRD_PARTY_PAYMENT.check(failed=f.amount_third_party != 0)
 
 
 def waste_line(f: Facts, given: Given) -> Check:
     modifiers = F.split(f.modifiers, r"\|")
     is_waste = arrays_overlap(modifiers, F.array(*(F.lit(word) for word in given.words(WASTE_MODIFIERS.name))))
-    return WASTE_LINE.check(failed=is_waste, only_where=f.claim_type == ClaimType.MEDICAL.value)
+    # a line without modifiers is marked as nothing
+    return WASTE_LINE.check(
+        failed=F.coalesce(is_waste, F.lit(False)), only_where=f.claim_type == ClaimType.MEDICAL.value
+    )
 
 
 def partial_fill(f: Facts) -> Check:
@@ -102,7 +104,7 @@ def partial_fill(f: Facts) -> Check:
 
 
 def compound(f: Facts) -> Check:
-    return COMPOUND.check(failed=f.compound_code == "2")
+    return COMPOUND.check(failed=f.compound_code == "2", only_where=f.claim_type == ClaimType.RX.value)
 
 
 def partial_vial(f: Facts) -> Check:

@@ -103,6 +103,6 @@ def entity_reported_late(f: Facts, given: Given) -> Hit:
             days=days,
             most=F.lit(given.whole("policy_days")),
         ),
-        checks=(CORRECTION.check(failed=F.size(f.earlier_row_ids) > 0),),
+        checks=(CORRECTION.check(failed=f.earlier_row_count > 0),),
         units=f.quantity,
     )

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
 from engine.rules.common import DOCUMENT_340B, FFS, MCO, claim_units, has_340b_flag, payer_asked, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit, reference_row
-from engine.rules.links_340b import contract_row, outside_exclusion_scope
+from engine.rules.links_340b import ONE_CONTRACT, contract_row, one_contract, outside_exclusion_scope
 from engine.rules.registry import Given, rule
 from engine.rules.text import sentence
 
@@ -73,7 +73,7 @@ def flag_on_managed_care_claim(f: Facts, _: Given) -> Hit:
     citation="rebate contract",
     document="the claim's 340B identifier and the contract's 340B clause",
     needs=("identifiers_340b", *_FLAG_COLUMNS),
-    guards=(CONTRACT_TERMS,),
+    guards=(ONE_CONTRACT, CONTRACT_TERMS),
 )
 def flag_on_contract_claim(f: Facts, _: Given) -> Hit:
     """The payer's own file carries a 340B identifier. It counts where the contract in force excludes 340B claims, all
@@ -90,6 +90,7 @@ def flag_on_contract_claim(f: Facts, _: Given) -> Hit:
             flags=flags,
         ),
         checks=(
+            one_contract(f),
             CONTRACT_TERMS.check(
                 failed=~f.contract_excludes_340b | is_outside,
                 unchecked=f.contract_excludes_340b.isNull() | scope_is_unknown,

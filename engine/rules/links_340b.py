@@ -55,6 +55,11 @@ MEDICAID_GUARDS = (CONTRACT_PHARMACY_CARVED_OUT, *PURCHASE_GUARDS)
 EXCLUSION_SCOPE = Guard(
     "EXCLUSION_SCOPE", "the contract excludes only some 340B claims, and this pharmacy or claim is not among them"
 )
+ONE_CONTRACT = Guard(
+    "ONE_CONTRACT",
+    "the claim names no contract, and another contract of the payer that may govern it has other 340B terms",
+    needs=("rebate_contracts",),
+)
 
 
 def link_evidence(f: Facts, given: Given) -> Column:
@@ -180,11 +185,16 @@ def _contract_link(f: Facts, given: Given) -> Hit:
         when=f.contract_excludes_340b & link_evidence(f, given).isNotNull(),
         message=message,
         evidence=link_evidence(f, given),
-        checks=(EXCLUSION_SCOPE.check(*outside_exclusion_scope(f)), *purchase_checks(f, given)),
+        checks=(one_contract(f), EXCLUSION_SCOPE.check(*outside_exclusion_scope(f)), *purchase_checks(f, given)),
         related=f.link_source_row_ids,
         units=claim_units(f),
         references=(contract_row(f),),
     )
+
+
+def one_contract(f: Facts) -> Check:
+    """Never FAILED: which contract governs the claim is then not known."""
+    return ONE_CONTRACT.check(failed=F.lit(False), unchecked=f.contract_terms_differ)
 
 
 def outside_exclusion_scope(f: Facts) -> tuple[Column, Column]:
@@ -217,7 +227,7 @@ def outside_exclusion_scope(f: Facts) -> tuple[Column, Column]:
     document="the entity's claim and the contract's 340B clause",
     needs=("entity_claims", "rebate_contracts"),
     thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
-    guards=(EXCLUSION_SCOPE, *PURCHASE_GUARDS),
+    guards=(ONE_CONTRACT, EXCLUSION_SCOPE, *PURCHASE_GUARDS),
 )
 def entity_reported_commercial_claim(f: Facts, given: Given) -> Hit:
     """A live claim of a covered entity is linked to the claim, and the contract in force excludes 340B claims."""
@@ -238,7 +248,7 @@ def entity_reported_commercial_claim(f: Facts, given: Given) -> Hit:
     document="the entity's claim and the contract's 340B clause",
     needs=("entity_claims", "rebate_contracts"),
     thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
-    guards=(EXCLUSION_SCOPE, *PURCHASE_GUARDS),
+    guards=(ONE_CONTRACT, EXCLUSION_SCOPE, *PURCHASE_GUARDS),
 )
 def entity_reported_part_d_claim(f: Facts, given: Given) -> Hit:
     """As R008, under a Part D contract."""

@@ -28,8 +28,8 @@ from engine.rules.text import sentence
 
 LATER_REVERSAL = Guard(
     "LATER_REVERSAL",
-    "another transaction reverses, withdraws (003, 005, 009, 013) or replaces (002) this ICN, under which no refund is "
-    "asked for then",
+    "another transaction reverses (003, 013), calls not eligible (009) or replaces (002) this ICN, under which no "
+    "refund is asked for then",
     needs=("rebate_claims.mtf_xref_icn",),
     weakens_to=Evidence.WEAK,
 )

@@ -31,7 +31,8 @@ DAYS_AFTER_TERMINATION = Threshold(
 
 
 def reactivated(f: Facts, by: Column) -> Check:
-    return REACTIVATED.check(failed=(f.reactivation_date > f.termination_date) & (f.reactivation_date <= by))
+    is_reactivated = (f.reactivation_date > f.termination_date) & (f.reactivation_date <= by)
+    return REACTIVATED.check(failed=F.coalesce(is_reactivated, F.lit(False)))
 
 
 def terminated_before_service(f: Facts, claim: Column) -> Column:

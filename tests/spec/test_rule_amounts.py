@@ -15,21 +15,42 @@ SPECS = [
         """
         case                             | program  | ndc_units | unit_rebate_amount | rebate_amount | price_ura || fires     | evidence | code | action  | units | amount | guards          | says
         asks for more                    | MDRP_FFS | 30        | 2.5                | 90.00         | 2.5       || yes       | STRONG   | I    | INQUIRE | 0     | 15     | ZERO_URA PASSED | asks for $90.00, but 30 units at the stated $2.50 per unit make $75.00 ... wrong by $15.00
-        asks for less                    | MDRP_MCO | 30        | 2.5                | 60.00         | -         || yes       | STRONG   | I    | INQUIRE | 0     | 15     |                 |
+        asks for less                    | MDRP_MCO | 30        | 2.5                | 60.00         | -         || yes       | STRONG   | I    | INQUIRE | 0     | 0      |                 |
         our amount is another one        | MDRP_FFS | 30        | 2.5                | 90.00         | 3         || yes       | STRONG   | A    | INQUIRE | 0     | 15     |                 |
         a cent may be rounding           | MDRP_FFS | 30        | 2.5                | 75.01         | 2.5       || no        |          |      |         |       |        |                 |
         two cents are not                | MDRP_FFS | 30        | 2.5                | 75.02         | 2.5       || yes       | STRONG   | I    | INQUIRE | 0     | 0.02   |                 |
         rounded to cents before it       | MDRP_FFS | 1         | 10.004999          | 10.01         | -         || no        |          |      |         |       |        |                 |
-        half a cent up                   | MDRP_FFS | 1         | 10.015             | 10.00         | -         || yes       | STRONG   | I    | INQUIRE | 0     | 0.02   |                 |
+        half a cent up                   | MDRP_FFS | 1         | 10.015             | 10.00         | -         || yes       | STRONG   | I    | INQUIRE | 0     | 0      |                 |
         zero stated: we calculate        | MDRP_FFS | 30        | 0                  | 75.00         | 2.5       || held back |          |      |         |       |        | ZERO_URA FAILED |
         zero stated, zero asked          | MDRP_FFS | 30        | 0                  | 0             | 2.5       || no        |          |      |         |       |        |                 |
         no amount stated                 | MDRP_FFS | 30        | -                  | 75.00         | 2.5       || no        |          |      |         |       |        |                 |
         no rebate stated                 | MDRP_FFS | 30        | 2.5                | -             | 2.5       || no        |          |      |         |       |        |                 |
         units not converted              | MDRP_FFS | -         | 2.5                | 90.00         | 2.5       || no        |          |      |         |       |        |                 |
-        a credit that does not add up    | MDRP_FFS | -30       | 2.5                | -90.00        | 2.5       || yes       | STRONG   | I    | INQUIRE | 0     | 15     |                 |
+        a credit that does not add up    | MDRP_FFS | -30       | 2.5                | -90.00        | 2.5       || yes       | STRONG   | I    | INQUIRE | 0     | 0      |                 |
         not a Medicaid claim             | PARTD    | 30        | 2.5                | 90.00         | 2.5       || no        |          |      |         |       |        |                 |
         """,  # noqa: E501
         needs=("program", "ndc_units", "unit_rebate_amount", "rebate_amount"),
+    ),
+    Spec(
+        "R053",
+        Subject.REBATE_CLAIM,
+        CLAIM + "; rebate_type=SUPPLEMENTAL",
+        """
+        case                             | program  | ndc_units | unit_rebate_amount | rebate_amount | price_ura || fires | evidence | code | action  | units | amount
+        ours is the federal amount       | MDRP_FFS | 30        | 0.8                | 24.05         | 12.1      || yes   | STRONG   | I    | INQUIRE | 0     | 0.05
+        """,  # noqa: E501
+        needs=("program", "ndc_units", "unit_rebate_amount", "rebate_amount"),
+    ),
+    Spec(
+        "R056",
+        Subject.REBATE_CLAIM,
+        CLAIM + "; units=-30; ndc_units=-30",
+        """
+        case                             | program  | unit_rebate_amount | price_ura || fires | evidence | code | action  | units | amount
+        credited at too high a price     | MDRP_FFS | 5                  | 4         || yes   | STRONG   | A    | INQUIRE | 0     | 0
+        credited at too low a price      | MDRP_FFS | 4                  | 5         || yes   | STRONG   | A    | INQUIRE | 0     | 0
+        """,  # noqa: E501
+        needs=("program", "unit_rebate_amount", "price_ura"),
     ),
     Spec(
         "R053",

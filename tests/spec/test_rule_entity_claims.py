@@ -100,11 +100,12 @@ SPECS = [
         Subject.ENTITY_CLAIM,
         CLAIM_340B,
         """
-        case                    | submitted_at     | earlier_row_ids || fires     | evidence | code | action  | party  | route  | units | guards            | says
-        46 days after           | 2025-09-16T08:00 | ,               || yes       | STRONG   | -    | INQUIRE | ENTITY | ENTITY | 30    | CORRECTION PASSED | submitted on 2025-09-16, 46 days after the service; the policy allows 45
-        45 days after           | 2025-09-15T23:59 | ,               || no        |          |      |         |        |        |       |                   |
-        a correction            | 2025-09-16       | E0              || held back |          |      |         |        |        |       | CORRECTION FAILED |
-        time not known          | -                | ,               || no        |          |      |         |        |        |       |                   |
+        case                    | submitted_at     | earlier_row_count || fires     | evidence | code | action  | party  | route  | units | guards            | says
+        46 days after           | 2025-09-16T08:00 | 0                 || yes       | STRONG   | -    | INQUIRE | ENTITY | ENTITY | 30    | CORRECTION PASSED | submitted on 2025-09-16, 46 days after the service; the policy allows 45
+        45 days after           | 2025-09-15T23:59 | 0                 || no        |          |      |         |        |        |       |                   |
+        a correction            | 2025-09-16       | 1                 || held back |          |      |         |        |        |       | CORRECTION FAILED |
+        of no known dispense    | 2025-09-16       | -                 || yes       | MEDIUM   | -    | INQUIRE | ENTITY | ENTITY | 30    | CORRECTION UNCHECKED |
+        time not known          | -                | 0                 || no        |          |      |         |        |        |       |                   |
         """,  # noqa: E501
         needs=("submitted_at", "date_of_service", "quantity"),
     ),

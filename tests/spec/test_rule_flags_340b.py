@@ -40,10 +40,21 @@ SPECS = [
     Spec(
         "R010",
         Subject.REBATE_CLAIM,
+        CLAIM + "; payer_id=PBM1; program=PARTD; flags_340b=SCC 20; contract_excludes_340b=yes",
+        """
+        case                         | contract_terms_differ | contract_exclusion_scope || fires     | evidence | code | action  | guards
+        the contract is known        | no                    | ALL                      || yes       | STRONG   | PBM  | DISPUTE | ONE_CONTRACT PASSED
+        another may govern the claim | yes                   | ALL                      || yes       | MEDIUM   | PBM  | DISPUTE | ONE_CONTRACT UNCHECKED
+        """,  # noqa: E501
+        needs=("program", "units", "flags_340b"),
+    ),
+    Spec(
+        "R010",
+        Subject.REBATE_CLAIM,
         CLAIM + "; payer_id=PBM1; contract_key=PBM1/C1",
         """
         case                         | program    | flags_340b | contract_excludes_340b | contract_exclusion_scope | contract_pharmacy_is_entity_owned | contract_pharmacy_is_listed || fires     | evidence | code | route | action  | units | guards                   | says
-        all are excluded             | COMMERCIAL | SCC 20     | yes                    | ALL                      | -                                 | -                           || yes       | STRONG   | PBM  | PBM   | DISPUTE | 30    | CONTRACT_TERMS PASSED    | PBM1 asks for a rebate ... carries the 340B identifier SCC 20 ... outside contract terms
+        all are excluded             | COMMERCIAL | SCC 20     | yes                    | ALL                      | -                                 | -                           || yes       | STRONG   | PBM  | PBM   | DISPUTE | 30    | ONE_CONTRACT PASSED, CONTRACT_TERMS PASSED | PBM1 asks for a rebate ... carries the 340B identifier SCC 20 ... outside contract terms
         flagged ones are excluded    | PARTD      | BOC 08     | yes                    | FLAGGED_ONLY             | -                                 | -                           || yes       | STRONG   | PBM  | PBM   | DISPUTE | 30    | CONTRACT_TERMS PASSED    |
         contract not known           | COMMERCIAL | SCC 20     | -                      | -                        | -                                 | -                           || yes       | MEDIUM   | PBM  | PBM   | DISPUTE | 30    | CONTRACT_TERMS UNCHECKED |
         owned pharmacy               | PARTD      | SCC 20     | yes                    | ENTITY_OWNED             | yes                               | -                           || yes       | STRONG   | PBM  | PBM   | DISPUTE | 30    |                          |

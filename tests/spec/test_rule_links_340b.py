@@ -89,6 +89,21 @@ SPECS = [
         CONTRACT_TABLE.format(program="COMMERCIAL", other="PARTD"),
         CONTRACT_NEEDS,
     ),
+    *(
+        Spec(
+            rule_id,
+            Subject.REBATE_CLAIM,
+            CONTRACT + f"; program={program}; contract_excludes_340b=yes; contract_exclusion_scope=ALL; "
+            "entity_bought_at_340b=yes; entity_units_bought=300",
+            """
+            case                             | contract_terms_differ || fires | evidence | code | action  | party | guards
+            the contract is known            | no                    || yes   | STRONG   | PBM  | DISPUTE | PBM   | ONE_CONTRACT PASSED
+            another may govern the claim     | yes                   || yes   | MEDIUM   | PBM  | DISPUTE | PBM   | ONE_CONTRACT UNCHECKED
+            """,  # noqa: E501
+            CONTRACT_NEEDS,
+        )
+        for rule_id, program in (("R008", "COMMERCIAL"), ("R009", "PARTD"))
+    ),
     Spec(
         "R009",
         Subject.REBATE_CLAIM,

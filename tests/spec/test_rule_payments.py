@@ -37,7 +37,7 @@ SPECS = [
         """
         case                         | program  | amount_paid | amount_third_party || fires     | evidence | code | action  | party | guards                     | says
         nobody paid                  | MDRP_FFS | 0           | 0                  || yes       | MEDIUM   | J    | DISPUTE | STATE | THIRD_PARTY_PAYMENT PASSED | a payment of $0.00 by the state and $0.00 from third parties
-        third parties not reported   | MDRP_FFS | 0           | -                  || yes       | MEDIUM   | J    | DISPUTE | STATE | THIRD_PARTY_PAYMENT PASSED | a payment of $0.00 by the state. The units
+        third parties not reported   | MDRP_FFS | 0           | -                  || yes       | WEAK     | J    | INQUIRE | STATE | THIRD_PARTY_PAYMENT UNCHECKED | a payment of $0.00 by the state. The units
         another insurer paid         | MDRP_FFS | 0           | 80.00              || held back |          |      |         |       | THIRD_PARTY_PAYMENT FAILED |
         the state paid a cent        | MDRP_FFS | 0.01        | 0                  || no        |          |      |         |       |                            |
         payment not reported         | MDRP_FFS | -           | 0                  || no        |          |      |         |       |                            |

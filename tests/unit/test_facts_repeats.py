@@ -17,6 +17,11 @@ def invoiced(name, ndc_units, day=1, **fields):
     return claim(name, ndc_units=ndc_units, received_at=datetime(2025, 4, day, tzinfo=UTC), **fields)
 
 
+def pbm(name, day=1, **fields):
+    of_pbm = {"program": "COMMERCIAL", "payer_id": "PBM", "state": None, "ndc_units": "30"}
+    return claim(name, received_at=datetime(2025, 4, day, tzinfo=UTC), **(of_pbm | fields))
+
+
 def mfp(name, icn, day=1, **fields):
     received = {"received_at": datetime(2026, 3, day, tzinfo=UTC)}
     return claim(name, program="MFP", payer_id="MTF", state=None, mtf_icn=icn, **received, **fields)
@@ -35,7 +40,16 @@ TAKEN_BACK = {  # claims, {row: (rule, earlier rows, units at issue)}
     "all after it was asked again": ([invoiced("a", "30"), invoiced("b", "30", 2), invoiced("c", "-30", 3)], {}),
     "a part": (
         [invoiced("a", "30"), invoiced("b", "-10", 2), invoiced("c", "30", 3)],
-        {"c": ("R016", ["a"], 20)},
+        {"c": ("R016", ["a"], 30)},
+    ),
+    "a part of the one that repeats": (
+        [invoiced("a", "30"), invoiced("b", "30", 2), invoiced("c", "-10", 3)],
+        {"b": ("R016", ["a"], 20)},
+    ),
+    "more than was asked": ([invoiced("a", "30"), invoiced("b", "-90", 2), invoiced("c", "30", 3)], {}),
+    "before anything was asked": (
+        [invoiced("a", "-30"), invoiced("b", "30", 2), invoiced("c", "30", 3)],
+        {"c": ("R016", ["b"], 30)},
     ),
     "one of three": (
         [invoiced("a", "30"), invoiced("b", "30", 2), invoiced("c", "30", 3), invoiced("d", "-30", 4)],
@@ -47,7 +61,11 @@ TAKEN_BACK = {  # claims, {row: (rule, earlier rows, units at issue)}
     ),
     "in another period": (
         [invoiced("a", "30"), invoiced("b", "30", 2, period="2025Q2"), invoiced("c", "-30", 3, period="2025Q3")],
-        {"b": ("R019", ["a"], 30)},
+        {},
+    ),
+    "of another contract": (
+        [pbm("a", contract_id="C1"), pbm("b", 2, contract_id="C1"), pbm("c", 3, contract_id="C2", ndc_units="-30")],
+        {"b": ("R016", ["a"], 30)},
     ),
     "of another rebate": (
         [invoiced("a", "30"), invoiced("b", "-30", 2, rebate_type="SUPPLEMENTAL"), invoiced("c", "30", 3)],
@@ -56,7 +74,39 @@ TAKEN_BACK = {  # claims, {row: (rule, earlier rows, units at issue)}
     "nothing was asked": ([invoiced("a", "0"), invoiced("b", "30", 2)], {}),
     "HCPCS units not converted": (
         [invoiced("a", None, units="3"), invoiced("b", None, 2, units="-1"), invoiced("c", None, 3, units="3")],
-        {"c": ("R016", ["a"], 2)},
+        {"c": ("R016", ["a"], 3)},
+    ),
+    # outside Medicaid, and what is compared at all
+    "one PBM twice": ([pbm("a"), pbm("b", 2, rebate_type="BASE")], {"b": ("R016", ["a"], 30)}),
+    "two PBMs, with the nearest of its own": (
+        [pbm("a"), pbm("b", 2, payer_id="PBM2"), pbm("c", 3)],
+        {"b": ("R018", ["a"], 30), "c": ("R016", ["a", "b"], 30)},
+    ),
+    "commercial and Part D of one payer": ([pbm("a"), pbm("b", 2, program="PARTD")], {"b": ("R017", ["a"], 30)}),
+    "two contracts of one payer": ([pbm("a", contract_id="C1"), pbm("b", 2, contract_id="C2")], {}),
+    "contracts of two payers": (
+        [pbm("a", contract_id="C1"), pbm("b", 2, contract_id="C2", payer_id="PBM2")],
+        {"b": ("R018", ["a"], 30)},
+    ),
+    "two rebates of one contract": ([pbm("a"), pbm("b", 2, rebate_type="PRICE_PROTECTION")], {}),
+    "the federal rebate goes without saying": (
+        [invoiced("a", "30"), invoiced("b", "30", 2, program="MDRP_MCO", rebate_type="FEDERAL")],
+        {"b": ("R017", ["a"], 30)},
+    ),
+    "the nearest is of the same program and period": (
+        [
+            invoiced("a", "30"),
+            invoiced("b", "30", 2, state="AL"),
+            invoiced("c", "30", 3, program="MDRP_MCO"),
+            invoiced("d", "30", 4, period="2025Q2"),
+            invoiced("e", "30", 5),
+        ],
+        {
+            "b": ("R018", ["a"], 30),
+            "c": ("R017", ["a", "b"], 30),
+            "d": ("R019", ["a", "c", "b"], 30),
+            "e": ("R016", ["a", "d", "c", "b"], 30),
+        },
     ),
 }
 ICNS = {  # claims, {row: earlier rows}
@@ -68,6 +118,14 @@ ICNS = {  # claims, {row: earlier rows}
     "no number": ([mfp("a", None), mfp("b", "2", 2)], {}),
     "another fill": ([mfp("a", "1"), mfp("b", "2", 2, fill_number=1)], {}),
     "taken back": ([mfp("a", "1"), mfp("b", "1", 2, ndc_units="-30"), mfp("c", "2", 3)], {}),
+    "a notice of withdrawal takes nothing back": (
+        [mfp("a", "1"), mfp("b", "2", 2), mfp("c", "9", 3, mtf_xref_icn="1", mtf_transaction_code="005")],
+        {"b": ["a"]},
+    ),
+    "no contract parts two refunds": (
+        [mfp("a", "1", contract_id="C1"), mfp("b", "2", 2, rebate_type="BASE")],
+        {"b": ["a"]},
+    ),
     "reversed by units below zero": (
         [
             mfp("a", "1"),
