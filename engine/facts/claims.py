@@ -215,7 +215,7 @@ def claim_features(
     rows = with_reversals(rows, asked, background.dispenses)
     rows = with_reviews(rows, asked, claims, background.outcomes, links, entities, background.as_of)
     rows = with_units_claimed(rows, asked, entity_claims)
-    rows = with_purchases(rows, references.get("chargebacks"), entities, products)
+    rows = with_purchases(rows, asked, references.get("chargebacks"), entities, products)
     told = rows.drop(*(name for name in column_names(asked) if name != "source_row_id"), "units_claimed")
     return flattened(told, ("standing", "cp", "repeats", "purchase"))
 

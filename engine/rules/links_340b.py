@@ -32,9 +32,16 @@ TIER_WORDS = {
     "T1": "pharmacy, prescription, fill, date, product and quantity agree",
     "T2": "pharmacy, prescription, date and product agree, fill numbers are missing or counted differently",
     "T3": "pharmacy, prescription and product agree, dates are close",
-    "T4": "pharmacy and prescription agree, dates are close, the product is the same in another package",
+    "T4": "pharmacy, prescription and product agree, dates are equal or close; package or quantity is another",
     "T5": "prescription and product agree, dates agree or are close, the pharmacy goes by another number",
     "T6": "pharmacy, date, product, quantity and prescriber agree, prescription numbers cannot be compared",
+}
+
+MEDICAL_TIER_WORDS = {
+    "T1": "provider, claim number, date, product and quantity agree",
+    "T3": "provider, claim number, date and product agree, quantities are close",
+    "T4": "provider, claim number, date and product agree, quantities do not or cannot be compared",
+    "T5": "claim number, date and product agree, the provider goes by another number",
 }
 
 SCOPE_WORDS = {
@@ -74,6 +81,7 @@ def link_evidence(f: Facts, given: Given) -> Column:
 @phrase
 def entity_reported(f: Facts) -> Column:
     """The entity's side of the match in words, without the full stop."""
+    is_medical = f.claim_type == ClaimType.MEDICAL.value
     return sentence(
         "340B entity {entity} reported what appears to be the same dispense as bought at the 340B price: service on "
         "{served:date}, NDC {ndc}, quantity {quantity:number}, row {rows} ({match}{differing}{tie}{assumed})",
@@ -82,7 +90,9 @@ def entity_reported(f: Facts) -> Column:
         ndc=f.link_ndc11,
         quantity=f.link_quantity,
         rows=F.array_join(f.link_source_row_ids, ", "),
-        match=words_for(f.link_tier, TIER_WORDS),
+        match=F.when(is_medical, words_for(f.link_tier, MEDICAL_TIER_WORDS)).otherwise(
+            words_for(f.link_tier, TIER_WORDS)
+        ),
         differing=if_known("; different: {fields}", fields=_fields_differ(f)),
         tie=F.when(f.link_is_ambiguous, F.lit("; more than one row fits equally well")).otherwise(F.lit("")),
         assumed=F.when(f.link_is_340b_assumed, F.lit("; the entity did not state that the claim is 340B")).otherwise(

@@ -15,6 +15,10 @@ QUARANTINED_CLAIMS = Guard(
     "QUARANTINED_CLAIMS",
     "claim rows that may belong to the line could not be read and are quarantined",
 )
+UNITS_NOT_CONVERTED = Guard(
+    "UNITS_NOT_CONVERTED",
+    "claim lines behind it count HCPCS units that no crosswalk converts, so what they hold is not known",
+)
 
 
 @rule(
@@ -32,8 +36,8 @@ QUARANTINED_CLAIMS = Guard(
         Threshold("gap", 0.005, "part of the invoiced units that claims do not support"),
         Threshold("minimum_units", 1.0, "invoiced units up to which a line is too small to ask"),
     ),
-    guards=(QUARANTINED_CLAIMS,),
-    version=2,
+    guards=(QUARANTINED_CLAIMS, UNITS_NOT_CONVERTED),
+    version=3,
 )
 def units_without_claims(f: Facts, given: Given) -> Hit:
     """The invoice asks for more units than the live claim lines of its state, program, product, period and rebate type
@@ -41,7 +45,8 @@ def units_without_claims(f: Facts, given: Given) -> Hit:
     that correct an earlier one by a difference are no total of claims, and public utilisation data come without
     claim-level detail: both are left out. Quarantined claim rows are not absent claims: where any of them may belong to
     the line, by its state, program, product and period as far as they can be read, the guard is UNCHECKED, and the
-    units that can be read of them are not at issue.
+    units that can be read of them are not at issue. Claim lines in HCPCS units that could not be converted leave what
+    they hold unknown.
     """
     claimed = F.coalesce(f.claim_units, F.lit(0).cast("decimal(15,3)"))
     lines, unread = F.coalesce(f.claim_lines, F.lit(0)), F.coalesce(f.quarantined_claim_lines, F.lit(0))
@@ -78,6 +83,9 @@ def units_without_claims(f: Facts, given: Given) -> Hit:
             share=share,
             quarantined=quarantined,
         ),
-        checks=(QUARANTINED_CLAIMS.check(failed=F.lit(False), unchecked=unread > 0),),
+        checks=(
+            QUARANTINED_CLAIMS.check(failed=F.lit(False), unchecked=unread > 0),
+            UNITS_NOT_CONVERTED.check(failed=F.lit(False), unchecked=f.unconverted_claim_lines > 0),
+        ),
         units=not_below_zero(gap - unread_units),
     )

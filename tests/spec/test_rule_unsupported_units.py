@@ -29,6 +29,17 @@ SPECS = [
         """,  # noqa: E501
         needs=("program", "units_reimbursed"),
     ),
+    Spec(
+        "R038",
+        Subject.INVOICE,
+        LINE,
+        """
+        case                        | units_reimbursed | claim_units | claim_lines | unconverted_claim_lines || fires | evidence | code | action      | units | guards
+        all claims are in NDC units | 10               | 4           | 1           | 0                       || yes   | STRONG   | -    | REQUEST_CLD | 6     | UNITS_NOT_CONVERTED PASSED
+        HCPCS units not converted   | 10               | 0           | 1           | 1                       || yes   | MEDIUM   | -    | REQUEST_CLD | 10    | UNITS_NOT_CONVERTED UNCHECKED
+        """,  # noqa: E501
+        needs=("program", "units_reimbursed"),
+    ),
 ]
 results = results_fixture(SPECS)
 
