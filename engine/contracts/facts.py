@@ -59,6 +59,9 @@ DUPLICATE_FACTS = _fields(
 # NDC units that later rows with units below zero take back.
 TAKEN_BACK_FACTS = _fields(("taken_back_units", _UNITS))
 
+# Invoice lines of the claim's state, program and period, where none of them is of its product and rebate type.
+UNBILLED_FACTS = _fields(("unbilled_invoice_lines", _LONG))
+
 # The nearest earlier live row of the same dispense by which Medicaid asks where this row's payer is another, or another
 # payer where this row is of Medicaid; and whether third parties paid a part of the Medicaid row.
 ELSEWHERE_FACTS = _fields(
@@ -183,6 +186,7 @@ CLAIM_FACTS = T.StructType(
     + DUPLICATE_FACTS
     + ELSEWHERE_FACTS
     + TAKEN_BACK_FACTS
+    + UNBILLED_FACTS
     + CLAIM_REFERENCE_FACTS
     + CONTEXT_CLAIM_FEATURES
     + DESCRIBED_CLAIM_FEATURES
@@ -207,6 +211,7 @@ _FOUND_AND_SCREENED = {
     *("flags_340b", "link_tier", "duplicate_rule", "pharmacy_is_reversed", "pharmacy_reversed_at"),
     *("elsewhere_program", "elsewhere_is_secondary"),
     *("duplicate_amount_third_party", "duplicate_contract_id", "duplicate_payer_id", "taken_back_units"),
+    "unbilled_invoice_lines",
 }
 SCREENED_FEATURES = {
     *("f29_hcpcs_ndc_pair_valid", "f33_labeler_terminated", "f38_reversal_lag"),
@@ -219,7 +224,14 @@ _NOT_SCREENED = {
 }
 _FOUND = {
     field.name
-    for fields in (LINKS_340B.fields, LINKS_PHARMACY.fields, DUPLICATE_FACTS, ELSEWHERE_FACTS, TAKEN_BACK_FACTS)
+    for fields in (
+        LINKS_340B.fields,
+        LINKS_PHARMACY.fields,
+        DUPLICATE_FACTS,
+        ELSEWHERE_FACTS,
+        TAKEN_BACK_FACTS,
+        UNBILLED_FACTS,
+    )
     for field in fields
 }
 CLAIM_SCREEN = T.StructType(
@@ -336,6 +348,10 @@ ENTITY_CLAIM_FACTS = T.StructType(
         ("policy_begin_date", _DATE),
         ("policy_end_date", _DATE),
         ("pharmacy_is_designated", _BOOLEAN),  # designated_pharmacies of the entity, its parent and its parent's sites
+        # submission_windows at the date of service; NULL: no window is known, or the state is exempt
+        ("submission_days", _LONG),
+        ("submission_window_begin_date", _DATE),
+        ("submission_window_is_known", _BOOLEAN),
         ("entity_state", _STRING),
         ("state_law_protects", _BOOLEAN),  # contract_pharmacy_laws of the entity's state; NULL: its state is not known
         # part_b_lines of the same provider, day, HCPCS code and NDC; NULL: none

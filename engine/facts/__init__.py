@@ -15,7 +15,7 @@ from engine.facts.duplicates import asked_elsewhere, duplicates, taken_back
 from engine.facts.entity_claims import entity_claim_facts
 from engine.facts.identifiers_340b import flags_340b
 from engine.facts.inflation import inflation_facts, named_reports
-from engine.facts.invoices import invoice_facts, invoice_peers, with_invoice_peers
+from engine.facts.invoices import invoice_facts, invoice_peers, unbilled, with_invoice_peers
 
 __all__ = [
     "Background",
@@ -35,6 +35,7 @@ __all__ = [
     "named_reports",
     "off_features",
     "taken_back",
+    "unbilled",
     "with_claim_peers",
     "with_invoice_peers",
 ]

@@ -18,6 +18,7 @@ from engine.contracts.facts import (
     DUPLICATE_FACTS,
     ELSEWHERE_FACTS,
     TAKEN_BACK_FACTS,
+    UNBILLED_FACTS,
 )
 from engine.contracts.links import LINKS_340B, LINKS_PHARMACY
 from engine.facts.agreements import with_contract, with_pharmacy_standing, with_state_policy
@@ -123,8 +124,8 @@ _ASKED_OF_SCREEN = ("mef_entity_id", "contract_excludes_340b", "ndc_units")
 @dataclass(frozen=True)
 class FoundOnClaims:
     """What was found out about few of the claims: at most one row per source_row_id in each table, None where a feed or
-    table is missing. LINKS_340B, LINKS_PHARMACY, what `duplicates`, `flags_340b`, `asked_elsewhere` and `taken_back`
-    give.
+    table is missing. LINKS_340B, LINKS_PHARMACY, what `duplicates`, `flags_340b`, `asked_elsewhere`, `taken_back`
+    and `unbilled` give.
     """
 
     links_340b: DataFrame | None
@@ -133,6 +134,7 @@ class FoundOnClaims:
     flags_340b: DataFrame | None
     elsewhere: DataFrame | None = None
     taken_back: DataFrame | None = None
+    unbilled: DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -270,6 +272,7 @@ def _with_found(rows: DataFrame, found: FoundOnClaims, wanted: set[str]) -> Data
         (found.flags_340b, [CLAIM_FACTS["flags_340b"]], "flags"),
         (found.elsewhere, ELSEWHERE_FACTS, "elsewhere"),
         (found.taken_back, TAKEN_BACK_FACTS, "taken"),
+        (found.unbilled, UNBILLED_FACTS, "unbilled"),
     ):
         fields = [field for field in of_table if field.name.startswith(f"{prefix}_") and field.name in wanted]
         rows = _joined(rows, table, fields, prefix) if fields else rows

@@ -8,8 +8,8 @@ from datetime import date
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from engine.contracts.codes import Subject
-from engine.contracts.facts import INVOICE_FACTS, INVOICE_FEATURES, PRODUCT_FACTS
+from engine.contracts.codes import MEDICAID_PROGRAMS, Subject
+from engine.contracts.facts import INVOICE_FACTS, INVOICE_FEATURES, PRODUCT_FACTS, UNBILLED_FACTS
 from engine.facts.families import flattened
 from engine.facts.feature import WHOLE_RUN, Feature
 from engine.facts.history import added_up
@@ -180,6 +180,39 @@ def _with_claims(rows: DataFrame, claims: DataFrame | None) -> DataFrame:
         unconverted.alias("unconverted_claim_lines"),
         F.when(unconverted == 0, gap).alias("f50_invoice_to_claims_gap"),
     )
+
+
+def unbilled(claims: DataFrame, invoices: DataFrame) -> DataFrame:
+    """Medicaid claims for whose state, program and period an invoice was received on which no line is of their product
+    and rebate type: source_row_id and UNBILLED_FACTS. Others are absent.
+
+    `claims`: live PREPARED_REBATE_CLAIMS; `invoices`: PREPARED_INVOICES. Public utilization data are no invoice.
+    """
+    lines = invoices.where(F.coalesce("source_kind", F.lit("INVOICE")) != "SDUD")
+    of_invoice = ("program", "state", "period")
+    received = lines.groupBy(*(F.col(name).alias(f"invoice_{name}") for name in of_invoice)).agg(
+        F.count(F.lit(1)).alias("invoice_lines")
+    )
+    billed = lines.select(
+        *(F.col(name).alias(f"line_{name}") for name in (*of_invoice, "ndc11")),
+        _rebate_type().alias("line_rebate_type"),
+    ).distinct()
+    is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
+    asked = claims.where(is_medicaid & (F.col("units") > 0)).select(
+        "source_row_id",
+        *("program", "period", "ndc11"),
+        F.coalesce("state", "payer_id").alias("state"),
+        _rebate_type().alias("rebate_type"),
+    )
+    of_line = (*of_invoice, "ndc11", "rebate_type")
+    # one row per state, program and period in the one, and per line in the other
+    sent = asked.join(
+        F.broadcast(received), on=[F.col(name) == F.col(f"invoice_{name}") for name in of_invoice], how="inner"
+    )
+    missing = sent.join(
+        F.broadcast(billed), on=[F.col(name) == F.col(f"line_{name}") for name in of_line], how="left_anti"
+    )
+    return missing.select("source_row_id", F.col("invoice_lines").alias(UNBILLED_FACTS[0].name))
 
 
 def _with_unread_claims(rows: DataFrame, claims: DataFrame | None, unread: DataFrame | None) -> DataFrame:

@@ -39,10 +39,11 @@ def link_claims(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOn
             lambda: work.write("duplicates", facts.duplicates(claims)),
             lambda: work.write("asked_elsewhere", facts.asked_elsewhere(unconverted)),
             lambda: work.write("taken_back", facts.taken_back(claims)),
+            partial(_unbilled, work, prepared, unconverted),
             partial(_flags_340b, work, prepared, claims),
             partial(_resolve_pharmacies, run, work, prepared),
         ]
-        linked, to_pharmacy, repeated, elsewhere, taken_back, flags, _ = run.in_parallel(tasks)
+        linked, to_pharmacy, repeated, elsewhere, taken_back, unbilled, flags, _ = run.in_parallel(tasks)
         to_340b = None if linked is None else linked.links
         if linked is not None:
             tiers, examples = _kinds_of_links(linked.links)
@@ -66,7 +67,13 @@ def link_claims(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOn
         words.append(f"{_per_claim(run, work, 'asked_elsewhere'):,} asked for by Medicaid and another payer")
         if flags is not None:
             _per_claim(run, work, "flags_340b")
-    return facts.FoundOnClaims(to_340b, to_pharmacy, repeated, flags, elsewhere, taken_back)
+    return facts.FoundOnClaims(to_340b, to_pharmacy, repeated, flags, elsewhere, taken_back, unbilled)
+
+
+def _unbilled(work: WorkFolder, prepared: Prepared, claims: DataFrame) -> DataFrame | None:
+    if prepared.invoices is None:
+        return None
+    return work.write("unbilled", facts.unbilled(claims, prepared.invoices))
 
 
 def _per_claim(run: Run, work: WorkFolder, name: str) -> int:

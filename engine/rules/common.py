@@ -7,13 +7,16 @@ from datetime import date
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from engine.contracts.codes import MEDICAID_PROGRAMS, ClaimType, Evidence, Program
+from engine.contracts.codes import MEDICAID_PROGRAMS, ClaimType, Evidence, Party, Program, Route
 from engine.rules.hit import Check, Facts, Guard, phrase, reference_row
 from engine.rules.registry import Given, Threshold
 from engine.rules.text import if_known, sentence, words_for
 from engine.runtime.expressions import arrays_overlap
 
 MEDICAID = MEDICAID_PROGRAMS
+# Payers that claim rebates under contracts; what they claim wrongly goes back to them under the code PBM.
+CONTRACT_PROGRAMS = (Program.COMMERCIAL, Program.PARTD)
+MEDICAID_AND_CONTRACTS = (*MEDICAID, *CONTRACT_PROGRAMS)
 FFS, MCO = (Program.MDRP_FFS,), (Program.MDRP_MCO,)
 
 PROGRAM_WORDS = {
@@ -116,6 +119,25 @@ def is_federal(f: Facts) -> Column:
     return F.coalesce(f.rebate_type == "FEDERAL", F.lit(True))
 
 
+def is_medicaid(f: Facts) -> Column:
+    return f.program.isin(*(program.value for program in MEDICAID))
+
+
+def code_of_payer(f: Facts, code: str | Column) -> Column:
+    """The code of a claim of Medicaid; PBM of one under a contract. NULL stays NULL."""
+    of_medicaid = F.lit(code) if isinstance(code, str) else code
+    return F.when(is_medicaid(f) | of_medicaid.isNull(), of_medicaid).otherwise(F.lit("PBM"))
+
+
+def route_of_payer(f: Facts) -> Column:
+    return F.when(is_medicaid(f), F.lit(Route.STATE.value)).otherwise(F.lit(Route.PBM.value))
+
+
+def party_of_payer(f: Facts) -> Column:
+    """The payer, where it is what is at fault: a state, or who claims under a contract."""
+    return F.when(is_medicaid(f), F.lit(Party.STATE.value)).otherwise(F.lit(Party.PBM.value))
+
+
 def claim_units(f: Facts) -> Column:
     """The whole claim in NDC billing units; as asked for where HCPCS units could not be converted."""
     return F.coalesce(f.ndc_units, f.units)
@@ -172,6 +194,22 @@ def state_invoiced(f: Facts) -> Column:
 
 
 @phrase
+def state_claimed(f: Facts) -> Column:
+    """As `state_invoiced`, where claim-level detail alone asks for the units."""
+    return sentence(
+        "Claim-level detail of state {payer} holds {units:number} units of NDC {ndc} for service on {served:date} "
+        "({program}, {claim}, period {period})",
+        payer=f.payer_id,
+        units=f.units,
+        ndc=f.ndc11,
+        served=f.date_of_service,
+        program=program_words(f.program),
+        claim=claim_name(f),
+        period=f.period,
+    )
+
+
+@phrase
 def payer_asked(f: Facts, what: str) -> Column:
     """As `state_invoiced`, for payers that are no state; `what` is a rebate or a refund."""
     return sentence(
@@ -186,6 +224,11 @@ def payer_asked(f: Facts, what: str) -> Column:
         claim=claim_name(f),
         period=f.period,
     )
+
+
+def claim_of_payer(f: Facts) -> Column:
+    """As `state_invoiced` of Medicaid and `payer_asked` of claims under contracts."""
+    return F.when(is_medicaid(f), state_invoiced(f)).otherwise(payer_asked(f, "a rebate"))
 
 
 @phrase

@@ -7,13 +7,18 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject, Transaction
 from engine.rules.common import (
-    MEDICAID,
+    MEDICAID_AND_CONTRACTS,
     WASTE_LINE,
     WASTE_MODIFIERS,
+    claim_of_payer,
     claim_units,
+    code_of_payer,
     is_federal,
+    is_medicaid,
+    party_of_payer,
     payer_asked,
     program_words,
+    route_of_payer,
     state_invoiced,
     waste_line,
 )
@@ -22,8 +27,6 @@ from engine.rules.hit import Check, Facts, Guard, Hit, related_rows
 from engine.rules.registry import Given, rule
 from engine.rules.text import if_known, sentence
 
-# Medicaid; and payers of rebates under contracts, which may repeat one another.
-_PROGRAMS = (*MEDICAID, Program.COMMERCIAL, Program.PARTD)
 OTHER_PAYERS_PART = Guard(
     "OTHER_PAYERS_PART",
     "third parties paid another amount on the earlier row, so that the two may be the parts of two payers",
@@ -52,11 +55,10 @@ PART_D_DUAL = Guard(
 def _duplicate(
     f: Facts, rule_id: str, difference: Column, checks: tuple[Check, ...] = (), evidence: EvidenceClass | None = None
 ) -> Hit:
-    is_medicaid = _is_medicaid(f)
     message = sentence(
         "{claim}{received}. The same dispense appears to have been asked for before: {earlier}{earlier_received}; "
         "{difference}{left}.",
-        claim=F.when(is_medicaid, state_invoiced(f)).otherwise(payer_asked(f, "a rebate")),
+        claim=claim_of_payer(f),
         received=if_known(", received {day:date}", day=f.received_at),
         earlier=_earlier_row(f),
         earlier_received=if_known(", received {day:date}", day=f.duplicate_received_at),
@@ -74,17 +76,9 @@ def _duplicate(
         related=f.duplicate_source_row_ids,
         related_count=f.duplicate_row_count,
         units=f.duplicate_units_at_issue,
-        code=F.when(is_medicaid, F.lit("M")).otherwise(F.lit("PBM")),
-        route=F.when(is_medicaid, F.lit(Route.STATE.value)).otherwise(F.lit(Route.PBM.value)),
+        code=code_of_payer(f, "M"),
+        route=route_of_payer(f),
     )
-
-
-def _is_medicaid(f: Facts) -> Column:
-    return f.program.isin(*(program.value for program in MEDICAID))
-
-
-def _asking_party(f: Facts) -> Column:
-    return F.when(_is_medicaid(f), F.lit(Party.STATE.value)).otherwise(F.lit(Party.PBM.value))
 
 
 def _same_contract(f: Facts) -> Check:
@@ -94,7 +88,7 @@ def _same_contract(f: Facts) -> Check:
     return SAME_CONTRACT.check(
         failed=F.lit(False),
         unchecked=names_none & has_several,
-        only_where=~(_is_medicaid(f) & is_federal(f)) & (f.payer_id == f.duplicate_payer_id),
+        only_where=~(is_medicaid(f) & is_federal(f)) & (f.payer_id == f.duplicate_payer_id),
     )
 
 
@@ -116,7 +110,7 @@ def _earlier_row(f: Facts) -> Column:
     "R016",
     "Same dispense twice for one payer, program and period",
     subject=Subject.REBATE_CLAIM,
-    programs=_PROGRAMS,
+    programs=MEDICAID_AND_CONTRACTS,
     evidence=Evidence.STRONG,
     codes=("M", "PBM"),
     route=Route.STATE,
@@ -135,14 +129,14 @@ def twice_in_one_period(f: Facts, given: Given) -> Hit:
     other_part = OTHER_PAYERS_PART.check(failed=f.amount_third_party != f.duplicate_amount_third_party)
     checks = (other_part, waste_line(f, given), _same_contract(f))
     hit = _duplicate(f, "R016", F.lit("only one of the two can be due"), checks)
-    return hit._replace(party=_asking_party(f))
+    return hit._replace(party=party_of_payer(f))
 
 
 @rule(
     "R017",
     "Same dispense in two programs",
     subject=Subject.REBATE_CLAIM,
-    programs=_PROGRAMS,
+    programs=MEDICAID_AND_CONTRACTS,
     evidence=Evidence.MEDIUM,
     codes=("M", "PBM"),
     route=Route.STATE,
@@ -163,7 +157,7 @@ def in_both_programs(f: Facts, _: Given) -> Hit:
     "R018",
     "Same dispense of two states or payers",
     subject=Subject.REBATE_CLAIM,
-    programs=_PROGRAMS,
+    programs=MEDICAID_AND_CONTRACTS,
     evidence=Evidence.MEDIUM,
     codes=("M", "PBM"),
     route=Route.STATE,
@@ -176,7 +170,7 @@ def in_two_states(f: Facts, _: Given) -> Hit:
     """Two states, or two payers outside Medicaid, ask for one dispense of one pharmacy. Eligibility has to say which is
     wrong.
     """
-    who = F.when(_is_medicaid(f), F.lit("states")).otherwise(F.lit("payers"))
+    who = F.when(is_medicaid(f), F.lit("states")).otherwise(F.lit("payers"))
     difference = sentence("only one of the two {who} can have paid for it, and which one is open", who=who)
     return _duplicate(f, "R018", difference)
 
@@ -185,7 +179,7 @@ def in_two_states(f: Facts, _: Given) -> Hit:
     "R019",
     "Same dispense in two periods",
     subject=Subject.REBATE_CLAIM,
-    programs=_PROGRAMS,
+    programs=MEDICAID_AND_CONTRACTS,
     evidence=Evidence.STRONG,
     codes=("M", "PBM"),
     route=Route.STATE,
@@ -206,7 +200,7 @@ def in_two_periods(f: Facts, _: Given) -> Hit:
         (correction, _same_contract(f)),
         evidence=either(has_one_claim_number, Evidence.STRONG, Evidence.MEDIUM),
     )
-    return hit._replace(party=_asking_party(f))
+    return hit._replace(party=party_of_payer(f))
 
 
 @rule(
@@ -228,17 +222,17 @@ def medicaid_and_another_payer(f: Facts, _: Given) -> Hit:
     Medicaid may rightly pay what another payer left; patients with Part D and Medicaid are apart. Rebates of several
     kinds on one program's claim are no duplicates.
     """
-    is_medicaid = _is_medicaid(f)
+    of_medicaid = is_medicaid(f)
     is_mfp = f.program == Program.MFP.value
     part_d = [Program.PARTD.value, Program.MFP.value]
-    other = F.when(is_medicaid, f.elsewhere_program).otherwise(f.program)
+    other = F.when(of_medicaid, f.elsewhere_program).otherwise(f.program)
     return Hit(
         when=f.elsewhere_program.isNotNull(),
         message=sentence(
             "{claim}. The same dispense is asked for by another program as well ({program}): payer {payer}, claim "
             "{other}, row {row}. Two programs appear to have been charged for one dispense, and which one is wrong is "
             "open.",
-            claim=F.when(is_medicaid, state_invoiced(f)).otherwise(payer_asked(f, "a rebate or refund")),
+            claim=F.when(of_medicaid, state_invoiced(f)).otherwise(payer_asked(f, "a rebate or refund")),
             program=program_words(f.elsewhere_program),
             payer=f.elsewhere_payer_id,
             other=f.elsewhere_claim_id,
@@ -250,8 +244,8 @@ def medicaid_and_another_payer(f: Facts, _: Given) -> Hit:
         ),
         related=related_rows(f.elsewhere_source_row_id),
         units=claim_units(f),
-        code=F.when(is_mfp, F.lit("MRA")).when(~is_medicaid, F.lit("PBM")),
-        route=F.when(is_medicaid, F.lit(Route.STATE.value))
+        code=F.when(is_mfp, F.lit("MRA")).when(~of_medicaid, F.lit("PBM")),
+        route=F.when(of_medicaid, F.lit(Route.STATE.value))
         .when(is_mfp, F.lit(Route.FACILITATOR.value))
         .otherwise(F.lit(Route.PBM.value)),
     )

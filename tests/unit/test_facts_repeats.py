@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from engine.facts import asked_elsewhere, duplicates, invoice_facts
+from engine.facts import asked_elsewhere, duplicates, invoice_facts, taken_back, unbilled
 from tests.unit.facts_rows import NDC, apart, claim, claims, invoice, invoices, reference
 
 AS_OF = date(2026, 4, 1)
@@ -353,4 +353,38 @@ def test_lines_are_settled_before_they_were_received_or_since(spark):
         "stamped": (None, 30),
         "not known when": (30, None),
         "of another quarter": (None, None),
+    }
+
+
+def test_units_that_are_taken_back_are_known_of_every_claim(spark):
+    feed = [
+        *(invoiced("a", "30"), invoiced("b", "-10", 2), invoiced("c", "30", 3, rx_number="2", script_key="2")),
+        *(pbm("d", script_key="3"), pbm("e", 2, ndc_units="-30", script_key="3", period="2025Q2")),
+        *(mfp("f", "1", script_key="4"), mfp("g", "2", 2, ndc_units="-90", script_key="4")),
+    ]
+    found = {row["source_row_id"]: row["taken_back_units"] for row in taken_back(claims(spark, feed)).collect()}
+    assert found == {"a": 10, "d": 30, "f": 30}
+
+
+def test_claims_that_no_line_of_a_received_invoice_bills(spark):
+    lines = [
+        invoice("i1", state="GA", period="2025Q1"),
+        invoice("i2", state="GA", period="2025Q1", ndc11="00002000102", rebate_type="SUPPLEMENTAL"),
+        invoice("i3", state="AL", period="2025Q1", source_kind="SDUD"),
+    ]
+    feed = [
+        claim("billed", ndc_units="30"),
+        claim("of another rebate", ndc_units="30", rebate_type="SUPPLEMENTAL"),
+        claim("of another product", ndc_units="30", ndc11="00002000102", rebate_type="FEDERAL"),
+        claim("supplemental", ndc_units="30", ndc11="00002000102", rebate_type="SUPPLEMENTAL"),
+        claim("a credit", ndc_units="-30", ndc11="00002000103"),
+        claim("no invoice of its period", ndc_units="30", period="2025Q2"),
+        claim("no invoice of its program", ndc_units="30", program="MDRP_MCO"),
+        claim("no invoice of its state", ndc_units="30", state="AL", payer_id="AL"),
+        claim("not Medicaid", ndc_units="30", program="COMMERCIAL", ndc11="00002000103"),
+    ]
+    found = unbilled(claims(spark, feed), invoices(spark, lines)).collect()
+    assert {row["source_row_id"]: row["unbilled_invoice_lines"] for row in found} == {
+        "of another rebate": 2,
+        "of another product": 2,
     }
