@@ -70,7 +70,7 @@ def entity_reported_again(f: Facts, _: Given) -> Hit:
         ),
         related=f.earlier_row_ids,
         related_count=f.earlier_row_count,
-        units=f.quantity,
+        units=F.lit(0),  # how and when a claim was reported says nothing of its price
     )
 
 
@@ -104,5 +104,5 @@ def entity_reported_late(f: Facts, given: Given) -> Hit:
             most=F.lit(given.whole("policy_days")),
         ),
         checks=(CORRECTION.check(failed=F.size(f.earlier_row_ids) > 0),),
-        units=f.quantity,
+        units=F.lit(0),  # how and when a claim was reported says nothing of its price
     )
