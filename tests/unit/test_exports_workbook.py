@@ -131,7 +131,7 @@ def test_the_sheet_is_ready_to_work_in(review):
     folder, names, books, _ = review
     for sheet in _finding_sheets(books):
         assert sheet.freeze_panes == "D2"
-        assert sheet.auto_filter.ref == f"A1:AZ{sheet.max_row}"
+        assert sheet.auto_filter.ref == f"A1:BD{sheet.max_row}"
         headings = [cell.value for cell in sheet[1]]
         assert headings[:4] == ["Priority ($)", "Evidence", "Amount at issue ($)", "Units at issue"]
         lists = {}
