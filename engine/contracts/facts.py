@@ -104,11 +104,12 @@ CLAIM_REFERENCE_FACTS = PRODUCT_FACTS + _fields(
     ("hcpcs_pair_at_another_date", _BOOLEAN),  # the crosswalk pairs product and code at another time
     ("labeler_standing", _STRING),  # labelers: OURS at the date of service, NOT_THEN, or NOT_HELD by the table
     # settlements of the claim (invoices: of the line) as credited or repaid before the row was received, and from that
-    # day on
+    # day on; units that are disputed and were neither released nor written off since
     ("settled_units", _UNITS),
     ("settled_on", _DATE),
     ("settled_since_units", _UNITS),
     ("settled_since_on", _DATE),
+    ("units_in_dispute", _UNITS),
     ("prescriber_has_dea_number", _BOOLEAN),
     ("claim_products", _INTEGER),  # distinct NDC-11 on live lines of the claim number
     ("mtf_is_adjusted", _BOOLEAN),  # a later MFP adjustment (002) names the row's ICN
@@ -279,6 +280,7 @@ INVOICE_FACTS = T.StructType(
         ("settled_on", _DATE),
         ("settled_since_units", _UNITS),
         ("settled_since_on", _DATE),
+        ("units_in_dispute", _UNITS),
         # NDC units of the state and NDC-11 over the four quarters up to the period: invoiced in all programs, and sold
         ("units_invoiced_in_state", _DOUBLE),
         ("units_sold_in_state", _DOUBLE),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from engine.contracts.codes import ClaimType, Program
 from engine.contracts.columns import Column, Kind, Table, TableRole, bound, code, column, identifier, text
-from engine.contracts.feeds import REBATE_TYPES
+from engine.contracts.feeds import REBATE_TYPES, SUB_PROGRAMS
 
 CMS_UNIT_TYPES = ("TAB", "CAP", "ML", "GM", "EA", "TDP", "SUP", "AHF")
 
@@ -275,6 +275,10 @@ REFERENCES = (
         identifier("claim_id", "Claim settled; empty for the whole line", "2025226000123"),
         column("claim_line", Kind.INTEGER, "Line of the claim"),
         identifier("entity_id", "340B id of the entity that repaid", "DSH180012"),
+        identifier("payer_id", "Payer whose claim or line was settled; a state for Medicaid", "KY"),
+        code("sub_program", SUB_PROGRAMS, "Part of Medicaid settled; empty means the lines of XIX first"),
+        code("rebate_type", REBATE_TYPES, "Kind of rebate; empty means the program's only one"),
+        identifier("settlement_id", "Identifies the settlement", "S-2025-0001"),
         meaning="What became of invoiced units: paid, disputed, released, credited or repaid.",
         key="invoice_number program state ndc period settled_on kind claim_id claim_line",
     ),

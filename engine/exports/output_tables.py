@@ -22,6 +22,8 @@ _WIDTHS = {
     "first_seen_run": 100,
     "subject": 20,
     "program": 20,
+    "sub_program": 20,
+    "rebate_type": 20,
     "record_id": 10,
     "period": 6,
     "labeler_code": 5,

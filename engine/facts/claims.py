@@ -66,7 +66,7 @@ from engine.facts.quantities import (
     with_conversion,
 )
 from engine.facts.reviews import with_reviews
-from engine.facts.settlements import with_claim_settlements
+from engine.facts.settlements import CLAIM_COLUMNS, with_claim_settlements
 from engine.facts.unread import with_unread_rows
 from engine.intervals import quarter_number, quarter_of
 from engine.runtime.column_names import column_names
@@ -109,7 +109,6 @@ _ASKED = (
 # What joins and features of every claim read besides what is screened.
 _ASKED_OF_ALL = (*_ASKED, "hcpcs_code", "labeler_code")
 _MEASURED_FROM = {"patient_key", "days_supply", "labeler_code", "received_at", "prescriber_npi"}
-_SETTLED_BY = ("claim_id", "claim_line")
 # What features of flagged claims ask: of the claim, and of the screen.
 _ASKED_OF_FLAGGED = (
     *("source_row_id", "program", "payer_id", "plan_id", "state", "claim_id", "claim_line", "claim_type", "period"),
@@ -163,9 +162,9 @@ def claim_screen(
     """
     wanted = {field.name for field in _SCREENED}
     received = {name for name in column_names(claims) if name in wanted} | _MEASURED_FROM
-    rows = claims.select(*sorted(received), *_SETTLED_BY)
+    rows = claims.select(*sorted(received), *CLAIM_COLUMNS)
     # claim numbers stay behind: they are long, and what follows exchanges all claims
-    rows = with_claim_settlements(rows, references.get("settlements"), as_of).drop(*_SETTLED_BY)
+    rows = with_claim_settlements(rows, references.get("settlements"), as_of).drop(*CLAIM_COLUMNS)
     rows = with_early_refill_ratio(rows)
     rows = _with_found(_packed(rows, "claim", _ASKED_OF_ALL, apart=("settlement",)), found, wanted)
     return _unpacked(_with_references(rows, references), _SCREENED)

@@ -23,6 +23,9 @@ _NOT_APPLICABLE = {
     "deadline_kind": "string",
     "worth_settled_units": "decimal(15,3)",
     "worth_settled_on": "date",
+    "sub_program": "string",
+    "rebate_type": "string",
+    "units_in_dispute": "decimal(15,3)",
 }
 
 
@@ -38,6 +41,7 @@ def entity_claims_at_issue(flagged: DataFrame, _: DeadlineSettings) -> DataFrame
             "units_claimed": F.col("quantity"),
             "unit_price_used": discount,
             "price_source": F.when(discount.isNotNull(), F.lit("prices")),
+            "ndc_units": F.col("quantity"),
             "worth_units": F.col("quantity"),
             "worth_stated_amount": F.lit(None).cast("decimal(18,2)"),
             "worth_proxy_price": F.col("price_wac"),

@@ -18,6 +18,7 @@ _NOT_OF_A_STATE = {
     "worth_proxy_price": "decimal(15,6)",
     "worth_settled_units": "decimal(15,3)",
     "worth_settled_on": "date",
+    "units_in_dispute": "decimal(15,3)",
 }
 
 
@@ -32,6 +33,7 @@ def reports_at_issue(flagged: DataFrame, _: DeadlineSettings) -> DataFrame:
             "units_claimed": F.col("total_units"),
             "unit_price_used": price,
             "price_source": F.when(price.isNotNull(), F.lit("report")),
+            "ndc_units": F.col("total_units"),
             "worth_units": F.col("total_units"),
             "worth_stated_amount": money(F.col("total_units") * price),
         }

@@ -47,6 +47,7 @@ def invoices_at_issue(flagged: DataFrame, deadlines: DeadlineSettings) -> DataFr
             "price_source": source,
             "deadline_date": deadline,
             "deadline_kind": F.when(deadline.isNotNull(), F.lit(INTEREST_DEADLINE)),
+            "ndc_units": F.col("units_reimbursed"),
             "worth_units": F.col("units_reimbursed"),
             "worth_stated_amount": F.col("rebate_amount"),
             "worth_settled_units": F.col("settled_since_units"),

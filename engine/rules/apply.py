@@ -157,6 +157,7 @@ def _judge(rule: Rule, active: ActiveRules, settings: Settings) -> Judged:
         "code": _given(hit.code, rule.code),
         "related_source_row_ids": F.slice(related, 1, MOST_RELATED_ROWS),
         "related_count": F.coalesce(_given(hit.related_count, None).cast("bigint"), F.size(related).cast("bigint")),
+        "document": F.lit(rule.document or None),
         "guards": guards,
         "route": _given(hit.route, rule.route),
         "party_at_fault": _given(hit.party, rule.party),

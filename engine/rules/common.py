@@ -27,8 +27,10 @@ PROGRAM_WORDS = {
     Program.MFP.value: "Medicare negotiated price",
 }
 
-# The papers that go with code X (ROSI and PQAS, 2024 collection).
-DOCUMENT_340B = "340B id with billing NPI or Medicaid number and the exclusion file's quarter, or the entity's claim"
+# The papers that go with code X (ROSI and PQAS, 2024 collection), by what the rule rests on.
+DOCUMENT_FLAG = "the claim line with its 340B identifier"
+DOCUMENT_EXCLUSION_FILE = "340B id with billing NPI or Medicaid number and the exclusion file's quarter"
+DOCUMENT_ENTITY_CLAIM = "the entity's claim with its 340B id"
 
 NO_340B_PURCHASE = Guard(
     "NO_340B_PURCHASE",

@@ -70,7 +70,7 @@ def entity_reported_again(f: Facts, _: Given) -> Hit:
         ),
         related=f.earlier_row_ids,
         related_count=f.earlier_row_count,
-        units=f.quantity,
+        units=F.lit(0),  # how and when a claim was reported says nothing of its price
     )
 
 
@@ -105,7 +105,7 @@ def entity_reported_late(f: Facts, given: Given) -> Hit:
             most=F.lit(given.whole("policy_days")),
         ),
         checks=(CORRECTION.check(failed=f.earlier_row_count > 0),),
-        units=f.quantity,
+        units=F.lit(0),  # how and when a claim was reported says nothing of its price
     )
 
 

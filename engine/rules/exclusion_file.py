@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.intervals import start_of_quarter
 from engine.rules.common import (
-    DOCUMENT_340B,
+    DOCUMENT_EXCLUSION_FILE,
     FFS,
     PURCHASE_GUARDS,
     PURCHASE_TOLERANCE,
@@ -38,7 +38,7 @@ STATE_METHOD = Guard(
     party=Party.STATE,
     action=Action.DISPUTE,
     citation="42 U.S.C. 256b(a)(5)(A)(ii); HRSA Policy Release 2014-1",
-    document=DOCUMENT_340B,
+    document=DOCUMENT_EXCLUSION_FILE,
     needs=("medicaid_exclusions",),
     thresholds=(PURCHASE_TOLERANCE,),
     guards=(STATE_METHOD, *PURCHASE_GUARDS),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
-from engine.rules.common import DOCUMENT_340B, FFS, MCO, claim_units, has_340b_flag, payer_asked, state_invoiced
+from engine.rules.common import DOCUMENT_FLAG, FFS, MCO, claim_units, has_340b_flag, payer_asked, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit, reference_row
 from engine.rules.links_340b import ONE_CONTRACT, contract_row, one_contract, outside_exclusion_scope
 from engine.rules.registry import Given, rule
@@ -33,7 +33,7 @@ CONTRACT_TERMS = Guard(
     party=Party.STATE,
     action=Action.DISPUTE,
     citation="42 U.S.C. 256b(a)(5)(A)(i); 42 U.S.C. 1396r-8(a)(5)(C)",
-    document=DOCUMENT_340B,
+    document=DOCUMENT_FLAG,
     needs=("identifiers_340b", *_FLAG_COLUMNS),
 )
 def flag_on_fee_for_service_claim(f: Facts, _: Given) -> Hit:
@@ -52,7 +52,7 @@ def flag_on_fee_for_service_claim(f: Facts, _: Given) -> Hit:
     party=Party.STATE,
     action=Action.DISPUTE,
     citation="42 U.S.C. 1396r-8(j)(1); 42 CFR 438.3(s)(3)",
-    document=DOCUMENT_340B,
+    document=DOCUMENT_FLAG,
     needs=("identifiers_340b", *_FLAG_COLUMNS),
 )
 def flag_on_managed_care_claim(f: Facts, _: Given) -> Hit:

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Program, Route, Subject
 from engine.rules.common import (
-    DOCUMENT_340B,
+    DOCUMENT_ENTITY_CLAIM,
     FFS,
     MCO,
     PURCHASE_GUARDS,
@@ -145,7 +145,7 @@ def _medicaid_link(f: Facts, given: Given, payer_could_know: Column) -> Hit:
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
     citation="42 U.S.C. 256b(a)(5)(A)(i); 42 U.S.C. 1396r-8(a)(5)(C)",
-    document=DOCUMENT_340B,
+    document=DOCUMENT_ENTITY_CLAIM,
     needs=("entity_claims",),
     thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
     guards=MEDICAID_GUARDS,
@@ -166,7 +166,7 @@ def entity_reported_fee_for_service_claim(f: Facts, given: Given) -> Hit:
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
     citation="42 U.S.C. 1396r-8(j)(1); 42 CFR 438.3(s)(3)",
-    document=DOCUMENT_340B,
+    document=DOCUMENT_ENTITY_CLAIM,
     needs=("entity_claims",),
     thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
     guards=MEDICAID_GUARDS,

@@ -89,7 +89,7 @@ SPECS = [
         CLAIM_340B,
         """
         case                    | earlier_row_ids || fires | evidence | code | action  | party  | route  | units | related | says
-        sent again              | E0              || yes   | STRONG   | -    | INQUIRE | ENTITY | ENTITY | 30    | E0      | reported before (row E0)
+        sent again              | E0              || yes   | STRONG   | -    | INQUIRE | ENTITY | ENTITY | 0     | E0      | reported before (row E0)
         the first               | ,               || no    |          |      |         |        |        |       |         |
         no key of a dispense    | -               || no    |          |      |         |        |        |       |         |
         """,  # noqa: E501
@@ -101,10 +101,10 @@ SPECS = [
         CLAIM_340B,
         """
         case                    | submitted_at     | earlier_row_count || fires     | evidence | code | action  | party  | route  | units | guards            | says
-        46 days after           | 2025-09-16T08:00 | 0                 || yes       | STRONG   | -    | INQUIRE | ENTITY | ENTITY | 30    | CORRECTION PASSED | submitted on 2025-09-16, 46 days after the service; the policy allows 45
+        46 days after           | 2025-09-16T08:00 | 0                 || yes       | STRONG   | -    | INQUIRE | ENTITY | ENTITY | 0     | CORRECTION PASSED | submitted on 2025-09-16, 46 days after the service; the policy allows 45
         45 days after           | 2025-09-15T23:59 | 0                 || no        |          |      |         |        |        |       |                   |
         a correction            | 2025-09-16       | 1                 || held back |          |      |         |        |        |       | CORRECTION FAILED |
-        of no known dispense    | 2025-09-16       | -                 || yes       | MEDIUM   | -    | INQUIRE | ENTITY | ENTITY | 30    | CORRECTION UNCHECKED |
+        of no known dispense    | 2025-09-16       | -                 || yes       | MEDIUM   | -    | INQUIRE | ENTITY | ENTITY | 0     | CORRECTION UNCHECKED |
         time not known          | -                | 0                 || no        |          |      |         |        |        |       |                   |
         """,  # noqa: E501
         needs=("submitted_at", "date_of_service", "quantity"),

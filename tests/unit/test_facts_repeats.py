@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from engine.facts import asked_elsewhere, duplicates, invoice_facts, taken_back, unbilled
+from engine.facts.settlements import with_line_settlements
 from tests.unit.facts_rows import NDC, apart, claim, claims, invoice, invoices, reference
 
 AS_OF = date(2026, 4, 1)
@@ -332,11 +333,14 @@ def test_units_are_compared_over_four_quarters_with_those_sold_into_the_state(sp
 
 
 def test_lines_are_settled_before_they_were_received_or_since(spark):
+    def line(row_id, **fields):
+        return invoice(row_id, units_reimbursed="100", **fields)
+
     rows = [
-        invoice("received", invoice_number="I1", postmark_date="2025-05-01", received_date="2025-05-03"),
-        invoice("stamped", invoice_number="I2", postmark_date="2025-05-02"),
-        invoice("not known when", invoice_number="I3"),
-        invoice("of another quarter", period="2024Q4", received_date="2025-05-03"),
+        line("received", invoice_number="I1", postmark_date="2025-05-01", received_date="2025-05-03"),
+        line("stamped", invoice_number="I2", postmark_date="2025-05-02"),
+        line("not known when", invoice_number="I3"),
+        line("of another quarter", period="2024Q4", received_date="2025-05-03"),
     ]
     of_all = {"program": "MDRP_FFS", "state": "GA", "ndc11": NDC, "period": "2025Q1", "kind": "STATE_CREDIT"}
     settled = [
@@ -351,7 +355,7 @@ def test_lines_are_settled_before_they_were_received_or_since(spark):
     assert {row["source_row_id"]: (row["settled_units"], row["settled_since_units"]) for row in facts} == {
         "received": (30, 5),
         "stamped": (None, 30),
-        "not known when": (30, None),
+        "not known when": (None, None),  # what was credited once is not asked for again twice
         "of another quarter": (None, None),
     }
 
@@ -387,4 +391,35 @@ def test_claims_that_no_line_of_a_received_invoice_bills(spark):
     assert {row["source_row_id"]: row["unbilled_invoice_lines"] for row in found} == {
         "of another rebate": 2,
         "of another product": 2,
+    }
+
+
+def test_a_settlement_of_a_line_is_used_up_once(spark):
+    """Credits of 1,000 units: on the line of their own sub-program and rebate type, CURRENT first, and no other."""
+    rows = [
+        invoice("fed xix", sub_program="XIX", units_reimbursed="1000", received_date="2025-05-01"),
+        invoice("fed expansion", sub_program="EXPANSION", units_reimbursed="300", received_date="2025-05-01"),
+        invoice("fed chip", sub_program="CHIP_MEDICAID", units_reimbursed="200", received_date="2025-05-01"),
+        invoice("supplemental", rebate_type="SUPPLEMENTAL", units_reimbursed="1000", received_date="2025-05-01"),
+        invoice("prior", sub_program="XIX", line_kind="PRIOR_DELTA", units_reimbursed="50", received_date="2025-05-01"),
+    ]
+    credit = {"program": "MDRP_FFS", "state": "GA", "ndc11": NDC, "period": "2025Q1", "kind": "STATE_CREDIT"}
+    credit |= {"settled_on": "2025-06-01"}
+    settled = {
+        "of a sub-program": ({"sub_program": "XIX", "units": "1020"}, {"fed xix": 1000, "prior": 20}),
+        "of no sub-program": ({"units": "1400"}, {"fed xix": 1000, "fed expansion": 300, "fed chip": 100}),
+        "of a rebate type": ({"rebate_type": "SUPPLEMENTAL", "units": "400"}, {"supplemental": 400}),
+        "of another rebate type": ({"rebate_type": "BASE", "units": "400"}, {}),
+    }
+    cases = {name: ([], {"settlements": [credit | more]}) for name, (more, _) in settled.items()}
+    lines, tables = [], []
+    for number, (name, (_, own)) in enumerate(cases.items()):
+        lines += [apart(number, row) | {"source_row_id": f"{name}/{row['source_row_id']}"} for row in rows]
+        tables += apart(number, own["settlements"])
+    found = with_line_settlements(invoices(spark, lines), reference(spark, "settlements", *tables), AS_OF).where(
+        "settlement.settled_since_units > 0"
+    )
+    got = {row["source_row_id"]: row["settlement"]["settled_since_units"] for row in found.collect()}
+    assert got == {
+        f"{name}/{row_id}": units for name, (_, expected) in settled.items() for row_id, units in expected.items()
     }

@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import combinations
 
 import pytest
-from findings_rows import dispute_code_table, flagged_claims, flagged_invoices, hit
+from findings_rows import as_written, dispute_code_table, flagged_claims, flagged_invoices, hit
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Subject
@@ -167,7 +167,7 @@ def test_invoices(spark, codes):
         {"source_row_id": "credited", "period": "2025Q2", "settled_since_units": Decimal(40),
          "settled_since_on": date(2026, 2, 1)},
     ]  # fmt: skip
-    findings = findings_of(Subject.INVOICE, flagged_invoices(spark, *rows), codes, SETTINGS, "run-1").cache()
+    findings = as_written(findings_of(Subject.INVOICE, flagged_invoices(spark, *rows), codes, SETTINGS, "run-1"))
     assert [(f.name, f.dataType) for f in findings.schema] == [(f.name, f.dataType) for f in FINDINGS]
     found = _by_row(findings)
     stamped = found["stamped"]
@@ -187,7 +187,6 @@ def test_invoices(spark, codes):
     credited = found["credited"]
     assert (credited["units_at_issue"], credited["amount_at_issue"], credited["action"]) == (0, 0, "NONE")
     assert dispute_lines(findings, codes, SETTINGS).collect() == []
-    findings.unpersist()
 
 
 def test_the_model_alone_ranks_by_the_claim_and_brings_no_code(spark, codes):
@@ -296,9 +295,8 @@ def test_a_dispute_line_is_what_a_state_can_check(spark, codes):
             hit("R052", "WEAK", code=None, message="Unusual."),
         ],
     }
-    findings = findings_of(
-        Subject.REBATE_CLAIM, flagged_claims(spark, row, {"claim_id": "C2", "program": "PARTD"}), codes, SETTINGS, "r"
-    )
+    rows = flagged_claims(spark, row, {"claim_id": "C2", "program": "PARTD"})
+    findings = as_written(findings_of(Subject.REBATE_CLAIM, rows, codes, SETTINGS, "r"))
     lines = {line["claim_id"]: line.asDict() for line in dispute_lines(findings, codes, SETTINGS).collect()}
     line = lines["C1"]
     expected = {
@@ -311,7 +309,7 @@ def test_a_dispute_line_is_what_a_state_can_check(spark, codes):
         "units_disputed": Decimal(30),
         "dispute_code": "X",
         "other_codes": [],
-        "documents": ["document X"],
+        "documents": ["document of R002"],
         "explanation": "The biller is listed.",
         "related_source_row_ids": ["e1", "e2"],
     }
