@@ -22,6 +22,8 @@ END_DATE = bound("end_date", "First day on which it no longer holds", "2027-01-0
 SOURCE = text("source", "Where the row comes from", "State Medicaid bulletin 2024-03")
 _ZIP = identifier("zip", "ZIP code, leading zeros kept", "40202")
 _CITY = text("city", "City", "Louisville")
+_CONFIDENCE = code("confidence", ("HIGH", "LOW"), "How sure the row is, in either case; empty is high")
+_SOURCE_DATE = text("as_of", "Date of the source", "2024-03")
 _ADDRESS_STATE = text("state", "State, two letters", "KY")
 _HCPCS_CODE = column("hcpcs_code", Kind.CODE, "HCPCS procedure code", "J1745")
 _UNITS_PER_HCPCS = column(
@@ -205,6 +207,9 @@ REFERENCES = (
         column("value", Kind.TWO_DIGIT_CODE, "Value that marks a 340B claim", "20", required=True),
         BEGIN_DATE,
         END_DATE,
+        _CONFIDENCE,
+        SOURCE,
+        _SOURCE_DATE,
         meaning="Values by which states have 340B claims marked. Shipped in conf/reference/, may be overridden.",
         key="state program claim_type field value begin_date",
     ),
@@ -212,16 +217,20 @@ REFERENCES = (
         "state_340b_policies",
         STATE,
         code("program", Program, "Program; empty means all"),
-        code(
+        column(
             "method",
-            ("MEF", "CLAIM_FLAG", "PROVIDER_LIST", "RETRO_FILE"),
-            "How the state keeps 340B claims out of rebates: exclusion file, marked claims, provider list, later file",
+            Kind.CODE,
+            "How the state keeps 340B claims out of rebates: `MEF` exclusion file, `CLAIM_FLAG` marked claims, "
+            "`PROVIDER_LIST`, `RETRO_FILE`; several joined by `|`, each of which alone marks a claim",
+            "MEF|CLAIM_FLAG",
         ),
         column("contract_pharmacy_carved_out", Kind.BOOLEAN, "Whether contract pharmacies may not use 340B drugs"),
         BEGIN_DATE,
         END_DATE,
+        _CONFIDENCE,
         SOURCE,
-        meaning="How each state finds and excludes 340B claims.",
+        _SOURCE_DATE,
+        meaning="How each state finds and excludes 340B claims. Shipped in conf/reference/, may be overridden.",
         key="state program begin_date",
     ),
     reference_table(

@@ -13,7 +13,7 @@ from engine.facts.claims import (
 )
 from engine.facts.duplicates import asked_elsewhere, duplicates, taken_back
 from engine.facts.entity_claims import entity_claim_facts
-from engine.facts.identifiers_340b import flags_340b
+from engine.facts.identifiers_340b import flags_340b, states_without_identifiers
 from engine.facts.inflation import inflation_facts, named_reports
 from engine.facts.invoices import invoice_facts, invoice_peers, unbilled, with_invoice_peers
 
@@ -34,6 +34,7 @@ __all__ = [
     "invoice_peers",
     "named_reports",
     "off_features",
+    "states_without_identifiers",
     "taken_back",
     "unbilled",
     "with_claim_peers",

@@ -23,10 +23,11 @@ def with_state_policy(claims: DataFrame, policies: DataFrame | None) -> DataFram
     """`claims` with state_340b_method, how the state tells 340B claims apart, and state_carves_out_contract_pharmacies,
     whether contract pharmacies may use no 340B stock for Medicaid there; NULL unknown, and off Medicaid.
 
-    A policy for the claim's program goes before one for all programs.
+    A policy for the claim's program goes before one for all programs. Rows of low confidence say nothing.
     """
     if policies is None:
         return claims.withColumns({fact: F.lit(None).cast(kind) for fact, (_, kind) in _POLICY_FACTS.items()})
+    policies = policies.where(F.coalesce(F.col("confidence") != "LOW", F.lit(True)))
     is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
     state = F.when(is_medicaid, F.coalesce("state", "payer_id"))
     rows = join_own_and_general(

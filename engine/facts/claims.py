@@ -27,6 +27,7 @@ from engine.facts.entities import at_parent, with_entity_standing
 from engine.facts.exclusions import with_exclusion_file
 from engine.facts.families import absent, flattened
 from engine.facts.history import SERVICE_QUARTER
+from engine.facts.identifiers_340b import FLAG_FACTS
 from engine.facts.lineage import reversal_lag, with_periods, with_reversals
 from engine.facts.links import dos_delta_days, quantity_ratio_340b
 from engine.facts.patients import with_early_refill_ratio, with_pharmacies_of_patient
@@ -268,7 +269,7 @@ def _with_found(rows: DataFrame, found: FoundOnClaims, wanted: set[str]) -> Data
         (found.links_340b, LINKS_340B.fields, "link"),
         (found.links_pharmacy, LINKS_PHARMACY.fields, "pharmacy"),
         (found.duplicates, DUPLICATE_FACTS, "duplicate"),
-        (found.flags_340b, [CLAIM_FACTS["flags_340b"]], "flags"),
+        (found.flags_340b, [CLAIM_FACTS[name] for name in FLAG_FACTS], "flags"),
         (found.elsewhere, ELSEWHERE_FACTS, "elsewhere"),
         (found.taken_back, TAKEN_BACK_FACTS, "taken"),
         (found.unbilled, UNBILLED_FACTS, "unbilled"),

@@ -34,7 +34,8 @@ def claims_at_issue(flagged: DataFrame, deadlines: DeadlineSettings) -> DataFram
             "match_ambiguous": F.col("link_is_ambiguous"),
             "deadline_date": deadline,
             "deadline_kind": F.when(deadline.isNotNull(), F.lit(MFP_DEADLINE)),
-            "worth_units": F.coalesce("ndc_units", "units"),
+            # what later rows took back is not asked for
+            "worth_units": F.coalesce("ndc_units", "units") - F.coalesce("taken_back_units", F.lit(0)),
             "worth_stated_amount": F.col("rebate_amount"),
             "worth_settled_units": F.col("settled_since_units"),
             "worth_settled_on": F.col("settled_since_on"),

@@ -67,6 +67,7 @@ def link_claims(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOn
         words.append(f"{_per_claim(run, work, 'asked_elsewhere'):,} asked for by Medicaid and another payer")
         if flags is not None:
             _per_claim(run, work, "flags_340b")
+            _note_states_without_identifiers(run, prepared, unconverted)
     return facts.FoundOnClaims(to_340b, to_pharmacy, repeated, flags, elsewhere, taken_back, unbilled)
 
 
@@ -127,6 +128,14 @@ def _flags_340b(work: WorkFolder, prepared: Prepared, claims: DataFrame) -> Data
     """The claims that carry a 340B identifier, written out; None where no identifiers are known."""
     identifiers = prepared.references.get("identifiers_340b")
     return None if identifiers is None else work.write("flags_340b", facts.flags_340b(claims, identifiers))
+
+
+def _note_states_without_identifiers(run: Run, prepared: Prepared, claims: DataFrame) -> None:
+    for claim_type, states in facts.states_without_identifiers(claims, prepared.references["identifiers_340b"]).items():
+        run.note(
+            f"no identifier of their own is known for 340B {claim_type} claims of these states, where R001 and R004 "
+            f"see only what all states use: {', '.join(states)} (table identifiers_340b)"
+        )
 
 
 def _note_crowds(run: Run, linked: link.Links340b) -> None:

@@ -19,6 +19,7 @@ from engine.rules.common import (
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
 from engine.rules.registry import Given, rule
 from engine.rules.text import if_known, sentence
+from engine.runtime.expressions import array_contains
 
 STATE_METHOD = Guard(
     "STATE_METHOD",
@@ -65,9 +66,8 @@ def biller_in_exclusion_file(f: Facts, given: Given) -> Hit:
         quarter_after(start),
         f.mef_snapshot_date,
     )
-    another_method = STATE_METHOD.check(
-        failed=f.state_340b_method != F.lit("MEF"), unchecked=f.state_340b_method.isNull()
-    )
+    # where a state uses several methods, each alone marks a claim
+    another_method = STATE_METHOD.check(failed=~array_contains(F.split(f.state_340b_method, r"\|"), F.lit("MEF")))
     return Hit(
         when=f.mef_entity_id.isNotNull(),
         message=message,

@@ -282,6 +282,15 @@ def a_later_row_of_negative_units(world: World) -> None:
     world.silent("r", "back")
 
 
+@scenario
+def a_part_taken_back(world: World) -> None:
+    world.claim("r")
+    world.claim("back", claim_id="C-back", units=-10, rebate_amount="-25.00", received_at="2025-11-05T12:00:00")
+    world.claim_340b("e")
+    world.expect("r", R003="STRONG", action="DISPUTE", at_issue=("20.000", "50.00"), drafted="20.000")
+    world.silent("back")
+
+
 # --- duplicates -----------------------------------------------------------------------------------------------------
 
 

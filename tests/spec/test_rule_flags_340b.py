@@ -37,6 +37,24 @@ SPECS = [
         """,  # noqa: E501
         needs=("program", "flags_340b", "units"),
     ),
+    *(
+        Spec(
+            rule_id,
+            Subject.REBATE_CLAIM,
+            CLAIM
+            + f"; program={program}; flags_340b=MODIFIER UD; contract_excludes_340b=yes; contract_exclusion_scope=ALL; "
+            "contract_terms_differ=no",
+            """
+            case                                   | flags_340b_are_sure | flags_340b_are_dated || fires | evidence | action  | guards
+            the state's own text, with its date    | yes                 | yes                  || yes   | STRONG   | DISPUTE | IDENTIFIER_DATES PASSED
+            since when is not known                | yes                 | no                   || yes   | MEDIUM   | DISPUTE | IDENTIFIER_DATES UNCHECKED
+            a plan or the trade press says so      | no                  | yes                  || yes   | MEDIUM   | DISPUTE | IDENTIFIER_DATES PASSED
+            neither is known                       | no                  | no                   || yes   | WEAK     | INQUIRE | IDENTIFIER_DATES UNCHECKED
+            """,  # noqa: E501
+            needs=("program", "units", "flags_340b"),
+        )
+        for rule_id, program in (("R001", "MDRP_FFS"), ("R004", "MDRP_MCO"), ("R010", "COMMERCIAL"))
+    ),
     Spec(
         "R010",
         Subject.REBATE_CLAIM,

@@ -7,7 +7,15 @@ from decimal import Decimal
 
 import pytest
 
-from engine.facts import asked_elsewhere, duplicates, invoice_facts, taken_back, unbilled
+from engine.facts import (
+    asked_elsewhere,
+    duplicates,
+    flags_340b,
+    invoice_facts,
+    states_without_identifiers,
+    taken_back,
+    unbilled,
+)
 from engine.facts.settlements import with_line_settlements
 from tests.unit.facts_rows import NDC, apart, claim, claims, invoice, invoices, reference
 
@@ -423,3 +431,43 @@ def test_a_settlement_of_a_line_is_used_up_once(spark):
     assert got == {
         f"{name}/{row_id}": units for name, (_, expected) in settled.items() for row_id, units in expected.items()
     }
+
+
+def test_identifiers_are_as_sure_as_the_surest_row_that_knows_them(spark):
+    identifiers = reference(
+        spark,
+        "identifiers_340b",
+        {"field": "SCC", "value": "20", "begin_date": "2012-01-01", "confidence": "HIGH"},
+        {"state": "GA", "claim_type": "RX", "field": "BOC", "value": "08", "confidence": "LOW"},
+        {
+            "state": "GA",
+            "claim_type": "RX",
+            "field": "BOC",
+            "value": "09",
+            "begin_date": "2020-01-01",
+            "confidence": "LOW",
+        },
+        {"state": "GA", "claim_type": "MEDICAL", "field": "MODIFIER", "value": "UD", "confidence": "HIGH"},
+        {"state": "AL", "claim_type": "MEDICAL", "field": "MODIFIER", "value": "U8", "begin_date": "2020-01-01"},
+    )
+    medical = {"claim_type": "MEDICAL", "hcpcs_code": "J1234"}
+    feed = [
+        claim("national", submission_clarification_codes="5|20", basis_of_cost="08"),
+        claim("low and undated", basis_of_cost="08"),
+        claim("low", basis_of_cost="09"),
+        claim("undated", modifiers="25|UD", **medical),
+        claim("of another state", modifiers="U8", **medical),
+        claim("without confidence", modifiers="U8", state="AL", payer_id="AL", **medical),
+        claim("not marked"),
+        claim("of a state without rows", state="TN", payer_id="TN"),
+    ]
+    rows = claims(spark, feed)
+    found = {row["source_row_id"]: tuple(row)[1:] for row in flags_340b(rows, identifiers).collect()}
+    assert found == {
+        "national": (["BOC 08", "SCC 20"], True, True),
+        "low and undated": (["BOC 08"], False, False),
+        "low": (["BOC 09"], False, True),
+        "undated": (["MODIFIER UD"], True, False),
+        "without confidence": (["MODIFIER U8"], True, True),
+    }
+    assert states_without_identifiers(rows, identifiers) == {"RX": ["TN"]}
