@@ -330,7 +330,7 @@ class SparkSettings(Section):
 class RuntimeSettings(Section):
     """Which engine runs a job; docs/engines.md. Results do not depend on it."""
 
-    engine: Literal["auto", "embedded", "spark"] = Field("spark", description="--engine sets it")
+    engine: Literal["auto", "embedded", "spark"] = Field("auto", description="--engine sets it")
     largest_embedded_input: PositiveInt | None = Field(
         None,
         description="bytes of input files, with more of which `auto` selects Spark. Default: by memory",

@@ -25,9 +25,10 @@ def settings_of(*words: str) -> Settings:
     return load_settings(None, ["runtime.engine=auto", *words])
 
 
-def test_the_default_is_spark_until_findings_are_proved_equal():
-    chosen = choose(Settings(), {})
-    assert chosen == Choice(Engine.SPARK, "the default of runtime.engine")
+def test_the_default_is_the_embedded_engine_for_what_does_not_need_spark():
+    assert choose(Settings(), {}) == Choice(Engine.EMBEDDED, "nothing needs Spark")
+    given = choose(Settings(), {"SPARK_SUBMIT_OPTIONS": "--master yarn"})
+    assert given == Choice(Engine.SPARK, "SPARK_SUBMIT_OPTIONS gives a master")
 
 
 @pytest.mark.parametrize("engine", ["embedded", "spark"])
