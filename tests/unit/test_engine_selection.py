@@ -152,7 +152,7 @@ def test_masters_are_recognized_however_they_are_written():
         (["--engine=embedded"], Engine.EMBEDDED),
         (["--set", "runtime.engine=embedded", "--set", "as_of=2026-09-30"], Engine.EMBEDDED),
         (["--engine", "spark"], Engine.SPARK),
-        ([], Engine.SPARK),
+        ([], Engine.EMBEDDED),
     ],
 )
 def test_the_launcher_reads_the_jobs_options(words, expected):
