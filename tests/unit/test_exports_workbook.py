@@ -131,7 +131,7 @@ def test_the_sheet_is_ready_to_work_in(review):
     folder, names, books, _ = review
     for sheet in _finding_sheets(books):
         assert sheet.freeze_panes == "D2"
-        assert sheet.auto_filter.ref == f"A1:BD{sheet.max_row}"
+        assert sheet.auto_filter.ref == f"A1:BE{sheet.max_row}"
         headings = [cell.value for cell in sheet[1]]
         assert headings[:4] == ["Priority ($)", "Evidence", "Amount at issue ($)", "Units at issue"]
         lists = {}
@@ -146,7 +146,7 @@ def test_the_sheet_is_ready_to_work_in(review):
         assert {"Reason", "Comment", "Decided by", "Dispute code", "Rules"} < set(headings)
     with zipfile.ZipFile(folder / names[0]) as archive:
         sheet_xml = archive.read("xl/worksheets/sheet3.xml").decode()
-    assert re.search(r'<ignoredError sqref="A1:BD8" numberStoredAsText="1"/>', sheet_xml)
+    assert re.search(r'<ignoredError sqref="A1:BE8" numberStoredAsText="1"/>', sheet_xml)
 
 
 def test_the_analysts_see_whole_rx_numbers(review):
