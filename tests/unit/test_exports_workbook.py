@@ -217,9 +217,15 @@ def test_summary_and_data_quality(review):
     for evidence in ("STRONG", "MEDIUM", "WEAK"):
         of_class = [row for row in rows if row["evidence"] == evidence]
         line = next(row for row in summary if row[0] == evidence)
+        assert all(row["subject"] == "REBATE_CLAIM" for row in of_class)
         assert line[2] == len(of_class)
         assert line[4] == pytest.approx(float(sum(row["amount_at_issue"] or 0 for row in of_class)))
     assert ["Findings", str(COUNT)] in [row[:2] for row in summary]
+    at_issue = {row[0]: row[2:5] for row in summary if row[0] in ("Claims", "Invoice lines", "340B claims")}
+    assert list(at_issue) == ["Claims", "Invoice lines", "340B claims"]
+    assert at_issue["Claims"][0] == COUNT
+    assert at_issue["Claims"][2] == pytest.approx(float(sum(row["amount_at_issue"] or 0 for row in rows)))
+    assert at_issue["Invoice lines"][0] == at_issue["340B claims"][0] == 0
     fired = sum(any(hit["rule_id"] == "R016" for hit in row["rules"]) for row in rows)
     assert next(row for row in summary if row[0] == "R016")[1:3] == [FACTS.rule_titles["R016"], fired]
     assert ["Model for claims", "claim-anomalies, version 3"] in [row[:2] for row in summary]
