@@ -767,6 +767,10 @@ class DisputeSettings(Section):
 class DeadlineSettings(Section):
     days_after_postmark: PositiveInt = Field(37, description="last day without interest")
     mfp_days_after_receipt: PositiveInt = 14
+    dispute_quarters: PositiveInt = Field(12, description="quarters in which a Medicaid invoice may be disputed")
+    dispute_quarters_from: Literal["POSTMARK", "PERIOD"] = Field(
+        "POSTMARK", description="quarter after which they are counted: the postmark's if known, or the period covered"
+    )
 
 
 class MessSettings(Section):

@@ -50,6 +50,7 @@ CREATE TABLE dbo.engine_findings (
     priority float null,
     deadline_date date null,
     deadline_kind nvarchar(40) null,
+    last_day_date date null,
     first_seen_run nvarchar(100) null,
     changed_since_last_run bit null,
     CONSTRAINT pk_engine_findings PRIMARY KEY (run_id, finding_id)
@@ -107,6 +108,7 @@ CREATE TABLE dbo.engine_findings_staging (
     priority float null,
     deadline_date date null,
     deadline_kind nvarchar(40) null,
+    last_day_date date null,
     first_seen_run nvarchar(100) null,
     changed_since_last_run bit null
 );

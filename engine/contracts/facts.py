@@ -115,6 +115,11 @@ CLAIM_REFERENCE_FACTS = PRODUCT_FACTS + _fields(
     ("settled_since_units", _UNITS),
     ("settled_since_on", _DATE),
     ("units_in_dispute", _UNITS),
+    # of the invoice on which the claim is billed: the earliest postmark, and the earliest day from which interest is
+    # counted (postmark, else receipt); days after the period in which the payer's contracts allow disputes, the fewest
+    ("invoice_postmark_date", _DATE),
+    ("invoice_sent_on", _DATE),
+    ("contract_dispute_days", _LONG),
     ("prescriber_has_dea_number", _BOOLEAN),
     ("claim_products", _INTEGER),  # distinct NDC-11 on live lines of the claim number
     ("mtf_is_adjusted", _BOOLEAN),  # a later MFP adjustment (002) names the row's ICN
@@ -225,6 +230,7 @@ SCREENED_FEATURES = {
 }
 _NOT_SCREENED = {
     *("market_price", "entity_bought_at_340b", "entity_units_asked_for", "entity_units_bought"),
+    *("invoice_postmark_date", "invoice_sent_on", "contract_dispute_days"),
     *("claim_products", "mtf_is_adjusted", "mtf_is_reversed", "quarantined_claim_rows"),
     *({field.name for field in DESCRIBED_CLAIM_FEATURES} - SCREENED_FEATURES),
 }

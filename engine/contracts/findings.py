@@ -72,6 +72,8 @@ SCORES = _struct(
 
 # units_claimed: as received; ndc_units: the same in NDC billing units, NULL where HCPCS units could not be converted.
 # units_in_dispute: units of the row that settlements already hold as DISPUTED; they stay at issue.
+# deadline_date: last day to act, deadline_kind says for what (NONE: not known); last_day_date: last day on which a
+# dispute is possible at all, NULL where no such day is known.
 FINDINGS = _struct(
     ("finding_id", _STRING),
     ("run_id", _STRING),
@@ -121,6 +123,7 @@ FINDINGS = _struct(
     ("priority", _DOUBLE),
     ("deadline_date", _DATE),
     ("deadline_kind", _STRING),
+    ("last_day_date", _DATE),
     ("first_seen_run", _STRING),
     ("changed_since_last_run", _BOOLEAN),
 )

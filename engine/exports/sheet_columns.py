@@ -103,6 +103,7 @@ FINDINGS_COLUMNS: tuple[SheetColumn, ...] = (
     _C("Documents needed", "documents", _S.WRAPPED, 30, "What the rules' codes require"),
     _C("Deadline", "deadline_date", _S.DATE, 11, "Last day to act, where it can be computed"),
     _C("Deadline is", "deadline_words", _S.WRAPPED, 24, "What happens on that day"),
+    _C("Last day", "last_day_date", _S.DATE, 11, "Last day on which a dispute is possible at all, where it is known"),
     _C(
         "Program",
         "program",

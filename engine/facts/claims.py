@@ -22,6 +22,7 @@ from engine.contracts.facts import (
 )
 from engine.contracts.links import LINKS_340B, LINKS_PHARMACY
 from engine.facts.agreements import with_contract, with_pharmacy_standing, with_state_policy
+from engine.facts.deadlines import DEADLINE_FACTS, deadlines_of_claims
 from engine.facts.duplicates import with_repeats
 from engine.facts.entities import at_parent, with_entity_standing
 from engine.facts.exclusions import with_exclusion_file
@@ -230,12 +231,13 @@ def claim_facts(
     references: Mapping[str, DataFrame],
     as_of: date,
     unread_claims: DataFrame | None = None,
+    invoices: DataFrame | None = None,
 ) -> DataFrame:
     """CLAIM_FACTS of the claims in `flagged`: all that messages and findings show.
 
     `flagged`: rows of CLAIM_SCREEN, whole; `claims`: PREPARED_REBATE_CLAIMS, these or more; `features`: what
     `claim_features` gave for them; `unread_claims`: quarantined rebate claims (prepare.unread_claims), None where there
-    are none; the rest as in `claim_screen`.
+    are none; `invoices`: PREPARED_INVOICES, None where there are none; the rest as in `claim_screen`.
     """
     missing = {*CLAIM_FACTS.names} - {*column_names(flagged)}
     own = claims.select(
@@ -245,6 +247,8 @@ def claim_facts(
     rows = _with_found(rows, found, missing)
     rows = _joined(rows, features, [field for field in features.schema if field.name != "source_row_id"], "features")
     rows = _joined(rows, _unread_rows(flagged, unread_claims), [CLAIM_FACTS["quarantined_claim_rows"]], "unread")
+    deadlines = deadlines_of_claims(claims, invoices, references.get("rebate_contracts"))
+    rows = _joined(rows, deadlines, DEADLINE_FACTS, "deadlines")
     rows = with_market_price(rows, references.get("market_prices"), F.col("date_of_service"))
     return _unpacked(rows, CLAIM_FACTS.fields, as_of)
 

@@ -8,7 +8,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
-from engine.dates import add_days
+from engine.dates import add_days, eastern_day
 from engine.intervals import quarter_of, start_of_quarter
 from engine.rules.common import (
     PURCHASE_GUARDS,
@@ -75,7 +75,7 @@ def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
     tier_evidence = link_evidence(f, given)
     quarter = quarter_of(f.date_of_service)
     start = start_of_quarter(quarter)
-    last_day_to_pay = add_days(f.received_at.cast("date"), given.settings.deadlines.mfp_days_after_receipt)
+    last_day_to_pay = add_days(eastern_day(f.received_at), given.settings.deadlines.mfp_days_after_receipt)
     may_withhold = (
         (tier_evidence == Evidence.STRONG.strength) & ceiling_is_below & (day(given.as_of) <= last_day_to_pay)
     )

@@ -138,7 +138,8 @@ def finding(number: int, seed: int = 1) -> dict[str, Any]:
         f"{number} line 1, period {period}), yet {RULES[strongest][2]}. A drug may have been asked for twice.",
         "priority": round(worth * float(amount or 0) - 15, 2),
         "deadline_date": date(2026, 3, 9) if number % 3 == 0 else None,
-        "deadline_kind": "LAST_DAY_WITHOUT_INTEREST" if number % 3 == 0 else None,
+        "deadline_kind": "NO_INTEREST" if number % 3 == 0 else "NONE",
+        "last_day_date": date(2028, 12, 31) if number % 3 == 0 else None,
         "first_seen_run": "2026-03-01",
         "changed_since_last_run": None,
     }
