@@ -62,6 +62,9 @@ TAKEN_BACK_FACTS = _fields(("taken_back_units", _UNITS))
 # Invoice lines of the claim's state, program and period, where none of them is of its product and rebate type.
 UNBILLED_FACTS = _fields(("unbilled_invoice_lines", _LONG))
 
+# NDC units by which later invoice lines correct the claim's line downward (PRIOR_DELTA).
+CORRECTED_FACTS = _fields(("corrected_down_units", _UNITS))
+
 # The nearest earlier live row of the same dispense by which Medicaid asks where this row's payer is another, or another
 # payer where this row is of Medicaid; and whether third parties paid a part of the Medicaid row.
 ELSEWHERE_FACTS = _fields(
@@ -198,6 +201,7 @@ CLAIM_FACTS = T.StructType(
     + ELSEWHERE_FACTS
     + TAKEN_BACK_FACTS
     + UNBILLED_FACTS
+    + CORRECTED_FACTS
     + CLAIM_REFERENCE_FACTS
     + CONTEXT_CLAIM_FEATURES
     + DESCRIBED_CLAIM_FEATURES
@@ -243,6 +247,7 @@ _FOUND = {
         ELSEWHERE_FACTS,
         TAKEN_BACK_FACTS,
         UNBILLED_FACTS,
+        CORRECTED_FACTS,
     )
     for field in fields
 }

@@ -15,6 +15,7 @@ from engine.contracts.facts import (
     CLAIM_FACTS,
     CLAIM_FEATURES,
     CLAIM_SCREEN,
+    CORRECTED_FACTS,
     DUPLICATE_FACTS,
     ELSEWHERE_FACTS,
     TAKEN_BACK_FACTS,
@@ -125,8 +126,8 @@ _ASKED_OF_SCREEN = ("mef_entity_id", "contract_excludes_340b", "ndc_units")
 @dataclass(frozen=True)
 class FoundOnClaims:
     """What was found out about few of the claims: at most one row per source_row_id in each table, None where a feed or
-    table is missing. LINKS_340B, LINKS_PHARMACY, what `duplicates`, `flags_340b`, `asked_elsewhere`, `taken_back`
-    and `unbilled` give.
+    table is missing. LINKS_340B, LINKS_PHARMACY, what `duplicates`, `flags_340b`, `asked_elsewhere`, `taken_back`,
+    `unbilled` and `corrected_down` give.
     """
 
     links_340b: DataFrame | None
@@ -136,6 +137,7 @@ class FoundOnClaims:
     elsewhere: DataFrame | None = None
     taken_back: DataFrame | None = None
     unbilled: DataFrame | None = None
+    corrected: DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -277,6 +279,7 @@ def _with_found(rows: DataFrame, found: FoundOnClaims, wanted: set[str]) -> Data
         (found.elsewhere, ELSEWHERE_FACTS, "elsewhere"),
         (found.taken_back, TAKEN_BACK_FACTS, "taken"),
         (found.unbilled, UNBILLED_FACTS, "unbilled"),
+        (found.corrected, CORRECTED_FACTS, "corrected"),
     ):
         fields = [field for field in of_table if field.name.startswith(f"{prefix}_") and field.name in wanted]
         rows = _joined(rows, table, fields, prefix) if fields else rows

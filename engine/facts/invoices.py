@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import MEDICAID_PROGRAMS, Subject
-from engine.contracts.facts import INVOICE_FACTS, INVOICE_FEATURES, PRODUCT_FACTS, UNBILLED_FACTS
+from engine.contracts.facts import CORRECTED_FACTS, INVOICE_FACTS, INVOICE_FEATURES, PRODUCT_FACTS, UNBILLED_FACTS
 from engine.facts.families import flattened
 from engine.facts.feature import WHOLE_RUN, Feature
 from engine.facts.history import added_up
@@ -27,6 +27,9 @@ from engine.settings import PeerSettings
 # A line over quarters.
 _LINE = ("program", "state", "ndc11", "sub_program", "rebate_type", "source_kind")
 _QUARTERS_OF_HISTORY = 8
+# What an invoice is of, and which claims a line of it asks for.
+_OF_INVOICE = ("program", "state", "period")
+_CLAIMS_OF_LINE = (*_OF_INVOICE, "ndc11", "rebate_type")
 # Peers of a product's own figures are its lines in all states and quarters; ratios compare across products.
 _PRODUCT_STRATUM, _PROGRAM_STRATUM = ("ndc11", "program"), ("program",)
 _PRODUCT_FEATURES = ("f47_units_per_prescription", "f48_paid_per_unit")
@@ -188,31 +191,56 @@ def unbilled(claims: DataFrame, invoices: DataFrame) -> DataFrame:
 
     `claims`: live PREPARED_REBATE_CLAIMS; `invoices`: PREPARED_INVOICES. Public utilization data are no invoice.
     """
-    lines = invoices.where(F.coalesce("source_kind", F.lit("INVOICE")) != "SDUD")
-    of_invoice = ("program", "state", "period")
-    received = lines.groupBy(*(F.col(name).alias(f"invoice_{name}") for name in of_invoice)).agg(
+    lines = _lines_of_invoices(invoices)
+    received = lines.groupBy(*(F.col(f"line_{name}").alias(f"invoice_{name}") for name in _OF_INVOICE)).agg(
         F.count(F.lit(1)).alias("invoice_lines")
     )
-    billed = lines.select(
-        *(F.col(name).alias(f"line_{name}") for name in (*of_invoice, "ndc11")),
+    billed = lines.drop("line_kind", "units_reimbursed").distinct()
+    # one row per state, program and period in the one, and per line in the other
+    sent = _billable(claims).join(
+        F.broadcast(received), on=[F.col(name) == F.col(f"invoice_{name}") for name in _OF_INVOICE], how="inner"
+    )
+    missing = sent.join(F.broadcast(billed), on=_same_line(), how="left_anti")
+    return missing.select("source_row_id", F.col("invoice_lines").alias(UNBILLED_FACTS[0].name))
+
+
+def corrected_down(claims: DataFrame, invoices: DataFrame) -> DataFrame:
+    """Medicaid claims whose line invoices correct downward by differences: source_row_id and CORRECTED_FACTS. Others
+    are absent. Which claims of the line a difference means is not said.
+    """
+    is_credit = (F.col("line_kind") == "PRIOR_DELTA") & (F.col("units_reimbursed") < 0)
+    lines = _lines_of_invoices(invoices).where(is_credit)
+    units = F.sum(-F.col("units_reimbursed")).try_cast(CORRECTED_FACTS[0].dataType).alias(CORRECTED_FACTS[0].name)
+    credits = lines.groupBy(*(f"line_{name}" for name in _CLAIMS_OF_LINE)).agg(units)
+    # one row per line
+    found = _billable(claims).join(F.broadcast(credits), on=_same_line(), how="inner")
+    return found.select("source_row_id", CORRECTED_FACTS[0].name)
+
+
+def _lines_of_invoices(invoices: DataFrame) -> DataFrame:
+    """The `line_` columns that tell which claims a line asks for, its kind and units."""
+    names = (*_OF_INVOICE, "ndc11")
+    return invoices.where(F.coalesce("source_kind", F.lit("INVOICE")) != "SDUD").select(
+        *(F.col(name).alias(f"line_{name}") for name in names),
         _rebate_type().alias("line_rebate_type"),
-    ).distinct()
+        "line_kind",
+        "units_reimbursed",
+    )
+
+
+def _billable(claims: DataFrame) -> DataFrame:
+    """Medicaid claims above zero units: source_row_id and what tells their invoice line."""
     is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
-    asked = claims.where(is_medicaid & (F.col("units") > 0)).select(
+    return claims.where(is_medicaid & (F.col("units") > 0)).select(
         "source_row_id",
         *("program", "period", "ndc11"),
         F.coalesce("state", "payer_id").alias("state"),
         _rebate_type().alias("rebate_type"),
     )
-    of_line = (*of_invoice, "ndc11", "rebate_type")
-    # one row per state, program and period in the one, and per line in the other
-    sent = asked.join(
-        F.broadcast(received), on=[F.col(name) == F.col(f"invoice_{name}") for name in of_invoice], how="inner"
-    )
-    missing = sent.join(
-        F.broadcast(billed), on=[F.col(name) == F.col(f"line_{name}") for name in of_line], how="left_anti"
-    )
-    return missing.select("source_row_id", F.col("invoice_lines").alias(UNBILLED_FACTS[0].name))
+
+
+def _same_line() -> list[Column]:
+    return [F.col(name) == F.col(f"line_{name}") for name in _CLAIMS_OF_LINE]
 
 
 def _with_unread_claims(rows: DataFrame, claims: DataFrame | None, unread: DataFrame | None) -> DataFrame:

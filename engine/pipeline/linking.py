@@ -39,11 +39,12 @@ def link_claims(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOn
             lambda: work.write("duplicates", facts.duplicates(claims)),
             lambda: work.write("asked_elsewhere", facts.asked_elsewhere(unconverted)),
             lambda: work.write("taken_back", facts.taken_back(claims)),
-            partial(_unbilled, work, prepared, unconverted),
+            partial(_of_invoices, work, prepared, unconverted, "unbilled", facts.unbilled),
+            partial(_of_invoices, work, prepared, unconverted, "corrected_down", facts.corrected_down),
             partial(_flags_340b, work, prepared, claims),
             partial(_resolve_pharmacies, run, work, prepared),
         ]
-        linked, to_pharmacy, repeated, elsewhere, taken_back, unbilled, flags, _ = run.in_parallel(tasks)
+        linked, to_pharmacy, repeated, elsewhere, taken_back, unbilled, corrected, flags, _ = run.in_parallel(tasks)
         to_340b = None if linked is None else linked.links
         if linked is not None:
             tiers, examples = _kinds_of_links(linked.links)
@@ -68,13 +69,18 @@ def link_claims(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOn
         if flags is not None:
             _per_claim(run, work, "flags_340b")
             _note_states_without_identifiers(run, prepared, unconverted)
-    return facts.FoundOnClaims(to_340b, to_pharmacy, repeated, flags, elsewhere, taken_back, unbilled)
+    return facts.FoundOnClaims(to_340b, to_pharmacy, repeated, flags, elsewhere, taken_back, unbilled, corrected)
 
 
-def _unbilled(work: WorkFolder, prepared: Prepared, claims: DataFrame) -> DataFrame | None:
-    if prepared.invoices is None:
-        return None
-    return work.write("unbilled", facts.unbilled(claims, prepared.invoices))
+def _of_invoices(
+    work: WorkFolder,
+    prepared: Prepared,
+    claims: DataFrame,
+    name: str,
+    found: Callable[[DataFrame, DataFrame], DataFrame],
+) -> DataFrame | None:
+    """What invoices say of claims, written out; None without invoices."""
+    return None if prepared.invoices is None else work.write(name, found(claims, prepared.invoices))
 
 
 def _per_claim(run: Run, work: WorkFolder, name: str) -> int:

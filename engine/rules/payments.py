@@ -34,6 +34,12 @@ CREDITED = Guard(
     needs=("settlements.claim_id",),
 )
 
+CORRECTED_INVOICE = Guard(
+    "CORRECTED_INVOICE",
+    "invoices correct the claim's line downward by as many units, as a prior-quarter adjustment that names no claim",
+    needs=("invoices",),
+    weakens_to=Evidence.WEAK,
+)
 QUARANTINED_CREDITS = Guard(
     "QUARANTINED_CREDITS",
     "claim rows of the state and product that may be the credit could not be read and are quarantined",
@@ -111,8 +117,8 @@ def _cut_off(f: Facts, given: Given) -> Column:
     citation="42 CFR 447.511",
     document="the pharmacy's reversal",
     needs=("pharmacy_claims.transaction_at",),
-    guards=(CREDITED, QUARANTINED_CREDITS),
-    version=2,
+    guards=(CREDITED, CORRECTED_INVOICE, QUARANTINED_CREDITS),
+    version=3,
     thresholds=(
         Threshold(
             "days_to_credit", 60, "days from the end of the quarter of the reversal in which its credit is invoiced"
@@ -149,6 +155,7 @@ def reversal_never_credited(f: Facts, given: Given) -> Hit:
                 failed=f.settled_since_units >= units,
                 unchecked=f.received_at.isNull() & (f.settled_units > 0),
             ),
+            CORRECTED_INVOICE.check(failed=F.coalesce(f.corrected_down_units >= units, F.lit(False))),
             QUARANTINED_CREDITS.check(failed=F.lit(False), unchecked=f.quarantined_claim_rows > 0),
         ),
         related=related_rows(f.pharmacy_reversal_source_row_id),

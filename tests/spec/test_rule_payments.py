@@ -34,6 +34,20 @@ SPECS = [
         needs=("program", "pharmacy_is_reversed", "units"),
     ),
     Spec(
+        "R055",
+        Subject.REBATE_CLAIM,
+        CLAIM
+        + "; program=MDRP_FFS; pharmacy_is_reversed=yes; pharmacy_reversed_at=2025-09-30; received_at=2025-09-18; "
+        "f38_reversal_lag=12",
+        """
+        case                          | corrected_down_units || fires | evidence | action  | guards
+        no correction                 | -                    || yes   | STRONG   | DISPUTE | CORRECTED_INVOICE PASSED
+        of fewer units                | 29                   || yes   | STRONG   | DISPUTE | CORRECTED_INVOICE PASSED
+        as many units are taken off   | 30                   || yes   | WEAK     | INQUIRE | CORRECTED_INVOICE FAILED
+        """,
+        needs=("program", "pharmacy_is_reversed", "pharmacy_reversed_at", "f38_reversal_lag", "units"),
+    ),
+    Spec(
         "R021",
         Subject.REBATE_CLAIM,
         CLAIM,

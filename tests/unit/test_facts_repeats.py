@@ -9,6 +9,7 @@ import pytest
 
 from engine.facts import (
     asked_elsewhere,
+    corrected_down,
     duplicates,
     flags_340b,
     invoice_facts,
@@ -471,3 +472,17 @@ def test_identifiers_are_as_sure_as_the_surest_row_that_knows_them(spark):
         "without confidence": (["MODIFIER U8"], True, True),
     }
     assert states_without_identifiers(rows, identifiers) == {"RX": ["TN"]}
+
+
+def test_differences_that_correct_a_line_downward_are_known_of_its_claims(spark):
+    lines = [
+        invoice("i1", line_kind="CURRENT", units_reimbursed="-5"),
+        invoice("i2", line_kind="PRIOR_DELTA", units_reimbursed="-30", invoice_number="2"),
+        invoice("i3", line_kind="PRIOR_DELTA", units_reimbursed="-10", invoice_number="3", rebate_type="FEDERAL"),
+        invoice("i4", line_kind="PRIOR_DELTA", units_reimbursed="90", invoice_number="4"),
+        invoice("i5", line_kind="PRIOR_DELTA", units_reimbursed="-90", rebate_type="SUPPLEMENTAL"),
+        invoice("i6", line_kind="PRIOR_DELTA", units_reimbursed="-90", period="2025Q2"),
+    ]
+    feed = [claim("own", ndc_units="30"), claim("of another program", ndc_units="30", program="MDRP_MCO")]
+    found = corrected_down(claims(spark, feed), invoices(spark, lines)).collect()
+    assert {row["source_row_id"]: row["corrected_down_units"] for row in found} == {"own": 40}
