@@ -341,7 +341,6 @@ ENTITY_CLAIM_FACTS = T.StructType(
     + _fields(
         ("price_wac", _UNIT_PRICE),  # prices, quarter of the date of service
         ("price_ceiling", _UNIT_PRICE),
-        ("claim_ordinal", _INTEGER),  # n-th of live claims with equal entity, pharmacy, Rx, fill, date and NDC-11
         # covered_entities, as of the date of service; NULL where no row of the entity is valid then
         ("entity_is_active", _BOOLEAN),
         ("entity_type", _STRING),

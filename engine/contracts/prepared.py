@@ -36,11 +36,24 @@ def _schema(
     return T.StructType(fields + [T.StructField(name, kind) for name, kind in extra])
 
 
+# Where the lineage of a claim line begins: the first row's program, claim and line (payer, plan and rebate type are the
+# row's own) or the named prior's where that row is absent; ordinal: the chain's number among those of the claim key;
+# branch: the row's number among the live rows of the chain.
+LINEAGE = T.StructType(
+    [
+        T.StructField("program", _STRING),
+        T.StructField("claim_id", _STRING),
+        T.StructField("claim_line", _LONG),
+        T.StructField("ordinal", T.IntegerType()),
+        T.StructField("branch", T.IntegerType()),
+    ]
+)
+
 # Live rebate claim lines after netting. units: as received; ndc_units: in NDC billing units, NULL where HCPCS units
-# have no crosswalk. claim_key_ordinal: 1 for the first row of a claim key, n for the n-th of equals.
+# have no crosswalk. lineage: LINEAGE, NULL where the row is the first of its own claim key.
 PREPARED_REBATE_CLAIMS = _schema(
     REBATE_CLAIMS,
-    (*_PRODUCT_KEYS, *_DISPENSE_KEYS, ("ndc_units", _UNITS), ("claim_key_ordinal", T.IntegerType())),
+    (*_PRODUCT_KEYS, *_DISPENSE_KEYS, ("ndc_units", _UNITS), ("lineage", LINEAGE)),
 )
 
 # One row per dispense of the pharmacy (pharmacy_key, rx_key, fill_number, date_of_service, ndc11) after netting.
@@ -68,14 +81,20 @@ PHARMACY_DISPENSES = T.StructType(
 )
 
 # Live entity claims (submitted, not reversed, is_340b not false). parent_entity_id falls back to entity_id.
+# claim_ordinal: n for the n-th submission of equal entity, pharmacy, Rx, fill, date and NDC-11, reversed ones counted.
 PREPARED_ENTITY_CLAIMS = _schema(
     ENTITY_CLAIMS,
-    (*_PRODUCT_KEYS, *_DISPENSE_KEYS, ("parent_entity_id", _STRING), ("is_340b_assumed", T.BooleanType())),
+    (
+        *_PRODUCT_KEYS,
+        *_DISPENSE_KEYS,
+        ("parent_entity_id", _STRING),
+        ("is_340b_assumed", T.BooleanType()),
+        ("claim_ordinal", T.IntegerType()),
+    ),
 )
 
-# source_row_id: program/state/ndc11/period, with /invoice_number/line_kind where given; then, after a separator that no
-# text holds, sub_program and rebate_type where given, so that it is unique. Findings show what stands before it.
-BEYOND_LINE_NAME = "\x1f"
+# source_row_id: program/state/ndc11/period, then /invoice_number/line_kind, /sub_program and /rebate_type where given.
+# It is unique: read from its end, each part is known by its value.
 PREPARED_INVOICES = _schema(INVOICES, (("source_row_id", _STRING), *_PRODUCT_KEYS))
 
 # What is read of the pharmacy's transactions: enough to tell which dispenses stand.

@@ -92,7 +92,6 @@ FEATURES = (
         **{**_ENTITY, "grain": "pharmacy"},
     ),
 )
-_ORDINAL = "claim_ordinal"
 _FAMILIES = (
     "product",
     "price",
@@ -107,7 +106,6 @@ _FAMILIES = (
 )
 _DISPENSE = ("pharmacy_key", "claim_type", "rx", "fill_number", "date_of_service", "ndc11", "hcpcs_code")
 DISPENSE_FACTS = (
-    T.StructField(_ORDINAL, T.IntegerType()),
     T.StructField("other_entity_ids", T.ArrayType(T.StringType())),
     T.StructField("other_entity_count", T.LongType()),
     T.StructField("other_entity_row_ids", T.ArrayType(T.StringType())),
@@ -204,8 +202,7 @@ def _with_dispense(rows: DataFrame, claims: DataFrame) -> DataFrame:
     key = {
         "pharmacy_key": F.col("pharmacy_key"),
         "claim_type": F.col("claim_type"),
-        # what is no key of a dispense still tells claims of one entity apart
-        "rx": F.coalesce("script_key", F.concat(F.lit("raw:"), "rx_number_raw")),
+        "rx": F.col("script_key"),
         "fill_number": F.col("fill_number"),
         "date_of_service": F.col("date_of_service"),
         "ndc11": F.col("ndc11"),
@@ -224,23 +221,12 @@ def _with_dispense(rows: DataFrame, claims: DataFrame) -> DataFrame:
     shared = narrow.groupBy("key_hash").agg(F.count(F.lit(1)).alias("rows")).where(F.col("rows") > 1)
     several = narrow.join(F.broadcast(shared), on="key_hash", how="left_semi").repartition("key_hash")
     each = _with_claims_before(_with_rivals(several))
-    values = {
-        _ORDINAL: F.col(_ORDINAL),
-        **{
-            field.name: F.when(F.col("has_key"), F.col(field.name))
-            for field in DISPENSE_FACTS
-            if field.name != _ORDINAL
-        },
-    }
+    values = {field.name: F.when(F.col("has_key"), F.col(field.name)) for field in DISPENSE_FACTS}
     told = each.select(F.col("source_row_id").alias("dispense_row_id"), _dispense_facts(values).alias("dispense"))
     joined = rows.join(told, on=F.col("source_row_id") == F.col("dispense_row_id"), how="left")  # one row per claim
     none = {T.ArrayType(T.StringType()): F.array(), T.LongType(): F.lit(0)}
-    alone = {
-        field.name: F.when(has_key, none[field.dataType].cast(field.dataType))
-        for field in DISPENSE_FACTS
-        if field.name != _ORDINAL
-    }
-    nothing = _dispense_facts({_ORDINAL: F.lit(1), **alone})
+    alone = {field.name: F.when(has_key, none[field.dataType].cast(field.dataType)) for field in DISPENSE_FACTS}
+    nothing = _dispense_facts(alone)
     return joined.select(*column_names(rows), F.coalesce("dispense", nothing).alias("dispense"))
 
 
@@ -255,8 +241,8 @@ def _in_order(*within: str) -> WindowSpec:
 
 
 def _with_claims_before(rows: DataFrame) -> DataFrame:
-    """Adds claim_ordinal among the entity's claims of the dispense, and the parent entity's earlier claims of it in
-    another submission: rows sent at one time are one file, rows without a time are not.
+    """Adds the parent entity's earlier claims of the dispense in another submission: rows sent at one time are one
+    file, rows without a time are not.
     """
     of_parent = _in_order("parent_entity_id")
     of_file = _in_order("parent_entity_id", "submitted_at")
@@ -264,7 +250,7 @@ def _with_claims_before(rows: DataFrame) -> DataFrame:
         collect_list_over(F.col("source_row_id"), of_parent.rowsBetween(-MOST_RELATED_ROWS, -1)).alias("ids"),
         (F.row_number().over(of_parent) - 1).alias("count"),
     )
-    counted = rows.withColumns({"before": before, _ORDINAL: F.row_number().over(_in_order("entity_id"))})
+    counted = rows.withColumn("before", before)
     before_file = F.first("before").over(of_file)
     before = F.when(F.col("submitted_at").isNull(), F.col("before")).otherwise(before_file)
     told = counted.withColumn("before", before)

@@ -5,34 +5,40 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from engine.claim_key import CLAIM_KEY, entity_claim_key, rebate_type_of_key
 from engine.contracts.codes import Subject
+from engine.contracts.prepared import LINEAGE
 
-CLAIM_KEY = ("program", "payer_id", "plan_id", "claim_id", "claim_line")
 INVOICE_KEY = ("invoice_number", "program", "sub_program", "rebate_type", "state", "ndc11", "period", "line_kind")
-ENTITY_CLAIM_KEY = ("entity_id", "pharmacy_key", "script_key", "fill_number", "date_of_service", "ndc11")
 
 
 def claim_finding_id() -> Column:
-    """Of a rebate claim: its claim key, and its number among rows of an equal key where that is not the first."""
-    return _hashed(Subject.REBATE_CLAIM, _columns(CLAIM_KEY), _if_further("claim_key_ordinal"))
+    """Of a rebate claim: the claim key of the first row of its lineage, and the number of its chain among those of an
+    equal key where that is not the first. Of several live rows of one chain the second and further have a number too.
+    """
+    has_lineage = F.col("lineage").isNotNull()
+    # the embedded engine does not read the fields of a NULL struct as NULL
+    lineage = {name: F.when(has_lineage, F.col("lineage")[name]) for name in LINEAGE.names}
+    of_first = {name: F.coalesce(lineage[name], name) for name in ("program", "claim_id", "claim_line")}
+    of_first["rebate_type"] = rebate_type_of_key()
+    key = [of_first.get(name, F.col(name)) for name in CLAIM_KEY]
+    branch = F.when(lineage["branch"] > 1, F.array(lineage["ordinal"].cast("string"), lineage["branch"].cast("string")))
+    return _hashed(Subject.REBATE_CLAIM, key, F.coalesce(branch, _if_further(lineage["ordinal"])))
 
 
 def entity_claim_finding_id() -> Column:
     """Of a 340B claim: entity, pharmacy, prescription, fill, date and NDC-11, and its number among equals where that is
-    not the first. A prescription number that is no key counts as it was received.
+    not the first.
     """
-    script = F.coalesce("script_key", F.concat(F.lit("raw:"), "rx_number_raw"))
-    values = [script if name == "script_key" else F.col(name) for name in ENTITY_CLAIM_KEY]
-    return _hashed(Subject.ENTITY_CLAIM, values, _if_further("claim_ordinal"))
+    return _hashed(Subject.ENTITY_CLAIM, [*entity_claim_key().values()], _if_further(F.col("claim_ordinal")))
 
 
 def invoice_finding_id() -> Column:
     return _hashed(Subject.INVOICE, _columns(INVOICE_KEY), _nothing())
 
 
-def _if_further(ordinal: str) -> Column:
+def _if_further(number: Column) -> Column:
     """The number among rows of an equal key, where it is not the first."""
-    number = F.col(ordinal)
     return F.when(number > 1, F.array(number.cast("string"))).otherwise(_nothing())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from engine.contracts.prepared import BEYOND_LINE_NAME
 from engine.findings.deadlines import invoice_deadlines
 from engine.findings.identity import invoice_finding_id
 from engine.findings.worth import unit_price
@@ -35,7 +34,6 @@ def invoices_at_issue(flagged: DataFrame, deadlines: DeadlineSettings) -> DataFr
     return flagged.withColumns(
         {
             "finding_id": invoice_finding_id(),
-            "source_row_id": F.substring_index("source_row_id", BEYOND_LINE_NAME, 1),
             "payer_id": F.col("state"),
             "units_claimed": F.col("units_reimbursed"),
             "unit_price_used": price,

@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from engine.claim_key import rebate_type_of_key
 from engine.contracts.codes import ClaimType
 from engine.intervals import join_product
 from engine.runtime.column_names import column_names
@@ -62,8 +63,10 @@ def rebate_side(claims: DataFrame, lineage: DataFrame) -> DataFrame:
     equal for rows of one dispense in a stream.
 
     `lineage`: `heir_of`, `heir`. `rx_kind`: how the Rx number is written, plain or by which scheme it is hashed.
+    rebate_type: that of the claim key, so that a row without one is in the stream of its program's only type.
     """
-    rows = _with_key(claims, lineage).select(
+    typed = claims.withColumn("rebate_type", rebate_type_of_key())
+    rows = _with_key(typed, lineage).select(
         "source_row_id",
         *KEY,
         *STREAM,

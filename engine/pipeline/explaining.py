@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from pyspark.sql import Column, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from engine import exports, link, rules
 from engine.contracts.codes import Subject
 from engine.contracts.findings import FINDINGS
-from engine.contracts.prepared import BEYOND_LINE_NAME
 from engine.contracts.tables import SUBJECT_FEEDS
 from engine.errors import InputError, Problem
 from engine.pipeline.describing import describe
@@ -95,7 +94,7 @@ def _subject_of(prepared: Prepared, source_row_id: str) -> Subject:
         Subject.INFLATION_REPORT: prepared.inflation_reports,
     }
     for subject, live in rows.items():
-        if live is not None and not live.where(_is_named(source_row_id)).isEmpty():
+        if live is not None and not live.where(F.col("source_row_id") == source_row_id).isEmpty():
             return subject
     raise InputError(_not_judged(prepared, source_row_id))
 
@@ -104,7 +103,7 @@ def _not_judged(prepared: Prepared, source_row_id: str) -> Problem:
     place = f"--source-row-id {source_row_id}"
     for name in SUBJECT_FEEDS.values():
         if name in prepared.left_out:
-            row = prepared.left_out[name]().where(_is_named(source_row_id)).first()
+            row = prepared.left_out[name]().where(F.col("source_row_id") == source_row_id).first()
             if row is not None:
                 return Problem(
                     "this row was never linked nor judged",
@@ -117,10 +116,6 @@ def _not_judged(prepared: Prepared, source_row_id: str) -> Problem:
     )
 
 
-def _is_named(source_row_id: str) -> Column:
-    return F.substring_index("source_row_id", BEYOND_LINE_NAME, 1) == source_row_id
-
-
 def _rule_answers(
     run: Run, work: WorkFolder, prepared: Prepared, subject: Subject, source_row_id: str
 ) -> list[dict[str, Any]]:
@@ -128,7 +123,7 @@ def _rule_answers(
     and why rules are off."""
     judged = describe(run, work, prepared, link_claims(run, work, prepared))
     one = next(one for one in judged if one.subject is subject)
-    asked = one.facts.where(_is_named(source_row_id))
+    asked = one.facts.where(F.col("source_row_id") == source_row_id)
     # written, since all rules over a plan of all facts need more memory than a driver may have
     whole = work.write("explain/facts", one.described(asked, asked.select("source_row_id")))
     whole = whole.withColumns({field.name: F.lit(None).cast(field.dataType) for field in rules.SCORE_FACTS})
@@ -145,7 +140,7 @@ def _rule_answers(
 def _hits(run: Run, folder: str, subject: Subject, source_row_id: str) -> list[dict[str, Any]]:
     """The row's rules in the run's findings, one after the other."""
     findings = read_parquet(run.spark, join(folder, "findings"), FINDINGS)
-    own = findings.where((F.col("subject") == subject.in_findings.value) & _is_named(source_row_id))
+    own = findings.where((F.col("subject") == subject.in_findings.value) & (F.col("source_row_id") == source_row_id))
     return [hit.asDict(recursive=True) for row in own.select("rules").collect() for hit in row["rules"]]
 
 

@@ -135,7 +135,12 @@ def _all_conformed(run: Run, work: WorkFolder, prepared: Prepared, names: list[s
 
 
 def _netted(work: WorkFolder, prepared: Prepared, name: str, conformed: DataFrame) -> DataFrame:
-    return work.write(f"netting/{name}", prepare.net(conformed, prepared.opened[name].table))
+    netting = prepare.net(conformed, prepared.opened[name].table, partial(_kept, work, "netting_of"))
+    return work.write(f"netting/{name}", netting)
+
+
+def _kept(work: WorkFolder, folder: str, name: str, rows: DataFrame) -> DataFrame:
+    return work.write(f"{folder}/{name}", rows)
 
 
 def _prepare_references(run: Run, work: WorkFolder, prepared: Prepared, conformed: dict[str, DataFrame]) -> None:
@@ -206,8 +211,11 @@ def _book(
             run.note(f"{name}: declared complete, but with quarantined rows; what it lacks is unknown, not absent")
     if netting is not None and _IN_CONFLICT & counts.dropped.keys():
         names = prepare.names_in_conflict(conformed, opened.table, netting)
-        as_received = _conformed(run, work, prepared, name, among=names)
-        found = prepare.in_conflict(as_received, opened.table, prepare.net(as_received, opened.table))
+        among = prepare.names_to_compare(conformed, names) if name == "rebate_claims" else names
+        as_received = _conformed(run, work, prepared, name, among=among)
+        again = prepare.net(as_received, opened.table, partial(_kept, work, "netting_in_conflict"))
+        found = prepare.in_conflict(as_received, opened.table, again)
+        found = found.join(F.broadcast(names), found["source_row_id"] == names["row_name"], how="left_semi")
         prepared.quarantine[name] = prepared.quarantine[name].unionByName(found)
 
 

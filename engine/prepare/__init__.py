@@ -15,7 +15,7 @@ from engine.prepare.contract_check import check_contract
 from engine.prepare.net_entity_claims import live_entity_claims, net_entity_claims
 from engine.prepare.net_invoices import live_invoices, net_invoices
 from engine.prepare.net_pharmacy_claims import net_pharmacy_claims, pharmacy_dispenses, with_dispenses
-from engine.prepare.net_rebate_claims import live_rebate_claims, net_rebate_claims
+from engine.prepare.net_rebate_claims import live_rebate_claims, names_to_compare, net_rebate_claims
 from engine.prepare.net_references import live_references, net_references
 from engine.prepare.netting import net
 from engine.prepare.row_ids import good_rows, repeated_row_ids
@@ -49,6 +49,7 @@ __all__ = [
     "live_rebate_claims",
     "live_references",
     "names_in_conflict",
+    "names_to_compare",
     "net",
     "net_entity_claims",
     "net_invoices",

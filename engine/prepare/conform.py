@@ -14,11 +14,11 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from engine.claim_key import CLAIM_KEY
 from engine.contracts.codes import ClaimType, Reason, damaged, invalid, missing
 from engine.contracts.columns import Kind, Table
 from engine.contracts.formats import NOTHING_DECLARED, DeclaredFormats
 from engine.contracts.prepared import (
-    BEYOND_LINE_NAME,
     JUDGEMENT,
     PREPARED_ENTITY_CLAIMS,
     PREPARED_INVOICES,
@@ -29,7 +29,6 @@ from engine.dates import known_day
 from engine.prepare import identifiers
 from engine.prepare.conversions import conversion
 from engine.prepare.lookups import ncpdp_lookup, ndc10_lookup, parent_lookup, parent_on
-from engine.prepare.net_rebate_claims import CLAIM_KEY
 from engine.prepare.row_ids import row_name
 from engine.runtime.expressions import any_of, json_object, text_of
 
@@ -48,8 +47,8 @@ _MADE_LATER = (
     "script_key",
     "dispense_hash",
     "ndc_units",
-    "claim_key_ordinal",
-    "entity_claim_ordinal",
+    "lineage",
+    "claim_ordinal",
 )
 
 _STRINGS = T.ArrayType(T.StringType())
@@ -288,13 +287,13 @@ def _settle_prescription(values: dict[str, Column], joined: set[str]) -> None:
 def _invoice_row_id(values: dict[str, Column]) -> Column:
     """program/state/ndc11/period, with /invoice_number/line_kind where there is an invoice number or another kind.
 
-    Then, where given, what else is of the line's key (see contracts/prepared.py): one id per line.
+    Then /sub_program and /rebate_type where given: one id per line.
     """
     line = F.concat_ws("/", *(values[name] for name in ("program", "state", "ndc11", "period")))
     is_given = values["invoice_number"].isNotNull() | (values["line_kind"] != "CURRENT")
     number = F.coalesce(values["invoice_number"], F.lit(""))
     named = F.when(is_given, F.concat_ws("/", line, number, values["line_kind"])).otherwise(line)
-    return F.concat_ws(BEYOND_LINE_NAME, named, values["sub_program"], values["rebate_type"])
+    return F.concat_ws("/", named, values["sub_program"], values["rebate_type"])
 
 
 def _judgement(

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from engine.claim_key import entity_claim_key
 from engine.contracts.codes import Reason
 from engine.contracts.prepared import PREPARED_ENTITY_CLAIMS
-from engine.prepare.row_ids import good_rows, repeated_row_ids
+from engine.prepare.row_ids import crowded, good_rows, repeated_row_ids
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import nulls, union_all
 
 # NULL equals NULL in the fill number alone; a row without pharmacy or Rx key meets nothing.
+_BEFORE_ALL_TIME, _AFTER_ALL_TIME = "0001-01-01 00:00:00", "9999-12-31 00:00:00"
 _EQUAL = ("parent_entity_id", "pharmacy_key", "script_key", "date_of_service", "ndc9")
 
 
 def net_entity_claims(conformed: DataFrame) -> DataFrame:
-    """What netting says of entity rows, only where it says anything: row_id, left_as, problem, reversal_unmatched.
+    """What netting says of few entity rows: row_id, left_as, problem, reversal_unmatched, claim_ordinal.
 
     A REVERSED row (left_as REVERSAL_TRANSACTION) cancels the SUBMITTED rows (left_as REVERSED) of the same parent
-    entity with equal pharmacy, Rx number, fill, date of service and NDC-9 that were submitted at or before it; NULL
-    submitted_at counts as the earliest time.
+    entity with equal pharmacy, Rx number, fill, date of service and NDC-9 that were submitted at or before it; a
+    submission without a time came before all, a reversal without one after all. claim_ordinal, where it is above 1: see
+    PREPARED_ENTITY_CLAIMS.
     """
     rows = good_rows(conformed)
     repeated = repeated_row_ids(rows, "submitted_at")
     standing = rows.join(repeated.select("row_id"), on="row_id", how="left_anti")
-    earliest = F.lit("0001-01-01 00:00:00").cast("timestamp")
+    is_reversal = F.col("status") == "REVERSED"
+    unknown = F.when(is_reversal, F.lit(_AFTER_ALL_TIME)).otherwise(F.lit(_BEFORE_ALL_TIME)).cast("timestamp")
     narrow = standing.select(
-        "row_id", *_EQUAL, "fill_number", "status", F.coalesce("submitted_at", earliest).alias("submitted_at")
+        "row_id", *_EQUAL, "fill_number", "status", F.coalesce("submitted_at", unknown).alias("submitted_at")
     )
-    reversals = narrow.where(F.col("status") == "REVERSED")
+    reversals = narrow.where(is_reversal)
     dispense = (*_EQUAL, "fill_number")
     # by dispense, never a submission with each reversal: a placeholder number may have thousands of both
     last = reversals.groupBy(*(F.col(name).alias(f"reversal_{name}") for name in dispense)).agg(
@@ -49,14 +53,40 @@ def net_entity_claims(conformed: DataFrame) -> DataFrame:
         F.lit(Reason.REVERSAL_TRANSACTION.value).alias("left_as"),
         (~is_matched).alias("reversal_unmatched"),
     )
-    kinds: dict[str, T.DataType | str] = {"left_as": "string", "reversal_unmatched": "boolean", "problem": "string"}
+    kinds: dict[str, T.DataType | str] = {
+        "left_as": "string",
+        "reversal_unmatched": "boolean",
+        "problem": "string",
+        "claim_ordinal": "int",
+    }
 
     def whole(rows: DataFrame, *has: str) -> DataFrame:
         absent = nulls(kinds)
         return rows.select("row_id", *(name if name in has else absent[name].alias(name) for name in kinds))
 
-    return union_all(
-        [whole(reversing, "left_as", "reversal_unmatched"), whole(cancelled, "left_as"), whole(repeated, "problem")]
+    parts = [
+        whole(reversing, "left_as", "reversal_unmatched"),
+        whole(cancelled, "left_as"),
+        whole(repeated, "problem"),
+        whole(_further_submissions(standing), "claim_ordinal"),
+    ]
+    # a further submission may be reversed; all else is said once
+    return union_all(parts).groupBy("row_id").agg(*(F.max(name).alias(name) for name in kinds))
+
+
+def _further_submissions(rows: DataFrame) -> DataFrame:
+    """row_id and claim_ordinal of submissions that are not the first of their ENTITY_CLAIM_KEY."""
+    key = entity_claim_key()
+    submitted = rows.where(F.col("status") == "SUBMITTED").select(
+        "row_id", "source_row_id", "submitted_at", *(column.alias(f"key_{name}") for name, column in key.items())
+    )
+    names = [f"key_{name}" for name in key]
+    in_order = Window.partitionBy(*names).orderBy(F.col("submitted_at").asc_nulls_first(), "source_row_id")
+    several = F.broadcast(crowded(submitted, F.xxhash64(*names), "several"))
+    return (
+        submitted.join(several, on=F.xxhash64(*names) == F.col("several"), how="left_semi")
+        .withColumn("claim_ordinal", F.row_number().over(in_order).cast("int"))
+        .where(F.col("claim_ordinal") > 1)
     )
 
 
@@ -68,7 +98,8 @@ def _same_dispense(side: str) -> list[Column]:
 
 def live_entity_claims(conformed: DataFrame, netting: DataFrame) -> DataFrame:
     """PREPARED_ENTITY_CLAIMS of the rows that stand; one row per 340B claim."""
-    left = netting.select("row_id")
-    live = good_rows(conformed).join(F.broadcast(left), on="row_id", how="left_anti")
+    said = netting.select("row_id", F.coalesce("left_as", "problem").alias("leaves"), "claim_ordinal")
+    live = good_rows(conformed).join(F.broadcast(said), on="row_id", how="left").where(F.col("leaves").isNull())
+    live = live.withColumn("claim_ordinal", F.coalesce("claim_ordinal", F.lit(1)))
     names = set(column_names(live))
     return live.select(*(F.col(f.name).cast(f.dataType) for f in PREPARED_ENTITY_CLAIMS.fields if f.name in names))

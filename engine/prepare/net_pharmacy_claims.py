@@ -16,7 +16,7 @@ _CODES = ("B1", "B2", "B3")
 
 def net_pharmacy_claims(conformed: DataFrame) -> DataFrame:
     """Rows that repeat another's source_row_id: row_id and problem."""
-    return repeated_row_ids(good_rows(conformed), "received_at")
+    return repeated_row_ids(good_rows(conformed), "received_at").drop("nth")
 
 
 def pharmacy_dispenses(conformed: DataFrame, netting: DataFrame) -> DataFrame:

@@ -50,7 +50,7 @@ def crowded(rows: DataFrame, key_hash: Column, name: str) -> DataFrame:
 
 
 def repeated_row_ids(rows: DataFrame, received_at: str | None) -> DataFrame:
-    """row_id and problem of all but the earliest of the rows that share a source_row_id.
+    """row_id, problem and `nth` (2 for the second) of all but the earliest of the rows that share a source_row_id.
 
     Earliest: by `received_at` (NULL first), then by content, so that neither file order nor partitions matter. Only
     rows whose hashed id occurs twice are compared: where there are none, Spark leaves out the wide read.
@@ -73,5 +73,5 @@ def repeated_row_ids(rows: DataFrame, received_at: str | None) -> DataFrame:
     return (
         candidates.withColumn("nth", F.row_number().over(arrival))
         .where(F.col("nth") > 1)
-        .select("row_id", F.lit(Reason.SOURCE_ROW_ID_DUPLICATE.value).alias("problem"))
+        .select("row_id", F.lit(Reason.SOURCE_ROW_ID_DUPLICATE.value).alias("problem"), "nth")
     )

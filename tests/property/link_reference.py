@@ -59,7 +59,8 @@ class Reference:
 
     @staticmethod
     def _stream(row: dict) -> tuple:
-        return row["program"], row["payer_id"], row["rebate_type"]
+        only = "FEDERAL" if row["program"].startswith("MDRP") else "BASE"
+        return row["program"], row["payer_id"], row["rebate_type"] or only
 
     def _by_key(self, rebate_rows: list[dict], entity_rows: list[dict], key_of: Callable) -> None:
         elsewhere = key_of == self._place_key

@@ -144,7 +144,6 @@ def _row(case: dict[str, str]) -> dict:
         "payer_id": "KY",
         "claim_id": case["case"],
         "claim_line": 1,
-        "claim_key_ordinal": 1,
         "ndc11": "00002759701",
         "units": _value(units),
         "ndc_units": _value(units),

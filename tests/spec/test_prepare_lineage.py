@@ -166,11 +166,69 @@ REBATE = cases(
     c  | C1    | 1    | ADJUSTMENT  | C1    | 2        || stays
     d  | C1    | 2    | ADJUSTMENT  | C1    | 2        || stays
 
-    A redelivered original does not come back to life:
+    An equal row after a void is a bill of its own:
     id | claim | transaction | received
     a  | C1    | ORIGINAL    | 1        || VOIDED
     b  | C1    | VOID        | 2        || VOID_TRANSACTION
-    c  | C1    | ORIGINAL    | 3        || REDELIVERED
+    c  | C1    | ORIGINAL    | 3        || stays
+
+    An equal row is one sent again until something of its own claim came between:
+    id | claim | line | transaction | units | prior | received
+    a  | C1    | 1    | ORIGINAL    | 30    | -     | 1        || stays
+    b  | C1    | 2    | VOID        | 30    | -     | 2        || VOID_TRANSACTION + PRIOR_NOT_FOUND
+    c  | C1    | 1    | ORIGINAL    | 30    | -     | 3        || REDELIVERED
+    d  | C2    | 1    | ORIGINAL    | 30    | -     | 1        || VOIDED
+    e  | C3    | 1    | VOID        | 30    | C2    | 2        || VOID_TRANSACTION
+    f  | C2    | 1    | ORIGINAL    | 30    | -     | 3        || stays
+    g  | C2    | 1    | ORIGINAL    | 30    | -     | 4        || REDELIVERED
+
+    A whole file again after an adjustment leaves the adjustment:
+    id | claim | transaction | units | received
+    a  | C1    | ORIGINAL    | 30    | 1        || REPLACED
+    b  | C1    | ADJUSTMENT  | 28    | 2        || stays
+    c  | C1    | ORIGINAL    | 30    | 3        || REPLACED
+    d  | C1    | ADJUSTMENT  | 28    | 3        || REDELIVERED
+
+    A whole file again after a void leaves nothing:
+    id | claim | transaction | received
+    a  | C1    | ORIGINAL    | 1        || VOIDED
+    b  | C1    | VOID        | 2        || VOID_TRANSACTION
+    c  | C1    | ORIGINAL    | 3        || VOIDED
+    d  | C1    | VOID        | 3        || REDELIVERED
+
+    The same where the adjustment and the void name their prior:
+    id | claim | transaction | units | prior | received
+    a  | C1    | ORIGINAL    | 30    | -     | 1        || REPLACED
+    b  | C2    | ADJUSTMENT  | 28    | C1    | 2        || stays
+    c  | C1    | ORIGINAL    | 30    | -     | 3        || REPLACED
+    d  | C2    | ADJUSTMENT  | 28    | C1    | 3        || REDELIVERED
+    e  | C5    | ORIGINAL    | 30    | -     | 1        || VOIDED
+    f  | C6    | VOID        | 30    | C5    | 2        || VOID_TRANSACTION
+    g  | C5    | ORIGINAL    | 30    | -     | 3        || VOIDED
+    h  | C6    | VOID        | 30    | C5    | 3        || REDELIVERED
+
+    Rebate types are claims of their own, and no type is the only one of the program:
+    id | claim | program    | rebate_type   | transaction | units | received
+    a  | C1    | MDRP_FFS   | -             | ORIGINAL    | 30    | 1        || REPLACED
+    b  | C1    | MDRP_FFS   | FEDERAL       | ORIGINAL    | 30    | 2        || REDELIVERED
+    c  | C1    | MDRP_FFS   | SUPPLEMENTAL  | ORIGINAL    | 30    | 1        || stays
+    d  | C1    | MDRP_FFS   | FEDERAL       | ADJUSTMENT  | 28    | 3        || stays
+    e  | C2    | COMMERCIAL | -             | ORIGINAL    | 30    | 1        || stays
+    f  | C2    | COMMERCIAL | BASE          | ORIGINAL    | 30    | 2        || REDELIVERED
+    g  | C2    | COMMERCIAL | FEE           | ORIGINAL    | 30    | 2        || stays
+
+    A prior is looked up within one rebate type:
+    id | claim | rebate_type  | transaction | prior | units
+    a  | C1    | -            | ORIGINAL    | -     | 30    || REPLACED
+    b  | C1    | SUPPLEMENTAL | ORIGINAL    | -     | 30    || stays
+    c  | C2    | FEDERAL      | ADJUSTMENT  | C1    | 28    || stays
+    d  | C3    | PRICE_PROTECTION | VOID    | C1    | 30    || VOID_TRANSACTION + PRIOR_NOT_FOUND
+
+    A bill after a void or an adjustment that names its claim stands, whatever its units:
+    id | claim | transaction | units | prior | received
+    a  | C1    | ORIGINAL    | 30    | -     | 1        || VOIDED
+    b  | C2    | VOID        | 30    | C1    | 2        || VOID_TRANSACTION
+    c  | C1    | ORIGINAL    | 25    | -     | 3        || stays
 
     Partial fill and completion both stand:
     id | claim | dispensing_status | units
@@ -189,11 +247,14 @@ ENTITY = cases(
     c  | REVERSED  | 2         || REVERSAL_TRANSACTION
     d  | SUBMITTED | 3         || stays
 
-    No time is the earliest time:
-    id | status    | submitted
-    a  | SUBMITTED | -         || REVERSED
-    b  | SUBMITTED | 1         || stays
-    c  | REVERSED  | -         || REVERSAL_TRANSACTION
+    A submission without a time came before every reversal, a reversal without a time after every submission:
+    id | status    | rx      | submitted
+    a  | SUBMITTED | 1234567 | -         || REVERSED
+    b  | SUBMITTED | 1234567 | 1         || REVERSED
+    c  | REVERSED  | 1234567 | -         || REVERSAL_TRANSACTION
+    d  | SUBMITTED | 2345678 | -         || REVERSED
+    e  | REVERSED  | 2345678 | 1         || REVERSAL_TRANSACTION
+    f  | SUBMITTED | 2345678 | 2         || stays
 
     Normalised Rx number and NDC-9 decide, and a missing fill equals only a missing fill:
     id | status    | rx         | fill | ndc          | submitted
@@ -239,7 +300,7 @@ def test_fates(spark, table, specified):
         rows += [apart(table, one, number) for one in case.rows]
     conformed = settled(conform(received(spark, rows), TABLES[table], as_of=AS_OF))
     netting = NETTINGS[table](conformed).withColumnRenamed("left_as", "net_left_as")
-    found = {}
+    found: dict[tuple[int, str], str] = {}
     for one in conformed.join(netting, "row_id", "left").collect():
         said = one.asDict()
         noticed = [name.upper() for name in ("prior_not_found", "reversal_unmatched") if said.get(name)]

@@ -28,7 +28,6 @@ CLAIM = {
     "payer_id": "KY",
     "claim_id": "C1",
     "claim_line": 1,
-    "claim_key_ordinal": 1,
     "ndc11": "00002759701",
     "units": Decimal("30"),
     "ndc_units": Decimal("30"),

@@ -30,6 +30,25 @@ def _by_row(findings):
     return {row["source_row_id"]: row for row in findings.collect()}
 
 
+def lineage(**values):
+    return {"program": "MDRP_FFS", "claim_id": "C1", "claim_line": 1, "ordinal": 1, "branch": 1} | values
+
+
+def test_an_adjustment_has_the_id_of_the_claim_it_replaces(spark, codes):
+    """A null rebate type is FEDERAL for Medicaid and BASE elsewhere."""
+    rows = [
+        {"source_row_id": "first", "plan_id": None},
+        {"source_row_id": "stated", "rebate_type": "FEDERAL"},
+        {"source_row_id": "moved", "claim_id": "C2", "claim_line": 3, "program": "MDRP_MCO", "lineage": lineage()},
+        {"source_row_id": "contract", "program": "PARTD"},
+        {"source_row_id": "contract, stated", "program": "PARTD", "rebate_type": "BASE"},
+    ]
+    found = _by_row(findings_of(Subject.REBATE_CLAIM, flagged_claims(spark, *rows), codes, SETTINGS, "run-1"))
+    ids = {name: row["finding_id"] for name, row in found.items()}
+    assert ids["first"] == ids["stated"] == ids["moved"]
+    assert ids["contract"] == ids["contract, stated"] != ids["first"]
+
+
 def test_the_id_tells_every_claim_key_apart_and_is_the_same_whatever_rules_fire(spark, codes):
     keys = [
         {"source_row_id": "plain"},
@@ -41,15 +60,19 @@ def test_the_id_tells_every_claim_key_apart_and_is_the_same_whatever_rules_fire(
         {"source_row_id": "separator in plan", "plan_id": 'P","C', "claim_id": "D"},
         {"source_row_id": "separator in claim", "plan_id": "P", "claim_id": 'C","D'},
         {"source_row_id": "line", "plan_id": "P", "claim_line": 2},
-        {"source_row_id": "second of equals", "plan_id": "P", "claim_key_ordinal": 2},
-        {"source_row_id": "line and ordinal swapped", "plan_id": "P", "claim_line": 12, "claim_key_ordinal": 1},
-        {"source_row_id": "line 1, ordinal 2", "plan_id": "P", "claim_line": 1, "claim_key_ordinal": 22},
+        {"source_row_id": "second of equals", "plan_id": "P", "lineage": lineage(ordinal=2)},
+        {"source_row_id": "line and ordinal swapped", "plan_id": "P", "claim_line": 12},
+        {"source_row_id": "line 1, ordinal 2", "plan_id": "P", "claim_line": 1, "lineage": lineage(ordinal=22)},
+        {"source_row_id": "second branch", "plan_id": "P", "lineage": lineage(branch=2)},
+        {"source_row_id": "second branch of the second", "plan_id": "P", "lineage": lineage(ordinal=2, branch=2)},
+        {"source_row_id": "supplemental", "plan_id": "P", "rebate_type": "SUPPLEMENTAL"},
+        {"source_row_id": "of another claim", "plan_id": "P", "lineage": lineage(claim_id="C0")},
     ]
     rows = [{"plan_id": "P", **key} for key in keys]
     found = _by_row(findings_of(Subject.REBATE_CLAIM, flagged_claims(spark, *rows), codes, SETTINGS, "run-1"))
     ids = {name: row["finding_id"] for name, row in found.items()}
     assert [pair for pair in combinations(sorted(ids), 2) if ids[pair[0]] == ids[pair[1]]] == []
-    words = ["REBATE_CLAIM", "MDRP_FFS", "KY", "P", "C1", "1"]
+    words = ["REBATE_CLAIM", "MDRP_FFS", "KY", "P", "FEDERAL", "C1", "1"]
     expected = hashlib.sha256(json.dumps(words, separators=(",", ":")).encode()).hexdigest()[:32]
     assert ids["plain"] == expected
     other = flagged_claims(spark, {"plan_id": "P", "rules": [hit("R022", code="N")], "units": Decimal(7)})

@@ -491,3 +491,21 @@ def test_npis_that_arrived_as_numbers_are_their_ten_digits(spark):
         ["1234567893", "1234567893", "1234567893", "610014.0"],
         [None, None, "12345.0", "000012"],
     ]
+
+
+def test_an_invoice_line_is_named_by_all_that_is_given_of_its_key(spark):
+    lines = {
+        "MDRP_FFS/KY/00002759701/2025Q3": {},
+        "MDRP_FFS/KY/00002759701/2025Q3/I1/CURRENT": {"invoice_number": "I1"},
+        "MDRP_FFS/KY/00002759701/2025Q3//PRIOR_DELTA": {"line_kind": "PRIOR_DELTA"},
+        "MDRP_FFS/KY/00002759701/2025Q3/XIX": {"sub_program": "XIX"},
+        "MDRP_FFS/KY/00002759701/2025Q3/FEDERAL": {"rebate_type": "FEDERAL"},
+        "MDRP_FFS/KY/00002759701/2025Q3/I1/CURRENT/XIX/FEDERAL": {
+            "invoice_number": "I1",
+            "sub_program": "XIX",
+            "rebate_type": "FEDERAL",
+        },
+    }
+    rows = [row("invoices", **fields, product_name=name) for name, fields in lines.items()]
+    found = conformed(spark, "invoices", rows).collect()
+    assert {one.product_name: one.source_row_id for one in found} == {name: name for name in lines}
