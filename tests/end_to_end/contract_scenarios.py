@@ -13,18 +13,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 AS_OF = "2026-02-15"
+NOT_STATED = "not stated"
 PRICES = {"unit_rebate_amount": "2.5", "wac_unit": "10", "ceiling_unit": "1.5"}
 
 
 @dataclass(frozen=True)
 class Expected:
-    """rules: rule id and class. at_issue: units and dollars. Where a field is None it is not looked at."""
+    """rules: rule id and class. at_issue: units and dollars. drafted: the units of its dispute line, None where there
+    is to be none. What is not stated is not looked at.
+    """
 
     rules: dict[str, str]
     code: str | None = None
     action: str | None = None
     at_issue: tuple[str, str] | None = None
-    drafted: str | None = None
+    drafted: str | None = NOT_STATED
 
 
 @dataclass
@@ -144,8 +147,33 @@ class World:
         }
         self.add("settlements", **(usual | values))
 
-    def expect(self, name: str, *, code=None, action=None, at_issue=None, drafted=None, **rules: str) -> None:
-        self.expected[self.row(name)] = Expected(rules, code, action, at_issue, drafted)
+    def invoice(self, state: str, **values: object) -> None:
+        """A federal fee-for-service line of a state for 2025Q3."""
+        usual = {
+            "program": "MDRP_FFS",
+            "state": state,
+            "ndc": self.ndc,
+            "period": "2025Q3",
+            "invoice_number": f"I{self.number}",
+            "line_kind": "CURRENT",
+            "unit_rebate_amount": "2.5",
+            "received_date": "2025-11-20",
+            "postmark_date": "2025-11-18",
+        }
+        self.add("invoices", **(usual | values))
+
+    def expect_line(self, state: str, *, kind: str = "CURRENT", **said: object) -> None:
+        """As `expect`, of the scenario's invoice line of a state."""
+        self._expect(f"MDRP_FFS/{state}/{self.ndc}/2025Q3/I{self.number}/{kind}", said)
+
+    def expect(self, name: str, **said: object) -> None:
+        """Of a row: its rules and their classes, and fields of `Expected`."""
+        self._expect(self.row(name), said)
+
+    def _expect(self, row: str, said: dict[str, object]) -> None:
+        names = ("code", "action", "at_issue", "drafted")
+        rules = {name: str(value) for name, value in said.items() if name not in names}
+        self.expected[row] = Expected(rules, **{name: said[name] for name in names if name in said})
 
     def silent(self, *names: str) -> None:
         """None of these rows may be flagged at MEDIUM or above."""
@@ -168,7 +196,7 @@ def scenario(build: Callable[[World], None]) -> Callable[[World], None]:
     return build
 
 
-# --- 340B claims ----------------------------------------------------------------------------------------------------
+# --- 340B claims ---
 
 
 @scenario
@@ -226,7 +254,7 @@ def two_entities(world: World) -> None:
     world.expect("other", R046="STRONG")
 
 
-# --- lineage --------------------------------------------------------------------------------------------------------
+# --- lineage ---
 
 
 @scenario
@@ -291,7 +319,7 @@ def a_part_taken_back(world: World) -> None:
     world.silent("back")
 
 
-# --- duplicates -----------------------------------------------------------------------------------------------------
+# --- duplicates ---
 
 
 @scenario
@@ -336,7 +364,7 @@ def a_pbm_twice(world: World) -> None:
     world.expect("again", R016="STRONG", code="PBM", action="DISPUTE", drafted="30.000")
 
 
-# --- contracts ------------------------------------------------------------------------------------------------------
+# --- contracts ---
 
 
 @scenario
@@ -358,7 +386,7 @@ def contracts_that_disagree(world: World) -> None:
     world.expect("r", R008="MEDIUM", code="PBM")
 
 
-# --- several rules on one claim -------------------------------------------------------------------------------------
+# --- several rules on one claim ---
 
 
 @scenario
@@ -392,7 +420,7 @@ def a_weak_rule_sets_no_units(world: World) -> None:
     )
 
 
-# --- settlements ----------------------------------------------------------------------------------------------------
+# --- settlements ---
 
 
 @scenario
@@ -421,7 +449,7 @@ def two_partial_credits_of_one_day(world: World) -> None:
     world.expect("r", R003="STRONG", action="DISPUTE", at_issue=("10.000", "25.00"), drafted="10.000")
 
 
-# --- Medicare -------------------------------------------------------------------------------------------------------
+# --- Medicare ---
 
 
 def in_january(world: World) -> None:
@@ -458,7 +486,7 @@ def a_refund_above_the_default(world: World) -> None:
     world.expect("r", R060="MEDIUM", code="MRA", at_issue=("0.000", "20.00"))
 
 
-# --- arithmetic, time, product --------------------------------------------------------------------------------------
+# --- arithmetic, time, product ---
 
 
 @scenario
@@ -523,6 +551,259 @@ def a_biller_known_by_its_ncpdp_id(world: World) -> None:
     world.add("medicaid_exclusions", entity_id=world.entity, npi=world.npi, medicaid_state="GA", quarter="2025Q3")
     world.claim("r", payer_id="GA", state="GA", pharmacy_npi=None, pharmacy_ncpdp_id=f"{1_000_000 + world.number}")
     world.expect("r", R002="STRONG", code="X", action="DISPUTE", drafted="30.000")
+
+
+# --- flags, the exclusion file, contracts ---
+
+
+@scenario
+def a_flag_on_a_fee_for_service_claim(world: World) -> None:
+    world.claim("r", submission_clarification_codes="08|20")
+    world.expect("r", R001="STRONG", code="X", action="DISPUTE", at_issue=("30.000", "75.00"), drafted="30.000")
+
+
+@scenario
+def a_modifier_of_another_state(world: World) -> None:
+    world.claim("r", claim_type="MEDICAL", rx_number=None, hcpcs_code="J1000", modifiers="U8", units_basis="NDC")
+    world.silent("r")
+
+
+@scenario
+def a_modifier_that_a_plan_names(world: World) -> None:
+    """Of Georgia UD is known from its accountants alone: low confidence."""
+    medical = {"claim_type": "MEDICAL", "rx_number": None, "hcpcs_code": "J1000", "units_basis": "NDC"}
+    world.claim("r", program="MDRP_MCO", payer_id="GA", state="GA", modifiers="25|UD", **medical)
+    world.expect("r", R004="MEDIUM", code="X", drafted=None)
+
+
+@scenario
+def the_exclusion_file_of_another_quarter_or_state(world: World) -> None:
+    for state, quarter in (("GA", "2025Q2"), ("AL", "2025Q3")):
+        world.add("medicaid_exclusions", entity_id=world.entity, npi=world.npi, medicaid_state=state, quarter=quarter)
+    world.claim("r", payer_id="GA", state="GA")
+    world.silent("r")
+
+
+@scenario
+def the_exclusion_file_says_nothing_of_managed_care(world: World) -> None:
+    world.add("medicaid_exclusions", entity_id=world.entity, npi=world.npi, medicaid_state="GA", quarter="2025Q3")
+    world.claim("r", program="MDRP_MCO", payer_id="GA", state="GA")
+    world.silent("r")
+
+
+@scenario
+def a_pbm_passes_a_flag_on(world: World) -> None:
+    world.add("rebate_contracts", payer_id="PBM-F", contract_id="F-1", excludes_340b="true", begin_date="2025-01-01")
+    world.claim("r", program="PARTD", payer_id="PBM-F", state=None, contract_id="F-1", basis_of_cost="08")
+    world.expect("r", R010="STRONG", code="PBM", action="DISPUTE", drafted="30.000")
+
+
+@scenario
+def a_contract_that_began_after_the_service(world: World) -> None:
+    world.add("rebate_contracts", payer_id="PBM-G", contract_id="G-1", excludes_340b="true", begin_date="2025-08-02")
+    world.claim("r", program="COMMERCIAL", payer_id="PBM-G", state=None, contract_id="G-1")
+    world.claim_340b("e")
+    world.silent("r")
+
+
+# --- duplicates, further ---
+
+
+@scenario
+def two_states(world: World) -> None:
+    world.claim("r")
+    world.claim("other", payer_id="OH", state="OH", claim_id="C-oh", received_at="2025-11-02T12:00:00")
+    world.silent("r")
+    world.expect("other", R018="MEDIUM", code="M", drafted=None)
+
+
+@scenario
+def two_periods_under_one_claim_number(world: World) -> None:
+    """A line of the same claim asked for again in the next period, and not as an adjustment."""
+    world.claim("r")
+    world.claim("again", period="2025Q4", paid_date="2025-10-05", received_at="2026-01-20T12:00:00")
+    world.silent("r")
+    world.expect("again", R019="STRONG", code="M", action="DISPUTE", drafted="30.000")
+
+
+@scenario
+def the_parts_of_one_fill(world: World) -> None:
+    world.claim("part", units=10, rebate_amount="25.00", dispensing_status="P")
+    world.claim("rest", units=20, rebate_amount="50.00", dispensing_status="C", claim_id="C-rest")
+    world.silent("part", "rest")
+
+
+@scenario
+def a_fill_that_no_side_states_equals_none_that_is_stated(world: World) -> None:
+    world.claim("r", fill_number=None)
+    world.claim("other", claim_id="C-other", received_at="2025-11-02T12:00:00")
+    world.silent("r", "other")
+
+
+@scenario
+def discarded_drug_on_a_line_of_its_own(world: World) -> None:
+    given = {"claim_type": "MEDICAL", "rx_number": None, "hcpcs_code": "J1000", "claim_line": 1, "units_basis": "NDC"}
+    world.claim("given", units=20, rebate_amount="50.00", **given)
+    world.claim(
+        "discarded", units=10, rebate_amount="25.00", modifiers="JW", received_at="2025-11-02T12:00:00", **given
+    )
+    world.silent("given", "discarded")
+
+
+@scenario
+def medicaid_and_a_pbm(world: World) -> None:
+    world.claim("r")
+    world.claim("pbm", program="COMMERCIAL", payer_id="PBM-A", state=None, received_at="2025-11-02T12:00:00")
+    world.silent("r")
+    world.expect("pbm", R057="MEDIUM", code="PBM", drafted=None)
+
+
+# --- products ---
+
+
+@scenario
+def before_its_market_date(world: World) -> None:
+    world.tables["products"][0]["market_date"] = "2025-08-02"
+    world.claim("r")
+    world.expect("r", R024="MEDIUM", code="O", at_issue=("30.000", "75.00"), drafted=None)
+
+
+@scenario
+def reactivated_before_the_service(world: World) -> None:
+    world.tables["products"][0] |= {"termination_date": "2024-01-31", "reactivation_date": "2025-08-01"}
+    world.claim("r")
+    world.silent("r")
+
+
+@scenario
+def no_covered_outpatient_drug(world: World) -> None:
+    world.tables["products"][0]["cod_status"] = "5"
+    world.claim("r")
+    world.expect("r", R026="STRONG", code="U", action="DISPUTE", at_issue=("30.000", "75.00"), drafted="30.000")
+
+
+@scenario
+def a_supplemental_rebate_of_a_state_only_program(world: World) -> None:
+    world.claim("r", sub_program="STATE_ONLY", rebate_type="SUPPLEMENTAL")
+    world.silent("r")
+
+
+@scenario
+def children_of_the_expansion(world: World) -> None:
+    world.claim("r", sub_program="CHIP_MEDICAID")
+    world.silent("r")
+
+
+# --- who paid, providers, arithmetic ---
+
+
+@scenario
+def nobody_paid(world: World) -> None:
+    world.claim("r", amount_paid="0")
+    world.expect("r", R021="MEDIUM", code="J", at_issue=("30.000", "75.00"), drafted=None)
+
+
+@scenario
+def nobody_is_said_to_have_paid(world: World) -> None:
+    world.claim("r", amount_paid=None)
+    world.silent("r")
+
+
+@scenario
+def an_encounter_that_was_not_paid(world: World) -> None:
+    world.claim("r", program="MDRP_MCO", amount_paid="0")
+    world.silent("r")
+
+
+@scenario
+def a_number_that_is_no_npi(world: World) -> None:
+    world.claim("r", pharmacy_npi="1234567890")
+    world.expect("r", R051="MEDIUM", drafted=None)
+
+
+@scenario
+def a_cent_of_rounding(world: World) -> None:
+    world.claim("r", rebate_amount="75.01")
+    world.silent("r")
+
+
+@scenario
+def a_stated_amount_of_zero_is_ours_to_calculate(world: World) -> None:
+    world.claim("r", unit_rebate_amount="0", rebate_amount="0")
+    world.silent("r")
+
+
+@scenario
+def reversed_after_the_row_was_received(world: World) -> None:
+    world.claim("r")
+    world.transaction("b1", "B1", "2025-08-01T10:00:00")
+    world.transaction("b2", "B2", "2025-12-03T10:00:00")
+    world.silent("r")
+
+
+@scenario
+def a_reversal_and_a_rebill(world: World) -> None:
+    world.claim("r")
+    for name, code, at in (("b1", "B1", "01T10"), ("b2", "B2", "02T10"), ("b3", "B3", "02T11")):
+        world.transaction(name, code, f"2025-08-{at}:00:00")
+    world.silent("r")
+
+
+# --- 340B claims by themselves ---
+
+
+@scenario
+def reported_too_late(world: World) -> None:
+    world.claim_340b("late", submitted_at="2025-09-16T12:00:00")
+    world.claim_340b("in time", rx_number="6999999", submitted_at="2025-09-15T12:00:00")
+    world.expect("late", R048="STRONG", action="INQUIRE", at_issue=("0.000", "0.00"))
+    world.silent("in time")
+
+
+@scenario
+def reported_again_in_a_later_file(world: World) -> None:
+    world.claim_340b("first")
+    world.claim_340b("again", submitted_at="2025-08-20T12:00:00")
+    world.silent("first")
+    world.expect("again", R047="STRONG", at_issue=("0.000", "0.00"))
+
+
+@scenario
+def an_entity_that_had_ended(world: World) -> None:
+    world.add(
+        "covered_entities",
+        entity_id=world.entity,
+        entity_type="DSH",
+        participating_start="2015-01-01",
+        termination_date="2025-08-01",
+    )
+    world.claim_340b("e")
+    world.expect("e", R042="STRONG", action="INQUIRE")
+
+
+# --- invoices ---
+
+
+@scenario
+def an_invoice_beyond_its_claims(world: World) -> None:
+    alaska = {"payer_id": "AK", "state": "AK"}
+    world.claim("r", **alaska)
+    world.invoice("AK", units_reimbursed=100, rebate_amount="250.00")
+    world.silent("r")
+    world.expect_line("AK", R038="STRONG", action="REQUEST_CLD", at_issue=("70.000", "175.00"))
+
+
+@scenario
+def claims_that_no_invoice_bills(world: World) -> None:
+    world.claim("r", payer_id="AZ", state="AZ")
+    world.invoice("AZ", ndc="00002999901", units_reimbursed=1, rebate_amount="2.50")
+    world.expect("r", R061="CONTEXT", action="NONE", at_issue=("0.000", "0.00"))
+
+
+@scenario
+def a_credit_of_the_state_at_too_high_a_price(world: World) -> None:
+    world.invoice("AR", line_kind="PRIOR_DELTA", units_reimbursed=-100, unit_rebate_amount="5", rebate_amount="-500.00")
+    world.expect_line("AR", kind="PRIOR_DELTA", R056="STRONG", action="INQUIRE", at_issue=("0.000", "0.00"))
 
 
 def worlds() -> list[World]:
