@@ -22,10 +22,11 @@ from engine.contracts.facts import (
     UNBILLED_FACTS,
 )
 from engine.contracts.links import LINKS_340B, LINKS_PHARMACY
+from engine.entity_families import FAMILIES, at_parent_of_day
 from engine.facts.agreements import with_contract, with_pharmacy_standing, with_state_policy
 from engine.facts.deadlines import DEADLINE_FACTS, deadlines_of_claims
 from engine.facts.duplicates import with_repeats
-from engine.facts.entities import at_parent, with_entity_standing
+from engine.facts.entities import with_entity_standing
 from engine.facts.exclusions import with_exclusion_file
 from engine.facts.families import absent, flattened
 from engine.facts.history import SERVICE_QUARTER
@@ -195,7 +196,8 @@ def asked_of_flagged(
             SERVICE_QUARTER: quarter_number(F.col("date_of_service")),
         }
     )
-    return at_parent(rows.drop("link"), "parent_entity_id", references.get("covered_entities"))
+    day = F.col("date_of_service")
+    return at_parent_of_day(rows.drop("link"), "parent_entity_id", day, references.get(FAMILIES))
 
 
 def claim_features(
@@ -207,10 +209,10 @@ def claim_features(
     `asked`: what `asked_of_flagged` gave. Feeds are looked through for what these few claims share with others, and
     only that is exchanged.
     """
-    entities, products = references.get("covered_entities"), references.get("products")
+    entities, products, families = (references.get(name) for name in ("covered_entities", "products", FAMILIES))
     claims, entity_claims, links = background.claims, background.entity_claims, found.links_340b
     rows = with_entity_standing(asked, entities, references.get("orphan_drugs"), products)
-    rows = with_contract_standing(rows, asked, references.get("contract_pharmacies"), entities)
+    rows = with_contract_standing(rows, asked, references.get("contract_pharmacies"), entities, families)
     rows = with_prescriber(rows, asked, claims, entity_claims, links).drop("contracts")
     rows = with_pharmacy_history(rows, asked, claims, links, background.peers)
     rows = with_pharmacies_of_patient(rows, asked, claims)
@@ -218,9 +220,9 @@ def claim_features(
     rows = with_repeats(rows, asked, claims)
     rows = with_periods(rows, asked, claims)
     rows = with_reversals(rows, asked, background.dispenses)
-    rows = with_reviews(rows, asked, claims, background.outcomes, links, entities, background.as_of)
+    rows = with_reviews(rows, asked, claims, background.outcomes, links, families, background.as_of)
     rows = with_units_claimed(rows, asked, entity_claims)
-    rows = with_purchases(rows, asked, references.get("chargebacks"), entities, products)
+    rows = with_purchases(rows, asked, references.get("chargebacks"), families, products)
     told = rows.drop(*(name for name in column_names(asked) if name != "source_row_id"), "units_claimed")
     return flattened(told, ("standing", "cp", "repeats", "purchase"))
 

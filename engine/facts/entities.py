@@ -41,29 +41,6 @@ STANDING_FACTS = (
 )
 
 
-def parents_of(entities: DataFrame) -> DataFrame:
-    """One row per entity that has a parent; of several, the smallest."""
-    return (
-        entities.where(F.col("parent_entity_id").isNotNull())
-        .groupBy(F.col("entity_id").alias("child_entity_id"))
-        .agg(F.min("parent_entity_id").alias("parent_of_child"))
-    )
-
-
-def at_parent(rows: DataFrame, entity: str, entities: DataFrame | None) -> DataFrame:
-    """`rows` with the parent's id in place of the entity's own; entities are compared at their parent."""
-    if entities is None:
-        return rows
-    parents = F.broadcast(parents_of(entities))
-    joined = rows.join(parents, on=F.col(entity) == F.col("child_entity_id"), how="left")  # one parent at most
-    return joined.select(
-        *(
-            F.coalesce("parent_of_child", entity).alias(entity) if name == entity else name
-            for name in column_names(rows)
-        )
-    )
-
-
 # Of an entity's rows valid on a day the one that tells: an active one first, then the one that began last, and not
 # one that is yet to begin where another has begun.
 ENTITY_RECORD = (

@@ -13,6 +13,7 @@ from pyspark.sql.window import WindowSpec
 from engine.contracts.codes import ClaimType, Subject
 from engine.contracts.facts import ENTITY_CLAIM_FACTS
 from engine.contracts.findings import MOST_RELATED_ROWS
+from engine.entity_families import FAMILIES
 from engine.facts.diversion import with_diversion
 from engine.facts.entities import (
     ENTITY_RECORD,
@@ -35,7 +36,7 @@ from engine.facts.providers import (
     prescriber_npi_valid,
     with_npi_active,
 )
-from engine.facts.purchases import bought_by_quarter
+from engine.facts.purchases import bought_as_of, bought_by_quarter
 from engine.facts.registrations import with_own_pharmacy, with_registration
 from engine.intervals import quarter_number, quarter_of
 from engine.runtime.column_names import column_names
@@ -133,20 +134,21 @@ def entity_claim_facts(
     `claims`: PREPARED_ENTITY_CLAIMS; `references`: conformed tables by name, a missing one makes its facts NULL.
     `asked_for`: live rebate claims, `links_340b` what they were linked to.
     """
-    day, entities, products = F.col("date_of_service"), references.get("covered_entities"), references.get("products")
+    day, families = F.col("date_of_service"), references.get(FAMILIES)
+    entities, products = references.get("covered_entities"), references.get("products")
     rows = with_product(claims, products, day)
     prices = {"price_wac": "wac_unit", "price_ceiling": "ceiling_unit"}
     rows = with_prices(rows, references.get("prices"), quarter_of(day), prices, "price")
     rows = _with_entity(rows, entities, references.get("orphan_drugs"), products)
-    rows = with_registration(rows, references.get("contract_pharmacies"), entities, references.get("pharmacies"))
-    rows = with_own_pharmacy(rows, references.get("entity_npis"), entities)
+    rows = with_registration(rows, references.get("contract_pharmacies"), families, references.get("pharmacies"))
+    rows = with_own_pharmacy(rows, references.get("entity_npis"), families)
     rows = with_manufacturer_policy(rows, references.get("manufacturer_policies"))
     rows = with_submission_window(rows, references.get("submission_windows"))
-    rows = with_designation(rows, references.get("designated_pharmacies"), entities)
+    rows = with_designation(rows, references.get("designated_pharmacies"), families)
     rows = with_state_law(rows, references.get("contract_pharmacy_laws"))
     rows = with_part_b(rows, references.get("part_b_lines"))
     rows = _with_dispense(rows, claims)
-    rows = _with_balance(rows, claims, references.get("chargebacks"), entities, products)
+    rows = _with_balance(rows, claims, references.get("chargebacks"), families, products)
     asked_for = with_is_linked(asked_for, links_340b)
     not_linked = None if asked_for is None else asked_for.where(~F.col("is_linked"))
     rows = with_diversion(
@@ -327,7 +329,7 @@ def _with_balance(
     rows: DataFrame,
     claims: DataFrame,
     chargebacks: DataFrame | None,
-    entities: DataFrame | None,
+    families: DataFrame | None,
     products: DataFrame | None,
 ) -> DataFrame:
     """`rows` with `balance`, a struct of BALANCE_FACTS: what a parent entity bought of an NDC-9 at the 340B price and
@@ -340,6 +342,7 @@ def _with_balance(
         F.sum("quantity").cast(_SUM).alias("claimed"),
         F.min("date_of_service").alias("first_day"),
         max_struct("date_of_service", "source_row_id")["source_row_id"].alias("last_row_id"),
+        F.max("date_of_service").alias("last_day"),
     )
     of_product = Window.partitionBy("parent_entity_id", "ndc9").orderBy("quarter")
     four_quarters = of_product.rangeBetween(1 - TRAILING_QUARTERS, 0)
@@ -348,16 +351,18 @@ def _with_balance(
         "ndc9",
         "quarter",
         "last_row_id",
+        "last_day",
         F.sum("claimed").over(four_quarters).cast("double").alias("claimed"),
         F.min("first_day").over(Window.partitionBy("parent_entity_id")).alias("first_day"),
     )
-    bought = bought_by_quarter(chargebacks, entities, products)
+    bought = bought_by_quarter(chargebacks, families, products)
     joined = claimed.join(
         F.broadcast(bought),
         on=[F.col("parent_entity_id") == F.col("bought_entity_id"), F.col("ndc9") == F.col("bought_ndc9")],
         how="left",  # one row per entity and product
     )
-    in_window = F.filter("bought", lambda one: (F.col("quarter") - one["quarter"]).between(0, TRAILING_QUARTERS - 1))
+    bought_then = bought_as_of(F.col("last_day"))
+    in_window = F.filter(bought_then, lambda one: (F.col("quarter") - one["quarter"]).between(0, TRAILING_QUARTERS - 1))
     # the imbalance of a quarter is told once, on its last claim
     told = joined.select(
         F.col("last_row_id").alias("balance_row_id"),

@@ -6,13 +6,14 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from engine.facts.entities import at_parent
+from engine.entity_families import SPAN, at_parent, covers_day
 from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, BEFORE, Feature, NotBuilt
 from engine.facts.history import added_up, before, near, share, with_history, with_is_linked
 from engine.facts.peers import NORMAL_CONSISTENCY, quantile
 from engine.intervals import covers, quarter_number
 from engine.runtime.column_names import column_names
+from engine.runtime.expressions import all_of
 from engine.settings import PeerSettings
 
 MATCH_CONFIDENCE = "pharmacy_match_confidence"
@@ -77,7 +78,11 @@ _CONTRACTS = "array<struct<parent:string,confidence:double,takes_part:boolean>>"
 
 
 def with_contract_standing(
-    rows: DataFrame, asked: DataFrame, contract_pharmacies: DataFrame | None, entities: DataFrame | None
+    rows: DataFrame,
+    asked: DataFrame,
+    contract_pharmacies: DataFrame | None,
+    entities: DataFrame | None,
+    families: DataFrame | None,
 ) -> DataFrame:
     """`rows` (pharmacy_key, parent_entity_id) with `cp`, a struct of CONTRACT_FACTS, and `contracts`: those of the
     pharmacy in force at the date of service, with any entity. NULL where the pharmacy's NPI is not known.
@@ -88,19 +93,19 @@ def with_contract_standing(
         return rows.withColumns({"cp": absent(CONTRACT_FACTS), "contracts": F.lit(None).cast(_CONTRACTS)})
     day, parent = F.col("date_of_service"), F.col("parent_entity_id")
     npi = F.when(~F.col("pharmacy_key").startswith("NCPDP:"), F.col("pharmacy_key"))
-    known = at_parent(_with_participation(contract_pharmacies, entities), "entity_id", entities)
-    entry = F.struct("entity_id", "confidence", *_SPANS, "participations")
+    known = at_parent(_with_participation(contract_pharmacies, entities), "entity_id", families)
+    entry = F.struct("entity_id", "confidence", *_SPANS, *SPAN, "participations")
     by_pharmacy = near(asked, known.withColumnRenamed("pharmacy_npi", "pharmacy_key"), ["pharmacy_key"])
     assert by_pharmacy is not None
     all_of_pharmacy = by_pharmacy.groupBy(F.col("pharmacy_key").alias("of_npi")).agg(
         F.collect_list(entry).alias("all_contracts")
     )
-    names_all = known.groupBy(F.col("entity_id").alias("of_entity_id")).agg(
+    names_all = known.groupBy(F.col("entity_id").alias("of_entity_id"), *SPAN).agg(
         F.bool_and(F.col("pharmacy_npi").isNotNull()).alias("names_all")
     )
     joined = rows.join(F.broadcast(all_of_pharmacy), on=F.col("pharmacy_key") == F.col("of_npi"), how="left").join(
-        F.broadcast(names_all), on=parent == F.col("of_entity_id"), how="left"
-    )  # one row per pharmacy, one per entity
+        F.broadcast(names_all), on=[parent == F.col("of_entity_id"), covers_day(day)], how="left"
+    )  # one row per pharmacy, one per entity on a day
     in_force = F.transform(F.filter("all_contracts", lambda one: _holds(one, day)), lambda one: _told(one, day))
     contracts = F.when(npi.isNotNull(), F.coalesce(in_force, F.array().cast(_CONTRACTS)))
     told = joined.select(*column_names(rows), "names_all", contracts.alias("contracts"))
@@ -120,9 +125,8 @@ _SPANS = ("begin_date", "termination_date", "valid_from", "valid_to")
 
 
 def _holds(contract: Column, day: Column) -> Column:
-    return covers(day, contract["begin_date"], contract["termination_date"]) & covers(
-        day, contract["valid_from"], contract["valid_to"]
-    )
+    spans = (("begin_date", "termination_date"), ("valid_from", "valid_to"), SPAN)
+    return all_of(covers(day, contract[start], contract[end]) for start, end in spans)
 
 
 def _told(contract: Column, day: Column) -> Column:

@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from engine.facts.entities import at_parent
+from engine.entity_families import SPAN, at_parent, covers_day
 from engine.facts.families import absent
 from engine.intervals import covers, join_as_of, join_own_and_general
 from engine.runtime.column_names import column_names
@@ -87,19 +87,20 @@ def with_submission_window(rows: DataFrame, windows: DataFrame | None) -> DataFr
     return joined.select(*column_names(rows), F.when(F.col("window").isNotNull(), family).alias("submission"))
 
 
-def with_designation(rows: DataFrame, designations: DataFrame | None, entities: DataFrame | None) -> DataFrame:
+def with_designation(rows: DataFrame, designations: DataFrame | None, families: DataFrame | None) -> DataFrame:
     """`rows` (parent_entity_id, pharmacy_npi, labeler_code) with pharmacy_is_designated: the entity, its parent or one
     of the parent's sites named the pharmacy to this manufacturer, or to all; NULL where the table is missing.
     """
     if designations is None:
         return rows.withColumn("pharmacy_is_designated", F.lit(None).cast("boolean"))
     by_pharmacy = (
-        at_parent(designations, "entity_id", entities)
-        .groupBy(F.col("entity_id").alias("designating_entity"), F.col("pharmacy_npi").alias("designated_npi"))
+        at_parent(designations, "entity_id", families)
+        .groupBy(F.col("entity_id").alias("designating_entity"), F.col("pharmacy_npi").alias("designated_npi"), *SPAN)
         .agg(F.collect_set(F.struct("labeler_code", "begin_date", "end_date")).alias("designations"))
     )
     same = [F.col("parent_entity_id") == F.col("designating_entity"), F.col("pharmacy_npi") == F.col("designated_npi")]
-    joined = rows.join(F.broadcast(by_pharmacy), on=same, how="left")  # one row per entity and pharmacy
+    same.append(covers_day(F.col("date_of_service")))
+    joined = rows.join(F.broadcast(by_pharmacy), on=same, how="left")  # one row per entity and pharmacy on a day
 
     def holds(one: Column) -> Column:
         is_theirs = one["labeler_code"].isNull() | (one["labeler_code"] == F.col("labeler_code"))

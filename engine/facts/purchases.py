@@ -7,11 +7,11 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.codes import ClaimType, Program
-from engine.facts.entities import at_parent
+from engine.entity_families import SPAN, at_parent
 from engine.facts.families import absent
 from engine.facts.feature import BEFORE, Feature
 from engine.facts.history import SERVICE_QUARTER, TRAILING_QUARTERS, added_up, before, near, with_history
-from engine.intervals import quarter_number
+from engine.intervals import covers, quarter_number
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import divide, log, max_struct
 
@@ -77,7 +77,7 @@ def with_purchases(
     rows: DataFrame,
     asked: DataFrame,
     chargebacks: DataFrame | None,
-    entities: DataFrame | None,
+    families: DataFrame | None,
     products: DataFrame | None,
 ) -> DataFrame:
     """`rows` (flagged claims with parent_entity_id, the entity in question, and units_claimed) with `purchase`, a
@@ -90,14 +90,14 @@ def with_purchases(
     """
     if chargebacks is None:
         return rows.withColumn("purchase", absent(PURCHASE_FACTS))
-    by_quarter = bought_by_quarter(chargebacks, entities, products)
+    by_quarter = bought_by_quarter(chargebacks, families, products)
     asked_for = _units_asked_for(asked)
     joined = rows.join(asked_for, on=F.col("source_row_id") == F.col("asking_row_id"), how="left").join(
         F.broadcast(by_quarter),
         on=[F.col("parent_entity_id") == F.col("bought_entity_id"), F.col("ndc9") == F.col("bought_ndc9")],
         how="left",  # one row per entity and product
     )
-    joined = joined.withColumn("bought", F.coalesce("bought", F.array()))
+    joined = joined.withColumn("bought", F.coalesce(bought_as_of(F.col("date_of_service")), F.array()))
     service = F.col(SERVICE_QUARTER)
     close = F.filter("bought", lambda one: F.abs(one["quarter"] - service) <= QUARTERS_APART)
     up_to_now = F.filter("bought", lambda one: (service - one["quarter"]).between(0, QUARTERS_ADDED_UP - 1))
@@ -111,18 +111,24 @@ def with_purchases(
     return joined.select(*column_names(rows), F.when(F.col("parent_entity_id").isNotNull(), facts).alias("purchase"))
 
 
-def bought_by_quarter(chargebacks: DataFrame, entities: DataFrame | None, products: DataFrame | None) -> DataFrame:
+def bought_by_quarter(chargebacks: DataFrame, families: DataFrame | None, products: DataFrame | None) -> DataFrame:
     """One row per parent entity and NDC-9 (bought_entity_id, bought_ndc9) with `bought`: quarter, net packages and NDC
-    units at the 340B price, in the order of quarters. NULL units: a package's are not known.
+    units at the 340B price, in the order of quarters, and the days on which their entities belong to the parent. NULL
+    units: a package's are not known.
     """
     bought = chargebacks.where(F.col("contract_type") == "340B").withColumn("ndc9", F.substring("ndc11", 1, 9))
     return (
-        _with_units(at_parent(bought, "entity_id", entities), products)
-        .groupBy("entity_id", "ndc9", quarter_number(F.col("invoice_date")).alias("quarter"))
+        _with_units(at_parent(bought, "entity_id", families), products)
+        .groupBy("entity_id", "ndc9", *SPAN, quarter_number(F.col("invoice_date")).alias("quarter"))
         .agg(F.sum("packages").alias("packages"), _sum_if_all_known("units").alias("units"))
         .groupBy(F.col("entity_id").alias("bought_entity_id"), F.col("ndc9").alias("bought_ndc9"))
-        .agg(F.sort_array(F.collect_list(F.struct("quarter", "packages", "units"))).alias("bought"))
+        .agg(F.sort_array(F.collect_list(F.struct("quarter", "packages", "units", *SPAN))).alias("bought"))
     )
+
+
+def bought_as_of(day: Column) -> Column:
+    """Entries of `bought` by entities that belong to the parent on a day."""
+    return F.filter("bought", lambda one: covers(day, *(one[name] for name in SPAN)))
 
 
 def _with_units(bought: DataFrame, products: DataFrame | None) -> DataFrame:

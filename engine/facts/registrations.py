@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from engine.facts.entities import at_parent
+from engine.entity_families import SPAN, at_parent, covers_day
 from engine.facts.families import absent
 from engine.facts.pharmacies import MATCH_CONFIDENCE
 from engine.intervals import covers
@@ -26,13 +26,13 @@ _SPAN = ("begin_date", "termination_date", "valid_from", "valid_to")
 def with_registration(
     rows: DataFrame,
     contract_pharmacies: DataFrame | None,
-    entities: DataFrame | None,
+    families: DataFrame | None,
     pharmacies: DataFrame | None,
 ) -> DataFrame:
     """`rows` (parent_entity_id, pharmacy_npi) with `registration`, a struct of REGISTRATION_FACTS.
 
-    Contracts count for the whole system of an entity: at its parent. A pharmacy that moved or was sold goes on under
-    another NPI: a contract with that one is told apart in contract_other_npi.
+    Contracts count for the whole system of an entity: at its parent as of the date of service. A pharmacy that moved or
+    was sold goes on under another NPI: a contract with that one is told apart in contract_other_npi.
     """
     if contract_pharmacies is None:
         return rows.withColumn("registration", absent(REGISTRATION_FACTS))
@@ -40,14 +40,17 @@ def with_registration(
     sure = F.col(MATCH_CONFIDENCE) if has_confidence else F.lit(1.0)
     confidence = F.when(F.col("pharmacy_npi").isNull(), F.lit(0.0)).otherwise(F.coalesce(sure, F.lit(1.0)))
     contracts = contract_pharmacies.select("entity_id", "pharmacy_npi", *_SPAN, confidence.alias("confidence"))
-    contracts = at_parent(contracts, "entity_id", entities)
-    of_entity = contracts.groupBy(F.col("entity_id").alias("holder")).agg(
+    contracts = at_parent(contracts, "entity_id", families)
+    spans = [F.col(name).alias(f"of_entity_{name}") for name in SPAN]
+    of_entity = contracts.groupBy(F.col("entity_id").alias("holder"), *spans).agg(
         F.count(F.lit(1)).alias("contracts"), F.min("confidence").alias("least_confidence")
     )
     of_pharmacy = _spans(contracts, "of_pharmacy", F.struct(*_SPAN))
     joined = rows.join(F.broadcast(of_pharmacy), on=_same("of_pharmacy"), how="left").join(
-        F.broadcast(of_entity), on=F.col("parent_entity_id") == F.col("holder"), how="left"
-    )  # one row per entity and pharmacy, one per entity
+        F.broadcast(of_entity),
+        on=[F.col("parent_entity_id") == F.col("holder"), covers_day(F.col("date_of_service"), "of_entity_")],
+        how="left",
+    )  # one row per entity and pharmacy on a day, one per entity
     moved = _moved(contracts, pharmacies)
     if moved is not None:
         of_other = _spans(moved, "of_other", F.struct("other_npi", *_SPAN))
@@ -70,12 +73,18 @@ def with_registration(
 def _spans(contracts: DataFrame, into: str, entry: Column) -> DataFrame:
     """One row per entity and pharmacy: `<into>_entity`, `<into>_npi` and the entries of its contracts."""
     return contracts.groupBy(
-        F.col("entity_id").alias(f"{into}_entity"), F.col("pharmacy_npi").alias(f"{into}_npi")
+        F.col("entity_id").alias(f"{into}_entity"),
+        F.col("pharmacy_npi").alias(f"{into}_npi"),
+        *(F.col(name).alias(f"{into}_{name}") for name in SPAN),
     ).agg(F.collect_set(entry).alias(into))
 
 
 def _same(into: str) -> list[Column]:
-    return [F.col("parent_entity_id") == F.col(f"{into}_entity"), F.col("pharmacy_npi") == F.col(f"{into}_npi")]
+    return [
+        F.col("parent_entity_id") == F.col(f"{into}_entity"),
+        F.col("pharmacy_npi") == F.col(f"{into}_npi"),
+        covers_day(F.col("date_of_service"), f"{into}_"),
+    ]
 
 
 def _holds(contract: Column) -> Column:
@@ -96,18 +105,16 @@ def _moved(contracts: DataFrame, pharmacies: DataFrame | None) -> DataFrame | No
     return moved.withColumn("pharmacy_npi", F.col("moved_npi")).drop("moved_npi")
 
 
-def with_own_pharmacy(rows: DataFrame, entity_npis: DataFrame | None, entities: DataFrame | None) -> DataFrame:
+def with_own_pharmacy(rows: DataFrame, entity_npis: DataFrame | None, families: DataFrame | None) -> DataFrame:
     """`rows` (parent_entity_id, pharmacy_npi) with pharmacy_is_entity_owned: an NPI of the entity, its parent or the
     parent's sites at the date of service; NULL where the table is missing.
     """
     if entity_npis is None:
         return rows.withColumn("pharmacy_is_entity_owned", F.lit(None).cast("boolean"))
-    owned = at_parent(entity_npis, "entity_id", entities)
-    by_npi = owned.groupBy(F.col("entity_id").alias("owner"), F.col("npi").alias("own_npi")).agg(
-        F.collect_set(F.struct("valid_from", "valid_to")).alias("own_spans")
-    )
-    same = [F.col("parent_entity_id") == F.col("owner"), F.col("pharmacy_npi") == F.col("own_npi")]
-    joined = rows.join(F.broadcast(by_npi), on=same, how="left")  # one row per entity and NPI
+    owned = at_parent(entity_npis, "entity_id", families).withColumn("pharmacy_npi", F.col("npi"))
+    by_npi = _spans(owned, "own_spans", F.struct("valid_from", "valid_to"))
+    same = _same("own_spans")
+    joined = rows.join(F.broadcast(by_npi), on=same, how="left")  # one row per entity and NPI on a day
     day = F.col("date_of_service")
     is_own = F.exists("own_spans", lambda span: covers(day, span["valid_from"], span["valid_to"]))
     return joined.select(*column_names(rows), F.coalesce(is_own, F.lit(False)).alias("pharmacy_is_entity_owned"))

@@ -11,7 +11,7 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from engine.facts.entities import at_parent
+from engine.entity_families import at_parent_of_day
 from engine.facts.feature import BEFORE, Feature
 from engine.facts.history import before, near, share, with_history
 from engine.intervals import quarter_number
@@ -48,7 +48,7 @@ def with_reviews(
     claims: DataFrame,
     outcomes: DataFrame | None,
     links_340b: DataFrame | None,
-    entities: DataFrame | None,
+    families: DataFrame | None,
     as_of: date,
 ) -> DataFrame:
     """`rows` with F51 and F52. `outcomes`: conformed, with the source_row_id of the claim that each is about."""
@@ -82,7 +82,7 @@ def with_reviews(
         .join(F.broadcast(answered), on=is_answered, how="inner")
         .join(linked, on=F.col("source_row_id") == F.col("linked_row_id"), how="inner")  # one link per claim
     )
-    of_entities = at_parent(of_entities, "parent_entity_id", entities)
+    of_entities = at_parent_of_day(of_entities, "parent_entity_id", F.col("date_of_service"), families)
     seen = with_history(told, of_entities, ["parent_entity_id"], by, "on_entity", sums)
     return seen.select(
         *column_names(told), share(before("on_entity"), "confirmed", "responded").alias("f52_ce_precision")

@@ -11,9 +11,11 @@ from pyspark.sql import functions as F
 from engine import exports, prepare, sources
 from engine.contracts.codes import Reason, Step
 from engine.contracts.tables import FEEDS
+from engine.entity_families import FAMILIES, entity_families
 from engine.errors import Problem, RejectedInput
 from engine.pipeline.handed_on import LiveClaims, Prepared
 from engine.run import Run, check_resumable
+from engine.runtime.column_names import column_names
 from engine.sources import FoundTables, OpenedTable, WorkFolder
 
 _MOST_NAMED = 12
@@ -103,6 +105,9 @@ def prepare_tables(run: Run, work: WorkFolder, opened: dict[str, OpenedTable], s
         # feeds first: they take longest
         conformed = _all_conformed(run, work, prepared, [*feeds, *others])
         _prepare_references(run, work, prepared, {name: conformed[name] for name in others})
+        if "entity_claims" in conformed:
+            families = _families(work, prepared, conformed["entity_claims"])
+            conformed["entity_claims"] = prepare.with_parents(conformed["entity_claims"], families)
         if stops:
             _stop_for(prepared.mostly_quarantined)
         netted = run.in_parallel([partial(_netted, work, prepared, name, conformed[name]) for name in feeds])
@@ -114,6 +119,16 @@ def prepare_tables(run: Run, work: WorkFolder, opened: dict[str, OpenedTable], s
         if stops:
             _stop_for(prepared.mostly_quarantined)
     return prepared
+
+
+def _families(work: WorkFolder, prepared: Prepared, entity_claims: DataFrame) -> DataFrame | None:
+    """Which entities belong together, handed on with the references."""
+    with_ids = [rows for name, rows in prepared.references.items() if "entity_id" in column_names(rows)]
+    families = entity_families(prepared.references.get("covered_entities"), [entity_claims, *with_ids])
+    if families is None:
+        return None
+    prepared.references[FAMILIES] = work.write(FAMILIES, families)
+    return prepared.references[FAMILIES]
 
 
 def _stop_for(problems: Sequence[Problem]) -> None:

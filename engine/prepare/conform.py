@@ -28,7 +28,7 @@ from engine.contracts.prepared import (
 from engine.dates import known_day
 from engine.prepare import identifiers
 from engine.prepare.conversions import conversion
-from engine.prepare.lookups import ncpdp_lookup, ndc10_lookup, parent_lookup, parent_on
+from engine.prepare.lookups import ncpdp_lookup, ndc10_lookup
 from engine.prepare.row_ids import row_name
 from engine.runtime.expressions import any_of, json_object, text_of
 
@@ -39,7 +39,7 @@ _PREPARED = {
     "invoices": PREPARED_INVOICES,
 }
 # Tables that others are conformed with, in the order in which they are needed.
-LOOKUPS = ("products", "pharmacies", "covered_entities")
+LOOKUPS = ("products", "pharmacies")
 # Made of the others whenever live rows are read: cheaper than writing and reading them.
 _MADE_LATER = (
     "ndc9",
@@ -80,14 +80,13 @@ def conform(
     among: DataFrame | None = None,
     products: DataFrame | None = None,
     pharmacies: DataFrame | None = None,
-    covered_entities: DataFrame | None = None,
 ) -> DataFrame:
     """Typed rows of `table`, one per received row, with the schema of `conformed_schema`.
 
-    `rows` holds contract columns in any arrived type; columns may be absent. `products`, `pharmacies` and
-    `covered_entities` are conformed tables: they settle ten-digit NDCs, NCPDP ids and parent entities. Without them
-    ten-digit NDCs are ambiguous, NCPDP ids stay `NCPDP:<id>` and an entity is its own parent. Ten-digit NDCs of
-    `products` itself are settled by its own other rows.
+    `rows` holds contract columns in any arrived type; columns may be absent. `products` and `pharmacies`
+    are conformed tables: they settle ten-digit NDCs and NCPDP ids. Without them ten-digit NDCs are ambiguous and NCPDP
+    ids stay `NCPDP:<id>`. Ten-digit NDCs of `products` itself are settled by its own other rows. Every entity is its
+    own parent, until `with_parents` has seen all of them.
 
     problems: reasons for quarantine, in contract order; NULL where the row is good. left_as: `AFTER_AS_OF` or
     `NOT_340B`; such a row never goes to quarantine, whatever else is wrong with it. raw: JSON of the row as received,
@@ -96,7 +95,7 @@ def conform(
     never an order; it holds only once the result is written. `among`: only rows whose `row_name` is in its one column,
     `row_name`, with `raw` of each. `formats`: what the configuration declares for the table.
     """
-    joined = _with_lookups(_texts(rows, table, formats), table, formats, products, pharmacies, covered_entities)
+    joined = _with_lookups(_texts(rows, table, formats), table, products, pharmacies)
     draft = _typed(rows.schema, table, formats)
     _settle_identifiers(draft, table, set(joined.columns))
     if among is not None:
@@ -188,10 +187,8 @@ def _text_names(received: T.StructType) -> list[str]:
 def _with_lookups(
     texts: DataFrame,
     table: Table,
-    formats: DeclaredFormats,
     products: DataFrame | None,
     pharmacies: DataFrame | None,
-    covered_entities: DataFrame | None,
 ) -> DataFrame:
     """The rows beside what the small tables say; each lookup has at most one row per key."""
     joined = texts
@@ -207,17 +204,6 @@ def _with_lookups(
     if pharmacies is not None and "pharmacy_ncpdp_id" in schema.names:
         lookup = F.broadcast(ncpdp_lookup(pharmacies))
         joined = joined.join(lookup, F.col("pharmacy_ncpdp_id") == F.col("lookup_ncpdp"), how="left")
-    if covered_entities is not None and {"entity_id", "date_of_service"}.issubset(schema.names):
-        lookup = F.broadcast(parent_lookup(covered_entities))
-        joined = joined.join(lookup, identifiers.entity_id(F.col("entity_id")) == F.col("lookup_entity"), how="left")
-        # in a step of its own: beside a new date_of_service, Spark would take that one inside a lambda
-        day = conversion(
-            table.column("date_of_service"),
-            F.col("date_of_service"),
-            schema["date_of_service"].dataType,
-            formats,
-        )
-        joined = joined.withColumn("lookup_parent", parent_on(day.value))
     return joined
 
 
@@ -260,8 +246,7 @@ def _settle_identifiers(draft: _Draft, table: Table, joined: set[str]) -> None:
     if table.name == "invoices":
         values["source_row_id"] = _invoice_row_id(values)
     if table.name == "entity_claims":
-        parent = [F.col("lookup_parent")] if "lookup_parent" in joined else []
-        values["parent_entity_id"] = F.coalesce(*parent, values["entity_id"])
+        values["parent_entity_id"] = values["entity_id"]
         values["is_340b_assumed"] = values["is_340b"].isNull()
     if _has_rx_number(table):
         _settle_prescription(values, joined)

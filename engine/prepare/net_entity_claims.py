@@ -9,6 +9,7 @@ from pyspark.sql import types as T
 from engine.claim_key import entity_claim_key
 from engine.contracts.codes import Reason
 from engine.contracts.prepared import PREPARED_ENTITY_CLAIMS
+from engine.entity_families import at_parent_of_day
 from engine.prepare.row_ids import crowded, good_rows, repeated_row_ids
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import nulls, union_all
@@ -103,3 +104,8 @@ def live_entity_claims(conformed: DataFrame, netting: DataFrame) -> DataFrame:
     live = live.withColumn("claim_ordinal", F.coalesce("claim_ordinal", F.lit(1)))
     names = set(column_names(live))
     return live.select(*(F.col(f.name).cast(f.dataType) for f in PREPARED_ENTITY_CLAIMS.fields if f.name in names))
+
+
+def with_parents(conformed: DataFrame, families: DataFrame | None) -> DataFrame:
+    """Conformed rows with the parent entity as of the date of service; `families`: see `engine.entity_families`."""
+    return at_parent_of_day(conformed, "parent_entity_id", F.col("date_of_service"), families)

@@ -243,7 +243,8 @@ def federal_and_supplemental_rebates_of_one_dispense(world: World) -> None:
 def two_sites_of_one_parent_by_their_ids(world: World) -> None:
     world.claim_340b("e", entity_id="CAH771234")
     world.claim_340b("site", entity_id="CAH771234A", submitted_at="2025-08-11T12:00:00")
-    world.silent("e", "site")
+    world.silent("e")
+    world.expect("site", R047="STRONG")  # reported again by one system, not by two entities
 
 
 @scenario

@@ -12,7 +12,7 @@ from engine.facts import Background, FoundOnClaims, asked_of_flagged, claim_feat
 from engine.settings import PeerSettings
 from tests.property import features_reference
 from tests.property.features_worlds import AS_OF, world, world_with_later_rows
-from tests.unit.facts_rows import claims, frame, reference
+from tests.unit.facts_rows import claims, frame, reference, with_families
 
 WORLDS = range(120)
 AGAIN = 1_000  # added to the number of a world that has later rows
@@ -31,6 +31,7 @@ def measured(spark, worlds):
         **{name: reference(spark, name, *rows[name]) for name in ("covered_entities", "chargebacks", "products")},
         "contract_pharmacies": frame(spark, rows["contract_pharmacies"], contract_pharmacies),
     }
+    references = with_families(references)
     outcomes = frame(
         spark, rows["outcomes"], T.StructType.fromDDL("source_row_id string, answered_on date, answer string")
     )

@@ -12,6 +12,7 @@ from pyspark.sql import types as T
 
 from engine.contracts.prepared import PREPARED_INVOICES, PREPARED_REBATE_CLAIMS
 from engine.contracts.tables import TABLES
+from engine.entity_families import FAMILIES, entity_families
 
 NDC = "00002000101"
 
@@ -127,3 +128,12 @@ def _value(value, kind: T.DataType):
     if isinstance(value, str | int) and isinstance(kind, T.DecimalType):
         return Decimal(value)
     return value
+
+
+def with_families(references: dict[str, DataFrame]) -> dict[str, DataFrame]:
+    """With the families of the entities for which the register names a parent, as preparation hands them on."""
+    entities = references.get("covered_entities")
+    if entities is None:
+        return references
+    families = entity_families(entities.where(F.col("parent_entity_id").isNotNull()), [])
+    return references if families is None else references | {FAMILIES: families}

@@ -23,7 +23,7 @@ from engine.facts import (
     with_claim_peers,
 )
 from engine.settings import PeerSettings
-from tests.unit.facts_rows import NDC, apart, by_case, claim, claims, in_one, reference
+from tests.unit.facts_rows import NDC, apart, by_case, claim, claims, in_one, reference, with_families
 
 pytestmark = pytest.mark.slow
 
@@ -225,7 +225,7 @@ def whole_of(spark, cases):
     rows, tables = in_one(cases)
     feed = claims(spark, rows)
     found = FoundOnClaims(None, None, duplicates(feed).localCheckpoint(), None)
-    references = references_of(spark, tables)
+    references = with_families(references_of(spark, tables))
     screen = claim_screen(feed, found, references, AS_OF).localCheckpoint()
     peers = claim_peers(screen, PEERS).localCheckpoint()
     flagged = with_claim_peers(screen, peers, PEERS)

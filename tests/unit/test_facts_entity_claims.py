@@ -11,7 +11,7 @@ from engine.contracts.links import LINKS_340B
 from engine.contracts.prepared import PREPARED_ENTITY_CLAIMS, PREPARED_REBATE_CLAIMS
 from engine.facts import entity_claim_facts
 from engine.settings import PeerSettings
-from tests.unit.facts_rows import NDC, frame, reference
+from tests.unit.facts_rows import NDC, frame, reference, with_families
 
 NPI, OTHER_NPI, OLD_NPI = "1003000126", "1003000134", "1003000142"
 _CLAIM = {
@@ -36,7 +36,7 @@ def given(row_id: str, **fields) -> dict:
 
 
 def facts_of(spark, rows: list[dict], asked_for=None, links_340b=None, **tables: list[dict]) -> dict[str, dict]:
-    references = {name: reference(spark, name, *given_rows) for name, given_rows in tables.items()}
+    references = with_families({name: reference(spark, name, *given_rows) for name, given_rows in tables.items()})
     claims = frame(spark, rows, PREPARED_ENTITY_CLAIMS)
     found = entity_claim_facts(claims, references, asked_for, links_340b, PeerSettings(minimum=3))
     assert found.schema.names == ENTITY_CLAIM_FACTS.names

@@ -24,7 +24,7 @@ from engine.facts.products import days_before_market, days_past_termination, is_
 from engine.facts.providers import pharmacy_npi_valid, prescriber_has_dea_number, prescriber_npi_valid, with_npi_active
 from engine.facts.quantities import factor_error, with_conversion
 from engine.settings import PeerSettings
-from tests.unit.facts_rows import NDC, apart, by_case, claim, claims, frame, in_one, reference
+from tests.unit.facts_rows import NDC, apart, by_case, claim, claims, frame, in_one, reference, with_families
 
 AS_OF = date(2025, 6, 30)
 
@@ -179,7 +179,7 @@ def features(spark, cases):
     schema = "source_row_id string, mef_entity_id string, contract_excludes_340b boolean, ndc_units decimal(15,3)"
     flagged = frame(spark, screen, T.StructType.fromDDL(schema))
     found = FoundOnClaims(frame(spark, [], LINKS_340B), None, feed, None)
-    references = {name: reference(spark, name, *given) for name, given in tables.items()}
+    references = with_families({name: reference(spark, name, *given) for name, given in tables.items()})
     asked = asked_of_flagged(flagged, feed, found, references).localCheckpoint()
     background = Background(feed, None, None, None, AS_OF, PeerSettings())
     told = claim_features(asked, found, references, background)

@@ -11,7 +11,8 @@ from prepare_rows import by_id, conformed, received, row, settled, typed
 
 from engine.contracts.formats import DeclaredFormats
 from engine.contracts.tables import ENTITY_CLAIMS, REBATE_CLAIMS, TABLES
-from engine.prepare import conform, good_rows
+from engine.entity_families import entity_families
+from engine.prepare import conform, good_rows, with_parents
 from engine.prepare.conform import conformed_schema
 
 AS_OF = date(2026, 3, 31)
@@ -308,8 +309,8 @@ def test_parent_entities_are_those_of_the_date_of_service(spark):
             {"entity_id": "DSH2A", "parent_entity_id": "DSH3", "valid_from": "2025-01-01"},
             {"entity_id": "DSH4A", "parent_entity_id": "DSH4", "snapshot_date": "2025-01-01"},
             {"entity_id": "DSH4A", "parent_entity_id": "DSH5", "snapshot_date": "2025-06-01"},
-            {"entity_id": "DSH6A", "parent_entity_id": "DSH6"},
-            {"entity_id": "DSH6A", "parent_entity_id": "DSH7"},
+            {"entity_id": "CH6A", "parent_entity_id": "DSH6"},
+            {"entity_id": "CH6A", "parent_entity_id": "DSH7"},
             {"entity_id": "DSH8"},
         ],
     )
@@ -318,12 +319,16 @@ def test_parent_entities_are_those_of_the_date_of_service(spark):
         "before": ("DSH2A", "2024-12-31", "DSH2"),
         "from that day": ("DSH2A", "2025-01-01", "DSH3"),
         "latest snapshot": ("dsh4a", "2025-03-01", "DSH5"),
-        "undecided": ("DSH6A", "2025-08-01", "DSH6A"),
+        "undecided": ("CH6A", "2025-08-01", "CH6A"),
         "none": ("DSH8", "2025-08-01", "DSH8"),
         "unknown": ("DSH9", "2025-08-01", "DSH9"),
+        "of no register": ("DSH10B", "2025-08-01", "DSH10"),
+        "its other site": ("DSH10A", "2025-08-01", "DSH10"),
     }
     rows = [row("entity_claims", name, entity_id=one, date_of_service=day) for name, (one, day, _) in cases.items()]
-    found = by_id(conformed(spark, "entity_claims", rows, covered_entities=entities))
+    claims = conformed(spark, "entity_claims", rows)
+    families = entity_families(good_rows(entities), [claims])
+    found = by_id(with_parents(claims, families))
     assert {name: one["parent_entity_id"] for name, one in found.items()} == {n: p for n, (_, _, p) in cases.items()}
 
 
