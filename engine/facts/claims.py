@@ -294,7 +294,9 @@ def _with_references(rows: DataFrame, references: Mapping[str, DataFrame]) -> Da
     rows = with_prices(rows, prices, F.col("period"), {"price_ura": "unit_rebate_amount"}, "price_of_period")
     of_service = {"price_wac": "wac_unit", "price_ceiling": "ceiling_unit", "price_mfp": "mfp_unit"}
     rows = with_prices(rows, prices, quarter_of(day), of_service, "price_of_service")
-    rows = with_exclusion_file(rows, references.get("medicaid_exclusions"))
+    rows = with_exclusion_file(
+        rows, *(references.get(name) for name in ("medicaid_exclusions", "chargebacks", FAMILIES))
+    )
     rows = with_state_policy(rows, references.get("state_340b_policies"))
     rows = with_contract(rows, references.get("rebate_contracts"))
     rows = with_conversion(rows, references.get("hcpcs_crosswalk"), references.get("products"))

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.codes import MEDICAID_PROGRAMS
+from engine.entity_families import at_parent
 from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, Feature
 from engine.intervals import quarter_of
@@ -33,15 +34,21 @@ EXCLUSION_FACTS = (
 )
 
 
-def with_exclusion_file(claims: DataFrame, exclusions: DataFrame | None) -> DataFrame:
+def with_exclusion_file(
+    claims: DataFrame,
+    exclusions: DataFrame | None,
+    chargebacks: DataFrame | None = None,
+    families: DataFrame | None = None,
+) -> DataFrame:
     """`claims` with `exclusion`, a struct of EXCLUSION_FACTS: the listing of the biller (NPI, else Medicaid number) in
     the file of the quarter of service.
 
-    The state compared is `medicaid_state`, the state billed, not the entity's own. Only for Medicaid claims. Listed
-    under several entities: the smallest 340B id is shown.
+    The state compared is `medicaid_state`, the state billed, not the entity's own. Only for Medicaid claims. Of several
+    entities under one number one whose family buys at the 340B price at all is taken, then the smallest 340B id.
     """
     if exclusions is None:
         return claims.withColumn("exclusion", absent(EXCLUSION_FACTS))
+    exclusions = _with_buyers(exclusions, chargebacks, families)
     is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
     keyed = claims.withColumns(
         {
@@ -79,6 +86,18 @@ def _listings(exclusions: DataFrame, listed: str, words: str) -> DataFrame:
         "mef_snapshot_date": F.col("snapshot_date"),
     }
     keys = {f"listed_{listed}": listed, f"state_{listed}": "medicaid_state", f"quarter_{listed}": "quarter"}
-    first = min_struct(*(value.alias(name) for name, value in values.items())).alias("first")
+    buys_none = (~F.col("buys_at_340b")).alias("buys_none")
+    first = min_struct(buys_none, *(value.alias(name) for name, value in values.items())).alias("first")
     found = exclusions.where(F.col(listed).isNotNull()).groupBy(*(F.col(own).alias(name) for name, own in keys.items()))
     return found.agg(first).select(*keys, F.struct(*(f"first.{name}" for name in values)).alias(f"by_{listed}"))
+
+
+def _with_buyers(exclusions: DataFrame, chargebacks: DataFrame | None, families: DataFrame | None) -> DataFrame:
+    """`exclusions` with buys_at_340b: the entity's family has 340B chargebacks. Rows may repeat."""
+    if chargebacks is None:
+        return exclusions.withColumn("buys_at_340b", F.lit(False))
+    bought = chargebacks.where(F.col("contract_type") == "340B").select(F.col("entity_id").alias("buyer"))
+    buyers = at_parent(bought.distinct(), "buyer", families).select("buyer").distinct()
+    rows = at_parent(exclusions.withColumn("listed_family", F.col("entity_id")), "listed_family", families)
+    joined = rows.join(F.broadcast(buyers), on=F.col("listed_family") == F.col("buyer"), how="left")
+    return joined.withColumn("buys_at_340b", F.col("buyer").isNotNull())

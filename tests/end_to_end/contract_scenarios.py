@@ -586,6 +586,15 @@ def the_exclusion_file_of_another_quarter_or_state(world: World) -> None:
 
 
 @scenario
+def one_number_of_two_entities(world: World) -> None:
+    """The one that bought the drug is meant, though another comes first by its id."""
+    for entity in ("CH000001", world.entity):
+        world.add("medicaid_exclusions", entity_id=entity, npi=world.npi, medicaid_state="GA", quarter="2025Q3")
+    world.claim("r", payer_id="GA", state="GA")
+    world.expect("r", R002="STRONG", code="X", action="DISPUTE", drafted="30.000")
+
+
+@scenario
 def the_exclusion_file_says_nothing_of_managed_care(world: World) -> None:
     world.add("medicaid_exclusions", entity_id=world.entity, npi=world.npi, medicaid_state="GA", quarter="2025Q3")
     world.claim("r", program="MDRP_MCO", payer_id="GA", state="GA")
