@@ -486,3 +486,19 @@ def test_differences_that_correct_a_line_downward_are_known_of_its_claims(spark)
     feed = [claim("own", ndc_units="30"), claim("of another program", ndc_units="30", program="MDRP_MCO")]
     found = corrected_down(claims(spark, feed), invoices(spark, lines)).collect()
     assert {row["source_row_id"]: row["corrected_down_units"] for row in found} == {"own": 40}
+
+
+def test_a_line_s_own_past_is_of_its_sub_program_and_rebate_type_and_knows_no_future(spark):
+    quarters = [f"{year}Q{quarter}" for year in (2023, 2024, 2025) for quarter in (1, 2, 3, 4)]
+    lines = []
+    for place, period in enumerate(quarters):
+        xix = "9000" if place < 2 else "3000" if place == 11 else "1000"
+        lines.append(invoice(f"xix {period}", period=period, sub_program="XIX", units_reimbursed=xix))
+        lines.append(invoice(f"chip {period}", period=period, sub_program="CHIP_MEDICAID", units_reimbursed="20"))
+        supplemental = {"sub_program": "XIX", "rebate_type": "SUPPLEMENTAL"}
+        lines.append(invoice(f"sup {period}", period=period, units_reimbursed="50", **supplemental))
+    facts = invoice_facts(invoices(spark, lines), None, {}, AS_OF).collect()
+    found = {row["source_row_id"]: (row["f46_units_to_own_median"], row["own_quarters"]) for row in facts}
+    assert found["xix 2023Q1"] == (1.0, 1)
+    assert found["xix 2025Q4"] == (3.0, 8)  # the quarters of 9,000 lie further back than eight
+    assert found["chip 2025Q4"] == found["sup 2025Q4"] == (1.0, 8)
