@@ -35,7 +35,6 @@ OTHER_PAYERS_PART = Guard(
 SAME_CONTRACT = Guard(
     "SAME_CONTRACT",
     "one of the two rows names no contract, and the payer has several that may govern it",
-    needs=("rebate_contracts",),
 )
 CORRECTION = Guard(
     "CORRECTION",
@@ -82,9 +81,11 @@ def _duplicate(
 
 
 def _same_contract(f: Facts) -> Check:
-    """Never FAILED: rows under two named contracts are not compared. The federal rebate needs no contract."""
+    """Never FAILED: rows under two named contracts are not compared. A contract that is not named is the payer's only
+    one, unless several are known. The federal rebate needs no contract.
+    """
     names_none = f.contract_id.isNull() | f.duplicate_contract_id.isNull()
-    has_several = F.coalesce(f.payer_contracts > 1, F.lit(True))
+    has_several = F.coalesce(f.payer_contracts > 1, F.lit(False))
     return SAME_CONTRACT.check(
         failed=F.lit(False),
         unchecked=names_none & has_several,

@@ -46,7 +46,7 @@ SPECS = [
         the payer's only contract          | R016           | BASE         | C-1         | -                     | 1               || yes   | STRONG   | PBM  | PBM   | DISPUTE | PBM   | SAME_CONTRACT PASSED                           |
         which contract is open             | R016           | BASE         | C-1         | -                     | 2               || yes   | MEDIUM   | PBM  | PBM   | DISPUTE | PBM   | SAME_CONTRACT UNCHECKED                        |
         two kinds of business              | R017           | BASE         | C-1         | C-1                   | 2               || no    |          |      |       |         |       |                                                |
-        no contract is known               | R016           | BASE         | -           | -                     | -               || yes   | MEDIUM   | PBM  | PBM   | DISPUTE | PBM   | SAME_CONTRACT UNCHECKED                        |
+        no contract is known               | R016           | BASE         | -           | -                     | -               || yes   | STRONG   | PBM  | PBM   | DISPUTE | PBM   | SAME_CONTRACT PASSED                           |
         """,  # noqa: E501
         NEEDS,
     ),

@@ -146,8 +146,6 @@ def test_missing_tables_and_columns_switch_off_what_needs_them():
         "R010, ONE_CONTRACT": "table rebate_contracts is missing",
         "R010, CONTRACT_TERMS": "table rebate_contracts is missing",
         "R016, OTHER_PAYERS_PART": "column rebate_claims.amount_third_party is missing",
-        "R016, SAME_CONTRACT": "table rebate_contracts is missing",
-        "R019, SAME_CONTRACT": "table rebate_contracts is missing",
         "R057, MEDICAID_SECONDARY": "column rebate_claims.amount_third_party is missing",
         "R016, WASTE_LINE": "column rebate_claims.modifiers is missing",
     }
