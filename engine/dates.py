@@ -18,6 +18,8 @@ from pyspark.sql import functions as F
 from engine.contracts.columns import PLACEHOLDER_DATES
 from engine.runtime.expressions import days_from
 
+EASTERN = "America/New_York"
+
 
 def is_placeholder(day: Column) -> Column:
     """True for a placeholder date; NULL for NULL."""
@@ -49,6 +51,11 @@ def add_months(day: Column, months: int) -> Column:
 def days_between(later: Column, earlier: Column) -> Column:
     """Days from `earlier` to `later`; NULL if one of them is a placeholder."""
     return F.when(~is_placeholder(later) & ~is_placeholder(earlier), days_from(earlier, later))
+
+
+def eastern_day(moment: Column) -> Column:
+    """The day of a UTC timestamp in US Eastern time, by which CMS counts days; NULL for NULL."""
+    return F.from_utc_timestamp(moment, EASTERN).cast("date")
 
 
 def _literal(day: date) -> Column:

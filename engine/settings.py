@@ -330,7 +330,7 @@ class SparkSettings(Section):
 class RuntimeSettings(Section):
     """Which engine runs a job; docs/engines.md. Results do not depend on it."""
 
-    engine: Literal["auto", "embedded", "spark"] = Field("spark", description="--engine sets it")
+    engine: Literal["auto", "embedded", "spark"] = Field("auto", description="--engine sets it")
     largest_embedded_input: PositiveInt | None = Field(
         None,
         description="bytes of input files, with more of which `auto` selects Spark. Default: by memory",
@@ -767,6 +767,10 @@ class DisputeSettings(Section):
 class DeadlineSettings(Section):
     days_after_postmark: PositiveInt = Field(37, description="last day without interest")
     mfp_days_after_receipt: PositiveInt = 14
+    dispute_quarters: PositiveInt = Field(12, description="quarters in which a Medicaid invoice may be disputed")
+    dispute_quarters_from: Literal["POSTMARK", "PERIOD"] = Field(
+        "POSTMARK", description="quarter after which they are counted: the postmark's if known, or the period covered"
+    )
 
 
 class MessSettings(Section):

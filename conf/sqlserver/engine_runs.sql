@@ -1,4 +1,5 @@
--- One row per run that was written to this database. summary: the run's summary.json, as OPENJSON reads it.
+-- One row per run that was written to this database. ..._at_issue: US dollars, which overlap and are never
+-- added. summary: the run's summary.json, as OPENJSON reads it.
 CREATE TABLE dbo.engine_runs (
     run_id nvarchar(100) not null,
     as_of date not null,
@@ -9,7 +10,9 @@ CREATE TABLE dbo.engine_runs (
     code_version nvarchar(100) not null,
     findings bigint not null,
     dispute_lines bigint not null,
-    amount_at_issue decimal(18,2) null,
+    claims_at_issue decimal(18,2) null,
+    invoice_lines_at_issue decimal(18,2) null,
+    claims_340b_at_issue decimal(18,2) null,
     summary nvarchar(max) not null,
     CONSTRAINT pk_engine_runs PRIMARY KEY (run_id)
 );

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from engine.contracts.codes import ClaimType
 from engine.contracts.columns import Kind, code, column, identifier
 from engine.contracts.references import (
     BEGIN_DATE,
@@ -56,6 +57,18 @@ EXTENSIONS = (
         END_DATE,
         meaning="Contract pharmacies that an entity designated and a manufacturer accepted.",
         key="entity_id pharmacy_npi labeler_code begin_date",
+    ),
+    reference_table(
+        "submission_windows",
+        LABELER,
+        NDC9,
+        code("claim_type", ClaimType, "Kind of claims; empty means all"),
+        replace(STATE, required=False, meaning="State of the entity, two letters; empty means all"),
+        BEGIN_DATE,
+        column("days", Kind.INTEGER, "Days from the date of service; empty means that no window applies", "45"),
+        replace(SOURCE, example="Policy letter 2026-01"),
+        meaning="Days in which a manufacturer asks covered entities to report a 340B claim.",
+        key="labeler_code ndc9 claim_type state begin_date",
     ),
     reference_table(
         "contract_pharmacy_laws",

@@ -50,9 +50,20 @@ DUPLICATE_FACTS = _fields(
     ("duplicate_period", _STRING),
     ("duplicate_claim_id", _STRING),
     ("duplicate_received_at", _TIMESTAMP),
+    ("duplicate_contract_id", _STRING),
+    ("duplicate_amount_third_party", T.DecimalType(18, 2)),
     ("duplicate_units", _UNITS),
     ("duplicate_units_at_issue", _UNITS),
 )
+
+# NDC units that later rows with units below zero take back.
+TAKEN_BACK_FACTS = _fields(("taken_back_units", _UNITS))
+
+# Invoice lines of the claim's state, program and period, where none of them is of its product and rebate type.
+UNBILLED_FACTS = _fields(("unbilled_invoice_lines", _LONG))
+
+# NDC units by which later invoice lines correct the claim's line downward (PRIOR_DELTA).
+CORRECTED_FACTS = _fields(("corrected_down_units", _UNITS))
 
 # The nearest earlier live row of the same dispense by which Medicaid asks where this row's payer is another, or another
 # payer where this row is of Medicaid; and whether third parties paid a part of the Medicaid row.
@@ -71,6 +82,11 @@ CLAIM_REFERENCE_FACTS = PRODUCT_FACTS + _fields(
     ("price_mfp", _UNIT_PRICE),
     ("market_price", _UNIT_PRICE),  # market_prices at the date of service
     ("flags_340b", _STRINGS),  # identifiers found on the line, e.g. "SCC 20", "MODIFIER UD"
+    ("flags_340b_are_sure", _BOOLEAN),  # one of them is of high confidence
+    (
+        "flags_340b_are_dated",
+        _BOOLEAN,
+    ),  # one of the surest is of all states, or has a first day
     ("mef_entity_id", _STRING),  # medicaid_exclusions of the quarter of service
     ("mef_listed_as", _STRING),  # "NPI 1234567893" or "Medicaid number 123 (KY)"
     ("mef_quarter", _STRING),
@@ -79,6 +95,8 @@ CLAIM_REFERENCE_FACTS = PRODUCT_FACTS + _fields(
     ("state_carves_out_contract_pharmacies", _BOOLEAN),
     ("contract_excludes_340b", _BOOLEAN),  # rebate_contracts at the date of service; NULL: no such contract
     ("contract_exclusion_scope", _STRING),
+    ("payer_contracts", _INTEGER),  # of the payer, such as may govern the claim; NULL: none is known
+    ("contract_terms_differ", _BOOLEAN),  # the claim names no contract, and such contracts disagree on 340B claims
     ("contract_key", _STRING),
     ("contract_begin_date", _DATE),
     ("contract_end_date", _DATE),
@@ -94,11 +112,17 @@ CLAIM_REFERENCE_FACTS = PRODUCT_FACTS + _fields(
     ("hcpcs_pair_at_another_date", _BOOLEAN),  # the crosswalk pairs product and code at another time
     ("labeler_standing", _STRING),  # labelers: OURS at the date of service, NOT_THEN, or NOT_HELD by the table
     # settlements of the claim (invoices: of the line) as credited or repaid before the row was received, and from that
-    # day on
+    # day on; units that are disputed and were neither released nor written off since
     ("settled_units", _UNITS),
     ("settled_on", _DATE),
     ("settled_since_units", _UNITS),
     ("settled_since_on", _DATE),
+    ("units_in_dispute", _UNITS),
+    # of the invoice on which the claim is billed: the earliest postmark, and the earliest day from which interest is
+    # counted (postmark, else receipt); days after the period in which the payer's contracts allow disputes, the fewest
+    ("invoice_postmark_date", _DATE),
+    ("invoice_sent_on", _DATE),
+    ("contract_dispute_days", _LONG),
     ("prescriber_has_dea_number", _BOOLEAN),
     ("claim_products", _INTEGER),  # distinct NDC-11 on live lines of the claim number
     ("mtf_is_adjusted", _BOOLEAN),  # a later MFP adjustment (002) names the row's ICN
@@ -175,6 +199,9 @@ CLAIM_FACTS = T.StructType(
     + [f for f in LINKS_PHARMACY.fields if f.name.startswith("pharmacy_")]
     + DUPLICATE_FACTS
     + ELSEWHERE_FACTS
+    + TAKEN_BACK_FACTS
+    + UNBILLED_FACTS
+    + CORRECTED_FACTS
     + CLAIM_REFERENCE_FACTS
     + CONTEXT_CLAIM_FEATURES
     + DESCRIBED_CLAIM_FEATURES
@@ -198,6 +225,8 @@ _RECEIVED_AND_SCREENED = {
 _FOUND_AND_SCREENED = {
     *("flags_340b", "link_tier", "duplicate_rule", "pharmacy_is_reversed", "pharmacy_reversed_at"),
     *("elsewhere_program", "elsewhere_is_secondary"),
+    *("duplicate_amount_third_party", "duplicate_contract_id", "duplicate_payer_id", "taken_back_units"),
+    "unbilled_invoice_lines",
 }
 SCREENED_FEATURES = {
     *("f29_hcpcs_ndc_pair_valid", "f33_labeler_terminated", "f38_reversal_lag"),
@@ -205,12 +234,21 @@ SCREENED_FEATURES = {
 }
 _NOT_SCREENED = {
     *("market_price", "entity_bought_at_340b", "entity_units_asked_for", "entity_units_bought"),
+    *("invoice_postmark_date", "invoice_sent_on", "contract_dispute_days"),
     *("claim_products", "mtf_is_adjusted", "mtf_is_reversed", "quarantined_claim_rows"),
     *({field.name for field in DESCRIBED_CLAIM_FEATURES} - SCREENED_FEATURES),
 }
 _FOUND = {
     field.name
-    for fields in (LINKS_340B.fields, LINKS_PHARMACY.fields, DUPLICATE_FACTS, ELSEWHERE_FACTS)
+    for fields in (
+        LINKS_340B.fields,
+        LINKS_PHARMACY.fields,
+        DUPLICATE_FACTS,
+        ELSEWHERE_FACTS,
+        TAKEN_BACK_FACTS,
+        UNBILLED_FACTS,
+        CORRECTED_FACTS,
+    )
     for field in fields
 }
 CLAIM_SCREEN = T.StructType(
@@ -243,6 +281,7 @@ INVOICE_FACTS = T.StructType(
         # sub-program; NULL for a PRIOR_DELTA, which is no total of claims
         ("claim_units", _UNITS),
         ("claim_lines", _LONG),
+        ("unconverted_claim_lines", _LONG),  # whose HCPCS units could not be converted
         ("f50_invoice_to_claims_gap", _DOUBLE),  # (invoiced - claimed) / invoiced
         # quarantined claim rows whose program, state, NDC-11 and period are the line's or cannot be read, and their
         # NDC units where those can be read
@@ -257,6 +296,7 @@ INVOICE_FACTS = T.StructType(
         ("settled_on", _DATE),
         ("settled_since_units", _UNITS),
         ("settled_since_on", _DATE),
+        ("units_in_dispute", _UNITS),
         # NDC units of the state and NDC-11 over the four quarters up to the period: invoiced in all programs, and sold
         ("units_invoiced_in_state", _DOUBLE),
         ("units_sold_in_state", _DOUBLE),
@@ -325,6 +365,10 @@ ENTITY_CLAIM_FACTS = T.StructType(
         ("policy_begin_date", _DATE),
         ("policy_end_date", _DATE),
         ("pharmacy_is_designated", _BOOLEAN),  # designated_pharmacies of the entity, its parent and its parent's sites
+        # submission_windows at the date of service; NULL: no window is known, or the state is exempt
+        ("submission_days", _LONG),
+        ("submission_window_begin_date", _DATE),
+        ("submission_window_is_known", _BOOLEAN),
         ("entity_state", _STRING),
         ("state_law_protects", _BOOLEAN),  # contract_pharmacy_laws of the entity's state; NULL: its state is not known
         # part_b_lines of the same provider, day, HCPCS code and NDC; NULL: none

@@ -17,6 +17,8 @@ MOST_RELATED_ROWS = 50
 
 GUARD = _struct(("name", _STRING), ("state", _STRING))
 
+# units_at_issue: NDC units at issue by this rule alone, at most the row's own, less those settled since; NULL if the
+# rule puts no units at issue. document: what its code needs, NULL without a code.
 RULE_HIT = _struct(
     ("rule_id", _STRING),
     ("evidence", _STRING),
@@ -24,9 +26,13 @@ RULE_HIT = _struct(
     ("code", _STRING),
     ("related_source_row_ids", T.ArrayType(_STRING)),
     ("related_count", T.LongType()),
+    ("units_at_issue", _UNITS),
+    ("amount_at_issue", _MONEY),
+    ("document", _STRING),
     ("guards", T.ArrayType(GUARD)),
 )
 
+# document: what the rules of the code need, joined by "; ".
 CODE = _struct(("code", _STRING), ("kind", _STRING), ("document", _STRING))
 
 FEATURE_REASON = _struct(
@@ -42,16 +48,15 @@ REFERENCE_ROW = _struct(
     ("table", _STRING), ("key", _STRING), ("start", _DATE), ("end", _DATE), ("snapshot_date", _DATE)
 )
 
-# What a rule says of one subject: the public part (RULE_HIT) and what findings need to combine it with others.
-# amount_at_issue is given only where it is not units x price (R011 where the ceiling exceeds the MFP, R053).
+# What a rule says of one subject: the public part (RULE_HIT) and what findings need to combine it with others. Here
+# units_at_issue are before settlements, and amount_at_issue is given only where it is not units x price (R011 where the
+# ceiling exceeds the MFP, R053).
 RULE_RESULT = T.StructType(
     RULE_HIT.fields
     + _struct(
         ("route", _STRING),
         ("party_at_fault", _STRING),
         ("action", _STRING),
-        ("units_at_issue", _UNITS),
-        ("amount_at_issue", _MONEY),
         ("reference_rows", T.ArrayType(REFERENCE_ROW)),
     ).fields
 )
@@ -65,12 +70,18 @@ SCORES = _struct(
     ("anomaly_rows", T.LongType()),
 )
 
+# units_claimed: as received; ndc_units: the same in NDC billing units, NULL where HCPCS units could not be converted.
+# units_in_dispute: units of the row that settlements already hold as DISPUTED; they stay at issue.
+# deadline_date: last day to act, deadline_kind says for what (NONE: not known); last_day_date: last day on which a
+# dispute is possible at all, NULL where no such day is known.
 FINDINGS = _struct(
     ("finding_id", _STRING),
     ("run_id", _STRING),
     ("subject", _STRING),
     ("source_row_id", _STRING),
     ("program", _STRING),
+    ("sub_program", _STRING),
+    ("rebate_type", _STRING),
     ("payer_id", _STRING),
     ("state", _STRING),
     ("period", _STRING),
@@ -88,6 +99,7 @@ FINDINGS = _struct(
     ("ndc_raw", _STRING),
     ("rx_number_raw", _STRING),
     ("units_claimed", _UNITS),
+    ("ndc_units", _UNITS),
     ("rules", T.ArrayType(RULE_HIT)),
     ("evidence", _STRING),
     ("dispute_code", _STRING),
@@ -97,6 +109,7 @@ FINDINGS = _struct(
     ("action", _STRING),
     ("units_at_issue", _UNITS),
     ("amount_at_issue", _MONEY),
+    ("units_in_dispute", _UNITS),
     ("unit_price_used", _UNIT_PRICE),
     ("price_source", _STRING),
     ("match_tier", _STRING),
@@ -110,6 +123,7 @@ FINDINGS = _struct(
     ("priority", _DOUBLE),
     ("deadline_date", _DATE),
     ("deadline_kind", _STRING),
+    ("last_day_date", _DATE),
     ("first_seen_run", _STRING),
     ("changed_since_last_run", _BOOLEAN),
 )
@@ -119,6 +133,8 @@ FINDINGS = _struct(
 FINDING_FEATURES = ("evidence", "rules", "guards", "match", "anomaly", "amount", "program", "subject")
 
 # A claim line drafted for dispute, as it may leave the company: units, codes and documents, no price, no score.
+# units_invoiced and units_disputed: NDC billing units (as received if HCPCS units could not be converted);
+# units_received: as the payer sent them.
 # record_id: FFSU or MCOU for Medicaid (CMS-R-144), else NULL. other_codes (of kind DISPUTE) and documents stand in the
 # order of precedence.
 DISPUTE_LINES = _struct(
@@ -127,6 +143,8 @@ DISPUTE_LINES = _struct(
     ("payer_id", _STRING),
     ("state", _STRING),
     ("program", _STRING),
+    ("sub_program", _STRING),
+    ("rebate_type", _STRING),
     ("record_id", _STRING),
     ("period", _STRING),
     ("invoice_number", _STRING),
@@ -141,6 +159,7 @@ DISPUTE_LINES = _struct(
     ("rx_number", _STRING),
     ("fill_number", T.LongType()),
     ("date_of_service", _DATE),
+    ("units_received", _UNITS),
     ("units_invoiced", _UNITS),
     ("units_disputed", _UNITS),
     ("dispute_code", _STRING),

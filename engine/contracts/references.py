@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from engine.contracts.codes import ClaimType, Program
 from engine.contracts.columns import Column, Kind, Table, TableRole, bound, code, column, identifier, text
-from engine.contracts.feeds import REBATE_TYPES
+from engine.contracts.feeds import REBATE_TYPES, SUB_PROGRAMS
 
 CMS_UNIT_TYPES = ("TAB", "CAP", "ML", "GM", "EA", "TDP", "SUP", "AHF")
 
@@ -22,6 +22,8 @@ END_DATE = bound("end_date", "First day on which it no longer holds", "2027-01-0
 SOURCE = text("source", "Where the row comes from", "State Medicaid bulletin 2024-03")
 _ZIP = identifier("zip", "ZIP code, leading zeros kept", "40202")
 _CITY = text("city", "City", "Louisville")
+_CONFIDENCE = code("confidence", ("HIGH", "LOW"), "How sure the row is, in either case; empty is high")
+_SOURCE_DATE = text("as_of", "Date of the source", "2024-03")
 _ADDRESS_STATE = text("state", "State, two letters", "KY")
 _HCPCS_CODE = column("hcpcs_code", Kind.CODE, "HCPCS procedure code", "J1745")
 _UNITS_PER_HCPCS = column(
@@ -35,9 +37,10 @@ _VALIDITY = (
 VALIDITY_NAMES = frozenset(one.name for one in _VALIDITY)
 
 
-def reference_table(name: str, *columns: Column, meaning: str, key: str, either=()) -> Table:
+def reference_table(name: str, *columns: Column, meaning: str, key: str, either=(), own_id: str | None = None) -> Table:
     """A reference table; `key` is separated by blanks. Every one may carry the days of its validity."""
-    return Table(name, TableRole.REFERENCE, (*columns, *_VALIDITY), tuple(key.split()), either, meaning=meaning)
+    names = tuple(key.split())
+    return Table(name, TableRole.REFERENCE, (*columns, *_VALIDITY), names, either, meaning=meaning, own_id=own_id)
 
 
 def _required(optional: Column) -> Column:
@@ -205,6 +208,9 @@ REFERENCES = (
         column("value", Kind.TWO_DIGIT_CODE, "Value that marks a 340B claim", "20", required=True),
         BEGIN_DATE,
         END_DATE,
+        _CONFIDENCE,
+        SOURCE,
+        _SOURCE_DATE,
         meaning="Values by which states have 340B claims marked. Shipped in conf/reference/, may be overridden.",
         key="state program claim_type field value begin_date",
     ),
@@ -212,16 +218,20 @@ REFERENCES = (
         "state_340b_policies",
         STATE,
         code("program", Program, "Program; empty means all"),
-        code(
+        column(
             "method",
-            ("MEF", "CLAIM_FLAG", "PROVIDER_LIST", "RETRO_FILE"),
-            "How the state keeps 340B claims out of rebates: exclusion file, marked claims, provider list, later file",
+            Kind.CODE,
+            "How the state keeps 340B claims out of rebates: `MEF` exclusion file, `CLAIM_FLAG` marked claims, "
+            "`PROVIDER_LIST`, `RETRO_FILE`; several joined by `|`, each of which alone marks a claim",
+            "MEF|CLAIM_FLAG",
         ),
         column("contract_pharmacy_carved_out", Kind.BOOLEAN, "Whether contract pharmacies may not use 340B drugs"),
         BEGIN_DATE,
         END_DATE,
+        _CONFIDENCE,
         SOURCE,
-        meaning="How each state finds and excludes 340B claims.",
+        _SOURCE_DATE,
+        meaning="How each state finds and excludes 340B claims. Shipped in conf/reference/, may be overridden.",
         key="state program begin_date",
     ),
     reference_table(
@@ -275,8 +285,14 @@ REFERENCES = (
         identifier("claim_id", "Claim settled; empty for the whole line", "2025226000123"),
         column("claim_line", Kind.INTEGER, "Line of the claim"),
         identifier("entity_id", "340B id of the entity that repaid", "DSH180012"),
+        identifier("payer_id", "Payer whose claim or line was settled; a state for Medicaid", "KY"),
+        code("sub_program", SUB_PROGRAMS, "Part of Medicaid settled; empty means the lines of XIX first"),
+        code("rebate_type", REBATE_TYPES, "Kind of rebate; empty means the program's only one"),
+        identifier("settlement_id", "Identifies the settlement", "S-2025-0001"),
         meaning="What became of invoiced units: paid, disputed, released, credited or repaid.",
-        key="invoice_number program state ndc period settled_on kind claim_id claim_line",
+        key="invoice_number program state ndc period settled_on kind units amount code claim_id claim_line entity_id "
+        "payer_id sub_program rebate_type",
+        own_id="settlement_id",
     ),
     reference_table(
         "decisions",

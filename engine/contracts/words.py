@@ -60,8 +60,11 @@ ROUTE_WORDS: dict[Route, str] = {
 }
 
 DEADLINE_WORDS: dict[str, str] = {
-    "LAST_DAY_WITHOUT_INTEREST": "last day to pay without interest (37 days after postmark)",
-    "MFP_PROMPT_PAYMENT": "last day of prompt payment (14 days after receipt)",
+    "NO_INTEREST": "last day to pay without interest (37 days after the postmark, else the receipt)",
+    "CONTRACT": "last day to dispute under the rebate contract",
+    "PROMPT_PAY": "last day of prompt payment (14 days after receipt, US Eastern time)",
+    "TWELVE_QUARTERS": "last day of the twelve quarters in which a dispute is possible",
+    "NONE": "no deadline is known",
 }
 
 # A guard looks for an innocent explanation.

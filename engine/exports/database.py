@@ -42,6 +42,7 @@ from engine.exports.database_columns import (
 )
 from engine.exports.output_tables import FINDINGS_TABLE, LINES_TABLE, OUTPUT_TABLES, RUNS, STAGING, nullable
 from engine.exports.review_rows import SEPARATOR
+from engine.exports.totals import SUBJECT_KEYS
 from engine.runtime.expressions import to_json
 from engine.settings import DatabaseSettings
 
@@ -318,7 +319,8 @@ class _Writer:
             "code_version": summary["code_version"],
             "findings": counts["findings"],
             "dispute_lines": counts["dispute_lines"],
-            "amount_at_issue": None if counts["amount_at_issue"] is None else Decimal(str(counts["amount_at_issue"])),
+            # a run of an earlier version added the three up
+            **{f"{key}_at_issue": _amount(counts.get("at_issue", {}).get(key)) for key in SUBJECT_KEYS.values()},
             "summary": json.dumps(summary, default=str),
         }
         runs = self._table(RUNS)
@@ -327,6 +329,10 @@ class _Writer:
         marks = ", ".join("?" * len(columns))
         row = [values[column] for column in columns]
         connection.execute(f"INSERT INTO {runs} ({', '.join(columns)}) VALUES ({marks})", *row)
+
+
+def _amount(at_issue: Mapping[str, Any] | None) -> Decimal | None:
+    return None if at_issue is None or at_issue["amount"] is None else Decimal(str(at_issue["amount"]))
 
 
 def _rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pyspark.sql import types as T
 
 from engine.contracts.findings import DISPUTE_LINES, FINDINGS
+from engine.exports.totals import SUBJECT_KEYS
 
 RUNS, FINDINGS_TABLE, LINES_TABLE = "engine_runs", "engine_findings", "engine_dispute_lines"
 STAGING = "_staging"
@@ -22,6 +23,8 @@ _WIDTHS = {
     "first_seen_run": 100,
     "subject": 20,
     "program": 20,
+    "sub_program": 20,
+    "rebate_type": 20,
     "record_id": 10,
     "period": 6,
     "labeler_code": 5,
@@ -58,7 +61,8 @@ _HEADINGS = {
         "-- joined by |, reference_rows: JSON. A run replaces its own rows and no others.\n"
     ),
     RUNS: (
-        "-- One row per run that was written to this database. summary: the run's summary.json, as OPENJSON reads it.\n"
+        "-- One row per run that was written to this database. ..._at_issue: US dollars, which overlap and are never\n"
+        "-- added. summary: the run's summary.json, as OPENJSON reads it.\n"
     ),
 }
 
@@ -98,7 +102,7 @@ _RUN_COLUMNS = {
     "code_version": "nvarchar(100)",
     "findings": "bigint",
     "dispute_lines": "bigint",
-    "amount_at_issue": "decimal(18,2)",
+    **dict.fromkeys((f"{key}_at_issue" for key in SUBJECT_KEYS.values()), "decimal(18,2)"),
     "summary": "nvarchar(max)",
 }
 _FINDING_COLUMNS = _columns(FINDINGS.fields)
@@ -116,7 +120,7 @@ OUTPUT_TABLES: dict[str, dict[str, str]] = {
 
 def nullable(table: str, column: str) -> str:
     """`null` or `not null`, as the table has it."""
-    is_nullable = column in ("started_by", "amount_at_issue") if table == RUNS else column not in _REQUIRED
+    is_nullable = column == "started_by" or column.endswith("_at_issue") if table == RUNS else column not in _REQUIRED
     return "null" if is_nullable and column != "write_id" else "not null"
 
 

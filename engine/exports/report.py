@@ -14,7 +14,7 @@ from engine.exports.formats import EVIDENCE_COLOURS
 from engine.exports.match_rates import TIER_COLOURS, match_rate_charts, match_rate_matrices
 from engine.exports.plain_text import plain
 from engine.exports.reasons import reason_words
-from engine.exports.totals import Group, Totals
+from engine.exports.totals import Group, SubjectTotals, Totals
 from engine.exports.waterfall import contribution_words, waterfall_chart
 from engine.runtime.storage import Storage
 
@@ -39,11 +39,11 @@ def report_page(totals: Totals, dispute_lines: int, facts: RunFacts) -> str:
     )
     return environment.get_template("report.html").render(
         facts=facts,
-        whole=totals.whole,
+        without_price=totals.without_price,
         has_dollars=totals.has_dollars,
         figures=_figures(totals, dispute_lines),
         first=[_finding(found) for found in totals.first],
-        charts=_charts(totals, facts),
+        sections=[(one.label, _charts(one, facts, totals.has_dollars)) for one in totals.with_findings],
         link_charts=[waterfall_chart(*example) for example in facts.linking.examples] if facts.linking else [],
         link_weights=_link_weights(facts.linking) if facts.linking else [],
         rate_charts=match_rate_charts(facts.linking) if facts.linking else [],
@@ -63,18 +63,21 @@ def _shown(value: Any) -> Any:
 
 
 def _figures(totals: Totals, dispute_lines: int) -> list[tuple[str, str]]:
-    whole = totals.whole
-    strong = next(group.whole for group in totals.by_evidence() if group.value == Evidence.STRONG.value)
     return [
-        ("Findings", f"{whole.findings:,}"),
-        ("At issue", short_dollars(float(whole.amount)) if totals.has_dollars else "no prices"),
-        ("With strong evidence", f"{strong.findings:,}"),
+        ("Findings", f"{totals.findings:,}"),
+        *((f"At issue: {one.label}", _at_issue(one)) for one in totals.by_subject),
+        ("With strong evidence", f"{totals.counts('evidence')[Evidence.STRONG.value]:,}"),
         ("Dispute lines drafted", f"{dispute_lines:,}"),
     ]
 
 
-def _charts(totals: Totals, facts: RunFacts) -> list[Chart]:
-    in_dollars = totals.has_dollars
+def _at_issue(totals: SubjectTotals) -> str:
+    if not totals.whole.findings:
+        return "none"
+    return short_dollars(float(totals.whole.amount)) if totals.whole.priced else "no prices"
+
+
+def _charts(totals: SubjectTotals, facts: RunFacts, in_dollars: bool) -> list[Chart]:
     actions = {action.value: words for action, words in ACTION_WORDS.items()}
     rules = {rule: f"{rule} {title}" for rule, title in facts.rule_titles.items()}
     charts: tuple[tuple[str, list[Group], dict[str, str]], ...] = (

@@ -28,7 +28,7 @@ def finding_rows(findings: DataFrame) -> DataFrame:
             "checks": F.array_join(F.transform("rules", _checks), "\n"),
             "all_codes": F.array_join(F.transform("codes", lambda code: code["code"]), ", "),
             "documents": F.array_join(
-                F.array_distinct(F.filter(F.transform("codes", lambda code: code["document"]), _is_given)), "; "
+                F.array_distinct(F.filter(F.transform("rules", lambda hit: hit["document"]), _is_given)), "; "
             ),
             "rule_ids": F.array_join(F.transform("rules", lambda hit: hit["rule_id"]), ", "),
             "related_rows": _related_rows(F.col("rules")),
@@ -99,7 +99,7 @@ def reference_words(row: Column) -> Column:
 
 
 def _checks(hit: Column) -> Column:
-    """ "R003 MEDIUM [no 340b purchase: ruled out; state method: not checked]" """
+    """ "R003 MEDIUM, X, 30 units, $75.00 [no 340b purchase: ruled out; state method: not checked]" """
     guards = F.transform(
         hit["guards"],
         lambda guard: F.concat(
@@ -107,7 +107,12 @@ def _checks(hit: Column) -> Column:
         ),
     )
     listed = F.when(F.size(guards) > 0, F.concat(F.lit(" ["), F.array_join(guards, "; "), F.lit("]")))
-    return F.concat(hit["rule_id"], F.lit(" "), hit["evidence"], F.coalesce(listed, F.lit("")))
+    at_issue = F.concat(
+        F.coalesce(F.concat(F.lit(", "), hit["code"]), F.lit("")),
+        F.coalesce(F.concat(F.lit(", "), _number(hit["units_at_issue"].cast("double")), F.lit(" units")), F.lit("")),
+        F.coalesce(F.concat(F.lit(", $"), format_number(hit["amount_at_issue"], 2)), F.lit("")),
+    )
+    return F.concat(hit["rule_id"], F.lit(" "), hit["evidence"], at_issue, F.coalesce(listed, F.lit("")))
 
 
 def _reason_words(reason: Column) -> Column:

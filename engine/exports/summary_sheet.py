@@ -12,7 +12,7 @@ from engine.contracts.words import ACTION_WORDS
 from engine.exports.facts import RunFacts
 from engine.exports.formats import EVIDENCE_COLOURS, Formats
 from engine.exports.page_sheets import Area, Page
-from engine.exports.totals import Group, Sum, Totals
+from engine.exports.totals import Group, SubjectTotals, Sum, Totals
 
 NAME = "Summary"
 _FINDINGS, _AMOUNT = 2, 4  # columns of the tables below
@@ -32,44 +32,64 @@ def add_summary_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFac
     page.heading("The run")
     page.pairs(facts.about_lines)
 
-    page.heading("By evidence")
+    page.heading("At issue")
+    page.note(
+        "Claims, invoice lines and 340B claims overlap: one unit may be at issue in each of them, so the lines are not "
+        "to be added."
+    )
+    page.table(
+        ("Subject", "", "Findings", "Units at issue", "Amount at issue ($)"),
+        (formats.text, formats.text, formats.count, formats.units, formats.money),
+        ((one.label, None, *_figures(one.whole)) for one in totals.by_subject),
+    )
+    charts = 0
+    for one in totals.with_findings:
+        charts = _add_subject(book, page, formats, facts, one, charts)
+
+
+def _add_subject(
+    book: xlsxwriter.Workbook, page: Page, formats: Formats, facts: RunFacts, totals: SubjectTotals, charts: int
+) -> int:
+    """Tables and charts of one subject; returns the number of charts that the sheet then has."""
+    page.heading(f"{totals.label} by evidence")
     by_evidence = _table(page, formats, "Class", totals.by_evidence(), _MAY)
-    page.heading("By rule")
+    page.heading(f"{totals.label} by rule")
     page.note("A finding counts under every rule that fired, so the rules add up to more than the total.")
     by_rule = _table(page, formats, "Rule", totals.greatest("rule", 60), facts.rule_titles)
-    page.heading("By payer, the 25 greatest")
+    page.heading(f"{totals.label} by payer, the 25 greatest")
     by_payer = _table(page, formats, "Payer", totals.greatest("payer", 25), {})
-    page.heading("By suggested action")
+    page.heading(f"{totals.label} by suggested action")
     actions = {action.value: ACTION_WORDS[action] for action in Action}
     _table(page, formats, "Action", totals.greatest("action", 20), actions)
-    page.heading("By period")
+    page.heading(f"{totals.label} by period")
     _table(page, formats, "Period", totals.latest("period", 40), {})
 
     measured = _AMOUNT if totals.has_dollars else _FINDINGS
     unit = "US dollars at issue" if totals.has_dollars else "findings (no prices were given)"
     evidence_colours = [{"fill": {"color": EVIDENCE_COLOURS[group.value]}} for group in totals.by_evidence()]
+    first = f"{totals.label} by"
     for place, (area, title, points) in enumerate(
         (
-            (by_evidence, f"By evidence: {unit}", evidence_colours),
-            (Area(by_rule.first_row, min(by_rule.last_row, by_rule.first_row + 14)), f"By rule: {unit}", None),
-            (Area(by_payer.first_row, min(by_payer.last_row, by_payer.first_row + 14)), f"By payer: {unit}", None),
-        )
+            (by_evidence, f"{first} evidence: {unit}", evidence_colours),
+            (Area(by_rule.first_row, min(by_rule.last_row, by_rule.first_row + 14)), f"{first} rule: {unit}", None),
+            (Area(by_payer.first_row, min(by_payer.last_row, by_payer.first_row + 14)), f"{first} payer: {unit}", None),
+        ),
+        start=charts,
     ):
         chart = _bars(book, page.name, area, measured, title, points)
         page.sheet.insert_chart(_CHART_ROW + place * _ROWS_PER_CHART, _CHART_COLUMN, chart, {"description": title})
+    return charts + 3
 
 
 def _key_figures(totals: Totals, lines: int) -> list[tuple[str, str]]:
-    whole = totals.whole
-    without_price = whole.findings - whole.priced
     figures = [
-        ("Findings", f"{whole.findings:,}"),
-        ("Amount at issue", f"${whole.amount:,.2f}" if totals.has_dollars else "not known: no prices were given"),
-        ("Units at issue", f"{whole.units:,.3f}"),
+        ("Findings", f"{totals.findings:,}"),
         ("Dispute lines", f"{lines:,} claim lines drafted (strong evidence only)"),
     ]
-    if totals.has_dollars and without_price:
-        figures.append(("Without a price", f"{without_price:,} findings have no dollar amount"))
+    if not totals.has_dollars:
+        figures.append(("Amount at issue", "not known: no prices were given"))
+    elif totals.without_price:
+        figures.append(("Without a price", f"{totals.without_price:,} findings have no dollar amount"))
     return figures
 
 

@@ -1,13 +1,13 @@
-"""What was found, added up: by evidence, rule, action, payer, labeler, product, program and period."""
+"""What was found, added up for each subject: by evidence, rule, action, payer, labeler, product, program and period."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -17,6 +17,17 @@ from engine.exports.plain_text import plain
 from engine.runtime.expressions import nullable
 
 FIRST_FINDINGS = 10
+SUBJECT_WORDS = {
+    Subject.REBATE_CLAIM: "Claims",
+    Subject.INVOICE: "Invoice lines",
+    Subject.ENTITY_CLAIM: "340B claims",
+}
+# How summary.json names them.
+SUBJECT_KEYS = {
+    Subject.REBATE_CLAIM: "claims",
+    Subject.INVOICE: "invoice_lines",
+    Subject.ENTITY_CLAIM: "claims_340b",
+}
 
 
 @dataclass
@@ -46,12 +57,16 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Totals:
-    """`first`: what to look at first, as rows of FINDINGS. A finding counts under each of its rules."""
+class SubjectTotals:
+    """The findings on one kind of rows. A finding counts under each of its rules."""
 
+    subject: Subject
     whole: Sum
     groups: Mapping[str, list[Group]]
-    first: list[dict[str, Any]]
+
+    @property
+    def label(self) -> str:
+        return SUBJECT_WORDS[self.subject]
 
     @property
     def has_dollars(self) -> bool:
@@ -59,15 +74,56 @@ class Totals:
 
     def greatest(self, dimension: str, most: int) -> list[Group]:
         """By dollars, else by findings; ties by name."""
-        return sorted(self.groups[dimension], key=lambda g: (-g.whole.amount, -g.whole.findings, g.value))[:most]
+        groups = self.groups.get(dimension, [])
+        return sorted(groups, key=lambda g: (-g.whole.amount, -g.whole.findings, g.value))[:most]
 
     def latest(self, dimension: str, most: int) -> list[Group]:
-        return sorted(self.groups[dimension], key=lambda g: g.value)[-most:]
+        return sorted(self.groups.get(dimension, []), key=lambda g: g.value)[-most:]
 
     def by_evidence(self) -> list[Group]:
         """In the order of the evidence ladder, classes without findings included."""
-        found = {group.value: group for group in self.groups["evidence"]}
+        found = {group.value: group for group in self.groups.get("evidence", [])}
         return [found.get(e.value, Group(e.value, e.value)) for e in Evidence]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a run found, by subject: a claim, its invoice line and its 340B claim may hold the same units, so that units
+    and dollars of subjects are never added. `first`: what to look at first, as rows of FINDINGS.
+    """
+
+    by_subject: tuple[SubjectTotals, ...]
+    first: list[dict[str, Any]]
+
+    @property
+    def findings(self) -> int:
+        return sum(one.whole.findings for one in self.by_subject)
+
+    @property
+    def without_price(self) -> int:
+        return self.findings - sum(one.whole.priced for one in self.by_subject)
+
+    @property
+    def has_dollars(self) -> bool:
+        return any(one.has_dollars for one in self.by_subject)
+
+    @property
+    def with_findings(self) -> list[SubjectTotals]:
+        return [one for one in self.by_subject if one.whole.findings]
+
+    def counts(self, dimension: str) -> dict[str, int]:
+        """Findings of every value of a dimension, over all subjects; every evidence class, also without findings."""
+        counts = dict.fromkeys((e.value for e in Evidence), 0) if dimension == "evidence" else {}
+        for one in self.by_subject:
+            for group in one.groups.get(dimension, []):
+                counts[group.value] = counts.get(group.value, 0) + group.whole.findings
+        return counts if dimension == "evidence" else dict(sorted(counts.items()))
+
+    def at_issue(self) -> dict[str, dict[str, Decimal]]:
+        """Units and dollars at issue by subject, as summary.json holds them."""
+        return {
+            SUBJECT_KEYS[one.subject]: {"units": one.whole.units, "amount": one.whole.amount} for one in self.by_subject
+        }
 
 
 _ENTRY = T.StructType([T.StructField(name, T.StringType()) for name in ("dimension", "value", "label")])
@@ -79,12 +135,13 @@ def add_up(findings: DataFrame) -> Totals:
     by_rule = F.transform("rules", lambda hit: _entry("rule", hit["rule_id"]))
     rows = (
         findings.select(
+            "subject",
             "evidence",
             "units_at_issue",
             "amount_at_issue",
             F.explode(F.concat(F.array(*counted), by_rule)).alias("entry"),
         )
-        .groupBy("entry.dimension", "entry.value", "evidence")
+        .groupBy("subject", "entry.dimension", "entry.value", "evidence")
         .agg(
             F.max("entry.label").alias("label"),
             F.count(F.lit(1)).alias("findings"),
@@ -94,20 +151,24 @@ def add_up(findings: DataFrame) -> Totals:
         )
         .collect()
     )
+    rows = sorted(rows, key=lambda row: (row["dimension"], row["value"], row["evidence"]))
+    by_subject = tuple(
+        _of_subject(subject, [row for row in rows if row["subject"] == subject]) for subject in SUBJECT_WORDS
+    )
+    first = findings.orderBy(*in_priority_order()).limit(FIRST_FINDINGS).collect()
+    return Totals(by_subject, [row.asDict(recursive=True) for row in first])
+
+
+def _of_subject(subject: Subject, rows: Sequence[Row]) -> SubjectTotals:
     groups: dict[str, dict[str, Group]] = {name: {} for name in ("all", "rule", *(d[0] for d in _dimensions()))}
-    for row in sorted(rows, key=lambda row: (row["dimension"], row["value"], row["evidence"])):
+    for row in rows:
         group = groups[row["dimension"]].setdefault(row["value"], Group(row["value"], plain(row["label"])))
         part = Sum(row["findings"], row["priced"], row["units"] or Decimal(0), row["amount"] or Decimal(0))
         group.label = max(group.label, plain(row["label"]))
         group.by_evidence[row["evidence"]] = part
         group.whole.add(part)
     whole = groups.pop("all").get("", Group("", "")).whole
-    first = findings.orderBy(*in_priority_order()).limit(FIRST_FINDINGS).collect()
-    return Totals(
-        whole,
-        {name: list(by_value.values()) for name, by_value in groups.items()},
-        [row.asDict(recursive=True) for row in first],
-    )
+    return SubjectTotals(subject, whole, {name: list(by_value.values()) for name, by_value in groups.items()})
 
 
 def _dimensions() -> list[tuple[str, Column, Column]]:

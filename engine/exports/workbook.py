@@ -51,7 +51,7 @@ def write_workbooks(
     Findings come by priority, then id; a workbook holds at most `findings_per_workbook` of them and a sheet at most
     `rows_per_sheet`. Memory does not grow with their number. Raises OutputError where the folder cannot be written.
     """
-    found, line_count = totals.whole.findings, dispute_lines.count()
+    found, line_count = totals.findings, dispute_lines.count()
     parts = _parts(found, settings.findings_per_workbook)
     names = [_workbook_name(number, len(parts)) for number in range(len(parts))]
     rows = Stream(ordered_batches(finding_rows(findings), in_priority_order(), found))

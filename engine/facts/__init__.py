@@ -11,11 +11,11 @@ from engine.facts.claims import (
     claim_screen,
     with_claim_peers,
 )
-from engine.facts.duplicates import asked_elsewhere, duplicates
+from engine.facts.duplicates import asked_elsewhere, duplicates, taken_back
 from engine.facts.entity_claims import entity_claim_facts
-from engine.facts.identifiers_340b import flags_340b
+from engine.facts.identifiers_340b import flags_340b, states_without_identifiers
 from engine.facts.inflation import inflation_facts, named_reports
-from engine.facts.invoices import invoice_facts, invoice_peers, with_invoice_peers
+from engine.facts.invoices import corrected_down, invoice_facts, invoice_peers, unbilled, with_invoice_peers
 
 __all__ = [
     "Background",
@@ -26,6 +26,7 @@ __all__ = [
     "claim_features",
     "claim_peers",
     "claim_screen",
+    "corrected_down",
     "duplicates",
     "entity_claim_facts",
     "flags_340b",
@@ -34,6 +35,9 @@ __all__ = [
     "invoice_peers",
     "named_reports",
     "off_features",
+    "states_without_identifiers",
+    "taken_back",
+    "unbilled",
     "with_claim_peers",
     "with_invoice_peers",
 ]

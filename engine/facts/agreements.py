@@ -10,6 +10,7 @@ from engine.contracts.codes import MEDICAID_PROGRAMS
 from engine.facts.families import absent
 from engine.intervals import covers, join_as_of, join_own_and_general
 from engine.runtime.column_names import column_names
+from engine.runtime.expressions import any_of
 
 # Fact: column of a policy and its type.
 _POLICY_FACTS = {
@@ -22,10 +23,11 @@ def with_state_policy(claims: DataFrame, policies: DataFrame | None) -> DataFram
     """`claims` with state_340b_method, how the state tells 340B claims apart, and state_carves_out_contract_pharmacies,
     whether contract pharmacies may use no 340B stock for Medicaid there; NULL unknown, and off Medicaid.
 
-    A policy for the claim's program goes before one for all programs.
+    A policy for the claim's program goes before one for all programs. Rows of low confidence say nothing.
     """
     if policies is None:
         return claims.withColumns({fact: F.lit(None).cast(kind) for fact, (_, kind) in _POLICY_FACTS.items()})
+    policies = policies.where(F.coalesce(F.col("confidence") != "LOW", F.lit(True)))
     is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
     state = F.when(is_medicaid, F.coalesce("state", "payer_id"))
     rows = join_own_and_general(
@@ -54,16 +56,22 @@ CONTRACT_FACTS = (
     T.StructField("contract_begin_date", T.DateType()),
     T.StructField("contract_end_date", T.DateType()),
     T.StructField("governing_contract_id", T.StringType()),
+    T.StructField("payer_contracts", T.IntegerType()),
+    T.StructField("contract_terms_differ", T.BooleanType()),
 )
+_TERMS = CONTRACT_FACTS[:-2]
 
 
 def with_contract(claims: DataFrame, contracts: DataFrame | None) -> DataFrame:
-    """`claims` with `contract`, a struct of CONTRACT_FACTS: the 340B terms of the rebate contract in force; NULL where
-    there is no such contract.
+    """`claims` with `contract`, a struct of CONTRACT_FACTS, NULL where no contract of the payer is known: the 340B
+    terms of the rebate contract in force (NULL where there is none); payer_contracts, how many contracts with an id the
+    payer has for such a claim; contract_terms_differ, whether the claim names none and another that may govern it has
+    other terms.
 
     The contract's payer must be the claim's; program, contract id, rebate type and NDC-9 must not contradict it (NULL
     in the contract: all; contract id: also where the claim names none). The row that says most wins, in the order
-    contract id, NDC-9, rebate type, program, then the latest begin. contract_key names it.
+    contract id, NDC-9, rebate type, program; where the claim names no contract, one that excludes 340B claims goes
+    before others, since that is what has to be asked; then the latest begin. contract_key names it.
     """
     if contracts is None:
         return claims.withColumn("contract", absent(CONTRACT_FACTS))
@@ -75,22 +83,44 @@ def with_contract(claims: DataFrame, contracts: DataFrame | None) -> DataFrame:
     )
     # one row per payer
     joined = claims.join(F.broadcast(by_payer), on=F.col("payer_id") == F.col("contract_payer_id"), how="left")
-    ranked = F.transform(
-        F.filter("contracts", _governs),
-        lambda contract: F.struct(
-            *(
-                contract[name].isNotNull().alias(f"has_{name}")
-                for name in ("contract_id", "ndc9", "rebate_type", "program")
-            ),
-            F.coalesce(contract["begin_date"], F.lit("0001-01-01").cast("date")).alias("from"),
-            contract["terms"].alias("terms"),
+    joined = joined.withColumn("contracts", F.filter("contracts", _may_govern))
+    joined = joined.withColumn("contract_places", F.transform(F.filter("contracts", _is_own_contract), _place))
+    joined = joined.withColumn("contract", F.array_max("contract_places")["terms"])
+    ids = F.transform("contracts", lambda contract: contract["contract_id"])
+    differ = F.exists("contract_places", _has_other_terms) & F.col("contract_id").isNull()
+    values = {
+        **{field.name: F.col("contract")[field.name] for field in _TERMS},
+        "payer_contracts": F.size(F.array_compact(F.array_distinct(ids))),
+        "contract_terms_differ": differ,
+    }
+    family = F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in CONTRACT_FACTS))
+    return joined.select(*column_names(claims), F.when(F.col("contracts").isNotNull(), family).alias("contract"))
+
+
+def _place(contract: Column) -> Column:
+    """What a row says, in the order in which it counts, and its terms."""
+    names_none = F.col("contract_id").isNull()
+    return F.struct(
+        *(
+            contract[name].isNotNull().alias(f"has_{name}")
+            for name in ("contract_id", "ndc9", "rebate_type", "program")
         ),
+        (names_none & F.coalesce(contract["terms"]["contract_excludes_340b"], F.lit(False))).alias("asks"),
+        F.coalesce(contract["begin_date"], F.lit("0001-01-01").cast("date")).alias("from"),
+        contract["terms"].alias("terms"),
     )
-    return joined.select(*column_names(claims), F.array_max(ranked)["terms"].alias("contract"))
+
+
+def _has_other_terms(place: Column) -> Column:
+    """Of another contract than the one that was chosen, and of another mind about 340B claims. Never NULL."""
+    own, other = F.col("contract"), place["terms"]
+    is_other = ~other["governing_contract_id"].eqNullSafe(own["governing_contract_id"])
+    says_other = [~other[name].eqNullSafe(own[name]) for name in ("contract_excludes_340b", "contract_exclusion_scope")]
+    return is_other & any_of(says_other)
 
 
 def _terms() -> Column:
-    """CONTRACT_FACTS of a row of `rebate_contracts`."""
+    """The terms of a row of `rebate_contracts`."""
     key = F.concat_ws("/", "payer_id", "program", "contract_id", "rebate_type", "ndc9")
     values = {
         "contract_excludes_340b": F.col("excludes_340b"),
@@ -100,17 +130,22 @@ def _terms() -> Column:
         "contract_end_date": F.col("end_date"),
         "governing_contract_id": F.col("contract_id"),
     }
-    return F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in CONTRACT_FACTS))
+    return F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in _TERMS))
 
 
-def _governs(contract: Column) -> Column:
-    def agrees(name: str) -> Column:
-        return contract[name].isNull() | F.coalesce(contract[name] == F.col(name), F.lit(False))
-
-    same_contract = agrees("contract_id") | F.col("contract_id").isNull()
-    same_rebate_type = agrees("rebate_type") | F.col("rebate_type").isNull()
+def _may_govern(contract: Column) -> Column:
+    """Of the claim's program, rebate type and product, and in force; whatever contract the claim names."""
+    same_rebate_type = _agrees(contract, "rebate_type") | F.col("rebate_type").isNull()
     in_force = covers(F.col("date_of_service"), contract["begin_date"], contract["end_date"])
-    return agrees("program") & same_contract & same_rebate_type & agrees("ndc9") & in_force
+    return _agrees(contract, "program") & same_rebate_type & _agrees(contract, "ndc9") & in_force
+
+
+def _is_own_contract(contract: Column) -> Column:
+    return _agrees(contract, "contract_id") | F.col("contract_id").isNull()
+
+
+def _agrees(contract: Column, name: str) -> Column:
+    return contract[name].isNull() | F.coalesce(contract[name] == F.col(name), F.lit(False))
 
 
 def with_pharmacy_standing(

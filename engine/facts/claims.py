@@ -11,15 +11,26 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from engine.contracts.facts import CLAIM_FACTS, CLAIM_FEATURES, CLAIM_SCREEN, DUPLICATE_FACTS, ELSEWHERE_FACTS
+from engine.contracts.facts import (
+    CLAIM_FACTS,
+    CLAIM_FEATURES,
+    CLAIM_SCREEN,
+    CORRECTED_FACTS,
+    DUPLICATE_FACTS,
+    ELSEWHERE_FACTS,
+    TAKEN_BACK_FACTS,
+    UNBILLED_FACTS,
+)
 from engine.contracts.links import LINKS_340B, LINKS_PHARMACY
 from engine.entity_families import FAMILIES, at_parent_of_day
 from engine.facts.agreements import with_contract, with_pharmacy_standing, with_state_policy
+from engine.facts.deadlines import DEADLINE_FACTS, deadlines_of_claims
 from engine.facts.duplicates import with_repeats
 from engine.facts.entities import with_entity_standing
 from engine.facts.exclusions import with_exclusion_file
 from engine.facts.families import absent, flattened
 from engine.facts.history import SERVICE_QUARTER
+from engine.facts.identifiers_340b import FLAG_FACTS
 from engine.facts.lineage import reversal_lag, with_periods, with_reversals
 from engine.facts.links import dos_delta_days, quantity_ratio_340b
 from engine.facts.patients import with_early_refill_ratio, with_pharmacies_of_patient
@@ -59,7 +70,7 @@ from engine.facts.quantities import (
     with_conversion,
 )
 from engine.facts.reviews import with_reviews
-from engine.facts.settlements import with_claim_settlements
+from engine.facts.settlements import CLAIM_COLUMNS, with_claim_settlements
 from engine.facts.unread import with_unread_rows
 from engine.intervals import quarter_number, quarter_of
 from engine.runtime.column_names import column_names
@@ -102,7 +113,6 @@ _ASKED = (
 # What joins and features of every claim read besides what is screened.
 _ASKED_OF_ALL = (*_ASKED, "hcpcs_code", "labeler_code")
 _MEASURED_FROM = {"patient_key", "days_supply", "labeler_code", "received_at", "prescriber_npi"}
-_SETTLED_BY = ("claim_id", "claim_line")
 # What features of flagged claims ask: of the claim, and of the screen.
 _ASKED_OF_FLAGGED = (
     *("source_row_id", "program", "payer_id", "plan_id", "state", "claim_id", "claim_line", "claim_type", "period"),
@@ -117,7 +127,8 @@ _ASKED_OF_SCREEN = ("mef_entity_id", "contract_excludes_340b", "ndc_units")
 @dataclass(frozen=True)
 class FoundOnClaims:
     """What was found out about few of the claims: at most one row per source_row_id in each table, None where a feed or
-    table is missing. LINKS_340B, LINKS_PHARMACY, what `duplicates`, `flags_340b` and `asked_elsewhere` give.
+    table is missing. LINKS_340B, LINKS_PHARMACY, what `duplicates`, `flags_340b`, `asked_elsewhere`, `taken_back`,
+    `unbilled` and `corrected_down` give.
     """
 
     links_340b: DataFrame | None
@@ -125,6 +136,9 @@ class FoundOnClaims:
     duplicates: DataFrame
     flags_340b: DataFrame | None
     elsewhere: DataFrame | None = None
+    taken_back: DataFrame | None = None
+    unbilled: DataFrame | None = None
+    corrected: DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -153,9 +167,9 @@ def claim_screen(
     """
     wanted = {field.name for field in _SCREENED}
     received = {name for name in column_names(claims) if name in wanted} | _MEASURED_FROM
-    rows = claims.select(*sorted(received), *_SETTLED_BY)
+    rows = claims.select(*sorted(received), *CLAIM_COLUMNS)
     # claim numbers stay behind: they are long, and what follows exchanges all claims
-    rows = with_claim_settlements(rows, references.get("settlements"), as_of).drop(*_SETTLED_BY)
+    rows = with_claim_settlements(rows, references.get("settlements"), as_of).drop(*CLAIM_COLUMNS)
     rows = with_early_refill_ratio(rows)
     rows = _with_found(_packed(rows, "claim", _ASKED_OF_ALL, apart=("settlement",)), found, wanted)
     return _unpacked(_with_references(rows, references), _SCREENED)
@@ -208,7 +222,7 @@ def claim_features(
     rows = with_reversals(rows, asked, background.dispenses)
     rows = with_reviews(rows, asked, claims, background.outcomes, links, families, background.as_of)
     rows = with_units_claimed(rows, asked, entity_claims)
-    rows = with_purchases(rows, references.get("chargebacks"), families, products)
+    rows = with_purchases(rows, asked, references.get("chargebacks"), families, products)
     told = rows.drop(*(name for name in column_names(asked) if name != "source_row_id"), "units_claimed")
     return flattened(told, ("standing", "cp", "repeats", "purchase"))
 
@@ -221,12 +235,13 @@ def claim_facts(
     references: Mapping[str, DataFrame],
     as_of: date,
     unread_claims: DataFrame | None = None,
+    invoices: DataFrame | None = None,
 ) -> DataFrame:
     """CLAIM_FACTS of the claims in `flagged`: all that messages and findings show.
 
     `flagged`: rows of CLAIM_SCREEN, whole; `claims`: PREPARED_REBATE_CLAIMS, these or more; `features`: what
     `claim_features` gave for them; `unread_claims`: quarantined rebate claims (prepare.unread_claims), None where there
-    are none; the rest as in `claim_screen`.
+    are none; `invoices`: PREPARED_INVOICES, None where there are none; the rest as in `claim_screen`.
     """
     missing = {*CLAIM_FACTS.names} - {*column_names(flagged)}
     own = claims.select(
@@ -236,6 +251,8 @@ def claim_facts(
     rows = _with_found(rows, found, missing)
     rows = _joined(rows, features, [field for field in features.schema if field.name != "source_row_id"], "features")
     rows = _joined(rows, _unread_rows(flagged, unread_claims), [CLAIM_FACTS["quarantined_claim_rows"]], "unread")
+    deadlines = deadlines_of_claims(claims, invoices, references.get("rebate_contracts"))
+    rows = _joined(rows, deadlines, DEADLINE_FACTS, "deadlines")
     rows = with_market_price(rows, references.get("market_prices"), F.col("date_of_service"))
     return _unpacked(rows, CLAIM_FACTS.fields, as_of)
 
@@ -260,8 +277,11 @@ def _with_found(rows: DataFrame, found: FoundOnClaims, wanted: set[str]) -> Data
         (found.links_340b, LINKS_340B.fields, "link"),
         (found.links_pharmacy, LINKS_PHARMACY.fields, "pharmacy"),
         (found.duplicates, DUPLICATE_FACTS, "duplicate"),
-        (found.flags_340b, [CLAIM_FACTS["flags_340b"]], "flags"),
+        (found.flags_340b, [CLAIM_FACTS[name] for name in FLAG_FACTS], "flags"),
         (found.elsewhere, ELSEWHERE_FACTS, "elsewhere"),
+        (found.taken_back, TAKEN_BACK_FACTS, "taken"),
+        (found.unbilled, UNBILLED_FACTS, "unbilled"),
+        (found.corrected, CORRECTED_FACTS, "corrected"),
     ):
         fields = [field for field in of_table if field.name.startswith(f"{prefix}_") and field.name in wanted]
         rows = _joined(rows, table, fields, prefix) if fields else rows

@@ -1,11 +1,11 @@
-"""One dispense asked for more than once: R016 to R019 compare a row with the nearest earlier live one of Medicaid, R012
-with that of another open ICN of MFP, R057 with that of another kind of payer; F34 to F36 and F57 count. What rows with
-units below zero take back is not asked for.
+"""One dispense asked for more than once: R016 to R019 compare a row with the nearest earlier live one of Medicaid, or
+of commercial and Part D payers, R012 with that of another open ICN of MFP, R057 with that of another kind of payer; F34
+to F36 and F57 count. What later rows with units below zero take back is not asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -13,34 +13,39 @@ from pyspark.sql import types as T
 from pyspark.sql.window import WindowSpec
 
 from engine.contracts.codes import MEDICAID_PROGRAMS, ClaimType, Program
-from engine.contracts.facts import DUPLICATE_FACTS, ELSEWHERE_FACTS
+from engine.contracts.facts import DUPLICATE_FACTS, ELSEWHERE_FACTS, TAKEN_BACK_FACTS
 from engine.contracts.findings import MOST_RELATED_ROWS
 from engine.facts.feature import Feature
 from engine.facts.history import added_up, near, with_history
 from engine.intervals import number_of_quarter
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import all_of, collect_list_over
+from engine.runtime.expressions import all_of, any_of, collect_list_over
 
 # The dispense (contract part 3). Parts that may be NULL equal NULL; of the others NULL means no key.
 _RX_KEY = ("script_key", "fill_number", "date_of_service", "ndc11")
 _MEDICAL_KEY = ("script_key", "claim_line", "hcpcs_code", "date_of_service", "ndc11")
-# Compared only within these.
-_WITHIN = ("rebate_type", "contract_id")
-# Besides dispense, rebate type and contract: where a row with units below zero takes back what others ask for.
-_TAKEN_BACK_WITHIN = ("program", "asking_state", "period")
+# Rebates of these are paid under contracts, by payers that may share a patient.
+CONTRACT_PROGRAMS = (Program.COMMERCIAL, Program.PARTD)
+# Compared only within these (`_keyed` makes them).
+_WITHIN = ("market", "rebate")
+# Besides those: where a row with units below zero takes back what others ask for.
+_TAKEN_BACK_WITHIN = ("program", "asking", "contract_id")
 # Of a row with one status, rows with the other are never duplicates: they are parts of one fill.
 _OTHER_PART = {"P": "C", "C": "P"}
+_MEDICAID = "MEDICAID"
 _PERIODS_APART = 4
-# Transactions of the Medicare facilitator that close an ICN: reversals, withdrawal, not eligible.
-_CLOSING = ("003", "005", "009", "013")
-# Among so many earlier rows those of other ICNs are looked for.
+# Transactions of the Medicare facilitator that close an ICN: reversals, not eligible.
+_CLOSING = ("003", "009", "013")
+# The notice that money is about to be withdrawn from the manufacturer: it neither asks for a refund nor takes one back.
+_WITHDRAWAL_NOTICE = "005"
+# Among so many earlier rows the nearest one is looked for, and those of other ICNs.
 _ROWS_LOOKED_AT = 2 * MOST_RELATED_ROWS
 _SAME_ROWS = "received by --as-of"
 FEATURES = (
     Feature(
         "F34",
         "f34_same_key_count",
-        "live lines with units above zero of the dispense, rebate type, contract, program, state and period, this one "
+        "live lines with units above zero of the dispense, rebate type, program, state and period, this one "
         "among them; the other part of a partial fill is none",
         grain="natural key, program, state and period",
         window=_SAME_ROWS,
@@ -49,7 +54,7 @@ FEATURES = (
     Feature(
         "F35",
         "f35_cross_program_count",
-        "distinct Medicaid programs of live lines with units above zero of the dispense, rebate type and contract",
+        "distinct Medicaid programs of live lines with units above zero of the dispense and rebate type",
         grain="natural key",
         window=f"periods up to {_PERIODS_APART} quarters apart, {_SAME_ROWS}",
         unit="programs",
@@ -65,8 +70,8 @@ FEATURES = (
     Feature(
         "F57",
         "f57_mtf_dup_icn",
-        "more than one ICN of the dispense is open: named by no XREF and not reversed, withdrawn or not eligible (MTF "
-        "codes 003, 005, 009, 013)",
+        "more than one ICN of the dispense is open: named by no XREF and not reversed or not eligible (MTF codes 003, "
+        "009, 013); withdrawal notices (005) count for nothing",
         needs=("rebate_claims.mtf_icn",),
         grain="natural key, MFP alone",
         window=_SAME_ROWS,
@@ -88,36 +93,79 @@ _OF_MTF = ("mtf_icn", "mtf_xref_icn", "mtf_transaction_code")
 
 def duplicates(claims: DataFrame) -> DataFrame:
     """Rows that repeat an earlier live row of the same dispense: source_row_id and DUPLICATE_FACTS. Rows that repeat
-    none are absent. Medicaid rows repeat Medicaid rows, MFP rows MFP rows under another ICN. Rows that are taken back
-    repeat none and are not repeated.
+    none are absent. Medicaid rows repeat Medicaid rows, commercial and Part D rows each other, MFP rows MFP rows under
+    another ICN. Rows that are taken back repeat none and are not repeated.
 
-    Earlier: by received_at (NULL first), then source_row_id.
+    Earlier: by received_at (NULL first), then source_row_id. Nearest: of the same payer, program and period rather than
+    others, then the latest.
     """
     return _repeated_claims(claims).unionByName(_repeated_icns(claims))
 
 
-def _repeated_claims(claims: DataFrame) -> DataFrame:
-    """Of Medicaid: R018 another state, else R017 another program, else R019 another period, else R016. P and C rows are
-    parts of one fill and never duplicates of each other.
+def taken_back(claims: DataFrame) -> DataFrame:
+    """Rows of which later rows with units below zero take back units: source_row_id and TAKEN_BACK_FACTS. Others are
+    absent.
+
+    Such a row takes back from the latest rows before it of the same dispense, payer, program, rebate type and contract.
     """
-    row = F.struct(*_COMPARED)
-    seen = (
-        _not_taken_back(_crowded(claims, MEDICAID_PROGRAMS))
-        .withColumns(
-            {
-                "nearest": _among_comparable(lambda arrival: F.lag(row).over(arrival)),
-                "duplicate_row_count": _among_comparable(lambda arrival: F.row_number().over(arrival) - 1),
-                "duplicate_source_row_ids": _among_comparable(
-                    lambda arrival: collect_list_over(
-                        F.col("source_row_id"), arrival.rowsBetween(-MOST_RELATED_ROWS, -1)
-                    )
-                ),
-            }
-        )
-        .where(F.col("nearest").isNotNull())
-        .withColumn("duplicate_source_row_ids", F.reverse("duplicate_source_row_ids"))
+    rows = _with_units_left(_crowded(claims, tuple(Program), holding=F.col("units_asked") < 0))
+    taken = (F.col("units_asked") - F.col("units_left")).cast(TAKEN_BACK_FACTS[0].dataType)
+    return rows.where((F.col("units_asked") > 0) & (taken > 0)).select(
+        "source_row_id", taken.alias(TAKEN_BACK_FACTS[0].name)
     )
-    return _told(seen, _rule(F.col("nearest")))
+
+
+def _repeated_claims(claims: DataFrame) -> DataFrame:
+    """R018 another state (another payer, where none is a state), else R017 another program, else R019 another period,
+    else R016. P and C rows are parts of one fill and never duplicates of each other; nor are rows of one payer that
+    name two contracts.
+
+    Among very many rows of a dispense the last _ROWS_LOOKED_AT are looked through, and all are counted.
+    """
+    _, arrival = _windows()
+    status, row = F.col("dispensing_status"), F.struct(*_COMPARED, *_COMPARABLE)
+    earlier = arrival.rowsBetween(Window.unboundedPreceding, -1)
+    seen = _not_taken_back(_crowded(claims, (*MEDICAID_PROGRAMS, *CONTRACT_PROGRAMS))).withColumns(
+        {
+            "before": collect_list_over(row, arrival.rowsBetween(-_ROWS_LOOKED_AT, -1)),
+            "place": F.row_number().over(arrival),
+            **{f"before_{part}": F.count_if(status == part).over(earlier) for part in _OTHER_PART},
+        }
+    )
+    seen = seen.withColumn("before", F.filter(F.reverse("before"), _is_comparable)).where(F.size("before") > 0)
+    other_parts = F.lit(0)
+    for own, other in _OTHER_PART.items():
+        other_parts = F.when(status == own, F.col(f"before_{other}")).otherwise(other_parts)
+    count = F.when(F.col("place") > _ROWS_LOOKED_AT, F.col("place") - 1 - other_parts).otherwise(F.size("before"))
+    seen = seen.withColumns({"nearest": _nearest(F.col("before")), "duplicate_row_count": count})
+    ids = F.transform("before", lambda other: other["source_row_id"])
+    ids = F.slice(F.array_distinct(F.concat(F.array("nearest.source_row_id"), ids)), 1, MOST_RELATED_ROWS)
+    return _told(seen.withColumn("duplicate_source_row_ids", ids), _rule(F.col("nearest")))
+
+
+def _is_comparable(other: Column) -> Column:
+    """Not the other part of the row's fill, and not of another contract with the row's payer. Never NULL."""
+    parts = [
+        (F.col("dispensing_status") == own) & (other["dispensing_status"] == part) for own, part in _OTHER_PART.items()
+    ]
+    other_contract = (other["asking"] == F.col("asking")) & (other["contract_id"] != F.col("contract_id"))
+    return ~F.coalesce(any_of([*parts, other_contract]), F.lit(False))
+
+
+def _nearest(latest_first: Column) -> Column:
+    """The first element of the row's payer, program and period; else of its payer and program, of its payer, or of all.
+    Several conditions of one order, so that no structs have to be compared.
+    """
+
+    def first_of_same(*names: str) -> Column:
+        return F.get(F.filter(latest_first, lambda other: all_of(other[n] == F.col(n) for n in names)), F.lit(0))
+
+    return F.coalesce(
+        first_of_same("asking", "program", "period"),
+        first_of_same("asking", "program"),
+        first_of_same("asking"),
+        F.get(latest_first, F.lit(0)),
+    )
 
 
 def _repeated_icns(claims: DataFrame) -> DataFrame:
@@ -150,7 +198,10 @@ def _repeated_icns(claims: DataFrame) -> DataFrame:
 
 
 def _open_icns(rows: DataFrame) -> DataFrame:
-    """The rows whose ICN is open: no row of the dispense names it (XREF) and no transaction closes it."""
+    """The rows whose ICN is open: no row of the dispense names it (XREF) and no transaction closes it. Notices of
+    withdrawal are no request.
+    """
+    rows = rows.where(_is_no_notice())
     is_closing = F.coalesce(F.col("mtf_transaction_code").isin(*_CLOSING), F.lit(False))
 
     def about(icn: str, closes: Column, is_own: bool) -> Column:
@@ -177,10 +228,10 @@ def asked_elsewhere(claims: DataFrame) -> DataFrame:
     _, arrival = _windows(within=())
     earlier = arrival.rowsBetween(Window.unboundedPreceding, -1)
     is_medicaid = _is_medicaid()
-    row = F.struct(*_COMPARED, "amount_third_party")
+    row = F.struct(*_COMPARED)
     of_medicaid = F.last(F.when(is_medicaid, row), True).over(earlier)
     of_others = F.last(F.when(~is_medicaid, row), True).over(earlier)
-    crowded = _crowded(prescriptions, tuple(Program), ("amount_third_party", *_WITHIN), within=())
+    crowded = _crowded(prescriptions, tuple(Program), within=())
     seen = _not_taken_back(crowded).withColumn("nearest", F.when(is_medicaid, of_others).otherwise(of_medicaid))
     nearest = F.col("nearest")
     paid_by_others = F.when(is_medicaid, F.col("amount_third_party")).otherwise(nearest["amount_third_party"])
@@ -208,15 +259,24 @@ def _windows(within: Sequence[str | Column] = _WITHIN) -> tuple[WindowSpec, Wind
 
 
 def _not_taken_back(rows: DataFrame) -> DataFrame:
-    """The rows of which something is still asked for, with that part as `units_left`: rows with units below zero take
-    back from those of the same dispense, program, state and period, from the last one first, whichever came before.
+    """The rows of which something is still asked for, with that part as `units_left`."""
+    return _with_units_left(rows).where("units_left > 0")
+
+
+def _with_units_left(rows: DataFrame) -> DataFrame:
+    """`rows` with `units_left`: what later rows with units below zero leave of units above zero, each taking back from
+    the latest row before it that still has some; below zero for those rows themselves.
+
+    With the rows as steps up and down, a row keeps what the lowest point from it on leaves of its step.
     """
-    whole, arrival = _windows((*_WITHIN, *_TAKEN_BACK_WITHIN))
-    earlier = arrival.rowsBetween(Window.unboundedPreceding, -1)
+    _, arrival = _windows((*_WITHIN, *_TAKEN_BACK_WITHIN))
     units = F.col("units_asked")
-    asked_before = F.coalesce(F.sum(F.when(units > 0, units)).over(earlier), F.lit(0))
-    left = F.least(units, F.sum(units).over(whole) - asked_before)
-    return rows.withColumn("units_left", left).where("units_left > 0")
+    so_far = arrival.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    from_here = arrival.rowsBetween(Window.currentRow, Window.unboundedFollowing)
+    rows = rows.withColumn("asked_so_far", F.sum(units).over(so_far))
+    kept = F.min("asked_so_far").over(from_here) - (F.col("asked_so_far") - units)
+    left = F.when(units > 0, F.greatest(kept, F.lit(0))).otherwise(units)
+    return rows.withColumn("units_left", left).drop("asked_so_far")
 
 
 def _told(seen: DataFrame, rule: Column) -> DataFrame:
@@ -229,10 +289,12 @@ def _told(seen: DataFrame, rule: Column) -> DataFrame:
         "duplicate_source_row_id": nearest["source_row_id"],
         "duplicate_program": nearest["program"],
         "duplicate_payer_id": nearest["payer_id"],
-        "duplicate_state": nearest["asking_state"],
+        "duplicate_state": F.when(F.col("market") == _MEDICAID, nearest["asking"]),
         "duplicate_period": nearest["period"],
         "duplicate_claim_id": nearest["claim_id"],
         "duplicate_received_at": nearest["received_at"],
+        "duplicate_contract_id": nearest["contract_id"],
+        "duplicate_amount_third_party": nearest["amount_third_party"],
         "duplicate_units": nearest["ndc_units"],
         "duplicate_units_at_issue": F.col("units_left"),
     }
@@ -242,29 +304,13 @@ def _told(seen: DataFrame, rule: Column) -> DataFrame:
     )
 
 
+# What is said of an earlier row.
 _COMPARED = (
-    "source_row_id",
-    "program",
-    "payer_id",
-    "asking_state",
-    "period",
-    "claim_id",
-    "received_at",
-    "ndc_units",
+    *("source_row_id", "program", "payer_id", "asking", "period", "claim_id", "received_at", "ndc_units"),
+    *("contract_id", "amount_third_party"),
 )
-
-
-def _among_comparable(value: Callable[[WindowSpec], Column]) -> Column:
-    """`value` over the rows of the dispense that are not the other part of the row's fill, in the order of arrival.
-
-    Each status has a window of its own, so that a frame of so many rows holds so many that are comparable.
-    """
-    status = F.col("dispensing_status")
-    answer = value(_windows()[1])
-    for own, other in _OTHER_PART.items():
-        is_comparable = ~F.coalesce(status == other, F.lit(False))
-        answer = F.when(status == own, value(_windows((*_WITHIN, is_comparable))[1])).otherwise(answer)
-    return answer
+# What else decides whether two rows can be compared.
+_COMPARABLE = ("dispensing_status",)
 
 
 def _key_columns() -> list[str]:
@@ -272,11 +318,20 @@ def _key_columns() -> list[str]:
 
 
 def _crowded(
-    claims: DataFrame, programs: Sequence[Program], more: Sequence[str] = (), within: Sequence[str] = _WITHIN
+    claims: DataFrame,
+    programs: Sequence[Program],
+    more: Sequence[str] = (),
+    within: Sequence[str] = _WITHIN,
+    holding: Column | None = None,
 ) -> DataFrame:
-    """Narrow rows of the programs whose dispense key (and rebate type and contract) are, by hash, another row's too."""
+    """Narrow rows of the programs whose dispense key (and market and rebate) are, by hash, another row's too; with
+    `holding` those alone among which one row fulfills it.
+    """
     keyed = _keyed(claims, programs, more, within)
-    crowded = keyed.groupBy("key_hash").agg(F.count(F.lit(1)).alias("rows")).where(F.col("rows") > 1)
+    crowded = keyed.groupBy("key_hash").agg(
+        F.count(F.lit(1)).alias("rows"), F.bool_or(F.lit(True) if holding is None else holding).alias("holds")
+    )
+    crowded = crowded.where((F.col("rows") > 1) & F.col("holds"))
     # one exchange for the windows over a dispense and over parts of it
     return keyed.join(F.broadcast(crowded), on="key_hash", how="left_semi").repartition("key_hash")
 
@@ -301,11 +356,13 @@ def _keyed(claims: DataFrame, programs: Sequence[Program], more: Sequence[str], 
         "pharmacy_key",
         "claim_type",
         *(own.get(name, F.col(name)).alias(name) for name in _key_columns()),
-        *within,
-        "dispensing_status",
+        _market().alias("market"),
+        _rebate().alias("rebate"),
+        *_COMPARABLE,
         *more,
-        *(name for name in _COMPARED if name != "asking_state"),
-        F.coalesce("state", "payer_id").alias("asking_state"),
+        *(name for name in _COMPARED if name not in ("asking", "contract_id")),
+        F.when(F.col("program") != Program.MFP.value, F.col("contract_id")).alias("contract_id"),
+        F.when(_is_medicaid(), F.coalesce("state", "payer_id")).otherwise(F.col("payer_id")).alias("asking"),
         F.coalesce("ndc_units", "units").alias("units_asked"),
     )
     # a filter only; equality is tested on the columns by the window
@@ -313,9 +370,27 @@ def _keyed(claims: DataFrame, programs: Sequence[Program], more: Sequence[str], 
     return narrow.withColumn("key_hash", key_hash)
 
 
+def _market() -> Column:
+    """Payers of one market may ask for one dispense twice; between markets R057 compares."""
+    is_contract = F.col("program").isin(*(program.value for program in CONTRACT_PROGRAMS))
+    return F.when(_is_medicaid(), F.lit(_MEDICAID)).when(is_contract, F.lit("CONTRACT")).otherwise(F.col("program"))
+
+
+def _rebate() -> Column:
+    """The rebate type; where none is stated the program's only one. A refund under the MFP has none."""
+    only = F.when(_is_medicaid(), F.lit("FEDERAL")).otherwise(F.lit("BASE"))
+    is_mfp = F.col("program") == Program.MFP.value
+    return F.when(is_mfp, F.lit("MFP")).when(~is_mfp, F.coalesce("rebate_type", only))
+
+
+def _is_no_notice() -> Column:
+    """Never NULL."""
+    return F.coalesce(F.col("mtf_transaction_code") != _WITHDRAWAL_NOTICE, F.lit(True))
+
+
 def _rule(nearest: Column) -> Column:
     return (
-        F.when(~F.col("asking_state").eqNullSafe(nearest["asking_state"]), F.lit("R018"))
+        F.when(F.col("asking") != nearest["asking"], F.lit("R018"))
         .when(F.col("program") != nearest["program"], F.lit("R017"))
         .when(F.col("period") != nearest["period"], F.lit("R019"))
         .otherwise(F.lit("R016"))
@@ -365,7 +440,7 @@ def _line_of_dispense(prefix: str = "") -> dict[str, Column]:
         "fill_number": F.when(_is_rx(), F.col("fill_number")),
         "claim_line": F.when(~_is_rx(), F.col("claim_line")),
         "hcpcs_code": F.when(~_is_rx(), F.col("hcpcs_code")),
-        **{name: F.col(name) for name in _WITHIN},
+        "rebate": _rebate(),
     }
     return {f"{prefix}{name}": column for name, column in own.items()}
 
@@ -394,7 +469,7 @@ def _with_icn(rows: DataFrame, lines: DataFrame) -> DataFrame:
 
     by_line = about(icn, F.lit(True), is_closing, no)
     by_reference = about(xref, no, F.lit(True), is_adjustment & ~xref.eqNullSafe(icn))
-    named = lines.select(
+    named = lines.where(_is_no_notice()).select(
         *_SCRIPT_AND_DAY,
         *(column.alias(name) for name, column in _line_of_dispense().items()),
         *(name for name in ("program", *_OF_MTF)),

@@ -27,7 +27,7 @@ from engine.facts.families import absent, flattened
 from engine.facts.feature import AT_SERVICE, Feature
 from engine.facts.history import TRAILING_QUARTERS, added_up, with_is_linked
 from engine.facts.part_b import with_part_b
-from engine.facts.policies import with_designation, with_manufacturer_policy, with_state_law
+from engine.facts.policies import with_designation, with_manufacturer_policy, with_state_law, with_submission_window
 from engine.facts.prices import with_prices
 from engine.facts.products import with_product
 from engine.facts.providers import (
@@ -93,7 +93,18 @@ FEATURES = (
         **{**_ENTITY, "grain": "pharmacy"},
     ),
 )
-_FAMILIES = ("product", "price", "entity", "registration", "policy", "part_b", "dispense", "balance", "diversion")
+_FAMILIES = (
+    "product",
+    "price",
+    "entity",
+    "registration",
+    "policy",
+    "submission",
+    "part_b",
+    "dispense",
+    "balance",
+    "diversion",
+)
 _DISPENSE = ("pharmacy_key", "claim_type", "rx", "fill_number", "date_of_service", "ndc11", "hcpcs_code")
 DISPENSE_FACTS = (
     T.StructField("other_entity_ids", T.ArrayType(T.StringType())),
@@ -132,6 +143,7 @@ def entity_claim_facts(
     rows = with_registration(rows, references.get("contract_pharmacies"), families, references.get("pharmacies"))
     rows = with_own_pharmacy(rows, references.get("entity_npis"), families)
     rows = with_manufacturer_policy(rows, references.get("manufacturer_policies"))
+    rows = with_submission_window(rows, references.get("submission_windows"))
     rows = with_designation(rows, references.get("designated_pharmacies"), families)
     rows = with_state_law(rows, references.get("contract_pharmacy_laws"))
     rows = with_part_b(rows, references.get("part_b_lines"))

@@ -10,6 +10,7 @@ from engine.contracts.codes import MEDICAID_PROGRAMS
 from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, Feature
 from engine.intervals import quarter_of
+from engine.npi import is_digits
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import min_struct
 
@@ -46,10 +47,14 @@ def with_exclusion_file(claims: DataFrame, exclusions: DataFrame | None) -> Data
         {
             "mef_key_state": F.when(is_medicaid, F.coalesce("state", "payer_id")),
             "mef_key_quarter": quarter_of(F.col("date_of_service")),
+            # a biller known by its NCPDP id alone goes by the NPI that preparation found for it
+            "mef_key_npi": F.coalesce(
+                "pharmacy_npi", F.when(is_digits(F.col("pharmacy_key"), 10, 10), F.col("pharmacy_key"))
+            ),
         }
     )
     for biller, listed, words in (
-        ("pharmacy_npi", "npi", "NPI"),
+        ("mef_key_npi", "npi", "NPI"),
         ("medicaid_provider_id", "medicaid_number", "Medicaid number"),
     ):
         keyed = keyed.join(

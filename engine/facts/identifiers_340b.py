@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from engine.contracts.codes import MEDICAID_PROGRAMS
 from engine.facts.feature import AT_SERVICE, Feature
 from engine.intervals import covers
 
@@ -27,11 +28,15 @@ FEATURES = tuple(
 )
 
 
-def flags_340b(claims: DataFrame, identifiers: DataFrame) -> DataFrame:
-    """source_row_id and flags_340b of the claims that carry an identifier known at the date of service
-    for their state, program and claim type.
+FLAG_FACTS = ("flags_340b", "flags_340b_are_sure", "flags_340b_are_dated")
 
-    Sorted, such as ["BOC 08", "SCC 20"]. NULL state, program or claim type of an identifier: for all.
+
+def flags_340b(claims: DataFrame, identifiers: DataFrame) -> DataFrame:
+    """source_row_id and FLAG_FACTS of the claims that carry an identifier known at the date of service for their state,
+    program and claim type.
+
+    flags_340b: sorted, such as ["BOC 08", "SCC 20"]. NULL state, program or claim type of an identifier: for all; NULL
+    confidence: high. A state's row without a begin date holds on an unknown day.
     """
     carries_any = F.coalesce(*_COLUMNS.values()).isNotNull()
     carried = claims.where(carries_any).select(
@@ -49,6 +54,8 @@ def flags_340b(claims: DataFrame, identifiers: DataFrame) -> DataFrame:
         F.col("claim_type").alias("for_claim_type"),
         "begin_date",
         "end_date",
+        F.coalesce(F.col("confidence") != "LOW", F.lit(True)).alias("is_sure"),
+        (F.col("state").isNull() | F.col("begin_date").isNotNull()).alias("is_dated"),
     )
     is_for = [
         F.col(f"for_{name}").isNull() | F.coalesce(F.col(f"for_{name}") == F.col(own), F.lit(False))
@@ -59,7 +66,30 @@ def flags_340b(claims: DataFrame, identifiers: DataFrame) -> DataFrame:
     known = carried.join(
         F.broadcast(listed), on=[F.col("flag") == F.col("listed_flag"), *is_for, in_force], how="inner"
     )
-    return known.groupBy("source_row_id").agg(F.sort_array(F.collect_set("flag")).alias("flags_340b"))
+    told = known.groupBy("source_row_id").agg(
+        F.sort_array(F.collect_set("flag")).alias("flags_340b"),
+        F.bool_or("is_sure").alias("flags_340b_are_sure"),
+        F.bool_or(F.col("is_sure") & F.col("is_dated")).alias("has_sure_dated"),
+        F.bool_or("is_dated").alias("has_dated"),
+    )
+    dated = F.when(F.col("flags_340b_are_sure"), F.col("has_sure_dated")).otherwise(F.col("has_dated"))
+    return told.withColumn("flags_340b_are_dated", dated).select("source_row_id", *FLAG_FACTS)
+
+
+def states_without_identifiers(claims: DataFrame, identifiers: DataFrame) -> dict[str, list[str]]:
+    """Of each claim type, sorted, the states whose Medicaid claims are in the feed and for which no row of their own
+    says how they mark 340B claims of it. Runs a job.
+    """
+    is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
+    asked = claims.where(is_medicaid).select(F.coalesce("state", "payer_id").alias("state"), "claim_type").distinct()
+    known = identifiers.where(F.col("state").isNotNull()).select("state", "claim_type").distinct().collect()
+    of_both = {row["state"] for row in known if row["claim_type"] is None}
+    known_pairs = {(row["state"], row["claim_type"]) for row in known}
+    found: dict[str, list[str]] = {}
+    for row in sorted(asked.collect(), key=lambda row: (row["claim_type"], row["state"] or "")):
+        if row["state"] and row["state"] not in of_both and (row["state"], row["claim_type"]) not in known_pairs:
+            found.setdefault(row["claim_type"], []).append(row["state"])
+    return found
 
 
 def _values(field: str, column: str) -> Column:

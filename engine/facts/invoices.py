@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from engine.contracts.codes import Subject
-from engine.contracts.facts import INVOICE_FACTS, INVOICE_FEATURES, PRODUCT_FACTS
+from engine.contracts.codes import MEDICAID_PROGRAMS, Subject
+from engine.contracts.facts import CORRECTED_FACTS, INVOICE_FACTS, INVOICE_FEATURES, PRODUCT_FACTS, UNBILLED_FACTS
 from engine.facts.families import flattened
 from engine.facts.feature import WHOLE_RUN, Feature
 from engine.facts.history import added_up
@@ -19,12 +19,17 @@ from engine.facts.products import with_labeler, with_product
 from engine.facts.sales import with_sales
 from engine.facts.settlements import with_line_settlements
 from engine.facts.unread import with_unread_rows
-from engine.intervals import start_of_quarter
+from engine.intervals import number_of_quarter, start_of_quarter
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import divide
+from engine.runtime.expressions import collect_list_over, collect_set_over, divide
 from engine.settings import PeerSettings
 
-_LINE = ("program", "state", "ndc11")
+# A line over quarters.
+_LINE = ("program", "state", "ndc11", "sub_program", "rebate_type", "source_kind")
+_QUARTERS_OF_HISTORY = 8
+# What an invoice is of, and which claims a line of it asks for.
+_OF_INVOICE = ("program", "state", "period")
+_CLAIMS_OF_LINE = (*_OF_INVOICE, "ndc11", "rebate_type")
 # Peers of a product's own figures are its lines in all states and quarters; ratios compare across products.
 _PRODUCT_STRATUM, _PROGRAM_STRATUM = ("ndc11", "program"), ("program",)
 _PRODUCT_FEATURES = ("f47_units_per_prescription", "f48_paid_per_unit")
@@ -33,8 +38,8 @@ _RATIO_FEATURES = tuple(feature for feature in INVOICE_FEATURES if feature not i
 _RATIO_SAMPLE_FACTOR = 40
 _PAID = "invoices.total_amount|invoices.medicaid_amount"
 _SUM = "decimal(38,3)"
-_OF_LINE, _OF_PRODUCT = "state, program and NDC-11", "invoice line"
-_ALL_QUARTERS = f"all quarters of the line among the {WHOLE_RUN}"
+_OF_LINE, _OF_PRODUCT = "state, program, NDC-11, sub-program and rebate type", "invoice line"
+_OWN_QUARTERS = f"the line's {_QUARTERS_OF_HISTORY} quarters up to its own among the {WHOLE_RUN}"
 _ALL_STATES = f"the row itself; z: {WHOLE_RUN} of equal NDC-11 and program, all states and quarters"
 
 
@@ -49,7 +54,7 @@ FEATURES = (
         "units / median units of the line; z on a log scale among the lines of the program",
         ("invoices.units_reimbursed",),
         _OF_LINE,
-        _ALL_QUARTERS,
+        _OWN_QUARTERS,
         "ratio",
     ),
     _feature(
@@ -67,7 +72,7 @@ FEATURES = (
         "units per prescription / the line's own median",
         ("invoices.units_reimbursed", "invoices.prescriptions"),
         _OF_LINE,
-        _ALL_QUARTERS,
+        _OWN_QUARTERS,
         "ratio",
     ),
     _feature(
@@ -85,7 +90,7 @@ FEATURES = (
         "paid per unit / the line's own median",
         ("invoices.units_reimbursed", _PAID),
         _OF_LINE,
-        _ALL_QUARTERS,
+        _OWN_QUARTERS,
         "ratio",
     ),
     _feature(
@@ -131,7 +136,8 @@ def invoice_facts(
 
 
 def _with_claims(rows: DataFrame, claims: DataFrame | None) -> DataFrame:
-    """claim_units, claim_lines and F50: (units invoiced - units of live claim lines) / units invoiced.
+    """claim_units, claim_lines, unconverted_claim_lines and F50: (units invoiced - units of live claim lines) / units
+    invoiced. Claim lines whose HCPCS units could not be converted are counted, but have no units; F50 is then unknown.
 
     A line's claims are of its program, state, product, period and rebate type (none is FEDERAL). Where the line and the
     claim both say a sub-program they must agree: a line that says none asks for the claims of all, and a claim that
@@ -143,6 +149,7 @@ def _with_claims(rows: DataFrame, claims: DataFrame | None) -> DataFrame:
             {
                 "claim_units": F.lit(None).cast("decimal(15,3)"),
                 "claim_lines": F.lit(None).cast("long"),
+                "unconverted_claim_lines": F.lit(None).cast("long"),
                 "f50_invoice_to_claims_gap": F.lit(None).cast("double"),
             }
         )
@@ -154,11 +161,12 @@ def _with_claims(rows: DataFrame, claims: DataFrame | None) -> DataFrame:
         "rebate_type": _rebate_type(),
     }
     by_sub_program = claims.groupBy(*(value.alias(f"claim_{name}") for name, value in key.items()), "sub_program").agg(
-        F.coalesce(F.sum(F.coalesce("ndc_units", "units")), F.lit(0)).cast(_SUM).alias("units"),
+        F.coalesce(F.sum("ndc_units"), F.lit(0)).cast(_SUM).alias("units"),
         F.count(F.lit(1)).alias("lines"),
+        F.count_if(F.col("ndc_units").isNull()).alias("unconverted"),
     )
     by_line = by_sub_program.groupBy(*(f"claim_{name}" for name in key)).agg(
-        F.collect_list(F.struct("sub_program", "units", "lines")).alias("claimed")
+        F.collect_list(F.struct("sub_program", "units", "lines", "unconverted")).alias("claimed")
     )
     own = {name: F.col(name) for name in key} | {"rebate_type": _rebate_type()}
     same = [own[name] == F.col(f"claim_{name}") for name in key]
@@ -166,13 +174,73 @@ def _with_claims(rows: DataFrame, claims: DataFrame | None) -> DataFrame:
     behind = F.filter(F.coalesce("claimed", F.array()), _may_be_of_sub_program)
     is_total = ~F.coalesce(F.col("line_kind") == "PRIOR_DELTA", F.lit(False))
     units = F.when(is_total, added_up(behind, "units", _SUM)).try_cast("decimal(15,3)")
+    unconverted = F.when(is_total, added_up(behind, "unconverted"))
     gap = divide((F.col("units_reimbursed") - units).cast("double"), F.col("units_reimbursed").cast("double"))
     return joined.select(
         *column_names(rows),
         units.alias("claim_units"),
         F.when(is_total, added_up(behind, "lines")).alias("claim_lines"),
-        gap.alias("f50_invoice_to_claims_gap"),
+        unconverted.alias("unconverted_claim_lines"),
+        F.when(unconverted == 0, gap).alias("f50_invoice_to_claims_gap"),
     )
+
+
+def unbilled(claims: DataFrame, invoices: DataFrame) -> DataFrame:
+    """Medicaid claims for whose state, program and period an invoice was received on which no line is of their product
+    and rebate type: source_row_id and UNBILLED_FACTS. Others are absent.
+
+    `claims`: live PREPARED_REBATE_CLAIMS; `invoices`: PREPARED_INVOICES. Public utilization data are no invoice.
+    """
+    lines = _lines_of_invoices(invoices)
+    received = lines.groupBy(*(F.col(f"line_{name}").alias(f"invoice_{name}") for name in _OF_INVOICE)).agg(
+        F.count(F.lit(1)).alias("invoice_lines")
+    )
+    billed = lines.drop("line_kind", "units_reimbursed").distinct()
+    # one row per state, program and period in the one, and per line in the other
+    sent = _billable(claims).join(
+        F.broadcast(received), on=[F.col(name) == F.col(f"invoice_{name}") for name in _OF_INVOICE], how="inner"
+    )
+    missing = sent.join(F.broadcast(billed), on=_same_line(), how="left_anti")
+    return missing.select("source_row_id", F.col("invoice_lines").alias(UNBILLED_FACTS[0].name))
+
+
+def corrected_down(claims: DataFrame, invoices: DataFrame) -> DataFrame:
+    """Medicaid claims whose line invoices correct downward by differences: source_row_id and CORRECTED_FACTS. Others
+    are absent. Which claims of the line a difference means is not said.
+    """
+    is_credit = (F.col("line_kind") == "PRIOR_DELTA") & (F.col("units_reimbursed") < 0)
+    lines = _lines_of_invoices(invoices).where(is_credit)
+    units = F.sum(-F.col("units_reimbursed")).try_cast(CORRECTED_FACTS[0].dataType).alias(CORRECTED_FACTS[0].name)
+    credits = lines.groupBy(*(f"line_{name}" for name in _CLAIMS_OF_LINE)).agg(units)
+    # one row per line
+    found = _billable(claims).join(F.broadcast(credits), on=_same_line(), how="inner")
+    return found.select("source_row_id", CORRECTED_FACTS[0].name)
+
+
+def _lines_of_invoices(invoices: DataFrame) -> DataFrame:
+    """The `line_` columns that tell which claims a line asks for, its kind and units."""
+    names = (*_OF_INVOICE, "ndc11")
+    return invoices.where(F.coalesce("source_kind", F.lit("INVOICE")) != "SDUD").select(
+        *(F.col(name).alias(f"line_{name}") for name in names),
+        _rebate_type().alias("line_rebate_type"),
+        "line_kind",
+        "units_reimbursed",
+    )
+
+
+def _billable(claims: DataFrame) -> DataFrame:
+    """Medicaid claims above zero units: source_row_id and what tells their invoice line."""
+    is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
+    return claims.where(is_medicaid & (F.col("units") > 0)).select(
+        "source_row_id",
+        *("program", "period", "ndc11"),
+        F.coalesce("state", "payer_id").alias("state"),
+        _rebate_type().alias("rebate_type"),
+    )
+
+
+def _same_line() -> list[Column]:
+    return [F.col(name) == F.col(f"line_{name}") for name in _CLAIMS_OF_LINE]
 
 
 def _with_unread_claims(rows: DataFrame, claims: DataFrame | None, unread: DataFrame | None) -> DataFrame:
@@ -223,22 +291,25 @@ def _with_rates(rows: DataFrame) -> DataFrame:
 
 
 def _with_own_history(rows: DataFrame) -> DataFrame:
-    """F46 and the ratios to the line's own medians over quarters (same state, program and NDC-11)."""
+    """F46 and the ratios to the line's own medians over its eight quarters up to this one, never later ones."""
+    of_line = Window.partitionBy(*(_key_of_line(name) for name in _LINE)).orderBy("quarter")
+    so_far = of_line.rangeBetween(1 - _QUARTERS_OF_HISTORY, 0)
 
     def median(name: str) -> Column:
-        return quantile(F.sort_array(F.collect_list(name)), 0.5)
+        return quantile(F.sort_array(collect_list_over(F.col(name), so_far)), 0.5)
 
     known = F.when(F.col("known_units").isNotNull(), F.col("period"))
-    history = rows.groupBy(*(F.col(name).alias(f"own_{name}") for name in _LINE)).agg(
-        F.count_distinct(known).alias("own_quarters"),
-        F.max(known).alias("last_quarter_with_units"),
-        median("known_units").alias("own_median_units"),
-        median("f47_units_per_prescription").alias("own_median_units_per_prescription"),
-        median("f48_paid_per_unit").alias("own_median_paid_per_unit"),
+    with_quarter = rows.withColumn("quarter", number_of_quarter(F.col("period")))
+    told = with_quarter.withColumns(
+        {
+            "own_quarters": F.size(collect_set_over(known, so_far)).cast("long"),
+            "last_quarter_with_units": F.max(known).over(Window.partitionBy(*(_key_of_line(name) for name in _LINE))),
+            "own_median_units": median("known_units"),
+            "own_median_units_per_prescription": median("f47_units_per_prescription"),
+            "own_median_paid_per_unit": median("f48_paid_per_unit"),
+        }
     )
-    same = [F.col(name) == F.col(f"own_{name}") for name in _LINE]
-    joined = rows.join(history, on=same, how="left")  # one row per line over quarters
-    return joined.withColumns(
+    return told.withColumns(
         {
             "f46_units_to_own_median": divide(F.col("known_units"), F.col("own_median_units")),
             "units_per_prescription_to_own_median": divide(
@@ -247,6 +318,10 @@ def _with_own_history(rows: DataFrame) -> DataFrame:
             "paid_per_unit_to_own_median": divide(F.col("f48_paid_per_unit"), F.col("own_median_paid_per_unit")),
         }
     )
+
+
+def _key_of_line(name: str) -> Column:
+    return _rebate_type() if name == "rebate_type" else F.col(name)
 
 
 def invoice_peers(facts: DataFrame, settings: PeerSettings) -> DataFrame:

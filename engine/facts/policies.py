@@ -12,6 +12,7 @@ from engine.entity_families import SPAN, at_parent, covers_day
 from engine.facts.families import absent
 from engine.intervals import covers, join_as_of, join_own_and_general
 from engine.runtime.column_names import column_names
+from engine.runtime.expressions import all_of
 
 POLICY_FACTS = (
     T.StructField("policy_contract_pharmacies", T.StringType()),
@@ -40,6 +41,50 @@ def with_manufacturer_policy(rows: DataFrame, policies: DataFrame | None) -> Dat
         rows, policies, own="ndc9", own_key={**labeler, "ndc9": F.col("ndc9")}, general_key=labeler, values=values
     )
     return joined.select(*column_names(rows), F.coalesce("own_policy", "general_policy").alias("policy"))
+
+
+SUBMISSION_FACTS = (
+    T.StructField("submission_days", T.LongType()),
+    T.StructField("submission_window_begin_date", T.DateType()),
+    T.StructField("submission_window_is_known", T.BooleanType()),
+)
+# What a window may be of, the most telling first; NULL: all.
+_WINDOW_OF = ("ndc9", "claim_type", "state")
+
+
+def with_submission_window(rows: DataFrame, windows: DataFrame | None) -> DataFrame:
+    """`rows` (labeler_code, ndc9, claim_type, `entity`) with `submission`, a struct of SUBMISSION_FACTS: the window in
+    force at the date of service; one for the product goes before one for the claim type, that before one for the
+    entity's state, and then the latest. NULL where none is in force; days are NULL where the one in force sets none.
+    """
+    if windows is None:
+        return rows.withColumn("submission", absent(SUBMISSION_FACTS))
+    by_labeler = windows.groupBy(F.col("labeler_code").alias("window_labeler")).agg(
+        F.collect_list(F.struct(*_WINDOW_OF, "begin_date", "days")).alias("windows")
+    )
+    own = {**{name: F.col(name) for name in _WINDOW_OF}, "state": F.col("entity.entity_state")}
+
+    def holds(window: Column) -> Column:
+        agrees = [window[name].isNull() | F.coalesce(window[name] == own[name], F.lit(False)) for name in _WINDOW_OF]
+        return all_of([*agrees, covers(F.col("date_of_service"), window["begin_date"], F.lit(None).cast("date"))])
+
+    def place(window: Column) -> Column:
+        # no NULL in what is compared: engines order it differently
+        begin = F.coalesce(window["begin_date"], F.lit("0001-01-01").cast("date"))
+        days = F.coalesce(window["days"], F.lit(-1).cast("bigint"))
+        says = (window[name].isNotNull().alias(name) for name in _WINDOW_OF)
+        return F.struct(*says, begin.alias("begin"), days.alias("days"))
+
+    same = F.col("labeler_code") == F.col("window_labeler")
+    joined = rows.join(F.broadcast(by_labeler), on=same, how="left")  # one row per labeler
+    joined = joined.withColumn("window", F.array_max(F.transform(F.filter("windows", holds), place)))
+    values = {
+        "submission_days": F.when(F.col("window.days") >= 0, F.col("window.days")),
+        "submission_window_begin_date": F.col("window.begin"),
+        "submission_window_is_known": F.lit(True),
+    }
+    family = F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in SUBMISSION_FACTS))
+    return joined.select(*column_names(rows), F.when(F.col("window").isNotNull(), family).alias("submission"))
 
 
 def with_designation(rows: DataFrame, designations: DataFrame | None, families: DataFrame | None) -> DataFrame:

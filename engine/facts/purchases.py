@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from engine.contracts.codes import Program
+from engine.contracts.codes import ClaimType, Program
 from engine.entity_families import SPAN, at_parent
 from engine.facts.families import absent
 from engine.facts.feature import BEFORE, Feature
@@ -74,10 +74,14 @@ def with_units_claimed(rows: DataFrame, asked: DataFrame, entity_claims: DataFra
 
 
 def with_purchases(
-    rows: DataFrame, chargebacks: DataFrame | None, families: DataFrame | None, products: DataFrame | None
+    rows: DataFrame,
+    asked: DataFrame,
+    chargebacks: DataFrame | None,
+    families: DataFrame | None,
+    products: DataFrame | None,
 ) -> DataFrame:
     """`rows` (flagged claims with parent_entity_id, the entity in question, and units_claimed) with `purchase`, a
-    struct of PURCHASE_FACTS.
+    struct of PURCHASE_FACTS. `asked`: the flagged claims, all of which count for the units asked for.
 
     entity_bought_at_340b: the parent entity's net 340B packages of the NDC-9 are above zero within two quarters of the
     quarter of service. entity_units_bought: its net NDC units over the four quarters up to that quarter, NULL where a
@@ -87,7 +91,8 @@ def with_purchases(
     if chargebacks is None:
         return rows.withColumn("purchase", absent(PURCHASE_FACTS))
     by_quarter = bought_by_quarter(chargebacks, families, products)
-    joined = _with_units_asked_for(rows).join(
+    asked_for = _units_asked_for(asked)
+    joined = rows.join(asked_for, on=F.col("source_row_id") == F.col("asking_row_id"), how="left").join(
         F.broadcast(by_quarter),
         on=[F.col("parent_entity_id") == F.col("bought_entity_id"), F.col("ndc9") == F.col("bought_ndc9")],
         how="left",  # one row per entity and product
@@ -140,16 +145,37 @@ def _sum_if_all_known(column: str) -> Column:
     return F.when(F.count(column) == F.count(F.lit(1)), F.sum(column))
 
 
-def _with_units_asked_for(claims: DataFrame) -> DataFrame:
-    """`claims` with the units on all claims that a 340B rule may dispute; rows without an entity meet nobody."""
+def _units_asked_for(claims: DataFrame) -> DataFrame:
+    """asking_row_id and units_asked_for: the units of all claims that a 340B rule may dispute; rows without an entity
+    meet nobody.
+
+    A dispense was bought once, however many rebates or payers ask for it: its largest quantity counts.
+    """
     is_listed = (F.col("program") == Program.MDRP_FFS.value) & F.col("mef_entity_id").isNotNull()
     by_contract_only = F.col("program").isin(Program.COMMERCIAL.value, Program.PARTD.value)
     may_be_disputed = ~by_contract_only | F.coalesce("contract_excludes_340b", F.lit(False))
     is_linked = F.col("link_tier").isNotNull() & may_be_disputed
     units = F.when(is_linked | is_listed, F.col("ndc_units"))
-    four_quarters = (
-        Window.partitionBy(F.coalesce("parent_entity_id", "source_row_id"), "ndc9")
-        .orderBy(SERVICE_QUARTER)
-        .rangeBetween(1 - QUARTERS_ADDED_UP, 0)
+    entity = F.coalesce("parent_entity_id", "source_row_id")
+    largest_first = Window.partitionBy(entity, "ndc9", *_dispense()).orderBy(
+        F.col("asked_units").desc_nulls_last(), "source_row_id"
     )
-    return claims.withColumn("units_asked_for", F.coalesce(F.sum(units).over(four_quarters), F.lit(0)))
+    four_quarters = Window.partitionBy(entity, "ndc9").orderBy(SERVICE_QUARTER).rangeBetween(1 - QUARTERS_ADDED_UP, 0)
+    rows = claims.withColumn("asked_units", units)
+    rows = rows.withColumn("counted", F.when(F.row_number().over(largest_first) == 1, F.col("asked_units")))
+    return rows.select(
+        F.col("source_row_id").alias("asking_row_id"),
+        F.coalesce(F.sum("counted").over(four_quarters), F.lit(0)).alias("units_asked_for"),
+    )
+
+
+def _dispense() -> list[Column]:
+    """Parts of the natural key (contract part 3); a row without a prescription number is a dispense of its own."""
+    is_rx = F.col("claim_type") == ClaimType.RX.value
+    return [
+        *(F.col(name) for name in ("pharmacy_key", "claim_type", "date_of_service", "ndc11")),
+        F.coalesce("script_key", F.concat(F.lit("row "), F.col("source_row_id"))),
+        F.when(is_rx, F.col("fill_number")),
+        F.when(~is_rx, F.col("claim_line")),
+        F.when(~is_rx, F.col("hcpcs_code")),
+    ]

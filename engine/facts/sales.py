@@ -13,13 +13,16 @@ from engine.runtime.column_names import column_names
 from engine.runtime.expressions import divide
 
 _SUM = "decimal(38,3)"
+# Lines that ask for the same rebate on units of one state and product; a rebate type that is not given is FEDERAL.
+_ASKED_ALIKE = ("state", "ndc11", "source_kind", "rebate_type")
 FEATURES = (
     Feature(
         "F49",
         "f49_invoice_vs_sales",
-        "units on current lines of all Medicaid programs / units sold into the state; unknown where nothing was sold",
+        "units on current lines of all Medicaid programs that ask for the line's rebate type / units sold into the "
+        "state; unknown where nothing was sold",
         needs=("invoices.units_reimbursed", "sales"),
-        grain="state and NDC-11",
+        grain="state, NDC-11 and rebate type",
         window="the period and the 3 quarters before it",
         subject=Subject.INVOICE,
     ),
@@ -28,8 +31,8 @@ FEATURES = (
 
 def with_sales(rows: DataFrame, sales: DataFrame | None) -> DataFrame:
     """`rows` (invoice lines with known_units) with units_invoiced_in_state, units_sold_in_state and F49 over the four
-    quarters up to the period. Lines that replace or correct an earlier one are not added to it; public utilisation data
-    and invoices, which tell of the same units, are added up apart.
+    quarters up to the period. Lines that replace or correct an earlier one are not added to it. Apart are added up
+    public utilization data and invoices, and lines of different rebate types, which tell of the same units.
     """
     if sales is None:
         unknown = F.lit(None).cast("double")
@@ -37,9 +40,9 @@ def with_sales(rows: DataFrame, sales: DataFrame | None) -> DataFrame:
         return rows.withColumns(dict.fromkeys(names, unknown))
     sold = _by_quarter(sales, ("state", "ndc11"), F.col("units"), "sold")
     current = rows.where(F.coalesce("line_kind", F.lit("CURRENT")) == "CURRENT")
-    invoiced = _by_quarter(current, ("state", "ndc11", "source_kind"), F.col("known_units"), "invoiced")
+    invoiced = _by_quarter(current, _ASKED_ALIKE, F.col("known_units"), "invoiced")
     joined = rows.join(F.broadcast(sold), on=_same("sold", ("state", "ndc11")), how="left").join(
-        invoiced, on=_same("invoiced", ("state", "ndc11", "source_kind")), how="left"
+        invoiced, on=_same("invoiced", _ASKED_ALIKE), how="left"
     )  # one row per state and product in each
     units = {name: _over_four_quarters(name) for name in ("sold", "invoiced")}
     return joined.select(
@@ -53,7 +56,7 @@ def with_sales(rows: DataFrame, sales: DataFrame | None) -> DataFrame:
 def _by_quarter(rows: DataFrame, keys: tuple[str, ...], units: Column, into: str) -> DataFrame:
     """One row per `keys` (renamed): `into`, an array of quarter and units."""
     return (
-        rows.groupBy(*keys, number_of_quarter(F.col("period")).alias("quarter"))
+        rows.groupBy(*(_key(name).alias(name) for name in keys), number_of_quarter(F.col("period")).alias("quarter"))
         .agg(F.sum(units).cast(_SUM).alias("units"))
         .where(F.col("units").isNotNull())
         .groupBy(*(F.col(key).alias(f"{into}_{key}") for key in keys))
@@ -62,7 +65,11 @@ def _by_quarter(rows: DataFrame, keys: tuple[str, ...], units: Column, into: str
 
 
 def _same(into: str, keys: tuple[str, ...]) -> list[Column]:
-    return [F.col(key).eqNullSafe(F.col(f"{into}_{key}")) for key in keys]
+    return [_key(name).eqNullSafe(F.col(f"{into}_{name}")) for name in keys]
+
+
+def _key(name: str) -> Column:
+    return F.coalesce(name, F.lit("FEDERAL")) if name == "rebate_type" else F.col(name)
 
 
 def _over_four_quarters(name: str) -> Column:

@@ -1,92 +1,364 @@
-"""Units that a state credited or an entity repaid: before they were asked for (again), and since."""
+"""Units of claims and invoice lines that were credited or repaid, before they were billed (again) or since; disputed.
+
+A settlement is used up once (contract part 2). One that names a claim's line counts on that line; one that names a
+claim is allotted to its live lines in order of line number, each up to its units; one that names neither goes to the
+invoice line of its own sub-program and rebate type, CURRENT first, and over that line's claims as in positions. What
+remains belongs to no row.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import date
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from engine.contracts.codes import MEDICAID_PROGRAMS
 from engine.facts.families import absent
-from engine.facts.history import added_up
 from engine.runtime.column_names import column_names
+from engine.runtime.expressions import union_all
 
-SETTLED_KINDS = ("STATE_CREDIT", "ENTITY_REPAID")
+CREDIT, DISPUTE, FREED = "CREDIT", "DISPUTE", "FREED"
+# What a kind of settlement does to units; PAID changes nothing that findings look at.
+_EFFECTS = {
+    "STATE_CREDIT": CREDIT,
+    "ENTITY_REPAID": CREDIT,
+    "DISPUTED": DISPUTE,
+    "RELEASED": FREED,
+    "WRITTEN_OFF": FREED,
+}
+# How closely a settlement names what it settles.
+BY_LINE, BY_CLAIM, BY_INVOICE_LINE = 1, 2, 3
+SETTLED_KINDS = tuple(kind for kind, effect in _EFFECTS.items() if effect == CREDIT)
+_SUM = "decimal(38,3)"
 SETTLEMENT_FACTS = (
     T.StructField("settled_units", T.DecimalType(15, 3)),
     T.StructField("settled_on", T.DateType()),
     T.StructField("settled_since_units", T.DecimalType(15, 3)),
     T.StructField("settled_since_on", T.DateType()),
+    T.StructField("units_in_dispute", T.DecimalType(15, 3)),
 )
+# What else with_claim_settlements reads of a claim: program, payer, state, product, period, rebate type and units.
+CLAIM_COLUMNS = ("plan_id", "claim_id", "claim_line", "invoice_number")
 
 
 def with_claim_settlements(claims: DataFrame, settlements: DataFrame | None, as_of: date) -> DataFrame:
-    """`claims` with `settlement`, a struct of SETTLEMENT_FACTS: of settlements up to `as_of` that name program,
-    product, claim number and line (NULL: all lines) and contradict neither the state nor the payer.
+    """`claims` with `settlement`, a struct of SETTLEMENT_FACTS, of settlements up to `as_of`; NULL if none is theirs.
+
+    A settlement that names a claim must name its program, product and rebate type (none is FEDERAL, outside Medicaid
+    BASE), and its payer: by payer_id or state, or by neither if one payer alone has the claim. One that names no claim
+    is spread over the claims of its invoice line that no settlement names, in the order of the claim key; of those
+    before a claim's receipt it says nothing. Units are NDC units (as received where not converted).
     """
-    keys = ("program", "ndc11", "claim_id")
-    state = F.coalesce("state", "payer_id")
-
-    def is_same_line(one: Column) -> Column:
-        same_line = one["claim_line"].isNull() | (one["claim_line"] == F.col("claim_line"))
-        return same_line & (one["state"].isNull() | (one["state"] == state))
-
-    named = None if settlements is None else settlements.where(F.col("claim_id").isNotNull())
-    return _with_settlements(claims, named, keys, is_same_line, F.col("received_at").cast("date"), as_of)
+    if settlements is None:
+        return claims.withColumn("settlement", absent(SETTLEMENT_FACTS))
+    rows = claims.select(
+        "source_row_id",
+        "program",
+        "payer_id",
+        F.coalesce("state", "payer_id").alias("state"),
+        "ndc11",
+        "period",
+        "sub_program",
+        _rebate_type().alias("rebate_type"),
+        "invoice_number",
+        "plan_id",
+        "claim_id",
+        F.coalesce("claim_line", F.lit(1)).alias("claim_line"),
+        F.coalesce("ndc_units", "units").alias("units"),
+        F.col("received_at").cast("date").alias("received"),
+    )
+    events = _events(settlements, as_of)
+    return _joined(claims, _facts(_allotted(_claim_pairs(rows, events))))
 
 
 def with_line_settlements(invoices: DataFrame, settlements: DataFrame | None, as_of: date) -> DataFrame:
-    """`invoices` with `settlement`, a struct of SETTLEMENT_FACTS: of settlements up to `as_of` of the whole line, which
-    name no claim and no other invoice.
-    """
-    keys = ("program", "state", "ndc11", "period")
+    """`invoices` with `settlement`, a struct of SETTLEMENT_FACTS, of settlements up to `as_of` that name no claim and
+    no other invoice; NULL if none is theirs.
 
-    def is_of_invoice(one: Column) -> Column:
-        return one["invoice_number"].isNull() | (one["invoice_number"] == F.col("invoice_number"))
-
-    of_lines = None if settlements is None else settlements.where(F.col("claim_id").isNull())
-    received = F.coalesce("received_date", "postmark_date")
-    return _with_settlements(invoices, of_lines, keys, is_of_invoice, received, as_of)
-
-
-def _with_settlements(
-    rows: DataFrame,
-    settlements: DataFrame | None,
-    keys: tuple[str, ...],
-    is_meant: Callable[[Column], Column],
-    received: Column,
-    as_of: date,
-) -> DataFrame:
-    """Settlements before the day on which the row was received tell of units asked for again; those of that day and
-    later answer the row itself. Where that day is not known all of them count as earlier.
+    One without a sub-program is allotted to the lines of XIX, EXPANSION, then the others, each up to its units.
     """
     if settlements is None:
-        return rows.withColumn("settlement", absent(SETTLEMENT_FACTS))
-    by_key = (
-        settlements.where(F.col("kind").isin(*SETTLED_KINDS) & (F.col("settled_on") <= F.lit(as_of)))
-        .groupBy(*(F.col(key).alias(f"settled_{key}") for key in keys))
-        .agg(
-            F.sort_array(
-                F.collect_list(F.struct("settled_on", "units", "claim_line", "state", "invoice_number"))
-            ).alias("settled")
-        )
+        return invoices.withColumn("settlement", absent(SETTLEMENT_FACTS))
+    rows = invoices.select(
+        "source_row_id",
+        "program",
+        "state",
+        "ndc11",
+        "period",
+        "sub_program",
+        _rebate_type().alias("rebate_type"),
+        "invoice_number",
+        "line_kind",
+        F.col("units_reimbursed").alias("units"),
+        F.coalesce("received_date", "postmark_date").alias("received"),
     )
-    same = [F.col(key) == F.col(f"settled_{key}") for key in keys]
-    joined = rows.join(F.broadcast(by_key), on=same, how="left")  # one row per key
-    meant = F.filter("settled", lambda one: F.coalesce(is_meant(one), F.lit(False)))
+    events = _events(settlements, as_of).where(F.col("s_claim_id").isNull())
+    same = [F.col(name) == F.col(f"s_{name}") for name in ("program", "state", "ndc11", "period", "rebate_type")]
+    pairs = _paired(rows, events, [*same, *_agrees("sub_program", "invoice_number")])
+    group = ("s_program", "s_state", "s_ndc11", "s_period", "s_rebate_type", "s_sub_program", "s_invoice_number")
+    place = (_position(F.col("line_kind"), ("CURRENT", "PRIOR_REPLACEMENT")), _sub_program_place(), "sub_program")
+    pairs = pairs.withColumns(
+        {
+            "stage": F.lit(BY_LINE),
+            "group": _key(*group),
+            "slot": _key(*group[:5], "line_kind", "sub_program"),
+            "place": _key(*place, "line_kind"),
+        }
+    )
+    return _joined(invoices, _facts(_allotted(pairs)))
 
-    def answers_the_row(one: Column) -> Column:
-        return F.coalesce(one["settled_on"] >= received, F.lit(False))
 
-    values = _together(F.filter(meant, lambda one: ~answers_the_row(one)), "settled")
-    values |= _together(F.filter(meant, answers_the_row), "settled_since")
-    facts = F.struct(*(values[f.name].try_cast(f.dataType).alias(f.name) for f in SETTLEMENT_FACTS))
-    return joined.select(*column_names(rows), F.when(F.size(meant) > 0, facts).alias("settlement"))
+def _events(settlements: DataFrame, as_of: date) -> DataFrame:
+    """Settlements with an effect up to `as_of`, their columns as s_..., with event (unique), effect and event_units."""
+    payer = {"s_payer_id": F.col("payer_id"), "s_state": F.col("state")}
+    names = ("program", "ndc11", "period", "sub_program", "invoice_number", "claim_id", "claim_line")
+    rows = settlements.where(F.col("kind").isin(*_EFFECTS) & (F.col("settled_on") <= F.lit(as_of))).select(
+        *(F.col(name).alias(f"s_{name}") for name in names),
+        *(value.alias(name) for name, value in payer.items()),
+        _rebate_type().alias("s_rebate_type"),
+        F.try_element_at(F.create_map(*(F.lit(word) for pair in _EFFECTS.items() for word in pair)), "kind").alias(
+            "effect"
+        ),
+        "settled_on",
+        F.coalesce("units", F.lit(0)).cast(_SUM).alias("event_units"),
+        "kind",
+        "settlement_id",
+    )
+    # a payer of Medicaid is its state
+    is_medicaid = F.col("s_program").isin(*(program.value for program in MEDICAID_PROGRAMS))
+    rows = rows.withColumn("s_state", F.coalesce("s_state", F.when(is_medicaid, F.col("s_payer_id"))))
+    target = ("s_program", "s_ndc11", "s_claim_id", "s_period")
+    order = [F.col(name) for name in column_names(rows) if name not in target]
+    number = F.row_number().over(Window.partitionBy(*target).orderBy(*order))
+    return rows.withColumn("event", _key(*target, number)).where(F.col("event_units") > 0).drop("kind", "settlement_id")
 
 
-def _together(settlements: Column, name: str) -> dict[str, Column]:
-    """Units of an array of settlements and the last one's day; NULL where there are none."""
-    units = F.when(F.size(settlements) > 0, added_up(settlements, "units", "decimal(38,3)"))
-    return {f"{name}_units": units, f"{name}_on": F.array_max(F.transform(settlements, lambda one: one["settled_on"]))}
+def _claim_pairs(rows: DataFrame, events: DataFrame) -> DataFrame:
+    """Events with the claims that they may mean; see `_allotted`."""
+    key = ("program", "payer_id", "ndc11", "claim_id", "rebate_type")
+    same = [F.col(name) == F.col(f"s_{name}") for name in ("program", "ndc11", "claim_id", "rebate_type")]
+    named = _paired(rows, events.where(F.col("s_claim_id").isNotNull()), [*same, *_agrees_on_payer(), _same_line()])
+    names_line = F.col("s_claim_line").isNotNull()
+    line = F.lpad(F.col("claim_line").cast("string"), 9, "0")
+    named = named.withColumns(
+        {
+            "stage": F.when(names_line, F.lit(BY_LINE)).otherwise(F.lit(BY_CLAIM)),
+            "group": _key(*key, "s_claim_line"),
+            "slot": _key(*key, "plan_id", "claim_line"),
+            "place": _key(line, "plan_id"),
+        }
+    )
+    same = [F.col(name) == F.col(f"s_{name}") for name in ("program", "ndc11", "period", "rebate_type")]
+    of_lines = _paired(
+        rows,
+        events.where(F.col("s_claim_id").isNull()),
+        [*same, *_agrees_on_payer(), *_agrees("sub_program", "invoice_number")],
+    )
+    group = ("program", "payer_id", "s_ndc11", "s_period", "s_rebate_type", "s_sub_program", "s_invoice_number")
+    of_lines = of_lines.withColumns(
+        {
+            "stage": F.lit(BY_INVOICE_LINE),
+            "group": _key(*group),
+            "slot": F.col("source_row_id"),
+            "place": _key(_sub_program_place(), "plan_id", "claim_id", line, _day("received"), "source_row_id"),
+        }
+    )
+    pairs = union_all([named, of_lines])
+    # an event that may mean claims of several payers means none of them: which one is never guessed
+    of_event = Window.partitionBy("event")
+    is_one = F.min("payer_id").over(of_event) == F.max("payer_id").over(of_event)
+    return pairs.withColumn("is_of_one_payer", is_one).where("is_of_one_payer")
+
+
+def _paired(rows: DataFrame, events: DataFrame, conditions: Sequence[Column]) -> DataFrame:
+    """Each event with every row that it may mean."""
+    matches = conditions[0]
+    for condition in conditions[1:]:
+        matches = matches & condition
+    return rows.join(F.broadcast(events), on=matches, how="inner")
+
+
+def _agrees(*names: str) -> list[Column]:
+    """Row and settlement do not contradict each other: NULL on either side says nothing."""
+    return [F.coalesce(F.col(f"s_{name}") == F.col(name), F.lit(True)) for name in names]
+
+
+def _same_line() -> Column:
+    return F.coalesce(F.col("s_claim_line") == F.col("claim_line"), F.lit(True))
+
+
+def _agrees_on_payer() -> list[Column]:
+    state = F.coalesce(F.col("s_state") == F.col("state"), F.lit(True))
+    payer = F.coalesce(F.col("s_payer_id") == F.col("payer_id"), F.lit(True))
+    return [state & payer]
+
+
+def _allotted(pairs: DataFrame) -> DataFrame:
+    """`pairs` with since_units and before_units: the units of each event that count on each row.
+
+    `pairs`: rows (source_row_id, units, received) with the events that may mean them, their `stage`, `group` (events of
+    one effect that share slots), `slot` (rows of one line) and `place` (order of the slots of a group). Stages come one
+    after the other, and what an earlier one fills is no room for a later one. In the order of time, events fill the
+    slots in order, each up to its units; in a slot they fill its rows in the order of receipt. since_units: of rows
+    received on or before the event's day, and of disputes. before_units: of credits, the part of rows that were
+    received later, or on an unknown day: their units are billed again. Nothing frees units that are not in dispute.
+    """
+    receipt: list[Column | str] = [_day("received"), "source_row_id"]
+    at_least_none = F.greatest(F.coalesce("units", F.lit(0)), F.lit(0)).cast(_SUM)
+    pairs = pairs.withColumns(
+        {
+            "row_units": at_least_none,
+            "is_first_of_slot": F.row_number().over(Window.partitionBy("event", "slot").orderBy(*receipt)) == 1,
+            "is_since": F.coalesce(F.col("received") <= F.col("settled_on"), F.lit(False))
+            | (F.col("effect") != CREDIT),
+            "part": F.lit(0).cast(_SUM),
+        }
+    )
+    # what was credited before the rows came is gone before, and takes no room from what is credited since
+    is_since = F.max("is_since").over(Window.partitionBy("event")).cast("string")
+    pairs = pairs.withColumns(
+        {
+            "capacity": F.max("row_units").over(Window.partitionBy("slot")),
+            "pool": F.concat_ws(" ", "effect", is_since),
+        }
+    )
+    is_freed = F.col("effect") == FREED
+    for stage in (BY_LINE, BY_CLAIM):
+        pairs = _filled(pairs, (F.col("stage") == stage) & ~is_freed, _left("pool"))
+    # a settlement of the whole line goes to claims that none names
+    of_row = Window.partitionBy("source_row_id")
+    is_named = F.max(F.col("stage") != BY_INVOICE_LINE).over(of_row)
+    pairs = pairs.withColumn("is_named", is_named)
+    of_line = (F.col("stage") == BY_INVOICE_LINE) & ~F.col("is_named")
+    pairs = _filled(pairs, of_line & ~is_freed, F.col("capacity"))
+    in_dispute = F.sum(_once(F.col("effect") == DISPUTE, "part")).over(Window.partitionBy("slot"))
+    pairs = pairs.withColumn("in_dispute", in_dispute)
+    pairs = _filled(pairs, is_freed & (of_line | (F.col("stage") != BY_INVOICE_LINE)), F.col("in_dispute"))
+
+    by_time = Window.partitionBy("slot", "pool", "source_row_id").orderBy("settled_on", "event")
+    by_receipt = Window.partitionBy("event", "slot").orderBy(*receipt)
+    later_units = F.when(~F.col("is_since"), F.col("row_units")).otherwise(F.lit(0))
+    pairs = pairs.withColumns(
+        {
+            "part_to": F.sum("part").over(by_time),
+            "row_to": F.sum("row_units").over(by_receipt),
+            "later_units": later_units,
+            "later_to": F.sum(later_units).over(by_receipt),
+        }
+    )
+    since = _overlap("part_to", "part", "row_to", "row_units")
+    later = F.least("part", "later_to") - (F.col("later_to") - F.col("later_units"))
+    return pairs.withColumns(
+        {
+            "since_units": F.when(F.col("is_since") & (since > 0), since),
+            "before_units": F.when(~F.col("is_since") & (later > 0), later),
+        }
+    )
+
+
+def _filled(pairs: DataFrame, is_active: Column, room: Column) -> DataFrame:
+    """`pairs` with the parts of the active events, over the slots that they may mean, in place of their `part`."""
+    by_time = Window.partitionBy("group", "pool", "is_active").orderBy("settled_on", "event")
+    by_place = Window.partitionBy("event").orderBy("place")
+    pairs = pairs.withColumns({"room": room.cast(_SUM), "is_active": is_active})
+    of_event = Window.partitionBy("event", "is_active").orderBy("place", _day("received"), "source_row_id")
+    filling = F.when(F.row_number().over(of_event) == 1, F.col("event_units")).otherwise(F.lit(0))
+    opening = F.when(F.col("is_active") & F.col("is_first_of_slot"), F.col("room")).otherwise(F.lit(0))
+    pairs = pairs.withColumns({"filling": filling, "opening": opening})
+    # all pairs of an event, and of a slot, are peers: each sum runs to their end
+    pairs = pairs.withColumns({"filled_to": F.sum("filling").over(by_time), "room_to": F.sum("opening").over(by_place)})
+    part = _overlap("filled_to", "event_units", "room_to", "room")
+    return pairs.withColumn(
+        "part", F.when(F.col("is_active"), F.greatest(part, F.lit(0))).otherwise(F.col("part")).cast(_SUM)
+    )
+
+
+def _overlap(filled_to: str, filling: str, room_to: str, room: str) -> Column:
+    """Units of intervals [to - size, to) that both cover; not above zero if none."""
+    start = F.greatest(F.col(filled_to) - F.col(filling), F.col(room_to) - F.col(room))
+    return F.least(filled_to, room_to) - start
+
+
+def _left(pool: str) -> Column:
+    """Room of the slot that no event of the same pool has filled yet."""
+    filled = F.sum(_once(F.lit(True), "part")).over(Window.partitionBy("slot", pool))
+    return F.greatest(F.col("capacity") - filled, F.lit(0))
+
+
+def _once(condition: Column, part: str) -> Column:
+    """The part of an event in a slot, on one of the slot's rows."""
+    return F.when(condition & F.col("is_first_of_slot"), F.col(part)).otherwise(F.lit(0))
+
+
+def _facts(pairs: DataFrame) -> DataFrame:
+    """source_row_id as settled_row_id and `settlement`, one row for each row on which units of a settlement count.
+
+    Units in dispute are those disputed and not freed since, and never more than the row's units that were not credited.
+    A credit of the whole line says nothing of a claim received later.
+    """
+    is_asked_again = F.col("before_units").isNotNull() & (F.col("stage") != BY_INVOICE_LINE)
+    parts = pairs.where(F.col("since_units").isNotNull() | is_asked_again)
+    change = F.when(F.col("effect") == DISPUTE, F.col("since_units")).when(
+        F.col("effect") == FREED, -F.col("since_units")
+    )
+    order = F.when(F.col("effect") == FREED, 1).otherwise(0)
+    running = Window.partitionBy("source_row_id").orderBy("settled_on", order)
+    parts = parts.withColumn("change", F.coalesce(change, F.lit(0)).cast(_SUM))
+    parts = parts.withColumn("balance", F.sum("change").over(running))
+
+    def credited(name: str) -> Column:
+        return F.when(F.col("effect") == CREDIT, F.col(name))
+
+    def day(name: str) -> Column:
+        return F.max(F.when(credited(name).isNotNull(), F.col("settled_on")))
+
+    # what frees more than was disputed by then frees no later dispute
+    disputed = F.sum("change") - F.least(F.min("balance"), F.lit(0))
+    totals = parts.groupBy(F.col("source_row_id").alias("settled_row_id")).agg(
+        F.sum(credited("before_units")).alias("settled_units"),
+        day("before_units").alias("settled_on"),
+        F.sum(credited("since_units")).alias("settled_since_units"),
+        day("since_units").alias("settled_since_on"),
+        disputed.alias("disputed"),
+        F.max("row_units").alias("row_units"),
+    )
+    left = F.least("disputed", F.col("row_units") - F.coalesce("settled_since_units", F.lit(0)))
+    totals = totals.withColumn("units_in_dispute", F.when(left > 0, left))
+    facts = F.struct(*(F.col(f.name).try_cast(f.dataType).alias(f.name) for f in SETTLEMENT_FACTS))
+    return totals.select("settled_row_id", facts.alias("settlement"))
+
+
+def _joined(rows: DataFrame, facts: DataFrame) -> DataFrame:
+    same = F.col("source_row_id") == F.col("settled_row_id")
+    return rows.join(F.broadcast(facts), on=same, how="left").select(*column_names(rows), "settlement")
+
+
+def _rebate_type() -> Column:
+    """A rebate type that is not given is FEDERAL for Medicaid, and the program's only one, BASE, elsewhere."""
+    is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
+    return F.coalesce("rebate_type", F.when(is_medicaid, F.lit("FEDERAL")).otherwise(F.lit("BASE")))
+
+
+def _sub_program_place() -> Column:
+    """Of rows that a settlement may mean: its own sub-program, then XIX, EXPANSION, the others."""
+    is_own = F.coalesce(F.col("sub_program") == F.col("s_sub_program"), F.lit(False))
+    return F.when(is_own, F.lit(0)).otherwise(_position(F.col("sub_program"), ("XIX", "EXPANSION")))
+
+
+def _position(value: Column, first: tuple[str, ...]) -> Column:
+    place = F.array_position(F.array(*(F.lit(name) for name in first)), value)
+    return F.when(place > 0, place).otherwise(F.lit(len(first) + 1)).cast("bigint")
+
+
+def _day(name: str) -> Column:
+    """A date as a text of the same order, NULL last."""
+    return F.coalesce(F.col(name).cast("string"), F.lit("9999-99"))
+
+
+def _key(*parts: Column | str) -> Column:
+    """Values joined into one that tells NULL from every other."""
+    values = [F.col(part) if isinstance(part, str) else part for part in parts]
+    return F.concat_ws("\x1f", *(F.coalesce(value.cast("string"), F.lit("\x1e")) for value in values))

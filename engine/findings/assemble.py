@@ -10,16 +10,16 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.codes import Subject
-from engine.contracts.findings import FINDINGS, REFERENCE_ROW, RULE_HIT, RULE_RESULT
+from engine.contracts.findings import FINDINGS, REFERENCE_ROW, RULE_HIT
 from engine.findings.claims import claims_at_issue
-from engine.findings.codes import code_table, codes_of, first_dispute_code
+from engine.findings.codes import DISPUTE_KIND, code_table, codes_of
 from engine.findings.entity_claims import entity_claims_at_issue
-from engine.findings.evidence import MODEL_RULE, combined_evidence, gated_action, is_barred, ranked
+from engine.findings.evidence import gated_action, is_barred, raised, ranked
 from engine.findings.history import with_history
 from engine.findings.inflation import reports_at_issue
 from engine.findings.invoices import invoices_at_issue
 from engine.findings.narrative import narrative, settled_since
-from engine.findings.worth import amount_at_issue, is_settled, money, priority, units_at_issue
+from engine.findings.worth import JUDGED, amount_at_issue, is_settled, money, of_own_class, priority, with_judged_rules
 from engine.runtime.expressions import nullable, sort
 from engine.settings import Settings
 
@@ -55,31 +55,39 @@ def findings_of(
     FINDINGS; None: by the settings. Units are NDC units, money US dollars.
     """
     rows = _AT_ISSUE[subject](flagged, settings.deadlines)
-    rows = rows.withColumn("ranked_rules", ranked(F.col("rules"), RULE_RESULT))
-    rows = rows.withColumn("strongest", F.get("ranked_rules", F.lit(0))["hit"])
+    table = code_table(dispute_codes, settings.today)
+    rows = with_judged_rules(rows, table)
+    rows = rows.withColumn("rules", raised(F.col("rules"), JUDGED))
+    rows = rows.withColumn("ranked_rules", ranked(F.col("rules"), JUDGED))
+    rows = rows.withColumns(
+        {
+            "deciding": F.get("ranked_rules", F.lit(0))["hit"],
+            "own_rules": of_own_class(F.col("ranked_rules")),
+        }
+    )
+    deciding, own = F.col("deciding"), F.col("own_rules")
     asked, settled = F.col("worth_units"), F.col("worth_settled_units")
     rows = rows.withColumns(
         {
             "run_id": F.lit(run_id),
             "subject": F.lit(subject.in_findings.value),
-            "evidence": combined_evidence(F.col("rules"), F.col("strongest")),
-            "codes": codes_of(_own_rules(F.col("rules")), code_table(dispute_codes, settings.today)),
-            "units_at_issue": units_at_issue(F.col("rules"), asked, settled),
-            "amount_at_issue": amount_at_issue(
-                F.col("rules"), asked, settled, F.col("unit_price_used"), F.col("worth_stated_amount")
-            ),
+            "evidence": deciding["evidence"],
+            "codes": codes_of(F.col("rules")),
+            "dispute_code": F.when(deciding["code_kind"] == DISPUTE_KIND, deciding["code"]),
+            "units_at_issue": deciding["units_at_issue"],
+            "amount_at_issue": amount_at_issue(own, deciding),
             "reference_rows": _reference_rows(F.col("rules")),
             "narrative": F.concat(
                 narrative(F.col("ranked_rules"), subject), settled_since(asked, settled, F.col("worth_settled_on"))
             ),
-            "route": F.col("strongest")["route"],
-            "party_at_fault": F.col("strongest")["party_at_fault"],
+            "route": deciding["route"],
+            "party_at_fault": deciding["party_at_fault"],
             "action": gated_action(
-                F.col("strongest"),
+                deciding,
                 F.col("deadline_date"),
                 F.lit(settings.today),
                 is_barred(F.col("rules")),
-                is_settled(F.col("rules"), asked, settled),
+                is_settled(own),
             ),
         }
     )
@@ -90,18 +98,12 @@ def findings_of(
     worth = F.coalesce(F.col("amount_at_issue"), money(ranking_units * ranking_price))
     rows = rows.withColumns(
         {
-            "dispute_code": first_dispute_code(F.col("codes")),
             "priority": priority(F.col("evidence"), worth, settings.priority, reranked),
             "rules": _public(F.col("rules")),
         }
     )
     rows = with_history(rows, previous)
     return rows.select(*(F.col(field.name).cast(field.dataType) for field in FINDINGS.fields))
-
-
-def _own_rules(rules: Column) -> Column:
-    """Rules that may bring a code: the model's suspicion is support only, never a reason to dispute."""
-    return F.filter(rules, lambda hit: hit["rule_id"] != MODEL_RULE)
 
 
 def _reference_rows(rules: Column) -> Column:

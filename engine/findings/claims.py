@@ -5,14 +5,11 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from engine.contracts.codes import Program
-from engine.dates import add_days
+from engine.findings.deadlines import claim_deadlines
 from engine.findings.identity import claim_finding_id
 from engine.findings.worth import unit_price
 from engine.runtime.expressions import divide_decimals
 from engine.settings import DeadlineSettings
-
-MFP_DEADLINE = "MFP_PROMPT_PAYMENT"
 
 
 def claims_at_issue(flagged: DataFrame, deadlines: DeadlineSettings) -> DataFrame:
@@ -20,7 +17,6 @@ def claims_at_issue(flagged: DataFrame, deadlines: DeadlineSettings) -> DataFram
     price, source = unit_price(F.col("price_ura"), F.col("unit_rebate_amount"), "claim")
     # an HCPCS quantity without a crosswalk has no price per NDC unit
     has_ndc_units = F.col("ndc_units").isNotNull()
-    deadline = _mfp_deadline(deadlines)
     return flagged.withColumns(
         {
             "finding_id": claim_finding_id(),
@@ -32,22 +28,15 @@ def claims_at_issue(flagged: DataFrame, deadlines: DeadlineSettings) -> DataFram
             "match_tier": F.col("link_tier"),
             "match_score": F.col("link_score"),
             "match_ambiguous": F.col("link_is_ambiguous"),
-            "deadline_date": deadline,
-            "deadline_kind": F.when(deadline.isNotNull(), F.lit(MFP_DEADLINE)),
-            "worth_units": F.coalesce("ndc_units", "units"),
+            **claim_deadlines(deadlines),
+            # what later rows took back is not asked for
+            "worth_units": F.coalesce("ndc_units", "units") - F.coalesce("taken_back_units", F.lit(0)),
             "worth_stated_amount": F.col("rebate_amount"),
             "worth_settled_units": F.col("settled_since_units"),
             "worth_settled_on": F.col("settled_since_on"),
             "worth_proxy_price": F.when(has_ndc_units, F.coalesce("price_wac", "market_price", _paid_per_unit())),
         }
     )
-
-
-def _mfp_deadline(deadlines: DeadlineSettings) -> Column:
-    """Last day of prompt payment: 14 days after receipt (CMS guidance for 2026 and 2027, section 40.4)."""
-    is_mfp = F.col("program") == Program.MFP.value
-    received = F.col("received_at").cast("date")
-    return F.when(is_mfp, add_days(received, deadlines.mfp_days_after_receipt))
 
 
 def _resolved_npi() -> Column:

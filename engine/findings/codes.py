@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -16,65 +17,89 @@ from engine.runtime.expressions import nullable, sort
 if TYPE_CHECKING:
     from engine.rules.dispute_codes import DisputeCode
 
-DISPUTE_KIND = "DISPUTE"
+DISPUTE_KIND, ADJUSTMENT_KIND = "DISPUTE", "ADJUSTMENT"
 FIRST_CODES = ("X", "M", "N", "O", "J", "K")
 
-_NO_CODES = f"array<{CODE.simpleString()}>"
 _RANKED = T.ArrayType(T.StructType().add("place", T.LongType()).add("code", T.StringType()))
-_ENTRY = "struct<kind:string,document:string,needs_companion:boolean>"
 
 
-def code_table(dispute_codes: Iterable[DisputeCode], today: date) -> Column:
-    """Map from code to struct<kind, document, needs_companion> of the codes that may be used on the run's date.
+@dataclass(frozen=True)
+class CodeTable:
+    """The codes that may be used on the run's date, by what they do.
 
-    Left out are codes whose text was not verified and those not valid on that day. A code that both adjusts and
-    disputes counts as DISPUTE.
+    `both`: a dispute where units are at issue, else an adjustment (D, E, F). `companions`: never alone on a line.
     """
-    usable: dict[str, DisputeCode] = {}
-    # in an order in which DISPUTE and the latest version of a code come last
-    for code in sorted(dispute_codes, key=lambda code: (code.kind == DISPUTE_KIND, code.valid_from or date.min)):
-        starts, ends = code.valid_from or date.min, code.valid_to or date.max
-        if code.verified and starts <= today < ends:
-            usable[code.code] = code
-    words = [
-        word
-        for name, code in sorted(usable.items())
-        for word in (F.lit(name), F.struct(F.lit(code.kind), F.lit(code.document), F.lit(code.needs_companion)))
+
+    disputes: tuple[str, ...]
+    adjustments: tuple[str, ...]
+    both: tuple[str, ...]
+    companions: tuple[str, ...]
+
+    def kind(self, code: Column, units: Column) -> Column:
+        """DISPUTE or ADJUSTMENT; NULL for a code that may not be used. `units`: those at issue, NULL is none."""
+        by_units = F.when(units > 0, F.lit(DISPUTE_KIND)).otherwise(F.lit(ADJUSTMENT_KIND))
+        return (
+            F.when(_is_in(code, self.disputes), F.lit(DISPUTE_KIND))
+            .when(_is_in(code, self.both), by_units)
+            .when(_is_in(code, self.adjustments), F.lit(ADJUSTMENT_KIND))
+        )
+
+    def may_stand_alone(self, code: Column) -> Column:
+        """False for a code that must accompany another (R). Never NULL."""
+        return ~F.coalesce(_is_in(code, self.companions), F.lit(False))
+
+
+def _is_in(code: Column, codes: tuple[str, ...]) -> Column:
+    return code.isin(*codes) if codes else F.lit(False)
+
+
+def code_table(dispute_codes: Iterable[DisputeCode], today: date) -> CodeTable:
+    """The usable part of the code table: verified codes that are valid on that day."""
+    usable = [
+        code
+        for code in dispute_codes
+        if code.verified and (code.valid_from or date.min) <= today < (code.valid_to or date.max)
     ]
-    return F.create_map(*words).cast(f"map<string,{_ENTRY}>")
-
-
-def codes_of(rules: Column, table: Column) -> Column:
-    """array<CODE> of the rules' codes that the table knows, in the order of precedence, each once."""
-    known = F.filter(
-        F.array_distinct(F.transform(rules, lambda hit: hit["code"])),
-        lambda code: F.coalesce(F.map_contains_key(table, code), F.lit(False)),
+    disputes, adjustments = (
+        {code.code for code in usable if code.kind == kind} for kind in (DISPUTE_KIND, ADJUSTMENT_KIND)
     )
-    ranked = F.transform(known, lambda code: F.struct(_precedence(code).alias("place"), code.alias("code")))
-    ordered = sort(nullable(ranked, _RANKED))
-    return F.transform(
-        ordered,
-        lambda item: F.struct(
-            item["code"].alias("code"),
-            F.try_element_at(table, item["code"])["kind"].alias("kind"),
-            F.try_element_at(table, item["code"])["document"].alias("document"),
-        ),
-    ).cast(_NO_CODES)
-
-
-def first_dispute_code(codes: Column) -> Column:
-    """First code of kind DISPUTE of an array in the order of precedence, or NULL."""
-    return F.get(F.filter(codes, lambda code: code["kind"] == DISPUTE_KIND), F.lit(0))["code"]
-
-
-def may_stand_alone(codes: Column, table: Column) -> Column:
-    """True where one of the codes disputes without needing a companion (code R needs one)."""
-    return F.exists(
-        codes,
-        lambda code: (code["kind"] == DISPUTE_KIND) & ~F.try_element_at(table, code["code"])["needs_companion"],
+    return CodeTable(
+        disputes=tuple(sorted(disputes - adjustments)),
+        adjustments=tuple(sorted(adjustments - disputes)),
+        both=tuple(sorted(disputes & adjustments)),
+        companions=tuple(sorted({code.code for code in usable if code.needs_companion})),
     )
 
 
-def _precedence(code: Column) -> Column:
+def codes_of(hits: Column) -> Column:
+    """array<CODE> of the codes of hits that have a code_kind, in the order of precedence, each once.
+
+    A code disputes if it does by one of its rules. Its document is what those rules need, joined by "; ".
+    """
+    usable = F.filter(hits, lambda hit: hit["code_kind"].isNotNull())
+
+    def entry(code: Column) -> Column:
+        own = F.filter(hits, lambda hit: (hit["code"] == code) & hit["code_kind"].isNotNull())
+        documents = F.array_sort(F.array_distinct(F.array_compact(F.transform(own, lambda hit: hit["document"]))))
+        return F.struct(
+            code.alias("code"),
+            F.array_max(F.transform(own, lambda hit: hit["code_kind"])).alias("kind"),
+            F.nullif(F.array_join(documents, "; "), F.lit("")).alias("document"),
+        )
+
+    ordered = ordered_codes(F.transform(usable, lambda hit: hit["code"]))
+    return F.transform(ordered, entry).cast(f"array<{CODE.simpleString()}>")
+
+
+def ordered_codes(codes: Column) -> Column:
+    """The distinct codes in the order of precedence."""
+    ranked = F.transform(
+        F.array_distinct(codes), lambda code: F.struct(precedence(code).alias("place"), code.alias("code"))
+    )
+    return F.transform(sort(nullable(ranked, _RANKED)), lambda item: item["code"])
+
+
+def precedence(code: Column) -> Column:
+    """1 for X, then M, N, O, J, K; 7 for every other code, and 8 for none."""
     position = F.array_position(F.array(*(F.lit(first) for first in FIRST_CODES)), code)
-    return F.when(position > 0, position).otherwise(F.lit(len(FIRST_CODES) + 1))
+    return F.when(position > 0, position).when(code.isNotNull(), len(FIRST_CODES) + 1).otherwise(len(FIRST_CODES) + 2)

@@ -99,7 +99,8 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Differen
 def compare_findings(before: DataFrame, after: DataFrame) -> DataFrame:
     """Findings that are not the same in both runs, one row per finding_id: change, subject, source_row_id, what each
     run says (`before_*`, `after_*`: evidence, code, route, party, action, units and amount at issue, rules as "R001
-    STRONG"), and rule_ids: those that say something else.
+    STRONG", rule_figures as "R001 X 30.000 60.00": code, units and dollars of each rule), and rule_ids: those that say
+    something else. A run of an earlier version holds no figures of single rules; they are then not compared.
     """
     old, new = _narrow(before, "before"), _narrow(after, "after")
     joined = old.join(new, on=F.col("before_finding_id").eqNullSafe(F.col("after_finding_id")), how="full_outer")
@@ -107,6 +108,7 @@ def compare_findings(before: DataFrame, after: DataFrame) -> DataFrame:
     same = F.lit(True)
     for name in (*_COMPARED, "rules"):
         same = same & F.col(f"before_{name}").eqNullSafe(F.col(f"after_{name}"))
+    same = same & ~F.coalesce(F.col("before_rule_figures") != F.col("after_rule_figures"), F.lit(False))
     change = F.when(is_new, Change.NEW.value).when(is_gone, Change.GONE.value).when(~same, Change.CHANGED.value)
     return (
         joined.withColumn("change", change)
@@ -115,7 +117,7 @@ def compare_findings(before: DataFrame, after: DataFrame) -> DataFrame:
             "change",
             F.coalesce("before_finding_id", "after_finding_id").alias("finding_id"),
             *(F.coalesce(f"before_{name}", f"after_{name}").alias(name) for name in ("subject", "source_row_id")),
-            *(f"{side}_{name}" for name in (*_COMPARED, "rules") for side in ("before", "after")),
+            *(f"{side}_{name}" for name in (*_COMPARED, "rules", "rule_figures") for side in ("before", "after")),
             _other_rules().alias("rule_ids"),
         )
     )
@@ -123,20 +125,44 @@ def compare_findings(before: DataFrame, after: DataFrame) -> DataFrame:
 
 def _narrow(findings: DataFrame, side: str) -> DataFrame:
     rules = F.transform("rules", lambda hit: F.concat(hit["rule_id"], F.lit(" "), hit["evidence"]))
+    figures = F.transform(
+        "rules",
+        lambda hit: F.concat_ws(
+            " ",
+            hit["rule_id"],
+            *(
+                F.coalesce(hit[name].cast("string"), F.lit("-"))
+                for name in ("code", "units_at_issue", "amount_at_issue")
+            ),
+        ),
+    )
+    has_figures = F.exists("rules", lambda hit: hit["units_at_issue"].isNotNull() | hit["document"].isNotNull())
     return findings.select(
         F.col("finding_id").alias(f"{side}_finding_id"),
         *(F.col(name).alias(f"{side}_{name}") for name in _SHOWN),
         rules.alias(f"{side}_rules"),
+        F.when(has_figures, figures).alias(f"{side}_rule_figures"),
     )
 
 
 def _other_rules() -> Column:
-    """Ids of rules that only one of the runs holds, or holds with another class; all where only figures differ."""
+    """Ids of rules that only one of the runs holds, or holds with another class or other figures; all where only other
+    values of the finding differ.
+    """
+    differing = F.array_union(_in_one_only("rules"), _in_one_only("rule_figures"))
     none = F.array().cast("array<string>")
-    old, new = F.coalesce("before_rules", none), F.coalesce("after_rules", none)
-    differing = F.array_union(array_except(old, new), array_except(new, old))
-    chosen = F.when(F.size(differing) > 0, differing).otherwise(F.array_union(old, new))
+    every = F.array_union(F.coalesce("before_rules", none), F.coalesce("after_rules", none))
+    chosen = F.when(F.size(differing) > 0, differing).otherwise(every)
     return F.array_sort(F.array_distinct(F.transform(chosen, lambda hit: F.split_part(hit, F.lit(" "), F.lit(1)))))
+
+
+def _in_one_only(name: str) -> Column:
+    """What only one of the runs holds of two arrays; no figures if a run holds none."""
+    none = F.array().cast("array<string>")
+    is_known = F.col("before_rule_figures").isNotNull() & F.col("after_rule_figures").isNotNull()
+    old, new = F.coalesce(f"before_{name}", none), F.coalesce(f"after_{name}", none)
+    differing = F.array_union(array_except(old, new), array_except(new, old))
+    return differing if name == "rules" else F.when(is_known, differing).otherwise(none)
 
 
 def causes(differ: Differences, subject: str, rule_ids: Sequence[str]) -> list[str]:

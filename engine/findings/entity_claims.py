@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from engine.findings.deadlines import no_deadlines
 from engine.findings.identity import entity_claim_finding_id
 from engine.settings import DeadlineSettings
 
@@ -19,10 +20,11 @@ _NOT_APPLICABLE = {
     "match_tier": "string",
     "match_score": "double",
     "match_ambiguous": "boolean",
-    "deadline_date": "date",
-    "deadline_kind": "string",
     "worth_settled_units": "decimal(15,3)",
     "worth_settled_on": "date",
+    "sub_program": "string",
+    "rebate_type": "string",
+    "units_in_dispute": "decimal(15,3)",
 }
 
 
@@ -38,9 +40,11 @@ def entity_claims_at_issue(flagged: DataFrame, _: DeadlineSettings) -> DataFrame
             "units_claimed": F.col("quantity"),
             "unit_price_used": discount,
             "price_source": F.when(discount.isNotNull(), F.lit("prices")),
+            "ndc_units": F.col("quantity"),
             "worth_units": F.col("quantity"),
             "worth_stated_amount": F.lit(None).cast("decimal(18,2)"),
             "worth_proxy_price": F.col("price_wac"),
+            **no_deadlines(),
             **{name: F.lit(None).cast(kind) for name, kind in _NOT_APPLICABLE.items()},
         }
     )

@@ -7,11 +7,14 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.codes import Action, Evidence, GuardState
+from engine.findings.codes import precedence
 from engine.runtime.expressions import nullable, sort
 
 MODEL_RULE = "R052"
 BAR_RULE = "R040"
-COUNSEL_RULE = "R044"
+
+_ACCUSING = (Action.DISPUTE.value, Action.WITHHOLD.value)
+_UNITS = T.DecimalType(15, 3)
 
 # What a rule's suspicion rests on. Two WEAK rules support each other only where these differ: the isolation forest
 # sees the same quantities and amounts that R035-R037 judge, so it never lifts them. Rules that only inform (R023, R054)
@@ -26,30 +29,35 @@ DATA_SOURCES: dict[str, tuple[str, ...]] = {
     "Medicare's inflation rebates": ("R014", "R015"),
     "numbers of providers": ("R051",),
     "the claim's program": ("R058",),
-    "Medicare facilitator": ("R013",),
+    "Medicare facilitator": ("R013", "R060"),
     "other rows of the same dispense": ("R012", "R016", "R017", "R018", "R019", "R057"),
     "the pharmacy's transactions": ("R020", "R055"),
     "product file": ("R022", "R024", "R025", "R026", "R027", "R028", "R029", "R030"),
     "unit conversion": ("R031", "R032"),
     "register of covered entities": ("R042", "R043", "R045"),
-    "other submissions of entities": ("R047", "R048"),
+    "other submissions of entities": ("R047", "R048", "R062"),
     "prescriber, distance and volume": ("R050",),
     "purchases at the 340B price": ("R049",),
     "quantities and amounts": ("R021", "R033", "R035", "R036", "R037", "R039", MODEL_RULE, "R053", "R056"),
 }
 
 
-def ranked(rules: Column, hit_type: T.StructType) -> Column:
-    """array<struct<rank, comes_last, rule_id, hit>> of an array of `hit_type` (RULE_RESULT, RULE_HIT), strongest first.
+def ranked(hits: Column, hit_type: T.StructType) -> Column:
+    """array<struct<rank, ..., hit>> of an array of `hit_type` (JUDGED, or RULE_HIT with code_kind), strongest first.
 
-    Ties go to the smallest rule id; the model's rule, and the one that asks for nothing, come after every other rule of
-    their class, whose action and counterparty they would hide.
+    The first is the deciding one (contract part 7.5): of the strongest class, DISPUTE and WITHHOLD before other
+    actions, then the most units, then the order of codes, then the rule id. A rule without units comes after one with
+    0 units.
     """
+    has_action = "action" in hit_type.names
     places = F.transform(
-        rules,
+        hits,
         lambda hit: F.struct(
             _rank(hit["evidence"]).alias("rank"),
-            hit["rule_id"].isin(MODEL_RULE, COUNSEL_RULE).alias("comes_last"),
+            (F.when(hit["action"].isin(*_ACCUSING), 0).otherwise(1) if has_action else F.lit(0)).alias("accuses"),
+            F.coalesce(-hit["units_at_issue"], F.lit(1)).cast(_UNITS).alias("units"),
+            precedence(hit["code"]).alias("place"),
+            hit["code"].alias("code"),
             hit["rule_id"].alias("rule_id"),
             hit.alias("hit"),
         ),
@@ -57,7 +65,10 @@ def ranked(rules: Column, hit_type: T.StructType) -> Column:
     kind = (
         T.StructType()
         .add("rank", T.LongType())
-        .add("comes_last", T.BooleanType())
+        .add("accuses", T.LongType())
+        .add("units", _UNITS)
+        .add("place", T.LongType())
+        .add("code", T.StringType())
         .add("rule_id", T.StringType())
         .add("hit", hit_type)
     )
@@ -69,22 +80,32 @@ def _rank(evidence: Column) -> Column:
     return F.when(position > 0, position).otherwise(F.lit(len(Evidence) + 1))
 
 
-def combined_evidence(rules: Column, strongest: Column) -> Column:
-    """The finding's class: its strongest rule's.
+def raised(hits: Column, hit_type: T.StructType) -> Column:
+    """The hits of an array of `hit_type`, WEAK ones raised to MEDIUM if two of them support each other (part 7.10).
 
-    Rules carry their class after guards. WEAK rules combine at most to MEDIUM, and only where two of them rest on
-    different data sources and none of their guards failed: a failed guard speaks against the suspicion.
+    They do if they rest on different data sources, none of their guards failed (a failed guard speaks against the
+    suspicion), and no rule is stronger than WEAK. The class of a finding is then that of its strongest rule, and the
+    rules of that class are those that made it.
     """
-    supporting = F.filter(
-        rules,
-        lambda hit: (
-            (hit["evidence"] == Evidence.WEAK.value)
-            & ~F.exists(_guards(hit), lambda guard: guard["state"] == GuardState.FAILED.value)
-        ),
+    none_stronger = ~F.exists(hits, lambda hit: hit["evidence"].isin(Evidence.STRONG.value, Evidence.MEDIUM.value))
+    sources = F.array_distinct(F.transform(F.filter(hits, _supports), lambda hit: _source(hit["rule_id"])))
+    are_raised = none_stronger & (F.size(sources) > 1)
+
+    def with_class(hit: Column) -> Column:
+        evidence = F.when(_supports(hit), F.lit(Evidence.MEDIUM.value)).otherwise(hit["evidence"])
+        values = {name: hit[name] for name in hit_type.names} | {"evidence": evidence}
+        return F.struct(*(value.alias(name) for name, value in values.items()))
+
+    kind = T.ArrayType(hit_type)
+    return F.when(are_raised, nullable(F.transform(hits, with_class), kind)).otherwise(nullable(hits, kind))
+
+
+def _supports(hit: Column) -> Column:
+    return (
+        (hit["evidence"] == Evidence.WEAK.value)
+        & hit["rule_id"].isin(*(rule_id for rule_ids in DATA_SOURCES.values() for rule_id in rule_ids))
+        & ~F.exists(_guards(hit), lambda guard: guard["state"] == GuardState.FAILED.value)
     )
-    sources = F.array_distinct(F.filter(F.transform(supporting, lambda hit: _source(hit["rule_id"])), F.isnotnull))
-    weak_from_two_sources = (strongest["evidence"] == Evidence.WEAK.value) & (F.size(sources) > 1)
-    return F.when(weak_from_two_sources, F.lit(Evidence.MEDIUM.value)).otherwise(strongest["evidence"])
 
 
 def _guards(hit: Column) -> Column:
@@ -107,15 +128,15 @@ def is_barred(rules: Column) -> Column:
     )
 
 
-def gated_action(strongest: Column, deadline: Column, today: Column, barred: Column, settled: Column) -> Column:
-    """The strongest rule's action as far as its own class allows; a dispute that is barred is none.
+def gated_action(deciding: Column, deadline: Column, today: Column, barred: Column, settled: Column) -> Column:
+    """The deciding rule's action as far as its own class allows; a dispute that is barred is none.
 
     Where all that was at issue is settled nobody is asked for anything; a reference that looks wrong is still checked.
     STRONG may draft a dispute; MEDIUM goes to an analyst as its rule says; WEAK may ask, CONTEXT does nothing.
     An MFP refund is withheld only on documented evidence inside the 14 days of prompt payment
     (42 U.S.C. 1320f-2(d); CMS guidance for 2027, section 40.4); else it is paid and watched.
     """
-    action, evidence = strongest["action"], strongest["evidence"]
+    action, evidence = deciding["action"], deciding["evidence"]
     disputes, withholds = action == Action.DISPUTE.value, action == Action.WITHHOLD.value
     is_weak, is_context = evidence == Evidence.WEAK.value, evidence == Evidence.CONTEXT.value
     is_late = F.coalesce(deadline < today, F.lit(False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from engine.findings.deadlines import no_deadlines
 from engine.findings.identity import invoice_finding_id
 from engine.findings.invoices import NOT_APPLICABLE
 from engine.findings.worth import money
@@ -13,11 +14,10 @@ from engine.settings import DeadlineSettings
 # What an invoice line of a state has and such a report has not.
 _NOT_OF_A_STATE = {
     **dict.fromkeys(("state", "invoice_number", "sub_program", "rebate_type", "line_kind"), "string"),
-    "deadline_date": "date",
-    "deadline_kind": "string",
     "worth_proxy_price": "decimal(15,6)",
     "worth_settled_units": "decimal(15,3)",
     "worth_settled_on": "date",
+    "units_in_dispute": "decimal(15,3)",
 }
 
 
@@ -28,10 +28,12 @@ def reports_at_issue(flagged: DataFrame, _: DeadlineSettings) -> DataFrame:
     rows = flagged.withColumns(
         {
             **none,
+            **no_deadlines(),
             "payer_id": F.lit("CMS"),
             "units_claimed": F.col("total_units"),
             "unit_price_used": price,
             "price_source": F.when(price.isNotNull(), F.lit("report")),
+            "ndc_units": F.col("total_units"),
             "worth_units": F.col("total_units"),
             "worth_stated_amount": money(F.col("total_units") * price),
         }

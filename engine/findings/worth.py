@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from engine.contracts.codes import MEDICAID_PROGRAMS, Evidence
-from engine.runtime.expressions import divide_decimals, round_double
+from engine.contracts.findings import RULE_RESULT
+from engine.findings.codes import CodeTable
+from engine.findings.evidence import MODEL_RULE
+from engine.runtime.expressions import divide_decimals, nullable, round_double
 from engine.settings import PrioritySettings
 
 MONEY = "decimal(18,2)"
@@ -34,50 +38,84 @@ def unit_price(price: Column, own: Column, own_source: str) -> tuple[Column, Col
     return F.coalesce(listed, stated), source
 
 
-def units_at_issue(rules: Column, claim_units: Column, settled: Column) -> Column:
-    """The largest over the rules, never more than the claim, less what was settled since; never below zero."""
-    return F.array_max(F.transform(rules, lambda hit: _left(_within(hit["units_at_issue"], claim_units), settled)))
+# A rule's result as findings combine it: units and dollars after signs and settlements; units_asked: units before
+# settlements; code_kind: what its code does (DISPUTE, ADJUSTMENT), NULL where it may not be used.
+JUDGED = T.StructType(
+    [
+        *RULE_RESULT.fields,
+        T.StructField("units_asked", T.DecimalType(15, 3)),
+        T.StructField("code_kind", T.StringType()),
+    ]
+)
 
 
-def is_settled(rules: Column, claim_units: Column, settled: Column) -> Column:
-    """Whether units were at issue and all of them were credited or repaid since the row was received. Never NULL."""
-    asked = units_at_issue(rules, claim_units, F.lit(0).cast(UNITS))
-    return F.coalesce((asked > 0) & (_left(asked, settled) == 0), F.lit(False))
+def with_judged_rules(rows: DataFrame, table: CodeTable) -> DataFrame:
+    """`rows` with `rules` as array<JUDGED> in place of array<RULE_RESULT>.
+
+    `rows` have worth_units, worth_settled_units, worth_stated_amount and unit_price_used.
+
+    A rule's units are never more than the row's, less what was settled since. Its dollars are its own amount, else
+    units x price, in cents rounded half-up, and never more than the row: its units x price or the amount that the
+    payer states, whichever is greater. Of units settled since nothing is at issue; a rule's own amount falls by their
+    share of the row. A row of negative units credits us, so nothing of it is at issue. The model brings no code.
+    """
+    credits_us = F.coalesce(F.col("worth_units") < 0, F.lit(False))
+    size = F.when(credits_us, F.lit(0)).otherwise(F.col("worth_units")).cast(UNITS)
+    most = F.greatest(money(size * F.col("unit_price_used")), F.abs(F.col("worth_stated_amount")))
+    rows = rows.withColumns({"worth_size": size, "worth_most": F.when(credits_us, F.lit(0)).otherwise(most)})
+    size, settled, price = F.col("worth_size"), F.col("worth_settled_units"), F.col("unit_price_used")
+
+    def judged(hit: Column) -> Column:
+        asked = _within(hit["units_at_issue"], size).cast(UNITS)
+        units, own = _left(asked, settled), hit["amount_at_issue"]
+        share = divide_decimals(own * _left(size, settled), size, 30, 6, "decimal(24,6)")
+        amount = F.coalesce(money(F.when(settled > 0, share).otherwise(own)), money(units * price))
+        values = {name: hit[name] for name in RULE_RESULT.names} | {
+            "units_asked": asked,
+            "units_at_issue": units,
+            # NULL stays NULL, which `least` alone would skip
+            "amount_at_issue": F.when(amount.isNotNull(), F.least(amount, F.col("worth_most"))).cast(MONEY),
+            "document": F.when(hit["code"].isNotNull(), hit["document"]),
+            "code_kind": F.when(hit["rule_id"] != MODEL_RULE, table.kind(hit["code"], units)),
+        }
+        return F.struct(*(values[name].alias(name) for name in JUDGED.names))
+
+    return rows.withColumn("rules", nullable(F.transform("rules", judged), T.ArrayType(JUDGED)))
 
 
-def _within(units: Column, claim_units: Column) -> Column:
-    """Units at most the claim's; NULL stays NULL (`least` alone would skip it)."""
-    return F.when(units.isNotNull(), F.least(units, F.abs(claim_units)))
+def of_own_class(ranked_hits: Column) -> Column:
+    """The hits of the finding's class, of an array in the order of `ranked`."""
+    best = F.get(ranked_hits, F.lit(0))["rank"]
+    return F.transform(F.filter(ranked_hits, lambda item: item["rank"] == best), lambda item: item["hit"])
+
+
+def amount_at_issue(own: Column, deciding: Column) -> Column:
+    """The largest amount over the rules of the finding's class, without those that put more units at issue than the
+    deciding one: its units are the finding's (contract part 7.5).
+    """
+    units = F.coalesce(deciding["units_at_issue"], F.lit(0))
+    within = F.filter(own, lambda hit: F.coalesce(hit["units_at_issue"], F.lit(0)) <= units)
+    return F.array_max(F.transform(within, lambda hit: hit["amount_at_issue"]))
+
+
+def is_settled(own: Column) -> Column:
+    """Whether rules of the finding's class put units at issue and all were credited or repaid since the row was
+    received. Never NULL.
+    """
+    asked = F.coalesce(F.array_max(F.transform(own, lambda hit: hit["units_asked"])), F.lit(0))
+    left = F.coalesce(F.array_max(F.transform(own, lambda hit: hit["units_at_issue"])), F.lit(0))
+    return (asked > 0) & (left == 0)
+
+
+def _within(units: Column, size: Column) -> Column:
+    """Units at most the row's; NULL stays NULL (`least` alone would skip it)."""
+    return F.when(units.isNotNull(), F.least(units, size))
 
 
 def _left(units: Column, settled: Column) -> Column:
     """Units less those settled, in no case below zero; NULL stays NULL."""
     left = F.greatest(units - F.coalesce(settled, F.lit(0)), F.lit(0))
     return F.when(units.isNotNull(), left).cast(UNITS)
-
-
-def amount_at_issue(
-    rules: Column, claim_units: Column, settled: Column, price: Column, stated_amount: Column
-) -> Column:
-    """The largest over the rules, in cents rounded half-up: a rule's own amount, else its units x price.
-
-    Never more than the claim: its units x price or the amount that the payer states, whichever is greater. Of units
-    settled since nothing is at issue; a rule's own amount falls by their share of the claim.
-    """
-    size = F.abs(claim_units)
-
-    def amount(hit: Column) -> Column:
-        own = hit["amount_at_issue"]
-        own_left = F.when(
-            settled > 0, divide_decimals(own * _left(size, settled), size, 30, 6, "decimal(24,6)")
-        ).otherwise(own)
-        left = _left(_within(hit["units_at_issue"], claim_units), settled)
-        return F.coalesce(money(own_left), money(left * price))
-
-    amounts = F.transform(rules, amount)
-    ceiling = F.greatest(money(size * price), F.abs(stated_amount))
-    most = F.array_max(amounts)
-    return F.when(most.isNotNull(), F.least(most, ceiling)).cast(MONEY)
 
 
 def money(amount: Column) -> Column:

@@ -159,10 +159,10 @@ def _times(quantity: Column, factor: Column | None) -> Column:
 def _tier(settings: LinkSettings) -> Column:
     """1 to 5 by the conditions of domain part 4.3, NULL where none is met.
 
-    The table is read literally: T2 and T4 ask nothing of the quantity, so an otherwise exact pair is T3 where the
-    quantities are within the near tolerance and T4 beyond it or where one is unknown. Converted quantities are equal.
-    MEDICAL lines know T1 alone (T5 under another pharmacy number): day, NDC-11 and, where both sides give it, HCPCS
-    code are equal.
+    Quantities beyond the near tolerance, or of which one is unknown, are no evidence of tiers T1 to T3: a missing fill
+    number makes a pair no surer than an equal one. An otherwise exact pair is T3 within the near tolerance, else T4.
+    Converted quantities are equal. Of MEDICAL lines day, NDC-11 and, where both sides give it, HCPCS code are equal;
+    they know no fill number and so no T2.
     """
     is_medical = F.col("claim_type") == ClaimType.MEDICAL.value
     same_ndc = F.col("product") == "NDC11"
@@ -172,12 +172,13 @@ def _tier(settings: LinkSettings) -> Column:
     exact = same_day_and_ndc & F.col("fill_number").eqNullSafe(F.col("entity_fill_number")) & same_quantity
     is_shifted = (F.col("fill_shift") != 0) & (F.col("levels.fill_number") == "EQUAL")
     known_to_one = F.col("fill_number").isNull() != F.col("entity_fill_number").isNull()
-    same_but_for_fill = same_day_and_ndc & (F.coalesce(is_shifted, F.lit(False)) | known_to_one)
     near_quantity = F.coalesce(F.col("quantity") != "FAR", F.lit(False))
+    same_but_for_fill = same_day_and_ndc & near_quantity & (F.coalesce(is_shifted, F.lit(False)) | known_to_one)
     near = same_ndc & (F.col("days") <= days_allowed(settings)) & near_quantity
     other_package = (F.col("product") != "OTHER") & (F.col("days") <= settings.days_apart)
     of_prescription = F.when(exact, 1).when(same_but_for_fill, 2).when(near, 3).when(other_package, 4)
-    tier = F.when(is_medical, F.when(same_day_and_ndc & same_hcpcs, 1)).otherwise(of_prescription)
+    of_medical = F.when(same_quantity, 1).when(near_quantity, 3).otherwise(4)
+    tier = F.when(is_medical, F.when(same_day_and_ndc & same_hcpcs, of_medical)).otherwise(of_prescription)
     return F.when(_same("pharmacy_key"), tier).when(tier <= 3, 5)
 
 

@@ -78,7 +78,9 @@ def _claim_facts(
         own = claims.among(ids)
         asked = work.write("asked/claims", facts.asked_of_flagged(flagged, own, found, references))
         told = work.write("features/claims", facts.claim_features(asked, found, references, background))
-        return facts.claim_facts(flagged, own, found, told, references, settings.today, prepared.unread_claims)
+        return facts.claim_facts(
+            flagged, own, found, told, references, settings.today, prepared.unread_claims, prepared.invoices
+        )
 
     whole = facts.with_claim_peers(screen, peers, settings.peers)
     return Judged(Subject.REBATE_CLAIM, whole, peers, described)

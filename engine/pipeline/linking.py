@@ -38,10 +38,13 @@ def link_claims(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOn
             partial(_link_pharmacy, work, prepared, claims),
             lambda: work.write("duplicates", facts.duplicates(claims)),
             lambda: work.write("asked_elsewhere", facts.asked_elsewhere(unconverted)),
+            lambda: work.write("taken_back", facts.taken_back(claims)),
+            partial(_of_invoices, work, prepared, unconverted, "unbilled", facts.unbilled),
+            partial(_of_invoices, work, prepared, unconverted, "corrected_down", facts.corrected_down),
             partial(_flags_340b, work, prepared, claims),
             partial(_resolve_pharmacies, run, work, prepared),
         ]
-        linked, to_pharmacy, repeated, elsewhere, flags, _ = run.in_parallel(tasks)
+        linked, to_pharmacy, repeated, elsewhere, taken_back, unbilled, corrected, flags, _ = run.in_parallel(tasks)
         to_340b = None if linked is None else linked.links
         if linked is not None:
             tiers, examples = _kinds_of_links(linked.links)
@@ -65,7 +68,19 @@ def link_claims(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOn
         words.append(f"{_per_claim(run, work, 'asked_elsewhere'):,} asked for by Medicaid and another payer")
         if flags is not None:
             _per_claim(run, work, "flags_340b")
-    return facts.FoundOnClaims(to_340b, to_pharmacy, repeated, flags, elsewhere)
+            _note_states_without_identifiers(run, prepared, unconverted)
+    return facts.FoundOnClaims(to_340b, to_pharmacy, repeated, flags, elsewhere, taken_back, unbilled, corrected)
+
+
+def _of_invoices(
+    work: WorkFolder,
+    prepared: Prepared,
+    claims: DataFrame,
+    name: str,
+    found: Callable[[DataFrame, DataFrame], DataFrame],
+) -> DataFrame | None:
+    """What invoices say of claims, written out; None without invoices."""
+    return None if prepared.invoices is None else work.write(name, found(claims, prepared.invoices))
 
 
 def _per_claim(run: Run, work: WorkFolder, name: str) -> int:
@@ -119,6 +134,14 @@ def _flags_340b(work: WorkFolder, prepared: Prepared, claims: DataFrame) -> Data
     """The claims that carry a 340B identifier, written out; None where no identifiers are known."""
     identifiers = prepared.references.get("identifiers_340b")
     return None if identifiers is None else work.write("flags_340b", facts.flags_340b(claims, identifiers))
+
+
+def _note_states_without_identifiers(run: Run, prepared: Prepared, claims: DataFrame) -> None:
+    for claim_type, states in facts.states_without_identifiers(claims, prepared.references["identifiers_340b"]).items():
+        run.note(
+            f"no identifier of their own is known for 340B {claim_type} claims of these states, where R001 and R004 "
+            f"see only what all states use: {', '.join(states)} (table identifiers_340b)"
+        )
 
 
 def _note_crowds(run: Run, linked: link.Links340b) -> None:

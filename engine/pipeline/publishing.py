@@ -50,7 +50,7 @@ def publish(
         quarantined = _write_quarantine(run, prepared)
         totals = exports.add_up(found)
         flagged_rows = sum(run.ledger.rows_out(SUBJECT_FEEDS[one.subject]) for one in judged)
-        run.ledger.check("all tables", Step.EXPORTS, "findings added up", totals.whole.findings, flagged_rows)
+        run.ledger.check("all tables", Step.EXPORTS, "findings added up", totals.findings, flagged_rows)
         lines = findings.dispute_lines(found, rules.dispute_codes(settings.reference_folder), settings)
         told = exports.RunFacts(
             run_id=run.run_id,
@@ -178,10 +178,10 @@ def _summary(
         "counts": {
             "received": {name: entries[0]["rows_in"] for name, entries in ledger.items()},
             "quarantined": {name: rows for name, rows in quarantined.items() if rows},
-            "findings": totals.whole.findings,
-            "findings_by_evidence": {group.value: group.whole.findings for group in totals.by_evidence()},
-            "findings_by_rule": {group.value: group.whole.findings for group in totals.groups["rule"]},
-            "amount_at_issue": totals.whole.amount,
+            "findings": totals.findings,
+            "findings_by_evidence": totals.counts("evidence"),
+            "findings_by_rule": totals.counts("rule"),
+            "at_issue": totals.at_issue(),
             "dispute_lines": drafted,
         },
         "thresholds": {
@@ -205,8 +205,8 @@ def _summary(
 
 def _detection_metrics(totals: exports.Totals, drafted: int, judged: list[Judged]) -> dict[str, float]:
     drift = {f"{SUBJECT_FEEDS[one.subject]}_psi_max": max(one.drift.values()) for one in judged if one.drift}
-    by_evidence = {f"findings_{g.value.lower()}": float(g.whole.findings) for g in totals.by_evidence()}
-    return {"findings": float(totals.whole.findings), "dispute_lines": float(drafted), **by_evidence, **drift}
+    by_evidence = {f"findings_{name.lower()}": float(count) for name, count in totals.counts("evidence").items()}
+    return {"findings": float(totals.findings), "dispute_lines": float(drafted), **by_evidence, **drift}
 
 
 def _model_tags(judged: list[Judged]) -> dict[str, str]:

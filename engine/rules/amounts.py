@@ -27,8 +27,15 @@ def _is_more_than(difference: Column, given: Given) -> Column:
 
 
 def _adjustment_code(f: Facts) -> Column:
-    """A where our own unit rebate amount of the period is another one (revised by us), else I (by correspondence)."""
-    return F.when(f.price_ura != f.unit_rebate_amount, F.lit("A")).otherwise(F.lit("I"))
+    """A where our own unit rebate amount of the period is another one (revised by us), else I (by correspondence).
+    Ours is the federal one, with which a supplemental amount has nothing to do.
+    """
+    return F.when(is_federal(f) & (f.price_ura != f.unit_rebate_amount), F.lit("A")).otherwise(F.lit("I"))
+
+
+def _asked_too_much(units: Column, difference: Column) -> Column:
+    """What the payer asks beyond what is due; nothing where the line credits us or asks for too little."""
+    return F.when(units > 0, not_below_zero(difference)).otherwise(F.lit(0))
 
 
 @rule(
@@ -50,7 +57,7 @@ def _adjustment_code(f: Facts) -> Column:
 )
 def claim_arithmetic(f: Facts, given: Given) -> Hit:
     """Units x stated unit rebate amount, rounded to cents, is not the stated rebate. An adjustment: no units are
-    disputed, the difference in money is at issue.
+    disputed, at issue is the money that is asked for beyond the product.
     """
     expected = _product(f.ndc_units, f.unit_rebate_amount)
     difference = f.rebate_amount - expected
@@ -68,7 +75,7 @@ def claim_arithmetic(f: Facts, given: Given) -> Hit:
         ),
         checks=(ZERO_URA.check(failed=f.unit_rebate_amount == 0),),
         units=F.lit(0),
-        amount=F.abs(difference),
+        amount=_asked_too_much(f.ndc_units, difference),
         code=_adjustment_code(f),
     )
 
@@ -91,7 +98,7 @@ def claim_arithmetic(f: Facts, given: Given) -> Hit:
 )
 def invoice_arithmetic(f: Facts, given: Given) -> Hit:
     """Units x unit rebate amount is not the rebate (where a unit rebate amount other than zero is stated), or the total
-    reimbursed is not its Medicaid and its other part. At issue is the difference in the rebate.
+    reimbursed is not its Medicaid and its other part. At issue is the rebate that is asked for beyond the product.
     """
     expected = _product(f.units_reimbursed, f.unit_rebate_amount)
     difference = f.rebate_amount - expected
@@ -125,7 +132,7 @@ def invoice_arithmetic(f: Facts, given: Given) -> Hit:
             total=F.when(total_is_off, total).otherwise(nothing),
         ),
         units=F.lit(0),
-        amount=F.when(rebate_is_off, F.abs(difference)).otherwise(F.lit(0)),
+        amount=F.when(rebate_is_off, _asked_too_much(f.units_reimbursed, difference)).otherwise(F.lit(0)),
         code=F.when(rebate_is_off, _adjustment_code(f)),
     )
 
@@ -136,7 +143,7 @@ PRICE_TOLERANCE = Threshold("tolerance", 0.000001, "US dollars per unit")
 def _another_price(f: Facts, given: Given, subject: Column, units: Column) -> Hit:
     difference = f.unit_rebate_amount - f.price_ura
     tolerance = F.lit(f"{given.number('tolerance'):.9f}").cast("decimal(18,9)")
-    surplus = F.round(F.abs(units) * not_below_zero(difference), 2)
+    surplus = F.round(units * _asked_too_much(units, difference), 2)
     return Hit(
         when=is_federal(f) & (F.abs(difference) > tolerance),
         message=sentence(

@@ -157,6 +157,7 @@ def _judge(rule: Rule, active: ActiveRules, settings: Settings) -> Judged:
         "code": _given(hit.code, rule.code),
         "related_source_row_ids": F.slice(related, 1, MOST_RELATED_ROWS),
         "related_count": F.coalesce(_given(hit.related_count, None).cast("bigint"), F.size(related).cast("bigint")),
+        "document": F.lit(rule.document or None),
         "guards": guards,
         "route": _given(hit.route, rule.route),
         "party_at_fault": _given(hit.party, rule.party),
@@ -171,10 +172,14 @@ def _judge(rule: Rule, active: ActiveRules, settings: Settings) -> Judged:
 
 def _is_judged(rule: Rule, facts: Facts) -> Column:
     """The days on which the rule is in force, the programs that it is about (340B claims and reports have one kind);
-    units above zero; never withheld numbers.
+    units above zero that no later line has taken back; never withheld numbers.
     """
     units = _UNITS_OF[rule.subject]
     judged = F.lit(True) if rule.any_units else F.col(units) > 0
+    if rule.subject == Subject.REBATE_CLAIM and not rule.any_units:
+        # not through `facts`, which would count it among what every rule rests on
+        left = F.col("taken_back_units") < F.coalesce("ndc_units", "units")
+        judged = judged & F.coalesce(left, F.lit(True))
     begin, end = rule.in_force
     if begin is not None:
         judged = judged & (F.col(_DAY_OF[rule.subject]) >= F.lit(begin))
@@ -189,24 +194,23 @@ def _is_judged(rule: Rule, facts: Facts) -> Column:
 
 
 class _Checked(NamedTuple):
-    """A guard with its answer: `failed` (None: never), `unchecked` (None: never) and both as one struct."""
+    """A guard with its answer: `failed` (None: never), `unchecked`, and both as one struct."""
 
     guard: Guard
     failed: Column | None
-    unchecked: Column | None
+    unchecked: Column
     result: Column
 
     @staticmethod
     def of(check: Check, is_off: bool) -> _Checked:
         failed = None if is_off else check.failed
         unchecked = F.lit(True) if is_off else check.unchecked
+        if unchecked is None:
+            unchecked = check.failed.isNull()
         if check.only_where is not None:
-            failed, unchecked = (
-                None if column is None else check.only_where & column for column in (failed, unchecked)
-            )
-        state = F.lit(GuardState.PASSED.value)
-        if unchecked is not None:
-            state = F.when(unchecked, F.lit(GuardState.UNCHECKED.value)).otherwise(state)
+            failed = None if failed is None else check.only_where & failed
+            unchecked = check.only_where & unchecked
+        state = F.when(unchecked, F.lit(GuardState.UNCHECKED.value)).otherwise(F.lit(GuardState.PASSED.value))
         if failed is not None:
             state = F.when(failed, F.lit(GuardState.FAILED.value)).otherwise(state)
         result = F.struct(F.lit(check.guard.name).alias("name"), state.alias("state"))
@@ -221,7 +225,6 @@ def _evidence(evidence: EvidenceClass, checks: list[_Checked]) -> EvidenceClass:
     unchecked = [
         check.unchecked if check.failed is None else check.unchecked & ~F.coalesce(check.failed, F.lit(False))
         for check in checks
-        if check.unchecked is not None
     ]
     if not unchecked:
         return evidence

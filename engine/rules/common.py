@@ -7,13 +7,16 @@ from datetime import date
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from engine.contracts.codes import MEDICAID_PROGRAMS, ClaimType, Evidence, Program
+from engine.contracts.codes import MEDICAID_PROGRAMS, ClaimType, Evidence, Party, Program, Route
 from engine.rules.hit import Check, Facts, Guard, phrase, reference_row
 from engine.rules.registry import Given, Threshold
 from engine.rules.text import if_known, sentence, words_for
 from engine.runtime.expressions import arrays_overlap
 
 MEDICAID = MEDICAID_PROGRAMS
+# Payers that claim rebates under contracts; what they claim wrongly goes back to them under the code PBM.
+CONTRACT_PROGRAMS = (Program.COMMERCIAL, Program.PARTD)
+MEDICAID_AND_CONTRACTS = (*MEDICAID, *CONTRACT_PROGRAMS)
 FFS, MCO = (Program.MDRP_FFS,), (Program.MDRP_MCO,)
 
 PROGRAM_WORDS = {
@@ -24,8 +27,10 @@ PROGRAM_WORDS = {
     Program.MFP.value: "Medicare negotiated price",
 }
 
-# The papers that go with code X (ROSI and PQAS, 2024 collection).
-DOCUMENT_340B = "340B id with billing NPI or Medicaid number and the exclusion file's quarter, or the entity's claim"
+# The papers that go with code X (ROSI and PQAS, 2024 collection), by what the rule rests on.
+DOCUMENT_FLAG = "the claim line with its 340B identifier"
+DOCUMENT_EXCLUSION_FILE = "340B id with billing NPI or Medicaid number and the exclusion file's quarter"
+DOCUMENT_ENTITY_CLAIM = "the entity's claim with its 340B id"
 
 NO_340B_PURCHASE = Guard(
     "NO_340B_PURCHASE",
@@ -87,14 +92,16 @@ def purchase_checks(f: Facts, given: Given) -> tuple[Check, Check]:
 
 
 def third_party_payment(f: Facts) -> Check:
-    """No amount reported from third parties counts as none paid."""
     return THIRD_PARTY_PAYMENT.check(failed=f.amount_third_party != 0)
 
 
 def waste_line(f: Facts, given: Given) -> Check:
     modifiers = F.split(f.modifiers, r"\|")
     is_waste = arrays_overlap(modifiers, F.array(*(F.lit(word) for word in given.words(WASTE_MODIFIERS.name))))
-    return WASTE_LINE.check(failed=is_waste, only_where=f.claim_type == ClaimType.MEDICAL.value)
+    # a line without modifiers is marked as nothing
+    return WASTE_LINE.check(
+        failed=F.coalesce(is_waste, F.lit(False)), only_where=f.claim_type == ClaimType.MEDICAL.value
+    )
 
 
 def partial_fill(f: Facts) -> Check:
@@ -102,7 +109,7 @@ def partial_fill(f: Facts) -> Check:
 
 
 def compound(f: Facts) -> Check:
-    return COMPOUND.check(failed=f.compound_code == "2")
+    return COMPOUND.check(failed=f.compound_code == "2", only_where=f.claim_type == ClaimType.RX.value)
 
 
 def partial_vial(f: Facts) -> Check:
@@ -112,6 +119,25 @@ def partial_vial(f: Facts) -> Check:
 def is_federal(f: Facts) -> Column:
     """A rebate type that is not given is the program's only one. Never NULL."""
     return F.coalesce(f.rebate_type == "FEDERAL", F.lit(True))
+
+
+def is_medicaid(f: Facts) -> Column:
+    return f.program.isin(*(program.value for program in MEDICAID))
+
+
+def code_of_payer(f: Facts, code: str | Column) -> Column:
+    """The code of a claim of Medicaid; PBM of one under a contract. NULL stays NULL."""
+    of_medicaid = F.lit(code) if isinstance(code, str) else code
+    return F.when(is_medicaid(f) | of_medicaid.isNull(), of_medicaid).otherwise(F.lit("PBM"))
+
+
+def route_of_payer(f: Facts) -> Column:
+    return F.when(is_medicaid(f), F.lit(Route.STATE.value)).otherwise(F.lit(Route.PBM.value))
+
+
+def party_of_payer(f: Facts) -> Column:
+    """The payer, where it is what is at fault: a state, or who claims under a contract."""
+    return F.when(is_medicaid(f), F.lit(Party.STATE.value)).otherwise(F.lit(Party.PBM.value))
 
 
 def claim_units(f: Facts) -> Column:
@@ -170,6 +196,22 @@ def state_invoiced(f: Facts) -> Column:
 
 
 @phrase
+def state_claimed(f: Facts) -> Column:
+    """As `state_invoiced`, where claim-level detail alone asks for the units."""
+    return sentence(
+        "Claim-level detail of state {payer} holds {units:number} units of NDC {ndc} for service on {served:date} "
+        "({program}, {claim}, period {period})",
+        payer=f.payer_id,
+        units=f.units,
+        ndc=f.ndc11,
+        served=f.date_of_service,
+        program=program_words(f.program),
+        claim=claim_name(f),
+        period=f.period,
+    )
+
+
+@phrase
 def payer_asked(f: Facts, what: str) -> Column:
     """As `state_invoiced`, for payers that are no state; `what` is a rebate or a refund."""
     return sentence(
@@ -184,6 +226,11 @@ def payer_asked(f: Facts, what: str) -> Column:
         claim=claim_name(f),
         period=f.period,
     )
+
+
+def claim_of_payer(f: Facts) -> Column:
+    """As `state_invoiced` of Medicaid and `payer_asked` of claims under contracts."""
+    return F.when(is_medicaid(f), state_invoiced(f)).otherwise(payer_asked(f, "a rebate"))
 
 
 @phrase

@@ -7,10 +7,15 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.rules.common import (
     MEDICAID,
+    MEDICAID_AND_CONTRACTS,
     WASTE_LINE,
     WASTE_MODIFIERS,
+    claim_of_payer,
     claim_units,
+    code_of_payer,
     not_below_zero,
+    party_of_payer,
+    route_of_payer,
     state_invoiced,
     waste_line,
 )
@@ -35,9 +40,9 @@ PAIR_AT_ANOTHER_DATE = Guard(
     "R031",
     "HCPCS units invoiced as NDC units",
     subject=Subject.REBATE_CLAIM,
-    programs=MEDICAID,
+    programs=MEDICAID_AND_CONTRACTS,
     evidence=Evidence.STRONG,
-    codes=("K",),
+    codes=("K", "PBM"),
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
@@ -65,7 +70,7 @@ def hcpcs_units_as_ndc_units(f: Facts, given: Given) -> Hit:
             "{claim}, and as many HCPCS units of {code}. One HCPCS unit of it is {factor:number} NDC units of this "
             "product, so {hcpcs:number} HCPCS units make {converted:number}: HCPCS units appear to have been invoiced "
             "as NDC units.",
-            claim=state_invoiced(f),
+            claim=claim_of_payer(f),
             code=f.hcpcs_code,
             factor=f.hcpcs_factor,
             hcpcs=f.hcpcs_units,
@@ -73,6 +78,9 @@ def hcpcs_units_as_ndc_units(f: Facts, given: Given) -> Hit:
         ),
         checks=(waste_line(f, given),),
         units=not_below_zero(surplus),
+        code=code_of_payer(f, "K"),
+        route=route_of_payer(f),
+        party=party_of_payer(f),
         references=(reference_row("hcpcs_crosswalk", key_of(f.ndc11, f.hcpcs_code)),),
         action=F.when(surplus > 0, F.lit(Action.DISPUTE.value)).otherwise(F.lit(Action.INQUIRE.value)),
     )

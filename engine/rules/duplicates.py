@@ -7,15 +7,19 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject, Transaction
 from engine.rules.common import (
-    MEDICAID,
-    THIRD_PARTY_PAYMENT,
+    MEDICAID_AND_CONTRACTS,
     WASTE_LINE,
     WASTE_MODIFIERS,
+    claim_of_payer,
     claim_units,
+    code_of_payer,
+    is_federal,
+    is_medicaid,
+    party_of_payer,
     payer_asked,
     program_words,
+    route_of_payer,
     state_invoiced,
-    third_party_payment,
     waste_line,
 )
 from engine.rules.evidence import EvidenceClass, either
@@ -23,6 +27,16 @@ from engine.rules.hit import Check, Facts, Guard, Hit, related_rows
 from engine.rules.registry import Given, rule
 from engine.rules.text import if_known, sentence
 
+OTHER_PAYERS_PART = Guard(
+    "OTHER_PAYERS_PART",
+    "third parties paid another amount on the earlier row, so that the two may be the parts of two payers",
+    needs=("rebate_claims.amount_third_party",),
+)
+SAME_CONTRACT = Guard(
+    "SAME_CONTRACT",
+    "one of the two rows names no contract, and the payer has several that may govern it",
+    needs=("rebate_contracts",),
+)
 CORRECTION = Guard(
     "CORRECTION",
     "the row is an adjustment, which may replace the earlier row without naming it",
@@ -44,7 +58,7 @@ def _duplicate(
     message = sentence(
         "{claim}{received}. The same dispense appears to have been asked for before: {earlier}{earlier_received}; "
         "{difference}{left}.",
-        claim=state_invoiced(f),
+        claim=claim_of_payer(f),
         received=if_known(", received {day:date}", day=f.received_at),
         earlier=_earlier_row(f),
         earlier_received=if_known(", received {day:date}", day=f.duplicate_received_at),
@@ -62,16 +76,31 @@ def _duplicate(
         related=f.duplicate_source_row_ids,
         related_count=f.duplicate_row_count,
         units=f.duplicate_units_at_issue,
+        code=code_of_payer(f, "M"),
+        route=route_of_payer(f),
+    )
+
+
+def _same_contract(f: Facts) -> Check:
+    """Never FAILED: rows under two named contracts are not compared. The federal rebate needs no contract."""
+    names_none = f.contract_id.isNull() | f.duplicate_contract_id.isNull()
+    has_several = F.coalesce(f.payer_contracts > 1, F.lit(True))
+    return SAME_CONTRACT.check(
+        failed=F.lit(False),
+        unchecked=names_none & has_several,
+        only_where=~(is_medicaid(f) & is_federal(f)) & (f.payer_id == f.duplicate_payer_id),
     )
 
 
 def _earlier_row(f: Facts) -> Column:
     return sentence(
-        "{units:number} units, claim {claim}, {program}, state {state}, period {period}, row {row}",
+        "{units:number} units, claim {claim}, {program}, {payer}, period {period}, row {row}",
         units=f.duplicate_units,
         claim=f.duplicate_claim_id,
         program=program_words(f.duplicate_program),
-        state=F.coalesce(f.duplicate_state, f.duplicate_payer_id),
+        payer=F.when(f.duplicate_state.isNotNull(), sentence("state {state}", state=f.duplicate_state)).otherwise(
+            sentence("payer {payer}", payer=f.duplicate_payer_id)
+        ),
         period=f.duplicate_period,
         row=f.duplicate_source_row_id,
     )
@@ -79,90 +108,99 @@ def _earlier_row(f: Facts) -> Column:
 
 @rule(
     "R016",
-    "Same dispense twice in one state, program and period",
+    "Same dispense twice for one payer, program and period",
     subject=Subject.REBATE_CLAIM,
-    programs=MEDICAID,
+    programs=MEDICAID_AND_CONTRACTS,
     evidence=Evidence.STRONG,
-    codes=("M",),
+    codes=("M", "PBM"),
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
-    citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511",
+    citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511; rebate contract",
     document="both claim lines",
     thresholds=(WASTE_MODIFIERS,),
-    guards=(THIRD_PARTY_PAYMENT, WASTE_LINE),
+    guards=(OTHER_PAYERS_PART, WASTE_LINE, SAME_CONTRACT),
 )
 def twice_in_one_period(f: Facts, given: Given) -> Hit:
-    """A second line for one dispense. A line to which a third party paid may be the secondary payer's part, a medical
-    line for discarded units stands beside its first. Here and in R017 to R019 lines with units below zero take back
-    what was asked for in their program, state and period: what they leave of the line is at issue, if anything.
+    """A second line for one dispense. Where third parties paid another amount on it, it may be the secondary payer's
+    part; a medical line for discarded units stands next to its first. Here and in R017 to R019 later lines with units
+    below zero take back what their payer asked for: what they leave of the line is at issue, if anything.
     """
-    checks = (third_party_payment(f), waste_line(f, given))
-    return _duplicate(f, "R016", F.lit("only one of the two can be due"), checks)
+    other_part = OTHER_PAYERS_PART.check(failed=f.amount_third_party != f.duplicate_amount_third_party)
+    checks = (other_part, waste_line(f, given), _same_contract(f))
+    hit = _duplicate(f, "R016", F.lit("only one of the two can be due"), checks)
+    return hit._replace(party=party_of_payer(f))
 
 
 @rule(
     "R017",
-    "Same dispense in fee-for-service and managed care",
+    "Same dispense in two programs",
     subject=Subject.REBATE_CLAIM,
-    programs=MEDICAID,
+    programs=MEDICAID_AND_CONTRACTS,
     evidence=Evidence.MEDIUM,
-    codes=("M",),
+    codes=("M", "PBM"),
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
-    citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511",
+    citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511; rebate contract",
     document="both claim lines",
 )
 def in_both_programs(f: Facts, _: Given) -> Hit:
-    """Both programs of a state ask for one dispense. A void or the patient's enrolment has to say which is wrong."""
+    """Fee-for-service and managed care of a state, or the commercial and Part D business of a payer, ask for one
+    dispense. A void or the patient's enrollment has to say which is wrong.
+    """
     difference = "only one of the two programs can have paid for it, and which one is open"
     return _duplicate(f, "R017", F.lit(difference))
 
 
 @rule(
     "R018",
-    "Same dispense in two states",
+    "Same dispense of two states or payers",
     subject=Subject.REBATE_CLAIM,
-    programs=MEDICAID,
+    programs=MEDICAID_AND_CONTRACTS,
     evidence=Evidence.MEDIUM,
-    codes=("M",),
+    codes=("M", "PBM"),
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
-    citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511",
+    citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511; rebate contract",
     document="both claim lines",
 )
 def in_two_states(f: Facts, _: Given) -> Hit:
-    """Two states ask for one dispense of one pharmacy. Eligibility has to say which is wrong."""
-    return _duplicate(f, "R018", F.lit("only one of the two states can have paid for it, and which one is open"))
+    """Two states, or two payers outside Medicaid, ask for one dispense of one pharmacy. Eligibility has to say which is
+    wrong.
+    """
+    who = F.when(is_medicaid(f), F.lit("states")).otherwise(F.lit("payers"))
+    difference = sentence("only one of the two {who} can have paid for it, and which one is open", who=who)
+    return _duplicate(f, "R018", difference)
 
 
 @rule(
     "R019",
     "Same dispense in two periods",
     subject=Subject.REBATE_CLAIM,
-    programs=MEDICAID,
+    programs=MEDICAID_AND_CONTRACTS,
     evidence=Evidence.STRONG,
-    codes=("M",),
+    codes=("M", "PBM"),
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
-    citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511",
+    citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511; rebate contract",
     document="both claim lines",
-    guards=(CORRECTION,),
+    guards=(CORRECTION, SAME_CONTRACT),
 )
 def in_two_periods(f: Facts, _: Given) -> Hit:
-    """One dispense in two periods of one state and program: STRONG under one claim number, else MEDIUM."""
+    """One dispense in two periods of one payer and program: STRONG under one claim number, else MEDIUM."""
     has_one_claim_number = f.claim_id == f.duplicate_claim_id
     correction = CORRECTION.check(failed=f.transaction == Transaction.ADJUSTMENT.value)
-    return _duplicate(
+    hit = _duplicate(
         f,
         "R019",
         F.lit("the units appear to be counted in both periods"),
-        (correction,),
+        (correction, _same_contract(f)),
         evidence=either(has_one_claim_number, Evidence.STRONG, Evidence.MEDIUM),
     )
+    return hit._replace(party=party_of_payer(f))
 
 
 @rule(
@@ -184,17 +222,17 @@ def medicaid_and_another_payer(f: Facts, _: Given) -> Hit:
     Medicaid may rightly pay what another payer left; patients with Part D and Medicaid are apart. Rebates of several
     kinds on one program's claim are no duplicates.
     """
-    is_medicaid = f.program.isin(*(program.value for program in MEDICAID))
+    of_medicaid = is_medicaid(f)
     is_mfp = f.program == Program.MFP.value
     part_d = [Program.PARTD.value, Program.MFP.value]
-    other = F.when(is_medicaid, f.elsewhere_program).otherwise(f.program)
+    other = F.when(of_medicaid, f.elsewhere_program).otherwise(f.program)
     return Hit(
         when=f.elsewhere_program.isNotNull(),
         message=sentence(
             "{claim}. The same dispense is asked for by another program as well ({program}): payer {payer}, claim "
             "{other}, row {row}. Two programs appear to have been charged for one dispense, and which one is wrong is "
             "open.",
-            claim=F.when(is_medicaid, state_invoiced(f)).otherwise(payer_asked(f, "a rebate or refund")),
+            claim=F.when(of_medicaid, state_invoiced(f)).otherwise(payer_asked(f, "a rebate or refund")),
             program=program_words(f.elsewhere_program),
             payer=f.elsewhere_payer_id,
             other=f.elsewhere_claim_id,
@@ -206,8 +244,8 @@ def medicaid_and_another_payer(f: Facts, _: Given) -> Hit:
         ),
         related=related_rows(f.elsewhere_source_row_id),
         units=claim_units(f),
-        code=F.when(is_mfp, F.lit("MRA")).when(~is_medicaid, F.lit("PBM")),
-        route=F.when(is_medicaid, F.lit(Route.STATE.value))
+        code=F.when(is_mfp, F.lit("MRA")).when(~of_medicaid, F.lit("PBM")),
+        route=F.when(of_medicaid, F.lit(Route.STATE.value))
         .when(is_mfp, F.lit(Route.FACILITATOR.value))
         .otherwise(F.lit(Route.PBM.value)),
     )

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.dates import days_between
 from engine.rules.entity_common import entity_claimed
-from engine.rules.hit import Facts, Guard, Hit
+from engine.rules.hit import Facts, Guard, Hit, reference_row
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import listed, sentence
 
@@ -70,7 +70,7 @@ def entity_reported_again(f: Facts, _: Given) -> Hit:
         ),
         related=f.earlier_row_ids,
         related_count=f.earlier_row_count,
-        units=f.quantity,
+        units=F.lit(0),  # how and when a claim was reported says nothing of its price
     )
 
 
@@ -89,13 +89,14 @@ def entity_reported_again(f: Facts, _: Given) -> Hit:
     guards=(CORRECTION,),
 )
 def entity_reported_late(f: Facts, given: Given) -> Hit:
-    """Submitted after the days that the manufacturer's policy allows. An extension granted to the entity is not known
+    """Submitted after the days that the manufacturer's policy allows, where `submission_windows` knows none for the
+    claim (R062 judges the others). An extension granted to the entity is not known
     here. The 340B Rebate Model Pilot, vacated on 10 February 2026, had the same term; its list of drugs and its package
     limits have no rule while no successor of it is in force.
     """
     days = days_between(f.submitted_at.cast("date"), f.date_of_service)
     return Hit(
-        when=days > given.whole("policy_days"),
+        when=(days > given.whole("policy_days")) & f.submission_window_is_known.isNull(),
         message=sentence(
             "{claim}. It was submitted on {submitted:date}, {days:days} after the service; the policy allows {most}.",
             claim=entity_claimed(f),
@@ -103,6 +104,39 @@ def entity_reported_late(f: Facts, given: Given) -> Hit:
             days=days,
             most=F.lit(given.whole("policy_days")),
         ),
-        checks=(CORRECTION.check(failed=F.size(f.earlier_row_ids) > 0),),
-        units=f.quantity,
+        checks=(CORRECTION.check(failed=f.earlier_row_count > 0),),
+        units=F.lit(0),  # how and when a claim was reported says nothing of its price
+    )
+
+
+@rule(
+    "R062",
+    "340B claim reported outside its window",
+    subject=Subject.ENTITY_CLAIM,
+    programs=(),
+    evidence=Evidence.STRONG,
+    route=Route.ENTITY,
+    party=Party.ENTITY,
+    action=Action.INQUIRE,
+    citation="the manufacturer's 340B claims data policy",
+    needs=("submission_windows", "entity_claims.submitted_at"),
+    guards=(CORRECTION,),
+)
+def entity_reported_outside_window(f: Facts, _: Given) -> Hit:
+    """As R048, by the window of the labeler, product, kind of claim and entity's state in `submission_windows`."""
+    days = days_between(f.submitted_at.cast("date"), f.date_of_service)
+    return Hit(
+        when=days > f.submission_days,
+        message=sentence(
+            "{claim}. It was submitted on {submitted:date}, {days:days} after the service; the manufacturer's window "
+            "since {begin:date} allows {most:days}.",
+            claim=entity_claimed(f),
+            submitted=f.submitted_at,
+            days=days,
+            begin=f.submission_window_begin_date,
+            most=f.submission_days,
+        ),
+        checks=(CORRECTION.check(failed=f.earlier_row_count > 0),),
+        units=F.lit(0),
+        references=(reference_row("submission_windows", f.labeler_code, f.submission_window_begin_date),),
     )

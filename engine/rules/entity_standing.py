@@ -75,7 +75,10 @@ def entity_not_active(f: Facts, given: Given) -> Hit:
         ),
         checks=(
             RESUMED.check(
-                failed=(f.entity_termination_date <= f.date_of_service) & (lapse <= given.whole("days_of_lapse"))
+                failed=F.coalesce(
+                    (f.entity_termination_date <= f.date_of_service) & (lapse <= given.whole("days_of_lapse")),
+                    F.lit(False),
+                )
             ),
         ),
         units=f.quantity,

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.intervals import start_of_quarter
 from engine.rules.common import (
-    DOCUMENT_340B,
+    DOCUMENT_EXCLUSION_FILE,
     FFS,
     PURCHASE_GUARDS,
     PURCHASE_TOLERANCE,
@@ -19,6 +19,7 @@ from engine.rules.common import (
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
 from engine.rules.registry import Given, rule
 from engine.rules.text import if_known, sentence
+from engine.runtime.expressions import array_contains
 
 STATE_METHOD = Guard(
     "STATE_METHOD",
@@ -38,7 +39,7 @@ STATE_METHOD = Guard(
     party=Party.STATE,
     action=Action.DISPUTE,
     citation="42 U.S.C. 256b(a)(5)(A)(ii); HRSA Policy Release 2014-1",
-    document=DOCUMENT_340B,
+    document=DOCUMENT_EXCLUSION_FILE,
     needs=("medicaid_exclusions",),
     thresholds=(PURCHASE_TOLERANCE,),
     guards=(STATE_METHOD, *PURCHASE_GUARDS),
@@ -65,9 +66,8 @@ def biller_in_exclusion_file(f: Facts, given: Given) -> Hit:
         quarter_after(start),
         f.mef_snapshot_date,
     )
-    another_method = STATE_METHOD.check(
-        failed=f.state_340b_method != F.lit("MEF"), unchecked=f.state_340b_method.isNull()
-    )
+    # where a state uses several methods, each alone marks a claim
+    another_method = STATE_METHOD.check(failed=~array_contains(F.split(f.state_340b_method, r"\|"), F.lit("MEF")))
     return Hit(
         when=f.mef_entity_id.isNotNull(),
         message=message,

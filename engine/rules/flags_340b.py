@@ -5,9 +5,10 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
-from engine.rules.common import DOCUMENT_340B, FFS, MCO, claim_units, has_340b_flag, payer_asked, state_invoiced
-from engine.rules.hit import Facts, Guard, Hit, reference_row
-from engine.rules.links_340b import contract_row, outside_exclusion_scope
+from engine.rules.common import DOCUMENT_FLAG, FFS, MCO, claim_units, has_340b_flag, payer_asked, state_invoiced
+from engine.rules.evidence import EvidenceClass, at_most
+from engine.rules.hit import Check, Facts, Guard, Hit, reference_row
+from engine.rules.links_340b import ONE_CONTRACT, contract_row, one_contract, outside_exclusion_scope
 from engine.rules.registry import Given, rule
 from engine.rules.text import sentence
 
@@ -15,6 +16,10 @@ _FLAG_COLUMNS = (
     "rebate_claims.submission_clarification_codes|rebate_claims.basis_of_cost|rebate_claims.modifiers",
 )  # fmt: skip
 
+IDENTIFIER_DATES = Guard(
+    "IDENTIFIER_DATES",
+    "it is not known since when the state asks for the identifier, which may have meant something else that day",
+)
 CONTRACT_TERMS = Guard(
     "CONTRACT_TERMS",
     "the contract in force allows 340B claims, or excludes only those of other pharmacies",
@@ -33,8 +38,9 @@ CONTRACT_TERMS = Guard(
     party=Party.STATE,
     action=Action.DISPUTE,
     citation="42 U.S.C. 256b(a)(5)(A)(i); 42 U.S.C. 1396r-8(a)(5)(C)",
-    document=DOCUMENT_340B,
+    document=DOCUMENT_FLAG,
     needs=("identifiers_340b", *_FLAG_COLUMNS),
+    guards=(IDENTIFIER_DATES,),
 )
 def flag_on_fee_for_service_claim(f: Facts, _: Given) -> Hit:
     """The claim carries an identifier that its state and program use for 340B drugs on the date of service."""
@@ -52,8 +58,9 @@ def flag_on_fee_for_service_claim(f: Facts, _: Given) -> Hit:
     party=Party.STATE,
     action=Action.DISPUTE,
     citation="42 U.S.C. 1396r-8(j)(1); 42 CFR 438.3(s)(3)",
-    document=DOCUMENT_340B,
+    document=DOCUMENT_FLAG,
     needs=("identifiers_340b", *_FLAG_COLUMNS),
+    guards=(IDENTIFIER_DATES,),
 )
 def flag_on_managed_care_claim(f: Facts, _: Given) -> Hit:
     """As R001, on an encounter of a managed-care plan."""
@@ -73,7 +80,7 @@ def flag_on_managed_care_claim(f: Facts, _: Given) -> Hit:
     citation="rebate contract",
     document="the claim's 340B identifier and the contract's 340B clause",
     needs=("identifiers_340b", *_FLAG_COLUMNS),
-    guards=(CONTRACT_TERMS,),
+    guards=(IDENTIFIER_DATES, ONE_CONTRACT, CONTRACT_TERMS),
 )
 def flag_on_contract_claim(f: Facts, _: Given) -> Hit:
     """The payer's own file carries a 340B identifier. It counts where the contract in force excludes 340B claims, all
@@ -89,7 +96,10 @@ def flag_on_contract_claim(f: Facts, _: Given) -> Hit:
             claim=payer_asked(f, "a rebate"),
             flags=flags,
         ),
+        evidence=_evidence(f),
         checks=(
+            _dates_known(f),
+            one_contract(f),
             CONTRACT_TERMS.check(
                 failed=~f.contract_excludes_340b | is_outside,
                 unchecked=f.contract_excludes_340b.isNull() | scope_is_unknown,
@@ -103,6 +113,16 @@ def flag_on_contract_claim(f: Facts, _: Given) -> Hit:
     )
 
 
+def _evidence(f: Facts) -> EvidenceClass:
+    """An identifier that only a plan, a lawyer or the trade press names makes MEDIUM evidence at most."""
+    return at_most(Evidence.STRONG, Evidence.MEDIUM, where=~f.flags_340b_are_sure)
+
+
+def _dates_known(f: Facts) -> Check:
+    """Never FAILED: whether the state asked for the identifier on that day is then not known."""
+    return IDENTIFIER_DATES.check(failed=F.lit(False), unchecked=~f.flags_340b_are_dated)
+
+
 def _flag_on_claim(f: Facts) -> Hit:
     flags = F.array_join(f.flags_340b, ", ")
     message = sentence(
@@ -114,6 +134,8 @@ def _flag_on_claim(f: Facts) -> Hit:
     return Hit(
         when=has_340b_flag(f),
         message=message,
+        evidence=_evidence(f),
+        checks=(_dates_known(f),),
         units=claim_units(f),
         references=(reference_row("identifiers_340b", flags),),
     )

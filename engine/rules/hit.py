@@ -91,14 +91,15 @@ class Guard:
     weakens_to: Evidence | None = None
 
     def check(self, failed: Column, unchecked: Column | None = None, only_where: Column | None = None) -> Check:
-        """`failed`: the innocent explanation holds. `unchecked`: it cannot be told. Elsewhere than `only_where` the
-        guard does not matter and counts as PASSED.
+        """`failed`: the innocent explanation holds. `unchecked`: that cannot be known; by default where `failed` is
+        NULL, so that a fact which is missing never speaks for the rule. Elsewhere than `only_where` the guard does not
+        matter and counts as PASSED.
         """
         return Check(self, failed, unchecked, only_where)
 
 
 class Check(NamedTuple):
-    """A guard on the row at hand; NULL counts as false in every column."""
+    """A guard on the row at hand; NULL counts as false, but see `Guard.check` on `unchecked`."""
 
     guard: Guard
     failed: Column

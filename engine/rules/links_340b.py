@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Program, Route, Subject
 from engine.rules.common import (
-    DOCUMENT_340B,
+    DOCUMENT_ENTITY_CLAIM,
     FFS,
     MCO,
     PURCHASE_GUARDS,
@@ -32,9 +32,16 @@ TIER_WORDS = {
     "T1": "pharmacy, prescription, fill, date, product and quantity agree",
     "T2": "pharmacy, prescription, date and product agree, fill numbers are missing or counted differently",
     "T3": "pharmacy, prescription and product agree, dates are close",
-    "T4": "pharmacy and prescription agree, dates are close, the product is the same in another package",
+    "T4": "pharmacy, prescription and product agree, dates are equal or close; package or quantity is another",
     "T5": "prescription and product agree, dates agree or are close, the pharmacy goes by another number",
     "T6": "pharmacy, date, product, quantity and prescriber agree, prescription numbers cannot be compared",
+}
+
+MEDICAL_TIER_WORDS = {
+    "T1": "provider, claim number, date, product and quantity agree",
+    "T3": "provider, claim number, date and product agree, quantities are close",
+    "T4": "provider, claim number, date and product agree, quantities do not or cannot be compared",
+    "T5": "claim number, date and product agree, the provider goes by another number",
 }
 
 SCOPE_WORDS = {
@@ -55,6 +62,11 @@ MEDICAID_GUARDS = (CONTRACT_PHARMACY_CARVED_OUT, *PURCHASE_GUARDS)
 EXCLUSION_SCOPE = Guard(
     "EXCLUSION_SCOPE", "the contract excludes only some 340B claims, and this pharmacy or claim is not among them"
 )
+ONE_CONTRACT = Guard(
+    "ONE_CONTRACT",
+    "the claim names no contract, and another contract of the payer that may govern it has other 340B terms",
+    needs=("rebate_contracts",),
+)
 
 
 def link_evidence(f: Facts, given: Given) -> Column:
@@ -69,6 +81,7 @@ def link_evidence(f: Facts, given: Given) -> Column:
 @phrase
 def entity_reported(f: Facts) -> Column:
     """The entity's side of the match in words, without the full stop."""
+    is_medical = f.claim_type == ClaimType.MEDICAL.value
     return sentence(
         "340B entity {entity} reported what appears to be the same dispense as bought at the 340B price: service on "
         "{served:date}, NDC {ndc}, quantity {quantity:number}, row {rows} ({match}{differing}{tie}{assumed})",
@@ -77,7 +90,9 @@ def entity_reported(f: Facts) -> Column:
         ndc=f.link_ndc11,
         quantity=f.link_quantity,
         rows=F.array_join(f.link_source_row_ids, ", "),
-        match=words_for(f.link_tier, TIER_WORDS),
+        match=F.when(is_medical, words_for(f.link_tier, MEDICAL_TIER_WORDS)).otherwise(
+            words_for(f.link_tier, TIER_WORDS)
+        ),
         differing=if_known("; different: {fields}", fields=_fields_differ(f)),
         tie=F.when(f.link_is_ambiguous, F.lit("; more than one row fits equally well")).otherwise(F.lit("")),
         assumed=F.when(f.link_is_340b_assumed, F.lit("; the entity did not state that the claim is 340B")).otherwise(
@@ -130,7 +145,7 @@ def _medicaid_link(f: Facts, given: Given, payer_could_know: Column) -> Hit:
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
     citation="42 U.S.C. 256b(a)(5)(A)(i); 42 U.S.C. 1396r-8(a)(5)(C)",
-    document=DOCUMENT_340B,
+    document=DOCUMENT_ENTITY_CLAIM,
     needs=("entity_claims",),
     thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
     guards=MEDICAID_GUARDS,
@@ -151,7 +166,7 @@ def entity_reported_fee_for_service_claim(f: Facts, given: Given) -> Hit:
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
     citation="42 U.S.C. 1396r-8(j)(1); 42 CFR 438.3(s)(3)",
-    document=DOCUMENT_340B,
+    document=DOCUMENT_ENTITY_CLAIM,
     needs=("entity_claims",),
     thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
     guards=MEDICAID_GUARDS,
@@ -180,11 +195,16 @@ def _contract_link(f: Facts, given: Given) -> Hit:
         when=f.contract_excludes_340b & link_evidence(f, given).isNotNull(),
         message=message,
         evidence=link_evidence(f, given),
-        checks=(EXCLUSION_SCOPE.check(*outside_exclusion_scope(f)), *purchase_checks(f, given)),
+        checks=(one_contract(f), EXCLUSION_SCOPE.check(*outside_exclusion_scope(f)), *purchase_checks(f, given)),
         related=f.link_source_row_ids,
         units=claim_units(f),
         references=(contract_row(f),),
     )
+
+
+def one_contract(f: Facts) -> Check:
+    """Never FAILED: which contract governs the claim is then not known."""
+    return ONE_CONTRACT.check(failed=F.lit(False), unchecked=f.contract_terms_differ)
 
 
 def outside_exclusion_scope(f: Facts) -> tuple[Column, Column]:
@@ -217,7 +237,7 @@ def outside_exclusion_scope(f: Facts) -> tuple[Column, Column]:
     document="the entity's claim and the contract's 340B clause",
     needs=("entity_claims", "rebate_contracts"),
     thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
-    guards=(EXCLUSION_SCOPE, *PURCHASE_GUARDS),
+    guards=(ONE_CONTRACT, EXCLUSION_SCOPE, *PURCHASE_GUARDS),
 )
 def entity_reported_commercial_claim(f: Facts, given: Given) -> Hit:
     """A live claim of a covered entity is linked to the claim, and the contract in force excludes 340B claims."""
@@ -238,7 +258,7 @@ def entity_reported_commercial_claim(f: Facts, given: Given) -> Hit:
     document="the entity's claim and the contract's 340B clause",
     needs=("entity_claims", "rebate_contracts"),
     thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
-    guards=(EXCLUSION_SCOPE, *PURCHASE_GUARDS),
+    guards=(ONE_CONTRACT, EXCLUSION_SCOPE, *PURCHASE_GUARDS),
 )
 def entity_reported_part_d_claim(f: Facts, given: Given) -> Hit:
     """As R008, under a Part D contract."""

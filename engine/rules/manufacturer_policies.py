@@ -77,7 +77,7 @@ def outside_manufacturer_policy(f: Facts, given: Given) -> Hit:
                 only_where=f.policy_contract_pharmacies == "DESIGNATED",
             ),
         ),
-        units=f.quantity,
+        units=F.lit(0),  # counsel reviews a policy's breach; nothing is asked back for it
         references=(
             reference_row(
                 "manufacturer_policies", key_of(f.labeler_code, f.policy_ndc9), f.policy_begin_date, f.policy_end_date

@@ -8,7 +8,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
-from engine.dates import add_days
+from engine.dates import add_days, eastern_day
 from engine.intervals import quarter_of, start_of_quarter
 from engine.rules.common import (
     PURCHASE_GUARDS,
@@ -23,13 +23,17 @@ from engine.rules.common import (
 from engine.rules.evidence import at_most
 from engine.rules.hit import Facts, Guard, Hit, key_of, one_of, reference_row
 from engine.rules.links_340b import LINK_TIERS, entity_reported, link_evidence
+from engine.rules.medicare_transactions import MFP_IN_FORCE
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import sentence
 
+ASKING_TRANSACTIONS = Threshold(
+    "transaction_codes", ["001", "002"], "MTF transactions that ask for a refund; unknown is one of them"
+)
 LATER_REVERSAL = Guard(
     "LATER_REVERSAL",
-    "another transaction reverses, withdraws (003, 005, 009, 013) or replaces (002) this ICN, under which no refund is "
-    "asked for then",
+    "another transaction reverses (003, 013), calls not eligible (009) or replaces (002) this ICN, under which no "
+    "refund is asked for then",
     needs=("rebate_claims.mtf_xref_icn",),
     weakens_to=Evidence.WEAK,
 )
@@ -51,9 +55,7 @@ LATER_REVERSAL = Guard(
     thresholds=(
         *LINK_TIERS,
         PURCHASE_TOLERANCE,
-        Threshold(
-            "transaction_codes", ["001", "002"], "MTF transactions that ask for a refund; unknown is one of them"
-        ),
+        ASKING_TRANSACTIONS,
         Threshold("first_date_of_service", date(2026, 1, 1), "first day of the negotiated prices"),
     ),
     guards=(*PURCHASE_GUARDS, LATER_REVERSAL),
@@ -68,12 +70,12 @@ def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
     """
     ceiling_is_below, ceiling_is_above = f.price_ceiling < f.price_mfp, f.price_ceiling > f.price_mfp
     at_issue = _refund_asked(f) - _refund_due(f)
-    asks_for_refund = f.mtf_transaction_code.isNull() | one_of(f.mtf_transaction_code, given.words("transaction_codes"))
+    asks_for_refund = _asks_for_refund(f, given)
     asks_too_much = F.coalesce(at_issue > 0, ~ceiling_is_above)
     tier_evidence = link_evidence(f, given)
     quarter = quarter_of(f.date_of_service)
     start = start_of_quarter(quarter)
-    last_day_to_pay = add_days(f.received_at.cast("date"), given.settings.deadlines.mfp_days_after_receipt)
+    last_day_to_pay = add_days(eastern_day(f.received_at), given.settings.deadlines.mfp_days_after_receipt)
     may_withhold = (
         (tier_evidence == Evidence.STRONG.strength) & ceiling_is_below & (day(given.as_of) <= last_day_to_pay)
     )
@@ -120,3 +122,58 @@ def _refund_asked(f: Facts) -> Column:
 
 def _refund_due(f: Facts) -> Column:
     return F.round(claim_units(f) * not_below_zero(f.price_ceiling - f.price_mfp), 2)
+
+
+@rule(
+    "R060",
+    "MFP refund is not the default refund",
+    subject=Subject.REBATE_CLAIM,
+    programs=(Program.MFP,),
+    evidence=Evidence.MEDIUM,
+    codes=("MRA",),
+    route=Route.FACILITATOR,
+    party=Party.UNDETERMINED,
+    action=Action.PAY_AND_WATCH,
+    citation="42 U.S.C. 1320f-2; CMS final guidance for 2027, section 40.4",
+    document="wholesale acquisition cost and negotiated price of the quarter",
+    needs=(
+        "prices.wac_unit",
+        "prices.mfp_unit",
+        "rebate_claims.rebate_amount|rebate_claims.unit_rebate_amount",
+    ),
+    thresholds=(
+        ASKING_TRANSACTIONS,
+        Threshold("tolerance", 0.01, "US dollars that rounding to cents may explain"),
+    ),
+    in_force=MFP_IN_FORCE,
+)
+def refund_is_not_the_default(f: Facts, given: Given) -> Hit:
+    """The refund that is asked for, as a total or per unit, is not units x (WAC - MFP) of the quarter of service. No
+    units are wrong; at issue is the money that is asked for beyond it.
+    """
+    stated = F.coalesce(f.rebate_amount, F.round(claim_units(f) * f.unit_rebate_amount, 2))
+    default = F.round(claim_units(f) * (f.price_wac - f.price_mfp), 2)
+    difference = stated - default
+    tolerance = F.lit(f"{given.number('tolerance'):.6f}").cast("decimal(18,6)")
+    quarter = quarter_of(f.date_of_service)
+    start = start_of_quarter(quarter)
+    return Hit(
+        when=_asks_for_refund(f, given) & (F.abs(difference) > tolerance),
+        message=sentence(
+            "{claim} of {stated:money}. At the prices of {quarter} the wholesale acquisition cost less the negotiated "
+            "price makes {default:money} for these units: the refund appears to be {way} by {difference:money}.",
+            claim=payer_asked(f, "an MFP refund"),
+            stated=stated,
+            quarter=quarter,
+            default=default,
+            way=F.when(difference > 0, F.lit("too high")).otherwise(F.lit("too low")),
+            difference=F.abs(difference),
+        ),
+        units=F.lit(0),
+        amount=not_below_zero(difference),
+        references=(reference_row("prices", key_of(f.ndc11, quarter), start, quarter_after(start)),),
+    )
+
+
+def _asks_for_refund(f: Facts, given: Given) -> Column:
+    return f.mtf_transaction_code.isNull() | one_of(f.mtf_transaction_code, given.words(ASKING_TRANSACTIONS.name))

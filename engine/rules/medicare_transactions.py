@@ -31,12 +31,13 @@ LATER_ADJUSTMENT = Guard(
     action=Action.PAY_AND_WATCH,
     citation="42 U.S.C. 1320f-2; CMS transaction facilitator specification",
     document="both ICNs",
-    needs=("rebate_claims.mtf_icn",),
+    needs=("rebate_claims.mtf_icn", "rebate_claims.mtf_xref_icn", "rebate_claims.mtf_transaction_code"),
     in_force=MFP_IN_FORCE,
 )
 def two_open_icns(f: Facts, _: Given) -> Hit:
     """An earlier row of the same dispense is open under another ICN: no cross reference names either, and neither was
-    reversed, withdrawn or found not eligible. What open rows with units below zero take back is not at issue.
+    reversed or found not eligible. Notices of withdrawal are no requests. What open rows with units below zero take
+    back is not at issue.
     """
     return Hit(
         when=f.duplicate_rule == "R012",

@@ -27,14 +27,14 @@ class Example:
 
 @dataclass(frozen=True)
 class Examples:
-    """The cases of one rule on one subject. given: facts that all of them share, in words."""
+    """Cases of one rule on one subject. given: facts that all of them share, in words."""
 
     given: str
     fires: Sequence[Example]
     is_silent: Sequence[Example]
 
 
-def rules_page(registry: Registry, examples: Mapping[tuple[str, Subject], Examples]) -> str:
+def rules_page(registry: Registry, examples: Mapping[tuple[str, Subject], Sequence[Examples]]) -> str:
     """Markdown: one section per rule and subject with condition, guards, thresholds, what it leads to, and `examples`
     of when it fires and when it must not."""
     lines = [
@@ -48,7 +48,8 @@ def rules_page(registry: Registry, examples: Mapping[tuple[str, Subject], Exampl
     for rule in registry.rules():
         lines += ["", f"## {rule.id} on {_SUBJECTS[rule.subject]}: {rule.title}", "", rule.explanation, ""]
         lines += _table(rule)
-        lines += _examples(examples[rule.key])
+        for several in examples[rule.key]:
+            lines += _examples(several)
     return "\n".join(lines) + "\n"
 
 

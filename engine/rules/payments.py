@@ -11,9 +11,14 @@ from engine.intervals import start_of_quarter
 from engine.rules.common import (
     FFS,
     MEDICAID,
+    MEDICAID_AND_CONTRACTS,
     THIRD_PARTY_PAYMENT,
+    claim_of_payer,
     claim_units,
+    code_of_payer,
     day,
+    party_of_payer,
+    route_of_payer,
     state_invoiced,
     third_party_payment,
 )
@@ -29,6 +34,12 @@ CREDITED = Guard(
     needs=("settlements.claim_id",),
 )
 
+CORRECTED_INVOICE = Guard(
+    "CORRECTED_INVOICE",
+    "invoices correct the claim's line downward by as many units, as a prior-quarter adjustment that names no claim",
+    needs=("invoices",),
+    weakens_to=Evidence.WEAK,
+)
 QUARANTINED_CREDITS = Guard(
     "QUARANTINED_CREDITS",
     "claim rows of the state and product that may be the credit could not be read and are quarantined",
@@ -39,13 +50,14 @@ QUARANTINED_CREDITS = Guard(
     "R020",
     "Reversed by the pharmacy, invoiced all the same",
     subject=Subject.REBATE_CLAIM,
-    programs=MEDICAID,
+    programs=MEDICAID_AND_CONTRACTS,
     evidence=Evidence.STRONG,
-    codes=("M", "J"),
+    codes=("M", "J", "PBM"),
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
-    citation="National Drug Rebate Agreement, section I (Medicaid utilization information); 42 CFR 447.511",
+    citation="National Drug Rebate Agreement, section I (Medicaid utilization information); 42 CFR 447.511; rebate "
+    "contract",
     document="the pharmacy's reversal",
     needs=("pharmacy_claims",),
     thresholds=(
@@ -54,8 +66,8 @@ QUARANTINED_CREDITS = Guard(
 )
 def reversed_and_invoiced(f: Facts, given: Given) -> Hit:
     """The pharmacy's last transaction for the dispense is a reversal. On or before the cut-off, which is the day the
-    row was received, else the end of its period and 60 days: code M, or J where nothing was paid. Later, or on a day
-    that is not known: a credit is to be expected, nothing is disputed.
+    row was received, else the end of its period and 60 days: code M, or J where nothing was paid (PBM under a
+    contract). Later, or on a day that is not known: a credit is to be expected, nothing is disputed.
     """
     cut_off = _cut_off(f, given)
     is_in_time = F.coalesce(f.pharmacy_reversed_at.cast("date") <= cut_off, F.lit(False))
@@ -70,7 +82,7 @@ def reversed_and_invoiced(f: Facts, given: Given) -> Hit:
         message=sentence(
             "{claim}. The pharmacy's last transaction for this dispense is a reversal{reversed}{row}; the cut-off for "
             "this row is {cut_off:date}. {consequence}.",
-            claim=state_invoiced(f),
+            claim=claim_of_payer(f),
             reversed=if_known(" of {day:date}", day=f.pharmacy_reversed_at),
             row=if_known(" (row {row})", row=f.pharmacy_reversal_source_row_id),
             cut_off=cut_off,
@@ -79,7 +91,9 @@ def reversed_and_invoiced(f: Facts, given: Given) -> Hit:
         evidence=either(is_in_time, Evidence.STRONG, Evidence.WEAK),
         related=related_rows(f.pharmacy_reversal_source_row_id),
         units=claim_units(f),
-        code=F.when(is_in_time, code),
+        code=code_of_payer(f, F.when(is_in_time, code)),
+        route=route_of_payer(f),
+        party=party_of_payer(f),
         action=F.when(is_in_time, F.lit(Action.DISPUTE.value)).otherwise(F.lit(Action.PAY_AND_WATCH.value)),
     )
 
@@ -103,8 +117,8 @@ def _cut_off(f: Facts, given: Given) -> Column:
     citation="42 CFR 447.511",
     document="the pharmacy's reversal",
     needs=("pharmacy_claims.transaction_at",),
-    guards=(CREDITED, QUARANTINED_CREDITS),
-    version=2,
+    guards=(CREDITED, CORRECTED_INVOICE, QUARANTINED_CREDITS),
+    version=3,
     thresholds=(
         Threshold(
             "days_to_credit", 60, "days from the end of the quarter of the reversal in which its credit is invoiced"
@@ -141,6 +155,7 @@ def reversal_never_credited(f: Facts, given: Given) -> Hit:
                 failed=f.settled_since_units >= units,
                 unchecked=f.received_at.isNull() & (f.settled_units > 0),
             ),
+            CORRECTED_INVOICE.check(failed=F.coalesce(f.corrected_down_units >= units, F.lit(False))),
             QUARANTINED_CREDITS.check(failed=F.lit(False), unchecked=f.quarantined_claim_rows > 0),
         ),
         related=related_rows(f.pharmacy_reversal_source_row_id),

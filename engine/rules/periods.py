@@ -12,11 +12,6 @@ from engine.rules.hit import Facts, Guard, Hit
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import sentence
 
-PERIOD_OF_INVOICE = Guard(
-    "PERIOD_OF_INVOICE",
-    "the period is that of the invoice, which the sender may have stated in its place",
-    weakens_to=Evidence.WEAK,
-)
 DATE_OF_ADJUSTMENT = Guard(
     "DATE_OF_ADJUSTMENT",
     "the row is an adjustment, whose payment date may be that of the correction",
@@ -41,12 +36,13 @@ IN_TIME = Guard(
     action=Action.INQUIRE,
     citation="CMS-R-144 data definitions; CMS-304 adjustment code Y",
     document="request for claim-level detail",
-    guards=(PERIOD_OF_INVOICE, DATE_OF_ADJUSTMENT),
+    guards=(DATE_OF_ADJUSTMENT,),
 )
 def another_quarter(f: Facts, _: Given) -> Hit:
     """Fee-for-service units belong to the quarter of payment, managed-care units to that of service. An adjustment, no
     units are disputed: managed-care units are paid at the unit rebate amount of the quarter of service (Y), for
-    fee-for-service there is no code.
+    fee-for-service there is no code. The invoice's own quarter is no excuse: it is what a sender states who invoices by
+    payment.
     """
     is_managed_care = f.program == Program.MDRP_MCO.value
     own = quarter_of(F.when(is_managed_care, f.date_of_service).otherwise(f.paid_date))
@@ -63,7 +59,6 @@ def another_quarter(f: Facts, _: Given) -> Hit:
             period=f.period,
         ),
         checks=(
-            PERIOD_OF_INVOICE.check(failed=f.invoice_period == f.period),
             DATE_OF_ADJUSTMENT.check(failed=f.transaction == Transaction.ADJUSTMENT.value, only_where=~is_managed_care),
         ),
         units=F.lit(0),

@@ -10,10 +10,14 @@ from engine.dates import add_months, days_between
 from engine.intervals import start_of_quarter
 from engine.rules.common import (
     MEDICAID,
+    MEDICAID_AND_CONTRACTS,
+    claim_of_payer,
     claim_units,
+    code_of_payer,
     line_invoiced,
     product_file,
     product_row,
+    route_of_payer,
     state_invoiced,
 )
 from engine.rules.hit import Check, Facts, Guard, Hit
@@ -31,7 +35,8 @@ DAYS_AFTER_TERMINATION = Threshold(
 
 
 def reactivated(f: Facts, by: Column) -> Check:
-    return REACTIVATED.check(failed=(f.reactivation_date > f.termination_date) & (f.reactivation_date <= by))
+    is_reactivated = (f.reactivation_date > f.termination_date) & (f.reactivation_date <= by)
+    return REACTIVATED.check(failed=F.coalesce(is_reactivated, F.lit(False)))
 
 
 def terminated_before_service(f: Facts, claim: Column) -> Column:
@@ -53,9 +58,9 @@ def days_after_termination(f: Facts) -> Column:
     "R022",
     "Terminated more than a year before the service",
     subject=Subject.REBATE_CLAIM,
-    programs=MEDICAID,
+    programs=MEDICAID_AND_CONTRACTS,
     evidence=Evidence.STRONG,
-    codes=("N",),
+    codes=("N", "PBM"),
     route=Route.STATE,
     party=Party.PHARMACY,
     action=Action.DISPUTE,
@@ -71,7 +76,7 @@ def claim_of_terminated_product(f: Facts, given: Given) -> Hit:
         when=days_after_termination(f) > given.whole("days_after_termination"),
         message=sentence(
             "{terminated}: it appears to have been out of date for more than a year{reactivation}.",
-            terminated=terminated_before_service(f, state_invoiced(f)),
+            terminated=terminated_before_service(f, claim_of_payer(f)),
             reactivation=if_known(
                 "; its reactivation on {day:date} does not cover the service", day=f.reactivation_date
             ),
@@ -79,6 +84,8 @@ def claim_of_terminated_product(f: Facts, given: Given) -> Hit:
         checks=(reactivated(f, f.date_of_service),),
         units=claim_units(f),
         references=(product_row(f),),
+        code=code_of_payer(f, "N"),
+        route=route_of_payer(f),
     )
 
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
-from engine.rules.common import MEDICAID, is_delta, line_invoiced, not_below_zero, outside, state_invoiced
+from engine.rules.common import (
+    MEDICAID,
+    MEDICAID_AND_CONTRACTS,
+    claim_of_payer,
+    code_of_payer,
+    is_delta,
+    line_invoiced,
+    not_below_zero,
+    outside,
+    route_of_payer,
+)
 from engine.rules.hit import Facts, Hit
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import if_known, sentence
@@ -18,9 +28,9 @@ Z_SCORE = Threshold("z", 4.0, "robust z-score of units per prescription among th
     "R035",
     "Quantity far from the product's usual",
     subject=Subject.REBATE_CLAIM,
-    programs=MEDICAID,
+    programs=MEDICAID_AND_CONTRACTS,
     evidence=Evidence.MEDIUM,
-    codes=("Q",),
+    codes=("Q", "PBM"),
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
@@ -46,12 +56,14 @@ def unusual_quantity(f: Facts, given: Given) -> Hit:
         message=sentence(
             "{claim}. Among {peers:count} claims for this product the median is {median:number} units, so this is "
             "{ratio:ratio} times the usual: the quantity appears wrong.",
-            claim=state_invoiced(f),
+            claim=claim_of_payer(f),
             peers=f.peers,
             median=f.peer_median_units,
             ratio=ratio,
         ),
         units=not_below_zero(above_median),
+        code=code_of_payer(f, "Q"),
+        route=route_of_payer(f),
     )
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pyspark.sql import functions as F
-
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.rules.common import MEDICAID, is_delta, line_invoiced
 from engine.rules.hit import Facts, Hit, key_of, reference_row
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import sentence
+from engine.runtime.expressions import divide
 
 
 @rule(
@@ -30,11 +29,12 @@ from engine.rules.text import sentence
     ),
 )
 def units_beyond_sales(f: Facts, given: Given) -> Hit:
-    """Over four quarters the state's Medicaid programs asked for more units of the product than were sold into the
-    state. Sales to other states reach it by mail order and over the border, and stock is used later: the margin allows
-    for that. At issue is the excess, at most the line.
+    """Over four quarters the state's Medicaid programs asked for more units of the product, by one kind of rebate, than
+    were sold into the state. Sales to other states reach it by mail order and over the border, and stock is used later:
+    the margin allows for that. At issue is the line's share of the excess, in proportion to its units.
     """
     excess = f.units_invoiced_in_state - f.units_sold_in_state
+    share = divide(f.units_reimbursed.cast("double"), f.units_invoiced_in_state)
     return Hit(
         when=~is_delta(f)
         & (f.f49_invoice_vs_sales > given.number("times_sold"))
@@ -49,6 +49,6 @@ def units_beyond_sales(f: Facts, given: Given) -> Hit:
             times=f.f49_invoice_vs_sales,
             sold=f.units_sold_in_state,
         ),
-        units=F.least(excess, f.units_reimbursed.cast("double")),
+        units=excess * share,
         references=(reference_row("sales", key_of(f.ndc11, f.state, f.period)),),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
-from engine.rules.common import MEDICAID, is_delta, is_invoice, line_invoiced, not_below_zero
+from engine.rules.common import MEDICAID, is_delta, is_invoice, line_invoiced, not_below_zero, state_claimed
 from engine.rules.hit import Facts, Guard, Hit
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import sentence
@@ -14,6 +14,10 @@ from engine.runtime.expressions import divide
 QUARANTINED_CLAIMS = Guard(
     "QUARANTINED_CLAIMS",
     "claim rows that may belong to the line could not be read and are quarantined",
+)
+UNITS_NOT_CONVERTED = Guard(
+    "UNITS_NOT_CONVERTED",
+    "claim lines behind it count HCPCS units that no crosswalk converts, so what they hold is not known",
 )
 
 
@@ -32,8 +36,8 @@ QUARANTINED_CLAIMS = Guard(
         Threshold("gap", 0.005, "part of the invoiced units that claims do not support"),
         Threshold("minimum_units", 1.0, "invoiced units up to which a line is too small to ask"),
     ),
-    guards=(QUARANTINED_CLAIMS,),
-    version=2,
+    guards=(QUARANTINED_CLAIMS, UNITS_NOT_CONVERTED),
+    version=3,
 )
 def units_without_claims(f: Facts, given: Given) -> Hit:
     """The invoice asks for more units than the live claim lines of its state, program, product, period and rebate type
@@ -41,7 +45,8 @@ def units_without_claims(f: Facts, given: Given) -> Hit:
     that correct an earlier one by a difference are no total of claims, and public utilisation data come without
     claim-level detail: both are left out. Quarantined claim rows are not absent claims: where any of them may belong to
     the line, by its state, program, product and period as far as they can be read, the guard is UNCHECKED, and the
-    units that can be read of them are not at issue.
+    units that can be read of them are not at issue. Claim lines in HCPCS units that could not be converted leave what
+    they hold unknown.
     """
     claimed = F.coalesce(f.claim_units, F.lit(0).cast("decimal(15,3)"))
     lines, unread = F.coalesce(f.claim_lines, F.lit(0)), F.coalesce(f.quarantined_claim_lines, F.lit(0))
@@ -78,6 +83,37 @@ def units_without_claims(f: Facts, given: Given) -> Hit:
             share=share,
             quarantined=quarantined,
         ),
-        checks=(QUARANTINED_CLAIMS.check(failed=F.lit(False), unchecked=unread > 0),),
+        checks=(
+            QUARANTINED_CLAIMS.check(failed=F.lit(False), unchecked=unread > 0),
+            UNITS_NOT_CONVERTED.check(failed=F.lit(False), unchecked=f.unconverted_claim_lines > 0),
+        ),
         units=not_below_zero(gap - unread_units),
+    )
+
+
+@rule(
+    "R061",
+    "Claim that no invoice bills",
+    subject=Subject.REBATE_CLAIM,
+    programs=MEDICAID,
+    evidence=Evidence.CONTEXT,
+    route=Route.NONE,
+    party=Party.UNDETERMINED,
+    action=Action.NONE,
+    citation="42 CFR 447.511; CMS Medicaid Drug Rebate dispute resolution",
+    needs=("invoices",),
+)
+def claim_without_invoice(f: Facts, _: Given) -> Hit:
+    """The state's invoice of the claim's program and period was received, and none of its lines is of the claim's
+    product and rebate type. Nothing was asked for yet: a later invoice may ask for it.
+    """
+    return Hit(
+        when=f.unbilled_invoice_lines > 0,
+        message=sentence(
+            "{claim}. The invoice received for that state, program and period ({lines:count} lines) has no line for "
+            "this product and rebate type: the units appear not to have been billed.",
+            claim=state_claimed(f),
+            lines=f.unbilled_invoice_lines,
+        ),
+        units=F.lit(0),
     )

@@ -57,8 +57,7 @@ def choose(settings: Settings, environment: Mapping[str, str] | None = None, int
     if CHOICE_VARIABLE in environment:
         return _choice_of(environment[CHOICE_VARIABLE])
     if settings.runtime.engine != "auto":
-        is_given = "engine" in settings.runtime.model_fields_set
-        return Choice(Engine(settings.runtime.engine), "as chosen" if is_given else "the default of runtime.engine")
+        return Choice(Engine(settings.runtime.engine), "as chosen")
     if interrupted is not None:
         return Choice(Engine(interrupted), "the engine of the interrupted run")
     reason = next(_needs_spark(settings, environment), None)

@@ -57,7 +57,7 @@ def check_connections(settings: Settings) -> Iterator[CheckedConnection]:
         if not checked.tables and not checked.problems:
             checked.lines.append("no table of the contract is read from it")
         if settings.input.connection == name:
-            found = {SHIPPED, *settings.input.tables, *(location.table.name for location in locations)}
+            found = {*SHIPPED, *settings.input.tables, *(location.table.name for location in locations)}
             absent = [table for table in TABLES if table not in found]
             checked.lines.append(f"not there, or no right to see them: {', '.join(absent) or 'none'}")
         yield checked

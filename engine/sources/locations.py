@@ -25,7 +25,7 @@ from engine.sources.text_format import TEXT_OPTIONS
 
 # A run needs one of these; everything else may be missing.
 FEEDS_OF_WHICH_ONE = ("rebate_claims", "entity_claims", "invoices")
-SHIPPED = "identifiers_340b"
+SHIPPED = ("identifiers_340b", "state_340b_policies")
 # NDC by NDC: what another list has, where the first has no row.
 WITH_FALLBACK = "products"
 DATABASE = "database"
@@ -116,8 +116,9 @@ def locate_tables(storage: Storage, settings: Settings) -> tuple[list[Location],
                 found = _found_and_configured(storage, settings, table, configured, found, problems)
         if found:
             located[table.name] = found
-    if SHIPPED not in located and SHIPPED not in settings.input.tables:
-        located |= _shipped(storage, settings, problems)
+    for name in SHIPPED:
+        if name not in located and name not in settings.input.tables:
+            located |= _shipped(storage, settings, name, problems)
     if not problems and not any(feed in located for feed in FEEDS_OF_WHICH_ONE):
         problems.append(_no_feed(root, names))
     return [located[name] for name in TABLES if name in located], problems
@@ -459,11 +460,11 @@ def _contract_name(table: Table, name: str) -> str:
     return next((known for known in table.column_names if plain(known) == plain(name)), name)
 
 
-def _shipped(storage: Storage, settings: Settings, problems: list[Problem]) -> dict[str, Location]:
-    uri = join(settings.reference_folder, f"{SHIPPED}.csv")
+def _shipped(storage: Storage, settings: Settings, name: str, problems: list[Problem]) -> dict[str, Location]:
+    uri = join(settings.reference_folder, f"{name}.csv")
     try:
         files = tuple(files_at(storage, None, uri))
-        return {SHIPPED: Location(TABLES[SHIPPED], uri, "csv", files=files)} if files else {}
+        return {name: Location(TABLES[name], uri, "csv", files=files)} if files else {}
     except OSError as error:
         problems.append(Problem("the reference folder cannot be opened", settings.reference_folder, one_line(error)))
         return {}

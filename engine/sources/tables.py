@@ -108,7 +108,7 @@ def _found(storage: Storage, settings: Settings, locations: Sequence[Location]) 
     reference = storage.qualified(settings.reference_folder)
     names = []
     for location in locations:
-        is_shipped = location.table.name == SHIPPED and any(file.uri.startswith(reference) for file in location.files)
+        is_shipped = location.table.name in SHIPPED and any(file.uri.startswith(reference) for file in location.files)
         names.append(f"{location.table.name} (as shipped)" if is_shipped else location.table.name)
     return FoundTables(tuple(names), unread_files(storage, settings.input.root, [*_with_fallbacks(locations)]))
 

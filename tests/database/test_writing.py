@@ -42,6 +42,13 @@ def lines_of(spark, count):
     return lines_made(spark, count)
 
 
+AT_ISSUE = {
+    "claims": {"units": 30, "amount": 12.5},
+    "invoice_lines": {"units": 100, "amount": 50},
+    "claims_340b": {"units": 0, "amount": None},
+}
+
+
 def summary(run_id="R1", findings=0, lines=0):
     return {
         "run_id": run_id,
@@ -50,7 +57,7 @@ def summary(run_id="R1", findings=0, lines=0):
         "started_by": "tests",
         "config_hash": "0" * 64,
         "code_version": "1",
-        "counts": {"findings": findings, "dispute_lines": lines, "amount_at_issue": 12.5},
+        "counts": {"findings": findings, "dispute_lines": lines, "at_issue": AT_ISSUE},
     }
 
 
@@ -133,9 +140,10 @@ def test_what_is_written_is_what_was_found(spark, made):
         f"(SELECT MIN(finding_id) FROM {made.table('engine_findings')})"
     )
     assert "|".join(hit["rule_id"] for hit in json.loads(rules)) == rule_ids
-    columns = "run_id, as_of, started_at, findings, dispute_lines, amount_at_issue"
+    columns = "run_id, as_of, started_at, findings, dispute_lines"
+    columns += ", claims_at_issue, invoice_lines_at_issue, claims_340b_at_issue"
     assert list(there(made, "engine_runs", columns)) == [
-        ("R1", date(2026, 9, 30), datetime(2026, 10, 1, 12), 500, 200, Decimal("12.50"))
+        ("R1", date(2026, 9, 30), datetime(2026, 10, 1, 12), 500, 200, Decimal("12.50"), Decimal("50.00"), None)
     ]
 
 

@@ -15,11 +15,13 @@ def duplicates(rows: list[dict], most: int) -> dict[str, tuple[str, str, list[st
     for row in asked:
         earlier = [other for other in asked if _repeats(row, other) and _arrival(other) < _arrival(row)]
         if earlier:
-            nearest = max(earlier, key=_arrival)
+            nearest = max(earlier, key=lambda other: (*_likeness(row, other), _arrival(other)))
+            others = sorted(earlier, key=_arrival, reverse=True)
+            ids = [nearest["source_row_id"], *(other["source_row_id"] for other in others if other is not nearest)]
             found[row["source_row_id"]] = (
                 _rule(row, nearest),
                 nearest["source_row_id"],
-                [other["source_row_id"] for other in sorted(earlier, key=_arrival, reverse=True)][:most],
+                ids[:most],
                 len(earlier),
                 left[row["source_row_id"]],
             )
@@ -27,20 +29,38 @@ def duplicates(rows: list[dict], most: int) -> dict[str, tuple[str, str, list[st
 
 
 def _left(rows: list[dict]) -> dict[str, int]:
-    """{row id: units that no row takes back}: what lines below zero take back is taken from the last line first."""
-    left = {}
-    for row in rows:
-        part = [other for other in rows if _part(other) == _part(row)]
-        to_take = -sum(min(int(other["ndc_units"]), 0) for other in part)
-        for other in sorted(part, key=_arrival, reverse=True):
-            units = max(int(other["ndc_units"]), 0)
-            taken = min(units, to_take)
-            left[other["source_row_id"]], to_take = units - taken, to_take - taken
+    """{row id: units that no later row takes back}, each row below zero taking back from the last one before it."""
+    left: dict[str, int] = {}
+    before: list[dict] = []
+    for row in sorted(rows, key=_arrival):
+        units = int(row["ndc_units"])
+        left[row["source_row_id"]] = max(units, 0)
+        for other in reversed(before):
+            if units < 0 and _claimed(row) == _claimed(other):
+                taken = min(left[other["source_row_id"]], -units)
+                left[other["source_row_id"]] -= taken
+                units += taken
+        before.append(row)
     return left
 
 
-def _part(row: dict) -> tuple:
-    return (_key(row), row["program"], row["state"] or row["payer_id"], row["period"])
+def _claimed(row: dict) -> tuple:
+    return (_key(row), row["program"], _asking(row), row["contract_id"])
+
+
+def _asking(row: dict) -> str:
+    return (row["state"] or row["payer_id"]) if _of_medicaid(row) else row["payer_id"]
+
+
+def _of_medicaid(row: dict) -> bool:
+    return row["program"] in ("MDRP_FFS", "MDRP_MCO")
+
+
+def _likeness(row: dict, other: dict) -> tuple[int, int, int]:
+    """How well payer, program and period agree, each counting for nothing where the one before it differs."""
+    payer = _asking(row) == _asking(other)
+    program = payer and row["program"] == other["program"]
+    return payer, program, program and row["period"] == other["period"]
 
 
 def _arrival(row: dict) -> tuple:
@@ -51,13 +71,16 @@ def _repeats(row: dict, other: dict) -> bool:
     key = _key(row)
     if key is None or key != _key(other):
         return False
+    contracts = {row["contract_id"], other["contract_id"]}
+    if _asking(row) == _asking(other) and None not in contracts and len(contracts) == 2:
+        return False
     return {row["dispensing_status"], other["dispensing_status"]} != {"P", "C"}
 
 
 def _key(row: dict) -> tuple | None:
-    if row["program"] not in ("MDRP_FFS", "MDRP_MCO"):
+    if row["program"] == "MFP":
         return None
-    compared = (row["rebate_type"], row["contract_id"])
+    compared = (_of_medicaid(row), row["rebate_type"] or ("FEDERAL" if _of_medicaid(row) else "BASE"))
     if row["claim_type"] == "RX":
         never_null = (row["pharmacy_key"], row["script_key"], row["date_of_service"], row["ndc11"])
         key = ("RX", *never_null, row["fill_number"], *compared)
@@ -75,7 +98,7 @@ def _key(row: dict) -> tuple | None:
 
 
 def _rule(row: dict, nearest: dict) -> str:
-    if (row["state"] or row["payer_id"]) != (nearest["state"] or nearest["payer_id"]):
+    if _asking(row) != _asking(nearest):
         return "R018"
     if row["program"] != nearest["program"]:
         return "R017"

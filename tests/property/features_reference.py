@@ -163,9 +163,10 @@ def _repeats(row: dict, claims: list[dict]) -> dict:
         return found
     of_day = ("pharmacy_key", "claim_type", "script_key", "date_of_service", "ndc11")
     of_dispense = ("fill_number",) if row["claim_type"] == "RX" else ("claim_line", "hcpcs_code")
-    of_dispense += ("rebate_type", "contract_id")
     lines = [claim for claim in claims if all(claim[name] == row[name] for name in of_day)]
-    same = [line for line in lines if all(line[name] == row[name] for name in of_dispense)]
+    same = [
+        line for line in lines if all(line[name] == row[name] for name in of_dispense) and _rebate(line) == _rebate(row)
+    ]
     has_key = row["claim_type"] == "RX" or row["hcpcs_code"] is not None
 
     def state(claim: dict) -> str:
@@ -191,7 +192,8 @@ def _repeats(row: dict, claims: list[dict]) -> dict:
             line["mtf_transaction_code"] == "002" and line["mtf_xref_icn"] == icn != line["mtf_icn"] for line in same
         )
     if row["program"] == "MFP" and has_key and icn is not None:
-        of_mfp = [line for line in same if line["program"] == "MFP"]
+        # a notice of withdrawal (005) asks for nothing and takes nothing back
+        of_mfp = [line for line in same if line["program"] == "MFP" and line["mtf_transaction_code"] != "005"]
         closed = {line["mtf_xref_icn"] for line in of_mfp}
         closed |= {line["mtf_icn"] for line in of_mfp if line["mtf_transaction_code"] == "003"}
         found["mtf_is_reversed"] = any(
@@ -199,6 +201,13 @@ def _repeats(row: dict, claims: list[dict]) -> dict:
         )
         found["f57_mtf_dup_icn"] = len({line["mtf_icn"] for line in of_mfp} - closed - {None}) > 1
     return found
+
+
+def _rebate(claim: dict) -> str:
+    """What is asked for: one kind of refund under the MFP; elsewhere a type that is not given is the usual one."""
+    if claim["program"] == "MFP":
+        return "MFP"
+    return claim["rebate_type"] or ("FEDERAL" if claim["program"] in MEDICAID else "BASE")
 
 
 def _reversals(row: dict, dispenses: list[dict]) -> int | None:
@@ -267,16 +276,21 @@ def _purchases(row: dict, flagged: list[dict], world: dict, parents: dict) -> di
     before, dispensed = units(1, 4), sum(units for ago, units in claimed if 1 <= ago <= 4)
     if before is not None and dispensed:
         found["f53_purch_vs_disp"] = before / float(dispensed)
-    found["entity_units_asked_for"] = float(
-        sum(
-            other["ndc_units"] or 0
-            for other in flagged
-            if (other["parent"], other["ndc9"]) == (row["parent"], row["ndc9"])
-            and 0 <= service - quarter(other["date_of_service"]) <= 3
-            and _may_be_disputed(other)
-        )
-    )
+    of_dispenses: dict[tuple, list[Decimal]] = {}
+    for other in flagged:
+        is_own = (other["parent"], other["ndc9"]) == (row["parent"], row["ndc9"])
+        if is_own and 0 <= service - quarter(other["date_of_service"]) <= 3 and _may_be_disputed(other):
+            of_dispenses.setdefault(_dispense(other), []).append(other["ndc_units"] or 0)
+    found["entity_units_asked_for"] = float(sum(max(units) for units in of_dispenses.values()))
     return found
+
+
+def _dispense(claim: dict) -> tuple:
+    if claim["script_key"] is None:
+        return (claim["source_row_id"],)
+    parts = ("fill_number",) if claim["claim_type"] == "RX" else ("claim_line", "hcpcs_code")
+    names = ("claim_type", "pharmacy_key", "script_key", "date_of_service", "ndc11", *parts)
+    return tuple(claim[name] for name in names)
 
 
 def _may_be_disputed(row: dict) -> bool:

@@ -20,6 +20,9 @@ CROWDED_EACH = 4  # every fourth world
 LATER = [date(2025, 4, 1), date(2025, 5, 3), date(2025, 6, 29)]
 
 
+PROGRAMS = ("MDRP_FFS", "MDRP_FFS", "MDRP_MCO", "MFP", "MFP", "COMMERCIAL")
+
+
 def world(number: int) -> dict[str, list[dict]]:
     """Tables of one world."""
     return _world(number, Random(number), DAYS)
@@ -66,11 +69,13 @@ def _world(number: int, random: Random, days: list[date]) -> dict[str, list[dict
         pharmacy = random.choice([f"{number}-P1", f"{number}-P1", f"{number}-P2", f"NCPDP:{number}", None])
         if is_crowded:
             pharmacy = f"{number}-P1"
+        # refunds that name one another are rare unless many are of one dispense
+        program = random.choice(["MFP", "MFP", "MDRP_FFS"] if is_crowded else PROGRAMS)
         units = Decimal(random.choice([30, 30, 90, 0, -30]))
         claims.append(
             facts_rows.claim(
                 f"{number}-row-{n:02}",
-                program=random.choice(["MDRP_FFS", "MDRP_FFS", "MDRP_MCO", "MFP", "MFP", "COMMERCIAL"]),
+                program=program,
                 payer_id=(payer := named("GA", "GA", "AL")),
                 plan_id=named("plan", None, None),
                 state=random.choice([payer, None]),
@@ -97,7 +102,7 @@ def _world(number: int, random: Random, days: list[date]) -> dict[str, list[dict
                 group_id=random.choice([None, "G"]),
                 mtf_icn=named("i1", "i2", "i3", None),
                 mtf_xref_icn=named(None, None, None, "i1", "i2"),
-                mtf_transaction_code=random.choice(["001", "002", None, "003"]),
+                mtf_transaction_code=random.choice(["001", "002", "002", None, "003", "005"]),
             )
         )
     links = [

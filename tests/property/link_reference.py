@@ -128,10 +128,16 @@ class Reference:
         exact_quantity = level["quantity"] in ("EXACT", "CONVERTED")
         if medical:
             hcpcs_ok = r["hcpcs_code"] is None or e["hcpcs_code"] is None or r["hcpcs_code"] == e["hcpcs_code"]
-            tier = 1 if days == 0 and same_ndc and hcpcs_ok else None
+            by_quantity = 1 if exact_quantity else 3 if level["quantity"] == "NEAR" else 4
+            tier = by_quantity if days == 0 and same_ndc and hcpcs_ok else None
         elif days == 0 and same_ndc and r_fill == e_fill and exact_quantity:
             tier = 1
-        elif days == 0 and same_ndc and ((r_fill is None) != (e_fill is None) or pair["shifted"]):
+        elif (
+            days == 0
+            and same_ndc
+            and level["quantity"] not in ("FAR", None)
+            and ((r_fill is None) != (e_fill is None) or pair["shifted"])
+        ):
             tier = 2
         elif same_ndc and days <= allowed and level["quantity"] not in ("FAR", None):
             tier = 3

@@ -24,7 +24,7 @@ LONG_AGO = datetime(1, 1, 1)
 def dispenses(draw):
     """Claims of few entities, most of one dispense; sites share a parent."""
     rows = []
-    for number in range(draw(st.integers(2, 14))):
+    for number in range(draw(st.integers(6, 14))):
         entity = draw(st.sampled_from(["DSH1", "DSH1A", "CAH2", "RRC3"]))
         rows.append(
             given(
@@ -93,5 +93,6 @@ def test_other_claims_of_a_dispense_are_those_of_the_obvious_way(spark, seed, mo
     )
     found = {row["source_row_id"]: tuple(row[name] for name in names) for row in facts.collect()}
     expected = {row_id: values for crowd in crowds for row_id, values in reference(crowd).items()}
-    assert any((values[3] or 0) > MOST and (values[5] or 0) > MOST for values in expected.values()), "poor worlds"
+    for crowd in (3, 5):
+        assert any((values[crowd] or 0) > MOST for values in expected.values()), "poor worlds"
     assert found == expected

@@ -26,25 +26,23 @@ ONE_DISPENSE = {
     "ndc11": "00002000101",
     "ndc9": "000020001",
     "date_of_service": date(2025, 2, 1),
-    "payer_id": "GA",
-    "state": "GA",
-    "rebate_type": None,
-    "contract_id": None,
 }
+ONE_PAYER = {"payer_id": "GA", "state": "GA"}
+ONE_REBATE = {"program": "MDRP_FFS", "rebate_type": None, "contract_id": None}
 
 
 @st.composite
 def crowded_claims(draw):
-    """Claims that differ in few values, so that most of them meet others; NULL wherever a claim may hold it. In half of
-    the worlds all are of one dispense.
+    """Claims that differ in few values, so that most of them meet others; NULL wherever a claim may hold it. In most
+    worlds all are of one dispense, in some of one payer or rebate too.
     """
     rows = []
-    for number in range(draw(st.integers(2, 14))):
+    for number in range(draw(st.integers(4, 14))):
         claim_type = draw(st.sampled_from(["RX", "RX", "RX", "MEDICAL"]))
         rows.append(
             facts_rows.claim(
                 f"row-{number:02}",
-                program=draw(st.sampled_from(["MDRP_FFS", "MDRP_FFS", "MDRP_MCO", "PARTD"])),
+                program=draw(st.sampled_from(["MDRP_FFS", "MDRP_FFS", "MDRP_MCO", "PARTD", "COMMERCIAL", "MFP"])),
                 payer_id=(payer := draw(st.sampled_from(["GA", "GA", "AL"]))),
                 state=draw(st.sampled_from([payer, None])),
                 claim_type=claim_type,
@@ -58,14 +56,14 @@ def crowded_claims(draw):
                 ndc_units=draw(st.sampled_from(["30", "30", "10", "0", "-30", "-10"])),
                 days_supply=draw(st.sampled_from([30, 90, 0, None])),
                 dispensing_status=draw(st.sampled_from([None, None, "P", "C"])),
-                rebate_type=draw(st.sampled_from([None, None, "SUPPLEMENTAL"])),
-                contract_id=draw(st.sampled_from([None, None, "C1"])),
-                period=draw(st.sampled_from(["2025Q1", "2025Q1", "2025Q2"])),
+                rebate_type=draw(st.sampled_from([None, None, "SUPPLEMENTAL", "FEDERAL", "BASE"])),
+                contract_id=draw(st.sampled_from([None, None, "C1", "C2"])),
+                period=draw(st.sampled_from(["2025Q1", "2025Q2"])),
                 patient_key=draw(st.sampled_from(["a", "a", "b", None])),
                 received_at=draw(st.none() | st.integers(1, 3).map(lambda day: datetime(2025, 4, day, tzinfo=UTC))),
             )
         )
-    shared = draw(st.sampled_from([ONE_DISPENSE, {}]))
+    shared = draw(st.sampled_from([ONE_DISPENSE, ONE_DISPENSE | ONE_PAYER, ONE_DISPENSE | ONE_PAYER | ONE_REBATE, {}]))
     return [row | shared for row in rows]
 
 
@@ -97,6 +95,7 @@ def test_a_claim_repeats_the_nearest_earlier_one_of_its_dispense(spark, crowds, 
     assert any(count > MOST for *_, count, _ in expected.values()), "the worlds have become too poor to test anything"
     at_issue = {units for *_, units in expected.values()}
     assert len(at_issue) > 1, "the worlds have become too poor to test anything"
+    assert {rule for rule, *_ in expected.values()} == {"R016", "R017", "R018", "R019"}
     assert found == expected
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from engine.rules import REGISTRY
 from engine.rules.page import Example, Examples, rules_page
 from tests.spec.all_specs import all_specs
@@ -9,7 +11,10 @@ from tests.spec.rule_cases import Spec
 
 
 def page() -> str:
-    return rules_page(REGISTRY, {(spec.rule_id, spec.subject): examples_of(spec) for spec in all_specs()})
+    examples = defaultdict(list)
+    for spec in all_specs():
+        examples[spec.rule_id, spec.subject].append(examples_of(spec))
+    return rules_page(REGISTRY, examples)
 
 
 def examples_of(spec: Spec) -> Examples:

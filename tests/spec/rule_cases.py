@@ -230,7 +230,7 @@ def check(spec: Spec, case: Case, results: dict[str, tuple[str, dict[str, str], 
     stated = {name: text for name, text in case.expected.items() if name in found}
     assert {name: found[name] for name in stated} == stated
     for words in (part.strip() for part in case.expected.get("says", "").split(" ... ")):
-        assert words in result["message"]
+        assert words in result["message"], result["message"]
 
 
 def _plain(number: Decimal | None) -> str:

@@ -17,15 +17,24 @@ from engine.settings import Settings
 
 # In `rules`: rule id, class after guards, code, units at issue, action; `!` behind the id: one of its guards failed;
 # a sixth word: the rule's own amount. URA is of the table `prices`, own of the row. "-" is NULL. `30 less 10`: of the
-# units 10 were credited or repaid since the row was received.
+# units 10 were credited or repaid since the row was received; `30 disputed 10`: 10 are in dispute already.
 CASES = """
 case                               | program  | units | URA    | own    | rules                                                      | evidence | code | action        | at issue | amount  | drafted
 one strong rule                    | MDRP_FFS | 30    | 2.5    | 9      | R001 STRONG X 30 DISPUTE                                   | STRONG   | X    | DISPUTE       | 30.000   | 75.00   | X
 cents are rounded half-up          | MDRP_FFS | 0.5   | 0.01   | -      | R001 STRONG X 0.5 DISPUTE                                  | STRONG   | X    | DISPUTE       | 0.500    | 0.01    | X
 the strongest class wins           | MDRP_FFS | 30    | 2      | -      | R021 MEDIUM J 30 INQUIRE, R001 STRONG X 30 DISPUTE         | STRONG   | X    | DISPUTE       | 30.000   | 60.00   | X
-ties go to the smallest rule id    | MDRP_FFS | 30    | 2      | -      | R021 MEDIUM J 30 INQUIRE, R017 MEDIUM M 30 REQUEST_CLD     | MEDIUM   | M    | REQUEST_CLD   | 30.000   | 60.00   | -
+ties go to the first code          | MDRP_FFS | 30    | 2      | -      | R021 MEDIUM J 30 INQUIRE, R057 MEDIUM M 30 REQUEST_CLD     | MEDIUM   | M    | REQUEST_CLD   | 30.000   | 60.00   | -
+then to the smallest rule id       | MDRP_FFS | 30    | 2      | -      | R018 MEDIUM M 30 INQUIRE, R017 MEDIUM M 30 REQUEST_CLD     | MEDIUM   | M    | REQUEST_CLD   | 30.000   | 60.00   | -
+most units before the first code   | MDRP_FFS | 30    | 2      | -      | R022 STRONG N 10 DISPUTE, R035 STRONG Q 30 DISPUTE         | STRONG   | Q    | DISPUTE       | 30.000   | 60.00   | Q, N
+a dispute before more units        | MDRP_FFS | 30    | 2      | -      | R028 STRONG D 5 DISPUTE, R042 STRONG - 30 INQUIRE          | STRONG   | D    | DISPUTE       | 5.000    | 10.00   | D
+a withheld refund as well          | MFP      | 30    | 2      | 9      | R011 STRONG MRA 10 WITHHOLD, R013 STRONG MRA 30 PAY_AND_WATCH | STRONG | MRA | WITHHOLD      | 10.000   | 90.00   | -
+an inquiry hides no dispute        | MDRP_FFS | 30    | 2.25   | 2.5    | R056 STRONG A 0 INQUIRE 7.5, R058 STRONG U 30 DISPUTE      | STRONG   | U    | DISPUTE       | 30.000   | 67.50   | U
+weak gives no units or dollars     | MDRP_FFS | 10    | 2      | -      | R031 STRONG K 9 DISPUTE, R002! WEAK X 10 INQUIRE           | STRONG   | K    | DISPUTE       | 9.000    | 18.00   | K
+weak gives no code                 | MDRP_FFS | 30    | 2      | -      | R038 STRONG - 20 REQUEST_CLD, R037 WEAK S 25 INQUIRE       | STRONG   | -    | REQUEST_CLD   | 20.000   | 40.00   | -
+medium gives nothing to strong     | MDRP_FFS | 30    | 2      | -      | R028 STRONG D 5 DISPUTE, R021 MEDIUM J 30 DISPUTE          | STRONG   | D    | DISPUTE       | 5.000    | 10.00   | D
+two weak make a medium of theirs   | MDRP_FFS | 30    | 2      | -      | R020 WEAK M 10 INQUIRE, R036 WEAK R 20 INQUIRE, R003! WEAK X 30 INQUIRE | MEDIUM | R | INQUIRE | 20.000   | 40.00   | -
 medium is the analyst's            | MDRP_FFS | 30    | 2      | -      | R003 MEDIUM X 30 DISPUTE                                   | MEDIUM   | X    | DISPUTE       | 30.000   | 60.00   | -
-counsel's review hides no inquiry  | MDRP_FFS | 30    | 2      | -      | R044 MEDIUM - - NONE, R051 MEDIUM - - INQUIRE              | MEDIUM   | -    | INQUIRE       | -        | -       | -
+the smallest id without any units  | MDRP_FFS | 30    | 2      | -      | R044 MEDIUM - - NONE, R051 MEDIUM - - INQUIRE              | MEDIUM   | -    | NONE          | -        | -       | -
 weak never accuses                 | MDRP_FFS | 30    | 2      | -      | R003! WEAK X 30 DISPUTE                                    | WEAK     | X    | INQUIRE       | 30.000   | 60.00   | -
 context never accuses              | MDRP_FFS | 30    | 2      | -      | R041 CONTEXT - - NONE                                      | CONTEXT  | -    | NONE          | -        | -       | -
 two weak of two sources            | MDRP_FFS | 30    | 2      | -      | R020 WEAK M 30 PAY_AND_WATCH, R036 WEAK R 30 PAY_AND_WATCH | MEDIUM   | M    | PAY_AND_WATCH | 30.000   | 60.00   | -
@@ -38,9 +47,10 @@ the bar is only near               | MDRP_FFS | 30    | 2      | -      | R001 S
 context alone                      | MDRP_FFS | 30    | 2      | -      | R041 CONTEXT - - DISPUTE                                   | CONTEXT  | -    | NONE          | -        | -       | -
 largest, never the sum             | MDRP_FFS | 30    | 2      | -      | R001 STRONG X 30 DISPUTE, R016 STRONG M 12 DISPUTE         | STRONG   | X    | DISPUTE       | 30.000   | 60.00   | X, M
 never above the claim              | MDRP_FFS | 30    | 2      | -      | R016 STRONG M 90 DISPUTE                                   | STRONG   | M    | DISPUTE       | 30.000   | 60.00   | M
-a negative claim has a size        | MDRP_FFS | -30   | 2      | -      | R016 STRONG M 30 DISPUTE                                   | STRONG   | M    | DISPUTE       | 30.000   | 60.00   | M
+a row that credits us              | MDRP_FFS | -30   | 2      | -      | R016 STRONG M 30 DISPUTE                                   | STRONG   | M    | DISPUTE       | 0.000    | 0.00    | -
+a credit at too high a price       | MDRP_FFS | -100  | 4      | 5      | R056 STRONG A 0 INQUIRE 100                                | STRONG   | -    | INQUIRE       | 0.000    | 0.00    | -
 order of codes                     | MDRP_FFS | 30    | 2      | -      | R021 STRONG J 30 DISPUTE, R024 STRONG O 30 DISPUTE, R022 STRONG N 30 DISPUTE, R035 STRONG Q 30 DISPUTE | STRONG | N | DISPUTE | 30.000 | 60.00 | N, O, J, Q
-drafted under strong codes only    | MDRP_FFS | 30    | 2      | -      | R003 MEDIUM X 30 DISPUTE, R022 STRONG N 30 DISPUTE         | STRONG   | X    | DISPUTE       | 30.000   | 60.00   | N
+drafted under strong codes only    | MDRP_FFS | 30    | 2      | -      | R003 MEDIUM X 30 DISPUTE, R022 STRONG N 30 DISPUTE         | STRONG   | N    | DISPUTE       | 30.000   | 60.00   | N
 an adjustment is no dispute        | MDRP_FFS | 30    | 2      | -      | R053 STRONG A 0 CHECK_REFERENCE 4.25                       | STRONG   | -    | CHECK_REFERENCE | 0.000  | 4.25    | -
 adjustments stay out of the draft  | MDRP_FFS | 30    | 2      | -      | R001 STRONG X 30 DISPUTE, R053 STRONG A 0 CHECK_REFERENCE 4.25 | STRONG | X | DISPUTE    | 30.000   | 60.00   | X
 own amount above the claim         | MDRP_FFS | 30    | 2      | -      | R053 STRONG A 0 CHECK_REFERENCE 500                        | STRONG   | -    | CHECK_REFERENCE | 0.000  | 60.00   | -
@@ -49,6 +59,9 @@ an expired code is not used        | MDRP_FFS | 30    | 2      | -      | R030 S
 R must accompany another code      | MDRP_FFS | 30    | 2      | -      | R036 STRONG R 30 DISPUTE                                   | STRONG   | R    | DISPUTE       | 30.000   | 60.00   | -
 R beside another code              | MDRP_FFS | 30    | 2      | -      | R035 STRONG Q 30 DISPUTE, R036 STRONG R 30 DISPUTE         | STRONG   | Q    | DISPUTE       | 30.000   | 60.00   | Q, R
 a code that adjusts and disputes   | MDRP_FFS | 30    | 2      | -      | R028 STRONG D 5 DISPUTE                                    | STRONG   | D    | DISPUTE       | 5.000    | 10.00   | D
+it adjusts where no unit is        | MDRP_FFS | 30    | 2      | -      | R028 STRONG D 0 DISPUTE                                    | STRONG   | -    | DISPUTE       | 0.000    | 0.00    | -
+in dispute already in part         | MDRP_FFS | 30 disputed 10 | 2 | -  | R001 STRONG X 30 DISPUTE                                   | STRONG   | X    | DISPUTE       | 30.000   | 60.00   | X
+in dispute already                 | MDRP_FFS | 30 disputed 30 | 2 | -  | R001 STRONG X 30 DISPUTE                                   | STRONG   | X    | DISPUTE       | 30.000   | 60.00   | -
 no price in the table: the row's   | MDRP_FFS | 30    | -      | 9      | R001 STRONG X 30 DISPUTE                                   | STRONG   | X    | DISPUTE       | 30.000   | 270.00  | X
 a stated price of zero is none     | MDRP_FFS | 30    | -      | 0      | R001 STRONG X 30 DISPUTE                                   | STRONG   | X    | DISPUTE       | 30.000   | -       | X
 a PBM's rebate is its contract's   | PARTD    | 30    | 2      | 9      | R009 STRONG PBM 30 DISPUTE                                 | STRONG   | PBM  | DISPUTE       | 30.000   | 270.00  | PBM
@@ -59,9 +72,9 @@ credited since in full             | MDRP_FFS | 30 less 30 | 2 | -      | R001 S
 credited since in part             | MDRP_FFS | 30 less 10 | 2 | -      | R001 STRONG X 30 DISPUTE                                   | STRONG   | X    | DISPUTE       | 20.000   | 40.00   | X
 credited again since, asked again  | MDRP_FFS | 30 less 10 | 2 | -      | R059 STRONG M 30 DISPUTE                                   | STRONG   | M    | DISPUTE       | 20.000   | 40.00   | M
 more credited than asked for       | MDRP_FFS | 30 less 90 | 2 | -      | R001 STRONG X 30 DISPUTE, R016 STRONG M 12 DISPUTE         | STRONG   | X    | NONE          | 0.000    | 0.00    | -
-the surplus was credited           | MDRP_FFS | 30 less 5  | 2 | -      | R028 STRONG D 5 DISPUTE                                    | STRONG   | D    | NONE          | 0.000    | 0.00    | -
+the surplus was credited           | MDRP_FFS | 30 less 5  | 2 | -      | R028 STRONG D 5 DISPUTE                                    | STRONG   | -    | NONE          | 0.000    | 0.00    | -
 nothing left to ask about          | MDRP_FFS | 30 less 30 | 2 | -      | R003 MEDIUM X 30 REQUEST_CLD, R036 WEAK R 30 INQUIRE       | MEDIUM   | X    | NONE          | 0.000    | 0.00    | -
-a wrong reference stays wrong      | MDRP_FFS | 30 less 30 | 2 | -      | R053 STRONG A 0 CHECK_REFERENCE 4.25, R028 WEAK D 5 INQUIRE | STRONG  | D    | CHECK_REFERENCE | 0.000  | 0.00    | -
+a wrong reference stays wrong      | MDRP_FFS | 30 less 30 | 2 | -      | R053 STRONG A 0 CHECK_REFERENCE 4.25, R028 WEAK D 5 INQUIRE | STRONG  | -    | CHECK_REFERENCE | 0.000  | 0.00    | -
 no units at issue, none settled    | MDRP_FFS | 30 less 30 | 2 | -      | R051 MEDIUM - - INQUIRE                                    | MEDIUM   | -    | INQUIRE       | -        | -       | -
 credited, no price                 | MDRP_FFS | 30 less 10 | - | -      | R001 STRONG X 30 DISPUTE                                   | STRONG   | X    | DISPUTE       | 20.000   | -       | X
 a third of a refund was repaid     | MFP      | 30 less 10 | 2 | 9      | R011 STRONG MRA 30 WITHHOLD 80.5                           | STRONG   | MRA  | WITHHOLD      | 20.000   | 53.67   | -
@@ -75,7 +88,7 @@ def _code(code: str, kind: str = "DISPUTE", **values) -> DisputeCode:
 
 
 CODE_TABLE = [
-    *(_code(code) for code in ["X", "M", "N", "O", "J", "Q", "D", "PBM", "MRA"]),
+    *(_code(code) for code in ["X", "M", "N", "O", "J", "K", "Q", "S", "U", "D", "PBM", "MRA"]),
     _code("A", "ADJUSTMENT"),
     _code("D", "ADJUSTMENT"),
     _code("R", needs_companion=True),
@@ -117,12 +130,14 @@ def _rule(text: str) -> dict:
         "action": action,
         "units_at_issue": _value(units),
         "amount_at_issue": _value(amount[0]) if amount else None,
+        "document": f"document of {rule_id}",
         "reference_rows": None,
     }
 
 
 def _row(case: dict[str, str]) -> dict:
-    units, _, settled = case["units"].partition(" less ")
+    units, _, disputed = case["units"].partition(" disputed ")
+    units, _, settled = units.partition(" less ")
     row = dict.fromkeys(FLAGGED.names) | {
         "source_row_id": case["case"],
         "program": case["program"],
@@ -134,6 +149,7 @@ def _row(case: dict[str, str]) -> dict:
         "ndc_units": _value(units),
         "settled_units": Decimal(30),  # before: that is what R059 is about, nothing else falls by it
         "settled_since_units": _value(settled or "-"),
+        "units_in_dispute": _value(disputed or "-"),
         "settled_since_on": date(2026, 2, 25) if settled else None,
         "unit_rebate_amount": _value(case["own"]),
         "price_ura": _value(case["URA"]),
@@ -146,14 +162,12 @@ def _row(case: dict[str, str]) -> dict:
 @pytest.fixture(scope="module")
 def results(spark):
     flagged = spark.createDataFrame([tuple(_row(case)[name] for name in FLAGGED.names) for case in _cases()], FLAGGED)
-    findings = findings_of(Subject.REBATE_CLAIM, flagged, CODE_TABLE, SETTINGS, "run-1").cache()
+    findings = findings_of(Subject.REBATE_CLAIM, flagged, CODE_TABLE, SETTINGS, "run-1")
     assert [(f.name, f.dataType) for f in findings.schema] == [(f.name, f.dataType) for f in FINDINGS]
-    lines = dispute_lines(findings, CODE_TABLE, SETTINGS)
-    yield (
-        {row["source_row_id"]: row for row in findings.collect()},
-        {row["claim_id"]: row for row in lines.collect()},
-    )
-    findings.unpersist()
+    found = findings.collect()
+    # as a run reads them back
+    lines = dispute_lines(spark.createDataFrame(found, FINDINGS), CODE_TABLE, SETTINGS)
+    return {row["source_row_id"]: row for row in found}, {row["claim_id"]: row for row in lines.collect()}
 
 
 @pytest.mark.parametrize("case", _cases(), ids=lambda case: case["case"])
@@ -171,17 +185,64 @@ def test_case(case, results):
     assert found == {name: case[name] for name in found}
 
 
-def test_every_code_of_a_line_comes_with_its_kind_and_document(results):
+def test_what_a_file_asks_for_comes_from_the_rules(results):
     findings, lines = results
     assert [tuple(code) for code in findings["R beside another code"]["codes"]] == [
-        ("Q", "DISPUTE", "document Q"),
-        ("R", "DISPUTE", "document R"),
+        ("Q", "DISPUTE", "document of R035"),
+        ("R", "DISPUTE", "document of R036"),
     ]
-    assert lines["R beside another code"]["documents"] == ["document Q", "document R"]
+    assert lines["R beside another code"]["documents"] == ["document of R035", "document of R036"]
     assert findings["an unverified code is not used"]["codes"] == []
     assert [tuple(code) for code in findings["an adjustment is no dispute"]["codes"]] == [
-        ("A", "ADJUSTMENT", "document A")
+        ("A", "ADJUSTMENT", "document of R053")
     ]
+    assert [tuple(code) for code in findings["it adjusts where no unit is"]["codes"]] == [
+        ("D", "ADJUSTMENT", "document of R028")
+    ]
+    assert [tuple(code) for code in findings["then to the smallest rule id"]["codes"]] == [
+        ("M", "DISPUTE", "document of R017; document of R018")
+    ]
+    assert lines["drafted under strong codes only"]["documents"] == ["document of R022"]
+
+
+def test_each_rule_shows_its_own_units_dollars_and_document(results):
+    findings, _ = results
+
+    def shown(case):
+        names = ("rule_id", "evidence", "units_at_issue", "amount_at_issue", "document")
+        return [tuple(rule[name] for name in names) for rule in findings[case]["rules"]]
+
+    assert shown("weak gives no units or dollars") == [
+        ("R002", "WEAK", Decimal(10), Decimal(20), "document of R002!"),
+        ("R031", "STRONG", Decimal(9), Decimal(18), "document of R031"),
+    ]
+    assert shown("never above the claim") == [("R016", "STRONG", Decimal(30), Decimal(60), "document of R016")]
+    assert shown("credited since in part") == [("R001", "STRONG", Decimal(20), Decimal(40), "document of R001")]
+    assert shown("own amount of an MFP refund") == [
+        ("R011", "STRONG", Decimal(30), Decimal("80.5"), "document of R011")
+    ]
+    assert shown("context alone") == [("R041", "CONTEXT", None, None, None)]
+    assert [rule[:2] for rule in shown("two weak make a medium of theirs")] == [
+        ("R003", "WEAK"),
+        ("R020", "MEDIUM"),
+        ("R036", "MEDIUM"),
+    ]
+
+
+def test_units_in_dispute_are_left_out_of_the_line(results):
+    findings, lines = results
+    assert lines["in dispute already in part"]["units_disputed"] == Decimal(20)
+    assert findings["in dispute already in part"]["units_in_dispute"] == Decimal(10)
+
+
+def test_a_line_takes_its_units_from_strong_rules_that_dispute(results):
+    _, lines = results
+    expected = {
+        "weak gives no units or dollars": Decimal(9),
+        "medium gives nothing to strong": Decimal(5),
+        "most units before the first code": Decimal(30),
+    }
+    assert {case: lines[case]["units_disputed"] for case in expected} == expected
 
 
 def test_the_narrative_says_what_was_settled_since(results):

@@ -15,21 +15,43 @@ SPECS = [
         """
         case                             | program  | ndc_units | unit_rebate_amount | rebate_amount | price_ura || fires     | evidence | code | action  | units | amount | guards          | says
         asks for more                    | MDRP_FFS | 30        | 2.5                | 90.00         | 2.5       || yes       | STRONG   | I    | INQUIRE | 0     | 15     | ZERO_URA PASSED | asks for $90.00, but 30 units at the stated $2.50 per unit make $75.00 ... wrong by $15.00
-        asks for less                    | MDRP_MCO | 30        | 2.5                | 60.00         | -         || yes       | STRONG   | I    | INQUIRE | 0     | 15     |                 |
+        asks for less                    | MDRP_MCO | 30        | 2.5                | 60.00         | -         || yes       | STRONG   | I    | INQUIRE | 0     | 0      |                 |
         our amount is another one        | MDRP_FFS | 30        | 2.5                | 90.00         | 3         || yes       | STRONG   | A    | INQUIRE | 0     | 15     |                 |
         a cent may be rounding           | MDRP_FFS | 30        | 2.5                | 75.01         | 2.5       || no        |          |      |         |       |        |                 |
         two cents are not                | MDRP_FFS | 30        | 2.5                | 75.02         | 2.5       || yes       | STRONG   | I    | INQUIRE | 0     | 0.02   |                 |
         rounded to cents before it       | MDRP_FFS | 1         | 10.004999          | 10.01         | -         || no        |          |      |         |       |        |                 |
-        half a cent up                   | MDRP_FFS | 1         | 10.015             | 10.00         | -         || yes       | STRONG   | I    | INQUIRE | 0     | 0.02   |                 |
+        half a cent up                   | MDRP_FFS | 1         | 10.005             | 10.03         | -         || yes       | STRONG   | I    | INQUIRE | 0     | 0.02   |                 |
         zero stated: we calculate        | MDRP_FFS | 30        | 0                  | 75.00         | 2.5       || held back |          |      |         |       |        | ZERO_URA FAILED |
         zero stated, zero asked          | MDRP_FFS | 30        | 0                  | 0             | 2.5       || no        |          |      |         |       |        |                 |
         no amount stated                 | MDRP_FFS | 30        | -                  | 75.00         | 2.5       || no        |          |      |         |       |        |                 |
         no rebate stated                 | MDRP_FFS | 30        | 2.5                | -             | 2.5       || no        |          |      |         |       |        |                 |
         units not converted              | MDRP_FFS | -         | 2.5                | 90.00         | 2.5       || no        |          |      |         |       |        |                 |
-        a credit that does not add up    | MDRP_FFS | -30       | 2.5                | -90.00        | 2.5       || yes       | STRONG   | I    | INQUIRE | 0     | 15     |                 |
+        a credit that does not add up    | MDRP_FFS | -30       | 2.5                | -90.00        | 2.5       || yes       | STRONG   | I    | INQUIRE | 0     | 0      |                 |
+        a credit that is too small       | MDRP_FFS | -30       | 2.5                | -60.00        | 2.5       || yes       | STRONG   | I    | INQUIRE | 0     | 0      |                 |
         not a Medicaid claim             | PARTD    | 30        | 2.5                | 90.00         | 2.5       || no        |          |      |         |       |        |                 |
         """,  # noqa: E501
         needs=("program", "ndc_units", "unit_rebate_amount", "rebate_amount"),
+    ),
+    Spec(
+        "R053",
+        Subject.REBATE_CLAIM,
+        CLAIM + "; rebate_type=SUPPLEMENTAL",
+        """
+        case                             | program  | ndc_units | unit_rebate_amount | rebate_amount | price_ura || fires | evidence | code | action  | units | amount
+        ours is the federal amount       | MDRP_FFS | 30        | 0.8                | 24.05         | 12.1      || yes   | STRONG   | I    | INQUIRE | 0     | 0.05
+        """,  # noqa: E501
+        needs=("program", "ndc_units", "unit_rebate_amount", "rebate_amount"),
+    ),
+    Spec(
+        "R056",
+        Subject.REBATE_CLAIM,
+        CLAIM + "; units=-30; ndc_units=-30",
+        """
+        case                             | program  | unit_rebate_amount | price_ura || fires | evidence | code | action  | units | amount
+        credited at too high a price     | MDRP_FFS | 5                  | 4         || yes   | STRONG   | A    | INQUIRE | 0     | 0
+        credited at too low a price      | MDRP_FFS | 4                  | 5         || yes   | STRONG   | A    | INQUIRE | 0     | 0
+        """,  # noqa: E501
+        needs=("program", "unit_rebate_amount", "price_ura"),
     ),
     Spec(
         "R053",
@@ -38,6 +60,7 @@ SPECS = [
         """
         case                           | unit_rebate_amount | rebate_amount | total_amount | medicaid_amount | non_medicaid_amount | price_ura | source_kind | suppressed || fires | evidence | code | action  | units | amount | says
         rebate is off                  | 2.5                | 2600.00       | 900.00       | 800.00          | 100.00              | 2.5       | INVOICE     | no         || yes   | STRONG   | I    | INQUIRE | 0     | 100    | 1000 units at the stated $2.50 per unit make $2,500.00, but $2,600.00 is asked for, a difference of $100.00
+        asks for less                  | 2.5                | 2400.00       | -            | -               | -                   | 2.5       | INVOICE     | no         || yes   | STRONG   | I    | INQUIRE | 0     | 0      | a difference of $100
         our amount is another one      | 2.5                | 2600.00       | -            | -               | -                   | 2.6       | INVOICE     | no         || yes   | STRONG   | A    | INQUIRE | 0     | 100    |
         total is off                   | 2.5                | 2500.00       | 950.00       | 800.00          | 100.00              | 2.5       | INVOICE     | no         || yes   | STRONG   | -    | INQUIRE | 0     | 0      | stated as $950.00, but its Medicaid part of $800.00 and its other part of $100.00 make $900.00
         public totals are off          | -                  | -             | 950.00       | 800.00          | 100.00              | -         | SDUD        | no         || yes   | STRONG   | -    | INQUIRE | 0     | 0      |
@@ -71,10 +94,12 @@ SPECS = [
         Subject.INVOICE,
         LINE,
         """
-        case                     | unit_rebate_amount | price_ura || fires     | evidence | code | action  | units | amount | guards          | says
-        too high                 | 2.5                | 2.25      || yes       | STRONG   | A    | INQUIRE | 0     | 250    | ZERO_URA PASSED | invoiced 1000 units ... $2.50 ... too high
-        the same                 | 2.5                | 2.5       || no        |          |      |         |       |        |                 |
-        zero: we calculate it    | 0                  | 2.25      || held back |          |      |         |       |        | ZERO_URA FAILED |
+        case                     | units_reimbursed | unit_rebate_amount | price_ura || fires     | evidence | code | action  | units | amount | guards          | says
+        too high                 | 1000             | 2.5                | 2.25      || yes       | STRONG   | A    | INQUIRE | 0     | 250    | ZERO_URA PASSED | invoiced 1000 units ... $2.50 ... too high
+        credited at too high a price | -100         | 5                  | 4         || yes       | STRONG   | A    | INQUIRE | 0     | 0      |                 | too high
+        credited at too low a price  | -100         | 4                  | 5         || yes       | STRONG   | A    | INQUIRE | 0     | 0      |                 | too low
+        the same                 | 1000             | 2.5                | 2.5       || no        |          |      |         |       |        |                 |
+        zero: we calculate it    | 1000             | 0                  | 2.25      || held back |          |      |         |       |        | ZERO_URA FAILED |
         """,  # noqa: E501
         needs=("program", "unit_rebate_amount", "price_ura"),
     ),

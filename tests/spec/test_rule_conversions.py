@@ -25,7 +25,8 @@ SPECS = [
         waste line                      | MDRP_FFS | 4           | 0.5          | NDC         | XX&JW     | MEDICAL    || held back |          |      |         |       | WASTE_LINE FAILED |
         no crosswalk row                | MDRP_FFS | 4           | -            | NDC         | -         | MEDICAL    || no        |          |      |         |       |                   |
         no HCPCS units                  | MDRP_FFS | -           | 0.5          | NDC         | -         | MEDICAL    || no        |          |      |         |       |                   |
-        not Medicaid                    | PARTD    | 4           | 0.5          | NDC         | -         | MEDICAL    || no        |          |      |         |       |                   |
+        under a contract                | COMMERCIAL | 4         | 0.5          | NDC         | -         | MEDICAL    || yes       | STRONG   | PBM  | DISPUTE | 2     | WASTE_LINE PASSED | asks for a rebate on 4 units
+        a refund under the MFP          | MFP      | 4           | 0.5          | NDC         | -         | MEDICAL    || no        |          |      |         |       |                   |
         """,  # noqa: E501
         needs=("program", "units", "hcpcs_units", "hcpcs_factor"),
     ),

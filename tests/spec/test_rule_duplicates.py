@@ -11,7 +11,7 @@ PAIR = (
     CLAIM + "; program=MDRP_FFS; received_at=2025-11-02; duplicate_source_row_ids=r-1, r-2; "
     "duplicate_source_row_id=r-2; duplicate_program=MDRP_FFS; duplicate_payer_id=KY; duplicate_state=KY; "
     "duplicate_period=2025Q3; duplicate_claim_id=4700; duplicate_units=30; duplicate_units_at_issue=30; "
-    "duplicate_received_at=2025-11-01"
+    "duplicate_received_at=2025-11-01; duplicate_amount_third_party=0"
 )
 NEEDS = ("program", "duplicate_rule", "units")
 
@@ -22,16 +22,31 @@ SPECS = [
         PAIR,
         """
         case                               | duplicate_rule | amount_third_party | claim_type | modifiers | program    | duplicate_units_at_issue || fires     | evidence | code | action  | party | units | related | guards                                       | says
-        second line                        | R016           | 0                  | RX         | -         | MDRP_FFS   | 30                       || yes       | STRONG   | M    | DISPUTE | STATE | 30    | r-1,r-2 | THIRD_PARTY_PAYMENT PASSED, WASTE_LINE PASSED | claim 4711 line 1 ... received 2025-11-02 ... asked for before: 30 units, claim 4700 ... row r-2, received 2025-11-01
-        third parties not reported: none   | R016           | -                  | RX         | -         | MDRP_MCO   | 30                       || yes       | STRONG   | M    | DISPUTE | STATE | 30    | r-1,r-2 | THIRD_PARTY_PAYMENT PASSED                   |
-        taken back in part                 | R016           | 0                  | RX         | -         | MDRP_FFS   | 20                       || yes       | STRONG   | M    | DISPUTE | STATE | 20    | r-1,r-2 | THIRD_PARTY_PAYMENT PASSED                   | only one of the two can be due; lines with units below zero leave 20 of its units.
-        secondary payer's part             | R016           | 12.50              | RX         | -         | MDRP_FFS   | 30                       || held back |          |      |         |       |       |         | THIRD_PARTY_PAYMENT FAILED                   |
+        second line                        | R016           | 0                  | RX         | -         | MDRP_FFS   | 30                       || yes       | STRONG   | M    | DISPUTE | STATE | 30    | r-1,r-2 | OTHER_PAYERS_PART PASSED, WASTE_LINE PASSED, SAME_CONTRACT PASSED | claim 4711 line 1 ... received 2025-11-02 ... asked for before: 30 units, claim 4700 ... row r-2, received 2025-11-01
+        third parties not reported         | R016           | -                  | RX         | -         | MDRP_MCO   | 30                       || yes       | MEDIUM   | M    | DISPUTE | STATE | 30    | r-1,r-2 | OTHER_PAYERS_PART UNCHECKED                  |
+        taken back in part                 | R016           | 0                  | RX         | -         | MDRP_FFS   | 20                       || yes       | STRONG   | M    | DISPUTE | STATE | 20    | r-1,r-2 | OTHER_PAYERS_PART PASSED                   | only one of the two can be due; lines with units below zero leave 20 of its units.
+        secondary payer's part             | R016           | 12.50              | RX         | -         | MDRP_FFS   | 30                       || held back |          |      |         |       |       |         | OTHER_PAYERS_PART FAILED                   |
         discarded part of a vial           | R016           | 0                  | MEDICAL    | 25&JW     | MDRP_FFS   | 30                       || held back |          |      |         |       |       |         | WASTE_LINE FAILED                            |
         nothing discarded is no excuse     | R016           | 0                  | MEDICAL    | JZ        | MDRP_FFS   | 30                       || yes       | STRONG   | M    | DISPUTE | STATE | 30    | r-1,r-2 | WASTE_LINE PASSED                            |
         waste is a medical matter          | R016           | 0                  | RX         | JW        | MDRP_FFS   | 30                       || yes       | STRONG   | M    | DISPUTE | STATE | 30    | r-1,r-2 | WASTE_LINE PASSED                            |
         no earlier row                     | -              | 0                  | RX         | -         | MDRP_FFS   | 30                       || no        |          |      |         |       |       |         |                                              |
         another kind of pair               | R017           | 0                  | RX         | -         | MDRP_FFS   | 30                       || no        |          |      |         |       |       |         |                                              |
-        no Medicaid rebate                 | R016           | 0                  | RX         | -         | COMMERCIAL | 30                       || no        |          |      |         |       |       |         |                                              |
+        no refund is a rebate              | R016           | 0                  | RX         | -         | MFP        | 30                       || no        |          |      |         |       |       |         |                                              |
+        """,  # noqa: E501
+        NEEDS,
+    ),
+    Spec(
+        "R016",
+        Subject.REBATE_CLAIM,
+        PAIR + "; amount_third_party=40; duplicate_amount_third_party=40; payer_id=PBM1; "
+        "duplicate_payer_id=PBM1; duplicate_state=-; duplicate_program=COMMERCIAL; program=COMMERCIAL",
+        """
+        case                               | duplicate_rule | rebate_type  | contract_id | duplicate_contract_id | payer_contracts || fires | evidence | code | route | action  | party | guards                                         | says
+        a PBM twice, third parties alike   | R016           | BASE         | C-1         | C-1                   | 2               || yes   | STRONG   | PBM  | PBM   | DISPUTE | PBM   | OTHER_PAYERS_PART PASSED, SAME_CONTRACT PASSED | PBM1 asks for a rebate ... asked for before: 30 units, claim 4700, commercial, payer PBM1, period 2025Q3
+        the payer's only contract          | R016           | BASE         | C-1         | -                     | 1               || yes   | STRONG   | PBM  | PBM   | DISPUTE | PBM   | SAME_CONTRACT PASSED                           |
+        which contract is open             | R016           | BASE         | C-1         | -                     | 2               || yes   | MEDIUM   | PBM  | PBM   | DISPUTE | PBM   | SAME_CONTRACT UNCHECKED                        |
+        two kinds of business              | R017           | BASE         | C-1         | C-1                   | 2               || no    |          |      |       |         |       |                                                |
+        no contract is known               | R016           | BASE         | -           | -                     | -               || yes   | MEDIUM   | PBM  | PBM   | DISPUTE | PBM   | SAME_CONTRACT UNCHECKED                        |
         """,  # noqa: E501
         NEEDS,
     ),
@@ -50,7 +65,7 @@ SPECS = [
     Spec(
         "R018",
         Subject.REBATE_CLAIM,
-        PAIR + "; duplicate_state=OH",
+        PAIR + "; duplicate_state=OH; duplicate_payer_id=OH",
         """
         case           | duplicate_rule | program  || fires | evidence | code | action  | party        | related | says
         two states     | R018           | MDRP_MCO || yes   | MEDIUM   | M    | INQUIRE | UNDETERMINED | r-1,r-2 | State KY invoiced ... state OH ... which one is open
@@ -67,8 +82,20 @@ SPECS = [
         same claim number              | R019           | 4711               | ORIGINAL    || yes   | STRONG   | M    | DISPUTE | STATE | CORRECTION PASSED | period 2025Q2 ... counted in both periods
         another claim number           | R019           | 4700               | ORIGINAL    || yes   | MEDIUM   | M    | DISPUTE | STATE | CORRECTION PASSED |
         claim number not known         | R019           | -                  | ORIGINAL    || yes   | MEDIUM   | M    | DISPUTE | STATE | CORRECTION PASSED |
-        correction without its prior   | R019           | 4711               | ADJUSTMENT  || yes   | MEDIUM   | M    | DISPUTE | STATE | CORRECTION FAILED |
+        correction without its prior   | R019           | 4711               | ADJUSTMENT  || yes   | MEDIUM   | M    | DISPUTE | STATE | CORRECTION FAILED, SAME_CONTRACT PASSED |
         one period                     | R016           | 4711               | ORIGINAL    || no    |          |      |         |       |                   |
+        """,  # noqa: E501
+        NEEDS,
+    ),
+    Spec(
+        "R019",
+        Subject.REBATE_CLAIM,
+        PAIR + "; duplicate_rule=R019; duplicate_period=2025Q2; duplicate_claim_id=4711; payer_id=PBM1; program=PARTD; "
+        "duplicate_payer_id=PBM1; duplicate_program=PARTD; duplicate_state=-",
+        """
+        case                           | contract_id | duplicate_contract_id | payer_contracts || fires | evidence | code | action  | party | guards
+        a PBM in two periods           | C-1         | C-1                   | 3               || yes   | STRONG   | PBM  | DISPUTE | PBM   | SAME_CONTRACT PASSED
+        which contract is open         | -           | C-1                   | 3               || yes   | MEDIUM   | PBM  | DISPUTE | PBM   | SAME_CONTRACT UNCHECKED
         """,  # noqa: E501
         NEEDS,
     ),

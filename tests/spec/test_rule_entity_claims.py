@@ -89,7 +89,7 @@ SPECS = [
         CLAIM_340B,
         """
         case                    | earlier_row_ids || fires | evidence | code | action  | party  | route  | units | related | says
-        sent again              | E0              || yes   | STRONG   | -    | INQUIRE | ENTITY | ENTITY | 30    | E0      | reported before (row E0)
+        sent again              | E0              || yes   | STRONG   | -    | INQUIRE | ENTITY | ENTITY | 0     | E0      | reported before (row E0)
         the first               | ,               || no    |          |      |         |        |        |       |         |
         no key of a dispense    | -               || no    |          |      |         |        |        |       |         |
         """,  # noqa: E501
@@ -100,13 +100,38 @@ SPECS = [
         Subject.ENTITY_CLAIM,
         CLAIM_340B,
         """
-        case                    | submitted_at     | earlier_row_ids || fires     | evidence | code | action  | party  | route  | units | guards            | says
-        46 days after           | 2025-09-16T08:00 | ,               || yes       | STRONG   | -    | INQUIRE | ENTITY | ENTITY | 30    | CORRECTION PASSED | submitted on 2025-09-16, 46 days after the service; the policy allows 45
-        45 days after           | 2025-09-15T23:59 | ,               || no        |          |      |         |        |        |       |                   |
-        a correction            | 2025-09-16       | E0              || held back |          |      |         |        |        |       | CORRECTION FAILED |
-        time not known          | -                | ,               || no        |          |      |         |        |        |       |                   |
+        case                    | submitted_at     | earlier_row_count || fires     | evidence | code | action  | party  | route  | units | guards            | says
+        46 days after           | 2025-09-16T08:00 | 0                 || yes       | STRONG   | -    | INQUIRE | ENTITY | ENTITY | 0     | CORRECTION PASSED | submitted on 2025-09-16, 46 days after the service; the policy allows 45
+        45 days after           | 2025-09-15T23:59 | 0                 || no        |          |      |         |        |        |       |                   |
+        a correction            | 2025-09-16       | 1                 || held back |          |      |         |        |        |       | CORRECTION FAILED |
+        of no known dispense    | 2025-09-16       | -                 || yes       | MEDIUM   | -    | INQUIRE | ENTITY | ENTITY | 0     | CORRECTION UNCHECKED |
+        time not known          | -                | 0                 || no        |          |      |         |        |        |       |                   |
         """,  # noqa: E501
         needs=("submitted_at", "date_of_service", "quantity"),
+    ),
+    Spec(
+        "R048",
+        Subject.ENTITY_CLAIM,
+        CLAIM_340B + "; earlier_row_count=0; submitted_at=2025-09-16T08:00",
+        """
+        case                    | submission_window_is_known || fires | evidence
+        no window is known      | -                          || yes   | STRONG
+        its window is known     | yes                        || no    |
+        """,
+        needs=("submitted_at", "date_of_service", "quantity"),
+    ),
+    Spec(
+        "R062",
+        Subject.ENTITY_CLAIM,
+        CLAIM_340B + "; labeler_code=00002; submission_window_begin_date=2025-07-01",
+        """
+        case                    | submitted_at     | submission_days | earlier_row_count || fires     | evidence | code | action  | party  | route  | units | guards            | says
+        61 days after           | 2025-10-01       | 60              | 0                 || yes       | STRONG   | -    | INQUIRE | ENTITY | ENTITY | 0     | CORRECTION PASSED | submitted on 2025-10-01, 61 days after the service; the manufacturer's window since 2025-07-01 allows 60 days
+        60 days after           | 2025-09-30       | 60              | 0                 || no        |          |      |         |        |        |       |                   |
+        a correction            | 2025-10-01       | 60              | 1                 || held back |          |      |         |        |        |       | CORRECTION FAILED |
+        no window applies       | 2025-10-01       | -               | 0                 || no        |          |      |         |        |        |       |                   |
+        """,  # noqa: E501
+        needs=("submitted_at", "date_of_service", "quantity", "submission_days"),
     ),
     Spec(
         "R049",

@@ -37,13 +37,42 @@ SPECS = [
         """,  # noqa: E501
         needs=("program", "flags_340b", "units"),
     ),
+    *(
+        Spec(
+            rule_id,
+            Subject.REBATE_CLAIM,
+            CLAIM
+            + f"; program={program}; flags_340b=MODIFIER UD; contract_excludes_340b=yes; contract_exclusion_scope=ALL; "
+            "contract_terms_differ=no",
+            """
+            case                                   | flags_340b_are_sure | flags_340b_are_dated || fires | evidence | action  | guards
+            the state's own text, with its date    | yes                 | yes                  || yes   | STRONG   | DISPUTE | IDENTIFIER_DATES PASSED
+            since when is not known                | yes                 | no                   || yes   | MEDIUM   | DISPUTE | IDENTIFIER_DATES UNCHECKED
+            a plan or the trade press says so      | no                  | yes                  || yes   | MEDIUM   | DISPUTE | IDENTIFIER_DATES PASSED
+            neither is known                       | no                  | no                   || yes   | WEAK     | INQUIRE | IDENTIFIER_DATES UNCHECKED
+            """,  # noqa: E501
+            needs=("program", "units", "flags_340b"),
+        )
+        for rule_id, program in (("R001", "MDRP_FFS"), ("R004", "MDRP_MCO"), ("R010", "COMMERCIAL"))
+    ),
+    Spec(
+        "R010",
+        Subject.REBATE_CLAIM,
+        CLAIM + "; payer_id=PBM1; program=PARTD; flags_340b=SCC 20; contract_excludes_340b=yes",
+        """
+        case                         | contract_terms_differ | contract_exclusion_scope || fires     | evidence | code | action  | guards
+        the contract is known        | no                    | ALL                      || yes       | STRONG   | PBM  | DISPUTE | ONE_CONTRACT PASSED
+        another may govern the claim | yes                   | ALL                      || yes       | MEDIUM   | PBM  | DISPUTE | ONE_CONTRACT UNCHECKED
+        """,  # noqa: E501
+        needs=("program", "units", "flags_340b"),
+    ),
     Spec(
         "R010",
         Subject.REBATE_CLAIM,
         CLAIM + "; payer_id=PBM1; contract_key=PBM1/C1",
         """
         case                         | program    | flags_340b | contract_excludes_340b | contract_exclusion_scope | contract_pharmacy_is_entity_owned | contract_pharmacy_is_listed || fires     | evidence | code | route | action  | units | guards                   | says
-        all are excluded             | COMMERCIAL | SCC 20     | yes                    | ALL                      | -                                 | -                           || yes       | STRONG   | PBM  | PBM   | DISPUTE | 30    | CONTRACT_TERMS PASSED    | PBM1 asks for a rebate ... carries the 340B identifier SCC 20 ... outside contract terms
+        all are excluded             | COMMERCIAL | SCC 20     | yes                    | ALL                      | -                                 | -                           || yes       | STRONG   | PBM  | PBM   | DISPUTE | 30    | ONE_CONTRACT PASSED, CONTRACT_TERMS PASSED | PBM1 asks for a rebate ... carries the 340B identifier SCC 20 ... outside contract terms
         flagged ones are excluded    | PARTD      | BOC 08     | yes                    | FLAGGED_ONLY             | -                                 | -                           || yes       | STRONG   | PBM  | PBM   | DISPUTE | 30    | CONTRACT_TERMS PASSED    |
         contract not known           | COMMERCIAL | SCC 20     | -                      | -                        | -                                 | -                           || yes       | MEDIUM   | PBM  | PBM   | DISPUTE | 30    | CONTRACT_TERMS UNCHECKED |
         owned pharmacy               | PARTD      | SCC 20     | yes                    | ENTITY_OWNED             | yes                               | -                           || yes       | STRONG   | PBM  | PBM   | DISPUTE | 30    |                          |

@@ -21,7 +21,7 @@ case                              | program   | link_tier | entity_bought_at_340
 exact match                       | {program} | T1        | yes                   | 300                 | RX         | no                                   | no                                | -        | -                            || yes   | STRONG   | X    | DISPUTE | UNDETERMINED | CONTRACT_PHARMACY_CARVED_OUT PASSED, NO_340B_PURCHASE PASSED, EXCEEDS_340B_PURCHASES PASSED    | e-12    | State KY invoiced 30 units ... claim 4711 line 1 ... service on 2025-08-01 ... DSH330214 ... service on 2025-08-02 ... row e-12 ... a duplicate discount is suspected
 fill number missing               | {program} | T2        | yes                   | 300                 | RX         | no                                   | no                                | -        | fill_number                  || yes   | STRONG   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    | different: fill number
 dates apart                       | {program} | T3        | yes                   | 300                 | RX         | no                                   | no                                | -        | date_of_service              || yes   | MEDIUM   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    | dates are close; different: date of service
-other package                     | {program} | T4        | yes                   | 300                 | RX         | no                                   | no                                | -        | ndc11                        || yes   | MEDIUM   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    | another package
+other package                     | {program} | T4        | yes                   | 300                 | RX         | no                                   | no                                | -        | ndc11                        || yes   | MEDIUM   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    | package or quantity is another; different: ndc11
 pharmacy by another number        | {program} | T5        | yes                   | 300                 | RX         | no                                   | no                                | -        | -                            || yes   | MEDIUM   | X    | DISPUTE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    |
 no prescription number            | {program} | T6        | yes                   | 300                 | RX         | no                                   | no                                | -        | -                            || yes   | WEAK     | X    | INQUIRE | UNDETERMINED | NO_340B_PURCHASE PASSED    | e-12    |
 payer could have known            | {program} | T1        | yes                   | 300                 | RX         | no                                   | no                                | {yes}    | -                            || yes   | STRONG   | X    | DISPUTE | STATE        | NO_340B_PURCHASE PASSED    | e-12    |
@@ -39,6 +39,7 @@ state's policy not known          | {program} | T1        | yes                 
 policy not known, own pharmacy    | {program} | T1        | yes                   | 300                 | RX         | -                                    | yes                               | -        | -                            || yes   | STRONG   | X    | DISPUTE | UNDETERMINED | CONTRACT_PHARMACY_CARVED_OUT PASSED | e-12    |
 not carved out, owner not known   | {program} | T1        | yes                   | 300                 | RX         | no                                   | -                                 | -        | -                            || yes   | STRONG   | X    | DISPUTE | UNDETERMINED | CONTRACT_PHARMACY_CARVED_OUT PASSED | e-12    |
 carved out, medical claim         | {program} | T1        | yes                   | 300                 | MEDICAL    | yes                                  | no                                | -        | -                            || yes   | STRONG   | X    | DISPUTE | UNDETERMINED | CONTRACT_PHARMACY_CARVED_OUT PASSED | e-12    |
+medical claim, other quantity     | {program} | T4        | yes                   | 300                 | MEDICAL    | yes                                  | no                                | -        | quantity                     || yes   | MEDIUM   | X    | DISPUTE | UNDETERMINED | CONTRACT_PHARMACY_CARVED_OUT PASSED | e-12    | provider, claim number, date and product agree, quantities do not or cannot be compared; different: quantity
 prescriber and pharmacy only      | {program} | T7        | yes                   | 300                 | RX         | no                                   | no                                | -        | -                            || no    |          |      |         |              |                            |         |
 no entity claim                   | {program} | -         | yes                   | 300                 | RX         | no                                   | no                                | -        | -                            || no    |          |      |         |              |                            |         |
 another program                   | {other}   | T1        | yes                   | 300                 | RX         | no                                   | no                                | -        | -                            || no    |          |      |         |              |                            |         |
@@ -88,6 +89,21 @@ SPECS = [
         CONTRACT,
         CONTRACT_TABLE.format(program="COMMERCIAL", other="PARTD"),
         CONTRACT_NEEDS,
+    ),
+    *(
+        Spec(
+            rule_id,
+            Subject.REBATE_CLAIM,
+            CONTRACT + f"; program={program}; contract_excludes_340b=yes; contract_exclusion_scope=ALL; "
+            "entity_bought_at_340b=yes; entity_units_bought=300",
+            """
+            case                             | contract_terms_differ || fires | evidence | code | action  | party | guards
+            the contract is known            | no                    || yes   | STRONG   | PBM  | DISPUTE | PBM   | ONE_CONTRACT PASSED
+            another may govern the claim     | yes                   || yes   | MEDIUM   | PBM  | DISPUTE | PBM   | ONE_CONTRACT UNCHECKED
+            """,  # noqa: E501
+            CONTRACT_NEEDS,
+        )
+        for rule_id, program in (("R008", "COMMERCIAL"), ("R009", "PARTD"))
     ),
     Spec(
         "R009",

@@ -15,7 +15,7 @@ LINKED = (
     "entity_bought_at_340b=yes; entity_units_asked_for=300; unit_rebate_amount=6"
 )
 
-# AS_OF of the specifications is 2026-03-01: the last day to pay a claim received on 2026-02-15.
+# AS_OF of the specifications is 2026-03-01: the last day to pay a claim received on 2026-02-15, US Eastern time.
 SPECS = [
     Spec(
         "R011",
@@ -23,8 +23,9 @@ SPECS = [
         LINKED,
         """
         case                                | link_tier | mtf_transaction_code | date_of_service | received_at | price_ceiling | rebate_amount | entity_bought_at_340b | entity_units_bought | mtf_is_reversed | mtf_is_adjusted || fires     | evidence | code | action        | units | amount | guards                     | says
-        last day to pay                     | T1        | 001                  | 2026-02-10      | 2026-02-15  | 3             | 180           | yes                   | 300                 | no              | no              || yes       | STRONG   | MRA  | WITHHOLD      | 30    | 180    | NO_340B_PURCHASE PASSED, EXCEEDS_340B_PURCHASES PASSED, LATER_REVERSAL PASSED | MTF asks for an MFP refund on 30 units ... DSH330214 ... ceiling price of 2026Q1 lies below the MFP, so that no refund appears to be due
+        last day to pay                     | T1        | 001                  | 2026-02-10      | 2026-02-15T05:00 | 3             | 180           | yes                   | 300                 | no              | no              || yes       | STRONG   | MRA  | WITHHOLD      | 30    | 180    | NO_340B_PURCHASE PASSED, EXCEEDS_340B_PURCHASES PASSED, LATER_REVERSAL PASSED | MTF asks for an MFP refund on 30 units ... DSH330214 ... ceiling price of 2026Q1 lies below the MFP, so that no refund appears to be due
         a day late: pay and watch           | T1        | 001                  | 2026-02-10      | 2026-02-14  | 3             | 180           | yes                   | 300                 | no              | no              || yes       | STRONG   | MRA  | PAY_AND_WATCH | 30    | 180    |                            |
+        still the day before, US Eastern    | T1        | 001                  | 2026-02-10      | 2026-02-15T04:59 | 3             | 180           | yes                   | 300                 | no              | no              || yes       | STRONG   | MRA  | PAY_AND_WATCH | 30    | 180    |                            |
         day of receipt not known            | T1        | 001                  | 2026-02-10      | -           | 3             | 180           | yes                   | 300                 | no              | no              || yes       | STRONG   | MRA  | PAY_AND_WATCH | 30    | 180    |                            |
         fill number missing                 | T2        | 002                  | 2026-02-10      | 2026-02-20  | 3             | 180           | yes                   | 300                 | no              | no              || yes       | STRONG   | MRA  | WITHHOLD      | 30    | 180    |                            |
         transaction not known               | T1        | -                    | 2026-02-10      | 2026-02-20  | 3             | 180           | yes                   | 300                 | no              | no              || yes       | STRONG   | MRA  | WITHHOLD      | 30    | 180    |                            |
@@ -35,19 +36,36 @@ SPECS = [
         ceiling above MFP, asks what is due | T1        | 001                  | 2026-02-10      | 2026-02-20  | 5.5           | 45            | yes                   | 300                 | no              | no              || no        |          |      |               |       |        |                            |
         purchases not in the input          | T1        | 001                  | 2026-02-10      | 2026-02-20  | 3             | 180           | -                     | 300                 | no              | no              || yes       | MEDIUM   | MRA  | WITHHOLD      | 30    | 180    | NO_340B_PURCHASE UNCHECKED |
         entity never bought it at 340B      | T1        | 001                  | 2026-02-10      | 2026-02-20  | 3             | 180           | no                    | 300                 | no              | no              || yes       | WEAK     | MRA  | PAY_AND_WATCH | 30    | 180    | NO_340B_PURCHASE FAILED    |
-        more is asked for than it bought    | T1        | 001                  | 2026-02-10      | 2026-02-15  | 3             | 180           | yes                   | 200                 | no              | no              || yes       | MEDIUM   | MRA  | WITHHOLD      | 30    | 180    | EXCEEDS_340B_PURCHASES FAILED |
-        units of a package not known        | T1        | 001                  | 2026-02-10      | 2026-02-15  | 3             | 180           | yes                   | -                   | no              | no              || yes       | MEDIUM   | MRA  | WITHHOLD      | 30    | 180    | EXCEEDS_340B_PURCHASES UNCHECKED |
+        more is asked for than it bought    | T1        | 001                  | 2026-02-10      | 2026-02-15T05:00 | 3             | 180           | yes                   | 200                 | no              | no              || yes       | MEDIUM   | MRA  | WITHHOLD      | 30    | 180    | EXCEEDS_340B_PURCHASES FAILED |
+        units of a package not known        | T1        | 001                  | 2026-02-10      | 2026-02-15T05:00 | 3             | 180           | yes                   | -                   | no              | no              || yes       | MEDIUM   | MRA  | WITHHOLD      | 30    | 180    | EXCEEDS_340B_PURCHASES UNCHECKED |
         reversal                            | T1        | 003                  | 2026-02-10      | 2026-02-20  | 3             | 180           | yes                   | 300                 | no              | no              || no        |          |      |               |       |        |                            |
         informational                       | T1        | 004                  | 2026-02-10      | 2026-02-20  | 3             | 180           | yes                   | 300                 | no              | no              || no        |          |      |               |       |        |                            |
-        reversed later                      | T1        | 001                  | 2026-02-10      | 2026-02-15  | 3             | 180           | yes                   | 300                 | yes             | no              || yes       | WEAK     | MRA  | PAY_AND_WATCH | 30    | 180    | LATER_REVERSAL FAILED      |
-        replaced later                      | T1        | 001                  | 2026-02-10      | 2026-02-15  | 3             | 180           | yes                   | 300                 | no              | yes             || yes       | WEAK     | MRA  | PAY_AND_WATCH | 30    | 180    | LATER_REVERSAL FAILED      |
-        other transactions not known        | T1        | 001                  | 2026-02-10      | 2026-02-15  | 3             | 180           | yes                   | 300                 | -               | -               || yes       | MEDIUM   | MRA  | WITHHOLD      | 30    | 180    | LATER_REVERSAL UNCHECKED   |
+        reversed later                      | T1        | 001                  | 2026-02-10      | 2026-02-15T05:00 | 3             | 180           | yes                   | 300                 | yes             | no              || yes       | WEAK     | MRA  | PAY_AND_WATCH | 30    | 180    | LATER_REVERSAL FAILED      |
+        replaced later                      | T1        | 001                  | 2026-02-10      | 2026-02-15T05:00 | 3             | 180           | yes                   | 300                 | no              | yes             || yes       | WEAK     | MRA  | PAY_AND_WATCH | 30    | 180    | LATER_REVERSAL FAILED      |
+        other transactions not known        | T1        | 001                  | 2026-02-10      | 2026-02-15T05:00 | 3             | 180           | yes                   | 300                 | -               | -               || yes       | MEDIUM   | MRA  | WITHHOLD      | 30    | 180    | LATER_REVERSAL UNCHECKED   |
         before the negotiated prices        | T1        | 001                  | 2025-12-31      | 2026-02-20  | 3             | 180           | yes                   | 300                 | no              | no              || no        |          |      |               |       |        |                            |
         first day of the negotiated prices  | T1        | 001                  | 2026-01-01      | 2026-02-20  | 3             | 180           | yes                   | 300                 | no              | no              || yes       | STRONG   | MRA  | WITHHOLD      | 30    | 180    |                            |
         ceiling price not known             | T1        | 001                  | 2026-02-10      | 2026-02-20  | -             | 180           | yes                   | 300                 | no              | no              || no        |          |      |               |       |        |                            |
         no entity claim                     | -         | 001                  | 2026-02-10      | 2026-02-20  | 3             | 180           | yes                   | 300                 | no              | no              || no        |          |      |               |       |        |                            |
         """,  # noqa: E501
         needs=("program", "units", "link_tier", "date_of_service", "price_ceiling", "price_mfp"),
+    ),
+    Spec(
+        "R060",
+        Subject.REBATE_CLAIM,
+        CLAIM
+        + "; program=MFP; payer_id=MTF; state=-; date_of_service=2026-01-15; period=2026Q1; price_wac=10; price_mfp=4",
+        """
+        case                                  | rebate_amount | unit_rebate_amount | mtf_transaction_code | units | ndc_units || fires | evidence | code | route       | action        | units | amount | says
+        asks for more                         | 200.00        | -                  | 001                  | 30    | 30        || yes   | MEDIUM   | MRA  | FACILITATOR | PAY_AND_WATCH | 0     | 20     | an MFP refund on 30 units ... of $200.00 ... makes $180.00 for these units ... too high by $20.00
+        asks for less                         | 170.00        | -                  | 002                  | 30    | 30        || yes   | MEDIUM   | MRA  | FACILITATOR | PAY_AND_WATCH | 0     | 0      | too low by $10.00
+        stated per unit                       | -             | 6.5                | -                    | 30    | 30        || yes   | MEDIUM   | MRA  | FACILITATOR | PAY_AND_WATCH | 0     | 15     |
+        the default refund                    | 180.00        | -                  | 001                  | 30    | 30        || no    |          |      |             |               |       |        |
+        a cent may be rounding                | 180.01        | -                  | 001                  | 30    | 30        || no    |          |      |             |               |       |        |
+        a reversal asks for nothing           | 200.00        | -                  | 003                  | 30    | 30        || no    |          |      |             |               |       |        |
+        nothing is stated                     | -             | -                  | 001                  | 30    | 30        || no    |          |      |             |               |       |        |
+        """,  # noqa: E501
+        needs=("program", "units", "date_of_service", "price_wac", "price_mfp", "rebate_amount"),
     ),
 ]
 results = results_fixture(SPECS)
@@ -59,7 +77,8 @@ def test_rule(spec, case, results):
 
 
 def test_no_message_gives_a_confidential_price(results):
-    messages = [result["message"] for _, _, result in results.values() if result]
+    # R060 compares the wholesale price with the negotiated one, which both are public
+    messages = [result["message"] for key, (_, _, result) in results.items() if result and "R060" not in key]
     assert messages
     assert not [message for message in messages if "$" in message or "5.5" in message]
 

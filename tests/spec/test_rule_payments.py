@@ -26,9 +26,26 @@ SPECS = [
         day of the reversal not known       | MDRP_FFS | yes                  | -                    | 2025-10-20          | 300.00      || yes   | WEAK     | -    | PAY_AND_WATCH | p-9     | The day of the reversal is not known
         reversed and billed again           | MDRP_FFS | no                   | 2025-08-03           | 2025-10-20          | 300.00      || no    |          |      |               |         |
         no transactions of the pharmacy     | MDRP_FFS | -                    | -                    | 2025-10-20          | 300.00      || no    |          |      |               |         |
-        not a Medicaid claim                | PARTD    | yes                  | 2025-08-03           | 2025-10-20          | 300.00      || no    |          |      |               |         |
+        under a Part D contract             | PARTD    | yes                  | 2025-08-03           | 2025-10-20          | 300.00      || yes   | STRONG   | PBM  | DISPUTE       | p-9     | asks for a rebate on 30 units ... did not stand
+        a PBM that paid nothing             | COMMERCIAL | yes                | 2025-08-03           | 2025-10-20          | 0           || yes   | STRONG   | PBM  | DISPUTE       | p-9     |
+        a PBM, reversed too late            | COMMERCIAL | yes                | 2025-10-21           | 2025-10-20          | 300.00      || yes   | WEAK     | -    | PAY_AND_WATCH | p-9     |
+        a refund under the MFP              | MFP      | yes                  | 2025-08-03           | 2025-10-20          | 300.00      || no    |          |      |               |         |
         """,  # noqa: E501
         needs=("program", "pharmacy_is_reversed", "units"),
+    ),
+    Spec(
+        "R055",
+        Subject.REBATE_CLAIM,
+        CLAIM
+        + "; program=MDRP_FFS; pharmacy_is_reversed=yes; pharmacy_reversed_at=2025-09-30; received_at=2025-09-18; "
+        "f38_reversal_lag=12",
+        """
+        case                          | corrected_down_units || fires | evidence | action  | guards
+        no correction                 | -                    || yes   | STRONG   | DISPUTE | CORRECTED_INVOICE PASSED
+        of fewer units                | 29                   || yes   | STRONG   | DISPUTE | CORRECTED_INVOICE PASSED
+        as many units are taken off   | 30                   || yes   | WEAK     | INQUIRE | CORRECTED_INVOICE FAILED
+        """,
+        needs=("program", "pharmacy_is_reversed", "pharmacy_reversed_at", "f38_reversal_lag", "units"),
     ),
     Spec(
         "R021",
@@ -37,7 +54,7 @@ SPECS = [
         """
         case                         | program  | amount_paid | amount_third_party || fires     | evidence | code | action  | party | guards                     | says
         nobody paid                  | MDRP_FFS | 0           | 0                  || yes       | MEDIUM   | J    | DISPUTE | STATE | THIRD_PARTY_PAYMENT PASSED | a payment of $0.00 by the state and $0.00 from third parties
-        third parties not reported   | MDRP_FFS | 0           | -                  || yes       | MEDIUM   | J    | DISPUTE | STATE | THIRD_PARTY_PAYMENT PASSED | a payment of $0.00 by the state. The units
+        third parties not reported   | MDRP_FFS | 0           | -                  || yes       | WEAK     | J    | INQUIRE | STATE | THIRD_PARTY_PAYMENT UNCHECKED | a payment of $0.00 by the state. The units
         another insurer paid         | MDRP_FFS | 0           | 80.00              || held back |          |      |         |       | THIRD_PARTY_PAYMENT FAILED |
         the state paid a cent        | MDRP_FFS | 0.01        | 0                  || no        |          |      |         |       |                            |
         payment not reported         | MDRP_FFS | -           | 0                  || no        |          |      |         |       |                            |

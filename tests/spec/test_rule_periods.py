@@ -14,14 +14,14 @@ SPECS = [
         CLAIM,
         """
         case                                   | program  | date_of_service | paid_date  | period | invoice_period | transaction || fires | evidence | code | action  | units | guards                                             | says
-        managed care, by payment               | MDRP_MCO | 2025-06-30      | 2025-07-05 | 2025Q3 | -              | ORIGINAL    || yes   | STRONG   | Y    | INQUIRE | 0     | PERIOD_OF_INVOICE PASSED, DATE_OF_ADJUSTMENT PASSED | belong to 2025Q2, the quarter of service, but were invoiced for 2025Q3
+        managed care, by payment               | MDRP_MCO | 2025-06-30      | 2025-07-05 | 2025Q3 | -              | ORIGINAL    || yes   | STRONG   | Y    | INQUIRE | 0     | DATE_OF_ADJUSTMENT PASSED                          | belong to 2025Q2, the quarter of service, but were invoiced for 2025Q3
         managed care, by service               | MDRP_MCO | 2025-06-30      | 2025-07-05 | 2025Q2 | -              | ORIGINAL    || no    |          |      |         |       |                                                    |
         managed care, an adjustment            | MDRP_MCO | 2025-06-30      | 2025-07-05 | 2025Q3 | -              | ADJUSTMENT  || yes   | STRONG   | Y    | INQUIRE | 0     | DATE_OF_ADJUSTMENT PASSED                          |
         fee-for-service, by service            | MDRP_FFS | 2025-06-30      | 2025-07-05 | 2025Q2 | -              | ORIGINAL    || yes   | STRONG   | -    | INQUIRE | 0     |                                                    | belong to 2025Q3, the quarter of payment (2025-07-05), but were invoiced for 2025Q2
         fee-for-service, by payment            | MDRP_FFS | 2025-06-30      | 2025-07-05 | 2025Q3 | -              | ORIGINAL    || no    |          |      |         |       |                                                    |
         fee-for-service, an adjustment         | MDRP_FFS | 2025-06-30      | 2025-07-05 | 2025Q2 | -              | ADJUSTMENT  || yes   | WEAK     | -    | INQUIRE | 0     | DATE_OF_ADJUSTMENT FAILED                          |
-        the invoice's period stated instead    | MDRP_MCO | 2025-06-30      | 2025-07-05 | 2025Q3 | 2025Q3         | ORIGINAL    || yes   | WEAK     | Y    | INQUIRE | 0     | PERIOD_OF_INVOICE FAILED                           |
-        asked for on a later invoice           | MDRP_MCO | 2025-06-30      | 2025-07-05 | 2025Q1 | 2025Q3         | ORIGINAL    || yes   | STRONG   | Y    | INQUIRE | 0     | PERIOD_OF_INVOICE PASSED                           |
+        on the invoice of that very quarter    | MDRP_MCO | 2025-06-30      | 2025-07-05 | 2025Q3 | 2025Q3         | ORIGINAL    || yes   | STRONG   | Y    | INQUIRE | 0     | DATE_OF_ADJUSTMENT PASSED                          |
+        asked for on a later invoice           | MDRP_MCO | 2025-06-30      | 2025-07-05 | 2025Q1 | 2025Q3         | ORIGINAL    || yes   | STRONG   | Y    | INQUIRE | 0     | DATE_OF_ADJUSTMENT PASSED                          |
         fee-for-service, not known when paid   | MDRP_FFS | 2025-06-30      | -          | 2025Q3 | -              | ORIGINAL    || no    |          |      |         |       |                                                    |
         not Medicaid                           | PARTD    | 2025-06-30      | 2025-07-05 | 2025Q3 | -              | ORIGINAL    || no    |          |      |         |       |                                                    |
         """,  # noqa: E501

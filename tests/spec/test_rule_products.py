@@ -20,6 +20,8 @@ SPECS = [
         reactivated before the service      | MDRP_MCO | 2020-01-31       | 2025-08-01        || held back |          |      |         |       | REACTIVATED FAILED |
         reactivated after the service       | MDRP_MCO | 2020-01-31       | 2025-08-02        || yes       | STRONG   | N    | DISPUTE | 30    | REACTIVATED PASSED | its reactivation on 2025-08-02 does not cover the service
         reactivated before the termination  | MDRP_FFS | 2020-01-31       | 2019-06-01        || yes       | STRONG   | N    | DISPUTE | 30    | REACTIVATED PASSED |
+        under a Part D contract             | PARTD    | 2024-07-31       | -                 || yes       | STRONG   | PBM  | DISPUTE | 30    | REACTIVATED PASSED | asks for a rebate on 30 units ... 366 days before the service
+        a refund under the MFP              | MFP      | 2024-07-31       | -                 || no        |          |      |         |       |                    |
         in the market                       | MDRP_FFS | -                | -                 || no        |          |      |         |       |                    |
         """,  # noqa: E501
         needs=("program", "termination_date", "date_of_service", "units"),

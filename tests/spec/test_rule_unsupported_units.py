@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.contracts.codes import Subject
-from tests.spec.rule_cases import LINE, Spec, cases_of, check, results_fixture
+from tests.spec.rule_cases import CLAIM, LINE, Spec, cases_of, check, results_fixture
 
 SPECS = [
     Spec(
@@ -28,6 +28,29 @@ SPECS = [
         their units are unreadable  | 1000             | 0           | 0           | 1                       | 0                       | INVOICE     | CURRENT           || yes   | MEDIUM   | -    | REQUEST_CLD | STATE | 1000  | QUARANTINED_CLAIMS UNCHECKED | with 0 units where those can be read
         """,  # noqa: E501
         needs=("program", "units_reimbursed"),
+    ),
+    Spec(
+        "R038",
+        Subject.INVOICE,
+        LINE,
+        """
+        case                        | units_reimbursed | claim_units | claim_lines | unconverted_claim_lines || fires | evidence | code | action      | units | guards
+        all claims are in NDC units | 10               | 4           | 1           | 0                       || yes   | STRONG   | -    | REQUEST_CLD | 6     | UNITS_NOT_CONVERTED PASSED
+        HCPCS units not converted   | 10               | 0           | 1           | 1                       || yes   | MEDIUM   | -    | REQUEST_CLD | 10    | UNITS_NOT_CONVERTED UNCHECKED
+        """,  # noqa: E501
+        needs=("program", "units_reimbursed"),
+    ),
+    Spec(
+        "R061",
+        Subject.REBATE_CLAIM,
+        CLAIM,
+        """
+        case                                  | program  | unbilled_invoice_lines || fires | evidence | code | route | action | party        | units | says
+        no line of the invoice is of it       | MDRP_FFS | 12                     || yes   | CONTEXT  | -    | NONE  | NONE   | UNDETERMINED | 0     | Claim-level detail of state KY holds 30 units ... The invoice received for that state, program and period (12 lines) has no line
+        billed, or no invoice was received    | MDRP_MCO | -                      || no    |          |      |       |        |              |       |
+        no Medicaid claim                     | PARTD    | 12                     || no    |          |      |       |        |              |       |
+        """,  # noqa: E501
+        needs=("program", "units", "unbilled_invoice_lines"),
     ),
 ]
 results = results_fixture(SPECS)

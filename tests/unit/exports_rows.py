@@ -58,6 +58,7 @@ def finding(number: int, seed: int = 1) -> dict[str, Any]:
         "subject": "REBATE_CLAIM",
         "source_row_id": f"row-{number:06d}",
         "program": draw.choice(["MDRP_FFS", "MDRP_MCO"]),
+        "rebate_type": "FEDERAL",
         "payer_id": state,
         "state": state,
         "period": period,
@@ -75,6 +76,7 @@ def finding(number: int, seed: int = 1) -> dict[str, Any]:
         "date_of_service": day,
         "ndc_raw": f"{ndc[:5]}-{ndc[5:9]}-{ndc[9:]}",
         "units_claimed": units,
+        "ndc_units": units,
         "rules": [
             {
                 "rule_id": rule,
@@ -83,6 +85,9 @@ def finding(number: int, seed: int = 1) -> dict[str, Any]:
                 "code": RULES[rule][0],
                 "related_source_row_ids": ["2025-q3-0007"] if rule == "R016" else [],
                 "related_count": 1_001 if rule == "R016" else None,
+                "units_at_issue": units if rule != "R052" else None,
+                "amount_at_issue": amount if rule != "R052" else None,
+                "document": f"Document for {RULES[rule][0]}" if RULES[rule][0] else None,
                 "guards": [
                     {"name": "NO_340B_PURCHASE", "state": "PASSED"},
                     {"name": "STATE_METHOD", "state": "UNCHECKED"},
@@ -133,7 +138,8 @@ def finding(number: int, seed: int = 1) -> dict[str, Any]:
         f"{number} line 1, period {period}), yet {RULES[strongest][2]}. A drug may have been asked for twice.",
         "priority": round(worth * float(amount or 0) - 15, 2),
         "deadline_date": date(2026, 3, 9) if number % 3 == 0 else None,
-        "deadline_kind": "LAST_DAY_WITHOUT_INTEREST" if number % 3 == 0 else None,
+        "deadline_kind": "NO_INTEREST" if number % 3 == 0 else "NONE",
+        "last_day_date": date(2028, 12, 31) if number % 3 == 0 else None,
         "first_seen_run": "2026-03-01",
         "changed_since_last_run": None,
     }
@@ -155,7 +161,8 @@ def line(found: dict[str, Any]) -> dict[str, Any]:
         "product_code": found["ndc11"][5:9],
         "package_code": found["ndc11"][9:],
         "rx_number": found["rx_number_raw"],
-        "units_invoiced": found["units_claimed"],
+        "units_received": found["units_claimed"],
+        "units_invoiced": found["ndc_units"],
         "units_disputed": found["units_at_issue"],
         "other_codes": [],
         "documents": ["Document for X"],

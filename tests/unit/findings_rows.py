@@ -56,6 +56,7 @@ def hit(rule_id: str = "R001", evidence: str = "STRONG", **values: Any) -> dict[
         "party_at_fault": "STATE",
         "action": "DISPUTE",
         "units_at_issue": Decimal("30"),
+        "document": f"document of {rule_id}",
         **values,
     }
 
@@ -66,6 +67,11 @@ def flagged_claims(spark: SparkSession, *rows: dict[str, Any]) -> DataFrame:
 
 def flagged_invoices(spark: SparkSession, *rows: dict[str, Any]) -> DataFrame:
     return _frame(spark, FLAGGED_INVOICES, [{**INVOICE, "rules": [hit()], **row} for row in rows])
+
+
+def as_written(findings: DataFrame) -> DataFrame:
+    """The findings as a run reads them back: their plan is no part of what follows."""
+    return findings.sparkSession.createDataFrame(findings.collect(), findings.schema)
 
 
 def dispute_code_table() -> list[DisputeCode]:

@@ -25,9 +25,10 @@ def settings_of(*words: str) -> Settings:
     return load_settings(None, ["runtime.engine=auto", *words])
 
 
-def test_the_default_is_spark_until_findings_are_proved_equal():
-    chosen = choose(Settings(), {})
-    assert chosen == Choice(Engine.SPARK, "the default of runtime.engine")
+def test_the_default_is_the_embedded_engine_for_what_does_not_need_spark():
+    assert choose(Settings(), {}) == Choice(Engine.EMBEDDED, "nothing needs Spark")
+    given = choose(Settings(), {"SPARK_SUBMIT_OPTIONS": "--master yarn"})
+    assert given == Choice(Engine.SPARK, "SPARK_SUBMIT_OPTIONS gives a master")
 
 
 @pytest.mark.parametrize("engine", ["embedded", "spark"])
@@ -151,7 +152,7 @@ def test_masters_are_recognized_however_they_are_written():
         (["--engine=embedded"], Engine.EMBEDDED),
         (["--set", "runtime.engine=embedded", "--set", "as_of=2026-09-30"], Engine.EMBEDDED),
         (["--engine", "spark"], Engine.SPARK),
-        ([], Engine.SPARK),
+        ([], Engine.EMBEDDED),
     ],
 )
 def test_the_launcher_reads_the_jobs_options(words, expected):

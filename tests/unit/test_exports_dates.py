@@ -37,7 +37,7 @@ def _row(number: int, text: str) -> dict:
         "evidence": "STRONG",
         "date_of_service": day,
         "deadline_date": day,
-        "deadline_kind": "LAST_DAY_WITHOUT_INTEREST",
+        "deadline_kind": "NO_INTEREST",
         "reference_rows": [reference],
         "priority": 100.0 - number,
         "claim_id": f"claim of {text}",

@@ -33,18 +33,20 @@ def test_totals_are_those_of_a_slow_sum(spark):
     rows[4] |= {"payer_id": "PBM1", "product_name": None}
     of_entity = dict.fromkeys(("program", "payer_id", "state", "period"))
     rows[5] |= {"subject": "ENTITY_CLAIM", **of_entity}
+    rows[6] |= {"subject": "INVOICE", "amount_at_issue": None}
     totals = add_up(frame_of(spark, rows).repartition(4))
 
     expected: dict = defaultdict(lambda: [0, 0, Decimal(0), Decimal(0)])
     for row in rows:
         other = "340B claims" if row["subject"] == "ENTITY_CLAIM" else "unknown"
+        subject = row["subject"]
         values = [("all", ""), ("evidence", row["evidence"]), ("action", row["action"])]
         values += [("payer", row["payer_id"] or row["state"] or other), ("period", row["period"] or other)]
         values += [("program", row["program"] or other)]
         values += [("labeler", row["labeler_code"] or "unknown"), ("product", row["ndc11"])]
         values += [("rule", hit["rule_id"]) for hit in row["rules"]]
         for key in values:
-            for found in (expected[key], expected[(*key, row["evidence"])]):
+            for found in (expected[(subject, *key)], expected[(subject, *key, row["evidence"])]):
                 found[0] += 1
                 found[1] += row["amount_at_issue"] is not None
                 found[2] += row["units_at_issue"] or 0
@@ -53,21 +55,31 @@ def test_totals_are_those_of_a_slow_sum(spark):
     def listed(total):
         return [total.findings, total.priced, total.units, total.amount]
 
-    assert listed(totals.whole) == expected.pop(("all", ""))
     found = {}
-    for dimension, groups in totals.groups.items():
-        for group in groups:
-            found[(dimension, group.value)] = listed(group.whole)
-            found |= {(dimension, group.value, name): listed(part) for name, part in group.by_evidence.items()}
-    assert found == {key: value for key, value in expected.items() if key[0] != "all"}
+    for one in totals.by_subject:
+        found[(one.subject, "all", "")] = listed(one.whole)
+        for dimension, groups in one.groups.items():
+            for group in groups:
+                key = (one.subject, dimension, group.value)
+                found[key] = listed(group.whole)
+                found |= {(*key, name): listed(part) for name, part in group.by_evidence.items()}
+    assert found == {key: value for key, value in expected.items() if key[1] != "all" or len(key) == 3}
+    assert [one.label for one in totals.by_subject] == ["Claims", "Invoice lines", "340B claims"]
+    assert totals.findings == len(rows)
+    assert totals.without_price == sum(row["amount_at_issue"] is None for row in rows)
+    assert totals.counts("evidence") == {
+        name: sum(row["evidence"] == name for row in rows) for name in ("STRONG", "MEDIUM", "WEAK", "CONTEXT")
+    }
+    assert totals.at_issue()["claims_340b"]["units"] == rows[5]["units_at_issue"]
 
     order = sorted(rows, key=lambda row: (-row["priority"], row["finding_id"]))
     assert [row["finding_id"] for row in totals.first] == [row["finding_id"] for row in order[:10]]
-    assert [group.value for group in totals.by_evidence()] == ["STRONG", "MEDIUM", "WEAK", "CONTEXT"]
-    assert totals.by_evidence()[3].whole.findings == 0
-    amounts = [group.whole.amount for group in totals.greatest("product", 3)]
-    assert amounts == sorted((g.whole.amount for g in totals.groups["product"]), reverse=True)[:3]
-    labels = {group.value: group.label for group in totals.groups["product"]}
+    claims = totals.by_subject[0]
+    assert [group.value for group in claims.by_evidence()] == ["STRONG", "MEDIUM", "WEAK", "CONTEXT"]
+    assert claims.by_evidence()[3].whole.findings == 0
+    amounts = [group.whole.amount for group in claims.greatest("product", 3)]
+    assert amounts == sorted((g.whole.amount for g in claims.groups["product"]), reverse=True)[:3]
+    labels = {group.value: group.label for group in claims.groups["product"]}
     assert labels["00002759701"] == "00002-7597-01  Lumerazole 20 mg"
 
 

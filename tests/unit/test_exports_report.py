@@ -10,13 +10,13 @@ from html.parser import HTMLParser
 
 from exports_rows import FACTS, finding
 
-from engine.contracts.codes import Reason
+from engine.contracts.codes import Reason, Subject
 from engine.contracts.facts import CLAIM_FEATURES, INVOICE_FEATURES
 from engine.contracts.match_rates import FeedProblem, MatchRate, Side
 from engine.contracts.words import FEATURE_WORDS, REASON_WORDS
 from engine.exports import Linking, charts
 from engine.exports.report import report_page
-from engine.exports.totals import Group, Sum, Totals
+from engine.exports.totals import Group, SubjectTotals, Sum, Totals
 
 
 class _Page(HTMLParser):
@@ -66,7 +66,13 @@ def _totals(scale: str = "1", **first) -> Totals:
         "period": [_group("2025Q4", amount("3")), _group("2025Q3", amount("4"))],
     }
     whole = Sum(3, 2, Decimal(69), Decimal(amount("1500.25")))
-    return Totals(whole, groups, [finding(1) | first, finding(2)])
+    claims = SubjectTotals(Subject.REBATE_CLAIM, whole, groups)
+    # the same units, on their invoice line; no 340B claims
+    line = Sum(1, 1, Decimal(60), Decimal(amount("600.25")))
+    evidence = Group("STRONG", "STRONG", line, {"STRONG": line})
+    lines = SubjectTotals(Subject.INVOICE, line, {"evidence": [evidence], "payer": [evidence]})
+    none = SubjectTotals(Subject.ENTITY_CLAIM, Sum(), {})
+    return Totals((claims, lines, none), [finding(1) | first, finding(2)])
 
 
 def test_the_page_is_whole_and_loads_nothing():
@@ -98,7 +104,10 @@ def test_it_says_what_was_found_what_comes_first_and_what_was_off():
     for words in (
         "2026-03-01",
         "claim-anomalies, version 3",
-        "$1.5 k",
+        "$1.5 k At issue: Claims",
+        "$600 At issue: Invoice lines",
+        "none At issue: 340B claims",
+        "overlap: one unit may be at issue in each of them",
         finding(1)["narrative"],
         finding(1)["finding_id"],
         "R022 Terminated more than a year before",
@@ -124,7 +133,7 @@ def test_a_340b_claim_is_named_by_its_entity():
 def test_charts_can_be_read_without_seeing_them():
     parsed = _Page(report_page(_totals(), 60, FACTS))
     pictures = [attributes for tag, attributes in parsed.tags if tag == "svg"]
-    assert len(pictures) == 8
+    assert len(pictures) == 8 + 2  # of claims, and of invoice lines, which have no other groups here
     assert all(picture["role"] == "img" for picture in pictures)
     by_payer = next(picture["aria-label"] for picture in pictures if picture["aria-label"].startswith("By payer"))
     assert by_payer == "By payer: AK: $1.4 k; KY: $100"

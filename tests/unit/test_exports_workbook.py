@@ -131,7 +131,7 @@ def test_the_sheet_is_ready_to_work_in(review):
     folder, names, books, _ = review
     for sheet in _finding_sheets(books):
         assert sheet.freeze_panes == "D2"
-        assert sheet.auto_filter.ref == f"A1:AZ{sheet.max_row}"
+        assert sheet.auto_filter.ref == f"A1:BE{sheet.max_row}"
         headings = [cell.value for cell in sheet[1]]
         assert headings[:4] == ["Priority ($)", "Evidence", "Amount at issue ($)", "Units at issue"]
         lists = {}
@@ -146,7 +146,7 @@ def test_the_sheet_is_ready_to_work_in(review):
         assert {"Reason", "Comment", "Decided by", "Dispute code", "Rules"} < set(headings)
     with zipfile.ZipFile(folder / names[0]) as archive:
         sheet_xml = archive.read("xl/worksheets/sheet3.xml").decode()
-    assert re.search(r'<ignoredError sqref="A1:AZ8" numberStoredAsText="1"/>', sheet_xml)
+    assert re.search(r'<ignoredError sqref="A1:BE8" numberStoredAsText="1"/>', sheet_xml)
 
 
 def test_the_analysts_see_whole_rx_numbers(review):
@@ -186,7 +186,8 @@ def test_the_words_of_a_finding(review):
     rows = {row["finding_id"]: row for row in _rows()}
     cells = [cell for sheet in _finding_sheets(books) for cell in _cells(sheet)]
     matched = next(cell for cell in cells if rows[cell["Finding id"].value]["match_tier"])
-    assert "R003 MEDIUM [no 340b purchase: ruled out; state method: not checked]" in matched["Evidence checked"].value
+    checked = matched["Evidence checked"].value
+    assert re.search(r"R003 MEDIUM, X, [0-9.]+ units(, \$[0-9,.]+)? \[no 340b purchase: ruled out; state", checked)
     assert matched["Match is a tie"].value == "No"
     unusual = next(cell for cell in cells if rows[cell["Finding id"].value]["reasons"])
     assert unusual["Unusual (model)"].value == "units per prescription 900 (usually 28 to 90.5 among 3,210 peers)"
@@ -216,9 +217,15 @@ def test_summary_and_data_quality(review):
     for evidence in ("STRONG", "MEDIUM", "WEAK"):
         of_class = [row for row in rows if row["evidence"] == evidence]
         line = next(row for row in summary if row[0] == evidence)
+        assert all(row["subject"] == "REBATE_CLAIM" for row in of_class)
         assert line[2] == len(of_class)
         assert line[4] == pytest.approx(float(sum(row["amount_at_issue"] or 0 for row in of_class)))
     assert ["Findings", str(COUNT)] in [row[:2] for row in summary]
+    at_issue = {row[0]: row[2:5] for row in summary if row[0] in ("Claims", "Invoice lines", "340B claims")}
+    assert list(at_issue) == ["Claims", "Invoice lines", "340B claims"]
+    assert at_issue["Claims"][0] == COUNT
+    assert at_issue["Claims"][2] == pytest.approx(float(sum(row["amount_at_issue"] or 0 for row in rows)))
+    assert at_issue["Invoice lines"][0] == at_issue["340B claims"][0] == 0
     fired = sum(any(hit["rule_id"] == "R016" for hit in row["rules"]) for row in rows)
     assert next(row for row in summary if row[0] == "R016")[1:3] == [FACTS.rule_titles["R016"], fired]
     assert ["Model for claims", "claim-anomalies, version 3"] in [row[:2] for row in summary]

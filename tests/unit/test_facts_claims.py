@@ -320,15 +320,15 @@ def test_standing_of_the_pharmacy_is_false_where_its_table_knows_nothing(screene
     assert found["contract_pharmacy_is_entity_owned"] is True
 
 
-def test_settlements_that_name_the_line_came_before_it_or_since(screened):
+def test_settlements_of_a_claim_came_before_its_rows_or_since_and_count_once(screened):
     names = ("settled_units", "settled_on", "settled_since_units", "settled_since_on")
     found = {row_id: tuple(row[name] for name in names) for row_id, row in screened["settled"].items()}
     assert found == {
-        "before": (35, date(2025, 5, 1), None, None),
-        "the same day": (5, date(2025, 4, 1), 30, date(2025, 5, 1)),
-        "before all": (None, None, 35, date(2025, 5, 1)),
-        "not known when": (35, date(2025, 5, 1), None, None),
-        "another line": (5, date(2025, 4, 1), None, None),
+        "before": (30, date(2025, 5, 1), None, None),
+        "the same day": (None, None, None, None),  # the row that came first has taken the credit
+        "before all": (None, None, 30, date(2025, 5, 1)),
+        "not known when": (None, None, None, None),
+        "another line": (5, date(2025, 4, 1), None, None),  # line 1 has no room left for the claim's credit
         "another claim": (None, None, None, None),
     }
 

@@ -280,3 +280,42 @@ def test_without_reference_tables_only_the_claims_speak(spark):
     unknown = ("entity_is_active", "contract_holds", "pharmacy_is_entity_owned", "price_wac", "units_bought_4q")
     assert [alone[name] for name in unknown] == [None] * len(unknown)
     assert (alone["other_entity_row_ids"], alone["earlier_row_ids"]) == ([], [])
+
+
+def test_the_most_telling_window_of_submission_that_has_begun_holds(spark):
+    rows = [
+        given("any", entity_id="E1", ndc11="00003000101"),
+        given("of the product", entity_id="E1"),
+        given("of the kind", entity_id="E1", ndc11="00003000101", claim_type="MEDICAL"),
+        given("of the state", entity_id="E2", ndc11="00003000101"),
+        given("exempt", entity_id="E3", ndc11="00003000101"),
+        given("too early", entity_id="E1", ndc11="00003000101", date_of_service="2024-12-31"),
+        given("of another labeler", entity_id="E1", ndc11="00009000101"),
+    ]
+    for row in rows:
+        row["labeler_code"] = row["ndc11"][:5]
+    found = facts_of(
+        spark,
+        rows,
+        covered_entities=[{"entity_id": f"E{n}", "state": state} for n, state in ((1, "GA"), (2, "CO"), (3, "VT"))],
+        submission_windows=[
+            {"labeler_code": "00003", "begin_date": "2025-01-01", "days": 45},
+            {"labeler_code": "00003", "begin_date": "2025-01-15", "days": 40},
+            {"labeler_code": "00003", "begin_date": "2026-01-01", "days": 10},
+            {"labeler_code": "00003", "claim_type": "MEDICAL", "begin_date": "2025-01-01", "days": 60},
+            {"labeler_code": "00003", "state": "CO", "begin_date": "2025-01-01", "days": 50},
+            {"labeler_code": "00003", "state": "VT", "begin_date": "2025-01-01"},
+            {"labeler_code": NDC[:5], "ndc9": NDC[:9], "days": 30},
+            {"labeler_code": NDC[:5], "claim_type": "RX", "begin_date": "2025-01-01", "days": 20},
+        ],
+    )
+    names = ("submission_days", "submission_window_is_known")
+    assert {row_id: tuple(row[name] for name in names) for row_id, row in found.items()} == {
+        "any": (40, True),
+        "of the product": (30, True),
+        "of the kind": (60, True),
+        "of the state": (50, True),
+        "exempt": (None, True),
+        "too early": (None, None),
+        "of another labeler": (None, None),
+    }

@@ -7,7 +7,17 @@ from decimal import Decimal
 
 import pytest
 
-from engine.facts import asked_elsewhere, duplicates, invoice_facts
+from engine.facts import (
+    asked_elsewhere,
+    corrected_down,
+    duplicates,
+    flags_340b,
+    invoice_facts,
+    states_without_identifiers,
+    taken_back,
+    unbilled,
+)
+from engine.facts.settlements import with_line_settlements
 from tests.unit.facts_rows import NDC, apart, claim, claims, invoice, invoices, reference
 
 AS_OF = date(2026, 4, 1)
@@ -15,6 +25,11 @@ AS_OF = date(2026, 4, 1)
 
 def invoiced(name, ndc_units, day=1, **fields):
     return claim(name, ndc_units=ndc_units, received_at=datetime(2025, 4, day, tzinfo=UTC), **fields)
+
+
+def pbm(name, day=1, **fields):
+    of_pbm = {"program": "COMMERCIAL", "payer_id": "PBM", "state": None, "ndc_units": "30"}
+    return claim(name, received_at=datetime(2025, 4, day, tzinfo=UTC), **(of_pbm | fields))
 
 
 def mfp(name, icn, day=1, **fields):
@@ -35,7 +50,16 @@ TAKEN_BACK = {  # claims, {row: (rule, earlier rows, units at issue)}
     "all after it was asked again": ([invoiced("a", "30"), invoiced("b", "30", 2), invoiced("c", "-30", 3)], {}),
     "a part": (
         [invoiced("a", "30"), invoiced("b", "-10", 2), invoiced("c", "30", 3)],
-        {"c": ("R016", ["a"], 20)},
+        {"c": ("R016", ["a"], 30)},
+    ),
+    "a part of the one that repeats": (
+        [invoiced("a", "30"), invoiced("b", "30", 2), invoiced("c", "-10", 3)],
+        {"b": ("R016", ["a"], 20)},
+    ),
+    "more than was asked": ([invoiced("a", "30"), invoiced("b", "-90", 2), invoiced("c", "30", 3)], {}),
+    "before anything was asked": (
+        [invoiced("a", "-30"), invoiced("b", "30", 2), invoiced("c", "30", 3)],
+        {"c": ("R016", ["b"], 30)},
     ),
     "one of three": (
         [invoiced("a", "30"), invoiced("b", "30", 2), invoiced("c", "30", 3), invoiced("d", "-30", 4)],
@@ -47,7 +71,11 @@ TAKEN_BACK = {  # claims, {row: (rule, earlier rows, units at issue)}
     ),
     "in another period": (
         [invoiced("a", "30"), invoiced("b", "30", 2, period="2025Q2"), invoiced("c", "-30", 3, period="2025Q3")],
-        {"b": ("R019", ["a"], 30)},
+        {},
+    ),
+    "of another contract": (
+        [pbm("a", contract_id="C1"), pbm("b", 2, contract_id="C1"), pbm("c", 3, contract_id="C2", ndc_units="-30")],
+        {"b": ("R016", ["a"], 30)},
     ),
     "of another rebate": (
         [invoiced("a", "30"), invoiced("b", "-30", 2, rebate_type="SUPPLEMENTAL"), invoiced("c", "30", 3)],
@@ -56,7 +84,39 @@ TAKEN_BACK = {  # claims, {row: (rule, earlier rows, units at issue)}
     "nothing was asked": ([invoiced("a", "0"), invoiced("b", "30", 2)], {}),
     "HCPCS units not converted": (
         [invoiced("a", None, units="3"), invoiced("b", None, 2, units="-1"), invoiced("c", None, 3, units="3")],
-        {"c": ("R016", ["a"], 2)},
+        {"c": ("R016", ["a"], 3)},
+    ),
+    # outside Medicaid, and what is compared at all
+    "one PBM twice": ([pbm("a"), pbm("b", 2, rebate_type="BASE")], {"b": ("R016", ["a"], 30)}),
+    "two PBMs, with the nearest of its own": (
+        [pbm("a"), pbm("b", 2, payer_id="PBM2"), pbm("c", 3)],
+        {"b": ("R018", ["a"], 30), "c": ("R016", ["a", "b"], 30)},
+    ),
+    "commercial and Part D of one payer": ([pbm("a"), pbm("b", 2, program="PARTD")], {"b": ("R017", ["a"], 30)}),
+    "two contracts of one payer": ([pbm("a", contract_id="C1"), pbm("b", 2, contract_id="C2")], {}),
+    "contracts of two payers": (
+        [pbm("a", contract_id="C1"), pbm("b", 2, contract_id="C2", payer_id="PBM2")],
+        {"b": ("R018", ["a"], 30)},
+    ),
+    "two rebates of one contract": ([pbm("a"), pbm("b", 2, rebate_type="PRICE_PROTECTION")], {}),
+    "the federal rebate goes without saying": (
+        [invoiced("a", "30"), invoiced("b", "30", 2, program="MDRP_MCO", rebate_type="FEDERAL")],
+        {"b": ("R017", ["a"], 30)},
+    ),
+    "the nearest is of the same program and period": (
+        [
+            invoiced("a", "30"),
+            invoiced("b", "30", 2, state="AL"),
+            invoiced("c", "30", 3, program="MDRP_MCO"),
+            invoiced("d", "30", 4, period="2025Q2"),
+            invoiced("e", "30", 5),
+        ],
+        {
+            "b": ("R018", ["a"], 30),
+            "c": ("R017", ["a", "b"], 30),
+            "d": ("R019", ["a", "c", "b"], 30),
+            "e": ("R016", ["a", "d", "c", "b"], 30),
+        },
     ),
 }
 ICNS = {  # claims, {row: earlier rows}
@@ -68,6 +128,14 @@ ICNS = {  # claims, {row: earlier rows}
     "no number": ([mfp("a", None), mfp("b", "2", 2)], {}),
     "another fill": ([mfp("a", "1"), mfp("b", "2", 2, fill_number=1)], {}),
     "taken back": ([mfp("a", "1"), mfp("b", "1", 2, ndc_units="-30"), mfp("c", "2", 3)], {}),
+    "a notice of withdrawal takes nothing back": (
+        [mfp("a", "1"), mfp("b", "2", 2), mfp("c", "9", 3, mtf_xref_icn="1", mtf_transaction_code="005")],
+        {"b": ["a"]},
+    ),
+    "no contract parts two refunds": (
+        [mfp("a", "1", contract_id="C1"), mfp("b", "2", 2, rebate_type="BASE")],
+        {"b": ["a"]},
+    ),
     "reversed by units below zero": (
         [
             mfp("a", "1"),
@@ -274,11 +342,14 @@ def test_units_are_compared_over_four_quarters_with_those_sold_into_the_state(sp
 
 
 def test_lines_are_settled_before_they_were_received_or_since(spark):
+    def line(row_id, **fields):
+        return invoice(row_id, units_reimbursed="100", **fields)
+
     rows = [
-        invoice("received", invoice_number="I1", postmark_date="2025-05-01", received_date="2025-05-03"),
-        invoice("stamped", invoice_number="I2", postmark_date="2025-05-02"),
-        invoice("not known when", invoice_number="I3"),
-        invoice("of another quarter", period="2024Q4", received_date="2025-05-03"),
+        line("received", invoice_number="I1", postmark_date="2025-05-01", received_date="2025-05-03"),
+        line("stamped", invoice_number="I2", postmark_date="2025-05-02"),
+        line("not known when", invoice_number="I3"),
+        line("of another quarter", period="2024Q4", received_date="2025-05-03"),
     ]
     of_all = {"program": "MDRP_FFS", "state": "GA", "ndc11": NDC, "period": "2025Q1", "kind": "STATE_CREDIT"}
     settled = [
@@ -293,6 +364,125 @@ def test_lines_are_settled_before_they_were_received_or_since(spark):
     assert {row["source_row_id"]: (row["settled_units"], row["settled_since_units"]) for row in facts} == {
         "received": (30, 5),
         "stamped": (None, 30),
-        "not known when": (30, None),
+        "not known when": (None, None),  # what was credited once is not asked for again twice
         "of another quarter": (None, None),
     }
+
+
+def test_units_that_are_taken_back_are_known_of_every_claim(spark):
+    feed = [
+        *(invoiced("a", "30"), invoiced("b", "-10", 2), invoiced("c", "30", 3, rx_number="2", script_key="2")),
+        *(pbm("d", script_key="3"), pbm("e", 2, ndc_units="-30", script_key="3", period="2025Q2")),
+        *(mfp("f", "1", script_key="4"), mfp("g", "2", 2, ndc_units="-90", script_key="4")),
+    ]
+    found = {row["source_row_id"]: row["taken_back_units"] for row in taken_back(claims(spark, feed)).collect()}
+    assert found == {"a": 10, "d": 30, "f": 30}
+
+
+def test_claims_that_no_line_of_a_received_invoice_bills(spark):
+    lines = [
+        invoice("i1", state="GA", period="2025Q1"),
+        invoice("i2", state="GA", period="2025Q1", ndc11="00002000102", rebate_type="SUPPLEMENTAL"),
+        invoice("i3", state="AL", period="2025Q1", source_kind="SDUD"),
+    ]
+    feed = [
+        claim("billed", ndc_units="30"),
+        claim("of another rebate", ndc_units="30", rebate_type="SUPPLEMENTAL"),
+        claim("of another product", ndc_units="30", ndc11="00002000102", rebate_type="FEDERAL"),
+        claim("supplemental", ndc_units="30", ndc11="00002000102", rebate_type="SUPPLEMENTAL"),
+        claim("a credit", ndc_units="-30", ndc11="00002000103"),
+        claim("no invoice of its period", ndc_units="30", period="2025Q2"),
+        claim("no invoice of its program", ndc_units="30", program="MDRP_MCO"),
+        claim("no invoice of its state", ndc_units="30", state="AL", payer_id="AL"),
+        claim("not Medicaid", ndc_units="30", program="COMMERCIAL", ndc11="00002000103"),
+    ]
+    found = unbilled(claims(spark, feed), invoices(spark, lines)).collect()
+    assert {row["source_row_id"]: row["unbilled_invoice_lines"] for row in found} == {
+        "of another rebate": 2,
+        "of another product": 2,
+    }
+
+
+def test_a_settlement_of_a_line_is_used_up_once(spark):
+    """Credits of 1,000 units: on the line of their own sub-program and rebate type, CURRENT first, and no other."""
+    rows = [
+        invoice("fed xix", sub_program="XIX", units_reimbursed="1000", received_date="2025-05-01"),
+        invoice("fed expansion", sub_program="EXPANSION", units_reimbursed="300", received_date="2025-05-01"),
+        invoice("fed chip", sub_program="CHIP_MEDICAID", units_reimbursed="200", received_date="2025-05-01"),
+        invoice("supplemental", rebate_type="SUPPLEMENTAL", units_reimbursed="1000", received_date="2025-05-01"),
+        invoice("prior", sub_program="XIX", line_kind="PRIOR_DELTA", units_reimbursed="50", received_date="2025-05-01"),
+    ]
+    credit = {"program": "MDRP_FFS", "state": "GA", "ndc11": NDC, "period": "2025Q1", "kind": "STATE_CREDIT"}
+    credit |= {"settled_on": "2025-06-01"}
+    settled = {
+        "of a sub-program": ({"sub_program": "XIX", "units": "1020"}, {"fed xix": 1000, "prior": 20}),
+        "of no sub-program": ({"units": "1400"}, {"fed xix": 1000, "fed expansion": 300, "fed chip": 100}),
+        "of a rebate type": ({"rebate_type": "SUPPLEMENTAL", "units": "400"}, {"supplemental": 400}),
+        "of another rebate type": ({"rebate_type": "BASE", "units": "400"}, {}),
+    }
+    cases = {name: ([], {"settlements": [credit | more]}) for name, (more, _) in settled.items()}
+    lines, tables = [], []
+    for number, (name, (_, own)) in enumerate(cases.items()):
+        lines += [apart(number, row) | {"source_row_id": f"{name}/{row['source_row_id']}"} for row in rows]
+        tables += apart(number, own["settlements"])
+    found = with_line_settlements(invoices(spark, lines), reference(spark, "settlements", *tables), AS_OF).where(
+        "settlement.settled_since_units > 0"
+    )
+    got = {row["source_row_id"]: row["settlement"]["settled_since_units"] for row in found.collect()}
+    assert got == {
+        f"{name}/{row_id}": units for name, (_, expected) in settled.items() for row_id, units in expected.items()
+    }
+
+
+def test_identifiers_are_as_sure_as_the_surest_row_that_knows_them(spark):
+    identifiers = reference(
+        spark,
+        "identifiers_340b",
+        {"field": "SCC", "value": "20", "begin_date": "2012-01-01", "confidence": "HIGH"},
+        {"state": "GA", "claim_type": "RX", "field": "BOC", "value": "08", "confidence": "LOW"},
+        {
+            "state": "GA",
+            "claim_type": "RX",
+            "field": "BOC",
+            "value": "09",
+            "begin_date": "2020-01-01",
+            "confidence": "LOW",
+        },
+        {"state": "GA", "claim_type": "MEDICAL", "field": "MODIFIER", "value": "UD", "confidence": "HIGH"},
+        {"state": "AL", "claim_type": "MEDICAL", "field": "MODIFIER", "value": "U8", "begin_date": "2020-01-01"},
+    )
+    medical = {"claim_type": "MEDICAL", "hcpcs_code": "J1234"}
+    feed = [
+        claim("national", submission_clarification_codes="5|20", basis_of_cost="08"),
+        claim("low and undated", basis_of_cost="08"),
+        claim("low", basis_of_cost="09"),
+        claim("undated", modifiers="25|UD", **medical),
+        claim("of another state", modifiers="U8", **medical),
+        claim("without confidence", modifiers="U8", state="AL", payer_id="AL", **medical),
+        claim("not marked"),
+        claim("of a state without rows", state="TN", payer_id="TN"),
+    ]
+    rows = claims(spark, feed)
+    found = {row["source_row_id"]: tuple(row)[1:] for row in flags_340b(rows, identifiers).collect()}
+    assert found == {
+        "national": (["BOC 08", "SCC 20"], True, True),
+        "low and undated": (["BOC 08"], False, False),
+        "low": (["BOC 09"], False, True),
+        "undated": (["MODIFIER UD"], True, False),
+        "without confidence": (["MODIFIER U8"], True, True),
+    }
+    assert states_without_identifiers(rows, identifiers) == {"RX": ["TN"]}
+
+
+def test_differences_that_correct_a_line_downward_are_known_of_its_claims(spark):
+    lines = [
+        invoice("i1", line_kind="CURRENT", units_reimbursed="-5"),
+        invoice("i2", line_kind="PRIOR_DELTA", units_reimbursed="-30", invoice_number="2"),
+        invoice("i3", line_kind="PRIOR_DELTA", units_reimbursed="-10", invoice_number="3", rebate_type="FEDERAL"),
+        invoice("i4", line_kind="PRIOR_DELTA", units_reimbursed="90", invoice_number="4"),
+        invoice("i5", line_kind="PRIOR_DELTA", units_reimbursed="-90", rebate_type="SUPPLEMENTAL"),
+        invoice("i6", line_kind="PRIOR_DELTA", units_reimbursed="-90", period="2025Q2"),
+    ]
+    feed = [claim("own", ndc_units="30"), claim("of another program", ndc_units="30", program="MDRP_MCO")]
+    found = corrected_down(claims(spark, feed), invoices(spark, lines)).collect()
+    assert {row["source_row_id"]: row["corrected_down_units"] for row in found} == {"own": 40}

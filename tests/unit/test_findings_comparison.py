@@ -21,12 +21,17 @@ SUMMARY = {
 
 
 def finding(finding_id: str, *rules: str, amount: str = "60.00", code: str = "J") -> tuple:
-    hits = [dict(zip(("rule_id", "evidence"), rule.split(), strict=True)) for rule in rules]
+    """`rules`: id, class and, where the run holds them, units at issue of the rule alone."""
+    hits = [dict(zip(("rule_id", "evidence", "units"), rule.split(), strict=False)) for rule in rules]
     values = {
         "finding_id": finding_id,
         "subject": "REBATE_CLAIM",
         "source_row_id": f"row {finding_id}",
-        "rules": [(hit["rule_id"], hit["evidence"], None, None, [], 0, []) for hit in hits],
+        "rules": [
+            (hit["rule_id"], hit["evidence"], None, None, [], 0, Decimal(hit["units"]) if "units" in hit else None)
+            + (None, None, [])
+            for hit in hits
+        ],
         "evidence": hits[0]["evidence"],
         "amount_at_issue": Decimal(amount),
         "dispute_code": code,
@@ -41,6 +46,8 @@ def test_findings_are_new_gone_changed_or_left_out(spark):
         finding("weaker", "R003 STRONG", "R035 WEAK"),
         finding("dearer", "R001 STRONG"),
         finding("another code", "R020 STRONG"),
+        finding("other units of a rule", "R001 STRONG 30", "R021 MEDIUM 30"),
+        finding("of an earlier version", "R001 STRONG"),
     ]
     after = [
         finding("same", "R001 STRONG"),
@@ -48,6 +55,8 @@ def test_findings_are_new_gone_changed_or_left_out(spark):
         finding("weaker", "R003 MEDIUM", "R035 WEAK"),
         finding("dearer", "R001 STRONG", amount="90.00"),
         finding("another code", "R020 STRONG", code="M"),
+        finding("other units of a rule", "R001 STRONG 30", "R021 MEDIUM 20"),
+        finding("of an earlier version", "R001 STRONG 30"),
     ]
     rows = compare_findings(*(spark.createDataFrame(found, FINDINGS) for found in (before, after))).collect()
     assert {row["finding_id"]: (row["change"], row["rule_ids"]) for row in rows} == {
@@ -56,6 +65,7 @@ def test_findings_are_new_gone_changed_or_left_out(spark):
         "weaker": ("CHANGED", ["R003"]),
         "dearer": ("CHANGED", ["R001"]),
         "another code": ("CHANGED", ["R020"]),
+        "other units of a rule": ("CHANGED", ["R021"]),
     }
     told = {row["finding_id"]: row for row in rows}
     assert (told["dearer"]["before_amount_at_issue"], told["dearer"]["after_amount_at_issue"]) == (60, 90)

@@ -55,4 +55,5 @@ def test_an_inquiry_to_the_entity_about_quantity_times_the_discount(spark):
     assert (first["subject"], first["route"], first["action"]) == ("ENTITY_CLAIM", "ENTITY", "INQUIRE")
     assert (first["unit_price_used"], first["amount_at_issue"]) == (Decimal("10.25"), Decimal("307.50"))
     assert (first["program"], first["period"], first["dispute_code"]) == (None, None, None)
+    assert (first["deadline_date"], first["deadline_kind"], first["last_day_date"]) == (None, "NONE", None)
     assert [found[name]["amount_at_issue"] for name in ("no price", "ceiling above WAC")] == [None, None]

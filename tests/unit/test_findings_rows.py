@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import combinations
 
 import pytest
-from findings_rows import dispute_code_table, flagged_claims, flagged_invoices, hit
+from findings_rows import as_written, dispute_code_table, flagged_claims, flagged_invoices, hit
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Subject
@@ -163,26 +163,47 @@ def test_words_references_and_rules_do_not_depend_on_the_order_in_which_rules_co
 
 
 def test_deadlines(spark, codes):
-    claims = [
-        {"source_row_id": "refund", "program": "MFP", "received_at": datetime(2026, 2, 20, 23, 59, tzinfo=UTC)},
-        {"source_row_id": "late", "program": "MFP", "received_at": datetime(2026, 2, 14, tzinfo=UTC),
-         "rules": [hit("R011", action="WITHHOLD")]},
-        {"source_row_id": "last day", "program": "MFP", "received_at": datetime(2026, 2, 15, tzinfo=UTC),
-         "rules": [hit("R011", action="WITHHOLD")]},
-        {"source_row_id": "medicaid", "received_at": datetime(2026, 2, 14, tzinfo=UTC)},
-    ]  # fmt: skip
-    found = _by_row(findings_of(Subject.REBATE_CLAIM, flagged_claims(spark, *claims), codes, SETTINGS, "run-1"))
-    assert (found["refund"]["deadline_date"], found["refund"]["deadline_kind"]) == (
-        date(2026, 3, 6),
-        "MFP_PROMPT_PAYMENT",
-    )
-    assert (found["medicaid"]["deadline_date"], found["medicaid"]["deadline_kind"]) == (None, None)
+    def mfp(received_at, **fields):
+        return {"program": "MFP", "received_at": received_at, "rules": [hit("R011", action="WITHHOLD")], **fields}
+
+    medicaid = {"period": "2025Q3", "invoice_sent_on": date(2026, 1, 31)}
+    contract = {"program": "COMMERCIAL", "period": "2025Q3", "contract_dispute_days": 90}
+    claims = {
+        # received in Eastern time on the evening of the 19th: 14 days from then
+        "refund": (mfp(datetime(2026, 2, 20, 1, 30, tzinfo=UTC)), date(2026, 3, 5), "PROMPT_PAY", None),
+        "refund by day": (mfp(datetime(2026, 2, 20, 12, tzinfo=UTC)), date(2026, 3, 6), "PROMPT_PAY", None),
+        "late": (mfp(datetime(2026, 2, 14, 12, tzinfo=UTC)), date(2026, 2, 28), "PROMPT_PAY", None),
+        "last day": (mfp(datetime(2026, 2, 15, 12, tzinfo=UTC)), date(2026, 3, 1), "PROMPT_PAY", None),
+        "receipt not known": (mfp(None), None, "NONE", None),
+        "postmark": (
+            medicaid | {"invoice_postmark_date": date(2026, 1, 31)}, date(2026, 3, 9), "NO_INTEREST", date(2029, 3, 31),
+        ),
+        "receipt of the invoice": (medicaid, date(2026, 3, 9), "NO_INTEREST", date(2028, 9, 30)),
+        "no invoice": ({"period": "2025Q3"}, date(2028, 9, 30), "TWELVE_QUARTERS", date(2028, 9, 30)),
+        "contract": (contract, date(2025, 12, 29), "CONTRACT", date(2025, 12, 29)),
+        "no contract": (contract | {"contract_dispute_days": None}, None, "NONE", None),
+    }  # fmt: skip
+    rows = [{"source_row_id": name, "claim_id": name, **row} for name, (row, *_) in claims.items()]
+    found = _by_row(findings_of(Subject.REBATE_CLAIM, flagged_claims(spark, *rows), codes, SETTINGS, "run-1"))
+    names = ("deadline_date", "deadline_kind", "last_day_date")
+    assert {name: tuple(row[column] for column in names) for name, row in found.items()} == {
+        name: tuple(expected) for name, (_, *expected) in claims.items()
+    }
     assert (found["late"]["action"], found["last day"]["action"]) == ("PAY_AND_WATCH", "WITHHOLD")
+
+
+def test_the_twelve_quarters_of_a_dispute_may_count_from_the_period(spark, codes):
+    row = {"period": "2025Q3", "invoice_postmark_date": date(2026, 1, 31), "invoice_sent_on": date(2026, 1, 31)}
+    by_period = Settings(as_of=date(2026, 3, 1), deadlines={"dispute_quarters_from": "PERIOD"})
+    found = findings_of(Subject.REBATE_CLAIM, flagged_claims(spark, row), codes, by_period, "run-1").first()
+    assert (found["deadline_kind"], found["last_day_date"]) == ("NO_INTEREST", date(2028, 9, 30))
 
 
 def test_invoices(spark, codes):
     rows = [
-        {"source_row_id": "stamped", "postmark_date": date(2026, 1, 31), "invoice_number": "I1"},
+        {"source_row_id": "stamped", "postmark_date": date(2026, 1, 31), "received_date": date(2026, 2, 3),
+         "invoice_number": "I1"},
+        {"source_row_id": "received", "received_date": date(2026, 2, 3), "invoice_number": "I2"},
         {"source_row_id": "own price", "price_ura": None, "unit_rebate_amount": Decimal("0.25"),
          "rules": [hit("R038", code=None, action="REQUEST_CLD", units_at_issue=Decimal(400))]},
         {"source_row_id": "public", "source_kind": "SDUD", "price_ura": None, "total_amount": Decimal(5000)},
@@ -190,11 +211,15 @@ def test_invoices(spark, codes):
         {"source_row_id": "credited", "period": "2025Q2", "settled_since_units": Decimal(40),
          "settled_since_on": date(2026, 2, 1)},
     ]  # fmt: skip
-    findings = findings_of(Subject.INVOICE, flagged_invoices(spark, *rows), codes, SETTINGS, "run-1").cache()
+    findings = as_written(findings_of(Subject.INVOICE, flagged_invoices(spark, *rows), codes, SETTINGS, "run-1"))
     assert [(f.name, f.dataType) for f in findings.schema] == [(f.name, f.dataType) for f in FINDINGS]
     found = _by_row(findings)
     stamped = found["stamped"]
-    assert (stamped["deadline_date"], stamped["deadline_kind"]) == (date(2026, 3, 9), "LAST_DAY_WITHOUT_INTEREST")
+    assert (stamped["deadline_date"], stamped["deadline_kind"]) == (date(2026, 3, 9), "NO_INTEREST")
+    assert stamped["last_day_date"] == date(2029, 3, 31)
+    received, public = found["received"], found["public"]
+    assert (received["deadline_date"], received["deadline_kind"]) == (date(2026, 3, 12), "NO_INTEREST")
+    assert (public["deadline_date"], public["deadline_kind"]) == (date(2028, 9, 30), "TWELVE_QUARTERS")
     assert (stamped["subject"], stamped["payer_id"], stamped["claim_id"]) == ("INVOICE", "AK", None)
     assert (stamped["units_claimed"], stamped["units_at_issue"], stamped["amount_at_issue"]) == (1000, 30, 60)
     own = found["own price"]
@@ -206,11 +231,10 @@ def test_invoices(spark, codes):
     words = ["INVOICE", None, "MDRP_FFS", None, None, "AK", "00002759701", "2025Q3", "PRIOR_DELTA"]
     expected = hashlib.sha256(json.dumps(words, separators=(",", ":")).encode()).hexdigest()[:32]
     assert found["other kind"]["finding_id"] == expected
-    assert len({row["finding_id"] for row in found.values()}) == 4  # "own price" and "public" share a key
+    assert len({row["finding_id"] for row in found.values()}) == 5  # "own price" and "public" share a key
     credited = found["credited"]
     assert (credited["units_at_issue"], credited["amount_at_issue"], credited["action"]) == (0, 0, "NONE")
     assert dispute_lines(findings, codes, SETTINGS).collect() == []
-    findings.unpersist()
 
 
 def test_the_model_alone_ranks_by_the_claim_and_brings_no_code(spark, codes):
@@ -319,9 +343,8 @@ def test_a_dispute_line_is_what_a_state_can_check(spark, codes):
             hit("R052", "WEAK", code=None, message="Unusual."),
         ],
     }
-    findings = findings_of(
-        Subject.REBATE_CLAIM, flagged_claims(spark, row, {"claim_id": "C2", "program": "PARTD"}), codes, SETTINGS, "r"
-    )
+    rows = flagged_claims(spark, row, {"claim_id": "C2", "program": "PARTD"})
+    findings = as_written(findings_of(Subject.REBATE_CLAIM, rows, codes, SETTINGS, "r"))
     lines = {line["claim_id"]: line.asDict() for line in dispute_lines(findings, codes, SETTINGS).collect()}
     line = lines["C1"]
     expected = {
@@ -334,7 +357,7 @@ def test_a_dispute_line_is_what_a_state_can_check(spark, codes):
         "units_disputed": Decimal(30),
         "dispute_code": "X",
         "other_codes": [],
-        "documents": ["document X"],
+        "documents": ["document of R002"],
         "explanation": "The biller is listed.",
         "related_source_row_ids": ["e1", "e2"],
     }

@@ -42,11 +42,11 @@ def value_of(command: list[str], option: str) -> str:
 
 
 def test_local(shown):
-    variables, command = shown("", "detect", "--input", "my claims")
+    variables, command = shown("", "detect", "--engine", "spark", "--input", "my claims")
     assert value_of(command, "--master") == "local[*]"
     assert value_of(command, "--driver-memory") == "4g"
     assert "--py-files" not in command
-    assert command[-3:] == [JOB, "--input", "my claims"]
+    assert command[-5:] == [JOB, "--engine", "spark", "--input", "my claims"]
     assert variables["SPARK_LOCAL_IP"] == "127.0.0.1"
     assert variables["ENGINE_HOME"] == str(PROJECT)
 

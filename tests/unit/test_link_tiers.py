@@ -38,7 +38,15 @@ PAIRS = {
     "both fills missing": ({"fill_number": None}, {"fill_number": None}, "T1", []),
     "payer has no fill": ({"fill_number": None}, {}, "T2", ["fill_number"]),
     "entity has no fill": ({}, {"fill_number": None}, "T2", ["fill_number"]),
-    "no fill, far quantity": ({"ndc_units": "60"}, {"fill_number": None}, "T2", ["fill_number", "quantity"]),
+    "no fill, near quantity": ({"ndc_units": "28.5"}, {"fill_number": None}, "T2", ["fill_number", "quantity"]),
+    "no fill, far quantity": ({"ndc_units": "90"}, {"fill_number": None}, "T4", ["fill_number", "quantity"]),
+    "no fill, quantity unknown": ({"ndc_units": None}, {"fill_number": None}, "T4", ["fill_number", "quantity"]),
+    "fills shifted, far quantity": (
+        {"ndc_units": "90"},
+        {"fill_number": 1, "entity_id": "CE1"},
+        "T4",
+        ["fill_number", "quantity"],
+    ),
     "fills as the entity counts": ({}, {"fill_number": 1, "entity_id": "CE1"}, "T2", ["fill_number"]),
     "fills as the parent counts": (
         {},
@@ -163,7 +171,9 @@ PAIRS = {
     "medical, no HCPCS with the entity": (MEDICAL | {"hcpcs_code": "J1"}, MEDICAL, "T1", []),
     "medical, other HCPCS": (MEDICAL | {"hcpcs_code": "J1"}, MEDICAL | {"hcpcs_code": "J2"}, None, None),
     "medical, other day": (MEDICAL | {"date_of_service": date(2025, 2, 11)}, MEDICAL, None, None),
-    "medical, other quantity": (MEDICAL | {"ndc_units": "2"}, MEDICAL, "T1", ["quantity"]),
+    "medical, near quantity": (MEDICAL | {"ndc_units": "31"}, MEDICAL, "T3", ["quantity"]),
+    "medical, other quantity": (MEDICAL | {"ndc_units": "2"}, MEDICAL, "T4", ["quantity"]),
+    "medical, quantity not converted": (MEDICAL | {"ndc_units": None}, MEDICAL, "T4", ["quantity"]),
     "medical, provider's former number": (
         MEDICAL | {"pharmacy_key": NEW},
         MEDICAL | {"pharmacy_key": OLD},

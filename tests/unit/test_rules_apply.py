@@ -180,6 +180,8 @@ def test_guards_without_their_tables_are_unchecked_and_cost_one_step(spark, judg
             guards = {guard["name"]: guard["state"] for guard in after[rule_id, rule_id]["guards"]}
             # the waste line is a medical matter and does not touch prescriptions
             untouched = set() if facts[rule_id].get("claim_type") == "MEDICAL" else {"WASTE_LINE"}
+            # the federal rebate of Medicaid needs no contract
+            untouched |= {"SAME_CONTRACT"} if str(facts[rule_id].get("program")).startswith("MDRP") else set()
             # a policy that excepts no pharmacy has none to designate
             untouched |= {"DESIGNATED"} if facts[rule_id].get("policy_contract_pharmacies") == "NONE" else set()
             # Medicare's rule on modifiers binds entities of every type by then

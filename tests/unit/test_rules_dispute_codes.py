@@ -64,18 +64,28 @@ def test_missing_columns_and_missing_file(tmp_path):
         dispute_codes(str(tmp_path))
 
 
-def test_the_shipped_identifiers_are_a_table_of_the_contract():
-    table = TABLES["identifiers_340b"]
-    with (REFERENCE / "identifiers_340b.csv").open() as file:
+@pytest.mark.parametrize("name", ["identifiers_340b", "state_340b_policies"])
+def test_the_shipped_tables_of_states_are_tables_of_the_contract(name):
+    table = TABLES[name]
+    with (REFERENCE / f"{name}.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert set(rows[0]) == {"state", "program", "claim_type", "field", "value", "begin_date", "end_date"}
+    assert set(rows[0]) <= set(table.column_names)
     for row in rows:
+        assert row["source"]
         for column in table.columns:
             value = row.get(column.name) or None
             assert value or not column.required, (row, column.name)
-            assert column.codes is None or value is None or value in column.codes, (row, column.name)
-    everywhere = {(row["field"], row["value"]) for row in rows if not row["state"]}
-    assert everywhere == {("SCC", "20"), ("BOC", "08")}
-    assert {(row["state"], row["value"], row["begin_date"]) for row in rows if row["state"]} == {
-        ("TX", "U8", "2015-09-01"), ("CA", "UD", ""), ("SC", "TB", "2025-12-01"), ("RI", "UD", ""),
-    }  # fmt: skip
+            assert column.codes is None or value is None or value.upper() in column.codes, (row, column.name)
+    keys = [tuple(row.get(part) for part in table.key) for row in rows]
+    assert len(set(keys)) == len(keys)
+
+
+def test_the_shipped_identifiers_are_those_of_the_sources():
+    with (REFERENCE / "identifiers_340b.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    everywhere = {(row["field"], row["value"], row["confidence"]) for row in rows if not row["state"]}
+    assert everywhere == {("SCC", "20", "high"), ("BOC", "08", "high")}
+    assert len({row["state"] for row in rows if row["state"]}) == 14
+    of_texas = {(row["program"], row["value"], row["begin_date"]) for row in rows if row["state"] == "TX"}
+    assert {("MDRP_FFS", "U8", "2015-09-01"), ("MDRP_MCO", "U8", "2015-09-01")} <= of_texas
+    assert "UC" not in {row["value"] for row in rows}, "in Maine it marks what is not 340B"

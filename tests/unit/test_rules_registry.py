@@ -143,8 +143,11 @@ def test_missing_tables_and_columns_switch_off_what_needs_them():
         "R002, STATE_METHOD": "table state_340b_policies is missing",
         "R002, NO_340B_PURCHASE": "table chargebacks is missing",
         "R002, EXCEEDS_340B_PURCHASES": "table chargebacks is missing; table products is missing",
+        "R010, ONE_CONTRACT": "table rebate_contracts is missing",
         "R010, CONTRACT_TERMS": "table rebate_contracts is missing",
-        "R016, THIRD_PARTY_PAYMENT": "column rebate_claims.amount_third_party is missing",
+        "R016, OTHER_PAYERS_PART": "column rebate_claims.amount_third_party is missing",
+        "R016, SAME_CONTRACT": "table rebate_contracts is missing",
+        "R019, SAME_CONTRACT": "table rebate_contracts is missing",
         "R057, MEDICAID_SECONDARY": "column rebate_claims.amount_third_party is missing",
         "R016, WASTE_LINE": "column rebate_claims.modifiers is missing",
     }

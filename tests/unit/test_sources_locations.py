@@ -203,3 +203,14 @@ def test_a_table_without_any_known_column_is_opened_for_the_contract_to_judge(fo
     assert [opened[name].columns for name in ("invoices", "prices", "products")] == [frozenset()] * 3
     assert [opened[name].unknown_columns for name in opened] == [("a", "b"), ("y",), ("x",)]
     assert [table.rows.columns for table in opened.values()] == [[], [], []]
+
+
+def test_the_shipped_policies_of_states_are_taken_unless_the_input_has_its_own(folder):
+    folder.put("invoices.csv", INVOICE_CSV)
+    folder.put("reference/state_340b_policies.csv", b"state,method\nTX,CLAIM_FLAG\n")
+    reference = str(folder.path / "reference")
+    shipped = folder.open(reference_folder=reference)["state_340b_policies"]
+    assert values(shipped, "state", "method") == [("TX", "CLAIM_FLAG")]
+    folder.put("state_340b_policies.csv", b"state,method\nGA,MEF\n")
+    own = folder.open(reference_folder=reference)["state_340b_policies"]
+    assert values(own, "state", "method") == [("GA", "MEF")]

@@ -1,0 +1,582 @@
+"""Small worlds that the contract decides, each with products, pharmacies, entities and claims of its own.
+
+Expectations were written from the contract, by hand, before the program was asked. `Expected` of a row: its rules and
+their classes, and what the finding says; None: no finding may be drafted or classed MEDIUM and above on that row.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+AS_OF = "2026-02-15"
+PRICES = {"unit_rebate_amount": "2.5", "wac_unit": "10", "ceiling_unit": "1.5"}
+
+
+@dataclass(frozen=True)
+class Expected:
+    """rules: rule id and class. at_issue: units and dollars. Where a field is None it is not looked at."""
+
+    rules: dict[str, str]
+    code: str | None = None
+    action: str | None = None
+    at_issue: tuple[str, str] | None = None
+    drafted: str | None = None
+
+
+@dataclass
+class World:
+    """One scenario: its tables, and what is expected of its rows."""
+
+    name: str
+    number: int
+    tables: dict[str, list[dict[str, str]]] = field(default_factory=lambda: defaultdict(list))
+    expected: dict[str, Expected | None] = field(default_factory=dict)
+
+    @property
+    def ndc(self) -> str:
+        return f"00002{1000 + self.number}01"
+
+    @property
+    def npi(self) -> str:
+        return npi(self.number)
+
+    @property
+    def entity(self) -> str:
+        return f"DSH{10_000 + self.number}"
+
+    def row(self, name: str) -> str:
+        return f"{self.number:02}/{name}"
+
+    def add(self, table: str, **values: object) -> None:
+        self.tables[table].append({name: "" if value is None else str(value) for name, value in values.items()})
+
+    def claim(self, name: str, **values: object) -> None:
+        """A rebate claim: 30 units of the scenario's product, fee-for-service of Kentucky, for 2025Q3."""
+        usual = {
+            "source_row_id": self.row(name),
+            "program": "MDRP_FFS",
+            "payer_id": "KY",
+            "state": "KY",
+            "claim_id": f"C{self.number:02}",
+            "transaction": "ORIGINAL",
+            "claim_type": "RX",
+            "pharmacy_npi": self.npi,
+            "rx_number": f"{7_000_000 + self.number}",
+            "fill_number": 0,
+            "date_of_service": "2025-08-01",
+            "paid_date": "2025-08-05",
+            "ndc": self.ndc,
+            "units": 30,
+            "days_supply": 30,
+            "compound_code": "1",
+            "modifiers": None,
+            "amount_paid": "300.00",
+            "amount_third_party": "0",
+            "unit_rebate_amount": "2.5",
+            "rebate_amount": "75.00",
+            "period": "2025Q3",
+            "received_at": "2025-11-01T12:00:00",
+        }
+        self.add("rebate_claims", **(usual | values))
+
+    def mfp(self, name: str, **values: object) -> None:
+        """A refund claim of January 2026 at WAC 10, MFP 4: 180 dollars for 30 units."""
+        usual = {
+            "program": "MFP",
+            "payer_id": "MTF",
+            "state": None,
+            "date_of_service": "2026-01-15",
+            "paid_date": None,
+            "period": "2026Q1",
+            "unit_rebate_amount": "6",
+            "rebate_amount": "180.00",
+            "mtf_transaction_code": "001",
+            "received_at": "2026-02-10T12:00:00",
+        }
+        self.claim(name, **(usual | values))
+
+    def claim_340b(self, name: str, **values: object) -> None:
+        """What the scenario's entity reports as dispensed at the 340B price: the same dispense."""
+        usual = {
+            "source_row_id": self.row(name),
+            "entity_id": self.entity,
+            "claim_type": "RX",
+            "pharmacy_npi": self.npi,
+            "rx_number": f"{7_000_000 + self.number}",
+            "fill_number": 0,
+            "date_of_service": "2025-08-01",
+            "ndc": self.ndc,
+            "quantity": 30,
+            "is_340b": "true",
+            "submitted_at": "2025-08-10T12:00:00",
+        }
+        self.add("entity_claims", **(usual | values))
+
+    def transaction(self, name: str, code: str, at: str) -> None:
+        """What the scenario's pharmacy transmitted."""
+        self.add(
+            "pharmacy_claims",
+            source_row_id=self.row(name),
+            transaction_code=code,
+            pharmacy_npi=self.npi,
+            rx_number=f"{7_000_000 + self.number}",
+            fill_number=0,
+            date_of_service="2025-08-01",
+            transaction_at=at,
+            ndc=self.ndc,
+            quantity=30,
+            received_at="2025-11-01T12:00:00",
+        )
+
+    def settlement(self, **values: object) -> None:
+        usual = {
+            "program": "MDRP_FFS",
+            "state": "KY",
+            "ndc": self.ndc,
+            "period": "2025Q3",
+            "kind": "STATE_CREDIT",
+            "units": 30,
+            "claim_id": f"C{self.number:02}",
+        }
+        self.add("settlements", **(usual | values))
+
+    def expect(self, name: str, *, code=None, action=None, at_issue=None, drafted=None, **rules: str) -> None:
+        self.expected[self.row(name)] = Expected(rules, code, action, at_issue, drafted)
+
+    def silent(self, *names: str) -> None:
+        """None of these rows may be flagged at MEDIUM or above."""
+        self.expected |= {self.row(name): None for name in names}
+
+
+def npi(number: int) -> str:
+    """A valid NPI (Luhn with prefix 80840), another for each number."""
+    base = f"1{number:08}"
+    digits = [int(digit) for digit in "80840" + base]
+    doubled = [2 * digit - 9 * (digit > 4) if place % 2 == 0 else digit for place, digit in enumerate(digits[::-1])]
+    return base + str(-sum(doubled) % 10)
+
+
+SCENARIOS: list[Callable[[World], None]] = []
+
+
+def scenario(build: Callable[[World], None]) -> Callable[[World], None]:
+    SCENARIOS.append(build)
+    return build
+
+
+# --- 340B claims ----------------------------------------------------------------------------------------------------
+
+
+@scenario
+def reported_by_an_entity(world: World) -> None:
+    world.claim("r")
+    world.claim_340b("e")
+    world.expect("r", R003="STRONG", code="X", action="DISPUTE", at_issue=("30.000", "75.00"), drafted="30.000")
+
+
+@scenario
+def reversed_by_the_entity(world: World) -> None:
+    world.claim("r")
+    world.claim_340b("e")
+    world.claim_340b("back", status="REVERSED", submitted_at="2025-08-20T12:00:00")
+    world.silent("r")
+
+
+@scenario
+def a_status_that_cannot_be_read_is_no_submission(world: World) -> None:
+    world.claim("r")
+    world.claim_340b("e", status="REVERSE")
+    world.silent("r")
+
+
+@scenario
+def another_quantity_without_a_fill_number(world: World) -> None:
+    world.claim("r", units=90, rebate_amount="225.00", days_supply=90)
+    world.claim_340b("e", fill_number=None)
+    world.expect("r", R003="MEDIUM", code="X", at_issue=("90.000", "225.00"))
+
+
+@scenario
+def federal_and_supplemental_rebates_of_one_dispense(world: World) -> None:
+    """Bought once: a package of 30 units does for both."""
+    world.claim("federal", rebate_type="FEDERAL")
+    world.claim("supplemental", rebate_type="SUPPLEMENTAL", unit_rebate_amount="0.8", rebate_amount="24.00")
+    world.claim_340b("e")
+    world.tables["chargebacks"][0]["packages"] = "1"
+    world.expect("federal", R003="STRONG", at_issue=("30.000", "75.00"), drafted="30.000")
+    world.expect("supplemental", R003="STRONG", at_issue=("30.000", "24.00"), drafted="30.000")
+
+
+@scenario
+def two_sites_of_one_parent_by_their_ids(world: World) -> None:
+    world.claim_340b("e", entity_id="CAH771234")
+    world.claim_340b("site", entity_id="CAH771234A", submitted_at="2025-08-11T12:00:00")
+    world.silent("e", "site")
+
+
+@scenario
+def two_entities(world: World) -> None:
+    world.claim_340b("e")
+    world.claim_340b("other", entity_id="RRC220099", submitted_at="2025-08-11T12:00:00")
+    world.expect("e", R046="STRONG")
+    world.expect("other", R046="STRONG")
+
+
+# --- lineage --------------------------------------------------------------------------------------------------------
+
+
+@scenario
+def a_void_cancels_every_version(world: World) -> None:
+    world.claim("first")
+    world.claim("second", transaction="ADJUSTMENT", units=28, received_at="2025-11-02T12:00:00")
+    world.claim("void", transaction="VOID", received_at="2025-11-03T12:00:00")
+    world.claim_340b("e")
+    world.silent("first", "second", "void")
+
+
+@scenario
+def an_adjustment_replaces(world: World) -> None:
+    world.claim("first")
+    world.claim("second", transaction="ADJUSTMENT", units=28, rebate_amount="70.00", received_at="2025-11-02T12:00:00")
+    world.claim_340b("e", quantity=28)
+    world.silent("first")
+    world.expect("second", R003="STRONG", at_issue=("28.000", "70.00"), drafted="28.000")
+
+
+@scenario
+def a_file_sent_again(world: World) -> None:
+    world.claim("first")
+    world.claim("again", received_at="2025-11-02T12:00:00")
+    world.claim_340b("e")
+    world.expect("first", R003="STRONG", drafted="30.000")
+    world.silent("again")
+
+
+@scenario
+def billed_again_after_a_void(world: World) -> None:
+    world.claim("first")
+    world.claim("void", transaction="VOID", received_at="2025-11-02T12:00:00")
+    world.claim("again", received_at="2025-11-03T12:00:00")
+    world.claim_340b("e")
+    world.silent("first", "void")
+    world.expect("again", R003="STRONG", drafted="30.000")
+
+
+@scenario
+def a_later_row_of_negative_units(world: World) -> None:
+    world.claim("r")
+    world.claim(
+        "back",
+        claim_id="C-back",
+        units=-30,
+        rebate_amount="-75.00",
+        period="2025Q4",
+        paid_date="2025-10-05",
+        received_at="2026-01-20T12:00:00",
+    )
+    world.claim_340b("e")
+    world.silent("r", "back")
+
+
+@scenario
+def a_part_taken_back(world: World) -> None:
+    world.claim("r")
+    world.claim("back", claim_id="C-back", units=-10, rebate_amount="-25.00", received_at="2025-11-05T12:00:00")
+    world.claim_340b("e")
+    world.expect("r", R003="STRONG", action="DISPUTE", at_issue=("20.000", "50.00"), drafted="20.000")
+    world.silent("back")
+
+
+# --- duplicates -----------------------------------------------------------------------------------------------------
+
+
+@scenario
+def twice_with_equal_parts_of_third_parties(world: World) -> None:
+    world.claim("r", amount_third_party="40.00")
+    world.claim("again", claim_id="C-again", amount_third_party="40.00", received_at="2025-11-02T12:00:00")
+    world.silent("r")
+    world.expect("again", R016="STRONG", code="M", action="DISPUTE", at_issue=("30.000", "75.00"), drafted="30.000")
+
+
+@scenario
+def a_second_payer_of_the_rest(world: World) -> None:
+    world.claim("r")
+    world.claim("rest", claim_id="C-rest", amount_third_party="250.00", received_at="2025-11-02T12:00:00")
+    world.silent("r", "rest")
+
+
+@scenario
+def third_parties_not_reported(world: World) -> None:
+    world.claim("r", amount_third_party=None)
+    world.claim("again", claim_id="C-again", amount_third_party=None, received_at="2025-11-02T12:00:00")
+    world.silent("r")
+    world.expect("again", R016="MEDIUM", code="M")
+
+
+@scenario
+def in_both_programs_with_one_rebate_type_unsaid(world: World) -> None:
+    world.claim("r")
+    world.claim(
+        "managed", program="MDRP_MCO", rebate_type="FEDERAL", claim_id="C-mco", received_at="2025-11-02T12:00:00"
+    )
+    world.silent("r")
+    world.expect("managed", R017="MEDIUM", code="M", at_issue=("30.000", "75.00"))
+
+
+@scenario
+def a_pbm_twice(world: World) -> None:
+    pbm = {"program": "COMMERCIAL", "payer_id": "PBM-A", "state": None, "contract_id": "A-1"}
+    world.claim("r", **pbm)
+    world.claim("again", claim_id="C-again", received_at="2025-11-02T12:00:00", **pbm)
+    world.silent("r")
+    world.expect("again", R016="STRONG", code="PBM", action="DISPUTE", drafted="30.000")
+
+
+# --- contracts ------------------------------------------------------------------------------------------------------
+
+
+@scenario
+def a_contract_that_excludes_340b(world: World) -> None:
+    world.add("rebate_contracts", payer_id="PBM-C", contract_id="C-1", excludes_340b="true", begin_date="2025-01-01")
+    world.claim("r", program="COMMERCIAL", payer_id="PBM-C", state=None, contract_id="C-1")
+    world.claim_340b("e")
+    world.expect("r", R008="STRONG", code="PBM", action="DISPUTE", drafted="30.000")
+
+
+@scenario
+def contracts_that_disagree(world: World) -> None:
+    for contract, excludes in (("D-1", "true"), ("D-2", "false")):
+        world.add(
+            "rebate_contracts", payer_id="PBM-D", contract_id=contract, excludes_340b=excludes, begin_date="2025-01-01"
+        )
+    world.claim("r", program="COMMERCIAL", payer_id="PBM-D", state=None)
+    world.claim_340b("e")
+    world.expect("r", R008="MEDIUM", code="PBM")
+
+
+# --- several rules on one claim -------------------------------------------------------------------------------------
+
+
+@scenario
+def an_inquiry_hides_no_dispute(world: World) -> None:
+    world.claim("r", sub_program="CHIP_SEPARATE", unit_rebate_amount="2.75", rebate_amount="82.50")
+    world.expect("r", R056="STRONG", R058="STRONG", code="U", action="DISPUTE", at_issue=("30.000", "75.00"))
+
+
+@scenario
+def a_weak_rule_sets_no_units(world: World) -> None:
+    """HCPCS units as NDC units: 10 in place of 1. The biller is listed, but its entity bought nothing (WEAK)."""
+    world.add("hcpcs_crosswalk", ndc=world.ndc, hcpcs_code="J1000", ndc_units_per_hcpcs_unit="0.1")
+    world.add("medicaid_exclusions", entity_id="DSH99999", npi=world.npi, medicaid_state="GA", quarter="2025Q3")
+    world.claim(
+        "r",
+        payer_id="GA",
+        state="GA",
+        claim_type="MEDICAL",
+        rx_number=None,
+        fill_number=None,
+        claim_line=1,
+        hcpcs_code="J1000",
+        units=10,
+        hcpcs_units=10,
+        units_basis="NDC",
+        rebate_amount="25.00",
+        days_supply=None,
+    )
+    world.expect(
+        "r", R031="STRONG", R002="WEAK", code="K", action="DISPUTE", at_issue=("9.000", "22.50"), drafted="9.000"
+    )
+
+
+# --- settlements ----------------------------------------------------------------------------------------------------
+
+
+@scenario
+def a_credit_is_used_up_on_the_first_line(world: World) -> None:
+    for line in (1, 2):
+        world.claim(f"line {line}", claim_line=line, rx_number=f"{8_000_000 + 10 * world.number + line}")
+    world.settlement(settled_on="2025-10-15")
+    world.expect("line 1", R059="STRONG", code="M", at_issue=("30.000", "75.00"))
+    world.silent("line 2")
+
+
+@scenario
+def credited_since(world: World) -> None:
+    world.claim("r")
+    world.claim_340b("e")
+    world.settlement(settled_on="2025-12-15")
+    world.expect("r", R003="STRONG", action="NONE", at_issue=("0.000", "0.00"))
+
+
+@scenario
+def two_partial_credits_of_one_day(world: World) -> None:
+    world.claim("r")
+    world.claim_340b("e")
+    world.settlement(settled_on="2025-12-15", units=10, settlement_id=f"S{world.number}a")
+    world.settlement(settled_on="2025-12-15", units=10, settlement_id=f"S{world.number}b")
+    world.expect("r", R003="STRONG", action="DISPUTE", at_issue=("10.000", "25.00"), drafted="10.000")
+
+
+# --- Medicare -------------------------------------------------------------------------------------------------------
+
+
+def in_january(world: World) -> None:
+    world.claim_340b("e", date_of_service="2026-01-15", submitted_at="2026-01-20T12:00:00")
+
+
+@scenario
+def a_notice_of_withdrawal_is_no_reversal(world: World) -> None:
+    world.mfp("r", mtf_icn="77")
+    world.mfp("notice", mtf_icn="78", mtf_xref_icn="77", mtf_transaction_code="005", claim_id="C-005")
+    in_january(world)
+    world.expect("r", R011="STRONG", code="MRA", action="WITHHOLD", at_issue=("30.000", "180.00"))
+
+
+@scenario
+def a_refund_that_was_reversed(world: World) -> None:
+    world.mfp("r", mtf_icn="81")
+    world.mfp("reversal", mtf_icn="82", mtf_xref_icn="81", mtf_transaction_code="003", claim_id="C-003")
+    in_january(world)
+    world.silent("r")
+
+
+@scenario
+def two_open_icns(world: World) -> None:
+    world.mfp("r", mtf_icn="91")
+    world.mfp("again", mtf_icn="92", claim_id="C-92", received_at="2026-02-11T12:00:00")
+    world.silent("r")
+    world.expect("again", R012="STRONG", code="MRA", at_issue=("30.000", "180.00"))
+
+
+@scenario
+def a_refund_above_the_default(world: World) -> None:
+    world.mfp("r", mtf_icn="95", rebate_amount="200.00")
+    world.expect("r", R060="MEDIUM", code="MRA", at_issue=("0.000", "20.00"))
+
+
+# --- arithmetic, time, product --------------------------------------------------------------------------------------
+
+
+@scenario
+def a_supplemental_rebate_that_does_not_add_up(world: World) -> None:
+    world.claim("r", rebate_type="SUPPLEMENTAL", unit_rebate_amount="0.8", rebate_amount="24.05")
+    world.expect("r", R053="STRONG", action="INQUIRE", at_issue=("0.000", "0.05"))
+
+
+@scenario
+def too_little_is_asked_for(world: World) -> None:
+    world.claim("r", rebate_amount="70.00")
+    world.expect("r", R053="STRONG", at_issue=("0.000", "0.00"))
+
+
+@scenario
+def managed_care_by_payment(world: World) -> None:
+    world.claim(
+        "r",
+        program="MDRP_MCO",
+        date_of_service="2025-09-29",
+        paid_date="2025-10-02",
+        period="2025Q4",
+        invoice_period="2025Q4",
+        received_at="2026-01-20T12:00:00",
+    )
+    world.expect("r", R054="STRONG", action="INQUIRE", at_issue=("0.000", "0.00"))
+
+
+@scenario
+def reversed_by_the_pharmacy(world: World) -> None:
+    world.claim("r")
+    world.transaction("b1", "B1", "2025-08-01T10:00:00")
+    world.transaction("b2", "B2", "2025-08-03T10:00:00")
+    world.expect("r", R020="STRONG", code="M", action="DISPUTE", drafted="30.000")
+
+
+@scenario
+def reversed_and_billed_again_at_one_time(world: World) -> None:
+    world.claim("r")
+    for name, code in (("b1", "B1"), ("b2", "B2"), ("b3", "B1")):
+        world.transaction(name, code, "2025-08-01T00:00:00")
+    world.silent("r")
+
+
+@scenario
+def terminated_long_ago(world: World) -> None:
+    world.tables["products"][0]["termination_date"] = "2024-07-31"
+    world.claim("r")
+    world.expect("r", R022="STRONG", code="N", action="DISPUTE", at_issue=("30.000", "75.00"), drafted="30.000")
+
+
+@scenario
+def never_terminated_in_the_words_of_a_placeholder(world: World) -> None:
+    world.tables["products"][0]["termination_date"] = "9999-12-31"
+    world.claim("r")
+    world.silent("r")
+
+
+@scenario
+def a_biller_known_by_its_ncpdp_id(world: World) -> None:
+    world.add("pharmacies", npi=world.npi, ncpdp_id=f"{1_000_000 + world.number}")
+    world.add("medicaid_exclusions", entity_id=world.entity, npi=world.npi, medicaid_state="GA", quarter="2025Q3")
+    world.claim("r", payer_id="GA", state="GA", pharmacy_npi=None, pharmacy_ncpdp_id=f"{1_000_000 + world.number}")
+    world.expect("r", R002="STRONG", code="X", action="DISPUTE", drafted="30.000")
+
+
+def worlds() -> list[World]:
+    return [_built(build, number) for number, build in enumerate(SCENARIOS, 1)]
+
+
+def _built(build: Callable[[World], None], number: int) -> World:
+    """A scenario over what is usual: a product with prices, an entity that owns the pharmacy and bought 99 packages."""
+    world = World(build.__name__, number)
+    world.add(
+        "products",
+        ndc=world.ndc,
+        product_name="Example",
+        unit_type="TAB",
+        units_per_package=30,
+        drug_category="S",
+        cod_status="03",
+        market_date="2015-01-01",
+        reactivation_date=None,
+    )
+    for period, mfp in (("2025Q3", None), ("2025Q4", None), ("2026Q1", "4")):
+        world.add("prices", ndc=world.ndc, period=period, mfp_unit=mfp, **PRICES)
+    world.add("entity_npis", entity_id=world.entity, npi=world.npi)
+    for quarter in ("2025-07-15", "2026-01-10"):
+        world.add(
+            "chargebacks",
+            chargeback_id=f"B{number}-{quarter}",
+            entity_id=world.entity,
+            ndc=world.ndc,
+            invoice_date=quarter,
+            packages=99,
+            contract_type="340B",
+        )
+    build(world)
+    return world
+
+
+def write(folder: Path) -> None:
+    """All scenarios as one input, and what they share."""
+    tables: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for world in worlds():
+        for name, rows in world.tables.items():
+            tables[name] += rows
+    tables["state_340b_policies"] = [
+        {"state": "KY", "method": "CLAIM_FLAG", "contract_pharmacy_carved_out": "false"},
+        {"state": "GA", "method": "MEF", "contract_pharmacy_carved_out": "false"},
+    ]
+    tables["rebate_contracts"] += [
+        {"payer_id": "PBM-A", "contract_id": "A-1", "excludes_340b": "false", "begin_date": "2025-01-01"}
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in tables.items():
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(rows)

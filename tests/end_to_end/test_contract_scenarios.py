@@ -1,0 +1,63 @@
+"""Small scenarios that the contract decides, in one run of the main job: rules, classes, codes, units, drafts."""
+
+from __future__ import annotations
+
+import csv
+from decimal import Decimal
+
+import pyarrow.parquet as parquet
+import pytest
+
+from jobs.detect import detect
+from tests.end_to_end.contract_scenarios import AS_OF, Expected, World, worlds, write
+
+pytestmark = [pytest.mark.slow, pytest.mark.both_engines]
+
+WORLDS = worlds()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("scenarios")
+
+
+@pytest.fixture
+def outcome(folder, run_job):
+    """Findings by row, and drafted units by row, of a run that the first test starts."""
+    run = folder / "out" / "r"
+    if not run.exists():
+        write(folder / "in")
+        words = ["--input", folder / "in", "--output", folder / "out", "--run-id", "r", "--as-of", AS_OF]
+        ended = run_job(detect, *words, "--set", f"mlflow.tracking_uri=sqlite:///{folder}/mlflow.db")
+        assert ended.status == 0, ended
+    found = {row["source_row_id"]: row for row in parquet.read_table(run / "findings").to_pylist()}
+    with (run / "disputes" / "detail.csv").open(encoding="utf-8", newline="") as file:
+        drafted = {row["source_row_id"]: Decimal(row["units_disputed"]) for row in csv.DictReader(file)}
+    return found, drafted
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=[world.name for world in WORLDS])
+def test_scenario(world: World, outcome):
+    found, drafted = outcome
+    for row, expected in world.expected.items():
+        finding = found.get(row)
+        said = {} if finding is None else {hit["rule_id"]: hit["evidence"] for hit in finding["rules"]}
+        if expected is None:
+            assert finding is None or finding["evidence"] in ("WEAK", "CONTEXT"), f"{row}: {said}"
+            assert row not in drafted
+        else:
+            compare(row, finding, said, expected, drafted)
+
+
+def compare(row: str, finding: dict | None, said: dict, expected: Expected, drafted: dict) -> None:
+    assert finding is not None, f"{row} is not found"
+    assert {rule: said.get(rule) for rule in expected.rules} == expected.rules, f"{row}: {said}"
+    if expected.code is not None:
+        assert finding["dispute_code"] == expected.code
+    if expected.action is not None:
+        assert finding["action"] == expected.action
+    if expected.at_issue is not None:
+        assert (str(finding["units_at_issue"]), str(finding["amount_at_issue"])) == expected.at_issue
+    assert drafted.get(row) == (None if expected.drafted is None else Decimal(expected.drafted)) or (
+        expected.drafted is None
+    ), f"{row}: {drafted.get(row)} drafted"
