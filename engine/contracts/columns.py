@@ -105,7 +105,8 @@ class Table:
 
     `either` holds groups of which at least one member must be present as a column, and non-null in every row;
     each member is a tuple of columns that only serve together.
-    `key` names the columns that identify a row in quarantine where there is no source_row_id. `received`: when a row
+    `key` names the columns that identify a row in quarantine where there is no source_row_id. `own_id`: a column that
+    identifies a row alone, in whatever row it is given. `received`: when a row
     was received is the first of these that is not NULL. `meaning` is documentation: what the rows are.
     """
 
@@ -116,6 +117,7 @@ class Table:
     either: tuple[tuple[tuple[str, ...], ...], ...] = field(default=())
     received: tuple[str, ...] = ()
     meaning: str = ""
+    own_id: str | None = None
 
     def column(self, name: str) -> Column:
         for column in self.columns:

@@ -37,9 +37,10 @@ _VALIDITY = (
 VALIDITY_NAMES = frozenset(one.name for one in _VALIDITY)
 
 
-def reference_table(name: str, *columns: Column, meaning: str, key: str, either=()) -> Table:
+def reference_table(name: str, *columns: Column, meaning: str, key: str, either=(), own_id: str | None = None) -> Table:
     """A reference table; `key` is separated by blanks. Every one may carry the days of its validity."""
-    return Table(name, TableRole.REFERENCE, (*columns, *_VALIDITY), tuple(key.split()), either, meaning=meaning)
+    names = tuple(key.split())
+    return Table(name, TableRole.REFERENCE, (*columns, *_VALIDITY), names, either, meaning=meaning, own_id=own_id)
 
 
 def _required(optional: Column) -> Column:
@@ -289,7 +290,9 @@ REFERENCES = (
         code("rebate_type", REBATE_TYPES, "Kind of rebate; empty means the program's only one"),
         identifier("settlement_id", "Identifies the settlement", "S-2025-0001"),
         meaning="What became of invoiced units: paid, disputed, released, credited or repaid.",
-        key="invoice_number program state ndc period settled_on kind claim_id claim_line",
+        key="invoice_number program state ndc period settled_on kind units amount code claim_id claim_line entity_id "
+        "payer_id sub_program rebate_type",
+        own_id="settlement_id",
     ),
     reference_table(
         "decisions",

@@ -28,14 +28,21 @@ _NULL_TELLS = {
 _END = ("valid_to", "end_date")
 
 
-def reference_key(table: Table) -> tuple[str, ...]:
-    """Columns of conformed rows that tell the rows of one snapshot of a reference table apart; NULL equals NULL."""
+def reference_key(table: Table) -> dict[str, Column]:
+    """What tells the rows of one snapshot of a reference table apart, by column of conformed rows; NULL equals NULL.
+
+    Where a row has an id of its own, nothing else does.
+    """
     names = ["ndc11" if name == "ndc" else name for name in table.key]
-    return *names, *(name for name in _BEGINNINGS if name in table.column_names and name not in names)
+    names += [name for name in _BEGINNINGS if name in table.column_names and name not in names]
+    if table.own_id is None:
+        return {name: F.col(name) for name in names}
+    own_id = F.col(table.own_id)
+    return {table.own_id: own_id, **{name: F.when(own_id.isNull(), F.col(name)) for name in names}}
 
 
 def key_hash(table: Table) -> Column:
-    return F.xxhash64(*reference_key(table))
+    return F.xxhash64(*reference_key(table).values())
 
 
 def net_references(conformed: DataFrame, table: Table) -> DataFrame:
@@ -51,8 +58,9 @@ def net_references(conformed: DataFrame, table: Table) -> DataFrame:
         on=key_hash(table) == F.col("repeated"),
         how="left_semi",
     )
-    values = [name for name in _received_names(table) if name not in (*key, "snapshot_date")]
-    by_key = Window.partitionBy(*key)
+    identifies = {table.own_id} if table.own_id else key.keys()
+    values = [name for name in _received_names(table) if name not in identifies and name != "snapshot_date"]
+    by_key = Window.partitionBy(*key.values())
     content = [F.col(name).asc_nulls_first() for name in values]
     disagree = {name: differ_over(name, by_key) for name in values}
     latest = F.max("snapshot_date").over(by_key)
@@ -60,7 +68,7 @@ def net_references(conformed: DataFrame, table: Table) -> DataFrame:
     newest = aged.where("is_latest").withColumns(
         {
             "nth": F.row_number().over(by_key.orderBy(*content, "row_id")),
-            "nth_alike": F.row_number().over(Window.partitionBy(*key, *values).orderBy("row_id")),
+            "nth_alike": F.row_number().over(Window.partitionBy(*key.values(), *values).orderBy("row_id")),
             "contested": F.array_compact(
                 F.array(*(F.when(differs, F.lit(name)) for name, differs in disagree.items()))
             ),

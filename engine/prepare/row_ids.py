@@ -13,12 +13,15 @@ from engine.runtime.column_names import column_names
 
 
 def row_name(table: Table, values: Mapping[str, Column]) -> Column:
-    """What a row is called in quarantine: its source_row_id; where its table has none, its key joined by `/`."""
+    """What a row is called in quarantine: its source_row_id or other id of its own; where it has none, its key joined
+    by `/`.
+    """
     if "source_row_id" in table.column_names:
         return values["source_row_id"]
     received = {"ndc": "ndc_raw"}
     parts = [F.coalesce(values[received.get(name, name)].cast("string"), F.lit("")) for name in table.key]
-    return F.concat_ws("/", *parts)
+    joined = F.concat_ws("/", *parts)
+    return joined if table.own_id is None else F.coalesce(values[table.own_id], joined)
 
 
 def good_rows(conformed: DataFrame) -> DataFrame:

@@ -123,3 +123,43 @@ def test_a_bad_ndc_that_is_not_required_is_unknown_and_counted(spark):
     counts, _, (live,), _ = stood(spark, "part_b_lines", [{**line, "ndc": "12", "modifiers": "tb| jw"}])
     assert (live.ndc11, live.ndc_raw, live.hcpcs_code, live.modifiers) == (None, "12", "J1234", "TB|JW")
     assert (counts.dropped, counts.counted["COERCED_NULL"]) == ({}, 1)
+
+
+# What becomes of settlements: key settlement_id, else all columns (contract part 2).
+SETTLEMENTS = {
+    "two part credits of one day": ([{"units": "10"}, {"units": "5"}], {}, 2),
+    "two that are equal in all columns": ([{"units": "10"}, {"units": "10"}], {"REDELIVERED": 1}, 1),
+    "two equal ones with ids": ([{"settlement_id": "S1"}, {"settlement_id": "S2"}], {}, 2),
+    "one with an id and one without": ([{"settlement_id": "S1"}, {}], {}, 2),
+    "an id sent again": ([{"settlement_id": "S1"}, {"settlement_id": "S1"}], {"REDELIVERED": 1}, 1),
+    "an id of two amounts": (
+        [{"settlement_id": "S1", "units": "10"}, {"settlement_id": "S1", "units": "5"}],
+        {"KEY_DUPLICATE": 2},
+        0,
+    ),
+    "an id in a later snapshot": (
+        [
+            {"settlement_id": "S1", "units": "10", "snapshot_date": "2026-01-01"},
+            {"settlement_id": "S1", "units": "5", "snapshot_date": "2026-02-01"},
+        ],
+        {"REPLACED": 1},
+        1,
+    ),
+    "the ledger of a later day": (
+        [{"snapshot_date": "2026-01-01"}, {"snapshot_date": "2026-02-01"}],
+        {"REPLACED": 1},
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SETTLEMENTS)
+def test_settlements_are_told_apart_by_their_id_or_all_that_they_hold(spark, case):
+    given, dropped, left = SETTLEMENTS[case]
+    credit = {"program": "MDRP_FFS", "state": "KY", "ndc": NDC, "period": "2025Q3", "kind": "STATE_CREDIT"}
+    credit |= {"settled_on": "2025-12-20", "units": "10", "claim_id": "C1"}
+    names = sorted({name for one in given for name in one})
+    rows = [credit | dict.fromkeys(names) | {"units": "10"} | one for one in given]
+    counts, _, live, aside = stood(spark, "settlements", rows)
+    assert (counts.dropped, len(live)) == (dropped, left)
+    assert {one.source_row_id for one in aside} <= {"S1"}
