@@ -146,6 +146,7 @@ CONTEXT_CLAIM_FEATURES = _fields(
     ("f27_unit_factor", _DOUBLE),  # the conversion factor that explains units / median within 2 %, or NULL
     ("peers", _LONG),
     ("peer_median_units", _DOUBLE),  # median NDC units per prescription among the peers
+    ("peer_median_units_per_day", _DOUBLE),
 )
 
 # Features that, but for SCREENED_FEATURES, only flagged claims get, for messages, analysts and models to come; no

@@ -90,6 +90,7 @@ _OF_PEERS = {
     "f27_unit_factor",
     "peers",
     "peer_median_units",
+    "peer_median_units_per_day",
     *(f"{feature}_z" for feature in CLAIM_FEATURES),
 }
 _SCREENED = [field for field in CLAIM_SCREEN.fields if field.name not in _OF_PEERS]
@@ -381,6 +382,7 @@ def with_claim_peers(screen: DataFrame, peers: DataFrame, settings: PeerSettings
             FACTOR_DISTANCE: _distance(F.col("log_ratio"), F.col("log_package")),
             "f27_unit_factor": _factor_hit(F.col("log_ratio"), F.col("log_package")),
             "peer_median_units": F.col(f"{UNITS}_median"),
+            "peer_median_units_per_day": F.col("f25_units_per_day_median"),
         }
     )
     joined = joined.withColumns({f"{f}_z": robust_z(f, False, settings) for f in CLAIM_FEATURES})

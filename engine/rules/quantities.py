@@ -16,12 +16,16 @@ from engine.rules.common import (
     outside,
     route_of_payer,
 )
-from engine.rules.hit import Facts, Hit
+from engine.rules.hit import Facts, Guard, Hit
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import if_known, sentence
 from engine.runtime.expressions import divide
 
 Z_SCORE = Threshold("z", 4.0, "robust z-score of units per prescription among the peers, beyond which it is unusual")
+LONGER_SUPPLY = Guard(
+    "LONGER_SUPPLY",
+    "the quantity lasts longer, or shorter: per day of supply it is not far from the peers' median",
+)
 
 
 @rule(
@@ -40,14 +44,19 @@ Z_SCORE = Threshold("z", 4.0, "robust z-score of units per prescription among th
         Z_SCORE,
         Threshold("times_typical", 3.0, "and units outside [1/n, n] times the peers' median"),
     ),
+    guards=(LONGER_SUPPLY,),
+    version=2,
 )
 def unusual_quantity(f: Facts, given: Given) -> Hit:
     """Units are far from the median of the product's claims, by z-score and by ratio. A partial fill or its completion
-    is never too small. At issue is what lies above the median.
+    is never too small; a fill for more days is larger with reason. At issue is what lies above the median.
     """
     times = given.number("times_typical")
     ratio = divide(f.ndc_units.cast("double"), f.peer_median_units)
     is_part_of_a_fill = F.coalesce(f.dispensing_status.isin("P", "C"), F.lit(False))
+    per_day = divide(f.f25_units_per_day, f.peer_median_units_per_day)
+    # days that are not stated explain nothing
+    lasts_longer = F.coalesce(~outside(per_day, 1 / times, times), F.lit(False))
     above_median = f.ndc_units.cast("double") - f.peer_median_units
     return Hit(
         when=outside(f.f24_units_per_prescription_z, -given.number("z"), given.number("z"))
@@ -61,6 +70,7 @@ def unusual_quantity(f: Facts, given: Given) -> Hit:
             median=f.peer_median_units,
             ratio=ratio,
         ),
+        checks=(LONGER_SUPPLY.check(failed=lasts_longer),),
         units=not_below_zero(above_median),
         code=code_of_payer(f, "Q"),
         route=route_of_payer(f),

@@ -29,6 +29,19 @@ SPECS = [
     Spec(
         "R035",
         Subject.REBATE_CLAIM,
+        CLAIM + "; program=MDRP_FFS; peers=412; peer_median_units=30; f24_units_per_prescription_z=10",
+        """
+        case                              | ndc_units | f25_units_per_day | peer_median_units_per_day || fires     | evidence | guards
+        six times as many, in 30 days     | 180       | 6                 | 1                         || yes       | MEDIUM   | LONGER_SUPPLY PASSED
+        90 days of twice the dose         | 180       | 2                 | 1                         || held back |          | LONGER_SUPPLY FAILED
+        days of supply not stated         | 180       | -                 | 1                         || yes       | MEDIUM   | LONGER_SUPPLY PASSED
+        peers do not state theirs         | 180       | 6                 | -                         || yes       | MEDIUM   | LONGER_SUPPLY PASSED
+        """,  # noqa: E501
+        needs=("program", "units", "ndc_units", "f24_units_per_prescription_z", "peer_median_units"),
+    ),
+    Spec(
+        "R035",
+        Subject.REBATE_CLAIM,
         CLAIM + "; peers=412; peer_median_units=30; ndc_units=300; f24_units_per_prescription_z=10",
         """
         case                              | program    || fires | evidence | code | route | action  | units | says
