@@ -33,7 +33,7 @@ NO_ENTITY = -1
 TELEHEALTH_PRESCRIBER, ENTITYS_PRESCRIBER = 0, 2  # of the product TELEHEALTH
 
 # States whose medical claims carry a 340B modifier that is in use all through the quarters.
-MODIFIER_STATES = {"TX": "U8", "CA": "UD"}
+MODIFIER_STATES = {"TX": "U8", "GA": "UD"}
 LATE_MODIFIER_STATE = "SC"
 
 _OWN_PLACES = [place for place in Place if place.name.startswith("OWN")]
@@ -200,8 +200,8 @@ def _states(chance: np.ndarray, twist: np.ndarray, modifier_chance: np.ndarray) 
     """A state by weight; claims planned around a modifier lie in states that know it."""
     cumulative = np.cumsum(STATE_WEIGHTS) / STATE_WEIGHTS.sum()
     state = np.minimum(np.searchsorted(cumulative, chance, side="right"), len(STATE_CODES) - 1)
-    texas, california = (state_index(code) for code in MODIFIER_STATES)
-    either = np.where(modifier_chance < 0.5, texas, california)
+    texas, georgia = (state_index(code) for code in MODIFIER_STATES)
+    either = np.where(modifier_chance < 0.5, texas, georgia)
     state = np.where(np.isin(twist, (Twist.MODIFIER, Twist.MODIFIER_OF_OTHER_STATE)), either, state)
     return np.where(twist == Twist.MODIFIER_TOO_EARLY, state_index(LATE_MODIFIER_STATE), state)
 

@@ -60,7 +60,7 @@ UNREPORTED = {"ndc": "", "termination_date": None, "reactivation_date": None, "c
 TWICE = ("R046", "R047")
 UNLISTED_CODES = {"J3490"}
 RULES_ON_INVOICES = {"R022", "R025", "R026", "R027", "R034", "R035", "R036", "R037", "R038", "R053"}
-MODIFIERS = {("TX", "U8"): date(2015, 9, 1), ("CA", "UD"): date(2000, 1, 1), ("SC", "TB"): date(2025, 12, 1)}
+MODIFIERS = {("TX", "U8"): date(2015, 9, 1), ("GA", "UD"): date(2018, 7, 1), ("SC", "TB"): date(2025, 12, 1)}
 
 
 class Tables:
