@@ -37,10 +37,22 @@ _VALIDITY = (
 VALIDITY_NAMES = frozenset(one.name for one in _VALIDITY)
 
 
-def reference_table(name: str, *columns: Column, meaning: str, key: str, either=(), own_id: str | None = None) -> Table:
-    """A reference table; `key` is separated by blanks. Every one may carry the days of its validity."""
-    names = tuple(key.split())
-    return Table(name, TableRole.REFERENCE, (*columns, *_VALIDITY), names, either, meaning=meaning, own_id=own_id)
+def reference_table(
+    name: str, *columns: Column, meaning: str, key: str, either=(), own_id: str | None = None, event: str | None = None
+) -> Table:
+    """A reference table; `key` is separated by blanks. Every one may carry the days of its validity. `event`: the day
+    of what a row reports.
+    """
+    return Table(
+        name,
+        TableRole.REFERENCE,
+        (*columns, *_VALIDITY),
+        tuple(key.split()),
+        either,
+        meaning=meaning,
+        own_id=own_id,
+        known_on=("snapshot_date", *([event] if event else [])),
+    )
 
 
 def _required(optional: Column) -> Column:
@@ -248,6 +260,7 @@ REFERENCES = (
         text("wholesaler", "Wholesaler", "Example Wholesale"),
         meaning="Purchases by covered entities as wholesalers charge them back.",
         key="chargeback_id",
+        event="invoice_date",
     ),
     reference_table(
         "labelers",
@@ -293,6 +306,7 @@ REFERENCES = (
         key="invoice_number program state ndc period settled_on kind units amount code claim_id claim_line entity_id "
         "payer_id sub_program rebate_type",
         own_id="settlement_id",
+        event="settled_on",
     ),
     reference_table(
         "decisions",
@@ -306,6 +320,7 @@ REFERENCES = (
         code("selection", ("QUEUE", "RANDOM"), "How the finding was chosen for review"),
         meaning="Decisions of analysts on findings.",
         key="finding_id decided_at",
+        event="decided_at",
     ),
     reference_table(
         "outcomes",
@@ -318,6 +333,7 @@ REFERENCES = (
         column("amount_credited", Kind.MONEY, "Amount credited, US dollars", "370.37"),
         meaning="Answers of counterparties to disputes.",
         key="finding_id case_id answered_on",
+        event="answered_on",
         either=((("finding_id",), ("case_id",)),),
     ),
 )

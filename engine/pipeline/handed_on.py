@@ -33,6 +33,7 @@ class Prepared:
     """Live rows of the feeds (None where a feed is missing), conformed references, and what was quarantined. left_out:
     by table source_row_id and reasons of all rows that are not judged, planned only on demand. unread_claims:
     quarantined rebate claims, None where there are none. mostly_quarantined: tables for which the run stops.
+    left_empty: tables all of whose rows are later than the `--as-of` day, which count as missing.
     """
 
     opened: dict[str, OpenedTable]
@@ -45,6 +46,7 @@ class Prepared:
     quarantine: dict[str, DataFrame] = field(default_factory=dict)
     left_out: dict[str, Callable[[], DataFrame]] = field(default_factory=dict)
     mostly_quarantined: list[Problem] = field(default_factory=list)
+    left_empty: set[str] = field(default_factory=set)
     found_out: frozenset[str] = frozenset()
     linking: exports.Linking | None = None
 
@@ -53,12 +55,13 @@ class Prepared:
         """`table` and `table.column` of all that the input holds or lets the engine infer; `table.complete` of tables
         declared complete. One with quarantined rows is not: a row that could not be read is not absent.
         """
-        complete = {name for name, table in self.opened.items() if table.complete} - self.quarantine.keys()
+        there = {name: table for name, table in self.opened.items() if name not in self.left_empty}
+        complete = {name for name, table in there.items() if table.complete} - self.quarantine.keys()
         return (
             self.found_out
-            | frozenset(self.opened)
+            | frozenset(there)
             | {f"{name}.complete" for name in complete}
-            | {f"{name}.{column}" for name, table in self.opened.items() for column in table.columns}
+            | {f"{name}.{column}" for name, table in there.items() for column in table.columns}
         )
 
     @property

@@ -21,6 +21,14 @@ from engine.sources import FoundTables, OpenedTable, WorkFolder
 _MOST_NAMED = 12
 _MOST_NAMES, _LONGEST_NAME = 20, 100
 FEED_NAMES = frozenset(table.name for table in FEEDS)
+# Feeds by the name under which `Prepared` hands on their live rows.
+_HANDED_ON_AS = {
+    "rebate_claims": "claims",
+    "pharmacy_claims": "dispenses",
+    "entity_claims": "entity_claims",
+    "invoices": "invoices",
+}
+_JUDGED = _HANDED_ON_AS.keys() - {"pharmacy_claims"}
 
 
 # Reasons for leaving while preparing that are no quarantine.
@@ -118,6 +126,9 @@ def prepare_tables(run: Run, work: WorkFolder, opened: dict[str, OpenedTable], s
                 run.note(f"{name}: no rows to judge ({counts.rows_in:,} received)")
         if stops:
             _stop_for(prepared.mostly_quarantined)
+        if _JUDGED & (prepared.opened.keys() - prepared.left_empty):
+            for name in prepared.left_empty & _HANDED_ON_AS.keys():
+                setattr(prepared, _HANDED_ON_AS[name], None)
     return prepared
 
 
@@ -169,7 +180,7 @@ def _prepare_references(run: Run, work: WorkFolder, prepared: Prepared, conforme
             counts = prepare.with_netting(counts, netting)
             live[name] = prepare.live_references(rows, netting)
         _book(run, work, prepared, name, rows, netting, counts)
-    prepared.references |= live
+    prepared.references |= {name: rows for name, rows in live.items() if name not in prepared.left_empty}
 
 
 def _prepare_feed(
@@ -219,6 +230,9 @@ def _book(
     run.ledger.check(name, Step.PREPARE, "rows conformed", work.rows(f"conformed/{name}"), counts.rows_in)
     counts = _judged_values(run, prepared, name, conformed, counts)
     run.ledger.record(name, Step.PREPARE, counts.rows_in, counts.rows_out, counts.dropped, counts.counted)
+    if counts.rows_in and counts.dropped.get(Reason.AFTER_AS_OF.value) == counts.rows_in:
+        prepared.left_empty.add(name)
+        run.note(f"{name}: all rows are later than {run.settings.today}, the day of the run; it counts as missing")
     prepared.left_out[name] = partial(prepare.left_out, conformed, opened.table, netting)
     if set(counts.dropped) - LEFT_ORDERLY:
         prepared.quarantine[name] = prepare.quarantine(conformed, opened.table)

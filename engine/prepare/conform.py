@@ -402,13 +402,19 @@ def _coerced(draft: _Draft, table: Table, received: T.StructType) -> Iterator[tu
 
 
 def _is_after(draft: _Draft, table: Table, as_of: date) -> Column:
-    """True where the row was received after the as-of day, UTC; a NULL time or the placeholder counts as received."""
-    if not table.received:
-        return F.lit(False)
+    """True where the row was received, or known at the earliest, after the as-of day, UTC; a NULL time or the
+    placeholder counts as before.
+    """
     next_day = F.lit(f"{as_of + timedelta(days=1)} 00:00:00+00:00").cast("timestamp")
-    known = (F.when(draft.values[name].cast("date") != F.lit(_NO_DAY), draft.values[name]) for name in table.received)
-    received_at = F.coalesce(*known).cast("timestamp")
-    return F.coalesce(received_at >= next_day, F.lit(False))
+
+    def known(names: Iterable[str]) -> list[Column]:
+        values = (draft.values[name] for name in names)
+        return [F.when(value.cast("date") != F.lit(_NO_DAY), value).cast("timestamp") for value in values]
+
+    days = known(table.known_on)
+    if table.received:
+        days.append(F.coalesce(*known(table.received)))
+    return any_of(F.coalesce(day >= next_day, F.lit(False)) for day in days) if days else F.lit(False)
 
 
 def _names(conditions: Iterable[tuple[Column, str]]) -> Column:

@@ -23,7 +23,8 @@ def pharmacy_dispenses(conformed: DataFrame, netting: DataFrame) -> DataFrame:
     """PHARMACY_DISPENSES: one row per pharmacy, Rx number, fill (NULL equals NULL), date of service and NDC-11.
 
     A dispense is reversed when its last transaction is B2: by transaction_at (NULL first), then B1, B2, B3, then
-    source_row_id. Rows whose Rx number is no key belong to no dispense.
+    source_row_id. Where bills and reversals of one time would leave a bill in some order, B2 comes first: nothing says
+    then that the dispense ended as reversed. Rows whose Rx number is no key belong to no dispense.
     """
     rank = F.coalesce(*(F.when(F.col("transaction_code") == code, F.lit(place)) for place, code in enumerate(_CODES)))
     keyed = (
@@ -42,7 +43,7 @@ def pharmacy_dispenses(conformed: DataFrame, netting: DataFrame) -> DataFrame:
     dispense = Window.partitionBy(*_DISPENSE)
     latest = dispense.orderBy(*(F.col(name).desc_nulls_last() for name in ("transaction_at", "rank", "source_row_id")))
     last = (
-        keyed.join(several, on=is_several, how="left_semi")
+        _with_open_ties(keyed.join(several, on=is_several, how="left_semi"))
         .withColumns(
             {
                 "nth": F.row_number().over(latest),
@@ -62,6 +63,24 @@ def pharmacy_dispenses(conformed: DataFrame, netting: DataFrame) -> DataFrame:
     }
     return alone.unionByName(last).select(
         *(values.get(field.name, F.col(field.name)).alias(field.name) for field in PHARMACY_DISPENSES.fields)
+    )
+
+
+def _with_open_ties(rows: DataFrame) -> DataFrame:
+    """`rank` of a reversal is lowest where more bills than reversals remain of its time and what came before it."""
+    in_order = Window.partitionBy(*_DISPENSE).orderBy(
+        F.col("transaction_at").asc_nulls_first(), "rank", "source_row_id"
+    )
+    tied = Window.partitionBy(*_DISPENSE, "transaction_at")
+    is_bill, is_reversal = F.col("transaction_code") == "B1", F.col("transaction_code") == "B2"
+    known = rows.withColumn("code_before", F.lag("transaction_code").over(in_order))
+    first = F.first("code_before").over(tied.orderBy("rank", "source_row_id"))
+    was_billed = F.when(F.coalesce(first != "B2", F.lit(False)), 1).otherwise(0)
+    bills, reversals = F.count_if(is_bill).over(tied), F.count_if(is_reversal).over(tied)
+    is_open = (bills > 0) & (was_billed + bills > reversals)
+    counted = known.withColumn("is_open", is_open)
+    return counted.withColumn("rank", F.when(F.col("is_open") & is_reversal, -1).otherwise(F.col("rank"))).drop(
+        "code_before", "is_open"
     )
 
 

@@ -266,10 +266,21 @@ def dispenses(rows):
     result = {}
     for natural, group in groups.items():
         group.sort(key=lambda one: (when(one["transaction_at"]), one["transaction_code"], one["source_row_id"]))
-        last = group[-1]
+        last = last_of(group)
         reversals = sum(one["transaction_code"] == "B2" for one in group)
         result[natural] = (last["source_row_id"], last["transaction_code"], len(group), reversals)
     return result
+
+
+def last_of(group):
+    """The last transaction. Where bills and reversals of the last time may have ended either way, the last bill."""
+    last = [one for one in group if one["transaction_at"] == group[-1]["transaction_at"]]
+    before = group[: len(group) - len(last)]
+    codes = [one["transaction_code"] for one in last]
+    was_billed = bool(before) and before[-1]["transaction_code"] != "B2"
+    if group[-1]["transaction_code"] == "B2" and "B1" in codes and was_billed + codes.count("B1") > codes.count("B2"):
+        return [one for one in last if one["transaction_code"] == "B1"][-1]
+    return group[-1]
 
 
 def entity(rows):

@@ -333,6 +333,12 @@ PHARMACY = {
     "delivered in disorder": ("B2@2 B1@1", "B2"),
     "bill and reversal at one time": ("B2@1 B1@1", "B2"),
     "reversal and rebill at one time": ("B3@1 B2@1", "B3"),
+    "billed, reversed and billed again at one time": ("B1@1 B2@1 B1@1", "B1"),
+    "the same without times": ("B1@- B2@- B1@-", "B1"),
+    "billed and reversed twice at one time": ("B1@1 B2@1 B1@1 B2@1", "B2"),
+    "reversed and billed again at a later time": ("B1@1 B2@2 B1@2", "B1"),
+    "billed and reversed after a reversal": ("B1@1 B2@2 B1@3 B2@3", "B2"),
+    "reversed twice at one time": ("B1@1 B2@2 B2@2", "B2"),
     "no time comes first": ("B2@- B1@1", "B1"),
     "no times at all": ("B2@- B1@-", "B2"),
 }

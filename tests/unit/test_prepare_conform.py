@@ -465,6 +465,39 @@ def test_invoices_are_late_by_receipt_else_by_postmark(spark):
     assert found["placeholder"]["postmark_date"] == date(9999, 12, 31)
 
 
+# Columns with days around that of the run, 2026-03-31, and whether the row was known then (contract parts 2 and 7.16).
+KNOWN = {
+    "prices": ({"ndc": "00002759701", "period": "2025Q3"}, ["snapshot_date"]),
+    "chargebacks": (
+        {"chargeback_id": "1", "entity_id": "DSH1", "ndc": "00002759701", "packages": "1", "contract_type": "340B"},
+        ["snapshot_date", "invoice_date"],
+    ),
+    "settlements": (
+        {"program": "MDRP_FFS", "ndc": "00002759701", "period": "2025Q3", "kind": "PAID", "units": "1"},
+        ["snapshot_date", "settled_on"],
+    ),
+    "decisions": (
+        {"finding_id": "f", "decided_by": "A", "decision": "PAY"},
+        ["snapshot_date", "decided_at"],
+    ),
+    "outcomes": ({"finding_id": "f", "answer": "ACCEPTED"}, ["snapshot_date", "answered_on"]),
+}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_reference_rows_of_a_later_day_are_not_known_yet(spark, name):
+    good, days = KNOWN[name]
+    event = days[-1]
+    rows = [good | dict.fromkeys(days) | {event: day, "comment": day} for day in ("2026-03-31", "2026-04-01")]
+    rows.append(good | {event: "2026-01-01", "snapshot_date": "2026-04-01"})
+    rows.append(good | {event: "2026-01-01", "snapshot_date": "9999-12-31"})
+    found = conformed(spark, name, rows).collect()
+    known = {(str(one[event])[:10], str(one.snapshot_date)[:10]): one.left_as for one in found}
+    late = {key for key, left_as in known.items() if left_as == "AFTER_AS_OF"}
+    assert late == {key for key in known if "2026-04-01" in key}
+    assert len(late) in (1, 2)
+
+
 def test_words_for_null(spark):
     rows = [
         row("rebate_claims", "words", plan_id="NULL", group_id="\\N", units="NULL"),
