@@ -7,15 +7,18 @@ row of the key can stand.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from engine.contracts.codes import Reason
 from engine.contracts.columns import Table
 from engine.contracts.prepared import JUDGEMENT
 from engine.prepare.row_ids import crowded, good_rows
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import any_of, array_contains, differ_over, nulls
+from engine.runtime.expressions import any_of, array_contains, differ_over, json_object, nulls
 
 # Where a key holds in several intervals, their beginning tells them apart.
 _BEGINNINGS = ("valid_from", "participating_start")
@@ -60,7 +63,11 @@ def net_references(conformed: DataFrame, table: Table) -> DataFrame:
     )
     identifies = {table.own_id} if table.own_id else key.keys()
     values = [name for name in _received_names(table) if name not in identifies and name != "snapshot_date"]
-    by_key = Window.partitionBy(*key.values())
+    # each one text: windows over twenty columns take the embedded engine minutes to plan
+    repeated = repeated.withColumns(
+        {"same_key": _as_one(key), "same_values": _as_one({name: F.col(name) for name in values})}
+    )
+    by_key = Window.partitionBy("same_key")
     content = [F.col(name).asc_nulls_first() for name in values]
     disagree = {name: differ_over(name, by_key) for name in values}
     latest = F.max("snapshot_date").over(by_key)
@@ -68,7 +75,7 @@ def net_references(conformed: DataFrame, table: Table) -> DataFrame:
     newest = aged.where("is_latest").withColumns(
         {
             "nth": F.row_number().over(by_key.orderBy(*content, "row_id")),
-            "nth_alike": F.row_number().over(Window.partitionBy(*key.values(), *values).orderBy("row_id")),
+            "nth_alike": F.row_number().over(Window.partitionBy("same_key", "same_values").orderBy("row_id")),
             "contested": F.array_compact(
                 F.array(*(F.when(differs, F.lit(name)) for name, differs in disagree.items()))
             ),
@@ -87,6 +94,11 @@ def net_references(conformed: DataFrame, table: Table) -> DataFrame:
     others = nulls({"problem": "string", "contested": "array<string>"})
     replaced = aged.where("not is_latest").select("row_id", F.lit(Reason.REPLACED.value).alias("left_as"))
     return said.unionByName(replaced.withColumns(others))
+
+
+def _as_one(values: Mapping[str, Column]) -> Column:
+    """The values as one text, which is equal where all of them are; NULL equals NULL and nothing else."""
+    return json_object({name: (value.cast("string"), T.StringType()) for name, value in values.items()})
 
 
 def live_references(conformed: DataFrame, netting: DataFrame) -> DataFrame:
