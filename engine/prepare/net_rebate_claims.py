@@ -285,6 +285,7 @@ def _with_chains(rows: DataFrame) -> DataFrame:
     is_version, is_original = F.col("is_version"), _is(Transaction.ORIGINAL)
     replaces = is_version & _is(Transaction.ADJUSTMENT) & F.col("acts_on_key")
     adjusts_other = is_version & _is(Transaction.ADJUSTMENT) & ~F.col("acts_on_key")
+    is_voided = F.coalesce(F.col("left_as") == Reason.VOIDED.value, F.lit(False))
     is_resumed = is_original & F.col("equal_moment").isNotNull() & is_new("since")
     placed = rows.withColumns(
         {
@@ -309,7 +310,8 @@ def _with_chains(rows: DataFrame) -> DataFrame:
     goes_on = F.coalesce(F.col("last_replacing") == F.col("since"), F.lit(False))
     told = started.withColumns(
         {
-            "of_group": F.first("start", ignorenulls=True).over(together),
+            # what was voided does not stand, and is not what an adjustment replaces
+            "of_group": F.first(F.when(~is_voided, F.col("start")), ignorenulls=True).over(together),
             "is_run_start": replaces & ~goes_on,
             "is_first_run": replaces & (F.count_if(replaces).over(so_far) == 1),
         }
