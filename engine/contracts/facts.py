@@ -59,7 +59,7 @@ DUPLICATE_FACTS = _fields(
 # NDC units that later rows with units below zero take back.
 TAKEN_BACK_FACTS = _fields(("taken_back_units", _UNITS))
 
-# Invoice lines of the claim's state, program and period, where none of them is of its product and rebate type.
+# Invoice lines of the claim's state, program, period and rebate type, where none of them is of its product.
 UNBILLED_FACTS = _fields(("unbilled_invoice_lines", _LONG))
 
 # NDC units by which later invoice lines correct the claim's line downward (PRIOR_DELTA).

@@ -186,19 +186,20 @@ def _with_claims(rows: DataFrame, claims: DataFrame | None) -> DataFrame:
 
 
 def unbilled(claims: DataFrame, invoices: DataFrame) -> DataFrame:
-    """Medicaid claims for whose state, program and period an invoice was received on which no line is of their product
-    and rebate type: source_row_id and UNBILLED_FACTS. Others are absent.
+    """Medicaid claims for whose state, program, period and rebate type an invoice was received on which no line is of
+    their product: source_row_id and UNBILLED_FACTS. Others are absent.
 
     `claims`: live PREPARED_REBATE_CLAIMS; `invoices`: PREPARED_INVOICES. Public utilization data are no invoice.
     """
     lines = _lines_of_invoices(invoices)
-    received = lines.groupBy(*(F.col(f"line_{name}").alias(f"invoice_{name}") for name in _OF_INVOICE)).agg(
+    of_invoice = (*_OF_INVOICE, "rebate_type")
+    received = lines.groupBy(*(F.col(f"line_{name}").alias(f"invoice_{name}") for name in of_invoice)).agg(
         F.count(F.lit(1)).alias("invoice_lines")
     )
     billed = lines.drop("line_kind", "units_reimbursed").distinct()
-    # one row per state, program and period in the one, and per line in the other
+    # one row per invoice and rebate type in the one, and per line in the other
     sent = _billable(claims).join(
-        F.broadcast(received), on=[F.col(name) == F.col(f"invoice_{name}") for name in _OF_INVOICE], how="inner"
+        F.broadcast(received), on=[F.col(name) == F.col(f"invoice_{name}") for name in of_invoice], how="inner"
     )
     missing = sent.join(F.broadcast(billed), on=_same_line(), how="left_anti")
     return missing.select("source_row_id", F.col("invoice_lines").alias(UNBILLED_FACTS[0].name))

@@ -104,14 +104,14 @@ def units_without_claims(f: Facts, given: Given) -> Hit:
     needs=("invoices",),
 )
 def claim_without_invoice(f: Facts, _: Given) -> Hit:
-    """The state's invoice of the claim's program and period was received, and none of its lines is of the claim's
-    product and rebate type. Nothing was asked for yet: a later invoice may ask for it.
+    """The state's invoice of the claim's program, period and rebate type was received, and none of its lines is of the
+    claim's product. Nothing was asked for yet: a later invoice may ask for it.
     """
     return Hit(
         when=f.unbilled_invoice_lines > 0,
         message=sentence(
-            "{claim}. The invoice received for that state, program and period ({lines:count} lines) has no line for "
-            "this product and rebate type: the units appear not to have been billed.",
+            "{claim}. The invoice received for that state, program and period has {lines:count} lines of this rebate "
+            "type and none for this product: the units appear not to have been billed.",
             claim=state_claimed(f),
             lines=f.unbilled_invoice_lines,
         ),

@@ -117,15 +117,18 @@ def _altered(world: World, lines: dict[str, np.ndarray], rate: float) -> tuple[d
 
 
 def _own_quarters(lines: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Of each line's program, state and product: number of quarters, and the median of their units."""
+    """Of each line's program, state and product up to its quarter: number of quarters, median of their units."""
     sizes = [int(lines[name].max(initial=0)) + 1 for name in KEYS[:-1]]
     _, group = np.unique(np.ravel_multi_index([lines[name] for name in KEYS[:-1]], sizes), return_inverse=True)
-    order = np.lexsort((lines["units"], group))
-    count = np.bincount(group)
-    start = np.cumsum(count) - count
-    units = lines["units"][order]
-    median = (units[start + (count - 1) // 2] + units[start + count // 2]) / 2
-    return count[group], median[group]
+    period = lines[KEYS[-1]]
+    units = np.full((group.max(initial=-1) + 1, period.max(initial=-1) + 1), np.nan)
+    units[group, period] = lines["units"]
+    quarters = np.cumsum(~np.isnan(units), axis=1)
+    median = np.full(units.shape, np.nan)
+    for last in range(units.shape[1]):
+        begun = quarters[:, last] > 0
+        median[begun, last] = np.nanmedian(units[begun, : last + 1], axis=1)
+    return quarters[group, period], median[group, period]
 
 
 def _grown_less(lines: dict[str, np.ndarray], grown: np.ndarray) -> np.ndarray:

@@ -73,7 +73,11 @@ def test_rx_numbers_leave_masked_and_stay_out_of_the_report(generated_run):
 def test_the_summary_records_the_settings_and_the_reference_files(generated_run):
     summary = generated_run.json("summary.json")
     assert summary["settings"]["input"]["tables"]["products"]["complete"] is True
-    assert set(summary["reference_files"]) == {"dispute_codes.csv", "identifiers_340b.csv"}
+    assert set(summary["reference_files"]) == {
+        "dispute_codes.csv",
+        "identifiers_340b.csv",
+        "state_340b_policies.csv",
+    }
 
 
 def test_all_outputs_are_there_and_nothing_else(generated_run):

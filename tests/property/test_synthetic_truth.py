@@ -449,7 +449,7 @@ def is_asked_elsewhere(row: dict, before: list[dict]) -> bool:
 
 def repeats_open_icn(row: dict, dispense: list[dict]) -> bool:
     dispense = [other for other in dispense if other["program"] == "MFP"]
-    closing = ("003", "005", "009", "013")
+    closing = ("003", "009", "013")
     closed = {other["mtf_xref_icn"] for other in dispense}
     closed |= {other["mtf_icn"] for other in dispense if other["mtf_transaction_code"] in closing}
     before = [other for other in dispense if other["received_at"] < row["received_at"]]
@@ -473,7 +473,7 @@ def invoice_findings(tables: Tables, peers_of_one_program: bool) -> set[tuple[st
         row["id"] = "/".join(row[n] for n in ("program", "state", "ndc", "period", "invoice_number", "line_kind"))
         per_prescription[peers][row["id"]] = float(row["units_reimbursed"]) / row["prescriptions"]
         per_unit[peers][row["id"]] = float(row["total_amount"] / row["units_reimbursed"])
-        quarters[row["program"], row["state"], row["ndc"]].append(float(row["units_reimbursed"]))
+        quarters[row["program"], row["state"], row["ndc"]].append((row["period"], float(row["units_reimbursed"])))
         own[row["program"], row["state"], row["ndc"]].append(float(row["units_reimbursed"]) / row["prescriptions"])
     asked, sold = defaultdict(Decimal), defaultdict(Decimal)
     for row in tables.invoices:
@@ -495,7 +495,11 @@ def invoice_findings(tables: Tables, peers_of_one_program: bool) -> set[tuple[st
         fires |= {"R034"} if in_state > bought * Decimal("1.2") and in_state - bought > 100 else set()
         ratio = float(units) / row["prescriptions"] / median(own[row["program"], row["state"], row["ndc"]])
         fires |= {"R035"} if row["id"] in far_units or not 0.1 <= ratio <= 10 else set()
-        of_line = quarters[row["program"], row["state"], row["ndc"]]
+        of_line = [
+            of_quarter
+            for period, of_quarter in quarters[row["program"], row["state"], row["ndc"]]
+            if period <= row["period"]
+        ]
         fires |= {"R037"} if len(of_line) >= 4 and float(units) > 3 * median(of_line) else set()
         price = market.get((row["ndc"], row["period"]))
         to_market = row["total_amount"] / units / price["price_per_unit"] if price else None

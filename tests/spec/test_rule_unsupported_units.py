@@ -46,7 +46,7 @@ SPECS = [
         CLAIM,
         """
         case                                  | program  | unbilled_invoice_lines || fires | evidence | code | route | action | party        | units | says
-        no line of the invoice is of it       | MDRP_FFS | 12                     || yes   | CONTEXT  | -    | NONE  | NONE   | UNDETERMINED | 0     | Claim-level detail of state KY holds 30 units ... The invoice received for that state, program and period (12 lines) has no line
+        no line of the invoice is of it       | MDRP_FFS | 12                     || yes   | CONTEXT  | -    | NONE  | NONE   | UNDETERMINED | 0     | Claim-level detail of state KY holds 30 units ... has 12 lines of this rebate type and none for this product
         billed, or no invoice was received    | MDRP_MCO | -                      || no    |          |      |       |        |              |       |
         no Medicaid claim                     | PARTD    | 12                     || no    |          |      |       |        |              |       |
         """,  # noqa: E501
