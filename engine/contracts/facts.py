@@ -288,7 +288,8 @@ INVOICE_FACTS = T.StructType(
         # NDC units where those can be read
         ("quarantined_claim_lines", _LONG),
         ("quarantined_claim_units", _UNITS),
-        ("own_quarters", _LONG),  # quarters with numbers of the same state, program and NDC-11
+        ("own_quarters", _LONG),  # quarters with numbers of the line: its state, program, NDC-11, sub-program, rebate
+        ("own_past_quarters", _LONG),  # of them those of the eight quarters up to this one
         ("own_median_units_per_prescription", _DOUBLE),
         ("own_median_paid_per_unit", _DOUBLE),
         ("last_quarter_with_units", _STRING),  # latest period of this line with units in the feed

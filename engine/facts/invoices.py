@@ -7,6 +7,7 @@ from datetime import date
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.sql.window import WindowSpec
 
 from engine.contracts.codes import MEDICAID_PROGRAMS, Subject
 from engine.contracts.facts import CORRECTED_FACTS, INVOICE_FACTS, INVOICE_FEATURES, PRODUCT_FACTS, UNBILLED_FACTS
@@ -39,7 +40,8 @@ _RATIO_SAMPLE_FACTOR = 40
 _PAID = "invoices.total_amount|invoices.medicaid_amount"
 _SUM = "decimal(38,3)"
 _OF_LINE, _OF_PRODUCT = "state, program, NDC-11, sub-program and rebate type", "invoice line"
-_OWN_QUARTERS = f"the line's {_QUARTERS_OF_HISTORY} quarters up to its own among the {WHOLE_RUN}"
+_OWN_PAST = f"the line's {_QUARTERS_OF_HISTORY} quarters up to its own among the {WHOLE_RUN}"
+_OWN_QUARTERS = f"all quarters of the line among the {WHOLE_RUN}"
 _ALL_STATES = f"the row itself; z: {WHOLE_RUN} of equal NDC-11 and program, all states and quarters"
 
 
@@ -54,7 +56,7 @@ FEATURES = (
         "units / median units of the line; z on a log scale among the lines of the program",
         ("invoices.units_reimbursed",),
         _OF_LINE,
-        _OWN_QUARTERS,
+        _OWN_PAST,
         "ratio",
     ),
     _feature(
@@ -292,22 +294,27 @@ def _with_rates(rows: DataFrame) -> DataFrame:
 
 
 def _with_own_history(rows: DataFrame) -> DataFrame:
-    """F46 and the ratios to the line's own medians over its eight quarters up to this one, never later ones."""
-    of_line = Window.partitionBy(*(_key_of_line(name) for name in _LINE)).orderBy("quarter")
-    so_far = of_line.rangeBetween(1 - _QUARTERS_OF_HISTORY, 0)
+    """F46, against the line's median over its eight quarters up to this one, and the ratios to its own medians over all
+    its quarters: how many units a prescription has does not depend on when.
+    """
+    line = Window.partitionBy(*(_key_of_line(name) for name in _LINE))
+    past = line.orderBy("quarter").rangeBetween(1 - _QUARTERS_OF_HISTORY, 0)
 
-    def median(name: str) -> Column:
-        return quantile(F.sort_array(collect_list_over(F.col(name), so_far)), 0.5)
+    def median(name: str, window: WindowSpec) -> Column:
+        return quantile(F.sort_array(collect_list_over(F.col(name), window)), 0.5)
+
+    def quarters(window: WindowSpec) -> Column:
+        return F.size(collect_set_over(known, window)).cast("long")
 
     known = F.when(F.col("known_units").isNotNull(), F.col("period"))
-    with_quarter = rows.withColumn("quarter", number_of_quarter(F.col("period")))
-    told = with_quarter.withColumns(
+    told = rows.withColumn("quarter", number_of_quarter(F.col("period"))).withColumns(
         {
-            "own_quarters": F.size(collect_set_over(known, so_far)).cast("long"),
-            "last_quarter_with_units": F.max(known).over(Window.partitionBy(*(_key_of_line(name) for name in _LINE))),
-            "own_median_units": median("known_units"),
-            "own_median_units_per_prescription": median("f47_units_per_prescription"),
-            "own_median_paid_per_unit": median("f48_paid_per_unit"),
+            "own_quarters": quarters(line),
+            "own_past_quarters": quarters(past),
+            "last_quarter_with_units": F.max(known).over(line),
+            "own_median_units": median("known_units", past),
+            "own_median_units_per_prescription": median("f47_units_per_prescription", line),
+            "own_median_paid_per_unit": median("f48_paid_per_unit", line),
         }
     )
     return told.withColumns(

@@ -162,13 +162,13 @@ def trend_break(f: Facts, given: Given) -> Hit:
         & (f.f46_units_to_own_median_z > given.number("z"))
         & ~F.isnan(f.f46_units_to_own_median_z)
         & (times > given.number("times_own_quarters"))
-        & (f.own_quarters >= given.whole("minimum_quarters")),
+        & (f.own_past_quarters >= given.whole("minimum_quarters")),
         message=sentence(
             "{line}, {times:ratio} times the median of its {quarters} quarters: the units appear inconsistent with the "
             "state's own history.",
             line=line_invoiced(f),
             times=times,
-            quarters=f.own_quarters,
+            quarters=f.own_past_quarters,
         ),
         units=not_below_zero(f.units_reimbursed.cast("double") * (1 - divide(F.lit(1.0), times))),
     )

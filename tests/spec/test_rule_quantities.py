@@ -74,7 +74,7 @@ SPECS = [
         Subject.INVOICE,
         LINE,
         """
-        case                    | f46_units_to_own_median | f46_units_to_own_median_z | own_quarters | line_kind   || fires | evidence | code | action  | units | says
+        case                    | f46_units_to_own_median | f46_units_to_own_median_z | own_past_quarters | line_kind   || fires | evidence | code | action  | units | says
         four times the median   | 4                       | 4.1                       | 4            | CURRENT     || yes   | WEAK     | S    | INQUIRE | 750   | 4 times the median of its 4 quarters ... appear inconsistent with the state's own history
         at the limit            | 4                       | 4                         | 4            | CURRENT     || no    |          |      |         |       |
         far below               | 0.01                    | -9                        | 4            | CURRENT     || no    |          |      |         |       |
@@ -83,7 +83,13 @@ SPECS = [
         three times the median  | 3                       | 9                         | 4            | CURRENT     || no    |          |      |         |       |
         few peers               | 4                       | -                         | 4            | CURRENT     || no    |          |      |         |       |
         """,  # noqa: E501
-        needs=("program", "units_reimbursed", "f46_units_to_own_median", "f46_units_to_own_median_z", "own_quarters"),
+        needs=(
+            "program",
+            "units_reimbursed",
+            "f46_units_to_own_median",
+            "f46_units_to_own_median_z",
+            "own_past_quarters",
+        ),
     ),
 ]
 results = results_fixture(SPECS)

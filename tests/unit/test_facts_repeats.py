@@ -498,7 +498,7 @@ def test_a_line_s_own_past_is_of_its_sub_program_and_rebate_type_and_knows_no_fu
         supplemental = {"sub_program": "XIX", "rebate_type": "SUPPLEMENTAL"}
         lines.append(invoice(f"sup {period}", period=period, units_reimbursed="50", **supplemental))
     facts = invoice_facts(invoices(spark, lines), None, {}, AS_OF).collect()
-    found = {row["source_row_id"]: (row["f46_units_to_own_median"], row["own_quarters"]) for row in facts}
+    found = {row["source_row_id"]: (row["f46_units_to_own_median"], row["own_past_quarters"]) for row in facts}
     assert found["xix 2023Q1"] == (1.0, 1)
     assert found["xix 2025Q4"] == (3.0, 8)  # the quarters of 9,000 lie further back than eight
     assert found["chip 2025Q4"] == found["sup 2025Q4"] == (1.0, 8)
