@@ -60,8 +60,8 @@ MARKET_PRICE = Guard(
     guards=(THIRD_PARTY_PAYMENT, ACQUISITION_COST),
 )
 def quantity_does_not_fit_payment(f: Facts, given: Given) -> Hit:
-    """Paid per unit is out of the band around WAC, and the rebate is well above the payment. At issue are the units
-    that the payment would not buy at WAC.
+    """Paid per unit is out of the band around WAC, and the rebate is well above the payment. At issue is what lies
+    above the peers' median.
     """
     paid_to_wac = f.f20_paid_per_unit_to_wac
     is_340b = has_340b_flag(f) | f.link_tier.isNotNull() | f.mef_entity_id.isNotNull()
@@ -80,7 +80,7 @@ def quantity_does_not_fit_payment(f: Facts, given: Given) -> Hit:
             rebate=f.f23_rebate_to_paid,
         ),
         checks=(third_party_payment(f), ACQUISITION_COST.check(failed=is_340b)),
-        units=f.ndc_units.cast("double") * not_below_zero(1 - paid_to_wac),
+        units=not_below_zero(f.ndc_units.cast("double") - f.peer_median_units),
         references=(reference_row("prices", key_of(f.ndc11, quarter), start, quarter_after(start)),),
     )
 

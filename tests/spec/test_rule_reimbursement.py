@@ -11,11 +11,11 @@ SPECS = [
     Spec(
         "R036",
         Subject.REBATE_CLAIM,
-        CLAIM,
+        CLAIM + "; peer_median_units=3",
         """
         case                             | program  | f20_paid_per_unit_to_wac | f23_rebate_to_paid | amount_third_party | flags_340b | link_tier | mef_entity_id || fires     | evidence | code | action  | units | guards                                                      | says
         paid for a tenth                 | MDRP_MCO | 0.1                      | 4                  | 0                  | -          | -         | -             || yes       | MEDIUM   | R    | DISPUTE | 27    | THIRD_PARTY_PAYMENT PASSED, 340B_ACQUISITION_COST PASSED    | paid $300.00 for them, 10 % of the wholesale acquisition cost of 2025Q3, while the rebate is 4 times the payment
-        overpaid, rebate above           | MDRP_FFS | 3.5                      | 1.6                | 0                  | -          | -         | -             || yes       | MEDIUM   | R    | DISPUTE | 0     |                                                             |
+        overpaid, rebate above           | MDRP_FFS | 3.5                      | 1.6                | 0                  | -          | -         | -             || yes       | MEDIUM   | R    | DISPUTE | 27    |                                                             |
         third parties not reported       | MDRP_MCO | 0.1                      | 4                  | -                  | -          | -         | -             || yes       | WEAK     | R    | INQUIRE | 27    | THIRD_PARTY_PAYMENT UNCHECKED                               |
         cheap, rebate below the payment  | MDRP_FFS | 0.1                      | 1.5                | 0                  | -          | -         | -             || no        |          |      |         |       |                                                             |
         within the band                  | MDRP_FFS | 0.2                      | 4                  | 0                  | -          | -         | -             || no        |          |      |         |       |                                                             |
