@@ -27,12 +27,11 @@ def uses_federal_price() -> Column:
     return is_medicaid & is_federal
 
 
-def unit_price(price: Column, own: Column, own_source: str) -> tuple[Column, Column]:
-    """Price per NDC unit and where it comes from: `prices`, else the row's own, else NULL.
+def unit_price(listed: Column, own: Column, own_source: str) -> tuple[Column, Column]:
+    """Price per NDC unit and where it comes from: `listed` in prices for this rebate, else the row's own, else NULL.
 
     A stated price of zero is no price: states report zero where they do not know the URA (CMS-R-144).
     """
-    listed = F.when(uses_federal_price(), price)
     stated = F.when(own > 0, own)
     source = F.when(listed.isNotNull(), F.lit("prices")).when(stated.isNotNull(), F.lit(own_source))
     return F.coalesce(listed, stated), source
