@@ -68,7 +68,7 @@ def with_judged_rules(rows: DataFrame, table: CodeTable) -> DataFrame:
         asked = _within(hit["units_at_issue"], size).cast(UNITS)
         units, own = _left(asked, settled), hit["amount_at_issue"]
         share = divide_decimals(own * _left(size, settled), size, 30, 6, "decimal(24,6)")
-        amount = F.coalesce(money(F.when(settled > 0, share).otherwise(own)), money(units * price))
+        amount = F.coalesce(money(F.when((settled > 0) & (size > 0), share).otherwise(own)), money(units * price))
         values = {name: hit[name] for name in RULE_RESULT.names} | {
             "units_asked": asked,
             "units_at_issue": units,
