@@ -5,16 +5,17 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from engine.contracts.codes import Program
 from engine.findings.deadlines import claim_deadlines
 from engine.findings.identity import claim_finding_id
-from engine.findings.worth import unit_price
+from engine.findings.worth import unit_price, uses_federal_price
 from engine.runtime.expressions import divide_decimals
 from engine.settings import DeadlineSettings
 
 
 def claims_at_issue(flagged: DataFrame, deadlines: DeadlineSettings) -> DataFrame:
     """Flagged CLAIM_FACTS with identifiers, deadline and worth, one row each."""
-    price, source = unit_price(F.col("price_ura"), F.col("unit_rebate_amount"), "claim")
+    price, source = unit_price(claim_price(), F.col("unit_rebate_amount"), "claim")
     # an HCPCS quantity without a crosswalk has no price per NDC unit
     has_ndc_units = F.col("ndc_units").isNotNull()
     return flagged.withColumns(
@@ -37,6 +38,15 @@ def claims_at_issue(flagged: DataFrame, deadlines: DeadlineSettings) -> DataFram
             "worth_proxy_price": F.when(has_ndc_units, F.coalesce("price_wac", "market_price", _paid_per_unit())),
         }
     )
+
+
+def claim_price() -> Column:
+    """The price per unit that `prices` gives: the federal URA of the period; of an MFP refund WAC less MFP of the
+    quarter of service, if that is above zero (contract part 7.8); NULL for any other rebate.
+    """
+    refund = F.col("price_wac") - F.col("price_mfp")
+    is_refund = (F.col("program") == Program.MFP.value) & (refund > 0)
+    return F.when(uses_federal_price(), F.col("price_ura")).when(is_refund, refund).cast("decimal(15,6)")
 
 
 def _resolved_npi() -> Column:

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from engine.findings.deadlines import invoice_deadlines
 from engine.findings.identity import invoice_finding_id
-from engine.findings.worth import unit_price
+from engine.findings.worth import unit_price, uses_federal_price
 from engine.runtime.expressions import divide_decimals
 from engine.settings import DeadlineSettings
 
@@ -29,7 +29,8 @@ NOT_APPLICABLE = {
 
 def invoices_at_issue(flagged: DataFrame, deadlines: DeadlineSettings) -> DataFrame:
     """Flagged INVOICE_FACTS with identifiers, deadlines and worth, one row each."""
-    price, source = unit_price(F.col("price_ura"), F.col("unit_rebate_amount"), "invoice")
+    listed = F.when(uses_federal_price(), F.col("price_ura"))
+    price, source = unit_price(listed, F.col("unit_rebate_amount"), "invoice")
     paid_per_unit = divide_decimals(F.col("total_amount"), F.abs(F.col("units_reimbursed")), 15, 6, "decimal(24,6)")
     return flagged.withColumns(
         {

@@ -27,12 +27,11 @@ def uses_federal_price() -> Column:
     return is_medicaid & is_federal
 
 
-def unit_price(price: Column, own: Column, own_source: str) -> tuple[Column, Column]:
-    """Price per NDC unit and where it comes from: `prices`, else the row's own, else NULL.
+def unit_price(listed: Column, own: Column, own_source: str) -> tuple[Column, Column]:
+    """Price per NDC unit and where it comes from: `listed` in prices for this rebate, else the row's own, else NULL.
 
     A stated price of zero is no price: states report zero where they do not know the URA (CMS-R-144).
     """
-    listed = F.when(uses_federal_price(), price)
     stated = F.when(own > 0, own)
     source = F.when(listed.isNotNull(), F.lit("prices")).when(stated.isNotNull(), F.lit(own_source))
     return F.coalesce(listed, stated), source
@@ -69,7 +68,7 @@ def with_judged_rules(rows: DataFrame, table: CodeTable) -> DataFrame:
         asked = _within(hit["units_at_issue"], size).cast(UNITS)
         units, own = _left(asked, settled), hit["amount_at_issue"]
         share = divide_decimals(own * _left(size, settled), size, 30, 6, "decimal(24,6)")
-        amount = F.coalesce(money(F.when(settled > 0, share).otherwise(own)), money(units * price))
+        amount = F.coalesce(money(F.when((settled > 0) & (size > 0), share).otherwise(own)), money(units * price))
         values = {name: hit[name] for name in RULE_RESULT.names} | {
             "units_asked": asked,
             "units_at_issue": units,

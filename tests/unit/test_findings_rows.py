@@ -98,6 +98,10 @@ def test_claims_carry_received_and_normalised_values_link_and_worth(spark, codes
         {"source_row_id": "no npi", "pharmacy_key": "NCPDP:1234567"},
         {"source_row_id": "hcpcs", "units_basis": "HCPCS", "ndc_units": None, "units": Decimal(4)},
         {"source_row_id": "supplemental", "rebate_type": "SUPPLEMENTAL", "unit_rebate_amount": Decimal("0.5")},
+        {"source_row_id": "refund", "program": "MFP", "unit_rebate_amount": Decimal("5.5"),
+         "price_wac": Decimal("10"), "price_mfp": Decimal("4")},
+        {"source_row_id": "refund, MFP not known", "program": "MFP", "unit_rebate_amount": Decimal("5.5"),
+         "price_wac": Decimal("10")},
         {"source_row_id": "no price", "price_ura": None, "price_wac": Decimal("10"), "market_price": Decimal("3")},
         {"source_row_id": "no wac", "price_ura": None, "market_price": Decimal("3"), "amount_paid": Decimal("600")},
         {"source_row_id": "only paid", "price_ura": None, "amount_paid": Decimal("600")},
@@ -125,6 +129,9 @@ def test_claims_carry_received_and_normalised_values_link_and_worth(spark, codes
     assert prices["linked"] == (Decimal(2), "prices", Decimal(60))
     assert prices["hcpcs"] == (None, None, None)
     assert prices["supplemental"] == (Decimal("0.5"), "claim", Decimal(15))
+    # an MFP refund is WAC less MFP; the payer's own amount only where they are not known
+    assert prices["refund"] == (Decimal(6), "prices", Decimal(180))
+    assert prices["refund, MFP not known"] == (Decimal("5.5"), "claim", Decimal(165))
     assert prices["no price"] == prices["nothing"] == (None, None, None)
     assert prices["too much"][2] is None
 
