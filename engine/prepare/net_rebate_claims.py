@@ -424,10 +424,12 @@ _OF_ROW = (*CLAIM_KEY, "problem", "left_as", "moment", "source_row_id", "prior_c
 def _followed(draft: DataFrame, keep: Keep) -> DataFrame:
     """Every row with the lineage of the row it goes on with; each round doubles how far pointers are followed."""
     for round_number in range(1, _MOST_ROUNDS + 1):
-        if not draft.where(F.col("goes_on_with").isNotNull()).limit(1).collect():
+        pointing = draft.where(F.col("goes_on_with").isNotNull())
+        if not pointing.limit(1).collect():
             break
-        pointed = draft.where(F.col("goes_on_with").isNotNull()).select("goes_on_with").distinct()
-        heads = draft.join(F.broadcast(pointed), draft["row_id"] == pointed["goes_on_with"], how="left_semi").select(
+        # a name of its own: Spark cannot tell the columns of a frame that is joined with itself apart
+        pointed = pointing.select(F.col("goes_on_with").alias("pointed_row")).distinct()
+        heads = draft.join(F.broadcast(pointed), F.col("row_id") == F.col("pointed_row"), how="left_semi").select(
             F.col("row_id").alias("of_row"),
             *(F.col(name).alias(f"of_{name}") for name in _FOLLOWED),
         )
