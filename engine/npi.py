@@ -21,6 +21,11 @@ def is_digits(text: Column, fewest: int, most: int) -> Column:
     return (length >= fewest) & (length <= most) & starts_and_ends_in_digit & text.try_cast("bigint").isNotNull()
 
 
+def npi_of_key(pharmacy_key: Column) -> Column:
+    """The NPI that preparation found for a pharmacy, which may have been stated by its NCPDP id; NULL if none."""
+    return F.when(is_digits(pharmacy_key, 10, 10), pharmacy_key)
+
+
 def npi_is_valid(npi: Column) -> Column:
     """True for ten digits, the first 1 or 2, whose Luhn sum over 80840 + NPI ends in 0 (CMS NPI check digit)."""
     number = F.when(is_digits(npi, 10, 10) & (npi < "3") & (npi >= "1"), npi.try_cast("bigint"))

@@ -16,6 +16,8 @@ class Program(StrEnum):
 
 
 MEDICAID_PROGRAMS = (Program.MDRP_FFS, Program.MDRP_MCO)
+# Payers that claim rebates under contracts.
+CONTRACT_PROGRAMS = (Program.COMMERCIAL, Program.PARTD)
 
 
 class Subject(StrEnum):

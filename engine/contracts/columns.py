@@ -106,9 +106,9 @@ class Table:
     `either` holds groups of which at least one member must be present as a column, and non-null in every row;
     each member is a tuple of columns that only serve together.
     `key` names the columns that identify a row in quarantine where there is no source_row_id. `own_id`: a column that
-    identifies a row alone, in whatever row it is given. `known_on`: days before which nobody knew
-    of the row. `received`: when a row was received is the first of these that is not NULL. `meaning` is documentation:
-    what the rows are.
+    identifies a row alone, in whatever row it is given. `known_on`: days before which nobody knew of the row.
+    `received`: when a row was received is the first of these that is not NULL. `meaning` is documentation: what the
+    rows are.
     """
 
     name: str

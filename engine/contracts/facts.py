@@ -83,10 +83,7 @@ CLAIM_REFERENCE_FACTS = PRODUCT_FACTS + _fields(
     ("market_price", _UNIT_PRICE),  # market_prices at the date of service
     ("flags_340b", _STRINGS),  # identifiers found on the line, e.g. "SCC 20", "MODIFIER UD"
     ("flags_340b_are_sure", _BOOLEAN),  # one of them is of high confidence
-    (
-        "flags_340b_are_dated",
-        _BOOLEAN,
-    ),  # one of the surest is of all states, or has a first day
+    ("flags_340b_are_dated", _BOOLEAN),  # one of the surest is of all states, or has a first day
     ("mef_entity_id", _STRING),  # medicaid_exclusions of the quarter of service
     ("mef_listed_as", _STRING),  # "NPI 1234567893" or "Medicaid number 123 (KY)"
     ("mef_quarter", _STRING),

@@ -12,7 +12,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.window import WindowSpec
 
-from engine.contracts.codes import MEDICAID_PROGRAMS, ClaimType, Program
+from engine.claim_key import rebate_type_of_key
+from engine.contracts.codes import CONTRACT_PROGRAMS, MEDICAID_PROGRAMS, ClaimType, Program
 from engine.contracts.facts import DUPLICATE_FACTS, ELSEWHERE_FACTS, TAKEN_BACK_FACTS
 from engine.contracts.findings import MOST_RELATED_ROWS
 from engine.facts.feature import Feature
@@ -24,8 +25,6 @@ from engine.runtime.expressions import all_of, any_of, collect_list_over
 # The dispense (contract part 3). Parts that may be NULL equal NULL; of the others NULL means no key.
 _RX_KEY = ("script_key", "fill_number", "date_of_service", "ndc11")
 _MEDICAL_KEY = ("script_key", "claim_line", "hcpcs_code", "date_of_service", "ndc11")
-# Rebates of these are paid under contracts, by payers that may share a patient.
-CONTRACT_PROGRAMS = (Program.COMMERCIAL, Program.PARTD)
 # Compared only within these (`_keyed` makes them).
 _WITHIN = ("market", "rebate")
 # Besides those: where a row with units below zero takes back what others ask for.
@@ -378,9 +377,8 @@ def _market() -> Column:
 
 def _rebate() -> Column:
     """The rebate type; where none is stated the program's only one. A refund under the MFP has none."""
-    only = F.when(_is_medicaid(), F.lit("FEDERAL")).otherwise(F.lit("BASE"))
     is_mfp = F.col("program") == Program.MFP.value
-    return F.when(is_mfp, F.lit("MFP")).when(~is_mfp, F.coalesce("rebate_type", only))
+    return F.when(is_mfp, F.lit("MFP")).when(~is_mfp, rebate_type_of_key())
 
 
 def _is_no_notice() -> Column:

@@ -11,7 +11,7 @@ from engine.entity_families import at_parent
 from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, Feature
 from engine.intervals import quarter_of
-from engine.npi import is_digits
+from engine.npi import npi_of_key
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import min_struct
 
@@ -55,9 +55,7 @@ def with_exclusion_file(
             "mef_key_state": F.when(is_medicaid, F.coalesce("state", "payer_id")),
             "mef_key_quarter": quarter_of(F.col("date_of_service")),
             # a biller known by its NCPDP id alone goes by the NPI that preparation found for it
-            "mef_key_npi": F.coalesce(
-                "pharmacy_npi", F.when(is_digits(F.col("pharmacy_key"), 10, 10), F.col("pharmacy_key"))
-            ),
+            "mef_key_npi": F.coalesce("pharmacy_npi", npi_of_key(F.col("pharmacy_key"))),
         }
     )
     for biller, listed, words in (

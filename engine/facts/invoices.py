@@ -9,6 +9,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.window import WindowSpec
 
+from engine.claim_key import rebate_type_of_key
 from engine.contracts.codes import MEDICAID_PROGRAMS, Subject
 from engine.contracts.facts import CORRECTED_FACTS, INVOICE_FACTS, INVOICE_FEATURES, PRODUCT_FACTS, UNBILLED_FACTS
 from engine.facts.families import flattened
@@ -160,7 +161,7 @@ def _with_claims(rows: DataFrame, claims: DataFrame | None) -> DataFrame:
         "state": F.coalesce("state", "payer_id"),
         "ndc11": F.col("ndc11"),
         "period": F.col("period"),
-        "rebate_type": _rebate_type(),
+        "rebate_type": rebate_type_of_key(),
     }
     by_sub_program = claims.groupBy(*(value.alias(f"claim_{name}") for name, value in key.items()), "sub_program").agg(
         F.coalesce(F.sum("ndc_units"), F.lit(0)).cast(_SUM).alias("units"),
@@ -170,7 +171,7 @@ def _with_claims(rows: DataFrame, claims: DataFrame | None) -> DataFrame:
     by_line = by_sub_program.groupBy(*(f"claim_{name}" for name in key)).agg(
         F.collect_list(F.struct("sub_program", "units", "lines", "unconverted")).alias("claimed")
     )
-    own = {name: F.col(name) for name in key} | {"rebate_type": _rebate_type()}
+    own = {name: F.col(name) for name in key} | {"rebate_type": rebate_type_of_key()}
     same = [own[name] == F.col(f"claim_{name}") for name in key]
     joined = rows.join(by_line, on=same, how="left")  # one row per program, state, product, period and rebate type
     behind = F.filter(F.coalesce("claimed", F.array()), _may_be_of_sub_program)
@@ -225,7 +226,7 @@ def _lines_of_invoices(invoices: DataFrame) -> DataFrame:
     names = (*_OF_INVOICE, "ndc11")
     return invoices.where(F.coalesce("source_kind", F.lit("INVOICE")) != "SDUD").select(
         *(F.col(name).alias(f"line_{name}") for name in names),
-        _rebate_type().alias("line_rebate_type"),
+        rebate_type_of_key().alias("line_rebate_type"),
         "line_kind",
         "units_reimbursed",
     )
@@ -238,7 +239,7 @@ def _billable(claims: DataFrame) -> DataFrame:
         "source_row_id",
         *("program", "period", "ndc11"),
         F.coalesce("state", "payer_id").alias("state"),
-        _rebate_type().alias("rebate_type"),
+        rebate_type_of_key().alias("rebate_type"),
     )
 
 
@@ -261,11 +262,6 @@ def _with_unread_claims(rows: DataFrame, claims: DataFrame | None, unread: DataF
             "f50_invoice_to_claims_gap": F.when(F.col("unread_rows") == 0, F.col("f50_invoice_to_claims_gap")),
         }
     ).drop("unread_rows", "unread_units")
-
-
-def _rebate_type() -> Column:
-    """A rebate type that is not given is the program's only one."""
-    return F.coalesce("rebate_type", F.lit("FEDERAL"))
 
 
 def _may_be_of_sub_program(claimed: Column) -> Column:
@@ -329,7 +325,7 @@ def _with_own_history(rows: DataFrame) -> DataFrame:
 
 
 def _key_of_line(name: str) -> Column:
-    return _rebate_type() if name == "rebate_type" else F.col(name)
+    return rebate_type_of_key() if name == "rebate_type" else F.col(name)
 
 
 def invoice_peers(facts: DataFrame, settings: PeerSettings) -> DataFrame:

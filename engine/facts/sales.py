@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from engine.claim_key import rebate_type_of_key
 from engine.contracts.codes import Subject
 from engine.facts.feature import Feature
 from engine.facts.history import TRAILING_QUARTERS, added_up
@@ -69,7 +70,7 @@ def _same(into: str, keys: tuple[str, ...]) -> list[Column]:
 
 
 def _key(name: str) -> Column:
-    return F.coalesce(name, F.lit("FEDERAL")) if name == "rebate_type" else F.col(name)
+    return rebate_type_of_key() if name == "rebate_type" else F.col(name)
 
 
 def _over_four_quarters(name: str) -> Column:

@@ -15,6 +15,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from engine.claim_key import rebate_type_of_key
 from engine.contracts.codes import MEDICAID_PROGRAMS
 from engine.facts.families import absent
 from engine.runtime.column_names import column_names
@@ -62,7 +63,7 @@ def with_claim_settlements(claims: DataFrame, settlements: DataFrame | None, as_
         "ndc11",
         "period",
         "sub_program",
-        _rebate_type().alias("rebate_type"),
+        rebate_type_of_key().alias("rebate_type"),
         "invoice_number",
         "plan_id",
         "claim_id",
@@ -89,7 +90,7 @@ def with_line_settlements(invoices: DataFrame, settlements: DataFrame | None, as
         "ndc11",
         "period",
         "sub_program",
-        _rebate_type().alias("rebate_type"),
+        rebate_type_of_key().alias("rebate_type"),
         "invoice_number",
         "line_kind",
         F.col("units_reimbursed").alias("units"),
@@ -118,7 +119,7 @@ def _events(settlements: DataFrame, as_of: date) -> DataFrame:
     rows = settlements.where(F.col("kind").isin(*_EFFECTS) & (F.col("settled_on") <= F.lit(as_of))).select(
         *(F.col(name).alias(f"s_{name}") for name in names),
         *(value.alias(name) for name, value in payer.items()),
-        _rebate_type().alias("s_rebate_type"),
+        rebate_type_of_key().alias("s_rebate_type"),
         F.try_element_at(F.create_map(*(F.lit(word) for pair in _EFFECTS.items() for word in pair)), "kind").alias(
             "effect"
         ),
@@ -334,12 +335,6 @@ def _facts(pairs: DataFrame) -> DataFrame:
 def _joined(rows: DataFrame, facts: DataFrame) -> DataFrame:
     same = F.col("source_row_id") == F.col("settled_row_id")
     return rows.join(F.broadcast(facts), on=same, how="left").select(*column_names(rows), "settlement")
-
-
-def _rebate_type() -> Column:
-    """A rebate type that is not given is FEDERAL for Medicaid, and the program's only one, BASE, elsewhere."""
-    is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
-    return F.coalesce("rebate_type", F.when(is_medicaid, F.lit("FEDERAL")).otherwise(F.lit("BASE")))
 
 
 def _sub_program_place() -> Column:

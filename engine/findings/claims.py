@@ -9,6 +9,7 @@ from engine.contracts.codes import Program
 from engine.findings.deadlines import claim_deadlines
 from engine.findings.identity import claim_finding_id
 from engine.findings.worth import unit_price, uses_federal_price
+from engine.npi import npi_of_key
 from engine.runtime.expressions import divide_decimals
 from engine.settings import DeadlineSettings
 
@@ -22,7 +23,7 @@ def claims_at_issue(flagged: DataFrame, deadlines: DeadlineSettings) -> DataFram
         {
             "finding_id": claim_finding_id(),
             "entity_id": F.coalesce("link_entity_id", "mef_entity_id"),
-            "pharmacy_npi": F.coalesce("pharmacy_npi", _resolved_npi()),
+            "pharmacy_npi": F.coalesce("pharmacy_npi", npi_of_key(F.col("pharmacy_key"))),
             "units_claimed": F.col("units"),
             "unit_price_used": F.when(has_ndc_units, price),
             "price_source": F.when(has_ndc_units, source),
@@ -47,11 +48,6 @@ def claim_price() -> Column:
     refund = F.col("price_wac") - F.col("price_mfp")
     is_refund = (F.col("program") == Program.MFP.value) & (refund > 0)
     return F.when(uses_federal_price(), F.col("price_ura")).when(is_refund, refund).cast("decimal(15,6)")
-
-
-def _resolved_npi() -> Column:
-    """The NPI that preparation found for a pharmacy known by its NCPDP id only."""
-    return F.when(F.col("pharmacy_key").rlike(r"^[0-9]{10}\z"), F.col("pharmacy_key"))
 
 
 def _paid_per_unit() -> Column:

@@ -7,15 +7,13 @@ from datetime import date
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from engine.contracts.codes import MEDICAID_PROGRAMS, ClaimType, Evidence, Party, Program, Route
+from engine.contracts.codes import CONTRACT_PROGRAMS, MEDICAID_PROGRAMS, ClaimType, Evidence, Party, Program, Route
 from engine.rules.hit import Check, Facts, Guard, phrase, reference_row
 from engine.rules.registry import Given, Threshold
 from engine.rules.text import if_known, sentence, words_for
 from engine.runtime.expressions import arrays_overlap
 
 MEDICAID = MEDICAID_PROGRAMS
-# Payers that claim rebates under contracts; what they claim wrongly goes back to them under the code PBM.
-CONTRACT_PROGRAMS = (Program.COMMERCIAL, Program.PARTD)
 MEDICAID_AND_CONTRACTS = (*MEDICAID, *CONTRACT_PROGRAMS)
 FFS, MCO = (Program.MDRP_FFS,), (Program.MDRP_MCO,)
 
@@ -177,13 +175,12 @@ def program_words(column: Column) -> Column:
     return words_for(column, PROGRAM_WORDS)
 
 
-@phrase
-def state_invoiced(f: Facts) -> Column:
-    """ "State KY invoiced 30 units of NDC 00002759701 for service on 2025-08-01 (Medicaid fee-for-service, claim 4711
-    line 1, period 2025Q3)".
+def _claimed(f: Facts, beginning: str, **values: Column) -> Column:
+    """ "<beginning> 30 units of NDC 00002759701 for service on 2025-08-01 (Medicaid fee-for-service, claim 4711 line 1,
+    period 2025Q3)".
     """
     return sentence(
-        "State {payer} invoiced {units:number} units of NDC {ndc} for service on {served:date} ({program}, {claim}, "
+        beginning + " {units:number} units of NDC {ndc} for service on {served:date} ({program}, {claim}, "
         "period {period})",
         payer=f.payer_id,
         units=f.units,
@@ -192,40 +189,26 @@ def state_invoiced(f: Facts) -> Column:
         program=program_words(f.program),
         claim=claim_name(f),
         period=f.period,
+        **values,
     )
+
+
+@phrase
+def state_invoiced(f: Facts) -> Column:
+    """ "State KY invoiced 30 units of NDC ...": see `_claimed`."""
+    return _claimed(f, "State {payer} invoiced")
 
 
 @phrase
 def state_claimed(f: Facts) -> Column:
     """As `state_invoiced`, where claim-level detail alone asks for the units."""
-    return sentence(
-        "Claim-level detail of state {payer} holds {units:number} units of NDC {ndc} for service on {served:date} "
-        "({program}, {claim}, period {period})",
-        payer=f.payer_id,
-        units=f.units,
-        ndc=f.ndc11,
-        served=f.date_of_service,
-        program=program_words(f.program),
-        claim=claim_name(f),
-        period=f.period,
-    )
+    return _claimed(f, "Claim-level detail of state {payer} holds")
 
 
 @phrase
 def payer_asked(f: Facts, what: str) -> Column:
     """As `state_invoiced`, for payers that are no state; `what` is a rebate or a refund."""
-    return sentence(
-        "{payer} asks for {what} on {units:number} units of NDC {ndc} for service on {served:date} ({program}, "
-        "{claim}, period {period})",
-        payer=f.payer_id,
-        what=F.lit(what),
-        units=f.units,
-        ndc=f.ndc11,
-        served=f.date_of_service,
-        program=program_words(f.program),
-        claim=claim_name(f),
-        period=f.period,
-    )
+    return _claimed(f, "{payer} asks for {what} on", what=F.lit(what))
 
 
 def claim_of_payer(f: Facts) -> Column:

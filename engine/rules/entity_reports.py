@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
@@ -90,19 +91,25 @@ def entity_reported_again(f: Facts, _: Given) -> Hit:
 )
 def entity_reported_late(f: Facts, given: Given) -> Hit:
     """Submitted after the days that the manufacturer's policy allows, where `submission_windows` knows none for the
-    claim (R062 judges the others). An extension granted to the entity is not known
-    here. The 340B Rebate Model Pilot, vacated on 10 February 2026, had the same term; its list of drugs and its package
-    limits have no rule while no successor of it is in force.
+    claim (R062 judges the others). An extension granted to the entity is not known here. The 340B Rebate Model Pilot,
+    vacated on 10 February 2026, had the same term; its list of drugs and its package limits have no rule while no
+    successor of it is in force.
     """
+    most = F.lit(given.whole("policy_days"))
+    return _late(f, most, f.submission_window_is_known.isNull(), "the policy allows {most}", most=most)
+
+
+def _late(f: Facts, days_allowed: Column, is_judged: Column, allowed: str, **values: Column) -> Hit:
+    """`allowed`: the terms in words, with `values`."""
     days = days_between(f.submitted_at.cast("date"), f.date_of_service)
     return Hit(
-        when=(days > given.whole("policy_days")) & f.submission_window_is_known.isNull(),
+        when=(days > days_allowed) & is_judged,
         message=sentence(
-            "{claim}. It was submitted on {submitted:date}, {days:days} after the service; the policy allows {most}.",
+            "{claim}. It was submitted on {submitted:date}, {days:days} after the service; " + allowed + ".",
             claim=entity_claimed(f),
             submitted=f.submitted_at,
             days=days,
-            most=F.lit(given.whole("policy_days")),
+            **values,
         ),
         checks=(CORRECTION.check(failed=f.earlier_row_count > 0),),
         units=F.lit(0),  # how and when a claim was reported says nothing of its price
@@ -124,19 +131,13 @@ def entity_reported_late(f: Facts, given: Given) -> Hit:
 )
 def entity_reported_outside_window(f: Facts, _: Given) -> Hit:
     """As R048, by the window of the labeler, product, kind of claim and entity's state in `submission_windows`."""
-    days = days_between(f.submitted_at.cast("date"), f.date_of_service)
-    return Hit(
-        when=days > f.submission_days,
-        message=sentence(
-            "{claim}. It was submitted on {submitted:date}, {days:days} after the service; the manufacturer's window "
-            "since {begin:date} allows {most:days}.",
-            claim=entity_claimed(f),
-            submitted=f.submitted_at,
-            days=days,
-            begin=f.submission_window_begin_date,
-            most=f.submission_days,
-        ),
-        checks=(CORRECTION.check(failed=f.earlier_row_count > 0),),
-        units=F.lit(0),
-        references=(reference_row("submission_windows", f.labeler_code, f.submission_window_begin_date),),
+    hit = _late(
+        f,
+        f.submission_days,
+        F.lit(True),
+        "the manufacturer's window since {begin:date} allows {most:days}",
+        begin=f.submission_window_begin_date,
+        most=f.submission_days,
     )
+    window = reference_row("submission_windows", f.labeler_code, f.submission_window_begin_date)
+    return hit._replace(references=(window,))
