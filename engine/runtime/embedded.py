@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pyspark.sql import SparkSession
 
@@ -49,6 +49,9 @@ def embedded_session() -> SparkSession:
     restrict_new_files()
     _, port = _server().listening_address
     spark: SparkSession = SparkSession.builder.remote(f"sc://127.0.0.1:{port}").getOrCreate()
+    # as the process ends, PySpark would empty a cache of ML models, which this engine does not have; after an
+    # interruption the engine may never answer
+    atexit.unregister(cast(Any, spark).client._on_exit)
     for key, value in CONF.items():
         spark.conf.set(key, value)
     register_embedded(spark)

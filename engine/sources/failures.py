@@ -85,6 +85,11 @@ def suspect(file: Path | None) -> None:
         _suspects[file] = None
 
 
+def forget_suspects() -> None:
+    """For the start of an input: a file that an earlier run of this process read is not at fault."""
+    _suspects.clear()
+
+
 def _damaged_input(causes: Iterable[Cause]) -> InputError | None:
     """The damaged file that was opened last, if what the engine reports can come from one."""
     if not any(_UNNAMED_DAMAGE.search(cause.message) for cause in causes):

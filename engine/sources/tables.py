@@ -25,7 +25,7 @@ from engine.sources.adapters import ADAPTERS, Adapter, Layout, satisfying
 from engine.sources.archives import unpacked
 from engine.sources.database import DatabaseTable
 from engine.sources.delimited import DelimitedFiles
-from engine.sources.failures import opening_problem
+from engine.sources.failures import forget_suspects, opening_problem
 from engine.sources.fingerprint import fingerprint
 from engine.sources.frames import NESTED, column_named, plain, stacked
 from engine.sources.jsonlines import JsonLines
@@ -88,6 +88,7 @@ def open_tables(
     over all tables: a configured table that is not there, none of rebate_claims, entity_claims and invoices, a table
     found twice, a damaged file, columns that cannot be told apart.
     """
+    forget_suspects()
     locations, problems = locate_tables(storage, settings)
     if report is not None:
         report(_found(storage, settings, locations))

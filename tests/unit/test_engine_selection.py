@@ -194,6 +194,18 @@ def test_a_session_of_the_embedded_engine_says_so_and_ignores_spark_settings_wit
     ]
 
 
+def test_a_process_ends_without_a_last_question_to_the_embedded_engine():
+    """Of a hundred runs ended by SIGTERM, six waited for ever for the answer."""
+    script = (
+        "from engine.runtime.embedded import embedded_session\n"
+        "spark = embedded_session()\n"
+        "embedded_session().range(3).count()\n"
+        "type(spark.client).execute_command = lambda *words: print('asked the engine')\n"
+    )
+    said = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=120)
+    assert said.stdout == ""
+
+
 def test_an_interrupted_run_of_another_engine_is_refused_by_name(spark, tmp_path):
     settings = load_settings(None, [f"output.root={tmp_path}"])
     storage = storage_of(spark)

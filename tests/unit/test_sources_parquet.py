@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark.errors.exceptions.connect import SparkConnectException
 
 from engine.errors import InputError
 from engine.sources import WorkFolder, translate_read_error
@@ -250,21 +251,37 @@ def test_every_file_with_a_damaged_footer_is_named(folder):
 
 @pytest.mark.parametrize("compression", ["snappy", "zstd"])
 def test_a_damaged_page_is_told_with_its_file_when_it_is_read(folder, spark, compression):
-    file = folder.put("invoices.parquet", b"")
-    pq.write_table(pa.table({"ndc": [f"{n:011d}" for n in range(5000)]}), file, compression=compression)
-    content = bytearray(file.read_bytes())
-    content[4:4000] = b"\xff" * 3996
-    file.write_bytes(content)
+    file = with_damaged_page(folder, compression)
     rows = folder.table("invoices").rows
     with pytest.raises(InputError) as raised:
         WorkFolder(spark, folder.storage, str(folder.path / "work"), resume=False).write("rows", rows)
     assert "an input file cannot be read" in str(raised.value)
-    assert f"{folder.path}/invoices.parquet" in str(raised.value)
+    assert str(file) in str(raised.value)
     with pytest.raises(Exception) as failed:  # noqa: PT011 - whatever Spark raises
         rows.collect()
     translated = translate_read_error(failed.value)
     assert translated is not None
     assert "invoices.parquet" in str(translated)
+
+
+def test_a_damaged_file_of_an_earlier_input_is_not_blamed(folder, spark, tmp_path):
+    """One process may run several jobs, in a notebook for instance."""
+    with_damaged_page(folder, "snappy")
+    assert folder.table("invoices")
+    later = Folder(spark, tmp_path / "later")
+    pq.write_table(pa.table({"ndc": ["1"]}), later.put("invoices.parquet", b""))
+    assert later.table("invoices").rows.count() == 1
+    assert translate_read_error(SparkConnectException("Parquet error: EOF")) is None
+
+
+def with_damaged_page(folder, compression):
+    """A Parquet file whose footer is whole."""
+    file = folder.put("invoices.parquet", b"")
+    pq.write_table(pa.table({"ndc": [f"{n:011d}" for n in range(5000)]}), file, compression=compression)
+    content = bytearray(file.read_bytes())
+    content[4:4000] = b"\xff" * 3996
+    file.write_bytes(content)
+    return file
 
 
 def test_other_failures_are_not_the_inputs_fault(spark):
