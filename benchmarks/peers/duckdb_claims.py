@@ -24,12 +24,12 @@ from shared import (
     FEATURES,
     FEWEST_PEERS,
     HASH_STEPS,
-    IDENTIFIERS,
     SAMPLE_PER_STRATUM,
     Laps,
     assign,
     forest_scores,
     hash_steps,
+    identifiers_340b,
     run,
 )
 
@@ -358,7 +358,7 @@ def main(source: str, target: Path, as_of: str, laps: Laps) -> None:
     with laps.stage("facts"):
         before, _, after = FACTS.partition("CREATE TABLE flagged")
         con.execute(before)
-        con.executemany("INSERT INTO identifier VALUES (?, ?, ?, ?, ?)", IDENTIFIERS)
+        con.executemany("INSERT INTO identifier VALUES (?, ?, ?, ?, ?)", identifiers_340b())
         con.execute(f"CREATE TABLE flagged{after}")
         _peers(con)
     with laps.stage("rules"):

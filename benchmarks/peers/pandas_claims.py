@@ -22,12 +22,12 @@ from shared import (
     FEATURES,
     FEWEST_PEERS,
     HASH_STEPS,
-    IDENTIFIERS,
     SAMPLE_PER_STRATUM,
     Laps,
     assign,
     forest_scores,
     hash_steps,
+    identifiers_340b,
     run,
 )
 
@@ -393,7 +393,7 @@ def carries_340b_flag(rebate: pd.DataFrame) -> pd.Series:
         "MODIFIER": rebate.modifiers,
     }
     flagged = pd.Series(False, index=rebate.index)
-    for state, program, claim_type, flag, begin in IDENTIFIERS:
+    for state, program, claim_type, flag, begin in identifiers_340b():
         field, value = flag.split()
         codes = columns[field].dropna()
         codes = codes[("|" + codes.str.replace(" ", "", regex=False) + "|").str.contains(f"|{value}|", regex=False)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import shutil
@@ -35,22 +36,27 @@ FEATURES = (
     "f42_early_refill_ratio",
     "f44_claim_age_days",
 )
-# 340B identifiers by state, program and claim type (None: all), with the first day on which they count.
-IDENTIFIERS = (
-    (None, None, None, "SCC 20", None),
-    (None, None, None, "BOC 08", None),
-    ("TX", "MDRP_FFS", "MEDICAL", "MODIFIER U8", "2015-09-01"),
-    ("TX", "MDRP_MCO", "MEDICAL", "MODIFIER U8", "2015-09-01"),
-    ("CA", "MDRP_FFS", "MEDICAL", "MODIFIER UD", None),
-    ("CA", "MDRP_MCO", "MEDICAL", "MODIFIER UD", None),
-    ("SC", "MDRP_FFS", "MEDICAL", "MODIFIER TB", "2025-12-01"),
-    ("RI", "MDRP_MCO", "MEDICAL", "MODIFIER UD", None),
-)
-
 # Peers: at most about so many rows of a product and program, chosen by the hash of their id; at least so many values.
 SAMPLE_PER_STRATUM, HASH_STEPS, FEWEST_PEERS = 500, 1 << 20, 20
 TREES, ROWS_PER_TREE, TRAINING_ROWS, SEED = 200, 256, 200_000, 20_260_101
 _BATCH_ROWS = 50_000
+_REFERENCE = Path(__file__).resolve().parents[2] / "conf" / "reference"
+
+
+def identifiers_340b() -> list[tuple[str | None, ...]]:
+    """How states mark 340B claims: state, program, claim type (None: all), flag, first day on which it counts."""
+    with open(_REFERENCE / "identifiers_340b.csv", encoding="utf-8", newline="") as file:
+        return [
+            tuple(
+                value or None
+                for value in (
+                    *(row[name] for name in ("state", "program", "claim_type")),
+                    f"{row['field']} {row['value']}",
+                    row["begin_date"],
+                )
+            )
+            for row in csv.DictReader(file)
+        ]
 
 
 class Laps:
