@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import MEDICAID_PROGRAMS
 from engine.facts.feature import AT_SERVICE, Feature
+from engine.facts.snapshots import known_from
 from engine.intervals import covers
 
 # identifier field: the claim's `|`-joined column
@@ -28,7 +29,8 @@ FEATURES = tuple(
 )
 
 
-FLAG_FACTS = ("flags_340b", "flags_340b_are_sure", "flags_340b_are_dated")
+FLAG_FACTS = ("flags_340b", "flags_340b_are_sure", "flags_340b_are_dated", "flags_340b_known_from")
+_ALWAYS = "0001-01-01"
 
 
 def flags_340b(claims: DataFrame, identifiers: DataFrame) -> DataFrame:
@@ -56,6 +58,7 @@ def flags_340b(claims: DataFrame, identifiers: DataFrame) -> DataFrame:
         "end_date",
         F.coalesce(F.col("confidence") != "LOW", F.lit(True)).alias("is_sure"),
         (F.col("state").isNull() | F.col("begin_date").isNotNull()).alias("is_dated"),
+        F.coalesce(known_from(identifiers, "identifiers_340b"), F.lit(_ALWAYS).cast("date")).alias("known_from"),
     )
     is_for = [
         F.col(f"for_{name}").isNull() | F.coalesce(F.col(f"for_{name}") == F.col(own), F.lit(False))
@@ -71,9 +74,13 @@ def flags_340b(claims: DataFrame, identifiers: DataFrame) -> DataFrame:
         F.bool_or("is_sure").alias("flags_340b_are_sure"),
         F.bool_or(F.col("is_sure") & F.col("is_dated")).alias("has_sure_dated"),
         F.bool_or("is_dated").alias("has_dated"),
+        F.min(F.when(F.col("is_sure"), F.col("known_from"))).alias("sure_known_from"),
+        F.min("known_from").alias("known_from"),
     )
     dated = F.when(F.col("flags_340b_are_sure"), F.col("has_sure_dated")).otherwise(F.col("has_dated"))
-    return told.withColumn("flags_340b_are_dated", dated).select("source_row_id", *FLAG_FACTS)
+    earliest = F.nullif(F.coalesce("sure_known_from", "known_from"), F.lit(_ALWAYS).cast("date"))
+    told = told.withColumns({"flags_340b_are_dated": dated, "flags_340b_known_from": earliest})
+    return told.select("source_row_id", *FLAG_FACTS)
 
 
 def states_without_identifiers(claims: DataFrame, identifiers: DataFrame) -> dict[str, list[str]]:

@@ -12,6 +12,7 @@ from engine.contracts.facts import PRODUCT_FACTS
 from engine.dates import days_between
 from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, Feature
+from engine.facts.snapshots import known_from
 from engine.intervals import covers, join_product
 from engine.runtime.column_names import column_names
 
@@ -111,10 +112,8 @@ def with_product(
     """
     if products is None:
         return rows.withColumn("product", absent(facts))
-    values = {
-        field.name: F.lit(True) if field.name == "product_is_known" else F.col(_SOURCE.get(field.name, field.name))
-        for field in facts
-    }
+    made = {"product_is_known": F.lit(True), "product_known_from": known_from(products, "products")}
+    values = {field.name: made.get(field.name, F.col(_SOURCE.get(field.name, field.name))) for field in facts}
     unknown = F.struct(
         *(
             F.lit(False if field.name == "product_is_known" else None).cast(field.dataType).alias(field.name)

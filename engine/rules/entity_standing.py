@@ -6,7 +6,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
 from engine.dates import days_between
-from engine.rules.common import product_row
+from engine.rules.common import SNAPSHOT, product_row, snapshot
 from engine.rules.entity_common import entity_claimed, entity_row, from_to
 from engine.rules.evidence import either
 from engine.rules.hit import Check, Facts, Guard, Hit, key_of, reference_row
@@ -162,12 +162,14 @@ def pharmacy_not_registered(f: Facts, given: Given) -> Hit:
     thresholds=(
         Threshold("offered_voluntarily", [], "NDC-9s that the manufacturer sells to these entities at the 340B price"),
     ),
-    guards=(DUAL_REGISTERED,),
+    guards=(DUAL_REGISTERED, SNAPSHOT),
 )
 def orphan_drug_at_excluded_entity(f: Facts, given: Given) -> Hit:
     """The entity is of a type that may not buy orphan drugs at the 340B price, and the NDC-11 is on the list of the
     quarter of service.
     """
+    # the lists of quarters are dated
+    designation = F.lit(None).cast("date") if "orphan_drugs" in given.available else f.product_known_from
     return Hit(
         when=f.f55_orphan_ce_conflict & ~f.ndc9.isin(*given.words("offered_voluntarily")),
         message=sentence(
@@ -178,6 +180,7 @@ def orphan_drug_at_excluded_entity(f: Facts, given: Given) -> Hit:
         ),
         checks=(
             DUAL_REGISTERED.check(failed=f.entity_is_dual_registered, unchecked=f.entity_is_dual_registered.isNull()),
+            snapshot(f.date_of_service, f.entity_known_from, designation),
         ),
         units=f.quantity,
         references=(entity_row(f),),

@@ -11,9 +11,11 @@ from engine.rules.common import (
     FFS,
     PURCHASE_GUARDS,
     PURCHASE_TOLERANCE,
+    SNAPSHOT,
     claim_units,
     purchase_checks,
     quarter_after,
+    snapshot,
     state_invoiced,
 )
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
@@ -42,7 +44,7 @@ STATE_METHOD = Guard(
     document=DOCUMENT_EXCLUSION_FILE,
     needs=("medicaid_exclusions",),
     thresholds=(PURCHASE_TOLERANCE,),
-    guards=(STATE_METHOD, *PURCHASE_GUARDS),
+    guards=(STATE_METHOD, *PURCHASE_GUARDS, SNAPSHOT),
 )
 def biller_in_exclusion_file(f: Facts, given: Given) -> Hit:
     """The billing NPI or Medicaid number stands in the exclusion file of the quarter of service for the billed state.
@@ -71,7 +73,11 @@ def biller_in_exclusion_file(f: Facts, given: Given) -> Hit:
     return Hit(
         when=f.mef_entity_id.isNotNull(),
         message=message,
-        checks=(another_method, *purchase_checks(f, given)),
+        checks=(
+            another_method,
+            *purchase_checks(f, given),
+            snapshot(f.date_of_service, f.state_340b_method_known_from),
+        ),
         units=claim_units(f),
         references=(listing,),
     )

@@ -319,3 +319,32 @@ def test_the_most_telling_window_of_submission_that_has_begun_holds(spark):
         "too early": (None, None),
         "of another labeler": (None, None),
     }
+
+
+def test_undated_rows_are_used_and_their_snapshots_kept(spark):
+    later = {"snapshot_date": "2025-06-01"}
+    labeler, dated = {"labeler_code": NDC[:5]}, {"begin_date": "2020-01-01"}
+    rows = [
+        given("undated", entity_id="E1", **labeler),
+        given("dated", entity_id="E2", ndc11="00003000101", labeler_code="00003"),
+    ]
+    found = facts_of(
+        spark,
+        rows,
+        covered_entities=[
+            {"entity_id": "E1", **later},
+            {"entity_id": "E2", "participating_start": "2010-01-01", **later},
+        ],
+        products=[{"ndc11": NDC, **later}, {"ndc11": "00003000101", "valid_from": "2010-01-01", **later}],
+        manufacturer_policies=[
+            {**labeler, "contract_pharmacies": "NONE", **later},
+            {"labeler_code": "00003", "contract_pharmacies": "NONE", **dated, **later},
+        ],
+        submission_windows=[
+            {**labeler, "days": 45, **later},
+            {"labeler_code": "00003", "days": 45, **dated, **later},
+        ],
+    )
+    names = ("entity_known_from", "product_known_from", "policy_known_from", "submission_window_known_from")
+    assert [found["undated"][name] for name in names] == [date(2025, 6, 1)] * len(names)
+    assert [found["dated"][name] for name in names] == [None] * len(names)
