@@ -76,6 +76,7 @@ SNAPSHOT = Guard(
     "SNAPSHOT",
     "a reference row that the rule rests on has no date of its own and was taken after the day: it may not have been "
     "true yet",
+    fails=False,
 )
 PARTIAL_VIAL = Guard("PARTIAL_VIAL", "a provider gave a part of a vial or kit and bills what was given")
 

@@ -19,7 +19,7 @@ from engine.rules.common import (
     state_invoiced,
 )
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
-from engine.rules.registry import Given, rule
+from engine.rules.registry import Given, Part, rule
 from engine.rules.text import if_known, sentence
 from engine.runtime.expressions import array_contains
 
@@ -43,6 +43,14 @@ STATE_METHOD = Guard(
     citation="42 U.S.C. 256b(a)(5)(A)(ii); HRSA Policy Release 2014-1",
     document=DOCUMENT_EXCLUSION_FILE,
     needs=("medicaid_exclusions",),
+    parts=(
+        Part("by Medicaid number", needs=("medicaid_exclusions.medicaid_number", "rebate_claims.medicaid_provider_id")),
+        Part(
+            "billers known by their NCPDP id alone",
+            needs=("pharmacies.ncpdp_id",),
+            where=("rebate_claims.pharmacy_ncpdp_id",),
+        ),
+    ),
     thresholds=(PURCHASE_TOLERANCE,),
     guards=(STATE_METHOD, *PURCHASE_GUARDS, SNAPSHOT),
 )

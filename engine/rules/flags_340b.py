@@ -25,16 +25,23 @@ from engine.rules.links_340b import (
     one_contract,
     outside_exclusion_scope,
 )
-from engine.rules.registry import Given, rule
+from engine.rules.registry import Given, Part, rule
 from engine.rules.text import sentence
 
 _FLAG_COLUMNS = (
     "rebate_claims.submission_clarification_codes|rebate_claims.basis_of_cost|rebate_claims.modifiers",
 )  # fmt: skip
 
+_PARTS = (
+    Part("submission clarification codes", needs=("rebate_claims.submission_clarification_codes",)),
+    Part("basis of cost", needs=("rebate_claims.basis_of_cost",)),
+    Part("modifiers", needs=("rebate_claims.modifiers",)),
+)
+
 IDENTIFIER_DATES = Guard(
     "IDENTIFIER_DATES",
     "it is not known since when the state asks for the identifier, which may have meant something else that day",
+    fails=False,
 )
 CONTRACT_TERMS = Guard(
     "CONTRACT_TERMS",
@@ -56,6 +63,7 @@ CONTRACT_TERMS = Guard(
     citation="42 U.S.C. 256b(a)(5)(A)(i); 42 U.S.C. 1396r-8(a)(5)(C)",
     document=DOCUMENT_FLAG,
     needs=("identifiers_340b", *_FLAG_COLUMNS),
+    parts=_PARTS,
     guards=(IDENTIFIER_DATES, SNAPSHOT),
 )
 def flag_on_fee_for_service_claim(f: Facts, _: Given) -> Hit:
@@ -76,6 +84,7 @@ def flag_on_fee_for_service_claim(f: Facts, _: Given) -> Hit:
     citation="42 U.S.C. 1396r-8(j)(1); 42 CFR 438.3(s)(3)",
     document=DOCUMENT_FLAG,
     needs=("identifiers_340b", *_FLAG_COLUMNS),
+    parts=_PARTS,
     guards=(IDENTIFIER_DATES, SNAPSHOT),
 )
 def flag_on_managed_care_claim(f: Facts, _: Given) -> Hit:
@@ -96,6 +105,7 @@ def flag_on_managed_care_claim(f: Facts, _: Given) -> Hit:
     citation="rebate contract",
     document="the claim's 340B identifier and the contract's 340B clause",
     needs=("identifiers_340b", *_FLAG_COLUMNS),
+    parts=_PARTS,
     guards=(IDENTIFIER_DATES, ONE_CONTRACT, CONTRACT_TERMS, SNAPSHOT),
 )
 def flag_on_contract_claim(f: Facts, _: Given) -> Hit:

@@ -68,6 +68,7 @@ ONE_CONTRACT = Guard(
     "ONE_CONTRACT",
     "the claim names no contract, and another contract of the payer that may govern it has other 340B terms",
     needs=("rebate_contracts",),
+    fails=False,
 )
 
 

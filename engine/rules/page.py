@@ -75,6 +75,10 @@ def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
+def _listed(needs: Sequence[str]) -> str:
+    return ", ".join(need.replace("|", " or ") for need in needs)
+
+
 def _table(rule: Rule) -> Iterator[str]:
     yield "| | |"
     yield "|---|---|"
@@ -89,13 +93,16 @@ def _table(rule: Rule) -> Iterator[str]:
         yield f"| in force | {' and '.join(words)} |"
     if rule.document:
         yield f"| papers | {rule.document} |"
-    yield f"| needs | {', '.join(need.replace('|', ' or ') for need in rule.needs)} |"
+    yield f"| needs | {_listed(rule.needs)} |"
+    for part in rule.parts:
+        where = f", where there is {_listed(part.where)}" if part.where else ""
+        yield f"| part: {part.name} | needs {_listed(part.needs)}{where} |"
     if rule.accompanies:
         yield "| speaks | only of rows on which another rule does |"
     if not rule.enabled:
         yield "| off | unless the configuration switches it on |"
     for guard in rule.guards:
-        effect = f"at most {guard.weakens_to}" if guard.weakens_to else "silent"
+        effect = f"at most {guard.weakens_to}" if guard.weakens_to else "silent" if guard.fails else "one class down"
         needs = f"; needs {', '.join(guard.needs)}" if guard.needs else ""
         yield f"| guard {guard.name} | {guard.asks}: {effect}{needs} |"
     for threshold in rule.thresholds:

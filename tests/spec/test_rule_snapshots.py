@@ -70,20 +70,20 @@ DOES_NOT_REST_ON = [
 DAY = {CLAIM: "date_of_service", ENTITY_CLAIM: "date_of_service", INVOICE: "period_start"}
 
 
-def _firing(rule_id: str, subject: Subject, specified_in: ModuleType) -> tuple[dict[str, str], str]:
-    """Facts and class of the rule's first case that fires."""
+def _firing(rule_id: str, subject: Subject, specified_in: ModuleType) -> tuple[dict[str, str], str, tuple[str, ...]]:
+    """Facts and class of the rule's first case that fires, and the facts without which it would not."""
     for spec in specified_in.SPECS:
         if (spec.rule_id, spec.subject) == (rule_id, subject):
             for _, own, expected in spec.lines:
                 if expected["fires"] == "yes":
-                    return spec.shared | own, expected["evidence"]
+                    return spec.shared | own, expected["evidence"], spec.needs
     raise LookupError(rule_id)
 
 
 def _spec(case: tuple[str, Subject, ModuleType, str, str], *, rests: bool) -> Spec:
     rule_id, subject, specified_in, fact, changed = case
-    facts, evidence = _firing(rule_id, subject, specified_in)
-    spec = Spec(rule_id, subject, changed, "", (fact,))
+    facts, evidence, needs = _firing(rule_id, subject, specified_in)
+    spec = Spec(rule_id, subject, changed, "", needs)
     facts |= spec.shared
     after = (LOWER[evidence], "UNCHECKED") if rests else (evidence, "PASSED")
     given = "; ".join(f"{name}={value}" for name, value in facts.items() if value)
@@ -95,7 +95,7 @@ def _spec(case: tuple[str, Subject, ModuleType, str, str], *, rests: bool) -> Sp
         f"{row}: snapshot of the day | {day} || yes | {evidence} | SNAPSHOT PASSED",
         f"{row}: snapshot of a later day | 2026-01-01 || yes | {after[0]} | SNAPSHOT {after[1]}",
     ]
-    return replace(spec, given=given, table="\n".join(lines), needs=())
+    return replace(spec, given=given, table="\n".join(lines))
 
 
 SPECS = [

@@ -123,7 +123,7 @@ def test_everything_is_on_where_everything_is_there():
         on = settings(**{rule_id: {"enabled": True} for rule_id in REGISTRY.ids})
         active = active_rules(on, EVERYTHING, subject, DAY, CODES)
         assert active.rules == REGISTRY.rules(subject)
-        assert (active.off, active.guards_off) == ({}, {})
+        assert (active.off, active.guards_off, active.parts_off) == ({}, {}, {})
 
 
 def test_missing_tables_and_columns_switch_off_what_needs_them():
@@ -154,6 +154,30 @@ def test_missing_tables_and_columns_switch_off_what_needs_them():
     assert nothing.off["R001"] == "table rebate_claims is missing; table identifiers_340b is missing"
 
 
+def test_what_a_missing_column_takes_of_a_rule_is_said():
+    """R054 of fee-for-service needs the day of payment, R002 the register for billers known by an NCPDP id."""
+    columns = {"pharmacy_npi", "pharmacy_ncpdp_id", "basis_of_cost"}
+    available = frozenset(
+        {"rebate_claims", *(f"rebate_claims.{name}" for name in columns), "identifiers_340b", "medicaid_exclusions"}
+    )
+    active = active_rules(Settings(), available, Subject.REBATE_CLAIM, DAY, CODES)
+    assert active.parts_off == {
+        "R001, modifiers": "column rebate_claims.modifiers is missing",
+        "R001, submission clarification codes": "column rebate_claims.submission_clarification_codes is missing",
+        "R002, by Medicaid number": "column medicaid_exclusions.medicaid_number is missing; "
+        "column rebate_claims.medicaid_provider_id is missing",
+        "R002, billers known by their NCPDP id alone": "table pharmacies is missing",
+        "R004, modifiers": "column rebate_claims.modifiers is missing",
+        "R004, submission clarification codes": "column rebate_claims.submission_clarification_codes is missing",
+        "R010, modifiers": "column rebate_claims.modifiers is missing",
+        "R010, submission clarification codes": "column rebate_claims.submission_clarification_codes is missing",
+        "R054, fee-for-service": "column rebate_claims.paid_date is missing",
+    }
+    without_numbers = available - {"rebate_claims.pharmacy_ncpdp_id"}
+    active = active_rules(Settings(), without_numbers, Subject.REBATE_CLAIM, DAY, CODES)
+    assert "R002, billers known by their NCPDP id alone" not in active.parts_off
+
+
 def test_alternatives_need_one_of_them():
     assert why_off(("a.x|b.y",), frozenset({"b", "b.y"})) is None
     assert why_off(("a.x|a.y",), frozenset({"a"})) == "none of a.x, a.y is there"
@@ -182,7 +206,9 @@ def test_every_rule_is_documented_and_needs_what_the_contract_has(rule):
     assert rule.citation
     assert rule.title
     assert rule.document or not rule.codes
-    names = [name for need in (*rule.needs, *(n for g in rule.guards for n in g.needs)) for name in need.split("|")]
+    of_parts = (need for part in rule.parts for need in (*part.needs, *part.where))
+    needs = (*rule.needs, *of_parts, *(need for guard in rule.guards for need in guard.needs))
+    names = [name for need in needs for name in need.split("|")]
     assert all(name in EVERYTHING for name in names), names
     assert names[0] in TABLES
     assert all(threshold.means for threshold in rule.thresholds)
