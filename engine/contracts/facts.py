@@ -237,7 +237,7 @@ _FOUND_AND_SCREENED = {
     "unbilled_invoice_lines",
 }
 SCREENED_FEATURES = {
-    *("f29_hcpcs_ndc_pair_valid", "f33_labeler_terminated", "f38_reversal_lag"),
+    *("f29_hcpcs_ndc_pair_valid", "f33_labeler_terminated", "f38_reversal_lag", "f43_overlap_pharmacies"),
     *("f60_pharmacy_npi_valid", "f60_prescriber_npi_valid", "f60_npi_active_at_dos"),
 }
 _NOT_SCREENED = {
