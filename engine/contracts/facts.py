@@ -35,6 +35,8 @@ PRODUCT_FACTS = _fields(
     # `..._known_from`, here and below: the snapshot date of a row without any date of its own, which may not have been
     # true before; NULL: the row is dated, or its snapshot is not
     ("product_known_from", _DATE),
+    ("product_first_market_date", _DATE),  # the earliest that any row of the NDC-11 states, whenever it is valid
+    ("product_other_unit_type", _STRING),  # which another row of the NDC-11 states; NULL: none does
 )
 
 # The nearest earlier live row of the same dispense, rebate type and contract, and what it makes of this row.

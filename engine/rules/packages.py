@@ -39,6 +39,11 @@ KIT = Guard(
     "CMS counts kits and powders each, while pharmacies may measure their contents",
     weakens_to=Evidence.WEAK,
 )
+UNIT_TYPE_CHANGED = Guard(
+    "UNIT_TYPE_CHANGED",
+    "another row of the product file counts the product in the claim's measure: its unit type was changed",
+    weakens_to=Evidence.WEAK,
+)
 INGREDIENT_LINES = Guard(
     "INGREDIENT_LINES",
     "the claim has lines of other products, so that its ingredients seem to be billed one by one",
@@ -72,7 +77,7 @@ def _uncounted(f: Facts, whole: Column) -> Column:
         Threshold("paid_to_wac_low", 0.2, "amount paid per unit, as a part of WAC, below which it is unusual"),
         Threshold("paid_to_wac_high", 3.0, "and above which it is unusual"),
     ),
-    guards=(KIT, SNAPSHOT),
+    guards=(KIT, UNIT_TYPE_CHANGED, SNAPSHOT),
 )
 def another_unit_of_measure(f: Facts, given: Given) -> Hit:
     """The claim counts in another unit than the product's, and its units are off the usual by a known conversion
@@ -85,6 +90,7 @@ def another_unit_of_measure(f: Facts, given: Given) -> Hit:
     price_reverts = F.coalesce(outside(f.f20_paid_per_unit_to_wac, low, high) & after.between(low, high), F.lit(False))
     converted = divide(f.ndc_units.cast("double"), f.f27_unit_factor)
     surplus = f.ndc_units.cast("double") - converted
+    other_measure = words_for(f.product_other_unit_type, BILLING_UNITS)
     return Hit(
         when=(words_for(f.product_unit_type, BILLING_UNITS) != f.unit_of_measure) & f.f27_unit_factor.isNotNull(),
         message=sentence(
@@ -100,7 +106,13 @@ def another_unit_of_measure(f: Facts, given: Given) -> Hit:
             ).otherwise(F.lit("")),
         ),
         evidence=either(price_reverts, Evidence.STRONG, Evidence.MEDIUM),
-        checks=(KIT.check(failed=f.product_unit_type == "EA"), _snapshot(f)),
+        checks=(
+            KIT.check(failed=f.product_unit_type == "EA"),
+            UNIT_TYPE_CHANGED.check(
+                failed=F.coalesce(other_measure == f.unit_of_measure, F.lit(False)),
+            ),
+            _snapshot(f),
+        ),
         units=not_below_zero(surplus),
         references=(product_row(f),),
         action=F.when(surplus > 0, F.lit(Action.DISPUTE.value)).otherwise(F.lit(Action.INQUIRE.value)),

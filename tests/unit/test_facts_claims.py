@@ -163,6 +163,15 @@ SCREENED = {
             ]
         },
     ),
+    "several rows of a product": (
+        [claim("a")],
+        {
+            "products": [
+                {"ndc11": NDC, "unit_type": "ML", "market_date": "2025-02-01", "valid_to": "2025-03-01"},
+                {"ndc11": NDC, "unit_type": "TAB", "market_date": "2025-01-01", "valid_from": "2025-03-01"},
+            ]
+        },
+    ),
     "unknown product": ([claim("a")], {"products": [{"ndc11": "99999999999"}]}),
     "prices of two quarters": (
         [claim("late", date_of_service="2025-03-31", period="2025Q2", amount_paid="60")],
@@ -352,6 +361,13 @@ def test_product_is_the_one_valid_at_the_date_of_service(screened):
     found = screened["product as of"]
     assert found["before"]["units_per_package"] == 30
     assert found["after"]["units_per_package"] == 100
+
+
+def test_other_rows_of_a_product_are_known_of(screened):
+    names = ("product_unit_type", "product_other_unit_type", "market_date", "product_first_market_date")
+    found = screened["several rows of a product"]["a"]
+    assert [found[name] for name in names] == ["ML", "TAB", date(2025, 2, 1), date(2025, 1, 1)]
+    assert screened["product as of"]["before"]["product_other_unit_type"] is None
 
 
 def test_unknown_product_is_said_to_be_unknown(screened):

@@ -15,6 +15,7 @@ from engine.rules import REGISTRY, Registry, active_rules, dispute_codes
 from engine.rules.activation import OFF_BY_ITSELF, SWITCHED_OFF, why_off
 from engine.rules.configuration import check_rules
 from engine.rules.registry import RegistryError, Threshold, rule
+from engine.rules.unsupported import UNSUPPORTED
 from engine.settings import RuleSettings, Settings
 from tests.spec.all_specs import all_specs
 from tests.spec.page import page
@@ -232,6 +233,13 @@ def test_every_rule_and_guard_is_specified(rule):
 def test_the_page_of_rules_is_up_to_date():
     kept = (CONF.parent / "docs" / "rules.md").read_text(encoding="utf-8")
     assert kept == page(), "python -m tests.spec > docs/rules.md"
+
+
+def test_what_is_not_supported_is_said_of_rules_that_there_are():
+    told = page()
+    for condition in UNSUPPORTED:
+        assert set(condition.rules) <= set(REGISTRY.ids)
+        assert f"| not supported | {condition.what}: {condition.why} |" in told
 
 
 def test_the_page_of_rules_names_everything_that_an_analyst_may_set_or_ask():
