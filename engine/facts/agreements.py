@@ -29,12 +29,13 @@ def with_state_policy(claims: DataFrame, policies: DataFrame | None) -> DataFram
     whether contract pharmacies may use no 340B stock for Medicaid there; NULL unknown, and off Medicaid. Each with
     `known_from` of its row.
 
-    A policy for the claim's program goes before one for all programs. Rows of low confidence say nothing.
+    A policy for the claim's program goes before one for all programs. Rows of low confidence, or of one that
+    could not be read, say nothing.
     """
     if policies is None:
         unknown = {fact: F.lit(None).cast(kind) for fact, (_, kind, _) in _POLICY_FACTS.items()}
         return claims.withColumns(unknown | {since: F.lit(None).cast("date") for *_, since in _POLICY_FACTS.values()})
-    policies = policies.where(F.coalesce(F.col("confidence") != "LOW", F.lit(True)))
+    policies = policies.where(F.col("confidence") == "HIGH")
     is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
     state = F.when(is_medicaid, F.coalesce("state", "payer_id"))
     rows = join_own_and_general(

@@ -37,8 +37,8 @@ def flags_340b(claims: DataFrame, identifiers: DataFrame) -> DataFrame:
     """source_row_id and FLAG_FACTS of the claims that carry an identifier known at the date of service for their state,
     program and claim type.
 
-    flags_340b: sorted, such as ["BOC 08", "SCC 20"]. NULL state, program or claim type of an identifier: for all; NULL
-    confidence: high. A state's row without a begin date holds on an unknown day.
+    flags_340b: sorted, such as ["BOC 08", "SCC 20"]. NULL state, program or claim type of an identifier: for all; a
+    confidence that could not be read is not high. A state's row without a begin date holds on an unknown day.
     """
     carries_any = F.coalesce(*_COLUMNS.values()).isNotNull()
     carried = claims.where(carries_any).select(
@@ -56,7 +56,7 @@ def flags_340b(claims: DataFrame, identifiers: DataFrame) -> DataFrame:
         F.col("claim_type").alias("for_claim_type"),
         "begin_date",
         "end_date",
-        F.coalesce(F.col("confidence") != "LOW", F.lit(True)).alias("is_sure"),
+        F.coalesce(F.col("confidence") == "HIGH", F.lit(False)).alias("is_sure"),
         (F.col("state").isNull() | F.col("begin_date").isNotNull()).alias("is_dated"),
         F.coalesce(known_from(identifiers, "identifiers_340b"), F.lit(_ALWAYS).cast("date")).alias("known_from"),
     )

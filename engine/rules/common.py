@@ -252,8 +252,8 @@ def product_file(f: Facts) -> Column:
 
 
 def is_invoice(f: Facts) -> Column:
-    """The line is of an invoice and not of public utilisation data. Never NULL."""
-    return F.coalesce(f.source_kind != "SDUD", F.lit(True))
+    """The line is of an invoice: not of public utilisation data, nor of a kind that cannot be read. Never NULL."""
+    return F.coalesce(f.source_kind == "INVOICE", F.lit(False))
 
 
 def is_delta(f: Facts) -> Column:

@@ -203,7 +203,9 @@ def _contract_link(f: Facts, given: Given) -> Hit:
         contract=f.contract_key,
         begin=F.coalesce(f.contract_begin_date.cast("string"), F.lit("an open date")),
         end=F.coalesce(f.contract_end_date.cast("string"), F.lit("an open date")),
-        scope=words_for(F.coalesce(f.contract_exclusion_scope, F.lit("ALL")), SCOPE_WORDS),
+        scope=words_for(
+            F.coalesce(f.contract_exclusion_scope, F.lit("340B claims of a scope that is not known")), SCOPE_WORDS
+        ),
     )
     return Hit(
         when=f.contract_excludes_340b & link_evidence(f, given).isNotNull(),
@@ -248,7 +250,12 @@ def outside_exclusion_scope(f: Facts) -> tuple[Column, Column]:
         | ((scope == "LISTED_PHARMACIES") & ~listed)
         | ((scope == "FLAGGED_ONLY") & ~has_340b_flag(f))
     )
-    unknown = ((scope == "ENTITY_OWNED") & owned.isNull()) | ((scope == "LISTED_PHARMACIES") & listed.isNull())
+    # a scope that is not stated is ALL; one that could not be read is not known
+    unknown = (
+        (f.contract_excludes_340b & scope.isNull())
+        | ((scope == "ENTITY_OWNED") & owned.isNull())
+        | ((scope == "LISTED_PHARMACIES") & listed.isNull())
+    )
     return is_outside, unknown
 
 
