@@ -47,13 +47,13 @@ def with_state_policy(claims: DataFrame, policies: DataFrame | None) -> DataFram
         values={name: F.col(name) for name, *_ in _POLICY_FACTS.values()}
         | {"known_from": known_from(policies, "state_340b_policies")},
     )
-    told: list[Column] = []
+    facts: list[Column] = []
     for fact, (name, _, since) in _POLICY_FACTS.items():
         own = F.col(f"own_policy.{name}")
         own_since, general_since = F.col("own_policy.known_from"), F.col("general_policy.known_from")
-        told.append(F.coalesce(own, f"general_policy.{name}").alias(fact))
-        told.append(F.when(own.isNotNull(), own_since).otherwise(general_since).alias(since))
-    return rows.select(*column_names(claims), *told)
+        facts.append(F.coalesce(own, f"general_policy.{name}").alias(fact))
+        facts.append(F.when(own.isNotNull(), own_since).otherwise(general_since).alias(since))
+    return rows.select(*column_names(claims), *facts)
 
 
 # What a contract row says of which claims it governs.

@@ -69,7 +69,7 @@ def flags_340b(claims: DataFrame, identifiers: DataFrame) -> DataFrame:
     known = carried.join(
         F.broadcast(listed), on=[F.col("flag") == F.col("listed_flag"), *is_for, in_force], how="inner"
     )
-    told = known.groupBy("source_row_id").agg(
+    by_claim = known.groupBy("source_row_id").agg(
         F.sort_array(F.collect_set("flag")).alias("flags_340b"),
         F.bool_or("is_sure").alias("flags_340b_are_sure"),
         F.bool_or(F.col("is_sure") & F.col("is_dated")).alias("has_sure_dated"),
@@ -79,8 +79,8 @@ def flags_340b(claims: DataFrame, identifiers: DataFrame) -> DataFrame:
     )
     dated = F.when(F.col("flags_340b_are_sure"), F.col("has_sure_dated")).otherwise(F.col("has_dated"))
     earliest = F.nullif(F.coalesce("sure_known_from", "known_from"), F.lit(_ALWAYS).cast("date"))
-    told = told.withColumns({"flags_340b_are_dated": dated, "flags_340b_known_from": earliest})
-    return told.select("source_row_id", *FLAG_FACTS)
+    facts = by_claim.withColumns({"flags_340b_are_dated": dated, "flags_340b_known_from": earliest})
+    return facts.select("source_row_id", *FLAG_FACTS)
 
 
 def states_without_identifiers(claims: DataFrame, identifiers: DataFrame) -> dict[str, list[str]]:

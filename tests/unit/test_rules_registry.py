@@ -236,10 +236,10 @@ def test_the_page_of_rules_is_up_to_date():
 
 
 def test_what_is_not_supported_is_said_of_rules_that_there_are():
-    told = page()
+    text = page()
     for condition in UNSUPPORTED:
         assert set(condition.rules) <= set(REGISTRY.ids)
-        assert f"| not supported | {condition.what}: {condition.why} |" in told
+        assert f"| not supported | {condition.what}: {condition.why} |" in text
 
 
 def test_the_page_of_rules_names_everything_that_an_analyst_may_set_or_ask():
