@@ -48,6 +48,7 @@ from engine.errors import ConfigurationError, Problem
 from engine.redaction import MASK, is_secret_name, masked, remember_environment, remember_secrets, without_secrets
 
 ENVIRONMENT_PREFIX = "ENGINE__"
+_RULE_ID = re.compile(r"r\d{3}")
 _ENVIRONMENT_ORIGIN = "environment variable "
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,59}")
 # yaml itself raises ValueError for dates that no calendar has.
@@ -1085,6 +1086,8 @@ def _environment_values(environment: Mapping[str, str], problems: list[Problem])
         if not name.startswith(ENVIRONMENT_PREFIX):
             continue
         path = tuple(part.lower() for part in name.removeprefix(ENVIRONMENT_PREFIX).split("__"))
+        if path[0] == "rules":  # rule ids are the only names in capitals
+            path = tuple(part.upper() if _RULE_ID.fullmatch(part) else part for part in path)
         try:
             value = yaml.safe_load(environment[name])
         except _UNREADABLE as error:

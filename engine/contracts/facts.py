@@ -32,6 +32,11 @@ PRODUCT_FACTS = _fields(
     ("termination_date", _DATE),
     ("reactivation_date", _DATE),
     ("product_snapshot_date", _DATE),
+    # `..._known_from`, here and below: the snapshot date of a row without any date of its own, which may not have been
+    # true before; NULL: the row is dated, or its snapshot is not
+    ("product_known_from", _DATE),
+    ("product_first_market_date", _DATE),  # the earliest that any row of the NDC-11 states, whenever it is valid
+    ("product_other_unit_type", _STRING),  # which another row of the NDC-11 states; NULL: none does
 )
 
 # The nearest earlier live row of the same dispense, rebate type and contract, and what it makes of this row.
@@ -84,12 +89,15 @@ CLAIM_REFERENCE_FACTS = PRODUCT_FACTS + _fields(
     ("flags_340b", _STRINGS),  # identifiers found on the line, e.g. "SCC 20", "MODIFIER UD"
     ("flags_340b_are_sure", _BOOLEAN),  # one of them is of high confidence
     ("flags_340b_are_dated", _BOOLEAN),  # one of the surest is of all states, or has a first day
+    ("flags_340b_known_from", _DATE),  # identifiers_340b, the surest
     ("mef_entity_id", _STRING),  # medicaid_exclusions of the quarter of service
     ("mef_listed_as", _STRING),  # "NPI 1234567893" or "Medicaid number 123 (KY)"
     ("mef_quarter", _STRING),
     ("mef_snapshot_date", _DATE),
     ("state_340b_method", _STRING),  # state_340b_policies at the date of service; NULL unknown
+    ("state_340b_method_known_from", _DATE),
     ("state_carves_out_contract_pharmacies", _BOOLEAN),
+    ("state_carve_out_known_from", _DATE),
     ("contract_excludes_340b", _BOOLEAN),  # rebate_contracts at the date of service; NULL: no such contract
     ("contract_exclusion_scope", _STRING),
     ("payer_contracts", _INTEGER),  # of the payer, such as may govern the claim; NULL: none is known
@@ -97,9 +105,12 @@ CLAIM_REFERENCE_FACTS = PRODUCT_FACTS + _fields(
     ("contract_key", _STRING),
     ("contract_begin_date", _DATE),
     ("contract_end_date", _DATE),
+    ("contract_known_from", _DATE),
     # contract_pharmacy_lists at the date of service, of the contract named or else governing; NULL: its id is not known
     ("contract_pharmacy_is_listed", _BOOLEAN),
+    ("contract_listing_known_from", _DATE),
     ("contract_pharmacy_is_entity_owned", _BOOLEAN),  # entity_npis
+    ("contract_ownership_known_from", _DATE),
     ("entity_bought_at_340b", _BOOLEAN),  # chargebacks within two quarters; NULL unchecked or not linked
     # NDC units of the NDC-9 over the four quarters up to that of service: on the entity's flagged 340B claims, and what
     # it bought at the 340B price; NULL where either is not known
@@ -107,6 +118,7 @@ CLAIM_REFERENCE_FACTS = PRODUCT_FACTS + _fields(
     ("entity_units_bought", _DOUBLE),
     ("hcpcs_factor", _UNIT_PRICE),  # NDC units per HCPCS unit at the date of service; NULL: no such pair
     ("hcpcs_pair_at_another_date", _BOOLEAN),  # the crosswalk pairs product and code at another time
+    ("hcpcs_pair_known_from", _DATE),  # of the pair, else of all rows of the product
     ("labeler_standing", _STRING),  # labelers: OURS at the date of service, NOT_THEN, or NOT_HELD by the table
     # settlements of the claim (invoices: of the line) as credited or repaid before the row was received, and from that
     # day on; units that are disputed and were neither released nor written off since
@@ -227,7 +239,7 @@ _FOUND_AND_SCREENED = {
     "unbilled_invoice_lines",
 }
 SCREENED_FEATURES = {
-    *("f29_hcpcs_ndc_pair_valid", "f33_labeler_terminated", "f38_reversal_lag"),
+    *("f29_hcpcs_ndc_pair_valid", "f33_labeler_terminated", "f38_reversal_lag", "f43_overlap_pharmacies"),
     *("f60_pharmacy_npi_valid", "f60_prescriber_npi_valid", "f60_npi_active_at_dos"),
 }
 _NOT_SCREENED = {
@@ -346,6 +358,7 @@ ENTITY_CLAIM_FACTS = T.StructType(
         ("entity_participating_start", _DATE),
         ("entity_termination_date", _DATE),
         ("entity_snapshot_date", _DATE),
+        ("entity_known_from", _DATE),
         ("entity_resumed_on", _DATE),  # first day after that of service on which a participation begins
         ("entity_is_dual_registered", _BOOLEAN),  # an entity that may buy orphan drugs takes part at the same place
         ("f55_orphan_ce_conflict", _BOOLEAN),
@@ -363,11 +376,13 @@ ENTITY_CLAIM_FACTS = T.StructType(
         ("policy_ndc9", _STRING),  # NULL: of all products of the labeler code
         ("policy_begin_date", _DATE),
         ("policy_end_date", _DATE),
+        ("policy_known_from", _DATE),
         ("pharmacy_is_designated", _BOOLEAN),  # designated_pharmacies of the entity, its parent and its parent's sites
         # submission_windows at the date of service; NULL: no window is known, or the state is exempt
         ("submission_days", _LONG),
         ("submission_window_begin_date", _DATE),
         ("submission_window_is_known", _BOOLEAN),
+        ("submission_window_known_from", _DATE),
         ("entity_state", _STRING),
         ("state_law_protects", _BOOLEAN),  # contract_pharmacy_laws of the entity's state; NULL: its state is not known
         # part_b_lines of the same provider, day, HCPCS code and NDC; NULL: none

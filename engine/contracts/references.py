@@ -22,7 +22,7 @@ END_DATE = bound("end_date", "First day on which it no longer holds", "2027-01-0
 SOURCE = text("source", "Where the row comes from", "State Medicaid bulletin 2024-03")
 _ZIP = identifier("zip", "ZIP code, leading zeros kept", "40202")
 _CITY = text("city", "City", "Louisville")
-_CONFIDENCE = code("confidence", ("HIGH", "LOW"), "How sure the row is, in either case; empty is high")
+_CONFIDENCE = code("confidence", ("HIGH", "LOW"), "How sure the row is, in either case", default="HIGH")
 _SOURCE_DATE = text("as_of", "Date of the source", "2024-03")
 _ADDRESS_STATE = text("state", "State, two letters", "KY")
 _HCPCS_CODE = column("hcpcs_code", Kind.CODE, "HCPCS procedure code", "J1745")

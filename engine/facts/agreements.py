@@ -8,26 +8,34 @@ from pyspark.sql import types as T
 
 from engine.contracts.codes import MEDICAID_PROGRAMS
 from engine.facts.families import absent
+from engine.facts.snapshots import known_from
 from engine.intervals import covers, join_as_of, join_own_and_general
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import any_of
 
-# Fact: column of a policy and its type.
+# Fact: column of a policy, its type, and the fact of the row it is from.
 _POLICY_FACTS = {
-    "state_340b_method": ("method", "string"),
-    "state_carves_out_contract_pharmacies": ("contract_pharmacy_carved_out", "boolean"),
+    "state_340b_method": ("method", "string", "state_340b_method_known_from"),
+    "state_carves_out_contract_pharmacies": (
+        "contract_pharmacy_carved_out",
+        "boolean",
+        "state_carve_out_known_from",
+    ),
 }
 
 
 def with_state_policy(claims: DataFrame, policies: DataFrame | None) -> DataFrame:
     """`claims` with state_340b_method, how the state tells 340B claims apart, and state_carves_out_contract_pharmacies,
-    whether contract pharmacies may use no 340B stock for Medicaid there; NULL unknown, and off Medicaid.
+    whether contract pharmacies may use no 340B stock for Medicaid there; NULL unknown, and off Medicaid. Each with
+    `known_from` of its row.
 
-    A policy for the claim's program goes before one for all programs. Rows of low confidence say nothing.
+    A policy for the claim's program goes before one for all programs. Rows of low confidence, or of one that
+    could not be read, say nothing.
     """
     if policies is None:
-        return claims.withColumns({fact: F.lit(None).cast(kind) for fact, (_, kind) in _POLICY_FACTS.items()})
-    policies = policies.where(F.coalesce(F.col("confidence") != "LOW", F.lit(True)))
+        unknown = {fact: F.lit(None).cast(kind) for fact, (_, kind, _) in _POLICY_FACTS.items()}
+        return claims.withColumns(unknown | {since: F.lit(None).cast("date") for *_, since in _POLICY_FACTS.values()})
+    policies = policies.where(F.col("confidence") == "HIGH")
     is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
     state = F.when(is_medicaid, F.coalesce("state", "payer_id"))
     rows = join_own_and_general(
@@ -36,13 +44,16 @@ def with_state_policy(claims: DataFrame, policies: DataFrame | None) -> DataFram
         own="program",
         own_key={"state": state, "program": F.col("program")},
         general_key={"state": state},
-        values={name: F.col(name) for name, _ in _POLICY_FACTS.values()},
+        values={name: F.col(name) for name, *_ in _POLICY_FACTS.values()}
+        | {"known_from": known_from(policies, "state_340b_policies")},
     )
-    told = (
-        F.coalesce(f"own_policy.{name}", f"general_policy.{name}").alias(fact)
-        for fact, (name, _) in _POLICY_FACTS.items()
-    )
-    return rows.select(*column_names(claims), *told)
+    facts: list[Column] = []
+    for fact, (name, _, since) in _POLICY_FACTS.items():
+        own = F.col(f"own_policy.{name}")
+        own_since, general_since = F.col("own_policy.known_from"), F.col("general_policy.known_from")
+        facts.append(F.coalesce(own, f"general_policy.{name}").alias(fact))
+        facts.append(F.when(own.isNotNull(), own_since).otherwise(general_since).alias(since))
+    return rows.select(*column_names(claims), *facts)
 
 
 # What a contract row says of which claims it governs.
@@ -56,6 +67,7 @@ CONTRACT_FACTS = (
     T.StructField("contract_begin_date", T.DateType()),
     T.StructField("contract_end_date", T.DateType()),
     T.StructField("governing_contract_id", T.StringType()),
+    T.StructField("contract_known_from", T.DateType()),
     T.StructField("payer_contracts", T.IntegerType()),
     T.StructField("contract_terms_differ", T.BooleanType()),
 )
@@ -75,7 +87,7 @@ def with_contract(claims: DataFrame, contracts: DataFrame | None) -> DataFrame:
     """
     if contracts is None:
         return claims.withColumn("contract", absent(CONTRACT_FACTS))
-    terms = F.struct(*_CONTRACT_FIELDS, _terms().alias("terms"))
+    terms = F.struct(*_CONTRACT_FIELDS, _terms(contracts).alias("terms"))
     by_payer = (
         contracts.where(F.col("payer_id").isNotNull())
         .groupBy(F.col("payer_id").alias("contract_payer_id"))
@@ -119,7 +131,7 @@ def _has_other_terms(place: Column) -> Column:
     return is_other & any_of(says_other)
 
 
-def _terms() -> Column:
+def _terms(contracts: DataFrame) -> Column:
     """The terms of a row of `rebate_contracts`."""
     key = F.concat_ws("/", "payer_id", "program", "contract_id", "rebate_type", "ndc9")
     values = {
@@ -129,6 +141,7 @@ def _terms() -> Column:
         "contract_begin_date": F.col("begin_date"),
         "contract_end_date": F.col("end_date"),
         "governing_contract_id": F.col("contract_id"),
+        "contract_known_from": known_from(contracts, "rebate_contracts"),
     }
     return F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in _TERMS))
 
@@ -152,7 +165,8 @@ def with_pharmacy_standing(
     claims: DataFrame, contract_pharmacy_lists: DataFrame | None, entity_npis: DataFrame | None
 ) -> DataFrame:
     """`claims` (with `contract`) with contract_pharmacy_is_listed (on the list of the claim's contract at the date of
-    service) and contract_pharmacy_is_entity_owned (an NPI of a covered entity's own); NULL where the table is missing.
+    service) and contract_pharmacy_is_entity_owned (an NPI of a covered entity's own), NULL where the table is missing;
+    and `known_from` of the rows that say so.
 
     The contract is the one that the claim names, else the one that governs it; is_listed is NULL where neither has an
     id, for then no list can be told to be the contract's.
@@ -160,6 +174,7 @@ def with_pharmacy_standing(
     contract_id = F.coalesce("contract_id", "contract.governing_contract_id")
     day = F.col("date_of_service")
     is_listed = is_owned = F.lit(None).cast("boolean")
+    listed_since = owned_since = F.lit(None).cast("date")
     rows = claims
     if contract_pharmacy_lists is not None:
         rows = join_as_of(
@@ -169,10 +184,14 @@ def with_pharmacy_standing(
             day=day,
             start=F.col("begin_date"),
             end=F.col("end_date"),
-            values={"is_listed": F.lit(True)},
+            values={
+                "is_listed": F.lit(True),
+                "known_from": known_from(contract_pharmacy_lists, "contract_pharmacy_lists"),
+            },
             into="listing",
         )
         is_listed = F.when(contract_id.isNotNull(), F.col("listing").isNotNull())
+        listed_since = F.col("listing.known_from")
     if entity_npis is not None:
         rows = join_as_of(
             rows,
@@ -181,12 +200,15 @@ def with_pharmacy_standing(
             day=day,
             start=F.col("valid_from"),
             end=F.col("valid_to"),
-            values={"is_owned": F.lit(True)},
+            values={"is_owned": F.lit(True), "known_from": known_from(entity_npis, "entity_npis")},
             into="ownership",
         )
         is_owned = F.col("ownership").isNotNull()
+        owned_since = F.col("ownership.known_from")
     return rows.select(
         *column_names(claims),
         is_listed.alias("contract_pharmacy_is_listed"),
+        listed_since.alias("contract_listing_known_from"),
         is_owned.alias("contract_pharmacy_is_entity_owned"),
+        owned_since.alias("contract_ownership_known_from"),
     )

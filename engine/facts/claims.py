@@ -33,7 +33,7 @@ from engine.facts.history import SERVICE_QUARTER
 from engine.facts.identifiers_340b import FLAG_FACTS
 from engine.facts.lineage import reversal_lag, with_periods, with_reversals
 from engine.facts.links import dos_delta_days, quantity_ratio_340b
-from engine.facts.patients import with_early_refill_ratio, with_pharmacies_of_patient
+from engine.facts.patients import with_patient_fills
 from engine.facts.payers import with_line_of_business
 from engine.facts.payments import claim_age_days, lookback_quarters, third_party_share, zero_paid
 from engine.facts.peers import quantile, robust_z, sampled, statistics, value_arrays
@@ -171,7 +171,7 @@ def claim_screen(
     rows = claims.select(*sorted(received), *CLAIM_COLUMNS)
     # claim numbers stay behind: they are long, and what follows exchanges all claims
     rows = with_claim_settlements(rows, references.get("settlements"), as_of).drop(*CLAIM_COLUMNS)
-    rows = with_early_refill_ratio(rows)
+    rows = with_patient_fills(rows)
     rows = _with_found(_packed(rows, "claim", _ASKED_OF_ALL, apart=("settlement",)), found, wanted)
     return _unpacked(_with_references(rows, references), _SCREENED)
 
@@ -216,7 +216,6 @@ def claim_features(
     rows = with_contract_standing(rows, asked, references.get("contract_pharmacies"), entities, families)
     rows = with_prescriber(rows, asked, claims, entity_claims, links).drop("contracts")
     rows = with_pharmacy_history(rows, asked, claims, links, background.peers)
-    rows = with_pharmacies_of_patient(rows, asked, claims)
     rows = with_line_of_business(rows, asked, claims)
     rows = with_repeats(rows, asked, claims)
     rows = with_periods(rows, asked, claims)

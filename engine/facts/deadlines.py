@@ -46,7 +46,7 @@ def _of_invoices(claims: DataFrame, invoices: DataFrame) -> list[DataFrame]:
     postmark, received = known_day(F.col("postmark_date")), known_day(F.col("received_date"))
     dates = (F.min("postmark").alias("postmark"), F.min(F.coalesce("postmark", "received")).alias("sent_on"))
     lines = (
-        invoices.where(F.coalesce(F.col("source_kind") != "SDUD", F.lit(True)))
+        invoices.where(F.col("source_kind") == "INVOICE")
         .withColumns({"rebate_type": _federal(), "postmark": postmark, "received": received})
         .where(F.coalesce("postmark", "received").isNotNull())
     )

@@ -8,6 +8,7 @@ from pyspark.sql import types as T
 
 from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, Feature
+from engine.facts.snapshots import known_from
 from engine.intervals import covers, join_product, quarter_of
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import array_contains
@@ -53,6 +54,7 @@ ENTITY_RECORD = (
     T.StructField("entity_place", T.StringType()),
     T.StructField("entity_state", T.StringType()),
     T.StructField("entity_zip", T.StringType()),
+    T.StructField("entity_known_from", T.DateType()),
 )
 
 
@@ -83,6 +85,7 @@ def with_entity_record(rows: DataFrame, entities: DataFrame) -> DataFrame:
         place_of_entity().alias("place"),
         F.upper(F.trim("state")).alias("state"),
         "zip",
+        known_from(entities, "covered_entities").alias("known_from"),
     )
     by_entity = entities.groupBy(F.col("entity_id").alias("standing_entity_id")).agg(
         F.collect_list(said).alias("versions")
@@ -99,6 +102,7 @@ def with_entity_record(rows: DataFrame, entities: DataFrame) -> DataFrame:
             one["place"],
             one["state"],
             one["zip"],
+            one["known_from"],
         )
         return F.struct(*(value.alias(field.name) for value, field in zip(values, ENTITY_RECORD, strict=True)))
 

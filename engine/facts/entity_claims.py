@@ -13,7 +13,7 @@ from pyspark.sql.window import WindowSpec
 from engine.contracts.codes import ClaimType, Subject
 from engine.contracts.facts import ENTITY_CLAIM_FACTS
 from engine.contracts.findings import MOST_RELATED_ROWS
-from engine.entity_families import FAMILIES
+from engine.entity_families import FAMILIES, at_parent, at_parent_of_day
 from engine.facts.diversion import with_diversion
 from engine.facts.entities import (
     ENTITY_RECORD,
@@ -148,7 +148,10 @@ def entity_claim_facts(
     rows = with_state_law(rows, references.get("contract_pharmacy_laws"))
     rows = with_part_b(rows, references.get("part_b_lines"))
     rows = _with_dispense(rows, claims)
-    rows = _with_balance(rows, claims, references.get("chargebacks"), families, products)
+    chargebacks = _shipped_to_reporting_sites(
+        references.get("chargebacks"), claims, references.get("entity_npis"), families
+    )
+    rows = _with_balance(rows, claims, chargebacks, families, products)
     asked_for = with_is_linked(asked_for, links_340b)
     not_linked = None if asked_for is None else asked_for.where(~F.col("is_linked"))
     rows = with_diversion(
@@ -323,6 +326,35 @@ def _first_by(place: str, name: str, candidates: Column) -> Column:
     pairs = F.transform(placed, lambda one: F.struct(one[place].alias("place"), one[name].alias("name")))
     in_order = F.sort_array(pairs.cast("array<struct<place: bigint, name: string>>"))
     return F.slice(F.transform(in_order, lambda pair: pair["name"]), 1, MOST_RELATED_ROWS)
+
+
+def _shipped_to_reporting_sites(
+    chargebacks: DataFrame | None, claims: DataFrame, entity_npis: DataFrame | None, families: DataFrame | None
+) -> DataFrame | None:
+    """`chargebacks` without those shipped to a site of the entity's own at which no claim of its family was dispensed:
+    many entities report claims of contract pharmacies alone. Where `entity_npis` is missing, any site may be its own;
+    a purchase that names none stays.
+    """
+    if chargebacks is None:
+        return None
+    shipped = at_parent_of_day(
+        chargebacks.withColumn("buyer", F.col("entity_id")), "buyer", F.col("invoice_date"), families
+    )
+    reporting = claims.select(
+        F.col("parent_entity_id").alias("reporting_entity"), F.col("pharmacy_key").alias("reporting_npi")
+    ).distinct()
+    same = [F.col("buyer") == F.col("reporting_entity"), F.col("ship_to_npi") == F.col("reporting_npi")]
+    rows = shipped.join(reporting, on=same, how="left")  # one row per entity and pharmacy
+    may_be_own = F.lit(True)
+    if entity_npis is not None:
+        own = at_parent(entity_npis, "entity_id", families).select(
+            F.col("entity_id").alias("own_entity"), F.col("npi").alias("own_npi")
+        )
+        same = [F.col("buyer") == F.col("own_entity"), F.col("ship_to_npi") == F.col("own_npi")]
+        rows = rows.join(F.broadcast(own.distinct()), on=same, how="left")  # one row per entity and NPI
+        may_be_own = F.col("own_npi").isNotNull()
+    is_left_out = F.col("ship_to_npi").isNotNull() & F.col("reporting_npi").isNull() & may_be_own
+    return rows.where(~is_left_out).select(*column_names(chargebacks))
 
 
 def _with_balance(

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import MEDICAID_PROGRAMS
 from engine.facts.feature import AT_SERVICE, Feature
+from engine.facts.snapshots import known_from
 from engine.intervals import covers
 
 # identifier field: the claim's `|`-joined column
@@ -28,15 +29,16 @@ FEATURES = tuple(
 )
 
 
-FLAG_FACTS = ("flags_340b", "flags_340b_are_sure", "flags_340b_are_dated")
+FLAG_FACTS = ("flags_340b", "flags_340b_are_sure", "flags_340b_are_dated", "flags_340b_known_from")
+_ALWAYS = "0001-01-01"
 
 
 def flags_340b(claims: DataFrame, identifiers: DataFrame) -> DataFrame:
     """source_row_id and FLAG_FACTS of the claims that carry an identifier known at the date of service for their state,
     program and claim type.
 
-    flags_340b: sorted, such as ["BOC 08", "SCC 20"]. NULL state, program or claim type of an identifier: for all; NULL
-    confidence: high. A state's row without a begin date holds on an unknown day.
+    flags_340b: sorted, such as ["BOC 08", "SCC 20"]. NULL state, program or claim type of an identifier: for all; a
+    confidence that could not be read is not high. A state's row without a begin date holds on an unknown day.
     """
     carries_any = F.coalesce(*_COLUMNS.values()).isNotNull()
     carried = claims.where(carries_any).select(
@@ -54,8 +56,9 @@ def flags_340b(claims: DataFrame, identifiers: DataFrame) -> DataFrame:
         F.col("claim_type").alias("for_claim_type"),
         "begin_date",
         "end_date",
-        F.coalesce(F.col("confidence") != "LOW", F.lit(True)).alias("is_sure"),
+        F.coalesce(F.col("confidence") == "HIGH", F.lit(False)).alias("is_sure"),
         (F.col("state").isNull() | F.col("begin_date").isNotNull()).alias("is_dated"),
+        F.coalesce(known_from(identifiers, "identifiers_340b"), F.lit(_ALWAYS).cast("date")).alias("known_from"),
     )
     is_for = [
         F.col(f"for_{name}").isNull() | F.coalesce(F.col(f"for_{name}") == F.col(own), F.lit(False))
@@ -66,14 +69,18 @@ def flags_340b(claims: DataFrame, identifiers: DataFrame) -> DataFrame:
     known = carried.join(
         F.broadcast(listed), on=[F.col("flag") == F.col("listed_flag"), *is_for, in_force], how="inner"
     )
-    told = known.groupBy("source_row_id").agg(
+    by_claim = known.groupBy("source_row_id").agg(
         F.sort_array(F.collect_set("flag")).alias("flags_340b"),
         F.bool_or("is_sure").alias("flags_340b_are_sure"),
         F.bool_or(F.col("is_sure") & F.col("is_dated")).alias("has_sure_dated"),
         F.bool_or("is_dated").alias("has_dated"),
+        F.min(F.when(F.col("is_sure"), F.col("known_from"))).alias("sure_known_from"),
+        F.min("known_from").alias("known_from"),
     )
     dated = F.when(F.col("flags_340b_are_sure"), F.col("has_sure_dated")).otherwise(F.col("has_dated"))
-    return told.withColumn("flags_340b_are_dated", dated).select("source_row_id", *FLAG_FACTS)
+    earliest = F.nullif(F.coalesce("sure_known_from", "known_from"), F.lit(_ALWAYS).cast("date"))
+    facts = by_claim.withColumns({"flags_340b_are_dated": dated, "flags_340b_known_from": earliest})
+    return facts.select("source_row_id", *FLAG_FACTS)
 
 
 def states_without_identifiers(claims: DataFrame, identifiers: DataFrame) -> dict[str, list[str]]:

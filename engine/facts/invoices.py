@@ -224,7 +224,7 @@ def corrected_down(claims: DataFrame, invoices: DataFrame) -> DataFrame:
 def _lines_of_invoices(invoices: DataFrame) -> DataFrame:
     """The `line_` columns that tell which claims a line asks for, its kind and units."""
     names = (*_OF_INVOICE, "ndc11")
-    return invoices.where(F.coalesce("source_kind", F.lit("INVOICE")) != "SDUD").select(
+    return invoices.where(F.col("source_kind") == "INVOICE").select(
         *(F.col(name).alias(f"line_{name}") for name in names),
         rebate_type_of_key().alias("line_rebate_type"),
         "line_kind",

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from engine.dates import days_between, known_day
+from engine.dates import known_day
 from engine.facts.feature import Feature
-from engine.facts.history import near, with_history
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import divide, max_struct
+from engine.runtime.expressions import collect_set_over, divide, max_struct
 
 EARLY_REFILL_DAYS = 180
 OVERLAP_DAYS = 60
-# Fills of a patient and product, by day and pharmacy: a key with more is a placeholder, not a patient.
+# Claims of a patient and product: a key with more is a placeholder, not a patient, and its windows would grow with the
+# square of them.
 MOST_FILLS = 1_000
-_PATIENT = ("patient_key", "ndc9")
 FEATURES = (
     Feature(
         "F42",
@@ -29,7 +28,7 @@ FEATURES = (
         "F43",
         "f43_overlap_pharmacies",
         "distinct pharmacies of the claim and of the patient's earlier fills; unknown where the patient has more than "
-        f"{MOST_FILLS:,} fills of the product by day and pharmacy",
+        f"{MOST_FILLS:,} claims of the product",
         needs=("rebate_claims.patient_key",),
         grain="claim among the patient's of its NDC-9",
         window=f"{OVERLAP_DAYS} days, earlier dates of service",
@@ -38,23 +37,31 @@ FEATURES = (
 )
 
 
-def with_early_refill_ratio(claims: DataFrame) -> DataFrame:
-    """`claims` with F42: days since the patient's previous fill of the NDC-9 / that fill's days supply, up to 180 days.
+def with_patient_fills(claims: DataFrame) -> DataFrame:
+    """`claims` with F42: days since the patient's previous fill of the NDC-9 / that fill's days supply, up to 180 days;
+    and F43: pharmacies of the claim and of the patient's fills in the 60 days before, one that is not known is none,
+    NULL without a patient or with more than MOST_FILLS claims.
 
-    Below 1 the patient came early. Previous: the latest strictly earlier date of service of any live row; of several on
-    that day the longest supply. NULL without a patient, a previous fill or its supply, and on the completion of a
-    partial fill, which is no refill. Compare CGDP dispute reason D08.
+    F42: below 1 the patient came early. Previous: the latest strictly earlier date of service of any live row; of
+    several on that day the longest supply. NULL without a patient, a previous fill or its supply, and on the completion
+    of a partial fill, which is no refill. Compare CGDP dispute reason D08.
     """
     # rows without a patient are spread by their own id and meet nobody
     spread = F.xxhash64(F.coalesce("patient_key", "source_row_id"))
-    earlier = (
-        Window.partitionBy("patient_hash", "patient_key", "ndc9")
-        .orderBy("service_day")
-        .rangeBetween(Window.unboundedPreceding, -1)
-    )
+    of_patient = ("patient_hash", "patient_key", "ndc9")
+    earlier = Window.partitionBy(*of_patient).orderBy("service_day").rangeBetween(Window.unboundedPreceding, -1)
     keyed = claims.withColumns(
         {"patient_hash": spread, "service_day": F.unix_date(known_day(F.col("date_of_service")))}
     )
+    is_patient = F.col("patient_key").isNotNull() & (
+        F.count(F.lit(1)).over(Window.partitionBy(*of_patient)) <= MOST_FILLS
+    )
+    keyed = keyed.withColumn("is_patient", is_patient).withColumn(
+        "placeholder_row", F.when(~F.col("is_patient"), F.col("source_row_id"))
+    )
+    recent = Window.partitionBy(*of_patient, "placeholder_row").orderBy("service_day").rangeBetween(-OVERLAP_DAYS, -1)
+    pharmacies = F.concat(collect_set_over(F.col("pharmacy_key"), recent), F.array("pharmacy_key"))
+    overlap = F.size(F.array_distinct(F.array_compact(pharmacies)))
     previous = max_struct("service_day", "days_supply").over(earlier)
     days = F.col("service_day") - F.col("previous_fill.service_day")
     is_refill = (
@@ -64,18 +71,7 @@ def with_early_refill_ratio(claims: DataFrame) -> DataFrame:
     )
     ratio = divide(days.cast("double"), F.col("previous_fill.days_supply").cast("double"))
     return keyed.withColumn("previous_fill", previous).select(
-        *column_names(claims), F.when(is_refill, ratio).alias("f42_early_refill_ratio")
-    )
-
-
-def with_pharmacies_of_patient(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFrame:
-    """`rows` with F43; a pharmacy that is not known is none. NULL without a patient, or with more than MOST_FILLS."""
-    by: dict[str, Column] = {"day": F.col("date_of_service"), "pharmacy": F.col("pharmacy_key")}
-    fills = with_history(rows, near(asked, claims, _PATIENT), _PATIENT, by, "fills", most=MOST_FILLS)
-    days = F.col("date_of_service")
-    earlier = F.filter("fills", lambda fill: days_between(days, fill["day"]).between(1, OVERLAP_DAYS))
-    pharmacies = F.concat(F.transform(earlier, lambda fill: fill["pharmacy"]), F.array("pharmacy_key"))
-    overlap = F.size(F.array_distinct(F.array_compact(pharmacies)))
-    return fills.select(
-        *column_names(rows), F.when(F.col("fills").isNotNull(), overlap).alias("f43_overlap_pharmacies")
+        *column_names(claims),
+        F.when(is_refill, ratio).alias("f42_early_refill_ratio"),
+        F.when(F.col("is_patient"), overlap).alias("f43_overlap_pharmacies"),
     )

@@ -10,6 +10,7 @@ from pyspark.sql import types as T
 
 from engine.entity_families import SPAN, at_parent, covers_day
 from engine.facts.families import absent
+from engine.facts.snapshots import known_from
 from engine.intervals import covers, join_as_of, join_own_and_general
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import all_of
@@ -20,6 +21,7 @@ POLICY_FACTS = (
     T.StructField("policy_ndc9", T.StringType()),
     T.StructField("policy_begin_date", T.DateType()),
     T.StructField("policy_end_date", T.DateType()),
+    T.StructField("policy_known_from", T.DateType()),
 )
 
 
@@ -35,6 +37,7 @@ def with_manufacturer_policy(rows: DataFrame, policies: DataFrame | None) -> Dat
         "policy_ndc9": F.col("ndc9"),
         "policy_begin_date": F.col("begin_date"),
         "policy_end_date": F.col("end_date"),
+        "policy_known_from": known_from(policies, "manufacturer_policies"),
     }
     labeler = {"labeler_code": F.col("labeler_code")}
     joined = join_own_and_general(
@@ -47,6 +50,7 @@ SUBMISSION_FACTS = (
     T.StructField("submission_days", T.LongType()),
     T.StructField("submission_window_begin_date", T.DateType()),
     T.StructField("submission_window_is_known", T.BooleanType()),
+    T.StructField("submission_window_known_from", T.DateType()),
 )
 # What a window may be of, the most telling first; NULL: all.
 _WINDOW_OF = ("ndc9", "claim_type", "state")
@@ -60,9 +64,12 @@ def with_submission_window(rows: DataFrame, windows: DataFrame | None) -> DataFr
     if windows is None:
         return rows.withColumn("submission", absent(SUBMISSION_FACTS))
     by_labeler = windows.groupBy(F.col("labeler_code").alias("window_labeler")).agg(
-        F.collect_list(F.struct(*_WINDOW_OF, "begin_date", "days")).alias("windows")
+        F.collect_list(
+            F.struct(*_WINDOW_OF, "begin_date", "days", known_from(windows, "submission_windows").alias("known_from"))
+        ).alias("windows")
     )
     own = {**{name: F.col(name) for name in _WINDOW_OF}, "state": F.col("entity.entity_state")}
+    beginning = F.lit("0001-01-01").cast("date")
 
     def holds(window: Column) -> Column:
         agrees = [window[name].isNull() | F.coalesce(window[name] == own[name], F.lit(False)) for name in _WINDOW_OF]
@@ -70,10 +77,10 @@ def with_submission_window(rows: DataFrame, windows: DataFrame | None) -> DataFr
 
     def place(window: Column) -> Column:
         # no NULL in what is compared: engines order it differently
-        begin = F.coalesce(window["begin_date"], F.lit("0001-01-01").cast("date"))
+        begin, known = (F.coalesce(window[name], beginning) for name in ("begin_date", "known_from"))
         days = F.coalesce(window["days"], F.lit(-1).cast("bigint"))
         says = (window[name].isNotNull().alias(name) for name in _WINDOW_OF)
-        return F.struct(*says, begin.alias("begin"), days.alias("days"))
+        return F.struct(*says, begin.alias("begin"), days.alias("days"), known.alias("known_from"))
 
     same = F.col("labeler_code") == F.col("window_labeler")
     joined = rows.join(F.broadcast(by_labeler), on=same, how="left")  # one row per labeler
@@ -82,6 +89,7 @@ def with_submission_window(rows: DataFrame, windows: DataFrame | None) -> DataFr
         "submission_days": F.when(F.col("window.days") >= 0, F.col("window.days")),
         "submission_window_begin_date": F.col("window.begin"),
         "submission_window_is_known": F.lit(True),
+        "submission_window_known_from": F.nullif(F.col("window.known_from"), beginning),
     }
     family = F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in SUBMISSION_FACTS))
     return joined.select(*column_names(rows), F.when(F.col("window").isNotNull(), family).alias("submission"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -12,6 +12,7 @@ from engine.contracts.facts import PRODUCT_FACTS
 from engine.dates import days_between
 from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, Feature
+from engine.facts.snapshots import known_from
 from engine.intervals import covers, join_product
 from engine.runtime.column_names import column_names
 
@@ -111,10 +112,8 @@ def with_product(
     """
     if products is None:
         return rows.withColumn("product", absent(facts))
-    values = {
-        field.name: F.lit(True) if field.name == "product_is_known" else F.col(_SOURCE.get(field.name, field.name))
-        for field in facts
-    }
+    products, made = _with_other_rows(products)
+    values = {field.name: made.get(field.name, F.col(_SOURCE.get(field.name, field.name))) for field in facts}
     unknown = F.struct(
         *(
             F.lit(False if field.name == "product_is_known" else None).cast(field.dataType).alias(field.name)
@@ -130,3 +129,21 @@ def with_product(
         into="product",
     )
     return joined.withColumn("product", F.coalesce("product", unknown))
+
+
+def _with_other_rows(products: DataFrame) -> tuple[DataFrame, dict[str, Column]]:
+    """`products` with what all rows of an NDC-11 say, whenever they are valid, and PRODUCT_FACTS that are no column."""
+    of_product = Window.partitionBy("ndc11")
+    stated = {
+        "first_market_date": F.min("market_date").over(of_product),
+        "first_unit_type": F.min("unit_type").over(of_product),
+        "last_unit_type": F.max("unit_type").over(of_product),
+    }
+    own, first, last = (F.col(name) for name in ("unit_type", "first_unit_type", "last_unit_type"))
+    made = {
+        "product_is_known": F.lit(True),
+        "product_known_from": known_from(products, "products"),
+        "product_first_market_date": F.col("first_market_date"),
+        "product_other_unit_type": F.when(first != own, first).when(last != own, last),
+    }
+    return products.withColumns(stated), made

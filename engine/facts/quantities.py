@@ -8,6 +8,7 @@ from pyspark.sql import types as T
 
 from engine.facts.families import absent
 from engine.facts.feature import AT_SERVICE, OWN, WHOLE_RUN, Feature
+from engine.facts.snapshots import known_from, least_known_from
 from engine.intervals import join_as_of, join_product
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import array_contains, divide, rint, round_double
@@ -61,6 +62,7 @@ CONVERSION_FACTS = (
     T.StructField("hcpcs_factor", T.DecimalType(15, 6)),
     T.StructField("f29_hcpcs_ndc_pair_valid", T.BooleanType()),
     T.StructField("hcpcs_pair_at_another_date", T.BooleanType()),
+    T.StructField("hcpcs_pair_known_from", T.DateType()),
 )
 
 
@@ -97,6 +99,7 @@ def with_conversion(rows: DataFrame, crosswalk: DataFrame | None, products: Data
     code, factor = F.col("hcpcs_code"), "ndc_units_per_hcpcs_unit"
     day = F.col("date_of_service")
     if crosswalk is not None:
+        since = known_from(crosswalk, "hcpcs_crosswalk")
         paired = join_as_of(
             rows,
             crosswalk,
@@ -104,34 +107,41 @@ def with_conversion(rows: DataFrame, crosswalk: DataFrame | None, products: Data
             day=day,
             start=F.col("begin_date"),
             end=F.col("end_date"),
-            values={"factor": F.col(factor)},
+            values={"factor": F.col(factor), "known_from": since},
             into="pair",
             tie_break=[F.col("snapshot_date")],
         )
         held = crosswalk.groupBy(F.col("ndc11").alias("held_ndc11")).agg(
-            F.sort_array(F.collect_set("hcpcs_code")).alias("held_codes")
+            F.sort_array(F.collect_set("hcpcs_code")).alias("held_codes"), least_known_from(since).alias("held_since")
         )
         # one row per product
         told = paired.join(F.broadcast(held), on=F.col("ndc11") == F.col("held_ndc11"), how="left")
         is_pair = F.when(F.col("pair").isNotNull(), True).when(F.col("held_ndc11").isNotNull(), F.lit(False))
         is_held = array_contains(F.col("held_codes"), code)
+        since = F.when(F.col("pair").isNotNull(), F.col("pair.known_from")).otherwise(F.col("held_since"))
     elif products is not None:
         told = join_product(
             rows,
             products,
             ndc11=F.col("ndc11"),
             day=day,
-            values={"code": F.col("hcpcs_code"), "factor": F.col(factor)},
+            values={
+                "code": F.col("hcpcs_code"),
+                "factor": F.col(factor),
+                "known_from": known_from(products, "products"),
+            },
             into="pair",
         )
         is_pair = F.col("pair.code") == code
         is_held = is_pair
+        since = F.col("pair.known_from")
     else:
         return rows.withColumn("conversion", absent(CONVERSION_FACTS))
     values = {
         "hcpcs_factor": F.when(is_pair, F.col("pair.factor")),
         "f29_hcpcs_ndc_pair_valid": is_pair,
         "hcpcs_pair_at_another_date": ~is_pair & is_held,
+        "hcpcs_pair_known_from": since,
     }
     facts = F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in CONVERSION_FACTS))
     return told.select(*column_names(rows), F.when(code.isNotNull(), facts).alias("conversion"))

@@ -87,9 +87,10 @@ def _answers(run: Run, work: WorkFolder, one: Judged, active: rules.ActiveRules,
 
 
 def switched_off(active: rules.ActiveRules) -> list[exports.Off]:
-    """The subject's rules and guards that are off, and why."""
+    """The subject's rules, parts of rules and guards that are off, and why."""
     table = SUBJECT_FEEDS[active.subject]
-    of_rules = [exports.Off("rule", f"{rule} on {table}", why) for rule, why in active.off.items()]
+    off = active.off | active.parts_off
+    of_rules = [exports.Off("rule", f"{rule} on {table}", why) for rule, why in off.items()]
     return of_rules + [exports.Off("guard", f"{guard} on {table}", why) for guard, why in active.guards_off.items()]
 
 

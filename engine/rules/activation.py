@@ -21,7 +21,8 @@ COMPLETE = "complete"
 class ActiveRules:
     """The rules that are on for one subject, by id, and why others and guards are not.
 
-    `guards_off`: "rule id, guard name" and why it stays UNCHECKED.
+    `guards_off`: "rule id, guard name" and why it stays UNCHECKED. `parts_off`: "rule id, part" of rules that are on,
+    and why it is silent.
     """
 
     subject: Subject
@@ -29,6 +30,7 @@ class ActiveRules:
     rules: tuple[Rule, ...]
     off: dict[str, str]
     guards_off: dict[str, str]
+    parts_off: dict[str, str]
     thresholds: dict[str, dict[str, ThresholdValue]] = field(repr=False)
     available: frozenset[str] = field(repr=False)
 
@@ -62,18 +64,23 @@ def active_rules(
     on: list[Rule] = []
     off: dict[str, str] = {}
     guards_off: dict[str, str] = {}
+    parts_off: dict[str, str] = {}
     for rule in registry.rules(subject):
         why = _switched_off(rule, settings) or why_off(rule.needs, available)
         if why:
             off[rule.id] = why
             continue
         on.append(rule)
+        for part in rule.parts:
+            why = None if why_off(part.where, available) else why_off(part.needs, available)
+            if why:
+                parts_off[f"{rule.id}, {part.name}"] = why
         for guard in rule.guards:
             why = why_off(guard.needs, available)
             if why:
                 guards_off[_guard_key(rule.id, guard.name)] = why
     thresholds = {rule.id: thresholds_of(rule, settings.rules) for rule in on}
-    return ActiveRules(subject, as_of, tuple(on), off, guards_off, thresholds, available)
+    return ActiveRules(subject, as_of, tuple(on), off, guards_off, parts_off, thresholds, available)
 
 
 def _switched_off(rule: Rule, settings: Settings) -> str | None:

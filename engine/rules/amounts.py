@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
@@ -15,6 +17,7 @@ ZERO_URA = Guard(
     "ZERO_URA",
     "a unit rebate amount of zero is stated where the state does not know it, and we calculate the rebate",
 )
+ZERO_URA_ON_INVOICE = replace(ZERO_URA, weakens_to=Evidence.CONTEXT)
 TOLERANCE = Threshold("tolerance", 0.01, "US dollars that rounding to cents may explain")
 
 
@@ -140,7 +143,7 @@ def invoice_arithmetic(f: Facts, given: Given) -> Hit:
 PRICE_TOLERANCE = Threshold("tolerance", 0.000001, "US dollars per unit")
 
 
-def _another_price(f: Facts, given: Given, subject: Column, units: Column) -> Hit:
+def _another_price(f: Facts, given: Given, subject: Column, units: Column, zero_ura: Guard) -> Hit:
     difference = f.unit_rebate_amount - f.price_ura
     tolerance = F.lit(f"{given.number('tolerance'):.9f}").cast("decimal(18,9)")
     surplus = F.round(units * _asked_too_much(units, difference), 2)
@@ -154,7 +157,7 @@ def _another_price(f: Facts, given: Given, subject: Column, units: Column) -> Hi
             period=f.period,
             way=F.when(difference > 0, F.lit("too high")).otherwise(F.lit("too low")),
         ),
-        checks=(ZERO_URA.check(failed=f.unit_rebate_amount == 0),),
+        checks=(zero_ura.check(failed=f.unit_rebate_amount == 0),),
         units=F.lit(0),
         amount=surplus,
         references=(reference_row("prices", key_of(f.ndc11, f.period)),),
@@ -182,7 +185,7 @@ def claim_at_another_price(f: Facts, given: Given) -> Hit:
     """The state's unit rebate amount of the federal rebate is not ours of the period. An adjustment: no units are
     disputed, at issue is what the state asks too much. Our own amount is confidential and stands in no message.
     """
-    return _another_price(f, given, state_invoiced(f), f.ndc_units)
+    return _another_price(f, given, state_invoiced(f), f.ndc_units, ZERO_URA)
 
 
 @rule(
@@ -191,7 +194,7 @@ def claim_at_another_price(f: Facts, given: Given) -> Hit:
     subject=Subject.INVOICE,
     programs=MEDICAID,
     evidence=Evidence.STRONG,
-    codes=("A",),
+    codes=("A", "B"),
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
@@ -199,9 +202,23 @@ def claim_at_another_price(f: Facts, given: Given) -> Hit:
     document="the unit rebate amount as reported to CMS",
     needs=("invoices.unit_rebate_amount", "prices.unit_rebate_amount"),
     thresholds=(PRICE_TOLERANCE,),
-    guards=(ZERO_URA,),
+    guards=(ZERO_URA_ON_INVOICE,),
     any_units=True,
 )
 def line_at_another_price(f: Facts, given: Given) -> Hit:
-    """As on claims, for a quarterly total."""
-    return _another_price(f, given, line_invoiced(f), f.units_reimbursed)
+    """As on claims, for a quarterly total. A stated amount of zero accuses nobody: the state did not know it, and the
+    form answers with ours under code B.
+    """
+    hit = _another_price(f, given, line_invoiced(f), f.units_reimbursed, ZERO_URA_ON_INVOICE)
+    is_zero = f.unit_rebate_amount == 0
+    calculated = sentence(
+        "{line} at a unit rebate amount of zero: the state appears not to know it, and we calculate the rebate by our "
+        "own amount of {period}.",
+        line=line_invoiced(f),
+        period=f.period,
+    )
+    return hit._replace(
+        message=F.when(is_zero, calculated).otherwise(hit.message),
+        code=F.when(is_zero, F.lit("B")).otherwise(F.lit("A")),
+        action=F.when(is_zero, F.lit(Action.NONE.value)).otherwise(F.lit(Action.INQUIRE.value)),
+    )

@@ -232,9 +232,11 @@ def _evidence(evidence: EvidenceClass, checks: list[_Checked]) -> EvidenceClass:
 
 
 def _action(action: Column | Action, evidence: EvidenceClass, facts: Facts, subject: Subject) -> Column:
-    """The action as far as the class allows. Public totals (SDUD) are no invoice that could be disputed."""
+    """The action as far as the class allows. Public totals (SDUD) are no invoice that could be disputed, nor is a line
+    whose kind could not be read.
+    """
     is_weak = is_below_medium(evidence)
-    is_public = facts.source_kind == "SDUD" if subject == Subject.INVOICE else False
+    is_public = ~F.coalesce(facts.source_kind == "INVOICE", F.lit(False)) if subject == Subject.INVOICE else False
     if isinstance(action, Action):
         milder = _MILDER.get(action)
         return F.lit(action.value) if milder is None else _where(is_weak, is_public, milder, F.lit(action.value))

@@ -11,7 +11,7 @@ from engine.contracts.codes import CONTRACT_PROGRAMS, MEDICAID_PROGRAMS, ClaimTy
 from engine.rules.hit import Check, Facts, Guard, phrase, reference_row
 from engine.rules.registry import Given, Threshold
 from engine.rules.text import if_known, sentence, words_for
-from engine.runtime.expressions import arrays_overlap
+from engine.runtime.expressions import any_of, arrays_overlap
 
 MEDICAID = MEDICAID_PROGRAMS
 MEDICAID_AND_CONTRACTS = (*MEDICAID, *CONTRACT_PROGRAMS)
@@ -72,7 +72,18 @@ COMPOUND = Guard(
     "the product is one ingredient of a compound, which takes what it needs",
     needs=("rebate_claims.compound_code",),
 )
+SNAPSHOT = Guard(
+    "SNAPSHOT",
+    "a reference row that the rule rests on has no date of its own and was taken after the day: it may not have been "
+    "true yet",
+    fails=False,
+)
 PARTIAL_VIAL = Guard("PARTIAL_VIAL", "a provider gave a part of a vial or kit and bills what was given")
+
+
+def snapshot(day: Column, *known_from: Column) -> Check:
+    """Never FAILED. `known_from`: facts of that name of the rows that the rule rests on; NULL: dated."""
+    return SNAPSHOT.check(failed=F.lit(False), unchecked=any_of(day < since for since in known_from))
 
 
 def no_340b_purchase(f: Facts) -> Check:
@@ -241,8 +252,8 @@ def product_file(f: Facts) -> Column:
 
 
 def is_invoice(f: Facts) -> Column:
-    """The line is of an invoice and not of public utilisation data. Never NULL."""
-    return F.coalesce(f.source_kind != "SDUD", F.lit(True))
+    """The line is of an invoice: not of public utilisation data, nor of a kind that cannot be read. Never NULL."""
+    return F.coalesce(f.source_kind == "INVOICE", F.lit(False))
 
 
 def is_delta(f: Facts) -> Column:

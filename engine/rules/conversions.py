@@ -8,6 +8,7 @@ from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.rules.common import (
     MEDICAID,
     MEDICAID_AND_CONTRACTS,
+    SNAPSHOT,
     WASTE_LINE,
     WASTE_MODIFIERS,
     claim_of_payer,
@@ -16,6 +17,7 @@ from engine.rules.common import (
     not_below_zero,
     party_of_payer,
     route_of_payer,
+    snapshot,
     state_invoiced,
     waste_line,
 )
@@ -54,7 +56,7 @@ PAIR_AT_ANOTHER_DATE = Guard(
         "hcpcs_crosswalk|products.ndc_units_per_hcpcs_unit",
     ),
     thresholds=(WASTE_MODIFIERS,),
-    guards=(WASTE_LINE,),
+    guards=(WASTE_LINE, SNAPSHOT),
 )
 def hcpcs_units_as_ndc_units(f: Facts, given: Given) -> Hit:
     """The line states as many NDC units as HCPCS units, though one HCPCS unit of the product is not one NDC unit. At
@@ -76,7 +78,7 @@ def hcpcs_units_as_ndc_units(f: Facts, given: Given) -> Hit:
             hcpcs=f.hcpcs_units,
             converted=converted,
         ),
-        checks=(waste_line(f, given),),
+        checks=(waste_line(f, given), snapshot(f.date_of_service, f.hcpcs_pair_known_from)),
         units=not_below_zero(surplus),
         code=code_of_payer(f, "K"),
         route=route_of_payer(f),
@@ -106,7 +108,7 @@ def hcpcs_units_as_ndc_units(f: Facts, given: Given) -> Hit:
             "codes for drugs that have none of their own",
         ),
     ),
-    guards=(UNLISTED_CODE, PAIR_AT_ANOTHER_DATE),
+    guards=(UNLISTED_CODE, PAIR_AT_ANOTHER_DATE, SNAPSHOT),
 )
 def code_of_another_product(f: Facts, given: Given) -> Hit:
     """The crosswalk holds the product, but not with the code on the line on the date of service."""
@@ -121,6 +123,7 @@ def code_of_another_product(f: Facts, given: Given) -> Hit:
         checks=(
             UNLISTED_CODE.check(failed=f.hcpcs_code.isin(*given.words("unlisted_codes"))),
             PAIR_AT_ANOTHER_DATE.check(failed=f.hcpcs_pair_at_another_date),
+            snapshot(f.date_of_service, f.hcpcs_pair_known_from),
         ),
         units=claim_units(f),
         references=(reference_row("hcpcs_crosswalk", key_of(f.ndc11, f.hcpcs_code)),),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
+from engine.rules.common import SNAPSHOT, snapshot
 from engine.rules.entity_common import entity_claimed, entity_row
 from engine.rules.entity_standing import IN_HOUSE, in_house
 from engine.rules.hit import Facts, Hit
@@ -36,7 +37,7 @@ from engine.rules.text import sentence
             "distant_pharmacies", [], "NPIs of mail-order and specialty pharmacies, which are far from most people"
         ),
     ),
-    guards=(IN_HOUSE,),
+    guards=(IN_HOUSE, SNAPSHOT),
 )
 def may_be_diverted(f: Facts, given: Given) -> Hit:
     """Of the prescriber's prescriptions for the product the entity claimed hardly any before, the pharmacy is far from
@@ -69,7 +70,7 @@ def may_be_diverted(f: Facts, given: Given) -> Hit:
             units=f.ce_quarter_units,
             usual=f.ce_usual_quarter_units,
         ),
-        checks=(in_house(f),),
+        checks=(in_house(f), snapshot(f.date_of_service, f.entity_known_from)),
         units=f.quantity,
         references=(entity_row(f),),
     )

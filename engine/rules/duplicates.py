@@ -35,6 +35,7 @@ OTHER_PAYERS_PART = Guard(
 SAME_CONTRACT = Guard(
     "SAME_CONTRACT",
     "one of the two rows names no contract, and the payer has several that may govern it",
+    fails=False,
 )
 CORRECTION = Guard(
     "CORRECTION",

@@ -11,6 +11,7 @@ from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.rules.activation import COMPLETE
 from engine.rules.common import (
     MEDICAID,
+    SNAPSHOT,
     claim_units,
     day,
     is_federal,
@@ -18,6 +19,7 @@ from engine.rules.common import (
     line_invoiced,
     product_file,
     product_row,
+    snapshot,
     state_invoiced,
 )
 from engine.rules.hit import Facts, Guard, Hit, one_of, reference_row
@@ -100,7 +102,7 @@ def line_of_unknown_product(f: Facts, given: Given) -> Hit:
     return _unknown_product(f, given, line_invoiced(f), f.period_start, f.units_reimbursed)
 
 
-def _excluded_product(f: Facts, given: Given, subject: Column, units: Column) -> Hit:
+def _excluded_product(f: Facts, given: Given, subject: Column, used_on: Column, units: Column) -> Hit:
     return Hit(
         when=one_of(f.cod_status, given.words("cod_statuses")),
         message=sentence(
@@ -110,6 +112,7 @@ def _excluded_product(f: Facts, given: Given, subject: Column, units: Column) ->
             status=f.cod_status,
             file=product_file(f),
         ),
+        checks=(snapshot(used_on, f.product_known_from),),
         units=units,
         references=(product_row(f),),
     )
@@ -129,10 +132,11 @@ def _excluded_product(f: Facts, given: Given, subject: Column, units: Column) ->
     document="the product's status in the product file",
     needs=("products.cod_status",),
     thresholds=(EXCLUDED,),
+    guards=(SNAPSHOT,),
 )
 def claim_of_excluded_product(f: Facts, given: Given) -> Hit:
     """The product's status on the date of service says that it is no covered outpatient drug."""
-    return _excluded_product(f, given, state_invoiced(f), claim_units(f))
+    return _excluded_product(f, given, state_invoiced(f), f.date_of_service, claim_units(f))
 
 
 @rule(
@@ -149,10 +153,11 @@ def claim_of_excluded_product(f: Facts, given: Given) -> Hit:
     document="the product's status in the product file",
     needs=("products.cod_status", "invoices.units_reimbursed"),
     thresholds=(EXCLUDED,),
+    guards=(SNAPSHOT,),
 )
 def line_of_excluded_product(f: Facts, given: Given) -> Hit:
     """As on claims, on the first day of the period."""
-    return _excluded_product(f, given, line_invoiced(f), f.units_reimbursed)
+    return _excluded_product(f, given, line_invoiced(f), f.period_start, f.units_reimbursed)
 
 
 def _labeler_not_ours(f: Facts, given: Given, subject: Column, used_on: Column, units: Column) -> Hit:

@@ -39,8 +39,9 @@ _QUARTERS = 4
 )
 def bought_more_than_claimed(f: Facts, given: Given) -> Hit:
     """Net units of the NDC-9 on 340B chargebacks of the entity's system over four quarters exceed what it claims. Told
-    once, on the last claim of a quarter that is over; no units of that claim are at issue. Stock and drugs used in
-    mixed-use settings are innocent reasons that nothing here can check.
+    once, on the last claim of a quarter that is over; no units of that claim are at issue. What was shipped to
+    a site of its own from which it reports no claim at all is left out. Stock and drugs used in mixed-use settings are
+    innocent reasons that nothing here can check.
     """
     start = first_of_quarter(known_day(f.date_of_service))
     is_over = quarter_after(start) <= F.lit(given.as_of)

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.dates import days_between
+from engine.rules.common import SNAPSHOT, snapshot
 from engine.rules.entity_common import entity_claimed
 from engine.rules.hit import Facts, Guard, Hit, reference_row
 from engine.rules.registry import Given, Threshold, rule
@@ -127,7 +128,7 @@ def _late(f: Facts, days_allowed: Column, is_judged: Column, allowed: str, **val
     action=Action.INQUIRE,
     citation="the manufacturer's 340B claims data policy",
     needs=("submission_windows", "entity_claims.submitted_at"),
-    guards=(CORRECTION,),
+    guards=(CORRECTION, SNAPSHOT),
 )
 def entity_reported_outside_window(f: Facts, _: Given) -> Hit:
     """As R048, by the window of the labeler, product, kind of claim and entity's state in `submission_windows`."""
@@ -140,4 +141,5 @@ def entity_reported_outside_window(f: Facts, _: Given) -> Hit:
         most=f.submission_days,
     )
     window = reference_row("submission_windows", f.labeler_code, f.submission_window_begin_date)
-    return hit._replace(references=(window,))
+    is_known = snapshot(f.date_of_service, f.submission_window_known_from)
+    return hit._replace(references=(window,), checks=(*hit.checks, is_known))

@@ -6,7 +6,8 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
 from engine.dates import days_between
-from engine.rules.common import product_row
+from engine.rules.activation import COMPLETE
+from engine.rules.common import SNAPSHOT, product_row, snapshot
 from engine.rules.entity_common import entity_claimed, entity_row, from_to
 from engine.rules.evidence import either
 from engine.rules.hit import Check, Facts, Guard, Hit, key_of, reference_row
@@ -104,10 +105,12 @@ def entity_not_active(f: Facts, given: Given) -> Hit:
 )
 def pharmacy_not_registered(f: Facts, given: Given) -> Hit:
     """No contract of the entity, its parent or its parent's sites with this pharmacy holds. STRONG only where the
-    pharmacy of every contract of theirs is known; WEAK also where the register holds none. Drugs that a provider gave
-    (MEDICAL) need no pharmacy.
+    pharmacy of every contract of theirs is known; that they have none at all is known only where `contract_pharmacies`
+    is declared complete. Drugs that a provider gave (MEDICAL) need no pharmacy.
     """
     is_sure = F.coalesce(f.contracts_least_confidence >= given.number("confidence"), F.lit(False))
+    if f"contract_pharmacies.{COMPLETE}" in given.available:
+        is_sure = is_sure | F.coalesce(f.contracts_of_entity == 0, F.lit(False))
     had_one = f.contract_begin_date.isNotNull() | f.contract_termination_date.isNotNull()
     known = F.when(
         had_one,
@@ -124,9 +127,9 @@ def pharmacy_not_registered(f: Facts, given: Given) -> Hit:
             "{claim}, but no contract pharmacy registration of the entity appears to cover that day: {known}{unsure}.",
             claim=entity_claimed(f),
             known=known,
-            unsure=F.when(is_sure, F.lit("")).otherwise(
-                F.lit("; not every contract tells its pharmacy for sure, so that one of them may be this")
-            ),
+            unsure=F.when(is_sure, F.lit(""))
+            .when(f.contracts_of_entity == 0, F.lit("; the register is not declared complete"))
+            .otherwise(F.lit("; not every contract tells its pharmacy for sure, so that one of them may be this")),
         ),
         evidence=either(is_sure, Evidence.STRONG, Evidence.WEAK),
         checks=(
@@ -162,12 +165,14 @@ def pharmacy_not_registered(f: Facts, given: Given) -> Hit:
     thresholds=(
         Threshold("offered_voluntarily", [], "NDC-9s that the manufacturer sells to these entities at the 340B price"),
     ),
-    guards=(DUAL_REGISTERED,),
+    guards=(DUAL_REGISTERED, SNAPSHOT),
 )
 def orphan_drug_at_excluded_entity(f: Facts, given: Given) -> Hit:
     """The entity is of a type that may not buy orphan drugs at the 340B price, and the NDC-11 is on the list of the
     quarter of service.
     """
+    # the lists of quarters are dated
+    designation = F.lit(None).cast("date") if "orphan_drugs" in given.available else f.product_known_from
     return Hit(
         when=f.f55_orphan_ce_conflict & ~f.ndc9.isin(*given.words("offered_voluntarily")),
         message=sentence(
@@ -178,6 +183,7 @@ def orphan_drug_at_excluded_entity(f: Facts, given: Given) -> Hit:
         ),
         checks=(
             DUAL_REGISTERED.check(failed=f.entity_is_dual_registered, unchecked=f.entity_is_dual_registered.isNull()),
+            snapshot(f.date_of_service, f.entity_known_from, designation),
         ),
         units=f.quantity,
         references=(entity_row(f),),

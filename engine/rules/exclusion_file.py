@@ -11,13 +11,15 @@ from engine.rules.common import (
     FFS,
     PURCHASE_GUARDS,
     PURCHASE_TOLERANCE,
+    SNAPSHOT,
     claim_units,
     purchase_checks,
     quarter_after,
+    snapshot,
     state_invoiced,
 )
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
-from engine.rules.registry import Given, rule
+from engine.rules.registry import Given, Part, rule
 from engine.rules.text import if_known, sentence
 from engine.runtime.expressions import array_contains
 
@@ -41,8 +43,16 @@ STATE_METHOD = Guard(
     citation="42 U.S.C. 256b(a)(5)(A)(ii); HRSA Policy Release 2014-1",
     document=DOCUMENT_EXCLUSION_FILE,
     needs=("medicaid_exclusions",),
+    parts=(
+        Part("by Medicaid number", needs=("medicaid_exclusions.medicaid_number", "rebate_claims.medicaid_provider_id")),
+        Part(
+            "billers known by their NCPDP id alone",
+            needs=("pharmacies.ncpdp_id",),
+            where=("rebate_claims.pharmacy_ncpdp_id",),
+        ),
+    ),
     thresholds=(PURCHASE_TOLERANCE,),
-    guards=(STATE_METHOD, *PURCHASE_GUARDS),
+    guards=(STATE_METHOD, *PURCHASE_GUARDS, SNAPSHOT),
 )
 def biller_in_exclusion_file(f: Facts, given: Given) -> Hit:
     """The billing NPI or Medicaid number stands in the exclusion file of the quarter of service for the billed state.
@@ -71,7 +81,11 @@ def biller_in_exclusion_file(f: Facts, given: Given) -> Hit:
     return Hit(
         when=f.mef_entity_id.isNotNull(),
         message=message,
-        checks=(another_method, *purchase_checks(f, given)),
+        checks=(
+            another_method,
+            *purchase_checks(f, given),
+            snapshot(f.date_of_service, f.state_340b_method_known_from),
+        ),
         units=claim_units(f),
         references=(listing,),
     )

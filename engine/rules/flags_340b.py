@@ -5,20 +5,43 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
-from engine.rules.common import DOCUMENT_FLAG, FFS, MCO, claim_units, has_340b_flag, payer_asked, state_invoiced
+from engine.rules.common import (
+    DOCUMENT_FLAG,
+    FFS,
+    MCO,
+    SNAPSHOT,
+    claim_units,
+    has_340b_flag,
+    payer_asked,
+    snapshot,
+    state_invoiced,
+)
 from engine.rules.evidence import EvidenceClass, at_most
 from engine.rules.hit import Check, Facts, Guard, Hit, reference_row
-from engine.rules.links_340b import ONE_CONTRACT, contract_row, one_contract, outside_exclusion_scope
-from engine.rules.registry import Given, rule
+from engine.rules.links_340b import (
+    ONE_CONTRACT,
+    contract_known_from,
+    contract_row,
+    one_contract,
+    outside_exclusion_scope,
+)
+from engine.rules.registry import Given, Part, rule
 from engine.rules.text import sentence
 
 _FLAG_COLUMNS = (
     "rebate_claims.submission_clarification_codes|rebate_claims.basis_of_cost|rebate_claims.modifiers",
 )  # fmt: skip
 
+_PARTS = (
+    Part("submission clarification codes", needs=("rebate_claims.submission_clarification_codes",)),
+    Part("basis of cost", needs=("rebate_claims.basis_of_cost",)),
+    Part("modifiers", needs=("rebate_claims.modifiers",)),
+)
+
 IDENTIFIER_DATES = Guard(
     "IDENTIFIER_DATES",
     "it is not known since when the state asks for the identifier, which may have meant something else that day",
+    fails=False,
 )
 CONTRACT_TERMS = Guard(
     "CONTRACT_TERMS",
@@ -40,7 +63,8 @@ CONTRACT_TERMS = Guard(
     citation="42 U.S.C. 256b(a)(5)(A)(i); 42 U.S.C. 1396r-8(a)(5)(C)",
     document=DOCUMENT_FLAG,
     needs=("identifiers_340b", *_FLAG_COLUMNS),
-    guards=(IDENTIFIER_DATES,),
+    parts=_PARTS,
+    guards=(IDENTIFIER_DATES, SNAPSHOT),
 )
 def flag_on_fee_for_service_claim(f: Facts, _: Given) -> Hit:
     """The claim carries an identifier that its state and program use for 340B drugs on the date of service."""
@@ -60,7 +84,8 @@ def flag_on_fee_for_service_claim(f: Facts, _: Given) -> Hit:
     citation="42 U.S.C. 1396r-8(j)(1); 42 CFR 438.3(s)(3)",
     document=DOCUMENT_FLAG,
     needs=("identifiers_340b", *_FLAG_COLUMNS),
-    guards=(IDENTIFIER_DATES,),
+    parts=_PARTS,
+    guards=(IDENTIFIER_DATES, SNAPSHOT),
 )
 def flag_on_managed_care_claim(f: Facts, _: Given) -> Hit:
     """As R001, on an encounter of a managed-care plan."""
@@ -80,7 +105,8 @@ def flag_on_managed_care_claim(f: Facts, _: Given) -> Hit:
     citation="rebate contract",
     document="the claim's 340B identifier and the contract's 340B clause",
     needs=("identifiers_340b", *_FLAG_COLUMNS),
-    guards=(IDENTIFIER_DATES, ONE_CONTRACT, CONTRACT_TERMS),
+    parts=_PARTS,
+    guards=(IDENTIFIER_DATES, ONE_CONTRACT, CONTRACT_TERMS, SNAPSHOT),
 )
 def flag_on_contract_claim(f: Facts, _: Given) -> Hit:
     """The payer's own file carries a 340B identifier. It counts where the contract in force excludes 340B claims, all
@@ -104,6 +130,7 @@ def flag_on_contract_claim(f: Facts, _: Given) -> Hit:
                 failed=~f.contract_excludes_340b | is_outside,
                 unchecked=f.contract_excludes_340b.isNull() | scope_is_unknown,
             ),
+            snapshot(f.date_of_service, f.flags_340b_known_from, *contract_known_from(f)),
         ),
         units=claim_units(f),
         references=(
@@ -135,7 +162,7 @@ def _flag_on_claim(f: Facts) -> Hit:
         when=has_340b_flag(f),
         message=message,
         evidence=_evidence(f),
-        checks=(_dates_known(f),),
+        checks=(_dates_known(f), snapshot(f.date_of_service, f.flags_340b_known_from)),
         units=claim_units(f),
         references=(reference_row("identifiers_340b", flags),),
     )

@@ -82,13 +82,15 @@ class Guard:
     """A known innocent explanation that a rule looks for before it speaks.
 
     `asks` is what is looked for, in words. `needs`: tables and columns without which it stays UNCHECKED (alternatives
-    separated by `|`). A FAILED guard suppresses the rule, or weakens it to `weakens_to` where that is given.
+    separated by `|`). A FAILED guard suppresses the rule, or weakens it to `weakens_to` where that is given. `fails`:
+    false of what can at most be open.
     """
 
     name: str
     asks: str
     needs: tuple[str, ...] = ()
     weakens_to: Evidence | None = None
+    fails: bool = True
 
     def check(self, failed: Column, unchecked: Column | None = None, only_where: Column | None = None) -> Check:
         """`failed`: the innocent explanation holds. `unchecked`: that cannot be known; by default where `failed` is

@@ -12,10 +12,12 @@ from engine.rules.common import (
     MCO,
     PURCHASE_GUARDS,
     PURCHASE_TOLERANCE,
+    SNAPSHOT,
     claim_units,
     has_340b_flag,
     payer_asked,
     purchase_checks,
+    snapshot,
     state_invoiced,
 )
 from engine.rules.hit import Check, Facts, Guard, Hit, one_of, phrase, reference_row
@@ -58,7 +60,7 @@ CONTRACT_PHARMACY_CARVED_OUT = Guard(
     needs=("state_340b_policies.contract_pharmacy_carved_out",),
     weakens_to=Evidence.MEDIUM,
 )
-MEDICAID_GUARDS = (CONTRACT_PHARMACY_CARVED_OUT, *PURCHASE_GUARDS)
+MEDICAID_GUARDS = (CONTRACT_PHARMACY_CARVED_OUT, *PURCHASE_GUARDS, SNAPSHOT)
 EXCLUSION_SCOPE = Guard(
     "EXCLUSION_SCOPE", "the contract excludes only some 340B claims, and this pharmacy or claim is not among them"
 )
@@ -66,6 +68,7 @@ ONE_CONTRACT = Guard(
     "ONE_CONTRACT",
     "the claim names no contract, and another contract of the payer that may govern it has other 340B terms",
     needs=("rebate_contracts",),
+    fails=False,
 )
 
 
@@ -117,6 +120,17 @@ def contract_pharmacy_carved_out(f: Facts) -> Check:
     )
 
 
+def _carve_out_snapshot(f: Facts) -> Check:
+    """Of the rows that say whether the state carves the pharmacy out; who owns it matters where it may."""
+    is_pharmacy = f.claim_type == ClaimType.RX.value
+    may_carve_out = is_pharmacy & F.coalesce(f.state_carves_out_contract_pharmacies, F.lit(True))
+    return snapshot(
+        f.date_of_service,
+        F.when(is_pharmacy, f.state_carve_out_known_from),
+        F.when(may_carve_out, f.contract_ownership_known_from),
+    )
+
+
 def _medicaid_link(f: Facts, given: Given, payer_could_know: Column) -> Hit:
     message = sentence(
         "{claim}. {entity}; a duplicate discount is suspected.", claim=state_invoiced(f), entity=entity_reported(f)
@@ -127,7 +141,7 @@ def _medicaid_link(f: Facts, given: Given, payer_could_know: Column) -> Hit:
         when=link_evidence(f, given).isNotNull(),
         message=message,
         evidence=link_evidence(f, given),
-        checks=(contract_pharmacy_carved_out(f), *purchase_checks(f, given)),
+        checks=(contract_pharmacy_carved_out(f), *purchase_checks(f, given), _carve_out_snapshot(f)),
         related=f.link_source_row_ids,
         units=claim_units(f),
         party=party,
@@ -189,16 +203,33 @@ def _contract_link(f: Facts, given: Given) -> Hit:
         contract=f.contract_key,
         begin=F.coalesce(f.contract_begin_date.cast("string"), F.lit("an open date")),
         end=F.coalesce(f.contract_end_date.cast("string"), F.lit("an open date")),
-        scope=words_for(F.coalesce(f.contract_exclusion_scope, F.lit("ALL")), SCOPE_WORDS),
+        scope=words_for(
+            F.coalesce(f.contract_exclusion_scope, F.lit("340B claims of a scope that is not known")), SCOPE_WORDS
+        ),
     )
     return Hit(
         when=f.contract_excludes_340b & link_evidence(f, given).isNotNull(),
         message=message,
         evidence=link_evidence(f, given),
-        checks=(one_contract(f), EXCLUSION_SCOPE.check(*outside_exclusion_scope(f)), *purchase_checks(f, given)),
+        checks=(
+            one_contract(f),
+            EXCLUSION_SCOPE.check(*outside_exclusion_scope(f)),
+            *purchase_checks(f, given),
+            snapshot(f.date_of_service, *contract_known_from(f)),
+        ),
         related=f.link_source_row_ids,
         units=claim_units(f),
         references=(contract_row(f),),
+    )
+
+
+def contract_known_from(f: Facts) -> tuple[Column, ...]:
+    """Of the contract's row, and of the rows by which the pharmacy is among those that it excludes."""
+    scope = f.contract_exclusion_scope
+    return (
+        f.contract_known_from,
+        F.when(scope == "ENTITY_OWNED", f.contract_ownership_known_from),
+        F.when(scope == "LISTED_PHARMACIES", f.contract_listing_known_from),
     )
 
 
@@ -219,7 +250,12 @@ def outside_exclusion_scope(f: Facts) -> tuple[Column, Column]:
         | ((scope == "LISTED_PHARMACIES") & ~listed)
         | ((scope == "FLAGGED_ONLY") & ~has_340b_flag(f))
     )
-    unknown = ((scope == "ENTITY_OWNED") & owned.isNull()) | ((scope == "LISTED_PHARMACIES") & listed.isNull())
+    # a scope that is not stated is ALL; one that could not be read is not known
+    unknown = (
+        (f.contract_excludes_340b & scope.isNull())
+        | ((scope == "ENTITY_OWNED") & owned.isNull())
+        | ((scope == "LISTED_PHARMACIES") & listed.isNull())
+    )
     return is_outside, unknown
 
 
@@ -237,7 +273,7 @@ def outside_exclusion_scope(f: Facts) -> tuple[Column, Column]:
     document="the entity's claim and the contract's 340B clause",
     needs=("entity_claims", "rebate_contracts"),
     thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
-    guards=(ONE_CONTRACT, EXCLUSION_SCOPE, *PURCHASE_GUARDS),
+    guards=(ONE_CONTRACT, EXCLUSION_SCOPE, *PURCHASE_GUARDS, SNAPSHOT),
 )
 def entity_reported_commercial_claim(f: Facts, given: Given) -> Hit:
     """A live claim of a covered entity is linked to the claim, and the contract in force excludes 340B claims."""
@@ -258,7 +294,7 @@ def entity_reported_commercial_claim(f: Facts, given: Given) -> Hit:
     document="the entity's claim and the contract's 340B clause",
     needs=("entity_claims", "rebate_contracts"),
     thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
-    guards=(ONE_CONTRACT, EXCLUSION_SCOPE, *PURCHASE_GUARDS),
+    guards=(ONE_CONTRACT, EXCLUSION_SCOPE, *PURCHASE_GUARDS, SNAPSHOT),
 )
 def entity_reported_part_d_claim(f: Facts, given: Given) -> Hit:
     """As R008, under a Part D contract."""

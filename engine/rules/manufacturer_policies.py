@@ -6,6 +6,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
 from engine.rules.activation import COMPLETE
+from engine.rules.common import SNAPSHOT, snapshot
 from engine.rules.entity_common import entity_claimed, from_to
 from engine.rules.entity_standing import IN_HOUSE, in_house
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
@@ -43,7 +44,7 @@ _OFFERED_AT = {
     action=Action.NONE,
     citation="Sanofi v. HHS, 58 F.4th 696 (3d Cir. 2023); Novartis v. Johnson, 102 F.4th 452 (D.C. Cir. 2024)",
     needs=("manufacturer_policies",),
-    guards=(STATE_LAW, EXEMPT_ENTITY, IN_HOUSE, DESIGNATED),
+    guards=(STATE_LAW, EXEMPT_ENTITY, IN_HOUSE, DESIGNATED, SNAPSHOT),
 )
 def outside_manufacturer_policy(f: Facts, given: Given) -> Hit:
     """The manufacturer's policy on the date of service offers the 340B price at no contract pharmacy, or only at those
@@ -76,6 +77,7 @@ def outside_manufacturer_policy(f: Facts, given: Given) -> Hit:
                 unchecked=f.pharmacy_is_designated.isNull(),
                 only_where=f.policy_contract_pharmacies == "DESIGNATED",
             ),
+            snapshot(f.date_of_service, f.policy_known_from, f.entity_known_from),
         ),
         units=F.lit(0),  # counsel reviews a policy's breach; nothing is asked back for it
         references=(

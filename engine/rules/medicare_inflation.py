@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
-from engine.rules.common import day
+from engine.rules.common import SNAPSHOT, day, snapshot
 from engine.rules.entity_common import entity_claimed, entity_row
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
 from engine.rules.registry import Given, Threshold, rule
@@ -97,13 +97,14 @@ def part_d_units_left_in(f: Facts, given: Given) -> Hit:
             "entity_types_before", ["DSH", "PED", "CAN", "CAH", "RRC", "SCH"], "types that were bound before that day"
         ),
     ),
-    guards=(ENTITY_TYPE, ONE_OF_SEVERAL),
+    guards=(ENTITY_TYPE, ONE_OF_SEVERAL, SNAPSHOT),
 )
 def part_b_line_without_modifier(f: Facts, given: Given) -> Hit:
     """The entity reports a medical claim as 340B, and a Medicare Part B line of the same provider, day, HCPCS code and
     (where the line has one) NDC carries neither TB nor JG: CMS counts such units into the Part B inflation rebate. That
     both are one patient's is likely, not known.
     """
+    is_judged_by_type = f.date_of_service < day(given.day("all_entities_from"))
     return Hit(
         when=(f.claim_type == ClaimType.MEDICAL.value)
         & (f.date_of_service >= day(given.day("first_date_of_service")))
@@ -120,9 +121,10 @@ def part_b_line_without_modifier(f: Facts, given: Given) -> Hit:
             ENTITY_TYPE.check(
                 failed=~f.entity_type.isin(*given.words("entity_types_before")),
                 unchecked=f.entity_type.isNull(),
-                only_where=f.date_of_service < day(given.day("all_entities_from")),
+                only_where=is_judged_by_type,
             ),
             ONE_OF_SEVERAL.check(failed=f.part_b_lines_marked > 0),
+            snapshot(f.date_of_service, F.when(is_judged_by_type, f.entity_known_from)),
         ),
         related=f.part_b_unmarked_row_ids,
         related_count=f.part_b_lines_unmarked,

@@ -11,16 +11,18 @@ from engine.rules.common import (
     MEDICAID,
     PARTIAL_FILL,
     PARTIAL_VIAL,
+    SNAPSHOT,
     compound,
     not_below_zero,
     outside,
     partial_fill,
     partial_vial,
     product_row,
+    snapshot,
     state_invoiced,
 )
 from engine.rules.evidence import either
-from engine.rules.hit import Facts, Guard, Hit, one_of
+from engine.rules.hit import Check, Facts, Guard, Hit, one_of
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import if_known, sentence, words_for
 from engine.runtime.expressions import divide, rint
@@ -37,11 +39,20 @@ KIT = Guard(
     "CMS counts kits and powders each, while pharmacies may measure their contents",
     weakens_to=Evidence.WEAK,
 )
+UNIT_TYPE_CHANGED = Guard(
+    "UNIT_TYPE_CHANGED",
+    "another row of the product file counts the product in the claim's measure: its unit type was changed",
+    weakens_to=Evidence.WEAK,
+)
 INGREDIENT_LINES = Guard(
     "INGREDIENT_LINES",
     "the claim has lines of other products, so that its ingredients seem to be billed one by one",
     weakens_to=Evidence.WEAK,
 )
+
+
+def _snapshot(f: Facts) -> Check:
+    return snapshot(f.date_of_service, f.product_known_from)
 
 
 def _uncounted(f: Facts, whole: Column) -> Column:
@@ -66,7 +77,7 @@ def _uncounted(f: Facts, whole: Column) -> Column:
         Threshold("paid_to_wac_low", 0.2, "amount paid per unit, as a part of WAC, below which it is unusual"),
         Threshold("paid_to_wac_high", 3.0, "and above which it is unusual"),
     ),
-    guards=(KIT,),
+    guards=(KIT, UNIT_TYPE_CHANGED, SNAPSHOT),
 )
 def another_unit_of_measure(f: Facts, given: Given) -> Hit:
     """The claim counts in another unit than the product's, and its units are off the usual by a known conversion
@@ -79,6 +90,7 @@ def another_unit_of_measure(f: Facts, given: Given) -> Hit:
     price_reverts = F.coalesce(outside(f.f20_paid_per_unit_to_wac, low, high) & after.between(low, high), F.lit(False))
     converted = divide(f.ndc_units.cast("double"), f.f27_unit_factor)
     surplus = f.ndc_units.cast("double") - converted
+    other_measure = words_for(f.product_other_unit_type, BILLING_UNITS)
     return Hit(
         when=(words_for(f.product_unit_type, BILLING_UNITS) != f.unit_of_measure) & f.f27_unit_factor.isNotNull(),
         message=sentence(
@@ -94,7 +106,13 @@ def another_unit_of_measure(f: Facts, given: Given) -> Hit:
             ).otherwise(F.lit("")),
         ),
         evidence=either(price_reverts, Evidence.STRONG, Evidence.MEDIUM),
-        checks=(KIT.check(failed=f.product_unit_type == "EA"),),
+        checks=(
+            KIT.check(failed=f.product_unit_type == "EA"),
+            UNIT_TYPE_CHANGED.check(
+                failed=F.coalesce(other_measure == f.unit_of_measure, F.lit(False)),
+            ),
+            _snapshot(f),
+        ),
         units=not_below_zero(surplus),
         references=(product_row(f),),
         action=F.when(surplus > 0, F.lit(Action.DISPUTE.value)).otherwise(F.lit(Action.INQUIRE.value)),
@@ -119,7 +137,7 @@ def another_unit_of_measure(f: Facts, given: Given) -> Hit:
             "unit_types", ["CAP", "EA", "SUP", "TDP"], "CMS unit types that nobody divides; tablets may be split"
         ),
     ),
-    guards=(PARTIAL_FILL, COMPOUND, PARTIAL_VIAL),
+    guards=(PARTIAL_FILL, COMPOUND, PARTIAL_VIAL, SNAPSHOT),
 )
 def part_of_a_unit(f: Facts, given: Given) -> Hit:
     """A fraction of a unit of a product that comes in whole units and is not divided. At issue is the fraction."""
@@ -135,7 +153,7 @@ def part_of_a_unit(f: Facts, given: Given) -> Hit:
             unit_type=f.product_unit_type,
             units=f.units_per_package,
         ),
-        checks=(partial_fill(f), compound(f), partial_vial(f)),
+        checks=(partial_fill(f), compound(f), partial_vial(f), _snapshot(f)),
         units=f.ndc_units - whole,
         references=(product_row(f),),
     )
@@ -159,7 +177,7 @@ def part_of_a_unit(f: Facts, given: Given) -> Hit:
         Threshold("unit_types", ["GM"], "CMS unit types of packages that are dispensed whole (tubes, inhalers)"),
         Threshold("products", [], "NDC-9 of further products that are dispensed whole (pens, kits)"),
     ),
-    guards=(PARTIAL_FILL, COMPOUND, PARTIAL_VIAL),
+    guards=(PARTIAL_FILL, COMPOUND, PARTIAL_VIAL, SNAPSHOT),
 )
 def broken_package(f: Facts, given: Given) -> Hit:
     """Units are no whole number of packages of a product that is dispensed in whole packages. At issue is what lies
@@ -180,7 +198,7 @@ def broken_package(f: Facts, given: Given) -> Hit:
             units=f.units_per_package,
             unit_type=f.product_unit_type,
         ),
-        checks=(partial_fill(f), compound(f), partial_vial(f)),
+        checks=(partial_fill(f), compound(f), partial_vial(f), _snapshot(f)),
         units=_uncounted(f, rint(packages) * per_package),
         references=(product_row(f),),
     )
@@ -200,7 +218,7 @@ def broken_package(f: Facts, given: Given) -> Hit:
     document="package size of the product against the quantity of the compound",
     needs=("rebate_claims.compound_code", "products.units_per_package"),
     thresholds=(Threshold("packages", 1.0, "packages of one product that a compound may take"),),
-    guards=(INGREDIENT_LINES,),
+    guards=(INGREDIENT_LINES, SNAPSHOT),
 )
 def whole_compound(f: Facts, given: Given) -> Hit:
     """A compound's line asks for more of one product than a package holds: the quantity seems to be the compound's. At
@@ -215,7 +233,10 @@ def whole_compound(f: Facts, given: Given) -> Hit:
             claim=state_invoiced(f),
             units=f.units_per_package,
         ),
-        checks=(INGREDIENT_LINES.check(failed=f.claim_products > 1, unchecked=f.claim_products.isNull()),),
+        checks=(
+            INGREDIENT_LINES.check(failed=f.claim_products > 1, unchecked=f.claim_products.isNull()),
+            _snapshot(f),
+        ),
         units=_uncounted(f, most),
         references=(product_row(f),),
     )

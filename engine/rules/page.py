@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from engine.contracts.codes import Subject
 from engine.rules.registry import Registry, Rule
+from engine.rules.unsupported import UNSUPPORTED
 
 _SUBJECTS = {
     Subject.REBATE_CLAIM: "rebate claims",
@@ -43,7 +44,8 @@ def rules_page(registry: Registry, examples: Mapping[tuple[str, Subject], Sequen
         "Made from the registry and the rules' specifications (`tests/spec/`) by `python -m tests.spec`; do not edit.",
         "A guard is a known innocent explanation: where it holds, the rule is silent or says less; where it cannot be",
         "checked, the evidence is one class lower. Thresholds are set in `conf/rules.yaml`. In the examples `-` is",
-        "unknown, and what is not named is unknown too.",
+        "unknown, and what is not named is unknown too. `not supported` is what the catalogue of rules asks and no",
+        "table of the input can answer.",
     ]
     for rule in registry.rules():
         lines += ["", f"## {rule.id} on {_SUBJECTS[rule.subject]}: {rule.title}", "", rule.explanation, ""]
@@ -75,6 +77,10 @@ def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
+def _listed(needs: Sequence[str]) -> str:
+    return ", ".join(need.replace("|", " or ") for need in needs)
+
+
 def _table(rule: Rule) -> Iterator[str]:
     yield "| | |"
     yield "|---|---|"
@@ -89,15 +95,21 @@ def _table(rule: Rule) -> Iterator[str]:
         yield f"| in force | {' and '.join(words)} |"
     if rule.document:
         yield f"| papers | {rule.document} |"
-    yield f"| needs | {', '.join(need.replace('|', ' or ') for need in rule.needs)} |"
+    yield f"| needs | {_listed(rule.needs)} |"
+    for part in rule.parts:
+        where = f", where there is {_listed(part.where)}" if part.where else ""
+        yield f"| part: {part.name} | needs {_listed(part.needs)}{where} |"
     if rule.accompanies:
         yield "| speaks | only of rows on which another rule does |"
     if not rule.enabled:
         yield "| off | unless the configuration switches it on |"
     for guard in rule.guards:
-        effect = f"at most {guard.weakens_to}" if guard.weakens_to else "silent"
+        effect = f"at most {guard.weakens_to}" if guard.weakens_to else "silent" if guard.fails else "one class down"
         needs = f"; needs {', '.join(guard.needs)}" if guard.needs else ""
         yield f"| guard {guard.name} | {guard.asks}: {effect}{needs} |"
+    for condition in UNSUPPORTED:
+        if rule.id in condition.rules:
+            yield f"| not supported | {condition.what}: {condition.why} |"
     for threshold in rule.thresholds:
         default = ", ".join(threshold.default) if isinstance(threshold.default, list) else threshold.default
         yield f"| `{threshold.name}` | {threshold.means} (default {default}) |"

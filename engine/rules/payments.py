@@ -43,6 +43,7 @@ CORRECTED_INVOICE = Guard(
 QUARANTINED_CREDITS = Guard(
     "QUARANTINED_CREDITS",
     "claim rows of the state and product that may be the credit could not be read and are quarantined",
+    fails=False,
 )
 
 

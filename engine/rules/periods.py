@@ -9,7 +9,7 @@ from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subj
 from engine.intervals import quarter_number, quarter_of, start_of_quarter
 from engine.rules.common import FFS, MEDICAID, is_invoice, line_invoiced, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.registry import Given, Part, Threshold, rule
 from engine.rules.text import sentence
 
 DATE_OF_ADJUSTMENT = Guard(
@@ -36,6 +36,7 @@ IN_TIME = Guard(
     action=Action.INQUIRE,
     citation="CMS-R-144 data definitions; CMS-304 adjustment code Y",
     document="request for claim-level detail",
+    parts=(Part("fee-for-service", needs=("rebate_claims.paid_date",)),),
     guards=(DATE_OF_ADJUSTMENT,),
 )
 def another_quarter(f: Facts, _: Given) -> Hit:

@@ -29,6 +29,11 @@ REACTIVATED = Guard(
     "the product was reactivated after its termination and no later than the service",
     needs=("products.reactivation_date",),
 )
+MARKET_DATE_REVISED = Guard(
+    "MARKET_DATE_REVISED",
+    "another row of the product file has the product on the market by then: its date was revised",
+    weakens_to=Evidence.WEAK,
+)
 DAYS_AFTER_TERMINATION = Threshold(
     "days_after_termination", 365, "days from the termination date after which units are late"
 )
@@ -198,6 +203,7 @@ def claim_of_product_just_terminated(f: Facts, given: Given) -> Hit:
     citation="42 CFR 447.502",
     document="the product's market date",
     needs=("products.market_date",),
+    guards=(MARKET_DATE_REVISED,),
 )
 def claim_before_market_date(f: Facts, _: Given) -> Hit:
     """The product was not yet on the market: the NDC appears to be miscoded."""
@@ -211,6 +217,7 @@ def claim_before_market_date(f: Facts, _: Given) -> Hit:
             file=product_file(f),
             days=days_between(f.market_date, f.date_of_service),
         ),
+        checks=(MARKET_DATE_REVISED.check(failed=f.product_first_market_date <= f.date_of_service),),
         units=claim_units(f),
         references=(product_row(f),),
     )

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
 from engine.rules.common import MEDICAID, claim_name, program_words
 from engine.rules.hit import Facts, Guard, Hit
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.registry import Given, Part, Threshold, rule
 from engine.rules.text import if_known, sentence
 from engine.runtime.expressions import arrays_overlap
 
@@ -31,38 +31,45 @@ OVERRIDE = Guard(
     action=Action.INQUIRE,
     citation="compare Coverage Gap Discount Program dispute reason D08",
     document="the patient's fills of the product",
-    needs=("rebate_claims.patient_key", "rebate_claims.days_supply"),
+    needs=("rebate_claims.patient_key",),
+    parts=(Part("early fills", needs=("rebate_claims.days_supply",)),),
     thresholds=(
         Threshold("part_of_supply", 0.5, "part of the previous fill's days supply before which a fill is early"),
+        Threshold("pharmacies", 2, "or as many pharmacies of the patient for the product within 60 days"),
         Threshold("override_codes", ["03", "04", "05", "13"], "NCPDP submission clarification codes of early fills"),
     ),
     guards=(OVERRIDE,),
 )
 def early_refill(f: Facts, given: Given) -> Hit:
-    """The patient filled the product again before half of the previous supply was used up. How many pharmacies the
-    patient went to is said, not judged.
+    """The patient filled the product again before half of the previous supply was used up, or at two pharmacies within
+    60 days.
     """
+    is_early = F.coalesce(f.f42_early_refill_ratio < given.number("part_of_supply"), F.lit(False))
+    goes_elsewhere = F.coalesce(f.f43_overlap_pharmacies >= given.whole("pharmacies"), F.lit(False))
     codes = F.split(f.submission_clarification_codes, r"\|")
     explained = arrays_overlap(codes, F.array(*(F.lit(code) for code in given.words("override_codes"))))
     is_medicaid = f.program.isin(*(program.value for program in MEDICAID))
     return Hit(
-        when=f.f42_early_refill_ratio < given.number("part_of_supply"),
+        when=is_early | goes_elsewhere,
         message=sentence(
-            "{payer}, {claim}, NDC {ndc}, service on {served:date} ({program}): the patient's previous fill was "
-            "{part:percent} used up{pharmacies}. The quantity appears inconsistent with use.",
+            "{payer}, {claim}, NDC {ndc}, service on {served:date} ({program}): the patient{fills}. The "
+            "quantity appears inconsistent with use.",
             payer=f.payer_id,
             claim=claim_name(f),
             ndc=f.ndc11,
             served=f.date_of_service,
             program=program_words(f.program),
-            part=f.f42_early_refill_ratio,
-            pharmacies=_pharmacies(f),
+            fills=_fills(f, is_early),
         ),
         checks=(OVERRIDE.check(failed=explained),),
         code=F.when(is_medicaid, F.lit("Q")).when(f.program != Program.MFP.value, F.lit("PBM")),
     )
 
 
-def _pharmacies(f: Facts) -> Column:
-    several = if_known(", at {n} pharmacies within 60 days", n=f.f43_overlap_pharmacies)
-    return F.when(f.f43_overlap_pharmacies > 1, several).otherwise(F.lit(""))
+def _fills(f: Facts, is_early: Column) -> Column:
+    """What is unusual of the patient's fills, in words."""
+    pharmacies = if_known("{n} pharmacies within 60 days", n=f.f43_overlap_pharmacies)
+    has_several = F.coalesce(f.f43_overlap_pharmacies > 1, F.lit(False))
+    early = sentence("'s previous fill was {part:percent} used up", part=f.f42_early_refill_ratio)
+    also = F.when(has_several, F.concat(F.lit(", at "), pharmacies)).otherwise(F.lit(""))
+    return F.when(is_early, F.concat(early, also)).otherwise(F.concat(F.lit(" filled the product at "), pharmacies))

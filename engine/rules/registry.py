@@ -57,11 +57,23 @@ RuleFunction = Callable[[Facts, Given], Hit]
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of what a rule looks for that needs more than the rule itself: `name` in words; `needs`, and `where` what
+    the input must hold for the part to matter, as `Rule.needs`.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    where: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Rule:
     """One rule on one subject.
 
     `codes`: the codes it may bring, its usual one first; none: it brings no code. `needs`: tables and columns
-    (`table.column`, alternatives separated by `|`) without which it is off. `any_units`: it also judges rows whose
+    (`table.column`, alternatives separated by `|`) without which it is off; `parts`: parts of it that are off without
+    more than that. `any_units`: it also judges rows whose
     units are not positive. `document`: what must go with its code. `accompanies`: it adds to what other rules say of a
     row and flags none by itself, so that it may read every fact. `enabled`: whether it is on where the configuration
     does not say. `in_force`: the first day of service that it judges and the day after the last (invoices: first days
@@ -80,6 +92,7 @@ class Rule:
     citation: str
     document: str
     needs: tuple[str, ...]
+    parts: tuple[Part, ...]
     thresholds: tuple[Threshold, ...]
     guards: tuple[Guard, ...]
     any_units: bool
@@ -163,6 +176,7 @@ def rule(
     codes: tuple[str, ...] = (),
     document: str = "",
     needs: tuple[str, ...] = (),
+    parts: tuple[Part, ...] = (),
     thresholds: tuple[Threshold, ...] = (),
     guards: tuple[Guard, ...] = (),
     any_units: bool = False,
@@ -189,6 +203,7 @@ def rule(
                 citation=citation,
                 document=document,
                 needs=(SUBJECT_FEEDS[subject], *needs),
+                parts=parts,
                 thresholds=thresholds,
                 guards=guards,
                 any_units=any_units,

@@ -28,10 +28,17 @@ ACQUISITION_COST = Guard(
     "the claim is flagged, listed or reported as 340B, and is paid at the entity's low cost",
     needs=("entity_claims",),
 )
+LIST_PRICE = Guard(
+    "LIST_PRICE",
+    "there is no list price to compare with, and the rebate counts alone",
+    needs=("prices.wac_unit",),
+    fails=False,
+)
 MARKET_PRICE = Guard(
     "MARKET_PRICE",
     "there is no market price to compare with, and the peers speak alone",
     needs=("market_prices",),
+    fails=False,
 )
 
 
@@ -49,7 +56,6 @@ MARKET_PRICE = Guard(
     document="amount paid against WAC",
     needs=(
         "rebate_claims.amount_paid",
-        "prices.wac_unit",
         "prices.unit_rebate_amount|rebate_claims.unit_rebate_amount",
     ),
     thresholds=(
@@ -57,31 +63,41 @@ MARKET_PRICE = Guard(
         Threshold("paid_to_wac_high", 3.0, "and above which it is unusual"),
         Threshold("rebate_to_paid", 1.5, "and units x URA more than this many times the amount paid"),
     ),
-    guards=(THIRD_PARTY_PAYMENT, ACQUISITION_COST),
+    guards=(THIRD_PARTY_PAYMENT, ACQUISITION_COST, LIST_PRICE),
 )
 def quantity_does_not_fit_payment(f: Facts, given: Given) -> Hit:
-    """Paid per unit is out of the band around WAC, and the rebate is well above the payment. At issue is what lies
-    above the peers' median.
+    """Paid per unit is out of the band around WAC, and the rebate is well above the payment. Without a list price the
+    second half counts alone, one class down. At issue is what lies above the peers' median.
     """
     paid_to_wac = f.f20_paid_per_unit_to_wac
+    is_out_of_band = outside(paid_to_wac, given.number("paid_to_wac_low"), given.number("paid_to_wac_high"))
     is_340b = has_340b_flag(f) | f.link_tier.isNotNull() | f.mef_entity_id.isNotNull()
     quarter = quarter_of(f.date_of_service)
     start = start_of_quarter(quarter)
     return Hit(
-        when=outside(paid_to_wac, given.number("paid_to_wac_low"), given.number("paid_to_wac_high"))
-        & (f.f23_rebate_to_paid > given.number("rebate_to_paid")),
+        when=F.coalesce(is_out_of_band, F.lit(True)) & (f.f23_rebate_to_paid > given.number("rebate_to_paid")),
         message=sentence(
-            "{claim} and paid {paid:money} for them, {ratio:percent} of the wholesale acquisition cost of {quarter}, "
-            "while the rebate is {rebate:ratio} times the payment: the quantity appears not to fit what was paid.",
+            "{claim} and paid {paid:money} for them{list_price}, while the rebate is {rebate:ratio} times the payment: "
+            "the quantity appears not to fit what was paid.",
             claim=state_invoiced(f),
             paid=f.amount_paid,
-            ratio=paid_to_wac,
-            quarter=quarter,
+            list_price=if_known(
+                ", {ratio:percent} of the wholesale acquisition cost of {quarter}", ratio=paid_to_wac, quarter=quarter
+            ),
             rebate=f.f23_rebate_to_paid,
         ),
-        checks=(third_party_payment(f), ACQUISITION_COST.check(failed=is_340b)),
+        checks=(
+            third_party_payment(f),
+            ACQUISITION_COST.check(failed=is_340b),
+            LIST_PRICE.check(failed=F.lit(False), unchecked=paid_to_wac.isNull()),
+        ),
         units=not_below_zero(f.ndc_units.cast("double") - f.peer_median_units),
-        references=(reference_row("prices", key_of(f.ndc11, quarter), start, quarter_after(start)),),
+        references=(
+            F.when(
+                paid_to_wac.isNotNull(),
+                reference_row("prices", key_of(f.ndc11, quarter), start, quarter_after(start)),
+            ),
+        ),
     )
 
 

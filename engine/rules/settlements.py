@@ -15,6 +15,7 @@ PARTIAL_CREDIT = Guard("PARTIAL_CREDIT", "only a part of the units was credited 
 DAY_OF_RECEIPT = Guard(
     "DAY_OF_RECEIPT",
     "the settlement may answer this very row: on which day the row was received is not known",
+    fails=False,
 )
 CORRECTION = Guard(
     "CORRECTION",

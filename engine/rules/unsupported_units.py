@@ -12,12 +12,12 @@ from engine.rules.text import sentence
 from engine.runtime.expressions import divide
 
 QUARANTINED_CLAIMS = Guard(
-    "QUARANTINED_CLAIMS",
-    "claim rows that may belong to the line could not be read and are quarantined",
+    "QUARANTINED_CLAIMS", "claim rows that may belong to the line could not be read and are quarantined", fails=False
 )
 UNITS_NOT_CONVERTED = Guard(
     "UNITS_NOT_CONVERTED",
     "claim lines behind it count HCPCS units that no crosswalk converts, so what they hold is not known",
+    fails=False,
 )
 
 

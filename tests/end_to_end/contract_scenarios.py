@@ -816,6 +816,157 @@ def a_credit_of_the_state_at_too_high_a_price(world: World) -> None:
     world.expect_line("AR", kind="PRIOR_DELTA", R056="STRONG", action="INQUIRE", at_issue=("0.000", "0.00"))
 
 
+@scenario
+def a_line_of_a_kind_that_cannot_be_read(world: World) -> None:
+    """Neither the claim of an unknown program of Medicaid nor the line is taken for what is usual."""
+    world.claim("r", sub_program="TITLE 19", submission_clarification_codes="20")
+    world.invoice("MT", line_kind="PRIOR", units_reimbursed=100, unit_rebate_amount="5", rebate_amount="999.00")
+    world.silent("r")
+    world.expected[f"MDRP_FFS/MT/{world.ndc}/2025Q3/I{world.number}/CURRENT"] = None
+
+
+@scenario
+def an_invoice_at_an_amount_of_zero(world: World) -> None:
+    """The state does not know the amount; code B states ours and accuses nobody."""
+    world.claim("r", payer_id="ND", state="ND", units=100, rebate_amount="250.00")
+    world.invoice("ND", units_reimbursed=100, unit_rebate_amount="0", rebate_amount="0")
+    world.silent("r")
+    world.expect_line("ND", R056="CONTEXT", action="NONE", at_issue=("0.000", "0.00"))
+
+
+# --- reference rows without a date of their own ---
+
+
+def undated_product(world: World, snapshot: str, **values: str) -> None:
+    """A product of which nothing is known but its status, as of a snapshot."""
+    known = {"ndc": world.ndc, "cod_status": "05", "snapshot_date": snapshot, **values}
+    world.tables["products"] = []
+    world.add("products", **known)
+    world.claim("r")
+
+
+@scenario
+def a_status_known_from_a_later_snapshot(world: World) -> None:
+    undated_product(world, "2026-01-15")
+    world.expect("r", R026="MEDIUM", code="U", at_issue=("30.000", "75.00"), drafted=None)
+
+
+@scenario
+def a_status_known_from_a_snapshot_of_the_day(world: World) -> None:
+    undated_product(world, "2025-08-01")
+    world.expect("r", R026="STRONG", code="U", action="DISPUTE", drafted="30.000")
+
+
+@scenario
+def a_dated_status_in_a_later_snapshot(world: World) -> None:
+    undated_product(world, "2026-01-15", valid_from="2020-01-01")
+    world.expect("r", R026="STRONG", code="U", action="DISPUTE", drafted="30.000")
+
+
+@scenario
+def a_contract_known_from_a_later_snapshot(world: World) -> None:
+    world.add("rebate_contracts", payer_id="PBM-S", contract_id="S-1", excludes_340b="true", snapshot_date="2026-01-15")
+    world.claim("r", program="COMMERCIAL", payer_id="PBM-S", state=None, contract_id="S-1")
+    world.claim_340b("e")
+    world.expect("r", R008="MEDIUM", code="PBM", drafted=None)
+
+
+@scenario
+def a_clause_that_cannot_be_read(world: World) -> None:
+    world.add(
+        "rebate_contracts",
+        payer_id="PBM-U",
+        contract_id="U-1",
+        excludes_340b="true",
+        exclusion_scope="EVERYTHING",
+        begin_date="2025-01-01",
+    )
+    world.claim("r", program="COMMERCIAL", payer_id="PBM-U", state=None, contract_id="U-1")
+    world.claim_340b("e")
+    world.expect("r", R008="MEDIUM", code="PBM", drafted=None)
+
+
+@scenario
+def a_crosswalk_known_from_a_later_snapshot(world: World) -> None:
+    world.add(
+        "hcpcs_crosswalk",
+        ndc=world.ndc,
+        hcpcs_code="J1000",
+        ndc_units_per_hcpcs_unit="0.1",
+        snapshot_date="2026-01-15",
+    )
+    world.claim(
+        "r",
+        claim_type="MEDICAL",
+        rx_number=None,
+        fill_number=None,
+        hcpcs_code="J1000",
+        units=10,
+        hcpcs_units=10,
+        units_basis="NDC",
+        rebate_amount="25.00",
+        days_supply=None,
+    )
+    world.expect("r", R031="MEDIUM", code="K", at_issue=("9.000", "22.50"), drafted=None)
+
+
+# --- further conditions of the catalogue ---
+
+
+@scenario
+def a_market_date_that_was_revised(world: World) -> None:
+    first, usual = world.tables["products"][0], {"cod_status": "03", "units_per_package": 30, "unit_type": "TAB"}
+    first |= {"market_date": "2025-09-01", "valid_to": "2025-10-01"}
+    world.add("products", ndc=world.ndc, market_date="2015-01-01", valid_from="2025-10-01", **usual)
+    world.claim("r")
+    world.silent("r")
+
+
+@scenario
+def one_patient_at_two_pharmacies(world: World) -> None:
+    world.claim("r", patient_key=f"patient {world.number}")
+    world.claim(
+        "elsewhere",
+        patient_key=f"patient {world.number}",
+        pharmacy_npi=npi(world.number + 500),
+        rx_number="8123456",
+        claim_id="C-elsewhere",
+        date_of_service="2025-08-25",
+        paid_date="2025-08-28",
+    )
+    world.silent("r")
+    world.expect("elsewhere", R039="WEAK", drafted=None)
+
+
+@scenario
+def a_low_payment_without_a_list_price(world: World) -> None:
+    for row in world.tables["prices"]:
+        row["wac_unit"] = ""
+    world.claim("r", amount_paid="20.00")
+    world.expect("r", R036="WEAK", drafted=None)
+
+
+@scenario
+def a_pharmacy_that_no_contract_of_the_entity_names(world: World) -> None:
+    world.add(
+        "contract_pharmacies",
+        entity_id=world.entity,
+        contract_id=f"CP{world.number}",
+        pharmacy_npi=npi(world.number + 500),
+        begin_date="2020-01-01",
+    )
+    world.add("pharmacies", npi=npi(world.number + 600), successor_npi=None)  # the column is there: it did not move
+    world.claim_340b("e", pharmacy_npi=npi(world.number + 600))
+    world.expect("e", R043="STRONG", action="INQUIRE")
+
+
+@scenario
+def an_entity_of_which_no_contract_is_known(world: World) -> None:
+    """The table is not declared complete: that it holds none means nothing."""
+    world.claim_340b("e", pharmacy_npi=npi(world.number + 600))
+    world.silent("e")
+
+
 def worlds() -> list[World]:
     return [_built(build, number) for number, build in enumerate(SCENARIOS, 1)]
 

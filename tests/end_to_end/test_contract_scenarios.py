@@ -49,6 +49,17 @@ def test_scenario(world: World, outcome):
             compare(row, finding, said, expected, drafted)
 
 
+@pytest.mark.usefixtures("outcome")
+def test_a_drafted_line_says_which_rebate_it_disputes(folder):
+    """Audit, A5: a federal and a supplemental line of one dispense are distinct in what is sent."""
+    (world,) = [world for world in WORLDS if world.name == "federal_and_supplemental_rebates_of_one_dispense"]
+    with (folder / "out" / "r" / "disputes" / "detail.csv").open(encoding="utf-8", newline="") as file:
+        lines = {row["source_row_id"]: row for row in csv.DictReader(file)}
+    kinds = {name: lines[world.row(name)]["rebate_type"] for name in ("federal", "supplemental")}
+    assert kinds == {"federal": "FEDERAL", "supplemental": "SUPPLEMENTAL"}
+    assert "sub_program" in lines[world.row("federal")]
+
+
 def compare(row: str, finding: dict | None, said: dict, expected: Expected, drafted: dict) -> None:
     assert finding is not None, f"{row} is not found"
     assert {rule: said.get(rule) for rule in expected.rules} == expected.rules, f"{row}: {said}"

@@ -78,6 +78,7 @@ def test_it_shows_the_pair_and_leaves_data_and_picture_beside_the_run(finished, 
             {"name": "CONTRACT_PHARMACY_CARVED_OUT", "state": "UNCHECKED"},
             {"name": "NO_340B_PURCHASE", "state": "UNCHECKED"},
             {"name": "EXCEEDS_340B_PURCHASES", "state": "UNCHECKED"},
+            {"name": "SNAPSHOT", "state": "PASSED"},
         ],
     )
     assert (rules["R005"]["answer"], rules["R005"]["guards"]) == ("NOT_MET", None)

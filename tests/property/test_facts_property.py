@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 
 from engine.facts import duplicates
-from engine.facts.patients import with_early_refill_ratio
+from engine.facts.patients import with_patient_fills
 from tests.property import facts_reference
 from tests.property.worlds import worlds
 from tests.unit import facts_rows
@@ -101,7 +101,7 @@ def test_a_claim_repeats_the_nearest_earlier_one_of_its_dispense(spark, crowds, 
 
 def test_a_refill_is_early_by_the_days_that_the_previous_fill_still_lasts(spark, crowds):
     rows = [row for crowd in crowds for row in crowd]
-    measured = with_early_refill_ratio(facts_rows.claims(spark, rows, partitions=3))
+    measured = with_patient_fills(facts_rows.claims(spark, rows, partitions=3))
     found = {
         row["source_row_id"]: row["f42_early_refill_ratio"]
         for row in measured.select("source_row_id", "f42_early_refill_ratio").collect()

@@ -9,6 +9,7 @@ from engine.contracts.links import LINKS_340B
 from engine.contracts.prepared import PHARMACY_DISPENSES, PREPARED_ENTITY_CLAIMS
 from engine.contracts.tables import TABLES
 from engine.facts import Background, FoundOnClaims, asked_of_flagged, claim_features
+from engine.facts.patients import with_patient_fills
 from engine.settings import PeerSettings
 from tests.property import features_reference
 from tests.property.features_worlds import AS_OF, world, world_with_later_rows
@@ -46,8 +47,11 @@ def measured(spark, worlds):
     found = FoundOnClaims(links, None, feed, None)
     flagged = frame(spark, rows["screen"], T.StructType.fromDDL(_SCREEN))
     asked = asked_of_flagged(flagged, feed, found, references).localCheckpoint()
+    fills = with_patient_fills(feed).select("source_row_id", "f43_overlap_pharmacies").collect()
+    pharmacies = {row["source_row_id"]: row["f43_overlap_pharmacies"] for row in fills}
     return {
-        row["source_row_id"]: row.asDict() for row in claim_features(asked, found, references, background).collect()
+        row["source_row_id"]: row.asDict() | {"f43_overlap_pharmacies": pharmacies[row["source_row_id"]]}
+        for row in claim_features(asked, found, references, background).collect()
     }
 
 

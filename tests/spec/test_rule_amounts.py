@@ -99,7 +99,9 @@ SPECS = [
         credited at too high a price | -100         | 5                  | 4         || yes       | STRONG   | A    | INQUIRE | 0     | 0      |                 | too high
         credited at too low a price  | -100         | 4                  | 5         || yes       | STRONG   | A    | INQUIRE | 0     | 0      |                 | too low
         the same                 | 1000             | 2.5                | 2.5       || no        |          |      |         |       |        |                 |
-        zero: we calculate it    | 1000             | 0                  | 2.25      || held back |          |      |         |       |        | ZERO_URA FAILED |
+        zero: we calculate it    | 1000             | 0                  | 2.25      || yes       | CONTEXT  | B    | NONE    | 0     | 0      | ZERO_URA FAILED | at a unit rebate amount of zero: the state appears not to know it, and we calculate the rebate
+        zero, ours not known     | 1000             | 0                  | -         || no        |          |      |         |       |        |                 |
+        zero for us, too         | 1000             | 0                  | 0         || no        |          |      |         |       |        |                 |
         """,  # noqa: E501
         needs=("program", "unit_rebate_amount", "price_ura"),
     ),

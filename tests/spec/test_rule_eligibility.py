@@ -79,11 +79,11 @@ SPECS = [
         """
         case                        | program  | labeler_standing | source_kind || fires | evidence | code | action  | units | says
         no longer ours              | MDRP_FFS | NOT_THEN         | INVOICE     || yes   | MEDIUM   | G    | INQUIRE | 1000  | was not ours on 2025-07-01
-        kind of source not given    | MDRP_FFS | NOT_THEN         | -           || yes   | MEDIUM   | G    | INQUIRE | 1000  |
+        kind that cannot be read    | MDRP_FFS | NOT_THEN         | -           || no    |          |      |         |       |
         everybody's utilisation     | MDRP_MCO | NOT_HELD         | SDUD        || no    |          |      |         |       |
         ours                        | MDRP_MCO | OURS             | INVOICE     || no    |          |      |         |       |
         """,  # noqa: E501
-        needs=("program", "units_reimbursed", "labeler_standing"),
+        needs=("program", "units_reimbursed", "labeler_standing", "source_kind"),
     ),
     Spec(
         "R058",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.contracts.codes import Subject
-from tests.spec.rule_cases import CLAIM_340B, Spec, cases_of, check, results_fixture
+from tests.spec.rule_cases import CLAIM_340B, Spec, answers_to, cases_of, check, everything, results_fixture
 
 REGISTERED = "; entity_participating_start=2015-01-01; entity_snapshot_date=2025-07-01"
 SPECS = [
@@ -48,7 +48,7 @@ SPECS = [
         contract holds               | RX         | yes            | 2                   | 1                          | 2020-01-01          | -                         | -                  | no                       || no        |          |      |         |        |        |       |                                    |
         a contract without a number  | RX         | no             | 2                   | 0                          | -                   | -                         | -                  | no                       || yes       | WEAK     | -    | INQUIRE | ENTITY | ENTITY | 30    |                                    | one of them may be this
         a contract not quite sure    | RX         | no             | 2                   | 0.94                       | -                   | -                         | -                  | no                       || yes       | WEAK     | -    | INQUIRE | ENTITY | ENTITY | 30    |                                    |
-        no contract at all           | RX         | no             | 0                   | -                          | -                   | -                         | -                  | no                       || yes       | WEAK     | -    | INQUIRE | ENTITY | ENTITY | 30    |                                    |
+        no contract at all           | RX         | no             | 0                   | -                          | -                   | -                         | -                  | no                       || yes       | STRONG   | -    | INQUIRE | ENTITY | ENTITY | 30    |                                    |
         its own pharmacy             | RX         | no             | 2                   | 1                          | -                   | -                         | -                  | yes                      || held back |          |      |         |        |        |       | IN_HOUSE FAILED                    |
         own pharmacies not known     | RX         | no             | 2                   | 1                          | -                   | -                         | -                  | -                        || yes       | MEDIUM   | -    | INQUIRE | ENTITY | ENTITY | 30    | IN_HOUSE UNCHECKED                 |
         moved                        | RX         | no             | 2                   | 1                          | -                   | -                         | 1003000126         | no                       || held back |          |      |         |        |        |       | RELOCATED FAILED                   |
@@ -157,3 +157,16 @@ results = results_fixture(SPECS)
 @pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
 def test_rule(spec, case, results):
     check(spec, case, results)
+
+
+def test_that_an_entity_has_no_contracts_is_known_of_a_complete_register_alone(spark):
+    """Absence from a table means something only where it is declared complete (contract part 2)."""
+    spec = next(spec for spec in SPECS if spec.rule_id == "R043")
+    rows = {case.name: case.facts for case in spec.cases if case.name in ("no contract at all", "never under contract")}
+    incomplete = everything(Subject.ENTITY_CLAIM, ["R043"], without=["contract_pharmacies.complete"])
+    said = answers_to(spark, incomplete, rows)
+    assert {name: result["evidence"] for (name, _), result in said.items()} == {
+        "no contract at all": "WEAK",
+        "never under contract": "STRONG",
+    }
+    assert "not declared complete" in said[("no contract at all", "R043")]["message"]

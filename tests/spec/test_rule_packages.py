@@ -29,6 +29,19 @@ SPECS = [
         needs=("program", "units", "product_unit_type", "unit_of_measure", "f27_unit_factor"),
     ),
     Spec(
+        "R028",
+        Subject.REBATE_CLAIM,
+        CLAIM + "; ndc_units=300; units=300; program=MDRP_FFS; product_unit_type=ML; unit_of_measure=EA; "
+        "f27_unit_factor=10; f20_paid_per_unit_to_wac=0.1",
+        """
+        case                           | product_other_unit_type || fires | evidence | action  | guards
+        its unit type is the only one  | -                       || yes   | STRONG   | DISPUTE | UNIT_TYPE_CHANGED PASSED
+        it was counted each once       | CAP                     || yes   | WEAK     | INQUIRE | UNIT_TYPE_CHANGED FAILED
+        it was counted otherwise       | GM                      || yes   | STRONG   | DISPUTE | UNIT_TYPE_CHANGED PASSED
+        """,  # noqa: E501
+        needs=("program", "units", "product_unit_type", "unit_of_measure", "f27_unit_factor"),
+    ),
+    Spec(
         "R029",
         Subject.REBATE_CLAIM,
         CLAIM,

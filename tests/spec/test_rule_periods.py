@@ -68,7 +68,7 @@ SPECS = [
         public utilisation data            | MDRP_MCO | 2022Q3 | -             | -             | SDUD        || no    |          |      |        |                |
         new                                | MDRP_MCO | 2025Q3 | 2025-11-20    | -             | INVOICE     || no    |          |      |        |                |
         """,  # noqa: E501
-        needs=("program",),
+        needs=("program", "source_kind"),
     ),
 ]
 results = results_fixture(SPECS)

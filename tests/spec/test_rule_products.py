@@ -52,11 +52,12 @@ SPECS = [
         Subject.REBATE_CLAIM,
         CLAIM,
         """
-        case                     | program  | market_date || fires | evidence | code | action  | units | says
-        a day before the market  | MDRP_FFS | 2025-08-02  || yes   | MEDIUM   | O    | DISPUTE | 30    | came to market on 2025-08-02, 1 day after the service
-        on its first day         | MDRP_FFS | 2025-08-01  || no    |          |      |         |       |
-        market date not known    | MDRP_FFS | -           || no    |          |      |         |       |
-        not a Medicaid claim     | MFP      | 2025-08-02  || no    |          |      |         |       |
+        case                     | program  | market_date | product_first_market_date || fires | evidence | code | action  | units | guards                     | says
+        a day before the market  | MDRP_FFS | 2025-08-02  | 2025-08-02                || yes   | MEDIUM   | O    | DISPUTE | 30    | MARKET_DATE_REVISED PASSED | came to market on 2025-08-02, 1 day after the service
+        the date was revised     | MDRP_FFS | 2025-08-02  | 2025-08-01                || yes   | WEAK     | O    | INQUIRE | 30    | MARKET_DATE_REVISED FAILED |
+        on its first day         | MDRP_FFS | 2025-08-01  | 2025-08-01                || no    |          |      |         |       |                            |
+        market date not known    | MDRP_FFS | -           | -                         || no    |          |      |         |       |                            |
+        not a Medicaid claim     | MFP      | 2025-08-02  | 2025-08-02                || no    |          |      |         |       |                            |
         """,  # noqa: E501
         needs=("program", "market_date", "date_of_service", "units"),
     ),

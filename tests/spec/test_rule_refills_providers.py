@@ -20,8 +20,12 @@ SPECS = [
         MFP                     | MFP        | 0.4                    | -                              | -                      || yes       | WEAK     | -    | INQUIRE | -     |                 |
         on vacation             | MDRP_MCO   | 0.4                    | 42&03                          | 1                      || held back |          |      |         |       | OVERRIDE FAILED |
         no earlier fill         | MDRP_MCO   | -                      | -                              | 1                      || no        |          |      |         |       |                 |
+        two pharmacies, in time | MDRP_MCO   | 0.9                    | -                              | 2                      || yes       | WEAK     | Q    | INQUIRE | -     |                 | the patient filled the product at 2 pharmacies within 60 days. The quantity
+        and no previous supply  | PARTD      | -                      | -                              | 3                      || yes       | WEAK     | PBM  | INQUIRE | -     | OVERRIDE UNCHECKED | at 3 pharmacies
+        away on vacation        | MDRP_MCO   | 0.9                    | 03                             | 2                      || held back |          |      |         |       | OVERRIDE FAILED |
+        patient not known       | MDRP_MCO   | -                      | -                              | -                      || no        |          |      |         |       |                 |
         """,  # noqa: E501
-        needs=("program", "units", "f42_early_refill_ratio"),
+        needs=("program", "units"),
     ),
     Spec(
         "R051",

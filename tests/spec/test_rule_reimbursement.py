@@ -14,7 +14,7 @@ SPECS = [
         CLAIM + "; peer_median_units=3",
         """
         case                             | program  | f20_paid_per_unit_to_wac | f23_rebate_to_paid | amount_third_party | flags_340b | link_tier | mef_entity_id || fires     | evidence | code | action  | units | guards                                                      | says
-        paid for a tenth                 | MDRP_MCO | 0.1                      | 4                  | 0                  | -          | -         | -             || yes       | MEDIUM   | R    | DISPUTE | 27    | THIRD_PARTY_PAYMENT PASSED, 340B_ACQUISITION_COST PASSED    | paid $300.00 for them, 10 % of the wholesale acquisition cost of 2025Q3, while the rebate is 4 times the payment
+        paid for a tenth                 | MDRP_MCO | 0.1                      | 4                  | 0                  | -          | -         | -             || yes       | MEDIUM   | R    | DISPUTE | 27    | THIRD_PARTY_PAYMENT PASSED, 340B_ACQUISITION_COST PASSED, LIST_PRICE PASSED | paid $300.00 for them, 10 % of the wholesale acquisition cost of 2025Q3, while the rebate is 4 times the payment
         overpaid, rebate above           | MDRP_FFS | 3.5                      | 1.6                | 0                  | -          | -         | -             || yes       | MEDIUM   | R    | DISPUTE | 27    |                                                             |
         third parties not reported       | MDRP_MCO | 0.1                      | 4                  | -                  | -          | -         | -             || yes       | WEAK     | R    | INQUIRE | 27    | THIRD_PARTY_PAYMENT UNCHECKED                               |
         cheap, rebate below the payment  | MDRP_FFS | 0.1                      | 1.5                | 0                  | -          | -         | -             || no        |          |      |         |       |                                                             |
@@ -23,10 +23,11 @@ SPECS = [
         flagged: paid at the 340B cost   | MDRP_FFS | 0.1                      | 4                  | 0                  | SCC 20     | -         | -             || held back |          |      |         |       | 340B_ACQUISITION_COST FAILED                                |
         reported as 340B by an entity    | MDRP_FFS | 0.1                      | 4                  | 0                  | -          | T3        | -             || held back |          |      |         |       | 340B_ACQUISITION_COST FAILED                                |
         listed in the exclusion file     | MDRP_FFS | 0.1                      | 4                  | 0                  | -          | -         | DSH330214     || held back |          |      |         |       | 340B_ACQUISITION_COST FAILED                                |
-        no list price                    | MDRP_FFS | -                        | 4                  | 0                  | -          | -         | -             || no        |          |      |         |       |                                                             |
+        no list price                    | MDRP_FFS | -                        | 4                  | 0                  | -          | -         | -             || yes       | WEAK     | R    | INQUIRE | 27    | LIST_PRICE UNCHECKED                                        | and paid $300.00 for them, while the rebate is 4 times the payment
+        no list price, rebate below      | MDRP_FFS | -                        | 1.5                | 0                  | -          | -         | -             || no        |          |      |         |       |                                                             |
         nothing paid                     | MDRP_FFS | 0                        | -                  | 0                  | -          | -         | -             || no        |          |      |         |       |                                                             |
         """,  # noqa: E501
-        needs=("program", "units", "f20_paid_per_unit_to_wac", "f23_rebate_to_paid"),
+        needs=("program", "units", "f23_rebate_to_paid"),
     ),
     Spec(
         "R036",

@@ -27,7 +27,7 @@ SPECS = [
         all claims are quarantined  | 1000             | 0           | 0           | 200                     | 1000                    | INVOICE     | CURRENT           || yes   | MEDIUM   | -    | REQUEST_CLD | STATE | 0     | QUARANTINED_CLAIMS UNCHECKED | no readable claim line was received for it ... may belong to this line: 200, with 1000 units
         their units are unreadable  | 1000             | 0           | 0           | 1                       | 0                       | INVOICE     | CURRENT           || yes   | MEDIUM   | -    | REQUEST_CLD | STATE | 1000  | QUARANTINED_CLAIMS UNCHECKED | with 0 units where those can be read
         """,  # noqa: E501
-        needs=("program", "units_reimbursed"),
+        needs=("program", "units_reimbursed", "source_kind"),
     ),
     Spec(
         "R038",
@@ -38,7 +38,7 @@ SPECS = [
         all claims are in NDC units | 10               | 4           | 1           | 0                       || yes   | STRONG   | -    | REQUEST_CLD | 6     | UNITS_NOT_CONVERTED PASSED
         HCPCS units not converted   | 10               | 0           | 1           | 1                       || yes   | MEDIUM   | -    | REQUEST_CLD | 10    | UNITS_NOT_CONVERTED UNCHECKED
         """,  # noqa: E501
-        needs=("program", "units_reimbursed"),
+        needs=("program", "units_reimbursed", "source_kind"),
     ),
     Spec(
         "R061",

@@ -109,10 +109,11 @@ def invoices(spark: SparkSession, rows: list[dict], partitions: int = 1) -> Data
 
 
 def reference(spark: SparkSession, name: str, *rows: dict) -> DataFrame:
-    """A conformed reference table: `ndc` stands as ndc_raw and ndc11."""
+    """A conformed reference table: `ndc` stands as ndc_raw and ndc11, and what is absent has its default."""
+    defaults = {one.name: one.default for one in TABLES[name].columns if one.default is not None}
     fields = [field for field in TABLES[name].schema.fields if field.name != "ndc"]
     ndc = [T.StructField("ndc_raw", T.StringType()), T.StructField("ndc11", T.StringType())]
-    return frame(spark, list(rows), T.StructType([*fields, *ndc]))
+    return frame(spark, [defaults | row for row in rows], T.StructType([*fields, *ndc]))
 
 
 def frame(spark: SparkSession, rows: list[dict], schema: T.StructType) -> DataFrame:

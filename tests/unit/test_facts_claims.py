@@ -22,6 +22,8 @@ from engine.facts import (
     duplicates,
     with_claim_peers,
 )
+from engine.facts.identifiers_340b import flags_340b
+from engine.facts.quantities import with_conversion
 from engine.settings import PeerSettings
 from tests.unit.facts_rows import NDC, apart, by_case, claim, claims, in_one, reference, with_families
 
@@ -71,6 +73,86 @@ SETTLEMENT = {
     "settled_on": "2025-05-01",
     "units": "30",
 }
+LATER, SNAPSHOT = {"snapshot_date": "2025-06-01"}, date(2025, 6, 1)
+_MEDICAL = {"hcpcs_code": "J1", "claim_type": "MEDICAL"}
+_PAIR = {"ndc11": NDC, "hcpcs_code": "J1", "ndc_units_per_hcpcs_unit": "2"}
+_POLICY = {"method": "MEF", "contract_pharmacy_carved_out": True}
+UNDATED = {  # what is changed on the claim, tables, a fact, and the snapshot of an undated row
+    "product": ({}, {"products": [{"ndc11": NDC, **LATER}]}, "product_known_from", SNAPSHOT),
+    "product with a market date": (
+        {},
+        {"products": [{"ndc11": NDC, "market_date": "2010-01-01", **LATER}]},
+        "product_known_from",
+        None,
+    ),
+    "product without a snapshot": ({}, {"products": [{"ndc11": NDC}]}, "product_known_from", None),
+    "a dated row goes first": (
+        {},
+        {"products": [{"ndc11": NDC, **LATER}, {"ndc11": NDC, "valid_from": "2025-02-01", **LATER}]},
+        "product_known_from",
+        None,
+    ),
+    "state policy": (
+        {"state": "X0"},
+        {"state_340b_policies": [{"state": "X0"} | _POLICY | LATER]},
+        "state_340b_method_known_from",
+        SNAPSHOT,
+    ),
+    "state policy, ended": (
+        {"state": "X1"},
+        {"state_340b_policies": [{"state": "X1"} | _POLICY | LATER | {"end_date": "2026-01-01"}]},
+        "state_340b_method_known_from",
+        None,
+    ),
+    "carve-out of all programs": (
+        {"state": "X2"},
+        {
+            "state_340b_policies": [
+                {"state": "X2"} | _POLICY | LATER,
+                {"state": "X2", "program": "MDRP_FFS", "method": "MEF", "begin_date": "2020-01-01"},
+            ]
+        },
+        "state_carve_out_known_from",
+        SNAPSHOT,
+    ),
+    "contract": (COMMERCIAL, {"rebate_contracts": [CONTRACT | LATER]}, "contract_known_from", SNAPSHOT),
+    "contract since": (
+        COMMERCIAL,
+        {"rebate_contracts": [CONTRACT | LATER | {"begin_date": "2024-01-01"}]},
+        "contract_known_from",
+        None,
+    ),
+    "list of a contract": (
+        COMMERCIAL | {"contract_id": "C1"},
+        {"contract_pharmacy_lists": [LISTS[0] | LATER]},
+        "contract_listing_known_from",
+        SNAPSHOT,
+    ),
+    "own pharmacy": (
+        {},
+        {"entity_npis": [{"entity_id": "DSH1", "npi": "1003000126", **LATER}]},
+        "contract_ownership_known_from",
+        SNAPSHOT,
+    ),
+    "pair": (_MEDICAL, {"hcpcs_crosswalk": [_PAIR | LATER]}, "hcpcs_pair_known_from", SNAPSHOT),
+    "another code": (
+        _MEDICAL,
+        {"hcpcs_crosswalk": [_PAIR | LATER | {"hcpcs_code": "J2"}]},
+        "hcpcs_pair_known_from",
+        SNAPSHOT,
+    ),
+    "other codes, one dated": (
+        _MEDICAL,
+        {
+            "hcpcs_crosswalk": [
+                _PAIR | LATER | {"hcpcs_code": "J2"},
+                _PAIR | LATER | {"hcpcs_code": "J3", "begin_date": "2020-01-01"},
+            ]
+        },
+        "hcpcs_pair_known_from",
+        None,
+    ),
+}
 SCREENED = {
     "product as of": (
         [claim("before", date_of_service="2025-01-31"), claim("after", date_of_service="2025-02-01")],
@@ -78,6 +160,15 @@ SCREENED = {
             "products": [
                 {"ndc11": NDC, "units_per_package": "30", "valid_to": "2025-02-01"},
                 {"ndc11": NDC, "units_per_package": "100", "valid_from": "2025-02-01"},
+            ]
+        },
+    ),
+    "several rows of a product": (
+        [claim("a")],
+        {
+            "products": [
+                {"ndc11": NDC, "unit_type": "ML", "market_date": "2025-02-01", "valid_to": "2025-03-01"},
+                {"ndc11": NDC, "unit_type": "TAB", "market_date": "2025-01-01", "valid_from": "2025-03-01"},
             ]
         },
     ),
@@ -135,6 +226,7 @@ SCREENED = {
             ]
         },
     ),
+    **{f"undated: {name}": ([claim("a", **changed)], tables) for name, (changed, tables, _, _) in UNDATED.items()},
     **{
         f"listed: {name}": ([claim("a", **changed)], {"medicaid_exclusions": [LISTING | listing]})
         for name, (listing, changed, _) in LISTED.items()
@@ -271,6 +363,13 @@ def test_product_is_the_one_valid_at_the_date_of_service(screened):
     assert found["after"]["units_per_package"] == 100
 
 
+def test_other_rows_of_a_product_are_known_of(screened):
+    names = ("product_unit_type", "product_other_unit_type", "market_date", "product_first_market_date")
+    found = screened["several rows of a product"]["a"]
+    assert [found[name] for name in names] == ["ML", "TAB", date(2025, 2, 1), date(2025, 1, 1)]
+    assert screened["product as of"]["before"]["product_other_unit_type"] is None
+
+
 def test_unknown_product_is_said_to_be_unknown(screened):
     assert screened["unknown product"]["a"]["product_is_known"] is False
 
@@ -284,6 +383,45 @@ def test_rebate_amount_is_of_the_period_and_wac_of_the_quarter_of_service(screen
 
 def test_latest_snapshot_of_a_price_counts(screened):
     assert screened["two snapshots"]["a"]["price_wac"] == 4
+
+
+@pytest.mark.parametrize("name", UNDATED)
+def test_an_undated_row_is_used_and_its_snapshot_kept(screened, name):
+    *_, fact, known_from = UNDATED[name]
+    assert screened[f"undated: {name}"]["a"][fact] == known_from
+
+
+def test_a_pair_of_the_product_s_own_row_is_known_from_its_snapshot(spark):
+    feed = claims(spark, [claim("a", hcpcs_code="J1")])
+    (row,) = with_conversion(feed, None, reference(spark, "products", _PAIR | LATER)).collect()
+    assert (row["conversion"]["f29_hcpcs_ndc_pair_valid"], row["conversion"]["hcpcs_pair_known_from"]) == (
+        True,
+        SNAPSHOT,
+    )
+
+
+FLAGS = {  # rows for SCC 20, day from which the flag is known
+    "undated": ([{**LATER}], SNAPSHOT),
+    "dated": ([{"begin_date": "2012-01-01", **LATER}], None),
+    "two snapshots": ([{**LATER}, {"claim_type": "RX", "snapshot_date": "2025-05-01"}], date(2025, 5, 1)),
+    "one of two is dated": ([{**LATER}, {"claim_type": "RX", "valid_from": "2012-01-01"}], None),
+    "the surest counts": ([{**LATER}, {"claim_type": "RX", "confidence": "LOW", "begin_date": "2012-01-01"}], SNAPSHOT),
+}
+
+
+def test_a_flag_is_known_from_the_earliest_of_the_surest_rows(spark):
+    feed = claims(
+        spark, [claim(name, submission_clarification_codes="20", state=f"S{n}") for n, name in enumerate(FLAGS)]
+    )
+    rows = [
+        {"state": f"S{n}", "field": "SCC", "value": "20", **row}
+        for n, (rows, _) in enumerate(FLAGS.values())
+        for row in rows
+    ]
+    found = flags_340b(feed, reference(spark, "identifiers_340b", *rows)).collect()
+    assert {row["source_row_id"]: row["flags_340b_known_from"] for row in found} == {
+        name: known_from for name, (_, known_from) in FLAGS.items()
+    }
 
 
 @pytest.mark.parametrize("name", LISTED)

@@ -13,7 +13,7 @@ from engine.contracts.tables import TABLES
 from engine.facts import duplicates, entity_claim_facts
 from engine.facts.duplicates import with_repeats
 from engine.facts.lineage import with_periods
-from engine.facts.patients import MOST_FILLS, with_pharmacies_of_patient
+from engine.facts.patients import MOST_FILLS, with_patient_fills
 from engine.prepare import conform, net_entity_claims, net_rebate_claims
 from engine.settings import PeerSettings
 from tests.unit.facts_rows import claim, claims, frame, reference
@@ -77,7 +77,7 @@ def test_a_placeholder_is_no_patient(spark):
         ]
 
     feed = claims(spark, fills("UNKNOWN", MOST_FILLS + 1) + fills("a", MOST_FILLS), partitions=2)
-    found = with_pharmacies_of_patient(feed, feed, feed).groupBy("patient_key")
+    found = with_patient_fills(feed).groupBy("patient_key")
     most = {
         row["patient_key"]: row["most"] for row in found.agg(F.max("f43_overlap_pharmacies").alias("most")).collect()
     }

@@ -319,3 +319,58 @@ def test_the_most_telling_window_of_submission_that_has_begun_holds(spark):
         "too early": (None, None),
         "of another labeler": (None, None),
     }
+
+
+def test_undated_rows_are_used_and_their_snapshots_kept(spark):
+    later = {"snapshot_date": "2025-06-01"}
+    labeler, dated = {"labeler_code": NDC[:5]}, {"begin_date": "2020-01-01"}
+    rows = [
+        given("undated", entity_id="E1", **labeler),
+        given("dated", entity_id="E2", ndc11="00003000101", labeler_code="00003"),
+    ]
+    found = facts_of(
+        spark,
+        rows,
+        covered_entities=[
+            {"entity_id": "E1", **later},
+            {"entity_id": "E2", "participating_start": "2010-01-01", **later},
+        ],
+        products=[{"ndc11": NDC, **later}, {"ndc11": "00003000101", "valid_from": "2010-01-01", **later}],
+        manufacturer_policies=[
+            {**labeler, "contract_pharmacies": "NONE", **later},
+            {"labeler_code": "00003", "contract_pharmacies": "NONE", **dated, **later},
+        ],
+        submission_windows=[
+            {**labeler, "days": 45, **later},
+            {"labeler_code": "00003", "days": 45, **dated, **later},
+        ],
+    )
+    names = ("entity_known_from", "product_known_from", "policy_known_from", "submission_window_known_from")
+    assert [found["undated"][name] for name in names] == [date(2025, 6, 1)] * len(names)
+    assert [found["dated"][name] for name in names] == [None] * len(names)
+
+
+SHIPPED = {  # ship_to_npi of a purchase of 300 units, entity_npis, units that count as bought
+    "to the pharmacy that reports": (NPI, [OTHER_NPI], 300),
+    "to nobody named": (None, [OTHER_NPI], 300),
+    "to its own silent site": (OTHER_NPI, [OTHER_NPI], None),
+    "to a silent pharmacy of others": (OTHER_NPI, [OLD_NPI], 300),
+    "to a silent site, none known": (OTHER_NPI, None, None),
+}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_purchases_shipped_to_own_sites_that_report_nothing_do_not_count(spark, name):
+    """Audit, section F: entities often report claims of contract pharmacies alone."""
+    ship_to, own, units = SHIPPED[name]
+    tables = {} if own is None else {"entity_npis": [{"entity_id": "DSH1A", "npi": npi} for npi in own]}
+    purchase = {"entity_id": "DSH1A", "ndc11": NDC, "contract_type": "340B", "invoice_date": "2025-02-01"}
+    found = facts_of(
+        spark,
+        [given("plain")],
+        products=[{"ndc11": NDC, "units_per_package": "30"}],
+        covered_entities=[{"entity_id": "DSH1A", "parent_entity_id": "DSH1"}],
+        chargebacks=[purchase | {"packages": "10", "ship_to_npi": ship_to}],
+        **tables,
+    )
+    assert found["plain"]["units_bought_4q"] == units

@@ -447,6 +447,69 @@ def test_damaged_identifiers_of_rebate_claims(spark):
     assert (found["line"]["claim_line"], found["basis"]["units_basis"]) == (None, None)
 
 
+# table, column, what is received -> what becomes of it, the row's problem, what is counted. A default stands in for an
+# absent value only; a value that cannot be read in a column that decides what the row is quarantines the row.
+UNREADABLE = """
+table              | column          | received     || becomes   | problem             | coerced
+rebate_claims      | sub_program     | TITLE 19     || -         | SUB_PROGRAM_INVALID |
+rebate_claims      | sub_program     | -            || -         |                     |
+rebate_claims      | transaction     | REPLACE      || -         | TRANSACTION_INVALID |
+rebate_claims      | dispensing_status | X          || -         |                     | dispensing_status
+invoices           | sub_program     | TITLE 19     || -         | SUB_PROGRAM_INVALID |
+invoices           | rebate_type     | BASIC        || -         | REBATE_TYPE_INVALID |
+invoices           | line_kind       | PRIOR        || -         | LINE_KIND_INVALID   |
+invoices           | line_kind       | -            || CURRENT   |                     |
+invoices           | source_kind     | PUBLIC       || -         |                     | source_kind
+invoices           | source_kind     | -            || INVOICE   |                     |
+settlements        | sub_program     | TITLE 19     || -         | SUB_PROGRAM_INVALID |
+settlements        | claim_line      | first        || -         | CLAIM_LINE_INVALID  |
+rebate_contracts   | rebate_type     | BASIC        || -         | REBATE_TYPE_INVALID |
+rebate_contracts   | exclusion_scope | EVERYTHING   || -         |                     | exclusion_scope
+rebate_contracts   | exclusion_scope | -            || ALL       |                     |
+identifiers_340b   | confidence      | fair         || -         |                     | confidence
+identifiers_340b   | confidence      | -            || HIGH      |                     |
+state_340b_policies | confidence     | fair         || -         |                     | confidence
+"""
+
+
+REQUIRED = {
+    "invoices": row("invoices"),
+    "rebate_claims": row("rebate_claims", "r"),
+    "settlements": {
+        "program": "MDRP_FFS",
+        "ndc": "00002759701",
+        "period": "2025Q3",
+        "settled_on": "2025-12-01",
+        "kind": "PAID",
+        "units": "30",
+    },
+    "rebate_contracts": {"payer_id": "PBM-A", "excludes_340b": "true"},
+    "identifiers_340b": {"field": "SCC", "value": "20"},
+    "state_340b_policies": {"state": "KY"},
+}
+
+
+@pytest.mark.parametrize("case", list(listed(UNREADABLE)), ids=lambda case: " ".join(list(case.values())[:3]))
+def test_a_value_that_cannot_be_read_never_becomes_the_default(spark, case):
+    value = None if case["received"] == "-" else case["received"]
+    (found,) = conformed(spark, case["table"], [REQUIRED[case["table"]] | {case["column"]: value}]).collect()
+    became = found[case["column"]]
+    assert ("-" if became is None else became) == case["becomes"]
+    assert found["problems"] == ([case["problem"]] if case["problem"] else None)
+    assert found["coerced"] == ([case["coerced"]] if case["coerced"] else None)
+
+
+def test_every_default_is_tested_with_a_value_that_cannot_be_read():
+    """`status`, `claim_type`, `claim_line` and `units_basis` above."""
+    tested = {(case["table"], case["column"]) for case in listed(UNREADABLE) if case["becomes"] == "-"}
+    tested |= {("entity_claims", "status"), ("entity_claims", "claim_type")}
+    tested |= {("rebate_claims", "claim_line"), ("rebate_claims", "units_basis")}
+    with_default = {
+        (table.name, one.name) for table in TABLES.values() for one in table.columns if one.default is not None
+    }
+    assert with_default <= tested
+
+
 def test_invoices_are_late_by_receipt_else_by_postmark(spark):
     days = {
         "received": ("2026-03-31", "2026-04-02", None),

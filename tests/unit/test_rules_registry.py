@@ -15,6 +15,7 @@ from engine.rules import REGISTRY, Registry, active_rules, dispute_codes
 from engine.rules.activation import OFF_BY_ITSELF, SWITCHED_OFF, why_off
 from engine.rules.configuration import check_rules
 from engine.rules.registry import RegistryError, Threshold, rule
+from engine.rules.unsupported import UNSUPPORTED
 from engine.settings import RuleSettings, Settings
 from tests.spec.all_specs import all_specs
 from tests.spec.page import page
@@ -123,7 +124,7 @@ def test_everything_is_on_where_everything_is_there():
         on = settings(**{rule_id: {"enabled": True} for rule_id in REGISTRY.ids})
         active = active_rules(on, EVERYTHING, subject, DAY, CODES)
         assert active.rules == REGISTRY.rules(subject)
-        assert (active.off, active.guards_off) == ({}, {})
+        assert (active.off, active.guards_off, active.parts_off) == ({}, {}, {})
 
 
 def test_missing_tables_and_columns_switch_off_what_needs_them():
@@ -154,6 +155,30 @@ def test_missing_tables_and_columns_switch_off_what_needs_them():
     assert nothing.off["R001"] == "table rebate_claims is missing; table identifiers_340b is missing"
 
 
+def test_what_a_missing_column_takes_of_a_rule_is_said():
+    """R054 of fee-for-service needs the day of payment, R002 the register for billers known by an NCPDP id."""
+    columns = {"pharmacy_npi", "pharmacy_ncpdp_id", "basis_of_cost"}
+    available = frozenset(
+        {"rebate_claims", *(f"rebate_claims.{name}" for name in columns), "identifiers_340b", "medicaid_exclusions"}
+    )
+    active = active_rules(Settings(), available, Subject.REBATE_CLAIM, DAY, CODES)
+    assert active.parts_off == {
+        "R001, modifiers": "column rebate_claims.modifiers is missing",
+        "R001, submission clarification codes": "column rebate_claims.submission_clarification_codes is missing",
+        "R002, by Medicaid number": "column medicaid_exclusions.medicaid_number is missing; "
+        "column rebate_claims.medicaid_provider_id is missing",
+        "R002, billers known by their NCPDP id alone": "table pharmacies is missing",
+        "R004, modifiers": "column rebate_claims.modifiers is missing",
+        "R004, submission clarification codes": "column rebate_claims.submission_clarification_codes is missing",
+        "R010, modifiers": "column rebate_claims.modifiers is missing",
+        "R010, submission clarification codes": "column rebate_claims.submission_clarification_codes is missing",
+        "R054, fee-for-service": "column rebate_claims.paid_date is missing",
+    }
+    without_numbers = available - {"rebate_claims.pharmacy_ncpdp_id"}
+    active = active_rules(Settings(), without_numbers, Subject.REBATE_CLAIM, DAY, CODES)
+    assert "R002, billers known by their NCPDP id alone" not in active.parts_off
+
+
 def test_alternatives_need_one_of_them():
     assert why_off(("a.x|b.y",), frozenset({"b", "b.y"})) is None
     assert why_off(("a.x|a.y",), frozenset({"a"})) == "none of a.x, a.y is there"
@@ -182,7 +207,9 @@ def test_every_rule_is_documented_and_needs_what_the_contract_has(rule):
     assert rule.citation
     assert rule.title
     assert rule.document or not rule.codes
-    names = [name for need in (*rule.needs, *(n for g in rule.guards for n in g.needs)) for name in need.split("|")]
+    of_parts = (need for part in rule.parts for need in (*part.needs, *part.where))
+    needs = (*rule.needs, *of_parts, *(need for guard in rule.guards for need in guard.needs))
+    names = [name for need in needs for name in need.split("|")]
     assert all(name in EVERYTHING for name in names), names
     assert names[0] in TABLES
     assert all(threshold.means for threshold in rule.thresholds)
@@ -206,6 +233,13 @@ def test_every_rule_and_guard_is_specified(rule):
 def test_the_page_of_rules_is_up_to_date():
     kept = (CONF.parent / "docs" / "rules.md").read_text(encoding="utf-8")
     assert kept == page(), "python -m tests.spec > docs/rules.md"
+
+
+def test_what_is_not_supported_is_said_of_rules_that_there_are():
+    text = page()
+    for condition in UNSUPPORTED:
+        assert set(condition.rules) <= set(REGISTRY.ids)
+        assert f"| not supported | {condition.what}: {condition.why} |" in text
 
 
 def test_the_page_of_rules_names_everything_that_an_analyst_may_set_or_ask():

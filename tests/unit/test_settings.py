@@ -30,6 +30,14 @@ def test_set_beats_environment_beats_file_beats_default(config):
     assert settings.deadlines.days_after_postmark == 37
 
 
+def test_the_environment_sets_rules_too(config):
+    """Audit, section E: names of the environment are in capitals, as rule ids are and no other setting is."""
+    set_there = {"ENGINE__RULES__R035__THRESHOLDS__Z": "5", "ENGINE__RULES__R036__ENABLED": "false"}
+    settings = load_settings(config(""), [], set_there)
+    assert settings.rules["R035"].thresholds == {"z": 5}
+    assert settings.rules["R036"].enabled is False
+
+
 def test_every_mistake_is_told_at_once_with_place_found_and_expected(config):
     path = config(
         "outptu: {root: x}\n"

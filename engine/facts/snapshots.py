@@ -1,0 +1,31 @@
+"""Reference rows without any date of their own: they are used for days before their snapshot too, where nobody knows
+whether they were true yet (contract part 7, item 16).
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from engine.contracts.columns import Kind
+from engine.contracts.tables import TABLES
+from engine.runtime.column_names import column_names
+from engine.runtime.expressions import all_of
+
+_SNAPSHOT = "snapshot_date"
+
+
+def known_from(reference: DataFrame, table: str) -> Column:
+    """The snapshot date of an undated row of a conformed reference table. NULL where the row has any date or quarter of
+    its own, or no snapshot date.
+    """
+    there = {*column_names(reference)}
+    own = [one.name for one in TABLES[table].columns if one.kind in (Kind.DATE, Kind.QUARTER) and one.name in there]
+    undated = all_of(F.col(name).isNull() for name in own if name != _SNAPSHOT)
+    day = F.col(_SNAPSHOT) if _SNAPSHOT in there else F.lit(None)
+    return F.when(undated, day.cast("date"))
+
+
+def least_known_from(several: Column) -> Column:
+    """Aggregate of `known_from`: NULL where one of the rows is dated or has no snapshot, else the earliest."""
+    return F.when(F.count(F.lit(1)) == F.count(several), F.min(several))
