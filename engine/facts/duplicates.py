@@ -144,11 +144,16 @@ def _repeated_claims(claims: DataFrame) -> DataFrame:
 
 def _is_comparable(other: Column) -> Column:
     """Not the other part of the row's fill, and not of another contract with the row's payer. Never NULL."""
-    parts = [
-        (F.col("dispensing_status") == own) & (other["dispensing_status"] == part) for own, part in _OTHER_PART.items()
-    ]
     other_contract = (other["asking"] == F.col("asking")) & (other["contract_id"] != F.col("contract_id"))
-    return ~F.coalesce(any_of([*parts, other_contract]), F.lit(False))
+    return ~_is_other_part(other) & ~F.coalesce(other_contract, F.lit(False))
+
+
+def _is_other_part(other: Column) -> Column:
+    """The other part of the row's partial fill. Never NULL."""
+    parts = (
+        (F.col("dispensing_status") == own) & (other["dispensing_status"] == part) for own, part in _OTHER_PART.items()
+    )
+    return F.coalesce(any_of(parts), F.lit(False))
 
 
 def _nearest(latest_first: Column) -> Column:
@@ -168,29 +173,37 @@ def _nearest(latest_first: Column) -> Column:
 
 
 def _repeated_icns(claims: DataFrame) -> DataFrame:
-    """Of MFP: R012. The ids are looked for among the _ROWS_LOOKED_AT rows before each; they are fewer than
-    MOST_RELATED_ROWS where an ICN has very many rows.
+    """Of MFP: R012. P and C rows are parts of one fill. The ids are looked for among the _ROWS_LOOKED_AT rows before
+    each; they are fewer than MOST_RELATED_ROWS where an ICN has very many rows.
     """
     _, arrival = _windows()
     _, of_icn = _windows((*_WITHIN, "mtf_icn"))
-    icn = F.col("mtf_icn")
+    icn, is_part = F.col("mtf_icn"), F.coalesce(F.col("dispensing_status").isin(*_OTHER_PART), F.lit(False))
     open_rows = _not_taken_back(_open_icns(_crowded(claims, (Program.MFP,), _OF_MTF)))
     row = F.struct(*_COMPARED)
     # the row before the first of a run of one ICN is the nearest of another ICN for the whole run
     before_run = F.when(F.lag(icn).over(arrival) != icn, F.lag(row).over(arrival))
+    looked_at = F.struct("mtf_icn", *_COMPARED, *_COMPARABLE)
     seen = open_rows.withColumns(
         {
             "before_run": before_run,
             "duplicate_row_count": F.row_number().over(arrival) - F.row_number().over(of_icn),
-            "before": collect_list_over(
-                F.struct("mtf_icn", "source_row_id"), arrival.rowsBetween(-_ROWS_LOOKED_AT, -1)
-            ),
+            "before": collect_list_over(looked_at, arrival.rowsBetween(-_ROWS_LOOKED_AT, -1)),
         }
     )
+    others = F.filter(F.reverse("before"), lambda other: (other["mtf_icn"] != icn) & ~_is_other_part(other))
     so_far = arrival.rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    seen = seen.withColumn("nearest", F.last("before_run", True).over(so_far)).where(F.col("nearest").isNotNull())
-    others = F.filter(F.reverse("before"), lambda other: other["mtf_icn"] != icn)
-    ids = F.transform(F.slice(others, 1, MOST_RELATED_ROWS), lambda other: other["source_row_id"])
+    nearest = F.last("before_run", True).over(so_far)
+    seen = seen.withColumns({"before": others, "nearest": nearest})
+    first = F.get("before", F.lit(0))
+    of_part = F.when(first.isNotNull(), F.struct(*(first[name].alias(name) for name in _COMPARED)))
+    seen = seen.withColumns(
+        {
+            "nearest": F.when(is_part, of_part).otherwise(F.col("nearest")),
+            "duplicate_row_count": F.when(is_part, F.size("before")).otherwise(F.col("duplicate_row_count")),
+        }
+    ).where(F.col("nearest").isNotNull())
+    ids = F.transform(F.slice("before", 1, MOST_RELATED_ROWS), lambda other: other["source_row_id"])
     nearest_id = F.array(F.col("nearest.source_row_id"))
     ids = F.when(F.size(ids) > 0, ids).otherwise(nearest_id)
     return _told(seen.withColumn("duplicate_source_row_ids", ids), F.lit("R012"))
@@ -220,18 +233,28 @@ def _open_icns(rows: DataFrame) -> DataFrame:
 
 
 def asked_elsewhere(claims: DataFrame) -> DataFrame:
-    """Prescriptions that Medicaid and another payer ask for: source_row_id and ELSEWHERE_FACTS of the later row. Others
-    are absent. Medical claims go by their payer's own numbers, which no other payer shares.
+    """Dispenses that Medicaid and another payer ask for: source_row_id and ELSEWHERE_FACTS of the later row. Others are
+    absent. P and C rows are parts of one fill.
     """
-    prescriptions = claims.where(F.col("claim_type") == ClaimType.RX.value)
     _, arrival = _windows(within=())
     earlier = arrival.rowsBetween(Window.unboundedPreceding, -1)
-    is_medicaid = _is_medicaid()
+    is_medicaid, status = _is_medicaid(), F.col("dispensing_status")
     row = F.struct(*_COMPARED)
-    of_medicaid = F.last(F.when(is_medicaid, row), True).over(earlier)
-    of_others = F.last(F.when(~is_medicaid, row), True).over(earlier)
-    crowded = _crowded(prescriptions, tuple(Program), within=())
-    seen = _not_taken_back(crowded).withColumn("nearest", F.when(is_medicaid, of_others).otherwise(of_medicaid))
+
+    def last(condition: Column) -> Column:
+        return F.last(F.when(condition, row), True).over(earlier)
+
+    def nearest_to(is_of_medicaid: Column) -> Column:
+        """The last earlier row of the other side that is not the other part of the row's fill."""
+        found = last(~is_of_medicaid)
+        for own, other in _OTHER_PART.items():
+            is_other_part = F.coalesce(status == other, F.lit(False))
+            found = F.when(status == own, last(~is_of_medicaid & ~is_other_part)).otherwise(found)
+        return found
+
+    nearest_payer = F.when(is_medicaid, nearest_to(is_medicaid)).otherwise(nearest_to(~is_medicaid))
+    crowded = _crowded(claims, tuple(Program), within=())
+    seen = _not_taken_back(crowded).withColumn("nearest", nearest_payer)
     nearest = F.col("nearest")
     paid_by_others = F.when(is_medicaid, F.col("amount_third_party")).otherwise(nearest["amount_third_party"])
     values = {
@@ -423,7 +446,7 @@ def with_repeats(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFr
         "f35_cross_program_count": F.when(is_medicaid & has_key, F.size(F.array_distinct(programs))),
         "f36_cross_state_count": F.when(is_medicaid, F.size(F.array_distinct(states))),
         "f57_mtf_dup_icn": F.when(is_mfp & has_key & has_icn, F.coalesce(F.col("open_icns") > 1, F.lit(False))),
-        "mtf_is_adjusted": F.when(is_mfp & has_key, F.coalesce("is_adjusted", F.lit(False))),
+        "mtf_is_adjusted": F.when(is_mfp & has_key & has_icn, F.coalesce("is_adjusted", F.lit(False))),
         "mtf_is_reversed": F.when(is_mfp & has_key & has_icn, F.coalesce("is_reversed", F.lit(False))),
     }
     facts = F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in REPEAT_FACTS))

@@ -187,8 +187,8 @@ def _repeats(row: dict, claims: list[dict]) -> dict:
             {line["program"] for line in invoiced if abs(_period(line["period"]) - _period(row["period"])) <= 4}
         )
     icn = row["mtf_icn"]
-    if row["program"] == "MFP" and has_key:
-        found["mtf_is_adjusted"] = icn is not None and any(
+    if row["program"] == "MFP" and has_key and icn is not None:
+        found["mtf_is_adjusted"] = any(
             line["mtf_transaction_code"] == "002" and line["mtf_xref_icn"] == icn != line["mtf_icn"] for line in same
         )
     if row["program"] == "MFP" and has_key and icn is not None:

@@ -127,6 +127,14 @@ ICNS = {  # claims, {row: earlier rows}
     "reversed": ([mfp("a", "1", mtf_transaction_code="003"), mfp("b", "2", 2)], {}),
     "no number": ([mfp("a", None), mfp("b", "2", 2)], {}),
     "another fill": ([mfp("a", "1"), mfp("b", "2", 2, fill_number=1)], {}),
+    "the two parts of a fill": (
+        [mfp("a", "1", dispensing_status="P"), mfp("b", "2", 2, dispensing_status="C"), mfp("c", "3", 3)],
+        {"c": ["b", "a"]},
+    ),
+    "a part and what came before the other": (
+        [mfp("a", "1"), mfp("b", "2", 2, dispensing_status="P"), mfp("c", "3", 3, dispensing_status="C")],
+        {"b": ["a"], "c": ["a"]},
+    ),
     "taken back": ([mfp("a", "1"), mfp("b", "1", 2, ndc_units="-30"), mfp("c", "2", 3)], {}),
     "a notice of withdrawal takes nothing back": (
         [mfp("a", "1"), mfp("b", "2", 2), mfp("c", "9", 3, mtf_xref_icn="1", mtf_transaction_code="005")],
@@ -173,9 +181,25 @@ ELSEWHERE = {  # claims, {row: (program, row, whether Medicaid paid the rest)} o
         {"b": ("MDRP_FFS", "a", None)},
     ),
     "another day": ([claim("a"), other("b", date_of_service="2025-02-11")], {}),
-    "medical": (
+    "medical, under one claim number": (
         [claim("a", claim_type="MEDICAL", hcpcs_code="J1234"), other("b", claim_type="MEDICAL", hcpcs_code="J1234")],
+        {"b": ("MDRP_FFS", "a", None)},
+    ),
+    "medical, under two claim numbers": (
+        [
+            claim("a", claim_type="MEDICAL", hcpcs_code="J1234", script_key="1"),
+            other("b", claim_type="MEDICAL", hcpcs_code="J1234", script_key="2"),
+        ],
         {},
+    ),
+    "the two parts of a fill": ([claim("a", dispensing_status="P"), other("b", dispensing_status="C")], {}),
+    "a part, and the whole before its rest": (
+        [
+            claim("a"),
+            claim("b", dispensing_status="P", received_at=datetime(2025, 4, 1, tzinfo=UTC)),
+            other("c", dispensing_status="C", day=2),
+        ],
+        {"c": ("MDRP_FFS", "a", None)},
     ),
 }
 
