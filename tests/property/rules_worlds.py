@@ -21,7 +21,9 @@ SHARED = {
     ],
     "identifiers_340b": [
         {"field": "SCC", "value": "20", "begin_date": "2012-01-01", "confidence": "high"},
-        {"field": "BOC", "value": "08", "begin_date": "2012-01-01", "confidence": "high"},
+        {"field": "BOC", "value": "08", "confidence": "high"},
+        {"state": "AL", "field": "MODIFIER", "value": "UD", "confidence": "high"},
+        {"state": "AL", "field": "MODIFIER", "value": "JG", "begin_date": "2015-01-01", "confidence": "low"},
         {"state": "GA", "claim_type": "MEDICAL", "field": "MODIFIER", "value": "UD", "confidence": "low"},
         {
             "state": "KY",
@@ -41,6 +43,8 @@ SHARED = {
         },
     ],
 }
+# Settings of tables: absence from this one means something.
+DECLARED = {"products": {"path": "products.csv", "complete": True}}
 STATES = ("KY", "GA", "OH", "AL")
 DAYS = ("2025-08-01", "2025-08-02", "2025-08-04", "2025-09-30", "2025-10-01", "2026-01-15")
 PRICES = {"wac_unit": "10"}
@@ -94,9 +98,7 @@ def _products(world: World) -> None:
             "drug_category": "S",
             "cod_status": pick("03", "03", "03", "03", "03", "03", "5", "06", None),
             "market_date": pick(None, "2015-01-01", "2015-01-01", "2015-01-01", "2025-08-01", "2025-08-02"),
-            "termination_date": pick(
-                *[None] * 9, "9999-12-31", "2024-07-31", "2024-08-01", "2025-07-31", "2025-08-01"
-            ),
+            "termination_date": pick(*[None] * 9, "9999-12-31", "2024-07-31", "2024-08-01", "2025-07-31", "2025-08-01"),
             "reactivation_date": pick(None, None, None, "2024-01-01", "2025-08-01", "2025-08-02"),
             "orphan": pick(None, "false", "true"),
         }
@@ -210,9 +212,7 @@ def _entities(world: World) -> None:
                 dispute_days=pick(None, 90),
             )
             if world.chance(0.5):
-                world.add(
-                    "contract_pharmacy_lists", contract_id=f"{payer}-{number}", pharmacy_npi=pick(*world.npis)
-                )
+                world.add("contract_pharmacy_lists", contract_id=f"{payer}-{number}", pharmacy_npi=pick(*world.npis))
 
 
 def _dispenses(world: World) -> None:
@@ -250,7 +250,9 @@ def _claim(world: World, dispense: dict, row_id: str) -> None:
     program = pick("MDRP_FFS", "MDRP_FFS", "MDRP_FFS", "MDRP_MCO", "MDRP_MCO", "COMMERCIAL", "PARTD", "MFP")
     is_medicaid = program.startswith("MDRP")
     payer = "MTF" if program == "MFP" else pick(*STATES, "GA") if is_medicaid else pick(*world.payers)
-    units = pick(dispense["units"], dispense["units"], dispense["units"], dispense["units"], "30", f"-{dispense['units']}")
+    units = pick(
+        dispense["units"], dispense["units"], dispense["units"], dispense["units"], "30", f"-{dispense['units']}"
+    )
     price = pick("2.5", "2.5", "2.5", "2.75", "0", None)
     product = None if price is None else round(float(units) * float(price), 2)
     is_medical = dispense["claim_type"] == "MEDICAL"
@@ -261,7 +263,9 @@ def _claim(world: World, dispense: dict, row_id: str) -> None:
     values = {
         "source_row_id": row_id,
         "program": program,
-        "sub_program": pick(None, None, None, "XIX", "CHIP_SEPARATE", "STATE_ONLY", "EXPANSION") if is_medicaid else None,
+        "sub_program": pick(None, None, None, "XIX", "CHIP_SEPARATE", "STATE_ONLY", "EXPANSION")
+        if is_medicaid
+        else None,
         "rebate_type": pick(None, None, None, "FEDERAL", "SUPPLEMENTAL") if is_medicaid else pick(None, "BASE"),
         "payer_id": payer,
         "state": payer if is_medicaid else pick(None, "KY"),
@@ -283,7 +287,7 @@ def _claim(world: World, dispense: dict, row_id: str) -> None:
         "days_supply": None if is_medical else 30,
         "hcpcs_code": dispense["hcpcs_code"],
         "hcpcs_units": pick(units, units, "10", None) if is_medical else None,
-        "modifiers": pick(None, "25", "JW", "UD", "U8|25", "JG") if is_medical else None,
+        "modifiers": pick(None, None, "25", "JW", "UD", "U8|25", "JG", "UD|JG") if is_medical else None,
         "submission_clarification_codes": pick(None, None, None, None, "08", "8|20", "20", "05"),
         "basis_of_cost": pick(None, None, None, None, None, "01", "8"),
         "compound_code": pick("1", "1", "1", None, "2"),
@@ -339,7 +343,9 @@ def _claim_340b(world: World, dispense: dict, row_id: str) -> None:
         hcpcs_units=None,
         status=pick(*[None] * 6, "SUBMITTED", "REVERSED"),
         is_340b=pick("true", "true", "true", "true", "false", None),
-        submitted_at=pick(None, "2025-08-10T12:00:00", "2025-08-11T12:00:00", "2025-11-20T12:00:00", "2026-02-01T12:00:00"),
+        submitted_at=pick(
+            None, "2025-08-10T12:00:00", "2025-08-11T12:00:00", "2025-11-20T12:00:00", "2026-02-01T12:00:00"
+        ),
     )
 
 
@@ -354,7 +360,11 @@ def _transaction(world: World, dispense: dict, row_id: str, number: int) -> None
         fill_number=dispense["fill_number"],
         date_of_service=dispense["date_of_service"],
         transaction_at=pick(
-            "2025-08-06T10:00:00", "2025-08-07T10:00:00", "2025-09-20T10:00:00", "2025-11-01T12:00:00", "2025-12-20T10:00:00"
+            "2025-08-06T10:00:00",
+            "2025-08-07T10:00:00",
+            "2025-09-20T10:00:00",
+            "2025-11-01T12:00:00",
+            "2025-12-20T10:00:00",
         ),
         ndc=dispense["ndc"],
         quantity=dispense["units"],

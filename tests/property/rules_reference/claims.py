@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from tests.property.rules_reference.basics import (
@@ -20,6 +20,7 @@ from tests.property.rules_reference.world import Prepared, Row, is_federal
 
 UNLISTED = "J3490 J3590 J7599 J7699 J7799 J7999 J8499 J8999 J9999 C9399".split()
 REFUNDS = ("001", "002", None)
+AS_OF = date(2026, 2, 15)
 MFP_BEGINS = date(2026, 1, 1)
 NOTHING = Decimal(0)
 
@@ -64,12 +65,13 @@ def _product_kinds(world: Prepared, row: Row):
         return
     day, product = row["date_of_service"], world.product(row["ndc"], row["date_of_service"])
     if product is None:
-        yield hit("R025", "MEDIUM", code="O", units=row["left"], action="DISPUTE")
+        guards = [("NEWLY_REPORTED", guard(day > AS_OF - timedelta(days=184)), "WEAK")]
+        yield hit("R025", "MEDIUM", code="O", units=row["left"], action="DISPUTE", guards=guards)
     elif product["cod_status"] in ("05", "06"):
         yield hit("R026", "STRONG", code="U", units=row["left"], action="DISPUTE")
     owned = [one for one in world.table("labelers") if one["labeler_code"] == row["ndc"][:5]]
     if owned and not any(covers(one, day) for one in owned):
-        yield hit("R027", "MEDIUM", code="G", action="INQUIRE")
+        yield hit("R027", "MEDIUM", code="G", units=row["left"], action="INQUIRE")
     if product is None or row["ndc_units"] is None:
         return
     package, units = product["units_per_package"], row["ndc_units"]
@@ -217,4 +219,4 @@ def _not_eligible(world: Prepared, row: Row) -> dict | None:
 def _numbers(row: Row) -> dict | None:
     if row["pharmacy_npi"] is None or npi_is_valid(row["pharmacy_npi"]):
         return None
-    return hit("R051", "MEDIUM", action="INQUIRE")
+    return hit("R051", "MEDIUM", action="INQUIRE", guards=[("DEA_NUMBER", guard(False), "SILENT")])

@@ -53,10 +53,15 @@ def _twice(world: Prepared, row: Row) -> dict | None:
 def _may_repeat(row: Row, other: Row) -> bool:
     if family(row) != family(other) or rebate_type(row) != rebate_type(other):
         return False
-    if {row["dispensing_status"], other["dispensing_status"]} == {"P", "C"}:
+    if _are_parts(row, other):
         return False
     contracts = {row["contract_id"], other["contract_id"]}
     return payer(row) != payer(other) or None in contracts or len(contracts) == 1
+
+
+def _are_parts(row: Row, other: Row) -> bool:
+    """P and C rows are never duplicates of each other."""
+    return {row["dispensing_status"], other["dispensing_status"]} == {"P", "C"}
 
 
 def _likeness(row: Row, other: Row) -> tuple[bool, bool, bool]:
@@ -76,7 +81,8 @@ def _contract_is_open(world: Prepared, row: Row, other: Row) -> bool | None:
 def _two_families(world: Prepared, row: Row) -> dict | None:
     """Medicaid and another payer."""
     is_medicaid = row["program"] in MEDICAID
-    other_side = [one for one in _earlier(world, row) if (one["program"] in MEDICAID) != is_medicaid]
+    earlier = [one for one in _earlier(world, row) if not _are_parts(row, one)]
+    other_side = [one for one in earlier if (one["program"] in MEDICAID) != is_medicaid]
     if not other_side:
         return None
     nearest = max(other_side, key=arrival)
@@ -86,5 +92,6 @@ def _two_families(world: Prepared, row: Row) -> dict | None:
         ("MEDICAID_SECONDARY", guard(None if others is None else others > 0), "SILENT"),
         ("PART_D_DUAL", guard(of_other["program"] in ("PARTD", "MFP")), "WEAK"),
     ]
-    code = "MRA" if "MFP" in (row["program"], nearest["program"]) else "PBM"
+    # a reading: what a state is asked about has no code of its own
+    code = None if is_medicaid else "MRA" if row["program"] == "MFP" else "PBM"
     return hit("R057", "MEDIUM", code=code, units=Decimal(row["left"]), action="INQUIRE", guards=guards)

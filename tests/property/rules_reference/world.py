@@ -154,7 +154,14 @@ def arrival(row: Row, name: str = "received_at") -> tuple:
 
 def _cancels(reversal: Row, row: Row) -> bool:
     def dispense(one: Row) -> tuple:
-        return one["parent"], one["pharmacy_npi"], one["rx_key"], one["fill_number"], one["date_of_service"], one["ndc9"]
+        return (
+            one["parent"],
+            one["pharmacy_npi"],
+            one["rx_key"],
+            one["fill_number"],
+            one["date_of_service"],
+            one["ndc9"],
+        )
 
     if row["rx_key"] is None or dispense(reversal) != dispense(row):
         return False
