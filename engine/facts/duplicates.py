@@ -114,6 +114,17 @@ def taken_back(claims: DataFrame) -> DataFrame:
     )
 
 
+def still_billed(claims: DataFrame, taken: DataFrame) -> DataFrame:
+    """The claims with units above zero that no later rows take back in full. `taken`: see `taken_back`.
+
+    Others are not judged, so that they must not take up the 340B claim of a row that is.
+    """
+    units = taken.select(F.col("source_row_id").alias("taken_row_id"), TAKEN_BACK_FACTS[0].name)
+    joined = claims.join(F.broadcast(units), on=F.col("source_row_id") == F.col("taken_row_id"), how="left")
+    left = F.coalesce(F.col(TAKEN_BACK_FACTS[0].name) < F.coalesce("ndc_units", "units"), F.lit(True))
+    return joined.where((F.col("units") > 0) & left).select(*column_names(claims))
+
+
 def _repeated_claims(claims: DataFrame) -> DataFrame:
     """R018 another state (another payer, where none is a state), else R017 another program, else R019 another period,
     else R016. P and C rows are parts of one fill and never duplicates of each other; nor are rows of one payer that
@@ -179,7 +190,7 @@ def _repeated_icns(claims: DataFrame) -> DataFrame:
     _, arrival = _windows()
     _, of_icn = _windows((*_WITHIN, "mtf_icn"))
     icn, is_part = F.col("mtf_icn"), F.coalesce(F.col("dispensing_status").isin(*_OTHER_PART), F.lit(False))
-    open_rows = _not_taken_back(_open_icns(_crowded(claims, (Program.MFP,), _OF_MTF)))
+    open_rows = _not_taken_back(_open_icns(_crowded(claims, (Program.MFP,), _OF_MTF), claims))
     row = F.struct(*_COMPARED)
     # the row before the first of a run of one ICN is the nearest of another ICN for the whole run
     before_run = F.when(F.lag(icn).over(arrival) != icn, F.lag(row).over(arrival))
@@ -209,26 +220,37 @@ def _repeated_icns(claims: DataFrame) -> DataFrame:
     return _told(seen.withColumn("duplicate_source_row_ids", ids), F.lit("R012"))
 
 
-def _open_icns(rows: DataFrame) -> DataFrame:
-    """The rows whose ICN is open: no row of the dispense names it (XREF) and no transaction closes it. Notices of
-    withdrawal are no request.
+def _open_icns(rows: DataFrame, claims: DataFrame) -> DataFrame:
+    """The rows whose ICN is open (see `_closed_icns`). Notices of withdrawal are no request."""
+    closed = _closed_icns(claims).select("closed_icn")
+    requests = rows.where(_is_no_notice() & F.col("mtf_icn").isNotNull())
+    return requests.join(closed, on=F.col("mtf_icn") == F.col("closed_icn"), how="left_anti")
+
+
+def _closed_icns(claims: DataFrame) -> DataFrame:
+    """One row per ICN of MFP (closed_icn) that a row names (XREF) or that a transaction closes: is_adjusted, by a row
+    under another ICN, and is_reversed, under this ICN or another.
+
+    An ICN names its claim by itself: what corrects the product, the fill or the day of a dispense has another key.
     """
-    rows = rows.where(_is_no_notice())
+    icn, xref = F.col("mtf_icn"), F.col("mtf_xref_icn")
     is_closing = F.coalesce(F.col("mtf_transaction_code").isin(*_CLOSING), F.lit(False))
+    is_adjustment = F.coalesce(F.col("mtf_transaction_code") == _ADJUSTMENT, F.lit(False))
 
-    def about(icn: str, closes: Column, is_own: bool) -> Column:
+    def about(number: Column, is_adjusted: Column) -> Column:
         # cast, so that both may be NULL in the same fields
-        fields = F.struct(F.col(icn).alias("about_icn"), closes.alias("closes"), F.lit(is_own).alias("is_own"))
-        return fields.cast("struct<about_icn: string, closes: boolean, is_own: boolean>")
+        fields = F.struct(number.alias("closed_icn"), is_adjusted.alias("is_adjusted"), is_closing.alias("is_reversed"))
+        return fields.cast("struct<closed_icn: string, is_adjusted: boolean, is_reversed: boolean>")
 
-    of_icn, _ = _windows((*_WITHIN, "about_icn"))
-    mentions = F.array(about("mtf_icn", is_closing, True), about("mtf_xref_icn", F.lit(True), False))
+    by_reference = about(xref, is_adjustment & ~xref.eqNullSafe(icn))
+    by_line = about(F.when(is_closing, icn), F.lit(False))
+    is_mfp = F.col("program") == Program.MFP.value
     return (
-        rows.select(*column_names(rows), F.inline(mentions))
-        .where(F.col("about_icn").isNotNull())
-        .withColumn("is_closed", F.max("closes").over(of_icn))
-        .where(F.col("is_own") & ~F.col("is_closed"))
-        .select(*column_names(rows))
+        claims.where(is_mfp & _is_no_notice() & (xref.isNotNull() | is_closing))
+        .select(F.inline(F.array(by_reference, by_line)))
+        .where(F.col("closed_icn").isNotNull())
+        .groupBy("closed_icn")
+        .agg(F.bool_or("is_adjusted").alias("is_adjusted"), F.bool_or("is_reversed").alias("is_reversed"))
     )
 
 
@@ -433,7 +455,7 @@ def with_repeats(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFr
     assert lines is not None
     invoiced_lines = lines.where(_is_medicaid() & (F.col("units") > 0))
     told = with_history(rows, invoiced_lines, _SCRIPT_AND_DAY, by, "lines")
-    told = _with_icn(told.withColumns(_line_of_dispense("dispense_")), lines)
+    told = _with_icn(told.withColumns(_line_of_dispense("dispense_")), lines, claims)
     told = told.withColumn("own", F.struct(*(column.alias(name) for name, column in by.items())))
     invoiced = F.filter("lines", _is_same_dispense)
     programs = F.transform(F.filter(invoiced, _is_in_near_period), lambda line: line["program"])
@@ -466,50 +488,24 @@ def _line_of_dispense(prefix: str = "") -> dict[str, Column]:
     return {f"{prefix}{name}": column for name, column in own.items()}
 
 
-def _with_icn(rows: DataFrame, lines: DataFrame) -> DataFrame:
-    """`rows` (with the `dispense_` columns) with what lines of the dispense tell of the row's ICN: is_adjusted, by a
-    line under another ICN; is_reversed, under this ICN or another; and open_icns, how many ICNs of MFP are open. NULL
-    where no line has or names the ICN.
-
-    Counted by ICN: a placeholder prescription may have as many ICNs as lines.
+def _with_icn(rows: DataFrame, lines: DataFrame, claims: DataFrame) -> DataFrame:
+    """`rows` (with the `dispense_` columns) with is_adjusted and is_reversed, by what closes the row's ICN, NULL where
+    nothing does; and open_icns, how many ICNs of its dispense are open, NULL where none is.
     """
-    icn, xref = F.col("mtf_icn"), F.col("mtf_xref_icn")
-    is_mfp = F.col("program") == Program.MFP.value
-    is_closing = F.coalesce(F.col("mtf_transaction_code").isin(*_CLOSING), F.lit(False))
-    is_adjustment = F.coalesce(F.col("mtf_transaction_code") == _ADJUSTMENT, F.lit(False))
-    no, key = F.lit(False), (*_SCRIPT_AND_DAY, *_line_of_dispense())
-
-    def about(number: Column, is_own: Column, is_closed: Column, is_adjusted: Column) -> Column:
-        return F.struct(
-            number.alias("icn"),
-            (is_mfp & is_own).alias("is_own"),
-            (is_mfp & is_closed).alias("is_closed"),
-            is_adjusted.alias("is_adjusted"),
-            is_closing.alias("is_reversed"),
-        ).cast("struct<icn: string, is_own: boolean, is_closed: boolean, is_adjusted: boolean, is_reversed: boolean>")
-
-    by_line = about(icn, F.lit(True), is_closing, no)
-    by_reference = about(xref, no, F.lit(True), is_adjustment & ~xref.eqNullSafe(icn))
-    named = lines.where(_is_no_notice()).select(
-        *_SCRIPT_AND_DAY,
-        *(column.alias(name) for name, column in _line_of_dispense().items()),
-        *(name for name in ("program", *_OF_MTF)),
+    closed = _closed_icns(claims)
+    key = (*_SCRIPT_AND_DAY, *_line_of_dispense())
+    own = lines.where((F.col("program") == Program.MFP.value) & _is_no_notice() & F.col("mtf_icn").isNotNull()).select(
+        *(F.col(name).alias(f"of_{name}") for name in _SCRIPT_AND_DAY),
+        *(column.alias(f"of_{name}") for name, column in _line_of_dispense().items()),
+        F.col("mtf_icn").alias("own_icn"),
     )
-    by_icn = (
-        named.select(*key, F.inline(F.array(by_line, by_reference)))
-        .where(F.col("icn").isNotNull())
-        .groupBy(*(F.col(name).alias(f"of_{name}") for name in (*key, "icn")))
-        .agg(
-            F.bool_or("is_adjusted").alias("is_adjusted"),
-            F.bool_or("is_reversed").alias("is_reversed"),
-            (F.bool_or("is_own") & ~F.bool_or("is_closed")).alias("is_open"),
-        )
-    )
-    dispense = Window.partitionBy(*(f"of_{name}" for name in key))
-    by_icn = by_icn.withColumn("open_icns", F.count_if("is_open").over(dispense))
+    still_open = own.join(closed.select(F.col("closed_icn").alias("own_icn")), on="own_icn", how="left_anti")
+    open_icns = still_open.groupBy(*(f"of_{name}" for name in key)).agg(F.count_distinct("own_icn").alias("open_icns"))
     same = [F.col(name) == F.col(f"of_{name}") for name in _SCRIPT_AND_DAY]
     same += [F.col(f"dispense_{name}").eqNullSafe(F.col(f"of_{name}")) for name in _line_of_dispense()]
-    joined = rows.join(by_icn, on=[*same, icn == F.col("of_icn")], how="left")  # one row per dispense and ICN
+    # one row per ICN, and one per dispense
+    joined = rows.join(closed, on=F.col("mtf_icn") == F.col("closed_icn"), how="left")
+    joined = joined.join(open_icns, on=same, how="left")
     return joined.select(*column_names(rows), "is_adjusted", "is_reversed", "open_icns")
 
 

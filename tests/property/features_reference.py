@@ -188,18 +188,18 @@ def _repeats(row: dict, claims: list[dict]) -> dict:
         )
     icn = row["mtf_icn"]
     if row["program"] == "MFP" and has_key and icn is not None:
-        found["mtf_is_adjusted"] = any(
-            line["mtf_transaction_code"] == "002" and line["mtf_xref_icn"] == icn != line["mtf_icn"] for line in same
-        )
-    if row["program"] == "MFP" and has_key and icn is not None:
         # a notice of withdrawal (005) asks for nothing and takes nothing back
-        of_mfp = [line for line in same if line["program"] == "MFP" and line["mtf_transaction_code"] != "005"]
+        of_mfp = [line for line in claims if line["program"] == "MFP" and line["mtf_transaction_code"] != "005"]
+        found["mtf_is_adjusted"] = any(
+            line["mtf_transaction_code"] == "002" and line["mtf_xref_icn"] == icn != line["mtf_icn"] for line in of_mfp
+        )
+        found["mtf_is_reversed"] = any(
+            line["mtf_transaction_code"] == "003" and icn in (line["mtf_xref_icn"], line["mtf_icn"]) for line in of_mfp
+        )
         closed = {line["mtf_xref_icn"] for line in of_mfp}
         closed |= {line["mtf_icn"] for line in of_mfp if line["mtf_transaction_code"] == "003"}
-        found["mtf_is_reversed"] = any(
-            line["mtf_transaction_code"] == "003" and icn in (line["mtf_xref_icn"], line["mtf_icn"]) for line in same
-        )
-        found["f57_mtf_dup_icn"] = len({line["mtf_icn"] for line in of_mfp} - closed - {None}) > 1
+        own = {line["mtf_icn"] for line in of_mfp if line in same}
+        found["f57_mtf_dup_icn"] = len(own - closed - {None}) > 1
     return found
 
 

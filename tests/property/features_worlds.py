@@ -44,7 +44,8 @@ def world_with_later_rows(number: int, like: int) -> dict[str, list[dict]]:
 
 
 def _renamed(row: dict) -> dict:
-    return {**row, **{name: f"later-{row[name]}" for name in ("source_row_id", "chargeback_id") if row.get(name)}}
+    names = ("source_row_id", "chargeback_id", "mtf_icn", "mtf_xref_icn")
+    return {**row, **{name: f"later-{row[name]}" for name in names if row.get(name)}}
 
 
 def _world(number: int, random: Random, days: list[date]) -> dict[str, list[dict]]:

@@ -123,6 +123,14 @@ ICNS = {  # claims, {row: earlier rows}
     "two open": ([mfp("a", "1"), mfp("b", "2", 2), mfp("c", "3", 3)], {"b": ["a"], "c": ["b", "a"]}),
     "the same once more": ([mfp("a", "1"), mfp("b", "1", 2)], {}),
     "named": ([mfp("a", "1"), mfp("b", "2", 2, mtf_xref_icn="1", mtf_transaction_code="002")], {}),
+    "corrected under another product and day": (
+        [
+            mfp("a", "1"),
+            mfp("b", "2", 2),
+            mfp("c", "3", 3, mtf_xref_icn="1", ndc11="00002000102", date_of_service="2025-02-11"),
+        ],
+        {},
+    ),
     "named by a third": ([mfp("a", "1"), mfp("b", "2", 2), mfp("c", "3", 3, mtf_xref_icn="1")], {"c": ["b"]}),
     "reversed": ([mfp("a", "1", mtf_transaction_code="003"), mfp("b", "2", 2)], {}),
     "no number": ([mfp("a", None), mfp("b", "2", 2)], {}),
@@ -209,11 +217,16 @@ def feed(spark):
     """The claims of all cases, each case with a pharmacy and product of its own."""
     cases = [rows for rows, _ in (*ICNS.values(), *ELSEWHERE.values(), *TAKEN_BACK.values())]
     rows = [
-        apart(number, row) | {"source_row_id": f"{number}/{row['source_row_id']}"}
+        apart(number, row) | {"source_row_id": f"{number}/{row['source_row_id']}"} | icns_apart(number, row)
         for number, own in enumerate(cases)
         for row in own
     ]
     return claims(spark, rows, partitions=3).localCheckpoint()
+
+
+def icns_apart(number, row):
+    """ICNs are told apart by themselves."""
+    return {name: f"{number}/{row[name]}" for name in ("mtf_icn", "mtf_xref_icn") if row.get(name)}
 
 
 def expected(cases, first, value):
