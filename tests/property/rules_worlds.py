@@ -63,7 +63,15 @@ class World:
         self.npis = [npi(2 * number), npi(2 * number + 1)]
         self.entities = [f"DSH{100_000 + number}", f"DSH{100_000 + number}A", f"RRC{100_000 + number}"]
         self.payers = [f"PBM{number}A", f"PBM{number}B"]
+        self.old_npi = npi(500_000 + number)
+        self.prescriber = npi(900_000 + number)
         self.day = self.pick(*DAYS)
+        self.focus = self.pick("ALL", "ALL", "STATE", "STATE", "PBM", "MFP", "REVERSED")
+        if self.focus == "MFP":
+            self.day = "2026-01-15"
+        if self.focus == "REVERSED":
+            self.day = self.pick("2025-08-01", "2025-08-02")
+        self.state = self.pick(*STATES)
         _products(self)
         _entities(self)
         _dispenses(self)
@@ -137,26 +145,33 @@ def _products(world: World) -> None:
             begin_date=pick(None, "2020-01-01", "2020-01-01", "2025-08-02"),
             end_date=pick(None, None, None, "2025-08-02"),
         )
-    if world.chance(0.3):
-        world.add("orphan_drugs", ndc=pick(*world.ndcs), quarter=pick("2025Q3", "2025Q3", "2025Q4"))
+    if world.chance(0.5):
+        for ndc in world.ndcs[:2]:
+            world.add("orphan_drugs", ndc=ndc, quarter=pick("2025Q3", "2025Q3", "2025Q4", "2026Q1"))
 
 
 def _entities(world: World) -> None:
     pick = world.pick
     parent, site, other = world.entities
+    world.add("pharmacies", npi=world.npis[0], ncpdp_id=f"{1_000_000 + world.number}")
+    world.add("pharmacies", npi=world.old_npi, successor_npi=world.npis[0])
     for entity, kind in ((parent, "DSH"), (site, "DSH"), (other, pick("RRC", "CAH", "CH"))):
         if world.chance(0.6):
-            world.add(
-                "covered_entities",
-                entity_id=entity,
-                parent_entity_id=pick(parent, None) if entity == site else None,
-                entity_type=pick(kind, kind, None),
-                street=pick("1 Main St", f"{world.number} Elm St"),
-                zip=f"{40_000 + world.number}",
-                state=pick("KY", "GA", None),
-                participating_start=pick(None, "2010-01-01", "2010-01-01", "2010-01-01", "2025-08-02"),
-                termination_date=pick(None, None, None, "2025-08-01", "2025-08-02"),
-            )
+            registered = {
+                "entity_id": entity,
+                "parent_entity_id": pick(parent, None) if entity == site else None,
+                "entity_type": pick(kind, kind, None),
+                "street": pick("1 Main St", f"{world.number} Elm St"),
+                "zip": f"{40_000 + world.number}",
+                "state": pick("KY", "GA", None),
+                "participating_start": pick(None, "2010-01-01", "2010-01-01", "2010-01-01", "2025-08-02"),
+                "termination_date": pick(None, None, None, "2025-08-01", "2025-08-02"),
+            }
+            if entity == site and world.chance(0.3):
+                world.add("covered_entities", **registered, valid_to="2025-08-02")
+                world.add("covered_entities", **(registered | {"parent_entity_id": other}), valid_from="2025-08-02")
+            else:
+                world.add("covered_entities", **registered)
         if world.chance(0.6):
             world.add("entity_npis", entity_id=entity, npi=pick(*world.npis))
         if world.chance(0.5):
@@ -164,7 +179,7 @@ def _entities(world: World) -> None:
                 "contract_pharmacies",
                 entity_id=entity,
                 contract_id=f"K{world.number}{kind}{entity[-1]}",
-                pharmacy_npi=pick(*world.npis),
+                pharmacy_npi=pick(*world.npis, *world.npis, world.old_npi),
                 begin_date=pick("2020-01-01", "2025-08-02"),
                 termination_date=pick(None, None, "2025-08-01", "2025-08-02"),
             )
@@ -205,6 +220,8 @@ def _entities(world: World) -> None:
                 payer_id=payer,
                 contract_id=f"{payer}-{number}",
                 program=pick(None, None, "COMMERCIAL", "PARTD"),
+                rebate_type=pick(None, None, None, "BASE", "PRICE_PROTECTION"),
+                ndc9=pick(None, None, None, world.ndcs[0][:9], world.ndcs[2][:9]),
                 excludes_340b=pick("true", "true", "false"),
                 exclusion_scope=pick(None, None, "ALL", "ENTITY_OWNED", "FLAGGED_ONLY", "LISTED_PHARMACIES"),
                 begin_date=pick("2020-01-01", "2020-01-01", "2025-08-02"),
@@ -237,7 +254,7 @@ def _dispenses(world: World) -> None:
         for number in range(pick(0, 1, 1, 1, 2, 2)):
             _claim_340b(world, dispense, f"{world.number}/e{place}{number}")
         if not is_medical:
-            for number in range(pick(0, 0, 1, 2, 3)):
+            for number in range(pick(2, 3) if world.focus == "REVERSED" else pick(0, 0, 1, 2, 3)):
                 _transaction(world, dispense, f"{world.number}/t{place}{number}", number)
 
 
@@ -247,9 +264,17 @@ def quarter(day: str) -> str:
 
 def _claim(world: World, dispense: dict, row_id: str) -> None:
     pick, day = world.pick, dispense["date_of_service"]
-    program = pick("MDRP_FFS", "MDRP_FFS", "MDRP_FFS", "MDRP_MCO", "MDRP_MCO", "COMMERCIAL", "PARTD", "MFP")
+    of_focus = {
+        "ALL": ("MDRP_FFS", "MDRP_FFS", "MDRP_FFS", "MDRP_MCO", "MDRP_MCO", "COMMERCIAL", "PARTD", "MFP"),
+        "STATE": ("MDRP_FFS", "MDRP_FFS", "MDRP_FFS", "MDRP_MCO"),
+        "PBM": ("COMMERCIAL", "COMMERCIAL", "PARTD", "MDRP_FFS"),
+        "MFP": ("MFP", "MFP", "MFP", "MFP", "MDRP_FFS"),
+        "REVERSED": ("MDRP_FFS", "MDRP_MCO", "COMMERCIAL"),
+    }
+    program = pick(*of_focus[world.focus])
     is_medicaid = program.startswith("MDRP")
-    payer = "MTF" if program == "MFP" else pick(*STATES, "GA") if is_medicaid else pick(*world.payers)
+    state = pick(*STATES, "GA") if world.focus == "ALL" else pick(world.state, world.state, world.state, "GA")
+    payer = "MTF" if program == "MFP" else state if is_medicaid else pick(world.payers[0], *world.payers)
     units = pick(
         dispense["units"], dispense["units"], dispense["units"], dispense["units"], "30", f"-{dispense['units']}"
     )
@@ -274,7 +299,7 @@ def _claim(world: World, dispense: dict, row_id: str) -> None:
         "claim_line": pick(None, 1, 1, 2),
         "transaction": pick(*["ORIGINAL"] * 8, "ADJUSTMENT", "VOID"),
         "claim_type": dispense["claim_type"],
-        "pharmacy_npi": pick(*[npi_given] * 15, npi_given[:9] + str((int(npi_given[9]) + 1) % 10)),
+        "pharmacy_npi": pick(*[npi_given] * 15, world.old_npi, npi_given[:9] + str((int(npi_given[9]) + 1) % 10)),
         "medicaid_provider_id": pick(None, None, f"M{world.number}"),
         "rx_number": dispense["rx_number"] and pick(dispense["rx_number"], f"000{dispense['rx_number']}"),
         "fill_number": dispense["fill_number"],
@@ -292,7 +317,7 @@ def _claim(world: World, dispense: dict, row_id: str) -> None:
         "basis_of_cost": pick(None, None, None, None, None, "01", "8"),
         "compound_code": pick("1", "1", "1", None, "2"),
         "dispensing_status": None if is_medical else pick(*[None] * 6, "P", "C"),
-        "prescriber_npi": None,
+        "prescriber_npi": pick(world.prescriber, world.prescriber, None, None, "1234567890", "BB1388568"),
         "amount_paid": pick("300.00", "300.00", "300.00", "0", None),
         "amount_third_party": pick("0", "0", "0", "0", "40.00", None),
         "unit_rebate_amount": price,
@@ -302,7 +327,12 @@ def _claim(world: World, dispense: dict, row_id: str) -> None:
         "mtf_transaction_code": None,
         "patient_key": dispense["patient_key"],
         "received_at": pick(
-            None, "2025-10-20T12:00:00", "2025-11-01T12:00:00", "2025-11-02T12:00:00", "2026-02-01T03:00:00"
+            None,
+            "2025-09-01T12:00:00",
+            "2025-10-20T12:00:00",
+            "2025-11-01T12:00:00",
+            "2025-11-02T12:00:00",
+            "2026-02-01T03:00:00",
         ),
     }
     if program == "MFP":
@@ -319,6 +349,12 @@ def _claim(world: World, dispense: dict, row_id: str) -> None:
         if world.chance(0.7):
             values |= {"date_of_service": "2026-01-15", "period": "2026Q1", "transaction": "ORIGINAL"}
             dispense["date_of_service"] = "2026-01-15"
+    if world.focus == "REVERSED" and world.chance(0.6):
+        values |= {"received_at": "2025-09-01T12:00:00", "transaction": "ORIGINAL"}
+    if npi_given == world.npis[0] and world.chance(0.08):
+        values |= {"pharmacy_npi": None, "pharmacy_ncpdp_id": f"{1_000_000 + world.number}"}
+    if not is_medical and world.chance(0.05):
+        values |= {"rx_number": None, "rx_number_hash": f"h{dispense['rx_number']}", "hash_scheme": "s1"}
     if values["transaction"] != "ORIGINAL" and world.chance(0.4):
         values["prior_claim_id"] = dispense["claim_id"]
     world.add("rebate_claims", **values)
@@ -330,12 +366,13 @@ def _claim_340b(world: World, dispense: dict, row_id: str) -> None:
     world.add(
         "entity_claims",
         source_row_id=row_id,
-        entity_id=pick(world.entities[0], world.entities[0], *world.entities),
+        entity_id=pick(world.entities[0], world.entities[0], *world.entities, world.entities[2]),
         claim_type=dispense["claim_type"],
-        pharmacy_npi=dispense["pharmacy_npi"],
+        pharmacy_npi=pick(*[dispense["pharmacy_npi"]] * 9, world.old_npi),
         rx_number=dispense["rx_number"],
         claim_id=dispense["claim_id"] if is_medical else None,
         fill_number=None if is_medical else pick(dispense["fill_number"], dispense["fill_number"], 0, None),
+        prescriber_npi=pick(world.prescriber, world.prescriber, None, "1234567890"),
         date_of_service=pick(day, day, day, day, "2025-08-03", "2025-08-05"),
         ndc=pick(*[dispense["ndc"]] * 5, world.ndcs[1]),
         quantity=pick(*[dispense["units"]] * 5, "31", "29.8", "1"),
@@ -376,8 +413,9 @@ def _settled(world: World) -> None:
     """Settlements of claims, and invoice lines."""
     pick = world.pick
     medicaid = [row for row in world.tables["rebate_claims"] if row["program"] != "MFP"]
+    credits_us = {row["claim_id"] for row in medicaid if row["units"].startswith("-")}
     for row in medicaid:
-        if world.chance(0.15):
+        if row["claim_id"] not in credits_us and world.chance(0.15):
             world.add(
                 "settlements",
                 program=row["program"],
@@ -389,7 +427,7 @@ def _settled(world: World) -> None:
                 kind=pick("STATE_CREDIT", "STATE_CREDIT", "ENTITY_REPAID", "PAID", "DISPUTED"),
                 units=pick(10, 30, 60),
                 claim_id=row["claim_id"],
-                claim_line=row.get("claim_line", "1"),
+                claim_line=pick(row.get("claim_line", "1"), row.get("claim_line", "1"), None),
                 rebate_type=row.get("rebate_type"),
                 settlement_id=f"{world.number}/s{len(world.tables['settlements'])}",
             )

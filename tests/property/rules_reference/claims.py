@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -18,7 +19,7 @@ from tests.property.rules_reference.basics import (
 )
 from tests.property.rules_reference.world import Prepared, Row, is_federal
 
-UNLISTED = "J3490 J3590 J7599 J7699 J7799 J7999 J8499 J8999 J9999 C9399".split()
+UNLISTED = ["J3490", "J3590", "J7599", "J7699", "J7799", "J7999", "J8499", "J8999", "J9999", "C9399"]
 REFUNDS = ("001", "002", None)
 AS_OF = date(2026, 2, 15)
 MFP_BEGINS = date(2026, 1, 1)
@@ -31,7 +32,7 @@ def judge(world: Prepared, row: Row) -> list[dict | None]:
     if row["left"] > 0:
         hits += [*_product_dates(world, row), *_product_kinds(world, row), *_conversions(world, row), *_payments(row)]
         hits += [_wrong_quarter(row), _outside_the_rebate(row), _refund(world, row), _not_eligible(world, row)]
-        hits += [_numbers(row)]
+        hits += [numbers(row)]
     return hits
 
 
@@ -216,7 +217,12 @@ def _not_eligible(world: Prepared, row: Row) -> dict | None:
     return hit("R013", "STRONG", code="MRA", units=row["left"], action="PAY_AND_WATCH", guards=guards)
 
 
-def _numbers(row: Row) -> dict | None:
-    if row["pharmacy_npi"] is None or npi_is_valid(row["pharmacy_npi"]):
+def numbers(row: Row) -> dict | None:
+    """R051: an NPI that cannot be one. A DEA number in the prescriber's place is another numbering."""
+    pharmacy, prescriber = row["pharmacy_npi"], row["prescriber_npi"]
+    is_wrong = pharmacy is not None and not npi_is_valid(pharmacy)
+    is_dea = prescriber is not None and re.fullmatch(r"[A-Z]{2}\d{7}", prescriber) is not None
+    if not is_wrong and (prescriber is None or npi_is_valid(prescriber)):
         return None
-    return hit("R051", "MEDIUM", action="INQUIRE", guards=[("DEA_NUMBER", guard(False), "SILENT")])
+    guards = [("DEA_NUMBER", guard(is_dea and not is_wrong), "SILENT")]
+    return hit("R051", "MEDIUM", action="INQUIRE", guards=guards)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from tests.property.rules_reference.basics import MEDICAID, guard, hit, words
+from tests.property.rules_reference.links_340b import may_govern
 from tests.property.rules_reference.world import Prepared, Row, arrival, family, payer, rebate_type
 
 
@@ -74,7 +75,7 @@ def _contract_is_open(world: Prepared, row: Row, other: Row) -> bool | None:
     """None: one row names no contract, and the payer has several. Never true: such rows are compared all the same."""
     if (row["contract_id"] is None) == (other["contract_id"] is None) or row["program"] in MEDICAID:
         return False
-    of_payer = {one["contract_id"] for one in world.table("rebate_contracts") if one["payer_id"] == row["payer_id"]}
+    of_payer = {one["contract_id"] for one in may_govern(world, row)}
     return None if len(of_payer) > 1 else False
 
 

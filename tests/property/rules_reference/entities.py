@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
-from tests.property.rules_reference.basics import Row, cents, covers, guard, hit, npi_is_valid, quarter_of
+from tests.property.rules_reference.basics import Row, cents, covers, guard, hit, quarter_of
+from tests.property.rules_reference.claims import numbers
 from tests.property.rules_reference.world import Prepared, arrival
 
 ORPHAN_EXCLUDED = ("CAH", "RRC", "SCH", "CAN")
@@ -68,15 +69,20 @@ def _no_contract(world: Prepared, row: Row) -> dict | None:
         return None
     contracts = [one for one in world.table("contract_pharmacies") if _family(world, row, one["entity_id"])]
     if any(
-        one["pharmacy_npi"] == row["pharmacy_npi"] and covers(one, day, "begin_date", "termination_date")
+        one["pharmacy_npi"] == row["pharmacy"] and covers(one, day, "begin_date", "termination_date")
         for one in contracts
     ):
         return None
     own = any(
-        one["npi"] == row["pharmacy_npi"] and _family(world, row, one["entity_id"])
-        for one in world.table("entity_npis")
+        one["npi"] == row["pharmacy"] and _family(world, row, one["entity_id"]) for one in world.table("entity_npis")
     )
-    guards = [("IN_HOUSE", guard(own), "SILENT"), ("RELOCATED", guard(None), "SILENT")]
+    moved = any(
+        one["pharmacy_npi"] != row["pharmacy"]
+        and world.heir(one["pharmacy_npi"]) == world.heir(row["pharmacy"])
+        and covers(one, day, "begin_date", "termination_date")
+        for one in contracts
+    )
+    guards = [("IN_HOUSE", guard(own), "SILENT"), ("RELOCATED", guard(moved), "SILENT")]
     return hit("R043", "STRONG" if contracts else "WEAK", units=row["quantity"], guards=guards)
 
 
@@ -146,9 +152,7 @@ def _late(world: Prepared, row: Row) -> dict | None:
 
 
 def _number(row: Row) -> dict | None:
-    if npi_is_valid(row["pharmacy_npi"]):
-        return None
-    return hit("R051", "MEDIUM", guards=[("DEA_NUMBER", guard(False), "SILENT")])
+    return numbers(row)
 
 
 def at_issue(world: Prepared, row: Row, said: dict) -> dict:

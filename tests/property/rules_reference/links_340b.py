@@ -32,8 +32,9 @@ FIELDS = {"SCC": "submission_clarification_codes", "BOC": "basis_of_cost", "MODI
 def link(world: Prepared) -> None:
     """`link` of each claim: tier, entity in question, rows of the entity; None: not linked."""
     packages = {row["ndc"]: row["units_per_package"] for row in world.table("products") if row["units_per_package"]}
-    reference = Reference(LINKING, configured_weights(LINKING), {}, packages)
-    rebate = [_to_link(row) for row in world.claims if row["units"] > 0]
+    heirs = {row["npi"]: row["successor_npi"] for row in world.table("pharmacies") if row["successor_npi"]}
+    reference = Reference(LINKING, configured_weights(LINKING), heirs, packages)
+    rebate = [_to_link(row) for row in world.claims if row["left"] > 0]
     entity = [_to_link(row) | {"parent_entity_id": row["parent"]} for row in world.entity_claims]
     links = reference.link(rebate, entity)
     for row in world.claims:
@@ -45,7 +46,8 @@ def _to_link(row: Row) -> dict:
     names = ("rx_key", "service_npi", "hash_scheme", "dispensing_status", "prescriber_npi", "bin", "rebate_type")
     names += ("hcpcs_code", "fill_number", "quantity", "ndc_units", "program", "payer_id", "entity_id")
     said = {name: row[name] for name in names}
-    return {**row, **said, "pharmacy_key": row["pharmacy_npi"], "script_key": scripts, "rx_number": row["rx_key"]}
+    plain = None if row["rx_number"] is None else row["rx_key"]
+    return {**row, **said, "pharmacy_key": row["pharmacy"], "script_key": scripts, "rx_number": plain}
 
 
 def judge(world: Prepared, row: Row) -> list[dict | None]:
@@ -103,7 +105,7 @@ def _listings(world: Prepared, row: Row) -> list[str]:
         if one["medicaid_state"] == row["state"]
         and one["quarter"] == quarter_of(row["date_of_service"])
         and (
-            (one["npi"] is not None and one["npi"] == row["pharmacy_npi"])
+            (one["npi"] is not None and one["npi"] == row["pharmacy"])
             or (one["medicaid_number"] is not None and one["medicaid_number"] == row["medicaid_provider_id"])
         )
     ]
@@ -225,7 +227,7 @@ def _linked(world: Prepared, row: Row) -> dict | None:
 def _is_owned(world: Prepared, row: Row) -> bool:
     """The pharmacy is a covered entity's own."""
     return any(
-        one["npi"] == row["pharmacy_npi"] and covers(one, row["date_of_service"], "valid_from", "valid_to")
+        one["npi"] == row["pharmacy"] and covers(one, row["date_of_service"], "valid_from", "valid_to")
         for one in world.table("entity_npis")
     )
 
@@ -247,19 +249,34 @@ class Terms:
 
 
 def contract_terms(world: Prepared, row: Row) -> Terms:
-    in_force = [
+    in_force = may_govern(world, row)
+    if row["contract_id"] is not None:
+        own = [one for one in in_force if one["contract_id"] == row["contract_id"]]
+        return Terms(own[0] if own else None, False)
+    in_force.sort(
+        key=lambda one: (
+            not one["excludes_340b"],
+            one["ndc9"] is None,
+            one["rebate_type"] is None,
+            one["program"] is None,
+        )
+    )
+    said = {(one["excludes_340b"], one["exclusion_scope"] or "ALL") for one in in_force}
+    return Terms(in_force[0] if in_force else None, len(said) > 1)
+
+
+def may_govern(world: Prepared, row: Row) -> list[Row]:
+    """Contracts of the payer in force for such a claim, whichever it names."""
+    return [
         one
         for one in world.table("rebate_contracts")
         if one["payer_id"] == row["payer_id"]
         and one["program"] in (None, row["program"])
+        # what does not say its rebate type contradicts no contract
+        and (None in (one["rebate_type"], row["rebate_type"]) or one["rebate_type"] == row["rebate_type"])
+        and one["ndc9"] in (None, row["ndc9"])
         and covers(one, row["date_of_service"])
     ]
-    if row["contract_id"] is not None:
-        own = [one for one in in_force if one["contract_id"] == row["contract_id"]]
-        return Terms(own[0] if own else None, False)
-    in_force.sort(key=lambda one: (not one["excludes_340b"], one["program"] is None))
-    said = {(one["excludes_340b"], one["exclusion_scope"] or "ALL") for one in in_force}
-    return Terms(in_force[0] if in_force else None, len(said) > 1)
 
 
 def _excludes(world: Prepared, row: Row, contract: Row) -> bool | None:
@@ -274,8 +291,7 @@ def _is_in_scope(world: Prepared, row: Row, contract: Row) -> bool:
         return bool(flags(world, row))
     if scope == "LISTED_PHARMACIES":
         return any(
-            (one["contract_id"], one["pharmacy_npi"]) == (contract["contract_id"], row["pharmacy_npi"])
-            and covers(one, day)
+            (one["contract_id"], one["pharmacy_npi"]) == (contract["contract_id"], row["pharmacy"]) and covers(one, day)
             for one in world.table("contract_pharmacy_lists")
         )
     return True
@@ -332,6 +348,6 @@ def _is_reversed(world: Prepared, row: Row) -> str:
         code = one["mtf_transaction_code"]
         names = one["mtf_xref_icn"] == row["mtf_icn"]
         same = one["mtf_icn"] == row["mtf_icn"] and one is not row
-        if (names or same) and code in ("003", "009", "013") or (names and code == "002" and one is not row):
+        if ((names or same) and code in ("003", "009", "013")) or (names and code == "002" and one is not row):
             return guard(True)
     return guard(False)

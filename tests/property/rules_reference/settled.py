@@ -25,11 +25,8 @@ def allot(world: Prepared) -> None:
             (row for row in world.claims if _is_meant(one, row)), key=lambda row: (row["claim_line"], arrival(row))
         )
         left = one["units"]
-        is_since = any(_is_received(row, one["settled_on"]) for row in meant)
         for row in meant:
             name = "since" if _is_received(row, one["settled_on"]) else "before"
-            if is_since and name == "before":
-                continue
             taken = min(left, row["size"] - row[name])
             row[name] += taken
             left -= taken

@@ -39,7 +39,7 @@ def _last_transaction(world: Prepared, row: Row) -> Row | None:
         one
         for one in world.table("pharmacy_claims")
         if (one["pharmacy_npi"], rx_key(one["rx_number"]), one["fill_number"], one["date_of_service"], one["ndc"])
-        == (row["pharmacy_npi"], row["rx_key"], row["fill_number"], row["date_of_service"], row["ndc"])
+        == (row["pharmacy"], row["rx_key"], row["fill_number"], row["date_of_service"], row["ndc"])
     ]
     if not of_dispense:
         return None
@@ -73,8 +73,23 @@ def _reversed(world: Prepared, row: Row):
     # the credit was due on the invoice of the quarter of the reversal
     if row["program"] not in MEDICAID or is_early or day is None:
         return
-    if AS_OF > last_day(quarter_of(day)) + timedelta(days=60):
-        yield hit("R055", "STRONG", code="M", units=row["left"])
+    if last_day(quarter_of(day)) + timedelta(days=60) < AS_OF:
+        corrected = sum(
+            -one["units_reimbursed"]
+            for one in world.invoices
+            if one["line_kind"] == "PRIOR_DELTA"
+            and one["source_kind"] != "SDUD"
+            and (one["units_reimbursed"] or 0) < 0
+            and (one["program"], one["state"], one["ndc"], one["period"])
+            == (row["program"], payer(row), row["ndc"], row["period"])
+            and rebate_type(one) == rebate_type(row)
+        )
+        guards = [
+            ("CREDITED", guard(row["since"] >= row["size"]), "SILENT"),
+            ("CORRECTED_INVOICE", guard(corrected >= row["left"]), "WEAK"),
+            ("QUARANTINED_CREDITS", guard(False), "SILENT"),
+        ]
+        yield hit("R055", "STRONG", code="M", units=row["left"], guards=guards)
 
 
 def _early(world: Prepared, row: Row) -> dict | None:

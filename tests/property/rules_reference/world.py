@@ -63,8 +63,25 @@ class Prepared:
 
     def _describe(self, row: Row) -> None:
         row["ndc11"], row["ndc9"] = row["ndc"], row["ndc"][:9]
-        row["rx_key"] = rx_key(row["rx_number"]) if row["claim_type"] == "RX" else None
+        row["rx_key"] = None
+        if row["claim_type"] == "RX":
+            is_hashed = row["rx_number"] is None and row["rx_number_hash"] is not None
+            row["rx_key"] = f"{row['hash_scheme']}:{row['rx_number_hash']}" if is_hashed else rx_key(row["rx_number"])
+        row["pharmacy"] = row["pharmacy_npi"] or self._of_ncpdp(row["pharmacy_ncpdp_id"])
         row["natural"] = natural_key(row)
+
+    def _of_ncpdp(self, number: str | None) -> str | None:
+        for one in self.table("pharmacies"):
+            if number is not None and one["ncpdp_id"] == number:
+                return one["npi"]
+        return None
+
+    def heir(self, npi: str | None) -> str | None:
+        """The NPI that a pharmacy has today."""
+        for one in self.table("pharmacies"):
+            if one["npi"] == npi and one["successor_npi"] is not None:
+                return one["successor_npi"]
+        return npi
 
     def _live_entity_claims(self) -> list[Row]:
         rows = self.table("entity_claims")
@@ -140,10 +157,10 @@ def payer(row: Row) -> str:
 
 def natural_key(row: Row) -> tuple | None:
     if row["claim_type"] == "RX":
-        parts = (row["pharmacy_npi"], row["rx_key"], row["date_of_service"], row["ndc"])
+        parts = (row["pharmacy"], row["rx_key"], row["date_of_service"], row["ndc"])
         return None if None in parts or len(row["rx_key"]) < 4 else ("RX", *parts, row["fill_number"])
     line = row["claim_line"] or 1
-    parts = (row["pharmacy_npi"], row["claim_id"], line, row["date_of_service"], row["hcpcs_code"], row["ndc"])
+    parts = (row["pharmacy"], row["claim_id"], line, row["date_of_service"], row["hcpcs_code"], row["ndc"])
     return None if None in parts else ("MEDICAL", *parts)
 
 
