@@ -280,7 +280,7 @@ def _purchases(row: dict, flagged: list[dict], world: dict, parents: dict) -> di
     for other in flagged:
         is_own = (other["parent"], other["ndc9"]) == (row["parent"], row["ndc9"])
         if is_own and 0 <= service - quarter(other["date_of_service"]) <= 3 and _may_be_disputed(other):
-            of_dispenses.setdefault(_dispense(other), []).append(other["ndc_units"] or 0)
+            of_dispenses.setdefault(_dispense(other), []).append(max(other["ndc_units"] or 0, 0))
     found["entity_units_asked_for"] = float(sum(max(units) for units in of_dispenses.values()))
     return found
 

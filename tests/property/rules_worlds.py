@@ -128,7 +128,7 @@ def _products(world: World) -> None:
                 mfp_unit=pick("4", "4", "4", None) if period == "2026Q1" else None,
                 wac_unit=pick("10", "10", "10", None),
             )
-        if world.chance(0.5):
+        if world.chance(0.7):
             world.add(
                 "hcpcs_crosswalk",
                 ndc=ndc,
@@ -222,8 +222,8 @@ def _entities(world: World) -> None:
                 program=pick(None, None, "COMMERCIAL", "PARTD"),
                 rebate_type=pick(None, None, None, "BASE", "PRICE_PROTECTION"),
                 ndc9=pick(None, None, None, world.ndcs[0][:9], world.ndcs[2][:9]),
-                excludes_340b=pick("true", "true", "false"),
-                exclusion_scope=pick(None, None, "ALL", "ENTITY_OWNED", "FLAGGED_ONLY", "LISTED_PHARMACIES"),
+                excludes_340b=pick("true", "true", "true", "false"),
+                exclusion_scope=pick(None, None, None, "ALL", "ENTITY_OWNED", "FLAGGED_ONLY", "LISTED_PHARMACIES"),
                 begin_date=pick("2020-01-01", "2020-01-01", "2025-08-02"),
                 end_date=pick(None, None, "2025-08-02"),
                 dispute_days=pick(None, 90),
@@ -267,7 +267,7 @@ def _claim(world: World, dispense: dict, row_id: str) -> None:
     of_focus = {
         "ALL": ("MDRP_FFS", "MDRP_FFS", "MDRP_FFS", "MDRP_MCO", "MDRP_MCO", "COMMERCIAL", "PARTD", "MFP"),
         "STATE": ("MDRP_FFS", "MDRP_FFS", "MDRP_FFS", "MDRP_MCO"),
-        "PBM": ("COMMERCIAL", "COMMERCIAL", "PARTD", "MDRP_FFS"),
+        "PBM": ("COMMERCIAL", "COMMERCIAL", "PARTD", "PARTD", "MDRP_FFS"),
         "MFP": ("MFP", "MFP", "MFP", "MFP", "MDRP_FFS"),
         "REVERSED": ("MDRP_FFS", "MDRP_MCO", "COMMERCIAL"),
     }
@@ -341,9 +341,9 @@ def _claim(world: World, dispense: dict, row_id: str) -> None:
         values |= {
             "rebate_amount": refund,
             "unit_rebate_amount": pick(None, "6"),
-            "mtf_transaction_code": pick("001", "001", "002", "003", "004", "005", "009", "013", None),
+            "mtf_transaction_code": pick(*["001"] * 6, "002", "002", "003", "004", "005", "009", "013", None),
             "mtf_icn": pick(f"{world.number}-{icn}", f"{world.number}-{icn}", None),
-            "mtf_xref_icn": pick(None, None, f"{world.number}-{icn[0]}0"),
+            "mtf_xref_icn": pick(None, None, None, f"{world.number}-{icn[0]}0"),
             "received_at": pick(None, "2026-01-31T12:00:00", "2026-02-01T03:00:00", "2026-02-10T12:00:00"),
         }
         if world.chance(0.7):
@@ -391,12 +391,14 @@ def _transaction(world: World, dispense: dict, row_id: str, number: int) -> None
     world.add(
         "pharmacy_claims",
         source_row_id=row_id,
-        transaction_code=pick("B1", "B2", "B2", "B3") if number else "B1",
+        transaction_code=pick("B1", "B2", "B2", "B2", "B3") if number else "B1",
         pharmacy_npi=dispense["pharmacy_npi"],
         rx_number=dispense["rx_number"],
         fill_number=dispense["fill_number"],
         date_of_service=dispense["date_of_service"],
-        transaction_at=pick(
+        transaction_at="2025-09-20T10:00:00"
+        if world.focus == "REVERSED" and number
+        else pick(
             "2025-08-06T10:00:00",
             "2025-08-07T10:00:00",
             "2025-09-20T10:00:00",
@@ -413,9 +415,10 @@ def _settled(world: World) -> None:
     """Settlements of claims, and invoice lines."""
     pick = world.pick
     medicaid = [row for row in world.tables["rebate_claims"] if row["program"] != "MFP"]
-    credits_us = {row["claim_id"] for row in medicaid if row["units"].startswith("-")}
+    ids = [row["claim_id"] for row in world.tables["rebate_claims"]]
     for row in medicaid:
-        if row["claim_id"] not in credits_us and world.chance(0.15):
+        # which of several rows of a line a settlement means is tested in test_settlements_property.py
+        if ids.count(row["claim_id"]) == 1 and not row["units"].startswith("-") and world.chance(0.4):
             world.add(
                 "settlements",
                 program=row["program"],

@@ -93,8 +93,9 @@ def _product_kinds(world: Prepared, row: Row):
         others = [
             one
             for one in world.claims
-            if (one["program"], one["payer_id"], one["claim_id"]) == (row["program"], row["payer_id"], row["claim_id"])
+            if (one["payer_id"], one["claim_id"]) == (row["payer_id"], row["claim_id"])
             and one["ndc"] != row["ndc"]
+            and one["units"] > 0
         ]
         guards = [("INGREDIENT_LINES", guard(bool(others)), "WEAK")]
         yield hit("R033", "MEDIUM", code="Q", units=min(units - package, row["left"]), action="DISPUTE", guards=guards)

@@ -136,14 +136,25 @@ def policy(world: Prepared, row: Row, name: str):
 
 
 def _in_question(world: Prepared, row: Row) -> str | None:
-    """The parent entity that the 340B rules on a claim are about: of the link, else of the exclusion file, of several
-    one that bought the product.
+    """The parent entity that the 340B rules on a claim are about: of the link, else of the exclusion file. A reading: of
+    several entities under one number one whose family buys at the 340B price, then the smallest id.
     """
     day = row["date_of_service"]
     if row["link"] is not None:
         return world.parent(row["link"]["shown"][0], day)
-    parents = sorted({world.parent(entity, day) for entity in _listings(world, row)})
-    return max(parents, key=lambda one: _bought(world, row, one, -2, 2)[0] > 0, default=None)
+    listed = min(_listings(world, row), key=lambda entity: (not _buys(world, entity), entity), default=None)
+    return None if listed is None else world.parent(listed, day)
+
+
+def _buys(world: Prepared, entity: str) -> bool:
+    days = [row[name] for row in world.table("covered_entities") for name in ("valid_from", "valid_to") if row[name]]
+    days.append(date(1, 1, 1))
+
+    def parents(one: str) -> set[str]:
+        return {world.parent(one, day) for day in days}
+
+    bought = [one["entity_id"] for one in world.table("chargebacks") if one["contract_type"] == "340B"]
+    return any(parents(entity) & parents(buyer) for buyer in bought)
 
 
 def _bought(world: Prepared, row: Row, parent: str, first: int, last: int) -> tuple[Decimal, Decimal | None]:
@@ -310,7 +321,7 @@ def _refund_at_issue(world: Prepared, row: Row) -> tuple[str, Decimal | None] | 
         return None
     quarter = quarter_of(day)
     ceiling, mfp, wac = (world.price(row["ndc"], quarter, name) for name in ("ceiling_unit", "mfp_unit", "wac_unit"))
-    if None in (ceiling, mfp) or row["ndc_units"] is None:
+    if None in (ceiling, mfp):
         return None
     evidence = BY_TIER[row["link"]["tier"]]
     if ceiling >= mfp and evidence == "STRONG":
@@ -321,9 +332,11 @@ def _refund_at_issue(world: Prepared, row: Row) -> tuple[str, Decimal | None] | 
     claimed = row["rebate_amount"]
     if claimed is not None:
         claimed = cents(claimed * row["left"] / row["size"])
-    elif per_unit is not None:
+    elif per_unit is not None and row["ndc_units"] is not None:
         claimed = cents(per_unit * row["left"])
-    amount = None if claimed is None else claimed - cents(max(ceiling - mfp, Decimal(0)) * row["left"])
+    amount = claimed
+    if ceiling > mfp and claimed is not None:
+        amount = None if row["ndc_units"] is None else claimed - cents((ceiling - mfp) * row["left"])
     if ceiling > mfp and (amount is None or amount <= 0):
         return None
     return evidence, amount

@@ -61,7 +61,7 @@ def at_issue(world: Prepared, row: Row, said: dict) -> dict:
     """What a rule says of a claim, with units less those settled since, and dollars."""
     if said["units"] is None:
         return said
-    size, since = row["size"], row["since"]
+    size, since = row["left"], row["since"]
     units = max(min(said["units"], size) - since, NOTHING)
     price = world.our_price(row)
     # a stated price of zero means that the payer does not know it; HCPCS units have no price

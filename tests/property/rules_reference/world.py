@@ -170,20 +170,17 @@ def arrival(row: Row, name: str = "received_at") -> tuple:
 
 
 def _cancels(reversal: Row, row: Row) -> bool:
-    def dispense(one: Row) -> tuple:
-        return (
-            one["parent"],
-            one["pharmacy_npi"],
-            one["rx_key"],
-            one["fill_number"],
-            one["date_of_service"],
-            one["ndc9"],
-        )
+    """Whether a reversal is of the row's dispense and came at or after it; one without a time came after all."""
 
-    if row["rx_key"] is None or dispense(reversal) != dispense(row):
+    def dispense(one: Row) -> tuple:
+        script = one["rx_key"] if one["claim_type"] == "RX" else one["claim_id"]
+        key = (one["claim_type"], script, one["fill_number"], one["date_of_service"], one["ndc9"])
+        return one["parent"], one["pharmacy"], *key
+
+    if None in dispense(row)[:4] or dispense(reversal) != dispense(row):
         return False
-    known = reversal["submitted_at"] is not None and row["submitted_at"] is not None
-    return row["submitted_at"] <= reversal["submitted_at"] if known else row["submitted_at"] is None or not known
+    known = None not in (reversal["submitted_at"], row["submitted_at"])
+    return not known or row["submitted_at"] <= reversal["submitted_at"]
 
 
 def _take_back(claims: list[Row]) -> None:
