@@ -196,7 +196,8 @@ def asked_of_flagged(
             **link,
             "ndc_units": F.greatest(F.col("ndc_units") - taken_back, F.lit(0)),
             "entity_id": F.coalesce(link["link_entity_id"], "mef_entity_id"),
-            "parent_entity_id": F.coalesce(link["link_parent_entity_id"], "mef_entity_id"),
+            # its parent on the claim's own day, which the 340B claim's may not be
+            "parent_entity_id": F.coalesce(link["link_entity_id"], "mef_entity_id"),
             SERVICE_QUARTER: quarter_number(F.col("date_of_service")),
         }
     )

@@ -106,8 +106,10 @@ def taken_back(claims: DataFrame) -> DataFrame:
     absent.
 
     Such a row takes back from the latest rows before it of the same dispense, payer, program, rebate type and contract.
+    Rows of MFP that name an ICN act on that ICN alone (see `_closed_icns`), and notices of withdrawal on nothing.
     """
-    rows = _with_units_left(_crowded(claims, tuple(Program), holding=F.col("units_asked") < 0))
+    of_units = claims.where(_is_no_notice() & ~_acts_by_icn())
+    rows = _with_units_left(_crowded(of_units, tuple(Program), holding=F.col("units_asked") < 0))
     taken = (F.col("units_asked") - F.col("units_left")).cast(TAKEN_BACK_FACTS[0].dataType)
     return rows.where((F.col("units_asked") > 0) & (taken > 0)).select(
         "source_row_id", taken.alias(TAKEN_BACK_FACTS[0].name)
@@ -190,7 +192,8 @@ def _repeated_icns(claims: DataFrame) -> DataFrame:
     _, arrival = _windows()
     _, of_icn = _windows((*_WITHIN, "mtf_icn"))
     icn, is_part = F.col("mtf_icn"), F.coalesce(F.col("dispensing_status").isin(*_OTHER_PART), F.lit(False))
-    open_rows = _not_taken_back(_open_icns(_crowded(claims, (Program.MFP,), _OF_MTF), claims))
+    of_units = claims.where(_is_no_notice() & ~_acts_by_icn())
+    open_rows = _open_icns(_not_taken_back(_crowded(of_units, (Program.MFP,), _OF_MTF)), claims)
     row = F.struct(*_COMPARED)
     # the row before the first of a run of one ICN is the nearest of another ICN for the whole run
     before_run = F.when(F.lag(icn).over(arrival) != icn, F.lag(row).over(arrival))
@@ -221,10 +224,11 @@ def _repeated_icns(claims: DataFrame) -> DataFrame:
 
 
 def _open_icns(rows: DataFrame, claims: DataFrame) -> DataFrame:
-    """The rows whose ICN is open (see `_closed_icns`). Notices of withdrawal are no request."""
+    """The rows whose ICN is open (see `_closed_icns`)."""
     closed = _closed_icns(claims).select("closed_icn")
-    requests = rows.where(_is_no_notice() & F.col("mtf_icn").isNotNull())
-    return requests.join(closed, on=F.col("mtf_icn") == F.col("closed_icn"), how="left_anti")
+    return rows.where(F.col("mtf_icn").isNotNull()).join(
+        closed, on=F.col("mtf_icn") == F.col("closed_icn"), how="left_anti"
+    )
 
 
 def _closed_icns(claims: DataFrame) -> DataFrame:
@@ -429,6 +433,13 @@ def _rebate() -> Column:
 def _is_no_notice() -> Column:
     """Never NULL."""
     return F.coalesce(F.col("mtf_transaction_code") != _WITHDRAWAL_NOTICE, F.lit(True))
+
+
+def _acts_by_icn() -> Column:
+    """A row of MFP with units below zero that says by ICN what it reverses or replaces. Never NULL."""
+    is_closing = F.coalesce(F.col("mtf_transaction_code").isin(*_CLOSING), F.lit(False))
+    is_credit = (F.col("program") == Program.MFP.value) & (F.col("units") < 0)
+    return is_credit & (F.col("mtf_xref_icn").isNotNull() | (is_closing & F.col("mtf_icn").isNotNull()))
 
 
 def _rule(nearest: Column) -> Column:

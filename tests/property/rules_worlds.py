@@ -45,6 +45,10 @@ SHARED = {
 }
 # Settings of tables: absence from this one means something.
 DECLARED = {"products": {"path": "products.csv", "complete": True}}
+SHARED["contract_pharmacy_laws"] = [
+    {"state": "GA", "begin_date": "2020-01-01"},
+    {"state": "KY", "begin_date": "2025-08-02"},
+]
 STATES = ("KY", "GA", "OH", "AL")
 DAYS = ("2025-08-01", "2025-08-02", "2025-08-04", "2025-09-30", "2025-10-01", "2026-01-15")
 PRICES = {"wac_unit": "10"}
@@ -66,7 +70,7 @@ class World:
         self.old_npi = npi(500_000 + number)
         self.prescriber = npi(900_000 + number)
         self.day = self.pick(*DAYS)
-        self.focus = self.pick("ALL", "ALL", "STATE", "STATE", "PBM", "MFP", "REVERSED")
+        self.focus = self.pick("ALL", "ALL", "STATE", "STATE", "PBM", "PBM", "MFP", "MFP", "REVERSED")
         if self.focus == "MFP":
             self.day = "2026-01-15"
         if self.focus == "REVERSED":
@@ -203,6 +207,25 @@ def _entities(world: World) -> None:
                 medicaid_state=pick("GA", "GA", "OH", "AL", "KY"),
                 quarter=pick("2025Q3", "2025Q3", "2025Q4", "2026Q1"),
             )
+    if world.chance(0.4):
+        for ndc9 in pick((None,), (world.ndcs[0][:9],), (None, world.ndcs[0][:9])):
+            world.add(
+                "manufacturer_policies",
+                labeler_code=world.labeler,
+                ndc9=ndc9,
+                contract_pharmacies=pick("NONE", "DESIGNATED"),
+                exempt_entity_types=pick(None, "CH|HV", "CH|DSH"),
+                begin_date=pick(None, "2020-01-01", "2025-08-02"),
+                end_date=pick(None, None, "2025-08-02"),
+            )
+        if world.chance(0.4):
+            world.add(
+                "designated_pharmacies",
+                entity_id=pick(*world.entities),
+                pharmacy_npi=pick(*world.npis),
+                labeler_code=pick(None, world.labeler),
+                begin_date=pick(None, "2025-08-02"),
+            )
     if world.chance(0.3):
         world.add(
             "submission_windows",
@@ -253,6 +276,16 @@ def _dispenses(world: World) -> None:
             _claim(world, dispense, f"{world.number}/r{place}{number}")
         for number in range(pick(0, 1, 1, 1, 2, 2)):
             _claim_340b(world, dispense, f"{world.number}/e{place}{number}")
+        for number in range(pick(0, 1, 2) if is_medical else 0):
+            world.add(
+                "part_b_lines",
+                source_row_id=f"{world.number}/b{place}{number}",
+                provider_npi=dispense["pharmacy_npi"],
+                date_of_service=dispense["date_of_service"],
+                hcpcs_code=dispense["hcpcs_code"],
+                ndc=pick(None, dispense["ndc"], world.ndcs[1]),
+                modifiers=pick(None, "25", "25|TB", "JG"),
+            )
         if not is_medical:
             for number in range(pick(2, 3) if world.focus == "REVERSED" else pick(0, 0, 1, 2, 3)):
                 _transaction(world, dispense, f"{world.number}/t{place}{number}", number)
@@ -267,7 +300,7 @@ def _claim(world: World, dispense: dict, row_id: str) -> None:
     of_focus = {
         "ALL": ("MDRP_FFS", "MDRP_FFS", "MDRP_FFS", "MDRP_MCO", "MDRP_MCO", "COMMERCIAL", "PARTD", "MFP"),
         "STATE": ("MDRP_FFS", "MDRP_FFS", "MDRP_FFS", "MDRP_MCO"),
-        "PBM": ("COMMERCIAL", "COMMERCIAL", "PARTD", "PARTD", "MDRP_FFS"),
+        "PBM": ("COMMERCIAL", "COMMERCIAL", "PARTD", "PARTD", "PARTD", "MDRP_FFS"),
         "MFP": ("MFP", "MFP", "MFP", "MFP", "MDRP_FFS"),
         "REVERSED": ("MDRP_FFS", "MDRP_MCO", "COMMERCIAL"),
     }
@@ -342,7 +375,7 @@ def _claim(world: World, dispense: dict, row_id: str) -> None:
             "rebate_amount": refund,
             "unit_rebate_amount": pick(None, "6"),
             "mtf_transaction_code": pick(*["001"] * 6, "002", "002", "003", "004", "005", "009", "013", None),
-            "mtf_icn": pick(f"{world.number}-{icn}", f"{world.number}-{icn}", None),
+            "mtf_icn": pick(*[f"{world.number}-{icn}"] * 6, None),
             "mtf_xref_icn": pick(None, None, None, f"{world.number}-{icn[0]}0"),
             "received_at": pick(None, "2026-01-31T12:00:00", "2026-02-01T03:00:00", "2026-02-10T12:00:00"),
         }

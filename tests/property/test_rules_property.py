@@ -13,7 +13,7 @@ from tests.property import rules_reference, rules_worlds
 
 pytestmark = pytest.mark.slow
 
-WORLDS = 240
+WORLDS = 300
 # Rules that rest on many peers or on a model, and rules that are off: not in the reference.
 NOT_READ = {"R006", "R007", "R028", "R034", "R035", "R036", "R037", "R049", "R050", "R052"}
 LEAST_HITS = 2

@@ -161,6 +161,16 @@ ICNS = {  # claims, {row: earlier rows}
         ],
         {"d": ["c"]},
     ),
+    "reversed by its ICN, whatever came last": (
+        [
+            mfp("a", "1"),
+            mfp("b", "2", 2),
+            mfp("c", "9", 3, ndc_units="-30", mtf_transaction_code="003", mtf_xref_icn="1"),
+            mfp("d", "3", 4),
+        ],
+        {"d": ["b"]},
+    ),
+    "taken back without an ICN": ([mfp("a", "1"), mfp("b", None, 2, ndc_units="-30"), mfp("c", "2", 3)], {}),
 }
 ELSEWHERE = {  # claims, {row: (program, row, whether Medicaid paid the rest)} of the later one
     "Medicaid, then a PBM": (

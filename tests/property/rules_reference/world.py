@@ -189,12 +189,21 @@ def _take_back(claims: list[Row]) -> None:
     for row in sorted(claims, key=arrival):
         units = row["units"] if row["ndc_units"] is None else row["ndc_units"]
         row["left"] = row["size"] = max(units, Decimal(0))
+        if _acts_by_icn(row):
+            continue
         for other in reversed(before):
             if units < 0 and row["natural"] is not None and _stream(row) == _stream(other):
                 taken = min(other["left"], -units)
                 other["left"] -= taken
                 units += taken
         before.append(row)
+
+
+def _acts_by_icn(row: Row) -> bool:
+    """A notice of withdrawal acts on nothing, what names an ICN of MFP on that ICN alone."""
+    is_closing = row["mtf_transaction_code"] in ("003", "009", "013") and row["mtf_icn"] is not None
+    is_credit = row["units"] < 0 and (row["mtf_xref_icn"] is not None or is_closing)
+    return row["program"] == "MFP" and (row["mtf_transaction_code"] == "005" or is_credit)
 
 
 def _stream(row: Row) -> tuple:
