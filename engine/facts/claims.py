@@ -122,7 +122,9 @@ _ASKED_OF_FLAGGED = (
     *("dispensing_status", "bin", "pcn", "group_id", "mtf_icn", "mtf_xref_icn", "mtf_transaction_code"),
 )
 _LINKED = ("link_tier", "link_entity_id", "link_parent_entity_id")
-_ASKED_OF_SCREEN = ("mef_entity_id", "contract_excludes_340b", "ndc_units")
+_ASKED_OF_SCREEN = (
+    *("mef_entity_id", "state_340b_method", "contract_excludes_340b", "price_ceiling", "price_mfp", "ndc_units"),
+)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ QUARTERS_APART = 2
 QUARTERS_ADDED_UP = TRAILING_QUARTERS
 _SUM = "decimal(38,6)"
 _ENTITY_PRODUCT = ("parent_entity_id", "ndc9")
+# Transactions of the Medicare facilitator that ask for a refund, as a row without a code does.
+_ASKING = ("001", "002")
 FEATURES = (
     Feature(
         "F53",
@@ -152,8 +154,15 @@ def _units_asked_for(claims: DataFrame) -> DataFrame:
     A dispense was bought once, however many rebates or payers ask for it: its largest quantity counts.
     """
     is_listed = (F.col("program") == Program.MDRP_FFS.value) & F.col("mef_entity_id").isNotNull()
+    is_listed = is_listed & F.coalesce(F.array_contains(F.split("state_340b_method", r"\|"), "MEF"), F.lit(True))
     by_contract_only = F.col("program").isin(Program.COMMERCIAL.value, Program.PARTD.value)
-    may_be_disputed = ~by_contract_only | F.coalesce("contract_excludes_340b", F.lit(False))
+    is_refund = F.col("program") == Program.MFP.value
+    asks = F.coalesce(F.col("mtf_transaction_code").isin(*_ASKING), F.lit(True))
+    may_be_disputed = (
+        F.when(by_contract_only, F.coalesce("contract_excludes_340b", F.lit(False)))
+        .when(is_refund, asks & F.col("price_ceiling").isNotNull() & F.col("price_mfp").isNotNull())
+        .otherwise(F.lit(True))
+    )
     is_linked = F.col("link_tier").isNotNull() & may_be_disputed
     units = F.when(is_linked | is_listed, F.col("ndc_units"))
     entity = F.coalesce("parent_entity_id", "source_row_id")

@@ -26,7 +26,6 @@ from engine.rules.links_340b import LINK_TIERS, entity_reported, link_evidence
 from engine.rules.medicare_transactions import MFP_IN_FORCE
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import sentence
-from engine.runtime.expressions import divide_decimals
 
 ASKING_TRANSACTIONS = Threshold(
     "transaction_codes", ["001", "002"], "MTF transactions that ask for a refund; unknown is one of them"
@@ -116,23 +115,15 @@ def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
 
 
 def _refund_asked(f: Facts) -> Column:
-    """As stated, else units x the refund per unit as stated, else units x (WAC - MFP), the default refund amount; of
-    the units alone that no later row takes back.
-    """
+    """As stated, else units x the refund per unit as stated, else units x (WAC - MFP), the default refund amount."""
     per_unit = F.coalesce(f.unit_rebate_amount, f.price_wac - f.price_mfp)
-    asked = F.coalesce(f.rebate_amount, F.round(f.ndc_units * per_unit, 2))
-    kept = divide_decimals(asked * _units_left(f), f.ndc_units, 30, 6, "decimal(24,6)")
-    return F.when(f.taken_back_units > 0, F.round(kept, 2)).otherwise(asked)
+    return F.coalesce(f.rebate_amount, F.round(f.ndc_units * per_unit, 2))
 
 
 def _refund_due(f: Facts) -> Column:
     """Nothing where the ceiling price is not above the MFP; else by NDC units, NULL where those are not known."""
-    due = F.round(_units_left(f) * (f.price_ceiling - f.price_mfp), 2)
+    due = F.round(f.ndc_units * (f.price_ceiling - f.price_mfp), 2)
     return F.when(f.price_ceiling <= f.price_mfp, F.lit(0)).otherwise(due)
-
-
-def _units_left(f: Facts) -> Column:
-    return f.ndc_units - F.coalesce(f.taken_back_units, F.lit(0))
 
 
 @rule(

@@ -294,8 +294,15 @@ def _dispense(claim: dict) -> tuple:
 
 
 def _may_be_disputed(row: dict) -> bool:
-    is_listed = row["program"] == "MDRP_FFS" and row["screen"]["mef_entity_id"] is not None
-    is_linked = row["is_linked"] and (row["program"] != "COMMERCIAL" or bool(row["screen"]["contract_excludes_340b"]))
+    screen, method = row["screen"], row["screen"]["state_340b_method"]
+    is_listed = row["program"] == "MDRP_FFS" and screen["mef_entity_id"] is not None
+    is_listed = is_listed and (method is None or "MEF" in method.split("|"))
+    is_linked = row["is_linked"]
+    if row["program"] == "COMMERCIAL":
+        is_linked = is_linked and bool(screen["contract_excludes_340b"])
+    if row["program"] == "MFP":
+        asks = row["mtf_transaction_code"] in ("001", "002", None)
+        is_linked = is_linked and asks and None not in (screen["price_ceiling"], screen["price_mfp"])
     return is_listed or is_linked
 
 

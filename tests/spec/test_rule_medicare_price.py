@@ -51,20 +51,6 @@ SPECS = [
         needs=("program", "units", "link_tier", "date_of_service", "price_ceiling", "price_mfp"),
     ),
     Spec(
-        "R011",
-        Subject.REBATE_CLAIM,
-        LINKED + "; link_tier=T1; mtf_transaction_code=001; date_of_service=2026-02-10; received_at=2026-02-20; "
-        "entity_bought_at_340b=yes; entity_units_bought=300; mtf_is_reversed=no; mtf_is_adjusted=no",
-        """
-        case                               | price_ceiling | rebate_amount | taken_back_units || fires | amount
-        a later row takes a third back     | 3             | 180           | 10               || yes   | 120
-        of what is left, above the MFP     | 5.5           | 180           | 10               || yes   | 90
-        asked for per unit                 | 3             | -             | 10               || yes   | 120
-        nothing is taken back              | 3             | 180           | -                || yes   | 180
-        """,
-        needs=("program", "units", "link_tier", "price_ceiling", "price_mfp"),
-    ),
-    Spec(
         "R060",
         Subject.REBATE_CLAIM,
         CLAIM

@@ -19,12 +19,6 @@ from tests.property.rules_reference import (
 from tests.property.rules_reference.basics import read
 from tests.property.rules_reference.world import Prepared
 
-# Those that the reference reads. Others rest on many peers, on models, or are off.
-RULES = (
-    "R001 R002 R003 R004 R005 R008 R009 R010 R011 R012 R013 R015 R016 R017 R018 R019 R020 R021 R022 R023 R024 R025 R026 "
-    "R027 R029 R030 R031 R032 R033 R038 R039 R041 R042 R043 R044 R045 R046 R047 R048 R051 R053 R054 R055 R056 R057 R058 "
-    "R059 R060 R061 R062"
-).split()
 Tables = dict[str, list[dict[str, str]]]
 
 

@@ -105,17 +105,17 @@ def _conversions(world: Prepared, row: Row):
     if row["claim_type"] != "MEDICAL" or row["hcpcs_code"] is None:
         return
     factor = row["factor"]
-    if _in(row, *MEDICAID, *CONTRACTS) and factor not in (None, 1) and row["units_basis"] != "HCPCS":
-        if row["hcpcs_units"] is not None and row["hcpcs_units"] == row["units"]:
-            surplus = row["units"] - row["hcpcs_units"] * factor
-            yield hit(
-                "R031",
-                "STRONG",
-                code=_letter(row, "K"),
-                units=min(max(surplus, NOTHING), row["left"]),
-                action="DISPUTE" if surplus > 0 else "INQUIRE",
-                guards=[("WASTE_LINE", guard("JW" in words(row["modifiers"])), "SILENT")],
-            )
+    is_stated_twice = row["units_basis"] != "HCPCS" and row["hcpcs_units"] == row["units"]
+    if _in(row, *MEDICAID, *CONTRACTS) and factor not in (None, 1) and is_stated_twice:
+        surplus = row["units"] - row["hcpcs_units"] * factor
+        yield hit(
+            "R031",
+            "STRONG",
+            code=_letter(row, "K"),
+            units=min(max(surplus, NOTHING), row["left"]),
+            action="DISPUTE" if surplus > 0 else "INQUIRE",
+            guards=[("WASTE_LINE", guard("JW" in words(row["modifiers"])), "SILENT")],
+        )
     of_product = [one for one in world.table("hcpcs_crosswalk") if one["ndc"] == row["ndc"]]
     same_code = [one for one in of_product if one["hcpcs_code"] == row["hcpcs_code"]]
     day = row["date_of_service"]

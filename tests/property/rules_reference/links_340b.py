@@ -136,7 +136,7 @@ def policy(world: Prepared, row: Row, name: str):
 
 
 def _in_question(world: Prepared, row: Row) -> str | None:
-    """The parent entity that the 340B rules on a claim are about: of the link, else of the exclusion file. A reading: of
+    """The parent entity that the 340B rules on a claim are about: of the link, else of the file. A reading: of
     several entities under one number one whose family buys at the 340B price, then the smallest id.
     """
     day = row["date_of_service"]
@@ -158,7 +158,7 @@ def _buys(world: Prepared, entity: str) -> bool:
 
 
 def _bought(world: Prepared, row: Row, parent: str, first: int, last: int) -> tuple[Decimal, Decimal | None]:
-    """Packages and units of the NDC-9 that the parent's entities bought at the 340B price, in quarters around service."""
+    """Packages and units of the NDC-9 that the parent's entities bought at the 340B price, by quarters from service."""
     service = quarter_number(quarter_of(row["date_of_service"]))
     packages, units = Decimal(0), Decimal(0)
     for one in world.table("chargebacks"):
@@ -188,7 +188,7 @@ def _purchase_guards(world: Prepared, row: Row, parent: str | None) -> list[tupl
 
 
 def _asked_for(world: Prepared, row: Row, parent: str) -> Decimal:
-    """Units on claims for which the entity is in question, over four quarters; a dispense once, its largest quantity."""
+    """Disputed units of claims for which the entity is in question, over four quarters; a dispense once."""
     service = quarter_number(quarter_of(row["date_of_service"]))
     largest: dict[tuple, Decimal] = {}
     for other in world.claims:
@@ -329,14 +329,12 @@ def _refund_at_issue(world: Prepared, row: Row) -> tuple[str, Decimal | None] | 
     per_unit = row["unit_rebate_amount"]
     if per_unit is None and wac is not None:
         per_unit = wac - mfp
-    claimed = row["rebate_amount"]
-    if claimed is not None:
-        claimed = cents(claimed * row["left"] / row["size"])
-    elif per_unit is not None and row["ndc_units"] is not None:
-        claimed = cents(per_unit * row["left"])
+    claimed, units = row["rebate_amount"], row["ndc_units"]
+    if claimed is None and None not in (per_unit, units):
+        claimed = cents(per_unit * units)
     amount = claimed
     if ceiling > mfp and claimed is not None:
-        amount = None if row["ndc_units"] is None else claimed - cents((ceiling - mfp) * row["left"])
+        amount = None if units is None else claimed - cents((ceiling - mfp) * units)
     if ceiling > mfp and (amount is None or amount <= 0):
         return None
     return evidence, amount

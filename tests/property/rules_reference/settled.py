@@ -12,7 +12,7 @@ NOTHING = Decimal(0)
 
 
 def allot(world: Prepared) -> None:
-    """`since` and `before` of each claim: units credited on or after its receipt, and before it (day not known: before).
+    """`since` and `before` of each claim: units credited on or after its receipt, and before it or on an unknown day.
 
     Each settlement of a claim line is used up on its live rows, one after the other, each up to its units.
     """
@@ -69,7 +69,7 @@ def at_issue(world: Prepared, row: Row, said: dict) -> dict:
     price = None if row["ndc_units"] is None else price
     amount = said["amount"]
     if amount is not None:
-        share = max(size - since, NOTHING) / size if size else Decimal(1)
+        share = max(size - since, NOTHING) / row["size"] if row["size"] else Decimal(1)
         amount = cents(amount * share)
     elif price is not None:
         amount = cents(units * price)

@@ -128,7 +128,7 @@ class Prepared:
         return None
 
     def parent(self, entity: str, day: date) -> str:
-        """The registered parent on the day; where none is named, the id without its site suffix if another shares it."""
+        """The registered parent on the day; where none is named, the id less its site suffix if another shares it."""
         for row in self.table("covered_entities"):
             if row["entity_id"] == entity and covers(row, day, "valid_from", "valid_to") and row["parent_entity_id"]:
                 return row["parent_entity_id"]
