@@ -35,6 +35,8 @@ _MEDICAID = "MEDICAID"
 _PERIODS_APART = 4
 # Transactions of the Medicare facilitator that close an ICN: reversals, not eligible.
 _CLOSING = ("003", "009", "013")
+# Those that ask for a refund, as a row without a code does.
+REFUND_REQUESTS = ("001", "002")
 # The notice that money is about to be withdrawn from the manufacturer: it neither asks for a refund nor takes one back.
 _WITHDRAWAL_NOTICE = "005"
 # Among so many earlier rows the nearest one is looked for, and those of other ICNs.
@@ -260,7 +262,7 @@ def _closed_icns(claims: DataFrame) -> DataFrame:
 
 def asked_elsewhere(claims: DataFrame) -> DataFrame:
     """Dispenses that Medicaid and another payer ask for: source_row_id and ELSEWHERE_FACTS of the later row. Others are
-    absent. P and C rows are parts of one fill.
+    absent. P and C rows are parts of one fill; transactions of MFP that ask for no refund are left out.
     """
     _, arrival = _windows(within=())
     earlier = arrival.rowsBetween(Window.unboundedPreceding, -1)
@@ -279,8 +281,9 @@ def asked_elsewhere(claims: DataFrame) -> DataFrame:
         return found
 
     nearest_payer = F.when(is_medicaid, nearest_to(is_medicaid)).otherwise(nearest_to(~is_medicaid))
-    crowded = _crowded(claims, tuple(Program), within=())
-    seen = _not_taken_back(crowded).withColumn("nearest", nearest_payer)
+    of_units = claims.where(_is_no_notice() & ~_acts_by_icn())
+    crowded = _crowded(of_units, tuple(Program), ("mtf_transaction_code",), within=())
+    seen = _not_taken_back(crowded).where(_is_request()).withColumn("nearest", nearest_payer)
     nearest = F.col("nearest")
     paid_by_others = F.when(is_medicaid, F.col("amount_third_party")).otherwise(nearest["amount_third_party"])
     values = {
@@ -433,6 +436,12 @@ def _rebate() -> Column:
 def _is_no_notice() -> Column:
     """Never NULL."""
     return F.coalesce(F.col("mtf_transaction_code") != _WITHDRAWAL_NOTICE, F.lit(True))
+
+
+def _is_request() -> Column:
+    """A row of MFP asks for a refund by its transaction (none stated is one that does); others ask. Never NULL."""
+    asks = F.coalesce(F.col("mtf_transaction_code").isin(*REFUND_REQUESTS), F.lit(True))
+    return asks | (F.col("program") != Program.MFP.value)
 
 
 def _acts_by_icn() -> Column:

@@ -8,6 +8,7 @@ from pyspark.sql import types as T
 
 from engine.contracts.codes import ClaimType, Program
 from engine.entity_families import SPAN, at_parent
+from engine.facts.duplicates import REFUND_REQUESTS
 from engine.facts.families import absent
 from engine.facts.feature import BEFORE, Feature
 from engine.facts.history import SERVICE_QUARTER, TRAILING_QUARTERS, added_up, before, near, with_history
@@ -19,8 +20,6 @@ QUARTERS_APART = 2
 QUARTERS_ADDED_UP = TRAILING_QUARTERS
 _SUM = "decimal(38,6)"
 _ENTITY_PRODUCT = ("parent_entity_id", "ndc9")
-# Transactions of the Medicare facilitator that ask for a refund, as a row without a code does.
-_ASKING = ("001", "002")
 FEATURES = (
     Feature(
         "F53",
@@ -157,7 +156,7 @@ def _units_asked_for(claims: DataFrame) -> DataFrame:
     is_listed = is_listed & F.coalesce(F.array_contains(F.split("state_340b_method", r"\|"), "MEF"), F.lit(True))
     by_contract_only = F.col("program").isin(Program.COMMERCIAL.value, Program.PARTD.value)
     is_refund = F.col("program") == Program.MFP.value
-    asks = F.coalesce(F.col("mtf_transaction_code").isin(*_ASKING), F.lit(True))
+    asks = F.coalesce(F.col("mtf_transaction_code").isin(*REFUND_REQUESTS), F.lit(True))
     may_be_disputed = (
         F.when(by_contract_only, F.coalesce("contract_excludes_340b", F.lit(False)))
         .when(is_refund, asks & F.col("price_ceiling").isNotNull() & F.col("price_mfp").isNotNull())

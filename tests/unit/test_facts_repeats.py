@@ -211,6 +211,16 @@ ELSEWHERE = {  # claims, {row: (program, row, whether Medicaid paid the rest)} o
         {},
     ),
     "the two parts of a fill": ([claim("a", dispensing_status="P"), other("b", dispensing_status="C")], {}),
+    "a refund": ([claim("a"), mfp("b", "1", mtf_transaction_code="001")], {"b": ("MDRP_FFS", "a", None)}),
+    "a reversal of a refund": ([claim("a"), mfp("b", "1", mtf_transaction_code="003")], {}),
+    "a refund that another's credit names": (
+        [
+            mfp("a", "1"),
+            mfp("b", "2", 2, ndc_units="-30", mtf_transaction_code="003", mtf_xref_icn="9"),
+            claim("c", received_at=datetime(2026, 4, 1, tzinfo=UTC)),
+        ],
+        {"c": ("MFP", "a", None)},
+    ),
     "a part, and the whole before its rest": (
         [
             claim("a"),

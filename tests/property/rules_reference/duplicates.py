@@ -60,6 +60,11 @@ def _may_repeat(row: Row, other: Row) -> bool:
     return payer(row) != payer(other) or None in contracts or len(contracts) == 1
 
 
+def _is_request(row: Row) -> bool:
+    """Transactions of MFP that reverse, inform or call not eligible ask for no refund."""
+    return row["program"] != "MFP" or row["mtf_transaction_code"] in ("001", "002", None)
+
+
 def _are_parts(row: Row, other: Row) -> bool:
     """P and C rows are never duplicates of each other."""
     return {row["dispensing_status"], other["dispensing_status"]} == {"P", "C"}
@@ -82,7 +87,9 @@ def _contract_is_open(world: Prepared, row: Row, other: Row) -> bool | None:
 def _two_families(world: Prepared, row: Row) -> dict | None:
     """Medicaid and another payer."""
     is_medicaid = row["program"] in MEDICAID
-    earlier = [one for one in _earlier(world, row) if not _are_parts(row, one)]
+    if not _is_request(row):
+        return None
+    earlier = [one for one in _earlier(world, row) if not _are_parts(row, one) and _is_request(one)]
     other_side = [one for one in earlier if (one["program"] in MEDICAID) != is_medicaid]
     if not other_side:
         return None
