@@ -197,7 +197,7 @@ def _asked_for(world: Prepared, row: Row, parent: str) -> Decimal:
             continue
         if _is_disputed(world, other) and _in_question(world, other) == parent:
             key = other["natural"] or other["source_row_id"]
-            largest[key] = max(largest.get(key, other["ndc_units"]), other["ndc_units"])
+            largest[key] = max(largest.get(key, other["left"]), other["left"])
     return sum(largest.values(), Decimal(0))
 
 
