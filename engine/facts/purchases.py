@@ -14,7 +14,7 @@ from engine.facts.feature import BEFORE, Feature
 from engine.facts.history import SERVICE_QUARTER, TRAILING_QUARTERS, added_up, before, near, with_history
 from engine.intervals import covers, quarter_number
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import divide, log, max_struct
+from engine.runtime.expressions import array_contains, divide, log, max_struct
 
 QUARTERS_APART = 2
 QUARTERS_ADDED_UP = TRAILING_QUARTERS
@@ -153,7 +153,7 @@ def _units_asked_for(claims: DataFrame) -> DataFrame:
     A dispense was bought once, however many rebates or payers ask for it: its largest quantity counts.
     """
     is_listed = (F.col("program") == Program.MDRP_FFS.value) & F.col("mef_entity_id").isNotNull()
-    is_listed = is_listed & F.coalesce(F.array_contains(F.split("state_340b_method", r"\|"), "MEF"), F.lit(True))
+    is_listed = is_listed & F.coalesce(array_contains(F.split("state_340b_method", r"\|"), F.lit("MEF")), F.lit(True))
     by_contract_only = F.col("program").isin(Program.COMMERCIAL.value, Program.PARTD.value)
     is_refund = F.col("program") == Program.MFP.value
     asks = F.coalesce(F.col("mtf_transaction_code").isin(*REFUND_REQUESTS), F.lit(True))

@@ -66,7 +66,7 @@ SPECS = [
         a reversal asks for nothing           | 200.00        | -                  | 003                  | 30    | 30        || no    |          |      |             |               |       |        |
         nothing is stated                     | -             | -                  | 001                  | 30    | 30        || no    |          |      |             |               |       |        |
         """,  # noqa: E501
-        needs=("program", "units", "date_of_service", "price_wac", "price_mfp", "rebate_amount"),
+        needs=("program", "units", "ndc_units", "date_of_service", "price_wac", "price_mfp", "rebate_amount"),
     ),
 ]
 results = results_fixture(SPECS)
