@@ -9,7 +9,7 @@ def products(world) -> None:
         product = {
             "ndc": ndc,
             "product_name": "Example",
-            "unit_type": pick("TAB", "TAB", "TAB", "CAP", "ML", "GM", "EA", None),
+            "unit_type": pick("TAB", "TAB", "CAP", "CAP", "ML", "GM", "EA", None),
             "units_per_package": pick("30", "30", "30", "20", "1", None),
             "drug_category": "S",
             "cod_status": pick("03", "03", "03", "03", "03", "03", "5", "06", None),

@@ -115,7 +115,7 @@ def _dispenses(world: World) -> None:
             "ndc": pick(world.ndcs[0], world.ndcs[0], *world.ndcs),
             "hcpcs_code": pick("J1000", "J1000", "J2000", "J3490") if is_medical else None,
             "claim_id": f"C{world.number}-{place}",
-            "units": pick("30", "30", "30", "30.5", "60", "10", "40", "7"),
+            "units": pick("30", "30", "30", "30.5", "30.5", "60", "10", "40", "7"),
             "patient_key": pick(f"P{world.number}", None),
         }
         for number in range(pick(1, 2, 2, 3, 3, 4)):

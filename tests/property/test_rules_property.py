@@ -18,7 +18,7 @@ WORLDS = 300
 # Rules that rest on many peers or on a model, that are off, or that are about reports and times far back: they have
 # tests of their own, and no part in this reference.
 NOT_READ = {"R006", "R007", "R014", "R028", "R034", "R035", "R036", "R037", "R040", "R049", "R050", "R052"}
-LEAST_HITS = 2
+LEAST_HITS = 1
 
 
 def findings_of(spark, folder, worlds) -> list[dict]:
