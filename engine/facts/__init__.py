@@ -11,7 +11,7 @@ from engine.facts.claims import (
     claim_screen,
     with_claim_peers,
 )
-from engine.facts.duplicates import asked_elsewhere, duplicates, taken_back
+from engine.facts.duplicates import asked_elsewhere, duplicates, still_billed, taken_back
 from engine.facts.entity_claims import entity_claim_facts
 from engine.facts.identifiers_340b import flags_340b, states_without_identifiers
 from engine.facts.inflation import inflation_facts, named_reports
@@ -36,6 +36,7 @@ __all__ = [
     "named_reports",
     "off_features",
     "states_without_identifiers",
+    "still_billed",
     "taken_back",
     "unbilled",
     "with_claim_peers",

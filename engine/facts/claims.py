@@ -122,7 +122,9 @@ _ASKED_OF_FLAGGED = (
     *("dispensing_status", "bin", "pcn", "group_id", "mtf_icn", "mtf_xref_icn", "mtf_transaction_code"),
 )
 _LINKED = ("link_tier", "link_entity_id", "link_parent_entity_id")
-_ASKED_OF_SCREEN = ("mef_entity_id", "contract_excludes_340b", "ndc_units")
+_ASKED_OF_SCREEN = (
+    *("mef_entity_id", "state_340b_method", "contract_excludes_340b", "price_ceiling", "price_mfp", "ndc_units"),
+)
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,7 @@ def asked_of_flagged(
     flagged: DataFrame, claims: DataFrame, found: FoundOnClaims, references: Mapping[str, DataFrame]
 ) -> DataFrame:
     """Of flagged claims what `claim_features` asks, with the entity in question and its parent. Narrow, to be written
-    out: each family of features looks it up.
+    out: each family of features looks it up. ndc_units: those that are still asked for, 0 of a row that credits us.
 
     `flagged`: rows of CLAIM_SCREEN; `claims`: PREPARED_REBATE_CLAIMS, these or more.
     """
@@ -188,17 +190,21 @@ def asked_of_flagged(
     own = claims.select(*_ASKED_OF_FLAGGED)
     rows = own.join(screen, on=F.col("source_row_id") == F.col("screen_row_id"), how="inner").drop("screen_row_id")
     rows = _joined(rows, found.links_340b, [LINKS_340B[name] for name in _LINKED], "link")
+    rows = _joined(rows, found.taken_back, TAKEN_BACK_FACTS, "taken")
     link = {name: F.col(f"link.{name}") for name in _LINKED}
+    taken_back = F.coalesce(F.col("taken")[TAKEN_BACK_FACTS[0].name], F.lit(0))
     rows = rows.withColumns(
         {
             **link,
+            "ndc_units": F.greatest(F.col("ndc_units") - taken_back, F.lit(0)),
             "entity_id": F.coalesce(link["link_entity_id"], "mef_entity_id"),
-            "parent_entity_id": F.coalesce(link["link_parent_entity_id"], "mef_entity_id"),
+            # its parent on the claim's own day, which the 340B claim's may not be
+            "parent_entity_id": F.coalesce(link["link_entity_id"], "mef_entity_id"),
             SERVICE_QUARTER: quarter_number(F.col("date_of_service")),
         }
     )
     day = F.col("date_of_service")
-    return at_parent_of_day(rows.drop("link"), "parent_entity_id", day, references.get(FAMILIES))
+    return at_parent_of_day(rows.drop("link", "taken"), "parent_entity_id", day, references.get(FAMILIES))
 
 
 def claim_features(

@@ -35,6 +35,8 @@ _MEDICAID = "MEDICAID"
 _PERIODS_APART = 4
 # Transactions of the Medicare facilitator that close an ICN: reversals, not eligible.
 _CLOSING = ("003", "009", "013")
+# Those that ask for a refund, as a row without a code does.
+REFUND_REQUESTS = ("001", "002")
 # The notice that money is about to be withdrawn from the manufacturer: it neither asks for a refund nor takes one back.
 _WITHDRAWAL_NOTICE = "005"
 # Among so many earlier rows the nearest one is looked for, and those of other ICNs.
@@ -106,12 +108,25 @@ def taken_back(claims: DataFrame) -> DataFrame:
     absent.
 
     Such a row takes back from the latest rows before it of the same dispense, payer, program, rebate type and contract.
+    Rows of MFP that name an ICN act on that ICN alone (see `_closed_icns`), and notices of withdrawal on nothing.
     """
-    rows = _with_units_left(_crowded(claims, tuple(Program), holding=F.col("units_asked") < 0))
+    of_units = claims.where(_is_no_notice() & ~_acts_by_icn())
+    rows = _with_units_left(_crowded(of_units, tuple(Program), holding=F.col("units_asked") < 0))
     taken = (F.col("units_asked") - F.col("units_left")).cast(TAKEN_BACK_FACTS[0].dataType)
     return rows.where((F.col("units_asked") > 0) & (taken > 0)).select(
         "source_row_id", taken.alias(TAKEN_BACK_FACTS[0].name)
     )
+
+
+def still_billed(claims: DataFrame, taken: DataFrame) -> DataFrame:
+    """The claims with units above zero that no later rows take back in full. `taken`: see `taken_back`.
+
+    Others are not judged, so that they must not take up the 340B claim of a row that is.
+    """
+    units = taken.select(F.col("source_row_id").alias("taken_row_id"), TAKEN_BACK_FACTS[0].name)
+    joined = claims.join(F.broadcast(units), on=F.col("source_row_id") == F.col("taken_row_id"), how="left")
+    left = F.coalesce(F.col(TAKEN_BACK_FACTS[0].name) < F.coalesce("ndc_units", "units"), F.lit(True))
+    return joined.where((F.col("units") > 0) & left).select(*column_names(claims))
 
 
 def _repeated_claims(claims: DataFrame) -> DataFrame:
@@ -144,11 +159,16 @@ def _repeated_claims(claims: DataFrame) -> DataFrame:
 
 def _is_comparable(other: Column) -> Column:
     """Not the other part of the row's fill, and not of another contract with the row's payer. Never NULL."""
-    parts = [
-        (F.col("dispensing_status") == own) & (other["dispensing_status"] == part) for own, part in _OTHER_PART.items()
-    ]
     other_contract = (other["asking"] == F.col("asking")) & (other["contract_id"] != F.col("contract_id"))
-    return ~F.coalesce(any_of([*parts, other_contract]), F.lit(False))
+    return ~_is_other_part(other) & ~F.coalesce(other_contract, F.lit(False))
+
+
+def _is_other_part(other: Column) -> Column:
+    """The other part of the row's partial fill. Never NULL."""
+    parts = (
+        (F.col("dispensing_status") == own) & (other["dispensing_status"] == part) for own, part in _OTHER_PART.items()
+    )
+    return F.coalesce(any_of(parts), F.lit(False))
 
 
 def _nearest(latest_first: Column) -> Column:
@@ -168,70 +188,102 @@ def _nearest(latest_first: Column) -> Column:
 
 
 def _repeated_icns(claims: DataFrame) -> DataFrame:
-    """Of MFP: R012. The ids are looked for among the _ROWS_LOOKED_AT rows before each; they are fewer than
-    MOST_RELATED_ROWS where an ICN has very many rows.
+    """Of MFP: R012. P and C rows are parts of one fill. The ids are looked for among the _ROWS_LOOKED_AT rows before
+    each; they are fewer than MOST_RELATED_ROWS where an ICN has very many rows.
     """
     _, arrival = _windows()
     _, of_icn = _windows((*_WITHIN, "mtf_icn"))
-    icn = F.col("mtf_icn")
-    open_rows = _not_taken_back(_open_icns(_crowded(claims, (Program.MFP,), _OF_MTF)))
+    icn, is_part = F.col("mtf_icn"), F.coalesce(F.col("dispensing_status").isin(*_OTHER_PART), F.lit(False))
+    of_units = claims.where(_is_no_notice() & ~_acts_by_icn())
+    open_rows = _open_icns(_not_taken_back(_crowded(of_units, (Program.MFP,), _OF_MTF)), claims)
     row = F.struct(*_COMPARED)
     # the row before the first of a run of one ICN is the nearest of another ICN for the whole run
     before_run = F.when(F.lag(icn).over(arrival) != icn, F.lag(row).over(arrival))
+    looked_at = F.struct("mtf_icn", *_COMPARED, *_COMPARABLE)
     seen = open_rows.withColumns(
         {
             "before_run": before_run,
             "duplicate_row_count": F.row_number().over(arrival) - F.row_number().over(of_icn),
-            "before": collect_list_over(
-                F.struct("mtf_icn", "source_row_id"), arrival.rowsBetween(-_ROWS_LOOKED_AT, -1)
-            ),
+            "before": collect_list_over(looked_at, arrival.rowsBetween(-_ROWS_LOOKED_AT, -1)),
         }
     )
+    others = F.filter(F.reverse("before"), lambda other: (other["mtf_icn"] != icn) & ~_is_other_part(other))
     so_far = arrival.rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    seen = seen.withColumn("nearest", F.last("before_run", True).over(so_far)).where(F.col("nearest").isNotNull())
-    others = F.filter(F.reverse("before"), lambda other: other["mtf_icn"] != icn)
-    ids = F.transform(F.slice(others, 1, MOST_RELATED_ROWS), lambda other: other["source_row_id"])
+    nearest = F.last("before_run", True).over(so_far)
+    seen = seen.withColumns({"before": others, "nearest": nearest})
+    first = F.get("before", F.lit(0))
+    of_part = F.when(first.isNotNull(), F.struct(*(first[name].alias(name) for name in _COMPARED)))
+    seen = seen.withColumns(
+        {
+            "nearest": F.when(is_part, of_part).otherwise(F.col("nearest")),
+            "duplicate_row_count": F.when(is_part, F.size("before")).otherwise(F.col("duplicate_row_count")),
+        }
+    ).where(F.col("nearest").isNotNull())
+    ids = F.transform(F.slice("before", 1, MOST_RELATED_ROWS), lambda other: other["source_row_id"])
     nearest_id = F.array(F.col("nearest.source_row_id"))
     ids = F.when(F.size(ids) > 0, ids).otherwise(nearest_id)
     return _told(seen.withColumn("duplicate_source_row_ids", ids), F.lit("R012"))
 
 
-def _open_icns(rows: DataFrame) -> DataFrame:
-    """The rows whose ICN is open: no row of the dispense names it (XREF) and no transaction closes it. Notices of
-    withdrawal are no request.
+def _open_icns(rows: DataFrame, claims: DataFrame) -> DataFrame:
+    """The rows whose ICN is open (see `_closed_icns`)."""
+    closed = _closed_icns(claims).select("closed_icn")
+    return rows.where(F.col("mtf_icn").isNotNull()).join(
+        closed, on=F.col("mtf_icn") == F.col("closed_icn"), how="left_anti"
+    )
+
+
+def _closed_icns(claims: DataFrame) -> DataFrame:
+    """One row per ICN of MFP (closed_icn) that a row names (XREF) or that a transaction closes: is_adjusted, by a row
+    under another ICN, and is_reversed, under this ICN or another.
+
+    An ICN names its claim by itself: what corrects the product, the fill or the day of a dispense has another key.
     """
-    rows = rows.where(_is_no_notice())
+    icn, xref = F.col("mtf_icn"), F.col("mtf_xref_icn")
     is_closing = F.coalesce(F.col("mtf_transaction_code").isin(*_CLOSING), F.lit(False))
+    is_adjustment = F.coalesce(F.col("mtf_transaction_code") == _ADJUSTMENT, F.lit(False))
 
-    def about(icn: str, closes: Column, is_own: bool) -> Column:
+    def about(number: Column, is_adjusted: Column) -> Column:
         # cast, so that both may be NULL in the same fields
-        fields = F.struct(F.col(icn).alias("about_icn"), closes.alias("closes"), F.lit(is_own).alias("is_own"))
-        return fields.cast("struct<about_icn: string, closes: boolean, is_own: boolean>")
+        fields = F.struct(number.alias("closed_icn"), is_adjusted.alias("is_adjusted"), is_closing.alias("is_reversed"))
+        return fields.cast("struct<closed_icn: string, is_adjusted: boolean, is_reversed: boolean>")
 
-    of_icn, _ = _windows((*_WITHIN, "about_icn"))
-    mentions = F.array(about("mtf_icn", is_closing, True), about("mtf_xref_icn", F.lit(True), False))
+    by_reference = about(xref, is_adjustment & ~xref.eqNullSafe(icn))
+    by_line = about(F.when(is_closing, icn), F.lit(False))
+    is_mfp = F.col("program") == Program.MFP.value
     return (
-        rows.select(*column_names(rows), F.inline(mentions))
-        .where(F.col("about_icn").isNotNull())
-        .withColumn("is_closed", F.max("closes").over(of_icn))
-        .where(F.col("is_own") & ~F.col("is_closed"))
-        .select(*column_names(rows))
+        claims.where(is_mfp & _is_no_notice() & (xref.isNotNull() | is_closing))
+        .select(F.inline(F.array(by_reference, by_line)))
+        .where(F.col("closed_icn").isNotNull())
+        .groupBy("closed_icn")
+        .agg(F.bool_or("is_adjusted").alias("is_adjusted"), F.bool_or("is_reversed").alias("is_reversed"))
     )
 
 
 def asked_elsewhere(claims: DataFrame) -> DataFrame:
-    """Prescriptions that Medicaid and another payer ask for: source_row_id and ELSEWHERE_FACTS of the later row. Others
-    are absent. Medical claims go by their payer's own numbers, which no other payer shares.
+    """Dispenses that Medicaid and another payer ask for: source_row_id and ELSEWHERE_FACTS of the later row. Others are
+    absent. P and C rows are parts of one fill; transactions of MFP that ask for no refund are left out.
     """
-    prescriptions = claims.where(F.col("claim_type") == ClaimType.RX.value)
     _, arrival = _windows(within=())
     earlier = arrival.rowsBetween(Window.unboundedPreceding, -1)
-    is_medicaid = _is_medicaid()
+    is_medicaid, status = _is_medicaid(), F.col("dispensing_status")
     row = F.struct(*_COMPARED)
-    of_medicaid = F.last(F.when(is_medicaid, row), True).over(earlier)
-    of_others = F.last(F.when(~is_medicaid, row), True).over(earlier)
-    crowded = _crowded(prescriptions, tuple(Program), within=())
-    seen = _not_taken_back(crowded).withColumn("nearest", F.when(is_medicaid, of_others).otherwise(of_medicaid))
+
+    def last(condition: Column) -> Column:
+        return F.last(F.when(condition, row), True).over(earlier)
+
+    def nearest_to(is_of_medicaid: Column) -> Column:
+        """The last earlier row of the other side that is not the other part of the row's fill."""
+        found = last(~is_of_medicaid)
+        for own, other in _OTHER_PART.items():
+            is_other_part = F.coalesce(status == other, F.lit(False))
+            found = F.when(status == own, last(~is_of_medicaid & ~is_other_part)).otherwise(found)
+        return found
+
+    nearest_payer = F.when(is_medicaid, nearest_to(is_medicaid)).otherwise(nearest_to(~is_medicaid))
+    of_units = claims.where(_is_no_notice() & ~_acts_by_icn())
+    crowded = _crowded(of_units, tuple(Program), ("mtf_transaction_code",), within=())
+    seen = _not_taken_back(crowded).where(_is_request()).withColumn("nearest", nearest_payer)
     nearest = F.col("nearest")
     paid_by_others = F.when(is_medicaid, F.col("amount_third_party")).otherwise(nearest["amount_third_party"])
     values = {
@@ -386,6 +438,19 @@ def _is_no_notice() -> Column:
     return F.coalesce(F.col("mtf_transaction_code") != _WITHDRAWAL_NOTICE, F.lit(True))
 
 
+def _is_request() -> Column:
+    """A row of MFP asks for a refund by its transaction (none stated is one that does); others ask. Never NULL."""
+    asks = F.coalesce(F.col("mtf_transaction_code").isin(*REFUND_REQUESTS), F.lit(True))
+    return asks | (F.col("program") != Program.MFP.value)
+
+
+def _acts_by_icn() -> Column:
+    """A row of MFP with units below zero that says by ICN what it reverses or replaces. Never NULL."""
+    is_closing = F.coalesce(F.col("mtf_transaction_code").isin(*_CLOSING), F.lit(False))
+    is_credit = (F.col("program") == Program.MFP.value) & (F.col("units") < 0)
+    return is_credit & (F.col("mtf_xref_icn").isNotNull() | (is_closing & F.col("mtf_icn").isNotNull()))
+
+
 def _rule(nearest: Column) -> Column:
     return (
         F.when(F.col("asking") != nearest["asking"], F.lit("R018"))
@@ -410,7 +475,7 @@ def with_repeats(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFr
     assert lines is not None
     invoiced_lines = lines.where(_is_medicaid() & (F.col("units") > 0))
     told = with_history(rows, invoiced_lines, _SCRIPT_AND_DAY, by, "lines")
-    told = _with_icn(told.withColumns(_line_of_dispense("dispense_")), lines)
+    told = _with_icn(told.withColumns(_line_of_dispense("dispense_")), lines, claims)
     told = told.withColumn("own", F.struct(*(column.alias(name) for name, column in by.items())))
     invoiced = F.filter("lines", _is_same_dispense)
     programs = F.transform(F.filter(invoiced, _is_in_near_period), lambda line: line["program"])
@@ -423,7 +488,7 @@ def with_repeats(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFr
         "f35_cross_program_count": F.when(is_medicaid & has_key, F.size(F.array_distinct(programs))),
         "f36_cross_state_count": F.when(is_medicaid, F.size(F.array_distinct(states))),
         "f57_mtf_dup_icn": F.when(is_mfp & has_key & has_icn, F.coalesce(F.col("open_icns") > 1, F.lit(False))),
-        "mtf_is_adjusted": F.when(is_mfp & has_key, F.coalesce("is_adjusted", F.lit(False))),
+        "mtf_is_adjusted": F.when(is_mfp & has_key & has_icn, F.coalesce("is_adjusted", F.lit(False))),
         "mtf_is_reversed": F.when(is_mfp & has_key & has_icn, F.coalesce("is_reversed", F.lit(False))),
     }
     facts = F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in REPEAT_FACTS))
@@ -443,50 +508,24 @@ def _line_of_dispense(prefix: str = "") -> dict[str, Column]:
     return {f"{prefix}{name}": column for name, column in own.items()}
 
 
-def _with_icn(rows: DataFrame, lines: DataFrame) -> DataFrame:
-    """`rows` (with the `dispense_` columns) with what lines of the dispense tell of the row's ICN: is_adjusted, by a
-    line under another ICN; is_reversed, under this ICN or another; and open_icns, how many ICNs of MFP are open. NULL
-    where no line has or names the ICN.
-
-    Counted by ICN: a placeholder prescription may have as many ICNs as lines.
+def _with_icn(rows: DataFrame, lines: DataFrame, claims: DataFrame) -> DataFrame:
+    """`rows` (with the `dispense_` columns) with is_adjusted and is_reversed, by what closes the row's ICN, NULL where
+    nothing does; and open_icns, how many ICNs of its dispense are open, NULL where none is.
     """
-    icn, xref = F.col("mtf_icn"), F.col("mtf_xref_icn")
-    is_mfp = F.col("program") == Program.MFP.value
-    is_closing = F.coalesce(F.col("mtf_transaction_code").isin(*_CLOSING), F.lit(False))
-    is_adjustment = F.coalesce(F.col("mtf_transaction_code") == _ADJUSTMENT, F.lit(False))
-    no, key = F.lit(False), (*_SCRIPT_AND_DAY, *_line_of_dispense())
-
-    def about(number: Column, is_own: Column, is_closed: Column, is_adjusted: Column) -> Column:
-        return F.struct(
-            number.alias("icn"),
-            (is_mfp & is_own).alias("is_own"),
-            (is_mfp & is_closed).alias("is_closed"),
-            is_adjusted.alias("is_adjusted"),
-            is_closing.alias("is_reversed"),
-        ).cast("struct<icn: string, is_own: boolean, is_closed: boolean, is_adjusted: boolean, is_reversed: boolean>")
-
-    by_line = about(icn, F.lit(True), is_closing, no)
-    by_reference = about(xref, no, F.lit(True), is_adjustment & ~xref.eqNullSafe(icn))
-    named = lines.where(_is_no_notice()).select(
-        *_SCRIPT_AND_DAY,
-        *(column.alias(name) for name, column in _line_of_dispense().items()),
-        *(name for name in ("program", *_OF_MTF)),
+    closed = _closed_icns(claims)
+    key = (*_SCRIPT_AND_DAY, *_line_of_dispense())
+    own = lines.where((F.col("program") == Program.MFP.value) & _is_no_notice() & F.col("mtf_icn").isNotNull()).select(
+        *(F.col(name).alias(f"of_{name}") for name in _SCRIPT_AND_DAY),
+        *(column.alias(f"of_{name}") for name, column in _line_of_dispense().items()),
+        F.col("mtf_icn").alias("own_icn"),
     )
-    by_icn = (
-        named.select(*key, F.inline(F.array(by_line, by_reference)))
-        .where(F.col("icn").isNotNull())
-        .groupBy(*(F.col(name).alias(f"of_{name}") for name in (*key, "icn")))
-        .agg(
-            F.bool_or("is_adjusted").alias("is_adjusted"),
-            F.bool_or("is_reversed").alias("is_reversed"),
-            (F.bool_or("is_own") & ~F.bool_or("is_closed")).alias("is_open"),
-        )
-    )
-    dispense = Window.partitionBy(*(f"of_{name}" for name in key))
-    by_icn = by_icn.withColumn("open_icns", F.count_if("is_open").over(dispense))
+    still_open = own.join(closed.select(F.col("closed_icn").alias("own_icn")), on="own_icn", how="left_anti")
+    open_icns = still_open.groupBy(*(f"of_{name}" for name in key)).agg(F.count_distinct("own_icn").alias("open_icns"))
     same = [F.col(name) == F.col(f"of_{name}") for name in _SCRIPT_AND_DAY]
     same += [F.col(f"dispense_{name}").eqNullSafe(F.col(f"of_{name}")) for name in _line_of_dispense()]
-    joined = rows.join(by_icn, on=[*same, icn == F.col("of_icn")], how="left")  # one row per dispense and ICN
+    # one row per ICN, and one per dispense
+    joined = rows.join(closed, on=F.col("mtf_icn") == F.col("closed_icn"), how="left")
+    joined = joined.join(open_icns, on=same, how="left")
     return joined.select(*column_names(rows), "is_adjusted", "is_reversed", "open_icns")
 
 

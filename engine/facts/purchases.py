@@ -8,12 +8,13 @@ from pyspark.sql import types as T
 
 from engine.contracts.codes import ClaimType, Program
 from engine.entity_families import SPAN, at_parent
+from engine.facts.duplicates import REFUND_REQUESTS
 from engine.facts.families import absent
 from engine.facts.feature import BEFORE, Feature
 from engine.facts.history import SERVICE_QUARTER, TRAILING_QUARTERS, added_up, before, near, with_history
 from engine.intervals import covers, quarter_number
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import divide, log, max_struct
+from engine.runtime.expressions import array_contains, divide, log, max_struct
 
 QUARTERS_APART = 2
 QUARTERS_ADDED_UP = TRAILING_QUARTERS
@@ -152,8 +153,15 @@ def _units_asked_for(claims: DataFrame) -> DataFrame:
     A dispense was bought once, however many rebates or payers ask for it: its largest quantity counts.
     """
     is_listed = (F.col("program") == Program.MDRP_FFS.value) & F.col("mef_entity_id").isNotNull()
+    is_listed = is_listed & F.coalesce(array_contains(F.split("state_340b_method", r"\|"), F.lit("MEF")), F.lit(True))
     by_contract_only = F.col("program").isin(Program.COMMERCIAL.value, Program.PARTD.value)
-    may_be_disputed = ~by_contract_only | F.coalesce("contract_excludes_340b", F.lit(False))
+    is_refund = F.col("program") == Program.MFP.value
+    asks = F.coalesce(F.col("mtf_transaction_code").isin(*REFUND_REQUESTS), F.lit(True))
+    may_be_disputed = (
+        F.when(by_contract_only, F.coalesce("contract_excludes_340b", F.lit(False)))
+        .when(is_refund, asks & F.col("price_ceiling").isNotNull() & F.col("price_mfp").isNotNull())
+        .otherwise(F.lit(True))
+    )
     is_linked = F.col("link_tier").isNotNull() & may_be_disputed
     units = F.when(is_linked | is_listed, F.col("ndc_units"))
     entity = F.coalesce("parent_entity_id", "source_row_id")

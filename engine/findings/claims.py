@@ -33,6 +33,7 @@ def claims_at_issue(flagged: DataFrame, deadlines: DeadlineSettings) -> DataFram
             **claim_deadlines(deadlines),
             # what later rows took back is not asked for
             "worth_units": F.coalesce("ndc_units", "units") - F.coalesce("taken_back_units", F.lit(0)),
+            "worth_whole_units": F.coalesce("ndc_units", "units"),
             "worth_stated_amount": F.col("rebate_amount"),
             "worth_settled_units": F.col("settled_since_units"),
             "worth_settled_on": F.col("settled_since_on"),

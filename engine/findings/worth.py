@@ -10,6 +10,7 @@ from engine.contracts.codes import MEDICAID_PROGRAMS, Evidence
 from engine.contracts.findings import RULE_RESULT
 from engine.findings.codes import CodeTable
 from engine.findings.evidence import MODEL_RULE
+from engine.runtime.column_names import column_names
 from engine.runtime.expressions import divide_decimals, nullable, round_double
 from engine.settings import PrioritySettings
 
@@ -51,24 +52,28 @@ JUDGED = T.StructType(
 def with_judged_rules(rows: DataFrame, table: CodeTable) -> DataFrame:
     """`rows` with `rules` as array<JUDGED> in place of array<RULE_RESULT>.
 
-    `rows` have worth_units, worth_settled_units, worth_stated_amount and unit_price_used.
+    `rows` have worth_units, worth_settled_units, worth_stated_amount and unit_price_used; where later rows may take
+    units back also worth_whole_units, those before that.
 
     A rule's units are never more than the row's, less what was settled since. Its dollars are its own amount, else
     units x price, in cents rounded half-up, and never more than the row: its units x price or the amount that the
-    payer states, whichever is greater. Of units settled since nothing is at issue; a rule's own amount falls by their
-    share of the row. A row of negative units credits us, so nothing of it is at issue. The model brings no code.
+    payer states, whichever is greater. Of units settled since or taken back nothing is at issue; a rule's own amount
+    falls by their share of the row. A row of negative units credits us, so nothing of it is at issue. The model brings
+    no code.
     """
     credits_us = F.coalesce(F.col("worth_units") < 0, F.lit(False))
     size = F.when(credits_us, F.lit(0)).otherwise(F.col("worth_units")).cast(UNITS)
     most = F.greatest(money(size * F.col("unit_price_used")), F.abs(F.col("worth_stated_amount")))
     rows = rows.withColumns({"worth_size": size, "worth_most": F.when(credits_us, F.lit(0)).otherwise(most)})
     size, settled, price = F.col("worth_size"), F.col("worth_settled_units"), F.col("unit_price_used")
+    whole = F.col("worth_whole_units") if "worth_whole_units" in column_names(rows) else size
 
     def judged(hit: Column) -> Column:
         asked = _within(hit["units_at_issue"], size).cast(UNITS)
         units, own = _left(asked, settled), hit["amount_at_issue"]
-        share = divide_decimals(own * _left(size, settled), size, 30, 6, "decimal(24,6)")
-        amount = F.coalesce(money(F.when((settled > 0) & (size > 0), share).otherwise(own)), money(units * price))
+        share = divide_decimals(own * _left(size, settled), whole, 30, 6, "decimal(24,6)")
+        is_part = (whole > 0) & ((F.coalesce(settled, F.lit(0)) > 0) | (size < whole))
+        amount = F.coalesce(money(F.when(is_part, share).otherwise(own)), money(units * price))
         values = {name: hit[name] for name in RULE_RESULT.names} | {
             "units_asked": asked,
             "units_at_issue": units,

@@ -33,18 +33,18 @@ def link_claims(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOn
             words.append("nothing to link")
             return None
         claims, unconverted = prepared.claims.all, prepared.claims.unconverted
+        taken_back = work.write("taken_back", facts.taken_back(claims))
         tasks: list[Callable[[], Any]] = [
-            partial(_link_340b, run, work, prepared, claims),
+            partial(_link_340b, run, work, prepared, facts.still_billed(claims, taken_back)),
             partial(_link_pharmacy, work, prepared, claims),
             lambda: work.write("duplicates", facts.duplicates(claims)),
             lambda: work.write("asked_elsewhere", facts.asked_elsewhere(unconverted)),
-            lambda: work.write("taken_back", facts.taken_back(claims)),
             partial(_of_invoices, work, prepared, unconverted, "unbilled", facts.unbilled),
             partial(_of_invoices, work, prepared, unconverted, "corrected_down", facts.corrected_down),
             partial(_flags_340b, work, prepared, claims),
             partial(_resolve_pharmacies, run, work, prepared),
         ]
-        linked, to_pharmacy, repeated, elsewhere, taken_back, unbilled, corrected, flags, _ = run.in_parallel(tasks)
+        linked, to_pharmacy, repeated, elsewhere, unbilled, corrected, flags, _ = run.in_parallel(tasks)
         to_340b = None if linked is None else linked.links
         if linked is not None:
             tiers, examples = _kinds_of_links(linked.links)
@@ -61,7 +61,7 @@ def link_claims(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOn
             words.append(f"{sum(tiers.values()):,} claims linked to 340B claims")
             words += [f"{tier} {rows:,}" for tier, rows in sorted(tiers.items())]
             _note_crowds(run, linked)
-            _watch_match_rates(run, prepared, linked.links)
+            _watch_match_rates(run, prepared, facts.still_billed(unconverted, taken_back), linked.links)
         if to_pharmacy is not None:
             words.append(f"{_per_claim(run, work, 'links_pharmacy'):,} to reversed dispenses")
         words.append(f"{_per_claim(run, work, 'duplicates'):,} repeat an earlier claim")
@@ -152,12 +152,11 @@ def _note_crowds(run: Run, linked: link.Links340b) -> None:
         )
 
 
-def _watch_match_rates(run: Run, prepared: Prepared, links: DataFrame) -> None:
+def _watch_match_rates(run: Run, prepared: Prepared, claims: DataFrame, links: DataFrame) -> None:
     """Count what links by source and month; the worst drops become notes of the run, all stand in its outputs."""
-    assert prepared.claims is not None
     assert prepared.entity_claims is not None
     assert prepared.linking is not None
-    rates = link.match_rates(prepared.claims.unconverted, prepared.entity_claims, links)
+    rates = link.match_rates(claims, prepared.entity_claims, links)
     problems = link.feed_problems(rates, run.settings.link.match_rates)
     for problem in problems[:_MOST_PROBLEMS_NOTED]:
         run.note(problem.message)

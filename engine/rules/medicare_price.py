@@ -117,11 +117,13 @@ def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
 def _refund_asked(f: Facts) -> Column:
     """As stated, else units x the refund per unit as stated, else units x (WAC - MFP), the default refund amount."""
     per_unit = F.coalesce(f.unit_rebate_amount, f.price_wac - f.price_mfp)
-    return F.coalesce(f.rebate_amount, F.round(claim_units(f) * per_unit, 2))
+    return F.coalesce(f.rebate_amount, F.round(f.ndc_units * per_unit, 2))
 
 
 def _refund_due(f: Facts) -> Column:
-    return F.round(claim_units(f) * not_below_zero(f.price_ceiling - f.price_mfp), 2)
+    """Nothing where the ceiling price is not above the MFP; else by NDC units, NULL where those are not known."""
+    due = F.round(f.ndc_units * (f.price_ceiling - f.price_mfp), 2)
+    return F.when(f.price_ceiling <= f.price_mfp, F.lit(0)).otherwise(due)
 
 
 @rule(
@@ -151,8 +153,9 @@ def refund_is_not_the_default(f: Facts, given: Given) -> Hit:
     """The refund that is asked for, as a total or per unit, is not units x (WAC - MFP) of the quarter of service. No
     units are wrong; at issue is the money that is asked for beyond it.
     """
-    stated = F.coalesce(f.rebate_amount, F.round(claim_units(f) * f.unit_rebate_amount, 2))
-    default = F.round(claim_units(f) * (f.price_wac - f.price_mfp), 2)
+    # prices are per NDC unit: of HCPCS units that could not be converted no refund is known
+    stated = F.coalesce(f.rebate_amount, F.round(f.ndc_units * f.unit_rebate_amount, 2))
+    default = F.round(f.ndc_units * (f.price_wac - f.price_mfp), 2)
     difference = stated - default
     tolerance = F.lit(f"{given.number('tolerance'):.6f}").cast("decimal(18,6)")
     quarter = quarter_of(f.date_of_service)

@@ -25,7 +25,7 @@ from engine.rules.evidence import either
 from engine.rules.hit import Check, Facts, Guard, Hit, one_of
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import if_known, sentence, words_for
-from engine.runtime.expressions import divide, rint
+from engine.runtime.expressions import divide
 
 # NCPDP billing unit of each CMS unit type (NCPDP Billing Unit Standard; CMS-367 data definitions).
 BILLING_UNITS = {
@@ -180,8 +180,8 @@ def part_of_a_unit(f: Facts, given: Given) -> Hit:
     guards=(PARTIAL_FILL, COMPOUND, PARTIAL_VIAL, SNAPSHOT),
 )
 def broken_package(f: Facts, given: Given) -> Hit:
-    """Units are no whole number of packages of a product that is dispensed in whole packages. At issue is what lies
-    above the nearest whole number of them.
+    """Units are no whole number of packages of a product that is dispensed in whole packages. At issue is the part
+    beyond whole ones.
     """
     per_package = f.units_per_package.cast("double")
     packages = divide(f.ndc_units.cast("double"), per_package)
@@ -199,7 +199,7 @@ def broken_package(f: Facts, given: Given) -> Hit:
             unit_type=f.product_unit_type,
         ),
         checks=(partial_fill(f), compound(f), partial_vial(f), _snapshot(f)),
-        units=_uncounted(f, rint(packages) * per_package),
+        units=_uncounted(f, F.floor(packages) * per_package),
         references=(product_row(f),),
     )
 

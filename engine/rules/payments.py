@@ -66,9 +66,9 @@ QUARANTINED_CREDITS = Guard(
     ),
 )
 def reversed_and_invoiced(f: Facts, given: Given) -> Hit:
-    """The pharmacy's last transaction for the dispense is a reversal. On or before the cut-off, which is the day the
-    row was received, else the end of its period and 60 days: code M, or J where nothing was paid (PBM under a
-    contract). Later, or on a day that is not known: a credit is to be expected, nothing is disputed.
+    """The pharmacy's last transaction for the dispense is a reversal: code M, or J where nothing was paid (PBM under a
+    contract). The cut-off is the day the row was received, else the end of its period and 60 days. Later, or on a day
+    that is not known: a credit is to be expected, nothing is disputed.
     """
     cut_off = _cut_off(f, given)
     is_in_time = F.coalesce(f.pharmacy_reversed_at.cast("date") <= cut_off, F.lit(False))
@@ -92,7 +92,7 @@ def reversed_and_invoiced(f: Facts, given: Given) -> Hit:
         evidence=either(is_in_time, Evidence.STRONG, Evidence.WEAK),
         related=related_rows(f.pharmacy_reversal_source_row_id),
         units=claim_units(f),
-        code=code_of_payer(f, F.when(is_in_time, code)),
+        code=code_of_payer(f, code),
         route=route_of_payer(f),
         party=party_of_payer(f),
         action=F.when(is_in_time, F.lit(Action.DISPUTE.value)).otherwise(F.lit(Action.PAY_AND_WATCH.value)),

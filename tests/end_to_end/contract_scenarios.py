@@ -474,6 +474,21 @@ def a_refund_that_was_reversed(world: World) -> None:
 
 
 @scenario
+def a_refund_of_which_a_part_is_taken_back(world: World) -> None:
+    world.mfp("r", mtf_icn="96", rebate_amount="200.00")
+    world.mfp(
+        "back",
+        claim_id="C-back",
+        units=-10,
+        rebate_amount="-60.00",
+        mtf_transaction_code=None,
+        received_at="2026-02-11T12:00:00",
+    )
+    in_january(world)
+    world.expect("r", R011="STRONG", code="MRA", action="WITHHOLD", at_issue=("20.000", "133.33"))
+
+
+@scenario
 def two_open_icns(world: World) -> None:
     world.mfp("r", mtf_icn="91")
     world.mfp("again", mtf_icn="92", claim_id="C-92", received_at="2026-02-11T12:00:00")

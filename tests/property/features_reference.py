@@ -187,19 +187,19 @@ def _repeats(row: dict, claims: list[dict]) -> dict:
             {line["program"] for line in invoiced if abs(_period(line["period"]) - _period(row["period"])) <= 4}
         )
     icn = row["mtf_icn"]
-    if row["program"] == "MFP" and has_key:
-        found["mtf_is_adjusted"] = icn is not None and any(
-            line["mtf_transaction_code"] == "002" and line["mtf_xref_icn"] == icn != line["mtf_icn"] for line in same
-        )
     if row["program"] == "MFP" and has_key and icn is not None:
         # a notice of withdrawal (005) asks for nothing and takes nothing back
-        of_mfp = [line for line in same if line["program"] == "MFP" and line["mtf_transaction_code"] != "005"]
+        of_mfp = [line for line in claims if line["program"] == "MFP" and line["mtf_transaction_code"] != "005"]
+        found["mtf_is_adjusted"] = any(
+            line["mtf_transaction_code"] == "002" and line["mtf_xref_icn"] == icn != line["mtf_icn"] for line in of_mfp
+        )
+        found["mtf_is_reversed"] = any(
+            line["mtf_transaction_code"] == "003" and icn in (line["mtf_xref_icn"], line["mtf_icn"]) for line in of_mfp
+        )
         closed = {line["mtf_xref_icn"] for line in of_mfp}
         closed |= {line["mtf_icn"] for line in of_mfp if line["mtf_transaction_code"] == "003"}
-        found["mtf_is_reversed"] = any(
-            line["mtf_transaction_code"] == "003" and icn in (line["mtf_xref_icn"], line["mtf_icn"]) for line in same
-        )
-        found["f57_mtf_dup_icn"] = len({line["mtf_icn"] for line in of_mfp} - closed - {None}) > 1
+        own = {line["mtf_icn"] for line in of_mfp if line in same}
+        found["f57_mtf_dup_icn"] = len(own - closed - {None}) > 1
     return found
 
 
@@ -280,7 +280,7 @@ def _purchases(row: dict, flagged: list[dict], world: dict, parents: dict) -> di
     for other in flagged:
         is_own = (other["parent"], other["ndc9"]) == (row["parent"], row["ndc9"])
         if is_own and 0 <= service - quarter(other["date_of_service"]) <= 3 and _may_be_disputed(other):
-            of_dispenses.setdefault(_dispense(other), []).append(other["ndc_units"] or 0)
+            of_dispenses.setdefault(_dispense(other), []).append(max(other["ndc_units"] or 0, 0))
     found["entity_units_asked_for"] = float(sum(max(units) for units in of_dispenses.values()))
     return found
 
@@ -294,8 +294,15 @@ def _dispense(claim: dict) -> tuple:
 
 
 def _may_be_disputed(row: dict) -> bool:
-    is_listed = row["program"] == "MDRP_FFS" and row["screen"]["mef_entity_id"] is not None
-    is_linked = row["is_linked"] and (row["program"] != "COMMERCIAL" or bool(row["screen"]["contract_excludes_340b"]))
+    screen, method = row["screen"], row["screen"]["state_340b_method"]
+    is_listed = row["program"] == "MDRP_FFS" and screen["mef_entity_id"] is not None
+    is_listed = is_listed and (method is None or "MEF" in method.split("|"))
+    is_linked = row["is_linked"]
+    if row["program"] == "COMMERCIAL":
+        is_linked = is_linked and bool(screen["contract_excludes_340b"])
+    if row["program"] == "MFP":
+        asks = row["mtf_transaction_code"] in ("001", "002", None)
+        is_linked = is_linked and asks and None not in (screen["price_ceiling"], screen["price_mfp"])
     return is_listed or is_linked
 
 

@@ -44,7 +44,8 @@ def world_with_later_rows(number: int, like: int) -> dict[str, list[dict]]:
 
 
 def _renamed(row: dict) -> dict:
-    return {**row, **{name: f"later-{row[name]}" for name in ("source_row_id", "chargeback_id") if row.get(name)}}
+    names = ("source_row_id", "chargeback_id", "mtf_icn", "mtf_xref_icn")
+    return {**row, **{name: f"later-{row[name]}" for name in names if row.get(name)}}
 
 
 def _world(number: int, random: Random, days: list[date]) -> dict[str, list[dict]]:
@@ -119,6 +120,9 @@ def _world(number: int, random: Random, days: list[date]) -> dict[str, list[dict
         {
             "source_row_id": claim["source_row_id"],
             "mef_entity_id": named("E3", None),
+            "state_340b_method": random.choice([None, "MEF", "MEF|CLAIM_FLAG", "CLAIM_FLAG"]),
+            "price_ceiling": random.choice([Decimal(2), None]),
+            "price_mfp": random.choice([Decimal(3), Decimal(3), None]),
             "contract_excludes_340b": random.choice([True, False, None]),
             "ndc_units": claim["ndc_units"],
         }

@@ -18,7 +18,10 @@ from tests.unit.facts_rows import claims, frame, reference, with_families
 WORLDS = range(120)
 AGAIN = 1_000  # added to the number of a world that has later rows
 LEAST_DAYS = 2
-_SCREEN = "source_row_id string, mef_entity_id string, contract_excludes_340b boolean, ndc_units decimal(15,3)"
+_SCREEN = (
+    "source_row_id string, mef_entity_id string, state_340b_method string, contract_excludes_340b boolean, "
+    "price_ceiling decimal(15,6), price_mfp decimal(15,6), ndc_units decimal(15,3)"
+)
 
 
 def measured(spark, worlds):

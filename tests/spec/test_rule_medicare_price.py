@@ -61,11 +61,12 @@ SPECS = [
         asks for less                         | 170.00        | -                  | 002                  | 30    | 30        || yes   | MEDIUM   | MRA  | FACILITATOR | PAY_AND_WATCH | 0     | 0      | too low by $10.00
         stated per unit                       | -             | 6.5                | -                    | 30    | 30        || yes   | MEDIUM   | MRA  | FACILITATOR | PAY_AND_WATCH | 0     | 15     |
         the default refund                    | 180.00        | -                  | 001                  | 30    | 30        || no    |          |      |             |               |       |        |
+        HCPCS units that are not converted    | 200.00        | -                  | 001                  | 30    | -         || no    |          |      |             |               |       |        |
         a cent may be rounding                | 180.01        | -                  | 001                  | 30    | 30        || no    |          |      |             |               |       |        |
         a reversal asks for nothing           | 200.00        | -                  | 003                  | 30    | 30        || no    |          |      |             |               |       |        |
         nothing is stated                     | -             | -                  | 001                  | 30    | 30        || no    |          |      |             |               |       |        |
         """,  # noqa: E501
-        needs=("program", "units", "date_of_service", "price_wac", "price_mfp", "rebate_amount"),
+        needs=("program", "units", "ndc_units", "date_of_service", "price_wac", "price_mfp", "rebate_amount"),
     ),
 ]
 results = results_fixture(SPECS)

@@ -17,18 +17,18 @@ SPECS = [
         case                                | program  | pharmacy_is_reversed | pharmacy_reversed_at | received_at         | amount_paid || fires | evidence | code | action        | related | says
         reversed before receipt             | MDRP_FFS | yes                  | 2025-08-03           | 2025-10-20          | 300.00      || yes   | STRONG   | M    | DISPUTE       | p-9     | a reversal of 2025-08-03 (row p-9); the cut-off for this row is 2025-10-20 ... did not stand
         on the day of receipt, but later    | MDRP_MCO | yes                  | 2025-10-20T23:00:00  | 2025-10-20T08:00:00 | 300.00      || yes   | STRONG   | M    | DISPUTE       | p-9     |
-        the day after receipt               | MDRP_FFS | yes                  | 2025-10-21           | 2025-10-20          | 300.00      || yes   | WEAK     | -    | PAY_AND_WATCH | p-9     | a credit on a later one is to be expected
+        the day after receipt               | MDRP_FFS | yes                  | 2025-10-21           | 2025-10-20          | 300.00      || yes   | WEAK     | M    | PAY_AND_WATCH | p-9     | a credit on a later one is to be expected
         nothing was paid                    | MDRP_FFS | yes                  | 2025-08-03           | 2025-10-20          | 0           || yes   | STRONG   | J    | DISPUTE       | p-9     |
-        nothing was paid, reversed too late | MDRP_FFS | yes                  | 2025-10-21           | 2025-10-20          | 0           || yes   | WEAK     | -    | PAY_AND_WATCH | p-9     |
+        nothing was paid, reversed too late | MDRP_FFS | yes                  | 2025-10-21           | 2025-10-20          | 0           || yes   | WEAK     | J    | PAY_AND_WATCH | p-9     |
         payment not known                   | MDRP_FFS | yes                  | 2025-08-03           | 2025-10-20          | -           || yes   | STRONG   | M    | DISPUTE       | p-9     |
         no receipt, last day of the cut-off | MDRP_FFS | yes                  | 2025-11-29           | -                   | 300.00      || yes   | STRONG   | M    | DISPUTE       | p-9     | the cut-off for this row is 2025-11-29
-        no receipt, after the cut-off       | MDRP_FFS | yes                  | 2025-11-30           | -                   | 300.00      || yes   | WEAK     | -    | PAY_AND_WATCH | p-9     |
-        day of the reversal not known       | MDRP_FFS | yes                  | -                    | 2025-10-20          | 300.00      || yes   | WEAK     | -    | PAY_AND_WATCH | p-9     | The day of the reversal is not known
+        no receipt, after the cut-off       | MDRP_FFS | yes                  | 2025-11-30           | -                   | 300.00      || yes   | WEAK     | M    | PAY_AND_WATCH | p-9     |
+        day of the reversal not known       | MDRP_FFS | yes                  | -                    | 2025-10-20          | 300.00      || yes   | WEAK     | M    | PAY_AND_WATCH | p-9     | The day of the reversal is not known
         reversed and billed again           | MDRP_FFS | no                   | 2025-08-03           | 2025-10-20          | 300.00      || no    |          |      |               |         |
         no transactions of the pharmacy     | MDRP_FFS | -                    | -                    | 2025-10-20          | 300.00      || no    |          |      |               |         |
         under a Part D contract             | PARTD    | yes                  | 2025-08-03           | 2025-10-20          | 300.00      || yes   | STRONG   | PBM  | DISPUTE       | p-9     | asks for a rebate on 30 units ... did not stand
         a PBM that paid nothing             | COMMERCIAL | yes                | 2025-08-03           | 2025-10-20          | 0           || yes   | STRONG   | PBM  | DISPUTE       | p-9     |
-        a PBM, reversed too late            | COMMERCIAL | yes                | 2025-10-21           | 2025-10-20          | 300.00      || yes   | WEAK     | -    | PAY_AND_WATCH | p-9     |
+        a PBM, reversed too late            | COMMERCIAL | yes                | 2025-10-21           | 2025-10-20          | 300.00      || yes   | WEAK     | PBM  | PAY_AND_WATCH | p-9     |
         a refund under the MFP              | MFP      | yes                  | 2025-08-03           | 2025-10-20          | 300.00      || no    |          |      |               |         |
         """,  # noqa: E501
         needs=("program", "pharmacy_is_reversed", "units"),

@@ -176,7 +176,10 @@ def features(spark, cases):
         for number, (case, (own, _)) in enumerate(cases.items())
         for row in own
     ]
-    schema = "source_row_id string, mef_entity_id string, contract_excludes_340b boolean, ndc_units decimal(15,3)"
+    schema = (
+        "source_row_id string, mef_entity_id string, state_340b_method string, contract_excludes_340b boolean, "
+        "price_ceiling decimal(15,6), price_mfp decimal(15,6), ndc_units decimal(15,3)"
+    )
     flagged = frame(spark, screen, T.StructType.fromDDL(schema))
     found = FoundOnClaims(frame(spark, [], LINKS_340B), None, feed, None)
     references = with_families({name: reference(spark, name, *given) for name, given in tables.items()})

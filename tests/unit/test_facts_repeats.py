@@ -123,10 +123,26 @@ ICNS = {  # claims, {row: earlier rows}
     "two open": ([mfp("a", "1"), mfp("b", "2", 2), mfp("c", "3", 3)], {"b": ["a"], "c": ["b", "a"]}),
     "the same once more": ([mfp("a", "1"), mfp("b", "1", 2)], {}),
     "named": ([mfp("a", "1"), mfp("b", "2", 2, mtf_xref_icn="1", mtf_transaction_code="002")], {}),
+    "corrected under another product and day": (
+        [
+            mfp("a", "1"),
+            mfp("b", "2", 2),
+            mfp("c", "3", 3, mtf_xref_icn="1", ndc11="00002000102", date_of_service="2025-02-11"),
+        ],
+        {},
+    ),
     "named by a third": ([mfp("a", "1"), mfp("b", "2", 2), mfp("c", "3", 3, mtf_xref_icn="1")], {"c": ["b"]}),
     "reversed": ([mfp("a", "1", mtf_transaction_code="003"), mfp("b", "2", 2)], {}),
     "no number": ([mfp("a", None), mfp("b", "2", 2)], {}),
     "another fill": ([mfp("a", "1"), mfp("b", "2", 2, fill_number=1)], {}),
+    "the two parts of a fill": (
+        [mfp("a", "1", dispensing_status="P"), mfp("b", "2", 2, dispensing_status="C"), mfp("c", "3", 3)],
+        {"c": ["b", "a"]},
+    ),
+    "a part and what came before the other": (
+        [mfp("a", "1"), mfp("b", "2", 2, dispensing_status="P"), mfp("c", "3", 3, dispensing_status="C")],
+        {"b": ["a"], "c": ["a"]},
+    ),
     "taken back": ([mfp("a", "1"), mfp("b", "1", 2, ndc_units="-30"), mfp("c", "2", 3)], {}),
     "a notice of withdrawal takes nothing back": (
         [mfp("a", "1"), mfp("b", "2", 2), mfp("c", "9", 3, mtf_xref_icn="1", mtf_transaction_code="005")],
@@ -145,6 +161,16 @@ ICNS = {  # claims, {row: earlier rows}
         ],
         {"d": ["c"]},
     ),
+    "reversed by its ICN, whatever came last": (
+        [
+            mfp("a", "1"),
+            mfp("b", "2", 2),
+            mfp("c", "9", 3, ndc_units="-30", mtf_transaction_code="003", mtf_xref_icn="1"),
+            mfp("d", "3", 4),
+        ],
+        {"d": ["b"]},
+    ),
+    "taken back without an ICN": ([mfp("a", "1"), mfp("b", None, 2, ndc_units="-30"), mfp("c", "2", 3)], {}),
 }
 ELSEWHERE = {  # claims, {row: (program, row, whether Medicaid paid the rest)} of the later one
     "Medicaid, then a PBM": (
@@ -173,9 +199,35 @@ ELSEWHERE = {  # claims, {row: (program, row, whether Medicaid paid the rest)} o
         {"b": ("MDRP_FFS", "a", None)},
     ),
     "another day": ([claim("a"), other("b", date_of_service="2025-02-11")], {}),
-    "medical": (
+    "medical, under one claim number": (
         [claim("a", claim_type="MEDICAL", hcpcs_code="J1234"), other("b", claim_type="MEDICAL", hcpcs_code="J1234")],
+        {"b": ("MDRP_FFS", "a", None)},
+    ),
+    "medical, under two claim numbers": (
+        [
+            claim("a", claim_type="MEDICAL", hcpcs_code="J1234", script_key="1"),
+            other("b", claim_type="MEDICAL", hcpcs_code="J1234", script_key="2"),
+        ],
         {},
+    ),
+    "the two parts of a fill": ([claim("a", dispensing_status="P"), other("b", dispensing_status="C")], {}),
+    "a refund": ([claim("a"), mfp("b", "1", mtf_transaction_code="001")], {"b": ("MDRP_FFS", "a", None)}),
+    "a reversal of a refund": ([claim("a"), mfp("b", "1", mtf_transaction_code="003")], {}),
+    "a refund that another's credit names": (
+        [
+            mfp("a", "1"),
+            mfp("b", "2", 2, ndc_units="-30", mtf_transaction_code="003", mtf_xref_icn="9"),
+            claim("c", received_at=datetime(2026, 4, 1, tzinfo=UTC)),
+        ],
+        {"c": ("MFP", "a", None)},
+    ),
+    "a part, and the whole before its rest": (
+        [
+            claim("a"),
+            claim("b", dispensing_status="P", received_at=datetime(2025, 4, 1, tzinfo=UTC)),
+            other("c", dispensing_status="C", day=2),
+        ],
+        {"c": ("MDRP_FFS", "a", None)},
     ),
 }
 
@@ -185,11 +237,16 @@ def feed(spark):
     """The claims of all cases, each case with a pharmacy and product of its own."""
     cases = [rows for rows, _ in (*ICNS.values(), *ELSEWHERE.values(), *TAKEN_BACK.values())]
     rows = [
-        apart(number, row) | {"source_row_id": f"{number}/{row['source_row_id']}"}
+        apart(number, row) | {"source_row_id": f"{number}/{row['source_row_id']}"} | icns_apart(number, row)
         for number, own in enumerate(cases)
         for row in own
     ]
     return claims(spark, rows, partitions=3).localCheckpoint()
+
+
+def icns_apart(number, row):
+    """ICNs are told apart by themselves."""
+    return {name: f"{number}/{row[name]}" for name in ("mtf_icn", "mtf_xref_icn") if row.get(name)}
 
 
 def expected(cases, first, value):

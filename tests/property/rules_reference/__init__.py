@@ -1,0 +1,42 @@
+"""The rule catalog once more: slow and obvious, in plain Python over rows of text, written from the contract.
+
+Grouped by what a rule looks at. `judge` says of each live row which rules fire, in which class, with which guards, what
+they put at issue. Rules that rest on many peers (R028, R034 to R037, R049, R050, R052) are tested elsewhere.
+"""
+
+from __future__ import annotations
+
+from tests.property.rules_reference import (
+    claims,
+    duplicates,
+    entities,
+    entity_policies,
+    invoices,
+    links_340b,
+    settled,
+    transactions,
+)
+from tests.property.rules_reference.basics import read
+from tests.property.rules_reference.world import Prepared
+
+Tables = dict[str, list[dict[str, str]]]
+
+
+def judge(tables: Tables, all_invoices: list[dict[str, str]]) -> dict[str, dict[str, dict]]:
+    """{row id: {rule id: what it says}} of the live rows of one world. `all_invoices`: of all worlds."""
+    world = Prepared(tables)
+    world.all_invoices = read(all_invoices)
+    settled.allot(world)
+    links_340b.link(world)
+    found = {}
+    for row in world.claims:
+        hits = [*claims.judge(world, row), *duplicates.judge(world, row), *settled.judge(row)]
+        hits += [*links_340b.judge(world, row), *transactions.judge(world, row)]
+        found[row["source_row_id"]] = [settled.at_issue(world, row, one) for one in hits if one is not None]
+    for row in world.entity_claims:
+        hits = [*entities.judge(world, row), *entity_policies.judge(world, row)]
+        found[row["source_row_id"]] = [entities.at_issue(world, row, one) for one in hits if one is not None]
+    for row in world.invoices:
+        hits = invoices.judge(world, row)
+        found[invoices.row_id(row)] = [invoices.at_issue(world, row, one) for one in hits if one is not None]
+    return {row_id: {one["rule"]: one for one in hits} for row_id, hits in found.items()}
