@@ -33,11 +33,11 @@ from engine.synthetic import (
 from engine.synthetic.arrow import spark_schema
 from engine.synthetic.chunks import Maker
 from engine.synthetic.dispenses import Plan
-from engine.synthetic.labels import LABEL_COLUMNS, LABELS
+from engine.synthetic.labels import CLAIM_LABELS, LABEL_COLUMNS, LABELS
 from engine.synthetic.link_truth import LINK_TRUTH
 from engine.synthetic.link_truth import NAME as LINK_TRUTH_NAME
+from engine.synthetic.planning import planned_share
 from engine.synthetic.references import reference_tables
-from engine.synthetic.scenarios import planned_share
 from engine.synthetic.world import World, build_world
 
 Generated = Callable[[T.StructType, Maker], DataFrame]
@@ -82,11 +82,16 @@ def synthesize(
         _write_small(storage, rows, join(unfinished, f"{name}.parquet"))
         counts[name] = rows.num_rows
     of_policies = generated(LABELS, chunks.policy_label_rows)
-    labels = generated(LABELS, chunks.label_rows).unionByName(of_policies).persist(StorageLevel.DISK_ONLY)
+    labels = generated(CLAIM_LABELS, chunks.label_rows)
+    labels = labels.unionByName(of_policies, allowMissingColumns=True).persist(StorageLevel.DISK_ONLY)
     # in one chunk: Spark stops reading at an empty one
     labels_of_sums = spark.createDataFrame(pa.concat_tables(of_sums).combine_chunks(), LABELS).coalesce(1)
     for label, columns in LABEL_COLUMNS.items():
-        rows = labels.unionByName(labels_of_sums).where(F.col("label") == label.value).select(*columns)
+        rows = (
+            labels.unionByName(labels_of_sums, allowMissingColumns=True)
+            .where(F.col("label") == label.value)
+            .select(*columns)
+        )
         counts[label.value] = _write(storage, rows, join(unfinished, label.value))
     labels.unpersist()
     pairs = generated(LINK_TRUTH, chunks.link_truth_rows)

@@ -10,11 +10,11 @@ from engine.synthetic import arrow
 from engine.synthetic.calendar import QUARTER_STARTS, QUARTERS, quarter_end
 from engine.synthetic.fills import cents
 from engine.synthetic.identifiers import mixed
+from engine.synthetic.kinds import Label
 from engine.synthetic.payers import FFS, MCO, PROGRAMS
 from engine.synthetic.places import STATE_CODES
 from engine.synthetic.products import LABELER_SOLD, NO_DAY, Pool
 from engine.synthetic.rebate_rows import RebateRows, Row
-from engine.synthetic.scenarios import Label
 from engine.synthetic.world import World
 
 KEYS = ("program", "state", "product", "period")
@@ -42,13 +42,14 @@ LITTLE_MORE = 4  # thousandths of the units, where it asks for no more than sums
 def invoice_parts(world: World, r: RebateRows) -> pa.RecordBatch:
     """Sums over the live Medicaid rows of a chunk, one row per KEYS.
 
-    Supplemental rebates are invoiced apart. The rest of a fill in two parts is no prescription of its own.
+    Supplemental rebates are invoiced apart. The rest of a fill in two parts is no prescription, nor are units
+    that are taken back.
     """
     counted = np.flatnonzero(r.is_invoiced)
     sizes = (len(PROGRAMS), len(STATE_CODES), world.products.count, len(QUARTERS))
     keys = np.ravel_multi_index(tuple(a[counted] for a in (r.program, r.state, r.product, r.period)), sizes)
     found, inverse = np.unique(keys, return_inverse=True)
-    values = (r.units, r.paid, r.paid_by_others, (r.kind != Row.COMPLETION).astype(np.int64))
+    values = (r.units, r.paid, r.paid_by_others, (~np.isin(r.kind, (Row.COMPLETION, Row.FURTHER))).astype(np.int64))
     sums = [np.zeros(len(found), dtype=np.int64) for _ in values]
     for total, value in zip(sums, values, strict=True):
         np.add.at(total, inverse, value[counted])

@@ -13,7 +13,7 @@ from engine.synthetic import arrow
 from engine.synthetic.calendar import QUARTERS
 from engine.synthetic.identifiers import mixed
 from engine.synthetic.invoices import source_row_ids
-from engine.synthetic.scenarios import Label
+from engine.synthetic.kinds import Label
 from engine.synthetic.world import World
 
 NAME, RULE = "sales", "R034"

@@ -22,12 +22,13 @@ from engine.synthetic.dispenses import Plan
 from engine.synthetic.entity_claims import chargeback_batch
 from engine.synthetic.inflation import KEY, SUM, build_reports
 from engine.synthetic.invoices import build_invoices
+from engine.synthetic.kinds import Label
 from engine.synthetic.references import reference_tables
 from engine.synthetic.sales import build_sales
-from engine.synthetic.scenarios import Label
 from engine.synthetic.world import build_world
 
 MEDICAID = ("MDRP_FFS", "MDRP_MCO")
+UNDER_CONTRACT = ("COMMERCIAL", "PARTD")
 RULES_ON_CLAIMS = {
     *("R001", "R002", "R003", "R004", "R005", "R008", "R009", "R011", "R016", "R017", "R018", "R019", "R020"),
     *("R021", "R022", "R024", "R035", "R036", "R053"),
@@ -243,6 +244,7 @@ def claim_findings(tables: Tables) -> set[tuple[str, str]]:
     contract = defaultdict(list)
     for row in reference["rebate_contracts"]:
         contract[row["contract_id"]].append(row)
+        contract[row["payer_id"], row["program"]].append(row)
     last_sent = {}
     for row in sorted(tables.pharmacy, key=lambda r: r["transaction_at"]):
         rx, fill = rx_and_fill(row)
@@ -262,12 +264,12 @@ def claim_findings(tables: Tables) -> set[tuple[str, str]]:
     found = set()
 
     def excludes(row: dict) -> bool:
-        for terms in contract[row["contract_id"]]:
+        for terms in contract[row["contract_id"] or (row["payer_id"], row["program"])]:
             in_force = terms["begin_date"] <= row["date_of_service"] < (terms["end_date"] or date.max)
             scope = {
                 "ALL": True,
                 "ENTITY_OWNED": row["pharmacy"] in owned,
-                "LISTED_PHARMACIES": (row["contract_id"], row["pharmacy"]) in on_list,
+                "LISTED_PHARMACIES": (terms["contract_id"], row["pharmacy"]) in on_list,
                 "FLAGGED_ONLY": flag_340b(row),
             }[terms["exclusion_scope"]]
             if in_force and terms["excludes_340b"] and scope:
@@ -280,6 +282,8 @@ def claim_findings(tables: Tables) -> set[tuple[str, str]]:
         if row["kind"] in ("STATE_CREDIT", "ENTITY_REPAID")
     }
     for row in live:
+        if row["ndc_units"] <= 0 or is_taken_back(row, dispenses[dispense_of(row)]):
+            continue
         if row["ndc11"] not in product:
             found |= {(row["source_row_id"], "R025")} if row["program"] in MEDICAID else set()
             continue
@@ -304,11 +308,18 @@ def claim_findings(tables: Tables) -> set[tuple[str, str]]:
         asks = row["mtf_transaction_code"] in (None, "001", "002")
         if program == "MFP" and linked and asks and served >= date(2026, 1, 1):
             fires |= {"R011"} if prices["ceiling_unit"] < prices["mfp_unit"] else set()
+        facts = product[row["ndc11"]]
+        terminated, back = facts["termination_date"], facts["reactivation_date"]
+        if terminated and (served - terminated).days > 365 and not (back and terminated < back <= served):
+            fires |= {"R022"} if program != "MFP" else set()
+        if program != "MFP" and row["rx"] is not None:
+            key = (row["pharmacy"], row["rx"], row["fill"], served, row["ndc11"], rebate_type(row))
+            last = last_sent.get(key[:5])
+            if last and last["transaction_code"] == "B2" and last["transaction_at"] <= row["received_at"]:
+                fires.add("R020")
+            fires |= repeats(row, earlier[key])
+            earlier[key].append(row)
         if program in MEDICAID:
-            facts = product[row["ndc11"]]
-            terminated, back = facts["termination_date"], facts["reactivation_date"]
-            if terminated and (served - terminated).days > 365 and not (back and terminated < back <= served):
-                fires.add("R022")
             fires |= {"R024"} if served < facts["market_date"] else set()
             exact = cents(row["ndc_units"] * row["unit_rebate_amount"])
             fires |= {"R053"} if abs(exact - row["rebate_amount"]) > Decimal("0.01") else set()
@@ -323,26 +334,6 @@ def claim_findings(tables: Tables) -> set[tuple[str, str]]:
             is_low = paid and not Decimal("0.2") <= paid / at_wac <= 3 and rebate / paid > Decimal("1.5")
             if is_low and not is_explained:
                 fires.add("R036")
-            key = (row["pharmacy"], row["rx"], row["fill"], served, row["ndc11"], row["rebate_type"])
-            last = last_sent.get(key[:5])
-            if last and last["transaction_code"] == "B2" and last["transaction_at"] <= row["received_at"]:
-                fires.add("R020")
-            if row["rx"] is not None:
-                parts = {row["dispensing_status"]}
-                for other in reversed(earlier[key]):
-                    if {other["dispensing_status"], *parts} == {"P", "C"}:
-                        continue
-                    secondary = row["amount_third_party"] and other["period"] == row["period"]
-                    if secondary and (other["payer_id"], other["program"]) == (row["payer_id"], program):
-                        break
-                    fires.add(
-                        "R018" if other["payer_id"] != row["payer_id"]
-                        else "R017" if other["program"] != program
-                        else "R019" if other["period"] != row["period"]
-                        else "R016"
-                    )  # fmt: skip
-                    break
-                earlier[key].append(row)
         fires |= fires_by_itself(row, product[row["ndc11"]], price, crosswalk, excludes(row))
         fires |= outside_agreement(program, product[row["ndc11"]], ended, served)
         settled_on = credited.get((program, row["ndc11"], row["claim_id"]), date.max)
@@ -356,6 +347,46 @@ def claim_findings(tables: Tables) -> set[tuple[str, str]]:
     return found
 
 
+def rebate_type(row: dict) -> str:
+    return row["rebate_type"] or ("FEDERAL" if row["program"] in MEDICAID else "BASE")
+
+
+def is_taken_back(row: dict, dispense: list[dict]) -> bool:
+    """By a later row of negative units: the latest rows of before it, up to its units."""
+    rows = sorted(
+        (other for other in dispense if rebate_type(other) == rebate_type(row)), key=lambda r: r["received_at"]
+    )
+    left = {other["source_row_id"]: other["ndc_units"] for other in rows}
+    for place, back in enumerate(rows):
+        units = -back["ndc_units"]
+        for other in reversed(rows[:place]):
+            taken = min(max(units, 0), max(left[other["source_row_id"]], 0))
+            left[other["source_row_id"]] -= taken
+            units -= taken
+    return left[row["source_row_id"]] == 0
+
+
+def repeats(row: dict, earlier: list[dict]) -> set[str]:
+    """R016 to R019, of rows that may not be the two parts of one fill."""
+    for other in reversed(earlier):
+        if {other["dispensing_status"], row["dispensing_status"]} == {"P", "C"}:
+            continue
+        if (other["program"] in MEDICAID) != (row["program"] in MEDICAID):
+            continue
+        secondary = (row["amount_third_party"] or 0) != (other["amount_third_party"] or 0)
+        same = ("payer_id", "program", "period")
+        if secondary and all(other[name] == row[name] for name in same):
+            return set()
+        fires = (
+            "R018" if other["payer_id"] != row["payer_id"]
+            else "R017" if other["program"] != row["program"]
+            else "R019" if other["period"] != row["period"]
+            else "R016"
+        )  # fmt: skip
+        return {fires}
+    return set()
+
+
 def fires_by_itself(row: dict, product: dict, price: dict, crosswalk: dict, is_excluded: bool) -> set[str]:
     """Rules that need no other row."""
     fires, served, program = set(), row["date_of_service"], row["program"]
@@ -366,6 +397,8 @@ def fires_by_itself(row: dict, product: dict, price: dict, crosswalk: dict, is_e
         fires.add("R010")
     if program == "MFP" and row["mtf_transaction_code"] == "009" and row["rebate_amount"] > 0:
         fires.add("R013")
+    if program in UNDER_CONTRACT:
+        return fires | (by_conversion(row, crosswalk) & {"R031"})
     if program not in MEDICAID:
         return fires
     terminated, back = product["termination_date"], product["reactivation_date"]
@@ -388,18 +421,17 @@ def fires_by_itself(row: dict, product: dict, price: dict, crosswalk: dict, is_e
         fires |= {"R030"} if is_broken else set()
     fires |= {"R041"} if program == "MDRP_FFS" and (row["paid_date"] - served).days > 365 else set()
     fires |= {"R033"} if row["compound_code"] == "2" and packages > 1 else set()
-    if row["hcpcs_code"]:
-        code, factor = crosswalk[row["ndc11"]]
-        if code != row["hcpcs_code"]:
-            fires |= {"R032"} - ({"R032"} if row["hcpcs_code"] in UNLISTED_CODES else set())
-        elif (
-            row["units_basis"] != "HCPCS"
-            and row["units"] == row["hcpcs_units"]
-            and factor != 1
-            and row["modifiers"] != "JW"
-        ):
-            fires.add("R031")
-    return fires
+    return fires | by_conversion(row, crosswalk)
+
+
+def by_conversion(row: dict, crosswalk: dict) -> set[str]:
+    if not row["hcpcs_code"]:
+        return set()
+    code, factor = crosswalk[row["ndc11"]]
+    if code != row["hcpcs_code"]:
+        return set() if row["hcpcs_code"] in UNLISTED_CODES else {"R032"}
+    is_taken_over = row["units_basis"] != "HCPCS" and row["units"] == row["hcpcs_units"] and factor != 1
+    return {"R031"} if is_taken_over and row["modifiers"] != "JW" else set()
 
 
 def is_measured_otherwise(row: dict, product: dict, ratio: float) -> bool:
@@ -448,7 +480,10 @@ def is_asked_elsewhere(row: dict, before: list[dict]) -> bool:
 
 
 def repeats_open_icn(row: dict, dispense: list[dict]) -> bool:
-    dispense = [other for other in dispense if other["program"] == "MFP"]
+    requests = [other for other in dispense if other["program"] == "MFP"]
+    dispense = [other for other in requests if other["mtf_transaction_code"] != "005"]
+    if row not in dispense:
+        return False
     closing = ("003", "009", "013")
     closed = {other["mtf_xref_icn"] for other in dispense}
     closed |= {other["mtf_icn"] for other in dispense if other["mtf_transaction_code"] in closing}
