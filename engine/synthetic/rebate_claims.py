@@ -18,7 +18,7 @@ from engine.synthetic.payers import FACILITATOR, FFS, MCO, MFP, PROGRAMS
 from engine.synthetic.places import STATE_CODES, Listing, state_index
 from engine.synthetic.planning import has
 from engine.synthetic.products import UNITS_OF_MEASURE
-from engine.synthetic.rebate_rows import RebateRows, Row
+from engine.synthetic.rebate_rows import SUB_PROGRAMS, RebateRows, Row
 from engine.synthetic.strangers import Strangers
 from engine.synthetic.texts import bin_numbers, hcpcs_codes, ndc_texts, pharmacy_npis, prescription, rx_digits
 from engine.synthetic.world import World
@@ -32,8 +32,6 @@ SCHEMA = arrow.arrow_schema(REBATE_CLAIMS, COLUMNS)
 _PROGRAM_NAMES = [program.value for program in PROGRAMS]
 _TRANSACTIONS = [transaction.value for transaction in Transaction]
 _CLAIM_TYPES = [ClaimType.RX.value, ClaimType.MEDICAL.value]
-_SUB_PROGRAMS = ["XIX", "EXPANSION", "CHIP_MEDICAID", "CHIP_SEPARATE", "STATE_ONLY"]
-_CHIP_MEDICAID = 2
 _UNLISTED_CODE, _NUMBERS_APART = "J3490", 5_000
 _INVALID_NPI, _DEA_NUMBER = "1234567890", "AB1234563"
 _FEDERAL, _SUPPLEMENTAL, _BASE, _PRICE_PROTECTION = range(4)
@@ -101,16 +99,13 @@ def _payer(world: World, d: Dispenses, f: Fills, r: RebateRows) -> dict[str, pa.
     rebate_type = np.where(second & has(d.scenario[at], Twist.PRICE_PROTECTION), _PRICE_PROTECTION, rebate_type)
     unnamed = has(d.scenario[at], Twist.CONTRACT_UNNAMED)
     unnamed |= second & has(d.scenario[at], Twist.SECOND_CONTRACT_UNNAMED)
-    sub_program = np.searchsorted([70, 95], number % 100)
-    sub_program = np.where(has(d.scenario[at], Twist.CHILDREN_IN_MEDICAID), _CHIP_MEDICAID, sub_program)
-    sub_program = np.where(has(d.scenario[at], Twist.OUTSIDE_PROGRAM), _CHIP_MEDICAID + 1 + number % 2, sub_program)
     plan_number = np.where(r.program == MCO, np.maximum(f.plan[at], 0), -1)
     plan = arrow.joined(state, arrow.constant("-MCO", rows), arrow.plain(plan_number + 1))
     bins = bin_numbers(r.program, contract, r.state, f.plan[at])
     return {
         "source_row_id": source_row_ids(number, r.kind),
         "program": arrow.chosen(_PROGRAM_NAMES, r.program),
-        "sub_program": arrow.chosen(_SUB_PROGRAMS, np.where(medicaid, sub_program, -1)),
+        "sub_program": arrow.chosen(SUB_PROGRAMS, r.sub_program),
         "rebate_type": arrow.chosen(_REBATE_TYPES, rebate_type),
         "payer_id": arrow.either(medicaid, state, others),
         "plan_id": arrow.either(plan_number >= 0, plan, None),

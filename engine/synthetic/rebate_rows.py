@@ -19,6 +19,8 @@ from engine.synthetic.strangers import Strangers
 from engine.synthetic.world import World
 
 ORIGINAL, ADJUSTMENT, VOID = range(3)
+SUB_PROGRAMS = ("XIX", "EXPANSION", "CHIP_MEDICAID", "CHIP_SEPARATE", "STATE_ONLY")
+_CHIP_MEDICAID = SUB_PROGRAMS.index("CHIP_MEDICAID")
 DAYS_TO_NEXT_INVOICE = 91
 DAYS_TO_LAST_ROW = 6
 _AFTER_OTHERS = (Twist.MEDICAID_AFTER_OTHERS, Twist.AFTER_OTHERS)
@@ -61,6 +63,7 @@ class RebateRows:
     is_live: np.ndarray
     is_invoiced: np.ndarray  # in the invoice of its period
     program: np.ndarray
+    sub_program: np.ndarray  # index into SUB_PROGRAMS; -1 outside Medicaid
     state: np.ndarray
     product: np.ndarray
     transaction: np.ndarray
@@ -116,8 +119,9 @@ def draw_rebate_rows(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fill
         at=at,
         kind=kind,
         is_live=is_live,
-        is_invoiced=is_live & (program <= MCO) & (kind != Row.SUPPLEMENTAL) & ~has(scenario, *OLD_PERIODS),
+        is_invoiced=is_live & (program <= MCO) & ~has(scenario, *OLD_PERIODS),
         program=program,
+        sub_program=np.where(program <= MCO, _sub_programs(d, at), -1),
         state=state,
         product=product,
         transaction=np.where(kind == Row.VOID, VOID, np.where(kind == Row.ADJUSTED, ADJUSTMENT, ORIGINAL)),
@@ -131,6 +135,13 @@ def draw_rebate_rows(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fill
         rebate=rebate * sign,
         received=f.received[at] + later,
     )
+
+
+def _sub_programs(d: Dispenses, at: np.ndarray) -> np.ndarray:
+    number, scenario = d.number[at], d.scenario[at]
+    sub_program = np.searchsorted([70, 95], number % 100)
+    sub_program = np.where(has(scenario, Twist.CHILDREN_IN_MEDICAID), _CHIP_MEDICAID, sub_program)
+    return np.where(has(scenario, Twist.OUTSIDE_PROGRAM), _CHIP_MEDICAID + 1 + number % 2, sub_program)
 
 
 def _rows(d: Dispenses, f: Fills, s: Strangers, plan: Plan, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

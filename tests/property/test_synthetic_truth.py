@@ -21,7 +21,7 @@ from engine.synthetic.balances import BOUGHT_TIMES, PART_SCHEMA, balance_labels,
 from engine.synthetic.dispenses import Plan
 from engine.synthetic.entity_claims import chargeback_batch
 from engine.synthetic.inflation import KEY, SUM, build_reports
-from engine.synthetic.invoices import build_invoices
+from engine.synthetic.invoices import KEYS, build_invoices
 from engine.synthetic.kinds import Label
 from engine.synthetic.references import reference_tables
 from engine.synthetic.sales import build_sales
@@ -60,7 +60,7 @@ RULES_ON_CLAIMS = {
 UNREPORTED = {"ndc": "", "termination_date": None, "reactivation_date": None, "cod_status": None}
 TWICE = ("R046", "R047")
 UNLISTED_CODES = {"J3490"}
-RULES_ON_INVOICES = {"R022", "R025", "R026", "R027", "R034", "R035", "R036", "R037", "R038", "R053"}
+RULES_ON_INVOICES = {"R022", "R025", "R026", "R027", "R034", "R035", "R036", "R037", "R038", "R053", "R058", "R059"}
 MODIFIERS = {("TX", "U8"): date(2015, 9, 1), ("GA", "UD"): date(2018, 7, 1), ("SC", "TB"): date(2025, 12, 1)}
 
 
@@ -81,9 +81,12 @@ class Tables:
         self.settlements = rows(chunks.settlement_rows).to_pylist()
         self.entity = rows(chunks.entity_claim_rows).to_pylist()
         parts = rows(chunks.invoice_part_rows)
-        totals = parts.group_by(parts.column_names[:4]).aggregate([(n, "sum") for n in parts.column_names[4:]])
-        totals = totals.rename_columns([*parts.column_names[:4], *parts.column_names[4:]])
-        lines, truth_of_lines = build_invoices(world, totals, self.settings.violation_rate)
+        keys = len(KEYS)
+        totals = parts.group_by(parts.column_names[:keys]).aggregate([(n, "sum") for n in parts.column_names[keys:]])
+        totals = totals.rename_columns(parts.column_names)
+        invoiced = build_invoices(world, totals, self.settings.violation_rate)
+        lines, truth_of_lines = invoiced.lines, invoiced.labels
+        self.line_settlements = invoiced.settlements.to_pylist()
         sold, truth_of_sales = build_sales(world, lines, plants_violations=True)
         self.invoices = lines.to_pylist()
         labels_of_lines = [*truth_of_lines.to_pylist(), *truth_of_sales.to_pylist()]
@@ -497,22 +500,26 @@ def invoice_findings(tables: Tables, peers_of_one_program: bool) -> set[tuple[st
     product = {row["ndc"]: row for row in tables.reference["products"]}
     ended = {row["labeler_code"]: row["end_date"] or date.max for row in tables.reference["labelers"]}
     market = {(row["ndc"], quarter(row["effective_date"])): row for row in tables.reference["market_prices"]}
-    federal = defaultdict(Decimal)
+    claimed, invoiced = defaultdict(Decimal), defaultdict(Decimal)
     for row in live_rebate_rows(tables):
-        key = (row["program"], row["payer_id"], row["ndc11"], row["period"])
-        federal[key] += row["ndc_units"] if row["rebate_type"] != "SUPPLEMENTAL" else 0
+        key = (row["program"], row["payer_id"], row["ndc11"], row["period"], invoiced_apart(row))
+        claimed[key] += row["ndc_units"]
     per_prescription, per_unit, own = defaultdict(dict), defaultdict(dict), defaultdict(list)
     quarters = defaultdict(list)
     for row in tables.invoices:
         peers = (row["ndc"], row["program"] if peers_of_one_program else None)
-        row["id"] = "/".join(row[n] for n in ("program", "state", "ndc", "period", "invoice_number", "line_kind"))
+        of_line = ("program", "state", "ndc", "period", "invoice_number", "line_kind", "sub_program", "rebate_type")
+        row["id"] = "/".join(row[name] for name in of_line if row[name])
+        row["key"] = (row["program"], row["state"], row["ndc"], row["period"], row["sub_program"] or row["rebate_type"])
+        invoiced[row["key"]] += row["units_reimbursed"]
         per_prescription[peers][row["id"]] = float(row["units_reimbursed"]) / row["prescriptions"]
         per_unit[peers][row["id"]] = float(row["total_amount"] / row["units_reimbursed"])
-        quarters[row["program"], row["state"], row["ndc"]].append((row["period"], float(row["units_reimbursed"])))
-        own[row["program"], row["state"], row["ndc"]].append(float(row["units_reimbursed"]) / row["prescriptions"])
+        row["line"] = (row["program"], row["state"], row["ndc"], row["sub_program"], row["rebate_type"])
+        quarters[row["line"]].append((row["period"], float(row["units_reimbursed"])))
+        own[row["line"]].append(float(row["units_reimbursed"]) / row["prescriptions"])
     asked, sold = defaultdict(Decimal), defaultdict(Decimal)
     for row in tables.invoices:
-        asked[row["state"], row["ndc"], row["period"]] += row["units_reimbursed"]
+        asked[row["state"], row["ndc"], row["period"]] += row["units_reimbursed"] if not row["rebate_type"] else 0
     for row in tables.sales:
         sold[row["state"], row["ndc"], row["period"]] += row["units"]
     far_units, far_paid = far_from_peers(per_prescription), far_from_peers(per_unit)
@@ -527,28 +534,41 @@ def invoice_findings(tables: Tables, peers_of_one_program: bool) -> set[tuple[st
         fires |= outside_agreement(row["program"], facts, ended, start)
         year = [(row["state"], row["ndc"], quarter(start - timedelta(days=90 * ago))) for ago in range(4)]
         in_state, bought = (sum(units[key] for key in year) for units in (asked, sold))
-        fires |= {"R034"} if in_state > bought * Decimal("1.2") and in_state - bought > 100 else set()
-        ratio = float(units) / row["prescriptions"] / median(own[row["program"], row["state"], row["ndc"]])
+        is_federal = not row["rebate_type"]
+        fires |= {"R058"} if is_federal and row["sub_program"] in ("CHIP_SEPARATE", "STATE_ONLY") else set()
+        received = row["received_date"]
+        is_credited = any(
+            row["line_kind"] == "CURRENT" and settled["settled_on"] < received
+            for settled in tables.line_settlements
+            if all(settled[name] == row[name] for name in ("program", "state", "ndc", "period"))
+        )
+        fires |= {"R059"} if is_credited else set()
+        fires |= {"R034"} if is_federal and in_state > bought * Decimal("1.2") and in_state - bought > 100 else set()
+        ratio = float(units) / row["prescriptions"] / median(own[row["line"]])
         fires |= {"R035"} if row["id"] in far_units or not 0.1 <= ratio <= 10 else set()
-        of_line = [
-            of_quarter
-            for period, of_quarter in quarters[row["program"], row["state"], row["ndc"]]
-            if period <= row["period"]
-        ]
+        of_line = [of_quarter for period, of_quarter in quarters[row["line"]] if period <= row["period"]]
         fires |= {"R037"} if len(of_line) >= 4 and float(units) > 3 * median(of_line) else set()
         price = market.get((row["ndc"], row["period"]))
         to_market = row["total_amount"] / units / price["price_per_unit"] if price else None
         off_market = to_market is not None and not Decimal("0.02") <= to_market <= 50
         fires |= {"R036"} if off_market or row["id"] in far_paid else set()
-        key = (row["program"], row["state"], row["ndc"], row["period"])
-        fires |= {"R038"} if units > 1 and (units - federal[key]) / units > Decimal("0.005") else set()
-        row["exceeds_claims"] = units > federal[key]
-        assert federal[key] <= units <= federal[key] * Decimal("1.004") or "R038" in fires
+        held, total = claimed[row["key"]], invoiced[row["key"]]
+        is_short = units > 1 and (total - held) / total > Decimal("0.005")
+        fires |= {"R038"} if is_short and row["line_kind"] == "CURRENT" else set()
+        row["exceeds_claims"] = total > held
+        assert held <= total <= held * Decimal("1.004") or "R038" in fires
         off = abs(cents(units * row["unit_rebate_amount"]) - row["rebate_amount"]) > Decimal("0.01")
         off |= row["total_amount"] != row["medicaid_amount"] + row["non_medicaid_amount"]
         fires |= {"R053"} if off else set()
         found |= {(row["id"], rule) for rule in fires}
     return found
+
+
+def invoiced_apart(row: dict) -> str | None:
+    """By the rebate type, or by the sub-program in the state that has an invoice line for each."""
+    if row["rebate_type"] == "SUPPLEMENTAL":
+        return "SUPPLEMENTAL"
+    return row["sub_program"] if row["payer_id"] == "KY" else None
 
 
 def pairs(rows: list[dict]) -> set[tuple[str, str]]:
@@ -598,7 +618,7 @@ def test_truth_about_invoices_is_what_the_rules_find(tables, peers_of_one_progra
     assert {rule for _, rule in look_alikes} == {"R034", "R037", "R038"}
     assert look_alikes.isdisjoint(found)
     # the nearest that a line comes to R038 without breaking it
-    little_more = {row for row, rule in look_alikes if rule == "R038"}
+    little_more = {row for row, rule in look_alikes if rule == "R038" and "PRIOR_DELTA" not in row}
     assert little_more == {row["id"] for row in tables.invoices if row["exceeds_claims"]} - {
         row for row, rule in truth if rule == "R038"
     }

@@ -91,7 +91,8 @@ def test_sums_over_chunks_are_the_same_in_spark(spark, written):
     world = build_world(SEED)
     parts = made(chunks.invoice_part_rows)
     totals = parts.group_by(list(KEYS)).aggregate([(name, "sum") for name in parts.column_names[len(KEYS) :]])
-    lines, truth = build_invoices(world, totals.rename_columns(parts.column_names), SETTINGS.violation_rate)
+    invoiced = build_invoices(world, totals.rename_columns(parts.column_names), SETTINGS.violation_rate)
+    lines, truth = invoiced.lines, invoiced.labels
     assert rows_of(read(spark, location, "invoices")) == rows_of(lines)
     sold, truth_of_sales = build_sales(world, lines, plants_violations=True)
     assert rows_of(read(spark, location, "sales")) == rows_of(sold)
