@@ -153,7 +153,9 @@ def build_products(seed: int, local_states: np.ndarray, states: int) -> Products
     one_package = (fill == package)[:ORDINARY_PRODUCTS]
     pools[Pool.CAPSULE] = ordinary[(unit_type == _CAPSULE)[:ORDINARY_PRODUCTS] & one_package]
     pools[Pool.TUBE] = ordinary[(unit_type == _GRAM)[:ORDINARY_PRODUCTS] & one_package]
-    pools[Pool.KIT] = ordinary[(unit_type == _EACH)[:ORDINARY_PRODUCTS] & one_package]
+    kits = ordinary[(unit_type == _EACH)[:ORDINARY_PRODUCTS] & one_package]
+    # of many pieces, so that half of one more is not far from the usual
+    pools[Pool.KIT] = kits[package[kits] == package[kits].max()]
     pools[Pool.ORPHAN] = ordinary[~is_bulk[:ORDINARY_PRODUCTS] & orphan[:ORDINARY_PRODUCTS]]
     at_340b = ordinary[~is_bulk[:ORDINARY_PRODUCTS] & ~orphan[:ORDINARY_PRODUCTS]]
     pools[Pool.TELEHEALTH] = np.setdiff1d(at_340b, tied)[TELEHEALTH_PLACE][None]
