@@ -72,6 +72,7 @@ CONTRACT_FACTS = (
     T.StructField("contract_terms_differ", T.BooleanType()),
 )
 _TERMS = CONTRACT_FACTS[:-2]
+_EVERY = "ALL"  # 340B claims: the scope of an exclusion
 
 
 def with_contract(claims: DataFrame, contracts: DataFrame | None) -> DataFrame:
@@ -83,7 +84,8 @@ def with_contract(claims: DataFrame, contracts: DataFrame | None) -> DataFrame:
     The contract's payer must be the claim's; program, contract id, rebate type and NDC-9 must not contradict it (NULL
     in the contract: all; contract id: also where the claim names none). The row that says most wins, in the order
     contract id, NDC-9, rebate type, program; where the claim names no contract, one that excludes 340B claims goes
-    before others, since that is what has to be asked; then the latest begin. contract_key names it.
+    before others, and one that excludes all of them before one of some, since that is what has to be asked; then the
+    latest begin. contract_key names it.
     """
     if contracts is None:
         return claims.withColumn("contract", absent(CONTRACT_FACTS))
@@ -111,13 +113,16 @@ def with_contract(claims: DataFrame, contracts: DataFrame | None) -> DataFrame:
 
 def _place(contract: Column) -> Column:
     """What a row says, in the order in which it counts, and its terms."""
-    names_none = F.col("contract_id").isNull()
+    excludes = F.coalesce(contract["terms"]["contract_excludes_340b"], F.lit(False))
+    asks = F.col("contract_id").isNull() & excludes
+    asks_all = asks & (F.coalesce(contract["terms"]["contract_exclusion_scope"], F.lit(_EVERY)) == _EVERY)
     return F.struct(
         *(
             contract[name].isNotNull().alias(f"has_{name}")
             for name in ("contract_id", "ndc9", "rebate_type", "program")
         ),
-        (names_none & F.coalesce(contract["terms"]["contract_excludes_340b"], F.lit(False))).alias("asks"),
+        asks.alias("asks"),
+        asks_all.alias("asks_all"),
         F.coalesce(contract["begin_date"], F.lit("0001-01-01").cast("date")).alias("from"),
         contract["terms"].alias("terms"),
     )

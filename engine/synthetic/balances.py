@@ -11,8 +11,8 @@ from engine.synthetic import arrow
 from engine.synthetic.calendar import QUARTER_STARTS, QUARTERS
 from engine.synthetic.entity_claims import EntityRows, source_row_ids
 from engine.synthetic.identifiers import mixed
+from engine.synthetic.kinds import Label
 from engine.synthetic.labels import LABELS
-from engine.synthetic.scenarios import Label
 from engine.synthetic.world import World
 
 RULE = "R049"

@@ -11,19 +11,11 @@ import numpy as np
 
 from engine.settings import SyntheticSettings
 from engine.synthetic.identifiers import generator
+from engine.synthetic.kinds import Entity, Place, Twist
 from engine.synthetic.payers import FFS, MCO, PARTD, PROGRAM_SHARES
 from engine.synthetic.places import STATE_CODES, STATE_WEIGHTS, Listing, state_index
+from engine.synthetic.planning import PLAIN, SCENARIOS, column, has, planned_codes, planned_share
 from engine.synthetic.products import NO_DAY, Pool
-from engine.synthetic.scenarios import (
-    PLAIN,
-    SCENARIOS,
-    Entity,
-    Place,
-    Twist,
-    column,
-    planned_codes,
-    planned_share,
-)
 from engine.synthetic.world import World
 
 LONGEST_CHAIN = 5
@@ -38,7 +30,7 @@ LATE_MODIFIER_STATE = "SC"
 
 _OWN_PLACES = [place for place in Place if place.name.startswith("OWN")]
 _LOCAL = (Pool.LOCAL, Pool.LOCAL_LIQUID)
-_TWIST, _PLACE, _ENTITY, _POOL = column("twist"), column("place"), column("entity"), column("products")
+_PLACE, _ENTITY, _POOL = column("place"), column("entity"), column("products")
 _PROGRAM_A = np.array([*(scenario.programs[0] for scenario in SCENARIOS), 0])
 _PROGRAM_B = np.array([*(scenario.programs[-1] for scenario in SCENARIOS), 0])
 
@@ -69,7 +61,6 @@ class Dispenses:
 
     number: np.ndarray
     scenario: np.ndarray
-    twist: np.ndarray
     first: np.ndarray  # position in the chunk of the prescription's first dispense
     fills: np.ndarray  # of the prescription
     fill: np.ndarray
@@ -127,8 +118,7 @@ def draw_dispenses(world: World, plan: Plan, chunk: int) -> Dispenses:
     is_medical = (program != PARTD) & (script_chance[1] < medical_share)
     place = np.where(plain, _plain_places(stock_340b, is_medical, script_chance[1]), _PLACE[scenario])
     pool = np.where(plain, _plain_pools(place, stock_340b), _POOL[scenario])
-    twist = _TWIST[scenario]
-    state = _states(person_chance[1], twist, script_chance[2])
+    state = _states(person_chance[1], scenario, script_chance[2])
     product = _products(world, pool, script_chance[3])
     may_be_local = plain & is_medicaid & (pool == Pool.ORDINARY) & (script_chance[4] < LOCAL_PRODUCT_SHARE)
     product, state = _local_products(world, product, state, may_be_local, np.isin(pool, _LOCAL))
@@ -137,7 +127,6 @@ def draw_dispenses(world: World, plan: Plan, chunk: int) -> Dispenses:
     return Dispenses(
         number=start + np.arange(size),
         scenario=scenario,
-        twist=twist,
         first=scripts.first,
         fills=scripts.fills,
         fill=scripts.fill,
@@ -147,7 +136,7 @@ def draw_dispenses(world: World, plan: Plan, chunk: int) -> Dispenses:
         is_medical=pool == Pool.INFUSED,
         product=product,
         pharmacy=pharmacy,
-        prescriber=_prescribers(world, state, product, twist, script_chance[6]),
+        prescriber=_prescribers(world, state, product, scenario, script_chance[6]),
         entity=entity,
         other_entity=other_entity,
         end_day=end_day,
@@ -196,14 +185,14 @@ def _plain_pools(place: np.ndarray, stock_340b: np.ndarray) -> np.ndarray:
     return np.where(place == Place.CLINIC, Pool.INFUSED, np.where(stock_340b, Pool.AT_340B, Pool.ORDINARY))
 
 
-def _states(chance: np.ndarray, twist: np.ndarray, modifier_chance: np.ndarray) -> np.ndarray:
+def _states(chance: np.ndarray, scenario: np.ndarray, modifier_chance: np.ndarray) -> np.ndarray:
     """A state by weight; claims planned around a modifier lie in states that know it."""
     cumulative = np.cumsum(STATE_WEIGHTS) / STATE_WEIGHTS.sum()
     state = np.minimum(np.searchsorted(cumulative, chance, side="right"), len(STATE_CODES) - 1)
     texas, georgia = (state_index(code) for code in MODIFIER_STATES)
     either = np.where(modifier_chance < 0.5, texas, georgia)
-    state = np.where(np.isin(twist, (Twist.MODIFIER, Twist.MODIFIER_OF_OTHER_STATE)), either, state)
-    return np.where(twist == Twist.MODIFIER_TOO_EARLY, state_index(LATE_MODIFIER_STATE), state)
+    state = np.where(has(scenario, Twist.MODIFIER, Twist.MODIFIER_OF_OTHER_STATE), either, state)
+    return np.where(has(scenario, Twist.MODIFIER_TOO_EARLY), state_index(LATE_MODIFIER_STATE), state)
 
 
 def _products(world: World, pool: np.ndarray, chance: np.ndarray) -> np.ndarray:
@@ -303,11 +292,11 @@ def _one_of(members: np.ndarray, chance: np.ndarray) -> np.ndarray:
 
 
 def _prescribers(
-    world: World, state: np.ndarray, product: np.ndarray, twist: np.ndarray, chance: np.ndarray
+    world: World, state: np.ndarray, product: np.ndarray, scenario: np.ndarray, chance: np.ndarray
 ) -> np.ndarray:
     per_state = len(world.pharmacies.prescribers) // len(STATE_CODES)
     return np.select(
-        [twist == Twist.PRESCRIBER_KNOWN, np.isin(product, world.products.pools[Pool.TELEHEALTH])],
+        [has(scenario, Twist.PRESCRIBER_KNOWN), np.isin(product, world.products.pools[Pool.TELEHEALTH])],
         [ENTITYS_PRESCRIBER, TELEHEALTH_PRESCRIBER],
         state * per_state + (chance * per_state).astype(np.int64),
     )

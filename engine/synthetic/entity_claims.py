@@ -15,8 +15,9 @@ from engine.synthetic.calendar import MICROSECONDS_PER_DAY, QUARTER_STARTS, QUAR
 from engine.synthetic.dispenses import Dispenses, Plan
 from engine.synthetic.fills import Fills
 from engine.synthetic.identifiers import generator, mixed
+from engine.synthetic.kinds import Entity, Twist
 from engine.synthetic.mess import Mess
-from engine.synthetic.scenarios import Entity, Twist
+from engine.synthetic.planning import has
 from engine.synthetic.strangers import Strangers
 from engine.synthetic.texts import bin_numbers, hcpcs_codes, ndc_texts, pharmacy_npis, prescription, rx_digits
 from engine.synthetic.world import World
@@ -82,10 +83,10 @@ def entity_rows(d: Dispenses, f: Fills, m: Mess, s: Strangers) -> EntityRows:
     present[:, Sent.CLAIM] = f.entity_report != Entity.NOTHING
     present[:, Sent.REVERSAL] = f.entity_report == Entity.REVERSED
     present[:, Sent.STRANGER] = s.on_entity
-    present[:, Sent.BY_OTHER] = np.isin(d.twist, (Twist.TWO_ENTITIES, Twist.TWO_ENTITIES_ONE_REVERSED))
-    present[:, Sent.REVERSAL_BY_OTHER] = d.twist == Twist.TWO_ENTITIES_ONE_REVERSED
-    present[:, Sent.AGAIN] = np.isin(d.twist, (Twist.REPORTED_AGAIN, Twist.REVERSED_AND_REPORTED))
-    present[:, Sent.REVERSAL] |= d.twist == Twist.REVERSED_AND_REPORTED
+    present[:, Sent.BY_OTHER] = has(d.scenario, Twist.TWO_ENTITIES, Twist.TWO_ENTITIES_ONE_REVERSED)
+    present[:, Sent.REVERSAL_BY_OTHER] = has(d.scenario, Twist.TWO_ENTITIES_ONE_REVERSED)
+    present[:, Sent.AGAIN] = has(d.scenario, Twist.REPORTED_AGAIN, Twist.REVERSED_AND_REPORTED)
+    present[:, Sent.REVERSAL] |= has(d.scenario, Twist.REVERSED_AND_REPORTED)
     taken_back = np.zeros_like(present)
     taken_back[:, Sent.CLAIM] = present[:, Sent.REVERSAL] | (f.entity_report == Entity.NOT_340B)
     taken_back[:, Sent.BY_OTHER] = present[:, Sent.REVERSAL_BY_OTHER]
@@ -121,7 +122,7 @@ def entity_batch(
     days_later = rng.integers(*SENT_AFTER_DAYS, len(d.number))[at] + np.where(
         reversal, 5 + rng.integers(0, 20, len(d.number))[at], 0
     )
-    days_later = _planned_days_later(d.twist[at], kind, d.number[at], days_later)
+    days_later = _planned_days_later(d.scenario[at], kind, d.number[at], days_later)
     since_prescribed = rng.integers(0, 3, len(d.number))[at] + d.fill[at] * f.days_supply[at]
     submitted = (f.day[at] + days_later) * MICROSECONDS_PER_DAY + d.number[at] % 3_600 * 1_000_000
     digits = rx_digits(world, plan, d)
@@ -150,15 +151,15 @@ def entity_batch(
     return arrow.batch(columns, SCHEMA)
 
 
-def _planned_days_later(twist: np.ndarray, kind: np.ndarray, number: np.ndarray, usual: np.ndarray) -> np.ndarray:
+def _planned_days_later(scenario: np.ndarray, kind: np.ndarray, number: np.ndarray, usual: np.ndarray) -> np.ndarray:
     """Days from dispense to submission; corrections follow one another and are in time, but for those sent late."""
     first, last = LATE_DAYS
     late = first + number % (last - first)
     in_turn = SENT_AFTER_DAYS[0] + DAYS_TO_CORRECTION * np.select([kind == Sent.AGAIN, kind == Sent.REVERSAL], [2, 1])
-    is_late = (twist == Twist.REPORTED_LATE) | ((twist == Twist.REPORTED_AGAIN) & (kind == Sent.AGAIN))
+    is_late = (has(scenario, Twist.REPORTED_LATE)) | ((has(scenario, Twist.REPORTED_AGAIN)) & (kind == Sent.AGAIN))
     return np.select(
-        [is_late, twist == Twist.REVERSED_AND_REPORTED, twist == Twist.REPORTED_ON_LAST_DAY],
-        [late, in_turn, np.full(len(twist), REPORTED_IN_TIME_DAYS)],
+        [is_late, has(scenario, Twist.REVERSED_AND_REPORTED), has(scenario, Twist.REPORTED_ON_LAST_DAY)],
+        [late, in_turn, np.full(len(scenario), REPORTED_IN_TIME_DAYS)],
         usual,
     )
 

@@ -33,11 +33,11 @@ from engine.synthetic import (
 from engine.synthetic.arrow import spark_schema
 from engine.synthetic.chunks import Maker
 from engine.synthetic.dispenses import Plan
-from engine.synthetic.labels import LABEL_COLUMNS, LABELS
+from engine.synthetic.labels import CLAIM_LABELS, LABEL_COLUMNS, LABELS
 from engine.synthetic.link_truth import LINK_TRUTH
 from engine.synthetic.link_truth import NAME as LINK_TRUTH_NAME
+from engine.synthetic.planning import planned_share
 from engine.synthetic.references import reference_tables
-from engine.synthetic.scenarios import planned_share
 from engine.synthetic.world import World, build_world
 
 Generated = Callable[[T.StructType, Maker], DataFrame]
@@ -68,11 +68,15 @@ def synthesize(
     plants_violations = settings.violation_rate > 0
     bought = _chargebacks(generated, shared, plants_violations)
     counts["chargebacks"] = _write(storage, bought, join(unfinished, "chargebacks"))
-    lines, truth_of_lines = _invoices(generated, world, settings)
+    invoiced = _invoices(generated, world, settings)
+    lines = invoiced.lines
+    of_claims = generated(spark_schema(TABLES[settlements.NAME], settlements.COLUMNS), chunks.settlement_rows)
+    settled = of_claims.unionByName(spark.createDataFrame(invoiced.settlements, of_claims.schema).coalesce(1))
+    counts[settlements.NAME] = _write(storage, settled, join(unfinished, settlements.NAME))
     sold, truth_of_sales = sales.build_sales(world, lines, plants_violations)
     reports, truth_of_reports = inflation.build_reports(world, _left_out(generated), plants_violations)
     of_sums = [
-        truth_of_lines,
+        invoiced.labels,
         truth_of_sales,
         truth_of_reports,
         *([_balance_labels(generated)] if plants_violations else []),
@@ -82,11 +86,16 @@ def synthesize(
         _write_small(storage, rows, join(unfinished, f"{name}.parquet"))
         counts[name] = rows.num_rows
     of_policies = generated(LABELS, chunks.policy_label_rows)
-    labels = generated(LABELS, chunks.label_rows).unionByName(of_policies).persist(StorageLevel.DISK_ONLY)
+    labels = generated(CLAIM_LABELS, chunks.label_rows)
+    labels = labels.unionByName(of_policies, allowMissingColumns=True).persist(StorageLevel.DISK_ONLY)
     # in one chunk: Spark stops reading at an empty one
     labels_of_sums = spark.createDataFrame(pa.concat_tables(of_sums).combine_chunks(), LABELS).coalesce(1)
     for label, columns in LABEL_COLUMNS.items():
-        rows = labels.unionByName(labels_of_sums).where(F.col("label") == label.value).select(*columns)
+        rows = (
+            labels.unionByName(labels_of_sums, allowMissingColumns=True)
+            .where(F.col("label") == label.value)
+            .select(*columns)
+        )
         counts[label.value] = _write(storage, rows, join(unfinished, label.value))
     labels.unpersist()
     pairs = generated(LINK_TRUTH, chunks.link_truth_rows)
@@ -113,8 +122,8 @@ def _write_small(storage: Storage, rows: pa.Table, location: str) -> None:
         pq.write_table(rows, file)
 
 
-def _invoices(generated: Generated, world: World, settings: SyntheticSettings) -> tuple[pa.Table, pa.Table]:
-    """Invoice lines and the truth about them. There are no more lines than products, states and quarters allow,
+def _invoices(generated: Generated, world: World, settings: SyntheticSettings) -> invoices.Invoices:
+    """Invoice lines and what is known of them. There are no more lines than products, states and quarters allow,
     however many claims they are the sum of."""
     parts = generated(_long_schema(invoices.PART_SCHEMA), chunks.invoice_part_rows)
     totals = parts.groupBy(*invoices.KEYS).agg(*(F.sum(name).alias(name) for name in invoices.SUMS))
@@ -175,5 +184,4 @@ _FEEDS = (
     (PHARMACY_CLAIMS.name, spark_schema(PHARMACY_CLAIMS, pharmacy_claims.COLUMNS), chunks.pharmacy_claim_rows),
     (ENTITY_CLAIMS.name, spark_schema(ENTITY_CLAIMS, entity_claims.COLUMNS), chunks.entity_claim_rows),
     (part_b.NAME, spark_schema(TABLES[part_b.NAME], part_b.COLUMNS), chunks.part_b_rows),
-    (settlements.NAME, spark_schema(TABLES[settlements.NAME], settlements.COLUMNS), chunks.settlement_rows),
 )

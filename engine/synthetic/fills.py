@@ -22,6 +22,7 @@ from engine.synthetic.calendar import (
 from engine.synthetic.dispenses import Dispenses, Plan
 from engine.synthetic.habits import draw_habits
 from engine.synthetic.identifiers import generator
+from engine.synthetic.kinds import Days, Entity, Twist
 from engine.synthetic.payers import (
     COMMERCIAL,
     CONTRACT_TERMS,
@@ -33,8 +34,8 @@ from engine.synthetic.payers import (
     TERMS_CUMULATIVE,
 )
 from engine.synthetic.places import QUARTERS_LISTED_IN_PART
+from engine.synthetic.planning import ON_ENTITY_CLAIM, SCENARIOS, column, has
 from engine.synthetic.products import LABELER_SOLD, LEFT_BRIEFLY, NO_DAY, Pool
-from engine.synthetic.scenarios import ON_ENTITY_CLAIM, SCENARIOS, Days, Entity, Twist, column
 from engine.synthetic.world import World
 
 LONGEST_PAYMENT_DAYS = 28
@@ -65,6 +66,8 @@ class Reversal(IntEnum):
     FINAL = 1
     REBILLED = 2
     LATE = 3  # after the payer's claim had been received
+    BILLED_AGAIN = 4  # on the day of service: billed, reversed and billed
+    REVERSED_AGAIN = 5  # and reversed once more
 
 
 class Early(IntEnum):
@@ -133,8 +136,8 @@ def draw_fills(world: World, plan: Plan, chunk: int, d: Dispenses) -> Fills:
     days_to_payment = np.where(program == MFP, MFP_PAYMENT_DAYS, LONGEST_PAYMENT_DAYS)
     paid_day = dates + 1 + (rng.random(size) * days_to_payment).astype(np.int64)
     over_a_year = dates + DAYS_OF_A_YEAR + 1 + d.number % LONGEST_PAYMENT_DAYS
-    paid_day = np.where(d.twist == Twist.PAID_AFTER_A_YEAR, over_a_year, paid_day)
-    paid_day = np.where(d.twist == Twist.PAID_WITHIN_A_YEAR, dates + DAYS_OF_A_YEAR, paid_day)
+    paid_day = np.where(has(d.scenario, Twist.PAID_AFTER_A_YEAR), over_a_year, paid_day)
+    paid_day = np.where(has(d.scenario, Twist.PAID_WITHIN_A_YEAR), dates + DAYS_OF_A_YEAR, paid_day)
     paid_day = np.minimum(paid_day, LAST_DAY)
     period = np.where(program == FFS, quarter_of(paid_day), quarter)
     received = _received(program, dates, period, rng)
@@ -176,7 +179,7 @@ def draw_fills(world: World, plan: Plan, chunk: int, d: Dispenses) -> Fills:
 def _days_supply(d: Dispenses, chance: np.ndarray) -> np.ndarray:
     """Most Medicaid programs pay for a month at a time; commercial plans and Part D often for three."""
     three_months = d.is_plain & np.isin(d.program, (COMMERCIAL, PARTD)) & (chance < 0.25) & ~d.is_medical
-    three_months |= np.isin(d.twist, (Twist.NINETY_DAYS, Twist.COMPOUND))
+    three_months |= has(d.scenario, Twist.NINETY_DAYS, Twist.COMPOUND)
     return np.where(three_months, 3 * DAYS_PER_FILL, DAYS_PER_FILL)
 
 
@@ -256,7 +259,7 @@ def _units(
     doubled = (program > MCO) & (rng.random(size)[d.first] < DOUBLE_DOSE_SHARE)
     units = np.where(may_vary & ~is_local, usual * pills // 30 * np.where(doubled, 2, 1), usual)
     units = units * np.where(d.is_medical, 1, days_supply // DAYS_PER_FILL)
-    return np.where(d.twist == Twist.UNITS_EIGHTFOLD, units * 8, units)
+    return np.where(has(d.scenario, Twist.UNITS_EIGHTFOLD), units * 8, units)
 
 
 def _misstated(world: World, d: Dispenses, units: np.ndarray) -> np.ndarray:
@@ -264,7 +267,7 @@ def _misstated(world: World, d: Dispenses, units: np.ndarray) -> np.ndarray:
     package = world.products.package[d.product]
     return np.select(
         [
-            d.twist == twist
+            has(d.scenario, twist)
             for twist in (
                 Twist.UNITS_TENFOLD,
                 Twist.MEASURED_EACH,
@@ -299,17 +302,18 @@ def _paid(
     size = len(d.number)
     per_mille = np.array([950, 940, 965, 955, 980])[program] + (d.state * 7) % 25 - 12 + rng.integers(-20, 21, size)
     shifted = np.where(rng.random(size) < 0.5, 4_000, 250)
-    per_mille = np.where(d.twist == Twist.PRICE_SHIFTED, shifted, per_mille)
-    is_low = np.isin(d.twist, (Twist.PAID_TOO_LITTLE, Twist.FLAG_AT_COST))
+    per_mille = np.where(has(d.scenario, Twist.PRICE_SHIFTED), shifted, per_mille)
+    is_low = has(d.scenario, Twist.PAID_TOO_LITTLE, Twist.FLAG_AT_COST)
     per_mille = np.where(is_low, rng.integers(40, 80, size), per_mille)
     wac = world.products.wac[d.product, quarter]
     fee = np.where(d.is_medical | is_low, 0, DISPENSING_FEE)
     total = cents(units, wac * per_mille // 1_000) + fee
     has_other = d.is_plain & (program <= MCO) & (rng.random(size) < settings.third_party_rate)
     others = np.where(has_other, total * 2 // 5, 0)
-    others = np.where(d.twist == Twist.PAID_BY_OTHERS, total, others)
-    others = np.where(d.twist == Twist.PAID_MOSTLY_BY_OTHERS, total - total // PART_LEFT_TO_PAY, others)
-    paid = np.where(d.twist == Twist.PAID_NOTHING, 0, total - others)
+    others = np.where(has(d.scenario, Twist.OTHERS_PAID_PART), total * 2 // 5, others)
+    others = np.where(has(d.scenario, Twist.PAID_BY_OTHERS), total, others)
+    others = np.where(has(d.scenario, Twist.PAID_MOSTLY_BY_OTHERS), total - total // PART_LEFT_TO_PAY, others)
+    paid = np.where(has(d.scenario, Twist.PAID_NOTHING), 0, total - others)
     return paid, others
 
 
@@ -335,8 +339,10 @@ def _reversals(d: Dispenses, settings: SyntheticSettings, rng: np.random.Generat
         (Twist.REVERSED, Reversal.FINAL),
         (Twist.REBILLED, Reversal.REBILLED),
         (Twist.REVERSED_LATE, Reversal.LATE),
+        (Twist.BILLED_AGAIN_THAT_DAY, Reversal.BILLED_AGAIN),
+        (Twist.REVERSED_AGAIN_THAT_DAY, Reversal.REVERSED_AGAIN),
     ):
-        reversal = np.where(d.twist == twist, kind, reversal)
+        reversal = np.where(has(d.scenario, twist), kind, reversal)
     return reversal
 
 
@@ -358,19 +364,19 @@ def _afterwards(
     )
     live_kind = np.where(kind == Lineage.VOIDED, Lineage.VOIDED_AND_BILLED, kind)
     lineage = np.where(ordinary & (rng.random(size) < settings.adjusted_rate), kind, Lineage.NONE)
-    lineage = np.where(d.twist == Twist.LINEAGE, live_kind, lineage)
-    lineage = np.where(np.isin(d.twist, AFTER_VOID), Lineage.VOIDED, lineage)
+    lineage = np.where(has(d.scenario, Twist.LINEAGE), live_kind, lineage)
+    lineage = np.where(has(d.scenario, *AFTER_VOID), Lineage.VOIDED, lineage)
     divisible = ordinary & (lineage == Lineage.NONE) & (program <= MCO) & world.products.is_tablet[d.product]
     divisible_share = float(divisible.mean() / max((program <= MCO).mean(), 1e-9))
     in_parts = divisible & (rng.random(size) < settings.partial_fill_rate / max(divisible_share, 1e-9))
     in_parts &= days_supply == DAYS_PER_FILL
     # without a common Rx number, parts could not be told from other dispenses
     in_parts &= ~draw_habits(world, settings.mess).never_links_by_rx(d.entity)
-    return lineage, in_parts | np.isin(d.twist, PLANNED_IN_PARTS)
+    return lineage, in_parts | has(d.scenario, *PLANNED_IN_PARTS)
 
 
 def _second_days(d: Dispenses, dates: np.ndarray, paid_day: np.ndarray) -> np.ndarray:
     """The rest of a fill in two parts comes the same day or two days later, within the quarter and before payment."""
-    second = dates + np.where(np.isin(d.twist, PLANNED_IN_PARTS), 0, 2 * (d.number % 2))
+    second = dates + np.where(has(d.scenario, *PLANNED_IN_PARTS), 0, 2 * (d.number % 2))
     fits = (second <= paid_day) & (quarter_of(second) == quarter_of(dates))
     return np.where(fits, second, dates)

@@ -11,9 +11,9 @@ from engine.synthetic.calendar import MFP_START
 from engine.synthetic.dispenses import Dispenses
 from engine.synthetic.entity_claims import EntityRows, Sent
 from engine.synthetic.fills import Fills
+from engine.synthetic.kinds import Label
 from engine.synthetic.labels import LABELS
 from engine.synthetic.payers import MFP, PARTD
-from engine.synthetic.scenarios import Label
 from engine.synthetic.texts import PART_D_BINS
 from engine.synthetic.world import World
 

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from engine.contracts.tables import INVOICES
-from engine.synthetic import arrow
+from engine.synthetic import arrow, settlements
 from engine.synthetic.calendar import QUARTER_STARTS, QUARTERS, quarter_end
 from engine.synthetic.fills import cents
 from engine.synthetic.identifiers import mixed
+from engine.synthetic.kinds import Label
 from engine.synthetic.payers import FFS, MCO, PROGRAMS
-from engine.synthetic.places import STATE_CODES
+from engine.synthetic.places import STATE_CODES, state_index
 from engine.synthetic.products import LABELER_SOLD, NO_DAY, Pool
-from engine.synthetic.rebate_rows import RebateRows, Row
-from engine.synthetic.scenarios import Label
+from engine.synthetic.rebate_rows import SUB_PROGRAMS, RebateRows, Row
 from engine.synthetic.world import World
 
-KEYS = ("program", "state", "product", "period")
+KEYS = ("line", "program", "state", "product", "period")
 SUMS = ("units", "paid", "paid_by_others", "prescriptions")
 PART_SCHEMA = pa.schema([(name, pa.int64()) for name in (*KEYS, *SUMS)])
 
-_NOT_SENT = ("sub_program", "rebate_type", "suppressed")
+_NOT_SENT = ("suppressed",)
 COLUMNS = tuple(name for name in INVOICES.column_names if name not in _NOT_SENT)
 SCHEMA = arrow.arrow_schema(INVOICES, COLUMNS)
 
-LINE_KIND = "CURRENT"
+# Lines: of all federal units, of supplemental rebates, or of one sub-program where the state invoices each by itself.
+EVERY, SUPPLEMENTAL, OF_SUB_PROGRAM = 0, 1, 2
+LINES = OF_SUB_PROGRAM + len(SUB_PROGRAMS)
+BY_SUB_PROGRAM = ("KY",)
+_FEDERAL_PROGRAMS = SUB_PROGRAMS.index("CHIP_SEPARATE")  # those before it
+
+LINE_KINDS = ("CURRENT", "PRIOR_DELTA")
+SUPPLEMENTAL_PART = 10  # of the URA: one of so many
 TERMINATED_DAYS = 365
 
 # Altered lines are of products that many states invoice, so that what is usual of them is known.
@@ -36,19 +46,35 @@ FACTOR = 20  # prescriptions of altered lines
 LEAST_QUARTERS = 5  # that a line must have before one of them can stand out
 GREW_LESS = (2.0, 2.9)  # times the line's own median: much, but not too much
 LEAST_ADDED_SHARE = 0.3  # of the prescriptions, where a line asks for more than the claims support
+LEAST_CORRECTED = 3  # prescriptions of a line of which a part comes with the next invoice
+PARTS_CORRECTED = 3
+DAYS_TO_CREDIT = 25  # after the quarter: before claims and lines come
 LITTLE_MORE = 4  # thousandths of the units, where it asks for no more than sums may differ by
+
+
+@dataclass(frozen=True)
+class Invoices:
+    """Lines (COLUMNS), the truth about them as labels, and settlements that name no claim."""
+
+    lines: pa.Table
+    labels: pa.Table
+    settlements: pa.Table
 
 
 def invoice_parts(world: World, r: RebateRows) -> pa.RecordBatch:
     """Sums over the live Medicaid rows of a chunk, one row per KEYS.
 
-    Supplemental rebates are invoiced apart. The rest of a fill in two parts is no prescription of its own.
+    Supplemental rebates have lines of their own, sub-programs in some states. The rest of a fill in two parts is no
+    prescription, nor are units that are taken back.
     """
     counted = np.flatnonzero(r.is_invoiced)
-    sizes = (len(PROGRAMS), len(STATE_CODES), world.products.count, len(QUARTERS))
-    keys = np.ravel_multi_index(tuple(a[counted] for a in (r.program, r.state, r.product, r.period)), sizes)
+    apart = np.isin(r.state, [state_index(code) for code in BY_SUB_PROGRAM])
+    line = np.where(apart, OF_SUB_PROGRAM + r.sub_program, EVERY)
+    line = np.where(r.kind == Row.SUPPLEMENTAL, SUPPLEMENTAL, line)
+    sizes = (LINES, len(PROGRAMS), len(STATE_CODES), world.products.count, len(QUARTERS))
+    keys = np.ravel_multi_index(tuple(a[counted] for a in (line, r.program, r.state, r.product, r.period)), sizes)
     found, inverse = np.unique(keys, return_inverse=True)
-    values = (r.units, r.paid, r.paid_by_others, (r.kind != Row.COMPLETION).astype(np.int64))
+    values = (r.units, r.paid, r.paid_by_others, (~np.isin(r.kind, (Row.COMPLETION, Row.FURTHER))).astype(np.int64))
     sums = [np.zeros(len(found), dtype=np.int64) for _ in values]
     for total, value in zip(sums, values, strict=True):
         np.add.at(total, inverse, value[counted])
@@ -56,19 +82,22 @@ def invoice_parts(world: World, r: RebateRows) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array(column.astype(np.int64)) for column in columns], schema=PART_SCHEMA)
 
 
-def build_invoices(world: World, totals: pa.Table, violation_rate: float) -> tuple[pa.Table, pa.Table]:
-    """Invoice lines (COLUMNS) of summed parts, and the truth about them as labels."""
+def build_invoices(world: World, totals: pa.Table, violation_rate: float) -> Invoices:
+    """Invoice lines of summed parts, and what is known of them."""
     lines = {name: totals.column(name).to_numpy().astype(np.int64) for name in PART_SCHEMA.names}
     order = np.lexsort([lines[name] for name in reversed(KEYS)])
     lines = {name: values[order] for name, values in lines.items()}
-    altered, little_more = _altered(world, lines, violation_rate)
+    lines["kind"] = np.zeros_like(lines["units"])
+    altered, little_more, corrected, credited = _altered(world, lines, violation_rate)
     lines = _with_alterations(world, lines, altered)
     lines["units"][little_more] += lines["units"][little_more] * LITTLE_MORE // 1_000
+    lines, deltas = _with_deltas(lines, corrected)
     table = _table(world, lines, altered)
     ids = source_row_ids(table)
     by_product = {
         "R022": np.flatnonzero(_is_long_terminated(world, lines)),
         "R025": np.flatnonzero(np.isin(lines["product"], world.products.pools[Pool.UNKNOWN])),
+        "R058": np.flatnonzero(lines["line"] >= OF_SUB_PROGRAM + _FEDERAL_PROGRAMS),
         "R026": np.flatnonzero(np.isin(lines["product"], world.products.pools[Pool.EXCLUDED])),
         "R027": np.flatnonzero(
             np.isin(lines["product"], world.products.pools[Pool.SOLD])
@@ -79,10 +108,12 @@ def build_invoices(world: World, totals: pa.Table, violation_rate: float) -> tup
     found = by_product | {f"altered {rule}": rows for rule, rows in altered.items()} | {"grown R038": altered["R037"]}
     labels = [_labels(ids, rows, name[-4:], Label.TRUTH, "invoice") for name, rows in found.items()]
     labels.append(_labels(ids, little_more, "R038", Label.LOOK_ALIKE, "little_more"))
+    labels.append(_labels(ids, deltas, "R038", Label.LOOK_ALIKE, "prior_delta"))
+    labels.append(_labels(ids, credited, "R059", Label.TRUTH, "line_credited"))
     if violation_rate:
         grown_less = _grown_less(lines, altered["R037"])
         labels.append(_labels(ids, grown_less, "R037", Label.LOOK_ALIKE, "grown_less"))
-    return table, pa.concat_tables(labels)
+    return Invoices(table, pa.concat_tables(labels), line_settlements(world, lines, credited))
 
 
 def _labels(ids: pa.Array, rows: np.ndarray, rule: str, label: Label, kind: str) -> pa.Table:
@@ -95,13 +126,17 @@ def _labels(ids: pa.Array, rows: np.ndarray, rule: str, label: Label, kind: str)
     return pa.table(columns)
 
 
-def _altered(world: World, lines: dict[str, np.ndarray], rate: float) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Which lines each rule must find, and as many that R038 must leave alone: chosen by hash of the line's key, one at
+def _altered(
+    world: World, lines: dict[str, np.ndarray], rate: float
+) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
+    """Which lines each rule must find, as many that R038 must leave alone, and half as many of which a part comes with
+    the next quarter's invoice, and of which a part was credited before: chosen by hash of the line's key, one at
     most of a program, state and product, so that the line's other quarters still show what is usual."""
     ordinary = np.isin(lines["product"], world.products.pools[Pool.ORDINARY]) & (lines["prescriptions"] > 0)
+    ordinary &= lines["line"] == EVERY
     group = lines["program"] * world.products.count + lines["product"]
     eligible = np.flatnonzero(ordinary & (np.bincount(group)[group] >= LEAST_PEERS))
-    key = np.stack([lines[name] for name in KEYS], axis=1) @ np.array([10**9, 10**7, 10**2, 1])
+    key = np.stack([lines[name] for name in KEYS], axis=1) @ np.array([10**12, 10**9, 10**7, 10**2, 1])
     by_hash = eligible[np.argsort(mixed(key[eligible], world.seed), kind="stable")]
     _, first = np.unique(key[by_hash] // 100, return_index=True)
     by_hash = by_hash[np.sort(first)]
@@ -113,7 +148,11 @@ def _altered(world: World, lines: dict[str, np.ndarray], rate: float) -> tuple[d
     by_hash = by_hash[~np.isin(by_hash, grown)]
     rest = [rule for rule in ALTERED_RULES if rule != "R037"]
     altered = {"R037": grown} | {rule: by_hash[i * wanted : (i + 1) * wanted] for i, rule in enumerate(rest)}
-    return altered, by_hash[len(rest) * wanted :][:wanted]
+    others = by_hash[len(rest) * wanted :]
+    little_more, others = others[:wanted], others[wanted:]
+    can_be_corrected = (lines["prescriptions"] >= LEAST_CORRECTED) & (lines["period"] < len(QUARTERS) - 1)
+    corrected = others[can_be_corrected[others]][: wanted // 2]
+    return altered, little_more, corrected, others[~np.isin(others, corrected)][: wanted // 2]
 
 
 def _own_quarters(lines: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -163,6 +202,42 @@ def _with_alterations(
     return lines
 
 
+def _with_deltas(lines: dict[str, np.ndarray], corrected: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """A part of the corrected lines as lines of their own, at the end (second result)."""
+    count = len(lines["units"])
+    lines = {name: np.concatenate([values, values[corrected]]) for name, values in lines.items()}
+    deltas = np.arange(count, len(lines["units"]))
+    prescriptions = lines["prescriptions"][corrected]
+    for name in ("units", "paid", "paid_by_others"):
+        part = lines[name][corrected] * (prescriptions // PARTS_CORRECTED) // prescriptions
+        lines[name][deltas] = part
+        lines[name][corrected] -= part
+    lines["prescriptions"][deltas] = prescriptions // PARTS_CORRECTED
+    lines["prescriptions"][corrected] -= lines["prescriptions"][deltas]
+    lines["kind"][deltas] = 1
+    return lines, deltas
+
+
+def line_settlements(world: World, lines: dict[str, np.ndarray], credited: np.ndarray) -> pa.Table:
+    """Credits of half of a line, which name no claim, from before the line was received and after its quarter."""
+    settled = {name: lines[name][credited] for name in (*KEYS, "units")}
+    units, product, period = settled["units"] // 2_000 * 1_000, settled["product"], settled["period"]
+    columns = {
+        "program": arrow.chosen([program.value for program in PROGRAMS], settled["program"]),
+        "state": arrow.chosen(STATE_CODES, settled["state"]),
+        "ndc": arrow.chosen(world.products.ndc, product),
+        "period": arrow.chosen(QUARTERS, period),
+        "settled_on": arrow.dates(quarter_end(period) + DAYS_TO_CREDIT),
+        "kind": arrow.constant("STATE_CREDIT", len(product)),
+        "units": arrow.decimals(units, arrow.UNITS),
+        "amount": arrow.decimals(cents(units, world.products.ura[product, period]), arrow.MONEY),
+        "claim_id": pa.nulls(len(product), pa.string()),
+        "claim_line": pa.nulls(len(product), pa.int64()),
+        "settlement_id": arrow.joined(arrow.constant("SL", len(product)), arrow.padded(credited, 12)),
+    }
+    return pa.Table.from_batches([arrow.batch(columns, settlements.SCHEMA)])
+
+
 def _is_long_terminated(world: World, lines: dict[str, np.ndarray]) -> np.ndarray:
     """Lines whose quarter begins more than a year after the product's termination, without reactivation."""
     terminated = world.products.termination_day[lines["product"]]
@@ -175,23 +250,28 @@ def _table(world: World, lines: dict[str, np.ndarray], altered: dict[str, np.nda
     products, product, period = world.products, lines["product"], lines["period"]
     rows = len(product)
     ura = products.ura[product, period]
+    ura = np.where(lines["line"] == SUPPLEMENTAL, ura // SUPPLEMENTAL_PART, ura)
+    invoiced_in = period + lines["kind"]
     rebate = cents(lines["units"], ura)
     total = lines["paid"] + lines["paid_by_others"]
     wrong_rebate, wrong_total = altered["R053"][::2], altered["R053"][1::2]
     rebate[wrong_rebate] += 100 + rebate[wrong_rebate] // 20
     total[wrong_total] += 50 + total[wrong_total] // 100
     state = arrow.chosen(STATE_CODES, lines["state"])
-    quarter = arrow.chosen(list(QUARTERS), period)
+    quarter, of_invoice = (arrow.chosen(list(QUARTERS), index) for index in (period, invoiced_in))
     record = arrow.chosen(["FFSU", "MCOU"], lines["program"])
     labeler = arrow.chosen(products.labeler, product)
-    sent = quarter_end(period) + 40 + (lines["state"] * 3 + lines["program"]) % 15
+    by_sub_program = lines["line"] >= OF_SUB_PROGRAM
+    sent = quarter_end(invoiced_in) + 40 + (lines["state"] * 3 + lines["program"]) % 15
     columns = {
         "program": arrow.chosen([PROGRAMS[FFS].value, PROGRAMS[MCO].value], lines["program"]),
         "state": state,
         "ndc": arrow.chosen(products.ndc, product),
         "period": quarter,
-        "invoice_number": _with_hyphens(state, record, quarter, labeler),
-        "line_kind": arrow.constant(LINE_KIND, rows),
+        "invoice_number": _with_hyphens(state, record, of_invoice, labeler),
+        "sub_program": arrow.chosen(SUB_PROGRAMS, np.where(by_sub_program, lines["line"] - OF_SUB_PROGRAM, -1)),
+        "rebate_type": arrow.chosen(["SUPPLEMENTAL"], np.where(lines["line"] == SUPPLEMENTAL, 0, -1)),
+        "line_kind": arrow.chosen(LINE_KINDS, lines["kind"]),
         "source_kind": arrow.constant("INVOICE", rows),
         "product_name": arrow.chosen([name[:10] for name in products.name], product),
         "unit_rebate_amount": arrow.decimals(ura, arrow.UNIT_PRICE),
@@ -215,10 +295,14 @@ def _with_hyphens(*parts: pa.Array) -> pa.Array:
 
 
 def source_row_ids(table: pa.Table) -> pa.Array:
-    """`program/state/ndc11/period/invoice_number/line_kind`, as findings name a line."""
+    """`program/state/ndc11/period/invoice_number/line_kind`, with sub-program and rebate type where given."""
     names = ("program", "state", "ndc", "period", "invoice_number", "line_kind")
     parts = [table.column(name).combine_chunks() for name in names]
     text = parts[0]
     for part in parts[1:]:
         text = arrow.joined(text, arrow.constant("/", len(part)), part)
+    for name in ("sub_program", "rebate_type"):
+        part = table.column(name).combine_chunks()
+        more = arrow.joined(text, arrow.constant("/", len(part)), part)
+        text = pc.coalesce(more, text)
     return text

@@ -11,9 +11,9 @@ from pyspark.sql import types as T
 from engine.synthetic import arrow, entity_claims, rebate_claims
 from engine.synthetic.dispenses import Dispenses
 from engine.synthetic.fills import Fills
+from engine.synthetic.kinds import Entity
 from engine.synthetic.mess import Mess
 from engine.synthetic.rebate_rows import RebateRows, Row
-from engine.synthetic.scenarios import Entity
 from engine.synthetic.strangers import Strangers
 
 NAME = "link_truth"

@@ -15,9 +15,10 @@ from engine.synthetic.dispenses import Dispenses, Plan
 from engine.synthetic.fills import Fills
 from engine.synthetic.habits import Habits, draw_habits, payers_of
 from engine.synthetic.identifiers import generator
+from engine.synthetic.kinds import Entity, Twist
 from engine.synthetic.payers import CONTRACT_TERMS, Terms
 from engine.synthetic.places import MAIL_ORDER, RETAIL_PHARMACIES
-from engine.synthetic.scenarios import ON_ENTITY_CLAIM, Entity
+from engine.synthetic.planning import IS_COMBINED, ON_ENTITY_CLAIM, has
 from engine.synthetic.world import World
 
 MOST_DAYS_OFF = 3
@@ -86,7 +87,8 @@ class _Draw:
 def draw_mess(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills) -> Mess:
     """How each dispense of a chunk is written down by payer and entity."""
     rates, habits = plan.settings.mess, draw_habits(world, plan.settings.mess)
-    reported = f.entity_report != Entity.NOTHING
+    # combinations are written plainly, so that the class of every rule is known
+    reported = (f.entity_report != Entity.NOTHING) & ~IS_COMBINED[d.scenario]
     # rates are of what can be linked; cases planned among 340B claims alone are written as they are
     draw = _Draw(generator(plan.seed, "mess", chunk), reported & ~ON_ENTITY_CLAIM[d.scenario])
 
@@ -138,7 +140,7 @@ def draw_mess(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills) -> M
             has_old_npi=payer_has_old,
             prescriber=payer_prescriber,
         ),
-        by_ncpdp=draw.rows(rates.ncpdp_only_rate) & may_name_ncpdp,
+        by_ncpdp=(draw.rows(rates.ncpdp_only_rate) & may_name_ncpdp) | has(d.scenario, Twist.NCPDP_ONLY),
         filled_at=np.where(central, hub, -1),
         entity=written(
             both_hash | (unlike & reported),

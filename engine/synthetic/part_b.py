@@ -9,7 +9,8 @@ from engine.contracts.tables import TABLES
 from engine.synthetic import arrow
 from engine.synthetic.dispenses import Dispenses
 from engine.synthetic.fills import Fills
-from engine.synthetic.scenarios import Twist
+from engine.synthetic.kinds import Twist
+from engine.synthetic.planning import has
 from engine.synthetic.texts import hcpcs_codes
 from engine.synthetic.world import World
 
@@ -21,9 +22,9 @@ _UNMARKED, _MARKED = [None, "JW", "RT|JZ"], ["TB", "JG", "JZ|TB"]
 
 def part_b_batch(world: World, d: Dispenses, f: Fills) -> pa.RecordBatch:
     """The lines of a chunk, one for each dispense that is planned around one; two of three state the NDC."""
-    at = np.flatnonzero(np.isin(d.twist, (Twist.PART_B_UNMARKED, Twist.PART_B_MARKED)))
+    at = np.flatnonzero(has(d.scenario, Twist.PART_B_UNMARKED, Twist.PART_B_MARKED))
     number, product = d.number[at], d.product[at]
-    is_marked = d.twist[at] == Twist.PART_B_MARKED
+    is_marked = has(d.scenario[at], Twist.PART_B_MARKED)
     columns = {
         "source_row_id": arrow.joined(arrow.constant("PB", len(at)), arrow.padded(number, 12)),
         "provider_npi": arrow.chosen(world.pharmacies.npi, d.pharmacy[at]),

@@ -23,10 +23,13 @@ SCHEMA = arrow.arrow_schema(PHARMACY_CLAIMS, COLUMNS)
 FLAGGED_SHARE = 0.3  # of 340B dispenses; most become 340B only after dispensing
 
 _HOUR = MICROSECONDS_PER_DAY // 24
-_TRANSACTIONS = ["B1", "B1", "B2", "B3"]
+_TRANSACTIONS = ["B1", "B1", "B2", "B3", "B2"]
+_WITHIN_A_DAY = (Reversal.BILLED_AGAIN, Reversal.REVERSED_AGAIN)
 _STATUSES = ["P", "C"]
 _COST_BASES = ["01", "03", "07", "08"]
 _AT_340B = 3
+_MINUTE, _MINUTES_APART = MICROSECONDS_PER_DAY // 1_440, 20
+_TURN = np.array([0, 0, 1, 2, 3])  # of transactions within a day
 
 
 class Sent(IntEnum):
@@ -36,6 +39,7 @@ class Sent(IntEnum):
     COMPLETION = 1
     REVERSAL = 2
     REBILL = 3
+    SECOND_REVERSAL = 4
 
 
 def pharmacy_batch(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills) -> pa.RecordBatch:
@@ -45,7 +49,8 @@ def pharmacy_batch(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills)
     present[:, Sent.BILL] = True
     present[:, Sent.COMPLETION] = f.in_two_parts
     present[:, Sent.REVERSAL] = f.reversal != Reversal.NONE
-    present[:, Sent.REBILL] = f.reversal == Reversal.REBILLED
+    present[:, Sent.REBILL] = np.isin(f.reversal, (Reversal.REBILLED, *_WITHIN_A_DAY))
+    present[:, Sent.SECOND_REVERSAL] = f.reversal == Reversal.REVERSED_AGAIN
     at, kind = np.nonzero(present & ~d.is_medical[:, None])
     completion, split = kind == Sent.COMPLETION, f.in_two_parts[at]
     units = np.where(completion, f.units[at] - f.first_part[at], np.where(split, f.first_part[at], f.units[at]))
@@ -58,9 +63,10 @@ def pharmacy_batch(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills)
     cost = np.where(flagged, _AT_340B, (rng.random(len(d.number)) * 3).astype(np.int64)[at])
     total = (f.paid + f.paid_by_others)[at]
     rows = len(at)
+    transaction = np.where(np.isin(f.reversal[at], _WITHIN_A_DAY) & (kind == Sent.REBILL), Sent.BILL, kind)
     columns = {
         "source_row_id": arrow.joined(arrow.constant("PT", rows), arrow.padded(d.number[at] * 10 + kind, 12)),
-        "transaction_code": arrow.chosen(_TRANSACTIONS, kind),
+        "transaction_code": arrow.chosen(_TRANSACTIONS, transaction),
         "pharmacy_npi": arrow.chosen(world.pharmacies.npi, d.pharmacy[at]),
         "rx_number": rx_texts(digits, is_padded),
         "fill_number": arrow.integers(d.fill[at]),
@@ -87,11 +93,13 @@ def pharmacy_batch(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills)
 
 def _sent(f: Fills, at: np.ndarray, kind: np.ndarray, day: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Microseconds: billed in working hours, reversed within ten days or after the payer's claim had been received,
-    billed anew soon after the reversal."""
+    billed anew soon after the reversal; or all of it within hours."""
     size = len(f.day)
     billed = day * MICROSECONDS_PER_DAY + 9 * _HOUR + (rng.random(size)[at] * 9 * _HOUR).astype(np.int64)
     soon = billed + (1 + rng.integers(0, 10, size)[at]) * MICROSECONDS_PER_DAY
     late = f.received[at] + (5 + rng.integers(0, 15, size)[at]) * MICROSECONDS_PER_DAY
     reversed_at = np.where(f.reversal[at] == Reversal.LATE, late, soon)
     again = reversed_at + _HOUR * (1 + rng.integers(0, 48, size)[at])
-    return np.select([kind == Sent.REVERSAL, kind == Sent.REBILL], [reversed_at, again], billed)
+    within_a_day = billed + _TURN[kind] * _MINUTES_APART * _MINUTE
+    later = np.select([kind == Sent.REVERSAL, kind == Sent.REBILL], [reversed_at, again], billed)
+    return np.where(np.isin(f.reversal[at], _WITHIN_A_DAY), within_a_day, later)

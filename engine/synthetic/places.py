@@ -36,6 +36,10 @@ class State:
     latitude: float  # of the place that the ZIP codes belong to
     longitude: float
 
+    @property
+    def carves_out_contract_pharmacies(self) -> bool:
+        return self.method == "PROVIDER_LIST"
+
 
 # Invented policies; methods as in the contract's state_340b_policies.
 STATES = (

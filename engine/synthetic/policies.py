@@ -18,10 +18,10 @@ from engine.synthetic.dispenses import Dispenses, Plan
 from engine.synthetic.entity_claims import Sent
 from engine.synthetic.fills import Fills
 from engine.synthetic.identifiers import mixed
+from engine.synthetic.kinds import Label
 from engine.synthetic.labels import LABELS
 from engine.synthetic.places import ENTITY_TYPES, STATE_CODES, state_index
 from engine.synthetic.products import Pool
-from engine.synthetic.scenarios import Label
 from engine.synthetic.world import World
 
 R043, R044, R051 = "R043", "R044", "R051"

@@ -22,7 +22,7 @@ DRUG_CATEGORIES = ("S", "I", "N")
 COD_STATUSES = ("03", "04", "01", "05", "07")  # by category (NDA, authorised generic, ANDA); DESI, prenatal vitamin
 DESI, PRENATAL_VITAMIN = 3, 4
 
-_TABLET, _CAPSULE, _MILLILITRE, _GRAM = range(4)
+_TABLET, _CAPSULE, _MILLILITRE, _GRAM, _EACH = range(5)
 VIAL = 2_500  # thousandths of a millilitre
 _SYLLABLES = ("zor", "val", "tri", "mex", "pra", "lun", "dex", "for", "cal", "nib", "ser", "oxa", "viv", "hem")
 _ENDINGS = ("in", "ol", "ide", "ine", "ab", "ix")
@@ -52,6 +52,7 @@ class Pool(IntEnum):
     UNKNOWN = 17  # never reported: in no product file and without prices
     BACK_SOON = 18  # terminated in the year before the first quarter, and reactivated before it
     PRENATAL = 19  # vitamins that are covered all the same; part of the ordinary products
+    KIT = 21  # counted each, one for each fill; part of the ordinary products
     TELEHEALTH = 20  # one doctor prescribes it for patients of every state; part of the ordinary products
 
 
@@ -152,6 +153,9 @@ def build_products(seed: int, local_states: np.ndarray, states: int) -> Products
     one_package = (fill == package)[:ORDINARY_PRODUCTS]
     pools[Pool.CAPSULE] = ordinary[(unit_type == _CAPSULE)[:ORDINARY_PRODUCTS] & one_package]
     pools[Pool.TUBE] = ordinary[(unit_type == _GRAM)[:ORDINARY_PRODUCTS] & one_package]
+    kits = ordinary[(unit_type == _EACH)[:ORDINARY_PRODUCTS] & one_package]
+    # of many pieces, so that half of one more is not far from the usual
+    pools[Pool.KIT] = kits[package[kits] == package[kits].max()]
     pools[Pool.ORPHAN] = ordinary[~is_bulk[:ORDINARY_PRODUCTS] & orphan[:ORDINARY_PRODUCTS]]
     at_340b = ordinary[~is_bulk[:ORDINARY_PRODUCTS] & ~orphan[:ORDINARY_PRODUCTS]]
     pools[Pool.TELEHEALTH] = np.setdiff1d(at_340b, tied)[TELEHEALTH_PLACE][None]

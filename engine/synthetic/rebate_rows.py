@@ -11,14 +11,18 @@ from engine.synthetic.calendar import MICROSECONDS_PER_DAY, QUARTER_STARTS, QUAR
 from engine.synthetic.dispenses import Dispenses, Plan
 from engine.synthetic.fills import AFTER_VOID, Fills, Lineage, cents
 from engine.synthetic.identifiers import generator
+from engine.synthetic.kinds import Twist
 from engine.synthetic.payers import FFS, MCO, MFP
 from engine.synthetic.places import STATE_CODES
-from engine.synthetic.scenarios import Twist
+from engine.synthetic.planning import has
 from engine.synthetic.strangers import Strangers
 from engine.synthetic.world import World
 
 ORIGINAL, ADJUSTMENT, VOID = range(3)
+SUB_PROGRAMS = ("XIX", "EXPANSION", "CHIP_MEDICAID", "CHIP_SEPARATE", "STATE_ONLY")
+_CHIP_MEDICAID = SUB_PROGRAMS.index("CHIP_MEDICAID")
 DAYS_TO_NEXT_INVOICE = 91
+DAYS_TO_LAST_ROW = 6
 _AFTER_OTHERS = (Twist.MEDICAID_AFTER_OTHERS, Twist.AFTER_OTHERS)
 ASKED_TWICE = (
     *(Twist.SAME_PERIOD, Twist.OTHER_PROGRAM, Twist.OTHER_STATE, Twist.OTHER_PERIOD),
@@ -28,6 +32,8 @@ ASKED_TWICE = (
 _OTHER_PROGRAM = (Twist.OTHER_PROGRAM, Twist.OTHER_PROGRAM_AFTER_VOID)
 _OTHER_STATE = (Twist.OTHER_STATE, Twist.OTHER_STATE_AFTER_VOID)
 _OTHER_PERIOD = (Twist.OTHER_PERIOD, Twist.OTHER_PERIOD_AFTER_VOID)
+_TAKEN_BACK = (Twist.TAKEN_BACK, Twist.PART_TAKEN_BACK)
+PARTS_TAKEN_BACK = 3  # one of so many
 # Periods before the first quarter, whose invoices are not generated.
 OLD_PERIODS = (Twist.PERIOD_BARRED, Twist.PERIOD_OLD)
 
@@ -44,6 +50,7 @@ class Row(IntEnum):
     REDELIVERED = 6
     SUPPLEMENTAL = 7
     STRANGER = 8
+    FURTHER = 9  # of negative units, or a notice of the facilitator
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ class RebateRows:
     is_live: np.ndarray
     is_invoiced: np.ndarray  # in the invoice of its period
     program: np.ndarray
+    sub_program: np.ndarray  # index into SUB_PROGRAMS; -1 outside Medicaid
     state: np.ndarray
     product: np.ndarray
     transaction: np.ndarray
@@ -75,38 +83,45 @@ def draw_rebate_rows(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fill
     rng = generator(plan.seed, "rebate_rows", chunk)
     at, kind = _rows(d, f, s, plan, rng)
     size = len(at)
-    twist, lineage = d.twist[at], f.lineage[at]
+    scenario, lineage = d.scenario[at], f.lineage[at]
     duplicate, stranger = kind == Row.DUPLICATE, kind == Row.STRANGER
-    program = np.where(duplicate & np.isin(twist, _OTHER_PROGRAM), 1 - f.program[at], f.program[at])
-    asks_too = duplicate & np.isin(twist, (Twist.MEDICAID_TOO, Twist.MEDICAID_AFTER_OTHERS))
+    program = np.where(duplicate & has(scenario, *_OTHER_PROGRAM), 1 - f.program[at], f.program[at])
+    asks_too = duplicate & has(scenario, Twist.MEDICAID_TOO, Twist.MEDICAID_AFTER_OTHERS)
     program = np.where(asks_too, MCO, program)
     program = np.where(stranger, s.program[at], program)
     product = np.where(stranger, s.product[at], d.product[at])
     step = 1 + rng.integers(0, len(STATE_CODES) - 1, size)
-    state = np.where(duplicate & np.isin(twist, _OTHER_STATE), (d.state[at] + step) % len(STATE_CODES), d.state[at])
+    state = np.where(duplicate & has(scenario, *_OTHER_STATE), (d.state[at] + step) % len(STATE_CODES), d.state[at])
     day, units, paid, others = _quantities(f, s, at, kind)
-    left = np.where(duplicate & np.isin(twist, _AFTER_OTHERS), paid // 2, paid)
+    in_part = (kind == Row.FURTHER) & has(scenario, Twist.PART_TAKEN_BACK)
+    units, paid, others = (np.where(in_part, a // PARTS_TAKEN_BACK, a) for a in (units, paid, others))
+    left = np.where(duplicate & has(scenario, *_AFTER_OTHERS), paid // 2, paid)
     paid, others = left, others + paid - left
-    is_late = (duplicate & np.isin(twist, _OTHER_PERIOD)) | (twist == Twist.PAID_NEXT_QUARTER)
+    is_late = (duplicate & has(scenario, *_OTHER_PERIOD)) | (has(scenario, Twist.PAID_NEXT_QUARTER))
     paid_day, period = _periods(f, at, day, program, is_late, rng)
-    period = np.where(twist == Twist.PERIOD_TOO_LATE, period + 1, period)
+    period = np.where(has(scenario, Twist.PERIOD_TOO_LATE), period + 1, period)
     unit_rebate = _unit_rebates(world, f, at, kind, program, product, period)
-    unit_rebate = np.where(twist == Twist.URA_TOO_HIGH, unit_rebate * 11 // 10, unit_rebate)
-    unit_rebate = np.where(twist == Twist.URA_ZERO, 0, unit_rebate)
-    rebate = _rebates(units, unit_rebate, twist, rng)
+    unit_rebate = np.where(has(scenario, Twist.URA_TOO_HIGH), unit_rebate * 11 // 10, unit_rebate)
+    unit_rebate = np.where(has(scenario, Twist.URA_ZERO), 0, unit_rebate)
+    rebate = _rebates(units, unit_rebate, scenario, rng)
+    rebate = np.where((kind == Row.CLAIM) & has(scenario, Twist.FIRST_ICN_REVERSED), 0, rebate)
     days_later = np.where(kind == Row.CLAIM, 0, 1 + kind % 4)
-    days_later = np.where(duplicate & np.isin(twist, _OTHER_PERIOD), DAYS_TO_NEXT_INVOICE, days_later)
+    days_later = np.where(duplicate & has(scenario, *_OTHER_PERIOD), DAYS_TO_NEXT_INVOICE, days_later)
+    days_later = np.where(kind == Row.FURTHER, DAYS_TO_LAST_ROW, days_later)
     later = days_later * MICROSECONDS_PER_DAY
     later = later + np.where(kind != Row.CLAIM, rng.integers(0, MICROSECONDS_PER_DAY // 2, size), 0)
     sign = np.where((kind == Row.VOID) & (rng.random(size) < 0.5), -1, 1)
     replaced = (kind == Row.CLAIM) & (lineage != Lineage.NONE)
     is_live = ~replaced & (kind != Row.VOID) & (kind != Row.REDELIVERED)
+    takes_back = (kind == Row.FURTHER) & has(scenario, *_TAKEN_BACK)
+    sign = np.where(takes_back, -1, sign)
     return RebateRows(
         at=at,
         kind=kind,
         is_live=is_live,
-        is_invoiced=is_live & (program <= MCO) & (kind != Row.SUPPLEMENTAL) & ~np.isin(twist, OLD_PERIODS),
+        is_invoiced=is_live & (program <= MCO) & ~has(scenario, *OLD_PERIODS),
         program=program,
+        sub_program=np.where(program <= MCO, _sub_programs(d, at), -1),
         state=state,
         product=product,
         transaction=np.where(kind == Row.VOID, VOID, np.where(kind == Row.ADJUSTED, ADJUSTMENT, ORIGINAL)),
@@ -122,6 +137,13 @@ def draw_rebate_rows(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fill
     )
 
 
+def _sub_programs(d: Dispenses, at: np.ndarray) -> np.ndarray:
+    number, scenario = d.number[at], d.scenario[at]
+    sub_program = np.searchsorted([70, 95], number % 100)
+    sub_program = np.where(has(scenario, Twist.CHILDREN_IN_MEDICAID), _CHIP_MEDICAID, sub_program)
+    return np.where(has(scenario, Twist.OUTSIDE_PROGRAM), _CHIP_MEDICAID + 1 + number % 2, sub_program)
+
+
 def _rows(d: Dispenses, f: Fills, s: Strangers, plan: Plan, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Position and kind of every row."""
     sent_twice = d.is_plain & (f.lineage == Lineage.NONE) & (rng.random(len(d.number)) < plan.settings.redelivered_rate)
@@ -130,10 +152,11 @@ def _rows(d: Dispenses, f: Fills, s: Strangers, plan: Plan, rng: np.random.Gener
     present[:, Row.ADJUSTED] = np.isin(f.lineage, (Lineage.ADJUSTED, Lineage.REPLACED))
     present[:, Row.VOID] = np.isin(f.lineage, (Lineage.VOIDED, Lineage.VOIDED_AND_BILLED))
     present[:, Row.BILLED_AGAIN] = f.lineage == Lineage.VOIDED_AND_BILLED
-    present[:, Row.DUPLICATE] = np.isin(d.twist, ASKED_TWICE)
+    present[:, Row.DUPLICATE] = has(d.scenario, *ASKED_TWICE)
     present[:, Row.COMPLETION] = f.in_two_parts
-    present[:, Row.REDELIVERED] = sent_twice | (d.twist == Twist.REDELIVERED)
-    present[:, Row.SUPPLEMENTAL] = d.twist == Twist.SECOND_REBATE_TYPE
+    present[:, Row.REDELIVERED] = sent_twice | (has(d.scenario, Twist.REDELIVERED))
+    present[:, Row.SUPPLEMENTAL] = has(d.scenario, Twist.SECOND_REBATE_TYPE)
+    present[:, Row.FURTHER] = has(d.scenario, *_TAKEN_BACK, Twist.WITHDRAWAL_NOTICE)
     present &= f.is_rebated[:, None]
     present[:, Row.STRANGER] = s.on_payer
     at, kind = np.nonzero(present)
@@ -193,10 +216,10 @@ def _unit_rebates(
     return np.where(program <= MCO, medicaid, np.where(program == MFP, of_mfp, of_contract))
 
 
-def _rebates(units: np.ndarray, unit_rebate: np.ndarray, twist: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _rebates(units: np.ndarray, unit_rebate: np.ndarray, scenario: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     exact = cents(units, unit_rebate)
     wrong = exact + 100 + exact * rng.integers(5, 30, len(units)) // 100
     cut = units * unit_rebate // 10_000_000
-    rebate = np.where(twist == Twist.REBATE_WRONG, wrong, exact)
-    rebate = np.where(twist == Twist.REBATE_CUT_TO_CENT, cut, rebate)
-    return np.where(np.isin(twist, (Twist.MFP_REVERSAL, Twist.MFP_NOT_ELIGIBLE)), 0, rebate)
+    rebate = np.where(has(scenario, Twist.REBATE_WRONG), wrong, exact)
+    rebate = np.where(has(scenario, Twist.REBATE_CUT_TO_CENT), cut, rebate)
+    return np.where(has(scenario, Twist.MFP_REVERSAL, Twist.MFP_PLAN_REVERSAL, Twist.MFP_NOT_ELIGIBLE), 0, rebate)

@@ -325,7 +325,7 @@ def _state_policies() -> dict[str, pa.Array]:
         "state": pa.array([row[0].code for row in rows], pa.string()),
         "program": pa.array([row[1].value for row in rows], pa.string()),
         "method": pa.array([row[2] for row in rows], pa.string()),
-        "contract_pharmacy_carved_out": pa.array([row[0].method == "PROVIDER_LIST" for row in rows]),
+        "contract_pharmacy_carved_out": pa.array([row[0].carves_out_contract_pharmacies for row in rows]),
         "begin_date": _all(day(2020, 1, 1), len(rows)),
         "source": arrow.constant("invented", len(rows)),
     }

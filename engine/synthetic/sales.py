@@ -7,13 +7,14 @@ from collections import defaultdict
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from engine.contracts.tables import TABLES
 from engine.synthetic import arrow
 from engine.synthetic.calendar import QUARTERS
 from engine.synthetic.identifiers import mixed
 from engine.synthetic.invoices import source_row_ids
-from engine.synthetic.scenarios import Label
+from engine.synthetic.kinds import Label
 from engine.synthetic.world import World
 
 NAME, RULE = "sales", "R034"
@@ -24,7 +25,9 @@ LEAST_EXCESS = 100_000  # thousandths
 
 
 def build_sales(world: World, lines: pa.Table, plants_violations: bool) -> tuple[pa.Table, pa.Table]:
-    """`sales` (COLUMNS) and what is known of the invoice `lines`, as labels."""
+    """`sales` (COLUMNS) and what is known of the invoice `lines`, as labels. Supplemental rebates are of units that the
+    federal lines count."""
+    lines = lines.filter(pc.is_null(lines["rebate_type"]))
     rows = [
         (line["state"], line["ndc"], QUARTERS.index(line["period"]), int(line["units_reimbursed"] * 1_000))
         for line in lines.select(["state", "ndc", "period", "units_reimbursed"]).to_pylist()

@@ -10,11 +10,12 @@ from engine.synthetic.calendar import DAYS_PER_FILL, quarter_of
 from engine.synthetic.dispenses import Dispenses, Plan
 from engine.synthetic.fills import DISPENSING_FEE, Fills, cents
 from engine.synthetic.identifiers import generator
+from engine.synthetic.kinds import Entity
 from engine.synthetic.mess import MOST_DAYS_OFF, Mess
 from engine.synthetic.payers import MCO, MFP
 from engine.synthetic.places import STATES
+from engine.synthetic.planning import ON_ENTITY_CLAIM
 from engine.synthetic.products import Pool
-from engine.synthetic.scenarios import ON_ENTITY_CLAIM, Entity
 from engine.synthetic.world import World
 
 SAME_DRUG_SHARE = 0.2

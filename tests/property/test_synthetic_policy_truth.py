@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from engine.synthetic import chunks
-from engine.synthetic.scenarios import Label
+from engine.synthetic.kinds import Label
 from tests.property.test_synthetic_truth import MESSY, Tables, luhn, ndc11, pairs
 
 

@@ -49,6 +49,14 @@ GOVERNED = {  # contracts, what is changed on the claim, key of the contract tha
     "of the product": ([CONTRACT, OF_PRODUCT], {}, f"PBM/{NDC[:9]}"),
     "named": ([CONTRACT | {"contract_id": "C1"}, OF_PRODUCT], {"contract_id": "C1"}, "PBM/C1"),
     "another": ([CONTRACT | {"contract_id": "C1"}], {"contract_id": "C2"}, None),
+    "not named: one that excludes every 340B claim, before one of some pharmacies": (
+        [
+            CONTRACT | {"contract_id": "C1", "exclusion_scope": "ALL"},
+            CONTRACT | {"contract_id": "C2", "exclusion_scope": "LISTED_PHARMACIES"},
+        ],
+        {},
+        "PBM/C1",
+    ),
     "ended": ([CONTRACT | {"end_date": "2025-02-10"}], {}, None),
     "of another program": ([CONTRACT | {"program": "PARTD"}], {}, None),
 }

@@ -91,7 +91,8 @@ def test_sums_over_chunks_are_the_same_in_spark(spark, written):
     world = build_world(SEED)
     parts = made(chunks.invoice_part_rows)
     totals = parts.group_by(list(KEYS)).aggregate([(name, "sum") for name in parts.column_names[len(KEYS) :]])
-    lines, truth = build_invoices(world, totals.rename_columns(parts.column_names), SETTINGS.violation_rate)
+    invoiced = build_invoices(world, totals.rename_columns(parts.column_names), SETTINGS.violation_rate)
+    lines, truth = invoiced.lines, invoiced.labels
     assert rows_of(read(spark, location, "invoices")) == rows_of(lines)
     sold, truth_of_sales = build_sales(world, lines, plants_violations=True)
     assert rows_of(read(spark, location, "sales")) == rows_of(sold)
@@ -106,8 +107,11 @@ def test_sums_over_chunks_are_the_same_in_spark(spark, written):
         [
             *(made(chunks.label_rows), made(chunks.policy_label_rows)),
             *(truth, truth_of_sales, truth_of_reports, balance_labels(balances)),
-        ]
+        ],
+        promote_options="default",
     )
+    of_claims = made(chunks.settlement_rows)
+    assert rows_of(read(spark, location, "settlements")) == rows_of(of_claims) + rows_of(invoiced.settlements)
     for label, columns in LABEL_COLUMNS.items():
         expected = labels.filter(pc.equal(labels["label"], label.value)).select(columns)
         assert rows_of(read(spark, location, label.value)) == rows_of(expected), label
@@ -148,7 +152,7 @@ def test_rates_that_leave_nothing_ordinary_are_refused(spark, storage, tmp_path)
 
 
 def test_the_smallest_run_works(spark, storage, tmp_path):
-    nothing_planned = SyntheticSettings(violation_rate=0, look_alike_rate=0)
+    nothing_planned = SyntheticSettings(violation_rate=0, look_alike_rate=0, combination_rate=0)
     counts = synthesize(spark, storage, nothing_planned, 1, 1, str(tmp_path / "out"))
     assert counts["rebate_claims"] + counts["entity_claims"] == 1
     assert counts["truth"] == 0

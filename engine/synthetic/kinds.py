@@ -1,0 +1,168 @@
+"""What a planned dispense can be: which table labels it, who dispensed it and when, and what is unusual about it."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+
+class Label(StrEnum):
+    """Which table names the row: what must be found, what must not, and what may be either."""
+
+    TRUTH = "truth"
+    LOOK_ALIKE = "look_alikes"
+    ANOMALY = "anomalies"
+    WATCH = "watch"
+
+
+class Place(IntEnum):
+    """Who dispenses."""
+
+    RETAIL = 0
+    CLINIC = 1
+    CONTRACT = 2  # a contract pharmacy of a covered entity
+    CONTRACT_LISTED = 3  # one that payers list as 340B pharmacy
+    CONTRACT_UNLISTED = 4
+    OWN = 5  # a covered entity's own pharmacy
+    OWN_IN_FILE = 6  # one that the exclusion file lists, in a state that goes by the file
+    OWN_OTHER_METHOD = 7  # listed, in a state that goes by something else
+    OWN_OTHER_STATE = 8  # listed for another state
+    OWN_FIRST_QUARTERS = 9  # no longer listed
+    OWN_ENDED = 10  # of an entity that leaves the 340B program
+    OWN_WITHOUT_ORPHANS = 11  # of an entity that may not buy orphan drugs at 340B prices
+    OWN_WITH_ORPHANS = 12
+    UNREGISTERED = 13  # nobody's contract pharmacy of the entity's system
+    CONTRACT_ENDED = 14  # one whose contract ends
+    CONTRACT_OF_PARENT = 15  # under contract with the entity's parent only
+    CONTRACT_SHARED = 16  # under contract with an entity of another system too
+    FAR = 17  # a contract pharmacy far from the entity: always the same
+    FAR_OF_OTHERS = 18  # of the other entities with one
+    FAR_OWN = 19  # a pharmacy that the entity of FAR owns
+    NEAR = 20  # a contract pharmacy of that entity in its own state
+
+
+class Entity(IntEnum):
+    """What the covered entity reported of the dispense."""
+
+    NOTHING = 0
+    LIVE = 1
+    REVERSED = 2
+    NOT_340B = 3
+
+
+class Days(IntEnum):
+    """When the drug is dispensed."""
+
+    ANY = 0
+    BEFORE_LAST_QUARTER = 1
+    MFP_IN_FORCE = 2
+    BEFORE_MFP = 3
+    AFTER_EXCLUSION_ENDED = 4
+    NO_LONGER_LISTED = 5
+    BEFORE_MARKET = 6
+    ON_MARKET_DATE = 7
+    YEAR_AFTER_TERMINATION = 8
+    BEFORE_SC_MODIFIER = 9
+    LABELER_WAS_SOLD = 10
+    BEFORE_LABELER_SOLD = 11
+    AFTER_END = 12  # of the entity's part in the program, or of its contract
+    BEFORE_END = 13
+    OVER_A_YEAR_AGO = 14
+    WITHIN_YEAR_OF_LEAVE = 15  # of products that were back soon
+    OF_PATTERN = 16
+
+
+class Twist(IntEnum):
+    """What is special about the claim itself."""
+
+    NONE = 0
+    FLAG = 1
+    MODIFIER = 2
+    MODIFIER_OF_OTHER_STATE = 3
+    MODIFIER_TOO_EARLY = 4
+    SAME_PERIOD = 5  # asked for twice
+    OTHER_PROGRAM = 6
+    OTHER_STATE = 7
+    OTHER_PERIOD = 8
+    REVERSED = 9
+    REBILLED = 10
+    REVERSED_LATE = 11
+    PAID_NOTHING = 12
+    PAID_BY_OTHERS = 13
+    UNITS_EIGHTFOLD = 14
+    PAID_TOO_LITTLE = 15
+    REBATE_WRONG = 16
+    REBATE_CUT_TO_CENT = 17
+    NINETY_DAYS = 18
+    TWO_PARTS = 19
+    LINEAGE = 20
+    REDELIVERED = 21
+    SECOND_REBATE_TYPE = 22
+    MFP_REVERSAL = 23
+    MFP_NOT_ELIGIBLE = 24
+    UNITS_TENFOLD = 25
+    PRICE_SHIFTED = 26
+    MFP_REFUND_NOT_ELIGIBLE = 27
+    SECOND_ICN = 28
+    ICN_NAMED = 29  # a second ICN whose cross reference names the first
+    OUTSIDE_PROGRAM = 30
+    CHILDREN_IN_MEDICAID = 31
+    URA_TOO_HIGH = 32
+    URA_ZERO = 33
+    PERIOD_TOO_LATE = 34
+    PAID_NEXT_QUARTER = 35
+    PRESCRIBER_INVALID = 36
+    PRESCRIBER_DEA = 37
+    HCPCS_AS_NDC = 38
+    HCPCS_CODE_WRONG = 39
+    HCPCS_CODE_UNLISTED = 40
+    COMPOUND = 41  # of three months' quantity
+    MEDICAID_TOO = 42  # another payer's dispense that Medicaid asks for as well
+    MEDICAID_AFTER_OTHERS = 43  # the same, where Medicaid paid what was left
+    TWO_ENTITIES = 44  # another entity reports the dispense as well
+    TWO_ENTITIES_ONE_REVERSED = 45  # and takes it back
+    REPORTED_AGAIN = 46  # by the same entity, late
+    REVERSED_AND_REPORTED = 47  # by the same entity, after it had taken the first claim back
+    REPORTED_LATE = 48
+    REPORTED_ON_LAST_DAY = 49  # that a usual policy allows
+    MEASURED_EACH = 50  # in another unit than the product's, so that packages are taken for units of it
+    NAMED_EACH = 51  # in another unit than the product's by name alone
+    HALF_A_UNIT = 52  # too much
+    PACKAGE_BROKEN = 53
+    PART_IN_COMPOUND = 54  # of a package
+    PAID_AFTER_A_YEAR = 55
+    PAID_WITHIN_A_YEAR = 56
+    CREDITED_BEFORE = 57
+    CREDITED_AFTER = 58  # the claim was received
+    DISPUTED_BEFORE = 59
+    WITH_HYPHENS = 60  # in the NDC
+    IN_HCPCS_UNITS = 61
+    OTHER_PROGRAM_AFTER_VOID = 62  # asked for again, the first claim taken back
+    OTHER_STATE_AFTER_VOID = 63
+    OTHER_PERIOD_AFTER_VOID = 64
+    PERIOD_BARRED = 65  # given a period that can no longer be disputed
+    PERIOD_OLD = 66  # one that still can
+    PART_B_UNMARKED = 67  # billed to Medicare Part B without a 340B modifier
+    PART_B_MARKED = 68
+    PAID_MOSTLY_BY_OTHERS = 69
+    FLAG_AT_COST = 70  # paid at the entity's cost, and flagged as 340B
+    PRESCRIBER_KNOWN = 71  # who writes the drug for the entity's patients alone
+    AFTER_OTHERS = 72  # asked for twice, the second time for what another payer left
+    DISCARDED_AS_NDC = 73  # the discarded part of a vial, with as many HCPCS units as NDC units
+    HALF_IN_SECOND_PART = 74
+    OTHERS_UNREPORTED = 75  # whether third parties paid is not reported
+    OTHERS_PAID_PART = 76
+    CREDITED_IN_PARTS = 77  # on one day, before the claim was received
+    CREDITED_PART_AFTER = 78  # twice on one day: half of it
+    MFP_PLAN_REVERSAL = 79  # the plan reversed it
+    FIRST_ICN_REVERSED = 80  # before the second was asked for
+    WITHDRAWAL_NOTICE = 81  # of money for the second ICN: no reversal
+    BILLED_AGAIN_THAT_DAY = 82  # after a reversal, as a bill and not as a rebill
+    REVERSED_AGAIN_THAT_DAY = 83
+    TAKEN_BACK = 84  # by a later row of negative units
+    PART_TAKEN_BACK = 85
+    NCPDP_ONLY = 86  # the biller has no NPI on the claim
+    CONTRACT_UNNAMED = 87
+    SECOND_CONTRACT_UNNAMED = 88  # on the second row alone
+    TYPE_STATED_ONCE = 89  # the rebate type, on the second row alone
+    PRICE_PROTECTION = 90  # is what the second row asks for
+    CONTENTS_MEASURED = 91  # of a kit, in another unit by name
