@@ -58,7 +58,10 @@ def _product_dates(world: Prepared, row: Row):
         elif (day - ended).days > 0 and _in(row, *MEDICAID):
             yield hit("R023", "WEAK", guards=guards)
     if _in(row, *MEDICAID) and product and product["market_date"] and product["market_date"] > day:
-        yield hit("R024", "MEDIUM", code="O", units=row["left"], action="DISPUTE")
+        others = [one["market_date"] for one in world.table("products") if one["ndc"] == row["ndc"]]
+        is_revised = any(market is not None and market <= day for market in others)
+        guards = [("MARKET_DATE_REVISED", guard(is_revised), "WEAK")]
+        yield hit("R024", "MEDIUM", code="O", units=row["left"], action="DISPUTE", guards=guards)
 
 
 def _product_kinds(world: Prepared, row: Row):

@@ -73,8 +73,9 @@ def _our_price(world: Prepared, row: Row) -> dict | None:
     if not is_federal(row) or None in (price, ours) or abs(price - ours) <= Decimal("0.000001"):
         return None
     beyond = None if units is None else cents(max(units, NOTHING) * max(price - ours, NOTHING))
-    guards = [("ZERO_URA", guard(price == 0), "SILENT")]
-    return hit("R056", "STRONG", code="A", units=NOTHING, amount=beyond, guards=guards)
+    # code B: the state asks at no price yet
+    guards = [("ZERO_URA", guard(price == 0), "CONTEXT")]
+    return hit("R056", "STRONG", code="B" if price == 0 else "A", units=NOTHING, amount=beyond, guards=guards)
 
 
 def _unsupported(world: Prepared, row: Row) -> dict | None:
