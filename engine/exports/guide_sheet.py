@@ -25,7 +25,7 @@ def add_guide_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFacts
         [
             ("1", "Go down the sheet Findings. Read what is suspected and what was checked."),
             ("2", "In the orange columns pick a decision; for DISMISS pick a reason; add units where they differ."),
-            ("3", "Give your name and the date, save the workbook, and hand it to the job `feedback`."),
+            ("3", "Give your name and the date, and save the workbook."),
         ]
     )
     page.heading("Evidence")
