@@ -292,6 +292,7 @@ INVOICE_FACTS = T.StructType(
         ("claim_units", _UNITS),
         ("claim_lines", _LONG),
         ("unconverted_claim_lines", _LONG),  # whose HCPCS units could not be converted
+        ("units_taken_back", _UNITS),  # by PRIOR_DELTA lines of negative units of the same key
         ("f50_invoice_to_claims_gap", _DOUBLE),  # (invoiced - claimed) / invoiced
         # quarantined claim rows whose program, state, NDC-11 and period are the line's or cannot be read, and their
         # NDC units where those can be read

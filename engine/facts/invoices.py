@@ -132,20 +132,21 @@ def invoice_facts(
     rows = with_labeler(rows, references.get("labelers"), F.col("period_start"))
     rows = with_line_settlements(rows, references.get("settlements"), as_of)
     rows = flattened(rows, ("product", "price", "market", "labeler", "settlement"))
-    rows = _with_unread_claims(_with_claims(rows, claims), claims, unread_claims)
+    rows = _with_unread_claims(_with_claims(rows, claims, invoices), claims, unread_claims)
     rows = with_sales(_with_own_history(_with_rates(rows)), references.get("sales"))
     wanted = [field for field in INVOICE_FACTS.fields if field.name not in _OF_PEERS]
     return rows.select(*(F.col(field.name).cast(field.dataType).alias(field.name) for field in wanted))
 
 
-def _with_claims(rows: DataFrame, claims: DataFrame | None) -> DataFrame:
-    """claim_units, claim_lines, unconverted_claim_lines and F50: (units invoiced - units of live claim lines) / units
-    invoiced. Claim lines whose HCPCS units could not be converted are counted, but have no units; F50 is then unknown.
+def _with_claims(rows: DataFrame, claims: DataFrame | None, invoices: DataFrame) -> DataFrame:
+    """claim_units, claim_lines, unconverted_claim_lines, units_taken_back (by PRIOR_DELTA lines below zero) and F50:
+    (units invoiced - units of live claim lines) / units invoiced. Claim lines whose HCPCS units could not be converted
+    are counted, but have no units; F50 is then unknown.
 
-    A line's claims are of its program, state, product, period and rebate type (none is FEDERAL). Where the line and the
-    claim both say a sub-program they must agree: a line that says none asks for the claims of all, and a claim that
-    says none may stand behind each of the lines. A line that corrects an earlier one by a difference (PRIOR_DELTA) is
-    no total of claims: all three are NULL.
+    A line's claims and differences are of its program, state, product, period and rebate type (none is FEDERAL). Where
+    both say a sub-program they must agree: a line that says none asks for the claims of all, and a claim that says none
+    may stand behind each of the lines. A line that corrects an earlier one by a difference is no total of
+    claims: all are NULL.
     """
     if claims is None:
         return rows.withColumns(
@@ -153,26 +154,36 @@ def _with_claims(rows: DataFrame, claims: DataFrame | None) -> DataFrame:
                 "claim_units": F.lit(None).cast("decimal(15,3)"),
                 "claim_lines": F.lit(None).cast("long"),
                 "unconverted_claim_lines": F.lit(None).cast("long"),
+                "units_taken_back": F.lit(None).cast("decimal(15,3)"),
                 "f50_invoice_to_claims_gap": F.lit(None).cast("double"),
             }
         )
-    key = {
-        "program": F.col("program"),
-        "state": F.coalesce("state", "payer_id"),
-        "ndc11": F.col("ndc11"),
-        "period": F.col("period"),
-        "rebate_type": rebate_type_of_key(),
-    }
-    by_sub_program = claims.groupBy(*(value.alias(f"claim_{name}") for name, value in key.items()), "sub_program").agg(
+    of_line = {name: F.col(name) for name in ("program", "state", "ndc11", "period")}
+    of_line["rebate_type"] = rebate_type_of_key()
+    of_claim = of_line | {"state": F.coalesce("state", "payer_id")}
+    nothing = F.lit(0).cast(_SUM)
+    of_claims = claims.groupBy(*_keyed(of_claim)).agg(
         F.coalesce(F.sum("ndc_units"), F.lit(0)).cast(_SUM).alias("units"),
         F.count(F.lit(1)).alias("lines"),
         F.count_if(F.col("ndc_units").isNull()).alias("unconverted"),
+        nothing.alias("taken_back"),
     )
-    by_line = by_sub_program.groupBy(*(f"claim_{name}" for name in key)).agg(
-        F.collect_list(F.struct("sub_program", "units", "lines", "unconverted")).alias("claimed")
+    of_differences = (
+        invoices.where(_is_credit() & (F.col("source_kind") == "INVOICE"))
+        .groupBy(*_keyed(of_line))
+        .agg(
+            nothing.alias("units"),
+            F.lit(0).cast("long").alias("lines"),
+            F.lit(0).cast("long").alias("unconverted"),
+            F.sum(-F.col("units_reimbursed")).cast(_SUM).alias("taken_back"),
+        )
     )
-    own = {name: F.col(name) for name in key} | {"rebate_type": rebate_type_of_key()}
-    same = [own[name] == F.col(f"claim_{name}") for name in key]
+    by_line = (
+        of_claims.unionByName(of_differences)
+        .groupBy(*(f"claim_{name}" for name in of_line))
+        .agg(F.collect_list(F.struct("sub_program", "units", "lines", "unconverted", "taken_back")).alias("claimed"))
+    )
+    same = [value == F.col(f"claim_{name}") for name, value in of_line.items()]
     joined = rows.join(by_line, on=same, how="left")  # one row per program, state, product, period and rebate type
     behind = F.filter(F.coalesce("claimed", F.array()), _may_be_of_sub_program)
     is_total = ~F.coalesce(F.col("line_kind") == "PRIOR_DELTA", F.lit(False))
@@ -184,8 +195,13 @@ def _with_claims(rows: DataFrame, claims: DataFrame | None) -> DataFrame:
         units.alias("claim_units"),
         F.when(is_total, added_up(behind, "lines")).alias("claim_lines"),
         unconverted.alias("unconverted_claim_lines"),
+        F.when(is_total, added_up(behind, "taken_back", _SUM)).try_cast("decimal(15,3)").alias("units_taken_back"),
         F.when(unconverted == 0, gap).alias("f50_invoice_to_claims_gap"),
     )
+
+
+def _keyed(key: Mapping[str, Column]) -> list[Column]:
+    return [*(value.alias(f"claim_{name}") for name, value in key.items()), F.col("sub_program")]
 
 
 def unbilled(claims: DataFrame, invoices: DataFrame) -> DataFrame:
@@ -212,13 +228,17 @@ def corrected_down(claims: DataFrame, invoices: DataFrame) -> DataFrame:
     """Medicaid claims whose line invoices correct downward by differences: source_row_id and CORRECTED_FACTS. Others
     are absent. Which claims of the line a difference means is not said.
     """
-    is_credit = (F.col("line_kind") == "PRIOR_DELTA") & (F.col("units_reimbursed") < 0)
-    lines = _lines_of_invoices(invoices).where(is_credit)
+    lines = _lines_of_invoices(invoices).where(_is_credit())
     units = F.sum(-F.col("units_reimbursed")).try_cast(CORRECTED_FACTS[0].dataType).alias(CORRECTED_FACTS[0].name)
     credits = lines.groupBy(*(f"line_{name}" for name in _CLAIMS_OF_LINE)).agg(units)
     # one row per line
     found = _billable(claims).join(F.broadcast(credits), on=_same_line(), how="inner")
     return found.select("source_row_id", CORRECTED_FACTS[0].name)
+
+
+def _is_credit() -> Column:
+    """Whether an invoice line subtracts units from its key."""
+    return (F.col("line_kind") == "PRIOR_DELTA") & (F.col("units_reimbursed") < 0)
 
 
 def _lines_of_invoices(invoices: DataFrame) -> DataFrame:

@@ -37,21 +37,22 @@ UNITS_NOT_CONVERTED = Guard(
         Threshold("minimum_units", 1.0, "invoiced units up to which a line is too small to ask"),
     ),
     guards=(QUARANTINED_CLAIMS, UNITS_NOT_CONVERTED),
-    version=3,
+    version=4,
 )
 def units_without_claims(f: Facts, given: Given) -> Hit:
     """The invoice asks for more units than the live claim lines of its state, program, product, period and rebate type
     hold; of its sub-program, where line and claim both say one. A line or claim without a rebate type is FEDERAL. Lines
-    that correct an earlier one by a difference are no total of claims, and public utilisation data come without
-    claim-level detail: both are left out. Quarantined claim rows are not absent claims: where any of them may belong to
-    the line, by its state, program, product and period as far as they can be read, the guard is UNCHECKED, and the
-    units that can be read of them are not at issue. Claim lines in HCPCS units that could not be converted leave what
-    they hold unknown.
+    that correct an earlier one by a difference are no total of claims, and public utilization data come without
+    claim-level detail: both are left out. What differences below zero took back is no longer asked for. Quarantined
+    claim rows are not absent claims: where any of them may belong to the line, by its state, program, product and
+    period as far as they can be read, the guard is UNCHECKED, and the units that can be read of them are not at issue.
+    Claim lines in HCPCS units that could not be converted leave what they hold unknown.
     """
     claimed = F.coalesce(f.claim_units, F.lit(0).cast("decimal(15,3)"))
     lines, unread = F.coalesce(f.claim_lines, F.lit(0)), F.coalesce(f.quarantined_claim_lines, F.lit(0))
     unread_units = F.coalesce(f.quarantined_claim_units, F.lit(0).cast("decimal(15,3)"))
-    gap = f.units_reimbursed - claimed
+    taken_back = F.coalesce(f.units_taken_back, F.lit(0).cast("decimal(15,3)"))
+    gap = f.units_reimbursed - taken_back - claimed
     share = divide(gap.cast("double"), f.units_reimbursed.cast("double"))
     is_total_of_claims = is_invoice(f) & ~is_delta(f)
     is_short = (f.units_reimbursed > given.number("minimum_units")) & (share > given.number("gap"))
@@ -72,12 +73,16 @@ def units_without_claims(f: Facts, given: Given) -> Hit:
             units=unread_units,
         ),
     ).otherwise(F.lit(""))
+    reduced = F.when(
+        taken_back > 0, sentence(" and took {units:number} of them back since", units=taken_back)
+    ).otherwise(F.lit(""))
     return Hit(
         when=is_total_of_claims & is_short,
         message=sentence(
-            "{line}, but {received}: {gap:number} units ({share:percent}) appear to have no claim behind "
+            "{line}{reduced}, but {received}: {gap:number} units ({share:percent}) appear to have no claim behind "
             "them.{quarantined}",
             line=line_invoiced(f),
+            reduced=reduced,
             received=received,
             gap=gap,
             share=share,

@@ -819,6 +819,16 @@ def an_invoice_beyond_its_claims(world: World) -> None:
 
 
 @scenario
+def a_surplus_that_the_state_took_back(world: World) -> None:
+    """A difference below zero adds to the total of its key (part 4)."""
+    vermont = {"payer_id": "VT", "state": "VT"}
+    world.claim("r", **vermont)
+    world.invoice("VT", units_reimbursed=100, rebate_amount="250.00")
+    world.invoice("VT", line_kind="PRIOR_DELTA", units_reimbursed=-60, rebate_amount="-150.00")
+    world.expect_line("VT", R038="STRONG", action="REQUEST_CLD", at_issue=("10.000", "25.00"))
+
+
+@scenario
 def claims_that_no_invoice_bills(world: World) -> None:
     world.claim("r", payer_id="AZ", state="AZ")
     world.invoice("AZ", ndc="00002999901", units_reimbursed=1, rebate_amount="2.50")

@@ -325,27 +325,38 @@ def _invoice(world: World, row: dict) -> None:
     key = (row["program"], row["state"], row["ndc"].replace("-", ""), row["period"])
     if any((one["program"], one["state"], one["ndc"], one["period"]) == key for one in world.tables["invoices"]):
         return
-    world.add(
-        "invoices",
-        program=row["program"],
-        state=row["state"],
-        ndc=key[2],
-        period=row["period"],
-        invoice_number=pick(None, f"I{world.number}"),
-        sub_program=pick(None, None, "XIX", "CHIP_SEPARATE"),
-        rebate_type=pick(None, None, "FEDERAL", "SUPPLEMENTAL"),
-        line_kind=pick(None, None, None, "CURRENT", "PRIOR_REPLACEMENT", "PRIOR_DELTA"),
-        source_kind=pick(None, None, None, "INVOICE", "SDUD"),
-        unit_rebate_amount=price,
-        units_reimbursed=pick(*[units] * 6, None),
-        rebate_amount=pick(product, product, product, None if product is None else product + 0.02, None),
-        total_amount=pick("100.00", None),
-        medicaid_amount=pick("90.00", "90.00", None),
-        non_medicaid_amount=pick("10.00", "10.00", "10.01", "10.02"),
-        suppressed=pick(None, None, "false", "true"),
-        postmark_date=pick("2025-11-20", None),
-        received_date=pick("2025-11-24", "2025-11-24", None),
-    )
+    line = {
+        "program": row["program"],
+        "state": row["state"],
+        "ndc": key[2],
+        "period": row["period"],
+        "invoice_number": pick(None, f"I{world.number}"),
+        "sub_program": pick(None, None, "XIX", "CHIP_SEPARATE"),
+        "rebate_type": pick(None, None, "FEDERAL", "SUPPLEMENTAL"),
+        "line_kind": pick(None, None, None, "CURRENT", "PRIOR_REPLACEMENT", "PRIOR_DELTA"),
+        "source_kind": pick(None, None, None, "INVOICE", "SDUD"),
+        "unit_rebate_amount": price,
+        "units_reimbursed": pick(*[units] * 6, None),
+        "rebate_amount": pick(product, product, product, None if product is None else product + 0.02, None),
+        "total_amount": pick("100.00", None),
+        "medicaid_amount": pick("90.00", "90.00", None),
+        "non_medicaid_amount": pick("10.00", "10.00", "10.01", "10.02"),
+        "suppressed": pick(None, None, "false", "true"),
+        "postmark_date": pick("2025-11-20", None),
+        "received_date": pick("2025-11-24", "2025-11-24", None),
+    }
+    world.add("invoices", **line)
+    if line["line_kind"] in (None, "CURRENT") and world.chance(0.3):
+        correction = {
+            "line_kind": "PRIOR_DELTA",
+            "units_reimbursed": pick("-20", "-70", "20"),
+            "rebate_type": pick(line["rebate_type"], line["rebate_type"], "SUPPLEMENTAL"),
+            "sub_program": pick(line["sub_program"], line["sub_program"], "XIX", "EXPANSION"),
+            "source_kind": pick(None, None, "SDUD"),
+            "rebate_amount": None,
+            "unit_rebate_amount": None,
+        }
+        world.add("invoices", **(line | correction))
 
 
 def write(folder: Path, worlds: list[World]) -> None:

@@ -41,6 +41,18 @@ SPECS = [
         needs=("program", "units_reimbursed", "source_kind"),
     ),
     Spec(
+        "R038",
+        Subject.INVOICE,
+        LINE,
+        """
+        case                              | units_reimbursed | claim_units | claim_lines | units_taken_back || fires | evidence | code | action      | units | guards                    | says
+        a difference took the surplus     | 100              | 80          | 3           | 20               || no    |          |      |             |       |                           |
+        a difference took a part of it    | 100              | 70          | 3           | 20               || yes   | STRONG   | -    | REQUEST_CLD | 10    | UNITS_NOT_CONVERTED PASSED | invoiced 100 units ... and took 20 of them back since, but the 3 claim lines received for it hold 70 units: 10 units (10 %)
+        nothing was taken back            | 100              | 80          | 3           | 0                || yes   | STRONG   | -    | REQUEST_CLD | 20    |                           | invoiced 100 units of NDC
+        """,  # noqa: E501
+        needs=("program", "units_reimbursed", "source_kind"),
+    ),
+    Spec(
         "R061",
         Subject.REBATE_CLAIM,
         CLAIM,

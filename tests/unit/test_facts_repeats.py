@@ -324,6 +324,25 @@ def test_claims_stand_behind_a_line_of_their_rebate_type_and_sub_program(spark):
         assert row["f50_invoice_to_claims_gap"] == gap, said
 
 
+def test_differences_below_zero_take_units_back_from_the_totals_of_their_key(spark):
+    lines = [  # a line, and what is taken back from it
+        ({}, 37),
+        ({"sub_program": "XIX"}, 30),
+        ({"sub_program": "EXPANSION"}, 37),
+        ({"rebate_type": "SUPPLEMENTAL"}, 0),
+        ({"program": "MDRP_MCO"}, 0),
+        ({"period": "2025Q2"}, 0),
+        ({"line_kind": "PRIOR_DELTA", "units_reimbursed": "-30"}, None),
+        ({"line_kind": "PRIOR_DELTA", "sub_program": "EXPANSION", "units_reimbursed": "-7"}, None),
+        ({"line_kind": "PRIOR_DELTA", "units_reimbursed": "50"}, None),
+        ({"line_kind": "PRIOR_DELTA", "source_kind": "SDUD", "units_reimbursed": "-500"}, None),
+    ]
+    rows = [invoice(str(n), **({"units_reimbursed": "1000"} | said)) for n, (said, _) in enumerate(lines)]
+    facts = invoice_facts(invoices(spark, rows), claims(spark, [claim("one", ndc_units="10")]), {}, AS_OF).collect()
+    found = {row["source_row_id"]: row["units_taken_back"] for row in facts}
+    assert found == {str(number): taken_back for number, (_, taken_back) in enumerate(lines)}
+
+
 UNREAD = """
 what is unread of a row | program  | state | ndc11 | period | units || may stand behind
 nothing but its day     | MDRP_FFS | GA    | own   | 2025Q1 | 10    || line

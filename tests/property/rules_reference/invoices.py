@@ -90,8 +90,19 @@ def _unsupported(world: Prepared, row: Row) -> dict | None:
         and rebate_type(one) == rebate_type(row)
         and (None in (one["sub_program"], row["sub_program"]) or one["sub_program"] == row["sub_program"])
     ]
+    taken_back = [
+        -one["units_reimbursed"]
+        for one in world.invoices
+        if one["line_kind"] == "PRIOR_DELTA"
+        and one["source_kind"] != "SDUD"
+        and one["units_reimbursed"] is not None
+        and one["units_reimbursed"] < 0
+        and all(one[name] == row[name] for name in ("program", "state", "ndc", "period"))
+        and rebate_type(one) == rebate_type(row)
+        and (None in (one["sub_program"], row["sub_program"]) or one["sub_program"] == row["sub_program"])
+    ]
     units = row["units_reimbursed"]
-    gap = units - sum((one["ndc_units"] for one in behind if one["ndc_units"] is not None), NOTHING)
+    gap = units - sum(taken_back) - sum((one["ndc_units"] for one in behind if one["ndc_units"] is not None), NOTHING)
     if units <= 1 or gap / units <= Decimal("0.005"):
         return None
     unknown = any(one["ndc_units"] is None for one in behind)
