@@ -1,4 +1,4 @@
-"""Errors that a user can mend: shown as one message, without a traceback, exit status 2."""
+"""Errors that a user can fix: shown as one message, without a traceback, exit status 2."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Problem:
 class UserError(Exception):
     """The configuration, the input contract or the output location is wrong.
 
-    Carries every problem found, so that all can be mended at once.
+    Carries every problem found, so that all can be fixed at once.
     """
 
     def __init__(self, problems: Problem | Iterable[Problem]):

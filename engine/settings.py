@@ -415,7 +415,7 @@ class LinkSettings(Section):
     quantity_tolerance_exact: Fraction = 0.01
     quantity_tolerance_near: Fraction = 0.05
     most_pairs_per_key: PositiveInt = Field(
-        10_000, description="payers' rows x entities' rows of one key; a key with more is set aside and counted"
+        10_000, description="payers' rows x entities' rows of one key; a key with more is excluded and counted"
     )
     fill_offsets: dict[str, int] = Field(
         default_factory=dict,
@@ -821,7 +821,7 @@ class SyntheticSettings(Section):
     combination_rate: Fraction = Field(0.00004, description="of dispenses, per combination of planted cases")
     anomaly_rate: Fraction = Field(0.0005, description="of dispenses, per kind of oddity that no rule describes")
     late_reversal_rate: Fraction = Field(0.0005, description="of dispenses: reversed after the claim was received")
-    reversal_rate: Fraction = Field(0.08, description="of pharmacy dispenses: reversed, billed anew or not")
+    reversal_rate: Fraction = Field(0.08, description="of pharmacy dispenses: reversed, billed again or not")
     partial_fill_rate: Fraction = Field(0.015, description="of Medicaid dispenses: filled in two parts")
     refill_rate: Fraction = Field(0.4, description="of dispenses: a further fill of an earlier prescription")
     redelivered_rate: Fraction = Field(0.002, description="of rebate claims: sent twice")
@@ -944,7 +944,7 @@ def load_settings(
         rules_from_file = _read_yaml(rules_file, problems)
         values["rules"] = _merged(rules_from_file, values.get("rules") or {})
     else:
-        problems.append(Problem("the rules file is not there", f"rules_file: {rules_file}", to_do="mend its path"))
+        problems.append(Problem("the rules file is not there", f"rules_file: {rules_file}", to_do="correct its path"))
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
@@ -1053,7 +1053,7 @@ def _read_yaml(path: Path, problems: list[Problem]) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        problems.append(Problem("the configuration file is not there", str(path), to_do="mend the path in --config"))
+        problems.append(Problem("the configuration file is not there", str(path), to_do="correct the path in --config"))
         return {}
     except (OSError, UnicodeDecodeError) as error:
         problems.append(Problem("the configuration file cannot be read", str(path), _unreadable_file(error)))

@@ -1,4 +1,4 @@
-"""The sheet "Data quality": every row accounted for, what was set aside, what was off."""
+"""The sheet "Data quality": every row accounted for, quarantined rows, what was off."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def add_quality_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFac
             for line in ledger_lines(facts.ledger)
         ),
     )
-    page.heading("Rows set aside in quarantine, by reason (a row may have several)")
+    page.heading("Rows quarantined, by reason (a row may have several)")
     page.table(
         ("Table", "Reason", "Rows"),
         (text, text, count),

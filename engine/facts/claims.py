@@ -129,7 +129,7 @@ _ASKED_OF_SCREEN = (
 
 @dataclass(frozen=True)
 class FoundOnClaims:
-    """What was found out about few of the claims: at most one row per source_row_id in each table, None where a feed or
+    """Sparse results per claim: at most one row per source_row_id in each table, None where a feed or
     table is missing. LINKS_340B, LINKS_PHARMACY, what `duplicates`, `flags_340b`, `asked_elsewhere`, `taken_back`,
     `unbilled` and `corrected_down` give.
     """

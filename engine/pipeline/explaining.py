@@ -112,7 +112,7 @@ def _not_judged(prepared: Prepared, source_row_id: str) -> Problem:
                     to_do="see ledger.json and, for rows with mistakes, quarantine/ of the run",
                 )
     return Problem(
-        "no rebate claim, 340B claim, invoice line or report has this source_row_id", place, to_do="mend the id"
+        "no rebate claim, 340B claim, invoice line or report has this source_row_id", place, to_do="correct the id"
     )
 
 

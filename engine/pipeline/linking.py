@@ -22,7 +22,7 @@ _MOST_PROBLEMS_NOTED = 5
 
 
 def link_claims(run: Run, work: WorkFolder, prepared: Prepared) -> facts.FoundOnClaims | None:
-    """What was found out about few of the rebate claims, written out: links, duplicates, 340B flags."""
+    """Sparse results per rebate claim, written out: links, duplicates, 340B flags."""
     with run.step(Step.LINK) as words:
         for name in FEED_NAMES:
             if name in prepared.opened:

@@ -97,7 +97,7 @@ def _end(run: Run, ended: BaseException, can_resume: bool) -> str | None:
 
 
 def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Callable[[str], None]) -> Published:
-    """The main job: every output of the contract, whole or not at all. Raises UserError for what a user can mend."""
+    """The main job: every output of the contract, whole or not at all. Raises UserError for what a user can fix."""
     tracker = Tracker(settings.mlflow, settings.output.root)
     check_database(settings, options.run_id)
     tracker.check()

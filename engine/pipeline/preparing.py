@@ -1,4 +1,4 @@
-"""sources -> prepare: every table conformed, netted, entered into the ledger, its bad rows set aside."""
+"""sources -> prepare: every table conformed, netted, entered into the ledger, its bad rows quarantined."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def _book(
     netting: DataFrame | None,
     counts: prepare.Tally,
 ) -> None:
-    """Enter a table into the ledger, and its rows that must be set aside into quarantine."""
+    """Enter a table into the ledger, and the rows that it must not hold into quarantine."""
     opened = prepared.opened[name]
     received = counts.rows_in + sum(opened.left_out.values())
     run.ledger.record(name, Step.READ, received, counts.rows_in, dict(opened.left_out))

@@ -1,4 +1,4 @@
-"""The pharmacy's own view of each dispense: billed, reversed, billed anew (NCPDP B1, B2, B3)."""
+"""The pharmacy's own view of each dispense: billed, reversed, rebilled (NCPDP B1, B2, B3)."""
 
 from __future__ import annotations
 

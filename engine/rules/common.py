@@ -54,7 +54,7 @@ THIRD_PARTY_PAYMENT = Guard(
 
 WASTE_LINE = Guard(
     "WASTE_LINE",
-    "the line bills the discarded part of a vial, beside the line for the part that was given",
+    "the line bills the discarded part of a vial, next to the line for the part that was given",
     needs=("rebate_claims.modifiers",),
 )
 WASTE_MODIFIERS = Threshold(

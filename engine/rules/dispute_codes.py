@@ -56,7 +56,9 @@ def dispute_codes(folder: str) -> tuple[DisputeCode, ...]:
         content = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            Problem("the table of dispute codes cannot be read", str(path), str(error), to_do="mend reference_folder")
+            Problem(
+                "the table of dispute codes cannot be read", str(path), str(error), to_do="correct reference_folder"
+            )
         ) from None
     return parse_dispute_codes(content, str(path))
 

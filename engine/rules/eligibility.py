@@ -120,7 +120,7 @@ def _excluded_product(f: Facts, given: Given, subject: Column, used_on: Column, 
 
 @rule(
     "R026",
-    "No covered outpatient drug",
+    "Not a covered outpatient drug",
     subject=Subject.REBATE_CLAIM,
     programs=MEDICAID,
     evidence=Evidence.STRONG,
@@ -141,7 +141,7 @@ def claim_of_excluded_product(f: Facts, given: Given) -> Hit:
 
 @rule(
     "R026",
-    "No covered outpatient drug",
+    "Not a covered outpatient drug",
     subject=Subject.INVOICE,
     programs=MEDICAID,
     evidence=Evidence.STRONG,

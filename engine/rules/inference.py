@@ -61,7 +61,7 @@ def inferred_from_prescriber_and_pharmacy(f: Facts, given: Given) -> Hit:
     enabled=False,
 )
 def listed_on_managed_care(f: Facts, _: Given) -> Hit:
-    """A reminder beside other findings: the biller stands in the exclusion file, which is about fee-for-service only.
+    """A reminder alongside other findings: the biller is in the exclusion file, which is about fee-for-service only.
     Never a reason to dispute a managed-care claim.
     """
     return Hit(

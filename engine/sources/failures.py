@@ -35,7 +35,7 @@ _UNKNOWN_FILE = "unknown file"
 # The embedded engine names no file; a page that it cannot decode may also end the whole answer.
 _UNNAMED_DAMAGE = re.compile(r"Parquet (?:argument )?error|Arrow error|Stream removed|RST_STREAM")
 _suspects: dict[Path, None] = {}
-_TO_DO = "ask the sender for the file anew, or mend it"
+_TO_DO = "ask the sender for the file again, or fix it"
 
 
 def translate_read_error(error: BaseException) -> InputError | None:
@@ -69,7 +69,7 @@ def opening_problem(table: str, uri: str, error: BaseException) -> Problem:
         return Problem(f"table {table} cannot be read", where, first.found, to_do=first.to_do)
     message = next((cause.message for cause in causes_of(error) if cause.message), str(error))
     return Problem(
-        f"table {table} cannot be opened", uri, message.splitlines()[0][:500], to_do=f"mend input.tables.{table}"
+        f"table {table} cannot be opened", uri, message.splitlines()[0][:500], to_do=f"fix input.tables.{table}"
     )
 
 

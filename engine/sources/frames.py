@@ -86,7 +86,7 @@ def stacked(
                 where,
                 ", ".join(mixed),
                 "text in every file: leading zeros of a number are gone",
-                "have the files written anew with identifiers as text",
+                "have the files written again with identifiers as text",
             )
         )
     kinds = {name: _common_kind(_kinds(frames, name)) for name in names}

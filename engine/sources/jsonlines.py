@@ -86,7 +86,7 @@ class JsonLines:
                     self._location.uri,
                     ", ".join(mixed),
                     'text in every line ("ndc": "00002143380")',
-                    "have the file written anew with identifiers as text",
+                    "have the file written again with identifiers as text",
                 )
             )
         if self._in_python:

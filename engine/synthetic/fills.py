@@ -48,7 +48,7 @@ PART_LEFT_TO_PAY = 15  # of what the claim is paid, where others paid the most
 DISPENSING_FEE = 1_050  # cents
 PATTERN_DAYS = (int(QUARTER_STARTS[3]), int(QUARTER_STARTS[4]) - 1)  # with quarters before, from which to know
 SC_MODIFIER_BEGINS = day(2025, 12, 1)
-FINAL_REVERSAL_SHARE = 0.45  # of reversals: not billed anew
+FINAL_REVERSAL_SHARE = 0.45  # of reversals: not billed again
 
 _DAYS, _TERMS = column("days"), column("terms")
 # clinics that carve in give 340B stock to Medicaid patients, and report nothing to the manufacturer

@@ -1,4 +1,4 @@
-"""Runs, the registry of models, their aliases and promotions. The only room that imports mlflow, and only when used."""
+"""Runs, the registry of models, their aliases and promotions. The only package that imports mlflow, only when used."""
 
 from engine.tracking.promotion import SETTINGS, Promotion, comparison_tags, promote, promotion_log, roll_back
 from engine.tracking.tracker import FetchedModel, Tracker

@@ -37,7 +37,7 @@ _PATIENCE = 150.0
 
 @dataclass(frozen=True)
 class FetchedModel:
-    """A registered model version, and the local folder that holds what the models room saved."""
+    """A registered model version, and the local folder that holds what the package models saved."""
 
     folder: Path
     name: str

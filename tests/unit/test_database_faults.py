@@ -1,4 +1,4 @@
-"""What drivers say, sorted: worth another try, or what a user can mend. No word that may hold data."""
+"""What drivers say, sorted: worth another try, or what a user can fix. No word that may hold data."""
 
 from __future__ import annotations
 
