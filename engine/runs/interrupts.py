@@ -11,6 +11,8 @@ from types import FrameType
 from engine.errors import Interrupted
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# The signal that ended what `interruptible` covers: a library may replace the exception by one of its own.
+_received: list[Interrupted] = []
 
 
 @contextmanager
@@ -19,6 +21,7 @@ def interruptible() -> Iterator[None]:
 
     Outside the main thread, where Python handles no signals, nothing changes.
     """
+    _received.clear()
     with _handled_by(_raise):
         yield
 
@@ -33,16 +36,19 @@ def undisturbed() -> Iterator[None]:
 def interruption_of(error: BaseException) -> Interrupted | None:
     """Return the signal that an error came from; None if no signal did.
 
-    A signal ends the JVM too, and code that cleans up after the exception then fails with errors of its own.
+    A signal ends the JVM too, and code that cleans up after the exception then fails with errors of its own. gRPC
+    reports an exception that is raised while it reads an answer as an answer that it could not read.
     """
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, Interrupted):
         cause = cause.__cause__ or cause.__context__
-    return cause
+    return cause or (_received[0] if _received else None)
 
 
 def _raise(number: int, _: FrameType | None) -> None:
-    raise Interrupted(signal.Signals(number).name, 128 + number)
+    interruption = Interrupted(signal.Signals(number).name, 128 + number)
+    _received.append(interruption)
+    raise interruption
 
 
 @contextmanager

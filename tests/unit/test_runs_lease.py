@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -233,3 +234,25 @@ def wait_until(condition, seconds=30):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_signal_is_known_where_a_library_replaced_its_exception_by_another():
+    """As gRPC does with whatever is raised while it reads an answer."""
+    from engine.errors import Interrupted
+    from engine.runs import interruptible, interruption_of
+
+    def read_answer():
+        with contextlib.suppress(Interrupted):
+            signal.raise_signal(signal.SIGTERM)
+        raise RuntimeError("the answer could not be read")
+
+    with pytest.raises(RuntimeError) as replaced, interruptible():
+        read_answer()
+    assert replaced.value.__context__ is None
+    interruption = interruption_of(replaced.value)
+    assert interruption is not None
+    assert interruption.exit_status == 143
+
+    with pytest.raises(ValueError) as unrelated, interruptible():  # noqa: PT011
+        raise ValueError
+    assert interruption_of(unrelated.value) is None
