@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from engine.contracts.tables import INVOICES
 from engine.synthetic import arrow, settlements
+from engine.synthetic.billing import is_billed_late
 from engine.synthetic.calendar import QUARTER_STARTS, QUARTERS, quarter_end
 from engine.synthetic.fills import cents
 from engine.synthetic.identifiers import mixed
@@ -100,7 +101,8 @@ def build_invoices(world: World, totals: pa.Table, violation_rate: float) -> Inv
     lines = {name: totals.column(name).to_numpy().astype(np.int64) for name in PART_SCHEMA.names}
     order = np.lexsort([lines[name] for name in reversed(KEYS)])
     lines = {name: values[order] for name, values in lines.items()}
-    lines["kind"] = np.zeros_like(lines["units"])
+    is_late = (lines["line"] != SUPPLEMENTAL) & is_billed_late(world, *(lines[name] for name in KEYS[1:]))
+    lines["kind"] = np.where(is_late, LINE_KINDS.index("PRIOR_DELTA"), LINE_KINDS.index("CURRENT"))
     chosen = _chosen(world, lines, violation_rate)
     altered, little_more, credited = chosen.altered, chosen.little_more, chosen.credited
     lines = _with_alterations(world, lines, altered)
@@ -149,7 +151,7 @@ def _chosen(world: World, lines: dict[str, np.ndarray], rate: float) -> Chosen:
     by hash of the line's key, one at most of a program, state and product, so that the line's other quarters still show
     what is usual."""
     ordinary = np.isin(lines["product"], world.products.pools[Pool.ORDINARY]) & (lines["prescriptions"] > 0)
-    ordinary &= lines["line"] == EVERY
+    ordinary &= (lines["line"] == EVERY) & (lines["kind"] == LINE_KINDS.index("CURRENT"))
     group = lines["program"] * world.products.count + lines["product"]
     eligible = np.flatnonzero(ordinary & (np.bincount(group)[group] >= LEAST_PEERS))
     key = np.stack([lines[name] for name in KEYS], axis=1) @ np.array([10**12, 10**9, 10**7, 10**2, 1])

@@ -55,6 +55,8 @@ RULES_ON_CLAIMS = {
         "R057",
         "R058",
         "R059",
+        "R060",
+        "R061",
     ),
 }
 UNREPORTED = {"ndc": "", "termination_date": None, "reactivation_date": None, "cod_status": None}
@@ -264,6 +266,8 @@ def claim_findings(tables: Tables) -> set[tuple[str, str]]:
     crosswalk = {
         row["ndc"]: (row["hcpcs_code"], row["ndc_units_per_hcpcs_unit"]) for row in reference["hcpcs_crosswalk"]
     }
+    received = {(row["program"], row["state"], row["period"], row["rebate_type"]) for row in tables.invoices}
+    billed = {(row["program"], row["state"], row["period"], row["rebate_type"], row["ndc"]) for row in tables.invoices}
     found = set()
 
     def excludes(row: dict) -> bool:
@@ -287,6 +291,10 @@ def claim_findings(tables: Tables) -> set[tuple[str, str]]:
     for row in live:
         if row["ndc_units"] <= 0 or is_taken_back(row, dispenses[dispense_of(row)]):
             continue
+        special = row["rebate_type"] if row["rebate_type"] == "SUPPLEMENTAL" else None
+        invoice = (row["program"], row["payer_id"], row["period"], special)
+        if invoice in received and (*invoice, row["ndc11"]) not in billed:
+            found.add((row["source_row_id"], "R061"))
         if row["ndc11"] not in product:
             found |= {(row["source_row_id"], "R025")} if row["program"] in MEDICAID else set()
             continue
@@ -311,6 +319,9 @@ def claim_findings(tables: Tables) -> set[tuple[str, str]]:
         asks = row["mtf_transaction_code"] in (None, "001", "002")
         if program == "MFP" and linked and asks and served >= date(2026, 1, 1):
             fires |= {"R011"} if prices["ceiling_unit"] < prices["mfp_unit"] else set()
+        if program == "MFP" and asks and prices["mfp_unit"] is not None:
+            refund = cents(row["ndc_units"] * (prices["wac_unit"] - prices["mfp_unit"]))
+            fires |= {"R060"} if abs(row["rebate_amount"] - refund) > Decimal("0.01") else set()
         facts = product[row["ndc11"]]
         terminated, back = facts["termination_date"], facts["reactivation_date"]
         if terminated and (served - terminated).days > 365 and not (back and terminated < back <= served):
