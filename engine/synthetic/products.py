@@ -53,8 +53,6 @@ class Pool(IntEnum):
     BACK_SOON = 18  # terminated in the year before the first quarter, and reactivated before it
     PRENATAL = 19  # vitamins that are covered all the same; part of the ordinary products
     KIT = 21  # counted each, one for each fill; part of the ordinary products
-    SHORT_WINDOW = 22  # of the products CLINIC: to be reported sooner than others
-    LONG_WINDOW = 23  # or later
     TELEHEALTH = 20  # one doctor prescribes it for patients of every state; part of the ordinary products
 
 
@@ -74,7 +72,6 @@ _SPECIAL = {
 SOLD_LABELER = "98765"
 LABELER_SOLD = day(2025, 10, 1)
 BACK_SOON_PRODUCTS = 2
-PRODUCTS_WITH_WINDOW = 2  # of each length
 TELEHEALTH_PLACE = 5  # of the product, by popularity
 LEFT_BRIEFLY, CAME_BACK = day(2024, 10, 1), day(2024, 12, 1)  # of products that were back soon
 
@@ -166,8 +163,6 @@ def build_products(seed: int, local_states: np.ndarray, states: int) -> Products
     pools[Pool.PRENATAL] = ordinary[7::50]
     pools[Pool.BACK_SOON] = pools[Pool.REACTIVATED][-BACK_SOON_PRODUCTS:]
     pools[Pool.REACTIVATED] = pools[Pool.REACTIVATED][:-BACK_SOON_PRODUCTS]
-    with_window = pools[Pool.CLINIC][: 2 * PRODUCTS_WITH_WINDOW]
-    pools[Pool.SHORT_WINDOW], pools[Pool.LONG_WINDOW] = np.split(with_window, 2)
     weight = (1.0 + ordinary) ** -POPULARITY_EXPONENT
     twin = np.arange(count)
     twin[first_twins], twin[first_twins + 1] = first_twins + 1, first_twins
