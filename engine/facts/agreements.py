@@ -198,6 +198,7 @@ def with_pharmacy_standing(
         is_listed = F.when(contract_id.isNotNull(), F.col("listing").isNotNull())
         listed_since = F.col("listing.known_from")
     if entity_npis is not None:
+        since = known_from(entity_npis, "entity_npis")
         rows = join_as_of(
             rows,
             entity_npis,
@@ -205,8 +206,10 @@ def with_pharmacy_standing(
             day=day,
             start=F.col("valid_from"),
             end=F.col("valid_to"),
-            values={"is_owned": F.lit(True), "known_from": known_from(entity_npis, "entity_npis")},
+            values={"is_owned": F.lit(True), "known_from": since},
             into="ownership",
+            # of several owners any is enough: the one that was known first
+            tie_break=[-F.unix_date(F.coalesce(since, F.lit("0001-01-01").cast("date")))],
         )
         is_owned = F.col("ownership").isNotNull()
         owned_since = F.col("ownership.known_from")

@@ -290,9 +290,10 @@ def _may_be_of_sub_program(claimed: Column) -> Column:
 
 
 def _known(column: str) -> Column:
-    """The number, where it was not withheld and is above zero."""
+    """The number, where it was not withheld and is above zero. A difference is no quarter's total: NULL."""
     value = F.col(column).cast("double")
-    return F.when(~F.coalesce("suppressed", F.lit(False)) & (value > 0), value)
+    is_difference = F.coalesce(F.col("line_kind") == "PRIOR_DELTA", F.lit(False))
+    return F.when(~F.coalesce("suppressed", F.lit(False)) & ~is_difference & (value > 0), value)
 
 
 def _with_rates(rows: DataFrame) -> DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 
 def products(world) -> None:
     pick = world.pick
@@ -157,3 +159,41 @@ def entities(world) -> None:
             )
             if world.chance(0.5):
                 world.add("contract_pharmacy_lists", contract_id=f"{payer}-{number}", pharmacy_npi=pick(*world.npis))
+
+
+SNAPSHOT_OF = (
+    *("products", "hcpcs_crosswalk", "covered_entities", "entity_npis", "rebate_contracts", "contract_pharmacy_lists"),
+    *("manufacturer_policies", "submission_windows"),
+)
+# Tables of which hardly a row would be without dates, the columns that date them, and how often they are left out.
+DATES = {
+    "products": ("market_date", "termination_date", "reactivation_date"),
+    "hcpcs_crosswalk": ("begin_date", "end_date"),
+    "rebate_contracts": ("begin_date", "end_date"),
+    "covered_entities": ("participating_start", "termination_date"),
+}
+UNDATED = {"products": 0.3, "hcpcs_crosswalk": 0.6, "rebate_contracts": 0.4, "covered_entities": 0.3}
+# Where an older snapshot of a row may be in the table too, and what it says otherwise.
+OLDER = {
+    "products": {"cod_status": "05", "units_per_package": "7"},
+    "covered_entities": {"entity_type": "CAH", "state": "GA"},
+    "entity_npis": {},
+}
+
+
+def snapshots(world, random: Random) -> None:
+    """Gives rows the days on which they were taken, many of them after service, and some an older snapshot."""
+    for name in SNAPSHOT_OF:
+        for row in list(world.tables.get(name, ())):
+            day = random.choice((None, None, "2025-07-01", "2025-08-02", "2025-08-02", "2025-10-01", "2026-02-01"))
+            if day is None:
+                continue
+            row["snapshot_date"] = day
+            if random.random() < UNDATED.get(name, 0):
+                for column in DATES.get(name, ()):
+                    row.pop(column, None)
+            if name in OLDER and random.random() < 0.2:
+                older = row | OLDER[name] | {"snapshot_date": "2025-06-01"}
+                if random.random() < 0.5:
+                    del older["snapshot_date"]
+                world.tables[name].append(older)

@@ -19,12 +19,17 @@ SHARED = {
     "state_340b_policies": [
         {"state": "KY", "method": "CLAIM_FLAG", "contract_pharmacy_carved_out": "false", "begin_date": "2015-01-01"},
         {"state": "GA", "method": "MEF", "contract_pharmacy_carved_out": "false", "begin_date": "2015-01-01"},
-        {"state": "OH", "method": "MEF|RETRO_FILE", "contract_pharmacy_carved_out": "true", "begin_date": "2015-01-01"},
+        {
+            "state": "OH",
+            "method": "MEF|RETRO_FILE",
+            "contract_pharmacy_carved_out": "true",
+            "snapshot_date": "2025-10-01",
+        },
     ],
     "identifiers_340b": [
         {"field": "SCC", "value": "20", "begin_date": "2012-01-01", "confidence": "high"},
-        {"field": "BOC", "value": "08", "confidence": "high"},
-        {"state": "AL", "field": "MODIFIER", "value": "UD", "confidence": "high"},
+        {"field": "BOC", "value": "08", "confidence": "high", "snapshot_date": "2025-08-02"},
+        {"state": "AL", "field": "MODIFIER", "value": "UD", "confidence": "high", "snapshot_date": "2025-09-30"},
         {"state": "AL", "field": "MODIFIER", "value": "JG", "begin_date": "2015-01-01", "confidence": "low"},
         {"state": "GA", "claim_type": "MEDICAL", "field": "MODIFIER", "value": "UD", "confidence": "low"},
         {
@@ -82,6 +87,7 @@ class World:
         rules_world_tables.entities(self)
         _dispenses(self)
         _settled(self)
+        rules_world_tables.snapshots(self, random.Random(f"{seed}/{number}/snapshots"))
 
     def pick(self, *values):
         return self.random.choice(values)

@@ -142,6 +142,17 @@ UNDATED = {  # what is changed on the claim, tables, a fact, and the snapshot of
         "contract_ownership_known_from",
         SNAPSHOT,
     ),
+    "own pharmacy of two": (
+        {},
+        {
+            "entity_npis": [
+                {"entity_id": "DSH1", "npi": "1003000126", "snapshot_date": "2025-12-01"},
+                {"entity_id": "DSH2", "npi": "1003000126", **LATER},
+            ]
+        },
+        "contract_ownership_known_from",
+        SNAPSHOT,
+    ),
     "pair": (_MEDICAL, {"hcpcs_crosswalk": [_PAIR | LATER]}, "hcpcs_pair_known_from", SNAPSHOT),
     "another code": (
         _MEDICAL,

@@ -578,3 +578,23 @@ def test_a_line_s_own_past_is_of_its_sub_program_and_rebate_type_and_knows_no_fu
     assert found["xix 2023Q1"] == (1.0, 1)
     assert found["xix 2025Q4"] == (3.0, 8)  # the quarters of 9,000 lie further back than eight
     assert found["chip 2025Q4"] == found["sup 2025Q4"] == (1.0, 8)
+
+
+def test_a_correction_by_difference_is_no_quarter_of_a_line(spark):
+    lines = [
+        invoice(period, period=period, units_reimbursed="1000", prescriptions=10, total_amount="5000.00")
+        for period in ("2025Q1", "2025Q2")
+    ]
+    for place in range(3):
+        by_difference = {"line_kind": "PRIOR_DELTA", "units_reimbursed": "10", "prescriptions": 10}
+        number = {"invoice_number": str(place), "total_amount": "1.00"}
+        lines.append(invoice(f"by {place}", period="2025Q1", **by_difference, **number))
+    facts = {row["source_row_id"]: row for row in invoice_facts(invoices(spark, lines), None, {}, AS_OF).collect()}
+    to_own = (
+        "f46_units_to_own_median",
+        "units_per_prescription_to_own_median",
+        "paid_per_unit_to_own_median",
+    )
+    assert [facts["2025Q2"][name] for name in to_own] == [1.0, 1.0, 1.0]
+    own = (*to_own, "f47_units_per_prescription", "f48_paid_per_unit")
+    assert [facts["by 0"][name] for name in own] == [None] * 5

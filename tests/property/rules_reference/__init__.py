@@ -1,7 +1,7 @@
 """The rule catalog once more: slow and obvious, in plain Python over rows of text, written from the contract.
 
 Grouped by what a rule looks at. `judge` says of each live row which rules fire, in which class, with which guards, what
-they put at issue. Rules that rest on many peers (R028, R034 to R037, R039, R049, R050, R052) are tested elsewhere.
+they put at issue. Rules that rest on many rows are read in `statistics_reference`.
 """
 
 from __future__ import annotations
@@ -14,18 +14,13 @@ from tests.property.rules_reference import (
     invoices,
     links_340b,
     settled,
+    snapshots,
     transactions,
 )
-from tests.property.rules_reference.basics import PASSED, read
+from tests.property.rules_reference.basics import read
 from tests.property.rules_reference.world import Prepared
 
 Tables = dict[str, list[dict[str, str]]]
-
-# Rules that rest on rows of reference tables. The worlds state no snapshot, so that none came later than its use.
-_USES_SNAPSHOTS = {
-    *("R001", "R002", "R003", "R004", "R005", "R008", "R009", "R010", "R015", "R026"),
-    *("R029", "R030", "R031", "R032", "R033", "R044", "R045", "R062"),
-}
 
 
 def judge(tables: Tables, all_invoices: list[dict[str, str]]) -> dict[str, dict[str, dict]]:
@@ -45,8 +40,9 @@ def judge(tables: Tables, all_invoices: list[dict[str, str]]) -> dict[str, dict[
     for row in world.invoices:
         hits = invoices.judge(world, row)
         found[invoices.row_id(row)] = [invoices.at_issue(world, row, one) for one in hits if one is not None]
-    for hits in found.values():
+    subjects = {**{one["source_row_id"]: one for one in (*world.claims, *world.entity_claims)}}
+    subjects |= {invoices.row_id(one): one for one in world.invoices}
+    for row_id, hits in found.items():
         for one in hits:
-            if one["rule"] in _USES_SNAPSHOTS:
-                one["guards"]["SNAPSHOT"] = PASSED
+            snapshots.check(world, subjects[row_id], one)
     return {row_id: {one["rule"]: one for one in hits} for row_id, hits in found.items()}

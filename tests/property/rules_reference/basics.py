@@ -45,6 +45,8 @@ def value(name: str, text: str):
         return datetime.fromisoformat(text).replace(tzinfo=UTC)
     if name in TRUTHS:
         return text == "true"
+    if name == "snapshot_date":
+        return date.fromisoformat(text)
     if name in DAYS:
         day = date.fromisoformat(text)
         return None if name in BOUNDS and day in NO_BOUND else day

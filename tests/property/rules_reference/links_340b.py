@@ -61,6 +61,13 @@ def judge(world: Prepared, row: Row) -> list[dict | None]:
 
 def flags(world: Prepared, row: Row) -> list[tuple[bool, bool]]:
     """(is sure, its dates are known) of each identifier on the claim that its state and program use on the day."""
+    return [
+        (one["confidence"] != "low", one["state"] is None or one["begin_date"] is not None)
+        for one in flag_rows(world, row)
+    ]
+
+
+def flag_rows(world: Prepared, row: Row) -> list[Row]:
     found = []
     state = row["state"] or (row["payer_id"] if row["program"] in MEDICAID else None)
     for one in world.table("identifiers_340b"):
@@ -69,8 +76,7 @@ def flags(world: Prepared, row: Row) -> list[tuple[bool, bool]]:
             continue
         values = words(row[FIELDS[one["field"]]])
         if one["value"] in [text if one["field"] == "MODIFIER" else text.zfill(2) for text in values]:
-            is_dated = one["state"] is None or one["begin_date"] is not None
-            found.append((one["confidence"] != "low", is_dated))
+            found.append(one)
     return found
 
 
@@ -295,17 +301,24 @@ def _excludes(world: Prepared, row: Row, contract: Row) -> bool | None:
 
 
 def _is_in_scope(world: Prepared, row: Row, contract: Row) -> bool:
-    scope, day = contract["exclusion_scope"] or "ALL", row["date_of_service"]
+    scope = contract["exclusion_scope"] or "ALL"
     if scope == "ENTITY_OWNED":
         return _is_owned(world, row)
     if scope == "FLAGGED_ONLY":
         return bool(flags(world, row))
     if scope == "LISTED_PHARMACIES":
-        return any(
-            (one["contract_id"], one["pharmacy_npi"]) == (contract["contract_id"], row["pharmacy"]) and covers(one, day)
-            for one in world.table("contract_pharmacy_lists")
-        )
+        return bool(listings(world, row, contract))
     return True
+
+
+def listings(world: Prepared, row: Row, contract: Row) -> list[Row]:
+    """Rows of the contract's list that name the pharmacy."""
+    return [
+        one
+        for one in world.table("contract_pharmacy_lists")
+        if (one["contract_id"], one["pharmacy_npi"]) == (contract["contract_id"], row["pharmacy"])
+        and covers(one, row["date_of_service"])
+    ]
 
 
 # --- refunds under the MFP ---

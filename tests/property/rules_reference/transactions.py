@@ -1,4 +1,4 @@
-"""What pharmacies transmitted (R020, R055), patients' earlier fills (R039), refund ICNs (R012), invoices (R061)."""
+"""What pharmacies transmitted (R020, R055), refund ICNs (R012), invoices (R061)."""
 
 from __future__ import annotations
 
@@ -15,19 +15,17 @@ from tests.property.rules_reference.basics import (
     last_day,
     quarter_of,
     rx_key,
-    words,
 )
 from tests.property.rules_reference.world import Prepared, arrival, payer, rebate_type
 
 AS_OF = date(2026, 2, 15)
-OVERRIDES = ("03", "04", "05", "13")
 CLOSING = ("003", "009", "013")
 
 
 def judge(world: Prepared, row: Row) -> list[dict | None]:
     hits = [_not_invoiced(world, row)]
     if row["left"] > 0:
-        hits += [*_reversed(world, row), _early(world, row), _second_icn(world, row)]
+        hits += [*_reversed(world, row), _second_icn(world, row)]
     return hits if row["left"] > 0 else []
 
 
@@ -90,29 +88,6 @@ def _reversed(world: Prepared, row: Row):
             ("QUARANTINED_CREDITS", guard(False), "SILENT"),
         ]
         yield hit("R055", "STRONG", code="M", units=row["left"], guards=guards)
-
-
-def _early(world: Prepared, row: Row) -> dict | None:
-    """R039: less than half of the supply of the patient's previous fill was used up."""
-    if row["patient_key"] is None or row["dispensing_status"] == "C":
-        return None
-    service = row["date_of_service"]
-    before = [
-        one
-        for one in world.claims
-        if one["patient_key"] == row["patient_key"] and one["ndc9"] == row["ndc9"] and one["date_of_service"] < service
-    ]
-    if not before:
-        return None
-    day = max(one["date_of_service"] for one in before)
-    supply = max((one["days_supply"] or 0) for one in before if one["date_of_service"] == day)
-    if not supply or (service - day).days > 180 or (service - day).days / supply >= 0.5:
-        return None
-    code = "Q" if row["program"] in MEDICAID else None if row["program"] == "MFP" else "PBM"
-    given = row["submission_clarification_codes"]
-    is_explained = None if given is None else any(text.zfill(2) in OVERRIDES for text in words(given))
-    guards = [("OVERRIDE", guard(is_explained), "SILENT")]
-    return hit("R039", "WEAK", code=code, guards=guards)
 
 
 def _second_icn(world: Prepared, row: Row) -> dict | None:

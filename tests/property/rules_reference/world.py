@@ -32,7 +32,7 @@ class Prepared:
     """
 
     def __init__(self, tables: dict[str, list[dict[str, str]]]):
-        self.tables = {name: read(rows) for name, rows in tables.items()}
+        self.tables = {name: _latest_snapshots(name, read(rows)) for name, rows in tables.items()}
         self.claims = self._live_claims()
         self.entity_claims = self._live_entity_claims()
         self.invoices = self.table("invoices")
@@ -136,6 +136,24 @@ class Prepared:
         stem = entity.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
         shares = any(other != entity and other.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ") == stem for other in known)
         return stem if stem != entity and shares else entity
+
+
+# What tells apart the rows of one snapshot, in tables of which the worlds hold two.
+SNAPSHOT_KEYS = {
+    "products": ("ndc", "valid_from"),
+    "covered_entities": ("entity_id", "valid_from", "participating_start"),
+    "entity_npis": ("entity_id", "npi", "valid_from"),
+}
+
+
+def _latest_snapshots(table: str, rows: list[Row]) -> list[Row]:
+    """Of several snapshots of one key the latest counts; without a date comes first."""
+    if table not in SNAPSHOT_KEYS:
+        return rows
+    by_key: dict[tuple, Row] = {}
+    for row in sorted(rows, key=lambda row: row["snapshot_date"] or date.min):
+        by_key[tuple(row[name] for name in SNAPSHOT_KEYS[table])] = row
+    return [row for row in rows if any(row is one for one in by_key.values())]
 
 
 def is_federal(row: Row) -> bool:
