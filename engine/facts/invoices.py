@@ -54,8 +54,8 @@ FEATURES = (
     _feature(
         "F46",
         "f46_units_to_own_median",
-        "units / median units of the line; z on a log scale among the lines of the program; a difference (PRIOR_DELTA) is "
-        "no quarter of its line and has none of F46 to F48",
+        "units / median units of the line; z on a log scale among the lines of the program; a difference (PRIOR_DELTA) "
+        "is no quarter of its line and has none of F46 to F48",
         ("invoices.units_reimbursed",),
         _OF_LINE,
         _OWN_PAST,
