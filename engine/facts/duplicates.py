@@ -110,8 +110,7 @@ def taken_back(claims: DataFrame) -> DataFrame:
     Such a row takes back from the latest rows before it of the same dispense, payer, program, rebate type and contract.
     Rows of MFP that name an ICN act on that ICN alone (see `_closed_icns`), and notices of withdrawal on nothing.
     """
-    of_units = claims.where(_is_no_notice() & ~_acts_by_icn())
-    rows = _with_units_left(_crowded(of_units, tuple(Program), holding=F.col("units_asked") < 0))
+    rows = _with_units_left(_crowded(_compared_by_units(claims), tuple(Program), holding=F.col("units_asked") < 0))
     taken = (F.col("units_asked") - F.col("units_left")).cast(TAKEN_BACK_FACTS[0].dataType)
     return rows.where((F.col("units_asked") > 0) & (taken > 0)).select(
         "source_row_id", taken.alias(TAKEN_BACK_FACTS[0].name)
@@ -194,8 +193,7 @@ def _repeated_icns(claims: DataFrame) -> DataFrame:
     _, arrival = _windows()
     _, of_icn = _windows((*_WITHIN, "mtf_icn"))
     icn, is_part = F.col("mtf_icn"), F.coalesce(F.col("dispensing_status").isin(*_OTHER_PART), F.lit(False))
-    of_units = claims.where(_is_no_notice() & ~_acts_by_icn())
-    open_rows = _open_icns(_not_taken_back(_crowded(of_units, (Program.MFP,), _OF_MTF)), claims)
+    open_rows = _open_icns(_not_taken_back(_crowded(_compared_by_units(claims), (Program.MFP,), _OF_MTF)), claims)
     row = F.struct(*_COMPARED)
     # the row before the first of a run of one ICN is the nearest of another ICN for the whole run
     before_run = F.when(F.lag(icn).over(arrival) != icn, F.lag(row).over(arrival))
@@ -281,8 +279,7 @@ def asked_elsewhere(claims: DataFrame) -> DataFrame:
         return found
 
     nearest_payer = F.when(is_medicaid, nearest_to(is_medicaid)).otherwise(nearest_to(~is_medicaid))
-    of_units = claims.where(_is_no_notice() & ~_acts_by_icn())
-    crowded = _crowded(of_units, tuple(Program), ("mtf_transaction_code",), within=())
+    crowded = _crowded(_compared_by_units(claims), tuple(Program), ("mtf_transaction_code",), within=())
     seen = _not_taken_back(crowded).where(_is_request()).withColumn("nearest", nearest_payer)
     nearest = F.col("nearest")
     paid_by_others = F.when(is_medicaid, F.col("amount_third_party")).otherwise(nearest["amount_third_party"])
@@ -442,6 +439,11 @@ def _is_request() -> Column:
     """A row of MFP asks for a refund by its transaction (none stated is one that does); others ask. Never NULL."""
     asks = F.coalesce(F.col("mtf_transaction_code").isin(*REFUND_REQUESTS), F.lit(True))
     return asks | (F.col("program") != Program.MFP.value)
+
+
+def _compared_by_units(claims: DataFrame) -> DataFrame:
+    """`claims` without notices of withdrawal, and without credits of MFP that act on the ICN that they name."""
+    return claims.where(_is_no_notice() & ~_acts_by_icn())
 
 
 def _acts_by_icn() -> Column:

@@ -187,7 +187,7 @@ def _with_claims(rows: DataFrame, claims: DataFrame | None, invoices: DataFrame)
     same = [value == F.col(f"claim_{name}") for name, value in of_line.items()]
     joined = rows.join(by_line, on=same, how="left")  # one row per program, state, product, period and rebate type
     behind = F.filter(F.coalesce("claimed", F.array()), _may_be_of_sub_program)
-    is_total = ~F.coalesce(F.col("line_kind") == "PRIOR_DELTA", F.lit(False))
+    is_total = ~_is_difference()
     units = F.when(is_total, added_up(behind, "units", _SUM)).try_cast("decimal(15,3)")
     unconverted = F.when(is_total, added_up(behind, "unconverted"))
     gap = divide((F.col("units_reimbursed") - units).cast("double"), F.col("units_reimbursed").cast("double"))
@@ -237,9 +237,14 @@ def corrected_down(claims: DataFrame, invoices: DataFrame) -> DataFrame:
     return found.select("source_row_id", CORRECTED_FACTS[0].name)
 
 
+def _is_difference() -> Column:
+    """Whether an invoice line corrects the total of its key by a difference. Never NULL."""
+    return F.coalesce(F.col("line_kind") == "PRIOR_DELTA", F.lit(False))
+
+
 def _is_credit() -> Column:
     """Whether an invoice line subtracts units from its key."""
-    return (F.col("line_kind") == "PRIOR_DELTA") & (F.col("units_reimbursed") < 0)
+    return _is_difference() & (F.col("units_reimbursed") < 0)
 
 
 def _lines_of_invoices(invoices: DataFrame) -> DataFrame:
@@ -293,8 +298,7 @@ def _may_be_of_sub_program(claimed: Column) -> Column:
 def _known(column: str) -> Column:
     """The number, where it was not withheld and is above zero. A difference is no quarter's total: NULL."""
     value = F.col(column).cast("double")
-    is_difference = F.coalesce(F.col("line_kind") == "PRIOR_DELTA", F.lit(False))
-    return F.when(~F.coalesce("suppressed", F.lit(False)) & ~is_difference & (value > 0), value)
+    return F.when(~F.coalesce("suppressed", F.lit(False)) & ~_is_difference() & (value > 0), value)
 
 
 def _with_rates(rows: DataFrame) -> DataFrame:
