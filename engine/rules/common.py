@@ -252,7 +252,7 @@ def product_file(f: Facts) -> Column:
 
 
 def is_invoice(f: Facts) -> Column:
-    """The line is of an invoice: not of public utilisation data, nor of a kind that cannot be read. Never NULL."""
+    """The line is of an invoice: not of public utilization data, nor of a kind that cannot be read. Never NULL."""
     return F.coalesce(f.source_kind == "INVOICE", F.lit(False))
 
 
