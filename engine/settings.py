@@ -318,6 +318,14 @@ class OutputSettings(Section):
     database_schema: str = Field("dbo", description="where its tables are")
 
 
+class FeedbackSettings(Section):
+    """Where the job `feedback` keeps decisions and outcomes, and `detect` and `train` find them."""
+
+    root: str | None = Field(None, description="folder; default: `feedback` below output.root")
+    connection: str | None = Field(None, description="one of `databases`, instead of the folder")
+    database_schema: str = Field("dbo", description="where the tables decisions and outcomes are in it")
+
+
 class SparkSettings(Section):
     """`conf` wins over what the session would set by itself, but not over spark-submit's own --conf."""
 
@@ -838,6 +846,7 @@ NO_RESULT_SETTINGS: Any = {
     "input": {"root", "connection", "database_schema"},
     "check": True,
     "output": True,
+    "feedback": True,
     "databases": True,
     "runtime": True,
     "spark": True,
@@ -853,6 +862,7 @@ class Settings(Section):
     input: InputSettings = InputSettings()
     check: CheckSettings = CheckSettings()
     output: OutputSettings = OutputSettings()
+    feedback: FeedbackSettings = FeedbackSettings()
     reference_folder: str = Field("conf/reference", description="dispute codes and 340B identifiers")
     rules_file: str = "conf/rules.yaml"
     runtime: RuntimeSettings = RuntimeSettings()
@@ -881,6 +891,11 @@ class Settings(Section):
     @property
     def today(self) -> date:
         return self.as_of or datetime.now(UTC).date()
+
+    @property
+    def feedback_root(self) -> str:
+        """The folder of decisions and outcomes, whether or not a database is used instead."""
+        return self.feedback.root or f"{self.output.root.rstrip('/')}/feedback"
 
     @property
     def result_settings(self) -> dict[str, Any]:
@@ -982,7 +997,11 @@ def _remember_database_secrets(settings: Settings, environment: Mapping[str, str
 def _unknown_connections(settings: Settings, where: str) -> Iterable[Problem]:
     """Connections that are used somewhere and stand nowhere in `databases`."""
     used = {f"input.tables.{name}": location.connection for name, location in settings.input.tables.items()}
-    used |= {"input": settings.input.connection, "output": settings.output.connection}
+    used |= {
+        "input": settings.input.connection,
+        "output": settings.output.connection,
+        "feedback": settings.feedback.connection,
+    }
     for place, name in used.items():
         if name is not None and name not in settings.databases:
             known = ", ".join(settings.databases) or "none"

@@ -11,6 +11,7 @@ from engine.pipeline.comparing import Compared, compare
 from engine.pipeline.explaining import Explained, explain
 from engine.pipeline.main_job import detect, train
 from engine.pipeline.publishing import Published, export_to_database
+from engine.pipeline.recording import Recorded, record_feedback
 
 __all__ = [
     "Checked",
@@ -18,10 +19,12 @@ __all__ = [
     "Compared",
     "Explained",
     "Published",
+    "Recorded",
     "check",
     "compare",
     "detect",
     "explain",
     "export_to_database",
+    "record_feedback",
     "train",
 ]

@@ -6,14 +6,18 @@ from engine.sources.run_faults import translate_run_fault
 from engine.sources.sample import first_rows, sampling
 from engine.sources.tables import FoundTables, OpenedTable, open_tables
 from engine.sources.work import WorkFolder
+from engine.sources.workbook import Sheet, WorkbookError, open_workbook
 
 __all__ = [
     "FoundTables",
     "OpenedTable",
+    "Sheet",
     "WorkFolder",
+    "WorkbookError",
     "check_connections",
     "first_rows",
     "open_tables",
+    "open_workbook",
     "sampling",
     "translate_read_error",
     "translate_run_fault",

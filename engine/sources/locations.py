@@ -26,6 +26,8 @@ from engine.sources.text_format import TEXT_OPTIONS
 # A run needs one of these; everything else may be missing.
 FEEDS_OF_WHICH_ONE = ("rebate_claims", "entity_claims", "invoices")
 SHIPPED = ("identifiers_340b", "state_340b_policies")
+# What the job `feedback` keeps.
+KEPT = ("decisions", "outcomes")
 # NDC by NDC: what another list has, where the first has no row.
 WITH_FALLBACK = "products"
 DATABASE = "database"
@@ -119,9 +121,44 @@ def locate_tables(storage: Storage, settings: Settings) -> tuple[list[Location],
     for name in SHIPPED:
         if name not in located and name not in settings.input.tables:
             located |= _shipped(storage, settings, name, problems)
+    for name in KEPT:
+        if name not in settings.input.tables:
+            located |= _kept(storage, settings, TABLES[name], located.get(name), problems)
     if not problems and not any(feed in located for feed in FEEDS_OF_WHICH_ONE):
         problems.append(_no_feed(root, names))
     return [located[name] for name in TABLES if name in located], problems
+
+
+def _kept(
+    storage: Storage, settings: Settings, table: Table, found: Location | None, problems: list[Problem]
+) -> dict[str, Location]:
+    """What the job `feedback` keeps of a table; an empty mapping where there is nothing yet."""
+    feedback = settings.feedback
+    kept: Location | None = None
+    if feedback.connection is not None:
+        try:
+            kept = _in_schema(settings, feedback.connection, feedback.database_schema, "feedback.database_schema").get(
+                table.name
+            )
+        except InputError as error:
+            problems.extend(error.problems)
+    else:
+        uri = join(settings.feedback_root, f"{table.name}.parquet")
+        if storage.exists(uri):
+            kept = Location(table, uri, "parquet", files=_data_files(files_at(storage, None, uri)))
+    if kept is None or (found is not None and found.uri == kept.uri):
+        return {}
+    if found is not None:
+        problems.append(
+            Problem(
+                f"table {table.name} is there more than once",
+                "the input and what the job feedback keeps",
+                f"{found.uri}, {kept.uri}",
+                "one of them",
+                f"hand the input's rows in with the job feedback, or name the right one in input.tables.{table.name}",
+            )
+        )
+    return {table.name: kept}
 
 
 def _names_in(storage: Storage, root: str, problems: list[Problem]) -> list[str]:
@@ -218,20 +255,23 @@ def _in_database(settings: Settings, problems: list[Problem]) -> dict[str, Locat
     if name is None:
         return {}
     try:
-        schema = Schema(settings.input.database_schema)
-    except ValueError:
-        text = settings.input.database_schema
-        problems.append(Problem("a schema's name cannot be read", "input.database_schema", text, "schema"))
-        return {}
-    where = f"{name}: {settings.input.database_schema}"
-    try:
-        with opened(name, settings.databases[name], "listing the tables", where) as database:
-            there = {table.lower(): table for table in database.tables_in(schema)}
-            if not there and not database.has_schema(schema):
-                problems.append(_no_schema(where))
+        return _in_schema(settings, name, settings.input.database_schema, "input.database_schema")
     except InputError as error:
         problems.extend(error.problems)
         return {}
+
+
+def _in_schema(settings: Settings, name: str, schema_text: str, setting: str) -> dict[str, Location]:
+    """Tables of the contract's names in a schema of a connection. Raises InputError."""
+    try:
+        schema = Schema(schema_text)
+    except ValueError:
+        raise InputError(Problem("a schema's name cannot be read", setting, schema_text, "schema")) from None
+    where = f"{name}: {schema_text}"
+    with opened(name, settings.databases[name], "listing the tables", where) as database:
+        there = {table.lower(): table for table in database.tables_in(schema)}
+        if not there and not database.has_schema(schema):
+            raise InputError(_no_schema(where, setting))
     found = {}
     for table in (table for table in TABLES.values() if table.name in there):
         place = DatabasePlace(name, settings.databases[name], settings.today, table=schema.table(there[table.name]))
@@ -239,11 +279,11 @@ def _in_database(settings: Settings, problems: list[Problem]) -> dict[str, Locat
     return found
 
 
-def _no_schema(where: str) -> Problem:
+def _no_schema(where: str, setting: str) -> Problem:
     return Problem(
         "the schema is not in the database, or the user may not see it",
         where,
-        to_do="fix input.database_schema, or ask the database's owner for SELECT on the schema",
+        to_do=f"fix {setting}, or ask the database's owner for SELECT on the schema",
     )
 
 

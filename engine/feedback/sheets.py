@@ -1,0 +1,162 @@
+"""Rows of edited workbooks and CSV files, as people left them."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from engine.errors import InputError, Problem
+from engine.sources import Sheet, WorkbookError, open_workbook
+
+DECISIONS, OUTCOMES = "decisions", "outcomes"
+_WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+# Headings that are not the column's own name in other words.
+_ALSO = {"units_decided": "units", "decided_on": "decided_at", "answered_at": "answered_on"}
+_NAMES = {
+    DECISIONS: ("finding_id", "decided_at", "decided_by", "decision", "reason", "units", "comment", "selection"),
+    OUTCOMES: (
+        "finding_id",
+        "case_id",
+        "answered_on",
+        "answer",
+        "counterparty_reason",
+        "units_credited",
+        "amount_credited",
+    ),
+}
+# What an analyst fills in of a finding, apart from the decision itself.
+_ENTERED = ("reason", "units", "comment", "decided_by", "decided_at")
+_DELIMITERS = ",;\t|"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row that somebody filled in: cells by column of the table, NULL where empty, and where the row stands.
+
+    unreadable: columns whose cell holds an error or a formula that no program has calculated; they read as empty.
+    """
+
+    table: str
+    cells: dict[str, Any]
+    where: str
+    unreadable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _OpenSheet:
+    """Name for people, rows with the header first, and where cells are that cannot be read."""
+
+    name: str
+    rows: Iterator[Sequence[Any]]
+    unreadable_cells: Callable[[], list[tuple[int, int]]] = list
+
+
+def entries_of(path: Path) -> tuple[list[Entry], int]:
+    """The rows of a file that decide a finding or tell an outcome, and how many rows have other entries alone.
+
+    Of a workbook every visible sheet that has the columns, wherever they stand; rows that a filter hides count too. A
+    row without a decision (or answer) is none, whatever else it holds. Raises InputError where the file cannot be read
+    or no sheet has the columns.
+    """
+    is_workbook = path.suffix.lower() in _WORKBOOKS
+    sheets = _sheets_of_workbook(path) if is_workbook else [_OpenSheet(path.name, _rows_of_csv(path))]
+    found: list[Entry] = []
+    undecided, recognized = 0, False
+    for sheet in sheets:
+        header = [_column(heading) for heading in next(sheet.rows, [])]
+        table = _table_of(header)
+        if table is None:
+            continue
+        recognized = True
+        names, deciding = _NAMES[table], "decision" if table == DECISIONS else "answer"
+        bad: dict[int, list[str]] = {}
+        for row, place in sheet.unreadable_cells():
+            if place < len(header) and header[place] in names:
+                bad.setdefault(row, []).append(header[place])
+        for number, cells in enumerate(sheet.rows, start=2):
+            values = {column: _value(cell) for column, cell in zip(header, cells, strict=False) if column}
+            cells_by_name = {column: values.get(column) for column in names}
+            entry = Entry(table, cells_by_name, f"{sheet.name}, row {number}", tuple(bad.get(number, ())))
+            if entry.cells[deciding] is not None or deciding in entry.unreadable:
+                found.append(entry)
+            elif table == DECISIONS and any(entry.cells[column] is not None for column in _ENTERED):
+                undecided += 1
+    if not recognized:
+        raise InputError(
+            Problem(
+                "no decisions and no outcomes were found in the file",
+                str(path),
+                "sheets " + ", ".join(sheet.name for sheet in sheets) if is_workbook else "other columns",
+                "a header with Finding id and Decision, or with Finding id (or Case id), Answered on and Answer",
+                "give a run's review/findings.xlsx or findings.csv as it was edited, or a file with these columns",
+            )
+        )
+    return found, undecided
+
+
+def _column(heading: Any) -> str:
+    """A heading as a column's name: `Decided on` is decided_at; an empty one is none."""
+    name = re.sub(r"\W+", "_", str(heading or "").strip().lower()).strip("_")
+    return _ALSO.get(name, name)
+
+
+def _table_of(header: Sequence[str]) -> str | None:
+    if "finding_id" in header and "decision" in header:
+        return DECISIONS
+    if {"answered_on", "answer"} <= set(header) and {"finding_id", "case_id"} & set(header):
+        return OUTCOMES
+    return None
+
+
+def _value(cell: Any) -> Any:
+    """NULL for an empty cell; text without blanks around it."""
+    text = cell.strip() if isinstance(cell, str) else cell
+    return None if text == "" else text
+
+
+def _sheets_of_workbook(path: Path) -> list[_OpenSheet]:
+    try:
+        book = open_workbook(path)
+        sheets = [(name, book.sheet(name)) for name in book.visible_sheets]
+    except WorkbookError as error:
+        problem = Problem(f"the workbook {error.what}", str(path), error.found, error.expected, error.to_do)
+        raise InputError(problem) from None
+    except OSError as error:
+        raise InputError(Problem("the file cannot be opened", str(path), str(error.strerror))) from None
+    return [
+        _OpenSheet(
+            f"{path.name}, sheet {name}",
+            (cells for _, cells in sheet.rows(1, 1, None, None)),
+            partial(_unreadable_cells, sheet),
+        )
+        for name, sheet in sheets
+    ]
+
+
+def _unreadable_cells(sheet: Sheet) -> list[tuple[int, int]]:
+    """Row, as the spreadsheet counts, and place among the cells that the sheet's rows have."""
+    return [(row, column - sheet.first_column) for row, column in sheet.unreadable_cells]
+
+
+def _rows_of_csv(path: Path) -> Iterator[Sequence[Any]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(
+            Problem(
+                "the file is not UTF-8 text",
+                str(path),
+                "another encoding",
+                to_do="in Excel save it as `CSV UTF-8`, or give the workbook itself",
+            )
+        ) from None
+    except OSError as error:
+        raise InputError(Problem("the file cannot be opened", str(path), str(error.strerror))) from None
+    first_line = text.partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=first_line.count)
+    return iter(csv.reader(text.splitlines(keepends=True), delimiter=delimiter))

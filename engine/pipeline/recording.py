@@ -1,0 +1,90 @@
+"""The job `feedback`: what analysts decided and counterparties answered, checked and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from engine import feedback
+from engine.contracts.findings import FINDINGS
+from engine.errors import InputError, OutputError, Problem
+from engine.run import published_runs
+from engine.runtime.parquet import read_parquet
+from engine.runtime.storage import Storage, join, storage_of
+from engine.settings import Settings
+
+_MOST_PROBLEMS, _MOST_CONFLICTS = 20, 10
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the job did: rows added by table, rows that were kept already, notes for people, where it is kept."""
+
+    decisions: int
+    outcomes: int
+    known_already: int
+    notes: tuple[str, ...]
+    where: str
+
+
+def record_feedback(
+    spark: SparkSession,
+    settings: Settings,
+    files: Sequence[Path],
+    decided_by: str | None = None,
+    decided_on: date | None = None,
+) -> Recorded:
+    """Add what the files say to what is kept: all of it, or nothing where a row is wrong.
+
+    `decided_by`, `decided_on`: for rows that do not say. Handing a file in twice adds nothing. Raises InputError with
+    every row that is wrong, OutputError where no run is published or the rows cannot be kept.
+    """
+    storage = storage_of(spark)
+    kept = feedback.KeptFeedback(storage, settings)
+    entries, undecided = [], 0
+    for file in files:
+        of_file, without = feedback.entries_of(file)
+        entries += of_file
+        undecided += without
+    checked = feedback.accepted(
+        entries, _known_findings(spark, storage, settings), settings.today, decided_by, decided_on
+    )
+    merged = feedback.merged(checked.decisions, checked.outcomes, kept.rows("decisions"), kept.rows("outcomes"))
+    problems = [*checked.problems, *merged.problems]
+    if problems:
+        raise InputError([*_first(problems), Problem("nothing was recorded", kept.where, to_do=_CORRECT)])
+    kept.add({"decisions": merged.decisions, "outcomes": merged.outcomes})
+    notes = [f"decided otherwise before: {one}" for one in merged.conflicts[:_MOST_CONFLICTS]]
+    if len(merged.conflicts) > _MOST_CONFLICTS:
+        notes.append(f"and {len(merged.conflicts) - _MOST_CONFLICTS:,} more findings decided otherwise before")
+    if undecided:
+        notes.append(f"{undecided:,} rows have a reason, comment, name or date but no decision: not recorded")
+    return Recorded(len(merged.decisions), len(merged.outcomes), merged.known_already, tuple(notes), kept.where)
+
+
+_CORRECT = "correct these rows and hand the files in again; what is there already is never added twice"
+
+
+def _first(problems: Sequence[Problem]) -> list[Problem]:
+    shown = list(problems[:_MOST_PROBLEMS])
+    if len(problems) > _MOST_PROBLEMS:
+        shown.append(Problem(f"and {len(problems) - _MOST_PROBLEMS:,} more rows are wrong", "the same files"))
+    return shown
+
+
+def _known_findings(spark: SparkSession, storage: Storage, settings: Settings) -> Mapping[str, feedback.FindingFacts]:
+    """Findings of all published runs; of one that stands in several, the most units that its row ever asked for."""
+    folders = published_runs(storage, settings.output.root, but="")
+    if not folders:
+        raise OutputError(
+            Problem("no run is published there", settings.output.root, to_do="give the --output of the run decided on")
+        )
+    found = read_parquet(spark, [join(folder, "findings") for folder in folders], FINDINGS)
+    asked_for = F.max(F.abs(F.coalesce("ndc_units", "units_claimed"))).alias("units")
+    rows = found.groupBy("finding_id").agg(asked_for).toArrow().to_pylist()
+    return {row["finding_id"]: feedback.FindingFacts(row["units"]) for row in rows}

@@ -1,0 +1,54 @@
+"""Reads analysts' decisions and counterparties' outcomes back: edited workbooks, CSV files."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobs.common import DEFAULT_CONFIG, AsOf, Config, Engine, Output, Set, main, session_of, settings_of
+
+
+def feedback(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Edited review workbooks or CSV files.", show_default=False)
+    ],
+    decided_by: Annotated[
+        str | None, typer.Option("--decided-by", help="Who decided, for rows that do not say.")
+    ] = None,
+    decided_on: Annotated[
+        datetime | None,
+        typer.Option("--decided-on", formats=["%Y-%m-%d"], help="Day of the decision, for rows that do not say."),
+    ] = None,
+    config: Config = DEFAULT_CONFIG,
+    output: Output = None,
+    as_of: AsOf = None,
+    set: Set = None,
+    engine: Engine = None,
+) -> None:
+    """Keeps them where `feedback` of the settings says; `detect` and `train` read them there.
+
+    Example: ./spark-submit.sh feedback output/2026Q1/review/findings.xlsx --decided-by "A. Analyst"
+    """
+    settings = settings_of(config, None, output, as_of, set, engine)
+    from engine import pipeline
+
+    recorded = pipeline.record_feedback(
+        session_of("feedback", settings),
+        settings,
+        files,
+        decided_by,
+        None if decided_on is None else decided_on.date(),
+    )
+    for note in recorded.notes:
+        print(f"note       {note}")
+    print(
+        f"recorded   {recorded.decisions:,} decisions, {recorded.outcomes:,} outcomes; "
+        f"{recorded.known_already:,} were there already\nkept in    {recorded.where}"
+    )
+
+
+if __name__ == "__main__":
+    main(feedback)
