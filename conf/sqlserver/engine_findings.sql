@@ -53,6 +53,10 @@ CREATE TABLE dbo.engine_findings (
     last_day_date date null,
     first_seen_run nvarchar(100) null,
     changed_since_last_run bit null,
+    decision nvarchar(10) null,
+    decided_on date null,
+    changed_since_decision nvarchar(max) null,
+    is_dismissed bit null,
     CONSTRAINT pk_engine_findings PRIMARY KEY (run_id, finding_id)
 );
 
@@ -110,7 +114,11 @@ CREATE TABLE dbo.engine_findings_staging (
     deadline_kind nvarchar(40) null,
     last_day_date date null,
     first_seen_run nvarchar(100) null,
-    changed_since_last_run bit null
+    changed_since_last_run bit null,
+    decision nvarchar(10) null,
+    decided_on date null,
+    changed_since_decision nvarchar(max) null,
+    is_dismissed bit null
 );
 
 CREATE INDEX ix_engine_findings_staging ON dbo.engine_findings_staging (write_id);

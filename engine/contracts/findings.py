@@ -72,6 +72,9 @@ SCORES = _struct(
 
 # units_claimed: as received; ndc_units: the same in NDC billing units, NULL where HCPCS units could not be converted.
 # units_in_dispute: units of the row that settlements already hold as DISPUTED; they stay at issue.
+# decision, decided_on: the latest decision of a person and its day, NULL where there is none. changed_since_decision:
+# what is otherwise than when it was decided (rules, evidence classes, units, related rows, guards); NULL without a
+# decision, or where no run is left in which the finding stood. is_dismissed: decided as DISMISS, and nothing changed.
 # deadline_date: last day to act, deadline_kind says for what (NONE: not known); last_day_date: last day on which a
 # dispute is possible at all, NULL where no such day is known.
 FINDINGS = _struct(
@@ -126,6 +129,10 @@ FINDINGS = _struct(
     ("last_day_date", _DATE),
     ("first_seen_run", _STRING),
     ("changed_since_last_run", _BOOLEAN),
+    ("decision", _STRING),
+    ("decided_on", _DATE),
+    ("changed_since_decision", T.ArrayType(_STRING)),
+    ("is_dismissed", _BOOLEAN),
 )
 
 # What a re-ranker may read of a finding (engine/models/finding_inputs.py): nothing of a patient, and no name or number

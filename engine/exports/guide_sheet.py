@@ -26,6 +26,8 @@ def add_guide_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFacts
             ("1", "Go down the sheet Findings. Read what is suspected and what was checked."),
             ("2", "In the orange columns pick a decision; for DISMISS pick a reason; add units where they differ."),
             ("3", "Give your name and the date, and save the workbook."),
+            ("4", "Hand it in: ./spark-submit.sh feedback findings.xlsx --output FOLDER (the folder of the runs)."),
+            ("5", "What you dismiss leaves the list until something it rests on changes; then it says what changed."),
         ]
     )
     page.heading("Evidence")

@@ -40,6 +40,7 @@ _WIDTHS = {
     "price_source": 40,
     "match_tier": 4,
     "deadline_kind": 40,
+    "decision": 10,
     "state": 40,
     **dict.fromkeys(("source_row_id", "payer_id", "invoice_number", "claim_id", "product_name"), _RECEIVED),
     **dict.fromkeys(("entity_id", "rx_number", "rx_number_raw", "ndc_raw"), _RECEIVED),

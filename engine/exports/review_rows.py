@@ -36,6 +36,7 @@ def finding_rows(findings: DataFrame) -> DataFrame:
             "unusual": F.array_join(F.transform("reasons", _reason_words), "; "),
             "match_tie": _yes_no(F.col("match_ambiguous")),
             "changed": _yes_no(F.col("changed_since_last_run")),
+            "since_decision": F.array_join("changed_since_decision", ", "),
         }
     )
     return rows.select(*_cells(FINDINGS_COLUMNS))

@@ -171,6 +171,9 @@ FINDINGS_COLUMNS: tuple[SheetColumn, ...] = (
     _C("Subject", "subject", _S.TEXT, 13, "REBATE_CLAIM, ENTITY_CLAIM or INVOICE"),
     _C("First seen in run", "first_seen_run", _S.TEXT, 20, ""),
     _C("Changed", "changed", _S.TEXT, 8, "Yes: other rules, units or amount than in the last run"),
+    _C("Last decision", "decision", _S.TEXT, 10, "What was decided last, as the job feedback recorded it"),
+    _C("Decided last on", "decided_on", _S.DATE, 11, "Day of the last decision"),
+    _C("Changed since decision", "since_decision", _S.WRAPPED, 18, "What is otherwise than when it was decided"),
     _C(
         FINDING_ID,
         "finding_id",

@@ -86,6 +86,8 @@ def _key_figures(totals: Totals, lines: int) -> list[tuple[str, str]]:
         ("Findings", f"{totals.findings:,}"),
         ("Dispute lines", f"{lines:,} claim lines drafted (strong evidence only)"),
     ]
+    if totals.dismissed:
+        figures.append(("Dismissed before", f"{totals.dismissed:,} findings that did not change since: not listed"))
     if not totals.has_dollars:
         figures.append(("Amount at issue", "not known: no prices were given"))
     elif totals.without_price:

@@ -17,6 +17,7 @@ from engine.exports.plain_text import plain
 from engine.runtime.expressions import nullable
 
 FIRST_FINDINGS = 10
+_DISMISSED = "DISMISSED"
 SUBJECT_WORDS = {
     Subject.REBATE_CLAIM: "Claims",
     Subject.INVOICE: "Invoice lines",
@@ -100,6 +101,11 @@ class Totals:
         return sum(one.whole.findings for one in self.by_subject)
 
     @property
+    def dismissed(self) -> int:
+        """Findings that a person dismissed and that are as they were then: in no queue and no draft."""
+        return self.counts("standing").get(_DISMISSED, 0)
+
+    @property
     def without_price(self) -> int:
         return self.findings - sum(one.whole.priced for one in self.by_subject)
 
@@ -155,8 +161,12 @@ def add_up(findings: DataFrame) -> Totals:
     by_subject = tuple(
         _of_subject(subject, [row for row in rows if row["subject"] == subject]) for subject in SUBJECT_WORDS
     )
-    first = findings.orderBy(*in_priority_order()).limit(FIRST_FINDINGS).collect()
+    first = findings.where(~_is_dismissed()).orderBy(*in_priority_order()).limit(FIRST_FINDINGS).collect()
     return Totals(by_subject, [row.asDict(recursive=True) for row in first])
+
+
+def _is_dismissed() -> Column:
+    return F.coalesce(F.col("is_dismissed"), F.lit(False))
 
 
 def _of_subject(subject: Subject, rows: Sequence[Row]) -> SubjectTotals:
@@ -189,6 +199,7 @@ def _dimensions() -> list[tuple[str, Column, Column]]:
             ("labeler", F.col("labeler_code"), None),
             ("product", ndc, product),
             ("period", F.coalesce("period", of_entities), None),
+            ("standing", F.when(_is_dismissed(), F.lit(_DISMISSED)).otherwise(F.lit("OPEN")), None),
         )
     ]
 

@@ -48,13 +48,15 @@ def write_workbooks(
 ) -> list[str]:
     """Writes the review files into `folder`; returns their names, the first workbook first.
 
-    Findings come by priority, then id; a workbook holds at most `findings_per_workbook` of them and a sheet at most
-    `rows_per_sheet`. Memory does not grow with their number. Raises OutputError where the folder cannot be written.
+    Findings come by priority, then id, without those that a person dismissed and that did not change since. A workbook
+    holds at most `findings_per_workbook` of them and a sheet at most `rows_per_sheet`. Memory does not grow with their
+    number. Raises OutputError where the folder cannot be written.
     """
-    found, line_count = totals.findings, dispute_lines.count()
+    found, line_count = totals.findings - totals.dismissed, dispute_lines.count()
+    queue = findings.where(~F.coalesce(F.col("is_dismissed"), F.lit(False)))
     parts = _parts(found, settings.findings_per_workbook)
     names = [_workbook_name(number, len(parts)) for number in range(len(parts))]
-    rows = Stream(ordered_batches(finding_rows(findings), in_priority_order(), found))
+    rows = Stream(ordered_batches(finding_rows(queue), in_priority_order(), found))
     with (
         storage.local_file(join(folder, CSV_NAME)) as csv_path,
         # with a byte-order mark, without which Excel takes the file for one in the system's own encoding

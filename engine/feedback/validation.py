@@ -174,16 +174,16 @@ class _Reader:
 
     def number(self, column: str, step: Decimal) -> Decimal | None:
         """A number from 0 on, rounded to the table's decimals where it has no more; text of one counts."""
-        cell = self._cells[column]
+        cell = self.text(column)
         if cell is None:
             return None
         try:
-            number = Decimal(str(cell)).quantize(step)
-            if not number.is_finite() or number < 0 or number != Decimal(str(cell)):
+            number = Decimal(cell).quantize(step)
+            if not number.is_finite() or number < 0 or number != Decimal(cell):
                 raise InvalidOperation
         except InvalidOperation:
             expected = f"a number from 0 on with at most {-int(step.as_tuple().exponent)} decimals"
-            self.fail(f"{column} cannot be read", str(cell), expected, "correct the cell", column)
+            self.fail(f"{column} cannot be read", cell, expected, "correct the cell", column)
             return None
         return number
 

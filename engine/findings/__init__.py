@@ -2,7 +2,7 @@
 
 from engine.findings.assemble import findings_of
 from engine.findings.comparison import Change, Differences, causes, compare_findings, differences
-from engine.findings.decisions import as_reviewed, judged_findings, reviewed_findings
+from engine.findings.decisions import as_reviewed, judged_findings, latest_decisions, reviewed_findings, with_decisions
 from engine.findings.feed_problems import with_feed_problems
 from engine.findings.identity import claim_finding_id, invoice_finding_id
 from engine.findings.lines import dispute_lines
@@ -20,8 +20,10 @@ __all__ = [
     "findings_of",
     "invoice_finding_id",
     "judged_findings",
+    "latest_decisions",
     "least_probability",
     "reviewed_findings",
     "settings_probability",
+    "with_decisions",
     "with_feed_problems",
 ]

@@ -103,6 +103,10 @@ def findings_of(
         }
     )
     rows = with_history(rows, previous)
+    undecided = {"decision": "string", "decided_on": "date", "changed_since_decision": "array<string>"}
+    rows = rows.withColumns(
+        {"is_dismissed": F.lit(False), **{name: F.lit(None).cast(kind) for name, kind in undecided.items()}}
+    )
     return rows.select(*(F.col(field.name).cast(field.dataType) for field in FINDINGS.fields))
 
 

@@ -1,13 +1,18 @@
-"""What analysts decided of findings, and what counterparties answered, as truth for models."""
+"""What analysts decided of findings and counterparties answered: as truth for models, and for the next run."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from engine.runtime.expressions import max_struct
+from engine.contracts.findings import FINDINGS
+from engine.findings.evidence import MODEL_RULE
+from engine.runtime.expressions import max_struct, sort
+
+_OF_DECISION = ("decision", "decided_on", "changed_since_decision", "is_dismissed")
 
 
 def judged_findings(decisions: DataFrame, as_of: date) -> DataFrame:
@@ -71,12 +76,95 @@ def as_reviewed(found: DataFrame, reviewed: DataFrame, runs: DataFrame) -> DataF
     )
 
 
-def _decided(decisions: DataFrame, as_of: date) -> DataFrame:
+def latest_decisions(decisions: DataFrame, as_of: date) -> DataFrame:
+    """finding_id, decision and decided_on (UTC) of the last decision up to the end of the `as_of` day: one row each."""
+    return _latest(decisions, as_of).select(
+        "finding_id", F.col("last.decision").alias("decision"), F.to_date("last.decided_at").alias("decided_on")
+    )
+
+
+def with_decisions(found: DataFrame, latest: DataFrame, stood: DataFrame | None) -> DataFrame:
+    """FINDINGS with what a person decided of each, and what has changed since.
+
+    A finding that was dismissed and is otherwise now stands in the queue again, and its narrative says why. `found`:
+    FINDINGS. `latest`: see `latest_decisions`. `stood`: decided findings as they stood then (`as_reviewed`); None
+    where there is no earlier run. Scores and what the model alone says never count as a change.
+    """
+    rows = found.drop(*_OF_DECISION).join(F.broadcast(latest), on="finding_id", how="left")
+    if stood is None:
+        changed = F.lit(None).cast("array<string>")
+    else:
+        then = stood.select("finding_id", *(value.alias(f"then_{name}") for name, value in _compared().items()))
+        rows = rows.join(F.broadcast(then), on="finding_id", how="left")
+        changed = F.when(F.col("decision").isNotNull() & F.col("then_rules").isNotNull(), _differing())
+    rows = rows.withColumn("changed_since_decision", changed)
+    has_changed = F.coalesce(F.size("changed_since_decision") > 0, F.lit(False))
+    was_dismissed = F.coalesce(F.col("decision") == "DISMISS", F.lit(False))
+    again = F.concat(
+        F.lit(" Dismissed on "),
+        F.col("decided_on").cast("string"),
+        F.lit("; otherwise since then: "),
+        F.array_join("changed_since_decision", ", "),
+        F.lit("."),
+    )
+    returns = was_dismissed & has_changed
+    rows = rows.withColumns(
+        {
+            "is_dismissed": was_dismissed & ~has_changed,
+            "narrative": F.when(returns, F.concat("narrative", again)).otherwise(F.col("narrative")),
+        }
+    )
+    return rows.select(*(F.col(field.name).cast(field.dataType) for field in FINDINGS.fields))
+
+
+def _compared() -> dict[str, Column]:
+    """What makes a finding another one for the person who decided it; arrays of text."""
+    of_rules = F.filter("rules", lambda hit: hit["rule_id"] != MODEL_RULE)
+
+    def listed(part: Callable[[Column], Column]) -> Column:
+        return sort(F.transform(of_rules, lambda hit: F.concat(hit["rule_id"], F.lit(" "), part(hit))))
+
+    return {
+        "rules": sort(F.transform(of_rules, lambda hit: hit["rule_id"])),
+        "classes": listed(lambda hit: hit["evidence"]),
+        "units": F.array(F.coalesce(F.col("units_at_issue").cast("string"), F.lit(""))),
+        "related": listed(lambda hit: F.array_join(F.array_sort(hit["related_source_row_ids"]), " ")),
+        "guards": listed(
+            lambda hit: F.array_join(
+                F.array_sort(F.transform(hit["guards"], lambda guard: F.concat(guard["name"], guard["state"]))), " "
+            )
+        ),
+    }
+
+
+_CHANGE_WORDS = {
+    "rules": "rules",
+    "classes": "evidence classes",
+    "units": "units at issue",
+    "related": "related rows",
+    "guards": "guards",
+}
+
+
+def _differing() -> Column:
+    """Names of what differs; where other rules fire, their classes, related rows and guards are not named too."""
+    same_rules = F.col("then_rules") == _compared()["rules"]
+    words = []
+    for name, now in _compared().items():
+        differs = ~F.coalesce(F.col(f"then_{name}") == now, F.lit(False))
+        counts = differs if name in ("rules", "units") else differs & same_rules
+        words.append(F.when(counts, F.lit(_CHANGE_WORDS[name])))
+    return F.array_compact(F.array(*words))
+
+
+def _latest(decisions: DataFrame, as_of: date) -> DataFrame:
     until_then = decisions.where(F.to_date("decided_at") <= F.lit(as_of))
-    last = max_struct("decided_at", "decision", "selection")
+    return until_then.groupBy("finding_id").agg(max_struct("decided_at", "decision", "selection").alias("last"))
+
+
+def _decided(decisions: DataFrame, as_of: date) -> DataFrame:
     return (
-        until_then.groupBy("finding_id")
-        .agg(last.alias("last"))
+        _latest(decisions, as_of)
         .where(F.col("last.decision").isin("DISPUTE", "DISMISS"))
         .select(
             "finding_id",

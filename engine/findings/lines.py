@@ -31,7 +31,8 @@ def dispute_lines(findings: DataFrame, dispute_codes: Iterable[DisputeCode], set
     A line is drafted if the action is DISPUTE, the class STRONG, and a STRONG rule puts units at issue under a code of
     kind DISPUTE that may stand alone (code R must accompany another). Nothing but such rules goes into a line: units,
     codes, explanation and documents never rest on a tolerance match or on the model. Its units are the largest over
-    these rules, less those of the row that are already in dispute. MEDIUM findings wait for an analyst. Invoice totals
+    these rules, less those of the row that are already in dispute. MEDIUM findings wait for an analyst, and what one
+    dismissed is not drafted. Invoice totals
     and public utilization data make no claim lines.
     """
     may_be_drafted = (
@@ -39,6 +40,7 @@ def dispute_lines(findings: DataFrame, dispute_codes: Iterable[DisputeCode], set
         & (F.col("action") == Action.DISPUTE.value)
         & (F.col("evidence") == Evidence.STRONG.value)
         & (F.col("units_at_issue") > 0)
+        & ~F.coalesce(F.col("is_dismissed"), F.lit(False))
     )
     table = code_table(dispute_codes, settings.today)
     drafted = before_lambda_filter(findings.where(may_be_drafted))

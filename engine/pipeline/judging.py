@@ -13,6 +13,7 @@ from engine import exports, findings, models, rules
 from engine.contracts.codes import Reason, Step, Subject
 from engine.contracts.findings import FINDINGS
 from engine.contracts.tables import SUBJECT_FEEDS
+from engine.pipeline.finished_runs import runs_in_order
 from engine.pipeline.handed_on import Judged, Prepared
 from engine.pipeline.scoring import model_origin
 from engine.run import Run, published_runs
@@ -138,6 +139,9 @@ def assemble_findings(
             found = found.unionByName(own)
             table = SUBJECT_FEEDS[one.subject]
             run.ledger.record(table, Step.FINDINGS, run.ledger.rows_out(table), run.ledger.rows_out(table))
+        decided = _decisions(run, prepared)
+        if decided is not None:
+            found = findings.with_decisions(found, *decided)
         if prepared.linking is not None:
             found = findings.with_feed_problems(found, prepared.linking.feed_problems)
         place = join(run.folder, "findings")
@@ -157,6 +161,23 @@ def _with_scores(rows: DataFrame, scores: DataFrame | None) -> DataFrame:
     own = scores.join(ids, on="source_row_id", how="left_semi")
     # one score per row
     return rows.join(own.select("source_row_id", "anomaly_score", "anomaly_p_value"), on="source_row_id", how="left")
+
+
+def _decisions(run: Run, prepared: Prepared) -> tuple[DataFrame, DataFrame | None] | None:
+    """The latest decision on each finding, and the decided findings as they stood then (see `findings.with_decisions`).
+
+    None where there are no decisions.
+    """
+    decisions = prepared.references.get("decisions")
+    if decisions is None:
+        return None
+    latest = findings.latest_decisions(decisions, run.settings.today)
+    folders = published_runs(run.storage, run.settings.output.root, but=run.run_id)
+    if not folders:
+        return latest, None
+    found = read_parquet(run.spark, [join(folder, "findings") for folder in folders], FINDINGS)
+    decided = latest.select("finding_id", "decided_on")
+    return latest, findings.as_reviewed(found.drop("decided_on"), decided, runs_in_order(run, folders))
 
 
 def _previous_findings(run: Run) -> DataFrame | None:

@@ -179,6 +179,7 @@ def _summary(
             "received": {name: entries[0]["rows_in"] for name, entries in ledger.items()},
             "quarantined": {name: rows for name, rows in quarantined.items() if rows},
             "findings": totals.findings,
+            "dismissed": totals.dismissed,
             "findings_by_evidence": totals.counts("evidence"),
             "findings_by_rule": totals.counts("rule"),
             "at_issue": totals.at_issue(),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +12,7 @@ from pyspark.sql import functions as F
 
 from engine import findings, models, rules
 from engine.contracts.findings import FINDINGS
+from engine.pipeline.finished_runs import runs_in_order
 from engine.pipeline.handed_on import Prepared, run_tags
 from engine.pipeline.scoring import champion_to_compare, fetched_version
 from engine.run import Run, published_runs
@@ -23,8 +22,6 @@ from engine.tracking import SETTINGS, Tracker, comparison_tags
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_RUNS = "run_id string, run_number bigint, run_day date"
 
 
 @dataclass(frozen=True)
@@ -122,12 +119,11 @@ def train_reranker(run: Run, tracker: Tracker, prepared: Prepared) -> str | None
 
 def _lesson(run: Run, folders: list[str], reviewed: DataFrame) -> pd.DataFrame:
     """Reviewed findings as they stood then: what is known of them and all inputs (see `models.fit_reranker`)."""
-    runs = [(Path(folder).name, number, _day(run, folder)) for number, folder in enumerate(folders, start=1)]
     if folders:
         found = read_parquet(run.spark, [join(folder, "findings") for folder in folders], FINDINGS)
     else:
         found = run.spark.createDataFrame([], FINDINGS)
-    stood = findings.as_reviewed(found, reviewed, run.spark.createDataFrame(runs, _RUNS))
+    stood = findings.as_reviewed(found.drop("decided_on"), reviewed, runs_in_order(run, folders))
     evidence, priority = F.col("evidence"), run.settings.priority
     return (
         stood.select(
@@ -143,10 +139,6 @@ def _lesson(run: Run, folders: list[str], reviewed: DataFrame) -> pd.DataFrame:
         .toArrow()
         .to_pandas()
     )
-
-
-def _day(run: Run, folder: str) -> date:
-    return date.fromisoformat(json.loads(run.storage.read_bytes(join(folder, "summary.json")))["as_of"])
 
 
 def _tell_what_is_left_out(run: Run, reviewed: DataFrame, found: int, outcomes: DataFrame | None) -> None:

@@ -34,6 +34,7 @@ def test_totals_are_those_of_a_slow_sum(spark):
     of_entity = dict.fromkeys(("program", "payer_id", "state", "period"))
     rows[5] |= {"subject": "ENTITY_CLAIM", **of_entity}
     rows[6] |= {"subject": "INVOICE", "amount_at_issue": None}
+    rows[7] |= {"is_dismissed": True, "priority": 1e9}
     totals = add_up(frame_of(spark, rows).repartition(4))
 
     expected: dict = defaultdict(lambda: [0, 0, Decimal(0), Decimal(0)])
@@ -43,6 +44,7 @@ def test_totals_are_those_of_a_slow_sum(spark):
         values = [("all", ""), ("evidence", row["evidence"]), ("action", row["action"])]
         values += [("payer", row["payer_id"] or row["state"] or other), ("period", row["period"] or other)]
         values += [("program", row["program"] or other)]
+        values += [("standing", "DISMISSED" if row.get("is_dismissed") else "OPEN")]
         values += [("labeler", row["labeler_code"] or "unknown"), ("product", row["ndc11"])]
         values += [("rule", hit["rule_id"]) for hit in row["rules"]]
         for key in values:
@@ -66,6 +68,8 @@ def test_totals_are_those_of_a_slow_sum(spark):
     assert found == {key: value for key, value in expected.items() if key[1] != "all" or len(key) == 3}
     assert [one.label for one in totals.by_subject] == ["Claims", "Invoice lines", "340B claims"]
     assert totals.findings == len(rows)
+    assert totals.dismissed == 1
+    assert rows[7]["finding_id"] not in [one["finding_id"] for one in totals.first]
     assert totals.without_price == sum(row["amount_at_issue"] is None for row in rows)
     assert totals.counts("evidence") == {
         name: sum(row["evidence"] == name for row in rows) for name in ("STRONG", "MEDIUM", "WEAK", "CONTEXT")

@@ -131,7 +131,7 @@ def test_the_sheet_is_ready_to_work_in(review):
     folder, names, books, _ = review
     for sheet in _finding_sheets(books):
         assert sheet.freeze_panes == "D2"
-        assert sheet.auto_filter.ref == f"A1:BE{sheet.max_row}"
+        assert sheet.auto_filter.ref == f"A1:BH{sheet.max_row}"
         headings = [cell.value for cell in sheet[1]]
         assert headings[:4] == ["Priority ($)", "Evidence", "Amount at issue ($)", "Units at issue"]
         lists = {}
@@ -146,7 +146,7 @@ def test_the_sheet_is_ready_to_work_in(review):
         assert {"Reason", "Comment", "Decided by", "Dispute code", "Rules"} < set(headings)
     with zipfile.ZipFile(folder / names[0]) as archive:
         sheet_xml = archive.read("xl/worksheets/sheet3.xml").decode()
-    assert re.search(r'<ignoredError sqref="A1:BE8" numberStoredAsText="1"/>', sheet_xml)
+    assert re.search(r'<ignoredError sqref="A1:BH8" numberStoredAsText="1"/>', sheet_xml)
 
 
 def test_the_analysts_see_whole_rx_numbers(review):
@@ -273,3 +273,24 @@ def test_the_same_findings_make_the_same_file(spark, tmp_path):
         )  # fmt: skip
     for file in ("findings.xlsx", "findings.csv"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_dismissed_findings_are_not_listed_and_are_counted(spark, tmp_path):
+    rows = [finding(number) | {"is_dismissed": number == 2 or None} for number in range(4)]
+    rows[3] |= {"decision": "DISMISS", "decided_on": date(2026, 6, 1), "changed_since_decision": ["rules", "guards"]}
+    found = frame_of(spark, rows)
+    write_workbooks(
+        found, lines_of(spark, []), add_up(found), FACTS, storage_of(spark), tmp_path.as_uri(), ReviewSettings()
+    )
+    book = openpyxl.load_workbook(tmp_path / "findings.xlsx")
+    cells = {cell["Finding id"].value: cell for cell in _cells(book["Findings"])}
+    assert cells.keys() == {row["finding_id"] for row in rows} - {rows[2]["finding_id"]}
+    returned = cells[rows[3]["finding_id"]]
+    assert [returned[name].value for name in ("Last decision", "Changed since decision")] == [
+        "DISMISS",
+        "rules, guards",
+    ]
+    summary = [cell.value for row in book["Summary"].iter_rows() for cell in row if cell.value]
+    assert "1 findings that did not change since: not listed" in summary
+    with (tmp_path / "findings.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 3

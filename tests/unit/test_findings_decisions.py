@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 
-from engine.findings import as_reviewed, judged_findings, reviewed_findings
+from exports_rows import finding, frame_of
+
+from engine.findings import as_reviewed, judged_findings, latest_decisions, reviewed_findings, with_decisions
 
 DECISIONS = [
     ("f1", datetime(2026, 9, 1, 8), "DISMISS", "RANDOM"),
@@ -71,4 +74,78 @@ def test_findings_are_reviewed_by_answers_then_decisions_and_stand_as_they_stood
         ("f3", True, False, "c"),
         ("f4", False, False, "a"),
         ("f5", False, False, "a"),  # no decision: the first run
+    ]
+
+
+LATEST = "finding_id string, decision string, decided_on date"
+
+
+def hit(rule_id: str, evidence: str = "STRONG", related: tuple[str, ...] = (), guards: tuple = ()) -> dict:
+    return {
+        "rule_id": rule_id,
+        "evidence": evidence,
+        "related_source_row_ids": list(related),
+        "guards": [{"name": name, "state": state} for name, state in guards],
+    }
+
+
+CHANGES = {
+    "nothing": ({}, []),
+    "the model": ({"rules": [hit("R016"), hit("R052", "WEAK")]}, []),
+    "the order of related rows": ({"rules": [hit("R016", related=("b", "a"))]}, []),
+    "a rule": ({"rules": [hit("R016"), hit("R035", "MEDIUM")]}, ["rules"]),
+    "a class": ({"rules": [hit("R016", "MEDIUM")]}, ["evidence classes"]),
+    "units": ({"units_at_issue": Decimal(20)}, ["units at issue"]),
+    "units and a related row": (
+        {"units_at_issue": None, "rules": [hit("R016", related=("a",))]},
+        ["units at issue", "related rows"],
+    ),
+    "a guard": ({"rules": [hit("R016", guards=(("THIRD_PARTY", "UNCHECKED"),))]}, ["guards"]),
+}
+THEN = {
+    "the order of related rows": {"rules": [hit("R016", related=("a", "b"))]},
+    "a guard": {"rules": [hit("R016", guards=(("THIRD_PARTY", "PASSED"),))]},
+}
+
+
+def test_a_dismissed_finding_stays_out_until_what_it_rests_on_changes_and_then_says_what(spark):
+    usual = {"units_at_issue": Decimal(30), "rules": [hit("R016")]}
+    then = [finding(0) | usual | THEN.get(name, {}) | {"finding_id": name} for name in CHANGES]
+    now = [finding(0) | usual | changed | {"finding_id": name} for name, (changed, _) in CHANGES.items()]
+    now += [finding(0) | usual | {"finding_id": name} for name in ("disputed", "undecided", "of no run")]
+    then += [finding(0) | usual | {"finding_id": "disputed"}]
+    decided_on = date(2026, 6, 1)
+    latest = [(name, "DISMISS", decided_on) for name in (*CHANGES, "of no run")] + [("disputed", "DISPUTE", decided_on)]
+    result = with_decisions(frame_of(spark, now), spark.createDataFrame(latest, LATEST), frame_of(spark, then))
+    rows = {row["finding_id"]: row for row in result.collect()}
+    for name, (_, changed) in CHANGES.items():
+        row = rows[name]
+        assert row["changed_since_decision"] == changed, name
+        assert row["is_dismissed"] == (not changed), name
+        again = f" Dismissed on 2026-06-01; otherwise since then: {', '.join(changed)}."
+        assert row["narrative"].endswith(again) == bool(changed), name
+        assert (row["decision"], row["decided_on"]) == ("DISMISS", decided_on)
+    assert (rows["disputed"]["decision"], rows["disputed"]["is_dismissed"]) == ("DISPUTE", False)
+    assert rows["disputed"]["changed_since_decision"] == []
+    assert (rows["undecided"]["decision"], rows["undecided"]["changed_since_decision"]) == (None, None)
+    assert rows["undecided"]["is_dismissed"] is False
+    assert (rows["of no run"]["changed_since_decision"], rows["of no run"]["is_dismissed"]) == (None, True)
+
+
+def test_without_an_earlier_run_a_decision_holds(spark):
+    now = frame_of(spark, [finding(0) | {"finding_id": "f"}])
+    (row,) = with_decisions(now, spark.createDataFrame([("f", "DISMISS", date(2026, 6, 1))], LATEST), None).collect()
+    assert (row["is_dismissed"], row["changed_since_decision"]) == (True, None)
+
+
+def test_watch_and_pay_are_decisions_too(spark):
+    decisions = spark.createDataFrame(
+        DECISIONS, "finding_id string, decided_at timestamp, decision string, selection string"
+    )
+    found = latest_decisions(decisions, date(2026, 9, 30)).collect()
+    assert sorted((row["finding_id"], row["decision"], row["decided_on"].day) for row in found) == [
+        ("f1", "DISPUTE", 2),
+        ("f2", "DISMISS", 3),
+        ("f3", "WATCH", 30),
+        ("f4", "DISPUTE", 1),
     ]

@@ -1,0 +1,98 @@
+"""A finding that an analyst dismisses in the workbook leaves queue and drafts, and returns when its facts change."""
+
+from __future__ import annotations
+
+import csv
+
+import openpyxl
+import pyarrow.parquet as parquet
+import pytest
+
+from jobs.detect import detect
+from jobs.feedback import feedback
+from tests.end_to_end.contract_scenarios import AS_OF, worlds, write
+
+pytestmark = pytest.mark.slow
+
+SCENARIO = next(world for world in worlds() if world.name == "reported_by_an_entity")
+CLAIM, CLAIM_340B = SCENARIO.row("r"), SCENARIO.row("e")
+
+
+def _detect(run_job, folder, run_id):
+    words = ["--input", folder / "in", "--output", folder / "out", "--run-id", run_id, "--as-of", AS_OF]
+    return run_job(detect, *words, "--set", f"mlflow.tracking_uri=sqlite:///{folder}/mlflow.db")
+
+
+def _listed(folder, run_id) -> list[str]:
+    sheet = openpyxl.load_workbook(folder / "out" / run_id / "review" / "findings.xlsx", read_only=True)["Findings"]
+    rows = list(sheet.iter_rows(values_only=True))
+    return [row[rows[0].index("Finding id")] for row in rows[1:]]
+
+
+def _drafted(folder, run_id) -> set[str]:
+    with (folder / "out" / run_id / "disputes" / "detail.csv").open(encoding="utf-8", newline="") as file:
+        return {row["finding_id"] for row in csv.DictReader(file)}
+
+
+def _findings(folder, run_id) -> dict[str, dict]:
+    rows = parquet.read_table(folder / "out" / run_id / "findings").to_pylist()
+    return {row["finding_id"]: row for row in rows}
+
+
+def test_decided_handed_in_and_judged_again(run_job, tmp_path):
+    write(tmp_path / "in")
+    assert _detect(run_job, tmp_path, "first").status == 0
+    first = _findings(tmp_path, "first")
+    (dismissed,) = (row for row in first.values() if row["source_row_id"] == CLAIM)
+    watched = next(one for one in _drafted(tmp_path, "first") if one != dismissed["finding_id"])
+    assert dismissed["finding_id"] in _drafted(tmp_path, "first")
+
+    edited = tmp_path / "edited.xlsx"
+    book = openpyxl.load_workbook(tmp_path / "out" / "first" / "review" / "findings.xlsx")
+    sheet = book["Findings"]
+    place = {cell.value: cell.column for cell in sheet[1]}
+    for row in range(2, sheet.max_row + 1):
+        finding_id = sheet.cell(row, place["Finding id"]).value
+        if finding_id in (dismissed["finding_id"], watched):
+            is_dismissed = finding_id == dismissed["finding_id"]
+            sheet.cell(row, place["Decision"], "DISMISS" if is_dismissed else "WATCH")
+            sheet.cell(row, place["Reason"], "not_340b_confirmed_by_CE" if is_dismissed else None)
+    book.save(edited)
+    words = ["--output", tmp_path / "out", "--decided-by", "Ann", "--decided-on", AS_OF, "--as-of", AS_OF]
+    handed_in = run_job(feedback, edited, *words)
+    assert handed_in.status == 0, handed_in
+    assert "recorded   2 decisions, 0 outcomes; 0 were there already" in handed_in.out
+    assert "recorded   0 decisions, 0 outcomes; 2 were there already" in run_job(feedback, edited, *words).out
+
+    assert _detect(run_job, tmp_path, "second").status == 0
+    second = _findings(tmp_path, "second")
+    assert second.keys() == first.keys()
+    assert [one for one, row in second.items() if row["is_dismissed"]] == [dismissed["finding_id"]]
+    assert second[watched]["decision"] == "WATCH"
+    assert set(_listed(tmp_path, "first")) - set(_listed(tmp_path, "second")) == {dismissed["finding_id"]}
+    assert _drafted(tmp_path, "first") - _drafted(tmp_path, "second") == {dismissed["finding_id"]}
+
+    # the entity corrects its quantity, which no longer is that of the dispense
+    claims = tmp_path / "in" / "entity_claims.csv"
+    rows = list(csv.DictReader(claims.open(encoding="utf-8", newline="")))
+    for row in rows:
+        if row["source_row_id"] == CLAIM_340B:
+            row["quantity"] = "60"
+    with claims.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    assert _detect(run_job, tmp_path, "third").status == 0
+    third = _findings(tmp_path, "third")[dismissed["finding_id"]]
+    assert third["is_dismissed"] is False
+    assert third["changed_since_decision"], third
+    assert f"Dismissed on {AS_OF}; otherwise since then: " in third["narrative"]
+    assert dismissed["finding_id"] in _listed(tmp_path, "third")
+
+
+def test_feedback_without_a_run(run_job, tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text("finding_id,decision\nx,PAY\n", encoding="utf-8")
+    ended = run_job(feedback, path, "--output", tmp_path / "out")
+    assert ended.status == 2
+    assert "no run is published there" in ended.err
