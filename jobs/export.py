@@ -1,4 +1,4 @@
-"""Writes the findings and dispute lines of a finished run to a database; writing twice leaves the same rows."""
+"""Writes what leaves a finished run: final dispute files of decided lines, or its rows to a database."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from jobs.common import DEFAULT_CONFIG, Config, Engine, Output, Set, main, session_of, settings_of
+from engine.redaction import masked
+from jobs.common import DEFAULT_CONFIG, AsOf, Config, Engine, Output, Set, main, session_of, settings_of
 
 
 def export(
@@ -14,22 +15,40 @@ def export(
     to_database: Annotated[
         bool, typer.Option("--to-database", help="Write to the database that output.connection names.")
     ] = False,
+    final: Annotated[
+        bool,
+        typer.Option(
+            "--final", help="One file per state and PBM, of the lines that a named person decided to dispute."
+        ),
+    ] = False,
     config: Config = DEFAULT_CONFIG,
     output: Output = None,
+    as_of: AsOf = None,
     set: Set = None,
     engine: Engine = None,
 ) -> None:
-    """`detect` does the same by itself where the settings name an output.connection."""
-    settings = settings_of(config, None, output, None, set, engine)
+    """`detect` writes to the database by itself where the settings name an output.connection.
+
+    Example: ./spark-submit.sh export --final --run-id 2026Q1
+    """
+    settings = settings_of(config, None, output, as_of, set, engine)
     from engine import pipeline
     from engine.errors import ConfigurationError, Problem
 
-    if not to_database:
+    if not (to_database or final):
         raise ConfigurationError(
-            Problem("nothing is named to export to", "the command line", to_do="give --to-database")
+            Problem("nothing is named to export", "the command line", to_do="give --final, --to-database or both")
         )
     spark = session_of("export", settings)
-    print(pipeline.export_to_database(spark, settings, run_id))
+    if final:
+        sent = pipeline.export_final(spark, settings, run_id)
+        for reason, lines in sorted(sent.held_back.items()):
+            print(f"held back  {lines:,} decided lines: {reason}")
+        for name, lines in sent.files.items():
+            print(f"written    {lines:,} lines  {name}")
+        print(masked(f"folder     {sent.folder}") if sent.folder else "nothing    no decided line is left to send")
+    if to_database:
+        print(pipeline.export_to_database(spark, settings, run_id))
 
 
 if __name__ == "__main__":

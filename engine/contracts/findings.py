@@ -178,4 +178,38 @@ DISPUTE_LINES = _struct(
     ("reference_rows", T.ArrayType(REFERENCE_ROW)),
 )
 
+# A claim line that a named person decided to dispute. recipient: the state or payer that `route` goes to.
+# held_back: why the line is not sent, NULL where it is. Units as in DISPUTE_LINES.
+FINAL_LINES = _struct(
+    ("finding_id", _STRING),
+    ("route", _STRING),
+    ("recipient", _STRING),
+    ("held_back", _STRING),
+    ("program", _STRING),
+    ("sub_program", _STRING),
+    ("rebate_type", _STRING),
+    ("record_id", _STRING),
+    ("period", _STRING),
+    ("invoice_number", _STRING),
+    ("labeler_code", _STRING),
+    ("product_code", _STRING),
+    ("package_code", _STRING),
+    ("product_name", _STRING),
+    ("claim_id", _STRING),
+    ("claim_line", T.LongType()),
+    ("pharmacy_npi", _STRING),
+    ("rx_number", _STRING),
+    ("fill_number", T.LongType()),
+    ("date_of_service", _DATE),
+    ("units_invoiced", _UNITS),
+    ("units_disputed", _UNITS),
+    ("dispute_code", _STRING),
+    ("other_codes", T.ArrayType(_STRING)),
+    ("documents", T.ArrayType(_STRING)),
+    ("entity_id", _STRING),
+    ("match_tier", _STRING),
+    ("decided_by", _STRING),
+    ("decided_on", _DATE),
+)
+
 QUARANTINE = _struct(("source_row_id", _STRING), ("reasons", T.ArrayType(_STRING)), ("raw", _STRING))

@@ -4,6 +4,7 @@ from engine.exports.csv_files import write_disputes_detail, write_rejected, writ
 from engine.exports.database import check_lengths, check_tables, write_to_database
 from engine.exports.ddl import create_tables, scripts
 from engine.exports.facts import Linking, Off, RunFacts
+from engine.exports.final_files import RECIPIENT_COLUMNS, write_final_files
 from engine.exports.json_files import write_json
 from engine.exports.match_rates import match_rate_summary, write_match_rates
 from engine.exports.plain_text import plain
@@ -14,6 +15,7 @@ from engine.exports.waterfall import became_of, contribution_words, waterfall_fi
 from engine.exports.workbook import write_workbooks
 
 __all__ = [
+    "RECIPIENT_COLUMNS",
     "Linking",
     "Off",
     "RunFacts",
@@ -30,6 +32,7 @@ __all__ = [
     "waterfall_figure",
     "write_disputes_detail",
     "write_figure",
+    "write_final_files",
     "write_findings",
     "write_json",
     "write_match_rates",

@@ -1,8 +1,8 @@
 """Analysts' decisions and counterparties' outcomes, read back from their files and kept with their history."""
 
-from engine.feedback.kept import KeptFeedback
+from engine.feedback.kept import SUBMISSIONS, KeptFeedback
 from engine.feedback.merging import Merged, merged
 from engine.feedback.sheets import entries_of
 from engine.feedback.validation import Accepted, FindingFacts, accepted
 
-__all__ = ["Accepted", "FindingFacts", "KeptFeedback", "Merged", "accepted", "entries_of", "merged"]
+__all__ = ["SUBMISSIONS", "Accepted", "FindingFacts", "KeptFeedback", "Merged", "accepted", "entries_of", "merged"]

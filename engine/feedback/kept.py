@@ -1,4 +1,4 @@
-"""Where decisions and outcomes are kept: a folder of two Parquet files, or two tables of a database."""
+"""Where decisions, outcomes and what was sent are kept: a folder of Parquet files, or tables of a database."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from engine.feedback.sheets import DECISIONS, OUTCOMES
 from engine.runtime.storage import Storage, join
 from engine.settings import Settings
 
-_RIGHTS = "SELECT and INSERT on {schema}.decisions and {schema}.outcomes"
+SUBMISSIONS = "submissions"
+_RIGHTS = "SELECT and INSERT on {schema}.decisions, {schema}.outcomes and {schema}.submissions"
 _ARROW = {
     DECISIONS: pa.schema(
         [
@@ -40,11 +41,23 @@ _ARROW = {
             ("amount_credited", pa.decimal128(18, 2)),
         ]
     ),
+    SUBMISSIONS: pa.schema(
+        [
+            ("form", pa.string()),
+            ("recipient", pa.string()),
+            ("finding_id", pa.string()),
+            ("case_id", pa.string()),
+            ("period", pa.string()),
+            ("units", pa.decimal128(15, 3)),
+            ("code", pa.string()),
+            ("sent_on", pa.date32()),
+        ]
+    ),
 }
 
 
 class KeptFeedback:
-    """Rows of `decisions` and `outcomes` that were handed in before; rows are added and never changed.
+    """Rows of `decisions`, `outcomes` and `submissions` of before; rows are added and never changed.
 
     In the database `feedback.connection` where that is set, else in the folder `feedback.root`.
     """
@@ -122,7 +135,9 @@ class KeptFeedback:
             return work(connection)
         except driver_errors() as error:
             rights = _RIGHTS.format(schema=self._schema)
-            problem = fault_problem(fault_of(error), name, "keeping decisions and outcomes", self.where, rights)
+            problem = fault_problem(
+                fault_of(error), name, "keeping decisions, outcomes and submissions", self.where, rights
+            )
             raise OutputError([problem, Problem("if the tables are missing", self.where, to_do=self._create)]) from None
         finally:
             if connection is not None:

@@ -4,11 +4,14 @@ from engine.findings.assemble import findings_of
 from engine.findings.comparison import Change, Differences, causes, compare_findings, differences
 from engine.findings.decisions import as_reviewed, judged_findings, latest_decisions, reviewed_findings, with_decisions
 from engine.findings.feed_problems import with_feed_problems
+from engine.findings.final_lines import DECISIONS_TO_DISPUTE, SENT, final_lines
 from engine.findings.identity import claim_finding_id, invoice_finding_id
 from engine.findings.lines import dispute_lines
 from engine.findings.worth import least_probability, settings_probability
 
 __all__ = [
+    "DECISIONS_TO_DISPUTE",
+    "SENT",
     "Change",
     "Differences",
     "as_reviewed",
@@ -17,6 +20,7 @@ __all__ = [
     "compare_findings",
     "differences",
     "dispute_lines",
+    "final_lines",
     "findings_of",
     "invoice_finding_id",
     "judged_findings",

@@ -58,7 +58,7 @@ def dispute_lines(findings: DataFrame, dispute_codes: Iterable[DisputeCode], set
     rows = rows.withColumn("line_code", F.when(is_own, own_code).otherwise(F.get(alone, F.lit(0))))
     rows = rows.where(F.col("line_code").isNotNull() & (F.col("units_disputed") > 0)).withColumns(
         {
-            "record_id": _record_id(),
+            "record_id": record_id(),
             "product_code": F.substring("ndc11", 6, 4),
             "package_code": F.substring("ndc11", 10, 2),
             "rx_number": F.coalesce("rx_number_raw", "rx_number"),
@@ -95,6 +95,7 @@ def _units_disputed(hits: Column, in_dispute: Column) -> Column:
     return units - F.coalesce(in_dispute, F.lit(0))
 
 
-def _record_id() -> Column:
+def record_id() -> Column:
+    """FFSU or MCOU for Medicaid (CMS-R-144), else NULL."""
     pairs = [F.lit(word) for program, record_id in RECORD_IDS.items() for word in (program.value, record_id)]
     return F.try_element_at(F.create_map(*pairs), F.col("program"))

@@ -9,6 +9,7 @@ Each arrow is a DataFrame in the run's work folder. A row that leaves the way is
 from engine.pipeline.check import Checked, CheckedTable, check
 from engine.pipeline.comparing import Compared, compare
 from engine.pipeline.explaining import Explained, explain
+from engine.pipeline.finalizing import Sent, export_final
 from engine.pipeline.main_job import detect, train
 from engine.pipeline.publishing import Published, export_to_database
 from engine.pipeline.recording import Recorded, record_feedback
@@ -20,10 +21,12 @@ __all__ = [
     "Explained",
     "Published",
     "Recorded",
+    "Sent",
     "check",
     "compare",
     "detect",
     "explain",
+    "export_final",
     "export_to_database",
     "record_feedback",
     "train",

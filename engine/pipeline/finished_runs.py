@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 from engine.errors import ConfigurationError, OutputError, Problem
-from engine.run import Run, check_run_id
+from engine.run import check_run_id
 from engine.runtime.storage import SUCCESS_MARKER, Storage, join, name_of
 from engine.settings import Settings
 
@@ -78,14 +78,14 @@ def published(storage: Storage, settings: Settings, run_id: str, where: str = "-
     return folder, json.loads(storage.read_bytes(join(folder, "summary.json")))
 
 
-def runs_in_order(run: Run, folders: Sequence[str]) -> DataFrame:
+def runs_in_order(spark: SparkSession, storage: Storage, folders: Sequence[str]) -> DataFrame:
     """run_id, run_number (in the order of `folders`) and run_day of published runs, one row each."""
-    days = [json.loads(run.storage.read_bytes(join(folder, "summary.json")))["as_of"] for folder in folders]
+    days = [json.loads(storage.read_bytes(join(folder, "summary.json")))["as_of"] for folder in folders]
     rows = [
         (name_of(folder), number, date.fromisoformat(day))
         for number, (folder, day) in enumerate(zip(folders, days, strict=True), start=1)
     ]
-    return run.spark.createDataFrame(rows, "run_id string, run_number bigint, run_day date")
+    return spark.createDataFrame(rows, "run_id string, run_number bigint, run_day date")
 
 
 def _differences(then: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -177,7 +177,9 @@ def _decisions(run: Run, prepared: Prepared) -> tuple[DataFrame, DataFrame | Non
         return latest, None
     found = read_parquet(run.spark, [join(folder, "findings") for folder in folders], FINDINGS)
     decided = latest.select("finding_id", "decided_on")
-    return latest, findings.as_reviewed(found.drop("decided_on"), decided, runs_in_order(run, folders))
+    return latest, findings.as_reviewed(
+        found.drop("decided_on"), decided, runs_in_order(run.spark, run.storage, folders)
+    )
 
 
 def _previous_findings(run: Run) -> DataFrame | None:

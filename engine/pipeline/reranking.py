@@ -123,7 +123,7 @@ def _lesson(run: Run, folders: list[str], reviewed: DataFrame) -> pd.DataFrame:
         found = read_parquet(run.spark, [join(folder, "findings") for folder in folders], FINDINGS)
     else:
         found = run.spark.createDataFrame([], FINDINGS)
-    stood = findings.as_reviewed(found.drop("decided_on"), reviewed, runs_in_order(run, folders))
+    stood = findings.as_reviewed(found.drop("decided_on"), reviewed, runs_in_order(run.spark, run.storage, folders))
     evidence, priority = F.col("evidence"), run.settings.priority
     return (
         stood.select(

@@ -84,7 +84,7 @@ def test_the_tables_are_made_once_and_left_alone(made):
         "VALUES ('F1', '2026-10-01 10:00:00', 'ada', 'DISPUTE')"
     )
     exports.create_tables(NAME, server.settings, server.schema, SCRIPTS, said.append, adapted=server.adapted)
-    assert len(said) == 5
+    assert len(said) == 6
     assert all(line.startswith("exists") for line in said)
     assert there(server, "decisions", "finding_id, decision") == {("F1", "DISPUTE"): 1}
     server.run(f"DELETE FROM {server.table('decisions')}")

@@ -9,6 +9,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from jobs.detect import detect
+from jobs.export import export
 from jobs.feedback import feedback
 from tests.end_to_end.contract_scenarios import AS_OF, worlds, write
 
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.slow
 
 SCENARIO = next(world for world in worlds() if world.name == "reported_by_an_entity")
 CLAIM, CLAIM_340B = SCENARIO.row("r"), SCENARIO.row("e")
+DUPLICATE = next(w for w in worlds() if w.name == "twice_with_equal_parts_of_third_parties").row("again")
 
 
 def _detect(run_job, folder, run_id):
@@ -63,6 +65,7 @@ def test_decided_handed_in_and_judged_again(run_job, tmp_path):
     assert handed_in.status == 0, handed_in
     assert "recorded   2 decisions, 0 outcomes; 0 were there already" in handed_in.out
     assert "recorded   0 decisions, 0 outcomes; 2 were there already" in run_job(feedback, edited, *words).out
+    _send(run_job, tmp_path, next(one for one in first.values() if one["source_row_id"] == DUPLICATE))
 
     assert _detect(run_job, tmp_path, "second").status == 0
     second = _findings(tmp_path, "second")
@@ -88,6 +91,27 @@ def test_decided_handed_in_and_judged_again(run_job, tmp_path):
     assert third["changed_since_decision"], third
     assert f"Dismissed on {AS_OF}; otherwise since then: " in third["narrative"]
     assert dismissed["finding_id"] in _listed(tmp_path, "third")
+
+
+def _send(run_job, folder, duplicate):
+    """Decided by a person, a line is sent to its state once, and to nobody what the state may not see."""
+    path = folder / "d.csv"
+    path.write_text(f"finding_id,decision,units\n{duplicate['finding_id']},DISPUTE,12.5\n", encoding="utf-8")
+    words = ["--output", folder / "out", "--as-of", AS_OF]
+    assert run_job(feedback, path, *words, "--decided-by", "Ann", "--decided-on", AS_OF).status == 0
+    sent = run_job(export, "--final", "--run-id", "first", *words)
+    assert sent.status == 0, sent
+    assert "written    1 lines  state-KY.csv" in sent.out
+    (file,) = (folder / "out" / "first" / "disputes" / "final").glob("*/state-KY.csv")
+    (line,) = csv.DictReader(file.open(encoding="utf-8-sig", newline=""))
+    assert (line["units_disputed"], line["dispute_code"], line["record_id"]) == ("12.500", "M", "FFSU")
+    assert line["code_text"] == "Duplicate claim"
+    assert line["rx_number"].startswith("***")
+    again = run_job(export, "--final", "--run-id", "first", *words)
+    assert "held back  1 decided lines: sent before" in again.out
+    assert "no decided line is left to send" in again.out
+    (kept,) = parquet.read_table(folder / "out" / "feedback" / "submissions.parquet").to_pylist()
+    assert (kept["recipient"], str(kept["units"]), kept["code"]) == ("STATE KY", "12.500", "M")
 
 
 def test_feedback_without_a_run(run_job, tmp_path):

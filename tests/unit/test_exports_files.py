@@ -76,7 +76,7 @@ def test_totals_are_those_of_a_slow_sum(spark):
     }
     assert totals.at_issue()["claims_340b"]["units"] == rows[5]["units_at_issue"]
 
-    order = sorted(rows, key=lambda row: (-row["priority"], row["finding_id"]))
+    order = sorted((row for row in rows if row is not rows[7]), key=lambda row: (-row["priority"], row["finding_id"]))
     assert [row["finding_id"] for row in totals.first] == [row["finding_id"] for row in order[:10]]
     claims = totals.by_subject[0]
     assert [group.value for group in claims.by_evidence()] == ["STRONG", "MEDIUM", "WEAK", "CONTEXT"]
