@@ -309,8 +309,10 @@ INVOICE_FACTS = T.StructType(
         ("settled_since_units", _UNITS),
         ("settled_since_on", _DATE),
         ("units_in_dispute", _UNITS),
-        # NDC units of the state and NDC-11 over the four quarters up to the period: invoiced in all programs, and sold
+        # NDC units of the state and NDC-11 over the four quarters up to the period: invoiced in all programs,
+        # differences with their sign, the line's part of them, and sold
         ("units_invoiced_in_state", _DOUBLE),
+        ("share_of_units_in_state", _DOUBLE),
         ("units_sold_in_state", _DOUBLE),
         ("f49_invoice_vs_sales", _DOUBLE),
         ("peers", _LONG),
