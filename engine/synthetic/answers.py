@@ -79,6 +79,8 @@ ANSWERS = {
     **dict.fromkeys(("R053", "R054", "R056"), Answer(_STRONG, None, _NONE)),
     "R057": Answer(_MEDIUM, "PBM", _WHOLE),
     "R058": Answer(_STRONG, "U", _WHOLE),
+    "R060": Answer(_MEDIUM, "MRA", _NONE),
+    "R061": Answer(_CONTEXT, None, _NONE),
 }
 UNSURE_MODIFIERS = ("GA",)  # states whose modifier the shipped table takes from others
 _CODE_ORDER = ("X", "M", "N", "O", "J", "K", "D", "E", "F", "MRA", "PBM", "Q", "R", "U")
