@@ -22,7 +22,7 @@ FEATURES = (
     Feature(
         "F49",
         "f49_invoice_vs_sales",
-        "units invoiced by all Medicaid programs for the line's rebate type, differences (PRIOR_DELTA) added with their "
+        "units invoiced by all Medicaid programs for the line's rebate type, differences (PRIOR_DELTA) with their "
         "sign / units sold into the state; unknown where nothing was sold",
         needs=("invoices.units_reimbursed", "sales"),
         grain="state, NDC-11 and rebate type",
@@ -52,16 +52,13 @@ def with_sales(rows: DataFrame, sales: DataFrame | None) -> DataFrame:
     )
     invoiced = _by_quarter(totals, _ASKED_ALIKE, F.col("units"), "invoiced")
     of_total = Window.partitionBy(*(_key(name) for name in (*_ASKED_ALIKE, *_TOTAL)))
-    rows, names = (
-        rows.withColumn("signed_units", signed).withColumns(
-            {
-                "units_of_total": F.sum("signed_units").over(of_total),
-                "units_above_zero": F.sum(F.greatest("signed_units", F.lit(0))).over(of_total),
-            }
-        ),
-        column_names(rows),
+    described = rows.withColumn("signed_units", signed).withColumns(
+        {
+            "units_of_total": F.sum("signed_units").over(of_total),
+            "units_above_zero": F.sum(F.greatest("signed_units", F.lit(0))).over(of_total),
+        }
     )
-    joined = rows.join(F.broadcast(sold), on=_same("sold", ("state", "ndc11")), how="left").join(
+    joined = described.join(F.broadcast(sold), on=_same("sold", ("state", "ndc11")), how="left").join(
         invoiced, on=_same("invoiced", _ASKED_ALIKE), how="left"
     )  # one row per state and product in each
     units = {name: _over_four_quarters(name, "units") for name in ("sold", "invoiced")}
@@ -69,7 +66,7 @@ def with_sales(rows: DataFrame, sales: DataFrame | None) -> DataFrame:
     own = F.greatest("signed_units", F.lit(0)).cast("double") * F.greatest("units_of_total", F.lit(0)).cast("double")
     own = divide(own, F.col("units_above_zero").cast("double"))
     return joined.select(
-        *names,
+        *column_names(rows),
         units["invoiced"].alias("units_invoiced_in_state"),
         divide(own, _over_four_quarters("invoiced", "above_zero")).alias("share_of_units_in_state"),
         units["sold"].alias("units_sold_in_state"),

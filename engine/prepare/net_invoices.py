@@ -7,8 +7,8 @@ from pyspark.sql import functions as F
 
 from engine.claim_key import rebate_type_of_key
 from engine.contracts.codes import Reason
-from engine.dates import known_day
 from engine.contracts.prepared import PREPARED_INVOICES
+from engine.dates import known_day
 from engine.prepare.row_ids import good_rows
 from engine.runtime.expressions import all_of
 
