@@ -33,7 +33,8 @@ class Prepared:
     """Live rows of the feeds (None where a feed is missing), conformed references, and what was quarantined. left_out:
     by table source_row_id and reasons of all rows that are not judged, planned only on demand. unread_claims:
     quarantined rebate claims, replaced_invoices: invoice lines that a new total replaced; each None where there are
-    none. mostly_quarantined: tables for which the run stops. left_empty: tables all of whose rows are later than the `--as-of` day, which count as missing.
+    none. mostly_quarantined: tables for which the run stops. left_empty: tables all of whose rows are later than the
+    `--as-of` day, which count as missing.
     """
 
     opened: dict[str, OpenedTable]
