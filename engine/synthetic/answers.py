@@ -72,7 +72,7 @@ ANSWERS = {
     "R039": Answer(_WEAK, "Q", _NOT_STATED),
     **dict.fromkeys(("R040", "R041"), Answer(_CONTEXT, None, _NOT_STATED)),
     **dict.fromkeys(("R042", "R043", "R045", "R046"), Answer(_STRONG, None, _WHOLE)),
-    **dict.fromkeys(("R047", "R048"), Answer(_STRONG, None, _NONE)),
+    **dict.fromkeys(("R047", "R048", "R062"), Answer(_STRONG, None, _NONE)),
     "R015": Answer(_MEDIUM, None, _NOT_STATED),
     "R050": Answer(_WEAK, None, _NOT_STATED),
     "R051": Answer(_MEDIUM, None, _NOT_STATED),

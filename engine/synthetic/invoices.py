@@ -32,7 +32,7 @@ SCHEMA = arrow.arrow_schema(INVOICES, COLUMNS)
 # Lines: of all federal units, of supplemental rebates, or of one sub-program where the state invoices each by itself.
 EVERY, SUPPLEMENTAL, OF_SUB_PROGRAM = 0, 1, 2
 LINES = OF_SUB_PROGRAM + len(SUB_PROGRAMS)
-BY_SUB_PROGRAM = ("KY",)
+BY_SUB_PROGRAM = ("KY", "MA")
 _FEDERAL_PROGRAMS = SUB_PROGRAMS.index("CHIP_SEPARATE")  # those before it
 
 LINE_KINDS = ("CURRENT", "PRIOR_DELTA")

@@ -14,7 +14,7 @@ import pytest
 from engine.synthetic.kinds import Label
 from tests.property.test_synthetic_truth import MESSY, Tables, first_day, ndc11, pairs, quarter, rx_and_fill
 
-RULES = {"R022", "R042", "R043", "R045", "R046", "R047", "R048", "R049"}
+RULES = {"R022", "R042", "R043", "R045", "R046", "R047", "R048", "R049", "R062"}
 WITHOUT_ORPHANS = {"CAH", "RRC", "SCH", "CAN"}
 POLICY_DAYS = 45
 
@@ -51,6 +51,7 @@ def entity_findings(tables: Tables) -> set[tuple[str, str]]:
     contracts = defaultdict(list)
     for row in reference["contract_pharmacies"]:
         contracts[entities[row["entity_id"]]["parent_entity_id"], row["pharmacy_npi"]].append(row)
+    windows = {row["ndc9"]: row["days"] for row in reference["submission_windows"]}
     same_dispense = defaultdict(list)
     for row in live:
         same_dispense[row["dispense"]].append(row)
@@ -71,8 +72,9 @@ def entity_findings(tables: Tables) -> set[tuple[str, str]]:
         fires |= {"R046"} if any(other["parent"] != row["parent"] for other in others) else set()
         before = [o for o in others if o["parent"] == row["parent"] and o["submitted_at"] < row["submitted_at"]]
         fires |= {"R047"} if before else set()
-        late = (row["submitted_at"].date() - served).days > POLICY_DAYS
-        fires |= {"R048"} if late and not before else set()
+        window = windows.get(row["ndc11"][:9])
+        late = (row["submitted_at"].date() - served).days > (window or POLICY_DAYS)
+        fires |= {"R062" if window else "R048"} if late and not before else set()
         found |= {(row["source_row_id"], rule) for rule in fires}
     return found
 
