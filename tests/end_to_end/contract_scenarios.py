@@ -1268,6 +1268,174 @@ def marked_as_not_340b(world: World) -> None:
     world.silent("r", "e")
 
 
+# --- lineage, links and dates once more ---
+
+
+@scenario
+def an_adjustment_under_another_program(world: World) -> None:
+    """A prior claim is looked up among the rows of the payer, whatever their program."""
+    world.claim("r", claim_id=f"C{world.number}-1")
+    world.claim("moved", claim_id=f"C{world.number}-2", prior_claim_id=f"C{world.number}-1", transaction="ADJUSTMENT",
+                program="MDRP_MCO", received_at="2025-11-05T12:00:00")  # fmt: skip
+    world.silent("r", "moved")
+
+
+@scenario
+def a_void_of_all_lines(world: World) -> None:
+    """A prior claim named without a line means all of its lines."""
+    for line in (1, 2):
+        world.claim(f"line {line}", claim_id=f"C{world.number}-1", claim_line=line, submission_clarification_codes="20",
+                    rx_number=f"{6_000_000 + 10 * world.number + line}")  # fmt: skip
+    world.claim("void", claim_id=f"C{world.number}-2", prior_claim_id=f"C{world.number}-1", transaction="VOID",
+                received_at="2025-11-05T12:00:00")  # fmt: skip
+    world.silent("line 1", "line 2", "void")
+
+
+@scenario
+def an_adjustment_and_the_whole_file_again(world: World) -> None:
+    world.claim("r", submission_clarification_codes="20")
+    adjusted = {
+        "units": 28,
+        "rebate_amount": "70.00",
+        "transaction": "ADJUSTMENT",
+        "submission_clarification_codes": "20",
+    }
+    world.claim("adjusted", received_at="2025-11-02T12:00:00", **adjusted)
+    world.claim("r again", submission_clarification_codes="20", received_at="2025-11-03T12:00:00")
+    world.claim("adjusted again", received_at="2025-11-03T12:00:01", **adjusted)
+    world.silent("r", "r again", "adjusted again")
+    world.expect("adjusted", R001="STRONG", at_issue=("28.000", "70.00"), drafted="28.000")
+
+
+@scenario
+def received_after_the_day_of_the_run(world: World) -> None:
+    world.claim("r", submission_clarification_codes="20", received_at="2026-02-16T00:00:00")
+    world.silent("r")
+
+
+@scenario
+def numbers_as_two_systems_write_them(world: World) -> None:
+    """Leading zeros and the fill in the prescription number, hyphens in the NDC."""
+    ndc = world.ndc
+    world.claim("r", rx_number=f"000{7_000_000 + world.number}-01", fill_number=None)
+    world.claim_340b("e", fill_number=1, ndc=f"{ndc[:5]}-{ndc[5:9]}-{ndc[9:]}")
+    world.expect("r", R003="STRONG", drafted="30.000")
+
+
+@scenario
+def close_dates(world: World) -> None:
+    world.claim("near", rx_number="6660001", claim_id=f"C{world.number}-n", date_of_service="2025-08-04")
+    world.claim_340b("e near", rx_number="6660001")
+    world.claim("far", rx_number="6660002", claim_id=f"C{world.number}-f", date_of_service="2025-08-20")
+    world.claim_340b("e far", rx_number="6660002")
+    world.expect("near", R003="MEDIUM", code="X", drafted=None)
+    world.silent("far")
+
+
+@scenario
+def parts_of_a_fill_against_the_whole(world: World) -> None:
+    """Parts are summed to compare quantities: 10 and 20 units are the entity's 30."""
+    for name, status, units in (("part", "P", 10), ("rest", "C", 20)):
+        world.claim(name, claim_id=f"C{world.number}-{status}", dispensing_status=status, units=units,
+                    rebate_amount=f"{units * 2.5:.2f}")  # fmt: skip
+    world.claim_340b("e")
+    world.expect("part", R003="STRONG", at_issue=("10.000", "25.00"))
+    world.expect("rest", R003="STRONG", at_issue=("20.000", "50.00"))
+
+
+@scenario
+def a_pharmacy_under_its_next_number(world: World) -> None:
+    world.add("pharmacies", npi=npi(world.number + 700), successor_npi=world.npi)
+    world.claim("r")
+    world.claim_340b("e", pharmacy_npi=npi(world.number + 700))
+    world.expect("r", R003="MEDIUM", code="X", drafted=None)
+
+
+@scenario
+def listed_where_the_state_goes_by_flags(world: World) -> None:
+    """Kentucky goes by claim flags alone: the exclusion file says nothing there."""
+    world.add("medicaid_exclusions", entity_id=world.entity, npi=world.npi, medicaid_state="KY", quarter="2025Q3")
+    world.claim("r")
+    world.silent("r")
+
+
+@scenario
+def an_exclusion_of_listed_pharmacies(world: World) -> None:
+    """The first contract's list names the pharmacy until the day of service, which the day is not in."""
+    for number, end in ((1, "2025-08-01"), (2, "2025-08-02")):
+        payer, contract = f"PBM-L{number}", f"L-{number}"
+        world.add("rebate_contracts", payer_id=payer, contract_id=contract, excludes_340b="true",
+                  exclusion_scope="LISTED_PHARMACIES", begin_date="2025-01-01")  # fmt: skip
+        world.add("contract_pharmacy_lists", contract_id=contract, pharmacy_npi=world.npi, begin_date="2025-01-01",
+                  end_date=end)  # fmt: skip
+        world.claim(f"r{number}", program="PARTD", payer_id=payer, state=None, contract_id=contract,
+                    rx_number=f"{6_700_000 + number}", claim_id=f"C{world.number}-{number}")  # fmt: skip
+        world.claim_340b(f"e{number}", rx_number=f"{6_700_000 + number}")
+    world.silent("r1")
+    world.expect("r2", R009="STRONG", code="PBM", drafted="30.000")
+
+
+@scenario
+def a_contract_of_another_product(world: World) -> None:
+    world.add("rebate_contracts", payer_id="PBM-N", contract_id="N-1", excludes_340b="true", ndc9="000029999",
+              begin_date="2025-01-01")  # fmt: skip
+    world.claim("r", program="COMMERCIAL", payer_id="PBM-N", state=None, contract_id="N-1")
+    world.claim_340b("e")
+    world.silent("r")
+
+
+@scenario
+def reversed_with_nothing_paid(world: World) -> None:
+    """Code J; and the state paid nothing, which is MEDIUM alone."""
+    world.claim("r", amount_paid="0")
+    world.transaction("b1", "B1", "2025-08-01T10:00:00")
+    world.transaction("b2", "B2", "2025-08-03T10:00:00")
+    world.expect("r", R020="STRONG", R021="MEDIUM", code="J", action="DISPUTE", drafted="30.000")
+
+
+@scenario
+def terminated_and_back_too_late(world: World) -> None:
+    """Reactivated after the service; 366 days after the termination."""
+    world.tables["products"][0] |= {"termination_date": "2024-07-31", "reactivation_date": "2025-08-02"}
+    world.claim("r")
+    world.claim("day 365", claim_id="C-365", rx_number="6660101", date_of_service="2025-07-31")
+    world.expect("r", R022="STRONG", code="N")
+    world.expect("day 365", R023="WEAK", action="NONE", drafted=None)
+
+
+@scenario
+def an_invoice_of_a_product_long_gone(world: World) -> None:
+    world.tables["products"][0]["termination_date"] = "2024-01-31"
+    world.invoice("UT", units_reimbursed=30, rebate_amount="75.00")
+    world.expect_line("UT", R022="MEDIUM", code="", action="REQUEST_CLD")
+
+
+@scenario
+def an_entity_on_its_last_days(world: World) -> None:
+    world.add("covered_entities", entity_id=world.entity, participating_start="2015-01-01",
+              termination_date="2025-08-01")  # fmt: skip
+    world.claim_340b("e")
+    world.claim_340b("day before", rx_number="6660111", date_of_service="2025-07-31")
+    world.expect("e", R042="STRONG", action="INQUIRE", route="ENTITY")
+    world.silent("day before")
+
+
+@scenario
+def past_the_twelfth_quarter(world: World) -> None:
+    """By invoice and by period more than twelve quarters ago: R040 blocks the dispute."""
+    world.claim("r", submission_clarification_codes="20", date_of_service="2022-08-01", paid_date="2022-08-05",
+                period="2022Q3", received_at="2022-11-01T12:00:00")  # fmt: skip
+    world.expect("r", R001="STRONG", R040="CONTEXT", action="NONE", drafted=None)
+
+
+@scenario
+def a_line_credited_before_it_came(world: World) -> None:
+    world.claim("r", payer_id="WY", state="WY")
+    world.invoice("WY", units_reimbursed=30, rebate_amount="75.00")
+    world.settlement(state="WY", claim_id=None, settled_on="2025-10-15")
+    world.expect_line("WY", R059="STRONG", code="M", action="DISPUTE", at_issue=("30.000", "75.00"))
+
+
 def worlds() -> list[World]:
     return [_built(build, number) for number, build in enumerate(SCENARIOS, 1)]
 
