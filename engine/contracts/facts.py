@@ -57,6 +57,8 @@ DUPLICATE_FACTS = _fields(
     ("duplicate_received_at", _TIMESTAMP),
     ("duplicate_contract_id", _STRING),
     ("duplicate_amount_third_party", T.DecimalType(18, 2)),
+    # of each earlier row of this payer, program and period <|its modifiers|>, one after the other
+    ("duplicate_modifiers", _STRING),
     ("duplicate_units", _UNITS),
     ("duplicate_units_at_issue", _UNITS),
 )
@@ -235,8 +237,8 @@ _RECEIVED_AND_SCREENED = {
 _FOUND_AND_SCREENED = {
     *("flags_340b", "link_tier", "duplicate_rule", "pharmacy_is_reversed", "pharmacy_reversed_at"),
     *("elsewhere_program", "elsewhere_is_secondary"),
-    *("duplicate_amount_third_party", "duplicate_contract_id", "duplicate_payer_id", "taken_back_units"),
-    "unbilled_invoice_lines",
+    *("duplicate_amount_third_party", "duplicate_contract_id", "duplicate_payer_id", "duplicate_modifiers"),
+    *("taken_back_units", "unbilled_invoice_lines"),
 }
 SCREENED_FEATURES = {
     *("f29_hcpcs_ndc_pair_valid", "f33_labeler_terminated", "f38_reversal_lag", "f43_overlap_pharmacies"),
@@ -309,8 +311,10 @@ INVOICE_FACTS = T.StructType(
         ("settled_since_units", _UNITS),
         ("settled_since_on", _DATE),
         ("units_in_dispute", _UNITS),
-        # NDC units of the state and NDC-11 over the four quarters up to the period: invoiced in all programs, and sold
+        # NDC units of the state and NDC-11 over the four quarters up to the period: invoiced in all programs,
+        # differences with their sign, the line's part of them, and sold
         ("units_invoiced_in_state", _DOUBLE),
+        ("share_of_units_in_state", _DOUBLE),
         ("units_sold_in_state", _DOUBLE),
         ("f49_invoice_vs_sales", _DOUBLE),
         ("peers", _LONG),

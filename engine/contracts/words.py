@@ -85,7 +85,7 @@ REASON_WORDS: dict[Reason, str] = {
     Reason.BEFORE_HIGH_WATER_MARK: "received before the mark from which on rows were asked for",
     Reason.VOID_TRANSACTION: "a void: takes others back, asks for nothing",
     Reason.VOIDED: "taken back by a void",
-    Reason.REPLACED: "replaced by an adjustment",
+    Reason.REPLACED: "replaced by an adjustment or a new total",
     Reason.REVERSED: "taken back by a reversal",
     Reason.REVERSAL_TRANSACTION: "a reversal: takes others back",
     Reason.NOT_340B: "marked as not 340B by the entity",

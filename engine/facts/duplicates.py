@@ -170,6 +170,9 @@ def _is_other_part(other: Column) -> Column:
     return F.coalesce(any_of(parts), F.lit(False))
 
 
+_SAME_PERIOD = ("asking", "program", "period")
+
+
 def _nearest(latest_first: Column) -> Column:
     """The first element of the row's payer, program and period; else of its payer and program, of its payer, or of all.
     Several conditions of one order, so that no structs have to be compared.
@@ -179,7 +182,7 @@ def _nearest(latest_first: Column) -> Column:
         return F.get(F.filter(latest_first, lambda other: all_of(other[n] == F.col(n) for n in names)), F.lit(0))
 
     return F.coalesce(
-        first_of_same("asking", "program", "period"),
+        first_of_same(*_SAME_PERIOD),
         first_of_same("asking", "program"),
         first_of_same("asking"),
         F.get(latest_first, F.lit(0)),
@@ -328,8 +331,9 @@ def _with_units_left(rows: DataFrame) -> DataFrame:
 
 
 def _told(seen: DataFrame, rule: Column) -> DataFrame:
-    """DUPLICATE_FACTS of rows with `nearest`, the earlier row, and the ids and number of all earlier ones."""
+    """DUPLICATE_FACTS of rows with `nearest`, the earlier row, `before`, those looked at, and their ids and number."""
     nearest = F.col("nearest")
+    alike = F.filter("before", lambda other: all_of(other[name] == F.col(name) for name in _SAME_PERIOD))
     values = {
         "duplicate_rule": rule,
         "duplicate_source_row_ids": F.col("duplicate_source_row_ids"),
@@ -343,6 +347,7 @@ def _told(seen: DataFrame, rule: Column) -> DataFrame:
         "duplicate_received_at": nearest["received_at"],
         "duplicate_contract_id": nearest["contract_id"],
         "duplicate_amount_third_party": nearest["amount_third_party"],
+        "duplicate_modifiers": F.array_join(F.transform(alike, _modifiers), ""),
         "duplicate_units": nearest["ndc_units"],
         "duplicate_units_at_issue": F.col("units_left"),
     }
@@ -352,10 +357,14 @@ def _told(seen: DataFrame, rule: Column) -> DataFrame:
     )
 
 
+def _modifiers(row: Column) -> Column:
+    return F.concat(F.lit("<|"), F.coalesce(row["modifiers"], F.lit("")), F.lit("|>"))
+
+
 # What is said of an earlier row.
 _COMPARED = (
     *("source_row_id", "program", "payer_id", "asking", "period", "claim_id", "received_at", "ndc_units"),
-    *("contract_id", "amount_third_party"),
+    *("contract_id", "amount_third_party", "modifiers"),
 )
 # What else decides whether two rows can be compared.
 _COMPARABLE = ("dispensing_status",)

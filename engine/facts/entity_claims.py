@@ -36,7 +36,7 @@ from engine.facts.providers import (
     prescriber_npi_valid,
     with_npi_active,
 )
-from engine.facts.purchases import bought_as_of, bought_by_quarter
+from engine.facts.purchases import bought_by_quarter
 from engine.facts.registrations import with_own_pharmacy, with_registration
 from engine.intervals import quarter_number, quarter_of
 from engine.runtime.column_names import column_names
@@ -374,7 +374,6 @@ def _with_balance(
         F.sum("quantity").cast(_SUM).alias("claimed"),
         F.min("date_of_service").alias("first_day"),
         max_struct("date_of_service", "source_row_id")["source_row_id"].alias("last_row_id"),
-        F.max("date_of_service").alias("last_day"),
     )
     of_product = Window.partitionBy("parent_entity_id", "ndc9").orderBy("quarter")
     four_quarters = of_product.rangeBetween(1 - TRAILING_QUARTERS, 0)
@@ -383,7 +382,6 @@ def _with_balance(
         "ndc9",
         "quarter",
         "last_row_id",
-        "last_day",
         F.sum("claimed").over(four_quarters).cast("double").alias("claimed"),
         F.min("first_day").over(Window.partitionBy("parent_entity_id")).alias("first_day"),
     )
@@ -393,7 +391,8 @@ def _with_balance(
         on=[F.col("parent_entity_id") == F.col("bought_entity_id"), F.col("ndc9") == F.col("bought_ndc9")],
         how="left",  # one row per entity and product
     )
-    bought_then = bought_as_of(F.col("last_day"))
+    # claims count for the parent of their day, so purchases for that of theirs
+    bought_then = F.filter("bought", lambda one: one["then"] == 1)
     in_window = F.filter(bought_then, lambda one: (F.col("quarter") - one["quarter"]).between(0, TRAILING_QUARTERS - 1))
     # the imbalance of a quarter is told once, on its last claim
     told = joined.select(

@@ -117,26 +117,38 @@ def invoice_facts(
     references: Mapping[str, DataFrame],
     as_of: date,
     unread_claims: DataFrame | None = None,
+    replaced: DataFrame | None = None,
 ) -> DataFrame:
     """INVOICE_FACTS less what only peers tell; one row per invoice line.
 
     `invoices`: PREPARED_INVOICES; `claims`: live PREPARED_REBATE_CLAIMS or None; `references`: conformed tables;
-    `unread_claims`: quarantined rebate claims (prepare.unread_claims), None where there are none. Lines whose numbers
-    were suppressed get no features and count for none.
+    `unread_claims`: quarantined rebate claims (prepare.unread_claims), `replaced`: PREPARED_INVOICES that a new total
+    replaced, which use up the settlements that are theirs; each None where there are none. Lines whose numbers were
+    suppressed get no features and count for none.
     """
-    rows = invoices.withColumn("period_start", start_of_quarter(F.col("period")))
+    rows = _with_settlements(invoices, replaced, references.get("settlements"), as_of)
+    rows = rows.withColumn("period_start", start_of_quarter(F.col("period")))
     # the invoice's own product name stays
     product_facts = [field for field in PRODUCT_FACTS if field.name not in column_names(invoices)]
     rows = with_product(rows, references.get("products"), F.col("period_start"), product_facts)
     rows = with_prices(rows, references.get("prices"), F.col("period"), {"price_ura": "unit_rebate_amount"}, "price")
     rows = with_market_price(rows, references.get("market_prices"), F.col("period_start"))
     rows = with_labeler(rows, references.get("labelers"), F.col("period_start"))
-    rows = with_line_settlements(rows, references.get("settlements"), as_of)
     rows = flattened(rows, ("product", "price", "market", "labeler", "settlement"))
     rows = _with_unread_claims(_with_claims(rows, claims, invoices), claims, unread_claims)
     rows = with_sales(_with_own_history(_with_rates(rows)), references.get("sales"))
     wanted = [field for field in INVOICE_FACTS.fields if field.name not in _OF_PEERS]
     return rows.select(*(F.col(field.name).cast(field.dataType).alias(field.name) for field in wanted))
+
+
+def _with_settlements(
+    invoices: DataFrame, replaced: DataFrame | None, settlements: DataFrame | None, as_of: date
+) -> DataFrame:
+    """`invoices` with `settlement`, as if `replaced` lines still stood."""
+    if replaced is None or settlements is None:
+        return with_line_settlements(invoices, settlements, as_of)
+    rows = invoices.withColumn("stands", F.lit(True)).unionByName(replaced.withColumn("stands", F.lit(False)))
+    return with_line_settlements(rows, settlements, as_of).where("stands").drop("stands")
 
 
 def _with_claims(rows: DataFrame, claims: DataFrame | None, invoices: DataFrame) -> DataFrame:

@@ -114,16 +114,17 @@ def with_purchases(
 
 def bought_by_quarter(chargebacks: DataFrame, families: DataFrame | None, products: DataFrame | None) -> DataFrame:
     """One row per parent entity and NDC-9 (bought_entity_id, bought_ndc9) with `bought`: quarter, net packages and NDC
-    units at the 340B price, in the order of quarters, and the days on which their entities belong to the parent. NULL
-    units: a package's are not known.
+    units at the 340B price, in the order of quarters, the days of their entities with the parent, and `then`,
+    1 where they did when they bought. NULL units: a package's are not known.
     """
     bought = chargebacks.where(F.col("contract_type") == "340B").withColumn("ndc9", F.substring("ndc11", 1, 9))
     return (
         _with_units(at_parent(bought, "entity_id", families), products)
-        .groupBy("entity_id", "ndc9", *SPAN, quarter_number(F.col("invoice_date")).alias("quarter"))
+        .withColumn("then", F.when(covers(F.col("invoice_date"), *(F.col(name) for name in SPAN)), F.lit(1)))
+        .groupBy("entity_id", "ndc9", *SPAN, "then", quarter_number(F.col("invoice_date")).alias("quarter"))
         .agg(F.sum("packages").alias("packages"), _sum_if_all_known("units").alias("units"))
         .groupBy(F.col("entity_id").alias("bought_entity_id"), F.col("ndc9").alias("bought_ndc9"))
-        .agg(F.sort_array(F.collect_list(F.struct("quarter", "packages", "units", *SPAN))).alias("bought"))
+        .agg(F.sort_array(F.collect_list(F.struct("quarter", "packages", "units", *SPAN, "then"))).alias("bought"))
     )
 
 

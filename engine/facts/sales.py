@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from engine.claim_key import rebate_type_of_key
@@ -14,14 +14,16 @@ from engine.runtime.column_names import column_names
 from engine.runtime.expressions import divide
 
 _SUM = "decimal(38,3)"
+# What a line's total is of, in addition to the rebate type: the invoice's own lines and what corrects them.
+_TOTAL = ("program", "sub_program", "period")
 # Lines that ask for the same rebate on units of one state and product; a rebate type that is not given is FEDERAL.
 _ASKED_ALIKE = ("state", "ndc11", "source_kind", "rebate_type")
 FEATURES = (
     Feature(
         "F49",
         "f49_invoice_vs_sales",
-        "units on current lines of all Medicaid programs that ask for the line's rebate type / units sold into the "
-        "state; unknown where nothing was sold",
+        "units invoiced by all Medicaid programs for the line's rebate type, differences (PRIOR_DELTA) with their "
+        "sign / units sold into the state; unknown where nothing was sold",
         needs=("invoices.units_reimbursed", "sales"),
         grain="state, NDC-11 and rebate type",
         window="the period and the 3 quarters before it",
@@ -31,37 +33,58 @@ FEATURES = (
 
 
 def with_sales(rows: DataFrame, sales: DataFrame | None) -> DataFrame:
-    """`rows` (invoice lines with known_units) with units_invoiced_in_state, units_sold_in_state and F49 over the four
-    quarters up to the period. Lines that replace or correct an earlier one are not added to it. Apart are added up
-    public utilization data and invoices, and lines of different rebate types, which tell of the same units.
+    """`rows` (invoice lines that stand) with units_invoiced_in_state, share_of_units_in_state, units_sold_in_state and
+    F49 over the four quarters up to the period. A difference adds to the total of its period, with its sign; what a new
+    total replaced is not among `rows`. Apart are added up public utilization data and invoices, and lines of different
+    rebate types, which tell of the same units. Lines without units, or whose numbers were suppressed, add nothing.
+
+    share_of_units_in_state: the line's part of the units invoiced, less what differences below zero take back from its
+    program, sub-program and period, over the totals above zero; 0 or NULL for a line that takes back.
     """
     if sales is None:
         unknown = F.lit(None).cast("double")
-        names = ("units_invoiced_in_state", "units_sold_in_state", "f49_invoice_vs_sales")
+        names = ("units_invoiced_in_state", "share_of_units_in_state", "units_sold_in_state", "f49_invoice_vs_sales")
         return rows.withColumns(dict.fromkeys(names, unknown))
     sold = _by_quarter(sales, ("state", "ndc11"), F.col("units"), "sold")
-    current = rows.where(F.coalesce("line_kind", F.lit("CURRENT")) == "CURRENT")
-    invoiced = _by_quarter(current, _ASKED_ALIKE, F.col("known_units"), "invoiced")
-    joined = rows.join(F.broadcast(sold), on=_same("sold", ("state", "ndc11")), how="left").join(
+    signed = F.when(~F.coalesce("suppressed", F.lit(False)), F.col("units_reimbursed")).cast(_SUM)
+    totals = rows.groupBy(*(_key(name).alias(name) for name in (*_ASKED_ALIKE, *_TOTAL))).agg(
+        F.sum(signed).cast(_SUM).alias("units")
+    )
+    invoiced = _by_quarter(totals, _ASKED_ALIKE, F.col("units"), "invoiced")
+    of_total = Window.partitionBy(*(_key(name) for name in (*_ASKED_ALIKE, *_TOTAL)))
+    described = rows.withColumn("signed_units", signed).withColumns(
+        {
+            "units_of_total": F.sum("signed_units").over(of_total),
+            "units_above_zero": F.sum(F.greatest("signed_units", F.lit(0))).over(of_total),
+        }
+    )
+    joined = described.join(F.broadcast(sold), on=_same("sold", ("state", "ndc11")), how="left").join(
         invoiced, on=_same("invoiced", _ASKED_ALIKE), how="left"
     )  # one row per state and product in each
-    units = {name: _over_four_quarters(name) for name in ("sold", "invoiced")}
+    units = {name: _over_four_quarters(name, "units") for name in ("sold", "invoiced")}
+    # what differences take back is taken from the lines of their total in proportion
+    own = F.greatest("signed_units", F.lit(0)).cast("double") * F.greatest("units_of_total", F.lit(0)).cast("double")
+    own = divide(own, F.col("units_above_zero").cast("double"))
     return joined.select(
         *column_names(rows),
         units["invoiced"].alias("units_invoiced_in_state"),
+        divide(own, _over_four_quarters("invoiced", "above_zero")).alias("share_of_units_in_state"),
         units["sold"].alias("units_sold_in_state"),
         divide(units["invoiced"], units["sold"]).alias("f49_invoice_vs_sales"),
     )
 
 
 def _by_quarter(rows: DataFrame, keys: tuple[str, ...], units: Column, into: str) -> DataFrame:
-    """One row per `keys` (renamed): `into`, an array of quarter and units."""
+    """One row per `keys` (renamed): `into`, an array of quarter, units and the units of rows above zero."""
     return (
         rows.groupBy(*(_key(name).alias(name) for name in keys), number_of_quarter(F.col("period")).alias("quarter"))
-        .agg(F.sum(units).cast(_SUM).alias("units"))
+        .agg(
+            F.sum(units).cast(_SUM).alias("units"),
+            F.sum(F.greatest(units, F.lit(0))).cast(_SUM).alias("above_zero"),
+        )
         .where(F.col("units").isNotNull())
         .groupBy(*(F.col(key).alias(f"{into}_{key}") for key in keys))
-        .agg(F.collect_list(F.struct("quarter", "units")).alias(into))
+        .agg(F.collect_list(F.struct("quarter", "units", "above_zero")).alias(into))
     )
 
 
@@ -73,8 +96,8 @@ def _key(name: str) -> Column:
     return rebate_type_of_key() if name == "rebate_type" else F.col(name)
 
 
-def _over_four_quarters(name: str) -> Column:
+def _over_four_quarters(name: str, units: str) -> Column:
     """NULL where there is no quarter with units among the four."""
     ago = number_of_quarter(F.col("period"))
     entries = F.filter(name, lambda one: (ago - one["quarter"]).between(0, TRAILING_QUARTERS - 1))
-    return F.when(F.size(entries) > 0, added_up(entries, "units", _SUM).cast("double"))
+    return F.when(F.size(entries) > 0, added_up(entries, units, _SUM).cast("double"))

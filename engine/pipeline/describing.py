@@ -78,9 +78,11 @@ def _claim_facts(
         own = claims.among(ids)
         asked = work.write("asked/claims", facts.asked_of_flagged(flagged, own, found, references))
         told = work.write("features/claims", facts.claim_features(asked, found, references, background))
-        return facts.claim_facts(
-            flagged, own, found, told, references, settings.today, prepared.unread_claims, prepared.invoices
-        )
+        billed = prepared.invoices
+        if billed is not None and prepared.replaced_invoices is not None:
+            # a new total does not begin the term again
+            billed = billed.unionByName(prepared.replaced_invoices)
+        return facts.claim_facts(flagged, own, found, told, references, settings.today, prepared.unread_claims, billed)
 
     whole = facts.with_claim_peers(screen, peers, settings.peers)
     return Judged(Subject.REBATE_CLAIM, whole, peers, described)
@@ -110,7 +112,9 @@ def _entity_claim_facts(
 
 def _invoice_facts(work: WorkFolder, invoices: DataFrame, prepared: Prepared, settings: Settings) -> Judged:
     claims = prepared.claims.all if prepared.claims is not None else None
-    told = facts.invoice_facts(invoices, claims, prepared.references, settings.today, prepared.unread_claims)
+    told = facts.invoice_facts(
+        invoices, claims, prepared.references, settings.today, prepared.unread_claims, prepared.replaced_invoices
+    )
     rows = work.write(_RESULTS[Subject.INVOICE], told)
     peers = work.write("peers/invoices", facts.invoice_peers(rows, settings.peers))
     whole = facts.with_invoice_peers(rows, peers, settings.peers)

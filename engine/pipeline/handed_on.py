@@ -32,8 +32,9 @@ class LiveClaims:
 class Prepared:
     """Live rows of the feeds (None where a feed is missing), conformed references, and what was quarantined. left_out:
     by table source_row_id and reasons of all rows that are not judged, planned only on demand. unread_claims:
-    quarantined rebate claims, None where there are none. mostly_quarantined: tables for which the run stops.
-    left_empty: tables all of whose rows are later than the `--as-of` day, which count as missing.
+    quarantined rebate claims, replaced_invoices: invoice lines that a new total replaced; each None where there are
+    none. mostly_quarantined: tables for which the run stops. left_empty: tables all of whose rows are later than the
+    `--as-of` day, which count as missing.
     """
 
     opened: dict[str, OpenedTable]
@@ -43,6 +44,7 @@ class Prepared:
     dispenses: DataFrame | None = None
     entity_claims: DataFrame | None = None
     invoices: DataFrame | None = None
+    replaced_invoices: DataFrame | None = None
     quarantine: dict[str, DataFrame] = field(default_factory=dict)
     left_out: dict[str, Callable[[], DataFrame]] = field(default_factory=dict)
     mostly_quarantined: list[Problem] = field(default_factory=list)

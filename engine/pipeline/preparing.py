@@ -205,6 +205,8 @@ def _prepare_feed(
         prepared.entity_claims = prepare.live_entity_claims(conformed, netting)
     else:
         prepared.invoices = prepare.live_invoices(conformed, netting)
+        if counts.dropped.get(Reason.REPLACED.value):
+            prepared.replaced_invoices = prepare.replaced_invoices(conformed, netting)
     _book(run, work, prepared, name, conformed, netting, counts)
     return counts
 

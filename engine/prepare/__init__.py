@@ -13,7 +13,7 @@ from engine.prepare.bad_values import (
 from engine.prepare.conform import LOOKUPS, conform
 from engine.prepare.contract_check import check_contract
 from engine.prepare.net_entity_claims import live_entity_claims, net_entity_claims, with_parents
-from engine.prepare.net_invoices import live_invoices, net_invoices
+from engine.prepare.net_invoices import live_invoices, net_invoices, replaced_invoices
 from engine.prepare.net_pharmacy_claims import net_pharmacy_claims, pharmacy_dispenses, with_dispenses
 from engine.prepare.net_rebate_claims import live_rebate_claims, names_to_compare, net_rebate_claims
 from engine.prepare.net_references import live_references, net_references
@@ -61,6 +61,7 @@ __all__ = [
     "quarantine",
     "quarantine_problem",
     "repeated_row_ids",
+    "replaced_invoices",
     "tally",
     "tally_references",
     "unread_claims",

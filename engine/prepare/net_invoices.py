@@ -1,12 +1,14 @@
-"""Invoice lines with one key: sent again, or in conflict."""
+"""Invoice lines with one key: sent again, in conflict, or replaced by a new total of their quarter."""
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from engine.claim_key import rebate_type_of_key
 from engine.contracts.codes import Reason
 from engine.contracts.prepared import PREPARED_INVOICES
+from engine.dates import known_day
 from engine.prepare.row_ids import good_rows
 from engine.runtime.expressions import all_of
 
@@ -24,25 +26,83 @@ _NUMBERS = (
 )
 
 
+# What a PRIOR_REPLACEMENT line is the new total of, in addition to the rebate type.
+_TOTAL = ("program", "sub_program", "state", "ndc11", "period", "source_kind")
+
+
 def net_invoices(conformed: DataFrame) -> DataFrame:
-    """Second and further lines of an invoice key: row_id, left_as REDELIVERED where the numbers are equal too, else
-    problem KEY_DUPLICATE. The line that was received first stays, then the one whose numbers sort first.
+    """Lines that do not stand: row_id, left_as (REDELIVERED or REPLACED) or problem (KEY_DUPLICATE).
+
+    Of several lines with one invoice key the line that was received first stays, then the one whose numbers sort first;
+    the others are REDELIVERED if the numbers are equal too, else KEY_DUPLICATE. Of the lines that stay,
+    a PRIOR_REPLACEMENT whose units are known replaces the total of its program, sub-program, rebate type (none is
+    FEDERAL), state, product and period: the CURRENT lines, earlier replacements, and the differences (PRIOR_DELTA)
+    known to be received before it.
     """
-    lines = good_rows(conformed).select("row_id", *_KEY, "received_date", *_NUMBERS)
+    lines = good_rows(conformed).select("row_id", *_KEY, "received_date", "postmark_date", *_NUMBERS)
     arrival = Window.partitionBy(*_KEY).orderBy(
         *(F.col(name).asc_nulls_first() for name in ("received_date", *_NUMBERS)), "row_id"
     )
     firsts = {f"first_{name}": F.first(name).over(arrival) for name in _NUMBERS}
-    ordered = lines.withColumns({"nth": F.row_number().over(arrival), **firsts}).where(F.col("nth") > 1)
     is_same = all_of(F.col(name).eqNullSafe(F.col(f"first_{name}")) for name in _NUMBERS)
-    return ordered.select(
+    ordered = lines.withColumns({"nth": F.row_number().over(arrival), **firsts})
+    received = F.coalesce(known_day(F.col("received_date")), known_day(F.col("postmark_date")))
+    ordered = ordered.select(
         "row_id",
-        F.when(is_same, F.lit(Reason.REDELIVERED.value)).alias("left_as"),
-        F.when(~is_same, F.lit(Reason.KEY_DUPLICATE.value)).alias("problem"),
+        *_TOTAL,
+        rebate_type_of_key().alias("key_rebate_type"),
+        "line_kind",
+        "invoice_number",
+        received.alias("received"),
+        (F.col("nth") == 1).alias("stays"),
+        is_same.alias("is_same"),
+        (_is_replacement() & (F.col("nth") == 1) & _has_units()).alias("replaces"),
     )
+    total = Window.partitionBy(*_TOTAL, "key_rebate_type")
+    order = F.struct(
+        F.coalesce("received", F.lit("0001-01-01").cast("date")), F.coalesce("invoice_number", F.lit("")), "row_id"
+    )
+    ordered = ordered.withColumn("place", order).withColumns(
+        {
+            "last_place": F.max(F.when(F.col("replaces"), F.col("place"))).over(total),
+            "last_received": F.max(F.when(F.col("replaces"), F.col("received"))).over(total),
+        }
+    )
+    is_difference = F.coalesce(F.col("line_kind") == "PRIOR_DELTA", F.lit(False))
+    is_earlier = F.when(is_difference, F.coalesce(F.col("received") < F.col("last_received"), F.lit(False)))
+    is_earlier = is_earlier.when(_is_replacement(), F.col("place") < F.col("last_place")).otherwise(F.lit(True))
+    is_replaced = F.col("stays") & F.col("last_place").isNotNull() & is_earlier
+    return (
+        ordered.withColumn("is_replaced", is_replaced)
+        .where(~F.col("stays") | F.col("is_replaced"))
+        .select(
+            "row_id",
+            F.when(F.col("is_replaced"), F.lit(Reason.REPLACED.value))
+            .when(F.col("is_same"), F.lit(Reason.REDELIVERED.value))
+            .alias("left_as"),
+            F.when(~F.col("stays") & ~F.col("is_same"), F.lit(Reason.KEY_DUPLICATE.value)).alias("problem"),
+        )
+    )
+
+
+def _is_replacement() -> Column:
+    return F.coalesce(F.col("line_kind") == "PRIOR_REPLACEMENT", F.lit(False))
+
+
+def _has_units() -> Column:
+    return F.col("units_reimbursed").isNotNull() & ~F.coalesce("suppressed", F.lit(False))
 
 
 def live_invoices(conformed: DataFrame, netting: DataFrame) -> DataFrame:
     """PREPARED_INVOICES of the lines that stand; suppressed lines among them."""
     live = good_rows(conformed).join(netting.select("row_id"), on="row_id", how="left_anti")
     return live.select(*(F.col(f.name).cast(f.dataType) for f in PREPARED_INVOICES.fields))
+
+
+def replaced_invoices(conformed: DataFrame, netting: DataFrame) -> DataFrame:
+    """PREPARED_INVOICES of the lines that a new total replaced: no rule judges them, but they began a term and may be
+    what a settlement means.
+    """
+    replaced = netting.where(F.col("left_as") == Reason.REPLACED.value).select("row_id")
+    lines = good_rows(conformed).join(F.broadcast(replaced), on="row_id", how="left_semi")
+    return lines.select(*(F.col(f.name).cast(f.dataType) for f in PREPARED_INVOICES.fields))

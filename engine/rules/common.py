@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 from pyspark.sql import Column
@@ -11,7 +12,7 @@ from engine.contracts.codes import CONTRACT_PROGRAMS, MEDICAID_PROGRAMS, ClaimTy
 from engine.rules.hit import Check, Facts, Guard, phrase, reference_row
 from engine.rules.registry import Given, Threshold
 from engine.rules.text import if_known, sentence, words_for
-from engine.runtime.expressions import any_of, arrays_overlap
+from engine.runtime.expressions import any_of
 
 MEDICAID = MEDICAID_PROGRAMS
 MEDICAID_AND_CONTRACTS = (*MEDICAID, *CONTRACT_PROGRAMS)
@@ -105,12 +106,27 @@ def third_party_payment(f: Facts) -> Check:
 
 
 def waste_line(f: Facts, given: Given) -> Check:
-    modifiers = F.split(f.modifiers, r"\|")
-    is_waste = arrays_overlap(modifiers, F.array(*(F.lit(word) for word in given.words(WASTE_MODIFIERS.name))))
-    # a line without modifiers is marked as nothing
+    return WASTE_LINE.check(failed=_is_waste(f.modifiers, given), only_where=f.claim_type == ClaimType.MEDICAL.value)
+
+
+def waste_next_to_given(f: Facts, given: Given) -> Check:
+    """Of the line and all earlier ones of the dispense one side bills the discarded part, the other what was given."""
+    # no lambda: the embedded engine loses columns that one names in a rule
+    rows = F.size(F.split(f.duplicate_modifiers, ">")) - 1
+    waste = F.size(F.split(f.duplicate_modifiers, rf"<\|([^>]*\|)?({_waste_words(given)})\|[^>]*>")) - 1
+    alike = F.when(_is_waste(f.modifiers, given), waste).otherwise(rows - waste)
     return WASTE_LINE.check(
-        failed=F.coalesce(is_waste, F.lit(False)), only_where=f.claim_type == ClaimType.MEDICAL.value
+        failed=F.coalesce(alike == 0, F.lit(False)), only_where=f.claim_type == ClaimType.MEDICAL.value
     )
+
+
+def _is_waste(modifiers: Column, given: Given) -> Column:
+    """Never NULL: a line without modifiers is marked as nothing."""
+    return F.coalesce(modifiers.rlike(rf"(^|\|)({_waste_words(given)})(\||\z)"), F.lit(False))
+
+
+def _waste_words(given: Given) -> str:
+    return "|".join(re.escape(word) for word in given.words(WASTE_MODIFIERS.name))
 
 
 def partial_fill(f: Facts) -> Check:

@@ -20,7 +20,7 @@ from engine.rules.common import (
     program_words,
     route_of_payer,
     state_invoiced,
-    waste_line,
+    waste_next_to_given,
 )
 from engine.rules.evidence import EvidenceClass, either
 from engine.rules.hit import Check, Facts, Guard, Hit, related_rows
@@ -125,11 +125,12 @@ def _earlier_row(f: Facts) -> Column:
 )
 def twice_in_one_period(f: Facts, given: Given) -> Hit:
     """A second line for one dispense. Where third parties paid another amount on it, it may be the secondary payer's
-    part; a medical line for discarded units stands next to its first. Here and in R017 to R019 later lines with units
-    below zero take back what their payer asked for: what they leave of the line is at issue, if anything.
+    part; of medical lines one for discarded units stands next to one for what was given. Here and in R017 to R019 later
+    lines with units below zero take back what their payer asked for: what they leave of the line is at issue, if
+    anything.
     """
     other_part = OTHER_PAYERS_PART.check(failed=f.amount_third_party != f.duplicate_amount_third_party)
-    checks = (other_part, waste_line(f, given), _same_contract(f))
+    checks = (other_part, waste_next_to_given(f, given), _same_contract(f))
     hit = _duplicate(f, "R016", F.lit("only one of the two can be due"), checks)
     return hit._replace(party=party_of_payer(f))
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
-from engine.rules.common import MEDICAID, is_delta, line_invoiced
+from engine.rules.common import MEDICAID, line_invoiced
 from engine.rules.hit import Facts, Hit, key_of, reference_row
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import sentence
-from engine.runtime.expressions import divide
 
 
 @rule(
@@ -27,18 +26,19 @@ from engine.runtime.expressions import divide
         Threshold("times_sold", 1.2, "units invoiced over four quarters as a multiple of those sold into the state"),
         Threshold("minimum_units", 100.0, "units above those sold that make a question worth asking"),
     ),
+    version=2,
 )
 def units_beyond_sales(f: Facts, given: Given) -> Hit:
     """Over four quarters the state's Medicaid programs asked for more units of the product, by one kind of rebate, than
-    were sold into the state. Sales to other states reach it by mail order and over the border, and stock is used later:
-    the margin allows for that. At issue is the line's share of the excess, in proportion to its units.
+    were sold into the state. Differences of earlier quarters add to them with their sign, new totals stand for the old.
+    Sales to other states reach it by mail order and over the border, and stock is used later: the margin allows for
+    that. At issue is the line's share of the excess, in proportion to its units less those that differences took back.
     """
     excess = f.units_invoiced_in_state - f.units_sold_in_state
-    share = divide(f.units_reimbursed.cast("double"), f.units_invoiced_in_state)
     return Hit(
-        when=~is_delta(f)
-        & (f.f49_invoice_vs_sales > given.number("times_sold"))
-        & (excess > given.number("minimum_units")),
+        when=(f.f49_invoice_vs_sales > given.number("times_sold"))
+        & (excess > given.number("minimum_units"))
+        & (f.share_of_units_in_state > 0),
         message=sentence(
             "{line}. In the four quarters up to {period}, {invoiced:number} units were invoiced by the state's "
             "Medicaid programs, {times:ratio} times the {sold:number} units sold into the state: the units appear to "
@@ -49,6 +49,6 @@ def units_beyond_sales(f: Facts, given: Given) -> Hit:
             times=f.f49_invoice_vs_sales,
             sold=f.units_sold_in_state,
         ),
-        units=excess * share,
+        units=excess * f.share_of_units_in_state,
         references=(reference_row("sales", key_of(f.ndc11, f.state, f.period)),),
     )

@@ -72,13 +72,15 @@ ANSWERS = {
     "R039": Answer(_WEAK, "Q", _NOT_STATED),
     **dict.fromkeys(("R040", "R041"), Answer(_CONTEXT, None, _NOT_STATED)),
     **dict.fromkeys(("R042", "R043", "R045", "R046"), Answer(_STRONG, None, _WHOLE)),
-    **dict.fromkeys(("R047", "R048"), Answer(_STRONG, None, _NONE)),
+    **dict.fromkeys(("R047", "R048", "R062"), Answer(_STRONG, None, _NONE)),
     "R015": Answer(_MEDIUM, None, _NOT_STATED),
     "R050": Answer(_WEAK, None, _NOT_STATED),
     "R051": Answer(_MEDIUM, None, _NOT_STATED),
     **dict.fromkeys(("R053", "R054", "R056"), Answer(_STRONG, None, _NONE)),
     "R057": Answer(_MEDIUM, "PBM", _WHOLE),
     "R058": Answer(_STRONG, "U", _WHOLE),
+    "R060": Answer(_MEDIUM, "MRA", _NONE),
+    "R061": Answer(_CONTEXT, None, _NONE),
 }
 UNSURE_MODIFIERS = ("GA",)  # states whose modifier the shipped table takes from others
 _CODE_ORDER = ("X", "M", "N", "O", "J", "K", "D", "E", "F", "MRA", "PBM", "Q", "R", "U")

@@ -31,9 +31,11 @@ _NEVER = int(QUARTER_STARTS[-1]) + 1_000
 
 
 def hoards(world: World, entity: np.ndarray, product: np.ndarray) -> np.ndarray:
-    """Whether the entity's system buys too much of the drug."""
+    """Whether the entity's system buys too much of the drug: one that stays the same system throughout."""
     key = world.entities.parent[entity] * world.products.count + world.products.family[product]
-    return mixed(key, world.seed) % np.uint64(ONE_IN) == 0
+    changes = np.concatenate([world.entities.movers, world.entities.parent_for_a_time])
+    stays = ~np.isin(world.entities.parent[entity], changes)
+    return stays & (mixed(key, world.seed) % np.uint64(ONE_IN) == 0)
 
 
 def times_bought(world: World, totals: pa.RecordBatch, plants_violations: bool) -> np.ndarray:

@@ -112,7 +112,7 @@ def invoice_part_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
 
 def label_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:
     c = Chunk(world, plan, chunk)
-    return label_batch(*c.of, c.dispenses, c.fills)
+    return label_batch(*c.of, c.dispenses, c.fills, c.rebate_rows)
 
 
 def policy_label_rows(world: World, plan: Plan, chunk: int) -> pa.RecordBatch:

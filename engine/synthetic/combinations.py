@@ -93,6 +93,7 @@ TWO_VIOLATIONS = (
     _combination("R009", "R010 flag"),
     _combination("R009", "R020 reversed_under_contract"),
     _combination("R011", "R012 second_icn"),
+    _combination("R011", "R060 refund_too_high"),
     _combination("R016 same_period", "R053 rebate_wrong"),
     _combination("R016 same_period", "R056 price_too_high"),
     _combination("R016 same_period", "R058 outside_program"),

@@ -251,6 +251,11 @@ def _places(
     contract = _one_of(entities.ending_contracts, chance[at])
     pharmacy[at], entity[at] = entities.contract_pharmacy[contract], entities.contract_entity[contract]
     end_day[at] = entities.contract_end_day[contract]
+    for kind, goes_out in ((Place.MOVED_OUT, True), (Place.MOVED_IN, False)):
+        at = np.flatnonzero(place == kind)
+        mover = _one_of(np.flatnonzero(entities.moves_out == goes_out), chance[at])
+        pharmacy[at], entity[at] = entities.mover_pharmacy[mover], entities.movers[mover]
+        end_day[at] = entities.move_day[mover]
     at = np.flatnonzero(place == Place.CONTRACT_OF_PARENT)
     site = (chance[at] * len(entities.site_entity)).astype(np.int64)
     pharmacy[at], entity[at] = entities.site_pharmacy[site], entities.site_entity[site]

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from engine.contracts.tables import INVOICES
 from engine.synthetic import arrow, settlements
+from engine.synthetic.billing import is_billed_late
 from engine.synthetic.calendar import QUARTER_STARTS, QUARTERS, quarter_end
 from engine.synthetic.fills import cents
 from engine.synthetic.identifiers import mixed
@@ -31,7 +32,7 @@ SCHEMA = arrow.arrow_schema(INVOICES, COLUMNS)
 # Lines: of all federal units, of supplemental rebates, or of one sub-program where the state invoices each by itself.
 EVERY, SUPPLEMENTAL, OF_SUB_PROGRAM = 0, 1, 2
 LINES = OF_SUB_PROGRAM + len(SUB_PROGRAMS)
-BY_SUB_PROGRAM = ("KY",)
+BY_SUB_PROGRAM = ("KY", "MA")
 _FEDERAL_PROGRAMS = SUB_PROGRAMS.index("CHIP_SEPARATE")  # those before it
 
 LINE_KINDS = ("CURRENT", "PRIOR_DELTA")
@@ -46,6 +47,7 @@ FACTOR = 20  # prescriptions of altered lines
 LEAST_QUARTERS = 5  # that a line must have before one of them can stand out
 GREW_LESS = (2.0, 2.9)  # times the line's own median: much, but not too much
 LEAST_ADDED_SHARE = 0.3  # of the prescriptions, where a line asks for more than the claims support
+LEAST_TAKEN_BACK = 2  # prescriptions too many, where the next invoice takes them or a half of them back
 LEAST_CORRECTED = 3  # prescriptions of a line of which a part comes with the next invoice
 PARTS_CORRECTED = 3
 DAYS_TO_CREDIT = 25  # after the quarter: before claims and lines come
@@ -59,6 +61,18 @@ class Invoices:
     lines: pa.Table
     labels: pa.Table
     settlements: pa.Table
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Lines that are not plain sums of claims: positions in the table of lines, of each kind."""
+
+    altered: dict[str, np.ndarray]  # by the rule that must find them
+    little_more: np.ndarray
+    taken_back: np.ndarray  # more than the claims hold, and the next invoice takes all of that back
+    half_taken_back: np.ndarray  # and the next invoice takes a half of that back
+    corrected: np.ndarray  # a part comes with the next invoice
+    credited: np.ndarray
 
 
 def invoice_parts(world: World, r: RebateRows) -> pa.RecordBatch:
@@ -87,13 +101,17 @@ def build_invoices(world: World, totals: pa.Table, violation_rate: float) -> Inv
     lines = {name: totals.column(name).to_numpy().astype(np.int64) for name in PART_SCHEMA.names}
     order = np.lexsort([lines[name] for name in reversed(KEYS)])
     lines = {name: values[order] for name, values in lines.items()}
-    lines["kind"] = np.zeros_like(lines["units"])
-    altered, little_more, corrected, credited = _altered(world, lines, violation_rate)
+    is_late = (lines["line"] != SUPPLEMENTAL) & is_billed_late(world, *(lines[name] for name in KEYS[1:]))
+    lines["kind"] = np.where(is_late, LINE_KINDS.index("PRIOR_DELTA"), LINE_KINDS.index("CURRENT"))
+    chosen = _chosen(world, lines, violation_rate)
+    altered, little_more, credited = chosen.altered, chosen.little_more, chosen.credited
     lines = _with_alterations(world, lines, altered)
     lines["units"][little_more] += lines["units"][little_more] * LITTLE_MORE // 1_000
-    lines, deltas = _with_deltas(lines, corrected)
+    lines, deltas = _with_deltas(lines, chosen.corrected)
+    lines = _with_surplus_taken_back(world, lines, chosen.taken_back, chosen.half_taken_back)
     table = _table(world, lines, altered)
     ids = source_row_ids(table)
+    # differences below zero are of ordinary products: none of these rules is about them
     by_product = {
         "R022": np.flatnonzero(_is_long_terminated(world, lines)),
         "R025": np.flatnonzero(np.isin(lines["product"], world.products.pools[Pool.UNKNOWN])),
@@ -109,6 +127,8 @@ def build_invoices(world: World, totals: pa.Table, violation_rate: float) -> Inv
     labels = [_labels(ids, rows, name[-4:], Label.TRUTH, "invoice") for name, rows in found.items()]
     labels.append(_labels(ids, little_more, "R038", Label.LOOK_ALIKE, "little_more"))
     labels.append(_labels(ids, deltas, "R038", Label.LOOK_ALIKE, "prior_delta"))
+    labels.append(_labels(ids, chosen.taken_back, "R038", Label.LOOK_ALIKE, "surplus_taken_back"))
+    labels.append(_labels(ids, chosen.half_taken_back, "R038", Label.TRUTH, "surplus_half_taken_back"))
     labels.append(_labels(ids, credited, "R059", Label.TRUTH, "line_credited"))
     if violation_rate:
         grown_less = _grown_less(lines, altered["R037"])
@@ -126,14 +146,12 @@ def _labels(ids: pa.Array, rows: np.ndarray, rule: str, label: Label, kind: str)
     return pa.table(columns)
 
 
-def _altered(
-    world: World, lines: dict[str, np.ndarray], rate: float
-) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
-    """Which lines each rule must find, as many that R038 must leave alone, and half as many of which a part comes with
-    the next quarter's invoice, and of which a part was credited before: chosen by hash of the line's key, one at
-    most of a program, state and product, so that the line's other quarters still show what is usual."""
+def _chosen(world: World, lines: dict[str, np.ndarray], rate: float) -> Chosen:
+    """Which lines each rule must find, as many that R038 must leave alone, and half as many of every other kind: chosen
+    by hash of the line's key, one at most of a program, state and product, so that the line's other quarters still show
+    what is usual."""
     ordinary = np.isin(lines["product"], world.products.pools[Pool.ORDINARY]) & (lines["prescriptions"] > 0)
-    ordinary &= lines["line"] == EVERY
+    ordinary &= (lines["line"] == EVERY) & (lines["kind"] == LINE_KINDS.index("CURRENT"))
     group = lines["program"] * world.products.count + lines["product"]
     eligible = np.flatnonzero(ordinary & (np.bincount(group)[group] >= LEAST_PEERS))
     key = np.stack([lines[name] for name in KEYS], axis=1) @ np.array([10**12, 10**9, 10**7, 10**2, 1])
@@ -150,9 +168,14 @@ def _altered(
     altered = {"R037": grown} | {rule: by_hash[i * wanted : (i + 1) * wanted] for i, rule in enumerate(rest)}
     others = by_hash[len(rest) * wanted :]
     little_more, others = others[:wanted], others[wanted:]
-    can_be_corrected = (lines["prescriptions"] >= LEAST_CORRECTED) & (lines["period"] < len(QUARTERS) - 1)
-    corrected = others[can_be_corrected[others]][: wanted // 2]
-    return altered, little_more, corrected, others[~np.isin(others, corrected)][: wanted // 2]
+    has_next_invoice = lines["period"] < len(QUARTERS) - 1
+    few = wanted // 2
+    can_be_corrected = has_next_invoice & (lines["prescriptions"] >= LEAST_CORRECTED)
+    corrected = others[can_be_corrected[others]][:few]
+    others = others[~np.isin(others, corrected)]
+    credited, others = others[:few], others[few:]
+    back = others[has_next_invoice[others]]
+    return Chosen(altered, little_more, back[:few], back[few : 2 * few], corrected, credited)
 
 
 def _own_quarters(lines: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -171,11 +194,14 @@ def _own_quarters(lines: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]
 
 
 def _grown_less(lines: dict[str, np.ndarray], grown: np.ndarray) -> np.ndarray:
-    """Lines well above their own median, yet not so far that one has to ask; as many as `grown` at most."""
+    """Lines well above their own median, yet not so far that one has to ask; as many as `grown` at most. Of lines
+    without differences, which count among a line's quarters."""
     quarters, median = _own_quarters(lines)
     times = lines["units"] / np.maximum(median, 1)
     low, high = GREW_LESS
-    found = np.flatnonzero((quarters >= LEAST_QUARTERS) & (times >= low) & (times <= high))
+    key = np.stack([lines[name] for name in KEYS[:-1]], axis=1) @ np.array([10**10, 10**7, 10**5, 1])
+    is_plain = ~np.isin(key, key[lines["kind"] != LINE_KINDS.index("CURRENT")])
+    found = np.flatnonzero(is_plain & (quarters >= LEAST_QUARTERS) & (times >= low) & (times <= high))
     return found[: len(grown)]
 
 
@@ -192,14 +218,36 @@ def _with_alterations(
     lines["paid_by_others"][cheap] //= 100
     for name in SUMS:
         lines[name][altered["R037"]] *= FACTOR
-    more = altered["R038"]
-    before = lines["prescriptions"][more]
-    added = np.maximum(1, np.ceil(before * LEAST_ADDED_SHARE).astype(np.int64))
-    lines["units"][more] += added * world.products.fill[lines["product"][more]]
-    for name in ("paid", "paid_by_others"):
-        lines[name][more] += lines[name][more] * added // before
-    lines["prescriptions"][more] += added
+    _add_prescriptions(world, lines, altered["R038"], least=1)
     return lines
+
+
+def _add_prescriptions(
+    world: World, lines: dict[str, np.ndarray], more: np.ndarray, least: int
+) -> dict[str, np.ndarray]:
+    """Adds whole prescriptions, at their usual units and payment, to the lines `more`, in place; SUMS of what was
+    added."""
+    before = lines["prescriptions"][more]
+    added = np.maximum(least, np.ceil(before * LEAST_ADDED_SHARE).astype(np.int64))
+    surplus = {"units": added * world.products.fill[lines["product"][more]], "prescriptions": added}
+    surplus |= {name: lines[name][more] * added // before for name in ("paid", "paid_by_others")}
+    for name in SUMS:
+        lines[name][more] += surplus[name]
+    return surplus
+
+
+def _with_surplus_taken_back(
+    world: World, lines: dict[str, np.ndarray], entirely: np.ndarray, by_half: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Lines with whole prescriptions more than the claims hold, and differences below zero for them, at the end."""
+    at = np.concatenate([entirely, by_half])
+    surplus = _add_prescriptions(world, lines, at, least=LEAST_TAKEN_BACK)
+    added = surplus["prescriptions"]
+    taken = np.where(np.arange(len(at)) < len(entirely), added, added // 2)
+    back = {name: values[at] for name, values in lines.items()}
+    back |= {name: -(surplus[name] * taken // added) for name in SUMS}
+    back["kind"] = np.full(len(at), LINE_KINDS.index("PRIOR_DELTA"))
+    return {name: np.concatenate([values, back[name]]) for name, values in lines.items()}
 
 
 def _with_deltas(lines: dict[str, np.ndarray], corrected: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -214,7 +262,7 @@ def _with_deltas(lines: dict[str, np.ndarray], corrected: np.ndarray) -> tuple[d
         lines[name][corrected] -= part
     lines["prescriptions"][deltas] = prescriptions // PARTS_CORRECTED
     lines["prescriptions"][corrected] -= lines["prescriptions"][deltas]
-    lines["kind"][deltas] = 1
+    lines["kind"][deltas] = LINE_KINDS.index("PRIOR_DELTA")
     return lines, deltas
 
 
@@ -252,7 +300,7 @@ def _table(world: World, lines: dict[str, np.ndarray], altered: dict[str, np.nda
     ura = products.ura[product, period]
     ura = np.where(lines["line"] == SUPPLEMENTAL, ura // SUPPLEMENTAL_PART, ura)
     invoiced_in = period + lines["kind"]
-    rebate = cents(lines["units"], ura)
+    rebate = np.sign(lines["units"]) * cents(np.abs(lines["units"]), ura)
     total = lines["paid"] + lines["paid_by_others"]
     wrong_rebate, wrong_total = altered["R053"][::2], altered["R053"][1::2]
     rebate[wrong_rebate] += 100 + rebate[wrong_rebate] // 20

@@ -33,6 +33,8 @@ class Place(IntEnum):
     UNREGISTERED = 13  # nobody's contract pharmacy of the entity's system
     CONTRACT_ENDED = 14  # one whose contract ends
     CONTRACT_OF_PARENT = 15  # under contract with the entity's parent only
+    MOVED_OUT = 21  # under contract with the parent that the entity had at first
+    MOVED_IN = 22  # under contract with the parent that the entity has since
     CONTRACT_SHARED = 16  # under contract with an entity of another system too
     FAR = 17  # a contract pharmacy far from the entity: always the same
     FAR_OF_OTHERS = 18  # of the other entities with one
@@ -64,7 +66,7 @@ class Days(IntEnum):
     BEFORE_SC_MODIFIER = 9
     LABELER_WAS_SOLD = 10
     BEFORE_LABELER_SOLD = 11
-    AFTER_END = 12  # of the entity's part in the program, or of its contract
+    AFTER_END = 12  # of the entity's part in the program, of its contract, or of its time under the first parent
     BEFORE_END = 13
     OVER_A_YEAR_AGO = 14
     WITHIN_YEAR_OF_LEAVE = 15  # of products that were back soon
@@ -166,3 +168,4 @@ class Twist(IntEnum):
     TYPE_STATED_ONCE = 89  # the rebate type, on the second row alone
     PRICE_PROTECTION = 90  # is what the second row asks for
     CONTENTS_MEASURED = 91  # of a kit, in another unit by name
+    HCPCS_UNITS_WRONG = 92  # tenfold, the NDC units as they were given

@@ -25,7 +25,7 @@ from engine.synthetic.payers import COMMERCIAL, CONTRACT_TERMS, EXCLUSION_ENDED,
 from engine.synthetic.places import MEF_STATES
 from engine.synthetic.planning import IS_COMBINED, ON_ENTITY_CLAIM, PLAIN, SCENARIOS, column, has
 from engine.synthetic.rebate_claims import source_row_ids
-from engine.synthetic.rebate_rows import ASKED_TWICE, OLD_PERIODS, Row
+from engine.synthetic.rebate_rows import ASKED_TWICE, OLD_PERIODS, RebateRows, Row
 from engine.synthetic.world import World
 
 LABELS = T.StructType([T.StructField(name, T.StringType()) for name in ("label", "source_row_id", "rule_id", "kind")])
@@ -92,6 +92,9 @@ _OTHERS = (
     # where enough of the payer's claims of the product are there to compare with
     ("units_times_ten", "R035", Label.WATCH),
     ("period_of_another_time", "R054", Label.TRUTH),
+    ("unbilled", "R061", Label.TRUTH),
+    ("billed_with_next_invoice", "R061", Label.LOOK_ALIKE),
+    ("no_invoice_received", "R061", Label.LOOK_ALIKE),
     ("other_entity", "R046", Label.TRUTH),
     ("corrected_late", "R048", Label.LOOK_ALIKE),
 )
@@ -100,16 +103,18 @@ _RULES = [*(scenario.rule for scenario in SCENARIOS), *(rule for _, rule, _ in _
 _LABEL_NAMES = [*(scenario.label.value for scenario in SCENARIOS), *(label.value for _, _, label in _OTHERS)]
 _NEXT_FILL, _RHYTHM, _FIRST_DISCOUNT = len(SCENARIOS), len(SCENARIOS) + 1, len(SCENARIOS) + 2
 _JUST_TERMINATED, _EARLY_REFILL, _VACATION_SUPPLY, _HALF_USED_UP, _AT_COST, _PRICE_ZERO = range(
-    len(_KINDS) - 11, len(_KINDS) - 5
+    len(_KINDS) - 14, len(_KINDS) - 8
 )
-_CREDIT_TO_COME, _TENFOLD, _OTHER_PERIOD, _OTHER_ENTITY, _CORRECTED_LATE = range(len(_KINDS) - 5, len(_KINDS))
+_CREDIT_TO_COME, _TENFOLD, _OTHER_PERIOD, _UNBILLED, _BILLED_LATE, _NO_INVOICE, _OTHER_ENTITY, _CORRECTED_LATE = range(
+    len(_KINDS) - 8, len(_KINDS)
+)
 _IS_OF_ENTITY = np.array([*ON_ENTITY_CLAIM[:-1], *(False for _ in _OTHERS[:-2]), True, True])
 _IS_TRUE = np.array([name == Label.TRUTH for name in _LABEL_NAMES])
 _CODE_OF = {scenario: code for code, scenario in enumerate(SCENARIOS)}
 _IS_YEAR_AFTER = column("days") == Days.YEAR_AFTER_TERMINATION
 
 
-def label_batch(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills) -> pa.RecordBatch:
+def label_batch(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills, r: RebateRows) -> pa.RecordBatch:
     """The labels of a chunk: columns of CLAIM_LABELS, one row per labelled row and rule."""
     kind, row = d.scenario.copy(), _labelled_rows(d, f)
     kind[_next_fills(plan, chunk, d, f)] = _NEXT_FILL
@@ -122,6 +127,7 @@ def label_batch(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills) ->
             (planned, row[planned], kind[planned]),
             _combined(d, f, row),
             _duplicate_discounts(world, d, f),
+            _unbilled(r),
             (also_at, row[also_at], also),
             _also_of_entities(d),
             strict=True,
@@ -221,9 +227,18 @@ def _also(d: Dispenses, f: Fills) -> tuple[np.ndarray, np.ndarray]:
         (has(d.scenario, Twist.REVERSED_LATE), _CREDIT_TO_COME),
         (has(d.scenario, Twist.UNITS_TENFOLD), _TENFOLD),
         (has(d.scenario, *OLD_PERIODS), _OTHER_PERIOD),
+        (has(d.scenario, *OLD_PERIODS), _NO_INVOICE),
     )
     at = [np.flatnonzero(condition) for condition, _ in found]
     return np.concatenate(at), np.repeat([kind for _, kind in found], [len(rows) for rows in at])
+
+
+def _unbilled(r: RebateRows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Position, row and kind: what no invoice has a line for, and what has one in the next quarter's invoice."""
+    asks = r.units > 0
+    found = (np.flatnonzero(asks & r.is_unbilled), np.flatnonzero(asks & r.is_billed_late))
+    rows = np.concatenate(found)
+    return r.at[rows], r.kind[rows], np.repeat([_UNBILLED, _BILLED_LATE], [len(of_kind) for of_kind in found])
 
 
 def _also_of_entities(d: Dispenses) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from engine.synthetic.calendar import day
+from engine.synthetic.calendar import QUARTER_STARTS, day
 from engine.synthetic.identifiers import generator, ncpdp_ids, npis, scattered
 from engine.synthetic.products import NO_DAY
 
@@ -23,6 +23,7 @@ SUCCESSIONS = 525  # retail pharmacies whose NPI changed in the year before the 
 QUARTERS_LISTED_IN_PART = 3
 FAR_STATE = "WA"  # more than 1,000 km from every other one
 FAR_CONTRACTS = 300
+MOVING = 4  # entities that leave their parent within the quarters, and as many that come under one
 LEAVING = 12  # entities that leave the 340B program within the quarters, and as many whose contracts end
 
 
@@ -157,6 +158,11 @@ class Entities:
     contract_end_day: np.ndarray
     leaving: np.ndarray  # entities with an end_day
     ending_contracts: np.ndarray  # positions in contract_entity
+    movers: np.ndarray  # entities that have a parent for a time only; `parent` is themselves
+    move_day: np.ndarray
+    moves_out: np.ndarray  # the parent is theirs before the day, else from it on
+    parent_for_a_time: np.ndarray
+    mover_pharmacy: np.ndarray  # under contract with that parent alone
     site_entity: np.ndarray  # child sites and pharmacies under contract with their parent alone
     site_pharmacy: np.ndarray
     shared_entity: np.ndarray  # entities of two systems with one contract pharmacy
@@ -259,8 +265,8 @@ def _entities(pharmacies: Pharmacies, own: np.ndarray, seed: int, rng: np.random
     parent = _parents(state, rng)
     kind = kind[parent]
     listing = rng.choice(len(Listing), ENTITIES, p=_LISTING_SHARES)
-    leaving, ending = _ending(parent, state, of_ends)
-    stays = ~np.isin(np.arange(ENTITIES), np.concatenate([leaving, ending]))
+    leaving, ending, movers = _ending(parent, state, of_ends)
+    stays = ~np.isin(np.arange(ENTITIES), np.concatenate([leaving, ending, movers]))
     listing[~stays] = Listing.NONE
     neighbour = (state + 1) % len(STATES)
     numbers = 100_000 + scattered(ENTITIES, 10**5, rng)
@@ -275,7 +281,10 @@ def _entities(pharmacies: Pharmacies, own: np.ndarray, seed: int, rng: np.random
     end_day, contract_end_day = np.full(ENTITIES, NO_DAY), np.full(len(pairs), NO_DAY)
     end_day[leaving] = _end_days(LEAVING, of_ends)
     contract_end_day[contract_ends] = _end_days(int(contract_ends.sum()), of_ends)
-    holds = np.flatnonzero(~contract_ends)
+    holds = np.flatnonzero(~contract_ends & ~np.isin(contract_entity, movers))
+    moves_out = np.arange(len(movers)) % 2 == 0
+    move_day = QUARTER_STARTS[2 + np.arange(len(movers)) % 3]
+    new_parent, mover_pharmacy = _for_a_time(movers, state, parent, contract_entity, contract_pharmacy, holds)
     site_entity, site_pharmacy = _of_parents(contract_entity, contract_pharmacy, parent)
     shared_entity, shared_with, shared_pharmacy = _shared(contract_entity[holds], contract_pharmacy[holds], parent)
     far_entity, far_pharmacy = _far(pharmacies, state, parent, contract_entity[holds], generator(seed, "far_contracts"))
@@ -304,6 +313,11 @@ def _entities(pharmacies: Pharmacies, own: np.ndarray, seed: int, rng: np.random
         contract_end_day=contract_end_day,
         leaving=leaving,
         ending_contracts=np.flatnonzero(contract_ends),
+        movers=movers,
+        move_day=move_day,
+        moves_out=moves_out,
+        parent_for_a_time=new_parent,
+        mover_pharmacy=mover_pharmacy,
         site_entity=site_entity,
         site_pharmacy=site_pharmacy,
         shared_entity=shared_entity,
@@ -327,15 +341,39 @@ def _far(
     return entity, pharmacies.pick_retail(np.full(len(entity), far), chance)
 
 
-def _ending(parent: np.ndarray, state: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Entities that leave the program, and entities whose contracts end: without sites, in states that have many."""
+def _ending(
+    parent: np.ndarray, state: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Entities that leave the program, that lose their contracts, and that have a parent for a time: without sites, in
+    states that have many."""
     is_alone = np.bincount(parent, minlength=len(parent))[parent] == 1
-    chosen = rng.permutation(np.flatnonzero(is_alone & np.isin(state, LOCAL_STATES)))[: 2 * LEAVING]
-    return chosen[:LEAVING], chosen[LEAVING:]
+    chosen = rng.permutation(np.flatnonzero(is_alone & np.isin(state, LOCAL_STATES)))
+    return chosen[:LEAVING], chosen[LEAVING : 2 * LEAVING], chosen[2 * LEAVING :][: 2 * MOVING]
 
 
 def _end_days(count: int, rng: np.random.Generator) -> np.ndarray:
     return day(2025, 7, 1) + rng.integers(0, 240, count)
+
+
+def _for_a_time(
+    movers: np.ndarray,
+    state: np.ndarray,
+    parent: np.ndarray,
+    contract_entity: np.ndarray,
+    contract_pharmacy: np.ndarray,
+    holds: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each mover another entity of its state, without sites, and a pharmacy under contract with that one and not
+    with itself."""
+    is_alone = np.bincount(parent, minlength=len(parent))[parent] == 1
+    heads, pharmacies = [], []
+    for mover in movers.tolist():
+        own = contract_pharmacy[contract_entity == mover]
+        others = holds[is_alone[contract_entity[holds]] & (state[contract_entity[holds]] == state[mover])]
+        chosen = others[~np.isin(contract_pharmacy[others], own)][mover % 7]
+        heads.append(contract_entity[chosen])
+        pharmacies.append(contract_pharmacy[chosen])
+    return np.array(heads), np.array(pharmacies)
 
 
 def _of_parents(

@@ -30,6 +30,7 @@ POLICY_BEGINS = day(2025, 7, 1)  # the one that offers the price at no contract 
 EXEMPT_TYPES = ("BL", "CH", "FP", "FQHCLA", "HM", "RWI", "RWII", "STD", "TB")  # grantees
 PROTECTING_STATES = {"OH": FIRST_DAY, "GA": day(2025, 10, 1)}
 NEVER = LAST_DAY + 1
+WINDOW_DAYS = {Pool.SHORT_WINDOW: 30, Pool.LONG_WINDOW: 90}  # to report a claim
 ENTITY_SHARE = 10  # about one dispense in so many is reported by an entity; rates are of all dispenses
 WRONG_NPI, DEA_NUMBER = "1234567890", "AB1234563"
 
@@ -118,11 +119,24 @@ def policy_tables(world: World) -> dict[str, dict[str, pa.Array]]:
             "pharmacy_npi": arrow.chosen(world.pharmacies.npi, pharmacy),
             "begin_date": arrow.dates(np.full(len(holder), day(2022, 1, 1))),
         },
+        "submission_windows": _submission_windows(world),
         "contract_pharmacy_laws": {
             "state": pa.array([*PROTECTING_STATES], pa.string()),
             "begin_date": arrow.dates(np.array([*PROTECTING_STATES.values()])),
             "source": arrow.constant("invented", len(PROTECTING_STATES)),
         },
+    }
+
+
+def _submission_windows(world: World) -> dict[str, pa.Array]:
+    products = world.products
+    rows = [(products.ndc[one], days) for pool, days in WINDOW_DAYS.items() for one in products.pools[pool].tolist()]
+    return {
+        "labeler_code": pa.array([ndc[:5] for ndc, _ in rows], pa.string()),
+        "ndc9": pa.array([ndc[:9] for ndc, _ in rows], pa.string()),
+        "begin_date": arrow.dates(np.full(len(rows), day(2022, 1, 1))),
+        "days": arrow.integers(np.array([days for _, days in rows])),
+        "source": arrow.constant("invented", len(rows)),
     }
 
 

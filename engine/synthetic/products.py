@@ -53,6 +53,9 @@ class Pool(IntEnum):
     BACK_SOON = 18  # terminated in the year before the first quarter, and reactivated before it
     PRENATAL = 19  # vitamins that are covered all the same; part of the ordinary products
     KIT = 21  # counted each, one for each fill; part of the ordinary products
+    SHORT_WINDOW = 22  # entities report it sooner than others
+    LONG_WINDOW = 23  # or later
+    OF_MOVERS = 24  # bought by entities that change parents alone
     TELEHEALTH = 20  # one doctor prescribes it for patients of every state; part of the ordinary products
 
 
@@ -68,6 +71,9 @@ _SPECIAL = {
     Pool.SOLD: 6,
     Pool.LOCAL_LIQUID: 1,
     Pool.UNKNOWN: 4,
+    Pool.SHORT_WINDOW: 2,
+    Pool.LONG_WINDOW: 2,
+    Pool.OF_MOVERS: 2,
 }
 SOLD_LABELER = "98765"
 LABELER_SOLD = day(2025, 10, 1)
@@ -140,7 +146,8 @@ def build_products(seed: int, local_states: np.ndarray, states: int) -> Products
     tied = np.concatenate([pools[Pool.LOCAL], pools[Pool.SELECTED], pools[Pool.TWIN], pools[Pool.CLINIC]])
     is_bulk[tied] = False
     # entities buy whole packages
-    is_bulk[np.concatenate([pools[Pool.RETIRED], pools[Pool.REACTIVATED]])] = False
+    bought = (Pool.RETIRED, Pool.REACTIVATED, Pool.SHORT_WINDOW, Pool.LONG_WINDOW, Pool.OF_MOVERS)
+    is_bulk[np.concatenate([pools[kind] for kind in bought])] = False
     package = np.where(is_bulk, rng.choice([100_000, 500_000], count), package)
     hcpcs_units, hcpcs_factor = _hcpcs(count, pools[Pool.INFUSED], rng)
     infused = pools[Pool.INFUSED]

@@ -169,6 +169,7 @@ def _drug(
     scenario = d.scenario[at]
     hcpcs_units = products.hcpcs_units[product] * np.sign(r.units)
     hcpcs_units = np.where(has(scenario, Twist.HCPCS_AS_NDC, Twist.DISCARDED_AS_NDC), r.units, hcpcs_units)
+    hcpcs_units = hcpcs_units * np.where(has(scenario, Twist.HCPCS_UNITS_WRONG), 10, 1)
     number = products.hcpcs_number[product] + np.where(has(scenario, Twist.HCPCS_CODE_WRONG), _NUMBERS_APART, 0)
     hcpcs_code = hcpcs_codes(number % 10_000)
     unlisted = arrow.constant(_UNLISTED_CODE, len(at))

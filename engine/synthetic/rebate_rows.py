@@ -7,6 +7,7 @@ from enum import IntEnum
 
 import numpy as np
 
+from engine.synthetic.billing import is_billed_late, is_never_billed
 from engine.synthetic.calendar import MICROSECONDS_PER_DAY, QUARTER_STARTS, QUARTERS, quarter_of
 from engine.synthetic.dispenses import Dispenses, Plan
 from engine.synthetic.fills import AFTER_VOID, Fills, Lineage, cents
@@ -61,7 +62,9 @@ class RebateRows:
     at: np.ndarray
     kind: np.ndarray
     is_live: np.ndarray
-    is_invoiced: np.ndarray  # in the invoice of its period
+    is_invoiced: np.ndarray  # in an invoice of its period
+    is_unbilled: np.ndarray  # of a state that invoices other products of the program and quarter
+    is_billed_late: np.ndarray  # with the next quarter's invoice
     program: np.ndarray
     sub_program: np.ndarray  # index into SUB_PROGRAMS; -1 outside Medicaid
     state: np.ndarray
@@ -115,11 +118,16 @@ def draw_rebate_rows(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fill
     is_live = ~replaced & (kind != Row.VOID) & (kind != Row.REDELIVERED)
     takes_back = (kind == Row.FURTHER) & has(scenario, *_TAKEN_BACK)
     sign = np.where(takes_back, -1, sign)
+    may_be_billed = is_live & (program <= MCO) & ~has(scenario, *OLD_PERIODS)
+    is_federal = may_be_billed & (kind != Row.SUPPLEMENTAL)
+    is_unbilled = is_federal & is_never_billed(world, plan.settings, program, state, product, period)
     return RebateRows(
         at=at,
         kind=kind,
         is_live=is_live,
-        is_invoiced=is_live & (program <= MCO) & ~has(scenario, *OLD_PERIODS),
+        is_invoiced=may_be_billed & ~is_unbilled,
+        is_unbilled=is_unbilled,
+        is_billed_late=is_federal & is_billed_late(world, program, state, product, period),
         program=program,
         sub_program=np.where(program <= MCO, _sub_programs(d, at), -1),
         state=state,

@@ -221,10 +221,27 @@ def _pharmacies(world: World) -> dict[str, pa.Array]:
 
 
 def _covered_entities(world: World) -> dict[str, pa.Array]:
+    """Entities that have a parent for a time are registered twice: until the day, and from it on."""
+    e = world.entities
+    at = np.concatenate([np.arange(e.count), e.movers])
+    is_second = np.arange(len(at)) >= e.count
+    parent, changes = e.parent[at], np.full(len(at), NO_DAY)
+    changes[e.movers] = changes[e.count :] = e.move_day
+    parent[e.movers] = np.where(e.moves_out, e.parent_for_a_time, e.movers)
+    parent[e.count :] = np.where(e.moves_out, e.movers, e.parent_for_a_time)
+    columns = _register(world)
+    return {
+        "entity_id": arrow.chosen(e.id, at),
+        "parent_entity_id": arrow.chosen(e.id, parent),
+        **{name: values.take(pa.array(at)) for name, values in columns.items()},
+        "valid_from": _days(np.where(is_second, changes, NO_DAY)),
+        "valid_to": _days(np.where(is_second, NO_DAY, changes)),
+    }
+
+
+def _register(world: World) -> dict[str, pa.Array]:
     e = world.entities
     return {
-        "entity_id": pa.array(e.id, pa.string()),
-        "parent_entity_id": arrow.chosen(e.id, e.parent),
         "entity_type": arrow.chosen(ENTITY_TYPES, e.type),
         "name": _numbered("Covered entity ", e.count),
         "street": _street(e.count, 3),

@@ -38,10 +38,10 @@ def build_sales(world: World, lines: pa.Table, plants_violations: bool) -> tuple
     is_short = {key[:2]: plants_violations and _is_short(world, *key[:2]) for key in invoiced}
     sold = {key: units // 2 if is_short[key[:2]] else units + units // 10 for key, units in sorted(invoiced.items())}
     exceeds: dict[Label, list[str]] = {Label.TRUTH: [], Label.LOOK_ALIKE: []}
-    for (state, ndc, quarter, _), row_id in zip(rows, source_row_ids(lines).to_pylist(), strict=True):
+    for (state, ndc, quarter, units), row_id in zip(rows, source_row_ids(lines).to_pylist(), strict=True):
         compared = [(state, ndc, earlier) for earlier in range(max(0, quarter - QUARTERS_COMPARED + 1), quarter + 1)]
-        asked, there = (sum(units.get(key, 0) for key in compared) for units in (invoiced, sold))
-        if is_short[state, ndc]:
+        asked, there = (sum(of_key.get(key, 0) for key in compared) for of_key in (invoiced, sold))
+        if is_short[state, ndc] and units > 0:  # what is taken back exceeds nothing
             exceeds[Label.TRUTH if asked > there + LEAST_EXCESS else Label.LOOK_ALIKE].append(row_id)
     keys = list(sold)
     columns = {

@@ -19,13 +19,16 @@ PRICES = {"unit_rebate_amount": "2.5", "wac_unit": "10", "ceiling_unit": "1.5"}
 
 @dataclass(frozen=True)
 class Expected:
-    """rules: rule id and class. at_issue: units and dollars. drafted: the units of its dispute line, None where there
-    is to be none. What is not stated is not looked at.
+    """rules: rule id and class. code: "" for none. at_issue: units and dollars. due: the deadline and its kind.
+    drafted: the units of its dispute line, None where there is to be none. What is not stated is not looked at.
     """
 
     rules: dict[str, str]
     code: str | None = None
     action: str | None = None
+    route: str | None = None
+    party: str | None = None
+    due: tuple[str, str] | None = None
     at_issue: tuple[str, str] | None = None
     drafted: str | None = NOT_STATED
 
@@ -171,7 +174,7 @@ class World:
         self._expect(self.row(name), said)
 
     def _expect(self, row: str, said: dict[str, object]) -> None:
-        names = ("code", "action", "at_issue", "drafted")
+        names = ("code", "action", "route", "party", "due", "at_issue", "drafted")
         rules = {name: str(value) for name, value in said.items() if name not in names}
         self.expected[row] = Expected(rules, **{name: said[name] for name in names if name in said})
 
@@ -990,6 +993,447 @@ def an_entity_of_which_no_contract_is_known(world: World) -> None:
     """The table is not declared complete: that it holds none means nothing."""
     world.claim_340b("e", pharmacy_npi=npi(world.number + 600))
     world.silent("e")
+
+
+# --- what a finding takes from one rule, and by when something is due ---
+
+
+@scenario
+def of_two_strong_rules_the_order_of_codes(world: World) -> None:
+    """A 340B claim asked for twice: 30 units by both rules, disputed once, under X."""
+    world.claim("r")
+    world.claim("again", claim_id="C-again", received_at="2025-11-02T12:00:00", submission_clarification_codes="20")
+    world.silent("r")
+    world.expect(
+        "again", R001="STRONG", R016="STRONG", code="X", action="DISPUTE", route="STATE", party="STATE",
+        at_issue=("30.000", "75.00"), drafted="30.000", due=("2028-09-30", "TWELVE_QUARTERS"),
+    )  # fmt: skip
+
+
+@scenario
+def a_medium_dispute_under_a_strong_inquiry(world: World) -> None:
+    """Nobody paid (MEDIUM, J); the rebate is off by a dollar (STRONG, 0 units): the finding is the inquiry's."""
+    world.claim("r", amount_paid="0", amount_third_party="0", rebate_amount="76.00")
+    world.expect("r", R021="MEDIUM", R053="STRONG", code="", action="INQUIRE", at_issue=("0.000", "1.00"), drafted=None)
+
+
+@scenario
+def the_surplus_of_a_conversion_and_a_flag(world: World) -> None:
+    """27 units too many, and all 30 of a 340B drug: the largest, never the sum."""
+    world.add("hcpcs_crosswalk", ndc=world.ndc, hcpcs_code="J1001", ndc_units_per_hcpcs_unit="0.1")
+    world.claim("r", claim_type="MEDICAL", rx_number=None, fill_number=None, claim_line=1, hcpcs_code="J1001",
+                hcpcs_units=30, units_basis="NDC", basis_of_cost="8")  # fmt: skip
+    world.expect("r", R001="STRONG", R031="STRONG", code="X", at_issue=("30.000", "75.00"), drafted="30.000")
+
+
+@scenario
+def interest_begins_after_the_postmark(world: World) -> None:
+    world.claim("r", submission_clarification_codes="20", invoice_number=f"I{world.number}", payer_id="MN", state="MN")
+    world.invoice("MN", units_reimbursed=30, rebate_amount="75.00")
+    world.expect("r", R001="STRONG", due=("2025-12-25", "NO_INTEREST"))
+
+
+@scenario
+def a_contract_s_own_term(world: World) -> None:
+    world.add("rebate_contracts", payer_id="PBM-K", contract_id="K-1", excludes_340b="true", dispute_days=180,
+              begin_date="2025-01-01")  # fmt: skip
+    world.claim("r", program="COMMERCIAL", payer_id="PBM-K", state=None, contract_id="K-1")
+    world.claim_340b("e")
+    world.expect("r", R008="STRONG", route="PBM", party="PBM", due=("2026-03-29", "CONTRACT"))
+
+
+@scenario
+def fourteen_days_in_eastern_time(world: World) -> None:
+    """Received in the evening of the first of February in Washington; the fourteen days are over."""
+    world.mfp("r", mtf_icn="121", received_at="2026-02-01T03:00:00", claim_id="C-121")
+    in_january(world)
+    world.expect(
+        "r", R011="STRONG", code="MRA", action="PAY_AND_WATCH", route="FACILITATOR", due=("2026-02-14", "PROMPT_PAY")
+    )
+
+
+# --- transactions of the facilitator, once more ---
+
+
+@scenario
+def a_refund_of_a_claim_that_is_not_eligible(world: World) -> None:
+    world.mfp("r", mtf_icn="122", mtf_transaction_code="009", claim_id="C-122")
+    in_january(world)
+    world.expect("r", R013="STRONG", code="MRA", action="PAY_AND_WATCH", at_issue=("30.000", "180.00"))
+
+
+@scenario
+def information_alone(world: World) -> None:
+    world.mfp("r", mtf_icn="123", mtf_transaction_code="004", rebate_amount="0", claim_id="C-123")
+    in_january(world)
+    world.silent("r")
+
+
+@scenario
+def an_adjustment_names_the_first_icn(world: World) -> None:
+    world.mfp("r", mtf_icn="124", claim_id="C-124")
+    world.mfp("adjusted", mtf_icn="125", mtf_xref_icn="124", mtf_transaction_code="002", claim_id="C-125",
+              received_at="2026-02-11T12:00:00")  # fmt: skip
+    world.silent("r", "adjusted")
+
+
+@scenario
+def a_ceiling_above_the_fair_price(world: World) -> None:
+    """The entity gets the lower of the two once: (5 - 4) x 30 is due, the rest of the refund is not (V04)."""
+    world.tables["prices"][-1]["ceiling_unit"] = "5"
+    world.mfp("r", mtf_icn="126", claim_id="C-126")
+    in_january(world)
+    world.expect("r", R011="MEDIUM", code="MRA", action="PAY_AND_WATCH", at_issue=("30.000", "150.00"))
+
+
+# --- settlements, once more ---
+
+
+@scenario
+def disputed_already(world: World) -> None:
+    """Still at issue, and on no further line."""
+    world.claim("r")
+    world.claim_340b("e")
+    world.settlement(kind="DISPUTED", settled_on="2025-12-15")
+    world.expect("r", R003="STRONG", at_issue=("30.000", "75.00"), drafted=None)
+
+
+@scenario
+def disputed_and_released_since(world: World) -> None:
+    world.claim("r")
+    world.claim_340b("e")
+    world.settlement(kind="DISPUTED", settled_on="2025-12-15", settlement_id=f"S{world.number}a")
+    world.settlement(kind="RELEASED", settled_on="2026-01-15", settlement_id=f"S{world.number}b")
+    world.expect("r", R003="STRONG", at_issue=("30.000", "75.00"), drafted="30.000")
+
+
+@scenario
+def a_credit_of_the_whole_line(world: World) -> None:
+    """40 units, which name no claim: first those of the first claim by its key, then 10 of the second."""
+    for name in "ab":
+        rx = f"{9_000_000 + 10 * world.number}{name == 'a':d}"
+        world.claim(name, claim_id=f"C{world.number}-{name}", rx_number=rx, submission_clarification_codes="20")
+    world.settlement(claim_id=None, units=40, settled_on="2025-12-15")
+    world.expect("a", R001="STRONG", action="NONE", at_issue=("0.000", "0.00"))
+    world.expect("b", R001="STRONG", at_issue=("20.000", "50.00"), drafted="20.000")
+
+
+@scenario
+def a_part_credited_before_it_came(world: World) -> None:
+    world.claim("r")
+    world.settlement(units=10, settled_on="2025-10-15")
+    world.expect("r", R059="MEDIUM", code="M", at_issue=("10.000", "25.00"), drafted=None)
+
+
+# --- parents ---
+
+
+def _under_two_parents(world: World) -> None:
+    """The scenario's entity is under another parent from the first of August on."""
+    for parent, begin, end in (("CH900001", None, "2025-08-01"), ("CH900002", "2025-08-01", None)):
+        world.add("covered_entities", entity_id=world.entity, parent_entity_id=parent, valid_from=begin, valid_to=end,
+                  participating_start="2015-01-01")  # fmt: skip
+
+
+@scenario
+def bought_by_the_parent_of_the_day(world: World) -> None:
+    _under_two_parents(world)
+    for row in world.tables["chargebacks"]:
+        row["entity_id"] = "CH900002"
+    world.claim("r")
+    world.claim_340b("e")
+    world.claim("before", claim_id="C-before", rx_number="5550001", date_of_service="2025-07-31")
+    world.claim_340b("e before", rx_number="5550001", date_of_service="2025-07-31")
+    world.expect("r", R003="STRONG", drafted="30.000")
+    world.expect("before", R003="WEAK", drafted=None)
+
+
+@scenario
+def one_system_from_a_day_on(world: World) -> None:
+    """Both report under the parent that they share since the first of August, and before it each under its own."""
+    _under_two_parents(world)
+    world.add("covered_entities", entity_id="CH900003", parent_entity_id="CH900002", participating_start="2015-01-01")
+    world.add("entity_npis", entity_id="CH900003", npi=world.npi)
+    for day, rx in (("2025-08-01", "5550011"), ("2025-07-31", "5550012")):
+        same = {"rx_number": rx, "date_of_service": day}
+        world.claim_340b(f"e {rx}", **same)
+        world.claim_340b(f"other {rx}", entity_id="CH900003", submitted_at="2025-08-12T12:00:00", **same)
+    world.silent("e 5550011")
+    world.expect("other 5550011", R047="STRONG")
+    world.expect("e 5550012", R046="STRONG", route="ENTITY", party="UNDETERMINED")
+    world.expect("other 5550012", R046="STRONG")
+
+
+@scenario
+def taken_back_by_the_parent_with_another_package(world: World) -> None:
+    world.add("covered_entities", entity_id=world.entity, parent_entity_id="CH900004", participating_start="2015-01-01")
+    world.claim("r")
+    world.claim_340b("e")
+    world.claim_340b("back", entity_id="CH900004", status="REVERSED", ndc=world.ndc[:9] + "09",
+                     submitted_at="2025-08-20T12:00:00")  # fmt: skip
+    world.silent("r", "e")
+
+
+# --- duplicates of three rows ---
+
+
+@scenario
+def the_nearest_row_is_of_the_same_period(world: World) -> None:
+    """The third line repeats the first, not the second, which is of another quarter."""
+    world.claim("r")
+    world.claim("later", claim_id="C-later", period="2025Q4", paid_date="2025-10-05", received_at="2026-01-20T12:00:00")
+    world.claim("again", claim_id="C-again", received_at="2026-01-21T12:00:00")
+    world.silent("r")
+    world.expect("later", R019="MEDIUM", code="M")  # of another claim number: no lineage links them
+    world.expect("again", R016="STRONG", code="M", at_issue=("30.000", "75.00"))
+
+
+@scenario
+def discarded_drug_on_the_line_that_came_first(world: World) -> None:
+    medical = {"claim_type": "MEDICAL", "rx_number": None, "claim_line": 1, "hcpcs_code": "J1000", "units_basis": "NDC"}
+    world.claim("waste", modifiers="JW", units=3, rebate_amount="7.50", **medical)
+    world.claim(
+        "given", units=27, rebate_amount="67.50", transaction="ORIGINAL", received_at="2025-11-02T12:00:00", **medical
+    )
+    world.silent("waste", "given")
+
+
+@scenario
+def discarded_drug_twice(world: World) -> None:
+    medical = {"claim_type": "MEDICAL", "rx_number": None, "claim_line": 1, "hcpcs_code": "J1000", "units_basis": "NDC"}
+    world.claim("waste", modifiers="JW", units=3, rebate_amount="7.50", **medical)
+    world.claim("again", modifiers="25|JW", units=3, rebate_amount="7.50", amount_paid="299.00",
+                received_at="2025-11-02T12:00:00", **medical)  # fmt: skip
+    world.silent("waste")
+    world.expect("again", R016="STRONG", code="M", at_issue=("3.000", "7.50"))
+
+
+@scenario
+def medicaid_and_the_facilitator(world: World) -> None:
+    """A patient with Part D and Medicaid: apart."""
+    world.claim("r", date_of_service="2026-01-15", paid_date="2026-01-20", period="2026Q1",
+                received_at="2026-02-01T12:00:00")  # fmt: skip
+    world.mfp("refund", mtf_icn="131", claim_id="C-131")
+    world.silent("r", "refund")
+
+
+# --- invoice lines ---
+
+
+@scenario
+def a_new_total_of_the_line(world: World) -> None:
+    """60 units were asked for first; the new total is what the claims hold."""
+    world.claim("r", payer_id="ND", state="ND", submission_clarification_codes="20")
+    world.invoice("ND", units_reimbursed=60, rebate_amount="150.00")
+    world.invoice("ND", units_reimbursed=30, rebate_amount="75.00", line_kind="PRIOR_REPLACEMENT",
+                  received_date="2026-01-20", postmark_date="2026-01-18")  # fmt: skip
+    for kind in ("CURRENT", "PRIOR_REPLACEMENT"):
+        world.expected[f"MDRP_FFS/ND/{world.ndc}/2025Q3/I{world.number}/{kind}"] = None
+    world.expect("r", R001="STRONG", due=("2025-12-25", "NO_INTEREST"))
+
+
+@scenario
+def units_beyond_sales_after_a_difference(world: World) -> None:
+    """1,000 units less 300; 500 were sold into the state."""
+    world.claim("r", payer_id="SD", state="SD")
+    world.invoice("SD", units_reimbursed=1000, rebate_amount="2500.00")
+    world.invoice("SD", units_reimbursed=-300, rebate_amount="-750.00", line_kind="PRIOR_DELTA")
+    world.add("sales", ndc=world.ndc, state="SD", period="2025Q3", units=500)
+    world.expect_line("SD", R034="MEDIUM", R038="STRONG")
+    world.expected[f"MDRP_FFS/SD/{world.ndc}/2025Q3/I{world.number}/PRIOR_DELTA"] = None
+
+
+# --- as people write it ---
+
+
+@scenario
+def white_space_and_hashes(world: World) -> None:
+    """Both sides hash the prescription number alike; the state and the program are padded with blanks."""
+    hashed = {"rx_number": None, "rx_number_hash": "ab12cd34", "hash_scheme": "s1"}
+    world.claim("r", payer_id=" KY ", state=" KY", units="30.0004", **hashed)
+    world.claim_340b("e", is_340b=" y ", **hashed)
+    world.expect("r", R003="STRONG", at_issue=("30.000", "75.00"), drafted="30.000")
+
+
+@scenario
+def a_claim_number_damaged_by_a_spreadsheet(world: World) -> None:
+    world.claim("r", claim_id="2.02519E+13", submission_clarification_codes="20")
+    world.silent("r")
+
+
+@scenario
+def marked_as_not_340b(world: World) -> None:
+    world.claim("r")
+    world.claim_340b("e", is_340b="N")
+    world.silent("r", "e")
+
+
+# --- lineage, links and dates once more ---
+
+
+@scenario
+def an_adjustment_under_another_program(world: World) -> None:
+    """A prior claim is looked up among the rows of the payer, whatever their program."""
+    world.claim("r", claim_id=f"C{world.number}-1")
+    world.claim("moved", claim_id=f"C{world.number}-2", prior_claim_id=f"C{world.number}-1", transaction="ADJUSTMENT",
+                program="MDRP_MCO", received_at="2025-11-05T12:00:00")  # fmt: skip
+    world.silent("r", "moved")
+
+
+@scenario
+def a_void_of_all_lines(world: World) -> None:
+    """A prior claim named without a line means all of its lines."""
+    for line in (1, 2):
+        world.claim(f"line {line}", claim_id=f"C{world.number}-1", claim_line=line, submission_clarification_codes="20",
+                    rx_number=f"{6_000_000 + 10 * world.number + line}")  # fmt: skip
+    world.claim("void", claim_id=f"C{world.number}-2", prior_claim_id=f"C{world.number}-1", transaction="VOID",
+                received_at="2025-11-05T12:00:00")  # fmt: skip
+    world.silent("line 1", "line 2", "void")
+
+
+@scenario
+def an_adjustment_and_the_whole_file_again(world: World) -> None:
+    world.claim("r", submission_clarification_codes="20")
+    adjusted = {
+        "units": 28,
+        "rebate_amount": "70.00",
+        "transaction": "ADJUSTMENT",
+        "submission_clarification_codes": "20",
+    }
+    world.claim("adjusted", received_at="2025-11-02T12:00:00", **adjusted)
+    world.claim("r again", submission_clarification_codes="20", received_at="2025-11-03T12:00:00")
+    world.claim("adjusted again", received_at="2025-11-03T12:00:01", **adjusted)
+    world.silent("r", "r again", "adjusted again")
+    world.expect("adjusted", R001="STRONG", at_issue=("28.000", "70.00"), drafted="28.000")
+
+
+@scenario
+def received_after_the_day_of_the_run(world: World) -> None:
+    world.claim("r", submission_clarification_codes="20", received_at="2026-02-16T00:00:00")
+    world.silent("r")
+
+
+@scenario
+def numbers_as_two_systems_write_them(world: World) -> None:
+    """Leading zeros and the fill in the prescription number, hyphens in the NDC."""
+    ndc = world.ndc
+    world.claim("r", rx_number=f"000{7_000_000 + world.number}-01", fill_number=None)
+    world.claim_340b("e", fill_number=1, ndc=f"{ndc[:5]}-{ndc[5:9]}-{ndc[9:]}")
+    world.expect("r", R003="STRONG", drafted="30.000")
+
+
+@scenario
+def close_dates(world: World) -> None:
+    world.claim("near", rx_number="6660001", claim_id=f"C{world.number}-n", date_of_service="2025-08-04")
+    world.claim_340b("e near", rx_number="6660001")
+    world.claim("far", rx_number="6660002", claim_id=f"C{world.number}-f", date_of_service="2025-08-20")
+    world.claim_340b("e far", rx_number="6660002")
+    world.expect("near", R003="MEDIUM", code="X", drafted=None)
+    world.silent("far")
+
+
+@scenario
+def parts_of_a_fill_against_the_whole(world: World) -> None:
+    """Parts are summed to compare quantities: 10 and 20 units are the entity's 30."""
+    for name, status, units in (("part", "P", 10), ("rest", "C", 20)):
+        world.claim(name, claim_id=f"C{world.number}-{status}", dispensing_status=status, units=units,
+                    rebate_amount=f"{units * 2.5:.2f}")  # fmt: skip
+    world.claim_340b("e")
+    world.expect("part", R003="STRONG", at_issue=("10.000", "25.00"))
+    world.expect("rest", R003="STRONG", at_issue=("20.000", "50.00"))
+
+
+@scenario
+def a_pharmacy_under_its_next_number(world: World) -> None:
+    world.add("pharmacies", npi=npi(world.number + 700), successor_npi=world.npi)
+    world.claim("r")
+    world.claim_340b("e", pharmacy_npi=npi(world.number + 700))
+    world.expect("r", R003="MEDIUM", code="X", drafted=None)
+
+
+@scenario
+def listed_where_the_state_goes_by_flags(world: World) -> None:
+    """Kentucky goes by claim flags alone: the exclusion file says nothing there."""
+    world.add("medicaid_exclusions", entity_id=world.entity, npi=world.npi, medicaid_state="KY", quarter="2025Q3")
+    world.claim("r")
+    world.silent("r")
+
+
+@scenario
+def an_exclusion_of_listed_pharmacies(world: World) -> None:
+    """The first contract's list names the pharmacy until the day of service, which the day is not in."""
+    for number, end in ((1, "2025-08-01"), (2, "2025-08-02")):
+        payer, contract = f"PBM-L{number}", f"L-{number}"
+        world.add("rebate_contracts", payer_id=payer, contract_id=contract, excludes_340b="true",
+                  exclusion_scope="LISTED_PHARMACIES", begin_date="2025-01-01")  # fmt: skip
+        world.add("contract_pharmacy_lists", contract_id=contract, pharmacy_npi=world.npi, begin_date="2025-01-01",
+                  end_date=end)  # fmt: skip
+        world.claim(f"r{number}", program="PARTD", payer_id=payer, state=None, contract_id=contract,
+                    rx_number=f"{6_700_000 + number}", claim_id=f"C{world.number}-{number}")  # fmt: skip
+        world.claim_340b(f"e{number}", rx_number=f"{6_700_000 + number}")
+    world.silent("r1")
+    world.expect("r2", R009="STRONG", code="PBM", drafted="30.000")
+
+
+@scenario
+def a_contract_of_another_product(world: World) -> None:
+    world.add("rebate_contracts", payer_id="PBM-N", contract_id="N-1", excludes_340b="true", ndc9="000029999",
+              begin_date="2025-01-01")  # fmt: skip
+    world.claim("r", program="COMMERCIAL", payer_id="PBM-N", state=None, contract_id="N-1")
+    world.claim_340b("e")
+    world.silent("r")
+
+
+@scenario
+def reversed_with_nothing_paid(world: World) -> None:
+    """Code J; and the state paid nothing, which is MEDIUM alone."""
+    world.claim("r", amount_paid="0")
+    world.transaction("b1", "B1", "2025-08-01T10:00:00")
+    world.transaction("b2", "B2", "2025-08-03T10:00:00")
+    world.expect("r", R020="STRONG", R021="MEDIUM", code="J", action="DISPUTE", drafted="30.000")
+
+
+@scenario
+def terminated_and_back_too_late(world: World) -> None:
+    """Reactivated after the service; 366 days after the termination."""
+    world.tables["products"][0] |= {"termination_date": "2024-07-31", "reactivation_date": "2025-08-02"}
+    world.claim("r")
+    world.claim("day 365", claim_id="C-365", rx_number="6660101", date_of_service="2025-07-31")
+    world.expect("r", R022="STRONG", code="N")
+    world.expect("day 365", R023="WEAK", action="NONE", drafted=None)
+
+
+@scenario
+def an_invoice_of_a_product_long_gone(world: World) -> None:
+    world.tables["products"][0]["termination_date"] = "2024-01-31"
+    world.invoice("UT", units_reimbursed=30, rebate_amount="75.00")
+    world.expect_line("UT", R022="MEDIUM", code="", action="REQUEST_CLD")
+
+
+@scenario
+def an_entity_on_its_last_days(world: World) -> None:
+    world.add("covered_entities", entity_id=world.entity, participating_start="2015-01-01",
+              termination_date="2025-08-01")  # fmt: skip
+    world.claim_340b("e")
+    world.claim_340b("day before", rx_number="6660111", date_of_service="2025-07-31")
+    world.expect("e", R042="STRONG", action="INQUIRE", route="ENTITY")
+    world.silent("day before")
+
+
+@scenario
+def past_the_twelfth_quarter(world: World) -> None:
+    """By invoice and by period more than twelve quarters ago: R040 blocks the dispute."""
+    world.claim("r", submission_clarification_codes="20", date_of_service="2022-08-01", paid_date="2022-08-05",
+                period="2022Q3", received_at="2022-11-01T12:00:00")  # fmt: skip
+    world.expect("r", R001="STRONG", R040="CONTEXT", action="NONE", drafted=None)
+
+
+@scenario
+def a_line_credited_before_it_came(world: World) -> None:
+    world.claim("r", payer_id="WY", state="WY")
+    world.invoice("WY", units_reimbursed=30, rebate_amount="75.00")
+    world.settlement(state="WY", claim_id=None, settled_on="2025-10-15")
+    world.expect_line("WY", R059="STRONG", code="M", action="DISPUTE", at_issue=("30.000", "75.00"))
 
 
 def worlds() -> list[World]:

@@ -64,9 +64,13 @@ def compare(row: str, finding: dict | None, said: dict, expected: Expected, draf
     assert finding is not None, f"{row} is not found"
     assert {rule: said.get(rule) for rule in expected.rules} == expected.rules, f"{row}: {said}"
     if expected.code is not None:
-        assert finding["dispute_code"] == expected.code
+        assert finding["dispute_code"] == (expected.code or None)
     if expected.action is not None:
         assert finding["action"] == expected.action
+    for name, value in (("route", expected.route), ("party_at_fault", expected.party)):
+        assert value in (None, finding[name]), f"{row}: {name} {finding[name]}"
+    if expected.due is not None:
+        assert (str(finding["deadline_date"]), finding["deadline_kind"]) == expected.due
     if expected.at_issue is not None:
         assert (str(finding["units_at_issue"]), str(finding["amount_at_issue"])) == expected.at_issue
     if expected.drafted != NOT_STATED:

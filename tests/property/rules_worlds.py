@@ -258,7 +258,8 @@ def _claim_340b(world: World, dispense: dict, row_id: str) -> None:
         claim_id=dispense["claim_id"] if is_medical else None,
         fill_number=None if is_medical else pick(dispense["fill_number"], dispense["fill_number"], 0, None),
         prescriber_npi=pick(world.prescriber, world.prescriber, None, "1234567890"),
-        date_of_service=pick(day, day, day, day, "2025-08-03", "2025-08-05"),
+        # some long before, so that the claims of a system reach back as far as its purchases
+        date_of_service=pick(*[day] * 8, "2025-08-03", "2025-08-05", *["2024-11-05"] * 4),
         ndc=pick(*[dispense["ndc"]] * 5, world.ndcs[1]),
         quantity=pick(*[dispense["units"]] * 5, "31", "29.8", "1"),
         hcpcs_code=dispense["hcpcs_code"],

@@ -5,6 +5,7 @@ Medians are exact; the scale is 1.4826 MAD, at least 5 % of the median and 0.01;
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from math import log
@@ -38,7 +39,7 @@ def judge(tables: dict[str, list[dict[str, str]]]) -> dict[str, dict[str, dict]]
     for row in claims:
         hits = [_quantity(claims, row), _payment(claims, row), _measure(world, claims, row), _fills(claims, row)]
         found[row["source_row_id"]] = [*hits, _bar_of_claim(row)]
-    lines = world["invoices"]
+    lines = _standing(world["invoices"])
     for row in lines:
         row["prescriptions"] = None if row["prescriptions"] is None else int(row["prescriptions"])
     for row in lines:
@@ -193,6 +194,37 @@ def _bar(sent: int, covered: int) -> dict | None:
 # --- invoice lines ---
 
 
+def _standing(lines: list[Row]) -> list[Row]:
+    """Without what a new total of the same key replaced: totals, and differences that were received before it."""
+
+    def key(one: Row) -> tuple:
+        kinds = one["rebate_type"] or "FEDERAL", one["source_kind"] or "INVOICE"
+        return (*_total(one), one["state"], one["ndc"], *kinds)
+
+    def received(one: Row) -> str:
+        return str(one["received_date"] or one["postmark_date"] or "")
+
+    stands = []
+    for row in lines:
+        new = [
+            (received(one), one["invoice_number"] or "")
+            for one in lines
+            if key(one) == key(row)
+            and one["line_kind"] == "PRIOR_REPLACEMENT"
+            and one["units_reimbursed"] is not None
+            and not one["suppressed"]
+        ]
+        if row["line_kind"] == "PRIOR_DELTA":
+            is_replaced = received(row) != "" and any(received(row) < day for day, _ in new)
+        elif row["line_kind"] == "PRIOR_REPLACEMENT":
+            is_replaced = any((received(row), row["invoice_number"] or "") < one for one in new)
+        else:
+            is_replaced = bool(new)
+        if not is_replaced:
+            stands.append(row)
+    return stands
+
+
 def _is_total(row: Row) -> bool:
     return row["line_kind"] != "PRIOR_DELTA"
 
@@ -281,9 +313,12 @@ def _reimbursement(world: dict, row: Row, lines: list[Row]) -> dict | None:
 
 
 def _beyond_sales(world: dict, lines: list[Row], row: Row) -> dict | None:
-    """R034: lines of one state, product and kind of rebate, programs and sub-programs together, over four quarters."""
-    units = _units(row)
-    if units is None:
+    """R034: lines of one state, product and kind of rebate, programs and sub-programs together, over four quarters.
+
+    A difference adds to the total of its program, sub-program and period, with its sign. The excess is shared over the
+    lines above zero: first over the totals, in proportion to what is left of each, then over the lines of the total.
+    """
+    if row["units_reimbursed"] is None or row["units_reimbursed"] <= 0:
         return None
 
     def asked_alike(one: Row) -> tuple:
@@ -292,15 +327,27 @@ def _beyond_sales(world: dict, lines: list[Row], row: Row) -> dict | None:
     def recent(one: Row) -> bool:
         return 0 <= quarter_number(row["period"]) - quarter_number(one["period"]) < 4
 
-    invoiced = sum(_units(one) or 0 for one in lines if asked_alike(one) == asked_alike(row) and recent(one))
+    totals: dict[tuple, list[float]] = defaultdict(list)
+    for one in lines:
+        if asked_alike(one) == asked_alike(row) and recent(one) and one["units_reimbursed"] and not one["suppressed"]:
+            totals[_total(one)].append(float(one["units_reimbursed"]))
+    invoiced = sum(sum(units) for units in totals.values())
+    own = totals[_total(row)]
+    own_total = max(sum(own), 0.0) * float(row["units_reimbursed"]) / sum(max(units, 0.0) for units in own)
     sold = [
         float(one["units"])
         for one in world["sales"]
         if (one["state"], one["ndc"]) == (row["state"], row["ndc"]) and recent(one)
     ]
-    if not sold or sum(sold) == 0 or invoiced / sum(sold) <= 1.2 or invoiced - sum(sold) <= 100:
+    if not sold or sum(sold) == 0 or invoiced / sum(sold) <= 1.2 or invoiced - sum(sold) <= 100 or own_total == 0:
         return None
-    return hit("R034", "MEDIUM", code="P", units=(invoiced - sum(sold)) * units / invoiced)
+    left = sum(max(sum(units), 0.0) for units in totals.values())
+    units = min((invoiced - sum(sold)) * own_total / left, float(row["units_reimbursed"]))
+    return hit("R034", "MEDIUM", code="P", units=units)
+
+
+def _total(row: Row) -> tuple:
+    return row["program"], row["sub_program"], row["period"]
 
 
 def _bar_of_line(row: Row) -> dict | None:

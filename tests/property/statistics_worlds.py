@@ -105,8 +105,14 @@ class World:
             "postmark_date": pick(None, None, "2022-11-20", "2023-08-20", "2024-01-02"),
         }
         self.add("invoices", **line)
+        if pick(*[0] * 7, 1) and line["units_reimbursed"]:
+            # a new total: the old one is asked for no longer
+            again = f"{self.near(usual) * pick(1, 1, 0.5, 4):.3f}"
+            new = {"line_kind": "PRIOR_REPLACEMENT", "units_reimbursed": pick(*[again] * 6, None)}
+            for number in pick(("R1",), ("R1", "R2")):
+                self.add("invoices", **(line | new | {"invoice_number": number}))
         if pick(0, 0, 0, 0, 1):
-            by = f"{usual * pick(0.02, 0.1, -0.1, 8):.3f}"
+            by = f"{usual * pick(0.02, 0.1, -0.1, -0.6, 8):.3f}"
             prescriptions = pick(None, 1, 1000)
             self.add(
                 "invoices",

@@ -14,19 +14,33 @@ import pytest
 from engine.synthetic.kinds import Label
 from tests.property.test_synthetic_truth import MESSY, Tables, first_day, ndc11, pairs, quarter, rx_and_fill
 
-RULES = {"R022", "R042", "R043", "R045", "R046", "R047", "R048", "R049"}
+RULES = {"R022", "R042", "R043", "R045", "R046", "R047", "R048", "R049", "R062"}
 WITHOUT_ORPHANS = {"CAH", "RRC", "SCH", "CAN"}
 POLICY_DAYS = 45
 
 
+def parent_on(tables: Tables, entity: str, day: date) -> str:
+    """The parent that the register names for the day."""
+    (row,) = (
+        row for row in tables.register[entity] if (row["valid_from"] or date.min) <= day < (row["valid_to"] or date.max)
+    )
+    return row["parent_entity_id"]
+
+
+def with_register(tables: Tables) -> Tables:
+    tables.register = defaultdict(list)
+    for row in tables.reference["covered_entities"]:
+        tables.register[row["entity_id"]].append(row)
+    return tables
+
+
 def live_claims(tables: Tables) -> list[dict]:
     """Claims that stand: not denied to be 340B, and not taken back by the same entity afterwards."""
-    entities = {row["entity_id"]: row for row in tables.reference["covered_entities"]}
     rows, reversed_at = [], defaultdict(list)
     for sent in tables.entity:
         row = dict(sent)
         row["ndc11"], (row["rx"], row["fill"]) = ndc11(row["ndc"]), rx_and_fill(row)
-        row["parent"] = entities[row["entity_id"]]["parent_entity_id"]
+        row["parent"] = parent_on(tables, row["entity_id"], row["date_of_service"])
         row["dispense"] = (
             row["pharmacy_npi"],
             row["rx"] or row["claim_id"],
@@ -47,44 +61,51 @@ def entity_findings(tables: Tables) -> set[tuple[str, str]]:
     reference, live = tables.reference, live_claims(tables)
     entities = {row["entity_id"]: row for row in reference["covered_entities"]}
     product = {row["ndc"]: row for row in reference["products"]}
-    own = {(entities[row["entity_id"]]["parent_entity_id"], row["npi"]) for row in reference["entity_npis"]}
-    contracts = defaultdict(list)
+    own, contracts = defaultdict(list), defaultdict(list)
+    for row in reference["entity_npis"]:
+        own[row["npi"]].append(row)
     for row in reference["contract_pharmacies"]:
-        contracts[entities[row["entity_id"]]["parent_entity_id"], row["pharmacy_npi"]].append(row)
+        contracts[row["pharmacy_npi"]].append(row)
+    windows = {row["ndc9"]: row["days"] for row in reference["submission_windows"]}
     same_dispense = defaultdict(list)
     for row in live:
         same_dispense[row["dispense"]].append(row)
     found = imbalances(tables, live)
     for row in live:
         served, entity, fires = row["date_of_service"], entities[row["entity_id"]], set()
-        pharmacy = (row["parent"], row["pharmacy_npi"])
         facts = product[row["ndc11"]]
         terminated, back = facts["termination_date"], facts["reactivation_date"]
         if terminated and (served - terminated).days > 365 and not (back and terminated < back <= served):
             fires.add("R022")
         if not entity["participating_start"] <= served < (entity["termination_date"] or date.max):
             fires.add("R042")
-        holds = any(c["begin_date"] <= served < (c["termination_date"] or date.max) for c in contracts[pharmacy])
-        fires |= {"R043"} if pharmacy not in own and not holds else set()
+        npi = row["pharmacy_npi"]
+        in_force = [c for c in contracts[npi] if c["begin_date"] <= served < (c["termination_date"] or date.max)]
+        holders = {parent_on(tables, one["entity_id"], served) for one in (*own[npi], *in_force)}
+        fires |= {"R043"} if row["parent"] not in holders else set()
         fires |= {"R045"} if facts["orphan"] and entity["entity_type"] in WITHOUT_ORPHANS else set()
         others = [other for other in same_dispense[row["dispense"]] if other is not row]
         fires |= {"R046"} if any(other["parent"] != row["parent"] for other in others) else set()
         before = [o for o in others if o["parent"] == row["parent"] and o["submitted_at"] < row["submitted_at"]]
         fires |= {"R047"} if before else set()
-        late = (row["submitted_at"].date() - served).days > POLICY_DAYS
-        fires |= {"R048"} if late and not before else set()
+        window = windows.get(row["ndc11"][:9])
+        late = (row["submitted_at"].date() - served).days > (window or POLICY_DAYS)
+        fires |= {"R062" if window else "R048"} if late and not before else set()
         found |= {(row["source_row_id"], rule) for rule in fires}
     return found
 
 
 def imbalances(tables: Tables, live: list[dict]) -> set[tuple[str, str]]:
     """R049 on the last claim of each quarter that is over by September 2026."""
-    parent = {row["entity_id"]: row["parent_entity_id"] for row in tables.reference["covered_entities"]}
     package = {row["ndc"]: row["units_per_package"] for row in tables.reference["products"]}
     bought, claimed, last, begin = defaultdict(Decimal), defaultdict(Decimal), {}, {}
     for row in tables.chargebacks:
         if row["contract_type"] == "340B":
-            key = (parent[row["entity_id"]], row["ndc"][:9], quarter(row["invoice_date"]))
+            key = (
+                parent_on(tables, row["entity_id"], row["invoice_date"]),
+                row["ndc"][:9],
+                quarter(row["invoice_date"]),
+            )
             bought[key] += row["packages"] * package[row["ndc"]]
     for row in live:
         key = (row["parent"], row["ndc11"][:9], quarter(row["date_of_service"]))
@@ -105,7 +126,7 @@ def imbalances(tables: Tables, live: list[dict]) -> set[tuple[str, str]]:
 @pytest.fixture(scope="module", params=[(3, {}), (20_260_101, {}), (12, MESSY)], ids=["3", "20260101", "messy"])
 def tables(request) -> Tables:
     seed, settings = request.param
-    return Tables(seed, **settings)
+    return with_register(Tables(seed, **settings))
 
 
 def labelled(tables: Tables, label: Label) -> set[tuple[str, str]]:

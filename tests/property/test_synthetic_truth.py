@@ -55,6 +55,8 @@ RULES_ON_CLAIMS = {
         "R057",
         "R058",
         "R059",
+        "R060",
+        "R061",
     ),
 }
 UNREPORTED = {"ndc": "", "termination_date": None, "reactivation_date": None, "cod_status": None}
@@ -264,6 +266,8 @@ def claim_findings(tables: Tables) -> set[tuple[str, str]]:
     crosswalk = {
         row["ndc"]: (row["hcpcs_code"], row["ndc_units_per_hcpcs_unit"]) for row in reference["hcpcs_crosswalk"]
     }
+    received = {(row["program"], row["state"], row["period"], row["rebate_type"]) for row in tables.invoices}
+    billed = {(row["program"], row["state"], row["period"], row["rebate_type"], row["ndc"]) for row in tables.invoices}
     found = set()
 
     def excludes(row: dict) -> bool:
@@ -287,6 +291,10 @@ def claim_findings(tables: Tables) -> set[tuple[str, str]]:
     for row in live:
         if row["ndc_units"] <= 0 or is_taken_back(row, dispenses[dispense_of(row)]):
             continue
+        special = row["rebate_type"] if row["rebate_type"] == "SUPPLEMENTAL" else None
+        invoice = (row["program"], row["payer_id"], row["period"], special)
+        if invoice in received and (*invoice, row["ndc11"]) not in billed:
+            found.add((row["source_row_id"], "R061"))
         if row["ndc11"] not in product:
             found |= {(row["source_row_id"], "R025")} if row["program"] in MEDICAID else set()
             continue
@@ -311,6 +319,9 @@ def claim_findings(tables: Tables) -> set[tuple[str, str]]:
         asks = row["mtf_transaction_code"] in (None, "001", "002")
         if program == "MFP" and linked and asks and served >= date(2026, 1, 1):
             fires |= {"R011"} if prices["ceiling_unit"] < prices["mfp_unit"] else set()
+        if program == "MFP" and asks and prices["mfp_unit"] is not None:
+            refund = cents(row["ndc_units"] * (prices["wac_unit"] - prices["mfp_unit"]))
+            fires |= {"R060"} if abs(row["rebate_amount"] - refund) > Decimal("0.01") else set()
         facts = product[row["ndc11"]]
         terminated, back = facts["termination_date"], facts["reactivation_date"]
         if terminated and (served - terminated).days > 365 and not (back and terminated < back <= served):
@@ -510,8 +521,11 @@ def invoice_findings(tables: Tables, peers_of_one_program: bool) -> set[tuple[st
         peers = (row["ndc"], row["program"] if peers_of_one_program else None, row["rebate_type"])
         of_line = ("program", "state", "ndc", "period", "invoice_number", "line_kind", "sub_program", "rebate_type")
         row["id"] = "/".join(row[name] for name in of_line if row[name])
+        is_negative = row["units_reimbursed"] < 0
         row["key"] = (row["program"], row["state"], row["ndc"], row["period"], row["sub_program"] or row["rebate_type"])
         invoiced[row["key"]] += row["units_reimbursed"]
+        if is_negative:
+            continue
         per_prescription[peers][row["id"]] = float(row["units_reimbursed"]) / row["prescriptions"]
         per_unit[peers][row["id"]] = float(row["total_amount"] / row["units_reimbursed"])
         row["line"] = (row["program"], row["state"], row["ndc"], row["sub_program"], row["rebate_type"])
@@ -526,6 +540,10 @@ def invoice_findings(tables: Tables, peers_of_one_program: bool) -> set[tuple[st
     found = set()
     for row in tables.invoices:
         fires = set()
+        if row["units_reimbursed"] < 0:  # asks for nothing
+            row["exceeds_claims"] = False
+            found |= {(row["id"], "R053")} if is_added_up_wrongly(row) else set()
+            continue
         facts, start, units = product.get(row["ndc"], UNREPORTED), first_day(row["period"]), row["units_reimbursed"]
         fires |= {"R025"} if facts is UNREPORTED else set()
         terminated = facts["termination_date"]
@@ -557,18 +575,21 @@ def invoice_findings(tables: Tables, peers_of_one_program: bool) -> set[tuple[st
         fires |= {"R038"} if is_short and row["line_kind"] == "CURRENT" else set()
         row["exceeds_claims"] = total > held
         assert held <= total <= held * Decimal("1.004") or "R038" in fires
-        off = abs(cents(units * row["unit_rebate_amount"]) - row["rebate_amount"]) > Decimal("0.01")
-        off |= row["total_amount"] != row["medicaid_amount"] + row["non_medicaid_amount"]
-        fires |= {"R053"} if off else set()
+        fires |= {"R053"} if is_added_up_wrongly(row) else set()
         found |= {(row["id"], rule) for rule in fires}
     return found
+
+
+def is_added_up_wrongly(row: dict) -> bool:
+    off = abs(cents(row["units_reimbursed"] * row["unit_rebate_amount"]) - row["rebate_amount"]) > Decimal("0.01")
+    return off or row["total_amount"] != row["medicaid_amount"] + row["non_medicaid_amount"]
 
 
 def invoiced_apart(row: dict) -> str | None:
     """By the rebate type, or by the sub-program in the state that has an invoice line for each."""
     if row["rebate_type"] == "SUPPLEMENTAL":
         return "SUPPLEMENTAL"
-    return row["sub_program"] if row["payer_id"] == "KY" else None
+    return row["sub_program"] if row["payer_id"] in ("KY", "MA") else None
 
 
 def pairs(rows: list[dict]) -> set[tuple[str, str]]:
@@ -615,21 +636,33 @@ def test_truth_about_invoices_is_what_the_rules_find(tables, peers_of_one_progra
     assert found - truth == by_chance
     assert truth - found == set()
     look_alikes = pairs(tables.look_alike_lines)
+
+    def of_kind(kind: str) -> list[dict]:
+        return [row for row in tables.look_alike_lines if row["kind"] == kind]
+
     assert {rule for _, rule in look_alikes} == {"R034", "R037", "R038"}
     assert look_alikes.isdisjoint(found)
     # the nearest that a line comes to R038 without breaking it
-    little_more = {row for row, rule in look_alikes if rule == "R038" and "PRIOR_DELTA" not in row}
+    little_more = {row for row, rule in pairs(of_kind("little_more")) if rule == "R038"}
     assert little_more == {row["id"] for row in tables.invoices if row["exceeds_claims"]} - {
         row for row, rule in truth if rule == "R038"
     }
+    # without the differences below zero, R038 would find what they took back too
+    back = pairs(of_kind("surplus_taken_back"))
+    half_back = pairs([row for row in tables.truth_of_lines if row["kind"] == "surplus_half_taken_back"])
+    assert min(len(back), len(half_back)) >= 3
+    without = copy.copy(tables)
+    without.invoices = [row for row in tables.invoices if row["units_reimbursed"] > 0]
+    assert len(tables.invoices) - len(without.invoices) == len(back) + len(half_back)
+    assert back | half_back <= invoice_findings(without, peers_of_one_program)
 
 
 def test_every_planted_rule_comes_up_several_times(tables):
     of_claims = tables.labels(Label.TRUTH, "RC")
     for rows, rules in ((of_claims, RULES_ON_CLAIMS), (tables.truth_of_lines, RULES_ON_INVOICES)):
         for rule in rules:
-            # few lines have quarters enough to stand out, and one state alone invoices sub-programs by themselves
-            least = {"R037": 3, "R058": 1}.get(rule, 5) if rows is tables.truth_of_lines else 5
+            # few lines have quarters enough to stand out, are credited or are of a sub-program of their own
+            least = {"R037": 3, "R058": 1, "R059": 3}.get(rule, 5) if rows is tables.truth_of_lines else 5
             assert sum(row["rule_id"] == rule for row in rows) >= least, rule
 
 

@@ -43,6 +43,7 @@ COLUMNS = {
     "code": "transaction_code",
     "invoice": "invoice_number",
     "units": "units_reimbursed",
+    "kind": "line_kind",
 }
 DAYS = {"received": "received_at", "submitted": "submitted_at", "at": "transaction_at", "on": "received_date"}
 
@@ -282,6 +283,30 @@ INVOICES = cases(
     c  | I1      | 101   | -           | 2  || KEY_DUPLICATE
     d  | I1      | 100   | XIX         | 1  || stays
     e  | I2      | 100   | -           | 1  || stays
+
+    A new total replaces the totals of its key, whatever invoice they were on:
+    id | invoice | kind              | units | sub_program | rebate_type | on
+    a  | I1      | CURRENT           | 100   | XIX         | -           | 1  || REPLACED
+    b  | I1      | CURRENT           | 100   | EXPANSION   | -           | 1  || stays
+    c  | I1      | CURRENT           | 100   | XIX         | SUPPLEMENTAL | 1  || stays
+    d  | I2      | PRIOR_REPLACEMENT | 80    | XIX         | FEDERAL     | 3  || REPLACED
+    e  | I3      | PRIOR_REPLACEMENT | 90    | XIX         | -           | 5  || stays
+    f  | I0      | PRIOR_REPLACEMENT | 95    | XIX         | -           | 4  || REPLACED
+    g  | I3      | PRIOR_REPLACEMENT | 90    | XIX         | -           | 6  || REDELIVERED
+
+    A new total has the differences in it that came before it; later ones add to it:
+    id | invoice | kind              | units | sub_program | rebate_type | on
+    a  | I1      | CURRENT           | 100   | -           | -           | 1  || REPLACED
+    b  | I2      | PRIOR_DELTA       | -10   | -           | -           | 2  || REPLACED
+    c  | I3      | PRIOR_REPLACEMENT | 85    | -           | -           | 3  || stays
+    d  | I4      | PRIOR_DELTA       | -5    | -           | -           | 3  || stays
+    e  | I5      | PRIOR_DELTA       | -5    | -           | -           | 4  || stays
+    f  | I6      | PRIOR_DELTA       | -5    | -           | -           | -  || stays
+
+    A new total whose units are not stated replaces nothing:
+    id | invoice | kind              | units | sub_program | rebate_type | on
+    a  | I1      | CURRENT           | 100   | -           | -           | 1  || stays
+    b  | I2      | PRIOR_REPLACEMENT | -     | -           | -           | 2  || stays
     """,
 )
 
@@ -315,7 +340,7 @@ def apart(table, one, number):
         return {**one, "source_row_id": f"{number}.{one['source_row_id']}", "payer_id": f"{number}.{one['payer_id']}"}
     if table == "entity_claims":
         return {**one, "source_row_id": f"{number}.{one['source_row_id']}", "entity_id": f"{one['entity_id']}.{number}"}
-    return {**one, "product_name": f"{number}.{one['source_row_id']}"}
+    return {**one, "product_name": f"{number}.{one['source_row_id']}", "state": ("KY", "GA", "OH", "AL")[number]}
 
 
 def place_of(table, one):

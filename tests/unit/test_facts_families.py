@@ -91,3 +91,13 @@ def test_purchases(spark, rows, families):
     assert {one.source_row_id: one.packages for one in found} == {
         name: 2 * ((parent == "P1") + counts) for name, (_, parent, counts) in CASES.items()
     }
+
+
+def test_purchases_know_whose_they_were(spark, families):
+    """For R049: bought under P1 before the entity moved, and under P2 since."""
+    bought_on = {"2024-11-01": "P1", "2024-12-31": "P1", MOVED: "P2", "2025-06-01": "P2"}
+    purchase = {"ndc11": NDC, "contract_type": "340B", "packages": "2", "entity_id": "E"}
+    rows = [{**purchase, "chargeback_id": day, "invoice_date": day} for day in bought_on]
+    found = bought_by_quarter(reference(spark, "chargebacks", *rows), families, None).collect()
+    packages = {row.bought_entity_id: [one["packages"] for one in row.bought if one["then"] == 1] for row in found}
+    assert {parent: sum(units) for parent, units in packages.items()} == {"P1": 4, "P2": 4}

@@ -7,6 +7,7 @@ they put at issue. Rules that rest on many rows are read in `statistics_referenc
 from __future__ import annotations
 
 from tests.property.rules_reference import (
+    balances,
     claims,
     duplicates,
     entities,
@@ -17,14 +18,19 @@ from tests.property.rules_reference import (
     snapshots,
     transactions,
 )
-from tests.property.rules_reference.basics import read
+from tests.property.rules_reference.basics import Row, read
 from tests.property.rules_reference.world import Prepared
 
 Tables = dict[str, list[dict[str, str]]]
+Subjects = dict[str, tuple[str, Row]]
 
 
-def judge(tables: Tables, all_invoices: list[dict[str, str]]) -> dict[str, dict[str, dict]]:
-    """{row id: {rule id: what it says}} of the live rows of one world. `all_invoices`: of all worlds."""
+def judge(
+    tables: Tables, all_invoices: list[dict[str, str]], rows: Subjects | None = None
+) -> dict[str, dict[str, dict]]:
+    """{row id: {rule id: what it says}} of the live rows of one world. `all_invoices`: of all worlds. Into `rows` go
+    the live rows by their id, with their subject.
+    """
     world = Prepared(tables)
     world.all_invoices = read(all_invoices)
     settled.allot(world)
@@ -35,14 +41,17 @@ def judge(tables: Tables, all_invoices: list[dict[str, str]]) -> dict[str, dict[
         hits += [*links_340b.judge(world, row), *transactions.judge(world, row)]
         found[row["source_row_id"]] = [settled.at_issue(world, row, one) for one in hits if one is not None]
     for row in world.entity_claims:
-        hits = [*entities.judge(world, row), *entity_policies.judge(world, row)]
+        hits = [*entities.judge(world, row), *entity_policies.judge(world, row), *balances.judge(world, row)]
         found[row["source_row_id"]] = [entities.at_issue(world, row, one) for one in hits if one is not None]
     for row in world.invoices:
         hits = invoices.judge(world, row)
         found[invoices.row_id(row)] = [invoices.at_issue(world, row, one) for one in hits if one is not None]
-    subjects = {**{one["source_row_id"]: one for one in (*world.claims, *world.entity_claims)}}
-    subjects |= {invoices.row_id(one): one for one in world.invoices}
+    subjects = {one["source_row_id"]: ("REBATE_CLAIM", one) for one in world.claims}
+    subjects |= {one["source_row_id"]: ("ENTITY_CLAIM", one) for one in world.entity_claims}
+    subjects |= {invoices.row_id(one): ("INVOICE", one) for one in world.invoices}
     for row_id, hits in found.items():
         for one in hits:
-            snapshots.check(world, subjects[row_id], one)
+            snapshots.check(world, subjects[row_id][1], one)
+    if rows is not None:
+        rows |= subjects
     return {row_id: {one["rule"]: one for one in hits} for row_id, hits in found.items()}

@@ -45,10 +45,16 @@ def _twice(world: Prepared, row: Row) -> dict | None:
     parts = row["amount_third_party"], nearest["amount_third_party"]
     guards = [
         ("OTHER_PAYERS_PART", guard(None if None in parts else parts[0] != parts[1]), "SILENT"),
-        ("WASTE_LINE", guard(row["claim_type"] == "MEDICAL" and "JW" in words(row["modifiers"])), "SILENT"),
+        ("WASTE_LINE", guard(row["claim_type"] == "MEDICAL" and _is_beside(row, earlier)), "SILENT"),
         one_contract,
     ]
     return hit("R016", "STRONG", action="DISPUTE", guards=guards, **said)
+
+
+def _is_beside(row: Row, earlier: list[Row]) -> bool:
+    """The discarded part of a vial next to the part that was given, in either order; two of one kind are too many."""
+    alike = [one for one in earlier if _likeness(row, one) == (True, True, True)]
+    return all(("JW" in words(one["modifiers"])) != ("JW" in words(row["modifiers"])) for one in alike)
 
 
 def _may_repeat(row: Row, other: Row) -> bool:
