@@ -8,7 +8,7 @@ import pytest
 from engine import pipeline
 from tests.end_to_end.runs import settings_in
 
-pytestmark = [pytest.mark.slow, pytest.mark.both_engines]
+pytestmark = pytest.mark.slow
 
 OUTPUTS = (
     "findings",
@@ -28,6 +28,7 @@ def pairs(folder) -> set[tuple[str, str]]:
     return set(zip(table.source_row_id, table.rule_id, strict=True))
 
 
+@pytest.mark.both_engines
 def test_every_planted_violation_is_found_under_its_rule(generated_run):
     planted = pairs(generated_run.claims / "truth")
     missed = planted - generated_run.rule_hits()
@@ -41,11 +42,13 @@ def test_every_planted_violation_is_found_under_its_rule(generated_run):
     }  # fmt: skip
 
 
+@pytest.mark.both_engines
 def test_no_look_alike_is_flagged(generated_run):
     flagged = pairs(generated_run.claims / "look_alikes") & generated_run.rule_hits()
     assert not flagged, sorted(flagged, key=lambda pair: pair[1])[:20]
 
 
+@pytest.mark.both_engines
 def test_no_rule_but_the_statistical_ones_fires_where_nothing_was_planted(generated_run):
     statistical = {"R035", "R036", "R037", "R052"}
     # a reversal after the cut-off is watched (R020, WEAK), not disputed, until its credit is overdue (R055)
@@ -54,6 +57,7 @@ def test_no_rule_but_the_statistical_ones_fires_where_nothing_was_planted(genera
     assert not unplanted, sorted(unplanted, key=lambda pair: pair[1])[:20]
 
 
+@pytest.mark.both_engines
 def test_files_are_readable_by_owner_and_group_only(generated_run):
     root = generated_run.folder.parent
     written = list(root.rglob("*"))
@@ -61,6 +65,7 @@ def test_files_are_readable_by_owner_and_group_only(generated_run):
     assert [str(path) for path in written if path.stat().st_mode & 0o027] == []
 
 
+@pytest.mark.both_engines
 def test_rx_numbers_leave_masked_and_stay_out_of_the_report(generated_run):
     numbers = set(generated_run.findings().rx_number_raw.dropna())
     assert numbers
@@ -70,6 +75,7 @@ def test_rx_numbers_leave_masked_and_stay_out_of_the_report(generated_run):
     assert not [number for number in numbers if len(number) > 6 and number in report]
 
 
+@pytest.mark.both_engines
 def test_the_summary_records_the_settings_and_the_reference_files(generated_run):
     summary = generated_run.json("summary.json")
     assert summary["settings"]["input"]["tables"]["products"]["complete"] is True
@@ -80,11 +86,13 @@ def test_the_summary_records_the_settings_and_the_reference_files(generated_run)
     }
 
 
+@pytest.mark.both_engines
 def test_all_outputs_are_there_and_nothing_else(generated_run):
     assert {path.name for path in generated_run.folder.iterdir()} == {*OUTPUTS, "_SUCCESS"}
     assert [path.name for path in (generated_run.folder / "review").iterdir() if path.suffix == ".xlsx"]
 
 
+@pytest.mark.both_engines
 def test_every_row_is_accounted_for(generated_run):
     ledger = generated_run.json("ledger.json")
     for table in ("rebate_claims", "pharmacy_claims", "entity_claims"):
@@ -111,6 +119,7 @@ def test_links_and_rules_of_a_finding_are_explained_as_the_run_found_them(spark,
     assert {path.name for path in generated_run.folder.iterdir()} == {*OUTPUTS, "_SUCCESS"}
 
 
+@pytest.mark.both_engines
 def test_findings_are_unique_explained_and_carry_the_model(generated_run):
     findings = generated_run.findings()
     assert findings.finding_id.is_unique
@@ -125,6 +134,7 @@ def test_findings_are_unique_explained_and_carry_the_model(generated_run):
     assert all(model["version"] for model in models.values())
 
 
+@pytest.mark.both_engines
 def test_nothing_is_a_dispute_on_a_score_alone(generated_run):
     findings = generated_run.findings()
     alone = findings[findings.rules.map(lambda hits: {hit["rule_id"] for hit in hits} == {"R052"})]
