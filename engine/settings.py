@@ -750,6 +750,9 @@ class PrioritySettings(Section):
         },
         description="p(valid) where no re-ranker is champion; of STRONG findings the least that one may give them",
     )
+    prior_answers: PositiveInt = Field(
+        30, description="answers that probability_valid is worth where counterparties answered disputes of a rule"
+    )
     handling_cost: NonNegative = Field(15.0, description="US dollars per finding")
     annual_interest: Fraction = Field(0.05, description="on amounts withheld in the end wrongly")
     share_at_issue: Fraction = Field(

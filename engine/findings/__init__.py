@@ -2,7 +2,14 @@
 
 from engine.findings.assemble import findings_of
 from engine.findings.comparison import Change, Differences, causes, compare_findings, differences
-from engine.findings.decisions import as_reviewed, judged_findings, latest_decisions, reviewed_findings, with_decisions
+from engine.findings.decisions import (
+    answers_by_rule,
+    as_reviewed,
+    judged_findings,
+    latest_decisions,
+    reviewed_findings,
+    with_decisions,
+)
 from engine.findings.feed_problems import with_feed_problems
 from engine.findings.final_lines import DECISIONS_TO_DISPUTE, SENT, final_lines
 from engine.findings.identity import claim_finding_id, invoice_finding_id
@@ -14,6 +21,7 @@ __all__ = [
     "SENT",
     "Change",
     "Differences",
+    "answers_by_rule",
     "as_reviewed",
     "causes",
     "claim_finding_id",

@@ -13,6 +13,7 @@ from engine.contracts.codes import Subject
 from engine.contracts.findings import FINDINGS, REFERENCE_ROW, RULE_HIT
 from engine.findings.claims import claims_at_issue
 from engine.findings.codes import DISPUTE_KIND, code_table, codes_of
+from engine.findings.decisions import payer_of
 from engine.findings.entity_claims import entity_claims_at_issue
 from engine.findings.evidence import gated_action, is_barred, raised, ranked
 from engine.findings.history import with_history
@@ -46,13 +47,15 @@ def findings_of(
     run_id: str,
     previous: DataFrame | None = None,
     reranked: Column | None = None,
+    answers: DataFrame | None = None,
 ) -> DataFrame:
     """FINDINGS (contract part 4) of flagged rows of a subject, one row each.
 
     `flagged`: the subject's facts with rules (array<RULE_RESULT>, classes after guards, one element at least),
     anomaly_score, anomaly_p_value and reasons (NULL where no model judged the row). `dispute_codes`: the contract's
     code table. `previous`: findings of the last run. `reranked`: p(valid) as a column of rows with the columns of
-    FINDINGS; None: by the settings. Units are NDC units, money US dollars.
+    FINDINGS; None: by the settings and `answers` (see `answers_by_rule`; None: there are none). Units are NDC units,
+    money US dollars.
     """
     rows = _AT_ISSUE[subject](flagged, settings.deadlines)
     table = code_table(dispute_codes, settings.today)
@@ -96,9 +99,17 @@ def findings_of(
     ranking_units = F.coalesce(F.col("units_at_issue"), unsaid)
     ranking_price = F.coalesce(F.col("unit_price_used"), F.col("worth_proxy_price"))
     worth = F.coalesce(F.col("amount_at_issue"), money(ranking_units * ranking_price))
+    answered = None
+    if answers is not None and reranked is None:
+        known = answers.select(
+            F.col("rule_id").alias("answers_rule"), F.col("payer").alias("answers_payer"), "accepted", "answers"
+        )
+        same = (F.col("answers_rule") == F.col("deciding.rule_id")) & (F.col("answers_payer") == payer_of())
+        rows = rows.join(F.broadcast(known), on=same, how="left")  # one row per rule and payer
+        answered = (F.col("accepted"), F.col("answers"))
     rows = rows.withColumns(
         {
-            "priority": priority(F.col("evidence"), worth, settings.priority, reranked),
+            "priority": priority(F.col("evidence"), worth, settings.priority, reranked, answered),
             "rules": _public(F.col("rules")),
         }
     )

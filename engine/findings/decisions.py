@@ -57,6 +57,54 @@ def reviewed_findings(decisions: DataFrame, outcomes: DataFrame | None, as_of: d
     )
 
 
+def answers_by_rule(found: DataFrame, outcomes: DataFrame, runs: DataFrame, as_of: date) -> DataFrame:
+    """rule_id, payer, accepted and answers: one row per deciding rule and payer of findings that were answered.
+
+    The last answer up to `as_of` counts; PARTIAL is accepted if units were credited, NO_ANSWER is none (part 7.19).
+    Answers that name a case alone are left out. `found`, `runs`: see `as_reviewed`; `outcomes`: conformed.
+    """
+    last = max_struct("answered_on", "answer", "units_credited")
+    is_accepted = (F.col("last.answer") == "ACCEPTED") | (
+        (F.col("last.answer") == "PARTIAL") & F.coalesce(F.col("last.units_credited") > 0, F.lit(False))
+    )
+    answered = (
+        outcomes.where(
+            F.col("finding_id").isNotNull() & (F.col("answer") != "NO_ANSWER") & (F.col("answered_on") <= F.lit(as_of))
+        )
+        .groupBy("finding_id")
+        .agg(last.alias("last"))
+        .select("finding_id", is_accepted.alias("is_accepted"), F.col("last.answered_on").alias("decided_on"))
+    )
+    stood = as_reviewed(found.drop("decided_on"), answered, runs)
+    return (
+        stood.select(_deciding_rule().alias("rule_id"), payer_of().alias("payer"), "is_accepted")
+        .groupBy("rule_id", "payer")
+        .agg(
+            F.sum(F.col("is_accepted").cast("bigint")).alias("accepted"),
+            F.count(F.lit(1)).alias("answers"),
+        )
+    )
+
+
+def payer_of() -> Column:
+    """Whom a finding's row is billed by; empty for 340B claims."""
+    return F.coalesce("payer_id", "state", F.lit(""))
+
+
+def _deciding_rule() -> Column:
+    """Of the rules of the finding's class and code the one that puts most units at issue, then the first by id."""
+    own = F.filter(
+        "rules",
+        lambda hit: (
+            (hit["evidence"] == F.col("evidence"))
+            & (F.col("dispute_code").isNull() | hit["code"].eqNullSafe(F.col("dispute_code")))
+        ),
+    )
+    most = F.array_max(F.transform(own, lambda hit: F.coalesce(hit["units_at_issue"], F.lit(0))))
+    deciding = F.filter(own, lambda hit: F.coalesce(hit["units_at_issue"], F.lit(0)) == most)
+    return F.array_min(F.transform(deciding, lambda hit: hit["rule_id"]))
+
+
 def as_reviewed(found: DataFrame, reviewed: DataFrame, runs: DataFrame) -> DataFrame:
     """The reviewed findings as they stood when they were decided, with is_valid and is_random: one row each.
 

@@ -139,15 +139,35 @@ def least_probability(evidence: Column, settings: PrioritySettings) -> Column:
     return F.when(is_strong, settings_probability(evidence, settings)).otherwise(F.lit(0.0))
 
 
-def priority(evidence: Column, worth: Column, settings: PrioritySettings, reranked: Column | None = None) -> Column:
+def answered_probability(accepted: Column, answers: Column, prior: Column, settings: PrioritySettings) -> Column:
+    """The accepted share of answers, drawn towards the prior as if `prior_answers` more had been given (part 7.19).
+
+    NULL accepted and answers: none.
+    """
+    worth = F.lit(float(settings.prior_answers))
+    given, valid = (F.coalesce(count.cast("double"), F.lit(0.0)) for count in (answers, accepted))
+    return (valid + worth * prior) / (given + worth)
+
+
+def priority(
+    evidence: Column,
+    worth: Column,
+    settings: PrioritySettings,
+    reranked: Column | None = None,
+    answers: tuple[Column, Column] | None = None,
+) -> Column:
     """p(valid) x amount - handling cost - p(not valid) x interest on the amount while it is withheld, in US dollars.
 
-    Domain part 3.4. `reranked`: p(valid) as calibrated on reviews; without it the settings give one per evidence class.
+    Domain part 3.4. `reranked`: p(valid) as calibrated on reviews; without it the settings give one per evidence class,
+    which `answers`, those that accepted and all, move (see `answered_probability`).
     """
-    if reranked is None:
-        valid = settings_probability(evidence, settings)
-    else:
+    prior = settings_probability(evidence, settings)
+    if reranked is not None:
         valid = F.greatest(reranked, least_probability(evidence, settings))
+    elif answers is not None:
+        valid = answered_probability(*answers, prior, settings)
+    else:
+        valid = prior
     amount = F.coalesce(worth.cast("double"), F.lit(0.0))
     interest = amount * F.lit(settings.annual_interest * settings.days_withheld / 365)
     return round_double(valid * amount - F.lit(settings.handling_cost) - (F.lit(1.0) - valid) * interest, 2)

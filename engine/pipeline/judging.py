@@ -131,11 +131,12 @@ def assemble_findings(
     """FINDINGS of all subjects, written to their place. `reranked`: p(valid); None: the settings'."""
     codes = rules.dispute_codes(run.settings.reference_folder)
     previous = _previous_findings(run)
+    answers = _answers_by_rule(run, prepared)
     with run.step(Step.FINDINGS) as words:
         found = run.spark.createDataFrame([], FINDINGS)
         for one in judged:
             rows = _with_scores(flagged[one.subject].drop("anomaly_p_value", "anomaly_rows"), one.scores)
-            own = findings.findings_of(one.subject, rows, codes, run.settings, run.run_id, previous, reranked)
+            own = findings.findings_of(one.subject, rows, codes, run.settings, run.run_id, previous, reranked, answers)
             found = found.unionByName(own)
             table = SUBJECT_FEEDS[one.subject]
             run.ledger.record(table, Step.FINDINGS, run.ledger.rows_out(table), run.ledger.rows_out(table))
@@ -180,6 +181,16 @@ def _decisions(run: Run, prepared: Prepared) -> tuple[DataFrame, DataFrame | Non
     return latest, findings.as_reviewed(
         found.drop("decided_on"), decided, runs_in_order(run.spark, run.storage, folders)
     )
+
+
+def _answers_by_rule(run: Run, prepared: Prepared) -> DataFrame | None:
+    """What counterparties answered so far (see `findings.answers_by_rule`); None where nothing was."""
+    outcomes = prepared.references.get("outcomes")
+    folders = published_runs(run.storage, run.settings.output.root, but=run.run_id)
+    if outcomes is None or not folders:
+        return None
+    found = read_parquet(run.spark, [join(folder, "findings") for folder in folders], FINDINGS)
+    return findings.answers_by_rule(found, outcomes, runs_in_order(run.spark, run.storage, folders), run.settings.today)
 
 
 def _previous_findings(run: Run) -> DataFrame | None:

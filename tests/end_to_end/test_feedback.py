@@ -41,6 +41,10 @@ def _findings(folder, run_id) -> dict[str, dict]:
     return {row["finding_id"]: row for row in rows}
 
 
+def _id_of(found: dict[str, dict], source_row_id: str) -> str:
+    return next(one for one, row in found.items() if row["source_row_id"] == source_row_id)
+
+
 def test_decided_handed_in_and_judged_again(run_job, tmp_path):
     write(tmp_path / "in")
     assert _detect(run_job, tmp_path, "first").status == 0
@@ -65,7 +69,7 @@ def test_decided_handed_in_and_judged_again(run_job, tmp_path):
     assert handed_in.status == 0, handed_in
     assert "recorded   2 decisions, 0 outcomes; 0 were there already" in handed_in.out
     assert "recorded   0 decisions, 0 outcomes; 2 were there already" in run_job(feedback, edited, *words).out
-    _send(run_job, tmp_path, next(one for one in first.values() if one["source_row_id"] == DUPLICATE))
+    _send(run_job, tmp_path, first[_id_of(first, DUPLICATE)])
 
     assert _detect(run_job, tmp_path, "second").status == 0
     second = _findings(tmp_path, "second")
@@ -74,6 +78,11 @@ def test_decided_handed_in_and_judged_again(run_job, tmp_path):
     assert second[watched]["decision"] == "WATCH"
     assert set(_listed(tmp_path, "first")) - set(_listed(tmp_path, "second")) == {dismissed["finding_id"]}
     assert _drafted(tmp_path, "first") - _drafted(tmp_path, "second") == {dismissed["finding_id"]}
+
+    accepted = tmp_path / "answers.csv"
+    answer = f"{_id_of(first, DUPLICATE)},{AS_OF},ACCEPTED,12.5"
+    accepted.write_text(f"finding_id,answered_on,answer,units_credited\n{answer}\n", encoding="utf-8")
+    assert "recorded   0 decisions, 1 outcomes" in run_job(feedback, accepted, *words).out
 
     # the entity corrects its quantity, which no longer is that of the dispense
     claims = tmp_path / "in" / "entity_claims.csv"
@@ -91,6 +100,10 @@ def test_decided_handed_in_and_judged_again(run_job, tmp_path):
     assert third["changed_since_decision"], third
     assert f"Dismissed on {AS_OF}; otherwise since then: " in third["narrative"]
     assert dismissed["finding_id"] in _listed(tmp_path, "third")
+    # 75 dollars: p(valid) rises from 0.9 to (1 + 30 x 0.9) / 31
+    before, after = (_findings(tmp_path, run)[_id_of(first, DUPLICATE)]["priority"] for run in ("second", "third"))
+    interest = 75 * 0.05 * 90 / 365
+    assert after - before == pytest.approx((28 / 31 - 0.9) * (75 + interest), abs=0.011)
 
 
 def _send(run_job, folder, duplicate):

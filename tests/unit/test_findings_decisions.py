@@ -5,9 +5,20 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 
+import pytest
 from exports_rows import finding, frame_of
+from pyspark.sql import functions as F
 
-from engine.findings import as_reviewed, judged_findings, latest_decisions, reviewed_findings, with_decisions
+from engine.findings import (
+    answers_by_rule,
+    as_reviewed,
+    judged_findings,
+    latest_decisions,
+    reviewed_findings,
+    with_decisions,
+)
+from engine.findings.worth import answered_probability
+from engine.settings import PrioritySettings
 
 DECISIONS = [
     ("f1", datetime(2026, 9, 1, 8), "DISMISS", "RANDOM"),
@@ -149,3 +160,67 @@ def test_watch_and_pay_are_decisions_too(spark):
         ("f3", "WATCH", 30),
         ("f4", "DISPUTE", 1),
     ]
+
+
+def test_answers_are_counted_by_deciding_rule_and_payer(spark):
+    def said(name: str, rules: list[dict], payer: str | None = "KY", code: str | None = "M", **more) -> dict:
+        return finding(0) | {
+            "finding_id": name,
+            "run_id": "a",
+            "rules": rules,
+            "evidence": rules[0]["evidence"],
+            "dispute_code": code,
+            "payer_id": payer,
+            "state": None if payer is None else "KY",
+            **more,
+        }
+
+    duplicate, surplus = hit("R016") | {"code": "M"}, hit("R035", "MEDIUM") | {"code": "Q"}
+    larger = hit("R018") | {"code": "M", "units_at_issue": Decimal(9)}
+    found = frame_of(
+        spark,
+        [
+            said("both classes", [duplicate, surplus]),
+            said("more units", [duplicate | {"units_at_issue": Decimal(5)}, larger]),
+            said("partly", [duplicate]),
+            said("nothing credited", [duplicate]),
+            said("changed", [duplicate]),
+            said("silent", [duplicate]),
+            said("another payer", [duplicate], payer="PBM"),
+            said("no code, no payer", [hit("R044", "MEDIUM")], payer=None, code=None),
+            said("never answered", [duplicate]),
+        ],
+    )
+    day = date(2026, 9, 20)
+    outcomes = [
+        ("both classes", "ACCEPTED", None, day),
+        ("more units", "REJECTED", None, day),
+        ("partly", "PARTIAL", 1.0, day),
+        ("nothing credited", "PARTIAL", 0.0, day),
+        ("changed", "ACCEPTED", None, day),
+        ("changed", "REJECTED", None, date(2026, 9, 21)),
+        ("changed", "ACCEPTED", None, date(2026, 10, 1)),  # after the day of the run
+        ("silent", "NO_ANSWER", None, day),
+        ("another payer", "ACCEPTED", None, day),
+        ("no code, no payer", "REJECTED", None, day),
+        (None, "ACCEPTED", None, day),
+    ]
+    answered = spark.createDataFrame(
+        outcomes, "finding_id string, answer string, units_credited double, answered_on date"
+    )
+    runs = spark.createDataFrame([("a", 1, date(2026, 9, 1))], "run_id string, run_number bigint, run_day date")
+    counted = answers_by_rule(found, answered, runs, date(2026, 9, 30)).collect()
+    assert {(row["rule_id"], row["payer"]): (row["accepted"], row["answers"]) for row in counted} == {
+        ("R016", "KY"): (2, 4),
+        ("R018", "KY"): (0, 1),
+        ("R016", "PBM"): (1, 1),
+        ("R044", ""): (0, 1),
+    }
+
+
+def test_answers_draw_the_prior_as_the_contract_says(spark):
+    rows = [(None, None, 0.9), (0, 0, 0.9), (30, 30, 0.9), (0, 70, 0.9), (3, 4, 0.6)]
+    given = spark.createDataFrame(rows, "accepted bigint, answers bigint, prior double")
+    column = answered_probability(F.col("accepted"), F.col("answers"), F.col("prior"), PrioritySettings())
+    found = [row["p"] for row in given.select(column.alias("p")).collect()]
+    assert found == pytest.approx([0.9, 0.9, 57 / 60, 27 / 100, 21 / 34])
