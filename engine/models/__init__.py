@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from engine.models.finding_inputs import input_columns, input_names
     from engine.models.flags import Flags, flag, in_words
     from engine.models.inputs import can_be_scored
+    from engine.models.peer_grid import PeerGrid
     from engine.models.reranker import Reranker, fit_reranker, review_counts
     from engine.models.reranker_evaluation import evaluate_reranker
     from engine.models.sample import training_sample
     from engine.models.scoring import anomaly_scores
+    from engine.models.surprises import grid_of_peers, with_surprises
 
 _MODULES = {
     "AnomalyModel": "anomaly_model",
@@ -28,6 +30,7 @@ _MODULES = {
     "Evaluation": "evaluation",
     "Flags": "flags",
     "Known": "evaluation",
+    "PeerGrid": "peer_grid",
     "Reranker": "reranker",
     "anomaly_scores": "scoring",
     "calibrate": "calibration",
@@ -44,9 +47,11 @@ _MODULES = {
     "input_names": "finding_inputs",
     "is_held_out": "calibration",
     "p_values": "calibration",
+    "grid_of_peers": "surprises",
     "reference_sample": "calibration",
     "review_counts": "reranker",
     "training_sample": "sample",
+    "with_surprises": "surprises",
 }
 
 __all__ = [
@@ -55,6 +60,7 @@ __all__ = [
     "Evaluation",
     "Flags",
     "Known",
+    "PeerGrid",
     "Reranker",
     "anomaly_scores",
     "calibrate",
@@ -66,6 +72,7 @@ __all__ = [
     "fit_model",
     "fit_reranker",
     "flag",
+    "grid_of_peers",
     "in_words",
     "input_columns",
     "input_names",
@@ -74,6 +81,7 @@ __all__ = [
     "reference_sample",
     "review_counts",
     "training_sample",
+    "with_surprises",
 ]
 
 

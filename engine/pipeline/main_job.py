@@ -16,7 +16,7 @@ from engine.pipeline.linking import link_claims
 from engine.pipeline.preparing import prepare_tables, read_tables
 from engine.pipeline.publishing import Published, check_database, publish
 from engine.pipeline.reranking import queue_order, train_reranker
-from engine.pipeline.scoring import SCORED, check_model_option, choose_model_versions, model_name
+from engine.pipeline.scoring import SCORED, check_model_option, choose_model_versions, model_name, with_measures
 from engine.run import Run, RunOptions, open_run
 from engine.runs import LeaseLost, interruptible, interruption_of, undisturbed
 from engine.runtime.executors import executors_watched
@@ -136,10 +136,11 @@ def train(
         learning = [one for one in judged if one.subject in SCORED]
         screened = screen(run, work, prepared, learning)
         for one in learning:
-            lesson = lesson_of(run, tracker, prepared, one, screened[one.subject])
+            one = with_measures(run, one, screened[one.subject])
             name, configured = model_name(settings, one.subject), settings.model.of(one.subject).detector
             others = [name for name in settings.model.detectors if name != configured] if compare_detectors else []
             experiment = f"{name} detectors" if compare_detectors else None
+            lesson = lesson_of(run, tracker, prepared, one, screened[one.subject], [configured, *others])
             for detector in (configured, *others):
                 chosen = settings.model.using(one.subject, detector)
                 trained.append(learn(run, work, tracker, prepared, one, lesson, chosen, experiment))

@@ -65,7 +65,12 @@ def comparison_tags(champion_version: str, judge: str) -> dict[str, str]:
 
 
 def promote(
-    tracker: Tracker, model_name: str, version: str | None, features: Sequence[str], by: str, reason: str = ""
+    tracker: Tracker,
+    model_name: str,
+    version: str | None,
+    features: Sequence[str] | Mapping[str, Sequence[str]],
+    by: str,
+    reason: str = "",
 ) -> Promotion:
     """Make a version (by default the newest) champion, if its training says that it is better than the present one.
 
@@ -136,10 +141,13 @@ def refusals(
     champion: str | None,
     tags: Mapping[str, str],
     metrics: Mapping[str, float],
-    features: Sequence[str],
+    features: Sequence[str] | Mapping[str, Sequence[str]],
     model_name: str = "model",
 ) -> list[Problem]:
-    """Why the version must not become champion; empty where it may. `tags`, `metrics`: of its training."""
+    """Why the version must not become champion; empty where it may. `tags`, `metrics`: of its training. `features`:
+    those of the settings, by what detectors read where they differ."""
+    if isinstance(features, Mapping):
+        features = features[tags.get("inputs", "z")]
     where = f"model {model_name}, challenger: version {version}, champion: {_version(champion)}"
     if version == champion:
         return [Problem("the version is champion already", where, to_do="name another with --model NAME/VERSION")]
