@@ -45,4 +45,4 @@ class PowerSum(Scorer):
         total = np.zeros(len(powers[0]))
         for power in powers:
             total += power
-        return np.round(total ** (1.0 / self.exponent), 10)
+        return np.asarray(total ** (1.0 / self.exponent))
