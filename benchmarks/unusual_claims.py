@@ -54,7 +54,7 @@ def changed(claims: pd.DataFrame, rows: np.ndarray, rng: np.random.Generator) ->
     return claims
 
 
-def make(folder: Path, target: Path, share: float, seed: int) -> None:
+def make(folder: Path, target: Path, share: float, seed: int) -> int:
     shutil.copytree(folder, target, ignore=shutil.ignore_patterns("rebate_claims"))
     source = pq.ParquetDataset(folder / "rebate_claims").read()
     claims = source.to_pandas(types_mapper={pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}.get)
@@ -76,7 +76,7 @@ def make(folder: Path, target: Path, share: float, seed: int) -> None:
     table = pa.Table.from_pandas(claims.drop(columns="kind"), schema=source.schema, preserve_index=False)
     pq.write_table(table, target / "rebate_claims" / "part-0.parquet")
     unusual.to_parquet(target / "unusual.parquet", index=False)
-    print(f"{len(unusual):,} of {len(claims):,} rebate claims changed")
+    return len(unusual)
 
 
 def measure(run: Path, folder: Path) -> None:
@@ -122,7 +122,8 @@ def main() -> None:
     measuring.add_argument("folder", type=Path)
     options = parser.parse_args()
     if options.job == "make":
-        make(options.folder, options.target, options.share, options.seed)
+        changed_rows = make(options.folder, options.target, options.share, options.seed)
+        print(f"{changed_rows:,} rebate claims changed")
     else:
         measure(options.run, options.folder)
 
