@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from engine.models.finding_inputs import input_columns, input_names
     from engine.models.flags import Flags, flag, in_words
     from engine.models.inputs import can_be_scored
+    from engine.models.model_card import CARD_FILE, FoundKind, card_of
     from engine.models.peer_grid import PeerGrid
     from engine.models.reranker import Reranker, fit_reranker, review_counts
     from engine.models.reranker_evaluation import evaluate_reranker
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "AnomalyModel": "anomaly_model",
+    "CARD_FILE": "model_card",
+    "FoundKind": "model_card",
+    "card_of": "model_card",
     "Calibration": "calibration",
     "Evaluation": "evaluation",
     "Flags": "flags",
@@ -55,16 +59,19 @@ _MODULES = {
 }
 
 __all__ = [
+    "CARD_FILE",
     "AnomalyModel",
     "Calibration",
     "Evaluation",
     "Flags",
+    "FoundKind",
     "Known",
     "PeerGrid",
     "Reranker",
     "anomaly_scores",
     "calibrate",
     "can_be_scored",
+    "card_of",
     "evaluate",
     "evaluate_reranker",
     "explain",

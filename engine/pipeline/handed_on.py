@@ -76,7 +76,7 @@ class Judged:
     its model, scores and which of them are unusual.
 
     grid: what is usual of each measure; measured: facts with the surprises among it; explained: source_row_id of rows
-    that a rule explains. All three from scoring on.
+    that a rule explains. All three from scoring on. metrics: of the evaluation of a model that was trained here.
 
     drift: population stability index by feature against the rows that a registered model learned from.
     facts: of every row, what conditions and models read. described: of few of them, given with their ids, all facts.
@@ -95,6 +95,7 @@ class Judged:
     grid: models.PeerGrid | None = None
     measured: DataFrame | None = None
     explained: DataFrame | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def inputs(self) -> DataFrame:

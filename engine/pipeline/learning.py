@@ -194,11 +194,16 @@ def learn(
     }
     if lesson.champion is not None and evaluation.compared_by is not None:
         tags |= comparison_tags(lesson.champion[1], evaluation.compared_by)
+    trained_on = {"run": run.run_id, "as of": tags["as_of"], "input": tags["data_fingerprint"]}
+    card = models.card_of(
+        model, evaluation.metrics, flags, settings.flags, _found_by_kind(run, one, flags, lesson), trained_on
+    )
     with tempfile.TemporaryDirectory() as folder:
         stored = None if model.scorer.keeps_rows else Path(folder)
         if stored is not None:
             model.save(stored)
             calibration.save(stored)
+            (stored / models.CARD_FILE).write_text(card, encoding="utf-8")
         version = tracker.log_training(
             model_folder=stored,
             model_name=name,
@@ -214,6 +219,7 @@ def learn(
             figures=evaluation.figures,
             tags=tags,
             experiment=experiment,
+            description=card,
         )
     if version is None:
         run.note(
@@ -222,7 +228,7 @@ def learn(
         )
         return replace(one, model=model, model_version=UNREGISTERED, scores=scores, flags=flags)
     run.note(f"{name} version {version} ({model.detector}) was trained on {len(sample):,} {table} rows of this input")
-    return replace(one, model=model, model_version=version, scores=scores, flags=flags)
+    return replace(one, model=model, model_version=version, scores=scores, flags=flags, metrics=evaluation.metrics)
 
 
 def _decided(run: Run, prepared: Prepared, one: Judged) -> DataFrame | None:
@@ -239,9 +245,24 @@ def _decided(run: Run, prepared: Prepared, one: Judged) -> DataFrame | None:
     return named.join(judged, on="finding_id", how="inner").drop("finding_id")
 
 
-def _planted(run: Run, subject: Subject) -> DataFrame | None:
+def _found_by_kind(run: Run, one: Judged, flags: models.Flags, lesson: Lesson) -> list[models.FoundKind]:
+    """Of rows that generated claims made unusual on purpose, by kind, how many the model or a rule flags."""
+    planted = _planted(run, one.subject, "kind")
+    if planted is None or lesson.known.flagged_by_rules is None:
+        return []
+    by_model = flags.rows.select("source_row_id", F.lit(1).alias("by_model"))
+    by_rules = lesson.known.flagged_by_rules.select("source_row_id", F.lit(1).alias("by_rules")).distinct()
+    # one row each
+    marked = planted.join(by_model, on="source_row_id", how="left").join(by_rules, on="source_row_id", how="left")
+    counts = marked.groupBy("kind").agg(
+        *(F.count(name).alias(name) for name in ("source_row_id", "by_model", "by_rules"))
+    )
+    return sorted((models.FoundKind(*row) for row in counts.collect()), key=lambda found: found.kind)
+
+
+def _planted(run: Run, subject: Subject, *more: str) -> DataFrame | None:
     """Rows that generated claims made unusual on purpose (`anomalies`), for evaluation; other input has none."""
     root = run.settings.input.root
     if subject is not Subject.REBATE_CLAIM or root is None or not run.storage.exists(join(root, "anomalies")):
         return None
-    return run.spark.read.parquet(join(root, "anomalies")).select("source_row_id")
+    return run.spark.read.parquet(join(root, "anomalies")).select("source_row_id", *more)
