@@ -73,7 +73,7 @@ def promote(
     reason: str = "",
 ) -> Promotion:
     """Make a version (by default the best challenger) champion, if its training says that it is better than the present
-    one. What decides is `against_champion_auprc`, with its interval; the best challenger has the highest.
+    one. What decides is `against_champion_auprc`: the best challenger is the one whose interval begins highest.
 
     Raises PromotionRefused, with all reasons and figures, where the version was not compared with the present champion
     on the same rows, where the interval of the difference does not lie above zero, or where it was trained on other
@@ -260,9 +260,10 @@ def _challenger(client: Any, model_name: str, version: str | None, champion: str
 
 def _standing(client: Any, version: Any, champion: str | None) -> tuple[bool, float, int]:
     run = client.get_run(version.run_id).data
-    difference = run.metrics.get(_DIFFERENCE[0])
-    is_compared = difference is not None and {**run.tags, **version.tags}.get(_AGAINST) == (champion or SETTINGS)
-    return is_compared, float(difference) if is_compared and difference is not None else 0.0, int(version.version)
+    at_least = run.metrics.get(_DIFFERENCE[1])
+    if at_least is None or {**run.tags, **version.tags}.get(_AGAINST) != (champion or SETTINGS):
+        return False, 0.0, int(version.version)
+    return True, float(at_least), int(version.version)
 
 
 def _versions(client: Any, model_name: str) -> list[Any]:
