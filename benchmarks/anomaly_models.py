@@ -3,8 +3,8 @@
     python benchmarks/anomaly_models.py 50000 1 2 3 ... [--folder F] > docs/anomaly-models.md
 
 Generates claims for each seed and makes some of them unusual (unusual_claims.py); they are kept in F, as is what models
-read of them, so it can be run again. The first half of the seeds chooses the best single measure; figures are of the
-second half, on claims that chose nothing.
+read of them, so it can be run again. The first third of the seeds chooses the best single measure; figures are of the
+others, on claims that chose nothing.
 """
 
 from __future__ import annotations
@@ -194,8 +194,8 @@ def main() -> None:
     settings = load_settings(PROJECT / "conf" / "local.yaml", [], os.environ, home=PROJECT)
     make_rows(settings, options.dispenses, options.seeds, options.folder)
 
-    half = len(options.seeds) // 2
-    choosing, reporting = options.seeds[:half], options.seeds[half:]
+    third = max(1, len(options.seeds) // 3)
+    choosing, reporting = options.seeds[:third], options.seeds[third:]
     measures = [input_name(name, SURPRISE) for name in settings.model.claims.measures]
     of_seed = {seed: read_rows(options.dispenses, seed, options.folder) for seed in options.seeds}
 
