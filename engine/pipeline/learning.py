@@ -183,8 +183,12 @@ def learn(
     )
     scores, flags = score_and_flag(run, work, one, model, calibration)
     champion = None if lesson.champion is None else lesson.champion[0]
+    # rows that a rule explains use no capacity, so a model is measured among the others
+    unexplained = scores
+    if one.explained is not None:
+        unexplained = scores.join(F.broadcast(one.explained), on="source_row_id", how="left_anti")
     evaluation = models.evaluate(
-        scores, one.inputs, settings, one.subject, lesson.known, champion, model.trained_on, model.inputs
+        unexplained, one.inputs, settings, one.subject, lesson.known, champion, model.trained_on, model.inputs
     )
     tags = run_tags(run, prepared) | {
         "detector": model.detector,
