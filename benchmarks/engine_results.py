@@ -19,7 +19,7 @@ from engine.settings import Settings
 from engine.tracking import Tracker
 
 _LINK_RULES = ("R003", "R005")
-_SCORES = "p_values/rebate_claims/isolation_forest"
+_SCORES = "p_values/rebate_claims/isolation_forest_z"
 
 
 def keep_results(work: Path, kept: Path) -> None:

@@ -23,7 +23,7 @@ import pandas as pd
 
 from engine.models.fitting import fit_scorer
 from engine.models.scorers.base import Scorer
-from engine.settings import SHIPPED_DETECTORS, IsolationForestSettings, KnnSettings
+from engine.settings import SHIPPED_DETECTORS, IsolationForestSettings
 
 TRAINING_ROWS = 5_000  # what KNN and LOF keep, so that library and scorer meet the same rows
 
@@ -36,7 +36,6 @@ def main() -> None:
     detectors = {
         **SHIPPED_DETECTORS,
         "isolation_forest": IsolationForestSettings(trees=options.trees),
-        "knn": KnnSettings(usual_quantile=None),  # the library's distances are of the rows as they are
     }
     print(f"{options.rows:,} rows, {options.features} features, {options.trees} trees of 256 rows, trained on 5,000")
     print(f"{'kind':<18}{'library rows/s':>16}{'ours rows/s':>14}{'ratio':>8}{'explained/min':>16}{'difference':>12}")
@@ -74,9 +73,7 @@ def _library(kind: str, training: np.ndarray, detectors: dict[str, Any]) -> Call
     from pyod.models.copod import COPOD
     from pyod.models.ecod import ECOD
     from pyod.models.hbos import HBOS
-    from pyod.models.knn import KNN
     from pyod.models.loda import LODA
-    from pyod.models.lof import LOF
     from sklearn.ensemble import IsolationForest
 
     parameters = detectors[kind]
@@ -89,8 +86,6 @@ def _library(kind: str, training: np.ndarray, detectors: dict[str, Any]) -> Call
         "copod": COPOD,
         "hbos": HBOS,
         "loda": lambda: LODA(random_state=parameters.seed),
-        "knn": lambda: KNN(n_neighbors=parameters.neighbours),
-        "lof": lambda: LOF(n_neighbors=parameters.neighbours),
     }
     return made[kind]().fit(training).decision_function if kind in made else None
 

@@ -31,7 +31,7 @@ from pydantic import (
 
 from engine.contracts.codes import Evidence, Subject
 from engine.contracts.columns import Kind
-from engine.contracts.facts import CLAIM_FEATURES, INVOICE_FEATURES
+from engine.contracts.facts import CLAIM_FEATURES, CLAIM_MEASURES, INVOICE_FEATURES, INVOICE_MEASURES
 from engine.contracts.findings import FINDING_FEATURES
 from engine.contracts.formats import (
     DEFAULT,
@@ -60,6 +60,8 @@ NonNegative = Annotated[float, Field(ge=0)]
 TableName = typing.Literal[tuple(TABLES)]  # type: ignore[valid-type]
 ClaimFeature = typing.Literal[CLAIM_FEATURES]  # type: ignore[valid-type]
 InvoiceFeature = typing.Literal[INVOICE_FEATURES]  # type: ignore[valid-type]
+ClaimMeasure = typing.Literal[CLAIM_MEASURES]  # type: ignore[valid-type]
+InvoiceMeasure = typing.Literal[INVOICE_MEASURES]  # type: ignore[valid-type]
 FindingFeature = typing.Literal[FINDING_FEATURES]  # type: ignore[valid-type]
 
 
@@ -504,10 +506,29 @@ class RuleSettings(Section):
 _SEED = 20_260_101
 
 
+Inputs = Literal["surprise", "z"]
+_INPUTS: Any = Field(
+    "surprise",
+    description="surprise: how far out each of the subject's `measures` lies among its peers, in natural log units of "
+    "probability; z: robust z-scores of the subject's `features`",
+)
+
+
+class PowerSumSettings(Section):
+    """How far out the measures of a row lie together: (sum of surprises to the power of the exponent)^(1/exponent)."""
+
+    kind: Literal["power_sum"] = "power_sum"
+    inputs: Literal["surprise"] = _INPUTS
+    exponent: Annotated[float, Field(ge=1)] = Field(
+        2.0, description="1: the sum; the larger, the more one extreme value counts against several small deviations"
+    )
+
+
 class IsolationForestSettings(Section):
     """Arguments of scikit-learn's IsolationForest."""
 
     kind: Literal["isolation_forest"] = "isolation_forest"
+    inputs: Inputs = _INPUTS
     trees: PositiveInt = 200
     rows_per_tree: PositiveInt = 256
     seed: int = _SEED
@@ -517,6 +538,7 @@ class EcodSettings(Section):
     """PyOD's ECOD: tails of each feature's distribution."""
 
     kind: Literal["ecod"] = "ecod"
+    inputs: Inputs = _INPUTS
     rows: PositiveInt = Field(20_000, description="of the training sample, chosen by the seed: kept with the model")
     seed: int = _SEED
 
@@ -525,6 +547,7 @@ class CopodSettings(Section):
     """PyOD's COPOD: tails of each feature's distribution, the two sides averaged."""
 
     kind: Literal["copod"] = "copod"
+    inputs: Inputs = _INPUTS
     rows: PositiveInt = Field(20_000, description="of the training sample, chosen by the seed: kept with the model")
     seed: int = _SEED
 
@@ -533,6 +556,7 @@ class HbosSettings(Section):
     """PyOD's HBOS: a histogram of each feature."""
 
     kind: Literal["hbos"] = "hbos"
+    inputs: Inputs = _INPUTS
     bins: Annotated[int, Field(ge=2)] = 10
     alpha: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="added to densities")
     tolerance: Annotated[float, Field(gt=0, lt=1)] = Field(
@@ -544,31 +568,9 @@ class LodaSettings(Section):
     """PyOD's LODA: histograms of random projections."""
 
     kind: Literal["loda"] = "loda"
+    inputs: Inputs = _INPUTS
     cuts: PositiveInt = 100
     bins: Annotated[int, Field(ge=2)] = 10
-    seed: int = _SEED
-
-
-class KnnSettings(Section):
-    """PyOD's KNN: distance to the k-th neighbour."""
-
-    kind: Literal["knn"] = "knn"
-    neighbours: PositiveInt = Field(20, description="more than there are rows that are odd in one way")
-    usual_quantile: Annotated[float, Field(gt=0, lt=1)] | None = Field(
-        0.99,
-        description="features count in units of this quantile of their absolute values among the training rows, but at "
-        "least 1; null: as they are",
-    )
-    rows: PositiveInt = Field(5_000, description="of the training sample, chosen by the seed: all are met by each row")
-    seed: int = _SEED
-
-
-class LofSettings(Section):
-    """PyOD's LOF, which is scikit-learn's LocalOutlierFactor for new rows."""
-
-    kind: Literal["lof"] = "lof"
-    neighbours: PositiveInt = 20
-    rows: PositiveInt = Field(5_000, description="of the training sample, chosen by the seed: all are met by each row")
     seed: int = _SEED
 
 
@@ -576,63 +578,66 @@ class RankCombinationSettings(Section):
     """Highest rank that other detectors give among the training rows."""
 
     kind: Literal["rank_combination"] = "rank_combination"
+    inputs: Inputs = _INPUTS
     members: tuple[str, ...] = Field(
-        ("isolation_forest", "knn", "lof"), min_length=2, description="names of other `detectors`, no combinations"
+        ("isolation_forest", "power_sum"),
+        min_length=2,
+        description="names of other `detectors` with the same inputs, no combinations",
     )
     rows: PositiveInt = Field(20_000, description="of the training sample, chosen by the seed: ranked against")
     seed: int = _SEED
 
 
 DetectorSettings = Annotated[
-    IsolationForestSettings
+    PowerSumSettings
+    | IsolationForestSettings
     | EcodSettings
     | CopodSettings
     | HbosSettings
     | LodaSettings
-    | KnnSettings
-    | LofSettings
     | RankCombinationSettings,
     Field(discriminator="kind"),
 ]
 SHIPPED_DETECTORS: dict[str, DetectorSettings] = {
-    settings.kind: settings
-    for settings in (
-        IsolationForestSettings(),
-        EcodSettings(),
-        CopodSettings(),
-        HbosSettings(),
-        LodaSettings(),
-        KnnSettings(),
-        LofSettings(),
-        RankCombinationSettings(),
-    )
+    "power_sum": PowerSumSettings(),
+    "isolation_forest": IsolationForestSettings(),
+    "isolation_forest_z": IsolationForestSettings(inputs="z"),
+    "ecod": EcodSettings(),
+    "copod": CopodSettings(),
+    "hbos": HbosSettings(),
+    "loda": LodaSettings(),
+    "rank_combination": RankCombinationSettings(),
 }
+# Kinds that earlier versions offered; a model of theirs consists of training rows.
+_REMOVED_KINDS = ("knn", "lof")
 
 
 class SubjectModelSettings(Section):
-    detector: str = Field("isolation_forest", description="one of `model.detectors`; used from the next training on")
+    detector: str = Field("power_sum", description="one of `model.detectors`; used from the next training on")
     training_rows: PositiveInt = Field(200_000, description="rows sampled by hash of their id")
     minimum_training_rows: PositiveInt = Field(200, description="fewer rows: no model is trained")
 
 
 class ClaimModelSettings(SubjectModelSettings):
-    features: tuple[ClaimFeature, ...] = CLAIM_FEATURES
+    features: tuple[ClaimFeature, ...] = Field(CLAIM_FEATURES, description="read by detectors with inputs z")
+    measures: tuple[ClaimMeasure, ...] = Field(CLAIM_MEASURES, description="read by detectors with inputs surprise")
     baseline_feature: ClaimFeature = Field(
         "f24_units_per_prescription", description="its robust z-score is what the model is compared with"
     )
 
 
 class InvoiceModelSettings(SubjectModelSettings):
-    features: tuple[InvoiceFeature, ...] = INVOICE_FEATURES
+    features: tuple[InvoiceFeature, ...] = Field(INVOICE_FEATURES, description="read by detectors with inputs z")
+    measures: tuple[InvoiceMeasure, ...] = Field(INVOICE_MEASURES, description="read by detectors with inputs surprise")
     baseline_feature: InvoiceFeature = Field(
         "f48_paid_per_unit", description="its robust z-score is what the model is compared with"
     )
 
 
 class FlagSettings(Section):
-    by: Literal["false_discovery_rate", "capacity"] = "capacity"
+    by: Literal["false_discovery_rate", "capacity"] = "false_discovery_rate"
     false_discovery_rate: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.1, description="expected part of ordinary rows among the flagged ones, at most"
+        0.3, description="expected part of ordinary rows among the flagged ones, at most"
     )
     capacity: PositiveInt = Field(1_000, description="rows flagged at most, the rarest first")
 
@@ -685,7 +690,7 @@ class ModelSettings(Section):
     )
     calibration_rows: PositiveInt = Field(500_000, description="held-out rows kept with the model, sampled by hash")
     strata: tuple[Literal["ndc9", "drug_category", "all"], ...] = Field(
-        ("ndc9", "drug_category"),
+        ("all",),
         min_length=1,
         description="rows are compared within the finest that is large enough: NDC-9 or drug category, x program",
     )
@@ -706,10 +711,20 @@ class ModelSettings(Section):
             return given
         detectors: dict[str, Any] = {**SHIPPED_DETECTORS, **given}
         for name, parameters in given.items():
+            if isinstance(parameters, Mapping) and parameters.get("kind") in _REMOVED_KINDS:
+                raise ValueError(
+                    f"{name}: the kind {parameters['kind']} keeps training rows and is no longer offered; "
+                    "use power_sum or isolation_forest"
+                )
             shipped = SHIPPED_DETECTORS.get(name)
             if shipped and isinstance(parameters, Mapping) and parameters.get("kind", shipped.kind) == shipped.kind:
                 detectors[name] = {**shipped.model_dump(), **parameters}
         return detectors
+
+    def features_of(self, subject: Subject, inputs: str) -> tuple[str, ...]:
+        """What a detector with these inputs reads of the subject."""
+        of_subject = self.of(subject)
+        return of_subject.features if inputs == "z" else of_subject.measures
 
     def of(self, subject: Subject) -> ClaimModelSettings | InvoiceModelSettings:
         return self.invoices if subject is Subject.INVOICE else self.claims
@@ -1035,15 +1050,23 @@ def _unknown_format_columns(settings: InputSettings, where: str) -> Iterable[Pro
 
 
 def _unknown_detectors(model: ModelSettings, where: str) -> Iterable[Problem]:
-    """Detectors that are to be used or combined and are not in `model.detectors`; combinations combine none."""
-    single = [name for name, one in model.detectors.items() if not isinstance(one, RankCombinationSettings)]
+    """Detectors that are to be used or combined and are not in `model.detectors`. Combinations combine no combinations,
+    and only detectors with their own inputs."""
+    single = {
+        inputs: [
+            name
+            for name, one in model.detectors.items()
+            if not isinstance(one, RankCombinationSettings) and one.inputs == inputs
+        ]
+        for inputs in typing.get_args(Inputs)
+    }
     used = [
         ("model.claims.detector", model.claims.detector, list(model.detectors)),
         ("model.invoices.detector", model.invoices.detector, list(model.detectors)),
     ]
     for name, one in model.detectors.items():
         if isinstance(one, RankCombinationSettings):
-            used += [(f"model.detectors.{name}.members", member, single) for member in one.members]
+            used += [(f"model.detectors.{name}.members", member, single[one.inputs]) for member in one.members]
     for place, name, known in used:
         if name not in known:
             closest = difflib.get_close_matches(name, known, n=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -29,9 +30,10 @@ def promote(
     from engine import tracking
     from engine.errors import ConfigurationError, Problem
 
-    features = {
-        settings.mlflow.claims_model: settings.model.claims.features,
-        settings.mlflow.invoices_model: settings.model.invoices.features,
+    claims, invoices = settings.model.claims, settings.model.invoices
+    features: dict[str, Sequence[str] | Mapping[str, Sequence[str]]] = {
+        settings.mlflow.claims_model: {"z": claims.features, "surprise": claims.measures},
+        settings.mlflow.invoices_model: {"z": invoices.features, "surprise": invoices.measures},
         settings.mlflow.reranker_model: settings.model.reranker.features,
     }
     name, _, version = (model or settings.mlflow.claims_model).partition("/")

@@ -153,6 +153,15 @@ CLAIM_FEATURES = (
     "f44_claim_age_days",  # paid date - date of service
 )
 
+# What surprises are worked out of (engine/facts/measures.py): all above zero, NULL where unknown or of no meaning.
+CLAIM_MEASURES = (
+    "units_per_prescription",  # NDC units; NULL for a part of a fill
+    "units_per_day",  # NDC units / days supply; NULL for a part of a fill
+    "paid_per_unit",  # what all payers paid / NDC units
+    "paid_per_unit_to_wac",  # the same / WAC
+    "days_to_payment",  # paid date - date of service; one day for the same day
+)
+
 CONTEXT_CLAIM_FEATURES = _fields(
     ("f27_unit_factor", _DOUBLE),  # the conversion factor that explains units / median within 2 %, or NULL
     ("peers", _LONG),
@@ -280,6 +289,8 @@ INVOICE_FEATURES = (
     "units_per_prescription_to_own_median",
     "paid_per_unit_to_own_median",
 )
+
+INVOICE_MEASURES = INVOICE_FEATURES
 
 INVOICE_FACTS = T.StructType(
     PREPARED_INVOICES.fields

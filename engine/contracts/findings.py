@@ -62,12 +62,14 @@ RULE_RESULT = T.StructType(
 )
 
 # What scoring says of one row; rows that no model can judge have none. anomaly_rows: rows of the stratum.
+# anomaly_has_reason: at least one input of the model lies outside the peers' range; without one no row is flagged.
 SCORES = _struct(
     ("source_row_id", _STRING),
     ("anomaly_score", _DOUBLE),
     ("anomaly_p_value", _DOUBLE),
     ("anomaly_stratum", _STRING),
     ("anomaly_rows", T.LongType()),
+    ("anomaly_has_reason", T.BooleanType()),
 )
 
 # units_claimed: as received; ndc_units: the same in NDC billing units, NULL where HCPCS units could not be converted.

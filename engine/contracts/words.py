@@ -5,7 +5,15 @@ from __future__ import annotations
 from engine.contracts.codes import Action, Evidence, GuardState, NotLinked, Party, Reason, Route
 
 # What a model feature measures; its value and typical range are in this unit.
+# Features in US dollars.
+PRICE_FEATURES = ("paid_per_unit", "f48_paid_per_unit")
+
 FEATURE_WORDS: dict[str, str] = {
+    "units_per_prescription": "units per prescription",
+    "units_per_day": "units per day of supply",
+    "paid_per_unit": "paid per unit",
+    "paid_per_unit_to_wac": "paid per unit, as a multiple of WAC,",
+    "days_to_payment": "days from service to payment",
     "f20_paid_per_unit_to_wac": "amount paid per unit, as a multiple of WAC",
     "f21_paid_per_unit_to_market_price": "amount paid per unit, as a multiple of the market price",
     "f23_rebate_to_paid": "rebate asked for, as a multiple of the amount paid",

@@ -12,7 +12,7 @@ from engine.settings import PeerSettings
 
 NORMAL_CONSISTENCY = 1.4826  # MAD of a normal distribution to its standard deviation
 LEAST_SCALE = 0.01
-LOW, HIGH = 0.05, 0.95
+LOW, HIGH = 0.005, 0.995
 _HASH_STEPS = 1 << 20
 
 
@@ -34,9 +34,9 @@ def sampled(rows: DataFrame, keys: Sequence[str], settings: PeerSettings) -> Dat
 
 
 def value_arrays(sample: DataFrame, keys: Sequence[str], features: Sequence[str], extra: Sequence[Column]) -> DataFrame:
-    """One row per stratum: peers, and each feature's known values in order."""
+    """One row per stratum: peers, sampled (rows of the sample), and each feature's known values in order."""
     arrays = [F.sort_array(F.collect_list(feature)).alias(feature) for feature in features]
-    return sample.groupBy(*keys).agg(F.max("peers").alias("peers"), *extra, *arrays)
+    return sample.groupBy(*keys).agg(F.max("peers").alias("peers"), F.count(F.lit(1)).alias("sampled"), *extra, *arrays)
 
 
 def quantile(ordered: Column, share: float) -> Column:
@@ -54,7 +54,8 @@ def statistics(
     """Per stratum and feature `<f>_median`, `_scale`, `_low`, `_high`, `_peers`; NULL under `minimum` known values.
 
     `features`: name, and whether it is judged on a log scale (then median and scale are of ln x; low and high never).
-    Scale: 1.4826 MAD, at least `scale_floor` of the median's size and 0.01.
+    `_peers` counts peers with a known value, by their share of the sample. Scale: 1.4826 MAD, at least `scale_floor` of
+    the median's size and 0.01.
     """
     columns: list[Column] = []
     for feature, is_log in features.items():
@@ -66,6 +67,7 @@ def statistics(
             F.when(enough, quantile(judged, 0.5)).alias(f"{feature}_median"),
             F.when(enough, quantile(raw, LOW)).alias(f"{feature}_low"),
             F.when(enough, quantile(raw, HIGH)).alias(f"{feature}_high"),
+            F.round(F.col("peers") * F.size(raw) / F.col("sampled")).cast("bigint").alias(f"{feature}_peers"),
         ]
     located = arrays.select(*keys, "peers", *columns)
     scales = {}
@@ -86,7 +88,7 @@ def statistics(
                 F.when(F.col(f"{feature}_median").isNotNull(), scales[feature]).alias(f"{feature}_scale"),
                 F.col(f"{feature}_low"),
                 F.col(f"{feature}_high"),
-                F.col("peers").alias(f"{feature}_peers"),
+                F.col(f"{feature}_peers"),
             )
         ),
     )

@@ -17,17 +17,24 @@ if TYPE_CHECKING:
     from engine.models.finding_inputs import input_columns, input_names
     from engine.models.flags import Flags, flag, in_words
     from engine.models.inputs import can_be_scored
+    from engine.models.model_card import CARD_FILE, FoundKind, card_of
+    from engine.models.peer_grid import PeerGrid
     from engine.models.reranker import Reranker, fit_reranker, review_counts
     from engine.models.reranker_evaluation import evaluate_reranker
     from engine.models.sample import training_sample
     from engine.models.scoring import anomaly_scores
+    from engine.models.surprises import grid_of_peers, with_surprises
 
 _MODULES = {
     "AnomalyModel": "anomaly_model",
+    "CARD_FILE": "model_card",
+    "FoundKind": "model_card",
+    "card_of": "model_card",
     "Calibration": "calibration",
     "Evaluation": "evaluation",
     "Flags": "flags",
     "Known": "evaluation",
+    "PeerGrid": "peer_grid",
     "Reranker": "reranker",
     "anomaly_scores": "scoring",
     "calibrate": "calibration",
@@ -44,21 +51,27 @@ _MODULES = {
     "input_names": "finding_inputs",
     "is_held_out": "calibration",
     "p_values": "calibration",
+    "grid_of_peers": "surprises",
     "reference_sample": "calibration",
     "review_counts": "reranker",
     "training_sample": "sample",
+    "with_surprises": "surprises",
 }
 
 __all__ = [
+    "CARD_FILE",
     "AnomalyModel",
     "Calibration",
     "Evaluation",
     "Flags",
+    "FoundKind",
     "Known",
+    "PeerGrid",
     "Reranker",
     "anomaly_scores",
     "calibrate",
     "can_be_scored",
+    "card_of",
     "evaluate",
     "evaluate_reranker",
     "explain",
@@ -66,6 +79,7 @@ __all__ = [
     "fit_model",
     "fit_reranker",
     "flag",
+    "grid_of_peers",
     "in_words",
     "input_columns",
     "input_names",
@@ -74,6 +88,7 @@ __all__ = [
     "reference_sample",
     "review_counts",
     "training_sample",
+    "with_surprises",
 ]
 
 

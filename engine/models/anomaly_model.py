@@ -12,7 +12,7 @@ import pandas as pd
 
 from engine.contracts.codes import Subject
 from engine.models.drift import Distribution
-from engine.models.inputs import z_name
+from engine.models.inputs import SURPRISE, Z, input_name
 from engine.models.model_folder import check_features, read_model, reading, versions, write_model
 from engine.models.scorers import KINDS
 from engine.models.scorers.base import Scorer
@@ -21,9 +21,10 @@ from engine.settings import DetectorSettings, ModelSettings, RankCombinationSett
 
 @dataclass(frozen=True)
 class AnomalyModel:
-    """A detector over the z-scores of `features`. `detector` is its name in the settings, `kind` what it is.
+    """A detector over `features`: z-scores of features, or surprises of measures, as `inputs` says. `detector` is its
+    name in the settings, `kind` what it is.
 
-    `training_means` are the features' mean z-scores in the training sample, unknown ones counted as typical (0);
+    `training_means` are the means of the inputs in the training sample, unknown ones counted as typical (0);
     `trained_on` says how they were spread.
     """
 
@@ -36,6 +37,7 @@ class AnomalyModel:
     training_rows: int
     training_means: Mapping[str, float]
     trained_on: Mapping[str, Distribution]
+    inputs: str = Z
     versions: Mapping[str, str] = field(default_factory=versions)
 
     @property
@@ -52,7 +54,7 @@ class AnomalyModel:
             "contribution_unit": self.contribution_unit,
             "subject": self.subject.value,
             "features": list(self.features),
-            "inputs": [z_name(feature) for feature in self.features],
+            "inputs": [input_name(feature, self.inputs) for feature in self.features],
             "parameters": dict(self.parameters),
             "training_rows": self.training_rows,
             "training_means": dict(self.training_means),
@@ -60,13 +62,17 @@ class AnomalyModel:
             "versions": dict(self.versions),
         }
 
+    def check_inputs(self, settings: ModelSettings) -> None:
+        """As `check_features`, against what the settings have for the model's subject and inputs."""
+        self.check_features(settings.features_of(self.subject, self.inputs))
+
     def check_features(self, configured: Sequence[str]) -> None:
         """Raise ConfigurationError unless the model was trained on exactly the configured features, in their order."""
         check_features(
             self.features,
             configured,
             what="model",
-            where=f"features of the {self.subject} model",
+            where=f"{'features' if self.inputs == Z else 'measures'} of the {self.subject} model",
             to_do="train a model with this configuration, or name a model version that fits with --model",
         )
 
@@ -92,8 +98,13 @@ class AnomalyModel:
                     name: Distribution(tuple(one["edges"]), tuple(one["rows"]))
                     for name, one in description["trained_on"].items()
                 },
+                inputs=SURPRISE if description["inputs"] == _surprises_of(description["features"]) else Z,
                 versions=description["versions"],
             )
+
+
+def _surprises_of(features: Sequence[str]) -> list[str]:
+    return [input_name(feature, SURPRISE) for feature in features]
 
 
 def fit_model(sample: pd.DataFrame, settings: ModelSettings, subject: Subject) -> AnomalyModel | None:
@@ -119,12 +130,13 @@ def fit_model(sample: pd.DataFrame, settings: ModelSettings, subject: Subject) -
         training_rows=len(rows),
         training_means=dict(zip(features, rows.mean(axis=0).tolist(), strict=True)),
         trained_on={name: Distribution.of(values) for name, values in zip(features, rows.T, strict=True)},
+        inputs=detector.inputs,
     )
 
 
 def _parameters(detector: DetectorSettings, detectors: Mapping[str, DetectorSettings]) -> dict[str, Any]:
     """What the detector was configured with; of a combination, with all that its members were."""
-    parameters = detector.model_dump(mode="json", exclude={"kind"})
+    parameters = detector.model_dump(mode="json", exclude={"kind", "inputs"})
     if isinstance(detector, RankCombinationSettings):
         parameters["members"] = {name: detectors[name].model_dump(mode="json") for name in detector.members}
     return parameters

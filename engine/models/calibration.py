@@ -23,6 +23,7 @@ from engine.runtime.sharing import share
 LEVELS = ("ndc9", "drug_category", "all")
 CALIBRATION_FILE = "calibration.npz"
 
+_FENCE_INNER, _FENCE_TAIL = 0.9, 0.02
 _SPLIT_SALT = "held out for calibration"
 _SAMPLE_SALT = "calibration sample"
 _JUDGED = T.StructType(
@@ -154,16 +155,31 @@ def reference_sample(held_out: DataFrame, reference_rows: int) -> DataFrame:
 def calibrate(scored: DataFrame, levels: Sequence[str], stratum_minimum: int) -> Calibration:
     """The calibration by scored reference rows, which come to the driver. `levels`: some of LEVELS.
 
-    `scored`: ndc9, program, drug_category, anomaly_score.
+    `scored`: ndc9, program, drug_category, anomaly_score. Rows above `fence` are left out: anomalies that nobody has
+    reviewed yet, which would hide others like them.
     """
-    return Calibration.of(scored.select("anomaly_score", *strata()).toArrow().to_pandas(), levels, stratum_minimum)
+    reference = scored.select("anomaly_score", *strata()).toArrow().to_pandas()
+    usual = reference[reference["anomaly_score"] <= fence(reference["anomaly_score"].to_numpy(dtype=np.float64))]
+    return Calibration.of(usual, levels, stratum_minimum)
+
+
+def fence(scores: npt.NDArray[np.float64]) -> float:
+    """The score above which less than one of so many usual rows is expected: tails of scores are taken to decay as they
+    do from the 90th to the 98th percentile, which anomalies hardly move. Infinite for fewer than 50 rows or no spread.
+    """
+    rows = len(scores)
+    if rows * _FENCE_TAIL < 1:
+        return float("inf")
+    inner, outer = np.quantile(scores, [_FENCE_INNER, 1.0 - _FENCE_TAIL])
+    scale = (outer - inner) / np.log((1.0 - _FENCE_INNER) / _FENCE_TAIL)
+    return float(outer + scale * np.log(_FENCE_TAIL * rows)) if scale > 0 else float("inf")
 
 
 def p_values(scored: DataFrame, calibration: Calibration) -> DataFrame:
     """SCORES: each row judged in the finest of its strata that has enough reference rows; where none has, the p-value
     is NULL: the row is not judged.
 
-    `scored`: source_row_id, ndc9, program, drug_category, anomaly_score.
+    `scored`: source_row_id, ndc9, program, drug_category, anomaly_score, anomaly_has_reason.
     """
     shared = share(scored.sparkSession, calibration)
 
@@ -171,12 +187,13 @@ def p_values(scored: DataFrame, calibration: Calibration) -> DataFrame:
         return _judged(shared.value, scores.to_numpy(zero_copy_only=False), names)
 
     judged = F.arrow_udf(judge, _JUDGED)(F.col("anomaly_score"), *strata())  # type: ignore[call-overload]
-    return scored.select("source_row_id", "anomaly_score", judged.alias("judged")).select(
+    return scored.select("source_row_id", "anomaly_score", "anomaly_has_reason", judged.alias("judged")).select(
         "source_row_id",
         "anomaly_score",
         F.col("judged.p_value").alias("anomaly_p_value"),
         F.col("judged.stratum").alias("anomaly_stratum"),
         F.col("judged.rows").alias("anomaly_rows"),
+        "anomaly_has_reason",
     )
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pyspark.sql import DataFrame
 
 from engine.contracts.codes import Subject
-from engine.models.inputs import can_be_scored, model_input
+from engine.models.inputs import Z, can_be_scored, model_input
 from engine.models.sample import drawn
 
 _BINS = 10
@@ -51,13 +51,19 @@ def population_stability(
 
 
 def feature_drift(
-    facts: DataFrame, trained_on: Mapping[str, Distribution], subject: Subject, share: float, minimum_rows: int
+    facts: DataFrame,
+    trained_on: Mapping[str, Distribution],
+    subject: Subject,
+    share: float,
+    minimum_rows: int,
+    inputs: str = Z,
 ) -> dict[str, float]:
     """Population stability index by feature of a share, drawn by hash, of the rows of `facts` that a model may judge,
     against those that it was trained on. Runs a Spark job."""
     features = list(trained_on)
-    inputs = [model_input(name).cast("double").alias(name) for name in features]
-    sample = facts.where(drawn(_SALT, share) & can_be_scored(features, subject)).select(*inputs).toArrow()
+    columns = [model_input(name, inputs).cast("double").alias(name) for name in features]
+    judged = facts.where(drawn(_SALT, share) & can_be_scored(features, subject, inputs))
+    sample = judged.select(*columns).toArrow()
     return population_stability(trained_on, {name: sample.column(name).to_numpy() for name in features}, minimum_rows)
 
 

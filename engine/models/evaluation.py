@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Subject
 from engine.models.anomaly_model import AnomalyModel
 from engine.models.drift import Distribution, population_stability
-from engine.models.inputs import model_input
+from engine.models.inputs import Z, model_input
 from engine.models.measures import Truth, measured
 from engine.models.ranking import overlap_at
 from engine.models.sample import drawn
@@ -91,11 +91,13 @@ def evaluate(
     known: Known | None = None,
     champion: AnomalyModel | None = None,
     trained_on: Mapping[str, Distribution] | None = None,
+    inputs: str = Z,
 ) -> Evaluation:
     """Metrics and plots of a scored feed; runs Spark jobs and holds at most `evaluation_rows` unlabelled rows.
 
     `scores`: SCORES; `facts`: the same rows' facts. The champion scores the same rows, and is compared with on the same
-    resamples. `trained_on`: how z-scores of the training sample were spread, for drift. Baselines: `feature`, the
+    resamples. `trained_on`: how the inputs of the training sample were spread, for drift; `inputs`: which
+    they are. Baselines: `feature`, the
     absolute robust z-score of the configured feature, 0 where it is unknown; and `rules`, flagged rows first, where it
     is known which are.
 
@@ -106,7 +108,7 @@ def evaluate(
     counted = {"rows_scored": float(total)}
     if not total:
         return Evaluation(counted)
-    rows = _evaluation_rows(scores, facts, known or Known(), champion, settings, subject, total)
+    rows = _evaluation_rows(scores, facts, known or Known(), champion, settings, subject, total, inputs)
     return _evaluated(rows, counted, settings, settings.of(subject).baseline_feature, trained_on or {})
 
 
@@ -118,18 +120,19 @@ def _evaluation_rows(
     settings: ModelSettings,
     subject: Subject,
     total: int,
+    inputs: str,
 ) -> _Rows:
     share = min(1.0, settings.evaluation_rows / total)
     rows = scores.select("source_row_id", "anomaly_score", "anomaly_p_value", drawn(_SALT, share).alias("is_sampled"))
     rows = _decided(_marked(rows, known.planted, "is_planted"), known.decisions)
     rows = rows.where(F.col("is_planted") | F.col("is_sampled") | F.col("is_disputed") | F.col("is_dismissed"))
-    features = tuple(settings.of(subject).features)
+    features = settings.features_of(subject, inputs)
     described = facts.select(
         "source_row_id",
         F.abs(model_input(settings.of(subject).baseline_feature)).alias("feature"),
         F.xxhash64(_cluster(subject)).alias("cluster"),
         F.coalesce(F.col("rebate_amount").cast("double"), F.lit(0.0)).alias("dollars"),
-        *[model_input(feature).cast("double").alias(_z_of(feature)) for feature in features],
+        *[model_input(feature, inputs).cast("double").alias(_z_of(feature)) for feature in features],
     )
     rows = rows.join(described, on="source_row_id", how="inner")
     rows = _marked(rows, known.flagged_by_rules, "is_flagged")

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
 
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from engine.contracts.codes import Subject
 from engine.contracts.findings import FEATURE_REASON
 from engine.models.anomaly_model import AnomalyModel
 from engine.models.batches import contributions_column
-from engine.models.inputs import is_known, model_inputs
+from engine.models.inputs import SURPRISE, is_known, model_inputs
+from engine.models.peer_grid import PeerGrid
+from engine.models.reason_words import reason_in_words
+from engine.models.surprises import ranges_column
 from engine.settings import ModelSettings
 
 REASONS = 3
+_ROWS_IN_WORDS = {Subject.REBATE_CLAIM: "comparable claims", Subject.INVOICE: "comparable lines"}
+_WORDED = ("feature", "value", "typical_low", "typical_high", "peers")
 
 
 def explain(
@@ -22,32 +31,86 @@ def explain(
     model: AnomalyModel,
     peers: DataFrame,
     settings: ModelSettings,
+    grid: PeerGrid | None = None,
     peer_keys: Sequence[str] = ("ndc11", "program"),
 ) -> DataFrame:
-    """source_row_id and reasons (array of FEATURE_REASON): the features that made each row unusual, strongest first.
+    """source_row_id, reasons (array of FEATURE_REASON): what made each row unusual, largest contribution first; and
+    reason_words, each of them in words.
 
-    One row per row of `flagged`, which is facts of flagged rows only: it needs the peer keys, the model's features and
-    their z-scores. `peers` holds at most one row per peer group: peer keys, peers, `<feature>_low`, `<feature>_high`;
-    a range that it does not hold is NULL. At most three reasons, each a feature with a value that makes the row
-    unusual. Contribution is in the unit of the model's kind (`contribution_unit`), the rest in the feature's unit.
+    One row per row of `flagged`, which is facts of flagged rows only, with the model's inputs. At most three reasons,
+    each with a value that lies outside the range of its peers (0.5 to 99.5 %) and makes the row unusual. Contribution
+    is in the unit of the model's kind (`contribution_unit`), the rest in the unit of the feature or measure.
+
+    Of surprises: the range and the peers of `grid`. Of z-scores: `peers` holds at most one row per peer group: peer
+    keys, peers, `<feature>_low`, `<feature>_high`; a feature whose range it does not hold is no reason.
     """
+    contributions = contributions_column(
+        flagged.sparkSession, model.scorer, model_inputs(model.features, model.inputs), settings.batch_rows
+    ).alias("contributions")
+    if model.inputs == SURPRISE:
+        assert grid is not None
+        ranges = ranges_column(flagged, grid, model.subject).alias("ranges")
+        measured = flagged.select("source_row_id", contributions, ranges)
+        return _reasons(measured, model, [_of_grid(place) for place in range(len(model.features))])
     contributed = flagged.select(
         "source_row_id",
         *peer_keys,
         *model.features,
         *[is_known(feature).alias(_known_name(feature)) for feature in model.features],
-        contributions_column(
-            flagged.sparkSession, model.scorer, model_inputs(model.features), settings.batch_rows
-        ).alias("contributions"),
+        contributions,
     )
-    ranges = peers.select(
+    ranges_of_peers = peers.select(
         *peer_keys,
         *[_range_end(peers, feature, end) for feature in model.features for end in ("low", "high")],
         *[_peers(peers, feature) for feature in model.features],
     )
     # one row per product and program: small beside any work that it saves
-    with_ranges = contributed.join(F.broadcast(ranges), on=list(peer_keys), how="left")
-    return with_ranges.select("source_row_id", _strongest(model.features).alias("reasons"))
+    with_ranges = contributed.join(F.broadcast(ranges_of_peers), on=list(peer_keys), how="left")
+    return _reasons(with_ranges, model, [_of_peers(feature) for feature in model.features])
+
+
+def _reasons(rows: DataFrame, model: AnomalyModel, ranged: Sequence[_Ranged]) -> DataFrame:
+    named = rows.select("source_row_id", _strongest(ranged, model.features).alias("strongest"))
+    parts = [F.transform("strongest", _part(name)) for name in _WORDED]
+    shares = F.transform("strongest", lambda one: one["inside"])
+    in_words = partial(reason_in_words, _ROWS_IN_WORDS[model.subject])
+
+    def worded(*columns: pa.Array) -> pa.Array:
+        rows_of_parts = zip(*(column.to_pylist() for column in columns), strict=True)
+        texts = [[in_words(*reason) for reason in zip(*row, strict=True)] for row in rows_of_parts]
+        return pa.array(texts, pa.list_(pa.string()))
+
+    # Spark takes the kind of function from the annotations; its type stubs ask for it as an argument
+    words = F.arrow_udf(worded, T.ArrayType(T.StringType()))(*parts, shares)  # type: ignore[call-overload]
+    reasons = F.transform("strongest", lambda one: one["reason"]).cast(T.ArrayType(FEATURE_REASON))
+    return named.select("source_row_id", reasons.alias("reasons"), words.alias("reason_words"))
+
+
+def _part(name: str) -> Callable[[Column], Column]:
+    return lambda one: one["reason"][name]
+
+
+class _Ranged(NamedTuple):
+    """A value, the ends of its peers' range, how many peers have a value, and their share within the range; NULL where
+    unknown."""
+
+    value: Column
+    low: Column
+    high: Column
+    peers: Column
+    inside: Column
+
+
+def _of_grid(place: int) -> _Ranged:
+    ranges = F.col("ranges")
+    names = ("value", "low", "high", "peers", "inside")
+    value, low, high, peers, inside = (F.get(ranges[name], F.lit(place)) for name in names)
+    return _Ranged(value, low, high, peers.cast(T.LongType()), inside)
+
+
+def _of_peers(feature: str) -> _Ranged:
+    value = F.when(F.col(_known_name(feature)), F.col(feature))
+    return _Ranged(value, F.col(f"{feature}_low"), F.col(f"{feature}_high"), F.col(f"{feature}_peers"), F.lit(0.99))
 
 
 def _range_end(peers: DataFrame, feature: str, end: str) -> Column:
@@ -62,27 +125,35 @@ def _peers(peers: DataFrame, feature: str) -> Column:
     return F.col(name if name in peers.columns else "peers").cast(T.LongType()).alias(name)
 
 
-def _strongest(features: Sequence[str]) -> Column:
-    """The reasons of all features, sorted by contribution, highest first, then by the features' order."""
-    candidates = F.array_compact(F.array(*[_candidate(feature, place) for place, feature in enumerate(features)]))
-    strongest = F.slice(F.sort_array(candidates), 1, REASONS)
-    return F.transform(strongest, lambda candidate: candidate["reason"]).cast(T.ArrayType(FEATURE_REASON))
+def _strongest(ranged: Sequence[_Ranged], features: Sequence[str]) -> Column:
+    """Structs with the reasons of all features and the shares of peers inside, by contribution, highest first, then by
+    the features' order."""
+    candidates = F.array_compact(
+        F.array(*[_candidate(feature, place, ranged[place]) for place, feature in enumerate(features)])
+    )
+    return F.slice(F.sort_array(candidates), 1, REASONS)
 
 
-def _candidate(feature: str, place: int) -> Column:
+def _candidate(feature: str, place: int, of: _Ranged) -> Column:
     """What sorts before a reason, and the reason; NULL where the feature is none."""
     contribution = F.get(F.col("contributions"), F.lit(place))
-    is_reason = F.col(_known_name(feature)) & F.col(feature).isNotNull() & (contribution > 0)
+    is_outside = (of.value < of.low) | (of.value > of.high)
     reason = F.struct(
         F.lit(feature).alias("feature"),
-        F.col(feature).alias("value"),
-        F.col(f"{feature}_low").alias("typical_low"),
-        F.col(f"{feature}_high").alias("typical_high"),
-        F.col(f"{feature}_peers").alias("peers"),
+        of.value.alias("value"),
+        of.low.alias("typical_low"),
+        of.high.alias("typical_high"),
+        of.peers.alias("peers"),
         contribution.alias("contribution"),
     )
     return F.when(
-        is_reason, F.struct((-contribution).alias("first"), F.lit(place).alias("then"), reason.alias("reason"))
+        is_outside & (contribution > 0),
+        F.struct(
+            (-contribution).alias("first"),
+            F.lit(place).alias("then"),
+            reason.alias("reason"),
+            of.inside.alias("inside"),
+        ),
     )
 
 

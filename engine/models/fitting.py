@@ -13,7 +13,7 @@ from engine.models.scorers.base import Scorer
 from engine.models.scorers.combination import RankCombination
 from engine.models.scorers.feature_steps import FeatureSteps
 from engine.models.scorers.flat_forest import flatten
-from engine.models.scorers.neighbours import LocalOutlierFactor, NeighbourDistance
+from engine.models.scorers.power_sum import PowerSum
 from engine.models.scorers.projections import ProjectionHistograms
 from engine.settings import (
     CopodSettings,
@@ -21,9 +21,8 @@ from engine.settings import (
     EcodSettings,
     HbosSettings,
     IsolationForestSettings,
-    KnnSettings,
     LodaSettings,
-    LofSettings,
+    PowerSumSettings,
     RankCombinationSettings,
 )
 
@@ -41,6 +40,11 @@ def fit_scorer(rows: Matrix, settings: DetectorSettings, detectors: Mapping[str,
     if isinstance(settings, RankCombinationSettings):
         return _rank_combination(rows, settings, detectors)
     return _FITS[settings.kind](rows, settings)
+
+
+def _power_sum(rows: Matrix, settings: PowerSumSettings) -> Scorer:
+    """Nothing is learned: what is usual is in the surprises already."""
+    return PowerSum(exponent=settings.exponent, features=rows.shape[1])
 
 
 def _isolation_forest(rows: Matrix, settings: IsolationForestSettings) -> Scorer:
@@ -134,35 +138,6 @@ def _loda(rows: Matrix, settings: LodaSettings) -> Scorer:
     )
 
 
-def _knn(rows: Matrix, settings: KnnSettings) -> Scorer:
-    """PyOD's KNN with method `largest`: what it learns are the rows."""
-    kept = _subsample(rows, settings.rows, settings.seed)
-    units = np.ones(rows.shape[1])
-    if settings.usual_quantile is not None:
-        # where a z-score of 10 is common, 10 is near; never below 1, lest a feature that hardly varies decides alone
-        units = np.maximum(np.quantile(np.abs(rows), settings.usual_quantile, axis=0), 1.0)
-    return NeighbourDistance(
-        training=np.ascontiguousarray((kept / units).T),
-        units=units,
-        neighbours=min(settings.neighbours, len(kept)),
-        features=rows.shape[1],
-    )
-
-
-def _lof(rows: Matrix, settings: LofSettings) -> Scorer:
-    from pyod.models.lof import LOF
-
-    kept = _subsample(rows, settings.rows, settings.seed)
-    fitted = LOF(n_neighbors=min(settings.neighbours, len(kept) - 1), algorithm="kd_tree").fit(kept).detector_
-    return LocalOutlierFactor(
-        training=np.ascontiguousarray(kept.T),
-        reach=fitted._distances_fit_X_[:, fitted.n_neighbors_ - 1].copy(),
-        density=fitted._lrd,
-        neighbours=fitted.n_neighbors_,
-        features=rows.shape[1],
-    )
-
-
 def _rank_combination(
     rows: Matrix, settings: RankCombinationSettings, detectors: Mapping[str, DetectorSettings]
 ) -> Scorer:
@@ -185,11 +160,10 @@ def _subsample(rows: Matrix, most: int, seed: int) -> Matrix:
 
 
 _FITS: dict[str, Callable[[Matrix, Any], Scorer]] = {
+    "power_sum": _power_sum,
     "isolation_forest": _isolation_forest,
     "ecod": _ecod,
     "copod": _copod,
     "hbos": _hbos,
     "loda": _loda,
-    "knn": _knn,
-    "lof": _lof,
 }

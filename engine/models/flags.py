@@ -15,7 +15,8 @@ from engine.settings import FlagSettings
 
 @dataclass(frozen=True)
 class Flags:
-    """`rows`: SCORES of the flagged rows, `flagged` of them, `largest_p_value` among them; `tested` had a p-value."""
+    """`rows`: SCORES of the flagged rows, `flagged` of them, `largest_p_value` among them; `tested` had a p-value and
+    were not explained by rules."""
 
     rows: DataFrame
     tested: int
@@ -23,16 +24,23 @@ class Flags:
     largest_p_value: float | None
 
 
-def flag(scores: DataFrame, settings: FlagSettings, p_value_limit: float) -> Flags:
-    """The rows of SCORES that `settings` flags; none has a p-value above `p_value_limit`. Runs Spark jobs.
+def flag(scores: DataFrame, settings: FlagSettings, p_value_limit: float, explained: DataFrame | None = None) -> Flags:
+    """The rows of SCORES that `settings` flags; none has a p-value above `p_value_limit`, all have a reason. Runs Spark
+    jobs.
+
+    `explained`: source_row_id of rows that a rule explains. They keep their score as context, are flagged by no model
+    and use none of the capacity.
 
     By false-discovery rate: Benjamini and Hochberg (J. R. Statist. Soc. B 57, 1995), with p-values above the limit
     counted as 1. Conformal p-values of one calibration sample are positively dependent, so that the rate holds (Bates
     et al. 2023) as far as ordinary rows and reference rows are exchangeable. By capacity: the rarest rows, then the
     highest scores; rows that are equal in both are flagged together or not at all, so that it may be fewer.
     """
+    if explained is not None:
+        ids = F.broadcast(explained.select("source_row_id").distinct())
+        scores = scores.join(ids, on="source_row_id", how="left_anti")
     tested = scores.where(F.col("anomaly_p_value").isNotNull()).count()
-    rare = scores.where(F.col("anomaly_p_value") <= p_value_limit)
+    rare = scores.where((F.col("anomaly_p_value") <= p_value_limit) & F.col("anomaly_has_reason"))
     if settings.by == "false_discovery_rate":
         ranks = rare.groupBy("anomaly_p_value").agg(F.count(F.lit(1)).alias("rows")).toArrow().to_pandas()
         ranks = ranks.sort_values("anomaly_p_value", ignore_index=True)

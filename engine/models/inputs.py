@@ -1,4 +1,4 @@
-"""What a model reads of a row: the robust z-scores of its features."""
+"""What a model reads of a row: surprises of its measures, or robust z-scores of its features."""
 
 from __future__ import annotations
 
@@ -10,33 +10,55 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Subject
 from engine.runtime.expressions import any_of
 
+# 99.5th percentile of a normal distribution, in standard deviations.
+_Z_OUTSIDE = 2.576
+
+
+Z, SURPRISE = "z", "surprise"
+
 
 def z_name(feature: str) -> str:
     return f"{feature}_z"
 
 
-def can_be_scored(features: Sequence[str], subject: Subject = Subject.REBATE_CLAIM) -> Column:
-    """True where a model may judge the row: at least one feature has a z-score and its numbers are not withheld."""
-    has_feature = any_of(is_known(feature) for feature in features)
+def surprise_name(measure: str) -> str:
+    return f"{measure}_surprise"
+
+
+def input_name(feature: str, inputs: str = Z) -> str:
+    """The column of a feature's z-score, or of a measure's surprise."""
+    return z_name(feature) if inputs == Z else surprise_name(feature)
+
+
+def can_be_scored(features: Sequence[str], subject: Subject = Subject.REBATE_CLAIM, inputs: str = Z) -> Column:
+    """True where a model may judge the row: at least one input is known and its numbers are not withheld."""
+    has_feature = any_of(is_known(feature, inputs) for feature in features)
     if subject is not Subject.INVOICE:
         return has_feature
     numbers_are_given = ~F.coalesce(F.col("suppressed"), F.lit(False))
     return has_feature & numbers_are_given
 
 
-def model_inputs(features: Sequence[str]) -> list[Column]:
+def model_inputs(features: Sequence[str], inputs: str = Z) -> list[Column]:
     """What the model reads, in the order of its features."""
-    return [model_input(feature) for feature in features]
+    return [model_input(feature, inputs) for feature in features]
 
 
-def model_input(feature: str) -> Column:
-    """The feature's z-score; 0, the typical value, where it has none.
+def model_input(feature: str, inputs: str = Z) -> Column:
+    """The feature's z-score, or the measure's surprise; 0, the typical value, where it has none.
 
     So an unknown feature makes no row unusual, and takes part in no explanation.
     """
-    return F.when(is_known(feature), F.col(z_name(feature))).otherwise(F.lit(0.0))
+    return F.when(is_known(feature, inputs), F.col(input_name(feature, inputs))).otherwise(F.lit(0.0))
 
 
-def is_known(feature: str) -> Column:
-    z = F.col(z_name(feature))
-    return z.isNotNull() & ~F.isnan(z)
+def is_known(feature: str, inputs: str = Z) -> Column:
+    value = F.col(input_name(feature, inputs))
+    return value.isNotNull() & ~F.isnan(value)
+
+
+def has_reason(features: Sequence[str], inputs: str = Z) -> Column:
+    """Whether a value lies outside its peers' range of 0.5 to 99.5 %; of z-scores, beyond those of a normal spread."""
+    if inputs == SURPRISE:
+        return F.coalesce(F.col("has_surprising_measure"), F.lit(False))
+    return any_of(F.abs(model_input(feature)) > F.lit(_Z_OUTSIDE) for feature in features)

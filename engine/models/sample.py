@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Subject
-from engine.models.inputs import can_be_scored, model_input
+from engine.models.inputs import Z, can_be_scored, model_input
 from engine.settings import SubjectModelSettings
 
 _SALT = "training sample"
@@ -28,16 +28,18 @@ def training_sample(
     features: Sequence[str],
     settings: SubjectModelSettings,
     subject: Subject = Subject.REBATE_CLAIM,
+    inputs: str = Z,
 ) -> pd.DataFrame:
     """The `training_rows` scorable rows whose id has the smallest hash, on the driver; all where there are fewer.
 
-    Columns: source_row_id and one per feature holding its z-score, 0 (typical) where it is unknown. Sorted by id, so
+    Columns: source_row_id and one per feature holding its z-score (or surprise, see `inputs`), 0
+    (typical) where it is unknown. Sorted by id, so
     that the sample and all that is fitted on it is the same under any partitioning and order of rows. Runs Spark jobs.
     """
-    rows = facts.where(can_be_scored(features, subject)).select(
+    rows = facts.where(can_be_scored(features, subject, inputs)).select(
         F.xxhash64(F.lit(_SALT), F.col("source_row_id")).alias("sample_hash"),
         F.col("source_row_id"),
-        *[model_input(feature).alias(feature) for feature in features],
+        *[model_input(feature, inputs).alias(feature) for feature in features],
     )
     wanted, available = settings.training_rows, rows.count()
     sample = _smallest(_below(rows, wanted, available), wanted)

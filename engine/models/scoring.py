@@ -7,22 +7,24 @@ from pyspark.sql import DataFrame
 from engine.contracts.codes import Subject
 from engine.models.anomaly_model import AnomalyModel
 from engine.models.batches import score_column
-from engine.models.inputs import can_be_scored, model_inputs
+from engine.models.inputs import can_be_scored, has_reason, model_inputs
 from engine.settings import ModelSettings
 
 
 def anomaly_scores(facts: DataFrame, model: AnomalyModel, settings: ModelSettings, subject: Subject) -> DataFrame:
-    """One row per row of `facts` that `can_be_scored`: its score and what its stratum is made of.
+    """One row per row of `facts` that `can_be_scored`: its score, whether a value lies outside its peers' range, and
+    what its stratum is made of.
 
-    `facts`: source_row_id, ndc9, program, drug_category, the z-scores of the model's features, on invoices suppressed.
+    `facts`: source_row_id, ndc9, program, drug_category, the model's inputs, on invoices suppressed.
     Raises ConfigurationError where the model was trained on other features than the configured ones.
     """
-    model.check_features(settings.of(subject).features)
-    spark, inputs = facts.sparkSession, model_inputs(model.features)
-    return facts.where(can_be_scored(model.features, subject)).select(
+    model.check_features(settings.features_of(subject, model.inputs))
+    spark, inputs = facts.sparkSession, model_inputs(model.features, model.inputs)
+    return facts.where(can_be_scored(model.features, subject, model.inputs)).select(
         "source_row_id",
         "ndc9",
         "program",
         "drug_category",
         score_column(spark, model.scorer, inputs, settings.batch_rows).alias("anomaly_score"),
+        has_reason(model.features, model.inputs).alias("anomaly_has_reason"),
     )

@@ -77,6 +77,9 @@ class Judged:
     """A subject's facts with z-scores, what is usual among peers (None: it is not scored), and from scoring on
     its model, scores and which of them are unusual.
 
+    grid: what is usual of each measure; measured: facts with the surprises among it; explained: source_row_id of rows
+    that a rule explains. All three from scoring on. metrics: of the evaluation of a model that was trained here.
+
     drift: population stability index by feature against the rows that a registered model learned from.
     facts: of every row, what conditions and models read. described: of few of them, given with their ids, all facts.
     """
@@ -91,6 +94,15 @@ class Judged:
     scores: DataFrame | None = None
     flags: models.Flags | None = None
     drift: Mapping[str, float] = field(default_factory=dict)
+    grid: models.PeerGrid | None = None
+    measured: DataFrame | None = None
+    explained: DataFrame | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> DataFrame:
+        """What models read: the facts, with surprises once they are known."""
+        return self.facts if self.measured is None else self.measured
 
 
 def run_tags(run: Run, prepared: Prepared) -> dict[str, str]:

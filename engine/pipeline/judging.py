@@ -115,10 +115,10 @@ def _unusual(run: Run, work: WorkFolder, one: Judged) -> DataFrame:
     table = SUBJECT_FEEDS[one.subject]
     if one.flags is None or one.model is None or one.peers is None:
         reasons = FINDINGS["reasons"].dataType.simpleString()
-        return run.spark.createDataFrame([], f"{_UNUSUAL}, reasons {reasons}")
+        return run.spark.createDataFrame([], f"{_UNUSUAL}, reasons {reasons}, reason_words array<string>")
     rare = one.flags.rows.select("source_row_id", "anomaly_p_value", "anomaly_rows")
-    facts_of_rare = one.facts.join(F.broadcast(rare.select("source_row_id")), on="source_row_id", how="left_semi")
-    reasons_of_rare = models.explain(facts_of_rare, one.model, one.peers, run.settings.model)
+    facts_of_rare = one.inputs.join(F.broadcast(rare.select("source_row_id")), on="source_row_id", how="left_semi")
+    reasons_of_rare = models.explain(facts_of_rare, one.model, one.peers, run.settings.model, one.grid)
     explained = rare.join(reasons_of_rare, on="source_row_id", how="left")  # one row each
     unusual = work.write(f"unusual/{table}", explained, model=model_origin(one))
     run.ledger.check(table, Step.RULES, "unusual rows", work.rows(f"unusual/{table}"), one.flags.flagged)
@@ -135,7 +135,9 @@ def assemble_findings(
     with run.step(Step.FINDINGS) as words:
         found = run.spark.createDataFrame([], FINDINGS)
         for one in judged:
-            rows = _with_scores(flagged[one.subject].drop("anomaly_p_value", "anomaly_rows"), one.scores)
+            rows = _with_scores(
+                flagged[one.subject].drop("anomaly_p_value", "anomaly_rows", "reason_words"), one.scores
+            )
             own = findings.findings_of(one.subject, rows, codes, run.settings, run.run_id, previous, reranked, answers)
             found = found.unionByName(own)
             table = SUBJECT_FEEDS[one.subject]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from engine.pipeline.scoring import (
     model_name,
     rows_scored,
     score_and_flag,
+    with_measures,
 )
 from engine.run import Run
 from engine.runtime.expressions import union_all
@@ -56,6 +57,7 @@ def score(
                 run.ledger.record(table, Step.SCORE, rows, rows)
                 scored.append(one)
                 continue
+            one = with_measures(run, one, screened[one.subject])
             fetched = fetched_model(run, tracker, one)
             if fetched is None:
                 one = train_one(run, work, tracker, prepared, one, screened[one.subject])
@@ -82,7 +84,7 @@ def _drift(run: Run, one: Judged, model: models.AnomalyModel, rows_scored: int) 
     settings = run.settings.model
     share = min(1.0, settings.evaluation_rows / max(1, rows_scored))
     drift = models.feature_drift(
-        one.facts, model.trained_on, one.subject, share, settings.evaluation.drift_minimum_rows
+        one.inputs, model.trained_on, one.subject, share, settings.evaluation.drift_minimum_rows, model.inputs
     )
     moved = {name: index for name, index in drift.items() if index > settings.evaluation.notable_drift}
     if moved:
@@ -99,30 +101,51 @@ def _drift(run: Run, one: Judged, model: models.AnomalyModel, rows_scored: int) 
 class Lesson:
     """What detectors of a subject learn from, are compared with and measured by: the same rows for all of them.
 
-    sample: see `models.training_sample`; reference: facts of rows held out; champion: the version in charge.
+    samples: by what detectors read (z, surprise), see `models.training_sample`; reference: facts of rows held out;
+    champion: the version in charge.
     """
 
-    sample: pd.DataFrame
+    samples: Mapping[str, pd.DataFrame]
     reference: DataFrame
     known: models.Known
     champion: tuple[models.AnomalyModel, str] | None
 
 
-def lesson_of(run: Run, tracker: Tracker, prepared: Prepared, one: Judged, screened: DataFrame) -> Lesson:
-    """Rows that a rule flags or analysts dispute teach nothing: they are not what is usual."""
+def lesson_of(
+    run: Run,
+    tracker: Tracker,
+    prepared: Prepared,
+    one: Judged,
+    screened: DataFrame,
+    detectors: Sequence[str] | None = None,
+) -> Lesson:
+    """Training excludes rows that a rule flags or analysts dispute: they are not what is usual.
+
+    `one`: with its measures; `detectors`: those that are trained, by default the configured one.
+    """
     settings, of_subject = run.settings.model, run.settings.model.of(one.subject)
     decisions = _decided(run, prepared, one)
     flagged = screened.select("source_row_id")
     disputed = [] if decisions is None else [decisions.where("is_valid").select("source_row_id")]
     set_aside = union_all([flagged, *disputed])
-    usual = one.facts.join(F.broadcast(set_aside), on="source_row_id", how="left_anti")
+    usual = one.inputs.join(F.broadcast(set_aside), on="source_row_id", how="left_anti")
     held_out = models.is_held_out(settings.held_out_share)
+    used = {settings.detectors[name].inputs for name in detectors or (of_subject.detector,)}
     return Lesson(
-        sample=models.training_sample(usual.where(~held_out), of_subject.features, of_subject, one.subject),
+        samples={
+            inputs: models.training_sample(
+                usual.where(~held_out), settings.features_of(one.subject, inputs), of_subject, one.subject, inputs
+            )
+            for inputs in sorted(used)
+        },
         reference=models.reference_sample(usual.where(held_out), settings.calibration_rows),
         known=models.Known(_planted(run, one.subject), decisions, flagged_by_rules=flagged),
         champion=champion_to_compare(
-            run, tracker, model_name(run.settings, one.subject), models.AnomalyModel.load, of_subject.features
+            run,
+            tracker,
+            model_name(run.settings, one.subject),
+            models.AnomalyModel.load,
+            lambda champion: champion.check_inputs(settings),
         ),
     )
 
@@ -146,7 +169,8 @@ def learn(
     experiment: str | None = None,
 ) -> Judged:
     """Fit on the sample, calibrate on the reference, score everything, evaluate, log and register."""
-    name, table, sample = model_name(run.settings, one.subject), SUBJECT_FEEDS[one.subject], lesson.sample
+    name, table = model_name(run.settings, one.subject), SUBJECT_FEEDS[one.subject]
+    sample = lesson.samples[settings.detectors[settings.of(one.subject).detector].inputs]
     one = replace(one, model_name=name)
     model = models.fit_model(sample, settings, one.subject)
     if model is None:
@@ -159,19 +183,31 @@ def learn(
     )
     scores, flags = score_and_flag(run, work, one, model, calibration)
     champion = None if lesson.champion is None else lesson.champion[0]
-    evaluation = models.evaluate(scores, one.facts, settings, one.subject, lesson.known, champion, model.trained_on)
+    # rows that a rule explains use no capacity, so a model is measured among the others
+    unexplained = scores
+    if one.explained is not None:
+        unexplained = scores.join(F.broadcast(one.explained), on="source_row_id", how="left_anti")
+    evaluation = models.evaluate(
+        unexplained, one.inputs, settings, one.subject, lesson.known, champion, model.trained_on, model.inputs
+    )
     tags = run_tags(run, prepared) | {
         "detector": model.detector,
         "subject": one.subject.value,
         "features": ",".join(model.features),
+        "inputs": model.inputs,
     }
     if lesson.champion is not None and evaluation.compared_by is not None:
         tags |= comparison_tags(lesson.champion[1], evaluation.compared_by)
+    trained_on = {"run": run.run_id, "as of": tags["as_of"], "input": tags["data_fingerprint"]}
+    card = models.card_of(
+        model, evaluation.metrics, flags, settings.flags, _found_by_kind(run, one, flags, lesson), trained_on
+    )
     with tempfile.TemporaryDirectory() as folder:
         stored = None if model.scorer.keeps_rows else Path(folder)
         if stored is not None:
             model.save(stored)
             calibration.save(stored)
+            (stored / models.CARD_FILE).write_text(card, encoding="utf-8")
         version = tracker.log_training(
             model_folder=stored,
             model_name=name,
@@ -179,6 +215,7 @@ def learn(
             parameters={
                 "detector": model.detector,
                 "kind": model.kind,
+                "inputs": model.inputs,
                 **model.parameters,
                 "features": ",".join(model.features),
             },
@@ -186,6 +223,7 @@ def learn(
             figures=evaluation.figures,
             tags=tags,
             experiment=experiment,
+            description=card,
         )
     if version is None:
         run.note(
@@ -194,7 +232,7 @@ def learn(
         )
         return replace(one, model=model, model_version=UNREGISTERED, scores=scores, flags=flags)
     run.note(f"{name} version {version} ({model.detector}) was trained on {len(sample):,} {table} rows of this input")
-    return replace(one, model=model, model_version=version, scores=scores, flags=flags)
+    return replace(one, model=model, model_version=version, scores=scores, flags=flags, metrics=evaluation.metrics)
 
 
 def _decided(run: Run, prepared: Prepared, one: Judged) -> DataFrame | None:
@@ -211,9 +249,24 @@ def _decided(run: Run, prepared: Prepared, one: Judged) -> DataFrame | None:
     return named.join(judged, on="finding_id", how="inner").drop("finding_id")
 
 
-def _planted(run: Run, subject: Subject) -> DataFrame | None:
+def _found_by_kind(run: Run, one: Judged, flags: models.Flags, lesson: Lesson) -> list[models.FoundKind]:
+    """Of rows that generated claims made unusual on purpose, by kind, how many the model or a rule flags."""
+    planted = _planted(run, one.subject, "kind")
+    if planted is None or lesson.known.flagged_by_rules is None:
+        return []
+    by_model = flags.rows.select("source_row_id", F.lit(1).alias("by_model"))
+    by_rules = lesson.known.flagged_by_rules.select("source_row_id", F.lit(1).alias("by_rules")).distinct()
+    # one row each
+    marked = planted.join(by_model, on="source_row_id", how="left").join(by_rules, on="source_row_id", how="left")
+    counts = marked.groupBy("kind").agg(
+        *(F.count(name).alias(name) for name in ("source_row_id", "by_model", "by_rules"))
+    )
+    return sorted((models.FoundKind(*row) for row in counts.collect()), key=lambda found: found.kind)
+
+
+def _planted(run: Run, subject: Subject, *more: str) -> DataFrame | None:
     """Rows that generated claims made unusual on purpose (`anomalies`), for evaluation; other input has none."""
     root = run.settings.input.root
     if subject is not Subject.REBATE_CLAIM or root is None or not run.storage.exists(join(root, "anomalies")):
         return None
-    return run.spark.read.parquet(join(root, "anomalies")).select("source_row_id")
+    return run.spark.read.parquet(join(root, "anomalies")).select("source_row_id", *more)

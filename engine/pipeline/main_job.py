@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from pyspark.sql import SparkSession
 
 from engine import rules, sources
 from engine.errors import InputError, OutputError, RejectedInput
 from engine.pipeline.describing import describe
+from engine.pipeline.detector_comparison import comparison
+from engine.pipeline.handed_on import Judged
 from engine.pipeline.judging import apply_rules, assemble_findings, screen
 from engine.pipeline.learning import UNREGISTERED, learn, lesson_of, score
 from engine.pipeline.linking import link_claims
 from engine.pipeline.preparing import prepare_tables, read_tables
 from engine.pipeline.publishing import Published, check_database, publish
 from engine.pipeline.reranking import queue_order, train_reranker
-from engine.pipeline.scoring import SCORED, check_model_option, choose_model_versions, model_name
+from engine.pipeline.scoring import SCORED, check_model_option, choose_model_versions, model_name, with_measures
 from engine.run import Run, RunOptions, open_run
 from engine.runs import LeaseLost, interruptible, interruption_of, undisturbed
 from engine.runtime.executors import executors_watched
@@ -136,13 +139,23 @@ def train(
         learning = [one for one in judged if one.subject in SCORED]
         screened = screen(run, work, prepared, learning)
         for one in learning:
-            lesson = lesson_of(run, tracker, prepared, one, screened[one.subject])
+            one = with_measures(run, one, screened[one.subject])
             name, configured = model_name(settings, one.subject), settings.model.of(one.subject).detector
             others = [name for name in settings.model.detectors if name != configured] if compare_detectors else []
             experiment = f"{name} detectors" if compare_detectors else None
+            lesson = lesson_of(run, tracker, prepared, one, screened[one.subject], [configured, *others])
+            of_subject: list[Judged] = []
             for detector in (configured, *others):
                 chosen = settings.model.using(one.subject, detector)
-                trained.append(learn(run, work, tracker, prepared, one, lesson, chosen, experiment))
+                of_subject.append(learn(run, work, tracker, prepared, one, lesson, chosen, experiment))
+                first = of_subject[0]
+                if lesson.champion is None and first.model is not None and first.model_version is not None:
+                    # the first version became champion: the others are compared with it
+                    lesson = replace(lesson, champion=(first.model, first.model_version))
+            trained += of_subject
+            if compare_detectors:
+                for line in comparison(of_subject, settings.output.root):
+                    say(line)
         reranker = train_reranker(run, tracker, prepared)
         run.abandon()
     names = [

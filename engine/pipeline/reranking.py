@@ -79,7 +79,9 @@ def train_reranker(run: Run, tracker: Tracker, prepared: Prepared) -> str | None
         run.note(f"{name} is not trained: {why}")
         return None
     folders = published_runs(run.storage, run.settings.output.root, but=run.run_id)
-    champion = champion_to_compare(run, tracker, name, models.Reranker.load, settings.features)
+    champion = champion_to_compare(
+        run, tracker, name, models.Reranker.load, lambda champion: champion.check_features(settings.features)
+    )
     outcomes = prepared.references.get("outcomes")
     reviewed = findings.reviewed_findings(decisions, outcomes, run.settings.today)
     lesson = _lesson(run, folders, reviewed)

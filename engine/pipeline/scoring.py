@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from engine import models, rules
 from engine.contracts.codes import Step, Subject
@@ -57,7 +59,7 @@ def fetched_model(
     if fetched is None:
         return None
     model = models.AnomalyModel.load(fetched.folder)
-    model.check_features(run.settings.model.of(one.subject).features)
+    model.check_inputs(run.settings.model)
     return model, models.Calibration.load(fetched.folder), fetched.version
 
 
@@ -100,23 +102,22 @@ def fetched_version(run: Run, tracker: Tracker, name: str) -> FetchedModel | Non
     return fetched
 
 
-class Trained(Protocol):
-    def check_features(self, configured: Sequence[str]) -> None: ...
-
-
-AnyModel = TypeVar("AnyModel", bound=Trained)
+AnyModel = TypeVar("AnyModel")
 
 
 def champion_to_compare(
-    run: Run, tracker: Tracker, name: str, load: Callable[[Path], AnyModel], features: Sequence[str]
+    run: Run, tracker: Tracker, name: str, load: Callable[[Path], AnyModel], check: Callable[[AnyModel], None]
 ) -> tuple[AnyModel, str] | None:
-    """The version in charge and its number, to be measured on the same rows; None where it cannot be."""
+    """The version in charge and its number, to be measured on the same rows; None where it cannot be.
+
+    `check` raises ConfigurationError unless a model reads what the settings have.
+    """
     fetched = tracker.fetch(name)
     if fetched is None:
         return None
     try:
         champion = load(fetched.folder)
-        champion.check_features(features)
+        check(champion)
     except ConfigurationError as error:
         problem = error.problems[0].what
         run.note(f"{name} version {fetched.version}, the champion, is not compared with the new one: {problem}")
@@ -138,6 +139,19 @@ def _scores_name(table: str, model: models.AnomalyModel) -> str:
     return f"p_values/{table}/{model.detector}"
 
 
+def with_measures(run: Run, one: Judged, screened: DataFrame) -> Judged:
+    """The subject with the surprises of its measures among the peers of this run. Rows that a rule explains, and rows
+    that the payer withheld the numbers of, are no peers. Runs Spark jobs."""
+    settings, subject = run.settings, one.subject
+    ids = list(rules.explaining_rules(subject))
+    explained = screened.where(F.arrays_overlap("rule_ids", F.array(*map(F.lit, ids)))).select("source_row_id")
+    peers = one.facts.join(F.broadcast(explained), on="source_row_id", how="left_anti")
+    if subject is Subject.INVOICE:
+        peers = peers.where(~F.coalesce(F.col("suppressed"), F.lit(False)))
+    grid = models.grid_of_peers(peers, settings.model.of(subject).measures, subject, settings.peers)
+    return replace(one, grid=grid, measured=models.with_surprises(one.facts, grid, subject), explained=explained)
+
+
 def score_and_flag(
     run: Run, work: WorkFolder, one: Judged, model: models.AnomalyModel, calibration: models.Calibration
 ) -> tuple[DataFrame, models.Flags]:
@@ -147,12 +161,12 @@ def score_and_flag(
     judge were scored.
     """
     settings, table = run.settings.model, SUBJECT_FEEDS[one.subject]
-    scored = models.anomaly_scores(one.facts, model, settings, one.subject)
+    scored = models.anomaly_scores(one.inputs, model, settings, one.subject)
     scores = work.write(_scores_name(table, model), models.p_values(scored, calibration), model=model_origin(one))
-    expected = one.facts.where(models.can_be_scored(model.features, one.subject)).count()
+    expected = one.inputs.where(models.can_be_scored(model.features, one.subject, model.inputs)).count()
     of_all = f"scored of {run.ledger.rows_out(table):,}"
     run.ledger.check(table, Step.SCORE, of_all, work.rows(_scores_name(table, model)), expected)
-    flags = models.flag(scores, settings.flags, rules.anomaly_threshold(run.settings))
+    flags = models.flag(scores, settings.flags, rules.anomaly_threshold(run.settings), one.explained)
     smallest = calibration.smallest_p_value
     if smallest is None:
         run.note(

@@ -6,13 +6,14 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
-from engine.contracts.words import FEATURE_WORDS
 from engine.rules.common import MEDICAID, claim_name, line_invoiced, program_words
 from engine.rules.hit import Facts, Hit
 from engine.rules.registry import Given, Threshold, rule
-from engine.rules.text import if_known, sentence, words_for
+from engine.rules.text import sentence
 
 FEATURES_NAMED = 3
+
+_CLAIMS, _LINES = "comparable claims", "comparable lines"
 
 THRESHOLDS = (
     Threshold("p_value", 0.005, "part of the peers that are at least as unusual, at most"),
@@ -20,31 +21,14 @@ THRESHOLDS = (
 )
 
 
-def _anomaly(f: Facts, given: Given, subject: Column) -> Hit:
-    named = F.concat(*(_feature(f, place) for place in range(FEATURES_NAMED)))
-    # the first feature needs no separator
-    words = F.when(named != "", F.concat(F.lit(": "), F.substr(named, F.lit(3)))).otherwise(F.lit(""))
+def _anomaly(f: Facts, given: Given, subject: Column, peers: str) -> Hit:
+    words = F.array_join(F.slice(f.reason_words, 1, FEATURES_NAMED), "; ")
     return Hit(
-        when=(f.anomaly_p_value <= given.number("p_value")) & (f.anomaly_rows >= given.whole("minimum_rows")),
-        message=sentence("{subject}: unusual among comparable rows{words}.", subject=subject, words=words),
+        when=(f.anomaly_p_value <= given.number("p_value"))
+        & (f.anomaly_rows >= given.whole("minimum_rows"))
+        & (F.size(f.reason_words) > 0),
+        message=sentence(f"{{subject}}: unusual among {peers}: {{words}}.", subject=subject, words=words),
     )
-
-
-def _feature(f: Facts, place: int) -> Column:
-    reason = F.get(f.reasons, F.lit(place))
-    usual = if_known(
-        " (usually {low:ratio} to {high:ratio}{peers})",
-        low=reason["typical_low"],
-        high=reason["typical_high"],
-        peers=if_known(" among {peers:count} rows", peers=reason["peers"]),
-    )
-    named = sentence(
-        "; {feature} {value:ratio}{usual}",
-        feature=words_for(F.regexp_replace(reason["feature"], r"_z\z", ""), FEATURE_WORDS),
-        value=reason["value"],
-        usual=usual,
-    )
-    return F.when(reason["feature"].isNotNull(), named).otherwise(F.lit(""))
 
 
 @rule(
@@ -63,12 +47,13 @@ def _feature(f: Facts, place: int) -> Column:
 )
 def unusual_claim(f: Facts, given: Given) -> Hit:
     """The anomaly model finds the claim unusual; support for another rule, never a reason by itself. What part of the
-    units is wrong the model does not know, so it puts none at issue. `reasons` come strongest first.
+    units is wrong the model does not know, so it puts none at issue. `reasons` come largest first, and each lies
+    outside the range of comparable claims; without one the claim is not flagged.
     """
     return _anomaly(
         f,
         given,
-        sentence(
+        subject=sentence(
             "{payer}, {claim}, NDC {ndc}, service on {served:date} ({program})",
             claim=claim_name(f),
             payer=f.payer_id,
@@ -76,6 +61,7 @@ def unusual_claim(f: Facts, given: Given) -> Hit:
             program=program_words(f.program),
             served=f.date_of_service,
         ),
+        peers=_CLAIMS,
     )
 
 
@@ -95,4 +81,4 @@ def unusual_claim(f: Facts, given: Given) -> Hit:
 )
 def unusual_invoice_line(f: Facts, given: Given) -> Hit:
     """As R052 on claims, for a quarterly total."""
-    return _anomaly(f, given, line_invoiced(f))
+    return _anomaly(f, given, line_invoiced(f), _LINES)

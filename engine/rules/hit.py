@@ -26,6 +26,7 @@ SCORE_FACTS = T.StructType(
         T.StructField("anomaly_p_value", T.DoubleType()),
         T.StructField("anomaly_rows", T.LongType()),
         T.StructField("reasons", T.ArrayType(FEATURE_REASON)),
+        T.StructField("reason_words", T.ArrayType(T.StringType())),  # the reasons in words, in their order
     ]
 )
 

@@ -65,9 +65,15 @@ def comparison_tags(champion_version: str, judge: str) -> dict[str, str]:
 
 
 def promote(
-    tracker: Tracker, model_name: str, version: str | None, features: Sequence[str], by: str, reason: str = ""
+    tracker: Tracker,
+    model_name: str,
+    version: str | None,
+    features: Sequence[str] | Mapping[str, Sequence[str]],
+    by: str,
+    reason: str = "",
 ) -> Promotion:
-    """Make a version (by default the newest) champion, if its training says that it is better than the present one.
+    """Make a version (by default the best challenger) champion, if its training says that it is better than the present
+    one. What decides is `against_champion_auprc`: the best challenger is the one whose interval begins highest.
 
     Raises PromotionRefused, with all reasons and figures, where the version was not compared with the present champion
     on the same rows, where the interval of the difference does not lie above zero, or where it was trained on other
@@ -75,8 +81,8 @@ def promote(
     take over from SETTINGS: it must be better than these.
     """
     with tracker.connected("cannot promote") as client:
-        challenger = _challenger(client, model_name, version)
         champion = champion_version(client, model_name, tracker.alias)
+        challenger = _challenger(client, model_name, version, champion)
         run = client.get_run(challenger.run_id).data
         problems = refusals(
             str(challenger.version), champion, {**run.tags, **challenger.tags}, run.metrics, features, model_name
@@ -136,10 +142,13 @@ def refusals(
     champion: str | None,
     tags: Mapping[str, str],
     metrics: Mapping[str, float],
-    features: Sequence[str],
+    features: Sequence[str] | Mapping[str, Sequence[str]],
     model_name: str = "model",
 ) -> list[Problem]:
-    """Why the version must not become champion; empty where it may. `tags`, `metrics`: of its training."""
+    """Why the version must not become champion; empty where it may. `tags`, `metrics`: of its training. `features`:
+    those of the settings, by what detectors read where they differ."""
+    if isinstance(features, Mapping):
+        features = features[tags.get("inputs", "z")]
     where = f"model {model_name}, challenger: version {version}, champion: {_version(champion)}"
     if version == champion:
         return [Problem("the version is champion already", where, to_do="name another with --model NAME/VERSION")]
@@ -228,11 +237,16 @@ def move(client: Any, alias: str, entry: Promotion) -> Promotion:
     return entry
 
 
-def _challenger(client: Any, model_name: str, version: str | None) -> Any:
+def _challenger(client: Any, model_name: str, version: str | None, champion: str | None) -> Any:
+    """The version named; else the best of those that were compared with the present champion, of equal ones the newest;
+    where none was, the newest."""
     if version is not None:
         challenger = found(lambda: client.get_model_version(model_name, version))
     else:
-        challenger = max(_versions(client, model_name), key=lambda one: int(one.version), default=None)
+        versions = [one for one in _versions(client, model_name) if str(one.version) != champion]
+        challenger = max(versions, key=lambda one: _standing(client, one, champion), default=None)
+        # nothing but the champion: refused by name
+        challenger = challenger or next(iter(_versions(client, model_name)), None)
     if challenger is None:
         raise PromotionRefused(
             Problem(
@@ -242,6 +256,14 @@ def _challenger(client: Any, model_name: str, version: str | None) -> Any:
             )
         )
     return challenger
+
+
+def _standing(client: Any, version: Any, champion: str | None) -> tuple[bool, float, int]:
+    run = client.get_run(version.run_id).data
+    at_least = run.metrics.get(_DIFFERENCE[1])
+    if at_least is None or {**run.tags, **version.tags}.get(_AGAINST) != (champion or SETTINGS):
+        return False, 0.0, int(version.version)
+    return True, float(at_least), int(version.version)
 
 
 def _versions(client: Any, model_name: str) -> list[Any]:

@@ -143,6 +143,7 @@ class Tracker:
         set_alias: bool = False,
         experiment: str | None = None,
         first_takes_over: bool = True,
+        description: str | None = None,
     ) -> str | None:
         """Log a training run with its model, register the model, and return the new version.
 
@@ -153,8 +154,11 @@ class Tracker:
         version) go to the run and to the version. The version gets the configured alias where no version has it yet
         (unless not `first_takes_over`), or where `set_alias`, with an entry in the promotion log. Where anything fails,
         no version is left behind and the run is marked failed. `experiment`: by default the configured one.
+        `description`: Markdown that MLflow shows with the run.
         """
         all_tags = {**tags, "job": "train", "model_name": model_name}
+        if description is not None:
+            all_tags["mlflow.note.content"] = description
         if model_folder is not None:
             all_tags[FILES_TAG] = json.dumps(file_digests(model_folder))
         with self._run("cannot log the training", run_name, all_tags, experiment) as (mlflow, client, run_id):

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
 from engine.contracts.findings import SCORES
-from engine.models.calibration import LEVELS, Calibration, calibrate, p_values
+from engine.models.calibration import LEVELS, Calibration, calibrate, fence, p_values
 from engine.models.flags import benjamini_hochberg, flag
 from engine.settings import FlagSettings
 
 MINIMUM = 12
-SCHEMA = "source_row_id string, ndc9 string, program string, drug_category string, anomaly_score double"
+SCHEMA = "source_row_id string, ndc9 string, program string, drug_category string, anomaly_score double, "
+SCHEMA += "anomaly_has_reason boolean"
 SCORES_GIVEN = [n / 64 for n in range(-64, 65)] + [0.5, 0.5 + 2**-40, 0.123456789, 1.0, 4711.0]
 
 
@@ -31,22 +32,25 @@ def random_rows(seed: int) -> list[tuple]:
         few_scores = generator.sample(SCORES_GIVEN, generator.choice([1, 3, 30]))
         for _ in range(generator.choice([1, 2, MINIMUM - 1, MINIMUM, 40])):
             category = generator.choice(["S", "N", None]) if program != "MFP" else "I"
-            rows.append((f"R{len(rows):04d}", ndc9, program, category, generator.choice(few_scores)))
+            rows.append((f"R{len(rows):04d}", ndc9, program, category, generator.choice(few_scores), True))
     # a program of which even the drug category has too few rows
-    return [*rows, *((f"T{n}", "000030001", "COMMERCIAL", "S", n / 8) for n in range(1, MINIMUM))]
+    return [*rows, *((f"T{n}", "000030001", "COMMERCIAL", "S", n / 8, True) for n in range(1, MINIMUM))]
 
 
 def judged(row: tuple, reference: list[tuple]) -> tuple:
-    _, ndc9, program, category, score = row
+    """What is expected of a row, against the reference rows below the fence."""
+    _, ndc9, program, category, score, _ = row
+    highest = fence(np.array([other[4] for other in reference]))
+    reference = [other for other in reference if other[4] <= highest]
     stratum = [other for other in reference if (other[1], other[2]) == (ndc9, program)]
     name = f"ndc9/{ndc9}/{program}"
     if ndc9 is None or len(stratum) < MINIMUM:
         stratum = [other for other in reference if (other[2], other[3]) == (program, category)]
         name = f"drug_category/{category or 'unknown'}/{program}"
     if len(stratum) < MINIMUM:
-        return score, None, None, 0
+        return score, None, None, 0, True
     p = Fraction(1 + sum(other[4] >= score for other in stratum), 1 + len(stratum))
-    return score, float(p), name, len(stratum)
+    return score, float(p), name, len(stratum), True
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +76,8 @@ def calibration(spark, reference_rows, tmp_path_factory):
 def test_p_values_agree_with_a_plain_count_under_any_partitioning(spark, calibration, reference_rows):
     rows = random_rows(seed=2)
     expected = {row[0]: judged(row, reference_rows) for row in rows}
-    assert {p is None for _, p, _, _ in expected.values()} == {True, False}
-    assert {name.split("/")[0] for _, _, name, _ in expected.values() if name} == {"ndc9", "drug_category"}
+    assert {p is None for _, p, _, _, _ in expected.values()} == {True, False}
+    assert {name.split("/")[0] for _, _, name, _, _ in expected.values() if name} == {"ndc9", "drug_category"}
     for partitions in (1, 7):
         shuffled = random.Random(partitions).sample(rows, len(rows))
         scores = p_values(spark.createDataFrame(shuffled, SCHEMA).repartition(partitions), calibration)
@@ -91,10 +95,21 @@ def test_no_reference_row_at_all_judges_nothing(spark):
 def test_the_coarsest_stratum_is_all_rows(spark, reference_rows):
     reference = spark.createDataFrame(reference_rows, SCHEMA)
     found = p_values(reference, calibrate(reference, ("all",), MINIMUM)).collect()
+    highest = fence(np.array([other[4] for other in reference_rows]))
+    usual = [other[4] for other in reference_rows if other[4] <= highest]
+    assert 4711.0 not in usual
     for row in found:
-        at_or_above = sum(other[4] >= row.anomaly_score for other in reference_rows)
-        assert row.anomaly_p_value == (1 + at_or_above) / (1 + len(reference_rows))
-        assert (row.anomaly_stratum, row.anomaly_rows) == ("all", len(reference_rows))
+        at_or_above = sum(score >= row.anomaly_score for score in usual)
+        assert row.anomaly_p_value == (1 + at_or_above) / (1 + len(usual))
+        assert (row.anomaly_stratum, row.anomaly_rows) == ("all", len(usual))
+
+
+def test_the_fence_lets_ordinary_tails_pass_and_anomalies_not_hide_each_other():
+    usual = np.random.default_rng(1).exponential(size=20_000)
+    highest = fence(usual)
+    assert (usual > highest).sum() <= 5
+    assert fence(np.append(usual, np.full(200, 40.0))) == pytest.approx(highest, rel=0.35)
+    assert fence(np.zeros(1_000)) == fence(usual[:40]) == np.inf
 
 
 @given(st.integers(1, 60), st.integers(0, 2**32 - 1))
@@ -137,14 +152,23 @@ FLAGGED = [
         ({"by": "false_discovery_rate", "false_discovery_rate": 0.01}, "ABCD", 0.004),
         ({"by": "false_discovery_rate", "false_discovery_rate": 0.003}, "ABC", 0.001),
         ({"by": "false_discovery_rate", "false_discovery_rate": 0.001}, "", None),
-        ({"capacity": 1}, "A", 0.001),
-        ({"capacity": 2}, "A", 0.001),  # B and C are equal: one place is too few for both
-        ({"capacity": 3}, "ABC", 0.001),
-        ({"capacity": 9}, "ABCD", 0.004),  # F and E are less rare than the limit
+        ({"by": "capacity", "capacity": 1}, "A", 0.001),
+        ({"by": "capacity", "capacity": 2}, "A", 0.001),  # B and C are equal: one place is too few for both
+        ({"by": "capacity", "capacity": 3}, "ABC", 0.001),
+        ({"by": "capacity", "capacity": 9}, "ABCD", 0.004),  # F and E are less rare than the limit
     ],
 )
 def test_flags(spark, settings, expected, largest):
-    rows = [(name, score, p, "s", 999) for name, score, p in FLAGGED]
+    rows = [(name, score, p, "s", 999, True) for name, score, p in FLAGGED]
     flags = flag(spark.createDataFrame(rows, SCORES).repartition(3), FlagSettings(**settings), p_value_limit=0.005)
     assert sorted(row.source_row_id for row in flags.rows.collect()) == list(expected)
     assert (flags.flagged, flags.tested, flags.largest_p_value) == (len(expected), 6, largest)
+
+
+def test_rows_that_a_rule_explains_and_rows_without_a_reason_use_no_capacity(spark):
+    rows = [(name, score, p, "s", 999, name != "A") for name, score, p in FLAGGED]
+    explained = spark.createDataFrame([("B",)], "source_row_id string")
+    capacity = FlagSettings(by="capacity", capacity=2)
+    flags = flag(spark.createDataFrame(rows, SCORES), capacity, p_value_limit=0.005, explained=explained)
+    assert sorted(row.source_row_id for row in flags.rows.collect()) == ["C", "D"]
+    assert (flags.flagged, flags.tested) == (2, 5)

@@ -20,8 +20,8 @@ from engine.settings import SHIPPED_DETECTORS, EcodSettings, LodaSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAINING = skewed_rows(1_500)
-ADDITIVE = {"ecod", "copod", "hbos", "knn"}
-BY_OCCLUSION = {"loda", "lof", "rank_combination"}
+ADDITIVE = {"ecod", "copod", "hbos", "power_sum"}
+BY_OCCLUSION = {"loda", "rank_combination"}
 BENCHMARKS = ("2_annthyroid", "6_cardio", "23_mammography", "31_satimage-2", "38_thyroid", "42_WBC")
 
 
@@ -78,6 +78,8 @@ def test_neither_batch_nor_order_nor_layout_changes_a_bit(scorer, tested):
 
 def test_two_fits_are_one_detector_and_other_rows_another(kind, scorer):
     assert fitted(kind, TRAINING.copy()).digest == scorer.digest
+    if kind == "power_sum":
+        pytest.skip("learns nothing but the number of measures")
     assert fitted(kind, skewed_rows(1_500, seed=5)).digest != scorer.digest
 
 
@@ -124,26 +126,6 @@ def test_contributions_are_drops_of_the_score_where_no_parts_are_defined(kind, s
         typical[:, feature] = 0.0
         assert np.array_equal(contributions[:, feature], scorer.scores(tested) - scorer.scores(typical))
     assert (contributions[tested == 0] == 0).all()
-
-
-def test_knn_counts_features_in_units_of_what_is_usual_of_them():
-    training = TRAINING * np.array([1.0, 0.01, 2.0, 1.0, 1.0])
-    knn = fit_scorer(training, SHIPPED_DETECTORS["knn"], DETECTORS)
-    units = np.quantile(np.abs(training), 0.99, axis=0)
-    assert units[1] < 1 < units[0]
-    units[1] = 1.0  # what hardly varies is not blown up
-    rows = skewed_rows(50, seed=3)
-    assert knn.scores(rows) == pytest.approx(library_scores("knn", training / units, rows / units), rel=1e-12)
-    assert knn.contributions(rows).sum(axis=1) == pytest.approx(knn.scores(rows))
-
-
-def test_knn_credits_the_distance_to_the_kth_neighbour_by_feature():
-    training = np.array([[0.0, 0.0], [0.0, 1.0], [4.0, 0.0], [9.0, 9.0]])
-    knn = fit_scorer(training, DETECTORS["knn"].model_copy(update={"neighbours": 2}), DETECTORS)
-    rows = np.array([[3.0, 5.0], [0.0, 0.0]])
-    # second nearest: (4, 0) at 1 + 25 behind (0, 1) at 9 + 16; (0, 1) at 0 + 1 behind the row's own equal
-    assert knn.scores(rows) == pytest.approx([26**0.5, 1.0])
-    assert knn.contributions(rows) == pytest.approx(np.array([[1 / 26**0.5, 25 / 26**0.5], [0.0, 1.0]]))
 
 
 def test_the_feature_that_is_far_off_is_the_strongest_reason(kind):
@@ -200,9 +182,6 @@ def test_a_combination_may_have_several_members_of_one_kind():
 def test_auroc_on_public_benchmarks_is_the_librarys(public_data, name, kind):
     arrays = np.load(public_data / "anomaly" / f"{name}.npz")
     rows, labels = arrays["X"].astype(float), arrays["y"].ravel()
-    if kind == "lof":
-        # of neighbours at one distance each tree takes others: whole numbers are set apart by less than they mean
-        rows += 1e-6 * rows.std() * np.random.default_rng(0).normal(size=rows.shape)
     on_all_rows = {
         other: settings.model_copy(update={"rows": len(rows)} if "rows" in type(settings).model_fields else {})
         for other, settings in DETECTORS.items()
@@ -225,7 +204,7 @@ assert not heavy, heavy
 
 @pytest.mark.parametrize(
     ("name", "modules"),
-    [("lof", {"neighbours"}), ("ecod", {"feature_steps"}), ("loda", {"projections"})],
+    [("power_sum", {"power_sum"}), ("ecod", {"feature_steps"}), ("loda", {"projections"})],
 )
 def test_executors_import_the_module_of_their_scorer_alone(tmp_path, name, modules):
     (tmp_path / "scorer").write_bytes(pickle.dumps(fitted(name, TRAINING)))
@@ -255,8 +234,7 @@ def test_executors_import_the_module_of_their_scorer_alone(tmp_path, name, modul
         ("loda", {"terms": lambda a: a[:, :2]}),
         ("loda", {"weights": lambda a: a[:, :1]}),
         ("ecod", {"terms": lambda a: a[:, :3]}),
-        ("knn", {"training": lambda a: a[:1]}),
-        ("lof", {"density": lambda a: a[:2]}),
+        ("power_sum", {"exponent": lambda a: a - 2.0}),
     ],
 )
 def test_arrays_that_point_outside_one_another_are_refused_before_compiled_code_reads_them(kind, changes):
@@ -266,6 +244,5 @@ def test_arrays_that_point_outside_one_another_are_refused_before_compiled_code_
         type(scorer).of_arrays(arrays)
 
 
-def test_detectors_that_consist_of_rows_say_so():
-    keeping = {kind for kind in KINDS if kind != "calibrated_logistic" and fitted(kind, skewed_rows(300)).keeps_rows}
-    assert keeping == {"knn", "lof", "rank_combination"}
+def test_no_detector_consists_of_training_rows():
+    assert not [kind for kind in KINDS if fitted(kind, skewed_rows(300)).keeps_rows]

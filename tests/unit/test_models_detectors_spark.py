@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from detector_rows import DETECTORS, KINDS
+from detector_rows import DETECTORS as ON_SURPRISES
+from detector_rows import KINDS
 from models_rows import FEATURES, as_spark, claim_rows
 from pyspark.sql import functions as F
 
@@ -26,6 +27,8 @@ from engine.tracking import Tracker
 pytestmark = pytest.mark.slow
 
 CLAIM = Subject.REBATE_CLAIM
+# The same detectors on the z-scores that the made-up rows have.
+DETECTORS = {name: settings.model_copy(update={"inputs": "z"}) for name, settings in ON_SURPRISES.items()}
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +94,16 @@ def test_p_values_and_reasons_of_a_detector_without_bounds(spark, rows, models, 
         expected = [(1 + (own >= value).sum()) / (1 + len(own)) for value in own]
         assert judged[rows["source_row_id"].iloc[place]].to_numpy() == pytest.approx(expected), program
     first = rows.iloc[[int(scores.argmax())]]
-    peers = spark.createDataFrame([], "ndc11 string, program string, peers bigint")
+    peers = spark.createDataFrame(
+        first[["ndc11", "program"]].assign(
+            peers=300, **{f"{f}_{end}": 0.0 for f in FEATURES for end in ("low", "high")}
+        )
+    )
     (row,) = explain(as_spark(spark, first), model, peers, settings_with("hbos")).collect()
     parts = model.scorer.contributions(matrix[[int(scores.argmax())]])[0]
     assert row.reasons[0].contribution == parts[first[list(FEATURES)].notna().to_numpy()[0]].max()
+    assert len(row.reason_words) == len(row.reasons)
+    assert "where 99 % of 300 comparable claims have 0 to 0" in row.reason_words[0]
 
 
 def served(folder):
@@ -125,7 +134,7 @@ def test_a_model_comes_back_from_disk_and_is_served_with_the_same_scores(models,
         assert set(described["parameters"]["members"]) == set(DETECTORS[kind].members)
 
 
-@pytest.mark.parametrize("kind", ["lof", "rank_combination"])
+@pytest.mark.parametrize("kind", ["power_sum", "rank_combination"])
 def test_mlflow_serves_what_the_engine_scores(models, matrix, kind, tmp_path):
     import mlflow
 

@@ -19,7 +19,7 @@ from engine.models.inputs import z_name
 from engine.models.measures import Truth, measured
 from engine.models.ranking import Ranking, overlap_at
 from engine.models.scoring import anomaly_scores
-from engine.settings import EvaluationSettings, IsolationForestSettings, ModelSettings
+from engine.settings import ClaimModelSettings, EvaluationSettings, IsolationForestSettings, ModelSettings
 
 CLAIM = Subject.REBATE_CLAIM
 BASELINE = "f24_units_per_prescription"
@@ -69,7 +69,11 @@ def world(spark, tmp_path_factory):
     planted = rows.index[::50]
     rows.loc[planted, z_name(BASELINE)] = 2.5
     rows.loc[planted, z_name(FEATURES[6])] = 6.0
-    settings = ModelSettings(detectors={"isolation_forest": IsolationForestSettings(trees=50)}, review_capacity=40)
+    settings = ModelSettings(
+        claims=ClaimModelSettings(detector="isolation_forest"),
+        detectors={"isolation_forest": IsolationForestSettings(inputs="z", trees=50)},
+        review_capacity=40,
+    )
     sample = rows[["source_row_id"]].assign(**{f: rows[z_name(f)].fillna(0.0) for f in FEATURES})
     model = fit_model(sample, settings, CLAIM)
     facts = as_spark(spark, rows)

@@ -21,8 +21,8 @@ CLAIM = Subject.REBATE_CLAIM
 
 def settings(training_rows: int = 200_000, **forest) -> ModelSettings:
     return ModelSettings(
-        claims=ClaimModelSettings(training_rows=training_rows, minimum_training_rows=20),
-        detectors={"isolation_forest": IsolationForestSettings(**{"trees": 20, **forest})},
+        claims=ClaimModelSettings(detector="isolation_forest", training_rows=training_rows, minimum_training_rows=20),
+        detectors={"isolation_forest": IsolationForestSettings(**{"inputs": "z", "trees": 20, **forest})},
     )
 
 

@@ -16,11 +16,13 @@ from engine.models.anomaly_model import AnomalyModel, fit_model
 from engine.models.explanation import explain
 from engine.models.inputs import z_name
 from engine.models.scoring import anomaly_scores
-from engine.settings import IsolationForestSettings, ModelSettings
+from engine.settings import ClaimModelSettings, InvoiceModelSettings, IsolationForestSettings, ModelSettings
 
 CLAIM = Subject.REBATE_CLAIM
 SETTINGS = ModelSettings(
-    detectors={"isolation_forest": IsolationForestSettings(trees=30)},
+    claims=ClaimModelSettings(detector="isolation_forest"),
+    invoices=InvoiceModelSettings(detector="isolation_forest"),
+    detectors={"isolation_forest": IsolationForestSettings(inputs="z", trees=30)},
     batch_rows=250,  # several slices per Arrow batch
 )
 
@@ -108,8 +110,8 @@ def explained(spark, rows, model):
     flagged.loc[3, z_name(FEATURES[0])] = 0.0
     known = [FEATURES[2], FEATURES[5]]
     peers = [
-        ("0000200000" + "1", "MDRP_FFS", 120, *(10.0, 50.0) * 2),
-        ("0000200000" + "1", "PARTD", 45, *(11.0, 51.0) * 2),
+        ("0000200000" + "1", "MDRP_FFS", 120, *(29.0, 31.0) * 2),
+        ("0000200000" + "1", "PARTD", 45, *(29.5, 31.5) * 2),
     ]
     ranges = spark.createDataFrame(
         peers,
@@ -125,28 +127,30 @@ def explained(spark, rows, model):
     return flagged, reasons, set(known)
 
 
-def test_reasons_are_the_strongest_contributions_of_features_with_a_value(explained, model):
+def test_reasons_are_the_strongest_contributions_of_values_outside_the_peers_range(explained, model):
     flagged, reasons, known = explained
     assert reasons[1] == reasons[7]
     assert set(reasons[1]) == set(flagged["source_row_id"])
     contributions = model.scorer.contributions(matrix(flagged))
+    assert {len(found) for found in reasons[1].values()} >= {0, 1, 2}
     for place, row in flagged.reset_index(drop=True).iterrows():
+        has_peers = row["ndc11"] == "00002000001"
+        low = {"MDRP_FFS": 29.0, "PARTD": 29.5}[row["program"]]
+        in_range = {feature for feature in FEATURES if low <= row[feature] <= low + 2}
         expected = sorted(
             (
                 (-contribution, order, feature)
                 for order, (feature, contribution) in enumerate(zip(FEATURES, contributions[place], strict=True))
                 if contribution > 0 and not np.isnan(row[feature]) and not np.isnan(row[z_name(feature)])
+                if has_peers and feature in known - in_range
             )
         )[:3]
         found = reasons[1][row["source_row_id"]]
         assert [(-r.contribution, r.feature) for r in found] == [(c, feature) for c, _, feature in expected]
         assert [r.value for r in found] == [row[feature] for _, _, feature in expected]
-        has_peers = row["ndc11"] == "00002000001"
         for reason in found:
-            assert reason.peers == ({"MDRP_FFS": 120, "PARTD": 45}[row["program"]] if has_peers else None)
-            low = {"MDRP_FFS": 10.0, "PARTD": 11.0}[row["program"]]
-            has_range = has_peers and reason.feature in known
-            assert (reason.typical_low, reason.typical_high) == ((low, low + 40) if has_range else (None, None))
+            assert reason.peers == {"MDRP_FFS": 120, "PARTD": 45}[row["program"]]
+            assert (reason.typical_low, reason.typical_high) == (low, low + 2)
 
 
 def test_the_feature_that_is_far_off_comes_first(explained):

@@ -11,7 +11,7 @@ import yaml
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
 from engine.contracts.tables import TABLES
 from engine.errors import ConfigurationError
-from engine.rules import REGISTRY, Registry, active_rules, dispute_codes
+from engine.rules import REGISTRY, Registry, active_rules, dispute_codes, explaining_rules
 from engine.rules.activation import OFF_BY_ITSELF, SWITCHED_OFF, why_off
 from engine.rules.configuration import check_rules
 from engine.rules.registry import RegistryError, Threshold, rule
@@ -257,3 +257,12 @@ def test_the_page_of_rules_names_everything_that_an_analyst_may_set_or_ask():
 
 def test_every_specification_is_of_a_rule():
     assert {(spec.rule_id, spec.subject) for spec in all_specs()} == {rule.key for rule in REGISTRY.rules()}
+
+
+def test_rules_that_explain_what_is_unusual_are_strong_or_medium_and_exist():
+    from engine.rules.overview import _ON_QUANTITY_PRICE_AMOUNT
+
+    explaining = {subject: set(explaining_rules(subject)) for subject in (Subject.REBATE_CLAIM, Subject.INVOICE)}
+    assert set().union(*explaining.values()) == _ON_QUANTITY_PRICE_AMOUNT
+    assert {"R031", "R035", "R036"} <= explaining[Subject.REBATE_CLAIM]
+    assert not {"R039", "R052", "R001"} & explaining[Subject.REBATE_CLAIM]

@@ -137,11 +137,11 @@ input:
 
 
 def test_a_detector_is_added_or_changed_beside_the_shipped_ones(config):
-    path = config("model: {claims: {detector: wide}, detectors: {wide: {kind: knn, neighbours: 50}, lof: {rows: 900}}}")
+    path = config("model: {claims: {detector: wide}, detectors: {wide: {kind: loda, cuts: 50}, ecod: {rows: 900}}}")
     model = load_settings(path, ["model.detectors.isolation_forest.trees=7"]).model
-    assert (model.claims.detector, model.invoices.detector) == ("wide", "isolation_forest")
-    assert (model.detectors["wide"].neighbours, model.detectors["wide"].rows) == (50, 5_000)
-    assert (model.detectors["lof"].neighbours, model.detectors["lof"].rows) == (20, 900)
+    assert (model.claims.detector, model.invoices.detector) == ("wide", "power_sum")
+    assert (model.detectors["wide"].cuts, model.detectors["wide"].bins) == (50, 10)
+    assert (model.detectors["ecod"].inputs, model.detectors["ecod"].rows) == ("surprise", 900)
     assert (model.detectors["isolation_forest"].trees, model.detectors["isolation_forest"].rows_per_tree) == (7, 256)
     assert set(model.detectors) == {"wide", *SHIPPED_DETECTORS}
 
@@ -152,13 +152,13 @@ def test_a_shipped_name_can_be_given_another_kind(config):
 
 
 def test_mistakes_in_detectors_are_told_where_they_stand(config):
-    path = config("model: {detectors: {lof: {neighbors: 3}, own: {kind: oracle}, knn: {neighbours: 0}}}")
+    path = config("model: {detectors: {hbos: {bin: 3}, own: {kind: oracle}, ecod: {rows: 0}}}")
     with pytest.raises(ConfigurationError) as caught:
         load_settings(path, ["model.detectors.loda.cut=3"])
     message = str(caught.value)
-    assert "did you mean model.detectors.lof.neighbours?" in message
+    assert "did you mean model.detectors.hbos.bins?" in message
     assert "wrong value for model.detectors.own" in message
-    assert "wrong value for model.detectors.knn.neighbours" in message
+    assert "wrong value for model.detectors.ecod.rows" in message
     assert "--set model.detectors.loda.cut=3" in message
     assert len(caught.value.problems) == 4
 
@@ -298,3 +298,8 @@ def test_a_format_that_cannot_be_read_is_one_problem_that_names_it(config, decla
     (problem,) = caught.value.problems
     assert f"input.tables.rebate_claims{'.' if key else ''}{key}" in problem.what
     assert says in str(problem)
+
+
+def test_a_kind_that_kept_training_rows_is_refused_with_what_to_use_instead(config):
+    with pytest.raises(ConfigurationError, match=r"lof keeps training rows and is no longer offered; use power_sum"):
+        load_settings(config("model: {detectors: {near: {kind: lof}}}"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from test_tracking_tracker import saved_model
 
-from engine.contracts.facts import CLAIM_FEATURES
+from engine.contracts.facts import CLAIM_FEATURES, CLAIM_MEASURES
 from engine.errors import ConfigurationError, PromotionRefused
 from engine.settings import MlflowSettings
 from engine.tracking import Promotion, Tracker, comparison_tags, promote, promotion_log, roll_back
@@ -79,6 +79,15 @@ def test_the_gate(version, champion, changed, expected):
         assert words in problem.what
 
 
+def test_features_are_those_of_what_the_challenger_reads():
+    given = {"z": CLAIM_FEATURES, "surprise": CLAIM_MEASURES}
+    for inputs, features, expected in (("z", CLAIM_FEATURES, 0), ("surprise", CLAIM_MEASURES, 0), ("z", ("f1",), 1)):
+        tags = {"features": ",".join(features), "inputs": inputs}
+        assert len(refusals("2", None, tags, {}, given)) == expected
+    # versions from before there were surprises
+    assert not refusals("2", None, {"features": ",".join(CLAIM_FEATURES)}, {}, given)
+
+
 def test_a_refusal_tells_the_figures():
     given = compared("1", 0.05, -0.0123, 0.11)
     [problem] = refusals("3", "1", given["tags"], given["metrics"], CLAIM_FEATURES, NAME)
@@ -92,7 +101,7 @@ def test_promotions_and_the_way_back(store):
         (Kind.FIRST, None, "1")
     ]
     with pytest.raises(PromotionRefused, match="no longer champion"):
-        promote(store, NAME, None, CLAIM_FEATURES, "ann")  # the newest was compared with version 2
+        promote(store, NAME, "4", CLAIM_FEATURES, "ann")
     with pytest.raises(PromotionRefused, match="not shown to be better"):
         promote(store, NAME, "3", CLAIM_FEATURES, "ann")
     with pytest.raises(PromotionRefused, match="no such model version"):
@@ -101,7 +110,8 @@ def test_promotions_and_the_way_back(store):
         roll_back(store, NAME, "ann")
     assert store.fetch(NAME).version == "1"
 
-    made = promote(store, NAME, "2", CLAIM_FEATURES, "ann")
+    # the newest was compared with version 2, and version 3 is not shown to be better: the best challenger is version 2
+    made = promote(store, NAME, None, CLAIM_FEATURES, "ann")
     assert (made.by, made.from_version, made.to_version) == ("ann", "1", "2")
     assert made.figures["against_champion_auprc_low"] == 0.01
     assert "better than version 1" in made.reason

@@ -18,7 +18,7 @@ from engine.contracts.facts import CLAIM_FEATURES
 from engine.errors import ConfigurationError, OutputError
 from engine.models.anomaly_model import AnomalyModel, fit_model
 from engine.models.figures import score_distribution
-from engine.settings import IsolationForestSettings, MlflowSettings, ModelSettings
+from engine.settings import ClaimModelSettings, IsolationForestSettings, MlflowSettings, ModelSettings
 from engine.tracking import Tracker, mlflow_access
 from engine.tracking.mlflow_access import retried, within
 
@@ -31,7 +31,10 @@ TAGS = {"data_fingerprint": "4f2a", "config_hash": "b1c0", "code_version": "0.1.
 def saved_model(folder: Path, seed: int = 1) -> tuple[AnomalyModel, Path]:
     values = np.random.default_rng(seed).normal(size=(400, len(CLAIM_FEATURES)))
     sample = pd.DataFrame(values, columns=list(CLAIM_FEATURES)).assign(source_row_id=[f"R{n}" for n in range(400)])
-    settings = ModelSettings(detectors={"isolation_forest": IsolationForestSettings(trees=10, seed=seed)})
+    settings = ModelSettings(
+        claims=ClaimModelSettings(detector="isolation_forest"),
+        detectors={"isolation_forest": IsolationForestSettings(inputs="z", trees=10, seed=seed)},
+    )
     model = fit_model(sample, settings, Subject.REBATE_CLAIM)
     assert model is not None
     model.save(folder)

@@ -30,13 +30,12 @@ _DROP = "drop of the score when the feature is set to its typical value 0"
 _NATS = "natural log units of the probability of so extreme a value"
 
 KINDS = {
+    "power_sum": Kind("power_sum", "PowerSum", "part of the norm of the surprises"),
     "isolation_forest": Kind("flat_forest", "FlatForest", "splits by which the feature shortens the mean path"),
     "ecod": Kind("feature_steps", "FeatureSteps", _NATS),
     "copod": Kind("feature_steps", "FeatureSteps", _NATS),
     "hbos": Kind("feature_steps", "FeatureSteps", "log2 units below a density of 1 per unit of the z-score"),
     "loda": Kind("projections", "ProjectionHistograms", _DROP),
-    "knn": Kind("neighbours", "NeighbourDistance", "part of the distance to the k-th neighbour"),
-    "lof": Kind("neighbours", "LocalOutlierFactor", _DROP),
     "rank_combination": Kind("combination", "RankCombination", _DROP),
     "calibrated_logistic": Kind("logistic", "CalibratedLogistic", "natural log odds before calibration"),
 }

@@ -1,0 +1,95 @@
+"""A model card: what a version was trained on, what it finds and misses, and what its flags promise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.contracts.codes import Subject
+from engine.contracts.words import FEATURE_WORDS
+from engine.models.anomaly_model import AnomalyModel
+from engine.models.flags import Flags, in_words
+from engine.settings import FlagSettings
+
+CARD_FILE = "model_card.md"
+_SHOWN = {
+    "auprc": "average precision (the figure that decides)",
+    "gain_auprc": "the same less that of the better baseline",
+    "against_champion_auprc": "the same less the champion's",
+    "precision_at_capacity": "precision among as many rows as analysts can review",
+    "recall_at_capacity": "recall among them",
+}
+_SUBJECTS = {Subject.REBATE_CLAIM: "rebate claims", Subject.INVOICE: "invoice lines"}
+
+
+@dataclass(frozen=True)
+class FoundKind:
+    """Of rows that are known to be unusual in one way: how many there are, how many the model or a rule flags."""
+
+    kind: str
+    rows: int
+    by_model: int
+    by_rules: int
+
+
+def card_of(
+    model: AnomalyModel,
+    metrics: Mapping[str, float],
+    flags: Flags,
+    settings: FlagSettings,
+    kinds: Sequence[FoundKind],
+    trained_on: Mapping[str, str],
+) -> str:
+    """Markdown. `metrics`: of the evaluation; `kinds`: empty where no unusual rows are known; `trained_on`: run id, day
+    and fingerprint of the input. No row of data is in it."""
+    lines = [
+        f"# {model.detector} on {_SUBJECTS.get(model.subject, model.subject.value)}",
+        "",
+        "Marks rows that are unusual among comparable rows and that no rule explains (R052, weak evidence). It",
+        "supports people who review; it disputes nothing, and a row that it does not mark may still be wrong.",
+        "",
+        "## Training",
+        "",
+        f"- {model.training_rows:,} rows that no rule flags and nobody disputed",
+        *(f"- {name}: {value}" for name, value in trained_on.items()),
+        f"- kind: {model.kind}, {', '.join(f'{name} {value}' for name, value in model.parameters.items()) or '-'}",
+        f"- reads {'surprises' if model.inputs == 'surprise' else 'robust z-scores'} of: "
+        + ", ".join(FEATURE_WORDS.get(name, name).rstrip(",") for name in model.features),
+        "",
+        "## Flags",
+        "",
+        f"- stated: {in_words(settings)}",
+        f"- on the training input: {flags.flagged:,} of {flags.tested:,} rows",
+    ]
+    known = sum(kind.by_model for kind in kinds)
+    if kinds and flags.flagged:
+        lines.append(
+            f"- realized: {known:,} of the {flags.flagged:,} flagged rows are known to be unusual; of the others "
+            f"nothing is known, so at most {1 - known / flags.flagged:.0%} are false"
+        )
+    lines += ["", "## What it finds and misses", ""]
+    if kinds:
+        lines += ["| kind | rows | flagged by the model | explained by a rule |", "|---|---|---|---|"]
+        lines += [f"| {kind.kind} | {kind.rows:,} | {kind.by_model:,} | {kind.by_rules:,} |" for kind in kinds]
+    else:
+        lines.append("No unusual rows are known in the training input; docs/anomaly-models.md has generated ones.")
+    shown = [name for name in _SHOWN if name in metrics]
+    if shown:
+        lines += ["", "| figure | value | interval |", "|---|---|---|"]
+        lines += [
+            f"| {_SHOWN[name]} | {metrics[name]:.3f} | {metrics[f'{name}_low']:.3f} to {metrics[f'{name}_high']:.3f} |"
+            for name in shown
+        ]
+    lines += [
+        "",
+        "Not seen by it: rows without the values that it reads, products with fewer than 20 comparable rows, and",
+        "amounts that are unusual for all rows of a product alike.",
+        "",
+        "## Drift",
+        "",
+        "`detect` compares the inputs with those of the training and makes a note of features that moved; p-values",
+        "hold as long as ordinary rows stay as they were. Train again after changes of prices, products or payers.",
+    ]
+    if "psi_max" in metrics:
+        lines.append(f"Largest population stability index on the training input: {metrics['psi_max']:.3f}.")
+    return "\n".join(lines) + "\n"

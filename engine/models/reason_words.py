@@ -1,0 +1,38 @@
+"""A reason in words, with its numbers. No score, p-value or contribution: messages leave the company."""
+
+from __future__ import annotations
+
+import math
+
+from engine.contracts.words import FEATURE_WORDS, PRICE_FEATURES
+
+
+def reason_in_words(
+    rows: str,
+    feature: str,
+    value: float,
+    low: float | None,
+    high: float | None,
+    peers: int | None,
+    inside: float | None,
+) -> str:
+    """`paid per unit $0.42, where 99 % of 897 comparable claims have $6.10 to $9.80`.
+
+    `rows`: what the peers are; `low`, `high`: their range; `inside`: the share of the peers within it, shown as a whole
+    percentage, rounded down. Without a range the value stands alone.
+    """
+    named = f"{FEATURE_WORDS.get(feature, feature)} {_text(feature, value)}"
+    if low is None or high is None:
+        return named
+    part = "nearly all of" if inside is None else f"{math.floor(round(inside * 100, 6))} % of"
+    counted = rows if peers is None else f"{peers:,} {rows}"
+    return f"{named}, where {part} {counted} have {_text(feature, low)} to {_text(feature, high)}"
+
+
+def _text(feature: str, value: float) -> str:
+    """Prices in dollars and cents, below $1 with four decimals; others with two decimals, below 1 with four."""
+    if feature in PRICE_FEATURES:
+        return f"${value:,.2f}" if abs(value) >= 1 else f"${value:.4f}"
+    if abs(value) >= 1:
+        return f"{value:,.2f}".rstrip("0").rstrip(".")
+    return f"{value:.4f}".rstrip("0").rstrip(".") if abs(value) >= 0.001 else f"{value:.2g}"

@@ -1,0 +1,204 @@
+"""What models measure of a row, who its peers are, and how surprising each measure is among them, on Spark.
+
+What is usual among peers is told by the rows of the run (decision 3): the grid is made of them, is broadcast, and is
+never kept with a model. Rows that rules explain are no peers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from engine.contracts.codes import Subject
+from engine.contracts.facts import CLAIM_MEASURES, INVOICE_MEASURES
+from engine.models.inputs import surprise_name
+from engine.models.peer_grid import Keys, Matrix, PeerGrid
+from engine.runtime.expressions import divide
+from engine.runtime.sharing import share
+from engine.settings import PeerSettings
+
+_STRATUM = ("ndc11", "program")
+KEYS = (*_STRATUM, "ndc9", "drug_category")
+# Peers of a product's own figures, finest first; ratios of a line to its own past compare across products.
+OF_PRODUCT = (_STRATUM, ("ndc11",), ("ndc9",), ("drug_category",))
+OF_PROGRAM = (("program",),)
+_SALT = "peers"
+_HASH_STEPS = 1_000_000
+_MEASURED = "measured_surprises"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """levels: who the peers are, finest first. least_scale: the least by which ln x moves while its tail probability
+    falls to 1/e: a difference that is small for the measure is never surprising, however alike the peers are."""
+
+    levels: tuple[tuple[str, ...], ...]
+    least_scale: float
+
+
+MEASURES: dict[Subject, dict[str, Measure]] = {
+    Subject.REBATE_CLAIM: dict(
+        zip(
+            CLAIM_MEASURES,
+            (
+                Measure(OF_PRODUCT, 0.35),
+                Measure(OF_PRODUCT, 0.2),
+                Measure(OF_PRODUCT, 0.1),
+                Measure(OF_PRODUCT, 0.1),
+                Measure(OF_PRODUCT, 0.5),
+            ),
+            strict=True,
+        )
+    ),
+    Subject.INVOICE: dict(
+        zip(
+            INVOICE_MEASURES,
+            (
+                Measure(OF_PRODUCT, 0.1),
+                Measure(OF_PRODUCT, 0.1),
+                Measure(OF_PROGRAM, 0.1),
+                Measure(OF_PROGRAM, 0.35),
+                Measure(OF_PROGRAM, 0.1),
+                Measure(OF_PROGRAM, 0.1),
+            ),
+            strict=True,
+        )
+    ),
+}
+
+
+def measure(name: str, subject: Subject) -> Column:
+    """The measure of a row of the subject's facts as a double, NULL where it is unknown or means nothing.
+
+    A part of a fill (partial, completion) has no units: only both parts together are a prescription.
+    """
+    if subject is Subject.INVOICE:
+        return F.col(name).cast("double")
+    units = F.when(F.col("ndc_units") > 0, F.col("ndc_units").cast("double"))
+    of_whole_fills = F.coalesce(F.col("dispensing_status"), F.lit("")).isin("P", "C")
+    paid = F.col("amount_paid").cast("double") + F.coalesce(F.col("amount_third_party").cast("double"), F.lit(0.0))
+    paid_per_unit = divide(F.when(paid > 0, paid), units)
+    return {
+        "units_per_prescription": F.when(~of_whole_fills, units),
+        "units_per_day": F.when(~of_whole_fills & (F.col("f25_units_per_day") > 0), F.col("f25_units_per_day")),
+        "paid_per_unit": paid_per_unit,
+        "paid_per_unit_to_wac": divide(paid_per_unit, F.col("price_wac")),
+        "days_to_payment": F.when(
+            F.col("f44_claim_age_days") >= 0, F.greatest(F.col("f44_claim_age_days"), F.lit(1.0))
+        ),
+    }[name]
+
+
+def grid_of_peers(peers: DataFrame, measures: Sequence[str], subject: Subject, settings: PeerSettings) -> PeerGrid:
+    """What is usual of each measure among `peers`, facts of the subject. Runs Spark jobs.
+
+    At most about `sample_per_stratum` rows of each product and program come to the driver, chosen by the hash of their
+    source_row_id; each stands for as many as were not chosen, so counts of peers are those of all rows with a value.
+    """
+    rows = peers.select(
+        "source_row_id", *KEYS, *(measure(name, subject).alias(f"of_{name}") for name in measures)
+    ).where(F.col("ndc11").isNotNull())
+    sizes = rows.groupBy(*KEYS).agg(
+        F.count(F.lit(1)).alias("size"), *(F.count(f"of_{name}").alias(f"known_{name}") for name in measures)
+    )
+    same = [F.col(f"row.{key}").eqNullSafe(F.col(f"stratum.{key}")) for key in KEYS]
+    place = F.pmod(F.xxhash64(F.lit(_SALT), F.col("source_row_id")), F.lit(_HASH_STEPS))
+    sample = (
+        rows.alias("row")
+        .join(F.broadcast(sizes.alias("stratum")), on=same, how="inner")  # one size per stratum
+        .where(place * F.col("size") < F.lit(settings.sample_per_stratum * _HASH_STEPS))
+        .select("row.*", *(f"known_{name}" for name in measures))
+    )
+    table = sample.toArrow().sort_by("source_row_id")
+    keys = [table.column(key).to_numpy() for key in KEYS]
+    values = np.column_stack([table.column(f"of_{name}").to_numpy() for name in measures])
+    known = np.column_stack([table.column(f"known_{name}").to_numpy() for name in measures]).astype(np.float64)
+    described = MEASURES[subject]
+    return PeerGrid.of(
+        measures,
+        KEYS,
+        [described[name].levels for name in measures],
+        [described[name].least_scale for name in measures],
+        keys,
+        values,
+        _weights(keys, values, known),
+        settings.minimum,
+    )
+
+
+def _weights(keys: Sequence[Any], values: Matrix, known: Matrix) -> Matrix:
+    """For how many rows with a value each sampled one stands: those of its stratum over the sampled ones."""
+    strata: dict[Keys, int] = {}
+    number = np.array([strata.setdefault(key, len(strata)) for key in zip(*keys, strict=True)], dtype=np.int64)
+    weights = np.zeros(values.shape)
+    for column in range(values.shape[1]):
+        is_known = (values[:, column] > 0).astype(np.float64)
+        sampled = np.bincount(number, weights=is_known, minlength=len(strata))
+        weights[:, column] = known[:, column] / np.maximum(sampled[number], 1.0) * is_known
+    return weights
+
+
+def with_surprises(facts: DataFrame, grid: PeerGrid, subject: Subject) -> DataFrame:
+    """`facts` with the surprise of each measure, NULL where it has none, and `has_surprising_measure`: one of them lies
+    outside its peers' range. Lazily, by a broadcast grid."""
+    names = [surprise_name(name) for name in grid.measures]
+    fields = [T.StructField(name, T.DoubleType()) for name in names]
+    fields.append(T.StructField("has_surprising_measure", T.BooleanType()))
+
+    def judged(grid: PeerGrid, values: Matrix, groups: Any) -> list[pa.Array]:
+        surprises = grid.surprises(values, groups)
+        found = [pa.array(column, from_pandas=True) for column in surprises.T]
+        return [*found, pa.array(grid.is_outside(values, groups).any(axis=1))]
+
+    computed = _computed(facts, grid, subject, judged, T.StructType(fields))
+    own = [*names, "has_surprising_measure"]
+    with_struct = facts.withColumn(_MEASURED, computed)
+    return with_struct.withColumns({name: F.col(f"{_MEASURED}.{name}") for name in own}).drop(_MEASURED)
+
+
+def ranges_column(facts: DataFrame, grid: PeerGrid, subject: Subject) -> Column:
+    """Struct of arrays by measure: value, low and high (the peers' range), peers, and the share of these inside; NULL
+    where unknown."""
+    numbers = T.ArrayType(T.DoubleType())
+    kind = T.StructType([T.StructField(name, numbers) for name in ("value", "low", "high", "peers", "inside")])
+
+    def told(grid: PeerGrid, values: Matrix, groups: Any) -> list[pa.Array]:
+        return [_lists(of) for of in (values, *grid.ranges(groups))]
+
+    return _computed(facts, grid, subject, told, kind)
+
+
+def _computed(facts: DataFrame, grid: PeerGrid, subject: Subject, answer: Any, kind: T.StructType) -> Column:
+    shared = share(facts.sparkSession, grid)
+    names = [field.name for field in kind.fields]
+    keys = len(KEYS)
+
+    def answers(*columns: pa.Array) -> pa.Array:
+        of_grid = shared.value
+        groups = _groups(of_grid, columns[:keys])
+        values = np.column_stack([column.to_numpy(zero_copy_only=False) for column in columns[keys:]])
+        return pa.StructArray.from_arrays(answer(of_grid, values.astype(np.float64), groups), names=names)
+
+    inputs = [F.col(key) for key in KEYS] + [measure(name, subject) for name in grid.measures]
+    # Spark takes the kind of function from the annotations; its type stubs ask for it as an argument
+    return F.arrow_udf(answers, kind)(*inputs)  # type: ignore[call-overload]
+
+
+def _groups(grid: PeerGrid, keys: Sequence[pa.Array]) -> Any:
+    """Looked up once per different combination of keys: a batch has few."""
+    combined: dict[Keys, int] = {}
+    columns = [column.to_pylist() for column in keys]
+    number = [combined.setdefault(key, len(combined)) for key in zip(*columns, strict=True)]
+    return grid.groups_of(list(combined))[np.array(number, dtype=np.int64)]
+
+
+def _lists(rows: Matrix) -> pa.Array:
+    ends = np.arange(0, rows.size + 1, rows.shape[1], dtype=np.int32)
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(rows.ravel(), from_pandas=True))
