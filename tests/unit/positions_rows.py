@@ -1,0 +1,74 @@
+"""The unit ledger of prepared rows, as the job posts it, for tests."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from engine import positions
+from engine.contracts.findings import FINDINGS
+from engine.positions.book import Effect
+from tests.unit.facts_rows import frame
+
+AS_OF = date(2026, 4, 1)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Rows of positions as dicts, entries that are not booked by reason, and keys that do not add up."""
+
+    rows: list[dict]
+    not_booked: Counter
+    out_of_balance: int
+    not_placed: int
+
+
+def findings(spark: SparkSession, rows: list[dict]) -> DataFrame:
+    return frame(spark, rows, FINDINGS)
+
+
+def decisions(spark: SparkSession, rows: list[dict]) -> DataFrame:
+    from tests.unit.facts_rows import reference
+
+    return reference(spark, "decisions", *rows)
+
+
+def ledger_of(
+    claims: DataFrame,
+    invoices: DataFrame | None,
+    settlements: DataFrame | None = None,
+    decided: tuple[DataFrame, DataFrame] | None = None,
+    all_by_hand: bool = False,
+    as_of: date = AS_OF,
+) -> Ledger:
+    """Without a run. `decided`: decisions and findings; `all_by_hand`: no account is posted by expressions."""
+    lines = None if invoices is None else positions.invoice_lines(invoices)
+    claimed = positions.claim_lines(claims)
+    events = None
+    if settlements is not None:
+        events = positions.settlement_events(settlements, claimed, lines, as_of)
+    if decided is not None:
+        of_decisions = positions.decision_events(decided[0], decided[1], claims, invoices, as_of)
+        events = of_decisions if events is None else events.unionByName(of_decisions)
+    ledger = positions.LedgerInput(claimed, lines, events)
+    by_hand = positions.posted_by_hand(ledger)
+    if all_by_hand:
+        by_hand = by_hand.union(claimed.select("account"))
+        by_hand = by_hand if lines is None else by_hand.union(lines.select("account"))
+        by_hand = by_hand.distinct()
+    sequential, quick = positions.entries_of(ledger, by_hand)
+    rows = positions.summed(quick.unionByName(sequential))
+    not_placed = 0 if events is None else events.where(F.col("account").isNull()).count()
+    return Ledger(
+        [row.asDict() for row in rows.collect()],
+        Counter(positions.not_booked(sequential)),
+        0 if lines is None else positions.keys_out_of_balance(rows, lines),
+        not_placed,
+    )
+
+
+__all__ = ["AS_OF", "Effect", "Ledger", "decisions", "findings", "ledger_of"]
