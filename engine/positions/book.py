@@ -282,7 +282,7 @@ def _net(claims: Sequence[ClaimLine]) -> tuple[list[ClaimLine], Decimal]:
 def _opened(lines: Sequence[InvoiceLine], claims: Sequence[ClaimLine], is_invoiced: bool) -> list[_Line]:
     """The lines with their claims, all units free, in the order in which a missing sub-program is allotted."""
     stated = {line.sub_program: line for line in lines}
-    parts = list(_assigned(stated, claims))
+    parts = sorted(_assigned(stated, claims), key=lambda part: (*part[1].order, part[1].sub_program or ""))
     for sub_program in {sub_program for sub_program, _, _ in parts} - stated.keys():
         stated[sub_program] = InvoiceLine(sub_program, NONE if is_invoiced else None, NONE)
     book = []

@@ -87,10 +87,10 @@ def _settlements(settlements: DataFrame, as_of: date) -> DataFrame:
         "settlement_id",
     )
     rows = rows.where((F.col("units") > 0) & F.col("effect").isNotNull())
-    # equal settlements have no order among themselves that matters, but each is one
+    # of one day and kind: in the order of their ids; equal settlements have no order that matters, but each is one
     text = key_text(
-        *("s_program", "s_payer_id", "s_rebate_type", "s_ndc11", "s_period", "s_claim_id", "claim_line", "sub_program"),
-        *("day", "effect", F.col("units").cast("string"), "code", "settlement_id"),
+        *("settlement_id", "s_program", "s_payer_id", "s_rebate_type", "s_ndc11", "s_period", "s_claim_id"),
+        *("claim_line", "sub_program", "day", "effect", "units", "code"),
     )
     rows = rows.withColumn("text", text)
     number = F.row_number().over(Window.partitionBy("text").orderBy("text"))
