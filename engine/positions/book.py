@@ -415,6 +415,8 @@ def _take(
     for taken in _TAKES[status]:
         for of_named in (False, True):
             for line, slot in slots:
+                if left <= 0:
+                    return left
                 for mark in _marks(slot, taken, of_named):
                     part = min(left, slot.units.get(mark, NONE))
                     if taken is _Status.FREE:
@@ -450,6 +452,8 @@ def _marked(event: Event, status: _Status, before: _Mark, is_named: bool) -> _Ma
 def _move_on(line: _Line, mark: _Mark, units: Decimal) -> None:
     """Move units that a settlement of the whole line covered to units that are still free."""
     for slot in line.slots:
+        if units <= 0 or line.unbooked <= 0:
+            return
         part = min(units, slot.units.get(_FREE, NONE), line.unbooked)
         if part > 0:
             line.take(slot, part, _FREE, mark)

@@ -37,12 +37,11 @@ def settlement_events(settlements: DataFrame, claims: DataFrame, lines: DataFram
     known = of_claims.select(*ACCOUNT) if lines is None else of_claims.select(*ACCOUNT).union(lines.select(*ACCOUNT))
     same = [F.col(f"s_{name}") == F.col(name) for name in ("program", "rebate_type", "ndc11")]
     payer = F.coalesce(F.col("s_payer_id") == F.col("payer_id"), F.lit(True))
-    # few settlements: both sides stay small, and each is joined with what it names
-    named = of_claims.join(F.broadcast(rows), on=[*same, payer, F.col("s_claim_id") == F.col("claim_id")], how="inner")
+    named = of_claims.join(rows, on=[*same, payer, F.col("s_claim_id") == F.col("claim_id")], how="inner")
     unnamed = rows.where(F.col("s_payer_id").isNull())
-    of_line = known.distinct().join(F.broadcast(unnamed), on=[*same, F.col("s_period") == F.col("period")], how="inner")
+    of_line = known.distinct().join(unnamed, on=[*same, F.col("s_period") == F.col("period")], how="inner")
     found = _account(named, "named").join(_account(of_line, "line"), on="event_id", how="full_outer")
-    joined = rows.join(F.broadcast(found), on="event_id", how="left")
+    joined = rows.join(found, on="event_id", how="left")
     is_named = F.col("named_payer_id").isNotNull()
     is_ambiguous = F.coalesce(F.col("named_payers") > 1, F.lit(False))
     of_own_line = F.coalesce("s_payer_id", F.when(F.col("line_payers") == 1, F.col("line_payer_id")))

@@ -92,19 +92,18 @@ def posted_by_hand(ledger: LedgerInput) -> DataFrame:
 
 def entries_of(ledger: LedgerInput, by_hand: DataFrame) -> tuple[DataFrame, DataFrame]:
     """ENTRIES of the accounts in `by_hand` (posted_by_hand: a small part of all), and of all others."""
-    few = F.broadcast(by_hand)
 
     def chosen(rows: DataFrame | None, how: str) -> DataFrame | None:
-        return None if rows is None else rows.join(few, on="account", how=how)
+        return None if rows is None else rows.join(by_hand, on="account", how=how)
 
     # detail of any product counts, so it is looked up among all claims
     lines = None if ledger.lines is None else with_detail(ledger.lines, ledger.claims)
     sequential = sequential_entries(
-        ledger.claims.join(few, on="account", how="left_semi"),
+        ledger.claims.join(by_hand, on="account", how="left_semi"),
         chosen(lines, "left_semi"),
         chosen(ledger.events, "left_semi"),
     )
-    quick = quick_entries(ledger.claims.join(few, on="account", how="left_anti"), chosen(lines, "left_anti"))
+    quick = quick_entries(ledger.claims.join(by_hand, on="account", how="left_anti"), chosen(lines, "left_anti"))
     return sequential, quick
 
 

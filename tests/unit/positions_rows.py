@@ -11,8 +11,7 @@ from pyspark.sql import functions as F
 
 from engine import positions
 from engine.contracts.findings import FINDINGS
-from engine.positions.book import Effect
-from tests.unit.facts_rows import frame
+from tests.unit.facts_rows import frame, reference
 
 AS_OF = date(2026, 4, 1)
 
@@ -32,8 +31,6 @@ def findings(spark: SparkSession, rows: list[dict]) -> DataFrame:
 
 
 def decisions(spark: SparkSession, rows: list[dict]) -> DataFrame:
-    from tests.unit.facts_rows import reference
-
     return reference(spark, "decisions", *rows)
 
 
@@ -46,22 +43,24 @@ def ledger_of(
     as_of: date = AS_OF,
 ) -> Ledger:
     """Without a run. `decided`: decisions and findings; `all_by_hand`: no account is posted by expressions."""
-    lines = None if invoices is None else positions.invoice_lines(invoices)
-    claimed = positions.claim_lines(claims)
+    lines = None if invoices is None else _kept(positions.invoice_lines(invoices))
+    claimed = _kept(positions.claim_lines(claims))
     events = None
     if settlements is not None:
         events = positions.settlement_events(settlements, claimed, lines, as_of)
     if decided is not None:
         of_decisions = positions.decision_events(decided[0], decided[1], claims, invoices, as_of)
         events = of_decisions if events is None else events.unionByName(of_decisions)
+    events = None if events is None else _kept(events)
     ledger = positions.LedgerInput(claimed, lines, events)
     by_hand = positions.posted_by_hand(ledger)
     if all_by_hand:
         by_hand = by_hand.union(claimed.select("account"))
         by_hand = by_hand if lines is None else by_hand.union(lines.select("account"))
         by_hand = by_hand.distinct()
-    sequential, quick = positions.entries_of(ledger, by_hand)
-    rows = positions.summed(quick.unionByName(sequential))
+    sequential, quick = positions.entries_of(ledger, _kept(by_hand))
+    sequential = _kept(sequential)
+    rows = _kept(positions.summed(quick.unionByName(sequential)))
     not_placed = 0 if events is None else events.where(F.col("account").isNull()).count()
     return Ledger(
         [row.asDict() for row in rows.collect()],
@@ -71,4 +70,9 @@ def ledger_of(
     )
 
 
-__all__ = ["AS_OF", "Effect", "Ledger", "decisions", "findings", "ledger_of"]
+def _kept(rows: DataFrame) -> DataFrame:
+    """The rows, computed once, as a run has them in its work folder."""
+    return rows.sparkSession.createDataFrame(rows.collect(), rows.schema)
+
+
+__all__ = ["AS_OF", "Ledger", "decisions", "findings", "ledger_of"]
