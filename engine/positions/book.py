@@ -230,7 +230,8 @@ def post(
         lines: at most one per sub-program.
         claims: live claim lines, each (plan, claim, line, sub-program) once.
         events: up to the day of the ledger.
-        is_invoiced: the account's program has invoices and they are known. If not, claims alone are covered.
+        is_invoiced: an invoice of the account's program, payer, period and rebate type is known, so that claims on
+            none of its lines are not invoiced. If not, claims alone are covered.
     """
     entries: list[Entry] = []
     claims, lost = _net(claims)

@@ -15,7 +15,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from engine.contracts.positions import Position
 from engine.positions.book import ClaimLine, Effect, Event, InvoiceLine, NotBooked, post
 from engine.positions.events import EVENT
-from engine.positions.lines import ACCOUNT, SUM, is_medicaid, key_text
+from engine.positions.lines import ACCOUNT, SUM, key_text
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import nulls, union_all
 
@@ -56,6 +56,7 @@ _PARTS = _schema(
     ("line_kind", _STRING),
     ("has_detail", T.BooleanType()),
     ("unconverted", _LONG),
+    ("is_invoiced", T.BooleanType()),
     ("day", T.DateType()),
     ("effect", _STRING),
     ("event_id", _STRING),
@@ -96,14 +97,15 @@ def entries_of(ledger: LedgerInput, by_hand: DataFrame) -> tuple[DataFrame, Data
     def chosen(rows: DataFrame | None, how: str) -> DataFrame | None:
         return None if rows is None else rows.join(by_hand, on="account", how=how)
 
-    # detail of any product counts, so it is looked up among all claims
+    # detail and invoices of any product count, so they are looked up among all
+    claims = with_invoiced(ledger.claims, ledger.lines)
     lines = None if ledger.lines is None else with_detail(ledger.lines, ledger.claims)
     sequential = sequential_entries(
-        ledger.claims.join(by_hand, on="account", how="left_semi"),
+        claims.join(by_hand, on="account", how="left_semi"),
         chosen(lines, "left_semi"),
         chosen(ledger.events, "left_semi"),
     )
-    quick = quick_entries(ledger.claims.join(by_hand, on="account", how="left_anti"), chosen(lines, "left_anti"))
+    quick = quick_entries(claims.join(by_hand, on="account", how="left_anti"), chosen(lines, "left_anti"))
     return sequential, quick
 
 
@@ -113,6 +115,16 @@ def with_detail(lines: DataFrame, claims: DataFrame) -> DataFrame:
     detail = claims.select(*sent).distinct().withColumn("has_detail", F.lit(True))
     joined = lines.join(F.broadcast(detail), on=list(sent), how="left")  # one row each
     return joined.select(*column_names(lines), F.coalesce("has_detail", F.lit(False)).alias("has_detail"))
+
+
+def with_invoiced(claims: DataFrame, lines: DataFrame | None) -> DataFrame:
+    """`claims` with is_invoiced: an invoice of their program, state, period and rebate type is known (any product)."""
+    if lines is None:
+        return claims.withColumn("is_invoiced", F.lit(False))
+    sent = ("program", "payer_id", "period", "rebate_type")
+    invoiced = lines.select(*sent).distinct().withColumn("is_invoiced", F.lit(True))
+    joined = claims.join(F.broadcast(invoiced), on=list(sent), how="left")  # one row each
+    return joined.select(*column_names(claims), F.coalesce("is_invoiced", F.lit(False)).alias("is_invoiced"))
 
 
 def quick_entries(claims: DataFrame, lines: DataFrame | None) -> DataFrame:
@@ -138,9 +150,9 @@ def quick_entries(claims: DataFrame, lines: DataFrame | None) -> DataFrame:
         F.coalesce("plan_id", F.lit("")), "claim_id", "claim_line", F.coalesce("claimed_of", F.lit(""))
     )
     total = F.greatest("total", F.lit(0)).cast(SUM)
-    # an invoice line that states no units, and programs without invoices, leave their claims as they are
+    # an invoice line that states no units, and an invoice that is not known, leave the claims as they are
     limit = F.when(F.col("is_stated"), F.when(F.col("total").isNotNull(), total)).otherwise(
-        F.when(is_medicaid(), F.lit(0).cast(SUM))
+        F.when(F.col("is_invoiced"), F.lit(0).cast(SUM))
     )
     joined = joined.withColumns({"limit": limit, "claimed_to": F.sum("units").over(place).cast(SUM)})
     before = F.col("claimed_to") - F.col("units")
@@ -194,7 +206,7 @@ def sequential_entries(claims: DataFrame, lines: DataFrame | None, events: DataF
         union_all(parts)
         .groupBy("account", *ACCOUNT)
         .agg(F.collect_list(F.struct(*_PARTS.names)).alias("parts"))
-        .select(*ACCOUNT, "parts", (F.lit(lines is not None) & is_medicaid()).alias("is_invoiced"))
+        .select(*ACCOUNT, "parts")
     )
     return grouped.mapInArrow(_posted, ENTRIES)
 
@@ -233,7 +245,8 @@ def _account_entries(account: dict[str, Any]) -> Iterator[dict[str, Any]]:
     ]
     events = [_event(p) for p in parts[_EVENT]]
     of_account = {name: account[name] for name in ACCOUNT}
-    for entry in post(lines, claims, events, account["is_invoiced"]):
+    is_invoiced = any(part["is_invoiced"] for part in account["parts"])
+    for entry in post(lines, claims, events, is_invoiced):
         line, claim = entry.line, entry.claim
         yield {
             **of_account,

@@ -21,6 +21,7 @@ invoiced beyond the claims                  | 50                                
 no detail of the state and quarter          | 50 state=WY                                |                           |                                                           | - PAYABLE 50
 claimed beyond the invoice                  | 40                                         | B/1 30, A/1 30            |                                                           | A/1 PAYABLE 30, B/1 PAYABLE 10, B/1 IN_CLD_NOT_INVOICED 20
 a claim that no line invoices               |                                            | A/1 30                    |                                                           | A/1 IN_CLD_NOT_INVOICED 30
+no invoice of the state and quarter known   |                                            | A/1 30 state=VT           | PAID 10@6 claim=A state=VT                                | A/1 PAID 10, A/1 PAYABLE 20
 a contract has no invoice                   |                                            | A/1 30 program=COMMERCIAL payer=PBM1 | PAID 10@6 claim=A program=COMMERCIAL payer=PBM1 state=-  | A/1 PAID 10, A/1 PAYABLE 20
 a claim is paid                             | 60                                         | A/1 30, B/1 30            | PAID 30@6 claim=B                                         | A/1 PAYABLE 30, B/1 PAID 30
 a claim's line is paid                      | 60                                         | A/1 30, A/2 30            | PAID 30@6 claim=A line=2                                  | A/1 PAYABLE 30, A/2 PAID 30

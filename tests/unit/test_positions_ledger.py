@@ -70,7 +70,7 @@ def test_lines_that_state_no_total(spark, all_by_hand):
     rows = [claim("1"), claim("2", claim_id="2", state="AL", payer_id="AL")]
     lines = [invoice("l1", units_reimbursed="60", source_kind="SDUD"), invoice("l2", state="AL")]
     ledger = ledger_of(claims(spark, rows), invoices(spark, lines), all_by_hand=all_by_hand)
-    assert units(ledger) == {("GA", "1", "IN_CLD_NOT_INVOICED"): 30, ("AL", "2", "PAYABLE"): 30}
+    assert units(ledger) == {("GA", "1", "PAYABLE"): 30, ("AL", "2", "PAYABLE"): 30}
 
 
 @pytest.mark.parametrize("all_by_hand", [False, True])
