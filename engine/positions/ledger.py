@@ -76,7 +76,7 @@ class LedgerInput:
     events: DataFrame | None
 
 
-def posted_by_hand(ledger: LedgerInput) -> DataFrame:
+def accounts_in_sequence(ledger: LedgerInput) -> DataFrame:
     """Accounts with an event, a credit among their claims, or claims to allot to several lines: `account`, unique."""
     parts = [ledger.claims.where(F.col("units") < 0).select("account")]
     if ledger.events is not None:
@@ -91,21 +91,21 @@ def posted_by_hand(ledger: LedgerInput) -> DataFrame:
     return union_all(parts).distinct()
 
 
-def entries_of(ledger: LedgerInput, by_hand: DataFrame) -> tuple[DataFrame, DataFrame]:
-    """ENTRIES of the accounts in `by_hand` (posted_by_hand: a small part of all), and of all others."""
+def entries_of(ledger: LedgerInput, in_sequence: DataFrame) -> tuple[DataFrame, DataFrame]:
+    """ENTRIES of the accounts in `in_sequence` (accounts_in_sequence: a small part of all), and of all others."""
 
     def chosen(rows: DataFrame | None, how: str) -> DataFrame | None:
-        return None if rows is None else rows.join(by_hand, on="account", how=how)
+        return None if rows is None else rows.join(in_sequence, on="account", how=how)
 
     # detail and invoices of any product count, so they are looked up among all
     claims = with_invoiced(ledger.claims, ledger.lines)
     lines = None if ledger.lines is None else with_detail(ledger.lines, ledger.claims)
     sequential = sequential_entries(
-        claims.join(by_hand, on="account", how="left_semi"),
+        claims.join(in_sequence, on="account", how="left_semi"),
         chosen(lines, "left_semi"),
         chosen(ledger.events, "left_semi"),
     )
-    quick = quick_entries(claims.join(by_hand, on="account", how="left_anti"), chosen(lines, "left_anti"))
+    quick = quick_entries(claims.join(in_sequence, on="account", how="left_anti"), chosen(lines, "left_anti"))
     return sequential, quick
 
 

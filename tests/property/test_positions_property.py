@@ -110,14 +110,14 @@ def tables_of(drawn_accounts: list) -> dict[str, list[dict]]:
 
 
 def posted(
-    spark, tables: dict[str, list[dict]], partitions: int = 3, all_by_hand: bool = False, has_invoices: bool = True
+    spark, tables: dict[str, list[dict]], partitions: int = 3, all_in_sequence: bool = False, has_invoices: bool = True
 ):
     return ledger_of(
         facts_rows.claims(spark, tables["claims"], partitions),
         facts_rows.invoices(spark, tables["invoices"], partitions) if has_invoices else None,
         facts_rows.reference(spark, "settlements", *tables["settlements"]).repartition(partitions),
         (decisions(spark, tables["decisions"]), findings(spark, tables["findings"])),
-        all_by_hand=all_by_hand,
+        all_in_sequence=all_in_sequence,
     )
 
 
@@ -153,8 +153,8 @@ def test_expressions_and_the_sequence_agree(spark, drawn_accounts, has_invoices)
     """Accounts without events are posted by expressions in a run."""
     tables = tables_of(drawn_accounts)
     usual = posted(spark, tables, has_invoices=has_invoices)
-    by_hand = posted(spark, tables, all_by_hand=True, has_invoices=has_invoices)
-    assert in_text(usual.rows) == in_text(by_hand.rows)
+    in_sequence = posted(spark, tables, all_in_sequence=True, has_invoices=has_invoices)
+    assert in_text(usual.rows) == in_text(in_sequence.rows)
 
 
 def test_order_and_partitions_change_nothing(spark, drawn_accounts):

@@ -39,10 +39,10 @@ def ledger_of(
     invoices: DataFrame | None,
     settlements: DataFrame | None = None,
     decided: tuple[DataFrame, DataFrame] | None = None,
-    all_by_hand: bool = False,
+    all_in_sequence: bool = False,
     as_of: date = AS_OF,
 ) -> Ledger:
-    """Without a run. `decided`: decisions and findings; `all_by_hand`: no account is posted by expressions."""
+    """Without a run. `decided`: decisions and findings; `all_in_sequence`: no account is posted by expressions."""
     lines = None if invoices is None else _kept(positions.invoice_lines(invoices))
     claimed = _kept(positions.claim_lines(claims))
     events = None
@@ -53,12 +53,12 @@ def ledger_of(
         events = of_decisions if events is None else events.unionByName(of_decisions)
     events = None if events is None else _kept(events)
     ledger = positions.LedgerInput(claimed, lines, events)
-    by_hand = positions.posted_by_hand(ledger)
-    if all_by_hand:
-        by_hand = by_hand.union(claimed.select("account"))
-        by_hand = by_hand if lines is None else by_hand.union(lines.select("account"))
-        by_hand = by_hand.distinct()
-    sequential, quick = positions.entries_of(ledger, _kept(by_hand))
+    in_sequence = positions.accounts_in_sequence(ledger)
+    if all_in_sequence:
+        in_sequence = in_sequence.union(claimed.select("account"))
+        in_sequence = in_sequence if lines is None else in_sequence.union(lines.select("account"))
+        in_sequence = in_sequence.distinct()
+    sequential, quick = positions.entries_of(ledger, _kept(in_sequence))
     sequential = _kept(sequential)
     rows = _kept(positions.summed(quick.unionByName(sequential)))
     not_placed = 0 if events is None else events.where(F.col("account").isNull()).count()

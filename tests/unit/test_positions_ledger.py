@@ -64,20 +64,20 @@ def test_a_settlement_of_a_claim_counts_in_the_quarter_of_the_claim(spark):
     assert units(ledger) == {("GA", "1", "PAID"): 30}
 
 
-@pytest.mark.parametrize("all_by_hand", [False, True])
-def test_lines_that_state_no_total(spark, all_by_hand):
+@pytest.mark.parametrize("all_in_sequence", [False, True])
+def test_lines_that_state_no_total(spark, all_in_sequence):
     """Public utilization data are no invoice, and a line without units leaves its claims as they are."""
     rows = [claim("1"), claim("2", claim_id="2", state="AL", payer_id="AL")]
     lines = [invoice("l1", units_reimbursed="60", source_kind="SDUD"), invoice("l2", state="AL")]
-    ledger = ledger_of(claims(spark, rows), invoices(spark, lines), all_by_hand=all_by_hand)
+    ledger = ledger_of(claims(spark, rows), invoices(spark, lines), all_in_sequence=all_in_sequence)
     assert units(ledger) == {("GA", "1", "PAYABLE"): 30, ("AL", "2", "PAYABLE"): 30}
 
 
-@pytest.mark.parametrize("all_by_hand", [False, True])
-def test_claims_without_ndc_units_may_explain_the_invoice(spark, all_by_hand):
+@pytest.mark.parametrize("all_in_sequence", [False, True])
+def test_claims_without_ndc_units_may_explain_the_invoice(spark, all_in_sequence):
     rows = [claim("1", ndc_units=None, units="3")]
     ledger = ledger_of(
-        claims(spark, rows), invoices(spark, [invoice("l1", units_reimbursed="60")]), all_by_hand=all_by_hand
+        claims(spark, rows), invoices(spark, [invoice("l1", units_reimbursed="60")]), all_in_sequence=all_in_sequence
     )
     assert units(ledger) == {("GA", None, "PAYABLE"): 60}
 
