@@ -109,6 +109,13 @@ REASON_WORDS: dict[Reason, str] = {
     Reason.UNITS_NOT_CONVERTED: "HCPCS units without a conversion to NDC units",
     Reason.SUPPRESSED: "numbers withheld by the source: counted, never judged",
     Reason.NOT_SCORED: "too few peers or values for the model",
+    Reason.SETTLED_BEYOND_INVOICE: "settled units beyond the invoice line: not booked",
+    Reason.RELEASED_WITHOUT_DISPUTE: "released or written off without a dispute: not booked",
+    Reason.SETTLEMENT_NOT_PLACED: "the payer of the settlement is not known: not booked",
+    Reason.DECISION_NOT_PLACED: "the finding decided is not in this run, or its row is no invoice line: not booked",
+    Reason.NEGATIVE_TOTAL: "the total of the invoice line is below zero: counted as no units",
+    Reason.NEGATIVE_CLAIM_UNITS: "claim lines credit more units than there are",
+    Reason.REPLACED_BY_LATER_INVOICE: "a later invoice states the same line again",
 }
 
 # What an analyst may decide on a finding, and why one is dismissed (the reasons teach the rules).

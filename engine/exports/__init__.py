@@ -9,7 +9,7 @@ from engine.exports.json_files import write_json
 from engine.exports.match_rates import match_rate_summary, write_match_rates
 from engine.exports.plain_text import plain
 from engine.exports.report import write_report
-from engine.exports.tables import write_findings, write_quarantine
+from engine.exports.tables import write_findings, write_positions, write_quarantine
 from engine.exports.totals import Totals, add_up
 from engine.exports.waterfall import became_of, contribution_words, waterfall_figure, write_figure
 from engine.exports.workbook import write_workbooks
@@ -36,6 +36,7 @@ __all__ = [
     "write_findings",
     "write_json",
     "write_match_rates",
+    "write_positions",
     "write_quarantine",
     "write_rejected",
     "write_report",

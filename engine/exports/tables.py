@@ -1,4 +1,4 @@
-"""Parquet outputs: findings and quarantine."""
+"""Parquet outputs: findings, positions and quarantine."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.findings import FINDINGS, QUARANTINE
+from engine.contracts.positions import POSITIONS
 from engine.runtime.parquet import write_parquet
 from engine.runtime.storage import storage_of
 
@@ -14,6 +15,11 @@ from engine.runtime.storage import storage_of
 def write_findings(findings: DataFrame, uri: str) -> None:
     """Parquet with exactly the columns of FINDINGS. What is there already is replaced, so a retry doubles nothing."""
     _write(findings, FINDINGS, uri)
+
+
+def write_positions(positions: DataFrame, uri: str) -> None:
+    """Parquet with exactly the columns of POSITIONS, in place of what is there."""
+    _write(positions, POSITIONS, uri)
 
 
 def write_quarantine(rows: DataFrame, uri: str) -> None:

@@ -115,7 +115,7 @@ def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Ca
         flagged, off = apply_rules(run, work, prepared, judged, screened)
         found = assemble_findings(run, flagged, prepared, judged, order.probability(run))
         work.check()
-        return publish(run, tracker, prepared, judged, found, order, off)
+        return publish(run, work, tracker, prepared, judged, found, order, off)
 
 
 def train(

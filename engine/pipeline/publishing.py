@@ -14,6 +14,7 @@ from engine.contracts.tables import SUBJECT_FEEDS
 from engine.errors import ConfigurationError, OutputError, Problem
 from engine.pipeline.finished_runs import finished_run
 from engine.pipeline.handed_on import Judged, Prepared, run_tags
+from engine.pipeline.positions import Posted, post_positions
 from engine.pipeline.preparing import LEFT_ORDERLY
 from engine.pipeline.reranking import QueueOrder
 from engine.redaction import masked
@@ -21,6 +22,7 @@ from engine.run import Run, code_version, run_facts
 from engine.runtime.parquet import read_parquet
 from engine.runtime.storage import join, storage_of
 from engine.settings import Settings
+from engine.sources import WorkFolder
 from engine.tracking import Tracker
 
 
@@ -37,6 +39,7 @@ class Published:
 
 def publish(
     run: Run,
+    work: WorkFolder,
     tracker: Tracker,
     prepared: Prepared,
     judged: list[Judged],
@@ -51,6 +54,7 @@ def publish(
         totals = exports.add_up(found)
         flagged_rows = sum(run.ledger.rows_out(SUBJECT_FEEDS[one.subject]) for one in judged)
         run.ledger.check("all tables", Step.EXPORTS, "findings added up", totals.findings, flagged_rows)
+        posted = post_positions(run, work, prepared, found)
         lines = findings.dispute_lines(found, rules.dispute_codes(settings.reference_folder), settings)
         told = exports.RunFacts(
             run_id=run.run_id,
@@ -81,20 +85,23 @@ def publish(
         review = exports.write_workbooks(found, lines, totals, told, storage, join(folder, "review"), settings.review)
         exports.write_report(totals, drafted, told, storage, join(folder, "report.html"))
         words.append(f"{drafted:,} dispute lines drafted, {', '.join(review)}, report.html")
+        if posted is not None:
+            words.append(f"{posted.rows:,} positions")
         tracker.log_detection(
             f"detect {settings.today} {run.run_id}",
             _detection_metrics(totals, drafted, judged),
             run_tags(run, prepared) | _model_tags(judged) | {"queue_order": order.in_words},
         )
+    counted = posted.counted if posted is not None else {}
     for name, steps in run.ledger.tables.items():
-        if name in SUBJECT_FEEDS.values():
+        if name in SUBJECT_FEEDS.values() or name in counted:
             rows = steps[-1]["rows_out"]
-            run.ledger.record(name, Step.EXPORTS, rows, rows)
+            run.ledger.record(name, Step.EXPORTS, rows, rows, counted=counted.get(name))
     exports.write_json(storage, join(folder, "ledger.json"), run.ledger.tables)
     if prepared.linking is not None:
         exports.write_json(storage, join(folder, "linking.json"), prepared.linking.learned)
         exports.write_match_rates(prepared.linking.match_rates, storage, join(folder, "match_rates.csv"))
-    summary = _summary(run, prepared, judged, totals, drafted, order, off)
+    summary = _summary(run, prepared, judged, totals, drafted, posted, order, off)
     exports.write_json(storage, join(folder, "summary.json"), summary)
     if settings.output.connection is not None:
         _check_lengths(run, found, lines, summary)
@@ -139,6 +146,7 @@ def _summary(
     judged: list[Judged],
     totals: exports.Totals,
     drafted: int,
+    posted: Posted | None,
     order: QueueOrder,
     off: list[exports.Off],
 ) -> dict[str, object]:
@@ -184,6 +192,7 @@ def _summary(
             "findings_by_rule": totals.counts("rule"),
             "at_issue": totals.at_issue(),
             "dispute_lines": drafted,
+            "positions": None if posted is None else {"units": posted.units, "not_booked": posted.counted},
         },
         "thresholds": {
             f"{rule} on {table}": values

@@ -65,5 +65,6 @@ def test_generated_tables_are_the_same_and_of_the_same_types(generated):
 
 def test_every_table_of_a_run_is_the_same(published):
     assert rows_of(published["spark"], "findings") > 0
+    assert rows_of(published["spark"], "positions") > 0
     assert rows_of(published["spark"], "disputes/detail.csv") > 0
     assert not (found := differences(published["spark"], published["embedded"])), "\n\n".join(found)

@@ -1,0 +1,131 @@
+"""findings -> exports: the unit ledger of the run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from engine import exports, positions
+from engine.contracts.codes import Reason, Step
+from engine.contracts.positions import POSITIONS, Position
+from engine.contracts.prepared import PREPARED_REBATE_CLAIMS
+from engine.ledger import LedgerError
+from engine.pipeline.handed_on import Prepared
+from engine.run import Run, published_runs
+from engine.runtime.expressions import union_all
+from engine.runtime.parquet import read_parquet
+from engine.runtime.storage import SUCCESS_MARKER, join
+from engine.sources import WorkFolder
+
+FOLDER = "positions"
+# The table whose rows a count of the unit ledger is about.
+_COUNTED_OF = {
+    Reason.SETTLED_BEYOND_INVOICE: "settlements",
+    Reason.RELEASED_WITHOUT_DISPUTE: "settlements",
+    Reason.SETTLEMENT_NOT_PLACED: "settlements",
+    Reason.DECISION_NOT_PLACED: "decisions",
+    Reason.NEGATIVE_TOTAL: "invoices",
+    Reason.REPLACED_BY_LATER_INVOICE: "invoices",
+    Reason.NEGATIVE_CLAIM_UNITS: "rebate_claims",
+}
+
+
+@dataclass(frozen=True)
+class Posted:
+    """What the unit ledger holds: rows, units by position, and by table what was counted and is no position."""
+
+    rows: int
+    units: dict[str, Decimal]
+    counted: dict[str, dict[str, int]]
+
+
+def post_positions(run: Run, work: WorkFolder, prepared: Prepared, found: DataFrame) -> Posted | None:
+    """Write `positions/` of the run; None if there are neither rebate claims nor invoices.
+
+    Raises LedgerError if the units of a key do not add up to its invoiced total.
+    """
+    live, invoices = prepared.claims, prepared.invoices
+    if live is None and invoices is None:
+        return None
+    live_claims = run.spark.createDataFrame([], PREPARED_REBATE_CLAIMS) if live is None else live.all
+    claims = work.write("positions/claim_lines", positions.claim_lines(live_claims))
+    lines = None if invoices is None else work.write("positions/invoice_lines", positions.invoice_lines(invoices))
+    events = _events(run, work, prepared, found, claims, lines)
+    ledger = positions.LedgerInput(claims, lines, events)
+    in_sequence = work.write("positions/in_sequence", positions.accounts_in_sequence(ledger))
+    sequential, quick = positions.entries_of(ledger, in_sequence)
+    booked = work.write("positions/sequential", sequential)
+    rows = positions.summed(quick.unionByName(booked)).withColumn("as_of", F.lit(run.settings.today))
+    place = join(run.folder, FOLDER)
+    exports.write_positions(positions.with_previous(rows, _previous(run)), place)
+    written = read_parquet(run.spark, place, POSITIONS)
+    if lines is not None:
+        _check_balance(written, lines)
+    return _posted(written, booked, lines, events)
+
+
+def _events(
+    run: Run,
+    work: WorkFolder,
+    prepared: Prepared,
+    found: DataFrame,
+    claims: DataFrame,
+    lines: DataFrame | None,
+) -> DataFrame | None:
+    """Settlements and decisions; None if neither table is available."""
+    today, parts = run.settings.today, []
+    settlements, decisions = (prepared.references.get(name) for name in ("settlements", "decisions"))
+    if settlements is not None:
+        parts.append(positions.settlement_events(settlements, claims, lines, today))
+    if decisions is not None:
+        live = None if prepared.claims is None else prepared.claims.all
+        parts.append(positions.decision_events(decisions, found, live, prepared.invoices, today))
+    return work.write("positions/events", union_all(parts)) if parts else None
+
+
+def _previous(run: Run) -> DataFrame | None:
+    """The positions of the run that was published last, another than this one; None if there is none or it has none."""
+    before = published_runs(run.storage, run.settings.output.root, but=run.run_id)
+    places = [join(folder, FOLDER) for folder in before[-1:]]
+    written = [place for place in places if run.storage.exists(join(place, SUCCESS_MARKER))]
+    return read_parquet(run.spark, written[0], POSITIONS) if written else None
+
+
+def _check_balance(written: DataFrame, lines: DataFrame) -> None:
+    if out_of_balance := positions.keys_out_of_balance(written, lines):
+        raise LedgerError(
+            f"positions, step {Step.EXPORTS}: the units of {out_of_balance:,} keys do not add up to the invoiced total"
+        )
+
+
+def _posted(written: DataFrame, booked: DataFrame, lines: DataFrame | None, events: DataFrame | None) -> Posted:
+    by_position = written.groupBy("position").agg(F.sum("units").alias("units"), F.count(F.lit(1)).alias("rows"))
+    sums = {row["position"]: row for row in by_position.collect()}
+    counts: Counter[str] = Counter(positions.not_booked(booked))
+    if lines is not None:
+        of_lines = lines.agg(
+            F.count_if(F.col("total") < 0).alias(Reason.NEGATIVE_TOTAL.value),
+            F.coalesce(F.sum("replaced"), F.lit(0)).alias(Reason.REPLACED_BY_LATER_INVOICE.value),
+        )
+        counts.update(of_lines.collect()[0].asDict())
+    if events is not None:
+        not_placed = events.where(F.col("account").isNull())
+        is_decision = F.col("finding_id").isNotNull()
+        of_events = not_placed.agg(
+            F.count_if(~is_decision).alias(Reason.SETTLEMENT_NOT_PLACED.value),
+            F.count_if(is_decision).alias(Reason.DECISION_NOT_PLACED.value),
+        )
+        counts.update(of_events.collect()[0].asDict())
+    counted: dict[str, dict[str, int]] = {}
+    for reason, table in _COUNTED_OF.items():
+        if counts[reason.value]:
+            counted.setdefault(table, {})[reason.value] = counts[reason.value]
+    return Posted(
+        sum(row["rows"] for row in sums.values()),
+        {position.value: sums[position.value]["units"] for position in Position if position.value in sums},
+        counted,
+    )
