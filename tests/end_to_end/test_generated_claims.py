@@ -11,6 +11,7 @@ from tests.end_to_end.runs import settings_in
 pytestmark = pytest.mark.slow
 
 OUTPUTS = (
+    "positions",
     "findings",
     "quarantine",
     "ledger.json",
