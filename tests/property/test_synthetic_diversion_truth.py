@@ -12,7 +12,7 @@ from statistics import median
 import pytest
 
 from engine.synthetic.kinds import Label
-from tests.property.test_synthetic_entity_truth import live_claims
+from tests.property.test_synthetic_entity_truth import live_claims, with_register
 from tests.property.test_synthetic_truth import MESSY, Tables, ndc11, pairs, quarter
 
 KILOMETRES, SHARE, PRESCRIPTIONS, Z, TIMES_USUAL, ENTITIES = 100, 0.1, 20, 4, 10, 20
@@ -22,7 +22,7 @@ LOOK_ALIKES = {"pharmacy_near", "own_pharmacy_far", "usual_volume", "prescriber_
 @pytest.fixture(scope="module", params=[(3, {}), (20_260_101, {}), (12, MESSY)], ids=["3", "20260101", "messy"])
 def tables(request) -> Tables:
     seed, settings = request.param
-    return Tables(seed, **settings)
+    return with_register(Tables(seed, **settings))
 
 
 def number(period: str) -> int:

@@ -12,7 +12,7 @@ from decimal import Decimal
 import pytest
 
 from engine.synthetic.kinds import Label
-from tests.property.test_synthetic_entity_truth import live_claims
+from tests.property.test_synthetic_entity_truth import live_claims, with_register
 from tests.property.test_synthetic_truth import MESSY, Tables, pairs
 
 TOLERANCE, LEAST_UNITS = Decimal("0.1"), 100
@@ -21,7 +21,7 @@ TOLERANCE, LEAST_UNITS = Decimal("0.1"), 100
 @pytest.fixture(scope="module", params=[(3, {}), (20_260_101, {}), (12, MESSY)], ids=["3", "20260101", "messy"])
 def tables(request) -> Tables:
     seed, settings = request.param
-    return Tables(seed, **settings)
+    return with_register(Tables(seed, **settings))
 
 
 def unmarked_lines(tables: Tables) -> set[tuple[str, str]]:
