@@ -85,6 +85,6 @@ def write_final_files(
 
 
 def _file_name(recipient: str) -> str:
-    """The recipient where it can be a file's name, else what can of it, told apart by a hash."""
+    """The recipient where it can be a file's name, else what can of it, with a hash that no other has."""
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", recipient)
     return plain if plain == recipient else f"{plain}-{hashlib.sha256(recipient.encode()).hexdigest()[:8]}"

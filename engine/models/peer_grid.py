@@ -203,10 +203,10 @@ class PeerGrid:
     def ranges(self, groups: npt.NDArray[np.int64]) -> list[Matrix]:
         """Low and high end of the peers' range, the number of peers and their share within it; each rows x measures,
         NaN where there are no peers."""
-        told = (self.low, self.high, self.peers.astype(np.float64), self.inside)
+        of_group = (self.low, self.high, self.peers.astype(np.float64), self.inside)
         if not len(self.peers):
-            return [np.full(groups.shape, np.nan) for _ in told]
-        return [np.where(groups >= 0, of_groups[np.maximum(groups, 0)], np.nan) for of_groups in told]
+            return [np.full(groups.shape, np.nan) for _ in of_group]
+        return [np.where(groups >= 0, of_groups[np.maximum(groups, 0)], np.nan) for of_groups in of_group]
 
     def _surprise(self, x: Matrix, group: npt.NDArray[np.int64]) -> Matrix:
         at, at_most, at_least = self.at[group], self.at_most[group], self.at_least[group]

@@ -1,6 +1,6 @@
 """What models measure of a row, who its peers are, and how surprising each measure is among them, on Spark.
 
-What is usual among peers is told by the rows of the run (decision 3): the grid is made of them, is broadcast, and is
+What is usual among peers the rows of the run say (decision 3): the grid is made of them, is broadcast, and is
 never kept with a model. Rows that rules explain are no peers.
 """
 
@@ -169,10 +169,10 @@ def ranges_column(facts: DataFrame, grid: PeerGrid, subject: Subject) -> Column:
     numbers = T.ArrayType(T.DoubleType())
     kind = T.StructType([T.StructField(name, numbers) for name in ("value", "low", "high", "peers", "inside")])
 
-    def told(grid: PeerGrid, values: Matrix, groups: Any) -> list[pa.Array]:
+    def described(grid: PeerGrid, values: Matrix, groups: Any) -> list[pa.Array]:
         return [_lists(of) for of in (values, *grid.ranges(groups))]
 
-    return _computed(facts, grid, subject, told, kind)
+    return _computed(facts, grid, subject, described, kind)
 
 
 def _computed(facts: DataFrame, grid: PeerGrid, subject: Subject, answer: Any, kind: T.StructType) -> Column:
