@@ -267,9 +267,12 @@ def _with_deltas(lines: dict[str, np.ndarray], corrected: np.ndarray) -> tuple[d
 
 
 def line_settlements(world: World, lines: dict[str, np.ndarray], credited: np.ndarray) -> pa.Table:
-    """Credits of half of a line, which name no claim, from before the line was received and after its quarter."""
+    """Credits of half of a line, at least one unit or all of it, which name no claim, from before the line was received
+    and after its quarter.
+    """
     settled = {name: lines[name][credited] for name in (*KEYS, "units")}
-    units, product, period = settled["units"] // 2_000 * 1_000, settled["product"], settled["period"]
+    half = np.maximum(settled["units"] // 2_000 * 1_000, 1_000)
+    units, product, period = np.minimum(half, settled["units"]), settled["product"], settled["period"]
     columns = {
         "program": arrow.chosen([program.value for program in PROGRAMS], settled["program"]),
         "state": arrow.chosen(STATE_CODES, settled["state"]),
