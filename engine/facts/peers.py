@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from engine.runtime.expressions import log
+from engine.runtime.expressions import log, round_double
 from engine.settings import PeerSettings
 
 NORMAL_CONSISTENCY = 1.4826  # MAD of a normal distribution to its standard deviation
@@ -67,7 +67,7 @@ def statistics(
             F.when(enough, quantile(judged, 0.5)).alias(f"{feature}_median"),
             F.when(enough, quantile(raw, LOW)).alias(f"{feature}_low"),
             F.when(enough, quantile(raw, HIGH)).alias(f"{feature}_high"),
-            F.round(F.col("peers") * F.size(raw) / F.col("sampled")).cast("bigint").alias(f"{feature}_peers"),
+            round_double(F.col("peers") * F.size(raw) / F.col("sampled"), 0).cast("bigint").alias(f"{feature}_peers"),
         ]
     located = arrays.select(*keys, "peers", *columns)
     scales = {}

@@ -17,6 +17,7 @@ from engine.contracts.tables import SUBJECT_FEEDS
 from engine.errors import ConfigurationError, Problem
 from engine.pipeline.handed_on import Judged
 from engine.run import Run
+from engine.runtime.expressions import arrays_overlap
 from engine.settings import Settings
 from engine.sources import WorkFolder
 from engine.tracking import FetchedModel, Tracker
@@ -144,7 +145,7 @@ def with_measures(run: Run, one: Judged, screened: DataFrame) -> Judged:
     that the payer withheld the numbers of, are no peers. Runs Spark jobs."""
     settings, subject = run.settings, one.subject
     ids = list(rules.explaining_rules(subject))
-    explained = screened.where(F.arrays_overlap("rule_ids", F.array(*map(F.lit, ids)))).select("source_row_id")
+    explained = screened.where(arrays_overlap(F.col("rule_ids"), F.array(*map(F.lit, ids)))).select("source_row_id")
     peers = one.facts.join(F.broadcast(explained), on="source_row_id", how="left_anti")
     if subject is Subject.INVOICE:
         peers = peers.where(~F.coalesce(F.col("suppressed"), F.lit(False)))

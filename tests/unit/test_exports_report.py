@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 from exports_rows import FACTS, finding
 
 from engine.contracts.codes import Reason, Subject
-from engine.contracts.facts import CLAIM_FEATURES, INVOICE_FEATURES
+from engine.contracts.facts import CLAIM_FEATURES, CLAIM_MEASURES, INVOICE_FEATURES, INVOICE_MEASURES
 from engine.contracts.match_rates import FeedProblem, MatchRate, Side
 from engine.contracts.words import FEATURE_WORDS, REASON_WORDS
 from engine.exports import Linking, charts
@@ -207,5 +207,5 @@ def test_bars_are_in_proportion():
 
 
 def test_every_feature_and_ledger_reason_has_words():
-    assert set(FEATURE_WORDS) == {*CLAIM_FEATURES, *INVOICE_FEATURES}
+    assert set(FEATURE_WORDS) == {*CLAIM_FEATURES, *CLAIM_MEASURES, *INVOICE_FEATURES, *INVOICE_MEASURES}
     assert set(REASON_WORDS) == set(Reason)

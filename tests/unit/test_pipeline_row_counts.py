@@ -60,8 +60,10 @@ def scored(run, monkeypatch):
     monkeypatch.setattr(scoring.models, "flag", lambda *_: flags)
 
     def score(written, judged):
-        one = SimpleNamespace(subject=Subject.INVOICE, facts=Rows(judged), model_name="m", model_version="1")
-        model = SimpleNamespace(detector="isolation_forest", features=("z",))
+        one = SimpleNamespace(
+            subject=Subject.INVOICE, inputs=Rows(judged), model_name="m", model_version="1", explained=None
+        )
+        model = SimpleNamespace(detector="isolation_forest", features=("z",), inputs="z")
         return scoring.score_and_flag(run, Work(p_values=written), one, model, SimpleNamespace(smallest_p_value=0.001))
 
     return score
