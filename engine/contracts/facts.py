@@ -153,7 +153,7 @@ CLAIM_FEATURES = (
     "f44_claim_age_days",  # paid date - date of service
 )
 
-# What surprises are worked out of (engine/facts/measures.py): all above zero, NULL where unknown or of no meaning.
+# What surprises are worked out of (engine/models/surprises.py): all above zero, NULL where unknown or of no meaning.
 CLAIM_MEASURES = (
     "units_per_prescription",  # NDC units; NULL for a part of a fill
     "units_per_day",  # NDC units / days supply; NULL for a part of a fill

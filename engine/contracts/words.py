@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from engine.contracts.codes import Action, Evidence, GuardState, NotLinked, Party, Reason, Route
 
-# What a model feature measures; its value and typical range are in this unit.
 # Features in US dollars.
 PRICE_FEATURES = ("paid_per_unit", "f48_paid_per_unit")
 
+# What a model feature measures; its value and typical range are in this unit.
 FEATURE_WORDS: dict[str, str] = {
     "units_per_prescription": "units per prescription",
     "units_per_day": "units per day of supply",

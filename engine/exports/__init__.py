@@ -7,7 +7,7 @@ from engine.exports.facts import Linking, Off, RunFacts
 from engine.exports.final_files import RECIPIENT_COLUMNS, write_final_files
 from engine.exports.json_files import write_json
 from engine.exports.match_rates import match_rate_summary, write_match_rates
-from engine.exports.plain_text import plain
+from engine.exports.plain_text import file_name, plain
 from engine.exports.report import write_report
 from engine.exports.tables import write_findings, write_positions, write_quarantine
 from engine.exports.totals import Totals, add_up
@@ -26,6 +26,7 @@ __all__ = [
     "check_tables",
     "contribution_words",
     "create_tables",
+    "file_name",
     "match_rate_summary",
     "plain",
     "scripts",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Mapping, Sequence
 
 from pyspark.sql import DataFrame
@@ -12,6 +10,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Route
 from engine.exports.batches import ordered_batches
 from engine.exports.csv_files import csv_column, csv_writer
+from engine.exports.plain_text import file_name
 from engine.exports.review_rows import SEPARATOR, masked_rx_unless
 from engine.runtime.storage import Storage, join
 
@@ -71,7 +70,7 @@ def write_final_files(
     counted = rows.groupBy("route", "recipient").count().collect()
     written = {}
     for route, recipient, count in sorted(map(tuple, counted)):
-        name = f"{route.lower()}-{_file_name(recipient)}.csv"
+        name = f"{route.lower()}-{file_name(recipient)}.csv"
         names = RECIPIENT_COLUMNS[route]
         own = rows.where((F.col("route") == route) & (F.col("recipient") == recipient)).select(*names, "finding_id")
         with storage.local_file(join(folder, name)) as path, path.open("w", encoding="utf-8-sig", newline="") as file:
@@ -82,9 +81,3 @@ def write_final_files(
                 writer.writerows(zip(*cells, strict=True))
         written[name] = count
     return written
-
-
-def _file_name(recipient: str) -> str:
-    """The recipient where it can be a file's name, else what can of it, with a hash that no other has."""
-    plain = re.sub(r"[^A-Za-z0-9._-]", "_", recipient)
-    return plain if plain == recipient else f"{plain}-{hashlib.sha256(recipient.encode()).hexdigest()[:8]}"

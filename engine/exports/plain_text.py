@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Callable
@@ -47,6 +48,12 @@ def safe_text(text: str | None) -> str | None:
     first = next((letter for letter in shown if unicodedata.category(letter) not in _INVISIBLE), "")
     is_formula = unicodedata.normalize("NFKC", first)[:1] in _FORMULA_STARTS if first else False
     return f"'{shown}"[:LONGEST_CELL] if is_formula or starts_with_control else shown
+
+
+def file_name(text: str) -> str:
+    """The text itself where it can be a file's name, else what can of it, with a hash that no other text has."""
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", text)[:100]
+    return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def plain_texts(values: pa.Array) -> list[str | None]:

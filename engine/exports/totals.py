@@ -161,11 +161,12 @@ def add_up(findings: DataFrame) -> Totals:
     by_subject = tuple(
         _of_subject(subject, [row for row in rows if row["subject"] == subject]) for subject in SUBJECT_WORDS
     )
-    first = findings.where(~_is_dismissed()).orderBy(*in_priority_order()).limit(FIRST_FINDINGS).collect()
+    first = findings.where(~is_dismissed()).orderBy(*in_priority_order()).limit(FIRST_FINDINGS).collect()
     return Totals(by_subject, [row.asDict(recursive=True) for row in first])
 
 
-def _is_dismissed() -> Column:
+def is_dismissed() -> Column:
+    """Of FINDINGS: dismissed and not changed since. Never NULL; false in runs of earlier versions."""
     return F.coalesce(F.col("is_dismissed"), F.lit(False))
 
 
@@ -199,7 +200,7 @@ def _dimensions() -> list[tuple[str, Column, Column]]:
             ("labeler", F.col("labeler_code"), None),
             ("product", ndc, product),
             ("period", F.coalesce("period", of_entities), None),
-            ("standing", F.when(_is_dismissed(), F.lit(_DISMISSED)).otherwise(F.lit("OPEN")), None),
+            ("standing", F.when(is_dismissed(), F.lit(_DISMISSED)).otherwise(F.lit("OPEN")), None),
         )
     ]
 

@@ -23,7 +23,7 @@ from engine.exports.review_rows import finding_rows, line_rows
 from engine.exports.row_sheets import RowSheet, excel_column
 from engine.exports.sheet_columns import FINDINGS_COLUMNS, LINE_COLUMNS, SheetColumn
 from engine.exports.summary_sheet import add_summary_sheet
-from engine.exports.totals import Totals
+from engine.exports.totals import Totals, is_dismissed
 from engine.runtime.storage import Storage, join
 from engine.settings import ReviewSettings
 
@@ -53,7 +53,7 @@ def write_workbooks(
     number. Raises OutputError where the folder cannot be written.
     """
     found, line_count = totals.findings - totals.dismissed, dispute_lines.count()
-    queue = findings.where(~F.coalesce(F.col("is_dismissed"), F.lit(False)))
+    queue = findings.where(~is_dismissed())
     parts = _parts(found, settings.findings_per_workbook)
     names = [_workbook_name(number, len(parts)) for number in range(len(parts))]
     rows = Stream(ordered_batches(finding_rows(queue), in_priority_order(), found))

@@ -75,7 +75,7 @@ def answers_by_rule(found: DataFrame, outcomes: DataFrame, runs: DataFrame, as_o
         .agg(last.alias("last"))
         .select("finding_id", is_accepted.alias("is_accepted"), F.col("last.answered_on").alias("decided_on"))
     )
-    stood = as_reviewed(found.drop("decided_on"), answered, runs)
+    stood = as_reviewed(found, answered, runs)
     return (
         stood.select(_deciding_rule().alias("rule_id"), payer_of().alias("payer"), "is_accepted")
         .groupBy("rule_id", "payer")
@@ -116,7 +116,8 @@ def as_reviewed(found: DataFrame, reviewed: DataFrame, runs: DataFrame) -> DataF
     nearest = F.when(was_there, F.col("run_number")).otherwise(-F.col("run_number"))
     order = Window.partitionBy("finding_id").orderBy(was_there.desc(), nearest.desc())
     return (
-        found.join(F.broadcast(reviewed), on="finding_id", how="inner")
+        found.drop("decided_on")  # of an earlier decision; `reviewed` has the day that counts
+        .join(F.broadcast(reviewed), on="finding_id", how="inner")
         .join(F.broadcast(runs), on="run_id", how="inner")
         .withColumn("place", F.row_number().over(order))
         .where(F.col("place") == 1)

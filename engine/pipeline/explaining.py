@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -76,7 +74,7 @@ def explain(spark: SparkSession, settings: Settings, run_id: str, source_row_id:
                 answers = _as_scored(answers, _hits(run, folder, subject, source_row_id))
         finally:
             run.abandon()
-    place = join(settings.output.root, "explain", run_id, _file_name(source_row_id))
+    place = join(settings.output.root, "explain", run_id, exports.file_name(source_row_id))
     told = {"run_id": run_id, "source_row_id": source_row_id, "subject": subject, "pairs": pairs, "rules": answers}
     exports.write_json(storage, f"{place}.json", told)
     if pairs:
@@ -212,11 +210,3 @@ def _check_same_input(opened: dict[str, OpenedTable], read_then: dict[str, Any])
     ]
     if changed:
         raise InputError(changed)
-
-
-def _file_name(source_row_id: str) -> str:
-    """The id itself where it can be a file's name; else what can, told apart by a hash."""
-    plain = re.sub(r"[^A-Za-z0-9._-]", "_", source_row_id)[:100]
-    if plain == source_row_id:
-        return plain
-    return f"{plain}-{hashlib.sha256(source_row_id.encode()).hexdigest()[:8]}"

@@ -11,11 +11,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from engine import exports, feedback, findings, rules
-from engine.contracts.findings import FINAL_LINES, FINDINGS
+from engine.contracts.findings import FINAL_LINES
 from engine.errors import OutputError, Problem
-from engine.pipeline.finished_runs import finished_run, runs_in_order
+from engine.pipeline.finished_runs import findings_of, finished_run, runs_in_order
 from engine.run import published_runs
-from engine.runtime.parquet import read_parquet
 from engine.runtime.storage import Storage, join, storage_of
 from engine.settings import Settings
 
@@ -77,11 +76,11 @@ def _lines(
     schema = findings.DECISIONS_TO_DISPUTE
     decisions = spark.createDataFrame([tuple(row[name] for name in schema.names) for row in decided], schema)
     sent = spark.createDataFrame([(row["finding_id"],) for row in sent_before], "finding_id string")
-    found = read_parquet(spark, join(folder, "findings"), FINDINGS)
+    found = findings_of(spark, [folder])
     folders = published_runs(storage, settings.output.root, but="")
     latest = findings.latest_decisions(decisions.withColumn("selection", F.lit(None).cast("string")), today)
     stood = findings.as_reviewed(
-        read_parquet(spark, [join(one, "findings") for one in folders], FINDINGS).drop("decided_on"),
+        findings_of(spark, folders),
         latest.select("finding_id", "decided_on"),
         runs_in_order(spark, storage, folders),
     )

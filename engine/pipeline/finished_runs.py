@@ -9,8 +9,10 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
+from engine.contracts.findings import FINDINGS
 from engine.errors import ConfigurationError, OutputError, Problem
 from engine.run import check_run_id
+from engine.runtime.parquet import read_parquet
 from engine.runtime.storage import SUCCESS_MARKER, Storage, join, name_of
 from engine.settings import Settings
 
@@ -76,6 +78,11 @@ def published(storage: Storage, settings: Settings, run_id: str, where: str = "-
     if not storage.exists(join(folder, SUCCESS_MARKER)):
         raise OutputError(Problem("there is no finished run of this id", folder, to_do=f"correct {where} or --output"))
     return folder, json.loads(storage.read_bytes(join(folder, "summary.json")))
+
+
+def findings_of(spark: SparkSession, folders: Sequence[str]) -> DataFrame:
+    """FINDINGS of published runs, one at least, all rows."""
+    return read_parquet(spark, [join(folder, "findings") for folder in folders], FINDINGS)
 
 
 def runs_in_order(spark: SparkSession, storage: Storage, folders: Sequence[str]) -> DataFrame:

@@ -13,7 +13,7 @@ from engine import exports, findings, models, rules
 from engine.contracts.codes import Reason, Step, Subject
 from engine.contracts.findings import FINDINGS
 from engine.contracts.tables import SUBJECT_FEEDS
-from engine.pipeline.finished_runs import runs_in_order
+from engine.pipeline.finished_runs import findings_of, runs_in_order
 from engine.pipeline.handed_on import Judged, Prepared
 from engine.pipeline.scoring import model_origin
 from engine.run import Run, published_runs
@@ -178,11 +178,9 @@ def _decisions(run: Run, prepared: Prepared) -> tuple[DataFrame, DataFrame | Non
     folders = published_runs(run.storage, run.settings.output.root, but=run.run_id)
     if not folders:
         return latest, None
-    found = read_parquet(run.spark, [join(folder, "findings") for folder in folders], FINDINGS)
+    found = findings_of(run.spark, folders)
     decided = latest.select("finding_id", "decided_on")
-    return latest, findings.as_reviewed(
-        found.drop("decided_on"), decided, runs_in_order(run.spark, run.storage, folders)
-    )
+    return latest, findings.as_reviewed(found, decided, runs_in_order(run.spark, run.storage, folders))
 
 
 def _answers_by_rule(run: Run, prepared: Prepared) -> DataFrame | None:
@@ -191,7 +189,7 @@ def _answers_by_rule(run: Run, prepared: Prepared) -> DataFrame | None:
     folders = published_runs(run.storage, run.settings.output.root, but=run.run_id)
     if outcomes is None or not folders:
         return None
-    found = read_parquet(run.spark, [join(folder, "findings") for folder in folders], FINDINGS)
+    found = findings_of(run.spark, folders)
     return findings.answers_by_rule(found, outcomes, runs_in_order(run.spark, run.storage, folders), run.settings.today)
 
 

@@ -11,11 +11,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from engine import feedback
-from engine.contracts.findings import FINDINGS
 from engine.errors import InputError, OutputError, Problem
+from engine.pipeline.finished_runs import findings_of
 from engine.run import published_runs
-from engine.runtime.parquet import read_parquet
-from engine.runtime.storage import Storage, join, storage_of
+from engine.runtime.storage import Storage, storage_of
 from engine.settings import Settings
 
 _MOST_PROBLEMS, _MOST_CONFLICTS = 20, 10
@@ -84,7 +83,7 @@ def _known_findings(spark: SparkSession, storage: Storage, settings: Settings) -
         raise OutputError(
             Problem("no run is published there", settings.output.root, to_do="give the --output of the run decided on")
         )
-    found = read_parquet(spark, [join(folder, "findings") for folder in folders], FINDINGS)
+    found = findings_of(spark, folders)
     asked_for = F.max(F.abs(F.coalesce("ndc_units", "units_claimed"))).alias("units")
     rows = found.groupBy("finding_id").agg(asked_for).toArrow().to_pylist()
     return {row["finding_id"]: feedback.FindingFacts(row["units"]) for row in rows}

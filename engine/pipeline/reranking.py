@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from engine import findings, models, rules
 from engine.contracts.findings import FINDINGS
-from engine.pipeline.finished_runs import runs_in_order
+from engine.pipeline.finished_runs import findings_of, runs_in_order
 from engine.pipeline.handed_on import Prepared, run_tags
 from engine.pipeline.scoring import champion_to_compare, fetched_version
 from engine.run import Run, published_runs
@@ -121,11 +121,8 @@ def train_reranker(run: Run, tracker: Tracker, prepared: Prepared) -> str | None
 
 def _lesson(run: Run, folders: list[str], reviewed: DataFrame) -> pd.DataFrame:
     """Reviewed findings as they stood then: what is known of them and all inputs (see `models.fit_reranker`)."""
-    if folders:
-        found = read_parquet(run.spark, [join(folder, "findings") for folder in folders], FINDINGS)
-    else:
-        found = run.spark.createDataFrame([], FINDINGS)
-    stood = findings.as_reviewed(found.drop("decided_on"), reviewed, runs_in_order(run.spark, run.storage, folders))
+    found = findings_of(run.spark, folders) if folders else run.spark.createDataFrame([], FINDINGS)
+    stood = findings.as_reviewed(found, reviewed, runs_in_order(run.spark, run.storage, folders))
     evidence, priority = F.col("evidence"), run.settings.priority
     return (
         stood.select(

@@ -8,9 +8,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from engine.claim_key import rebate_type_of_key
-from engine.contracts.codes import MEDICAID_PROGRAMS, Subject
+from engine.contracts.codes import Subject
 from engine.positions.book import Effect
-from engine.positions.lines import ACCOUNT, SUM, key_text
+from engine.positions.lines import ACCOUNT, SUM, is_medicaid, key_text
 from engine.runtime.expressions import max_struct, union_all
 
 _EFFECTS = {
@@ -65,14 +65,13 @@ def settlement_events(settlements: DataFrame, claims: DataFrame, lines: DataFram
 
 
 def _settlements(settlements: DataFrame, as_of: date) -> DataFrame:
-    medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
     of_state = F.coalesce("state", "payer_id")
     effect = F.try_element_at(
         F.create_map(*(F.lit(str(part)) for pair in _EFFECTS.items() for part in pair)), F.col("kind")
     )
     rows = settlements.where(F.col("settled_on") <= F.lit(as_of)).select(
         F.col("program").alias("s_program"),
-        F.when(medicaid, of_state).otherwise(F.col("payer_id")).alias("s_payer_id"),
+        F.when(is_medicaid(), of_state).otherwise(F.col("payer_id")).alias("s_payer_id"),
         rebate_type_of_key().alias("s_rebate_type"),
         F.col("ndc11").alias("s_ndc11"),
         F.col("period").alias("s_period"),
@@ -153,12 +152,8 @@ def decision_events(
 
 def _with_rows(decided: DataFrame, rows: DataFrame) -> DataFrame:
     ids = decided.select("subject", "found_row_id").distinct()
-    of_decisions = rows.join(
-        F.broadcast(ids),
-        on=[F.col("row_subject") == F.col("subject"), F.col("row_id") == F.col("found_row_id")],
-        how="left_semi",
-    )
     same = [F.col("row_subject") == F.col("subject"), F.col("row_id") == F.col("found_row_id")]
+    of_decisions = rows.join(F.broadcast(ids), on=same, how="left_semi")
     return decided.join(F.broadcast(of_decisions), on=same, how="left")
 
 
@@ -166,7 +161,6 @@ def _rows(claims: DataFrame | None, invoices: DataFrame | None) -> DataFrame:
     """row_subject, row_id, ACCOUNT and what names a claim line, of all rows that a decision can be about; one of the
     two tables is available.
     """
-    medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
 
     def of(rows: DataFrame, subject: Subject, payer: Column, *more: Column) -> DataFrame:
         return rows.select(
@@ -181,7 +175,7 @@ def _rows(claims: DataFrame | None, invoices: DataFrame | None) -> DataFrame:
 
     parts = []
     if claims is not None:
-        payer = F.when(medicaid, F.coalesce("state", "payer_id")).otherwise(F.col("payer_id"))
+        payer = F.when(is_medicaid(), F.coalesce("state", "payer_id")).otherwise(F.col("payer_id"))
         line = F.coalesce("claim_line", F.lit(1)).cast("bigint").alias("claim_line")
         parts.append(of(claims, Subject.REBATE_CLAIM, payer, F.col("claim_id"), line, F.col("plan_id")))
     if invoices is not None:

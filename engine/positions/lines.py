@@ -15,6 +15,7 @@ _KINDS = {"PRIOR_REPLACEMENT": "replacement", "CURRENT": "current", "PRIOR_DELTA
 
 
 def is_medicaid() -> Column:
+    """Of rows with `program`: a Medicaid program."""
     return F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
 
 
