@@ -15,6 +15,7 @@ from engine.settings import Settings
 from tests.end_to_end.runs import RUN_ID, FinishedRun, detect_in
 
 DISPENSES = 20_000
+SEED = 7
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def generated_claims(spark, made_once) -> Path:
     from engine.synthetic import synthesize
 
     def generate(folder: Path) -> None:
-        synthesize(spark, storage_of(spark), Settings().synthetic, DISPENSES, 7, str(folder))
+        synthesize(spark, storage_of(spark), Settings().synthetic, DISPENSES, SEED, str(folder))
 
     return made_once("claims", generate)
 

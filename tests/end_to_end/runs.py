@@ -1,12 +1,18 @@
-"""A published run, as the end-to-end tests look at it."""
+"""A published run, as the end-to-end tests look at it.
+
+`python -m tests.end_to_end.runs CLAIMS OUTPUT` makes one on the embedded engine.
+"""
 
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as parquet
 
 from engine.settings import Settings
 
@@ -26,6 +32,7 @@ INVOICE = {
     "medicaid_amount": "900.00",
     "non_medicaid_amount": "100.00",
 }
+FEEDS = ("rebate_claims", "pharmacy_claims", "entity_claims")
 # A session of the embedded engine sets these in its process: jobs on Spark that inherit them would connect to it.
 SET_BY_SESSIONS = ("SPARK_CONNECT_MODE_ENABLED", "SPARK_REMOTE", "SPARK_LOCAL_REMOTE")
 
@@ -58,6 +65,20 @@ def detect_in(spark, claims: Path, output: Path, run_id: str = RUN_ID, **changed
     return output / run_id
 
 
+def in_another_order(claims: Path, folder: Path) -> Path:
+    """A copy of the claims whose feeds are ordered by NDC, in three, five and seven files."""
+    shutil.copytree(claims, folder)
+    for number, feed in enumerate(FEEDS):
+        rows = parquet.read_table(claims / feed).sort_by([("ndc", "ascending"), ("source_row_id", "descending")])
+        shutil.rmtree(folder / feed)
+        (folder / feed).mkdir()
+        files = 3 + 2 * number
+        size = -(-rows.num_rows // files)
+        for file in range(files):
+            parquet.write_table(rows.slice(file * size, size), folder / feed / f"part-{file}.parquet")
+    return folder
+
+
 def settings_in(claims: Path, output: Path, **changed) -> Settings:
     """What `detect_in` runs with. Generated products are all there are."""
     products = {"products": {"path": "products.parquet", "complete": True}}
@@ -70,3 +91,9 @@ def settings_in(claims: Path, output: Path, **changed) -> Settings:
             **changed,
         }
     )
+
+
+if __name__ == "__main__":
+    from engine.runtime.embedded import embedded_session
+
+    detect_in(embedded_session(), *map(Path, sys.argv[1:]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,6 +18,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 BASE_PROGRAMS = (
     "bash sh env cat chmod cksum dirname basename mkdir tail head sed grep tr uname readlink ls ln rm nice ps id stat"
 )
+PROGRESS = re.compile(r"^(read|prepare|link|facts|score|rules|findings|exports) +\d+\.\d s  .+")
 NO_ODBC = """
 import sys
 
@@ -54,14 +56,22 @@ def submit(environment: dict[str, str], *words: object) -> subprocess.CompletedP
 
 
 @pytest.mark.both_engines
-def test_the_demo_runs_on_spark_with_the_java_runtime_of_the_environment_and_embedded_with_none(bare_machine, tmp_path):
+def test_the_demo_shows_progress_and_where_everything_is_and_nothing_of_spark(bare_machine, tmp_path, engine_of_jobs):
     assert shutil.which("java", path=bare_machine["PATH"]) is None
     ended = submit(bare_machine, "demo", "--claims", 2_000, "--output", tmp_path / "demo")
     assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ended.stderr == ""
+    steps = [line.split()[0] for line in ended.stdout.splitlines() if PROGRESS.match(line)]
+    assert steps == ["read", "prepare", "link", "facts", "score", "rules", "findings", "exports"]
+    for name in ("findings", "workbook", "report", "summary"):
+        place = re.search(rf"^{name} +(/\S+)", ended.stdout, re.MULTILINE)
+        assert place, ended.stdout
+        assert Path(place.group(1)).exists()
+    for noise in ("WARN", "INFO", "ERROR", "Stage", "log4j"):
+        assert noise not in ended.stdout
+    assert (tmp_path / "logs" / "spark.log").exists() == (engine_of_jobs == "spark")
     run = tmp_path / "demo" / "runs" / "demo"
     assert json.loads((run / "summary.json").read_text())["counts"]["findings"] > 0
-    assert (run / "review" / "findings.xlsx").exists()
-    assert ended.stderr == ""
 
 
 def test_a_connection_without_unixodbc_ends_with_one_message_that_names_the_package(bare_machine, tmp_path):

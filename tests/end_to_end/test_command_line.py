@@ -1,9 +1,8 @@
-"""The real command line: spark-submit.sh, its exit status, and a terminal without Spark's noise."""
+"""The real command line: spark-submit.sh and its exit status."""
 
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 pytestmark = pytest.mark.slow
 
 PROJECT = Path(__file__).resolve().parents[2]
-PROGRESS = re.compile(r"^(read|prepare|link|facts|score|rules|findings|exports) +\d+\.\d s  .+")
 
 
 def submit(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -31,22 +29,6 @@ def test_an_unknown_job_lists_the_jobs():
     assert ended.returncode == 2
     assert "no job named detcet" in ended.stderr
     assert "detect" in ended.stderr
-
-
-@pytest.mark.both_engines
-def test_the_demo_shows_progress_and_where_everything_is_and_nothing_of_spark(tmp_path, engine_of_jobs):
-    ended = submit("demo", "--claims", 20_000, "--output", tmp_path / "demo", ENGINE_LOGS=str(tmp_path / "logs"))
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    steps = [line.split()[0] for line in ended.stdout.splitlines() if PROGRESS.match(line)]
-    assert steps == ["read", "prepare", "link", "facts", "score", "rules", "findings", "exports"]
-    for name in ("findings", "workbook", "report", "summary"):
-        place = re.search(rf"^{name} +(/\S+)", ended.stdout, re.MULTILINE)
-        assert place, ended.stdout
-        assert Path(place.group(1)).exists()
-    assert ended.stderr == ""
-    for noise in ("WARN", "INFO", "ERROR", "Stage", "log4j"):
-        assert noise not in ended.stdout
-    assert (tmp_path / "logs" / "spark.log").exists() == (engine_of_jobs == "spark")
 
 
 @pytest.mark.both_engines
