@@ -31,10 +31,8 @@ test-spark: ## the tests that depend on the engine, on Spark
 test-cluster: ## the main job on a Spark cluster on this machine
 	tests/run cluster
 
-docs: setup ## write the generated pages again
-	$(python) -m tests.spec > docs/rules.md
-	$(python) -m engine.facts > docs/features.md
-	$(python) -m engine.contracts > docs/input.md
+docs: setup ## generate the pages of rules, features, input tables and settings
+	$(python) -m docs_pages
 
 demo: ## generated claims through the main job
 	./spark-submit.sh demo

@@ -86,11 +86,11 @@ class DatabaseSettings(Section):
     """A connection through ODBC, to SQL Server or to what speaks its language."""
 
     driver: str = Field("ODBC Driver 18 for SQL Server", description="name, or path of the driver's library")
-    dsn: str | None = None
-    server: str | None = None
-    port: PositiveInt | None = None
-    database: str | None = None
-    user: str | None = None
+    dsn: str | None = Field(None, description="data source of odbc.ini, instead of server and database")
+    server: str | None = Field(None, description="host name or address")
+    port: PositiveInt | None = Field(None, description="default: the driver's")
+    database: str | None = Field(None, description="name of the database on the server")
+    user: str | None = Field(None, description="login; its password is a secret")
     password: Secret | None = None
     connection_string: Secret | None = Field(None, description="all of it in one secret; nothing above is read then")
     authentication: str | None = Field(None, description="of Entra ID, such as ActiveDirectoryMsi; see the driver")
@@ -150,7 +150,7 @@ class TableLocation(Section):
     (docs/input-files.md).
     """
 
-    path: str | tuple[str, ...] | None = None
+    path: str | tuple[str, ...] | None = Field(None, description="file, folder, pattern or a list of them")
     connection: str | None = Field(None, description="one of `databases`")
     table: str | None = Field(None, description="schema.table")
     query: str | None = Field(None, description="one SELECT without ORDER BY")
@@ -177,7 +177,7 @@ class TableLocation(Section):
             "cms_pde",
         ]
         | None
-    ) = None
+    ) = Field(None, description="layout of a publisher, whose columns need no mapping (docs/public-data.md)")
     columns: dict[str, str] = Field(default_factory=dict, description="contract column: the file's own column")
     options: dict[str, Any] = Field(
         default_factory=dict, description="options of the format's reader: text, numbers, lists"
@@ -295,7 +295,9 @@ class InputSettings(Section):
     root: str | None = Field(None, description="folder in which tables are found by name; --input sets it")
     connection: str | None = Field(None, description="one of `databases`, in which tables are found by name")
     database_schema: str = Field("dbo", description="where they are in it")
-    tables: dict[TableName, TableLocation] = Field(default_factory=dict)  # type: ignore[valid-type]
+    tables: dict[TableName, TableLocation] = Field(  # type: ignore[valid-type]
+        default_factory=dict, description="where each table is and how it is read, by the contract's name"
+    )
     most_quarantined: Fraction = Field(
         2 / 3, description="part of a table's rows that may be quarantined; with more of them the run stops"
     )
@@ -315,7 +317,7 @@ class CheckSettings(Section):
 
 
 class OutputSettings(Section):
-    root: str = "output"
+    root: str = Field("output", description="folder of runs; --output sets it")
     connection: str | None = Field(None, description="one of `databases`, to which findings are written too")
     database_schema: str = Field("dbo", description="where its tables are")
 
@@ -332,7 +334,9 @@ class SparkSettings(Section):
     """`conf` wins over what the session would set by itself, but not over spark-submit's own --conf."""
 
     master: str | None = Field(None, description="only where spark-submit gives none; default local[*]")
-    conf: dict[str, str | int | bool] = Field(default_factory=dict)
+    conf: dict[str, str | int | bool] = Field(
+        default_factory=dict, description="of Spark, such as spark.executor.memory"
+    )
     executor_wait_seconds: PositiveInt = Field(
         600, description="on a cluster: a run whose jobs wait so long without any executor ends"
     )
@@ -419,11 +423,13 @@ class MatchRateSettings(Section):
 class LinkSettings(Section):
     """Linking rebate claims to 340B claims; tiers of domain part 4.3."""
 
-    days_apart: Annotated[int, Field(ge=0, le=31)] = 3
-    days_apart_by_mail: Annotated[int, Field(ge=0, le=31)] = 7
+    days_apart: Annotated[int, Field(ge=0, le=31)] = Field(
+        3, description="between the dates of service of a rebate claim and a 340B claim, at most"
+    )
+    days_apart_by_mail: Annotated[int, Field(ge=0, le=31)] = Field(7, description="the same for mail_pharmacies")
     mail_pharmacies: tuple[str, ...] = Field((), description="NPIs of mail-order and specialty pharmacies")
-    quantity_tolerance_exact: Fraction = 0.01
-    quantity_tolerance_near: Fraction = 0.05
+    quantity_tolerance_exact: Fraction = Field(0.01, description="relative difference of equal quantities, at most")
+    quantity_tolerance_near: Fraction = Field(0.05, description="relative difference of similar quantities, at most")
     most_pairs_per_key: PositiveInt = Field(
         10_000, description="payers' rows x entities' rows of one key; a key with more is excluded and counted"
     )
@@ -465,7 +471,8 @@ class LinkSettings(Section):
             fill_number={"EQUAL": (0.97, 0.45), "DIFFERENT": (0.03, 0.55)},
             prescriber_npi={"SAME": (0.97, 0.1), "DIFFERENT": (0.03, 0.9)},
             bin={"SAME": (0.97, 0.15), "DIFFERENT": (0.03, 0.85)},
-        )
+        ),
+        description="m and u probability of each comparison level by field, before anything was counted",
     )
     pharmacy_identity: PharmacyIdentitySettings = PharmacyIdentitySettings()
     match_rates: MatchRateSettings = MatchRateSettings()
@@ -495,12 +502,14 @@ class PeerSettings(Section):
     minimum: PositiveInt = Field(20, description="fewer peers: no z-score")
     sample_per_stratum: PositiveInt = Field(500, description="peers used for medians, chosen by hash")
     scale_floor: NonNegative = Field(0.05, description="least scale, as a part of the median's size")
-    cap: NonNegative = 10.0
+    cap: NonNegative = Field(10.0, description="largest size of a z-score")
 
 
 class RuleSettings(Section):
     enabled: bool | None = Field(None, description="null: as the rule itself says")
-    thresholds: dict[str, float | int | str | list[str]] = Field(default_factory=dict)
+    thresholds: dict[str, float | int | str | list[str]] = Field(
+        default_factory=dict, description="by the names that the page of rules lists"
+    )
 
 
 _SEED = 20_260_101
@@ -529,9 +538,9 @@ class IsolationForestSettings(Section):
 
     kind: Literal["isolation_forest"] = "isolation_forest"
     inputs: Inputs = _INPUTS
-    trees: PositiveInt = 200
-    rows_per_tree: PositiveInt = 256
-    seed: int = _SEED
+    trees: PositiveInt = Field(200, description="n_estimators")
+    rows_per_tree: PositiveInt = Field(256, description="max_samples")
+    seed: int = Field(_SEED, description="of its random numbers")
 
 
 class EcodSettings(Section):
@@ -540,7 +549,7 @@ class EcodSettings(Section):
     kind: Literal["ecod"] = "ecod"
     inputs: Inputs = _INPUTS
     rows: PositiveInt = Field(20_000, description="of the training sample, chosen by the seed: kept with the model")
-    seed: int = _SEED
+    seed: int = Field(_SEED, description="of its random numbers")
 
 
 class CopodSettings(Section):
@@ -549,7 +558,7 @@ class CopodSettings(Section):
     kind: Literal["copod"] = "copod"
     inputs: Inputs = _INPUTS
     rows: PositiveInt = Field(20_000, description="of the training sample, chosen by the seed: kept with the model")
-    seed: int = _SEED
+    seed: int = Field(_SEED, description="of its random numbers")
 
 
 class HbosSettings(Section):
@@ -557,7 +566,7 @@ class HbosSettings(Section):
 
     kind: Literal["hbos"] = "hbos"
     inputs: Inputs = _INPUTS
-    bins: Annotated[int, Field(ge=2)] = 10
+    bins: Annotated[int, Field(ge=2)] = Field(10, description="per histogram")
     alpha: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="added to densities")
     tolerance: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.5, description="part of a bin's width by which a value may lie outside and still be in the outermost bin"
@@ -569,9 +578,9 @@ class LodaSettings(Section):
 
     kind: Literal["loda"] = "loda"
     inputs: Inputs = _INPUTS
-    cuts: PositiveInt = 100
-    bins: Annotated[int, Field(ge=2)] = 10
-    seed: int = _SEED
+    cuts: PositiveInt = Field(100, description="random projections")
+    bins: Annotated[int, Field(ge=2)] = Field(10, description="per histogram")
+    seed: int = Field(_SEED, description="of its random numbers")
 
 
 class RankCombinationSettings(Section):
@@ -585,7 +594,7 @@ class RankCombinationSettings(Section):
         description="names of other `detectors` with the same inputs, no combinations",
     )
     rows: PositiveInt = Field(20_000, description="of the training sample, chosen by the seed: ranked against")
-    seed: int = _SEED
+    seed: int = Field(_SEED, description="of its random numbers")
 
 
 DetectorSettings = Annotated[
@@ -635,7 +644,9 @@ class InvoiceModelSettings(SubjectModelSettings):
 
 
 class FlagSettings(Section):
-    by: Literal["false_discovery_rate", "capacity"] = "false_discovery_rate"
+    by: Literal["false_discovery_rate", "capacity"] = Field(
+        "false_discovery_rate", description="which of the two limits decides how many rows are flagged"
+    )
     false_discovery_rate: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.3, description="expected part of ordinary rows among the flagged ones, at most"
     )
@@ -646,7 +657,7 @@ class RerankerSettings(Section):
     """p(valid) of findings, learned from reviews; see docs/models.md."""
 
     enabled: bool = Field(True, description="false: none is trained, and priority.probability_valid orders the queue")
-    features: tuple[FindingFeature, ...] = Field(FINDING_FEATURES, min_length=1)
+    features: tuple[FindingFeature, ...] = Field(FINDING_FEATURES, min_length=1, description="that it reads")
     minimum_of_each: PositiveInt = Field(
         50, description="valid and not valid findings among those drawn at RANDOM, each; with fewer none is trained"
     )
@@ -657,7 +668,7 @@ class RerankerSettings(Section):
     isotonic_rows: PositiveInt = Field(
         5_000, description="RANDOM rows from which on the calibration may take any rising form, below them a sigmoid"
     )
-    seed: int = _SEED
+    seed: int = Field(_SEED, description="of its random numbers")
 
     @model_validator(mode="after")
     def _folds_hold_both_kinds(self) -> RerankerSettings:
@@ -671,7 +682,7 @@ class EvaluationSettings(Section):
 
     resamples: PositiveInt = Field(200, description="of pharmacies (invoices: states), for the intervals")
     level: Annotated[float, Field(gt=0, lt=1)] = Field(0.95, description="share of resamples within an interval")
-    seed: int = 20_260_101
+    seed: int = Field(_SEED, description="of the resamples")
     minimum_decisions: PositiveInt = Field(20, description="of each kind, DISPUTE and DISMISS; fewer are not evaluated")
     minimum_planted: PositiveInt = Field(20, description="with fewer planted rows no version is shown to be better")
     drift_minimum_rows: PositiveInt = Field(1_000, description="on either side; with fewer no drift is given")
@@ -737,13 +748,13 @@ class ModelSettings(Section):
 
 class MlflowSettings(Section):
     tracking_uri: str | None = Field(None, description="default: a sqlite file in the output folder")
-    registry_uri: str | None = None
-    experiment: str = "drug-discount-claims"
+    registry_uri: str | None = Field(None, description="default: the tracking store")
+    experiment: str = Field("drug-discount-claims", description="its name; made on first use")
     artifact_location: str | None = Field(None, description="default: a folder beside the sqlite file")
-    claims_model: str = "claim-anomalies"
-    invoices_model: str = "invoice-anomalies"
-    reranker_model: str = "finding-reranker"
-    alias: str = "champion"
+    claims_model: str = Field("claim-anomalies", description="registered model of claims")
+    invoices_model: str = Field("invoice-anomalies", description="registered model of invoice lines")
+    reranker_model: str = Field("finding-reranker", description="registered re-ranker of findings")
+    alias: str = Field("champion", description="of the version that is used")
 
     @field_validator("artifact_location")
     @classmethod
@@ -773,14 +784,16 @@ class PrioritySettings(Section):
     share_at_issue: Fraction = Field(
         0.1, description="part of a claim's worth that ranks it where no rule says how much is wrong (the model alone)"
     )
-    days_withheld: PositiveInt = 90
+    days_withheld: PositiveInt = Field(90, description="for which interest is due when a dispute is rejected")
 
 
 class ReviewSettings(Section):
     """The analysts' workbook."""
 
-    rows_per_sheet: Annotated[int, Field(gt=1, le=1_048_575)] = 1_000_000
-    findings_per_workbook: PositiveInt = Field(200_000, description="more findings go on in a further workbook")
+    rows_per_sheet: Annotated[int, Field(gt=1, le=1_048_575)] = Field(
+        1_000_000, description="more lines continue on a further sheet"
+    )
+    findings_per_workbook: PositiveInt = Field(200_000, description="more findings continue in a further workbook")
 
 
 class DisputeSettings(Section):
@@ -793,7 +806,7 @@ class DisputeSettings(Section):
 
 class DeadlineSettings(Section):
     days_after_postmark: PositiveInt = Field(37, description="last day without interest")
-    mfp_days_after_receipt: PositiveInt = 14
+    mfp_days_after_receipt: PositiveInt = Field(14, description="prompt payment of MFP refunds, US Eastern time")
     dispute_quarters: PositiveInt = Field(12, description="quarters in which a Medicaid invoice may be disputed")
     dispute_quarters_from: Literal["POSTMARK", "PERIOD"] = Field(
         "POSTMARK", description="quarter after which they are counted: the postmark's if known, or the period covered"
@@ -882,13 +895,13 @@ class Settings(Section):
     output: OutputSettings = OutputSettings()
     feedback: FeedbackSettings = FeedbackSettings()
     reference_folder: str = Field("conf/reference", description="dispute codes and 340B identifiers")
-    rules_file: str = "conf/rules.yaml"
+    rules_file: str = Field("conf/rules.yaml", description="rules on or off, and their thresholds")
     runtime: RuntimeSettings = RuntimeSettings()
     spark: SparkSettings = SparkSettings()
     databases: dict[str, DatabaseSettings] = Field(default_factory=dict, description="connections by name")
     link: LinkSettings = LinkSettings()
     peers: PeerSettings = PeerSettings()
-    rules: dict[str, RuleSettings] = Field(default_factory=dict)
+    rules: dict[str, RuleSettings] = Field(default_factory=dict, description="by rule id, over those of rules_file")
     model: ModelSettings = ModelSettings()
     mlflow: MlflowSettings = MlflowSettings()
     priority: PrioritySettings = PrioritySettings()

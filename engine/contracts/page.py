@@ -27,7 +27,7 @@ HEADINGS = ("column", "required", "type", "meaning", "format", "example")
 _OPENING = """\
 # Input tables
 
-Made by `python -m engine.contracts` from the declarations in `engine/contracts/`; do not edit. The same tables appear
+Made by `python -m docs_pages` from the declarations in `engine/contracts/`; do not edit. The same tables appear
 in the terminal: `./spark-submit.sh tables`, or `./spark-submit.sh tables rebate_claims` for one of them.
 
 ## Check your files first

@@ -9,7 +9,7 @@ from engine.facts.feature import Feature
 _OPENING = """\
 # Features
 
-Made by `python -m engine.facts` from what each module of `engine/facts/` says of its own. NULL means unknown: a table
+Made by `python -m docs_pages` from what each module of `engine/facts/` says of its own. NULL means unknown: a table
 or column that a feature needs and the input lacks makes it NULL, and `features_off` of the run's summary says so.
 
 No feature sees a row received after `--as-of`, an answer to a finding that was not there before it, or its own claim's

@@ -41,7 +41,7 @@ def rules_page(registry: Registry, examples: Mapping[tuple[str, Subject], Sequen
     lines = [
         "# Rules",
         "",
-        "Made from the registry and the rules' specifications (`tests/spec/`) by `python -m tests.spec`; do not edit.",
+        "Made from the registry and the rules' specifications (`tests/spec/`) by `python -m docs_pages`; do not edit.",
         "A guard is a known innocent explanation: where it holds, the rule is silent or says less; where it cannot be",
         "checked, the evidence is one class lower. Thresholds are set in `conf/rules.yaml`. In the examples `-` is",
         "unknown, and what is not named is unknown too. `not supported` is what the catalog of rules asks and no",

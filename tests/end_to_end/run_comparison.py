@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 MOST_SHOWN = 5
 _MOST_VALUES = 20
 _WIDEST = 300
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _ELEMENT = re.compile(r"list<\w+: ")
 # Where a row of a table is named; other tables are compared as sets of whole rows.
 _KEYS = {"findings": ["finding_id"]}
@@ -57,7 +58,7 @@ def _json(file: Path) -> Any:
 
 
 def _sheets(file: Path) -> dict[str, Any]:
-    """The cells of a workbook, by sheet and row, without the version of the code."""
+    """The cells of a workbook, by sheet and row, without the version of the code and the digests of input files."""
     if not file.exists():
         return {}
     book = openpyxl.load_workbook(file, read_only=True)
@@ -65,7 +66,7 @@ def _sheets(file: Path) -> dict[str, Any]:
         name: {
             f"row {number}": row
             for number, row in enumerate(book[name].iter_rows(values_only=True), 1)
-            if row[:1] != ("Code",)
+            if row[:1] != ("Code",) and not any(_DIGEST.fullmatch(str(cell)) for cell in row)
         }
         for name in book.sheetnames
     }

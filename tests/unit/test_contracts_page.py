@@ -31,7 +31,7 @@ def listed(*words: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_page_is_up_to_date():
     kept = (PROJECT / "docs" / "input.md").read_text(encoding="utf-8")
-    assert kept == input_page(), "python -m engine.contracts > docs/input.md"
+    assert kept == input_page(), "python -m docs_pages"
 
 
 def test_the_page_has_a_row_for_every_column():

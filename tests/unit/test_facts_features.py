@@ -269,4 +269,4 @@ def test_a_feature_is_off_where_a_table_or_column_that_it_needs_is_missing():
 
 def test_page_of_features_is_what_the_modules_say():
     page = Path(__file__).resolve().parents[2] / "docs" / "features.md"
-    assert page.read_text(encoding="utf-8") == features_page(), "python -m engine.facts > docs/features.md"
+    assert page.read_text(encoding="utf-8") == features_page(), "python -m docs_pages"

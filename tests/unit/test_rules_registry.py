@@ -232,7 +232,7 @@ def test_every_rule_and_guard_is_specified(rule):
 
 def test_the_page_of_rules_is_up_to_date():
     kept = (CONF.parent / "docs" / "rules.md").read_text(encoding="utf-8")
-    assert kept == page(), "python -m tests.spec > docs/rules.md"
+    assert kept == page(), "python -m docs_pages"
 
 
 def test_what_is_not_supported_is_said_of_rules_that_there_are():

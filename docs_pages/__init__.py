@@ -1,0 +1,18 @@
+"""The pages of docs/ that are generated from the code: `python -m docs_pages` writes them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from docs_pages.settings import settings_page
+from engine.contracts.page import input_page
+from engine.facts.page import features_page
+from tests.spec.page import page as rules_page
+
+PAGES: dict[str, Callable[[], str]] = {
+    "features.md": features_page,
+    "input.md": input_page,
+    "rules.md": rules_page,
+    "settings.md": settings_page,
+}
+COMMAND = "python -m docs_pages"
