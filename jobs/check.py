@@ -34,7 +34,10 @@ def check(
     engine: Engine = None,
     format: Annotated[FileFormat, typer.Option("--format", help="Of the rejected rows.")] = FileFormat.CSV,
 ) -> None:
-    """Opens every table as detect does and samples it; changes nothing. Give the settings that the run will have."""
+    """Opens every table as detect does and samples it; changes nothing. Use the settings that the run will have.
+
+    Example: ./spark-submit.sh check --input claims/2026Q1
+    """
     settings = settings_of(config, input, None, as_of, set, engine)
     from engine import pipeline
 

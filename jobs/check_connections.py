@@ -11,7 +11,10 @@ from jobs.common import DEFAULT_CONFIG, AsOf, Config, Set, main, settings_of
 
 
 def check_connections(config: Config = DEFAULT_CONFIG, as_of: AsOf = None, set: Set = None) -> None:
-    """Server, rights, tables, columns and types, rows, what is missing, and how a table would be read in parts."""
+    """Server, rights, tables, columns and types, rows, what is missing, and how a table would be read in parts.
+
+    Example: ./spark-submit.sh check_connections --config my.yaml
+    """
     settings = settings_of(config, None, None, as_of, set)
     from engine import sources
     from engine.errors import ConfigurationError, InputError, Problem

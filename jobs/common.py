@@ -42,14 +42,14 @@ Config = Annotated[str, typer.Option("--config", help="Settings in YAML.")]
 Input = Annotated[str | None, typer.Option("--input", help="Folder of tables, found by name; overrides the config.")]
 Output = Annotated[str | None, typer.Option("--output", help="Folder for the outputs; overrides the config.")]
 AsOf = Annotated[
-    datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The run's today. [default: today]")
+    datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The run's today. Default: today.")
 ]
-RunId = Annotated[str | None, typer.Option("--run-id", help="Name of the run. [default: made of the time]")]
+RunId = Annotated[str | None, typer.Option("--run-id", help="Name of the run. Default: made of the time.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="a.b=value, overrides one setting; may be repeated.")]
-Model = Annotated[str | None, typer.Option("--model", help="NAME/VERSION of a registered model. [default: champion]")]
+Model = Annotated[str | None, typer.Option("--model", help="NAME/VERSION of a registered model. Default: champion.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")]
 Engine = Annotated[
-    str | None, typer.Option("--engine", help="embedded, spark or auto. [default: runtime.engine of the settings]")
+    str | None, typer.Option("--engine", help="embedded, spark or auto. Default: runtime.engine of the settings.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a run of the same id.")]
 
@@ -93,8 +93,10 @@ def main(job: Callable[..., None]) -> None:
     fix it (one message); 128 and the number of the signal that ended it; 1 anything else.
     """
     restrict_new_files()
+    app = typer.Typer(add_completion=False)
+    app.command()(job)
     with _exit_status(job.__module__):
-        typer.run(job)
+        app(prog_name=f"./spark-submit.sh {job.__name__}")
 
 
 @contextmanager

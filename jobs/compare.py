@@ -22,7 +22,10 @@ def compare(
     set: Set = None,
     engine: Engine = None,
 ) -> None:
-    """New, gone and changed findings, each with what differs between the runs that its rules look at."""
+    """New, gone and changed findings, each with the differences between the runs that its rules depend on.
+
+    Example: ./spark-submit.sh compare --run-id 2026Q2 --with 2026Q1
+    """
     settings = settings_of(config, None, output, None, set, engine)
     from engine import pipeline
 

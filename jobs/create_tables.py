@@ -16,7 +16,10 @@ def create_tables(
     set: Set = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the SQL; connect to nothing.")] = False,
 ) -> None:
-    """In the schema `output.database_schema` of the database `output.connection`. What is there stays as it is."""
+    """In the schema `output.database_schema` of the database `output.connection`. Existing tables stay as they are.
+
+    Example: ./spark-submit.sh create_tables --config my.yaml --dry-run
+    """
     settings = settings_of(config, None, None, None, set)
     from engine import exports
     from engine.errors import ConfigurationError, Problem

@@ -22,7 +22,10 @@ def demo(
     output: Annotated[str, typer.Option("--output", help="Folder for everything it writes.")] = "output/demo",
     engine: Engine = None,
 ) -> None:
-    """Everything it writes is below `output`; running it again keeps the claims and replaces the run."""
+    """Everything it writes is below `output`; running it again keeps the claims and replaces the run.
+
+    Example: ./spark-submit.sh demo --claims 2000 --output output/small
+    """
     tables = f"{output}/claims-{claims}"
     if not Path(tables).exists():
         synthesize(output=tables, claims=claims, seed=1, engine=engine)

@@ -32,7 +32,10 @@ def detect(
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """The main job: read, prepare, link, facts, rules, score, findings and all outputs."""
+    """The main job: read, prepare, link, facts, score, rules, findings and all outputs.
+
+    Example: ./spark-submit.sh detect --input claims/2026Q1 --output runs --as-of 2026-04-30
+    """
     settings = settings_of(config, input, output, as_of, set, engine)
     from engine import pipeline
     from engine.run import RunOptions

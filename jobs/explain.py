@@ -31,7 +31,10 @@ def explain(
     set: Set = None,
     engine: Engine = None,
 ) -> None:
-    """The run's own settings and input folder are used; what is given in addition must agree with them."""
+    """The run's own settings and input folder are used; what is given in addition must agree with them.
+
+    Example: ./spark-submit.sh explain --run-id 2026Q1 --source-row-id CLD-2026Q1-0000042 --output runs
+    """
     settings = settings_of(config, input, output, None, set, engine)
     from engine import pipeline
 

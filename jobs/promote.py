@@ -16,16 +16,19 @@ def promote(
     output: Output = None,
     set: Set = None,
     model: Annotated[
-        str | None, typer.Option("--model", help="NAME or NAME/VERSION. [default: newest version of the claims' model]")
+        str | None, typer.Option("--model", help="NAME or NAME/VERSION. Default: newest version of the claims' model.")
     ] = None,
     rollback: Annotated[bool, typer.Option("--rollback", help="Make champion what was champion before.")] = False,
     log: Annotated[
         bool, typer.Option("--log", help="Show every promotion, one JSON line each; change nothing.")
     ] = False,
-    by: Annotated[str | None, typer.Option("--by", help="Who decides. [default: the user of this machine]")] = None,
-    reason: Annotated[str, typer.Option("--reason", help="Goes into the log. [default: the figures]")] = "",
+    by: Annotated[str | None, typer.Option("--by", help="Who decides. Default: the user of this machine.")] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Goes into the log. Default: the figures.")] = "",
 ) -> None:
-    """Compares a challenger with the champion; the alias moves only if the challenger is shown to be better."""
+    """Compares a challenger with the champion; the alias moves only if the challenger is shown to be better.
+
+    Example: ./spark-submit.sh promote --model claim-anomalies/3 --reason "finds more wrong amounts"
+    """
     settings = settings_of(config, None, output, None, set)
     from engine import tracking
     from engine.errors import ConfigurationError, Problem

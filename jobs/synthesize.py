@@ -17,7 +17,10 @@ def synthesize(
     set: Set = None,
     engine: Engine = None,
 ) -> None:
-    """Generated claims: no real patient, price or pharmacy is in them."""
+    """Generated claims: no real patient, price or pharmacy is in them.
+
+    Example: ./spark-submit.sh synthesize --claims 50000 --output claims/generated
+    """
     settings = settings_of(config, None, None, None, set, engine)
     from engine.runtime.storage import storage_of
     from engine.synthetic import synthesize as write_tables

@@ -18,9 +18,12 @@ from jobs.common import main
 
 
 def tables(
-    table: Annotated[str | None, typer.Argument(help="One table. [default: all of them]", show_default=False)] = None,
+    table: Annotated[str | None, typer.Argument(help="One table. Default: all of them.", show_default=False)] = None,
 ) -> None:
-    """Every table and column of the data contract; docs/input.md has the same content."""
+    """Every table and column of the data contract; docs/input.md has the same content.
+
+    Example: ./spark-submit.sh tables rebate_claims
+    """
     if table is not None and table not in TABLES:
         close = difflib.get_close_matches(table, TABLES, n=1)
         raise ConfigurationError(

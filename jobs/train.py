@@ -21,7 +21,10 @@ def train(
         bool, typer.Option("--compare", help="Every detector of model.detectors, on the same rows.")
     ] = False,
 ) -> None:
-    """Features, fit, evaluate, log to MLflow, register a model version."""
+    """Features, fit, evaluate, log to MLflow, register a model version.
+
+    Example: ./spark-submit.sh train --input claims/2026Q1 --compare
+    """
     settings = settings_of(config, input, output, as_of, set, engine)
     from engine import pipeline
     from engine.run import RunOptions
