@@ -11,7 +11,7 @@ import json
 import re
 import shlex
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -957,6 +957,8 @@ class Settings(Section):
         return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
 
 
+# Path of a setting, its value, and where it was set.
+_Given = tuple[tuple[str, ...], Any, str]
 RuleProblems = Callable[[Mapping[str, RuleSettings], str], Iterable[Problem]]
 
 
@@ -1140,7 +1142,7 @@ def _unreadable_file(error: OSError | UnicodeDecodeError) -> str:
     return str(error.strerror or type(error).__name__)
 
 
-def _environment_values(environment: Mapping[str, str], problems: list[Problem]):
+def _environment_values(environment: Mapping[str, str], problems: list[Problem]) -> Iterator[_Given]:
     for name in sorted(environment):
         if not name.startswith(ENVIRONMENT_PREFIX):
             continue
@@ -1163,7 +1165,7 @@ def _environment_values(environment: Mapping[str, str], problems: list[Problem])
         yield path, value, f"{_ENVIRONMENT_ORIGIN}{name}"
 
 
-def _override_values(overrides: Iterable[str], problems: list[Problem]):
+def _override_values(overrides: Iterable[str], problems: list[Problem]) -> Iterator[_Given]:
     for word in overrides:
         key, equals, text = word.partition("=")
         path = _path_of(key.strip())

@@ -83,8 +83,8 @@ def _rules(answers: Sequence[Mapping[str, Any]]) -> Table:
     for name in ("rule", "answer", "why"):
         table.add_column(name)
     for answer in sorted(answers, key=lambda one: (_ANSWERS.index(one["answer"]), one["rule_id"])):
-        name = Text(f"{answer['rule_id']} {answer['title']}")
-        table.add_row(name, _ANSWER_WORDS[answer["answer"]], Text(_why(answer)))
+        heading = Text(f"{answer['rule_id']} {answer['title']}")
+        table.add_row(heading, _ANSWER_WORDS[answer["answer"]], Text(_why(answer)))
     return table
 
 

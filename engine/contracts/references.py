@@ -38,7 +38,13 @@ VALIDITY_NAMES = frozenset(one.name for one in _VALIDITY)
 
 
 def reference_table(
-    name: str, *columns: Column, meaning: str, key: str, either=(), own_id: str | None = None, event: str | None = None
+    name: str,
+    *columns: Column,
+    meaning: str,
+    key: str,
+    either: tuple[tuple[tuple[str, ...], ...], ...] = (),
+    own_id: str | None = None,
+    event: str | None = None,
 ) -> Table:
     """A reference table; `key` is separated by blanks. Every one may carry the days of its validity. `event`: the day
     of what a row reports.

@@ -31,7 +31,7 @@ class Formats:
     """Formats of one workbook, made once."""
 
     def __init__(self, book: xlsxwriter.Workbook):
-        def made(**properties: Any):
+        def made(**properties: Any) -> Any:
             return book.add_format({**_FONT, **properties})
 
         top = {"valign": "top"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
@@ -106,9 +107,9 @@ def _with_choices(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]
         yield pa.RecordBatch.from_arrays(columns, names=[*batch.schema.names, "choices"])
 
 
-def _choices(group: list[dict]) -> list[dict]:
+def _choices(group: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What is chosen among all pairs of a key, each stream for itself."""
-    streams: dict[tuple, list[Pair]] = defaultdict(list)
+    streams: dict[tuple[Any, ...], list[Pair]] = defaultdict(list)
     for index, fields in enumerate(group):
         streams[tuple(fields[name] for name in STREAM)].append(_pair(index, fields))
     return [
@@ -123,7 +124,7 @@ def _choices(group: list[dict]) -> list[dict]:
     ]
 
 
-def _pair(index: int, fields: dict) -> Pair:
+def _pair(index: int, fields: dict[str, Any]) -> Pair:
     return Pair(
         index=index,
         rebate_row=fields["source_row_id"],

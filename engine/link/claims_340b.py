@@ -127,7 +127,7 @@ def block_by_pharmacy() -> Column:
 
 
 def _patterns(pairs: DataFrame) -> dict[Block, Counts]:
-    counted: dict[Block, dict] = {}
+    counted: dict[Block, dict[tuple[str | None, ...], int]] = {}
     for row in pairs.groupBy("block", "levels").count().collect():
         counted.setdefault(Block(row["block"]), {})[tuple(row["levels"][name] for name in LEVELS)] = row["count"]
     return dict(counted)

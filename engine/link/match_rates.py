@@ -52,7 +52,7 @@ def feed_problems(rates: Iterable[MatchRate], settings: MatchRateSettings) -> li
     claims, late or odd ones, do not say what is usual. Where enough claims link at all, those that link strongly are
     looked at. In order of the links that are missing, most first.
     """
-    sources: dict[tuple, list[MatchRate]] = defaultdict(list)
+    sources: dict[tuple[str, str | None, str], list[MatchRate]] = defaultdict(list)
     for rate in rates:
         sources[rate.side, rate.program, rate.source].append(rate)
     beside = [

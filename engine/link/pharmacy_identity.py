@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Window
@@ -149,7 +149,7 @@ def _with_carriers(descriptions: DataFrame) -> DataFrame:
     return carried.groupBy(*others).agg(sort(F.collect_list(named)).alias("names"))
 
 
-def _scorer(settings: PharmacyIdentitySettings):
+def _scorer(settings: PharmacyIdentitySettings) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """Arrow batches of pairs to those that could be the best or, within the margin, the second best."""
     least = log2_odds(settings.threshold) - settings.margin
 

@@ -60,7 +60,7 @@ def _compared(
             yield None, weights.zip_near if _is_near(one, other) else weights.zip_differs
 
 
-def name_weight(ones: list[dict], others: list[dict], settings: PharmacyIdentitySettings) -> float:
+def name_weight(ones: list[dict[str, Any]], others: list[dict[str, Any]], settings: PharmacyIdentitySettings) -> float:
     """Of the best pair of names; a name that many places carry says less."""
     if not ones or not others:
         return 0.0

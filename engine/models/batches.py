@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import Column, SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.pandas.functions import arrow_udf
 
 from engine.models.scorers.base import Scorer
 from engine.runtime.sharing import share
@@ -46,7 +46,7 @@ def _computed(
         return pa.concat_arrays([answer(shared.value, part) for part in parts])
 
     # Spark takes the kind of function from the annotations; its type stubs ask for it as an argument
-    return F.arrow_udf(answers, return_type)(*inputs)  # type: ignore[call-overload]
+    return arrow_udf(answers, return_type)(*inputs)  # type: ignore[call-overload]
 
 
 def _matrix(columns: Sequence[pa.Array]) -> npt.NDArray[np.float64]:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.pandas.functions import arrow_udf
 
 from engine.errors import ConfigurationError, Problem
 from engine.models.sample import drawn
@@ -186,7 +187,7 @@ def p_values(scored: DataFrame, calibration: Calibration) -> DataFrame:
     def judge(scores: pa.Array, *names: pa.Array) -> pa.Array:
         return _judged(shared.value, scores.to_numpy(zero_copy_only=False), names)
 
-    judged = F.arrow_udf(judge, _JUDGED)(F.col("anomaly_score"), *strata())  # type: ignore[call-overload]
+    judged = arrow_udf(judge, _JUDGED)(F.col("anomaly_score"), *strata())  # type: ignore[call-overload]
     return scored.select("source_row_id", "anomaly_score", "anomaly_has_reason", judged.alias("judged")).select(
         "source_row_id",
         "anomaly_score",

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.pandas.functions import arrow_udf
 
 from engine.contracts.codes import Subject
 from engine.contracts.findings import FEATURE_REASON
@@ -81,7 +82,7 @@ def _reasons(rows: DataFrame, model: AnomalyModel, ranged: Sequence[_Ranged]) ->
         return pa.array(texts, pa.list_(pa.string()))
 
     # Spark takes the kind of function from the annotations; its type stubs ask for it as an argument
-    words = F.arrow_udf(worded, T.ArrayType(T.StringType()))(*parts, shares)  # type: ignore[call-overload]
+    words = arrow_udf(worded, T.ArrayType(T.StringType()))(*parts, shares)  # type: ignore[call-overload]
     reasons = F.transform("strongest", lambda one: one["reason"]).cast(T.ArrayType(FEATURE_REASON))
     return named.select("source_row_id", reasons.alias("reasons"), words.alias("reason_words"))
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.pandas.functions import arrow_udf
 
 from engine.contracts.codes import Subject
 from engine.contracts.facts import CLAIM_MEASURES, INVOICE_MEASURES
@@ -188,7 +189,7 @@ def _computed(facts: DataFrame, grid: PeerGrid, subject: Subject, answer: Any, k
 
     inputs = [F.col(key) for key in KEYS] + [measure(name, subject) for name in grid.measures]
     # Spark takes the kind of function from the annotations; its type stubs ask for it as an argument
-    return F.arrow_udf(answers, kind)(*inputs)  # type: ignore[call-overload]
+    return arrow_udf(answers, kind)(*inputs)  # type: ignore[call-overload]
 
 
 def _groups(grid: PeerGrid, keys: Sequence[pa.Array]) -> Any:

@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import yaml
 from pyspark.sql import DataFrame, Window
@@ -133,7 +134,7 @@ def value_report(conformed: DataFrame, table: Table, formats: DeclaredFormats = 
     top = counted.withColumns({"place": place, "of_reason": F.sum("rows").over(of_reason)})
     rows = top.where(F.col("place") <= _MOST_FREQUENT).orderBy("what", "reason", "column", "place").collect()
     bad, words = [], []
-    groups: dict[tuple[str, str, str], list] = {}
+    groups: dict[tuple[str, str, str], list[Any]] = {}
     for row in rows:
         groups.setdefault((row["what"], row["reason"], row["column"]), []).append(row)
     for (what, reason, name), found in groups.items():

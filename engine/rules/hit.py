@@ -71,7 +71,7 @@ def phrase(words: Callable[Concatenate[Facts, _Texts], Column]) -> Callable[Conc
     """Decorates a function of the facts, and of texts, whose words several rules say: see `Facts.phrase`."""
 
     @wraps(words)
-    def said(f: Facts, *texts: _Texts.args, **named: _Texts.kwargs) -> Column:
+    def said(f: Facts, /, *texts: _Texts.args, **named: _Texts.kwargs) -> Column:
         name = " ".join(map(str, (words.__name__, *texts, *named.values())))
         return f.phrase(name, words(f, *texts, **named))
 

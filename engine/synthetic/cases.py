@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from engine.contracts.codes import Subject
 from engine.settings import SyntheticSettings
@@ -52,21 +53,31 @@ class Scenario:
         return self.share * rates[self.label]
 
 
-def linked(rule: str, programs: tuple[int, ...], terms: Terms = Terms.NONE, **more) -> Scenario:
+def linked(rule: str, programs: tuple[int, ...], terms: Terms = Terms.NONE, **more: Any) -> Scenario:
     """A claim for a dispense that an entity reported."""
-    values = {"place": Place.CONTRACT, "entity": Entity.LIVE, "products": Pool.AT_340B, "kind": "reported_as_340b"}
+    values: dict[str, Any] = {
+        "place": Place.CONTRACT,
+        "entity": Entity.LIVE,
+        "products": Pool.AT_340B,
+        "kind": "reported_as_340b",
+    }
     return Scenario(**{**values, **more}, rule=rule, programs=programs, terms=terms)
 
 
-def look_alike(kind: str, rule: str, **more) -> Scenario:
+def look_alike(kind: str, rule: str, **more: Any) -> Scenario:
     return Scenario(kind, rule, Label.LOOK_ALIKE, **more)
 
 
-def on_entity_claim(kind: str, rule: str, label: Label = Label.TRUTH, **more) -> Scenario:
+def on_entity_claim(kind: str, rule: str, label: Label = Label.TRUTH, **more: Any) -> Scenario:
     """What an entity reports; half as often as others, so that enough is left of ordinary 340B claims."""
-    values = {"products": Pool.AT_340B, "place": Place.CONTRACT, "entity": Entity.LIVE, "programs": CONTRACTED}
+    values: dict[str, Any] = {
+        "products": Pool.AT_340B,
+        "place": Place.CONTRACT,
+        "entity": Entity.LIVE,
+        "programs": CONTRACTED,
+    }
     return Scenario(kind, rule, label, **{**values, "share": 0.5, **more}, subject=Subject.ENTITY_CLAIM)
 
 
-def entity_look_alike(kind: str, rule: str, **more) -> Scenario:
+def entity_look_alike(kind: str, rule: str, **more: Any) -> Scenario:
     return on_entity_claim(kind, rule, Label.LOOK_ALIKE, **more)

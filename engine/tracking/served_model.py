@@ -18,7 +18,7 @@ import mlflow
 import pandas as pd
 
 
-class ServedModel(mlflow.pyfunc.PythonModel):
+class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is not typed
     """Inputs in, scores out: of the anomaly models robust z-scores, of which an unknown one counts as typical (0)."""
 
     def load_context(self, context: Any) -> None:

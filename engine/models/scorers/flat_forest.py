@@ -151,7 +151,16 @@ def _rounded_down(threshold: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]
     return np.where(nearest > threshold, np.nextafter(nearest, np.float32(-np.inf)), nearest)
 
 
-def _add_path_lengths(columns, feature, threshold, left_child, path_length, roots, depths, total):
+def _add_path_lengths(
+    columns: Any,
+    feature: Any,
+    threshold: Any,
+    left_child: Any,
+    path_length: Any,
+    roots: Any,
+    depths: Any,
+    total: Any,
+) -> None:
     # All indices are unsigned: numba then leaves out the test for negative ones, which doubles the speed.
     features, rows = columns.shape
     block = np.zeros(features * BLOCK, np.float32)
@@ -173,7 +182,16 @@ def _add_path_lengths(columns, feature, threshold, left_child, path_length, root
                 total[start + i] += path_length[node[i]]
 
 
-def _add_contributions(columns, feature, threshold, left_child, path_length, roots, depths, shortening):
+def _add_contributions(
+    columns: Any,
+    feature: Any,
+    threshold: Any,
+    left_child: Any,
+    path_length: Any,
+    roots: Any,
+    depths: Any,
+    shortening: Any,
+) -> None:
     for i in range(columns.shape[1]):
         for tree in range(roots.size):
             here = roots[tree]

@@ -39,7 +39,7 @@ class ProjectionHistograms(Scorer):
         return occlusion(self, rows)
 
 
-def _add_terms(columns, weights, edges, terms, total):
+def _add_terms(columns: Any, weights: Any, edges: Any, terms: Any, total: Any) -> None:
     features, rows = columns.shape
     for i in range(rows):
         for cut in range(len(weights)):
