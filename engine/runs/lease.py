@@ -158,7 +158,7 @@ class Lease:
             except LeaseLost:
                 # the run itself finds out at its next step
                 return
-            except Exception:
+            except Exception:  # noqa: S112
                 continue  # storage that is away for a moment must not end the heartbeat
 
     def _read(self) -> bytes | None:
