@@ -1,6 +1,6 @@
 # `make help` lists the commands. The environment is made on first use.
 .DEFAULT_GOAL := help
-.PHONY: help setup format check fast test test-spark test-cluster docs demo clean
+.PHONY: help setup hooks format check fast test test-spark test-cluster coverage audit docs site demo clean
 python := .venv/bin/python
 
 help: ## this list
@@ -9,15 +9,19 @@ help: ## this list
 setup: ## the environment with what the tests need
 	./spark-submit.sh setup dev
 
+hooks: setup ## check style, types and import rules at every commit
+	.venv/bin/pre-commit install
+
 format: setup ## format the code and sort imports
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-check: setup ## style, types and import rules
+check: setup ## style, types, import rules and links of the documentation
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
+	.venv/bin/mkdocs build --strict --quiet
 
 fast: ## style, types, import rules; quick unit and spec tests
 	tests/run fast
@@ -31,8 +35,17 @@ test-spark: ## the tests that depend on the engine, on Spark
 test-cluster: ## the main job on a Spark cluster on this machine
 	tests/run cluster
 
+coverage: setup ## lines and branches that the unit and spec tests reach
+	$(python) -m pytest --engine embedded --numprocesses 2 --cov --cov-report term --cov-report html:build/coverage tests/unit tests/spec
+
+audit: setup ## known vulnerabilities of the packages; needs the network, and fails on what it cannot audit
+	.venv/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements/run.txt
+
 docs: setup ## generate the pages of rules, features, input tables and settings
 	$(python) -m docs_pages
+
+site: setup ## the documentation as a site, in build/site
+	.venv/bin/mkdocs build --strict
 
 demo: ## generated claims through the main job
 	./spark-submit.sh demo
