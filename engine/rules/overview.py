@@ -1,4 +1,4 @@
-"""What the rest of the engine asks of the catalogue as a whole."""
+"""The catalog of rules as a whole, for the rest of the engine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from engine.contracts.codes import Evidence, Subject
 from engine.errors import ConfigurationError, Problem
-from engine.rules.catalogue import REGISTRY
+from engine.rules.catalog import REGISTRY
 from engine.rules.configuration import check_rules, problems_of_rules, thresholds_of
 from engine.rules.dispute_codes import dispute_codes
 from engine.rules.registry import ThresholdValue

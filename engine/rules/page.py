@@ -1,4 +1,4 @@
-"""The catalogue of rules as a page for analysts, made from the registry and the cases that specify each rule."""
+"""The catalog of rules as a page for analysts, made from the registry and the cases that specify each rule."""
 
 from __future__ import annotations
 

@@ -938,7 +938,7 @@ def a_crosswalk_known_from_a_later_snapshot(world: World) -> None:
     world.expect("r", R031="MEDIUM", code="K", at_issue=("9.000", "22.50"), drafted=None)
 
 
-# --- further conditions of the catalogue ---
+# --- further conditions of the catalog ---
 
 
 @scenario

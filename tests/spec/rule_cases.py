@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -19,6 +20,8 @@ from engine.rules.activation import COMPLETE
 from engine.rules.hit import FACTS_OF, SCORE_FACTS
 from engine.settings import RuleSettings, Settings
 
+# Answer, state of each guard, and result if the rule fired, by subject and row id.
+Results = dict[str, tuple[str, dict[str, str], dict[str, Any] | None]]
 AS_OF = date(2026, 3, 1)
 SETTINGS = Settings(as_of=AS_OF)
 ALL_ON = SETTINGS.model_copy(update={"rules": {rule_id: RuleSettings(enabled=True) for rule_id in REGISTRY.ids}})
@@ -159,7 +162,7 @@ def everything(subject: Subject, rule_ids: Iterable[str] = (), without: Iterable
     return active.only(*rule_ids) if rule_ids else active
 
 
-def rows_of(spark, subject: Subject, facts: dict[str, dict[str, Any]]):
+def rows_of(spark: SparkSession, subject: Subject, facts: dict[str, dict[str, Any]]) -> DataFrame:
     """A DataFrame of facts, one row per source_row_id; what is not given is NULL."""
     schema = schema_of(subject)
     rows = [
@@ -168,7 +171,9 @@ def rows_of(spark, subject: Subject, facts: dict[str, dict[str, Any]]):
     return spark.createDataFrame(rows, schema)
 
 
-def answers_to(spark, active: ActiveRules, facts: dict[str, dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+def answers_to(
+    spark: SparkSession, active: ActiveRules, facts: dict[str, dict[str, Any]]
+) -> dict[tuple[str, str], dict[str, Any]]:
     """What `apply_rules` says: {(source_row_id, rule id): RULE_RESULT as a dictionary}."""
     rows = apply_rules(rows_of(spark, active.subject, facts), active, SETTINGS, also_keep=F.lit(True))
     return {
@@ -178,26 +183,33 @@ def answers_to(spark, active: ActiveRules, facts: dict[str, dict[str, Any]]) -> 
     }
 
 
-def results_fixture(specs: list[Spec]):
-    """A module fixture: {row id: (answer, guards, result)} of all cases in one Spark job per subject and question."""
+def rule_test(specs: list[Spec]) -> Callable[..., None]:
+    """The test of a module's specifications, one case each; the first asks for the results of all of them."""
+    results: Results = {}
 
-    @pytest.fixture(scope="module")
-    def results(spark):
-        found: dict[str, tuple[str, dict[str, str], dict[str, Any] | None]] = {}
-        for subject in sorted({spec.subject for spec in specs}):
-            own = [spec for spec in specs if spec.subject == subject]
-            active = everything(subject, [spec.rule_id for spec in own])
-            facts = {case.row_id: case.facts for spec in own for case in spec.cases}
-            results = answers_to(spark, active, facts)
-            for row in rule_answers(rows_of(spark, subject, facts), active, SETTINGS).collect():
-                row_id = row["source_row_id"]
-                if row_id.startswith(f"{row['rule_id']}:"):
-                    guards = {guard["name"]: guard["state"] for guard in row["guards"] or []}
-                    key = f"{subject} {row_id}"
-                    found[key] = (row["answer"], guards, results.get((row_id, row["rule_id"])))
-        return found
+    @pytest.mark.parametrize(("spec", "case"), cases_of(specs))
+    def test_rule(spec: Spec, case: Case, spark: SparkSession) -> None:
+        if not results:
+            results.update(results_of(spark, specs))
+        check(spec, case, results)
 
-    return results
+    return test_rule
+
+
+def results_of(spark: SparkSession, specs: list[Spec]) -> Results:
+    """Answers, guards and results of all cases, in one Spark job per subject and question."""
+    found: Results = {}
+    for subject in sorted({spec.subject for spec in specs}):
+        own = [spec for spec in specs if spec.subject == subject]
+        active = everything(subject, [spec.rule_id for spec in own])
+        facts = {case.row_id: case.facts for spec in own for case in spec.cases}
+        results = answers_to(spark, active, facts)
+        for row in rule_answers(rows_of(spark, subject, facts), active, SETTINGS).collect():
+            row_id = row["source_row_id"]
+            if row_id.startswith(f"{row['rule_id']}:"):
+                guards = {guard["name"]: guard["state"] for guard in row["guards"] or []}
+                found[f"{subject} {row_id}"] = (row["answer"], guards, results.get((row_id, row["rule_id"])))
+    return found
 
 
 def cases_of(specs: list[Spec]) -> list[Any]:
@@ -206,7 +218,7 @@ def cases_of(specs: list[Spec]) -> list[Any]:
     ]
 
 
-def check(spec: Spec, case: Case, results: dict[str, tuple[str, dict[str, str], dict[str, Any] | None]]) -> None:
+def check(spec: Spec, case: Case, results: Results) -> None:
     """Compares the rule's answer with what the case expects."""
     answer, guards, result = results[f"{spec.subject} {case.row_id}"]
     fires = {"FIRED": "yes", "SUPPRESSED": "held back", "NOT_MET": "no"}[answer]

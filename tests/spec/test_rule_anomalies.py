@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.contracts.codes import Subject
-from tests.spec.rule_cases import CLAIM, LINE, Spec, cases_of, check, results_fixture
+from tests.spec.rule_cases import CLAIM, LINE, Spec, rule_test
 
 pytestmark = pytest.mark.slow
 
@@ -38,12 +38,7 @@ SPECS = [
         NEEDS,
     ),
 ]
-results = results_fixture(SPECS)
-
-
-@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
-def test_rule(spec, case, results):
-    check(spec, case, results)
+test_rule = rule_test(SPECS)
 
 
 def test_no_message_shows_score_p_value_contribution_or_a_fourth_feature(results):

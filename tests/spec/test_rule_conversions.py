@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from engine.contracts.codes import Subject
-from tests.spec.rule_cases import CLAIM, Spec, cases_of, check, results_fixture
+from tests.spec.rule_cases import CLAIM, Spec, rule_test
 
 # 4 HCPCS units of 100 mcg; a vial of 200 mcg per ML: 2 ML.
 MEDICAL = CLAIM + "; claim_type=MEDICAL; rx_number=-; hcpcs_code=J1234; units=4; ndc_units=4; hcpcs_units=4"
@@ -46,9 +44,4 @@ SPECS = [
         needs=("program", "f29_hcpcs_ndc_pair_valid", "units"),
     ),
 ]
-results = results_fixture(SPECS)
-
-
-@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
-def test_rule(spec, case, results):
-    check(spec, case, results)
+test_rule = rule_test(SPECS)

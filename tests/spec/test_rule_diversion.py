@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from engine.contracts.codes import Subject
 from engine.rules import active_rules
 from engine.settings import RuleSettings
-from tests.spec.rule_cases import (
-    ALL_ON,
-    AS_OF,
-    CLAIM_340B,
-    EVERYTHING,
-    Spec,
-    answers_to,
-    cases_of,
-    check,
-    results_fixture,
-)
+from tests.spec.rule_cases import ALL_ON, AS_OF, CLAIM_340B, EVERYTHING, Spec, answers_to, rule_test
 
 SPECS = [
     Spec(
@@ -45,12 +33,7 @@ SPECS = [
         ),
     ),
 ]
-results = results_fixture(SPECS)
-
-
-@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
-def test_rule(spec, case, results):
-    check(spec, case, results)
+test_rule = rule_test(SPECS)
 
 
 def test_a_pharmacy_that_fills_by_mail_is_far_from_everybody(spark):

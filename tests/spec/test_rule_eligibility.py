@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from engine.contracts.codes import Subject
-from tests.spec.rule_cases import CLAIM, LINE, SETTINGS, Spec, cases_of, check, everything, results_fixture
+from tests.spec.rule_cases import CLAIM, LINE, SETTINGS, Spec, everything, rule_test
 
 # Today is 2026-03-01; 184 days before it is 2025-08-29.
 SPECS = [
@@ -113,12 +111,7 @@ SPECS = [
         needs=("program", "units_reimbursed", "sub_program"),
     ),
 ]
-results = results_fixture(SPECS)
-
-
-@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
-def test_rule(spec, case, results):
-    check(spec, case, results)
+test_rule = rule_test(SPECS)
 
 
 def test_absence_means_something_only_where_the_table_is_declared_complete():

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from engine.contracts.codes import Subject
-from tests.spec.rule_cases import CLAIM_340B, Spec, answers_to, cases_of, check, everything, results_fixture
+from tests.spec.rule_cases import CLAIM_340B, Spec, answers_to, everything, rule_test
 
 REGISTERED = "; entity_participating_start=2015-01-01; entity_snapshot_date=2025-07-01"
 SPECS = [
@@ -151,12 +149,7 @@ SPECS = [
         needs=("is_last_of_quarter", "units_bought_4q", "units_claimed_4q", "date_of_service", "quantity"),
     ),
 ]
-results = results_fixture(SPECS)
-
-
-@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
-def test_rule(spec, case, results):
-    check(spec, case, results)
+test_rule = rule_test(SPECS)
 
 
 def test_that_an_entity_has_no_contracts_is_known_of_a_complete_register_alone(spark):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from engine.contracts.codes import Subject
-from tests.spec.rule_cases import CLAIM_340B, Spec, answers_to, cases_of, check, everything, results_fixture
+from tests.spec.rule_cases import CLAIM_340B, Spec, answers_to, everything, rule_test
 
 POLICY = "; labeler_code=00002; policy_begin_date=2025-01-01; policy_exempt_entity_types=FQHCLA, RWI; entity_state=KY"
 SPECS = [
@@ -31,12 +29,7 @@ SPECS = [
         needs=("policy_contract_pharmacies", "claim_type", "quantity"),
     ),
 ]
-results = results_fixture(SPECS)
-
-
-@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
-def test_rule(spec, case, results):
-    check(spec, case, results)
+test_rule = rule_test(SPECS)
 
 
 def test_absence_from_laws_that_are_not_complete_means_nothing(spark):

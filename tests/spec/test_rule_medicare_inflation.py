@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from engine.contracts.codes import Subject
-from tests.spec.rule_cases import CLAIM_340B, Spec, cases_of, check, results_fixture
+from tests.spec.rule_cases import CLAIM_340B, Spec, rule_test
 
 REPORT = (
     "program=PARTD_INFL; ndc11=00002759701; period=2025Q4; period_start=2025-10-01; period_end=2026-10-01; "
@@ -58,9 +56,4 @@ SPECS = [
         needs=("claim_type", "date_of_service", "part_b_unmarked_row_ids", "quantity"),
     ),
 ]
-results = results_fixture(SPECS)
-
-
-@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
-def test_rule(spec, case, results):
-    check(spec, case, results)
+test_rule = rule_test(SPECS)

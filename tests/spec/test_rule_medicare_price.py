@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.contracts.codes import Subject
-from tests.spec.rule_cases import CLAIM, Spec, answers_to, cases_of, check, everything, results_fixture
+from tests.spec.rule_cases import CLAIM, Spec, answers_to, everything, rule_test
 
 pytestmark = pytest.mark.slow
 
@@ -69,12 +69,7 @@ SPECS = [
         needs=("program", "units", "ndc_units", "date_of_service", "price_wac", "price_mfp", "rebate_amount"),
     ),
 ]
-results = results_fixture(SPECS)
-
-
-@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
-def test_rule(spec, case, results):
-    check(spec, case, results)
+test_rule = rule_test(SPECS)
 
 
 def test_no_message_gives_a_confidential_price(results):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from engine.contracts.codes import Subject
-from tests.spec.rule_cases import CLAIM, Spec, cases_of, check, results_fixture
+from tests.spec.rule_cases import CLAIM, Spec, rule_test
 
 REFUND = CLAIM + "; payer_id=MTF; mtf_icn=77; rebate_amount=120.00; date_of_service=2026-02-10"
 SPECS = [
@@ -41,9 +39,4 @@ SPECS = [
         needs=("program", "units", "date_of_service", "mtf_transaction_code", "rebate_amount"),
     ),
 ]
-results = results_fixture(SPECS)
-
-
-@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
-def test_rule(spec, case, results):
-    check(spec, case, results)
+test_rule = rule_test(SPECS)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from engine.contracts.codes import Subject
-from tests.spec.rule_cases import CLAIM, Spec, cases_of, check, results_fixture
+from tests.spec.rule_cases import CLAIM, Spec, rule_test
 
 # 2025Q3 ends on 2025-09-30; 60 days later is 2025-11-29.
 SPECS = [
@@ -84,9 +82,4 @@ SPECS = [
         needs=("program", "units", "pharmacy_is_reversed", "pharmacy_reversed_at", "f38_reversal_lag"),
     ),
 ]
-results = results_fixture(SPECS)
-
-
-@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
-def test_rule(spec, case, results):
-    check(spec, case, results)
+test_rule = rule_test(SPECS)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from engine.contracts.codes import Subject
-from tests.spec.rule_cases import CLAIM, LINE, Spec, cases_of, check, results_fixture
+from tests.spec.rule_cases import CLAIM, LINE, Spec, rule_test
 
 # Service on 2025-08-01, 365 days after 2024-08-01. The line's period begins on 2025-07-01, 365 days after 2024-07-01.
 SPECS = [
@@ -77,9 +75,4 @@ SPECS = [
         needs=("program", "termination_date", "date_of_service", "units"),
     ),
 ]
-results = results_fixture(SPECS)
-
-
-@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
-def test_rule(spec, case, results):
-    check(spec, case, results)
+test_rule = rule_test(SPECS)

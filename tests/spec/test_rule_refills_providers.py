@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from engine.contracts.codes import Subject
-from tests.spec.rule_cases import CLAIM, CLAIM_340B, Spec, cases_of, check, results_fixture
+from tests.spec.rule_cases import CLAIM, CLAIM_340B, Spec, rule_test
 
 SPECS = [
     Spec(
@@ -59,9 +57,4 @@ SPECS = [
         needs=("quantity", "f60_prescriber_npi_valid"),
     ),
 ]
-results = results_fixture(SPECS)
-
-
-@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
-def test_rule(spec, case, results):
-    check(spec, case, results)
+test_rule = rule_test(SPECS)

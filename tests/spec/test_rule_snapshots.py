@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 from types import ModuleType
 
-import pytest
-
 from engine.contracts.codes import Subject
 from tests.spec import (
     test_rule_conversions,
@@ -23,7 +21,7 @@ from tests.spec import (
     test_rule_medicare_inflation,
     test_rule_packages,
 )
-from tests.spec.rule_cases import Spec, answers_to, cases_of, check, everything, results_fixture
+from tests.spec.rule_cases import Spec, answers_to, everything, rule_test
 
 CLAIM, ENTITY_CLAIM, INVOICE = Subject.REBATE_CLAIM, Subject.ENTITY_CLAIM, Subject.INVOICE
 LOWER = {"STRONG": "MEDIUM", "MEDIUM": "WEAK", "WEAK": "WEAK"}
@@ -102,12 +100,7 @@ SPECS = [
     *(_spec(case, rests=True) for case in RESTS_ON),
     *(_spec(case, rests=False) for case in DOES_NOT_REST_ON),
 ]
-results = results_fixture(SPECS)
-
-
-@pytest.mark.parametrize(("spec", "case"), cases_of(SPECS))
-def test_rule(spec, case, results):
-    check(spec, case, results)
+test_rule = rule_test(SPECS)
 
 
 def test_an_orphan_drug_of_the_product_file_alone_rests_on_its_row(spark):

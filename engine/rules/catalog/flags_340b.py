@@ -5,6 +5,13 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
+from engine.rules.catalog.links_340b import (
+    ONE_CONTRACT,
+    contract_known_from,
+    contract_row,
+    one_contract,
+    outside_exclusion_scope,
+)
 from engine.rules.common import (
     DOCUMENT_FLAG,
     FFS,
@@ -18,13 +25,6 @@ from engine.rules.common import (
 )
 from engine.rules.evidence import EvidenceClass, at_most
 from engine.rules.hit import Check, Facts, Guard, Hit, reference_row
-from engine.rules.links_340b import (
-    ONE_CONTRACT,
-    contract_known_from,
-    contract_row,
-    one_contract,
-    outside_exclusion_scope,
-)
 from engine.rules.registry import Given, Part, rule
 from engine.rules.text import sentence
 

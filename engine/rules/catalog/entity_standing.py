@@ -7,17 +7,17 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
 from engine.dates import days_between
 from engine.rules.activation import COMPLETE
-from engine.rules.common import SNAPSHOT, product_row, snapshot
-from engine.rules.entity_common import entity_claimed, entity_row, from_to
-from engine.rules.evidence import either
-from engine.rules.hit import Check, Facts, Guard, Hit, key_of, reference_row
-from engine.rules.products import (
+from engine.rules.catalog.products import (
     DAYS_AFTER_TERMINATION,
     REACTIVATED,
     days_after_termination,
     reactivated,
     terminated_before_service,
 )
+from engine.rules.common import SNAPSHOT, product_row, snapshot
+from engine.rules.entity_common import entity_claimed, entity_row, from_to
+from engine.rules.evidence import either
+from engine.rules.hit import Check, Facts, Guard, Hit, key_of, reference_row
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import if_known, sentence
 

@@ -10,6 +10,8 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
 from engine.dates import add_days, eastern_day
 from engine.intervals import quarter_of, start_of_quarter
+from engine.rules.catalog.links_340b import LINK_TIERS, entity_reported, link_evidence
+from engine.rules.catalog.medicare_transactions import MFP_IN_FORCE
 from engine.rules.common import (
     PURCHASE_GUARDS,
     PURCHASE_TOLERANCE,
@@ -22,8 +24,6 @@ from engine.rules.common import (
 )
 from engine.rules.evidence import at_most
 from engine.rules.hit import Facts, Guard, Hit, key_of, one_of, reference_row
-from engine.rules.links_340b import LINK_TIERS, entity_reported, link_evidence
-from engine.rules.medicare_transactions import MFP_IN_FORCE
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import sentence
 

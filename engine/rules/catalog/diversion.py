@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
+from engine.rules.catalog.entity_standing import IN_HOUSE, in_house
 from engine.rules.common import SNAPSHOT, snapshot
 from engine.rules.entity_common import entity_claimed, entity_row
-from engine.rules.entity_standing import IN_HOUSE, in_house
 from engine.rules.hit import Facts, Hit
 from engine.rules.registry import Given, Threshold, rule
 from engine.rules.text import sentence

@@ -6,9 +6,9 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
 from engine.rules.activation import COMPLETE
+from engine.rules.catalog.entity_standing import IN_HOUSE, in_house
 from engine.rules.common import SNAPSHOT, snapshot
 from engine.rules.entity_common import entity_claimed, from_to
-from engine.rules.entity_standing import IN_HOUSE, in_house
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
 from engine.rules.registry import Given, rule
 from engine.rules.text import sentence, words_for
