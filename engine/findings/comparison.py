@@ -16,8 +16,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Subject
 from engine.contracts.tables import FEEDS, SUBJECT_FEEDS
-from engine.findings.evidence import MODEL_RULE
-from engine.rules import REGISTRY, SWITCHED_OFF
+from engine.rules import ANOMALY_RULE, REGISTRY, SWITCHED_OFF
 from engine.runtime.expressions import array_except
 
 
@@ -180,7 +179,7 @@ def causes(differ: Differences, subject: str, rule_ids: Sequence[str]) -> list[s
     found += [f"{Cause.CONFIG}: thresholds of {name} differ" for name in of_rules]
     if differ.config and not switched and not of_rules:
         found.append(f"{Cause.CONFIG}: settings differ, and none of these rules' thresholds is known to")
-    if MODEL_RULE in rule_ids and feed in differ.models:
+    if ANOMALY_RULE in rule_ids and feed in differ.models:
         found.append(f"{Cause.MODEL}: another model version scored {feed}")
     return found + ([f"{Cause.CODE}: another version of the program"] if differ.code else [])
 

@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from engine.contracts.findings import FINDINGS
-from engine.findings.evidence import MODEL_RULE
+from engine.rules import ANOMALY_RULE
 from engine.runtime.expressions import max_struct, sort
 
 _OF_DECISION = ("decision", "decided_on", "changed_since_decision", "is_dismissed")
@@ -168,7 +168,7 @@ def with_decisions(found: DataFrame, latest: DataFrame, stood: DataFrame | None)
 
 def _compared() -> dict[str, Column]:
     """What makes a finding another one for the person who decided it; arrays of text."""
-    of_rules = F.filter("rules", lambda hit: hit["rule_id"] != MODEL_RULE)
+    of_rules = F.filter("rules", lambda hit: hit["rule_id"] != ANOMALY_RULE)
 
     def listed(part: Callable[[Column], Column]) -> Column:
         return sort(F.transform(of_rules, lambda hit: F.concat(hit["rule_id"], F.lit(" "), part(hit))))

@@ -8,38 +8,11 @@ from pyspark.sql import types as T
 
 from engine.contracts.codes import Action, Evidence, GuardState
 from engine.findings.codes import precedence
+from engine.rules import BARRING_RULES, DATA_SOURCES
 from engine.runtime.expressions import nullable, sort
-
-MODEL_RULE = "R052"
-BAR_RULE = "R040"
 
 _ACCUSING = (Action.DISPUTE.value, Action.WITHHOLD.value)
 _UNITS = T.DecimalType(15, 3)
-
-# What a rule's suspicion rests on. Two WEAK rules support each other only where these differ: the isolation forest
-# sees the same quantities and amounts that R035-R037 judge, so it never lifts them. Rules that only inform (R023, R054)
-# support none.
-DATA_SOURCES: dict[str, tuple[str, ...]] = {
-    "flags on the claim": ("R001", "R004", "R010"),
-    "Medicaid Exclusion File": ("R002", "R007"),
-    "claims of covered entities": ("R003", "R005", "R006", "R008", "R009", "R011", "R046"),
-    "settlements": ("R059",),
-    "sales": ("R034",),
-    "manufacturer's policies": ("R044",),
-    "Medicare's inflation rebates": ("R014", "R015"),
-    "numbers of providers": ("R051",),
-    "the claim's program": ("R058",),
-    "Medicare facilitator": ("R013", "R060"),
-    "other rows of the same dispense": ("R012", "R016", "R017", "R018", "R019", "R057"),
-    "the pharmacy's transactions": ("R020", "R055"),
-    "product file": ("R022", "R024", "R025", "R026", "R027", "R028", "R029", "R030"),
-    "unit conversion": ("R031", "R032"),
-    "register of covered entities": ("R042", "R043", "R045"),
-    "other submissions of entities": ("R047", "R048", "R062"),
-    "prescriber, distance and volume": ("R050",),
-    "purchases at the 340B price": ("R049",),
-    "quantities and amounts": ("R021", "R033", "R035", "R036", "R037", "R039", MODEL_RULE, "R053", "R056"),
-}
 
 
 def ranked(hits: Column, hit_type: T.StructType) -> Column:
@@ -103,7 +76,7 @@ def raised(hits: Column, hit_type: T.StructType) -> Column:
 def _supports(hit: Column) -> Column:
     return (
         (hit["evidence"] == Evidence.WEAK.value)
-        & hit["rule_id"].isin(*(rule_id for rule_ids in DATA_SOURCES.values() for rule_id in rule_ids))
+        & hit["rule_id"].isin(*DATA_SOURCES)
         & ~F.exists(_guards(hit), lambda guard: guard["state"] == GuardState.FAILED.value)
     )
 
@@ -113,7 +86,7 @@ def _guards(hit: Column) -> Column:
 
 
 def _source(rule_id: Column) -> Column:
-    pairs = [F.lit(word) for source, rules in DATA_SOURCES.items() for rule in rules for word in (rule, source)]
+    pairs = [F.lit(word) for rule, source in DATA_SOURCES.items() for word in (rule, source.value)]
     return F.try_element_at(F.create_map(*pairs), rule_id)
 
 
@@ -122,7 +95,7 @@ def is_barred(rules: Column) -> Column:
     return F.exists(
         rules,
         lambda hit: (
-            (hit["rule_id"] == BAR_RULE)
+            hit["rule_id"].isin(*BARRING_RULES)
             & F.forall(_guards(hit), lambda guard: guard["state"] == GuardState.PASSED.value)
         ),
     )

@@ -12,8 +12,9 @@ from pyspark.sql import types as T
 from engine.contracts.codes import Action, Evidence, Program, Subject
 from engine.contracts.findings import DISPUTE_LINES, RULE_HIT
 from engine.findings.codes import DISPUTE_KIND, CodeTable, code_table, ordered_codes
-from engine.findings.evidence import MODEL_RULE, ranked
+from engine.findings.evidence import ranked
 from engine.findings.narrative import narrative
+from engine.rules import ANOMALY_RULE
 from engine.runtime.expressions import array_contains, nullable
 from engine.runtime.plans import before_lambda_filter
 from engine.settings import Settings
@@ -81,7 +82,7 @@ def dispute_lines(findings: DataFrame, dispute_codes: Iterable[DisputeCode], set
 def _disputing(rules: Column, table: CodeTable) -> Column:
     """The STRONG rules that dispute, with their code_kind; never the model."""
     hits = F.transform(
-        F.filter(rules, lambda hit: (hit["evidence"] == Evidence.STRONG.value) & (hit["rule_id"] != MODEL_RULE)),
+        F.filter(rules, lambda hit: (hit["evidence"] == Evidence.STRONG.value) & (hit["rule_id"] != ANOMALY_RULE)),
         lambda hit: F.struct(
             *(hit[name].alias(name) for name in RULE_HIT.names),
             table.kind(hit["code"], hit["units_at_issue"]).alias("code_kind"),

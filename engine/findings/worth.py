@@ -9,7 +9,7 @@ from pyspark.sql import types as T
 from engine.contracts.codes import MEDICAID_PROGRAMS, Evidence
 from engine.contracts.findings import RULE_RESULT
 from engine.findings.codes import CodeTable
-from engine.findings.evidence import MODEL_RULE
+from engine.rules import ANOMALY_RULE
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import divide_decimals, nullable, round_double
 from engine.settings import PrioritySettings
@@ -80,7 +80,7 @@ def with_judged_rules(rows: DataFrame, table: CodeTable) -> DataFrame:
             # NULL stays NULL, which `least` alone would skip
             "amount_at_issue": F.when(amount.isNotNull(), F.least(amount, F.col("worth_most"))).cast(MONEY),
             "document": F.when(hit["code"].isNotNull(), hit["document"]),
-            "code_kind": F.when(hit["rule_id"] != MODEL_RULE, table.kind(hit["code"], units)),
+            "code_kind": F.when(hit["rule_id"] != ANOMALY_RULE, table.kind(hit["code"], units)),
         }
         return F.struct(*(values[name].alias(name) for name in JUDGED.names))
 

@@ -7,6 +7,8 @@ from engine.rules.dispute_codes import DISPUTE_CODES, DisputeCode, dispute_codes
 from engine.rules.hit import SCORE_FACTS
 from engine.rules.overview import (
     ANOMALY_RULE,
+    BARRING_RULES,
+    DATA_SOURCES,
     anomaly_threshold,
     check_configuration,
     configuration_problems,
@@ -15,15 +17,18 @@ from engine.rules.overview import (
     rule_versions,
     thresholds_in_force,
 )
-from engine.rules.registry import Registry, Rule
+from engine.rules.registry import DataSource, Registry, Rule
 
 __all__ = [
     "ANOMALY_RULE",
+    "BARRING_RULES",
+    "DATA_SOURCES",
     "DISPUTE_CODES",
     "REGISTRY",
     "SCORE_FACTS",
     "SWITCHED_OFF",
     "ActiveRules",
+    "DataSource",
     "DisputeCode",
     "Registry",
     "Rule",

@@ -12,11 +12,10 @@ from engine.rules.dispute_codes import dispute_codes
 from engine.rules.registry import ThresholdValue
 from engine.settings import RuleSettings, Settings
 
-ANOMALY_RULE = "R052"
-# Rules on quantity, price, amount or conversion: what one of them explains is nothing new that a model finds.
-_ON_QUANTITY_PRICE_AMOUNT = {
-    *("R021", "R028", "R029", "R030", "R031", "R032", "R033", "R034", "R035", "R036", "R038", "R053", "R056", "R060"),
-}
+(ANOMALY_RULE,) = {rule.id for rule in REGISTRY.rules() if rule.is_model}
+BARRING_RULES = tuple(sorted({rule.id for rule in REGISTRY.rules() if rule.bars_disputes}))
+# By rule id, of rules that may support another.
+DATA_SOURCES = {rule.id: rule.data_source for rule in REGISTRY.rules() if rule.data_source is not None}
 
 
 def check_configuration(settings: Settings) -> None:
@@ -54,7 +53,7 @@ def explaining_rules(subject: Subject) -> tuple[str, ...]:
     """
     classes = (Evidence.STRONG, Evidence.MEDIUM)
     return tuple(
-        rule.id for rule in REGISTRY.rules(subject) if rule.id in _ON_QUANTITY_PRICE_AMOUNT and rule.evidence in classes
+        rule.id for rule in REGISTRY.rules(subject) if rule.is_on_quantity_or_price and rule.evidence in classes
     )
 
 

@@ -89,6 +89,7 @@ def _table(rule: Rule) -> Iterator[str]:
     yield f"| code | {' or '.join(rule.codes) or 'none'} |"
     yield f"| route, party, action | {rule.route}, {rule.party}, {rule.action} |"
     yield f"| rests on | {rule.citation} |"
+    yield f"| data source | {rule.data_source or 'none: it only informs, and supports no other rule'} |"
     yield f"| version | {rule.version} |"
     if rule.in_force != (None, None):
         words = [f"{word} {day}" for word, day in zip(("from", "before"), rule.in_force, strict=True) if day]

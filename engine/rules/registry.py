@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
 from engine.contracts.tables import SUBJECT_FEEDS
@@ -16,6 +17,32 @@ ThresholdValue = float | int | str | date | list[str]
 
 class RegistryError(Exception):
     """Two rules or a rule's own parts contradict one another: a mistake in the code."""
+
+
+class DataSource(StrEnum):
+    """The data that a rule's suspicion rests on. Two WEAK rules support each other only if these differ: the anomaly
+    model sees the same quantities and amounts that R035 to R037 judge, so it never raises them.
+    """
+
+    FLAGS_ON_CLAIM = "flags on the claim"
+    MEDICAID_EXCLUSION_FILE = "Medicaid Exclusion File"
+    CLAIMS_OF_COVERED_ENTITIES = "claims of covered entities"
+    SETTLEMENTS = "settlements"
+    SALES = "sales"
+    MANUFACTURER_POLICIES = "manufacturer's policies"
+    MEDICARE_INFLATION_REBATES = "Medicare's inflation rebates"
+    NUMBERS_OF_PROVIDERS = "numbers of providers"
+    CLAIM_PROGRAM = "the claim's program"
+    MEDICARE_FACILITATOR = "Medicare facilitator"
+    OTHER_ROWS_OF_SAME_DISPENSE = "other rows of the same dispense"
+    PHARMACY_TRANSACTIONS = "the pharmacy's transactions"
+    PRODUCT_FILE = "product file"
+    UNIT_CONVERSION = "unit conversion"
+    REGISTER_OF_COVERED_ENTITIES = "register of covered entities"
+    OTHER_SUBMISSIONS_OF_ENTITIES = "other submissions of entities"
+    PRESCRIBER_DISTANCE_AND_VOLUME = "prescriber, distance and volume"
+    PURCHASES_AT_340B_PRICE = "purchases at the 340B price"
+    QUANTITIES_AND_AMOUNTS = "quantities and amounts"
 
 
 @dataclass(frozen=True)
@@ -78,6 +105,11 @@ class Rule:
     row and flags none by itself, so that it may read every fact. `enabled`: whether it is on where the configuration
     does not say. `in_force`: the first day of service that it judges and the day after the last (invoices: first days
     of periods); None: without end. `version`: goes up when it says something else of the same row.
+
+    `data_source`: None for a rule that only informs and supports no other. `is_on_quantity_or_price`: it is about
+    quantity, price, amount or conversion, so that a model finds nothing new in a row that it explains.
+    `bars_disputes`: with all guards passed it states that a dispute is no longer possible. `is_model`: it reports what
+    the anomaly model found.
     """
 
     id: str
@@ -100,6 +132,10 @@ class Rule:
     enabled: bool
     in_force: tuple[date | None, date | None]
     version: int
+    data_source: DataSource | None
+    is_on_quantity_or_price: bool
+    bars_disputes: bool
+    is_model: bool
     function: RuleFunction
 
     @property
@@ -138,6 +174,8 @@ class Registry:
         guards = [guard.name for guard in rule.guards]
         if len(guards) != len(set(guards)):
             raise RegistryError(f"{rule.id} on {rule.subject} has two guards of one name")
+        if any(other.data_source is not rule.data_source for other in self.rules() if other.id == rule.id):
+            raise RegistryError(f"{rule.id} has two data sources")
         self._rules[rule.key] = rule
 
     def rules(self, subject: Subject | None = None) -> tuple[Rule, ...]:
@@ -173,6 +211,7 @@ def rule(
     party: Party,
     action: Action,
     citation: str,
+    data_source: DataSource | None,
     codes: tuple[str, ...] = (),
     document: str = "",
     needs: tuple[str, ...] = (),
@@ -184,6 +223,9 @@ def rule(
     enabled: bool = True,
     in_force: tuple[date | None, date | None] = (None, None),
     version: int = 1,
+    is_on_quantity_or_price: bool = False,
+    bars_disputes: bool = False,
+    is_model: bool = False,
     registry: Registry = REGISTRY,
 ) -> Callable[[RuleFunction], RuleFunction]:
     """Enters the function in the registry under its id and subject; its docstring explains the rule."""
@@ -211,6 +253,10 @@ def rule(
                 enabled=enabled,
                 in_force=in_force,
                 version=version,
+                data_source=data_source,
+                is_on_quantity_or_price=is_on_quantity_or_price,
+                bars_disputes=bars_disputes,
+                is_model=is_model,
                 function=function,
             )
         )

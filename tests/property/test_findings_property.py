@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.contracts.codes import Subject
 from engine.contracts.findings import FINDINGS
 from engine.findings import dispute_lines, findings_of
-from engine.findings.evidence import DATA_SOURCES
+from engine.rules import DATA_SOURCES
 from engine.rules.dispute_codes import DisputeCode
 from engine.settings import Settings
 from tests.property.worlds import worlds
@@ -70,7 +70,7 @@ def read_slowly(claim: dict) -> dict:
     settled = claim["settled_since_units"] or Decimal(0)
     rules = [_at_issue(rule, size, settled) for rule in claim["rules"]]
     if all(rule["evidence"] in ("WEAK", "CONTEXT") for rule in rules):
-        source = {rule_id: name for name, ids in DATA_SOURCES.items() for rule_id in ids}
+        source = DATA_SOURCES
         support = [
             r for r in rules if r["evidence"] == "WEAK" and r["guards"][0][1] != "FAILED" and r["rule_id"] in source
         ]

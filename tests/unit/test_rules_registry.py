@@ -14,7 +14,7 @@ from engine.errors import ConfigurationError
 from engine.rules import REGISTRY, Registry, active_rules, dispute_codes, explaining_rules
 from engine.rules.activation import OFF_BY_ITSELF, SWITCHED_OFF, why_off
 from engine.rules.configuration import check_rules
-from engine.rules.registry import RegistryError, Threshold, rule
+from engine.rules.registry import DataSource, RegistryError, Threshold, rule
 from engine.rules.unsupported import UNSUPPORTED
 from engine.settings import RuleSettings, Settings
 from tests.spec.all_specs import all_specs
@@ -38,7 +38,7 @@ def enter(registry: Registry, id: str = "R900", subject: Subject = Subject.REBAT
         action=Action.DISPUTE,
         citation="none",
         registry=registry,
-        **others,
+        **{"data_source": DataSource.QUANTITIES_AND_AMOUNTS, **others},
     )
     def function(_facts, _given):
         raise AssertionError("not called")
@@ -52,6 +52,20 @@ def problems_of(configured: Settings, registry: Registry = REGISTRY, codes=CODES
     with pytest.raises(ConfigurationError) as caught:
         check_rules(configured.rules, registry, codes)
     return [str(problem) for problem in caught.value.problems]
+
+
+def test_a_rule_has_one_data_source_over_its_subjects():
+    registry = Registry()
+    enter(registry, data_source=DataSource.SALES)
+    with pytest.raises(RegistryError, match="two data sources"):
+        enter(registry, subject=Subject.INVOICE, data_source=None)
+
+
+def test_every_rule_that_may_support_another_names_its_data():
+    """Rules that only inform support none: products just terminated, invoices against claims, the bar, and late dates."""
+    assert {rule.id for rule in REGISTRY.rules() if rule.data_source is None} == {
+        *("R023", "R038", "R040", "R041", "R054", "R061"),
+    }
 
 
 def test_an_id_is_taken_once_per_subject():
@@ -260,9 +274,25 @@ def test_every_specification_is_of_a_rule():
 
 
 def test_rules_that_explain_what_is_unusual_are_strong_or_medium_and_exist():
-    from engine.rules.overview import _ON_QUANTITY_PRICE_AMOUNT
-
+    """Contract 7.23: "explained" means by a rule on quantity, price, amount or conversion."""
     explaining = {subject: set(explaining_rules(subject)) for subject in (Subject.REBATE_CLAIM, Subject.INVOICE)}
-    assert set().union(*explaining.values()) == _ON_QUANTITY_PRICE_AMOUNT
+    assert set().union(*explaining.values()) == {
+        *(
+            "R021",
+            "R028",
+            "R029",
+            "R030",
+            "R031",
+            "R032",
+            "R033",
+            "R034",
+            "R035",
+            "R036",
+            "R038",
+            "R053",
+            "R056",
+            "R060",
+        ),
+    }
     assert {"R031", "R035", "R036"} <= explaining[Subject.REBATE_CLAIM]
     assert not {"R039", "R052", "R001"} & explaining[Subject.REBATE_CLAIM]

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.rules.common import MEDICAID, is_federal, line_invoiced, not_below_zero, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, Threshold, rule
 from engine.rules.text import sentence
 
 ZERO_URA = Guard(
@@ -51,6 +51,8 @@ def _asked_too_much(units: Column, difference: Column) -> Column:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.INQUIRE,
+    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
+    is_on_quantity_or_price=True,
     citation="CMS-R-144 data definitions",
     document="the claim line",
     needs=("rebate_claims.unit_rebate_amount", "rebate_claims.rebate_amount"),
@@ -93,6 +95,8 @@ def claim_arithmetic(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.INQUIRE,
+    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
+    is_on_quantity_or_price=True,
     citation="CMS-R-144 data definitions",
     document="the invoice line",
     needs=("invoices.rebate_amount|invoices.total_amount",),
@@ -174,6 +178,8 @@ def _another_price(f: Facts, given: Given, subject: Column, units: Column, zero_
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
+    is_on_quantity_or_price=True,
     citation="CMS-304 adjustment codes A, B and I",
     document="the unit rebate amount as reported to CMS",
     needs=("rebate_claims.unit_rebate_amount", "prices.unit_rebate_amount"),
@@ -198,6 +204,8 @@ def claim_at_another_price(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
+    is_on_quantity_or_price=True,
     citation="CMS-304 adjustment codes A, B and I",
     document="the unit rebate amount as reported to CMS",
     needs=("invoices.unit_rebate_amount", "prices.unit_rebate_amount"),

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
 from engine.rules.common import MEDICAID, claim_name, line_invoiced, program_words
 from engine.rules.hit import Facts, Hit
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, Threshold, rule
 from engine.rules.text import sentence
 
 FEATURES_NAMED = 3
@@ -40,6 +40,8 @@ def _anomaly(f: Facts, given: Given, subject: Column, peers: str) -> Hit:
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.PAY_AND_WATCH,
+    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
+    is_model=True,
     citation="support for CMS-304 dispute codes Q, R and S",
     needs=("scores",),
     thresholds=THRESHOLDS,
@@ -74,6 +76,8 @@ def unusual_claim(f: Facts, given: Given) -> Hit:
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.PAY_AND_WATCH,
+    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
+    is_model=True,
     citation="support for CMS-304 dispute codes Q, R and S",
     needs=("scores",),
     thresholds=THRESHOLDS,

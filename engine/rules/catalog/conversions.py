@@ -22,7 +22,7 @@ from engine.rules.common import (
     waste_line,
 )
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, Threshold, rule
 from engine.rules.text import sentence
 
 _CROSSWALK = "hcpcs_crosswalk|products.hcpcs_code"
@@ -48,6 +48,8 @@ PAIR_AT_ANOTHER_DATE = Guard(
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    data_source=DataSource.UNIT_CONVERSION,
+    is_on_quantity_or_price=True,
     citation="42 U.S.C. 1396r-8(a)(7); 42 CFR 447.520; CMS-304 dispute code K",
     document="the crosswalk row of code and product",
     needs=(
@@ -98,6 +100,8 @@ def hcpcs_units_as_ndc_units(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    data_source=DataSource.UNIT_CONVERSION,
+    is_on_quantity_or_price=True,
     citation="42 U.S.C. 1396r-8(a)(7); CMS dispute resolution program, J-codes",
     document="the crosswalk rows of the product",
     needs=("rebate_claims.hcpcs_code", _CROSSWALK),

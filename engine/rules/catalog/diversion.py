@@ -7,7 +7,7 @@ from engine.rules.catalog.entity_standing import IN_HOUSE, in_house
 from engine.rules.common import SNAPSHOT, snapshot
 from engine.rules.entity_common import entity_claimed, entity_row
 from engine.rules.hit import Facts, Hit
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, Threshold, rule
 from engine.rules.text import sentence
 
 
@@ -20,6 +20,7 @@ from engine.rules.text import sentence
     route=Route.ENTITY,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    data_source=DataSource.PRESCRIBER_DISTANCE_AND_VOLUME,
     citation="42 U.S.C. 256b(a)(5)(B); 61 FR 55156 (October 24, 1996)",
     needs=(
         *("zip_centroids", "pharmacies.zip", "covered_entities.zip"),

@@ -24,7 +24,7 @@ from engine.rules.common import (
 )
 from engine.rules.evidence import EvidenceClass, either
 from engine.rules.hit import Check, Facts, Guard, Hit, related_rows
-from engine.rules.registry import Given, rule
+from engine.rules.registry import DataSource, Given, rule
 from engine.rules.text import if_known, sentence
 
 OTHER_PAYERS_PART = Guard(
@@ -118,6 +118,7 @@ def _earlier_row(f: Facts) -> Column:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    data_source=DataSource.OTHER_ROWS_OF_SAME_DISPENSE,
     citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511; rebate contract",
     document="both claim lines",
     thresholds=(WASTE_MODIFIERS,),
@@ -145,6 +146,7 @@ def twice_in_one_period(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    data_source=DataSource.OTHER_ROWS_OF_SAME_DISPENSE,
     citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511; rebate contract",
     document="both claim lines",
 )
@@ -166,6 +168,7 @@ def in_both_programs(f: Facts, _: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    data_source=DataSource.OTHER_ROWS_OF_SAME_DISPENSE,
     citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511; rebate contract",
     document="both claim lines",
 )
@@ -188,6 +191,7 @@ def in_two_states(f: Facts, _: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    data_source=DataSource.OTHER_ROWS_OF_SAME_DISPENSE,
     citation="42 U.S.C. 1396r-8(b)(2); 42 CFR 447.511; rebate contract",
     document="both claim lines",
     guards=(CORRECTION, SAME_CONTRACT),
@@ -216,6 +220,7 @@ def in_two_periods(f: Facts, _: Given) -> Hit:
     route=Route.PBM,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    data_source=DataSource.OTHER_ROWS_OF_SAME_DISPENSE,
     citation="rebate contract; 42 U.S.C. 1396a(a)(25)",
     document="both claim lines",
     guards=(MEDICAID_SECONDARY, PART_D_DUAL),

@@ -23,7 +23,7 @@ from engine.rules.common import (
     state_invoiced,
 )
 from engine.rules.hit import Facts, Guard, Hit, one_of, reference_row
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, Threshold, rule
 from engine.rules.text import sentence, words_for
 
 NEWLY_REPORTED = Guard(
@@ -70,6 +70,7 @@ def _unknown_product(f: Facts, given: Given, subject: Column, used_on: Column, u
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    data_source=DataSource.PRODUCT_FILE,
     citation="42 U.S.C. 1396r-8(k); CMS-304 dispute code O",
     document="the product file",
     needs=(f"products.{COMPLETE}",),
@@ -91,6 +92,7 @@ def claim_of_unknown_product(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    data_source=DataSource.PRODUCT_FILE,
     citation="42 U.S.C. 1396r-8(k); CMS-304 dispute code O",
     document="the product file",
     needs=(f"products.{COMPLETE}", "invoices.units_reimbursed"),
@@ -128,6 +130,7 @@ def _excluded_product(f: Facts, given: Given, subject: Column, used_on: Column, 
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    data_source=DataSource.PRODUCT_FILE,
     citation="42 U.S.C. 1396r-8(k)(2)-(4); 42 CFR 447.502",
     document="the product's status in the product file",
     needs=("products.cod_status",),
@@ -149,6 +152,7 @@ def claim_of_excluded_product(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    data_source=DataSource.PRODUCT_FILE,
     citation="42 U.S.C. 1396r-8(k)(2)-(4); 42 CFR 447.502",
     document="the product's status in the product file",
     needs=("products.cod_status", "invoices.units_reimbursed"),
@@ -190,6 +194,7 @@ def _labeler_not_ours(f: Facts, given: Given, subject: Column, used_on: Column, 
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    data_source=DataSource.PRODUCT_FILE,
     citation="CMS-304 adjustment code G",
     document="letter on the transfer of the labeler code",
     needs=("labelers",),
@@ -212,6 +217,7 @@ def claim_of_another_labeler(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    data_source=DataSource.PRODUCT_FILE,
     citation="CMS-304 adjustment code G",
     document="letter on the transfer of the labeler code",
     needs=("labelers", "invoices.units_reimbursed"),
@@ -247,6 +253,7 @@ def _outside_program(f: Facts, given: Given, subject: Column, units: Column) -> 
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    data_source=DataSource.CLAIM_PROGRAM,
     citation="42 U.S.C. 1396r-8; CMS-304 dispute code U",
     document="the claim's program",
     needs=("rebate_claims.sub_program",),
@@ -269,6 +276,7 @@ def claim_of_program_outside(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    data_source=DataSource.CLAIM_PROGRAM,
     citation="42 U.S.C. 1396r-8; CMS-304 dispute code U",
     document="the line's program",
     needs=("invoices.sub_program", "invoices.units_reimbursed"),

@@ -9,7 +9,7 @@ from engine.dates import add_months, known_day
 from engine.intervals import quarter_of
 from engine.rules.common import quarter_after
 from engine.rules.hit import Facts, Guard, Hit
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, Threshold, rule
 from engine.rules.text import sentence
 from engine.runtime.expressions import first_of_quarter
 
@@ -29,6 +29,7 @@ _QUARTERS = 4
     route=Route.ENTITY,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    data_source=DataSource.PURCHASES_AT_340B_PRICE,
     citation="42 U.S.C. 256b(a)(5)(B); 61 FR 65406 (December 12, 1996)",
     needs=("chargebacks", "products.units_per_package"),
     thresholds=(

@@ -10,7 +10,7 @@ from engine.dates import days_between
 from engine.rules.common import SNAPSHOT, snapshot
 from engine.rules.entity_common import entity_claimed
 from engine.rules.hit import Facts, Guard, Hit, reference_row
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, Threshold, rule
 from engine.rules.text import listed, sentence
 
 CORRECTION = Guard("CORRECTION", "the entity had reported the dispense before: this submission corrects it")
@@ -25,6 +25,7 @@ CORRECTION = Guard("CORRECTION", "the entity had reported the dispense before: t
     route=Route.ENTITY,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="75 FR 10272 (March 5, 2010)",
 )
 def two_entities_claim_one_dispense(f: Facts, _: Given) -> Hit:
@@ -55,6 +56,7 @@ def two_entities_claim_one_dispense(f: Facts, _: Given) -> Hit:
     route=Route.ENTITY,
     party=Party.ENTITY,
     action=Action.INQUIRE,
+    data_source=DataSource.OTHER_SUBMISSIONS_OF_ENTITIES,
     citation="340B claims submission: one live claim for a dispense",
     needs=("entity_claims.submitted_at",),
 )
@@ -85,6 +87,7 @@ def entity_reported_again(f: Facts, _: Given) -> Hit:
     route=Route.ENTITY,
     party=Party.ENTITY,
     action=Action.INQUIRE,
+    data_source=DataSource.OTHER_SUBMISSIONS_OF_ENTITIES,
     citation="the manufacturer's 340B claims data policy",
     needs=("entity_claims.submitted_at",),
     thresholds=(Threshold("policy_days", 45, "days from the date of service in which a claim must be reported"),),
@@ -126,6 +129,7 @@ def _late(f: Facts, days_allowed: Column, is_judged: Column, allowed: str, **val
     route=Route.ENTITY,
     party=Party.ENTITY,
     action=Action.INQUIRE,
+    data_source=DataSource.OTHER_SUBMISSIONS_OF_ENTITIES,
     citation="the manufacturer's 340B claims data policy",
     needs=("submission_windows", "entity_claims.submitted_at"),
     guards=(CORRECTION, SNAPSHOT),

@@ -18,7 +18,7 @@ from engine.rules.common import SNAPSHOT, product_row, snapshot
 from engine.rules.entity_common import entity_claimed, entity_row, from_to
 from engine.rules.evidence import either
 from engine.rules.hit import Check, Facts, Guard, Hit, key_of, reference_row
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, Threshold, rule
 from engine.rules.text import if_known, sentence
 
 RESUMED = Guard(
@@ -54,6 +54,7 @@ def in_house(f: Facts) -> Check:
     route=Route.ENTITY,
     party=Party.ENTITY,
     action=Action.INQUIRE,
+    data_source=DataSource.REGISTER_OF_COVERED_ENTITIES,
     citation="42 U.S.C. 256b(a)(4)",
     needs=("covered_entities.participating_start|covered_entities.termination_date",),
     thresholds=(Threshold("days_of_lapse", 92, "days without participation that a late recertification may explain"),),
@@ -96,6 +97,7 @@ def entity_not_active(f: Facts, given: Given) -> Hit:
     route=Route.ENTITY,
     party=Party.ENTITY,
     action=Action.INQUIRE,
+    data_source=DataSource.REGISTER_OF_COVERED_ENTITIES,
     citation="75 FR 10272 (March 5, 2010)",
     needs=("contract_pharmacies.pharmacy_npi",),
     thresholds=(
@@ -160,6 +162,7 @@ def pharmacy_not_registered(f: Facts, given: Given) -> Hit:
     route=Route.ENTITY,
     party=Party.ENTITY,
     action=Action.INQUIRE,
+    data_source=DataSource.REGISTER_OF_COVERED_ENTITIES,
     citation="42 U.S.C. 256b(e)",
     needs=("covered_entities.entity_type", "orphan_drugs|products.orphan"),
     thresholds=(
@@ -199,6 +202,7 @@ def orphan_drug_at_excluded_entity(f: Facts, given: Given) -> Hit:
     route=Route.ENTITY,
     party=Party.PHARMACY,
     action=Action.INQUIRE,
+    data_source=DataSource.PRODUCT_FILE,
     citation="42 CFR 447.502; Beacon claim validation",
     needs=("products.termination_date",),
     thresholds=(DAYS_AFTER_TERMINATION,),

@@ -19,7 +19,7 @@ from engine.rules.common import (
     state_invoiced,
 )
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
-from engine.rules.registry import Given, Part, rule
+from engine.rules.registry import DataSource, Given, Part, rule
 from engine.rules.text import if_known, sentence
 from engine.runtime.expressions import array_contains
 
@@ -40,6 +40,7 @@ STATE_METHOD = Guard(
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    data_source=DataSource.MEDICAID_EXCLUSION_FILE,
     citation="42 U.S.C. 256b(a)(5)(A)(ii); HRSA Policy Release 2014-1",
     document=DOCUMENT_EXCLUSION_FILE,
     needs=("medicaid_exclusions",),

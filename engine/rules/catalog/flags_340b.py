@@ -25,7 +25,7 @@ from engine.rules.common import (
 )
 from engine.rules.evidence import EvidenceClass, at_most
 from engine.rules.hit import Check, Facts, Guard, Hit, reference_row
-from engine.rules.registry import Given, Part, rule
+from engine.rules.registry import DataSource, Given, Part, rule
 from engine.rules.text import sentence
 
 _FLAG_COLUMNS = (
@@ -60,6 +60,7 @@ CONTRACT_TERMS = Guard(
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    data_source=DataSource.FLAGS_ON_CLAIM,
     citation="42 U.S.C. 256b(a)(5)(A)(i); 42 U.S.C. 1396r-8(a)(5)(C)",
     document=DOCUMENT_FLAG,
     needs=("identifiers_340b", *_FLAG_COLUMNS),
@@ -81,6 +82,7 @@ def flag_on_fee_for_service_claim(f: Facts, _: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    data_source=DataSource.FLAGS_ON_CLAIM,
     citation="42 U.S.C. 1396r-8(j)(1); 42 CFR 438.3(s)(3)",
     document=DOCUMENT_FLAG,
     needs=("identifiers_340b", *_FLAG_COLUMNS),
@@ -102,6 +104,7 @@ def flag_on_managed_care_claim(f: Facts, _: Given) -> Hit:
     route=Route.PBM,
     party=Party.PBM,
     action=Action.DISPUTE,
+    data_source=DataSource.FLAGS_ON_CLAIM,
     citation="rebate contract",
     document="the claim's 340B identifier and the contract's 340B clause",
     needs=("identifiers_340b", *_FLAG_COLUMNS),

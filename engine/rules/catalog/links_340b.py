@@ -21,7 +21,7 @@ from engine.rules.common import (
     state_invoiced,
 )
 from engine.rules.hit import Check, Facts, Guard, Hit, one_of, phrase, reference_row
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, Threshold, rule
 from engine.rules.text import if_known, sentence, words_for
 
 LINK_TIERS = (
@@ -158,6 +158,7 @@ def _medicaid_link(f: Facts, given: Given, payer_could_know: Column) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="42 U.S.C. 256b(a)(5)(A)(i); 42 U.S.C. 1396r-8(a)(5)(C)",
     document=DOCUMENT_ENTITY_CLAIM,
     needs=("entity_claims",),
@@ -179,6 +180,7 @@ def entity_reported_fee_for_service_claim(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="42 U.S.C. 1396r-8(j)(1); 42 CFR 438.3(s)(3)",
     document=DOCUMENT_ENTITY_CLAIM,
     needs=("entity_claims",),
@@ -269,6 +271,7 @@ def outside_exclusion_scope(f: Facts) -> tuple[Column, Column]:
     route=Route.PBM,
     party=Party.PBM,
     action=Action.DISPUTE,
+    data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="rebate contract",
     document="the entity's claim and the contract's 340B clause",
     needs=("entity_claims", "rebate_contracts"),
@@ -290,6 +293,7 @@ def entity_reported_commercial_claim(f: Facts, given: Given) -> Hit:
     route=Route.PBM,
     party=Party.PBM,
     action=Action.DISPUTE,
+    data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="rebate contract",
     document="the entity's claim and the contract's 340B clause",
     needs=("entity_claims", "rebate_contracts"),

@@ -10,7 +10,7 @@ from engine.rules.catalog.entity_standing import IN_HOUSE, in_house
 from engine.rules.common import SNAPSHOT, snapshot
 from engine.rules.entity_common import entity_claimed, from_to
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
-from engine.rules.registry import Given, rule
+from engine.rules.registry import DataSource, Given, rule
 from engine.rules.text import sentence, words_for
 from engine.runtime.expressions import array_contains
 
@@ -42,6 +42,7 @@ _OFFERED_AT = {
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.NONE,
+    data_source=DataSource.MANUFACTURER_POLICIES,
     citation="Sanofi v. HHS, 58 F.4th 696 (3d Cir. 2023); Novartis v. Johnson, 102 F.4th 452 (D.C. Cir. 2024)",
     needs=("manufacturer_policies",),
     guards=(STATE_LAW, EXEMPT_ENTITY, IN_HOUSE, DESIGNATED, SNAPSHOT),

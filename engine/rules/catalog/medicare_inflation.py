@@ -8,7 +8,7 @@ from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Su
 from engine.rules.common import SNAPSHOT, day, snapshot
 from engine.rules.entity_common import entity_claimed, entity_row
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, Threshold, rule
 from engine.rules.text import listed, sentence
 
 ENTITY_TYPE = Guard(
@@ -39,6 +39,7 @@ ESTIMATE = Guard(
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    data_source=DataSource.MEDICARE_INFLATION_REBATES,
     citation="42 U.S.C. 1395w-114b(b)(1)(B) (SSA 1860D-14B(b)(1)(B))",
     needs=("inflation_reports.excluded_units", "entity_claims.bin", "part_d_plans"),
     thresholds=(
@@ -88,6 +89,7 @@ def part_d_units_left_in(f: Facts, given: Given) -> Hit:
     route=Route.ENTITY,
     party=Party.ENTITY,
     action=Action.INQUIRE,
+    data_source=DataSource.MEDICARE_INFLATION_REBATES,
     citation="42 U.S.C. 1395w-3a(i)(3)(B)(ii)(I) (SSA 1847A(i)(3))",
     needs=("part_b_lines.modifiers", "entity_claims.hcpcs_code"),
     thresholds=(

@@ -24,7 +24,7 @@ from engine.rules.common import (
 )
 from engine.rules.evidence import at_most
 from engine.rules.hit import Facts, Guard, Hit, key_of, one_of, reference_row
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, Threshold, rule
 from engine.rules.text import sentence
 
 ASKING_TRANSACTIONS = Threshold(
@@ -49,6 +49,7 @@ LATER_REVERSAL = Guard(
     route=Route.FACILITATOR,
     party=Party.UNDETERMINED,
     action=Action.PAY_AND_WATCH,
+    data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="42 U.S.C. 1320f-2(d); CMS final guidance for 2027, section 40.4",
     document="the entity's claim and the quarter's ceiling price against the MFP",
     needs=("entity_claims", "prices.ceiling_unit", "prices.mfp_unit"),
@@ -136,6 +137,8 @@ def _refund_due(f: Facts) -> Column:
     route=Route.FACILITATOR,
     party=Party.UNDETERMINED,
     action=Action.PAY_AND_WATCH,
+    data_source=DataSource.MEDICARE_FACILITATOR,
+    is_on_quantity_or_price=True,
     citation="42 U.S.C. 1320f-2; CMS final guidance for 2027, section 40.4",
     document="wholesale acquisition cost and negotiated price of the quarter",
     needs=(

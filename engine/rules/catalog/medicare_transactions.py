@@ -7,7 +7,7 @@ from datetime import date
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
 from engine.rules.common import claim_units, payer_asked
 from engine.rules.hit import Facts, Guard, Hit, one_of
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, Threshold, rule
 from engine.rules.text import sentence
 
 MFP_IN_FORCE = (date(2026, 1, 1), None)  # first day of the negotiated prices (42 U.S.C. 1320f(d))
@@ -29,6 +29,7 @@ LATER_ADJUSTMENT = Guard(
     route=Route.FACILITATOR,
     party=Party.UNDETERMINED,
     action=Action.PAY_AND_WATCH,
+    data_source=DataSource.OTHER_ROWS_OF_SAME_DISPENSE,
     citation="42 U.S.C. 1320f-2; CMS transaction facilitator specification",
     document="both ICNs",
     needs=("rebate_claims.mtf_icn", "rebate_claims.mtf_xref_icn", "rebate_claims.mtf_transaction_code"),
@@ -65,6 +66,7 @@ def two_open_icns(f: Facts, _: Given) -> Hit:
     route=Route.FACILITATOR,
     party=Party.UNDETERMINED,
     action=Action.PAY_AND_WATCH,
+    data_source=DataSource.MEDICARE_FACILITATOR,
     citation="42 U.S.C. 1320f-2; CMS transaction facilitator specification",
     document="the facilitator's transaction",
     needs=("rebate_claims.mtf_transaction_code", "rebate_claims.rebate_amount"),

@@ -23,7 +23,7 @@ from engine.rules.common import (
 )
 from engine.rules.evidence import either
 from engine.rules.hit import Check, Facts, Guard, Hit, one_of
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, Threshold, rule
 from engine.rules.text import if_known, sentence, words_for
 from engine.runtime.expressions import divide
 
@@ -70,6 +70,8 @@ def _uncounted(f: Facts, whole: Column) -> Column:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    data_source=DataSource.PRODUCT_FILE,
+    is_on_quantity_or_price=True,
     citation="OIG OEI-05-07-00050; CMS-304 dispute code D",
     document="the product's unit type as reported to CMS",
     needs=("rebate_claims.unit_of_measure", "products.unit_type"),
@@ -129,6 +131,8 @@ def another_unit_of_measure(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.PHARMACY,
     action=Action.DISPUTE,
+    data_source=DataSource.PRODUCT_FILE,
+    is_on_quantity_or_price=True,
     citation="CMS-304 dispute code E",
     document="the product's unit type and units per package as reported to CMS",
     needs=("products.unit_type", "products.units_per_package"),
@@ -169,6 +173,8 @@ def part_of_a_unit(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.PHARMACY,
     action=Action.DISPUTE,
+    data_source=DataSource.PRODUCT_FILE,
+    is_on_quantity_or_price=True,
     citation="CMS-304 dispute code F",
     document="evidence of the package size",
     needs=("products.units_per_package", "products.unit_type"),
@@ -214,6 +220,8 @@ def broken_package(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.PHARMACY,
     action=Action.DISPUTE,
+    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
+    is_on_quantity_or_price=True,
     citation="42 CFR 447.502; CMS State Release 158; CMS-304 dispute code Q",
     document="package size of the product against the quantity of the compound",
     needs=("rebate_claims.compound_code", "products.units_per_package"),

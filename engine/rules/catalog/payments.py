@@ -24,7 +24,7 @@ from engine.rules.common import (
 )
 from engine.rules.evidence import either
 from engine.rules.hit import Facts, Guard, Hit, related_rows
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, Threshold, rule
 from engine.rules.text import if_known, sentence
 from engine.runtime.expressions import first_of_quarter
 
@@ -57,6 +57,7 @@ QUARANTINED_CREDITS = Guard(
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    data_source=DataSource.PHARMACY_TRANSACTIONS,
     citation="National Drug Rebate Agreement, section I (Medicaid utilization information); 42 CFR 447.511; rebate "
     "contract",
     document="the pharmacy's reversal",
@@ -115,6 +116,7 @@ def _cut_off(f: Facts, given: Given) -> Column:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    data_source=DataSource.PHARMACY_TRANSACTIONS,
     citation="42 CFR 447.511",
     document="the pharmacy's reversal",
     needs=("pharmacy_claims.transaction_at",),
@@ -174,6 +176,8 @@ def reversal_never_credited(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
+    is_on_quantity_or_price=True,
     citation="42 U.S.C. 1396r-8(b)(1)(A)",
     document="the claim line",
     needs=("rebate_claims.amount_paid",),

@@ -21,7 +21,7 @@ from engine.rules.common import (
     state_invoiced,
 )
 from engine.rules.hit import Check, Facts, Guard, Hit
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, Threshold, rule
 from engine.rules.text import if_known, sentence
 
 REACTIVATED = Guard(
@@ -69,6 +69,7 @@ def days_after_termination(f: Facts) -> Column:
     route=Route.STATE,
     party=Party.PHARMACY,
     action=Action.DISPUTE,
+    data_source=DataSource.PRODUCT_FILE,
     citation="CMS-304 dispute code N; 42 CFR 447.502",
     document="proof of the date of service and of the termination date",
     needs=("products.termination_date",),
@@ -103,6 +104,7 @@ def claim_of_terminated_product(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.REQUEST_CLD,
+    data_source=DataSource.PRODUCT_FILE,
     citation="CMS-304 dispute code N; 42 CFR 447.502",
     needs=("products.termination_date", "invoices.units_reimbursed"),
     thresholds=(
@@ -171,6 +173,7 @@ def line_of_terminated_product(f: Facts, given: Given) -> Hit:
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.NONE,
+    data_source=None,
     citation="CMS-304 dispute code N; 42 CFR 447.502",
     needs=("products.termination_date",),
     thresholds=(DAYS_AFTER_TERMINATION,),
@@ -200,6 +203,7 @@ def claim_of_product_just_terminated(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    data_source=DataSource.PRODUCT_FILE,
     citation="42 CFR 447.502",
     document="the product's market date",
     needs=("products.market_date",),

@@ -9,7 +9,7 @@ from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subj
 from engine.rules.common import claim_name, program_words
 from engine.rules.entity_common import entity_claimed
 from engine.rules.hit import Check, Facts, Guard, Hit
-from engine.rules.registry import Given, rule
+from engine.rules.registry import DataSource, Given, rule
 from engine.rules.text import sentence
 
 DEA_NUMBER = Guard("DEA_NUMBER", "a DEA number stands in the prescriber's place: another numbering, not a wrong number")
@@ -27,6 +27,7 @@ _CITATION = "45 CFR 162.406 (National Provider Identifier)"
     route=Route.NONE,
     party=Party.PHARMACY,
     action=Action.INQUIRE,
+    data_source=DataSource.NUMBERS_OF_PROVIDERS,
     citation=_CITATION,
     guards=(DEA_NUMBER,),
 )
@@ -59,6 +60,7 @@ def provider_number_invalid(f: Facts, _: Given) -> Hit:
     route=Route.ENTITY,
     party=Party.ENTITY,
     action=Action.INQUIRE,
+    data_source=DataSource.NUMBERS_OF_PROVIDERS,
     citation=_CITATION,
     guards=(DEA_NUMBER,),
 )

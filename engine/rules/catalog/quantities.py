@@ -17,7 +17,7 @@ from engine.rules.common import (
     route_of_payer,
 )
 from engine.rules.hit import Facts, Guard, Hit
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, Threshold, rule
 from engine.rules.text import if_known, sentence
 from engine.runtime.expressions import divide
 
@@ -38,6 +38,8 @@ LONGER_SUPPLY = Guard(
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
+    is_on_quantity_or_price=True,
     citation="CMS-304 dispute code Q",
     document="usual quantities of the product, with source and number",
     thresholds=(
@@ -87,6 +89,8 @@ def unusual_quantity(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
+    is_on_quantity_or_price=True,
     citation="CMS-304 dispute code Q",
     document="usual units per prescription, with source and number",
     needs=("invoices.units_reimbursed", "invoices.prescriptions"),
@@ -142,6 +146,7 @@ def unusual_units_per_prescription(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     citation="CMS-304 dispute code S",
     document="history of the state's utilisation",
     needs=("invoices.units_reimbursed",),

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
 from engine.rules.common import MEDICAID, claim_name, program_words
 from engine.rules.hit import Facts, Guard, Hit
-from engine.rules.registry import Given, Part, Threshold, rule
+from engine.rules.registry import DataSource, Given, Part, Threshold, rule
 from engine.rules.text import if_known, sentence
 from engine.runtime.expressions import arrays_overlap
 
@@ -29,6 +29,7 @@ OVERRIDE = Guard(
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.INQUIRE,
+    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     citation="compare Coverage Gap Discount Program dispute reason D08",
     document="the patient's fills of the product",
     needs=("rebate_claims.patient_key",),

@@ -19,7 +19,7 @@ from engine.rules.common import (
     third_party_payment,
 )
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, Threshold, rule
 from engine.rules.text import if_known, sentence
 from engine.runtime.expressions import divide
 
@@ -52,6 +52,8 @@ MARKET_PRICE = Guard(
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
+    is_on_quantity_or_price=True,
     citation="CMS-304 dispute code R",
     document="amount paid against WAC",
     needs=(
@@ -111,6 +113,8 @@ def quantity_does_not_fit_payment(f: Facts, given: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
+    is_on_quantity_or_price=True,
     citation="CMS-304 dispute code R",
     document="amount reimbursed per unit against the market price or other states",
     needs=("invoices.units_reimbursed", "invoices.total_amount|invoices.medicaid_amount"),

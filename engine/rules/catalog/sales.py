@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.rules.common import MEDICAID, line_invoiced
 from engine.rules.hit import Facts, Hit, key_of, reference_row
-from engine.rules.registry import Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, Threshold, rule
 from engine.rules.text import sentence
 
 
@@ -19,6 +19,8 @@ from engine.rules.text import sentence
     route=Route.STATE,
     party=Party.UNDETERMINED,
     action=Action.DISPUTE,
+    data_source=DataSource.SALES,
+    is_on_quantity_or_price=True,
     citation="CMS-304 dispute code P",
     document="method and source of the sales data",
     needs=("sales", "invoices.units_reimbursed"),

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject, Transaction
 from engine.rules.common import MEDICAID, claim_units, line_invoiced, payer_asked, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
-from engine.rules.registry import Given, rule
+from engine.rules.registry import DataSource, Given, rule
 from engine.rules.text import if_known, sentence
 
 PARTIAL_CREDIT = Guard("PARTIAL_CREDIT", "only a part of the units was credited or repaid", weakens_to=Evidence.MEDIUM)
@@ -56,6 +56,7 @@ def _settled(f: Facts, subject: Column, units: Column, received: Column, is_corr
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    data_source=DataSource.SETTLEMENTS,
     citation="ledger of settlements; 42 CFR 447.511",
     document="the earlier credit or repayment",
     needs=("settlements.claim_id",),
@@ -98,6 +99,7 @@ def claim_settled_before(f: Facts, _: Given) -> Hit:
     route=Route.STATE,
     party=Party.STATE,
     action=Action.DISPUTE,
+    data_source=DataSource.SETTLEMENTS,
     citation="ledger of settlements; 42 CFR 447.511",
     document="the earlier credit or repayment",
     needs=("settlements", "invoices.units_reimbursed"),

@@ -30,6 +30,8 @@ UNITS_NOT_CONVERTED = Guard(
     route=Route.STATE,
     party=Party.STATE,
     action=Action.REQUEST_CLD,
+    data_source=None,
+    is_on_quantity_or_price=True,
     citation="42 CFR 447.511; CMS Medicaid Drug Rebate dispute resolution",
     needs=("rebate_claims", "invoices.units_reimbursed"),
     thresholds=(
@@ -105,6 +107,7 @@ def units_without_claims(f: Facts, given: Given) -> Hit:
     route=Route.NONE,
     party=Party.UNDETERMINED,
     action=Action.NONE,
+    data_source=None,
     citation="42 CFR 447.511; CMS Medicaid Drug Rebate dispute resolution",
     needs=("invoices",),
 )
