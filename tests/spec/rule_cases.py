@@ -184,13 +184,10 @@ def answers_to(
 
 
 def rule_test(specs: list[Spec]) -> Callable[..., None]:
-    """The test of a module's specifications, one case each; the first asks for the results of all of them."""
-    results: Results = {}
+    """The test of a module's specifications, a case each."""
 
     @pytest.mark.parametrize(("spec", "case"), cases_of(specs))
-    def test_rule(spec: Spec, case: Case, spark: SparkSession) -> None:
-        if not results:
-            results.update(results_of(spark, specs))
+    def test_rule(spec: Spec, case: Case, results: Results) -> None:
         check(spec, case, results)
 
     return test_rule
