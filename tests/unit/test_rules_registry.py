@@ -62,7 +62,7 @@ def test_a_rule_has_one_data_source_over_its_subjects():
 
 
 def test_every_rule_that_may_support_another_names_its_data():
-    """Rules that only inform support none: products just terminated, invoices against claims, the bar, and late dates."""
+    """Rules that only inform support none: products just terminated, invoices against claims, bars, late dates."""
     assert {rule.id for rule in REGISTRY.rules() if rule.data_source is None} == {
         *("R023", "R038", "R040", "R041", "R054", "R061"),
     }
