@@ -653,6 +653,22 @@ class FlagSettings(Section):
     capacity: PositiveInt = Field(1_000, description="rows flagged at most, the rarest first")
 
 
+class GroupSettings(Section):
+    """Months of pharmacies, prescribers and covered entities that stand out; see docs/calibration.md."""
+
+    enabled: bool = True
+    budget: PositiveInt = Field(50, description="months flagged at most per subject, the strongest evidence first")
+    false_discovery_rate: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.1, description="expected part of usual months among the flagged ones, at most"
+    )
+    minimum_claims: PositiveInt = Field(
+        10, description="claims of the month, and of the group's other months, at least"
+    )
+    minimum_months: PositiveInt = Field(6, description="other months in which the group has claims, at least")
+    minimum_peers: PositiveInt = Field(20, description="other groups that it is compared with, at least")
+    minimum_compared: PositiveInt = Field(200, description="comparable months that the usual range rests on, at least")
+
+
 class RerankerSettings(Section):
     """p(valid) of findings, learned from reviews; see docs/models.md."""
 
@@ -696,6 +712,7 @@ class ModelSettings(Section):
         SHIPPED_DETECTORS, description="by name; the shipped ones stay unless they are given another kind"
     )
     flags: FlagSettings = FlagSettings()
+    groups: GroupSettings = GroupSettings()
     held_out_share: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.5, description="part of the rows that the detector does not learn from, kept to compare scores with"
     )

@@ -238,6 +238,7 @@ CLAIM_FACTS = T.StructType(
 # for every column here is carried over all claims.
 _RECEIVED_AND_SCREENED = {
     *("source_row_id", "program", "payer_id", "state", "contract_id", "rebate_type", "pharmacy_npi", "pharmacy_key"),
+    "prescriber_npi",  # whose months are compared
     *("medicaid_provider_id", "date_of_service", "period", "ndc11", "ndc9", "claim_type", "dispensing_status"),
     *("units", "ndc_units", "amount_paid", "amount_third_party", "unit_rebate_amount", "rebate_amount"),
     *("modifiers", "mtf_transaction_code", "sub_program", "unit_of_measure", "units_basis", "compound_code"),

@@ -28,6 +28,9 @@ FEATURE_WORDS: dict[str, str] = {
     "f48_paid_per_unit": "amount paid per unit",
     "units_per_prescription_to_own_median": "units per prescription, as a multiple of this line's own median",
     "paid_per_unit_to_own_median": "amount paid per unit, as a multiple of this line's own median",
+    "group_claims": "claims of the month, as a multiple of what is expected,",
+    "group_product_claims": "claims of the product in the month, as a multiple of what is expected,",
+    "group_far_claims": "claims of the month that are far out, as a multiple of what is expected,",
 }
 
 EVIDENCE_WORDS: dict[Evidence, str] = {

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from engine.models.explanation import explain
     from engine.models.finding_inputs import input_columns, input_names
     from engine.models.flags import Flags, flag, in_words
+    from engine.models.group_months import GROUPS, GroupMonths, months_of_groups, stand_out
     from engine.models.inputs import can_be_scored
     from engine.models.model_card import CARD_FILE, FoundKind, card_of
     from engine.models.peer_grid import PeerGrid
@@ -33,6 +34,8 @@ _MODULES = {
     "Calibration": "calibration",
     "Evaluation": "evaluation",
     "Flags": "flags",
+    "GROUPS": "group_months",
+    "GroupMonths": "group_months",
     "Known": "evaluation",
     "PeerGrid": "peer_grid",
     "Reranker": "reranker",
@@ -50,6 +53,8 @@ _MODULES = {
     "input_columns": "finding_inputs",
     "input_names": "finding_inputs",
     "is_held_out": "calibration",
+    "months_of_groups": "group_months",
+    "stand_out": "group_months",
     "p_values": "calibration",
     "grid_of_peers": "surprises",
     "reference_sample": "calibration",
@@ -60,11 +65,13 @@ _MODULES = {
 
 __all__ = [
     "CARD_FILE",
+    "GROUPS",
     "AnomalyModel",
     "Calibration",
     "Evaluation",
     "Flags",
     "FoundKind",
+    "GroupMonths",
     "Known",
     "PeerGrid",
     "Reranker",
@@ -84,9 +91,11 @@ __all__ = [
     "input_columns",
     "input_names",
     "is_held_out",
+    "months_of_groups",
     "p_values",
     "reference_sample",
     "review_counts",
+    "stand_out",
     "training_sample",
     "with_surprises",
 ]

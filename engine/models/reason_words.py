@@ -24,9 +24,14 @@ def reason_in_words(
     named = f"{FEATURE_WORDS.get(feature, feature)} {_text(feature, value)}"
     if low is None or high is None:
         return named
+    usual = part_in_words(inside, peers, rows)
+    return f"{named}, where {usual} have {_text(feature, low)} to {_text(feature, high)}"
+
+
+def part_in_words(inside: float | None, peers: int | None, rows: str) -> str:
+    """`99 % of 897 comparable claims`; `inside` is rounded down to a whole percentage."""
     part = "nearly all of" if inside is None else f"{math.floor(round(inside * 100, 6))} % of"
-    counted = rows if peers is None else f"{peers:,} {rows}"
-    return f"{named}, where {part} {counted} have {_text(feature, low)} to {_text(feature, high)}"
+    return f"{part} {rows}" if peers is None else f"{part} {peers:,} {rows}"
 
 
 def _text(feature: str, value: float) -> str:

@@ -70,7 +70,7 @@ def explain(spark: SparkSession, settings: Settings, run_id: str, source_row_id:
                 [] if learned is None else _candidate_pairs(work, prepared, subject, source_row_id, learned, as_then)
             )
             answers = _rule_answers(run, work, prepared, subject, source_row_id)
-            if SUBJECT_FEEDS[subject] in summary["models"]:
+            if SUBJECT_FEEDS[subject] in {*summary["models"], *summary.get("groups", {})}:
                 answers = _as_scored(answers, _hits(run, folder, subject, source_row_id))
         finally:
             run.abandon()

@@ -8,6 +8,7 @@ from functools import partial
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from engine import exports, findings, models, rules
 from engine.contracts.codes import Reason, Step, Subject
@@ -17,6 +18,7 @@ from engine.pipeline.finished_runs import findings_of, runs_in_order
 from engine.pipeline.handed_on import Judged, Prepared
 from engine.pipeline.scoring import model_origin
 from engine.run import Run, published_runs
+from engine.runtime.expressions import nullable, nulls
 from engine.runtime.parquet import read_parquet
 from engine.runtime.storage import join
 from engine.sources import WorkFolder
@@ -55,7 +57,9 @@ def apply_rules(
     active: dict[Subject, rules.ActiveRules] = {}
     with run.step(Step.RULES) as words:
         for subject in SUBJECT_FEEDS:
-            is_scored = any(one.subject is subject and one.scores is not None for one in judged)
+            is_scored = any(
+                one.subject is subject and (one.scores is not None or one.groups is not None) for one in judged
+            )
             available = prepared.available | ({"scores"} if is_scored else set())
             active[subject] = rules.active_rules(run.settings, available, subject, run.settings.today)
             off += switched_off(active[subject])
@@ -66,8 +70,9 @@ def apply_rules(
         for one in judged:
             table = SUBJECT_FEEDS[one.subject]
             before, count = run.ledger.rows_out(table), work.rows(f"flagged/{table}")
-            # a row is flagged if a rule fires in the screen, or if it is unusual
+            # a row is flagged if a rule fires in the screen, if it is unusual, or stands for a month that is
             most = work.rows(f"screened/{table}") + (one.flags.flagged if one.flags is not None else 0)
+            most += one.groups.flagged if one.groups is not None else 0
             run.ledger.check_at_most(table, Step.RULES, "rows flagged", count, min(before, most))
             run.ledger.record(table, Step.RULES, before, count, {Reason.NOT_FLAGGED.value: before - count})
             words.append(f"{table} {len(active[one.subject].rules)} rules on {before:,} rows, {count:,} flagged")
@@ -107,15 +112,31 @@ def operators_compiled_apart(spark: SparkSession) -> Iterator[None]:
         spark.conf.set(setting, str(before))
 
 
-_UNUSUAL = "source_row_id string, anomaly_p_value double, anomaly_rows bigint"
+_UNUSUAL = T.StructType([T.StructField("source_row_id", T.StringType()), *rules.SCORE_FACTS.fields])
+_REASONS = _UNUSUAL["reasons"].dataType
+_MOST_REASONS = 3
 
 
 def _unusual(run: Run, work: WorkFolder, one: Judged) -> DataFrame:
-    """Rows that the model flags, with the reasons."""
+    """Rows that the model flags or that stand for a month of a group, with the reasons; columns of _UNUSUAL."""
+    by_model, by_group = _by_model(run, work, one), one.groups
+    if by_group is None or not by_group.flagged:
+        of_groups = nulls({field.name: field.dataType for field in _UNUSUAL if field.name.startswith("group_")})
+        return by_model.withColumns(of_groups).select(*_UNUSUAL.names)
+    # few rows on both sides, and one each
+    both = by_model.join(by_group.rows, on="source_row_id", how="full")
+    none = F.array().cast(_REASONS)
+    reasons = F.concat(*(F.coalesce(nullable(F.col(name), _REASONS), none) for name in ("reasons", "group_reasons")))
+    return both.withColumn("reasons", F.slice(reasons, 1, _MOST_REASONS)).select(*_UNUSUAL.names)
+
+
+def _by_model(run: Run, work: WorkFolder, one: Judged) -> DataFrame:
+    """Rows that the model flags, with the reasons; columns of _UNUSUAL but for those of groups."""
     table = SUBJECT_FEEDS[one.subject]
     if one.flags is None or one.model is None or one.peers is None:
-        reasons = FINDINGS["reasons"].dataType.simpleString()
-        return run.spark.createDataFrame([], f"{_UNUSUAL}, reasons {reasons}, reason_words array<string>")
+        return run.spark.createDataFrame(
+            [], T.StructType([field for field in _UNUSUAL if not field.name.startswith("group_")])
+        )
     rare = one.flags.rows.select("source_row_id", "anomaly_p_value", "anomaly_rows")
     facts_of_rare = one.inputs.join(F.broadcast(rare.select("source_row_id")), on="source_row_id", how="left_semi")
     reasons_of_rare = models.explain(facts_of_rare, one.model, one.peers, run.settings.model, one.grid)
@@ -135,9 +156,8 @@ def assemble_findings(
     with run.step(Step.FINDINGS) as words:
         found = run.spark.createDataFrame([], FINDINGS)
         for one in judged:
-            rows = _with_scores(
-                flagged[one.subject].drop("anomaly_p_value", "anomaly_rows", "reason_words"), one.scores
-            )
+            scored_by = [field.name for field in rules.SCORE_FACTS if field.name != "reasons"]
+            rows = _with_scores(flagged[one.subject].drop(*scored_by), one.scores)
             own = findings.findings_of(one.subject, rows, codes, run.settings, run.run_id, previous, reranked, answers)
             found = found.unionByName(own)
             table = SUBJECT_FEEDS[one.subject]

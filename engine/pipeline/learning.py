@@ -22,6 +22,7 @@ from engine.pipeline.scoring import (
     model_name,
     rows_scored,
     score_and_flag,
+    with_groups,
     with_measures,
 )
 from engine.run import Run
@@ -54,7 +55,10 @@ def score(
             table = SUBJECT_FEEDS[one.subject]
             rows = run.ledger.rows_out(table)
             if one.subject not in SCORED:
+                one = with_groups(run, work, one, screened[one.subject])
                 run.ledger.record(table, Step.SCORE, rows, rows)
+                if one.groups is not None:
+                    words.append(f"{table} {one.groups.flagged:,} of {one.groups.tested:,} months of groups stand out")
                 scored.append(one)
                 continue
             one = with_measures(run, one, screened[one.subject])
@@ -66,6 +70,7 @@ def score(
                 one = replace(one, model=model, model_name=model_name(run.settings, one.subject), model_version=version)
                 scores, flags = score_and_flag(run, work, one, model, calibration)
                 one = replace(one, scores=scores, flags=flags)
+            one = with_groups(run, work, one, screened[one.subject])
             count = rows_scored(work, one)
             if fetched is not None:
                 one = replace(one, drift=_drift(run, one, model, count))
@@ -74,6 +79,8 @@ def score(
                 f"by {one.model_name} version {one.model_version}" if one.model is not None else "too few for a model"
             )
             flagged = f", {one.flags.flagged:,} unusual" if one.flags is not None else ""
+            if one.groups is not None:
+                flagged += f", {one.groups.flagged:,} of {one.groups.tested:,} months of groups stand out"
             words.append(f"{table} {count:,} scored{flagged}, {judge}")
             scored.append(one)
     return scored

@@ -179,6 +179,11 @@ def _summary(
             for one in judged
             if one.model and one.flags
         },
+        "groups": {
+            SUBJECT_FEEDS[one.subject]: {"months_judged": one.groups.tested, "months_flagged": one.groups.flagged}
+            for one in judged
+            if one.groups is not None
+        },
         "queue_order": order.as_json,
         "input_root": None if root is None else masked(run.storage.real_location(root)),
         "settings": run.settings.result_settings,

@@ -17,7 +17,7 @@ from engine.contracts.tables import SUBJECT_FEEDS
 from engine.errors import ConfigurationError, Problem
 from engine.pipeline.handed_on import Judged
 from engine.run import Run
-from engine.runtime.expressions import arrays_overlap
+from engine.runtime.expressions import any_of, array_contains
 from engine.settings import Settings
 from engine.sources import WorkFolder
 from engine.tracking import FetchedModel, Tracker
@@ -140,12 +140,32 @@ def _scores_name(table: str, model: models.AnomalyModel) -> str:
     return f"p_values/{table}/{model.detector}"
 
 
+def explained_rows(screened: DataFrame, subject: Subject) -> DataFrame:
+    """source_row_id of the rows that a rule on quantity, price, amount or conversion explains."""
+    ids = rules.explaining_rules(subject)
+    is_explained = any_of(array_contains(F.col("rule_ids"), F.lit(rule_id)) for rule_id in ids)
+    return screened.where(is_explained).select("source_row_id")
+
+
+def with_groups(run: Run, work: WorkFolder, one: Judged, screened: DataFrame) -> Judged:
+    """The subject with the months of its groups that stand out. Claims that a rule explains take no part. Runs Spark
+    jobs."""
+    settings = run.settings.model
+    if not settings.groups.enabled or one.subject not in models.GROUPS:
+        return one
+    explained = one.explained if one.explained is not None else explained_rows(screened, one.subject)
+    claims = one.inputs.join(F.broadcast(explained), on="source_row_id", how="left_anti")
+    measures = settings.of(one.subject).measures if one.measured is not None else ()
+    table = SUBJECT_FEEDS[one.subject]
+    months = work.write(f"group_months/{table}", models.months_of_groups(claims, one.subject, measures))
+    return replace(one, groups=models.stand_out(months, claims, one.scores, one.subject, measures, settings.groups))
+
+
 def with_measures(run: Run, one: Judged, screened: DataFrame) -> Judged:
     """The subject with the surprises of its measures among the peers of this run. Rows that a rule explains, and rows
     that the payer withheld the numbers of, are no peers. Runs Spark jobs."""
     settings, subject = run.settings, one.subject
-    ids = list(rules.explaining_rules(subject))
-    explained = screened.where(arrays_overlap(F.col("rule_ids"), F.array(*map(F.lit, ids)))).select("source_row_id")
+    explained = explained_rows(screened, subject)
     peers = one.facts.join(F.broadcast(explained), on="source_row_id", how="left_anti")
     if subject is Subject.INVOICE:
         peers = peers.where(~F.coalesce(F.col("suppressed"), F.lit(False)))

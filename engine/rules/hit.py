@@ -26,7 +26,11 @@ SCORE_FACTS = T.StructType(
         T.StructField("anomaly_p_value", T.DoubleType()),
         T.StructField("anomaly_rows", T.LongType()),
         T.StructField("reasons", T.ArrayType(FEATURE_REASON)),
-        T.StructField("reason_words", T.ArrayType(T.StringType())),  # the reasons in words, in their order
+        T.StructField("reason_words", T.ArrayType(T.StringType())),  # the model's reasons in words, in their order
+        # months of groups whose most unusual claim the row is, in words; and the other claims of the first
+        T.StructField("group_words", T.ArrayType(T.StringType())),
+        T.StructField("group_source_row_ids", T.ArrayType(T.StringType())),
+        T.StructField("group_row_count", T.LongType()),
     ]
 )
 

@@ -42,7 +42,7 @@ def rule_titles() -> dict[str, str]:
 
 def anomaly_threshold(settings: Settings) -> float:
     """The p-value up to which R052 calls a row unusual."""
-    rule = next(rule for rule in REGISTRY.rules() if rule.id == ANOMALY_RULE)
+    rule = next(rule for rule in REGISTRY.rules(Subject.REBATE_CLAIM) if rule.id == ANOMALY_RULE)
     return float(str(thresholds_of(rule, settings.rules)["p_value"]))
 
 

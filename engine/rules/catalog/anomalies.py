@@ -7,9 +7,13 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
 from engine.rules.common import MEDICAID, claim_name, line_invoiced, program_words
+from engine.rules.entity_common import entity_claimed
 from engine.rules.hit import Facts, Hit
 from engine.rules.registry import DataSource, Given, Threshold, rule
 from engine.rules.text import sentence
+
+# Of months that stand out, further ones on the same claim are counted only.
+GROUPS_NAMED = 2
 
 FEATURES_NAMED = 3
 
@@ -21,13 +25,24 @@ THRESHOLDS = (
 )
 
 
-def _anomaly(f: Facts, given: Given, subject: Column, peers: str) -> Hit:
-    words = F.array_join(F.slice(f.reason_words, 1, FEATURES_NAMED), "; ")
-    return Hit(
-        when=(f.anomaly_p_value <= given.number("p_value"))
+def _is_unusual(f: Facts, given: Given) -> Column:
+    return (
+        (f.anomaly_p_value <= given.number("p_value"))
         & (f.anomaly_rows >= given.whole("minimum_rows"))
-        & (F.size(f.reason_words) > 0),
-        message=sentence(f"{{subject}}: unusual among {peers}: {{words}}.", subject=subject, words=words),
+        & (F.size(f.reason_words) > 0)
+    )
+
+
+def _reasons(f: Facts) -> Column:
+    return F.array_join(F.slice(f.reason_words, 1, FEATURES_NAMED), "; ")
+
+
+def _months(f: Facts) -> Column:
+    """The months that stand out, in words; NULL without any."""
+    named = F.array_join(F.slice(f.group_words, 1, GROUPS_NAMED), "; and ")
+    return F.when(
+        F.size(f.group_words) > 0,
+        F.concat(F.lit("stands for claims of a month that is unusual as a whole: "), named),
     )
 
 
@@ -46,24 +61,55 @@ def _anomaly(f: Facts, given: Given, subject: Column, peers: str) -> Hit:
     needs=("scores",),
     thresholds=THRESHOLDS,
     any_units=True,
+    version=2,
 )
 def unusual_claim(f: Facts, given: Given) -> Hit:
     """The anomaly model finds the claim unusual; support for another rule, never a reason by itself. What part of the
     units is wrong the model does not know, so it puts none at issue. `reasons` come largest first, and each lies
-    outside the range of comparable claims; without one the claim is not flagged.
+    outside the range of comparable claims; without one the claim is not flagged. Or it is the most unusual claim of a
+    month in which a pharmacy or prescriber stands out, and names the others.
     """
-    return _anomaly(
-        f,
-        given,
-        subject=sentence(
-            "{payer}, {claim}, NDC {ndc}, service on {served:date} ({program})",
+    unusual = F.when(_is_unusual(f, given), F.concat(F.lit(f"unusual among {_CLAIMS}: "), _reasons(f)))
+    return Hit(
+        when=unusual.isNotNull() | _months(f).isNotNull(),
+        message=sentence(
+            "{payer}, {claim}, NDC {ndc}, service on {served:date} ({program}): {words}.",
             claim=claim_name(f),
             payer=f.payer_id,
             ndc=f.ndc11,
             program=program_words(f.program),
             served=f.date_of_service,
+            words=F.concat_ws("; ", unusual, _months(f)),
         ),
-        peers=_CLAIMS,
+        related=f.group_source_row_ids,
+        related_count=F.coalesce(f.group_row_count, F.lit(0)),
+    )
+
+
+@rule(
+    "R052",
+    "Month of a covered entity unusual among its peers",
+    subject=Subject.ENTITY_CLAIM,
+    programs=(),
+    evidence=Evidence.WEAK,
+    route=Route.NONE,
+    party=Party.UNDETERMINED,
+    action=Action.PAY_AND_WATCH,
+    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
+    is_model=True,
+    citation="support for inquiries of covered entities",
+    needs=("scores",),
+    any_units=True,
+)
+def unusual_month_of_entity(f: Facts, _: Given) -> Hit:
+    """The claim stands for a month in which its covered entity stands out: more 340B claims than its other months and
+    other entities' months lead to expect. No model judges single 340B claims.
+    """
+    return Hit(
+        when=_months(f).isNotNull(),
+        message=sentence("{claim}: {words}.", claim=entity_claimed(f), words=_months(f)),
+        related=f.group_source_row_ids,
+        related_count=f.group_row_count,
     )
 
 
@@ -85,4 +131,9 @@ def unusual_claim(f: Facts, given: Given) -> Hit:
 )
 def unusual_invoice_line(f: Facts, given: Given) -> Hit:
     """As R052 on claims, for a quarterly total."""
-    return _anomaly(f, given, line_invoiced(f), _LINES)
+    return Hit(
+        when=_is_unusual(f, given),
+        message=sentence(
+            f"{{subject}}: unusual among {_LINES}: {{words}}.", subject=line_invoiced(f), words=_reasons(f)
+        ),
+    )

@@ -1,0 +1,86 @@
+"""Whether a month of a group stands out: from its other months, and from the same month of its peers. Arrays only.
+
+Two kinds of measure. A volume is the group's claims of a month: its share of the group's claims of all months in which
+it has any is compared with the month's share of other groups' claims of these months. A part is those claims of a month
+that are far out among comparable claims in one measure: their share is compared with that of the group's other months,
+and with that of the other groups' claims of the month; the weaker of both counts.
+
+The evidence is the logarithm of the likelihood ratio of a two-by-two table (half of G; Wilks 1938), in natural log
+units. It is exact in what few claims can say, on either side. exp(-evidence) stands in for a p-value: it is above the
+tail of the chi-squared distribution with one degree of freedom. Months of one group vary more than independent claims
+would (refills come in a row); evidence is divided by how much more, the dispersion.
+
+Executors import this module: it imports nothing but numpy.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Numbers = npt.NDArray[np.float64]
+
+# A part of fewer than so many of all claims is none that is usual: far out are the outermost tenth by definition.
+LEAST_SHARE = 0.1
+_MEDIAN_CHI_SQUARED = 0.4549364  # one degree of freedom
+_DECIMALS, _DIGITS = 9, 9
+
+
+def share_evidence(hits: Numbers, of: Numbers, peer_hits: Numbers, peer_of: Numbers) -> Numbers:
+    """Evidence that `hits` of `of` is another share than `peer_hits` of `peer_of`; negative where it is the smaller
+    one, 0 where a side is empty. Counts."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = (hits + peer_hits) / (of + peer_of)
+        ratio = sum(
+            _part(observed, expected)
+            for observed, expected in (
+                (hits, of * share),
+                (of - hits, of * (1 - share)),
+                (peer_hits, peer_of * share),
+                (peer_of - peer_hits, peer_of * (1 - share)),
+            )
+        )
+        is_smaller = hits * peer_of < peer_hits * of
+    ratio = np.where((of > 0) & (peer_of > 0), np.maximum(ratio, 0.0), 0.0)
+    return np.asarray(np.round(np.where(is_smaller, -ratio, ratio), _DECIMALS) + 0.0)
+
+
+def volume(hits: Numbers, own: Numbers, month: Numbers, whole: Numbers) -> tuple[Numbers, Numbers]:
+    """Evidence and expected claims. `hits`, `own`: the group's claims of the month and of all its months; `month`,
+    `whole`: those of all other groups in the month and in all these months."""
+    expected = (own - hits) * np.maximum(month, 1.0) / np.maximum(whole - month, 1.0)
+    return share_evidence(hits, own, month, whole), rounded(expected)
+
+
+def part(
+    hits: Numbers, of: Numbers, own_hits: Numbers, own_of: Numbers, month_hits: Numbers, month_of: Numbers
+) -> tuple[Numbers, Numbers]:
+    """Evidence and expected far-out claims. `hits` of `of`: the group's claims of the month; `own_...`: its other
+    months; `month_...`: other groups in the month."""
+    of_own = share_evidence(hits, of, own_hits, own_of)
+    of_month = share_evidence(hits, of, month_hits, month_of)
+    of_peers = ((own_hits, own_of), (month_hits, month_of))
+    shares = [peer_hits / np.maximum(peer_of, 1.0) for peer_hits, peer_of in of_peers]
+    expected = of * np.maximum(np.maximum(*shares), LEAST_SHARE)
+    return np.minimum(of_own, of_month), rounded(expected)
+
+
+def dispersion(evidence: Numbers, months: Numbers) -> float:
+    """How much more months vary than independent claims would: the median of twice the evidence, either way, over what
+    it is of one degree of freedom; at least 1. `months`: how many have each evidence. A robust figure: months
+    that stand out hardly change it."""
+    if not len(evidence):
+        return 1.0
+    order = np.argsort(np.abs(evidence), kind="stable")
+    below = np.cumsum(months[order])
+    median = np.abs(evidence)[order][np.searchsorted(below, below[-1] / 2)]
+    return max(1.0, float(np.round(2 * median / _MEDIAN_CHI_SQUARED, 6)))
+
+
+def rounded(values: Numbers) -> Numbers:
+    """To so many decimals that the last digits, in which functions of libraries may differ, do not show."""
+    return np.asarray(np.round(values, _DIGITS) + 0.0)
+
+
+def _part(observed: Numbers, expected: Numbers) -> Numbers:
+    return np.where(observed > 0, observed * np.log(observed / expected), 0.0)
