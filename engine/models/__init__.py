@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from engine.models.finding_inputs import input_columns, input_names
     from engine.models.flags import Flags, flag, in_words
     from engine.models.inputs import can_be_scored
+    from engine.models.measures import Estimate, Resampled
     from engine.models.model_card import CARD_FILE, FoundKind, card_of
     from engine.models.peer_grid import PeerGrid
     from engine.models.reranker import Reranker, fit_reranker, review_counts
@@ -31,11 +32,13 @@ _MODULES = {
     "FoundKind": "model_card",
     "card_of": "model_card",
     "Calibration": "calibration",
+    "Estimate": "measures",
     "Evaluation": "evaluation",
     "Flags": "flags",
     "Known": "evaluation",
     "PeerGrid": "peer_grid",
     "Reranker": "reranker",
+    "Resampled": "measures",
     "anomaly_scores": "scoring",
     "calibrate": "calibration",
     "can_be_scored": "inputs",
@@ -62,12 +65,14 @@ __all__ = [
     "CARD_FILE",
     "AnomalyModel",
     "Calibration",
+    "Estimate",
     "Evaluation",
     "Flags",
     "FoundKind",
     "Known",
     "PeerGrid",
     "Reranker",
+    "Resampled",
     "anomaly_scores",
     "calibrate",
     "can_be_scored",

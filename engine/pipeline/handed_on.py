@@ -78,7 +78,8 @@ class Judged:
     its model, scores and which of them are unusual.
 
     grid: what is usual of each measure; measured: facts with the surprises among it; explained: source_row_id of rows
-    that a rule explains. All three from scoring on. metrics: of the evaluation of a model that was trained here.
+    that a rule explains. All three from scoring on. metrics, resampled: of the evaluation of a model that was trained
+    here.
 
     drift: population stability index by feature against the rows that a registered model learned from.
     facts: of every row, what conditions and models read. described: of few of them, given with their ids, all facts.
@@ -98,6 +99,7 @@ class Judged:
     measured: DataFrame | None = None
     explained: DataFrame | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    resampled: models.Resampled | None = None
 
     @property
     def inputs(self) -> DataFrame:
