@@ -132,6 +132,7 @@ def _refund_due(f: Facts) -> Column:
     subject=Subject.REBATE_CLAIM,
     programs=(Program.MFP,),
     evidence=Evidence.MEDIUM,
+    explains_unusual=True,
     codes=("MRA",),
     route=Route.FACILITATOR,
     party=Party.UNDETERMINED,

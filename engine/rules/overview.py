@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.contracts.codes import Evidence, Subject
+from engine.contracts.codes import Subject
 from engine.errors import ConfigurationError, Problem
 from engine.rules.catalogue import REGISTRY
 from engine.rules.configuration import check_rules, problems_of_rules, thresholds_of
@@ -13,10 +13,6 @@ from engine.rules.registry import ThresholdValue
 from engine.settings import RuleSettings, Settings
 
 ANOMALY_RULE = "R052"
-# Rules on quantity, price, amount or conversion: what one of them explains is nothing new that a model finds.
-_ON_QUANTITY_PRICE_AMOUNT = {
-    *("R021", "R028", "R029", "R030", "R031", "R032", "R033", "R034", "R035", "R036", "R038", "R053", "R056", "R060"),
-}
 
 
 def check_configuration(settings: Settings) -> None:
@@ -52,10 +48,7 @@ def explaining_rules(subject: Subject) -> tuple[str, ...]:
 
     The class is the rule's own: a guard that fails lowers it on single rows later.
     """
-    classes = (Evidence.STRONG, Evidence.MEDIUM)
-    return tuple(
-        rule.id for rule in REGISTRY.rules(subject) if rule.id in _ON_QUANTITY_PRICE_AMOUNT and rule.evidence in classes
-    )
+    return tuple(rule.id for rule in REGISTRY.rules(subject) if rule.explains_unusual)
 
 
 def rule_versions(subject: Subject) -> dict[str, int]:

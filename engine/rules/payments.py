@@ -170,6 +170,7 @@ def reversal_never_credited(f: Facts, given: Given) -> Hit:
     subject=Subject.REBATE_CLAIM,
     programs=FFS,
     evidence=Evidence.MEDIUM,
+    explains_unusual=True,
     codes=("J",),
     route=Route.STATE,
     party=Party.STATE,

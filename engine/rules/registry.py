@@ -76,8 +76,10 @@ class Rule:
     more than that. `any_units`: it also judges rows whose
     units are not positive. `document`: what must go with its code. `accompanies`: it adds to what other rules say of a
     row and flags none by itself, so that it may read every fact. `enabled`: whether it is on where the configuration
-    does not say. `in_force`: the first day of service that it judges and the day after the last (invoices: first days
-    of periods); None: without end. `version`: goes up when it says something else of the same row.
+    does not say. `explains_unusual`: it is on quantity, price, amount or conversion, so that a row on which it fires is
+    nothing new that an anomaly model finds: STRONG and MEDIUM rules alone. `in_force`: the first day of service that it
+    judges and the day after the last (invoices: first days of periods); None: without end. `version`: goes up when it
+    says something else of the same row.
     """
 
     id: str
@@ -95,6 +97,7 @@ class Rule:
     parts: tuple[Part, ...]
     thresholds: tuple[Threshold, ...]
     guards: tuple[Guard, ...]
+    explains_unusual: bool
     any_units: bool
     accompanies: bool
     enabled: bool
@@ -132,6 +135,8 @@ class Registry:
             other = self.thresholds(rule.id).get(threshold.name)
             if other is not None and other.default != threshold.default:
                 raise RegistryError(f"{rule.id} has two defaults for {threshold.name}")
+        if rule.explains_unusual and rule.evidence not in (Evidence.STRONG, Evidence.MEDIUM):
+            raise RegistryError(f"{rule.id} on {rule.subject} is {rule.evidence} and explains nothing that is unusual")
         begin, end = rule.in_force
         if begin is not None and end is not None and end <= begin:
             raise RegistryError(f"{rule.id} on {rule.subject} is never in force")
@@ -179,6 +184,7 @@ def rule(
     parts: tuple[Part, ...] = (),
     thresholds: tuple[Threshold, ...] = (),
     guards: tuple[Guard, ...] = (),
+    explains_unusual: bool = False,
     any_units: bool = False,
     accompanies: bool = False,
     enabled: bool = True,
@@ -206,6 +212,7 @@ def rule(
                 parts=parts,
                 thresholds=thresholds,
                 guards=guards,
+                explains_unusual=explains_unusual,
                 any_units=any_units,
                 accompanies=accompanies,
                 enabled=enabled,

@@ -15,6 +15,7 @@ from engine.rules.text import sentence
     subject=Subject.INVOICE,
     programs=MEDICAID,
     evidence=Evidence.MEDIUM,
+    explains_unusual=True,
     codes=("P",),
     route=Route.STATE,
     party=Party.UNDETERMINED,

@@ -27,6 +27,7 @@ UNITS_NOT_CONVERTED = Guard(
     subject=Subject.INVOICE,
     programs=MEDICAID,
     evidence=Evidence.STRONG,
+    explains_unusual=True,
     route=Route.STATE,
     party=Party.STATE,
     action=Action.REQUEST_CLD,
