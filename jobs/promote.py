@@ -16,7 +16,10 @@ def promote(
     output: Output = None,
     set: Set = None,
     model: Annotated[
-        str | None, typer.Option("--model", help="NAME or NAME/VERSION. Default: newest version of the claims' model.")
+        str | None,
+        typer.Option(
+            "--model", help="NAME or NAME/VERSION. Default: the claims' model; of a model: its best challenger."
+        ),
     ] = None,
     rollback: Annotated[bool, typer.Option("--rollback", help="Make champion what was champion before.")] = False,
     log: Annotated[

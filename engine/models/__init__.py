@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from engine.models.flags import Flags, flag, in_words
     from engine.models.group_months import GROUPS, GroupMonths, months_of_groups, stand_out
     from engine.models.inputs import can_be_scored
+    from engine.models.measures import Estimate, Resampled
     from engine.models.model_card import CARD_FILE, FoundKind, card_of
     from engine.models.peer_grid import PeerGrid
     from engine.models.reranker import Reranker, fit_reranker, review_counts
@@ -32,6 +33,7 @@ _MODULES = {
     "FoundKind": "model_card",
     "card_of": "model_card",
     "Calibration": "calibration",
+    "Estimate": "measures",
     "Evaluation": "evaluation",
     "Flags": "flags",
     "GROUPS": "group_months",
@@ -39,6 +41,7 @@ _MODULES = {
     "Known": "evaluation",
     "PeerGrid": "peer_grid",
     "Reranker": "reranker",
+    "Resampled": "measures",
     "anomaly_scores": "scoring",
     "calibrate": "calibration",
     "can_be_scored": "inputs",
@@ -68,6 +71,7 @@ __all__ = [
     "GROUPS",
     "AnomalyModel",
     "Calibration",
+    "Estimate",
     "Evaluation",
     "Flags",
     "FoundKind",
@@ -75,6 +79,7 @@ __all__ = [
     "Known",
     "PeerGrid",
     "Reranker",
+    "Resampled",
     "anomaly_scores",
     "calibrate",
     "can_be_scored",

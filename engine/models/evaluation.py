@@ -16,7 +16,7 @@ from engine.contracts.codes import Subject
 from engine.models.anomaly_model import AnomalyModel
 from engine.models.drift import Distribution, population_stability
 from engine.models.inputs import Z, model_input
-from engine.models.measures import Truth, measured
+from engine.models.measures import Resampled, Truth, measured
 from engine.models.ranking import overlap_at
 from engine.models.sample import drawn
 from engine.models.scoring import anomaly_scores
@@ -43,11 +43,13 @@ class Evaluation:
     """Metrics by name, and matplotlib figures by name. No row of data is in either.
 
     compared_by: whose truth `against_champion_auprc` rests on; None where the champion was not compared.
+    resampled: the average precision by the truth that may compare models (not QUEUE); None without such truth.
     """
 
     metrics: dict[str, float]
     figures: dict[str, Figure] = field(default_factory=dict)
     compared_by: Judge | None = None
+    resampled: Resampled | None = None
 
 
 @dataclass(frozen=True)
@@ -190,11 +192,12 @@ def _evaluated(
     baselines = {name: rows[name].astype(np.float64) for name in ("rules", "feature") if name in rows}
     metrics: dict[str, float] = {}
     plots: dict[str, Figure] = {}
-    compared_by = None
+    compared_by, resampled = None, None
     for judge, is_hit, weights in _truths(rows, settings.evaluation.minimum_decisions):
         there = weights > 0
         enough = judge is not Judge.PLANTED or is_hit.sum() >= settings.evaluation.minimum_planted
-        may_compare = "champion" in rows and compared_by is None and judge is not Judge.QUEUE and enough
+        is_fair = judge is not Judge.QUEUE and enough
+        may_compare = "champion" in rows and compared_by is None and is_fair
         found = measured(
             scores[there],
             {name: values[there] for name, values in baselines.items()},
@@ -205,6 +208,7 @@ def _evaluated(
         )
         metrics |= _named(found.metrics, judge) | {f"{judge.lower()}_rows": float(_labelled(rows, judge).sum())}
         compared_by = judge if may_compare else compared_by
+        resampled = found.resampled if is_fair and resampled is None else resampled
         if judge is Judge.PLANTED:
             plots["precision_against_capacity"] = figures.precision_against_capacity(
                 found, {"rules": "rows that a rule flags", "feature": f"robust z-score of {feature}"}, settings
@@ -226,7 +230,7 @@ def _evaluated(
     ordinary = ordinary[~np.isnan(ordinary)]
     if len(ordinary):
         plots["p_value_reliability"] = figures.p_value_reliability(ordinary, settings.evaluation.level)
-    return Evaluation(metrics | counted, plots, compared_by)
+    return Evaluation(metrics | counted, plots, compared_by, resampled)
 
 
 def _truths(rows: _Rows, minimum: int) -> list[tuple[Judge, npt.NDArray[Any], npt.NDArray[Any]]]:

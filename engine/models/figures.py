@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import binom
 
-from engine.models.measures import Measured
+from engine.models.measures import Estimate, Measured
 from engine.settings import ModelSettings
 
 # What is customary to call a moderate and a large shift.
 _NOTABLE_DRIFT = (0.1, 0.25)
+# Of detectors in a comparison: colors that color-blind people tell apart (Okabe and Ito 2008), and markers.
+_OF_ROLE = {"champion": ("#000000", "D"), "better than the champion": ("#0072B2", "o"), "": ("#E69F00", "s")}
+_NOT_BETTER = "not shown to be better"
 
 
 def score_distribution(scores: npt.NDArray[Any], planted: npt.NDArray[Any] | None) -> Figure:
@@ -33,6 +36,7 @@ def score_distribution(scores: npt.NDArray[Any], planted: npt.NDArray[Any] | Non
         within = np.minimum(values, edges[-1])
         axes.hist(within, bins=edges.tolist(), weights=np.full(len(values), 1 / len(values)), alpha=0.6, label=label)
     axes.set(xlabel="anomaly score", ylabel="share of rows", yscale="log", title="Scores")
+    axes.legend()
     return figure
 
 
@@ -45,8 +49,11 @@ def precision_against_capacity(found: Measured, baselines: Mapping[str, str], se
     for name, precision in found.baselines.items():
         axes.plot(found.capacities, precision, label=baselines[name])
     axes.axhline(found.by_chance, color="grey", linestyle=":", label="by chance")
-    axes.axvline(settings.review_capacity, color="grey", linewidth=0.8)
-    axes.set(xlabel="rows reviewed", ylabel="precision", xscale="log", ylim=(0, 1.02), title="Precision at capacity")
+    capacity = settings.review_capacity
+    axes.axvline(capacity, color="grey", linewidth=0.8, linestyle="--", label=f"capacity, {capacity:,} rows")
+    highest = max(float(np.nanmax(values)) for values in (found.high, found.precision, *found.baselines.values()))
+    top = 1.05 * highest if highest > 0 else 1.0
+    axes.set(xlabel="rows reviewed", ylabel="precision", xscale="log", ylim=(0, top), title="Precision at capacity")
     axes.legend()
     return figure
 
@@ -56,9 +63,11 @@ def feature_drift(drift: Mapping[str, float]) -> Figure:
     figure, axes = _figure()
     ordered = sorted(drift.items(), key=lambda one: one[1])
     axes.barh([name for name, _ in ordered], [index for _, index in ordered])
-    for notable in _NOTABLE_DRIFT:
-        axes.axvline(notable, color="grey", linestyle=":")
-    axes.set(xlabel="population stability index", title="Features: scored rows against the training sample")
+    for notable, (name, style) in zip(_NOTABLE_DRIFT, (("moderate", ":"), ("large", "--")), strict=True):
+        axes.axvline(notable, color="grey", linestyle=style, label=f"{name}: {notable}")
+    right = max(1.2 * _NOTABLE_DRIFT[-1], 1.05 * max(drift.values()))
+    axes.set(xlabel="population stability index", title="Scored rows against the training sample", xlim=(0, right))
+    axes.legend(loc="lower right")
     return figure
 
 
@@ -101,6 +110,48 @@ def probability_reliability(
     axes.plot(given, observed, marker="o", label=f"observed, about {sizes[0]:,} findings each")
     axes.set(xlabel="p(valid) given", ylabel="share found valid", title="Reliability of p(valid)", xlim=(0, 1))
     axes.legend()
+    return figure
+
+
+def detectors_compared(
+    names: Sequence[str],
+    areas: Sequence[Estimate | None],
+    differences: Sequence[Estimate | None],
+    roles: Sequence[str],
+    title: str,
+) -> Figure:
+    """Detectors, the best on top: the difference to the champion, which decides, and average precision, each with its
+    interval (middle, low, high; None: not known). `roles`: champion, better than the champion, or nothing."""
+    figure = Figure(figsize=(10, 1.8 + 0.4 * len(names)), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    places = np.arange(len(names))[::-1]
+    shown = set()
+    for axes, figures in ((left, differences), (right, areas)):
+        for place, estimate, role in zip(places, figures, roles, strict=True):
+            if estimate is None:
+                continue
+            color, marker = _OF_ROLE[role]
+            middle, low, high = estimate
+            label = role or _NOT_BETTER
+            axes.errorbar(
+                middle,
+                place,
+                xerr=[[max(0.0, middle - low)], [max(0.0, high - middle)]],
+                fmt=marker,
+                color=color,
+                capsize=4,
+                label=None if label in shown else label,
+            )
+            shown.add(label)
+    left.axvline(0, color="black", linewidth=0.8)
+    left.set(xlabel="average precision less the champion's (decides)")
+    right.set(xlabel="average precision", xlim=(-0.02, 1.02))
+    left.set_yticks(places, names)
+    left.set_ylim(-0.6, len(names) - 0.4)
+    for axes in (left, right):
+        axes.grid(axis="y", color="0.9")
+    figure.suptitle(title)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 

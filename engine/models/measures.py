@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,35 @@ class Truth:
     weights: npt.NDArray[np.float64]
     clusters: npt.NDArray[np.int64]
 
+    @property
+    def digest(self) -> str:
+        """Equal where hits, weights and clusters are, row by row."""
+        together = sha256()
+        for values in (self.is_hit, self.weights, self.clusters):
+            together.update(np.ascontiguousarray(values).tobytes())
+        return together.hexdigest()
+
+
+# A figure with the ends of its interval: middle, low, high.
+Estimate = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """Average precision of one order of rows: of all of them and of each resample. Two with equal `rows` (a digest of
+    which rows are hits, of their weights and clusters) were resampled alike and can be compared draw by draw."""
+
+    rows: str
+    auprc: float
+    draws: npt.NDArray[np.float64]
+
+    def less(self, other: Resampled, level: float) -> Estimate | None:
+        """The difference of average precision with its interval; None where the rows are not the same."""
+        if self.rows != other.rows or len(self.draws) != len(other.draws):
+            return None
+        low, high = interval(self.draws - other.draws, level)
+        return self.auprc - other.auprc, float(low), float(high)
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -46,6 +76,7 @@ class Measured:
     high: npt.NDArray[np.float64]
     baselines: dict[str, npt.NDArray[np.float64]]
     by_chance: float
+    resampled: Resampled
 
 
 def measured(
@@ -95,6 +126,7 @@ def measured(
         high,
         {name: whole[name].precision_at(capacities) for name in baselines},
         by_chance=float((truth.weights * truth.is_hit).sum() / rows),
+        resampled=Resampled(truth.digest, metrics["auprc"], np.array([one["auprc"] for one in resampled])),
     )
 
 

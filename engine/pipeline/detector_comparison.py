@@ -1,54 +1,252 @@
-"""What `train --compare` prints: the detectors of a subject, the best first, and how to promote the best."""
+"""What `train --compare` says: the detectors of a subject side by side, the best first, and how to promote the best."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING
 
-from engine.pipeline.handed_on import Judged
+from engine.models import Estimate
+from engine.pipeline.handed_on import Judged, Prepared, run_tags
+from engine.run import Run
+from engine.tracking import Tracker
 
-_DECIDES = "auprc"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_DECIDES, _AREA = "against_champion_auprc", "auprc"
+_AT_CAPACITY = ("precision_at_capacity", "recall_at_capacity")
+_HEADINGS = (
+    *("rank", "detector", "version", "difference to the champion (decides)", "average precision"),
+    *("precision at capacity", "recall at capacity", "rows flagged", "role"),
+)
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+body {{ font: 14px sans-serif; margin: 1em }}
+table {{ border-collapse: collapse }}
+th, td {{ border-bottom: 1px solid #ccc; padding: 4px 10px; text-align: left; white-space: nowrap }}
+th {{ white-space: normal; vertical-align: bottom }}
+.best td {{ font-weight: bold }}
+p {{ max-width: 60em }}
+</style></head><body>
+<h1 style="font-size: 18px">{title}</h1>
+<p><b>{outcome}</b></p>
+<table>
+{rows}
+</table>
+<p>{remarks}</p>
+</body></html>
+"""
+_TITLE = "average precision (auprc) by detector; what decides is the difference to the champion's on the same rows"
+_NONE_BETTER = "no detector is shown to be better than the champion: the interval of its difference must lie above zero"
 
 
-def comparison(trained: Sequence[Judged], output: str) -> Iterator[str]:
-    """A line per detector, by average precision on the same rows; the first of `trained` is the configured one.
+@dataclass(frozen=True)
+class Candidate:
+    """A detector as it was measured: figures with their intervals (middle, low, high) by name.
 
-    A detector without truth to measure it by (planted rows, decisions drawn at random) has no figures; where none has,
-    one line says so.
+    against: by version the difference to other detectors on the same rows, draw by draw.
     """
-    named = [one for one in trained if one.model is not None]
-    figures = [one for one in named if _figure(one) is not None]
-    if not named:
-        return
-    if not figures:
-        yield f"{named[0].model_name}: nothing to compare detectors by: no planted rows and too few decisions"
-        return
-    yield (
-        f"{named[0].model_name}: detectors by average precision (auprc, with its interval), the figure that decides; "
-        "difference to the champion"
-    )
-    ranked = sorted(figures, key=lambda one: -(_figure(one) or 0.0))
-    for one in ranked:
-        assert one.model is not None
-        yield (
-            f"  {one.model.detector:<20} {_interval(one, _DECIDES, '.3f')}   "
-            f"{_interval(one, 'against_champion_auprc', '+.3f')}   version {one.model_version}"
+
+    detector: str
+    version: str
+    is_champion: bool
+    rows_flagged: int
+    figures: dict[str, Estimate]
+    against: dict[str, Estimate] = field(default_factory=dict)
+
+    @property
+    def is_better(self) -> bool:
+        """Whether it is shown to be better than the champion."""
+        return _DECIDES in self.figures and self.figures[_DECIDES][1] > 0
+
+    @property
+    def standing(self) -> tuple[float, float]:
+        """Higher is better: by what decides, then by average precision; the champion is at zero."""
+        nothing = (0.0 if self.is_champion else float("-inf"), 0.0, 0.0)
+        return self.figures.get(_DECIDES, nothing)[0], self.figures.get(_AREA, nothing)[0]
+
+
+@dataclass(frozen=True)
+class DetectorComparison:
+    """The detectors of one subject, the best first; `unmeasured` have no truth to be measured by. `level`: of the
+    intervals."""
+
+    model_name: str
+    champion: str | None
+    candidates: tuple[Candidate, ...]
+    level: float
+    unmeasured: tuple[str, ...] = ()
+
+    @property
+    def best(self) -> Candidate | None:
+        """What `promote` takes: the largest difference to the champion of those that are shown to be better."""
+        return next((one for one in self.candidates if one.is_better), None)
+
+    def lines(self, output: str) -> Iterator[str]:
+        """For the console. `output`: the folder that `promote` is to be given."""
+        if not self.candidates and not self.unmeasured:
+            return
+        if not self.candidates:
+            yield f"{self.model_name}: nothing to compare detectors by: no planted rows and too few decisions"
+            return
+        yield f"{self.model_name}: {_TITLE} (champion: {self._champion})"
+        for one in self.candidates:
+            yield (
+                f"  {one.detector:<20} {_in_words(one.figures.get(_AREA)):<24} {self._difference(one):<28} "
+                f"version {one.version}"
+            )
+        yield f"  {self._outcome(f' --output {output}')}"
+
+    def markdown(self) -> str:
+        """Table and what it says, as MLflow shows it with the run."""
+        lines = [
+            f"# {self.model_name}: which detector is better",
+            "",
+            f"**{self._sentence}**",
+            "",
+            f"| {' | '.join(_HEADINGS)} |",
+            "|---" * len(_HEADINGS) + "|",
+            *(f"| {' | '.join(self._cells(rank, one))} |" for rank, one in enumerate(self.candidates, start=1)),
+            "",
+            *self._remarks,
+            "",
+            "Artifacts: this table (`detectors.html`) and a picture of it (`detectors.png`).",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def html(self) -> str:
+        """The same as a page of its own."""
+        rows = [f"<tr>{''.join(f'<th>{escape(name)}</th>' for name in _HEADINGS)}</tr>"]
+        for rank, one in enumerate(self.candidates, start=1):
+            cells = "".join(f"<td>{escape(cell)}</td>" for cell in self._cells(rank, one))
+            rows.append(f"<tr{' class=best' if one is self.best else ''}>{cells}</tr>")
+        return _PAGE.format(
+            title=escape(f"{self.model_name}: which detector is better"),
+            outcome=escape(self._sentence),
+            rows="\n".join(rows),
+            remarks=escape(" ".join(self._remarks)),
         )
-    best = ranked[0]
-    difference = best.metrics.get("against_champion_auprc_low")
-    if difference is not None and difference > 0:
-        version = f"{best.model_name}/{best.model_version}"
-        yield f"  to promote the best: ./spark-submit.sh promote --model {version} --output {output}"
-    else:
-        yield "  none is shown to be better than the champion: its interval of the difference would lie above zero"
+
+    def figure(self) -> Figure:
+        """The same as a picture."""
+        from engine.models import figures
+
+        return figures.detectors_compared(
+            [f"{one.detector} (v{one.version})" for one in self.candidates],
+            [one.figures.get(_AREA) for one in self.candidates],
+            [(0.0, 0.0, 0.0) if one.is_champion else one.figures.get(_DECIDES) for one in self.candidates],
+            [self._role(one) for one in self.candidates],
+            f"{self.model_name}: which detector is better, with {self.level:.0%} intervals",
+        )
+
+    def _cells(self, rank: int, one: Candidate) -> list[str]:
+        at_capacity = [_in_words(one.figures.get(name)) for name in _AT_CAPACITY]
+        figures = [self._difference(one), _in_words(one.figures.get(_AREA)), *at_capacity]
+        return [str(rank), one.detector, one.version, *figures, f"{one.rows_flagged:,}", self._role(one)]
+
+    @property
+    def _remarks(self) -> list[str]:
+        return [
+            f"In parentheses: {self.level:.0%} intervals, from resamples of pharmacies or states. Champion:",
+            f"{self._champion}.",
+            "A detector is better where the interval of its difference to the champion lies above zero; where the",
+            "difference is -, too few of the rows that it can judge are known to be unusual. Detectors on z-scores are",
+            "compared with the champion on the rows that have one.",
+        ]
+
+    @property
+    def _sentence(self) -> str:
+        outcome = self._outcome()
+        return f"{outcome[0].upper()}{outcome[1:]}."
+
+    @property
+    def _champion(self) -> str:
+        return "none" if self.champion is None else f"version {self.champion}"
+
+    def _role(self, one: Candidate) -> str:
+        if one.is_champion:
+            return "champion"
+        return "better than the champion" if one.is_better else ""
+
+    def _difference(self, one: Candidate) -> str:
+        return "champion" if one.is_champion else _in_words(one.figures.get(_DECIDES), "+")
+
+    def _outcome(self, options: str = "") -> str:
+        if self.best is None:
+            return _NONE_BETTER
+        command = f"./spark-submit.sh promote --model {self.model_name}/{self.best.version}{options}"
+        return f"the best is {self.best.detector}, version {self.best.version}; to promote it: {command}"
 
 
-def _figure(one: Judged) -> float | None:
-    return one.metrics.get(_DECIDES, one.metrics.get(f"random_{_DECIDES}"))
+def side_by_side(trained: Sequence[Judged], champion: str | None, level: float) -> DetectorComparison:
+    """Of the models that were trained on one lesson. `champion`: the version in charge; `level`: of intervals."""
+    named = [one for one in trained if one.model is not None]
+    measured = [one for one in named if _figures(one)]
+    candidates = [
+        Candidate(
+            detector=one.model.detector,
+            version=one.model_version or "",
+            is_champion=one.model_version == champion,
+            rows_flagged=one.flags.flagged if one.flags is not None else 0,
+            figures=_figures(one),
+            against=_against(one, measured, level),
+        )
+        for one in measured
+        if one.model is not None
+    ]
+    return DetectorComparison(
+        model_name=(named[0].model_name or "") if named else "",
+        champion=champion,
+        candidates=tuple(sorted(candidates, key=lambda one: one.standing, reverse=True)),
+        level=level,
+        unmeasured=tuple(one.model.detector for one in named if one.model is not None and not _figures(one)),
+    )
 
 
-def _interval(one: Judged, name: str, form: str) -> str:
-    name = name if name in one.metrics else f"random_{name}"
-    if name not in one.metrics:
+def log_comparison(
+    run: Run, tracker: Tracker, prepared: Prepared, compared: DetectorComparison, experiment: str
+) -> None:
+    """Log it as the parent of the runs of the detectors; nothing where none was measured."""
+    if not compared.candidates:
+        return
+    tracker.log_comparison(
+        model_name=compared.model_name,
+        run_name=f"comparison {run.run_id}",
+        experiment=experiment,
+        tags={name: tag for name, tag in run_tags(run, prepared).items() if not name.startswith("input.")},
+        against={one.version: one.against for one in compared.candidates if one.version.isdigit()},
+        table=compared.html(),
+        figure=compared.figure(),
+        description=compared.markdown(),
+    )
+
+
+def _figures(one: Judged) -> dict[str, Estimate]:
+    """By planted truth, else by decisions on findings drawn at random; empty where there is neither."""
+    found: dict[str, Estimate] = {}
+    for name in (_AREA, _DECIDES, *_AT_CAPACITY):
+        of_judge = name if name in one.metrics else f"random_{name}"
+        if of_judge in one.metrics:
+            low, high = (one.metrics.get(f"{of_judge}{end}", float("nan")) for end in ("_low", "_high"))
+            found[name] = (one.metrics[of_judge], low, high)
+    return found if _AREA in found else {}
+
+
+def _against(one: Judged, others: Sequence[Judged], level: float) -> dict[str, Estimate]:
+    found = {}
+    for other in others:
+        if other is not one and one.resampled is not None and other.resampled is not None and other.model_version:
+            difference = one.resampled.less(other.resampled, level)
+            if difference is not None:
+                found[other.model_version] = difference
+    return found
+
+
+def _in_words(figure: Estimate | None, sign: str = "") -> str:
+    if figure is None:
         return "-"
-    middle, low, high = (one.metrics.get(f"{name}{end}", float("nan")) for end in ("", "_low", "_high"))
-    return f"{middle:{form}} ({low:{form}} to {high:{form}})"
+    middle, low, high = figure
+    return f"{middle:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"

@@ -78,8 +78,8 @@ class Judged:
     its model, scores and which of them are unusual.
 
     grid: what is usual of each measure; measured: facts with the surprises among it; explained: source_row_id of rows
-    that a rule explains. All three from scoring on. metrics: of the evaluation of a model that was trained here.
-    groups: months of its groups that stand out (None: the subject has no groups, or they are off).
+    that a rule explains. All three from scoring on. metrics, resampled: of the evaluation of a model that was trained
+    here. groups: months of its groups that stand out (None: the subject has no groups, or they are off).
 
     drift: population stability index by feature against the rows that a registered model learned from.
     facts: of every row, what conditions and models read. described: of few of them, given with their ids, all facts.
@@ -100,6 +100,7 @@ class Judged:
     explained: DataFrame | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     groups: models.GroupMonths | None = None
+    resampled: models.Resampled | None = None
 
     @property
     def inputs(self) -> DataFrame:

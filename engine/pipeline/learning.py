@@ -239,7 +239,15 @@ def learn(
         )
         return replace(one, model=model, model_version=UNREGISTERED, scores=scores, flags=flags)
     run.note(f"{name} version {version} ({model.detector}) was trained on {len(sample):,} {table} rows of this input")
-    return replace(one, model=model, model_version=version, scores=scores, flags=flags, metrics=evaluation.metrics)
+    return replace(
+        one,
+        model=model,
+        model_version=version,
+        scores=scores,
+        flags=flags,
+        metrics=evaluation.metrics,
+        resampled=evaluation.resampled,
+    )
 
 
 def _decided(run: Run, prepared: Prepared, one: Judged) -> DataFrame | None:

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from engine import rules, sources
 from engine.errors import InputError, OutputError, RejectedInput
 from engine.pipeline.describing import describe
-from engine.pipeline.detector_comparison import comparison
+from engine.pipeline.detector_comparison import log_comparison, side_by_side
 from engine.pipeline.handed_on import Judged
 from engine.pipeline.judging import apply_rules, assemble_findings, screen
 from engine.pipeline.learning import UNREGISTERED, learn, lesson_of, score
@@ -153,8 +153,11 @@ def train(
                     # the first version became champion: the others are compared with it
                     lesson = replace(lesson, champion=(first.model, first.model_version))
             trained += of_subject
-            if compare_detectors:
-                for line in comparison(of_subject, settings.output.root):
+            if experiment is not None:
+                champion = None if lesson.champion is None else lesson.champion[1]
+                compared = side_by_side(of_subject, champion, settings.model.evaluation.level)
+                log_comparison(run, tracker, prepared, compared, experiment)
+                for line in compared.lines(settings.output.root):
                     say(line)
         reranker = train_reranker(run, tracker, prepared)
         run.abandon()

@@ -91,6 +91,7 @@ def publish(
             f"detect {settings.today} {run.run_id}",
             _detection_metrics(totals, drafted, judged),
             run_tags(run, prepared) | _model_tags(judged) | {"queue_order": order.in_words},
+            description=_about(told, totals, drafted),
         )
     counted = posted.counted if posted is not None else {}
     for name, steps in run.ledger.tables.items():
@@ -222,6 +223,19 @@ def _detection_metrics(totals: exports.Totals, drafted: int, judged: list[Judged
     drift = {f"{SUBJECT_FEEDS[one.subject]}_psi_max": max(one.drift.values()) for one in judged if one.drift}
     by_evidence = {f"findings_{name.lower()}": float(count) for name, count in totals.counts("evidence").items()}
     return {"findings": float(totals.findings), "dispute_lines": float(drafted), **by_evidence, **drift}
+
+
+def _about(told: exports.RunFacts, totals: exports.Totals, drafted: int) -> str:
+    """Markdown, for MLflow: what the run judged by which models. Counts alone, no dollars."""
+    classes = ", ".join(f"{count:,} {name}" for name, count in totals.counts("evidence").items())
+    lines = [
+        f"# Main job of {told.as_of}, run {told.run_id}",
+        "",
+        f"{totals.findings:,} findings ({classes}), {drafted:,} dispute lines drafted.",
+        "",
+        *(f"- {table}: {model}" for table, model in told.models.items()),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _model_tags(judged: list[Judged]) -> dict[str, str]:

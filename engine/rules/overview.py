@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.contracts.codes import Evidence, Subject
+from engine.contracts.codes import Subject
 from engine.errors import ConfigurationError, Problem
 from engine.rules.catalog import REGISTRY
 from engine.rules.configuration import check_rules, problems_of_rules, thresholds_of
@@ -51,10 +51,7 @@ def explaining_rules(subject: Subject) -> tuple[str, ...]:
 
     The class is the rule's own: a guard that fails lowers it on single rows later.
     """
-    classes = (Evidence.STRONG, Evidence.MEDIUM)
-    return tuple(
-        rule.id for rule in REGISTRY.rules(subject) if rule.is_on_quantity_or_price and rule.evidence in classes
-    )
+    return tuple(rule.id for rule in REGISTRY.rules(subject) if rule.explains_unusual)
 
 
 def rule_versions(subject: Subject) -> dict[str, int]:

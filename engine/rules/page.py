@@ -102,6 +102,8 @@ def _table(rule: Rule) -> Iterator[str]:
         yield f"| part: {part.name} | needs {_listed(part.needs)}{where} |"
     if rule.accompanies:
         yield "| speaks | only of rows on which another rule does |"
+    if rule.explains_unusual:
+        yield "| anomaly model | flags no row on which this rule fires, and counts none among the peers |"
     if not rule.enabled:
         yield "| off | unless the configuration switches it on |"
     for guard in rule.guards:

@@ -103,13 +103,13 @@ class Rule:
     more than that. `any_units`: it also judges rows whose
     units are not positive. `document`: what must go with its code. `accompanies`: it adds to what other rules say of a
     row and flags none by itself, so that it may read every fact. `enabled`: whether it is on where the configuration
-    does not say. `in_force`: the first day of service that it judges and the day after the last (invoices: first days
-    of periods); None: without end. `version`: goes up when it says something else of the same row.
+    does not say. `explains_unusual`: it is on quantity, price, amount or conversion, so that a row on which it fires is
+    nothing new that an anomaly model finds: STRONG and MEDIUM rules alone. `in_force`: the first day of service that it
+    judges and the day after the last (invoices: first days of periods); None: without end. `version`: goes up when it
+    says something else of the same row.
 
-    `data_source`: None for a rule that only informs and supports no other. `is_on_quantity_or_price`: it is about
-    quantity, price, amount or conversion, so that a model finds nothing new in a row that it explains.
-    `bars_disputes`: with all guards passed it states that a dispute is no longer possible. `is_model`: it reports what
-    the anomaly model found.
+    `data_source`: None for a rule that only informs and supports no other. `bars_disputes`: with all guards passed it
+    states that a dispute is no longer possible. `is_model`: it reports what the anomaly model found.
     """
 
     id: str
@@ -127,13 +127,13 @@ class Rule:
     parts: tuple[Part, ...]
     thresholds: tuple[Threshold, ...]
     guards: tuple[Guard, ...]
+    explains_unusual: bool
     any_units: bool
     accompanies: bool
     enabled: bool
     in_force: tuple[date | None, date | None]
     version: int
     data_source: DataSource | None
-    is_on_quantity_or_price: bool
     bars_disputes: bool
     is_model: bool
     function: RuleFunction
@@ -168,6 +168,8 @@ class Registry:
             other = self.thresholds(rule.id).get(threshold.name)
             if other is not None and other.default != threshold.default:
                 raise RegistryError(f"{rule.id} has two defaults for {threshold.name}")
+        if rule.explains_unusual and rule.evidence not in (Evidence.STRONG, Evidence.MEDIUM):
+            raise RegistryError(f"{rule.id} on {rule.subject} is {rule.evidence} and explains nothing that is unusual")
         begin, end = rule.in_force
         if begin is not None and end is not None and end <= begin:
             raise RegistryError(f"{rule.id} on {rule.subject} is never in force")
@@ -218,12 +220,12 @@ def rule(
     parts: tuple[Part, ...] = (),
     thresholds: tuple[Threshold, ...] = (),
     guards: tuple[Guard, ...] = (),
+    explains_unusual: bool = False,
     any_units: bool = False,
     accompanies: bool = False,
     enabled: bool = True,
     in_force: tuple[date | None, date | None] = (None, None),
     version: int = 1,
-    is_on_quantity_or_price: bool = False,
     bars_disputes: bool = False,
     is_model: bool = False,
     registry: Registry = REGISTRY,
@@ -248,13 +250,13 @@ def rule(
                 parts=parts,
                 thresholds=thresholds,
                 guards=guards,
+                explains_unusual=explains_unusual,
                 any_units=any_units,
                 accompanies=accompanies,
                 enabled=enabled,
                 in_force=in_force,
                 version=version,
                 data_source=data_source,
-                is_on_quantity_or_price=is_on_quantity_or_price,
                 bars_disputes=bars_disputes,
                 is_model=is_model,
                 function=function,

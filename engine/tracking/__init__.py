@@ -1,6 +1,14 @@
 """Runs, the registry of models, their aliases and promotions. The only package that imports mlflow, only when used."""
 
-from engine.tracking.promotion import SETTINGS, Promotion, comparison_tags, promote, promotion_log, roll_back
+from engine.tracking.promotion import (
+    SETTINGS,
+    Promotion,
+    comparison_tags,
+    promote,
+    promotion_log,
+    roll_back,
+    same_rows_tags,
+)
 from engine.tracking.tracker import FetchedModel, Tracker
 
 __all__ = [
@@ -12,4 +20,5 @@ __all__ = [
     "promote",
     "promotion_log",
     "roll_back",
+    "same_rows_tags",
 ]

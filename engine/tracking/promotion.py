@@ -26,6 +26,8 @@ _JUDGE = "against_champion_truth"
 _DIFFERENCE = ("against_champion_auprc", "against_champion_auprc_low", "against_champion_auprc_high")
 # What is in charge where no version is: values of the settings, for models that only replace such.
 SETTINGS = "settings"
+# On a version: by other versions trained on the same rows, the same difference with its interval.
+_SAME_ROWS = "auprc_less_that_of"
 _TOLD = (*_DIFFERENCE, "auprc", "gain_auprc", "gain_auprc_low", "gain_auprc_high")
 
 
@@ -64,6 +66,12 @@ def comparison_tags(champion_version: str, judge: str) -> dict[str, str]:
     return {_AGAINST: champion_version, _JUDGE: judge}
 
 
+def same_rows_tags(against: Mapping[str, tuple[float, float, float]]) -> dict[str, str]:
+    """What a version says of others that were trained and measured on the same rows: by version, its average precision
+    less theirs, with the interval. So one of them can follow another as champion without new training."""
+    return {_SAME_ROWS: json.dumps({version: list(figures) for version, figures in sorted(against.items())})}
+
+
 def promote(
     tracker: Tracker,
     model_name: str,
@@ -73,7 +81,8 @@ def promote(
     reason: str = "",
 ) -> Promotion:
     """Make a version (by default the best challenger) champion, if its training says that it is better than the present
-    one. What decides is `against_champion_auprc`: the best challenger is the one whose interval begins highest.
+    one. What decides is `against_champion_auprc`. The best challenger is the one with the largest difference of those
+    whose interval lies above zero, in the newest training run that has any: those of one run are of the same rows.
 
     Raises PromotionRefused, with all reasons and figures, where the version was not compared with the present champion
     on the same rows, where the interval of the difference does not lie above zero, or where it was trained on other
@@ -83,13 +92,12 @@ def promote(
     with tracker.connected("cannot promote") as client:
         champion = champion_version(client, model_name, tracker.alias)
         challenger = _challenger(client, model_name, version, champion)
-        run = client.get_run(challenger.run_id).data
-        problems = refusals(
-            str(challenger.version), champion, {**run.tags, **challenger.tags}, run.metrics, features, model_name
-        )
+        tags, metrics = _said_of(client, challenger)
+        problems = refusals(str(challenger.version), champion, tags, metrics, features, model_name)
         if problems:
             raise PromotionRefused(problems)
-        figures = {name: run.metrics[name] for name in _TOLD if name in run.metrics}
+        figures = {name: metrics[name] for name in _TOLD if name in metrics}
+        figures |= dict(zip(_DIFFERENCE, _difference(champion or SETTINGS, tags, metrics) or (), strict=False))
         return move(
             client,
             tracker.alias,
@@ -100,7 +108,7 @@ def promote(
                 model=model_name,
                 from_version=champion,
                 to_version=str(challenger.version),
-                reason=reason or _why(champion, {**run.tags, **challenger.tags}, figures),
+                reason=reason or _why(champion, tags, figures),
                 figures=figures,
             ),
         )
@@ -166,8 +174,9 @@ def refusals(
     if champion is None and tags.get(_AGAINST) != SETTINGS:
         return problems
     in_charge = champion or SETTINGS
-    difference, low, high = (metrics.get(name) for name in _DIFFERENCE)
-    if difference is None or low is None or high is None or tags.get(_AGAINST) is None:
+    figures = _difference(in_charge, tags, metrics)
+    of_its_day = _difference(tags.get(_AGAINST, SETTINGS), tags, metrics)
+    if figures is None and of_its_day is None:
         problems.append(
             Problem(
                 "the challenger was not compared with the champion",
@@ -177,22 +186,22 @@ def refusals(
                 "run `train` once more, on input that has them",
             )
         )
-    elif tags[_AGAINST] != in_charge:
+    elif figures is None and of_its_day is not None:
         problems.append(
             Problem(
                 "the challenger was compared with a version that is no longer champion",
                 where,
-                f"compared with {_in_charge(tags[_AGAINST])}: {_figures(difference, low, high)}",
+                f"compared with {_in_charge(tags[_AGAINST])}: {_figures(*of_its_day)}",
                 f"compared with {_in_charge(in_charge)}",
                 "run `train` once more: it compares with the champion of the day",
             )
         )
-    elif not low > 0:
+    elif figures is not None and not figures[1] > 0:
         problems.append(
             Problem(
                 "the challenger is not shown to be better than the champion",
                 where,
-                f"{_figures(difference, low, high)} by {tags.get(_JUDGE, 'unknown')} truth",
+                f"{_figures(*figures)} by {tags.get(_JUDGE, 'unknown')} truth",
                 "an interval of the difference that lies above zero",
                 "keep the champion, or evaluate on more truth",
             )
@@ -238,15 +247,13 @@ def move(client: Any, alias: str, entry: Promotion) -> Promotion:
 
 
 def _challenger(client: Any, model_name: str, version: str | None, champion: str | None) -> Any:
-    """The version named; else the best of those that were compared with the present champion, of equal ones the newest;
-    where none was, the newest."""
+    """The version named, else the best challenger; where there is nothing but the champion, that: refused by name."""
     if version is not None:
         challenger = found(lambda: client.get_model_version(model_name, version))
     else:
-        versions = [one for one in _versions(client, model_name) if str(one.version) != champion]
-        challenger = max(versions, key=lambda one: _standing(client, one, champion), default=None)
-        # nothing but the champion: refused by name
-        challenger = challenger or next(iter(_versions(client, model_name)), None)
+        versions = _versions(client, model_name)
+        challenger = _best_challenger(client, [one for one in versions if str(one.version) != champion], champion)
+        challenger = challenger or next(iter(versions), None)
     if challenger is None:
         raise PromotionRefused(
             Problem(
@@ -258,12 +265,43 @@ def _challenger(client: Any, model_name: str, version: str | None, champion: str
     return challenger
 
 
-def _standing(client: Any, version: Any, champion: str | None) -> tuple[bool, float, int]:
+def _best_challenger(client: Any, versions: Sequence[Any], champion: str | None) -> Any | None:
+    """Of the versions that are shown to be better than the champion, else of those that were compared with it, else of
+    all, those of the newest training run; of these the one with the largest difference (where there is none: with the
+    largest average precision), of equal ones the newest."""
+    said = {int(one.version): _said_of(client, one) for one in versions}
+    differences = {number: _difference(champion or SETTINGS, *of_version) for number, of_version in said.items()}
+    compared = {number: figures for number, figures in differences.items() if figures is not None}
+    better = [number for number, figures in compared.items() if figures[1] > 0]
+    pool = better or list(compared) or list(said)
+    if not pool:
+        return None
+    newest = said[max(pool)][0].get("run_id")
+    of_run = [number for number in pool if number == max(pool) or (newest and said[number][0].get("run_id") == newest)]
+
+    def standing(number: int) -> tuple[float, float, int]:
+        return compared.get(number, (0.0,))[0], said[number][1].get("auprc", 0.0), number
+
+    best = max(of_run, key=standing)
+    return next(one for one in versions if int(one.version) == best)
+
+
+def _said_of(client: Any, version: Any) -> tuple[dict[str, str], dict[str, float]]:
+    """Tags and metrics of a version's training, the version's own tags first."""
     run = client.get_run(version.run_id).data
-    at_least = run.metrics.get(_DIFFERENCE[1])
-    if at_least is None or {**run.tags, **version.tags}.get(_AGAINST) != (champion or SETTINGS):
-        return False, 0.0, int(version.version)
-    return True, float(at_least), int(version.version)
+    return {**run.tags, **version.tags}, dict(run.metrics)
+
+
+def _difference(
+    in_charge: str, tags: Mapping[str, str], metrics: Mapping[str, float]
+) -> tuple[float, float, float] | None:
+    """Average precision less that of the version in charge on the same rows, with its interval: as it was measured in
+    training, or by a comparison of versions of one run. None where neither was."""
+    if tags.get(_AGAINST) == in_charge and all(name in metrics for name in _DIFFERENCE):
+        difference, low, high = (metrics[name] for name in _DIFFERENCE)
+        return difference, low, high
+    same_rows = json.loads(tags.get(_SAME_ROWS, "{}")).get(in_charge)
+    return None if same_rows is None else tuple(same_rows)
 
 
 def _versions(client: Any, model_name: str) -> list[Any]:

@@ -29,6 +29,18 @@ from engine.tracking.model_files import FILES_TAG, check_files, file_digests
 # What the served model imports; the versions that are installed here are the ones it is logged with.
 _REQUIREMENTS = ("mlflow", "numba", "numpy", "pandas")
 _LONGEST_PARAMETER = 6_000
+_LONGEST_DESCRIPTION = 5_000  # of a model version
+# Tags that MLflow's pages read: a description in Markdown; what an experiment is of, which decides what its page shows.
+_NOTE, _KIND = "mlflow.note.content", "mlflow.experimentKind"
+_ABOUT_DETECTORS = (
+    "Open *Runs* of *Model training*. A run `comparison ...` has the detectors side by side in its description and in "
+    "the artifacts `detectors.html` and `detectors.png`; its children are the detectors. What decides is the metric "
+    "`against_champion_auprc`, with its interval `_low` to `_high`. Metrics: docs/models.md."
+)
+_ABOUT_RUNS = (
+    "Runs of the jobs `detect` and `train`; the description of each says what it did. Detectors are compared in the "
+    "experiments `... detectors`. Metrics: docs/models.md."
+)
 # The store may have other readers than the findings.
 _OF_MONEY = re.compile(r"dollar|amount", re.IGNORECASE)
 # Time for the store to answer before a run begins; creating a new one takes half a minute on a slow machine.
@@ -143,7 +155,7 @@ class Tracker:
         set_alias: bool = False,
         experiment: str | None = None,
         first_takes_over: bool = True,
-        description: str | None = None,
+        description: str = "",
     ) -> str | None:
         """Log a training run with its model, register the model, and return the new version.
 
@@ -154,11 +166,9 @@ class Tracker:
         version) go to the run and to the version. The version gets the configured alias where no version has it yet
         (unless not `first_takes_over`), or where `set_alias`, with an entry in the promotion log. Where anything fails,
         no version is left behind and the run is marked failed. `experiment`: by default the configured one.
-        `description`: Markdown that MLflow shows with the run.
+        `description`: Markdown that MLflow shows with the run and with the version.
         """
-        all_tags = {**tags, "job": "train", "model_name": model_name}
-        if description is not None:
-            all_tags["mlflow.note.content"] = description
+        all_tags = {**tags, "job": "train", "model_name": model_name, _NOTE: description}
         if model_folder is not None:
             all_tags[FILES_TAG] = json.dumps(file_digests(model_folder))
         with self._run("cannot log the training", run_name, all_tags, experiment) as (mlflow, client, run_id):
@@ -169,11 +179,45 @@ class Tracker:
                 return None
             model_id = _log_model(mlflow, client, run_id, model_folder)
             with _undone_on_failure(lambda: client.delete_logged_model(model_id)):
-                return self._register(client, model_name, run_id, model_id, tags, set_alias, first_takes_over)
+                return self._register(
+                    client, model_name, run_id, model_id, tags, set_alias, first_takes_over, description
+                )
 
-    def log_detection(self, run_name: str, metrics: Mapping[str, float], tags: Mapping[str, str]) -> str:
-        """Log a run of the main job: its counts and, as tags, which model version judged. Returns the run's id."""
-        with self._run("cannot log the run", run_name, {**tags, "job": "detect"}) as (mlflow, client, run_id):
+    def log_comparison(
+        self,
+        *,
+        model_name: str,
+        run_name: str,
+        experiment: str,
+        tags: Mapping[str, str],
+        against: Mapping[str, Mapping[str, tuple[float, float, float]]],
+        table: str,
+        figure: Any,
+        description: str,
+    ) -> str:
+        """Log a run that versions of one training run are children of: what they are worth side by side, as the
+        artifacts `detectors.html` (a table) and `detectors.png` and as its description, Markdown. Returns its id.
+
+        `against`: by version, its average precision less that of the others on the same rows, for `promote`.
+        """
+        all_tags = {**tags, "job": "compare", "model_name": model_name, _NOTE: description}
+        with self._run("cannot log the comparison", run_name, all_tags, experiment) as (_, client, run_id):
+            client.log_text(run_id, table, "detectors.html")
+            client.log_figure(run_id, figure, "detectors.png")
+            for version, differences in against.items():
+                child = client.get_model_version(model_name, version).run_id
+                client.set_tag(child, "mlflow.parentRunId", run_id)
+                for key, value in promotion.same_rows_tags(differences).items():
+                    client.set_model_version_tag(model_name, version, key, value)
+            return run_id
+
+    def log_detection(
+        self, run_name: str, metrics: Mapping[str, float], tags: Mapping[str, str], description: str = ""
+    ) -> str:
+        """Log a run of the main job: its counts and, as tags, which model version judged. Returns the run's id.
+        `description`: as for a training."""
+        all_tags = {**tags, "job": "detect", _NOTE: description}
+        with self._run("cannot log the run", run_name, all_tags) as (mlflow, client, run_id):
             _log_values(mlflow, client, run_id, {}, metrics)
             return run_id
 
@@ -270,7 +314,10 @@ class Tracker:
             )
         if experiment is not None:
             return experiment.experiment_id
-        return client.create_experiment(name, artifact_location=self._artifact_location)
+        about = _ABOUT_RUNS if name == self._settings.experiment else _ABOUT_DETECTORS
+        return client.create_experiment(
+            name, artifact_location=self._artifact_location, tags={_KIND: "custom_model_development", _NOTE: about}
+        )
 
     @property
     def _artifact_location(self) -> str | None:
@@ -288,13 +335,19 @@ class Tracker:
         tags: Mapping[str, str],
         set_alias: bool,
         first_takes_over: bool,
+        description: str,
     ) -> str:
         is_new = found(lambda: client.get_registered_model(model_name)) is None
         if is_new:
             client.create_registered_model(model_name)
         with _undone_on_failure(lambda: client.delete_registered_model(model_name) if is_new else None):
             version = client.create_model_version(
-                model_name, source=f"models:/{model_id}", run_id=run_id, model_id=model_id, tags=dict(tags)
+                model_name,
+                source=f"models:/{model_id}",
+                run_id=run_id,
+                model_id=model_id,
+                tags=dict(tags),
+                description=description[:_LONGEST_DESCRIPTION],
             ).version
             with _undone_on_failure(lambda: client.delete_model_version(model_name, version)):
                 champion = promotion.champion_version(client, model_name, self.alias)

@@ -32,6 +32,12 @@ def test_every_detector_is_measured_on_the_same_rows(compared):
     assert len(trained) == 2 * len(SHIPPED_DETECTORS)
     mlflow.set_tracking_uri(f"sqlite:///{output}/mlflow.db")
     runs = mlflow.search_runs(experiment_names=["claim-anomalies detectors"])
+    assert runs["tags.mlflow.note.content"].str.startswith("# ").all(), "every run has a description"
+    [parent] = runs.loc[runs["tags.job"] == "compare", "run_id"]
+    runs = runs[runs["tags.job"] == "train"]
+    assert set(runs["tags.mlflow.parentRunId"]) == {parent}
+    artifacts = mlflow.MlflowClient().list_artifacts(parent)
+    assert {file.path for file in artifacts} == {"detectors.html", "detectors.png"}
     assert set(runs["tags.detector"]) == set(SHIPPED_DETECTORS)
     # more rows have a surprise than a z-score
     for same in ("metrics.rows_scored", "metrics.planted_rows", "metrics.rules_auprc", "metrics.feature_auprc"):

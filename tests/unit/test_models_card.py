@@ -1,8 +1,6 @@
-"""The model card of a version, and the comparison that `train --compare` prints."""
+"""The model card of a version."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,8 +10,6 @@ from engine.contracts.facts import CLAIM_MEASURES
 from engine.models.anomaly_model import AnomalyModel, fit_model
 from engine.models.flags import Flags
 from engine.models.model_card import FoundKind, card_of
-from engine.pipeline.detector_comparison import comparison
-from engine.pipeline.handed_on import Judged
 from engine.settings import FlagSettings, ModelSettings
 
 FIGURES = {"auprc": 0.8, "auprc_low": 0.7, "auprc_high": 0.9}
@@ -54,21 +50,3 @@ def test_the_card_states_training_kinds_rates_and_drift_and_no_row():
         assert words in card
     assert "R000" not in card
     assert "No unusual rows are known" in card_of(model_of(), {}, flags, FlagSettings(), [], {})
-
-
-def test_the_comparison_names_the_best_and_how_to_promote_it():
-    first = Judged(
-        Subject.REBATE_CLAIM, None, None, lambda flagged, _: flagged, model_of(), "claims", "1", metrics=FIGURES
-    )
-    better = {"auprc": 0.9, "auprc_low": 0.85, "auprc_high": 0.95, "against_champion_auprc": 0.1}
-    better |= {"against_champion_auprc_low": 0.02, "against_champion_auprc_high": 0.2}
-    second = replace(first, model=model_of("isolation_forest"), model_version="2", metrics=better)
-    lines = list(comparison([first, second], "runs"))
-    assert "the figure that decides" in lines[0]
-    assert lines[1].split()[:2] == ["isolation_forest", "0.900"]
-    assert "+0.100 (+0.020 to +0.200)" in lines[1]
-    assert lines[2].split()[:2] == ["power_sum", "0.800"]
-    assert lines[3].endswith("promote --model claims/2 --output runs")
-    assert "none is shown to be better" in list(comparison([first], "runs"))[-1]
-    assert "nothing to compare" in next(comparison([replace(first, metrics={})], "runs"))
-    assert not list(comparison([replace(first, model=None)], "runs"))

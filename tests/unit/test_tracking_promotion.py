@@ -13,7 +13,15 @@ from test_tracking_tracker import saved_model
 from engine.contracts.facts import CLAIM_FEATURES, CLAIM_MEASURES
 from engine.errors import ConfigurationError, PromotionRefused
 from engine.settings import MlflowSettings
-from engine.tracking import Promotion, Tracker, comparison_tags, promote, promotion_log, roll_back
+from engine.tracking import (
+    Promotion,
+    Tracker,
+    comparison_tags,
+    promote,
+    promotion_log,
+    roll_back,
+    same_rows_tags,
+)
 from engine.tracking.promotion import Kind, first_champion, move, refusals, version_before
 from jobs.common import main
 from jobs.promote import promote as promote_job
@@ -135,6 +143,49 @@ def test_promotions_and_the_way_back(store):
     assert log[2].reason == "the board's decision"
     assert [one.at for one in log] == sorted(one.at for one in log)
     assert all(one.at.endswith("+00:00") for one in log)
+
+
+def test_versions_of_one_run_need_no_new_training_to_follow_each_other():
+    # compared with version 1 on its day; version 3, of the same run, became champion since
+    tags = compared("1", 0.05, 0.01, 0.09)["tags"] | same_rows_tags({"3": (0.02, 0.01, 0.03), "4": (0.1, -0.1, 0.3)})
+    metrics = BETTER["metrics"]
+    assert not refusals("2", "3", tags, metrics, CLAIM_FEATURES)
+    assert not refusals("2", "1", tags, metrics, CLAIM_FEATURES)
+    [problem] = refusals("2", "4", tags, metrics, CLAIM_FEATURES)
+    assert "not shown to be better" in problem.what
+    assert "+0.1000, interval -0.1000 to +0.3000" in str(problem)
+    [problem] = refusals("2", "5", tags, metrics, CLAIM_FEATURES)
+    assert "no longer champion" in problem.what
+
+
+@pytest.mark.slow
+def test_without_a_version_the_best_challenger_of_the_newest_comparison_is_taken(tmp_path, folder):
+    tracker = Tracker(MlflowSettings(), str(tmp_path))
+
+    def trained(run: str, against: str | None, *figures: float) -> str:
+        given = compared(against, *figures) if against else {"metrics": {}, "tags": BETTER["tags"]}
+        return register(tracker, folder, given["metrics"], given["tags"] | {"run_id": run})
+
+    trained("first", None)
+    trained("older", "1", 0.30, 0.20, 0.40)
+    # a comparison of four: the largest difference is not shown, the last one is not the best
+    trained("newer", "1", 0.25, -0.10, 0.60)
+    trained("newer", "1", 0.20, 0.10, 0.30)
+    trained("newer", "1", 0.10, 0.08, 0.12)
+    trained("newer", "1", -0.10, -0.20, -0.05)
+    # and training since then, which shows nothing to be better
+    trained("newest", "1", 0.0, -0.01, 0.01)
+    with tracker.connected("note the comparison") as client:
+        for key, value in same_rows_tags({"4": (-0.1, -0.2, -0.01)}).items():
+            client.set_model_version_tag(NAME, "5", key, value)
+
+    made = promote(tracker, NAME, None, CLAIM_FEATURES, "ann")
+    assert made.to_version == "4"
+    assert made.figures["against_champion_auprc"] == 0.20
+
+    # version 5 is of the same rows as the champion: its figures against it decide, those against version 1 no more
+    with pytest.raises(PromotionRefused, match=r"-0\.1000, interval -0\.2000 to -0\.0100"):
+        promote(tracker, NAME, None, CLAIM_FEATURES, "ann")
 
 
 def test_a_version_that_is_gone_is_not_gone_back_to(store, folder):

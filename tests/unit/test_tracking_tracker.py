@@ -183,6 +183,37 @@ def test_a_detection_names_the_model_that_judged(world, client):
     assert run.data.tags["claims_model_version"] == f"{NAME}/1"
 
 
+def test_a_comparison_is_the_parent_of_what_it_compares(world, client):
+    tracker, _, _, models, _ = world
+    name, experiment = "compared-anomalies", "compared-anomalies detectors"
+    for _, folder in models:
+        log(tracker, folder, model_name=name, experiment=experiment, description="# A card")
+    run_id = tracker.log_comparison(
+        model_name=name,
+        run_name="comparison R1",
+        experiment=experiment,
+        tags=TAGS,
+        against={"1": {"2": (0.1, 0.05, 0.15)}, "2": {"1": (-0.1, -0.15, -0.05)}},
+        table="<table></table>",
+        figure=score_distribution(np.array([0.4, 0.5]), None),
+        description="# Which is better",
+    )
+    parent = client.get_run(run_id)
+    assert (parent.info.run_name, parent.info.status) == ("comparison R1", "FINISHED")
+    assert parent.data.tags["mlflow.note.content"] == "# Which is better"
+    assert {file.path for file in client.list_artifacts(run_id)} == {"detectors.html", "detectors.png"}
+    for version, differences in (("1", {"2": [0.1, 0.05, 0.15]}), ("2", {"1": [-0.1, -0.15, -0.05]})):
+        registered = client.get_model_version(name, version)
+        child = client.get_run(registered.run_id).data.tags
+        assert child["mlflow.parentRunId"] == run_id
+        assert child["mlflow.note.content"] == registered.description == "# A card"
+        assert json.loads(registered.tags["auprc_less_that_of"]) == differences
+    # MLflow's pages open such an experiment as one of model training, with what to look at
+    opened = client.get_experiment_by_name(experiment)
+    assert opened.tags["mlflow.experimentKind"] == "custom_model_development"
+    assert "against_champion_auprc" in opened.tags["mlflow.note.content"]
+
+
 def test_a_version_can_be_made_champion_at_once(world):
     tracker, root, _, _, _ = world
     _, folder = saved_model(root.parent / "model-3", 3)

@@ -133,12 +133,12 @@ def _refund_due(f: Facts) -> Column:
     subject=Subject.REBATE_CLAIM,
     programs=(Program.MFP,),
     evidence=Evidence.MEDIUM,
+    explains_unusual=True,
     codes=("MRA",),
     route=Route.FACILITATOR,
     party=Party.UNDETERMINED,
     action=Action.PAY_AND_WATCH,
     data_source=DataSource.MEDICARE_FACILITATOR,
-    is_on_quantity_or_price=True,
     citation="42 U.S.C. 1320f-2; CMS final guidance for 2027, section 40.4",
     document="wholesale acquisition cost and negotiated price of the quarter",
     needs=(
