@@ -800,6 +800,19 @@ class DeadlineSettings(Section):
     )
 
 
+class TieOutSettings(Section):
+    """Invoice against claim-level detail: parts of the units invoiced by which they may differ."""
+
+    red: Fraction = Field(0.10, description="above it a line is red: no claim of it is offered for dispute")
+    yellow: Fraction = Field(0.005, description="above it a line is yellow")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> TieOutSettings:
+        if self.yellow > self.red:
+            raise ValueError("yellow must not exceed red")
+        return self
+
+
 class MessSettings(Section):
     """How differently payers and covered entities write down one dispense (domain part 4.2).
 
@@ -895,6 +908,7 @@ class Settings(Section):
     review: ReviewSettings = ReviewSettings()
     disputes: DisputeSettings = DisputeSettings()
     deadlines: DeadlineSettings = DeadlineSettings()
+    tie_out: TieOutSettings = TieOutSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
 
     _command_line: tuple[str, ...] = PrivateAttr(())

@@ -8,8 +8,17 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from engine.contracts.words import ACTION_WORDS, DEADLINE_WORDS, FEATURE_WORDS, GUARD_WORDS, PARTY_WORDS, ROUTE_WORDS
-from engine.exports.sheet_columns import FINDINGS_COLUMNS, LINE_COLUMNS, SheetColumn, Shown
+from engine.contracts.tie_out import Color
+from engine.contracts.words import (
+    ACTION_WORDS,
+    DEADLINE_WORDS,
+    FEATURE_WORDS,
+    GUARD_WORDS,
+    PARTY_WORDS,
+    PROGRAM_WORDS,
+    ROUTE_WORDS,
+)
+from engine.exports.sheet_columns import FINDINGS_COLUMNS, LINE_COLUMNS, TIE_OUT_COLUMNS, SheetColumn, Shown
 from engine.runtime.expressions import format_number
 
 SEPARATOR = "|"
@@ -57,6 +66,21 @@ def line_rows(lines: DataFrame) -> DataFrame:
     """One row per dispute line with the columns of LINE_COLUMNS."""
     rows = flat_lines(lines, "; ").withColumn("route_words", words(F.col("route"), ROUTE_WORDS))
     return rows.select(*_cells(LINE_COLUMNS))
+
+
+def tie_out_rows(rows: DataFrame) -> DataFrame:
+    """One row per line of the tie-out with the columns of TIE_OUT_COLUMNS, and what they are ordered by."""
+    shown = rows.withColumn("program_words", words(F.col("program"), PROGRAM_WORDS))
+    ranks = F.create_map(*(F.lit(word) for pair in enumerate(_WORST_FIRST) for word in (pair[1].value, pair[0])))
+    return shown.select(
+        *_cells(TIE_OUT_COLUMNS),
+        F.try_element_at(ranks, F.col("color")).alias("color_rank"),
+        (-F.abs(F.coalesce("gap_units", F.lit(0)))).alias("smaller_gap"),
+    )
+
+
+TIE_OUT_ORDER = ("color_rank", "smaller_gap", "state", "program_words", "period", "ndc11", "rebate_type")
+_WORST_FIRST = (Color.RED, Color.YELLOW, Color.NONE, Color.GREEN)
 
 
 def flat_lines(lines: DataFrame, separator: str = SEPARATOR) -> DataFrame:

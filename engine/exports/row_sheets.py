@@ -28,13 +28,13 @@ class RowSheet:
         name: str,
         columns: tuple[SheetColumn, ...],
         frozen_columns: int,
+        row_height: int = ROW_HEIGHT,
     ):
         self.columns, self.rows = columns, 0
         self._formats = formats
-        self._evidence = next((i for i, c in enumerate(columns) if c.name == "evidence"), None)
         self._sheet = book.add_worksheet(name)
         self._sheet.freeze_panes(1, frozen_columns)
-        self._sheet.set_default_row(ROW_HEIGHT)
+        self._sheet.set_default_row(row_height)
         self._sheet.set_zoom(90)
         self._sheet.set_landscape()
         self._sheet.set_margins(0.4, 0.4, 0.5, 0.5)
@@ -54,7 +54,7 @@ class RowSheet:
             (
                 place,
                 self._sheet.write_string if self.columns[place].shown.is_text else self._sheet.write_number,
-                self._formats.evidence if place == self._evidence else None,
+                self._formats.by_value.get(self.columns[place].name or ""),
             )
             for place in places
         ]

@@ -17,7 +17,9 @@ class Shown(Enum):
     MONEY = "money"
     PRICE = "unit price"
     SCORE = "score"
+    PERCENT = "percent"
     DATE = "date"
+    DAYS = "days, past ones marked"
 
     @property
     def is_text(self) -> bool:
@@ -33,7 +35,9 @@ NUMBER_FORMATS: dict[Shown, str] = {
     Shown.MONEY: "$#,##0.00;-$#,##0.00",
     Shown.PRICE: "$#,##0.000000",
     Shown.SCORE: "0.0000",
+    Shown.PERCENT: "0.0%",
     Shown.DATE: "yyyy-mm-dd",
+    Shown.DAYS: '0;[Red]-0" past"',
 }
 
 
@@ -215,4 +219,45 @@ LINE_COLUMNS: tuple[SheetColumn, ...] = (
     _C("Reference facts", "reference_rows", _S.WRAPPED, 36, ""),
     _C("Source row", "source_row_id", _S.TEXT, 24, ""),
     _C(FINDING_ID, "finding_id", _S.TEXT, 36, ""),
+)
+
+TIE_OUT_COLUMNS: tuple[SheetColumn, ...] = (
+    _C("Color", "color", _S.TEXT, 10, "How far claim-level detail is from the invoice; NONE: nothing to compare"),
+    _C("State", "state", _S.TEXT, 7, ""),
+    _C("Program", "program_words", _S.TEXT, 13, ""),
+    _C("Period", "period", _S.TEXT, 9, ""),
+    _C("NDC-11", "ndc11", _S.TEXT, 13, ""),
+    _C("Product", "product_name", _S.TEXT, 22, ""),
+    _C("Rebate type", "rebate_type", _S.TEXT, 13, "Sub-programs are added up, kinds of rebate are not"),
+    _C("Why", "reason", _S.WRAPPED, 40, "Why the line is not green"),
+    _C("Units invoiced", "units_invoiced", _S.UNITS, 14, "After the invoices' own corrections; empty if not known"),
+    _C("Units in detail", "units_in_detail", _S.UNITS, 14, "Of live claim lines"),
+    _C("Gap", "gap_units", _S.UNITS, 13, "Units invoiced less units in detail"),
+    _C("Gap (%)", "gap_share", _S.PERCENT, 8, "Gap as a part of the units invoiced"),
+    _C(
+        "Units in quarantine",
+        "quarantined_units",
+        _S.UNITS,
+        13,
+        "Of claim rows that could not be read and may belong here; they may explain the gap, and are not in the detail",
+    ),
+    _C("Rows in quarantine", "quarantined_lines", _S.INTEGER, 11, ""),
+    _C("Units settled", "units_settled", _S.UNITS, 13, "Paid and credited"),
+    _C("Paid", "units_paid", _S.UNITS, 13, ""),
+    _C("Credited", "units_credited", _S.UNITS, 13, "Credited by the state or repaid by the entity"),
+    _C("In dispute", "units_in_dispute", _S.UNITS, 13, ""),
+    _C("Open", "units_open", _S.UNITS, 13, "Invoiced, and neither settled nor in dispute"),
+    _C("Not invoiced", "units_not_invoiced", _S.UNITS, 13, "Of the detail, beyond the invoice"),
+    _C(
+        "Days until interest",
+        "days_until_interest",
+        _S.DAYS,
+        11,
+        "Past: interest runs; empty: nothing open",
+    ),
+    _C("No interest until", "interest_free_until", _S.DATE, 12, "Last day without interest"),
+    _C("Drafts held", "dispute_lines_held", _S.INTEGER, 9, "Dispute lines that are not offered while the line is red"),
+    _C("Invoice number", "invoice_number", _S.TEXT, 18, ""),
+    _C("Claim lines", "claim_lines", _S.INTEGER, 9, ""),
+    _C("Not converted", "lines_not_converted", _S.INTEGER, 10, "Claim lines in HCPCS units without a conversion"),
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, time
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +15,52 @@ import xlsxwriter
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from engine.contracts.tie_out import Color
 from engine.exports.batches import Stream, in_priority_order, ordered_batches
 from engine.exports.csv_files import csv_column, csv_writer
 from engine.exports.facts import RunFacts
 from engine.exports.formats import Formats
 from engine.exports.guide_sheet import add_guide_sheet
 from engine.exports.quality_sheet import add_quality_sheet
-from engine.exports.review_rows import finding_rows, line_rows
-from engine.exports.row_sheets import RowSheet, excel_column
-from engine.exports.sheet_columns import FINDINGS_COLUMNS, LINE_COLUMNS, SheetColumn
+from engine.exports.review_rows import TIE_OUT_ORDER, finding_rows, line_rows, tie_out_rows
+from engine.exports.row_sheets import ROW_HEIGHT, RowSheet, excel_column
+from engine.exports.sheet_columns import FINDINGS_COLUMNS, LINE_COLUMNS, TIE_OUT_COLUMNS, SheetColumn
 from engine.exports.summary_sheet import add_summary_sheet
 from engine.exports.totals import Totals, is_dismissed
 from engine.runtime.storage import Storage, join
 from engine.settings import ReviewSettings
 
 CSV_NAME = "findings.csv"
-FINDINGS_SHEET, LINES_SHEET = "Findings", "Dispute lines"
+TIE_OUT_SHEET, FINDINGS_SHEET, LINES_SHEET = "Tie-out", "Findings", "Dispute lines"
 
 # Columns that stay in sight while one scrolls to the right.
-_FROZEN = {FINDINGS_SHEET: 3, LINES_SHEET: 3}
+_FROZEN = {TIE_OUT_SHEET: 5, FINDINGS_SHEET: 3, LINES_SHEET: 3}
+_ROW_HEIGHTS = {TIE_OUT_SHEET: 28}
 _LINE_ORDER = (
     "route_words payer_id state labeler_code product_code package_code period record_id claim_id claim_line finding_id"
 )
+
+
+@dataclass(frozen=True)
+class ReviewTables:
+    """What a workbook shows next to findings: TIE_OUT (None: no invoices), and how many claim lines are not offered for
+    dispute, for their line is red in the tie-out or they were sent before.
+    """
+
+    tie_out: DataFrame | None = None
+    lines_held: int = 0
+    lines_sent_before: int = 0
+
+    @cached_property
+    def colors(self) -> Mapping[str, int]:
+        """Lines of the tie-out by color, every color; empty without a tie-out."""
+        if self.tie_out is None:
+            return {}
+        counted = {row["color"]: row["count"] for row in self.tie_out.groupBy("color").count().collect()}
+        return {color.value: counted.get(color.value, 0) for color in Color}
+
+
+NO_TABLES = ReviewTables()
 
 
 def write_workbooks(
@@ -45,6 +71,7 @@ def write_workbooks(
     storage: Storage,
     folder: str,
     settings: ReviewSettings,
+    tables: ReviewTables = NO_TABLES,
 ) -> list[str]:
     """Writes the review files into `folder`; returns their names, the first workbook first.
 
@@ -68,17 +95,38 @@ def write_workbooks(
             with storage.local_file(join(folder, name)) as path, _open_workbook(path, facts) as (book, formats):
                 is_first = name == names[0]
                 if is_first:
-                    add_summary_sheet(book, formats, facts, totals, line_count)
+                    if tables.tie_out is not None:
+                        # the first page: what does not tie out is looked at before any claim of it
+                        count = sum(tables.colors.values())
+                        compared = _stream(tie_out_rows(tables.tie_out), TIE_OUT_ORDER, count)
+                        _add_row_sheets(book, formats, TIE_OUT_SHEET, TIE_OUT_COLUMNS, compared, count, settings)
+                    add_summary_sheet(book, formats, facts, totals, line_count, _lines_of_review(tables))
                 add_guide_sheet(book, formats, facts)
                 _add_row_sheets(book, formats, FINDINGS_SHEET, FINDINGS_COLUMNS, rows, part, settings, csv)
                 if is_first:
-                    order = [F.col(column) for column in _LINE_ORDER.split()]
-                    lines = Stream(ordered_batches(line_rows(dispute_lines), order, line_count))
+                    lines = _stream(line_rows(dispute_lines), _LINE_ORDER.split(), line_count)
                     _add_row_sheets(book, formats, LINES_SHEET, LINE_COLUMNS, lines, line_count, settings)
                     add_quality_sheet(book, formats, facts)
     if not rows.is_empty:
         raise RuntimeError(f"more findings came than the {found} that were counted")
     return [*names, CSV_NAME]
+
+
+def _stream(rows: DataFrame, order: Sequence[str], count: int) -> Stream:
+    return Stream(ordered_batches(rows, [F.col(column) for column in order], count))
+
+
+def _lines_of_review(tables: ReviewTables) -> list[tuple[str, str]]:
+    """Key figures of the summary: label and text."""
+    lines = []
+    if tables.colors:
+        counts = ", ".join(f"{count:,} {color.lower()}" for color, count in tables.colors.items() if color != "NONE")
+        lines.append(("Tie-out", f"{counts}, {tables.colors['NONE']:,} with nothing to compare"))
+    if tables.lines_held:
+        lines.append(("Held back", f"{tables.lines_held:,} claim lines: their invoice line is red in the tie-out"))
+    if tables.lines_sent_before:
+        lines.append(("Sent before", f"{tables.lines_sent_before:,} claim lines: not drafted again"))
+    return lines
 
 
 def _parts(rows: int, most: int) -> list[int]:
@@ -113,7 +161,8 @@ def _add_row_sheets(
 ) -> None:
     """`count` rows of the stream on as many sheets as they need; the same lines go to `csv` where that is given."""
     for number, part in enumerate(_parts(count, settings.rows_per_sheet)):
-        sheet = RowSheet(book, formats, f"{name} {number + 1}" if number else name, columns, _FROZEN[name])
+        title = f"{name} {number + 1}" if number else name
+        sheet = RowSheet(book, formats, title, columns, _FROZEN[name], _ROW_HEIGHTS.get(name, ROW_HEIGHT))
         for piece in rows.take(part):
             sheet.write([excel_column(piece.column(c.name), c.shown) for c in columns if c.name is not None])
             if csv is not None:

@@ -11,7 +11,7 @@ from engine.findings.decisions import (
     with_decisions,
 )
 from engine.findings.feed_problems import with_feed_problems
-from engine.findings.final_lines import DECISIONS_TO_DISPUTE, SENT, final_lines
+from engine.findings.final_lines import DECISIONS_TO_DISPUTE, SENT, final_lines, without_red_lines
 from engine.findings.identity import claim_finding_id, invoice_finding_id
 from engine.findings.lines import dispute_lines
 from engine.findings.worth import least_probability, settings_probability
@@ -38,4 +38,5 @@ __all__ = [
     "settings_probability",
     "with_decisions",
     "with_feed_problems",
+    "without_red_lines",
 ]

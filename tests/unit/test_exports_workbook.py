@@ -12,7 +12,8 @@ import openpyxl
 import pytest
 from exports_rows import FACTS, finding, frame_of, line, lines_of
 
-from engine.exports import add_up, batches, write_workbooks
+from engine.contracts.tie_out import TIE_OUT
+from engine.exports import ReviewTables, add_up, batches, write_workbooks
 from engine.runtime.storage import storage_of
 from engine.settings import ReviewSettings
 
@@ -292,3 +293,45 @@ def test_dismissed_findings_are_not_listed_and_are_counted(spark, tmp_path):
     assert "1 findings that did not change since: not listed" in summary
     with (tmp_path / "findings.csv").open(encoding="utf-8-sig", newline="") as file:
         assert len(list(csv.DictReader(file))) == 3
+
+
+def test_the_tie_out_is_the_first_page_with_the_worst_lines_on_top(spark, tmp_path):
+    """Words next to colors, a frozen header that is repeated on paper, and what is held back in the summary."""
+    lines = [("GREEN", 0), ("RED", -20), ("NONE", None), ("RED", 90), ("YELLOW", 3)]
+    rows = [
+        {
+            "state": "GA",
+            "program": "MDRP_MCO",
+            "rebate_type": "FEDERAL",
+            "ndc11": f"0000200010{number}",
+            "period": "2025Q1",
+            "color": color,
+            "gap_units": None if gap is None else Decimal(gap),
+            "reason": None if color == "GREEN" else "=detail is short",
+            "days_until_interest": -3 if number else 4,
+            "dispute_lines_held": 2 if color == "RED" else 0,
+        }
+        for number, (color, gap) in enumerate(lines)
+    ]
+    tie_out = spark.createDataFrame([tuple(row.get(name) for name in TIE_OUT.names) for row in rows], TIE_OUT)
+    found = frame_of(spark, [finding(1)])
+    tables = ReviewTables(tie_out=tie_out, lines_held=4)
+    write_workbooks(
+        found, lines_of(spark, []), add_up(found), FACTS, storage_of(spark), tmp_path.as_uri(), ReviewSettings(), tables
+    )
+    book = openpyxl.load_workbook(tmp_path / "findings.xlsx")
+    assert book.sheetnames[:2] == ["Tie-out", "Summary"]
+    sheet = book["Tie-out"]
+    cells = _cells(sheet)
+    assert [(row["Color"].value, row["Gap"].value) for row in cells] == [
+        ("RED", 90), ("RED", -20), ("YELLOW", 3), ("NONE", None), ("GREEN", 0),
+    ]  # fmt: skip
+    assert len({row["Color"].fill.fgColor.rgb for row in cells}) == 4
+    assert cells[0]["Program"].value == "Medicaid MCO"
+    assert cells[0]["Why"].data_type == "s"
+    assert cells[0]["NDC-11"].value == "00002000103"
+    assert cells[0]["Days until interest"].number_format == '0;[Red]-0" past"'
+    assert (sheet.freeze_panes, sheet.print_title_rows, sheet.page_setup.fitToHeight) == ("F2", "$1:$1", 0)
+    summary = [[cell.value for cell in row][:2] for row in book["Summary"].iter_rows()]
+    assert ["Tie-out", "2 red, 1 yellow, 1 green, 1 with nothing to compare"] in summary
+    assert ["Held back", "4 claim lines: their invoice line is red in the tie-out"] in summary
