@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.contracts.cases import CaseStatus, Standing
 from engine.contracts.codes import Action, Evidence, GuardState, NotLinked, Party, Program, Reason, Route
 
 # Features in US dollars.
@@ -65,6 +66,22 @@ ROUTE_WORDS: dict[Route, str] = {
     Route.PBM: "PBM or plan",
     Route.FACILITATOR: "Medicare transaction facilitator",
     Route.NONE: "None",
+}
+
+STATUS_WORDS: dict[CaseStatus, str] = {
+    CaseStatus.DRAFT: "Draft",
+    CaseStatus.SUBMITTED: "Submitted",
+    CaseStatus.RESOLVED_CREDIT: "Resolved: credited",
+    CaseStatus.RESOLVED_PAY: "Resolved: we pay",
+}
+
+STANDING_WORDS: dict[Standing, str] = {
+    Standing.QUEUE: "in the queue",
+    Standing.DECIDED: "decided, and nothing changed since",
+    Standing.NEGATIVE_PRIORITY: "looking at it is expected to cost more than it recovers",
+    Standing.BELOW_CLAIM_MINIMUM: "below the least amount of a claim",
+    Standing.BELOW_CASE_MINIMUM: "its case is below the least amount of a case",
+    Standing.BEYOND_CAPACITY: "beyond the capacity",
 }
 
 PROGRAM_WORDS: dict[Program, str] = {

@@ -10,10 +10,12 @@ from engine.exports.match_rates import match_rate_summary, write_match_rates
 from engine.exports.plain_text import file_name, plain
 from engine.exports.report import write_report
 from engine.exports.tables import (
+    write_cases,
     write_dispute_lines,
     write_findings,
     write_positions,
     write_quarantine,
+    write_queue,
     write_tie_out,
 )
 from engine.exports.totals import Totals, add_up
@@ -38,6 +40,7 @@ __all__ = [
     "plain",
     "scripts",
     "waterfall_figure",
+    "write_cases",
     "write_dispute_lines",
     "write_disputes_detail",
     "write_figure",
@@ -47,6 +50,7 @@ __all__ = [
     "write_match_rates",
     "write_positions",
     "write_quarantine",
+    "write_queue",
     "write_rejected",
     "write_report",
     "write_rows",

@@ -17,18 +17,32 @@ from engine.contracts.words import (
     PARTY_WORDS,
     PROGRAM_WORDS,
     ROUTE_WORDS,
+    STANDING_WORDS,
+    STATUS_WORDS,
 )
-from engine.exports.sheet_columns import FINDINGS_COLUMNS, LINE_COLUMNS, TIE_OUT_COLUMNS, SheetColumn, Shown
-from engine.runtime.expressions import format_number
+from engine.exports.sheet_columns import (
+    CASE_COLUMNS,
+    FINDINGS_COLUMNS,
+    LINE_COLUMNS,
+    TIE_OUT_COLUMNS,
+    SheetColumn,
+    Shown,
+)
+from engine.runtime.expressions import format_number, nulls
 
 SEPARATOR = "|"
 _SHOWN_OF_RX = 4
 _PLAIN = {Shown.UNITS: "decimal(15,3)", Shown.MONEY: "decimal(18,2)", Shown.PRICE: "decimal(15,6)"}
 
 
-def finding_rows(findings: DataFrame) -> DataFrame:
-    """One row per finding with the columns of FINDINGS_COLUMNS."""
-    rows = findings.withColumns(
+def finding_rows(findings: DataFrame, queue: DataFrame | None = None) -> DataFrame:
+    """One row per finding with the columns of FINDINGS_COLUMNS. `queue`: QUEUE; None: it is not known."""
+    if queue is None:
+        rows = findings.withColumns(nulls({"standing": "string", "selection": "string", "is_held": "boolean"}))
+    else:
+        own = queue.withColumnRenamed("finding_id", "queued_id")
+        rows = findings.join(own, on=F.col("finding_id") == F.col("queued_id"), how="left")  # one row each
+    rows = rows.withColumns(
         {
             "action_words": words(F.col("action"), ACTION_WORDS),
             "party_words": words(F.col("party_at_fault"), PARTY_WORDS),
@@ -45,6 +59,8 @@ def finding_rows(findings: DataFrame) -> DataFrame:
             "unusual": F.array_join(F.transform("reasons", _reason_words), "; "),
             "match_tie": _yes_no(F.col("match_ambiguous")),
             "changed": _yes_no(F.col("changed_since_last_run")),
+            "standing_words": words(F.col("standing"), STANDING_WORDS),
+            "held_words": F.when(F.col("is_held"), F.lit("invoice line is red in the tie-out")),
             "since_decision": F.array_join("changed_since_decision", ", "),
         }
     )
@@ -66,6 +82,23 @@ def line_rows(lines: DataFrame) -> DataFrame:
     """One row per dispute line with the columns of LINE_COLUMNS."""
     rows = flat_lines(lines, "; ").withColumn("route_words", words(F.col("route"), ROUTE_WORDS))
     return rows.select(*_cells(LINE_COLUMNS))
+
+
+def case_rows(cases: DataFrame) -> DataFrame:
+    """One row per case with the columns of CASE_COLUMNS, and what they are ordered by."""
+    rows = cases.withColumns(
+        {
+            "status_words": words(F.col("status"), STATUS_WORDS),
+            "route_words": words(F.col("counterparty_kind"), ROUTE_WORDS),
+            "deadline_words": words(F.col("deadline_kind"), DEADLINE_WORDS),
+            "units_credited_before": F.col("units_credited"),
+            "amount_credited_before": F.col("amount_credited"),
+        }
+    )
+    return rows.select(*_cells(CASE_COLUMNS), (-F.col("expected_recovery")).alias("less_to_recover"))
+
+
+CASE_ORDER = ("less_to_recover", "case_id")
 
 
 def tie_out_rows(rows: DataFrame) -> DataFrame:

@@ -8,10 +8,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xlsxwriter
 
+from engine.contracts.tables import TABLES
 from engine.contracts.words import DECISION_WORDS, DISMISS_REASONS
 from engine.exports.formats import Formats
 from engine.exports.plain_text import LONGEST_CELL, plain, plain_texts
-from engine.exports.sheet_columns import DECIDED_ON, DECIDED_UNITS, DECISION, REASON, SheetColumn, Shown
+from engine.exports.sheet_columns import (
+    ANSWER,
+    ANSWERED_ON,
+    DECIDED_ON,
+    DECIDED_UNITS,
+    DECISION,
+    REASON,
+    SheetColumn,
+    Shown,
+)
 
 HEADER_HEIGHT, ROW_HEIGHT = 36, 54
 _EXCEL_DAY_OF_1970 = 25_569
@@ -85,6 +95,7 @@ def _area(last_row: int, last_column: int) -> str:
     return f"A1:{xlsxwriter.utility.xl_rowcol_to_cell(last_row, last_column)}"
 
 
+ANSWERS = next(column.codes or () for column in TABLES["outcomes"].columns if column.name == "answer")
 _VALIDATIONS: dict[str, dict[str, Any]] = {
     DECISION: {
         "validate": "list",
@@ -109,6 +120,19 @@ _VALIDATIONS: dict[str, dict[str, Any]] = {
         "value": 0,
         "error_title": "Not a number of units",
         "error_message": "Give units as a number from 0 on.",
+    },
+    ANSWER: {
+        "validate": "list",
+        "source": list(ANSWERS),
+        "error_title": "Not an answer",
+        "error_message": "Pick an answer from the list.",
+    },
+    ANSWERED_ON: {
+        "validate": "date",
+        "criteria": ">=",
+        "value": "=DATE(2000,1,1)",
+        "error_title": "Not a date",
+        "error_message": "Give a date.",
     },
     DECIDED_ON: {
         "validate": "date",

@@ -6,6 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from engine.contracts.cases import CASES, QUEUE
 from engine.contracts.findings import DISPUTE_LINES, FINDINGS, QUARANTINE
 from engine.contracts.positions import POSITIONS
 from engine.contracts.tie_out import TIE_OUT
@@ -26,6 +27,16 @@ def write_positions(positions: DataFrame, uri: str) -> None:
 def write_dispute_lines(lines: DataFrame, uri: str) -> None:
     """Parquet with exactly the columns of DISPUTE_LINES, in place of what is there."""
     _write(lines, DISPUTE_LINES, uri)
+
+
+def write_cases(cases: DataFrame, uri: str) -> None:
+    """Parquet with exactly the columns of CASES, in place of what is there."""
+    _write(cases, CASES, uri)
+
+
+def write_queue(rows: DataFrame, uri: str) -> None:
+    """Parquet with exactly the columns of QUEUE, in place of what is there."""
+    _write(rows, QUEUE, uri)
 
 
 def write_tie_out(rows: DataFrame, uri: str) -> None:

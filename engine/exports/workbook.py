@@ -15,27 +15,30 @@ import xlsxwriter
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from engine.contracts.cases import CaseStatus, Selection, Standing
 from engine.contracts.tie_out import Color
+from engine.contracts.words import STANDING_WORDS, STATUS_WORDS
 from engine.exports.batches import Stream, in_priority_order, ordered_batches
 from engine.exports.csv_files import csv_column, csv_writer
 from engine.exports.facts import RunFacts
 from engine.exports.formats import Formats
 from engine.exports.guide_sheet import add_guide_sheet
 from engine.exports.quality_sheet import add_quality_sheet
-from engine.exports.review_rows import TIE_OUT_ORDER, finding_rows, line_rows, tie_out_rows
+from engine.exports.review_rows import CASE_ORDER, TIE_OUT_ORDER, case_rows, finding_rows, line_rows, tie_out_rows
 from engine.exports.row_sheets import ROW_HEIGHT, RowSheet, excel_column
-from engine.exports.sheet_columns import FINDINGS_COLUMNS, LINE_COLUMNS, TIE_OUT_COLUMNS, SheetColumn
+from engine.exports.sheet_columns import CASE_COLUMNS, FINDINGS_COLUMNS, LINE_COLUMNS, TIE_OUT_COLUMNS, SheetColumn
 from engine.exports.summary_sheet import add_summary_sheet
 from engine.exports.totals import Totals, is_dismissed
 from engine.runtime.storage import Storage, join
 from engine.settings import ReviewSettings
 
 CSV_NAME = "findings.csv"
-TIE_OUT_SHEET, FINDINGS_SHEET, LINES_SHEET = "Tie-out", "Findings", "Dispute lines"
+TIE_OUT_SHEET, QUEUE_SHEET, RANDOM_SHEET = "Tie-out", "Queue", "Random sample"
+FINDINGS_SHEET, CASES_SHEET, LINES_SHEET = "Findings", "Cases", "Dispute lines"
 
 # Columns that stay in sight while one scrolls to the right.
-_FROZEN = {TIE_OUT_SHEET: 5, FINDINGS_SHEET: 3, LINES_SHEET: 3}
-_ROW_HEIGHTS = {TIE_OUT_SHEET: 28}
+_FROZEN = {TIE_OUT_SHEET: 5, QUEUE_SHEET: 3, RANDOM_SHEET: 3, FINDINGS_SHEET: 3, CASES_SHEET: 5, LINES_SHEET: 3}
+_ROW_HEIGHTS = {TIE_OUT_SHEET: 28, CASES_SHEET: 28}
 _LINE_ORDER = (
     "route_words payer_id state labeler_code product_code package_code period record_id claim_id claim_line finding_id"
 )
@@ -43,11 +46,13 @@ _LINE_ORDER = (
 
 @dataclass(frozen=True)
 class ReviewTables:
-    """What a workbook shows next to findings: TIE_OUT (None: no invoices), and how many claim lines are not offered for
-    dispute, for their line is red in the tie-out or they were sent before.
+    """What a workbook shows next to findings: TIE_OUT (None: no invoices), CASES and QUEUE; how many claim lines are
+    not offered for dispute, for their line is red in the tie-out or they were sent before.
     """
 
     tie_out: DataFrame | None = None
+    cases: DataFrame | None = None
+    queue: DataFrame | None = None
     lines_held: int = 0
     lines_sent_before: int = 0
 
@@ -58,6 +63,27 @@ class ReviewTables:
             return {}
         counted = {row["color"]: row["count"] for row in self.tie_out.groupBy("color").count().collect()}
         return {color.value: counted.get(color.value, 0) for color in Color}
+
+    @cached_property
+    def cases_by_status(self) -> Mapping[str, int]:
+        """Cases by status, every status."""
+        if self.cases is None:
+            return {}
+        counted = {row["status"]: row["count"] for row in self.cases.groupBy("status").count().collect()}
+        return {status.value: counted.get(status.value, 0) for status in CaseStatus}
+
+    @cached_property
+    def queue_counts(self) -> Mapping[str, int]:
+        """Findings by standing, every standing, and those drawn at RANDOM, which have a standing too."""
+        if self.queue is None:
+            return {}
+        rows = self.queue.groupBy("standing", "selection").count().collect()
+        counts = {standing.value: 0 for standing in Standing} | {Selection.RANDOM.value: 0}
+        for row in rows:
+            counts[row["standing"]] += row["count"]
+            if row["selection"] == Selection.RANDOM.value:
+                counts[Selection.RANDOM.value] += row["count"]
+        return counts
 
 
 NO_TABLES = ReviewTables()
@@ -80,10 +106,10 @@ def write_workbooks(
     number. Raises OutputError where the folder cannot be written.
     """
     found, line_count = totals.findings - totals.dismissed, dispute_lines.count()
-    queue = findings.where(~is_dismissed())
+    listed = findings.where(~is_dismissed())
     parts = _parts(found, settings.findings_per_workbook)
     names = [_workbook_name(number, len(parts)) for number in range(len(parts))]
-    rows = Stream(ordered_batches(finding_rows(queue), in_priority_order(), found))
+    rows = Stream(ordered_batches(finding_rows(listed, tables.queue), in_priority_order(), found))
     with (
         storage.local_file(join(folder, CSV_NAME)) as csv_path,
         # with a byte-order mark, without which Excel takes the file for one in the system's own encoding
@@ -102,8 +128,14 @@ def write_workbooks(
                         _add_row_sheets(book, formats, TIE_OUT_SHEET, TIE_OUT_COLUMNS, compared, count, settings)
                     add_summary_sheet(book, formats, facts, totals, line_count, _lines_of_review(tables))
                 add_guide_sheet(book, formats, facts)
+                if is_first:
+                    _add_queue_sheets(book, formats, listed, tables, settings)
                 _add_row_sheets(book, formats, FINDINGS_SHEET, FINDINGS_COLUMNS, rows, part, settings, csv)
                 if is_first:
+                    if tables.cases is not None:
+                        count = sum(tables.cases_by_status.values())
+                        of_cases = _stream(case_rows(tables.cases), CASE_ORDER, count)
+                        _add_row_sheets(book, formats, CASES_SHEET, CASE_COLUMNS, of_cases, count, settings)
                     lines = _stream(line_rows(dispute_lines), _LINE_ORDER.split(), line_count)
                     _add_row_sheets(book, formats, LINES_SHEET, LINE_COLUMNS, lines, line_count, settings)
                     add_quality_sheet(book, formats, facts)
@@ -116,12 +148,47 @@ def _stream(rows: DataFrame, order: Sequence[str], count: int) -> Stream:
     return Stream(ordered_batches(rows, [F.col(column) for column in order], count))
 
 
+def _add_queue_sheets(
+    book: xlsxwriter.Workbook, formats: Formats, listed: DataFrame, tables: ReviewTables, settings: ReviewSettings
+) -> None:
+    """The sheet Queue if the capacity leaves findings out, and the random sample if one was drawn.
+
+    Findings are listed on the sheet Findings too; a decision counts on whichever sheet it is made.
+    """
+    if tables.queue is None:
+        return
+    is_queued, is_drawn = (
+        F.col(name) == value
+        for name, value in (("standing", Standing.QUEUE.value), ("selection", Selection.RANDOM.value))
+    )
+    counts = tables.queue_counts
+    sheets = [(RANDOM_SHEET, is_drawn, counts[Selection.RANDOM.value])]
+    if counts[Standing.BEYOND_CAPACITY.value]:
+        sheets.insert(0, (QUEUE_SHEET, is_queued, counts[Standing.QUEUE.value]))
+    for name, condition, count in sheets:
+        if count:
+            chosen = tables.queue.where(condition)
+            own = listed.join(F.broadcast(chosen.select("finding_id")), on="finding_id", how="left_semi")
+            rows = Stream(ordered_batches(finding_rows(own, chosen), in_priority_order(), count))
+            _add_row_sheets(book, formats, name, FINDINGS_COLUMNS, rows, count, settings)
+
+
 def _lines_of_review(tables: ReviewTables) -> list[tuple[str, str]]:
     """Key figures of the summary: label and text."""
     lines = []
-    if tables.colors:
-        counts = ", ".join(f"{count:,} {color.lower()}" for color, count in tables.colors.items() if color != "NONE")
-        lines.append(("Tie-out", f"{counts}, {tables.colors['NONE']:,} with nothing to compare"))
+    if colors := tables.colors:
+        compared = ", ".join(f"{count:,} {color.lower()}" for color, count in colors.items() if color != "NONE")
+        lines.append(("Tie-out", f"{compared}, {colors['NONE']:,} with nothing to compare"))
+    if statuses := tables.cases_by_status:
+        counts = ", ".join(f"{statuses[one.value]:,} {STATUS_WORDS[one].lower()}" for one in CaseStatus)
+        lines.append(("Cases", counts))
+    if standings := tables.queue_counts:
+        lines.append(("Queue", f"{standings['QUEUE']:,} findings, and {standings['RANDOM']:,} more drawn at random"))
+        lines += [
+            ("Not in the queue", f"{standings[one.value]:,} findings: {STANDING_WORDS[one]}")
+            for one in Standing
+            if one is not Standing.QUEUE and standings[one.value]
+        ]
     if tables.lines_held:
         lines.append(("Held back", f"{tables.lines_held:,} claim lines: their invoice line is red in the tie-out"))
     if tables.lines_sent_before:

@@ -5,6 +5,7 @@ from engine.findings.comparison import Change, Differences, causes, compare_find
 from engine.findings.decisions import (
     answers_by_rule,
     as_reviewed,
+    deciding_rule,
     judged_findings,
     latest_decisions,
     reviewed_findings,
@@ -26,6 +27,7 @@ __all__ = [
     "causes",
     "claim_finding_id",
     "compare_findings",
+    "deciding_rule",
     "differences",
     "dispute_lines",
     "final_lines",

@@ -96,7 +96,7 @@ def _submission(row: dict[str, Any], today: date) -> dict[str, Any]:
         "form": FORM,
         "recipient": f"{row['route']} {row['recipient']}",
         "finding_id": row["finding_id"],
-        "case_id": None,
+        "case_id": row["case_id"],
         "period": row["period"],
         "units": row["units_disputed"],
         "code": row["dispute_code"],

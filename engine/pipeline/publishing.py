@@ -12,7 +12,15 @@ from engine.contracts.codes import Step
 from engine.contracts.findings import FINDINGS
 from engine.contracts.tables import SUBJECT_FEEDS
 from engine.errors import ConfigurationError, OutputError, Problem
-from engine.pipeline.drafting import LINES_FOLDER, TIE_OUT_FOLDER, drafts_of, lines_of, tie_out_of
+from engine.pipeline.drafting import (
+    LINES_FOLDER,
+    TIE_OUT_FOLDER,
+    drafts_of,
+    lines_of,
+    tie_out_of,
+    write_cases,
+    write_queue,
+)
 from engine.pipeline.finished_runs import finished_run
 from engine.pipeline.handed_on import Judged, Prepared, run_tags
 from engine.pipeline.positions import Posted, post_positions
@@ -65,8 +73,13 @@ def publish(
         exports.write_dispute_lines(lines, join(folder, LINES_FOLDER))
         if drafts.tie_out is not None:
             exports.write_tie_out(drafts.tie_out, join(folder, TIE_OUT_FOLDER))
+        of_cases = write_cases(run, work, prepared, found, sent, drafts.red)
         tables = exports.ReviewTables(
-            tie_out=tie_out_of(run.spark, storage, folder), lines_held=drafts.held, lines_sent_before=drafts.sent_before
+            tie_out=tie_out_of(run.spark, storage, folder),
+            cases=of_cases,
+            queue=write_queue(run, work, found, of_cases, drafts.red),
+            lines_held=drafts.held,
+            lines_sent_before=drafts.sent_before,
         )
         told = exports.RunFacts(
             run_id=run.run_id,
@@ -210,6 +223,8 @@ def _summary(
             "dispute_lines_held": tables.lines_held,
             "dispute_lines_sent_before": tables.lines_sent_before,
             "tie_out": tables.colors,
+            "cases": tables.cases_by_status,
+            "queue": tables.queue_counts,
             "positions": None if posted is None else {"units": posted.units, "not_booked": posted.counted},
         },
         "thresholds": {

@@ -11,6 +11,7 @@ from engine.claim_key import rebate_type_of_key
 from engine.contracts.codes import Subject
 from engine.contracts.positions import Position
 from engine.contracts.tie_out import TIE_OUT, Color
+from engine.dates import add_days
 from engine.positions.lines import ACCOUNT, SUM, is_medicaid, key_text
 from engine.runtime.expressions import days_from, divide, format_number, sort, union_all
 from engine.settings import DeadlineSettings, TieOutSettings
@@ -147,7 +148,7 @@ def compared(rows: DataFrame, settings: TieOutSettings, deadlines: DeadlineSetti
     )
     rows = rows.withColumn("color", color)
     awaits = (F.col("units_open") > 0) | (F.col("units_in_dispute") > 0)
-    free_until = F.date_add("sent_on", deadlines.days_after_postmark)
+    free_until = add_days(F.col("sent_on"), deadlines.days_after_postmark)
     rows = rows.withColumns(
         {
             "reason": _reason(),
