@@ -830,6 +830,43 @@ class DeadlineSettings(Section):
     )
 
 
+class TieOutSettings(Section):
+    """Invoice against claim-level detail: parts of the units invoiced by which they may differ."""
+
+    red: Fraction = Field(0.10, description="above it a line is red: no claim of it is offered for dispute")
+    yellow: Fraction = Field(0.005, description="above it a line is yellow")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> TieOutSettings:
+        if self.yellow > self.red:
+            raise ValueError("yellow must not exceed red")
+        return self
+
+
+class CounterpartySettings(Section):
+    name: str | None = None
+    contact: str | None = Field(None, description="whom to write to or call, in a line")
+
+
+class CaseSettings(Section):
+    """Findings by counterparty and root cause. Names and contacts of covered entities come from `covered_entities`."""
+
+    counterparties: dict[str, CounterpartySettings] = Field(
+        default_factory=dict, description="by state postal code or payer id"
+    )
+
+
+class QueueSettings(Section):
+    """The review queue, in the order of priority. Findings whose priority is below zero are not in it."""
+
+    capacity: PositiveInt | None = Field(
+        None, description="findings that can be looked at, random ones included; default: all that are worth it"
+    )
+    random_share: Fraction = Field(0.05, description="part of the capacity drawn at random from the other findings")
+    minimum_claim_amount: NonNegative = Field(0.0, description="US dollars at issue below which a finding is left out")
+    minimum_case_amount: NonNegative = Field(0.0, description="open US dollars below which all of a case is left out")
+
+
 class MessSettings(Section):
     """How differently payers and covered entities write down one dispense (domain part 4.2).
 
@@ -925,6 +962,9 @@ class Settings(Section):
     review: ReviewSettings = ReviewSettings()
     disputes: DisputeSettings = DisputeSettings()
     deadlines: DeadlineSettings = DeadlineSettings()
+    tie_out: TieOutSettings = TieOutSettings()
+    cases: CaseSettings = CaseSettings()
+    queue: QueueSettings = QueueSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
 
     _command_line: tuple[str, ...] = PrivateAttr(())

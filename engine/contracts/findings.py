@@ -77,6 +77,8 @@ SCORES = _struct(
 # decision, decided_on: the latest decision of a person and its day, NULL where there is none. changed_since_decision:
 # what is otherwise than when it was decided (rules, evidence classes, units, related rows, guards); NULL without a
 # decision, or where no run is left in which the finding stood. is_dismissed: decided as DISMISS, and nothing changed.
+# case_id: the case of its counterparty and root cause (contracts/cases.py), NULL if it goes to nobody or is CONTEXT.
+# contract_id: rebate contract that the claim names.
 # deadline_date: last day to act, deadline_kind says for what (NONE: not known); last_day_date: last day on which a
 # dispute is possible at all, NULL where no such day is known.
 FINDINGS = _struct(
@@ -91,6 +93,7 @@ FINDINGS = _struct(
     ("state", _STRING),
     ("period", _STRING),
     ("invoice_number", _STRING),
+    ("contract_id", _STRING),
     ("claim_id", _STRING),
     ("claim_line", T.LongType()),
     ("labeler_code", _STRING),
@@ -135,6 +138,7 @@ FINDINGS = _struct(
     ("decided_on", _DATE),
     ("changed_since_decision", T.ArrayType(_STRING)),
     ("is_dismissed", _BOOLEAN),
+    ("case_id", _STRING),
 )
 
 # What a re-ranker may read of a finding (engine/models/finding_inputs.py): nothing of a patient, and no name or number
@@ -148,6 +152,7 @@ FINDING_FEATURES = ("evidence", "rules", "guards", "match", "anomaly", "amount",
 # order of precedence.
 DISPUTE_LINES = _struct(
     ("finding_id", _STRING),
+    ("case_id", _STRING),
     ("route", _STRING),
     ("payer_id", _STRING),
     ("state", _STRING),
@@ -184,6 +189,7 @@ DISPUTE_LINES = _struct(
 # held_back: why the line is not sent, NULL where it is. Units as in DISPUTE_LINES.
 FINAL_LINES = _struct(
     ("finding_id", _STRING),
+    ("case_id", _STRING),
     ("route", _STRING),
     ("recipient", _STRING),
     ("held_back", _STRING),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from engine.contracts.codes import Action, Evidence, GuardState, NotLinked, Party, Reason, Route
+from engine.contracts.cases import CaseStatus, Standing
+from engine.contracts.codes import Action, Evidence, GuardState, NotLinked, Party, Program, Reason, Route
 
 # Features in US dollars.
 PRICE_FEATURES = ("paid_per_unit", "f48_paid_per_unit")
@@ -68,6 +69,30 @@ ROUTE_WORDS: dict[Route, str] = {
     Route.PBM: "PBM or plan",
     Route.FACILITATOR: "Medicare transaction facilitator",
     Route.NONE: "None",
+}
+
+STATUS_WORDS: dict[CaseStatus, str] = {
+    CaseStatus.DRAFT: "Draft",
+    CaseStatus.SUBMITTED: "Submitted",
+    CaseStatus.RESOLVED_CREDIT: "Resolved: credited",
+    CaseStatus.RESOLVED_PAY: "Resolved: we pay",
+}
+
+STANDING_WORDS: dict[Standing, str] = {
+    Standing.QUEUE: "in the queue",
+    Standing.DECIDED: "decided, and nothing changed since",
+    Standing.NEGATIVE_PRIORITY: "looking at it is expected to cost more than it recovers",
+    Standing.BELOW_CLAIM_MINIMUM: "below the least amount of a claim",
+    Standing.BELOW_CASE_MINIMUM: "its case is below the least amount of a case",
+    Standing.BEYOND_CAPACITY: "beyond the capacity",
+}
+
+PROGRAM_WORDS: dict[Program, str] = {
+    Program.MDRP_FFS: "Medicaid FFS",
+    Program.MDRP_MCO: "Medicaid MCO",
+    Program.COMMERCIAL: "Commercial",
+    Program.PARTD: "Part D",
+    Program.MFP: "MFP",
 }
 
 DEADLINE_WORDS: dict[str, str] = {

@@ -9,15 +9,24 @@ from engine.exports.json_files import write_json
 from engine.exports.match_rates import match_rate_summary, write_match_rates
 from engine.exports.plain_text import file_name, plain
 from engine.exports.report import write_report
-from engine.exports.tables import write_findings, write_positions, write_quarantine
+from engine.exports.tables import (
+    write_cases,
+    write_dispute_lines,
+    write_findings,
+    write_positions,
+    write_quarantine,
+    write_queue,
+    write_tie_out,
+)
 from engine.exports.totals import Totals, add_up
 from engine.exports.waterfall import became_of, contribution_words, waterfall_figure, write_figure
-from engine.exports.workbook import write_workbooks
+from engine.exports.workbook import ReviewTables, write_workbooks
 
 __all__ = [
     "RECIPIENT_COLUMNS",
     "Linking",
     "Off",
+    "ReviewTables",
     "RunFacts",
     "Totals",
     "add_up",
@@ -31,6 +40,8 @@ __all__ = [
     "plain",
     "scripts",
     "waterfall_figure",
+    "write_cases",
+    "write_dispute_lines",
     "write_disputes_detail",
     "write_figure",
     "write_final_files",
@@ -39,9 +50,11 @@ __all__ = [
     "write_match_rates",
     "write_positions",
     "write_quarantine",
+    "write_queue",
     "write_rejected",
     "write_report",
     "write_rows",
+    "write_tie_out",
     "write_to_database",
     "write_workbooks",
 ]

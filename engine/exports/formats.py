@@ -7,6 +7,7 @@ from typing import Any
 import xlsxwriter
 
 from engine.contracts.codes import Evidence
+from engine.contracts.tie_out import Color
 from engine.exports.sheet_columns import NUMBER_FORMATS, Shown
 
 INK, ACCENT, LINE = "#1F2937", "#1F4E79", "#D0D7DE"
@@ -23,6 +24,14 @@ _EVIDENCE_CELLS: dict[str, tuple[str, str]] = {
     Evidence.MEDIUM.value: ("#DCEAF7", "#1F4E79"),
     Evidence.WEAK.value: ("#F1F6FB", "#3B5B7A"),
     Evidence.CONTEXT.value: ("#F3F4F6", "#57606A"),
+}
+# Fill and ink of the tie-out's colors: told apart with any color vision, and in gray by their darkness; the word is in
+# the cell.
+_TIE_OUT_CELLS: dict[str, tuple[str, str]] = {
+    Color.RED.value: ("#D55E00", "#FFFFFF"),
+    Color.YELLOW.value: ("#F7E68A", "#3D3500"),
+    Color.GREEN.value: ("#CFEBE1", "#00493A"),
+    Color.NONE.value: ("#F3F4F6", "#57606A"),
 }
 _FONT = {"font_name": "Calibri", "font_size": 10, "font_color": INK}
 
@@ -49,10 +58,16 @@ class Formats:
         header["border_color"] = LINE
         self.header = made(**header, bg_color=ACCENT, font_color="#FFFFFF")
         self.input_header = made(**header, bg_color=INPUT_ACCENT, font_color="#FFFFFF")
-        self.evidence = {
-            name: made(**top, bold=True, align="left", indent=1, bg_color=paper, font_color=ink)
-            for name, (paper, ink) in _EVIDENCE_CELLS.items()
-        }
+
+        def marked(cells: dict[str, tuple[str, str]]) -> dict[str, Any]:
+            return {
+                name: made(**top, bold=True, align="left", indent=1, bg_color=paper, font_color=ink)
+                for name, (paper, ink) in cells.items()
+            }
+
+        self.evidence = marked(_EVIDENCE_CELLS)
+        # by the column whose value decides
+        self.by_value = {"evidence": self.evidence, "color": marked(_TIE_OUT_CELLS)}
         self.cells = {shown: made(**_cell(shown)) for shown in Shown}
         self.input = book.add_format({"bg_color": INPUT, "border": 1, "border_color": LINE})
 

@@ -23,11 +23,17 @@ def add_guide_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFacts
     page.heading("What you do")
     page.pairs(
         [
-            ("1", "Go down the sheet Findings. Read what is suspected and what was checked."),
-            ("2", "In the orange columns pick a decision; for DISMISS pick a reason; add units where they differ."),
-            ("3", "Give your name and the date, and save the workbook."),
-            ("4", "Hand it in: ./spark-submit.sh feedback findings.xlsx --output FOLDER (the folder of the runs)."),
-            ("5", "What you dismiss leaves the list until something it rests on changes; then it says what changed."),
+            (
+                "1",
+                "Begin with Tie-out: while a line is red, none of its claims is offered. Fix the claim-level detail.",
+            ),
+            ("2", "Go down the sheet Queue (Findings, if there is none). Read what is suspected and what was checked."),
+            ("3", "Decide the Random sample too, all of it: it measures how often each rule is right."),
+            ("4", "Cases shows which findings go to one counterparty for one cause; enter its answers there."),
+            ("5", "In the orange columns pick a decision; for DISMISS pick a reason; add units where they differ."),
+            ("6", "Give your name and the date, and save the workbook."),
+            ("7", "Hand it in: ./spark-submit.sh feedback findings.xlsx --output FOLDER (the folder of the runs)."),
+            ("8", "What you dismiss leaves the list until something it rests on changes; then it says what changed."),
         ]
     )
     page.heading("Evidence")

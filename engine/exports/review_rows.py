@@ -8,18 +8,41 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from engine.contracts.words import ACTION_WORDS, DEADLINE_WORDS, FEATURE_WORDS, GUARD_WORDS, PARTY_WORDS, ROUTE_WORDS
-from engine.exports.sheet_columns import FINDINGS_COLUMNS, LINE_COLUMNS, SheetColumn, Shown
-from engine.runtime.expressions import format_number
+from engine.contracts.tie_out import Color
+from engine.contracts.words import (
+    ACTION_WORDS,
+    DEADLINE_WORDS,
+    FEATURE_WORDS,
+    GUARD_WORDS,
+    PARTY_WORDS,
+    PROGRAM_WORDS,
+    ROUTE_WORDS,
+    STANDING_WORDS,
+    STATUS_WORDS,
+)
+from engine.exports.sheet_columns import (
+    CASE_COLUMNS,
+    FINDINGS_COLUMNS,
+    LINE_COLUMNS,
+    TIE_OUT_COLUMNS,
+    SheetColumn,
+    Shown,
+)
+from engine.runtime.expressions import format_number, nulls
 
 SEPARATOR = "|"
 _SHOWN_OF_RX = 4
 _PLAIN = {Shown.UNITS: "decimal(15,3)", Shown.MONEY: "decimal(18,2)", Shown.PRICE: "decimal(15,6)"}
 
 
-def finding_rows(findings: DataFrame) -> DataFrame:
-    """One row per finding with the columns of FINDINGS_COLUMNS."""
-    rows = findings.withColumns(
+def finding_rows(findings: DataFrame, queue: DataFrame | None = None) -> DataFrame:
+    """One row per finding with the columns of FINDINGS_COLUMNS. `queue`: QUEUE; None: it is not known."""
+    if queue is None:
+        rows = findings.withColumns(nulls({"standing": "string", "selection": "string", "is_held": "boolean"}))
+    else:
+        own = queue.withColumnRenamed("finding_id", "queued_id")
+        rows = findings.join(own, on=F.col("finding_id") == F.col("queued_id"), how="left")  # one row each
+    rows = rows.withColumns(
         {
             "action_words": words(F.col("action"), ACTION_WORDS),
             "party_words": words(F.col("party_at_fault"), PARTY_WORDS),
@@ -36,6 +59,8 @@ def finding_rows(findings: DataFrame) -> DataFrame:
             "unusual": F.array_join(F.transform("reasons", _reason_words), "; "),
             "match_tie": _yes_no(F.col("match_ambiguous")),
             "changed": _yes_no(F.col("changed_since_last_run")),
+            "standing_words": words(F.col("standing"), STANDING_WORDS),
+            "held_words": F.when(F.col("is_held"), F.lit("invoice line is red in the tie-out")),
             "since_decision": F.array_join("changed_since_decision", ", "),
         }
     )
@@ -57,6 +82,38 @@ def line_rows(lines: DataFrame) -> DataFrame:
     """One row per dispute line with the columns of LINE_COLUMNS."""
     rows = flat_lines(lines, "; ").withColumn("route_words", words(F.col("route"), ROUTE_WORDS))
     return rows.select(*_cells(LINE_COLUMNS))
+
+
+def case_rows(cases: DataFrame) -> DataFrame:
+    """One row per case with the columns of CASE_COLUMNS, and what they are ordered by."""
+    rows = cases.withColumns(
+        {
+            "status_words": words(F.col("status"), STATUS_WORDS),
+            "route_words": words(F.col("counterparty_kind"), ROUTE_WORDS),
+            "deadline_words": words(F.col("deadline_kind"), DEADLINE_WORDS),
+            "units_credited_before": F.col("units_credited"),
+            "amount_credited_before": F.col("amount_credited"),
+        }
+    )
+    return rows.select(*_cells(CASE_COLUMNS), (-F.col("expected_recovery")).alias("less_to_recover"))
+
+
+CASE_ORDER = ("less_to_recover", "case_id")
+
+
+def tie_out_rows(rows: DataFrame) -> DataFrame:
+    """One row per line of the tie-out with the columns of TIE_OUT_COLUMNS, and what they are ordered by."""
+    shown = rows.withColumn("program_words", words(F.col("program"), PROGRAM_WORDS))
+    ranks = F.create_map(*(F.lit(word) for pair in enumerate(_WORST_FIRST) for word in (pair[1].value, pair[0])))
+    return shown.select(
+        *_cells(TIE_OUT_COLUMNS),
+        F.try_element_at(ranks, F.col("color")).alias("color_rank"),
+        (-F.abs(F.coalesce("gap_units", F.lit(0)))).alias("smaller_gap"),
+    )
+
+
+TIE_OUT_ORDER = ("color_rank", "smaller_gap", "state", "program_words", "period", "ndc11", "rebate_type")
+_WORST_FIRST = (Color.RED, Color.YELLOW, Color.NONE, Color.GREEN)
 
 
 def flat_lines(lines: DataFrame, separator: str = SEPARATOR) -> DataFrame:

@@ -8,10 +8,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xlsxwriter
 
+from engine.contracts.tables import TABLES
 from engine.contracts.words import DECISION_WORDS, DISMISS_REASONS
 from engine.exports.formats import Formats
 from engine.exports.plain_text import LONGEST_CELL, plain, plain_texts
-from engine.exports.sheet_columns import DECIDED_ON, DECIDED_UNITS, DECISION, REASON, SheetColumn, Shown
+from engine.exports.sheet_columns import (
+    ANSWER,
+    ANSWERED_ON,
+    DECIDED_ON,
+    DECIDED_UNITS,
+    DECISION,
+    REASON,
+    SheetColumn,
+    Shown,
+)
 
 HEADER_HEIGHT, ROW_HEIGHT = 36, 54
 _EXCEL_DAY_OF_1970 = 25_569
@@ -28,13 +38,13 @@ class RowSheet:
         name: str,
         columns: tuple[SheetColumn, ...],
         frozen_columns: int,
+        row_height: int = ROW_HEIGHT,
     ):
         self.columns, self.rows = columns, 0
         self._formats = formats
-        self._evidence = next((i for i, c in enumerate(columns) if c.name == "evidence"), None)
         self._sheet = book.add_worksheet(name)
         self._sheet.freeze_panes(1, frozen_columns)
-        self._sheet.set_default_row(ROW_HEIGHT)
+        self._sheet.set_default_row(row_height)
         self._sheet.set_zoom(90)
         self._sheet.set_landscape()
         self._sheet.set_margins(0.4, 0.4, 0.5, 0.5)
@@ -54,7 +64,7 @@ class RowSheet:
             (
                 place,
                 self._sheet.write_string if self.columns[place].shown.is_text else self._sheet.write_number,
-                self._formats.evidence if place == self._evidence else None,
+                self._formats.by_value.get(self.columns[place].name or ""),
             )
             for place in places
         ]
@@ -85,6 +95,7 @@ def _area(last_row: int, last_column: int) -> str:
     return f"A1:{xlsxwriter.utility.xl_rowcol_to_cell(last_row, last_column)}"
 
 
+ANSWERS = next(column.codes or () for column in TABLES["outcomes"].columns if column.name == "answer")
 _VALIDATIONS: dict[str, dict[str, Any]] = {
     DECISION: {
         "validate": "list",
@@ -109,6 +120,19 @@ _VALIDATIONS: dict[str, dict[str, Any]] = {
         "value": 0,
         "error_title": "Not a number of units",
         "error_message": "Give units as a number from 0 on.",
+    },
+    ANSWER: {
+        "validate": "list",
+        "source": list(ANSWERS),
+        "error_title": "Not an answer",
+        "error_message": "Pick an answer from the list.",
+    },
+    ANSWERED_ON: {
+        "validate": "date",
+        "criteria": ">=",
+        "value": "=DATE(2000,1,1)",
+        "error_title": "Not a date",
+        "error_message": "Give a date.",
     },
     DECIDED_ON: {
         "validate": "date",

@@ -17,7 +17,9 @@ class Shown(Enum):
     MONEY = "money"
     PRICE = "unit price"
     SCORE = "score"
+    PERCENT = "percent"
     DATE = "date"
+    DAYS = "days, past ones marked"
 
     @property
     def is_text(self) -> bool:
@@ -33,7 +35,9 @@ NUMBER_FORMATS: dict[Shown, str] = {
     Shown.MONEY: "$#,##0.00;-$#,##0.00",
     Shown.PRICE: "$#,##0.000000",
     Shown.SCORE: "0.0000",
+    Shown.PERCENT: "0.0%",
     Shown.DATE: "yyyy-mm-dd",
+    Shown.DAYS: '0;[Red]-0" past"',
 }
 
 
@@ -50,7 +54,8 @@ class SheetColumn:
 
 DECISION, REASON, DECIDED_UNITS = "Decision", "Reason", "Units decided"
 COMMENT, DECIDED_BY, DECIDED_ON = "Comment", "Decided by", "Decided on"
-FINDING_ID = "Finding id"
+FINDING_ID, CASE_ID = "Finding id", "Case id"
+ANSWERED_ON, ANSWER = "Answered on", "Answer"
 
 _C, _S = SheetColumn, Shown
 
@@ -181,6 +186,16 @@ FINDINGS_COLUMNS: tuple[SheetColumn, ...] = (
         36,
         "Names the finding in every run: leave it as it is, decisions are read back by it",
     ),
+    _C(CASE_ID, "case_id", _S.TEXT, 36, "Findings that go to one counterparty and rest on one root cause; sheet Cases"),
+    _C("Queue", "standing_words", _S.WRAPPED, 22, "Whether it is in the review queue, and if not why"),
+    _C("Held", "held_words", _S.WRAPPED, 22, "Why no claim of it is offered for dispute now"),
+    _C(
+        "Selection",
+        "selection",
+        _S.TEXT,
+        11,
+        "How it came to be looked at; leave it as it is: RANDOM ones measure how often rules are right",
+    ),
 )
 
 LINE_COLUMNS: tuple[SheetColumn, ...] = (
@@ -215,4 +230,106 @@ LINE_COLUMNS: tuple[SheetColumn, ...] = (
     _C("Reference facts", "reference_rows", _S.WRAPPED, 36, ""),
     _C("Source row", "source_row_id", _S.TEXT, 24, ""),
     _C(FINDING_ID, "finding_id", _S.TEXT, 36, ""),
+    _C(CASE_ID, "case_id", _S.TEXT, 36, ""),
+)
+
+CASE_COLUMNS: tuple[SheetColumn, ...] = (
+    _C("Expected recovery ($)", "expected_recovery", _S.DOLLARS, 14, "Priorities of its findings above zero, added"),
+    _C("Status", "status_words", _S.TEXT, 20, "From what was sent and answered"),
+    _C("Goes to", "route_words", _S.TEXT, 15, ""),
+    _C("Counterparty", "counterparty_id", _S.TEXT, 14, ""),
+    _C("Name", "counterparty_name", _S.TEXT, 24, "Covered entities: OPAIS; others: setting cases.counterparties"),
+    _C("Root cause", "root_words", _S.WRAPPED, 52, "What its findings have in common. A suspicion"),
+    _C("Findings", "findings", _S.INTEGER, 9, ""),
+    _C(
+        "Open ($)",
+        "amount_open",
+        _S.MONEY,
+        13,
+        "At issue and not in dispute yet: of claims, else of invoice lines",
+    ),
+    _C("Units open", "units_open", _S.UNITS, 13, "At issue and not in dispute yet"),
+    _C(ANSWERED_ON, None, _S.DATE, 12, "Yours: day of the counterparty's answer to the whole case"),
+    _C(ANSWER, None, _S.TEXT, 12, "Yours: pick from the list"),
+    _C("Counterparty reason", None, _S.WRAPPED, 24, "Yours: as the counterparty words it"),
+    _C("Units credited", None, _S.UNITS, 12, "Yours"),
+    _C("Amount credited", None, _S.MONEY, 13, "Yours"),
+    _C("Deadline", "deadline_date", _S.DATE, 11, "The earliest of its findings"),
+    _C("Deadline is", "deadline_words", _S.WRAPPED, 24, "What happens on that day"),
+    _C("Last day", "last_day_date", _S.DATE, 11, "The earliest last day on which a dispute is possible at all"),
+    _C(
+        "Period",
+        "case_period",
+        _S.TEXT,
+        12,
+        "Quarter; of covered entities month of service, of the facilitator batch",
+    ),
+    _C("Labeler", "labeler_code", _S.TEXT, 9, "Of states"),
+    _C("Contract", "contract_id", _S.TEXT, 14, "Of PBMs"),
+    _C("Contact", "contact", _S.WRAPPED, 26, "Of the counterparty"),
+    _C(
+        "Contact of the cause",
+        "root_contact",
+        _S.WRAPPED,
+        26,
+        "Of the entity or pharmacy in the root cause",
+    ),
+    _C("Strong", "findings_strong", _S.INTEGER, 8, "Findings by evidence"),
+    _C("Medium", "findings_medium", _S.INTEGER, 8, ""),
+    _C("Weak", "findings_weak", _S.INTEGER, 8, ""),
+    _C("Claims", "claims", _S.INTEGER, 8, "Findings by what they are about"),
+    _C("340B claims", "claims_340b", _S.INTEGER, 8, ""),
+    _C("Invoice lines", "invoice_lines", _S.INTEGER, 8, ""),
+    _C("At issue ($)", "amount_at_issue", _S.MONEY, 13, "Less what was credited or repaid"),
+    _C("Units at issue", "units_at_issue", _S.UNITS, 13, ""),
+    _C("Units in dispute", "units_in_dispute", _S.UNITS, 13, "Settlements or decisions hold them already"),
+    _C("Without a price", "findings_without_price", _S.INTEGER, 9, "Findings that are in no amount"),
+    _C("Codes", "codes", _S.TEXT, 10, ""),
+    _C("Held", "findings_held", _S.INTEGER, 8, "Findings on claims whose invoice line is red in the tie-out"),
+    _C("Sent", "findings_sent", _S.INTEGER, 8, "Findings that export --final wrote"),
+    _C("Answered", "findings_answered", _S.INTEGER, 9, "Of those"),
+    _C("Credited so far (units)", "units_credited_before", _S.UNITS, 13, "As answered"),
+    _C("Credited so far ($)", "amount_credited_before", _S.MONEY, 13, "As answered"),
+    _C(CASE_ID, "case_id", _S.TEXT, 36, "Names the case in every run: leave it as it is"),
+)
+
+TIE_OUT_COLUMNS: tuple[SheetColumn, ...] = (
+    _C("Color", "color", _S.TEXT, 10, "How far claim-level detail is from the invoice; NONE: nothing to compare"),
+    _C("State", "state", _S.TEXT, 7, ""),
+    _C("Program", "program_words", _S.TEXT, 13, ""),
+    _C("Period", "period", _S.TEXT, 9, ""),
+    _C("NDC-11", "ndc11", _S.TEXT, 13, ""),
+    _C("Product", "product_name", _S.TEXT, 22, ""),
+    _C("Rebate type", "rebate_type", _S.TEXT, 13, "Sub-programs are added up, kinds of rebate are not"),
+    _C("Why", "reason", _S.WRAPPED, 40, "Why the line is not green"),
+    _C("Units invoiced", "units_invoiced", _S.UNITS, 14, "After the invoices' own corrections; empty if not known"),
+    _C("Units in detail", "units_in_detail", _S.UNITS, 14, "Of live claim lines"),
+    _C("Gap", "gap_units", _S.UNITS, 13, "Units invoiced less units in detail"),
+    _C("Gap (%)", "gap_share", _S.PERCENT, 8, "Gap as a part of the units invoiced"),
+    _C(
+        "Units in quarantine",
+        "quarantined_units",
+        _S.UNITS,
+        13,
+        "Of claim rows that could not be read and may belong here; they may explain the gap, and are not in the detail",
+    ),
+    _C("Rows in quarantine", "quarantined_lines", _S.INTEGER, 11, ""),
+    _C("Units settled", "units_settled", _S.UNITS, 13, "Paid and credited"),
+    _C("Paid", "units_paid", _S.UNITS, 13, ""),
+    _C("Credited", "units_credited", _S.UNITS, 13, "Credited by the state or repaid by the entity"),
+    _C("In dispute", "units_in_dispute", _S.UNITS, 13, ""),
+    _C("Open", "units_open", _S.UNITS, 13, "Invoiced, and neither settled nor in dispute"),
+    _C("Not invoiced", "units_not_invoiced", _S.UNITS, 13, "Of the detail, beyond the invoice"),
+    _C(
+        "Days until interest",
+        "days_until_interest",
+        _S.DAYS,
+        11,
+        "Past: interest runs; empty: nothing open",
+    ),
+    _C("No interest until", "interest_free_until", _S.DATE, 12, "Last day without interest"),
+    _C("Drafts held", "dispute_lines_held", _S.INTEGER, 9, "Dispute lines that are not offered while the line is red"),
+    _C("Invoice number", "invoice_number", _S.TEXT, 18, ""),
+    _C("Claim lines", "claim_lines", _S.INTEGER, 9, ""),
+    _C("Not converted", "lines_not_converted", _S.INTEGER, 10, "Claim lines in HCPCS units without a conversion"),
 )

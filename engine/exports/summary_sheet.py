@@ -25,10 +25,18 @@ _MAY = {
 }
 
 
-def add_summary_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFacts, totals: Totals, lines: int) -> None:
+def add_summary_sheet(
+    book: xlsxwriter.Workbook,
+    formats: Formats,
+    facts: RunFacts,
+    totals: Totals,
+    lines: int,
+    further: Sequence[tuple[str, str]] = (),
+) -> None:
+    """`lines`: dispute lines drafted. `further`: key figures after those of the findings."""
     page = Page(book, formats, NAME, (18, 46, 12, 18, 18, 4, 10), landscape=True)
     page.title("What was found", "Suspicions to be judged by a person. Amounts are US dollars at issue.")
-    page.pairs(_key_figures(totals, lines))
+    page.pairs([*_key_figures(totals, lines), *further])
     page.heading("The run")
     page.pairs(facts.about_lines)
 

@@ -6,8 +6,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from engine.contracts.findings import FINDINGS, QUARANTINE
+from engine.contracts.cases import CASES, QUEUE
+from engine.contracts.findings import DISPUTE_LINES, FINDINGS, QUARANTINE
 from engine.contracts.positions import POSITIONS
+from engine.contracts.tie_out import TIE_OUT
 from engine.runtime.parquet import write_parquet
 from engine.runtime.storage import storage_of
 
@@ -20,6 +22,26 @@ def write_findings(findings: DataFrame, uri: str) -> None:
 def write_positions(positions: DataFrame, uri: str) -> None:
     """Parquet with exactly the columns of POSITIONS, in place of what is there."""
     _write(positions, POSITIONS, uri)
+
+
+def write_dispute_lines(lines: DataFrame, uri: str) -> None:
+    """Parquet with exactly the columns of DISPUTE_LINES, in place of what is there."""
+    _write(lines, DISPUTE_LINES, uri)
+
+
+def write_cases(cases: DataFrame, uri: str) -> None:
+    """Parquet with exactly the columns of CASES, in place of what is there."""
+    _write(cases, CASES, uri)
+
+
+def write_queue(rows: DataFrame, uri: str) -> None:
+    """Parquet with exactly the columns of QUEUE, in place of what is there."""
+    _write(rows, QUEUE, uri)
+
+
+def write_tie_out(rows: DataFrame, uri: str) -> None:
+    """Parquet with exactly the columns of TIE_OUT, in place of what is there."""
+    _write(rows, TIE_OUT, uri)
 
 
 def write_quarantine(rows: DataFrame, uri: str) -> None:

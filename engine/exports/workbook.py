@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, time
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +15,78 @@ import xlsxwriter
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from engine.contracts.cases import CaseStatus, Selection, Standing
+from engine.contracts.tie_out import Color
+from engine.contracts.words import STANDING_WORDS, STATUS_WORDS
 from engine.exports.batches import Stream, in_priority_order, ordered_batches
 from engine.exports.csv_files import csv_column, csv_writer
 from engine.exports.facts import RunFacts
 from engine.exports.formats import Formats
 from engine.exports.guide_sheet import add_guide_sheet
 from engine.exports.quality_sheet import add_quality_sheet
-from engine.exports.review_rows import finding_rows, line_rows
-from engine.exports.row_sheets import RowSheet, excel_column
-from engine.exports.sheet_columns import FINDINGS_COLUMNS, LINE_COLUMNS, SheetColumn
+from engine.exports.review_rows import CASE_ORDER, TIE_OUT_ORDER, case_rows, finding_rows, line_rows, tie_out_rows
+from engine.exports.row_sheets import ROW_HEIGHT, RowSheet, excel_column
+from engine.exports.sheet_columns import CASE_COLUMNS, FINDINGS_COLUMNS, LINE_COLUMNS, TIE_OUT_COLUMNS, SheetColumn
 from engine.exports.summary_sheet import add_summary_sheet
 from engine.exports.totals import Totals, is_dismissed
 from engine.runtime.storage import Storage, join
 from engine.settings import ReviewSettings
 
 CSV_NAME = "findings.csv"
-FINDINGS_SHEET, LINES_SHEET = "Findings", "Dispute lines"
+TIE_OUT_SHEET, QUEUE_SHEET, RANDOM_SHEET = "Tie-out", "Queue", "Random sample"
+FINDINGS_SHEET, CASES_SHEET, LINES_SHEET = "Findings", "Cases", "Dispute lines"
 
 # Columns that stay in sight while one scrolls to the right.
-_FROZEN = {FINDINGS_SHEET: 3, LINES_SHEET: 3}
+_FROZEN = {TIE_OUT_SHEET: 5, QUEUE_SHEET: 3, RANDOM_SHEET: 3, FINDINGS_SHEET: 3, CASES_SHEET: 5, LINES_SHEET: 3}
+_ROW_HEIGHTS = {TIE_OUT_SHEET: 28, CASES_SHEET: 28}
 _LINE_ORDER = (
     "route_words payer_id state labeler_code product_code package_code period record_id claim_id claim_line finding_id"
 )
+
+
+@dataclass(frozen=True)
+class ReviewTables:
+    """What a workbook shows next to findings: TIE_OUT (None: no invoices), CASES and QUEUE; how many claim lines are
+    not offered for dispute, for their line is red in the tie-out or they were sent before.
+    """
+
+    tie_out: DataFrame | None = None
+    cases: DataFrame | None = None
+    queue: DataFrame | None = None
+    lines_held: int = 0
+    lines_sent_before: int = 0
+
+    @cached_property
+    def colors(self) -> Mapping[str, int]:
+        """Lines of the tie-out by color, every color; empty without a tie-out."""
+        if self.tie_out is None:
+            return {}
+        counted = {row["color"]: row["count"] for row in self.tie_out.groupBy("color").count().collect()}
+        return {color.value: counted.get(color.value, 0) for color in Color}
+
+    @cached_property
+    def cases_by_status(self) -> Mapping[str, int]:
+        """Cases by status, every status."""
+        if self.cases is None:
+            return {}
+        counted = {row["status"]: row["count"] for row in self.cases.groupBy("status").count().collect()}
+        return {status.value: counted.get(status.value, 0) for status in CaseStatus}
+
+    @cached_property
+    def queue_counts(self) -> Mapping[str, int]:
+        """Findings by standing, every standing, and those drawn at RANDOM, which have a standing too."""
+        if self.queue is None:
+            return {}
+        rows = self.queue.groupBy("standing", "selection").count().collect()
+        counts = {standing.value: 0 for standing in Standing} | {Selection.RANDOM.value: 0}
+        for row in rows:
+            counts[row["standing"]] += row["count"]
+            if row["selection"] == Selection.RANDOM.value:
+                counts[Selection.RANDOM.value] += row["count"]
+        return counts
+
+
+NO_TABLES = ReviewTables()
 
 
 def write_workbooks(
@@ -45,6 +97,7 @@ def write_workbooks(
     storage: Storage,
     folder: str,
     settings: ReviewSettings,
+    tables: ReviewTables = NO_TABLES,
 ) -> list[str]:
     """Writes the review files into `folder`; returns their names, the first workbook first.
 
@@ -53,10 +106,10 @@ def write_workbooks(
     number. Raises OutputError where the folder cannot be written.
     """
     found, line_count = totals.findings - totals.dismissed, dispute_lines.count()
-    queue = findings.where(~is_dismissed())
+    listed = findings.where(~is_dismissed())
     parts = _parts(found, settings.findings_per_workbook)
     names = [_workbook_name(number, len(parts)) for number in range(len(parts))]
-    rows = Stream(ordered_batches(finding_rows(queue), in_priority_order(), found))
+    rows = Stream(ordered_batches(finding_rows(listed, tables.queue), in_priority_order(), found))
     with (
         storage.local_file(join(folder, CSV_NAME)) as csv_path,
         # with a byte-order mark, without which Excel takes the file for one in the system's own encoding
@@ -68,17 +121,79 @@ def write_workbooks(
             with storage.local_file(join(folder, name)) as path, _open_workbook(path, facts) as (book, formats):
                 is_first = name == names[0]
                 if is_first:
-                    add_summary_sheet(book, formats, facts, totals, line_count)
+                    if tables.tie_out is not None:
+                        # the first page: what does not tie out is looked at before any claim of it
+                        count = sum(tables.colors.values())
+                        compared = _stream(tie_out_rows(tables.tie_out), TIE_OUT_ORDER, count)
+                        _add_row_sheets(book, formats, TIE_OUT_SHEET, TIE_OUT_COLUMNS, compared, count, settings)
+                    add_summary_sheet(book, formats, facts, totals, line_count, _lines_of_review(tables))
                 add_guide_sheet(book, formats, facts)
+                if is_first:
+                    _add_queue_sheets(book, formats, listed, tables, settings)
                 _add_row_sheets(book, formats, FINDINGS_SHEET, FINDINGS_COLUMNS, rows, part, settings, csv)
                 if is_first:
-                    order = [F.col(column) for column in _LINE_ORDER.split()]
-                    lines = Stream(ordered_batches(line_rows(dispute_lines), order, line_count))
+                    if tables.cases is not None:
+                        count = sum(tables.cases_by_status.values())
+                        of_cases = _stream(case_rows(tables.cases), CASE_ORDER, count)
+                        _add_row_sheets(book, formats, CASES_SHEET, CASE_COLUMNS, of_cases, count, settings)
+                    lines = _stream(line_rows(dispute_lines), _LINE_ORDER.split(), line_count)
                     _add_row_sheets(book, formats, LINES_SHEET, LINE_COLUMNS, lines, line_count, settings)
                     add_quality_sheet(book, formats, facts)
     if not rows.is_empty:
         raise RuntimeError(f"more findings came than the {found} that were counted")
     return [*names, CSV_NAME]
+
+
+def _stream(rows: DataFrame, order: Sequence[str], count: int) -> Stream:
+    return Stream(ordered_batches(rows, [F.col(column) for column in order], count))
+
+
+def _add_queue_sheets(
+    book: xlsxwriter.Workbook, formats: Formats, listed: DataFrame, tables: ReviewTables, settings: ReviewSettings
+) -> None:
+    """The sheet Queue if the capacity leaves findings out, and the random sample if one was drawn.
+
+    Findings are listed on the sheet Findings too; a decision counts on whichever sheet it is made.
+    """
+    if tables.queue is None:
+        return
+    is_queued, is_drawn = (
+        F.col(name) == value
+        for name, value in (("standing", Standing.QUEUE.value), ("selection", Selection.RANDOM.value))
+    )
+    counts = tables.queue_counts
+    sheets = [(RANDOM_SHEET, is_drawn, counts[Selection.RANDOM.value])]
+    if counts[Standing.BEYOND_CAPACITY.value]:
+        sheets.insert(0, (QUEUE_SHEET, is_queued, counts[Standing.QUEUE.value]))
+    for name, condition, count in sheets:
+        if count:
+            chosen = tables.queue.where(condition)
+            own = listed.join(F.broadcast(chosen.select("finding_id")), on="finding_id", how="left_semi")
+            rows = Stream(ordered_batches(finding_rows(own, chosen), in_priority_order(), count))
+            _add_row_sheets(book, formats, name, FINDINGS_COLUMNS, rows, count, settings)
+
+
+def _lines_of_review(tables: ReviewTables) -> list[tuple[str, str]]:
+    """Key figures of the summary: label and text."""
+    lines = []
+    if colors := tables.colors:
+        compared = ", ".join(f"{count:,} {color.lower()}" for color, count in colors.items() if color != "NONE")
+        lines.append(("Tie-out", f"{compared}, {colors['NONE']:,} with nothing to compare"))
+    if statuses := tables.cases_by_status:
+        counts = ", ".join(f"{statuses[one.value]:,} {STATUS_WORDS[one].lower()}" for one in CaseStatus)
+        lines.append(("Cases", counts))
+    if standings := tables.queue_counts:
+        lines.append(("Queue", f"{standings['QUEUE']:,} findings, and {standings['RANDOM']:,} more drawn at random"))
+        lines += [
+            ("Not in the queue", f"{standings[one.value]:,} findings: {STANDING_WORDS[one]}")
+            for one in Standing
+            if one is not Standing.QUEUE and standings[one.value]
+        ]
+    if tables.lines_held:
+        lines.append(("Held back", f"{tables.lines_held:,} claim lines: their invoice line is red in the tie-out"))
+    if tables.lines_sent_before:
+        lines.append(("Sent before", f"{tables.lines_sent_before:,} claim lines: not drafted again"))
+    return lines
 
 
 def _parts(rows: int, most: int) -> list[int]:
@@ -113,7 +228,8 @@ def _add_row_sheets(
 ) -> None:
     """`count` rows of the stream on as many sheets as they need; the same lines go to `csv` where that is given."""
     for number, part in enumerate(_parts(count, settings.rows_per_sheet)):
-        sheet = RowSheet(book, formats, f"{name} {number + 1}" if number else name, columns, _FROZEN[name])
+        title = f"{name} {number + 1}" if number else name
+        sheet = RowSheet(book, formats, title, columns, _FROZEN[name], _ROW_HEIGHTS.get(name, ROW_HEIGHT))
         for piece in rows.take(part):
             sheet.write([excel_column(piece.column(c.name), c.shown) for c in columns if c.name is not None])
             if csv is not None:

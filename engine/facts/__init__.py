@@ -16,6 +16,7 @@ from engine.facts.entity_claims import entity_claim_facts
 from engine.facts.identifiers_340b import flags_340b, states_without_identifiers
 from engine.facts.inflation import inflation_facts, named_reports
 from engine.facts.invoices import corrected_down, invoice_facts, invoice_peers, unbilled, with_invoice_peers
+from engine.facts.unread import with_unread_rows
 
 __all__ = [
     "Background",
@@ -41,4 +42,5 @@ __all__ = [
     "unbilled",
     "with_claim_peers",
     "with_invoice_peers",
+    "with_unread_rows",
 ]

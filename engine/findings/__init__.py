@@ -5,13 +5,14 @@ from engine.findings.comparison import Change, Differences, causes, compare_find
 from engine.findings.decisions import (
     answers_by_rule,
     as_reviewed,
+    deciding_rule,
     judged_findings,
     latest_decisions,
     reviewed_findings,
     with_decisions,
 )
 from engine.findings.feed_problems import with_feed_problems
-from engine.findings.final_lines import DECISIONS_TO_DISPUTE, SENT, final_lines
+from engine.findings.final_lines import DECISIONS_TO_DISPUTE, SENT, final_lines, without_red_lines
 from engine.findings.identity import claim_finding_id, invoice_finding_id
 from engine.findings.lines import dispute_lines
 from engine.findings.worth import least_probability, settings_probability
@@ -26,6 +27,7 @@ __all__ = [
     "causes",
     "claim_finding_id",
     "compare_findings",
+    "deciding_rule",
     "differences",
     "dispute_lines",
     "final_lines",
@@ -38,4 +40,5 @@ __all__ = [
     "settings_probability",
     "with_decisions",
     "with_feed_problems",
+    "without_red_lines",
 ]

@@ -115,6 +115,7 @@ def findings_of(
     )
     rows = with_history(rows, previous)
     undecided = {"decision": "string", "decided_on": "date", "changed_since_decision": "array<string>"}
+    undecided["case_id"] = "string"  # see `cases.with_case`
     rows = rows.withColumns(
         {"is_dismissed": F.lit(False), **{name: F.lit(None).cast(kind) for name, kind in undecided.items()}}
     )

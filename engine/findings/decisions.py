@@ -77,7 +77,7 @@ def answers_by_rule(found: DataFrame, outcomes: DataFrame, runs: DataFrame, as_o
     )
     stood = as_reviewed(found, answered, runs)
     return (
-        stood.select(_deciding_rule().alias("rule_id"), payer_of().alias("payer"), "is_accepted")
+        stood.select(deciding_rule().alias("rule_id"), payer_of().alias("payer"), "is_accepted")
         .groupBy("rule_id", "payer")
         .agg(
             F.sum(F.col("is_accepted").cast("bigint")).alias("accepted"),
@@ -91,7 +91,7 @@ def payer_of() -> Column:
     return F.coalesce("payer_id", "state", F.lit(""))
 
 
-def _deciding_rule() -> Column:
+def deciding_rule() -> Column:
     """Of the rules of the finding's class and code the one that puts most units at issue, then the first by id."""
     own = F.filter(
         "rules",

@@ -16,6 +16,7 @@ _NOT_APPLICABLE = {
     "state": "string",
     "period": "string",
     "invoice_number": "string",
+    "contract_id": "string",
     "claim_line": "bigint",
     "match_tier": "string",
     "match_score": "double",

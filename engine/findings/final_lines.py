@@ -29,6 +29,7 @@ DECISIONS_TO_DISPUTE = T.StructType(
     ]
 )
 SENT = "sent before"
+RED_LINE = "its invoice line is red in the tie-out: claim-level detail is too far off"
 _ROUTES = (Route.STATE.value, Route.PBM.value)
 
 
@@ -79,6 +80,14 @@ def final_lines(
     )
     rows = rows.withColumn("held_back", _held_back(table.may_stand_alone(F.col("dispute_code")), _usable(table)))
     return rows.select(*(F.col(field.name).cast(field.dataType) for field in FINAL_LINES.fields))
+
+
+def without_red_lines(lines: DataFrame, red: DataFrame) -> DataFrame:
+    """FINAL_LINES of which those on a red line of the tie-out are held back too. `red`: finding_id, one row each."""
+    ids = F.broadcast(red.select(F.col("finding_id").alias("red_id")))
+    marked = lines.join(ids, on=F.col("finding_id") == F.col("red_id"), how="left")
+    held = F.coalesce("held_back", F.when(F.col("red_id").isNotNull(), F.lit(RED_LINE)))
+    return marked.withColumn("held_back", held).select(*FINAL_LINES.names)
 
 
 def _usable(table: CodeTable) -> Column:

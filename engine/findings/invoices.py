@@ -13,6 +13,7 @@ from engine.settings import DeadlineSettings
 
 # An invoice line has no claim, pharmacy, prescription or link.
 NOT_APPLICABLE = {
+    "contract_id": "string",
     "claim_id": "string",
     "claim_line": "bigint",
     "pharmacy_npi": "string",

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Any
 
 from engine.models import Estimate
 from engine.pipeline.handed_on import Judged, Prepared, run_tags
 from engine.run import Run
 from engine.tracking import Tracker
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _DECIDES, _AREA = "against_champion_auprc", "auprc"
 _AT_CAPACITY = ("precision_at_capacity", "recall_at_capacity")
@@ -130,8 +127,8 @@ class DetectorComparison:
             remarks=escape(" ".join(self._remarks)),
         )
 
-    def figure(self) -> Figure:
-        """The same as a picture."""
+    def figure(self) -> Any:
+        """The same as a picture: a figure of matplotlib."""
         from engine.models import figures
 
         return figures.detectors_compared(

@@ -10,9 +10,10 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from engine import exports, feedback, findings, rules
+from engine import exports, feedback, findings, positions, rules
 from engine.contracts.findings import FINAL_LINES
 from engine.errors import OutputError, Problem
+from engine.pipeline.drafting import tie_out_of
 from engine.pipeline.finished_runs import findings_of, finished_run, runs_in_order
 from engine.run import published_runs
 from engine.runtime.storage import Storage, join, storage_of
@@ -85,7 +86,9 @@ def _lines(
         runs_in_order(spark, storage, folders),
     )
     judged = findings.with_decisions(found, latest, stood).drop("decided_on")
-    return findings.final_lines(judged, decisions, sent, codes, today)
+    lines = findings.final_lines(judged, decisions, sent, codes, today)
+    tie_out = tie_out_of(spark, storage, folder)
+    return lines if tie_out is None else findings.without_red_lines(lines, positions.on_red_lines(found, tie_out))
 
 
 def _submission(row: dict[str, Any], today: date) -> dict[str, Any]:
@@ -93,7 +96,7 @@ def _submission(row: dict[str, Any], today: date) -> dict[str, Any]:
         "form": FORM,
         "recipient": f"{row['route']} {row['recipient']}",
         "finding_id": row["finding_id"],
-        "case_id": None,
+        "case_id": row["case_id"],
         "period": row["period"],
         "units": row["units_disputed"],
         "code": row["dispute_code"],

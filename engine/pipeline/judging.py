@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from engine import exports, findings, models, rules
+from engine import cases, exports, findings, models, rules
 from engine.contracts.codes import Reason, Step, Subject
 from engine.contracts.findings import FINDINGS
 from engine.contracts.tables import SUBJECT_FEEDS
@@ -167,6 +167,7 @@ def assemble_findings(
             found = findings.with_decisions(found, *decided)
         if prepared.linking is not None:
             found = findings.with_feed_problems(found, prepared.linking.feed_problems)
+        found = cases.with_case(found)
         place = join(run.folder, "findings")
         exports.write_findings(found, place)
         found = read_parquet(run.spark, place, FINDINGS)

@@ -12,6 +12,7 @@ from engine import rules, sources
 from engine.errors import InputError, OutputError, RejectedInput
 from engine.pipeline.describing import describe
 from engine.pipeline.detector_comparison import log_comparison, side_by_side
+from engine.pipeline.drafting import submissions
 from engine.pipeline.handed_on import Judged
 from engine.pipeline.judging import apply_rules, assemble_findings, screen
 from engine.pipeline.learning import UNREGISTERED, learn, lesson_of, score
@@ -107,6 +108,7 @@ def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Ca
     check_model_option(tracker, settings, options.model)
     with way(spark, settings, options, say, can_resume=True) as (run, work):
         choose_model_versions(run, tracker)
+        sent = submissions(spark, run.storage, settings, run.settings.today)
         prepared = prepare_tables(run, work, read_tables(run))
         judged = describe(run, work, prepared, link_claims(run, work, prepared))
         screened = screen(run, work, prepared, judged)
@@ -115,7 +117,7 @@ def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Ca
         flagged, off = apply_rules(run, work, prepared, judged, screened)
         found = assemble_findings(run, flagged, prepared, judged, order.probability(run))
         work.check()
-        return publish(run, work, tracker, prepared, judged, found, order, off)
+        return publish(run, work, tracker, prepared, judged, found, order, off, sent)
 
 
 def train(

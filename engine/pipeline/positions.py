@@ -1,15 +1,15 @@
-"""findings -> exports: the unit ledger of the run."""
+"""findings -> exports: the unit ledger of the run, and its tie-out."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from engine import exports, positions
+from engine import exports, facts, positions
 from engine.contracts.codes import Reason, Step
 from engine.contracts.positions import POSITIONS, Position
 from engine.contracts.prepared import PREPARED_REBATE_CLAIMS
@@ -36,11 +36,15 @@ _COUNTED_OF = {
 
 @dataclass(frozen=True)
 class Posted:
-    """What the unit ledger holds: rows, units by position, and by table what was counted and is no position."""
+    """What the unit ledger holds: rows, units by position, and by table what was counted and is no position.
+
+    tie_out: TIE_OUT in the work folder; None if there are no invoices.
+    """
 
     rows: int
     units: dict[str, Decimal]
     counted: dict[str, dict[str, int]]
+    tie_out: DataFrame | None
 
 
 def post_positions(run: Run, work: WorkFolder, prepared: Prepared, found: DataFrame) -> Posted | None:
@@ -65,7 +69,22 @@ def post_positions(run: Run, work: WorkFolder, prepared: Prepared, found: DataFr
     written = read_parquet(run.spark, place, POSITIONS)
     if lines is not None:
         _check_balance(written, lines)
-    return _posted(written, booked, lines, events)
+    tie_out = None if lines is None else _tie_out(run, work, prepared, claims, lines, written)
+    return replace(_posted(written, booked, lines, events), tie_out=tie_out)
+
+
+def _tie_out(
+    run: Run, work: WorkFolder, prepared: Prepared, claims: DataFrame, lines: DataFrame, written: DataFrame
+) -> DataFrame:
+    invoices, products, unread = prepared.invoices, prepared.references.get("products"), prepared.unread_claims
+    assert invoices is not None, "invoice lines are those of invoices"
+    rows = work.write("tie_out/lines", positions.tie_out_lines(claims, lines, written, invoices, products))
+    asking = None if unread is None else unread.where(~F.col("takes_back"))
+    counted = facts.with_unread_rows(rows, asking, ("program", "state", "ndc11", "period"))
+    settings = run.settings
+    return work.write(
+        "tie_out/compared", positions.compared(counted, settings.tie_out, settings.deadlines, settings.today)
+    )
 
 
 def _events(
@@ -128,4 +147,5 @@ def _posted(written: DataFrame, booked: DataFrame, lines: DataFrame | None, even
         sum(row["rows"] for row in sums.values()),
         {position.value: sums[position.value]["units"] for position in Position if position.value in sums},
         counted,
+        tie_out=None,
     )

@@ -7,11 +7,20 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from engine import exports, facts, findings, models, rules
+from engine import exports, facts, models, rules
 from engine.contracts.codes import Step
 from engine.contracts.findings import FINDINGS
 from engine.contracts.tables import SUBJECT_FEEDS
 from engine.errors import ConfigurationError, OutputError, Problem
+from engine.pipeline.drafting import (
+    LINES_FOLDER,
+    TIE_OUT_FOLDER,
+    drafts_of,
+    lines_of,
+    tie_out_of,
+    write_cases,
+    write_queue,
+)
 from engine.pipeline.finished_runs import finished_run
 from engine.pipeline.handed_on import Judged, Prepared, run_tags
 from engine.pipeline.positions import Posted, post_positions
@@ -46,7 +55,9 @@ def publish(
     found: DataFrame,
     order: QueueOrder,
     off: list[exports.Off],
+    sent: DataFrame,
 ) -> Published:
+    """`sent`: see `submissions`."""
     storage, settings, folder = run.storage, run.settings, run.folder
     off = [*off, *(exports.Off("feature", name, why) for name, why in facts.off_features(prepared.available).items())]
     with run.step(Step.EXPORTS) as words:
@@ -55,7 +66,21 @@ def publish(
         flagged_rows = sum(run.ledger.rows_out(SUBJECT_FEEDS[one.subject]) for one in judged)
         run.ledger.check("all tables", Step.EXPORTS, "findings added up", totals.findings, flagged_rows)
         posted = post_positions(run, work, prepared, found)
-        lines = findings.dispute_lines(found, rules.dispute_codes(settings.reference_folder), settings)
+        tie_out = None if posted is None else posted.tie_out
+        codes = rules.dispute_codes(settings.reference_folder)
+        drafts = drafts_of(found, tie_out, sent, codes, settings, work)
+        lines = drafts.lines
+        exports.write_dispute_lines(lines, join(folder, LINES_FOLDER))
+        if drafts.tie_out is not None:
+            exports.write_tie_out(drafts.tie_out, join(folder, TIE_OUT_FOLDER))
+        of_cases = write_cases(run, work, prepared, found, sent, drafts.red)
+        tables = exports.ReviewTables(
+            tie_out=tie_out_of(run.spark, storage, folder),
+            cases=of_cases,
+            queue=write_queue(run, work, found, of_cases, drafts.red),
+            lines_held=drafts.held,
+            lines_sent_before=drafts.sent_before,
+        )
         told = exports.RunFacts(
             run_id=run.run_id,
             as_of=settings.today,
@@ -82,7 +107,9 @@ def publish(
         drafted = exports.write_disputes_detail(
             lines, storage, join(folder, "disputes", "detail.csv"), settings.disputes.unmasked_rx_recipients
         )
-        review = exports.write_workbooks(found, lines, totals, told, storage, join(folder, "review"), settings.review)
+        review = exports.write_workbooks(
+            found, lines, totals, told, storage, join(folder, "review"), settings.review, tables
+        )
         exports.write_report(totals, drafted, told, storage, join(folder, "report.html"))
         words.append(f"{drafted:,} dispute lines drafted, {', '.join(review)}, report.html")
         if posted is not None:
@@ -102,7 +129,7 @@ def publish(
     if prepared.linking is not None:
         exports.write_json(storage, join(folder, "linking.json"), prepared.linking.learned)
         exports.write_match_rates(prepared.linking.match_rates, storage, join(folder, "match_rates.csv"))
-    summary = _summary(run, prepared, judged, totals, drafted, posted, order, off)
+    summary = _summary(run, prepared, judged, totals, drafted, posted, order, off, tables)
     exports.write_json(storage, join(folder, "summary.json"), summary)
     if settings.output.connection is not None:
         _check_lengths(run, found, lines, summary)
@@ -150,6 +177,7 @@ def _summary(
     posted: Posted | None,
     order: QueueOrder,
     off: list[exports.Off],
+    tables: exports.ReviewTables,
 ) -> dict[str, object]:
     ledger, root = run.ledger.tables, run.settings.input.root
 
@@ -198,6 +226,11 @@ def _summary(
             "findings_by_rule": totals.counts("rule"),
             "at_issue": totals.at_issue(),
             "dispute_lines": drafted,
+            "dispute_lines_held": tables.lines_held,
+            "dispute_lines_sent_before": tables.lines_sent_before,
+            "tie_out": tables.colors,
+            "cases": tables.cases_by_status,
+            "queue": tables.queue_counts,
             "positions": None if posted is None else {"units": posted.units, "not_booked": posted.counted},
         },
         "thresholds": {
@@ -278,9 +311,9 @@ def export_to_database(spark: SparkSession, settings: Settings, run_id: str) -> 
         raise ConfigurationError(
             Problem("no database is named to write to", "output.connection", to_do="name one of `databases`")
         )
-    folder, summary, as_then = finished_run(storage, settings, run_id)
+    folder, summary, _ = finished_run(storage, settings, run_id)
     found = read_parquet(spark, join(folder, "findings"), FINDINGS)
-    lines = findings.dispute_lines(found, rules.dispute_codes(settings.reference_folder), as_then)
+    lines = lines_of(spark, folder)
     create = settings.command("create_tables")
     exports.check_lengths(found, lines, summary, name, settings.databases[name], schema)
     exports.write_to_database(found, lines, summary, name, settings.databases[name], schema, create)

@@ -12,18 +12,23 @@ from engine.positions.ledger import (
     summed,
 )
 from engine.positions.lines import claim_lines, invoice_lines
+from engine.positions.tie_out import compared, on_red_lines, tie_out_lines, with_held_lines
 
 __all__ = [
     "LedgerInput",
     "NotBooked",
     "accounts_in_sequence",
     "claim_lines",
+    "compared",
     "decision_events",
     "entries_of",
     "invoice_lines",
     "keys_out_of_balance",
     "not_booked",
+    "on_red_lines",
     "settlement_events",
     "summed",
+    "tie_out_lines",
+    "with_held_lines",
     "with_previous",
 ]

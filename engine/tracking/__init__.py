@@ -1,13 +1,12 @@
 """Runs, the registry of models, their aliases and promotions. The only package that imports mlflow, only when used."""
 
+from engine.tracking.champions import Promotion, same_rows_tags
 from engine.tracking.promotion import (
     SETTINGS,
-    Promotion,
     comparison_tags,
     promote,
     promotion_log,
     roll_back,
-    same_rows_tags,
 )
 from engine.tracking.tracker import FetchedModel, Tracker
 

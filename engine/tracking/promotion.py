@@ -1,75 +1,30 @@
-"""Which version is champion, who made it so, and why: the alias moves only with an entry in the promotion log.
-
-The log is kept in the registry itself, a tag per entry on the registered model, so that it is where the alias is, on
-any server. Entries are added and never changed.
-"""
+"""Which version becomes champion: the alias moves only to a version that is shown to be better, or back."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from engine.errors import Problem, PromotionRefused
+from engine.tracking.champions import SAME_ROWS, Kind, Promotion, champion_version, move, now, promotions
 from engine.tracking.mlflow_access import found
 
 if TYPE_CHECKING:
     from engine.tracking.tracker import Tracker
 
-_ENTRY = "promotion."
 _AGAINST = "against_champion_version"
 _JUDGE = "against_champion_truth"
 _DIFFERENCE = ("against_champion_auprc", "against_champion_auprc_low", "against_champion_auprc_high")
 # What is in charge where no version is: values of the settings, for models that only replace such.
 SETTINGS = "settings"
-# On a version: by other versions trained on the same rows, the same difference with its interval.
-_SAME_ROWS = "auprc_less_that_of"
 _TOLD = (*_DIFFERENCE, "auprc", "gain_auprc", "gain_auprc_low", "gain_auprc_high")
-
-
-class Kind(StrEnum):
-    FIRST = "FIRST"
-    PROMOTED = "PROMOTED"
-    ROLLED_BACK = "ROLLED_BACK"
-
-
-@dataclass(frozen=True)
-class Promotion:
-    """An entry of the log. `at`: UTC; `from_version`: None where there was no champion; `figures`: the challenger's."""
-
-    at: str
-    by: str
-    kind: Kind
-    model: str
-    from_version: str | None
-    to_version: str
-    reason: str
-    figures: Mapping[str, float] = field(default_factory=dict)
-
-    def to_json(self) -> str:
-        """One line."""
-        return json.dumps(asdict(self), sort_keys=True)
-
-    @classmethod
-    def from_json(cls, line: str) -> Promotion:
-        values = json.loads(line)
-        return cls(**{**values, "kind": Kind(values["kind"])})
 
 
 def comparison_tags(champion_version: str, judge: str) -> dict[str, str]:
     """What a training run says of its comparison with the champion of its day, beside the metrics
     `against_champion_auprc`, `_low` and `_high`. `champion_version`: SETTINGS where these were in charge."""
     return {_AGAINST: champion_version, _JUDGE: judge}
-
-
-def same_rows_tags(against: Mapping[str, tuple[float, float, float]]) -> dict[str, str]:
-    """What a version says of others that were trained and measured on the same rows: by version, its average precision
-    less theirs, with the interval. So one of them can follow another as champion without new training."""
-    return {_SAME_ROWS: json.dumps({version: list(figures) for version, figures in sorted(against.items())})}
 
 
 def promote(
@@ -102,7 +57,7 @@ def promote(
             client,
             tracker.alias,
             Promotion(
-                at=_now(),
+                at=now(),
                 by=by,
                 kind=Kind.FIRST if champion is None else Kind.PROMOTED,
                 model=model_name,
@@ -135,7 +90,7 @@ def roll_back(tracker: Tracker, model_name: str, by: str, reason: str = "") -> P
         return move(
             client,
             tracker.alias,
-            Promotion(_now(), by, Kind.ROLLED_BACK, model_name, champion, before, reason or "rolled back"),
+            Promotion(now(), by, Kind.ROLLED_BACK, model_name, champion, before, reason or "rolled back"),
         )
 
 
@@ -215,37 +170,6 @@ def version_before(entries: Iterable[Promotion], champion: str | None) -> str | 
     return into[-1].from_version if into else None
 
 
-def promotions(client: Any, model_name: str) -> list[Promotion]:
-    tags = _tags(client, model_name)
-    return [Promotion.from_json(tags[key]) for key in sorted(tags) if key.startswith(_ENTRY)]
-
-
-def champion_version(client: Any, model_name: str, alias: str) -> str | None:
-    model = found(lambda: client.get_registered_model(model_name))
-    version = None if model is None else model.aliases.get(alias)
-    return None if version is None else str(version)
-
-
-def first_champion(model_name: str, version: str, before: str | None, by: str) -> Promotion:
-    """The entry of a version that becomes champion when it is registered."""
-    kind, reason = (Kind.FIRST, "no version was champion") if before is None else (Kind.PROMOTED, "named at training")
-    return Promotion(_now(), by, kind, model_name, before, version, reason)
-
-
-def move(client: Any, alias: str, entry: Promotion) -> Promotion:
-    """Write the entry, then move the alias; where the alias cannot be moved, the entry is taken back."""
-    # the time sorts entries, what follows keeps two of one moment apart
-    moment = "".join(filter(str.isdigit, entry.at))
-    key = f"{_ENTRY}{moment}.{uuid4().hex[:8]}"
-    client.set_registered_model_tag(entry.model, key, entry.to_json())
-    try:
-        client.set_registered_model_alias(entry.model, alias, entry.to_version)
-    except BaseException:
-        client.delete_registered_model_tag(entry.model, key)
-        raise
-    return entry
-
-
 def _challenger(client: Any, model_name: str, version: str | None, champion: str | None) -> Any:
     """The version named, else the best challenger; where there is nothing but the champion, that: refused by name."""
     if version is not None:
@@ -300,17 +224,12 @@ def _difference(
     if tags.get(_AGAINST) == in_charge and all(name in metrics for name in _DIFFERENCE):
         difference, low, high = (metrics[name] for name in _DIFFERENCE)
         return difference, low, high
-    same_rows = json.loads(tags.get(_SAME_ROWS, "{}")).get(in_charge)
+    same_rows = json.loads(tags.get(SAME_ROWS, "{}")).get(in_charge)
     return None if same_rows is None else tuple(same_rows)
 
 
 def _versions(client: Any, model_name: str) -> list[Any]:
     return list(client.search_model_versions(f"name='{model_name}'"))
-
-
-def _tags(client: Any, model_name: str) -> Mapping[str, str]:
-    model = found(lambda: client.get_registered_model(model_name))
-    return {} if model is None else model.tags
 
 
 def _why(champion: str | None, tags: Mapping[str, str], figures: Mapping[str, float]) -> str:
@@ -330,7 +249,3 @@ def _version(version: str | None) -> str:
 
 def _in_charge(champion: str) -> str:
     return "the settings" if champion == SETTINGS else _version(champion)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds")

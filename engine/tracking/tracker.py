@@ -22,7 +22,7 @@ import pandas as pd
 
 from engine.errors import ConfigurationError, OutputError, Problem
 from engine.settings import MlflowSettings
-from engine.tracking import promotion
+from engine.tracking import champions
 from engine.tracking.mlflow_access import alone_in, found, load_mlflow, readable_errors, retried, within
 from engine.tracking.model_files import FILES_TAG, check_files, file_digests
 
@@ -207,7 +207,7 @@ class Tracker:
             for version, differences in against.items():
                 child = client.get_model_version(model_name, version).run_id
                 client.set_tag(child, "mlflow.parentRunId", run_id)
-                for key, value in promotion.same_rows_tags(differences).items():
+                for key, value in champions.same_rows_tags(differences).items():
                     client.set_model_version_tag(model_name, version, key, value)
             return run_id
 
@@ -350,10 +350,10 @@ class Tracker:
                 description=description[:_LONGEST_DESCRIPTION],
             ).version
             with _undone_on_failure(lambda: client.delete_model_version(model_name, version)):
-                champion = promotion.champion_version(client, model_name, self.alias)
+                champion = champions.champion_version(client, model_name, self.alias)
                 if set_alias or (champion is None and first_takes_over):
-                    entry = promotion.first_champion(model_name, str(version), champion, getpass.getuser())
-                    promotion.move(client, self.alias, entry)
+                    entry = champions.first_champion(model_name, str(version), champion, getpass.getuser())
+                    champions.move(client, self.alias, entry)
         return str(version)
 
 

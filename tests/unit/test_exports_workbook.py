@@ -12,7 +12,10 @@ import openpyxl
 import pytest
 from exports_rows import FACTS, finding, frame_of, line, lines_of
 
-from engine.exports import add_up, batches, write_workbooks
+from engine.contracts.cases import CASES, QUEUE
+from engine.contracts.tie_out import TIE_OUT
+from engine.exports import ReviewTables, add_up, batches, write_workbooks
+from engine.feedback.sheets import entries_of
 from engine.runtime.storage import storage_of
 from engine.settings import ReviewSettings
 
@@ -131,7 +134,7 @@ def test_the_sheet_is_ready_to_work_in(review):
     folder, names, books, _ = review
     for sheet in _finding_sheets(books):
         assert sheet.freeze_panes == "D2"
-        assert sheet.auto_filter.ref == f"A1:BH{sheet.max_row}"
+        assert sheet.auto_filter.ref == f"A1:BL{sheet.max_row}"
         headings = [cell.value for cell in sheet[1]]
         assert headings[:4] == ["Priority ($)", "Evidence", "Amount at issue ($)", "Units at issue"]
         lists = {}
@@ -146,7 +149,7 @@ def test_the_sheet_is_ready_to_work_in(review):
         assert {"Reason", "Comment", "Decided by", "Dispute code", "Rules"} < set(headings)
     with zipfile.ZipFile(folder / names[0]) as archive:
         sheet_xml = archive.read("xl/worksheets/sheet3.xml").decode()
-    assert re.search(r'<ignoredError sqref="A1:BH8" numberStoredAsText="1"/>', sheet_xml)
+    assert re.search(r'<ignoredError sqref="A1:BL8" numberStoredAsText="1"/>', sheet_xml)
 
 
 def test_the_analysts_see_whole_rx_numbers(review):
@@ -292,3 +295,112 @@ def test_dismissed_findings_are_not_listed_and_are_counted(spark, tmp_path):
     assert "1 findings that did not change since: not listed" in summary
     with (tmp_path / "findings.csv").open(encoding="utf-8-sig", newline="") as file:
         assert len(list(csv.DictReader(file))) == 3
+
+
+def test_the_tie_out_is_the_first_page_with_the_worst_lines_on_top(spark, tmp_path):
+    """Words next to colors, a frozen header that is repeated on paper, and what is held back in the summary."""
+    lines = [("GREEN", 0), ("RED", -20), ("NONE", None), ("RED", 90), ("YELLOW", 3)]
+    rows = [
+        {
+            "state": "GA",
+            "program": "MDRP_MCO",
+            "rebate_type": "FEDERAL",
+            "ndc11": f"0000200010{number}",
+            "period": "2025Q1",
+            "color": color,
+            "gap_units": None if gap is None else Decimal(gap),
+            "reason": None if color == "GREEN" else "=detail is short",
+            "days_until_interest": -3 if number else 4,
+            "dispute_lines_held": 2 if color == "RED" else 0,
+        }
+        for number, (color, gap) in enumerate(lines)
+    ]
+    tie_out = spark.createDataFrame([tuple(row.get(name) for name in TIE_OUT.names) for row in rows], TIE_OUT)
+    found = frame_of(spark, [finding(1)])
+    tables = ReviewTables(tie_out=tie_out, lines_held=4)
+    write_workbooks(
+        found, lines_of(spark, []), add_up(found), FACTS, storage_of(spark), tmp_path.as_uri(), ReviewSettings(), tables
+    )
+    book = openpyxl.load_workbook(tmp_path / "findings.xlsx")
+    assert book.sheetnames[:2] == ["Tie-out", "Summary"]
+    sheet = book["Tie-out"]
+    cells = _cells(sheet)
+    assert [(row["Color"].value, row["Gap"].value) for row in cells] == [
+        ("RED", 90), ("RED", -20), ("YELLOW", 3), ("NONE", None), ("GREEN", 0),
+    ]  # fmt: skip
+    assert len({row["Color"].fill.fgColor.rgb for row in cells}) == 4
+    assert cells[0]["Program"].value == "Medicaid MCO"
+    assert cells[0]["Why"].data_type == "s"
+    assert cells[0]["NDC-11"].value == "00002000103"
+    assert cells[0]["Days until interest"].number_format == '0;[Red]-0" past"'
+    assert (sheet.freeze_panes, sheet.print_title_rows, sheet.page_setup.fitToHeight) == ("F2", "$1:$1", 0)
+    summary = [[cell.value for cell in row][:2] for row in book["Summary"].iter_rows()]
+    assert ["Tie-out", "2 red, 1 yellow, 1 green, 1 with nothing to compare"] in summary
+    assert ["Held back", "4 claim lines: their invoice line is red in the tie-out"] in summary
+
+
+def test_queue_random_sample_and_cases_have_sheets_and_decisions_come_back_as_they_were_selected(spark, tmp_path):
+    """Of six findings two are queued, one is drawn at random, and the others are on the sheet Findings alone."""
+    rows = [finding(number) | {"priority": float(-number), "case_id": "C1"} for number in range(6)]
+    standing = {
+        0: ("QUEUE", "QUEUE", False),
+        1: ("QUEUE", "QUEUE", True),
+        2: ("BEYOND_CAPACITY", "QUEUE", False),
+        3: ("NEGATIVE_PRIORITY", "RANDOM", False),
+        4: ("NEGATIVE_PRIORITY", "QUEUE", False),
+        5: ("DECIDED", "QUEUE", False),
+    }
+    queue = spark.createDataFrame([(rows[n]["finding_id"], *one) for n, one in standing.items()], QUEUE)
+    case = {
+        "case_id": "C1",
+        "status": "RESOLVED_PAY",
+        "counterparty_kind": "STATE",
+        "counterparty_id": "KY",
+        "root_words": "=340B claims",
+        "findings": 6,
+        "expected_recovery": Decimal("12.50"),
+        "deadline_kind": "NONE",
+    }
+    cases = spark.createDataFrame([tuple(case.get(name) for name in CASES.names)], CASES)
+    found = frame_of(spark, rows)
+    tables = ReviewTables(cases=cases, queue=queue)
+    write_workbooks(
+        found, lines_of(spark, []), add_up(found), FACTS, storage_of(spark), tmp_path.as_uri(), ReviewSettings(), tables
+    )
+    path = tmp_path / "findings.xlsx"
+    book = openpyxl.load_workbook(path)
+    assert book.sheetnames == [
+        "Summary", "How to read", "Queue", "Random sample", "Findings", "Cases", "Dispute lines", "Data quality",
+    ]  # fmt: skip
+    on_sheet = {name: [row["Finding id"].value for row in _cells(book[name])] for name in ("Queue", "Random sample")}
+    assert on_sheet == {"Queue": [rows[n]["finding_id"] for n in (0, 1)], "Random sample": [rows[3]["finding_id"]]}
+    listed = {row["Finding id"].value: row for row in _cells(book["Findings"])}
+    assert len(listed) == 6
+    assert listed[rows[3]["finding_id"]]["Selection"].value == "RANDOM"
+    assert listed[rows[4]["finding_id"]]["Queue"].value == "looking at it is expected to cost more than it recovers"
+    assert listed[rows[1]["finding_id"]]["Held"].value == "invoice line is red in the tie-out"
+    assert listed[rows[0]["finding_id"]]["Case id"].value == "C1"
+    [of_case] = _cells(book["Cases"])
+    shown = {name: of_case[name].value for name in ("Status", "Goes to", "Root cause", "Expected recovery ($)")}
+    assert list(shown.values()) == ["Resolved: we pay", "State", "=340B claims", 12.5]
+    assert of_case["Root cause"].data_type == "s"
+    summary = [[cell.value for cell in row][:2] for row in book["Summary"].iter_rows()]
+    assert ["Queue", "2 findings, and 1 more drawn at random"] in summary
+    assert ["Cases", "0 draft, 0 submitted, 0 resolved: credited, 1 resolved: we pay"] in summary
+    for sheet, row, value in (("Queue", 2, "DISPUTE"), ("Random sample", 2, "DISMISS"), ("Findings", 6, "WATCH")):
+        column = next(cell.column for cell in book[sheet][1] if cell.value == "Decision")
+        book[sheet].cell(row, column).value = value
+    answer = {"Answered on": date(2026, 6, 1), "Answer": "PARTIAL", "Units credited": 5}
+    for heading, value in answer.items():
+        book["Cases"].cell(2, next(cell.column for cell in book["Cases"][1] if cell.value == heading)).value = value
+    book.save(path)
+    entries, undecided = entries_of(path)
+    assert undecided == 0
+    of_findings = [entry.cells for entry in entries if entry.table == "decisions"]
+    assert [(cells["finding_id"], cells["decision"], cells["selection"]) for cells in of_findings] == [
+        (rows[0]["finding_id"], "DISPUTE", "QUEUE"),
+        (rows[3]["finding_id"], "DISMISS", "RANDOM"),
+        (rows[4]["finding_id"], "WATCH", "QUEUE"),
+    ]
+    [of_case] = [entry.cells for entry in entries if entry.table == "outcomes"]
+    assert (of_case["case_id"], of_case["answer"], of_case["units_credited"]) == ("C1", "PARTIAL", 5)

@@ -10,7 +10,7 @@ import pytest
 from exports_rows import finding, frame_of
 
 from engine.exports import RECIPIENT_COLUMNS, write_final_files
-from engine.findings import DECISIONS_TO_DISPUTE, final_lines
+from engine.findings import DECISIONS_TO_DISPUTE, final_lines, without_red_lines
 from engine.rules import dispute_codes
 from engine.runtime.storage import storage_of
 
@@ -162,3 +162,22 @@ def test_no_recipient_sees(route, column):
 
 def test_a_match_tier_goes_to_a_pbm_alone():
     assert [route for route, columns in RECIPIENT_COLUMNS.items() if "match_tier" in columns] == ["PBM"]
+
+
+def test_lines_on_a_red_line_of_the_tie_out_are_held_back(spark):
+    """What was held back before keeps its reason."""
+    found = [finding(n) | USUAL | {"finding_id": f"F{n}"} | ({"evidence": "WEAK"} if n == 2 else {}) for n in range(3)]
+    lines = final_lines(
+        frame_of(spark, found).drop("decided_on"),
+        spark.createDataFrame([decision(f"F{n}") for n in range(3)], DECISIONS_TO_DISPUTE),
+        spark.createDataFrame([], "finding_id string"),
+        CODES,
+        TODAY,
+    )
+    red = spark.createDataFrame([("F1",), ("F2",), ("another",)], "finding_id string")
+    held = {row["finding_id"]: row["held_back"] for row in without_red_lines(lines, red).collect()}
+    assert held == {
+        "F0": None,
+        "F1": "its invoice line is red in the tie-out: claim-level detail is too far off",
+        "F2": "evidence below MEDIUM",
+    }

@@ -22,7 +22,8 @@ from engine.tracking import (
     roll_back,
     same_rows_tags,
 )
-from engine.tracking.promotion import Kind, first_champion, move, refusals, version_before
+from engine.tracking.champions import Kind, first_champion, move
+from engine.tracking.promotion import refusals, version_before
 from jobs.common import main
 from jobs.promote import promote as promote_job
 

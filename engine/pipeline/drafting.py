@@ -1,0 +1,116 @@
+"""findings -> exports: claim lines that are offered for dispute, cases, and the review queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from engine import cases, exports, feedback, findings, positions
+from engine.contracts.cases import QUEUE, Standing
+from engine.contracts.findings import DISPUTE_LINES
+from engine.contracts.positions import POSITIONS
+from engine.contracts.tie_out import TIE_OUT
+from engine.pipeline.handed_on import Prepared
+from engine.pipeline.positions import FOLDER as POSITIONS_FOLDER
+from engine.run import Run
+from engine.runtime.parquet import read_parquet
+from engine.runtime.storage import SUCCESS_MARKER, Storage, join
+from engine.settings import Settings
+from engine.sources import WorkFolder
+
+if TYPE_CHECKING:
+    from engine.rules.dispute_codes import DisputeCode
+
+LINES_FOLDER, TIE_OUT_FOLDER, CASES_FOLDER, QUEUE_FOLDER = "dispute_lines", "tie_out", "cases", "queue"
+SUBMITTED = "finding_id string, case_id string, units decimal(15,3), sent_on date"
+
+
+@dataclass(frozen=True)
+class Drafts:
+    """DISPUTE_LINES that are offered; TIE_OUT with what it holds back (None: no invoices), and how many lines are not
+    offered: on a red line of the tie-out, or sent before. red: finding_id and line_key of all findings on red lines.
+    """
+
+    lines: DataFrame
+    tie_out: DataFrame | None
+    held: int
+    sent_before: int
+    red: DataFrame | None
+
+
+def submissions(spark: SparkSession, storage: Storage, settings: Settings, until: date) -> DataFrame:
+    """SUBMITTED: what `export --final` recorded as sent up to a day, one row per line.
+
+    Raises InputError or OutputError if the place where submissions are kept cannot be read.
+    """
+    kept: list[dict[str, Any]] = feedback.KeptFeedback(storage, settings).rows(feedback.SUBMISSIONS)
+    rows = [(r["finding_id"], r["case_id"], r["units"], r["sent_on"]) for r in kept if r["sent_on"] <= until]
+    return spark.createDataFrame(rows, SUBMITTED)
+
+
+def drafts_of(
+    found: DataFrame,
+    tie_out: DataFrame | None,
+    sent: DataFrame,
+    dispute_codes: Iterable[DisputeCode],
+    settings: Settings,
+    work: WorkFolder,
+) -> Drafts:
+    """What STRONG findings offer for dispute, without lines on a red line of the tie-out and lines sent before."""
+    lines = work.write("drafts/all", findings.dispute_lines(found, dispute_codes, settings))
+    sent_ids = F.broadcast(sent.where(F.col("finding_id").isNotNull()).select("finding_id").distinct())
+    unsent = work.write("drafts/unsent", lines.join(sent_ids, on="finding_id", how="left_anti"))
+    every, left = work.rows("drafts/all"), work.rows("drafts/unsent")
+    if tie_out is None:
+        return Drafts(unsent, None, 0, every - left, None)
+    red = work.write("drafts/red", positions.on_red_lines(found, tie_out))
+    held = work.write("drafts/held", red.join(unsent.select("finding_id"), on="finding_id", how="left_semi"))
+    offered = work.write("drafts/offered", unsent.join(held.select("finding_id"), on="finding_id", how="left_anti"))
+    held_lines = work.rows("drafts/held")
+    return Drafts(offered, positions.with_held_lines(tie_out, held), held_lines, every - left, red)
+
+
+def write_cases(
+    run: Run, work: WorkFolder, prepared: Prepared, found: DataFrame, sent: DataFrame, red: DataFrame | None
+) -> DataFrame:
+    """Write `cases/` of the run; returns CASES. `sent`: see `submissions`; `red`: see `Drafts`."""
+    place, references = join(run.folder, POSITIONS_FOLDER), prepared.references
+    has_positions = run.storage.exists(join(place, SUCCESS_MARKER))
+    known = cases.CaseInput(
+        sent=sent,
+        held=red,
+        outcomes=references.get("outcomes"),
+        positions=read_parquet(run.spark, place, POSITIONS) if has_positions else None,
+        entities=references.get("covered_entities"),
+        pharmacies=references.get("pharmacies"),
+    )
+    in_cases = work.write("cases/all", cases.cases_of(found, known, run.settings.cases.counterparties))
+    exports.write_cases(in_cases, join(run.folder, CASES_FOLDER))
+    return in_cases
+
+
+def write_queue(run: Run, work: WorkFolder, found: DataFrame, of_cases: DataFrame, red: DataFrame | None) -> DataFrame:
+    """Write `queue/` of the run: which findings people look at; returns QUEUE."""
+    settings = run.settings
+    rows = work.write("queue/standings", cases.standings(found, of_cases, red, settings.queue))
+    worth = rows.where(F.col("standing") == Standing.QUEUE.value).count()
+    size = cases.queue_size(worth, settings.queue)
+    place = join(run.folder, QUEUE_FOLDER)
+    exports.write_queue(cases.queue_of(rows, size, settings.today), place)
+    return read_parquet(run.spark, place, QUEUE)
+
+
+def tie_out_of(spark: SparkSession, storage: Storage, folder: str) -> DataFrame | None:
+    """TIE_OUT of a published run; None if it has none."""
+    place = join(folder, TIE_OUT_FOLDER)
+    return read_parquet(spark, place, TIE_OUT) if storage.exists(join(place, SUCCESS_MARKER)) else None
+
+
+def lines_of(spark: SparkSession, folder: str) -> DataFrame:
+    """DISPUTE_LINES that a published run offers."""
+    return read_parquet(spark, join(folder, LINES_FOLDER), DISPUTE_LINES)
