@@ -318,6 +318,9 @@ class OutputSettings(Section):
     root: str = "output"
     connection: str | None = Field(None, description="one of `databases`, to which findings are written too")
     database_schema: str = Field("dbo", description="where its tables are")
+    keep_rows: bool = Field(
+        True, description="each run keeps its prepared rows and facts, from which `explain` answers in seconds"
+    )
 
 
 class FeedbackSettings(Section):

@@ -9,6 +9,7 @@ from engine.exports.json_files import write_json
 from engine.exports.match_rates import match_rate_summary, write_match_rates
 from engine.exports.plain_text import file_name, plain
 from engine.exports.report import write_report
+from engine.exports.side_by_side import Compared, guard_words, side_by_side
 from engine.exports.tables import write_findings, write_positions, write_quarantine
 from engine.exports.totals import Totals, add_up
 from engine.exports.waterfall import became_of, contribution_words, waterfall_figure, write_figure
@@ -16,6 +17,7 @@ from engine.exports.workbook import write_workbooks
 
 __all__ = [
     "RECIPIENT_COLUMNS",
+    "Compared",
     "Linking",
     "Off",
     "RunFacts",
@@ -27,9 +29,11 @@ __all__ = [
     "contribution_words",
     "create_tables",
     "file_name",
+    "guard_words",
     "match_rate_summary",
     "plain",
     "scripts",
+    "side_by_side",
     "waterfall_figure",
     "write_disputes_detail",
     "write_figure",

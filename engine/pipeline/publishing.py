@@ -14,6 +14,7 @@ from engine.contracts.tables import SUBJECT_FEEDS
 from engine.errors import ConfigurationError, OutputError, Problem
 from engine.pipeline.finished_runs import finished_run
 from engine.pipeline.handed_on import Judged, Prepared, run_tags
+from engine.pipeline.kept import keep_rows
 from engine.pipeline.positions import Posted, post_positions
 from engine.pipeline.preparing import LEFT_ORDERLY
 from engine.pipeline.reranking import QueueOrder
@@ -105,6 +106,8 @@ def publish(
     exports.write_json(storage, join(folder, "summary.json"), summary)
     if settings.output.connection is not None:
         _check_lengths(run, found, lines, summary)
+    if settings.output.keep_rows:
+        keep_rows(run, prepared)
     run.publish()
     if settings.output.connection is not None:
         try:
