@@ -794,6 +794,28 @@ class DisputeSettings(Section):
     )
 
 
+class RedactionSettings(Section):
+    """What people without a need for it do not see; nothing of it changes a result."""
+
+    on: bool = Field(
+        False,
+        description="Rx numbers masked, prices and amounts removed, in review files, report, tickets and drafts; small "
+        "counts suppressed in the report",
+    )
+    least_count: PositiveInt = Field(11, description="the least count that a redacted report shows (CMS: 11)")
+
+
+class TicketSettings(Section):
+    """The file of tickets for an issue tracker."""
+
+    most: Annotated[int, Field(ge=0)] = Field(
+        250, description="tickets at most, first of the queue first; 250 is what JIRA imports without an administrator"
+    )
+    keys: str | None = Field(
+        None, description="CSV file exported from JIRA with External issue ID and Issue key, so that issues are updated"
+    )
+
+
 class DeadlineSettings(Section):
     days_after_postmark: PositiveInt = Field(37, description="last day without interest")
     mfp_days_after_receipt: PositiveInt = 14
@@ -875,6 +897,8 @@ NO_RESULT_SETTINGS: Any = {
     "as_of": True,
     "rules_file": True,
     "reference_folder": True,
+    "redaction": True,
+    "tickets": True,
 }
 
 
@@ -898,6 +922,8 @@ class Settings(Section):
     review: ReviewSettings = ReviewSettings()
     disputes: DisputeSettings = DisputeSettings()
     deadlines: DeadlineSettings = DeadlineSettings()
+    redaction: RedactionSettings = RedactionSettings()
+    tickets: TicketSettings = TicketSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
 
     _command_line: tuple[str, ...] = PrivateAttr(())
@@ -917,6 +943,11 @@ class Settings(Section):
     def feedback_root(self) -> str:
         """The folder of decisions and outcomes, whether or not a database is used instead."""
         return self.feedback.root or f"{self.output.root.rstrip('/')}/feedback"
+
+    @property
+    def unmasked_rx_recipients(self) -> tuple[str, ...]:
+        """Recipients of dispute files that get whole Rx numbers; none under redaction."""
+        return () if self.redaction.on else self.disputes.unmasked_rx_recipients
 
     @property
     def result_settings(self) -> dict[str, Any]:

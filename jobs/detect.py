@@ -11,6 +11,7 @@ from jobs.common import (
     Model,
     Output,
     Overwrite,
+    Redacted,
     Resume,
     RunId,
     Set,
@@ -28,12 +29,13 @@ def detect(
     run_id: RunId = None,
     set: Set = None,
     engine: Engine = None,
+    redacted: Redacted = False,
     model: Model = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
     """The main job: read, prepare, link, facts, rules, score, findings and all outputs."""
-    settings = settings_of(config, input, output, as_of, set, engine)
+    settings = settings_of(config, input, output, as_of, set, engine, redacted)
     from engine import pipeline
     from engine.run import RunOptions
 

@@ -8,19 +8,23 @@ from engine.exports.final_files import RECIPIENT_COLUMNS, write_final_files
 from engine.exports.json_files import write_json
 from engine.exports.match_rates import match_rate_summary, write_match_rates
 from engine.exports.plain_text import file_name, plain
+from engine.exports.redacted import redacted_findings, redacted_lines
 from engine.exports.report import write_report
 from engine.exports.side_by_side import Compared, guard_words, side_by_side
 from engine.exports.tables import write_findings, write_positions, write_quarantine
+from engine.exports.tickets import TICKETS_NAME, Ticket, finding_tickets, read_issue_keys, write_tickets
 from engine.exports.totals import Totals, add_up
 from engine.exports.waterfall import became_of, contribution_words, waterfall_figure, write_figure
 from engine.exports.workbook import write_workbooks
 
 __all__ = [
     "RECIPIENT_COLUMNS",
+    "TICKETS_NAME",
     "Compared",
     "Linking",
     "Off",
     "RunFacts",
+    "Ticket",
     "Totals",
     "add_up",
     "became_of",
@@ -29,9 +33,13 @@ __all__ = [
     "contribution_words",
     "create_tables",
     "file_name",
+    "finding_tickets",
     "guard_words",
     "match_rate_summary",
     "plain",
+    "read_issue_keys",
+    "redacted_findings",
+    "redacted_lines",
     "scripts",
     "side_by_side",
     "waterfall_figure",
@@ -46,6 +54,7 @@ __all__ = [
     "write_rejected",
     "write_report",
     "write_rows",
+    "write_tickets",
     "write_to_database",
     "write_workbooks",
 ]

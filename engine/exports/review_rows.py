@@ -9,16 +9,21 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from engine.contracts.words import ACTION_WORDS, DEADLINE_WORDS, FEATURE_WORDS, GUARD_WORDS, PARTY_WORDS, ROUTE_WORDS
+from engine.exports.redacted import masked_rx
 from engine.exports.sheet_columns import FINDINGS_COLUMNS, LINE_COLUMNS, SheetColumn, Shown
 from engine.runtime.expressions import format_number
 
 SEPARATOR = "|"
-_SHOWN_OF_RX = 4
+# The priority by which rows come, whether it is shown or not.
+ORDER = "order_priority"
 _PLAIN = {Shown.UNITS: "decimal(15,3)", Shown.MONEY: "decimal(18,2)", Shown.PRICE: "decimal(15,6)"}
 
 
-def finding_rows(findings: DataFrame) -> DataFrame:
-    """One row per finding with the columns of FINDINGS_COLUMNS."""
+def finding_rows(findings: DataFrame, redacted: bool = False) -> DataFrame:
+    """One row per finding with the columns of FINDINGS_COLUMNS and ORDER.
+
+    `redacted`: `findings` have passed `redacted_findings`; cells of amounts stay empty.
+    """
     rows = findings.withColumns(
         {
             "action_words": words(F.col("action"), ACTION_WORDS),
@@ -39,7 +44,7 @@ def finding_rows(findings: DataFrame) -> DataFrame:
             "since_decision": F.array_join("changed_since_decision", ", "),
         }
     )
-    return rows.select(*_cells(FINDINGS_COLUMNS))
+    return rows.select(*_cells(FINDINGS_COLUMNS, redacted), F.col("priority").alias(ORDER))
 
 
 def _related_rows(rules: Column) -> Column:
@@ -79,11 +84,7 @@ def words(code: Column, meanings: Mapping[Any, str]) -> Column:
 
 def masked_rx_unless(is_allowed: Column, rx_number: Column) -> Column:
     """An Rx number of which `*` hides all but the last four characters, and all of one that is no longer than that."""
-    hidden = F.when(F.length(rx_number) > _SHOWN_OF_RX, F.length(rx_number) - _SHOWN_OF_RX).otherwise(
-        F.length(rx_number)
-    )
-    masked = F.concat(F.repeat(F.lit("*"), hidden), F.substr(rx_number, hidden + 1))
-    return F.when(F.coalesce(is_allowed, F.lit(False)), rx_number).otherwise(masked)
+    return F.when(F.coalesce(is_allowed, F.lit(False)), rx_number).otherwise(masked_rx(rx_number))
 
 
 def reference_words(row: Column) -> Column:
@@ -143,8 +144,8 @@ def _is_given(text: Column) -> Column:
     return text.isNotNull() & (text != "")
 
 
-def _cells(columns: tuple[SheetColumn, ...]) -> list[Column]:
-    """Each column in the type that its kind of cell is written from; empty text is no cell."""
+def _cells(columns: tuple[SheetColumn, ...], redacted: bool = False) -> list[Column]:
+    """Each column in the type that its kind of cell is written from; empty text and redacted money are no cell."""
     cells = []
     for column in columns:
         if column.name is None:
@@ -154,5 +155,7 @@ def _cells(columns: tuple[SheetColumn, ...]) -> list[Column]:
             value = F.nullif(value.cast("string"), F.lit(""))
         elif column.shown in _PLAIN:
             value = value.try_cast(_PLAIN[column.shown])
+        if redacted and column.shown.is_money:
+            value = F.nullif(value, value)
         cells.append(value.alias(column.name))
     return cells

@@ -19,7 +19,7 @@ from engine.exports.facts import RunFacts
 from engine.exports.formats import Formats
 from engine.exports.guide_sheet import add_guide_sheet
 from engine.exports.quality_sheet import add_quality_sheet
-from engine.exports.review_rows import finding_rows, line_rows
+from engine.exports.review_rows import ORDER, finding_rows, line_rows
 from engine.exports.row_sheets import RowSheet, excel_column
 from engine.exports.sheet_columns import FINDINGS_COLUMNS, LINE_COLUMNS, SheetColumn
 from engine.exports.summary_sheet import add_summary_sheet
@@ -45,18 +45,20 @@ def write_workbooks(
     storage: Storage,
     folder: str,
     settings: ReviewSettings,
+    redacted: bool = False,
 ) -> list[str]:
     """Writes the review files into `folder`; returns their names, the first workbook first.
 
     Findings come by priority, then id, without those that a person dismissed and that did not change since. A workbook
     holds at most `findings_per_workbook` of them and a sheet at most `rows_per_sheet`. Memory does not grow with their
-    number. Raises OutputError where the folder cannot be written.
+    number. `redacted`: findings, lines and totals are redacted ones, and cells of amounts stay empty.
+    Raises OutputError where the folder cannot be written.
     """
     found, line_count = totals.findings - totals.dismissed, dispute_lines.count()
     queue = findings.where(~is_dismissed())
     parts = _parts(found, settings.findings_per_workbook)
     names = [_workbook_name(number, len(parts)) for number in range(len(parts))]
-    rows = Stream(ordered_batches(finding_rows(queue), in_priority_order(), found))
+    rows = Stream(ordered_batches(finding_rows(queue, redacted), in_priority_order(ORDER), found))
     with (
         storage.local_file(join(folder, CSV_NAME)) as csv_path,
         # with a byte-order mark, without which Excel takes the file for one in the system's own encoding

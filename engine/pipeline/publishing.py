@@ -21,7 +21,7 @@ from engine.pipeline.reranking import QueueOrder
 from engine.redaction import masked
 from engine.run import Run, code_version, run_facts
 from engine.runtime.parquet import read_parquet
-from engine.runtime.storage import join, storage_of
+from engine.runtime.storage import Storage, join, storage_of
 from engine.settings import Settings
 from engine.sources import WorkFolder
 from engine.tracking import Tracker
@@ -80,11 +80,25 @@ def publish(
             quarantined=quarantined,
             linking=prepared.linking,
         )
+        redacted = settings.redaction.on
+        shown, drafts, sums = found, lines, totals
+        if redacted:
+            shown, drafts = exports.redacted_findings(found), exports.redacted_lines(lines)
+            sums = exports.add_up(shown)
         drafted = exports.write_disputes_detail(
-            lines, storage, join(folder, "disputes", "detail.csv"), settings.disputes.unmasked_rx_recipients
+            drafts, storage, join(folder, "disputes", "detail.csv"), settings.unmasked_rx_recipients
         )
-        review = exports.write_workbooks(found, lines, totals, told, storage, join(folder, "review"), settings.review)
-        exports.write_report(totals, drafted, told, storage, join(folder, "report.html"))
+        review = exports.write_workbooks(
+            shown, drafts, sums, told, storage, join(folder, "review"), settings.review, redacted
+        )
+        if settings.tickets.most:
+            titles, most = told.rule_titles, settings.tickets.most
+            tickets = exports.finding_tickets(shown, titles, settings.today, most, redacted)
+            exports.write_tickets(
+                tickets, storage, join(folder, "review", exports.TICKETS_NAME), _issue_keys(run.storage, settings)
+            )
+            review.append(exports.TICKETS_NAME)
+        exports.write_report(sums, drafted, told, storage, join(folder, "report.html"))
         words.append(f"{drafted:,} dispute lines drafted, {', '.join(review)}, report.html")
         if posted is not None:
             words.append(f"{posted.rows:,} positions")
@@ -241,6 +255,15 @@ def _check_lengths(run: Run, found: DataFrame, lines: DataFrame, summary: dict[s
             + settings.command("detect", "--run-id", run.run_id, "--as-of", f"{settings.today}", "--resume"),
         )
         raise OutputError([*error.problems, resumed]) from None
+
+
+def check_tickets(storage: Storage, settings: Settings) -> None:
+    """Check that the file of issue keys, if one is named, can be read. Raises InputError, OutputError."""
+    _issue_keys(storage, settings)
+
+
+def _issue_keys(storage: Storage, settings: Settings) -> dict[str, str]:
+    return exports.read_issue_keys(storage, settings.tickets.keys) if settings.tickets.keys else {}
 
 
 def check_database(settings: Settings, run_id: str | None) -> None:
