@@ -786,6 +786,17 @@ class ReviewSettings(Section):
     findings_per_workbook: PositiveInt = Field(200_000, description="more findings go on in a further workbook")
 
 
+class ReportSettings(Section):
+    """report.html; nothing of it changes a result."""
+
+    findings: Annotated[int, Field(ge=0)] = Field(200, description="findings listed, first of the queue first")
+    top: PositiveInt = Field(15, description="covered entities, pharmacies, states, labelers and products listed")
+    volume_change: Annotated[float, Field(gt=0)] = Field(
+        0.2, description="change of a source's rows from its earlier quarters from which on it is reported"
+    )
+    least_rows: PositiveInt = Field(50, description="rows a quarter below which a source is not compared")
+
+
 class DisputeSettings(Section):
     """Files that leave the company."""
 
@@ -898,6 +909,7 @@ NO_RESULT_SETTINGS: Any = {
     "rules_file": True,
     "reference_folder": True,
     "redaction": True,
+    "report": True,
     "tickets": True,
 }
 
@@ -924,6 +936,7 @@ class Settings(Section):
     deadlines: DeadlineSettings = DeadlineSettings()
     redaction: RedactionSettings = RedactionSettings()
     tickets: TicketSettings = TicketSettings()
+    report: ReportSettings = ReportSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
 
     _command_line: tuple[str, ...] = PrivateAttr(())

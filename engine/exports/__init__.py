@@ -7,6 +7,16 @@ from engine.exports.facts import Linking, Off, RunFacts
 from engine.exports.final_files import RECIPIENT_COLUMNS, write_final_files
 from engine.exports.json_files import write_json
 from engine.exports.match_rates import match_rate_summary, write_match_rates
+from engine.exports.overview import (
+    ANSWERED,
+    SAMPLED,
+    Amounts,
+    Overview,
+    Precision,
+    Volume,
+    row_counts,
+    volumes,
+)
 from engine.exports.plain_text import file_name, plain
 from engine.exports.redacted import redacted_findings, redacted_lines
 from engine.exports.report import write_report
@@ -18,14 +28,20 @@ from engine.exports.waterfall import became_of, contribution_words, waterfall_fi
 from engine.exports.workbook import write_workbooks
 
 __all__ = [
+    "ANSWERED",
     "RECIPIENT_COLUMNS",
+    "SAMPLED",
     "TICKETS_NAME",
+    "Amounts",
     "Compared",
     "Linking",
     "Off",
+    "Overview",
+    "Precision",
     "RunFacts",
     "Ticket",
     "Totals",
+    "Volume",
     "add_up",
     "became_of",
     "check_lengths",
@@ -40,8 +56,10 @@ __all__ = [
     "read_issue_keys",
     "redacted_findings",
     "redacted_lines",
+    "row_counts",
     "scripts",
     "side_by_side",
+    "volumes",
     "waterfall_figure",
     "write_disputes_detail",
     "write_figure",

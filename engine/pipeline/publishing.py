@@ -15,6 +15,7 @@ from engine.errors import ConfigurationError, OutputError, Problem
 from engine.pipeline.finished_runs import finished_run
 from engine.pipeline.handed_on import Judged, Prepared, run_tags
 from engine.pipeline.kept import keep_rows
+from engine.pipeline.overview import overview_of
 from engine.pipeline.positions import Posted, post_positions
 from engine.pipeline.preparing import LEFT_ORDERLY
 from engine.pipeline.reranking import QueueOrder
@@ -52,7 +53,8 @@ def publish(
     off = [*off, *(exports.Off("feature", name, why) for name, why in facts.off_features(prepared.available).items())]
     with run.step(Step.EXPORTS) as words:
         quarantined = _write_quarantine(run, prepared)
-        totals = exports.add_up(found)
+        listed = settings.report.findings
+        totals = exports.add_up(found, settings.today, listed)
         flagged_rows = sum(run.ledger.rows_out(SUBJECT_FEEDS[one.subject]) for one in judged)
         run.ledger.check("all tables", Step.EXPORTS, "findings added up", totals.findings, flagged_rows)
         posted = post_positions(run, work, prepared, found)
@@ -84,7 +86,7 @@ def publish(
         shown, drafts, sums = found, lines, totals
         if redacted:
             shown, drafts = exports.redacted_findings(found), exports.redacted_lines(lines)
-            sums = exports.add_up(shown)
+            sums = exports.add_up(shown, settings.today, listed)
         drafted = exports.write_disputes_detail(
             drafts, storage, join(folder, "disputes", "detail.csv"), settings.unmasked_rx_recipients
         )
@@ -98,7 +100,16 @@ def publish(
                 tickets, storage, join(folder, "review", exports.TICKETS_NAME), _issue_keys(run.storage, settings)
             )
             review.append(exports.TICKETS_NAME)
-        exports.write_report(sums, drafted, told, storage, join(folder, "report.html"))
+        exports.write_report(
+            sums,
+            drafted,
+            told,
+            storage,
+            join(folder, "report.html"),
+            overview_of(run, prepared, found, totals),
+            settings.report,
+            settings.redaction.least_count if redacted else None,
+        )
         words.append(f"{drafted:,} dispute lines drafted, {', '.join(review)}, report.html")
         if posted is not None:
             words.append(f"{posted.rows:,} positions")
