@@ -320,6 +320,9 @@ class OutputSettings(Section):
     root: str = Field("output", description="folder of runs; --output sets it")
     connection: str | None = Field(None, description="one of `databases`, to which findings are written too")
     database_schema: str = Field("dbo", description="where its tables are")
+    keep_rows: bool = Field(
+        True, description="each run keeps its prepared rows and facts, from which `explain` answers in seconds"
+    )
 
 
 class FeedbackSettings(Section):
@@ -813,11 +816,44 @@ class ReviewSettings(Section):
     findings_per_workbook: PositiveInt = Field(200_000, description="more findings continue in a further workbook")
 
 
+class ReportSettings(Section):
+    """report.html; nothing of it changes a result."""
+
+    findings: Annotated[int, Field(ge=0)] = Field(200, description="findings listed, first of the queue first")
+    top: PositiveInt = Field(15, description="covered entities, pharmacies, states, labelers and products listed")
+    volume_change: Annotated[float, Field(gt=0)] = Field(
+        0.2, description="change of a source's rows from its earlier quarters from which on it is reported"
+    )
+    least_rows: PositiveInt = Field(50, description="rows a quarter below which a source is not compared")
+
+
 class DisputeSettings(Section):
     """Files that leave the company."""
 
     unmasked_rx_recipients: tuple[str, ...] = Field(
         (), description="payers and states that get whole Rx numbers; others get the last four characters"
+    )
+
+
+class RedactionSettings(Section):
+    """What people without a need for it do not see; nothing of it changes a result."""
+
+    on: bool = Field(
+        False,
+        description="Rx numbers masked, prices and amounts removed, in review files, report, tickets and drafts; small "
+        "counts suppressed in the report",
+    )
+    least_count: PositiveInt = Field(11, description="the least count that a redacted report shows (CMS: 11)")
+
+
+class TicketSettings(Section):
+    """The file of tickets for an issue tracker."""
+
+    most: Annotated[int, Field(ge=0)] = Field(
+        250, description="tickets at most, first of the queue first; 250 is what JIRA imports without an administrator"
+    )
+    keys: str | None = Field(
+        None, description="CSV file exported from JIRA with External issue ID and Issue key, so that issues are updated"
     )
 
 
@@ -939,6 +975,9 @@ NO_RESULT_SETTINGS: Any = {
     "as_of": True,
     "rules_file": True,
     "reference_folder": True,
+    "redaction": True,
+    "report": True,
+    "tickets": True,
 }
 
 
@@ -965,6 +1004,9 @@ class Settings(Section):
     tie_out: TieOutSettings = TieOutSettings()
     cases: CaseSettings = CaseSettings()
     queue: QueueSettings = QueueSettings()
+    redaction: RedactionSettings = RedactionSettings()
+    tickets: TicketSettings = TicketSettings()
+    report: ReportSettings = ReportSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
 
     _command_line: tuple[str, ...] = PrivateAttr(())
@@ -984,6 +1026,11 @@ class Settings(Section):
     def feedback_root(self) -> str:
         """The folder of decisions and outcomes, whether or not a database is used instead."""
         return self.feedback.root or f"{self.output.root.rstrip('/')}/feedback"
+
+    @property
+    def unmasked_rx_recipients(self) -> tuple[str, ...]:
+        """Recipients of dispute files that get whole Rx numbers; none under redaction."""
+        return () if self.redaction.on else self.disputes.unmasked_rx_recipients
 
     @property
     def result_settings(self) -> dict[str, Any]:

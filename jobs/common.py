@@ -51,6 +51,9 @@ Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted 
 Engine = Annotated[
     str | None, typer.Option("--engine", help="embedded, spark or auto. Default: runtime.engine of the settings.")
 ]
+Redacted = Annotated[
+    bool, typer.Option("--redacted", help="Mask Rx numbers, remove prices and amounts (redaction.on of the settings).")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a run of the same id.")]
 
 
@@ -61,6 +64,7 @@ def settings_of(
     as_of: datetime | None,
     overrides: list[str] | None,
     engine: str | None = None,
+    redacted: bool = False,
 ) -> Settings:
     """The settings with the command line's word on top; relative paths in the shipped defaults are the project's."""
     words = list(overrides or [])
@@ -68,6 +72,7 @@ def settings_of(
     words += [f"output.root={output}"] if output else []
     words += [f"as_of={as_of:%Y-%m-%d}"] if as_of else []
     words += [f"runtime.engine={engine}"] if engine else []
+    words += ["redaction.on=true"] if redacted else []
     path = Path(config)
     if not path.exists() and (PROJECT / config).exists():
         path = PROJECT / config

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +32,16 @@ def demo(
         synthesize(output=tables, claims=claims, seed=1, engine=engine)
         print()
     detect(DEFAULT_CONFIG, tables, f"{output}/runs", AS_OF, run_id="demo", set=COMPLETE, overwrite=True, engine=engine)
+    print(f"\nWhy a row was flagged or not (row ids: column Source row of the workbook):\n  {explain_command(output)}")
+
+
+def explain_command(output: str) -> str:
+    """The command that explains the first finding on a claim that is linked to a 340B claim."""
+    with open(f"{output}/runs/demo/review/findings.csv", encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file)
+        linked = (row["Source row"] for row in rows if row["Match tier"] and row["Subject"] == "REBATE_CLAIM")
+        row = next(linked, "ROW")
+    return f"./spark-submit.sh explain --output {output}/runs --run-id demo --source-row-id {row}"
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from jobs.common import (
     Model,
     Output,
     Overwrite,
+    Redacted,
     Resume,
     RunId,
     Set,
@@ -28,6 +29,7 @@ def detect(
     run_id: RunId = None,
     set: Set = None,
     engine: Engine = None,
+    redacted: Redacted = False,
     model: Model = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
@@ -36,7 +38,7 @@ def detect(
 
     Example: ./spark-submit.sh detect --input claims/2026Q1 --output runs --as-of 2026-04-30
     """
-    settings = settings_of(config, input, output, as_of, set, engine)
+    settings = settings_of(config, input, output, as_of, set, engine, redacted)
     from engine import pipeline
     from engine.run import RunOptions
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,10 +14,14 @@ from rich.text import Text
 from engine.redaction import masked
 from jobs.common import DEFAULT_CONFIG, Config, Engine, Input, Output, Set, main, session_of, settings_of
 
+if TYPE_CHECKING:
+    from engine.pipeline import Explained
+
 _MOST_SHOWN = 20
 _ANSWER_WORDS = {"FIRED": "fired", "SUPPRESSED": "held back by a guard", "NOT_MET": "not met", "OFF": "off"}
 _ANSWERS = list(_ANSWER_WORDS)
 _BAR_PER_UNIT, _LONGEST_BAR = 1.5, 30
+_NEARLY_ONE = 0.9999
 
 
 def explain(
@@ -25,13 +29,18 @@ def explain(
     source_row_id: Annotated[
         str, typer.Option("--source-row-id", help="Of a rebate claim, a 340B claim or an invoice line.")
     ],
+    all_rules: Annotated[
+        bool, typer.Option("--all", help="Every rule, also those that are off or are about other rows.")
+    ] = False,
     config: Config = DEFAULT_CONFIG,
     input: Input = None,
     output: Output = None,
     set: Set = None,
     engine: Engine = None,
 ) -> None:
-    """The run's own settings and input folder are used; what is given in addition must agree with them.
+    """Shows why a row of a finished run was flagged or not: both claims side by side, and what each rule says.
+
+    The run's own settings and input folder are used; what is given in addition must agree with them.
 
     Example: ./spark-submit.sh explain --run-id 2026Q1 --source-row-id CLD-2026Q1-0000042 --output runs
     """
@@ -39,19 +48,36 @@ def explain(
     from engine import pipeline
 
     spark = session_of("explain", settings)
-    explained = pipeline.explain(spark, settings, run_id, source_row_id)
+    explained = pipeline.explain(spark, settings, run_id, source_row_id, lambda words: print(words, flush=True))
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
-    if not explained.pairs and explained.subject != "INVOICE":
-        console.print("No claim of the other side met this one by prescription, or by all else that a dispense has.")
+    if not explained.pairs:
+        _show_alone(console, explained, source_row_id)
     for pair in explained.pairs[:_MOST_SHOWN]:
         console.print(_heading(pair))
+        claim = explained.claims.get(pair["source_row_id"])
+        console.print(_values(claim, explained.claims_340b.get(pair["link_source_row_id"])))
         console.print(_table(pair))
     if len(explained.pairs) > _MOST_SHOWN:
         console.print(f"{len(explained.pairs) - _MOST_SHOWN:,} further pairs are in the file.")
-    console.print(_rules(explained.answers))
+    answers = explained.answers if all_rules else [one for one in explained.answers if _is_close(one)]
+    if answers:
+        console.print(_rules(answers))
+    if others := len(explained.answers) - len(answers):
+        console.print(f"{others} other rules are off, or nothing on the row comes near them; --all lists them.")
     print(masked(f"\ndata       {explained.data}"))
     if explained.picture is not None:
         print(masked(f"picture    {explained.picture}"))
+
+
+def _show_alone(console: Console, explained: Explained, source_row_id: str) -> None:
+    """The values of a claim that met none of the other side."""
+    if explained.subject in ("REBATE_CLAIM", "ENTITY_CLAIM"):
+        console.print("\nNo claim of the other side has its prescription, or all else that a dispense has.")
+        console.print(_values(explained.claims.get(source_row_id), explained.claims_340b.get(source_row_id)))
+
+
+def _is_close(answer: Mapping[str, Any]) -> bool:
+    return answer["answer"] in ("FIRED", "SUPPRESSED") or bool(answer.get("came_close"))
 
 
 def _heading(pair: Mapping[str, Any]) -> Text:
@@ -64,17 +90,38 @@ def _heading(pair: Mapping[str, Any]) -> Text:
     return Text(f"\n{claims}\n{pair['link_tier'] or 'no tier'}, {became_of(pair)}; differs: {differs}")
 
 
+def _values(claim: Mapping[str, Any] | None, claim_340b: Mapping[str, Any] | None) -> Table:
+    """Both claims field by field; `≠` and bold mark the fields in which they differ."""
+    from engine.exports import side_by_side
+
+    table = Table()
+    for name in ("field", "rebate claim", "340B claim", ""):
+        table.add_column(name)
+    for line in side_by_side(claim, claim_340b):
+        style = "bold" if line.differs else ""
+        cells = (line.label, line.rebate or "", line.claim_340b or "", "≠ differs" if line.differs else "")
+        table.add_row(*(Text(cell, style=style) for cell in cells))
+    return table
+
+
 def _table(pair: Mapping[str, Any]) -> Table:
     """One row per contribution, and the score."""
     from engine.exports import contribution_words
 
     table = Table(show_footer=True)
-    table.add_column("how the claims compare", footer=f"score; probability {pair['link_probability']:.4%}")
+    table.add_column("how the claims compare", footer=f"score; probability {_probability(pair['link_probability'])}")
     table.add_column("log2 odds", footer=f"{pair['link_score']:+.2f}", justify="right")
     table.add_column("")
     for part in pair["link_contributions"]:
         table.add_row(Text(contribution_words(part)), f"{part['weight']:+.2f}", _bar(part["weight"]))
     return table
+
+
+def _probability(share: float) -> str:
+    """A share is never shown as certain."""
+    if share > _NEARLY_ONE:
+        return f"more than {_NEARLY_ONE:.2%}"
+    return f"{share:.2%}" if share >= 1 - _NEARLY_ONE else f"less than {1 - _NEARLY_ONE:.2%}"
 
 
 def _rules(answers: Sequence[Mapping[str, Any]]) -> Table:
@@ -89,12 +136,14 @@ def _rules(answers: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _why(answer: Mapping[str, Any]) -> str:
-    guards = [f"{guard['name']} {guard['state'].lower()}" for guard in answer.get("guards") or []]
+    from engine.exports import guard_words
+
+    guards = [guard_words(guard) for guard in answer.get("guards") or []]
     unknown = answer.get("unknown_facts") or []
     parts = [
         answer.get("message") or "",
-        f"guards: {', '.join(guards)}" if guards else "",
-        f"no value: {', '.join(unknown)}" if unknown and answer["answer"] == "NOT_MET" else "",
+        f"innocent explanations: {'; '.join(guards)}" if guards else "",
+        f"not known of the row: {', '.join(unknown)}" if unknown and answer["answer"] == "NOT_MET" else "",
     ]
     return "\n".join(part for part in parts if part)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from engine.redaction import masked
-from jobs.common import DEFAULT_CONFIG, AsOf, Config, Engine, Output, Set, main, session_of, settings_of
+from jobs.common import DEFAULT_CONFIG, AsOf, Config, Engine, Output, Redacted, Set, main, session_of, settings_of
 
 
 def export(
@@ -26,12 +26,13 @@ def export(
     as_of: AsOf = None,
     set: Set = None,
     engine: Engine = None,
+    redacted: Redacted = False,
 ) -> None:
     """`detect` writes to the database by itself where the settings name an output.connection.
 
     Example: ./spark-submit.sh export --final --run-id 2026Q1
     """
-    settings = settings_of(config, None, output, as_of, set, engine)
+    settings = settings_of(config, None, output, as_of, set, engine, redacted)
     from engine import pipeline
     from engine.errors import ConfigurationError, Problem
 

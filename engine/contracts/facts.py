@@ -432,3 +432,14 @@ ENTITY_CLAIM_FACTS = T.StructType(
         ("ce_usual_quarter_units", _DOUBLE),  # median of the product's entities
     )
 )
+
+# What only few rows have: a link or another row of the same dispense, an identifier, an entry in the exclusion file, a
+# credit or dispute. A rule that reads one which a row has came close to firing on it.
+SPARSE_FACTS = frozenset(
+    {
+        *("link_tier", "duplicate_rule", "pharmacy_is_reversed", "elsewhere_program", "unbilled_invoice_lines"),
+        *("flags_340b", "mef_entity_id", "settled_units", "settled_since_units", "units_in_dispute"),
+        *("taken_back_units", "units_taken_back", "quarantined_claim_lines", "f33_labeler_terminated"),
+        *("other_entity_row_ids", "earlier_row_ids", "part_b_unmarked_row_ids", "contract_other_npi"),
+    }
+)

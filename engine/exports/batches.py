@@ -26,9 +26,9 @@ def ordered_batches(rows: DataFrame, order: Iterable[Column], count: int) -> Ite
             yield batch.slice(start, ROWS_PER_BATCH)
 
 
-def in_priority_order() -> list[Column]:
-    """What an analyst should look at first."""
-    return [F.col("priority").desc(), F.col("finding_id").asc()]
+def in_priority_order(priority: str = "priority") -> list[Column]:
+    """What an analyst should look at first; `priority`: the column that holds it."""
+    return [F.col(priority).desc(), F.col("finding_id").asc()]
 
 
 class Stream:

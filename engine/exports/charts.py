@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from engine.contracts.codes import Evidence
 from engine.exports.formats import EVIDENCE_COLOURS
+from engine.exports.redacted import suppressed
 from engine.exports.totals import Group, Sum
 
 WIDTH, VALUE_WIDTH = 560, 74
@@ -49,22 +50,38 @@ class Chart:
         return len(self.bars) * (BAR_HEIGHT + GAP) + GAP
 
 
-def bar_chart(title: str, groups: Sequence[Group], in_dollars: bool, labels: Mapping[str, str] | None = None) -> Chart:
-    """Bars as long as the dollars at issue, or the number of findings where there are no dollars.
+def bar_chart(
+    title: str,
+    groups: Sequence[Group],
+    in_dollars: bool,
+    labels: Mapping[str, str] | None = None,
+    least_count: int | None = None,
+) -> Chart:
+    """Bars as long as the dollars at issue, or the number of findings if there are no dollars.
 
-    `labels`: what to call a group, by value, where that is not its own label.
+    `labels`: what to call a group, by value, if that is not its own label. `least_count`: groups of fewer findings, and
+    those from which such a number would follow, have no bar; evidence classes are then not told apart.
     """
+    hidden = set() if least_count is None else suppressed({g.value: g.whole.findings for g in groups}, least_count)
     names = [(labels or {}).get(group.value, group.label) for group in groups]
     shown = [bar_label(name) for name in names]
     label_width = width_of_labels(shown)
-    most = max((_measure(group.whole, in_dollars) for group in groups), default=0)
+    most = max((measure(group.whole, in_dollars) for group in groups if group.value not in hidden), default=0)
     scale = (WIDTH - label_width - VALUE_WIDTH) / most if most > 0 else 0
     bars = []
     for place, (group, name, label) in enumerate(zip(groups, names, shown, strict=True)):
-        segments = _segments(group, name, in_dollars, label_width, scale)
+        shown_value = measured(group.whole, in_dollars)
+        segments: tuple[Segment, ...]
+        if least_count is None:
+            segments = _segments(group, name, in_dollars, label_width, scale)
+        elif group.value in hidden:
+            segments, shown_value = (), f"under {least_count}" if group.whole.findings < least_count else "withheld"
+        else:
+            width = round(measure(group.whole, in_dollars) * scale, 1)
+            segments = (Segment(label_width, width, EVIDENCE_COLOURS[Evidence.STRONG.value], f"{name}: {shown_value}"),)
         end = segments[-1].x + segments[-1].width if segments else label_width
         y = GAP + place * (BAR_HEIGHT + GAP)
-        bars.append(Bar(y, label, name, _shown(group.whole, in_dollars), round(end + 6, 1), segments))
+        bars.append(Bar(y, label, name, shown_value, round(end + 6, 1), segments))
     says = "; ".join(f"{bar.full_label}: {bar.shown}" for bar in bars) or "nothing to show"
     return Chart(title, says, tuple(bars), label_width)
 
@@ -73,9 +90,9 @@ def _segments(group: Group, name: str, in_dollars: bool, start: float, scale: fl
     segments: list[Segment] = []
     for evidence in Evidence:
         part = group.by_evidence.get(evidence.value, Sum())
-        width = _measure(part, in_dollars) * scale
+        width = measure(part, in_dollars) * scale
         if width > 0:
-            says = f"{name}, {evidence.value}: {part.findings:,} findings, {_shown(part, in_dollars)}"
+            says = f"{name}, {evidence.value}: {part.findings:,} findings, {measured(part, in_dollars)}"
             segments.append(Segment(round(start, 1), round(width, 1), EVIDENCE_COLOURS[evidence.value], says))
             start += width
     return tuple(segments)
@@ -94,11 +111,13 @@ def _text_width(text: str) -> float:
     return sum(CAPITAL_WIDTH if character.isupper() else OTHER_WIDTH for character in text)
 
 
-def _measure(total: Sum, in_dollars: bool) -> float:
+def measure(total: Sum, in_dollars: bool) -> float:
+    """What a bar shows: dollars at issue, never less than 0, or findings."""
     return max(float(total.amount), 0.0) if in_dollars else float(total.findings)
 
 
-def _shown(total: Sum, in_dollars: bool) -> str:
+def measured(total: Sum, in_dollars: bool) -> str:
+    """The same in words."""
     return short_dollars(float(total.amount)) if in_dollars else f"{total.findings:,}"
 
 

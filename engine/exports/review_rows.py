@@ -20,6 +20,7 @@ from engine.contracts.words import (
     STANDING_WORDS,
     STATUS_WORDS,
 )
+from engine.exports.redacted import masked_rx
 from engine.exports.sheet_columns import (
     CASE_COLUMNS,
     FINDINGS_COLUMNS,
@@ -31,12 +32,17 @@ from engine.exports.sheet_columns import (
 from engine.runtime.expressions import format_number, nulls
 
 SEPARATOR = "|"
-_SHOWN_OF_RX = 4
+# The priority by which rows come, whether it is shown or not.
+ORDER = "order_priority"
 _PLAIN = {Shown.UNITS: "decimal(15,3)", Shown.MONEY: "decimal(18,2)", Shown.PRICE: "decimal(15,6)"}
 
 
-def finding_rows(findings: DataFrame, queue: DataFrame | None = None) -> DataFrame:
-    """One row per finding with the columns of FINDINGS_COLUMNS. `queue`: QUEUE; None: it is not known."""
+def finding_rows(findings: DataFrame, queue: DataFrame | None = None, redacted: bool = False) -> DataFrame:
+    """One row per finding with the columns of FINDINGS_COLUMNS and ORDER.
+
+    `queue`: QUEUE; None: it is not known. `redacted`: `findings` have passed `redacted_findings`; cells of amounts stay
+    empty.
+    """
     if queue is None:
         rows = findings.withColumns(nulls({"standing": "string", "selection": "string", "is_held": "boolean"}))
     else:
@@ -64,7 +70,7 @@ def finding_rows(findings: DataFrame, queue: DataFrame | None = None) -> DataFra
             "since_decision": F.array_join("changed_since_decision", ", "),
         }
     )
-    return rows.select(*_cells(FINDINGS_COLUMNS))
+    return rows.select(*_cells(FINDINGS_COLUMNS, redacted), F.col("priority").alias(ORDER))
 
 
 def _related_rows(rules: Column) -> Column:
@@ -84,8 +90,8 @@ def line_rows(lines: DataFrame) -> DataFrame:
     return rows.select(*_cells(LINE_COLUMNS))
 
 
-def case_rows(cases: DataFrame) -> DataFrame:
-    """One row per case with the columns of CASE_COLUMNS, and what they are ordered by."""
+def case_rows(cases: DataFrame, redacted: bool = False) -> DataFrame:
+    """One row per case with the columns of CASE_COLUMNS, and what they are ordered by. `redacted`: without amounts."""
     rows = cases.withColumns(
         {
             "status_words": words(F.col("status"), STATUS_WORDS),
@@ -95,7 +101,7 @@ def case_rows(cases: DataFrame) -> DataFrame:
             "amount_credited_before": F.col("amount_credited"),
         }
     )
-    return rows.select(*_cells(CASE_COLUMNS), (-F.col("expected_recovery")).alias("less_to_recover"))
+    return rows.select(*_cells(CASE_COLUMNS, redacted), (-F.col("expected_recovery")).alias("less_to_recover"))
 
 
 CASE_ORDER = ("less_to_recover", "case_id")
@@ -136,11 +142,7 @@ def words(code: Column, meanings: Mapping[Any, str]) -> Column:
 
 def masked_rx_unless(is_allowed: Column, rx_number: Column) -> Column:
     """An Rx number of which `*` hides all but the last four characters, and all of one that is no longer than that."""
-    hidden = F.when(F.length(rx_number) > _SHOWN_OF_RX, F.length(rx_number) - _SHOWN_OF_RX).otherwise(
-        F.length(rx_number)
-    )
-    masked = F.concat(F.repeat(F.lit("*"), hidden), F.substr(rx_number, hidden + 1))
-    return F.when(F.coalesce(is_allowed, F.lit(False)), rx_number).otherwise(masked)
+    return F.when(F.coalesce(is_allowed, F.lit(False)), rx_number).otherwise(masked_rx(rx_number))
 
 
 def reference_words(row: Column) -> Column:
@@ -200,8 +202,8 @@ def _is_given(text: Column) -> Column:
     return text.isNotNull() & (text != "")
 
 
-def _cells(columns: tuple[SheetColumn, ...]) -> list[Column]:
-    """Each column in the type that its kind of cell is written from; empty text is no cell."""
+def _cells(columns: tuple[SheetColumn, ...], redacted: bool = False) -> list[Column]:
+    """Each column in the type that its kind of cell is written from; empty text and redacted money are no cell."""
     cells = []
     for column in columns:
         if column.name is None:
@@ -211,5 +213,7 @@ def _cells(columns: tuple[SheetColumn, ...]) -> list[Column]:
             value = F.nullif(value.cast("string"), F.lit(""))
         elif column.shown in _PLAIN:
             value = value.try_cast(_PLAIN[column.shown])
+        if redacted and column.shown.is_money:
+            value = F.nullif(value, value)
         cells.append(value.alias(column.name))
     return cells

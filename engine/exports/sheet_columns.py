@@ -25,6 +25,10 @@ class Shown(Enum):
     def is_text(self) -> bool:
         return self in (Shown.TEXT, Shown.WRAPPED)
 
+    @property
+    def is_money(self) -> bool:
+        return self in (Shown.DOLLARS, Shown.MONEY, Shown.PRICE)
+
 
 NUMBER_FORMATS: dict[Shown, str] = {
     Shown.TEXT: "@",

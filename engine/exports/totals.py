@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -14,10 +15,20 @@ from pyspark.sql import types as T
 from engine.contracts.codes import Evidence, Subject
 from engine.exports.batches import in_priority_order
 from engine.exports.plain_text import plain
+from engine.intervals import quarter_of
 from engine.runtime.expressions import nullable
 
 FIRST_FINDINGS = 10
 _DISMISSED = "DISMISSED"
+# Of a dimension that a finding does not have.
+UNKNOWN = "unknown"
+RULE_PERIOD = "rule_period"
+_DECIDED = ("DISPUTE", "PAY", "DISMISS")
+_SETTLED = "decided"
+# Days to the deadline up to which a finding is of this age.
+_AGES = {"passed": -1, "within 7 days": 7, "8 to 30 days": 30, "31 to 90 days": 90, "more than 90 days": 100_000}
+NO_DEADLINE = "no deadline known"
+AGES = (*_AGES, NO_DEADLINE)
 SUBJECT_WORDS = {
     Subject.REBATE_CLAIM: "Claims",
     Subject.INVOICE: "Invoice lines",
@@ -135,10 +146,15 @@ class Totals:
 _ENTRY = T.StructType([T.StructField(name, T.StringType()) for name in ("dimension", "value", "label")])
 
 
-def add_up(findings: DataFrame) -> Totals:
-    """Adds up findings (FINDINGS, read from Parquet) in two jobs; the result is small."""
-    counted = [_entry("all", F.lit("")), *(_entry(name, value, label) for name, value, label in _dimensions())]
-    by_rule = F.transform("rules", lambda hit: _entry("rule", hit["rule_id"]))
+def add_up(findings: DataFrame, today: date | None = None, most_first: int = FIRST_FINDINGS) -> Totals:
+    """Adds up findings (FINDINGS, read from Parquet) in two jobs; the result is small.
+
+    `today`: the day against which deadlines are counted; without it there is no dimension `aging`. `most_first`: how
+    many findings to keep as rows.
+    """
+    dimensions = [*_dimensions(), *([] if today is None else [_aging(today)])]
+    counted = [_entry("all", F.lit("")), *(_entry(name, value, label) for name, value, label in dimensions)]
+    by_rule = F.flatten(F.transform("rules", lambda hit: F.array(*_of_rule(hit))))
     rows = (
         findings.select(
             "subject",
@@ -161,7 +177,7 @@ def add_up(findings: DataFrame) -> Totals:
     by_subject = tuple(
         _of_subject(subject, [row for row in rows if row["subject"] == subject]) for subject in SUBJECT_WORDS
     )
-    first = findings.where(~is_dismissed()).orderBy(*in_priority_order()).limit(FIRST_FINDINGS).collect()
+    first = findings.where(~is_dismissed()).orderBy(*in_priority_order()).limit(most_first).collect()
     return Totals(by_subject, [row.asDict(recursive=True) for row in first])
 
 
@@ -171,9 +187,11 @@ def is_dismissed() -> Column:
 
 
 def _of_subject(subject: Subject, rows: Sequence[Row]) -> SubjectTotals:
-    groups: dict[str, dict[str, Group]] = {name: {} for name in ("all", "rule", *(d[0] for d in _dimensions()))}
+    groups: dict[str, dict[str, Group]] = {"all": {}}
     for row in rows:
-        group = groups[row["dimension"]].setdefault(row["value"], Group(row["value"], plain(row["label"])))
+        group = groups.setdefault(row["dimension"], {}).setdefault(
+            row["value"], Group(row["value"], plain(row["label"]))
+        )
         part = Sum(row["findings"], row["priced"], row["units"] or Decimal(0), row["amount"] or Decimal(0))
         group.label = max(group.label, plain(row["label"]))
         group.by_evidence[row["evidence"]] = part
@@ -200,13 +218,33 @@ def _dimensions() -> list[tuple[str, Column, Column]]:
             ("labeler", F.col("labeler_code"), None),
             ("product", ndc, product),
             ("period", F.coalesce("period", of_entities), None),
+            ("state", F.col("state"), None),
+            ("entity", F.col("entity_id"), None),
+            ("pharmacy", F.col("pharmacy_npi"), None),
             ("standing", F.when(is_dismissed(), F.lit(_DISMISSED)).otherwise(F.lit("OPEN")), None),
         )
     ]
 
 
+def _of_rule(hit: Column) -> list[Column]:
+    """A finding under one of its rules: as a whole, and in its quarter, which for 340B claims is that of service."""
+    quarter = F.coalesce("period", quarter_of(F.col("date_of_service")), F.lit(UNKNOWN))
+    return [_entry("rule", hit["rule_id"]), _entry(RULE_PERIOD, F.concat_ws(" ", hit["rule_id"], quarter))]
+
+
+def _aging(today: date) -> tuple[str, Column, Column | None]:
+    """Days from `today` to the deadline of findings that nobody has decided."""
+    days = F.datediff(F.col("deadline_date"), F.lit(today))
+    bucket = F.lit(NO_DEADLINE)
+    for name, last in reversed(_AGES.items()):
+        bucket = F.when(days <= last, F.lit(name)).otherwise(bucket)
+    undecided = F.col("decision").isNull() | ~F.col("decision").isin(*_DECIDED)
+    aged = F.when(F.col("deadline_date").isNull(), F.lit(NO_DEADLINE)).otherwise(bucket)
+    return ("aging", F.when(undecided & ~is_dismissed(), aged).otherwise(F.lit(_SETTLED)), None)
+
+
 def _entry(dimension: str, value: Column, label: Column | None = None) -> Column:
-    known = F.coalesce(value, F.lit("unknown"))
+    known = F.coalesce(value, F.lit(UNKNOWN))
     entry = F.struct(
         F.lit(dimension).alias("dimension"),
         known.alias("value"),

@@ -24,7 +24,15 @@ from engine.exports.facts import RunFacts
 from engine.exports.formats import Formats
 from engine.exports.guide_sheet import add_guide_sheet
 from engine.exports.quality_sheet import add_quality_sheet
-from engine.exports.review_rows import CASE_ORDER, TIE_OUT_ORDER, case_rows, finding_rows, line_rows, tie_out_rows
+from engine.exports.review_rows import (
+    CASE_ORDER,
+    ORDER,
+    TIE_OUT_ORDER,
+    case_rows,
+    finding_rows,
+    line_rows,
+    tie_out_rows,
+)
 from engine.exports.row_sheets import ROW_HEIGHT, RowSheet, excel_column
 from engine.exports.sheet_columns import CASE_COLUMNS, FINDINGS_COLUMNS, LINE_COLUMNS, TIE_OUT_COLUMNS, SheetColumn
 from engine.exports.summary_sheet import add_summary_sheet
@@ -98,18 +106,20 @@ def write_workbooks(
     folder: str,
     settings: ReviewSettings,
     tables: ReviewTables = NO_TABLES,
+    redacted: bool = False,
 ) -> list[str]:
     """Writes the review files into `folder`; returns their names, the first workbook first.
 
     Findings come by priority, then id, without those that a person dismissed and that did not change since. A workbook
     holds at most `findings_per_workbook` of them and a sheet at most `rows_per_sheet`. Memory does not grow with their
-    number. Raises OutputError where the folder cannot be written.
+    number. `redacted`: findings, lines and totals are redacted ones, and cells of amounts stay empty.
+    Raises OutputError where the folder cannot be written.
     """
     found, line_count = totals.findings - totals.dismissed, dispute_lines.count()
     listed = findings.where(~is_dismissed())
     parts = _parts(found, settings.findings_per_workbook)
     names = [_workbook_name(number, len(parts)) for number in range(len(parts))]
-    rows = Stream(ordered_batches(finding_rows(listed, tables.queue), in_priority_order(), found))
+    rows = Stream(ordered_batches(finding_rows(listed, tables.queue, redacted), in_priority_order(ORDER), found))
     with (
         storage.local_file(join(folder, CSV_NAME)) as csv_path,
         # with a byte-order mark, without which Excel takes the file for one in the system's own encoding
@@ -129,12 +139,12 @@ def write_workbooks(
                     add_summary_sheet(book, formats, facts, totals, line_count, _lines_of_review(tables))
                 add_guide_sheet(book, formats, facts)
                 if is_first:
-                    _add_queue_sheets(book, formats, listed, tables, settings)
+                    _add_queue_sheets(book, formats, listed, tables, settings, redacted)
                 _add_row_sheets(book, formats, FINDINGS_SHEET, FINDINGS_COLUMNS, rows, part, settings, csv)
                 if is_first:
                     if tables.cases is not None:
                         count = sum(tables.cases_by_status.values())
-                        of_cases = _stream(case_rows(tables.cases), CASE_ORDER, count)
+                        of_cases = _stream(case_rows(tables.cases, redacted), CASE_ORDER, count)
                         _add_row_sheets(book, formats, CASES_SHEET, CASE_COLUMNS, of_cases, count, settings)
                     lines = _stream(line_rows(dispute_lines), _LINE_ORDER.split(), line_count)
                     _add_row_sheets(book, formats, LINES_SHEET, LINE_COLUMNS, lines, line_count, settings)
@@ -149,7 +159,12 @@ def _stream(rows: DataFrame, order: Sequence[str], count: int) -> Stream:
 
 
 def _add_queue_sheets(
-    book: xlsxwriter.Workbook, formats: Formats, listed: DataFrame, tables: ReviewTables, settings: ReviewSettings
+    book: xlsxwriter.Workbook,
+    formats: Formats,
+    listed: DataFrame,
+    tables: ReviewTables,
+    settings: ReviewSettings,
+    redacted: bool,
 ) -> None:
     """The sheet Queue if the capacity leaves findings out, and the random sample if one was drawn.
 
@@ -169,7 +184,7 @@ def _add_queue_sheets(
         if count:
             chosen = tables.queue.where(condition)
             own = listed.join(F.broadcast(chosen.select("finding_id")), on="finding_id", how="left_semi")
-            rows = Stream(ordered_batches(finding_rows(own, chosen), in_priority_order(), count))
+            rows = Stream(ordered_batches(finding_rows(own, chosen, redacted), in_priority_order(ORDER), count))
             _add_row_sheets(book, formats, name, FINDINGS_COLUMNS, rows, count, settings)
 
 

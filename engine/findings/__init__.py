@@ -9,6 +9,7 @@ from engine.findings.decisions import (
     judged_findings,
     latest_decisions,
     reviewed_findings,
+    sampled_by_rule,
     with_decisions,
 )
 from engine.findings.feed_problems import with_feed_problems
@@ -37,6 +38,7 @@ __all__ = [
     "latest_decisions",
     "least_probability",
     "reviewed_findings",
+    "sampled_by_rule",
     "settings_probability",
     "with_decisions",
     "with_feed_problems",

@@ -86,6 +86,20 @@ def answers_by_rule(found: DataFrame, outcomes: DataFrame, runs: DataFrame, as_o
     )
 
 
+def sampled_by_rule(found: DataFrame, decisions: DataFrame, runs: DataFrame, as_of: date) -> DataFrame:
+    """rule_id, valid and decided: one row per deciding rule of findings that were drawn at random and decided.
+
+    Decided means DISPUTE (valid) or DISMISS. `found`, `runs`: see `as_reviewed`; `decisions`: conformed.
+    """
+    sampled = _decided(decisions, as_of).where("is_random")
+    stood = as_reviewed(found, sampled, runs)
+    return (
+        stood.select(deciding_rule().alias("rule_id"), "is_valid")
+        .groupBy("rule_id")
+        .agg(F.sum(F.col("is_valid").cast("bigint")).alias("valid"), F.count(F.lit(1)).alias("decided"))
+    )
+
+
 def payer_of() -> Column:
     """Whom a finding's row is billed by; empty for 340B claims."""
     return F.coalesce("payer_id", "state", F.lit(""))

@@ -160,7 +160,9 @@ def _around(
         found = F.broadcast(keep(f"candidates_found_{stage}", found))
         rows_claimed = keys_claimed.join(found, on="key_hash", how="left_semi").select("row_id").distinct()
         rows_given = keys_given.join(found, on="key_hash", how="left_semi").select("row_id").distinct()
-    return _of_rows(rebate_claims, rows_claimed), _of_rows(entity_claims, rows_given)
+    # written, since both are read many times
+    mine = keep("candidates_claims", _of_rows(rebate_claims, rows_claimed))
+    return mine, keep("candidates_340b", _of_rows(entity_claims, rows_given))
 
 
 def _keys_by_row(sides: list[DataFrame], row_id: str) -> DataFrame:

@@ -17,7 +17,7 @@ from engine.settings import PeerSettings, Settings
 from engine.sources import WorkFolder
 
 # Facts of every row, as the work folder names them.
-_RESULTS = {
+RESULTS = {
     Subject.REBATE_CLAIM: "facts/claims",
     Subject.ENTITY_CLAIM: "facts/entity_claims",
     Subject.INVOICE: "facts/invoices",
@@ -47,7 +47,7 @@ def describe(run: Run, work: WorkFolder, prepared: Prepared, found: facts.FoundO
             counts = one.facts.agg(rows, *(F.count_if(condition).alias(name) for name, condition in noticed.items()))
             counted = counts.collect()[0].asDict()
             rows_out = counted.pop("rows")
-            run.ledger.check(table, Step.FACTS, "rows with peers", rows_out, work.rows(_RESULTS[one.subject]))
+            run.ledger.check(table, Step.FACTS, "rows with peers", rows_out, work.rows(RESULTS[one.subject]))
             run.ledger.record(table, Step.FACTS, run.ledger.rows_out(table), rows_out, counted=counted)
             words.append(f"{table} {rows_out:,} rows")
     return judged
@@ -62,7 +62,7 @@ def _claim_facts(
 ) -> Judged:
     references = prepared.references
     screen = work.write(
-        _RESULTS[Subject.REBATE_CLAIM], facts.claim_screen(claims.all, found, references, settings.today)
+        RESULTS[Subject.REBATE_CLAIM], facts.claim_screen(claims.all, found, references, settings.today)
     )
     peers = work.write("peers/claims", facts.claim_peers(screen, settings.peers))
     background = facts.Background(
@@ -106,7 +106,7 @@ def _entity_claim_facts(
     asked_for = None if prepared.claims is None else prepared.claims.unconverted
     links_340b = None if found is None else found.links_340b
     told = facts.entity_claim_facts(claims, prepared.references, asked_for, links_340b, settings)
-    rows = work.write(_RESULTS[Subject.ENTITY_CLAIM], told)
+    rows = work.write(RESULTS[Subject.ENTITY_CLAIM], told)
     return Judged(Subject.ENTITY_CLAIM, rows, None, described=lambda flagged, _: flagged)
 
 
@@ -115,7 +115,7 @@ def _invoice_facts(work: WorkFolder, invoices: DataFrame, prepared: Prepared, se
     told = facts.invoice_facts(
         invoices, claims, prepared.references, settings.today, prepared.unread_claims, prepared.replaced_invoices
     )
-    rows = work.write(_RESULTS[Subject.INVOICE], told)
+    rows = work.write(RESULTS[Subject.INVOICE], told)
     peers = work.write("peers/invoices", facts.invoice_peers(rows, settings.peers))
     whole = facts.with_invoice_peers(rows, peers, settings.peers)
     return Judged(Subject.INVOICE, whole, peers, described=lambda flagged, _: flagged)
@@ -124,5 +124,5 @@ def _invoice_facts(work: WorkFolder, invoices: DataFrame, prepared: Prepared, se
 def _inflation_facts(work: WorkFolder, prepared: Prepared) -> Judged:
     reports = prepared.references["inflation_reports"]
     told = facts.inflation_facts(reports, prepared.entity_claims, prepared.references)
-    rows = work.write(_RESULTS[Subject.INFLATION_REPORT], told)
+    rows = work.write(RESULTS[Subject.INFLATION_REPORT], told)
     return Judged(Subject.INFLATION_REPORT, rows, None, described=lambda flagged, _: flagged)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from engine import exports, link, rules
@@ -19,10 +20,12 @@ from engine.pipeline.describing import describe
 from engine.pipeline.finished_runs import finished_run
 from engine.pipeline.handed_on import Prepared
 from engine.pipeline.judging import operators_compiled_apart
+from engine.pipeline.kept import Kept
 from engine.pipeline.linking import link_claims
 from engine.pipeline.main_job import way
 from engine.pipeline.preparing import prepare_tables, read_tables
 from engine.run import Run, RunOptions
+from engine.runtime.column_names import column_names
 from engine.runtime.parquet import read_parquet
 from engine.runtime.storage import join, storage_of
 from engine.settings import Settings
@@ -30,58 +33,92 @@ from engine.sources import OpenedTable, WorkFolder
 
 # Tables that people add to after every run; neither links nor rules read them.
 _REVIEWS = ("decisions", "outcomes")
+# 340B claims whose values are shown.
+_MOST_SHOWN = 20
 
 
 @dataclass(frozen=True)
 class Explained:
-    """The candidate pairs of one claim as rows of CANDIDATE_PAIRS, best first, each rule's answer, and where all that
-    and a picture of the pairs are.
+    """The candidate pairs of one claim as rows of CANDIDATE_PAIRS, best first, each rule's answer, both claims' values,
+    and where all that and a picture of the pairs are.
 
-    answers: rule_id, title, answer (FIRED, SUPPRESSED, NOT_MET, OFF), message, and for rules that are on guards and
-    unknown_facts. picture: None where no claim met the asked one.
+    answers: rule_id, title, answer (FIRED, SUPPRESSED, NOT_MET, OFF), came_close, message, and for rules that are on
+    guards and unknown_facts. claims: values of the rebate claims and the 340B claims of the first pairs by
+    source_row_id, as prepared. picture: None if no claim met the one in question.
     """
 
     subject: Subject
     pairs: list[dict[str, Any]]
     answers: list[dict[str, Any]]
+    claims: dict[str, dict[str, Any]]
+    claims_340b: dict[str, dict[str, Any]]
     data: str
     picture: str | None
 
 
-def explain(spark: SparkSession, settings: Settings, run_id: str, source_row_id: str) -> Explained:
+def explain(
+    spark: SparkSession,
+    settings: Settings,
+    run_id: str,
+    source_row_id: str,
+    say: Callable[[str], None] = lambda _: None,
+) -> Explained:
     """How the links of a claim came about in a finished run, and what each rule says of a claim or an invoice line.
 
-    The input is read, prepared, linked and described once more, as of the run's day; the run's folder stays as it is.
-    Raises OutputError where there is no such run, ConfigurationError where the settings are not the run's, InputError
-    where the input is not, or holds no such live row.
+    A run that kept its rows (`output.keep_rows`) is explained from them. Otherwise the input is read, prepared, linked
+    and described once more, as of the run's day. `say` gets one line per step; the run's folder stays as it is.
+
+    Raises:
+        OutputError: no such run.
+        ConfigurationError: the settings are not the run's.
+        InputError: the input is not the run's, or there is no such live row.
     """
     storage = storage_of(spark)
     folder, summary, as_then = finished_run(storage, settings, run_id)
     linking = join(folder, "linking.json")
     learned = link.Learned.from_json(json.loads(storage.read_bytes(linking))) if storage.exists(linking) else None
-    own_id = f"explain-{uuid4().hex[:12]}"
-    with way(spark, as_then, RunOptions(own_id), lambda _: None, "explain") as (run, work):
-        try:
+    kept = Kept.of(spark, folder)
+    with way(spark, as_then, RunOptions(f"explain-{uuid4().hex[:12]}"), say, "explain") as (run, work):
+        if kept is not None:
+            say("reading  what the run kept of the row")
+            prepared = kept.prepared()
+            subject, facts = _kept_facts(kept, prepared, as_then, source_row_id)
+        else:
+            say("this run kept no rows (output.keep_rows), so its input is read, prepared and linked again")
             opened = read_tables(run)
             _check_same_input(opened, summary["input"])
             prepared = prepare_tables(run, work, opened)
             subject = _subject_of(prepared, source_row_id)
-            pairs = (
-                [] if learned is None else _candidate_pairs(work, prepared, subject, source_row_id, learned, as_then)
-            )
+        pairs: list[dict[str, Any]] = []
+        if learned is not None:
+            say("links    comparing it with the claims of the other side")
+            pairs = _candidate_pairs(work, prepared, subject, source_row_id, learned, as_then)
+        say("rules    what each rule says of it")
+        hits = _hits(run, folder, subject, source_row_id)
+        if kept is not None:
+            answers = _as_in_run(_answers(run, kept.available, subject, facts, with_messages=False), hits)
+        else:
             answers = _rule_answers(run, work, prepared, subject, source_row_id)
-            if SUBJECT_FEEDS[subject] in {*summary["models"], *summary.get("groups", {})}:
-                answers = _as_scored(answers, _hits(run, folder, subject, source_row_id))
-        finally:
-            run.abandon()
+        if SUBJECT_FEEDS[subject] in {*summary["models"], *summary.get("groups", {})}:
+            answers = _as_scored(answers, hits)
+        claims, claims_340b = _claims_of(prepared, subject, source_row_id, pairs)
+        run.abandon()
     place = join(settings.output.root, "explain", run_id, exports.file_name(source_row_id))
-    told = {"run_id": run_id, "source_row_id": source_row_id, "subject": subject, "pairs": pairs, "rules": answers}
-    exports.write_json(storage, f"{place}.json", told)
+    content = {
+        "run_id": run_id,
+        "source_row_id": source_row_id,
+        "subject": subject,
+        "pairs": pairs,
+        "rules": answers,
+        "claims": claims,
+        "claims_340b": claims_340b,
+    }
+    exports.write_json(storage, f"{place}.json", content)
     if pairs:
         kind = "340B claim" if subject is Subject.ENTITY_CLAIM else "rebate claim"
         figure = exports.waterfall_figure(f"Links of {kind} {source_row_id}, run {run_id}", pairs)
         exports.write_figure(figure, storage, f"{place}.png")
-    return Explained(subject, pairs, answers, f"{place}.json", f"{place}.png" if pairs else None)
+    return Explained(subject, pairs, answers, claims, claims_340b, f"{place}.json", f"{place}.png" if pairs else None)
 
 
 def _subject_of(prepared: Prepared, source_row_id: str) -> Subject:
@@ -114,21 +151,47 @@ def _not_judged(prepared: Prepared, source_row_id: str) -> Problem:
     )
 
 
+def _kept_facts(kept: Kept, prepared: Prepared, settings: Settings, source_row_id: str) -> tuple[Subject, DataFrame]:
+    """The subject of a row, and its facts as one local row: rules over it need no file again."""
+    for subject in SUBJECT_FEEDS:
+        rows = kept.facts(subject, settings.peers)
+        if rows is None:
+            continue
+        own = rows.where(F.col("source_row_id") == source_row_id)
+        values = own.collect()
+        if values:
+            return subject, kept.spark.createDataFrame([tuple(values[0])], own.schema)
+    raise InputError(_not_judged(prepared, source_row_id))
+
+
 def _rule_answers(
     run: Run, work: WorkFolder, prepared: Prepared, subject: Subject, source_row_id: str
 ) -> list[dict[str, Any]]:
-    """What each rule says of one row, by rule id: answer, guards, message, facts that the rule reads and the row lacks;
-    and why rules are off."""
+    """What each rule says of one row of the input, whose facts are worked out again (see `_answers`)."""
     judged = describe(run, work, prepared, link_claims(run, work, prepared))
     one = next(one for one in judged if one.subject is subject)
-    asked = one.facts.where(F.col("source_row_id") == source_row_id)
+    own = one.facts.where(F.col("source_row_id") == source_row_id)
     # written, since all rules over a plan of all facts need more memory than a driver may have
-    whole = work.write("explain/facts", one.described(asked, asked.select("source_row_id")))
-    whole = whole.withColumns({field.name: F.lit(None).cast(field.dataType) for field in rules.SCORE_FACTS})
-    active = rules.active_rules(run.settings, prepared.available, subject, run.settings.today)
+    facts = work.write("explain/facts", one.described(own, own.select("source_row_id")))
+    return _answers(run, prepared.available, subject, facts)
+
+
+def _answers(
+    run: Run, available: frozenset[str], subject: Subject, facts: DataFrame, with_messages: bool = True
+) -> list[dict[str, Any]]:
+    """What each rule says of one row, by rule id: answer, guards, message, facts that the rule reads and the row lacks;
+    and why rules are off. Facts that were worked out for flagged rows alone count neither as known nor as unknown."""
+    known = set(column_names(facts))
+    kinds = [*rules.FACTS_OF[subject].fields, *rules.SCORE_FACTS.fields]
+    missing = {field.name: F.lit(None).cast(field.dataType) for field in kinds if field.name not in known}
+    whole = facts.withColumns(missing) if missing else facts
+    active = rules.active_rules(run.settings, available, subject, run.settings.today)
     titles = rules.rule_titles()
     with operators_compiled_apart(run.spark):
-        answers = [row.asDict(recursive=True) for row in rules.rule_answers(whole, active, run.settings).collect()]
+        rows = rules.rule_answers(whole, active, run.settings, with_messages).collect()
+    answers = [row.asDict(recursive=True) for row in rows]
+    for answer in answers:
+        answer["unknown_facts"] = [name for name in answer["unknown_facts"] if name in known]
     answers += [{"rule_id": rule_id, "answer": "OFF", "message": why} for rule_id, why in active.off.items()]
     return sorted(
         ({"title": titles[answer["rule_id"]], **answer} for answer in answers), key=lambda answer: answer["rule_id"]
@@ -140,6 +203,24 @@ def _hits(run: Run, folder: str, subject: Subject, source_row_id: str) -> list[d
     findings = read_parquet(run.spark, join(folder, "findings"), FINDINGS)
     own = findings.where((F.col("subject") == subject.in_findings.value) & (F.col("source_row_id") == source_row_id))
     return [hit.asDict(recursive=True) for row in own.select("rules").collect() for hit in row["rules"]]
+
+
+def _as_in_run(answers: list[dict[str, Any]], hits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """With the words and guards of the rules that fired as the run has them: they rest on facts that were not kept.
+
+    A rule that only accompanies others fires in company alone.
+    """
+    by_rule = {hit["rule_id"]: hit for hit in hits}
+    in_run = []
+    for answer in answers:
+        hit = by_rule.get(answer["rule_id"])
+        if hit is not None:
+            answer = {**answer, "answer": "FIRED", "message": hit["message"], "guards": hit["guards"]}
+        elif answer["answer"] == "FIRED":
+            only = "fires in the company of another rule only"
+            answer = {**answer, "answer": "NOT_MET", "came_close": True, "message": only, "guards": None}
+        in_run.append(answer)
+    return in_run
 
 
 def _as_scored(answers: list[dict[str, Any]], hits: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -196,6 +277,26 @@ def _candidate_pairs(
             pair["link_source_row_id"],
         ),
     )
+
+
+def _claims_of(
+    prepared: Prepared, subject: Subject, source_row_id: str, pairs: Sequence[dict[str, Any]]
+) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Values of the row in question and of the claims of its first pairs: rebate claims and 340B claims by id."""
+    if subject.in_findings is Subject.INVOICE:
+        return {}, {}
+    shown = pairs[:_MOST_SHOWN]
+    mine = {source_row_id} if subject is Subject.REBATE_CLAIM else {pair["source_row_id"] for pair in shown}
+    theirs = {source_row_id} if subject is Subject.ENTITY_CLAIM else {pair["link_source_row_id"] for pair in shown}
+    claims = None if prepared.claims is None else prepared.claims.all
+    return _values(claims, mine), _values(prepared.entity_claims, theirs)
+
+
+def _values(rows: DataFrame | None, ids: set[str]) -> dict[str, dict[str, Any]]:
+    if rows is None or not ids:
+        return {}
+    own = rows.where(F.col("source_row_id").isin(*sorted(ids))).collect()
+    return {row["source_row_id"]: row.asDict(recursive=True) for row in own}
 
 
 def _check_same_input(opened: dict[str, OpenedTable], read_then: dict[str, Any]) -> None:

@@ -53,7 +53,7 @@ def export_final(spark: SparkSession, settings: Settings, run_id: str) -> Sent:
     storage.make_folder(place)
     frozen = spark.createDataFrame([tuple(row[name] for name in FINAL_LINES.names) for row in ready], FINAL_LINES)
     texts = {code.code: code.text for code in codes}
-    files = exports.write_final_files(frozen, texts, storage, place, settings.disputes.unmasked_rx_recipients)
+    files = exports.write_final_files(frozen, texts, storage, place, settings.unmasked_rx_recipients)
     try:
         kept.add({feedback.SUBMISSIONS: [_submission(row, today) for row in ready]})
     except OutputError as error:

@@ -18,7 +18,7 @@ from engine.pipeline.judging import apply_rules, assemble_findings, screen
 from engine.pipeline.learning import UNREGISTERED, learn, lesson_of, score
 from engine.pipeline.linking import link_claims
 from engine.pipeline.preparing import prepare_tables, read_tables
-from engine.pipeline.publishing import Published, check_database, publish
+from engine.pipeline.publishing import Published, check_database, check_tickets, publish
 from engine.pipeline.reranking import queue_order, train_reranker
 from engine.pipeline.scoring import SCORED, check_model_option, choose_model_versions, model_name, with_measures
 from engine.run import Run, RunOptions, open_run
@@ -104,6 +104,7 @@ def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Ca
     """The main job: every output of the contract, whole or not at all. Raises UserError for what a user can fix."""
     tracker = Tracker(settings.mlflow, settings.output.root)
     check_database(settings, options.run_id)
+    check_tickets(storage_of(spark), settings)
     tracker.check()
     check_model_option(tracker, settings, options.model)
     with way(spark, settings, options, say, can_resume=True) as (run, work):

@@ -23,13 +23,15 @@ from engine.pipeline.drafting import (
 )
 from engine.pipeline.finished_runs import finished_run
 from engine.pipeline.handed_on import Judged, Prepared, run_tags
+from engine.pipeline.kept import keep_rows
+from engine.pipeline.overview import overview_of
 from engine.pipeline.positions import Posted, post_positions
 from engine.pipeline.preparing import LEFT_ORDERLY
 from engine.pipeline.reranking import QueueOrder
 from engine.redaction import masked
 from engine.run import Run, code_version, run_facts
 from engine.runtime.parquet import read_parquet
-from engine.runtime.storage import join, storage_of
+from engine.runtime.storage import Storage, join, storage_of
 from engine.settings import Settings
 from engine.sources import WorkFolder
 from engine.tracking import Tracker
@@ -62,7 +64,8 @@ def publish(
     off = [*off, *(exports.Off("feature", name, why) for name, why in facts.off_features(prepared.available).items())]
     with run.step(Step.EXPORTS) as words:
         quarantined = _write_quarantine(run, prepared)
-        totals = exports.add_up(found)
+        listed = settings.report.findings
+        totals = exports.add_up(found, settings.today, listed)
         flagged_rows = sum(run.ledger.rows_out(SUBJECT_FEEDS[one.subject]) for one in judged)
         run.ledger.check("all tables", Step.EXPORTS, "findings added up", totals.findings, flagged_rows)
         posted = post_positions(run, work, prepared, found)
@@ -104,13 +107,34 @@ def publish(
             quarantined=quarantined,
             linking=prepared.linking,
         )
+        redacted = settings.redaction.on
+        shown, shown_lines, sums = found, lines, totals
+        if redacted:
+            shown, shown_lines = exports.redacted_findings(found), exports.redacted_lines(lines)
+            sums = exports.add_up(shown, settings.today, listed)
         drafted = exports.write_disputes_detail(
-            lines, storage, join(folder, "disputes", "detail.csv"), settings.disputes.unmasked_rx_recipients
+            shown_lines, storage, join(folder, "disputes", "detail.csv"), settings.unmasked_rx_recipients
         )
         review = exports.write_workbooks(
-            found, lines, totals, told, storage, join(folder, "review"), settings.review, tables
+            shown, shown_lines, sums, told, storage, join(folder, "review"), settings.review, tables, redacted
         )
-        exports.write_report(totals, drafted, told, storage, join(folder, "report.html"))
+        if settings.tickets.most:
+            titles, most = told.rule_titles, settings.tickets.most
+            tickets = exports.finding_tickets(shown, titles, settings.today, most, redacted)
+            exports.write_tickets(
+                tickets, storage, join(folder, "review", exports.TICKETS_NAME), _issue_keys(run.storage, settings)
+            )
+            review.append(exports.TICKETS_NAME)
+        exports.write_report(
+            sums,
+            drafted,
+            told,
+            storage,
+            join(folder, "report.html"),
+            overview_of(run, prepared, found, totals),
+            settings.report,
+            settings.redaction.least_count if redacted else None,
+        )
         words.append(f"{drafted:,} dispute lines drafted, {', '.join(review)}, report.html")
         if posted is not None:
             words.append(f"{posted.rows:,} positions")
@@ -133,6 +157,8 @@ def publish(
     exports.write_json(storage, join(folder, "summary.json"), summary)
     if settings.output.connection is not None:
         _check_lengths(run, found, lines, summary)
+    if settings.output.keep_rows:
+        keep_rows(run, prepared)
     run.publish()
     if settings.output.connection is not None:
         try:
@@ -290,6 +316,15 @@ def _check_lengths(run: Run, found: DataFrame, lines: DataFrame, summary: dict[s
             + settings.command("detect", "--run-id", run.run_id, "--as-of", f"{settings.today}", "--resume"),
         )
         raise OutputError([*error.problems, resumed]) from None
+
+
+def check_tickets(storage: Storage, settings: Settings) -> None:
+    """Check that the file of issue keys, if one is named, can be read. Raises InputError, OutputError."""
+    _issue_keys(storage, settings)
+
+
+def _issue_keys(storage: Storage, settings: Settings) -> dict[str, str]:
+    return exports.read_issue_keys(storage, settings.tickets.keys) if settings.tickets.keys else {}
 
 
 def check_database(settings: Settings, run_id: str | None) -> None:

@@ -4,7 +4,7 @@ from engine.rules.activation import SWITCHED_OFF, ActiveRules, active_rules
 from engine.rules.apply import apply_rules, flagged_rows, rule_answers, that_fired
 from engine.rules.catalog import REGISTRY
 from engine.rules.dispute_codes import DISPUTE_CODES, DisputeCode, dispute_codes, parse_dispute_codes
-from engine.rules.hit import SCORE_FACTS
+from engine.rules.hit import FACTS_OF, SCORE_FACTS
 from engine.rules.overview import (
     ANOMALY_RULE,
     BARRING_RULES,
@@ -24,6 +24,7 @@ __all__ = [
     "BARRING_RULES",
     "DATA_SOURCES",
     "DISPUTE_CODES",
+    "FACTS_OF",
     "REGISTRY",
     "SCORE_FACTS",
     "SWITCHED_OFF",

@@ -9,10 +9,11 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.codes import Action, GuardState, Subject
+from engine.contracts.facts import SPARSE_FACTS
 from engine.contracts.findings import GUARD, MOST_RELATED_ROWS, REFERENCE_ROW, RULE_RESULT
 from engine.rules.activation import ActiveRules
 from engine.rules.evidence import EvidenceClass, at_most, class_name, is_below_medium, one_step_down
-from engine.rules.hit import STRINGS, Check, Facts, Guard, Hit
+from engine.rules.hit import FACTS_OF, STRINGS, Check, Facts, Guard, Hit
 from engine.rules.registry import RegistryError, Rule
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import all_of, any_of, nullable, to_decimal
@@ -21,6 +22,18 @@ from engine.settings import Settings
 RESULTS = T.ArrayType(RULE_RESULT)
 GUARDS = T.ArrayType(GUARD)
 REFERENCES = T.ArrayType(REFERENCE_ROW)
+
+# What one rule says of one row, for explaining it.
+ANSWER = T.StructType(
+    [
+        T.StructField("rule_id", T.StringType()),
+        T.StructField("answer", T.StringType()),
+        T.StructField("came_close", T.BooleanType()),
+        T.StructField("guards", GUARDS),
+        T.StructField("message", T.StringType()),
+        T.StructField("unknown_facts", STRINGS),
+    ]
+)
 
 # What a WEAK suspicion may still do of what its rule would like: it never accuses (domain part 1.4).
 _MILDER = {Action.DISPUTE: Action.INQUIRE, Action.WITHHOLD: Action.PAY_AND_WATCH}
@@ -40,12 +53,14 @@ _DAY_OF = {
 
 
 class Judged(NamedTuple):
-    """One rule on the facts: `met` its condition, `fires` after suppressing guards, `guards`, `result`.
+    """One rule on the facts: `applies` to the row's program, day and sign of units, `met` its condition, `fires` after
+    suppressing guards, `guards`, `result`.
 
     facts_read: the facts that condition, guards and words rest on. phrases: columns that `result` reads besides facts.
     """
 
     rule: Rule
+    applies: Column
     met: Column
     fires: Column
     guards: Column
@@ -106,31 +121,51 @@ def _any_fires(judged: list[Judged]) -> Column:
     return any_of(flagging)
 
 
-def rule_answers(facts: DataFrame, active: ActiveRules, settings: Settings) -> DataFrame:
-    """Every active rule's answer to each row: source_row_id, rule_id, answer, guards, message, unknown_facts.
+def rule_answers(facts: DataFrame, active: ActiveRules, settings: Settings, with_messages: bool = True) -> DataFrame:
+    """Every active rule's answer to each row: source_row_id, rule_id, answer, came_close, guards, message,
+    unknown_facts.
 
     Answer: FIRED, SUPPRESSED (the condition holds, a guard failed) or NOT_MET (then guards and message are NULL).
+    `with_messages`: without them, message is NULL and the plan half as long.
+    came_close: not met, although the rule applies to the row and the row has one of the SPARSE_FACTS that it reads.
     unknown_facts: names of the facts that the rule reads and the row lacks.
     Grain: row x rule. For explaining a few rows; `facts` as in `apply_rules`.
     """
     answers = []
     judged = judge(active, settings)
+    kinds = {f.name: f.dataType for f in FACTS_OF[active.subject].fields if f.name in SPARSE_FACTS}
     for rule in judged:
         met = F.coalesce(rule.met, F.lit(False))
         answer = F.when(rule.fires, F.lit("FIRED")).when(met, F.lit("SUPPRESSED")).otherwise(F.lit("NOT_MET"))
-        answers.append(
-            F.struct(
-                F.lit(rule.rule.id).alias("rule_id"),
-                answer.alias("answer"),
-                F.when(met, rule.guards).alias("guards"),
-                F.when(met, rule.result["message"]).alias("message"),
-                F.array_compact(
-                    F.array(*(F.when(F.col(name).isNull(), F.lit(name)) for name in rule.facts_read)).cast(STRINGS)
-                ).alias("unknown_facts"),
-            )
-        )
-    one_by_one = _phrased(facts, judged).select("source_row_id", F.explode(F.array(*answers)).alias("answer"))
+        traces = any_of([_is_present(name, kinds[name]) for name in rule.facts_read if name in kinds])
+        values = {
+            "rule_id": F.lit(rule.rule.id),
+            "answer": answer,
+            "came_close": F.coalesce(~met & rule.applies & traces, F.lit(False)),
+            "guards": F.when(met, rule.guards),
+            "message": F.when(met, rule.result["message"]) if with_messages else F.lit(None).cast("string"),
+            "unknown_facts": F.array_compact(
+                F.array(*(F.when(F.col(name).isNull(), F.lit(name)) for name in rule.facts_read)).cast(STRINGS)
+            ),
+        }
+        answers.append(nullable(F.struct(*(values[name].alias(name) for name in ANSWER.names)), ANSWER))
+    phrased = _phrased(facts, judged) if with_messages else facts
+    one_by_one = phrased.select("source_row_id", F.explode(F.array(*answers)).alias("answer"))
     return one_by_one.select("source_row_id", "answer.*")
+
+
+def _is_present(name: str, kind: T.DataType) -> Column:
+    """A fact that says something: not NULL, not false, not 0, not without elements."""
+    fact = F.col(name)
+    if isinstance(kind, T.ArrayType):
+        present = F.size(fact) > 0
+    elif isinstance(kind, T.BooleanType):
+        present = fact
+    elif isinstance(kind, T.NumericType):
+        present = fact != 0
+    else:
+        present = fact.isNotNull()
+    return F.coalesce(present, F.lit(False))
 
 
 def judge(active: ActiveRules, settings: Settings) -> list[Judged]:
@@ -144,7 +179,8 @@ def _judge(rule: Rule, active: ActiveRules, settings: Settings) -> Judged:
     if tuple(check.guard for check in hit.checks) != rule.guards:
         raise RegistryError(f"{rule.id} on {rule.subject} does not check the guards that it declares")
     checks = [_Checked.of(check, active.guard_is_off(rule.id, check.guard.name)) for check in hit.checks]
-    met = _is_judged(rule, facts) & hit.when
+    applies = _is_judged(rule, facts)
+    met = applies & hit.when
     held_back = [check.failed for check in checks if check.failed is not None and check.guard.weakens_to is None]
     fires = all_of([met, *(~F.coalesce(failed, F.lit(False)) for failed in held_back)])
     evidence = _evidence(rule.evidence if hit.evidence is None else hit.evidence, checks)
@@ -167,7 +203,7 @@ def _judge(rule: Rule, active: ActiveRules, settings: Settings) -> Judged:
         "reference_rows": _references(hit),
     }
     result = F.struct(*(_typed(values[field.name], field.dataType).alias(field.name) for field in RULE_RESULT.fields))
-    return Judged(rule, met, fires, nullable(guards, GUARDS), result, facts.names_read(), facts.phrases())
+    return Judged(rule, applies, met, fires, nullable(guards, GUARDS), result, facts.names_read(), facts.phrases())
 
 
 def _is_judged(rule: Rule, facts: Facts) -> Column:

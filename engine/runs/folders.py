@@ -133,6 +133,18 @@ class RunFolders:
         """Delete the work folder."""
         self._delete(self.work)
 
+    def keep(self, result: str, name: str) -> bool:
+        """Move an intermediate result to `name` below the outputs; returns False if there is none of it."""
+        source, target = join(self.work, *result.split("/")), join(self.outputs, *name.split("/"))
+        if not self._storage.exists(source):
+            return False
+        self._storage.make_folder(target.rpartition("/")[0])
+        if self._renames:
+            self._storage.rename(source, target)
+        else:
+            self._storage.copy(source, target)
+        return True
+
     def publish(self) -> None:
         """Make the run visible as a whole. A run that it replaces stays until the new one is in place."""
         outputs = self.outputs

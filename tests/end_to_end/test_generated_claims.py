@@ -11,6 +11,7 @@ from tests.end_to_end.runs import settings_in
 pytestmark = pytest.mark.slow
 
 OUTPUTS = (
+    "kept",
     "positions",
     "findings",
     "quarantine",
@@ -108,16 +109,43 @@ def test_every_row_is_accounted_for(generated_run):
     assert quarantined == sum(summary["counts"]["quarantined"].values())
 
 
-def test_links_and_rules_of_a_finding_are_explained_as_the_run_found_them(spark, generated_run):
+def explained_in(spark, run, source_row_id: str):
+    settings = settings_in(run.claims, run.folder.parent)
+    return pipeline.explain(spark, settings, run.folder.name, source_row_id)
+
+
+@pytest.mark.both_engines
+def test_links_and_rules_of_a_finding_are_explained_as_in_the_run(spark, generated_run):
     found = generated_run.findings()
     found = found[found.match_tier == "T3"].sort_values("source_row_id").iloc[0]
-    settings = settings_in(generated_run.claims, generated_run.folder.parent)
-    explained = pipeline.explain(spark, settings, generated_run.folder.name, found.source_row_id)
+    explained = explained_in(spark, generated_run, found.source_row_id)
     best = explained.pairs[0]
     fired = {answer["rule_id"]: answer["message"] for answer in explained.answers if answer["answer"] == "FIRED"}
     assert fired == {hit["rule_id"]: hit["message"] for hit in found.rules}
     assert (best["link_tier"], best["link_score"], best["link_is_chosen"]) == ("T3", found.match_score, True)
+    claim = explained.claims[found.source_row_id]
+    assert (claim["claim_id"], claim["ndc11"]) == (found.claim_id, found.ndc11)
+    assert claim["date_of_service"] != explained.claims_340b[best["link_source_row_id"]]["date_of_service"]
     assert {path.name for path in generated_run.folder.iterdir()} == {*OUTPUTS, "_SUCCESS"}
+
+
+@pytest.mark.parametrize("subject", ["ENTITY_CLAIM", "INVOICE"])
+def test_findings_of_other_subjects_are_explained_as_in_the_run(spark, generated_run, subject):
+    found = generated_run.findings()
+    found = found[(found.subject == subject) & (found.program != "PARTD_INFL")].sort_values("source_row_id").iloc[-1]
+    explained = explained_in(spark, generated_run, found.source_row_id)
+    fired = {answer["rule_id"] for answer in explained.answers if answer["answer"] == "FIRED"}
+    assert explained.subject == subject
+    assert fired == {hit["rule_id"] for hit in found.rules}
+
+
+def test_rules_of_a_row_that_is_no_finding_are_explained_without_one_that_fired(spark, generated_run):
+    linked = pd.read_parquet(generated_run.folder / "kept" / "facts" / "claims", columns=["source_row_id", "link_tier"])
+    linked = set(linked[linked.link_tier.notna()].source_row_id) - set(generated_run.findings().source_row_id)
+    explained = explained_in(spark, generated_run, min(linked))
+    answers = {answer["answer"] for answer in explained.answers}
+    assert "FIRED" not in answers
+    assert any(answer.get("came_close") or answer["answer"] == "SUPPRESSED" for answer in explained.answers)
 
 
 @pytest.mark.both_engines

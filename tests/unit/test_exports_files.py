@@ -47,6 +47,11 @@ def test_totals_are_those_of_a_slow_sum(spark):
         values += [("standing", "DISMISSED" if row.get("is_dismissed") else "OPEN")]
         values += [("labeler", row["labeler_code"] or "unknown"), ("product", row["ndc11"])]
         values += [("rule", hit["rule_id"]) for hit in row["rules"]]
+        values += [("state", row["state"] or "unknown"), ("entity", row["entity_id"] or "unknown")]
+        values += [("pharmacy", row["pharmacy_npi"] or "unknown")]
+        day = row["date_of_service"]
+        quarter = row["period"] or f"{day.year}Q{(day.month + 2) // 3}"
+        values += [("rule_period", f"{hit['rule_id']} {quarter}") for hit in row["rules"]]
         for key in values:
             for found in (expected[(subject, *key)], expected[(subject, *key, row["evidence"])]):
                 found[0] += 1

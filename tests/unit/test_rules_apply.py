@@ -238,6 +238,24 @@ def test_every_rule_answers_every_row(spark):
     assert answers["R001"]["guards"] is None
 
 
+def test_a_rule_comes_close_if_the_row_has_what_it_looks_for_and_the_rule_is_about_such_rows(spark):
+    linked = {**firing("R003"), "link_is_ambiguous": False}
+    rows = rows_of(
+        spark,
+        Subject.REBATE_CLAIM,
+        {
+            "commercial": {**linked, "program": "COMMERCIAL", "contract_excludes_340b": False},
+            "not linked": {**linked, "program": "COMMERCIAL", "contract_excludes_340b": False, "link_tier": None},
+            "fires": linked,
+        },
+    )
+    answers = rule_answers(rows, everything(Subject.REBATE_CLAIM, ["R003", "R008"]), SETTINGS, with_messages=False)
+    close = {(row["source_row_id"], row["rule_id"]) for row in answers.collect() if row["came_close"]}
+    # R003 is about fee-for-service claims, R008 about commercial ones; a rule that fires did more than come close
+    assert close == {("commercial", "R008")}
+    assert {row["message"] for row in answers.collect()} == {None}
+
+
 def test_reference_rows_carry_their_dates(judged):
     chosen = {
         ("R002", Subject.REBATE_CLAIM): [

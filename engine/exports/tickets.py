@@ -1,0 +1,200 @@
+"""Tickets for an issue tracker, as a CSV file that JIRA's importer reads.
+
+A ticket has a stable external id. JIRA updates an issue, rather than making another, if the file names its key, so a
+file of keys that JIRA exported (external id and issue key) fills the column `Issue key` of the next import.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from engine.contracts.codes import Action, Evidence, Party, Route
+from engine.contracts.words import ACTION_WORDS, DEADLINE_WORDS, PARTY_WORDS, ROUTE_WORDS
+from engine.errors import InputError, Problem
+from engine.exports.batches import in_priority_order
+from engine.exports.csv_files import csv_writer
+from engine.exports.plain_text import plain, safe_text
+from engine.exports.side_by_side import shown
+from engine.exports.totals import is_dismissed
+from engine.runtime.storage import Storage
+
+TICKETS_NAME = "tickets.csv"
+ISSUE_KEY, EXTERNAL_ID = "Issue key", "External issue ID"
+LABEL_COLUMNS = 6
+_HEADINGS = (ISSUE_KEY, EXTERNAL_ID, "Issue Type", "Summary", "Description", "Priority", "Due date")
+# JIRA refuses a summary of 255 characters and more, and a description of more than 32,767.
+_LONGEST_SUMMARY, _LONGEST_DESCRIPTION = 254, 32_767
+_SOON = timedelta(days=14)
+_PRIORITIES = {
+    Evidence.STRONG.value: "High",
+    Evidence.MEDIUM.value: "Medium",
+    Evidence.WEAK.value: "Low",
+    Evidence.CONTEXT.value: "Lowest",
+}
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """external_id: the same in every run for the same matter. labels: LABEL_COLUMNS at most are written."""
+
+    external_id: str
+    summary: str
+    description: str
+    priority: str
+    due: date | None
+    labels: tuple[str, ...]
+
+
+def finding_tickets(
+    findings: DataFrame, rule_titles: Mapping[str, str], today: date, most: int, redacted: bool
+) -> list[Ticket]:
+    """The first `most` findings of the queue that are worth an analyst's time, highest priority first.
+
+    `redacted`: `findings` have passed `redacted_findings`; no claim number and no date of service is written then
+    either. Rx numbers are never written.
+    """
+    is_worth_it = F.col("amount_at_issue").isNull() | (F.col("priority") > 0)
+    queue = findings.where(~is_dismissed() & is_worth_it).orderBy(*in_priority_order()).limit(most)
+    return [_ticket(row.asDict(recursive=True), rule_titles, today, redacted) for row in queue.collect()]
+
+
+def write_tickets(tickets: Sequence[Ticket], storage: Storage, uri: str, keys: Mapping[str, str] | None = None) -> None:
+    """One line per ticket. `keys`: issue keys by external id, of issues that the tracker has already.
+
+    Raises OutputError.
+    """
+    known = keys or {}
+    with storage.local_file(uri) as path, path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv_writer(file)
+        writer.writerow([*_HEADINGS, *["Labels"] * LABEL_COLUMNS])
+        for ticket in tickets:
+            labels = [_label(text) for text in ticket.labels[:LABEL_COLUMNS]]
+            cells = [
+                known.get(ticket.external_id),
+                ticket.external_id,
+                "Task",
+                safe_text(plain(ticket.summary, _LONGEST_SUMMARY - 1)),
+                _lines(ticket.description),
+                ticket.priority,
+                ticket.due.isoformat() if ticket.due else None,
+            ]
+            writer.writerow([*cells, *labels, *[None] * (LABEL_COLUMNS - len(labels))])
+
+
+def read_issue_keys(storage: Storage, uri: str) -> dict[str, str]:
+    """Issue keys by external id out of a CSV file that JIRA exported; columns are matched by their headings.
+
+    JIRA calls a custom field `Custom field (External issue ID)`. Raises InputError if a column is missing.
+    """
+    text = storage.read_bytes(uri).decode("utf-8-sig")
+    rows = list(csv.reader(io.StringIO(text), delimiter=_separator(text)))
+    headings = [_heading(cell) for cell in rows[0]] if rows else []
+    missing = [name for name in (ISSUE_KEY, EXTERNAL_ID) if _heading(name) not in headings]
+    if missing:
+        found = ", ".join(rows[0])[:200] if rows else "an empty file"
+        raise InputError(
+            Problem(
+                f"the file of issue keys has no column {' and no column '.join(missing)}",
+                uri,
+                found,
+                f"{ISSUE_KEY} and {EXTERNAL_ID}",
+                "export both columns from JIRA, or remove tickets.keys",
+            )
+        )
+    key, external = (headings.index(_heading(name)) for name in (ISSUE_KEY, EXTERNAL_ID))
+    filled = (row for row in rows[1:] if len(row) > max(key, external) and row[external])
+    return {row[external].strip(): row[key].strip() for row in filled}
+
+
+def _ticket(found: dict[str, Any], titles: Mapping[str, str], today: date, redacted: bool) -> Ticket:
+    rules = [hit["rule_id"] for hit in found["rules"]]
+    first = titles.get(rules[0], rules[0]).split(" / ")[0] if rules else "Unusual"
+    payer = found["payer_id"] or found["state"] or found["entity_id"] or ""
+    product = found["product_name"] or found["ndc11"] or ""
+    where = ", ".join(part for part in (payer, product, found["period"]) if part)
+    return Ticket(
+        external_id=f"finding-{found['finding_id']}",
+        summary=f"{first}: {where}",
+        description="\n".join(_description(found, titles, today, redacted)),
+        priority=_priority(found, today),
+        due=found["deadline_date"],
+        labels=_labels(found, rules, payer),
+    )
+
+
+def _description(found: dict[str, Any], titles: Mapping[str, str], today: date, redacted: bool) -> list[str]:
+    lines = [] if redacted else [found["narrative"] or "", ""]
+    values = {
+        "Evidence": found["evidence"],
+        "Rules": "; ".join(f"{hit['rule_id']} {titles.get(hit['rule_id'], '')}" for hit in found["rules"]),
+        "Suggested action": _in_words(ACTION_WORDS, Action, found["action"]),
+        "Goes to": _in_words(ROUTE_WORDS, Route, found["route"]),
+        "Party at fault": _in_words(PARTY_WORDS, Party, found["party_at_fault"]),
+        "Program": found["program"],
+        "Payer": found["payer_id"],
+        "Product": " ".join(part for part in (found["ndc11"], found["product_name"]) if part),
+        "Period": found["period"],
+        "Invoice number": found["invoice_number"],
+        "340B entity": found["entity_id"],
+        "Units at issue": shown(found["units_at_issue"]),
+        "Amount at issue": None if found["amount_at_issue"] is None else f"${found['amount_at_issue']:,.2f}",
+        "Dispute code": found["dispute_code"],
+        "Documents needed": "; ".join(sorted({hit["document"] for hit in found["rules"] if hit["document"]})),
+        "Deadline": _deadline(found, today),
+        "Finding id": found["finding_id"],
+    }
+    return [*lines, *(f"{label}: {value}" for label, value in values.items() if value not in (None, ""))]
+
+
+def _deadline(found: dict[str, Any], today: date) -> str | None:
+    day = found["deadline_date"]
+    if day is None:
+        return None
+    passed = ", passed" if day < today else ""
+    return f"{day}{passed}: {DEADLINE_WORDS.get(found['deadline_kind'], found['deadline_kind'])}"
+
+
+def _in_words(words: Mapping[Any, str], kind: Any, code: str | None) -> str | None:
+    return words[kind(code)] if code in set(kind) else code
+
+
+def _priority(found: dict[str, Any], today: date) -> str:
+    """By evidence; STRONG whose deadline comes within two weeks is Highest."""
+    day = found["deadline_date"]
+    if found["evidence"] == Evidence.STRONG.value and day is not None and today <= day <= today + _SOON:
+        return "Highest"
+    return _PRIORITIES.get(found["evidence"], "Medium")
+
+
+def _labels(found: dict[str, Any], rules: Sequence[str], payer: str) -> tuple[str, ...]:
+    words = (found["evidence"], found["subject"], payer, found["dispute_code"] and f"code-{found['dispute_code']}")
+    return (*(word for word in words if word), *rules)
+
+
+def _label(text: str) -> str:
+    """Labels hold no blanks."""
+    return re.sub(r"[^\w.-]+", "-", text).strip("-=+@")
+
+
+def _lines(text: str) -> str:
+    """Text of several lines, each safe for a spreadsheet that opens the file before JIRA does."""
+    return "\n".join(safe_text(line) or "" for line in text.split("\n"))[:_LONGEST_DESCRIPTION]
+
+
+def _heading(text: str) -> str:
+    inner = re.sub(r"^\s*custom field \((.*)\)\s*$", r"\1", text.strip(), flags=re.IGNORECASE)
+    return re.sub(r"[^a-z]", "", inner.lower())
+
+
+def _separator(text: str) -> str:
+    first = text.partition("\n")[0]
+    return max(",;\t", key=first.count)

@@ -1,0 +1,107 @@
+"""What a finished run keeps so that `explain` needs neither its input nor its steps again.
+
+`<run>/kept` holds intermediate results as the run wrote them: conformed and netted feeds, the few reference tables that
+linking reads, facts of every row and what is usual among peers. They are moved, not written again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import partial
+
+from pyspark.sql import DataFrame, SparkSession
+
+from engine import exports, facts, prepare
+from engine.contracts.codes import Subject
+from engine.contracts.tables import TABLES
+from engine.entity_families import FAMILIES
+from engine.pipeline.describing import RESULTS
+from engine.pipeline.handed_on import LiveClaims, Prepared
+from engine.run import Run
+from engine.runtime.parquet import read_parquet
+from engine.runtime.paths import reader_path
+from engine.runtime.storage import Storage, join, storage_of
+from engine.settings import PeerSettings
+
+FOLDER = "kept"
+_CONTENTS = "contents.json"
+_FEEDS = ("rebate_claims", "entity_claims", "invoices")
+# Reference tables that linking and conversions read.
+_REFERENCES = ("pharmacies", "products", "hcpcs_crosswalk")
+_PEERS = {Subject.REBATE_CLAIM: "peers/claims", Subject.INVOICE: "peers/invoices"}
+
+
+def keep_rows(run: Run, prepared: Prepared) -> None:
+    """Move the results that `explain` reads from the work folder to the run's outputs; called before `run.publish`.
+
+    The work folder's results can no longer be read afterwards.
+    """
+    names = [f"{kind}/{table}" for kind in ("conformed", "netting") for table in (*_FEEDS, *_REFERENCES)]
+    names += [FAMILIES, *RESULTS.values(), *_PEERS.values()]
+    moved = [name for name in names if run.folders.keep(name, join(FOLDER, name))]
+    contents = {"results": moved, "available": sorted(prepared.available)}
+    exports.write_json(run.storage, join(run.folder, FOLDER, _CONTENTS), contents)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The kept rows of a run. available: as `Prepared.available` was in the run."""
+
+    spark: SparkSession
+    folder: str
+    results: frozenset[str]
+    available: frozenset[str]
+
+    @classmethod
+    def of(cls, spark: SparkSession, run_folder: str) -> Kept | None:
+        """None for a run that keeps no rows."""
+        storage: Storage = storage_of(spark)
+        folder = join(run_folder, FOLDER)
+        contents = join(folder, _CONTENTS)
+        if not storage.exists(contents):
+            return None
+        read = json.loads(storage.read_bytes(contents))
+        return cls(spark, folder, frozenset(read["results"]), frozenset(read["available"]))
+
+    def facts(self, subject: Subject, settings: PeerSettings) -> DataFrame | None:
+        """Facts of every row of a subject, with z-scores; of claims those that are screened. None without its feed."""
+        rows = self._result(RESULTS[subject])
+        peers = self._result(_PEERS[subject]) if subject in _PEERS else None
+        if rows is None or peers is None:
+            return rows
+        joined = facts.with_claim_peers if subject is Subject.REBATE_CLAIM else facts.with_invoice_peers
+        return joined(rows, peers, settings)
+
+    def prepared(self) -> Prepared:
+        """Live rows of the feeds, and of the references what linking reads."""
+        prepared = Prepared({})
+        for name in _REFERENCES:
+            conformed, netting = self._result(f"conformed/{name}"), self._result(f"netting/{name}")
+            if conformed is not None:
+                good = prepare.good_rows(conformed)
+                prepared.references[name] = good if netting is None else prepare.live_references(conformed, netting)
+        for name in _FEEDS:
+            conformed, netting = self._result(f"conformed/{name}"), self._result(f"netting/{name}")
+            if conformed is not None and netting is not None:
+                prepared.left_out[name] = partial(prepare.left_out, conformed, TABLES[name], netting)
+                self._add_feed(prepared, name, conformed, netting)
+        return prepared
+
+    def _add_feed(self, prepared: Prepared, name: str, conformed: DataFrame, netting: DataFrame) -> None:
+        if name == "rebate_claims":
+            converting = prepared.references.get("hcpcs_crosswalk"), prepared.references.get("products")
+            live = prepare.live_rebate_claims(conformed, netting, *converting)
+            prepared.claims = LiveClaims(live, lambda _: live, live)
+        elif name == "entity_claims":
+            with_parents = prepare.with_parents(conformed, self._result(FAMILIES))
+            prepared.entity_claims = prepare.live_entity_claims(with_parents, netting)
+        else:
+            prepared.invoices = prepare.live_invoices(conformed, netting)
+
+    def _result(self, name: str) -> DataFrame | None:
+        if name not in self.results:
+            return None
+        place = join(self.folder, *name.split("/"))
+        schema = self.spark.read.parquet(reader_path(self.spark, place)).schema
+        return read_parquet(self.spark, place, schema)
