@@ -1,15 +1,17 @@
 """Exports: what a run leaves for people and other programs."""
 
+from engine.exports.batches import ordered_batches
 from engine.exports.csv_files import write_disputes_detail, write_rejected, write_rows
 from engine.exports.database import check_lengths, check_tables, write_to_database
 from engine.exports.ddl import create_tables, scripts
 from engine.exports.facts import Linking, Off, RunFacts
 from engine.exports.final_files import RECIPIENT_COLUMNS, write_final_files
+from engine.exports.forms import write_form
 from engine.exports.json_files import write_json
 from engine.exports.match_rates import match_rate_summary, write_match_rates
 from engine.exports.plain_text import file_name, plain
 from engine.exports.report import write_report
-from engine.exports.tables import write_findings, write_positions, write_quarantine
+from engine.exports.tables import write_findings, write_form_lines, write_positions, write_quarantine
 from engine.exports.totals import Totals, add_up
 from engine.exports.waterfall import became_of, contribution_words, waterfall_figure, write_figure
 from engine.exports.workbook import write_workbooks
@@ -28,6 +30,7 @@ __all__ = [
     "create_tables",
     "file_name",
     "match_rate_summary",
+    "ordered_batches",
     "plain",
     "scripts",
     "waterfall_figure",
@@ -35,6 +38,8 @@ __all__ = [
     "write_figure",
     "write_final_files",
     "write_findings",
+    "write_form",
+    "write_form_lines",
     "write_json",
     "write_match_rates",
     "write_positions",

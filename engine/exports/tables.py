@@ -1,4 +1,4 @@
-"""Parquet outputs: findings, positions and quarantine."""
+"""Parquet outputs: findings, positions, form lines and quarantine."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.findings import FINDINGS, QUARANTINE
+from engine.contracts.forms import FORM_LINES
 from engine.contracts.positions import POSITIONS
 from engine.runtime.parquet import write_parquet
 from engine.runtime.storage import storage_of
@@ -20,6 +21,11 @@ def write_findings(findings: DataFrame, uri: str) -> None:
 def write_positions(positions: DataFrame, uri: str) -> None:
     """Parquet with exactly the columns of POSITIONS, in place of what is there."""
     _write(positions, POSITIONS, uri)
+
+
+def write_form_lines(lines: DataFrame, uri: str) -> None:
+    """Parquet with exactly the columns of FORM_LINES, in place of what is there."""
+    _write(lines, FORM_LINES, uri)
 
 
 def write_quarantine(rows: DataFrame, uri: str) -> None:

@@ -10,9 +10,11 @@ from pyspark.sql import functions as F
 from engine import exports, facts, findings, models, rules
 from engine.contracts.codes import Step
 from engine.contracts.findings import FINDINGS
+from engine.contracts.forms import FORM_LINES
 from engine.contracts.tables import SUBJECT_FEEDS
 from engine.errors import ConfigurationError, OutputError, Problem
 from engine.pipeline.finished_runs import finished_run
+from engine.pipeline.forms import FORM_LINES_FOLDER, Drafted, drafted_disputes, write_drafts
 from engine.pipeline.handed_on import Judged, Prepared, run_tags
 from engine.pipeline.positions import Posted, post_positions
 from engine.pipeline.preparing import LEFT_ORDERLY
@@ -82,9 +84,11 @@ def publish(
         drafted = exports.write_disputes_detail(
             lines, storage, join(folder, "disputes", "detail.csv"), settings.disputes.unmasked_rx_recipients
         )
+        forms = _draft_forms(run, prepared, lines, found)
         review = exports.write_workbooks(found, lines, totals, told, storage, join(folder, "review"), settings.review)
         exports.write_report(totals, drafted, told, storage, join(folder, "report.html"))
         words.append(f"{drafted:,} dispute lines drafted, {', '.join(review)}, report.html")
+        words += [forms.in_words] if forms is not None else []
         if posted is not None:
             words.append(f"{posted.rows:,} positions")
         tracker.log_detection(
@@ -101,7 +105,7 @@ def publish(
     if prepared.linking is not None:
         exports.write_json(storage, join(folder, "linking.json"), prepared.linking.learned)
         exports.write_match_rates(prepared.linking.match_rates, storage, join(folder, "match_rates.csv"))
-    summary = _summary(run, prepared, judged, totals, drafted, posted, order, off)
+    summary = _summary(run, prepared, judged, totals, drafted, posted, forms, order, off)
     exports.write_json(storage, join(folder, "summary.json"), summary)
     if settings.output.connection is not None:
         _check_lengths(run, found, lines, summary)
@@ -128,6 +132,27 @@ def publish(
     return Published(*map(masked, places))
 
 
+def _draft_forms(run: Run, prepared: Prepared, lines: DataFrame, found: DataFrame) -> Drafted | None:
+    """Drafts of ROSI and PQAS; None without invoices, with a note that says why a form is missing."""
+    if prepared.invoices is None:
+        run.note("no ROSI and no PQAS: the table invoices is missing")
+        return None
+    if "settlements" not in prepared.references:
+        run.note("no PQAS: the table settlements is missing, so that what was paid before is not known")
+    form_lines = read_parquet(run.spark, join(run.folder, *FORM_LINES_FOLDER), FORM_LINES)
+    forms = write_drafts(
+        form_lines,
+        drafted_disputes(lines, found),
+        run.storage,
+        join(run.folder, "disputes"),
+        run.settings.disputes,
+        run.settings.today,
+    )
+    if forms.problems:
+        run.note(f"drafted forms: {len(forms.problems):,} lines do not add up, such as {forms.problems[0]}")
+    return forms
+
+
 def _write_quarantine(run: Run, prepared: Prepared) -> dict[str, dict[str, int]]:
     """Writes quarantine/<table> for every table that has quarantined rows; returns rows by table and reason."""
     quarantined: dict[str, dict[str, int]] = {}
@@ -147,6 +172,7 @@ def _summary(
     totals: exports.Totals,
     drafted: int,
     posted: Posted | None,
+    forms: Drafted | None,
     order: QueueOrder,
     off: list[exports.Off],
 ) -> dict[str, object]:
@@ -192,6 +218,7 @@ def _summary(
             "findings_by_rule": totals.counts("rule"),
             "at_issue": totals.at_issue(),
             "dispute_lines": drafted,
+            "forms": None if forms is None else {"rosi": forms.rosi, "pqas": forms.pqas},
             "positions": None if posted is None else {"units": posted.units, "not_booked": posted.counted},
         },
         "thresholds": {

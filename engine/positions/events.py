@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from engine.claim_key import rebate_type_of_key
 from engine.contracts.codes import Subject
 from engine.positions.book import Effect
-from engine.positions.lines import ACCOUNT, SUM, is_medicaid, key_text
+from engine.positions.lines import ACCOUNT, MONEY, SUM, is_medicaid, key_text
 from engine.runtime.expressions import max_struct, union_all
 
 _EFFECTS = {
@@ -22,11 +22,13 @@ _EFFECTS = {
     "ENTITY_REPAID": Effect.ENTITY_REPAID,
 }
 # Columns of an event next to those of its account.
+AMOUNT = "amount"
 EVENT = ("day", "effect", "units", "event_id", "code", "finding_id", "claim_id", "claim_line", "plan_id", "sub_program")
 
 
 def settlement_events(settlements: DataFrame, claims: DataFrame, lines: DataFrame | None, as_of: date) -> DataFrame:
-    """Settlements of units above zero up to `as_of`: ACCOUNT, account and EVENT; account NULL if it is not known.
+    """Settlements of units above zero up to `as_of`: ACCOUNT, account, EVENT and amount; account NULL if it is not
+    known.
 
     The account of one that names a live claim is the claim's, of several quarters its own if the claim has it, else the
     last. Others have the account that they name. Without a payer (Medicaid: a state) it is that of the only payer with
@@ -59,9 +61,10 @@ def settlement_events(settlements: DataFrame, claims: DataFrame, lines: DataFram
         "claim_line",
         F.lit(None).cast("string").alias("plan_id"),
         "sub_program",
+        AMOUNT,
     )
     account = F.when(F.col("payer_id").isNotNull(), key_text(*ACCOUNT))
-    return placed.select(*ACCOUNT, account.alias("account"), *EVENT)
+    return placed.select(*ACCOUNT, account.alias("account"), *EVENT, AMOUNT)
 
 
 def _settlements(settlements: DataFrame, as_of: date) -> DataFrame:
@@ -83,6 +86,7 @@ def _settlements(settlements: DataFrame, as_of: date) -> DataFrame:
         F.col("units").cast(SUM).alias("units"),
         "code",
         "settlement_id",
+        F.col("amount").cast(MONEY).alias(AMOUNT),
     )
     rows = rows.where((F.col("units") > 0) & F.col("effect").isNotNull())
     # of one day and kind: in the order of their ids; equal settlements have no order that matters, but each is one
@@ -110,7 +114,7 @@ def _account(pairs: DataFrame, name: str) -> DataFrame:
 def decision_events(
     decisions: DataFrame, findings: DataFrame, claims: DataFrame | None, invoices: DataFrame | None, as_of: date
 ) -> DataFrame:
-    """Decisions DISPUTE up to the end of the `as_of` day (UTC) as events: ACCOUNT, account and EVENT.
+    """Decisions DISPUTE up to the end of the `as_of` day (UTC) as events: ACCOUNT, account, EVENT and no amount.
 
     The latest decision on a finding holds. It disputes its own units, else those at issue. `findings`: FINDINGS of the
     run; those on 340B claims move no unit. `claims`, `invoices`: live rows, as prepared; one of them is available. A
@@ -147,6 +151,7 @@ def decision_events(
         F.col("dispute_code").alias("code"),
         F.col("decided_id").alias("finding_id"),
         *("claim_id", "claim_line", "plan_id", "sub_program"),
+        F.lit(None).cast(MONEY).alias(AMOUNT),
     )
 
 
