@@ -812,6 +812,7 @@ class DisputeSettings(Section):
     most_of_entity: Fraction = Field(
         0.5, description="part of one covered entity's 340B claims in dispute, more of which warns of a blanket dispute"
     )
+    blanket_claims: PositiveInt = Field(10, description="claims of an entity in dispute, fewer of which never warn")
 
 
 class DeadlineSettings(Section):
@@ -884,7 +885,14 @@ class SyntheticSettings(Section):
 
 # Where a run reads and writes, and what changes no result.
 NO_RESULT_SETTINGS: Any = {
-    "disputes": {"contact", "fill_other_amounts", "interest", "mfp_justification_code", "most_of_entity"},
+    "disputes": {
+        "contact",
+        "fill_other_amounts",
+        "interest",
+        "mfp_justification_code",
+        "most_of_entity",
+        "blanket_claims",
+    },
     "input": {"root", "connection", "database_schema"},
     "check": True,
     "output": True,

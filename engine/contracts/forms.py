@@ -190,8 +190,30 @@ FORM_LINES = T.StructType(
         )
     ]
 )
-# What a code's document rests on, line by line. reference: public reference rows alone.
+# The other rows that a code's document consists of, as far as a state may see them: another claim line of the state
+# itself for the same dispense, and the covered entity's claim. One row per finding and row.
+EVIDENCE_ROWS = T.StructType(
+    [
+        T.StructField(name, kind)
+        for name, kind in (
+            ("finding_id", _STRING),
+            ("role", _STRING),
+            ("claim_id", _STRING),
+            ("claim_line", T.LongType()),
+            ("date_of_service", T.DateType()),
+            ("pharmacy_npi", _STRING),
+            ("rx_number", _STRING),
+            ("fill_number", T.LongType()),
+            ("ndc11", _STRING),
+            ("units", T.DecimalType(15, 3)),
+            ("entity_id", _STRING),
+        )
+    ]
+)
+DISPUTED_ROLE, OTHER_LINE_ROLE, ENTITY_ROLE = "Disputed claim", "Other claim line", "Claim of the covered entity"
+# The evidence sheet of a form: each disputed claim, then the rows that its document consists of. reference: rows of
+# published tables.
 EVIDENCE_COLUMNS = (
-    *("record_id", "product", "claim_id", "claim_line", "date_of_service", "pharmacy_npi", "units_disputed"),
-    *("dispute_code", "other_codes", "documents", "entity_id", "reference"),
+    *("role", "record_id", "product", "claim_id", "claim_line", "date_of_service", "pharmacy_npi", "rx_number"),
+    *("fill_number", "units", "dispute_code", "other_codes", "documents", "entity_id", "reference"),
 )

@@ -5,18 +5,21 @@ from engine.exports.csv_files import write_disputes_detail, write_rejected, writ
 from engine.exports.database import check_lengths, check_tables, write_to_database
 from engine.exports.ddl import create_tables, scripts
 from engine.exports.facts import Linking, Off, RunFacts
-from engine.exports.final_files import RECIPIENT_COLUMNS, write_final_files
-from engine.exports.forms import write_form
+from engine.exports.facts_file import read_facts, write_facts
+from engine.exports.final_files import RECIPIENT_COLUMNS, write_recipient_files
+from engine.exports.forms import DRAFT_PREFIX, write_form
 from engine.exports.json_files import write_json
 from engine.exports.match_rates import match_rate_summary, write_match_rates
 from engine.exports.plain_text import file_name, plain
 from engine.exports.report import write_report
-from engine.exports.tables import write_findings, write_form_lines, write_positions, write_quarantine
+from engine.exports.review_rows import masked_rx_text
+from engine.exports.tables import write_evidence, write_findings, write_form_lines, write_positions, write_quarantine
 from engine.exports.totals import Totals, add_up
 from engine.exports.waterfall import became_of, contribution_words, waterfall_figure, write_figure
 from engine.exports.workbook import write_workbooks
 
 __all__ = [
+    "DRAFT_PREFIX",
     "RECIPIENT_COLUMNS",
     "Linking",
     "Off",
@@ -29,14 +32,17 @@ __all__ = [
     "contribution_words",
     "create_tables",
     "file_name",
+    "masked_rx_text",
     "match_rate_summary",
     "ordered_batches",
     "plain",
+    "read_facts",
     "scripts",
     "waterfall_figure",
     "write_disputes_detail",
+    "write_evidence",
+    "write_facts",
     "write_figure",
-    "write_final_files",
     "write_findings",
     "write_form",
     "write_form_lines",
@@ -44,6 +50,7 @@ __all__ = [
     "write_match_rates",
     "write_positions",
     "write_quarantine",
+    "write_recipient_files",
     "write_rejected",
     "write_report",
     "write_rows",

@@ -86,6 +86,14 @@ def masked_rx_unless(is_allowed: Column, rx_number: Column) -> Column:
     return F.when(F.coalesce(is_allowed, F.lit(False)), rx_number).otherwise(masked)
 
 
+def masked_rx_text(rx_number: str | None) -> str | None:
+    """As `masked_rx_unless`, of one number."""
+    if rx_number is None:
+        return None
+    hidden = len(rx_number) - _SHOWN_OF_RX if len(rx_number) > _SHOWN_OF_RX else len(rx_number)
+    return "*" * hidden + rx_number[hidden:]
+
+
 def reference_words(row: Column) -> Column:
     """A dated reference fact in words: table, key, validity, date of the snapshot."""
     is_dated = row["start"].isNotNull() | row["end"].isNotNull()

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.findings import FINDINGS, QUARANTINE
-from engine.contracts.forms import FORM_LINES
+from engine.contracts.forms import EVIDENCE_ROWS, FORM_LINES
 from engine.contracts.positions import POSITIONS
 from engine.runtime.parquet import write_parquet
 from engine.runtime.storage import storage_of
@@ -26,6 +26,11 @@ def write_positions(positions: DataFrame, uri: str) -> None:
 def write_form_lines(lines: DataFrame, uri: str) -> None:
     """Parquet with exactly the columns of FORM_LINES, in place of what is there."""
     _write(lines, FORM_LINES, uri)
+
+
+def write_evidence(rows: DataFrame, uri: str) -> None:
+    """Parquet with exactly the columns of EVIDENCE_ROWS, in place of what is there."""
+    _write(rows, EVIDENCE_ROWS, uri)
 
 
 def write_quarantine(rows: DataFrame, uri: str) -> None:

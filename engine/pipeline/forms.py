@@ -13,15 +13,14 @@ from typing import Any, NamedTuple
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from engine import exports, feedback, positions
+from engine import exports, feedback, findings, positions
 from engine.contracts.codes import Evidence, Route, Subject
 from engine.contracts.forms import EVIDENCE_COLUMNS, FilledForm, Form
-from engine.findings.codes import FIRST_CODES
 from engine.positions import LineFacts, Prior
 from engine.runtime.storage import Storage, join
 from engine.settings import DisputeSettings
 
-FORM_LINES_FOLDER = ("disputes", "form_lines")
+FORM_LINES_FOLDER, EVIDENCE_FOLDER = ("disputes", "form_lines"), ("disputes", "evidence")
 _RECORD_IDS = {"MDRP_FFS": "FFSU", "MDRP_MCO": "MCOU"}
 _GROUP = ("state", "rebate_type", "labeler_code", "period", "invoice_number")
 _ORDER = (*_GROUP, "ndc11", "program")
@@ -59,7 +58,7 @@ class MadeForm(NamedTuple):
     problems: list[str]
 
 
-class Drafted(NamedTuple):
+class DraftedForms(NamedTuple):
     """Drafts by form, and the lines whose arithmetic does not hold, in words."""
 
     rosi: int
@@ -79,6 +78,12 @@ def forms_sent(kept: feedback.KeptFeedback, today: date) -> dict[tuple[str, ...]
         key = (row["recipient"].removeprefix(f"{Route.STATE.value} "), *(row[name] for name in _SENT_KEY[1:]))
         last[key] = Prior(row["units_paid"] or ZERO, row["units"] or ZERO, row["amount_paid"] or ZERO)
     return last
+
+
+def lines_sent(kept: feedback.KeptFeedback, today: date) -> dict[str, Decimal]:
+    """Units of each finding whose line was sent up to `today`."""
+    rows = [row for row in kept.rows(feedback.SUBMISSIONS) if row["finding_id"] and row["sent_on"] <= today]
+    return {row["finding_id"]: row["units"] or ZERO for row in rows}
 
 
 def drafted_disputes(lines: DataFrame, found: DataFrame) -> dict[FormKey, Disputed]:
@@ -157,8 +162,11 @@ def filled_forms(
             line, wrong = _line(form, facts, settings.fill_other_amounts)
             if form is Form.PQAS and not positions.is_changed(line):
                 continue
-            product = f"{row['ndc11'][5:9]}-{row['ndc11'][9:]}"
-            name = {"product": product, "product_name": row["product_name"], "record_id": _RECORD_IDS[row["program"]]}
+            name = {
+                "product": product_of(row["ndc11"]),
+                "product_name": row["product_name"],
+                "record_id": _RECORD_IDS[row["program"]],
+            }
             problems += [f"{row['program']} {row['ndc11']}: {one}" for one in wrong]
             made.append(name | line)
             keys.append(key)
@@ -179,9 +187,18 @@ def filled_forms(
             lines=made,
             is_draft=is_draft,
             interest=settings.interest.get(f"{state}/{period}"),
-            evidence=evidence,
+            evidence=sorted(evidence, key=_of_evidence),
         )
         yield MadeForm(filled, keys, problems)
+
+
+def product_of(ndc11: str) -> str:
+    """Product and package code as column A has them."""
+    return f"{ndc11[5:9]}-{ndc11[9:]}"
+
+
+def _of_evidence(row: Mapping[str, Any]) -> tuple[str, tuple[str, int, int]]:
+    return (row["record_id"], row["place"])
 
 
 def _rows(lines: DataFrame) -> Iterator[dict[str, Any]]:
@@ -241,7 +258,7 @@ def _facts(row: Mapping[str, Any], form: Form, disputed: Disputed, prior: Prior,
 
 def in_order(codes: Sequence[str]) -> list[str]:
     """Codes once each, in the order of precedence."""
-    first = {code: place for place, code in enumerate(FIRST_CODES)}
+    first = {code: place for place, code in enumerate(findings.FIRST_CODES)}
     return sorted(set(codes), key=lambda code: (first.get(code, len(first)), code))
 
 
@@ -257,14 +274,14 @@ def _needs_rosi(line: Mapping[str, Any]) -> bool:
     return bool(line["units_disputed"] or line["units_adjusted"] or line["adjustment_codes"])
 
 
-def write_drafts(
+def write_draft_forms(
     lines: DataFrame,
     disputes: Mapping[FormKey, Disputed],
     storage: Storage,
     folder: str,
     settings: DisputeSettings,
     today: date,
-) -> Drafted:
+) -> DraftedForms:
     """Write the drafts of a run below `folder`: ROSI to `rosi/`, PQAS to `pqas/<period>/`. Raises OutputError."""
     counts = dict.fromkeys(Form, 0)
     problems: list[str] = []
@@ -272,7 +289,7 @@ def write_drafts(
         write_form(storage, folder, made.form)
         counts[made.form.form] += 1
         problems += [f"{made.form.state} {made.form.period} {problem}" for problem in made.problems]
-    return Drafted(counts[Form.ROSI], counts[Form.PQAS], problems)
+    return DraftedForms(counts[Form.ROSI], counts[Form.PQAS], problems)
 
 
 def write_form(storage: Storage, folder: str, form: FilledForm) -> list[str]:

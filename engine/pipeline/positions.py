@@ -14,7 +14,7 @@ from engine.contracts.codes import Reason, Step
 from engine.contracts.positions import POSITIONS, Position
 from engine.contracts.prepared import PREPARED_REBATE_CLAIMS
 from engine.ledger import LedgerError
-from engine.pipeline.forms import FORM_LINES_FOLDER, forms_sent
+from engine.pipeline.forms import FORM_LINES_FOLDER, forms_sent, lines_sent
 from engine.pipeline.handed_on import Prepared
 from engine.run import Run, published_runs
 from engine.runtime.expressions import union_all
@@ -85,7 +85,11 @@ def _events(
         parts.append(positions.settlement_events(settlements, claims, lines, today))
     if decisions is not None:
         live = None if prepared.claims is None else prepared.claims.all
-        parts.append(positions.decision_events(decisions, found, live, prepared.invoices, today))
+        kept = feedback.KeptFeedback(run.storage, run.settings)
+        submitted = run.spark.createDataFrame(
+            sorted(lines_sent(kept, today).items()), "finding_id string, units_submitted decimal(38,3)"
+        )
+        parts.append(positions.decision_events(decisions, found, live, prepared.invoices, today, submitted))
     return work.write("positions/events", union_all(parts)) if parts else None
 
 

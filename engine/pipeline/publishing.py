@@ -10,15 +10,16 @@ from pyspark.sql import functions as F
 from engine import exports, facts, findings, models, rules
 from engine.contracts.codes import Step
 from engine.contracts.findings import FINDINGS
-from engine.contracts.forms import FORM_LINES
 from engine.contracts.tables import SUBJECT_FEEDS
 from engine.errors import ConfigurationError, OutputError, Problem
+from engine.pipeline.entity_shares import blanket_disputes, write_claims_of_entities
 from engine.pipeline.finished_runs import finished_run
-from engine.pipeline.forms import FORM_LINES_FOLDER, Drafted, drafted_disputes, write_drafts
+from engine.pipeline.forms import EVIDENCE_FOLDER, DraftedForms
 from engine.pipeline.handed_on import Judged, Prepared, run_tags
 from engine.pipeline.positions import Posted, post_positions
 from engine.pipeline.preparing import LEFT_ORDERLY
 from engine.pipeline.reranking import QueueOrder
+from engine.pipeline.reviewing import write_drafts, write_review
 from engine.redaction import masked
 from engine.run import Run, code_version, run_facts
 from engine.runtime.parquet import read_parquet
@@ -57,7 +58,11 @@ def publish(
         flagged_rows = sum(run.ledger.rows_out(SUBJECT_FEEDS[one.subject]) for one in judged)
         run.ledger.check("all tables", Step.EXPORTS, "findings added up", totals.findings, flagged_rows)
         posted = post_positions(run, work, prepared, found)
-        lines = findings.dispute_lines(found, rules.dispute_codes(settings.reference_folder), settings)
+        _write_evidence(run, prepared, found)
+        drafts = write_drafts(run.spark, storage, settings, folder, found, _available(prepared))
+        _warn_of_blanket_disputes(run, prepared, drafts.lines)
+        for note in drafts.notes:
+            run.note(note)
         told = exports.RunFacts(
             run_id=run.run_id,
             as_of=settings.today,
@@ -81,14 +86,10 @@ def publish(
             quarantined=quarantined,
             linking=prepared.linking,
         )
-        drafted = exports.write_disputes_detail(
-            lines, storage, join(folder, "disputes", "detail.csv"), settings.disputes.unmasked_rx_recipients
-        )
-        forms = _draft_forms(run, prepared, lines, found)
-        review = exports.write_workbooks(found, lines, totals, told, storage, join(folder, "review"), settings.review)
-        exports.write_report(totals, drafted, told, storage, join(folder, "report.html"))
+        exports.write_facts(told, storage, folder)
+        drafted, review = drafts.drafted, write_review(storage, settings, folder, found, drafts, totals, told)
         words.append(f"{drafted:,} dispute lines drafted, {', '.join(review)}, report.html")
-        words += [forms.in_words] if forms is not None else []
+        words += [drafts.forms.in_words] if drafts.forms is not None else []
         if posted is not None:
             words.append(f"{posted.rows:,} positions")
         tracker.log_detection(
@@ -105,10 +106,10 @@ def publish(
     if prepared.linking is not None:
         exports.write_json(storage, join(folder, "linking.json"), prepared.linking.learned)
         exports.write_match_rates(prepared.linking.match_rates, storage, join(folder, "match_rates.csv"))
-    summary = _summary(run, prepared, judged, totals, drafted, posted, forms, order, off)
+    summary = _summary(run, prepared, judged, totals, drafted, posted, drafts.forms, order, off)
     exports.write_json(storage, join(folder, "summary.json"), summary)
     if settings.output.connection is not None:
-        _check_lengths(run, found, lines, summary)
+        _check_lengths(run, found, drafts.lines, summary)
     run.publish()
     if settings.output.connection is not None:
         try:
@@ -132,25 +133,29 @@ def publish(
     return Published(*map(masked, places))
 
 
-def _draft_forms(run: Run, prepared: Prepared, lines: DataFrame, found: DataFrame) -> Drafted | None:
-    """Drafts of ROSI and PQAS; None without invoices, with a note that says why a form is missing."""
-    if prepared.invoices is None:
-        run.note("no ROSI and no PQAS: the table invoices is missing")
-        return None
-    if "settlements" not in prepared.references:
-        run.note("no PQAS: the table settlements is missing, so that what was paid before is not known")
-    form_lines = read_parquet(run.spark, join(run.folder, *FORM_LINES_FOLDER), FORM_LINES)
-    forms = write_drafts(
-        form_lines,
-        drafted_disputes(lines, found),
-        run.storage,
-        join(run.folder, "disputes"),
-        run.settings.disputes,
-        run.settings.today,
-    )
-    if forms.problems:
-        run.note(f"drafted forms: {len(forms.problems):,} lines do not add up, such as {forms.problems[0]}")
-    return forms
+def _write_evidence(run: Run, prepared: Prepared, found: DataFrame) -> None:
+    """Keep the rows that documents of dispute codes consist of, for the evidence sheet of final forms."""
+    if prepared.claims is None:
+        return
+    other_lines = prepared.claims.among(findings.evidence_ids(found))
+    rows = findings.evidence_rows(found, other_lines, prepared.entity_claims)
+    exports.write_evidence(rows, join(run.folder, *EVIDENCE_FOLDER))
+
+
+def _available(prepared: Prepared) -> frozenset[str]:
+    """Tables without which there are no forms, as far as they are available."""
+    invoices = {"invoices"} if prepared.invoices is not None else set()
+    return frozenset(invoices | ({"settlements"} & prepared.references.keys()))
+
+
+def _warn_of_blanket_disputes(run: Run, prepared: Prepared, lines: DataFrame) -> None:
+    if prepared.entity_claims is None:
+        return
+    claims = write_claims_of_entities(prepared.entity_claims, run.storage, run.folder)
+    drafted = lines.where(F.col("entity_id").isNotNull()).groupBy("entity_id").count().collect()
+    disputed = {row["entity_id"]: row["count"] for row in drafted}
+    for warning in blanket_disputes(disputed, claims, run.settings.disputes):
+        run.note(warning)
 
 
 def _write_quarantine(run: Run, prepared: Prepared) -> dict[str, dict[str, int]]:
@@ -172,7 +177,7 @@ def _summary(
     totals: exports.Totals,
     drafted: int,
     posted: Posted | None,
-    forms: Drafted | None,
+    forms: DraftedForms | None,
     order: QueueOrder,
     off: list[exports.Off],
 ) -> dict[str, object]:

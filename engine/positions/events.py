@@ -112,13 +112,19 @@ def _account(pairs: DataFrame, name: str) -> DataFrame:
 
 
 def decision_events(
-    decisions: DataFrame, findings: DataFrame, claims: DataFrame | None, invoices: DataFrame | None, as_of: date
+    decisions: DataFrame,
+    findings: DataFrame,
+    claims: DataFrame | None,
+    invoices: DataFrame | None,
+    as_of: date,
+    submitted: DataFrame | None = None,
 ) -> DataFrame:
     """Decisions DISPUTE up to the end of the `as_of` day (UTC) as events: ACCOUNT, account, EVENT and no amount.
 
-    The latest decision on a finding holds. It disputes its own units, else those at issue. `findings`: FINDINGS of the
-    run; those on 340B claims move no unit. `claims`, `invoices`: live rows, as prepared; one of them is available. A
-    decision whose finding or row is not in the run has no account.
+    The latest decision on a finding holds. It disputes its own units, else those that were submitted (`submitted`:
+    finding_id, units_submitted), else those at issue: once a state credits them, none are at issue any more.
+    `findings`: FINDINGS of the run; those on 340B claims move no unit. `claims`, `invoices`: live rows, as prepared;
+    one of them is available. A decision whose finding or row is not in the run has no account.
     """
     last = max_struct("decided_at", "decision", "units")
     latest = (
@@ -135,11 +141,16 @@ def decision_events(
     found = findings.select(
         "finding_id", "subject", F.col("source_row_id").alias("found_row_id"), "dispute_code", "units_at_issue"
     )
-    # finding_id is unique on both sides
+    # finding_id is unique on all sides
     decided = latest.join(found, on=F.col("decided_id") == F.col("finding_id"), how="left")
+    if submitted is None:
+        decided = decided.withColumn("units_submitted", F.lit(None).cast(SUM))
+    else:
+        by_finding = submitted.withColumnRenamed("finding_id", "submitted_id")
+        decided = decided.join(by_finding, on=F.col("decided_id") == F.col("submitted_id"), how="left")
     base = _with_rows(decided, _rows(claims, invoices))
     account = F.when(F.col("payer_id").isNotNull(), key_text(*ACCOUNT))
-    units = F.coalesce("decided_units", "units_at_issue", F.lit(0)).cast(SUM)
+    units = F.coalesce("decided_units", "units_submitted", "units_at_issue", F.lit(0)).cast(SUM)
     of_entities = F.coalesce(F.col("subject") == Subject.ENTITY_CLAIM.value, F.lit(False))
     return base.where(~of_entities & (units > 0)).select(
         *ACCOUNT,

@@ -28,7 +28,8 @@ _DRAFT = colors.Color(0.75, 0.25, 0.1, alpha=0.16)
 # Relative widths; the page's width is shared out.
 _WIDTHS = {CellKind.TEXT: 5.6, CellKind.UNITS: 6.6, CellKind.PRICE: 6.2, CellKind.MONEY: 6.6}
 _WIDE = {"product": 6.4, "product_name": 10.5, "record_id": 4.8, "adjustment_codes": 6.8}
-_EVIDENCE_WIDTHS = {"documents": 16.0, "reference": 18.0, "claim_id": 13.0}
+_EVIDENCE_WIDTHS = {"role": 10.0, "documents": 15.0, "reference": 14.0, "claim_id": 11.0, "claim_line": 4.5}
+_EVIDENCE_WIDTHS |= {"fill_number": 4.0, "entity_id": 9.0, "pharmacy_npi": 8.5}
 _MONEY = CellKind.MONEY
 _DIGITS = {CellKind.UNITS: ",.3f", CellKind.PRICE: ".6f", CellKind.MONEY: ",.2f"}
 
@@ -166,7 +167,7 @@ def _footer(form: FilledForm, styles: dict[str, Any]) -> Table:
 def _evidence(form: FilledForm, styles: dict[str, Any], width: float) -> LongTable:
     rows: list[list[Any]] = [[Paragraph(escape(EVIDENCE_TITLES[name]), styles["bold"]) for name in EVIDENCE_COLUMNS]]
     for row in form.evidence:
-        kinds = [CellKind.UNITS if name == "units_disputed" else CellKind.TEXT for name in EVIDENCE_COLUMNS]
+        kinds = [CellKind.UNITS if name == "units" else CellKind.TEXT for name in EVIDENCE_COLUMNS]
         rows.append([_cell(row[name], kind, styles) for name, kind in zip(EVIDENCE_COLUMNS, kinds, strict=True)])
     return _table(rows, styles, width, [_EVIDENCE_WIDTHS.get(name, 7.0) for name in EVIDENCE_COLUMNS], 1)
 

@@ -15,20 +15,23 @@ _WIDTHS = {CellKind.TEXT: 13.0, CellKind.UNITS: 13.0, CellKind.PRICE: 12.0, Cell
 _WIDE = {"product_name": 24.0, "record_id": 9.0, "adjustment_codes": 11.0, "dispute_codes": 10.0}
 _NUMBERS = {CellKind.UNITS: "#,##0.000", CellKind.PRICE: "0.000000", CellKind.MONEY: "#,##0.00"}
 EVIDENCE_TITLES = {
+    "role": "Row",
     "record_id": "Record ID",
     "product": "Product / package code",
     "claim_id": "Claim number",
     "claim_line": "Claim line",
     "date_of_service": "Date of service",
     "pharmacy_npi": "Pharmacy NPI",
-    "units_disputed": "Units disputed",
+    "rx_number": "Rx number",
+    "fill_number": "Fill",
+    "units": "Units",
     "dispute_code": "Dispute code",
     "other_codes": "With codes",
     "documents": "Document that the code needs",
     "entity_id": "340B ID",
     "reference": "Published source",
 }
-_EVIDENCE_WIDTHS = {"documents": 38.0, "reference": 44.0, "claim_id": 22.0}
+_EVIDENCE_WIDTHS = {"role": 24.0, "documents": 38.0, "reference": 44.0, "claim_id": 22.0}
 _INK, _SHADE, _LINE, _WARNING = "#1F2937", "#E5ECF4", "#9AA5B1", "#9A3412"
 
 
@@ -121,7 +124,7 @@ def _add_evidence(book: xlsxwriter.Workbook, form: FilledForm) -> None:
     for number, row in enumerate(form.evidence, start=3):
         for place, name in enumerate(EVIDENCE_COLUMNS):
             value = row[name]
-            if name == "units_disputed" and value is not None:
+            if name == "units" and value is not None:
                 sheet.write_number(number, place, float(value), made.cells[CellKind.UNITS])
             else:
                 sheet.write_string(number, place, "" if value is None else plain(str(value)), made.wrapped)
