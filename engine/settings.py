@@ -14,6 +14,7 @@ import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -827,12 +828,35 @@ class ReportSettings(Section):
     least_rows: PositiveInt = Field(50, description="rows a quarter below which a source is not compared")
 
 
+class ContactSettings(Section):
+    """Who answers for the labeler, in the header of dispute forms."""
+
+    name: str | None = None
+    phone: str | None = None
+    fax: str | None = None
+    email: str | None = None
+
+
 class DisputeSettings(Section):
     """Files that leave the company."""
 
     unmasked_rx_recipients: tuple[str, ...] = Field(
-        (), description="payers and states that get whole Rx numbers; others get the last four characters"
+        (), description="payers, states and entities that get whole Rx numbers; others get the last four characters"
     )
+    contact: ContactSettings = ContactSettings()
+    fill_other_amounts: bool = Field(
+        False, description="fill the money columns L, M and N of ROSI, L and M of PQAS too; unverified: their signs"
+    )
+    interest: dict[str, Decimal] = Field(
+        default_factory=dict, description="US dollars of interest in the footer of forms, by `STATE/YYYYQn`"
+    )
+    mfp_justification_code: str | None = Field(
+        None, description="code with which MFP refunds are answered; without it their lines stay drafts"
+    )
+    most_of_entity: Fraction = Field(
+        0.5, description="part of one covered entity's 340B claims in dispute, more of which warns of a blanket dispute"
+    )
+    blanket_claims: PositiveInt = Field(10, description="claims of an entity in dispute, fewer of which never warn")
 
 
 class RedactionSettings(Section):
@@ -964,6 +988,14 @@ class SyntheticSettings(Section):
 
 # Where a run reads and writes, and what changes no result.
 NO_RESULT_SETTINGS: Any = {
+    "disputes": {
+        "contact",
+        "fill_other_amounts",
+        "interest",
+        "mfp_justification_code",
+        "most_of_entity",
+        "blanket_claims",
+    },
     "input": {"root", "connection", "database_schema"},
     "check": True,
     "output": True,

@@ -1,4 +1,4 @@
-"""Writes what leaves a finished run: final dispute files of decided lines, or its rows to a database."""
+"""Writes what leaves a finished run: its review files again, final dispute files, or its rows to a database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def export(
     final: Annotated[
         bool,
         typer.Option(
-            "--final", help="One file per state and PBM, of the lines that a named person decided to dispute."
+            "--final",
+            help="Forms and one file per recipient, of the lines that a named person decided to dispute.",
         ),
     ] = False,
     config: Config = DEFAULT_CONFIG,
@@ -28,23 +29,26 @@ def export(
     engine: Engine = None,
     redacted: Redacted = False,
 ) -> None:
-    """`detect` writes to the database by itself where the settings name an output.connection.
+    """Without --final and --to-database, drafts, workbook and report of the run are written again.
+
+    `detect` writes to the database by itself where the settings name an output.connection.
 
     Example: ./spark-submit.sh export --final --run-id 2026Q1
     """
     settings = settings_of(config, None, output, as_of, set, engine, redacted)
     from engine import pipeline
-    from engine.errors import ConfigurationError, Problem
 
-    if not (to_database or final):
-        raise ConfigurationError(
-            Problem("nothing is named to export", "the command line", to_do="give --final, --to-database or both")
-        )
     spark = session_of("export", settings)
+    if not (to_database or final):
+        folder, review = pipeline.export_review(spark, settings, run_id)
+        print(masked(f"written    report.html, drafts in disputes, and in review: {', '.join(review)}"))
+        print(masked(f"folder     {folder}"))
     if final:
         sent = pipeline.export_final(spark, settings, run_id)
         for reason, lines in sorted(sent.held_back.items()):
             print(f"held back  {lines:,} decided lines: {reason}")
+        for warning in sent.warnings:
+            print(f"warning    {warning}")
         for name, lines in sent.files.items():
             print(f"written    {lines:,} lines  {name}")
         print(masked(f"folder     {sent.folder}") if sent.folder else "nothing    no decided line is left to send")

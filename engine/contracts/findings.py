@@ -185,15 +185,19 @@ DISPUTE_LINES = _struct(
     ("reference_rows", T.ArrayType(REFERENCE_ROW)),
 )
 
-# A claim line that a named person decided to dispute. recipient: the state or payer that `route` goes to.
-# held_back: why the line is not sent, NULL where it is. Units as in DISPUTE_LINES.
+# A line that a named person decided to send: a claim, an invoice line (form alone) or a 340B claim (inquiry).
+# recipient: the state, payer or covered entity that `route` goes to. held_back: why the line is not sent, NULL if it
+# is. Units as in DISPUTE_LINES. is_elsewhere: the dispense was invoiced by another payer too. published_rows: public
+# reference rows that it rests on, in words.
 FINAL_LINES = _struct(
     ("finding_id", _STRING),
     ("case_id", _STRING),
+    ("subject", _STRING),
     ("route", _STRING),
     ("recipient", _STRING),
     ("held_back", _STRING),
     ("program", _STRING),
+    ("state", _STRING),
     ("sub_program", _STRING),
     ("rebate_type", _STRING),
     ("record_id", _STRING),
@@ -202,6 +206,7 @@ FINAL_LINES = _struct(
     ("labeler_code", _STRING),
     ("product_code", _STRING),
     ("package_code", _STRING),
+    ("ndc11", _STRING),
     ("product_name", _STRING),
     ("claim_id", _STRING),
     ("claim_line", T.LongType()),
@@ -216,6 +221,8 @@ FINAL_LINES = _struct(
     ("documents", T.ArrayType(_STRING)),
     ("entity_id", _STRING),
     ("match_tier", _STRING),
+    ("is_elsewhere", _BOOLEAN),
+    ("published_rows", T.ArrayType(_STRING)),
     ("decided_by", _STRING),
     ("decided_on", _DATE),
 )

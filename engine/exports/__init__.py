@@ -1,10 +1,13 @@
 """Exports: what a run leaves for people and other programs."""
 
+from engine.exports.batches import ordered_batches
 from engine.exports.csv_files import write_disputes_detail, write_rejected, write_rows
 from engine.exports.database import check_lengths, check_tables, write_to_database
 from engine.exports.ddl import create_tables, scripts
 from engine.exports.facts import Linking, Off, RunFacts
-from engine.exports.final_files import RECIPIENT_COLUMNS, write_final_files
+from engine.exports.facts_file import ReviewFacts, read_facts, write_facts
+from engine.exports.final_files import RECIPIENT_COLUMNS, write_recipient_files
+from engine.exports.forms import DRAFT_PREFIX, write_form
 from engine.exports.json_files import write_json
 from engine.exports.match_rates import match_rate_summary, write_match_rates
 from engine.exports.overview import (
@@ -18,13 +21,15 @@ from engine.exports.overview import (
     volumes,
 )
 from engine.exports.plain_text import file_name, plain
-from engine.exports.redacted import redacted_findings, redacted_lines
+from engine.exports.redacted import masked_rx_text, redacted_findings, redacted_lines
 from engine.exports.report import write_report
 from engine.exports.side_by_side import Compared, guard_words, side_by_side
 from engine.exports.tables import (
     write_cases,
     write_dispute_lines,
+    write_evidence,
     write_findings,
+    write_form_lines,
     write_positions,
     write_quarantine,
     write_queue,
@@ -37,6 +42,7 @@ from engine.exports.workbook import ReviewTables, write_workbooks
 
 __all__ = [
     "ANSWERED",
+    "DRAFT_PREFIX",
     "RECIPIENT_COLUMNS",
     "SAMPLED",
     "TICKETS_NAME",
@@ -46,6 +52,7 @@ __all__ = [
     "Off",
     "Overview",
     "Precision",
+    "ReviewFacts",
     "ReviewTables",
     "RunFacts",
     "Ticket",
@@ -60,8 +67,11 @@ __all__ = [
     "file_name",
     "finding_tickets",
     "guard_words",
+    "masked_rx_text",
     "match_rate_summary",
+    "ordered_batches",
     "plain",
+    "read_facts",
     "read_issue_keys",
     "redacted_findings",
     "redacted_lines",
@@ -73,14 +83,18 @@ __all__ = [
     "write_cases",
     "write_dispute_lines",
     "write_disputes_detail",
+    "write_evidence",
+    "write_facts",
     "write_figure",
-    "write_final_files",
     "write_findings",
+    "write_form",
+    "write_form_lines",
     "write_json",
     "write_match_rates",
     "write_positions",
     "write_quarantine",
     "write_queue",
+    "write_recipient_files",
     "write_rejected",
     "write_report",
     "write_rows",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
 
@@ -18,6 +19,8 @@ from engine.exports.review_rows import SEPARATOR, flat_lines, masked_rx_unless
 from engine.runtime.parquet import write_parquet
 from engine.runtime.storage import Storage
 
+_LOOKS_LIKE_A_NUMBER = re.compile(r"[0-9][0-9E.-]*")
+
 
 def csv_column(values: pa.Array) -> list[str | None]:
     """Values as CSV shows them: decimals exact, dates ISO, text made safe and on one line."""
@@ -29,6 +32,13 @@ def csv_column(values: pa.Array) -> list[str | None]:
 def csv_writer(file: IO[str]) -> Any:
     """Every field is quoted: whatever separator a spreadsheet expects, a value stays in its quotes."""
     return csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+
+
+def spreadsheet_identifier(text: str | None) -> str | None:
+    """An identifier that Excel would take for a number or a date as `="00002"`, which it keeps as it is; other text as
+    `safe_text`.
+    """
+    return f'="{text}"' if text and _LOOKS_LIKE_A_NUMBER.fullmatch(text) else safe_text(text)
 
 
 def write_rows(rows: Iterable[Mapping[str, Any]], names: Sequence[str], storage: Storage, uri: str) -> None:

@@ -1,83 +1,101 @@
-"""Files of decided claim lines, one per recipient, from an allow-list of columns by kind of recipient."""
+"""Files for one recipient each, from an allow-list of columns by kind of recipient."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import groupby
+from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from engine.contracts.codes import Route
+from engine.contracts.codes import Route, Subject
 from engine.exports.batches import ordered_batches
-from engine.exports.csv_files import csv_column, csv_writer
+from engine.exports.csv_files import csv_column, csv_writer, spreadsheet_identifier
 from engine.exports.plain_text import file_name
 from engine.exports.review_rows import SEPARATOR, masked_rx_unless
 from engine.runtime.storage import Storage, join
 
+_PRODUCT = ("labeler_code", "product_code", "package_code", "product_name")
+_DISPENSE = ("pharmacy_npi", "rx_number", "fill_number", "date_of_service")
 _CLAIM = (
-    "program",
-    "sub_program",
-    "rebate_type",
-    "period",
-    "invoice_number",
-    "labeler_code",
-    "product_code",
-    "package_code",
-    "product_name",
-    "claim_id",
-    "claim_line",
-    "pharmacy_npi",
-    "rx_number",
-    "fill_number",
-    "date_of_service",
-    "units_invoiced",
-    "units_disputed",
-    "dispute_code",
-    "code_text",
-    "other_codes",
-    "documents",
+    *("program", "sub_program", "rebate_type", "period", "invoice_number", *_PRODUCT, "claim_id", "claim_line"),
+    *(*_DISPENSE, "units_invoiced", "units_disputed", "dispute_code", "code_text", "other_codes", "documents"),
 )
-# What each kind of recipient may see (contract, section 7, no. 20): its own claims; of the entity's claim a state its
-# 340B id, a PBM that and how well it matches in words of tiers. No price, no score, no other payer, no reference rows.
+# All that each kind of recipient may see (contract, section 7, no. 20). A state and a PBM see their own claims; of the
+# entity's claim a state sees the 340B id, a PBM that and the match tier; of another payer a state sees only that the
+# dispense was invoiced elsewhere. An entity sees the dispense. No price, score, other payer or reference row.
 RECIPIENT_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    Route.STATE.value: ("record_id", *_CLAIM, "entity_id"),
+    Route.STATE.value: ("record_id", *_CLAIM, "entity_id", "invoiced_elsewhere"),
     Route.PBM.value: (*_CLAIM, "entity_id", "match_tier"),
+    Route.ENTITY.value: (*_DISPENSE, "ndc"),
+    Route.FACILITATOR.value: (
+        *("period", "claim_id", "claim_line", *_DISPENSE, "ndc", "units_invoiced", "units_disputed"),
+        "justification_code",
+    ),
 }
-_ORDER = "labeler_code product_code package_code period claim_id claim_line finding_id"
+_IDENTIFIERS = {
+    *("labeler_code", "product_code", "package_code", "claim_id", "pharmacy_npi"),
+    *("rx_number", "ndc", "entity_id", "invoice_number"),
+}
+_ORDER = "route recipient labeler_code product_code package_code period claim_id claim_line date_of_service finding_id"
 
 
-def write_final_files(
+def write_recipient_files(
     lines: DataFrame,
     code_texts: Mapping[str, str],
     storage: Storage,
     folder: str,
     unmasked_rx_recipients: Sequence[str] = (),
+    justification_code: str | None = None,
+    prefix: str = "",
 ) -> dict[str, int]:
     """FINAL_LINES that are not held back as one CSV file per recipient in `folder`; returns lines by file name.
 
-    Rx numbers show their last four characters alone, but for recipients in `unmasked_rx_recipients`. Order: product,
-    period, claim. Raises OutputError.
+    Rx numbers show their last four characters alone, but for recipients in `unmasked_rx_recipients`. Findings on
+    invoice lines are on the form alone. Identifiers are written so that Excel keeps their leading zeros. Order:
+    product, period, claim. Raises OutputError.
     """
     texts = F.create_map(*(F.lit(word) for pair in code_texts.items() for word in pair))
-    rows = lines.where(F.col("held_back").isNull()).withColumns(
+    sent = lines.where(F.col("held_back").isNull() & (F.col("subject") != Subject.INVOICE.value))
+    rows = sent.withColumns(
         {
             "code_text": F.try_element_at(texts, F.col("dispute_code")),
             "rx_number": masked_rx_unless(F.col("recipient").isin(list(unmasked_rx_recipients)), F.col("rx_number")),
             "other_codes": F.array_join("other_codes", SEPARATOR),
             "documents": F.array_join("documents", SEPARATOR),
+            "ndc": F.col("ndc11"),
+            "invoiced_elsewhere": F.when(F.col("is_elsewhere"), F.lit("yes")),
+            "justification_code": F.lit(justification_code).cast("string"),
         }
     )
-    counted = rows.groupBy("route", "recipient").count().collect()
-    written = {}
-    for route, recipient, count in sorted(map(tuple, counted)):
-        name = f"{route.lower()}-{file_name(recipient)}.csv"
-        names = RECIPIENT_COLUMNS[route]
-        own = rows.where((F.col("route") == route) & (F.col("recipient") == recipient)).select(*names, "finding_id")
-        with storage.local_file(join(folder, name)) as path, path.open("w", encoding="utf-8-sig", newline="") as file:
-            writer = csv_writer(file)
-            writer.writerow(names)
-            for batch in ordered_batches(own, [F.col(column) for column in _ORDER.split()], count):
-                cells = [csv_column(batch.column(column)) for column in names]
-                writer.writerows(zip(*cells, strict=True))
+    names = sorted({name for columns in RECIPIENT_COLUMNS.values() for name in columns})
+    rows = rows.select("route", "recipient", *names, "finding_id")
+    written: dict[str, int] = {}
+    for (route, recipient), of_recipient in groupby(
+        _cells(rows, names), key=lambda row: (row["route"], row["recipient"])
+    ):
+        name = f"{prefix}{route.lower()}-{file_name(recipient)}.csv"
+        columns = RECIPIENT_COLUMNS[route]
+        with ExitStack() as stack:
+            path = stack.enter_context(storage.local_file(join(folder, name)))
+            writer = csv_writer(stack.enter_context(path.open("w", encoding="utf-8-sig", newline="")))
+            writer.writerow(columns)
+            count = 0
+            for row in of_recipient:
+                writer.writerow([row[column] for column in columns])
+                count += 1
         written[name] = count
     return written
+
+
+def _cells(rows: DataFrame, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Rows in order as text, one at a time."""
+    for batch in ordered_batches(rows, [F.col(column) for column in _ORDER.split()], rows.count()):
+        columns = {name: csv_column(batch.column(name)) for name in names}
+        for name in _IDENTIFIERS & columns.keys():
+            columns[name] = [spreadsheet_identifier(text) for text in batch.column(name).to_pylist()]
+        keys = {name: batch.column(name).to_pylist() for name in ("route", "recipient")}
+        for values in zip(*columns.values(), *keys.values(), strict=True):
+            yield dict(zip((*columns, *keys), values, strict=True))

@@ -10,9 +10,13 @@ from typing import Any
 from engine.runtime.storage import Storage
 
 
-def write_json(storage: Storage, uri: str, value: Any) -> None:
-    """Indented, keys in order, dates in ISO form, decimals as text. Raises OutputError, TypeError on other types."""
-    storage.write_text(uri, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=_plain) + "\n")
+def write_json(storage: Storage, uri: str, value: Any, sorts_keys: bool = True) -> None:
+    """Indented, dates in ISO form, decimals as text; keys in order unless the order of the value is to be kept.
+
+    Raises OutputError, TypeError on other types.
+    """
+    text = json.dumps(value, indent=2, sort_keys=sorts_keys, ensure_ascii=False, default=_plain)
+    storage.write_text(uri, text + "\n")
 
 
 def _plain(value: Any) -> Any:

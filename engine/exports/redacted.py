@@ -55,6 +55,14 @@ def masked_rx(rx_number: Column) -> Column:
     return F.concat(F.repeat(F.lit("*"), hidden), F.substr(rx_number, hidden + 1))
 
 
+def masked_rx_text(rx_number: str | None) -> str | None:
+    """As `masked_rx_unless`, of one number."""
+    if rx_number is None:
+        return None
+    hidden = len(rx_number) - _SHOWN_OF_RX if len(rx_number) > _SHOWN_OF_RX else len(rx_number)
+    return "*" * hidden + rx_number[hidden:]
+
+
 def _without_amount(hit: Column) -> Column:
     kept = {name: hit[name] for name in RULE_HIT.names}
     kept["message"] = without_amounts(hit["message"])

@@ -1,4 +1,4 @@
-"""Parquet outputs: findings, positions and quarantine."""
+"""Parquet outputs: findings, positions, form lines and quarantine."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pyspark.sql import types as T
 
 from engine.contracts.cases import CASES, QUEUE
 from engine.contracts.findings import DISPUTE_LINES, FINDINGS, QUARANTINE
+from engine.contracts.forms import EVIDENCE_ROWS, FORM_LINES
 from engine.contracts.positions import POSITIONS
 from engine.contracts.tie_out import TIE_OUT
 from engine.runtime.parquet import write_parquet
@@ -42,6 +43,16 @@ def write_queue(rows: DataFrame, uri: str) -> None:
 def write_tie_out(rows: DataFrame, uri: str) -> None:
     """Parquet with exactly the columns of TIE_OUT, in place of what is there."""
     _write(rows, TIE_OUT, uri)
+
+
+def write_form_lines(lines: DataFrame, uri: str) -> None:
+    """Parquet with exactly the columns of FORM_LINES, in place of what is there."""
+    _write(lines, FORM_LINES, uri)
+
+
+def write_evidence(rows: DataFrame, uri: str) -> None:
+    """Parquet with exactly the columns of EVIDENCE_ROWS, in place of what is there."""
+    _write(rows, EVIDENCE_ROWS, uri)
 
 
 def write_quarantine(rows: DataFrame, uri: str) -> None:

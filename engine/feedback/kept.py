@@ -51,6 +51,12 @@ _ARROW = {
             ("units", pa.decimal128(15, 3)),
             ("code", pa.string()),
             ("sent_on", pa.date32()),
+            ("program", pa.string()),
+            ("rebate_type", pa.string()),
+            ("invoice_number", pa.string()),
+            ("ndc11", pa.string()),
+            ("units_paid", pa.decimal128(15, 3)),
+            ("amount_paid", pa.decimal128(18, 2)),
         ]
     ),
 }

@@ -1,6 +1,7 @@
 """Findings: rules and scores on a subject combined, worth, ranked and put into words."""
 
 from engine.findings.assemble import findings_of
+from engine.findings.codes import FIRST_CODES
 from engine.findings.comparison import Change, Differences, causes, compare_findings, differences
 from engine.findings.decisions import (
     answers_by_rule,
@@ -12,14 +13,24 @@ from engine.findings.decisions import (
     sampled_by_rule,
     with_decisions,
 )
+from engine.findings.evidence_rows import evidence_ids, evidence_rows
 from engine.findings.feed_problems import with_feed_problems
-from engine.findings.final_lines import DECISIONS_TO_DISPUTE, SENT, final_lines, without_red_lines
+from engine.findings.final_lines import (
+    DECISIONS_TO_DISPUTE,
+    NOT_VERIFIED,
+    SENT,
+    final_lines,
+    inquiry_drafts,
+    without_red_lines,
+)
 from engine.findings.identity import claim_finding_id, invoice_finding_id
 from engine.findings.lines import dispute_lines
 from engine.findings.worth import least_probability, settings_probability
 
 __all__ = [
     "DECISIONS_TO_DISPUTE",
+    "FIRST_CODES",
+    "NOT_VERIFIED",
     "SENT",
     "Change",
     "Differences",
@@ -31,8 +42,11 @@ __all__ = [
     "deciding_rule",
     "differences",
     "dispute_lines",
+    "evidence_ids",
+    "evidence_rows",
     "final_lines",
     "findings_of",
+    "inquiry_drafts",
     "invoice_finding_id",
     "judged_findings",
     "latest_decisions",

@@ -1,4 +1,4 @@
-"""Claim lines that a named person decided to dispute: what may be sent, and what is held back and why."""
+"""Lines that a named person decided to send: what may leave the company, and what is held back and why."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pyspark.sql import types as T
 
 from engine.contracts.codes import Evidence, Route, Subject
 from engine.contracts.findings import FINAL_LINES
-from engine.findings.codes import DISPUTE_KIND, CodeTable, code_table
+from engine.findings.codes import ADJUSTMENT_KIND, DISPUTE_KIND, CodeTable, code_table
 from engine.findings.lines import record_id
-from engine.runtime.expressions import max_struct
+from engine.runtime.expressions import max_struct, nulls
 
 if TYPE_CHECKING:
     from engine.rules.dispute_codes import DisputeCode
@@ -30,18 +30,45 @@ DECISIONS_TO_DISPUTE = T.StructType(
 )
 SENT = "sent before"
 RED_LINE = "its invoice line is red in the tie-out: claim-level detail is too far off"
-_ROUTES = (Route.STATE.value, Route.PBM.value)
+NOT_VERIFIED = "code not verified: "
+ADJUSTMENT_ALONE = "adjustment of the rebate amount: on the form alone"
+NO_JUSTIFICATION = "MFP refunds stay drafts until disputes.mfp_justification_code is set"
+# What each recipient may be sent about.
+_SUBJECTS = {
+    Route.STATE: (Subject.REBATE_CLAIM, Subject.INVOICE),
+    Route.PBM: (Subject.REBATE_CLAIM,),
+    Route.ENTITY: (Subject.ENTITY_CLAIM, Subject.REBATE_CLAIM),
+    Route.FACILITATOR: (Subject.REBATE_CLAIM,),
+}
+# Reference tables that are published: their rows may be shown to anyone.
+_PUBLISHED = ("medicaid_exclusions", "covered_entities", "contract_pharmacies", "products", "hcpcs_crosswalk")
+# Rules that say that another payer invoiced the dispense too.
+_ELSEWHERE = ("R018", "R057")
 
 
 def final_lines(
-    found: DataFrame, decisions: DataFrame, sent: DataFrame, dispute_codes: Iterable[DisputeCode], today: date
+    found: DataFrame,
+    decisions: DataFrame,
+    sent: DataFrame,
+    dispute_codes: Iterable[DisputeCode],
+    today: date,
+    taken_up: DataFrame | None = None,
+    has_mfp_code: bool = False,
 ) -> DataFrame:
     """FINAL_LINES of the findings whose latest decision is DISPUTE, one row each; held_back says why one is not sent.
 
     Code, route and document are those of the rule that decides the finding, units the person's, else those at issue
-    less what is in dispute already. `found`: FINDINGS with `changed_since_decision` as of now. `decisions`:
-    DECISIONS_TO_DISPUTE, all of them. `sent`: finding_id of lines sent before. A code that must accompany another goes
-    with the finding's other codes.
+    less what is in dispute already. An inquiry to a covered entity needs no code and disputes no units. A code that
+    must accompany another goes with the finding's other codes.
+
+    Args:
+        found: FINDINGS with `changed_since_decision` as of now.
+        decisions: DECISIONS_TO_DISPUTE, all of them.
+        sent: finding_id of lines sent before.
+        dispute_codes: the whole code table.
+        today: the day of the export.
+        taken_up: finding_id and units of decisions that settlements have taken up (`units_taken_up`).
+        has_mfp_code: a justification code for MFP refunds is configured.
     """
     last = max_struct("decided_at", "decision", "decided_by", "units")
     latest = (
@@ -58,28 +85,71 @@ def final_lines(
     before = sent.select("finding_id").distinct().withColumn("was_sent", F.lit(True))
     rows = found.join(F.broadcast(latest), on="finding_id", how="inner")
     rows = rows.join(F.broadcast(before), on="finding_id", how="left")
-    table = code_table(dispute_codes, today)
-    open_units = F.col("units_at_issue") - F.coalesce(F.col("units_in_dispute"), F.lit(0))
-    deciding = F.filter("rules", lambda hit: hit["code"] == F.col("dispute_code"))
-    rows = rows.withColumns(
+    if taken_up is None:
+        rows = rows.withColumns(nulls({"units_taken_up": "decimal(15,3)"}))
+    else:
+        rows = rows.join(F.broadcast(taken_up), on="finding_id", how="left")  # one row per finding
+    codes = tuple(dispute_codes)
+    table = code_table(codes, today)
+    taken = F.coalesce("units_taken_up", F.lit(0))
+    in_dispute = F.greatest(F.coalesce("units_in_dispute", F.lit(0)), taken)
+    units = F.coalesce(F.col("units_decided") - taken, F.col("units_at_issue") - in_dispute)
+    is_inquiry = F.col("route") == Route.ENTITY.value
+    rows = _described(rows).withColumns(
         {
             "decided_on": F.col("day_of_decision"),
-            "units_disputed": F.coalesce("units_decided", open_units),
+            "units_disputed": F.when(is_inquiry, F.coalesce(units, F.col("units_invoiced"))).otherwise(units),
+        }
+    )
+    rows = rows.withColumn("held_back", _held_back(table, _not_verified(codes), has_mfp_code))
+    return rows.select(*(F.col(field.name).cast(field.dataType) for field in FINAL_LINES.fields))
+
+
+def inquiry_drafts(found: DataFrame) -> DataFrame:
+    """FINAL_LINES of STRONG findings that go to covered entities or to the MFP facilitator, undecided ones too, without
+    those that a person dismissed. They are drafts: nobody has decided them, and nothing is held back.
+    """
+    to_draft = found.where(
+        F.col("route").isin(Route.ENTITY.value, Route.FACILITATOR.value)
+        & (F.col("evidence") == Evidence.STRONG.value)
+        & ~F.coalesce(F.col("is_dismissed"), F.lit(False))
+    )
+    rows = _described(to_draft.drop("decided_on")).withColumn("units_disputed", F.col("units_at_issue"))
+    rows = rows.withColumns(nulls({"held_back": "string", "decided_by": "string", "decided_on": "date"}))
+    rows = rows.where(_is_meant("subject") & F.col("recipient").isNotNull())
+    return rows.select(*(F.col(field.name).cast(field.dataType) for field in FINAL_LINES.fields))
+
+
+def _described(found: DataFrame) -> DataFrame:
+    """`found` with the columns of FINAL_LINES that follow from the finding alone."""
+    deciding = F.filter("rules", lambda hit: hit["code"] == F.col("dispute_code"))
+    published = F.filter("reference_rows", lambda row: row["table"].isin(*_PUBLISHED))
+    elsewhere = F.filter("rules", lambda hit: hit["rule_id"].isin(*_ELSEWHERE))
+    recipient = F.when(F.col("route") == Route.STATE.value, F.coalesce("state", "payer_id"))
+    recipient = recipient.when(F.col("route") == Route.ENTITY.value, F.col("entity_id")).otherwise(F.col("payer_id"))
+    return found.withColumns(
+        {
             "other_codes": F.array_remove(
                 F.transform(F.filter("codes", lambda code: code["kind"] == DISPUTE_KIND), lambda code: code["code"]),
                 F.coalesce("dispute_code", F.lit("")),
             ),
             "documents": F.array_distinct(F.array_compact(F.transform(deciding, lambda hit: hit["document"]))),
             "record_id": record_id(),
-            "recipient": F.when(F.col("route") == Route.STATE.value, F.col("state")).otherwise(F.col("payer_id")),
+            "recipient": recipient,
             "product_code": F.substring("ndc11", 6, 4),
             "package_code": F.substring("ndc11", 10, 2),
             "rx_number": F.coalesce("rx_number_raw", "rx_number"),
             "units_invoiced": F.coalesce("ndc_units", "units_claimed"),
+            "is_elsewhere": F.coalesce(F.size(elsewhere) > 0, F.lit(False)),
+            "published_rows": F.transform(published, _in_words),
         }
     )
-    rows = rows.withColumn("held_back", _held_back(table.may_stand_alone(F.col("dispute_code")), _usable(table)))
-    return rows.select(*(F.col(field.name).cast(field.dataType) for field in FINAL_LINES.fields))
+
+
+def _in_words(row: Column) -> Column:
+    """A published reference row: table, key and date of the snapshot or of its beginning."""
+    day = F.coalesce(row["snapshot_date"], row["start"]).cast("string")
+    return F.concat_ws(", ", F.replace(row["table"], F.lit("_"), F.lit(" ")), row["key"], day)
 
 
 def without_red_lines(lines: DataFrame, red: DataFrame) -> DataFrame:
@@ -95,7 +165,25 @@ def _usable(table: CodeTable) -> Column:
     return F.col("dispute_code").isin(*codes) if codes else F.lit(False)
 
 
-def _held_back(stands_alone: Column, is_usable: Column) -> Column:
+def _not_verified(codes: tuple[DisputeCode, ...]) -> Column:
+    """The first code of the finding that is not verified; NULL if all are. Its rules may name one that no line has."""
+    names = sorted({code.code for code in codes if not code.verified} - {code.code for code in codes if code.verified})
+    if not names:
+        return F.lit(None).cast("string")
+    of_rules = F.transform("rules", lambda hit: hit["code"])
+    named = F.when(F.col("dispute_code").isNull(), of_rules).otherwise(F.array("dispute_code"))
+    return F.get(F.filter(named, lambda code: code.isin(*names)), F.lit(0))
+
+
+def _is_meant(subject: str) -> Column:
+    """The route is one that is sent about the subject; never NULL."""
+    meant = F.lit(False)
+    for route, subjects in _SUBJECTS.items():
+        meant = meant | ((F.col("route") == route.value) & F.col(subject).isin(*(one.value for one in subjects)))
+    return F.coalesce(meant, F.lit(False))
+
+
+def _held_back(table: CodeTable, not_verified: Column, has_mfp_code: bool) -> Column:
     """The first reason, in words; NULL for a line that may be sent."""
     accompanied = F.size("other_codes") > 0
     changed = F.concat(
@@ -103,15 +191,24 @@ def _held_back(stands_alone: Column, is_usable: Column) -> Column:
         F.array_join("changed_since_decision", ", "),
         F.lit("): decide again"),
     )
+    is_inquiry = F.coalesce(F.col("route") == Route.ENTITY.value, F.lit(False))
+    is_adjustment = F.size(F.filter("codes", lambda code: code["kind"] == ADJUSTMENT_KIND)) > 0
+    is_routed = F.coalesce(F.col("route").isin(*(route.value for route in _SUBJECTS)), F.lit(False))
+    stands_alone = table.may_stand_alone(F.col("dispute_code"))
+    waits = (F.col("route") == Route.FACILITATOR.value) & F.lit(not has_mfp_code)
     return (
         F.when(F.coalesce("was_sent", F.lit(False)), F.lit(SENT))
-        .when(F.col("subject") != Subject.REBATE_CLAIM.value, F.lit("no claim line"))
+        .when(~is_routed, F.lit("goes to no state, PBM, entity or facilitator"))
+        .when(~_is_meant("subject"), F.lit("no claim line"))
         .when(~F.col("evidence").isin(Evidence.STRONG.value, Evidence.MEDIUM.value), F.lit("evidence below MEDIUM"))
         .when(F.coalesce(F.size("changed_since_decision") > 0, F.lit(False)), changed)
-        .when(F.col("dispute_code").isNull(), F.lit("no dispute code"))
-        .when(~is_usable, F.concat(F.lit("code not valid today: "), F.col("dispute_code")))
-        .when(~stands_alone & ~accompanied, F.concat(F.lit("code needs another with it: "), F.col("dispute_code")))
-        .when(~F.coalesce(F.col("route").isin(*_ROUTES), F.lit(False)), F.lit("goes to no state and no PBM"))
         .when(F.col("recipient").isNull(), F.lit("recipient unknown"))
+        .when(is_inquiry, F.lit(None).cast("string"))
+        .when(waits, F.lit(NO_JUSTIFICATION))
+        .when(not_verified.isNotNull(), F.concat(F.lit(NOT_VERIFIED), not_verified))
+        .when(F.col("dispute_code").isNull() & F.coalesce(is_adjustment, F.lit(False)), F.lit(ADJUSTMENT_ALONE))
+        .when(F.col("dispute_code").isNull(), F.lit("no dispute code"))
+        .when(~_usable(table), F.concat(F.lit("code not valid today: "), F.col("dispute_code")))
+        .when(~stands_alone & ~accompanied, F.concat(F.lit("code needs another with it: "), F.col("dispute_code")))
         .when(~F.coalesce(F.col("units_disputed") > 0, F.lit(False)), F.lit("no units to dispute"))
     )

@@ -13,6 +13,7 @@ from engine.pipeline.finalizing import Sent, export_final
 from engine.pipeline.main_job import detect, train
 from engine.pipeline.publishing import Published, export_to_database
 from engine.pipeline.recording import Recorded, record_feedback
+from engine.pipeline.reviewing import export_review
 
 __all__ = [
     "Checked",
@@ -27,6 +28,7 @@ __all__ = [
     "detect",
     "explain",
     "export_final",
+    "export_review",
     "export_to_database",
     "record_feedback",
     "train",

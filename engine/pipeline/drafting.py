@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from engine import cases, exports, feedback, findings, positions
-from engine.contracts.cases import QUEUE, Standing
+from engine.contracts.cases import CASES, QUEUE, Standing
 from engine.contracts.findings import DISPUTE_LINES
 from engine.contracts.positions import POSITIONS
 from engine.contracts.tie_out import TIE_OUT
@@ -31,7 +31,7 @@ SUBMITTED = "finding_id string, case_id string, units decimal(15,3), sent_on dat
 
 
 @dataclass(frozen=True)
-class Drafts:
+class Offered:
     """DISPUTE_LINES that are offered; TIE_OUT with what it holds back (None: no invoices), and how many lines are not
     offered: on a red line of the tie-out, or sent before. red: finding_id and line_key of all findings on red lines.
     """
@@ -53,32 +53,32 @@ def submissions(spark: SparkSession, storage: Storage, settings: Settings, until
     return spark.createDataFrame(rows, SUBMITTED)
 
 
-def drafts_of(
+def offered_lines(
     found: DataFrame,
     tie_out: DataFrame | None,
     sent: DataFrame,
     dispute_codes: Iterable[DisputeCode],
     settings: Settings,
     work: WorkFolder,
-) -> Drafts:
+) -> Offered:
     """What STRONG findings offer for dispute, without lines on a red line of the tie-out and lines sent before."""
     lines = work.write("drafts/all", findings.dispute_lines(found, dispute_codes, settings))
     sent_ids = F.broadcast(sent.where(F.col("finding_id").isNotNull()).select("finding_id").distinct())
     unsent = work.write("drafts/unsent", lines.join(sent_ids, on="finding_id", how="left_anti"))
     every, left = work.rows("drafts/all"), work.rows("drafts/unsent")
     if tie_out is None:
-        return Drafts(unsent, None, 0, every - left, None)
+        return Offered(unsent, None, 0, every - left, None)
     red = work.write("drafts/red", positions.on_red_lines(found, tie_out))
     held = work.write("drafts/held", red.join(unsent.select("finding_id"), on="finding_id", how="left_semi"))
     offered = work.write("drafts/offered", unsent.join(held.select("finding_id"), on="finding_id", how="left_anti"))
     held_lines = work.rows("drafts/held")
-    return Drafts(offered, positions.with_held_lines(tie_out, held), held_lines, every - left, red)
+    return Offered(offered, positions.with_held_lines(tie_out, held), held_lines, every - left, red)
 
 
 def write_cases(
     run: Run, work: WorkFolder, prepared: Prepared, found: DataFrame, sent: DataFrame, red: DataFrame | None
 ) -> DataFrame:
-    """Write `cases/` of the run; returns CASES. `sent`: see `submissions`; `red`: see `Drafts`."""
+    """Write `cases/` of the run; returns CASES. `sent`: see `submissions`; `red`: see `Offered`."""
     place, references = join(run.folder, POSITIONS_FOLDER), prepared.references
     has_positions = run.storage.exists(join(place, SUCCESS_MARKER))
     known = cases.CaseInput(
@@ -94,21 +94,33 @@ def write_cases(
     return in_cases
 
 
-def write_queue(run: Run, work: WorkFolder, found: DataFrame, of_cases: DataFrame, red: DataFrame | None) -> DataFrame:
-    """Write `queue/` of the run: which findings people look at; returns QUEUE."""
+def write_queue(run: Run, work: WorkFolder, found: DataFrame, of_cases: DataFrame, red: DataFrame | None) -> None:
+    """Write `queue/` of the run: which findings people look at."""
     settings = run.settings
     rows = work.write("queue/standings", cases.standings(found, of_cases, red, settings.queue))
     worth = rows.where(F.col("standing") == Standing.QUEUE.value).count()
     size = cases.queue_size(worth, settings.queue)
-    place = join(run.folder, QUEUE_FOLDER)
-    exports.write_queue(cases.queue_of(rows, size, settings.today), place)
-    return read_parquet(run.spark, place, QUEUE)
+    exports.write_queue(cases.queue_of(rows, size, settings.today), join(run.folder, QUEUE_FOLDER))
 
 
 def tie_out_of(spark: SparkSession, storage: Storage, folder: str) -> DataFrame | None:
     """TIE_OUT of a published run; None if it has none."""
     place = join(folder, TIE_OUT_FOLDER)
     return read_parquet(spark, place, TIE_OUT) if storage.exists(join(place, SUCCESS_MARKER)) else None
+
+
+def review_tables(
+    spark: SparkSession, storage: Storage, folder: str, held: int, sent_before: int
+) -> exports.ReviewTables:
+    """What the workbook of a run shows next to findings, from what the run wrote. held, sent_before: see `Offered`."""
+    in_cases, queue = join(folder, CASES_FOLDER), join(folder, QUEUE_FOLDER)
+    return exports.ReviewTables(
+        tie_out=tie_out_of(spark, storage, folder),
+        cases=read_parquet(spark, in_cases, CASES),
+        queue=read_parquet(spark, queue, QUEUE),
+        lines_held=held,
+        lines_sent_before=sent_before,
+    )
 
 
 def lines_of(spark: SparkSession, folder: str) -> DataFrame:

@@ -34,7 +34,7 @@ class Prepared:
     by table source_row_id and reasons of all rows that are not judged, planned only on demand. unread_claims:
     quarantined rebate claims, replaced_invoices: invoice lines that a new total replaced; each None where there are
     none. mostly_quarantined: tables for which the run stops. left_empty: tables all of whose rows are later than the
-    `--as-of` day, which count as missing.
+    `--as-of` day, which count as missing. all_prices: good rows of `prices`, earlier snapshots too.
     """
 
     opened: dict[str, OpenedTable]
@@ -51,6 +51,7 @@ class Prepared:
     left_empty: set[str] = field(default_factory=set)
     found_out: frozenset[str] = frozenset()
     linking: exports.Linking | None = None
+    all_prices: DataFrame | None = None
 
     @property
     def available(self) -> frozenset[str]:

@@ -9,11 +9,12 @@ from decimal import Decimal
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from engine import exports, facts, positions
+from engine import exports, facts, feedback, positions
 from engine.contracts.codes import Reason, Step
 from engine.contracts.positions import POSITIONS, Position
 from engine.contracts.prepared import PREPARED_REBATE_CLAIMS
 from engine.ledger import LedgerError
+from engine.pipeline.forms import FORM_LINES_FOLDER, forms_sent, lines_sent
 from engine.pipeline.handed_on import Prepared
 from engine.run import Run, published_runs
 from engine.runtime.expressions import union_all
@@ -69,6 +70,7 @@ def post_positions(run: Run, work: WorkFolder, prepared: Prepared, found: DataFr
     written = read_parquet(run.spark, place, POSITIONS)
     if lines is not None:
         _check_balance(written, lines)
+        _write_form_lines(run, prepared, lines, booked, events)
     tie_out = None if lines is None else _tie_out(run, work, prepared, claims, lines, written)
     return replace(_posted(written, booked, lines, events), tie_out=tie_out)
 
@@ -102,8 +104,34 @@ def _events(
         parts.append(positions.settlement_events(settlements, claims, lines, today))
     if decisions is not None:
         live = None if prepared.claims is None else prepared.claims.all
-        parts.append(positions.decision_events(decisions, found, live, prepared.invoices, today))
+        kept = feedback.KeptFeedback(run.storage, run.settings)
+        submitted = run.spark.createDataFrame(
+            sorted(lines_sent(kept, today).items()), "finding_id string, units_submitted decimal(38,3)"
+        )
+        parts.append(positions.decision_events(decisions, found, live, prepared.invoices, today, submitted))
     return work.write("positions/events", union_all(parts)) if parts else None
+
+
+def _write_form_lines(
+    run: Run, prepared: Prepared, lines: DataFrame, booked: DataFrame, events: DataFrame | None
+) -> None:
+    """Write what the forms ROSI and PQAS of the run are filled from."""
+    live, replaced = prepared.invoices, prepared.replaced_invoices
+    invoices = union_all([rows for rows in (live, replaced) if rows is not None])
+    prices = prepared.references.get("prices")
+    both = None if prices is None or prepared.all_prices is None else (prepared.all_prices, prices)
+    sent = forms_sent(feedback.KeptFeedback(run.storage, run.settings), run.settings.today)
+    rows = [(*key, last.units_paid, last.units_disputed, last.amount_paid) for key, last in sorted(sent.items())]
+    form_lines = positions.form_lines(
+        lines,
+        invoices,
+        booked,
+        events,
+        both,
+        prepared.references.get("products"),
+        run.spark.createDataFrame(rows, positions.FORMS_SENT),
+    )
+    exports.write_form_lines(form_lines, join(run.folder, *FORM_LINES_FOLDER))
 
 
 def _previous(run: Run) -> DataFrame | None:

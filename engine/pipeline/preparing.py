@@ -180,6 +180,8 @@ def _prepare_references(run: Run, work: WorkFolder, prepared: Prepared, conforme
             counts = prepare.with_netting(counts, netting)
             live[name] = prepare.live_references(rows, netting)
         _book(run, work, prepared, name, rows, netting, counts)
+        if name == "prices" and name not in prepared.left_empty:
+            prepared.all_prices = prepare.good_rows(rows)
     prepared.references |= {name: rows for name, rows in live.items() if name not in prepared.left_empty}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from engine import exports, facts, models, rules
+from engine import exports, facts, findings, models, rules
 from engine.contracts.codes import Step
 from engine.contracts.findings import FINDINGS
 from engine.contracts.tables import SUBJECT_FEEDS
@@ -15,19 +15,22 @@ from engine.errors import ConfigurationError, OutputError, Problem
 from engine.pipeline.drafting import (
     LINES_FOLDER,
     TIE_OUT_FOLDER,
-    drafts_of,
     lines_of,
-    tie_out_of,
+    offered_lines,
+    review_tables,
     write_cases,
     write_queue,
 )
+from engine.pipeline.entity_shares import blanket_disputes, write_claims_of_entities
 from engine.pipeline.finished_runs import finished_run
+from engine.pipeline.forms import EVIDENCE_FOLDER
 from engine.pipeline.handed_on import Judged, Prepared, run_tags
 from engine.pipeline.kept import keep_rows
 from engine.pipeline.overview import overview_of
 from engine.pipeline.positions import Posted, post_positions
 from engine.pipeline.preparing import LEFT_ORDERLY
 from engine.pipeline.reranking import QueueOrder
+from engine.pipeline.reviewing import Drafts, issue_keys, write_drafts, write_review
 from engine.redaction import masked
 from engine.run import Run, code_version, run_facts
 from engine.runtime.parquet import read_parquet
@@ -69,21 +72,24 @@ def publish(
         flagged_rows = sum(run.ledger.rows_out(SUBJECT_FEEDS[one.subject]) for one in judged)
         run.ledger.check("all tables", Step.EXPORTS, "findings added up", totals.findings, flagged_rows)
         posted = post_positions(run, work, prepared, found)
-        tie_out = None if posted is None else posted.tie_out
-        codes = rules.dispute_codes(settings.reference_folder)
-        drafts = drafts_of(found, tie_out, sent, codes, settings, work)
-        lines = drafts.lines
-        exports.write_dispute_lines(lines, join(folder, LINES_FOLDER))
-        if drafts.tie_out is not None:
-            exports.write_tie_out(drafts.tie_out, join(folder, TIE_OUT_FOLDER))
-        of_cases = write_cases(run, work, prepared, found, sent, drafts.red)
-        tables = exports.ReviewTables(
-            tie_out=tie_out_of(run.spark, storage, folder),
-            cases=of_cases,
-            queue=write_queue(run, work, found, of_cases, drafts.red),
-            lines_held=drafts.held,
-            lines_sent_before=drafts.sent_before,
+        offered = offered_lines(
+            found,
+            None if posted is None else posted.tie_out,
+            sent,
+            rules.dispute_codes(settings.reference_folder),
+            settings,
+            work,
         )
+        exports.write_dispute_lines(offered.lines, join(folder, LINES_FOLDER))
+        if offered.tie_out is not None:
+            exports.write_tie_out(offered.tie_out, join(folder, TIE_OUT_FOLDER))
+        write_queue(run, work, found, write_cases(run, work, prepared, found, sent, offered.red), offered.red)
+        tables = review_tables(run.spark, storage, folder, offered.held, offered.sent_before)
+        _write_evidence(run, prepared, found)
+        drafts = write_drafts(run.spark, storage, settings, folder, found, offered.lines, _available(prepared))
+        _warn_of_blanket_disputes(run, prepared, drafts.lines)
+        for note in drafts.notes:
+            run.note(note)
         told = exports.RunFacts(
             run_id=run.run_id,
             as_of=settings.today,
@@ -107,35 +113,17 @@ def publish(
             quarantined=quarantined,
             linking=prepared.linking,
         )
-        redacted = settings.redaction.on
-        shown, shown_lines, sums = found, lines, totals
-        if redacted:
-            shown, shown_lines = exports.redacted_findings(found), exports.redacted_lines(lines)
-            sums = exports.add_up(shown, settings.today, listed)
-        drafted = exports.write_disputes_detail(
-            shown_lines, storage, join(folder, "disputes", "detail.csv"), settings.unmasked_rx_recipients
+        known = exports.ReviewFacts(
+            run=told,
+            overview=overview_of(run, prepared, found, totals),
+            lines_held=offered.held,
+            lines_sent_before=offered.sent_before,
         )
-        review = exports.write_workbooks(
-            shown, shown_lines, sums, told, storage, join(folder, "review"), settings.review, tables, redacted
-        )
-        if settings.tickets.most:
-            titles, most = told.rule_titles, settings.tickets.most
-            tickets = exports.finding_tickets(shown, titles, settings.today, most, redacted)
-            exports.write_tickets(
-                tickets, storage, join(folder, "review", exports.TICKETS_NAME), _issue_keys(run.storage, settings)
-            )
-            review.append(exports.TICKETS_NAME)
-        exports.write_report(
-            sums,
-            drafted,
-            told,
-            storage,
-            join(folder, "report.html"),
-            overview_of(run, prepared, found, totals),
-            settings.report,
-            settings.redaction.least_count if redacted else None,
-        )
+        exports.write_facts(known, storage, folder)
+        review = write_review(storage, settings, folder, found, drafts, totals, known, tables)
+        drafted = drafts.drafted
         words.append(f"{drafted:,} dispute lines drafted, {', '.join(review)}, report.html")
+        words += [drafts.forms.in_words] if drafts.forms is not None else []
         if posted is not None:
             words.append(f"{posted.rows:,} positions")
         tracker.log_detection(
@@ -153,10 +141,10 @@ def publish(
     if prepared.linking is not None:
         exports.write_json(storage, join(folder, "linking.json"), prepared.linking.learned)
         exports.write_match_rates(prepared.linking.match_rates, storage, join(folder, "match_rates.csv"))
-    summary = _summary(run, prepared, judged, totals, drafted, posted, order, off, tables)
+    summary = _summary(run, prepared, judged, totals, drafts, posted, order, off, tables)
     exports.write_json(storage, join(folder, "summary.json"), summary)
     if settings.output.connection is not None:
-        _check_lengths(run, found, lines, summary)
+        _check_lengths(run, found, drafts.lines, summary)
     if settings.output.keep_rows:
         keep_rows(run, prepared)
     run.publish()
@@ -182,6 +170,31 @@ def publish(
     return Published(*map(masked, places))
 
 
+def _write_evidence(run: Run, prepared: Prepared, found: DataFrame) -> None:
+    """Keep the rows that documents of dispute codes consist of, for the evidence sheet of final forms."""
+    if prepared.claims is None:
+        return
+    other_lines = prepared.claims.among(findings.evidence_ids(found))
+    rows = findings.evidence_rows(found, other_lines, prepared.entity_claims)
+    exports.write_evidence(rows, join(run.folder, *EVIDENCE_FOLDER))
+
+
+def _available(prepared: Prepared) -> frozenset[str]:
+    """Tables without which there are no forms, as far as they are available."""
+    invoices = {"invoices"} if prepared.invoices is not None else set()
+    return frozenset(invoices | ({"settlements"} & prepared.references.keys()))
+
+
+def _warn_of_blanket_disputes(run: Run, prepared: Prepared, lines: DataFrame) -> None:
+    if prepared.entity_claims is None:
+        return
+    claims = write_claims_of_entities(prepared.entity_claims, run.storage, run.folder)
+    drafted = lines.where(F.col("entity_id").isNotNull()).groupBy("entity_id").count().collect()
+    disputed = {row["entity_id"]: row["count"] for row in drafted}
+    for warning in blanket_disputes(disputed, claims, run.settings.disputes):
+        run.note(warning)
+
+
 def _write_quarantine(run: Run, prepared: Prepared) -> dict[str, dict[str, int]]:
     """Writes quarantine/<table> for every table that has quarantined rows; returns rows by table and reason."""
     quarantined: dict[str, dict[str, int]] = {}
@@ -199,7 +212,7 @@ def _summary(
     prepared: Prepared,
     judged: list[Judged],
     totals: exports.Totals,
-    drafted: int,
+    drafts: Drafts,
     posted: Posted | None,
     order: QueueOrder,
     off: list[exports.Off],
@@ -251,12 +264,13 @@ def _summary(
             "findings_by_evidence": totals.counts("evidence"),
             "findings_by_rule": totals.counts("rule"),
             "at_issue": totals.at_issue(),
-            "dispute_lines": drafted,
+            "dispute_lines": drafts.drafted,
             "dispute_lines_held": tables.lines_held,
             "dispute_lines_sent_before": tables.lines_sent_before,
             "tie_out": tables.colors,
             "cases": tables.cases_by_status,
             "queue": tables.queue_counts,
+            "forms": None if drafts.forms is None else {"rosi": drafts.forms.rosi, "pqas": drafts.forms.pqas},
             "positions": None if posted is None else {"units": posted.units, "not_booked": posted.counted},
         },
         "thresholds": {
@@ -320,11 +334,7 @@ def _check_lengths(run: Run, found: DataFrame, lines: DataFrame, summary: dict[s
 
 def check_tickets(storage: Storage, settings: Settings) -> None:
     """Check that the file of issue keys, if one is named, can be read. Raises InputError, OutputError."""
-    _issue_keys(storage, settings)
-
-
-def _issue_keys(storage: Storage, settings: Settings) -> dict[str, str]:
-    return exports.read_issue_keys(storage, settings.tickets.keys) if settings.tickets.keys else {}
+    issue_keys(storage, settings)
 
 
 def check_database(settings: Settings, run_id: str | None) -> None:

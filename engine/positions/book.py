@@ -96,7 +96,11 @@ class Event:
 
 @dataclass(frozen=True)
 class Entry:
-    """Units of one claim line (None: of none) in one position, or units that are not booked."""
+    """Units of one claim line (None: of none) in one position, or units that are not booked.
+
+    is_decided: disputed by a decision that no settlement has taken up. is_repaid: credited by the entity, so that the
+    state is still owed the rebate.
+    """
 
     position: str
     units: Decimal
@@ -104,6 +108,8 @@ class Entry:
     claim: ClaimLine | None = None
     code: str | None = None
     finding_id: str | None = None
+    is_decided: bool = False
+    is_repaid: bool = False
 
 
 _PLACE_IN_DAY = {
@@ -167,12 +173,13 @@ _SUB_PROGRAMS = ("XIX", "EXPANSION")
 
 @dataclass(frozen=True)
 class _Mark:
-    """What units have in common; is_named: by an event that names their claim."""
+    """What units have in common; is_named: by an event that names their claim; is_repaid: credited by the entity."""
 
     status: _Status
     is_named: bool
     code: str | None
     finding_id: str | None
+    is_repaid: bool = False
 
 
 _FREE = _Mark(_Status.FREE, False, None, None)
@@ -437,7 +444,7 @@ def _take(
 def _marks(slot: _Slot, status: _Status, is_named: bool) -> list[_Mark]:
     """The slot's marks of a status, in an order that no history decides."""
     marks = [mark for mark in slot.units if mark.status is status and mark.is_named == is_named]
-    return sorted(marks, key=lambda mark: (mark.code or "", mark.finding_id or ""))
+    return sorted(marks, key=lambda mark: (mark.code or "", mark.finding_id or "", mark.is_repaid))
 
 
 def _marked(event: Event, status: _Status, before: _Mark, is_named: bool) -> _Mark:
@@ -447,7 +454,7 @@ def _marked(event: Event, status: _Status, before: _Mark, is_named: bool) -> _Ma
     keeps = before.status not in (_Status.FREE, _Status.PAID)
     code = (before.code if keeps else None) or event.code
     finding_id = (before.finding_id if keeps else None) or event.finding_id
-    return _Mark(status, is_named, code, finding_id)
+    return _Mark(status, is_named, code, finding_id, event.effect is Effect.ENTITY_REPAID)
 
 
 def _move_on(line: _Line, mark: _Mark, units: Decimal) -> None:
@@ -503,7 +510,10 @@ def _closed(line: _Line) -> Iterator[Entry]:
         for mark, units in slot.units.items():
             if mark.status in _POSITIONS:
                 position = _POSITIONS[mark.status]
-                yield Entry(position, units, invoice, slot.claim, mark.code, mark.finding_id)
+                is_decided = mark.status is _Status.DECIDED
+                yield Entry(
+                    position, units, invoice, slot.claim, mark.code, mark.finding_id, is_decided, mark.is_repaid
+                )
         free = min(left, slot.of(_Status.FREE))
         left -= free
         if free > 0:

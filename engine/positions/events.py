@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from engine.claim_key import rebate_type_of_key
 from engine.contracts.codes import Subject
 from engine.positions.book import Effect
-from engine.positions.lines import ACCOUNT, SUM, is_medicaid, key_text
+from engine.positions.lines import ACCOUNT, MONEY, SUM, is_medicaid, key_text
 from engine.runtime.expressions import max_struct, union_all
 
 _EFFECTS = {
@@ -22,11 +22,13 @@ _EFFECTS = {
     "ENTITY_REPAID": Effect.ENTITY_REPAID,
 }
 # Columns of an event next to those of its account.
+AMOUNT = "amount"
 EVENT = ("day", "effect", "units", "event_id", "code", "finding_id", "claim_id", "claim_line", "plan_id", "sub_program")
 
 
 def settlement_events(settlements: DataFrame, claims: DataFrame, lines: DataFrame | None, as_of: date) -> DataFrame:
-    """Settlements of units above zero up to `as_of`: ACCOUNT, account and EVENT; account NULL if it is not known.
+    """Settlements of units above zero up to `as_of`: ACCOUNT, account, EVENT and amount; account NULL if it is not
+    known.
 
     The account of one that names a live claim is the claim's, of several quarters its own if the claim has it, else the
     last. Others have the account that they name. Without a payer (Medicaid: a state) it is that of the only payer with
@@ -59,9 +61,10 @@ def settlement_events(settlements: DataFrame, claims: DataFrame, lines: DataFram
         "claim_line",
         F.lit(None).cast("string").alias("plan_id"),
         "sub_program",
+        AMOUNT,
     )
     account = F.when(F.col("payer_id").isNotNull(), key_text(*ACCOUNT))
-    return placed.select(*ACCOUNT, account.alias("account"), *EVENT)
+    return placed.select(*ACCOUNT, account.alias("account"), *EVENT, AMOUNT)
 
 
 def _settlements(settlements: DataFrame, as_of: date) -> DataFrame:
@@ -83,6 +86,7 @@ def _settlements(settlements: DataFrame, as_of: date) -> DataFrame:
         F.col("units").cast(SUM).alias("units"),
         "code",
         "settlement_id",
+        F.col("amount").cast(MONEY).alias(AMOUNT),
     )
     rows = rows.where((F.col("units") > 0) & F.col("effect").isNotNull())
     # of one day and kind: in the order of their ids; equal settlements have no order that matters, but each is one
@@ -108,13 +112,19 @@ def _account(pairs: DataFrame, name: str) -> DataFrame:
 
 
 def decision_events(
-    decisions: DataFrame, findings: DataFrame, claims: DataFrame | None, invoices: DataFrame | None, as_of: date
+    decisions: DataFrame,
+    findings: DataFrame,
+    claims: DataFrame | None,
+    invoices: DataFrame | None,
+    as_of: date,
+    submitted: DataFrame | None = None,
 ) -> DataFrame:
-    """Decisions DISPUTE up to the end of the `as_of` day (UTC) as events: ACCOUNT, account and EVENT.
+    """Decisions DISPUTE up to the end of the `as_of` day (UTC) as events: ACCOUNT, account, EVENT and no amount.
 
-    The latest decision on a finding holds. It disputes its own units, else those at issue. `findings`: FINDINGS of the
-    run; those on 340B claims move no unit. `claims`, `invoices`: live rows, as prepared; one of them is available. A
-    decision whose finding or row is not in the run has no account.
+    The latest decision on a finding holds. It disputes its own units, else those that were submitted (`submitted`:
+    finding_id, units_submitted), else those at issue: once a state credits them, none are at issue any more.
+    `findings`: FINDINGS of the run; those on 340B claims move no unit. `claims`, `invoices`: live rows, as prepared;
+    one of them is available. A decision whose finding or row is not in the run has no account.
     """
     last = max_struct("decided_at", "decision", "units")
     latest = (
@@ -131,11 +141,16 @@ def decision_events(
     found = findings.select(
         "finding_id", "subject", F.col("source_row_id").alias("found_row_id"), "dispute_code", "units_at_issue"
     )
-    # finding_id is unique on both sides
+    # finding_id is unique on all sides
     decided = latest.join(found, on=F.col("decided_id") == F.col("finding_id"), how="left")
+    if submitted is None:
+        decided = decided.withColumn("units_submitted", F.lit(None).cast(SUM))
+    else:
+        by_finding = submitted.withColumnRenamed("finding_id", "submitted_id")
+        decided = decided.join(by_finding, on=F.col("decided_id") == F.col("submitted_id"), how="left")
     base = _with_rows(decided, _rows(claims, invoices))
     account = F.when(F.col("payer_id").isNotNull(), key_text(*ACCOUNT))
-    units = F.coalesce("decided_units", "units_at_issue", F.lit(0)).cast(SUM)
+    units = F.coalesce("decided_units", "units_submitted", "units_at_issue", F.lit(0)).cast(SUM)
     of_entities = F.coalesce(F.col("subject") == Subject.ENTITY_CLAIM.value, F.lit(False))
     return base.where(~of_entities & (units > 0)).select(
         *ACCOUNT,
@@ -147,6 +162,7 @@ def decision_events(
         F.col("dispute_code").alias("code"),
         F.col("decided_id").alias("finding_id"),
         *("claim_id", "claim_line", "plan_id", "sub_program"),
+        F.lit(None).cast(MONEY).alias(AMOUNT),
     )
 
 

@@ -26,7 +26,8 @@ def _schema(*pairs: tuple[str, T.DataType]) -> T.StructType:
     return T.StructType([T.StructField(name, kind) for name, kind in pairs])
 
 
-# Entries of the ledger. position: a Position, or a NotBooked (then no claim and no line).
+# Entries of the ledger. position: a Position, or a NotBooked (then no claim and no line). is_decided, is_repaid: see
+# `Entry`; positions do not keep them.
 ENTRIES = _schema(
     ("invoice_number", _STRING),
     ("line_kind", _STRING),
@@ -40,7 +41,10 @@ ENTRIES = _schema(
     ("position", _STRING),
     ("code", _STRING),
     ("finding_id", _STRING),
+    ("is_decided", T.BooleanType()),
+    ("is_repaid", T.BooleanType()),
 )
+_OF_FORMS = ("is_decided", "is_repaid")
 # What belongs to an account, in one shape: invoice lines, claim lines and events.
 _LINE, _CLAIM, _EVENT = "LINE", "CLAIM", "EVENT"
 _PARTS = _schema(
@@ -191,7 +195,9 @@ def _fields(*names: str) -> dict[str, T.StructField]:
 
 
 def _entries(rows: DataFrame) -> DataFrame:
-    rows = rows.withColumns(nulls({"code": "string", "finding_id": "string"}))
+    rows = rows.withColumns(
+        {**nulls({"code": "string", "finding_id": "string"}), **{name: F.lit(False) for name in _OF_FORMS}}
+    )
     return rows.select(*(F.col(f.name).cast(f.dataType).alias(f.name) for f in ENTRIES.fields))
 
 
@@ -261,6 +267,8 @@ def _account_entries(account: dict[str, Any]) -> Iterator[dict[str, Any]]:
             "position": str(entry.position),
             "code": entry.code,
             "finding_id": entry.finding_id,
+            "is_decided": entry.is_decided,
+            "is_repaid": entry.is_repaid,
         }
 
 
@@ -272,7 +280,7 @@ def _event(part: dict[str, Any]) -> Event:
 def summed(entries: DataFrame) -> DataFrame:
     """Positions of `entries`, one row per key, claim line, position, code and finding, without what is not booked."""
     booked = entries.where(F.col("position").isin(*(position.value for position in Position)))
-    keys = [name for name in ENTRIES.names if name != "units"]
+    keys = [name for name in ENTRIES.names if name not in ("units", *_OF_FORMS)]
     return booked.groupBy(*keys).agg(F.sum("units").cast(_UNITS).alias("units"))
 
 

@@ -11,6 +11,7 @@ from engine.contracts.codes import MEDICAID_PROGRAMS
 # An account: all invoice lines, claim lines and events that can meet. `account` is one text of these, for joins.
 ACCOUNT = ("program", "payer_id", "rebate_type", "ndc11", "period")
 SUM = "decimal(38,3)"
+MONEY = "decimal(18,2)"
 _KINDS = {"PRIOR_REPLACEMENT": "replacement", "CURRENT": "current", "PRIOR_DELTA": "delta"}
 
 

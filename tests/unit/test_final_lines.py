@@ -1,18 +1,14 @@
-"""Which decided lines may be sent, why others may not, and what each recipient sees."""
+"""Which decided lines may be sent, and why others may not."""
 
 from __future__ import annotations
 
-import csv
 from datetime import date, datetime
 from decimal import Decimal
 
-import pytest
 from exports_rows import finding, frame_of
 
-from engine.exports import RECIPIENT_COLUMNS, write_final_files
 from engine.findings import DECISIONS_TO_DISPUTE, final_lines, without_red_lines
 from engine.rules import dispute_codes
-from engine.runtime.storage import storage_of
 
 CODES = dispute_codes("conf/reference")
 TODAY = date(2026, 6, 30)
@@ -59,10 +55,21 @@ HELD_BACK = {
     "to a PBM": ({"route": "PBM", "dispute_code": "PBM"}, None),
     "sent": ({}, "sent before"),
     "weak": ({"evidence": "WEAK"}, "evidence below MEDIUM"),
-    "invoice": ({"subject": "INVOICE"}, "no claim line"),
+    "invoice": ({"subject": "INVOICE"}, None),
+    "invoice to a PBM": ({"subject": "INVOICE", "route": "PBM"}, "no claim line"),
+    "340B claim to a state": ({"subject": "ENTITY_CLAIM"}, "no claim line"),
     "changed": ({"changed_since_decision": ["rules"]}, "otherwise since it was decided (rules): decide again"),
     "no code": ({"dispute_code": None}, "no dispute code"),
-    "unverified": ({"dispute_code": "T"}, "code not valid today: T"),
+    "adjusted": (
+        {"dispute_code": None, "codes": [{"code": "A", "kind": "ADJUSTMENT", "document": None}]},
+        "adjustment of the rebate amount: on the form alone",
+    ),
+    "unverified": ({"dispute_code": "T"}, "code not verified: T"),
+    "unverified of a rule": (
+        {"dispute_code": None, "rules": [{"rule_id": "R001", "code": "V"}]},
+        "code not verified: V",
+    ),
+    "not of this form": ({"dispute_code": "A"}, "code not valid today: A"),
     "alone": (
         {"dispute_code": "R", "codes": [{"code": "R", "kind": "DISPUTE", "document": None}]},
         "code needs another with it: R",
@@ -71,9 +78,15 @@ HELD_BACK = {
         {"dispute_code": "R", "codes": [{"code": code, "kind": "DISPUTE", "document": None} for code in "RQ"]},
         None,
     ),
-    "to an entity": ({"route": "ENTITY"}, "goes to no state and no PBM"),
-    "MFP": ({"route": "FACILITATOR"}, "goes to no state and no PBM"),
-    "nobody": ({"state": None}, "recipient unknown"),
+    "to an entity": ({"route": "ENTITY", "entity_id": "DSH1", "dispute_code": None}, None),
+    "340B claim": ({"route": "ENTITY", "entity_id": "DSH1", "subject": "ENTITY_CLAIM", "units_at_issue": None}, None),
+    "to an unknown entity": ({"route": "ENTITY", "entity_id": None}, "recipient unknown"),
+    "MFP": (
+        {"route": "FACILITATOR", "dispute_code": "MRA"},
+        "MFP refunds stay drafts until disputes.mfp_justification_code is set",
+    ),
+    "to nobody": ({"route": "NONE"}, "goes to no state, PBM, entity or facilitator"),
+    "nobody": ({"state": None, "payer_id": None}, "recipient unknown"),
     "in dispute": ({"units_in_dispute": Decimal("30.000")}, "no units to dispute"),
     "no units": ({"units_at_issue": None}, "no units to dispute"),
 }
@@ -103,65 +116,50 @@ def test_the_latest_decision_of_a_finding_holds_and_gives_the_units(spark):
     assert (rows["part"]["decided_by"], rows["part"]["decided_on"]) == ("Ann", date(2026, 6, 2))
 
 
-@pytest.mark.parametrize("unmasked", [(), ("KY",)])
-def test_each_recipient_gets_a_file_of_its_own_with_its_own_columns(spark, tmp_path, unmasked):
+def test_what_settlements_took_up_of_a_decision_is_not_sent_again(spark):
     rows = {
-        "a": {},
-        "b": {"state": "GA", "payer_id": "GA"},
-        "c": {"route": "PBM", "payer_id": "PBM/A", "dispute_code": "PBM", "match_tier": "T1"},
-        "d": {"evidence": "WEAK"},
+        "whole": {},
+        "part": {},
+        "of the claim": {"units_in_dispute": Decimal(10)},
+        "decided units": {},
     }
     found = [finding(number) | USUAL | row | {"finding_id": name} for number, (name, row) in enumerate(rows.items())]
+    decisions = [decision(name) for name in rows if name != "decided units"]
+    decisions.append(decision("decided units", units="20"))
+    taken = [
+        ("whole", Decimal(30)),
+        ("part", Decimal(12)),
+        ("of the claim", Decimal(10)),
+        ("decided units", Decimal(5)),
+    ]
     lines = final_lines(
         frame_of(spark, found).drop("decided_on"),
-        spark.createDataFrame([decision(name) for name in rows], DECISIONS_TO_DISPUTE),
+        spark.createDataFrame(decisions, DECISIONS_TO_DISPUTE),
         spark.createDataFrame([], "finding_id string"),
         CODES,
         TODAY,
+        spark.createDataFrame(taken, "finding_id string, units_taken_up decimal(15,3)"),
     )
-    texts = {code.code: code.text for code in CODES}
-    written = write_final_files(lines, texts, storage_of(spark), tmp_path.as_uri(), unmasked)
-    (pbm,) = (name for name in written if name.startswith("pbm-PBM_A-"))
-    assert written == {pbm: 1, "state-GA.csv": 1, "state-KY.csv": 1}
-    for name in written:
-        with (tmp_path / name).open(encoding="utf-8-sig", newline="") as file:
-            (line,) = csv.DictReader(file)
-        route = "PBM" if name == pbm else "STATE"
-        assert tuple(line) == RECIPIENT_COLUMNS[route]
-        is_whole = unmasked and name == "state-KY.csv"
-        assert line["rx_number"] == ("0007654321" if is_whole else "******4321")
+    units = {row["finding_id"]: (str(row["units_disputed"]), row["held_back"]) for row in lines.collect()}
+    assert units == {
+        "whole": ("0.000", "no units to dispute"),
+        "part": ("18.000", None),
+        "of the claim": ("20.000", None),
+        "decided units": ("15.000", None),
+    }
 
 
-# Never leaves: prices, dollars, scores, p-values, reasons of a model, other rows, what others asked for, who decided.
-INTERNAL = (
-    "unit_price_used",
-    "amount_at_issue",
-    "price_source",
-    "match_score",
-    "match_ambiguous",
-    "anomaly_score",
-    "anomaly_p_value",
-    "reasons",
-    "priority",
-    "related_source_row_ids",
-    "reference_rows",
-    "narrative",
-    "explanation",
-    "payer_id",
-    "source_row_id",
-    "finding_id",
-    "decided_by",
-)
-
-
-@pytest.mark.parametrize("route", ["STATE", "PBM"])
-@pytest.mark.parametrize("column", INTERNAL)
-def test_no_recipient_sees(route, column):
-    assert column not in RECIPIENT_COLUMNS[route]
-
-
-def test_a_match_tier_goes_to_a_pbm_alone():
-    assert [route for route, columns in RECIPIENT_COLUMNS.items() if "match_tier" in columns] == ["PBM"]
+def test_mfp_lines_are_sent_once_their_justification_code_is_set(spark):
+    found = [finding(0) | USUAL | {"finding_id": "MFP", "route": "FACILITATOR", "dispute_code": "MRA"}]
+    lines = final_lines(
+        frame_of(spark, found).drop("decided_on"),
+        spark.createDataFrame([decision("MFP")], DECISIONS_TO_DISPUTE),
+        spark.createDataFrame([], "finding_id string"),
+        CODES,
+        TODAY,
+        has_mfp_code=True,
+    )
+    assert [row["held_back"] for row in lines.collect()] == [None]
 
 
 def test_lines_on_a_red_line_of_the_tie_out_are_held_back(spark):

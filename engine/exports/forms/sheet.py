@@ -1,0 +1,156 @@
+"""A form as a workbook: header block, the form's columns, totals, and a sheet of the evidence that its codes need."""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+from pathlib import Path
+from typing import Any
+
+import xlsxwriter
+
+from engine.contracts.forms import EVIDENCE_COLUMNS, REMITTED, CellKind, FilledForm
+from engine.exports.plain_text import plain
+
+_WIDTHS = {CellKind.TEXT: 13.0, CellKind.UNITS: 13.0, CellKind.PRICE: 12.0, CellKind.MONEY: 14.0}
+_WIDE = {"product_name": 24.0, "record_id": 9.0, "adjustment_codes": 11.0, "dispute_codes": 10.0}
+_NUMBERS = {CellKind.UNITS: "#,##0.000", CellKind.PRICE: "0.000000", CellKind.MONEY: "#,##0.00"}
+EVIDENCE_TITLES = {
+    "role": "Row",
+    "record_id": "Record ID",
+    "product": "Product / package code",
+    "claim_id": "Claim number",
+    "claim_line": "Claim line",
+    "date_of_service": "Date of service",
+    "pharmacy_npi": "Pharmacy NPI",
+    "rx_number": "Rx number",
+    "fill_number": "Fill",
+    "units": "Units",
+    "dispute_code": "Dispute code",
+    "other_codes": "With codes",
+    "documents": "Document that the code needs",
+    "entity_id": "340B ID",
+    "reference": "Published source",
+}
+_EVIDENCE_WIDTHS = {"role": 24.0, "documents": 38.0, "reference": 44.0, "claim_id": 22.0}
+_INK, _SHADE, _LINE, _WARNING = "#1F2937", "#E5ECF4", "#9AA5B1", "#9A3412"
+
+
+def write_workbook(form: FilledForm, path: Path) -> None:
+    """Write the form to an xlsx file. No cell of text becomes a formula; totals are formulas over the lines."""
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
+    with xlsxwriter.Workbook(str(path), options) as book:
+        # the form's own day, so that equal forms give equal files
+        book.set_properties({"title": _name(form), "created": datetime.combine(form.day, time())})
+        _add_form(book, form)
+        if form.evidence:
+            _add_evidence(book, form)
+
+
+def _name(form: FilledForm) -> str:
+    return f"{'DRAFT - ' if form.is_draft else ''}{form.title}, {form.state}, {form.period}"
+
+
+def _add_form(book: xlsxwriter.Workbook, form: FilledForm) -> None:
+    sheet = book.add_worksheet(form.form.value)
+    made = _Formats(book)
+    last = len(form.columns) - 1
+    sheet.hide_gridlines(2)
+    for place, column in enumerate(form.columns):
+        sheet.set_column(place, place, _WIDE.get(column.name, _WIDTHS[column.kind]))
+    sheet.write_string(0, 0, form.title, made.title)
+    if form.is_draft:
+        sheet.write_string(1, 0, "DRAFT - not for submission", made.draft)
+    half = (len(form.header) + 1) // 2
+    for number, (name, text) in enumerate(form.header):
+        row, place = 2 + number % half, 0 if number < half else last // 2
+        sheet.write_string(row, place, name, made.label)
+        sheet.write_string(row, place + 2, plain(text), made.field)
+    first = 3 + half
+    for place, column in enumerate(form.columns):
+        sheet.write_string(first, place, column.letter, made.letter)
+        sheet.write_string(first + 1, place, column.title, made.header)
+    sheet.set_row(first + 1, 48)
+    for number, line in enumerate(form.lines):
+        for place, column in enumerate(form.columns):
+            value = line[column.name]
+            if value is None:
+                sheet.write_blank(first + 2 + number, place, None, made.cells[column.kind])
+            elif column.kind is CellKind.TEXT:
+                sheet.write_string(first + 2 + number, place, plain(str(value)), made.cells[column.kind])
+            else:
+                sheet.write_number(first + 2 + number, place, float(value), made.cells[column.kind])
+    _add_totals(sheet, made, form, first + 2)
+    sheet.freeze_panes(first + 2, 3)
+    sheet.repeat_rows(first, first + 1)
+    sheet.set_landscape()
+    sheet.set_paper(1)
+    sheet.fit_to_pages(1, 0)
+    sheet.set_margins(0.4, 0.4, 0.6, 0.6)
+    sheet.set_header(f"&L{'DRAFT - not for submission' if form.is_draft else ''}&R{form.state} {form.period}")
+    sheet.set_footer("&L&A&R&P of &N")
+
+
+def _add_totals(sheet: Any, made: _Formats, form: FilledForm, first: int) -> None:
+    end = first + len(form.lines)
+    sheet.write_string(end, 0, "Total", made.total_label)
+    for place, column in enumerate(form.columns[1:], start=1):
+        total = form.total(column.name) if column.kind is CellKind.MONEY else None
+        if total is None:
+            sheet.write_blank(end, place, None, made.total_label)
+        else:
+            letter = xlsxwriter.utility.xl_col_to_name(place)
+            sheet.write_formula(end, place, f"=SUM({letter}{first + 1}:{letter}{end})", made.total, float(total))
+    at = next(place for place, column in enumerate(form.columns) if column.name == REMITTED[form.form])
+    letter = xlsxwriter.utility.xl_col_to_name(at)
+    sheet.write_string(end + 1, 0, "Interest payment", made.label)
+    if form.interest is None:
+        sheet.write_blank(end + 1, at, None, made.cells[CellKind.MONEY])
+    else:
+        sheet.write_number(end + 1, at, float(form.interest), made.cells[CellKind.MONEY])
+    sheet.write_string(end + 2, 0, "Total remittance", made.label)
+    if form.remitted is not None:
+        formula = f"={letter}{end + 1}+{letter}{end + 2}"
+        sheet.write_formula(end + 2, at, formula, made.total, float(form.remitted))
+
+
+def _add_evidence(book: xlsxwriter.Workbook, form: FilledForm) -> None:
+    sheet = book.add_worksheet("Evidence")
+    made = _Formats(book)
+    sheet.hide_gridlines(2)
+    sheet.write_string(0, 0, f"Evidence for the disputed units of this form, {form.state} {form.period}", made.title)
+    for place, name in enumerate(EVIDENCE_COLUMNS):
+        sheet.set_column(place, place, _EVIDENCE_WIDTHS.get(name, 14.0))
+        sheet.write_string(2, place, EVIDENCE_TITLES[name], made.header)
+    for number, row in enumerate(form.evidence, start=3):
+        for place, name in enumerate(EVIDENCE_COLUMNS):
+            value = row[name]
+            if name == "units" and value is not None:
+                sheet.write_number(number, place, float(value), made.cells[CellKind.UNITS])
+            else:
+                sheet.write_string(number, place, "" if value is None else plain(str(value)), made.wrapped)
+    sheet.freeze_panes(3, 0)
+    sheet.repeat_rows(2)
+    sheet.set_landscape()
+    sheet.set_paper(1)
+    sheet.fit_to_pages(1, 0)
+    sheet.set_footer("&L&A&R&P of &N")
+
+
+class _Formats:
+    """Formats of one workbook."""
+
+    def __init__(self, book: xlsxwriter.Workbook):
+        def made(**properties: Any) -> Any:
+            return book.add_format({"font_name": "Calibri", "font_size": 10, "font_color": _INK, **properties})
+
+        boxed = {"border": 1, "border_color": _LINE}
+        self.title = made(bold=True, font_size=14)
+        self.draft = made(bold=True, font_color=_WARNING)
+        self.label = made(bold=True)
+        self.field = made(num_format="@", bottom=1, bottom_color=_LINE)
+        self.letter = made(**boxed, bold=True, align="center", bg_color=_SHADE)
+        self.header = made(**boxed, bold=True, align="center", valign="vcenter", text_wrap=True, bg_color=_SHADE)
+        self.cells = {kind: made(**boxed, num_format=_NUMBERS.get(kind, "@")) for kind in CellKind}
+        self.wrapped = made(**boxed, num_format="@", text_wrap=True, valign="top")
+        self.total_label = made(**boxed, bold=True, bg_color=_SHADE)
+        self.total = made(**boxed, bold=True, bg_color=_SHADE, num_format=_NUMBERS[CellKind.MONEY])

@@ -1,0 +1,135 @@
+"""Drafts and review files of a run: written by `detect`, and again by `export` from what the run published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame, SparkSession
+
+from engine import exports, findings, rules
+from engine.contracts.forms import FORM_LINES
+from engine.errors import OutputError, Problem
+from engine.pipeline.drafting import lines_of, review_tables
+from engine.pipeline.finished_runs import findings_of, finished_run
+from engine.pipeline.forms import FORM_LINES_FOLDER, DraftedForms, drafted_disputes, write_draft_forms
+from engine.runtime.parquet import read_parquet
+from engine.runtime.storage import Storage, join, storage_of
+from engine.settings import Settings
+
+
+@dataclass(frozen=True)
+class Drafts:
+    """What was drafted. lines: DISPUTE_LINES, drafted: how many; forms: None without invoices or if redacted; notes:
+    what a reader should know of the forms.
+    """
+
+    lines: DataFrame
+    drafted: int
+    forms: DraftedForms | None
+    notes: list[str]
+
+
+def write_drafts(
+    spark: SparkSession,
+    storage: Storage,
+    settings: Settings,
+    folder: str,
+    found: DataFrame,
+    lines: DataFrame,
+    available: frozenset[str],
+) -> Drafts:
+    """Write the drafts in `disputes/` of a run: claim lines, forms, and lines for entities and the MFP facilitator.
+
+    found: FINDINGS of the run; lines: DISPUTE_LINES that it offers. available: `invoices` and `settlements`, as far as
+    the run has them. Raises OutputError.
+    """
+    codes = rules.dispute_codes(settings.reference_folder)
+    place, unmasked, redacted = join(folder, "disputes"), settings.unmasked_rx_recipients, settings.redaction.on
+    shown = exports.redacted_lines(lines) if redacted else lines
+    drafted = exports.write_disputes_detail(shown, storage, join(place, "detail.csv"), unmasked)
+    exports.write_recipient_files(
+        findings.inquiry_drafts(exports.redacted_findings(found) if redacted else found),
+        {code.code: code.text for code in codes},
+        storage,
+        join(place, "inquiries"),
+        unmasked,
+        settings.disputes.mfp_justification_code,
+        prefix=exports.DRAFT_PREFIX,
+    )
+    if "invoices" not in available:
+        return Drafts(lines, drafted, None, ["no ROSI and no PQAS: the table invoices is missing"])
+    if redacted:
+        return Drafts(
+            lines, drafted, None, ["no drafts of ROSI and PQAS: redaction removes the amounts they consist of"]
+        )
+    notes = []
+    if "settlements" not in available:
+        notes.append("no PQAS: the table settlements is missing, so that what was paid before is not known")
+    form_lines = read_parquet(spark, join(folder, *FORM_LINES_FOLDER), FORM_LINES)
+    disputes = drafted_disputes(lines, found)
+    forms = write_draft_forms(form_lines, disputes, storage, place, settings.disputes, settings.today)
+    if forms.problems:
+        notes.append(f"drafted forms: {len(forms.problems):,} lines do not add up, such as {forms.problems[0]}")
+    return Drafts(lines, drafted, forms, notes)
+
+
+def write_review(
+    storage: Storage,
+    settings: Settings,
+    folder: str,
+    found: DataFrame,
+    drafts: Drafts,
+    totals: exports.Totals,
+    facts: exports.ReviewFacts,
+    tables: exports.ReviewTables,
+) -> list[str]:
+    """Write the review files and the report of a run; returns the names in `review/`. Raises OutputError."""
+    redacted, place = settings.redaction.on, join(folder, "review")
+    shown, lines, sums = found, drafts.lines, totals
+    if redacted:
+        shown, lines = exports.redacted_findings(found), exports.redacted_lines(drafts.lines)
+        sums = exports.add_up(shown, settings.today, settings.report.findings)
+    review = exports.write_workbooks(shown, lines, sums, facts.run, storage, place, settings.review, tables, redacted)
+    if settings.tickets.most:
+        tickets = exports.finding_tickets(shown, facts.run.rule_titles, settings.today, settings.tickets.most, redacted)
+        exports.write_tickets(tickets, storage, join(place, exports.TICKETS_NAME), issue_keys(storage, settings))
+        review.append(exports.TICKETS_NAME)
+    exports.write_report(
+        sums,
+        drafts.drafted,
+        facts.run,
+        storage,
+        join(folder, "report.html"),
+        facts.overview,
+        settings.report,
+        settings.redaction.least_count if redacted else None,
+    )
+    return review
+
+
+def issue_keys(storage: Storage, settings: Settings) -> dict[str, str]:
+    """The key of each issue by its external id, from the file that `tickets.keys` names. Raises InputError."""
+    return exports.read_issue_keys(storage, settings.tickets.keys) if settings.tickets.keys else {}
+
+
+def export_review(spark: SparkSession, settings: Settings, run_id: str) -> tuple[str, list[str]]:
+    """Write drafts, review files and report of a finished run again, from what it published; returns its folder and the
+    names in `review/`. An unchanged run gives the files that `detect` wrote.
+
+    Raises OutputError if there is no such run or it kept too little, ConfigurationError if the settings are not those
+    of the run.
+    """
+    storage = storage_of(spark)
+    folder, _, as_then = finished_run(storage, settings, run_id)
+    try:
+        facts = exports.read_facts(storage, folder)
+    except OSError:
+        to_do = "run `detect` again: runs of earlier versions did not keep it"
+        raise OutputError(Problem("what the review files say of the run is not kept", folder, to_do=to_do)) from None
+    found = findings_of(spark, [folder])
+    available = {"invoices"} if storage.exists(join(folder, *FORM_LINES_FOLDER)) else set()
+    available |= {"settlements"} & facts.run.inputs.keys()
+    drafts = write_drafts(spark, storage, as_then, folder, found, lines_of(spark, folder), frozenset(available))
+    tables = review_tables(spark, storage, folder, facts.lines_held, facts.lines_sent_before)
+    totals = exports.add_up(found, as_then.today, as_then.report.findings)
+    return folder, write_review(storage, as_then, folder, found, drafts, totals, facts, tables)
