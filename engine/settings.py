@@ -660,7 +660,7 @@ class FlagSettings(Section):
 class GroupSettings(Section):
     """Months of pharmacies, prescribers and covered entities that stand out; see docs/calibration.md."""
 
-    enabled: bool = True
+    enabled: bool = Field(True, description="false: months are not compared")
     budget: PositiveInt = Field(50, description="months flagged at most per subject, the strongest evidence first")
     false_discovery_rate: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.1, description="expected part of usual months among the flagged ones, at most"
@@ -831,10 +831,10 @@ class ReportSettings(Section):
 class ContactSettings(Section):
     """Who answers for the labeler, in the header of dispute forms."""
 
-    name: str | None = None
-    phone: str | None = None
-    fax: str | None = None
-    email: str | None = None
+    name: str | None = Field(None, description="labeler contact")
+    phone: str | None = Field(None, description="as it is to be printed")
+    fax: str | None = Field(None, description="as it is to be printed; ROSI has an e-mail address instead")
+    email: str | None = Field(None, description="on ROSI")
 
 
 class DisputeSettings(Section):
@@ -904,7 +904,7 @@ class TieOutSettings(Section):
 
 
 class CounterpartySettings(Section):
-    name: str | None = None
+    name: str | None = Field(None, description="of the agency or company, as people know it")
     contact: str | None = Field(None, description="whom to write to or call, in a line")
 
 

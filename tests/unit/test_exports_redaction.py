@@ -66,7 +66,7 @@ def _written(spark, folder, found, drafted, redacted: bool) -> dict:
     if redacted:
         found, drafted = redacted_findings(found), redacted_lines(drafted)
     totals = add_up(found)
-    write_workbooks(found, drafted, totals, FACTS, storage, folder.as_uri(), ReviewSettings(), redacted)
+    write_workbooks(found, drafted, totals, FACTS, storage, folder.as_uri(), ReviewSettings(), redacted=redacted)
     write_disputes_detail(drafted, storage, f"{folder.as_uri()}/detail.csv", () if redacted else ("KY", "AK"))
     tickets = finding_tickets(found, FACTS.rule_titles, FACTS.as_of, 10, redacted)
     write_tickets(tickets, storage, f"{folder.as_uri()}/tickets.csv")
