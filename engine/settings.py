@@ -833,8 +833,8 @@ class ContactSettings(Section):
 
     name: str | None = Field(None, description="labeler contact")
     phone: str | None = Field(None, description="as it is to be printed")
-    fax: str | None = Field(None, description="as it is to be printed; ROSI has an e-mail address instead")
-    email: str | None = Field(None, description="on ROSI")
+    fax: str | None = Field(None, description="as it is to be printed")
+    email: str | None = Field(None, description="as it is to be printed")
 
 
 class DisputeSettings(Section):
