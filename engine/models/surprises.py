@@ -30,6 +30,13 @@ KEYS = (*_STRATUM, "ndc9", "drug_category")
 # Peers of a product's own figures, finest first; ratios of a line to its own past compare across products.
 OF_PRODUCT = (_STRATUM, ("ndc11",), ("ndc9",), ("drug_category",))
 OF_PROGRAM = (("program",),)
+# Measures of an invoice line against its own quarters, by how many these are.
+OWN_QUARTERS_OF = {
+    "f46_units_to_own_median": "own_past_quarters",
+    "units_per_prescription_to_own_median": "own_quarters",
+    "paid_per_unit_to_own_median": "own_quarters",
+}
+LEAST_QUARTERS = 3
 _SALT = "peers"
 _HASH_STEPS = 1_000_000
 _MEASURED = "measured_surprises"
@@ -78,10 +85,13 @@ MEASURES: dict[Subject, dict[str, Measure]] = {
 def measure(name: str, subject: Subject) -> Column:
     """The measure of a row of the subject's facts as a double, NULL where it is unknown or means nothing.
 
-    A part of a fill (partial, completion) has no units: only both parts together are a prescription.
+    A part of a fill (partial, completion) has no units: only both parts together are a prescription. Of two quarters
+    of a line, each is equally far from their median: which one is unusual, a third one shows.
     """
     if subject is Subject.INVOICE:
-        return F.col(name).cast("double")
+        value = F.col(name).cast("double")
+        quarters = OWN_QUARTERS_OF.get(name)
+        return value if quarters is None else F.when(F.col(quarters) >= LEAST_QUARTERS, value)
     units = F.when(F.col("ndc_units") > 0, F.col("ndc_units").cast("double"))
     of_whole_fills = F.coalesce(F.col("dispensing_status"), F.lit("")).isin("P", "C")
     paid = F.col("amount_paid").cast("double") + F.coalesce(F.col("amount_third_party").cast("double"), F.lit(0.0))

@@ -47,7 +47,7 @@ class Scenario:
         rates = {
             Label.TRUTH: settings.violation_rate,
             Label.LOOK_ALIKE: settings.look_alike_rate,
-            Label.ANOMALY: settings.anomaly_rate,
+            **dict.fromkeys((Label.ANOMALY, Label.USUAL, Label.GROUP), settings.anomaly_rate),
             Label.WATCH: settings.late_reversal_rate,
         }
         return self.share * rates[self.label]

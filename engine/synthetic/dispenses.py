@@ -23,6 +23,9 @@ LOCAL_PRODUCT_SHARE = 0.2
 OWN_PHARMACY_SHARE = 0.3
 NO_ENTITY = -1
 TELEHEALTH_PRESCRIBER, ENTITYS_PRESCRIBER = 0, 2  # of the product TELEHEALTH
+PRESCRIBER_OF_MONTH = 4
+# Of retail pharmacies, in the order of their numbers.
+GROUP_PLACES = {Place.MANY_IN_MONTH: 1_001, Place.DEAR_IN_MONTH: 1_002, Place.ALWAYS_DEAR: 1_003}
 
 # States whose medical claims carry a 340B modifier that is in use all through the quarters.
 MODIFIER_STATES = {"TX": "U8", "GA": "UD"}
@@ -289,6 +292,8 @@ def _places(
     at = np.flatnonzero(np.isin(place, _OWN_PLACES))
     pharmacy[at] = entities.own_pharmacy[entity[at]]
     state = np.where((entity >= 0) & (place > Place.OWN), entities.state[entity], state)
+    for kind, number in GROUP_PLACES.items():
+        pharmacy[place == kind], state[place == kind] = number, pharmacies.state[number]
     return state, pharmacy, entity, other, end_day
 
 
@@ -301,8 +306,12 @@ def _prescribers(
 ) -> np.ndarray:
     per_state = len(world.pharmacies.prescribers) // len(STATE_CODES)
     return np.select(
-        [has(scenario, Twist.PRESCRIBER_KNOWN), np.isin(product, world.products.pools[Pool.TELEHEALTH])],
-        [ENTITYS_PRESCRIBER, TELEHEALTH_PRESCRIBER],
+        [
+            has(scenario, Twist.PRESCRIBER_KNOWN),
+            has(scenario, Twist.PRESCRIBER_OF_MONTH),
+            np.isin(product, world.products.pools[Pool.TELEHEALTH]),
+        ],
+        [ENTITYS_PRESCRIBER, PRESCRIBER_OF_MONTH, TELEHEALTH_PRESCRIBER],
         state * per_state + (chance * per_state).astype(np.int64),
     )
 

@@ -47,6 +47,10 @@ PARTS_OF_PACKAGE = 25
 PART_LEFT_TO_PAY = 15  # of what the claim is paid, where others paid the most
 DISPENSING_FEE = 1_050  # cents
 PATTERN_DAYS = (int(QUARTER_STARTS[3]), int(QUARTER_STARTS[4]) - 1)  # with quarters before, from which to know
+GROUP_MONTH = (day(2025, 8, 1), day(2025, 8, 31))
+MONTHS_LATER, WEEKS_LATER = (120, 180), (35, 43)  # days to payment, first and after the last
+# Of what is paid, in thousandths.
+FAR_OFF, SHIFTED, A_LITTLE_MORE = (8_000, 50), (10_000, 100), 1_120
 SC_MODIFIER_BEGINS = day(2025, 12, 1)
 FINAL_REVERSAL_SHARE = 0.45  # of reversals: not billed again
 
@@ -140,7 +144,11 @@ def draw_fills(world: World, plan: Plan, chunk: int, d: Dispenses) -> Fills:
     paid_day = np.where(has(d.scenario, Twist.PAID_WITHIN_A_YEAR), dates + DAYS_OF_A_YEAR, paid_day)
     paid_day = np.minimum(paid_day, LAST_DAY)
     period = np.where(program == FFS, quarter_of(paid_day), quarter)
+    for twist, (first, end) in ((Twist.PAID_MONTHS_LATER, MONTHS_LATER), (Twist.PAID_WEEKS_LATER, WEEKS_LATER)):
+        paid_day = np.where(has(d.scenario, twist), dates + first + d.number % (end - first), paid_day)
     received = _received(program, dates, period, rng)
+    was_paid = (paid_day + 1) * MICROSECONDS_PER_DAY
+    received = np.where(has(d.scenario, Twist.PAID_MONTHS_LATER), np.maximum(received, was_paid), received)
     reversal = _reversals(d, settings, rng)
     is_asked_too = generator(plan.seed, "duplicate_discounts", chunk).random(size) < settings.duplicate_discount_rate
     is_planned_claim = ~d.is_plain & ~ON_ENTITY_CLAIM[d.scenario]
@@ -180,7 +188,9 @@ def _days_supply(d: Dispenses, chance: np.ndarray) -> np.ndarray:
     """Most Medicaid programs pay for a month at a time; commercial plans and Part D often for three."""
     three_months = d.is_plain & np.isin(d.program, (COMMERCIAL, PARTD)) & (chance < 0.25) & ~d.is_medical
     three_months |= has(d.scenario, Twist.NINETY_DAYS, Twist.COMPOUND)
-    return np.where(three_months, 3 * DAYS_PER_FILL, DAYS_PER_FILL)
+    days = np.where(three_months, 3 * DAYS_PER_FILL, DAYS_PER_FILL)
+    days = np.where(has(d.scenario, Twist.DAYS_A_TENTH), DAYS_PER_FILL // 10, days)
+    return np.where(has(d.scenario, Twist.TEN_DAYS), DAYS_PER_FILL // 3, days)
 
 
 def _dates(
@@ -204,6 +214,7 @@ def _dates(
         (Days.OVER_A_YEAR_AGO, FIRST_DAY, LAST_DAY - DAYS_OF_A_YEAR - LONGEST_PAYMENT_DAYS),
         (Days.BEFORE_SC_MODIFIER, FIRST_DAY, SC_MODIFIER_BEGINS - 1),
         (Days.OF_PATTERN, *PATTERN_DAYS),
+        (Days.OF_MONTH, *GROUP_MONTH),
         (Days.WITHIN_YEAR_OF_LEAVE, FIRST_DAY, LEFT_BRIEFLY + DAYS_OF_A_YEAR),
     ):
         low, high = np.where(days == kind, first, low), np.where(days == kind, last, high)
@@ -258,7 +269,11 @@ def _units(
     pills = np.where(chance < 0.1, 28, np.where(chance > 0.9, 31, 30))
     doubled = (program > MCO) & (rng.random(size)[d.first] < DOUBLE_DOSE_SHARE)
     units = np.where(may_vary & ~is_local, usual * pills // 30 * np.where(doubled, 2, 1), usual)
-    units = units * np.where(d.is_medical, 1, days_supply // DAYS_PER_FILL)
+    # a short fill's units are planned, or its days of supply contradict them
+    units = units * np.where(d.is_medical, 1, np.maximum(days_supply // DAYS_PER_FILL, 1))
+    units = np.where(has(d.scenario, Twist.UNITS_OF_THREE_MONTHS), units * 3, units)
+    units = np.where(has(d.scenario, Twist.DOUBLE_DOSE), units * 2, units)
+    units = np.where(has(d.scenario, Twist.TEN_DAYS), units // 3, units)
     return np.where(has(d.scenario, Twist.UNITS_EIGHTFOLD), units * 8, units)
 
 
@@ -275,6 +290,8 @@ def _misstated(world: World, d: Dispenses, units: np.ndarray) -> np.ndarray:
                 Twist.HALF_IN_SECOND_PART,
                 Twist.PACKAGE_BROKEN,
                 Twist.PART_IN_COMPOUND,
+                Twist.UNITS_DOUBLED,
+                Twist.UNITS_TREBLED,
             )
         ],
         [
@@ -284,6 +301,8 @@ def _misstated(world: World, d: Dispenses, units: np.ndarray) -> np.ndarray:
             units + 500,
             units + package // PARTS_OF_PACKAGE,
             package - package // PARTS_OF_PACKAGE,
+            units * 2,
+            units * 3,
         ],
         units,
     )
@@ -308,6 +327,7 @@ def _paid(
     wac = world.products.wac[d.product, quarter]
     fee = np.where(d.is_medical | is_low, 0, DISPENSING_FEE)
     total = cents(units, wac * per_mille // 1_000) + fee
+    total = total * _off_by(world, d) // 1_000
     has_other = d.is_plain & (program <= MCO) & (rng.random(size) < settings.third_party_rate)
     others = np.where(has_other, total * 2 // 5, 0)
     others = np.where(has(d.scenario, Twist.OTHERS_PAID_PART), total * 2 // 5, others)
@@ -315,6 +335,30 @@ def _paid(
     others = np.where(has(d.scenario, Twist.PAID_MOSTLY_BY_OTHERS), total - total // PART_LEFT_TO_PAY, others)
     paid = np.where(has(d.scenario, Twist.PAID_NOTHING), 0, total - others)
     return paid, others
+
+
+def _off_by(world: World, d: Dispenses) -> np.ndarray:
+    """What is paid of the usual amount, in thousandths; up or down by turns."""
+    is_down = d.number % 2
+    package = world.products.package
+    return np.select(
+        [
+            has(d.scenario, twist)
+            for twist in (
+                Twist.PAID_FAR_OFF,
+                Twist.AMOUNT_SHIFTED,
+                Twist.PAID_A_LITTLE_MORE,
+                Twist.PRICE_OF_OTHER_PACKAGE,
+            )
+        ],
+        [
+            np.array(FAR_OFF)[is_down],
+            np.array(SHIFTED)[is_down],
+            A_LITTLE_MORE,
+            1_000 * package[world.products.twin[d.product]] // package[d.product],
+        ],
+        1_000,
+    )
 
 
 def cents(units: np.ndarray, price: np.ndarray) -> np.ndarray:

@@ -10,7 +10,9 @@ class Label(StrEnum):
 
     TRUTH = "truth"
     LOOK_ALIKE = "look_alikes"
-    ANOMALY = "anomalies"
+    ANOMALY = "anomalies"  # unusual, and no rule describes it
+    USUAL = "anomaly_look_alikes"  # looks unusual, and is not
+    GROUP = "group_anomalies"  # of a group's month that is unusual as a whole
     WATCH = "watch"
 
 
@@ -40,6 +42,9 @@ class Place(IntEnum):
     FAR_OF_OTHERS = 18  # of the other entities with one
     FAR_OWN = 19  # a pharmacy that the entity of FAR owns
     NEAR = 20  # a contract pharmacy of that entity in its own state
+    MANY_IN_MONTH = 23  # a retail pharmacy with many claims in one month
+    DEAR_IN_MONTH = 24  # one that is paid a little more in one month
+    ALWAYS_DEAR = 25  # one that always is
 
 
 class Entity(IntEnum):
@@ -71,6 +76,7 @@ class Days(IntEnum):
     OVER_A_YEAR_AGO = 14
     WITHIN_YEAR_OF_LEAVE = 15  # of products that were back soon
     OF_PATTERN = 16
+    OF_MONTH = 17  # in which groups stand out
 
 
 class Twist(IntEnum):
@@ -169,3 +175,16 @@ class Twist(IntEnum):
     PRICE_PROTECTION = 90  # is what the second row asks for
     CONTENTS_MEASURED = 91  # of a kit, in another unit by name
     HCPCS_UNITS_WRONG = 92  # tenfold, the NDC units as they were given
+    PAID_FAR_OFF = 93  # eight times as much, or a twentieth
+    UNITS_DOUBLED = 94  # the payment as it was
+    UNITS_TREBLED = 95
+    AMOUNT_SHIFTED = 96  # by a decimal
+    DAYS_A_TENTH = 97
+    TEN_DAYS = 98  # a third of the units for a third of the days
+    DOUBLE_DOSE = 99  # twice the units, paid, for the same days
+    UNITS_OF_THREE_MONTHS = 100  # and payment, for the days of one
+    PAID_MONTHS_LATER = 101
+    PAID_WEEKS_LATER = 102
+    PRICE_OF_OTHER_PACKAGE = 103
+    PAID_A_LITTLE_MORE = 104
+    PRESCRIBER_OF_MONTH = 105  # who writes many prescriptions in one month

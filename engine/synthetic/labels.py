@@ -3,7 +3,8 @@
 - truth: rules that must fire on the row, on claims with their units at issue (NULL where other claims decide about
   them), their code of kind DISPUTE, and which of the row's rules decides the finding;
 - look_alikes: a rule that must not fire on the row, and why one might think so;
-- anomalies: odd rows that no rule describes;
+- anomalies: odd rows that no rule describes, by kind; anomaly_look_alikes: rows that only look so;
+- group_anomalies: rows of a group's month that is unusual as a whole;
 - watch: a rule that may fire as weak evidence; neither right nor wrong.
 """
 
@@ -49,6 +50,8 @@ LABEL_COLUMNS = {
     Label.TRUTH: ("source_row_id", "rule_id", "units_at_issue", "dispute_code", "decides"),
     Label.LOOK_ALIKE: ("source_row_id", "rule_id", "kind"),
     Label.ANOMALY: ("source_row_id", "kind"),
+    Label.USUAL: ("source_row_id", "kind"),
+    Label.GROUP: ("source_row_id", "kind"),
     Label.WATCH: ("source_row_id", "rule_id", "kind"),
 }
 

@@ -11,13 +11,14 @@ from engine.errors import ConfigurationError, Problem
 from engine.settings import SyntheticSettings
 from engine.synthetic.combinations import COMBINATIONS
 from engine.synthetic.kinds import Twist
-from engine.synthetic.scenarios import LOOK_ALIKES, ODDITIES, VIOLATIONS
+from engine.synthetic.oddities import ODDITIES
+from engine.synthetic.scenarios import LOOK_ALIKES, SHIFTED, VIOLATIONS
 from engine.synthetic.unusual import UNUSUAL
 
 FEWEST_IN_PATTERN = 15_000  # dispenses among which the doctor has prescribed often enough
 ENTITIES_IN_PATTERN = 30  # enough to compare one with
 
-SCENARIOS = (*VIOLATIONS, *LOOK_ALIKES, *ODDITIES, *UNUSUAL, *COMBINATIONS)
+SCENARIOS = (*VIOLATIONS, *LOOK_ALIKES, *SHIFTED, *UNUSUAL, *COMBINATIONS, *ODDITIES)
 
 PLAIN = -1
 # Per scenario, the last entry for PLAIN.

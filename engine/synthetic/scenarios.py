@@ -1,4 +1,4 @@
-"""The planned cases: violations that rules must find, look-alikes that they must leave alone, oddities.
+"""The planned cases: violations that rules must find, look-alikes that they must leave alone, decimal shifts.
 
 A planned dispense stands alone: its prescription has no other fill, and nothing else is odd about it. Only the pattern
 of R050 takes many: of a drug that one doctor prescribes to patients of payers, one entity claims far more in a quarter
@@ -194,7 +194,7 @@ LOOK_ALIKES = (
 
 _NOT_MEDICAID = (COMMERCIAL, PARTD)
 
-ODDITIES = (
+SHIFTED = (
     Scenario("units_times_ten", "", Label.ANOMALY, programs=_NOT_MEDICAID, twist=Twist.UNITS_TENFOLD),
     Scenario("price_shifted", "", Label.ANOMALY, programs=_NOT_MEDICAID, twist=Twist.PRICE_SHIFTED),
     Scenario("reversed_after_receipt", "R020", Label.WATCH, twist=Twist.REVERSED_LATE),

@@ -205,5 +205,5 @@ def test_a_labelled_row_has_one_label_of_truth_but_for_combinations():
     truth = truth.filter(pc.invert(pc.is_in(truth["rule_id"], value_set=pa.array(["R040", "R061"]))))
     odd = labels.filter(pc.equal(labels["label"], Label.ANOMALY.value))
     assert len(pc.unique(truth["source_row_id"])) == truth.num_rows
-    assert set(odd["kind"].to_pylist()) == {"units_times_ten", "price_shifted", "refill_rhythm_broken"}
+    assert {"units_times_ten", "price_shifted", "refill_rhythm_broken"} <= set(odd["kind"].to_pylist())
     assert set(odd["source_row_id"].to_pylist()).isdisjoint(truth["source_row_id"].to_pylist())

@@ -20,6 +20,7 @@ from engine.synthetic.dispenses import Plan
 from engine.synthetic.entity_claims import PURCHASE_SCHEMA, chargeback_batch
 from engine.synthetic.inflation import KEY, SUM, build_reports
 from engine.synthetic.invoices import KEYS, build_invoices
+from engine.synthetic.kinds import Label
 from engine.synthetic.labels import LABEL_COLUMNS
 from engine.synthetic.link_truth import NAME as LINK_TRUTH_NAME
 from engine.synthetic.sales import build_sales
@@ -64,7 +65,9 @@ def test_every_table_is_written_in_the_contract_layout(spark, written):
     assert {"rebate_claims", "pharmacy_claims", "entity_claims", "invoices", "prices", "chargebacks"} <= set(counts)
     for name, count in counts.items():
         table = read(spark, location, name)
-        assert table.num_rows == count > 0, name
+        assert table.num_rows == count
+        # groups need more claims than these to have a month that stands out
+        assert count > 0 or name == Label.GROUP, name
         if name in TABLES:
             expected = {c.name: c.kind.spark_type for c in TABLES[name].columns}
             folder = location / name
