@@ -17,7 +17,7 @@ from engine.settings import ModelSettings
 # What is customary to call a moderate and a large shift.
 _NOTABLE_DRIFT = (0.1, 0.25)
 # Of detectors in a comparison: colors that color-blind people tell apart (Okabe and Ito 2008), and markers.
-_OF_ROLE = {"champion": ("#000000", "D"), "better than the champion": ("#0072B2", "o"), "": ("#E69F00", "s")}
+_OF_ROLE = {"champion": ("#000000", "D"), "better": ("#0072B2", "o"), "": ("#E69F00", "s")}
 _NOT_BETTER = "not shown to be better"
 
 
@@ -121,7 +121,7 @@ def detectors_compared(
     title: str,
 ) -> Figure:
     """Detectors, the best on top: the difference to the champion, which decides, and average precision, each with its
-    interval (middle, low, high; None: not known). `roles`: champion, better than the champion, or nothing."""
+    interval (middle, low, high; None: not known). `roles`: champion, better, or nothing."""
     figure = Figure(figsize=(10, 1.8 + 0.4 * len(names)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     places = np.arange(len(names))[::-1]

@@ -13,9 +13,9 @@ from engine.settings import FlagSettings
 
 CARD_FILE = "model_card.md"
 _SHOWN = {
-    "auprc": "average precision (the figure that decides)",
+    "auprc": "average precision",
+    "against_champion_auprc": "the same less the champion's on the same rows: the figure that decides",
     "gain_auprc": "the same less that of the better baseline",
-    "against_champion_auprc": "the same less the champion's",
     "precision_at_capacity": "precision among as many rows as analysts can review",
     "recall_at_capacity": "recall among them",
 }
@@ -24,12 +24,14 @@ _SUBJECTS = {Subject.REBATE_CLAIM: "rebate claims", Subject.INVOICE: "invoice li
 
 @dataclass(frozen=True)
 class FoundKind:
-    """Of rows that are known to be unusual in one way: how many there are, how many the model or a rule flags."""
+    """Of rows that are known to be unusual in one way: how many there are, how many the model, a rule or neither
+    flags."""
 
     kind: str
     rows: int
     by_model: int
     by_rules: int
+    missed: int
 
 
 def card_of(
@@ -54,23 +56,28 @@ def card_of(
         *(f"- {name}: {value}" for name, value in trained_on.items()),
         f"- kind: {model.kind}, {', '.join(f'{name} {value}' for name, value in model.parameters.items()) or '-'}",
         f"- reads {'surprises' if model.inputs == 'surprise' else 'robust z-scores'} of: "
-        + ", ".join(FEATURE_WORDS.get(name, name).rstrip(",") for name in model.features),
+        + "; ".join(FEATURE_WORDS.get(name, name).rstrip(",") for name in model.features),
         "",
         "## Flags",
         "",
         f"- stated: {in_words(settings)}",
         f"- on the training input: {flags.flagged:,} of {flags.tested:,} rows",
+        f"- realized: {_realized(flags, kinds)}",
     ]
-    known = sum(kind.by_model for kind in kinds)
-    if kinds and flags.flagged:
-        lines.append(
-            f"- realized: {known:,} of the {flags.flagged:,} flagged rows are known to be unusual; of the others "
-            f"nothing is known, so at most {1 - known / flags.flagged:.0%} are false"
-        )
     lines += ["", "## What it finds and misses", ""]
     if kinds:
-        lines += ["| kind | rows | flagged by the model | explained by a rule |", "|---|---|---|---|"]
-        lines += [f"| {kind.kind} | {kind.rows:,} | {kind.by_model:,} | {kind.by_rules:,} |" for kind in kinds]
+        lines += [
+            "Rows of the training input that were made unusual on purpose. What a rule flags is learned from by none.",
+            "",
+            "| kind | rows | flagged by the model | flagged by a rule | missed by both |",
+            "|---|---|---|---|---|",
+            *(
+                f"| {kind.kind} | {kind.rows:,} | {kind.by_model:,} | {kind.by_rules:,} | {kind.missed:,} |"
+                for kind in kinds
+            ),
+            "",
+            f"Misses: {_missed(kinds)}.",
+        ]
     else:
         lines.append("No unusual rows are known in the training input; docs/anomaly-models.md has generated ones.")
     shown = [name for name in _SHOWN if name in metrics]
@@ -87,9 +94,34 @@ def card_of(
         "",
         "## Drift",
         "",
-        "`detect` compares the inputs with those of the training and makes a note of features that moved; p-values",
-        "hold as long as ordinary rows stay as they were. Train again after changes of prices, products or payers.",
+        "The version keeps how each input was spread in its training rows. `detect` compares the scored rows with that",
+        "(population stability index) and makes a note of inputs that moved by more than",
+        "`model.evaluation.notable_drift`; p-values hold as long as ordinary rows stay as they were. Train again after",
+        "changes of prices, products or payers.",
+        "",
+        f"On the training input: {_drift(metrics)}.",
     ]
-    if "psi_max" in metrics:
-        lines.append(f"Largest population stability index on the training input: {metrics['psi_max']:.3f}.")
     return "\n".join(lines) + "\n"
+
+
+def _realized(flags: Flags, kinds: Sequence[FoundKind]) -> str:
+    if not flags.flagged:
+        return "no row is flagged, so that none is flagged falsely"
+    if not kinds:
+        return "not known, since no unusual rows are known in the training input"
+    known = sum(kind.by_model for kind in kinds)
+    return (
+        f"{known:,} of the {flags.flagged:,} flagged rows are known to be unusual; of the others nothing is known, so "
+        f"at most {1 - known / flags.flagged:.0%} are false"
+    )
+
+
+def _missed(kinds: Sequence[FoundKind]) -> str:
+    missed = sorted((kind for kind in kinds if kind.missed), key=lambda kind: -kind.missed / kind.rows)
+    return ", ".join(f"{kind.kind} {kind.missed / kind.rows:.0%}" for kind in missed) or "none of these rows"
+
+
+def _drift(metrics: Mapping[str, float]) -> str:
+    if "psi_max" not in metrics:
+        return "too few rows to say"
+    return f"the largest index of an input is {metrics['psi_max']:.3f}"

@@ -12,23 +12,22 @@ from engine.pipeline.handed_on import Judged, Prepared, run_tags
 from engine.run import Run
 from engine.tracking import Tracker
 
-_DECIDES, _AREA = "against_champion_auprc", "auprc"
-_AT_CAPACITY = ("precision_at_capacity", "recall_at_capacity")
+_DECIDES, _AREA, _PRECISION = "against_champion_auprc", "auprc", "precision_at_capacity"
 _HEADINGS = (
-    *("rank", "detector", "version", "difference to the champion (decides)", "average precision"),
-    *("precision at capacity", "recall at capacity", "rows flagged", "role"),
+    *("detector", "version", "difference to the champion (decides)", "average precision"),
+    *("precision at capacity", "rows flagged", "role"),
 )
 _PAGE = """\
 <!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
-body {{ font: 14px sans-serif; margin: 1em }}
+body {{ font: 12px sans-serif; margin: 0.5em }}
 table {{ border-collapse: collapse }}
-th, td {{ border-bottom: 1px solid #ccc; padding: 4px 10px; text-align: left; white-space: nowrap }}
-th {{ white-space: normal; vertical-align: bottom }}
+th, td {{ border-bottom: 1px solid #ccc; padding: 3px 7px; text-align: left; vertical-align: top }}
+td {{ white-space: nowrap }}
 .best td {{ font-weight: bold }}
 p {{ max-width: 60em }}
 </style></head><body>
-<h1 style="font-size: 18px">{title}</h1>
+<h1 style="font-size: 16px">{title}</h1>
 <p><b>{outcome}</b></p>
 <table>
 {rows}
@@ -106,7 +105,7 @@ class DetectorComparison:
             "",
             f"| {' | '.join(_HEADINGS)} |",
             "|---" * len(_HEADINGS) + "|",
-            *(f"| {' | '.join(self._cells(rank, one))} |" for rank, one in enumerate(self.candidates, start=1)),
+            *(f"| {' | '.join(self._cells(one))} |" for one in self.candidates),
             "",
             *self._remarks,
             "",
@@ -117,8 +116,9 @@ class DetectorComparison:
     def html(self) -> str:
         """The same as a page of its own."""
         rows = [f"<tr>{''.join(f'<th>{escape(name)}</th>' for name in _HEADINGS)}</tr>"]
-        for rank, one in enumerate(self.candidates, start=1):
-            cells = "".join(f"<td>{escape(cell)}</td>" for cell in self._cells(rank, one))
+        for one in self.candidates:
+            # an interval goes below its figure
+            cells = "".join(f"<td>{escape(cell).replace(' (', '<br>(')}</td>" for cell in self._cells(one))
             rows.append(f"<tr{' class=best' if one is self.best else ''}>{cells}</tr>")
         return _PAGE.format(
             title=escape(f"{self.model_name}: which detector is better"),
@@ -139,10 +139,9 @@ class DetectorComparison:
             f"{self.model_name}: which detector is better, with {self.level:.0%} intervals",
         )
 
-    def _cells(self, rank: int, one: Candidate) -> list[str]:
-        at_capacity = [_in_words(one.figures.get(name)) for name in _AT_CAPACITY]
-        figures = [self._difference(one), _in_words(one.figures.get(_AREA)), *at_capacity]
-        return [str(rank), one.detector, one.version, *figures, f"{one.rows_flagged:,}", self._role(one)]
+    def _cells(self, one: Candidate) -> list[str]:
+        figures = [self._difference(one), *(_in_words(one.figures.get(name)) for name in (_AREA, _PRECISION))]
+        return [one.detector, one.version, *figures, f"{one.rows_flagged:,}", self._role(one)]
 
     @property
     def _remarks(self) -> list[str]:
@@ -166,7 +165,7 @@ class DetectorComparison:
     def _role(self, one: Candidate) -> str:
         if one.is_champion:
             return "champion"
-        return "better than the champion" if one.is_better else ""
+        return "better" if one.is_better else ""
 
     def _difference(self, one: Candidate) -> str:
         return "champion" if one.is_champion else _in_words(one.figures.get(_DECIDES), "+")
@@ -224,7 +223,7 @@ def log_comparison(
 def _figures(one: Judged) -> dict[str, Estimate]:
     """By planted truth, else by decisions on findings drawn at random; empty where there is neither."""
     found: dict[str, Estimate] = {}
-    for name in (_AREA, _DECIDES, *_AT_CAPACITY):
+    for name in (_AREA, _DECIDES, _PRECISION):
         of_judge = name if name in one.metrics else f"random_{name}"
         if of_judge in one.metrics:
             low, high = (one.metrics.get(f"{of_judge}{end}", float("nan")) for end in ("_low", "_high"))

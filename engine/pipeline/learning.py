@@ -265,7 +265,7 @@ def _decided(run: Run, prepared: Prepared, one: Judged) -> DataFrame | None:
 
 
 def _found_by_kind(run: Run, one: Judged, flags: models.Flags, lesson: Lesson) -> list[models.FoundKind]:
-    """Of rows that generated claims made unusual on purpose, by kind, how many the model or a rule flags."""
+    """Of rows that generated claims made unusual on purpose, by kind, how many the model, a rule or neither flags."""
     planted = _planted(run, one.subject, "kind")
     if planted is None or lesson.known.flagged_by_rules is None:
         return []
@@ -273,8 +273,11 @@ def _found_by_kind(run: Run, one: Judged, flags: models.Flags, lesson: Lesson) -
     by_rules = lesson.known.flagged_by_rules.select("source_row_id", F.lit(1).alias("by_rules")).distinct()
     # one row each
     marked = planted.join(by_model, on="source_row_id", how="left").join(by_rules, on="source_row_id", how="left")
-    counts = marked.groupBy("kind").agg(
-        *(F.count(name).alias(name) for name in ("source_row_id", "by_model", "by_rules"))
+    is_missed = F.col("by_model").isNull() & F.col("by_rules").isNull()
+    counts = (
+        marked.withColumn("missed", F.when(is_missed, F.lit(1)))
+        .groupBy("kind")
+        .agg(*(F.count(name).alias(name) for name in ("source_row_id", "by_model", "by_rules", "missed")))
     )
     return sorted((models.FoundKind(*row) for row in counts.collect()), key=lambda found: found.kind)
 

@@ -19,7 +19,7 @@ import pandas as pd
 
 
 class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is not typed
-    """Inputs in, scores out: of the anomaly models robust z-scores, of which an unknown one counts as typical (0)."""
+    """Inputs in, scores out: of anomaly models surprises or robust z-scores; an unknown one counts as typical (0)."""
 
     def load_context(self, context: Any) -> None:
         folder = Path(context.artifacts["detector"])
@@ -28,6 +28,10 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
         self.scorer = _scorers_of(folder).load_scorer(description["kind"], folder)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:  # noqa: ARG002
+        """Raises ValueError where the frame lacks a column that the model reads; further columns do not matter."""
+        missing = [name for name in self.inputs if name not in model_input]
+        if missing:
+            raise ValueError(f"the frame has no column {', '.join(missing)}; the model reads {', '.join(self.inputs)}")
         rows = model_input[self.inputs].astype("float64").fillna(0.0).to_numpy()
         return pd.DataFrame({self.output: self.scorer.scores(rows)})
 

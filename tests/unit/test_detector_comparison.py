@@ -69,14 +69,14 @@ def test_decisions_drawn_at_random_measure_where_nothing_is_planted():
 
 def test_the_page_of_mlflow_says_the_same():
     compared = side_by_side([CHAMPION, WORSE, BETTER, WIDE], "1", LEVEL)
-    for page in (compared.markdown(), compared.html()):
+    for page in (compared.markdown(), compared.html().replace("<br>", " ")):
         assert "The best is isolation_forest, version 3" in page
         assert "+0.100 (+0.020 to +0.200)" in page
         assert "95% intervals" in page
     rows = [line for line in compared.markdown().splitlines() if line.startswith("|")]
     assert {row.count("|") for row in rows} == {rows[0].count("|")}
     assert len(rows) == 2 + 4
-    assert "<tr class=best><td>2</td><td>isolation_forest</td>" in compared.html()
+    assert "<tr class=best><td>isolation_forest</td>" in compared.html()
 
 
 def test_the_picture_has_names_axes_and_a_legend_inside_of_it():
@@ -94,7 +94,7 @@ def test_the_picture_has_names_axes_and_a_legend_inside_of_it():
     [legend] = figure.legends
     assert {text.get_text() for text in legend.get_texts()} == {
         "champion",
-        "better than the champion",
+        "better",
         "not shown to be better",
     }
     whole = figure.bbox

@@ -34,7 +34,7 @@ def test_a_model_comes_back_with_what_it_reads(tmp_path):
 
 def test_the_card_states_training_kinds_rates_and_drift_and_no_row():
     flags = Flags(rows=None, tested=1_000, flagged=40, largest_p_value=0.001)
-    kinds = [FoundKind("price_shifted", 20, 18, 1), FoundKind("units_times_ten", 10, 2, 9)]
+    kinds = [FoundKind("price_shifted", 20, 18, 1, 2), FoundKind("units_times_ten", 10, 2, 9, 0)]
     card = card_of(model_of(), {**FIGURES, "psi_max": 0.02}, flags, FlagSettings(), kinds, {"run": "r1"})
     for words in (
         "300 rows that no rule flags",
@@ -43,10 +43,23 @@ def test_the_card_states_training_kinds_rates_and_drift_and_no_row():
         "40 of 1,000 rows",
         "20 of the 40 flagged rows are known to be unusual",
         "at most 50% are false",
-        "| price_shifted | 20 | 18 | 1 |",
+        "| price_shifted | 20 | 18 | 1 | 2 |",
+        "Misses: price_shifted 10%.",
         "0.800 | 0.700 to 0.900",
         "0.020",
     ):
         assert words in card
     assert "R000" not in card
-    assert "No unusual rows are known" in card_of(model_of(), {}, flags, FlagSettings(), [], {})
+    without_truth = card_of(model_of(), {}, flags, FlagSettings(), [], {})
+    for words in ("No unusual rows are known", "- realized: not known", "On the training input: too few rows to say."):
+        assert words in without_truth
+    nothing_flagged = Flags(rows=None, tested=1_000, flagged=0, largest_p_value=None)
+    assert "- realized: no row is flagged" in card_of(model_of(), {}, nothing_flagged, FlagSettings(), kinds, {})
+
+
+def test_one_figure_decides_and_the_card_says_which():
+    figures = {f"{name}{end}": 0.1 for name in ("auprc", "against_champion_auprc") for end in ("", "_low", "_high")}
+    flags = Flags(rows=None, tested=1_000, flagged=40, largest_p_value=0.001)
+    card = card_of(model_of(), figures, flags, FlagSettings(), [], {})
+    [decides] = [line for line in card.splitlines() if "decides" in line]
+    assert "less the champion's on the same rows" in decides

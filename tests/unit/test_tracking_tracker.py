@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from engine.contracts.codes import Subject
-from engine.contracts.facts import CLAIM_FEATURES
+from engine.contracts.facts import CLAIM_FEATURES, CLAIM_MEASURES
 from engine.errors import ConfigurationError, OutputError
 from engine.models.anomaly_model import AnomalyModel, fit_model
 from engine.models.figures import score_distribution
@@ -127,6 +127,32 @@ def test_mlflow_loads_the_model_and_gives_the_anomaly_scores(world):
     rows[0, 0] = 0.0
     predicted = loaded.predict(frame)
     assert np.abs(predicted["anomaly_score"].to_numpy() - models[0][0].scorer.scores(rows)).max() <= 1e-12
+
+
+def test_a_registered_model_scores_a_pandas_frame_in_three_lines(world):
+    """The example of docs/models.md: surprises of claims, of which further columns do not matter."""
+    import mlflow
+
+    tracker, root, *_ = world
+    sample = pd.DataFrame({name: [0.0, 1.0] * 150 for name in CLAIM_MEASURES}).assign(source_row_id="")
+    model = fit_model(sample, ModelSettings(), Subject.REBATE_CLAIM)
+    model.save(root.parent / "power sum")
+    log(tracker, root.parent / "power sum", model_name="surprising-claims")
+    store, name = tracker.tracking_uri, "surprising-claims"
+    claims = pd.DataFrame({f"{measure}_surprise": [0.0, None, 3.0] for measure in CLAIM_MEASURES})
+    claims.insert(0, "claim", ["usual", "unknown", "unusual"])
+    claims.loc[2, "paid_per_unit_surprise"] = 8.0
+
+    mlflow.set_tracking_uri(store)
+    model = mlflow.pyfunc.load_model(f"models:/{name}@champion")
+    scores = model.predict(claims)["anomaly_score"]
+
+    # the norm: of four measures at 3 and one at 8
+    assert scores.tolist() == pytest.approx([0.0, 0.0, (4 * 3**2 + 8**2) ** 0.5])
+    with pytest.raises(
+        ValueError, match="has no column paid_per_unit_surprise; the model reads units_per_prescription_s"
+    ):
+        model.predict(claims.drop(columns="paid_per_unit_surprise"))
 
 
 def test_the_served_model_needs_nothing_of_the_engine(world, tmp_path):
