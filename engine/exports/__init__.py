@@ -1,7 +1,7 @@
 """Exports: what a run leaves for people and other programs."""
 
 from engine.exports.csv_files import write_disputes_detail, write_rejected, write_rows
-from engine.exports.database import check_lengths, check_tables, write_to_database
+from engine.exports.database import RunTables, check_lengths, check_tables, write_to_database
 from engine.exports.ddl import create_tables, scripts
 from engine.exports.facts import Linking, Off, RunFacts
 from engine.exports.final_files import RECIPIENT_COLUMNS, write_final_files
@@ -28,6 +28,7 @@ __all__ = [
     "Off",
     "ReviewTables",
     "RunFacts",
+    "RunTables",
     "Totals",
     "add_up",
     "became_of",

@@ -12,6 +12,10 @@ pytestmark = pytest.mark.slow
 
 OUTPUTS = (
     "positions",
+    "tie_out",
+    "cases",
+    "queue",
+    "dispute_lines",
     "findings",
     "quarantine",
     "ledger.json",
