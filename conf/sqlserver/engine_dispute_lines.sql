@@ -3,7 +3,7 @@
 CREATE TABLE dbo.engine_dispute_lines (
     run_id nvarchar(100) not null,
     finding_id nvarchar(64) not null,
-    case_id nvarchar(max) null,
+    case_id nvarchar(64) null,
     route nvarchar(20) null,
     payer_id nvarchar(400) null,
     state nvarchar(40) null,
@@ -42,7 +42,7 @@ CREATE TABLE dbo.engine_dispute_lines_staging (
     write_id nvarchar(32) not null,
     run_id nvarchar(100) not null,
     finding_id nvarchar(64) not null,
-    case_id nvarchar(max) null,
+    case_id nvarchar(64) null,
     route nvarchar(20) null,
     payer_id nvarchar(400) null,
     state nvarchar(40) null,

@@ -12,7 +12,7 @@ CREATE TABLE dbo.engine_findings (
     state nvarchar(40) null,
     period nvarchar(6) null,
     invoice_number nvarchar(400) null,
-    contract_id nvarchar(max) null,
+    contract_id nvarchar(400) null,
     claim_id nvarchar(400) null,
     claim_line bigint null,
     labeler_code nvarchar(5) null,
@@ -58,7 +58,7 @@ CREATE TABLE dbo.engine_findings (
     decided_on date null,
     changed_since_decision nvarchar(max) null,
     is_dismissed bit null,
-    case_id nvarchar(max) null,
+    case_id nvarchar(64) null,
     CONSTRAINT pk_engine_findings PRIMARY KEY (run_id, finding_id)
 );
 
@@ -76,7 +76,7 @@ CREATE TABLE dbo.engine_findings_staging (
     state nvarchar(40) null,
     period nvarchar(6) null,
     invoice_number nvarchar(400) null,
-    contract_id nvarchar(max) null,
+    contract_id nvarchar(400) null,
     claim_id nvarchar(400) null,
     claim_line bigint null,
     labeler_code nvarchar(5) null,
@@ -122,7 +122,7 @@ CREATE TABLE dbo.engine_findings_staging (
     decided_on date null,
     changed_since_decision nvarchar(max) null,
     is_dismissed bit null,
-    case_id nvarchar(max) null
+    case_id nvarchar(64) null
 );
 
 CREATE INDEX ix_engine_findings_staging ON dbo.engine_findings_staging (write_id);

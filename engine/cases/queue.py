@@ -73,8 +73,11 @@ def queue_of(rows: DataFrame, size: QueueSize, as_of: date) -> DataFrame:
     in the next.
     """
     is_candidate = F.col("standing") == Standing.QUEUE.value
-    top = rows.where(is_candidate).orderBy(F.col("priority").desc(), "finding_id").limit(size.top)
-    marked = _marked(rows, top, "is_top")
+    if size.top < size.worth:
+        top = rows.where(is_candidate).orderBy(F.col("priority").desc(), "finding_id").limit(size.top)
+        marked = _marked(rows, top, "is_top")
+    else:
+        marked = rows.withColumn("is_top", is_candidate)
     lot = F.sha2(F.concat_ws("|", "finding_id", F.lit(f"{as_of.year}Q{(as_of.month + 2) // 3}")), 256)
     is_open = (F.col("standing") != Standing.DECIDED.value) & ~F.col("is_context")
     others = marked.where(~F.col("is_top") & is_open)

@@ -2,7 +2,7 @@
 
 from engine.exports.batches import ordered_batches
 from engine.exports.csv_files import write_disputes_detail, write_rejected, write_rows
-from engine.exports.database import check_lengths, check_tables, write_to_database
+from engine.exports.database import RunTables, check_lengths, check_tables, write_to_database
 from engine.exports.ddl import create_tables, scripts
 from engine.exports.facts import Linking, Off, RunFacts
 from engine.exports.facts_file import ReviewFacts, read_facts, write_facts
@@ -55,6 +55,7 @@ __all__ = [
     "ReviewFacts",
     "ReviewTables",
     "RunFacts",
+    "RunTables",
     "Ticket",
     "Totals",
     "Volume",

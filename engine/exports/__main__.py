@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from engine.exports.output_tables import FINDINGS_TABLE, LINES_TABLE, RUNS, ddl
+from engine.exports.output_tables import KEYS, RUNS, ddl
 
-for table in (FINDINGS_TABLE, LINES_TABLE, RUNS):
+for table in (*KEYS, RUNS):
     Path(sys.argv[1], f"{table}.sql").write_text(ddl(table), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A run's findings, dispute lines and its record in a database: staged, then swapped in as one transaction.
+"""A run's rows and its record in a database: staged, then swapped in as one transaction.
 
 Whatever fails leaves the rows of before; whatever is written twice leaves the same rows.
 """
@@ -20,6 +20,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.contracts.findings import DISPUTE_LINES, FINDINGS
+from engine.contracts.positions import POSITIONS
+from engine.contracts.tie_out import TIE_OUT
 from engine.database import (
     FaultKind,
     connect,
@@ -40,7 +42,18 @@ from engine.exports.database_columns import (
     schema_of,
     too_long,
 )
-from engine.exports.output_tables import FINDINGS_TABLE, LINES_TABLE, OUTPUT_TABLES, RUNS, STAGING, nullable
+from engine.exports.output_tables import (
+    CASES_TABLE,
+    FINDINGS_TABLE,
+    KEYS,
+    LINES_TABLE,
+    OUTPUT_TABLES,
+    POSITIONS_TABLE,
+    RUNS,
+    STAGING,
+    TIE_OUT_TABLE,
+    nullable,
+)
 from engine.exports.review_rows import SEPARATOR
 from engine.exports.totals import SUBJECT_KEYS
 from engine.runtime.expressions import to_json
@@ -52,9 +65,33 @@ if TYPE_CHECKING:
 COLUMNS = {table: tuple(columns) for table, columns in OUTPUT_TABLES.items()}
 # A driver's buffer takes its longest value, in UTF-16 units, times the rows of a batch.
 _LONGEST_IN_BATCH = 4_000
-_RIGHTS = (
-    "SELECT, INSERT and DELETE on {schema}.engine_runs, engine_findings, engine_dispute_lines and the staging tables"
-)
+_RIGHTS = f"SELECT, INSERT and DELETE on {{schema}}.{RUNS}, {', '.join(KEYS)} and the staging tables"
+
+
+@dataclass(frozen=True)
+class RunTables:
+    """What a run writes: FINDINGS, DISPUTE_LINES, CASES, POSITIONS and TIE_OUT; None: the run has no such table."""
+
+    findings: DataFrame
+    lines: DataFrame
+    cases: DataFrame
+    positions: DataFrame | None = None
+    tie_out: DataFrame | None = None
+
+    def flat(self, run_id: str) -> dict[str, DataFrame]:
+        """Rows by table of the database, with its columns; an absent table has none."""
+        spark = self.findings.sparkSession
+        positions, tie_out = (
+            spark.createDataFrame([], schema) if rows is None else rows
+            for rows, schema in ((self.positions, POSITIONS), (self.tie_out, TIE_OUT))
+        )
+        return {
+            FINDINGS_TABLE: flat_findings(self.findings),
+            LINES_TABLE: flat_dispute_lines(self.lines, run_id),
+            CASES_TABLE: self.cases.select(*COLUMNS[CASES_TABLE]),
+            POSITIONS_TABLE: flat_positions(positions, run_id),
+            TIE_OUT_TABLE: tie_out.withColumn("run_id", F.lit(run_id)).select(*COLUMNS[TIE_OUT_TABLE]),
+        }
 
 
 @dataclass(frozen=True)
@@ -121,8 +158,7 @@ def check_tables(name: str, settings: DatabaseSettings, schema: str, create: str
 
 
 def check_lengths(
-    findings: DataFrame,
-    lines: DataFrame,
+    tables: RunTables,
     summary: Mapping[str, Any],
     name: str,
     settings: DatabaseSettings,
@@ -135,8 +171,7 @@ def check_lengths(
     Raises:
         OutputError: One problem per column that is too narrow, with its width and the longest value.
     """
-    run_id = str(summary["run_id"])
-    frames = {FINDINGS_TABLE: flat_findings(findings), LINES_TABLE: flat_dispute_lines(lines, run_id)}
+    frames = tables.flat(str(summary["run_id"]))
     place, connection = schema_of(schema), None
     try:
         connection = retrying(settings)(lambda: connect(name, settings, reads_only=False))
@@ -171,8 +206,7 @@ def _units(text: str) -> int:
 
 
 def write_to_database(
-    findings: DataFrame,
-    lines: DataFrame,
+    tables: RunTables,
     summary: Mapping[str, Any],
     name: str,
     settings: DatabaseSettings,
@@ -186,8 +220,8 @@ def write_to_database(
     """
     run_id = str(summary["run_id"])
     targets = [
-        Target(FINDINGS_TABLE, flat_findings(findings), ("finding_id",), findings.count()),
-        Target(LINES_TABLE, flat_dispute_lines(lines, run_id), ("finding_id",), lines.count()),
+        Target(table, rows, [column for column in KEYS[table] if column != "run_id"], rows.count())
+        for table, rows in tables.flat(run_id).items()
     ]
     writer = _Writer(name, settings, schema, run_id)
     try:
@@ -217,6 +251,14 @@ def flat_findings(findings: DataFrame) -> DataFrame:
 def flat_dispute_lines(lines: DataFrame, run_id: str) -> DataFrame:
     """DISPUTE_LINES of a run, lists of words joined, lists of rows as JSON text."""
     return lines.select(F.lit(run_id).alias("run_id"), *map(_flat, DISPUTE_LINES.fields))
+
+
+def flat_positions(positions: DataFrame, run_id: str) -> DataFrame:
+    """POSITIONS of a run with position_key, a hash of what makes a row (NULL equals NULL alone)."""
+    key = [name for name in POSITIONS.names if name not in ("units", "as_of", "previous_position")]
+    text = F.concat_ws("\x1f", *(F.coalesce(F.col(name).cast("string"), F.lit("\x1e")) for name in key))
+    rows = positions.withColumns({"run_id": F.lit(run_id), "position_key": F.sha2(text, 256)})
+    return rows.select(*COLUMNS[POSITIONS_TABLE])
 
 
 def _flat(field: T.StructField) -> Column:

@@ -9,11 +9,24 @@ from collections.abc import Iterable
 
 from pyspark.sql import types as T
 
+from engine.contracts.cases import CASES
 from engine.contracts.findings import DISPUTE_LINES, FINDINGS
+from engine.contracts.positions import POSITIONS
+from engine.contracts.tie_out import TIE_OUT
 from engine.exports.totals import SUBJECT_KEYS
 
 RUNS, FINDINGS_TABLE, LINES_TABLE = "engine_runs", "engine_findings", "engine_dispute_lines"
+CASES_TABLE, POSITIONS_TABLE, TIE_OUT_TABLE = "engine_cases", "engine_positions", "engine_tie_out"
 STAGING = "_staging"
+# Primary keys of the tables of rows. position_key: a hash of all that makes a row of POSITIONS, which has no column
+# that is never NULL.
+KEYS = {
+    FINDINGS_TABLE: ("run_id", "finding_id"),
+    LINES_TABLE: ("run_id", "finding_id"),
+    CASES_TABLE: ("run_id", "case_id"),
+    POSITIONS_TABLE: ("run_id", "position_key"),
+    TIE_OUT_TABLE: ("run_id", "state", "program", "rebate_type", "ndc11", "period"),
+}
 
 # UTF-16 units. A text that is not named here has any length: narratives, lists.
 _RECEIVED = 400
@@ -42,6 +55,12 @@ _WIDTHS = {
     "deadline_kind": 40,
     "decision": 10,
     "state": 40,
+    "case_id": 64,
+    "position_key": 64,
+    "root_cause": 40,
+    **dict.fromkeys(("status", "counterparty_kind", "counted_subject", "line_kind", "color", "code"), 20),
+    **dict.fromkeys(("position", "previous_position"), 30),
+    **dict.fromkeys(("contract_id", "plan_id", "counterparty_id", "case_period"), _RECEIVED),
     **dict.fromkeys(("source_row_id", "payer_id", "invoice_number", "claim_id", "product_name"), _RECEIVED),
     **dict.fromkeys(("entity_id", "rx_number", "rx_number_raw", "ndc_raw"), _RECEIVED),
 }
@@ -51,7 +70,6 @@ _TYPES: dict[type[T.DataType], str] = {
     T.BooleanType: "bit",
     T.DateType: "date",
 }
-_REQUIRED = ("run_id", "finding_id")
 _HEADINGS = {
     FINDINGS_TABLE: (
         "-- Findings of every run, one row per flagged subject (data contract, part 4). rule_ids: joined by |.\n"
@@ -60,6 +78,18 @@ _HEADINGS = {
     LINES_TABLE: (
         "-- Claim lines drafted for dispute, one row per finding. other_codes, documents and related_source_row_ids:\n"
         "-- joined by |, reference_rows: JSON. A run replaces its own rows and no others.\n"
+    ),
+    CASES_TABLE: (
+        "-- Findings by counterparty and root cause, one row per case and run (docs/cases.md). A run replaces its own\n"
+        "-- rows and no others.\n"
+    ),
+    POSITIONS_TABLE: (
+        "-- The unit ledger of every run (docs/positions.md). position_key: a hash of all columns but units, as_of\n"
+        "-- and previous_position. A run replaces its own rows and no others.\n"
+    ),
+    TIE_OUT_TABLE: (
+        "-- Invoice against claim-level detail, one row per state, program, rebate type, NDC and quarter of a run\n"
+        "-- (docs/positions.md). A run replaces its own rows and no others.\n"
     ),
     RUNS: (
         "-- One row per run that was written to this database. ..._at_issue: US dollars, which overlap and are never\n"
@@ -107,22 +137,33 @@ _RUN_COLUMNS = {
     "summary": "nvarchar(max)",
 }
 _FINDING_COLUMNS = _columns(FINDINGS.fields)
-_LINE_COLUMNS = {"run_id": "nvarchar(100)", **_columns(DISPUTE_LINES.fields)}
+_RUN_ID = {"run_id": "nvarchar(100)"}
+_OF_TABLE = {
+    FINDINGS_TABLE: _FINDING_COLUMNS,
+    LINES_TABLE: _RUN_ID | _columns(DISPUTE_LINES.fields),
+    CASES_TABLE: _columns(CASES.fields),
+    POSITIONS_TABLE: _RUN_ID | {"position_key": "nvarchar(64)"} | _columns(POSITIONS.fields),
+    TIE_OUT_TABLE: _RUN_ID | _columns(TIE_OUT.fields),
+}
 _WRITE_ID = {"write_id": "nvarchar(32)"}
 # SQL Server type by column, of every table that a run writes.
 OUTPUT_TABLES: dict[str, dict[str, str]] = {
-    FINDINGS_TABLE: _FINDING_COLUMNS,
-    FINDINGS_TABLE + STAGING: _WRITE_ID | _FINDING_COLUMNS,
-    LINES_TABLE: _LINE_COLUMNS,
-    LINES_TABLE + STAGING: _WRITE_ID | _LINE_COLUMNS,
+    **{
+        name: columns
+        for table, own in _OF_TABLE.items()
+        for name, columns in ((table, own), (table + STAGING, _WRITE_ID | own))
+    },
     RUNS: _RUN_COLUMNS,
 }
 
 
 def nullable(table: str, column: str) -> str:
     """`null` or `not null`, as the table has it."""
-    is_nullable = column == "started_by" or column.endswith("_at_issue") if table == RUNS else column not in _REQUIRED
-    return "null" if is_nullable and column != "write_id" else "not null"
+    if table == RUNS:
+        is_nullable = column == "started_by" or column.endswith("_at_issue")
+    else:
+        is_nullable = column not in ("write_id", *KEYS[table.removesuffix(STAGING)])
+    return "null" if is_nullable else "not null"
 
 
 def ddl(table: str) -> str:
@@ -131,7 +172,7 @@ def ddl(table: str) -> str:
         return _HEADINGS[RUNS] + _create(RUNS, ("run_id",))
     staging = table + STAGING
     return (
-        f"{_HEADINGS[table]}{_create(table, ('run_id', 'finding_id'))}\n"
+        f"{_HEADINGS[table]}{_create(table, KEYS[table])}\n"
         f"-- Rows on their way in; empty between runs.\n{_create(staging, ())}\n"
         f"CREATE INDEX ix_{staging} ON dbo.{staging} (write_id);\n"
     )

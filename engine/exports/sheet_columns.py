@@ -305,7 +305,7 @@ TIE_OUT_COLUMNS: tuple[SheetColumn, ...] = (
     _C("NDC-11", "ndc11", _S.TEXT, 13, ""),
     _C("Product", "product_name", _S.TEXT, 22, ""),
     _C("Rebate type", "rebate_type", _S.TEXT, 13, "Sub-programs are added up, kinds of rebate are not"),
-    _C("Why", "reason", _S.WRAPPED, 40, "Why the line is not green"),
+    _C("Why", "reason", _S.WRAPPED, 64, "Why the line is not green"),
     _C("Units invoiced", "units_invoiced", _S.UNITS, 14, "After the invoices' own corrections; empty if not known"),
     _C("Units in detail", "units_in_detail", _S.UNITS, 14, "Of live claim lines"),
     _C("Gap", "gap_units", _S.UNITS, 13, "Units invoiced less units in detail"),

@@ -46,7 +46,7 @@ FINDINGS_SHEET, CASES_SHEET, LINES_SHEET = "Findings", "Cases", "Dispute lines"
 
 # Columns that stay in sight while one scrolls to the right.
 _FROZEN = {TIE_OUT_SHEET: 5, QUEUE_SHEET: 3, RANDOM_SHEET: 3, FINDINGS_SHEET: 3, CASES_SHEET: 5, LINES_SHEET: 3}
-_ROW_HEIGHTS = {TIE_OUT_SHEET: 28, CASES_SHEET: 28}
+_ROW_HEIGHTS = {TIE_OUT_SHEET: 28}
 _LINE_ORDER = (
     "route_words payer_id state labeler_code product_code package_code period record_id claim_id claim_line finding_id"
 )

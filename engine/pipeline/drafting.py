@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from engine import cases, exports, feedback, findings, positions
 from engine.contracts.cases import CASES, QUEUE, Standing
-from engine.contracts.findings import DISPUTE_LINES
+from engine.contracts.findings import DISPUTE_LINES, FINDINGS
 from engine.contracts.positions import POSITIONS
 from engine.contracts.tie_out import TIE_OUT
 from engine.pipeline.handed_on import Prepared
@@ -126,3 +127,19 @@ def review_tables(
 def lines_of(spark: SparkSession, folder: str) -> DataFrame:
     """DISPUTE_LINES that a published run offers."""
     return read_parquet(spark, join(folder, LINES_FOLDER), DISPUTE_LINES)
+
+
+def run_tables(spark: SparkSession, storage: Storage, folder: str) -> exports.RunTables:
+    """What a run in a folder, published or about to be, writes to a database."""
+
+    def table(name: str, schema: T.StructType) -> DataFrame | None:
+        place = join(folder, name)
+        return read_parquet(spark, place, schema) if storage.exists(join(place, SUCCESS_MARKER)) else None
+
+    return exports.RunTables(
+        read_parquet(spark, join(folder, "findings"), FINDINGS),
+        read_parquet(spark, join(folder, LINES_FOLDER), DISPUTE_LINES),
+        read_parquet(spark, join(folder, CASES_FOLDER), CASES),
+        table(POSITIONS_FOLDER, POSITIONS),
+        table(TIE_OUT_FOLDER, TIE_OUT),
+    )

@@ -9,15 +9,14 @@ from pyspark.sql import functions as F
 
 from engine import exports, facts, findings, models, rules
 from engine.contracts.codes import Step
-from engine.contracts.findings import FINDINGS
 from engine.contracts.tables import SUBJECT_FEEDS
 from engine.errors import ConfigurationError, OutputError, Problem
 from engine.pipeline.drafting import (
     LINES_FOLDER,
     TIE_OUT_FOLDER,
-    lines_of,
     offered_lines,
     review_tables,
+    run_tables,
     write_cases,
     write_queue,
 )
@@ -33,7 +32,6 @@ from engine.pipeline.reranking import QueueOrder
 from engine.pipeline.reviewing import Drafts, issue_keys, write_drafts, write_review
 from engine.redaction import masked
 from engine.run import Run, code_version, run_facts
-from engine.runtime.parquet import read_parquet
 from engine.runtime.storage import Storage, join, storage_of
 from engine.settings import Settings
 from engine.sources import WorkFolder
@@ -144,7 +142,7 @@ def publish(
     summary = _summary(run, prepared, judged, totals, drafts, posted, order, off, tables)
     exports.write_json(storage, join(folder, "summary.json"), summary)
     if settings.output.connection is not None:
-        _check_lengths(run, found, drafts.lines, summary)
+        _check_lengths(run, summary)
     if settings.output.keep_rows:
         keep_rows(run, prepared)
     run.publish()
@@ -317,11 +315,12 @@ def _model_tags(judged: list[Judged]) -> dict[str, str]:
     }
 
 
-def _check_lengths(run: Run, found: DataFrame, lines: DataFrame, summary: dict[str, object]) -> None:
+def _check_lengths(run: Run, summary: dict[str, object]) -> None:
     """Raise OutputError, before anything is published, for values that do not fit their columns in the database."""
     settings, name = run.settings, str(run.settings.output.connection)
     try:
-        exports.check_lengths(found, lines, summary, name, settings.databases[name], settings.output.database_schema)
+        tables = run_tables(run.spark, run.storage, run.folder)
+        exports.check_lengths(tables, summary, name, settings.databases[name], settings.output.database_schema)
     except OutputError as error:
         resumed = Problem(
             "the run is not published; its work is kept",
@@ -346,7 +345,7 @@ def check_database(settings: Settings, run_id: str | None) -> None:
 
 
 def export_to_database(spark: SparkSession, settings: Settings, run_id: str) -> str:
-    """Write the findings and dispute lines of a finished run to `output.connection`; returns in words what it wrote.
+    """Write the rows of a finished run to `output.connection`; returns in words what it wrote.
 
     Raises OutputError where there is no such run or the database refuses, ConfigurationError where the settings are
     not those that the run was made with.
@@ -357,13 +356,12 @@ def export_to_database(spark: SparkSession, settings: Settings, run_id: str) -> 
             Problem("no database is named to write to", "output.connection", to_do="name one of `databases`")
         )
     folder, summary, _ = finished_run(storage, settings, run_id)
-    found = read_parquet(spark, join(folder, "findings"), FINDINGS)
-    lines = lines_of(spark, folder)
+    tables = run_tables(spark, storage, folder)
     create = settings.command("create_tables")
-    exports.check_lengths(found, lines, summary, name, settings.databases[name], schema)
-    exports.write_to_database(found, lines, summary, name, settings.databases[name], schema, create)
+    exports.check_lengths(tables, summary, name, settings.databases[name], schema)
+    exports.write_to_database(tables, summary, name, settings.databases[name], schema, create)
     counts = summary["counts"]
     return (
         f"database   {name}: {schema}.engine_findings {counts['findings']:,} rows, "
-        f"{schema}.engine_dispute_lines {counts['dispute_lines']:,} rows"
+        f"{schema}.engine_dispute_lines {counts['dispute_lines']:,} rows, their cases, positions and tie-out"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,16 +14,21 @@ import pytest
 from pyspark.sql import functions as F
 
 from engine import exports
+from engine.contracts.cases import CASES
 from engine.contracts.findings import DISPUTE_LINES, FINDINGS
+from engine.contracts.positions import POSITIONS
 from engine.contracts.tables import TABLES
+from engine.contracts.tie_out import TIE_OUT
 from engine.errors import OutputError
-from engine.exports.database import COLUMNS, flat_dispute_lines, flat_findings
+from engine.exports.database import COLUMNS
 from tests.database.servers import NAME, CuttingProxy
 from tests.unit.exports_rows import findings as findings_made
 from tests.unit.exports_rows import lines as lines_made
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "conf" / "sqlserver"
-OURS = ("engine_findings", "engine_dispute_lines", "engine_runs")
+ROWS = ("engine_findings", "engine_dispute_lines", "engine_cases", "engine_positions", "engine_tie_out")
+OURS = (*ROWS, "engine_runs")
+THEIRS = ("decisions", "outcomes", "submissions")
 
 
 @pytest.fixture
@@ -40,6 +46,28 @@ def findings_of(spark, count):
 
 def lines_of(spark, count):
     return lines_made(spark, count)
+
+
+def tables_of(found, lines):
+    """Findings and lines with two cases, four positions and two lines of the tie-out."""
+    spark = found.sparkSession
+    case = {"run_id": "R1", "status": "DRAFT", "units_open": Decimal("30"), "root_words": "ž"}
+    position = {"program": "MDRP_FFS", "payer_id": "KY", "rebate_type": "FEDERAL", "ndc11": "00002759701"}
+    position |= {"period": "2025Q1", "position": "PAYABLE", "units": Decimal("1.5"), "as_of": date(2026, 9, 30)}
+    tied = {"state": "KY", "program": "MDRP_FFS", "rebate_type": "FEDERAL", "period": "2025Q1", "gap_share": 0.25}
+    # claim lines whose keys differ by what is NULL alone are rows of their own
+    claims = [{}, {"claim_id": "C1"}, {"claim_id": "C1", "claim_line": 1}, {"plan_id": "C1", "claim_line": 1}]
+    return exports.RunTables(
+        found,
+        lines,
+        frame_of(spark, CASES, [case | {"case_id": name} for name in ("A", "B")]),
+        frame_of(spark, POSITIONS, [position | claim for claim in claims]),
+        frame_of(spark, TIE_OUT, [tied | {"ndc11": ndc, "color": "RED"} for ndc in ("00002759701", "00002759702")]),
+    )
+
+
+def frame_of(spark, schema, rows):
+    return spark.createDataFrame([tuple(row.get(name) for name in schema.names) for row in rows], schema)
 
 
 AT_ISSUE = {
@@ -61,10 +89,9 @@ def summary(run_id="R1", findings=0, lines=0):
     }
 
 
-def write(server, found, lines, run_id="R1", settings=None):
+def write(server, found, lines, run_id="R1", settings=None, tables=None):
     exports.write_to_database(
-        found,
-        lines,
+        tables or tables_of(found, lines),
         summary(run_id, found.count(), lines.count()),
         NAME,
         settings or server.settings,
@@ -84,7 +111,7 @@ def test_the_tables_are_made_once_and_left_alone(made):
         "VALUES ('F1', '2026-10-01 10:00:00', 'ada', 'DISPUTE')"
     )
     exports.create_tables(NAME, server.settings, server.schema, SCRIPTS, said.append, adapted=server.adapted)
-    assert len(said) == 6
+    assert len(said) == 9
     assert all(line.startswith("exists") for line in said)
     assert there(server, "decisions", "finding_id, decision") == {("F1", "DISPUTE"): 1}
     server.run(f"DELETE FROM {server.table('decisions')}")
@@ -117,7 +144,10 @@ def test_the_shipped_tables_have_the_columns_of_the_contract():
     names.insert(names.index("rules"), "rule_ids")
     assert tuple(tables["engine_findings"]) == tuple(names)
     assert tuple(tables["engine_dispute_lines"]) == ("run_id", *DISPUTE_LINES.names)
-    for name in ("engine_findings", "engine_dispute_lines"):
+    assert tuple(tables["engine_cases"]) == tuple(CASES.names)
+    assert tuple(tables["engine_positions"]) == ("run_id", "position_key", *POSITIONS.names)
+    assert tuple(tables["engine_tie_out"]) == ("run_id", *TIE_OUT.names)
+    for name in ROWS:
         assert tuple(tables[f"{name}_staging"]) == ("write_id", *tables[name])
     assert {name: tuple(tables[name]) for name in COLUMNS} == COLUMNS
     for name in ("decisions", "outcomes"):
@@ -128,10 +158,9 @@ def test_the_shipped_tables_have_the_columns_of_the_contract():
 def test_what_is_written_is_what_was_found(spark, made):
     found, lines = findings_of(spark, 500), lines_of(spark, 200)
     write(made, found, lines)
-    for table, rows in (
-        ("engine_findings", flat_findings(found)),
-        ("engine_dispute_lines", flat_dispute_lines(lines, "R1")),
-    ):
+    flat = tables_of(found, lines).flat("R1")
+    assert tuple(flat) == ROWS
+    for table, rows in flat.items():
         expected = Counter(tuple(row) for row in rows.collect())
         assert there(made, table, ", ".join(rows.columns)) == expected
         assert there(made, f"{table}_staging") == {}
@@ -152,12 +181,43 @@ def test_a_second_time_leaves_the_same_rows_and_other_runs_alone(spark, made):
     other = found.withColumn("run_id", F.lit("R0"))
     write(made, other, lines, run_id="R0")
     write(made, found, lines)
-    before = {table: there(made, table) for table in OURS[:2]}
+    before = {table: there(made, table) for table in ROWS}
     write(made, found, lines)
-    assert {table: there(made, table) for table in OURS[:2]} == before
-    write(made, found.limit(0), lines.limit(0))
-    assert there(made, "engine_findings", "run_id") == {("R0",): 60}
+    assert {table: there(made, table) for table in ROWS} == before
+    none = tables_of(found.limit(0), lines.limit(0))
+    write(
+        made, none.findings, none.lines, tables=replace(none, cases=none.cases.limit(0), positions=None, tie_out=None)
+    )
+    assert {table: there(made, table, "run_id") for table in ROWS} == {
+        "engine_findings": {("R0",): 60},
+        "engine_dispute_lines": {("R0",): 20},
+        "engine_cases": {},
+        "engine_positions": {("R0",): 4},
+        "engine_tie_out": {("R0",): 2},
+    }
     assert there(made, "engine_runs", "run_id") == {("R0",): 1, ("R1",): 1}
+
+
+def test_what_people_wrote_is_never_overwritten(spark, made):
+    """Decisions, outcomes and submissions stay as they are, whatever a run writes, fails to write or writes again."""
+    decided = "(finding_id, decided_at, decided_by, decision, selection) VALUES ('F1', '2026-10-01 10:00:00', 'ada', "
+    made.run(
+        *(f"DELETE FROM {made.table(table)}" for table in THEIRS),
+        f"INSERT INTO {made.table('decisions')} {decided}'DISPUTE', 'RANDOM')",
+        f"INSERT INTO {made.table('outcomes')} (case_id, answered_on, answer) VALUES ('A', '2026-10-02', 'PARTIAL')",
+        f"INSERT INTO {made.table('submissions')} (form, recipient, finding_id, case_id, sent_on) "
+        "VALUES ('DETAIL', 'STATE KY', 'F1', 'A', '2026-10-01')",
+    )
+    before = {table: there(made, table) for table in THEIRS}
+    found, lines = findings_of(spark, 10), lines_of(spark, 5)
+    write(made, found, lines)
+    write(made, found, lines)
+    with pytest.raises(OutputError):
+        write(made, found.withColumn("match_tier", F.lit("too long")), lines)
+    exports.create_tables(NAME, made.settings, made.schema, SCRIPTS, print, adapted=made.adapted)
+    assert {table: there(made, table) for table in THEIRS} == before
+    assert all(sum(rows.values()) == 1 for rows in before.values())
+    made.run(*(f"DELETE FROM {made.table(table)}" for table in THEIRS))
 
 
 def test_texts_of_any_length_are_written_whole(spark, made):
@@ -183,7 +243,7 @@ def test_a_value_longer_than_its_column_is_told_before_anything_is_written(spark
     found = findings_of(spark, 5).withColumn("claim_id", F.lit("c" * 401)).withColumn("narrative", F.lit("n" * 9_000))
     lines = lines_of(spark, 2).withColumn("entity_id", F.lit("e" * 401))
     with pytest.raises(OutputError) as told:
-        exports.check_lengths(found, lines, summary(), NAME, made.settings, made.schema)
+        exports.check_lengths(tables_of(found, lines), summary(), NAME, made.settings, made.schema)
     wrong = {(problem.what.rpartition(" ")[2], problem.found, problem.expected) for problem in told.value.problems}
     tables = {"claim_id": "engine_findings", "entity_id": "engine_dispute_lines"}
     assert wrong == {
@@ -193,16 +253,16 @@ def test_a_value_longer_than_its_column_is_told_before_anything_is_written(spark
     }
     assert "cccc" not in str(told.value)
     fits = found.withColumn("claim_id", F.lit("c" * 400))
-    exports.check_lengths(fits, lines_of(spark, 2), summary(), NAME, made.settings, made.schema)
+    exports.check_lengths(tables_of(fits, lines_of(spark, 2)), summary(), NAME, made.settings, made.schema)
 
 
 def test_letters_are_counted_as_the_server_counts_them(spark, made):
     found = findings_of(spark, 2).withColumn("claim_id", F.lit("😀" * 201))
     if made.kind == "postgresql":
-        exports.check_lengths(found, lines_of(spark, 1), summary(), NAME, made.settings, made.schema)
+        exports.check_lengths(tables_of(found, lines_of(spark, 1)), summary(), NAME, made.settings, made.schema)
         return
     with pytest.raises(OutputError, match="length 402"):
-        exports.check_lengths(found, lines_of(spark, 1), summary(), NAME, made.settings, made.schema)
+        exports.check_lengths(tables_of(found, lines_of(spark, 1)), summary(), NAME, made.settings, made.schema)
 
 
 def test_columns_narrower_than_the_shipped_ones_are_told_before_a_run(made):
@@ -272,7 +332,7 @@ END $$ LANGUAGE plpgsql
 """
 
 
-@pytest.mark.parametrize("table", ["engine_findings_staging", "engine_findings", "engine_dispute_lines"])
+@pytest.mark.parametrize("table", ["engine_findings_staging", "engine_findings", "engine_tie_out"])
 def test_a_full_disk_leaves_the_old_rows(spark, postgresql, table):
     server, _ = postgresql
     exports.create_tables(NAME, server.settings, server.schema, SCRIPTS, print, adapted=server.adapted)
@@ -281,7 +341,9 @@ def test_a_full_disk_leaves_the_old_rows(spark, postgresql, table):
     write(server, found, lines)
     before = {name: there(server, name) for name in OURS}
     with closing(server.connect()) as connection:
-        connection.execute(FULL.format(schema=server.schema, table=table, after=3, state="53100"))
+        connection.execute(
+            FULL.format(schema=server.schema, table=table, after=3 if "findings" in table else 1, state="53100")
+        )
         connection.execute(
             f"CREATE TRIGGER refuse BEFORE INSERT ON {server.table(table)} "
             f"FOR EACH ROW EXECUTE FUNCTION {server.schema}.refuse()"

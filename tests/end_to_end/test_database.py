@@ -124,6 +124,9 @@ def test_claims_in_a_database_give_the_findings_of_claims_in_files(server, gener
     findings = pd.read_parquet(run / "findings")
     written = server.query(f"SELECT finding_id, narrative FROM {server.table('engine_findings')} WHERE run_id = 'run'")
     assert sorted(written) == sorted(zip(findings.finding_id, findings.narrative, strict=True))
+    for table in ("cases", "positions", "tie_out"):
+        (count,) = server.query(f"SELECT COUNT(*) FROM {server.table(f'engine_{table}')} WHERE run_id = 'run'")
+        assert count == (len(pd.read_parquet(run / table)),) != (0,)
     lines = len(pd.read_csv(run / "disputes" / "detail.csv", dtype=str))
     recorded = f"SELECT findings, dispute_lines FROM {server.table('engine_runs')} WHERE run_id = 'run'"
     assert server.query(recorded) == [(len(written), lines)]

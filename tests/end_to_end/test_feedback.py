@@ -77,7 +77,10 @@ def test_decided_handed_in_and_judged_again(run_job, tmp_path):
     assert [one for one, row in second.items() if row["is_dismissed"]] == [dismissed["finding_id"]]
     assert second[watched]["decision"] == "WATCH"
     assert set(_listed(tmp_path, "first")) - set(_listed(tmp_path, "second")) == {dismissed["finding_id"]}
-    assert _drafted(tmp_path, "first") - _drafted(tmp_path, "second") == {dismissed["finding_id"]}
+    sent = _id_of(first, DUPLICATE)
+    assert _drafted(tmp_path, "first") - _drafted(tmp_path, "second") == {dismissed["finding_id"], sent}
+    assert _case_of(tmp_path, "first", first[sent])["status"] == "DRAFT"
+    assert _case_of(tmp_path, "second", first[sent])["status"] == "SUBMITTED"
 
     accepted = tmp_path / "answers.csv"
     answer = f"{_id_of(first, DUPLICATE)},{AS_OF},ACCEPTED,12.5"
@@ -100,6 +103,8 @@ def test_decided_handed_in_and_judged_again(run_job, tmp_path):
     assert third["changed_since_decision"], third
     assert f"Dismissed on {AS_OF}; otherwise since then: " in third["narrative"]
     assert dismissed["finding_id"] in _listed(tmp_path, "third")
+    case = _case_of(tmp_path, "third", first[sent])
+    assert (case["status"], case["findings_sent"], str(case["units_credited"])) == ("RESOLVED_CREDIT", 1, "12.500")
     # 75 dollars: p(valid) rises from 0.9 to (1 + 30 x 0.9) / 31
     before, after = (_findings(tmp_path, run)[_id_of(first, DUPLICATE)]["priority"] for run in ("second", "third"))
     interest = 75 * 0.05 * 90 / 365
@@ -126,6 +131,13 @@ def _send(run_job, folder, duplicate):
     submitted = parquet.read_table(folder / "out" / "feedback" / "submissions.parquet").to_pylist()
     (kept,) = (row for row in submitted if row["form"] == "DETAIL")
     assert (kept["recipient"], str(kept["units"]), kept["code"]) == ("STATE KY", "12.500", "M")
+    assert kept["case_id"] == duplicate["case_id"]
+
+
+def _case_of(folder, run_id, finding) -> dict:
+    rows = parquet.read_table(folder / "out" / run_id / "cases").to_pylist()
+    (case,) = (row for row in rows if row["case_id"] == finding["case_id"])
+    return case
 
 
 def test_feedback_without_a_run(run_job, tmp_path):

@@ -13,6 +13,10 @@ pytestmark = pytest.mark.slow
 OUTPUTS = (
     "kept",
     "positions",
+    "tie_out",
+    "cases",
+    "queue",
+    "dispute_lines",
     "findings",
     "quarantine",
     "ledger.json",
@@ -92,6 +96,42 @@ def test_the_summary_records_the_settings_and_the_reference_files(generated_run)
 def test_all_outputs_are_there_and_nothing_else(generated_run):
     assert {path.name for path in generated_run.folder.iterdir()} == {*OUTPUTS, "_SUCCESS"}
     assert [path.name for path in (generated_run.folder / "review").iterdir() if path.suffix == ".xlsx"]
+
+
+@pytest.mark.both_engines
+def test_the_tie_out_adds_up_and_nothing_of_a_red_line_is_offered(generated_run):
+    tie_out = pd.read_parquet(generated_run.folder / "tie_out")
+    lines = pd.read_parquet(generated_run.folder / "dispute_lines")
+    counts = generated_run.json("summary.json")["counts"]
+    invoiced = tie_out.dropna(subset=["units_invoiced"])
+    parts = invoiced.units_settled + invoiced.units_in_dispute + invoiced.units_open
+    assert len(invoiced) > 0
+    assert (parts == invoiced.units_invoiced.map(lambda units: max(units, 0))).all()
+    key = ["state", "program", "rebate_type", "ndc11", "period"]
+    lines["ndc11"] = lines.labeler_code + lines.product_code + lines.package_code
+    lines["rebate_type"] = lines.rebate_type.fillna("FEDERAL")
+    red = set(tie_out[tie_out.color == "RED"][key].itertuples(index=False, name=None))
+    assert red
+    assert not red & set(lines[key].itertuples(index=False, name=None))
+    assert counts["dispute_lines_held"] == tie_out.dispute_lines_held.sum() > 0
+    assert counts["dispute_lines"] == len(lines)
+
+
+@pytest.mark.both_engines
+def test_every_finding_that_goes_to_somebody_is_in_one_case_and_every_finding_has_a_standing(generated_run):
+    findings, folder = generated_run.findings(), generated_run.folder
+    cases, queue = pd.read_parquet(folder / "cases"), pd.read_parquet(folder / "queue")
+    of_cases = findings.case_id.dropna().value_counts().to_dict()
+    assert cases.set_index("case_id").findings.to_dict() == of_cases
+    to_somebody = (findings.route != "NONE") & (findings.evidence != "CONTEXT")
+    assert (findings.case_id.notna() == to_somebody).all()
+    assert len(cases) < to_somebody.sum()
+    assert sorted(queue.finding_id) == sorted(findings.finding_id)
+    worth = findings.set_index("finding_id").priority >= 0
+    assert (worth[queue.finding_id].to_numpy() == (queue.standing == "QUEUE").to_numpy()).all()
+    drawn = queue[queue.selection == "RANDOM"]
+    assert len(drawn) == round(worth.sum() * 0.05 + 1e-9)
+    assert set(drawn.standing) == {"NEGATIVE_PRIORITY"}
 
 
 @pytest.mark.both_engines

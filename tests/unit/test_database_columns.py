@@ -13,7 +13,7 @@ from engine.database import POSTGRESQL, SQL_SERVER
 from engine.exports.database import _is_long, _units
 from engine.exports.database_columns import DatabaseColumnType, narrow_columns, too_long
 from engine.exports.ddl import scripts
-from engine.exports.output_tables import FINDINGS_TABLE, LINES_TABLE, OUTPUT_TABLES, RUNS, ddl
+from engine.exports.output_tables import FINDINGS_TABLE, KEYS, LINES_TABLE, OUTPUT_TABLES, RUNS, ddl
 from engine.settings import DatabaseSettings, Settings, load_settings
 from engine.sources.database_types import database_column
 from engine.sources.table_read import TableRead
@@ -21,7 +21,7 @@ from engine.sources.table_read import TableRead
 SCRIPTS = Path(__file__).resolve().parents[2] / "conf" / "sqlserver"
 
 
-@pytest.mark.parametrize("table", [FINDINGS_TABLE, LINES_TABLE, RUNS])
+@pytest.mark.parametrize("table", [*KEYS, RUNS])
 def test_the_shipped_sql_is_what_the_contract_makes_it(table):
     """Else: .venv/bin/python -m engine.exports conf/sqlserver"""
     assert (SCRIPTS / f"{table}.sql").read_text(encoding="utf-8") == ddl(table)
