@@ -11,7 +11,7 @@ from engine import exports
 from engine.runtime.storage import Storage, join
 from engine.settings import DisputeSettings
 
-_FILE = ("disputes", "entity_claims.json")
+_FILE = ("form_inputs", "entity_claims.json")
 
 
 def write_claims_of_entities(entity_claims: DataFrame, storage: Storage, folder: str) -> dict[str, int]:

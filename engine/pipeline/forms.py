@@ -20,7 +20,7 @@ from engine.positions import LineFacts, Prior
 from engine.runtime.storage import Storage, join
 from engine.settings import DisputeSettings
 
-FORM_LINES_FOLDER, EVIDENCE_FOLDER = ("disputes", "form_lines"), ("disputes", "evidence")
+FORM_LINES_FOLDER, EVIDENCE_FOLDER = ("form_inputs", "lines"), ("form_inputs", "evidence")
 _RECORD_IDS = {"MDRP_FFS": "FFSU", "MDRP_MCO": "MCOU"}
 _GROUP = ("state", "rebate_type", "labeler_code", "period", "invoice_number")
 _ORDER = (*_GROUP, "ndc11", "program")

@@ -149,13 +149,11 @@ def pqas_problems(line: Mapping[str, Any], facts: LineFacts) -> list[str]:
 
 def _common(disputed: Decimal, paid: Decimal, facts: LineFacts, most: Decimal) -> list[str]:
     settled = facts.units_credited + facts.units_repaid
-    return [
-        *_unless(
-            ZERO <= disputed <= most,
-            f"units in dispute: {disputed} are more than the {most} that are invoiced and not settled ({settled} are)",
-        ),
-        *_unless(paid >= ZERO, f"units paid: {paid} is below zero"),
-    ]
+    if not ZERO <= disputed <= most:
+        return [
+            f"units in dispute: {disputed} are more than the {most} that are invoiced and not settled ({settled} are)"
+        ]
+    return _unless(paid >= ZERO, f"units paid: {paid} is below zero")
 
 
 def _priced(units: Decimal, amount: Decimal | None, price: Decimal | None) -> list[str]:

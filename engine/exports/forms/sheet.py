@@ -124,10 +124,12 @@ def _add_evidence(book: xlsxwriter.Workbook, form: FilledForm) -> None:
     for number, row in enumerate(form.evidence, start=3):
         for place, name in enumerate(EVIDENCE_COLUMNS):
             value = row[name]
-            if name == "units" and value is not None:
+            if value is None:
+                sheet.write_blank(number, place, None, made.wrapped)
+            elif name == "units":
                 sheet.write_number(number, place, float(value), made.cells[CellKind.UNITS])
             else:
-                sheet.write_string(number, place, "" if value is None else plain(str(value)), made.wrapped)
+                sheet.write_string(number, place, plain(str(value)), made.wrapped)
     sheet.freeze_panes(3, 0)
     sheet.repeat_rows(2)
     sheet.set_landscape()
