@@ -1,4 +1,4 @@
-"""Which claims and transactions are about the same dispense, and which contract pharmacies are which pharmacy."""
+"""Record linkage: claims and transactions of the same dispense, and the pharmacies behind contracts."""
 
 from engine.link.candidates import Asked, candidate_pairs
 from engine.link.claims_340b import Links340b, link_340b

@@ -1,8 +1,8 @@
-"""How a rebate claim and a 340B claim of one key compare: field by field, then tier and the fields that differ.
+"""Comparison of a rebate claim with a 340B claim of the same block: comparison levels, tier and differing fields.
 
-A pair frame holds the rebate claim's fields under their own names and the entity's under `entity_<name>`; they met by a
-key (see `engine/link/keys.py`). RX lines carry no HCPCS code and MEDICAL lines no fill number here, because those are
-no part of the other's natural key (contract part 3).
+A frame of candidate pairs has the rebate claim's fields under their own names and the entity's as `entity_<name>`;
+blocking rules are in `engine/link/keys.py`. RX lines carry no HCPCS code and MEDICAL lines no fill number here, because
+these are not part of their natural keys (contract part 3).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ TIERS = {1: "T1", 2: "T2", 3: "T3", 4: "T4", 5: "T5", 6: "T6"}
 
 _PRODUCTS, _QUANTITIES = ("NDC11", "NDC9"), ("EXACT", "CONVERTED", "NEAR", "FAR", "UNKNOWN")
 
-# What each field may say of a pair; NULL where a side lacks it, which says nothing. Product and quantity are one:
-# claims for the same drug mostly are for the same quantity, one dispense or not.
+# Comparison levels by field; NULL if a side lacks the field, which is no evidence. Product and quantity are compared
+# together, because they are correlated: claims for one drug mostly have the same quantity, one dispense or not.
 LEVELS = {
     "date_of_service": ("SAME", "NEAR", "FAR"),
     "product_and_quantity": (*(f"{p}/{q}" for p in _PRODUCTS for q in _QUANTITIES), "OTHER"),
@@ -32,9 +32,10 @@ LEVELS = {
 
 
 def compared(pairs: DataFrame, settings: LinkSettings) -> DataFrame:
-    """Adds days, product, quantity, fill_step and is_part, and `level_<field>` of LEVELS but for the fill number, which
-    cannot be told before the sources' offsets are known. Written out before more is made of it: these are long
-    expressions, and Spark would repeat them wherever they are used.
+    """Add days, product, quantity, fill_step and is_part, and `level_<field>` for LEVELS except the fill number.
+
+    The level of the fill number needs the offsets of the sources: see `with_levels`. Callers materialize the result:
+    the expressions are long, and Spark would repeat them at every use.
     """
     differences = pairs.withColumns(
         {
@@ -44,7 +45,7 @@ def compared(pairs: DataFrame, settings: LinkSettings) -> DataFrame:
             .otherwise("OTHER"),
             "quantity": _quantity(settings),
             "fill_step": F.col("entity_fill_number") - F.col("fill_number"),
-            "is_part": _is_part_of_what_was_given(settings),
+            "is_part": _is_part_of_entity_fill(settings),
         }
     )
     is_other = F.col("product") == "OTHER"
@@ -62,7 +63,7 @@ def compared(pairs: DataFrame, settings: LinkSettings) -> DataFrame:
 
 
 def with_levels(pairs: DataFrame, offsets: FillOffsets) -> DataFrame:
-    """Compared pairs with `fill_shift` and `levels`, a struct of LEVELS, in place of the single levels."""
+    """Compared pairs with `fill_shift` and `levels`, a struct of LEVELS that replaces the single levels."""
     shifted = offsets.with_shift(pairs)
     fill = _when_known(F.col("fill_step") == F.col("fill_shift"), "EQUAL", "DIFFERENT")
     shifted = shifted.withColumn("level_fill_number", fill)
@@ -72,7 +73,7 @@ def with_levels(pairs: DataFrame, offsets: FillOffsets) -> DataFrame:
 
 
 def with_tier(pairs: DataFrame, block: Block, settings: LinkSettings) -> DataFrame:
-    """Adds `tier` (1 to 6, NULL where none is met) and `fields_differ` to pairs with levels."""
+    """Add `tier` (1 to 6, NULL if the pair reaches none) and `fields_differ` to pairs with levels."""
     tier = F.lit(6) if block is Block.TUPLE else _tier(settings)
     return pairs.withColumn("tier", tier).withColumn("fields_differ", _fields_that_differ(block))
 
@@ -82,12 +83,12 @@ def tier_name(tier: Column) -> Column:
 
 
 def days_between() -> Column:
-    """Whole days between the two dates of service, without sign."""
+    """Absolute difference of the two dates of service in days."""
     return F.abs(days_from("entity_date_of_service", "date_of_service"))
 
 
 def days_allowed(settings: LinkSettings) -> Column:
-    """Days between the dates of one dispense at most: mail order and specialty take longer (domain T3)."""
+    """Maximum days between the dates of one dispense; more for mail order and specialty pharmacies (domain T3)."""
     by_mail = F.col("pharmacy_key").isin(list(settings.mail_pharmacies))
     return F.when(by_mail, settings.days_apart_by_mail).otherwise(settings.days_apart)
 
@@ -97,45 +98,45 @@ def _when_known(agrees: Column, level: str, other: str) -> Column:
 
 
 def _same(field: str) -> Column:
-    """NULL where a side lacks the field."""
+    """True if both sides agree; NULL if a side lacks the field."""
     return F.col(field) == F.col(f"entity_{field}")
 
 
 def _quantity(settings: LinkSettings) -> Column:
-    """How close the line's quantity, or that of the whole fill of which it is a part, is to the entity's.
+    """Comparison level of the quantity: the line's, or its complete fill's, against the entity's; NULL if unknown.
 
-    CONVERTED: equal once packages on one side are counted in units (domain part 4.2).
+    CONVERTED: equal after converting packages on one side to units (domain part 4.2).
     """
-    own, whole, given = F.col("ndc_units"), F.col("whole_fill_units"), F.col("entity_quantity")
+    line, fill, entity = F.col("ndc_units"), F.col("whole_fill_units"), F.col("entity_quantity")
     per_package = F.when(F.col("units_per_package") != 1, F.col("units_per_package"))
-    is_known = own.isNotNull() & given.isNotNull()
+    is_known = line.isNotNull() & entity.isNotNull()
 
-    def agrees(tolerance: float, claimed_times: Column | None = None, given_times: Column | None = None) -> Column:
-        within = [_within(units, given, tolerance, claimed_times, given_times) for units in (own, whole)]
+    def agrees(tolerance: float, rebate_factor: Column | None = None, entity_factor: Column | None = None) -> Column:
+        within = [_within(units, entity, tolerance, rebate_factor, entity_factor) for units in (line, fill)]
         return F.coalesce(within[0], F.lit(False)) | F.coalesce(within[1], F.lit(False))
 
     exact, near = settings.quantity_tolerance_exact, settings.quantity_tolerance_near
-    in_packages = agrees(exact, given_times=per_package) | agrees(exact, claimed_times=per_package)
+    in_packages = agrees(exact, entity_factor=per_package) | agrees(exact, rebate_factor=per_package)
     return (
         F.when(agrees(exact), "EXACT").when(in_packages, "CONVERTED").when(agrees(near), "NEAR").when(is_known, "FAR")
     )
 
 
 def entity_units() -> Column:
-    """The entity's quantity in NDC units: packages are counted out where only that makes the quantities agree."""
-    per_package, given = F.col("units_per_package"), F.col("entity_quantity")
-    claimed = F.col("ndc_units")
-    is_nearer_in_units = F.abs(claimed - given * per_package) < F.abs(claimed * per_package - given)
-    counted_out = (given * per_package).cast("decimal(15,3)")
-    return F.when((F.col("quantity") == "CONVERTED") & is_nearer_in_units, counted_out).otherwise(given)
+    """The entity's quantity in NDC units; packages are converted if only that makes the quantities agree."""
+    per_package, entity = F.col("units_per_package"), F.col("entity_quantity")
+    rebate = F.col("ndc_units")
+    is_nearer_in_units = F.abs(rebate - entity * per_package) < F.abs(rebate * per_package - entity)
+    converted = (entity * per_package).cast("decimal(15,3)")
+    return F.when((F.col("quantity") == "CONVERTED") & is_nearer_in_units, converted).otherwise(entity)
 
 
-def _is_part_of_what_was_given(settings: LinkSettings) -> Column:
-    """True on P and C rows where the parts of the fill add up to the entity's quantity."""
+def _is_part_of_entity_fill(settings: LinkSettings) -> Column:
+    """True on P and C rows if the parts of the fill add up to the entity's quantity."""
     per_package = F.when(F.col("units_per_package") != 1, F.col("units_per_package"))
-    whole, given = F.col("whole_fill_units"), F.col("entity_quantity")
-    in_units = F.coalesce(_within(whole, given, settings.quantity_tolerance_near), F.lit(False))
-    in_packages = _within(whole, given, settings.quantity_tolerance_exact, given_times=per_package)
+    fill, entity = F.col("whole_fill_units"), F.col("entity_quantity")
+    in_units = F.coalesce(_within(fill, entity, settings.quantity_tolerance_near), F.lit(False))
+    in_packages = _within(fill, entity, settings.quantity_tolerance_exact, entity_factor=per_package)
     return in_units | F.coalesce(in_packages, F.lit(False))
 
 
@@ -143,13 +144,13 @@ def _within(
     units: Column,
     quantity: Column,
     tolerance: float,
-    claimed_times: Column | None = None,
-    given_times: Column | None = None,
+    rebate_factor: Column | None = None,
+    entity_factor: Column | None = None,
 ) -> Column:
-    # In whole thousandths and millionths: in binary fractions 101 / 100 - 1 exceeds 0.01.
-    claimed = round_bounded(_times(units, claimed_times) * 1000, 0)
-    given = round_bounded(_times(quantity, given_times) * 1000, 0)
-    return (given > 0) & (F.abs(claimed - given) * 1_000_000 <= given * round(tolerance * 1_000_000))
+    # Integers (thousandths and millionths), because in binary fractions 101 / 100 - 1 exceeds 0.01.
+    rebate = round_bounded(_times(units, rebate_factor) * 1000, 0)
+    entity = round_bounded(_times(quantity, entity_factor) * 1000, 0)
+    return (entity > 0) & (F.abs(rebate - entity) * 1_000_000 <= entity * round(tolerance * 1_000_000))
 
 
 def _times(quantity: Column, factor: Column | None) -> Column:
@@ -157,12 +158,12 @@ def _times(quantity: Column, factor: Column | None) -> Column:
 
 
 def _tier(settings: LinkSettings) -> Column:
-    """1 to 5 by the conditions of domain part 4.3, NULL where none is met.
+    """Tier 1 to 5 by the conditions of domain part 4.3, NULL if none holds.
 
-    Quantities beyond the near tolerance, or of which one is unknown, are no evidence of tiers T1 to T3: a missing fill
-    number makes a pair no surer than an equal one. An otherwise exact pair is T3 within the near tolerance, else T4.
-    Converted quantities are equal. Of MEDICAL lines day, NDC-11 and, where both sides give it, HCPCS code are equal;
-    they know no fill number and so no T2.
+    T1 to T3 require quantities within the near tolerance; a pair with a larger difference or an unknown quantity cannot
+    reach them, even if a fill number is missing. An otherwise exact pair is T3 within the near tolerance, else T4.
+    Converted quantities count as equal. MEDICAL lines need the same day, NDC-11 and, if both sides report it, HCPCS
+    code; they have no fill number and hence no T2.
     """
     is_medical = F.col("claim_type") == ClaimType.MEDICAL.value
     same_ndc = F.col("product") == "NDC11"
@@ -183,9 +184,9 @@ def _tier(settings: LinkSettings) -> Column:
 
 
 def _fields_that_differ(block: Block) -> Column:
-    """Names of the compared fields that do not agree, in a fixed order.
+    """Names of the compared fields that disagree, in a fixed order.
 
-    A fill number or quantity that one side lacks does not agree; a prescriber or BIN that one side lacks is left open.
+    A fill number or quantity missing on one side disagrees; a missing prescriber or BIN is ignored.
     """
     levels = F.col("levels")
     differences = {

@@ -1,7 +1,8 @@
-"""One-to-one assignment among claims that compete with one another.
+"""One-to-one assignment of competing claims.
 
-Exact and small: it sees only groups of one prescription in which somebody has a choice. Plain Python, because an
-optimal assignment is no column expression. See docs/decisions/0002-one-to-one-linking.md.
+Exact, for small groups: only groups of one prescription in which a claim has more than one candidate get here. Plain
+Python, because an optimal assignment cannot be written as a column expression. See
+docs/decisions/0002-one-to-one-linking.md.
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-# More pairs than this among claims of one prescription within days: a junk number, not a prescription. Such a heap is
-# assigned greedily, so that it cannot stall a stage.
+# A connected component with more pairs than this is a placeholder Rx number, not a prescription. It is assigned
+# greedily to bound the run time.
 MOST_PAIRS_EXACT = 500
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A rebate row and an entity row that meet a tier.
+    """A rebate row and an entity row that reach a tier.
 
-    `rebate_claim`, `entity_claim`: what is assigned one to one; rows of one claim share its partner.
-    `score` in millionths, so that sums are exact. `part_of`: the fill of which the rebate row is a part, where the
-    parts add up to the entity's quantity, else None.
+    `rebate_claim`, `entity_claim`: the units of the one-to-one assignment; rows of one claim share its partner.
+    `score`: in millionths, so sums are exact. `part_of`: the fill that the rebate row is a part of, if the parts add up
+    to the entity's quantity, else None.
     """
 
     index: int
@@ -45,7 +46,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Choice:
-    """A rebate row's link: the pair's index, all tied entity rows, and whether another answer would be as good."""
+    """A rebate row's link: the pair's index, all tied entity rows, and whether another assignment is equally good."""
 
     index: int
     entity_rows: tuple[str, ...]
@@ -55,7 +56,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class _Edge:
-    """A rebate claim and an entity claim with the best tier and score that any of their rows reach."""
+    """A rebate claim and an entity claim with the best tier and score of any of their rows."""
 
     rebate: Hashable
     entity: Hashable
@@ -72,11 +73,11 @@ class _Match:
 
 
 def assign(pairs: Iterable[Pair]) -> list[Choice]:
-    """The links of one group: claims of one prescription asked for by one payer.
+    """The links of one group: claims of one prescription in one stream of a payer.
 
-    Tier by tier, T1 first, the assignment with the highest total score; a claim that a better tier used is gone. Where
-    several assignments are as good, dates nearest each other and then the smallest row ids decide who is shown, all
-    entity rows that some best assignment gives the row are listed, and the link is ambiguous.
+    Tier by tier, T1 first, takes the assignment with the highest total score; claims linked in a better tier are
+    excluded from later ones. Tie-break among equally good assignments: nearest dates, then smallest row ids. All entity
+    rows that some best assignment gives the row are listed, and the link is marked ambiguous.
     """
     pairs = list(pairs)
     edges = _edges(pairs)
@@ -102,14 +103,14 @@ def _edges(pairs: list[Pair]) -> list[_Edge]:
         value = (*pair.rank, pair.days)
         best[key] = min(value, best.get(key, value))
     return [
-        # a pair that meets its tier is worth linking, even if weights were set so that its score is not positive
+        # a pair that reaches a tier is linked even if the configured weights give it no positive score
         _Edge(rebate, entity, tier, max(-cost, 1), (days, first_row["r", rebate], first_row["e", entity]))
         for (rebate, entity), (tier, cost, days) in best.items()
     ]
 
 
 def _components(edges: list[_Edge]) -> list[list[_Edge]]:
-    """Edges that share claims, directly or through others."""
+    """Connected components: edges that share claims, directly or through other edges."""
     at: dict[tuple[str, Hashable], list[_Edge]] = defaultdict(list)
     for edge in edges:
         at["r", edge.rebate].append(edge)
@@ -123,10 +124,10 @@ def _components(edges: list[_Edge]) -> list[list[_Edge]]:
         while waiting:
             edge = waiting.pop()
             component.append(edge)
-            for neighbour in (*at["r", edge.rebate], *at["e", edge.entity]):
-                if neighbour not in seen:
-                    seen.add(neighbour)
-                    waiting.append(neighbour)
+            for neighbor in (*at["r", edge.rebate], *at["e", edge.entity]):
+                if neighbor not in seen:
+                    seen.add(neighbor)
+                    waiting.append(neighbor)
         components.append(component)
     return components
 
@@ -137,12 +138,12 @@ def _best(edges: list[_Edge]) -> list[_Match]:
     total = _highest_total(edges)
     optimal = [edge for edge in edges if edge.weight + _highest_total(_apart_from(edge, edges)) == total]
     chosen: list[_Edge] = []
-    rest, worth = edges, 0
+    open_edges, worth = edges, 0
     for edge in sorted(optimal, key=lambda e: e.order):
-        remaining = _apart_from(edge, rest)
-        if edge in rest and worth + edge.weight + _highest_total(remaining) == total:
+        remaining = _apart_from(edge, open_edges)
+        if edge in open_edges and worth + edge.weight + _highest_total(remaining) == total:
             chosen.append(edge)
-            rest, worth = remaining, worth + edge.weight
+            open_edges, worth = remaining, worth + edge.weight
     return [
         _Match(
             edge,
@@ -158,7 +159,7 @@ def _highest_total(edges: list[_Edge]) -> int:
         return sum(edge.weight for edge in edges)
     rows = {claim: n for n, claim in enumerate(dict.fromkeys(edge.rebate for edge in edges))}
     columns = {claim: n for n, claim in enumerate(dict.fromkeys(edge.entity for edge in edges))}
-    # 0 stands for no pair: it is as good as staying alone. Whole numbers this size are exact in a double.
+    # 0 means no pair, which is as good as staying unlinked. Integers of this size are exact in a double.
     worth = np.zeros((len(rows), len(columns)))
     for edge in edges:
         worth[rows[edge.rebate], columns[edge.entity]] = edge.weight
@@ -190,7 +191,7 @@ def _greedy(edges: list[_Edge]) -> list[_Match]:
 def _other_parts_of_the_fill(
     pairs: list[Pair], edges: list[_Edge], matches: dict[Hashable, _Match]
 ) -> dict[Hashable, _Match]:
-    """Unlinked P and C rows share the 340B claim of their fill's other part: the entity reported the fill as one."""
+    """Link remaining P and C rows to the 340B claim of their fill's other part: the entity reported the fill once."""
     parts_linked = {
         (pair.part_of, pair.entity_claim)
         for pair in pairs
@@ -201,8 +202,8 @@ def _other_parts_of_the_fill(
     shared: dict[Hashable, _Match] = {}
     by_claims = {(edge.rebate, edge.entity): edge for edge in edges}
     for pair in sorted(pairs, key=lambda p: (p.rank, p.days, p.entity_row)):
-        is_left_out = pair.rebate_claim not in matches and pair.rebate_claim not in shared
-        if is_left_out and (pair.part_of, pair.entity_claim) in parts_linked:
+        is_unlinked = pair.rebate_claim not in matches and pair.rebate_claim not in shared
+        if is_unlinked and (pair.part_of, pair.entity_claim) in parts_linked:
             edge = by_claims[pair.rebate_claim, pair.entity_claim]
             shared[pair.rebate_claim] = _Match(edge, frozenset({edge.entity}), is_certain=True)
     return shared
@@ -219,7 +220,7 @@ def _choices(pairs: list[Pair], matches: dict[Hashable, _Match]) -> list[Choice]
             continue
         tied: list[Pair] = []
         for entity_claim in match.as_good:
-            # a row under another number of the pharmacy may lack a pair that its claim has by another row
+            # a row under another NPI of the pharmacy may lack a pair that another row of its claim has
             of_claim = [pair for pair in rows_pairs if pair.entity_claim == entity_claim]
             best = min((pair.rank for pair in of_claim), default=None)
             tied += [pair for pair in of_claim if pair.rank == best]

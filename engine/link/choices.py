@@ -1,4 +1,4 @@
-"""Which of the pairs that meet a tier are links: one to one among claims that compete."""
+"""Choice of links among the pairs that reach a tier: one to one among competing claims."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from engine.link.keys import KEY, STREAM
 from engine.link.weights import probability
 from engine.runtime.column_names import column_names
 
-# What a link shows of its pair.
+# Columns of a link, from columns of its pair.
 _SHOWN = {
     "source_row_id": "source_row_id",
     "link_score": "score",
@@ -34,7 +34,7 @@ _SHOWN = {
     "link_fields_differ": "fields_differ",
     "link_contributions": "contributions",
 }
-# What choosing reads of it besides.
+# Further columns of a pair that the choice depends on.
 _CHOSEN_BY = ("rebate_claim", "entity_claim", "entity_row_id", "fill_number", "is_part", "days", "tier")
 
 _CHOICES = T.ArrayType(
@@ -60,14 +60,14 @@ _ARROW_CHOICES = pa.list_(
 
 
 def links_of(pairs: DataFrame) -> DataFrame:
-    """LINKS_340B, and what tells which claims are taken: STREAM and entity_claim. At most one row per rebate claim.
+    """LINKS_340B plus the claims they use, STREAM and entity_claim; at most one row per rebate claim.
 
-    `pairs`: those that meet a tier, with score, contributions and fields_differ.
+    `pairs`: those that reach a tier, with score, contributions and fields_differ.
     """
     narrow = pairs.withColumn("entity_ndc_units", entity_units()).select(
         *KEY, *STREAM, *_CHOSEN_BY, *(name for name in _SHOWN.values())
     )
-    # One exchange serves both branches below, which take up the same columns for that reason.
+    # Both branches below use the same columns, so Spark reuses one shuffle.
     groups = (
         narrow.repartition("key_hash")
         .groupBy(*KEY)
@@ -88,16 +88,16 @@ def links_of(pairs: DataFrame) -> DataFrame:
 
 
 def _is_contested() -> Column:
-    """True where a claim of a stream has two pairs, be it by one row or by several rows of one dispense.
+    """True if a claim of a stream has two pairs, through one row or several rows of one dispense.
 
-    Hashes that collide make a group contested, which costs time and nothing else.
+    A hash collision marks a group as contested, which only costs time.
     """
 
     def pairs_apart(claim: str) -> Column:
         return F.size(F.array_distinct(F.transform("pairs", lambda p: F.xxhash64(p[claim], *(p[n] for n in STREAM)))))
 
-    one_each = (pairs_apart("rebate_claim") == F.size("pairs")) & (pairs_apart("entity_claim") == F.size("pairs"))
-    return (F.size("pairs") > 1) & ~one_each
+    is_one_to_one = (pairs_apart("rebate_claim") == F.size("pairs")) & (pairs_apart("entity_claim") == F.size("pairs"))
+    return (F.size("pairs") > 1) & ~is_one_to_one
 
 
 def _with_choices(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -108,7 +108,7 @@ def _with_choices(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]
 
 
 def _choices(group: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What is chosen among all pairs of a key, each stream for itself."""
+    """The choices among all pairs of a key, for each stream separately."""
     streams: dict[tuple[Any, ...], list[Pair]] = defaultdict(list)
     for index, fields in enumerate(group):
         streams[tuple(fields[name] for name in STREAM)].append(_pair(index, fields))

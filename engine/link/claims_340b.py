@@ -1,8 +1,8 @@
-"""The link of each rebate claim to the 340B claim for the same dispense.
+"""Links of rebate claims to the 340B claims for the same dispense.
 
-Claims meet in three stages, and what an earlier stage linked is gone for a later one (docs/decisions/0002, 0005): by
-prescription and pharmacy, under any number that it has had; by prescription and place of service; and, where Rx numbers
-cannot be compared, by all else that a dispense is known by.
+Linking has three passes; claims linked in an earlier pass are excluded from later ones (docs/decisions/0002, 0005). The
+blocking rules: prescription and pharmacy, under any NPI that the pharmacy has had; prescription and place of service;
+and, if Rx numbers cannot be compared, all other attributes of a dispense.
 """
 
 from __future__ import annotations
@@ -29,10 +29,9 @@ Keep = Callable[[str, DataFrame], DataFrame]
 
 @dataclass(frozen=True)
 class Links340b:
-    """LINKS_340B, at most one row per rebate claim, and what was learned on the way.
+    """LINKS_340B, at most one row per rebate claim, and the estimated parameters.
 
-    set_aside: by table, rows whose key more rows share than a prescription can have; a row with two such keys counts
-    under each.
+    set_aside: rows in oversized blocks by table, excluded from linking; a row in two such blocks counts in each.
     """
 
     links: DataFrame
@@ -53,66 +52,72 @@ def link_340b(
     pharmacies: DataFrame | None = None,
     products: DataFrame | None = None,
 ) -> Links340b:
-    """The 340B claim that each rebate claim duplicates, if any.
+    """Link each rebate claim to the 340B claim for the same dispense, if there is one.
 
-    `rebate_claims`: live PREPARED_REBATE_CLAIMS; `entity_claims`: live PREPARED_ENTITY_CLAIMS; `pharmacies` and
-    `products`: conformed; without them successions and package sizes are unknown. Tiers T1 to T6 of domain part 4.3,
-    one to one within program, payer and rebate type. `link_score` is in log2 units; `link_candidates` counts the entity
-    rows that met a tier, used or not. `keep` writes an intermediate result out and gives it back.
+    Tiers T1 to T6 of domain part 4.3, one to one within program, payer and rebate type. `link_score` is in log2 units;
+    `link_candidates` counts the entity rows that reach a tier, linked or not.
+
+    Args:
+        rebate_claims: live PREPARED_REBATE_CLAIMS.
+        entity_claims: live PREPARED_ENTITY_CLAIMS.
+        settings: thresholds and priors.
+        keep: writes an intermediate result under a name and returns it.
+        pharmacies: conformed table; without it NPI successions are unknown.
+        products: conformed table; without it package sizes are unknown.
     """
     lineage = keys.lineage_table(rebate_claims.sparkSession, pharmacies)
-    claimed = keys.rebate_side(rebate_claims, lineage)
-    given = keep("entity_side", keys.entity_side(entity_claims, lineage, products))
-    odd = keep("rebate_odd", claimed.where(keys.is_elsewhere() | keys.is_odd("rx_kind")))
+    rebate_rows = keys.rebate_side(rebate_claims, lineage)
+    entity_rows = keep("entity_side", keys.entity_side(entity_claims, lineage, products))
+    special = keep("rebate_odd", rebate_rows.where(keys.is_dispensed_elsewhere() | keys.has_no_plain_rx("rx_kind")))
 
-    scripted = keep("rebate_scripted", _of_keys(claimed, given))
-    tuples_claimed, tuples_given = tuple_sides(claimed, odd, given)
-    crowded = keys.crowded_keys(scripted, given, settings.most_pairs_per_key)
-    crowded = crowded.unionByName(keys.crowded_keys(tuples_claimed, tuples_given, settings.most_pairs_per_key))
-    crowded = keep("crowded", crowded)
-    scripted, scripts_given = keys.without(scripted, crowded), keys.without(given, crowded)
-    pairs = pairs_of_key(keys.with_whole_fill_units(scripted), scripts_given, settings)
+    scripted = keep("rebate_scripted", _of_keys(rebate_rows, entity_rows))
+    tuple_rebate_rows, tuple_entity_rows = tuple_sides(rebate_rows, special, entity_rows)
+    oversized = keys.oversized_blocks(scripted, entity_rows, settings.most_pairs_per_key)
+    oversized_tuples = keys.oversized_blocks(tuple_rebate_rows, tuple_entity_rows, settings.most_pairs_per_key)
+    oversized = keep("crowded", oversized.unionByName(oversized_tuples))
+    scripted, scripted_entity_rows = keys.without(scripted, oversized), keys.without(entity_rows, oversized)
+    pairs = pairs_of_key(keys.with_whole_fill_units(scripted), scripted_entity_rows, settings)
     pairs = keep("pairs", compared(pairs, settings))
-    tuples = compared(pairs_of_tuple(tuples_claimed, tuples_given, crowded, settings), settings)
+    tuples = compared(pairs_of_tuple(tuple_rebate_rows, tuple_entity_rows, oversized, settings), settings)
     tuples = keep("pairs_tuple", only_pairs(tuples))
     offsets = _fill_offsets(pairs, tuples, settings)
     pairs = with_levels(pairs, offsets).withColumn("block", block_by_pharmacy())
-    strangers = with_levels(compared(pairs_by_chance(scripted, scripts_given, settings), settings), offsets)
-    weights = estimated_weights(_patterns(pairs), _all_patterns(strangers), settings)
+    non_matches = with_levels(compared(pairs_by_chance(scripted, scripted_entity_rows, settings), settings), offsets)
+    weights = estimated_weights(_patterns(pairs), _all_patterns(non_matches), settings)
     links = keep("links_by_pharmacy", links_of(_scored(pairs, weights, Block.PRESCRIPTION, settings)))
 
-    elsewhere = _of_keys(keys.under_place_of_service(odd, lineage), scripts_given)
-    placed = compared(pairs_of_key(keys.with_whole_fill_units(elsewhere), scripts_given, settings), settings)
+    by_place = _of_keys(keys.under_place_of_service(special, lineage), scripted_entity_rows)
+    placed = compared(pairs_of_key(keys.with_whole_fill_units(by_place), scripted_entity_rows, settings), settings)
     placed = keep("pairs_place_of_service", placed)
-    for block, met in ((Block.PLACE_OF_SERVICE, placed), (Block.TUPLE, tuples)):
-        open_pairs = with_levels(not_yet_linked(met, links), offsets).withColumn("block", F.lit(block.value))
+    for block, candidates in ((Block.PLACE_OF_SERVICE, placed), (Block.TUPLE, tuples)):
+        open_pairs = with_levels(not_yet_linked(candidates, links), offsets).withColumn("block", F.lit(block.value))
         if patterns := _patterns(open_pairs):
             weights = with_prior_of(block, patterns[block], weights, settings)
             more = keep(f"links_{block.lower()}", links_of(_scored(open_pairs, weights, block, settings)))
             links = links.unionByName(more)
-    return Links340b(links.select(*LINKS_340B.names), weights, offsets, _set_aside(crowded))
+    return Links340b(links.select(*LINKS_340B.names), weights, offsets, _oversized_rows(oversized))
 
 
 def _of_keys(rebate: DataFrame, entity: DataFrame) -> DataFrame:
-    """Rebate rows under keys that entities report: the only ones that are shuffled."""
+    """Rebate rows with a key that an entity reports; only these are shuffled."""
     return rebate.join(entity.select("key_hash"), on="key_hash", how="left_semi")
 
 
 def _fill_offsets(pairs: DataFrame, tuples: DataFrame, settings: LinkSettings) -> FillOffsets:
-    """An entity that hashes all its Rx numbers shows how it counts fills only among pairs that met without them."""
+    """Estimate fill offsets; for an entity that hashes all its Rx numbers, only tuple pairs show how it counts."""
     names = fill_offsets.COMPARED
     steps = fill_offsets.fill_steps(pairs.select(*names).unionByName(tuples.select(*names)))
     return fill_offsets.learn([tuple(step) for step in steps.collect()], settings)
 
 
 def _scored(pairs: DataFrame, weights: LinkWeights, stage: Block, settings: LinkSettings) -> DataFrame:
-    """The pairs that meet a tier, and are not too unlikely."""
+    """Pairs that reach a tier and the minimum probability."""
     scored = weighed(pairs, weights, stage, settings).where(F.col("tier").isNotNull())
     return scored.where(probability(F.col("score")) >= settings.least_probability)
 
 
 def weighed(pairs: DataFrame, weights: LinkWeights, stage: Block, settings: LinkSettings) -> DataFrame:
-    """Adds tier, fields_differ, contributions and score to pairs with block and levels."""
+    """Add tier, fields_differ, contributions and score to pairs with block and levels."""
     return (
         with_tier(pairs, stage, settings)
         .withColumn("contributions", weights.contributions(stage))
@@ -121,7 +126,7 @@ def weighed(pairs: DataFrame, weights: LinkWeights, stage: Block, settings: Link
 
 
 def block_by_pharmacy() -> Column:
-    """How a pair of one prescription met: under one number of the pharmacy, or under two that it has had."""
+    """Blocking rule of a pair of one prescription: the same NPI, or two NPIs that the pharmacy has had."""
     same_pharmacy = F.col("pharmacy_key") == F.col("entity_pharmacy_key")
     return F.when(same_pharmacy, Block.PRESCRIPTION.value).otherwise(Block.PHARMACY_LINEAGE.value)
 
@@ -139,6 +144,7 @@ def _all_patterns(pairs: DataFrame) -> Counts:
     }
 
 
-def _set_aside(crowded: DataFrame) -> dict[str, int]:
-    rows = crowded.agg(F.sum("rebate_rows").alias("rebate_claims"), F.sum("entity_rows").alias("entity_claims")).first()
+def _oversized_rows(oversized: DataFrame) -> dict[str, int]:
+    sums = F.sum("rebate_rows").alias("rebate_claims"), F.sum("entity_rows").alias("entity_claims")
+    rows = oversized.agg(*sums).first()
     return {name: rows[name] for name in rows.asDict() if rows[name]} if rows is not None else {}

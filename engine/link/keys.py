@@ -1,8 +1,8 @@
-"""By what a rebate claim and a 340B claim meet, and which keys are no keys.
+"""Blocking keys for linking rebate claims to 340B claims, and oversized blocks.
 
-A key is a pharmacy and a prescription (MEDICAL: a claim number). The pharmacy is the last of its line of NPIs, so that
-a claim under the old number meets one under the new. Rows without a prescription that can be compared meet by all else
-that a dispense is known by.
+A key is a pharmacy and a prescription (MEDICAL: a claim number). Pharmacies are identified by their current NPI (the
+succession of NPIs is resolved), so a claim under the old NPI matches one under the new. Rows without a comparable
+prescription number are blocked by all other attributes of a dispense.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from engine.intervals import join_product
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import json_object
 
-# Whoever asks for money once: claims of one stream compete for a 340B claim, claims of different streams do not.
+# One party that is owed a rebate once: claims of one stream compete for a 340B claim, claims of different streams do
+# not.
 STREAM = ("program", "payer_id", "rebate_type")
 
-# What a pair meets by; `key_hash` partitions, the others are what is equal.
+# Blocking key: `key_hash` is for partitioning, the other columns are compared.
 KEY = ("key_hash", "key_pharmacy", "script_key", "claim_type")
 
 
 class Block(StrEnum):
-    """How a pair met: what is known of it before fields are compared."""
+    """The blocking rule of a pair: what is known before fields are compared."""
 
     PRESCRIPTION = "PRESCRIPTION"  # pharmacy and Rx number (MEDICAL: provider and claim number)
     PHARMACY_LINEAGE = "PHARMACY_LINEAGE"  # Rx number, and a pharmacy that has had another NPI
@@ -36,34 +37,36 @@ class Block(StrEnum):
 
 
 def lineage_table(spark: SparkSession, pharmacies: DataFrame | None) -> DataFrame:
-    """One row per NPI that has a successor: `heir_of`, and `heir`, the last of its line."""
-    lineage = {} if pharmacies is None else _last_of_line(pharmacies)
-    return spark.createDataFrame(sorted(lineage.items()), "heir_of string, heir string")
+    """One row per NPI that has a successor: `old_npi`, and `current_npi`, the end of its succession."""
+    lineage = {} if pharmacies is None else _current_npis(pharmacies)
+    return spark.createDataFrame(sorted(lineage.items()), "old_npi string, current_npi string")
 
 
-def _last_of_line(pharmacies: DataFrame) -> dict[str, str]:
-    """Collected, for successions are few. An NPI with two successors, or in a circle of them, stays its own."""
+def _current_npis(pharmacies: DataFrame) -> dict[str, str]:
+    """Current NPI by old NPI, collected because successions are few. An NPI with two successors or in a cycle stays as
+    is.
+    """
     rows = pharmacies.where(F.col("npi").isNotNull() & F.col("successor_npi").isNotNull())
     successors: dict[str, set[str]] = {}
     for row in rows.select("npi", "successor_npi").distinct().collect():
         successors.setdefault(row["npi"], set()).add(row["successor_npi"])
     only = {npi: next(iter(after)) for npi, after in successors.items() if len(after) == 1}
-    last: dict[str, str] = {}
+    current: dict[str, str] = {}
     for npi in only:
-        line = [npi]
-        while line[-1] in only and only[line[-1]] not in line:
-            line.append(only[line[-1]])
-        if line[-1] not in only:
-            last[npi] = line[-1]
-    return last
+        succession = [npi]
+        while succession[-1] in only and only[succession[-1]] not in succession:
+            succession.append(only[succession[-1]])
+        if succession[-1] not in only:
+            current[npi] = succession[-1]
+    return current
 
 
 def rebate_side(claims: DataFrame, lineage: DataFrame) -> DataFrame:
-    """What linking reads of PREPARED_REBATE_CLAIMS, with KEY (NULL where a row has none), and `rebate_claim`, which is
-    equal for rows of one dispense in a stream.
+    """The columns of PREPARED_REBATE_CLAIMS for linking, with KEY (NULL if a row has none), and `rebate_claim`, which
+    is equal for rows of one dispense in a stream.
 
-    `lineage`: `heir_of`, `heir`. `rx_kind`: how the Rx number is written, plain or by which scheme it is hashed.
-    rebate_type: that of the claim key, so that a row without one is in the stream of its program's only type.
+    `lineage`: result of `lineage_table`. `rx_kind`: empty for a plain Rx number, else its hash scheme; NULL if it is
+    unusable. rebate_type: from the claim key, so a row without one belongs to the stream of its program's only type.
     """
     typed = claims.withColumn("rebate_type", rebate_type_of_key())
     rows = _with_key(typed, lineage).select(
@@ -80,8 +83,9 @@ def rebate_side(claims: DataFrame, lineage: DataFrame) -> DataFrame:
 
 
 def entity_side(claims: DataFrame, lineage: DataFrame, products: DataFrame | None) -> DataFrame:
-    """As `rebate_side`, of PREPARED_ENTITY_CLAIMS, under `entity_` names but for KEY, with `units_per_package` of the
-    product on the day of service."""
+    """As `rebate_side`, for PREPARED_ENTITY_CLAIMS: names start with `entity_` except KEY; with `units_per_package` of
+    the product on the date of service.
+    """
     rows = _with_key(claims, lineage).select(
         "source_row_id",
         *KEY,
@@ -113,48 +117,49 @@ def entity_side(claims: DataFrame, lineage: DataFrame, products: DataFrame | Non
 
 
 def under_place_of_service(rebate: DataFrame, lineage: DataFrame) -> DataFrame:
-    """Rebate rows that name another place of service than the pharmacy that billed, with that place in their key."""
-    elsewhere = rebate.where(is_elsewhere())
-    keyed = _heir_of(elsewhere, "service_npi", lineage).where(~F.col("heir").eqNullSafe(F.col("key_pharmacy")))
-    return _under_key(keyed, F.col("heir"), F.col("script_key"))
+    """Rebate rows whose place of service is not the billing pharmacy, with that place in their key."""
+    filled_elsewhere = rebate.where(is_dispensed_elsewhere())
+    resolved = _with_current_npi(filled_elsewhere, "service_npi", lineage)
+    keyed = resolved.where(~F.col("current_npi").eqNullSafe(F.col("key_pharmacy")))
+    return _under_key(keyed, F.col("current_npi"), F.col("script_key"))
 
 
 def with_tuple_key(rows: DataFrame, prefix: str = "") -> DataFrame:
-    """RX rows of one side with pharmacy, NDC-11, day and prescriber as their key; rows that lack one fall away."""
+    """RX rows of one side with pharmacy, NDC-11, day and prescriber as their key; rows that lack one are excluded."""
     parts = [F.col(f"{prefix}{name}") for name in ("pharmacy_key", "ndc11", "date_of_service", "prescriber_npi")]
-    is_whole = F.col("claim_type") == ClaimType.RX.value
+    is_complete = F.col("claim_type") == ClaimType.RX.value
     for part in parts:
-        is_whole = is_whole & part.isNotNull()
+        is_complete = is_complete & part.isNotNull()
     own_script = F.coalesce("script_key", f"{prefix}row_id" if prefix else "source_row_id")
-    keyed = rows.where(is_whole).withColumn(f"{prefix}own_script", own_script)
+    keyed = rows.where(is_complete).withColumn(f"{prefix}own_script", own_script)
     text = F.concat_ws("/", *(part.cast("string") for part in parts))
     return keyed.withColumns({"key_pharmacy": parts[0], "script_key": text, "key_hash": F.xxhash64(text)})
 
 
-def crowded_keys(rebate: DataFrame, entity: DataFrame, most_pairs: int) -> DataFrame:
-    """Keys under which more pairs would meet than a prescription can have: key_hash, rebate_rows, entity_rows.
+def oversized_blocks(rebate: DataFrame, entity: DataFrame, most_pairs: int) -> DataFrame:
+    """Blocks with more pairs than a prescription can have: key_hash, rebate_rows, entity_rows.
 
-    Counted side by side, before any pair is made.
+    Counted on each side separately, before any pair is formed.
     """
-    counted = rebate.groupBy("key_hash").agg(F.count(F.lit(1)).alias("rebate_rows"))
-    given = entity.groupBy("key_hash").agg(F.count(F.lit(1)).alias("entity_rows"))
-    both = counted.join(given, on="key_hash", how="inner")  # one row per key
+    rebate_counts = rebate.groupBy("key_hash").agg(F.count(F.lit(1)).alias("rebate_rows"))
+    entity_counts = entity.groupBy("key_hash").agg(F.count(F.lit(1)).alias("entity_rows"))
+    both = rebate_counts.join(entity_counts, on="key_hash", how="inner")  # one row per key
     return both.where(F.col("rebate_rows") * F.col("entity_rows") > most_pairs)
 
 
-def without(rows: DataFrame, crowded: DataFrame) -> DataFrame:
-    """The rows less those under crowded keys, and less those without a key."""
+def without(rows: DataFrame, oversized: DataFrame) -> DataFrame:
+    """Exclude rows in oversized blocks and rows without a key."""
     keyed = rows.where(F.col("key_hash").isNotNull())
-    return keyed.join(F.broadcast(crowded.select("key_hash")), on="key_hash", how="left_anti")
+    return keyed.join(F.broadcast(oversized.select("key_hash")), on="key_hash", how="left_anti")
 
 
-def is_elsewhere() -> Column:
-    """Another pharmacy than the one that billed dispensed the drug."""
+def is_dispensed_elsewhere() -> Column:
+    """True if a pharmacy other than the billing one dispensed the drug."""
     return F.coalesce(F.col("service_npi") != F.col("pharmacy_key"), F.lit(False))
 
 
-def is_odd(kind: str) -> Column:
-    """The Rx number is not a plain one: missing, no key, or hashed."""
+def has_no_plain_rx(kind: str) -> Column:
+    """True if the Rx number is missing, unusable as a key, or hashed."""
     return F.col(kind).isNull() | (F.col(kind) != "")
 
 
@@ -163,9 +168,9 @@ def no_units() -> Column:
 
 
 def with_whole_fill_units(rebate: DataFrame) -> DataFrame:
-    """Adds `whole_fill_units` to P and C rows: the sum over the parts of the same fill in the same stream.
+    """Add `whole_fill_units` to P and C rows: the sum over the parts of the same fill in the same stream.
 
-    Parts that were delivered twice (equal but for row id, period or the like) count once.
+    A part delivered twice (equal except for row id, period or the like) counts once.
     """
     is_part = F.col("dispensing_status").isNotNull() & (F.col("claim_type") == ClaimType.RX.value)
     is_part &= F.col("script_key").isNotNull()
@@ -190,23 +195,23 @@ def with_whole_fill_units(rebate: DataFrame) -> DataFrame:
 
 
 def _with_key(claims: DataFrame, lineage: DataFrame) -> DataFrame:
-    return _under_key(_heir_of(claims, "pharmacy_key", lineage), F.col("heir"), F.col("script_key"))
+    return _under_key(_with_current_npi(claims, "pharmacy_key", lineage), F.col("current_npi"), F.col("script_key"))
 
 
-def _heir_of(rows: DataFrame, column: str, lineage: DataFrame) -> DataFrame:
-    joined = rows.join(F.broadcast(lineage), on=F.col(column) == F.col("heir_of"), how="left")  # one row per NPI
-    return joined.withColumn("heir", F.coalesce("heir", column)).drop("heir_of")
+def _with_current_npi(rows: DataFrame, column: str, lineage: DataFrame) -> DataFrame:
+    joined = rows.join(F.broadcast(lineage), on=F.col(column) == F.col("old_npi"), how="left")  # one row per NPI
+    return joined.withColumn("current_npi", F.coalesce("current_npi", column)).drop("old_npi")
 
 
 def _under_key(rows: DataFrame, pharmacy: Column, script: Column) -> DataFrame:
-    is_whole = pharmacy.isNotNull() & script.isNotNull()
+    is_complete = pharmacy.isNotNull() & script.isNotNull()
     return rows.withColumns(
         {
             "key_pharmacy": pharmacy,
             "script_key": script,
-            "key_hash": F.when(is_whole, F.xxhash64(pharmacy, script, "claim_type")),
+            "key_hash": F.when(is_complete, F.xxhash64(pharmacy, script, "claim_type")),
         }
-    ).drop("heir")
+    ).drop("current_npi")
 
 
 def _rx_kind() -> Column:
@@ -219,7 +224,7 @@ def _only_on(claim_type: ClaimType, field: str) -> Column:
 
 
 def _of_dispense() -> list[Column]:
-    """What both sides say of a dispense in the same words."""
+    """The attributes of a dispense that both sides have, with equal names."""
     return [
         _rx_kind().alias("rx_kind"),
         _only_on(ClaimType.RX, "fill_number").alias("fill_number"),
@@ -233,10 +238,10 @@ def _of_dispense() -> list[Column]:
 
 
 def _dispense() -> Column:
-    """Equal for rows of one dispense, NULL equal to NULL; a row without a prescription is alone.
+    """A key that is equal for rows of one dispense (NULL equals NULL) and unique for a row without a prescription.
 
-    The entity reports no claim line, so the lines of a medical claim share a dispense. A pharmacy that changed its NPI
-    is one pharmacy.
+    Entities report no claim lines, so the lines of a medical claim share a dispense. A pharmacy that changed its NPI
+    counts as one pharmacy.
     """
     script = F.coalesce("script_key", F.concat(F.lit("row "), "source_row_id"))
     fields = ("key_pharmacy", "claim_type", "fill_number", "date_of_service", "hcpcs_code", "ndc11")

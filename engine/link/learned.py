@@ -1,4 +1,4 @@
-"""What a run learned of linking, kept so that its pairs can be weighed once more: nothing of claims or prices."""
+"""Linkage parameters estimated by a run, stored to score its pairs again; they contain no claims or prices."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ class Learned:
     offsets: FillOffsets
 
     def as_json(self) -> dict[str, Any]:
-        """priors: log2 odds by block. fields: by field and level m and u (shares) and log2_weight. fill_offsets: number
-        of the first fill by source."""
+        """priors: log2 odds by block. fields: m and u probability and log2_weight, by field and level. fill_offsets:
+        number of the first fill, by source.
+        """
         weights = self.weights
         fields = {
             field: {
@@ -32,20 +33,21 @@ class Learned:
         return {"priors": dict(weights.priors), "fields": fields, "fill_offsets": offsets}
 
     @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> Learned:
-        """What `as_json` gave; further keys are left alone."""
+    def from_json(cls, parameters: Mapping[str, Any]) -> Learned:
+        """Read the result of `as_json`; further keys are ignored."""
 
         def shares(kind: str) -> dict[str, dict[str, float]]:
-            return {f: {level: one[kind] for level, one in levels.items()} for f, levels in told["fields"].items()}
+            fields = parameters["fields"].items()
+            return {field: {level: values[kind] for level, values in levels.items()} for field, levels in fields}
 
-        offsets = told["fill_offsets"]
+        offsets = parameters["fill_offsets"]
         return cls(
-            LinkWeights(dict(told["priors"]), shares("m"), shares("u")),
+            LinkWeights(dict(parameters["priors"]), shares("m"), shares("u")),
             FillOffsets(dict(offsets["payers"]), dict(offsets["entities"])),
         )
 
     def in_settings(self, settings: LinkSettings) -> LinkSettings:
-        """Settings that link with this and learn nothing, whatever claims they are given."""
+        """Settings with these parameters frozen: linking estimates nothing from the claims."""
         weights = self.weights
         priors = {
             field: {
@@ -55,11 +57,11 @@ class Learned:
             for field, levels in weights.m.items()
         }
         shares = {block: 1 / (1 + 2.0**-log2_odds) for block, log2_odds in weights.priors.items()}
-        known = {
+        frozen = {
             "learn_weights": False,
             "level_priors": priors,
             "block_priors": shares,
             "fill_offsets": {**self.offsets.payers, **self.offsets.entities},
             "offset_pairs": sys.maxsize,
         }
-        return settings.model_copy(update=known)
+        return settings.model_copy(update=frozen)

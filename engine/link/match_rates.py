@@ -1,6 +1,6 @@
-"""Match rates by source, month and tier: a month far below a source's others tells of a feed that is damaged or late.
+"""Match rates by source, month and tier: a month far below a source's other months indicates a damaged or late feed.
 
-An identifier that a source began to send differently, or rows that it left out, look like claims without a partner.
+If a source changes an identifier or omits rows, its claims look as if they had no counterpart.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from engine.settings import MatchRateSettings
 
 
 def match_rates(rebate_claims: DataFrame, entity_claims: DataFrame, links: DataFrame) -> list[MatchRate]:
-    """One per source and month of service, of both sides, in order.
+    """Match rates of both sides, sorted: one per source and month of service.
 
-    `rebate_claims`, `entity_claims`: live ones; `links`: LINKS_340B. A 340B claim that several rebate claims link to,
-    of several payers or tied, counts once, with its best tier.
+    `rebate_claims`, `entity_claims`: live claims; `links`: LINKS_340B. A 340B claim linked to several rebate claims (of
+    several payers, or tied) counts once, with its best tier.
     """
-    claimed = links.select("source_row_id", "link_tier")
-    given = links.select(F.explode("link_source_row_ids").alias("source_row_id"), "link_tier")
-    given = given.groupBy("source_row_id").agg(F.min("link_tier").alias("link_tier"))
-    counted = _counted(rebate_claims, claimed, Side.PAYER, F.col("program"), F.col("payer_id")).unionByName(
-        _counted(entity_claims, given, Side.ENTITY, F.lit(None).cast("string"), F.col("entity_id"))
+    rebate_links = links.select("source_row_id", "link_tier")
+    entity_links = links.select(F.explode("link_source_row_ids").alias("source_row_id"), "link_tier")
+    entity_links = entity_links.groupBy("source_row_id").agg(F.min("link_tier").alias("link_tier"))
+    counted = _counted(rebate_claims, rebate_links, Side.PAYER, F.col("program"), F.col("payer_id")).unionByName(
+        _counted(entity_claims, entity_links, Side.ENTITY, F.lit(None).cast("string"), F.col("entity_id"))
     )
     rates = [
         MatchRate(
@@ -45,26 +45,25 @@ def match_rates(rebate_claims: DataFrame, entity_claims: DataFrame, links: DataF
 
 
 def feed_problems(rates: Iterable[MatchRate], settings: MatchRateSettings) -> list[FeedProblem]:
-    """Months in which fewer claims link than the settings allow for, beside the same source's other months.
+    """Months with a significantly lower match rate than the other months of the same source, most missing links first.
 
-    Both must hold: the share is down by more than `largest_drop` of what it is in the other months, and chance makes
-    so few links too rarely (Fisher's exact test, one-sided; Bonferroni over all that is tested). Months of far fewer
-    claims, late or odd ones, do not say what is usual. Where enough claims link at all, those that link strongly are
-    looked at. In order of the links that are missing, most first.
+    Both must hold: the share drops by more than `largest_drop` relative to the other months, and the drop is
+    significant (Fisher's exact test, one-sided, with Bonferroni correction over all tests). Months with far fewer
+    claims are not used as the reference. If the overall share did not drop, the share of strong links is tested.
     """
     sources: dict[tuple[str, str | None, str], list[MatchRate]] = defaultdict(list)
     for rate in rates:
         sources[rate.side, rate.program, rate.source].append(rate)
-    beside = [
+    compared = [
         (rate, [other for other in of_source if other is not rate and _is_comparable(other, rate, settings)])
         for of_source in sources.values()
         for rate in of_source
     ]
-    tests = [[_against(others, rate, strong) for strong in (False, True)] for rate, others in beside if others]
-    asked = [test for both in tests for test in both if _expected(test) >= settings.least_expected]
-    significance = settings.significance / max(len(asked), 1)
-    found = [next((test for test in both if _is_drop(test, significance, settings)), None) for both in tests]
-    problems = [problem for problem, *_ in filter(None, found)]
+    tests = [[_against(others, rate, strong) for strong in (False, True)] for rate, others in compared if others]
+    tests_run = [test for both in tests for test in both if _expected(test) >= settings.least_expected]
+    significance = settings.significance / max(len(tests_run), 1)
+    drops = [next((test for test in both if _is_drop(test, significance, settings)), None) for both in tests]
+    problems = [problem for problem, *_ in filter(None, drops)]
     return sorted(problems, key=lambda p: (p.linked - p.usual_share * p.claims, p.side, p.source, p.month))
 
 
@@ -84,7 +83,7 @@ def _counted(rows: DataFrame, linked: DataFrame, side: Side, program: Column, so
     )
 
 
-# A month beside the others of its source: the problem that it may be, and claims and links of the others.
+# A month compared with the others of its source: the potential problem, and claims and links of the others.
 _Test = tuple[FeedProblem, int, int]
 
 

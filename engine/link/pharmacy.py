@@ -1,4 +1,4 @@
-"""The pharmacy's own record of the dispense that a rebate claim asks for."""
+"""Links of rebate claims to the pharmacy's own record of a reversed dispense."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ _KEY = ("dispense_hash", "pharmacy_key", "rx_key", "date_of_service", "ndc11")
 
 
 def link_pharmacy(rebate_claims: DataFrame, dispenses: DataFrame) -> DataFrame:
-    """The reversed dispense with the rebate claim's natural key (contract part 3), if there is one: LINKS_PHARMACY.
+    """LINKS_PHARMACY: for each rebate claim the reversed dispense with its natural key (contract part 3), if any.
 
-    `rebate_claims`: live PREPARED_REBATE_CLAIMS, of which RX lines are linked; `dispenses`: PHARMACY_DISPENSES, which
-    has one row per natural key, so that a rebate claim has one link at most. A NULL fill equals only a NULL fill; any
-    other NULL is no key. Hashed Rx numbers do not occur in what pharmacies transmit and so never meet.
-    Dispenses that stand say nothing against a claim; leaving them out keeps the links few and the claims unshuffled.
+    `rebate_claims`: live PREPARED_REBATE_CLAIMS; only RX lines are linked. `dispenses`: PHARMACY_DISPENSES, with one
+    row per natural key, so a rebate claim has at most one link. A NULL fill equals only a NULL fill; any other NULL
+    matches nothing. Pharmacies transmit no hashed Rx numbers, so those never match. Live dispenses are no evidence
+    against a claim; excluding them keeps the links few and the claims unshuffled.
     """
-    reversed_ones = dispenses.where(F.col("is_reversed"))
+    reversed_dispenses = dispenses.where(F.col("is_reversed"))
     claims = (
         rebate_claims.where(F.col("claim_type") == ClaimType.RX.value)
         .select(F.col("source_row_id").alias("rebate_row_id"), *_KEY, "fill_number")
-        .join(reversed_ones.select("dispense_hash"), on="dispense_hash", how="left_semi")
+        .join(reversed_dispenses.select("dispense_hash"), on="dispense_hash", how="left_semi")
     )
-    named = reversed_ones.withColumnsRenamed({name: f"of_{name}" for name in (*_KEY, "fill_number")})
+    named = reversed_dispenses.withColumnsRenamed({name: f"of_{name}" for name in (*_KEY, "fill_number")})
     same_key = [F.col(name) == F.col(f"of_{name}") for name in _KEY]
     same_fill = F.col("fill_number").eqNullSafe(F.col("of_fill_number"))
     linked = claims.join(named, on=[*same_key, same_fill], how="inner")

@@ -1,4 +1,4 @@
-"""Which pharmacy a contract without NPI is about: the OPAIS register names none (domain part 2.1, feature F13)."""
+"""Resolve contract pharmacies without an NPI: the OPAIS register contains no NPIs (domain part 2.1, feature F13)."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ _ARROW_SCORED = pa.schema(
 def resolve_pharmacies(
     contract_pharmacies: DataFrame, pharmacies: DataFrame, settings: PharmacyIdentitySettings
 ) -> DataFrame:
-    """`contract_pharmacies` with pharmacy_npi filled in where it was NULL and one pharmacy is surely the same place.
+    """Fill in a NULL pharmacy_npi of `contract_pharmacies` if one pharmacy matches with sufficient confidence.
 
-    Both are conformed reference tables; one row comes out for each contract row. Added: pharmacy_match_confidence, 0 to
-    1 (1 where the source gave the NPI, NULL where nothing is asserted), and pharmacy_match_fields, those of name,
-    store_number, address, phone and zip that agreed (NULL where nothing was compared or asserted).
-    Only pharmacies whose [valid_from, valid_to) overlaps the contract's [begin_date, termination_date) count. A
-    `successor_npi` is not followed.
+    Both tables are conformed reference tables; the result has one row per contract row. Added columns:
+    pharmacy_match_confidence, 0 to 1 (1 if the source reported the NPI, NULL if there is no match), and
+    pharmacy_match_fields: those of name, store_number, address, phone and zip that agreed (NULL if the source reported
+    the NPI or there is no match). Only pharmacies whose [valid_from, valid_to) overlaps the contract's [begin_date,
+    termination_date) are candidates. A `successor_npi` is not followed.
     """
     place_id = F.when(F.col("pharmacy_npi").isNull(), _identity(_PLACE))
     rows = contract_pharmacies.withColumn("place_id", place_id)
@@ -61,22 +61,22 @@ def resolve_pharmacies(
     candidates = scored.groupBy("place_id").agg(_best_first().alias("candidates"))
     # candidates has one row per place: the join keeps every row once
     joined = rows.join(F.broadcast(candidates), on="place_id", how="left").withColumn("match", _match(settings))
-    was_given = F.col("pharmacy_npi").isNotNull()
+    has_source_npi = F.col("pharmacy_npi").isNotNull()
     return joined.select(
         *(name for name in column_names(contract_pharmacies) if name != "pharmacy_npi"),
         F.coalesce("pharmacy_npi", "match.npi").alias("pharmacy_npi"),
-        F.when(was_given, F.lit(1.0)).otherwise(F.col("match.confidence")).alias("pharmacy_match_confidence"),
+        F.when(has_source_npi, F.lit(1.0)).otherwise(F.col("match.confidence")).alias("pharmacy_match_confidence"),
         F.col("match.fields").alias("pharmacy_match_fields"),
     ).select(*column_names(contract_pharmacies), "pharmacy_match_confidence", "pharmacy_match_fields")
 
 
 def _identity(columns: tuple[str, ...]) -> Column:
-    """One text per combination of values; JSON tells NULL from blank and one column from the next."""
+    """A hash of the values; JSON keeps NULL distinct from blank and separates the columns."""
     return F.sha2(json_object({name: (F.col(name).cast("string"), T.StringType()) for name in columns}), 256)
 
 
 def _descriptions(rows: DataFrame, pharmacies: DataFrame) -> DataFrame:
-    """One row per distinct description on either side: id, is_place, npi, valid_from, valid_to and what is compared.
+    """One row per distinct description on either side: id, is_place, npi, valid_from, valid_to and the compared fields.
 
     Many entities contract with the same pharmacy, so places are few. A pharmacy's validity is part of its description.
     """
@@ -118,7 +118,7 @@ def _pairs(descriptions: DataFrame, settings: PharmacyIdentitySettings) -> DataF
 
 
 def _blocks() -> Column:
-    """What the same place is likely to share, one text each; a block of which a part is NULL does not exist."""
+    """Blocking keys, one text each; a key with a NULL part is omitted."""
     return F.array_compact(
         F.array(
             F.concat(F.lit("zip:"), "zip5"),
@@ -131,9 +131,9 @@ def _blocks() -> Column:
 
 
 def _with_carriers(descriptions: DataFrame) -> DataFrame:
-    """Each of the names with its carriers: the places of the area that have it, on the side that knows more of them.
+    """Each name with its carriers: the number of places in the area with that name, on the side that has more of them.
 
-    An area is the first three digits of the ZIP, about a county or a part of a city; it is blank where no ZIP is known.
+    An area is the first three digits of the ZIP, about a county or a part of a city; it is blank if the ZIP is unknown.
     """
     area = F.coalesce(F.substring("zip5", 1, 3), F.lit(""))
     carrier = F.coalesce("npi", "id")
@@ -150,7 +150,7 @@ def _with_carriers(descriptions: DataFrame) -> DataFrame:
 
 
 def _scorer(settings: PharmacyIdentitySettings) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """Arrow batches of pairs to those that could be the best or, within the margin, the second best."""
+    """Map Arrow batches of pairs to those that can be the best or, within the margin, the second-best candidate."""
     least = log2_odds(settings.threshold) - settings.margin
 
     def score(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -160,11 +160,11 @@ def _scorer(settings: PharmacyIdentitySettings) -> Callable[[Iterator[pa.RecordB
                 pharmacy = pair["pharmacy"]
                 log2, fields = agreement(pair["place"], pharmacy, settings)
                 if log2 >= least:
-                    known = {name: pharmacy[name] for name in ("npi", "valid_from", "valid_to")}
+                    validity = {name: pharmacy[name] for name in ("npi", "valid_from", "valid_to")}
                     rows.append(
                         {
                             "place_id": pair["place_id"],
-                            **known,
+                            **validity,
                             "score": log2,
                             "confidence": confidence(log2),
                             "fields": fields,
@@ -183,21 +183,24 @@ def _best_first() -> Column:
 
 
 def _match(settings: PharmacyIdentitySettings) -> Column:
-    """The best candidate while the contract was in force, where it is good enough and no other NPI comes near."""
+    """The best candidate valid during the contract, if it reaches the threshold and beats every other NPI by the
+    margin.
+    """
     in_force = F.filter(
         "candidates",
-        lambda one: (
-            _begins_before("begin_date", one["valid_to"]) & _begins_before(one["valid_from"], "termination_date")
+        lambda candidate: (
+            _begins_before("begin_date", candidate["valid_to"])
+            & _begins_before(candidate["valid_from"], "termination_date")
         ),
     )
     best = F.get(in_force, F.lit(0))
-    rival = F.get(F.filter(in_force, lambda one: one["npi"] != best["npi"]), F.lit(0))
+    rival = F.get(F.filter(in_force, lambda candidate: candidate["npi"] != best["npi"]), F.lit(0))
     is_sure = best["score"] >= log2_odds(settings.threshold)
-    is_alone = F.coalesce(best["score"] - rival["score"] >= settings.margin, F.lit(True))
-    return F.when(is_sure & is_alone, best)
+    has_no_rival = F.coalesce(best["score"] - rival["score"] >= settings.margin, F.lit(True))
+    return F.when(is_sure & has_no_rival, best)
 
 
 def _begins_before(start: Column | str, end: Column | str) -> Column:
-    """Whether an interval that begins at `start` begins before another one's `end`; open where either is NULL."""
+    """True if `start` is before `end`; a NULL means that the interval is open on that side."""
     columns = [F.col(side) if isinstance(side, str) else side for side in (start, end)]
     return F.coalesce(columns[0] < columns[1], F.lit(True))

@@ -1,8 +1,8 @@
-"""How well two descriptions of a pharmacy agree: log2 weights, one thing at a time.
+"""Match weights (log2) for two descriptions of a pharmacy, field by field.
 
-A description is a dict with `names` (of `name` and `carriers`, the number of places of the area that carry it),
-`store_number`, `house_number`, `street`, `suite`, `city`, `state`, `zip5` and `phone10`, as place_description makes
-them. What is missing on either side says nothing.
+A description is a dict with `names` (of `name` and `carriers`, the number of places in the area with that name),
+`store_number`, `house_number`, `street`, `suite`, `city`, `state`, `zip5` and `phone10`, as made by place_description.
+A field that is missing on either side is no evidence.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _DIRECTIONS = frozenset(("N", "S", "E", "W", "NE", "NW", "SE", "SW"))
 _MOST = 0.9999  # only the source itself is certain
 
 
-def agreement(one: Description, other: Description, settings: PharmacyIdentitySettings) -> tuple[float, list[str]]:
+def agreement(left: Description, right: Description, settings: PharmacyIdentitySettings) -> tuple[float, list[str]]:
     """Log2 odds that both are the same place, and which of name, store_number, address, phone and zip agreed."""
     score, fields = settings.prior, []
-    for field, weight in _compared(one, other, settings):
+    for field, weight in _compared(left, right, settings):
         score += weight
         if weight > 0 and field is not None:
             fields.append(field)
@@ -32,7 +32,7 @@ def agreement(one: Description, other: Description, settings: PharmacyIdentitySe
 
 
 def confidence(score: float) -> float:
-    """The probability that log2 odds stand for."""
+    """Convert log2 odds to a probability."""
     return min(_MOST, round(1 / (1 + 2.0**-score), 4))
 
 
@@ -41,71 +41,75 @@ def log2_odds(probability: float) -> float:
 
 
 def _compared(
-    one: Description, other: Description, settings: PharmacyIdentitySettings
+    left: Description, right: Description, settings: PharmacyIdentitySettings
 ) -> Iterator[tuple[str | None, float]]:
-    """Weight of each thing compared, and the name under which it is told if the weight speaks for the same place."""
+    """Weight of each comparison, and the field name to report if the weight is positive."""
     weights = settings.weights
-    name = name_weight(one["names"], other["names"], settings)
+    name = name_weight(left["names"], right["names"], settings)
     yield "name", name
-    if name > 0 and _both(one, other, "store_number"):
-        same = one["store_number"] == other["store_number"]
+    if name > 0 and _both(left, right, "store_number"):
+        same = left["store_number"] == right["store_number"]
         yield "store_number", weights.store_number if same else weights.store_number_differs
-    yield "address", address_weight(one, other, settings)
-    if _both(one, other, "phone10"):
-        yield "phone", weights.phone if one["phone10"] == other["phone10"] else weights.phone_differs
-    if _both(one, other, "zip5"):
-        if one["zip5"] == other["zip5"]:
+    yield "address", address_weight(left, right, settings)
+    if _both(left, right, "phone10"):
+        yield "phone", weights.phone if left["phone10"] == right["phone10"] else weights.phone_differs
+    if _both(left, right, "zip5"):
+        if left["zip5"] == right["zip5"]:
             yield "zip", weights.zip
         else:
-            yield None, weights.zip_near if _is_near(one, other) else weights.zip_differs
+            yield None, weights.zip_near if _is_near(left, right) else weights.zip_differs
 
 
-def name_weight(ones: list[dict[str, Any]], others: list[dict[str, Any]], settings: PharmacyIdentitySettings) -> float:
-    """Of the best pair of names; a name that many places carry says less."""
-    if not ones or not others:
+def name_weight(
+    left_names: list[dict[str, Any]], right_names: list[dict[str, Any]], settings: PharmacyIdentitySettings
+) -> float:
+    """Weight of the best pair of names; a name that many places share weighs less."""
+    if not left_names or not right_names:
         return 0.0
     weights, best = settings.weights, settings.weights.name_differs
-    for one in ones:
-        for other in others:
-            likeness = JaroWinkler.similarity(one["name"], other["name"])
-            if likeness >= settings.name_near:
-                carriers = max(one["carriers"], other["carriers"])
+    for left in left_names:
+        for right in right_names:
+            similarity = JaroWinkler.similarity(left["name"], right["name"])
+            if similarity >= settings.name_near:
+                carriers = max(left["carriers"], right["carriers"])
                 weight = max(weights.chain_name, weights.name - math.log2(carriers))
-                best = max(best, weight if likeness >= settings.name_agrees else min(weight, weights.name_near))
+                best = max(best, weight if similarity >= settings.name_agrees else min(weight, weights.name_near))
     return best
 
 
-def address_weight(one: Description, other: Description, settings: PharmacyIdentitySettings) -> float:
-    """House number, street and suite; one house number on two streets may be one corner, and says nothing."""
-    if not _both(one, other, "house_number"):
+def address_weight(left: Description, right: Description, settings: PharmacyIdentitySettings) -> float:
+    """Weight of house number, street and suite. The same house number on two streets may be a corner building: no
+    evidence.
+    """
+    if not _both(left, right, "house_number"):
         return 0.0
     weights = settings.weights
-    if one["house_number"] != other["house_number"]:
+    if left["house_number"] != right["house_number"]:
         return weights.house_number_differs
-    if not is_same_street(one["street"], other["street"], settings.street_agrees):
+    if not is_same_street(left["street"], right["street"], settings.street_agrees):
         return 0.0
-    suite_differs = _both(one, other, "suite") and one["suite"] != other["suite"]
+    suite_differs = _both(left, right, "suite") and left["suite"] != right["suite"]
     return weights.address + (weights.suite_differs if suite_differs else 0.0)
 
 
-def is_same_street(one: str | None, other: str | None, least: float) -> bool:
-    """Word by word, whatever the order; a direction may be missing but not be another one."""
-    if not one or not other:
+def is_same_street(left: str | None, right: str | None, least: float) -> bool:
+    """Compare word by word in any order; a direction may be missing but must not differ."""
+    if not left or not right:
         return False
-    directions, others = (_DIRECTIONS.intersection(street.split()) for street in (one, other))
-    if directions and others and directions != others:
+    directions = [_DIRECTIONS.intersection(street.split()) for street in (left, right)]
+    if all(directions) and directions[0] != directions[1]:
         return False
-    return fuzz.token_set_ratio(one, other) >= 100 * least
+    return fuzz.token_set_ratio(left, right) >= 100 * least
 
 
-def _is_near(one: Description, other: Description) -> bool:
-    same_city = _both(one, other, "city") and _both(one, other, "state") and _place(one) == _place(other)
-    return one["zip5"][:3] == other["zip5"][:3] or same_city
+def _is_near(left: Description, right: Description) -> bool:
+    same_city = _both(left, right, "city") and _both(left, right, "state") and _place(left) == _place(right)
+    return left["zip5"][:3] == right["zip5"][:3] or same_city
 
 
 def _place(description: Description) -> tuple[str, str]:
     return description["city"], description["state"]
 
 
-def _both(one: Description, other: Description, part: str) -> bool:
-    return bool(one[part]) and bool(other[part])
+def _both(left: Description, right: Description, part: str) -> bool:
+    return bool(left[part]) and bool(right[part])

@@ -1,9 +1,9 @@
-"""What agreement on a field is worth: log-odds after Fellegi and Sunter (1969), estimated from the data itself.
+"""Match weights: log-odds of agreement on a field (Fellegi and Sunter 1969), estimated from the input.
 
-m and u, how often a field agrees on pairs that are one dispense and on pairs that are not, and the share of the former
-in each block come from expectation maximisation over counted patterns of agreement (Winkler 1988). Priors enter as
-pseudo-counts: of m the configured ones, of u what is counted on pairs that are not one dispense for certain. Fields are
-taken as independent given the truth; a field that a side lacks says nothing.
+The m and u probabilities of a field (how often it agrees on matches and on non-matches) and the share of matches in
+each block are estimated by expectation maximization over counted comparison patterns (Winkler 1988). Priors enter as
+pseudo-counts: for m the configured ones, for u the counts on pairs known to be non-matches. Fields are assumed to be
+conditionally independent; a field that a side lacks is no evidence.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from engine.link.keys import Block
 from engine.runtime.expressions import nullable, round_bounded
 from engine.settings import LinkSettings
 
-# Level by field, in the order of LEVELS, None unknown.
+# Level by field, in the order of LEVELS; None if unknown.
 Pattern = tuple[str | None, ...]
 Counts = Mapping[Pattern, int]
 
-# Fields that every pair of the block agrees on, because they are what it met by.
-_MET_BY = {Block.TUPLE: frozenset({"date_of_service", "product_and_quantity", "prescriber_npi"})}
+# Fields that every pair of the block agrees on, because they are part of its blocking key.
+_BLOCKED_BY = {Block.TUPLE: frozenset({"date_of_service", "product_and_quantity", "prescriber_npi"})}
 _CELLS = [(field, level) for field, levels in LEVELS.items() for level in levels]
 _FIELD_OF_CELL = np.array([list(LEVELS).index(field) for field, _ in _CELLS])
 _DECIMALS = 6
@@ -36,23 +36,23 @@ _CONVERGED = 1e-10
 
 @dataclass(frozen=True)
 class LinkWeights:
-    """priors: log2 odds of one dispense among the pairs of a block. m, u: share of each level of a field among pairs
-    that are one dispense and pairs that are not."""
+    """priors: log2 odds of a match among the pairs of a block. m, u: probability of each level of a field among matches
+    and among non-matches."""
 
     priors: Mapping[str, float]
     m: Mapping[str, Mapping[str, float]]
     u: Mapping[str, Mapping[str, float]]
 
     def weight(self, field: str, level: str) -> float:
-        """log2(m / u), rounded so that sums are the same everywhere."""
+        """Match weight log2(m / u), rounded so sums are the same on every platform."""
         return round(float(np.log2(self.m[field][level] / self.u[field][level])), _DECIMALS)
 
     def contributions(self, stage: Block) -> Column:
         """array<struct<field, level, weight>> of a pair with block and levels: the block's prior, then each known field
-        that the pair did not meet by."""
+        that is not part of the blocking key."""
         parts = [_contribution("met_by", F.col("block"), self.priors)]
         for field, levels in LEVELS.items():
-            if field not in _MET_BY.get(stage, ()):
+            if field not in _BLOCKED_BY.get(stage, ()):
                 level = F.col("levels")[field]
                 part = _contribution(field, level, {name: self.weight(field, name) for name in levels})
                 parts.append(F.when(level.isNotNull(), part))
@@ -60,7 +60,7 @@ class LinkWeights:
 
 
 def score(contributions: Column) -> Column:
-    """Sum of the weights: log2 odds that the pair is one dispense."""
+    """Sum of the match weights: log2 odds that the pair is one dispense."""
     total = F.aggregate(contributions, F.lit(0.0), lambda before, part: before + part["weight"])
     return round_bounded(total, _DECIMALS)
 
@@ -70,14 +70,14 @@ def probability(log2_odds: Column) -> Column:
 
 
 def configured_weights(settings: LinkSettings) -> LinkWeights:
-    """The priors as they stand in the settings."""
+    """The priors from the settings, without estimation."""
     m, u = _configured(settings)
     priors = {block.value: _log2_odds(settings.block_priors[block.value]) for block in Block}
     return LinkWeights(priors, _by_field(m), _by_field(u))
 
 
 def estimated_weights(patterns: Mapping[Block, Counts], by_chance: Counts, settings: LinkSettings) -> LinkWeights:
-    """Weights from counts of patterns: of the pairs that met in each block, and of pairs that are not one dispense."""
+    """Estimate weights from counts of comparison patterns: of the pairs of each block, and of known non-matches."""
     if not settings.learn_weights:
         return configured_weights(settings)
     prior_m, prior_u = _configured(settings)
@@ -86,25 +86,25 @@ def estimated_weights(patterns: Mapping[Block, Counts], by_chance: Counts, setti
     blocks = [(block, *_matrix(patterns[block])) for block in Block if patterns.get(block)]
     m, shares = prior_m, {block: settings.block_priors[block.value] for block in Block}
     for _ in range(_ROUNDS):
-        ones, others = np.zeros(len(_CELLS)), np.zeros(len(_CELLS))
+        of_matches, of_others = np.zeros(len(_CELLS)), np.zeros(len(_CELLS))
         for block, levels, counts in blocks:
             matches = counts * _probability(levels, shares[block], m, u)
-            ones += matches @ levels
-            others += (counts - matches) @ levels
+            of_matches += matches @ levels
+            of_others += (counts - matches) @ levels
             shares[block] = _share(matches, counts, block, settings)
         before = np.concatenate([m, u])
-        m, u = _shares(ones, prior_m, settings.prior_pairs), _shares(others, prior_u, settings.prior_pairs)
+        m, u = _shares(of_matches, prior_m, settings.prior_pairs), _shares(of_others, prior_u, settings.prior_pairs)
         if np.abs(np.concatenate([m, u]) - before).max() < _CONVERGED:
             break
     return LinkWeights({block.value: _log2_odds(share) for block, share in shares.items()}, _by_field(m), _by_field(u))
 
 
 def with_prior_of(block: Block, patterns: Counts, weights: LinkWeights, settings: LinkSettings) -> LinkWeights:
-    """The same weights of fields, with the prior of a block whose pairs met later."""
+    """Keep the weights of the fields and estimate the prior of a block of a later pass."""
     if not settings.learn_weights or not patterns:
         return weights
     levels, counts = _matrix(patterns)
-    levels = levels * np.array([field not in _MET_BY.get(block, ()) for field, _ in _CELLS])
+    levels = levels * np.array([field not in _BLOCKED_BY.get(block, ()) for field, _ in _CELLS])
     m, u = (np.array([shares[field][level] for field, level in _CELLS]) for shares in (weights.m, weights.u))
     share = settings.block_priors[block.value]
     for _ in range(_ROUNDS):
@@ -134,7 +134,7 @@ def _probability(levels: np.ndarray, share: float, m: np.ndarray, u: np.ndarray)
 
 
 def _shares(counts: np.ndarray, prior: np.ndarray, prior_pairs: int) -> np.ndarray:
-    """Share of each level of each field where it is known, the prior added as so many pairs."""
+    """Share of each level among the known values of its field; the prior counts as `prior_pairs` pairs."""
     counts = counts + prior * prior_pairs
     return counts / np.bincount(_FIELD_OF_CELL, counts)[_FIELD_OF_CELL]
 

@@ -1,4 +1,4 @@
-"""Prepare: typed rows, quarantine, and the net position of every feed."""
+"""Prepare: typed rows, quarantine, and netting of every table."""
 
 from engine.prepare.bad_values import (
     BadValues,
@@ -12,14 +12,7 @@ from engine.prepare.bad_values import (
 )
 from engine.prepare.conform import LOOKUPS, conform
 from engine.prepare.contract_check import check_contract
-from engine.prepare.net_entity_claims import live_entity_claims, net_entity_claims, with_parents
-from engine.prepare.net_invoices import live_invoices, net_invoices, replaced_invoices
-from engine.prepare.net_pharmacy_claims import net_pharmacy_claims, pharmacy_dispenses, with_dispenses
-from engine.prepare.net_rebate_claims import live_rebate_claims, names_to_compare, net_rebate_claims
-from engine.prepare.net_references import live_references, net_references
-from engine.prepare.netting import net
-from engine.prepare.row_ids import good_rows, repeated_row_ids
-from engine.prepare.set_aside import (
+from engine.prepare.dropped_rows import (
     Tally,
     in_conflict,
     left_out,
@@ -30,6 +23,13 @@ from engine.prepare.set_aside import (
     unread_claims,
     with_netting,
 )
+from engine.prepare.net_entity_claims import live_entity_claims, net_entity_claims, with_parents
+from engine.prepare.net_invoices import live_invoices, net_invoices, replaced_invoices
+from engine.prepare.net_pharmacy_claims import net_pharmacy_claims, pharmacy_dispenses, with_dispenses
+from engine.prepare.net_rebate_claims import live_rebate_claims, names_to_compare, net_rebate_claims
+from engine.prepare.net_references import live_references, net_references
+from engine.prepare.netting import net
+from engine.prepare.row_ids import good_rows, repeated_row_ids
 
 __all__ = [
     "LOOKUPS",

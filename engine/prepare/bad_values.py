@@ -1,12 +1,12 @@
-"""What was wrong with a table's values, by column: how many, of which form, what was expected, what would read them.
+"""Bad values of a table, by column: how many, a masked example, what was expected, and which format would read them.
 
-Used by `detect`, which stops or warns on it, and by `check`, on a sample of each table:
+`detect` stops or warns on the report; `check` prints it for a sample of each table:
 
     conformed = conform(sample, table, as_of=day, formats=location.formats).localCheckpoint()
     report = value_report(conformed, table, location.formats)
     report.bad                        # BadValues by column: quarantined rows and values that became NULL
-    report.null_words                 # columns with words for NULL that are not declared
-    coerced_notes(report), null_word_notes(report)                 # one sentence each, for people
+    report.null_words                 # columns that contain undeclared words for NULL
+    coerced_notes(report), null_word_notes(report)                 # one sentence each
     quarantine_problem(table, location.uri, rows, reasons, report)  # the message of a mostly quarantined table
 
 No value of the input leaves this module: examples are masked, digits as 9 and letters as A.
@@ -40,15 +40,15 @@ from engine.contracts.formats import (
 from engine.errors import Problem
 from engine.prepare import identifiers
 
-_MOST_FREQUENT = 200  # different values of a column that formats are tried on
+_MOST_FREQUENT = 200  # distinct values per column on which formats are tried
 _MOST_SHOWN = 40  # characters of an example
-_FITS = 0.95  # part of the tried values that a format must read, where none reads all
+_FITS = 0.95  # share of the tried values that a format must read if no format reads all
 _PLAUSIBLE_YEARS = range(1900, 2200)
 _PLACEHOLDERS = (date.min, date.max)
 _MOST_REASONS = 5
 _DAMAGED = "DAMAGED"
 
-# Formats that people have, tried in this order.
+# Formats in common use, tried in this order.
 _DATES = (
     *("MM/dd/yyyy", "dd/MM/yyyy", "yyyy/MM/dd", "MM-dd-yyyy", "dd-MM-yyyy", "MM.dd.yyyy", "dd.MM.yyyy", "yyyy.MM.dd"),
     *("MM/dd/yy", "dd/MM/yy", "MM-dd-yy", "dd-MM-yy", "dd.MM.yy", "dd-MMM-yyyy", "dd-MMM-yy", "ddMMMyyyy", "ddMMMyy"),
@@ -72,16 +72,17 @@ _PERIODS = (
 )
 _SIGNS = ((".", None), (".", ","), (",", None), (",", "."), (",", " "), (".", " "), (".", "'"), (",", "'"))
 _CURRENCIES = (None, "$", "USD", "US$", "EUR", "\u20ac")
-Reader = Callable[[str], object]  # text to value, None where it cannot be read
+Reader = Callable[[str], object]  # text to value, None if it cannot be read
 
 
 @dataclass(frozen=True)
 class BadValues:
     """Values of one column that could not be read, or are missing although required.
 
-    reason: as in quarantine and ledger, such as `DATE_OF_SERVICE_INVALID`. is_quarantined: their rows are; else they
-    became NULL. rows: how many. example: the most frequent form, masked; None where nothing was received. expected: in
-    words. fits: settings that would read them, one mapping of setting to value per format that fits.
+    reason: as in quarantine and ledger, such as `DATE_OF_SERVICE_INVALID`. is_quarantined: True if the rows are
+    quarantined, False if the values became NULL. rows: how many rows. example: the most frequent form, masked; None if
+    nothing was received. expected: a description for people. fits: settings that would read the values, one mapping of
+    setting to value per format that fits.
     """
 
     table: str
@@ -96,7 +97,7 @@ class BadValues:
 
 @dataclass(frozen=True)
 class NullWord:
-    """How many rows of a column contain a word for NULL that the configuration does not declare."""
+    """Number of rows in which a column contains a word for NULL that the configuration does not declare."""
 
     column: str
     word: str
@@ -105,7 +106,7 @@ class NullWord:
 
 @dataclass(frozen=True)
 class ValueReport:
-    """Most frequent first; of equals, in the order of the table's columns."""
+    """Bad values and words for NULL, most frequent first; ties in the order of the table's columns."""
 
     table: str
     bad: tuple[BadValues, ...]
@@ -114,18 +115,18 @@ class ValueReport:
 
     @property
     def coerced(self) -> tuple[BadValues, ...]:
-        return tuple(one for one in self.bad if not one.is_quarantined)
+        return tuple(values for values in self.bad if not values.is_quarantined)
 
     @property
     def counted(self) -> dict[str, int]:
         """For the ledger: values that became NULL, by `<COLUMN>_INVALID` or `<COLUMN>_DAMAGED`."""
-        return {one.reason: one.rows for one in self.coerced}
+        return {values.reason: values.rows for values in self.coerced}
 
 
 def value_report(conformed: DataFrame, table: Table, formats: DeclaredFormats = NOTHING_DECLARED) -> ValueReport:
-    """What `conform` noted about the values of a table, with the same `formats`; one Spark job.
+    """Report the bad values that `conform` recorded for a table, with the same `formats`; one Spark job.
 
-    Rows that leave by `AFTER_AS_OF` count for nothing.
+    Rows dropped as `AFTER_AS_OF` are not counted.
     """
     entries = _entries(conformed, [column.name for column in table.columns if column.kind.is_identifier])
     counted = entries.groupBy("what", "reason", "column", "value").agg(F.count(F.lit(1)).alias("rows"))
@@ -137,24 +138,24 @@ def value_report(conformed: DataFrame, table: Table, formats: DeclaredFormats = 
     groups: dict[tuple[str, str, str], list[Any]] = {}
     for row in rows:
         groups.setdefault((row["what"], row["reason"], row["column"]), []).append(row)
-    for (what, reason, name), found in groups.items():
+    for (what, reason, name), top_rows in groups.items():
         if what == "null word":
-            words.append(NullWord(name, found[0]["value"], found[0]["of_reason"]))
+            words.append(NullWord(name, top_rows[0]["value"], top_rows[0]["of_reason"]))
         elif name in table.column_names:
-            values = {row["value"].strip(): row["rows"] for row in found if row["value"] is not None}
-            bad.append(_bad_values(table, table.column(name), what, reason, found[0]["of_reason"], values, formats))
+            values = {row["value"].strip(): row["rows"] for row in top_rows if row["value"] is not None}
+            bad.append(_bad_values(table, table.column(name), what, reason, top_rows[0]["of_reason"], values, formats))
     order = {name: place for place, name in enumerate(table.column_names)}
     return ValueReport(
         table.name,
-        tuple(sorted(bad, key=lambda one: (-one.rows, order[one.column], one.reason))),
-        tuple(sorted(words, key=lambda one: (-one.rows, order[one.column], one.word))),
+        tuple(sorted(bad, key=lambda values: (-values.rows, order[values.column], values.reason))),
+        tuple(sorted(words, key=lambda word: (-word.rows, order[word.column], word.word))),
         formats,
     )
 
 
 def _entries(conformed: DataFrame, identifier_columns: list[str]) -> DataFrame:
-    """One row per bad value: what became of it, reason (`DAMAGED` or none for values that became NULL), column and the
-    value as text.
+    """One row per bad value: its outcome (`what`), reason (for values that became NULL: `DAMAGED` or empty), column,
+    and the value as text.
     """
     column = F.lower(F.regexp_replace("reason", "_(MISSING|INVALID|DAMAGED|AMBIGUOUS)$", ""))
     quarantined = (
@@ -221,7 +222,7 @@ def _bad_values(
 
 
 def masked(value: str) -> str:
-    """The form of a value without the value: digits as 9, letters as A, punctuation as it is.
+    """Mask a value: digits become 9, letters A; punctuation stays.
 
     >>> masked("$7,242.59 K\u00f6ln")
     '$9,999.99 AAAA'
@@ -261,9 +262,9 @@ def _expected(column: ContractColumn, reason: str, formats: DeclaredFormats) -> 
 
 
 def fitting_formats(column: ContractColumn, values: Mapping[str, int]) -> list[dict[FormatSetting, str]]:
-    """Settings that would read the values (text, times): none, exactly one, or those between which nothing decides.
+    """Settings that would read the values (text, times): none, exactly one, or several equally good ones.
 
-    All must be read; where no format reads all, nearly all. Years must be plausible.
+    A format must read all values or, if no format does, nearly all. Years must be plausible.
     """
     kind = column.kind
     if kind in (Kind.DATE, Kind.TIMESTAMP):
@@ -308,7 +309,7 @@ def _fitting(values: Mapping[str, int], readers: Mapping[str, Reader]) -> list[s
 
 
 def _without_equals(values: Mapping[str, int], readers: Mapping[str, Reader]) -> list[str]:
-    """Of formats that read the same from every value, the first."""
+    """Drop formats that read the same as an earlier one from every value."""
     by_answer: dict[tuple[object, ...], str] = {}
     for name, reads in readers.items():
         by_answer.setdefault(tuple(reads(value) for value in values), name)
@@ -316,7 +317,7 @@ def _without_equals(values: Mapping[str, int], readers: Mapping[str, Reader]) ->
 
 
 def _fitting_numbers(values: Mapping[str, int]) -> list[dict[FormatSetting, str]]:
-    """Of the number formats that fit, those that declare least."""
+    """The fitting number formats with the fewest settings."""
     candidates: dict[str, dict[FormatSetting, str]] = {}
     readers: dict[str, Reader] = {}
     for currency in _CURRENCIES:
@@ -337,8 +338,8 @@ def _fitting_numbers(values: Mapping[str, int]) -> list[dict[FormatSetting, str]
 
 def setting_lines(report: ValueReport, columns: Iterable[str] | None = None) -> list[str]:
     """Lines of YAML that would read `columns` (default: all of the report), such as
-    `input.tables.rebate_claims.dates: MM/dd/yyyy`. By column where columns differ or something is declared already.
-    Nothing for columns that no format fits, or several between which no other column decides.
+    `input.tables.rebate_claims.dates: MM/dd/yyyy`. One entry per column if columns differ or the table already declares
+    something. No line for a column that no format fits, or that several fit and no other column settles.
     """
     fits = _decided(report)
     if not fits:
@@ -362,21 +363,19 @@ def setting_lines(report: ValueReport, columns: Iterable[str] | None = None) -> 
 
 
 def _decided(report: ValueReport) -> dict[str, Mapping[FormatSetting, str]]:
-    """The settings that would read each column: the only ones, or those of several that another column of the table
-    needs.
-    """
-    certain = [one.fits[0] for one in report.bad if len(one.fits) == 1]
+    """The settings that would read each column: the only fit, or the one of several that another column also needs."""
+    certain = [bad.fits[0] for bad in report.bad if len(bad.fits) == 1]
     decided = {}
-    for one in report.bad:
-        fits = one.fits if len(one.fits) == 1 else [fit for fit in one.fits if fit in certain]
+    for bad in report.bad:
+        fits = bad.fits if len(bad.fits) == 1 else [fit for fit in bad.fits if fit in certain]
         if len(fits) == 1:
-            decided[one.column] = fits[0]
+            decided[bad.column] = fits[0]
     return decided
 
 
 def _is_shared(fits: Mapping[str, Mapping[FormatSetting, str]]) -> dict[str, bool]:
-    """Whether one declaration for the whole table would do, for dates, periods and numbers. A decimal sign is shared
-    only where all columns need it: others would be read by it too.
+    """For dates, periods and numbers: True if one declaration per table is enough. A decimal sign is shared only if all
+    columns need it, because it would apply to the others too.
     """
     numbers = [fit for fit in fits.values() if fit.keys() & set(NUMBER_SETTINGS)]
     distinct = {name: {fit[name] for fit in fits.values() if name in fit} for name in ("dates", "periods")}
@@ -395,7 +394,7 @@ def _yaml(value: object) -> str:
 
 
 def _choices(bad: BadValues) -> list[str]:
-    """The lines between which a person must choose, where more than one format fits."""
+    """The alternatives that a person must choose from if more than one format fits."""
     if len(bad.fits) < 2:
         return []
     return [
@@ -407,14 +406,14 @@ def _choices(bad: BadValues) -> list[str]:
 def coerced_notes(report: ValueReport) -> list[str]:
     """One sentence per column whose bad values became NULL."""
     notes = []
-    for one in report.coerced:
-        like = f", such as {one.example}" if one.example else ""
+    for bad in report.coerced:
+        like = f", such as {bad.example}" if bad.example else ""
         text = (
-            f"{report.table}.{one.column}: {one.rows:,} values could not be read and count as unknown{like}; "
-            f"expected {one.expected}"
+            f"{report.table}.{bad.column}: {bad.rows:,} values could not be read and count as unknown{like}; "
+            f"expected {bad.expected}"
         )
-        lines = setting_lines(report, [one.column])
-        choices = _choices(one)
+        lines = setting_lines(report, [bad.column])
+        choices = _choices(bad)
         if lines:
             text += f". To read them, set {'; '.join(lines)}"
         elif choices:
@@ -426,38 +425,45 @@ def coerced_notes(report: ValueReport) -> list[str]:
 def null_word_notes(report: ValueReport) -> list[str]:
     """One sentence per column and word for NULL."""
     return [
-        f"{report.table}: column {one.column} contains the word {one.word} in {one.rows:,} rows: "
-        f"set input.tables.{report.table}.nulls, such as {_yaml([one.word])}, to read it as NULL"
-        for one in report.null_words
+        f"{report.table}: column {null.column} contains the word {null.word} in {null.rows:,} rows: "
+        f"set input.tables.{report.table}.nulls, such as {_yaml([null.word])}, to read it as NULL"
+        for null in report.null_words
     ]
 
 
 def quarantine_problem(
     table: str, where: str, rows: int, reasons: Mapping[str, int], report: ValueReport, most: float | None = None
 ) -> Problem:
-    """The message about a table of whose `rows` many are quarantined: `reasons` with their rows (a row counts under its
-    first reason), columns, masked examples, what was expected, and the settings that would read them. `most`: the part
-    that the configuration allows, where the run stops for it.
+    """The message about a table with many quarantined rows: reasons, columns, masked examples, what was expected, and
+    the settings that would read the values.
+
+    Args:
+        table: name of the table.
+        where: its location, for the message.
+        rows: rows of the table.
+        reasons: quarantined rows by reason; a row counts under its first reason.
+        report: the bad values of the table.
+        most: the share that the configuration allows, if the run stops because of it.
     """
     quarantined = sum(reasons.values())
     share = f"{quarantined:,} of {rows:,} rows are quarantined ({quarantined / rows:.0%})"
     limit = "" if most is None else f", more than input.most_quarantined allows ({most:.0%})"
-    by_reason = sorted(report.bad, key=lambda one: not one.is_quarantined)
-    named = {one.reason: one for one in by_reason if one.is_quarantined}
+    by_reason = sorted(report.bad, key=lambda bad: not bad.is_quarantined)
+    named = {bad.reason: bad for bad in by_reason if bad.is_quarantined}
     counts = {name: max(times, named[name].rows if name in named else 0) for name, times in reasons.items()}
-    counts |= {name: one.rows for name, one in named.items() if name not in counts}
+    counts |= {name: bad.rows for name, bad in named.items() if name not in counts}
     shown = sorted(counts, key=lambda name: (-counts[name], name))[:_MOST_REASONS]
-    found, expected, choices = [], [], []
+    received, expected, choices = [], [], []
     for name in shown:
-        one = named.get(name)
-        like = f", column {one.column}" + (f", such as {one.example}" if one.example else "") if one else ""
-        found.append(f"{name} in {counts[name]:,} rows{like}")
-        if one:
-            expected.append(f"{one.column}: {one.expected}")
-            choices += _choices(one)
+        bad = named.get(name)
+        like = f", column {bad.column}" + (f", such as {bad.example}" if bad.example else "") if bad else ""
+        received.append(f"{name} in {counts[name]:,} rows{like}")
+        if bad:
+            expected.append(f"{bad.column}: {bad.expected}")
+            choices += _choices(bad)
     more = len(counts) - len(shown)
     if more > 0:
-        found.append(f"{more} more reasons")
+        received.append(f"{more} more reasons")
     lines = setting_lines(report, [named[name].column for name in shown if name in named])
     to_do = f"set {'; '.join(lines)}" if lines else ""
     if not lines and choices:
@@ -465,13 +471,13 @@ def quarantine_problem(
     return Problem(
         f"{table}: {share}{limit}",
         where,
-        "; ".join(found),
+        "; ".join(received),
         "; ".join(dict.fromkeys(expected)),
         to_do or f"correct the table, or name its columns and formats in input.tables.{table}",
     )
 
 
 def in_one_line(problem: Problem) -> str:
-    """A problem as a note of a run that goes on."""
+    """A problem as a one-line note of a run that continues."""
     expected = f"; expected {problem.expected}" if problem.expected else ""
     return f"{problem.what}: {problem.found}{expected}. To do: {problem.to_do}"

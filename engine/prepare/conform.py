@@ -1,7 +1,7 @@
-"""Every received row becomes one typed row that says what is wrong with it (contract parts 1 to 3).
+"""Turn every received row into one typed row that lists its problems (contract parts 1 to 3).
 
-Two projections do it: the first trims text and normalises identifiers, all that is left comes from the second. As one
-method they would take about twice as long on wide feeds, even where the JVM is told to compile it: see `_names`.
+Two projections: the first trims text and normalizes identifiers, the second does everything else. As one generated
+method they would take about twice as long on wide feeds, even if the JVM is configured to compile it: see `_chosen`.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _PREPARED = {
     "entity_claims": PREPARED_ENTITY_CLAIMS,
     "invoices": PREPARED_INVOICES,
 }
-# Tables that others are conformed with, in the order in which they are needed.
+# Tables that conforming other tables needs, in dependency order.
 LOOKUPS = ("products", "pharmacies")
-# Made of the others whenever live rows are read: cheaper than writing and reading them.
+# Derived from other columns whenever live rows are read: cheaper than writing and reading them.
 _MADE_LATER = (
     "ndc9",
     "labeler_code",
@@ -52,10 +52,10 @@ _MADE_LATER = (
 )
 
 _STRINGS = T.ArrayType(T.StringType())
-# Words that programs write for NULL. What the configuration does not declare is no NULL, but reported.
+# Words that programs write for NULL. Undeclared ones are reported, not read as NULL.
 _NULL_WORDS = ("NULL", "null", "\\N")
 _BETWEEN = "~"
-# A placeholder for a day that is not known.
+# A placeholder for an unknown day.
 _NO_DAY = date(9999, 12, 31)
 
 
@@ -83,17 +83,23 @@ def conform(
 ) -> DataFrame:
     """Typed rows of `table`, one per received row, with the schema of `conformed_schema`.
 
-    `rows` holds contract columns in any arrived type; columns may be absent. `products` and `pharmacies`
-    are conformed tables: they settle ten-digit NDCs and NCPDP ids. Without them ten-digit NDCs are ambiguous and NCPDP
-    ids stay `NCPDP:<id>`. Ten-digit NDCs of `products` itself are settled by its own other rows. Every entity is its
-    own parent, until `with_parents` has seen all of them.
+    Judgment columns: problems: reasons for quarantine, in contract order; NULL for a good row. left_as: `AFTER_AS_OF`
+    or `NOT_340B`; such a row is never quarantined, whatever else is wrong with it. raw: JSON of the row as received,
+    for rows with problems. coerced: columns whose bad value became NULL; coerced_values: those values as text.
+    null_words: `column=word` for a text that is a word for NULL and not declared in `formats.nulls`. row_id: a join
+    key, never an order; it is stable only once the result is written.
 
-    problems: reasons for quarantine, in contract order; NULL where the row is good. left_as: `AFTER_AS_OF` or
-    `NOT_340B`; such a row never goes to quarantine, whatever else is wrong with it. raw: JSON of the row as received,
-    where there are problems. coerced: columns whose bad value became NULL, coerced_values: those values as text.
-    null_words: `column=word` where a text is a word for NULL that `formats.nulls` does not declare. row_id: a join key,
-    never an order; it holds only once the result is written. `among`: only rows whose `row_name` is in its one column,
-    `row_name`, with `raw` of each. `formats`: what the configuration declares for the table.
+    Args:
+        rows: contract columns in any received type; columns may be absent.
+        table: the contract of the table.
+        as_of: rows received later are dropped.
+        formats: formats that the configuration declares for the table.
+        among: one column `row_name`; only these rows are returned, each with `raw`.
+        products: conformed table that resolves ten-digit NDCs; without it they are ambiguous. Ten-digit NDCs of
+            `products` itself are resolved by its other rows.
+        pharmacies: conformed table that resolves NCPDP ids; without it they stay `NCPDP:<id>`.
+
+    Every entity is its own parent until `with_parents` runs on all entities.
     """
     joined = _with_lookups(_texts(rows, table, formats), table, products, pharmacies)
     draft = _typed(rows.schema, table, formats)
@@ -107,10 +113,10 @@ def conform(
 
 @dataclass
 class _Draft:
-    """Expressions over the columns of `_texts` and the lookups: values by column name, and conditions by column name
-    under which a value is bad, or a damaged identifier.
+    """Expressions over the columns of `_texts` and the lookups.
 
-    bounds: of columns that begin or end an interval, the value before a placeholder date became NULL.
+    values: by column name. bad, damaged: by column name, the condition for a bad value or a damaged identifier.
+    bounds: for columns that begin or end an interval, the value before a placeholder date became NULL.
     """
 
     values: dict[str, Column] = field(default_factory=dict)
@@ -131,8 +137,8 @@ def _texts(rows: DataFrame, table: Table, formats: DeclaredFormats) -> DataFrame
     """The received columns, text without surrounding white space, and NDC and Rx number as received.
 
     is_unusual: a text of the row has white space at its end, a character other than printable ASCII, or looks like a
-    damaged identifier or a word for NULL. One look at all texts together tells the few such rows, and only their values
-    are looked at one by one. received_texts: all texts of an unusual row as received.
+    damaged identifier or a word for NULL. One test of all texts together selects the few such rows; only their values
+    are tested one by one. received_texts: all texts of an unusual row as received.
     """
     received = rows.schema
     texts = _text_names(received)
@@ -158,7 +164,7 @@ def _texts(rows: DataFrame, table: Table, formats: DeclaredFormats) -> DataFrame
 
 
 def _received_text(name: str, received: T.StructType) -> Column:
-    """A received column as text; NULL where the rows have no such column."""
+    """A received column as text; NULL if the rows have no such column."""
     if name not in received.names:
         return F.lit(None).cast("string")
     return text_of(F.col(name), received[name].dataType)
@@ -166,10 +172,10 @@ def _received_text(name: str, received: T.StructType) -> Column:
 
 def _is_unusual(texts: list[str], formats: DeclaredFormats) -> Column:
     # separators make the ends of values visible; a separator within a value only makes a row look unusual
-    whole = F.concat_ws(_BETWEEN, F.lit(""), *texts, F.lit(""))
+    all_texts = F.concat_ws(_BETWEEN, F.lit(""), *texts, F.lit(""))
     marks = [f" {_BETWEEN}", f"{_BETWEEN} ", "E+", "e+"]
     marks += [f"{_BETWEEN}{word}{_BETWEEN}" for word in dict.fromkeys((*_NULL_WORDS, *formats.nulls))]
-    return any_of([whole.rlike("[^ -~]"), *(whole.contains(mark) for mark in marks)])
+    return any_of([all_texts.rlike("[^ -~]"), *(all_texts.contains(mark) for mark in marks)])
 
 
 def _text(name: str, formats: DeclaredFormats) -> Column:
@@ -190,15 +196,15 @@ def _with_lookups(
     products: DataFrame | None,
     pharmacies: DataFrame | None,
 ) -> DataFrame:
-    """The rows beside what the small tables say; each lookup has at most one row per key."""
+    """Join the small lookup tables to the rows; each lookup has at most one row per key."""
     joined = texts
     schema = texts.schema
-    given = _received_text("ndc", schema)
+    received_ndc = _received_text("ndc", schema)
     product_ndcs = None if products is None else products.select("ndc11")
     if product_ndcs is None and table.name == "products":
-        product_ndcs = texts.select(identifiers.ndc11(given).alias("ndc11"))
+        product_ndcs = texts.select(identifiers.ndc11(received_ndc).alias("ndc11"))
     if product_ndcs is not None and _has_ndc(table):
-        ten_digits = F.when(identifiers.is_ndc10(given), given)
+        ten_digits = F.when(identifiers.is_ndc10(received_ndc), received_ndc)
         lookup = F.broadcast(ndc10_lookup(product_ndcs))
         joined = joined.join(lookup, ten_digits == F.col("lookup_ndc10"), how="left")
     if pharmacies is not None and "pharmacy_ncpdp_id" in schema.names:
@@ -224,7 +230,7 @@ def _typed(arrived: T.StructType, table: Table, formats: DeclaredFormats) -> _Dr
         if converted.can_fail:
             draft.bad[name] = converted.is_present & converted.value.isNull()
         if column.default is not None:
-            # a default stands in for an absent value, never for a bad one
+            # a default replaces an absent value, never a bad one
             value = F.when(converted.is_present, value).otherwise(F.lit(column.default).cast(target))
         if column.is_bound:
             draft.bounds[name] = value
@@ -270,14 +276,14 @@ def _settle_prescription(values: dict[str, Column], joined: set[str]) -> None:
 
 
 def _invoice_row_id(values: dict[str, Column]) -> Column:
-    """program/state/ndc11/period, with /invoice_number/line_kind where there is an invoice number or another kind.
+    """program/state/ndc11/period, plus /invoice_number/line_kind if the line has an invoice number or is not CURRENT.
 
-    Then /sub_program and /rebate_type where given: one id per line.
+    Then /sub_program and /rebate_type if present: one id per line.
     """
     line = F.concat_ws("/", *(values[name] for name in ("program", "state", "ndc11", "period")))
-    is_given = values["invoice_number"].isNotNull() | (values["line_kind"] != "CURRENT")
+    has_number_or_kind = values["invoice_number"].isNotNull() | (values["line_kind"] != "CURRENT")
     number = F.coalesce(values["invoice_number"], F.lit(""))
-    named = F.when(is_given, F.concat_ws("/", line, number, values["line_kind"])).otherwise(line)
+    named = F.when(has_number_or_kind, F.concat_ws("/", line, number, values["line_kind"])).otherwise(line)
     return F.concat_ws("/", named, values["sub_program"], values["rebate_type"])
 
 
@@ -306,17 +312,17 @@ def _judgement(
 
 
 def _null_words(received: T.StructType, formats: DeclaredFormats) -> Column:
-    """`column=word` of the texts that are words for NULL and not declared as such; NULL where there are none."""
+    """`column=word` for each text that is an undeclared word for NULL; NULL if the row has none."""
     words = [word for word in _NULL_WORDS if word not in formats.nulls]
     texts = _text_names(received)
     if not words or not texts:
         return F.lit(None).cast(_STRINGS)
-    found = _chosen([(F.col(name).isin(*words), F.concat(F.lit(f"{name}="), name)) for name in texts])
-    return F.when(F.size(found) > 0, found)
+    undeclared = _chosen([(F.col(name).isin(*words), F.concat(F.lit(f"{name}="), name)) for name in texts])
+    return F.when(F.size(undeclared) > 0, undeclared)
 
 
 def _as_received(received: T.StructType) -> Column:
-    """The received row as JSON, every column named."""
+    """The received row as JSON, with every column."""
     texts = _text_names(received)
 
     def value(name: str) -> Column:
@@ -364,16 +370,16 @@ def _ndc_problems(name: str, draft: _Draft) -> Iterator[tuple[Column, str]]:
 
 
 def _either(group: tuple[tuple[str, ...], ...], draft: _Draft) -> Iterator[tuple[Column, str]]:
-    """A group of which no member is whole lacks its first member, unless a member is there and damaged."""
+    """Problems of an either-group: with no complete member its first one is missing, unless a member is damaged."""
     lacks = _lacks_all_of(group, draft)
-    ruined = [name for member in group for name in member if name in draft.damaged]
-    yield lacks & ~any_of(draft.damaged[name] for name in ruined), missing(group[0][0])
-    for name in ruined:
+    damaged_names = [name for member in group for name in member if name in draft.damaged]
+    yield lacks & ~any_of(draft.damaged[name] for name in damaged_names), missing(group[0][0])
+    for name in damaged_names:
         yield lacks & draft.damaged[name], damaged(name)
 
 
 def _lacks_all_of(group: tuple[tuple[str, ...], ...], draft: _Draft) -> Column:
-    """True where no member of an either-group is whole; prescription numbers are required of RX lines only."""
+    """True if no member of an either-group is complete; prescription numbers are required on RX lines only."""
     lacks = F.lit(True)
     for member in group:
         lacks = lacks & any_of(draft.values[name].isNull() for name in member)
@@ -383,8 +389,8 @@ def _lacks_all_of(group: tuple[tuple[str, ...], ...], draft: _Draft) -> Column:
 
 
 def _coerced(draft: _Draft, table: Table, received: T.StructType) -> Iterator[tuple[Column, str, Column]]:
-    """Conditions under which a received value became NULL in a row that need not be quarantined for it: the column, and
-    the value as text.
+    """Conditions for received values that become NULL without quarantining the row, with the column and the value as
+    text.
     """
     of_member = {name: group for group in table.either for member in group for name in member}
     for column in table.columns:
@@ -402,31 +408,31 @@ def _coerced(draft: _Draft, table: Table, received: T.StructType) -> Iterator[tu
 
 
 def _is_after(draft: _Draft, table: Table, as_of: date) -> Column:
-    """True where the row was received, or known at the earliest, after the as-of day, UTC; a NULL time or the
+    """True if the row was received, or can first have been known, after the as-of day (UTC); a NULL time or the
     placeholder counts as before.
     """
     next_day = F.lit(f"{as_of + timedelta(days=1)} 00:00:00+00:00").cast("timestamp")
 
-    def known(names: Iterable[str]) -> list[Column]:
+    def timestamps(names: Iterable[str]) -> list[Column]:
         values = (draft.values[name] for name in names)
         return [F.when(value.cast("date") != F.lit(_NO_DAY), value).cast("timestamp") for value in values]
 
-    days = known(table.known_on)
+    days = timestamps(table.known_on)
     if table.received:
-        days.append(F.coalesce(*known(table.received)))
+        days.append(F.coalesce(*timestamps(table.received)))
     return any_of(F.coalesce(day >= next_day, F.lit(False)) for day in days) if days else F.lit(False)
 
 
 def _names(conditions: Iterable[tuple[Column, str]]) -> Column:
-    """The names whose conditions hold, in order."""
+    """Names with a true condition, in order."""
     return _chosen([(condition, F.lit(name)) for condition, name in conditions])
 
 
 def _chosen(conditions: Sequence[tuple[Column, Column]]) -> Column:
-    """The texts whose conditions hold, in order; NULL texts are kept as empty.
+    """Texts with a true condition, in order; NULL texts become empty.
 
-    Of the functions that would serve, filter is one that Spark does not compile into a whole stage: that keeps the
-    projection it is in apart, where Spark splits it into short methods.
+    Spark excludes `filter` from whole-stage code generation. That keeps the projection separate, and Spark splits it
+    into short methods that the JVM compiles.
     """
     if not conditions:
         return F.lit(None).cast(_STRINGS)

@@ -1,4 +1,4 @@
-"""Does the input hold what the contract asks for? Everything that is wrong is said at once."""
+"""Check the input against the contract and report all problems at once."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from engine.errors import InputError, Problem
 from engine.prepare import identifiers
 
 _RX_NUMBER = ("rx_number",)
-# Feeds that are judged: one at least must be there (contract, general rules).
+# Feeds that the engine checks: at least one is required (contract, general rules).
 _SUBJECTS = [table.name for table in FEEDS if table.name in SUBJECT_FEEDS.values()]
 
 
 class Opened(Protocol):
-    """A table as it was found: its contract, its rows under contract names, and where it came from."""
+    """An opened table: its contract, its rows under contract names, and its location."""
 
     @property
     def table(self) -> Table: ...
@@ -34,15 +34,18 @@ class Opened(Protocol):
 
 
 def check_contract(opened: Mapping[str, Opened]) -> None:
-    """Raise InputError that lists, over all tables, missing required columns and identifiers that are numbers.
+    """Check all tables for missing required columns and for identifiers that are numbers.
 
-    Reads data in two cases only: a numeric identifier column passes where all its values are NULL, and prescription
-    numbers may be missing where no line is a pharmacy claim.
+    Reads data in two cases only: a numeric identifier column passes if all its values are NULL, and prescription
+    numbers may be missing if no line is a pharmacy claim.
+
+    Raises:
+        InputError: with every problem of every table.
     """
     problems = [] if any(name in opened for name in _SUBJECTS) else [_no_subjects(opened)]
-    for one in opened.values():
-        problems += _missing_columns(one)
-        problems += _numeric_identifiers(one)
+    for table in opened.values():
+        problems += _missing_columns(table)
+        problems += _numeric_identifiers(table)
     if problems:
         raise InputError(problems)
 
@@ -74,7 +77,7 @@ def _missing_columns(opened: Opened) -> Iterator[Problem]:
 
 
 def _has_rx_lines(opened: Opened) -> bool:
-    """True unless every line is known to be a medical one."""
+    """True unless every line is a medical claim."""
     if "claim_type" not in opened.rows.columns:
         return True
     is_medical = F.upper(identifiers.stripped(F.col("claim_type").cast("string"))) == ClaimType.MEDICAL.value

@@ -1,6 +1,6 @@
-"""From whatever type a column arrived in to its contract type, as column expressions (contract, general rules).
+"""Conversion of received columns to their contract types, as column expressions (contract, general rules).
 
-Nothing is guessed: a value that the contract type cannot hold becomes NULL, and `can_fail` says that this may happen.
+Nothing is guessed: a value that the contract type cannot hold becomes NULL; `can_fail` is True if that may happen.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DATE_TEXT = rf"^{_ISO_DATE}({_ISO_TIME}({_ISO_ZONE})?)?\z"
 
 _TRUE, _FALSE = ("TRUE", "1", "Y", "YES", "T"), ("FALSE", "0", "N", "NO", "F")
 _STATES = ("state", "medicaid_state")
-# A number that was written as text: JSON's 1234567893.0, or a CSV file of floats.
+# A number written as text: JSON's 1234567893.0, or a CSV file of floats.
 _NPI_WITH_DECIMALS = r"^([0-9]{10})\.0+\z"
 _COMPLEX = (T.ArrayType, T.MapType, T.StructType, T.VariantType)
 
@@ -33,8 +33,8 @@ _COMPLEX = (T.ArrayType, T.MapType, T.StructType, T.VariantType)
 class Conversion:
     """How one received column becomes its contract column.
 
-    value: contract type, NULL where blank or bad. is_present: something was received. can_fail: a received value may
-    be bad, so that NULL does not prove that nothing was there.
+    value: contract type, NULL if blank or bad. is_present: a value was received. can_fail: a received value may be bad,
+    so NULL does not prove that the value was absent.
     """
 
     value: Column
@@ -47,8 +47,8 @@ def conversion(
 ) -> Conversion:
     """The conversion of `received`, a column of type `arrived_as`, to the contract's `column`.
 
-    Text has no surrounding white space any more. A declared format is for text: values of another type are what they
-    are. ISO dates and `YYYYQn` are read whatever is declared, unless the text has the declared form.
+    Text is already trimmed. Declared formats apply to text only. ISO dates and `YYYYQn` are read whatever is declared,
+    unless the text has the declared form.
     """
     if isinstance(arrived_as, _COMPLEX):
         return Conversion(F.lit(None).cast(column.kind.spark_type), received.isNotNull(), True)
@@ -65,18 +65,18 @@ def conversion(
 
 
 def text_of(received: Column, arrived_as: T.DataType) -> Column:
-    """A received value as text, NULL where blank; a float that holds a whole number without its `.0`."""
+    """A received value as text, NULL if blank; an integral float is written without `.0`."""
     if isinstance(arrived_as, T.StringType):
         return identifiers.blank_to_null(received)
     if isinstance(arrived_as, (T.FloatType, T.DoubleType, T.DecimalType)):
-        whole = received.try_cast("bigint")
+        integral = received.try_cast("bigint")
         exact = expressions.text_of(received, arrived_as)
-        return F.when(whole == received, whole.cast("string")).when(~_is_nan(received), exact)
+        return F.when(integral == received, integral.cast("string")).when(~_is_nan(received), exact)
     return received.cast("string")
 
 
 def _is_nan(received: Column) -> Column:
-    # pandas writes NaN where it means NULL; decimals compare as doubles here, which is never NaN
+    # pandas writes NaN for NULL; a decimal cast to double is never NaN
     return F.isnan(received.cast("double"))
 
 
@@ -109,7 +109,7 @@ def _without_spaces(text: Column) -> Column:
 def _two_digit_codes(text: Column) -> Column:
     """Codes joined by `|`, each single digit padded with a zero: spreadsheets drop it."""
     is_plain = (F.length(text) == 2) & ~text.contains("|") & ~text.contains(" ")
-    # with a bar on either side of each code, one digit is seen to be a whole code
+    # with a bar on either side of each code, a single digit is recognizable as a complete code
     bar, bars = F.lit("|"), F.lit("||")
     barred = F.concat(bar, F.replace(_without_spaces(text), bar, bars), bar)
     padded = F.replace(F.regexp_replace(barred, r"\|([0-9])\|", "|0$1|"), bars, bar)
@@ -133,12 +133,12 @@ def _from_number_or_text(
         can_fail = not isinstance(target, T.LongType)
         value = received.try_cast(target) if can_fail else received.cast(target)
         return Conversion(value, received.isNotNull(), can_fail)
-    # A fraction is no whole number: it is bad, not rounded.
+    # A fraction in an integer column is bad; it is not rounded.
     kind_read = target if isinstance(target, T.DecimalType) else T.DecimalType(38, 9)
     size = kind_read.precision, kind_read.scale
     if isinstance(arrived_as, (T.FloatType, T.DoubleType)):
-        # A float's shortest text is the number that was meant: 1.005 is 1.01 to the cent, though its binary value lies
-        # below. A float as a double has another text.
+        # A float's shortest text is the intended number: 1.005 rounds to 1.01, though its binary value is smaller. A
+        # float cast to double has a different text.
         is_float = isinstance(arrived_as, T.FloatType)
         number = (
             expressions.decimal_of_text(received.cast("string"), *size)
@@ -159,14 +159,14 @@ def _from_number_or_text(
 
 
 def _plain_number(text: Column) -> Column:
-    """A number in parentheses is negative; what else a text holds is the cast's to read."""
+    """A number in parentheses is negative; the cast reads everything else."""
     within = F.trim(F.substr(text, F.lit(2), F.greatest(F.length(text) - 2, F.lit(0))))
     is_bracketed = text.startswith("(") & text.endswith(")")
     return F.when(is_bracketed, F.concat(F.lit("-"), within)).otherwise(text)
 
 
 def _declared_number(declared: NumberFormat, text: Column) -> Column:
-    """The number as text that the cast reads; NULL where the text is not written in the declared way."""
+    """The number as text that the cast reads; NULL if the text does not have the declared format."""
     plain = F.regexp_replace(text, f"(?i){declared.currency_regex}", "") if declared.currency else text
     if declared.thousands_regex is not None:
         plain = F.regexp_replace(plain, declared.thousands_regex, "")
@@ -174,26 +174,26 @@ def _declared_number(declared: NumberFormat, text: Column) -> Column:
     if declared.decimal != ".":
         digits = F.replace(digits, F.lit(declared.decimal), F.lit("."))
     signed = F.when(plain.contains("("), F.concat(F.lit("-"), digits)).otherwise(digits)
-    return F.when(text.rlike(_whole(declared.regex)), signed)
+    return F.when(text.rlike(_anchored(declared.regex)), signed)
 
 
-def _whole(regex: str) -> str:
+def _anchored(regex: str) -> str:
     return rf"^(?i:{regex})\z"
 
 
 def _declared_quarter(pattern: PeriodPattern, text: Column) -> Column:
     year, quarter = (
-        F.regexp_extract(text, _whole(pattern.regex), pattern.groups[part]) for part in ("year", "quarter")
+        F.regexp_extract(text, _anchored(pattern.regex), pattern.groups[part]) for part in ("year", "quarter")
     )
     century = F.when(F.length(year) == 2, F.lit("20")).otherwise(F.lit(""))
     own = F.concat(century, year, F.lit("Q"), quarter)
-    return F.when(text.rlike(_whole(pattern.regex)), own).otherwise(identifiers.quarter(text))
+    return F.when(text.rlike(_anchored(pattern.regex)), own).otherwise(identifiers.quarter(text))
 
 
 def _date_or_time(kind: Kind, received: Column, arrived_as: T.DataType, declared: DatePattern | None) -> Conversion:
-    """A date is the day that was written, whatever zone follows it; a time without zone is UTC."""
+    """A date is the day as written, whatever zone follows it; a time without a zone is UTC."""
     if isinstance(arrived_as, (T.DateType, T.TimestampType, T.TimestampNTZType)):
-        # Spark holds years that Python, Arrow clients and databases do not
+        # Spark supports years that Python, Arrow clients and databases do not
         first, end = (F.lit(day).cast(arrived_as) for day in ("0001-01-01", "9999-12-31 23:59:59.999999"))
         is_in_calendar = (received >= first) & (received <= end)
         return Conversion(F.when(is_in_calendar, received.cast(kind.spark_type)), received.isNotNull(), True)
@@ -202,18 +202,18 @@ def _date_or_time(kind: Kind, received: Column, arrived_as: T.DataType, declared
     if declared is None:
         return Conversion(iso, text.isNotNull(), True)
     own = _declared_date_or_time(kind, declared, text)
-    value = F.when(text.rlike(_whole(declared.regex)), own).otherwise(iso)
+    value = F.when(text.rlike(_anchored(declared.regex)), own).otherwise(iso)
     return Conversion(value, text.isNotNull(), True)
 
 
 def _declared_date_or_time(kind: Kind, declared: DatePattern, text: Column) -> Column:
-    """A text of the declared form as date or time, by way of ISO text; NULL for a day that no calendar has."""
+    """Parse a text of the declared form as date or time, through ISO text; NULL for a day that does not exist."""
 
     def part(name: str, absent: str = "") -> Column:
         if name not in declared.groups:
             return F.lit(absent)
-        found = F.regexp_extract(text, _whole(declared.regex), declared.groups[name])
-        return F.when(found == "", F.lit(absent)).otherwise(found) if absent else found
+        value = F.regexp_extract(text, _anchored(declared.regex), declared.groups[name])
+        return F.when(value == "", F.lit(absent)).otherwise(value) if absent else value
 
     year, month = part("year"), part("month")
     if declared.has_month_name:
@@ -242,7 +242,7 @@ def _hour(hour: Column, half: Column) -> Column:
 
 
 def _iso_date_or_time(kind: Kind, text: Column) -> Column:
-    """Spark's own cast is too willing: it reads `2025` as 1 January and ignores what follows a date."""
+    """Parse ISO text. Spark's own cast is too lenient: it reads `2025` as January 1 and ignores what follows a date."""
     if kind is Kind.DATE:
         value = text.substr(1, 10).try_cast(T.DateType())
     else:

@@ -13,7 +13,7 @@ from engine.ndc import ndc11 as ndc11
 from engine.npi import is_digits
 from engine.runtime.expressions import SPACE
 
-# White space of every kind, characters that show as nothing, and NUL: none of it is part of a value at either end.
+# White space of every kind, invisible characters and NUL: none of them belongs to a value at either end.
 WHITE_SPACE = (
     " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\u1680\u180e\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
     "\u200a\u200b\u200e\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff\0"
@@ -27,22 +27,24 @@ _FEWEST_RX_DIGITS = 4
 
 
 def stripped(text: Column) -> Column:
-    """The text without white space, invisible characters and NULs at its ends. Slow on a whole table: see `conform`."""
+    """The text without white space, invisible characters and NULs at its ends. Slow on a full table: see `conform`."""
     return F.trim(text, F.lit(WHITE_SPACE))
 
 
 def blank_to_null(text: Column) -> Column:
-    """NULL where a text without surrounding white space is empty."""
+    """NULL if a trimmed text is empty."""
     return F.when(text != "", text)
 
 
 def is_damaged(text: Column) -> Column:
-    """True for an identifier that a spreadsheet turned into a number, such as `2.02519E+13`: it identifies nothing."""
+    """True for an identifier that a spreadsheet turned into a number, such as `2.02519E+13`; it no longer identifies
+    anything.
+    """
     return text.contains("+") & text.rlike(_DAMAGED)
 
 
 def is_ndc10(ndc: Column) -> Column:
-    """True for ten bare digits, of which nobody can tell which segment lost its zero."""
+    """True for ten digits without hyphens: which segment lost its leading zero is unknown."""
     return is_digits(ndc, 10, 10)
 
 
@@ -66,7 +68,7 @@ def ndc10_spellings(eleven_digits: Column) -> Column:
 def rx_number(text: Column) -> Column:
     """Prescription number for matching: digits without leading zeros or an appended fill number; else upper case.
 
-    Four digits are always left, so that `0000123` is `0123`. `text` has no surrounding white space.
+    At least four digits stay: `0000123` becomes `0123`. `text` is already trimmed.
     """
     digits, with_fill = F.regexp_extract(text, _RX_DIGITS, 1), F.regexp_extract(text, _RX_WITH_FILL, 1)
     return (
@@ -83,25 +85,25 @@ def rx_fill_number(text: Column) -> Column:
     return F.when(~_is_plain_rx(text), appended.try_cast("bigint"))
 
 
-def rx_is_key(normalised: Column) -> Column:
-    """False where a normalised prescription number holds fewer than four digits: it is equal to nothing then."""
-    digits = F.regexp_replace(normalised, "[^0-9]", "")
-    return _is_plain_rx(normalised) | (F.length(digits) >= F.lit(_FEWEST_RX_DIGITS))
+def rx_is_key(normalized: Column) -> Column:
+    """False if a normalized prescription number has fewer than four digits: it then matches nothing."""
+    digits = F.regexp_replace(normalized, "[^0-9]", "")
+    return _is_plain_rx(normalized) | (F.length(digits) >= F.lit(_FEWEST_RX_DIGITS))
 
 
 def _is_plain_rx(text: Column) -> Column:
-    # what nearly every number looks like: it is its own normal form
+    # the common case: the number is its own normal form
     return is_digits(text, _FEWEST_RX_DIGITS, 12) & (text >= "1")
 
 
 def hashed_rx_key(scheme: Column, rx_number_hash: Column) -> Column:
-    """`<scheme>:<hash>`, with colons in the scheme escaped so that no two pairs make one key."""
+    """`<scheme>:<hash>`, with colons in the scheme escaped to keep keys unique."""
     escaped = F.replace(F.replace(scheme, F.lit("%"), F.lit("%25")), F.lit(":"), F.lit("%3A"))
     return F.concat(escaped, F.lit(":"), rx_number_hash)
 
 
 def quarter(text: Column) -> Column:
-    """`YYYYQn` of `YYYYQn`, `YYYYqn` or `YYYY-Qn`; NULL for anything else: `12024` and `20241` are not told apart."""
+    """`YYYYQn` of `YYYYQn`, `YYYYqn` or `YYYY-Qn`; NULL for anything else: `12024` and `20241` are ambiguous."""
     is_normal = is_digits(F.left(text, F.lit(4)), 4, 4) & F.substr(text, F.lit(5)).isin("Q1", "Q2", "Q3", "Q4")
     return F.when(is_normal, text).when(
         text.rlike(r"^[0-9]{4}-?[Qq][1-4]\z"), F.upper(F.replace(text, F.lit("-"), F.lit("")))

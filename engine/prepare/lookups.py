@@ -1,4 +1,4 @@
-"""Small tables that settle an identifier: one row per key, so that joining them never multiplies rows."""
+"""Lookup tables that resolve identifiers: one row per key, so joins never multiply rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from engine.prepare import identifiers
 
 
 def ndc10_lookup(product_ndc11: DataFrame) -> DataFrame:
-    """One row per ten-digit spelling of a product's NDC: `lookup_ndc10`, and `lookup_ndc10_is`, NULL where several fit.
+    """One row per ten-digit spelling of a product's NDC: `lookup_ndc10`, and `lookup_ndc10_is`, NULL if several fit.
 
     `product_ndc11` has one column, `ndc11`; several rows of one product are one candidate.
     """
@@ -22,7 +22,7 @@ def ndc10_lookup(product_ndc11: DataFrame) -> DataFrame:
 
 
 def ncpdp_lookup(pharmacies: DataFrame) -> DataFrame:
-    """One row per NCPDP id of conformed `pharmacies`: `lookup_ncpdp`, and `lookup_npi`, NULL where it has several."""
+    """One row per NCPDP id of conformed `pharmacies`: `lookup_ncpdp`, and `lookup_npi`, NULL if it has several."""
     return (
         pharmacies.filter(F.col("ncpdp_id").isNotNull() & F.col("npi").isNotNull())
         .groupBy(F.col("ncpdp_id").alias("lookup_ncpdp"))

@@ -1,4 +1,4 @@
-"""340B claims that stand: submitted, not reversed since, and said (or not denied) to be 340B."""
+"""Live 340B claims: submitted, not reversed since, and not reported as non-340B."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from engine.claim_key import entity_claim_key
 from engine.contracts.codes import Reason
 from engine.contracts.prepared import PREPARED_ENTITY_CLAIMS
 from engine.entity_families import at_parent_of_day
-from engine.prepare.row_ids import crowded, good_rows, repeated_row_ids
+from engine.prepare.row_ids import good_rows, repeated_hashes, repeated_row_ids
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import nulls, union_all
 
-# NULL equals NULL in the fill number alone; a row without pharmacy or Rx key meets nothing.
+# NULL equals NULL in the fill number only; a row without pharmacy or Rx key matches nothing.
 _BEFORE_ALL_TIME, _AFTER_ALL_TIME = "0001-01-01 00:00:00", "9999-12-31 00:00:00"
 _EQUAL = ("parent_entity_id", "pharmacy_key", "script_key", "date_of_service", "ndc9")
 
 
 def net_entity_claims(conformed: DataFrame) -> DataFrame:
-    """What netting says of few entity rows: row_id, left_as, problem, reversal_unmatched, claim_ordinal.
+    """Netting results of entity rows, sparse: row_id, left_as, problem, reversal_unmatched, claim_ordinal.
 
     A REVERSED row (left_as REVERSAL_TRANSACTION) cancels the SUBMITTED rows (left_as REVERSED) of the same parent
-    entity with equal pharmacy, Rx number, fill, date of service and NDC-9 that were submitted at or before it; a
-    submission without a time came before all, a reversal without one after all. claim_ordinal, where it is above 1: see
-    PREPARED_ENTITY_CLAIMS.
+    entity with equal pharmacy, Rx number, fill, date of service and NDC-9 that were submitted at or before it. A
+    submission without a time counts as earliest, a reversal without one as latest. claim_ordinal: only values above 1;
+    see PREPARED_ENTITY_CLAIMS.
     """
     rows = good_rows(conformed)
     repeated = repeated_row_ids(rows, "submitted_at")
-    standing = rows.join(repeated.select("row_id"), on="row_id", how="left_anti")
+    distinct_rows = rows.join(repeated.select("row_id"), on="row_id", how="left_anti")
     is_reversal = F.col("status") == "REVERSED"
     unknown = F.when(is_reversal, F.lit(_AFTER_ALL_TIME)).otherwise(F.lit(_BEFORE_ALL_TIME)).cast("timestamp")
-    narrow = standing.select(
+    narrow = distinct_rows.select(
         "row_id", *_EQUAL, "fill_number", "status", F.coalesce("submitted_at", unknown).alias("submitted_at")
     )
     reversals = narrow.where(is_reversal)
@@ -61,17 +61,17 @@ def net_entity_claims(conformed: DataFrame) -> DataFrame:
         "claim_ordinal": "int",
     }
 
-    def whole(rows: DataFrame, *has: str) -> DataFrame:
+    def padded(rows: DataFrame, *has: str) -> DataFrame:
         absent = nulls(kinds)
         return rows.select("row_id", *(name if name in has else absent[name].alias(name) for name in kinds))
 
     parts = [
-        whole(reversing, "left_as", "reversal_unmatched"),
-        whole(cancelled, "left_as"),
-        whole(repeated, "problem"),
-        whole(_further_submissions(standing), "claim_ordinal"),
+        padded(reversing, "left_as", "reversal_unmatched"),
+        padded(cancelled, "left_as"),
+        padded(repeated, "problem"),
+        padded(_further_submissions(distinct_rows), "claim_ordinal"),
     ]
-    # a further submission may be reversed; all else is said once
+    # a further submission may also be reversed; every other row occurs once
     return union_all(parts).groupBy("row_id").agg(*(F.max(name).alias(name) for name in kinds))
 
 
@@ -83,7 +83,7 @@ def _further_submissions(rows: DataFrame) -> DataFrame:
     )
     names = [f"key_{name}" for name in key]
     in_order = Window.partitionBy(*names).orderBy(F.col("submitted_at").asc_nulls_first(), "source_row_id")
-    several = F.broadcast(crowded(submitted, F.xxhash64(*names), "several"))
+    several = F.broadcast(repeated_hashes(submitted, F.xxhash64(*names), "several"))
     return (
         submitted.join(several, on=F.xxhash64(*names) == F.col("several"), how="left_semi")
         .withColumn("claim_ordinal", F.row_number().over(in_order).cast("int"))
@@ -98,9 +98,9 @@ def _same_dispense(side: str) -> list[Column]:
 
 
 def live_entity_claims(conformed: DataFrame, netting: DataFrame) -> DataFrame:
-    """PREPARED_ENTITY_CLAIMS of the rows that stand; one row per 340B claim."""
-    said = netting.select("row_id", F.coalesce("left_as", "problem").alias("leaves"), "claim_ordinal")
-    live = good_rows(conformed).join(F.broadcast(said), on="row_id", how="left").where(F.col("leaves").isNull())
+    """PREPARED_ENTITY_CLAIMS of the live rows; one row per 340B claim."""
+    results = netting.select("row_id", F.coalesce("left_as", "problem").alias("leaves"), "claim_ordinal")
+    live = good_rows(conformed).join(F.broadcast(results), on="row_id", how="left").where(F.col("leaves").isNull())
     live = live.withColumn("claim_ordinal", F.coalesce("claim_ordinal", F.lit(1)))
     names = set(column_names(live))
     return live.select(*(F.col(f.name).cast(f.dataType) for f in PREPARED_ENTITY_CLAIMS.fields if f.name in names))

@@ -1,4 +1,4 @@
-"""Invoice lines with one key: sent again, in conflict, or replaced by a new total of their quarter."""
+"""Netting of invoice lines with one key: delivered again, in conflict, or replaced by a new total of the quarter."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _NUMBERS = (
 )
 
 
-# What a PRIOR_REPLACEMENT line is the new total of, in addition to the rebate type.
+# The group whose total a PRIOR_REPLACEMENT line replaces, in addition to the rebate type.
 _TOTAL = ("program", "sub_program", "state", "ndc11", "period", "source_kind")
 
 
 def net_invoices(conformed: DataFrame) -> DataFrame:
-    """Lines that do not stand: row_id, left_as (REDELIVERED or REPLACED) or problem (KEY_DUPLICATE).
+    """Lines that are not live: row_id, left_as (REDELIVERED or REPLACED) or problem (KEY_DUPLICATE).
 
     Of several lines with one invoice key the line that was received first stays, then the one whose numbers sort first;
     the others are REDELIVERED if the numbers are equal too, else KEY_DUPLICATE. Of the lines that stay,
@@ -94,14 +94,14 @@ def _has_units() -> Column:
 
 
 def live_invoices(conformed: DataFrame, netting: DataFrame) -> DataFrame:
-    """PREPARED_INVOICES of the lines that stand; suppressed lines among them."""
+    """PREPARED_INVOICES of the live lines, including suppressed ones."""
     live = good_rows(conformed).join(netting.select("row_id"), on="row_id", how="left_anti")
     return live.select(*(F.col(f.name).cast(f.dataType) for f in PREPARED_INVOICES.fields))
 
 
 def replaced_invoices(conformed: DataFrame, netting: DataFrame) -> DataFrame:
-    """PREPARED_INVOICES of the lines that a new total replaced: no rule judges them, but they began a term and may be
-    what a settlement means.
+    """PREPARED_INVOICES of the lines that a new total replaced. Rules do not check them, but they started a deadline
+    and a settlement may refer to them.
     """
     replaced = netting.where(F.col("left_as") == Reason.REPLACED.value).select("row_id")
     lines = good_rows(conformed).join(F.broadcast(replaced), on="row_id", how="left_semi")

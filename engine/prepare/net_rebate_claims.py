@@ -1,21 +1,21 @@
 """Net position and lineage of rebate claims: redelivery, adjustments, voids (contract parts 1, 7.1 and 7.2).
 
 Version order of the rows of one claim key: received_at (NULL first), then ORIGINAL, ADJUSTMENT, VOID, then
-source_row_id. A row that equals an earlier one is that row sent again, unless an ADJUSTMENT or VOID of its claim was
-received between the two. An ADJUSTMENT or VOID, sent again or not, acts on
+source_row_id. A row that equals an earlier one is a redelivery of it, unless an ADJUSTMENT or VOID of its claim was
+received between the two. An ADJUSTMENT or VOID, redelivered or not, acts on
 
-- the earlier rows of its own claim key, where it names no prior claim or names itself;
-- the rows of another claim that it names (one line of it, if named) of the same payer, plan and rebate type, whatever
-  their program, received at or before it; on all rows of a line of which none was, since the prior itself came late;
-- of its own claim id, in other lines or programs: on rows that came before it by time and transaction.
+- the earlier rows of its own claim key, if it names no prior claim or names itself;
+- the rows of another claim (or of one line of it) that it names, with the same payer, plan and rebate type, in any
+  program, received at or before it; if a line has no such row, on all its rows, because the prior claim arrived late;
+- rows of its own claim id in other lines or programs that precede it by time and transaction.
 
-What it acts on leaves as VOIDED or REPLACED, VOIDED where both do. It acts even if it leaves itself, so that a VOID of
-the newest version ends the chain and revives nothing. An ADJUSTMENT sent again spares its first delivery and other
-adjustments of its own claim.
+Those rows are dropped as VOIDED or REPLACED; VOIDED wins if both apply. An ADJUSTMENT or VOID acts even if it is
+dropped itself, so a VOID of the newest version ends the chain and revives no earlier one. A redelivered ADJUSTMENT does
+not replace its first delivery or other adjustments of its own claim.
 
-A chain is an ORIGINAL and what replaces it. Chains of one claim key are counted in version order, live or not; an
-ADJUSTMENT that is the first row of its key begins one too, and an ORIGINAL that only an ADJUSTMENT or VOID sent again
-separates from its equal goes on with the chain of that one. An ADJUSTMENT belongs to the first chain that it replaces.
+A chain is an ORIGINAL and the rows that replace it. Chains of one claim key are numbered in version order, live or not.
+An ADJUSTMENT that is the first row of its key also begins a chain. An ORIGINAL separated from its equal only by a
+redelivered ADJUSTMENT or VOID continues the chain of that equal. An ADJUSTMENT belongs to the first chain it replaces.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from engine.claim_key import CLAIM_KEY, rebate_type_of_key
 from engine.contracts.codes import Reason, Transaction
 from engine.contracts.prepared import LINEAGE, PREPARED_REBATE_CLAIMS
 from engine.intervals import join_as_of
-from engine.prepare.row_ids import crowded, good_rows, repeated_row_ids
+from engine.prepare.row_ids import good_rows, repeated_hashes, repeated_row_ids
 from engine.runtime.column_names import column_names
 
 Keep = Callable[[str, DataFrame], DataFrame]
 
-# Equal in all of these a row is the same row sent again.
+# Rows equal in all of these columns are deliveries of the same row.
 _DELIVERY = (
     *CLAIM_KEY,
     "transaction",
@@ -46,7 +46,7 @@ _DELIVERY = (
     "rebate_amount",
     "period",
 )
-# A prior claim is looked up within these.
+# A prior claim is looked up among rows equal in these columns.
 _STREAM = ("payer_id", "plan_id", "rebate_type")
 _BEFORE_ALL_TIME = -(2**60)  # microseconds since 1970
 # A claim that adjusts one that adjusts one ...: pointers are followed 2^10 steps, which ends in a circle too.
@@ -58,31 +58,30 @@ _KINDS = len(Transaction)
 
 
 def kept_in_place(_: str, rows: DataFrame) -> DataFrame:
-    """Keeps a result in the session: for feeds of tests and samples."""
+    """Keep a result in the session; for tests and samples."""
     return rows.localCheckpoint()
 
 
 def net_rebate_claims(conformed: DataFrame, keep: Keep = kept_in_place) -> DataFrame:
-    """What netting says of few rebate rows: row_id, left_as, problem, prior_not_found, lineage.
+    """Netting results of rebate rows, sparse: row_id, left_as, problem, prior_not_found, lineage.
 
-    left_as: REDELIVERED, VOID_TRANSACTION, VOIDED or REPLACED. problem: SOURCE_ROW_ID_DUPLICATE, of rows that share an
-    id with an earlier row and equal no earlier one. lineage: LINEAGE, NULL where the row is the first of its own claim
-    key. Exact comparison is done only among rows whose hashed claim key or id occurs twice or whose claim is acted on,
-    so that the rest of the feed is neither shuffled nor sorted. `keep` writes an intermediate result out and gives it
-    back.
+    left_as: REDELIVERED, VOID_TRANSACTION, VOIDED or REPLACED. problem: SOURCE_ROW_ID_DUPLICATE for rows that share an
+    id with an earlier row and equal no earlier one. lineage: LINEAGE, NULL for the first row of its own claim key. Only
+    rows whose hashed claim key or id occurs twice, or whose claim is acted on, are compared exactly; all other rows are
+    neither shuffled nor sorted. `keep` writes an intermediate result and returns it.
     """
     candidates = _in_order(_candidates(good_rows(conformed)))
     # as one plan the two halves are nested deeper than a client can send
     versions = keep("rebate_versions", _judged(_redelivered(candidates)))
     draft = keep("rebate_lineages/0", _with_priors(_with_chains(versions)))
-    found = _numbered(_followed(draft, keep))
-    is_said = F.coalesce("problem", "left_as").isNotNull() | F.col("prior_not_found") | F.col("lineage").isNotNull()
-    return found.where(is_said).select("row_id", "left_as", "problem", "prior_not_found", "lineage")
+    results = _numbered(_followed(draft, keep))
+    has_result = F.coalesce("problem", "left_as").isNotNull() | F.col("prior_not_found") | F.col("lineage").isNotNull()
+    return results.where(has_result).select("row_id", "left_as", "problem", "prior_not_found", "lineage")
 
 
 def names_to_compare(conformed: DataFrame, names: DataFrame) -> DataFrame:
-    """`names` (row_name: source_row_ids) and those of all rows that equal one of theirs: netting rows of these ids
-    alone finds the same conflicts among `names`.
+    """`names` (row_name: source_row_ids) plus the names of all rows equal to one of theirs. Netting only these rows
+    detects the same conflicts among `names`.
     """
     rows = good_rows(conformed).withColumn("rebate_type", rebate_type_of_key())
     delivery = F.xxhash64(*_DELIVERY, *(F.col(name).isNull() for name in _DELIVERY))
@@ -101,16 +100,16 @@ def _candidates(rows: DataFrame) -> DataFrame:
     repeated = repeated_row_ids(rows, "received_at").select("row_id", F.col("nth").alias("id_place"))
     key_hash = F.xxhash64(*CLAIM_KEY)
     acted_on = F.xxhash64(*_STREAM, F.coalesce("prior_claim_id", "claim_id"))
-    crowded_keys = crowded(rows, key_hash, "key_hash").withColumn("is_crowded", F.lit(True))
+    shared_keys = repeated_hashes(rows, key_hash, "key_hash").withColumn("is_crowded", F.lit(True))
     claims = rows.where(_acts()).select(acted_on.alias("claim_hash"), F.lit(True).alias("is_acted_on")).distinct()
     narrow = rows.select(
         *("row_id", *_DELIVERY, "received_at", "source_row_id", "prior_claim_id", "prior_claim_line"),
         key_hash.alias("key_hash"),
         F.xxhash64(*_STREAM, "claim_id").alias("claim_hash"),
     )
-    # at most one row per hash or id in all three
+    # each of the three has at most one row per hash or id
     marked = (
-        narrow.join(F.broadcast(crowded_keys), on="key_hash", how="left")
+        narrow.join(F.broadcast(shared_keys), on="key_hash", how="left")
         .join(F.broadcast(claims), on="claim_hash", how="left")
         .join(F.broadcast(repeated), on="row_id", how="left")
     )
@@ -127,8 +126,10 @@ def _is(kind: Transaction) -> Column:
 
 
 def _in_order(candidates: DataFrame) -> DataFrame:
-    """Adds problem; `moment`, which grows with the time of receipt and the transaction, and `reach`, the last moment of
-    that time; acts_on_key: the row acts on the earlier rows of its own claim key.
+    """Add problem, moment, reach and acts_on_key.
+
+    moment: a number that increases with time of receipt and transaction. reach: the last moment with the same time of
+    receipt. acts_on_key: the row acts on the earlier rows of its own claim key.
     """
     arrival = Window.partitionBy(*_DELIVERY).orderBy(*_arrival())
     is_good = F.col("id_place") == 1
@@ -148,12 +149,12 @@ def _in_order(candidates: DataFrame) -> DataFrame:
 
 
 def _arrival() -> list[Column]:
-    """The order of receipt of rows that are equal."""
+    """Order of receipt among equal rows."""
     return [F.col("received_at").asc_nulls_first(), F.col("source_row_id"), F.col("id_place")]
 
 
 def _version() -> list[Column]:
-    """The order of the rows of one claim key."""
+    """Version order of the rows of one claim key."""
     return [F.col("moment"), F.col("source_row_id"), F.col("id_place")]
 
 
@@ -165,19 +166,19 @@ def _addressed(rows: DataFrame, *others: Column) -> DataFrame:
 
 def _address(exists: Column, claim: Column, line: Column, kind: int) -> Column:
     fields = F.struct(exists.alias("exists"), claim.alias("of_claim"), line.alias("of_line"), F.lit(kind).alias("kind"))
-    # cast, so that all may be NULL in the same fields
+    # cast, so all have the same nullable fields
     return fields.cast("struct<exists: boolean, of_claim: string, of_line: bigint, kind: int>")
 
 
-def _message() -> Column:
-    """What a row that names a prior claim says to it, kind 1; of_line is NULL where it names all lines."""
+def _prior_address() -> Column:
+    """Address of the prior claim that a row names, kind 1; of_line is NULL if it names all lines."""
     names_prior = F.col("problem").isNull() & _acts() & F.col("prior_claim_id").isNotNull()
     return _address(names_prior, F.col("prior_claim_id"), F.col("prior_claim_line"), 1)
 
 
 def _last_actor(counts: Column) -> Column:
-    """Of rows of kind 0: the moment of the last row before that acts on the claim key, the claim or the line."""
-    is_message, all_lines = F.col("kind") == 1, F.col("of_line").isNull()
+    """For rows of kind 0: the moment of the last earlier row that acts on the claim key, the claim or the line."""
+    is_to_prior, all_lines = F.col("kind") == 1, F.col("of_line").isNull()
 
     def last(acts: Column, *within: str) -> Column:
         earlier = Window.partitionBy(*within).orderBy("moment").rangeBetween(Window.unboundedPreceding, -1)
@@ -185,54 +186,54 @@ def _last_actor(counts: Column) -> Column:
 
     return F.greatest(
         last(F.col("acts_on_key") & F.col("problem").isNull(), "kind", *CLAIM_KEY),
-        last(is_message & all_lines, *_STREAM, "of_claim"),
-        last(is_message & ~all_lines, *_STREAM, "of_claim", "of_line"),
+        last(is_to_prior & all_lines, *_STREAM, "of_claim"),
+        last(is_to_prior & ~all_lines, *_STREAM, "of_claim", "of_line"),
     )
 
 
 def _redelivered(rows: DataFrame) -> DataFrame:
-    """Adds equal_moment, that of the nearest earlier equal row, and is_again: the row is that one sent again."""
+    """Add equal_moment, the moment of the nearest earlier equal row, and is_again: the row is a redelivery of it."""
     equal = Window.partitionBy(*_DELIVERY, F.col("problem").isNull()).orderBy(*_arrival())
     compared = rows.withColumn("equal_moment", F.when(F.col("problem").isNull(), F.lag("moment").over(equal)))
-    acted = _addressed(compared, _message()).withColumn("last_actor", _last_actor(F.lit(True)))
+    acted = _addressed(compared, _prior_address()).withColumn("last_actor", _last_actor(F.lit(True)))
     is_between = F.coalesce(F.col("last_actor") > F.col("equal_moment"), F.lit(False))
     judged = acted.where("kind = 0").withColumn("is_again", F.col("equal_moment").isNotNull() & ~is_between)
     return judged.select(*column_names(rows), "equal_moment", "is_again")
 
 
 def _judged(rows: DataFrame) -> DataFrame:
-    """Adds left_as; is_version, a row that stands or did stand; and `since`, the moment of the last row before that
-    ended what stood then, rows sent again apart.
+    """Add left_as, is_version and since.
 
-    What is known of a claim, or of one line of it, is a maximum or minimum: a claim number that stands for none has too
-    many rows to give each an array of the others.
+    is_version: the row is or was live. since: the moment of the last earlier row, redeliveries excluded, that ended the
+    versions live until then. Facts about a claim or a line are maxima and minima: a placeholder claim number has too
+    many rows to give each row an array of the others.
     """
     claim = Window.partitionBy(*_STREAM, "of_claim")
     line = Window.partitionBy(*_STREAM, "of_claim", "of_line")
     key = Window.partitionBy("kind", *CLAIM_KEY)
-    is_message, all_lines, is_again = F.col("kind") == 1, F.col("of_line").isNull(), F.col("is_again")
+    is_to_prior, all_lines, is_again = F.col("kind") == 1, F.col("of_line").isNull(), F.col("is_again")
     is_good = F.col("problem").isNull()
     is_other = F.col("of_claim") != F.col("claim_id")
     is_void, is_adjustment = _is(Transaction.VOID), _is(Transaction.ADJUSTMENT)
 
-    def said(pick: Callable[[Column], Column], which: Column, value: str) -> Column:
-        to_all = pick(F.when(is_message & which & all_lines, F.col(value))).over(claim)
-        to_line = pick(F.when(is_message & which & ~all_lines, F.col(value))).over(line)
+    def by_others(pick: Callable[[Column], Column], which: Column, value: str) -> Column:
+        to_all = pick(F.when(is_to_prior & which & all_lines, F.col(value))).over(claim)
+        to_line = pick(F.when(is_to_prior & which & ~all_lines, F.col(value))).over(line)
         return (F.least if pick is F.min else F.greatest)(to_all, to_line)
 
     actors = {"void": is_void, "adjustment": is_adjustment & ~is_again, "copy": is_adjustment & is_again}
     facts = {
         "position": F.row_number().over(key.orderBy(*_version())),
-        "first_of_line": F.min(F.when(~is_message & is_good & ~is_again, F.col("moment"))).over(line),
+        "first_of_line": F.min(F.when(~is_to_prior & is_good & ~is_again, F.col("moment"))).over(line),
         "since": _last_actor(~is_again),
     }
     for name, which in actors.items():
-        facts[f"own_{name}"] = said(F.max, which & ~is_other, "moment")
+        facts[f"own_{name}"] = by_others(F.max, which & ~is_other, "moment")
     for name, which in (("void", is_void), ("adjustment", is_adjustment)):
-        facts[f"last_{name}"] = said(F.max, which & is_other, "reach")
-        facts[f"first_{name}"] = said(F.min, which & is_other, "reach")
-    known = _addressed(rows, _message()).withColumns(facts)
-    known = known.withColumns(
+        facts[f"last_{name}"] = by_others(F.max, which & is_other, "reach")
+        facts[f"first_{name}"] = by_others(F.min, which & is_other, "reach")
+    timed = _addressed(rows, _prior_address()).withColumns(facts)
+    timed = timed.withColumns(
         {
             f"key_{name}": F.max(F.when(F.col("acts_on_key") & is_good & which, F.col("position"))).over(key)
             for name, which in actors.items()
@@ -244,9 +245,9 @@ def _judged(rows: DataFrame) -> DataFrame:
         return F.coalesce(by_key, F.lit(False)) | F.coalesce(F.col("moment") < F.col(f"own_{name}"), F.lit(False))
 
     def is_hit_by_others(name: str) -> Column:
-        was_there = F.col("moment") <= F.col(f"last_{name}")
+        is_earlier = F.col("moment") <= F.col(f"last_{name}")
         came_late = F.col(f"first_{name}") < F.col("first_of_line")
-        return F.coalesce(was_there, F.lit(False)) | F.coalesce(came_late, F.lit(False))
+        return F.coalesce(is_earlier, F.lit(False)) | F.coalesce(came_late, F.lit(False))
 
     is_spared = is_adjustment & F.col("acts_on_key")
     left_as = (
@@ -259,20 +260,20 @@ def _judged(rows: DataFrame) -> DataFrame:
         )
     )
     return (
-        known.where("kind = 0")
+        timed.where("kind = 0")
         .withColumns({"left_as": F.when(is_good, left_as), "is_version": is_good & ~is_again & ~is_void})
         .select(*column_names(rows), "left_as", "is_version", "since")
     )
 
 
 def _with_chains(rows: DataFrame) -> DataFrame:
-    """Adds `head`, the head of the chain that a version belongs to, and live_head, that of the first chain that stands
-    when the row has come; NULL on rows that are no versions.
+    """Add `head`, the head of the chain that a version belongs to, and live_head, the head of the first chain that is
+    live once the row has arrived; NULL on rows that are not versions.
     """
     key = Window.partitionBy(*CLAIM_KEY).orderBy(*_version())
     so_far = key.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     earlier = Window.partitionBy(*CLAIM_KEY).orderBy("moment").rangeBetween(Window.unboundedPreceding, -1)
-    # rows between two that act on the key stand together
+    # rows between two that act on the key are live together
     together = Window.partitionBy(*CLAIM_KEY, "since").orderBy(*_version())
     equal = Window.partitionBy(*_DELIVERY).orderBy(*_arrival())
 
@@ -308,35 +309,35 @@ def _with_chains(rows: DataFrame) -> DataFrame:
         ),
     )
     goes_on = F.coalesce(F.col("last_replacing") == F.col("since"), F.lit(False))
-    told = started.withColumns(
+    chained = started.withColumns(
         {
-            # what was voided does not stand, and is not what an adjustment replaces
+            # a voided row is not live, so an adjustment does not replace it
             "of_group": F.first(F.when(~is_voided, F.col("start")), ignorenulls=True).over(together),
             "is_run_start": replaces & ~goes_on,
             "is_first_run": replaces & (F.count_if(replaces).over(so_far) == 1),
         }
     )
-    # one that finds nothing standing goes on with the chain that was replaced last, as a branch of its own
+    # an adjustment without a live row continues the chain that was replaced last, as its own branch
     replaced = F.when(F.col("is_run_start"), F.coalesce("of_group", F.when(F.col("is_first_run"), last("start"))))
     began = F.when(F.col("is_run_start"), F.coalesce(F.col("of_group.began"), F.col("moment")))
-    told = told.withColumns({"replaced": replaced, "run_began": began})
+    chained = chained.withColumns({"replaced": replaced, "run_began": began})
     of_run = last("replaced")
     run = F.struct(
         *(of_run[name].alias(name) for name in ("program", "claim_line", "ordinal")),
         last("run_began").alias("began"),
         of_run["adjusting_row"].alias("adjusting_row"),
     ).cast(_HEAD)
-    told = told.withColumn("head", F.when(replaces, run).otherwise(F.col("start")))
+    chained = chained.withColumn("head", F.when(replaces, run).otherwise(F.col("start")))
     live = F.when(goes_on & ~replaces, last(F.when(replaces, F.col("head")))).otherwise(F.col("of_group"))
     live_head = F.when(replaces, F.col("head")).otherwise(F.coalesce(live, F.col("start")))
-    return told.withColumn("live_head", F.when(is_version, live_head)).select(
+    return chained.withColumn("live_head", F.when(is_version, live_head)).select(
         *column_names(rows), F.when(is_version, F.col("head")).alias("head"), "live_head"
     )
 
 
 def _with_priors(rows: DataFrame) -> DataFrame:
-    """One row per row: what is said of it, its chain, and `goes_on_with`, the row whose chain it belongs to where that
-    row adjusts a claim of another key. What a row adjusts is found in its own line and program first.
+    """One row per row_id: its netting results, its chain, and `goes_on_with`: the row whose chain it belongs to, if
+    that row adjusts a claim of another key. The adjusted claim is looked up in the row's own line and program first.
     """
     seeks = F.col("problem").isNull() & ~F.col("is_again") & _acts() & F.col("prior_claim_id").isNotNull()
     line = F.coalesce("prior_claim_line", "claim_line")
@@ -345,7 +346,7 @@ def _with_priors(rows: DataFrame) -> DataFrame:
         _address(seeks, F.col("prior_claim_id"), line, 1),
         _address(seeks & F.col("prior_claim_line").isNull(), F.col("prior_claim_id"), F.lit(None), 2),
     )
-    is_own, is_standing = F.col("kind") == 0, F.col("problem").isNull() & ~F.col("is_again")
+    is_own, is_first_delivery = F.col("kind") == 0, F.col("problem").isNull() & ~F.col("is_again")
     head = F.when(is_own, F.col("live_head"))
 
     def nearest(*within: str) -> Column:
@@ -355,11 +356,11 @@ def _with_priors(rows: DataFrame) -> DataFrame:
         return F.coalesce(F.last(head, ignorenulls=True).over(before), F.first(head, ignorenulls=True).over(after))
 
     def first(*within: str) -> Column:
-        whole = Window.partitionBy(*_STREAM, "of_claim", *within)
-        return F.min(F.when(is_own & is_standing, F.col("moment"))).over(whole)
+        of_claim = Window.partitionBy(*_STREAM, "of_claim", *within)
+        return F.min(F.when(is_own & is_first_delivery, F.col("moment"))).over(of_claim)
 
     is_of_line = F.col("kind") == 1
-    found = looked_up.withColumns(
+    matched = looked_up.withColumns(
         {
             "prior": F.when(is_of_line, F.coalesce(nearest("of_line", "program"), nearest("of_line"))).when(
                 F.col("kind") == 2, nearest()
@@ -373,13 +374,13 @@ def _with_priors(rows: DataFrame) -> DataFrame:
     finds = F.when(is_other, F.col("first_named").isNotNull()).otherwise(F.col("first_named") < F.col("moment"))
     key = Window.partitionBy("kind", *CLAIM_KEY).orderBy(*_version())
     finds_own = F.col("acts_on_key") & (
-        F.count_if(is_standing).over(key.rowsBetween(Window.unboundedPreceding, -1)) > 0
+        F.count_if(is_first_delivery).over(key.rowsBetween(Window.unboundedPreceding, -1)) > 0
     )
-    found = found.withColumn("finds", F.when(is_own, finds_own).otherwise(F.coalesce(finds, F.lit(False))))
-    one_each = {name: F.max(F.when(is_own, F.col(name))).alias(name) for name in _OF_ROW}
-    by_row = found.groupBy("row_id").agg(
-        *one_each.values(),
-        F.max(F.when(is_own, is_standing & _acts())).alias("seeks"),
+    matched = matched.withColumn("finds", F.when(is_own, finds_own).otherwise(F.coalesce(finds, F.lit(False))))
+    own_values = {name: F.max(F.when(is_own, F.col(name))).alias(name) for name in _OF_ROW}
+    by_row = matched.groupBy("row_id").agg(
+        *own_values.values(),
+        F.max(F.when(is_own, is_first_delivery & _acts())).alias("seeks"),
         F.max("finds").alias("finds"),
         F.max(F.when(is_own, F.col("is_version") & _is(Transaction.ADJUSTMENT) & ~F.col("acts_on_key"))).alias(
             "adjusts_other"
@@ -396,7 +397,7 @@ def _with_priors(rows: DataFrame) -> DataFrame:
     def of_prior(name: str) -> Column:
         return F.when(is_in_line, F.col(f"prior_1_{name}")).otherwise(F.col(f"prior_2_{name}"))
 
-    # a prior that is not in the feed begins the lineage under its own number
+    # a prior claim absent from the feed begins the lineage under its own id
     absent = {"program": F.col("program"), "claim_line": line, "ordinal": F.lit(1)}
     named = {name: F.coalesce(of_prior(name), value) for name, value in absent.items()}
     named["began"] = F.col("moment")
@@ -417,17 +418,17 @@ def _with_priors(rows: DataFrame) -> DataFrame:
 _HEAD_NAMES = ("program", "claim_line", "ordinal", "began", "adjusting_row")
 _LINEAGE_NAMES = ("lineage_program", "lineage_claim_id", "lineage_claim_line", "lineage_ordinal")
 _FOLLOWED = (*_LINEAGE_NAMES, "lineage_began", "goes_on_with")
-# What is kept of a row until its lineage is known.
+# Columns of a row kept until its lineage is known.
 _OF_ROW = (*CLAIM_KEY, "problem", "left_as", "moment", "source_row_id", "prior_claim_id", "prior_claim_line")
 
 
 def _followed(draft: DataFrame, keep: Keep) -> DataFrame:
-    """Every row with the lineage of the row it goes on with; each round doubles how far pointers are followed."""
+    """Give every row the lineage of the row it continues; each round doubles how far pointers are followed."""
     for round_number in range(1, _MOST_ROUNDS + 1):
         pointing = draft.where(F.col("goes_on_with").isNotNull())
         if not pointing.limit(1).collect():
             break
-        # a name of its own: Spark cannot tell the columns of a frame that is joined with itself apart
+        # renamed: in a self-join Spark cannot distinguish the columns of the two sides
         pointed = pointing.select(F.col("goes_on_with").alias("pointed_row")).distinct()
         heads = draft.join(F.broadcast(pointed), F.col("row_id") == F.col("pointed_row"), how="left_semi").select(
             F.col("row_id").alias("of_row"),
@@ -442,8 +443,8 @@ def _followed(draft: DataFrame, keep: Keep) -> DataFrame:
 
 
 def _numbered(lineages: DataFrame) -> DataFrame:
-    """Adds `lineage`. Live rows of one chain, such as two adjustments of one claim, are numbered as its branches in the
-    order in which they began, at one time the one in the line of the chain first.
+    """Add `lineage`. Live rows of one chain, such as two adjustments of one claim, are numbered as its branches in the
+    order in which they began; at the same time the row in the chain's own line comes first.
     """
     is_live = F.coalesce("problem", "left_as").isNull()
     same_line = F.col("claim_line") == F.col("lineage_claim_line")
@@ -468,15 +469,16 @@ def _numbered(lineages: DataFrame) -> DataFrame:
 def live_rebate_claims(
     conformed: DataFrame, netting: DataFrame, hcpcs_crosswalk: DataFrame | None, products: DataFrame | None
 ) -> DataFrame:
-    """PREPARED_REBATE_CLAIMS of the rows that stand; one row per live claim line.
+    """PREPARED_REBATE_CLAIMS of the live rows; one row per claim line.
 
-    `netting`: what `net_rebate_claims` said. ndc_units: `units` by NDC or unknown basis; HCPCS units x the crosswalk's
-    NDC units per HCPCS unit at the date of service (else the product's own), half-up to 0.001; NULL without either.
+    `netting`: the result of `net_rebate_claims`. ndc_units: `units` by NDC or unknown basis; HCPCS units x the
+    crosswalk's NDC units per HCPCS unit at the date of service (else the product's own), half-up to 0.001; NULL without
+    either.
     """
-    said = netting.select("row_id", F.col("left_as").alias("net_left_as"), "problem", "lineage")
+    results = netting.select("row_id", F.col("left_as").alias("net_left_as"), "problem", "lineage")
     live = (
         good_rows(conformed)
-        .join(F.broadcast(said), on="row_id", how="left")  # one row per row_id; sparse beside the feed
+        .join(F.broadcast(results), on="row_id", how="left")  # one row per row_id; sparse
         .where(F.col("net_left_as").isNull() & F.col("problem").isNull())
     )
     factor = "ndc_units_per_hcpcs_unit"

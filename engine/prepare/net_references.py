@@ -1,8 +1,7 @@
-"""Reference rows with one key: an older snapshot, sent again, or in conflict.
+"""Netting of reference rows that share a key: an older snapshot, delivered again, or in conflict.
 
-Between rows of one key and one snapshot nothing says which is right, and none is preferred: a value on which they
-disagree is unknown. Where that is a required value, or one whose absence tells something (the end of an interval), no
-row of the key can stand.
+If rows of one key and one snapshot disagree on a value, none is preferred: the value becomes unknown. If the value is
+required, or its absence has a meaning (the end of an interval), all rows of the key are quarantined.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from pyspark.sql import types as T
 from engine.contracts.codes import Reason
 from engine.contracts.columns import Table
 from engine.contracts.prepared import JUDGEMENT
-from engine.prepare.row_ids import crowded, good_rows
+from engine.prepare.row_ids import good_rows, repeated_hashes
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import any_of, array_contains, differ_over, json_object, nulls
 
-# Where a key holds in several intervals, their beginning tells them apart.
+# If a key has several intervals, their start dates distinguish them.
 _BEGINNINGS = ("valid_from", "participating_start")
-# Columns whose NULL is an answer (an open end, no modifier): unknown must not stand for it.
-_NULL_TELLS = {
+# Columns whose NULL has a meaning (an open end, no modifier): an unknown value must not look like it.
+_NULL_HAS_MEANING = {
     "covered_entities": ("valid_to", "termination_date"),
     "contract_pharmacies": ("valid_to", "termination_date"),
     "part_b_lines": ("valid_to", "modifiers"),
@@ -32,9 +31,9 @@ _END = ("valid_to", "end_date")
 
 
 def reference_key(table: Table) -> dict[str, Column]:
-    """What tells the rows of one snapshot of a reference table apart, by column of conformed rows; NULL equals NULL.
+    """The columns that identify a row within one snapshot of a reference table, over conformed rows; NULL equals NULL.
 
-    Where a row has an id of its own, nothing else does.
+    If a row has its own id, only that id identifies it.
     """
     names = ["ndc11" if name == "ndc" else name for name in table.key]
     names += [name for name in _BEGINNINGS if name in table.column_names and name not in names]
@@ -49,23 +48,23 @@ def key_hash(table: Table) -> Column:
 
 
 def net_references(conformed: DataFrame, table: Table) -> DataFrame:
-    """What is to be said of reference rows whose key occurs twice: row_id, left_as, problem, contested.
+    """Netting results of reference rows whose key occurs twice: row_id, left_as, problem, contested.
 
-    left_as: REPLACED by a later snapshot_date (NULL is the earliest), REDELIVERED where a row says the same again.
-    problem: KEY_DUPLICATE. contested: columns of the row that stays which are unknown, NULL where there are none.
+    left_as: REPLACED by a later snapshot_date (NULL is the earliest), REDELIVERED if a row repeats the same values.
+    problem: KEY_DUPLICATE. contested: columns of the remaining row that are unknown, NULL if there are none.
     """
     key = reference_key(table)
     rows = good_rows(conformed)
     repeated = rows.join(
-        F.broadcast(crowded(rows, key_hash(table), "repeated")),
+        F.broadcast(repeated_hashes(rows, key_hash(table), "repeated")),
         on=key_hash(table) == F.col("repeated"),
         how="left_semi",
     )
     identifies = {table.own_id} if table.own_id else key.keys()
     values = [name for name in _received_names(table) if name not in identifies and name != "snapshot_date"]
-    # each one text: windows over twenty columns take the embedded engine minutes to plan
+    # one text each: windows over twenty columns take the embedded engine minutes to plan
     repeated = repeated.withColumns(
-        {"same_key": _as_one(key), "same_values": _as_one({name: F.col(name) for name in values})}
+        {"same_key": _as_text(key), "same_values": _as_text({name: F.col(name) for name in values})}
     )
     by_key = Window.partitionBy("same_key")
     content = [F.col(name).asc_nulls_first() for name in values]
@@ -81,11 +80,11 @@ def net_references(conformed: DataFrame, table: Table) -> DataFrame:
             ),
         }
     )
-    deciding = [name for name in values if name in (*table.required_names, *_NULL_TELLS.get(table.name, _END))]
-    cannot_stand = any_of(array_contains(F.col("contested"), F.lit(name)) for name in deciding)
+    deciding = [name for name in values if name in (*table.required_names, *_NULL_HAS_MEANING.get(table.name, _END))]
+    is_unusable = any_of(array_contains(F.col("contested"), F.lit(name)) for name in deciding)
     is_again = F.col("nth_alike") > 1
-    is_conflict = ~is_again & (cannot_stand | (F.col("nth") > 1))
-    said = newest.select(
+    is_conflict = ~is_again & (is_unusable | (F.col("nth") > 1))
+    results = newest.select(
         "row_id",
         F.when(is_again, Reason.REDELIVERED.value).alias("left_as"),
         F.when(is_conflict, Reason.KEY_DUPLICATE.value).alias("problem"),
@@ -93,20 +92,20 @@ def net_references(conformed: DataFrame, table: Table) -> DataFrame:
     ).where("left_as is not null or problem is not null or contested is not null")
     others = nulls({"problem": "string", "contested": "array<string>"})
     replaced = aged.where("not is_latest").select("row_id", F.lit(Reason.REPLACED.value).alias("left_as"))
-    return said.unionByName(replaced.withColumns(others))
+    return results.unionByName(replaced.withColumns(others))
 
 
-def _as_one(values: Mapping[str, Column]) -> Column:
-    """The values as one text, which is equal where all of them are; NULL equals NULL and nothing else."""
+def _as_text(values: Mapping[str, Column]) -> Column:
+    """The values as one text that is equal if and only if all values are; NULL equals only NULL."""
     return json_object({name: (value.cast("string"), T.StringType()) for name, value in values.items()})
 
 
 def live_references(conformed: DataFrame, netting: DataFrame) -> DataFrame:
-    """The good rows that stand, contested values NULL; every column of `good_rows`."""
+    """The live rows with every column of `good_rows`; contested values are NULL."""
     rows = good_rows(conformed)
-    said = netting.withColumn("leaves", F.coalesce("left_as", "problem").isNotNull())
-    said = said.select("row_id", "leaves", F.col("contested").alias("contested_names"))
-    live = rows.join(F.broadcast(said), on="row_id", how="left").where(~F.coalesce("leaves", F.lit(False)))
+    results = netting.withColumn("leaves", F.coalesce("left_as", "problem").isNotNull())
+    results = results.select("row_id", "leaves", F.col("contested").alias("contested_names"))
+    live = rows.join(F.broadcast(results), on="row_id", how="left").where(~F.coalesce("leaves", F.lit(False)))
     kept, contested = {"row_id", *JUDGEMENT.names}, F.col("contested_names")
     return live.select(
         *(

@@ -1,4 +1,4 @@
-"""Which rows of a table stand beside the others: one way to ask for every table of the contract."""
+"""Netting for every table of the contract: which rows are live, given the other rows of the table."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ _FEEDS = {
 
 
 def net(conformed: DataFrame, table: Table, keep: Keep = kept_in_place) -> DataFrame:
-    """What there is to say of few rows of a conformed table: row_id, and of left_as and problem what its module names.
+    """Netting results of a conformed table, sparse: row_id, left_as, problem and the further columns of the table's
+    module.
 
-    No more than one row per row_id; rows of which nothing is said stand as they are. `keep` writes an intermediate
-    result, of a name that is unique within one call, out and gives it back.
+    At most one row per row_id; a row without a result is live as it is. `keep(name, rows)` writes an intermediate
+    result and returns it; names are unique within one call.
     """
     if table.name == "rebate_claims":
         return net_rebate_claims(conformed, keep)

@@ -1,4 +1,4 @@
-"""What names a row, and rows of one feed that share a source_row_id."""
+"""Row names, good rows, and rows of one feed that share a source_row_id."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from engine.runtime.column_names import column_names
 
 
 def row_name(table: Table, values: Mapping[str, Column]) -> Column:
-    """What a row is called in quarantine: its source_row_id or other id of its own; where it has none, its key joined
-    by `/`.
-    """
+    """The name of a row in quarantine: its source_row_id or other own id or, if it has none, its key joined by `/`."""
     if "source_row_id" in table.column_names:
         return values["source_row_id"]
     received = {"ndc": "ndc_raw"}
@@ -25,7 +23,7 @@ def row_name(table: Table, values: Mapping[str, Column]) -> Column:
 
 
 def good_rows(conformed: DataFrame) -> DataFrame:
-    """Rows without problems that have not left the way, with the keys that are made of the others.
+    """Rows that are neither quarantined nor dropped, with the keys derived from other columns.
 
     ndc9, labeler_code; script_key (RX: rx_key, MEDICAL: claim_id) and dispense_hash (see contracts/prepared.py).
     """
@@ -46,20 +44,20 @@ def good_rows(conformed: DataFrame) -> DataFrame:
     return good.withColumns(missing) if missing else good
 
 
-def crowded(rows: DataFrame, key_hash: Column, name: str) -> DataFrame:
-    """Hashes that more than one row has, in one column `name`: what is not among them is alone."""
+def repeated_hashes(rows: DataFrame, key_hash: Column, name: str) -> DataFrame:
+    """Hashes that more than one row has, in one column `name`; a row with any other hash is unique."""
     counted = rows.select(key_hash.alias(name)).groupBy(name).agg(F.count(F.lit(1)).alias("rows"))
     return counted.where(F.col("rows") > 1).select(name)
 
 
 def repeated_row_ids(rows: DataFrame, received_at: str | None) -> DataFrame:
-    """row_id, problem and `nth` (2 for the second) of all but the earliest of the rows that share a source_row_id.
+    """All but the earliest of the rows that share a source_row_id: row_id, problem, and `nth` (2 for the second).
 
-    Earliest: by `received_at` (NULL first), then by content, so that neither file order nor partitions matter. Only
-    rows whose hashed id occurs twice are compared: where there are none, Spark leaves out the wide read.
+    Earliest: by `received_at` (NULL first), then by content, independent of file order and partitions. Only rows whose
+    hashed id occurs twice are compared; if there are none, Spark skips the wide read.
     """
     id_hash = F.xxhash64("source_row_id")
-    # raw is kept of some rows only, and a row must come out the same whether it is or not
+    # only some rows keep raw, and the result must not depend on it
     compared = sorted(name for name in column_names(rows) if name not in ("row_id", "raw"))
     # xxhash64 skips NULLs: without the flags a value that moved to the next column would go unnoticed
     content = F.xxhash64(*compared, *(F.col(name).isNull() for name in compared))
@@ -69,7 +67,7 @@ def repeated_row_ids(rows: DataFrame, received_at: str | None) -> DataFrame:
         id_hash.alias("id_hash"),
         (F.col(received_at) if received_at else F.lit(None).cast("timestamp")).alias("received"),
         content.alias("content"),
-    ).join(F.broadcast(crowded(rows, id_hash, "id_hash")), on="id_hash", how="left_semi")
+    ).join(F.broadcast(repeated_hashes(rows, id_hash, "id_hash")), on="id_hash", how="left_semi")
     arrival = Window.partitionBy("source_row_id").orderBy(
         F.col("received").asc_nulls_first(), F.col("content"), F.col("row_id")
     )

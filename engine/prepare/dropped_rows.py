@@ -1,4 +1,4 @@
-"""What left the way while preparing: quarantine rows, and counts by reason for the ledger."""
+"""Rows dropped or quarantined during preparation, and their counts by reason for the ledger."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ _NETTING = ("left_as", "problem")
 
 @dataclass(frozen=True)
 class Tally:
-    """Rows by reason. `dropped` reasons exclude one another: rows in = rows out + their sum; `counted` ones do not.
-
-    null_words: values that are words for NULL and not declared as such.
+    """Row counts of a table. `dropped`: rows by reason; reasons are mutually exclusive, so rows in = rows out + their
+    sum. `counted`: further counts by reason, which may overlap. null_words: values that are undeclared words for NULL.
     """
 
     rows_in: int
@@ -35,7 +34,7 @@ class Tally:
         return self.rows_in - sum(self.dropped.values())
 
     def with_reasons(self, dropped: Mapping[str, int], counted: Mapping[str, int] | None = None) -> Tally:
-        """With further rows dropped and counted."""
+        """Add further dropped and counted rows."""
         return replace(self, dropped=_summed(self.dropped, dropped), counted=_summed(self.counted, counted or {}))
 
 
@@ -44,14 +43,14 @@ def _summed(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, in
 
 
 def quarantine(conformed: DataFrame, table: Table) -> DataFrame:
-    """QUARANTINE rows of a table with problems of their own; one row per received row."""
+    """QUARANTINE rows: rows with problems in their own values; one row per received row."""
     return conformed.where(F.col("problems").isNotNull()).select(
         _row_name(conformed, table).alias("source_row_id"), F.col("problems").alias("reasons"), "raw"
     )
 
 
 def in_conflict(conformed: DataFrame, table: Table, netting: DataFrame) -> DataFrame:
-    """QUARANTINE rows of a table that netting found in conflict with others; one row per received row.
+    """QUARANTINE rows for conflicts between rows, detected by netting; one row per received row.
 
     raw is NULL unless the rows were conformed with it: see `names_in_conflict`.
     """
@@ -62,8 +61,8 @@ def in_conflict(conformed: DataFrame, table: Table, netting: DataFrame) -> DataF
 
 
 def unread_claims(conformed: DataFrame, netting: DataFrame) -> DataFrame:
-    """Quarantined rebate claims, so that no rule reads them as absent; one row per quarantined row: program, state,
-    ndc11, period and units (NDC billing units), each NULL where it cannot be read. takes_back: it is a VOID.
+    """Quarantined rebate claims, so rules do not treat them as absent; one row per quarantined row: program, state,
+    ndc11, period and units (NDC billing units), each NULL if unreadable. takes_back: the row is a VOID.
     """
     problems = netting.where(F.col("problem").isNotNull()).select("row_id", F.lit(True).alias("is_in_conflict"))
     rows = conformed.join(F.broadcast(problems), on="row_id", how="left")  # one problem per row
@@ -79,21 +78,21 @@ def unread_claims(conformed: DataFrame, netting: DataFrame) -> DataFrame:
 
 
 def left_out(conformed: DataFrame, table: Table, netting: DataFrame | None) -> DataFrame:
-    """source_row_id and reasons of the rows that are never judged; one row per received row."""
+    """source_row_id and reasons of the rows that no rule or model sees; one row per received row."""
     name = _row_name(conformed, table).alias("source_row_id")
-    by_itself = F.coalesce(F.col("problems"), F.array("left_as")).alias("reasons")
-    alone = conformed.where(~_is_good()).select(name, by_itself)
+    own_reasons = F.coalesce(F.col("problems"), F.array("left_as")).alias("reasons")
+    dropped = conformed.where(~_is_good()).select(name, own_reasons)
     if netting is None:
-        return alone
-    beside = netting.select("row_id", _netted(netting).alias("reason")).where(F.col("reason").isNotNull())
-    return alone.unionByName(
-        conformed.join(beside, on="row_id", how="inner").select(name, F.array("reason").alias("reasons"))  # one each
+        return dropped
+    netted = netting.select("row_id", _netted(netting).alias("reason")).where(F.col("reason").isNotNull())
+    return dropped.unionByName(
+        conformed.join(netted, on="row_id", how="inner").select(name, F.array("reason").alias("reasons"))  # one each
     )
 
 
 def names_in_conflict(conformed: DataFrame, table: Table, netting: DataFrame) -> DataFrame:
-    """`row_name` of rows that netting found in conflict: conforming and netting those `among` which they are finds the
-    same conflicts again, with every row as received.
+    """`row_name` of the rows in conflict. Passed to `conform` as `among`, they yield the same conflicts again, with
+    every row as received.
     """
     return in_conflict(conformed, table, netting).select(F.col("source_row_id").alias("row_name")).distinct()
 
@@ -102,8 +101,8 @@ def _row_name(conformed: DataFrame, table: Table) -> Column:
     return row_name(table, {name: F.col(name) for name in column_names(conformed)})
 
 
-def _noticed(name: str) -> dict[str, Column]:
-    """What is worth counting on rows that stay, by table."""
+def _counted_conditions(name: str) -> dict[str, Column]:
+    """Conditions counted on good rows, by table."""
     is_rx = F.lit(True) if name == "pharmacy_claims" else F.col("claim_type") == ClaimType.RX.value
     unusable = {Reason.RX_NUMBER_UNUSABLE.value: is_rx & F.col("rx_key").isNull()}
     return {
@@ -115,8 +114,10 @@ def _noticed(name: str) -> dict[str, Column]:
 
 
 def tally(conformed: DataFrame, name: str) -> Tally:
-    """Counts what conforming said of the rows of a feed, `name`. A row with several problems counts under its first."""
-    also = _noticed(name)
+    """Count the rows of a feed, `name`, by the outcome of conforming. A row with several problems counts under its
+    first.
+    """
+    also = _counted_conditions(name)
     counts = (
         conformed.groupBy(_reason().alias("reason"))
         .agg(
@@ -133,7 +134,7 @@ def tally(conformed: DataFrame, name: str) -> Tally:
 
 
 def tally_references(conformed: Mapping[str, DataFrame], tables: Mapping[str, Table]) -> dict[str, tuple[Tally, bool]]:
-    """Of each reference table its tally, and whether a key occurs more than once in it; one job for all of them."""
+    """The tally of each reference table, and whether a key occurs more than once in it; one Spark job for all."""
     if not conformed:
         return {}
     narrow = [
@@ -157,30 +158,30 @@ def tally_references(conformed: Mapping[str, DataFrame], tables: Mapping[str, Ta
         )
         .collect()
     )
-    told = {}
+    tallies = {}
     for name in conformed:
         own = [row for row in counts if row["table"] == name]
         dropped = {row["reason"]: row["rows"] for row in own if row["reason"] is not None}
         counted = {Reason.COERCED_NULL.value: sum(row["coerced"] or 0 for row in own)}
         repeats = any(row["keys"] < row["rows"] for row in own if row["reason"] is None)
         words = sum(row["null_words"] or 0 for row in own)
-        told[name] = Tally(sum(row["rows"] for row in own), dropped, counted, words), repeats
-    return told
+        tallies[name] = Tally(sum(row["rows"] for row in own), dropped, counted, words), repeats
+    return tallies
 
 
 def with_netting(tally: Tally, netting: DataFrame) -> Tally:
-    """The tally once netting has said what it has to say."""
+    """Add the rows dropped and counted by netting."""
     flags = [name for name in ("prior_not_found", "reversal_unmatched") if name in column_names(netting)]
-    noticed = {name.upper(): F.count_if(F.col(name)) for name in flags}
+    counts_of = {name.upper(): F.count_if(F.col(name)) for name in flags}
     if "contested" in column_names(netting):
-        noticed[Reason.COERCED_NULL.value] = F.sum(F.coalesce(F.size("contested"), F.lit(0)))
+        counts_of[Reason.COERCED_NULL.value] = F.sum(F.coalesce(F.size("contested"), F.lit(0)))
     counts = (
         netting.groupBy(_netted(netting).alias("reason"))
-        .agg(F.count(F.lit(1)).alias("rows"), *(count.alias(name) for name, count in noticed.items()))
+        .agg(F.count(F.lit(1)).alias("rows"), *(count.alias(name) for name, count in counts_of.items()))
         .collect()
     )
     dropped = {row["reason"]: row["rows"] for row in counts if row["reason"] is not None}
-    return tally.with_reasons(dropped, {name: sum(row[name] or 0 for row in counts) for name in noticed})
+    return tally.with_reasons(dropped, {name: sum(row[name] or 0 for row in counts) for name in counts_of})
 
 
 def _is_good() -> Column:
@@ -192,7 +193,7 @@ def _reason() -> Column:
 
 
 def _netted(netting: DataFrame) -> Column:
-    """Why netting leaves a row out; NULL where it stands."""
+    """Why netting drops a row; NULL if the row is live."""
     return F.coalesce(*(F.col(name) for name in _NETTING if name in column_names(netting)))
 
 
