@@ -21,6 +21,8 @@ _MOST_VALUES = 20
 _WIDEST = 300
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ELEMENT = re.compile(r"list<\w+: ")
+# Rows that a run keeps for `explain`, numbered in the order in which they came.
+_NUMBERED = "kept/"
 # Where a row of a table is named; other tables are compared as sets of whole rows.
 _KEYS = {"findings": ["finding_id"]}
 _COMPARED_JSON = ("ledger.json", "linking.json")
@@ -90,7 +92,8 @@ def rows_of(folder: Path, table: str) -> int:
 
 def _tables(folder: Path) -> dict[str, Path]:
     """Every table of a run by name: folders of Parquet files, and CSV files."""
-    parquet = {str(file.parent.relative_to(folder)): file.parent for file in folder.rglob("*.parquet")}
+    places = {str(file.parent.relative_to(folder)): file.parent for file in folder.rglob("*.parquet")}
+    parquet = {name: place for name, place in places.items() if not name.startswith(_NUMBERED)}
     return parquet | {str(file.relative_to(folder)): file for file in folder.rglob("*.csv")}
 
 

@@ -16,7 +16,6 @@ import yaml
 from engine.contracts.tables import TABLES
 from tests.database.servers import Server
 from tests.end_to_end.runs import AS_OF
-from tests.end_to_end.test_same_answer import comparable
 
 pytestmark = pytest.mark.slow
 
@@ -86,6 +85,11 @@ def settings_file(server: Server, folder: Path) -> Path:
 
 def files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def comparable(folder) -> str:
+    findings = pd.read_parquet(folder / "findings").drop(columns=["run_id", "first_seen_run"])
+    return findings.sort_values("finding_id").to_json(orient="records", date_format="iso", default_handler=list)
 
 
 def test_claims_in_a_database_give_the_findings_of_claims_in_files(server, generated_run, tmp_path, engine_of_jobs):

@@ -12,6 +12,8 @@ pytestmark = pytest.mark.slow
 
 OUTPUTS = (
     "kept",
+    "form_inputs",
+    "run_facts.json",
     "positions",
     "tie_out",
     "cases",
