@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from engine.models.reranker_evaluation import evaluate_reranker
     from engine.models.sample import training_sample
     from engine.models.scoring import anomaly_scores
-    from engine.models.surprises import grid_of_peers, with_surprises
+    from engine.models.surprises import grid_of_peers, surprises_among, with_surprises
 
 _MODULES = {
     "AnomalyModel": "anomaly_model",
@@ -62,6 +62,7 @@ _MODULES = {
     "grid_of_peers": "surprises",
     "reference_sample": "calibration",
     "review_counts": "reranker",
+    "surprises_among": "surprises",
     "training_sample": "sample",
     "with_surprises": "surprises",
 }
@@ -101,6 +102,7 @@ __all__ = [
     "reference_sample",
     "review_counts",
     "stand_out",
+    "surprises_among",
     "training_sample",
     "with_surprises",
 ]

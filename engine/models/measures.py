@@ -66,7 +66,7 @@ class Resampled:
 
 @dataclass(frozen=True)
 class Measured:
-    """Metrics by name, headline first; precision among the first `capacities` rows of the model (`low` and `high`: its
+    """Metrics by name; precision among the first `capacities` rows of the model (`low` and `high`: its
     band), of each baseline, and of an order by chance."""
 
     metrics: dict[str, float]

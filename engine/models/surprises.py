@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,9 @@ from engine.models.peer_grid import Keys, Matrix, PeerGrid
 from engine.runtime.expressions import divide
 from engine.runtime.sharing import share
 from engine.settings import PeerSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _STRATUM = ("ndc11", "program")
 KEYS = (*_STRATUM, "ndc9", "drug_category")
@@ -117,7 +120,8 @@ def grid_of_peers(peers: DataFrame, measures: Sequence[str], subject: Subject, s
         "source_row_id", *KEYS, *(measure(name, subject).alias(f"of_{name}") for name in measures)
     ).where(F.col("ndc11").isNotNull())
     sizes = rows.groupBy(*KEYS).agg(
-        F.count(F.lit(1)).alias("size"), *(F.count(f"of_{name}").alias(f"known_{name}") for name in measures)
+        F.count(F.lit(1)).alias("size"),
+        *(F.count(F.when(F.col(f"of_{name}") > 0, 1)).alias(f"known_{name}") for name in measures),
     )
     same = [F.col(f"row.{key}").eqNullSafe(F.col(f"stratum.{key}")) for key in KEYS]
     place = F.pmod(F.xxhash64(F.lit(_SALT), F.col("source_row_id")), F.lit(_HASH_STEPS))
@@ -142,6 +146,31 @@ def grid_of_peers(peers: DataFrame, measures: Sequence[str], subject: Subject, s
         _weights(keys, values, known),
         settings.minimum,
     )
+
+
+def surprises_among(rows: pd.DataFrame, subject: Subject, settings: PeerSettings | None = None) -> pd.DataFrame:
+    """The surprises of a pandas frame whose rows are each other's peers, as a registered model reads them; what a run
+    does, for rows that are few enough for one machine.
+
+    `rows`: KEYS, None or NaN where unknown, and the subject's measures (CLAIM_MEASURES or INVOICE_MEASURES), NaN where
+    unknown. Rows without NDC-11 are no peers. Returns a column `<measure>_surprise` each, on the same index.
+    """
+    described = MEASURES[subject]
+    keys = [np.array([key if isinstance(key, str) else None for key in rows[name]], dtype=object) for name in KEYS]
+    values = rows[list(described)].to_numpy(dtype=np.float64)
+    is_peer = rows["ndc11"].notna().to_numpy()
+    grid = PeerGrid.of(
+        list(described),
+        KEYS,
+        [one.levels for one in described.values()],
+        [one.least_scale for one in described.values()],
+        [key[is_peer] for key in keys],
+        values[is_peer],
+        (values[is_peer] > 0).astype(np.float64),
+        (settings or PeerSettings()).minimum,
+    )
+    surprises = grid.surprises(values, grid.groups_of(list(zip(*keys, strict=True))))
+    return type(rows)(surprises, index=rows.index, columns=[surprise_name(name) for name in described])
 
 
 def _weights(keys: Sequence[Any], values: Matrix, known: Matrix) -> Matrix:

@@ -1,0 +1,49 @@
+"""Surprises of a pandas frame are those that a run works out, so that a registered model scores it alike."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from models_rows import as_spark
+
+from engine.contracts.codes import Subject
+from engine.contracts.facts import INVOICE_MEASURES
+from engine.models.anomaly_model import fit_model
+from engine.models.surprises import grid_of_peers, surprises_among, with_surprises
+from engine.settings import ModelSettings, PeerSettings
+
+
+def lines(rows: int = 600) -> pd.DataFrame:
+    """Invoice lines of four products: some values unknown or zero, one line without product, one paid far too much."""
+    random = np.random.default_rng(3)
+    frame = pd.DataFrame({"source_row_id": [f"L{n:04d}" for n in range(rows)], "program": "MDRP_FFS"})
+    frame["ndc11"] = [f"0000{n % 4}000101" for n in range(rows)]
+    frame["ndc9"] = frame["ndc11"].str[:9]
+    frame["drug_category"] = "S"
+    for measure in INVOICE_MEASURES:
+        frame[measure] = np.exp(random.normal(size=rows)).round(3)
+        frame.loc[random.random(rows) < 0.1, measure] = np.nan
+        frame.loc[random.random(rows) < 0.02, measure] = 0.0
+    frame.loc[1, "ndc11"] = None
+    frame.loc[0, "f48_paid_per_unit"] = 1e6
+    return frame
+
+
+def test_they_are_those_of_a_run(spark):
+    frame = lines()
+    grid = grid_of_peers(as_spark(spark, frame), INVOICE_MEASURES, Subject.INVOICE, PeerSettings())
+    of_run = with_surprises(as_spark(spark, frame), grid, Subject.INVOICE).toPandas()
+    of_run = of_run.set_index("source_row_id").sort_index()
+    mine = surprises_among(frame, Subject.INVOICE).set_index(frame["source_row_id"])
+    assert mine.isna().any().all()
+    pd.testing.assert_frame_equal(of_run[list(mine)].astype(float), mine, check_names=False)
+
+
+def test_a_model_scores_them_and_the_unusual_line_comes_first():
+    surprises = surprises_among(lines(), Subject.INVOICE)
+    inputs = surprises.fillna(0.0).set_axis(list(INVOICE_MEASURES), axis=1).assign(source_row_id="")
+    model = fit_model(inputs, ModelSettings(), Subject.INVOICE)
+    scores = model.scorer.scores(surprises.fillna(0.0).to_numpy())
+    assert np.argmax(scores) == 0
+    assert scores[0] == pytest.approx(np.sqrt((surprises.loc[0].fillna(0.0) ** 2).sum()))
