@@ -95,15 +95,29 @@ def write_cases(
     return in_cases
 
 
-def write_queue(run: Run, work: WorkFolder, found: DataFrame, of_cases: DataFrame, red: DataFrame | None) -> DataFrame:
-    """Write `queue/` of the run: which findings people look at; returns QUEUE."""
+def write_queue(run: Run, work: WorkFolder, found: DataFrame, of_cases: DataFrame, red: DataFrame | None) -> None:
+    """Write `queue/` of the run: which findings people look at."""
     settings = run.settings
     rows = work.write("queue/standings", cases.standings(found, of_cases, red, settings.queue))
     worth = rows.where(F.col("standing") == Standing.QUEUE.value).count()
     size = cases.queue_size(worth, settings.queue)
-    place = join(run.folder, QUEUE_FOLDER)
-    exports.write_queue(cases.queue_of(rows, size, settings.today), place)
-    return read_parquet(run.spark, place, QUEUE)
+    exports.write_queue(cases.queue_of(rows, size, settings.today), join(run.folder, QUEUE_FOLDER))
+
+
+def review_tables(
+    spark: SparkSession, storage: Storage, folder: str, held: int, sent_before: int
+) -> exports.ReviewTables:
+    """What the workbook shows next to findings, of a run in a folder, published or about to be.
+
+    `held`, `sent_before`: see `Drafts`; `summary.json` has them in `counts`.
+    """
+    return exports.ReviewTables(
+        tie_out=tie_out_of(spark, storage, folder),
+        cases=read_parquet(spark, join(folder, CASES_FOLDER), CASES),
+        queue=read_parquet(spark, join(folder, QUEUE_FOLDER), QUEUE),
+        lines_held=held,
+        lines_sent_before=sent_before,
+    )
 
 
 def tie_out_of(spark: SparkSession, storage: Storage, folder: str) -> DataFrame | None:

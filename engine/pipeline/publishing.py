@@ -15,8 +15,8 @@ from engine.pipeline.drafting import (
     LINES_FOLDER,
     TIE_OUT_FOLDER,
     drafts_of,
+    review_tables,
     run_tables,
-    tie_out_of,
     write_cases,
     write_queue,
 )
@@ -72,13 +72,8 @@ def publish(
         if drafts.tie_out is not None:
             exports.write_tie_out(drafts.tie_out, join(folder, TIE_OUT_FOLDER))
         of_cases = write_cases(run, work, prepared, found, sent, drafts.red)
-        tables = exports.ReviewTables(
-            tie_out=tie_out_of(run.spark, storage, folder),
-            cases=of_cases,
-            queue=write_queue(run, work, found, of_cases, drafts.red),
-            lines_held=drafts.held,
-            lines_sent_before=drafts.sent_before,
-        )
+        write_queue(run, work, found, of_cases, drafts.red)
+        tables = review_tables(run.spark, storage, folder, drafts.held, drafts.sent_before)
         told = exports.RunFacts(
             run_id=run.run_id,
             as_of=settings.today,
