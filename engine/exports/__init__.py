@@ -7,7 +7,7 @@ from engine.exports.ddl import create_tables, scripts
 from engine.exports.facts import Linking, Off, RunFacts
 from engine.exports.facts_file import read_facts, write_facts
 from engine.exports.final_files import RECIPIENT_COLUMNS, write_recipient_files
-from engine.exports.forms import DRAFT_PREFIX, write_form
+from engine.exports.forms import DRAFT_PREFIX, FormFormat, write_form
 from engine.exports.json_files import write_json
 from engine.exports.match_rates import match_rate_summary, write_match_rates
 from engine.exports.plain_text import file_name, plain
@@ -21,6 +21,7 @@ from engine.exports.workbook import write_workbooks
 __all__ = [
     "DRAFT_PREFIX",
     "RECIPIENT_COLUMNS",
+    "FormFormat",
     "Linking",
     "Off",
     "RunFacts",
