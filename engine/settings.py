@@ -844,6 +844,9 @@ class DisputeSettings(Section):
         (), description="payers, states and entities that get whole Rx numbers; others get the last four characters"
     )
     contact: ContactSettings = ContactSettings()
+    draft_formats: tuple[Literal["csv", "xlsx", "pdf"], ...] = Field(
+        ("csv", "xlsx"), description="of the forms that `detect` drafts; final forms are written in all three"
+    )
     fill_other_amounts: bool = Field(
         False, description="fill the money columns L, M and N of ROSI, L and M of PQAS too; unverified: their signs"
     )
@@ -990,6 +993,7 @@ class SyntheticSettings(Section):
 NO_RESULT_SETTINGS: Any = {
     "disputes": {
         "contact",
+        "draft_formats",
         "fill_other_amounts",
         "interest",
         "mfp_justification_code",

@@ -7,7 +7,7 @@ from engine.exports.ddl import create_tables, scripts
 from engine.exports.facts import Linking, Off, RunFacts
 from engine.exports.facts_file import ReviewFacts, read_facts, write_facts
 from engine.exports.final_files import RECIPIENT_COLUMNS, write_recipient_files
-from engine.exports.forms import DRAFT_PREFIX, write_form
+from engine.exports.forms import DRAFT_PREFIX, FormFormat, write_form
 from engine.exports.json_files import write_json
 from engine.exports.match_rates import match_rate_summary, write_match_rates
 from engine.exports.overview import (
@@ -48,6 +48,7 @@ __all__ = [
     "TICKETS_NAME",
     "Amounts",
     "Compared",
+    "FormFormat",
     "Linking",
     "Off",
     "Overview",

@@ -101,6 +101,7 @@ def export_final(spark: SparkSession, settings: Settings, run_id: str) -> Sent:
         claims_of_entities(storage, folder),
         settings.disputes,
     )
+    warnings += _without_form(ready, made)
     if not ready and not made:
         return Sent({}, dict(held_back), None, warnings)
     place = join(folder, "disputes", "final", f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}")
@@ -333,6 +334,18 @@ def _evidence(
         if one["ndc11"]:
             shown["product"] = product_of(one["ndc11"])
         yield {name: value for name, value in one.items() if name not in ("finding_id", "ndc11")} | shown
+
+
+def _without_form(ready: Sequence[Mapping[str, Any]], made: Sequence[MadeForm]) -> list[str]:
+    """A warning for each state and quarter with lines that are sent and are on no form."""
+    on_forms = {key for one in made for key in one.keys}
+    missing = [_key(row) for row in ready if row["route"] == Route.STATE.value and _key(row) not in on_forms]
+    counted = Counter((key.state, key.period) for key in missing)
+    return [
+        f"{lines:,} lines to {state} for {period} are on no form: their invoice line is not known or, of an earlier "
+        "quarter, what was paid (settlements)"
+        for (state, period), lines in sorted(counted.items())
+    ]
 
 
 def _check_forms(made: Sequence[MadeForm]) -> None:

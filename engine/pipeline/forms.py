@@ -286,14 +286,16 @@ def write_draft_forms(
     counts = dict.fromkeys(Form, 0)
     problems: list[str] = []
     for made in filled_forms(lines, disputes, None, settings, today, is_draft=True):
-        write_form(storage, folder, made.form)
+        write_form(storage, folder, made.form, settings.draft_formats)
         counts[made.form.form] += 1
         problems += [f"{made.form.state} {made.form.period} {problem}" for problem in made.problems]
     return DraftedForms(counts[Form.ROSI], counts[Form.PQAS], problems)
 
 
-def write_form(storage: Storage, folder: str, form: FilledForm) -> list[str]:
+def write_form(
+    storage: Storage, folder: str, form: FilledForm, formats: Sequence[exports.FormFormat] = ("csv", "xlsx", "pdf")
+) -> list[str]:
     """Write one form below `folder`; returns its files, relative to it."""
     place = ["rosi"] if form.form is Form.ROSI else ["pqas", form.period]
     storage.make_folder(join(folder, *place))
-    return ["/".join([*place, name]) for name in exports.write_form(form, storage, join(folder, *place))]
+    return ["/".join([*place, name]) for name in exports.write_form(form, storage, join(folder, *place), formats)]

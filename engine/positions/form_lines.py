@@ -62,7 +62,7 @@ def form_lines(
     latest = Window.partitionBy("payer_id", "rebate_type")
     current = F.max(F.when(F.col("units_current").isNotNull(), F.col("period"))).over(latest)
     price = F.coalesce("ura_original", "ura_stated", F.lit(0))
-    unpriced = (F.coalesce("unpriced", F.lit(0)) * price).cast(MONEY)
+    unpriced = (F.coalesce("unpriced", F.lit(0)).cast("decimal(15,3)") * price.cast(_PRICE)).cast(MONEY)
     zero = F.lit(0)
     if_settled = {
         "settled_units_paid": F.coalesce("paid", zero),

@@ -10,7 +10,7 @@ import pytest
 from engine import positions
 from engine.errors import ConfigurationError, OutputError
 from engine.pipeline.entity_shares import blanket_disputes
-from engine.pipeline.finalizing import _check_codes, _check_forms
+from engine.pipeline.finalizing import _check_codes, _check_forms, _without_form
 from engine.pipeline.forms import Disputed, FormKey, filled_forms
 from engine.positions import Prior
 from engine.settings import DisputeSettings
@@ -246,6 +246,17 @@ def test_a_code_that_is_not_verified_stops_the_export_with_one_message():
         _check_codes(rows, "conf/reference")
     assert len(stopped.value.problems) == 1
     _check_codes(rows[2:], "conf/reference")
+
+
+def test_lines_that_are_sent_and_are_on_no_form_are_named(form_lines):
+    def ready(**more) -> dict:
+        usual = {"program": "MDRP_FFS", "state": "GA", "recipient": "GA", "rebate_type": None, "route": "STATE"}
+        return usual | {"ndc11": "00002000101", "period": "2025Q3"} | more
+
+    forms = list(made(form_lines).values())
+    assert _without_form([ready(), ready(route="PBM", period="2024Q1")], forms) == []
+    (warning,) = _without_form([ready(), ready(period="2025Q1"), ready(period="2025Q1", ndc11="00002000102")], forms)
+    assert warning.startswith("2 lines to GA for 2025Q1 are on no form")
 
 
 def test_most_of_one_entitys_claims_in_dispute_warns():
