@@ -784,6 +784,9 @@ class ReviewSettings(Section):
 
     rows_per_sheet: Annotated[int, Field(gt=1, le=1_048_575)] = 1_000_000
     findings_per_workbook: PositiveInt = Field(200_000, description="more findings go on in a further workbook")
+    findings_with_claims: Annotated[int, Field(ge=0)] = Field(
+        50_000, description="findings of a workbook whose claims stand side by side in it, first of the queue first"
+    )
 
 
 class ReportSettings(Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.contracts.codes import Action, Evidence, GuardState, NotLinked, Party, Reason, Route
+from engine.contracts.codes import Action, Evidence, GuardState, NotLinked, Party, Program, Reason, Route, Subject
 
 # Features in US dollars.
 PRICE_FEATURES = ("paid_per_unit", "f48_paid_per_unit")
@@ -65,6 +65,20 @@ ROUTE_WORDS: dict[Route, str] = {
     Route.PBM: "PBM or plan",
     Route.FACILITATOR: "Medicare transaction facilitator",
     Route.NONE: "None",
+}
+
+PROGRAM_WORDS: dict[Program, str] = {
+    Program.MDRP_FFS: "Medicaid FFS",
+    Program.MDRP_MCO: "Medicaid MCO",
+    Program.COMMERCIAL: "Commercial",
+    Program.PARTD: "Part D",
+    Program.MFP: "MFP",
+}
+
+SUBJECT_WORDS_SINGULAR: dict[Subject, str] = {
+    Subject.REBATE_CLAIM: "Claim",
+    Subject.INVOICE: "Invoice line",
+    Subject.ENTITY_CLAIM: "340B claim",
 }
 
 DEADLINE_WORDS: dict[str, str] = {

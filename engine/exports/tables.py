@@ -8,6 +8,7 @@ from pyspark.sql import types as T
 
 from engine.contracts.findings import FINDINGS, QUARANTINE
 from engine.contracts.positions import POSITIONS
+from engine.exports.details import DETAILS
 from engine.runtime.parquet import write_parquet
 from engine.runtime.storage import storage_of
 
@@ -20,6 +21,11 @@ def write_findings(findings: DataFrame, uri: str) -> None:
 def write_positions(positions: DataFrame, uri: str) -> None:
     """Parquet with exactly the columns of POSITIONS, in place of what is there."""
     _write(positions, POSITIONS, uri)
+
+
+def write_details(details: DataFrame, uri: str) -> None:
+    """Parquet with the columns of DETAILS."""
+    _write(details, DETAILS, uri)
 
 
 def write_quarantine(rows: DataFrame, uri: str) -> None:

@@ -16,7 +16,7 @@ from engine.contracts.codes import Evidence, Subject
 from engine.exports.batches import in_priority_order
 from engine.exports.plain_text import plain
 from engine.intervals import quarter_of
-from engine.runtime.expressions import nullable
+from engine.runtime.expressions import days_from, nullable
 
 FIRST_FINDINGS = 10
 _DISMISSED = "DISMISSED"
@@ -234,7 +234,7 @@ def _of_rule(hit: Column) -> list[Column]:
 
 def _aging(today: date) -> tuple[str, Column, Column | None]:
     """Days from `today` to the deadline of findings that nobody has decided."""
-    days = F.datediff(F.col("deadline_date"), F.lit(today))
+    days = days_from(F.lit(today), "deadline_date")
     bucket = F.lit(NO_DEADLINE)
     for name, last in reversed(_AGES.items()):
         bucket = F.when(days <= last, F.lit(name)).otherwise(bucket)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, time
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,17 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from engine.exports.batches import Stream, in_priority_order, ordered_batches
-from engine.exports.csv_files import csv_column, csv_writer
+from engine.exports.csv_files import as_text_in_spreadsheets, csv_column, csv_writer
+from engine.exports.details import with_details
 from engine.exports.facts import RunFacts
+from engine.exports.finding_sheet import CLAIMS_SHEET, fill_finding_page, finding_page
 from engine.exports.formats import Formats
 from engine.exports.guide_sheet import add_guide_sheet
+from engine.exports.page_sheets import Page
 from engine.exports.quality_sheet import add_quality_sheet
-from engine.exports.review_rows import ORDER, finding_rows, line_rows
+from engine.exports.review_rows import ORDER, both_claims_rows, finding_rows, line_rows
 from engine.exports.row_sheets import RowSheet, excel_column
-from engine.exports.sheet_columns import FINDINGS_COLUMNS, LINE_COLUMNS, SheetColumn
+from engine.exports.sheet_columns import BOTH_CLAIMS_COLUMNS, FINDINGS_COLUMNS, LINE_COLUMNS, SheetColumn, Shown
 from engine.exports.summary_sheet import add_summary_sheet
 from engine.exports.totals import Totals, is_dismissed
 from engine.runtime.storage import Storage, join
@@ -31,7 +35,7 @@ CSV_NAME = "findings.csv"
 FINDINGS_SHEET, LINES_SHEET = "Findings", "Dispute lines"
 
 # Columns that stay in sight while one scrolls to the right.
-_FROZEN = {FINDINGS_SHEET: 3, LINES_SHEET: 3}
+_FROZEN = {FINDINGS_SHEET: 3, LINES_SHEET: 3, CLAIMS_SHEET: 1}
 _LINE_ORDER = (
     "route_words payer_id state labeler_code product_code package_code period record_id claim_id claim_line finding_id"
 )
@@ -46,19 +50,23 @@ def write_workbooks(
     folder: str,
     settings: ReviewSettings,
     redacted: bool = False,
+    details: DataFrame | None = None,
 ) -> list[str]:
     """Writes the review files into `folder`; returns their names, the first workbook first.
 
     Findings come by priority, then id, without those that a person dismissed and that did not change since. A workbook
     holds at most `findings_per_workbook` of them and a sheet at most `rows_per_sheet`. Memory does not grow with their
     number. `redacted`: findings, lines and totals are redacted ones, and cells of amounts stay empty.
+    `details`: DETAILS of the findings; without them, columns that come from claims are empty.
     Raises OutputError where the folder cannot be written.
     """
     found, line_count = totals.findings - totals.dismissed, dispute_lines.count()
-    queue = findings.where(~is_dismissed())
+    queue = with_details(findings.where(~is_dismissed()), details, redacted)
     parts = _parts(found, settings.findings_per_workbook)
     names = [_workbook_name(number, len(parts)) for number in range(len(parts))]
-    rows = Stream(ordered_batches(finding_rows(queue, redacted), in_priority_order(ORDER), found))
+    shown = finding_rows(queue, redacted, facts.as_of, facts.code_texts)
+    rows = Stream(ordered_batches(shown, in_priority_order(ORDER), found))
+    claims = Stream(ordered_batches(both_claims_rows(queue), in_priority_order(ORDER), found))
     with (
         storage.local_file(join(folder, CSV_NAME)) as csv_path,
         # with a byte-order mark, without which Excel takes the file for one in the system's own encoding
@@ -72,7 +80,10 @@ def write_workbooks(
                 if is_first:
                     add_summary_sheet(book, formats, facts, totals, line_count)
                 add_guide_sheet(book, formats, facts)
-                _add_row_sheets(book, formats, FINDINGS_SHEET, FINDINGS_COLUMNS, rows, part, settings, csv)
+                if is_first and len(parts) > 1:
+                    _add_index_sheet(book, formats, names, parts)
+                first = _add_row_sheets(book, formats, FINDINGS_SHEET, FINDINGS_COLUMNS, rows, part, settings, csv)
+                _add_one_finding(book, formats, claims, part, first, settings)
                 if is_first:
                     order = [F.col(column) for column in _LINE_ORDER.split()]
                     lines = Stream(ordered_batches(line_rows(dispute_lines), order, line_count))
@@ -112,20 +123,57 @@ def _add_row_sheets(
     count: int,
     settings: ReviewSettings,
     csv: Any = None,
-) -> None:
+) -> dict[str, Any]:
     """`count` rows of the stream on as many sheets as they need; the same lines go to `csv` where that is given."""
+    first: dict[str, Any] = {}
     for number, part in enumerate(_parts(count, settings.rows_per_sheet)):
         sheet = RowSheet(book, formats, f"{name} {number + 1}" if number else name, columns, _FROZEN[name])
         for piece in rows.take(part):
-            sheet.write([excel_column(piece.column(c.name), c.shown) for c in columns if c.name is not None])
+            cells = {c.name: excel_column(piece.column(c.name), c.shown) for c in columns if c.name is not None}
+            sheet.write(list(cells.values()))
+            first = first or {name: values[0] for name, values in cells.items()}
             if csv is not None:
                 csv.writerows(_csv_rows(piece, columns))
         if sheet.rows != part:
             raise RuntimeError(f"sheet {name}: {part} rows were counted, but {sheet.rows} came")
         sheet.finish()
+    return first
+
+
+def _add_one_finding(
+    book: xlsxwriter.Workbook,
+    formats: Formats,
+    claims: Stream,
+    part: int,
+    first: dict[str, Any],
+    settings: ReviewSettings,
+) -> None:
+    """The sheets One finding and Both claims of a workbook with `part` findings."""
+    on_sheet = min(part, settings.rows_per_sheet)
+    detailed = min(on_sheet, settings.findings_with_claims)
+    page = finding_page(book, formats)
+    first_claims = _add_row_sheets(book, formats, CLAIMS_SHEET, BOTH_CLAIMS_COLUMNS, claims, detailed, settings)
+    for _ in claims.take(part - detailed):
+        pass
+    fill_finding_page(page, formats, FINDINGS_SHEET, on_sheet, detailed, first, first_claims)
+
+
+def _add_index_sheet(book: xlsxwriter.Workbook, formats: Formats, names: list[str], parts: list[int]) -> None:
+    """Which workbook holds which findings: the queue goes on from one to the next."""
+    page = Page(book, formats, "Index", (30, 14, 14, 14))
+    page.title("Workbooks of this run", "The queue goes on from one workbook to the next; findings.csv has all of it.")
+    ends = list(accumulate(parts))
+    page.table(
+        ("Workbook", "Findings", "From place", "To place"),
+        (formats.text, formats.count, formats.count, formats.count),
+        ((name, part, end - part + 1, end) for name, part, end in zip(names, parts, ends, strict=True)),
+    )
 
 
 def _csv_rows(piece: pa.RecordBatch, columns: tuple[SheetColumn, ...]) -> Iterator[tuple[str | None, ...]]:
-    empty = [None] * piece.num_rows
-    cells = [empty if column.name is None else csv_column(piece.column(column.name)) for column in columns]
+    empty: list[str | None] = [None] * piece.num_rows
+    cells = []
+    for column in columns:
+        values = empty if column.name is None else csv_column(piece.column(column.name))
+        cells.append(as_text_in_spreadsheets(values) if column.name and column.shown is Shown.TEXT else values)
     return zip(*cells, strict=True)

@@ -58,12 +58,14 @@ def publish(
         flagged_rows = sum(run.ledger.rows_out(SUBJECT_FEEDS[one.subject]) for one in judged)
         run.ledger.check("all tables", Step.EXPORTS, "findings added up", totals.findings, flagged_rows)
         posted = post_positions(run, work, prepared, found)
-        lines = findings.dispute_lines(found, rules.dispute_codes(settings.reference_folder), settings)
+        codes = rules.dispute_codes(settings.reference_folder)
+        lines = findings.dispute_lines(found, codes, settings)
         told = exports.RunFacts(
             run_id=run.run_id,
             as_of=settings.today,
             ledger=run.ledger.tables,
             rule_titles=rules.rule_titles(),
+            code_texts={code.code: code.text for code in codes},
             models={
                 SUBJECT_FEEDS[one.subject]: f"{one.model_name} version {one.model_version} ({one.model.detector}), "
                 f"{one.flags.flagged:,} of {one.flags.tested:,} unusual: {models.in_words(run.settings.model.flags)}"
@@ -91,7 +93,15 @@ def publish(
             drafts, storage, join(folder, "disputes", "detail.csv"), settings.unmasked_rx_recipients
         )
         review = exports.write_workbooks(
-            shown, drafts, sums, told, storage, join(folder, "review"), settings.review, redacted
+            shown,
+            drafts,
+            sums,
+            told,
+            storage,
+            join(folder, "review"),
+            settings.review,
+            redacted,
+            _details(run, prepared, found),
         )
         if settings.tickets.most:
             titles, most = told.rule_titles, settings.tickets.most
@@ -154,6 +164,15 @@ def publish(
         tracker.tracking_uri,
     )
     return Published(*map(masked, places))
+
+
+def _details(run: Run, prepared: Prepared, found: DataFrame) -> DataFrame:
+    """DETAILS of the findings, written next to them."""
+    claims = None if prepared.claims is None else prepared.claims.among
+    details = exports.finding_details(found, claims, prepared.entity_claims, prepared.references)
+    place = join(run.folder, "details")
+    exports.write_details(details, place)
+    return read_parquet(run.spark, place, exports.DETAILS)
 
 
 def _write_quarantine(run: Run, prepared: Prepared) -> dict[str, dict[str, int]]:

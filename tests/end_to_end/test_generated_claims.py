@@ -12,6 +12,7 @@ pytestmark = pytest.mark.slow
 
 OUTPUTS = (
     "kept",
+    "details",
     "positions",
     "findings",
     "quarantine",
