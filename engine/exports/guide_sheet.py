@@ -23,7 +23,7 @@ def add_guide_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFacts
     page.heading("What you do")
     page.pairs(
         [
-            ("1", "Go down the sheet Findings. Read what is suspected and what was checked."),
+            ("1", "Go down the sheet Findings. The sheet One finding shows any of them in full, with both claims."),
             ("2", "In the orange columns pick a decision; for DISMISS pick a reason; add units where they differ."),
             ("3", "Give your name and the date, and save the workbook."),
             ("4", "Hand it in: ./spark-submit.sh feedback findings.xlsx --output FOLDER (the folder of the runs)."),
