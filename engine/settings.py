@@ -815,6 +815,9 @@ class ReviewSettings(Section):
         1_000_000, description="more lines continue on a further sheet"
     )
     findings_per_workbook: PositiveInt = Field(200_000, description="more findings continue in a further workbook")
+    findings_with_claims: Annotated[int, Field(ge=0)] = Field(
+        50_000, description="findings of a workbook whose claims are shown side by side, first of the queue first"
+    )
 
 
 class ReportSettings(Section):

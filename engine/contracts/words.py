@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.contracts.cases import CaseStatus, Standing
-from engine.contracts.codes import Action, Evidence, GuardState, NotLinked, Party, Program, Reason, Route
+from engine.contracts.codes import Action, Evidence, GuardState, NotLinked, Party, Program, Reason, Route, Subject
 
 # Features in US dollars.
 PRICE_FEATURES = ("paid_per_unit", "f48_paid_per_unit")
@@ -93,6 +93,12 @@ PROGRAM_WORDS: dict[Program, str] = {
     Program.COMMERCIAL: "Commercial",
     Program.PARTD: "Part D",
     Program.MFP: "MFP",
+}
+
+SUBJECT_WORDS_SINGULAR: dict[Subject, str] = {
+    Subject.REBATE_CLAIM: "Claim",
+    Subject.INVOICE: "Invoice line",
+    Subject.ENTITY_CLAIM: "340B claim",
 }
 
 DEADLINE_WORDS: dict[str, str] = {

@@ -4,6 +4,7 @@ from engine.exports.batches import ordered_batches
 from engine.exports.csv_files import write_disputes_detail, write_rejected, write_rows
 from engine.exports.database import RunTables, check_lengths, check_tables, write_to_database
 from engine.exports.ddl import create_tables, scripts
+from engine.exports.details import DETAILS, finding_details
 from engine.exports.facts import Linking, Off, RunFacts
 from engine.exports.facts_file import ReviewFacts, read_facts, write_facts
 from engine.exports.final_files import RECIPIENT_COLUMNS, write_recipient_files
@@ -26,6 +27,7 @@ from engine.exports.report import write_report
 from engine.exports.side_by_side import Compared, guard_words, side_by_side
 from engine.exports.tables import (
     write_cases,
+    write_details,
     write_dispute_lines,
     write_evidence,
     write_findings,
@@ -42,6 +44,7 @@ from engine.exports.workbook import ReviewTables, write_workbooks
 
 __all__ = [
     "ANSWERED",
+    "DETAILS",
     "DRAFT_PREFIX",
     "RECIPIENT_COLUMNS",
     "SAMPLED",
@@ -67,6 +70,7 @@ __all__ = [
     "contribution_words",
     "create_tables",
     "file_name",
+    "finding_details",
     "finding_tickets",
     "guard_words",
     "masked_rx_text",
@@ -83,6 +87,7 @@ __all__ = [
     "volumes",
     "waterfall_figure",
     "write_cases",
+    "write_details",
     "write_dispute_lines",
     "write_disputes_detail",
     "write_evidence",

@@ -20,6 +20,7 @@ from engine.runtime.parquet import write_parquet
 from engine.runtime.storage import Storage
 
 _LOOKS_LIKE_A_NUMBER = re.compile(r"[0-9][0-9E.-]*")
+_NUMBER_LIKE = re.compile(r"(0\d+|\d{12,}|\d+[eE]\d+|\d{1,4}[-/]\d{1,2}([-/]\d{1,4})?)\Z")
 
 
 def csv_column(values: pa.Array) -> list[str | None]:
@@ -27,6 +28,15 @@ def csv_column(values: pa.Array) -> list[str | None]:
     if pa.types.is_string(values.type):
         return safe_texts(values)
     return pc.cast(values, pa.string()).to_pylist()
+
+
+def as_text_in_spreadsheets(values: list[str | None]) -> list[str | None]:
+    """Identifiers that a spreadsheet would open as another number or as a date, after a tab, which makes them text.
+
+    Leading zeros would go, twelve digits and more become 2.02519E+13, 12E4 and 3-14 a number and a day. Readers of the
+    contract's tables drop white space around a value.
+    """
+    return [text if text is None or _NUMBER_LIKE.match(text) is None else f"\t{text}" for text in values]
 
 
 def csv_writer(file: IO[str]) -> Any:

@@ -33,15 +33,16 @@ class Linking:
 class RunFacts:
     """`ledger`: as ledger.json holds it. `quarantined`: rows by table and reason; a row may have several reasons.
 
-    `models`: what is judged, and the model's name and version. `rule_titles`: by rule id. `about`: further facts of
-    the run by label (config hash, code version). `inputs`: fingerprint by table. `linking`: None where nothing was
-    linked to 340B claims.
+    `models`: what is judged, and the model's name and version. `rule_titles`: by rule id, `code_texts`: by dispute
+    code. `about`: further facts of the run by label (config hash, code version). `inputs`: fingerprint by table.
+    `linking`: None where nothing was linked to 340B claims.
     """
 
     run_id: str
     as_of: date
     ledger: Mapping[str, Sequence[Mapping[str, Any]]]
     rule_titles: Mapping[str, str] = field(default_factory=dict)
+    code_texts: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
     off: Sequence[Off] = ()
     notes: Sequence[str] = ()

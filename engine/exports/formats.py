@@ -69,6 +69,14 @@ class Formats:
         # by the column whose value decides
         self.by_value = {"evidence": self.evidence, "color": marked(_TIE_OUT_CELLS)}
         self.cells = {shown: made(**_cell(shown)) for shown in Shown}
+        wrapped = {"align": "left", "indent": 1, "text_wrap": True, "valign": "top"}
+        self.looked_up = {
+            shown: made(**wrapped, num_format="General" if shown.is_text else NUMBER_FORMATS[shown]) for shown in Shown
+        }
+        self.unlocked = made(
+            locked=False, num_format="@", bg_color=INPUT, border=1, border_color=LINE, align="left", indent=1
+        )
+        self.difference = book.add_format({"bold": True, "bg_color": "#FDE9D9", "font_color": "#7A3E00"})
         self.input = book.add_format({"bg_color": INPUT, "border": 1, "border_color": LINE})
 
 

@@ -27,7 +27,10 @@ def add_guide_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFacts
                 "1",
                 "Begin with Tie-out: while a line is red, none of its claims is offered. Fix the claim-level detail.",
             ),
-            ("2", "Go down the sheet Queue (Findings, if there is none). Read what is suspected and what was checked."),
+            (
+                "2",
+                "Go down the sheet Queue (Findings, if there is none). One finding shows any of them with both claims.",
+            ),
             ("3", "Decide the Random sample too, all of it: it measures how often each rule is right."),
             ("4", "Cases shows which findings go to one counterparty for one cause; enter its answers there."),
             ("5", "In the orange columns pick a decision; for DISMISS pick a reason; add units where they differ."),

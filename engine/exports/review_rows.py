@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
@@ -19,9 +20,12 @@ from engine.contracts.words import (
     ROUTE_WORDS,
     STANDING_WORDS,
     STATUS_WORDS,
+    SUBJECT_WORDS_SINGULAR,
 )
+from engine.exports.details import REBATE
 from engine.exports.redacted import masked_rx
 from engine.exports.sheet_columns import (
+    BOTH_CLAIMS_COLUMNS,
     CASE_COLUMNS,
     FINDINGS_COLUMNS,
     LINE_COLUMNS,
@@ -37,10 +41,18 @@ ORDER = "order_priority"
 _PLAIN = {Shown.UNITS: "decimal(15,3)", Shown.MONEY: "decimal(18,2)", Shown.PRICE: "decimal(15,6)"}
 
 
-def finding_rows(findings: DataFrame, queue: DataFrame | None = None, redacted: bool = False) -> DataFrame:
+def finding_rows(
+    findings: DataFrame,
+    queue: DataFrame | None = None,
+    redacted: bool = False,
+    today: date | None = None,
+    code_texts: Mapping[str, str] | None = None,
+) -> DataFrame:
     """One row per finding with the columns of FINDINGS_COLUMNS and ORDER.
 
-    `queue`: QUEUE; None: it is not known. `redacted`: `findings` have passed `redacted_findings`; cells of amounts stay
+    `findings`: FINDINGS with DETAILS (see `with_details`). `queue`: QUEUE; None: it is not known. `today`: deadlines
+    before it are marked as passed. `code_texts`: dispute codes in words. `redacted`: `findings` have passed
+    `redacted_findings`; cells of amounts stay
     empty.
     """
     if queue is None:
@@ -53,7 +65,14 @@ def finding_rows(findings: DataFrame, queue: DataFrame | None = None, redacted: 
             "action_words": words(F.col("action"), ACTION_WORDS),
             "party_words": words(F.col("party_at_fault"), PARTY_WORDS),
             "route_words": words(F.col("route"), ROUTE_WORDS),
-            "deadline_words": words(F.col("deadline_kind"), DEADLINE_WORDS),
+            "deadline_words": _deadline_words(today),
+            "code_words": words(F.col("dispute_code"), code_texts or {"": ""}, or_code=False),
+            "program_words": words(F.col("program"), PROGRAM_WORDS),
+            "subject_words": words(F.col("subject"), SUBJECT_WORDS_SINGULAR),
+            "paid_on": F.when(F.col("own_kind") == REBATE, F.col("own_paid_date").try_cast("date")),
+            "amount_paid": F.col("own_amount_paid"),
+            "days_supply": F.col("own_days_supply").try_cast("bigint"),
+            "hcpcs_units": F.col("own_hcpcs_units"),
             "checks": F.array_join(F.transform("rules", _checks), "\n"),
             "all_codes": F.array_join(F.transform("codes", lambda code: code["code"]), ", "),
             "documents": F.array_join(
@@ -71,6 +90,20 @@ def finding_rows(findings: DataFrame, queue: DataFrame | None = None, redacted: 
         }
     )
     return rows.select(*_cells(FINDINGS_COLUMNS, redacted), F.col("priority").alias(ORDER))
+
+
+def both_claims_rows(findings: DataFrame) -> DataFrame:
+    """One row per finding with the columns of BOTH_CLAIMS_COLUMNS and ORDER; `findings` as in `finding_rows`."""
+    in_full = F.transform("rules", lambda hit: F.concat_ws(": ", hit["rule_id"], hit["message"]))
+    rows = findings.withColumn("rules_in_full", F.array_join(in_full, "\n"))
+    return rows.select(*_cells(BOTH_CLAIMS_COLUMNS), F.col("priority").alias(ORDER))
+
+
+def _deadline_words(today: date | None) -> Column:
+    said = words(F.col("deadline_kind"), DEADLINE_WORDS)
+    if today is None:
+        return said
+    return F.when(F.col("deadline_date") < F.lit(today), F.concat(F.lit("PASSED: "), said)).otherwise(said)
 
 
 def _related_rows(rules: Column) -> Column:
@@ -134,10 +167,11 @@ def flat_lines(lines: DataFrame, separator: str = SEPARATOR) -> DataFrame:
     )
 
 
-def words(code: Column, meanings: Mapping[Any, str]) -> Column:
-    """A code in words; the code itself where there are none."""
+def words(code: Column, meanings: Mapping[Any, str], or_code: bool = True) -> Column:
+    """A code in words; without them the code itself, or NULL."""
     pairs = [F.lit(str(word)) for pair in meanings.items() for word in pair]
-    return F.coalesce(F.try_element_at(F.create_map(*pairs), code), code)
+    known = F.try_element_at(F.create_map(*pairs), code)
+    return F.coalesce(known, code) if or_code else known
 
 
 def masked_rx_unless(is_allowed: Column, rx_number: Column) -> Column:

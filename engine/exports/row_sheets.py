@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pyarrow as pa
@@ -23,7 +24,12 @@ from engine.exports.sheet_columns import (
     Shown,
 )
 
-HEADER_HEIGHT, ROW_HEIGHT = 36, 54
+HEADER_HEIGHT, LEAST_HEIGHT, LINE_HEIGHT, MOST_HEIGHT = 36, 30, 13, 409  # points; Excel shows no higher row
+# Characters of a wrapped line that indent and words broken off at its end take.
+_LOST_PER_LINE = 5
+_SPECIAL = re.compile("[&<>_\ufffe\uffff]")
+_ESCAPE = re.compile("(_x[0-9a-fA-F]{4}_)")
+_NO_CHARACTERS = re.compile("[\ufffe\uffff]")
 _EXCEL_DAY_OF_1970 = 25_569
 _FIRST_EXCEL_DAY = 61  # 1 March 1900: Excel counts a 29 February 1900 before it
 
@@ -38,13 +44,12 @@ class RowSheet:
         name: str,
         columns: tuple[SheetColumn, ...],
         frozen_columns: int,
-        row_height: int = ROW_HEIGHT,
     ):
         self.columns, self.rows = columns, 0
         self._formats = formats
         self._sheet = book.add_worksheet(name)
         self._sheet.freeze_panes(1, frozen_columns)
-        self._sheet.set_default_row(row_height)
+        self._sheet.set_default_row(LEAST_HEIGHT)
         self._sheet.set_zoom(90)
         self._sheet.set_landscape()
         self._sheet.set_margins(0.4, 0.4, 0.5, 0.5)
@@ -58,22 +63,48 @@ class RowSheet:
             self._sheet.write_string(0, place, column.heading, header)
 
     def write(self, cells: list[list[Any]]) -> None:
-        """Rows given as one list per column that is not the analyst's; None writes no cell, text a text cell."""
-        places = [place for place, column in enumerate(self.columns) if column.name is not None]
-        writers = [
-            (
-                place,
-                self._sheet.write_string if self.columns[place].shown.is_text else self._sheet.write_number,
-                self._formats.by_value.get(self.columns[place].name or ""),
-            )
-            for place in places
-        ]
-        for values in zip(*cells, strict=True):
-            self.rows += 1
-            for value, (place, write, by_value) in zip(values, writers, strict=True):
-                if value is not None:
-                    write_value = self._sheet.write_string if isinstance(value, str) else write
-                    write_value(self.rows, place, value, by_value.get(value) if by_value else None)
+        """Rows given as one list per column that is not the analyst's; None writes no cell, text a text cell.
+
+        Rows go into the sheet's row stream as XML: a call of XlsxWriter per cell takes three times as long, and there
+        may be millions. Rows are as high as their text.
+        """
+        count = len(cells[0]) if cells else 0
+        if not count:
+            return
+        if not self.rows:
+            self._sheet._write_single_row(1)  # the header, which waits for a next row
+        shown = [(place, column) for place, column in enumerate(self.columns) if column.name is not None]
+        numbers = range(self.rows + 2, self.rows + 2 + count)  # as Excel counts them, from 1 and with the header
+        heights = [1] * count
+        columns = []
+        for (place, column), values in zip(shown, cells, strict=True):
+            columns.append(self._cells(place, column, values, numbers))
+            if column.shown is Shown.WRAPPED:
+                heights = list(map(max, heights, (_lines(text, column.width) for text in values)))
+        rows = zip(numbers, heights, zip(*columns, strict=True), strict=True)
+        self._sheet.row_data_fh.write("".join(_row(number, lines, row) for number, lines, row in rows))
+        self.rows += count
+        self._sheet._check_dimensions(self.rows, len(self.columns) - 1)
+        self._sheet.previous_row = self.rows + 1
+
+    def _cells(self, place: int, column: SheetColumn, values: list[Any], numbers: range) -> list[str]:
+        """The column's cells as XML, "" for no cell."""
+        letter = xlsxwriter.utility.xl_col_to_name(place)
+        plain_style = self._formats.cells[column.shown]._get_xf_index()
+        by_value = {
+            name: one._get_xf_index() for name, one in self._formats.by_value.get(column.name or "", {}).items()
+        }
+        made = []
+        for value, number in zip(values, numbers, strict=True):
+            if value is None:
+                made.append("")
+            elif isinstance(value, str):
+                text = value if _SPECIAL.search(value) is None else _escaped(value)
+                style = by_value.get(value, plain_style)
+                made.append(f'<c r="{letter}{number}" s="{style}" t="inlineStr"><is>{_text(text)}</is></c>')
+            else:
+                made.append(f'<c r="{letter}{number}" s="{plain_style}"><v>{value:.16g}</v></c>')
+        return made
 
     def finish(self) -> None:
         last, last_column = max(self.rows, 1), len(self.columns) - 1
@@ -89,6 +120,33 @@ class RowSheet:
             self._sheet.conditional_format(1, place, last, place, {"type": "no_errors", "format": self._formats.input})
             if column.heading in _VALIDATIONS:
                 self._sheet.data_validation(1, place, last, place, _VALIDATIONS[column.heading])
+
+
+def _row(number: int, lines: int, cells: tuple[str, ...]) -> str:
+    height = min(max(LEAST_HEIGHT, LINE_HEIGHT * lines + 4), MOST_HEIGHT)
+    return f'<row r="{number}" ht="{height}" customHeight="1">{"".join(cells)}</row>'
+
+
+def _lines(text: str | None, width: int) -> int:
+    """Lines that a text takes in a wrapped cell of this width, rather one too many than one too few."""
+    if text is None:
+        return 1
+    per_line = width - _LOST_PER_LINE
+    if len(text) <= per_line:
+        return 1 if "\n" not in text else text.count("\n") + 1
+    return sum(max(1, -(-len(line) // per_line)) for line in text.split("\n"))
+
+
+def _text(text: str) -> str:
+    if text[:1].isspace() or text[-1:].isspace():
+        return f'<t xml:space="preserve">{text}</t>'
+    return f"<t>{text}</t>"
+
+
+def _escaped(text: str) -> str:
+    """XML text; `_x0041_` is how the format writes a character, so that such a text is written by its first one."""
+    text = _ESCAPE.sub(r"_x005F\1", text)
+    return _NO_CHARACTERS.sub("", text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _area(last_row: int, last_column: int) -> str:

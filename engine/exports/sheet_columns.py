@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from engine.exports.side_by_side import FIELDS
+
 
 class Shown(Enum):
     """Kinds of cells."""
@@ -108,10 +110,17 @@ FINDINGS_COLUMNS: tuple[SheetColumn, ...] = (
     _C(DECIDED_BY, None, _S.TEXT, 14, "Yours: your name or initials"),
     _C(DECIDED_ON, None, _S.DATE, 12, "Yours: date of the decision"),
     _C("Dispute code", "dispute_code", _S.TEXT, 9, "The deciding rule's dispute code (ROSI/PQAS letter, PBM or MRA)"),
+    _C("Code means", "code_words", _S.WRAPPED, 24, "The dispute code in CMS's words"),
     _C("All codes", "all_codes", _S.TEXT, 10, "Every code that applies, adjustment codes included"),
     _C("Documents needed", "documents", _S.WRAPPED, 30, "What the rules' codes require"),
     _C("Deadline", "deadline_date", _S.DATE, 11, "Last day to act, where it can be computed"),
-    _C("Deadline is", "deadline_words", _S.WRAPPED, 24, "What happens on that day"),
+    _C(
+        "Deadline is",
+        "deadline_words",
+        _S.WRAPPED,
+        24,
+        "What happens on that day; PASSED: before the run's day",
+    ),
     _C("Last day", "last_day_date", _S.DATE, 11, "Last day on which a dispute is possible at all, where it is known"),
     _C(
         "Program",
@@ -183,6 +192,27 @@ FINDINGS_COLUMNS: tuple[SheetColumn, ...] = (
     _C("Last decision", "decision", _S.TEXT, 10, "What was decided last, as the job feedback recorded it"),
     _C("Decided last on", "decided_on", _S.DATE, 11, "Day of the last decision"),
     _C("Changed since decision", "since_decision", _S.WRAPPED, 18, "What is otherwise than when it was decided"),
+    _C("340B entity name", "entity_name", _S.WRAPPED, 24, "covered_entities"),
+    _C("Pharmacy name", "pharmacy_name", _S.WRAPPED, 24, "pharmacies"),
+    _C("Program in words", "program_words", _S.TEXT, 14, ""),
+    _C("Subject in words", "subject_words", _S.TEXT, 13, "What the line is about"),
+    _C("Record id", "record_id", _S.TEXT, 8, "FFSU or MCOU (CMS-R-144)"),
+    _C("Plan", "own_plan_id", _S.TEXT, 12, "Managed-care or other plan"),
+    _C("Paid on", "paid_on", _S.DATE, 11, "By the payer"),
+    _C("Amount paid ($)", "amount_paid", _S.MONEY, 13, "By this payer"),
+    _C("Days supply", "days_supply", _S.INTEGER, 8, ""),
+    _C("HCPCS code", "own_hcpcs_code", _S.TEXT, 9, "Of medical lines"),
+    _C("HCPCS units", "hcpcs_units", _S.UNITS, 11, "Of medical lines"),
+    _C("Modifiers", "own_modifiers", _S.TEXT, 11, "Of medical lines"),
+    _C(
+        "Other claim",
+        "other_source_row_id",
+        _S.TEXT,
+        22,
+        "Row id of the claim that makes the problem",
+    ),
+    _C("Other claim is", "other_kind", _S.TEXT, 13, ""),
+    _C("They differ in", "differs", _S.WRAPPED, 24, "Fields that both claims state, in other values"),
     _C(
         FINDING_ID,
         "finding_id",
@@ -201,6 +231,25 @@ FINDINGS_COLUMNS: tuple[SheetColumn, ...] = (
         "How it came to be looked at; leave it as it is: RANDOM ones measure how often rules are right",
     ),
 )
+
+
+def _both_claims() -> tuple[SheetColumn, ...]:
+    """Each field of both claims, as text; a field that one side never has takes one column."""
+    columns = [
+        _C(FINDING_ID, "finding_id", _S.TEXT, 36, ""),
+        _C("Own row is", "own_kind", _S.TEXT, 13, ""),
+        _C("Other claim is", "other_kind", _S.TEXT, 13, ""),
+        _C("Differs", "differs", _S.WRAPPED, 24, ""),
+        _C("Rules in full", "rules_in_full", _S.WRAPPED, 64, ""),
+    ]
+    for field in FIELDS:
+        for side in ("own", "other"):
+            columns.append(_C(f"{field.label} ({side})", f"{side}_{field.key}", _S.TEXT, 14, ""))
+    return tuple(columns)
+
+
+# One row per finding, from which the sheet of one finding reads.
+BOTH_CLAIMS_COLUMNS = _both_claims()
 
 LINE_COLUMNS: tuple[SheetColumn, ...] = (
     _C("Goes to", "route_words", _S.TEXT, 15, ""),

@@ -25,6 +25,11 @@ class Field:
     compared: tuple[str, str] | None = None
     is_money: bool = False
 
+    @property
+    def key(self) -> str:
+        """Names the field; no two have the same."""
+        return self.rebate or self.claim_340b or ""
+
 
 # In the order in which an analyst compares two claims.
 FIELDS: tuple[Field, ...] = (

@@ -11,6 +11,7 @@ from engine.contracts.findings import DISPUTE_LINES, FINDINGS, QUARANTINE
 from engine.contracts.forms import EVIDENCE_ROWS, FORM_LINES
 from engine.contracts.positions import POSITIONS
 from engine.contracts.tie_out import TIE_OUT
+from engine.exports.details import DETAILS
 from engine.runtime.parquet import write_parquet
 from engine.runtime.storage import storage_of
 
@@ -53,6 +54,11 @@ def write_form_lines(lines: DataFrame, uri: str) -> None:
 def write_evidence(rows: DataFrame, uri: str) -> None:
     """Parquet with exactly the columns of EVIDENCE_ROWS, in place of what is there."""
     _write(rows, EVIDENCE_ROWS, uri)
+
+
+def write_details(details: DataFrame, uri: str) -> None:
+    """Parquet with the columns of DETAILS."""
+    _write(details, DETAILS, uri)
 
 
 def write_quarantine(rows: DataFrame, uri: str) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, time
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +20,34 @@ from engine.contracts.cases import CaseStatus, Selection, Standing
 from engine.contracts.tie_out import Color
 from engine.contracts.words import STANDING_WORDS, STATUS_WORDS
 from engine.exports.batches import Stream, in_priority_order, ordered_batches
-from engine.exports.csv_files import csv_column, csv_writer
+from engine.exports.csv_files import as_text_in_spreadsheets, csv_column, csv_writer
+from engine.exports.details import with_details
 from engine.exports.facts import RunFacts
+from engine.exports.finding_sheet import CLAIMS_SHEET, fill_finding_page, finding_page
 from engine.exports.formats import Formats
 from engine.exports.guide_sheet import add_guide_sheet
+from engine.exports.page_sheets import Page
 from engine.exports.quality_sheet import add_quality_sheet
 from engine.exports.review_rows import (
     CASE_ORDER,
     ORDER,
     TIE_OUT_ORDER,
+    both_claims_rows,
     case_rows,
     finding_rows,
     line_rows,
     tie_out_rows,
 )
-from engine.exports.row_sheets import ROW_HEIGHT, RowSheet, excel_column
-from engine.exports.sheet_columns import CASE_COLUMNS, FINDINGS_COLUMNS, LINE_COLUMNS, TIE_OUT_COLUMNS, SheetColumn
+from engine.exports.row_sheets import RowSheet, excel_column
+from engine.exports.sheet_columns import (
+    BOTH_CLAIMS_COLUMNS,
+    CASE_COLUMNS,
+    FINDINGS_COLUMNS,
+    LINE_COLUMNS,
+    TIE_OUT_COLUMNS,
+    SheetColumn,
+    Shown,
+)
 from engine.exports.summary_sheet import add_summary_sheet
 from engine.exports.totals import Totals, is_dismissed
 from engine.runtime.storage import Storage, join
@@ -45,8 +58,15 @@ TIE_OUT_SHEET, QUEUE_SHEET, RANDOM_SHEET = "Tie-out", "Queue", "Random sample"
 FINDINGS_SHEET, CASES_SHEET, LINES_SHEET = "Findings", "Cases", "Dispute lines"
 
 # Columns that stay in sight while one scrolls to the right.
-_FROZEN = {TIE_OUT_SHEET: 5, QUEUE_SHEET: 3, RANDOM_SHEET: 3, FINDINGS_SHEET: 3, CASES_SHEET: 5, LINES_SHEET: 3}
-_ROW_HEIGHTS = {TIE_OUT_SHEET: 28}
+_FROZEN = {
+    TIE_OUT_SHEET: 5,
+    QUEUE_SHEET: 3,
+    RANDOM_SHEET: 3,
+    FINDINGS_SHEET: 3,
+    CASES_SHEET: 5,
+    LINES_SHEET: 3,
+    CLAIMS_SHEET: 1,
+}
 _LINE_ORDER = (
     "route_words payer_id state labeler_code product_code package_code period record_id claim_id claim_line finding_id"
 )
@@ -107,19 +127,23 @@ def write_workbooks(
     settings: ReviewSettings,
     tables: ReviewTables = NO_TABLES,
     redacted: bool = False,
+    details: DataFrame | None = None,
 ) -> list[str]:
     """Writes the review files into `folder`; returns their names, the first workbook first.
 
     Findings come by priority, then id, without those that a person dismissed and that did not change since. A workbook
     holds at most `findings_per_workbook` of them and a sheet at most `rows_per_sheet`. Memory does not grow with their
     number. `redacted`: findings, lines and totals are redacted ones, and cells of amounts stay empty.
+    `details`: DETAILS of the findings; without them, columns that come from claims are empty.
     Raises OutputError where the folder cannot be written.
     """
     found, line_count = totals.findings - totals.dismissed, dispute_lines.count()
-    listed = findings.where(~is_dismissed())
+    listed = with_details(findings.where(~is_dismissed()), details, redacted)
     parts = _parts(found, settings.findings_per_workbook)
     names = [_workbook_name(number, len(parts)) for number in range(len(parts))]
-    rows = Stream(ordered_batches(finding_rows(listed, tables.queue, redacted), in_priority_order(ORDER), found))
+    shown = finding_rows(listed, tables.queue, redacted, facts.as_of, facts.code_texts)
+    rows = Stream(ordered_batches(shown, in_priority_order(ORDER), found))
+    claims = Stream(ordered_batches(both_claims_rows(listed), in_priority_order(ORDER), found))
     with (
         storage.local_file(join(folder, CSV_NAME)) as csv_path,
         # with a byte-order mark, without which Excel takes the file for one in the system's own encoding
@@ -138,9 +162,12 @@ def write_workbooks(
                         _add_row_sheets(book, formats, TIE_OUT_SHEET, TIE_OUT_COLUMNS, compared, count, settings)
                     add_summary_sheet(book, formats, facts, totals, line_count, _lines_of_review(tables))
                 add_guide_sheet(book, formats, facts)
+                if is_first and len(parts) > 1:
+                    _add_index_sheet(book, formats, names, parts)
                 if is_first:
-                    _add_queue_sheets(book, formats, listed, tables, settings, redacted)
-                _add_row_sheets(book, formats, FINDINGS_SHEET, FINDINGS_COLUMNS, rows, part, settings, csv)
+                    _add_queue_sheets(book, formats, listed, tables, settings, redacted, facts)
+                first = _add_row_sheets(book, formats, FINDINGS_SHEET, FINDINGS_COLUMNS, rows, part, settings, csv)
+                _add_one_finding(book, formats, claims, part, first, settings)
                 if is_first:
                     if tables.cases is not None:
                         count = sum(tables.cases_by_status.values())
@@ -165,6 +192,7 @@ def _add_queue_sheets(
     tables: ReviewTables,
     settings: ReviewSettings,
     redacted: bool,
+    facts: RunFacts,
 ) -> None:
     """The sheet Queue if the capacity leaves findings out, and the random sample if one was drawn.
 
@@ -184,7 +212,11 @@ def _add_queue_sheets(
         if count:
             chosen = tables.queue.where(condition)
             own = listed.join(F.broadcast(chosen.select("finding_id")), on="finding_id", how="left_semi")
-            rows = Stream(ordered_batches(finding_rows(own, chosen, redacted), in_priority_order(ORDER), count))
+            rows = Stream(
+                ordered_batches(
+                    finding_rows(own, chosen, redacted, facts.as_of, facts.code_texts), in_priority_order(ORDER), count
+                )
+            )
             _add_row_sheets(book, formats, name, FINDINGS_COLUMNS, rows, count, settings)
 
 
@@ -240,21 +272,58 @@ def _add_row_sheets(
     count: int,
     settings: ReviewSettings,
     csv: Any = None,
-) -> None:
+) -> dict[str, Any]:
     """`count` rows of the stream on as many sheets as they need; the same lines go to `csv` where that is given."""
+    first: dict[str, Any] = {}
     for number, part in enumerate(_parts(count, settings.rows_per_sheet)):
         title = f"{name} {number + 1}" if number else name
-        sheet = RowSheet(book, formats, title, columns, _FROZEN[name], _ROW_HEIGHTS.get(name, ROW_HEIGHT))
+        sheet = RowSheet(book, formats, title, columns, _FROZEN[name])
         for piece in rows.take(part):
-            sheet.write([excel_column(piece.column(c.name), c.shown) for c in columns if c.name is not None])
+            cells = {c.name: excel_column(piece.column(c.name), c.shown) for c in columns if c.name is not None}
+            sheet.write(list(cells.values()))
+            first = first or {name: values[0] for name, values in cells.items()}
             if csv is not None:
                 csv.writerows(_csv_rows(piece, columns))
         if sheet.rows != part:
             raise RuntimeError(f"sheet {name}: {part} rows were counted, but {sheet.rows} came")
         sheet.finish()
+    return first
+
+
+def _add_one_finding(
+    book: xlsxwriter.Workbook,
+    formats: Formats,
+    claims: Stream,
+    part: int,
+    first: dict[str, Any],
+    settings: ReviewSettings,
+) -> None:
+    """The sheets One finding and Both claims of a workbook with `part` findings."""
+    on_sheet = min(part, settings.rows_per_sheet)
+    detailed = min(on_sheet, settings.findings_with_claims)
+    page = finding_page(book, formats)
+    first_claims = _add_row_sheets(book, formats, CLAIMS_SHEET, BOTH_CLAIMS_COLUMNS, claims, detailed, settings)
+    for _ in claims.take(part - detailed):
+        pass
+    fill_finding_page(page, formats, FINDINGS_SHEET, on_sheet, detailed, first, first_claims)
+
+
+def _add_index_sheet(book: xlsxwriter.Workbook, formats: Formats, names: list[str], parts: list[int]) -> None:
+    """Which workbook holds which findings: the queue goes on from one to the next."""
+    page = Page(book, formats, "Index", (30, 14, 14, 14))
+    page.title("Workbooks of this run", "The queue goes on from one workbook to the next; findings.csv has all of it.")
+    ends = list(accumulate(parts))
+    page.table(
+        ("Workbook", "Findings", "From place", "To place"),
+        (formats.text, formats.count, formats.count, formats.count),
+        ((name, part, end - part + 1, end) for name, part, end in zip(names, parts, ends, strict=True)),
+    )
 
 
 def _csv_rows(piece: pa.RecordBatch, columns: tuple[SheetColumn, ...]) -> Iterator[tuple[str | None, ...]]:
-    empty = [None] * piece.num_rows
-    cells = [empty if column.name is None else csv_column(piece.column(column.name)) for column in columns]
+    empty: list[str | None] = [None] * piece.num_rows
+    cells = []
+    for column in columns:
+        values = empty if column.name is None else csv_column(piece.column(column.name))
+        cells.append(as_text_in_spreadsheets(values) if column.name and column.shown is Shown.TEXT else values)
     return zip(*cells, strict=True)

@@ -29,7 +29,7 @@ from engine.pipeline.overview import overview_of
 from engine.pipeline.positions import Posted, post_positions
 from engine.pipeline.preparing import LEFT_ORDERLY
 from engine.pipeline.reranking import QueueOrder
-from engine.pipeline.reviewing import Drafts, issue_keys, write_drafts, write_review
+from engine.pipeline.reviewing import DETAILS_FOLDER, Drafts, issue_keys, write_drafts, write_review
 from engine.redaction import masked
 from engine.run import Run, code_version, run_facts
 from engine.runtime.storage import Storage, join, storage_of
@@ -70,20 +70,16 @@ def publish(
         flagged_rows = sum(run.ledger.rows_out(SUBJECT_FEEDS[one.subject]) for one in judged)
         run.ledger.check("all tables", Step.EXPORTS, "findings added up", totals.findings, flagged_rows)
         posted = post_positions(run, work, prepared, found)
-        offered = offered_lines(
-            found,
-            None if posted is None else posted.tie_out,
-            sent,
-            rules.dispute_codes(settings.reference_folder),
-            settings,
-            work,
-        )
+        codes = rules.dispute_codes(settings.reference_folder)
+        tie_out = None if posted is None else posted.tie_out
+        offered = offered_lines(found, tie_out, sent, codes, settings, work)
         exports.write_dispute_lines(offered.lines, join(folder, LINES_FOLDER))
         if offered.tie_out is not None:
             exports.write_tie_out(offered.tie_out, join(folder, TIE_OUT_FOLDER))
         write_queue(run, work, found, write_cases(run, work, prepared, found, sent, offered.red), offered.red)
         tables = review_tables(run.spark, storage, folder, offered.held, offered.sent_before)
         _write_evidence(run, prepared, found)
+        _write_details(run, prepared, found)
         drafts = write_drafts(run.spark, storage, settings, folder, found, offered.lines, _available(prepared))
         _warn_of_blanket_disputes(run, prepared, drafts.lines)
         for note in drafts.notes:
@@ -93,6 +89,7 @@ def publish(
             as_of=settings.today,
             ledger=run.ledger.tables,
             rule_titles=rules.rule_titles(),
+            code_texts={code.code: code.text for code in codes},
             models={
                 SUBJECT_FEEDS[one.subject]: f"{one.model_name} version {one.model_version} ({one.model.detector}), "
                 f"{one.flags.flagged:,} of {one.flags.tested:,} unusual: {models.in_words(run.settings.model.flags)}"
@@ -191,6 +188,13 @@ def _warn_of_blanket_disputes(run: Run, prepared: Prepared, lines: DataFrame) ->
     disputed = {row["entity_id"]: row["count"] for row in drafted}
     for warning in blanket_disputes(disputed, claims, run.settings.disputes):
         run.note(warning)
+
+
+def _write_details(run: Run, prepared: Prepared, found: DataFrame) -> None:
+    """Keep the claims of the findings field by field, with names, for the workbook."""
+    claims = None if prepared.claims is None else prepared.claims.among
+    details = exports.finding_details(found, claims, prepared.entity_claims, prepared.references)
+    exports.write_details(details, join(run.folder, DETAILS_FOLDER))
 
 
 def _write_quarantine(run: Run, prepared: Prepared) -> dict[str, dict[str, int]]:

@@ -16,6 +16,8 @@ from engine.runtime.parquet import read_parquet
 from engine.runtime.storage import Storage, join, storage_of
 from engine.settings import Settings
 
+DETAILS_FOLDER = "details"
+
 
 @dataclass(frozen=True)
 class Drafts:
@@ -89,7 +91,10 @@ def write_review(
     if redacted:
         shown, lines = exports.redacted_findings(found), exports.redacted_lines(drafts.lines)
         sums = exports.add_up(shown, settings.today, settings.report.findings)
-    review = exports.write_workbooks(shown, lines, sums, facts.run, storage, place, settings.review, tables, redacted)
+    details = read_parquet(found.sparkSession, join(folder, DETAILS_FOLDER), exports.DETAILS)
+    review = exports.write_workbooks(
+        shown, lines, sums, facts.run, storage, place, settings.review, tables, redacted, details
+    )
     if settings.tickets.most:
         tickets = exports.finding_tickets(shown, facts.run.rule_titles, settings.today, settings.tickets.most, redacted)
         exports.write_tickets(tickets, storage, join(place, exports.TICKETS_NAME), issue_keys(storage, settings))

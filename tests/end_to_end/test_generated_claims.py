@@ -14,6 +14,7 @@ OUTPUTS = (
     "kept",
     "form_inputs",
     "run_facts.json",
+    "details",
     "positions",
     "tie_out",
     "cases",
