@@ -307,8 +307,9 @@ def _p_value(one: Mapping[str, Any]) -> float:
     return float(min(1.0, one["tests"] * math.exp(-one["strength"])))
 
 
-def _by_evidence(one: Mapping[str, Any]) -> tuple[float, str, str, date]:
-    return _p_value(one), one["kind"], one["group_id"], one["month"]
+def _by_evidence(one: Mapping[str, Any]) -> tuple[float, float, str, str, date]:
+    # p-values of strong evidence are all 0
+    return _p_value(one), -one["strength"], one["kind"], one["group_id"], one["month"]
 
 
 def _on_claims(

@@ -71,7 +71,7 @@ def of_kind(rows: pd.DataFrame, kind: str, least: int = 10) -> pd.DataFrame:
     return own
 
 
-def test_the_kinds_are_told_by_their_tables(rows):
+def test_the_tables_name_every_kind(rows):
     kinds = {label: set(of_label["kind"]) for label, of_label in rows.groupby("label")}
     before = {"units_times_ten", "price_shifted", "refill_rhythm_broken"}
     assert kinds[Label.ANOMALY] == {*LOOK_ALIKES, *before}
