@@ -1,4 +1,4 @@
-"""The only package that knows where input lies and how it is stored; the run's work folder too."""
+"""Input: locations, formats and readers of every table. Also the work folder of a run."""
 
 from engine.sources.check import check_connections
 from engine.sources.failures import translate_read_error

@@ -20,30 +20,30 @@ from engine.sources.staging import staging_folder
 
 _ENCRYPTED = 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
-# Claims shrink to a tenth or a thirtieth; a file of one repeated byte, at most to a thousandth.
+# Claims compress 10 to 30 times; a file of one repeated byte, at most 1,000 times.
 _LARGEST_RATIO = 200
 _HARMLESS_BYTES = 1 << 30
 _MEMBER = "member"
 
 
 class ArchiveError(Exception):
-    """Why an archive is not unpacked."""
+    """The reason why an archive is not unpacked."""
 
 
 def check_unpacked_size(members: Iterable[zipfile.ZipInfo]) -> None:
-    """Raise ArchiveError for what unpacks to more than 1 GiB and to more than 200 times its size."""
+    """Raise ArchiveError if the members unpack to more than 1 GiB and to more than 200 times their packed size."""
     members = list(members)
     packed = sum(member.compress_size for member in members)
     unpacked = sum(member.file_size for member in members)
     if unpacked > max(_HARMLESS_BYTES, _LARGEST_RATIO * packed):
         raise ArchiveError(
-            f"{unpacked:,} bytes packed into {packed:,}, more than {_LARGEST_RATIO} times: it may be made to harm"
+            f"{unpacked:,} bytes packed into {packed:,}, more than {_LARGEST_RATIO} times: it may be malicious"
         )
 
 
 @contextmanager
 def unpacked(spark: SparkSession, storage: Storage, location: Location) -> Iterator[Location]:
-    """The location as readers can read it: of an archive, its one table file in a temporary folder.
+    """The location for readers: an archive is replaced by its one table file, unpacked to a temporary folder.
 
     The option `member` names the file in an archive that has several. Problems that are raised within the block name
     the archive and its member instead of the temporary file. A folder or pattern may have several archives, with one
@@ -78,10 +78,10 @@ def _is_archive(file: StoredFile) -> bool:
 
 
 def _renamed(problem: Problem, named: dict[str, str]) -> Problem:
-    where, found = problem.where, problem.found
+    where, received = problem.where, problem.found
     for path, name in named.items():
-        where, found = _tidy(where).replace(path, name), found.replace(path, name)
-    return replace(problem, where=where, found=found)
+        where, received = _tidy(where).replace(path, name), received.replace(path, name)
+    return replace(problem, where=where, found=received)
 
 
 def _tidy(uri: str) -> str:
@@ -96,7 +96,7 @@ def _unpack(storage: Storage, file: StoredFile, location: Location, folder: Path
                 check_unpacked_size([member])
                 if member.file_size > shutil.disk_usage(folder).free:
                     raise ArchiveError(f"{member.file_size:,} bytes, more than is free in {folder.parent.parent}")
-                # archives of one folder may name their files alike
+                # archives of one folder may contain files of the same name
                 target = folder / str(number) / name_of(member.filename)
                 target.parent.mkdir()
                 with archive.open(member) as source, target.open("wb") as unpacked_file:
@@ -107,7 +107,7 @@ def _unpack(storage: Storage, file: StoredFile, location: Location, folder: Path
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
             table = location.table.name
             raise damaged_files(
-                table, [(file.uri, str(error)[:200])], "a whole zip archive", "ask the sender for it again"
+                table, [(file.uri, str(error)[:200])], "a complete zip archive", "ask the sender for it again"
             ) from None
 
 
@@ -126,7 +126,9 @@ def _member(members: Sequence[zipfile.ZipInfo], file: StoredFile, location: Loca
     if member.flag_bits & _ENCRYPTED:
         raise ArchiveError(f"{member.filename} is protected by a password")
     if member.compress_type not in _METHODS:
-        raise ArchiveError(f"{member.filename} is compressed in method {member.compress_type}, which Python lacks")
+        raise ArchiveError(
+            f"{member.filename} is compressed in method {member.compress_type}, which Python does not support"
+        )
     return member
 
 
@@ -139,13 +141,13 @@ def _format(member: Path) -> str:
     return format_of(member.name) or "csv"
 
 
-def _refusal(location: Location, uri: str, what: str, found: str) -> InputError:
+def _refusal(location: Location, uri: str, what: str, received: str) -> InputError:
     table = location.table.name
     return InputError(
         Problem(
             f"table {table} {what}",
             uri,
-            found,
+            received,
             "a zip archive with one CSV, text, JSON, Parquet or Excel file in it, without a password",
             f"unpack it, or name the file in input.tables.{table}.options.{_MEMBER}",
         )

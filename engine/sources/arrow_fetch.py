@@ -15,7 +15,7 @@ from engine.settings import DatabaseSettings
 from engine.sources.table_read import TableRead
 
 _ROWS_PER_BATCH = 50_000
-# The package replaces a SQLSTATE by these texts (mssql_python.exceptions.sqlstate_to_exception).
+# The package replaces SQLSTATE codes by these texts (mssql_python.exceptions.sqlstate_to_exception).
 _STATES_BY_TEXT = {
     "01S00": "Invalid connection string attribute",
     "22001": "String data, right-truncated",
@@ -41,7 +41,7 @@ _STATES_BY_TEXT = {
 
 
 def without_columns(rows: int) -> pa.RecordBatch:
-    """What a query gives that only counts rows."""
+    """The result of a query that only counts rows."""
     return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
 
 
@@ -56,7 +56,7 @@ def check_reader(name: str, settings: DatabaseSettings) -> None:
     for package, module in (("mssql-python", "mssql_python"), ("mssql-python-odbc", "mssql_python_odbc")):
         try:
             importlib.import_module(module)
-        except Exception as error:  # whatever loading a native library raises
+        except Exception as error:  # loading a native library may raise anything
             raise ConfigurationError(
                 Problem(
                     f"the package {package} cannot be loaded",
@@ -71,7 +71,7 @@ def check_reader(name: str, settings: DatabaseSettings) -> None:
 def arrow_batches(
     read: TableRead, sql: str, values: Sequence[Any], schema: pa.Schema, dialect: Dialect
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of a query in batches of `schema`, over a connection of its own.
+    """The rows of a query in batches of `schema`, over a separate connection.
 
     Raises:
         pyodbc.OperationalError: The server or the driver refused; with the SQLSTATE if the package names it.
@@ -98,6 +98,6 @@ def arrow_batches(
 
 
 def _state_of(error: Exception) -> str:
-    """The SQLSTATE whose text the package puts in front of the server's message; empty if it names none."""
+    """The SQLSTATE for the text that precedes the server's message; empty if there is none."""
     text = str(getattr(error, "driver_error", ""))
     return next((state for state, words in _STATES_BY_TEXT.items() if text == words), "")

@@ -1,4 +1,4 @@
-"""From the cells of a sheet to typed columns: what a cell holds, and the text or value it stands for."""
+"""Typed columns from the cells of a sheet: the kind of each cell, and its text or value."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import pyarrow as pa
 from engine.sources.workbook import Sheet
 
 _BATCH_ROWS = 10_000
-# A spreadsheet's numbers have 15 digits; what a double holds beyond them is noise (0.1 + 0.2).
+# A spreadsheet's numbers have 15 digits; further digits of a double are noise (0.1 + 0.2).
 _DIGITS = 15
 _ERRORS = frozenset({"#N/A", "#REF!", "#DIV/0!", "#VALUE!", "#NAME?", "#NULL!", "#NUM!"})
 
 
 class Kind(Enum):
-    """What a cell holds; the values are words for messages."""
+    """The kind of a cell; values are used in messages."""
 
     TEXT = "text"
     INTEGER = "number"
@@ -35,7 +35,7 @@ class Kind(Enum):
 
 @dataclass
 class SheetColumn:
-    """One column as text, with what its cells were: how many of each kind, and the sheet's row of the first."""
+    """One column as text, with the kinds of its cells: how many of each, and the sheet row of the first."""
 
     texts: list[Any] = field(default_factory=list)
     counts: Counter[Kind] = field(default_factory=Counter)
@@ -58,7 +58,7 @@ class SheetColumn:
         )
 
     def values(self, kind: Any) -> Any:
-        """The column as an Arrow type that all of its cells have."""
+        """The column in an Arrow type that fits all of its cells."""
         return pa.chunked_array(self.texts, pa.string()).cast(kind)
 
 
@@ -101,8 +101,8 @@ def column_letters(number: int) -> str:
     """
     letters = ""
     while number:
-        number, rest = divmod(number - 1, 26)
-        letters = chr(ord("A") + rest) + letters
+        number, remainder = divmod(number - 1, 26)
+        letters = chr(ord("A") + remainder) + letters
     return letters
 
 
@@ -139,7 +139,7 @@ def _text(cell: Any, kind: Kind) -> str:
         return str(int(cell))
     if kind is Kind.FLOAT:
         digits = f"{Decimal(f'{cell:.{_DIGITS}g}'):f}"
-        # next to text in which points separate thousands, 1.234 would read as 1234
+        # if points separate thousands in text cells, 1.234 would be read as 1234
         decimals = len(digits.partition(".")[2])
         return f"{digits}0" if decimals and decimals % 3 == 0 else digits
     if kind is Kind.BOOLEAN:

@@ -1,4 +1,4 @@
-"""What the databases of the settings hold for the contract, checked before a run needs it."""
+"""Check of the configured databases against the contract, before a run needs them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from engine.sources.locations import SHIPPED, DatabasePlace, Location, database_
 
 @dataclass
 class CheckedTable:
-    """columns: contract's name, the database's own, its type there, the type that it is read as; one row per column."""
+    """columns: one row per column: the contract's name, the database's name, its database type and its Spark type."""
 
     table: str
     location: str
@@ -38,7 +38,7 @@ class CheckedConnection:
 
 
 def check_connections(settings: Settings) -> Iterator[CheckedConnection]:
-    """Each database in turn; what is wrong is in its `problems`. Nothing is changed anywhere."""
+    """Check each database in turn; errors are in its `problems`. Changes nothing."""
     for name in settings.databases:
         checked = CheckedConnection(name)
         try:
@@ -57,9 +57,9 @@ def check_connections(settings: Settings) -> Iterator[CheckedConnection]:
         if not checked.tables and not checked.problems:
             checked.lines.append("no table of the contract is read from it")
         if settings.input.connection == name:
-            found = {*SHIPPED, *settings.input.tables, *(location.table.name for location in locations)}
-            absent = [table for table in TABLES if table not in found]
-            checked.lines.append(f"not there, or no right to see them: {', '.join(absent) or 'none'}")
+            available = {*SHIPPED, *settings.input.tables, *(location.table.name for location in locations)}
+            absent = [table for table in TABLES if table not in available]
+            checked.lines.append(f"missing, or the user has no permission to see them: {', '.join(absent) or 'none'}")
         yield checked
 
 
@@ -85,7 +85,7 @@ def _check_table(location: Location, place: DatabasePlace, checked: CheckedConne
     present = {name for name, *_ in shown}
     table.lines += [f"excluded: {rows:,} rows, {reason}" for reason, rows in counts.left_out.items()]
     absent = [name for name in location.table.column_names if name not in present]
-    table.lines += [f"not there: {', '.join(absent)}"] if absent else []
+    table.lines += [f"missing: {', '.join(absent)}"] if absent else []
     unknown = [column.name for column in columns if plain(column.name) not in {plain(name) for name in theirs.values()}]
     table.lines += [f"ignored: {', '.join(unknown)}"] if unknown else []
     table.lines.append(_parts_line(place, described.read.ranges_wanted, counts.read))
@@ -109,7 +109,7 @@ def _read_as(column: DatabaseColumn) -> str:
 def _missing(table: Table, present: set[str]) -> Iterator[str]:
     yield from (name for name in table.required_names if name not in present)
     for group in table.either:
-        # prescription numbers may be absent where no line is a pharmacy claim: only the rows show that
+        # prescription numbers may be absent if no line is a pharmacy claim; only the rows show that
         if group[0] != ("rx_number",) and not any(present.issuperset(member) for member in group):
             yield ", or ".join(" with ".join(member) for member in group)
 
@@ -118,5 +118,5 @@ def _parts_line(place: DatabasePlace, ranges: int, rows: int) -> str:
     most = place.settings.concurrent_connections
     if place.partition_by is None:
         advice = "; name a key in partition_by to read it in several" if rows > place.settings.rows_per_range else ""
-        return f"one connection reads it whole{advice}"
+        return f"one connection reads the complete table{advice}"
     return f"{min(most, ranges)} connections read it in {ranges} ranges of {place.partition_by}"

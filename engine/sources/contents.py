@@ -1,4 +1,4 @@
-"""Files for readers in Python: one row per file, with its path or its bytes."""
+"""Input for readers in Python: one row per file, with its path or its bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables, views and queries of a database: described and counted here, read by the executors (see odbc.py)."""
+"""Tables, views and queries of a database: described and counted by the driver, read by the executors (see odbc.py)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from engine.sources.odbc import frame
 from engine.sources.table_read import TableRead
 
 _TIMES = (T.DateType, T.TimestampNTZType)
-# Rows with a later date are not used by any step of a run.
+# No step of a run uses rows with a later date.
 _DATED = ("settled_on", "decided_at", "answered_on")
 
 
@@ -55,7 +55,7 @@ class DatabaseTable:
         """SHA-256 over place, columns, number of rows that are read and the time of the last one of them received.
 
         Rows received, settled or decided after the as-of day do not change it: no run of that day uses them. A row that
-        was changed in place goes unnoticed: noticing it would take a read of the whole table.
+        was changed in place is not detected; that would take a read of the complete table.
         """
         state = {
             "source": self._read.source,
@@ -68,7 +68,7 @@ class DatabaseTable:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the summary should say of how the table was read."""
+        """Notes for the summary on how the table was read."""
         name, place = self._location.table.name, self._location.database
         if self.sees_one_state or place is None:
             return ()
@@ -82,7 +82,7 @@ class DatabaseTable:
 
 @dataclass(frozen=True)
 class Described:
-    """A table of a database before its rows are read: its columns, what will be read of it, and how many rows."""
+    """A database table before its rows are read: its columns, the planned read and its number of rows."""
 
     columns: tuple[DatabaseColumn, ...]
     read: TableRead
@@ -93,8 +93,8 @@ def describe(location: Location) -> Described:
     """Open a table as a run does: two short queries and one pass that counts rows; changes nothing.
 
     Raises:
-        InputError: The table is missing or may not be read, or a column cannot be what the contract or a setting
-            takes it for; all that is wrong with the columns at once.
+        InputError: The table is missing or may not be read, or a column does not have the type that the
+            contract or a setting requires; all problems of the columns are reported at once.
     """
     place = location.database
     assert place is not None
@@ -104,7 +104,7 @@ def describe(location: Location) -> Described:
         if place.query is not None and database.dialect is SQL_SERVER:
             mistake = query_mistake(place.query)
             if mistake is not None:
-                expected = "one SELECT whose columns all have names of their own"
+                expected = "one SELECT whose columns all have distinct names"
                 raise InputError(Problem(mistake.what, setting, expected=expected, to_do=mistake.to_do))
         columns = tuple(database.describe(source_of(place)))
         read = planned_read(location, columns, database.allows_snapshot(place.table))
@@ -121,9 +121,9 @@ def describe(location: Location) -> Described:
 def _refuse_columns(
     location: Location, columns: Sequence[DatabaseColumn], read: TableRead, database: Database
 ) -> frozenset[str]:
-    """Refuse columns of the contract in a type that cannot hold what they are.
+    """Reject columns whose database type cannot represent the contract's column.
 
-    Returns the numeric columns without any value that stand for identifiers, which lost nothing and are read as text.
+    Returns identifier columns that are numeric and have no values: they lost nothing and are read as text.
     """
     problems = []
     of_contract = taken_columns(location, columns)
@@ -156,7 +156,7 @@ def _refuse_columns(
                     location.uri,
                     f"column {column.name} of type {column.type_name}",
                     "text",
-                    "change the column to text where the identifiers come from: no cast brings them back",
+                    "change the column to text at the source of the identifiers: no cast restores them",
                 )
             )
         else:
@@ -182,7 +182,7 @@ def taken_columns(location: Location, columns: Iterable[DatabaseColumn]) -> dict
 
 def _unreadable(location: Location, columns: Sequence[DatabaseColumn]) -> Problem:
     return Problem(
-        f"table {location.table.name} has columns of a type that no contract column can hold",
+        f"table {location.table.name} has columns of a type that no contract column has",
         location.uri,
         ", ".join(f"{column.name} ({column.type_name})" for column in columns),
         "numbers, text, dates, times or bits",
@@ -191,14 +191,14 @@ def _unreadable(location: Location, columns: Sequence[DatabaseColumn]) -> Proble
 
 
 def source_of(place: DatabasePlace) -> str:
-    """What follows FROM. A query ends on a line of its own, since its last one may end in a comment."""
+    """The text after FROM. A query ends on a separate line, because its last line may end in a comment."""
     if place.table is not None:
         return quoted_table(place.table)
     return f"(\n{without_end(str(place.query))}\n) AS source"
 
 
 def planned_read(location: Location, columns: Sequence[DatabaseColumn], sees_one_state: bool) -> TableRead:
-    """The read of a location, its columns not chosen yet and its rows not counted."""
+    """The read of a location, before columns are chosen and rows are counted."""
     place = location.database
     assert place is not None
     known = {plain(column.name): column for column in columns}
@@ -210,7 +210,7 @@ def planned_read(location: Location, columns: Sequence[DatabaseColumn], sees_one
     if place.received_after is not None and not received:
         problems.append(
             Problem(
-                f"table {location.table.name} has no column of times by which to leave out what was received before",
+                f"table {location.table.name} has no time column to exclude rows received before",
                 f"input.tables.{location.table.name}.received_after",
                 expected=" or ".join(location.table.received) or "another table",
                 to_do="remove it, or have the column as a date or time",
@@ -249,18 +249,18 @@ def planned_read(location: Location, columns: Sequence[DatabaseColumn], sees_one
 
 
 def _received_columns(location: Location, known: Mapping[str, DatabaseColumn]) -> tuple[str, ...]:
-    """The database's columns that say when a row was received; none where one is no time: then prepare finds out."""
+    """The database's columns with the time of receipt; none if one of them is not a time: preparation then decides."""
     theirs = (location.columns.get(name, name) for name in location.table.received)
-    found = [known[plain(name)] for name in theirs if plain(name) in known]
-    are_times = all(isinstance(column.spark_type, _TIMES) for column in found)
-    return tuple(column.name for column in found) if are_times else ()
+    columns = [known[plain(name)] for name in theirs if plain(name) in known]
+    are_times = all(isinstance(column.spark_type, _TIMES) for column in columns)
+    return tuple(column.name for column in columns) if are_times else ()
 
 
 def _dated_columns(location: Location, columns: Iterable[DatabaseColumn]) -> tuple[str, ...]:
-    """The columns of dates after which a run of an earlier day does not know a row of a reference table."""
+    """The date columns that exclude rows of a reference table from runs of an earlier day."""
     taken = taken_columns(location, columns)
-    found = (taken[name] for name in _DATED if name in taken)
-    return tuple(column.name for column in found if isinstance(column.spark_type, _TIMES))
+    dated = (taken[name] for name in _DATED if name in taken)
+    return tuple(column.name for column in dated if isinstance(column.spark_type, _TIMES))
 
 
 def _no_column(location: Location, setting: str, name: str, columns: Sequence[DatabaseColumn]) -> Problem:

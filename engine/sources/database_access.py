@@ -1,4 +1,4 @@
-"""Questions to a database before rows are read from it. None of them changes anything."""
+"""Queries about a database table before its rows are read. They change nothing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from engine.sources.table_read import Condition, TableRead, all_of, any_of
 
 @dataclass(frozen=True)
 class RowCounts:
-    """Rows that are read, rows excluded by reason, and what identifies the state of the table that a run sees.
+    """Rows that are read, rows excluded by reason, and the state of the table that a run reads.
 
     known: rows that are read and not dated after the as-of day; last_received: the latest time at which one of the rows
     that are read was received.
@@ -45,14 +45,14 @@ class RowCounts:
 
 
 class Database:
-    """Questions to an open connection."""
+    """Queries over an open connection."""
 
     def __init__(self, connection: Any):
         self.connection = connection
         self.dialect: Dialect = dialect_of(connection)
 
     def describe(self, source: str) -> list[DatabaseColumn]:
-        """The columns of what may follow FROM."""
+        """The columns of a source, which may be anything that can follow FROM."""
         sql = f"SELECT * FROM {source}"
         cursor = self.connection.execute(f"{sql} WHERE 1 = 0")
         description = cursor.description
@@ -61,43 +61,43 @@ class Database:
         return [database_column(column, type_names.get(column[0]), self.dialect) for column in description]
 
     def _type_names(self, sql: str) -> dict[str, str]:
-        """SQL Server's own names of the types: its driver returns a time with zone and bytes as one type."""
+        """SQL Server's type names; its driver reports a time with zone and bytes as the same type."""
         if self.dialect is not SQL_SERVER:
             return {}
         described = self.connection.execute("EXEC sp_describe_first_result_set ?", sql).fetchall()
-        # a type that is made with .NET has no name in this place
+        # a .NET type has no name in this column
         return {str(row.name): str(row.system_type_name or "CLR type") for row in described}
 
     def allows_snapshot(self, table: str | None = None) -> bool:
-        """Whether one transaction may read one state of the database in which `table` is (None: the connection's)."""
+        """True if a transaction can read a snapshot of the database of `table` (None: the connection's)."""
         parts = [] if table is None else parts_of(table)
         if len(parts) == MOST_PARTS:
-            return False  # no snapshot reaches a linked server
+            return False  # snapshots do not cover linked servers
         database = parts[0] if len(parts) == MOST_PARTS - 1 else None
         answer = self.connection.execute(self.dialect.allows_snapshot, database).fetchval()
         return int(answer or 0) == 1
 
     def has_values(self, read: TableRead, column: str) -> bool:
-        """Whether one of the rows that are read has a value in a column."""
+        """True if a row that is read has a value in the column."""
         known = Condition(f"{quoted(column)} IS NOT NULL", ())
         condition = all_of([known, read.conditions(self.dialect)])
         sql = f"SELECT CASE WHEN EXISTS (SELECT 1 FROM {read.source}{condition.where}) THEN 1 ELSE 0 END"
         return bool(self.connection.execute(sql, *condition.values).fetchval())
 
     def count(self, read: TableRead) -> RowCounts:
-        """One pass over the table: rows by what becomes of them."""
+        """Count rows by outcome, in one pass over the table."""
         never = Condition("1 = 0", ())
         late, old = read.is_late(self.dialect) or never, read.is_old(self.dialect) or never
         dated = read.is_dated_late(self.dialect) or never
         left_out = any_of([late, old])
         received = read.received_at(self.dialect)
-        one, none = "CAST(1 AS bigint)", "CAST(0 AS bigint)"
+        yes, no = "CAST(1 AS bigint)", "CAST(0 AS bigint)"
         # one value per placeholder, in the order of the text
         parts = [
-            Condition(f"SUM({one})", ()),
-            Condition(f"SUM(CASE WHEN {late.sql} THEN {one} ELSE {none} END)", late.values),
-            Condition(f"SUM(CASE WHEN NOT ({left_out.sql}) THEN {one} ELSE {none} END)", left_out.values),
-            Condition(f"SUM(CASE WHEN {dated.sql} THEN {none} ELSE {one} END)", dated.values),
+            Condition(f"SUM({yes})", ()),
+            Condition(f"SUM(CASE WHEN {late.sql} THEN {yes} ELSE {no} END)", late.values),
+            Condition(f"SUM(CASE WHEN NOT ({left_out.sql}) THEN {yes} ELSE {no} END)", left_out.values),
+            Condition(f"SUM(CASE WHEN {dated.sql} THEN {no} ELSE {yes} END)", dated.values),
         ]
         if received is not None:
             parts.append(Condition(f"MAX(CASE WHEN NOT ({left_out.sql}) THEN {received} END)", left_out.values))
@@ -121,7 +121,7 @@ class Database:
         return sorted(str(row[0]) for row in self.connection.execute(sql, schema.name).fetchall())
 
     def has_schema(self, schema: Schema) -> bool:
-        """Whether the schema is in its database and the user may see it."""
+        """True if the schema exists in its database and the user may see it."""
         sql = f"SELECT 1 FROM {schema.information('SCHEMATA')} WHERE SCHEMA_NAME = ?"
         return self.connection.execute(sql, schema.name).fetchone() is not None
 
@@ -130,16 +130,16 @@ class Database:
 def opened(
     name: str, settings: DatabaseSettings, doing: str, where: str, setting: str = "", is_query: bool = False
 ) -> Iterator[Database]:
-    """A database for reading only; connecting is retried, what the block asks is not.
+    """A database for reading only; connecting is retried, queries of the block are not.
 
     Args:
         name: The connection's name in the settings.
-        doing, where: What an error message says was done, and on what.
+        doing, where: The operation and its object, for an error message.
         setting: The setting that names the table or holds the query, for an error message.
-        is_query: Whether `where` is a query of the settings, of which a server may dislike anything.
+        is_query: True if `where` is a query of the settings, which a server may reject for any reason.
 
     Raises:
-        InputError: The server or the driver refused; the message holds no data.
+        InputError: The server or the driver refused; the message contains no data.
         ConfigurationError: A secret, the driver manager or the package of the configured reader is missing.
     """
     connection = None

@@ -1,4 +1,4 @@
-"""Column types of databases and the types they are read as: every value arrives as it is, or the column is refused."""
+"""Column types of databases and their Spark types: values are read without loss, or the column is rejected."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BY_PYTHON_TYPE: dict[str, T.DataType] = {
     "int": T.LongType(),
     "str": T.StringType(),
     "date": T.DateType(),
-    # times without zone are UTC, as the contract has it
+    # times without a zone are UTC (contract)
     "datetime": T.TimestampNTZType(),
 }
 # Precisions, in binary or decimal digits, of a number of 32 bits: SQL Server's, PostgreSQL's.
@@ -28,7 +28,7 @@ _CODE_PAGE_TEXTS = frozenset({"char", "varchar"})
 # Neither ordered nor hashed by SQL Server.
 _NO_KEYS = frozenset({"text", "ntext"})
 # All other types of SQL Server (binary, varbinary, image, rowversion, xml, json, vector, sql_variant, hierarchyid,
-# geometry, geography and other CLR types) hold nothing that a column of the contract is made of.
+# geometry, geography and other CLR types) correspond to no column type of the contract.
 _READABLE_OF_SQL_SERVER = frozenset(
     {
         *("bigint", "int", "smallint", "tinyint", "bit", "decimal", "numeric", "money", "smallmoney", "float", "real"),
@@ -80,7 +80,7 @@ def database_column(described: Any, type_name: str | None, dialect: Dialect) -> 
 
 
 def spark_type(described: Any) -> T.DataType | None:
-    """The type of a column of a cursor's description (PEP 249); None for what no contract column is made of."""
+    """The type of a column of a cursor's description (PEP 249); None if no contract column has such a type."""
     _, kind, _, _, precision, scale, _ = described
     name = kind.__name__
     if name == "Decimal":

@@ -1,9 +1,9 @@
 """Text files: CSV and its relatives, and fixed-width records (docs/input-files.md).
 
-Spark's reader replaces bytes that are not of the encoding, cuts surplus fields, fills short rows with NULL and lets an
-open quotation mark swallow the rest of a file, and it knows few encodings. So it reads only files that a first pass
-over their lines finds regular: UTF-8, every line a whole row of the header's length. All others are read in Python on
-the executors (`text_records`), strictly, and what is wrong in them stops the run with file and line.
+Spark's reader replaces invalid bytes, drops surplus fields, fills short rows with NULL, lets an open quotation mark
+consume the remaining file, and supports few encodings. So it reads only regular files, which a first pass over their
+lines identifies: UTF-8, every line a complete row of the header's length. All others are read strictly in Python on
+the executors (`text_records`); damage stops the run with file and line.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _STRICT: dict[str, str | bool] = {
     "quote": '"',
     "escape": '"',
     "unescapedQuoteHandling": "RAISE_ERROR",
-    # a pruned column is not counted, and a row with a field too many would pass
+    # with column pruning, a row with a surplus field would pass
     "columnPruning": False,
     "ignoreCorruptFiles": False,
     "ignoreMissingFiles": False,
@@ -59,7 +59,7 @@ _STRICT: dict[str, str | bool] = {
 _SEPARATORS = {",": "commas", ";": "semicolons", "|": "bars", "\t": "tabs", "~": "tildes", "^": "carets"}
 _AS_SETTING = {"\t": "\\t"}
 _IS_DATA = re.compile(r"[\d\s.,:/$%-]*\d[\d\s.,:/$%-]*")
-# Stands for a row of a table from which no column is wanted.
+# Placeholder column of rows from which no column is requested.
 _NO_COLUMN = "row"
 
 
@@ -78,9 +78,9 @@ class _File:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What is read of one file: per column its position in a record (None: not there), and the folder's value.
+    """The columns read from one file: position in a record (None: absent), and the folder's value.
 
-    conflicts: the problem to report if file and folder disagree, as JSON, for columns that both have.
+    conflicts: the problem to report if file and folder disagree, as JSON, for columns in both.
     """
 
     name: str
@@ -101,9 +101,9 @@ class _Files:
 class DelimitedFiles:
     """A text file or several, compressed or not; see `Reader`.
 
-    Each file is read by its own header. `lacking`: by column in plain form, the files that do not have it while others
-    do. Raises InputError with every file that cannot be read: bytes of another encoding, a row of the wrong length, an
-    open quotation mark, a header of another separator or none.
+    Each file is read by its own header. `lacking`: by column in plain form, the files that lack it while others
+    have it. Raises InputError with every file that cannot be read: bytes of another encoding, a row of the wrong
+    length, an open quotation mark, a header of another separator or none.
     """
 
     def __init__(
@@ -140,11 +140,11 @@ class DelimitedFiles:
     # -- headers ------------------------------------------------------------------------------------------------------
 
     def _opened(self, stored: Sequence[StoredFile]) -> tuple[list[_File], set[str]]:
-        """Every file with its header, and those that Spark may be able to read."""
+        """Every file with its header, and the files that Spark may be able to read."""
         files, plain_uris, problems = [], set(), []
         for file in stored:
             sample = self._storage.first_bytes(file.uri, _HEADER_BYTES)
-            # Hadoop knows codecs by endings in lower case only
+            # Hadoop recognizes codecs by lower-case extensions only
             was_packed = is_packed(sample)
             try:
                 sample = unpacked_start(sample) if was_packed else sample
@@ -163,7 +163,7 @@ class DelimitedFiles:
         return files, plain_uris
 
     def _is_for_spark(self, file: StoredFile) -> bool:
-        """False for what only some engines read themselves: compressed text, and columns in the names of folders."""
+        """False for files that only some engines read: compressed text, and partition columns in folder names."""
         can = abilities(self._spark)
         return can.names_files or not (self._partitions or file.uri.endswith((".gz", ".bz2")))
 
@@ -193,8 +193,8 @@ class DelimitedFiles:
         known = {plain(name) for name in (*table.column_names, *self._location.columns.values())}
         if any(plain(name) in known for name in header):
             return None
-        counts = {one: sum(name.count(one) for name in header) for one in _SEPARATORS if one != written.separator}
-        most = max(counts, key=lambda one: counts[one])
+        counts = {mark: sum(name.count(mark) for name in header) for mark in _SEPARATORS if mark != written.separator}
+        most = max(counts, key=lambda mark: counts[mark])
         where = f"input.tables.{table.name}"
         if counts[most] >= len(header):
             columns = "one column" if len(header) == 1 else f"{len(header)} columns"
@@ -219,28 +219,28 @@ class DelimitedFiles:
     # -- checks -------------------------------------------------------------------------------------------------------
 
     def _checked(self, files: Sequence[_File], plain_uris: Collection[str]) -> _Files:
-        """Reads every file once. Raises InputError with what is wrong in them."""
-        found = _Files()
+        """Read every file once. Raises InputError with the problems of all files."""
+        checked = _Files()
         headers: dict[int, list[_File]] = {}
         for file in files:
             if file.stored.uri in plain_uris:
                 headers.setdefault(len(file.header), []).append(file)
             else:
-                found.others.append(file)
+                checked.others.append(file)
         for width, same_width in headers.items():
             irregular = self._irregular(same_width, width)
-            found.regular.extend(file for file in same_width if local_name(file.stored.uri) not in irregular)
-            found.others.extend(file for file in same_width if local_name(file.stored.uri) in irregular)
-        if found.others:
-            self._check_in_python(found.others)
-        return found
+            checked.regular.extend(file for file in same_width if local_name(file.stored.uri) not in irregular)
+            checked.others.extend(file for file in same_width if local_name(file.stored.uri) in irregular)
+        if checked.others:
+            self._check_in_python(checked.others)
+        return checked
 
     def _irregular(self, files: Sequence[_File], width: int) -> set[str]:
-        """Files of which some line is not UTF-8, not a whole row, or of another length."""
+        """Files with a line that is not UTF-8, not a complete row, or of another length."""
         if abilities(self._spark).names_files:
             lines = self._irregular_lines(files, width).select(F.col("_metadata.file_path").alias("file"))
             return {local_name(unquote(row["file"])) for row in lines.distinct().collect()}
-        # usually none is: one question for all files
+        # usually there are none: one query for all files
         if self._are_regular(files, width):
             return set()
         return {local_name(file.stored.uri) for file in files if not self._are_regular([file], width)}
@@ -260,20 +260,20 @@ class DelimitedFiles:
         complete = without_backtracking(self._spark, _complete_line(separator))
         quoted = without_backtracking(self._spark, _QUOTED)
         has_quote = F.contains(value, F.lit('"'))
-        is_whole = ~has_quote | value.rlike(complete)
+        is_complete = ~has_quote | value.rlike(complete)
         unquoted = F.when(has_quote, F.regexp_replace(value, quoted, "")).otherwise(value)
         separators = F.octet_length(unquoted) - F.octet_length(F.replace(unquoted, F.lit(separator), F.lit("")))
         is_blank = F.ltrim(value, F.lit(BLANKS)) == ""
-        is_regular = F.is_valid_utf8(value) & is_whole & (is_blank | (separators == width - 1))
+        is_regular = F.is_valid_utf8(value) & is_complete & (is_blank | (separators == width - 1))
         return lines.where(~is_regular | F.contains(value, F.lit("\0")))
 
     def _check_in_python(self, files: Sequence[_File]) -> None:
         tasks = {file.stored.uri: _Wanted(file.stored.uri, len(file.header), ()) for file in files}
         check = partial(_check_files, tasks=tasks, written=self._written, table=self._location.table.name)
         opened = contents(self._spark, self._storage, [file.stored for file in files])
-        found = opened.mapInArrow(check, "uri string, problem string").orderBy("uri").collect()
-        if found:
-            problems = [Problem(**json.loads(row["problem"])) for row in found]
+        damaged = opened.mapInArrow(check, "uri string, problem string").orderBy("uri").collect()
+        if damaged:
+            problems = [Problem(**json.loads(row["problem"])) for row in damaged]
             raise InputError(_few(problems, self._location.table.name))
 
     # -- rows ---------------------------------------------------------------------------------------------------------
@@ -385,7 +385,7 @@ def _batch(read: Sequence[Sequence[str]], file: _Wanted, names: Sequence[str]) -
 def _damaged(table: str, uri: str, error: DamagedTextError) -> Problem:
     setting = f"input.tables.{table}.options.encoding"
     expected, to_do = "rows of the header's length; a quotation mark inside a quoted value doubled", ""
-    if "bytes" in error.found or "byte" in error.found:
+    if "bytes" in error.damage or "byte" in error.damage:
         expected = "text in the encoding of the settings (default: UTF-8)"
         to_do = f"set {setting} to the encoding in which the file was written"
     if error.fits:
@@ -408,7 +408,7 @@ def _few(problems: Sequence[Problem], table: str) -> list[Problem]:
 
 
 def _is_ordinary(sample: bytes) -> bool:
-    """No sign of another encoding or of line ends that are carriage returns alone."""
+    """True without signs of another encoding or of carriage returns as line endings."""
     has_mark = sample.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))
     has_returns = sample.count(b"\r") > sample.count(b"\r\n")
     return not (has_mark or has_returns or b"\0" in sample or looks_like_utf16(sample))
@@ -419,7 +419,7 @@ def _not_blank(column: Column) -> Column:
 
 
 def _distinct(header: Sequence[str]) -> list[str]:
-    """The header's names; those that are blank or repeated, and so cannot be wanted, by their position."""
+    """The header's names; blank or repeated names, which cannot be requested, are replaced by their position."""
     repeated = repeated_names(header)
     return [f"field {n} of file" if plain(name) in {*repeated, ""} else name for n, name in enumerate(header)]
 
@@ -430,7 +430,7 @@ _QUOTED = '"[^"]*+(?:""[^"]*+)*+"'
 def _complete_line(separator: str) -> str:
     """A line none of whose quoted values continues on the next; possessive, so it never backtracks.
 
-    A quotation mark in the middle of an unquoted value (`5" pen`) is a letter like others.
+    A quotation mark in the middle of an unquoted value (`5" pen`) is an ordinary character.
     """
     sep = re.escape(separator)
     value = f'(?:{_QUOTED}|[^"{sep}][^{sep}]*+|)'

@@ -1,4 +1,4 @@
-"""What went wrong while reading, told with the file's name and without any of its content."""
+"""Read failures as messages that name the file and contain none of its content."""
 
 from __future__ import annotations
 
@@ -26,42 +26,42 @@ _READ_CONDITIONS = (
     "UNABLE_TO_INFER_SCHEMA",
 )
 
-# Only these say nothing of the rows: others may quote a value, which can be a patient's.
+# Only these messages are safe: others may quote a value, which can be patient data.
 _MESSAGES_WITHOUT_DATA = ("java.io.", "java.nio.", "java.util.zip.", "org.apache.parquet.", "org.apache.hadoop.")
 _NOT_PARQUET = re.compile(r"is not a Parquet file")
 _CSV_LINE = re.compile(r"\bline=(\d+)")
-_TOLD_BY_EXECUTOR = re.compile(f"{MARK}(.*?){MARK}", re.DOTALL)
+_EXECUTOR_REPORT = re.compile(f"{MARK}(.*?){MARK}", re.DOTALL)
 _UNKNOWN_FILE = "unknown file"
-# The embedded engine names no file; a page that it cannot decode may also end the whole answer.
+# The embedded engine names no file; a page that it cannot decode may also end the stream.
 _UNNAMED_DAMAGE = re.compile(r"Parquet (?:argument )?error|Arrow error|Stream removed|RST_STREAM")
 _suspects: dict[Path, None] = {}
 _TO_DO = "ask the sender for the file again, or fix it"
 
 
 def translate_read_error(error: BaseException) -> InputError | None:
-    """The InputError that a failed Spark action stands for, or None where reading is not what failed.
+    """Translate a failed Spark action to an InputError; None if the failure is not a read failure.
 
-    For use around actions: a damaged page, a record that fits no header or a file cut short is noticed only there.
-    Names the file; never quotes what is in it.
+    Use it around actions: a damaged page, a record that fits no header or a truncated file is detected only there. The
+    message names the file and never quotes its content.
     """
     if isinstance(error, InputError):
         return error
-    told = _TOLD_BY_EXECUTOR.search(str(error))
-    if told is not None:
-        return InputError([Problem(**problem) for problem in json.loads(told.group(1))])
+    report = _EXECUTOR_REPORT.search(str(error))
+    if report is not None:
+        return InputError([Problem(**problem) for problem in json.loads(report.group(1))])
     causes = causes_of(error)
     of_reading = [cause for cause in causes if _is_of_reading(cause)]
     if not of_reading:
         return _damaged_input(causes)
     paths = [cause.parameters["path"] for cause in of_reading if "path" in cause.parameters]
     where = _tidy(paths[0]) if paths else _UNKNOWN_FILE
-    if not paths and (found := _damaged_input(of_reading)) is not None:
-        return found
-    return InputError(Problem("an input file cannot be read", where, _found(causes), to_do=_TO_DO))
+    if not paths and (damaged := _damaged_input(of_reading)) is not None:
+        return damaged
+    return InputError(Problem("an input file cannot be read", where, _description(causes), to_do=_TO_DO))
 
 
 def opening_problem(table: str, uri: str, error: BaseException) -> Problem:
-    """Why a table could not even be opened, for errors in ENGINE_ERRORS and OSError."""
+    """The problem of a table that could not be opened, for errors in ENGINE_ERRORS and OSError."""
     translated = translate_read_error(error)
     if translated is not None:
         first = translated.problems[0]
@@ -74,24 +74,24 @@ def opening_problem(table: str, uri: str, error: BaseException) -> Problem:
 
 
 def damaged_page(uri: str) -> Problem:
-    """A Parquet file whose footer was whole and whose pages are not."""
+    """The problem of a Parquet file with an intact footer and damaged pages."""
     return Problem("an input file cannot be read", _tidy(uri), "a damaged Parquet page", to_do=_TO_DO)
 
 
 def suspect(file: Path | None) -> None:
-    """Remember a Parquet file that an engine reads itself, to be looked at if the engine fails without naming one."""
+    """Remember a Parquet file that an engine reads directly, to check it if the engine fails without naming a file."""
     if file is not None:
         _suspects.pop(file, None)
         _suspects[file] = None
 
 
 def forget_suspects() -> None:
-    """For the start of an input: a file that an earlier run of this process read is not at fault."""
+    """Forget suspects when a new input is opened: files of an earlier run in this process are not at fault."""
     _suspects.clear()
 
 
 def _damaged_input(causes: Iterable[Cause]) -> InputError | None:
-    """The damaged file that was opened last, if what the engine reports can come from one."""
+    """The damaged file that was opened last, if the engine's message can come from one."""
     if not any(_UNNAMED_DAMAGE.search(cause.message) for cause in causes):
         return None
     for file in reversed(_suspects):
@@ -107,7 +107,7 @@ def _is_of_reading(cause: Cause) -> bool:
     return cause.condition.startswith(_READ_CONDITIONS)
 
 
-def _found(causes: list[Cause]) -> str:
+def _description(causes: list[Cause]) -> str:
     kinds = {cause.kind.rpartition(".")[2] for cause in causes}
     conditions = {cause.condition.partition(".")[0] for cause in causes}
     if "TextParsingException" in kinds:

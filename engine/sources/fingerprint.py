@@ -1,4 +1,4 @@
-"""What an input table was, in one number, so that two runs can tell whether their data differ."""
+"""Fingerprint of an input table, to detect whether the data of two runs differ."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from engine.sources.locations import Location
 def fingerprint(storage: Storage, location: Location) -> str:
     """SHA-256 over the sorted files of a location: name relative to it, length, checksum of the content.
 
-    The checksum is SHA-256 of the bytes where the file is on this machine (about a second per GB), what the file
-    system keeps (HDFS, object stores with it switched on) elsewhere, and empty where it keeps none: then a file
-    rewritten in the same length under the same name goes unnoticed. A location without files (a catalog's table) is
-    known by its name only.
+    The checksum is SHA-256 of the bytes for files on this machine (about a second per GB), otherwise the checksum that
+    the file system stores (HDFS, object stores with it enabled), or empty if it stores none: then a file rewritten
+    under the same name with the same length is not detected. A location without files (a catalog's table) is identified
+    by its name only.
     """
     files = sorted(location.files or storage.files(location.uri), key=lambda file: (file.name, file.uri))
     described = [f"{file.name}\n{file.length}\n{_checksum(storage, file.uri)}\n" for file in files] or [location.uri]

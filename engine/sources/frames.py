@@ -1,4 +1,4 @@
-"""Putting together what arrives in several files of different layout, without guessing."""
+"""Union of files with different layouts, without guessing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NESTED = (T.ArrayType, T.MapType, T.StructType, T.VariantType)
 
 
 def plain(name: str) -> str:
-    """Columns are the same when this is: neither case nor blanks, underscores, hyphens and dots count.
+    """The plain form of a column name: without case, blanks, underscores, hyphens and dots. Equal forms are one column.
 
     >>> plain("\\ufeffDate of\\xa0Service "), plain("date_of_service"), plain("DATE-OF.SERVICE")
     ('dateofservice', 'dateofservice', 'dateofservice')
@@ -34,13 +34,13 @@ def plain(name: str) -> str:
 
 
 def repeated_names(names: Iterable[str]) -> set[str]:
-    """Names, in plain form, that stand for more than one column."""
+    """Names, in plain form, of more than one column."""
     counted = Counter(plain(name) for name in names)
     return {name for name, times in counted.items() if name and times > 1}
 
 
 def one_spelling(names: Iterable[str]) -> tuple[str, ...]:
-    """Each column once, as it is spelled first; nameless ones left out."""
+    """Each column once, in its first spelling; columns without a name are dropped."""
     spellings: dict[str, str] = {}
     for name in names:
         spellings.setdefault(plain(name), name)
@@ -48,12 +48,12 @@ def one_spelling(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def column_named(name: str) -> Column:
-    """A column by its exact name, whatever characters are in it."""
+    """A column by its exact name, with any characters."""
     return F.col("`" + name.replace("`", "``") + "`")
 
 
 def spark_options(options: Mapping[str, Any]) -> dict[str, str | bool | int | float]:
-    """Options for Spark's own reader, which takes single values only; others are for the table's adapter."""
+    """Options for Spark's own reader, which takes single values only; the others belong to the table's adapter."""
     return {name: value for name, value in options.items() if isinstance(value, (str, bool, int, float))}
 
 
@@ -63,7 +63,7 @@ def is_data(file: StoredFile) -> bool:
 
 
 def is_hidden(name: str) -> bool:
-    """Names that begin with `_` or `.` are writers' own marks (`_SUCCESS`, checksums), partitions excepted."""
+    """True for names that begin with `_` or `.`: writers' marker files (`_SUCCESS`, checksums), except partitions."""
     return name.startswith(("_", ".")) and "=" not in name
 
 
@@ -72,10 +72,10 @@ def stacked(
 ) -> DataFrame:
     """All rows of all frames with exactly the columns `names`; a column that a frame lacks is NULL in its rows.
 
-    A column of one type keeps it. Integers become bigint, integers and decimals a decimal that holds both, small
+    A column of one type keeps it. Integers become bigint, integers and decimals a decimal that can hold both, small
     integers and doubles a double, dates and times a timestamp (without zone = UTC); any other mixture becomes text,
-    which holds each value as it was. Raises InputError where an identifier is text in some files and a number in
-    others: no cast brings its leading zeros back.
+    which keeps each value as it was. Raises InputError if an identifier is text in some files and a number in others:
+    no cast restores its leading zeros.
     """
     frames = [_without_empty_numbers(frame, frames, identifiers) for frame in frames]
     mixed = [name for name in names if name in identifiers and _is_number_and_text(frames, name)]
@@ -132,11 +132,11 @@ def _common_decimal(kinds: Sequence[T.DataType]) -> T.DataType:
 
 
 def _as_kind(frame: DataFrame, name: str, kind: T.DataType) -> Column:
-    """The column as another type; whole floats as text have neither decimals nor an exponent, NaN is NULL."""
+    """The column as another type; as text, integral floats have neither decimals nor an exponent; NaN is NULL."""
     column = column_named(name)
     if isinstance(kind, T.StringType) and isinstance(frame.schema[name].dataType, (T.FloatType, T.DoubleType)):
-        whole = column.try_cast("bigint")
-        return F.when(whole == column, whole.cast(kind)).when(~F.isnan(column), column.cast(kind))
+        integral = column.try_cast("bigint")
+        return F.when(integral == column, integral.cast(kind)).when(~F.isnan(column), column.cast(kind))
     return column.cast(kind)
 
 
@@ -146,7 +146,7 @@ def _is_number_and_text(frames: Iterable[DataFrame], name: str) -> bool:
 
 
 def _without_empty_numbers(frame: DataFrame, frames: Sequence[DataFrame], identifiers: Collection[str]) -> DataFrame:
-    """pandas writes a column without any value as a number: beside files with text it is no column at all."""
+    """Drop number columns without any value, as pandas writes empty columns, if other files have text in the column."""
     doubtful = [
         name
         for name in frame.columns

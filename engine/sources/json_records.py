@@ -1,6 +1,6 @@
-"""Records of JSON files, strict about bytes, keys and values; numbers are the text that they were written as.
+"""Records of JSON files, strict about bytes, keys and values; numbers keep the text they were written as.
 
-Plain Python without Spark. Nothing here quotes what is in a file.
+Plain Python without Spark. No message quotes the content of a file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from engine.sources.text_records import Opener, decompressed
 NOT_UTF8 = "not_utf8"
 NO_OBJECT = "no_object"
 _MARK = b"\xef\xbb\xbf"
-# What a key's values are, in the words of Spark's descriptions.
+# Kinds of values of a key, named as in Spark's schema descriptions.
 NUMBER, TEXT, BOOLEAN, OBJECT, ARRAY, VOID, MIXED = "DECIMAL", "STRING", "BOOLEAN", "OBJECT", "ARRAY", "VOID", "VARIANT"
 
 Record = dict[str, Any]
@@ -26,10 +26,10 @@ class _Number(str):
 
 
 def records(opener: Opener, name: str, wrong: Counter[str] | None = None) -> Iterator[Record]:
-    """Every object of a file with one per line; lines that are none are counted in `wrong` or raised as ValueError.
+    """Every object of a file with one per line; other lines are counted in `wrong` or raise ValueError.
 
     Raises:
-        DamagedTextError: a codec that is not read.
+        DamagedTextError: an unsupported codec.
         OSError, EOFError, zlib.error: a damaged archive.
     """
     with opener() as stored:
@@ -54,19 +54,19 @@ def documents(opener: Opener, name: str) -> list[Record]:
     """The objects of a file that is one object or a list of them. Raises as `records`, without counting."""
     with opener() as stored:
         content = decompressed(stored, name).read().removeprefix(_MARK)
-        found = _loaded(content.decode("utf-8"))
-        listed = found if isinstance(found, list) else [found]
-        if not all(isinstance(one, dict) for one in listed):
+        value = _loaded(content.decode("utf-8"))
+        listed = value if isinstance(value, list) else [value]
+        if not all(isinstance(item, dict) for item in listed):
             raise ValueError
         return listed
 
 
 def parse(text: str) -> Record:
-    """One object; ValueError for anything else, and for a key that stands twice in one object."""
-    found = _loaded(text)
-    if not isinstance(found, dict):
+    """Parse one object; ValueError for anything else and for a key that occurs twice in one object."""
+    record = _loaded(text)
+    if not isinstance(record, dict):
         raise ValueError
-    return found
+    return record
 
 
 def kind_of(value: Any) -> str:
@@ -77,9 +77,9 @@ def kind_of(value: Any) -> str:
 
 
 def common_kind(kinds: set[str]) -> str:
-    """What values of several kinds are together; NULL is of any kind."""
-    known = kinds - {VOID}
-    return (known.pop() if len(known) == 1 else MIXED) if known else VOID
+    """The common kind of values of several kinds; NULL fits any kind."""
+    not_null = kinds - {VOID}
+    return (not_null.pop() if len(not_null) == 1 else MIXED) if not_null else VOID
 
 
 def as_text(value: Any) -> str | None:
@@ -90,19 +90,19 @@ def as_text(value: Any) -> str | None:
 
 def _loaded(text: str) -> Any:
     # the text may escape half of a surrogate pair, which no column can hold
-    found = json.loads(
+    value = json.loads(
         text, parse_int=_Number, parse_float=_Number, parse_constant=_refuse, object_pairs_hook=_with_keys_once
     )
     if "\\u" in text:
-        json.dumps(found, ensure_ascii=False).encode("utf-8")
-    return found
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    return value
 
 
 def _with_keys_once(pairs: list[tuple[str, Any]]) -> Record:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    record = dict(pairs)
+    if len(record) != len(pairs):
         raise ValueError
-    return found
+    return record
 
 
 def _refuse(constant: str) -> Any:

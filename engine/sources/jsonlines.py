@@ -1,4 +1,4 @@
-"""JSON lines: one object per line. Types come from the values themselves, numbers keep every digit.
+"""JSON lines: one object per line. Types are inferred from the values; numbers keep every digit.
 
 Spark's own inference would take text that looks like a number for one, hide a number among texts, and drop what
 comes under a key spelled in another case.
@@ -52,7 +52,7 @@ class JsonLines:
     """A file of JSON lines or a folder of them; see `Reader`.
 
     Numbers arrive as the text they were written as, except in identifier columns: there a number stays a number, so
-    that it is seen. Raises InputError for lines that are not UTF-8 or not one JSON object.
+    it is detected. Raises InputError for lines that are not UTF-8 or not one JSON object.
 
     Args:
         is_document: each file is one object or a list of objects, over any lines.
@@ -111,7 +111,7 @@ class JsonLines:
             [reader_path(self._spark, file.uri) for file in files]
         )
         value, keys = F.try_parse_json("value"), F.json_object_keys("value")
-        # a key that stands twice in one object has no value; what is no object has no keys
+        # a key that occurs twice in one object has no value; anything but an object has no keys
         is_object = value.isNotNull() & keys.isNotNull()
         is_blank = F.trim("value") == ""
         checked = (
@@ -145,9 +145,9 @@ class JsonLines:
                 kinds = {plain(name): kind for name, kind in kinds_of_object(row["kinds"]).items()}
                 part = parts.setdefault((row["kinds"], names), _Part(names, kinds))
                 part.files.append(by_path[local_name(unquote(row["file"]))])
-        return self._whole(parts, damaged, files)
+        return self._checked_parts(parts, damaged, files)
 
-    def _whole(
+    def _checked_parts(
         self,
         parts: Mapping[tuple[str, tuple[str, ...]], _Part],
         damaged: Sequence[tuple[str, str]],
@@ -176,10 +176,10 @@ class JsonLines:
                 by_key: dict[str, set[str]] = defaultdict(set)
                 for name, kind in zip(names, row["kinds"], strict=True):
                     by_key[plain(name)].add(kind)
-                kinds = {key: json_records.common_kind(found) for key, found in by_key.items()}
+                kinds = {key: json_records.common_kind(kinds_of_key) for key, kinds_of_key in by_key.items()}
                 part = parts.setdefault((str(kinds), names), _Part(names, kinds))
                 part.files.append(by_uri[row["uri"]])
-        return self._whole(parts, damaged, files)
+        return self._checked_parts(parts, damaged, files)
 
     def _read_in_python(self, part: _Part, names: Sequence[str], identifiers: Collection[str]) -> DataFrame:
         """The part's rows; a column of the folders' names has their values, and stops the run at another."""
@@ -217,7 +217,7 @@ class JsonLines:
 
 
 _DESCRIBED = "uri string, keys array<string>, kinds array<string>, problem string"
-# Stands for a row of a table from which no column is wanted.
+# Placeholder column of rows from which no column is requested.
 _NO_COLUMN = "row"
 
 
@@ -227,14 +227,14 @@ _NO_COLUMN = "row"
 def _describe_files(
     batches: Iterable[pa.RecordBatch], known: Sequence[str], is_document: bool
 ) -> Iterator[pa.RecordBatch]:
-    """Of each file its keys in order, the kind of each one's values, and what is wrong."""
+    """For each file: its keys in order, the kinds of their values, and the problem, if any."""
     for uri, opener in each_file(batches, known):
         kinds: dict[str, set[str]] = defaultdict(set)
         wrong: Counter[str] = Counter()
         problem = None
         try:
-            found = json_records.documents(opener, uri) if is_document else json_records.records(opener, uri, wrong)
-            for record in found:
+            objects = json_records.documents(opener, uri) if is_document else json_records.records(opener, uri, wrong)
+            for record in objects:
                 for key, value in record.items():
                     kinds[key].add(json_records.kind_of(value))
         except DamagedTextError as error:
@@ -246,7 +246,7 @@ def _describe_files(
         except (EOFError, zlib.error, OSError) as error:
             if getattr(error, "errno", None) is not None:
                 raise
-            problem = "a compressed file that is cut short or damaged"
+            problem = "a compressed file that is truncated or damaged"
         if wrong[json_records.NOT_UTF8]:
             problem = f"bytes that are not UTF-8 in {wrong[json_records.NOT_UTF8]} lines"
         elif wrong[json_records.NO_OBJECT]:
@@ -267,14 +267,14 @@ def _read_files(
     is_document: bool,
 ) -> Iterator[pa.RecordBatch]:
     for uri, opener in each_file(batches, folders):
-        found = iter(json_records.documents(opener, uri) if is_document else json_records.records(opener, uri))
-        while read := [record for _, record in zip(range(_ROWS_PER_BATCH), found, strict=False)]:
+        objects = iter(json_records.documents(opener, uri) if is_document else json_records.records(opener, uri))
+        while read := [record for _, record in zip(range(_ROWS_PER_BATCH), objects, strict=False)]:
             arrays = []
             for name, key in columns.items():
                 values = [record.get(key) for record in read] if key is not None else [None] * len(read)
                 if plain(name) in folders[uri]:
                     value, problem = folders[uri][plain(name)]
-                    texts = [json_records.as_text(one) for one in values]
+                    texts = [json_records.as_text(value) for value in values]
                     if any(text is not None and text.strip(" ") != (value or "").strip(" ") for text in texts):
                         raise RuntimeError(problem)
                     arrays.append(pa.array([value] * len(read), pa.string()))

@@ -1,4 +1,4 @@
-"""Where each table is: by name in the input folder, or as the configuration says."""
+"""Location of each table: by name in the input folder, or from the settings."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from engine.sources.text_format import TEXT_OPTIONS
 # A run needs one of these; everything else may be missing.
 FEEDS_OF_WHICH_ONE = ("rebate_claims", "entity_claims", "invoices")
 SHIPPED = ("identifiers_340b", "state_340b_policies")
-# What the job `feedback` keeps.
+# Tables that the job `feedback` keeps.
 KEPT = ("decisions", "outcomes")
-# NDC by NDC: what another list has, where the first has no row.
+# A second list supplies the NDCs that the first lacks.
 WITH_FALLBACK = "products"
 DATABASE = "database"
 EXCEL = "excel"
@@ -52,13 +52,13 @@ _FORMAT_OF_ENDING = {
 _ENDINGS_BY_NAME = (".parquet", ".csv", ".csv.gz", ".json", ".json.gz", ".jsonl", ".jsonl.gz", ".xlsx", ".zip")
 
 
-# Share of letters in which a file's name and a table's agree.
+# Minimum similarity of a file's name and a table's name.
 _CLOSE = 0.82
 
 
 @dataclass(frozen=True)
 class DatabasePlace:
-    """A table or a query of a connection, and which of its rows are wanted; see settings.TableLocation."""
+    """A table or a query of a connection, and which of its rows are read; see settings.TableLocation."""
 
     connection: str
     settings: DatabaseSettings
@@ -72,10 +72,10 @@ class DatabasePlace:
 
 @dataclass(frozen=True)
 class Location:
-    """One table's place and how to read it.
+    """The location of one table and how to read it.
 
     `uri` is for people to read: a path, a pattern, several of them, or `connection: table` in a database. `files` are
-    the data files there, named relative to the folder; none in a database, and in formats that are no files (a
+    the data files there, named relative to the folder; none in a database, and for formats that are not files (a
     catalog's table, Delta).
     """
 
@@ -92,9 +92,9 @@ class Location:
 
 
 def locate_tables(storage: Storage, settings: Settings) -> tuple[list[Location], list[Problem]]:
-    """Every table that is there, in the contract's order, and everything that is wrong with where they should be.
+    """Every table of the input, in the contract's order, and all problems with their locations.
 
-    A table that the configuration names wins over one of that name in the folder.
+    A configured table takes precedence over one of that name in the folder.
     """
     problems: list[Problem] = []
     root = settings.input.root
@@ -105,19 +105,19 @@ def locate_tables(storage: Storage, settings: Settings) -> tuple[list[Location],
     for table in TABLES.values():
         configured = settings.input.tables.get(table.name)
         if configured and configured.connection in silent:
-            found = None
+            location = None
         elif configured and configured.connection:
-            found = _configured_in_database(settings, table, configured, problems)
+            location = _configured_in_database(settings, table, configured, problems)
         elif configured and configured.path is not None:
-            found = _configured_with_fallback(storage, settings, table, configured, problems)
+            location = _configured_with_fallback(storage, settings, table, configured, problems)
         else:
             before = len(problems)
             by_name = _by_name(storage, root or "", table, names, problems)
-            found = _only_one(table, by_name, in_database.get(table.name), problems)
+            location = _only_one(table, by_name, in_database.get(table.name), problems)
             if configured and len(problems) == before:
-                found = _found_and_configured(storage, settings, table, configured, found, problems)
-        if found:
-            located[table.name] = found
+                location = _located_and_configured(storage, settings, table, configured, location, problems)
+        if location:
+            located[table.name] = location
     for name in SHIPPED:
         if name not in located and name not in settings.input.tables:
             located |= _shipped(storage, settings, name, problems)
@@ -130,9 +130,9 @@ def locate_tables(storage: Storage, settings: Settings) -> tuple[list[Location],
 
 
 def _kept(
-    storage: Storage, settings: Settings, table: Table, found: Location | None, problems: list[Problem]
+    storage: Storage, settings: Settings, table: Table, location: Location | None, problems: list[Problem]
 ) -> dict[str, Location]:
-    """What the job `feedback` keeps of a table; an empty mapping where there is nothing yet."""
+    """The rows of a table that the job `feedback` keeps; an empty mapping if it has none yet."""
     feedback = settings.feedback
     kept: Location | None = None
     if feedback.connection is not None:
@@ -146,14 +146,14 @@ def _kept(
         uri = join(settings.feedback_root, f"{table.name}.parquet")
         if storage.exists(uri):
             kept = Location(table, uri, "parquet", files=_data_files(files_at(storage, None, uri)))
-    if kept is None or (found is not None and found.uri == kept.uri):
+    if kept is None or (location is not None and location.uri == kept.uri):
         return {}
-    if found is not None:
+    if location is not None:
         problems.append(
             Problem(
-                f"table {table.name} is there more than once",
+                f"table {table.name} exists more than once",
                 "the input and what the job feedback keeps",
-                f"{found.uri}, {kept.uri}",
+                f"{location.uri}, {kept.uri}",
                 "one of them",
                 f"hand the input's rows in with the job feedback, or name the right one in input.tables.{table.name}",
             )
@@ -165,7 +165,7 @@ def _names_in(storage: Storage, root: str, problems: list[Problem]) -> list[str]
     try:
         if storage.is_folder(root):
             return storage.children(root)
-        problems.append(Problem("the input folder is not there", root, to_do="fix --input or input.root"))
+        problems.append(Problem("the input folder does not exist", root, to_do="fix --input or input.root"))
     except OSError as error:
         problems.append(Problem("the input folder cannot be opened", root, one_line(error)))
     return []
@@ -174,56 +174,56 @@ def _names_in(storage: Storage, root: str, problems: list[Problem]) -> list[str]
 def _by_name(
     storage: Storage, root: str, table: Table, names: Iterable[str], problems: list[Problem]
 ) -> Location | None:
-    """The folder or file of the table's name, in whatever case."""
+    """The folder or file with the table's name, ignoring case."""
     wanted = {table.name + ending for ending in _ENDINGS_BY_NAME}
-    found = [name for name in names if name.lower() in wanted]
-    found += [name for name in names if name.lower() == table.name and storage.is_folder(join(root, name))]
-    if len(found) > 1:
+    names_of_table = [name for name in names if name.lower() in wanted]
+    names_of_table += [name for name in names if name.lower() == table.name and storage.is_folder(join(root, name))]
+    if len(names_of_table) > 1:
         problems.append(
             Problem(
-                f"table {table.name} is there more than once",
+                f"table {table.name} exists more than once",
                 root,
-                ", ".join(sorted(found)),
+                ", ".join(sorted(names_of_table)),
                 "one of them",
                 f"remove the others, or name the right one in input.tables.{table.name}",
             )
         )
-    if len(found) != 1:
+    if len(names_of_table) != 1:
         return None
-    uri = join(root, found[0])
+    uri = join(root, names_of_table[0])
     files = _data_files(files_at(storage, None, uri))
-    return Location(table, uri, format_of(found[0]) or _format_of_files(files) or "parquet", files=files)
+    return Location(table, uri, format_of(names_of_table[0]) or _format_of_files(files) or "parquet", files=files)
 
 
-def _found_and_configured(
+def _located_and_configured(
     storage: Storage,
     settings: Settings,
     table: Table,
     configured: TableLocation,
-    found: Location | None,
+    location: Location | None,
     problems: list[Problem],
 ) -> Location | None:
-    """A table that was found by name, read as its settings say."""
-    if found is None:
+    """A table located by name, read with its settings."""
+    if location is None:
         setting = f"input.tables.{table.name}"
         problems.append(
             Problem(
-                f"table {table.name} is not there",
+                f"table {table.name} does not exist",
                 settings.input.root or setting,
                 expected=f"a file or folder named {table.name}, since {setting} names no place",
                 to_do=f"set {setting}.path, or remove {setting}",
             )
         )
         return None
-    if found.database is not None:
-        place = {"connection": found.database.connection, "table": found.database.table}
+    if location.database is not None:
+        place = {"connection": location.database.connection, "table": location.database.table}
         return _configured_in_database(settings, table, configured.model_copy(update=place), problems)
-    placed = configured.model_copy(update={"path": name_of(found.uri)})
+    placed = configured.model_copy(update={"path": name_of(location.uri)})
     return _configured_with_fallback(storage, settings, table, placed, problems)
 
 
 def _silent_connections(settings: Settings, problems: list[Problem]) -> set[str]:
-    """Connections that cannot be opened: told once, not for each of their tables."""
+    """Connections that cannot be opened: reported once, not for each of their tables."""
     configured = settings.input.tables.values()
     used = {settings.input.connection, *(location.connection for location in configured)} - {None}
     silent = set()
@@ -244,8 +244,8 @@ def database_locations(settings: Settings, connection: str) -> tuple[list[Locati
     for name, configured in settings.input.tables.items():
         if configured.connection != connection:
             located.pop(name, None)
-        elif found := _configured_in_database(settings, TABLES[name], configured, problems):
-            located[name] = found
+        elif location := _configured_in_database(settings, TABLES[name], configured, problems):
+            located[name] = location
     return [located[name] for name in TABLES if name in located], problems
 
 
@@ -272,11 +272,11 @@ def _in_schema(settings: Settings, name: str, schema_text: str, setting: str) ->
         there = {table.lower(): table for table in database.tables_in(schema)}
         if not there and not database.has_schema(schema):
             raise InputError(_no_schema(where, setting))
-    found = {}
+    located = {}
     for table in (table for table in TABLES.values() if table.name in there):
         place = DatabasePlace(name, settings.databases[name], settings.today, table=schema.table(there[table.name]))
-        found[table.name] = Location(table, f"{where}.{there[table.name]}", DATABASE, database=place)
-    return found
+        located[table.name] = Location(table, f"{where}.{there[table.name]}", DATABASE, database=place)
+    return located
 
 
 def _no_schema(where: str, setting: str) -> Problem:
@@ -293,7 +293,7 @@ def _only_one(
     if in_folder and in_database:
         problems.append(
             Problem(
-                f"table {table.name} is there more than once",
+                f"table {table.name} exists more than once",
                 "input.root and input.connection",
                 f"{in_folder.uri}, {in_database.uri}",
                 "one of them",
@@ -348,9 +348,9 @@ def _configured_with_fallback(
     setting: str | None = None,
 ) -> Location | None:
     setting = setting or f"input.tables.{table.name}"
-    found = _configured(storage, settings, table, configured, problems, setting)
+    main = _configured(storage, settings, table, configured, problems, setting)
     if configured.fallback is None:
-        return found
+        return main
     if table.name != WITH_FALLBACK:
         problems.append(
             Problem(
@@ -359,7 +359,7 @@ def _configured_with_fallback(
         )
         return None
     fallback = _configured_with_fallback(storage, settings, table, configured.fallback, problems, f"{setting}.fallback")
-    return replace(found, fallback=fallback) if found and fallback else None
+    return replace(main, fallback=fallback) if main and fallback else None
 
 
 def _configured(
@@ -377,7 +377,7 @@ def _configured(
     if adapter and table.name not in adapter.tables:
         problems.append(
             Problem(
-                f"adapter {configured.adapter} does not give table {table.name}",
+                f"adapter {configured.adapter} does not supply table {table.name}",
                 f"{setting}.adapter",
                 expected="one of " + ", ".join(adapter.tables),
             )
@@ -430,20 +430,20 @@ def _files_of(
     setting: str,
 ) -> tuple[StoredFile, ...]:
     """The data files of every path, each file once."""
-    found: dict[str, StoredFile] = {}
+    by_uri: dict[str, StoredFile] = {}
     for path in configured.paths:
         files = files_at(storage, root, path)
-        found |= {file.uri: file for file in files}
+        by_uri |= {file.uri: file for file in files}
         if not files and not storage.exists(location_of(root, path)):
             problems.append(_nothing_at(storage, root, table, path, setting))
-    return _data_files(found.values())
+    return _data_files(by_uri.values())
 
 
 def _nothing_at(storage: Storage, root: str | None, table: Table, path: str, setting: str) -> Problem:
     folder, names = existing_part(storage, root, path)
     closest = None if is_pattern(path) else closest_name(name_of(path), names)
     return Problem(
-        f"no file matches the path of table {table.name}" if is_pattern(path) else f"table {table.name} is not there",
+        f"no file matches the path of table {table.name}" if is_pattern(path) else f"table {table.name} does not exist",
         location_of(root, path),
         f"in {folder}: {', '.join(names) or 'nothing'}",
         to_do=f"did you mean {closest}?" if closest else f"fix {setting}.path, or remove {setting}",
@@ -473,7 +473,7 @@ def _format_of_files(files: Iterable[StoredFile]) -> str | None:
 
 
 def _shipped_options(storage: Storage, settings: Settings, adapter: Adapter) -> dict[str, Any]:
-    """Facts about a layout that are not confirmed; a file that the reference folder does not have gives none."""
+    """Unconfirmed facts about a layout; none if the reference folder lacks the file."""
     if adapter.shipped_options is None:
         return {}
     uri = join(settings.reference_folder, adapter.shipped_options)
@@ -519,7 +519,7 @@ def _no_feed(root: str | None, names: list[str]) -> Problem:
         for name, table in closest.items()
     ]
     return Problem(
-        "there is nothing to judge: none of the feeds is there",
+        "there is nothing to check: none of the feeds is available",
         root or "input.tables",
         shown or "nothing",
         f"at least one of {', '.join(FEEDS_OF_WHICH_ONE)}, each a folder <table>/ or {endings}",
@@ -542,6 +542,6 @@ def likely_table(name: str) -> str | None:
 
 
 def format_of(path: str) -> str | None:
-    """The format that a file's ending stands for; None for an unknown ending."""
+    """The format for a file's extension; None for an unknown extension."""
     name = path.rstrip("/").lower()
     return next((kind for ending, kind in _FORMAT_OF_ENDING.items() if name.endswith(ending)), None)

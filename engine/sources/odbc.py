@@ -1,7 +1,8 @@
 """The Spark data source `engine_odbc`: a database table in Arrow batches, one connection per task.
 
-A range of rows is fetched whole before any of it is handed on (into memory, and beyond a few MB to a temporary file),
-so that a connection that breaks in between is opened again and the range read again: no row is lost, none comes twice.
+A range of rows is fetched completely before its rows are returned (into memory, and beyond a few MB to a temporary
+file). If the connection breaks in between, it is opened again and the range is read again, without lost or repeated
+rows.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ FORMAT = "engine_odbc"
 # Unicode's white space, and the NUL characters with which some programs pad.
 _PADDING = "".join(letter for letter in map(chr, range(0x3001)) if letter.isspace()) + "\0"
 _KEPT_IN_MEMORY = 64 << 20
-# Marks what failed on an executor, so that the driver can report it in one message: see `engine.sources.failures`.
+# Marks a failure on an executor, so the driver can report it in one message: see `engine.sources.failures`.
 MARK = "ENGINE_DATABASE_PROBLEM"
 
 
@@ -59,7 +60,7 @@ class OdbcReader(DataSourceReader):
 
     def partitions(self) -> Sequence[InputPartition]:
         read = self._read
-        with _reported(read), _Session(read) as session:
+        with _driver_faults_reported(read), _Session(read) as session:
             boundaries: list[Any] = []
             if read.partition_by is not None and read.partition_method == "range" and read.ranges_wanted > 1:
                 boundaries = session.retried(
@@ -73,10 +74,10 @@ class OdbcReader(DataSourceReader):
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         assert isinstance(partition, RangesPartition)
         schema = to_arrow_schema(self._schema, timezone="UTC")
-        with _reported(self._read), _Session(self._read) as session:
-            for one in partition.ranges:
+        with _driver_faults_reported(self._read), _Session(self._read) as session:
+            for rows in partition.ranges:
                 with tempfile.SpooledTemporaryFile(max_size=_KEPT_IN_MEMORY) as spool:
-                    session.retried(lambda one=one, spool=spool: _fetch(session, one, schema, spool))
+                    session.retried(lambda rows=rows, spool=spool: _fetch(session, rows, schema, spool))
                     spool.seek(0)
                     with pa.ipc.open_stream(spool) as batches:
                         yield from batches
@@ -90,7 +91,7 @@ def frame(spark: SparkSession, read: TableRead, schema: T.StructType) -> DataFra
     reader = OdbcReader(read, schema)
     partitions = reader.partitions()
     tasks = spark.range(0, len(partitions), 1, numPartitions=len(partitions))
-    # rows are counted by their columns, so there is one even if none is wanted
+    # rows are counted by their columns, so one column is read even if none is requested
     received = schema if schema.names else T.StructType([T.StructField("row", T.StringType())])
     rows = tasks.mapInArrow(partial(_read_partitions, reader, partitions), received)
     return rows.select(*schema.names)
@@ -110,7 +111,7 @@ def _read_partitions(
 
 
 class _Session:
-    """One connection at a time, opened when it is first needed and again after it broke."""
+    """One connection at a time, opened when first needed and again after it broke."""
 
     def __init__(self, read: TableRead):
         self._read = read
@@ -145,7 +146,7 @@ class _Session:
             self._connection = connect(read.connection, read.settings, reads_only=True)
             self._dialect = dialect_of(self._connection)
             if read.sees_one_state:
-                # in force from the next transaction on, which must not have begun
+                # takes effect with the next transaction, which must not have begun
                 self._connection.rollback()
                 self._connection.execute(self._dialect.snapshot)
                 self._connection.commit()
@@ -155,11 +156,11 @@ class _Session:
         return [row[0] for row in self.connection.execute(sql, *values).fetchall()]
 
 
-def _fetch(session: _Session, one: Condition, schema: pa.Schema, spool: IO[bytes]) -> None:
+def _fetch(session: _Session, rows: Condition, schema: pa.Schema, spool: IO[bytes]) -> None:
     read = session._read
     spool.seek(0)
     spool.truncate()
-    condition = all_of([read.conditions(session.dialect), one])
+    condition = all_of([read.conditions(session.dialect), rows])
     sql = read.select(session.dialect) + condition.where
     if read.settings.reader == "mssql-python":
         batches = arrow_batches(read, sql, condition.values, schema, session.dialect)
@@ -171,7 +172,7 @@ def _fetch(session: _Session, one: Condition, schema: pa.Schema, spool: IO[bytes
 
 
 def _without_padding(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """White space around a text is no part of the value: char(n) pads with it."""
+    """Strip white space around text: char(n) pads with it."""
     columns = [
         pc.utf8_trim(column, characters=_PADDING) if pa.types.is_string(column.type) else column
         for column in batch.columns
@@ -199,10 +200,10 @@ def _array(read: TableRead, field: pa.Field, values: Sequence[Any]) -> pa.Array:
     try:
         return pa.array(values, field.type)
     except (pa.ArrowException, TypeError, ValueError):
-        # the library's own words quote the value
+        # the library's own message quotes the value
         raise InputError(
             Problem(
-                f"table {read.table} holds a value that its column's type cannot",
+                f"table {read.table} has a value that its column's type cannot represent",
                 f"{read.connection}: {read.source}",
                 f"column {field.name}",
                 f"values of type {field.type}",
@@ -213,14 +214,14 @@ def _array(read: TableRead, field: pa.Field, values: Sequence[Any]) -> pa.Array:
 
 def _check_unchanged(read: TableRead, description: Sequence[Any], schema: pa.Schema) -> None:
     names = [column[0] for column in description]
-    found = to_arrow_schema(
+    received = to_arrow_schema(
         T.StructType([T.StructField(column[0], spark_type(column) or T.BinaryType()) for column in description]),
         timezone="UTC",
     )
-    if names != list(read.columns) or [field.type for field in found] != [field.type for field in schema]:
+    if names != list(read.columns) or [field.type for field in received] != [field.type for field in schema]:
         changed = [
             f"{field.name}: {field.type}, was {planned.type}"
-            for field, planned in zip(found, schema, strict=False)
+            for field, planned in zip(received, schema, strict=False)
             if field.type != planned.type
         ]
         raise InputError(
@@ -234,8 +235,8 @@ def _check_unchanged(read: TableRead, description: Sequence[Any], schema: pa.Sch
         )
 
 
-class _reported:
-    """Raises what a user can fix, or a server refused, as one marked line without data of any row."""
+class _driver_faults_reported:
+    """Report user errors and server errors as one marked line that contains no data."""
 
     def __init__(self, read: TableRead):
         self._read = read

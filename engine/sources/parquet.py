@@ -1,7 +1,7 @@
 """Parquet as Spark, pandas, polars, Impala and others write it (docs/input-parquet.md).
 
-The files' own footers say what Spark's reader would refuse or misread: text stored as bytes, nanosecond timestamps,
-columns without a type because they hold nothing, codecs, and part files that disagree on a column's type.
+The footers of the files show what Spark's reader would reject or misread: text stored as bytes, nanosecond timestamps,
+untyped columns without values, codecs, and part files that disagree on a column's type.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ from engine.sources.staging import staging_folder
 
 _SPARK_CODECS = {"UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD", "LZ4", "LZ4_RAW"}
 _REWRITTEN_CODECS = {"BROTLI"}
-# Read alike by every engine.
+# Every engine reads these the same way.
 _CODECS_OF_ALL = {"UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD"}
 _HIDDEN_LOGS = {"_delta_log": "delta"}
 _MOST_NAMED = 5
 _MANY_PATHS = 32
 _BATCH_ROWS = 1 << 16
 
-# Stands for a row of a table from which no column is wanted.
+# Placeholder column of rows from which no column is requested.
 _NO_COLUMN = "row"
 
 # The columns of one file that are read, by the name they are read under.
@@ -100,17 +100,19 @@ class ParquetFiles:
         return stacked(frames, names, identifiers, table, self._location.uri)
 
     def _engine_reads(self, taken: Sequence[_Taken]) -> bool:
-        """False if a column or folder is one that the engine's own reader would refuse or read as something else."""
+        """False if the engine's own reader would reject or misread a column or folder."""
         if abilities(self._spark).reads_every_parquet_type:
             return True
-        codecs = set().union(*(footer.codecs(one.values()) for footer, one in zip(self._footers, taken, strict=True)))
+        codecs = set().union(
+            *(footer.codecs(columns.values()) for footer, columns in zip(self._footers, taken, strict=True))
+        )
         types: dict[str, set[str]] = {}
         for footer in self._footers:
             for field in footer.arrow or ():
                 types.setdefault(field.name, set()).add(str(field.type))
         return (
             not self._partitions
-            # an engine may compare the types of columns that nobody wants
+            # an engine may compare the types of columns that are not requested
             and all(len(kinds) == 1 for kinds in types.values())
             and codecs <= _CODECS_OF_ALL
             and all(
@@ -138,7 +140,7 @@ class ParquetFiles:
             ]
             in_folders = partition_values(footer.file)
             of_file += [WantedColumn(name, None, "string", in_folders[theirs]) for name, theirs in partitions.items()]
-            # rows count even if none of their columns is wanted
+            # rows count even if none of their columns is requested
             wanted[footer.file.uri] = of_file or [WantedColumn(_NO_COLUMN, None, "string")]
             damaged[footer.file.uri] = marked([damaged_page(footer.file.uri)])
         schema = T.StructType()
@@ -172,7 +174,7 @@ class ParquetFiles:
         return reader.parquet(*(reader_path(self._spark, path) for path in self._paths(files))).select(*values)
 
     def _paths(self, files: Sequence[StoredFile]) -> list[str]:
-        """The files, or the folder that has no others: many paths cost Spark a job to list them."""
+        """The files, or their folder if it has no others: listing many paths costs a Spark job."""
         base = _base(files[0])
         if len(files) > _MANY_PATHS and {file.uri for file in self._storage.files(base)} == {
             file.uri for file in files
@@ -188,7 +190,7 @@ class ParquetFiles:
         return self._checked_text(value, column) if column.is_bytes else value
 
     def _checked_text(self, text: Column, column: StoredColumn) -> Column:
-        """Bytes that are no text stop the run when they are read: shown as text, they would be other values."""
+        """Stop the run at bytes that are not text; shown as text, they would be different values."""
         error = F.raise_error(F.lit(marked([self._not_text(column)]))).cast("string")
         return F.when(text.isNull() | F.is_valid_utf8(text), text).otherwise(error)
 
@@ -202,7 +204,7 @@ class ParquetFiles:
         )
 
     def _refuse_conflicts(self, partitions: dict[str, str]) -> None:
-        """A column of the folders' names that the files hold too has the folder's value or NULL in every row."""
+        """Check that a column in both folder names and files has the folder's value or NULL in every row."""
         if not partitions:
             return
         problems = []
@@ -224,7 +226,7 @@ class ParquetFiles:
         if bounds is not None and all(is_same_value(value, bound) for bound in bounds):
             return True
         stored = self._stored_values(footer, column)
-        return all(is_same_value(value, one) for one in pc.unique(stored).to_pylist())
+        return all(is_same_value(value, other) for other in pc.unique(stored).to_pylist())
 
     def _refuse_unreadable(self, taken: Sequence[_Taken]) -> None:
         problems: dict[str, Problem] = {}
@@ -234,7 +236,7 @@ class ParquetFiles:
                 if column.is_readable or name in problems or footer.holds_nothing_but_nulls(column):
                     continue
                 what = (
-                    f"column {column.name} of table {table} holds lists or structures"
+                    f"column {column.name} of table {table} contains lists or structures"
                     if column.is_nested
                     else f"column {column.name} of table {table} has a type that cannot be read"
                 )
@@ -248,7 +250,7 @@ class ParquetFiles:
             raise InputError(problems.values())
 
     def _refuse_numbers(self, taken: Sequence[_Taken], identifiers: Collection[str]) -> None:
-        """A number has lost its leading zeros, whatever the other files hold."""
+        """Reject identifier columns that are numbers: their leading zeros are lost, whatever other files contain."""
         table = self._location.table.name
         problems = []
         for footer, columns in zip(self._footers, taken, strict=True):
@@ -274,7 +276,7 @@ class ParquetFiles:
             raise InputError(problems)
 
     def _has_values(self, footer: Footer, column: StoredColumn) -> bool:
-        """Whether any value is neither NULL nor NaN, which pandas and others write for NULL."""
+        """True if any value is neither NULL nor NaN, which pandas and others write for NULL."""
         if footer.holds_nothing_but_nulls(column):
             return False
         if footer.bounds(column) is not None:
@@ -290,11 +292,11 @@ class ParquetFiles:
                 return pq.ParquetFile(path).read(columns=[column.name]).column(0)
         except (pa.ArrowException, OSError) as error:
             table = self._location.table.name
-            found = f"column {column.name}: {str(error).splitlines()[0][:200]}"
-            raise damaged_files(table, [(footer.file.uri, found)], "a readable Parquet file", _TO_DO) from None
+            damage = f"column {column.name}: {str(error).splitlines()[0][:200]}"
+            raise damaged_files(table, [(footer.file.uri, damage)], "a readable Parquet file", _TO_DO) from None
 
     def _for_spark(self, footer: Footer, columns: _Taken) -> tuple[StoredFile, _Taken]:
-        """The file, or its columns rewritten by pyarrow where Spark lacks the codec or the type."""
+        """The file, or its columns rewritten by pyarrow if Spark lacks the codec or the type."""
         codecs = footer.codecs(columns.values())
         self._refuse_codecs(footer, codecs)
         if codecs <= _SPARK_CODECS and not any(column.is_half_float for column in columns.values()):
@@ -350,7 +352,7 @@ def _taken(footer: Footer, names: Iterable[str]) -> _Taken:
 
 
 def _meaningful(footer: Footer, columns: _Taken, taken: Sequence[_Taken], identifiers: Collection[str]) -> _Taken:
-    """Without columns that hold nothing but nulls, if their type would be in the way: they have no meaningful type."""
+    """Drop columns of only NULLs if their type would conflict: it has no meaning."""
     kept = {}
     for name, column in columns.items():
         types = {others[name].stored_as for others in taken if name in others}
@@ -365,12 +367,12 @@ def _meaningful(footer: Footer, columns: _Taken, taken: Sequence[_Taken], identi
 
 
 def _base(file: StoredFile) -> str:
-    """The folder below which a file's name begins."""
+    """The folder that a file's name is relative to."""
     return file.uri.removesuffix(file.name)
 
 
 def _folder_value(name: str, files: Iterable[StoredFile]) -> Column:
-    """Spark decodes `%C3%A9` in a folder's name letter by letter; the value is its UTF-8 text."""
+    """The value from a folder's name as UTF-8 text; Spark decodes `%C3%A9` byte by byte."""
     value = column_named(name)
     decoded = {partition_values(file)[name] for file in files}
     for text in sorted(text for text in decoded if text and not text.isascii()):
@@ -380,7 +382,7 @@ def _folder_value(name: str, files: Iterable[StoredFile]) -> Column:
 
 
 def _refuse_table_formats(storage: Storage, location: Location) -> None:
-    """The Parquet files of a Delta table hold rows that were deleted since: only its log says which."""
+    """Reject Delta tables and the like: their Parquet files contain deleted rows, which only the log identifies."""
     for name in storage.children(location.uri) if storage.is_folder(location.uri) else []:
         if name in _HIDDEN_LOGS:
             raise InputError(
@@ -402,5 +404,5 @@ def _footers(storage: Storage, location: Location, files: Iterable[StoredFile]) 
         except FooterError as error:
             damaged.append((file.uri, str(error)))
     if damaged:
-        raise damaged_files(location.table.name, damaged, "a whole Parquet file", _TO_DO)
+        raise damaged_files(location.table.name, damaged, "a complete Parquet file", _TO_DO)
     return footers

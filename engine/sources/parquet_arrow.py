@@ -1,6 +1,6 @@
 """Parquet read with pyarrow on the executors, for types, codecs and folders that an engine's own reader lacks.
 
-Every column becomes the type that `parquet_footer` reads it as on Spark, with the same values.
+Every column gets the type that `parquet_footer` assigns, with the same values as on Spark.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _UUID_PARTS = r"^(.{8})(.{4})(.{4})(.{4})(.{12})$"
 
 @dataclass(frozen=True)
 class WantedColumn:
-    """A column of the result: under which name it is stored, or the value that the folder's name has for it.
+    """A column of the result: the name of the stored column, or the value from the folder's name.
 
     Attributes:
         kind: `text`, `uuid`, `time`, `timestamp` or the name of an Arrow type that the stored one is cast to.
-        not_text: what an executor raises at bytes that are no UTF-8.
+        not_text: the message an executor raises for bytes that are not UTF-8.
     """
 
     name: str
@@ -38,7 +38,9 @@ class WantedColumn:
 def read_files(
     batches: Iterable[pa.RecordBatch], wanted: Mapping[str, Sequence[WantedColumn]], damaged: Mapping[str, str]
 ) -> Iterator[pa.RecordBatch]:
-    """The wanted columns of each file, by its URI. `damaged`: by URI, what to raise at a file that cannot be read."""
+    """The wanted columns of each file, by its URI. `damaged`: by URI, the message to raise for a file that cannot be
+    read.
+    """
     for uri, opener in each_file(batches, wanted):
         columns = wanted[uri]
         stored = [column.stored for column in columns if column.stored is not None]
@@ -75,7 +77,7 @@ def _column(column: WantedColumn, batch: pa.RecordBatch) -> pa.Array:
 
 
 def _text(array: pa.Array, not_text: str) -> pa.Array:
-    """Bytes without annotation are text; NUL characters fill up fixed lengths."""
+    """Read bytes without annotation as text; NUL characters pad fixed lengths."""
     try:
         text = array.cast(pa.binary()).cast(pa.string())
     except pa.ArrowInvalid:

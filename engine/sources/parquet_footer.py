@@ -1,4 +1,4 @@
-"""What the footer of a Parquet file says about its columns, read without a JVM."""
+"""Column types and statistics from the footer of a Parquet file, read without a JVM."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PER_SECOND = {"milliseconds": 1_000, "microseconds": 1_000_000, "nanoseconds": 
 
 
 class FooterError(Exception):
-    """The file is not a readable Parquet file; the message says why."""
+    """The file is not a readable Parquet file, for the reason in the message."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class StoredColumn:
     """One top-level column of a file.
 
     stored_as: the Parquet type, for messages. read_as: the type to read it in, None if it cannot be read.
-    decode: from what is read to the value. leaves: positions of its physical columns in the footer.
+    decode: turns the stored value into the final value. leaves: positions of its physical columns in the footer.
     """
 
     name: str
@@ -61,7 +61,7 @@ class StoredColumn:
 
     @property
     def kind(self) -> str:
-        """What `parquet_arrow` makes of the column."""
+        """The kind of the column for `parquet_arrow`."""
         if self.decode is not None:
             return _KINDS.get(self.decode, "time")
         if isinstance(self.value_type, (T.TimestampType, T.TimestampNTZType)):
@@ -87,7 +87,7 @@ class Footer:
     arrow: Any = None
 
     def is_plain(self, column: StoredColumn) -> bool:
-        """True if Arrow stores the column in the type that it is read as: every engine reads it alike."""
+        """True if Arrow stores the column in its final type, so every engine reads it the same way."""
         kind = None if self.arrow is None else self.arrow.field(column.name).type
         return column.decode is None and kind == _PLAIN.get(column.kind, _decimal(column.read_as))
 
@@ -95,7 +95,7 @@ class Footer:
         return next(column for column in self.columns if column.name == name)
 
     def holds_nothing_but_nulls(self, column: StoredColumn) -> bool:
-        """True if the statistics prove it; of a column without statistics, False."""
+        """True if the statistics prove it; False without statistics."""
         return column.has_no_type or all(
             chunk.statistics is not None
             and chunk.statistics.has_null_count
@@ -105,18 +105,18 @@ class Footer:
 
     def bounds(self, column: StoredColumn) -> set[Any] | None:
         """Smallest and largest value of every row group, None among them for NULL; None if they are not known."""
-        found: set[Any] = set()
+        bounds: set[Any] = set()
         for chunk in self._chunks(column):
             statistics = chunk.statistics
             if statistics is None or not statistics.has_null_count:
                 return None
             if statistics.null_count:
-                found.add(None)
+                bounds.add(None)
             if statistics.has_min_max:
-                found |= {statistics.min, statistics.max}
+                bounds |= {statistics.min, statistics.max}
             elif statistics.num_values:
                 return None
-        return found
+        return bounds
 
     def codecs(self, columns: Iterable[StoredColumn]) -> set[str]:
         return {chunk.compression for column in columns for chunk in self._chunks(column)}
@@ -128,14 +128,14 @@ class Footer:
 
 
 def read_footer(storage: Storage, file: StoredFile) -> Footer:
-    """The footer alone, wherever the file is. Raises FooterError."""
+    """Read only the footer, from any storage. Raises FooterError."""
     if file.length < 12:
         raise FooterError("it is not a Parquet file: too short")
     tail = storage.last_bytes(file.uri, min(_TAIL_BYTES, file.length))
     if tail.endswith(_ENCRYPTED_MAGIC):
         raise FooterError("an encrypted Parquet file, which is not supported")
     if not tail.endswith(_MAGIC):
-        raise FooterError("it is not a Parquet file, or was cut short: no footer at its end")
+        raise FooterError("it is not a Parquet file, or is truncated: no footer at its end")
     needed = int.from_bytes(tail[-8:-4], "little") + 8
     if needed > file.length:
         raise FooterError("a damaged Parquet footer: longer than the file")
@@ -246,7 +246,7 @@ def _read_as(leaf: Any) -> _Reading:
 
 
 def _timestamp_of_nanoseconds(column: Column) -> Column:
-    """Nanoseconds since 1970, cut to the microsecond that Spark holds."""
+    """Nanoseconds since 1970, truncated to the microseconds of Spark."""
     thousand = F.lit(1000).cast("bigint")
     return F.timestamp_micros(F.call_function("div", column - F.pmod(column, thousand), thousand))
 
@@ -259,7 +259,7 @@ def _time_of_day(column: Column, per_second: int) -> Column:
 
 
 def _text_without_padding(column: Column) -> Column:
-    """Bytes without annotation are text; NUL characters fill up fixed lengths."""
+    """Read bytes without annotation as text; NUL characters pad fixed lengths."""
     return F.rtrim(column.cast("string"), F.lit("\0"))
 
 

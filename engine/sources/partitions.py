@@ -1,4 +1,4 @@
-"""Columns in the names of folders, as Hive, Spark, polars and others write them (`state=AK/`)."""
+"""Partition columns: values in folder names, as Hive, Spark, polars and others write them (`state=AK/`)."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def partition_values(file: StoredFile) -> Mapping[str, str | None]:
 
 
 def partition_names(table: str, where: str, files: Sequence[StoredFile]) -> tuple[str, ...]:
-    """The columns that folder names hold, the same for every file.
+    """The partition columns in the folder names, the same for every file.
 
-    Raises InputError for folders that are no partitions, of several layouts, or without a value.
+    Raises InputError for folders that are not partitions, have several layouts, or lack a value.
     """
     folders = {file.name: file.name.split("/")[:-1] for file in files}
     unusable = sorted(name for name, parts in folders.items() if any(not all(part.partition("=")) for part in parts))
@@ -35,7 +35,7 @@ def partition_names(table: str, where: str, files: Sequence[StoredFile]) -> tupl
     if unusable or len(layouts) > 1:
         raise InputError(
             Problem(
-                f"the folder of table {table} contains folders that are no partitions of it",
+                f"the folder of table {table} contains folders that are not its partitions",
                 where,
                 ", ".join((unusable or sorted(folders))[:3]),
                 "files side by side, or all of them below folders such as state=AK/",
@@ -45,9 +45,9 @@ def partition_names(table: str, where: str, files: Sequence[StoredFile]) -> tupl
 
 
 def is_same_value(text: str | None, value: Any) -> bool:
-    """Whether a folder's text and a file's typed value are one value: blanks and leading zeros of numbers aside.
+    """True if a folder's text and a file's typed value are equal, ignoring blanks and leading zeros of numbers.
 
-    NULL in the file agrees with every folder; a value in the file does not agree with a folder that means NULL.
+    NULL in the file agrees with every folder; a value in the file does not agree with a NULL folder.
     """
     if value is None:
         return True

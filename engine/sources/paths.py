@@ -24,26 +24,26 @@ def files_at(storage: Storage, root: str | None, path: str) -> list[StoredFile]:
     """The data files of a path, sorted; none if nothing of that name exists and nothing matches it as a pattern.
 
     A relative path is taken below `root`. A part of the path that exists by exactly that name is literal, brackets
-    included; otherwise `*`, `?`, `[ab]` and `{a,b}` match within a name and `**` matches any number of folders, hidden
-    names (`.x`, `_x`) excepted. Files below a folder are named relative to it, from the first partition folder
+    included; otherwise `*`, `?`, `[ab]` and `{a,b}` match within a name and `**` matches any number of folders, except
+    hidden names (`.x`, `_x`). Files below a folder are named relative to it, from the first partition folder
     (`state=AK/`) in the path on if it has one.
     """
-    whole = location_of(root, path)
-    if storage.exists(whole):
+    location = location_of(root, path)
+    if storage.exists(location):
         above = _from_first_partition(path.strip("/").split("/"))
-        if not storage.is_folder(whole):
-            return [replace(file, name="/".join(above) or file.name) for file in storage.files(whole)]
-        return [replace(file, name="/".join((*above, file.name))) for file in storage.files(whole) if is_data(file)]
+        if not storage.is_folder(location):
+            return [replace(file, name="/".join(above) or file.name) for file in storage.files(location)]
+        return [replace(file, name="/".join((*above, file.name))) for file in storage.files(location) if is_data(file)]
     start, relative = _start(root, path)
-    found: dict[str, StoredFile] = {}
+    matches: dict[str, StoredFile] = {}
     for alternative in _alternatives(relative):
         for uri, below in _matches(storage, start, [part for part in alternative.split("/") if part], ()):
             is_folder = storage.is_folder(uri)
             for file in storage.files(uri):
                 if not is_folder or is_data(file):
                     parts = (*below, *file.name.split("/")) if is_folder else below
-                    found[file.uri] = replace(file, name="/".join(_from_first_partition(parts)) or parts[-1])
-    return sorted(found.values(), key=lambda file: file.uri)
+                    matches[file.uri] = replace(file, name="/".join(_from_first_partition(parts)) or parts[-1])
+    return sorted(matches.values(), key=lambda file: file.uri)
 
 
 def is_pattern(path: str) -> bool:
@@ -51,7 +51,7 @@ def is_pattern(path: str) -> bool:
 
 
 def location_of(root: str | None, path: str) -> str:
-    """The path with the root that it is relative to."""
+    """The path joined to its root."""
     return path if root is None or is_absolute(path) else join(root, path)
 
 
@@ -75,14 +75,14 @@ def existing_part(storage: Storage, root: str | None, path: str) -> tuple[str, l
 
 
 def closest_name(name: str, names: Iterable[str]) -> str | None:
-    """The name that was probably meant, in whatever case."""
-    by_letters = {one.lower(): one for one in names}
+    """The most similar name, ignoring case."""
+    by_letters = {known.lower(): known for known in names}
     closest = difflib.get_close_matches(name.lower(), by_letters, n=1, cutoff=0.8)
     return by_letters[closest[0]] if closest else None
 
 
 def _start(root: str | None, path: str) -> tuple[str, str]:
-    """Where the path begins, and the rest of it."""
+    """The existing start of the path, and the remaining pattern."""
     if root is not None and not is_absolute(path):
         return root, path.lstrip("/")
     match = _ROOT.match(path)
@@ -95,22 +95,22 @@ def _matches(
     if not parts:
         yield folder, below
         return
-    part, rest = parts[0], parts[1:]
+    part, remaining = parts[0], parts[1:]
     if part == "**":
-        yield from _matches(storage, folder, rest, below)
+        yield from _matches(storage, folder, remaining, below)
         for name in _children(storage, folder):
             if not is_hidden(name) and storage.is_folder(join(folder, name)):
                 yield from _matches(storage, join(folder, name), parts, (*below, name))
     elif not is_pattern(part) or storage.exists(join(folder, part)):
         if storage.exists(join(folder, part)):
-            yield from _matches(storage, join(folder, part), rest, (*below, part))
+            yield from _matches(storage, join(folder, part), remaining, (*below, part))
     else:
         # Hadoop and shells write [^a] where Python writes [!a]
         pattern = part.replace("[^", "[!")
         for name in _children(storage, folder):
             is_wanted = not is_hidden(name) or part[0] == name[0]
             if is_wanted and fnmatch.fnmatchcase(name, pattern):
-                yield from _matches(storage, join(folder, name), rest, (*below, name))
+                yield from _matches(storage, join(folder, name), remaining, (*below, name))
 
 
 def _children(storage: Storage, folder: str) -> list[str]:
@@ -122,7 +122,7 @@ def _alternatives(pattern: str) -> list[str]:
     if match is None:
         return [pattern]
     before, after = pattern[: match.start()], pattern[match.end() :]
-    return [whole for one in match.group(1).split(",") for whole in _alternatives(f"{before}{one}{after}")]
+    return [expanded for option in match.group(1).split(",") for expanded in _alternatives(f"{before}{option}{after}")]
 
 
 def _from_first_partition(parts: Iterable[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What every reader offers, so that a table may live in files, in another Spark format or elsewhere."""
+"""The interface of readers, for tables in files, in other Spark formats or elsewhere."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _MOST_FILES_NAMED = 5
 
 
 class Reader(Protocol):
-    """A table opened, nothing of it read yet but names and types.
+    """An opened table; only its names and types have been read.
 
-    `names`: the columns as received, one spelling each. `repeated`: names, in plain form, that stand for more than one
-    column of a file, so that neither can be taken.
+    `names`: the columns as received, one spelling each. `repeated`: names, in plain form, that match more than one
+    column of a file, so none of them can be used.
     """
 
     names: tuple[str, ...]
@@ -36,16 +36,16 @@ class Reader(Protocol):
 
 
 def data_files(storage: Storage, location: Location) -> list[StoredFile]:
-    """The files of a table, without writers' own marks; of a location that is one of them, that one.
+    """The data files of a table, without writers' marker files; if the location is one file, only that file.
 
     Raises InputError if there is none.
     """
-    one = [file for file in location.files if file.uri == location.uri]
-    files = one or list(location.files) or [file for file in storage.files(location.uri) if is_data(file)]
+    same_file = [file for file in location.files if file.uri == location.uri]
+    files = same_file or list(location.files) or [file for file in storage.files(location.uri) if is_data(file)]
     if not files:
         raise InputError(
             Problem(
-                f"the folder of table {location.table.name} holds no file",
+                f"the folder of table {location.table.name} contains no file",
                 location.uri,
                 to_do="put its files there; for a table without rows, a file with its columns",
             )
@@ -54,7 +54,7 @@ def data_files(storage: Storage, location: Location) -> list[StoredFile]:
 
 
 def lacking(files: Iterable[tuple[StoredFile, Iterable[str]]]) -> dict[str, tuple[str, ...]]:
-    """By column in plain form, the files that do not have it while others do; `files` are files with their columns."""
+    """By column in plain form, the files that lack it while others have it; `files`: files with their columns."""
     columns = {file.uri: {plain(name) for name in names} for file, names in files}
     return {
         name: tuple(uri for uri, own in columns.items() if name not in own)
@@ -63,9 +63,9 @@ def lacking(files: Iterable[tuple[StoredFile, Iterable[str]]]) -> dict[str, tupl
     }
 
 
-def damaged_files(table: str, found: Iterable[tuple[str, str]], expected: str, to_do: str) -> InputError:
-    """One problem per file that cannot be read: (file, what was found)."""
-    named = list(found)
+def damaged_files(table: str, damage: Iterable[tuple[str, str]], expected: str, to_do: str) -> InputError:
+    """One problem per file that cannot be read; `damage`: pairs of file and damage."""
+    named = list(damage)
     problems = [
         Problem(f"a file of table {table} cannot be read", file, what, expected, to_do)
         for file, what in named[:_MOST_FILES_NAMED]
@@ -76,14 +76,14 @@ def damaged_files(table: str, found: Iterable[tuple[str, str]], expected: str, t
 
 
 def folder_column(location: Location, name: str, files: Sequence[StoredFile], in_file: Column | None) -> Column:
-    """A column of the folders' names (`state=AK/`), for rows that Spark reads from these files.
+    """A partition column (`state=AK/`), for rows that Spark reads from these files.
 
     Args:
         location: the table, for messages.
         name: the column as the folders spell it.
         files: all files that are read.
-        in_file: the column of that name in the files, if there is one. Reading stops with InputError at a row whose
-            value is another than the folder's; NULL agrees with every folder.
+        in_file: the column of that name in the files, if any. Reading stops with InputError at a row whose value
+            differs from the folder's; NULL agrees with every folder.
     """
     values = {local_name(file.uri).rpartition("/")[0]: partition_values(file).get(name) for file in files}
     if len(set(values.values())) == 1:
@@ -91,7 +91,7 @@ def folder_column(location: Location, name: str, files: Sequence[StoredFile], in
     else:
         path = F.url_decode(F.replace(F.col("_metadata.file_path"), F.lit("+"), F.lit("%2B")))
         folder = F.regexp_extract(F.regexp_replace(path, "^file:/+", "/"), "^(.*)/", 1)
-        in_folder = F.create_map(*(F.lit(one) for pair in values.items() for one in pair))[folder]
+        in_folder = F.create_map(*(F.lit(part) for pair in values.items() for part in pair))[folder]
     if in_file is None:
         return in_folder
     problem = conflict(location.table.name, name, files[0])
@@ -101,7 +101,7 @@ def folder_column(location: Location, name: str, files: Sequence[StoredFile], in
 
 
 def marked(problems: Iterable[Problem]) -> str:
-    """A message of an executor that `translate_read_error` turns into these problems."""
+    """An executor's message that `translate_read_error` turns back into these problems."""
     return f"{MARK}{json.dumps([asdict(problem) for problem in problems])}{MARK}"
 
 

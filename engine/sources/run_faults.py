@@ -1,4 +1,4 @@
-"""Faults of the places that a run writes to: full or read-only storage, and folders that something else changed."""
+"""Faults of a run's own folders: full or read-only storage, and folders changed by another program."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REPORTED_IO = re.compile(
     r"^.*\b(?:java\.io|java\.nio|org\.apache\.hadoop)\.[\w.$]*(?:Exception|Error): .*$", re.MULTILINE
 )
 _PYTHON_IO = re.compile(r"^(?:OSError|PermissionError|FileNotFoundError): .*$", re.MULTILINE)
-# A line of the embedded engine, which quotes the system's word with its number.
+# A line of the embedded engine, which quotes the system's message with its number.
 _RUST_IO = re.compile(r"^.*(?:\bLocalFileSystem error: |\bObject at location ).*\(os error \d+\).*$", re.MULTILINE)
 _CHANGED = re.compile(
     r"PATH_NOT_FOUND|FILE_NOT_EXIST|CANNOT_READ_FILE_FOOTER|FAILED_READ_FILE|UNABLE_TO_INFER_SCHEMA|FileNotFoundException"
@@ -29,22 +29,22 @@ _CHANGED = re.compile(
 
 
 def translate_run_fault(error: BaseException, folders: Sequence[str]) -> OutputError | None:
-    """The OutputError that a failure in a run's own folders stands for, None if it is about something else.
+    """Translate a failure in a run's own folders to an OutputError; None for any other failure.
 
-    Storage that is full, over its quota or read-only is recognized wherever Spark, the driver or a worker met it.
-    Quotes file names and the system's words, never what is in a file.
+    Storage that is full, over its quota or read-only is recognized whether Spark, the driver or a worker reported it.
+    Quotes file names and system messages, never the content of a file.
 
     Args:
-        error: what a Spark action, a library or the engine itself raised.
+        error: raised by a Spark action, a library or the engine.
         folders: the run's work folder and the folder of its outputs.
     """
     words = list(_io_words(error))
     fault = next((fault for text in words if (fault := storage_fault(text))), None)
     if fault is not None:
         if isinstance(error, OutputError | ConfigurationError):
-            return None  # it names the place itself
-        found, to_do = fault
-        return OutputError(Problem("the run cannot write its files", _free_space(folders[0]), found, to_do=to_do))
+            return None  # it already names the location
+        cause, to_do = fault
+        return OutputError(Problem("the run cannot write its files", _free_space(folders[0]), cause, to_do=to_do))
     for text in words:
         folder = next((folder for folder in folders if f"/{name_of(folder)}" in text), None)
         changed = _CHANGED.search(text)
@@ -53,21 +53,21 @@ def translate_run_fault(error: BaseException, folders: Sequence[str]) -> OutputE
     return None
 
 
-def work_changed(folder: str, found: str) -> OutputError:
-    """Something else changed a folder of the run."""
+def work_changed(folder: str, difference: str) -> OutputError:
+    """The error for a run folder that another program changed."""
     return OutputError(
         Problem(
             "the run's work folder was changed or removed while the run was working",
             folder,
-            found,
+            difference,
             "folders that only this run changes",
-            "find out what changed it; damaged steps are computed again",
+            "identify the program that changed it; damaged steps are computed again",
         )
     )
 
 
 def _io_words(error: BaseException) -> Iterator[str]:
-    """What input and output reported: from the exceptions of that kind only, others may quote rows."""
+    """Messages of input/output exceptions; other exceptions may quote rows and are skipped."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, UserError):
@@ -87,7 +87,7 @@ def _io_words(error: BaseException) -> Iterator[str]:
 
 
 def _free_space(folder: str) -> str:
-    """The places that a run writes to, those on this machine with the free space they have."""
+    """The folders that a run writes to, with the free space of those on this machine."""
     scratch = os.environ.get("SPARK_LOCAL_DIRS", tempfile.gettempdir()).split(",")[0]
     places = [("output", folder.rpartition("/")[0]), ("Spark's scratch folder", scratch)]
     return ", ".join(f"{name} {place}{_free(place)}" for name, place in places)

@@ -13,9 +13,9 @@ _SHUFFLE_PARTITIONS = "4"
 
 
 def first_rows(rows: DataFrame, per_file: int) -> DataFrame:
-    """At most `per_file` rows of every part in which the rows are read, in the order of the part.
+    """At most `per_file` rows of every partition of the input, in its order.
 
-    Within `sampling` a part is a file, or a stretch of a large one.
+    Within `sampling` a partition is a file, or a section of a large one.
     """
 
     def taken(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -31,9 +31,9 @@ def first_rows(rows: DataFrame, per_file: int) -> DataFrame:
 
 @contextmanager
 def sampling(spark: SparkSession) -> Iterator[None]:
-    """Small files are read in parts of their own, which otherwise share one, and shuffles are for few rows.
+    """Give every small file its own partition (otherwise several share one) and set shuffles up for few rows.
 
-    Holds for what runs in the block.
+    Applies to queries that run in the block.
     """
     wanted = {
         "spark.sql.files.openCostInBytes": str(spark.conf.get(_SPLIT_SIZE)),

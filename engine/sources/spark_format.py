@@ -25,7 +25,7 @@ _TO_DO = "ask the sender for the file again, or fix it"
 
 
 class SparkFormat:
-    """A location that Spark opens by itself; see `Reader`."""
+    """A location that Spark's own readers open; see `Reader`."""
 
     def __init__(self, spark: SparkSession, storage: Storage, location: Location):
         self._location = location
@@ -41,7 +41,7 @@ class SparkFormat:
             )
         paths = [file.uri for file in location.files] or ([location.uri] if storage.exists(location.uri) else [])
         reader = spark.read.format(location.format).options(**spark_options(location.options))
-        # a name that does not exist may be a table of a catalog
+        # a path that does not exist may be a table of a catalog
         self._loaded = reader.load([reader_path(spark, path) for path in paths] if paths else location.uri)
         self.names = tuple(self._loaded.columns)
         self.repeated = frozenset(repeated_names(self.names))
@@ -54,7 +54,7 @@ class SparkFormat:
 class JsonDocument:
     """One JSON object in a file, possibly over many lines, of a known schema; see `Reader`.
 
-    Raises InputError where the first key of the schema is not among the file's first bytes: a document of another
+    Raises InputError if the first key of the schema is not in the file's first bytes; otherwise a document of another
     layout would be read as one without rows.
     """
 
@@ -87,30 +87,30 @@ class JsonDocument:
 def _read_in_python(
     spark: SparkSession, storage: Storage, location: Location, files: Sequence[StoredFile], schema: T.StructType
 ) -> DataFrame:
-    """One row per document; keys that the schema does not have are left out, and values are text."""
-    found = []
+    """One row per document; keys that are not in the schema are ignored, and values are text."""
+    documents = []
     for file in files:
         try:
             with storage.local_copy(file.uri) as path:
-                found += json_records.documents(opener_of(path), file.uri)
+                documents += json_records.documents(opener_of(path), file.uri)
         except (ValueError, RecursionError):
             table = location.table.name
             raise damaged_files(
                 table, [(file.uri, "a record that is not of the file's format")], "one JSON object", _TO_DO
             ) from None
-    rows = [_of_type(record, schema) for record in found]
+    rows = [_of_type(record, schema) for record in documents]
     table = pa.Table.from_pylist(rows, to_arrow_schema(schema))
     return spark.createDataFrame(table, schema)
 
 
 def _of_type(value: Any, kind: T.DataType) -> Any:
-    """A JSON value as the type has it; a value of another shape is NULL, or a structure of NULLs.
+    """Convert a JSON value to the type; a value of another shape becomes NULL, or a structure of NULLs.
 
-    The embedded engine shows the fields below a NULL structure as what Arrow has in their place: empty text.
+    Structures are never NULL, because the embedded engine shows the fields below a NULL structure as empty text.
     """
     if isinstance(kind, T.StructType):
         fields = value if isinstance(value, dict) else {}
         return {field.name: _of_type(fields.get(field.name), field.dataType) for field in kind}
     if isinstance(kind, T.ArrayType):
-        return [_of_type(one, kind.elementType) for one in value] if isinstance(value, list) else None
+        return [_of_type(item, kind.elementType) for item in value] if isinstance(value, list) else None
     return json_records.as_text(value)

@@ -1,6 +1,6 @@
 """Tables in workbooks: `.xlsx`, `.xlsm`, `.xlsb`, `.xls` and `.ods` (docs/input-excel.md).
 
-A workbook is read by the driver and handed to Spark as Arrow: a sheet holds at most 1,048,576 rows.
+A workbook is read by the driver and handed to Spark as Arrow: a sheet has at most 1,048,576 rows.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class _Options:
 
 @dataclass(frozen=True)
 class _SheetTable:
-    """The cells of one file's table and where they are."""
+    """The cells of one file's table and their location."""
 
     file: StoredFile
     sheet: str
@@ -67,8 +67,8 @@ class Workbooks:
     one named like the table, else the only one with `header_names`. The header is the first row that is not empty or,
     with `header_names`, the first one that contains them all, compared by letters and digits.
 
-    `notes` say which files cannot show error cells. Raises InputError for files that are no workbooks or need a
-    password, and for sheets and headers that are not found.
+    `notes` list files whose error cells cannot be detected. Raises InputError for files that are not workbooks or need
+    a password, and for missing sheets and headers.
     """
 
     def __init__(self, spark: SparkSession, storage: Storage, location: Location, header_names: Sequence[str] = ()):
@@ -103,10 +103,10 @@ class Workbooks:
             kind = pa.string() if name in identifiers else _ARROW_TYPES.get(kinds, pa.string())
             columns[name] = table.cells.columns[position].values(kind)
         if not columns:
-            # rows count even where none of their columns is known
+            # rows count even if none of their columns is known
             columns = {"row": pa.nulls(table.cells.rows, pa.string())}
         cells = pa.table(columns)
-        # stated, as it cannot be inferred from a sheet without rows
+        # explicit, because it cannot be inferred from a sheet without rows
         return self._spark.createDataFrame(cells, from_arrow_schema(cells.schema))
 
     def _table(self, storage: Storage, file: StoredFile, options: _Options, header_names: Sequence[str]) -> _SheetTable:
@@ -179,18 +179,20 @@ def _options_of(location: Location) -> _Options:
         problems.append(
             Problem("a workbook has no such option", setting, ", ".join(unknown), "one of " + ", ".join(_OPTIONS))
         )
-    given = {name: str(location.options[name]).strip() for name in _OPTIONS if name in location.options}
-    header_row = given.get("header_row", "1")
+    values = {name: str(location.options[name]).strip() for name in _OPTIONS if name in location.options}
+    header_row = values.get("header_row", "1")
     if not header_row.isdigit() or int(header_row) < 1:
-        problems.append(Problem("header_row is no row of a sheet", setting, header_row, "a number from 1"))
-    area = _RANGE.fullmatch(given.get("range", "A1:XFD"))
+        problems.append(Problem("header_row is not a row of a sheet", setting, header_row, "a number from 1"))
+    area = _RANGE.fullmatch(values.get("range", "A1:XFD"))
     if area is None:
-        problems.append(Problem("range is no range of cells", setting, given["range"], "for example A1:F200 or A5:F"))
+        problems.append(
+            Problem("range is not a range of cells", setting, values["range"], "for example A1:F200 or A5:F")
+        )
     if problems or area is None:
         raise InputError(problems)
     return _Options(
-        sheet=given.get("sheet"),
-        header_row=int(header_row) if "header_row" in given else None,
+        sheet=values.get("sheet"),
+        header_row=int(header_row) if "header_row" in values else None,
         first_row=int(area[2] or 1),
         last_row=int(area[4]) if area[4] else None,
         first_column=column_number(area[1]),
@@ -241,8 +243,8 @@ def _header_row(sheet: Sheet, options: _Options, header_names: Sequence[str]) ->
 def _find_header(sheet: Sheet, options: _Options, header_names: Sequence[str]) -> int | None:
     wanted = {_letters(name) for name in header_names}
     for row, cells in sheet.rows(options.first_row, options.first_column, options.last_column, options.last_row):
-        found = {_letters(str(cell)) for cell in cells if cell != ""}
-        if found and wanted <= found:
+        present = {_letters(str(cell)) for cell in cells if cell != ""}
+        if present and wanted <= present:
             return row
     return None
 

@@ -17,22 +17,22 @@ from engine.runtime.abilities import abilities
 def staging_folder(spark: SparkSession, name: str, where: str, what: str) -> Path:
     """A new, empty folder on this machine's disk whose path ends in `name`; deleted when the process ends.
 
-    Only this user can open it. TMPDIR sets where it is.
+    Only this user can open it. TMPDIR sets its location.
 
     Args:
         name: last part of the path, so messages that show the path are understood.
-        where, what: the file that needs it and what it is, for the message.
+        where, what: location and description of the file that needs it, for the message.
 
     Raises:
-        InputError: the session has executors on other machines, which do not see this folder.
+        InputError: the session has executors on other machines, which cannot read this folder.
     """
     if not abilities(spark).sees_driver_files:
         raise InputError(
             Problem(
                 f"{what} is not readable on a cluster",
                 where,
-                "executors on other machines, which do not see what the driver writes",
-                "files that Spark reads itself, on storage that every executor sees",
+                "executors on other machines, which cannot read the driver's files",
+                "files that Spark reads directly, on storage that every executor can reach",
                 "unpack or rewrite it there, or run in local mode (spark.master: local[*])",
             )
         )

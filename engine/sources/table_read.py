@@ -1,4 +1,4 @@
-"""What is read of a database table: its columns, which rows, and in which ranges. All of it as SQL of both dialects."""
+"""The read of a database table: columns, rows and ranges, as SQL of both dialects."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from engine.settings import DatabaseSettings
 # Boundaries are parameters, of which SQL Server takes 2,100.
 _MOST_RANGES = 1_000
 _MOST_BUCKETS = 256
-_NO_DAY = datetime(9999, 12, 31)  # what systems write where a day is not known
+_NO_DAY = datetime(9999, 12, 31)  # what systems write for an unknown day
 
 
 class TableRead(BaseModel):
-    """One read of one table, as it travels to the executors: no secret and no value of any row is in it.
+    """One read of one table, as sent to the executors; it contains no secret and no value of any row.
 
-    source: what follows FROM. columns: the database's own names. texts: columns requested as text, times_with_zone:
+    source: the text after FROM. columns: the database's own names. texts: columns requested as text, times_with_zone:
     columns requested in UTC, code_page_texts: columns whose order is that of a code page. received: columns whose first
     known value is the time a row was received; rows of `received_before` on and up to `received_after` are excluded,
     UTC. dated: columns that date a row of a reference table; rows dated after the as-of day do not count as read in the
@@ -63,12 +63,14 @@ class TableRead(BaseModel):
         return column
 
     def conditions(self, dialect: Dialect) -> Condition:
-        """Rows that are read at all."""
+        """The condition for rows that are read."""
         parts = [self.is_late(dialect), self.is_old(dialect)]
-        return all_of(Condition(f"NOT ({one.sql})", one.values) for one in parts if one is not None)
+        return all_of(Condition(f"NOT ({part.sql})", part.values) for part in parts if part is not None)
 
     def is_late(self, dialect: Dialect) -> Condition | None:
-        """Received after the as-of day; never NULL. The placeholder 9999-12-31 is no day: preparing decides on it."""
+        """Received after the as-of day; never NULL. The placeholder 9999-12-31 is not a day; preparation decides on
+        such rows.
+        """
         received_at = self.received_at(dialect)
         parts = [
             self._compared(received_at, ">=", self.received_before),
@@ -78,11 +80,11 @@ class TableRead(BaseModel):
         return all_of(known) if known else None
 
     def is_old(self, dialect: Dialect) -> Condition | None:
-        """Received at or before the mark from which on rows are wanted; never NULL."""
+        """Received at or before the mark after which rows are read; never NULL."""
         return self._compared(self.received_at(dialect), "<=", self.received_after)
 
     def is_dated_late(self, dialect: Dialect) -> Condition | None:
-        """A row of a reference table that a run of the as-of day does not know yet; never NULL."""
+        """A row of a reference table dated after the as-of day; never NULL."""
         parts = [self._compared(self._comparable(name, dialect), ">=", self.received_before) for name in self.dated]
         return any_of(part for part in parts if part is not None) if parts else None
 
@@ -99,14 +101,14 @@ class TableRead(BaseModel):
         return Condition(f"{value} IS NOT NULL AND {value} {operator} ?", (_naive(moment),))
 
     def _comparable(self, name: str, dialect: Dialect) -> str:
-        """SQL of a column that drivers can return and that compares with a parameter as it is ordered."""
+        """SQL of a column in a form that drivers can return and that compares with a parameter in column order."""
         column = quoted(name)
         if name in self.times_with_zone:
             return dialect.as_utc(column)
         return dialect.to_unicode(column) if name in self.code_page_texts else column
 
     def ranges(self, boundaries: Sequence[Any], dialect: Dialect) -> list[Condition]:
-        """Conditions of which each row meets exactly one, whatever happens to the table meanwhile."""
+        """Conditions such that each row satisfies exactly one, even if the table changes in the meantime."""
         if self.partition_by is None:
             return [Condition("", ())]
         if self.partition_method == "hash":
@@ -130,7 +132,7 @@ class TableRead(BaseModel):
         return min(_MOST_RANGES, math.ceil(max(by_rows, 1) / connections) * connections)
 
     def boundaries_query(self, dialect: Dialect) -> tuple[str, tuple[Any, ...]]:
-        """The key's values that cut the rows into ranges of equal size; one pass in the order of an index on it."""
+        """Query for the key values that split the rows into ranges of equal size; one pass in index order."""
         key, filtered = self._comparable(str(self.partition_by), dialect), self.conditions(dialect)
         places = sorted({round(self.rows * part / self.ranges_wanted) + 1 for part in range(1, self.ranges_wanted)})
         known = all_of([Condition(f"{key} IS NOT NULL", ()), filtered])
@@ -153,16 +155,16 @@ class Condition:
 
 
 def all_of(conditions: Iterable[Condition]) -> Condition:
-    parts = [one for one in conditions if one.sql]
+    parts = [part for part in conditions if part.sql]
     return Condition(
-        " AND ".join(f"({one.sql})" for one in parts), tuple(value for one in parts for value in one.values)
+        " AND ".join(f"({part.sql})" for part in parts), tuple(value for part in parts for value in part.values)
     )
 
 
 def any_of(conditions: Iterable[Condition]) -> Condition:
     parts = list(conditions)
     return Condition(
-        " OR ".join(f"({one.sql})" for one in parts), tuple(value for one in parts for value in one.values)
+        " OR ".join(f"({part.sql})" for part in parts), tuple(value for part in parts for value in part.values)
     )
 
 

@@ -1,4 +1,4 @@
-"""Opening every table of a run: found, checked and renamed, not yet read."""
+"""Open every table of a run: locate, check and rename it, without reading its rows."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ _PARQUET_OPTIONS = ("mergeSchema", "datetimeRebaseMode", "int96RebaseMode")
 class OpenedTable:
     """One table as received, its columns under the contract's names and in the types they arrived in.
 
-    Nanosecond timestamps are cut to microseconds, times without zone are UTC, columns of nothing but nulls without a
-    type are text. `columns` are the contract's columns that are there, `unknown_columns` all others by their own
-    name; `rows` does not hold those. `complete`: absence from the table means something. `left_out`: rows by reason
-    that the source was not even asked for, `rows_expected`: those that it was, where that was counted before.
+    Nanosecond timestamps are cut to microseconds, times without zone are UTC, untyped columns of only NULLs
+    are text. `columns`: the contract's columns that the table has; `unknown_columns`: all others, by their own name,
+    which `rows` does not contain. `complete`: the absence of a row is meaningful. `left_out`: rows by reason that were
+    excluded at the source; `rows_expected`: number of rows to read, if it was counted beforehand.
     """
 
     table: Table
@@ -66,7 +66,7 @@ class OpenedTable:
 
 @dataclass(frozen=True)
 class FoundTables:
-    """The tables of a run by name, in the contract's order, and what else is in the input folder."""
+    """The tables of a run by name, in the contract's order, and other files in the input folder."""
 
     names: tuple[str, ...]
     unread: tuple[UnreadFile, ...]
@@ -81,17 +81,18 @@ def open_tables(
     settings: Settings,
     report: Callable[[FoundTables], None] | None = None,
 ) -> dict[str, OpenedTable]:
-    """Every table of the input, in the contract's order; `settings.input` says where (contract, general rules).
+    """Open every table of the input, in the contract's order; `settings.input` has their locations (contract, general
+    rules).
 
-    Reads names, types and, of text files, whether their bytes can be read at all; rows only when they are used.
-    `report` is called with what was found, before any table is opened. Raises InputError with everything that is wrong,
-    over all tables: a configured table that is not there, none of rebate_claims, entity_claims and invoices, a table
-    found twice, a damaged file, columns that cannot be told apart.
+    Reads names and types, and checks the bytes of text files; rows are read only when they are used. `report` is called
+    with the located tables before any table is opened. Raises InputError with the problems of all tables: a configured
+    table that does not exist, none of rebate_claims, entity_claims and invoices, a table in two places, a damaged file,
+    columns that cannot be distinguished.
     """
     forget_suspects()
     locations, problems = locate_tables(storage, settings)
     if report is not None:
-        report(_found(storage, settings, locations))
+        report(_located(storage, settings, locations))
     opened = {}
     for location in locations:
         try:
@@ -105,7 +106,7 @@ def open_tables(
     return opened
 
 
-def _found(storage: Storage, settings: Settings, locations: Sequence[Location]) -> FoundTables:
+def _located(storage: Storage, settings: Settings, locations: Sequence[Location]) -> FoundTables:
     reference = storage.qualified(settings.reference_folder)
     names = []
     for location in locations:
@@ -166,7 +167,7 @@ def _opened_in_database(spark: SparkSession, location: Location) -> OpenedTable:
 
 
 def _reader(spark: SparkSession, storage: Storage, location: Location, adapter: Adapter | None) -> Reader:
-    """One reader per kind of place."""
+    """The reader for the kind of location."""
     if adapter and adapter.schema:
         return JsonDocument(spark, storage, location, adapter.schema(location.table.name))
     kind = location.format.lower()
@@ -203,16 +204,16 @@ def _refuse_unknown_options(location: Location, known: Sequence[str]) -> None:
 def _adapted(
     spark: SparkSession, storage: Storage, location: Location, adapter: Adapter
 ) -> tuple[DataFrame, dict[str, int], tuple[str, ...]]:
-    """The table; by reason, how many rows of the files do not belong in it; and notes on the files."""
+    """The table, the number of rows excluded by reason, and notes on the files."""
     if not adapter.by_file:
         reader = _reader(spark, storage, location, adapter)
         return *_converted(reader, location, adapter, location.options), _notes(reader)
     tables, left_out = [], Counter[str]()
     notes: list[str] = []
     for file in data_files(storage, location):
-        one = replace(location, uri=file.uri)
-        reader = _reader(spark, storage, one, adapter)
-        rows, excluded = _converted(reader, one, adapter, {**location.options, "file_name": name_of(file.uri)})
+        single = replace(location, uri=file.uri)
+        reader = _reader(spark, storage, single, adapter)
+        rows, excluded = _converted(reader, single, adapter, {**location.options, "file_name": name_of(file.uri)})
         tables.append(rows)
         left_out.update(excluded)
         notes.extend(_notes(reader))
@@ -222,7 +223,7 @@ def _adapted(
 def _converted(
     reader: Reader, location: Location, adapter: Adapter, options: Mapping[str, Any]
 ) -> tuple[DataFrame, dict[str, int]]:
-    """An adapter knows its layout's columns: none of them is unknown."""
+    """Convert a file with its adapter; an adapter has no unknown columns."""
     readable = [name for name in reader.names if plain(name) not in reader.repeated]
     missing = adapter.missing(readable)
     problems = [] if missing else [*_files_without_needs(reader, location, adapter, readable)]
@@ -250,7 +251,7 @@ def _converted(
 def _files_without_needs(
     reader: Reader, location: Location, adapter: Adapter, names: Sequence[str]
 ) -> Iterator[Problem]:
-    """The problem of each need that some files of a table do not satisfy, while others do."""
+    """One problem per need that some files of a table satisfy and others do not."""
     for need in adapter.needs:
         files = set.intersection(*(set(_lacking(reader, name)) for name in satisfying(need, names)))
         if files:
@@ -290,10 +291,10 @@ def _renamed(reader: Reader, location: Location) -> tuple[DataFrame, tuple[str, 
 
 
 def with_fallback(main: OpenedTable, other: OpenedTable) -> OpenedTable:
-    """A table of products with the rows of another list for every NDC that it does not have itself.
+    """A table of products, completed with the rows of another list for NDCs that it lacks.
 
-    The other list's rows of NDCs that the table has are counted as IN_MAIN_TABLE (one pass over both). Nothing is
-    complete in it: absence from one of two lists means nothing.
+    Rows of the other list for NDCs that the table has are counted as IN_MAIN_TABLE (one pass over both). The result is
+    not `complete`: absence from one of two lists means nothing.
     """
     if "ndc" not in main.columns & other.columns:
         return main
@@ -301,14 +302,14 @@ def with_fallback(main: OpenedTable, other: OpenedTable) -> OpenedTable:
     is_listed = ndc11(F.trim(F.col("ndc").cast("string"))) == F.col("listed")
     names = [name for name in main.table.column_names if name in main.columns | other.columns]
     identifiers = {name for name in names if main.table.column(name).must_be_text}
-    rest = other.rows.join(listed, on=is_listed, how="left_anti")
+    added = other.rows.join(listed, on=is_listed, how="left_anti")
     left_out = Counter({**main.left_out})
     left_out.update(other.left_out)
     left_out[Reason.IN_MAIN_TABLE] += other.rows.join(listed, on=is_listed, how="left_semi").count()
     where = f"{main.location}, fallback {other.location}"
     return replace(
         main,
-        rows=stacked([main.rows, rest], names, identifiers, main.table.name, where),
+        rows=stacked([main.rows, added], names, identifiers, main.table.name, where),
         location=masked(where),
         columns=frozenset(names),
         unknown_columns=tuple(dict.fromkeys((*main.unknown_columns, *other.unknown_columns))),
@@ -346,7 +347,7 @@ def _missing_in_some_files(location: Location, what: str, theirs: str, files: Se
         ", ".join(files[:_MOST_NAMED]) + f" and {len(files) - _MOST_NAMED} more" * (len(files) > _MOST_NAMED),
         f"no column {theirs}",
         "the column in every file; case, blanks and underscores in its name do not count",
-        f"add it, or read these files apart: leave them out of input.tables.{location.table.name}.path",
+        f"add it, or read these files separately: exclude them from input.tables.{location.table.name}.path",
     )
 
 
@@ -376,7 +377,7 @@ def _refuse_nested(rows: DataFrame, location: Location) -> None:
     if nested:
         raise InputError(
             Problem(
-                f"table {location.table.name} has columns that hold lists or structures",
+                f"table {location.table.name} has columns of lists or structures",
                 location.uri,
                 ", ".join(nested),
                 "single values; what repeats is one text, values joined by |",

@@ -1,4 +1,4 @@
-"""How a text file is written: the options of a table that is read as CSV or as fixed-width records."""
+"""Format options of text files: tables read as CSV or as fixed-width records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from engine.errors import ConfigurationError, Problem
 from engine.sources.frames import plain, repeated_names
 
-# By name as the settings have it, the option that it is.
+# Option by its name in the settings.
 _SPELLINGS = {
     "sep": "sep",
     "delimiter": "sep",
@@ -27,7 +27,7 @@ _SPELLINGS = {
     "mode": "mode",
 }
 TEXT_OPTIONS = frozenset(_SPELLINGS)
-# Options of other readers, and what replaces them.
+# Options of other readers, and their replacement.
 _REPLACED = {
     "dateformat": "declare the format in input.tables.{table}.dates",
     "timestampformat": "declare the format in input.tables.{table}.dates",
@@ -36,8 +36,8 @@ _REPLACED = {
     "nullvalue": "declare the word in input.tables.{table}.nulls",
     "inferschema": "remove it: every value is read as text, and types come from the data contract",
     "multiline": "remove it: line breaks in quoted values are always read",
-    "linesep": "remove it: every line end is recognized",
-    "compression": "remove it: the file's ending says it",
+    "linesep": "remove it: every line ending is recognized",
+    "compression": "remove it: the file's extension determines it",
 }
 # Names that Windows and databases use, which Python does not know.
 _OTHER_ENCODINGS = {"ansi": "cp1252", "unicode": "utf-16", "oem": "cp437", "win1252": "cp1252"}
@@ -49,11 +49,11 @@ class TextFormat:
     """How the files of one table are written.
 
     Attributes:
-        encoding: name of Python's codec; a byte-order mark in a file overrules it.
+        encoding: name of Python's codec; a byte-order mark in a file takes precedence.
         separator: one or more characters between fields.
         quote, escape: characters, or None.
         has_header: the first record of every file is its header, or the first that has all `header_names`.
-        header_names: names that the header is known by, in plain form, if titles may be above it.
+        header_names: names that identify the header, in plain form, if titles may be above it.
         names: the fields of files without a header, in order; empty if not declared.
         spans: positions of fixed-width fields, first counted from 0, last excluded; empty in delimited files.
         fills_short_rows: missing fields at the end of a row are empty, instead of an error.
@@ -71,7 +71,7 @@ class TextFormat:
 
     @property
     def is_plain(self) -> bool:
-        """Spark's own reader agrees with ours on such files, if their lines are regular."""
+        """True if Spark's own reader reads such files as ours does, provided their lines are regular."""
         is_ascii_separator = len(self.separator) == 1 and self.separator.isascii()
         has_usual_quotes = self.quote == '"' and self.escape is None
         return self.encoding == "utf-8" and is_ascii_separator and has_usual_quotes and self._is_delimited_and_strict
@@ -87,37 +87,37 @@ def text_format(table: str, options: Mapping[str, Any], known: Sequence[str] = (
     Args:
         table: name of the table, for messages.
         options: options as in the settings.
-        known: further options, which belong to the table's adapter.
+        known: further options, of the table's adapter.
 
     Raises:
         ConfigurationError: with every option that is unknown or wrong.
     """
     where = f"input.tables.{table}.options"
     problems: list[Problem] = []
-    given: dict[str, Any] = {}
+    set_options: dict[str, Any] = {}
     for name, value in options.items():
         option = _SPELLINGS.get(name.lower())
         if option is not None:
-            given[option] = value
+            set_options[option] = value
         elif name not in known:
             problems.append(unknown_option(table, name, known=(*dict.fromkeys(_SPELLINGS.values()), *known)))
 
     def value_of(option: str, read: Any, default: Any) -> Any:
-        if given.get(option) is None:
+        if set_options.get(option) is None:
             return default
         try:
-            return read(given[option])
+            return read(set_options[option])
         except ValueError as error:
             problems.append(
-                Problem(f"wrong value for {option}", f"{where}.{option}", repr(given[option])[:200], str(error))
+                Problem(f"wrong value for {option}", f"{where}.{option}", repr(set_options[option])[:200], str(error))
             )
             return default
 
     fields = value_of("widths", _fields, ((), ()))
-    names, spans = fields if "widths" in given else ((), ())
+    names, spans = fields if "widths" in set_options else ((), ())
     names = value_of("names", _names, names)
     has_header = value_of("header", _is_true, not spans)
-    if given.get("names") is not None and has_header:
+    if set_options.get("names") is not None and has_header:
         problems.append(
             Problem(
                 f"table {table} has names for files with a header",
@@ -163,7 +163,7 @@ def text_format(table: str, options: Mapping[str, Any], known: Sequence[str] = (
 def unknown_option(table: str, name: str, known: Sequence[str]) -> Problem:
     """The problem of an option that the reader of a table does not have."""
     replaced = _REPLACED.get(name.lower())
-    by_letters = {plain(one): one for one in known}
+    by_letters = {plain(name): name for name in known}
     closest = difflib.get_close_matches(plain(name), by_letters, n=1)
     to_do = "remove it"
     if replaced is not None:
@@ -176,7 +176,7 @@ def unknown_option(table: str, name: str, known: Sequence[str]) -> Problem:
 
 def _encoding(text: Any) -> str:
     name = str(text).strip()
-    known = {plain(one): one for one in (*encodings.aliases.aliases, *encodings.aliases.aliases.values())}
+    known = {plain(name): name for name in (*encodings.aliases.aliases, *encodings.aliases.aliases.values())}
     known |= _OTHER_ENCODINGS
     try:
         codec = codecs.lookup(known.get(plain(name), name))
@@ -228,9 +228,9 @@ def _fills_short_rows(value: Any) -> bool:
 
 def _names(value: Any) -> tuple[str, ...]:
     listed = value.split(",") if isinstance(value, str) else value
-    if not isinstance(listed, (list, tuple)) or not listed or any(isinstance(one, (list, dict)) for one in listed):
+    if not isinstance(listed, (list, tuple)) or not listed or any(isinstance(name, (list, dict)) for name in listed):
         raise ValueError("a list of names, in the order of the fields: [ndc, units, period]")
-    names = tuple(str(one).strip() for one in listed)
+    names = tuple(str(name).strip() for name in listed)
     if not all(plain(name) for name in names):
         raise ValueError("a name for every field, none of them blank")
     return names
@@ -239,14 +239,14 @@ def _names(value: Any) -> tuple[str, ...]:
 def _fields(value: Any) -> tuple[tuple[str, ...], tuple[tuple[int, int], ...]]:
     """Names and spans of fixed-width fields: {column: [first, last]}, or a list of widths of fields side by side."""
     expected = "{column: [first, last]} with positions from 1, or a list of widths together with names"
-    if isinstance(value, (list, tuple)) and value and all(_is_position(one) for one in value):
+    if isinstance(value, (list, tuple)) and value and all(_is_position(name) for name in value):
         ends = [sum(value[: n + 1]) for n in range(len(value))]
         return (), tuple(zip([0, *ends[:-1]], ends, strict=True))
     if not isinstance(value, Mapping) or not value:
         raise ValueError(expected)
     spans = {}
     for name, span in value.items():
-        is_pair = isinstance(span, (list, tuple)) and len(span) == 2 and all(_is_position(one) for one in span)
+        is_pair = isinstance(span, (list, tuple)) and len(span) == 2 and all(_is_position(name) for name in span)
         if not is_pair or span[0] > span[1]:
             raise ValueError(f"{expected}; wrong: {name}")
         spans[str(name)] = (span[0] - 1, span[1])

@@ -1,7 +1,7 @@
 """Records of text files in any encoding, strict about bytes, quotes and the number of fields.
 
-Plain Python without Spark: the driver reads headers with it, executors whole files. Nothing here quotes what is in a
-file: an error has a line number.
+Plain Python without Spark: the driver reads headers with it, executors complete files. No message quotes the content of
+a file: an error has a line number.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, TextIO
 from engine.sources.frames import plain
 from engine.sources.text_format import TextFormat
 
-# A field of nothing else is empty.
+# A field that consists only of these is empty.
 BLANKS = " \t\n\r\v\f\0\x1a\x1c\x1d\x1e\x1f\x85\xa0\u2028\u2029\u202f\u3000"
 
 Opener = Callable[[], BinaryIO]
@@ -41,25 +41,25 @@ _SAMPLE = 4096
 _CHUNK = 1 << 20
 _LONGEST_FIELD = 1 << 20
 _MOST_TITLES = 100
-# Stands for a separator of several characters while a line is parsed; Unicode has no character of this code.
+# Placeholder for a separator of several characters during parsing; Unicode assigns no character to this code.
 _ONE_SEPARATOR = "\ufdd0"
 
 
 class DamagedTextError(Exception):
-    """What is wrong with a text file, at which line (0: the whole file), and the encodings that it fits."""
+    """A damaged text file: the damage, its line (0: the complete file), and encodings that fit the file."""
 
-    def __init__(self, found: str, line: int = 0, fits: Sequence[str] = ()):
-        super().__init__(found, line, fits)
-        self.found = found
+    def __init__(self, damage: str, line: int = 0, fits: Sequence[str] = ()):
+        super().__init__(damage, line, fits)
+        self.damage = damage
         self.line = line
         self.fits = tuple(fits)
 
     def __str__(self) -> str:
-        return f"{self.found}, line {self.line:,}" if self.line else self.found
+        return f"{self.damage}, line {self.line:,}" if self.line else self.damage
 
 
 def decompressed(stream: BinaryIO, name: str) -> io.BufferedReader[Any]:
-    """The bytes of a file, unpacked if its ending or its first bytes are those of gzip or bzip2.
+    """The bytes of a file, unpacked if its extension or first bytes are those of gzip or bzip2.
 
     Raises DamagedTextError for other codecs.
     """
@@ -80,7 +80,7 @@ def is_packed(sample: bytes) -> bool:
 
 
 def unpacked_start(sample: bytes) -> bytes:
-    """The beginning of a packed file, from its own beginning."""
+    """The unpacked beginning of a file, from the beginning of the packed file."""
     if sample.startswith(_GZIP):
         return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(sample)
     return bz2.BZ2Decompressor().decompress(sample)
@@ -89,7 +89,8 @@ def unpacked_start(sample: bytes) -> bytes:
 def encoding_of(sample: bytes, declared: str) -> tuple[str, int]:
     """The encoding of a file by its first bytes, and the length of its byte-order mark.
 
-    A byte-order mark overrules the declared encoding. UTF-16 and UTF-32 without one: by which bytes of a pair are 0.
+    A byte-order mark takes precedence over the declared encoding. UTF-16 and UTF-32 without one are recognized by the
+    position of zero bytes.
     """
     for mark, encoding in _BYTE_ORDER_MARKS:
         if sample.startswith(mark):
@@ -102,9 +103,9 @@ def encoding_of(sample: bytes, declared: str) -> tuple[str, int]:
 
 def looks_like_utf16(sample: bytes) -> str | None:
     """UTF-16 of Latin letters, in which every other byte is 0."""
-    even, odd = _zeros(sample, 0), _zeros(sample, 1)
-    if max(even, odd) > 0.4 and min(even, odd) < 0.05:
-        return "utf-16-be" if even > odd else "utf-16-le"
+    first, second = _zeros(sample, 0), _zeros(sample, 1)
+    if max(first, second) > 0.4 and min(first, second) < 0.05:
+        return "utf-16-be" if first > second else "utf-16-le"
     return None
 
 
@@ -119,13 +120,13 @@ def records(
     """Every record of a file with the number of its first line, the header first if there is one; no blank lines.
 
     Args:
-        opener: opens the file as it is stored; called again to find out what is wrong.
-        name: of the file; its ending may name a codec.
-        written: how the file is written.
-        wrong_bytes: `replace` reads bytes that are not of the encoding as U+FFFD.
+        opener: opens the stored file; called again to diagnose an error.
+        name: of the file; its extension may name a codec.
+        written: the format of the file.
+        wrong_bytes: `replace` reads bytes that are invalid in the encoding as U+FFFD.
 
     Raises:
-        DamagedTextError: bytes that are not of the encoding, an open quotation mark, a damaged archive, a record of
+        DamagedTextError: bytes that are invalid in the encoding, an open quotation mark, a damaged archive, a record of
             the wrong length in fixed-width files.
     """
     with opener() as stored:
@@ -142,11 +143,11 @@ def records(
         except UnicodeDecodeError:
             raise _wrong_bytes(opener, name, encoding) from None
         except gzip.BadGzipFile:
-            raise DamagedTextError("a file that is not gzip, as its ending says") from None
+            raise DamagedTextError("a file that is not gzip, despite its extension") from None
         except (EOFError, zlib.error, OSError) as error:
             if getattr(error, "errno", None) is not None:
                 raise
-            raise DamagedTextError("a compressed file that is cut short or damaged") from None
+            raise DamagedTextError("a compressed file that is truncated or damaged") from None
 
 
 def first_record(
@@ -154,11 +155,10 @@ def first_record(
 ) -> tuple[int, list[str]] | None:
     """The header, or the first record of files without one, with the number of its line; None in an empty file.
 
-    The header of a file that has titles above it is the first record with all names that it is known by, if one of the
-    first 100 records has them.
+    The header of a file with titles above it is the first of its first 100 records that has all `header_names`.
     """
     first = list(islice(records(opener, name, written, wrong_bytes), _MOST_TITLES if written.header_names else 1))
-    known = (one for one in first if written.header_names <= {plain(value) for value in one[1]})
+    known = (record for record in first if written.header_names <= {plain(value) for value in record[1]})
     return next(known, first[0] if first else None)
 
 
@@ -168,11 +168,11 @@ def rows(opener: Opener, name: str, written: TextFormat, width: int) -> Iterator
     Raises:
         DamagedTextError: as `records`, and a record of more or fewer fields.
     """
-    found = records(opener, name, written)
+    numbered = records(opener, name, written)
     if written.has_header:
         header = first_record(opener, name, written)
-        found = (one for one in found if header is not None and one[0] > header[0])
-    for line, record in found:
+        numbered = (record for record in numbered if header is not None and record[0] > header[0])
+    for line, record in numbered:
         if len(record) != width:
             if not (written.fills_short_rows and len(record) < width):
                 raise DamagedTextError(f"a row of {len(record)} fields instead of {width}", line)
@@ -229,10 +229,11 @@ def _fixed_width(text: TextIO, written: TextFormat) -> Iterator[tuple[int, list[
 
 
 def _wrong_bytes(opener: Opener, name: str, encoding: str) -> DamagedTextError:
-    """The line of the first byte that is not of the encoding, and the encodings that the whole file fits."""
+    """The line of the first byte that is invalid in the encoding, and encodings that fit the complete file."""
     line, wrong = 1, False
     decoder = codecs.getincrementaldecoder(encoding)()
-    others = {one: codecs.getincrementaldecoder(one)() for one in _SUGGESTED if codecs.lookup(one).name != encoding}
+    suggested = [candidate for candidate in _SUGGESTED if codecs.lookup(candidate).name != encoding]
+    others = {candidate: codecs.getincrementaldecoder(candidate)() for candidate in suggested}
     with opener() as stored:
         content = decompressed(stored, name)
         ends_with_return = False
@@ -246,15 +247,15 @@ def _wrong_bytes(opener: Opener, name: str, encoding: str) -> DamagedTextError:
                     text = error.object[: error.start].decode(encoding, "replace")
                 line += _line_ends(text) - (ends_with_return and text.startswith("\n"))
                 ends_with_return = text.endswith("\r") if text else ends_with_return
-            for one in list(others):
+            for candidate in list(others):
                 try:
-                    others[one].decode(chunk, final=not chunk)
+                    others[candidate].decode(chunk, final=not chunk)
                 except UnicodeDecodeError:
-                    del others[one]
+                    del others[candidate]
             if not chunk:
                 break
-    # every byte is a character of cp437: it is a guess for files that nothing else fits
-    fits = [one for one in others if one != _LAST_RESORT] or list(others)
+    # every byte is valid in cp437, so it is only suggested if nothing else fits
+    fits = [candidate for candidate in others if candidate != _LAST_RESORT] or list(others)
     return DamagedTextError(f"bytes that are not {_usual(encoding)}", line, fits)
 
 

@@ -1,4 +1,4 @@
-"""What is in the input folder and belongs to no table of the run."""
+"""Files in the input folder that belong to no table of the run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engine.sources.locations import Location, likely_table
 
 @dataclass(frozen=True)
 class UnreadFile:
-    """A file, or a folder of which nothing is read (its name ends with `/`).
+    """A file, or a folder (its name ends with `/`), that is not read.
 
     Attributes:
         name: relative to the input folder.
@@ -24,7 +24,7 @@ class UnreadFile:
 
     @property
     def to_do(self) -> str:
-        """How to have the file read as the likely table."""
+        """What to do to read the file as the likely table."""
         return f"To read it, set input.tables.{self.likely_table}.path: {self.name.rstrip('/')}, or rename it."
 
     @property
@@ -35,7 +35,7 @@ class UnreadFile:
 def unread_files(storage: Storage, root: str | None, locations: Iterable[Location]) -> tuple[UnreadFile, ...]:
     """Every file below the input folder that no table reads, except hidden files and markers; folders as a whole.
 
-    Lists the input folder and those folders below it of which something is read.
+    Lists the input folder and those folders below it that contain a file the run reads.
     """
     if root is None or not storage.is_folder(root):
         return ()

@@ -1,4 +1,4 @@
-"""The run's own intermediate results as Parquet, so that a lost executor or a restart costs one step."""
+"""A run's intermediate results as Parquet, so a lost executor or a restart costs at most one step."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from engine.runtime.storage import SUCCESS_MARKER, Storage, StoredFile, join
 from engine.sources.failures import translate_read_error
 from engine.sources.run_faults import translate_run_fault, work_changed
 
-# Of each result: its rows, and its files with their lengths. No engine reads a file whose name begins so.
+# Manifest of each result: its rows, and its files with their lengths. Engines skip names that begin with `_`.
 _MANIFEST = "_manifest.json"
 
 
 class WorkFolder:
     """Named DataFrames below one folder; any location that the storage reaches.
 
-    `resume`: what an earlier run left whole is read instead of computed. Whether it may be (same input, same settings)
-    is the caller's to know. `before_write` is called before each result is written; it raises if the folder is no
-    longer the caller's. `made_from` gives what each result records of its origin: only a result of the same origin
-    counts as whole.
+    `resume`: complete results of an earlier run are read instead of computed; the caller checks that they are valid
+    (same input, same settings). `before_write`: called before each result is written; raises if the folder no longer
+    belongs to the caller. `made_from`: the origin that each result records; only a result of the same origin counts as
+    complete.
     """
 
     def __init__(
@@ -51,27 +51,27 @@ class WorkFolder:
         return join(self._root, *name.split("/"))
 
     def is_done(self, name: str, model: str | None = None) -> bool:
-        """True where `write` would only read: the result is whole and this run resumes.
+        """True if `write` would only read: the result is complete and this run resumes.
 
-        Whole is a result whose files are those that were written, with their lengths, and that was made from what this
-        run is made from and by the same model version. An observation on the DataFrame is not filled then.
+        A result is complete if its files have the names and lengths that were written, and it has the origin and the
+        model version of this run. An observation on the DataFrame is then not filled.
         """
         if not (self._resume and self._storage.exists(join(self.path(name), SUCCESS_MARKER))):
             return False
         if not self._storage.exists(join(self.path(name), _MANIFEST)):
             return False
-        return self._is_whole(name) and self._manifest(name).get("made_from", {}) == self._origin(model)
+        return self._is_complete(name) and self._manifest(name).get("made_from", {}) == self._origin(model)
 
     def write(self, name: str, rows: DataFrame, partitions: int | None = None, model: str | None = None) -> DataFrame:
         """Write the rows and return them read back, in the schema they were declared in, every column nullable.
 
-        `partitions` spreads small results over so many files by an exchange. A result of another schema, left by an
-        earlier version of the engine, or one whose files were changed is written again. `model`: name and version of
-        the model whose scores the rows rest on.
+        `partitions`: number of files for small results (adds a shuffle). A result with another schema, from an earlier
+        version of the engine, or with changed files is written again. `model`: name and version of the model whose
+        scores the rows depend on.
 
         Raises:
-            InputError: an input file turns out unreadable while the rows are computed.
-            OutputError: the work folder was changed meanwhile, or storage is full.
+            InputError: an input file is unreadable, which only the computation detects.
+            OutputError: another program changed the work folder, or storage is full.
         """
         if self.is_done(name, model) and self._has_schema(name, rows.schema):
             self._rows[name] = self._manifest(name)["rows"]
@@ -91,22 +91,22 @@ class WorkFolder:
         return read_parquet(self._spark, self.path(name), stored_schema(rows, self.path(name)))
 
     def check(self) -> None:
-        """Compare the files of every result of this run with those that were written.
+        """Check that the files of every result are those that this run wrote.
 
-        An engine may read a result whose files were removed as one without rows.
+        An engine may read a result whose files were removed as empty.
 
         Raises:
             OutputError: they differ.
         """
         for name in self._rows:
-            if not (self._storage.exists(join(self.path(name), _MANIFEST)) and self._is_whole(name)):
+            if not (self._storage.exists(join(self.path(name), _MANIFEST)) and self._is_complete(name)):
                 raise work_changed(self._root, f"files of {name} differ from those that were written")
 
-    def _is_whole(self, name: str) -> bool:
+    def _is_complete(self, name: str) -> bool:
         return bool(self._manifest(name)["files"] == self._files(name))
 
     def rows(self, name: str) -> int:
-        """How many rows a result has that this run wrote or took over, counted on its files."""
+        """Number of rows of a result that this run wrote or reused, from its files."""
         return self._rows[name]
 
     def _count(self, name: str) -> int:
@@ -131,5 +131,5 @@ class WorkFolder:
 
     def _has_schema(self, name: str, schema: T.StructType) -> bool:
         there = self._spark.read.parquet(reader_path(self._spark, self.path(name))).schema
-        # printed types leave out what may be NULL: read back, everything may
+        # compared without nullability: every column that is read back is nullable
         return there.simpleString() == schema.simpleString()

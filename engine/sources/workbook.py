@@ -1,4 +1,4 @@
-"""Opening a workbook file, whatever its format, with what the reading library does not report.
+"""Open workbook files of any format, including details that the reading library does not report.
 
 Source of the file formats: ECMA-376 (Office Open XML), part 1, 18.3.1.4 (cells), and [MS-OFFCRYPTO] 2.3.4 (encryption).
 """
@@ -69,9 +69,9 @@ class Sheet:
 
     @cached_property
     def unreadable_cells(self) -> list[tuple[int, int]]:
-        """Row and column of cells that hold an error (#N/A) or a formula that was never calculated.
+        """Row and column of cells that contain an error (#N/A) or a formula that was never calculated.
 
-        Known of `.xlsx` and `.xlsm`; the reading library returns such cells as empty.
+        Available for `.xlsx` and `.xlsm`; the reading library returns such cells as empty.
         """
         if not zipfile.is_zipfile(self._workbook):
             return []
@@ -103,7 +103,7 @@ class Workbook:
         self._opened: dict[str, Sheet] = {}
 
     def sheet(self, wanted: str) -> Sheet:
-        """A sheet by its name, in any case, or by its number from 1; a hidden one too. Raises WorkbookError."""
+        """A sheet by its name, in any case, or by its number from 1; including hidden sheets. Raises WorkbookError."""
         by_name = {name.strip().lower(): name for name in self.all_sheets}
         name = wanted if wanted in self.all_sheets else by_name.get(wanted.strip().lower())
         if name is None and wanted.isdigit() and 1 <= int(wanted) <= len(self.all_sheets):
@@ -119,10 +119,10 @@ class Workbook:
 
 
 def open_workbook(path: Path) -> Workbook:
-    """Open a workbook by its content, whatever its name ends in.
+    """Open a workbook by its content, whatever its file extension.
 
     Raises:
-        WorkbookError: it needs a password, is damaged, or is no workbook.
+        WorkbookError: it needs a password, is damaged, or is not a workbook.
     """
     head = _head(path)
     if head.startswith(_OLE) and _contains(path, _ENCRYPTED_PACKAGE):
@@ -156,11 +156,11 @@ def _unreadable(head: bytes, message: str) -> WorkbookError:
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith((b"<html", b"<!doctype html", b"<table", b"<?xml", b"<meta")):
         return WorkbookError(
-            "is no workbook", "a web page or XML file named like one", to_do="open it in Excel and save it as .xlsx"
+            "is not a workbook", "a web page or XML file named like one", to_do="open it in Excel and save it as .xlsx"
         )
     if head and b"\0" not in head and not head.startswith(b"PK"):
         return WorkbookError(
-            "is no workbook", "a text file named like one", to_do="set format: csv, and sep in options if needed"
+            "is not a workbook", "a text file named like one", to_do="set format: csv, and sep in options if needed"
         )
     return WorkbookError(
         "cannot be read",
@@ -205,13 +205,13 @@ def _part_of_sheet(package: zipfile.ZipFile, name: str) -> str | None:
 
 def _unreadable_cells(xml: Any) -> Iterator[tuple[int, int]]:
     """Row and column of each such cell; works row by row, so a cell is never cut in two."""
-    rest = b""
+    pending = b""
     while chunk := xml.read(_CHUNK_BYTES):
-        rest += chunk
-        end = rest.rfind(b"</row>" if b"</row>" in rest else b":row>") + 1
-        yield from _unreadable_in(rest[:end])
-        rest = rest[end:]
-    yield from _unreadable_in(rest)
+        pending += chunk
+        end = pending.rfind(b"</row>" if b"</row>" in pending else b":row>") + 1
+        yield from _unreadable_in(pending[:end])
+        pending = pending[end:]
+    yield from _unreadable_in(pending)
 
 
 def _unreadable_in(xml: bytes) -> Iterator[tuple[int, int]]:

@@ -76,4 +76,4 @@ def test_a_run_finds_them_where_they_are_kept(kept, server, tmp_path):
     assert places["decisions"] == f"{NAME}: {server.schema}.decisions"
     (tmp_path / "decisions.csv").write_text("finding_id\n1\n", encoding="utf-8")
     _, problems = locate_tables(Storage(), _settings(server, tmp_path))
-    assert [problem.what for problem in problems] == ["table decisions is there more than once"]
+    assert [problem.what for problem in problems] == ["table decisions exists more than once"]

@@ -110,7 +110,7 @@ def test_claims_in_a_database_give_the_findings_of_claims_in_files(server, gener
     assert checked.returncode == 0, checked.stderr
     assert "snapshot isolation is allowed" in checked.stdout
     assert "2 connections read it in 2 ranges of date_of_service" in checked.stdout
-    assert "not there, or no right to see them: orphan_drugs" in checked.stdout
+    assert "missing, or the user has no permission to see them: orphan_drugs" in checked.stdout
 
     ended = submit("detect", "--config", config, "--as-of", AS_OF, "--run-id", "run", **environment)
     assert ended.returncode == 0, ended.stderr

@@ -143,7 +143,7 @@ def test_who_and_when_can_be_given_for_all_rows(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "what"),
     [
-        ("a.xlsx", b"no workbook", "the workbook is no workbook"),
+        ("a.xlsx", b"no workbook", "the workbook is not a workbook"),
         ("a.csv", "Größe\n".encode("cp1252"), "the file is not UTF-8 text"),
         ("a.csv", b"a,b\n1,2\n", "no decisions and no outcomes were found in the file"),
         ("a.csv", b"", "no decisions and no outcomes were found in the file"),

@@ -238,8 +238,8 @@ def test_the_sheet_without_options(folder, sheets, hidden):
         ({"A": [HEADER], "B": [HEADER]}, {}, ["has several sheets", "found:    A, B", "options.sheet"]),
         ({"A": [HEADER], "B": [HEADER]}, {"sheet": "C"}, ["has no sheet C", "sheets A, B"]),
         ({"A": []}, {}, ["has no visible sheet with data"]),
-        ({"A": [HEADER]}, {"range": "A1-B2"}, ["range is no range of cells", "A1-B2"]),
-        ({"A": [HEADER]}, {"header_row": "0"}, ["header_row is no row of a sheet"]),
+        ({"A": [HEADER]}, {"range": "A1-B2"}, ["range is not a range of cells", "A1-B2"]),
+        ({"A": [HEADER]}, {"header_row": "0"}, ["header_row is not a row of a sheet"]),
         ({"A": [HEADER]}, {"sep": ","}, ["a workbook has no such option", "sep"]),
         ({"A": [["ndc", "NDC"], ["1", "2"]]}, {}, ["has columns of one name more than once"]),
     ],
@@ -326,7 +326,7 @@ _ENCRYPTED = bytes.fromhex("d0cf11e0a1b11ae1") + b"\0" * 600 + "EncryptedPackage
         (b"", "cannot be read"),
         (zipped({"readme.txt": b"x"}), "cannot be read"),
         (workbook({"S": [HEADER]})[:-300], "cannot be read"),
-        (claiming_2_gib(zipped({"xl/workbook.xml": b"x"})), "may be made to harm"),
+        (claiming_2_gib(zipped({"xl/workbook.xml": b"x"})), "may be malicious"),
     ],
     ids=["password", "html", "xml", "text", "empty", "zip", "cut short", "bomb"],
 )
@@ -379,7 +379,7 @@ class TestArchives:
             "products": (bytes(encrypted), "archive that is not unpacked", "a.csv is protected by a password"),
             "labelers": (bytes(damaged), "a file of table labelers cannot be read", "Bad CRC-32"),
             "pharmacies": (b"PK no zip", "a file of table pharmacies cannot be read", "not a zip file"),
-            "outcomes": (claiming_2_gib(zipped({"a.csv": b"x"})), "archive that is not unpacked", "made to harm"),
+            "outcomes": (claiming_2_gib(zipped({"a.csv": b"x"})), "archive that is not unpacked", "malicious"),
         }
         for table, (content, *_) in refused.items():
             folder.put(f"{table}.zip", content)

@@ -87,7 +87,7 @@ def test_keys_that_differ_in_case_only(folder):
 
 def test_nested_values_are_refused(folder):
     folder.put("invoices.json", b'{"ndc": "1", "product_name": ["a"]}\n')
-    assert "table invoices has columns that hold lists or structures" in folder.refusal()
+    assert "table invoices has columns of lists or structures" in folder.refusal()
 
 
 def test_a_json_document_with_sparks_own_reader(folder):

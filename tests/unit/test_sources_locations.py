@@ -71,7 +71,7 @@ def test_without_any_feed_there_is_nothing_to_judge(folder):
 
 def test_a_folder_that_is_not_there(spark, tmp_path):
     settings = Settings.model_validate({"input": {"root": str(tmp_path / "nowhere")}})
-    with pytest.raises(InputError, match="input folder is not there"):
+    with pytest.raises(InputError, match="input folder does not exist"):
         open_tables(spark, storage_of(spark), settings)
 
 
@@ -104,17 +104,17 @@ def test_everything_wrong_is_told_at_once(folder):
         }
     )
     for part in (
-        "table invoices is there more than once",
+        "table invoices exists more than once",
         "invoices, invoices.csv",
         "labelers.parquet",
         "is not a Parquet file",
-        "the folder of table pharmacies holds no file",
-        "table prices is not there",
+        "the folder of table pharmacies contains no file",
+        "table prices does not exist",
         "nowhere.csv",
         "table products has no column ncd",
         "did you mean ndc?",
         "table decisions has no column FINDING",
-        "adapter sdud does not give table market_prices",
+        "adapter sdud does not supply table market_prices",
         "table covered_entities has both an adapter and column names",
         "adapter opais_json needs the option quarter",
     ):
@@ -140,7 +140,7 @@ def test_settings_without_a_place_hold_for_the_table_that_is_found_by_name(folde
     assert values(opened, "program", "state", "period") == [("MDRP_FFS", "AK", "2025Q3")]
     assert opened.complete
     told = folder.refusal({"invoices": described, "labelers": {"dates": "MM/dd/yyyy"}})
-    assert "table labelers is not there" in told
+    assert "table labelers does not exist" in told
     assert "set input.tables.labelers.path" in told
 
 
@@ -169,7 +169,7 @@ def test_any_format_that_the_session_reads(folder, spark):
     )
     assert "nosuchformat" in told
     assert "table prices cannot be opened" in told
-    assert "table products is not there" in told
+    assert "table products does not exist" in told
 
 
 def test_the_shipped_340b_identifiers_are_taken_unless_the_input_has_its_own(folder):

@@ -208,7 +208,7 @@ def test_columns_that_cannot_be_taken_are_named(folder):
     write(folder, "prices.parquet", {"ndc": ["1"], "wac_unit": pa.array([Decimal(1)], pa.decimal256(50, 2))})
     told = folder.refusal()
     assert "table invoices has columns of one name more than once" in told
-    assert "column owner of table labelers holds lists or structures" in told
+    assert "column owner of table labelers contains lists or structures" in told
     assert "column wac_unit of table prices has a type that cannot be read" in told
     assert "Decimal(precision=50, scale=2)" in told
 
@@ -225,7 +225,7 @@ def test_folders_that_are_no_partitions_or_another_format_are_refused(folder):
     write(folder, "labelers/x.parquet", {"labeler_code": ["1"]})
     folder.put("labelers/_delta_log/0.json", b"{}")
     told = folder.refusal()
-    assert "contains folders that are no partitions of it" in told
+    assert "contains folders that are not its partitions" in told
     assert "2025/x.parquet" in told
     assert "set input.tables.labelers.format: delta" in told
 

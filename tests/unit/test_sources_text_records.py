@@ -134,13 +134,13 @@ def test_other_quotes_and_escapes():
 )
 def test_rows_that_do_not_fit_are_found_with_their_line(content, found, line):
     error = damage(content, 2)
-    assert (error.found, error.line) == (found, line)
+    assert (error.damage, error.line) == (found, line)
 
 
 def test_short_rows_can_be_filled_and_long_ones_cannot():
     written = text_format("invoices", {"mode": "permissive"})
     assert [row for _, row in rows(lambda: io.BytesIO(b"a,b\n1\n"), "x", written, 2)] == [["1", ""]]
-    assert "3 fields instead of 2" in damage(b"a,b\n1,2,3\n", 2, mode="PERMISSIVE").found
+    assert "3 fields instead of 2" in damage(b"a,b\n1,2,3\n", 2, mode="PERMISSIVE").damage
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_short_rows_can_be_filled_and_long_ones_cannot():
 )
 def test_damaged_archives(name, content):
     error = damage(content, 2, name)
-    assert "gzip" in error.found or "cut short" in error.found
+    assert "gzip" in error.damage or "truncated" in error.damage
     assert "a,b" not in str(error)
 
 
@@ -183,7 +183,7 @@ def test_fixed_width_records(line_end, options):
 )
 def test_fixed_width_lines_that_do_not_fit(content, found, line):
     error = damage(content, 3, widths=WIDTHS)
-    assert (error.found, error.line) == (found, line)
+    assert (error.damage, error.line) == (found, line)
 
 
 def test_blanks_after_the_last_field_are_no_text():

@@ -55,13 +55,13 @@ def _number(text: Column, decimals: int) -> Column:
     signed = F.when(trailing != "", F.concat(sign, trailing)).otherwise(text)
     if not decimals:
         return signed
-    is_whole = signed.rlike(r"^[-+]?[0-9]+\z")
+    is_integer = signed.rlike(r"^[-+]?[0-9]+\z")
     # as text, since engines divide decimals differently
     digits = F.regexp_replace(signed, "^[-+]?0*", "")
     sign = F.when(signed.startswith("-") & (digits != ""), "-").otherwise("")
     padded = F.concat(F.lit("0" * (decimals + 1)), digits)
     point = F.regexp_replace(padded, rf"^0*([0-9]+)([0-9]{{{decimals}}})\z", "$1.$2")
-    return F.when(is_whole, F.concat(sign, point)).otherwise(signed)
+    return F.when(is_integer, F.concat(sign, point)).otherwise(signed)
 
 
 def _line_kind(flag: Column, kinds: Mapping[Any, str]) -> Column:

@@ -25,11 +25,11 @@ class Adapter:
     Attributes:
         tables: the contract tables that the layout can supply.
         convert: turns the layout's rows into one table of the contract. Adds and drops no row unless its docstring
-            says so.
+            states it.
         needs: columns without which a file is not of this layout; alternatives are joined by `|`.
         needs_once: columns that at least one of the files must have.
         header_names: in a spreadsheet, or below title lines, the first row with all of these names is the header.
-        format, options: how such files are read unless the configuration says otherwise.
+        format, options: how such files are read by default.
         shipped_options: name of a YAML file in `reference_folder` with more default options, for facts about the
             layout that are not confirmed.
         schema: by table, for JSON documents.
@@ -141,7 +141,7 @@ def iso_date(text: Column) -> Column:
     return F.coalesce(date_of(text).cast("string"), text)
 
 
-def whole(text: Column) -> Column:
+def without_decimals(text: Column) -> Column:
     """`4.0`, as a column of floats prints it, as `4`."""
     return F.regexp_replace(text, r"\.0+\z", "")
 

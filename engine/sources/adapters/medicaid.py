@@ -18,7 +18,7 @@ from engine.sources.adapters.layout import (
     ndc_of,
     period_of_qyyyy,
     quarter_start,
-    whole,
+    without_decimals,
 )
 
 _OPEN_END = "2099-12-31"
@@ -40,7 +40,7 @@ def sdud(rows: DataFrame, table: str, options: Mapping[str, Any]) -> DataFrame:
     """State Drug Utilization Data as `invoices`: one row per line of a state, under any of CMS's headers.
 
     Source: CMS, State Drug Utilization Data (42 CFR 447.511 reports of the states). FFSU is MDRP_FFS, MCOU is
-    MDRP_MCO; units in CMS units, amounts in US dollars. A line is suppressed if CMS says so, if one of its numbers is
+    MDRP_MCO; units in CMS units, amounts in US dollars. A line is suppressed if CMS marks it, if one of its numbers is
     `*`, or if a line without that mark has no number at all; `*` is NULL.
     National totals (state XX) repeat the lines of the states and are excluded as NATIONAL_TOTAL.
     """
@@ -52,7 +52,7 @@ def sdud(rows: DataFrame, table: str, options: Mapping[str, Any]) -> DataFrame:
         F.when(kind == "FFSU", "MDRP_FFS").when(kind == "MCOU", "MDRP_MCO").otherwise(kind).alias("program"),
         layout.text(*_STATE).alias("state"),
         ndc_of(layout).alias("ndc"),
-        _period(whole(layout.text(*_YEAR)), layout.text("Quarter")).alias("period"),
+        _period(without_decimals(layout.text(*_YEAR)), layout.text("Quarter")).alias("period"),
         F.lit("SDUD").alias("source_kind"),
         _is_suppressed(layout, list(numbers.values())).alias("suppressed"),
         *layout.renamed({"product_name": "Product Name|product_fda_list_name|FDA Product Name|Product FDA Name"}),
@@ -61,7 +61,7 @@ def sdud(rows: DataFrame, table: str, options: Mapping[str, Any]) -> DataFrame:
 
 
 def _period(year: Column, quarter: Column) -> Column:
-    number = F.regexp_extract(whole(quarter), r"^[Qq]?0?([1-4])[Qq]?\z", 1)
+    number = F.regexp_extract(without_decimals(quarter), r"^[Qq]?0?([1-4])[Qq]?\z", 1)
     digit = F.when(number != "", number).otherwise(quarter)
     # `period_covered` of the former API holds the year; in CMS's record layout it is quarter and year
     return F.when(F.length(year) == 5, period_of_qyyyy(year)).otherwise(F.concat(year, F.lit("Q"), digit))
@@ -152,7 +152,7 @@ def mdrp_products(rows: DataFrame, table: str, options: Mapping[str, Any]) -> Da
     del table, options
     layout = Layout(rows)
     reported = date_of(layout.text(_REPORTED))
-    quarter = quarter_start(whole(layout.text("Year")), whole(layout.text("Quarter")))
+    quarter = quarter_start(without_decimals(layout.text("Year")), without_decimals(layout.text("Quarter")))
     products = rows.select(
         ndc_of(layout).alias("ndc"),
         *layout.renamed(_PRODUCT_COLUMNS),

@@ -25,8 +25,9 @@ def cms_pde(rows: DataFrame, table: str, options: Mapping[str, Any]) -> DataFram
     Source: CMS, synthetic Medicare claims, file `pde.csv`, fields of the PDE codebook. A deleted event
     (`ADJSTMT_DLTN_CD` D, `DML_IND` DELETE) is a reversal (B2), a changed one (A, UPDATE) a rebill (B3), every other a
     bill (B1); a code outside the codebook is passed on, for quarantine. `transaction_at` is the plan's paid date,
-    the only date besides the service's. `amount_paid` is what the plan paid for covered drugs; the total drug cost
-    holds fees and tax and is no ingredient cost. `FILL_NUM` is passed on: the synthetic file counts from 1.
+    the only date other than the date of service. `amount_paid` is what the plan paid for covered drugs; the total drug
+    cost includes fees and tax and is not the ingredient cost. `FILL_NUM` is passed on: the synthetic file counts from
+    1.
     """
     del table, options
     layout = Layout(rows)
@@ -67,8 +68,8 @@ def asp_crosswalk(rows: DataFrame, table: str, options: Mapping[str, Any]) -> Da
 
     Source: CMS, ASP pricing files, NDC-HCPCS crosswalk (42 U.S.C. 1395w-3a). `PKG SIZE` is the amount in one container
     in NDC units, `BILLUNITS` its HCPCS units: `ndc_units_per_hcpcs_unit` is their ratio. `BILLUNITSPKG` must be
-    `BILLUNITS` x `PKG QTY`, which CMS rounds to whole units. If it is not, one of the numbers is wrong and nobody can
-    tell which: the factor is a text that says so, for quarantine.
+    `BILLUNITS` x `PKG QTY`, which CMS rounds to integers. Otherwise one of the numbers is wrong, and which one is
+    unknown: the factor becomes a text that explains it, for quarantine.
     Items without an NDC (devices, skin substitutes) are excluded as NOT_AN_NDC.
     """
     del table, options

@@ -18,7 +18,7 @@ from engine.errors import InputError, Problem
 from engine.sources.adapters.layout import Adapter, Layout, iso_date
 
 # An entity that OPAIS calls not participating, without any date, has never been one on a date of service.
-_NOT_YET = "9999-12-30"  # the last day that is no placeholder: those mean no bound
+_NOT_YET = "9999-12-30"  # the last day that is not a placeholder (a placeholder means no bound)
 
 
 def opais_entities(rows: DataFrame, table: str, options: Mapping[str, Any]) -> DataFrame:
@@ -30,7 +30,7 @@ def opais_entities(rows: DataFrame, table: str, options: Mapping[str, Any]) -> D
 def opais_contract_pharmacies(rows: DataFrame, table: str, options: Mapping[str, Any]) -> DataFrame:
     """An extract of contracts, one row per entity, pharmacy and contract, as `contract_pharmacies`.
 
-    Rows that stand twice in the extract are given twice.
+    Rows that occur twice in the extract are returned twice.
     """
     del options
     return _extract(rows, table, {})
@@ -41,8 +41,8 @@ def _extract(rows: DataFrame, table: str, sources: Mapping[str, str]) -> DataFra
     names = {name: sources.get(name, name) for name in TABLES[table].column_names}
     columns = layout.renamed(names)
     dates = {"participating_start", "begin_date", "termination_date"}
-    given = rows.select(*columns)
-    return given.select(*(iso_date(F.col(name)).alias(name) if name in dates else name for name in given.columns))
+    extract = rows.select(*columns)
+    return extract.select(*(iso_date(F.col(name)).alias(name) if name in dates else name for name in extract.columns))
 
 
 def _struct(*names: str, **kinds: T.DataType) -> T.StructType:
@@ -77,7 +77,7 @@ _OF_TABLE = {
 
 
 def opais_json(rows: DataFrame, table: str, options: Mapping[str, Any]) -> DataFrame:
-    """The covered entity daily export (`OPA_CE_DAILY_PUBLIC.JSON`) as the table that is asked of it.
+    """The covered entity daily export (`OPA_CE_DAILY_PUBLIC.JSON`) as the requested table.
 
     - `covered_entities`: one row per 340B id. An entity that is not participating and has neither a start nor a
       termination date starts on 9999-12-30: never yet.
@@ -229,7 +229,7 @@ def medicaid_exclusion_file(rows: DataFrame, table: str, options: Mapping[str, A
     Source: HRSA OPAIS, Medicaid Exclusion Files (42 U.S.C. 256b(a)(5)(A)(ii)). Being listed means that the entity bills
     its 340B stock to fee-for-service Medicaid of `Medicaid State` in that quarter (carve-in); `State` is where the
     entity is, and the dates are those of its 340B participation. The quarter is that of the dates in the file's name
-    (`..._for_20260401-20260630.xlsx`), else the option `quarter`. Raises InputError if neither is there.
+    (`..._for_20260401-20260630.xlsx`), else the option `quarter`. Raises InputError if neither is available.
     """
     quarter = quarter_of_file(options, table)
     layout = Layout(rows)
