@@ -1,4 +1,4 @@
-"""A run's folders in the output folder: who owns them, which process may write to them, how a run is published."""
+"""A run's folders in the output folder: ownership, the lease for writing, and publication."""
 
 from engine.runs.folders import RunFolders, check_apart_from_input
 from engine.runs.interrupts import interruptible, interruption_of, undisturbed

@@ -1,8 +1,8 @@
-"""The folders of one run: `<run_id>` once it is published, and next to it those that the engine makes on the way.
+"""The folders of one run: `<run_id>` once it is published, and temporary folders next to it.
 
 `.<run_id>.work` holds intermediate results for a resume, `.<run_id>.partial` the outputs until they are complete,
-`.<run_id>.replaced` the run before while `--overwrite` replaces it. A folder is deleted or replaced only if it is the
-run's own: it carries the owner file, or it is a published run of this id.
+`.<run_id>.replaced` the previous run while `--overwrite` replaces it. A folder is deleted or replaced only if it
+belongs to the run: it contains the owner file, or it is a published run of this id.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from engine.settings import Settings
 
 OWNER_FILE = "_owner.json"
 SUMMARY = "summary.json"
-# Object stores: a rename there copies every byte and is not one act.
+# Object stores: a rename there copies every byte and is not atomic.
 _NO_RENAME = {"s3", "s3a", "s3n", "gs", "oss", "cosn"}
 _PATTERN = set("*?[{")
 
 
 class RunFolders:
-    """Where one run is, on the way and when it is published.
+    """The folders of one run, before and after it is published.
 
     On a file system that renames folders, outputs are collected in `partial`, and publishing is one rename; an
     overwritten run is kept as `replaced` until the new one is in place. On an object store outputs are written in
     place and the manifest `_SUCCESS` last; an overwritten run is deleted only once the new one is complete in
-    `partial`, from where it is then copied.
+    `partial`, and is then copied.
     """
 
     def __init__(self, storage: Storage, root: str, run_id: str, job: str = "detect"):
@@ -50,7 +50,7 @@ class RunFolders:
 
     @property
     def outputs(self) -> str:
-        """Where outputs are written until `publish`."""
+        """The folder for outputs until `publish`."""
         in_place = not self._renames and not self.is_published
         return self.final if in_place else self.partial
 
@@ -65,22 +65,22 @@ class RunFolders:
 
     @property
     def is_interrupted(self) -> bool:
-        """True if the work folder is that of a run that was begun and not finished."""
+        """True if the work folder belongs to a run that started and did not finish."""
         return self._storage.exists(join(self.work, OWNER_FILE))
 
     @property
     def has_results(self) -> bool:
-        """True if the work folder holds an intermediate result that was written completely."""
+        """True if the work folder contains a complete intermediate result."""
         return self._has_result(self.work)
 
     def check_owned(self) -> None:
-        """Raise OutputError if one of the folders is not this run's own; nothing is changed."""
+        """Raise OutputError if one of the folders does not belong to this run; changes nothing."""
         self._check_case()
         for folder in (self.final, self.work, self.partial, self.replaced):
             if self._storage.exists(folder) and not self._is_own(folder):
                 raise OutputError(
                     Problem(
-                        "the run's place is taken by something that is not a run of this id",
+                        "the run's folder exists and is not a run of this id",
                         folder,
                         expected=f"no such path, or a published run ({SUCCESS_MARKER} and {SUMMARY} with this run id)",
                         to_do="use another --run-id; nothing is deleted, --overwrite replaces published runs only",
@@ -88,10 +88,10 @@ class RunFolders:
                 )
 
     def begin(self, resume: bool) -> None:
-        """Make the work and output folders ready; whoever calls holds the lease. Only `resume` keeps earlier results.
+        """Prepare the work and output folders; the caller holds the lease. Only `resume` keeps earlier results.
 
         Raises:
-            OutputError: the interrupted run was one of another job.
+            OutputError: the interrupted run belongs to another job.
         """
         owner = join(self.work, OWNER_FILE)
         if resume and self._storage.exists(owner):
@@ -114,17 +114,17 @@ class RunFolders:
         self._write_owner(self.outputs)
 
     def claim_work(self) -> None:
-        """Mark the work folder as the run's own."""
+        """Mark the work folder as this run's."""
         self._write_owner(self.work)
 
     def clear_work(self) -> None:
-        """Delete what the work folder holds, but for the lease and the owner file."""
+        """Delete the content of the work folder except the lease and the owner file."""
         for name in self._storage.children(self.work):
             if not name.startswith((LEASE_FILE, OWNER_FILE)):
                 self._storage.delete(join(self.work, name))
 
     def clear_outputs(self) -> None:
-        """Delete outputs that are not complete; complete ones wait for `recover`."""
+        """Delete incomplete outputs; `recover` handles complete ones."""
         if not self._is_complete(self.partial):
             for folder in {self.partial, self.outputs}:
                 self._delete(folder)
@@ -146,7 +146,7 @@ class RunFolders:
         return True
 
     def publish(self) -> None:
-        """Make the run visible as a whole. A run that it replaces stays until the new one is in place."""
+        """Make the complete run visible. A run that it replaces stays until the new one is in place."""
         outputs = self.outputs
         manifest = {"run_id": self._run_id, "published_at": datetime.now(UTC).isoformat(timespec="seconds")}
         self._storage.write_text(join(outputs, SUCCESS_MARKER), json.dumps(manifest) + "\n")
@@ -155,7 +155,8 @@ class RunFolders:
             self._put_in_place()
 
     def recover(self) -> str | None:
-        """Finish or undo a publication that was interrupted; returns in words what was done, None if nothing was.
+        """Finish or undo a publication that was interrupted; returns a message about what was done, None if nothing
+        was.
 
         Complete outputs are put in place; without them, the replaced run goes back to its place.
         """
@@ -168,9 +169,7 @@ class RunFolders:
                 self._delete(self.replaced)
                 return None
             self._storage.rename(self.replaced, self.final)
-            return (
-                f"replacing run {self._run_id} had been interrupted; the run before is in its place again: {self.final}"
-            )
+            return f"replacing run {self._run_id} had been interrupted; the previous run was restored: {self.final}"
         return None
 
     def _put_in_place(self) -> None:
@@ -191,7 +190,7 @@ class RunFolders:
         self._delete(self.replaced)
 
     def _delete(self, folder: str) -> None:
-        """Delete a folder of the run, the owner file last, so that a rest of it is still the run's own."""
+        """Delete a folder of the run, the owner file last, so a partly deleted folder still belongs to the run."""
         if self._storage.exists(folder):
             with suppress(OutputError):  # on a full disk deleting is all the more important
                 self._write_owner(folder)
@@ -203,7 +202,9 @@ class RunFolders:
     def _has_result(self, folder: str) -> bool:
         names = self._storage.children(folder)
         below = (join(folder, name) for name in names)
-        return SUCCESS_MARKER in names or any(self._storage.is_folder(one) and self._has_result(one) for one in below)
+        return SUCCESS_MARKER in names or any(
+            self._storage.is_folder(name) and self._has_result(name) for name in below
+        )
 
     def _is_own(self, folder: str) -> bool:
         if not self._storage.is_folder(folder):
@@ -242,10 +243,10 @@ class RunFolders:
             if name.lower() in by_lower and name not in own:
                 raise OutputError(
                     Problem(
-                        "the run id differs only in upper and lower case from a name that is taken",
+                        "the run id differs only in upper and lower case from an existing name",
                         join(self._root, name),
                         self._run_id,
-                        "names that file systems without case keep apart",
+                        "names that differ on file systems that ignore case",
                         "use another --run-id",
                     )
                 )
@@ -263,7 +264,7 @@ def check_apart_from_input(storage: Storage, settings: Settings, folders: RunFol
             if replaces or (is_table and _is_read(f"{read}/{pattern}".rstrip("/"), written)):
                 raise OutputError(
                     Problem(
-                        "the run would write where it reads",
+                        "the run would write to a folder that it reads",
                         folder,
                         f"{setting} is {uri}",
                         "input and run in different folders",
@@ -284,7 +285,7 @@ def check_apart_from_input(storage: Storage, settings: Settings, folders: RunFol
 
 
 def _inputs(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Setting and location of what a run reads from files; of a pattern, the folder that it begins with."""
+    """Setting and location of each file input; for a pattern, the folder before its first pattern character."""
     root = settings.input.root
     if root is not None:
         yield "input.root", root
@@ -296,7 +297,7 @@ def _inputs(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _parts(uri: str) -> tuple[str, str]:
-    """The part of a location before its first name with a pattern character, and from there on."""
+    """A location split before its first name with a pattern character."""
     names = uri.split("/")
     first = next((number for number, name in enumerate(names) if _PATTERN & set(name)), len(names))
     return "/".join(names[:first]) or ("/" if uri.startswith("/") else "."), "/".join(names[first:])

@@ -11,7 +11,7 @@ from types import FrameType
 from engine.errors import Interrupted
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# The signal that ended what `interruptible` covers: a library may replace the exception by one of its own.
+# The signal that ended an `interruptible` block: a library may replace the exception by its own.
 _received: list[Interrupted] = []
 
 
@@ -34,10 +34,10 @@ def undisturbed() -> Iterator[None]:
 
 
 def interruption_of(error: BaseException) -> Interrupted | None:
-    """Return the signal that an error came from; None if no signal did.
+    """Return the signal that caused an error; None if none did.
 
-    A signal ends the JVM too, and code that cleans up after the exception then fails with errors of its own. gRPC
-    reports an exception that is raised while it reads an answer as an answer that it could not read.
+    A signal ends the JVM too, and code that cleans up after the exception then fails with other errors. gRPC
+    reports an exception that is raised while it reads a response as an unreadable response.
     """
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, Interrupted):

@@ -1,8 +1,8 @@
 """One process at a time works on a run: a lease file in the run's work folder, renewed while the run lives.
 
 A lease is free when its process on this host is gone, or when it was not renewed for 60 seconds. Its age is the
-difference of two modification times that the file system itself gave, that of the lease and that of a file written
-now, so the clocks of the hosts may differ.
+difference between two modification times from the file system, of the lease and of a file written now, so the clocks
+of the hosts may differ.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _PROC = Path("/proc")
 
 
 class LeaseLost(InternalError):
-    """Another process works on the run now: this one stops and changes nothing any more."""
+    """Another process took over the run: this one stops and changes nothing more."""
 
 
 @dataclass(frozen=True)
 class Owner:
-    """The process that holds a lease. `process_space`: where its pid means something (boot and pid namespace)."""
+    """The process that holds a lease. `process_space`: boot id and pid namespace, within which its pid is unique."""
 
     host: str
     pid: int
@@ -56,7 +56,7 @@ class Owner:
 
     @property
     def is_gone(self) -> bool:
-        """True if the process ran where this one runs and has ended; a later process of that pid does not count."""
+        """True if the process ran in this process space and has ended; a later process with that pid does not count."""
         return self.process_space == _process_space() and not _is_running(self.pid, self.process_started)
 
     def __str__(self) -> str:
@@ -85,10 +85,10 @@ class Lease:
             raise self._running(content)
 
     def acquire(self) -> None:
-        """Take the lease and renew it from now on. Of several processes that try at once exactly one gets it.
+        """Take the lease and renew it from now on. If several processes try at once, exactly one succeeds.
 
         Raises:
-            OutputError: a running process holds it, or the folder cannot be written to.
+            OutputError: a running process has it, or the folder is not writable.
         """
         for _ in range(_ATTEMPTS):
             self._storage.make_folder(self._folder)
@@ -141,7 +141,7 @@ class Lease:
                     self._folder,
                     f"{LEASE_FILE} is gone",
                     "a folder that only this run changes",
-                    "find out what removed it, then start the run again",
+                    "identify the program that removed it, then start the run again",
                 )
             )
         if content != self._content:
@@ -156,10 +156,10 @@ class Lease:
             try:
                 self.check()
             except LeaseLost:
-                # the run itself finds out at its next step
+                # the run itself detects it at its next step
                 return
             except Exception:  # noqa: S112
-                continue  # storage that is away for a moment must not end the heartbeat
+                continue  # a short storage outage must not end the heartbeat
 
     def _read(self) -> bytes | None:
         try:
@@ -174,7 +174,7 @@ class Lease:
         return (owner is not None and owner.is_gone) or self._age(self._file) >= EXPIRES_AFTER_SECONDS
 
     def _replace(self, seen: bytes) -> bool:
-        """Take a free lease over; False if another process is doing so."""
+        """Take over a free lease; False if another process is doing so."""
         if not self._storage.create_new(self._takeover, self._content):
             if self._age(self._takeover) >= EXPIRES_AFTER_SECONDS:
                 self._storage.delete(self._takeover)
@@ -194,7 +194,7 @@ class Lease:
         try:
             return self._storage.modified(clock) - self._storage.modified(file)
         except OSError:
-            return 0.0  # gone in the meantime: the next attempt looks again
+            return 0.0  # removed in the meantime: the next attempt checks again
         finally:
             self._storage.delete(clock)
 
@@ -229,7 +229,7 @@ def _process_space() -> str:
 
 
 def _process_start(pid: int) -> str | None:
-    """When a process started, in the kernel's ticks; None if it has ended (also if nobody waited for it yet)."""
+    """Start time of a process in kernel ticks; None if it has ended, even as a zombie."""
     try:
         stat = (_PROC / str(pid) / "stat").read_text(errors="replace")
     except OSError:

@@ -219,6 +219,6 @@ def test_an_interrupted_run_of_another_engine_is_refused_by_name(spark, tmp_path
     other = "embedded" if engine == "spark" else "spark"
     began.write_text(began.read_text().replace(f'"engine": "{engine}"', f'"engine": "{other}"'))
     resumed = open_run(spark, storage, settings, RunOptions("r1", resume=True), print)
-    with pytest.raises(OutputError, match=rf"began with another engine(.|\n)*--engine {other} resumes"):
+    with pytest.raises(OutputError, match=rf"started with another engine(.|\n)*--engine {other} resumes"):
         check_resumable(resumed, {})
     resumed.lease.release()

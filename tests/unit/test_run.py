@@ -126,7 +126,7 @@ def test_what_is_not_the_runs_own_is_never_touched(begin, root, name, content, o
 
 def test_an_empty_folder_at_the_final_place_is_not_a_run(begin, root):
     (root / "r1").mkdir(parents=True)
-    with pytest.raises(OutputError, match="taken by something"):
+    with pytest.raises(OutputError, match="exists and is not a run of this id"):
         begin(overwrite=True)
 
 
@@ -135,7 +135,7 @@ def test_something_that_appears_at_the_final_place_meanwhile_is_kept_and_so_are_
     write_outputs(run, "new")
     (root / "r1").mkdir()
     (root / "r1" / "claims.csv").write_text("a")
-    with pytest.raises(OutputError, match="taken by something"):
+    with pytest.raises(OutputError, match="exists and is not a run of this id"):
         run.publish()
     run.abandon()
     assert (root / "r1" / "claims.csv").read_text() == "a"
@@ -162,7 +162,7 @@ def test_a_run_that_would_write_where_it_reads_is_refused(begin, root, inputs):
     (root / "link").symlink_to(root / "r1" / "review")
     before = files_of(root)
     filled = json.loads(json.dumps(inputs).replace("{root}", str(root)))
-    with pytest.raises(OutputError, match="write where it reads"):
+    with pytest.raises(OutputError, match="write to a folder that it reads"):
         begin(inputs=filled, overwrite=True)
     assert files_of(root) == before
 
@@ -190,7 +190,7 @@ def test_an_interrupted_run_is_resumed_only_with_the_same_input_and_settings(beg
     with pytest.raises(OutputError, match="another input: invoices"):
         check_resumable(resumed, {"invoices": "abd"})
     resumed.storage.delete(f"{resumed.work}/began-with.json")
-    with pytest.raises(OutputError, match=r"does not record with which version of the program(.|\n)*--overwrite"):
+    with pytest.raises(OutputError, match=r"does not record the version of the program(.|\n)*--overwrite"):
         check_resumable(resumed, {"invoices": "abc"})
     resumed.lease.release()
     again = begin(overwrite=True)
@@ -221,8 +221,8 @@ def test_a_resume_names_what_differs_and_what_to_do(begin, monkeypatch, tmp_path
     assert named == {
         ("version of the program", f"resume with that version of the program; {again}"),
         ("day", f"--as-of 2026-09-30 resumes; {again}"),
-        ("input: invoices", f"give the input as it was; {again}"),
-        ("setting: link.days_apart", f"leave link.days_apart as it was; {again}"),
+        ("input: invoices", f"restore the input as it was; {again}"),
+        ("setting: link.days_apart", f"restore link.days_apart to its former value; {again}"),
         ("reference file: dispute_codes.csv", f"restore dispute_codes.csv; {again}"),
         ("model version: claim-anomalies", f"--model claim-anomalies/1 resumes; {again}"),
     }
