@@ -1,4 +1,4 @@
-"""Opening a connection that the settings name: encrypted, for reading only where that is all it is for."""
+"""Opening a connection that the settings name: encrypted, and read-only if the caller only reads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ROWS_PER_ROUND_TRIP = "20000"
 
 
 def connect(name: str, settings: DatabaseSettings, *, reads_only: bool) -> pyodbc.Connection:
-    """An open connection, autocommit off. Raises the driver's error; ConfigurationError where the secret is missing."""
+    """An open connection, autocommit off. Raises the driver's error; ConfigurationError if the secret is missing."""
     connection = odbc().connect(
         connection_string(name, settings, reads_only=reads_only), timeout=settings.connect_timeout, autocommit=False
     )
@@ -33,7 +33,7 @@ def connect(name: str, settings: DatabaseSettings, *, reads_only: bool) -> pyodb
 
 
 def connection_string(name: str, settings: DatabaseSettings, *, reads_only: bool, driver: bool = True) -> str:
-    """The ODBC connection string; it holds the password. `driver`: with keywords that only a driver manager knows."""
+    """The ODBC connection string, with the password. `driver`: include keywords that only a driver manager knows."""
     if settings.connection_string is not None:
         return secret_value(name, "connection_string", settings.connection_string)
     keywords = _for_postgresql(settings) if settings.is_postgresql else _for_sql_server(settings, reads_only)
@@ -45,7 +45,7 @@ def connection_string(name: str, settings: DatabaseSettings, *, reads_only: bool
 
 
 def _for_sql_server(settings: DatabaseSettings, reads_only: bool) -> dict[str, str]:
-    """Without a DSN, what is not set has safe defaults; a DSN's own keywords win over those defaults."""
+    """Without a DSN, unset keywords have safe defaults; the keywords of a DSN take precedence over those defaults."""
     encrypt, trust = settings.encrypt, settings.trust_server_certificate
     if settings.dsn is None:
         encrypt, trust = True if encrypt is None else encrypt, bool(trust)
@@ -66,7 +66,7 @@ def _for_sql_server(settings: DatabaseSettings, reads_only: bool) -> dict[str, s
 
 
 def _for_postgresql(settings: DatabaseSettings) -> dict[str, str]:
-    """psqlodbc would fetch a whole result at once, give booleans as text and times in the session's zone."""
+    """By default psqlodbc would fetch a result at once, and return booleans as text and times in the session's zone."""
     encrypt = settings.encrypt if settings.encrypt is not None or settings.dsn else True
     mode = "disable"
     if encrypt:
@@ -92,13 +92,13 @@ def _yes_or_no(value: bool | None) -> str | None:
 
 
 def _escaped(value: str) -> str:
-    """In braces where a keyword's value would end early or be taken for something else."""
+    """Put a value in braces if it would end early or be misread."""
     is_plain = not any(letter in value for letter in ";{}=") and value == value.strip()
     return value if is_plain else "{" + value.replace("}", "}}") + "}"
 
 
 def secret_value(name: str, what: str, secret: Secret, environment: Mapping[str, str] = os.environ) -> str:
-    """The secret, from where the settings say. Raises ConfigurationError, which names the place alone."""
+    """The secret from its configured source. Raises ConfigurationError, which names only the source."""
     setting = f"databases.{name}.{what}"
     if secret.environment is not None:
         if secret.environment in environment:
@@ -125,7 +125,7 @@ def secret_value(name: str, what: str, secret: Secret, environment: Mapping[str,
 
 
 def retrying(settings: DatabaseSettings, before_next: Callable[[], None] = lambda: None) -> tenacity.Retrying:
-    """Tries again what a moment's fault of server or network broke; anything else is raised at once.
+    """Retry after transient faults of server or network; any other error is raised at once.
 
     Waits longer each time, by chance so that many tasks do not come back together. `before_next` drops what is left of
     the broken connection.

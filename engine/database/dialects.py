@@ -1,4 +1,4 @@
-"""The few sentences that SQL Server and PostgreSQL do not say alike."""
+"""SQL that differs between SQL Server and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def version_of(connection: Any) -> str:
     """The server's product and version, and the driver's, for people to read."""
     pyodbc = odbc()
     names = (pyodbc.SQL_DBMS_NAME, pyodbc.SQL_DBMS_VER, pyodbc.SQL_DRIVER_NAME, pyodbc.SQL_DRIVER_VER)
-    server, version, driver, driver_version = (str(connection.getinfo(one)) for one in names)
+    server, version, driver, driver_version = (str(connection.getinfo(name)) for name in names)
     return f"{server} {version}, through {driver} {driver_version}"
 
 

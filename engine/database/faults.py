@@ -1,8 +1,8 @@
-"""What a database or its driver refused, by SQLSTATE, error number and words, and what a user can do about it.
+"""Errors of databases and drivers, classified by SQLSTATE, error number and text, and what a user can do about them.
 
-A server's own words may quote a row's values. They are shown as they are only where they are about logins, rights and
-names; elsewhere whatever is in quotation marks, parentheses or digits is masked, and messages that a user of the
-database wrote (RAISERROR, THROW, RAISE EXCEPTION) are not shown.
+A server's message may quote values of a row. Messages about logins, permissions and names are shown unchanged; in
+others everything in quotation marks, parentheses or digits is masked, and messages written by users of the database
+(RAISERROR, THROW, RAISE EXCEPTION) are not shown.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class FaultKind(Enum):
 
 
 # Microsoft: "Transient fault error codes" for Azure SQL, and of SQL Server itself snapshot conflict 3960, schema change
-# under a snapshot 3961, and what the network layer reports of a cut connection.
+# under a snapshot 3961, and network errors for a lost connection.
 _TRANSIENT_NUMBERS = {
     *(3960, 3961, 40613, 40197, 40501, 40540, 40143, 10928, 10929, 49918, 49919, 49920, 4221),
     *(64, 121, 233, 10053, 10054, 10060, 10061, 20),
@@ -97,7 +97,7 @@ _STATES = {
     FaultKind.CONNECTION_SETTINGS: {"01S00", "01S09", "HY024", "IM007", "IM010", "IM011", "IM012", "HY092"},
     FaultKind.NO_DRIVER: {"IM002", "IM003", "IM004", "IM005", "IM006", "01000", "IM001"},
 }
-# The first two letters of a SQLSTATE are its class, for whatever is not named above.
+# The first two letters of a SQLSTATE are its class, for states that are not listed above.
 _STATE_CLASSES = {
     "22": FaultKind.BAD_VALUE,
     "23": FaultKind.CONSTRAINT,
@@ -108,9 +108,9 @@ _STATE_CLASSES = {
 }
 _KIND_OF_NUMBER = {number: kind for kind, numbers in _NUMBERS.items() for number in numbers}
 _KIND_OF_STATE = {state: kind for kind, states in _STATES.items() for state in states}
-# These name what the statement names, and no row.
+# These messages quote names from the statement and no row.
 _ABOUT_SQL = re.compile(r"syntax error|specified multiple times|specified more than once", re.I)
-# Servers that use SQL Server's protocol without its numbers, and drivers that know no state for it.
+# For servers that use SQL Server's protocol without its numbers, and drivers without a state for the error.
 _KINDS_BY_WORDS = (
     (re.compile(r"Kerberos|\bSSPI\b|\bGSS|ticket cache|credentials cache", re.I), FaultKind.KERBEROS),
     (re.compile(r"Can't open lib|file not found|IM002|data source name not found", re.I), FaultKind.NO_DRIVER),
@@ -163,7 +163,7 @@ _DETAIL = re.compile(r"(DETAIL|CONTEXT|HINT|QUERY|STATEMENT):.*", re.S)
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|\([^)]*\)|\d+")
 # of RAISERROR and THROW
 _FIRST_OWN_NUMBER = 50_000
-# Babelfish's number for whatever SQL Server has no number for
+# Babelfish's number for errors without a SQL Server number
 _NO_NUMBER = 33_557_097
 _SHOWN_KINDS = {
     FaultKind.LOGIN,
@@ -204,14 +204,14 @@ _TO_DO = {
         "databases.{name}.dsn must be in odbc.ini (odbcinst -q -s)"
     ),
     FaultKind.CONNECTION_SETTINGS: "fix the keyword in databases.{name} (options, connection_string) or in odbc.ini",
-    FaultKind.UNREACHABLE: "fix databases.{name}.server and port, or find out why the server does not answer",
+    FaultKind.UNREACHABLE: "fix databases.{name}.server and port, or check why the server does not answer",
     FaultKind.LINKED_SERVER: (
         "ask the server's owner to set up the linked server for the user of databases.{name}, or connect to that "
         "server directly"
     ),
     FaultKind.NO_SNAPSHOT: (
         "a table is in a database without snapshot isolation: ask its owner for ALTER DATABASE ... SET "
-        "ALLOW_SNAPSHOT_ISOLATION ON, or describe that database as a connection of its own"
+        "ALLOW_SNAPSHOT_ISOLATION ON, or configure that database as a separate connection"
     ),
     FaultKind.DEADLOCK: (
         "other programs hold locks on the same tables, and retries failed: run again when they have finished, or raise "
@@ -227,8 +227,8 @@ _TO_DO = {
         "of conf/sqlserver"
     ),
     FaultKind.CONSTRAINT: (
-        "the table refuses a row by a constraint or trigger of its own: compare it with conf/sqlserver and drop what "
-        "that file does not have"
+        "a constraint or trigger of the table rejects a row: compare the table with conf/sqlserver and drop what that "
+        "file does not have"
     ),
     FaultKind.BAD_VALUE: (
         "a view, a computed column or {setting} converts a value that cannot be converted: use TRY_CAST or TRY_CONVERT "
@@ -249,7 +249,7 @@ _TO_DO = {
     ),
 }
 _TO_DO_QUERY = (
-    "fix {setting}: one SELECT whose columns all have names of their own, without WITH, ORDER BY or a second "
+    "fix {setting}: one SELECT whose columns all have distinct names, without WITH, ORDER BY or a second "
     "statement; try SELECT * FROM (...) AS source in a query tool"
 )
 _WRONG_QUERY_KINDS = {FaultKind.QUERY, FaultKind.NO_COLUMN, FaultKind.NO_TABLE}
@@ -257,7 +257,7 @@ _WRONG_QUERY_KINDS = {FaultKind.QUERY, FaultKind.NO_COLUMN, FaultKind.NO_TABLE}
 
 @dataclass(frozen=True)
 class Fault:
-    """What was refused. `words` hold no data; they are empty if that is not certain."""
+    """A classified error. `words` contain no data; they are empty if that is not certain."""
 
     kind: FaultKind
     state: str
@@ -269,28 +269,28 @@ class Fault:
         return self.kind in (FaultKind.TRANSIENT, FaultKind.UNREACHABLE, FaultKind.DEADLOCK)
 
     def __str__(self) -> str:
-        known = [self.kind.value] if self.kind is not FaultKind.OTHER else []
-        known += [f"SQLSTATE {self.state}"] if self.state else []
-        known += [f"error {self.number}"] if self.number else []
-        return ", ".join(known) + (f": {self.words}" if self.words else "")
+        parts = [self.kind.value] if self.kind is not FaultKind.OTHER else []
+        parts += [f"SQLSTATE {self.state}"] if self.state else []
+        parts += [f"error {self.number}"] if self.number else []
+        return ", ".join(parts) + (f": {self.words}" if self.words else "")
 
 
 def fault_of(error: Exception) -> Fault:
     """Classify a driver's exception."""
     arguments = [str(argument) for argument in error.args]
-    # pyodbc puts the state first, but for a few errors of its own
+    # pyodbc puts the state first, except for a few of its own errors
     state = next((text for text in arguments if re.fullmatch(r"[0-9A-Z]{5}", text)), "")
     text = " ".join(argument for argument in arguments if argument != state)
     numbers = [int(number) for number in _NUMBER.findall(text) if int(number) != _NO_NUMBER]
-    # a later one explains the first where that says only that something failed
-    number = next((one for one in numbers if one in _KIND_OF_NUMBER), next(iter(numbers), None))
+    # if the first number only means that something failed, a later one explains it
+    number = next((number for number in numbers if number in _KIND_OF_NUMBER), next(iter(numbers), None))
     kind = _kind(state, number, text)
     return Fault(kind, state, number, _words(kind, number, state, text))
 
 
 def _words(kind: FaultKind, number: int | None, state: str, text: str) -> str:
     plain = " ".join(_LATER_TAGS.sub(" ", _TAGS.sub("", text)).split())
-    # SQL is refused before a row is looked at, but SQL Server gives 42000 to nearly everything
+    # SQL is rejected before a row is read, but SQL Server uses 42000 for nearly everything
     is_about_sql = kind is FaultKind.QUERY and (
         number in _KIND_OF_NUMBER or state not in ("", "42000") or _ABOUT_SQL.search(text) is not None
     )
@@ -332,12 +332,12 @@ def fault_problem(
     """The problem that a user sees.
 
     Args:
-        fault: What was refused.
+        fault: The error.
         name: The connection's name in the settings.
-        doing, where: What was done, and on what.
-        right: What the user of the connection must be allowed to do.
-        setting: The setting that names the table or holds the query.
-        is_query: Whether that setting is a query.
+        doing, where: The operation and its object.
+        right: The permission that the user of the connection needs.
+        setting: The setting with the table or the query.
+        is_query: True if that setting is a query.
     """
     is_wrong_query = is_query and fault.kind in _WRONG_QUERY_KINDS
     to_do = _TO_DO_QUERY if is_wrong_query else _TO_DO[fault.kind]

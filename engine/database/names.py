@@ -1,4 +1,4 @@
-"""Names in SQL, in double quotes: T-SQL and standard SQL read them alike."""
+"""Names in SQL, in double quotes: valid in T-SQL and standard SQL."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _PART = re.compile(r'\s*(?:"(?P<quoted>(?:[^"]|"")+)"|\[(?P<bracketed>(?:[^\]]|\
 
 
 def quoted(name: str) -> str:
-    """A name as SQL, whatever characters are in it."""
+    """A quoted name, with any characters."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def parts_of(name: str) -> list[str]:
     """Split `server.database.schema.table` into names without quotes.
 
-    Each part is bare, in double quotes or in brackets; blanks around a part do not count. A part between two others may
+    Each part is bare, in double quotes or in brackets; blanks around a part are ignored. A part between two others may
     be empty (`database..table`: the schema is the login's default), the first and the last may not.
 
     Raises:
@@ -26,16 +26,16 @@ def parts_of(name: str) -> list[str]:
     parts, place = [], 0
     while True:
         match = _PART.match(name, place)
-        assert match is not None  # every group of it may be empty
+        assert match is not None  # every group may be empty
         parts.append(_unquoted(match))
         place = match.end()
         if place == len(name):
             break
         if name[place] != ".":
-            raise ValueError(f"{name} is no table's name")
+            raise ValueError(f"{name} is not a table's name")
         place += 1
     if not parts[0] or not parts[-1] or len(parts) > MOST_PARTS:
-        raise ValueError(f"{name} is no table's name")
+        raise ValueError(f"{name} is not a table's name")
     return parts
 
 
@@ -60,7 +60,7 @@ class Schema:
     def __init__(self, text: str):
         parts = parts_of(text)
         if len(parts) > 2 or not all(parts):
-            raise ValueError(f"{text} is no schema's name")
+            raise ValueError(f"{text} is not a schema's name")
         self.name = parts[-1]
         self.database = parts[0] if len(parts) == 2 else None
         self.quoted = ".".join(map(quoted, parts))

@@ -17,7 +17,7 @@ _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 @dataclass(frozen=True)
 class _Token:
-    """Upper-case words and single characters of SQL; `depth`: parentheses around it; `end`: where it ends."""
+    """Upper-case words and single characters of SQL; `depth`: parentheses around it; `end`: its end position."""
 
     text: str
     depth: int
@@ -26,7 +26,7 @@ class _Token:
 
 @dataclass(frozen=True)
 class QueryMistake:
-    """What is wrong with a query, and what to write instead."""
+    """A mistake in a query, and what to write instead."""
 
     what: str
     to_do: str
@@ -39,7 +39,9 @@ def without_end(query: str) -> str:
 
 
 def query_mistake(query: str) -> QueryMistake | None:
-    """What keeps SQL Server from reading a query as a derived table, so far as its words show; None if nothing."""
+    """A mistake that keeps SQL Server from reading a query as a derived table, detected from its tokens; None if there
+    is none.
+    """
     tokens = list(_tokens(query))
     while tokens and tokens[-1].text == ";":
         tokens.pop()
@@ -73,7 +75,7 @@ def _has_open_parenthesis(tokens: list[_Token]) -> bool:
 
 
 def _tokens(query: str) -> Iterator[_Token]:
-    """Everything but blanks and comments; what has no end is one token of its first characters."""
+    """Tokens without blanks and comments; an unterminated token consists of its first characters."""
     place = depth = 0
     while place < len(query):
         match = _TOKEN.match(query, place)
@@ -95,7 +97,7 @@ def _tokens(query: str) -> Iterator[_Token]:
 
 
 def _end_of_comment(query: str, place: int) -> int | None:
-    """Where a comment ends that began before `place`; comments nest in T-SQL and PostgreSQL."""
+    """The end of a comment that began before `place`; comments nest in T-SQL and PostgreSQL."""
     level = 1
     for edge in _COMMENT_EDGE.finditer(query, place):
         level += 1 if edge.group() == "/*" else -1

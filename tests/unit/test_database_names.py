@@ -29,7 +29,7 @@ def test_table_names(name, expected):
     ["", " ", "dbo.", ".claims", "a b.c; DROP TABLE x.y.", 'dbo."open', "[open", "[a]b", "a]b", "[]", "a.b.c.d.e"],
 )
 def test_what_is_no_table_name(name):
-    with pytest.raises(ValueError, match="no table's name"):
+    with pytest.raises(ValueError, match="not a table's name"):
         quoted_table(name)
 
 
