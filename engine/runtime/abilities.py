@@ -1,4 +1,4 @@
-"""What an engine's own readers can do, so that others ask for an ability and not for an engine."""
+"""Abilities of an engine's readers, so other packages test for an ability and not for an engine."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from engine.runtime.kinds import is_embedded
 
 @dataclass(frozen=True)
 class Abilities:
-    """Of a session's engine.
+    """Abilities of a session's engine.
 
     Attributes:
-        names_files: rows know the file that they come from (`_metadata.file_path`), folders are read as partitions,
-            and text may be compressed.
-        reads_every_parquet_type: any physical and logical type, or the declared type is refused; others cast silently.
-        reads_json: JSON lines strictly, with descriptions of what they hold.
-        reads_further_formats: formats that are found by name (delta, orc, avro, ...).
-        reads_data_sources: data sources in Python. The embedded engine holds Python's lock while it waits for whoever
-            takes the rows, so that a client in the same process waits forever.
-        backtracks: regular expressions need possessive quantifiers where a long text must not be tried again and again.
-        sees_driver_files: executors open what the driver writes to its own disk.
+        names_files: rows have the path of their file (`_metadata.file_path`), folders are read as partitions, and text
+            may be compressed.
+        reads_every_parquet_type: any physical and logical type, or an error for the declared type; other engines cast
+            silently.
+        reads_json: JSON lines strictly, with descriptions of their content.
+        reads_further_formats: formats that are looked up by name (delta, orc, avro, ...).
+        reads_data_sources: data sources in Python. The embedded engine holds Python's lock while it waits for the
+            consumer of the rows, so a client in the same process waits forever.
+        backtracks: regular expressions need possessive quantifiers to avoid repeated attempts on long texts.
+        sees_driver_files: executors can open files on the driver's disk.
     """
 
     names_files: bool
@@ -59,6 +60,7 @@ def abilities(spark: SparkSession) -> Abilities:
 def without_backtracking(spark: SparkSession, pattern: str) -> str:
     """A pattern with possessive quantifiers (`*+`) as the session's engine understands it.
 
-    Only for patterns that match the same texts with greedy quantifiers: engines that never backtrack know no others.
+    Only for patterns that match the same texts with greedy quantifiers: engines that never backtrack support no
+    possessive ones.
     """
     return pattern if abilities(spark).backtracks else pattern.replace("*+", "*")

@@ -18,7 +18,7 @@ from engine.runtime.kinds import register_embedded
 CONF = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
-    # else every column expression records where it was written, three levels deeper in a plan that may have 100
+    # otherwise every column expression records its call site, which adds three levels to a plan limited to 100
     "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
 
@@ -26,7 +26,7 @@ CONF = {
 @cache
 def _server() -> Any:
     """The server of this process, listening on a free port of the loopback address."""
-    # read when the library is loaded
+    # the library reads this when it is loaded
     os.environ.setdefault("RUST_LOG", "error")
     os.environ.setdefault("SAIL_EXECUTION__CHECKPOINT__PATH", _checkpoints())
     from pysail.spark import SparkConnectServer
@@ -38,18 +38,18 @@ def _server() -> Any:
 
 
 def _checkpoints() -> str:
-    """Where `localCheckpoint` writes: a folder that only this user can open, deleted when the process ends."""
+    """The folder for `localCheckpoint`, accessible to this user only, deleted when the process ends."""
     folder = tempfile.mkdtemp(prefix="engine-checkpoints-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return Path(folder).as_uri()
 
 
 def embedded_session() -> SparkSession:
-    """A session of the embedded engine, with the settings that results rest on."""
+    """A session of the embedded engine, with the settings that results depend on."""
     restrict_new_files()
     _, port = _server().listening_address
     spark: SparkSession = SparkSession.builder.remote(f"sc://127.0.0.1:{port}").getOrCreate()
-    # as the process ends, PySpark would empty a cache of ML models, which this engine does not have; after an
+    # when the process ends, PySpark would clear a cache of ML models that this engine does not have; after an
     # interruption the engine may never answer
     atexit.unregister(cast(Any, spark).client._on_exit)
     for key, value in CONF.items():

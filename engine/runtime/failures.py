@@ -1,4 +1,4 @@
-"""What an engine reports when an action fails, as one chain of causes for both engines."""
+"""Causes of a failed action, in one form for both engines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
-# What an engine and its drivers raise; anything else is a mistake of ours, not the user's.
+# Exceptions of an engine and its drivers; any other is a bug in this program, not a user error.
 ENGINE_ERRORS = (Py4JError, PySparkException)
 
 _MOST_CAUSES = 20
@@ -20,9 +20,9 @@ class Cause:
     """One error of a chain.
 
     Attributes:
-        kind: its class, of Java or of Python.
+        kind: its Java or Python class.
         condition: Spark's error condition; empty on the embedded engine, which has none.
-        parameters: those of the condition.
+        parameters: the condition's parameters.
         message: may quote values of rows.
     """
 
@@ -33,7 +33,7 @@ class Cause:
 
 
 def causes_of(error: BaseException) -> list[Cause]:
-    """The error and what caused it, outermost first; none for what no engine raised."""
+    """The error and its causes, outermost first; empty for errors that no engine raised."""
     java: Any = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
     if java is None:
         if not isinstance(error, PySparkException):

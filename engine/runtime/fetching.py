@@ -1,4 +1,4 @@
-"""Rows on the driver in a total order, without holding all of them."""
+"""Fetch rows to the driver in a total order, without keeping all of them in memory."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _PACKED = "stream binary"
 def batches_in_order(rows: DataFrame, order: Iterable[Column], partitions: int) -> Iterator[pa.RecordBatch]:
     """All rows as Arrow batches of any size, in a total order.
 
-    On Spark they are sorted on the executors in ranges, `partitions` of them, and fetched one range at a time. The
-    embedded engine knows no ranges, and functions over batches lose the order there: it sorts as a whole and streams.
+    Spark sorts them on the executors in `partitions` ranges, which are fetched one at a time. The embedded engine has
+    no range partitioning, and functions over batches lose the order there: it sorts all rows and streams them.
     """
     keys, names = list(order), rows.columns
     if is_classic(rows.sparkSession):
-        found = _of_ranges(rows.repartitionByRange(partitions, *keys).sortWithinPartitions(*keys))
+        batches = _of_ranges(rows.repartitionByRange(partitions, *keys).sortWithinPartitions(*keys))
     else:
-        found = _streamed(rows.orderBy(*keys))
-    for batch in found:
+        batches = _streamed(rows.orderBy(*keys))
+    for batch in batches:
         yield batch.rename_columns(names)
 
 
@@ -36,7 +36,7 @@ def _of_ranges(ranged: DataFrame) -> Iterator[pa.RecordBatch]:
 
 
 def _packed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Each batch as one row of Arrow's stream format: far cheaper to fetch than pickled rows."""
+    """Each batch as one row of Arrow's stream format: much cheaper to fetch than pickled rows."""
     for batch in batches:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, batch.schema) as stream:
@@ -45,7 +45,7 @@ def _packed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def _streamed(ordered: Any) -> Iterator[pa.RecordBatch]:
-    """What `toLocalIterator` of Spark Connect reads, before it makes Python rows of it."""
+    """The Arrow batches that `toLocalIterator` of Spark Connect reads, before their conversion to Python rows."""
     client, plan = ordered.sparkSession.client, ordered._plan
     for part in client.to_table_as_iterator(plan.to_proto(client), plan.observations):
         if not isinstance(part, T.StructType):  # the schema comes first

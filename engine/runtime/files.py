@@ -1,4 +1,4 @@
-"""What a file system must offer to hold inputs and runs, and this machine's own."""
+"""The file operations that inputs and runs need, and their implementation for local files."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ CHUNK = 1 << 18
 
 
 class StorageError(OSError):
-    """What a file system that is not this machine's own reports, in its words."""
+    """An error of a file system other than the local one, with its message."""
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """`name` is relative to the folder that was listed; a file listed by itself has its own name."""
+    """`name` is relative to the folder that was listed; a single file has its own name."""
 
     name: str
     uri: str
@@ -30,7 +30,7 @@ def name_of(uri: str) -> str:
 
 
 class Files(ABC):
-    """The operations on one kind of file system. All raise OSError; see `Storage` for what each means."""
+    """The operations on one kind of file system. All raise OSError; see `Storage` for their meaning."""
 
     @abstractmethod
     def exists(self, uri: str) -> bool: ...
@@ -62,7 +62,7 @@ class Files(ABC):
 
     @abstractmethod
     def upload(self, source: Path, uri: str) -> None:
-        """Move a local file; what `uri` held before is replaced as a whole."""
+        """Move a local file; an existing file at `uri` is replaced."""
 
     @abstractmethod
     def create_new(self, uri: str, content: bytes) -> bool: ...
@@ -111,12 +111,12 @@ class LocalFiles(Files):
         root = Path(os.path.abspath(local(uri)))
         if not root.is_dir():
             return [_stored(root.name, root)] if root.exists() else []
-        found = []
+        listed = []
         for folder, _, names in os.walk(root, onerror=_raise, followlinks=True):
             paths = (Path(folder, name) for name in names if not _is_checksum(name))
-            # a link to nothing is no file
-            found += [_stored(path.relative_to(root).as_posix(), path) for path in paths if path.exists()]
-        return sorted(found, key=lambda file: file.name)
+            # a broken link is not a file
+            listed += [_stored(path.relative_to(root).as_posix(), path) for path in paths if path.exists()]
+        return sorted(listed, key=lambda file: file.name)
 
     def qualified(self, uri: str) -> str:
         return f"file:{os.path.abspath(local(uri))}"

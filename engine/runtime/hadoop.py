@@ -14,12 +14,12 @@ from engine.runtime.files import CHUNK, Files, StorageError, StoredFile, name_of
 
 
 class HadoopFiles(Files):
-    """Every location that the session's Hadoop configuration serves; what Java raises is a StorageError."""
+    """Locations of the session's Hadoop configuration; Java exceptions become StorageError."""
 
     def __init__(self, spark: SparkSession):
         self._jvm: Any = spark.sparkContext._jvm
         self._hadoop: Any = spark.sparkContext._jsc.hadoopConfiguration()
-        # where a location without a scheme is
+        # the file system of locations without a scheme
         self.is_local_by_default = str(self._hadoop.get("fs.defaultFS", "file:///")).startswith("file:")
 
     def _path(self, uri: str) -> tuple[Any, Any]:
@@ -49,14 +49,14 @@ class HadoopFiles(Files):
             if not file_system.exists(path):
                 return []
             root = file_system.makeQualified(path).toString()
-            found = []
+            listed = []
             listing = file_system.listFiles(path, True)
             while listing.hasNext():
                 status = listing.next()
                 file = status.getPath().toString()
                 name = name_of(file) if file == root else file.removeprefix(root).lstrip("/")
-                found.append(StoredFile(name, file, int(status.getLen())))
-            return sorted(found, key=lambda file: file.name)
+                listed.append(StoredFile(name, file, int(status.getLen())))
+            return sorted(listed, key=lambda file: file.name)
 
     def qualified(self, uri: str) -> str:
         with _java_errors():

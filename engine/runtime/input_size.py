@@ -16,13 +16,13 @@ from engine.contracts.tables import TABLES
 from engine.runtime.files import LocalFiles, local
 from engine.settings import Settings
 
-# Of a text: enough lines for their mean length, and a whole block of bzip2.
+# Sample of a text file: enough lines for their mean length, and a complete block of bzip2.
 _SAMPLE = 1 << 20
-# Where lines cannot be sampled, as in workbooks: a short row of claims.
+# Used if lines cannot be sampled, as in workbooks: the length of a short claim row.
 _ROW_BYTES = 300
-# Of more files, this many are looked at and stand for the others.
+# With more files, this many are sampled and represent the others.
 _MOST_FILES = 200
-# Uncompressed bytes may be many times those of the file, but not so many that these would matter.
+# Small files are skipped: even uncompressed they do not matter.
 SMALL_INPUT = 10_000_000
 
 _IS_REMOTE = re.compile(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]*://", re.IGNORECASE)
@@ -36,7 +36,7 @@ _INFLATERS: dict[str, Callable[[bytes], bytes]] = {
 
 @dataclass(frozen=True)
 class InputSize:
-    """Bytes as read: uncompressed, and of Parquet encoded. Rows of texts are estimated."""
+    """Rows and bytes as read: text uncompressed, Parquet encoded. Rows of text files are estimated."""
 
     bytes: float = 0
     rows: float = 0
@@ -59,7 +59,7 @@ def input_files(settings: Settings) -> list[Path]:
 
 
 def input_size(files: Iterable[Path]) -> InputSize:
-    """What the files hold. A file that cannot be read counts with its bytes: the job reports what is wrong with it."""
+    """Rows and bytes of the files. An unreadable file counts with its bytes; the job itself reports it."""
     lengths = {file: file.stat().st_size for file in files if file.exists()}
     looked_at = list(lengths)[:: max(1, -(-len(lengths) // _MOST_FILES))]
     seen = sum((_size(file) for file in looked_at), InputSize())
@@ -69,28 +69,28 @@ def input_size(files: Iterable[Path]) -> InputSize:
 
 
 def _matches(path: str, root: str | None) -> list[Path]:
-    """What a path names: what exists by that name, else what matches it as a pattern."""
-    whole = path if root is None or path.startswith(("/", "file:")) or "://" in path else os.path.join(root, path)
-    if not whole.strip() or _IS_REMOTE.match(whole):
+    """The files of a path: the existing file or folder of that name, else the matches of the pattern."""
+    location = path if root is None or path.startswith(("/", "file:")) or "://" in path else os.path.join(root, path)
+    if not location.strip() or _IS_REMOTE.match(location):
         return []
-    place = str(local(whole))
+    place = str(local(location))
     if os.path.exists(place):
         return [Path(place)]
-    return [Path(found) for one in _alternatives(place) for found in glob.glob(one, recursive=True)]
+    return [Path(match) for pattern in _alternatives(place) for match in glob.glob(pattern, recursive=True)]
 
 
 def _alternatives(pattern: str) -> Iterator[str]:
-    """A pattern with {a,b} as one with a and one with b."""
-    found = _ALTERNATIVES.search(pattern)
-    if found is None:
+    """Expand a pattern with {a,b} into one with a and one with b."""
+    match = _ALTERNATIVES.search(pattern)
+    if match is None:
         yield pattern
         return
-    for one in found.group(1).split(","):
-        yield from _alternatives(pattern[: found.start()] + one + pattern[found.end() :])
+    for option in match.group(1).split(","):
+        yield from _alternatives(pattern[: match.start()] + option + pattern[match.end() :])
 
 
 def _below(place: Path) -> Iterator[Path]:
-    """The files of a place, without hidden ones and those of no rows, such as `_SUCCESS`."""
+    """The files of a location, without hidden files and markers such as `_SUCCESS`."""
     for file in LocalFiles().files(str(place)):
         if not file.name.rpartition("/")[2].startswith((".", "_")):
             yield Path(os.path.abspath(place), file.name) if place.is_dir() else Path(os.path.abspath(place))
@@ -109,7 +109,7 @@ def _size(file: Path) -> InputSize:
         with file.open("rb") as opened:
             start = opened.read(_SAMPLE)
         text = _INFLATERS[ending](start) if ending in _INFLATERS else start
-    # zlib, zipfile and pyarrow raise errors of their own on files that are damaged
+    # zlib, zipfile and pyarrow raise their own errors for damaged files
     except Exception:
         return InputSize(length, length / _ROW_BYTES)
     expanded = length * len(text) / max(1, len(start))
@@ -118,7 +118,7 @@ def _size(file: Path) -> InputSize:
 
 
 def _of_parquet(file: Path) -> InputSize:
-    # takes longer to import than a small input to measure
+    # imported late: the import takes longer than measuring a small input
     import pyarrow.parquet as pq
 
     footer = pq.read_metadata(file)

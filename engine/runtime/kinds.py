@@ -1,4 +1,4 @@
-"""Which engine a session is of."""
+"""The kind of engine behind a session."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _embedded: set[str] = set()
 
 def is_classic(spark: SparkSession) -> bool:
     """True if the session has a JVM in this process; False if it speaks Spark Connect, as the embedded engine does."""
-    # the classes of Spark Connect are imported only where they are used
+    # classes of Spark Connect are imported only when they are used
     return not type(spark).__module__.startswith("pyspark.sql.connect")
 
 
@@ -20,5 +20,5 @@ def is_embedded(spark: SparkSession) -> bool:
 
 
 def register_embedded(spark: SparkSession) -> None:
-    """Note that a session is of the server in this process."""
+    """Record that a session belongs to the server in this process."""
     _embedded.add(spark.session_id)  # type: ignore[attr-defined]

@@ -12,14 +12,14 @@ from pyarrow import fs
 from engine.runtime.files import CHUNK, Files, StorageError, StoredFile, name_of
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-# How pyarrow names what Hadoop and others name otherwise.
+# pyarrow's scheme by the schemes of Hadoop and others.
 _SCHEMES = {"file": "file", "s3": "s3", "s3a": "s3", "s3n": "s3", "gs": "gs", "abfs": "abfs", "abfss": "abfss"}
 
 
 class ObjectStores(Files):
-    """Locations of the object stores that pyarrow knows; credentials come from where each store's own tools look.
+    """Locations of the object stores that pyarrow knows; credentials come from each store's default sources.
 
-    Names are kept as they are written, `s3a://` included.
+    Names keep their spelling, including `s3a://`.
     """
 
     is_local_by_default = True
@@ -37,15 +37,17 @@ class ObjectStores(Files):
 
     def _split(self, uri: str) -> tuple[str, str]:
         """The store or bucket as pyarrow names it, ending in a slash, and the path in it."""
-        scheme, _, rest = uri.partition(":") if _SCHEME.match(uri) else ("file", "", uri)
-        known = _SCHEMES.get(scheme.lower())
-        if known is None:
+        scheme, _, remainder = uri.partition(":") if _SCHEME.match(uri) else ("file", "", uri)
+        store = _SCHEMES.get(scheme.lower())
+        if store is None:
             raise StorageError(
                 f'No FileSystem for scheme "{scheme}": the embedded engine reaches local paths, s3://, gs:// and '
                 "abfss://; use --engine spark for others"
             )
-        authority, _, path = rest[2:].partition("/") if rest.startswith("//") else ("", "", rest.lstrip("/"))
-        return f"{known}://{authority}/", path
+        authority, _, path = (
+            remainder[2:].partition("/") if remainder.startswith("//") else ("", "", remainder.lstrip("/"))
+        )
+        return f"{store}://{authority}/", path
 
     def exists(self, uri: str) -> bool:
         return self._info(uri).type != fs.FileType.NotFound
@@ -59,8 +61,8 @@ class ObjectStores(Files):
 
     def children(self, uri: str) -> list[str]:
         file_system, path = self._at(uri)
-        found = file_system.get_file_info(fs.FileSelector(path, allow_not_found=True))
-        return sorted(info.base_name for info in found)
+        entries = file_system.get_file_info(fs.FileSelector(path, allow_not_found=True))
+        return sorted(info.base_name for info in entries)
 
     def files(self, uri: str) -> list[StoredFile]:
         file_system, path = self._at(uri)
@@ -69,12 +71,12 @@ class ObjectStores(Files):
         if info.type == fs.FileType.File:
             return [StoredFile(name_of(root), root, int(info.size))]
         below = fs.FileSelector(path.rstrip("/"), allow_not_found=True, recursive=True)
-        found = []
-        for one in file_system.get_file_info(below):
-            if one.type == fs.FileType.File:
-                name = one.path[len(path.rstrip("/")) :].lstrip("/")
-                found.append(StoredFile(name, f"{root}/{name}", int(one.size)))
-        return sorted(found, key=lambda file: file.name)
+        listed = []
+        for info in file_system.get_file_info(below):
+            if info.type == fs.FileType.File:
+                name = info.path[len(path.rstrip("/")) :].lstrip("/")
+                listed.append(StoredFile(name, f"{root}/{name}", int(info.size)))
+        return sorted(listed, key=lambda file: file.name)
 
     def qualified(self, uri: str) -> str:
         return uri.rstrip("/")

@@ -1,4 +1,4 @@
-"""Independent results made at the same time: an engine plans each in one thread."""
+"""Run independent tasks concurrently: an engine plans each query in one thread."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _SECONDS_TO_END = 0.5
 def in_parallel(
     spark: SparkSession, tasks: Sequence[Callable[[], _Result]], at_once: int | None = None
 ) -> list[_Result]:
-    """The results of tasks that do not depend on each other, in their order.
+    """Run tasks that do not depend on each other; returns their results in order.
 
-    `at_once`: how many run at a time; None: one per processor, at most 4. When a task fails, those that run are waited
-    for, no further one begins, and the error of the first task in order is raised. When this thread is interrupted, the
-    engine's jobs are canceled before the interruption goes on, so that no task writes after it.
+    `at_once`: how many run at a time; None: one per processor, at most 4. When a task fails, running tasks
+    finish, no further one starts, and the error of the first failed task in order is raised. When this thread is
+    interrupted, the engine's jobs are canceled before the interruption is raised, so no task writes after it.
     """
     workers = at_once or min(_MOST_AT_ONCE, os.cpu_count() or 1)
     if workers == 1 or len(tasks) < 2:
@@ -47,12 +47,12 @@ def in_parallel(
             wait(running)
         except BaseException:
             stop.set()
-            while unfinished := [one for one in running if not one.done()]:
+            while unfinished := [future for future in running if not future.done()]:
                 cancel_jobs(spark)
                 wait(unfinished, timeout=_SECONDS_TO_END)
             raise
-    errors = [error for one in running if (error := one.exception()) is not None]
+    errors = [error for future in running if (error := future.exception()) is not None]
     for error in errors:
         if not isinstance(error, CancelledError):
             raise error
-    return [one.result() for one in running]
+    return [future.result() for future in running]

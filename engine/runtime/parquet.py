@@ -1,4 +1,4 @@
-"""Writing and reading the engine's own Parquet, with the same folders on every engine."""
+"""Write and read the engine's own Parquet folders, with the same layout on every engine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EMPTY = "part-00000.parquet"
 def write_parquet(rows: DataFrame, storage: Storage, folder: str) -> None:
     """Replace a folder by the rows as Parquet files and `_SUCCESS`, which is written last.
 
-    A result without rows has a file with its columns. Spark does all this; the embedded engine writes data files only.
+    An empty result has a file with its columns. Spark does this itself; the embedded engine writes only data files.
     """
     spark = rows.sparkSession
     writer = rows.write.mode("overwrite")
@@ -37,15 +37,15 @@ def write_parquet(rows: DataFrame, storage: Storage, folder: str) -> None:
 
 
 def read_parquet(spark: SparkSession, folders: str | Sequence[str], schema: T.StructType) -> DataFrame:
-    """The rows of folders that the engine wrote, in a schema that is known: nothing is inferred."""
+    """Read folders that the engine wrote, with a known schema; nothing is inferred."""
     paths = [folders] if isinstance(folders, str) else folders
     rows = spark.read.schema(read_schema(spark, schema)).parquet(*(reader_path(spark, path) for path in paths))
     return declare_columns(rows, schema.names)
 
 
 def stored_schema(rows: DataFrame, folder: str) -> T.StructType:
-    """The schema of rows that were written to a folder: as the frame declares it, which Spark knows without asking, or
-    as the files have it, since the embedded engine would plan the whole frame once more to tell.
+    """The schema of rows written to a folder: from the frame on Spark, which has it without a query; from the files on
+    the embedded engine, which would otherwise plan the frame again.
     """
     if is_classic(rows.sparkSession):
         return rows.schema
@@ -68,5 +68,5 @@ def ddl(schema: T.StructType) -> str:
 
 
 def is_data_file(name: str) -> bool:
-    """True unless a file's name begins as those of markers do, which no engine reads."""
+    """False for names of marker files, which no engine reads."""
     return not name_of(name).startswith(("_", "."))

@@ -1,4 +1,4 @@
-"""How a location is written for an engine's readers and writers, so that it means exactly itself."""
+"""Paths for an engine's readers and writers, escaped so no character acts as a pattern."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def writer_path(spark: SparkSession, uri: str) -> str:
 
 
 def _url(uri: str) -> str:
-    scheme, separator, rest = uri.partition("://")
+    scheme, separator, path = uri.partition("://")
     if separator and scheme.lower() != "file":
-        return f"{scheme}://{quote(rest, safe='/@:')}"
+        return f"{scheme}://{quote(path, safe='/@:')}"
     return Path(local(uri)).absolute().as_uri()

@@ -1,4 +1,4 @@
-"""Plans that an engine would otherwise get wrong."""
+"""Workarounds for plans that an engine executes wrongly."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _ALL = 2**31 - 1
 
 
 def before_lambda_filter(rows: DataFrame) -> DataFrame:
-    """The same rows, of which there are fewer than 2**31, for a filter whose condition has a lambda.
+    """The same rows (fewer than 2**31), ready for a filter with a lambda in its condition.
 
-    The embedded engine pushes such a filter into the scan of a Parquet file and then finds none of its columns; no
-    filter passes a limit.
+    The embedded engine pushes such a filter into the scan of a Parquet file and then resolves none of its columns; a
+    limit prevents that.
     """
     return rows if is_classic(rows.sparkSession) else rows.limit(_ALL)

@@ -1,4 +1,4 @@
-"""Which engine runs a job, and why: decided once, before anything of it is started."""
+"""Choice of the engine that runs a job, made once before an engine is started."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Engine(StrEnum):
 
 @dataclass(frozen=True)
 class Choice:
-    """An engine, and the reason as a phrase for people."""
+    """An engine, and the reason for the choice as a phrase."""
 
     engine: Engine
     reason: str
@@ -41,14 +41,14 @@ class Choice:
 def choose(settings: Settings, environment: Mapping[str, str] | None = None, interrupted: str | None = None) -> Choice:
     """The engine of a job.
 
-    An engine that the user names is taken. Otherwise (`auto`) Spark runs what needs it: a master that the user gives, a
-    format or location that the embedded engine does not reach, more input than fits in memory; a resumed run keeps its
+    An engine that the user names is used. Otherwise (`auto`) Spark runs jobs that need it: the user names a master, the
+    embedded engine does not support a format or location, or the input does not fit in memory. A resumed run keeps its
     engine.
 
     Args:
-        settings: with `runtime.engine` as the command line has it.
-        environment: of the process; by default this one's.
-        interrupted: the engine of the run that is resumed, see `interrupted_engine`.
+        settings: with `runtime.engine` from the command line.
+        environment: variables; by default those of this process.
+        interrupted: the engine of the resumed run, see `interrupted_engine`.
 
     Raises:
         ConfigurationError: the launcher's choice cannot be read.
@@ -67,7 +67,7 @@ def choose(settings: Settings, environment: Mapping[str, str] | None = None, int
 
 
 def _needs_spark(settings: Settings, environment: Mapping[str, str]) -> Iterator[str]:
-    """The reasons for which only Spark can run the job, cheapest to find first."""
+    """Reasons why only Spark can run the job, cheapest to check first."""
     submitted = shlex.split(environment.get("SPARK_SUBMIT_OPTIONS", ""))
     if gives_master(submitted):
         yield "SPARK_SUBMIT_OPTIONS gives a master"
@@ -97,15 +97,15 @@ def _locations(settings: Settings) -> Iterator[str]:
 
 
 def _too_large(settings: Settings) -> Iterator[str]:
-    """The reason for which the embedded engine would not have memory enough, of `runtime`'s settings."""
+    """The reason why the embedded engine lacks memory, by the limits in the section `runtime`."""
     runtime = settings.runtime
     files = input_files(settings)
-    found = sum(file.stat().st_size for file in files if file.exists())
+    stored = sum(file.stat().st_size for file in files if file.exists())
     if runtime.largest_embedded_input is not None:
-        if found > runtime.largest_embedded_input:
-            yield f"the input has {found:,} bytes, more than {runtime.largest_embedded_input:,}"
+        if stored > runtime.largest_embedded_input:
+            yield f"the input has {stored:,} bytes, more than {runtime.largest_embedded_input:,}"
         return
-    if found < SMALL_INPUT:
+    if stored < SMALL_INPUT:
         return
     available = available_memory()
     size = input_size(files)
@@ -126,8 +126,8 @@ def as_variable(choice: Choice) -> str:
 
 def _choice_of(text: str) -> Choice:
     try:
-        found = json.loads(text)
-        return Choice(Engine(found["engine"]), str(found["reason"]))
+        choice = json.loads(text)
+        return Choice(Engine(choice["engine"]), str(choice["reason"]))
     except (ValueError, KeyError, TypeError):
         raise ConfigurationError(
             Problem("the choice of the engine cannot be read", f"environment variable {CHOICE_VARIABLE}", text)

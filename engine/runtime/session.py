@@ -1,4 +1,4 @@
-"""The session of a job on the engine that was chosen for it, with the settings that results rest on."""
+"""The session of a job on its chosen engine, with the settings that results depend on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from engine.runtime.kinds import is_classic, is_embedded
 from engine.runtime.selection import Choice, Engine
 from engine.settings import Settings, SparkSettings
 
-# Results depend on these, so that they hold whatever the cluster's defaults are.
+# Results depend on these, so they override the cluster's defaults.
 REQUIRED = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
@@ -27,29 +27,29 @@ REQUIRED = {
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
     # Spark's own default is INT96, which is deprecated and has no time zone
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    # pandas writes nanosecond timestamps, which Spark otherwise refuses
+    # pandas writes nanosecond timestamps, which Spark otherwise rejects
     "spark.sql.legacy.parquet.nanosAsLong": "true",
 }
 
-# Good for speed and quiet; a cluster may set others.
+# For speed and less output; a cluster may override them.
 PREFERRED = {
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
-    # one exchange by dispense serves joins and windows on longer keys
+    # one shuffle by dispense serves joins and windows on longer keys
     "spark.sql.requireAllClusterKeysForCoPartition": "false",
     "spark.sql.parquet.compression.codec": "zstd",
-    # facts are wider than the default of 100 fields, beyond which no operators are compiled together
+    # facts are wider than the default limit of 100 fields for whole-stage code generation
     "spark.sql.codegen.maxFields": "300",
-    # Spark's own default knows no keys of storage accounts
+    # Spark's own default does not cover keys of storage accounts
     "spark.redaction.regex": "(?i)secret|password|passwd|pwd|token|credential|(access|account|api)[._-]?key|sas",
-    # else every Python column expression records where it was written: half of the time it takes to make one
+    # otherwise every Python column expression records its call site, which takes half of the time to build it
     "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
 
 
-# The JVM compiles no method of more than 8,000 bytes unless it is told to, and as one such method a chain of joins
-# would be interpreted, many times slower. Where it is not told, Spark must not make operators into one.
+# By default the JVM does not compile methods of more than 8,000 bytes. A chain of joins generated as one such method
+# would be interpreted, many times slower. Without the JVM option, whole-stage code generation must stay off.
 COMPILES_HUGE_METHODS = "-XX:-DontCompileHugeMethods"
 _JAVA_OPTIONS = ("spark.driver.extraJavaOptions", "spark.executor.extraJavaOptions")
 _LONGEST_COMPILED_METHOD = "8000"
@@ -58,7 +58,7 @@ _DRIVER_MEMORY = "4g"
 
 @dataclass(frozen=True)
 class EngineFacts:
-    """What runs a session: the engine, its version and the reason for which it was chosen."""
+    """The engine of a session: its name, version and the reason for the choice."""
 
     name: str
     version: str
@@ -73,44 +73,44 @@ class EngineFacts:
 _reasons: dict[Engine, str] = {}
 
 
-def open_session(name: str, settings: Settings, choice: Choice, say: Callable[[str], None]) -> SparkSession:
-    """The session of a job; says first which engine runs it.
+def open_session(name: str, settings: Settings, choice: Choice, report: Callable[[str], None]) -> SparkSession:
+    """Open the session of a job and report which engine runs it.
 
-    The embedded engine takes none of the settings' `spark` section, which is said once.
+    The embedded engine ignores the settings' section `spark`, which is reported once.
     """
     _reasons[choice.engine] = choice.reason
     if choice.engine is Engine.SPARK:
         spark = build_session(name, settings.spark)
-        say(str(engine_facts(spark)))
+        report(str(engine_facts(spark)))
         return spark
     from engine.runtime.embedded import embedded_session
 
     spark = embedded_session()
-    say(str(engine_facts(spark)))
+    report(str(engine_facts(spark)))
     without_effect = [*(["spark.master"] if settings.spark.master else []), *settings.spark.conf]
     if without_effect:
-        say(f"note: the embedded engine ignores {', '.join(without_effect)}")
+        report(f"note: the embedded engine ignores {', '.join(without_effect)}")
     return spark
 
 
 def engine_facts(spark: SparkSession) -> EngineFacts:
-    """What runs a session."""
+    """The engine of a session."""
     engine = Engine.EMBEDDED if is_embedded(spark) else Engine.SPARK
     engine_version = version("pysail") if engine is Engine.EMBEDDED else spark.version
     return EngineFacts(engine.value, engine_version, _reasons.get(engine, "opened by the program"))
 
 
 def build_session(name: str, settings: SparkSettings) -> SparkSession:
-    """The session of a job. spark-submit's own --master and --conf win over the settings' `spark` section."""
+    """Build the Spark session of a job. spark-submit's --master and --conf take precedence over the section `spark`."""
     use_java(os.environ)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    # without spark-submit (a notebook, a benchmark) the JVM starts with what this says, once and for all
+    # without spark-submit (a notebook, a benchmark) the JVM starts with these arguments
     memory = settings.conf.get("spark.driver.memory", _DRIVER_MEMORY)
     os.environ.setdefault("PYSPARK_SUBMIT_ARGS", f"--driver-memory {memory} pyspark-shell")
     builder = SparkSession.builder.appName(name)
     if not _submitted_value("spark.master"):
         builder = builder.master(settings.master or "local[*]")
-    # Hadoop sets the permissions of each new file itself, on local file systems too, by this mask
+    # Hadoop sets the permissions of new files by this mask, on local file systems too
     preferred = {**PREFERRED, "spark.hadoop.fs.permissions.umask-mode": f"{restrict_new_files():03o}"}
     if not all(COMPILES_HUGE_METHODS in (_submitted_value(options) or "") for options in _JAVA_OPTIONS):
         preferred["spark.sql.codegen.hugeMethodLimit"] = _LONGEST_COMPILED_METHOD
@@ -123,18 +123,18 @@ def build_session(name: str, settings: SparkSettings) -> SparkSession:
 
 
 def cancel_jobs(spark: SparkSession) -> None:
-    """End the jobs that the engine still works on, after a signal; nothing happens if it has ended itself.
+    """Cancel the engine's running jobs after a signal; does nothing if the engine has ended.
 
-    The signal may have come while this thread waited for an answer of the JVM. The connection is closed, since the
-    next command would take that answer for its own.
+    The signal may have arrived while this thread waited for a response of the JVM. The connection is closed, because
+    the next command would read that response as its own.
     """
     if not is_classic(spark):
         with suppress(Exception):  # an engine that has ended has no jobs
             spark.interruptAll()
         return
-    with suppress(Exception):  # whatever a connection raises while the JVM is going away
+    with suppress(Exception):  # a connection may raise anything while the JVM shuts down
         gateway: Any = spark.sparkContext._gateway
-        # absent unless each thread has a connection of its own, which is Spark's default
+        # absent unless each thread has its own connection, which is Spark's default
         connection = getattr(gateway._gateway_client, "get_thread_connection", lambda: None)()
         if connection is not None:
             connection.close()
@@ -142,6 +142,6 @@ def cancel_jobs(spark: SparkSession) -> None:
 
 
 def _submitted_value(key: str) -> str | None:
-    """What spark-submit was told about a key, before any session exists."""
+    """The value that spark-submit received for a key, before a session exists."""
     SparkContext._ensure_initialized()
     return SparkConf(loadDefaults=True).get(key, None)

@@ -1,6 +1,6 @@
-"""Python objects that functions on the executors use: sent once, or not at all where the executors are this process.
+"""Python objects that functions on the executors use: sent once, or not sent if the executors are this process.
 
-Executors import this module, so it imports nothing of the engine's own that is large.
+Executors import this module, so it imports no large module of the engine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from engine.runtime.kinds import is_classic, is_embedded
 Value = TypeVar("Value")
 _ValueOut = TypeVar("_ValueOut", covariant=True)
 _numbers = itertools.count()
-# What functions of the embedded engine use, by the number that stands for it in a plan.
+# Objects used by functions of the embedded engine, by the number that represents each in a plan.
 _of_this_process: dict[int, Any] = {}
 
 
@@ -29,14 +29,14 @@ class Shared(Protocol[_ValueOut]):
 
 
 class _InPlan(Generic[Value]):
-    """An object that travels with every plan that uses it."""
+    """An object that is part of every plan that uses it."""
 
     def __init__(self, value: Value):
         self.value = value
 
 
 class _InProcess(Generic[Value]):
-    """An object that stays where it is. Never freed, since a plan that names it may run again."""
+    """An object that stays in this process. Never freed, because a plan that refers to it may run again."""
 
     def __init__(self, value: Value):
         self._number = next(_numbers)
@@ -44,8 +44,8 @@ class _InProcess(Generic[Value]):
 
     @property
     def value(self) -> Value:
-        found: Value = _of_this_process[self._number]
-        return found
+        value: Value = _of_this_process[self._number]
+        return value
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return _restored, (self._number,)
@@ -69,7 +69,7 @@ def share(spark: SparkSession, value: Value) -> Shared[Value]:
 
 
 def parallelism(spark: SparkSession) -> int:
-    """How many tasks the session's engine can run at once."""
+    """Number of tasks that the session's engine can run at once."""
     if is_classic(spark):
         return spark.sparkContext.defaultParallelism
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

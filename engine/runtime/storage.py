@@ -1,4 +1,4 @@
-"""Files and folders at any location: local paths without the JVM, others through the engine that runs."""
+"""Files and folders at any location: local paths without the JVM, others through the session's engine."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def join(root: str, *names: str) -> str:
 def storage_of(spark: SparkSession) -> Storage:
     """The storage that a session's engine reads and writes: Hadoop's file systems on Spark, else object stores."""
     if is_classic(spark):
-        # py4j is imported where there is a JVM only
+        # py4j is imported only if there is a JVM
         from engine.runtime.hadoop import HadoopFiles
 
         return Storage(HadoopFiles(spark))
@@ -44,12 +44,12 @@ def storage_of(spark: SparkSession) -> Storage:
 class Storage:
     """The few file operations that a run needs.
 
-    Local paths never need the JVM, so what a run does to its own folders can still be done when the JVM has gone.
+    Local paths never need the JVM, so a run can still manage its own folders after the JVM has ended.
     Failures while reading are OSError; failures while writing are OutputError with the location and the file system's
     message.
 
     Args:
-        remote: where locations are that are not on this machine; without it there are none.
+        remote: the file system of locations that are not on this machine; None if there are none.
     """
 
     def __init__(self, remote: Files | None = None):
@@ -86,23 +86,23 @@ class Storage:
         return self._files(uri).qualified(uri)
 
     def files(self, uri: str) -> list[StoredFile]:
-        """Every file in a folder and below, sorted by name; of a file, itself; none if nothing exists there."""
+        """Every file in a folder and below, sorted by name; for a file, the file; none if nothing exists there."""
         return self._files(uri).files(uri)
 
     def local_path(self, uri: str) -> Path | None:
-        """Where Python can open a file itself; None unless it is on this machine's own file system."""
+        """The path that Python can open directly; None unless the file is local."""
         path = self._local(uri)
         return None if path is None else path.absolute()
 
     def checksum(self, uri: str) -> str | None:
-        """What the file system itself keeps as the content's checksum; None where it keeps none."""
+        """The checksum that the file system stores for the content; None if it stores none."""
         return self._files(uri).checksum(uri)
 
     def first_bytes(self, uri: str, length: int) -> bytes:
-        """The first bytes of a file, uncompressed if its ending is `.gz` or `.bz2`.
+        """The first bytes of a file, uncompressed if its extension is `.gz` or `.bz2`.
 
         Raises:
-            StorageError: the file is not of the codec that its ending names.
+            StorageError: the file's codec is not that of its extension.
         """
         content = bytearray()
         with closing(_unpacked(self._files(uri).chunks(uri), uri)) as chunks:
@@ -139,7 +139,7 @@ class Storage:
 
     @contextmanager
     def local_file(self, uri: str) -> Iterator[Path]:
-        """A local file to write with any library; it is moved to `uri` when the block ends well."""
+        """A local file to write with any library; it is moved to `uri` when the block succeeds."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, name_of(uri))
             yield path
@@ -149,13 +149,13 @@ class Storage:
     def create_new(self, uri: str, content: bytes) -> bool:
         """Write a file that does not exist yet; False if something exists, also if another process is first.
 
-        One act on local file systems and HDFS. An object store may let two processes succeed: read the file again.
+        Atomic on local file systems and HDFS. An object store may let two processes succeed: read the file again.
         """
         with _output_errors(uri, "cannot write the file"):
             return self._files(uri).create_new(uri, content)
 
     def refresh(self, uri: str) -> None:
-        """Give a file the modification time of now, by the clock of its file system if that keeps time itself."""
+        """Set a file's modification time to now, by the clock of its file system if it has one."""
         with _output_errors(uri, "cannot write the file"):
             self._files(uri).refresh(uri)
 
@@ -164,7 +164,7 @@ class Storage:
         return self._files(uri).modified(uri)
 
     def real_location(self, uri: str) -> str:
-        """The one name of a place, so that two can be compared: absolute, symbolic links resolved if it is local."""
+        """The canonical name of a location, for comparison: absolute, with symbolic links resolved if it is local."""
         return self._files(uri).real_location(uri)
 
     def make_folder(self, uri: str) -> None:
@@ -176,20 +176,20 @@ class Storage:
             self._files(uri).delete(uri)
 
     def rename(self, source: str, target: str) -> None:
-        """Move a folder to a name that nothing has yet. Raises OutputError if something has."""
+        """Move a folder to an unused name. Raises OutputError if the name exists."""
         with _output_errors(target, "cannot move the finished run into place"):
             if self.exists(target):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
             self._files(source, target).rename(source, target)
 
     def copy(self, source: str, target: str) -> None:
-        """Copy a file or folder to a name that nothing has yet."""
+        """Copy a file or folder to an unused name."""
         with _output_errors(target, "cannot copy the finished run into place"):
             self._files(source, target).copy(source, target)
 
 
 def _unpacked(chunks: Generator[bytes, None, None], uri: str) -> Generator[bytes, None, None]:
-    """The content of a file, uncompressed by the codec that its ending names."""
+    """The content of a file, uncompressed by the codec of its extension."""
     is_gzip = uri.endswith(".gz")
     if not is_gzip and not uri.endswith(".bz2"):
         yield from chunks
@@ -197,22 +197,22 @@ def _unpacked(chunks: Generator[bytes, None, None], uri: str) -> Generator[bytes
     codec: Any = None
     try:
         for chunk in chunks:
-            rest = chunk
-            while rest:
+            packed = chunk
+            while packed:
                 if codec is None:
                     codec = zlib.decompressobj(zlib.MAX_WBITS | 16) if is_gzip else bz2.BZ2Decompressor()
-                yield codec.decompress(rest)
-                # a file may be several that were put together
-                rest = codec.unused_data.lstrip(b"\0") if codec.eof else b""
+                yield codec.decompress(packed)
+                # a file may be a concatenation of several
+                packed = codec.unused_data.lstrip(b"\0") if codec.eof else b""
                 codec = None if codec.eof else codec
     except (zlib.error, OSError) as error:
         if getattr(error, "errno", None) is not None or isinstance(error, StorageError):
             raise
         kind = "gzip" if is_gzip else "bzip2"
-        raise StorageError(f"the file is damaged, or it is not {kind}, as its ending says") from None
+        raise StorageError(f"the file is damaged, or it is not {kind} despite its extension") from None
 
 
-# What to do about it, by the system's word for it.
+# What to do, by the system's message.
 _REMEDIES = {
     "No space left on device": "free space there, or use another --output",
     "Disk quota exceeded": "free space there or raise the quota, or use another --output",
@@ -222,7 +222,7 @@ _REMEDIES = {
 
 
 def storage_fault(text: str) -> tuple[str, str] | None:
-    """What a message reports about a full or read-only file system, and what to do about it; None for any other."""
+    """The fault of a full or read-only file system in a message, and what to do; None for any other message."""
     if re.search(r"\b[DN]SQuotaExceededException|quota .*is exceeded", text):
         return "Disk quota exceeded", _REMEDIES["Disk quota exceeded"]
     return next((fault for fault in _REMEDIES.items() if fault[0].lower() in text.lower()), None)
@@ -233,6 +233,6 @@ def _output_errors(uri: str, what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        found = str(error)
-        _, to_do = storage_fault(found) or ("", "fix output.root or its permissions")
-        raise OutputError(Problem(what, uri, found, "a place that this user may write to", to_do)) from None
+        message = str(error)
+        _, to_do = storage_fault(message) or ("", "fix output.root or its permissions")
+        raise OutputError(Problem(what, uri, message, "a location that this user may write to", to_do)) from None
