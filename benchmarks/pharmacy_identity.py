@@ -247,7 +247,7 @@ def report(title: str, found: pd.DataFrame) -> None:
     print(f"\n### {title}\n\n| | {head[2:]}")
     print(f"| all contract rows | {shares(found)} |")
     print(f"| each pharmacy once | {shares(found.drop_duplicates(['seed', 'contract_id']))} |")
-    print(f"| pharmacy left out | {shares(found[found.is_left_out])} |")
+    print(f"| pharmacy removed | {shares(found[found.is_left_out])} |")
     each = found[~found.is_left_out].explode("damage")
     for damage in ("none", *DAMAGE):
         print(f"| {damage} | {shares(each[each.damage == damage])} |")

@@ -49,7 +49,8 @@ def feed_problems(rates: Iterable[MatchRate], settings: MatchRateSettings) -> li
 
     Both must hold: the share drops by more than `largest_drop` relative to the other months, and the drop is
     significant (Fisher's exact test, one-sided, with Bonferroni correction over all tests). Months with far fewer
-    claims are not used as the reference. If the overall share did not drop, the share of strong links is tested.
+    claims are not used as the reference. Strong links are tested too; their drop is reported if the share of all links
+    did not drop.
     """
     sources: dict[tuple[str, str | None, str], list[MatchRate]] = defaultdict(list)
     for rate in rates:
