@@ -49,7 +49,7 @@ def test_schemas(text, quoted, view):
 
 @pytest.mark.parametrize("text", ["", "a..b", "a.b.c", "[open"])
 def test_what_is_no_schema(text):
-    with pytest.raises(ValueError, match=r"no (schema|table)'s name"):
+    with pytest.raises(ValueError, match=r"not a (schema|table)'s name"):
         Schema(text)
 
 
