@@ -153,7 +153,7 @@ def surprises_among(rows: pd.DataFrame, subject: Subject, settings: PeerSettings
     does, for rows that are few enough for one machine.
 
     `rows`: KEYS, None or NaN where unknown, and the subject's measures (CLAIM_MEASURES or INVOICE_MEASURES), NaN where
-    unknown. Rows without NDC-11 are no peers. Returns a column `<measure>_surprise` each, on the same index.
+    `measure` has none. Rows without NDC-11 are no peers. Returns a column `<measure>_surprise` each, on the same index.
     """
     described = MEASURES[subject]
     keys = [np.array([key if isinstance(key, str) else None for key in rows[name]], dtype=object) for name in KEYS]

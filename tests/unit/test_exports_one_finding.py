@@ -138,7 +138,15 @@ def books(spark, tmp_path_factory, details):
         nothing = lines_of(spark, [])
         totals = add_up(shown)
         write_workbooks(
-            shown, nothing, totals, facts, storage_of(spark), folder.as_uri(), ReviewSettings(), redacted, details
+            shown,
+            nothing,
+            totals,
+            facts,
+            storage_of(spark),
+            folder.as_uri(),
+            ReviewSettings(),
+            redacted=redacted,
+            details=details,
         )
         made[redacted] = (folder, openpyxl.load_workbook(folder / "findings.xlsx"))
     return made

@@ -379,7 +379,8 @@ def test_queue_random_sample_and_cases_have_sheets_and_decisions_come_back_as_th
     path = tmp_path / "findings.xlsx"
     book = openpyxl.load_workbook(path)
     assert book.sheetnames == [
-        "Summary", "How to read", "Queue", "Random sample", "Findings", "Cases", "Dispute lines", "Data quality",
+        *("Summary", "How to read", "Queue", "Random sample", "Findings", "One finding", "Both claims"),
+        *("Cases", "Dispute lines", "Data quality"),
     ]  # fmt: skip
     on_sheet = {name: [row["Finding id"].value for row in _cells(book[name])] for name in ("Queue", "Random sample")}
     assert on_sheet == {"Queue": [rows[n]["finding_id"] for n in (0, 1)], "Random sample": [rows[3]["finding_id"]]}

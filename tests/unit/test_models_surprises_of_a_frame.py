@@ -21,6 +21,7 @@ def lines(rows: int = 600) -> pd.DataFrame:
     frame["ndc11"] = [f"0000{n % 4}000101" for n in range(rows)]
     frame["ndc9"] = frame["ndc11"].str[:9]
     frame["drug_category"] = "S"
+    frame[["own_quarters", "own_past_quarters"]] = 8
     for measure in INVOICE_MEASURES:
         frame[measure] = np.exp(random.normal(size=rows)).round(3)
         frame.loc[random.random(rows) < 0.1, measure] = np.nan
