@@ -289,9 +289,8 @@ Made by `{{command}}`; do not edit.
 - Cells: mean over the seeds ± half of its 95 % interval (Student's t over seeds; each seed is a feed of its own).
 - Claims are made unusual by `benchmarks/unusual_claims.py`, invoice lines by this script: a factor of units, amounts or
   prescriptions, or the price of another product. {SHARE:.0%} of a feed is changed; each rate draws from them
-  {DRAWS} times, at least one row, and takes all where there are fewer (invoice lines at 0.5 %: the rate is a little
-  lower there).
-  Judged are rows that no rule explains.
+  {DRAWS} times, at least one row, and takes all where there are fewer (invoice lines at 0.5 %: the rate is a
+  little lower there). Judged are rows that no rule explains.
 - AP: average precision, the area under the precision-recall curve: **the figure that decides**
   ([models.md](models.md)). Precision and found: part of the first {CAPACITY:.1%} of the rows (the capacity) that is
   unusual, and part of the unusual rows that is among them. Where fewer rows are unusual than the capacity holds,
