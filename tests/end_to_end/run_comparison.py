@@ -88,8 +88,12 @@ def rows_of(folder: Path, table: str) -> int:
 
 
 def _tables(folder: Path) -> dict[str, Path]:
-    """Every table of a run by name: folders of Parquet files, and CSV files."""
+    """Every table of a run by name: folders of Parquet files, and CSV files.
+
+    Intermediate results, which a run keeps for the job explain, are no outputs: they number rows.
+    """
     parquet = {str(file.parent.relative_to(folder)): file.parent for file in folder.rglob("*.parquet")}
+    parquet = {name: place for name, place in parquet.items() if not name.startswith("kept/")}
     return parquet | {str(file.relative_to(folder)): file for file in folder.rglob("*.csv")}
 
 
