@@ -35,6 +35,8 @@ _FIELDS = T.StructType(
         for name in ("kind", *(f"{f.key}{end}" for f in FIELDS for end in ("", "_by")))
     ]
 )
+# Times of which the day (UTC) is enough: engines write times differently.
+_TIMES = {"submitted_at"}
 # Decimals that are read without their trailing zeros.
 _UNITS = {"units", "quantity", "ndc_units", "hcpcs_units"}
 
@@ -89,6 +91,8 @@ def _fields_of(claims: DataFrame, kind: str) -> DataFrame:
     def text(name: str | None) -> Column:
         if not name or name not in has:
             return F.lit(None).cast("string")
+        if name in _TIMES:
+            return F.to_date(F.col(name)).cast("string")
         value = F.col(name).cast("string")
         return F.regexp_replace(value, r"(\.[0-9]*?[1-9])0+\z|\.0+\z", "$1") if name in _UNITS else value
 

@@ -73,7 +73,7 @@ def report_page(
         lstrip_blocks=True,
         finalize=_shown,
     )
-    told, settings = overview or Overview(), settings or ReportSettings()
+    known, settings = overview or Overview(), settings or ReportSettings()
     redacted = least_count is not None
     linking = facts.linking
     script = environment.loader.get_source(environment, "report.js")[0] if environment.loader else ""
@@ -88,8 +88,8 @@ def report_page(
         without_price=totals.without_price,
         has_dollars=totals.has_dollars,
         figures=_figures(totals, dispute_lines, least_count),
-        money=_money(totals, told, least_count),
-        unplaced=told.amounts.get(None),
+        money=_money(totals, known, least_count),
+        unplaced=known.amounts.get(None),
         first=[] if redacted else [_finding(found, facts.as_of) for found in totals.first[: settings.findings]],
         quarters=[_by_quarter(one, facts, totals.has_dollars, least_count) for one in totals.with_findings],
         aging=[
@@ -97,15 +97,15 @@ def report_page(
             for one in totals.with_findings
             if "aging" in one.groups
         ],
-        precision=[_precision(one, facts, least_count) for one in told.precision],
-        volumes=told.volumes,
-        sources_compared=told.sources_compared,
+        precision=[_precision(one, facts, least_count) for one in known.precision],
+        volumes=known.volumes,
+        sources_compared=known.sources_compared,
         volume_change=settings.volume_change,
         feed_words=_FEED_WORDS,
         who=[
             (one.label, charts)
             for one in totals.with_findings
-            if (charts := _who(one, told, totals.has_dollars, settings.top, least_count))
+            if (charts := _who(one, known, totals.has_dollars, settings.top, least_count))
         ],
         sections=[(one.label, _charts(one, facts, totals.has_dollars, least_count)) for one in totals.with_findings],
         link_charts=[waterfall_chart(*example) for example in linking.examples] if linking else [],

@@ -143,7 +143,7 @@ def write_workbooks(
     names = [_workbook_name(number, len(parts)) for number in range(len(parts))]
     shown = finding_rows(listed, tables.queue, redacted, facts.as_of, facts.code_texts)
     rows = Stream(ordered_batches(shown, in_priority_order(ORDER), found))
-    claims = Stream(ordered_batches(both_claims_rows(listed), in_priority_order(ORDER), found))
+    claims = _claims_stream(listed, found, len(parts), settings)
     with (
         storage.local_file(join(folder, CSV_NAME)) as csv_path,
         # with a byte-order mark, without which Excel takes the file for one in the system's own encoding
@@ -288,6 +288,15 @@ def _add_row_sheets(
             raise RuntimeError(f"sheet {name}: {part} rows were counted, but {sheet.rows} came")
         sheet.finish()
     return first
+
+
+def _claims_stream(queue: DataFrame, found: int, workbooks: int, settings: ReviewSettings) -> Stream:
+    """Both claims of the findings in their order; of one workbook no more than it shows."""
+    rows, count = both_claims_rows(queue), found
+    if workbooks == 1 and settings.findings_with_claims < found:
+        count = settings.findings_with_claims
+        rows = rows.orderBy(*in_priority_order(ORDER)).limit(count)
+    return Stream(ordered_batches(rows, in_priority_order(ORDER), count))
 
 
 def _add_one_finding(

@@ -21,8 +21,6 @@ _MOST_VALUES = 20
 _WIDEST = 300
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ELEMENT = re.compile(r"list<\w+: ")
-# Rows that a run keeps for `explain`, numbered in the order in which they came.
-_NUMBERED = "kept/"
 # Where a row of a table is named; other tables are compared as sets of whole rows.
 _KEYS = {"findings": ["finding_id"]}
 _COMPARED_JSON = ("ledger.json", "linking.json")
@@ -91,9 +89,12 @@ def rows_of(folder: Path, table: str) -> int:
 
 
 def _tables(folder: Path) -> dict[str, Path]:
-    """Every table of a run by name: folders of Parquet files, and CSV files."""
-    places = {str(file.parent.relative_to(folder)): file.parent for file in folder.rglob("*.parquet")}
-    parquet = {name: place for name, place in places.items() if not name.startswith(_NUMBERED)}
+    """Every table of a run by name: folders of Parquet files, and CSV files.
+
+    Intermediate results, which a run keeps for the job explain, are no outputs: they number rows.
+    """
+    parquet = {str(file.parent.relative_to(folder)): file.parent for file in folder.rglob("*.parquet")}
+    parquet = {name: place for name, place in parquet.items() if not name.startswith("kept/")}
     return parquet | {str(file.relative_to(folder)): file for file in folder.rglob("*.csv")}
 
 

@@ -123,6 +123,7 @@ def test_the_other_claim_is_the_340b_claim_or_the_earlier_one_and_what_differs_i
 
 def test_a_340b_claim_stands_for_itself_and_an_invoice_line_has_no_claim(of_finding):
     assert (of_finding["entity"]["own_kind"], of_finding["entity"]["own_units"]) == ("340B claim", "30")
+    assert of_finding["entity"]["own_paid_date"] == "2026-03-01"  # when it was submitted
     assert (of_finding["entity"]["other_kind"], of_finding["entity"]["record_id"]) == (None, None)
     assert (of_finding["invoice"]["own_kind"], of_finding["invoice"]["entity_name"]) == (None, None)
     assert len(of_finding) == len(ROWS)
@@ -235,6 +236,17 @@ def test_one_finding_shows_the_first_at_once_and_only_its_id_can_be_changed(book
     sheet = book["One finding"]
     assert sheet.protection.sheet is True
     assert [c.coordinate for row in sheet.iter_rows() for c in row if not c.protection.locked] == ["B3"]
+
+
+def test_claims_of_the_first_findings_alone_are_shown_where_the_settings_say_so(spark, tmp_path, details):
+    shown = frame_of(spark, ROWS)
+    few = ReviewSettings(findings_with_claims=2)
+    nothing, storage = lines_of(spark, []), storage_of(spark)
+    write_workbooks(shown, nothing, add_up(shown), FACTS, storage, tmp_path.as_uri(), few, False, details)
+    book = openpyxl.load_workbook(tmp_path / "findings.xlsx")
+    assert [row["Finding id"] for row in rows_of(book["Both claims"])] == ["linked", "twice"]
+    assert len(rows_of(book["Findings"])) == len(ROWS)
+    assert "the first 2 findings" in book["One finding"]["A2"].value
 
 
 def test_redaction_reaches_the_claims_side_by_side(books):
