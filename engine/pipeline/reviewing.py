@@ -17,6 +17,7 @@ from engine.runtime.storage import Storage, join, storage_of
 from engine.settings import Settings
 
 DETAILS_FOLDER = "details"
+_DRAFT_FOLDERS = ("inquiries", "rosi", "pqas")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,9 @@ def write_drafts(
     codes = rules.dispute_codes(settings.reference_folder)
     place, unmasked, redacted = join(folder, "disputes"), settings.unmasked_rx_recipients, settings.redaction.on
     shown = exports.redacted_lines(lines) if redacted else lines
+    for name in _DRAFT_FOLDERS:  # drafts of an earlier export may have what redaction removes
+        if storage.exists(join(place, name)):
+            storage.delete(join(place, name))
     drafted = exports.write_disputes_detail(shown, storage, join(place, "detail.csv"), unmasked)
     exports.write_recipient_files(
         findings.inquiry_drafts(exports.redacted_findings(found) if redacted else found),
