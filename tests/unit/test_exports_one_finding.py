@@ -242,7 +242,7 @@ def test_claims_of_the_first_findings_alone_are_shown_where_the_settings_say_so(
     shown = frame_of(spark, ROWS)
     few = ReviewSettings(findings_with_claims=2)
     nothing, storage = lines_of(spark, []), storage_of(spark)
-    write_workbooks(shown, nothing, add_up(shown), FACTS, storage, tmp_path.as_uri(), few, False, details)
+    write_workbooks(shown, nothing, add_up(shown), FACTS, storage, tmp_path.as_uri(), few, details=details)
     book = openpyxl.load_workbook(tmp_path / "findings.xlsx")
     assert [row["Finding id"] for row in rows_of(book["Both claims"])] == ["linked", "twice"]
     assert len(rows_of(book["Findings"])) == len(ROWS)
