@@ -275,3 +275,28 @@ STATE_NAMES: dict[str, str] = {
     "PR": "Puerto Rico",
     "VI": "U.S. Virgin Islands",
 }
+
+# Terms that the review files use without explaining them.
+TERMS: dict[str, str] = {
+    "340B price": "The ceiling price at which a manufacturer must sell covered outpatient drugs to covered entities.",
+    "Carve in, carve out": "A covered entity that uses 340B drugs for Medicaid patients, or that buys those elsewhere.",
+    "Case": "Findings for one counterparty with one root cause.",
+    "CLD, detail": "Claim-level detail: the claim lines behind a quarterly invoice.",
+    "Contract pharmacy": "A pharmacy that dispenses a covered entity's 340B drugs under contract.",
+    "Covered entity": "A hospital or clinic that may buy at the 340B price, listed in HRSA's OPAIS.",
+    "Duplicate discount": "A 340B price and a rebate on one dispense.",
+    "FFS, MCO": "Medicaid fee-for-service and managed care.",
+    "Guard": "A benign explanation that is checked before a rule fires.",
+    "HCPCS": "Code of a drug that a provider gives; its billing units differ from NDC units.",
+    "ICN": "Internal control number: a Medicaid payer's claim number.",
+    "MEF": "Medicaid Exclusion File: covered entities that bill Medicaid FFS for 340B drugs, by quarter.",
+    "MFP, MTF": "Medicare's maximum fair price, and the facilitator that sends refund claims.",
+    "NADAC": "CMS's survey of what pharmacies pay per unit.",
+    "NDC-11, NDC-9": "National drug code: labeler, product and package; without the package.",
+    "Position": "The status of a unit: payable, paid, disputed, released, credited, not in the detail or not invoiced.",
+    "Queue": "The findings for people to review, by expected recovery, within the capacity.",
+    "ROSI, PQAS": "CMS-304 and CMS-304a: the forms that dispute units of the current and of prior quarters.",
+    "T1 to T6": "How closely a rebate claim and a 340B claim agree: T1 in every field, T6 without a prescription number.",
+    "Tie-out": "Invoice against claim-level detail by state, program, NDC and quarter.",
+    "URA, WAC": "Unit rebate amount; wholesale acquisition cost.",
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xlsxwriter
 
-from engine.contracts.words import ACTION_WORDS, DECISION_WORDS, DISMISS_REASONS, EVIDENCE_WORDS
+from engine.contracts.words import ACTION_WORDS, DECISION_WORDS, DISMISS_REASONS, EVIDENCE_WORDS, TERMS
 from engine.exports.facts import RunFacts
 from engine.exports.formats import Formats
 from engine.exports.page_sheets import Page
@@ -52,3 +52,5 @@ def add_guide_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFacts
     page.heading("Columns of Findings")
     explained = ((column.heading, column.meaning) for column in FINDINGS_COLUMNS if column.meaning)
     page.table(("Column", "Meaning"), text, explained)
+    page.heading("Terms")
+    page.table(("Term", "Meaning"), text, TERMS.items())
