@@ -296,7 +296,7 @@ TERMS: dict[str, str] = {
     "Position": "The status of a unit: payable, paid, disputed, released, credited, not in the detail or not invoiced.",
     "Queue": "The findings for people to review, by expected recovery, within the capacity.",
     "ROSI, PQAS": "CMS-304 and CMS-304a: the forms that dispute units of the current and of prior quarters.",
-    "T1 to T6": "How closely a rebate claim and a 340B claim agree: T1 in all fields, T6 without a prescription number.",
+    "T1 to T6": "How closely a rebate and a 340B claim agree: T1 in all fields, T6 without a prescription number.",
     "Tie-out": "Invoice against claim-level detail by state, program, NDC and quarter.",
     "URA, WAC": "Unit rebate amount; wholesale acquisition cost.",
 }
