@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pytest
 
+from engine.contracts.findings import FINDINGS
 from engine.link import Learned
 from engine.link.fill_offsets import FillOffsets
 from engine.link.weights import configured_weights
@@ -51,6 +52,7 @@ def finished(spark, tmp_path):
     learned = Learned(configured_weights(settings.link), FillOffsets())
     (run / "summary.json").write_text(json.dumps(summary))
     (run / "linking.json").write_text(json.dumps(learned.as_json()))
+    spark.createDataFrame([], FINDINGS).write.parquet(str(run / "findings"))
     (run / "_SUCCESS").write_text("{}")
     return claims, tmp_path / "runs"
 
@@ -66,7 +68,7 @@ def test_it_shows_the_pair_and_leaves_data_and_picture_beside_the_run(finished, 
     assert ended.status == 0, ended.err
     assert "T3, linked; differs: date_of_service" in ended.out
     assert "date of service: a few days apart" in ended.out
-    assert {path.name for path in (runs / "run").iterdir()} == {"summary.json", "linking.json", "_SUCCESS"}
+    assert {path.name for path in (runs / "run").iterdir()} == {"summary.json", "linking.json", "findings", "_SUCCESS"}
     (data,) = (runs / "explain" / "run").glob("file_1-*.json")
     told = json.loads(data.read_text())
     (pair,) = told["pairs"]
