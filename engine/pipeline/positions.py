@@ -70,7 +70,7 @@ def post_positions(run: Run, work: WorkFolder, prepared: Prepared, found: DataFr
     written = read_parquet(run.spark, place, POSITIONS)
     if lines is not None:
         _check_balance(written, lines)
-        _write_form_lines(run, prepared, lines, booked, events)
+        _write_form_lines(run, work, prepared, lines, booked, events)
     tie_out = None if lines is None else _tie_out(run, work, prepared, claims, lines, written)
     return replace(_posted(written, booked, lines, events), tie_out=tie_out)
 
@@ -113,7 +113,7 @@ def _events(
 
 
 def _write_form_lines(
-    run: Run, prepared: Prepared, lines: DataFrame, booked: DataFrame, events: DataFrame | None
+    run: Run, work: WorkFolder, prepared: Prepared, lines: DataFrame, booked: DataFrame, events: DataFrame | None
 ) -> None:
     """Write what the forms ROSI and PQAS of the run are filled from."""
     live, replaced = prepared.invoices, prepared.replaced_invoices
@@ -131,6 +131,8 @@ def _write_form_lines(
         prepared.references.get("products"),
         run.spark.createDataFrame(rows, positions.FORMS_SENT),
     )
+    # read back, elements of lists may be NULL in the schema of either engine
+    form_lines = work.write("positions/form_lines", form_lines)
     exports.write_form_lines(form_lines, join(run.folder, *FORM_LINES_FOLDER))
 
 

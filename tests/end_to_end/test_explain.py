@@ -8,6 +8,7 @@ from datetime import datetime
 import pytest
 
 from engine.contracts.findings import FINDINGS
+from engine.exports import write_findings
 from engine.link import Learned
 from engine.link.fill_offsets import FillOffsets
 from engine.link.weights import configured_weights
@@ -52,7 +53,7 @@ def finished(spark, tmp_path):
     learned = Learned(configured_weights(settings.link), FillOffsets())
     (run / "summary.json").write_text(json.dumps(summary))
     (run / "linking.json").write_text(json.dumps(learned.as_json()))
-    spark.createDataFrame([], FINDINGS).write.parquet(str(run / "findings"))
+    write_findings(spark.createDataFrame([], FINDINGS), str(run / "findings"))
     (run / "_SUCCESS").write_text("{}")
     return claims, tmp_path / "runs"
 
