@@ -56,7 +56,7 @@ def masked_rx(rx_number: Column) -> Column:
 
 
 def masked_rx_text(rx_number: str | None) -> str | None:
-    """As `masked_rx_unless`, of one number."""
+    """As `masked_rx`, of one number."""
     if rx_number is None:
         return None
     hidden = len(rx_number) - _SHOWN_OF_RX if len(rx_number) > _SHOWN_OF_RX else len(rx_number)

@@ -251,7 +251,7 @@ def _made_forms(
         if row["held_back"] == findings.SENT:
             units = _still_disputed(row["finding_id"], basis)
         if units is not None and units > 0:
-            masks_rx = row["recipient"] not in settings.disputes.unmasked_rx_recipients
+            masks_rx = row["recipient"] not in settings.unmasked_rx_recipients
             _add(disputes[_key(row)], row, units, others.get(row["finding_id"], []), masks_rx)
     touched = {_key(row) for row in ready if row["route"] == Route.STATE.value}
     decided = F.coalesce(F.size("changed_since_decision"), F.lit(0)) <= 0
