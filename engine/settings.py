@@ -771,7 +771,7 @@ class MlflowSettings(Section):
     tracking_uri: str | None = Field(None, description="default: a sqlite file in the output folder")
     registry_uri: str | None = Field(None, description="default: the tracking store")
     experiment: str = Field("drug-discount-claims", description="its name; made on first use")
-    artifact_location: str | None = Field(None, description="default: a folder beside the sqlite file")
+    artifact_location: str | None = Field(None, description="default: a folder next to the sqlite file")
     claims_model: str = Field("claim-anomalies", description="registered model of claims")
     invoices_model: str = Field("invoice-anomalies", description="registered model of invoice lines")
     reranker_model: str = Field("finding-reranker", description="registered re-ranker of findings")

@@ -60,7 +60,7 @@ def bar_chart(
     """Bars as long as the dollars at issue, or the number of findings if there are no dollars.
 
     `labels`: what to call a group, by value, if that is not its own label. `least_count`: groups of fewer findings, and
-    those from which such a number would follow, have no bar; evidence classes are then not told apart.
+    those from which such a number would follow, have no bar; evidence classes are then not distinguished.
     """
     hidden = set() if least_count is None else suppressed({g.value: g.whole.findings for g in groups}, least_count)
     names = [(labels or {}).get(group.value, group.label) for group in groups]

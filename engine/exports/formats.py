@@ -25,7 +25,7 @@ _EVIDENCE_CELLS: dict[str, tuple[str, str]] = {
     Evidence.WEAK.value: ("#F1F6FB", "#3B5B7A"),
     Evidence.CONTEXT.value: ("#F3F4F6", "#57606A"),
 }
-# Fill and ink of the tie-out's colors: told apart with any color vision, and in gray by their darkness; the word is in
+# Fill and ink of the tie-out's colors: distinct with any color vision, and in gray by their darkness; the word is in
 # the cell.
 _TIE_OUT_CELLS: dict[str, tuple[str, str]] = {
     Color.RED.value: ("#D55E00", "#FFFFFF"),

@@ -25,7 +25,7 @@ from engine.exports.sheet_columns import (
 )
 
 HEADER_HEIGHT, LEAST_HEIGHT, LINE_HEIGHT, MOST_HEIGHT = 36, 30, 13, 409  # points; Excel shows no higher row
-# Characters of a wrapped line that indent and words broken off at its end take.
+# Characters of a wrapped line that indent and words that move to the next line take.
 _LOST_PER_LINE = 5
 _SPECIAL = re.compile("[&<>_\ufffe\uffff]")
 _ESCAPE = re.compile("(_x[0-9a-fA-F]{4}_)")

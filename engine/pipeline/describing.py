@@ -77,12 +77,14 @@ def _claim_facts(
     def described(flagged: DataFrame, ids: DataFrame) -> DataFrame:
         own = claims.among(ids)
         asked = work.write("asked/claims", facts.asked_of_flagged(flagged, own, found, references))
-        told = work.write("features/claims", facts.claim_features(asked, found, references, background))
+        features = work.write("features/claims", facts.claim_features(asked, found, references, background))
         billed = prepared.invoices
         if billed is not None and prepared.replaced_invoices is not None:
             # a new total does not begin the term again
             billed = billed.unionByName(prepared.replaced_invoices)
-        return facts.claim_facts(flagged, own, found, told, references, settings.today, prepared.unread_claims, billed)
+        return facts.claim_facts(
+            flagged, own, found, features, references, settings.today, prepared.unread_claims, billed
+        )
 
     whole = facts.with_claim_peers(screen, peers, settings.peers)
     return Judged(Subject.REBATE_CLAIM, whole, peers, described)
@@ -105,17 +107,17 @@ def _entity_claim_facts(
 ) -> Judged:
     asked_for = None if prepared.claims is None else prepared.claims.unconverted
     links_340b = None if found is None else found.links_340b
-    told = facts.entity_claim_facts(claims, prepared.references, asked_for, links_340b, settings)
-    rows = work.write(RESULTS[Subject.ENTITY_CLAIM], told)
+    subject_facts = facts.entity_claim_facts(claims, prepared.references, asked_for, links_340b, settings)
+    rows = work.write(RESULTS[Subject.ENTITY_CLAIM], subject_facts)
     return Judged(Subject.ENTITY_CLAIM, rows, None, described=lambda flagged, _: flagged)
 
 
 def _invoice_facts(work: WorkFolder, invoices: DataFrame, prepared: Prepared, settings: Settings) -> Judged:
     claims = prepared.claims.all if prepared.claims is not None else None
-    told = facts.invoice_facts(
+    subject_facts = facts.invoice_facts(
         invoices, claims, prepared.references, settings.today, prepared.unread_claims, prepared.replaced_invoices
     )
-    rows = work.write(RESULTS[Subject.INVOICE], told)
+    rows = work.write(RESULTS[Subject.INVOICE], subject_facts)
     peers = work.write("peers/invoices", facts.invoice_peers(rows, settings.peers))
     whole = facts.with_invoice_peers(rows, peers, settings.peers)
     return Judged(Subject.INVOICE, whole, peers, described=lambda flagged, _: flagged)
@@ -123,6 +125,6 @@ def _invoice_facts(work: WorkFolder, invoices: DataFrame, prepared: Prepared, se
 
 def _inflation_facts(work: WorkFolder, prepared: Prepared) -> Judged:
     reports = prepared.references["inflation_reports"]
-    told = facts.inflation_facts(reports, prepared.entity_claims, prepared.references)
-    rows = work.write(RESULTS[Subject.INFLATION_REPORT], told)
+    subject_facts = facts.inflation_facts(reports, prepared.entity_claims, prepared.references)
+    rows = work.write(RESULTS[Subject.INFLATION_REPORT], subject_facts)
     return Judged(Subject.INFLATION_REPORT, rows, None, described=lambda flagged, _: flagged)

@@ -32,8 +32,8 @@ ZERO = Decimal(0)
 
 @dataclass
 class Disputed:
-    """What goes on one form line beside what settlements hold: units by finding with their codes, adjustment codes, and
-    evidence for codes that need a document. whole_line: units of findings on the invoice line itself.
+    """What goes on one form line in addition to what settlements hold: units by finding with their codes, adjustment
+    codes, and evidence for codes that need a document. whole_line: units of findings on the invoice line itself.
     """
 
     claims: dict[str, tuple[Decimal, Sequence[str]]] = field(default_factory=dict)

@@ -84,7 +84,7 @@ def publish(
         _warn_of_blanket_disputes(run, prepared, drafts.lines)
         for note in drafts.notes:
             run.note(note)
-        told = exports.RunFacts(
+        facts_of_run = exports.RunFacts(
             run_id=run.run_id,
             as_of=settings.today,
             ledger=run.ledger.tables,
@@ -109,7 +109,7 @@ def publish(
             linking=prepared.linking,
         )
         known = exports.ReviewFacts(
-            run=told,
+            run=facts_of_run,
             overview=overview_of(run, prepared, found, totals),
             lines_held=offered.held,
             lines_sent_before=offered.sent_before,
@@ -125,7 +125,7 @@ def publish(
             f"detect {settings.today} {run.run_id}",
             _detection_metrics(totals, drafted, judged),
             run_tags(run, prepared) | _model_tags(judged) | {"queue_order": order.in_words},
-            description=_about(told, totals, drafted),
+            description=_about(facts_of_run, totals, drafted),
         )
     counted = posted.counted if posted is not None else {}
     for name, steps in run.ledger.tables.items():
@@ -300,15 +300,15 @@ def _detection_metrics(totals: exports.Totals, drafted: int, judged: list[Judged
     return {"findings": float(totals.findings), "dispute_lines": float(drafted), **by_evidence, **drift}
 
 
-def _about(told: exports.RunFacts, totals: exports.Totals, drafted: int) -> str:
+def _about(facts_of_run: exports.RunFacts, totals: exports.Totals, drafted: int) -> str:
     """Markdown, for MLflow: what the run judged by which models. Counts alone, no dollars."""
     classes = ", ".join(f"{count:,} {name}" for name, count in totals.counts("evidence").items())
     lines = [
-        f"# Main job of {told.as_of}, run {told.run_id}",
+        f"# Main job of {facts_of_run.as_of}, run {facts_of_run.run_id}",
         "",
         f"{totals.findings:,} findings ({classes}), {drafted:,} dispute lines drafted.",
         "",
-        *(f"- {table}: {model}" for table, model in told.models.items()),
+        *(f"- {table}: {model}" for table, model in facts_of_run.models.items()),
     ]
     return "\n".join(lines) + "\n"
 
