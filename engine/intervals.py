@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from engine.runtime.column_names import column_names
 
 # Stand in for the NULL start and end of intervals while they are compared; an end of _OPEN covers that day too.
-_BEGINNING, _OPEN = "0001-01-01", "9999-12-31"
+BEGINNING, _OPEN = "0001-01-01", "9999-12-31"
 
 
 def start_of_quarter(quarter: Column) -> Column:
@@ -96,7 +96,7 @@ def join_as_of(
     keys = {name: f"reference_{name}" for name in key}
     intervals = reference.select(
         *(F.col(name).alias(alias) for name, alias in keys.items()),
-        F.coalesce(start, F.lit(_BEGINNING).cast("date")).alias("reference_from"),
+        F.coalesce(start, F.lit(BEGINNING).cast("date")).alias("reference_from"),
         F.coalesce(end, F.lit(_OPEN).cast("date")).alias("reference_to"),
         F.struct(*tie_break, F.struct(*(column.alias(name) for name, column in values.items())).alias(into)).alias(
             "reference_ranked"

@@ -9,7 +9,7 @@ from pyspark.sql import types as T
 from engine.contracts.codes import MEDICAID_PROGRAMS
 from engine.facts.families import absent
 from engine.facts.snapshots import known_from
-from engine.intervals import covers, join_as_of, join_own_and_general
+from engine.intervals import BEGINNING, covers, join_as_of, join_own_and_general
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import any_of
 
@@ -58,6 +58,8 @@ def with_state_policy(claims: DataFrame, policies: DataFrame | None) -> DataFram
 
 # What a contract row says of which claims it governs.
 _CONTRACT_FIELDS = ("program", "contract_id", "rebate_type", "ndc9", "begin_date", "end_date")
+# What of a claim decides which contract governs it.
+_QUESTION = ("payer_id", "program", "contract_id", "rebate_type", "ndc9", "governing_day")
 
 
 CONTRACT_FACTS = (
@@ -90,16 +92,35 @@ def with_contract(claims: DataFrame, contracts: DataFrame | None) -> DataFrame:
     if contracts is None:
         return claims.withColumn("contract", absent(CONTRACT_FACTS))
     terms = F.struct(*_CONTRACT_FIELDS, _terms(contracts).alias("terms"))
+    changes = F.array_distinct(F.array_compact(F.flatten(F.collect_set(F.array("begin_date", "end_date")))))
     by_payer = (
         contracts.where(F.col("payer_id").isNotNull())
         .groupBy(F.col("payer_id").alias("contract_payer_id"))
-        .agg(F.sort_array(F.collect_set(terms)).alias("contracts"))
+        .agg(F.sort_array(F.collect_set(terms)).alias("contracts"), changes.alias("changes"))
     )
-    # one row per payer
-    joined = claims.join(F.broadcast(by_payer), on=F.col("payer_id") == F.col("contract_payer_id"), how="left")
-    joined = joined.withColumn("contracts", F.filter("contracts", _may_govern))
-    joined = joined.withColumn("contract_places", F.transform(F.filter("contracts", _is_own_contract), _place))
-    joined = joined.withColumn("contract", F.array_max("contract_places")["terms"])
+    is_of_payer = F.col("payer_id") == F.col("contract_payer_id")
+    # between two changes of a payer's contracts every day has the same answer: a few questions for many claims
+    since_change = F.array_max(F.filter("changes", lambda change: change <= F.col("date_of_service")))
+    governing_day = F.when(
+        F.col("date_of_service").isNotNull(), F.coalesce(since_change, F.lit(BEGINNING).cast("date"))
+    )
+    asked = claims.join(F.broadcast(by_payer.drop("contracts")), on=is_of_payer, how="left").withColumn(
+        "governing_day", governing_day
+    )
+    questions = asked.where(F.col("contract_payer_id").isNotNull()).select(*_QUESTION).distinct()
+    answers = _governing(
+        questions.withColumnRenamed("governing_day", "date_of_service").join(F.broadcast(by_payer), on=is_of_payer)
+    ).select(*(F.col(name).alias(f"asked_{name}") for name in (*_QUESTION[:-1], "date_of_service")), "contract")
+    same = [F.col(name).eqNullSafe(F.col(f"asked_{name}")) for name in _QUESTION[:-1]]
+    same.append(F.col("governing_day").eqNullSafe(F.col("asked_date_of_service")))
+    return asked.join(F.broadcast(answers), on=same, how="left").select(*column_names(claims), "contract")
+
+
+def _governing(questions: DataFrame) -> DataFrame:
+    """`questions` (columns of a claim, `contracts` of its payer) with `contract`, a struct of CONTRACT_FACTS."""
+    rows = questions.withColumn("contracts", F.filter("contracts", _may_govern))
+    rows = rows.withColumn("contract_places", F.transform(F.filter("contracts", _is_own_contract), _place))
+    rows = rows.withColumn("contract", F.array_max("contract_places")["terms"])
     ids = F.transform("contracts", lambda contract: contract["contract_id"])
     differ = F.exists("contract_places", _has_other_terms) & F.col("contract_id").isNull()
     values = {
@@ -108,7 +129,7 @@ def with_contract(claims: DataFrame, contracts: DataFrame | None) -> DataFrame:
         "contract_terms_differ": differ,
     }
     family = F.struct(*(values[field.name].cast(field.dataType).alias(field.name) for field in CONTRACT_FACTS))
-    return joined.select(*column_names(claims), F.when(F.col("contracts").isNotNull(), family).alias("contract"))
+    return rows.withColumn("contract", family)
 
 
 def _place(contract: Column) -> Column:

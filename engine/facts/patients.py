@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from engine.dates import known_day
 from engine.facts.feature import Feature
 from engine.runtime.column_names import column_names
-from engine.runtime.expressions import collect_set_over, divide, max_struct
+from engine.runtime.expressions import collect_set_over, divide
 
 EARLY_REFILL_DAYS = 180
 OVERLAP_DAYS = 60
@@ -56,21 +56,24 @@ def with_patient_fills(claims: DataFrame) -> DataFrame:
     is_patient = F.col("patient_key").isNotNull() & (
         F.count(F.lit(1)).over(Window.partitionBy(*of_patient)) <= MOST_FILLS
     )
-    keyed = keyed.withColumn("is_patient", is_patient).withColumn(
+    # rows of one day share the longest supply, so whichever is the last of the earlier ones tells it: a window over
+    # structs takes the embedded engine twice as long
+    longest_supply = F.max("days_supply").over(Window.partitionBy(*of_patient, "service_day"))
+    keyed = keyed.withColumns({"is_patient": is_patient, "longest_supply": longest_supply}).withColumn(
         "placeholder_row", F.when(~F.col("is_patient"), F.col("source_row_id"))
     )
     recent = Window.partitionBy(*of_patient, "placeholder_row").orderBy("service_day").rangeBetween(-OVERLAP_DAYS, -1)
     pharmacies = F.concat(collect_set_over(F.col("pharmacy_key"), recent), F.array("pharmacy_key"))
     overlap = F.size(F.array_distinct(F.array_compact(pharmacies)))
-    previous = max_struct("service_day", "days_supply").over(earlier)
-    days = F.col("service_day") - F.col("previous_fill.service_day")
+    days_since = F.col("service_day") - F.last("service_day").over(earlier)
     is_refill = (
         F.col("patient_key").isNotNull()
-        & (days <= EARLY_REFILL_DAYS)
+        & (F.col("days_since") <= EARLY_REFILL_DAYS)
         & ~F.coalesce(F.col("dispensing_status") == "C", F.lit(False))
     )
-    ratio = divide(days.cast("double"), F.col("previous_fill.days_supply").cast("double"))
-    return keyed.withColumn("previous_fill", previous).select(
+    ratio = divide(F.col("days_since").cast("double"), F.col("previous_supply").cast("double"))
+    keyed = keyed.withColumns({"days_since": days_since, "previous_supply": F.last("longest_supply").over(earlier)})
+    return keyed.select(
         *column_names(claims),
         F.when(is_refill, ratio).alias("f42_early_refill_ratio"),
         F.when(F.col("is_patient"), overlap).alias("f43_overlap_pharmacies"),
