@@ -110,7 +110,7 @@ def taken_back(claims: DataFrame) -> DataFrame:
     Such a row takes back from the latest rows before it of the same dispense, payer, program, rebate type and contract.
     Rows of MFP that name an ICN act on that ICN alone (see `_closed_icns`), and notices of withdrawal on nothing.
     """
-    rows = _with_units_left(_crowded(_compared_by_units(claims), tuple(Program), holding=F.col("units_asked") < 0))
+    rows = _with_units_left(_crowded(_compared_by_units(claims), tuple(Program), holding=[F.col("units_asked") < 0]))
     taken = (F.col("units_asked") - F.col("units_left")).cast(TAKEN_BACK_FACTS[0].dataType)
     return rows.where((F.col("units_asked") > 0) & (taken > 0)).select(
         "source_row_id", taken.alias(TAKEN_BACK_FACTS[0].name)
@@ -282,7 +282,8 @@ def asked_elsewhere(claims: DataFrame) -> DataFrame:
         return found
 
     nearest_payer = F.when(is_medicaid, nearest_to(is_medicaid)).otherwise(nearest_to(~is_medicaid))
-    crowded = _crowded(_compared_by_units(claims), tuple(Program), ("mtf_transaction_code",), within=())
+    of_both = [is_medicaid, ~is_medicaid]
+    crowded = _crowded(_compared_by_units(claims), tuple(Program), ("mtf_transaction_code",), (), of_both)
     seen = _not_taken_back(crowded).where(_is_request()).withColumn("nearest", nearest_payer)
     nearest = F.col("nearest")
     paid_by_others = F.when(is_medicaid, F.col("amount_third_party")).otherwise(nearest["amount_third_party"])
@@ -379,16 +380,17 @@ def _crowded(
     programs: Sequence[Program],
     more: Sequence[str] = (),
     within: Sequence[str] = _WITHIN,
-    holding: Column | None = None,
+    holding: Sequence[Column] = (),
 ) -> DataFrame:
     """Narrow rows of the programs whose dispense key (and market and rebate) are, by hash, another row's too; with
-    `holding` those alone among which one row fulfills it.
+    `holding` those alone among which each of these conditions holds for some row.
     """
     keyed = _keyed(claims, programs, more, within)
+    holds = {f"holds_{n}": F.bool_or(condition) for n, condition in enumerate(holding)}
     crowded = keyed.groupBy("key_hash").agg(
-        F.count(F.lit(1)).alias("rows"), F.bool_or(F.lit(True) if holding is None else holding).alias("holds")
+        F.count(F.lit(1)).alias("rows"), *(column.alias(name) for name, column in holds.items())
     )
-    crowded = crowded.where((F.col("rows") > 1) & F.col("holds"))
+    crowded = crowded.where(all_of([F.col("rows") > 1, *(F.col(name) for name in holds)]))
     # one exchange for the windows over a dispense and over parts of it
     return keyed.join(F.broadcast(crowded), on="key_hash", how="left_semi").repartition("key_hash")
 

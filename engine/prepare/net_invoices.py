@@ -9,7 +9,7 @@ from engine.claim_key import rebate_type_of_key
 from engine.contracts.codes import Reason
 from engine.contracts.prepared import PREPARED_INVOICES
 from engine.dates import known_day
-from engine.prepare.row_ids import good_rows
+from engine.prepare.row_ids import good_rows, repeated_hashes
 from engine.runtime.expressions import all_of
 
 _KEY = ("invoice_number", "program", "sub_program", "rebate_type", "state", "ndc11", "period", "line_kind")
@@ -40,14 +40,37 @@ def net_invoices(conformed: DataFrame) -> DataFrame:
     known to be received before it.
     """
     lines = good_rows(conformed).select("row_id", *_KEY, "received_date", "postmark_date", *_NUMBERS)
+    # nearly every key is one line's, and so is its total: only the others need sorting
+    key_hash = F.xxhash64(*_KEY)
+    shared = F.broadcast(repeated_hashes(lines, key_hash, "shared"))
+    single = lines.join(shared, on=key_hash == F.col("shared"), how="left_anti")
+    ordered = _as_places(single.withColumns({"nth": F.lit(1), "is_same": F.lit(True)})).unionByName(
+        _as_places(_in_order(lines.join(shared, on=key_hash == F.col("shared"), how="left_semi")))
+    )
+    total_hash = F.xxhash64(*_TOTAL, "key_rebate_type")
+    replaced_totals = ordered.where("replaces").select(total_hash.alias("replaced_total")).distinct()
+    is_in_replaced = total_hash == F.col("replaced_total")
+    repeated = ordered.where(~F.col("stays")).join(F.broadcast(replaced_totals), on=is_in_replaced, how="left_anti")
+    return _left(repeated.withColumn("is_replaced", F.lit(False))).unionByName(
+        _left(_with_replaced(ordered.join(F.broadcast(replaced_totals), on=is_in_replaced, how="left_semi")))
+    )
+
+
+def _in_order(lines: DataFrame) -> DataFrame:
+    """`lines` with `nth`, their place among the lines of one key, and is_same: the numbers are those of the first."""
     arrival = Window.partitionBy(*_KEY).orderBy(
         *(F.col(name).asc_nulls_first() for name in ("received_date", *_NUMBERS)), "row_id"
     )
     firsts = {f"first_{name}": F.first(name).over(arrival) for name in _NUMBERS}
     is_same = all_of(F.col(name).eqNullSafe(F.col(f"first_{name}")) for name in _NUMBERS)
-    ordered = lines.withColumns({"nth": F.row_number().over(arrival), **firsts})
+    numbered = lines.withColumns({"nth": F.row_number().over(arrival), **firsts})
+    return numbered.withColumn("is_same", is_same).drop(*firsts)
+
+
+def _as_places(numbered: DataFrame) -> DataFrame:
+    """What decides whether a line stays and whether it is replaced."""
     received = F.coalesce(known_day(F.col("received_date")), known_day(F.col("postmark_date")))
-    ordered = ordered.select(
+    return numbered.select(
         "row_id",
         *_TOTAL,
         rebate_type_of_key().alias("key_rebate_type"),
@@ -55,9 +78,13 @@ def net_invoices(conformed: DataFrame) -> DataFrame:
         "invoice_number",
         received.alias("received"),
         (F.col("nth") == 1).alias("stays"),
-        is_same.alias("is_same"),
+        "is_same",
         (_is_replacement() & (F.col("nth") == 1) & _has_units()).alias("replaces"),
     )
+
+
+def _with_replaced(ordered: DataFrame) -> DataFrame:
+    """`ordered` with is_replaced: the line stays of its key, and a new total takes its place."""
     total = Window.partitionBy(*_TOTAL, "key_rebate_type")
     order = F.struct(
         F.coalesce("received", F.lit("0001-01-01").cast("date")), F.coalesce("invoice_number", F.lit("")), "row_id"
@@ -72,16 +99,17 @@ def net_invoices(conformed: DataFrame) -> DataFrame:
     is_earlier = F.when(is_difference, F.coalesce(F.col("received") < F.col("last_received"), F.lit(False)))
     is_earlier = is_earlier.when(_is_replacement(), F.col("place") < F.col("last_place")).otherwise(F.lit(True))
     is_replaced = F.col("stays") & F.col("last_place").isNotNull() & is_earlier
-    return (
-        ordered.withColumn("is_replaced", is_replaced)
-        .where(~F.col("stays") | F.col("is_replaced"))
-        .select(
-            "row_id",
-            F.when(F.col("is_replaced"), F.lit(Reason.REPLACED.value))
-            .when(F.col("is_same"), F.lit(Reason.REDELIVERED.value))
-            .alias("left_as"),
-            F.when(~F.col("stays") & ~F.col("is_same"), F.lit(Reason.KEY_DUPLICATE.value)).alias("problem"),
-        )
+    return ordered.withColumn("is_replaced", is_replaced)
+
+
+def _left(lines: DataFrame) -> DataFrame:
+    """row_id, left_as and problem of the lines that do not stay or are replaced."""
+    left_as = F.when(F.col("is_replaced"), F.lit(Reason.REPLACED.value)).when(
+        F.col("is_same"), F.lit(Reason.REDELIVERED.value)
+    )
+    problem = F.when(~F.col("stays") & ~F.col("is_same"), F.lit(Reason.KEY_DUPLICATE.value))
+    return lines.where(~F.col("stays") | F.col("is_replaced")).select(
+        "row_id", left_as.alias("left_as"), problem.alias("problem")
     )
 
 
