@@ -34,8 +34,9 @@ def pharmacy_dispenses(conformed: DataFrame, netting: DataFrame) -> DataFrame:
         .select(*_DISPENSE, "transaction_at", rank.alias("rank"), "source_row_id", "transaction_code")
     )
     # most dispenses have one transaction; only the others need sorting
-    several = F.broadcast(repeated_hashes(keyed, F.col("dispense_hash"), "several"))
-    is_several = F.col("dispense_hash") == F.col("several")
+    key_hash = F.xxhash64(*_DISPENSE)
+    several = F.broadcast(repeated_hashes(keyed, key_hash, "several"))
+    is_several = key_hash == F.col("several")
     is_reversal = F.col("transaction_code") == "B2"
     single = keyed.join(several, on=is_several, how="left_anti").withColumns(
         {"transactions": F.lit(1), "reversals": F.coalesce(is_reversal, F.lit(False)).cast("int")}
