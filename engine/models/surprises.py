@@ -32,6 +32,8 @@ _STRATUM = ("ndc11", "program")
 KEYS = (*_STRATUM, "ndc9", "drug_category")
 # Peers of a product's own figures, finest first; ratios of a line to its own past compare across products.
 OF_PRODUCT = (_STRATUM, ("ndc11",), ("ndc9",), ("drug_category",))
+# Units are not compared with those of the product's other packages: one large tube is no eight small ones.
+OF_PACKAGE = (_STRATUM, ("ndc11",), ("drug_category",))
 OF_PROGRAM = (("program",),)
 # Measures of an invoice line against its own quarters, by how many these are.
 OWN_QUARTERS_OF = {
@@ -59,8 +61,8 @@ MEASURES: dict[Subject, dict[str, Measure]] = {
         zip(
             CLAIM_MEASURES,
             (
-                Measure(OF_PRODUCT, 0.35),
-                Measure(OF_PRODUCT, 0.2),
+                Measure(OF_PACKAGE, 0.35),
+                Measure(OF_PACKAGE, 0.2),
                 Measure(OF_PRODUCT, 0.1),
                 Measure(OF_PRODUCT, 0.1),
                 Measure(OF_PRODUCT, 0.5),
@@ -72,7 +74,7 @@ MEASURES: dict[Subject, dict[str, Measure]] = {
         zip(
             INVOICE_MEASURES,
             (
-                Measure(OF_PRODUCT, 0.1),
+                Measure(OF_PACKAGE, 0.1),
                 Measure(OF_PRODUCT, 0.1),
                 Measure(OF_PROGRAM, 0.1),
                 Measure(OF_PROGRAM, 0.35),

@@ -41,6 +41,29 @@ def test_they_are_those_of_a_run(spark):
     pd.testing.assert_frame_equal(of_run[list(mine)].astype(float), mine, check_names=False)
 
 
+def test_units_are_not_compared_with_those_of_other_packages_and_prices_are():
+    """One product: 200 claims of a tube of 60 g, five of a jar of 480 g, paid alike per gram but for the last one."""
+    frame = pd.DataFrame({"ndc11": ["00002759701"] * 200 + ["00002759702"] * 5})
+    frame["ndc9"] = frame["ndc11"].str[:9]
+    frame[["program", "drug_category"]] = "PARTD", "S"
+    grams = np.where(frame["ndc11"] == "00002759702", 480.0, 60.0)
+    paid = 1.0 + np.arange(len(frame)) % 7 / 100
+    paid[-1] = 8.0
+    frame["units_per_prescription"], frame["units_per_day"] = grams, grams / 30
+    frame["paid_per_unit"] = frame["paid_per_unit_to_wac"] = paid
+    frame["days_to_payment"] = 14.0
+    # other products of the category are given in jars and more
+    others = frame.assign(ndc11=[f"0000{2 + n % 8}123401" for n in range(len(frame))])
+    others["ndc9"] = others["ndc11"].str[:9]
+    for measure, factor in (("units_per_prescription", 8), ("units_per_day", 8)):
+        others[measure] = others[measure] * np.where(np.arange(len(frame)) % 2, factor, 1)
+    surprises = surprises_among(pd.concat([frame, others], ignore_index=True), Subject.REBATE_CLAIM)[: len(frame)]
+    jars = surprises.tail(5)
+    assert (jars[["units_per_prescription_surprise", "units_per_day_surprise"]] < 2).all().all()
+    assert (jars["paid_per_unit_surprise"].head(4) < 2).all()
+    assert jars["paid_per_unit_surprise"].iloc[-1] > 10
+
+
 def test_a_model_scores_them_and_the_unusual_line_comes_first():
     surprises = surprises_among(lines(), Subject.INVOICE)
     inputs = surprises.fillna(0.0).set_axis(list(INVOICE_MEASURES), axis=1).assign(source_row_id="")
