@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 
 _STRATUM = ("ndc11", "program")
 KEYS = (*_STRATUM, "ndc9", "drug_category")
-# Peers of a product's own figures, finest first; ratios of a line to its own past compare across products.
-OF_PRODUCT = (_STRATUM, ("ndc11",), ("ndc9",), ("drug_category",))
-# Units are not compared with those of the product's other packages: one large tube is no eight small ones.
-OF_PACKAGE = (_STRATUM, ("ndc11",), ("drug_category",))
+# Peers, finest first. Units compare within a package: a large tube is eight small ones, a milliliter no tablet. A price
+# per unit compares within a product; ratios and days compare across products.
+OF_PACKAGE = (_STRATUM, ("ndc11",))
+OF_PRODUCT = (*OF_PACKAGE, ("ndc9",))
+OF_CATEGORY = (*OF_PRODUCT, ("drug_category",))
 OF_PROGRAM = (("program",),)
 # Measures of an invoice line against its own quarters, by how many these are.
 OWN_QUARTERS_OF = {
@@ -64,8 +65,8 @@ MEASURES: dict[Subject, dict[str, Measure]] = {
                 Measure(OF_PACKAGE, 0.35),
                 Measure(OF_PACKAGE, 0.2),
                 Measure(OF_PRODUCT, 0.1),
-                Measure(OF_PRODUCT, 0.1),
-                Measure(OF_PRODUCT, 0.5),
+                Measure(OF_CATEGORY, 0.1),
+                Measure(OF_CATEGORY, 0.5),
             ),
             strict=True,
         )
