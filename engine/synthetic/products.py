@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 
@@ -220,7 +221,7 @@ def _with_large_packages(products: Products) -> Products:
     """`products` with further packages of some of those that are dispensed one package at a time. They come last: the
     others stay the same."""
     of = products.pools[Pool.TUBE][:LARGE_PACKAGES]
-    copied = {}
+    copied: dict[str, Any] = {}
     for field in fields(Products):
         values = getattr(products, field.name)
         if isinstance(values, list):
