@@ -77,11 +77,11 @@ MEASURES: dict[Subject, dict[str, Measure]] = {
         zip(
             INVOICE_MEASURES,
             (
-                Measure(OF_PACKAGE, 0.1),
+                Measure(OF_PACKAGE, 0.2),
                 Measure(OF_PRODUCT, 0.1),
                 Measure(OF_PROGRAM, 0.1),
                 Measure(OF_PROGRAM, 0.35),
-                Measure(OF_PROGRAM, 0.1),
+                Measure(OF_PROGRAM, 0.2),
                 Measure(OF_PROGRAM, 0.1),
             ),
             strict=True,
