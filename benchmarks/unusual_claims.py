@@ -182,9 +182,10 @@ def measure(run: Path, folder: Path) -> None:
         by_kind = usual.groupby(usual).apply(lambda of_kind: of_kind.index.isin(claims.by_model).sum())
         flagged = ", ".join(f"{kind} {count}" for kind, count in by_kind.items() if count)
         print(f"\nlook-alikes flagged: {by_kind.sum():,} of {len(usual):,}{': ' if flagged else ''}{flagged}")
-    print_groups(claims, labelled(folder, GROUPS) if (folder / GROUPS).exists() else pd.Series(dtype=str))
-    entities = reported(run, "ENTITY_CLAIM").groups
-    print(f"months of covered entities that stand out: {len(entities):,}")
+    planted_months = labelled(folder, GROUPS) if (folder / GROUPS).exists() else pd.Series(dtype=str)
+    is_entity = planted_months.index.str.startswith("EC")
+    print_groups("pharmacies and prescribers", claims, planted_months[~is_entity])
+    print_groups("covered entities", reported(run, "ENTITY_CLAIM"), planted_months[is_entity])
     if (folder / "unusual_lines.parquet").exists():
         changed_lines = pd.read_parquet(folder / "unusual_lines.parquet").set_index("source_row_id")["kind"]
         lines = reported(run, "INVOICE")
@@ -215,14 +216,14 @@ def print_kinds(title: str, kinds: pd.Series, found: Reported, order: tuple[str,
     print(table.rename_axis(None).to_string(float_format=lambda number: f"{number:.2f}"))
 
 
-def print_groups(found: Reported, planted: pd.Series) -> None:
+def print_groups(whose: str, found: Reported, planted: pd.Series) -> None:
     """A month is found if half of the claims that a finding names are of it."""
     of = [planted[planted.index.isin(ids)].value_counts() for ids in found.groups]
     kinds = [
         most.index[0] if len(most) and most.iloc[0] * 2 >= len(ids) else None
         for most, ids in zip(of, found.groups, strict=True)
     ]
-    print(f"\nmonths of pharmacies and prescribers that stand out: {len(kinds):,}, not planted {kinds.count(None):,}")
+    print(f"\nmonths of {whose} that stand out: {len(kinds):,}, not planted {kinds.count(None):,}")
     for kind in sorted(planted.unique()):
         print(f"  {kind}: {'found' if kind in kinds else 'missed'}")
 

@@ -159,7 +159,7 @@ CLAIM_MEASURES = (
     "units_per_day",  # NDC units / days supply; NULL for a part of a fill
     "paid_per_unit",  # what all payers paid / NDC units
     "paid_per_unit_to_wac",  # the same / WAC
-    "days_to_payment",  # paid date - date of service; one day for the same day
+    "days_to_payment",  # paid date - date of service, at least two weeks; NULL where R041 states it
 )
 
 CONTEXT_CLAIM_FEATURES = _fields(

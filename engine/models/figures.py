@@ -54,7 +54,8 @@ def precision_against_capacity(found: Measured, baselines: Mapping[str, str], se
     highest = max(float(np.nanmax(values)) for values in (found.high, found.precision, *found.baselines.values()))
     top = 1.05 * highest if highest > 0 else 1.0
     axes.set(xlabel="rows reviewed", ylabel="precision", xscale="log", ylim=(0, top), title="Precision at capacity")
-    axes.legend()
+    # within the axes it would cover the curves, which may peak anywhere
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
@@ -67,7 +68,7 @@ def feature_drift(drift: Mapping[str, float]) -> Figure:
         axes.axvline(notable, color="grey", linestyle=style, label=f"{name}: {notable}")
     right = max(1.2 * _NOTABLE_DRIFT[-1], 1.05 * max(drift.values()))
     axes.set(xlabel="population stability index", title="Scored rows against the training sample", xlim=(0, right))
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 

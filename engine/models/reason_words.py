@@ -6,6 +6,8 @@ import math
 
 from engine.contracts.words import FEATURE_WORDS, PRICE_FEATURES
 
+_DAYS = ("days_to_payment", "f44_claim_age_days")
+
 
 def reason_in_words(
     rows: str,
@@ -24,6 +26,8 @@ def reason_in_words(
     named = f"{FEATURE_WORDS.get(feature, feature)} {_text(feature, value)}"
     if low is None or high is None:
         return named
+    if feature in _DAYS:
+        low, high = math.ceil(low), math.floor(high)
     usual = part_in_words(inside, peers, rows)
     return f"{named}, where {usual} have {_text(feature, low)} to {_text(feature, high)}"
 
@@ -35,9 +39,12 @@ def part_in_words(inside: float | None, peers: int | None, rows: str) -> str:
 
 
 def _text(feature: str, value: float) -> str:
-    """Prices in dollars and cents, below $1 with four decimals; others with two decimals, below 1 with four."""
+    """Prices in dollars and cents, below $1 with four decimals; days in whole days; others with two decimals, below 1
+    with three digits: the ends of a range are estimates."""
     if feature in PRICE_FEATURES:
         return f"${value:,.2f}" if abs(value) >= 1 else f"${value:.4f}"
+    if feature in _DAYS:
+        return f"{value:,.0f}"
     if abs(value) >= 1:
         return f"{value:,.2f}".rstrip("0").rstrip(".")
-    return f"{value:.4f}".rstrip("0").rstrip(".") if abs(value) >= 0.001 else f"{value:.2g}"
+    return f"{value:.3g}" if abs(value) >= 0.001 else f"{value:.2g}"

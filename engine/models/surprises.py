@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.functions import arrow_udf
 
-from engine.contracts.codes import Subject
+from engine.contracts.codes import Program, Subject
 from engine.contracts.facts import CLAIM_MEASURES, INVOICE_MEASURES
 from engine.models.inputs import surprise_name
 from engine.models.peer_grid import Keys, Matrix, PeerGrid
@@ -30,8 +30,11 @@ if TYPE_CHECKING:
 
 _STRATUM = ("ndc11", "program")
 KEYS = (*_STRATUM, "ndc9", "drug_category")
-# Peers of a product's own figures, finest first; ratios of a line to its own past compare across products.
-OF_PRODUCT = (_STRATUM, ("ndc11",), ("ndc9",), ("drug_category",))
+# Peers, finest first. Units compare within a package: a large tube is eight small ones, a milliliter no tablet. A price
+# per unit compares within a product; ratios and days compare across products.
+OF_PACKAGE = (_STRATUM, ("ndc11",))
+OF_PRODUCT = (*OF_PACKAGE, ("ndc9",))
+OF_CATEGORY = (*OF_PRODUCT, ("drug_category",))
 OF_PROGRAM = (("program",),)
 # Measures of an invoice line against its own quarters, by how many these are.
 OWN_QUARTERS_OF = {
@@ -40,6 +43,8 @@ OWN_QUARTERS_OF = {
     "paid_per_unit_to_own_median": "own_quarters",
 }
 LEAST_QUARTERS = 3
+# No payment within two weeks is unusual, and R041 states what fee for service paid later than timely filing allows.
+SOON_DAYS, TIMELY_DAYS = 14.0, 365
 _SALT = "peers"
 _HASH_STEPS = 1_000_000
 _MEASURED = "measured_surprises"
@@ -59,11 +64,11 @@ MEASURES: dict[Subject, dict[str, Measure]] = {
         zip(
             CLAIM_MEASURES,
             (
-                Measure(OF_PRODUCT, 0.35),
-                Measure(OF_PRODUCT, 0.2),
+                Measure(OF_PACKAGE, 0.35),
+                Measure(OF_PACKAGE, 0.2),
                 Measure(OF_PRODUCT, 0.1),
-                Measure(OF_PRODUCT, 0.1),
-                Measure(OF_PRODUCT, 0.5),
+                Measure(OF_CATEGORY, 0.1),
+                Measure(OF_CATEGORY, 0.5),
             ),
             strict=True,
         )
@@ -72,11 +77,11 @@ MEASURES: dict[Subject, dict[str, Measure]] = {
         zip(
             INVOICE_MEASURES,
             (
-                Measure(OF_PRODUCT, 0.1),
+                Measure(OF_PACKAGE, 0.2),
                 Measure(OF_PRODUCT, 0.1),
                 Measure(OF_PROGRAM, 0.1),
                 Measure(OF_PROGRAM, 0.35),
-                Measure(OF_PROGRAM, 0.1),
+                Measure(OF_PROGRAM, 0.2),
                 Measure(OF_PROGRAM, 0.1),
             ),
             strict=True,
@@ -89,7 +94,8 @@ def measure(name: str, subject: Subject) -> Column:
     """The measure of a row of the subject's facts as a double, NULL where it is unknown or means nothing.
 
     A part of a fill (partial, completion) has no units: only both parts together are a prescription. Of two quarters
-    of a line, each is equally far from their median: which one is unusual, a third one shows.
+    of a line, each is equally far from their median: which one is unusual, a third one shows. A payment is only ever
+    late, and what R041 states of it is nothing new.
     """
     if subject is Subject.INVOICE:
         value = F.col(name).cast("double")
@@ -99,14 +105,14 @@ def measure(name: str, subject: Subject) -> Column:
     of_whole_fills = F.coalesce(F.col("dispensing_status"), F.lit("")).isin("P", "C")
     paid = F.col("amount_paid").cast("double") + F.coalesce(F.col("amount_third_party").cast("double"), F.lit(0.0))
     paid_per_unit = divide(F.when(paid > 0, paid), units)
+    age = F.col("f44_claim_age_days")
+    is_stated = (F.col("program") == F.lit(Program.MDRP_FFS.value)) & (age > F.lit(TIMELY_DAYS))
     return {
         "units_per_prescription": F.when(~of_whole_fills, units),
         "units_per_day": F.when(~of_whole_fills & (F.col("f25_units_per_day") > 0), F.col("f25_units_per_day")),
         "paid_per_unit": paid_per_unit,
         "paid_per_unit_to_wac": divide(paid_per_unit, F.col("price_wac")),
-        "days_to_payment": F.when(
-            F.col("f44_claim_age_days") >= 0, F.greatest(F.col("f44_claim_age_days"), F.lit(1.0))
-        ),
+        "days_to_payment": F.when((age >= 0) & ~is_stated, F.greatest(age, F.lit(SOON_DAYS))),
     }[name]
 
 

@@ -285,6 +285,8 @@ def _places(
         (Place.OWN_ENDED, entities.leaving),
         (Place.OWN_WITHOUT_ORPHANS, entities.may_buy_orphans(False)),
         (Place.OWN_WITH_ORPHANS, entities.may_buy_orphans(True)),
+        (Place.OWN_MANY_IN_MONTH, entities.with_a_month[:1]),
+        (Place.OWN_MANY_REVERSED, entities.with_a_month[1:]),
     ):
         at = np.flatnonzero(place == kind)
         entity[at] = _one_of(members, chance[at])

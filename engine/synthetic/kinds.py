@@ -45,6 +45,8 @@ class Place(IntEnum):
     MANY_IN_MONTH = 23  # a retail pharmacy with many claims in one month
     DEAR_IN_MONTH = 24  # one that is paid a little more in one month
     ALWAYS_DEAR = 25  # one that always is
+    OWN_MANY_IN_MONTH = 26  # of a covered entity with many 340B claims in one month
+    OWN_MANY_REVERSED = 27  # of one that reversed the many 340B claims of one month
 
 
 class Entity(IntEnum):

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.contracts.codes import Subject
 from engine.synthetic.cases import CONTRACTED, Scenario
-from engine.synthetic.kinds import Days, Label, Place, Twist
+from engine.synthetic.kinds import Days, Entity, Label, Place, Twist
 from engine.synthetic.products import Pool
 
 _FEW = 0.2  # of anomaly_rate: there are many kinds of unusual rows
 _GROUP: dict[str, Any] = {"programs": CONTRACTED, "in_pattern": True, "share": 2.0}
+# of 340B claims, of which a group has few in other months
+_ENTITY: dict[str, Any] = {
+    "subject": Subject.ENTITY_CLAIM, "entity": Entity.LIVE, "products": Pool.AT_340B, "share": 1.0
+}  # fmt: skip
 
 
 def _odd(kind: str, *twists: Twist, **more: Any) -> Scenario:
@@ -27,11 +32,11 @@ def _usual(kind: str, *twists: Twist, **more: Any) -> Scenario:
 
 
 def _month(kind: str, **more: Any) -> Scenario:
-    return Scenario(kind, "", Label.GROUP, days=Days.OF_MONTH, **_GROUP, **more)
+    return Scenario(kind, "", Label.GROUP, days=Days.OF_MONTH, **{**_GROUP, **more})
 
 
 def _other_months(kind: str, **more: Any) -> Scenario:
-    return Scenario(kind, "", Label.USUAL, **_GROUP, **more)
+    return Scenario(kind, "", Label.USUAL, **{**_GROUP, **more})
 
 
 ODDITIES = (
@@ -54,6 +59,7 @@ ODDITIES = (
     _odd("price_of_other_package", Twist.PRICE_OF_OTHER_PACKAGE, products=Pool.TWIN),
     _usual("own_package", products=Pool.TWIN),
     # of few claims, or dear
+    _usual("large_package", products=Pool.LARGE_PACKAGE),
     _usual("orphan_drug", products=Pool.ORPHAN),
     _usual("new_product", products=Pool.LAUNCH, days=Days.ON_MARKET_DATE),
     _month("pharmacy_many_claims", place=Place.MANY_IN_MONTH),
@@ -63,4 +69,9 @@ ODDITIES = (
     _other_months("pharmacy_always_dear", place=Place.ALWAYS_DEAR, twist=Twist.PAID_A_LITTLE_MORE),
     _month("prescriber_many_claims", twist=Twist.PRESCRIBER_OF_MONTH),
     _other_months("prescriber_many_claims_later", twist=Twist.PRESCRIBER_OF_MONTH),
+    _month("entity_many_claims", **{**_ENTITY, "place": Place.OWN_MANY_IN_MONTH}),
+    _other_months("entity_many_claims_later", **{**_ENTITY, "place": Place.OWN_MANY_IN_MONTH}),
+    _other_months("entity_many_claims_reversed", days=Days.OF_MONTH,
+                  **{**_ENTITY, "place": Place.OWN_MANY_REVERSED, "entity": Entity.REVERSED}),
+    _other_months("entity_reversed_later", **{**_ENTITY, "place": Place.OWN_MANY_REVERSED}),
 )  # fmt: skip

@@ -184,6 +184,11 @@ class Entities:
         """A contract pharmacy in its own state, of the first of the entities with one far away."""
         return int(self.contract_pharmacy[self.contract_entity == self.far_entity[0]][0])
 
+    @property
+    def with_a_month(self) -> np.ndarray:
+        """Two entities that stay in the program and take part in no pattern: one for each place of OWN_MANY."""
+        return np.setdiff1d(self.by_state.members, self.far_entity)[:2]
+
     def may_buy_orphans(self, may: bool) -> np.ndarray:
         """Entities that stay in the program and may, or may not, buy orphan drugs at 340B prices."""
         stays = np.isin(np.arange(self.count), self.by_state.members)

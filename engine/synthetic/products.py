@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from engine.synthetic.identifiers import generator
 LABELERS = 30
 ORDINARY_PRODUCTS = 400
 TWIN_PAIRS = 15
+LARGE_PACKAGES, LARGE_PACKAGE_TIMES, LARGE_PACKAGE_CODE = 12, 8, "31"
+LARGE_PACKAGE_PRICE = 85  # percent of what a unit of the usual package costs
 POPULARITY_EXPONENT = 0.7
 NO_DAY = np.iinfo(np.int64).min
 
@@ -56,6 +59,7 @@ class Pool(IntEnum):
     SHORT_WINDOW = 22  # entities report it sooner than others
     LONG_WINDOW = 23  # or later
     OF_MOVERS = 24  # bought by entities that change parents alone
+    LARGE_PACKAGE = 25  # of which few are dispensed, next to the usual package of the product
     TELEHEALTH = 20  # one doctor prescribes it for patients of every state; part of the ordinary products
 
 
@@ -182,7 +186,7 @@ def build_products(seed: int, local_states: np.ndarray, states: int) -> Products
     category[first_twins + 1] = category[first_twins]
     market_day, termination_day, reactivation_day = _life(count, pools, rng)
     wac, ura, ceiling, mfp = _prices(unit_type, category, pools, first_twins, rng)
-    return Products(
+    made = Products(
         ndc=[f"{a}{b}{c}" for a, b, c in zip(labelers, products, packages, strict=True)],
         hyphenated=[_hyphenated(a, b, c) for a, b, c in zip(labelers, products, packages, strict=True)],
         name=_names(unit_type, twin, rng),
@@ -210,6 +214,31 @@ def build_products(seed: int, local_states: np.ndarray, states: int) -> Products
         ceiling=ceiling,
         mfp=mfp,
     )
+    return _with_large_packages(made)
+
+
+def _with_large_packages(products: Products) -> Products:
+    """`products` with further packages of some of those that are dispensed one package at a time. They come last: the
+    others stay the same."""
+    of = products.pools[Pool.TUBE][:LARGE_PACKAGES]
+    copied: dict[str, Any] = {}
+    for field in fields(Products):
+        values = getattr(products, field.name)
+        if isinstance(values, list):
+            copied[field.name] = [*values, *(values[one] for one in of.tolist())]
+        elif isinstance(values, np.ndarray) and len(values) == products.count:
+            copied[field.name] = np.concatenate([values, values[of]])
+    large = products.count + np.arange(len(of))
+    copied["twin"][large] = of
+    for name in ("package", "fill"):
+        copied[name][large] *= LARGE_PACKAGE_TIMES
+    for name in ("wac", "ura", "ceiling", "mfp"):
+        copied[name][large] = copied[name][large] * LARGE_PACKAGE_PRICE // 100
+    for one in large.tolist():
+        ndc = copied["ndc"][one]
+        copied["ndc"][one] = f"{ndc[:9]}{LARGE_PACKAGE_CODE}"
+        copied["hyphenated"][one] = _hyphenated(ndc[:5], ndc[5:9], LARGE_PACKAGE_CODE)
+    return replace(products, **copied, pools={**products.pools, Pool.LARGE_PACKAGE: large})
 
 
 def _cumulative(weight: np.ndarray) -> np.ndarray:

@@ -27,13 +27,20 @@ LOOK_ALIKES = {
     "paid_late": "paid_after_six_weeks",
     "price_of_other_package": "own_package",
 }
-OF_SINGLE_ROWS = {*LOOK_ALIKES.values(), "orphan_drug", "new_product"}
+OF_SINGLE_ROWS = {*LOOK_ALIKES.values(), "orphan_drug", "new_product", "large_package"}
 # Groups with a month that stands out, and the rows of theirs, or of groups like them, that do not.
 GROUPS = {
     "pharmacy_many_claims": {"pharmacy_many_claims_later"},
     "pharmacy_dear_claims": {"pharmacy_usual_claims", "pharmacy_always_dear"},
     "prescriber_many_claims": {"prescriber_many_claims_later"},
 }
+# The same of covered entities, by their own claims.
+MANY, LATER, REVERSED, REVERSED_LATER = (
+    "entity_many_claims",
+    "entity_many_claims_later",
+    "entity_many_claims_reversed",
+    "entity_reversed_later",
+)
 MONTH = "2025-08"
 
 
@@ -57,6 +64,7 @@ def rows() -> pd.DataFrame:
     claims["days_to_payment"] = (pd.to_datetime(claims["paid_date"]) - served).dt.days
     claims["month"] = served.dt.strftime("%Y-%m")
     unusual = labels[labels["label"].isin([Label.ANOMALY, Label.USUAL, Label.GROUP])]
+    unusual = unusual[unusual["source_row_id"].str.startswith("RC")]
     plain = claims[~claims["source_row_id"].isin(labels["source_row_id"]) & (claims["days_supply"] == 30)]
     usual = plain.assign(units=units).groupby("ndc")["units"].agg(["median", "size"])
     usual = usual.loc[usual["size"] >= 20, "median"]
@@ -77,6 +85,62 @@ def test_the_tables_name_every_kind(rows):
     assert kinds[Label.ANOMALY] == {*LOOK_ALIKES, *before}
     assert kinds[Label.USUAL] == OF_SINGLE_ROWS.union(*GROUPS.values())
     assert kinds[Label.GROUP] == set(GROUPS)
+
+
+def test_large_packages_are_whole_and_dearer_than_the_usual_package_by_units_alone(rows):
+    large = of_kind(rows, "large_package")
+    large = large[large["ndc"].str.len() == 11]  # some are written without a zero
+    products = dict(reference_tables(build_world(5)))["products"].to_pandas()
+    products["ndc"] = products["ndc"].str.replace("-", "")
+    per_package = products.set_index("ndc")["units_per_package"].astype(float)
+    assert (large["units"].astype(float) == per_package.reindex(large["ndc"]).to_numpy()).all()
+    # another package of the product is usual: of an eighth
+    ours = set(large["ndc"])
+    usual = [ndc for ndc in per_package.index if ndc not in ours and ndc[:9] in {one[:9] for one in ours}]
+    smaller = {ndc[:9]: per_package[ndc] for ndc in usual}
+    assert {per_package[ndc] / smaller[ndc[:9]] for ndc in ours} == {8.0}
+    # paid as a unit of this package costs
+    assert large["to_wac"].between(0.9, 1.6).all()
+    assert set(large["days_supply"]) == {30}
+    assert large["ndc"].value_counts().max() < 20
+
+
+@pytest.fixture(scope="module")
+def of_entities() -> pd.DataFrame:
+    """340B claims of the labelled kinds of covered entities' months, with label, kind and month of service."""
+    plan = Plan(5, 30_000, SyntheticSettings(anomaly_rate=0.004, dispenses_per_chunk=30_000))
+    world = build_world(5)
+    claims = chunks.entity_claim_rows(world, plan, 0).to_pandas()
+    labels = chunks.label_rows(world, plan, 0).to_pandas()
+    claims["month"] = pd.to_datetime(claims["date_of_service"]).dt.strftime("%Y-%m")
+    kinds = labels.loc[labels["kind"].isin([MANY, LATER, REVERSED, REVERSED_LATER]), ["source_row_id", "label", "kind"]]
+    return kinds.merge(claims, on="source_row_id", how="left")
+
+
+def test_a_covered_entity_has_one_month_of_many_claims(of_entities):
+    many, later = (of_kind(of_entities, kind, least=100) for kind in (MANY, LATER))
+    assert set(many["label"]) == {Label.GROUP}
+    assert set(later["label"]) == {Label.USUAL}
+    assert many["entity_id"].unique().tolist() == later["entity_id"].unique().tolist()
+    assert many["entity_id"].nunique() == 1
+    usual = many["month"].mode()[0]
+    assert usual == MONTH
+    # dates that an entity reports may be some days off
+    assert (many["month"] == MONTH).mean() > 0.9
+    assert later["month"].nunique() == 18
+    assert later["month"].value_counts().max() < len(many) / 4
+
+
+def test_another_entity_reversed_the_many_claims_of_its_month(of_entities):
+    reversed_claims, later = (of_kind(of_entities, kind, least=100) for kind in (REVERSED, REVERSED_LATER))
+    assert set(reversed_claims["label"]) == set(later["label"]) == {Label.USUAL}
+    entity = later["entity_id"].unique().tolist()
+    assert reversed_claims["entity_id"].unique().tolist() == entity
+    assert entity != of_kind(of_entities, MANY)["entity_id"].unique().tolist()
+    plan = Plan(5, 30_000, SyntheticSettings(anomaly_rate=0.004, dispenses_per_chunk=30_000))
+    claims = chunks.entity_claim_rows(build_world(5), plan, 0).to_pandas()
+    cancelled = claims[(claims["status"] == "REVERSED") & (claims["entity_id"] == entity[0])]
+    assert len(cancelled) >= len(reversed_claims)
 
 
 def test_unusual_rows_are_not_what_rules_on_claims_are_planted_for(rows):

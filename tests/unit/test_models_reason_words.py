@@ -23,6 +23,14 @@ from engine.models.reason_words import reason_in_words
             "units per day of supply 0.00012, where nearly all of comparable claims have 0.5 to 1",
         ),
         (("days_to_payment", 366.0, None, None, 30, 0.9), "days from service to payment 366"),
+        (
+            ("days_to_payment", 76.0, 0.4316, 75.74, 82, 0.98),
+            "days from service to payment 76, where 98 % of 82 comparable claims have 1 to 75",
+        ),
+        (
+            ("paid_per_unit_to_wac", 0.28851, 0.81784, 1.3, 228, 0.975),
+            "paid per unit, as a multiple of WAC, 0.289, where 97 % of 228 comparable claims have 0.818 to 1.3",
+        ),
     ],
 )
 def test_a_reason_in_words(reason, words):

@@ -55,3 +55,19 @@ def test_what_payers_paid_together_for_whole_fills(spark):
     ]
     # a part of a fill is paid for as a whole is, but its units are no prescription's
     assert [row["units"] for row in found] == [30.0, 30.0, None, 30.0, None]
+
+
+def test_a_payment_is_only_ever_late_and_what_a_rule_states_of_it_is_nothing_new(spark):
+    rows = [
+        ("COMMERCIAL", 0, 14.0),
+        ("COMMERCIAL", 13, 14.0),
+        ("COMMERCIAL", 15, 15.0),
+        ("COMMERCIAL", 400, 400.0),
+        ("MDRP_FFS", 365, 365.0),
+        ("MDRP_FFS", 366, None),  # R041
+        ("PARTD", -1, None),
+        ("PARTD", None, None),
+    ]
+    claims = spark.createDataFrame(rows, "program string, f44_claim_age_days int, expected double")
+    found = claims.select(measure("days_to_payment", Subject.REBATE_CLAIM).alias("days"), "expected").collect()
+    assert [row["days"] for row in found] == [row["expected"] for row in found]

@@ -41,6 +41,29 @@ def test_they_are_those_of_a_run(spark):
     pd.testing.assert_frame_equal(of_run[list(mine)].astype(float), mine, check_names=False)
 
 
+def test_units_are_not_compared_with_those_of_other_packages_and_prices_are():
+    """One product: 200 claims of a tube of 60 g, five of a jar of 480 g, paid alike per gram but for the last one."""
+    frame = pd.DataFrame({"ndc11": ["00002759701"] * 200 + ["00002759702"] * 5})
+    frame["ndc9"] = frame["ndc11"].str[:9]
+    frame[["program", "drug_category"]] = "PARTD", "S"
+    grams = np.where(frame["ndc11"] == "00002759702", 480.0, 60.0)
+    paid = 1.0 + np.arange(len(frame)) % 7 / 100
+    paid[-1] = 8.0
+    frame["units_per_prescription"], frame["units_per_day"] = grams, grams / 30
+    frame["paid_per_unit"] = frame["paid_per_unit_to_wac"] = paid
+    frame["days_to_payment"] = 14.0
+    jars = surprises_among(frame, Subject.REBATE_CLAIM).tail(5)
+    assert jars[["units_per_prescription_surprise", "units_per_day_surprise"]].isna().all().all()
+    assert (jars["paid_per_unit_surprise"].head(4) < 2).all()
+    assert jars["paid_per_unit_surprise"].iloc[-1] > 10
+    # of a product that has too few claims itself, only ratios and days compare with other products
+    alone = frame.tail(5).assign(ndc11="00003123401", ndc9="000031234")
+    alone = surprises_among(pd.concat([frame, alone], ignore_index=True), Subject.REBATE_CLAIM).tail(5)
+    assert alone["paid_per_unit_surprise"].isna().all()
+    assert alone["paid_per_unit_to_wac_surprise"].iloc[-1] > 10
+    assert alone["days_to_payment_surprise"].notna().all()
+
+
 def test_a_model_scores_them_and_the_unusual_line_comes_first():
     surprises = surprises_among(lines(), Subject.INVOICE)
     inputs = surprises.fillna(0.0).set_axis(list(INVOICE_MEASURES), axis=1).assign(source_row_id="")
