@@ -14,14 +14,16 @@ ROWS_PER_PARTITION = 20_000
 ROWS_PER_BATCH = 2_000
 
 
-def ordered_batches(rows: DataFrame, order: Iterable[Column], count: int) -> Iterator[pa.RecordBatch]:
+def ordered_batches(
+    rows: DataFrame, order: Iterable[Column], count: int, falling: str | None = None
+) -> Iterator[pa.RecordBatch]:
     """All rows in a total order as Arrow batches of at most ROWS_PER_BATCH.
 
     They are fetched about ROWS_PER_PARTITION at a time (`count`: how many rows there are), so that memory does not grow
-    with their number.
+    with their number; on the embedded engine only with `falling`, the number that the order begins with, highest first.
     """
     partitions = max(1, -(-count // ROWS_PER_PARTITION))
-    for batch in batches_in_order(rows, order, partitions):
+    for batch in batches_in_order(rows, order, partitions, falling):
         for start in range(0, batch.num_rows, ROWS_PER_BATCH):
             yield batch.slice(start, ROWS_PER_BATCH)
 
@@ -37,9 +39,16 @@ class Stream:
     def __init__(self, batches: Iterator[pa.RecordBatch]):
         self._batches = batches
         self._rest: pa.RecordBatch | None = None
+        self._skipped = 0
 
     def take(self, rows: int) -> Iterator[pa.RecordBatch]:
         """Pieces of `rows` rows together, fewer only where no more come."""
+        skipped, self._skipped = self._skipped, 0
+        for _ in self._pieces(skipped):
+            pass
+        yield from self._pieces(rows)
+
+    def _pieces(self, rows: int) -> Iterator[pa.RecordBatch]:
         while rows > 0:
             batch = self._rest or next(self._batches, None)
             if batch is None:
@@ -48,6 +57,10 @@ class Stream:
             self._rest = batch.slice(piece.num_rows) if piece.num_rows < batch.num_rows else None
             rows -= piece.num_rows
             yield piece
+
+    def skip(self, rows: int) -> None:
+        """Leave out that many rows; they are fetched only if others are wanted after them."""
+        self._skipped += rows
 
     @property
     def is_empty(self) -> bool:

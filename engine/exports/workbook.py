@@ -9,7 +9,7 @@ from datetime import datetime, time
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import xlsxwriter
@@ -20,7 +20,7 @@ from engine.contracts.cases import CaseStatus, Selection, Standing
 from engine.contracts.tie_out import Color
 from engine.contracts.words import STANDING_WORDS, STATUS_WORDS
 from engine.exports.batches import Stream, in_priority_order, ordered_batches
-from engine.exports.csv_files import as_text_in_spreadsheets, csv_column, csv_writer
+from engine.exports.csv_files import csv_column, csv_lines, csv_writer, identifiers
 from engine.exports.details import with_details
 from engine.exports.facts import RunFacts
 from engine.exports.finding_sheet import CLAIMS_SHEET, fill_finding_page, finding_page
@@ -38,7 +38,7 @@ from engine.exports.review_rows import (
     line_rows,
     tie_out_rows,
 )
-from engine.exports.row_sheets import RowSheet, excel_column
+from engine.exports.row_sheets import RowSheet, cell_values, first_cells
 from engine.exports.sheet_columns import (
     BOTH_CLAIMS_COLUMNS,
     CASE_COLUMNS,
@@ -142,15 +142,14 @@ def write_workbooks(
     parts = _parts(found, settings.findings_per_workbook)
     names = [_workbook_name(number, len(parts)) for number in range(len(parts))]
     shown = finding_rows(listed, tables.queue, redacted, facts.as_of, facts.code_texts)
-    rows = Stream(ordered_batches(shown, in_priority_order(ORDER), found))
-    claims = _claims_stream(listed, found, len(parts), settings)
+    rows = _findings_stream(shown, found)
+    claims = _findings_stream(both_claims_rows(listed), found)
     with (
         storage.local_file(join(folder, CSV_NAME)) as csv_path,
         # with a byte-order mark, without which Excel takes the file for one in the system's own encoding
         csv_path.open("w", encoding="utf-8-sig", newline="") as file,
     ):
-        csv = csv_writer(file)
-        csv.writerow([column.heading for column in FINDINGS_COLUMNS])
+        csv_writer(file).writerow([column.heading for column in FINDINGS_COLUMNS])
         for name, part in zip(names, parts, strict=True):
             with storage.local_file(join(folder, name)) as path, _open_workbook(path, facts) as (book, formats):
                 is_first = name == names[0]
@@ -166,7 +165,7 @@ def write_workbooks(
                     _add_index_sheet(book, formats, names, parts)
                 if is_first:
                     _add_queue_sheets(book, formats, listed, tables, settings, redacted, facts)
-                first = _add_row_sheets(book, formats, FINDINGS_SHEET, FINDINGS_COLUMNS, rows, part, settings, csv)
+                first = _add_row_sheets(book, formats, FINDINGS_SHEET, FINDINGS_COLUMNS, rows, part, settings, file)
                 _add_one_finding(book, formats, claims, part, first, settings)
                 if is_first:
                     if tables.cases is not None:
@@ -183,6 +182,10 @@ def write_workbooks(
 
 def _stream(rows: DataFrame, order: Sequence[str], count: int) -> Stream:
     return Stream(ordered_batches(rows, [F.col(column) for column in order], count))
+
+
+def _findings_stream(rows: DataFrame, count: int) -> Stream:
+    return Stream(ordered_batches(rows, in_priority_order(ORDER), count, falling=ORDER))
 
 
 def _add_queue_sheets(
@@ -212,11 +215,7 @@ def _add_queue_sheets(
         if count:
             chosen = tables.queue.where(condition)
             own = listed.join(F.broadcast(chosen.select("finding_id")), on="finding_id", how="left_semi")
-            rows = Stream(
-                ordered_batches(
-                    finding_rows(own, chosen, redacted, facts.as_of, facts.code_texts), in_priority_order(ORDER), count
-                )
-            )
+            rows = _findings_stream(finding_rows(own, chosen, redacted, facts.as_of, facts.code_texts), count)
             _add_row_sheets(book, formats, name, FINDINGS_COLUMNS, rows, count, settings)
 
 
@@ -237,10 +236,14 @@ def _lines_of_review(tables: ReviewTables) -> list[tuple[str, str]]:
             if one is not Standing.QUEUE and standings[one.value]
         ]
     if tables.lines_held:
-        lines.append(("Held back", f"{tables.lines_held:,} claim lines: their invoice line is red in the tie-out"))
+        lines.append(("Held back", f"{_claim_lines(tables.lines_held)}: their invoice line is red in the tie-out"))
     if tables.lines_sent_before:
-        lines.append(("Sent before", f"{tables.lines_sent_before:,} claim lines: not drafted again"))
+        lines.append(("Sent before", f"{_claim_lines(tables.lines_sent_before)}: not drafted again"))
     return lines
+
+
+def _claim_lines(count: int) -> str:
+    return f"{count:,} claim line{'' if count == 1 else 's'}"
 
 
 def _parts(rows: int, most: int) -> list[int]:
@@ -271,7 +274,7 @@ def _add_row_sheets(
     rows: Stream,
     count: int,
     settings: ReviewSettings,
-    csv: Any = None,
+    csv: IO[str] | None = None,
 ) -> dict[str, Any]:
     """`count` rows of the stream on as many sheets as they need; the same lines go to `csv` where that is given."""
     first: dict[str, Any] = {}
@@ -279,24 +282,15 @@ def _add_row_sheets(
         title = f"{name} {number + 1}" if number else name
         sheet = RowSheet(book, formats, title, columns, _FROZEN[name])
         for piece in rows.take(part):
-            cells = {c.name: excel_column(piece.column(c.name), c.shown) for c in columns if c.name is not None}
+            cells = {c.name: cell_values(piece.column(c.name), c.shown) for c in columns if c.name is not None}
             sheet.write(list(cells.values()))
-            first = first or {name: values[0] for name, values in cells.items()}
+            first = first or first_cells(cells, columns)
             if csv is not None:
-                csv.writerows(_csv_rows(piece, columns))
+                csv.write(csv_lines(_csv_columns(piece, columns)))
         if sheet.rows != part:
             raise RuntimeError(f"sheet {name}: {part} rows were counted, but {sheet.rows} came")
         sheet.finish()
     return first
-
-
-def _claims_stream(queue: DataFrame, found: int, workbooks: int, settings: ReviewSettings) -> Stream:
-    """Both claims of the findings in their order; of one workbook no more than it shows."""
-    rows, count = both_claims_rows(queue), found
-    if workbooks == 1 and settings.findings_with_claims < found:
-        count = settings.findings_with_claims
-        rows = rows.orderBy(*in_priority_order(ORDER)).limit(count)
-    return Stream(ordered_batches(rows, in_priority_order(ORDER), count))
 
 
 def _add_one_finding(
@@ -312,8 +306,7 @@ def _add_one_finding(
     detailed = min(on_sheet, settings.findings_with_claims)
     page = finding_page(book, formats)
     first_claims = _add_row_sheets(book, formats, CLAIMS_SHEET, BOTH_CLAIMS_COLUMNS, claims, detailed, settings)
-    for _ in claims.take(part - detailed):
-        pass
+    claims.skip(part - detailed)
     fill_finding_page(page, formats, FINDINGS_SHEET, on_sheet, detailed, first, first_claims)
 
 
@@ -329,10 +322,10 @@ def _add_index_sheet(book: xlsxwriter.Workbook, formats: Formats, names: list[st
     )
 
 
-def _csv_rows(piece: pa.RecordBatch, columns: tuple[SheetColumn, ...]) -> Iterator[tuple[str | None, ...]]:
-    empty: list[str | None] = [None] * piece.num_rows
-    cells = []
+def _csv_columns(piece: pa.RecordBatch, columns: tuple[SheetColumn, ...]) -> Iterator[pa.Array]:
     for column in columns:
-        values = empty if column.name is None else csv_column(piece.column(column.name))
-        cells.append(as_text_in_spreadsheets(values) if column.name and column.shown is Shown.TEXT else values)
-    return zip(*cells, strict=True)
+        if column.name is None:
+            yield pa.nulls(piece.num_rows, pa.string())
+        else:
+            values = csv_column(piece.column(column.name))
+            yield identifiers(values) if column.shown is Shown.TEXT else values

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.runtime.kinds import is_classic
@@ -14,19 +17,41 @@ from engine.runtime.kinds import is_classic
 _PACKED = "stream binary"
 
 
-def batches_in_order(rows: DataFrame, order: Iterable[Column], partitions: int) -> Iterator[pa.RecordBatch]:
+def batches_in_order(
+    rows: DataFrame, order: Iterable[Column], partitions: int, falling: str | None = None
+) -> Iterator[pa.RecordBatch]:
     """All rows as Arrow batches of any size, in a total order.
 
     Spark sorts them on the executors in `partitions` ranges, which are fetched one at a time. The embedded engine has
-    no range partitioning, and functions over batches lose the order there: it sorts all rows and streams them.
+    no range partitioning, and functions over batches lose the order there: it sorts all rows and streams them, or one
+    range of the values of `falling` after the other. That is the number that `order` begins with, highest first.
     """
     keys, names = list(order), rows.columns
     if is_classic(rows.sparkSession):
         batches = _of_ranges(rows.repartitionByRange(partitions, *keys).sortWithinPartitions(*keys))
-    else:
+    elif falling is None or partitions == 1:
         batches = _streamed(rows.orderBy(*keys))
+    else:
+        ranges = _falling_ranges(rows, falling, partitions)
+        batches = (batch for rows_of_range in ranges for batch in _streamed(rows_of_range.orderBy(*keys)))
     for batch in batches:
         yield batch.rename_columns(names)
+
+
+def _falling_ranges(rows: DataFrame, name: str, most: int) -> Iterator[DataFrame]:
+    """The rows in at most so many parts of about one size, those with the highest values of a column first, NULL last.
+
+    Each part is a query of its own: time for memory.
+    """
+    values = pc.drop_null(rows.select(name).toArrow().column(0)).to_numpy()
+    shares = np.arange(1, most) / most
+    edges = np.unique(np.quantile(values, shares, method="nearest")).tolist() if len(values) else []
+    value = F.col(name)
+    above: list[float | None] = [None, *edges]
+    for low, high in zip(reversed(above), reversed([*edges, None]), strict=True):
+        condition = value.isNull() if low is None else F.lit(False)
+        inside = F.lit(True) if low is None else value >= low
+        yield rows.where(condition | (inside if high is None else inside & (value < high)))
 
 
 def _of_ranges(ranged: DataFrame) -> Iterator[pa.RecordBatch]:

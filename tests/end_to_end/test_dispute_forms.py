@@ -64,8 +64,8 @@ def test_a_quarter_from_invoice_to_the_next_quarters_difference(run_job, tmp_pat
     assert _form(run / "disputes" / "rosi", "DRAFT-*", "AEFGHIJKO") == [
         dict(zip("AEFGHIJKO", row, strict=True))
         for row in (
-            ('="1433-80"', "", "200.000", "0.000", "30.000", "170.000", "", "M", "425.00"),
-            ('="7597-01"', "4.000000", "60.000", "0.000", "0.000", "60.000", "B", "", "240.00"),
+            ("\t1433-80", "", "200.000", "0.000", "30.000", "170.000", "", "M", "425.00"),
+            ("\t7597-01", "4.000000", "60.000", "0.000", "0.000", "60.000", "B", "", "240.00"),
         )
     ]
     assert "nothing    no decided line is left to send" in _final(run_job, output, "2025-12", "2025-12-16")
@@ -84,8 +84,8 @@ def test_a_quarter_from_invoice_to_the_next_quarters_difference(run_job, tmp_pat
     assert _form(sent / "rosi", "rosi-*", "AFHIJKO") == [
         dict(zip("AFHIJKO", row, strict=True))
         for row in (
-            ('="1433-80"', "200.000", "60.000", "140.000", "", "X, M", "350.00"),
-            ('="7597-01"', "60.000", "0.000", "60.000", "B", "", "240.00"),
+            ("\t1433-80", "200.000", "60.000", "140.000", "", "X, M", "350.00"),
+            ("\t7597-01", "60.000", "0.000", "60.000", "B", "", "240.00"),
         )
     ]
     first_pqas = {"D": "2.500000", "E": "2.600000", "F": "100.000", "G": "100.000", "H": "100.000", "I": "70.000"}
