@@ -36,14 +36,15 @@ def repeat(run: Path, wanted: int, folder: Path) -> None:
     from engine.runtime.storage import storage_of
 
     spark = embedded_session()
-    found = spark.read.parquet(str(run / "findings")).count()
-    times = -(-wanted // found)
+    ids = sorted(row["finding_id"] for row in spark.read.parquet(str(run / "findings")).select("finding_id").collect())
+    # whole copies, and of the last one as many findings as are missing
+    whole, rest = divmod(wanted, len(ids))
+    copies = [(one, copy) for copy in range(whole) for one in ids] + [(one, whole) for one in ids[:rest]]
+    copied = spark.createDataFrame(copies, "finding_id string, copy int")
     for name in ("findings", "details", "queue"):
-        rows = spark.read.parquet(str(run / name)).crossJoin(spark.range(times).withColumnRenamed("id", "copy"))
-        own = F.concat(F.col("finding_id"), F.lit("/"), F.col("copy").cast("string"))
-        place = F.col("copy")  # copies of one finding are equal in everything else, so that ids alone order them
-        kept = rows.where(place < times).withColumn("finding_id", F.md5(own.cast("binary"))).drop("copy")
-        write_parquet(kept, storage_of(spark), str(folder / name))
+        rows = spark.read.parquet(str(run / name)).join(copied, on="finding_id", how="inner")
+        own = F.md5(F.concat_ws("/", "finding_id", F.col("copy").cast("string")).cast("binary"))
+        write_parquet(rows.withColumn("finding_id", own).drop("copy"), storage_of(spark), str(folder / name))
 
 
 def write(run: Path, repeated: Path, target: Path, profile: str | None) -> None:

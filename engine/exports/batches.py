@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from engine.runtime.fetching import batches_in_order
+from engine.runtime.fetching import batches_in_order, falling_ranges
 
 ROWS_PER_PARTITION = 20_000
 ROWS_PER_BATCH = 2_000
 
 
-def ordered_batches(
-    rows: DataFrame, order: Iterable[Column], count: int, falling: str | None = None
-) -> Iterator[pa.RecordBatch]:
+def ordered_batches(rows: DataFrame, order: Iterable[Column], count: int) -> Iterator[pa.RecordBatch]:
     """All rows in a total order as Arrow batches of at most ROWS_PER_BATCH.
 
     They are fetched about ROWS_PER_PARTITION at a time (`count`: how many rows there are), so that memory does not grow
-    with their number; on the embedded engine only with `falling`, the number that the order begins with, highest first.
+    with their number; on the embedded engine all at once (see `priority_batches`).
     """
-    partitions = max(1, -(-count // ROWS_PER_PARTITION))
-    for batch in batches_in_order(rows, order, partitions, falling):
+    for batch in batches_in_order(rows, order, _partitions(count)):
         for start in range(0, batch.num_rows, ROWS_PER_BATCH):
             yield batch.slice(start, ROWS_PER_BATCH)
+
+
+def priority_batches(
+    findings: DataFrame, count: int, shown: Callable[[DataFrame], DataFrame], priority: str
+) -> Iterator[pa.RecordBatch]:
+    """What `shown` makes of FINDINGS, in the order of its column `priority` and finding_id, in batches as
+    `ordered_batches` has them. `shown` gets about ROWS_PER_PARTITION findings at a time, so that memory does not grow
+    with their number on either engine.
+    """
+    for part in falling_ranges(findings, "priority", _partitions(count)):
+        yield from ordered_batches(shown(part), in_priority_order(priority), count)
+
+
+def _partitions(count: int) -> int:
+    return max(1, -(-count // ROWS_PER_PARTITION))
 
 
 def in_priority_order(priority: str = "priority") -> list[Column]:

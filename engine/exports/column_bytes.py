@@ -12,7 +12,8 @@ import pyarrow as pa
 def has_any(values: pa.Array, wanted: bytes) -> bool:
     """Whether any value of a column of text has any of these bytes."""
     _, text = _offsets_and_text(values)
-    return bool(_is_in(wanted)[text].any())
+    # bytes below the first of a range wrap around to large numbers
+    return any((text - first <= last - first).any() for first, last in _ranges(wanted))
 
 
 def begins_with_any(values: pa.Array, wanted: bytes) -> bool:
@@ -40,6 +41,18 @@ def _offsets_and_text(values: pa.Array) -> tuple[Any, Any]:
         return np.zeros(1, np.int32), np.zeros(0, np.uint8)
     places = np.frombuffer(offsets, np.int32)[values.offset : values.offset + len(values) + 1]
     return places, np.frombuffer(text, np.uint8)[places[0] : places[-1]]
+
+
+@cache
+def _ranges(wanted: bytes) -> list[tuple[Any, Any]]:
+    """Bytes as ranges: first and last."""
+    ranges: list[tuple[int, int]] = []
+    for byte in sorted(set(wanted)):
+        if ranges and ranges[-1][1] == byte - 1:
+            ranges[-1] = (ranges[-1][0], byte)
+        else:
+            ranges.append((byte, byte))
+    return [(np.uint8(first), np.uint8(last)) for first, last in ranges]
 
 
 @cache

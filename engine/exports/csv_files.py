@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
 
@@ -22,10 +23,9 @@ from engine.runtime.storage import Storage
 # Text that a spreadsheet opens as a number, a day, a time or a truth value: 00002, 202519000000001, 12E4, 3-14, MAR12.
 # Short numbers too, so that a column is text in all its rows.
 _MONTH = "(jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]{0,6}"
-_NUMBER_LIKE = (
-    r"(?i)^[.0-9][-0-9e.,:/+%\s]*( ?[ap]m?)?$|^(true|false)$"
-    rf"|^{_MONTH}[-./,\s]*[0-9]{{1,4}}$|^[0-9]{{1,4}}[-./,\s]*{_MONTH}[-./,\s]*[0-9]{{0,4}}$"
-)
+_NUMBER = "[.0-9][0-9e.,:/+% -]*[ap]?m?"
+_DAY = f"{_MONTH}[./, -]*[0-9]{{1,4}}|[0-9]{{1,4}}[./, -]*{_MONTH}[./, -]*[0-9]{{0,4}}"
+_NUMBER_LIKE = re.compile(f"({_NUMBER}|true|false|{_DAY})", re.IGNORECASE)
 _NUMBER_LIKE_FIRST_BYTES = b".0123456789jfmasondtJFMASONDT"
 
 
@@ -53,7 +53,7 @@ def identifiers(values: pa.Array) -> pa.Array:
     """
     if not begins_with_any(values, _NUMBER_LIKE_FIRST_BYTES):
         return values
-    changes = pc.match_substring_regex(values, _NUMBER_LIKE)
+    changes = pc.match_substring_regex(values, rf"^{_NUMBER_LIKE.pattern}\z", ignore_case=True)
     if not pc.any(changes).as_py():
         return values
     return pc.if_else(changes, pc.binary_join_element_wise("\t", values, ""), values)
@@ -61,8 +61,8 @@ def identifiers(values: pa.Array) -> pa.Array:
 
 def identifier(text: str | None) -> str | None:
     """One identifier from outside, as `identifiers` has them."""
-    shown: str | None = identifiers(pa.array([safe_text(text)], pa.string()))[0].as_py()
-    return shown
+    shown = safe_text(text)
+    return f"\t{shown}" if shown and _NUMBER_LIKE.fullmatch(shown) else shown
 
 
 def csv_writer(file: IO[str]) -> Any:

@@ -10,7 +10,7 @@ import xlsxwriter
 from engine.exports.formats import Formats
 
 HEADER_HEIGHT, LINE_HEIGHT = 18, 14
-_INDENT = 5  # characters that indent and words that move to the next line take
+_INDENT = 2  # characters that indent takes
 
 
 class Area(NamedTuple):

@@ -29,6 +29,7 @@ from engine.exports.sheet_columns import (
 
 HEADER_HEIGHT, LEAST_HEIGHT, LINE_HEIGHT, MOST_HEIGHT = 36, 30, 13, 409  # points; Excel shows no higher row
 _WIDEST_PAGE = 230  # characters of a line of print, landscape, that is small and can still be read
+_MOST_PAGES = 3  # next to each other
 # Characters of a wrapped line that indent and words that move to the next line take.
 _LOST_PER_LINE = 5
 _ESCAPE = re.compile("(_x[0-9a-fA-F]{4}_)")
@@ -130,7 +131,7 @@ class RowSheet:
         last_printed = max(inputs, default=last_column)
         self._sheet.print_area(0, 0, last, last_printed)
         width = sum(column.width for column in self.columns[: last_printed + 1])
-        pages = 1 if inputs else -(-width // _WIDEST_PAGE)
+        pages = 1 if inputs else min(_MOST_PAGES, -(-width // _WIDEST_PAGE))
         self._sheet.fit_to_pages(pages, 0)
         if pages > 1:
             self._sheet.repeat_columns(0, self._frozen_columns - 1)

@@ -17,41 +17,40 @@ from engine.runtime.kinds import is_classic
 _PACKED = "stream binary"
 
 
-def batches_in_order(
-    rows: DataFrame, order: Iterable[Column], partitions: int, falling: str | None = None
-) -> Iterator[pa.RecordBatch]:
+def batches_in_order(rows: DataFrame, order: Iterable[Column], partitions: int) -> Iterator[pa.RecordBatch]:
     """All rows as Arrow batches of any size, in a total order.
 
     Spark sorts them on the executors in `partitions` ranges, which are fetched one at a time. The embedded engine has
-    no range partitioning, and functions over batches lose the order there: it sorts all rows and streams them, or one
-    range of the values of `falling` after the other. That is the number that `order` begins with, highest first.
+    no range partitioning, and functions over batches lose the order there: it sorts all rows and streams them; for many
+    rows see `falling_ranges`.
     """
     keys, names = list(order), rows.columns
     if is_classic(rows.sparkSession):
         batches = _of_ranges(rows.repartitionByRange(partitions, *keys).sortWithinPartitions(*keys))
-    elif falling is None or partitions == 1:
-        batches = _streamed(rows.orderBy(*keys))
     else:
-        ranges = _falling_ranges(rows, falling, partitions)
-        batches = (batch for rows_of_range in ranges for batch in _streamed(rows_of_range.orderBy(*keys)))
+        batches = _streamed(rows.orderBy(*keys))
     for batch in batches:
         yield batch.rename_columns(names)
 
 
-def _falling_ranges(rows: DataFrame, name: str, most: int) -> Iterator[DataFrame]:
-    """The rows in at most so many parts of about one size, those with the highest values of a column first, NULL last.
+def falling_ranges(rows: DataFrame, name: str, most: int) -> Iterator[DataFrame]:
+    """On the embedded engine the rows in at most so many parts of about one size, those with the highest values of a
+    column of numbers first and NULL last; on Spark, which fetches ranges itself, all rows.
 
-    Each part is a query of its own: time for memory.
+    Each part is a query of its own, over all rows: time for memory.
     """
+    if most <= 1 or is_classic(rows.sparkSession):
+        yield rows
+        return
     values = pc.drop_null(rows.select(name).toArrow().column(0)).to_numpy()
     shares = np.arange(1, most) / most
     edges = np.unique(np.quantile(values, shares, method="nearest")).tolist() if len(values) else []
     value = F.col(name)
-    above: list[float | None] = [None, *edges]
-    for low, high in zip(reversed(above), reversed([*edges, None]), strict=True):
-        condition = value.isNull() if low is None else F.lit(False)
-        inside = F.lit(True) if low is None else value >= low
-        yield rows.where(condition | (inside if high is None else inside & (value < high)))
+    for low, high in zip(reversed([None, *edges]), reversed([*edges, None]), strict=True):
+        condition = F.lit(True) if low is None else value >= low
+        if high is not None:
+            condition = condition & (value < high)
+        yield rows.where(condition if low is not None else condition | value.isNull())
 
 
 def _of_ranges(ranged: DataFrame) -> Iterator[pa.RecordBatch]:

@@ -46,6 +46,7 @@ def test_edited_in_libreoffice_and_handed_in(run_job, tmp_path):
     found = parquet.read_table(run / "findings").to_pylist()
     decided = sorted(row["finding_id"] for row in found if row["units_at_issue"])
     assert len(decided) == 3
+    _watch_in_csv_file(run_job, tmp_path, run, decided)
     edited = tmp_path / "edited.xlsx"
     _edit(saved, edited, decided)
     for kind in ("xlsx", "ods"):
@@ -54,6 +55,8 @@ def test_edited_in_libreoffice_and_handed_in(run_job, tmp_path):
         new, before = (3, 0) if kind == "xlsx" else (0, 3)
         assert f"recorded   {new} decisions, 0 outcomes; {before} were there already" in printed
     kept = parquet.read_table(tmp_path / "out" / "feedback" / "decisions.parquet").to_pylist()
+    assert [row["decision"] for row in kept].count("WATCH") == 1
+    kept = [row for row in kept if row["decision"] == "DISPUTE"]
     assert sorted(row["finding_id"] for row in kept) == decided
     assert {(row["decision"], row["decided_by"], row["reason"]) for row in kept} == {("DISPUTE", "Ann 😀", "=1+1")}
 
@@ -71,20 +74,22 @@ def test_edited_in_libreoffice_and_handed_in(run_job, tmp_path):
         _check_csv(sent / name, tmp_path)
 
 
-def test_the_csv_file_edited_in_libreoffice(run_job, tmp_path):
-    run = _detect(run_job, tmp_path, "first")
+def _watch_in_csv_file(run_job, folder: Path, run: Path, decided: list[str]) -> None:
+    """findings.csv opened in LibreOffice, a decision entered, saved, and handed in."""
     findings = run / "review" / "findings.csv"
-    _check_csv(findings, tmp_path)
-    saved = saved_by_libreoffice(findings, "csv", tmp_path / "saved")
+    _check_csv(findings, folder)
+    saved = saved_by_libreoffice(findings, "csv", folder / "saved")
     with saved.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
-    rows[0] |= {"Decision": "WATCH", "Decided by": "Ann", "Decided on": "2025-12-16"}
-    edited = tmp_path / "edited.csv"
+    watched = next(row for row in rows if row["Finding id"].strip() not in decided)
+    watched |= {"Decision": "WATCH", "Decided by": "Ann", "Decided on": "2025-12-16"}
+    edited = folder / "edited.csv"
     with edited.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    assert "recorded   1 decisions" in _hand_in(run_job, tmp_path, saved_by_libreoffice(edited, "csv", tmp_path / "b"))
+    again = saved_by_libreoffice(edited, "csv", folder / "again")
+    assert "recorded   1 decisions" in _hand_in(run_job, folder, again)
 
 
 def _check_same_workbook(path: Path, saved: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import functions as F
 
-from engine.runtime.fetching import batches_in_order
+from engine.runtime.fetching import batches_in_order, falling_ranges
 
 VALUES = {
     "ties and nulls": [3.5, None, 1.0, 3.5, 3.5, -2.0, 0.0, None, 7.25, 1.0],
@@ -24,7 +24,8 @@ def test_ranges_together_are_all_rows_in_order(spark, case, partitions):
     order = [F.col("value").desc(), F.col("id").asc()]
     read = [
         (row["value"], row["id"])
-        for batch in batches_in_order(frame, order, partitions, falling="value")
+        for part in falling_ranges(frame, "value", partitions)
+        for batch in batches_in_order(part, order, partitions)
         for row in batch.to_pylist()
     ]
     assert read == sorted(rows, key=lambda row: (row[0] is None, -(row[0] or 0.0), row[1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, time
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,6 @@ EVIDENCE_TITLES = {
     "entity_id": "340B ID",
     "reference": "Published source",
 }
-_EVIDENCE_WIDTHS = {"role": 24.0, "documents": 38.0, "reference": 44.0, "claim_id": 22.0}
 _INK, _SHADE, _LINE, _WARNING = "#1F2937", "#E5ECF4", "#9AA5B1", "#9A3412"
 
 
@@ -99,8 +99,12 @@ def _width(form: FilledForm, column: FormColumn) -> float:
     if column.name == REMITTED[form.form]:
         values += [form.interest, form.remitted]
     shown = [format(value, _AS_SHOWN.get(column.kind, "")) for value in values if value is not None]
+    return _width_of([*column.title.split(), *shown])
+
+
+def _width_of(texts: Sequence[str]) -> float:
     # bold print takes more
-    longest = max(len(text) for text in [*column.title.split(), *shown]) * 1.12 + 2
+    longest = max(map(len, texts)) * 1.12 + 2
     return min(max(longest, _LEAST_WIDTH), _MOST_WIDTH)
 
 
@@ -133,17 +137,19 @@ def _add_evidence(book: xlsxwriter.Workbook, form: FilledForm) -> None:
     sheet.hide_gridlines(2)
     sheet.write_string(0, 0, f"Evidence for the disputed units of this form, {form.state} {form.period}", made.title)
     for place, name in enumerate(EVIDENCE_COLUMNS):
-        sheet.set_column(place, place, _EVIDENCE_WIDTHS.get(name, 14.0))
+        shown = [str(row[name]) for row in form.evidence if row[name] is not None]
+        sheet.set_column(place, place, _width_of([*EVIDENCE_TITLES[name].split(), *shown]))
         sheet.write_string(2, place, EVIDENCE_TITLES[name], made.header)
+    sheet.set_row(2, 32)
     for number, row in enumerate(form.evidence, start=3):
         for place, name in enumerate(EVIDENCE_COLUMNS):
             value = row[name]
             if value is None:
-                sheet.write_blank(number, place, None, made.wrapped)
+                sheet.write_blank(number, place, None, made.cells[CellKind.TEXT])
             elif name == "units":
                 sheet.write_number(number, place, float(value), made.cells[CellKind.UNITS])
             else:
-                sheet.write_string(number, place, plain(str(value)), made.wrapped)
+                sheet.write_string(number, place, plain(str(value)), made.cells[CellKind.TEXT])
     sheet.freeze_panes(3, 0)
     sheet.repeat_rows(2)
     sheet.set_landscape()
@@ -169,6 +175,5 @@ class _Formats:
         numbers = {kind: made(**boxed, num_format=_NUMBERS[kind], valign="top") for kind in _NUMBERS}
         text = {"num_format": "@", "align": "left", "indent": 1, "text_wrap": True, "valign": "top"}
         self.cells = {CellKind.TEXT: made(**boxed, **text), **numbers}
-        self.wrapped = made(**boxed, num_format="@", text_wrap=True, valign="top")
         self.total_label = made(**boxed, bold=True, bg_color=_SHADE)
         self.total = made(**boxed, bold=True, bg_color=_SHADE, num_format=_NUMBERS[CellKind.MONEY])
