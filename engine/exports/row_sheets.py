@@ -27,7 +27,7 @@ from engine.exports.sheet_columns import (
     Shown,
 )
 
-HEADER_HEIGHT, LEAST_HEIGHT, LINE_HEIGHT, MOST_HEIGHT = 36, 30, 13, 409  # points; Excel shows no higher row
+HEADER_HEIGHT, LEAST_HEIGHT, LINE_HEIGHT, MOST_HEIGHT = 42, 30, 13, 409  # points; Excel shows no higher row
 _WIDEST_PAGE = 230  # characters of a line of print, landscape, that is small and can still be read
 _MOST_PAGES = 3  # next to each other
 # Characters of a wrapped line that indent and words that move to the next line take.

@@ -34,7 +34,7 @@ def add_summary_sheet(
     further: Sequence[tuple[str, str]] = (),
 ) -> None:
     """`lines`: dispute lines drafted. `further`: key figures after those of the findings."""
-    page = Page(book, formats, NAME, (24, 54, 12, 18, 20, 4, 10), landscape=True)
+    page = Page(book, formats, NAME, (24, 58, 12, 18, 20, 4, 10), landscape=True)
     page.title("What was found", "Suspicions to be judged by a person. Amounts are US dollars at issue.")
     page.pairs([*_key_figures(totals, lines), *further], over=4)
     page.heading("The run")

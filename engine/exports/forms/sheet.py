@@ -140,7 +140,7 @@ def _add_evidence(book: xlsxwriter.Workbook, form: FilledForm) -> None:
         shown = [str(row[name]) for row in form.evidence if row[name] is not None]
         sheet.set_column(place, place, _width_of([*EVIDENCE_TITLES[name].split(), *shown]))
         sheet.write_string(2, place, EVIDENCE_TITLES[name], made.header)
-    sheet.set_row(2, 32)
+    sheet.set_row(2, 44)
     for number, row in enumerate(form.evidence, start=3):
         for place, name in enumerate(EVIDENCE_COLUMNS):
             value = row[name]
