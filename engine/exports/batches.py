@@ -12,6 +12,8 @@ from engine.runtime.fetching import batches_in_order, falling_ranges
 
 ROWS_PER_PARTITION = 20_000
 ROWS_PER_BATCH = 2_000
+# Of the embedded engine, where each range is a query over all findings.
+ROWS_PER_RANGE = 60_000
 
 
 def ordered_batches(rows: DataFrame, order: Iterable[Column], count: int) -> Iterator[pa.RecordBatch]:
@@ -20,7 +22,7 @@ def ordered_batches(rows: DataFrame, order: Iterable[Column], count: int) -> Ite
     They are fetched about ROWS_PER_PARTITION at a time (`count`: how many rows there are), so that memory does not grow
     with their number; on the embedded engine all at once (see `priority_batches`).
     """
-    for batch in batches_in_order(rows, order, _partitions(count)):
+    for batch in batches_in_order(rows, order, _parts(count, ROWS_PER_PARTITION)):
         for start in range(0, batch.num_rows, ROWS_PER_BATCH):
             yield batch.slice(start, ROWS_PER_BATCH)
 
@@ -29,15 +31,15 @@ def priority_batches(
     findings: DataFrame, count: int, shown: Callable[[DataFrame], DataFrame], priority: str
 ) -> Iterator[pa.RecordBatch]:
     """What `shown` makes of FINDINGS, in the order of its column `priority` and finding_id, in batches as
-    `ordered_batches` has them. `shown` gets about ROWS_PER_PARTITION findings at a time, so that memory does not grow
+    `ordered_batches` has them. `shown` gets about ROWS_PER_RANGE findings at a time, so that memory does not grow
     with their number on either engine.
     """
-    for part in falling_ranges(findings, "priority", _partitions(count)):
+    for part in falling_ranges(findings, "priority", _parts(count, ROWS_PER_RANGE)):
         yield from ordered_batches(shown(part), in_priority_order(priority), count)
 
 
-def _partitions(count: int) -> int:
-    return max(1, -(-count // ROWS_PER_PARTITION))
+def _parts(count: int, rows: int) -> int:
+    return max(1, -(-count // rows))
 
 
 def in_priority_order(priority: str = "priority") -> list[Column]:
