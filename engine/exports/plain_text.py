@@ -27,6 +27,7 @@ _INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 _MAY_NOT_BE_PLAIN = "[\\x00-\\x1f\\x7f-\\x9f\u2028\u2029]"
 _MAY_NOT_BE_PLAIN_IN_A_LINE = "[\\x00-\\x09\\x0b-\\x1f\\x7f-\\x9f\u2028\u2029]"
 _MAY_NOT_BE_SAFE = f"^[^0-9A-Za-z(]|;[^0-9A-Za-z]*[-=+@\uff1d\uff0b\uff0d\uff20]|{_MAY_NOT_BE_PLAIN}"
+_UNSAFE = re.compile(_MAY_NOT_BE_SAFE)
 # Of UTF-8: C0 controls and DEL; the first bytes of C1 controls (0xC2) and of U+2028 (0xE2).
 _UNPLAIN_BYTES = bytes([*range(0x20), 0x7F, 0xC2, 0xE2])
 _UNPLAIN_BYTES_IN_A_LINE = _UNPLAIN_BYTES.replace(b"\n", b"")
@@ -49,7 +50,7 @@ def safe_text(text: str | None) -> str | None:
     An apostrophe precedes what would begin a formula, also behind invisible characters, in full-width form, and where
     a spreadsheet that separates by `;` would begin a cell.
     """
-    if not text:
+    if not text or (len(text) <= LONGEST_CELL and _UNSAFE.search(text) is None):
         return text
     starts_with_control = text[0] in "\t\r\n"
     shown = _AFTER_SEPARATOR.sub(r"\1'", plain(text))
