@@ -879,6 +879,9 @@ class RedactionSettings(Section):
 class TicketSettings(Section):
     """The file of tickets for an issue tracker."""
 
+    per: Literal["finding", "case"] = Field(
+        "finding", description="a ticket for each finding of the queue, or for each case"
+    )
     most: Annotated[int, Field(ge=0)] = Field(
         250, description="tickets at most, first of the queue first; 250 is what JIRA imports without an administrator"
     )

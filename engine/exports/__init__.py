@@ -37,7 +37,7 @@ from engine.exports.tables import (
     write_queue,
     write_tie_out,
 )
-from engine.exports.tickets import TICKETS_NAME, Ticket, finding_tickets, read_issue_keys, write_tickets
+from engine.exports.tickets import TICKETS_NAME, Ticket, case_tickets, finding_tickets, read_issue_keys, write_tickets
 from engine.exports.totals import Totals, add_up
 from engine.exports.waterfall import became_of, contribution_words, waterfall_figure, write_figure
 from engine.exports.workbook import ReviewTables, write_workbooks
@@ -65,6 +65,7 @@ __all__ = [
     "Volume",
     "add_up",
     "became_of",
+    "case_tickets",
     "check_lengths",
     "check_tables",
     "contribution_words",

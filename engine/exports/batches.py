@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from engine.runtime.fetching import batches_in_order
+from engine.runtime.fetching import batches_in_order, falling_ranges
 
 ROWS_PER_PARTITION = 20_000
 ROWS_PER_BATCH = 2_000
+# Of the embedded engine, where each range is a query over all findings.
+ROWS_PER_RANGE = 60_000
 
 
 def ordered_batches(rows: DataFrame, order: Iterable[Column], count: int) -> Iterator[pa.RecordBatch]:
     """All rows in a total order as Arrow batches of at most ROWS_PER_BATCH.
 
     They are fetched about ROWS_PER_PARTITION at a time (`count`: how many rows there are), so that memory does not grow
-    with their number.
+    with their number; on the embedded engine all at once (see `priority_batches`).
     """
-    partitions = max(1, -(-count // ROWS_PER_PARTITION))
-    for batch in batches_in_order(rows, order, partitions):
+    for batch in batches_in_order(rows, order, _parts(count, ROWS_PER_PARTITION)):
         for start in range(0, batch.num_rows, ROWS_PER_BATCH):
             yield batch.slice(start, ROWS_PER_BATCH)
+
+
+def priority_batches(
+    findings: DataFrame, count: int, shown: Callable[[DataFrame], DataFrame], priority: str
+) -> Iterator[pa.RecordBatch]:
+    """What `shown` makes of FINDINGS, in the order of its column `priority` and finding_id, in batches as
+    `ordered_batches` has them. `shown` gets about ROWS_PER_RANGE findings at a time, so that memory does not grow
+    with their number on either engine.
+    """
+    for part in falling_ranges(findings, "priority", _parts(count, ROWS_PER_RANGE)):
+        yield from ordered_batches(shown(part), in_priority_order(priority), count)
+
+
+def _parts(count: int, rows: int) -> int:
+    return max(1, -(-count // rows))
 
 
 def in_priority_order(priority: str = "priority") -> list[Column]:
@@ -37,9 +53,16 @@ class Stream:
     def __init__(self, batches: Iterator[pa.RecordBatch]):
         self._batches = batches
         self._rest: pa.RecordBatch | None = None
+        self._skipped = 0
 
     def take(self, rows: int) -> Iterator[pa.RecordBatch]:
         """Pieces of `rows` rows together, fewer only where no more come."""
+        skipped, self._skipped = self._skipped, 0
+        for _ in self._pieces(skipped):
+            pass
+        yield from self._pieces(rows)
+
+    def _pieces(self, rows: int) -> Iterator[pa.RecordBatch]:
         while rows > 0:
             batch = self._rest or next(self._batches, None)
             if batch is None:
@@ -48,6 +71,10 @@ class Stream:
             self._rest = batch.slice(piece.num_rows) if piece.num_rows < batch.num_rows else None
             rows -= piece.num_rows
             yield piece
+
+    def skip(self, rows: int) -> None:
+        """Leave out that many rows; they are fetched only if others are wanted after them."""
+        self._skipped += rows
 
     @property
     def is_empty(self) -> bool:

@@ -14,41 +14,60 @@ from pyspark.sql import functions as F
 
 from engine.contracts.findings import DISPUTE_LINES
 from engine.exports.batches import ordered_batches
+from engine.exports.column_bytes import begins_with_any, has_any
 from engine.exports.plain_text import safe_text, safe_texts
 from engine.exports.review_rows import SEPARATOR, flat_lines, masked_rx_unless
 from engine.runtime.parquet import write_parquet
 from engine.runtime.storage import Storage
 
-_LOOKS_LIKE_A_NUMBER = re.compile(r"[0-9][0-9E.-]*")
-_NUMBER_LIKE = re.compile(r"(0\d+|\d{12,}|\d+[eE]\d+|\d{1,4}[-/]\d{1,2}([-/]\d{1,4})?)\Z")
+# Text that a spreadsheet opens as a number, a day, a time or a truth value: 00002, 202519000000001, 12E4, 3-14, MAR12.
+# Short numbers too, so that a column is text in all its rows.
+_MONTH = "(jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]{0,6}"
+_NUMBER = "[.0-9][0-9e.,:/+% -]*[ap]?m?"
+_DAY = f"{_MONTH}[./, -]*[0-9]{{1,4}}|[0-9]{{1,4}}[./, -]*{_MONTH}[./, -]*[0-9]{{0,4}}"
+_NUMBER_LIKE = re.compile(f"({_NUMBER}|true|false|{_DAY})", re.IGNORECASE)
+_NUMBER_LIKE_FIRST_BYTES = b".0123456789jfmasondtJFMASONDT"
 
 
-def csv_column(values: pa.Array) -> list[str | None]:
+def csv_column(values: pa.Array) -> pa.Array:
     """Values as CSV shows them: decimals exact, dates ISO, text made safe and on one line."""
-    if pa.types.is_string(values.type):
-        return safe_texts(values)
-    return pc.cast(values, pa.string()).to_pylist()
+    return safe_texts(values) if pa.types.is_string(values.type) else pc.cast(values, pa.string())
 
 
-def as_text_in_spreadsheets(values: list[str | None]) -> list[str | None]:
-    """Identifiers that a spreadsheet would open as another number or as a date, after a tab, which makes them text.
+def csv_lines(columns: Iterable[pa.Array]) -> str:
+    """Lines of a CSV file, as `csv_writer` writes them, of columns of text."""
+    quoted = []
+    for values in columns:
+        if pa.types.is_string(values.type) and has_any(values, b'"'):
+            values = pc.replace_substring(values, '"', '""')
+        quoted.append(pc.fill_null(values, ""))
+    lines = pc.binary_join_element_wise(*quoted, '","')
+    return "".join(pc.binary_join_element_wise('"', lines, '"\n', "").to_pylist())
 
-    Leading zeros would go, twelve digits and more become 2.02519E+13, 12E4 and 3-14 a number and a day. Readers of the
-    contract's tables drop white space around a value.
+
+def identifiers(values: pa.Array) -> pa.Array:
+    """A column of safe text as CSV shows identifiers: after a tab if a spreadsheet would open it as something else.
+
+    The tab makes it text in Excel and in LibreOffice, which show no tab and keep it when they save the file. Readers of
+    the contract's tables, and `feedback`, drop white space around a value.
     """
-    return [text if text is None or _NUMBER_LIKE.match(text) is None else f"\t{text}" for text in values]
+    if not begins_with_any(values, _NUMBER_LIKE_FIRST_BYTES):
+        return values
+    changes = pc.match_substring_regex(values, rf"^{_NUMBER_LIKE.pattern}\z", ignore_case=True)
+    if not pc.any(changes).as_py():
+        return values
+    return pc.if_else(changes, pc.binary_join_element_wise("\t", values, ""), values)
+
+
+def identifier(text: str | None) -> str | None:
+    """One identifier from outside, as `identifiers` has them."""
+    shown = safe_text(text)
+    return f"\t{shown}" if shown and _NUMBER_LIKE.fullmatch(shown) else shown
 
 
 def csv_writer(file: IO[str]) -> Any:
     """Every field is quoted: whatever separator a spreadsheet expects, a value stays in its quotes."""
     return csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
-
-
-def spreadsheet_identifier(text: str | None) -> str | None:
-    """An identifier that Excel would take for a number or a date as `="00002"`, which it keeps as it is; other text as
-    `safe_text`.
-    """
-    return f'="{text}"' if text and _LOOKS_LIKE_A_NUMBER.fullmatch(text) else safe_text(text)
 
 
 def write_rows(rows: Iterable[Mapping[str, Any]], names: Sequence[str], storage: Storage, uri: str) -> None:
@@ -86,13 +105,9 @@ def write_disputes_detail(
         writer = csv_writer(file)
         writer.writerow(DISPUTE_LINES.names)
         for batch in ordered_batches(flat, [F.col(name) for name in order.split()], count):
-            writer.writerows(_rows(batch))
+            file.write(csv_lines([csv_column(column) for column in batch.columns]))
             written += batch.num_rows
     return written
-
-
-def _rows(batch: pa.RecordBatch) -> Iterable[tuple[str | None, ...]]:
-    return zip(*(csv_column(column) for column in batch.columns), strict=True)
 
 
 def write_rejected(rows: DataFrame, columns: Sequence[str], storage: Storage, folder: str, file_format: str) -> int:
@@ -118,5 +133,5 @@ def write_rejected(rows: DataFrame, columns: Sequence[str], storage: Storage, fo
         writer = csv_writer(file)
         writer.writerow(flat.columns)
         for batch in ordered_batches(flat, [F.col("row"), F.col("reasons")], count):
-            writer.writerows(_rows(batch))
+            file.write(csv_lines([csv_column(column) for column in batch.columns]))
     return count

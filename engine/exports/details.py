@@ -114,6 +114,8 @@ def with_details(findings: DataFrame, details: DataFrame | None, redacted: bool 
     if redacted:
         hidden = {name: F.lit(None).cast("string") for name in _MONEY} | {name: masked_rx(F.col(name)) for name in _RX}
         details = details.withColumns(hidden)
+    # of few findings few details: a join keeps one side in memory
+    details = details.join(F.broadcast(findings.select("finding_id")), on="finding_id", how="left_semi")
     own = details.withColumnRenamed("finding_id", "detailed_id")
     return findings.join(own, on=F.col("finding_id") == F.col("detailed_id"), how="left").drop("detailed_id")
 

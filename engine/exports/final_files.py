@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Route, Subject
 from engine.exports.batches import ordered_batches
-from engine.exports.csv_files import csv_column, csv_writer, spreadsheet_identifier
+from engine.exports.csv_files import csv_column, csv_writer, identifiers
 from engine.exports.plain_text import file_name
 from engine.exports.review_rows import SEPARATOR, masked_rx_unless
 from engine.runtime.storage import Storage, join
@@ -93,9 +93,11 @@ def write_recipient_files(
 def _cells(rows: DataFrame, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Rows in order as text, one at a time."""
     for batch in ordered_batches(rows, [F.col(column) for column in _ORDER.split()], rows.count()):
-        columns = {name: csv_column(batch.column(name)) for name in names}
-        for name in _IDENTIFIERS & columns.keys():
-            columns[name] = [spreadsheet_identifier(text) for text in batch.column(name).to_pylist()]
+        texts = {name: csv_column(batch.column(name)) for name in names}
+        columns = {
+            name: (identifiers(values) if name in _IDENTIFIERS else values).to_pylist()
+            for name, values in texts.items()
+        }
         keys = {name: batch.column(name).to_pylist() for name in ("route", "recipient")}
         for values in zip(*columns.values(), *keys.values(), strict=True):
             yield dict(zip((*columns, *keys), values, strict=True))

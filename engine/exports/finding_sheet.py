@@ -65,8 +65,6 @@ class _Lookup:
 
     def first(self, name: str) -> Any:
         value = self._first.get(name)
-        if isinstance(value, float):
-            return float(f"{value:.15g}")  # as a cell shows it: decimals come with the last bit wrong
         return "" if value is None else value
 
     def _range(self, name: str) -> str:

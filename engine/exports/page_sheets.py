@@ -10,6 +10,7 @@ import xlsxwriter
 from engine.exports.formats import Formats
 
 HEADER_HEIGHT, LINE_HEIGHT = 18, 14
+_INDENT = 2  # characters that indent takes
 
 
 class Area(NamedTuple):
@@ -50,10 +51,16 @@ class Page:
         self.sheet.write_string(self.row, 0, text, self._formats.quiet_line)
         self.row += 1
 
-    def pairs(self, lines: Iterable[tuple[str, str]]) -> None:
+    def pairs(self, lines: Iterable[tuple[str, str]], over: int = 1) -> None:
+        """Label and text; a text that is wider than its column wraps over that many columns."""
+        width = sum(self._widths[1 : 1 + over]) - _INDENT
         for label, text in lines:
             self.sheet.write_string(self.row, 0, label, self._formats.label)
-            self.sheet.write_string(self.row, 1, text, self._formats.text)
+            if over > 1 and len(text) > width:
+                self.sheet.set_row(self.row, LINE_HEIGHT * -(-len(text) // width))
+                self.sheet.merge_range(self.row, 1, self.row, over, text, self._formats.wrapped)
+            else:
+                self.sheet.write_string(self.row, 1, text, self._formats.text)
             self.row += 1
 
     def table(self, headers: Sequence[str], formats: Sequence[Any], rows: Iterable[Sequence[Any]]) -> Area:
@@ -78,7 +85,7 @@ class Page:
         """Room for text that wraps; programs do not agree on who has to find that out."""
         lines = max(
             (
-                -(-len(value) // width)
+                -(-len(value) // max(1, width - _INDENT))
                 for value, cell_format, width in zip(row, formats, self._widths, strict=False)
                 if isinstance(value, str) and cell_format is self._formats.wrapped
             ),

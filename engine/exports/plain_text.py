@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+import string
 import unicodedata
 from collections.abc import Callable
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from engine.exports.column_bytes import begins_with_any, has_any
 
 # What a cell of Excel holds.
 LONGEST_CELL = 32_767
@@ -19,10 +22,16 @@ _AFTER_SEPARATOR = re.compile("(;[\\W_]*?)(?=[=+\\-@\uff1d\uff0b\uff0d\uff20])")
 _FORMULA_STARTS = "=+-@"
 # Categories of characters without a shape of their own: spaces, format and control characters.
 _INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
-# Most text needs nothing, and Arrow finds the rest of a column at once. Both patterns find more than is changed, never
-# less: they look at single characters.
+# Most text needs nothing, which the bytes of a whole column show at once; patterns find the rest. Both find more than
+# is changed, never less: they look at single bytes and single characters.
 _MAY_NOT_BE_PLAIN = "[\\x00-\\x1f\\x7f-\\x9f\u2028\u2029]"
+_MAY_NOT_BE_PLAIN_IN_A_LINE = "[\\x00-\\x09\\x0b-\\x1f\\x7f-\\x9f\u2028\u2029]"
 _MAY_NOT_BE_SAFE = f"^[^0-9A-Za-z(]|;[^0-9A-Za-z]*[-=+@\uff1d\uff0b\uff0d\uff20]|{_MAY_NOT_BE_PLAIN}"
+_UNSAFE = re.compile(_MAY_NOT_BE_SAFE)
+# Of UTF-8: C0 controls and DEL; the first bytes of C1 controls (0xC2) and of U+2028 (0xE2).
+_UNPLAIN_BYTES = bytes([*range(0x20), 0x7F, 0xC2, 0xE2])
+_UNPLAIN_BYTES_IN_A_LINE = _UNPLAIN_BYTES.replace(b"\n", b"")
+_UNSAFE_FIRST_BYTES = bytes(set(range(256)) - set(string.ascii_letters.encode() + string.digits.encode() + b"("))
 
 
 def plain(text: str, longest: int = LONGEST_CELL) -> str:
@@ -41,7 +50,7 @@ def safe_text(text: str | None) -> str | None:
     An apostrophe precedes what would begin a formula, also behind invisible characters, in full-width form, and where
     a spreadsheet that separates by `;` would begin a cell.
     """
-    if not text:
+    if not text or (len(text) <= LONGEST_CELL and _UNSAFE.search(text) is None):
         return text
     starts_with_control = text[0] in "\t\r\n"
     shown = _AFTER_SEPARATOR.sub(r"\1'", plain(text))
@@ -56,19 +65,36 @@ def file_name(text: str) -> str:
     return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def plain_texts(values: pa.Array) -> list[str | None]:
+def plain_texts(values: pa.Array) -> pa.Array:
     """`plain` of each text of a column; NULL stays NULL."""
-    return _changed(values, _MAY_NOT_BE_PLAIN, plain)
+    may_change = has_any(values, _UNPLAIN_BYTES)
+    return _changed(values, _MAY_NOT_BE_PLAIN, plain, may_change)
 
 
-def safe_texts(values: pa.Array) -> list[str | None]:
+def plain_lines(values: pa.Array) -> pa.Array:
+    """`plain` of each line of each text of a column: the line breaks that the engine puts between parts stay."""
+    may_change = has_any(values, _UNPLAIN_BYTES_IN_A_LINE)
+    return _changed(values, _MAY_NOT_BE_PLAIN_IN_A_LINE, _plain_in_lines, may_change)
+
+
+def safe_texts(values: pa.Array) -> pa.Array:
     """`safe_text` of each text of a column; NULL stays NULL."""
-    return _changed(values, _MAY_NOT_BE_SAFE, safe_text)
+    may_change = has_any(values, _UNPLAIN_BYTES + b";") or begins_with_any(values, _UNSAFE_FIRST_BYTES)
+    return _changed(values, _MAY_NOT_BE_SAFE, safe_text, may_change)
 
 
-def _changed(values: pa.Array, pattern: str, change: Callable[[str], str | None]) -> list[str | None]:
-    texts = values.to_pylist()
-    may_change = pc.or_(pc.match_substring_regex(values, pattern), pc.greater(pc.utf8_length(values), LONGEST_CELL))
-    for place in pc.indices_nonzero(pc.fill_null(may_change, False)).to_pylist():
-        texts[place] = change(texts[place])
-    return texts
+def _plain_in_lines(text: str) -> str:
+    bounded = text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
+    return "\n".join(plain(line) for line in bounded.split("\n"))[:LONGEST_CELL]
+
+
+def _changed(values: pa.Array, pattern: str, change: Callable[[str], str | None], may_change: bool) -> pa.Array:
+    """A column in which `change` has made the texts that the pattern finds, if it may find any, and too long ones."""
+    is_found = pc.greater(pc.binary_length(values), LONGEST_CELL)  # in bytes: at least as many as characters
+    if may_change:
+        is_found = pc.or_(is_found, pc.match_substring_regex(values, pattern))
+    is_found = pc.fill_null(is_found, False)
+    if not is_found.true_count:
+        return values
+    changed = [change(text) for text in values.filter(is_found).to_pylist()]
+    return pc.replace_with_mask(values, is_found, pa.array(changed, values.type))

@@ -58,7 +58,8 @@ def finding_rows(
     if queue is None:
         rows = findings.withColumns(nulls({"standing": "string", "selection": "string", "is_held": "boolean"}))
     else:
-        own = queue.withColumnRenamed("finding_id", "queued_id")
+        own = queue.join(F.broadcast(findings.select("finding_id")), on="finding_id", how="left_semi")
+        own = own.withColumnRenamed("finding_id", "queued_id")
         rows = findings.join(own, on=F.col("finding_id") == F.col("queued_id"), how="left")  # one row each
     rows = rows.withColumns(
         {

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import xlsxwriter
 
 from engine.contracts.tables import TABLES
 from engine.contracts.words import DECISION_WORDS, DISMISS_REASONS
+from engine.exports.column_bytes import begins_or_ends_with_any, has_any
 from engine.exports.formats import Formats
-from engine.exports.plain_text import LONGEST_CELL, plain, plain_texts
+from engine.exports.plain_text import plain_lines, plain_texts
 from engine.exports.sheet_columns import (
     ANSWER,
     ANSWERED_ON,
@@ -24,11 +27,16 @@ from engine.exports.sheet_columns import (
     Shown,
 )
 
-HEADER_HEIGHT, LEAST_HEIGHT, LINE_HEIGHT, MOST_HEIGHT = 36, 30, 13, 409  # points; Excel shows no higher row
+HEADER_HEIGHT, LEAST_HEIGHT, LINE_HEIGHT, MOST_HEIGHT = 42, 30, 13, 409  # points; Excel shows no higher row
+_WIDEST_PAGE = 230  # characters of a line of print, landscape, that is small and can still be read
+_MOST_PAGES = 3  # next to each other
 # Characters of a wrapped line that indent and words that move to the next line take.
 _LOST_PER_LINE = 5
-_SPECIAL = re.compile("[&<>_\ufffe\uffff]")
 _ESCAPE = re.compile("(_x[0-9a-fA-F]{4}_)")
+# Of UTF-8: an underscore, the first byte of U+FFFE and U+FFFF; first and last bytes of white space of any kind.
+_RARE_BYTES = b"_\xef"
+_BLANK_BYTES = bytes([*range(0x21), *range(0x7F, 0x100)])
+_RARE = "_x[0-9a-fA-F]{4}_|\ufffe|\uffff"
 _NO_CHARACTERS = re.compile("[\ufffe\uffff]")
 _EXCEL_DAY_OF_1970 = 25_569
 _FIRST_EXCEL_DAY = 61  # 1 March 1900: Excel counts a 29 February 1900 before it
@@ -46,6 +54,7 @@ class RowSheet:
         frozen_columns: int,
     ):
         self.columns, self.rows = columns, 0
+        self._frozen_columns = frozen_columns
         self._formats = formats
         self._sheet = book.add_worksheet(name)
         self._sheet.freeze_panes(1, frozen_columns)
@@ -55,18 +64,17 @@ class RowSheet:
         self._sheet.set_margins(0.4, 0.4, 0.5, 0.5)
         self._sheet.set_footer("&L&F&C&A&R&P of &N")
         self._sheet.repeat_rows(0)
-        self._sheet.fit_to_pages(1, 0)
         self._sheet.set_row(0, HEADER_HEIGHT)
         for place, column in enumerate(columns):
             header = formats.input_header if column.name is None else formats.header
             self._sheet.set_column(place, place, column.width, formats.cells[column.shown])
             self._sheet.write_string(0, place, column.heading, header)
 
-    def write(self, cells: list[list[Any]]) -> None:
-        """Rows given as one list per column that is not the analyst's; None writes no cell, text a text cell.
+    def write(self, cells: Sequence[pa.Array]) -> None:
+        """Rows given as one column of `cell_values` per column that is not the analyst's; NULL writes no cell.
 
-        Rows go into the sheet's row stream as XML: a call of XlsxWriter per cell takes three times as long, and there
-        may be millions. Rows are as high as their text.
+        Rows go into the sheet's row stream as XML that Arrow puts together column by column: a call of XlsxWriter per
+        cell takes twenty times as long, and there may be millions. Rows are as high as their text.
         """
         count = len(cells[0]) if cells else 0
         if not count:
@@ -74,43 +82,59 @@ class RowSheet:
         if not self.rows:
             self._sheet._write_single_row(1)  # the header, which waits for a next row
         shown = [(place, column) for place, column in enumerate(self.columns) if column.name is not None]
-        numbers = range(self.rows + 2, self.rows + 2 + count)  # as Excel counts them, from 1 and with the header
-        heights = [1] * count
+        # as Excel counts rows, from 1 and with the header
+        numbers = pc.cast(pa.array(range(self.rows + 2, self.rows + 2 + count)), pa.string())
+        lines = np.ones(count, dtype=np.int64)
         columns = []
         for (place, column), values in zip(shown, cells, strict=True):
-            columns.append(self._cells(place, column, values, numbers))
+            made = self._cells(place, column, values, numbers)
+            if made is None:
+                continue
+            columns.append(made)
             if column.shown is Shown.WRAPPED:
-                heights = list(map(max, heights, (_lines(text, column.width) for text in values)))
-        rows = zip(numbers, heights, zip(*columns, strict=True), strict=True)
-        self._sheet.row_data_fh.write("".join(_row(number, lines, row) for number, lines, row in rows))
+                np.maximum(lines, _lines(values, column.width), out=lines)
+        heights = pa.array(np.clip(LINE_HEIGHT * lines + 4, LEAST_HEIGHT, MOST_HEIGHT)).cast(pa.string())
+        rows = _joined('<row r="', numbers, '" ht="', heights, '" customHeight="1">', *columns, "</row>")
+        self._sheet.row_data_fh.write("".join(rows.to_pylist()))
         self.rows += count
         self._sheet._check_dimensions(self.rows, len(self.columns) - 1)
         self._sheet.previous_row = self.rows + 1
 
-    def _cells(self, place: int, column: SheetColumn, values: list[Any], numbers: range) -> list[str]:
-        """The column's cells as XML, "" for no cell."""
-        letter = xlsxwriter.utility.xl_col_to_name(place)
-        plain_style = self._formats.cells[column.shown]._get_xf_index()
-        by_value = {
-            name: one._get_xf_index() for name, one in self._formats.by_value.get(column.name or "", {}).items()
-        }
-        made = []
-        for value, number in zip(values, numbers, strict=True):
-            if value is None:
-                made.append("")
-            elif isinstance(value, str):
-                text = value if _SPECIAL.search(value) is None else _escaped(value)
-                style = by_value.get(value, plain_style)
-                made.append(f'<c r="{letter}{number}" s="{style}" t="inlineStr"><is>{_text(text)}</is></c>')
-            else:
-                made.append(f'<c r="{letter}{number}" s="{plain_style}"><v>{value:.16g}</v></c>')
-        return made
+    def _cells(self, place: int, column: SheetColumn, values: pa.Array, numbers: pa.Array) -> pa.Array | None:
+        """The column's cells as XML, NULL for no cell; None if there is none."""
+        if values.null_count == len(values):
+            return None
+        name = f'<c r="{xlsxwriter.utility.xl_col_to_name(place)}'
+        style: str | pa.Array = str(self._formats.cells[column.shown]._get_xf_index())
+        if not pa.types.is_string(values.type):
+            return _cell(name, numbers, f'" s="{style}"><v>', _digits(values), "</v></c>")
+        if column.shown is Shown.DATE:
+            as_day = _cell(name, numbers, f'" s="{style}"><v>', values, "</v></c>")
+            if not has_any(values, b"-"):
+                return as_day
+            as_text = _cell(name, numbers, f'" s="{style}" t="inlineStr"><is><t>', values, "</t></is></c>")
+            return pc.if_else(pc.match_substring(values, "-"), as_text, as_day)
+        for value, marked in self._formats.by_value.get(column.name or "", {}).items():
+            style = pc.if_else(pc.fill_null(pc.equal(values, value), False), str(marked._get_xf_index()), style)
+        begin: str | pa.Array = '" t="inlineStr"><is><t>'
+        if begins_or_ends_with_any(values, _BLANK_BYTES):
+            has_blanks = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(values), values), False)
+            begin = pc.if_else(has_blanks, '" t="inlineStr"><is><t xml:space="preserve">', begin)
+        if isinstance(style, str) and isinstance(begin, str):
+            return _cell(name, numbers, f'" s="{style}{begin}', _escaped(values), "</t></is></c>")
+        return _cell(name, numbers, '" s="', style, begin, _escaped(values), "</t></is></c>")
 
     def finish(self) -> None:
         last, last_column = max(self.rows, 1), len(self.columns) - 1
         inputs = [place for place, column in enumerate(self.columns) if column.name is None]
-        # on paper: from the first column to the last one to fill in
-        self._sheet.print_area(0, 0, last, max(inputs, default=last_column))
+        # on paper: from the first column to the last one to fill in, or all, on as many pages as stay readable
+        last_printed = max(inputs, default=last_column)
+        self._sheet.print_area(0, 0, last, last_printed)
+        width = sum(column.width for column in self.columns[: last_printed + 1])
+        pages = 1 if inputs else min(_MOST_PAGES, -(-width // _WIDEST_PAGE))
+        self._sheet.fit_to_pages(pages, 0)
+        if pages > 1:
+            self._sheet.repeat_columns(0, self._frozen_columns - 1)
         self._sheet.autofilter(0, 0, last, last_column)
         self._sheet.ignore_errors({"number_stored_as_text": _area(last, last_column)})
         for place, column in enumerate(self.columns):
@@ -122,31 +146,50 @@ class RowSheet:
                 self._sheet.data_validation(1, place, last, place, _VALIDATIONS[column.heading])
 
 
-def _row(number: int, lines: int, cells: tuple[str, ...]) -> str:
-    height = min(max(LEAST_HEIGHT, LINE_HEIGHT * lines + 4), MOST_HEIGHT)
-    return f'<row r="{number}" ht="{height}" customHeight="1">{"".join(cells)}</row>'
+def _joined(*parts: str | pa.Array) -> pa.Array:
+    """Parts of each row put together; NULL parts are none."""
+    return pc.binary_join_element_wise(*parts, "", null_handling="skip")
 
 
-def _lines(text: str | None, width: int) -> int:
-    """Lines that a text takes in a wrapped cell of this width, rather one too many than one too few."""
-    if text is None:
-        return 1
+def _cell(*parts: str | pa.Array) -> pa.Array:
+    """Parts of each cell put together; NULL if one is."""
+    return pc.binary_join_element_wise(*parts, "")
+
+
+def _digits(values: pa.Array) -> pa.Array:
+    """Numbers as the file has them; NULL and NaN are none."""
+    if pa.types.is_decimal(values.type) and values.type.scale > 0:
+        return pc.utf8_rtrim(pc.utf8_rtrim(pc.cast(values, pa.string()), "0"), ".")
+    if pa.types.is_integer(values.type):
+        return pc.cast(values, pa.string())
+    texts = [None if number is None or number != number else f"{number:.16g}" for number in values.to_pylist()]
+    return pa.array(texts, pa.string())
+
+
+def _lines(texts: pa.Array, width: int) -> Any:
+    """Lines that each text takes in a wrapped cell of this width, rather one too many than one too few."""
     per_line = width - _LOST_PER_LINE
-    if len(text) <= per_line:
-        return 1 if "\n" not in text else text.count("\n") + 1
-    return sum(max(1, -(-len(line) // per_line)) for line in text.split("\n"))
+    texts = pc.fill_null(texts, "")
+    if not has_any(texts, b"\n"):
+        return np.maximum(1, -(-pc.utf8_length(texts).to_numpy() // per_line))
+    parts = pc.split_pattern(texts, "\n")
+    of_parts = np.maximum(1, -(-pc.utf8_length(parts.flatten()).to_numpy() // per_line))
+    starts = parts.offsets.to_numpy()[:-1] - parts.offsets[0].as_py()
+    return np.add.reduceat(of_parts, starts)
 
 
-def _text(text: str) -> str:
-    if text[:1].isspace() or text[-1:].isspace():
-        return f'<t xml:space="preserve">{text}</t>'
-    return f"<t>{text}</t>"
-
-
-def _escaped(text: str) -> str:
+def _escaped(texts: pa.Array) -> pa.Array:
     """XML text; `_x0041_` is how the format writes a character, so that such a text is written by its first one."""
-    text = _ESCAPE.sub(r"_x005F\1", text)
-    return _NO_CHARACTERS.sub("", text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    if has_any(texts, _RARE_BYTES) and pc.any(pc.match_substring_regex(texts, _RARE)).as_py():
+        rare = [
+            None if text is None else _NO_CHARACTERS.sub("", _ESCAPE.sub(r"_x005F\1", text))
+            for text in texts.to_pylist()
+        ]
+        texts = pa.array(rare, pa.string())
+    if has_any(texts, b"&<>"):
+        for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+            texts = pc.replace_substring(texts, character, entity)
+    return texts
 
 
 def _area(last_row: int, last_column: int) -> str:
@@ -202,32 +245,32 @@ _VALIDATIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def _excel_day(day: int | None, text: str | None) -> int | str | None:
-    if day is None:
-        return None
-    number = day + _EXCEL_DAY_OF_1970
-    return number if number >= _FIRST_EXCEL_DAY else text
-
-
-def _wrapped(text: str) -> str:
-    """Text of one cell with the line breaks that the engine puts between parts."""
-    bounded = text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
-    return "\n".join(plain(line) for line in bounded.split("\n"))[:LONGEST_CELL]
-
-
-def excel_column(values: pa.Array, shown: Shown) -> list[Any]:
-    """Values as cells hold them: text, or numbers (dates count days). NULL and NaN are no cell.
+def cell_values(values: pa.Array, shown: Shown) -> pa.Array:
+    """Values as cells hold them: text, numbers, or of dates days as text. NULL is no cell.
 
     Excel has no right date before March 1900: those are ISO text.
     """
     if shown == Shown.WRAPPED:
-        return [None if text is None else _wrapped(text) for text in values.to_pylist()]
+        return plain_lines(values)
     if shown.is_text:
         return plain_texts(values)
     if shown == Shown.DATE:
         dates = pc.cast(values, pa.date32())
-        days = pc.cast(dates, pa.int32()).to_pylist()
-        texts = pc.cast(dates, pa.string()).to_pylist()
-        return [_excel_day(day, text) for day, text in zip(days, texts, strict=True)]
-    numbers = pc.cast(values, pa.float64(), safe=False).to_pylist()
-    return [None if number is None or number != number else number for number in numbers]
+        days = pc.add(pc.cast(dates, pa.int32()), _EXCEL_DAY_OF_1970)
+        is_day = pc.greater_equal(days, _FIRST_EXCEL_DAY)
+        return pc.if_else(is_day, pc.cast(days, pa.string()), pc.cast(dates, pa.string()))
+    return values
+
+
+def first_cells(cells: Mapping[str, pa.Array], columns: Sequence[SheetColumn]) -> dict[str, Any]:
+    """What the first row shows by column: text, or a number (dates count days)."""
+    first: dict[str, Any] = {}
+    for column in columns:
+        if column.name is not None:
+            value = cells[column.name][0].as_py()
+            if column.shown is Shown.DATE:
+                value = value if value is None or "-" in value else int(value)
+            elif not column.shown.is_text:
+                value = None if value is None or value != value else float(value)
+            first[column.name] = value
+    return first

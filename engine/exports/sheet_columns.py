@@ -169,7 +169,7 @@ FINDINGS_COLUMNS: tuple[SheetColumn, ...] = (
     ),
     _C("Price from", "price_source", _S.TEXT, 10, "prices: your price table; claim or invoice: what the payer states"),
     _C("Party at fault", "party_words", _S.TEXT, 15, "Who seems to have made the mistake; Open where it is not clear"),
-    _C("Goes to", "route_words", _S.TEXT, 15, "Who has to answer"),
+    _C("Goes to", "route_words", _S.WRAPPED, 17, "Who has to answer"),
     _C("Rules", "rule_ids", _S.TEXT, 18, "Every rule that fired"),
     _C("Match tier", "match_tier", _S.TEXT, 8, "How well a 340B claim fits: T1 exact to T6 without Rx number"),
     _C("Match score", "match_score", _S.SCORE, 9, "log2 weight of the agreeing fields"),
@@ -252,7 +252,7 @@ def _both_claims() -> tuple[SheetColumn, ...]:
 BOTH_CLAIMS_COLUMNS = _both_claims()
 
 LINE_COLUMNS: tuple[SheetColumn, ...] = (
-    _C("Goes to", "route_words", _S.TEXT, 15, ""),
+    _C("Goes to", "route_words", _S.WRAPPED, 17, ""),
     _C("Payer", "payer_id", _S.TEXT, 10, ""),
     _C("State", "state", _S.TEXT, 7, ""),
     _C("Program", "program", _S.TEXT, 13, ""),
@@ -289,7 +289,7 @@ LINE_COLUMNS: tuple[SheetColumn, ...] = (
 CASE_COLUMNS: tuple[SheetColumn, ...] = (
     _C("Expected recovery ($)", "expected_recovery", _S.DOLLARS, 14, "Priorities of its findings above zero, added"),
     _C("Status", "status_words", _S.TEXT, 20, "From what was sent and answered"),
-    _C("Goes to", "route_words", _S.TEXT, 15, ""),
+    _C("Goes to", "route_words", _S.WRAPPED, 17, ""),
     _C("Counterparty", "counterparty_id", _S.TEXT, 14, ""),
     _C("Name", "counterparty_name", _S.TEXT, 24, "Covered entities: OPAIS; others: setting cases.counterparties"),
     _C("Root cause", "root_words", _S.WRAPPED, 52, "What its findings have in common. A suspicion"),

@@ -34,11 +34,11 @@ def add_summary_sheet(
     further: Sequence[tuple[str, str]] = (),
 ) -> None:
     """`lines`: dispute lines drafted. `further`: key figures after those of the findings."""
-    page = Page(book, formats, NAME, (18, 46, 12, 18, 18, 4, 10), landscape=True)
+    page = Page(book, formats, NAME, (24, 58, 12, 18, 20, 4, 10), landscape=True)
     page.title("What was found", "Suspicions to be judged by a person. Amounts are US dollars at issue.")
-    page.pairs([*_key_figures(totals, lines), *further])
+    page.pairs([*_key_figures(totals, lines), *further], over=4)
     page.heading("The run")
-    page.pairs(facts.about_lines)
+    page.pairs(facts.about_lines, over=4)
 
     page.heading("At issue")
     page.note(
@@ -104,7 +104,7 @@ def _key_figures(totals: Totals, lines: int) -> list[tuple[str, str]]:
 
 
 def _table(page: Page, formats: Formats, first: str, groups: Sequence[Group], words: dict[str, str] | Any) -> Area:
-    cells = (formats.text, formats.text, formats.count, formats.units, formats.money)
+    cells = (formats.text, formats.wrapped, formats.count, formats.units, formats.money)
     return page.table(
         (first, "In words" if words else "", "Findings", "Units at issue", "Amount at issue ($)"),
         cells,

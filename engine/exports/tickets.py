@@ -17,8 +17,9 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from engine.contracts.cases import CaseStatus
 from engine.contracts.codes import Action, Evidence, Party, Route
-from engine.contracts.words import ACTION_WORDS, DEADLINE_WORDS, PARTY_WORDS, ROUTE_WORDS
+from engine.contracts.words import ACTION_WORDS, DEADLINE_WORDS, PARTY_WORDS, ROUTE_WORDS, STATUS_WORDS
 from engine.errors import InputError, Problem
 from engine.exports.batches import in_priority_order
 from engine.exports.csv_files import csv_writer
@@ -65,6 +66,18 @@ def finding_tickets(
     is_worth_it = F.col("amount_at_issue").isNull() | (F.col("priority") > 0)
     queue = findings.where(~is_dismissed() & is_worth_it).orderBy(*in_priority_order()).limit(most)
     return [_ticket(row.asDict(recursive=True), rule_titles, today, redacted) for row in queue.collect()]
+
+
+def case_tickets(cases: DataFrame, today: date, most: int, redacted: bool) -> list[Ticket]:
+    """The first `most` CASES that are not resolved and worth an analyst's time, in the order of the sheet Cases.
+
+    `redacted`: without amounts.
+    """
+    resolved = [CaseStatus.RESOLVED_CREDIT.value, CaseStatus.RESOLVED_PAY.value]
+    is_worth_it = (F.col("expected_recovery") > 0) | (F.col("findings_without_price") == F.col("findings"))
+    open_cases = cases.where(~F.col("status").isin(resolved) & is_worth_it)
+    rows = open_cases.orderBy(F.col("expected_recovery").desc(), F.col("case_id").asc()).limit(most).collect()
+    return [_case_ticket(row.asDict(), today, redacted) for row in rows]
 
 
 def write_tickets(tickets: Sequence[Ticket], storage: Storage, uri: str, keys: Mapping[str, str] | None = None) -> None:
@@ -153,6 +166,41 @@ def _description(found: dict[str, Any], titles: Mapping[str, str], today: date, 
         "Finding id": found["finding_id"],
     }
     return [*lines, *(f"{label}: {value}" for label, value in values.items() if value not in (None, ""))]
+
+
+def _case_ticket(case: dict[str, Any], today: date, redacted: bool) -> Ticket:
+    counterparty = case["counterparty_name"] or case["counterparty_id"] or ""
+    where = ", ".join(part for part in (counterparty, case["labeler_code"], case["case_period"]) if part)
+    evidence = next((one for one in Evidence if case.get(f"findings_{one.value.lower()}")), Evidence.CONTEXT).value
+    amounts = {} if redacted else {"Open": case["amount_open"], "Expected recovery": case["expected_recovery"]}
+    by_evidence = [f"{case[f'findings_{name}'] or 0:,} {name}" for name in ("strong", "medium", "weak")]
+    values = {
+        "Status": _in_words(STATUS_WORDS, CaseStatus, case["status"]),
+        "Goes to": _in_words(ROUTE_WORDS, Route, case["counterparty_kind"]),
+        "Counterparty": " ".join(dict.fromkeys(part for part in (case["counterparty_id"], counterparty) if part)),
+        "Contact": case["contact"],
+        "Contact of the cause": case["root_contact"],
+        "Period": case["case_period"],
+        "Labeler": case["labeler_code"],
+        "Contract": case["contract_id"],
+        "Findings": f"{case['findings']:,} ({', '.join(by_evidence)})",
+        "Units open": shown(case["units_open"]),
+        **{label: None if amount is None else f"${amount:,.2f}" for label, amount in amounts.items()},
+        "Dispute codes": case["codes"],
+        "Deadline": _deadline(case, today),
+        "Case id": case["case_id"],
+    }
+    lines = [case["root_words"] or "", ""]
+    lines += [f"{label}: {value}" for label, value in values.items() if value not in (None, "")]
+    labels = (evidence, "CASE", case["counterparty_kind"], case["counterparty_id"], case["root_cause"])
+    return Ticket(
+        external_id=f"case-{case['case_id']}",
+        summary=f"{case['root_words'] or 'Case'}: {where}",
+        description="\n".join(lines),
+        priority=_priority({"evidence": evidence, "deadline_date": case["deadline_date"]}, today),
+        due=case["deadline_date"],
+        labels=tuple(label for label in labels if label),
+    )
 
 
 def _deadline(found: dict[str, Any], today: date) -> str | None:

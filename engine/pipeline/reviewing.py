@@ -100,7 +100,7 @@ def write_review(
         shown, lines, sums, facts.run, storage, place, settings.review, tables, redacted, details
     )
     if settings.tickets.most:
-        tickets = exports.finding_tickets(shown, facts.run.rule_titles, settings.today, settings.tickets.most, redacted)
+        tickets = _tickets(shown, tables, facts, settings)
         exports.write_tickets(tickets, storage, join(place, exports.TICKETS_NAME), issue_keys(storage, settings))
         review.append(exports.TICKETS_NAME)
     exports.write_report(
@@ -114,6 +114,15 @@ def write_review(
         settings.redaction.least_count if redacted else None,
     )
     return review
+
+
+def _tickets(
+    shown: DataFrame, tables: exports.ReviewTables, facts: exports.ReviewFacts, settings: Settings
+) -> list[exports.Ticket]:
+    most, redacted = settings.tickets.most, settings.redaction.on
+    if settings.tickets.per == "case" and tables.cases is not None:
+        return exports.case_tickets(tables.cases, settings.today, most, redacted)
+    return exports.finding_tickets(shown, facts.run.rule_titles, settings.today, most, redacted)
 
 
 def issue_keys(storage: Storage, settings: Settings) -> dict[str, str]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.runtime.kinds import is_classic
@@ -18,7 +21,8 @@ def batches_in_order(rows: DataFrame, order: Iterable[Column], partitions: int) 
     """All rows as Arrow batches of any size, in a total order.
 
     Spark sorts them on the executors in `partitions` ranges, which are fetched one at a time. The embedded engine has
-    no range partitioning, and functions over batches lose the order there: it sorts all rows and streams them.
+    no range partitioning, and functions over batches lose the order there: it sorts all rows and streams them; for many
+    rows see `falling_ranges`.
     """
     keys, names = list(order), rows.columns
     if is_classic(rows.sparkSession):
@@ -27,6 +31,26 @@ def batches_in_order(rows: DataFrame, order: Iterable[Column], partitions: int) 
         batches = _streamed(rows.orderBy(*keys))
     for batch in batches:
         yield batch.rename_columns(names)
+
+
+def falling_ranges(rows: DataFrame, name: str, most: int) -> Iterator[DataFrame]:
+    """On the embedded engine the rows in at most so many parts of about one size, those with the highest values of a
+    column of numbers first and NULL last; on Spark, which fetches ranges itself, all rows.
+
+    Each part is a query of its own, over all rows: time for memory.
+    """
+    if most <= 1 or is_classic(rows.sparkSession):
+        yield rows
+        return
+    values = pc.drop_null(rows.select(name).toArrow().column(0)).to_numpy()
+    shares = np.arange(1, most) / most
+    edges = np.unique(np.quantile(values, shares, method="nearest")).tolist() if len(values) else []
+    value = F.col(name)
+    for low, high in zip(reversed([None, *edges]), reversed([*edges, None]), strict=True):
+        condition = F.lit(True) if low is None else value >= low
+        if high is not None:
+            condition = condition & (value < high)
+        yield rows.where(condition if low is not None else condition | value.isNull())
 
 
 def _of_ranges(ranged: DataFrame) -> Iterator[pa.RecordBatch]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import shutil
 from pathlib import Path
 
 import openpyxl
@@ -23,14 +24,14 @@ SETTINGS = ("--config", EXAMPLE / "settings.yaml")
 REVIEW = ("review/findings.csv", "review/findings.xlsx", "report.html", "disputes/detail.csv")
 
 
-def _detect(run_job, output, run_id, as_of):
-    words = ["--input", EXAMPLE / "input", "--output", output, "--run-id", run_id, "--as-of", as_of, *SETTINGS]
+def _detect(run_job, output, run_id, as_of, *more):
+    words = ["--input", EXAMPLE / "input", "--output", output, "--run-id", run_id, "--as-of", as_of, *SETTINGS, *more]
     ended = run_job(detect, *words, "--set", f"mlflow.tracking_uri=sqlite:///{output.parent}/mlflow.db")
     assert ended.status == 0, ended
 
 
-def _final(run_job, output, run_id, as_of):
-    ended = run_job(export, "--final", "--run-id", run_id, "--output", output, "--as-of", as_of, *SETTINGS)
+def _final(run_job, output, run_id, as_of, *more):
+    ended = run_job(export, "--final", "--run-id", run_id, "--output", output, "--as-of", as_of, *SETTINGS, *more)
     assert ended.status == 0, ended
     return ended.out
 
@@ -64,8 +65,8 @@ def test_a_quarter_from_invoice_to_the_next_quarters_difference(run_job, tmp_pat
     assert _form(run / "disputes" / "rosi", "DRAFT-*", "AEFGHIJKO") == [
         dict(zip("AEFGHIJKO", row, strict=True))
         for row in (
-            ('="1433-80"', "", "200.000", "0.000", "30.000", "170.000", "", "M", "425.00"),
-            ('="7597-01"', "4.000000", "60.000", "0.000", "0.000", "60.000", "B", "", "240.00"),
+            ("\t1433-80", "", "200.000", "0.000", "30.000", "170.000", "", "M", "425.00"),
+            ("\t7597-01", "4.000000", "60.000", "0.000", "0.000", "60.000", "B", "", "240.00"),
         )
     ]
     assert "nothing    no decided line is left to send" in _final(run_job, output, "2025-12", "2025-12-16")
@@ -84,8 +85,8 @@ def test_a_quarter_from_invoice_to_the_next_quarters_difference(run_job, tmp_pat
     assert _form(sent / "rosi", "rosi-*", "AFHIJKO") == [
         dict(zip("AFHIJKO", row, strict=True))
         for row in (
-            ('="1433-80"', "200.000", "60.000", "140.000", "", "X, M", "350.00"),
-            ('="7597-01"', "60.000", "0.000", "60.000", "B", "", "240.00"),
+            ("\t1433-80", "200.000", "60.000", "140.000", "", "X, M", "350.00"),
+            ("\t7597-01", "60.000", "0.000", "60.000", "B", "", "240.00"),
         )
     ]
     first_pqas = {"D": "2.500000", "E": "2.600000", "F": "100.000", "G": "100.000", "H": "100.000", "I": "70.000"}
@@ -147,3 +148,31 @@ def _check_workbook(path: Path) -> None:
         ("Disputed claim", "2025228000014", "*****0113", 30),
         ("Other claim line", "2025228000013", "***0113", 30),
     ]
+
+
+def test_evidence_of_final_forms_masks_rx_numbers_if_redacted(run_job, tmp_path):
+    output, setting = tmp_path / "out", ("--set", 'disputes.unmasked_rx_recipients=["KY"]')
+    _detect(run_job, output, "2025-12", "2025-12-15", *setting)
+    found = parquet.read_table(output / "2025-12" / "findings").to_pylist()
+    path = tmp_path / "decisions.csv"
+    decided = [row["finding_id"] for row in found if row["units_at_issue"]]
+    path.write_text("finding_id,decision\n" + "".join(f"{one},DISPUTE\n" for one in decided), encoding="utf-8")
+    words = ["--output", output, "--decided-by", "A. Analyst", "--decided-on", "2025-12-16", "--as-of", "2025-12-16"]
+    assert run_job(feedback, path, *words).status == 0
+    shown = {}
+    for name, redacted in (("whole", ()), ("masked", ("--redacted",))):
+        kept = tmp_path / name  # lines are sent once: each export has decisions of its own
+        shutil.copytree(output / "feedback", kept)
+        _final(run_job, output, "2025-12", "2025-12-18", *setting, "--set", f"feedback.root={kept}", *redacted)
+        sent = max((output / "2025-12" / "disputes" / "final").iterdir(), key=lambda folder: folder.stat().st_mtime_ns)
+        rows = []
+        for form in sent.rglob("*.xlsx"):
+            rows += [
+                [cell.value for cell in row] for row in openpyxl.load_workbook(form)["Evidence"].iter_rows(min_row=4)
+            ]
+        with (sent / "state-KY.csv").open(encoding="utf-8-sig", newline="") as file:
+            lines = [row["rx_number"].strip() for row in csv.DictReader(file)]
+        shown[name] = sorted(row[7] for row in rows), sorted(lines)
+    assert {rx[-4:] for rx in shown["whole"][0]} == {rx[-4:] for rx in shown["masked"][0]}
+    assert all(rx.isdigit() for rxs in shown["whole"] for rx in rxs)
+    assert all(rx.startswith("*") and rx[:-4].strip("*") == "" for rxs in shown["masked"] for rx in rxs)

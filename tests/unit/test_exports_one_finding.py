@@ -8,13 +8,14 @@ from datetime import date, datetime
 from decimal import Decimal
 
 import openpyxl
+import pyarrow as pa
 import pytest
 from exports_rows import FACTS, finding, frame_of, lines_of
 from openpyxl.utils import column_index_from_string
 
 from engine.contracts.prepared import PREPARED_ENTITY_CLAIMS, PREPARED_REBATE_CLAIMS
 from engine.exports import add_up, finding_details, redacted_findings, write_workbooks
-from engine.exports.csv_files import as_text_in_spreadsheets
+from engine.exports.csv_files import identifier, identifiers
 from engine.exports.side_by_side import FIELDS
 from engine.runtime.storage import storage_of
 from engine.settings import ReviewSettings
@@ -269,17 +270,30 @@ def test_the_csv_keeps_leading_zeros_in_a_spreadsheet_and_is_the_same_without_th
     ("text", "is_marked"),
     [
         ("00002759701", True),
-        ("0", False),
-        ("1234567890", False),
+        ("0", True),
+        ("1234567890", True),
         ("123456789012", True),
         ("12E45", True),
+        ("12.50", True),
         ("3-14", True),
+        ("1433-80", True),
         ("2025-07-01", True),
+        ("MAR12", True),
+        ("1-Sept", True),
+        ("12 PM", True),
+        ("true", True),
         ("2025Q3", False),
-        ("00002-7597-01", False),
+        ("MARYLAND", False),
         ("DSH010023", False),
+        ("😀12", False),
         ("", False),
     ],
 )
 def test_only_what_a_spreadsheet_would_change_gets_a_tab(text, is_marked):
-    assert as_text_in_spreadsheets([text, None]) == [f"\t{text}" if is_marked else text, None]
+    shown = f"\t{text}" if is_marked else text
+    assert identifiers(pa.array([text, None])).to_pylist() == [shown, None]
+    assert identifier(text) == shown
+
+
+def test_an_identifier_that_is_a_formula_gets_an_apostrophe_and_no_tab():
+    assert [identifier(text) for text in ("=1", "-2", "\t=1", "\t12", None)] == ["'=1", "'-2", "'\t=1", "'\t12", None]

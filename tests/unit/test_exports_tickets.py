@@ -10,8 +10,9 @@ from decimal import Decimal
 import pytest
 from exports_rows import finding, frame_of
 
+from engine.contracts.cases import CASES
 from engine.errors import InputError
-from engine.exports import Ticket, finding_tickets, read_issue_keys, redacted_findings, write_tickets
+from engine.exports import Ticket, case_tickets, finding_tickets, read_issue_keys, redacted_findings, write_tickets
 from engine.runtime.storage import storage_of
 
 TITLES = {"R001": "340B identifier on a claim", "R003": "Reported as 340B", "R016": "Duplicate"}
@@ -115,3 +116,54 @@ def test_a_file_of_keys_without_its_columns_is_one_clear_error(spark, tmp_path):
     exported.write_text("Issue key,Summary\nREB-7,x\n")
     with pytest.raises(InputError, match="no column External issue ID"):
         read_issue_keys(storage_of(spark), exported.as_uri())
+
+
+CASE = {
+    "case_id": "c1",
+    "status": "DRAFT",
+    "counterparty_kind": "STATE",
+    "counterparty_id": "KY",
+    "counterparty_name": "Kentucky Medicaid",
+    "contact": "rebate unit, 502-555-0100",
+    "labeler_code": "00002",
+    "case_period": "2025Q3",
+    "root_cause": "ENTITY",
+    "root_words": "340B claims of covered entity DSH1 appear not to be excluded",
+    "findings": 3,
+    "findings_strong": 0,
+    "findings_medium": 2,
+    "findings_weak": 1,
+    "findings_without_price": 0,
+    "units_open": Decimal("90.000"),
+    "amount_open": Decimal("1234.50"),
+    "expected_recovery": Decimal("900.00"),
+    "codes": "X",
+    "deadline_date": date(2026, 2, 20),
+    "deadline_kind": "NO_INTEREST",
+}
+
+
+def case_frame(spark, *cases):
+    return spark.createDataFrame([tuple(case.get(name) for name in CASES.names) for case in cases], CASES)
+
+
+def test_a_ticket_per_case_has_the_cases_own_key_and_cause(spark):
+    cases = [
+        CASE,
+        CASE | {"case_id": "c2", "expected_recovery": Decimal("1000.00")},
+        CASE | {"case_id": "solved", "status": "RESOLVED_CREDIT"},
+        CASE | {"case_id": "not worth it", "expected_recovery": Decimal("0.00")},
+        CASE | {"case_id": "no price", "expected_recovery": Decimal("0.00"), "findings_without_price": 3},
+    ]
+    made = case_tickets(case_frame(spark, *cases), TODAY, 10, redacted=False)
+    assert [ticket.external_id for ticket in made] == ["case-c2", "case-c1", "case-no price"]
+    assert [ticket.external_id for ticket in case_tickets(case_frame(spark, *cases), TODAY, 1, False)] == ["case-c2"]
+    ticket = made[1]
+    assert ticket.summary == f"{CASE['root_words']}: Kentucky Medicaid, 00002, 2025Q3"
+    assert (ticket.priority, ticket.due) == ("Medium", date(2026, 2, 20))
+    assert "Open: $1,234.50" in ticket.description
+    assert "Findings: 3 (0 strong, 2 medium, 1 weak)" in ticket.description
+    assert "Deadline: 2026-02-20, passed: last day to pay without interest" in ticket.description
+    assert ticket.labels == ("MEDIUM", "CASE", "STATE", "KY", "ENTITY")
+    (redacted,) = case_tickets(case_frame(spark, CASE), TODAY, 10, redacted=True)
+    assert "$" not in redacted.description

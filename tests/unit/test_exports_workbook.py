@@ -54,6 +54,7 @@ def review(spark, tmp_path_factory):
     lines = lines_of(spark, drafted)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batches, "ROWS_PER_PARTITION", 10)
+        patch.setattr(batches, "ROWS_PER_RANGE", 10)
         patch.setattr(batches, "ROWS_PER_BATCH", 4)
         names = write_workbooks(findings, lines, add_up(findings), FACTS, storage_of(spark), folder.as_uri(), SETTINGS)
     findings.unpersist()

@@ -175,19 +175,19 @@ def test_findings_on_invoice_lines_are_on_the_form_alone(read):
 def test_an_inquiry_names_the_dispense(read):
     assert read["entity"][1] == [
         {
-            "pharmacy_npi": '="1234567893"',
+            "pharmacy_npi": "\t1234567893",
             "rx_number": "******4321",
             "fill_number": read["entity"][1][0]["fill_number"],
             "date_of_service": "2025-08-14",
-            "ndc": '="00002143380"',
+            "ndc": "\t00002143380",
         }
     ]
 
 
 def test_identifiers_keep_their_leading_zeros_in_excel(read):
     _, rows = read["state"]
-    assert {row["labeler_code"] for row in rows} == {'="00002"'}
-    assert {row["claim_id"] for row in rows} == {'="0025226000123"'}
+    assert {row["labeler_code"] for row in rows} == {"\t00002"}
+    assert {row["claim_id"] for row in rows} == {"\t0025226000123"}
 
 
 def test_mfp_lines_carry_the_configured_justification(read):
@@ -196,7 +196,7 @@ def test_mfp_lines_carry_the_configured_justification(read):
 
 def test_rx_numbers_are_whole_for_the_recipients_of_the_setting_alone(spark, tmp_path):
     unmasked = files(spark, tmp_path, unmasked=("DSH180012",))
-    assert unmasked["entity"][1][0]["rx_number"] == '="0007654321"'
+    assert unmasked["entity"][1][0]["rx_number"] == "\t0007654321"
     assert {row["rx_number"] for row in unmasked["state"][1]} == {"******4321"}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.contracts.forms import REMITTED, CellKind, FilledForm
-from engine.exports.csv_files import csv_writer, spreadsheet_identifier
+from engine.exports.csv_files import csv_writer, identifier
 from engine.exports.forms.pdf import write_pdf
 from engine.exports.forms.sheet import write_workbook
 from engine.exports.plain_text import file_name, safe_text
@@ -43,10 +43,10 @@ def write_form(
 def _write_csv(form: FilledForm, path: Path) -> None:
     """One row per line: the header's fields, then the form's columns with letter and title; last the totals.
 
-    Identifiers are written as `="00002"`, so that Excel keeps their leading zeros and takes none for a date.
+    Identifiers that a spreadsheet would take for numbers or dates come after a tab (see `csv_files.identifiers`).
     """
     fields = [("Status", "DRAFT" if form.is_draft else "FINAL"), ("Form", form.title), *form.header]
-    own = [safe_text(text) if name in _WORDS else spreadsheet_identifier(text) for name, text in fields]
+    own = [safe_text(text) if name in _WORDS else identifier(text) for name, text in fields]
     columns = form.columns
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv_writer(file)
@@ -74,4 +74,4 @@ def _cell(kind: CellKind, value: Any, letter: str) -> str | None:
         return None
     if kind is not CellKind.TEXT:
         return format(value, f".{_DIGITS[kind]}f")
-    return spreadsheet_identifier(str(value)) if letter == "A" else safe_text(str(value))
+    return identifier(str(value)) if letter == "A" else safe_text(str(value))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, time
 from pathlib import Path
 from typing import Any
 
 import xlsxwriter
 
-from engine.contracts.forms import EVIDENCE_COLUMNS, REMITTED, CellKind, FilledForm
+from engine.contracts.forms import EVIDENCE_COLUMNS, REMITTED, CellKind, FilledForm, FormColumn
 from engine.exports.plain_text import plain
 
-_WIDTHS = {CellKind.TEXT: 13.0, CellKind.UNITS: 13.0, CellKind.PRICE: 12.0, CellKind.MONEY: 14.0}
-_WIDE = {"product_name": 24.0, "record_id": 9.0, "adjustment_codes": 11.0, "dispute_codes": 10.0}
+_LEAST_WIDTH, _MOST_WIDTH = 7.0, 30.0
+_FIELD_COLUMNS = 3  # that a field of the header block takes
 _NUMBERS = {CellKind.UNITS: "#,##0.000", CellKind.PRICE: "0.000000", CellKind.MONEY: "#,##0.00"}
+_AS_SHOWN = {CellKind.UNITS: ",.3f", CellKind.PRICE: ".6f", CellKind.MONEY: ",.2f"}
 EVIDENCE_TITLES = {
     "role": "Row",
     "record_id": "Record ID",
@@ -31,7 +33,6 @@ EVIDENCE_TITLES = {
     "entity_id": "340B ID",
     "reference": "Published source",
 }
-_EVIDENCE_WIDTHS = {"role": 24.0, "documents": 38.0, "reference": 44.0, "claim_id": 22.0}
 _INK, _SHADE, _LINE, _WARNING = "#1F2937", "#E5ECF4", "#9AA5B1", "#9A3412"
 
 
@@ -56,7 +57,7 @@ def _add_form(book: xlsxwriter.Workbook, form: FilledForm) -> None:
     last = len(form.columns) - 1
     sheet.hide_gridlines(2)
     for place, column in enumerate(form.columns):
-        sheet.set_column(place, place, _WIDE.get(column.name, _WIDTHS[column.kind]))
+        sheet.set_column(place, place, _width(form, column))
     sheet.write_string(0, 0, form.title, made.title)
     if form.is_draft:
         sheet.write_string(1, 0, "DRAFT - not for submission", made.draft)
@@ -64,7 +65,7 @@ def _add_form(book: xlsxwriter.Workbook, form: FilledForm) -> None:
     for number, (name, text) in enumerate(form.header):
         row, place = 2 + number % half, 0 if number < half else last // 2
         sheet.write_string(row, place, name, made.label)
-        sheet.write_string(row, place + 2, plain(text), made.field)
+        sheet.merge_range(row, place + 2, row, place + 1 + _FIELD_COLUMNS, plain(text), made.field)
     first = 3 + half
     for place, column in enumerate(form.columns):
         sheet.write_string(first, place, column.letter, made.letter)
@@ -88,6 +89,23 @@ def _add_form(book: xlsxwriter.Workbook, form: FilledForm) -> None:
     sheet.set_margins(0.4, 0.4, 0.6, 0.6)
     sheet.set_header(f"&L{'DRAFT - not for submission' if form.is_draft else ''}&R{form.state} {form.period}")
     sheet.set_footer("&L&A&R&P of &N")
+
+
+def _width(form: FilledForm, column: FormColumn) -> float:
+    """As wide as the longest word of the title and the longest cell, so that no number is shown as ###."""
+    values = [line[column.name] for line in form.lines]
+    if column.kind is CellKind.MONEY:
+        values.append(form.total(column.name))
+    if column.name == REMITTED[form.form]:
+        values += [form.interest, form.remitted]
+    shown = [format(value, _AS_SHOWN.get(column.kind, "")) for value in values if value is not None]
+    return _width_of([*column.title.split(), *shown])
+
+
+def _width_of(texts: Sequence[str]) -> float:
+    # bold print takes more
+    longest = max(map(len, texts)) * 1.12 + 2
+    return min(max(longest, _LEAST_WIDTH), _MOST_WIDTH)
 
 
 def _add_totals(sheet: Any, made: _Formats, form: FilledForm, first: int) -> None:
@@ -119,17 +137,19 @@ def _add_evidence(book: xlsxwriter.Workbook, form: FilledForm) -> None:
     sheet.hide_gridlines(2)
     sheet.write_string(0, 0, f"Evidence for the disputed units of this form, {form.state} {form.period}", made.title)
     for place, name in enumerate(EVIDENCE_COLUMNS):
-        sheet.set_column(place, place, _EVIDENCE_WIDTHS.get(name, 14.0))
+        shown = [str(row[name]) for row in form.evidence if row[name] is not None]
+        sheet.set_column(place, place, _width_of([*EVIDENCE_TITLES[name].split(), *shown]))
         sheet.write_string(2, place, EVIDENCE_TITLES[name], made.header)
+    sheet.set_row(2, 44)
     for number, row in enumerate(form.evidence, start=3):
         for place, name in enumerate(EVIDENCE_COLUMNS):
             value = row[name]
             if value is None:
-                sheet.write_blank(number, place, None, made.wrapped)
+                sheet.write_blank(number, place, None, made.cells[CellKind.TEXT])
             elif name == "units":
                 sheet.write_number(number, place, float(value), made.cells[CellKind.UNITS])
             else:
-                sheet.write_string(number, place, plain(str(value)), made.wrapped)
+                sheet.write_string(number, place, plain(str(value)), made.cells[CellKind.TEXT])
     sheet.freeze_panes(3, 0)
     sheet.repeat_rows(2)
     sheet.set_landscape()
@@ -152,7 +172,8 @@ class _Formats:
         self.field = made(num_format="@", bottom=1, bottom_color=_LINE)
         self.letter = made(**boxed, bold=True, align="center", bg_color=_SHADE)
         self.header = made(**boxed, bold=True, align="center", valign="vcenter", text_wrap=True, bg_color=_SHADE)
-        self.cells = {kind: made(**boxed, num_format=_NUMBERS.get(kind, "@")) for kind in CellKind}
-        self.wrapped = made(**boxed, num_format="@", text_wrap=True, valign="top")
+        numbers = {kind: made(**boxed, num_format=_NUMBERS[kind], valign="top") for kind in _NUMBERS}
+        text = {"num_format": "@", "align": "left", "indent": 1, "text_wrap": True, "valign": "top"}
+        self.cells = {CellKind.TEXT: made(**boxed, **text), **numbers}
         self.total_label = made(**boxed, bold=True, bg_color=_SHADE)
         self.total = made(**boxed, bold=True, bg_color=_SHADE, num_format=_NUMBERS[CellKind.MONEY])
