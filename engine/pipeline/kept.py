@@ -16,9 +16,9 @@ from engine import exports, facts, prepare
 from engine.contracts.codes import Subject
 from engine.contracts.tables import TABLES
 from engine.entity_families import FAMILIES
-from engine.pipeline.describing import RESULTS
-from engine.pipeline.handed_on import LiveClaims, Prepared
-from engine.run import Run
+from engine.pipeline.facts import RESULTS
+from engine.pipeline.stages import Linked, LiveClaims, Prepared
+from engine.runs import Run
 from engine.runtime.parquet import read_parquet
 from engine.runtime.paths import reader_path
 from engine.runtime.storage import Storage, join, storage_of
@@ -32,7 +32,7 @@ _REFERENCES = ("pharmacies", "products", "hcpcs_crosswalk")
 _PEERS = {Subject.REBATE_CLAIM: "peers/claims", Subject.INVOICE: "peers/invoices"}
 
 
-def keep_rows(run: Run, prepared: Prepared) -> None:
+def keep_rows(run: Run, linked: Linked) -> None:
     """Move the results that `explain` reads from the work folder to the run's outputs; called before `run.publish`.
 
     The work folder's results can no longer be read afterwards.
@@ -40,13 +40,13 @@ def keep_rows(run: Run, prepared: Prepared) -> None:
     names = [f"{kind}/{table}" for kind in ("conformed", "netting") for table in (*_FEEDS, *_REFERENCES)]
     names += [FAMILIES, *RESULTS.values(), *_PEERS.values()]
     moved = [name for name in names if run.folders.keep(name, join(FOLDER, name))]
-    contents = {"results": moved, "available": sorted(prepared.available)}
-    exports.write_json(run.storage, join(run.folder, FOLDER, _CONTENTS), contents)
+    contents = {"results": moved, "available": sorted(linked.available)}
+    exports.write_json(run.storage, join(run.folders.outputs, FOLDER, _CONTENTS), contents)
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The kept rows of a run. available: as `Prepared.available` was in the run."""
+    """The kept rows of a run. available: as `Linked.available` was in the run."""
 
     spark: SparkSession
     folder: str
@@ -75,29 +75,38 @@ class Kept:
 
     def prepared(self) -> Prepared:
         """Live rows of the feeds, and of the references what linking reads."""
-        prepared = Prepared({})
+        references = {}
         for name in _REFERENCES:
             conformed, netting = self._result(f"conformed/{name}"), self._result(f"netting/{name}")
             if conformed is not None:
                 good = prepare.good_rows(conformed)
-                prepared.references[name] = good if netting is None else prepare.live_references(conformed, netting)
-        for name in _FEEDS:
-            conformed, netting = self._result(f"conformed/{name}"), self._result(f"netting/{name}")
-            if conformed is not None and netting is not None:
-                prepared.left_out[name] = partial(prepare.left_out, conformed, TABLES[name], netting)
-                self._add_feed(prepared, name, conformed, netting)
-        return prepared
+                references[name] = good if netting is None else prepare.live_references(conformed, netting)
+        claims, entity_claims, invoices = (self._feed(name) for name in _FEEDS)
+        live = None
+        if claims is not None:
+            rows = prepare.live_rebate_claims(*claims, references.get("hcpcs_crosswalk"), references.get("products"))
+            live = LiveClaims(rows, lambda _: rows, rows)
+        live_entity_claims = None
+        if entity_claims is not None:
+            with_parents = prepare.with_parents(entity_claims[0], self._result(FAMILIES))
+            live_entity_claims = prepare.live_entity_claims(with_parents, entity_claims[1])
+        feeds = {name: feed for name in _FEEDS if (feed := self._feed(name)) is not None}
+        return Prepared(
+            opened={},
+            references=references,
+            claims=live,
+            entity_claims=live_entity_claims,
+            invoices=None if invoices is None else prepare.live_invoices(*invoices),
+            left_out={
+                name: partial(prepare.left_out, conformed, TABLES[name], netting)
+                for name, (conformed, netting) in feeds.items()
+            },
+        )
 
-    def _add_feed(self, prepared: Prepared, name: str, conformed: DataFrame, netting: DataFrame) -> None:
-        if name == "rebate_claims":
-            converting = prepared.references.get("hcpcs_crosswalk"), prepared.references.get("products")
-            live = prepare.live_rebate_claims(conformed, netting, *converting)
-            prepared.claims = LiveClaims(live, lambda _: live, live)
-        elif name == "entity_claims":
-            with_parents = prepare.with_parents(conformed, self._result(FAMILIES))
-            prepared.entity_claims = prepare.live_entity_claims(with_parents, netting)
-        else:
-            prepared.invoices = prepare.live_invoices(conformed, netting)
+    def _feed(self, name: str) -> tuple[DataFrame, DataFrame] | None:
+        """Conformed rows of a feed and its netting; None without it."""
+        conformed, netting = self._result(f"conformed/{name}"), self._result(f"netting/{name}")
+        return None if conformed is None or netting is None else (conformed, netting)
 
     def _result(self, name: str) -> DataFrame | None:
         if name not in self.results:

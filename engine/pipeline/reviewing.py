@@ -116,6 +116,11 @@ def write_review(
     return review
 
 
+def check_tickets(storage: Storage, settings: Settings) -> None:
+    """Check that the file of issue keys, if one is named, can be read. Raises InputError, OutputError."""
+    issue_keys(storage, settings)
+
+
 def issue_keys(storage: Storage, settings: Settings) -> dict[str, str]:
     """The key of each issue by its external id, from the file that `tickets.keys` names. Raises InputError."""
     return exports.read_issue_keys(storage, settings.tickets.keys) if settings.tickets.keys else {}

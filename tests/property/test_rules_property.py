@@ -8,7 +8,7 @@ import pytest
 
 from engine.pipeline import main_job as steps
 from engine.rules import REGISTRY
-from engine.run import RunOptions
+from engine.runs import RunOptions
 from engine.settings import Settings
 from tests.property import rules_reference, rules_worlds
 from tests.property.rules_reference import decisions

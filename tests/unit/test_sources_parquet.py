@@ -13,7 +13,8 @@ import pytest
 from pyspark.errors.exceptions.connect import SparkConnectException
 
 from engine.errors import InputError
-from engine.sources import WorkFolder, translate_read_error
+from engine.runs import WorkFolder
+from engine.sources import translate_read_error
 from tests.unit.sources_folder import INVOICE_CSV, Folder, kinds, values
 
 pytestmark = pytest.mark.both_engines

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.errors import InputError
+from engine.runs import WorkFolder
 from engine.runtime.abilities import abilities
-from engine.sources import WorkFolder
 from tests.unit.sources_folder import Folder, values
 
 pytestmark = pytest.mark.both_engines

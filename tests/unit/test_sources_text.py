@@ -10,7 +10,7 @@ import gzip
 import pytest
 
 from engine.errors import InputError
-from engine.sources import WorkFolder
+from engine.runs import WorkFolder
 from tests.unit.sources_folder import INVOICE_CSV, Folder, kinds, values
 
 pytestmark = pytest.mark.both_engines

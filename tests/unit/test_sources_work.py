@@ -8,8 +8,8 @@ import pytest
 from pyspark.sql import functions as F
 
 from engine.errors import OutputError
+from engine.runs import WorkFolder
 from engine.runtime.storage import storage_of
-from engine.sources import WorkFolder
 
 pytestmark = pytest.mark.both_engines
 
@@ -100,7 +100,9 @@ def test_a_result_that_is_taken_over_keeps_its_count(spark, rows, tmp_path):
 
 def test_a_result_of_another_origin_is_written_again(spark, rows, tmp_path):
     def folder(run: str, resume: bool = True) -> WorkFolder:
-        return WorkFolder(spark, storage_of(spark), str(tmp_path), resume, made_from=lambda: {"run": run})
+        work = WorkFolder(spark, storage_of(spark), str(tmp_path), resume)
+        work.origin = {"run": run}
+        return work
 
     folder("a", resume=False).write("scores", rows, model="claims/1")
     assert folder("a").is_done("scores", "claims/1")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -14,8 +14,7 @@ from engine.runtime.failures import ENGINE_ERRORS
 from engine.runtime.parquet import is_data_file, read_parquet, stored_schema, write_parquet
 from engine.runtime.paths import reader_path
 from engine.runtime.storage import SUCCESS_MARKER, Storage, StoredFile, join
-from engine.sources.failures import translate_read_error
-from engine.sources.run_faults import translate_run_fault, work_changed
+from engine.sources import translate_read_error, translate_run_fault, work_changed
 
 # Manifest of each result: its rows, and its files with their lengths. Engines skip names that begin with `_`.
 _MANIFEST = "_manifest.json"
@@ -26,8 +25,8 @@ class WorkFolder:
 
     `resume`: complete results of an earlier run are read instead of computed; the caller checks that they are valid
     (same input, same settings). `before_write`: called before each result is written; raises if the folder no longer
-    belongs to the caller. `made_from`: the origin that each result records; only a result of the same origin counts as
-    complete.
+    belongs to the caller. `origin`: what results are made from, which each result records; only a result of the same
+    origin counts as complete.
     """
 
     def __init__(
@@ -37,14 +36,13 @@ class WorkFolder:
         root: str,
         resume: bool,
         before_write: Callable[[], None] = lambda: None,
-        made_from: Callable[[], dict[str, str]] = dict,
     ):
         self._spark = spark
         self._storage = storage
         self._root = root
         self._resume = resume
         self._before_write = before_write
-        self._made_from = made_from
+        self.origin: Mapping[str, str] = {}
         self._rows: dict[str, int] = {}
 
     def path(self, name: str) -> str:
@@ -120,7 +118,7 @@ class WorkFolder:
         return [file for file in self._storage.files(self.path(name)) if is_data_file(file.name)]
 
     def _origin(self, model: str | None) -> dict[str, str]:
-        return self._made_from() | ({} if model is None else {"model": model})
+        return {**self.origin, **({} if model is None else {"model": model})}
 
     def _files(self, name: str) -> dict[str, int]:
         return {file.name: file.length for file in self._data_files(name)}
