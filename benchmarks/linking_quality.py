@@ -27,6 +27,7 @@ from engine.pipeline.job import job_run
 from engine.pipeline.link import link_claims
 from engine.pipeline.prepare import prepare_tables
 from engine.pipeline.read import read_tables
+from engine.pipeline.work_tables import LINKS_TO_340B
 from engine.runs import RunOptions
 from engine.runtime.session import build_session
 from engine.runtime.storage import storage_of
@@ -102,7 +103,7 @@ def links_of(spark: SparkSession, settings: Settings, claims: Path, output: Path
     options = RunOptions(run_id="linking-quality", overwrite=True)
     with job_run(spark, settings.model_copy(update=changed), options, lambda _: None) as run:
         link_claims(run, prepare_tables(run, read_tables(run, {})))
-        links = spark.read.parquet(run.work.path("links_340b"))
+        links = spark.read.parquet(run.work.path(LINKS_TO_340B))
         found = links.select("source_row_id", "link_tier", "link_source_row_ids", "link_probability").collect()
         run.abandon()
     return found

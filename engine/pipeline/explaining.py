@@ -16,6 +16,7 @@ from engine.contracts.codes import Subject
 from engine.contracts.findings import FINDINGS
 from engine.contracts.tables import SUBJECT_FEEDS
 from engine.errors import InputError, Problem
+from engine.pipeline import work_tables
 from engine.pipeline.facts import describe
 from engine.pipeline.finished_runs import finished_run
 from engine.pipeline.job import job_run
@@ -165,7 +166,7 @@ def _rule_answers(run: Run, prepared: Prepared, subject: Subject, source_row_id:
     described = next(one for one in describe(run, linked).subjects if one.subject is subject)
     ids = described.facts.where(F.col("source_row_id") == source_row_id).select("source_row_id")
     # written, since all rules over a plan of all facts need more memory than a driver may have
-    facts = run.work.write("explain/facts", described.all_facts(ids, "explain"))
+    facts = run.work.write(work_tables.EXPLAINED.of(described.table), described.all_facts(ids, "explain"))
     return _answers(run, linked.available, subject, facts)
 
 
@@ -255,7 +256,7 @@ def _candidate_pairs(
         asked,
         learned,
         settings.link,
-        lambda name, rows: run.work.write(f"link/{name}", rows),
+        lambda name, rows: run.work.write(work_tables.LINKING.of(name), rows),
         pharmacies=prepared.references.get("pharmacies"),
         products=prepared.references.get("products"),
     )

@@ -11,16 +11,9 @@ from pyspark.sql import functions as F
 
 from engine import facts, findings
 from engine.contracts.codes import Reason, Step, Subject
+from engine.pipeline import work_tables
 from engine.pipeline.stages import Described, DescribedSubject, Linked, LiveClaims
 from engine.runs import Run
-
-# Facts of every row, as the work folder names them.
-RESULTS = {
-    Subject.REBATE_CLAIM: "facts/claims",
-    Subject.ENTITY_CLAIM: "facts/entity_claims",
-    Subject.INVOICE: "facts/invoices",
-    Subject.INFLATION_REPORT: "facts/inflation_reports",
-}
 
 
 @dataclass(frozen=True)
@@ -38,9 +31,9 @@ class DescribedClaims(DescribedSubject):
         work, settings = self.run.work, self.run.settings
         screened, own = super().all_facts(ids, step), self.live.among(ids)
         asked = facts.asked_of_flagged(screened, own, self.on_claims, references)
-        asked = work.write(f"asked/{step}", asked)
+        asked = work.write(work_tables.FEATURE_INPUTS.of(step), asked)
         features = facts.claim_features(asked, self.on_claims, references, self._background)
-        features = work.write(f"features/{step}", features)
+        features = work.write(work_tables.FEATURES.of(step), features)
         billed = prepared.invoices
         if billed is not None and prepared.replaced_invoices is not None:
             # a new total does not begin the term again
@@ -92,7 +85,9 @@ def _counted(run: Run, described: DescribedSubject) -> int:
     counts = described.facts.agg(rows, *(F.count_if(is_so).alias(name) for name, is_so in conditions.items()))
     counted = counts.collect()[0].asDict()
     rows_out = int(counted.pop("rows"))
-    run.ledger.check(table, Step.FACTS, "rows with peers", rows_out, run.work.rows(RESULTS[described.subject]))
+    run.ledger.check(
+        table, Step.FACTS, "rows with peers", rows_out, run.work.rows(work_tables.FACTS[described.subject])
+    )
     run.ledger.record(table, Step.FACTS, run.ledger.rows_out(table), rows_out, counted=counted)
     return rows_out
 
@@ -100,8 +95,8 @@ def _counted(run: Run, described: DescribedSubject) -> int:
 def _claims(run: Run, linked: Linked, live: LiveClaims, on_claims: facts.FoundOnClaims) -> DescribedClaims:
     settings = run.settings
     screen = facts.claim_screen(live.all, on_claims, linked.references, settings.today)
-    screen = run.work.write(RESULTS[Subject.REBATE_CLAIM], screen)
-    peers = run.work.write("peers/claims", facts.claim_peers(screen, settings.peers))
+    screen = run.work.write(work_tables.FACTS[Subject.REBATE_CLAIM], screen)
+    peers = run.work.write(work_tables.PEERS[Subject.REBATE_CLAIM], facts.claim_peers(screen, settings.peers))
     rows = facts.with_claim_peers(screen, peers, settings.peers)
     return DescribedClaims(Subject.REBATE_CLAIM, rows, peers, run, linked, live, on_claims)
 
@@ -118,7 +113,7 @@ def _entity_claims(run: Run, linked: Linked, claims: DataFrame) -> DescribedSubj
     billed = None if linked.prepared.claims is None else linked.prepared.claims.unconverted
     links_340b = None if linked.claims is None else linked.claims.links_340b
     rows = facts.entity_claim_facts(claims, linked.references, billed, links_340b, run.settings.peers)
-    rows = run.work.write(RESULTS[Subject.ENTITY_CLAIM], rows)
+    rows = run.work.write(work_tables.FACTS[Subject.ENTITY_CLAIM], rows)
     return DescribedSubject(Subject.ENTITY_CLAIM, rows, peers=None)
 
 
@@ -128,13 +123,13 @@ def _invoices(run: Run, linked: Linked, invoices: DataFrame) -> DescribedSubject
     rows = facts.invoice_facts(
         invoices, claims, linked.references, settings.today, prepared.unread_claims, prepared.replaced_invoices
     )
-    rows = run.work.write(RESULTS[Subject.INVOICE], rows)
-    peers = run.work.write("peers/invoices", facts.invoice_peers(rows, settings.peers))
+    rows = run.work.write(work_tables.FACTS[Subject.INVOICE], rows)
+    peers = run.work.write(work_tables.PEERS[Subject.INVOICE], facts.invoice_peers(rows, settings.peers))
     return DescribedSubject(Subject.INVOICE, facts.with_invoice_peers(rows, peers, settings.peers), peers)
 
 
 def _inflation_reports(run: Run, linked: Linked) -> DescribedSubject:
     reports, entity_claims = linked.references["inflation_reports"], linked.prepared.entity_claims
     rows = facts.inflation_facts(reports, entity_claims, linked.references)
-    rows = run.work.write(RESULTS[Subject.INFLATION_REPORT], rows)
+    rows = run.work.write(work_tables.FACTS[Subject.INFLATION_REPORT], rows)
     return DescribedSubject(Subject.INFLATION_REPORT, rows, peers=None)

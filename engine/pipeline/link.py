@@ -15,9 +15,10 @@ from pyspark.sql import functions as F
 from engine import exports, facts, link
 from engine.contracts.codes import Step
 from engine.contracts.match_rates import FeedProblem
+from engine.pipeline import work_tables
 from engine.pipeline.prepare import FEED_NAMES
 from engine.pipeline.stages import Linked, Prepared
-from engine.runs import Run
+from engine.runs import Run, WorkTable
 
 _MOST_PROBLEMS_NOTED = 5
 
@@ -52,15 +53,17 @@ def _tasks(run: Run, prepared: Prepared) -> dict[str, Callable[[], Any]]:
     if prepared.claims is not None:
         claims, unconverted = prepared.claims.all, prepared.claims.unconverted
         # the others read what it finds
-        taken_back = run.work.write("taken_back", facts.taken_back(claims))
+        taken_back = run.work.write(work_tables.TAKEN_BACK, facts.taken_back(claims))
         tasks = {
             "taken_back": lambda: taken_back,
             "links_340b": partial(_link_340b, run, prepared, facts.still_billed(claims, taken_back)),
             "links_pharmacy": partial(_link_pharmacy, run, prepared, claims),
-            "duplicates": lambda: run.work.write("duplicates", facts.duplicates(claims)),
-            "asked_elsewhere": lambda: run.work.write("asked_elsewhere", facts.asked_elsewhere(unconverted)),
-            "unbilled": partial(_of_invoices, run, prepared, unconverted, "unbilled", facts.unbilled),
-            "corrected_down": partial(_of_invoices, run, prepared, unconverted, "corrected_down", facts.corrected_down),
+            "duplicates": lambda: run.work.write(work_tables.DUPLICATES, facts.duplicates(claims)),
+            "asked_elsewhere": lambda: run.work.write(work_tables.ASKED_ELSEWHERE, facts.asked_elsewhere(unconverted)),
+            "unbilled": partial(_of_invoices, run, prepared, unconverted, work_tables.UNBILLED, facts.unbilled),
+            "corrected_down": partial(
+                _of_invoices, run, prepared, unconverted, work_tables.CORRECTED_DOWN, facts.corrected_down
+            ),
             "flags_340b": partial(_flags_340b, run, prepared, claims),
             **tasks,
         }
@@ -97,7 +100,7 @@ def _reported(run: Run, prepared: Prepared, results: Mapping[str, Any], words: l
     linked: link.Links340b | None = results["links_340b"]
     if prepared.claims is not None and prepared.entity_claims is not None and linked is not None:
         tiers, examples = _kinds_of_links(linked.links)
-        in_files = _per_claim(run, "links_340b")
+        in_files = _per_claim(run, work_tables.LINKS_TO_340B)
         run.ledger.check("rebate_claims", Step.LINK, "rows linked to 340B claims", sum(tiers.values()), in_files)
         words.append(f"{sum(tiers.values()):,} claims linked to 340B claims")
         words += [f"{tier} {rows:,}" for tier, rows in sorted(tiers.items())]
@@ -109,26 +112,32 @@ def _reported(run: Run, prepared: Prepared, results: Mapping[str, Any], words: l
         learned = {**linked.learned.as_json(), "set_aside": dict(linked.set_aside), "links_by_tier": tiers}
         report = exports.Linking(learned, examples, rates, problems)
     if results["links_pharmacy"] is not None:
-        words.append(f"{_per_claim(run, 'links_pharmacy'):,} to reversed dispenses")
-    words.append(f"{_per_claim(run, 'duplicates'):,} repeat an earlier claim")
-    words.append(f"{_per_claim(run, 'asked_elsewhere'):,} asked for by Medicaid and another payer")
+        words.append(f"{_per_claim(run, work_tables.LINKS_TO_PHARMACY):,} to reversed dispenses")
+    words.append(f"{_per_claim(run, work_tables.DUPLICATES):,} repeat an earlier claim")
+    words.append(f"{_per_claim(run, work_tables.ASKED_ELSEWHERE):,} asked for by Medicaid and another payer")
     if prepared.claims is not None and results["flags_340b"] is not None:
-        _per_claim(run, "flags_340b")
+        _per_claim(run, work_tables.FLAGS_340B)
         _note_states_without_identifiers(run, prepared, prepared.claims.unconverted)
     return report
 
 
 def _of_invoices(
-    run: Run, prepared: Prepared, claims: DataFrame, name: str, found: Callable[[DataFrame, DataFrame], DataFrame]
+    run: Run,
+    prepared: Prepared,
+    claims: DataFrame,
+    table: WorkTable,
+    found: Callable[[DataFrame, DataFrame], DataFrame],
 ) -> DataFrame | None:
     """What invoices say of claims, written out; None without invoices."""
-    return None if prepared.invoices is None else run.work.write(name, found(claims, prepared.invoices))
+    return None if prepared.invoices is None else run.work.write(table, found(claims, prepared.invoices))
 
 
-def _per_claim(run: Run, name: str) -> int:
+def _per_claim(run: Run, table: WorkTable) -> int:
     """How many rows a result has that has no more than one row per claim. Raises LedgerError if it has more."""
-    rows = run.work.rows(name)
-    run.ledger.check_at_most("rebate_claims", Step.LINK, f"rows of {name}", rows, run.ledger.rows_out("rebate_claims"))
+    rows = run.work.rows(table)
+    run.ledger.check_at_most(
+        "rebate_claims", Step.LINK, f"rows of {table.name}", rows, run.ledger.rows_out("rebate_claims")
+    )
     return rows
 
 
@@ -141,7 +150,7 @@ def _resolved_pharmacies(run: Run, prepared: Prepared) -> DataFrame | None:
     resolved = link.resolve_pharmacies(
         references["contract_pharmacies"], references["pharmacies"], run.settings.link.pharmacy_identity
     )
-    return run.work.write("link/contract_pharmacies", resolved)
+    return run.work.write(work_tables.CONTRACT_PHARMACIES, resolved)
 
 
 def resolved_columns(tables: Iterable[str]) -> frozenset[str]:
@@ -159,24 +168,26 @@ def _link_340b(run: Run, prepared: Prepared, claims: DataFrame) -> link.Links340
         claims,
         prepared.entity_claims,
         run.settings.link,
-        lambda name, rows: run.work.write(f"link/{name}", rows),
+        lambda name, rows: run.work.write(work_tables.LINKING.of(name), rows),
         pharmacies=prepared.references.get("pharmacies"),
         products=prepared.references.get("products"),
     )
-    return replace(linked, links=run.work.write("links_340b", linked.links))
+    return replace(linked, links=run.work.write(work_tables.LINKS_TO_340B, linked.links))
 
 
 def _link_pharmacy(run: Run, prepared: Prepared, claims: DataFrame) -> DataFrame | None:
     """The links to dispenses that pharmacies reversed, written out; None without pharmacy claims."""
     if prepared.dispenses is None:
         return None
-    return run.work.write("links_pharmacy", link.link_pharmacy(claims, prepared.dispenses))
+    return run.work.write(work_tables.LINKS_TO_PHARMACY, link.link_pharmacy(claims, prepared.dispenses))
 
 
 def _flags_340b(run: Run, prepared: Prepared, claims: DataFrame) -> DataFrame | None:
     """The claims that carry a 340B identifier, written out; None where no identifiers are known."""
     identifiers = prepared.references.get("identifiers_340b")
-    return None if identifiers is None else run.work.write("flags_340b", facts.flags_340b(claims, identifiers))
+    return (
+        None if identifiers is None else run.work.write(work_tables.FLAGS_340B, facts.flags_340b(claims, identifiers))
+    )
 
 
 def _note_states_without_identifiers(run: Run, prepared: Prepared, claims: DataFrame) -> None:

@@ -13,6 +13,7 @@ from engine import exports, facts, feedback, positions
 from engine.contracts.codes import Reason, Step
 from engine.contracts.positions import POSITIONS, Position
 from engine.contracts.prepared import PREPARED_REBATE_CLAIMS
+from engine.pipeline import work_tables
 from engine.pipeline.forms import FORM_LINES_FOLDER, forms_sent, lines_sent
 from engine.pipeline.stages import Prepared
 from engine.runs import LedgerError, Run, published_runs
@@ -55,13 +56,13 @@ def post_positions(run: Run, prepared: Prepared, found: DataFrame) -> Posted | N
     if live is None and invoices is None:
         return None
     live_claims = run.spark.createDataFrame([], PREPARED_REBATE_CLAIMS) if live is None else live.all
-    claims = run.work.write("positions/claim_lines", positions.claim_lines(live_claims))
-    lines = None if invoices is None else run.work.write("positions/invoice_lines", positions.invoice_lines(invoices))
+    claims = run.work.write(work_tables.CLAIM_LINES, positions.claim_lines(live_claims))
+    lines = None if invoices is None else run.work.write(work_tables.INVOICE_LINES, positions.invoice_lines(invoices))
     events = _events(run, prepared, found, claims, lines)
     ledger = positions.LedgerInput(claims, lines, events)
-    in_sequence = run.work.write("positions/in_sequence", positions.accounts_in_sequence(ledger))
+    in_sequence = run.work.write(work_tables.IN_SEQUENCE, positions.accounts_in_sequence(ledger))
     sequential, quick = positions.entries_of(ledger, in_sequence)
-    booked = run.work.write("positions/sequential", sequential)
+    booked = run.work.write(work_tables.SEQUENTIAL, sequential)
     rows = positions.summed(quick.unionByName(booked)).withColumn("as_of", F.lit(run.settings.today))
     place = join(run.folders.outputs, FOLDER)
     exports.write_positions(positions.with_previous(rows, _previous(run)), place)
@@ -79,12 +80,14 @@ def _tie_out(
     run: Run, prepared: Prepared, invoices: DataFrame, claims: DataFrame, lines: DataFrame, written: DataFrame
 ) -> DataFrame:
     products, unread = prepared.references.get("products"), prepared.unread_claims
-    rows = run.work.write("tie_out/lines", positions.tie_out_lines(claims, lines, written, invoices, products))
+    rows = run.work.write(
+        work_tables.TIE_OUT_LINES, positions.tie_out_lines(claims, lines, written, invoices, products)
+    )
     asking = None if unread is None else unread.where(~F.col("takes_back"))
     counted = facts.with_unread_rows(rows, asking, ("program", "state", "ndc11", "period"))
     settings = run.settings
     return run.work.write(
-        "tie_out/compared", positions.compared(counted, settings.tie_out, settings.deadlines, settings.today)
+        work_tables.TIE_OUT_COMPARED, positions.compared(counted, settings.tie_out, settings.deadlines, settings.today)
     )
 
 
@@ -107,7 +110,7 @@ def _events(
             sorted(lines_sent(kept, today).items()), "finding_id string, units_submitted decimal(38,3)"
         )
         parts.append(positions.decision_events(decisions, found, live, prepared.invoices, today, submitted))
-    return run.work.write("positions/events", union_all(parts)) if parts else None
+    return run.work.write(work_tables.EVENTS, union_all(parts)) if parts else None
 
 
 def _write_form_lines(
@@ -130,7 +133,7 @@ def _write_form_lines(
         run.spark.createDataFrame(rows, positions.FORMS_SENT),
     )
     # read back, elements of lists may be NULL in the schema of either engine
-    form_lines = run.work.write("positions/form_lines", form_lines)
+    form_lines = run.work.write(work_tables.LINES_OF_FORMS, form_lines)
     exports.write_form_lines(form_lines, join(run.folders.outputs, *FORM_LINES_FOLDER))
 
 

@@ -14,8 +14,9 @@ from engine.contracts.codes import Reason, Step
 from engine.contracts.tables import FEEDS
 from engine.entity_families import FAMILIES, entity_families
 from engine.errors import Problem, RejectedInput
+from engine.pipeline import work_tables
 from engine.pipeline.stages import Inputs, LiveClaims, Prepared
-from engine.runs import Run
+from engine.runs import Run, WorkTables
 from engine.runtime.column_names import column_names
 from engine.sources import OpenedTable
 
@@ -108,7 +109,7 @@ def _prepared(
     claims, lines, prices = (by_name.get(name) for name in ("rebate_claims", "invoices", "prices"))
     unread_claims, replaced_invoices = None, None
     if claims is not None and claims.netting is not None and set(claims.counts.dropped) - LEFT_ORDERLY:
-        unread_claims = run.work.write("unread_claims", prepare.unread_claims(claims.rows, claims.netting))
+        unread_claims = run.work.write(work_tables.UNREAD_CLAIMS, prepare.unread_claims(claims.rows, claims.netting))
     if lines is not None and lines.netting is not None and lines.counts.dropped.get(Reason.REPLACED.value):
         replaced_invoices = prepare.replaced_invoices(lines.rows, lines.netting)
     live_claims = live.get("rebate_claims")
@@ -134,7 +135,7 @@ def _families(run: Run, references: Mapping[str, DataFrame], entity_claims: Data
     """Which entities belong together; None if nothing states it."""
     with_ids = [rows for rows in references.values() if "entity_id" in column_names(rows)]
     families = entity_families(references.get("covered_entities"), [entity_claims, *with_ids])
-    return None if families is None else run.work.write(FAMILIES, families)
+    return None if families is None else run.work.write(work_tables.FAMILIES, families)
 
 
 def _problems(tables: Sequence[_Table]) -> list[Problem]:
@@ -152,7 +153,7 @@ def _conformed_table(
     name = opened.table.name
     formats = run.settings.input.formats_of(name)
     rows = prepare.conform(opened.rows, opened.table, as_of=run.settings.today, formats=formats, among=among, **lookups)
-    return run.work.write(f"{'conformed' if among is None else 'in_conflict'}/{name}", rows)
+    return run.work.write((work_tables.CONFORMED if among is None else work_tables.IN_CONFLICT).of(name), rows)
 
 
 def _conformed(
@@ -163,12 +164,12 @@ def _conformed(
 
 
 def _netted(run: Run, opened: OpenedTable, conformed: DataFrame) -> DataFrame:
-    netting = prepare.net(conformed, opened.table, partial(_kept, run, "netting_of"))
-    return run.work.write(f"netting/{opened.table.name}", netting)
+    netting = prepare.net(conformed, opened.table, partial(_kept, run, work_tables.NETTING_OF))
+    return run.work.write(work_tables.NETTING.of(opened.table.name), netting)
 
 
-def _kept(run: Run, folder: str, name: str, rows: DataFrame) -> DataFrame:
-    return run.work.write(f"{folder}/{name}", rows)
+def _kept(run: Run, tables: WorkTables, name: str, rows: DataFrame) -> DataFrame:
+    return run.work.write(tables.of(name), rows)
 
 
 def _references(
@@ -210,7 +211,7 @@ def _live_feed(
         )
         return claims, counts
     if name == "pharmacy_claims":
-        dispenses = run.work.write("dispenses", prepare.pharmacy_dispenses(conformed, netting))
+        dispenses = run.work.write(work_tables.DISPENSES, prepare.pharmacy_dispenses(conformed, netting))
         return dispenses, prepare.with_dispenses(counts, dispenses)
     live = prepare.live_entity_claims if name == "entity_claims" else prepare.live_invoices
     return live(conformed, netting), counts
@@ -233,7 +234,9 @@ def _entered(
             f"{name}: the table changed while it was read ({opened.rows_expected:,} rows when it was opened, "
             f"{counts.rows_in:,} read)"
         )
-    run.ledger.check(name, Step.PREPARE, "rows conformed", run.work.rows(f"conformed/{name}"), counts.rows_in)
+    run.ledger.check(
+        name, Step.PREPARE, "rows conformed", run.work.rows(work_tables.CONFORMED.of(name)), counts.rows_in
+    )
     counts, problem = _values_checked(run, opened, conformed, counts)
     run.ledger.record(name, Step.PREPARE, counts.rows_in, counts.rows_out, counts.dropped, counts.counted)
     is_left_empty = bool(counts.rows_in and counts.dropped.get(Reason.AFTER_AS_OF.value) == counts.rows_in)
@@ -257,7 +260,7 @@ def _in_conflict(
     names = prepare.names_in_conflict(conformed, opened.table, netting)
     among = prepare.names_to_compare(conformed, names) if opened.table.name == "rebate_claims" else names
     as_received = _conformed_table(run, opened, lookups, among)
-    again = prepare.net(as_received, opened.table, partial(_kept, run, "netting_in_conflict"))
+    again = prepare.net(as_received, opened.table, partial(_kept, run, work_tables.NETTING_IN_CONFLICT))
     rows = prepare.in_conflict(as_received, opened.table, again)
     return rows.join(F.broadcast(names), rows["source_row_id"] == names["row_name"], how="left_semi")
 

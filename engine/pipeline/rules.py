@@ -11,6 +11,7 @@ from pyspark.sql import types as T
 from engine import exports, models, rules
 from engine.contracts.codes import Reason, Step
 from engine.contracts.tables import SUBJECT_FEEDS
+from engine.pipeline import work_tables
 from engine.pipeline.stages import Flagged, FlaggedSubject, Linked, Scored, ScoredSubject
 from engine.runs import Run
 from engine.runtime.expressions import nullable, nulls
@@ -48,9 +49,11 @@ def switched_off(active: rules.ActiveRules) -> list[exports.Off]:
 
 def _checked(run: Run, one: ScoredSubject) -> tuple[int, int]:
     """Enter a subject into the ledger; returns the number of its rows and of those that are flagged."""
-    before, count = run.ledger.rows_out(one.table), run.work.rows(f"flagged/{one.table}")
+    before, count = run.ledger.rows_out(one.table), run.work.rows(work_tables.FLAGGED.of(one.table))
     # a row is flagged if a rule fires in the screen, if it is unusual, or stands for a month that is
-    most = run.work.rows(f"screened/{one.table}") + (0 if one.by_model is None else one.by_model.flags.flagged)
+    most = run.work.rows(work_tables.SCREENED.of(one.table)) + (
+        0 if one.by_model is None else one.by_model.flags.flagged
+    )
     most += 0 if one.groups is None else one.groups.flagged
     run.ledger.check_at_most(one.table, Step.RULES, "rows flagged", count, min(before, most))
     run.ledger.record(one.table, Step.RULES, before, count, {Reason.NOT_FLAGGED.value: before - count})
@@ -64,9 +67,10 @@ def _answers(run: Run, one: ScoredSubject, active: rules.ActiveRules) -> DataFra
     ids = hits.select("source_row_id").union(unusual.select("source_row_id")).distinct()
     described = one.described.all_facts(ids, Step.RULES).join(unusual, on="source_row_id", how="left")
     # all rules over the joins of all facts are a plan that an engine takes longer to make than to run
-    described = run.work.write(f"described/{one.table}", described)
+    described = run.work.write(work_tables.DESCRIBED.of(one.table), described)
     answers = rules.apply_rules(described, rules.that_fired(active, hits), run.settings)
-    return run.work.write(f"flagged/{one.table}", answers, model=None if one.by_model is None else one.by_model.origin)
+    origin = None if one.by_model is None else one.by_model.origin
+    return run.work.write(work_tables.FLAGGED.of(one.table), answers, model=origin)
 
 
 def _unusual(run: Run, one: ScoredSubject) -> DataFrame:
@@ -92,7 +96,7 @@ def _by_model(run: Run, one: ScoredSubject) -> DataFrame:
     facts_of_rare = inputs.rows.join(F.broadcast(rare.select("source_row_id")), on="source_row_id", how="left_semi")
     reasons = models.explain(facts_of_rare, by_model.model, peers, run.settings.model, inputs.grid)
     explained = rare.join(reasons, on="source_row_id", how="left")  # one row each
-    unusual = run.work.write(f"unusual/{one.table}", explained, model=by_model.origin)
+    unusual = run.work.write(work_tables.UNUSUAL.of(one.table), explained, model=by_model.origin)
     flagged = by_model.flags.flagged
-    run.ledger.check(one.table, Step.RULES, "unusual rows", run.work.rows(f"unusual/{one.table}"), flagged)
+    run.ledger.check(one.table, Step.RULES, "unusual rows", run.work.rows(work_tables.UNUSUAL.of(one.table)), flagged)
     return unusual

@@ -6,10 +6,10 @@ from pyspark.sql import functions as F
 
 from engine import models
 from engine.contracts.codes import Reason, Step
-from engine.pipeline.facts import RESULTS
+from engine.pipeline import work_tables
 from engine.pipeline.model_versions import ModelVersions, model_name
 from engine.pipeline.stages import Linked, ModelInputs, Scored, ScoredSubject, Screened, ScreenedSubject, SubjectScores
-from engine.pipeline.subject_scores import SCORED, explained_rows, model_inputs, score_and_flag, scores_name
+from engine.pipeline.subject_scores import SCORED, explained_rows, model_inputs, score_and_flag, scores_table
 from engine.pipeline.training import train_model, training_data
 from engine.runs import Run
 from engine.tracking import Tracker
@@ -39,7 +39,7 @@ def _by_model(
         return None if trained is None else trained.scores
     model, calibration, version = registered
     scores, flags = score_and_flag(run, one.table, inputs, model, calibration, f"{name}/{version}")
-    rows = run.work.rows(scores_name(one.table, model))
+    rows = run.work.rows(scores_table(one.table, model))
     drift = _drift(run, one.table, inputs, model, f"{name} version {version}", rows)
     return SubjectScores(model, name, version, inputs, scores, flags, drift)
 
@@ -70,7 +70,7 @@ def _groups(
     explained = explained_rows(one) if inputs is None else inputs.explained
     measures = () if inputs is None else settings.of(subject).measures
     claims = rows.join(F.broadcast(explained), on="source_row_id", how="left_anti")
-    months = run.work.write(f"group_months/{one.table}", models.months_of_groups(claims, subject, measures))
+    months = run.work.write(work_tables.GROUP_MONTHS.of(one.table), models.months_of_groups(claims, subject, measures))
     scores = None if by_model is None else by_model.scores
     return models.stand_out(months, claims, scores, subject, measures, settings.groups)
 
@@ -98,12 +98,12 @@ def _drift(
 def _entered(run: Run, one: ScoredSubject) -> list[str]:
     """Enter a subject into the ledger; returns what the line of the step says of it."""
     table, by_model, groups = one.table, one.by_model, one.groups
-    before, rows = run.ledger.rows_out(table), run.work.rows(RESULTS[one.subject])
+    before, rows = run.ledger.rows_out(table), run.work.rows(work_tables.FACTS[one.subject])
     months = f"{groups.flagged:,} of {groups.tested:,} months of groups stand out" if groups is not None else ""
     if one.subject not in SCORED:
         run.ledger.record(table, Step.SCORE, before, rows)
         return [f"{table} {months}"] if months else []
-    scored = 0 if by_model is None else run.work.rows(scores_name(table, by_model.model))
+    scored = 0 if by_model is None else run.work.rows(scores_table(table, by_model.model))
     run.ledger.record(table, Step.SCORE, before, rows, counted={Reason.NOT_SCORED.value: rows - scored})
     flagged = "" if by_model is None else f", {by_model.flags.flagged:,} unusual"
     judge = "too few for a model" if by_model is None else f"by {by_model.name} version {by_model.version}"

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 
 from engine import rules
 from engine.contracts.codes import Step
+from engine.pipeline import work_tables
 from engine.pipeline.stages import Described, DescribedSubject, Linked, Screened, ScreenedSubject
 from engine.runs import Run
 from engine.runtime.session import operators_compiled_apart
@@ -18,7 +19,7 @@ def screen(run: Run, linked: Linked, described: Described) -> Screened:
 
     def hits(subject: DescribedSubject, active: rules.ActiveRules) -> DataFrame:
         flagged = rules.flagged_rows(subject.facts, active, run.settings)
-        return run.work.write(f"screened/{subject.table}", flagged)
+        return run.work.write(work_tables.SCREENED.of(subject.table), flagged)
 
     with run.progress.step(Step.SCREEN) as words:
         active = [
@@ -30,7 +31,7 @@ def screen(run: Run, linked: Linked, described: Described) -> Screened:
                 [partial(hits, subject, on) for subject, on in zip(described.subjects, active, strict=True)]
             )
         for subject, on in zip(described.subjects, active, strict=True):
-            flagged = run.work.rows(f"screened/{subject.table}")
+            flagged = run.work.rows(work_tables.SCREENED.of(subject.table))
             most = run.ledger.rows_out(subject.table)
             run.ledger.check_at_most(subject.table, Step.SCREEN, "rows flagged", flagged, most)
             words.append(f"{subject.table} {len(on.rules)} rules, {flagged:,} rows flagged")

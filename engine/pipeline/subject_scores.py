@@ -9,8 +9,9 @@ from pyspark.sql import functions as F
 
 from engine import models, rules
 from engine.contracts.codes import Step, Subject
+from engine.pipeline import work_tables
 from engine.pipeline.stages import ModelInputs, ScreenedSubject
-from engine.runs import Run
+from engine.runs import Run, WorkTable
 from engine.runtime.expressions import any_of, array_contains
 
 # The anomaly model learns from what payers ask for; 340B claims are judged by rules alone.
@@ -36,9 +37,9 @@ def model_inputs(run: Run, one: ScreenedSubject) -> ModelInputs:
     return ModelInputs(subject, models.with_surprises(facts, grid, subject), grid, explained)
 
 
-def scores_name(table: str, model: models.AnomalyModel) -> str:
-    """Of a model's scores in the work folder."""
-    return f"p_values/{table}/{model.detector}"
+def scores_table(table: str, model: models.AnomalyModel) -> WorkTable:
+    """A model's scores in the work folder."""
+    return work_tables.P_VALUES.of(f"{table}/{model.detector}")
 
 
 def score_and_flag(
@@ -54,12 +55,12 @@ def score_and_flag(
     table: of the subject; origin: name and version of the model. Raises LedgerError unless all rows that the model can
     judge were scored.
     """
-    settings, name = run.settings.model, scores_name(table, model)
+    settings, kept_in = run.settings.model, scores_table(table, model)
     scored = models.anomaly_scores(inputs.rows, model, settings, inputs.subject)
-    scores = run.work.write(name, models.p_values(scored, calibration), model=origin)
+    scores = run.work.write(kept_in, models.p_values(scored, calibration), model=origin)
     expected = inputs.rows.where(models.can_be_scored(model.features, inputs.subject, model.inputs)).count()
     of_all = f"scored of {run.ledger.rows_out(table):,}"
-    run.ledger.check(table, Step.SCORE, of_all, run.work.rows(name), expected)
+    run.ledger.check(table, Step.SCORE, of_all, run.work.rows(kept_in), expected)
     flags = models.flag(scores, settings.flags, rules.anomaly_threshold(run.settings), inputs.explained)
     smallest = calibration.smallest_p_value
     if smallest is None:

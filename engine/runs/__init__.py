@@ -11,6 +11,7 @@ from engine.runs.resume import check_resumable, interrupted_engine
 from engine.runs.run import Run, RunOptions, open_run, run_facts
 from engine.runs.run_ids import check_run_id
 from engine.runs.work import WorkFolder
+from engine.runs.work_table import WorkTable, WorkTables
 
 __all__ = [
     "Lease",
@@ -22,6 +23,8 @@ __all__ = [
     "RunFolders",
     "RunOptions",
     "WorkFolder",
+    "WorkTable",
+    "WorkTables",
     "check_resumable",
     "check_run_id",
     "code_version",

@@ -17,6 +17,7 @@ from engine.pipeline.stages import (
     ScoredSubject,
     ScreenedSubject,
 )
+from engine.pipeline.work_tables import LINKS_TO_340B
 from engine.runs import Ledger, LedgerError, Progress
 from engine.settings import Settings
 
@@ -40,11 +41,11 @@ class Work:
     def __init__(self, **rows):
         self._rows = rows
 
-    def write(self, _name, rows, **_origin):
+    def write(self, _table, rows, **_origin):
         return rows
 
-    def rows(self, name):
-        return self._rows[name.partition("/")[0]]
+    def rows(self, table):
+        return self._rows[table.name.partition("/")[0]]
 
 
 @pytest.fixture
@@ -103,9 +104,9 @@ def test_rows_that_linking_lost_stop_the_run(run):
 
 
 def test_more_links_than_claims_stop_the_run(run):
-    assert link._per_claim(run(links_340b=2842), "links_340b") == 2842
+    assert link._per_claim(run(links_340b=2842), LINKS_TO_340B) == 2842
     with pytest.raises(LedgerError, match="rebate_claims, step link: 2,843 rows of links_340b, at most 2,842"):
-        link._per_claim(run(links_340b=2843), "links_340b")
+        link._per_claim(run(links_340b=2843), LINKS_TO_340B)
 
 
 def test_more_flagged_rows_than_rows_stop_the_run(run, monkeypatch):
