@@ -90,14 +90,15 @@ _NETTING = {
     "entity_claims": _schema(
         "row_id bigint, left_as string, reversal_unmatched boolean, problem string, claim_ordinal int"
     ),
+    "invoices": _schema("row_id bigint, left_as string, problem string"),
 }
-_NETTING_OF_OTHERS = _schema("row_id bigint, left_as string, problem string")
+_NETTING_OF_REFERENCES = _schema("row_id bigint, left_as string, problem string, contested strings")
 NETTING = WorkTables(
     "netting",
     "table",
     Step.PREPARE,
     "conformed row that netting drops or numbers",
-    lambda table: _NETTING.get(table, _NETTING_OF_OTHERS),
+    lambda table: _NETTING.get(table, _NETTING_OF_REFERENCES),
     ("conformed", "netting_of"),
 )
 _VERSIONS = _schema(
