@@ -469,8 +469,7 @@ TIE_OUT_LINES = WorkTable(
         "units_billed sum, units_in_detail sum, units_paid sum, units_credited sum, units_in_dispute sum",
         "units_open sum, units_not_invoiced sum, invoice_lines bigint, claim_lines bigint, lines_unstated bigint",
         "lines_not_converted bigint, is_invoiced boolean, has_detail boolean, source_row_id string",
-        "invoiced_account string, sent_on date, product_name string, invoice_number string, listed_ndc11 string",
-        "listed_name string, state string",
+        "invoiced_account string, sent_on date, product_name string, invoice_number string, state string",
     ),
     ("positions/claim_lines", "positions/invoice_lines", "positions/sequential"),
 )
