@@ -15,7 +15,7 @@ _OPENING = """\
 
 Made by `python -m docs_pages` from `engine/pipeline/work_tables.py`, where each is declared once; do not edit. They are
 Parquet in `<output>/.<run id>.work/`, for `--resume`, and are deleted when the run is published, except those that the
-job `explain` reads (`kept/`). Writing checks names and types of the columns. `input`: tables of the input; `findings`:
+job `explain` reads (`kept/`). Writing checks names and kinds of the columns. `input`: tables of the input; `findings`:
 of the run's outputs.
 """
 # Wider schemas are those of the contract.

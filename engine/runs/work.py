@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ from engine.sources import translate_read_error, translate_run_fault, work_chang
 
 # Manifest of each result: its rows, and its files with their lengths. Engines skip names that begin with `_`.
 _MANIFEST = "_manifest.json"
+_INTEGER = re.compile(r"(?<=[ :<])(?:int|bigint)\b")
+_DECIMAL = re.compile(r"decimal\(\d+,\d+\)")
 
 
 class WorkFolder:
@@ -145,12 +148,18 @@ class WorkFolder:
 
 
 def _check_schema(table: WorkTable, schema: T.StructType) -> None:
-    """Raise InternalError unless names and types of the columns are those that the table declares, in any order."""
-    declared, written = (
-        {f"{field.name} {field.dataType.simpleString()}" for field in fields} for fields in (table.schema, schema)
-    )
-    if declared != written:
+    """Raise InternalError unless names and kinds of the columns are those that the table declares, in any order."""
+    declared, written = _by_kind(table.schema), _by_kind(schema)
+    if declared.keys() != written.keys():
+        other = [written[kind] for kind in sorted(written.keys() - declared.keys())]
+        missing = [declared[kind] for kind in sorted(declared.keys() - written.keys())]
         raise InternalError(
-            f"{table.name} has other columns than it declares: {', '.join(sorted(written - declared)) or 'none'} "
-            f"instead of {', '.join(sorted(declared - written)) or 'none'}"
+            f"{table.name} has other columns than it declares: {', '.join(other) or 'none'} "
+            f"instead of {', '.join(missing) or 'none'}"
         )
+
+
+def _by_kind(schema: T.StructType) -> dict[str, str]:
+    """Columns by name and kind. Widths of integers and decimals are no part of a kind: engines derive some of them."""
+    columns = [f"{field.name} {field.dataType.simpleString()}" for field in schema]
+    return {_DECIMAL.sub("decimal", _INTEGER.sub("integer", column)): column for column in columns}

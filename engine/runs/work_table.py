@@ -18,7 +18,8 @@ class WorkTable:
         name: its folder below the work folder.
         step: the step that writes it.
         grain: what one row is.
-        schema: names and types of its columns, in any order; every column may be NULL.
+        schema: names and types of its columns, in any order; every column may be NULL. Engines may write integers
+            and decimals of another width.
         reads: names of the tables that it is computed from; input tables are named by `input`.
     """
 
