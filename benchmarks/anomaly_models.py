@@ -36,13 +36,15 @@ from unusual_claims import OTHER_PRICE, make
 from engine.contracts.codes import Subject
 from engine.models.anomaly_model import fit_model
 from engine.models.inputs import SURPRISE, Z, can_be_scored, input_name, model_input
-from engine.pipeline.describing import describe
-from engine.pipeline.judging import screen
-from engine.pipeline.linking import link_claims
-from engine.pipeline.main_job import way
-from engine.pipeline.preparing import prepare_tables, read_tables
-from engine.pipeline.scoring import with_measures
-from engine.run import RunOptions
+from engine.pipeline.facts import describe
+from engine.pipeline.job import job_run
+from engine.pipeline.link import link_claims
+from engine.pipeline.prepare import prepare_tables
+from engine.pipeline.read import read_tables
+from engine.pipeline.screen import screen
+from engine.pipeline.stages import Described
+from engine.pipeline.subject_scores import model_inputs
+from engine.runs import RunOptions
 from engine.runtime.storage import storage_of
 from engine.settings import ModelSettings, Settings, load_settings
 from engine.synthetic import synthesize
@@ -153,15 +155,13 @@ def rows_of(spark: SparkSession, settings: Settings, claims: Path, runs: Path) -
     }
     settings = settings.model_copy(update=changed)
     found = {}
-    with way(spark, settings, RunOptions(run_id="run"), lambda _: None) as (run, work):
-        prepared = prepare_tables(run, work, read_tables(run))
-        judged = describe(run, work, prepared, link_claims(run, work, prepared))
-        learning = [one for one in judged if one.subject in SUBJECTS]
-        screened = screen(run, work, prepared, learning)
-        for one in learning:
-            one = with_measures(run, one, screened[one.subject])
+    with job_run(spark, settings, RunOptions(run_id="run"), lambda _: None) as run:
+        linked = link_claims(run, prepare_tables(run, read_tables(run, {})))
+        described = [one for one in describe(run, linked).subjects if one.subject in SUBJECTS]
+        for one in screen(run, linked, Described(tuple(described))).subjects:
+            model_reads = model_inputs(run, one)
             read = {inputs: settings.model.features_of(one.subject, inputs) for inputs in (Z, SURPRISE)}
-            rows = one.inputs.select(
+            rows = model_reads.rows.select(
                 "source_row_id",
                 *(
                     model_input(name, inputs).alias(input_name(name, inputs))
@@ -173,8 +173,8 @@ def rows_of(spark: SparkSession, settings: Settings, claims: Path, runs: Path) -
                     for inputs, names in read.items()
                 ),
             ).toPandas()
-            flagged = screened[one.subject].select("source_row_id").toPandas()["source_row_id"]
-            explained = one.explained.toPandas()["source_row_id"]
+            flagged = one.hits.select("source_row_id").toPandas()["source_row_id"]
+            explained = model_reads.explained.toPandas()["source_row_id"]
             ids = rows["source_row_id"]
             found[one.subject] = rows.assign(flagged=ids.isin(flagged), explained=ids.isin(explained))
         run.abandon()

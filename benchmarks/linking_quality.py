@@ -23,10 +23,12 @@ from statistics import fmean
 from matplotlib.figure import Figure
 from pyspark.sql import Row, SparkSession
 
-from engine.pipeline.linking import link_claims
-from engine.pipeline.main_job import way
-from engine.pipeline.preparing import prepare_tables, read_tables
-from engine.run import RunOptions
+from engine.pipeline.job import job_run
+from engine.pipeline.link import link_claims
+from engine.pipeline.prepare import prepare_tables
+from engine.pipeline.read import read_tables
+from engine.pipeline.work_tables import LINKS_TO_340B
+from engine.runs import RunOptions
 from engine.runtime.session import build_session
 from engine.runtime.storage import storage_of
 from engine.settings import Settings, load_settings
@@ -99,9 +101,9 @@ def links_of(spark: SparkSession, settings: Settings, claims: Path, output: Path
         "as_of": AS_OF,
     }
     options = RunOptions(run_id="linking-quality", overwrite=True)
-    with way(spark, settings.model_copy(update=changed), options, lambda _: None) as (run, work):
-        link_claims(run, work, prepare_tables(run, work, read_tables(run)))
-        links = spark.read.parquet(work.path("links_340b"))
+    with job_run(spark, settings.model_copy(update=changed), options, lambda _: None) as run:
+        link_claims(run, prepare_tables(run, read_tables(run, {})))
+        links = spark.read.parquet(run.work.path(LINKS_TO_340B))
         found = links.select("source_row_id", "link_tier", "link_source_row_ids", "link_probability").collect()
         run.abandon()
     return found

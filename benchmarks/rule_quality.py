@@ -24,7 +24,7 @@ import pandas as pd
 
 from engine import pipeline
 from engine.rules import rule_titles
-from engine.run import RunOptions
+from engine.runs import RunOptions
 from engine.runtime.selection import choose
 from engine.runtime.session import open_session
 from engine.runtime.storage import storage_of

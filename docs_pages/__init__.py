@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from docs_pages.settings import settings_page
+from docs_pages.work_tables import work_tables_page
 from engine.contracts.page import input_page
 from engine.facts.page import features_page
 from tests.spec.page import page as rules_page
@@ -14,5 +15,6 @@ PAGES: dict[str, Callable[[], str]] = {
     "input.md": input_page,
     "rules.md": rules_page,
     "settings.md": settings_page,
+    "work-tables.md": work_tables_page,
 }
 COMMAND = "python -m docs_pages"

@@ -48,6 +48,14 @@ RunId = Annotated[str | None, typer.Option("--run-id", help="Name of the run. De
 Set = Annotated[list[str] | None, typer.Option("--set", help="a.b=value, overrides one setting; may be repeated.")]
 Model = Annotated[str | None, typer.Option("--model", help="NAME/VERSION of a registered model. Default: champion.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")]
+KnownUnusual = Annotated[
+    str | None,
+    typer.Option(
+        "--known-unusual",
+        help="Parquet of rebate claims known to be unusual (source_row_id, kind), by which a model trained here is "
+        "measured. Generated claims: anomalies.",
+    ),
+]
 Engine = Annotated[
     str | None, typer.Option("--engine", help="embedded, spark or auto. Default: runtime.engine of the settings.")
 ]
@@ -83,7 +91,7 @@ def settings_of(
 
 def session_of(job: str, settings: Settings, resumed: str | None = None) -> SparkSession:
     """The session of a job on the engine that its settings choose. `resumed`: the run id that --resume continues."""
-    from engine.run import interrupted_engine
+    from engine.runs import interrupted_engine
     from engine.runtime.selection import choose
     from engine.runtime.session import open_session
 

@@ -31,7 +31,17 @@ def demo(
     if not Path(tables).exists():
         synthesize(output=tables, claims=claims, seed=1, engine=engine)
         print()
-    detect(DEFAULT_CONFIG, tables, f"{output}/runs", AS_OF, run_id="demo", set=COMPLETE, overwrite=True, engine=engine)
+    detect(
+        DEFAULT_CONFIG,
+        tables,
+        f"{output}/runs",
+        AS_OF,
+        run_id="demo",
+        set=COMPLETE,
+        overwrite=True,
+        engine=engine,
+        known_unusual=f"{tables}/anomalies",
+    )
     print(f"\nWhy a row was flagged or not (row ids: column Source row of the workbook):\n  {explain_command(output)}")
 
 

@@ -8,6 +8,7 @@ from jobs.common import (
     Config,
     Engine,
     Input,
+    KnownUnusual,
     Model,
     Output,
     Overwrite,
@@ -33,17 +34,18 @@ def detect(
     model: Model = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
+    known_unusual: KnownUnusual = None,
 ) -> None:
-    """The main job: read, prepare, link, facts, score, rules, findings and all outputs.
+    """The main job: read, prepare, link, facts, screen, score, rules, findings and all outputs.
 
     Example: ./spark-submit.sh detect --input claims/2026Q1 --output runs --as-of 2026-04-30
     """
     settings = settings_of(config, input, output, as_of, set, engine, redacted)
     from engine import pipeline
-    from engine.run import RunOptions
+    from engine.runs import RunOptions
 
     spark = session_of("detect", settings, run_id if resume else None)
-    published = pipeline.detect(spark, settings, RunOptions(run_id, model, resume, overwrite), print)
+    published = pipeline.detect(spark, settings, RunOptions(run_id, model, resume, overwrite, known_unusual), print)
     print(f"\nfindings   {published.findings}\nworkbook   {published.workbooks}\nreport     {published.report}")
     print(f"summary    {published.summary}\nMLflow     {published.mlflow}")
 

@@ -89,7 +89,7 @@ def choice_of(words: Sequence[str], environment: Mapping[str, str]) -> Choice | 
         settings = settings_of(known.config or DEFAULT_CONFIG, known.input, known.output, None, known.set, known.engine)
         interrupted = None
         if known.resume and known.run_id and settings.runtime.engine == "auto":
-            from engine.run import interrupted_engine
+            from engine.runs import interrupted_engine
 
             interrupted = interrupted_engine(settings, known.run_id)
         return choose(settings, environment, interrupted)
@@ -212,7 +212,7 @@ def _run(command: Sequence[str], environment: MutableMapping[str, str]) -> int:
 
 
 def _version() -> str:
-    from engine.run import code_version
+    from engine.runs import code_version
 
     return code_version()
 

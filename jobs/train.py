@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from jobs.common import DEFAULT_CONFIG, AsOf, Config, Engine, Input, Output, RunId, Set, main, session_of, settings_of
+from jobs.common import (
+    DEFAULT_CONFIG,
+    AsOf,
+    Config,
+    Engine,
+    Input,
+    KnownUnusual,
+    Output,
+    RunId,
+    Set,
+    main,
+    session_of,
+    settings_of,
+)
 
 
 def train(
@@ -17,6 +30,7 @@ def train(
     run_id: RunId = None,
     set: Set = None,
     engine: Engine = None,
+    known_unusual: KnownUnusual = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Every detector of model.detectors, on the same rows.")
     ] = False,
@@ -27,10 +41,10 @@ def train(
     """
     settings = settings_of(config, input, output, as_of, set, engine)
     from engine import pipeline
-    from engine.run import RunOptions
+    from engine.runs import RunOptions
 
     spark = session_of("train", settings)
-    for trained in pipeline.train(spark, settings, RunOptions(run_id), print, compare):
+    for trained in pipeline.train(spark, settings, RunOptions(run_id, known_unusual=known_unusual), print, compare):
         print(f"registered {trained}")
 
 

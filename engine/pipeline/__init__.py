@@ -1,19 +1,21 @@
-"""The way of a claim, from sources to exports.
+"""The pipeline: from the input to every output, a step at a time.
 
-    sources -> prepare -> link -> facts -> screen -> scores -> rules -> findings -> exports
+    read -> prepare -> link -> facts -> screen -> score -> rules -> findings -> exports
 
-Each arrow is a DataFrame in the run's work folder. A row that leaves the way is counted in the ledger with its reason.
-`main_job` is the way on one page; each step has its module.
+Each step is a function of the module of its name and returns a frozen result (`stages`). Dropped rows are counted in
+the ledger with a reason. `detect` shows the main job on one page; each other job has its module.
 """
 
 from engine.pipeline.check import Checked, CheckedTable, check
 from engine.pipeline.comparing import Compared, compare
+from engine.pipeline.database import export_to_database
+from engine.pipeline.detect import detect
 from engine.pipeline.explaining import Explained, explain
 from engine.pipeline.finalizing import Sent, export_final
-from engine.pipeline.main_job import detect, train
-from engine.pipeline.publishing import Published, export_to_database
 from engine.pipeline.recording import Recorded, record_feedback
 from engine.pipeline.reviewing import export_review
+from engine.pipeline.stages import Published
+from engine.pipeline.train import train
 
 __all__ = [
     "Checked",

@@ -16,14 +16,15 @@ from engine.contracts.columns import Table
 from engine.contracts.references import VALIDITY_NAMES
 from engine.contracts.tables import SUBJECT_FEEDS, TABLES
 from engine.errors import OutputError, Problem
-from engine.pipeline.handed_on import Prepared
-from engine.pipeline.judging import switched_off
-from engine.pipeline.linking import resolved_columns
-from engine.pipeline.main_job import way
-from engine.pipeline.preparing import prepare_tables, unread_notes
-from engine.pipeline.publishing import check_database
-from engine.pipeline.scoring import SCORED
-from engine.run import RunOptions
+from engine.pipeline.database import check_database
+from engine.pipeline.job import job_run
+from engine.pipeline.link import resolved_columns
+from engine.pipeline.prepare import prepare_tables
+from engine.pipeline.read import unread_notes
+from engine.pipeline.rules import switched_off
+from engine.pipeline.stages import Inputs, Prepared
+from engine.pipeline.subject_scores import SCORED
+from engine.runs import RunOptions
 from engine.runtime.storage import Storage, join, storage_of
 from engine.settings import Settings
 from engine.sources import FoundTables, OpenedTable
@@ -189,11 +190,11 @@ def _checked(one: OpenedTable, settings: Settings, lookups: dict[str, Any]) -> C
 
 def _off(settings: Settings, opened: dict[str, OpenedTable]) -> Iterator[exports.Off]:
     """As a run with these tables, each with rows, and with registered models."""
-    prepared = Prepared(opened, found_out=resolved_columns(opened))
+    available = Prepared(opened).available | resolved_columns(opened)
     for subject in SUBJECT_FEEDS:
         scored = {"scores"} if subject in SCORED and SUBJECT_FEEDS[subject] in opened else set()
-        yield from switched_off(rules.active_rules(settings, prepared.available | scored, subject, settings.today))
-    for name, why in facts.off_features(prepared.available).items():
+        yield from switched_off(rules.active_rules(settings, available | scored, subject, settings.today))
+    for name, why in facts.off_features(available).items():
         yield exports.Off("feature", name, why)
 
 
@@ -216,8 +217,8 @@ def _write_rejected(
             Problem("rejected rows of an earlier check are kept", folder, to_do="name another --output, or remove them")
         )
     there = settings.model_copy(update={"output": settings.output.model_copy(update={"root": output})})
-    with way(spark, there, RunOptions(), say=lambda _: None, job="check") as (run, work):
-        prepared = prepare_tables(run, work, opened, stops=False)
+    with job_run(spark, there, RunOptions(), say=lambda _: None, job="check") as run:
+        prepared = prepare_tables(run, Inputs(opened), stops=False)
         written = {}
         for name, rows in prepared.quarantine.items():
             place = join(folder, name)
@@ -225,4 +226,4 @@ def _write_rejected(
             if count:
                 written[name] = count, place
         run.abandon()
-    return prepared.mostly_quarantined, written
+    return list(prepared.mostly_quarantined), written

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
 from engine.models import Estimate
-from engine.pipeline.handed_on import Judged, Prepared, run_tags
-from engine.run import Run
+from engine.pipeline.tags import run_tags
+from engine.pipeline.training import Trained
+from engine.runs import Run
+from engine.sources import OpenedTable
 from engine.tracking import Tracker
 
 _DECIDES, _AREA, _PRECISION = "against_champion_auprc", "auprc", "precision_at_capacity"
@@ -177,33 +179,31 @@ class DetectorComparison:
         return f"the best is {self.best.detector}, version {self.best.version}; to promote it: {command}"
 
 
-def side_by_side(trained: Sequence[Judged], champion: str | None, level: float) -> DetectorComparison:
-    """Of the models that were trained on one lesson. `champion`: the version in charge; `level`: of intervals."""
-    named = [one for one in trained if one.model is not None]
-    measured = [one for one in named if _figures(one)]
+def side_by_side(trained: Sequence[Trained], model_name: str, champion: str | None, level: float) -> DetectorComparison:
+    """Of the detectors of a model, trained on the same rows. `champion`: its version; `level`: of intervals."""
+    measured = [one for one in trained if _figures(one)]
     candidates = [
         Candidate(
-            detector=one.model.detector,
-            version=one.model_version or "",
-            is_champion=one.model_version == champion,
-            rows_flagged=one.flags.flagged if one.flags is not None else 0,
+            detector=one.detector,
+            version=one.scores.version,
+            is_champion=one.scores.version == champion,
+            rows_flagged=one.scores.flags.flagged,
             figures=_figures(one),
             against=_against(one, measured, level),
         )
         for one in measured
-        if one.model is not None
     ]
     return DetectorComparison(
-        model_name=(named[0].model_name or "") if named else "",
+        model_name=model_name,
         champion=champion,
         candidates=tuple(sorted(candidates, key=lambda one: one.standing, reverse=True)),
         level=level,
-        unmeasured=tuple(one.model.detector for one in named if one.model is not None and not _figures(one)),
+        unmeasured=tuple(one.detector for one in trained if not _figures(one)),
     )
 
 
 def log_comparison(
-    run: Run, tracker: Tracker, prepared: Prepared, compared: DetectorComparison, experiment: str
+    run: Run, tracker: Tracker, opened: Mapping[str, OpenedTable], compared: DetectorComparison, experiment: str
 ) -> None:
     """Log it as the parent of the runs of the detectors; nothing where none was measured."""
     if not compared.candidates:
@@ -212,7 +212,7 @@ def log_comparison(
         model_name=compared.model_name,
         run_name=f"comparison {run.run_id}",
         experiment=experiment,
-        tags={name: tag for name, tag in run_tags(run, prepared).items() if not name.startswith("input.")},
+        tags={name: tag for name, tag in run_tags(run, opened).items() if not name.startswith("input.")},
         against={one.version: one.against for one in compared.candidates if one.version.isdigit()},
         table=compared.html(),
         figure=compared.figure(),
@@ -220,7 +220,7 @@ def log_comparison(
     )
 
 
-def _figures(one: Judged) -> dict[str, Estimate]:
+def _figures(one: Trained) -> dict[str, Estimate]:
     """By planted truth, else by decisions on findings drawn at random; empty where there is neither."""
     found: dict[str, Estimate] = {}
     for name in (_AREA, _DECIDES, _PRECISION):
@@ -231,13 +231,13 @@ def _figures(one: Judged) -> dict[str, Estimate]:
     return found if _AREA in found else {}
 
 
-def _against(one: Judged, others: Sequence[Judged], level: float) -> dict[str, Estimate]:
+def _against(one: Trained, others: Sequence[Trained], level: float) -> dict[str, Estimate]:
     found = {}
     for other in others:
-        if other is not one and one.resampled is not None and other.resampled is not None and other.model_version:
+        if other is not one and one.resampled is not None and other.resampled is not None:
             difference = one.resampled.less(other.resampled, level)
             if difference is not None:
-                found[other.model_version] = difference
+                found[other.scores.version] = difference
     return found
 
 

@@ -16,13 +16,13 @@ from engine.contracts.cases import CASES, QUEUE, Standing
 from engine.contracts.findings import DISPUTE_LINES, FINDINGS
 from engine.contracts.positions import POSITIONS
 from engine.contracts.tie_out import TIE_OUT
-from engine.pipeline.handed_on import Prepared
+from engine.pipeline import work_tables
 from engine.pipeline.positions import FOLDER as POSITIONS_FOLDER
-from engine.run import Run
+from engine.pipeline.stages import Prepared
+from engine.runs import Run
 from engine.runtime.parquet import read_parquet
 from engine.runtime.storage import SUCCESS_MARKER, Storage, join
 from engine.settings import Settings
-from engine.sources import WorkFolder
 
 if TYPE_CHECKING:
     from engine.rules.dispute_codes import DisputeCode
@@ -59,28 +59,28 @@ def offered_lines(
     tie_out: DataFrame | None,
     sent: DataFrame,
     dispute_codes: Iterable[DisputeCode],
-    settings: Settings,
-    work: WorkFolder,
+    run: Run,
 ) -> Offered:
     """What STRONG findings offer for dispute, without lines on a red line of the tie-out and lines sent before."""
-    lines = work.write("drafts/all", findings.dispute_lines(found, dispute_codes, settings))
+    lines = run.work.write(work_tables.LINES, findings.dispute_lines(found, dispute_codes, run.settings))
     sent_ids = F.broadcast(sent.where(F.col("finding_id").isNotNull()).select("finding_id").distinct())
-    unsent = work.write("drafts/unsent", lines.join(sent_ids, on="finding_id", how="left_anti"))
-    every, left = work.rows("drafts/all"), work.rows("drafts/unsent")
+    unsent = run.work.write(work_tables.LINES_UNSENT, lines.join(sent_ids, on="finding_id", how="left_anti"))
+    every, left = run.work.rows(work_tables.LINES), run.work.rows(work_tables.LINES_UNSENT)
     if tie_out is None:
         return Offered(unsent, None, 0, every - left, None)
-    red = work.write("drafts/red", positions.on_red_lines(found, tie_out))
-    held = work.write("drafts/held", red.join(unsent.select("finding_id"), on="finding_id", how="left_semi"))
-    offered = work.write("drafts/offered", unsent.join(held.select("finding_id"), on="finding_id", how="left_anti"))
-    held_lines = work.rows("drafts/held")
+    red = run.work.write(work_tables.LINES_RED, positions.on_red_lines(found, tie_out))
+    held = run.work.write(
+        work_tables.LINES_HELD, red.join(unsent.select("finding_id"), on="finding_id", how="left_semi")
+    )
+    others = unsent.join(held.select("finding_id"), on="finding_id", how="left_anti")
+    offered = run.work.write(work_tables.LINES_OFFERED, others)
+    held_lines = run.work.rows(work_tables.LINES_HELD)
     return Offered(offered, positions.with_held_lines(tie_out, held), held_lines, every - left, red)
 
 
-def write_cases(
-    run: Run, work: WorkFolder, prepared: Prepared, found: DataFrame, sent: DataFrame, red: DataFrame | None
-) -> DataFrame:
+def write_cases(run: Run, prepared: Prepared, found: DataFrame, sent: DataFrame, red: DataFrame | None) -> DataFrame:
     """Write `cases/` of the run; returns CASES. `sent`: see `submissions`; `red`: see `Offered`."""
-    place, references = join(run.folder, POSITIONS_FOLDER), prepared.references
+    place, references = join(run.folders.outputs, POSITIONS_FOLDER), prepared.references
     has_positions = run.storage.exists(join(place, SUCCESS_MARKER))
     known = cases.CaseInput(
         sent=sent,
@@ -90,18 +90,18 @@ def write_cases(
         entities=references.get("covered_entities"),
         pharmacies=references.get("pharmacies"),
     )
-    in_cases = work.write("cases/all", cases.cases_of(found, known, run.settings.cases.counterparties))
-    exports.write_cases(in_cases, join(run.folder, CASES_FOLDER))
+    in_cases = run.work.write(work_tables.CASES_OF_RUN, cases.cases_of(found, known, run.settings.cases.counterparties))
+    exports.write_cases(in_cases, join(run.folders.outputs, CASES_FOLDER))
     return in_cases
 
 
-def write_queue(run: Run, work: WorkFolder, found: DataFrame, of_cases: DataFrame, red: DataFrame | None) -> None:
+def write_queue(run: Run, found: DataFrame, of_cases: DataFrame, red: DataFrame | None) -> None:
     """Write `queue/` of the run: which findings people look at."""
     settings = run.settings
-    rows = work.write("queue/standings", cases.standings(found, of_cases, red, settings.queue))
+    rows = run.work.write(work_tables.STANDINGS, cases.standings(found, of_cases, red, settings.queue))
     worth = rows.where(F.col("standing") == Standing.QUEUE.value).count()
     size = cases.queue_size(worth, settings.queue)
-    exports.write_queue(cases.queue_of(rows, size, settings.today), join(run.folder, QUEUE_FOLDER))
+    exports.write_queue(cases.queue_of(rows, size, settings.today), join(run.folders.outputs, QUEUE_FOLDER))
 
 
 def tie_out_of(spark: SparkSession, storage: Storage, folder: str) -> DataFrame | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -16,20 +16,22 @@ from engine.contracts.codes import Subject
 from engine.contracts.findings import FINDINGS
 from engine.contracts.tables import SUBJECT_FEEDS
 from engine.errors import InputError, Problem
-from engine.pipeline.describing import describe
+from engine.pipeline import work_tables
+from engine.pipeline.facts import describe
 from engine.pipeline.finished_runs import finished_run
-from engine.pipeline.handed_on import Prepared
-from engine.pipeline.judging import operators_compiled_apart
+from engine.pipeline.job import job_run
 from engine.pipeline.kept import Kept
-from engine.pipeline.linking import link_claims
-from engine.pipeline.main_job import way
-from engine.pipeline.preparing import prepare_tables, read_tables
-from engine.run import Run, RunOptions
+from engine.pipeline.link import link_claims
+from engine.pipeline.prepare import prepare_tables
+from engine.pipeline.read import read_tables
+from engine.pipeline.stages import Prepared
+from engine.runs import Run, RunOptions
 from engine.runtime.column_names import column_names
 from engine.runtime.parquet import read_parquet
+from engine.runtime.session import operators_compiled_apart
 from engine.runtime.storage import join, storage_of
 from engine.settings import Settings
-from engine.sources import OpenedTable, WorkFolder
+from engine.sources import OpenedTable
 
 # Tables that people add to after every run; neither links nor rules read them.
 _REVIEWS = ("decisions", "outcomes")
@@ -78,27 +80,27 @@ def explain(
     linking = join(folder, "linking.json")
     learned = link.Learned.from_json(json.loads(storage.read_bytes(linking))) if storage.exists(linking) else None
     kept = Kept.of(spark, folder)
-    with way(spark, as_then, RunOptions(f"explain-{uuid4().hex[:12]}"), say, "explain") as (run, work):
+    with job_run(spark, as_then, RunOptions(f"explain-{uuid4().hex[:12]}"), say, "explain") as run:
         if kept is not None:
             say("reading  what the run kept of the row")
             prepared = kept.prepared()
             subject, facts = _kept_facts(kept, prepared, as_then, source_row_id)
         else:
             say("this run kept no rows (output.keep_rows), so its input is read, prepared and linked again")
-            opened = read_tables(run)
-            _check_same_input(opened, summary["input"])
-            prepared = prepare_tables(run, work, opened)
+            inputs = read_tables(run, {})
+            _check_same_input(inputs.tables, summary["input"])
+            prepared = prepare_tables(run, inputs)
             subject = _subject_of(prepared, source_row_id)
         pairs: list[dict[str, Any]] = []
         if learned is not None:
             say("links    comparing it with the claims of the other side")
-            pairs = _candidate_pairs(work, prepared, subject, source_row_id, learned, as_then)
+            pairs = _candidate_pairs(run, prepared, subject, source_row_id, learned, as_then)
         say("rules    what each rule says of it")
         hits = _hits(run, folder, subject, source_row_id)
         if kept is not None:
             answers = _as_in_run(_answers(run, kept.available, subject, facts, with_messages=False), hits)
         else:
-            answers = _rule_answers(run, work, prepared, subject, source_row_id)
+            answers = _rule_answers(run, prepared, subject, source_row_id)
         if SUBJECT_FEEDS[subject] in {*summary["models"], *summary.get("groups", {})}:
             answers = _as_scored(answers, hits)
         claims, claims_340b = _claims_of(prepared, subject, source_row_id, pairs)
@@ -122,14 +124,8 @@ def explain(
 
 
 def _subject_of(prepared: Prepared, source_row_id: str) -> Subject:
-    rows = {
-        Subject.REBATE_CLAIM: None if prepared.claims is None else prepared.claims.unconverted,
-        Subject.ENTITY_CLAIM: prepared.entity_claims,
-        Subject.INVOICE: prepared.invoices,
-        Subject.INFLATION_REPORT: prepared.inflation_reports,
-    }
-    for subject, live in rows.items():
-        if live is not None and not live.where(F.col("source_row_id") == source_row_id).isEmpty():
+    for subject, live in prepared.live.items():
+        if not live.where(F.col("source_row_id") == source_row_id).isEmpty():
             return subject
     raise InputError(_not_judged(prepared, source_row_id))
 
@@ -164,16 +160,14 @@ def _kept_facts(kept: Kept, prepared: Prepared, settings: Settings, source_row_i
     raise InputError(_not_judged(prepared, source_row_id))
 
 
-def _rule_answers(
-    run: Run, work: WorkFolder, prepared: Prepared, subject: Subject, source_row_id: str
-) -> list[dict[str, Any]]:
+def _rule_answers(run: Run, prepared: Prepared, subject: Subject, source_row_id: str) -> list[dict[str, Any]]:
     """What each rule says of one row of the input, whose facts are worked out again (see `_answers`)."""
-    judged = describe(run, work, prepared, link_claims(run, work, prepared))
-    one = next(one for one in judged if one.subject is subject)
-    own = one.facts.where(F.col("source_row_id") == source_row_id)
+    linked = link_claims(run, prepared)
+    described = next(one for one in describe(run, linked).subjects if one.subject is subject)
+    ids = described.facts.where(F.col("source_row_id") == source_row_id).select("source_row_id")
     # written, since all rules over a plan of all facts need more memory than a driver may have
-    facts = work.write("explain/facts", one.described(own, own.select("source_row_id")))
-    return _answers(run, prepared.available, subject, facts)
+    facts = run.work.write(work_tables.EXPLAINED.of(described.table), described.all_facts(ids, "explain"))
+    return _answers(run, linked.available, subject, facts)
 
 
 def _answers(
@@ -237,7 +231,7 @@ def _as_scored(answers: list[dict[str, Any]], hits: list[dict[str, Any]]) -> lis
 
 
 def _candidate_pairs(
-    work: WorkFolder,
+    run: Run,
     prepared: Prepared,
     subject: Subject,
     source_row_id: str,
@@ -262,7 +256,7 @@ def _candidate_pairs(
         asked,
         learned,
         settings.link,
-        lambda name, rows: work.write(f"link/{name}", rows),
+        lambda name, rows: run.work.write(work_tables.LINKING.of(name), rows),
         pharmacies=prepared.references.get("pharmacies"),
         products=prepared.references.get("products"),
     )
@@ -299,7 +293,7 @@ def _values(rows: DataFrame | None, ids: set[str]) -> dict[str, dict[str, Any]]:
     return {row["source_row_id"]: row.asDict(recursive=True) for row in own}
 
 
-def _check_same_input(opened: dict[str, OpenedTable], read_then: dict[str, Any]) -> None:
+def _check_same_input(opened: Mapping[str, OpenedTable], read_then: dict[str, Any]) -> None:
     changed = [
         Problem(
             f"{name} is not what the run read",

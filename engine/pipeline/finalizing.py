@@ -33,7 +33,7 @@ from engine.pipeline.forms import (
     write_form,
 )
 from engine.positions import Prior
-from engine.run import published_runs
+from engine.runs import published_runs
 from engine.runtime.parquet import read_parquet
 from engine.runtime.storage import Storage, join, storage_of
 from engine.settings import Settings

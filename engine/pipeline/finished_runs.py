@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from engine.contracts.findings import FINDINGS
 from engine.errors import ConfigurationError, OutputError, Problem
-from engine.run import check_run_id
+from engine.runs import check_run_id
 from engine.runtime.parquet import read_parquet
 from engine.runtime.storage import SUCCESS_MARKER, Storage, join, name_of
 from engine.settings import Settings

@@ -15,10 +15,9 @@ from pyspark.sql import DataFrame, SparkSession
 from engine import exports, facts, prepare
 from engine.contracts.codes import Subject
 from engine.contracts.tables import TABLES
-from engine.entity_families import FAMILIES
-from engine.pipeline.describing import RESULTS
-from engine.pipeline.handed_on import LiveClaims, Prepared
-from engine.run import Run
+from engine.pipeline.stages import Linked, LiveClaims, Prepared
+from engine.pipeline.work_tables import CONFORMED, FACTS, FAMILIES, NETTING, PEERS
+from engine.runs import Run, WorkTable
 from engine.runtime.parquet import read_parquet
 from engine.runtime.paths import reader_path
 from engine.runtime.storage import Storage, join, storage_of
@@ -29,24 +28,23 @@ _CONTENTS = "contents.json"
 _FEEDS = ("rebate_claims", "entity_claims", "invoices")
 # Reference tables that linking and conversions read.
 _REFERENCES = ("pharmacies", "products", "hcpcs_crosswalk")
-_PEERS = {Subject.REBATE_CLAIM: "peers/claims", Subject.INVOICE: "peers/invoices"}
 
 
-def keep_rows(run: Run, prepared: Prepared) -> None:
+def keep_rows(run: Run, linked: Linked) -> None:
     """Move the results that `explain` reads from the work folder to the run's outputs; called before `run.publish`.
 
     The work folder's results can no longer be read afterwards.
     """
-    names = [f"{kind}/{table}" for kind in ("conformed", "netting") for table in (*_FEEDS, *_REFERENCES)]
-    names += [FAMILIES, *RESULTS.values(), *_PEERS.values()]
-    moved = [name for name in names if run.folders.keep(name, join(FOLDER, name))]
-    contents = {"results": moved, "available": sorted(prepared.available)}
-    exports.write_json(run.storage, join(run.folder, FOLDER, _CONTENTS), contents)
+    tables = [kind.of(name) for kind in (CONFORMED, NETTING) for name in (*_FEEDS, *_REFERENCES)]
+    tables += [FAMILIES, *FACTS.values(), *PEERS.values()]
+    moved = [table.name for table in tables if run.folders.keep(table.name, join(FOLDER, table.name))]
+    contents = {"results": moved, "available": sorted(linked.available)}
+    exports.write_json(run.storage, join(run.folders.outputs, FOLDER, _CONTENTS), contents)
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The kept rows of a run. available: as `Prepared.available` was in the run."""
+    """The kept rows of a run. available: as `Linked.available` was in the run."""
 
     spark: SparkSession
     folder: str
@@ -66,8 +64,8 @@ class Kept:
 
     def facts(self, subject: Subject, settings: PeerSettings) -> DataFrame | None:
         """Facts of every row of a subject, with z-scores; of claims those that are screened. None without its feed."""
-        rows = self._result(RESULTS[subject])
-        peers = self._result(_PEERS[subject]) if subject in _PEERS else None
+        rows = self._result(FACTS[subject])
+        peers = self._result(PEERS[subject]) if subject in PEERS else None
         if rows is None or peers is None:
             return rows
         joined = facts.with_claim_peers if subject is Subject.REBATE_CLAIM else facts.with_invoice_peers
@@ -75,33 +73,42 @@ class Kept:
 
     def prepared(self) -> Prepared:
         """Live rows of the feeds, and of the references what linking reads."""
-        prepared = Prepared({})
+        references = {}
         for name in _REFERENCES:
-            conformed, netting = self._result(f"conformed/{name}"), self._result(f"netting/{name}")
+            conformed, netting = self._result(CONFORMED.of(name)), self._result(NETTING.of(name))
             if conformed is not None:
                 good = prepare.good_rows(conformed)
-                prepared.references[name] = good if netting is None else prepare.live_references(conformed, netting)
-        for name in _FEEDS:
-            conformed, netting = self._result(f"conformed/{name}"), self._result(f"netting/{name}")
-            if conformed is not None and netting is not None:
-                prepared.left_out[name] = partial(prepare.left_out, conformed, TABLES[name], netting)
-                self._add_feed(prepared, name, conformed, netting)
-        return prepared
+                references[name] = good if netting is None else prepare.live_references(conformed, netting)
+        claims, entity_claims, invoices = (self._feed(name) for name in _FEEDS)
+        live = None
+        if claims is not None:
+            rows = prepare.live_rebate_claims(*claims, references.get("hcpcs_crosswalk"), references.get("products"))
+            live = LiveClaims(rows, lambda _: rows, rows)
+        live_entity_claims = None
+        if entity_claims is not None:
+            with_parents = prepare.with_parents(entity_claims[0], self._result(FAMILIES))
+            live_entity_claims = prepare.live_entity_claims(with_parents, entity_claims[1])
+        feeds = {name: feed for name in _FEEDS if (feed := self._feed(name)) is not None}
+        return Prepared(
+            opened={},
+            references=references,
+            claims=live,
+            entity_claims=live_entity_claims,
+            invoices=None if invoices is None else prepare.live_invoices(*invoices),
+            left_out={
+                name: partial(prepare.left_out, conformed, TABLES[name], netting)
+                for name, (conformed, netting) in feeds.items()
+            },
+        )
 
-    def _add_feed(self, prepared: Prepared, name: str, conformed: DataFrame, netting: DataFrame) -> None:
-        if name == "rebate_claims":
-            converting = prepared.references.get("hcpcs_crosswalk"), prepared.references.get("products")
-            live = prepare.live_rebate_claims(conformed, netting, *converting)
-            prepared.claims = LiveClaims(live, lambda _: live, live)
-        elif name == "entity_claims":
-            with_parents = prepare.with_parents(conformed, self._result(FAMILIES))
-            prepared.entity_claims = prepare.live_entity_claims(with_parents, netting)
-        else:
-            prepared.invoices = prepare.live_invoices(conformed, netting)
+    def _feed(self, name: str) -> tuple[DataFrame, DataFrame] | None:
+        """Conformed rows of a feed and its netting; None without it."""
+        conformed, netting = self._result(CONFORMED.of(name)), self._result(NETTING.of(name))
+        return None if conformed is None or netting is None else (conformed, netting)
 
-    def _result(self, name: str) -> DataFrame | None:
-        if name not in self.results:
+    def _result(self, table: WorkTable) -> DataFrame | None:
+        if table.name not in self.results:
             return None
-        place = join(self.folder, *name.split("/"))
+        place = join(self.folder, *table.name.split("/"))
         schema = self.spark.read.parquet(reader_path(self.spark, place)).schema
         return read_parquet(self.spark, place, schema)

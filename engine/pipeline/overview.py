@@ -14,8 +14,8 @@ from pyspark.sql import functions as F
 from engine import exports, feedback, findings
 from engine.contracts.codes import Subject
 from engine.pipeline.finished_runs import findings_of, runs_in_order
-from engine.pipeline.handed_on import Prepared
-from engine.run import Run, published_runs
+from engine.pipeline.stages import Prepared
+from engine.runs import Run, published_runs
 
 _NAMED = {"entity": ("covered_entities", "entity_id"), "pharmacy": ("pharmacies", "npi")}
 

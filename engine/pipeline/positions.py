@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from pyspark.sql import DataFrame
@@ -13,14 +13,13 @@ from engine import exports, facts, feedback, positions
 from engine.contracts.codes import Reason, Step
 from engine.contracts.positions import POSITIONS, Position
 from engine.contracts.prepared import PREPARED_REBATE_CLAIMS
-from engine.ledger import LedgerError
+from engine.pipeline import work_tables
 from engine.pipeline.forms import FORM_LINES_FOLDER, forms_sent, lines_sent
-from engine.pipeline.handed_on import Prepared
-from engine.run import Run, published_runs
+from engine.pipeline.stages import Prepared
+from engine.runs import LedgerError, Run, published_runs
 from engine.runtime.expressions import union_all
 from engine.runtime.parquet import read_parquet
 from engine.runtime.storage import SUCCESS_MARKER, join
-from engine.sources import WorkFolder
 
 FOLDER = "positions"
 # The table whose rows a count of the unit ledger is about.
@@ -48,7 +47,7 @@ class Posted:
     tie_out: DataFrame | None
 
 
-def post_positions(run: Run, work: WorkFolder, prepared: Prepared, found: DataFrame) -> Posted | None:
+def post_positions(run: Run, prepared: Prepared, found: DataFrame) -> Posted | None:
     """Write `positions/` of the run; None if there are neither rebate claims nor invoices.
 
     Raises LedgerError if the units of a key do not add up to its invoiced total.
@@ -57,41 +56,43 @@ def post_positions(run: Run, work: WorkFolder, prepared: Prepared, found: DataFr
     if live is None and invoices is None:
         return None
     live_claims = run.spark.createDataFrame([], PREPARED_REBATE_CLAIMS) if live is None else live.all
-    claims = work.write("positions/claim_lines", positions.claim_lines(live_claims))
-    lines = None if invoices is None else work.write("positions/invoice_lines", positions.invoice_lines(invoices))
-    events = _events(run, work, prepared, found, claims, lines)
+    claims = run.work.write(work_tables.CLAIM_LINES, positions.claim_lines(live_claims))
+    lines = None if invoices is None else run.work.write(work_tables.INVOICE_LINES, positions.invoice_lines(invoices))
+    events = _events(run, prepared, found, claims, lines)
     ledger = positions.LedgerInput(claims, lines, events)
-    in_sequence = work.write("positions/in_sequence", positions.accounts_in_sequence(ledger))
+    in_sequence = run.work.write(work_tables.IN_SEQUENCE, positions.accounts_in_sequence(ledger))
     sequential, quick = positions.entries_of(ledger, in_sequence)
-    booked = work.write("positions/sequential", sequential)
+    booked = run.work.write(work_tables.SEQUENTIAL, sequential)
     rows = positions.summed(quick.unionByName(booked)).withColumn("as_of", F.lit(run.settings.today))
-    place = join(run.folder, FOLDER)
+    place = join(run.folders.outputs, FOLDER)
     exports.write_positions(positions.with_previous(rows, _previous(run)), place)
     written = read_parquet(run.spark, place, POSITIONS)
     if lines is not None:
         _check_balance(written, lines)
-        _write_form_lines(run, work, prepared, lines, booked, events)
-    tie_out = None if lines is None else _tie_out(run, work, prepared, claims, lines, written)
-    return replace(_posted(written, booked, lines, events), tie_out=tie_out)
+        _write_form_lines(run, prepared, lines, booked, events)
+    tie_out = None
+    if lines is not None and invoices is not None:
+        tie_out = _tie_out(run, prepared, invoices, claims, lines, written)
+    return _posted(written, booked, lines, events, tie_out)
 
 
 def _tie_out(
-    run: Run, work: WorkFolder, prepared: Prepared, claims: DataFrame, lines: DataFrame, written: DataFrame
+    run: Run, prepared: Prepared, invoices: DataFrame, claims: DataFrame, lines: DataFrame, written: DataFrame
 ) -> DataFrame:
-    invoices, products, unread = prepared.invoices, prepared.references.get("products"), prepared.unread_claims
-    assert invoices is not None, "invoice lines are those of invoices"
-    rows = work.write("tie_out/lines", positions.tie_out_lines(claims, lines, written, invoices, products))
+    products, unread = prepared.references.get("products"), prepared.unread_claims
+    rows = run.work.write(
+        work_tables.TIE_OUT_LINES, positions.tie_out_lines(claims, lines, written, invoices, products)
+    )
     asking = None if unread is None else unread.where(~F.col("takes_back"))
     counted = facts.with_unread_rows(rows, asking, ("program", "state", "ndc11", "period"))
     settings = run.settings
-    return work.write(
-        "tie_out/compared", positions.compared(counted, settings.tie_out, settings.deadlines, settings.today)
+    return run.work.write(
+        work_tables.TIE_OUT_COMPARED, positions.compared(counted, settings.tie_out, settings.deadlines, settings.today)
     )
 
 
 def _events(
     run: Run,
-    work: WorkFolder,
     prepared: Prepared,
     found: DataFrame,
     claims: DataFrame,
@@ -109,11 +110,11 @@ def _events(
             sorted(lines_sent(kept, today).items()), "finding_id string, units_submitted decimal(38,3)"
         )
         parts.append(positions.decision_events(decisions, found, live, prepared.invoices, today, submitted))
-    return work.write("positions/events", union_all(parts)) if parts else None
+    return run.work.write(work_tables.EVENTS, union_all(parts)) if parts else None
 
 
 def _write_form_lines(
-    run: Run, work: WorkFolder, prepared: Prepared, lines: DataFrame, booked: DataFrame, events: DataFrame | None
+    run: Run, prepared: Prepared, lines: DataFrame, booked: DataFrame, events: DataFrame | None
 ) -> None:
     """Write what the forms ROSI and PQAS of the run are filled from."""
     live, replaced = prepared.invoices, prepared.replaced_invoices
@@ -132,8 +133,8 @@ def _write_form_lines(
         run.spark.createDataFrame(rows, positions.FORMS_SENT),
     )
     # read back, elements of lists may be NULL in the schema of either engine
-    form_lines = work.write("positions/form_lines", form_lines)
-    exports.write_form_lines(form_lines, join(run.folder, *FORM_LINES_FOLDER))
+    form_lines = run.work.write(work_tables.LINES_OF_FORMS, form_lines)
+    exports.write_form_lines(form_lines, join(run.folders.outputs, *FORM_LINES_FOLDER))
 
 
 def _previous(run: Run) -> DataFrame | None:
@@ -151,7 +152,13 @@ def _check_balance(written: DataFrame, lines: DataFrame) -> None:
         )
 
 
-def _posted(written: DataFrame, booked: DataFrame, lines: DataFrame | None, events: DataFrame | None) -> Posted:
+def _posted(
+    written: DataFrame,
+    booked: DataFrame,
+    lines: DataFrame | None,
+    events: DataFrame | None,
+    tie_out: DataFrame | None,
+) -> Posted:
     by_position = written.groupBy("position").agg(F.sum("units").alias("units"), F.count(F.lit(1)).alias("rows"))
     sums = {row["position"]: row for row in by_position.collect()}
     counts: Counter[str] = Counter(positions.not_booked(booked))
@@ -177,5 +184,5 @@ def _posted(written: DataFrame, booked: DataFrame, lines: DataFrame | None, even
         sum(row["rows"] for row in sums.values()),
         {position.value: sums[position.value]["units"] for position in Position if position.value in sums},
         counted,
-        tie_out=None,
+        tie_out,
     )

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from engine import feedback
 from engine.errors import InputError, OutputError, Problem
 from engine.pipeline.finished_runs import findings_of
-from engine.run import published_runs
+from engine.runs import published_runs
 from engine.runtime.storage import Storage, storage_of
 from engine.settings import Settings
 

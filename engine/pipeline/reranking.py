@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from engine import findings, models, rules
 from engine.contracts.findings import FINDINGS
 from engine.pipeline.finished_runs import findings_of, runs_in_order
-from engine.pipeline.handed_on import Prepared, run_tags
-from engine.pipeline.scoring import champion_to_compare, fetched_version
-from engine.run import Run, published_runs
+from engine.pipeline.model_versions import ModelVersions, champion_to_compare
+from engine.pipeline.stages import Linked, QueueOrder
+from engine.pipeline.tags import run_tags
+from engine.runs import Run, published_runs
 from engine.runtime.parquet import read_parquet
 from engine.runtime.storage import join
 from engine.tracking import SETTINGS, Tracker, comparison_tags
@@ -25,41 +25,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
-class QueueOrder:
-    """The re-ranker that says p(valid), with its model's name and version; all None where the settings do, with why."""
-
-    reranker: models.Reranker | None = None
-    name: str | None = None
-    version: str | None = None
-    why_settings: str | None = None
-
-    def probability(self, run: Run) -> Column | None:
-        """p(valid) of rows with the columns of FINDINGS; None: as the settings say."""
-        if self.reranker is None:
-            return None
-        return self.reranker.probability_column(run.spark, run.settings.model.batch_rows)
-
-    @property
-    def in_words(self) -> str:
-        if self.reranker is None:
-            return f"p(valid) by evidence class, from the settings: {self.why_settings}"
-        told = self.reranker.reviewed
-        random = told["random_valid"] + told["random_not_valid"]
-        return f"p(valid) by {self.name} version {self.version}, calibrated on {random:,} findings drawn at random"
-
-    @property
-    def as_json(self) -> dict[str, str | None]:
-        """For summary.json."""
-        return {"by": self.name or SETTINGS, "version": self.version, "why": self.why_settings}
-
-
-def queue_order(run: Run, tracker: Tracker) -> QueueOrder:
+def queue_order(run: Run, tracker: Tracker, versions: ModelVersions) -> QueueOrder:
     """The version that `--model` or the alias names. Raises ConfigurationError where it learned from other features."""
     settings, name = run.settings.model.reranker, run.settings.mlflow.reranker_model
     if not settings.enabled:
         return QueueOrder(why_settings="model.reranker.enabled is false")
-    fetched = fetched_version(run, tracker, name)
+    fetched = versions.fetched(tracker, name)
     if fetched is None:
         return QueueOrder(why_settings=f"no version of {name} is {tracker.alias}")
     reranker = models.Reranker.load(fetched.folder)
@@ -67,30 +38,30 @@ def queue_order(run: Run, tracker: Tracker) -> QueueOrder:
     return QueueOrder(reranker, name, fetched.version)
 
 
-def train_reranker(run: Run, tracker: Tracker, prepared: Prepared) -> str | None:
+def train_reranker(run: Run, tracker: Tracker, linked: Linked) -> str | None:
     """Learn from all reviewed findings of published runs, evaluate, log and register; returns the version's name.
 
     None, with a note that says why, where there are no decisions or too few of a kind. It takes over by `promote`
     alone.
     """
     settings, name = run.settings.model.reranker, run.settings.mlflow.reranker_model
-    decisions = prepared.references.get("decisions")
+    decisions = linked.references.get("decisions")
     if not settings.enabled or decisions is None:
         why = "there is no table decisions" if settings.enabled else "model.reranker.enabled is false"
-        run.note(f"{name} is not trained: {why}")
+        run.progress.note(f"{name} is not trained: {why}")
         return None
     folders = published_runs(run.storage, run.settings.output.root, but=run.run_id)
     champion = champion_to_compare(
         run, tracker, name, models.Reranker.load, lambda champion: champion.check_features(settings.features)
     )
-    outcomes = prepared.references.get("outcomes")
+    outcomes = linked.references.get("outcomes")
     reviewed = findings.reviewed_findings(decisions, outcomes, run.settings.today)
     lesson = _lesson(run, folders, reviewed)
     _tell_what_is_left_out(run, reviewed, len(lesson), outcomes)
     reranker = models.fit_reranker(lesson, settings)
     if reranker is None:
         counts = models.review_counts(lesson)
-        run.note(
+        run.progress.note(
             f"{name} is not trained: of the findings drawn at random {counts['random_valid']:,} are valid and "
             f"{counts['random_not_valid']:,} not; {settings.minimum_of_each:,} of each are needed"
         )
@@ -99,7 +70,7 @@ def train_reranker(run: Run, tracker: Tracker, prepared: Prepared) -> str | None
     evaluation = models.evaluate_reranker(
         lesson, run.settings.model, last_run, None if champion is None else champion[0]
     )
-    tags = run_tags(run, prepared) | {"features": ",".join(reranker.features)}
+    tags = run_tags(run, linked.prepared.opened) | {"features": ",".join(reranker.features)}
     if evaluation.compared_by is not None:
         tags |= comparison_tags(SETTINGS if champion is None else champion[1], evaluation.compared_by)
     with tempfile.TemporaryDirectory() as folder:
@@ -115,7 +86,7 @@ def train_reranker(run: Run, tracker: Tracker, prepared: Prepared) -> str | None
             first_takes_over=False,
             description=_about(len(lesson), evaluation.metrics, None if champion is None else champion[1]),
         )
-    run.note(
+    run.progress.note(
         f"{name} version {version} was trained on {len(lesson):,} reviewed findings; `promote` makes it {tracker.alias}"
     )
     return f"{name} version {version}"
@@ -161,7 +132,9 @@ def _lesson(run: Run, folders: list[str], reviewed: DataFrame) -> pd.DataFrame:
 def _tell_what_is_left_out(run: Run, reviewed: DataFrame, found: int, outcomes: DataFrame | None) -> None:
     unknown = reviewed.count() - found
     if unknown:
-        run.note(f"{unknown:,} reviewed findings stand in no published run below the output folder: they teach nothing")
+        run.progress.note(
+            f"{unknown:,} reviewed findings stand in no published run below the output folder: they teach nothing"
+        )
     of_cases = 0 if outcomes is None else outcomes.where(F.col("finding_id").isNull()).count()
     if of_cases:
-        run.note(f"{of_cases:,} outcomes name a case and no finding: they teach nothing")
+        run.progress.note(f"{of_cases:,} outcomes name a case and no finding: they teach nothing")

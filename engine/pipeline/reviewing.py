@@ -125,6 +125,11 @@ def _tickets(
     return exports.finding_tickets(shown, facts.run.rule_titles, settings.today, most, redacted)
 
 
+def check_tickets(storage: Storage, settings: Settings) -> None:
+    """Check that the file of issue keys, if one is named, can be read. Raises InputError, OutputError."""
+    issue_keys(storage, settings)
+
+
 def issue_keys(storage: Storage, settings: Settings) -> dict[str, str]:
     """The key of each issue by its external id, from the file that `tickets.keys` names. Raises InputError."""
     return exports.read_issue_keys(storage, settings.tickets.keys) if settings.tickets.keys else {}

@@ -6,6 +6,7 @@ from engine.positions.form_lines import FORMS_SENT, form_lines
 from engine.positions.forms import LineFacts, Prior, is_changed, pqas_line, pqas_problems, rosi_line, rosi_problems
 from engine.positions.history import with_previous
 from engine.positions.ledger import (
+    ENTRIES,
     LedgerInput,
     accounts_in_sequence,
     entries_of,
@@ -17,6 +18,7 @@ from engine.positions.lines import claim_lines, invoice_lines
 from engine.positions.tie_out import compared, on_red_lines, tie_out_lines, with_held_lines
 
 __all__ = [
+    "ENTRIES",
     "FORMS_SENT",
     "LedgerInput",
     "LineFacts",

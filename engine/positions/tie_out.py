@@ -84,7 +84,8 @@ def tie_out_lines(
         return rows.withColumn("state", F.col("payer_id"))
     names = products.groupBy(F.col("ndc11").alias("listed_ndc11")).agg(F.max("product_name").alias("listed_name"))
     rows = rows.join(names, on=F.col("ndc11") == F.col("listed_ndc11"), how="left")  # one row per NDC
-    return rows.withColumns({"state": F.col("payer_id"), "product_name": F.coalesce("listed_name", "product_name")})
+    named = {"state": F.col("payer_id"), "product_name": F.coalesce("listed_name", "product_name")}
+    return rows.withColumns(named).drop("listed_ndc11", "listed_name")
 
 
 def _sum_of(name: str, entry: str) -> Column:

@@ -10,7 +10,7 @@ from engine.prepare.bad_values import (
     quarantine_problem,
     value_report,
 )
-from engine.prepare.conform import LOOKUPS, conform
+from engine.prepare.conform import LOOKUPS, conform, conformed_schema
 from engine.prepare.contract_check import check_contract
 from engine.prepare.dropped_rows import (
     Tally,
@@ -40,6 +40,7 @@ __all__ = [
     "check_contract",
     "coerced_notes",
     "conform",
+    "conformed_schema",
     "good_rows",
     "in_conflict",
     "in_one_line",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -95,6 +95,30 @@ class Part:
 
 
 @dataclass(frozen=True)
+class On:
+    """A rule on one subject: what it needs there, and what differs from the rule as declared for all its subjects.
+
+    function: its condition on this subject; None: the decorated function. thresholds and guards come after those of the
+    rule; other fields replace the rule's.
+    """
+
+    function: RuleFunction | None = None
+    needs: tuple[str, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
+    guards: tuple[Guard, ...] = ()
+    title: str | None = None
+    programs: tuple[Program, ...] | None = None
+    evidence: Evidence | None = None
+    codes: tuple[str, ...] | None = None
+    route: Route | None = None
+    party: Party | None = None
+    action: Action | None = None
+    citation: str | None = None
+    document: str | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True)
 class Rule:
     """One rule on one subject.
 
@@ -157,28 +181,21 @@ class Registry:
     def __init__(self) -> None:
         self._rules: dict[tuple[str, Subject], Rule] = {}
 
-    def add(self, rule: Rule) -> None:
-        """Raises RegistryError where the id is taken on this subject or the rule contradicts itself or another."""
-        if rule.key in self._rules:
-            raise RegistryError(f"two rules with id {rule.id} on {rule.subject}")
-        names = [threshold.name for threshold in rule.thresholds]
-        if len(names) != len(set(names)):
-            raise RegistryError(f"{rule.id} on {rule.subject} has two thresholds of one name")
-        for threshold in rule.thresholds:
-            other = self.thresholds(rule.id).get(threshold.name)
-            if other is not None and other.default != threshold.default:
-                raise RegistryError(f"{rule.id} has two defaults for {threshold.name}")
-        if rule.explains_unusual and rule.evidence not in (Evidence.STRONG, Evidence.MEDIUM):
-            raise RegistryError(f"{rule.id} on {rule.subject} is {rule.evidence} and explains nothing that is unusual")
-        begin, end = rule.in_force
-        if begin is not None and end is not None and end <= begin:
-            raise RegistryError(f"{rule.id} on {rule.subject} is never in force")
-        guards = [guard.name for guard in rule.guards]
-        if len(guards) != len(set(guards)):
-            raise RegistryError(f"{rule.id} on {rule.subject} has two guards of one name")
-        if any(other.data_source is not rule.data_source for other in self.rules() if other.id == rule.id):
-            raise RegistryError(f"{rule.id} has two data sources")
-        self._rules[rule.key] = rule
+    def add(self, rules: Sequence[Rule]) -> None:
+        """Add one rule, given once for each of its subjects.
+
+        Raises RegistryError if the id is taken or the rule contradicts itself.
+        """
+        for rule in rules:
+            if rule.id in self.ids:
+                raise RegistryError(f"two rules with id {rule.id}")
+            _check(rule)
+        defaults: dict[str, ThresholdValue] = {}
+        for rule in rules:
+            for threshold in rule.thresholds:
+                if defaults.setdefault(threshold.name, threshold.default) != threshold.default:
+                    raise RegistryError(f"{rule.id} has two defaults for {threshold.name}")
+        self._rules |= {rule.key: rule for rule in rules}
 
     def rules(self, subject: Subject | None = None) -> tuple[Rule, ...]:
         """Rules on a subject, or all, by id."""
@@ -199,6 +216,21 @@ class Registry:
         }
 
 
+def _check(rule: Rule) -> None:
+    """Raise RegistryError if the rule on one subject contradicts itself."""
+    for what, names in (
+        ("thresholds", [threshold.name for threshold in rule.thresholds]),
+        ("guards", [guard.name for guard in rule.guards]),
+    ):
+        if len(names) != len(set(names)):
+            raise RegistryError(f"{rule.id} on {rule.subject} has two {what} of one name")
+    if rule.explains_unusual and rule.evidence not in (Evidence.STRONG, Evidence.MEDIUM):
+        raise RegistryError(f"{rule.id} on {rule.subject} is {rule.evidence} and explains nothing that is unusual")
+    begin, end = rule.in_force
+    if begin is not None and end is not None and end <= begin:
+        raise RegistryError(f"{rule.id} on {rule.subject} is never in force")
+
+
 REGISTRY = Registry()
 
 
@@ -206,7 +238,7 @@ def rule(
     id: str,
     title: str,
     *,
-    subject: Subject,
+    on: Mapping[Subject, On | tuple[str, ...]],
     programs: tuple[Program, ...],
     evidence: Evidence,
     route: Route,
@@ -216,7 +248,6 @@ def rule(
     data_source: DataSource | None,
     codes: tuple[str, ...] = (),
     document: str = "",
-    needs: tuple[str, ...] = (),
     parts: tuple[Part, ...] = (),
     thresholds: tuple[Threshold, ...] = (),
     guards: tuple[Guard, ...] = (),
@@ -230,38 +261,43 @@ def rule(
     is_model: bool = False,
     registry: Registry = REGISTRY,
 ) -> Callable[[RuleFunction], RuleFunction]:
-    """Enters the function in the registry under its id and subject; its docstring explains the rule."""
+    """Enter a rule in the registry, once for all its subjects; the docstring of each function explains it.
+
+    on: the rule's subjects with what it needs there besides the subject's own table, or with `On` if more differs.
+    """
 
     def register(function: RuleFunction) -> RuleFunction:
-        registry.add(
-            Rule(
-                id=id,
-                title=title,
-                subject=subject,
-                programs=programs,
-                evidence=evidence,
-                codes=codes,
-                route=route,
-                party=party,
-                action=action,
-                citation=citation,
-                document=document,
-                needs=(SUBJECT_FEEDS[subject], *needs),
-                parts=parts,
-                thresholds=thresholds,
-                guards=guards,
-                explains_unusual=explains_unusual,
-                any_units=any_units,
-                accompanies=accompanies,
-                enabled=enabled,
-                in_force=in_force,
-                version=version,
-                data_source=data_source,
-                bars_disputes=bars_disputes,
-                is_model=is_model,
-                function=function,
-            )
-        )
+        registry.add([of_subject(subject, differs, function) for subject, differs in on.items()])
         return function
+
+    def of_subject(subject: Subject, differs: On | tuple[str, ...], function: RuleFunction) -> Rule:
+        own = differs if isinstance(differs, On) else On(needs=differs)
+        return Rule(
+            id=id,
+            title=title if own.title is None else own.title,
+            subject=subject,
+            programs=programs if own.programs is None else own.programs,
+            evidence=own.evidence or evidence,
+            codes=codes if own.codes is None else own.codes,
+            route=own.route or route,
+            party=own.party or party,
+            action=own.action or action,
+            citation=citation if own.citation is None else own.citation,
+            document=document if own.document is None else own.document,
+            needs=(SUBJECT_FEEDS[subject], *own.needs),
+            parts=parts,
+            thresholds=(*thresholds, *own.thresholds),
+            guards=(*guards, *own.guards),
+            explains_unusual=explains_unusual,
+            any_units=any_units,
+            accompanies=accompanies,
+            enabled=enabled,
+            in_force=in_force,
+            version=own.version or version,
+            data_source=data_source,
+            bars_disputes=bars_disputes,
+            is_model=is_model,
+            function=own.function or function,
+        )
 
     return register

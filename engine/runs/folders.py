@@ -40,7 +40,7 @@ class RunFolders:
     def __init__(self, storage: Storage, root: str, run_id: str, job: str = "detect"):
         self._storage = storage
         self._root = root
-        self._run_id = run_id
+        self.run_id = run_id
         self._job = job
         self._renames = urlparse(root).scheme not in _NO_RENAME
         self.final = join(root, run_id)
@@ -148,7 +148,7 @@ class RunFolders:
     def publish(self) -> None:
         """Make the complete run visible. A run that it replaces stays until the new one is in place."""
         outputs = self.outputs
-        manifest = {"run_id": self._run_id, "published_at": datetime.now(UTC).isoformat(timespec="seconds")}
+        manifest = {"run_id": self.run_id, "published_at": datetime.now(UTC).isoformat(timespec="seconds")}
         self._storage.write_text(join(outputs, SUCCESS_MARKER), json.dumps(manifest) + "\n")
         self._storage.delete(join(outputs, OWNER_FILE))
         if outputs != self.final:
@@ -162,14 +162,14 @@ class RunFolders:
         """
         if self._is_complete(self.partial):
             self._put_in_place()
-            return f"publishing run {self._run_id} had been interrupted and was completed: {self.final}"
+            return f"publishing run {self.run_id} had been interrupted and was completed: {self.final}"
         if self._storage.exists(self.replaced):
             begun_to_delete = self._storage.exists(join(self.replaced, OWNER_FILE))
             if self._storage.exists(self.final) or begun_to_delete:
                 self._delete(self.replaced)
                 return None
             self._storage.rename(self.replaced, self.final)
-            return f"replacing run {self._run_id} had been interrupted; the previous run was restored: {self.final}"
+            return f"replacing run {self.run_id} had been interrupted; the previous run was restored: {self.final}"
         return None
 
     def _put_in_place(self) -> None:
@@ -222,7 +222,7 @@ class RunFolders:
         return self._names_run(join(folder, SUCCESS_MARKER)) and self._names_run(join(folder, SUMMARY))
 
     def _names_run(self, file: str) -> bool:
-        return self._storage.exists(file) and self._json(file).get("run_id") == self._run_id
+        return self._storage.exists(file) and self._json(file).get("run_id") == self.run_id
 
     def _json(self, file: str) -> dict[str, Any]:
         try:
@@ -232,7 +232,7 @@ class RunFolders:
         return content if isinstance(content, dict) else {}
 
     def _write_owner(self, folder: str) -> None:
-        owner, file = {"run_id": self._run_id, "job": self._job}, join(folder, OWNER_FILE)
+        owner, file = {"run_id": self.run_id, "job": self._job}, join(folder, OWNER_FILE)
         if not self._storage.exists(file) or self._json(file) != owner:
             self._storage.write_text(file, json.dumps(owner) + "\n")
 
@@ -245,7 +245,7 @@ class RunFolders:
                     Problem(
                         "the run id differs only in upper and lower case from an existing name",
                         join(self._root, name),
-                        self._run_id,
+                        self.run_id,
                         "names that differ on file systems that ignore case",
                         "use another --run-id",
                     )

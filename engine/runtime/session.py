@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -145,3 +145,15 @@ def _submitted_value(key: str) -> str | None:
     """The value that spark-submit received for a key, before a session exists."""
     SparkContext._ensure_initialized()
     return SparkConf(loadDefaults=True).get(key, None)
+
+
+@contextmanager
+def operators_compiled_apart(spark: SparkSession) -> Iterator[None]:
+    """All rules are too long for one method: Spark tries for seconds and fails, or makes one that runs slowly."""
+    setting = "spark.sql.codegen.wholeStage"
+    before = spark.conf.get(setting)
+    spark.conf.set(setting, "false")
+    try:
+        yield
+    finally:
+        spark.conf.set(setting, str(before))

@@ -1,18 +1,16 @@
-"""Input: locations, formats and readers of every table. Also the work folder of a run."""
+"""Input: locations, formats and readers of every table."""
 
 from engine.sources.check import check_connections
 from engine.sources.failures import translate_read_error
-from engine.sources.run_faults import translate_run_fault
+from engine.sources.run_faults import translate_run_fault, work_changed
 from engine.sources.sample import first_rows, sampling
 from engine.sources.tables import FoundTables, OpenedTable, open_tables
-from engine.sources.work import WorkFolder
 from engine.sources.workbook import Sheet, WorkbookError, open_workbook
 
 __all__ = [
     "FoundTables",
     "OpenedTable",
     "Sheet",
-    "WorkFolder",
     "WorkbookError",
     "check_connections",
     "first_rows",
@@ -21,4 +19,5 @@ __all__ = [
     "sampling",
     "translate_read_error",
     "translate_run_fault",
+    "work_changed",
 ]

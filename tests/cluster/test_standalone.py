@@ -9,7 +9,7 @@ import signal
 import pandas as pd
 import pytest
 
-from engine.run import code_version
+from engine.runs import code_version
 from tests.cluster.conftest import wait_for
 from tests.end_to_end.runs import AS_OF
 

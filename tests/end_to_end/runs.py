@@ -58,7 +58,7 @@ class FinishedRun:
 def detect_in(spark, claims: Path, output: Path, run_id: str = RUN_ID, **changed) -> Path:
     """The main job through the pipeline; returns the published folder."""
     from engine import pipeline
-    from engine.run import RunOptions
+    from engine.runs import RunOptions
 
     settings = settings_in(claims, output, **changed)
     pipeline.detect(spark, settings, RunOptions(run_id=run_id), lambda _: None)

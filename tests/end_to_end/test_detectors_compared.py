@@ -9,7 +9,7 @@ import pytest
 from nbclient import NotebookClient
 
 from engine import pipeline
-from engine.run import RunOptions
+from engine.runs import RunOptions
 from engine.settings import SHIPPED_DETECTORS
 from tests.end_to_end.runs import settings_in
 
@@ -22,7 +22,8 @@ pytestmark = pytest.mark.slow
 def compared(spark, generated_claims, tmp_path_factory):
     output = tmp_path_factory.mktemp("compared")
     settings = settings_in(generated_claims, output)
-    return output, pipeline.train(spark, settings, RunOptions("compared"), lambda _: None, compare_detectors=True)
+    options = RunOptions("compared", known_unusual=str(generated_claims / "anomalies"))
+    return output, pipeline.train(spark, settings, options, lambda _: None, compare_detectors=True)
 
 
 def test_every_detector_is_measured_on_the_same_rows(compared):

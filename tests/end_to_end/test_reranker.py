@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score
 from engine import pipeline
 from engine.contracts.codes import Subject
 from engine.rules import explaining_rules
-from engine.run import RunOptions
+from engine.runs import RunOptions
 from engine.settings import Settings
 from tests.end_to_end.runs import AS_OF, FinishedRun, settings_in
 

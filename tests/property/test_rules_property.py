@@ -6,9 +6,17 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from engine.pipeline import main_job as steps
+from engine.pipeline.facts import describe
+from engine.pipeline.findings import assemble_findings
+from engine.pipeline.job import job_run
+from engine.pipeline.link import link_claims
+from engine.pipeline.prepare import prepare_tables
+from engine.pipeline.read import read_tables
+from engine.pipeline.rules import apply_rules
+from engine.pipeline.screen import screen
+from engine.pipeline.stages import QueueOrder, Scored, ScoredSubject
 from engine.rules import REGISTRY
-from engine.run import RunOptions
+from engine.runs import RunOptions
 from engine.settings import Settings
 from tests.property import rules_reference, rules_worlds
 from tests.property.rules_reference import decisions
@@ -41,11 +49,11 @@ def findings_of(spark, folder, worlds) -> list[dict]:
             "link": {"learn_weights": False, "offset_pairs": 1_000_000},
         }
     )
-    with steps.way(spark, settings, RunOptions(run_id="r"), lambda _: None) as (run, work):
-        prepared = steps.prepare_tables(run, work, steps.read_tables(run))
-        judged = steps.describe(run, work, prepared, steps.link_claims(run, work, prepared))
-        flagged, _ = steps.apply_rules(run, work, prepared, judged, steps.screen(run, work, prepared, judged))
-        rows = steps.assemble_findings(run, flagged, prepared, judged, None).collect()
+    with job_run(spark, settings, RunOptions(run_id="r"), lambda _: None) as run:
+        linked = link_claims(run, prepare_tables(run, read_tables(run, {})))
+        screened = screen(run, linked, describe(run, linked))
+        not_scored = Scored(tuple(ScoredSubject(one, by_model=None, groups=None) for one in screened.subjects))
+        rows = assemble_findings(run, linked, apply_rules(run, linked, not_scored), QueueOrder()).rows.collect()
         run.abandon()
     return [row.asDict(recursive=True) for row in rows]
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from test_models_card import model_of
 
-from engine.contracts.codes import Subject
+from engine.models import Flags
 from engine.models.measures import Resampled, Truth, measured
-from engine.pipeline.detector_comparison import side_by_side
-from engine.pipeline.handed_on import Judged
+from engine.pipeline import detector_comparison
+from engine.pipeline.stages import SubjectScores
+from engine.pipeline.training import Trained
 from engine.settings import EvaluationSettings
 
 LEVEL = 0.95
@@ -26,9 +27,14 @@ def figures(area: float, difference: tuple[float, float, float] | None = None) -
     return found
 
 
-def detector(name: str, version: str, metrics: dict[str, float], resampled: Resampled | None = None) -> Judged:
-    one = Judged(Subject.REBATE_CLAIM, None, None, lambda flagged, _: flagged, model_of(name), "claims", version)
-    return replace(one, metrics=metrics, resampled=resampled)
+def detector(name: str, version: str, metrics: dict[str, float], resampled: Resampled | None = None) -> Trained:
+    flags = Flags(None, tested=0, flagged=0, largest_p_value=None)
+    scores = SubjectScores(model_of(name), "claims", version, None, None, flags, drift={})
+    return Trained(scores, metrics, resampled)
+
+
+def side_by_side(trained, champion, level):
+    return detector_comparison.side_by_side(trained, "claims", champion, level)
 
 
 CHAMPION = detector("power_sum", "1", figures(0.8))
@@ -58,7 +64,7 @@ def test_where_none_is_better_no_command_is_given():
 
 def test_without_truth_there_is_nothing_to_compare():
     assert "nothing to compare" in next(side_by_side([replace(CHAMPION, metrics={})], "1", LEVEL).lines("runs"))
-    assert not list(side_by_side([replace(CHAMPION, model=None)], "1", LEVEL).lines("runs"))
+    assert not list(side_by_side([], "1", LEVEL).lines("runs"))
 
 
 def test_decisions_drawn_at_random_measure_where_nothing_is_planted():

@@ -10,7 +10,7 @@ from importlib.metadata import version
 import pytest
 
 from engine.errors import ConfigurationError, OutputError
-from engine.run import RunOptions, check_resumable, interrupted_engine, open_run
+from engine.runs import RunOptions, check_resumable, interrupted_engine, open_run
 from engine.runtime import selection
 from engine.runtime.selection import CHOICE_VARIABLE, Choice, Engine, as_variable, choose, gives_master
 from engine.runtime.session import engine_facts
@@ -211,7 +211,7 @@ def test_an_interrupted_run_of_another_engine_is_refused_by_name(spark, tmp_path
     storage = storage_of(spark)
     assert interrupted_engine(settings, "r1") is None
     run = open_run(spark, storage, settings, RunOptions("r1"), print)
-    check_resumable(run, {})
+    check_resumable(run, {}, {})
     run.lease.release()
     began = tmp_path / ".r1.work" / "began-with.json"
     engine = engine_facts(spark).name
@@ -220,5 +220,5 @@ def test_an_interrupted_run_of_another_engine_is_refused_by_name(spark, tmp_path
     began.write_text(began.read_text().replace(f'"engine": "{engine}"', f'"engine": "{other}"'))
     resumed = open_run(spark, storage, settings, RunOptions("r1", resume=True), print)
     with pytest.raises(OutputError, match=rf"started with another engine(.|\n)*--engine {other} resumes"):
-        check_resumable(resumed, {})
+        check_resumable(resumed, {}, {})
     resumed.lease.release()

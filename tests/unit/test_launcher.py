@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.run import code_version
+from engine.runs import code_version
 from jobs import launcher
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -68,7 +68,7 @@ def test_clusters(shown, options, tmp_path):
     archive = Path(value_of(command, "--py-files"))
     assert archive.parent == tmp_path / "logs"
     assert archive.stem.removeprefix("engine-") == code_version().partition("+")[2]
-    assert "engine/run.py" in zipfile.ZipFile(archive).namelist()
+    assert "engine/runs/run.py" in zipfile.ZipFile(archive).namelist()
     assert command[-3:] == [JOB, "--run-id", "r1"]
     # what a job runs with does not depend on the folder of a shell
     assert all(Path(path).is_absolute() for path in (command[0], command[-3], variables["ENGINE_LOGS"]))
@@ -89,8 +89,8 @@ def test_the_code_version_and_the_folder_of_the_project_are_those_of_the_checkou
     program = tmp_path / "other" / "program.py"
     program.parent.mkdir()
     program.write_text(
-        "import engine.run, jobs.common\n"
-        "print(engine.run.__file__, engine.run.code_version(), jobs.common.PROJECT, sep='\\n')\n"
+        "import engine.runs, jobs.common\n"
+        "print(engine.runs.__file__, engine.runs.code_version(), jobs.common.PROJECT, sep='\\n')\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(archive), "ENGINE_HOME": str(PROJECT)}
     ended = subprocess.run(

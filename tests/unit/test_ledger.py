@@ -3,7 +3,7 @@
 import pytest
 
 from engine.contracts.codes import Step
-from engine.ledger import Ledger, LedgerError
+from engine.runs import Ledger, LedgerError
 
 
 def test_a_balanced_way_is_recorded_in_order():

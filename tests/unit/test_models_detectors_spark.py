@@ -158,18 +158,17 @@ def test_mlflow_serves_what_the_engine_scores(models, matrix, kind, tmp_path):
 
 def test_detect_refuses_a_model_of_other_features_before_it_scores(models, tmp_path):
     from engine.models import Calibration
-    from engine.pipeline.handed_on import Judged
-    from engine.pipeline.scoring import fetched_model
+    from engine.pipeline.model_versions import ModelVersions
+    from engine.pipeline.score import registered_model
     from engine.settings import Settings
 
     models["ecod"].save(tmp_path)
     Calibration(np.array(["all"]), np.array([1]), np.array([0.5])).save(tmp_path)
     tracker = SimpleNamespace(fetch=lambda name, version: SimpleNamespace(folder=tmp_path, version="1"))  # noqa: ARG005
-    one = Judged(CLAIM, facts=None, peers=None, described=lambda flagged, _: flagged)
     changed = {"model": {"claims": {"features": list(FEATURES[:-1])}}}
-    versions = {Settings().mlflow.claims_model: "1"}
+    name = Settings().mlflow.claims_model
+    versions = ModelVersions({name: "1"}, origins={})
     with pytest.raises(ConfigurationError, match="other features"):
-        fetched_model(SimpleNamespace(settings=Settings(**changed), model_versions=versions), tracker, one)
-    same = SimpleNamespace(settings=Settings(), model_versions=versions)
-    model, _, version = fetched_model(same, tracker, one)
+        registered_model(SimpleNamespace(settings=Settings(**changed)), tracker, versions, name)
+    model, _, version = registered_model(SimpleNamespace(settings=Settings()), tracker, versions, name)
     assert (model.kind, version) == ("ecod", "1")

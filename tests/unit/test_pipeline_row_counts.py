@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
 
 from engine.contracts.codes import Step, Subject
-from engine.ledger import Ledger, LedgerError
-from engine.pipeline import judging, linking, scoring
-from engine.pipeline.handed_on import Prepared
+from engine.pipeline import link, score, screen, subject_scores
+from engine.pipeline.stages import (
+    Described,
+    DescribedSubject,
+    Linked,
+    ModelInputs,
+    Prepared,
+    ScoredSubject,
+    ScreenedSubject,
+)
+from engine.pipeline.work_tables import LINKS_TO_340B
+from engine.runs import Ledger, LedgerError, Progress
 from engine.settings import Settings
 
 
@@ -33,40 +41,48 @@ class Work:
     def __init__(self, **rows):
         self._rows = rows
 
-    def write(self, _name, rows, **_origin):
+    def write(self, _table, rows, **_origin):
         return rows
 
-    def rows(self, name):
-        return self._rows[name.partition("/")[0]]
+    def rows(self, table):
+        return self._rows[table.name.partition("/")[0]]
 
 
 @pytest.fixture
 def run():
+    """A run with 2,842 prepared rows of two tables; the work folder is the test's."""
     ledger = Ledger()
     for table in ("invoices", "rebate_claims"):
         ledger.record(table, Step.READ, 2842, 2842)
-    return SimpleNamespace(
-        ledger=ledger, settings=Settings(), note=lambda _: None, in_parallel=lambda tasks: [task() for task in tasks]
-    )
+
+    def with_work(**rows):
+        return SimpleNamespace(
+            ledger=ledger,
+            settings=Settings(),
+            progress=Progress(lambda _: None),
+            in_parallel=lambda tasks: [task() for task in tasks],
+            work=Work(**rows),
+            spark=SimpleNamespace(conf=SimpleNamespace(get=lambda _: "true", set=lambda *_: None)),
+        )
+
+    return with_work
 
 
 @pytest.fixture
 def scored(run, monkeypatch):
     """Scores `written` rows of a table, of which the model can judge `judged`."""
-    monkeypatch.setattr(scoring.models, "anomaly_scores", lambda *_: None)
-    monkeypatch.setattr(scoring.models, "p_values", lambda *_: None)
-    monkeypatch.setattr(scoring.models, "can_be_scored", lambda *_: None)
-    flags = SimpleNamespace(tested=1, flagged=1)
-    monkeypatch.setattr(scoring.models, "flag", lambda *_: flags)
+    monkeypatch.setattr(subject_scores.models, "anomaly_scores", lambda *_: None)
+    monkeypatch.setattr(subject_scores.models, "p_values", lambda *_: None)
+    monkeypatch.setattr(subject_scores.models, "can_be_scored", lambda *_: None)
+    monkeypatch.setattr(subject_scores.models, "flag", lambda *_: SimpleNamespace(tested=1, flagged=1))
 
-    def score(written, judged):
-        one = SimpleNamespace(
-            subject=Subject.INVOICE, inputs=Rows(judged), model_name="m", model_version="1", explained=None
-        )
+    def scores(written, judged):
+        inputs = ModelInputs(Subject.INVOICE, Rows(judged), None, None)
         model = SimpleNamespace(detector="isolation_forest", features=("z",), inputs="z")
-        return scoring.score_and_flag(run, Work(p_values=written), one, model, SimpleNamespace(smallest_p_value=0.001))
+        calibration = SimpleNamespace(smallest_p_value=0.001)
+        return subject_scores.score_and_flag(run(p_values=written), "invoices", inputs, model, calibration, "m/1")
 
-    return score
+    return scores
 
 
 @pytest.mark.parametrize(("written", "judged"), [(0, 2842), (2841, 2842), (2842, 0)])
@@ -81,23 +97,33 @@ def test_rows_that_the_model_cannot_judge_are_no_difference(scored, rows):
     assert flags.flagged == 1
 
 
+def test_rows_that_linking_lost_stop_the_run(run):
+    prepared = Prepared(opened={"invoices": None}, invoices=Rows(2841))
+    with pytest.raises(LedgerError, match="invoices, step link: 2,841 live rows, 2,842 expected"):
+        link.link_claims(run(), prepared)
+
+
 def test_more_links_than_claims_stop_the_run(run):
-    assert linking._per_claim(run, Work(links_340b=2842), "links_340b") == 2842
+    assert link._per_claim(run(links_340b=2842), LINKS_TO_340B) == 2842
     with pytest.raises(LedgerError, match="rebate_claims, step link: 2,843 rows of links_340b, at most 2,842"):
-        linking._per_claim(run, Work(links_340b=2843), "links_340b")
+        link._per_claim(run(links_340b=2843), LINKS_TO_340B)
 
 
 def test_more_flagged_rows_than_rows_stop_the_run(run, monkeypatch):
-    run.spark = SimpleNamespace(conf=SimpleNamespace(get=lambda _: "true", set=lambda *_: None))
-    monkeypatch.setattr(judging.rules, "active_rules", lambda *_: SimpleNamespace(rules=()))
-    monkeypatch.setattr(judging.rules, "flagged_rows", lambda *_: None)
-    one = SimpleNamespace(subject=Subject.INVOICE, facts=None)
-    prepared = SimpleNamespace(available=frozenset())
-    run.settings = SimpleNamespace(today=None)
-    run.step = lambda _: nullcontext([])
-    judging.screen(run, Work(screened=2842), prepared, [one])
+    monkeypatch.setattr(screen.rules, "flagged_rows", lambda *_: None)
+    linked = Linked(Prepared(opened={}), references={}, derived=frozenset(), claims=None, report=None)
+    described = Described((DescribedSubject(Subject.INVOICE, facts=None, peers=None),))
+    screen.screen(run(screened=2842), linked, described)
     with pytest.raises(LedgerError, match="invoices, step screen: 2,843 rows flagged, at most 2,842"):
-        judging.screen(run, Work(screened=2843), prepared, [one])
+        screen.screen(run(screened=2843), linked, described)
+
+
+def test_facts_that_lost_rows_before_scoring_stop_the_run(run):
+    described = DescribedSubject(Subject.INVOICE, facts=None, peers=None)
+    one = ScoredSubject(ScreenedSubject(described, hits=None), by_model=None, groups=None)
+    assert score._entered(run(facts=2842), one) == ["invoices 0 scored, too few for a model"]
+    with pytest.raises(LedgerError, match="invoices, step score: 2842 rows in, but 2841 out"):
+        score._entered(run(facts=2841), one)
 
 
 def test_a_table_with_quarantined_rows_is_not_complete():

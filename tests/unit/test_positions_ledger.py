@@ -9,8 +9,8 @@ import pytest
 
 from engine import positions
 from engine.contracts.positions import POSITIONS
-from engine.ledger import LedgerError
 from engine.pipeline.positions import _check_balance
+from engine.runs import LedgerError
 from tests.unit.facts_rows import NDC, claim, claims, frame, invoice, invoices, reference
 from tests.unit.positions_rows import decisions, findings, ledger_of
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from engine.errors import ConfigurationError
 from engine.rules import REGISTRY, Registry, active_rules, dispute_codes, explaining_rules
 from engine.rules.activation import OFF_BY_ITSELF, SWITCHED_OFF, why_off
 from engine.rules.configuration import check_rules
-from engine.rules.registry import DataSource, RegistryError, Threshold, rule
+from engine.rules.registry import DataSource, On, RegistryError, Threshold, rule
 from engine.rules.unsupported import UNSUPPORTED
 from engine.settings import RuleSettings, Settings
 from tests.spec.all_specs import all_specs
@@ -24,19 +25,20 @@ from tests.spec.rule_cases import EVERYTHING
 CONF = Path(__file__).parents[2] / "conf"
 CODES = dispute_codes(str(CONF / "reference"))
 DAY = date(2026, 3, 1)
+ON_CLAIMS = {Subject.REBATE_CLAIM: ()}
 
 
 def enter(
     registry: Registry,
     id: str = "R900",
-    subject: Subject = Subject.REBATE_CLAIM,
+    on: Mapping[Subject, On | tuple[str, ...]] = ON_CLAIMS,
     evidence: Evidence = Evidence.STRONG,
     **others,
 ):
     @rule(
         id,
         "a rule",
-        subject=subject,
+        on=on,
         programs=(Program.MDRP_FFS,),
         evidence=evidence,
         route=Route.STATE,
@@ -60,13 +62,6 @@ def problems_of(configured: Settings, registry: Registry = REGISTRY, codes=CODES
     return [str(problem) for problem in caught.value.problems]
 
 
-def test_a_rule_has_one_data_source_over_its_subjects():
-    registry = Registry()
-    enter(registry, data_source=DataSource.SALES)
-    with pytest.raises(RegistryError, match="two data sources"):
-        enter(registry, subject=Subject.INVOICE, data_source=None)
-
-
 def test_every_rule_that_may_support_another_names_its_data():
     """Rules that only inform support none: products just terminated, invoices against claims, bars, late dates."""
     assert {rule.id for rule in REGISTRY.rules() if rule.data_source is None} == {
@@ -74,19 +69,32 @@ def test_every_rule_that_may_support_another_names_its_data():
     }
 
 
-def test_an_id_is_taken_once_per_subject():
+def test_an_id_is_taken_once():
     registry = Registry()
     enter(registry)
-    enter(registry, subject=Subject.INVOICE)
-    with pytest.raises(RegistryError, match="R900 on REBATE_CLAIM"):
-        enter(registry)
+    with pytest.raises(RegistryError, match="two rules with id R900"):
+        enter(registry, on={Subject.INVOICE: ()})
+
+
+def test_a_subject_states_only_what_differs_on_it():
+    registry = Registry()
+    shared, own = Threshold("z", 4.0, ""), Threshold("minimum", 20, "")
+    on_lines = On(needs=("products",), thresholds=(own,), title="a line", codes=(), version=2)
+    enter(registry, on={**ON_CLAIMS, Subject.INVOICE: on_lines}, codes=("X",), thresholds=(shared,))
+    line, claim = registry.rules()
+    assert (claim.title, claim.codes, claim.version, claim.thresholds) == ("a rule", ("X",), 1, (shared,))
+    assert (line.title, line.codes, line.version, line.thresholds) == ("a line", (), 2, (shared, own))
+    assert (claim.needs, line.needs) == (("rebate_claims",), ("invoices", "products"))
+    assert (line.route, line.function) == (claim.route, claim.function)
 
 
 def test_one_threshold_has_one_default_over_the_subjects():
-    registry = Registry()
-    enter(registry, thresholds=(Threshold("z", 4.0, ""),))
+    on = {
+        subject: On(thresholds=(Threshold("z", default, ""),))
+        for subject, default in zip(Subject, (4.0, 5.0), strict=False)
+    }
     with pytest.raises(RegistryError, match="two defaults for z"):
-        enter(registry, subject=Subject.INVOICE, thresholds=(Threshold("z", 5.0, ""),))
+        enter(Registry(), on=on)
 
 
 @pytest.mark.parametrize(("code", "words"), [("ZZ", "not in the table"), ("T", "not verified")])

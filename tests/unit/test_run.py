@@ -5,14 +5,23 @@ import json
 import os
 import shutil
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engine.contracts.codes import Step
 from engine.errors import OutputError
-from engine.run import RunOptions, check_resumable, check_run_id, open_run, published_runs
-from engine.runs import LeaseLost, folders
+from engine.runs import (
+    LeaseLost,
+    Progress,
+    RunOptions,
+    check_resumable,
+    check_run_id,
+    folders,
+    open_run,
+    published_runs,
+)
 from engine.runtime.storage import SUCCESS_MARKER, Storage, storage_of
 from engine.settings import Settings
 
@@ -29,14 +38,13 @@ def root(tmp_path):
 
 @pytest.fixture
 def begin(spark, storage, root):
-    said, begun = [], []
+    begun = []
 
     def begin(run_id="r1", inputs=None, **options):
         settings = Settings.model_validate(
             {"input": inputs or {}, "output": {"root": str(root)}, "as_of": "2026-09-30"}
         )
-        run = open_run(spark, storage, settings, RunOptions(run_id=run_id, **options), said.append)
-        run.said = said
+        run = open_run(spark, storage, settings, RunOptions(run_id=run_id, **options), print)
         begun.append(run)
         return run
 
@@ -51,8 +59,8 @@ def files_of(root):
 
 
 def write_outputs(run, content="{}"):
-    run.storage.write_text(f"{run.folder}/summary.json", json.dumps({"run_id": run.run_id}))
-    run.storage.write_text(f"{run.folder}/findings/part-0.parquet", content)
+    run.storage.write_text(f"{run.folders.outputs}/summary.json", json.dumps({"run_id": run.run_id}))
+    run.storage.write_text(f"{run.folders.outputs}/findings/part-0.parquet", content)
 
 
 def publish(run, content="{}"):
@@ -61,7 +69,7 @@ def publish(run, content="{}"):
 
 
 def write_result(run):
-    run.storage.write_text(f"{run.work}/facts/_SUCCESS", "")
+    run.storage.write_text(f"{run.folders.work}/facts/_SUCCESS", "")
 
 
 def die(run):
@@ -179,19 +187,19 @@ def test_input_next_to_the_run_is_fine(begin, root, inputs):
 
 def test_an_interrupted_run_is_resumed_only_with_the_same_input_and_settings(begin):
     run = begin()
-    check_resumable(run, {"invoices": "abc"})
+    check_resumable(run, {"invoices": "abc"}, {})
     write_result(run)
     die(run)
     with pytest.raises(OutputError, match=r"interrupted run of this id(.|\n)*--resume"):
         begin()
     resumed = begin(resume=True)
-    assert resumed.storage.exists(f"{resumed.work}/facts/_SUCCESS")
-    check_resumable(resumed, {"invoices": "abc"})
+    assert resumed.storage.exists(f"{resumed.folders.work}/facts/_SUCCESS")
+    check_resumable(resumed, {"invoices": "abc"}, {})
     with pytest.raises(OutputError, match="another input: invoices"):
-        check_resumable(resumed, {"invoices": "abd"})
-    resumed.storage.delete(f"{resumed.work}/began-with.json")
+        check_resumable(resumed, {"invoices": "abd"}, {})
+    resumed.storage.delete(f"{resumed.folders.work}/began-with.json")
     with pytest.raises(OutputError, match=r"does not record the version of the program(.|\n)*--overwrite"):
-        check_resumable(resumed, {"invoices": "abc"})
+        check_resumable(resumed, {"invoices": "abc"}, {})
     resumed.lease.release()
     again = begin(overwrite=True)
     assert not again.folders.has_results
@@ -200,22 +208,23 @@ def test_an_interrupted_run_is_resumed_only_with_the_same_input_and_settings(beg
 def test_a_resume_names_what_differs_and_what_to_do(begin, monkeypatch, tmp_path):
     """Every kind of thing that can change a result."""
     run = begin()
-    run.provenance["models"] = {"claim-anomalies": "1, files 0123", "findings-reranker": None}
-    check_resumable(run, {"invoices": "abc", "prices": "1"})
+    models = {"claim-anomalies": "1, files 0123", "findings-reranker": None}
+    check_resumable(run, {"invoices": "abc", "prices": "1"}, models)
     write_result(run)
     die(run)
     resumed = begin(resume=True)
-    resumed.provenance["models"] = {"claim-anomalies": "2, files 4567", "findings-reranker": None}
+    models = {"claim-anomalies": "2, files 4567", "findings-reranker": None}
     shipped = tmp_path / "reference"
     shipped.mkdir()
     for file in Path(resumed.settings.reference_folder).glob("*.*"):
         shutil.copy(file, shipped)
     (shipped / "dispute_codes.csv").write_text("another")
     changed = {"link": {"days_apart": 5}, "reference_folder": str(shipped), "as_of": "2026-10-01"}
-    resumed.settings = Settings.model_validate(resumed.settings.model_dump(exclude_unset=True) | changed)
-    monkeypatch.setattr("engine.run.code_version", lambda: "0.2.0+other")
+    settings = Settings.model_validate(resumed.settings.model_dump(exclude_unset=True) | changed)
+    resumed = replace(resumed, settings=settings)
+    monkeypatch.setattr("engine.runs.resume.code_version", lambda: "0.2.0+other")
     with pytest.raises(OutputError) as refused:
-        check_resumable(resumed, {"invoices": "abd", "prices": "1"})
+        check_resumable(resumed, {"invoices": "abd", "prices": "1"}, models)
     named = {(problem.what.partition(" with another ")[2], problem.to_do) for problem in refused.value.problems}
     again = "--overwrite starts again"
     assert named == {
@@ -245,11 +254,11 @@ def test_an_interrupted_run_that_replaces_a_finished_one_is_resumed_with_both_op
 
 def test_a_run_that_ends_early_keeps_its_work_only_if_there_is_any(begin, root):
     run = begin()
-    check_resumable(run, {})
+    check_resumable(run, {}, {})
     assert not run.abandon(keep_work=True)
     assert list(root.iterdir()) == []
     run = begin()
-    check_resumable(run, {})
+    check_resumable(run, {}, {})
     write_result(run)
     assert run.abandon(keep_work=True)
     assert [path.name for path in root.iterdir()] == [".r1.work"]
@@ -321,7 +330,7 @@ def test_an_old_run_goes_back_to_its_place_if_there_is_no_whole_new_one(begin, r
 def test_an_object_store_without_an_old_run_gets_the_manifest_last(begin, root, monkeypatch):
     monkeypatch.setattr(folders, "_NO_RENAME", {""})
     run = begin()
-    assert run.folder == run.final
+    assert run.folders.outputs == run.folders.final
     write_outputs(run)
     assert not (root / "r1" / SUCCESS_MARKER).exists()
     die(run)
@@ -358,7 +367,7 @@ def test_a_run_that_was_taken_over_stops_and_touches_nothing(begin, root):
     newer = begin(resume=True)
     write_outputs(newer, "newer")
     before = files_of(root)
-    with pytest.raises(LeaseLost, match="took this run over"), run.step(Step.SCORE):
+    with pytest.raises(LeaseLost, match="took this run over"), run.progress.step(Step.SCORE):
         pass
     with pytest.raises(LeaseLost):
         run.publish()
@@ -370,7 +379,7 @@ def test_a_run_that_was_taken_over_stops_and_touches_nothing(begin, root):
 
 def test_a_work_folder_that_something_removed_ends_the_run_with_the_truth(begin):
     run = begin()
-    run.storage.delete(run.work)
+    run.storage.delete(run.folders.work)
     with pytest.raises(OutputError, match=r"changed or removed while the run was working(.|\n)*\.r1\.work"):
         run.publish()
     run.abandon(keep_work=True)
@@ -402,13 +411,14 @@ def test_an_output_that_cannot_be_written_is_one_clear_error(spark, storage, tmp
         open_run(spark, storage, settings, RunOptions(run_id="r1"), print)
 
 
-def test_each_step_says_one_line_with_its_seconds(begin):
-    run = begin()
-    with run.step(Step.READ) as words:
+def test_each_step_says_one_line_with_its_seconds():
+    said = []
+    progress = Progress(said.append)
+    with progress.step(Step.READ) as words:
         words.append("invoices 12 rows")
-    assert run.said[-1].startswith("read")
-    assert run.said[-1].endswith("invoices 12 rows")
-    assert run.seconds["read"] >= 0
+    assert said[-1].startswith("read")
+    assert said[-1].endswith("invoices 12 rows")
+    assert progress.seconds["read"] >= 0
 
 
 def test_published_runs_are_in_the_order_of_publication_and_other_folders_are_none(begin, root, storage):
@@ -427,7 +437,7 @@ def test_published_runs_are_in_the_order_of_publication_and_other_folders_are_no
 def test_a_disk_that_is_full_while_publishing_leaves_the_old_run_and_the_work(begin, root, monkeypatch):
     publish(begin(), "old")
     run = begin(overwrite=True)
-    check_resumable(run, {})
+    check_resumable(run, {}, {})
     write_result(run)
     write_outputs(run, "new")
 

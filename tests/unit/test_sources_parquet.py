@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.errors.exceptions.connect import SparkConnectException
 
+from engine.contracts.codes import Step
 from engine.errors import InputError
-from engine.sources import WorkFolder, translate_read_error
+from engine.runs import WorkFolder, WorkTable
+from engine.sources import translate_read_error
 from tests.unit.sources_folder import INVOICE_CSV, Folder, kinds, values
 
 pytestmark = pytest.mark.both_engines
@@ -254,7 +256,9 @@ def test_a_damaged_page_is_told_with_its_file_when_it_is_read(folder, spark, com
     file = with_damaged_page(folder, compression)
     rows = folder.table("invoices").rows
     with pytest.raises(InputError) as raised:
-        WorkFolder(spark, folder.storage, str(folder.path / "work"), resume=False).write("rows", rows)
+        WorkFolder(spark, folder.storage, str(folder.path / "work"), resume=False).write(
+            WorkTable("rows", Step.PREPARE, "row", rows.schema), rows
+        )
     assert "an input file cannot be read" in str(raised.value)
     assert str(file) in str(raised.value)
     with pytest.raises(Exception) as failed:  # noqa: PT011 - whatever Spark raises

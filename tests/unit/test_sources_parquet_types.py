@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from engine.contracts.codes import Step
 from engine.errors import InputError
+from engine.runs import WorkFolder, WorkTable
 from engine.runtime.abilities import abilities
-from engine.sources import WorkFolder
 from tests.unit.sources_folder import Folder, values
 
 pytestmark = pytest.mark.both_engines
@@ -105,7 +106,9 @@ def test_bytes_that_are_no_text_stop_the_run_with_their_column(folder, spark):
     if abilities(spark).reads_every_parquet_type:  # others read the columns of a table together
         assert values(opened, "state") == [("AK",), ("AK",)]
     with pytest.raises(InputError, match="column ndc of table invoices has bytes that are not UTF-8 text"):
-        WorkFolder(spark, folder.storage, str(folder.path / "work"), resume=False).write("rows", opened.rows)
+        WorkFolder(spark, folder.storage, str(folder.path / "work"), resume=False).write(
+            WorkTable("rows", Step.PREPARE, "row", opened.rows.schema), opened.rows
+        )
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import gzip
 
 import pytest
 
+from engine.contracts.codes import Step
 from engine.errors import InputError
-from engine.sources import WorkFolder
+from engine.runs import WorkFolder, WorkTable
 from tests.unit.sources_folder import INVOICE_CSV, Folder, kinds, values
 
 pytestmark = pytest.mark.both_engines
@@ -270,7 +271,9 @@ def test_a_column_of_folder_and_file(folder, encoding):
     folder.put("in/owner=a/1.csv", b"labeler_code,OWNER\n00001,a\n00002,other\n")
     rows = folder.table("labelers", location).rows
     with pytest.raises(InputError) as raised:
-        WorkFolder(folder.spark, folder.storage, str(folder.path / "work"), resume=False).write("labelers", rows)
+        WorkFolder(folder.spark, folder.storage, str(folder.path / "work"), resume=False).write(
+            WorkTable("labelers", Step.PREPARE, "row", rows.schema), rows
+        )
     assert "one value in the folder's name and another in the file" in str(raised.value)
     assert "other," not in str(raised.value)
 

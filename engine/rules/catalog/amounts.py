@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, Party, Route, Subject
 from engine.rules.common import MEDICAID, is_federal, line_invoiced, not_below_zero, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
-from engine.rules.registry import DataSource, Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, On, Threshold, rule
 from engine.rules.text import sentence
 
 ZERO_URA = Guard(
@@ -41,68 +41,6 @@ def _asked_too_much(units: Column, difference: Column) -> Column:
     return F.when(units > 0, not_below_zero(difference)).otherwise(F.lit(0))
 
 
-@rule(
-    "R053",
-    "Rebate is not units x unit rebate amount",
-    subject=Subject.REBATE_CLAIM,
-    programs=MEDICAID,
-    evidence=Evidence.STRONG,
-    explains_unusual=True,
-    codes=("I", "A"),
-    route=Route.STATE,
-    party=Party.STATE,
-    action=Action.INQUIRE,
-    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
-    citation="CMS-R-144 data definitions",
-    document="the claim line",
-    needs=("rebate_claims.unit_rebate_amount", "rebate_claims.rebate_amount"),
-    thresholds=(TOLERANCE,),
-    guards=(ZERO_URA,),
-    any_units=True,
-)
-def claim_arithmetic(f: Facts, given: Given) -> Hit:
-    """Units x stated unit rebate amount, rounded to cents, is not the stated rebate. An adjustment: no units are
-    disputed, at issue is the money that is asked for beyond the product.
-    """
-    expected = _product(f.ndc_units, f.unit_rebate_amount)
-    difference = f.rebate_amount - expected
-    return Hit(
-        when=_is_more_than(difference, given),
-        message=sentence(
-            "{claim} and asks for {rebate:money}, but {units:number} units at the stated {ura:price} per unit make "
-            "{expected:money}: the rebate appears to be wrong by {difference:money}.",
-            claim=state_invoiced(f),
-            rebate=f.rebate_amount,
-            units=f.ndc_units,
-            ura=f.unit_rebate_amount,
-            expected=expected,
-            difference=F.abs(difference),
-        ),
-        checks=(ZERO_URA.check(failed=f.unit_rebate_amount == 0),),
-        units=F.lit(0),
-        amount=_asked_too_much(f.ndc_units, difference),
-        code=_adjustment_code(f),
-    )
-
-
-@rule(
-    "R053",
-    "Invoice line does not add up",
-    subject=Subject.INVOICE,
-    programs=MEDICAID,
-    evidence=Evidence.STRONG,
-    explains_unusual=True,
-    codes=("I", "A"),
-    route=Route.STATE,
-    party=Party.STATE,
-    action=Action.INQUIRE,
-    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
-    citation="CMS-R-144 data definitions",
-    document="the invoice line",
-    needs=("invoices.rebate_amount|invoices.total_amount",),
-    thresholds=(TOLERANCE,),
-    any_units=True,
-)
 def invoice_arithmetic(f: Facts, given: Given) -> Hit:
     """Units x unit rebate amount is not the rebate (where a unit rebate amount other than zero is stated), or the total
     reimbursed is not its Medicaid and its other part. At issue is the rebate that is asked for beyond the product.
@@ -144,6 +82,58 @@ def invoice_arithmetic(f: Facts, given: Given) -> Hit:
     )
 
 
+@rule(
+    "R053",
+    "Rebate is not units x unit rebate amount",
+    on={
+        Subject.REBATE_CLAIM: On(
+            needs=("rebate_claims.unit_rebate_amount", "rebate_claims.rebate_amount"), guards=(ZERO_URA,)
+        ),
+        Subject.INVOICE: On(
+            invoice_arithmetic,
+            needs=("invoices.rebate_amount|invoices.total_amount",),
+            title="Invoice line does not add up",
+            document="the invoice line",
+        ),
+    },
+    programs=MEDICAID,
+    evidence=Evidence.STRONG,
+    explains_unusual=True,
+    codes=("I", "A"),
+    route=Route.STATE,
+    party=Party.STATE,
+    action=Action.INQUIRE,
+    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
+    citation="CMS-R-144 data definitions",
+    document="the claim line",
+    thresholds=(TOLERANCE,),
+    any_units=True,
+)
+def claim_arithmetic(f: Facts, given: Given) -> Hit:
+    """Units x stated unit rebate amount, rounded to cents, is not the stated rebate. An adjustment: no units are
+    disputed, at issue is the money that is asked for beyond the product.
+    """
+    expected = _product(f.ndc_units, f.unit_rebate_amount)
+    difference = f.rebate_amount - expected
+    return Hit(
+        when=_is_more_than(difference, given),
+        message=sentence(
+            "{claim} and asks for {rebate:money}, but {units:number} units at the stated {ura:price} per unit make "
+            "{expected:money}: the rebate appears to be wrong by {difference:money}.",
+            claim=state_invoiced(f),
+            rebate=f.rebate_amount,
+            units=f.ndc_units,
+            ura=f.unit_rebate_amount,
+            expected=expected,
+            difference=F.abs(difference),
+        ),
+        checks=(ZERO_URA.check(failed=f.unit_rebate_amount == 0),),
+        units=F.lit(0),
+        amount=_asked_too_much(f.ndc_units, difference),
+        code=_adjustment_code(f),
+    )
+
+
 PRICE_TOLERANCE = Threshold("tolerance", 0.000001, "US dollars per unit")
 
 
@@ -168,51 +158,6 @@ def _another_price(f: Facts, given: Given, subject: Column, units: Column, zero_
     )
 
 
-@rule(
-    "R056",
-    "Unit rebate amount differs from ours",
-    subject=Subject.REBATE_CLAIM,
-    programs=MEDICAID,
-    evidence=Evidence.STRONG,
-    explains_unusual=True,
-    codes=("A",),
-    route=Route.STATE,
-    party=Party.UNDETERMINED,
-    action=Action.INQUIRE,
-    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
-    citation="CMS-304 adjustment codes A, B and I",
-    document="the unit rebate amount as reported to CMS",
-    needs=("rebate_claims.unit_rebate_amount", "prices.unit_rebate_amount"),
-    thresholds=(PRICE_TOLERANCE,),
-    guards=(ZERO_URA,),
-    any_units=True,
-)
-def claim_at_another_price(f: Facts, given: Given) -> Hit:
-    """The state's unit rebate amount of the federal rebate is not ours of the period. An adjustment: no units are
-    disputed, at issue is what the state asks too much. Our own amount is confidential and stands in no message.
-    """
-    return _another_price(f, given, state_invoiced(f), f.ndc_units, ZERO_URA)
-
-
-@rule(
-    "R056",
-    "Unit rebate amount differs from ours",
-    subject=Subject.INVOICE,
-    programs=MEDICAID,
-    evidence=Evidence.STRONG,
-    explains_unusual=True,
-    codes=("A", "B"),
-    route=Route.STATE,
-    party=Party.UNDETERMINED,
-    action=Action.INQUIRE,
-    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
-    citation="CMS-304 adjustment codes A, B and I",
-    document="the unit rebate amount as reported to CMS",
-    needs=("invoices.unit_rebate_amount", "prices.unit_rebate_amount"),
-    thresholds=(PRICE_TOLERANCE,),
-    guards=(ZERO_URA_ON_INVOICE,),
-    any_units=True,
-)
 def line_at_another_price(f: Facts, given: Given) -> Hit:
     """As on claims, for a quarterly total. A stated amount of zero accuses nobody: the state did not know it, and the
     form answers with ours under code B.
@@ -230,3 +175,37 @@ def line_at_another_price(f: Facts, given: Given) -> Hit:
         code=F.when(is_zero, F.lit("B")).otherwise(F.lit("A")),
         action=F.when(is_zero, F.lit(Action.NONE.value)).otherwise(F.lit(Action.INQUIRE.value)),
     )
+
+
+@rule(
+    "R056",
+    "Unit rebate amount differs from ours",
+    on={
+        Subject.REBATE_CLAIM: On(
+            needs=("rebate_claims.unit_rebate_amount", "prices.unit_rebate_amount"), guards=(ZERO_URA,)
+        ),
+        Subject.INVOICE: On(
+            line_at_another_price,
+            needs=("invoices.unit_rebate_amount", "prices.unit_rebate_amount"),
+            guards=(ZERO_URA_ON_INVOICE,),
+            codes=("A", "B"),
+        ),
+    },
+    programs=MEDICAID,
+    evidence=Evidence.STRONG,
+    explains_unusual=True,
+    codes=("A",),
+    route=Route.STATE,
+    party=Party.UNDETERMINED,
+    action=Action.INQUIRE,
+    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
+    citation="CMS-304 adjustment codes A, B and I",
+    document="the unit rebate amount as reported to CMS",
+    thresholds=(PRICE_TOLERANCE,),
+    any_units=True,
+)
+def claim_at_another_price(f: Facts, given: Given) -> Hit:
+    """The state's unit rebate amount of the federal rebate is not ours of the period. An adjustment: no units are
+    disputed, at issue is what the state asks too much. Our own amount is confidential and stands in no message.
+    """
+    return _another_price(f, given, state_invoiced(f), f.ndc_units, ZERO_URA)

@@ -9,7 +9,7 @@ from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subj
 from engine.rules.common import MEDICAID, claim_name, line_invoiced, program_words
 from engine.rules.entity_common import entity_claimed
 from engine.rules.hit import Facts, Hit
-from engine.rules.registry import DataSource, Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, On, Threshold, rule
 from engine.rules.text import sentence
 
 # Of months that stand out, further ones on the same claim are counted only.
@@ -46,10 +46,48 @@ def _months(f: Facts) -> Column:
     )
 
 
+def unusual_month_of_entity(f: Facts, _: Given) -> Hit:
+    """The claim stands for a month in which its covered entity stands out: more 340B claims than its other months and
+    other entities' months lead to expect. No model judges single 340B claims.
+    """
+    return Hit(
+        when=_months(f).isNotNull(),
+        message=sentence("{claim}: {words}.", claim=entity_claimed(f), words=_months(f)),
+        related=f.group_source_row_ids,
+        related_count=f.group_row_count,
+    )
+
+
+def unusual_invoice_line(f: Facts, given: Given) -> Hit:
+    """As R052 on claims, for a quarterly total."""
+    return Hit(
+        when=_is_unusual(f, given),
+        message=sentence(
+            f"{{subject}}: unusual among {_LINES}: {{words}}.", subject=line_invoiced(f), words=_reasons(f)
+        ),
+    )
+
+
 @rule(
     "R052",
     "Claim unusual among its peers",
-    subject=Subject.REBATE_CLAIM,
+    on={
+        Subject.REBATE_CLAIM: On(needs=("scores",), thresholds=THRESHOLDS, version=2),
+        Subject.ENTITY_CLAIM: On(
+            unusual_month_of_entity,
+            needs=("scores",),
+            title="Month of a covered entity unusual among its peers",
+            programs=(),
+            citation="support for inquiries of covered entities",
+        ),
+        Subject.INVOICE: On(
+            unusual_invoice_line,
+            needs=("scores",),
+            thresholds=THRESHOLDS,
+            title="Invoice line unusual among its peers",
+            programs=MEDICAID,
+        ),
+    },
     programs=tuple(Program),
     evidence=Evidence.WEAK,
     route=Route.NONE,
@@ -58,10 +96,7 @@ def _months(f: Facts) -> Column:
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     is_model=True,
     citation="support for CMS-304 dispute codes Q, R and S",
-    needs=("scores",),
-    thresholds=THRESHOLDS,
     any_units=True,
-    version=2,
 )
 def unusual_claim(f: Facts, given: Given) -> Hit:
     """The anomaly model finds the claim unusual; support for another rule, never a reason by itself. What part of the
@@ -83,57 +118,4 @@ def unusual_claim(f: Facts, given: Given) -> Hit:
         ),
         related=f.group_source_row_ids,
         related_count=F.coalesce(f.group_row_count, F.lit(0)),
-    )
-
-
-@rule(
-    "R052",
-    "Month of a covered entity unusual among its peers",
-    subject=Subject.ENTITY_CLAIM,
-    programs=(),
-    evidence=Evidence.WEAK,
-    route=Route.NONE,
-    party=Party.UNDETERMINED,
-    action=Action.PAY_AND_WATCH,
-    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
-    is_model=True,
-    citation="support for inquiries of covered entities",
-    needs=("scores",),
-    any_units=True,
-)
-def unusual_month_of_entity(f: Facts, _: Given) -> Hit:
-    """The claim stands for a month in which its covered entity stands out: more 340B claims than its other months and
-    other entities' months lead to expect. No model judges single 340B claims.
-    """
-    return Hit(
-        when=_months(f).isNotNull(),
-        message=sentence("{claim}: {words}.", claim=entity_claimed(f), words=_months(f)),
-        related=f.group_source_row_ids,
-        related_count=f.group_row_count,
-    )
-
-
-@rule(
-    "R052",
-    "Invoice line unusual among its peers",
-    subject=Subject.INVOICE,
-    programs=MEDICAID,
-    evidence=Evidence.WEAK,
-    route=Route.NONE,
-    party=Party.UNDETERMINED,
-    action=Action.PAY_AND_WATCH,
-    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
-    is_model=True,
-    citation="support for CMS-304 dispute codes Q, R and S",
-    needs=("scores",),
-    thresholds=THRESHOLDS,
-    any_units=True,
-)
-def unusual_invoice_line(f: Facts, given: Given) -> Hit:
-    """As R052 on claims, for a quarterly total."""
-    return Hit(
-        when=_is_unusual(f, given),
-        message=sentence(
-            f"{{subject}}: unusual among {_LINES}: {{words}}.", subject=line_invoiced(f), words=_reasons(f)
-        ),
     )

@@ -41,7 +41,13 @@ PAIR_AT_ANOTHER_DATE = Guard(
 @rule(
     "R031",
     "HCPCS units invoiced as NDC units",
-    subject=Subject.REBATE_CLAIM,
+    on={
+        Subject.REBATE_CLAIM: (
+            "rebate_claims.hcpcs_code",
+            "rebate_claims.hcpcs_units",
+            "hcpcs_crosswalk|products.ndc_units_per_hcpcs_unit",
+        )
+    },
     programs=MEDICAID_AND_CONTRACTS,
     evidence=Evidence.STRONG,
     explains_unusual=True,
@@ -52,11 +58,6 @@ PAIR_AT_ANOTHER_DATE = Guard(
     data_source=DataSource.UNIT_CONVERSION,
     citation="42 U.S.C. 1396r-8(a)(7); 42 CFR 447.520; CMS-304 dispute code K",
     document="the crosswalk row of code and product",
-    needs=(
-        "rebate_claims.hcpcs_code",
-        "rebate_claims.hcpcs_units",
-        "hcpcs_crosswalk|products.ndc_units_per_hcpcs_unit",
-    ),
     thresholds=(WASTE_MODIFIERS,),
     guards=(WASTE_LINE, SNAPSHOT),
 )
@@ -93,7 +94,7 @@ def hcpcs_units_as_ndc_units(f: Facts, given: Given) -> Hit:
 @rule(
     "R032",
     "HCPCS code does not belong to the product",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("rebate_claims.hcpcs_code", _CROSSWALK)},
     programs=MEDICAID,
     evidence=Evidence.MEDIUM,
     explains_unusual=True,
@@ -104,7 +105,6 @@ def hcpcs_units_as_ndc_units(f: Facts, given: Given) -> Hit:
     data_source=DataSource.UNIT_CONVERSION,
     citation="42 U.S.C. 1396r-8(a)(7); CMS dispute resolution program, J-codes",
     document="the crosswalk rows of the product",
-    needs=("rebate_claims.hcpcs_code", _CROSSWALK),
     thresholds=(
         Threshold(
             "unlisted_codes",

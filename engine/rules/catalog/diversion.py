@@ -14,7 +14,12 @@ from engine.rules.text import sentence
 @rule(
     "R050",
     "Pattern that may point to diversion",
-    subject=Subject.ENTITY_CLAIM,
+    on={
+        Subject.ENTITY_CLAIM: (
+            *("zip_centroids", "pharmacies.zip", "covered_entities.zip"),
+            *("rebate_claims.prescriber_npi", "entity_claims.prescriber_npi"),
+        )
+    },
     programs=(),
     evidence=Evidence.WEAK,
     route=Route.ENTITY,
@@ -22,10 +27,6 @@ from engine.rules.text import sentence
     action=Action.INQUIRE,
     data_source=DataSource.PRESCRIBER_DISTANCE_AND_VOLUME,
     citation="42 U.S.C. 256b(a)(5)(B); 61 FR 55156 (October 24, 1996)",
-    needs=(
-        *("zip_centroids", "pharmacies.zip", "covered_entities.zip"),
-        *("rebate_claims.prescriber_npi", "entity_claims.prescriber_npi"),
-    ),
     thresholds=(
         Threshold(
             "prescriber_share", 0.1, "part of the prescriber's prescriptions that the entity claims, below which"

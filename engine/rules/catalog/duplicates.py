@@ -111,7 +111,7 @@ def _earlier_row(f: Facts) -> Column:
 @rule(
     "R016",
     "Same dispense twice for one payer, program and period",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ()},
     programs=MEDICAID_AND_CONTRACTS,
     evidence=Evidence.STRONG,
     codes=("M", "PBM"),
@@ -139,7 +139,7 @@ def twice_in_one_period(f: Facts, given: Given) -> Hit:
 @rule(
     "R017",
     "Same dispense in two programs",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ()},
     programs=MEDICAID_AND_CONTRACTS,
     evidence=Evidence.MEDIUM,
     codes=("M", "PBM"),
@@ -161,7 +161,7 @@ def in_both_programs(f: Facts, _: Given) -> Hit:
 @rule(
     "R018",
     "Same dispense of two states or payers",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ()},
     programs=MEDICAID_AND_CONTRACTS,
     evidence=Evidence.MEDIUM,
     codes=("M", "PBM"),
@@ -184,7 +184,7 @@ def in_two_states(f: Facts, _: Given) -> Hit:
 @rule(
     "R019",
     "Same dispense in two periods",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ()},
     programs=MEDICAID_AND_CONTRACTS,
     evidence=Evidence.STRONG,
     codes=("M", "PBM"),
@@ -213,7 +213,7 @@ def in_two_periods(f: Facts, _: Given) -> Hit:
 @rule(
     "R057",
     "Asked for by Medicaid and by another payer",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ()},
     programs=tuple(Program),
     evidence=Evidence.MEDIUM,
     codes=("PBM", "MRA"),

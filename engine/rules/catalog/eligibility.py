@@ -23,7 +23,7 @@ from engine.rules.common import (
     state_invoiced,
 )
 from engine.rules.hit import Facts, Guard, Hit, one_of, reference_row
-from engine.rules.registry import DataSource, Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, On, Threshold, rule
 from engine.rules.text import sentence, words_for
 
 NEWLY_REPORTED = Guard(
@@ -60,10 +60,21 @@ def _unknown_product(f: Facts, given: Given, subject: Column, used_on: Column, u
     )
 
 
+def line_of_unknown_product(f: Facts, given: Given) -> Hit:
+    """As on claims, on the first day of the period."""
+    return _unknown_product(f, given, line_invoiced(f), f.period_start, f.units_reimbursed)
+
+
 @rule(
     "R025",
     "NDC that the product file does not hold",
-    subject=Subject.REBATE_CLAIM,
+    on={
+        Subject.REBATE_CLAIM: (f"products.{COMPLETE}",),
+        Subject.INVOICE: On(
+            line_of_unknown_product,
+            needs=(f"products.{COMPLETE}", "invoices.units_reimbursed"),
+        ),
+    },
     programs=MEDICAID,
     evidence=Evidence.MEDIUM,
     codes=("O",),
@@ -73,35 +84,12 @@ def _unknown_product(f: Facts, given: Given, subject: Column, used_on: Column, u
     data_source=DataSource.PRODUCT_FILE,
     citation="42 U.S.C. 1396r-8(k); CMS-304 dispute code O",
     document="the product file",
-    needs=(f"products.{COMPLETE}",),
     thresholds=(LAG,),
     guards=(NEWLY_REPORTED,),
 )
 def claim_of_unknown_product(f: Facts, given: Given) -> Hit:
     """No row of the product file, archived quarters included, holds the NDC on the date of service."""
     return _unknown_product(f, given, state_invoiced(f), f.date_of_service, claim_units(f))
-
-
-@rule(
-    "R025",
-    "NDC that the product file does not hold",
-    subject=Subject.INVOICE,
-    programs=MEDICAID,
-    evidence=Evidence.MEDIUM,
-    codes=("O",),
-    route=Route.STATE,
-    party=Party.UNDETERMINED,
-    action=Action.DISPUTE,
-    data_source=DataSource.PRODUCT_FILE,
-    citation="42 U.S.C. 1396r-8(k); CMS-304 dispute code O",
-    document="the product file",
-    needs=(f"products.{COMPLETE}", "invoices.units_reimbursed"),
-    thresholds=(LAG,),
-    guards=(NEWLY_REPORTED,),
-)
-def line_of_unknown_product(f: Facts, given: Given) -> Hit:
-    """As on claims, on the first day of the period."""
-    return _unknown_product(f, given, line_invoiced(f), f.period_start, f.units_reimbursed)
 
 
 def _excluded_product(f: Facts, given: Given, subject: Column, used_on: Column, units: Column) -> Hit:
@@ -120,10 +108,18 @@ def _excluded_product(f: Facts, given: Given, subject: Column, used_on: Column, 
     )
 
 
+def line_of_excluded_product(f: Facts, given: Given) -> Hit:
+    """As on claims, on the first day of the period."""
+    return _excluded_product(f, given, line_invoiced(f), f.period_start, f.units_reimbursed)
+
+
 @rule(
     "R026",
     "Not a covered outpatient drug",
-    subject=Subject.REBATE_CLAIM,
+    on={
+        Subject.REBATE_CLAIM: ("products.cod_status",),
+        Subject.INVOICE: On(line_of_excluded_product, needs=("products.cod_status", "invoices.units_reimbursed")),
+    },
     programs=MEDICAID,
     evidence=Evidence.STRONG,
     codes=("U",),
@@ -133,35 +129,12 @@ def _excluded_product(f: Facts, given: Given, subject: Column, used_on: Column, 
     data_source=DataSource.PRODUCT_FILE,
     citation="42 U.S.C. 1396r-8(k)(2)-(4); 42 CFR 447.502",
     document="the product's status in the product file",
-    needs=("products.cod_status",),
     thresholds=(EXCLUDED,),
     guards=(SNAPSHOT,),
 )
 def claim_of_excluded_product(f: Facts, given: Given) -> Hit:
     """The product's status on the date of service says that it is no covered outpatient drug."""
     return _excluded_product(f, given, state_invoiced(f), f.date_of_service, claim_units(f))
-
-
-@rule(
-    "R026",
-    "Not a covered outpatient drug",
-    subject=Subject.INVOICE,
-    programs=MEDICAID,
-    evidence=Evidence.STRONG,
-    codes=("U",),
-    route=Route.STATE,
-    party=Party.STATE,
-    action=Action.DISPUTE,
-    data_source=DataSource.PRODUCT_FILE,
-    citation="42 U.S.C. 1396r-8(k)(2)-(4); 42 CFR 447.502",
-    document="the product's status in the product file",
-    needs=("products.cod_status", "invoices.units_reimbursed"),
-    thresholds=(EXCLUDED,),
-    guards=(SNAPSHOT,),
-)
-def line_of_excluded_product(f: Facts, given: Given) -> Hit:
-    """As on claims, on the first day of the period."""
-    return _excluded_product(f, given, line_invoiced(f), f.period_start, f.units_reimbursed)
 
 
 def _labeler_not_ours(f: Facts, given: Given, subject: Column, used_on: Column, units: Column) -> Hit:
@@ -184,10 +157,21 @@ def _labeler_not_ours(f: Facts, given: Given, subject: Column, used_on: Column, 
     )
 
 
+def line_of_another_labeler(f: Facts, given: Given) -> Hit:
+    """As on claims, on the first day of the period. Public utilisation data are about everybody's labelers and are left
+    out.
+    """
+    hit = _labeler_not_ours(f, given, line_invoiced(f), f.period_start, f.units_reimbursed)
+    return hit._replace(when=hit.when & is_invoice(f))
+
+
 @rule(
     "R027",
     "Labeler code that is not ours",
-    subject=Subject.REBATE_CLAIM,
+    on={
+        Subject.REBATE_CLAIM: ("labelers",),
+        Subject.INVOICE: On(line_of_another_labeler, needs=("labelers", "invoices.units_reimbursed")),
+    },
     programs=MEDICAID,
     evidence=Evidence.MEDIUM,
     codes=("G",),
@@ -197,7 +181,6 @@ def _labeler_not_ours(f: Facts, given: Given, subject: Column, used_on: Column, 
     data_source=DataSource.PRODUCT_FILE,
     citation="CMS-304 adjustment code G",
     document="letter on the transfer of the labeler code",
-    needs=("labelers",),
 )
 def claim_of_another_labeler(f: Facts, given: Given) -> Hit:
     """No interval of the labeler code in our list covers the date of service. A code that the list does not hold at all
@@ -205,29 +188,6 @@ def claim_of_another_labeler(f: Facts, given: Given) -> Hit:
     it; so a transfer is settled by letter (G, an adjustment), not disputed.
     """
     return _labeler_not_ours(f, given, state_invoiced(f), f.date_of_service, claim_units(f))
-
-
-@rule(
-    "R027",
-    "Labeler code that is not ours",
-    subject=Subject.INVOICE,
-    programs=MEDICAID,
-    evidence=Evidence.MEDIUM,
-    codes=("G",),
-    route=Route.STATE,
-    party=Party.UNDETERMINED,
-    action=Action.INQUIRE,
-    data_source=DataSource.PRODUCT_FILE,
-    citation="CMS-304 adjustment code G",
-    document="letter on the transfer of the labeler code",
-    needs=("labelers", "invoices.units_reimbursed"),
-)
-def line_of_another_labeler(f: Facts, given: Given) -> Hit:
-    """As on claims, on the first day of the period. Public utilisation data are about everybody's labelers and are left
-    out.
-    """
-    hit = _labeler_not_ours(f, given, line_invoiced(f), f.period_start, f.units_reimbursed)
-    return hit._replace(when=hit.when & is_invoice(f))
 
 
 def _outside_program(f: Facts, given: Given, subject: Column, units: Column) -> Hit:
@@ -243,10 +203,22 @@ def _outside_program(f: Facts, given: Given, subject: Column, units: Column) -> 
     )
 
 
+def line_of_program_outside(f: Facts, given: Given) -> Hit:
+    """As on claims, for a quarterly total."""
+    return _outside_program(f, given, line_invoiced(f), f.units_reimbursed)
+
+
 @rule(
     "R058",
     "Program outside the federal rebate",
-    subject=Subject.REBATE_CLAIM,
+    on={
+        Subject.REBATE_CLAIM: ("rebate_claims.sub_program",),
+        Subject.INVOICE: On(
+            line_of_program_outside,
+            needs=("invoices.sub_program", "invoices.units_reimbursed"),
+            document="the line's program",
+        ),
+    },
     programs=MEDICAID,
     evidence=Evidence.STRONG,
     codes=("U",),
@@ -256,7 +228,6 @@ def _outside_program(f: Facts, given: Given, subject: Column, units: Column) -> 
     data_source=DataSource.CLAIM_PROGRAM,
     citation="42 U.S.C. 1396r-8; CMS-304 dispute code U",
     document="the claim's program",
-    needs=("rebate_claims.sub_program",),
     thresholds=(OUTSIDE_PROGRAMS,),
 )
 def claim_of_program_outside(f: Facts, given: Given) -> Hit:
@@ -264,24 +235,3 @@ def claim_of_program_outside(f: Facts, given: Given) -> Hit:
     given is the federal one.
     """
     return _outside_program(f, given, state_invoiced(f), claim_units(f))
-
-
-@rule(
-    "R058",
-    "Program outside the federal rebate",
-    subject=Subject.INVOICE,
-    programs=MEDICAID,
-    evidence=Evidence.STRONG,
-    codes=("U",),
-    route=Route.STATE,
-    party=Party.STATE,
-    action=Action.DISPUTE,
-    data_source=DataSource.CLAIM_PROGRAM,
-    citation="42 U.S.C. 1396r-8; CMS-304 dispute code U",
-    document="the line's program",
-    needs=("invoices.sub_program", "invoices.units_reimbursed"),
-    thresholds=(OUTSIDE_PROGRAMS,),
-)
-def line_of_program_outside(f: Facts, given: Given) -> Hit:
-    """As on claims, for a quarterly total."""
-    return _outside_program(f, given, line_invoiced(f), f.units_reimbursed)

@@ -23,7 +23,7 @@ _QUARTERS = 4
 @rule(
     "R049",
     "More bought at the 340B price than claimed as dispensed",
-    subject=Subject.ENTITY_CLAIM,
+    on={Subject.ENTITY_CLAIM: ("chargebacks", "products.units_per_package")},
     programs=(),
     evidence=Evidence.WEAK,
     route=Route.ENTITY,
@@ -31,7 +31,6 @@ _QUARTERS = 4
     action=Action.INQUIRE,
     data_source=DataSource.PURCHASES_AT_340B_PRICE,
     citation="42 U.S.C. 256b(a)(5)(B); 61 FR 65406 (December 12, 1996)",
-    needs=("chargebacks", "products.units_per_package"),
     thresholds=(
         Threshold("ratio", 1.1, "units bought to units claimed over four quarters, above which it is asked about"),
         Threshold("minimum_units", 100.0, "units bought but not claimed up to which stock explains it"),

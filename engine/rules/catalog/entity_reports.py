@@ -19,7 +19,7 @@ CORRECTION = Guard("CORRECTION", "the entity had reported the dispense before: t
 @rule(
     "R046",
     "Two covered entities claim one dispense",
-    subject=Subject.ENTITY_CLAIM,
+    on={Subject.ENTITY_CLAIM: ()},
     programs=(),
     evidence=Evidence.STRONG,
     route=Route.ENTITY,
@@ -50,7 +50,7 @@ def two_entities_claim_one_dispense(f: Facts, _: Given) -> Hit:
 @rule(
     "R047",
     "Covered entity reported a dispense again",
-    subject=Subject.ENTITY_CLAIM,
+    on={Subject.ENTITY_CLAIM: ("entity_claims.submitted_at",)},
     programs=(),
     evidence=Evidence.STRONG,
     route=Route.ENTITY,
@@ -58,7 +58,6 @@ def two_entities_claim_one_dispense(f: Facts, _: Given) -> Hit:
     action=Action.INQUIRE,
     data_source=DataSource.OTHER_SUBMISSIONS_OF_ENTITIES,
     citation="340B claims submission: one live claim for a dispense",
-    needs=("entity_claims.submitted_at",),
 )
 def entity_reported_again(f: Facts, _: Given) -> Hit:
     """A live claim of the same dispense by the same entity, its parent or its parent's sites stands in an earlier
@@ -81,7 +80,7 @@ def entity_reported_again(f: Facts, _: Given) -> Hit:
 @rule(
     "R048",
     "340B claim reported late",
-    subject=Subject.ENTITY_CLAIM,
+    on={Subject.ENTITY_CLAIM: ("entity_claims.submitted_at",)},
     programs=(),
     evidence=Evidence.STRONG,
     route=Route.ENTITY,
@@ -89,7 +88,6 @@ def entity_reported_again(f: Facts, _: Given) -> Hit:
     action=Action.INQUIRE,
     data_source=DataSource.OTHER_SUBMISSIONS_OF_ENTITIES,
     citation="the manufacturer's 340B claims data policy",
-    needs=("entity_claims.submitted_at",),
     thresholds=(Threshold("policy_days", 45, "days from the date of service in which a claim must be reported"),),
     guards=(CORRECTION,),
 )
@@ -123,7 +121,7 @@ def _late(f: Facts, days_allowed: Column, is_judged: Column, allowed: str, **val
 @rule(
     "R062",
     "340B claim reported outside its window",
-    subject=Subject.ENTITY_CLAIM,
+    on={Subject.ENTITY_CLAIM: ("submission_windows", "entity_claims.submitted_at")},
     programs=(),
     evidence=Evidence.STRONG,
     route=Route.ENTITY,
@@ -131,7 +129,6 @@ def _late(f: Facts, days_allowed: Column, is_judged: Column, allowed: str, **val
     action=Action.INQUIRE,
     data_source=DataSource.OTHER_SUBMISSIONS_OF_ENTITIES,
     citation="the manufacturer's 340B claims data policy",
-    needs=("submission_windows", "entity_claims.submitted_at"),
     guards=(CORRECTION, SNAPSHOT),
 )
 def entity_reported_outside_window(f: Facts, _: Given) -> Hit:

@@ -7,14 +7,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, ClaimType, Evidence, Party, Route, Subject
 from engine.dates import days_between
 from engine.rules.activation import COMPLETE
-from engine.rules.catalog.products import (
-    DAYS_AFTER_TERMINATION,
-    REACTIVATED,
-    days_after_termination,
-    reactivated,
-    terminated_before_service,
-)
-from engine.rules.common import SNAPSHOT, product_row, snapshot
+from engine.rules.common import SNAPSHOT, snapshot
 from engine.rules.entity_common import entity_claimed, entity_row, from_to
 from engine.rules.evidence import either
 from engine.rules.hit import Check, Facts, Guard, Hit, key_of, reference_row
@@ -48,7 +41,7 @@ def in_house(f: Facts) -> Check:
 @rule(
     "R042",
     "Covered entity or site not taking part at the date of service",
-    subject=Subject.ENTITY_CLAIM,
+    on={Subject.ENTITY_CLAIM: ("covered_entities.participating_start|covered_entities.termination_date",)},
     programs=(),
     evidence=Evidence.STRONG,
     route=Route.ENTITY,
@@ -56,7 +49,6 @@ def in_house(f: Facts) -> Check:
     action=Action.INQUIRE,
     data_source=DataSource.REGISTER_OF_COVERED_ENTITIES,
     citation="42 U.S.C. 256b(a)(4)",
-    needs=("covered_entities.participating_start|covered_entities.termination_date",),
     thresholds=(Threshold("days_of_lapse", 92, "days without participation that a late recertification may explain"),),
     guards=(RESUMED,),
 )
@@ -91,7 +83,7 @@ def entity_not_active(f: Facts, given: Given) -> Hit:
 @rule(
     "R043",
     "Contract pharmacy not registered or terminated at the date of service",
-    subject=Subject.ENTITY_CLAIM,
+    on={Subject.ENTITY_CLAIM: ("contract_pharmacies.pharmacy_npi",)},
     programs=(),
     evidence=Evidence.STRONG,
     route=Route.ENTITY,
@@ -99,7 +91,6 @@ def entity_not_active(f: Facts, given: Given) -> Hit:
     action=Action.INQUIRE,
     data_source=DataSource.REGISTER_OF_COVERED_ENTITIES,
     citation="75 FR 10272 (March 5, 2010)",
-    needs=("contract_pharmacies.pharmacy_npi",),
     thresholds=(
         Threshold("confidence", 0.95, "how sure each contract's pharmacy must be (feature F13) for STRONG evidence"),
     ),
@@ -156,7 +147,7 @@ def pharmacy_not_registered(f: Facts, given: Given) -> Hit:
 @rule(
     "R045",
     "Orphan drug at an entity for which it is excluded",
-    subject=Subject.ENTITY_CLAIM,
+    on={Subject.ENTITY_CLAIM: ("covered_entities.entity_type", "orphan_drugs|products.orphan")},
     programs=(),
     evidence=Evidence.STRONG,
     route=Route.ENTITY,
@@ -164,7 +155,6 @@ def pharmacy_not_registered(f: Facts, given: Given) -> Hit:
     action=Action.INQUIRE,
     data_source=DataSource.REGISTER_OF_COVERED_ENTITIES,
     citation="42 U.S.C. 256b(e)",
-    needs=("covered_entities.entity_type", "orphan_drugs|products.orphan"),
     thresholds=(
         Threshold("offered_voluntarily", [], "NDC-9s that the manufacturer sells to these entities at the 340B price"),
     ),
@@ -190,33 +180,4 @@ def orphan_drug_at_excluded_entity(f: Facts, given: Given) -> Hit:
         ),
         units=f.quantity,
         references=(entity_row(f),),
-    )
-
-
-@rule(
-    "R022",
-    "Terminated more than a year before the service",
-    subject=Subject.ENTITY_CLAIM,
-    programs=(),
-    evidence=Evidence.STRONG,
-    route=Route.ENTITY,
-    party=Party.PHARMACY,
-    action=Action.INQUIRE,
-    data_source=DataSource.PRODUCT_FILE,
-    citation="42 CFR 447.502; Beacon claim validation",
-    needs=("products.termination_date",),
-    thresholds=(DAYS_AFTER_TERMINATION,),
-    guards=(REACTIVATED,),
-)
-def entity_claim_of_terminated_product(f: Facts, given: Given) -> Hit:
-    """As on rebate claims: the date of service counts."""
-    return Hit(
-        when=days_after_termination(f) > given.whole("days_after_termination"),
-        message=sentence(
-            "{terminated}: it appears to have been out of date for more than a year.",
-            terminated=terminated_before_service(f, entity_claimed(f)),
-        ),
-        checks=(reactivated(f, f.date_of_service),),
-        units=f.quantity,
-        references=(product_row(f),),
     )

@@ -33,7 +33,7 @@ STATE_METHOD = Guard(
 @rule(
     "R002",
     "Biller listed in the Medicaid Exclusion File",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("medicaid_exclusions",)},
     programs=FFS,
     evidence=Evidence.STRONG,
     codes=("X",),
@@ -43,7 +43,6 @@ STATE_METHOD = Guard(
     data_source=DataSource.MEDICAID_EXCLUSION_FILE,
     citation="42 U.S.C. 256b(a)(5)(A)(ii); HRSA Policy Release 2014-1",
     document=DOCUMENT_EXCLUSION_FILE,
-    needs=("medicaid_exclusions",),
     parts=(
         Part("by Medicaid number", needs=("medicaid_exclusions.medicaid_number", "rebate_claims.medicaid_provider_id")),
         Part(

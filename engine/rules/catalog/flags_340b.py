@@ -53,7 +53,7 @@ CONTRACT_TERMS = Guard(
 @rule(
     "R001",
     "340B identifier on an invoiced fee-for-service claim",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("identifiers_340b", *_FLAG_COLUMNS)},
     programs=FFS,
     evidence=Evidence.STRONG,
     codes=("X",),
@@ -63,7 +63,6 @@ CONTRACT_TERMS = Guard(
     data_source=DataSource.FLAGS_ON_CLAIM,
     citation="42 U.S.C. 256b(a)(5)(A)(i); 42 U.S.C. 1396r-8(a)(5)(C)",
     document=DOCUMENT_FLAG,
-    needs=("identifiers_340b", *_FLAG_COLUMNS),
     parts=_PARTS,
     guards=(IDENTIFIER_DATES, SNAPSHOT),
 )
@@ -75,7 +74,7 @@ def flag_on_fee_for_service_claim(f: Facts, _: Given) -> Hit:
 @rule(
     "R004",
     "340B identifier on an invoiced managed-care claim",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("identifiers_340b", *_FLAG_COLUMNS)},
     programs=MCO,
     evidence=Evidence.STRONG,
     codes=("X",),
@@ -85,7 +84,6 @@ def flag_on_fee_for_service_claim(f: Facts, _: Given) -> Hit:
     data_source=DataSource.FLAGS_ON_CLAIM,
     citation="42 U.S.C. 1396r-8(j)(1); 42 CFR 438.3(s)(3)",
     document=DOCUMENT_FLAG,
-    needs=("identifiers_340b", *_FLAG_COLUMNS),
     parts=_PARTS,
     guards=(IDENTIFIER_DATES, SNAPSHOT),
 )
@@ -97,7 +95,7 @@ def flag_on_managed_care_claim(f: Facts, _: Given) -> Hit:
 @rule(
     "R010",
     "340B identifier on a claim for a contract rebate",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("identifiers_340b", *_FLAG_COLUMNS)},
     programs=(Program.COMMERCIAL, Program.PARTD),
     evidence=Evidence.STRONG,
     codes=("PBM",),
@@ -107,7 +105,6 @@ def flag_on_managed_care_claim(f: Facts, _: Given) -> Hit:
     data_source=DataSource.FLAGS_ON_CLAIM,
     citation="rebate contract",
     document="the claim's 340B identifier and the contract's 340B clause",
-    needs=("identifiers_340b", *_FLAG_COLUMNS),
     parts=_PARTS,
     guards=(IDENTIFIER_DATES, ONE_CONTRACT, CONTRACT_TERMS, SNAPSHOT),
 )

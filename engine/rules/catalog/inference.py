@@ -16,7 +16,7 @@ CLAIMS_OF_ENTITY = Guard(
 @rule(
     "R006",
     "340B suspected from prescriber and pharmacy alone",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("entity_claims", "contract_pharmacies.pharmacy_npi", "rebate_claims.prescriber_npi")},
     programs=MCO,
     evidence=Evidence.WEAK,
     route=Route.ENTITY,
@@ -24,7 +24,6 @@ CLAIMS_OF_ENTITY = Guard(
     action=Action.INQUIRE,
     data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="GAO-20-212; OIG OEI-05-14-00430",
-    needs=("entity_claims", "contract_pharmacies.pharmacy_npi", "rebate_claims.prescriber_npi"),
     thresholds=(Threshold("share_340b", 0.6, "part of the pharmacy's claims for the product that are 340B claims"),),
     guards=(CLAIMS_OF_ENTITY,),
     accompanies=True,
@@ -50,7 +49,7 @@ def inferred_from_prescriber_and_pharmacy(f: Facts, given: Given) -> Hit:
 @rule(
     "R007",
     "Exclusion file is no evidence on managed care",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("medicaid_exclusions",)},
     programs=MCO,
     evidence=Evidence.CONTEXT,
     route=Route.NONE,
@@ -58,7 +57,6 @@ def inferred_from_prescriber_and_pharmacy(f: Facts, given: Given) -> Hit:
     action=Action.NONE,
     data_source=DataSource.MEDICAID_EXCLUSION_FILE,
     citation="CMCS Informational Bulletin of 2020-01-08; HRSA Policy Release 2014-1",
-    needs=("medicaid_exclusions",),
     accompanies=True,
     enabled=False,
 )

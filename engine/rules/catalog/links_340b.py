@@ -151,7 +151,7 @@ def _medicaid_link(f: Facts, given: Given, payer_could_know: Column) -> Hit:
 @rule(
     "R003",
     "Fee-for-service claim that a covered entity reported as 340B",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("entity_claims",)},
     programs=FFS,
     evidence=Evidence.STRONG,
     codes=("X",),
@@ -161,7 +161,6 @@ def _medicaid_link(f: Facts, given: Given, payer_could_know: Column) -> Hit:
     data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="42 U.S.C. 256b(a)(5)(A)(i); 42 U.S.C. 1396r-8(a)(5)(C)",
     document=DOCUMENT_ENTITY_CLAIM,
-    needs=("entity_claims",),
     thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
     guards=MEDICAID_GUARDS,
 )
@@ -173,7 +172,7 @@ def entity_reported_fee_for_service_claim(f: Facts, given: Given) -> Hit:
 @rule(
     "R005",
     "Managed-care claim that a covered entity reported as 340B",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("entity_claims",)},
     programs=MCO,
     evidence=Evidence.STRONG,
     codes=("X",),
@@ -183,7 +182,6 @@ def entity_reported_fee_for_service_claim(f: Facts, given: Given) -> Hit:
     data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="42 U.S.C. 1396r-8(j)(1); 42 CFR 438.3(s)(3)",
     document=DOCUMENT_ENTITY_CLAIM,
-    needs=("entity_claims",),
     thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
     guards=MEDICAID_GUARDS,
 )
@@ -264,7 +262,7 @@ def outside_exclusion_scope(f: Facts) -> tuple[Column, Column]:
 @rule(
     "R008",
     "Commercial rebate on a claim that a covered entity reported as 340B",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("entity_claims", "rebate_contracts")},
     programs=(Program.COMMERCIAL,),
     evidence=Evidence.STRONG,
     codes=("PBM",),
@@ -274,7 +272,6 @@ def outside_exclusion_scope(f: Facts) -> tuple[Column, Column]:
     data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="rebate contract",
     document="the entity's claim and the contract's 340B clause",
-    needs=("entity_claims", "rebate_contracts"),
     thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
     guards=(ONE_CONTRACT, EXCLUSION_SCOPE, *PURCHASE_GUARDS, SNAPSHOT),
 )
@@ -286,7 +283,7 @@ def entity_reported_commercial_claim(f: Facts, given: Given) -> Hit:
 @rule(
     "R009",
     "Part D contract rebate on a claim that a covered entity reported as 340B",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("entity_claims", "rebate_contracts")},
     programs=(Program.PARTD,),
     evidence=Evidence.STRONG,
     codes=("PBM",),
@@ -296,7 +293,6 @@ def entity_reported_commercial_claim(f: Facts, given: Given) -> Hit:
     data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="rebate contract",
     document="the entity's claim and the contract's 340B clause",
-    needs=("entity_claims", "rebate_contracts"),
     thresholds=(*LINK_TIERS, PURCHASE_TOLERANCE),
     guards=(ONE_CONTRACT, EXCLUSION_SCOPE, *PURCHASE_GUARDS, SNAPSHOT),
 )

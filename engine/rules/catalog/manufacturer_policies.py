@@ -36,7 +36,7 @@ _OFFERED_AT = {
 @rule(
     "R044",
     "Outside the manufacturer's contract-pharmacy policy",
-    subject=Subject.ENTITY_CLAIM,
+    on={Subject.ENTITY_CLAIM: ("manufacturer_policies",)},
     programs=(),
     evidence=Evidence.STRONG,
     route=Route.NONE,
@@ -44,7 +44,6 @@ _OFFERED_AT = {
     action=Action.NONE,
     data_source=DataSource.MANUFACTURER_POLICIES,
     citation="Sanofi v. HHS, 58 F.4th 696 (3d Cir. 2023); Novartis v. Johnson, 102 F.4th 452 (D.C. Cir. 2024)",
-    needs=("manufacturer_policies",),
     guards=(STATE_LAW, EXEMPT_ENTITY, IN_HOUSE, DESIGNATED, SNAPSHOT),
 )
 def outside_manufacturer_policy(f: Facts, given: Given) -> Hit:

@@ -33,7 +33,7 @@ ESTIMATE = Guard(
 @rule(
     "R014",
     "340B units left in the Part D inflation rebate",
-    subject=Subject.INFLATION_REPORT,
+    on={Subject.INFLATION_REPORT: ("inflation_reports.excluded_units", "entity_claims.bin", "part_d_plans")},
     programs=(),
     evidence=Evidence.MEDIUM,
     route=Route.NONE,
@@ -41,7 +41,6 @@ ESTIMATE = Guard(
     action=Action.INQUIRE,
     data_source=DataSource.MEDICARE_INFLATION_REBATES,
     citation="42 U.S.C. 1395w-114b(b)(1)(B) (SSA 1860D-14B(b)(1)(B))",
-    needs=("inflation_reports.excluded_units", "entity_claims.bin", "part_d_plans"),
     thresholds=(
         Threshold("tolerance", 0.1, "part of the units that entities claim by which CMS may have left out fewer"),
         Threshold("minimum_units", 100.0, "units left in that make a question worth asking"),
@@ -83,7 +82,7 @@ def part_d_units_left_in(f: Facts, given: Given) -> Hit:
 @rule(
     "R015",
     "Medicare Part B line of a 340B drug without its modifier",
-    subject=Subject.ENTITY_CLAIM,
+    on={Subject.ENTITY_CLAIM: ("part_b_lines.modifiers", "entity_claims.hcpcs_code")},
     programs=(),
     evidence=Evidence.MEDIUM,
     route=Route.ENTITY,
@@ -91,7 +90,6 @@ def part_d_units_left_in(f: Facts, given: Given) -> Hit:
     action=Action.INQUIRE,
     data_source=DataSource.MEDICARE_INFLATION_REBATES,
     citation="42 U.S.C. 1395w-3a(i)(3)(B)(ii)(I) (SSA 1847A(i)(3))",
-    needs=("part_b_lines.modifiers", "entity_claims.hcpcs_code"),
     thresholds=(
         Threshold("first_date_of_service", "2024-01-01", "first day of service that is judged"),
         Threshold("all_entities_from", "2025-01-01", "day of service from which entities of every type are bound"),

@@ -42,7 +42,7 @@ LATER_REVERSAL = Guard(
 @rule(
     "R011",
     "MFP refund on a claim that a covered entity reported as 340B",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("entity_claims", "prices.ceiling_unit", "prices.mfp_unit")},
     programs=(Program.MFP,),
     evidence=Evidence.STRONG,
     codes=("MRA",),
@@ -52,7 +52,6 @@ LATER_REVERSAL = Guard(
     data_source=DataSource.CLAIMS_OF_COVERED_ENTITIES,
     citation="42 U.S.C. 1320f-2(d); CMS final guidance for 2027, section 40.4",
     document="the entity's claim and the quarter's ceiling price against the MFP",
-    needs=("entity_claims", "prices.ceiling_unit", "prices.mfp_unit"),
     thresholds=(
         *LINK_TIERS,
         PURCHASE_TOLERANCE,
@@ -130,7 +129,13 @@ def _refund_due(f: Facts) -> Column:
 @rule(
     "R060",
     "MFP refund is not the default refund",
-    subject=Subject.REBATE_CLAIM,
+    on={
+        Subject.REBATE_CLAIM: (
+            "prices.wac_unit",
+            "prices.mfp_unit",
+            "rebate_claims.rebate_amount|rebate_claims.unit_rebate_amount",
+        )
+    },
     programs=(Program.MFP,),
     evidence=Evidence.MEDIUM,
     explains_unusual=True,
@@ -141,11 +146,6 @@ def _refund_due(f: Facts) -> Column:
     data_source=DataSource.MEDICARE_FACILITATOR,
     citation="42 U.S.C. 1320f-2; CMS final guidance for 2027, section 40.4",
     document="wholesale acquisition cost and negotiated price of the quarter",
-    needs=(
-        "prices.wac_unit",
-        "prices.mfp_unit",
-        "rebate_claims.rebate_amount|rebate_claims.unit_rebate_amount",
-    ),
     thresholds=(
         ASKING_TRANSACTIONS,
         Threshold("tolerance", 0.01, "US dollars that rounding to cents may explain"),

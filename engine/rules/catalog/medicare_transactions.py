@@ -22,7 +22,13 @@ LATER_ADJUSTMENT = Guard(
 @rule(
     "R012",
     "MFP refund asked for twice",
-    subject=Subject.REBATE_CLAIM,
+    on={
+        Subject.REBATE_CLAIM: (
+            "rebate_claims.mtf_icn",
+            "rebate_claims.mtf_xref_icn",
+            "rebate_claims.mtf_transaction_code",
+        )
+    },
     programs=(Program.MFP,),
     evidence=Evidence.STRONG,
     codes=("MRA",),
@@ -32,7 +38,6 @@ LATER_ADJUSTMENT = Guard(
     data_source=DataSource.OTHER_ROWS_OF_SAME_DISPENSE,
     citation="42 U.S.C. 1320f-2; CMS transaction facilitator specification",
     document="both ICNs",
-    needs=("rebate_claims.mtf_icn", "rebate_claims.mtf_xref_icn", "rebate_claims.mtf_transaction_code"),
     in_force=MFP_IN_FORCE,
 )
 def two_open_icns(f: Facts, _: Given) -> Hit:
@@ -59,7 +64,7 @@ def two_open_icns(f: Facts, _: Given) -> Hit:
 @rule(
     "R013",
     "MFP refund on a claim that is not eligible",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("rebate_claims.mtf_transaction_code", "rebate_claims.rebate_amount")},
     programs=(Program.MFP,),
     evidence=Evidence.STRONG,
     codes=("MRA",),
@@ -69,7 +74,6 @@ def two_open_icns(f: Facts, _: Given) -> Hit:
     data_source=DataSource.MEDICARE_FACILITATOR,
     citation="42 U.S.C. 1320f-2; CMS transaction facilitator specification",
     document="the facilitator's transaction",
-    needs=("rebate_claims.mtf_transaction_code", "rebate_claims.rebate_amount"),
     thresholds=(Threshold("transaction_codes", ["009"], "MTF transactions that say the claim is not eligible"),),
     guards=(LATER_ADJUSTMENT,),
     in_force=MFP_IN_FORCE,

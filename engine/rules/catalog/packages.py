@@ -63,7 +63,7 @@ def _uncounted(f: Facts, whole: Column) -> Column:
 @rule(
     "R028",
     "Unit of measure is not the product's",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("rebate_claims.unit_of_measure", "products.unit_type")},
     programs=MEDICAID,
     evidence=Evidence.STRONG,
     explains_unusual=True,
@@ -74,7 +74,6 @@ def _uncounted(f: Facts, whole: Column) -> Column:
     data_source=DataSource.PRODUCT_FILE,
     citation="OIG OEI-05-07-00050; CMS-304 dispute code D",
     document="the product's unit type as reported to CMS",
-    needs=("rebate_claims.unit_of_measure", "products.unit_type"),
     thresholds=(
         Threshold("paid_to_wac_low", 0.2, "amount paid per unit, as a part of WAC, below which it is unusual"),
         Threshold("paid_to_wac_high", 3.0, "and above which it is unusual"),
@@ -124,7 +123,7 @@ def another_unit_of_measure(f: Facts, given: Given) -> Hit:
 @rule(
     "R029",
     "Part of a unit that is not divided",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("products.unit_type", "products.units_per_package")},
     programs=MEDICAID,
     evidence=Evidence.MEDIUM,
     explains_unusual=True,
@@ -135,7 +134,6 @@ def another_unit_of_measure(f: Facts, given: Given) -> Hit:
     data_source=DataSource.PRODUCT_FILE,
     citation="CMS-304 dispute code E",
     document="the product's unit type and units per package as reported to CMS",
-    needs=("products.unit_type", "products.units_per_package"),
     thresholds=(
         Threshold(
             "unit_types", ["CAP", "EA", "SUP", "TDP"], "CMS unit types that nobody divides; tablets may be split"
@@ -166,7 +164,7 @@ def part_of_a_unit(f: Facts, given: Given) -> Hit:
 @rule(
     "R030",
     "Not a whole number of packages",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("products.units_per_package", "products.unit_type")},
     programs=MEDICAID,
     evidence=Evidence.MEDIUM,
     explains_unusual=True,
@@ -177,7 +175,6 @@ def part_of_a_unit(f: Facts, given: Given) -> Hit:
     data_source=DataSource.PRODUCT_FILE,
     citation="CMS-304 dispute code F",
     document="evidence of the package size",
-    needs=("products.units_per_package", "products.unit_type"),
     thresholds=(
         Threshold("remainder", 0.01, "distance from a whole number of packages, in packages, above which it is broken"),
         Threshold("unit_types", ["GM"], "CMS unit types of packages that are dispensed whole (tubes, inhalers)"),
@@ -213,7 +210,7 @@ def broken_package(f: Facts, given: Given) -> Hit:
 @rule(
     "R033",
     "Whole compound billed under one product",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("rebate_claims.compound_code", "products.units_per_package")},
     programs=MEDICAID,
     evidence=Evidence.MEDIUM,
     explains_unusual=True,
@@ -224,7 +221,6 @@ def broken_package(f: Facts, given: Given) -> Hit:
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     citation="42 CFR 447.502; CMS State Release 158; CMS-304 dispute code Q",
     document="package size of the product against the quantity of the compound",
-    needs=("rebate_claims.compound_code", "products.units_per_package"),
     thresholds=(Threshold("packages", 1.0, "packages of one product that a compound may take"),),
     guards=(INGREDIENT_LINES, SNAPSHOT),
 )

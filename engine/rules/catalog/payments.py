@@ -50,7 +50,7 @@ QUARANTINED_CREDITS = Guard(
 @rule(
     "R020",
     "Reversed by the pharmacy, invoiced all the same",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("pharmacy_claims",)},
     programs=MEDICAID_AND_CONTRACTS,
     evidence=Evidence.STRONG,
     codes=("M", "J", "PBM"),
@@ -61,7 +61,6 @@ QUARANTINED_CREDITS = Guard(
     citation="National Drug Rebate Agreement, section I (Medicaid utilization information); 42 CFR 447.511; rebate "
     "contract",
     document="the pharmacy's reversal",
-    needs=("pharmacy_claims",),
     thresholds=(
         Threshold("days_after_period", 60, "cut-off without a day of receipt: days from the end of the period"),
     ),
@@ -109,7 +108,7 @@ def _cut_off(f: Facts, given: Given) -> Column:
 @rule(
     "R055",
     "Reversal never credited",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("pharmacy_claims.transaction_at",)},
     programs=MEDICAID,
     evidence=Evidence.STRONG,
     codes=("M",),
@@ -119,7 +118,6 @@ def _cut_off(f: Facts, given: Given) -> Column:
     data_source=DataSource.PHARMACY_TRANSACTIONS,
     citation="42 CFR 447.511",
     document="the pharmacy's reversal",
-    needs=("pharmacy_claims.transaction_at",),
     guards=(CREDITED, CORRECTED_INVOICE, QUARANTINED_CREDITS),
     version=3,
     thresholds=(
@@ -169,7 +167,7 @@ def reversal_never_credited(f: Facts, given: Given) -> Hit:
 @rule(
     "R021",
     "No state reimbursement",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("rebate_claims.amount_paid",)},
     programs=FFS,
     evidence=Evidence.MEDIUM,
     explains_unusual=True,
@@ -180,7 +178,6 @@ def reversal_never_credited(f: Facts, given: Given) -> Hit:
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     citation="42 U.S.C. 1396r-8(b)(1)(A)",
     document="the claim line",
-    needs=("rebate_claims.amount_paid",),
     guards=(THIRD_PARTY_PAYMENT,),
 )
 def nothing_was_paid(f: Facts, _: Given) -> Hit:

@@ -9,7 +9,7 @@ from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subj
 from engine.intervals import quarter_number, quarter_of, start_of_quarter
 from engine.rules.common import FFS, MEDICAID, is_invoice, line_invoiced, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit
-from engine.rules.registry import Given, Part, Threshold, rule
+from engine.rules.registry import Given, On, Part, Threshold, rule
 from engine.rules.text import sentence
 
 DATE_OF_ADJUSTMENT = Guard(
@@ -27,7 +27,7 @@ IN_TIME = Guard(
 @rule(
     "R054",
     "Invoiced for another quarter",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ()},
     programs=MEDICAID,
     evidence=Evidence.STRONG,
     codes=("Y",),
@@ -71,7 +71,7 @@ def another_quarter(f: Facts, _: Given) -> Hit:
 @rule(
     "R041",
     "Paid long after the service",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("rebate_claims.paid_date",)},
     programs=FFS,
     evidence=Evidence.CONTEXT,
     route=Route.NONE,
@@ -79,7 +79,6 @@ def another_quarter(f: Facts, _: Given) -> Hit:
     action=Action.NONE,
     data_source=None,
     citation="42 CFR 447.45(d)",
-    needs=("rebate_claims.paid_date",),
     thresholds=(Threshold("days", 365, "days from service to payment, above which the claim is stale"),),
 )
 def stale_claim(f: Facts, given: Given) -> Hit:
@@ -131,10 +130,20 @@ def _number(quarter: Column) -> Column:
     return quarter_number(start_of_quarter(quarter))
 
 
+def line_near_the_bar(f: Facts, given: Given) -> Hit:
+    """As on claims; the invoice was sent on its postmark date, else in the quarter after its period. Public utilisation
+    data are no invoice that could be disputed.
+    """
+    postmark = F.coalesce(f.postmark_date, f.received_date)
+    sent = F.coalesce(quarter_number(postmark), _number(f.period) + 1)
+    hit = _bar(given, line_invoiced(f), sent, _number(f.period))
+    return hit._replace(when=hit.when & is_invoice(f))
+
+
 @rule(
     "R040",
     "Twelve-quarter bar",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: (), Subject.INVOICE: On(line_near_the_bar)},
     programs=MEDICAID,
     evidence=Evidence.CONTEXT,
     route=Route.NONE,
@@ -156,30 +165,3 @@ def claim_near_the_bar(f: Facts, given: Given) -> Hit:
     """
     sent = _number(F.coalesce(f.invoice_period, f.period)) + 1
     return _bar(given, state_invoiced(f), sent, _number(f.period))
-
-
-@rule(
-    "R040",
-    "Twelve-quarter bar",
-    subject=Subject.INVOICE,
-    programs=MEDICAID,
-    evidence=Evidence.CONTEXT,
-    route=Route.NONE,
-    party=Party.UNDETERMINED,
-    action=Action.NONE,
-    data_source=None,
-    bars_disputes=True,
-    citation="42 CFR 447.510(i) (CMS-2434-F)",
-    thresholds=_BAR,
-    guards=(IN_TIME,),
-    any_units=True,
-    accompanies=True,
-)
-def line_near_the_bar(f: Facts, given: Given) -> Hit:
-    """As on claims; the invoice was sent on its postmark date, else in the quarter after its period. Public utilisation
-    data are no invoice that could be disputed.
-    """
-    postmark = F.coalesce(f.postmark_date, f.received_date)
-    sent = F.coalesce(quarter_number(postmark), _number(f.period) + 1)
-    hit = _bar(given, line_invoiced(f), sent, _number(f.period))
-    return hit._replace(when=hit.when & is_invoice(f))

@@ -20,8 +20,9 @@ from engine.rules.common import (
     route_of_payer,
     state_invoiced,
 )
+from engine.rules.entity_common import entity_claimed
 from engine.rules.hit import Check, Facts, Guard, Hit
-from engine.rules.registry import DataSource, Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, On, Threshold, rule
 from engine.rules.text import if_known, sentence
 
 REACTIVATED = Guard(
@@ -36,6 +37,11 @@ MARKET_DATE_REVISED = Guard(
 )
 DAYS_AFTER_TERMINATION = Threshold(
     "days_after_termination", 365, "days from the termination date after which units are late"
+)
+STEADY_USE = (
+    Threshold("months_earlier", 12, "a fill may be paid and invoiced this many months later"),
+    Threshold("steady_quarters", 4, "steady use: quarters with units of this line in the feed, at least"),
+    Threshold("steady_days", 730, "steady use: days from the termination date to the line's last quarter, at least"),
 )
 
 
@@ -59,64 +65,6 @@ def days_after_termination(f: Facts) -> Column:
     return days_between(f.date_of_service, f.termination_date)
 
 
-@rule(
-    "R022",
-    "Terminated more than a year before the service",
-    subject=Subject.REBATE_CLAIM,
-    programs=MEDICAID_AND_CONTRACTS,
-    evidence=Evidence.STRONG,
-    codes=("N", "PBM"),
-    route=Route.STATE,
-    party=Party.PHARMACY,
-    action=Action.DISPUTE,
-    data_source=DataSource.PRODUCT_FILE,
-    citation="CMS-304 dispute code N; 42 CFR 447.502",
-    document="proof of the date of service and of the termination date",
-    needs=("products.termination_date",),
-    thresholds=(DAYS_AFTER_TERMINATION,),
-    guards=(REACTIVATED,),
-)
-def claim_of_terminated_product(f: Facts, given: Given) -> Hit:
-    """The termination date is the shelf life's end of the last lot sold; the date of service counts, not payment."""
-    return Hit(
-        when=days_after_termination(f) > given.whole("days_after_termination"),
-        message=sentence(
-            "{terminated}: it appears to have been out of date for more than a year{reactivation}.",
-            terminated=terminated_before_service(f, claim_of_payer(f)),
-            reactivation=if_known(
-                "; its reactivation on {day:date} does not cover the service", day=f.reactivation_date
-            ),
-        ),
-        checks=(reactivated(f, f.date_of_service),),
-        units=claim_units(f),
-        references=(product_row(f),),
-        code=code_of_payer(f, "N"),
-        route=route_of_payer(f),
-    )
-
-
-@rule(
-    "R022",
-    "Terminated more than a year before the period",
-    subject=Subject.INVOICE,
-    programs=MEDICAID,
-    evidence=Evidence.MEDIUM,
-    route=Route.STATE,
-    party=Party.UNDETERMINED,
-    action=Action.REQUEST_CLD,
-    data_source=DataSource.PRODUCT_FILE,
-    citation="CMS-304 dispute code N; 42 CFR 447.502",
-    needs=("products.termination_date", "invoices.units_reimbursed"),
-    thresholds=(
-        DAYS_AFTER_TERMINATION,
-        Threshold("months_earlier", 12, "a fill may be paid and invoiced this many months later"),
-        Threshold("steady_quarters", 4, "steady use: quarters with units of this line in the feed, at least"),
-        Threshold(
-            "steady_days", 730, "steady use: days from the termination date to the line's last quarter, at least"
-        ),
-    ),
-    guards=(REACTIVATED,),
-)
 def line_of_terminated_product(f: Facts, given: Given) -> Hit:
     """The period began more than 365 days after the termination date. Totals have no dates of service, so claim-level
     detail is asked for. Where use went on steadily long after the termination date, the date itself may be wrong.
@@ -164,10 +112,83 @@ def line_of_terminated_product(f: Facts, given: Given) -> Hit:
     )
 
 
+def entity_claim_of_terminated_product(f: Facts, given: Given) -> Hit:
+    """As on rebate claims: the date of service counts."""
+    return Hit(
+        when=days_after_termination(f) > given.whole("days_after_termination"),
+        message=sentence(
+            "{terminated}: it appears to have been out of date for more than a year.",
+            terminated=terminated_before_service(f, entity_claimed(f)),
+        ),
+        checks=(reactivated(f, f.date_of_service),),
+        units=f.quantity,
+        references=(product_row(f),),
+    )
+
+
+@rule(
+    "R022",
+    "Terminated more than a year before the service",
+    on={
+        Subject.REBATE_CLAIM: ("products.termination_date",),
+        Subject.INVOICE: On(
+            line_of_terminated_product,
+            needs=("products.termination_date", "invoices.units_reimbursed"),
+            thresholds=STEADY_USE,
+            title="Terminated more than a year before the period",
+            programs=MEDICAID,
+            evidence=Evidence.MEDIUM,
+            codes=(),
+            party=Party.UNDETERMINED,
+            action=Action.REQUEST_CLD,
+            document="",
+        ),
+        Subject.ENTITY_CLAIM: On(
+            entity_claim_of_terminated_product,
+            needs=("products.termination_date",),
+            programs=(),
+            codes=(),
+            route=Route.ENTITY,
+            action=Action.INQUIRE,
+            citation="42 CFR 447.502; Beacon claim validation",
+            document="",
+        ),
+    },
+    programs=MEDICAID_AND_CONTRACTS,
+    evidence=Evidence.STRONG,
+    codes=("N", "PBM"),
+    route=Route.STATE,
+    party=Party.PHARMACY,
+    action=Action.DISPUTE,
+    data_source=DataSource.PRODUCT_FILE,
+    citation="CMS-304 dispute code N; 42 CFR 447.502",
+    document="proof of the date of service and of the termination date",
+    thresholds=(DAYS_AFTER_TERMINATION,),
+    guards=(REACTIVATED,),
+)
+def claim_of_terminated_product(f: Facts, given: Given) -> Hit:
+    """The termination date is the shelf life's end of the last lot sold; the date of service counts, not payment."""
+    return Hit(
+        when=days_after_termination(f) > given.whole("days_after_termination"),
+        message=sentence(
+            "{terminated}: it appears to have been out of date for more than a year{reactivation}.",
+            terminated=terminated_before_service(f, claim_of_payer(f)),
+            reactivation=if_known(
+                "; its reactivation on {day:date} does not cover the service", day=f.reactivation_date
+            ),
+        ),
+        checks=(reactivated(f, f.date_of_service),),
+        units=claim_units(f),
+        references=(product_row(f),),
+        code=code_of_payer(f, "N"),
+        route=route_of_payer(f),
+    )
+
+
 @rule(
     "R023",
     "Terminated within the year before the service",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("products.termination_date",)},
     programs=MEDICAID,
     evidence=Evidence.WEAK,
     route=Route.NONE,
@@ -175,7 +196,6 @@ def line_of_terminated_product(f: Facts, given: Given) -> Hit:
     action=Action.NONE,
     data_source=None,
     citation="CMS-304 dispute code N; 42 CFR 447.502",
-    needs=("products.termination_date",),
     thresholds=(DAYS_AFTER_TERMINATION,),
     guards=(REACTIVATED,),
 )
@@ -196,7 +216,7 @@ def claim_of_product_just_terminated(f: Facts, given: Given) -> Hit:
 @rule(
     "R024",
     "Service before the product's market date",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("products.market_date",)},
     programs=MEDICAID,
     evidence=Evidence.MEDIUM,
     codes=("O",),
@@ -206,7 +226,6 @@ def claim_of_product_just_terminated(f: Facts, given: Given) -> Hit:
     data_source=DataSource.PRODUCT_FILE,
     citation="42 CFR 447.502",
     document="the product's market date",
-    needs=("products.market_date",),
     guards=(MARKET_DATE_REVISED,),
 )
 def claim_before_market_date(f: Facts, _: Given) -> Hit:

@@ -9,7 +9,7 @@ from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subj
 from engine.rules.common import claim_name, program_words
 from engine.rules.entity_common import entity_claimed
 from engine.rules.hit import Check, Facts, Guard, Hit
-from engine.rules.registry import DataSource, Given, rule
+from engine.rules.registry import DataSource, Given, On, rule
 from engine.rules.text import sentence
 
 DEA_NUMBER = Guard("DEA_NUMBER", "a DEA number stands in the prescriber's place: another numbering, not a wrong number")
@@ -18,10 +18,32 @@ DEA_NUMBER = Guard("DEA_NUMBER", "a DEA number stands in the prescriber's place:
 _CITATION = "45 CFR 162.406 (National Provider Identifier)"
 
 
+def provider_number_of_entity_claim_invalid(f: Facts, _: Given) -> Hit:
+    """As on rebate claims."""
+    return Hit(
+        when=_any_is_wrong(f),
+        message=sentence(
+            "{claim}: {what}. Who dispensed or prescribed appears to be stated wrongly.",
+            claim=entity_claimed(f),
+            what=_what_is_wrong(f),
+        ),
+        checks=(_dea_number(f),),
+    )
+
+
 @rule(
     "R051",
     "Provider's number cannot be true",
-    subject=Subject.REBATE_CLAIM,
+    on={
+        Subject.REBATE_CLAIM: (),
+        Subject.ENTITY_CLAIM: On(
+            provider_number_of_entity_claim_invalid,
+            title="Provider's number on a 340B claim cannot be true",
+            programs=(),
+            route=Route.ENTITY,
+            party=Party.ENTITY,
+        ),
+    },
     programs=tuple(Program),
     evidence=Evidence.MEDIUM,
     route=Route.NONE,
@@ -45,32 +67,6 @@ def provider_number_invalid(f: Facts, _: Given) -> Hit:
             ndc=f.ndc11,
             served=f.date_of_service,
             program=program_words(f.program),
-            what=_what_is_wrong(f),
-        ),
-        checks=(_dea_number(f),),
-    )
-
-
-@rule(
-    "R051",
-    "Provider's number on a 340B claim cannot be true",
-    subject=Subject.ENTITY_CLAIM,
-    programs=(),
-    evidence=Evidence.MEDIUM,
-    route=Route.ENTITY,
-    party=Party.ENTITY,
-    action=Action.INQUIRE,
-    data_source=DataSource.NUMBERS_OF_PROVIDERS,
-    citation=_CITATION,
-    guards=(DEA_NUMBER,),
-)
-def provider_number_of_entity_claim_invalid(f: Facts, _: Given) -> Hit:
-    """As on rebate claims."""
-    return Hit(
-        when=_any_is_wrong(f),
-        message=sentence(
-            "{claim}: {what}. Who dispensed or prescribed appears to be stated wrongly.",
-            claim=entity_claimed(f),
             what=_what_is_wrong(f),
         ),
         checks=(_dea_number(f),),

@@ -17,7 +17,7 @@ from engine.rules.common import (
     route_of_payer,
 )
 from engine.rules.hit import Facts, Guard, Hit
-from engine.rules.registry import DataSource, Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, On, Threshold, rule
 from engine.rules.text import if_known, sentence
 from engine.runtime.expressions import divide
 
@@ -28,78 +28,6 @@ LONGER_SUPPLY = Guard(
 )
 
 
-@rule(
-    "R035",
-    "Quantity far from the product's usual",
-    subject=Subject.REBATE_CLAIM,
-    programs=MEDICAID_AND_CONTRACTS,
-    evidence=Evidence.MEDIUM,
-    explains_unusual=True,
-    codes=("Q", "PBM"),
-    route=Route.STATE,
-    party=Party.UNDETERMINED,
-    action=Action.DISPUTE,
-    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
-    citation="CMS-304 dispute code Q",
-    document="usual quantities of the product, with source and number",
-    thresholds=(
-        Z_SCORE,
-        Threshold("times_typical", 3.0, "and units outside [1/n, n] times the peers' median"),
-    ),
-    guards=(LONGER_SUPPLY,),
-    version=2,
-)
-def unusual_quantity(f: Facts, given: Given) -> Hit:
-    """Units are far from the median of the product's claims, by z-score and by ratio. A partial fill or its completion
-    is never too small; a fill for more days is larger with reason. At issue is what lies above the median.
-    """
-    times = given.number("times_typical")
-    ratio = divide(f.ndc_units.cast("double"), f.peer_median_units)
-    is_part_of_a_fill = F.coalesce(f.dispensing_status.isin("P", "C"), F.lit(False))
-    per_day = divide(f.f25_units_per_day, f.peer_median_units_per_day)
-    # days that are not stated explain nothing
-    lasts_longer = F.coalesce(~outside(per_day, 1 / times, times), F.lit(False))
-    above_median = f.ndc_units.cast("double") - f.peer_median_units
-    return Hit(
-        when=outside(f.f24_units_per_prescription_z, -given.number("z"), given.number("z"))
-        & outside(ratio, 1 / times, times)
-        & ~(is_part_of_a_fill & (ratio < 1)),
-        message=sentence(
-            "{claim}. Among {peers:count} claims for this product the median is {median:number} units, so this is "
-            "{ratio:ratio} times the usual: the quantity appears wrong.",
-            claim=claim_of_payer(f),
-            peers=f.peers,
-            median=f.peer_median_units,
-            ratio=ratio,
-        ),
-        checks=(LONGER_SUPPLY.check(failed=lasts_longer),),
-        units=not_below_zero(above_median),
-        code=code_of_payer(f, "Q"),
-        route=route_of_payer(f),
-    )
-
-
-@rule(
-    "R035",
-    "Units do not fit the number of prescriptions",
-    subject=Subject.INVOICE,
-    programs=MEDICAID,
-    evidence=Evidence.MEDIUM,
-    explains_unusual=True,
-    codes=("Q",),
-    route=Route.STATE,
-    party=Party.STATE,
-    action=Action.DISPUTE,
-    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
-    citation="CMS-304 dispute code Q",
-    document="usual units per prescription, with source and number",
-    needs=("invoices.units_reimbursed", "invoices.prescriptions"),
-    thresholds=(
-        Z_SCORE,
-        Threshold("minimum_peers", 20, "lines that the z-score must rest on"),
-        Threshold("times_own_median", 10.0, "or units per prescription outside [1/n, n] times the line's own median"),
-    ),
-)
 def unusual_units_per_prescription(f: Facts, given: Given) -> Hit:
     """Units per prescription are far from those of other states and quarters, or from the line's own median over
     quarters. A correction by difference has no units per prescription. At issue is what lies above the line's own
@@ -137,9 +65,76 @@ def unusual_units_per_prescription(f: Facts, given: Given) -> Hit:
 
 
 @rule(
+    "R035",
+    "Quantity far from the product's usual",
+    on={
+        Subject.REBATE_CLAIM: On(
+            thresholds=(Threshold("times_typical", 3.0, "and units outside [1/n, n] times the peers' median"),),
+            guards=(LONGER_SUPPLY,),
+            version=2,
+        ),
+        Subject.INVOICE: On(
+            unusual_units_per_prescription,
+            needs=("invoices.units_reimbursed", "invoices.prescriptions"),
+            thresholds=(
+                Threshold("minimum_peers", 20, "lines that the z-score must rest on"),
+                Threshold(
+                    "times_own_median", 10.0, "or units per prescription outside [1/n, n] times the line's own median"
+                ),
+            ),
+            title="Units do not fit the number of prescriptions",
+            programs=MEDICAID,
+            codes=("Q",),
+            party=Party.STATE,
+            document="usual units per prescription, with source and number",
+        ),
+    },
+    programs=MEDICAID_AND_CONTRACTS,
+    evidence=Evidence.MEDIUM,
+    explains_unusual=True,
+    codes=("Q", "PBM"),
+    route=Route.STATE,
+    party=Party.UNDETERMINED,
+    action=Action.DISPUTE,
+    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
+    thresholds=(Z_SCORE,),
+    citation="CMS-304 dispute code Q",
+    document="usual quantities of the product, with source and number",
+)
+def unusual_quantity(f: Facts, given: Given) -> Hit:
+    """Units are far from the median of the product's claims, by z-score and by ratio. A partial fill or its completion
+    is never too small; a fill for more days is larger with reason. At issue is what lies above the median.
+    """
+    times = given.number("times_typical")
+    ratio = divide(f.ndc_units.cast("double"), f.peer_median_units)
+    is_part_of_a_fill = F.coalesce(f.dispensing_status.isin("P", "C"), F.lit(False))
+    per_day = divide(f.f25_units_per_day, f.peer_median_units_per_day)
+    # days that are not stated explain nothing
+    lasts_longer = F.coalesce(~outside(per_day, 1 / times, times), F.lit(False))
+    above_median = f.ndc_units.cast("double") - f.peer_median_units
+    return Hit(
+        when=outside(f.f24_units_per_prescription_z, -given.number("z"), given.number("z"))
+        & outside(ratio, 1 / times, times)
+        & ~(is_part_of_a_fill & (ratio < 1)),
+        message=sentence(
+            "{claim}. Among {peers:count} claims for this product the median is {median:number} units, so this is "
+            "{ratio:ratio} times the usual: the quantity appears wrong.",
+            claim=claim_of_payer(f),
+            peers=f.peers,
+            median=f.peer_median_units,
+            ratio=ratio,
+        ),
+        checks=(LONGER_SUPPLY.check(failed=lasts_longer),),
+        units=not_below_zero(above_median),
+        code=code_of_payer(f, "Q"),
+        route=route_of_payer(f),
+    )
+
+
+@rule(
     "R037",
     "Units far from the line's own past",
-    subject=Subject.INVOICE,
+    on={Subject.INVOICE: ("invoices.units_reimbursed",)},
     programs=MEDICAID,
     evidence=Evidence.WEAK,
     codes=("S",),
@@ -149,7 +144,6 @@ def unusual_units_per_prescription(f: Facts, given: Given) -> Hit:
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     citation="CMS-304 dispute code S",
     document="history of the state's utilisation",
-    needs=("invoices.units_reimbursed",),
     thresholds=(
         Threshold("z", 4.0, "robust z-score of units against the line's own median, among the lines of the program"),
         Threshold("times_own_quarters", 3.0, "and units above n times that median"),

@@ -22,7 +22,7 @@ OVERRIDE = Guard(
 @rule(
     "R039",
     "Early refill",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("rebate_claims.patient_key",)},
     programs=tuple(Program),
     evidence=Evidence.WEAK,
     codes=("Q", "PBM"),
@@ -32,7 +32,6 @@ OVERRIDE = Guard(
     data_source=DataSource.QUANTITIES_AND_AMOUNTS,
     citation="compare Coverage Gap Discount Program dispute reason D08",
     document="the patient's fills of the product",
-    needs=("rebate_claims.patient_key",),
     parts=(Part("early fills", needs=("rebate_claims.days_supply",)),),
     thresholds=(
         Threshold("part_of_supply", 0.5, "part of the previous fill's days supply before which a fill is early"),

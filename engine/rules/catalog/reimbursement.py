@@ -19,7 +19,7 @@ from engine.rules.common import (
     third_party_payment,
 )
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
-from engine.rules.registry import DataSource, Given, Threshold, rule
+from engine.rules.registry import DataSource, Given, On, Threshold, rule
 from engine.rules.text import if_known, sentence
 from engine.runtime.expressions import divide
 
@@ -42,90 +42,6 @@ MARKET_PRICE = Guard(
 )
 
 
-@rule(
-    "R036",
-    "Quantity does not fit the amount paid",
-    subject=Subject.REBATE_CLAIM,
-    programs=MEDICAID,
-    evidence=Evidence.MEDIUM,
-    explains_unusual=True,
-    codes=("R",),
-    route=Route.STATE,
-    party=Party.UNDETERMINED,
-    action=Action.DISPUTE,
-    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
-    citation="CMS-304 dispute code R",
-    document="amount paid against WAC",
-    needs=(
-        "rebate_claims.amount_paid",
-        "prices.unit_rebate_amount|rebate_claims.unit_rebate_amount",
-    ),
-    thresholds=(
-        Threshold("paid_to_wac_low", 0.2, "amount paid per unit, as a part of WAC, below which it is unusual"),
-        Threshold("paid_to_wac_high", 3.0, "and above which it is unusual"),
-        Threshold("rebate_to_paid", 1.5, "and units x URA more than this many times the amount paid"),
-    ),
-    guards=(THIRD_PARTY_PAYMENT, ACQUISITION_COST, LIST_PRICE),
-)
-def quantity_does_not_fit_payment(f: Facts, given: Given) -> Hit:
-    """Paid per unit is out of the band around WAC, and the rebate is well above the payment. Without a list price the
-    second half counts alone, one class down. At issue is what lies above the peers' median.
-    """
-    paid_to_wac = f.f20_paid_per_unit_to_wac
-    is_out_of_band = outside(paid_to_wac, given.number("paid_to_wac_low"), given.number("paid_to_wac_high"))
-    is_340b = has_340b_flag(f) | f.link_tier.isNotNull() | f.mef_entity_id.isNotNull()
-    quarter = quarter_of(f.date_of_service)
-    start = start_of_quarter(quarter)
-    return Hit(
-        when=F.coalesce(is_out_of_band, F.lit(True)) & (f.f23_rebate_to_paid > given.number("rebate_to_paid")),
-        message=sentence(
-            "{claim} and paid {paid:money} for them{list_price}, while the rebate is {rebate:ratio} times the payment: "
-            "the quantity appears not to fit what was paid.",
-            claim=state_invoiced(f),
-            paid=f.amount_paid,
-            list_price=if_known(
-                ", {ratio:percent} of the wholesale acquisition cost of {quarter}", ratio=paid_to_wac, quarter=quarter
-            ),
-            rebate=f.f23_rebate_to_paid,
-        ),
-        checks=(
-            third_party_payment(f),
-            ACQUISITION_COST.check(failed=is_340b),
-            LIST_PRICE.check(failed=F.lit(False), unchecked=paid_to_wac.isNull()),
-        ),
-        units=not_below_zero(f.ndc_units.cast("double") - f.peer_median_units),
-        references=(
-            F.when(
-                paid_to_wac.isNotNull(),
-                reference_row("prices", key_of(f.ndc11, quarter), start, quarter_after(start)),
-            ),
-        ),
-    )
-
-
-@rule(
-    "R036",
-    "Units do not fit the amount reimbursed",
-    subject=Subject.INVOICE,
-    programs=MEDICAID,
-    evidence=Evidence.MEDIUM,
-    explains_unusual=True,
-    codes=("R",),
-    route=Route.STATE,
-    party=Party.STATE,
-    action=Action.DISPUTE,
-    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
-    citation="CMS-304 dispute code R",
-    document="amount reimbursed per unit against the market price or other states",
-    needs=("invoices.units_reimbursed", "invoices.total_amount|invoices.medicaid_amount"),
-    thresholds=(
-        Threshold("market_price_low", 0.02, "paid per unit as a part of the market price, below which it is unusual"),
-        Threshold("market_price_high", 50.0, "and above which it is unusual"),
-        Threshold("z", 4.0, "or the robust z-score of paid per unit among the peers"),
-        Threshold("minimum_peers", 20, "lines that the z-score must rest on"),
-    ),
-    guards=(MARKET_PRICE,),
-)
 def units_do_not_fit_reimbursement(f: Facts, given: Given) -> Hit:
     """Paid per unit is far from the market price of the period's first day, or from other states and quarters. Without
     market prices the second half speaks alone, one class down. At issue are the units that the amount would not buy at
@@ -161,5 +77,85 @@ def units_do_not_fit_reimbursement(f: Facts, given: Given) -> Hit:
         units=f.units_reimbursed.cast("double") * not_below_zero(1 - part_paid_for),
         references=(
             F.when(f.market_price.isNotNull(), reference_row("market_prices", f.ndc11, f.market_price_effective_date)),
+        ),
+    )
+
+
+@rule(
+    "R036",
+    "Quantity does not fit the amount paid",
+    on={
+        Subject.REBATE_CLAIM: On(
+            needs=(
+                "rebate_claims.amount_paid",
+                "prices.unit_rebate_amount|rebate_claims.unit_rebate_amount",
+            ),
+            thresholds=(
+                Threshold("paid_to_wac_low", 0.2, "amount paid per unit, as a part of WAC, below which it is unusual"),
+                Threshold("paid_to_wac_high", 3.0, "and above which it is unusual"),
+                Threshold("rebate_to_paid", 1.5, "and units x URA more than this many times the amount paid"),
+            ),
+            guards=(THIRD_PARTY_PAYMENT, ACQUISITION_COST, LIST_PRICE),
+        ),
+        Subject.INVOICE: On(
+            units_do_not_fit_reimbursement,
+            needs=("invoices.units_reimbursed", "invoices.total_amount|invoices.medicaid_amount"),
+            thresholds=(
+                Threshold(
+                    "market_price_low", 0.02, "paid per unit as a part of the market price, below which it is unusual"
+                ),
+                Threshold("market_price_high", 50.0, "and above which it is unusual"),
+                Threshold("z", 4.0, "or the robust z-score of paid per unit among the peers"),
+                Threshold("minimum_peers", 20, "lines that the z-score must rest on"),
+            ),
+            guards=(MARKET_PRICE,),
+            title="Units do not fit the amount reimbursed",
+            party=Party.STATE,
+            document="amount reimbursed per unit against the market price or other states",
+        ),
+    },
+    programs=MEDICAID,
+    evidence=Evidence.MEDIUM,
+    explains_unusual=True,
+    codes=("R",),
+    route=Route.STATE,
+    party=Party.UNDETERMINED,
+    action=Action.DISPUTE,
+    data_source=DataSource.QUANTITIES_AND_AMOUNTS,
+    citation="CMS-304 dispute code R",
+    document="amount paid against WAC",
+)
+def quantity_does_not_fit_payment(f: Facts, given: Given) -> Hit:
+    """Paid per unit is out of the band around WAC, and the rebate is well above the payment. Without a list price the
+    second half counts alone, one class down. At issue is what lies above the peers' median.
+    """
+    paid_to_wac = f.f20_paid_per_unit_to_wac
+    is_out_of_band = outside(paid_to_wac, given.number("paid_to_wac_low"), given.number("paid_to_wac_high"))
+    is_340b = has_340b_flag(f) | f.link_tier.isNotNull() | f.mef_entity_id.isNotNull()
+    quarter = quarter_of(f.date_of_service)
+    start = start_of_quarter(quarter)
+    return Hit(
+        when=F.coalesce(is_out_of_band, F.lit(True)) & (f.f23_rebate_to_paid > given.number("rebate_to_paid")),
+        message=sentence(
+            "{claim} and paid {paid:money} for them{list_price}, while the rebate is {rebate:ratio} times the payment: "
+            "the quantity appears not to fit what was paid.",
+            claim=state_invoiced(f),
+            paid=f.amount_paid,
+            list_price=if_known(
+                ", {ratio:percent} of the wholesale acquisition cost of {quarter}", ratio=paid_to_wac, quarter=quarter
+            ),
+            rebate=f.f23_rebate_to_paid,
+        ),
+        checks=(
+            third_party_payment(f),
+            ACQUISITION_COST.check(failed=is_340b),
+            LIST_PRICE.check(failed=F.lit(False), unchecked=paid_to_wac.isNull()),
+        ),
+        units=not_below_zero(f.ndc_units.cast("double") - f.peer_median_units),
+        references=(
+            F.when(
+                paid_to_wac.isNotNull(),
+                reference_row("prices", key_of(f.ndc11, quarter), start, quarter_after(start)),
+            ),
         ),
     )

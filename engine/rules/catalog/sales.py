@@ -12,7 +12,7 @@ from engine.rules.text import sentence
 @rule(
     "R034",
     "Units invoiced exceed units sold",
-    subject=Subject.INVOICE,
+    on={Subject.INVOICE: ("sales", "invoices.units_reimbursed")},
     programs=MEDICAID,
     evidence=Evidence.MEDIUM,
     explains_unusual=True,
@@ -23,7 +23,6 @@ from engine.rules.text import sentence
     data_source=DataSource.SALES,
     citation="CMS-304 dispute code P",
     document="method and source of the sales data",
-    needs=("sales", "invoices.units_reimbursed"),
     thresholds=(
         Threshold("times_sold", 1.2, "units invoiced over four quarters as a multiple of those sold into the state"),
         Threshold("minimum_units", 100.0, "units above those sold that make a question worth asking"),

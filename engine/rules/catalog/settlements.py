@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject, Transaction
 from engine.rules.common import MEDICAID, claim_units, line_invoiced, payer_asked, state_invoiced
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
-from engine.rules.registry import DataSource, Given, rule
+from engine.rules.registry import DataSource, Given, On, rule
 from engine.rules.text import if_known, sentence
 
 PARTIAL_CREDIT = Guard("PARTIAL_CREDIT", "only a part of the units was credited or repaid", weakens_to=Evidence.MEDIUM)
@@ -46,10 +46,32 @@ def _settled(f: Facts, subject: Column, units: Column, received: Column, is_corr
     )
 
 
+def line_settled_before(f: Facts, _: Given) -> Hit:
+    """As on claims, where the settlement names no claim but the line's program, state, product and period."""
+    received = F.coalesce(f.received_date, f.postmark_date)
+    return _settled(
+        f,
+        line_invoiced(f),
+        f.units_reimbursed,
+        received,
+        f.line_kind == "PRIOR_REPLACEMENT",
+        key_of(f.program, f.state, f.ndc11, f.period),
+    )
+
+
 @rule(
     "R059",
     "Credited or repaid units asked for again",
-    subject=Subject.REBATE_CLAIM,
+    on={
+        Subject.REBATE_CLAIM: ("settlements.claim_id",),
+        Subject.INVOICE: On(
+            line_settled_before,
+            needs=("settlements", "invoices.units_reimbursed"),
+            title="Credited units invoiced again",
+            programs=MEDICAID,
+            codes=("M",),
+        ),
+    },
     programs=tuple(Program),
     evidence=Evidence.STRONG,
     codes=("M", "PBM", "MRA"),
@@ -59,7 +81,6 @@ def _settled(f: Facts, subject: Column, units: Column, received: Column, is_corr
     data_source=DataSource.SETTLEMENTS,
     citation="ledger of settlements; 42 CFR 447.511",
     document="the earlier credit or repayment",
-    needs=("settlements.claim_id",),
     guards=(PARTIAL_CREDIT, DAY_OF_RECEIPT, CORRECTION),
 )
 def claim_settled_before(f: Facts, _: Given) -> Hit:
@@ -86,33 +107,4 @@ def claim_settled_before(f: Facts, _: Given) -> Hit:
         route=by_payer(Route.STATE, Route.FACILITATOR, Route.PBM),
         party=by_payer(Party.STATE, Party.UNDETERMINED, Party.PBM),
         action=by_payer(Action.DISPUTE, Action.PAY_AND_WATCH, Action.DISPUTE),
-    )
-
-
-@rule(
-    "R059",
-    "Credited units invoiced again",
-    subject=Subject.INVOICE,
-    programs=MEDICAID,
-    evidence=Evidence.STRONG,
-    codes=("M",),
-    route=Route.STATE,
-    party=Party.STATE,
-    action=Action.DISPUTE,
-    data_source=DataSource.SETTLEMENTS,
-    citation="ledger of settlements; 42 CFR 447.511",
-    document="the earlier credit or repayment",
-    needs=("settlements", "invoices.units_reimbursed"),
-    guards=(PARTIAL_CREDIT, DAY_OF_RECEIPT, CORRECTION),
-)
-def line_settled_before(f: Facts, _: Given) -> Hit:
-    """As on claims, where the settlement names no claim but the line's program, state, product and period."""
-    received = F.coalesce(f.received_date, f.postmark_date)
-    return _settled(
-        f,
-        line_invoiced(f),
-        f.units_reimbursed,
-        received,
-        f.line_kind == "PRIOR_REPLACEMENT",
-        key_of(f.program, f.state, f.ndc11, f.period),
     )

@@ -24,7 +24,7 @@ UNITS_NOT_CONVERTED = Guard(
 @rule(
     "R038",
     "Invoiced units not supported by claim-level detail",
-    subject=Subject.INVOICE,
+    on={Subject.INVOICE: ("rebate_claims", "invoices.units_reimbursed")},
     programs=MEDICAID,
     evidence=Evidence.STRONG,
     explains_unusual=True,
@@ -33,7 +33,6 @@ UNITS_NOT_CONVERTED = Guard(
     action=Action.REQUEST_CLD,
     data_source=None,
     citation="42 CFR 447.511; CMS Medicaid Drug Rebate dispute resolution",
-    needs=("rebate_claims", "invoices.units_reimbursed"),
     thresholds=(
         Threshold("gap", 0.005, "part of the invoiced units that claims do not support"),
         Threshold("minimum_units", 1.0, "invoiced units up to which a line is too small to ask"),
@@ -101,7 +100,7 @@ def units_without_claims(f: Facts, given: Given) -> Hit:
 @rule(
     "R061",
     "Claim that no invoice bills",
-    subject=Subject.REBATE_CLAIM,
+    on={Subject.REBATE_CLAIM: ("invoices",)},
     programs=MEDICAID,
     evidence=Evidence.CONTEXT,
     route=Route.NONE,
@@ -109,7 +108,6 @@ def units_without_claims(f: Facts, given: Given) -> Hit:
     action=Action.NONE,
     data_source=None,
     citation="42 CFR 447.511; CMS Medicaid Drug Rebate dispute resolution",
-    needs=("invoices",),
 )
 def claim_without_invoice(f: Facts, _: Given) -> Hit:
     """The state's invoice of the claim's program, period and rebate type was received, and none of its lines is of the

@@ -1,0 +1,102 @@
+"""Step rules: what each rule says of the rows that are flagged."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from engine import exports, models, rules
+from engine.contracts.codes import Reason, Step
+from engine.contracts.tables import SUBJECT_FEEDS
+from engine.pipeline import work_tables
+from engine.pipeline.stages import Flagged, FlaggedSubject, Linked, Scored, ScoredSubject
+from engine.runs import Run
+from engine.runtime.expressions import nullable, nulls
+from engine.runtime.session import operators_compiled_apart
+
+_UNUSUAL = T.StructType([T.StructField("source_row_id", T.StringType()), *rules.SCORE_FACTS.fields])
+_REASONS = _UNUSUAL["reasons"].dataType
+_MOST_REASONS = 3
+
+
+def apply_rules(run: Run, linked: Linked, scored: Scored) -> Flagged:
+    """What rules say of the rows on which one fires, or that a model or a group's month makes unusual."""
+    with run.progress.step(Step.RULES) as words:
+        is_scored = {one.subject for one in scored.subjects if one.by_model is not None or one.groups is not None}
+        active = {}
+        for subject in SUBJECT_FEEDS:
+            available = linked.available | ({"scores"} if subject in is_scored else set())
+            active[subject] = rules.active_rules(run.settings, available, subject, run.settings.today)
+        with operators_compiled_apart(run.spark):
+            rows = run.in_parallel([partial(_answers, run, one, active[one.subject]) for one in scored.subjects])
+        for one in scored.subjects:
+            before, count = _checked(run, one)
+            words.append(f"{one.table} {len(active[one.subject].rules)} rules on {before:,} rows, {count:,} flagged")
+    off = [reason for on in active.values() for reason in switched_off(on)]
+    return Flagged(tuple(map(FlaggedSubject, scored.subjects, rows)), tuple(off))
+
+
+def switched_off(active: rules.ActiveRules) -> list[exports.Off]:
+    """The subject's rules, parts of rules and guards that are off, and why."""
+    table = SUBJECT_FEEDS[active.subject]
+    off = active.off | active.parts_off
+    of_rules = [exports.Off("rule", f"{rule} on {table}", why) for rule, why in off.items()]
+    return of_rules + [exports.Off("guard", f"{guard} on {table}", why) for guard, why in active.guards_off.items()]
+
+
+def _checked(run: Run, one: ScoredSubject) -> tuple[int, int]:
+    """Enter a subject into the ledger; returns the number of its rows and of those that are flagged."""
+    before, count = run.ledger.rows_out(one.table), run.work.rows(work_tables.FLAGGED.of(one.table))
+    # a row is flagged if a rule fires in the screen, if it is unusual, or stands for a month that is
+    most = run.work.rows(work_tables.SCREENED.of(one.table)) + (
+        0 if one.by_model is None else one.by_model.flags.flagged
+    )
+    most += 0 if one.groups is None else one.groups.flagged
+    run.ledger.check_at_most(one.table, Step.RULES, "rows flagged", count, min(before, most))
+    run.ledger.record(one.table, Step.RULES, before, count, {Reason.NOT_FLAGGED.value: before - count})
+    return before, count
+
+
+def _answers(run: Run, one: ScoredSubject, active: rules.ActiveRules) -> DataFrame:
+    """Flagged rows of one subject with what each rule says of them, written out."""
+    hits = one.screened.hits
+    unusual = F.broadcast(_unusual(run, one))
+    ids = hits.select("source_row_id").union(unusual.select("source_row_id")).distinct()
+    described = one.described.all_facts(ids, Step.RULES).join(unusual, on="source_row_id", how="left")
+    # all rules over the joins of all facts are a plan that an engine takes longer to make than to run
+    described = run.work.write(work_tables.DESCRIBED.of(one.table), described)
+    answers = rules.apply_rules(described, rules.that_fired(active, hits), run.settings)
+    origin = None if one.by_model is None else one.by_model.origin
+    return run.work.write(work_tables.FLAGGED.of(one.table), answers, model=origin)
+
+
+def _unusual(run: Run, one: ScoredSubject) -> DataFrame:
+    """Rows that the model flags or that stand for a month of a group, with the reasons; columns of _UNUSUAL."""
+    by_model, by_group = _by_model(run, one), one.groups
+    if by_group is None or not by_group.flagged:
+        of_groups = nulls({field.name: field.dataType for field in _UNUSUAL if field.name.startswith("group_")})
+        return by_model.withColumns(of_groups).select(*_UNUSUAL.names)
+    # few rows on both sides, and one each
+    both = by_model.join(by_group.rows, on="source_row_id", how="full")
+    none = F.array().cast(_REASONS)
+    reasons = F.concat(*(F.coalesce(nullable(F.col(name), _REASONS), none) for name in ("reasons", "group_reasons")))
+    return both.withColumn("reasons", F.slice(reasons, 1, _MOST_REASONS)).select(*_UNUSUAL.names)
+
+
+def _by_model(run: Run, one: ScoredSubject) -> DataFrame:
+    """Rows that the model flags, with the reasons; columns of _UNUSUAL but for those of groups."""
+    by_model, peers = one.by_model, one.described.peers
+    if by_model is None or peers is None:
+        columns = [field for field in _UNUSUAL if not field.name.startswith("group_")]
+        return run.spark.createDataFrame([], T.StructType(columns))
+    inputs, rare = by_model.inputs, by_model.flags.rows.select("source_row_id", "anomaly_p_value", "anomaly_rows")
+    facts_of_rare = inputs.rows.join(F.broadcast(rare.select("source_row_id")), on="source_row_id", how="left_semi")
+    reasons = models.explain(facts_of_rare, by_model.model, peers, run.settings.model, inputs.grid)
+    explained = rare.join(reasons, on="source_row_id", how="left")  # one row each
+    unusual = run.work.write(work_tables.UNUSUAL.of(one.table), explained, model=by_model.origin)
+    flagged = by_model.flags.flagged
+    run.ledger.check(one.table, Step.RULES, "unusual rows", run.work.rows(work_tables.UNUSUAL.of(one.table)), flagged)
+    return unusual

@@ -1,0 +1,110 @@
+"""Step score: which rows are unusual, by the registered model or by one that is trained here."""
+
+from __future__ import annotations
+
+from pyspark.sql import functions as F
+
+from engine import models
+from engine.contracts.codes import Reason, Step
+from engine.pipeline import work_tables
+from engine.pipeline.model_versions import ModelVersions, model_name
+from engine.pipeline.stages import Linked, ModelInputs, Scored, ScoredSubject, Screened, ScreenedSubject, SubjectScores
+from engine.pipeline.subject_scores import SCORED, explained_rows, model_inputs, score_and_flag, scores_table
+from engine.pipeline.training import train_model, training_data
+from engine.runs import Run
+from engine.tracking import Tracker
+
+
+def score(run: Run, tracker: Tracker, versions: ModelVersions, linked: Linked, screened: Screened) -> Scored:
+    """Each subject with its model's scores; a subject that has no registered model yet gets one trained here."""
+    scored = []
+    with run.progress.step(Step.SCORE) as words:
+        for one in screened.subjects:
+            inputs = model_inputs(run, one) if one.subject in SCORED else None
+            by_model = None if inputs is None else _by_model(run, tracker, versions, linked, one, inputs)
+            scored.append(ScoredSubject(one, by_model, _groups(run, one, inputs, by_model)))
+            words += _entered(run, scored[-1])
+    return Scored(tuple(scored))
+
+
+def _by_model(
+    run: Run, tracker: Tracker, versions: ModelVersions, linked: Linked, one: ScreenedSubject, inputs: ModelInputs
+) -> SubjectScores | None:
+    """None if no model is registered and the subject has too few rows to train one on."""
+    name = model_name(run.settings, one.subject)
+    registered = registered_model(run, tracker, versions, name)
+    if registered is None:
+        data = training_data(run, tracker, linked, one, inputs)
+        trained = train_model(run, tracker, linked, one, inputs, data, run.settings.model)
+        return None if trained is None else trained.scores
+    model, calibration, version = registered
+    scores, flags = score_and_flag(run, one.table, inputs, model, calibration, f"{name}/{version}")
+    rows = run.work.rows(scores_table(one.table, model))
+    drift = _drift(run, one.table, inputs, model, f"{name} version {version}", rows)
+    return SubjectScores(model, name, version, inputs, scores, flags, drift)
+
+
+def registered_model(
+    run: Run, tracker: Tracker, versions: ModelVersions, name: str
+) -> tuple[models.AnomalyModel, models.Calibration, str] | None:
+    """The version that `--model` or the alias names; None if nothing is registered yet.
+
+    Raises ConfigurationError if it reads other features than the settings have.
+    """
+    fetched = versions.fetched(tracker, name)
+    if fetched is None:
+        return None
+    model = models.AnomalyModel.load(fetched.folder)
+    model.check_inputs(run.settings.model)
+    return model, models.Calibration.load(fetched.folder), fetched.version
+
+
+def _groups(
+    run: Run, one: ScreenedSubject, inputs: ModelInputs | None, by_model: SubjectScores | None
+) -> models.GroupMonths | None:
+    """Months of the subject's groups that stand out. Claims that a rule explains take no part. Runs Spark jobs."""
+    settings, subject = run.settings.model, one.subject
+    if not settings.groups.enabled or subject not in models.GROUPS:
+        return None
+    rows = one.described.facts if inputs is None else inputs.rows
+    explained = explained_rows(one) if inputs is None else inputs.explained
+    measures = () if inputs is None else settings.of(subject).measures
+    claims = rows.join(F.broadcast(explained), on="source_row_id", how="left_anti")
+    months = run.work.write(work_tables.GROUP_MONTHS.of(one.table), models.months_of_groups(claims, subject, measures))
+    scores = None if by_model is None else by_model.scores
+    return models.stand_out(months, claims, scores, subject, measures, settings.groups)
+
+
+def _drift(
+    run: Run, table: str, inputs: ModelInputs, model: models.AnomalyModel, version: str, rows_scored: int
+) -> dict[str, float]:
+    """Population stability index of each feature against the rows that the model learned from; a note of large ones."""
+    settings = run.settings.model
+    share = min(1.0, settings.evaluation_rows / max(1, rows_scored))
+    drift = models.feature_drift(
+        inputs.rows, model.trained_on, inputs.subject, share, settings.evaluation.drift_minimum_rows, model.inputs
+    )
+    moved = {name: index for name, index in drift.items() if index > settings.evaluation.notable_drift}
+    if moved:
+        largest_first = sorted(moved, key=lambda name: -moved[name])
+        named = ", ".join(f"{name} (PSI {moved[name]:.2f})" for name in largest_first)
+        run.progress.note(
+            f"{table}: features are spread otherwise than in the rows that {version} learned from: {named}; its "
+            "p-values may not hold, train a new version"
+        )
+    return drift
+
+
+def _entered(run: Run, one: ScoredSubject) -> list[str]:
+    """Enter a subject into the ledger; returns what the line of the step says of it."""
+    table, by_model, groups = one.table, one.by_model, one.groups
+    before, rows = run.ledger.rows_out(table), run.work.rows(work_tables.FACTS[one.subject])
+    months = f"{groups.flagged:,} of {groups.tested:,} months of groups stand out" if groups is not None else ""
+    if one.subject not in SCORED:
+        run.ledger.record(table, Step.SCORE, before, rows)
+        return [f"{table} {months}"] if months else []
+    scored = 0 if by_model is None else run.work.rows(scores_table(table, by_model.model))
+    run.ledger.record(table, Step.SCORE, before, rows, counted={Reason.NOT_SCORED.value: rows - scored})
+    flagged = "" if by_model is None else f", {by_model.flags.flagged:,} unusual"
+    judge = "too few for a model" if by_model is None else f"by {by_model.name} version {by_model.version}"
+    return [f"{table} {scored:,} scored{flagged}{f', {months}' if months else ''}, {judge}"]

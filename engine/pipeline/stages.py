@@ -1,0 +1,306 @@
+"""What each step returns: frozen values, each complete when its step ends.
+
+    Inputs -> Prepared -> Linked -> Described -> Screened -> Scored -> Flagged -> Findings -> Published
+
+A field that may be None says that the input lacks a table; no later step fills it in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from engine import exports, facts, models
+from engine.contracts.codes import Subject
+from engine.contracts.tables import SUBJECT_FEEDS
+from engine.errors import Problem
+from engine.runs import Run
+from engine.sources import OpenedTable
+from engine.tracking import SETTINGS
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Every table that is there, opened; unread: files of the input folder that no table reads."""
+
+    tables: Mapping[str, OpenedTable]
+    unread: Sequence[Mapping[str, str | None]] = ()
+
+
+@dataclass(frozen=True)
+class LiveClaims:
+    """Live rebate claims: all, and those whose source_row_id is in a few rows, found before the wide rows are made.
+
+    unconverted: all, HCPCS units left as they are, which is cheaper to look through.
+    """
+
+    all: DataFrame
+    among: Callable[[DataFrame], DataFrame]
+    unconverted: DataFrame
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Live rows of the feeds (None where a feed is missing), conformed references, and what was quarantined.
+
+    left_out: by table source_row_id and reasons of all rows that are not judged, planned only on demand. unread_claims:
+    quarantined rebate claims, replaced_invoices: invoice lines that a new total replaced; each None where there are
+    none. mostly_quarantined: tables for which the run stops. left_empty: tables all of whose rows are later than the
+    `--as-of` day, which count as missing. all_prices: good rows of `prices`, earlier snapshots too.
+    """
+
+    opened: Mapping[str, OpenedTable]
+    references: Mapping[str, DataFrame] = field(default_factory=dict)
+    claims: LiveClaims | None = None
+    unread_claims: DataFrame | None = None
+    dispenses: DataFrame | None = None
+    entity_claims: DataFrame | None = None
+    invoices: DataFrame | None = None
+    replaced_invoices: DataFrame | None = None
+    quarantine: Mapping[str, DataFrame] = field(default_factory=dict)
+    left_out: Mapping[str, Callable[[], DataFrame]] = field(default_factory=dict)
+    mostly_quarantined: Sequence[Problem] = ()
+    left_empty: frozenset[str] = frozenset()
+    all_prices: DataFrame | None = None
+
+    @property
+    def available(self) -> frozenset[str]:
+        """`table` and `table.column` of all that the input holds; `table.complete` of tables declared complete.
+
+        A table with quarantined rows is not complete: a row that could not be read is not absent.
+        """
+        there = {name: table for name, table in self.opened.items() if name not in self.left_empty}
+        complete = {name for name, table in there.items() if table.complete} - self.quarantine.keys()
+        return (
+            frozenset(there)
+            | {f"{name}.complete" for name in complete}
+            | {f"{name}.{column}" for name, table in there.items() for column in table.columns}
+        )
+
+    @property
+    def live(self) -> dict[Subject, DataFrame]:
+        """Live rows by subject, of the subjects that the input holds."""
+        reports = self.references.get("inflation_reports")
+        rows = {
+            Subject.REBATE_CLAIM: None if self.claims is None else self.claims.unconverted,
+            Subject.ENTITY_CLAIM: self.entity_claims,
+            Subject.INVOICE: self.invoices,
+            Subject.INFLATION_REPORT: None if reports is None else facts.named_reports(reports),
+        }
+        return {subject: live for subject, live in rows.items() if live is not None}
+
+
+@dataclass(frozen=True)
+class Linked:
+    """What was prepared, and what rebate claims are linked to. claims: None without rebate claims; report: None if
+    there is nothing to link them to.
+
+    references: as prepared, with the NPIs of contract pharmacies that linking resolved; derived: `table.column` of what
+    it added to them.
+    """
+
+    prepared: Prepared
+    references: Mapping[str, DataFrame]
+    derived: frozenset[str]
+    claims: facts.FoundOnClaims | None
+    report: exports.Linking | None
+
+    @property
+    def available(self) -> frozenset[str]:
+        """As `Prepared.available`, with what linking lets the engine infer."""
+        return self.prepared.available | self.derived
+
+
+@dataclass(frozen=True)
+class DescribedSubject:
+    """One row per live row of a subject: the facts that rules in the screen and models read, with z-scores; and what is
+    usual among peers (None: no model judges the subject)."""
+
+    subject: Subject
+    facts: DataFrame
+    peers: DataFrame | None
+
+    @property
+    def table(self) -> str:
+        """The table whose rows are the subject's."""
+        return SUBJECT_FEEDS[self.subject]
+
+    def all_facts(self, ids: DataFrame, step: str) -> DataFrame:  # noqa: ARG002 (subjects that write results need it)
+        """All facts of a few rows, given by source_row_id; `step`: who asks, which names intermediate results."""
+        return self.facts.join(F.broadcast(ids), on="source_row_id", how="left_semi")
+
+
+@dataclass(frozen=True)
+class Described:
+    """The subjects that the input holds."""
+
+    subjects: tuple[DescribedSubject, ...]
+
+
+@dataclass(frozen=True)
+class ScreenedSubject:
+    """hits: rows on which a rule fires, with the ids of its rules (see `rules.flagged_rows`)."""
+
+    described: DescribedSubject
+    hits: DataFrame
+
+    @property
+    def subject(self) -> Subject:
+        return self.described.subject
+
+    @property
+    def table(self) -> str:
+        return self.described.table
+
+
+@dataclass(frozen=True)
+class Screened:
+    """Subjects with the rules that fire; R052 is none of them: nothing is scored yet."""
+
+    subjects: tuple[ScreenedSubject, ...]
+
+
+@dataclass(frozen=True)
+class ModelInputs:
+    """What models read of a subject. rows: facts with the surprises of its measures; grid: what is usual of each
+    measure; explained: source_row_id of rows that a rule explains."""
+
+    subject: Subject
+    rows: DataFrame
+    grid: models.PeerGrid
+    explained: DataFrame
+
+
+@dataclass(frozen=True)
+class SubjectScores:
+    """What a model says of a subject's rows: SCORES, and which rows are unusual.
+
+    drift: population stability index by feature against the rows that a registered model learned from.
+    """
+
+    model: models.AnomalyModel
+    name: str
+    version: str
+    inputs: ModelInputs
+    scores: DataFrame
+    flags: models.Flags
+    drift: Mapping[str, float]
+
+    @property
+    def origin(self) -> str:
+        """What results that rest on the scores record of the model."""
+        return f"{self.name}/{self.version}"
+
+
+@dataclass(frozen=True)
+class ScoredSubject:
+    """by_model: None if no model judges the subject, or it has too few rows for one; groups: months of its groups that
+    stand out (None: the subject has no groups, or they are off)."""
+
+    screened: ScreenedSubject
+    by_model: SubjectScores | None
+    groups: models.GroupMonths | None
+
+    @property
+    def subject(self) -> Subject:
+        return self.screened.subject
+
+    @property
+    def table(self) -> str:
+        return self.screened.table
+
+    @property
+    def described(self) -> DescribedSubject:
+        return self.screened.described
+
+
+@dataclass(frozen=True)
+class Scored:
+    subjects: tuple[ScoredSubject, ...]
+
+
+@dataclass(frozen=True)
+class FlaggedSubject:
+    """rows: flagged rows with what each rule says of them."""
+
+    scored: ScoredSubject
+    rows: DataFrame
+
+    @property
+    def subject(self) -> Subject:
+        return self.scored.subject
+
+    @property
+    def table(self) -> str:
+        return self.scored.table
+
+
+@dataclass(frozen=True)
+class Flagged:
+    """Flagged rows by subject; off: rules and guards that were off, and why."""
+
+    subjects: tuple[FlaggedSubject, ...]
+    off: tuple[exports.Off, ...]
+
+    @property
+    def by_model(self) -> dict[str, SubjectScores]:
+        """What models say, by table."""
+        scored = {one.table: one.scored.by_model for one in self.subjects}
+        return {table: by_model for table, by_model in scored.items() if by_model is not None}
+
+    @property
+    def groups(self) -> dict[str, models.GroupMonths]:
+        """Months of groups, by table."""
+        months = {one.table: one.scored.groups for one in self.subjects}
+        return {table: groups for table, groups in months.items() if groups is not None}
+
+
+@dataclass(frozen=True)
+class QueueOrder:
+    """What orders the queue: a re-ranker that says p(valid), with its model's name and version, or the settings."""
+
+    reranker: models.Reranker | None = None
+    name: str | None = None
+    version: str | None = None
+    why_settings: str | None = None
+
+    def probability(self, run: Run) -> Column | None:
+        """p(valid) of rows with the columns of FINDINGS; None: as the settings say."""
+        if self.reranker is None:
+            return None
+        return self.reranker.probability_column(run.spark, run.settings.model.batch_rows)
+
+    @property
+    def in_words(self) -> str:
+        if self.reranker is None:
+            return f"p(valid) by evidence class, from the settings: {self.why_settings}"
+        reviewed = self.reranker.reviewed
+        random = reviewed["random_valid"] + reviewed["random_not_valid"]
+        return f"p(valid) by {self.name} version {self.version}, calibrated on {random:,} findings drawn at random"
+
+    @property
+    def as_json(self) -> dict[str, str | None]:
+        """For summary.json."""
+        return {"by": self.name or SETTINGS, "version": self.version, "why": self.why_settings}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """rows: FINDINGS of all subjects, read from the run's outputs; order: what their priority rests on."""
+
+    rows: DataFrame
+    order: QueueOrder
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where the outputs of a finished run are, without credentials."""
+
+    findings: str
+    workbooks: str
+    report: str
+    summary: str
+    mlflow: str

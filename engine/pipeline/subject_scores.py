@@ -1,0 +1,78 @@
+"""A model's scores of a subject, and which rows they make unusual."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from engine import models, rules
+from engine.contracts.codes import Step, Subject
+from engine.pipeline import work_tables
+from engine.pipeline.stages import ModelInputs, ScreenedSubject
+from engine.runs import Run, WorkTable
+from engine.runtime.expressions import any_of, array_contains
+
+# The anomaly model learns from what payers ask for; 340B claims are judged by rules alone.
+SCORED = (Subject.REBATE_CLAIM, Subject.INVOICE)
+
+
+def explained_rows(one: ScreenedSubject) -> DataFrame:
+    """source_row_id of the rows that a rule on quantity, price, amount or conversion explains."""
+    ids = rules.explaining_rules(one.subject)
+    is_explained = any_of(array_contains(F.col("rule_ids"), F.lit(rule_id)) for rule_id in ids)
+    return one.hits.where(is_explained).select("source_row_id")
+
+
+def model_inputs(run: Run, one: ScreenedSubject) -> ModelInputs:
+    """What models read of a subject, with the surprises of its measures among the peers of this run. Rows that a rule
+    explains, and rows that the payer withheld the numbers of, are no peers. Runs Spark jobs."""
+    settings, subject, facts = run.settings, one.subject, one.described.facts
+    explained = explained_rows(one)
+    peers = facts.join(F.broadcast(explained), on="source_row_id", how="left_anti")
+    if subject is Subject.INVOICE:
+        peers = peers.where(~F.coalesce(F.col("suppressed"), F.lit(False)))
+    grid = models.grid_of_peers(peers, settings.model.of(subject).measures, subject, settings.peers)
+    return ModelInputs(subject, models.with_surprises(facts, grid, subject), grid, explained)
+
+
+def scores_table(table: str, model: models.AnomalyModel) -> WorkTable:
+    """A model's scores in the work folder."""
+    return work_tables.P_VALUES.of(f"{table}/{model.detector}")
+
+
+def score_and_flag(
+    run: Run,
+    table: str,
+    inputs: ModelInputs,
+    model: models.AnomalyModel,
+    calibration: models.Calibration,
+    origin: str,
+) -> tuple[DataFrame, models.Flags]:
+    """Every row's score and p-value, and the rows that are unusual enough to be shown.
+
+    table: of the subject; origin: name and version of the model. Raises LedgerError unless all rows that the model can
+    judge were scored.
+    """
+    settings, kept_in = run.settings.model, scores_table(table, model)
+    scored = models.anomaly_scores(inputs.rows, model, settings, inputs.subject)
+    scores = run.work.write(kept_in, models.p_values(scored, calibration), model=origin)
+    expected = inputs.rows.where(models.can_be_scored(model.features, inputs.subject, model.inputs)).count()
+    of_all = f"scored of {run.ledger.rows_out(table):,}"
+    run.ledger.check(table, Step.SCORE, of_all, run.work.rows(kept_in), expected)
+    flags = models.flag(scores, settings.flags, rules.anomaly_threshold(run.settings), inputs.explained)
+    smallest = calibration.smallest_p_value
+    if smallest is None:
+        run.progress.note(
+            f"{table}: the model judges no row: no stratum has {settings.stratum_minimum:,} rows that it can be "
+            "compared with"
+        )
+    elif not flags.flagged and settings.flags.by == "false_discovery_rate":
+        needed = ceil(smallest * flags.tested / settings.flags.false_discovery_rate)
+        run.progress.note(
+            f"{table}: the model flags nothing at a false-discovery rate of {settings.flags.false_discovery_rate:.0%}: "
+            f"of {flags.tested:,} rows about {needed:,} would have to be rarer than all that they are compared with; "
+            "model.strata: [all] compares with more rows, model.flags.by: capacity shows the rarest all the same"
+        )
+    return scores, flags
