@@ -77,8 +77,8 @@ _TERMS = CONTRACT_FACTS[:-2]
 _EVERY = "ALL"  # 340B claims: the scope of an exclusion
 
 
-def with_contract(claims: DataFrame, contracts: DataFrame | None) -> DataFrame:
-    """`claims` with `contract`, a struct of CONTRACT_FACTS, NULL where no contract of the payer is known: the 340B
+def with_contract(rows: DataFrame, contracts: DataFrame | None, claims: DataFrame) -> DataFrame:
+    """`rows` with `contract`, a struct of CONTRACT_FACTS, NULL where no contract of the payer is known: the 340B
     terms of the rebate contract in force (NULL where there is none); payer_contracts, how many contracts with an id the
     payer has for such a claim; contract_terms_differ, whether the claim names none and another that may govern it has
     other terms.
@@ -88,9 +88,12 @@ def with_contract(claims: DataFrame, contracts: DataFrame | None) -> DataFrame:
     contract id, NDC-9, rebate type, program; where the claim names no contract, one that excludes 340B claims goes
     before others, and one that excludes all of them before one of some, since that is what has to be asked; then the
     latest begin. contract_key names it.
+
+    `claims`: the same claims or more, as they were written out. What to ask is read from there, so that `rows`, which
+    come from many joins, are worked out once.
     """
     if contracts is None:
-        return claims.withColumn("contract", absent(CONTRACT_FACTS))
+        return rows.withColumn("contract", absent(CONTRACT_FACTS))
     terms = F.struct(*_CONTRACT_FIELDS, _terms(contracts).alias("terms"))
     changes = F.array_distinct(F.array_compact(F.flatten(F.collect_set(F.array("begin_date", "end_date")))))
     by_payer = (
@@ -98,22 +101,33 @@ def with_contract(claims: DataFrame, contracts: DataFrame | None) -> DataFrame:
         .groupBy(F.col("payer_id").alias("contract_payer_id"))
         .agg(F.sort_array(F.collect_set(terms)).alias("contracts"), changes.alias("changes"))
     )
-    is_of_payer = F.col("payer_id") == F.col("contract_payer_id")
-    # between two changes of a payer's contracts every day has the same answer: a few questions for many claims
-    since_change = F.array_max(F.filter("changes", lambda change: change <= F.col("date_of_service")))
-    governing_day = F.when(
-        F.col("date_of_service").isNotNull(), F.coalesce(since_change, F.lit(BEGINNING).cast("date"))
-    )
-    asked = claims.join(F.broadcast(by_payer.drop("contracts")), on=is_of_payer, how="left").withColumn(
-        "governing_day", governing_day
-    )
-    questions = asked.where(F.col("contract_payer_id").isNotNull()).select(*_QUESTION).distinct()
+    questions = _with_governing_day(claims, by_payer).where(F.col("contract_payer_id").isNotNull())
     answers = _governing(
-        questions.withColumnRenamed("governing_day", "date_of_service").join(F.broadcast(by_payer), on=is_of_payer)
-    ).select(*(F.col(name).alias(f"asked_{name}") for name in (*_QUESTION[:-1], "date_of_service")), "contract")
-    same = [F.col(name).eqNullSafe(F.col(f"asked_{name}")) for name in _QUESTION[:-1]]
-    same.append(F.col("governing_day").eqNullSafe(F.col("asked_date_of_service")))
-    return asked.join(F.broadcast(answers), on=same, how="left").select(*column_names(claims), "contract")
+        questions.select(*_QUESTION, "contract_payer_id")
+        .distinct()
+        .join(F.broadcast(by_payer.select("contract_payer_id", "contracts")), on="contract_payer_id")
+        .withColumnRenamed("governing_day", "date_of_service")
+    ).withColumnRenamed("date_of_service", "governing_day")
+    asked = {name: f"asked_{name}" for name in _QUESTION}
+    answers = answers.select(*(F.col(name).alias(alias) for name, alias in asked.items()), "contract")
+    same = [F.col(name).eqNullSafe(F.col(alias)) for name, alias in asked.items()]
+    return (
+        _with_governing_day(rows, by_payer)
+        .join(F.broadcast(answers), on=same, how="left")
+        .select(*column_names(rows), "contract")
+    )
+
+
+def _with_governing_day(claims: DataFrame, by_payer: DataFrame) -> DataFrame:
+    """`claims` with contract_payer_id, NULL where the payer has no contract, and governing_day: the last day until the
+    date of service on which a contract of the payer begins or ends. Until the next one every day has the same answer.
+    """
+    since_change = F.array_max(F.filter("changes", lambda change: change <= F.col("date_of_service")))
+    is_of_payer = F.col("payer_id") == F.col("contract_payer_id")
+    return claims.join(F.broadcast(by_payer.drop("contracts")), on=is_of_payer, how="left").withColumn(
+        "governing_day",
+        F.when(F.col("date_of_service").isNotNull(), F.coalesce(since_change, F.lit(BEGINNING).cast("date"))),
+    )
 
 
 def _governing(questions: DataFrame) -> DataFrame:

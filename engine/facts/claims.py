@@ -175,7 +175,7 @@ def claim_screen(
     rows = with_claim_settlements(rows, references.get("settlements"), as_of).drop(*CLAIM_COLUMNS)
     rows = with_patient_fills(rows)
     rows = _with_found(_packed(rows, "claim", _ASKED_OF_ALL, apart=("settlement",)), found, wanted)
-    return _unpacked(_with_references(rows, references), _SCREENED)
+    return _unpacked(_with_references(rows, claims, references), _SCREENED)
 
 
 def asked_of_flagged(
@@ -294,7 +294,7 @@ def _with_found(rows: DataFrame, found: FoundOnClaims, wanted: set[str]) -> Data
     return rows
 
 
-def _with_references(rows: DataFrame, references: Mapping[str, DataFrame]) -> DataFrame:
+def _with_references(rows: DataFrame, claims: DataFrame, references: Mapping[str, DataFrame]) -> DataFrame:
     day, prices = F.col("date_of_service"), references.get("prices")
     rows = with_product(rows, references.get("products"), day)
     rows = with_prices(rows, prices, F.col("period"), {"price_ura": "unit_rebate_amount"}, "price_of_period")
@@ -304,7 +304,7 @@ def _with_references(rows: DataFrame, references: Mapping[str, DataFrame]) -> Da
         rows, *(references.get(name) for name in ("medicaid_exclusions", "chargebacks", FAMILIES))
     )
     rows = with_state_policy(rows, references.get("state_340b_policies"))
-    rows = with_contract(rows, references.get("rebate_contracts"))
+    rows = with_contract(rows, references.get("rebate_contracts"), claims)
     rows = with_conversion(rows, references.get("hcpcs_crosswalk"), references.get("products"))
     rows = with_labeler(rows, references.get("labelers"), day)
     rows = with_npi_active(rows, references.get("pharmacies"))

@@ -84,7 +84,6 @@ class WorkFolder:
             InternalError: the rows do not have the schema that the table declares.
         """
         name = table.name
-        _check_schema(table, rows.schema)
         if self.is_done(table, model) and self._has_schema(name, rows.schema):
             self._rows[name] = self._manifest(name)["rows"]
         else:
@@ -98,6 +97,8 @@ class WorkFolder:
                 if explained is None:
                     raise
                 raise explained from None
+            # of what was written: for a schema of the rows the embedded engine would plan them once more
+            _check_schema(table, stored_schema(rows, self._path(name)))
             manifest = {"rows": self._rows[name], "files": self._files(name), "made_from": self._origin(model)}
             self._storage.write_text(join(self._path(name), _MANIFEST), json.dumps(manifest))
         return read_parquet(self._spark, self._path(name), stored_schema(rows, self._path(name)))
