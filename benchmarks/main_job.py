@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-STEPS = ("read", "prepare", "link", "facts", "rules", "score", "findings", "exports")
+STEPS = ("read", "prepare", "link", "facts", "screen", "score", "rules", "findings", "exports")
 
 
 def resident_mib(root: int) -> float:
