@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -85,7 +86,8 @@ def make_rows(settings: Settings, dispenses: int, seeds: list[int], folder: Path
     for seed in seeds:
         if all(_rows_file(folder, subject, dispenses, seed).exists() for subject in SUBJECTS):
             continue
-        spark = spark or session_of("anomaly-models", settings)
+        with redirect_stdout(sys.stderr):  # standard output is the page
+            spark = spark or session_of("anomaly-models", settings)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             claims, unusual, runs = (Path(scratch, name) for name in ("claims", "unusual", "runs"))
             synthesize(spark, storage_of(spark), settings.synthetic, dispenses, seed, str(claims))
