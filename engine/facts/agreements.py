@@ -13,7 +13,7 @@ from engine.intervals import BEGINNING, covers, join_as_of, join_own_and_general
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import any_of
 
-# Fact: column of a policy, its type, and the fact of the row it is from.
+# Fact: the policy's column, its type, and the fact that names the policy row it comes from.
 _POLICY_FACTS = {
     "state_340b_method": ("method", "string", "state_340b_method_known_from"),
     "state_carves_out_contract_pharmacies": (
@@ -25,12 +25,14 @@ _POLICY_FACTS = {
 
 
 def with_state_policy(claims: DataFrame, policies: DataFrame | None) -> DataFrame:
-    """`claims` with state_340b_method, how the state tells 340B claims apart, and state_carves_out_contract_pharmacies,
-    whether contract pharmacies may use no 340B stock for Medicaid there; NULL unknown, and off Medicaid. Each with
-    `known_from` of its row.
+    """Add the state's 340B policy to `claims`.
 
-    A policy for the claim's program goes before one for all programs. Rows of low confidence, or of one that
-    could not be read, say nothing.
+    state_340b_method: how the state identifies 340B claims. state_carves_out_contract_pharmacies: whether contract
+    pharmacies may use no 340B stock for Medicaid in the state. Both are NULL if unknown and for payers other than
+    Medicaid; each has the `known_from` of its policy row.
+
+    A policy for the claim's program takes precedence over one for all programs. Rows whose confidence is low or could
+    not be read are ignored.
     """
     if policies is None:
         unknown = {fact: F.lit(None).cast(kind) for fact, (_, kind, _) in _POLICY_FACTS.items()}
@@ -56,9 +58,9 @@ def with_state_policy(claims: DataFrame, policies: DataFrame | None) -> DataFram
     return rows.select(*column_names(claims), *facts)
 
 
-# What a contract row says of which claims it governs.
+# The fields of a contract row that limit which claims it governs.
 _CONTRACT_FIELDS = ("program", "contract_id", "rebate_type", "ndc9", "begin_date", "end_date")
-# What of a claim decides which contract governs it.
+# The fields of a claim that decide which contract governs it.
 _QUESTION = ("payer_id", "program", "contract_id", "rebate_type", "ndc9", "governing_day")
 
 
@@ -78,19 +80,20 @@ _EVERY = "ALL"  # 340B claims: the scope of an exclusion
 
 
 def with_contract(rows: DataFrame, contracts: DataFrame | None, claims: DataFrame) -> DataFrame:
-    """`rows` with `contract`, a struct of CONTRACT_FACTS, NULL where no contract of the payer is known: the 340B
-    terms of the rebate contract in force (NULL where there is none); payer_contracts, how many contracts with an id the
-    payer has for such a claim; contract_terms_differ, whether the claim names none and another that may govern it has
-    other terms.
+    """Add `contract`, a struct of CONTRACT_FACTS, to `rows`; NULL if no contract of the payer is known.
 
-    The contract's payer must be the claim's; program, contract id, rebate type and NDC-9 must not contradict it (NULL
-    in the contract: all; contract id: also where the claim names none). The row that says most wins, in the order
-    contract id, NDC-9, rebate type, program; where the claim names no contract, one that excludes 340B claims goes
-    before others, and one that excludes all of them before one of some, since that is what has to be asked; then the
-    latest begin. contract_key names it.
+    The struct holds the 340B terms of the rebate contract in force (NULL if none is); payer_contracts, the number of
+    contracts with an id that the payer has for such a claim; and contract_terms_differ, whether the claim names no
+    contract and another contract that may govern it has other terms.
 
-    `claims`: the same claims or more, as they were written out. What to ask is read from there, so that `rows`, which
-    come from many joins, are worked out once.
+    The contract's payer must be the claim's payer. Program, contract id, rebate type and NDC-9 must not contradict the
+    claim: NULL in the contract matches every claim, and any contract id matches a claim that names none. The most
+    specific row wins, in the order contract id, NDC-9, rebate type, program. If the claim names no contract, ties go to
+    a contract that excludes 340B claims, and among those to one that excludes all of them rather than some, because
+    such an exclusion is what has to be clarified; then to the latest begin date. contract_key identifies the row.
+
+    `claims`: the same claims or more, as written to disk. The distinct lookup keys are computed from `claims`, so
+    `rows`, the result of many joins, are computed only once.
     """
     if contracts is None:
         return rows.withColumn("contract", absent(CONTRACT_FACTS))
@@ -119,8 +122,10 @@ def with_contract(rows: DataFrame, contracts: DataFrame | None, claims: DataFram
 
 
 def _with_governing_day(claims: DataFrame, by_payer: DataFrame) -> DataFrame:
-    """`claims` with contract_payer_id, NULL where the payer has no contract, and governing_day: the last day until the
-    date of service on which a contract of the payer begins or ends. Until the next one every day has the same answer.
+    """Add the payer's contract key and the governing day to `claims`.
+
+    contract_payer_id is NULL if the payer has no contract. governing_day is the last day, up to the date of service, on
+    which a contract of the payer begins or ends: every day until the next change has the same governing contract.
     """
     since_change = F.array_max(F.filter("changes", lambda change: change <= F.col("date_of_service")))
     is_of_payer = F.col("payer_id") == F.col("contract_payer_id")
@@ -147,7 +152,7 @@ def _governing(questions: DataFrame) -> DataFrame:
 
 
 def _place(contract: Column) -> Column:
-    """What a row says, in the order in which it counts, and its terms."""
+    """The sort key of a contract row, in the order of precedence, followed by its terms."""
     excludes = F.coalesce(contract["terms"]["contract_excludes_340b"], F.lit(False))
     asks = F.col("contract_id").isNull() & excludes
     asks_all = asks & (F.coalesce(contract["terms"]["contract_exclusion_scope"], F.lit(_EVERY)) == _EVERY)
@@ -164,7 +169,7 @@ def _place(contract: Column) -> Column:
 
 
 def _has_other_terms(place: Column) -> Column:
-    """Of another contract than the one that was chosen, and of another mind about 340B claims. Never NULL."""
+    """Whether another contract than the chosen one has different terms for 340B claims. Never NULL."""
     own, other = F.col("contract"), place["terms"]
     is_other = ~other["governing_contract_id"].eqNullSafe(own["governing_contract_id"])
     says_other = [~other[name].eqNullSafe(own[name]) for name in ("contract_excludes_340b", "contract_exclusion_scope")]
@@ -187,7 +192,10 @@ def _terms(contracts: DataFrame) -> Column:
 
 
 def _may_govern(contract: Column) -> Column:
-    """Of the claim's program, rebate type and product, and in force; whatever contract the claim names."""
+    """Whether the contract is in force and covers the claim's program, rebate type and product.
+
+    The contract that the claim names is not compared.
+    """
     same_rebate_type = _agrees(contract, "rebate_type") | F.col("rebate_type").isNull()
     in_force = covers(F.col("date_of_service"), contract["begin_date"], contract["end_date"])
     return _agrees(contract, "program") & same_rebate_type & _agrees(contract, "ndc9") & in_force
@@ -204,12 +212,14 @@ def _agrees(contract: Column, name: str) -> Column:
 def with_pharmacy_standing(
     claims: DataFrame, contract_pharmacy_lists: DataFrame | None, entity_npis: DataFrame | None
 ) -> DataFrame:
-    """`claims` (with `contract`) with contract_pharmacy_is_listed (on the list of the claim's contract at the date of
-    service) and contract_pharmacy_is_entity_owned (an NPI of a covered entity's own), NULL where the table is missing;
-    and `known_from` of the rows that say so.
+    """Add the pharmacy's status under the claim's contract to `claims` (with `contract`).
 
-    The contract is the one that the claim names, else the one that governs it; is_listed is NULL where neither has an
-    id, for then no list can be told to be the contract's.
+    contract_pharmacy_is_listed: on the list of the claim's contract at the date of service.
+    contract_pharmacy_is_entity_owned: the NPI is a covered entity's own. Each is NULL if its table is missing, and has
+    the `known_from` of the row it comes from.
+
+    The contract is the one that the claim names, else the one that governs the claim. is_listed is NULL if neither has
+    an id, because no list can then be attributed to the contract.
     """
     contract_id = F.coalesce("contract_id", "contract.governing_contract_id")
     day = F.col("date_of_service")
@@ -243,7 +253,7 @@ def with_pharmacy_standing(
             end=F.col("valid_to"),
             values={"is_owned": F.lit(True), "known_from": since},
             into="ownership",
-            # of several owners any is enough: the one that was known first
+            # If several entities own the NPI, any is enough: take the one that was known first.
             tie_break=[-F.unix_date(F.coalesce(since, F.lit("0001-01-01").cast("date")))],
         )
         is_owned = F.col("ownership").isNotNull()

@@ -1,4 +1,4 @@
-"""Which features the input allows, and why others are off."""
+"""Features that the input allows, and why the others are off."""
 
 from __future__ import annotations
 
@@ -52,13 +52,16 @@ NOT_BUILT = tuple(sorted((*pharmacies.NOT_BUILT, *providers.NOT_BUILT), key=lamb
 
 
 def off_features(available: frozenset[str]) -> dict[str, str]:
-    """Feature: why it is NULL in every row. `available` holds "table" and "table.column" for all that is there."""
+    """The features that are off: feature, and why it is NULL in every row.
+
+    `available`: "table" and "table.column" for everything that the input contains.
+    """
     missing: dict[str, list[set[str]]] = {}
     for feature in FEATURES:
         needs = (SUBJECT_FEEDS[feature.subject], *feature.needs)
         lacking = {need.replace("|", " or ") for need in needs if not _is_there(need, available)}
         missing.setdefault(feature.column, []).append(lacking)
-    # a column that several features share is off where all of them are
+    # A column that several features share is off if all of them are off.
     return {
         column: "missing: " + ", ".join(sorted(set.union(*lacking)))
         for column, lacking in missing.items()

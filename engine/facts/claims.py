@@ -1,4 +1,4 @@
-"""Facts on rebate claims: links, references as of the date of service, features, and what is usual among peers."""
+"""Facts on rebate claims: links, references as of the date of service, features, and the peers' usual values."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ _FACTOR_TOLERANCE = 0.02
 _SHIFTS = (10.0, 0.1, 1000.0, 0.001)
 _MEASURED = tuple(feature for feature in CLAIM_FEATURES if feature != FACTOR_DISTANCE)
 
-# Known from peers only; added by `with_claim_peers`.
+# Derived from peers only; added by `with_claim_peers`.
 _OF_PEERS = {
     FACTOR_DISTANCE,
     "f27_unit_factor",
@@ -95,7 +95,7 @@ _OF_PEERS = {
 }
 _SCREENED = [field for field in CLAIM_SCREEN.fields if field.name not in _OF_PEERS]
 
-# What links and references ask of a claim.
+# The claim columns that joins with links and references use.
 _ASKED = (
     "source_row_id",
     "program",
@@ -111,10 +111,10 @@ _ASKED = (
     "ndc11",
     "ndc9",
 )
-# What joins and features of every claim read besides what is screened.
+# The columns, in addition to the screened ones, that joins and features of every claim read.
 _ASKED_OF_ALL = (*_ASKED, "hcpcs_code", "labeler_code")
 _MEASURED_FROM = {"patient_key", "days_supply", "labeler_code", "received_at", "prescriber_npi"}
-# What features of flagged claims ask: of the claim, and of the screen.
+# The columns that features of flagged claims read: from the claim, and from the screen.
 _ASKED_OF_FLAGGED = (
     *("source_row_id", "program", "payer_id", "plan_id", "state", "claim_id", "claim_line", "claim_type", "period"),
     *("contract_id", "rebate_type", "pharmacy_npi", "pharmacy_key", "prescriber_npi", "patient_key", "rx_key"),
@@ -129,9 +129,10 @@ _ASKED_OF_SCREEN = (
 
 @dataclass(frozen=True)
 class FoundOnClaims:
-    """Sparse results per claim: at most one row per source_row_id in each table, None where a feed or
-    table is missing. LINKS_340B, LINKS_PHARMACY, what `duplicates`, `flags_340b`, `asked_elsewhere`, `taken_back`,
-    `unbilled` and `corrected_down` give.
+    """Sparse results per claim: at most one row per source_row_id in each table.
+
+    A table is None if its feed or reference table is missing. The tables are LINKS_340B, LINKS_PHARMACY, and the
+    results of `duplicates`, `flags_340b`, `asked_elsewhere`, `taken_back`, `unbilled` and `corrected_down`.
     """
 
     links_340b: DataFrame | None
@@ -146,11 +147,11 @@ class FoundOnClaims:
 
 @dataclass(frozen=True)
 class Background:
-    """What features of flagged claims are seen against; None where a feed is missing.
+    """The rows against which features of flagged claims are computed; None if a feed is missing.
 
-    claims: all live PREPARED_REBATE_CLAIMS, of whose units nothing but the sign is read; entity_claims:
-    PREPARED_ENTITY_CLAIMS; dispenses: PHARMACY_DISPENSES; outcomes: conformed, with the source_row_id of the claim that
-    each is about.
+    claims: all live PREPARED_REBATE_CLAIMS; only the sign of their units is read. entity_claims:
+    PREPARED_ENTITY_CLAIMS. dispenses: PHARMACY_DISPENSES. outcomes: conformed, each with the source_row_id of its
+    claim.
     """
 
     claims: DataFrame
@@ -164,14 +165,14 @@ class Background:
 def claim_screen(
     claims: DataFrame, found: FoundOnClaims, references: Mapping[str, DataFrame], as_of: date
 ) -> DataFrame:
-    """CLAIM_SCREEN less what only peers tell, one row per live rebate claim.
+    """CLAIM_SCREEN without the columns that are derived from peers, one row per live rebate claim.
 
     `claims`: PREPARED_REBATE_CLAIMS; `references`: conformed tables by name, a missing one makes its facts NULL.
     """
     wanted = {field.name for field in _SCREENED}
     received = {name for name in column_names(claims) if name in wanted} | _MEASURED_FROM
     rows = claims.select(*sorted(received), *CLAIM_COLUMNS)
-    # claim numbers stay behind: they are long, and what follows exchanges all claims
+    # Claim numbers are dropped here: they are long, and the following steps shuffle all claims.
     rows = with_claim_settlements(rows, references.get("settlements"), as_of).drop(*CLAIM_COLUMNS)
     rows = with_patient_fills(rows)
     rows = _with_found(_packed(rows, "claim", _ASKED_OF_ALL, apart=("settlement",)), found, wanted)
@@ -181,10 +182,12 @@ def claim_screen(
 def asked_of_flagged(
     flagged: DataFrame, claims: DataFrame, found: FoundOnClaims, references: Mapping[str, DataFrame]
 ) -> DataFrame:
-    """Of flagged claims what `claim_features` asks, with the entity in question and its parent. Narrow, to be written
-    out: each family of features looks it up. ndc_units: those that are still asked for, 0 of a row that credits us.
+    """The columns of flagged claims that `claim_features` reads, with the entity in question and its parent.
 
-    `flagged`: rows of CLAIM_SCREEN; `claims`: PREPARED_REBATE_CLAIMS, these or more.
+    The result is narrow and meant to be written to disk, because each family of features joins it. ndc_units: the units
+    that are still billed, 0 for a row that credits the manufacturer.
+
+    `flagged`: rows of CLAIM_SCREEN; `claims`: PREPARED_REBATE_CLAIMS, the flagged ones or more.
     """
     screen = flagged.select(F.col("source_row_id").alias("screen_row_id"), *_ASKED_OF_SCREEN)
     own = claims.select(*_ASKED_OF_FLAGGED)
@@ -198,7 +201,7 @@ def asked_of_flagged(
             **link,
             "ndc_units": F.greatest(F.col("ndc_units") - taken_back, F.lit(0)),
             "entity_id": F.coalesce(link["link_entity_id"], "mef_entity_id"),
-            # its parent on the claim's own day, which the 340B claim's may not be
+            # Resolved to the parent on this claim's own day, which may differ from the parent on the 340B claim's day.
             "parent_entity_id": F.coalesce(link["link_entity_id"], "mef_entity_id"),
             SERVICE_QUARTER: quarter_number(F.col("date_of_service")),
         }
@@ -210,11 +213,13 @@ def asked_of_flagged(
 def claim_features(
     asked: DataFrame, found: FoundOnClaims, references: Mapping[str, DataFrame], background: Background
 ) -> DataFrame:
-    """source_row_id and the features of flagged claims that other rows tell: earlier claims, entities' claims,
-    purchases, contracts, outcomes. Narrow, to be written out, so that Spark knows its size.
+    """source_row_id and the features of flagged claims that are computed from other rows.
 
-    `asked`: what `asked_of_flagged` gave. Feeds are looked through for what these few claims share with others, and
-    only that is exchanged.
+    Other rows are earlier claims, entities' claims, purchases, contracts and outcomes. The result is narrow and meant
+    to be written to disk, so Spark knows its size.
+
+    `asked`: the result of `asked_of_flagged`. Feeds are filtered to the keys that they share with these few claims, and
+    only the matching rows are shuffled.
     """
     entities, products, families = (references.get(name) for name in ("covered_entities", "products", FAMILIES))
     claims, entity_claims, links = background.claims, background.entity_claims, found.links_340b
@@ -243,11 +248,11 @@ def claim_facts(
     unread_claims: DataFrame | None = None,
     invoices: DataFrame | None = None,
 ) -> DataFrame:
-    """CLAIM_FACTS of the claims in `flagged`: all that messages and findings show.
+    """CLAIM_FACTS of the claims in `flagged`: everything that messages and findings show.
 
-    `flagged`: rows of CLAIM_SCREEN, whole; `claims`: PREPARED_REBATE_CLAIMS, these or more; `features`: what
-    `claim_features` gave for them; `unread_claims`: quarantined rebate claims (prepare.unread_claims), None where there
-    are none; `invoices`: PREPARED_INVOICES, None where there are none; the rest as in `claim_screen`.
+    `flagged`: complete rows of CLAIM_SCREEN; `claims`: PREPARED_REBATE_CLAIMS, the flagged ones or more; `features`:
+    the result of `claim_features` for them; `unread_claims`: quarantined rebate claims (prepare.unread_claims), None if
+    none are; `invoices`: PREPARED_INVOICES, None without invoices; the other parameters as in `claim_screen`.
     """
     missing = {*CLAIM_FACTS.names} - {*column_names(flagged)}
     own = claims.select(
@@ -273,7 +278,7 @@ def _unread_rows(flagged: DataFrame, unread: DataFrame | None) -> DataFrame | No
 
 
 def _packed(rows: DataFrame, into: str, asked: tuple[str, ...] = _ASKED, apart: tuple[str, ...] = ()) -> DataFrame:
-    """What joins ask for as it is, families `apart` too, all else in one struct."""
+    """Pack `rows` for joins: join columns and the families in `apart` unchanged, all other columns in one struct."""
     alone = (*asked, *apart)
     return rows.select(*alone, F.struct(*(name for name in column_names(rows) if name not in alone)).alias(into))
 
@@ -312,7 +317,7 @@ def _with_references(rows: DataFrame, claims: DataFrame, references: Mapping[str
 
 
 def _unpacked(rows: DataFrame, wanted: list[T.StructField], as_of: date | None = None) -> DataFrame:
-    """The wanted fields; those measured on the claim itself are worked out where they are not there yet."""
+    """The wanted fields; those that depend on the claim alone are computed unless they are already present."""
     families = [field.name for field in rows.schema.fields if isinstance(field.dataType, T.StructType)]
     flat = flattened(rows, families)
     measured: dict[str, Column] = {
@@ -355,9 +360,9 @@ def _joined(rows: DataFrame, more: DataFrame | None, fields: list[T.StructField]
 
 
 def claim_peers(screen: DataFrame, settings: PeerSettings) -> DataFrame:
-    """What is usual per NDC-11 and program: peers, and `<feature>_median`, `_scale`, `_low`, `_high`.
+    """The usual values per NDC-11 and program: peers, and `<feature>_median`, `_scale`, `_low`, `_high`.
 
-    Small: one row per product and program. `screen`: what `claim_screen` gave, read from where it was written.
+    Small: one row per product and program. `screen`: the result of `claim_screen`, read back from disk.
     """
     narrow = screen.select("source_row_id", *_STRATUM, "units_per_package", *_MEASURED)
     sample = sampled(narrow.where(F.col("ndc11").isNotNull()), _STRATUM, settings)
@@ -395,7 +400,7 @@ def with_claim_peers(screen: DataFrame, peers: DataFrame, settings: PeerSettings
 
 
 def _log_package() -> Column:
-    """ln of the units per package; NULL for one, which is no factor."""
+    """ln of the units per package; NULL for a package of one unit, which is not a conversion factor."""
     per_package = F.col("units_per_package").cast("double")
     return log(F.when(per_package != 1, per_package))
 

@@ -1,4 +1,4 @@
-"""From when, and for how many days, a claim may be disputed: its invoice's dates and its contract's term."""
+"""The start and length of a claim's dispute period, from its invoice's dates and its contract's term."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ DEADLINE_FACTS = [
 
 
 def deadlines_of_claims(claims: DataFrame, invoices: DataFrame | None, contracts: DataFrame | None) -> DataFrame | None:
-    """source_row_id and DEADLINE_FACTS of claims for which one of them is known; None without both tables.
+    """source_row_id and DEADLINE_FACTS of claims for which at least one fact is known; None without both tables.
 
-    A Medicaid claim is billed on the invoice of its number (in its program and state), else on the invoice lines of its
-    program, state, product, rebate type and invoice_period (else period) that contradict neither its number nor its
-    sub-program. Lines of several dates: the earliest. A claim of another payer is under the contracts that govern it at
-    its date of service; if their dispute_days disagree, the fewest count. `claims`: few PREPARED_REBATE_CLAIMS.
+    A Medicaid claim is billed on the invoice with its number (in its program and state), else on the invoice lines of
+    its program, state, product, rebate type and invoice_period (else period) that contradict neither its number nor its
+    sub-program. If the lines have several dates, the earliest counts. A claim of another payer falls under the
+    contracts that govern it at its date of service; if their dispute_days differ, the smallest counts. `claims`: few
+    PREPARED_REBATE_CLAIMS.
     """
     found = [] if invoices is None else _of_invoices(claims, invoices)
     found += [] if contracts is None else [_of_contracts(claims, contracts)]

@@ -1,5 +1,7 @@
-"""What may point to diversion of 340B drugs: a prescriber whom the entity hardly knows, a pharmacy far from it, more
-units than other entities claim. Only where `zip_centroids` (docs/contract-extensions.md) tells distances.
+"""Indicators of possible diversion of 340B drugs.
+
+They are a prescriber with few prescriptions at the entity, a pharmacy far from the entity, and more units than other
+entities claim. They require distances, which `zip_centroids` (docs/contract-extensions.md) provides.
 """
 
 from __future__ import annotations
@@ -76,10 +78,10 @@ def with_diversion(
     pharmacies: DataFrame | None,
     settings: PeerSettings,
 ) -> DataFrame:
-    """`rows` (340B claims with `entity`) with `diversion`, a struct of DIVERSION_FACTS.
+    """Add `diversion`, a struct of DIVERSION_FACTS, to `rows` (340B claims with `entity`).
 
-    `claims`: all live 340B claims; `not_linked`: rebate claims without a link to one. Without places nothing is worked
-    out: no rule reads one of these facts without the others.
+    `claims`: all live 340B claims; `not_linked`: rebate claims without a link to one. Without locations nothing is
+    computed, because no rule reads one of these facts without the others.
     """
     if zip_centroids is None or pharmacies is None:
         return rows.withColumn("diversion", absent(DIVERSION_FACTS))
@@ -90,8 +92,9 @@ def with_diversion(
 
 
 def _with_prescriptions(rows: DataFrame, claims: DataFrame, not_linked: DataFrame | None) -> DataFrame:
-    """`rows` with F17 and prescriptions_known, its denominator; NULL where the prescriber or payers' claims are not
-    known.
+    """Add F17 and its denominator prescriptions_known to `rows`.
+
+    Both are NULL if the prescriber or payers' claims are not known.
     """
     if not_linked is None:
         unknown = {"f17_prescriber_ce_share": F.lit(None), "prescriptions_known": F.lit(None)}
@@ -118,7 +121,7 @@ def _with_prescriptions(rows: DataFrame, claims: DataFrame, not_linked: DataFram
 
 
 def _with_distance(rows: DataFrame, zip_centroids: DataFrame, pharmacies: DataFrame) -> DataFrame:
-    """`rows` with F18; NULL where one of the places is not known."""
+    """Add F18 to `rows`; NULL if one of the two locations is not known."""
     centroids = zip_centroids.withColumn("zip5", _zip5("zip"))
     point = {name: F.col(name).cast("double") * F.lit(math.pi / 180) for name in ("latitude", "longitude")}
     entity_zip, pharmacy_zip = _zip5("entity.entity_zip"), F.col("pharmacy_place.zip")
@@ -160,8 +163,9 @@ def _haversine_km(one: Column, other: Column) -> Column:
 
 
 def _with_volume(rows: DataFrame, claims: DataFrame, settings: PeerSettings) -> DataFrame:
-    """`rows` with ce_quarter_units, its median among the product's entities and ce_volume_z; these two are NULL under
-    the least number of entities.
+    """Add ce_quarter_units, its median among the product's entities, and ce_volume_z to `rows`.
+
+    The median and the z-score are NULL below the minimum number of entities.
     """
     units = F.sum("quantity").cast("double").alias(_VOLUME)
     quarter = quarter_number(F.col("date_of_service")).alias("quarter")

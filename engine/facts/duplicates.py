@@ -1,6 +1,8 @@
-"""One dispense asked for more than once: R016 to R019 compare a row with the nearest earlier live one of Medicaid, or
-of commercial and Part D payers, R012 with that of another open ICN of MFP, R057 with that of another kind of payer; F34
-to F36 and F57 count. What later rows with units below zero take back is not asked for.
+"""Duplicate billing of one dispense.
+
+R016 to R019 compare a row with the nearest earlier live row of Medicaid, or of commercial and Part D payers; R012
+compares it with the row of another open ICN of MFP, and R057 with a row of another kind of payer. F34 to F36 and F57
+are counts. Units that later rows with negative units reverse are not billed.
 """
 
 from __future__ import annotations
@@ -22,24 +24,24 @@ from engine.intervals import number_of_quarter
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import all_of, any_of, collect_list_over
 
-# The dispense (contract part 3). Parts that may be NULL equal NULL; of the others NULL means no key.
+# The dispense (contract part 3). In parts that may be NULL, NULL equals NULL; NULL in any other part means no key.
 _RX_KEY = ("script_key", "fill_number", "date_of_service", "ndc11")
 _MEDICAL_KEY = ("script_key", "claim_line", "hcpcs_code", "date_of_service", "ndc11")
-# Compared only within these (`_keyed` makes them).
+# Rows are compared only within these (`_keyed` adds them).
 _WITHIN = ("market", "rebate")
-# Besides those: where a row with units below zero takes back what others ask for.
+# The further columns within which a row with negative units reverses units of other rows.
 _TAKEN_BACK_WITHIN = ("program", "asking", "contract_id")
-# Of a row with one status, rows with the other are never duplicates: they are parts of one fill.
+# A row with one status and a row with the other are never duplicates: they are parts of one fill.
 _OTHER_PART = {"P": "C", "C": "P"}
 _MEDICAID = "MEDICAID"
 _PERIODS_APART = 4
-# Transactions of the Medicare facilitator that close an ICN: reversals, not eligible.
+# Transactions of the Medicare facilitator that close an ICN: reversals, and claims that are not eligible.
 _CLOSING = ("003", "009", "013")
-# Those that ask for a refund, as a row without a code does.
+# Transactions that request a refund. A row without a code also requests one.
 REFUND_REQUESTS = ("001", "002")
-# The notice that money is about to be withdrawn from the manufacturer: it neither asks for a refund nor takes one back.
+# The notice of an upcoming withdrawal from the manufacturer's account: it neither requests a refund nor reverses one.
 _WITHDRAWAL_NOTICE = "005"
-# Among so many earlier rows the nearest one is looked for, and those of other ICNs.
+# How many earlier rows are searched for the nearest one, and for those of other ICNs.
 _ROWS_LOOKED_AT = 2 * MOST_RELATED_ROWS
 _SAME_ROWS = "received by --as-of"
 FEATURES = (
@@ -93,22 +95,23 @@ _OF_MTF = ("mtf_icn", "mtf_xref_icn", "mtf_transaction_code")
 
 
 def duplicates(claims: DataFrame) -> DataFrame:
-    """Rows that repeat an earlier live row of the same dispense: source_row_id and DUPLICATE_FACTS. Rows that repeat
-    none are absent. Medicaid rows repeat Medicaid rows, commercial and Part D rows each other, MFP rows MFP rows under
-    another ICN. Rows that are taken back repeat none and are not repeated.
+    """Rows that repeat an earlier live row of the same dispense: source_row_id and DUPLICATE_FACTS.
 
-    Earlier: by received_at (NULL first), then source_row_id. Nearest: of the same payer, program and period rather than
-    others, then the latest.
+    Rows that repeat none are absent. Medicaid rows repeat Medicaid rows, commercial and Part D rows repeat each other,
+    and MFP rows repeat MFP rows under another ICN. Reversed rows neither repeat rows nor are repeated.
+
+    Earlier: by received_at (NULL first), then source_row_id. Nearest: rows of the same payer, program and period first,
+    then the latest.
     """
     return _repeated_claims(claims).unionByName(_repeated_icns(claims))
 
 
 def taken_back(claims: DataFrame) -> DataFrame:
-    """Rows of which later rows with units below zero take back units: source_row_id and TAKEN_BACK_FACTS. Others are
-    absent.
+    """Rows whose units later rows with negative units reverse: source_row_id and TAKEN_BACK_FACTS.
 
-    Such a row takes back from the latest rows before it of the same dispense, payer, program, rebate type and contract.
-    Rows of MFP that name an ICN act on that ICN alone (see `_closed_icns`), and notices of withdrawal on nothing.
+    Other rows are absent. A row with negative units reverses the latest rows before it of the same dispense, payer,
+    program, rebate type and contract. MFP rows that name an ICN act on that ICN alone (see `_closed_icns`), and notices
+    of withdrawal act on nothing.
     """
     rows = _with_units_left(_crowded(_compared_by_units(claims), tuple(Program), holding=[F.col("units_asked") < 0]))
     taken = (F.col("units_asked") - F.col("units_left")).cast(TAKEN_BACK_FACTS[0].dataType)
@@ -118,9 +121,9 @@ def taken_back(claims: DataFrame) -> DataFrame:
 
 
 def still_billed(claims: DataFrame, taken: DataFrame) -> DataFrame:
-    """The claims with units above zero that no later rows take back in full. `taken`: see `taken_back`.
+    """The claims with positive units that later rows do not reverse in full. `taken`: see `taken_back`.
 
-    Others are not judged, so that they must not take up the 340B claim of a row that is.
+    Fully reversed claims are not reviewed, so they must not occupy the 340B claim of a row that is.
     """
     units = taken.select(F.col("source_row_id").alias("taken_row_id"), TAKEN_BACK_FACTS[0].name)
     joined = claims.join(F.broadcast(units), on=F.col("source_row_id") == F.col("taken_row_id"), how="left")
@@ -129,11 +132,13 @@ def still_billed(claims: DataFrame, taken: DataFrame) -> DataFrame:
 
 
 def _repeated_claims(claims: DataFrame) -> DataFrame:
-    """R018 another state (another payer, where none is a state), else R017 another program, else R019 another period,
-    else R016. P and C rows are parts of one fill and never duplicates of each other; nor are rows of one payer that
-    name two contracts.
+    """Add the nearest earlier row of the dispense and its rule.
 
-    Among very many rows of a dispense the last _ROWS_LOOKED_AT are looked through, and all are counted.
+    R018: of another state (another payer, if neither is a state); else R017: of another program; else R019: of another
+    period; else R016. P and C rows are parts of one fill and never duplicates of each other; nor are rows of one payer
+    that name two contracts.
+
+    If a dispense has very many rows, only the last _ROWS_LOOKED_AT are searched, but all are counted.
     """
     _, arrival = _windows()
     status, row = F.col("dispensing_status"), F.struct(*_COMPARED, *_COMPARABLE)
@@ -157,13 +162,13 @@ def _repeated_claims(claims: DataFrame) -> DataFrame:
 
 
 def _is_comparable(other: Column) -> Column:
-    """Not the other part of the row's fill, and not of another contract with the row's payer. Never NULL."""
+    """Whether the row is not the other part of the fill and names no other contract with the same payer. Never NULL."""
     other_contract = (other["asking"] == F.col("asking")) & (other["contract_id"] != F.col("contract_id"))
     return ~_is_other_part(other) & ~F.coalesce(other_contract, F.lit(False))
 
 
 def _is_other_part(other: Column) -> Column:
-    """The other part of the row's partial fill. Never NULL."""
+    """Whether the row is the other part of the partial fill. Never NULL."""
     parts = (
         (F.col("dispensing_status") == own) & (other["dispensing_status"] == part) for own, part in _OTHER_PART.items()
     )
@@ -175,7 +180,8 @@ _SAME_PERIOD = ("asking", "program", "period")
 
 def _nearest(latest_first: Column) -> Column:
     """The first element of the row's payer, program and period; else of its payer and program, of its payer, or of all.
-    Several conditions of one order, so that no structs have to be compared.
+
+    Several filters of one sorted array, so no structs have to be compared.
     """
 
     def first_of_same(*names: str) -> Column:
@@ -190,15 +196,17 @@ def _nearest(latest_first: Column) -> Column:
 
 
 def _repeated_icns(claims: DataFrame) -> DataFrame:
-    """Of MFP: R012. P and C rows are parts of one fill. The ids are looked for among the _ROWS_LOOKED_AT rows before
-    each; they are fewer than MOST_RELATED_ROWS where an ICN has very many rows.
+    """R012, for MFP rows. P and C rows are parts of one fill.
+
+    The ids are taken from the _ROWS_LOOKED_AT rows before each row, so there may be fewer than MOST_RELATED_ROWS if an
+    ICN has very many rows.
     """
     _, arrival = _windows()
     _, of_icn = _windows((*_WITHIN, "mtf_icn"))
     icn, is_part = F.col("mtf_icn"), F.coalesce(F.col("dispensing_status").isin(*_OTHER_PART), F.lit(False))
     open_rows = _open_icns(_not_taken_back(_crowded(_compared_by_units(claims), (Program.MFP,), _OF_MTF)), claims)
     row = F.struct(*_COMPARED)
-    # the row before the first of a run of one ICN is the nearest of another ICN for the whole run
+    # For a run of consecutive rows of one ICN, the row before the run is the nearest row of another ICN.
     before_run = F.when(F.lag(icn).over(arrival) != icn, F.lag(row).over(arrival))
     looked_at = F.struct("mtf_icn", *_COMPARED, *_COMPARABLE)
     seen = open_rows.withColumns(
@@ -235,17 +243,19 @@ def _open_icns(rows: DataFrame, claims: DataFrame) -> DataFrame:
 
 
 def _closed_icns(claims: DataFrame) -> DataFrame:
-    """One row per ICN of MFP (closed_icn) that a row names (XREF) or that a transaction closes: is_adjusted, by a row
-    under another ICN, and is_reversed, under this ICN or another.
+    """One row per MFP ICN (closed_icn) that a row names (XREF) or a transaction closes.
 
-    An ICN names its claim by itself: what corrects the product, the fill or the day of a dispense has another key.
+    is_adjusted: by a row under another ICN. is_reversed: under this ICN or another.
+
+    An ICN alone identifies its claim: a row that corrects the product, the fill or the day of a dispense has another
+    key.
     """
     icn, xref = F.col("mtf_icn"), F.col("mtf_xref_icn")
     is_closing = F.coalesce(F.col("mtf_transaction_code").isin(*_CLOSING), F.lit(False))
     is_adjustment = F.coalesce(F.col("mtf_transaction_code") == _ADJUSTMENT, F.lit(False))
 
     def about(number: Column, is_adjusted: Column) -> Column:
-        # cast, so that both may be NULL in the same fields
+        # Cast, so both may be NULL in the same fields.
         fields = F.struct(number.alias("closed_icn"), is_adjusted.alias("is_adjusted"), is_closing.alias("is_reversed"))
         return fields.cast("struct<closed_icn: string, is_adjusted: boolean, is_reversed: boolean>")
 
@@ -262,8 +272,9 @@ def _closed_icns(claims: DataFrame) -> DataFrame:
 
 
 def asked_elsewhere(claims: DataFrame) -> DataFrame:
-    """Dispenses that Medicaid and another payer ask for: source_row_id and ELSEWHERE_FACTS of the later row. Others are
-    absent. P and C rows are parts of one fill; transactions of MFP that ask for no refund are left out.
+    """Dispenses that Medicaid and another payer bill: source_row_id and ELSEWHERE_FACTS of the later row.
+
+    Other rows are absent. P and C rows are parts of one fill; MFP transactions that request no refund are excluded.
     """
     _, arrival = _windows(within=())
     earlier = arrival.rowsBetween(Window.unboundedPreceding, -1)
@@ -274,7 +285,7 @@ def asked_elsewhere(claims: DataFrame) -> DataFrame:
         return F.last(F.when(condition, row), True).over(earlier)
 
     def nearest_to(is_of_medicaid: Column) -> Column:
-        """The last earlier row of the other side that is not the other part of the row's fill."""
+        """The last earlier row of the other kind of payer that is not the other part of the row's fill."""
         found = last(~is_of_medicaid)
         for own, other in _OTHER_PART.items():
             is_other_part = F.coalesce(status == other, F.lit(False))
@@ -305,21 +316,23 @@ def _is_medicaid() -> Column:
 
 
 def _windows(within: Sequence[str | Column] = _WITHIN) -> tuple[WindowSpec, WindowSpec]:
-    """The rows of a dispense, by default of one rebate type and contract: all of them, and in the order of arrival."""
+    """The rows of a dispense, by default of one rebate type and contract: all rows, and rows in arrival order."""
     dispense = Window.partitionBy("key_hash", "pharmacy_key", "claim_type", *_key_columns(), *within)
     return dispense, dispense.orderBy(F.col("received_at").asc_nulls_first(), F.col("source_row_id"))
 
 
 def _not_taken_back(rows: DataFrame) -> DataFrame:
-    """The rows of which something is still asked for, with that part as `units_left`."""
+    """The rows that are not fully reversed, with the remaining units as `units_left`."""
     return _with_units_left(rows).where("units_left > 0")
 
 
 def _with_units_left(rows: DataFrame) -> DataFrame:
-    """`rows` with `units_left`: what later rows with units below zero leave of units above zero, each taking back from
-    the latest row before it that still has some; below zero for those rows themselves.
+    """Add `units_left` to `rows`: the positive units that later rows with negative units do not reverse.
 
-    With the rows as steps up and down, a row keeps what the lowest point from it on leaves of its step.
+    Each negative row reverses units of the latest row before it that has some left; for negative rows, units_left is
+    negative.
+
+    In the running total of units, a row keeps the part of its step that the lowest later point of the total leaves.
     """
     _, arrival = _windows((*_WITHIN, *_TAKEN_BACK_WITHIN))
     units = F.col("units_asked")
@@ -332,7 +345,7 @@ def _with_units_left(rows: DataFrame) -> DataFrame:
 
 
 def _told(seen: DataFrame, rule: Column) -> DataFrame:
-    """DUPLICATE_FACTS of rows with `nearest`, the earlier row, `before`, those looked at, and their ids and number."""
+    """DUPLICATE_FACTS of rows with `nearest`, the earlier row; `before`, the rows searched; their ids and number."""
     nearest = F.col("nearest")
     alike = F.filter("before", lambda other: all_of(other[name] == F.col(name) for name in _SAME_PERIOD))
     values = {
@@ -362,12 +375,12 @@ def _modifiers(row: Column) -> Column:
     return F.concat(F.lit("<|"), F.coalesce(row["modifiers"], F.lit("")), F.lit("|>"))
 
 
-# What is said of an earlier row.
+# The columns of an earlier row that findings report.
 _COMPARED = (
     *("source_row_id", "program", "payer_id", "asking", "period", "claim_id", "received_at", "ndc_units"),
     *("contract_id", "amount_third_party", "modifiers"),
 )
-# What else decides whether two rows can be compared.
+# Further columns that decide whether two rows can be compared.
 _COMPARABLE = ("dispensing_status",)
 
 
@@ -382,8 +395,9 @@ def _crowded(
     within: Sequence[str] = _WITHIN,
     holding: Sequence[Column] = (),
 ) -> DataFrame:
-    """Narrow rows of the programs whose dispense key (and market and rebate) are, by hash, another row's too; with
-    `holding` those alone among which each of these conditions holds for some row.
+    """Narrow rows of the programs whose dispense key (with market and rebate) occurs, by hash, in another row too.
+
+    With `holding`, only keys for which each of these conditions holds in at least one row.
     """
     keyed = _keyed(claims, programs, more, within)
     holds = {f"holds_{n}": F.bool_or(condition) for n, condition in enumerate(holding)}
@@ -391,12 +405,12 @@ def _crowded(
         F.count(F.lit(1)).alias("rows"), *(column.alias(name) for name, column in holds.items())
     )
     crowded = crowded.where(all_of([F.col("rows") > 1, *(F.col(name) for name in holds)]))
-    # one exchange for the windows over a dispense and over parts of it
+    # One shuffle serves the windows over a dispense and over parts of it.
     return keyed.join(F.broadcast(crowded), on="key_hash", how="left_semi").repartition("key_hash")
 
 
 def _keyed(claims: DataFrame, programs: Sequence[Program], more: Sequence[str], within: Sequence[str]) -> DataFrame:
-    """Narrow rows that have a dispense key; columns that are not of a claim type's key are NULL there."""
+    """Narrow rows that have a dispense key; columns that are not part of a claim type's key are NULL."""
     is_rx = F.col("claim_type") == ClaimType.RX.value
     has_medical_key = F.col("hcpcs_code").isNotNull() & F.col("claim_line").isNotNull()
     is_asked = F.col("program").isin(*(program.value for program in programs))
@@ -424,19 +438,19 @@ def _keyed(claims: DataFrame, programs: Sequence[Program], more: Sequence[str], 
         F.when(_is_medicaid(), F.coalesce("state", "payer_id")).otherwise(F.col("payer_id")).alias("asking"),
         F.coalesce("ndc_units", "units").alias("units_asked"),
     )
-    # a filter only; equality is tested on the columns by the window
+    # A filter only; the windows test equality on the columns themselves.
     key_hash = F.xxhash64("pharmacy_key", "claim_type", *_key_columns(), *within)
     return narrow.withColumn("key_hash", key_hash)
 
 
 def _market() -> Column:
-    """Payers of one market may ask for one dispense twice; between markets R057 compares."""
+    """The market of the payer: duplicates are searched within one market; R057 compares markets."""
     is_contract = F.col("program").isin(*(program.value for program in CONTRACT_PROGRAMS))
     return F.when(_is_medicaid(), F.lit(_MEDICAID)).when(is_contract, F.lit("CONTRACT")).otherwise(F.col("program"))
 
 
 def _rebate() -> Column:
-    """The rebate type; where none is stated the program's only one. A refund under the MFP has none."""
+    """The rebate type; if none is stated, the program's only one. A refund under the MFP has none."""
     is_mfp = F.col("program") == Program.MFP.value
     return F.when(is_mfp, F.lit("MFP")).when(~is_mfp, rebate_type_of_key())
 
@@ -447,18 +461,21 @@ def _is_no_notice() -> Column:
 
 
 def _is_request() -> Column:
-    """A row of MFP asks for a refund by its transaction (none stated is one that does); others ask. Never NULL."""
+    """Whether the row requests a rebate or refund. Never NULL.
+
+    For an MFP row the transaction decides (one without a code requests a refund); rows of other programs always do.
+    """
     asks = F.coalesce(F.col("mtf_transaction_code").isin(*REFUND_REQUESTS), F.lit(True))
     return asks | (F.col("program") != Program.MFP.value)
 
 
 def _compared_by_units(claims: DataFrame) -> DataFrame:
-    """`claims` without notices of withdrawal, and without credits of MFP that act on the ICN that they name."""
+    """`claims` without notices of withdrawal, and without MFP credits that act on the ICN that they name."""
     return claims.where(_is_no_notice() & ~_acts_by_icn())
 
 
 def _acts_by_icn() -> Column:
-    """A row of MFP with units below zero that says by ICN what it reverses or replaces. Never NULL."""
+    """Whether an MFP row with negative units names the ICN that it reverses or replaces. Never NULL."""
     is_closing = F.coalesce(F.col("mtf_transaction_code").isin(*_CLOSING), F.lit(False))
     is_credit = (F.col("program") == Program.MFP.value) & (F.col("units") < 0)
     return is_credit & (F.col("mtf_xref_icn").isNotNull() | (is_closing & F.col("mtf_icn").isNotNull()))
@@ -474,8 +491,9 @@ def _rule(nearest: Column) -> Column:
 
 
 def with_repeats(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFrame:
-    """`rows` with `repeats`, a struct of REPEAT_FACTS: F34 to F36 on Medicaid lines and F57 on MFP lines that have a
-    dispense key, else NULL.
+    """Add `repeats`, a struct of REPEAT_FACTS, to `rows`.
+
+    F34 to F36 on Medicaid lines and F57 on MFP lines that have a dispense key, else NULL.
     """
     by = {
         **_line_of_dispense(),
@@ -509,8 +527,9 @@ def with_repeats(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFr
 
 
 def _line_of_dispense(prefix: str = "") -> dict[str, Column]:
-    """What tells dispenses of one prescription and day apart; the parts that are not of the claim type's key are NULL,
-    so that lines which differ in nothing else are counted as one entry.
+    """The columns that distinguish dispenses of one prescription and day.
+
+    Parts that are not in the claim type's key are NULL, so lines that differ in nothing else are counted as one entry.
     """
     own = {
         "fill_number": F.when(_is_rx(), F.col("fill_number")),
@@ -522,8 +541,10 @@ def _line_of_dispense(prefix: str = "") -> dict[str, Column]:
 
 
 def _with_icn(rows: DataFrame, lines: DataFrame, claims: DataFrame) -> DataFrame:
-    """`rows` (with the `dispense_` columns) with is_adjusted and is_reversed, by what closes the row's ICN, NULL where
-    nothing does; and open_icns, how many ICNs of its dispense are open, NULL where none is.
+    """Add is_adjusted, is_reversed and open_icns to `rows` (with the `dispense_` columns).
+
+    is_adjusted and is_reversed: how the row's ICN was closed, NULL if it was not. open_icns: the number of open ICNs of
+    the dispense, NULL if there are none.
     """
     closed = _closed_icns(claims)
     key = (*_SCRIPT_AND_DAY, *_line_of_dispense())
@@ -536,7 +557,7 @@ def _with_icn(rows: DataFrame, lines: DataFrame, claims: DataFrame) -> DataFrame
     open_icns = still_open.groupBy(*(f"of_{name}" for name in key)).agg(F.count_distinct("own_icn").alias("open_icns"))
     same = [F.col(name) == F.col(f"of_{name}") for name in _SCRIPT_AND_DAY]
     same += [F.col(f"dispense_{name}").eqNullSafe(F.col(f"of_{name}")) for name in _line_of_dispense()]
-    # one row per ICN, and one per dispense
+    # One row per ICN, and one row per dispense.
     joined = rows.join(closed, on=F.col("mtf_icn") == F.col("closed_icn"), how="left")
     joined = joined.join(open_icns, on=same, how="left")
     return joined.select(*column_names(rows), "is_adjusted", "is_reversed", "open_icns")
@@ -554,7 +575,7 @@ def _is_same_dispense(line: Column) -> Column:
 
 
 def _is_on_same_invoice(line: Column) -> Column:
-    """Of the row's program, state and period, and not the other part of its partial fill."""
+    """Whether the line has the row's program, state and period, and is not the other part of its partial fill."""
     is_other_part = F.coalesce(line["dispensing_status"] != F.col("own.dispensing_status"), F.lit(False))
     same = [line[name].eqNullSafe(F.col(f"own.{name}")) for name in ("program", "state", "quarter")]
     return all_of([~is_other_part, *same])

@@ -14,7 +14,7 @@ from engine.runtime.column_names import column_names
 from engine.runtime.expressions import array_contains
 
 _IN_QUESTION = "entity_claims|medicaid_exclusions"
-# 42 U.S.C. 256b(e): for these an orphan drug is no covered outpatient drug
+# 42 U.S.C. 256b(e): for these types an orphan drug is not a covered outpatient drug.
 ORPHAN_EXCLUDED_TYPES = ("CAH", "RRC", "SCH", "CAN")
 FEATURES = (
     Feature(
@@ -42,8 +42,8 @@ STANDING_FACTS = (
 )
 
 
-# Of an entity's rows valid on a day the one that tells: an active one first, then the one that began last, and not
-# one that is yet to begin where another has begun.
+# The fields of the entity row that counts among those valid on a day: active rows first, then rows that have begun,
+# then the row that began last.
 ENTITY_RECORD = (
     T.StructField("entity_is_active", T.BooleanType()),
     T.StructField("entity_has_begun", T.BooleanType()),
@@ -61,9 +61,9 @@ ENTITY_RECORD = (
 def with_entity_standing(
     rows: DataFrame, entities: DataFrame | None, orphan_drugs: DataFrame | None, products: DataFrame | None
 ) -> DataFrame:
-    """`rows` (entity_id, ndc11) with `standing`, a struct of STANDING_FACTS.
+    """Add `standing`, a struct of STANDING_FACTS, to `rows` (entity_id, ndc11).
 
-    An entity of another type has no conflict, whatever the list says.
+    An entity of a type to which the orphan drug exclusion does not apply has no conflict, whatever the list contains.
     """
     if entities is None:
         return rows.withColumn("standing", absent(STANDING_FACTS))
@@ -76,8 +76,10 @@ def with_entity_standing(
 
 
 def with_entity_record(rows: DataFrame, entities: DataFrame) -> DataFrame:
-    """`rows` (entity_id) with `entity`, a struct of ENTITY_RECORD as of the date of service, NULL where no row is valid
-    then, and `entity_resumed_on`, the day after it on which the entity takes part again.
+    """Add the entity's registration as of the date of service to `rows` (entity_id).
+
+    `entity`: a struct of ENTITY_RECORD, NULL if no row is valid on that day. `entity_resumed_on`: the next later day on
+    which the entity participates again.
     """
     day = F.col("date_of_service")
     said = F.struct(
@@ -118,18 +120,20 @@ def with_entity_record(rows: DataFrame, entities: DataFrame) -> DataFrame:
 
 
 def place_of_entity() -> Column:
-    """Street and ZIP code of a row of `covered_entities`, to be compared; NULL where one is not known."""
+    """Street and ZIP code of a row of `covered_entities`, normalized for comparison; NULL if one is not known."""
     return F.concat(F.upper(F.trim("street")), F.lit(" "), F.substring("zip", 1, 5))
 
 
 def is_orphan_excluded(entity_type: Column) -> Column:
-    """Whether orphan drugs are no covered outpatient drugs for entities of the type."""
+    """Whether orphan drugs are excluded from covered outpatient drugs for entities of the type."""
     return entity_type.isin(*ORPHAN_EXCLUDED_TYPES)
 
 
 def with_dual_registration(rows: DataFrame, entities: DataFrame) -> DataFrame:
-    """`rows` (`entity`) with entity_is_dual_registered: an entity of a type that may buy orphan drugs takes part at the
-    same place at the date of service; NULL where the place is not known.
+    """Add entity_is_dual_registered to `rows` (`entity`).
+
+    True if an entity of a type that may buy orphan drugs participates at the same address at the date of service; NULL
+    if the address is not known.
     """
     spans = F.struct("participating_start", "termination_date", "valid_from", "valid_to")
     by_place = (
@@ -153,7 +157,7 @@ def with_dual_registration(rows: DataFrame, entities: DataFrame) -> DataFrame:
 
 
 def with_is_orphan(rows: DataFrame, orphan_drugs: DataFrame | None, products: DataFrame | None) -> DataFrame:
-    """`rows` with is_orphan: on HRSA's list of the quarter of service; without lists as `products` says."""
+    """Add is_orphan to `rows`: on HRSA's list for the quarter of service; without lists, the value of `products`."""
     day = F.col("date_of_service")
     if orphan_drugs is not None:
         lists = orphan_drugs.groupBy(F.col("quarter").alias("list_quarter")).agg(

@@ -1,4 +1,4 @@
-"""Facts on 340B claims: the entity and the pharmacy as registered, other claims of the dispense, what was bought."""
+"""Facts on 340B claims: entity and pharmacy as registered, other claims of the dispense, and purchases."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def entity_claim_facts(
     """ENTITY_CLAIM_FACTS, one row per live 340B claim; entities are compared at their parent.
 
     `claims`: PREPARED_ENTITY_CLAIMS; `references`: conformed tables by name, a missing one makes its facts NULL.
-    `asked_for`: live rebate claims, `links_340b` what they were linked to.
+    `asked_for`: live rebate claims; `links_340b`: their links to 340B claims.
     """
     day, families = F.col("date_of_service"), references.get(FAMILIES)
     entities, products = references.get("covered_entities"), references.get("products")
@@ -171,7 +171,7 @@ def entity_claim_facts(
 def _with_entity(
     rows: DataFrame, entities: DataFrame | None, orphan_drugs: DataFrame | None, products: DataFrame | None
 ) -> DataFrame:
-    """What the register says of the entity at the date of service, and F55."""
+    """Add the entity's registration at the date of service, and F55, to `rows`."""
     if entities is None:
         unknown = {
             "entity_resumed_on": F.lit(None).cast("date"),
@@ -184,7 +184,7 @@ def _with_entity(
     return told.withColumn("f55_orphan_ce_conflict", conflict).drop("is_orphan")
 
 
-# What a claim is compared by with others of its dispense.
+# The columns in which a claim is compared with others of its dispense.
 _OWN = T.StructType(
     [
         T.StructField("submitted_at", T.TimestampType()),
@@ -197,10 +197,10 @@ _OWN = T.StructType(
 
 
 def _with_dispense(rows: DataFrame, claims: DataFrame) -> DataFrame:
-    """`rows` with `dispense`, a struct of DISPENSE_FACTS: what other live claims of the same dispense there are.
+    """Add `dispense`, a struct of DISPENSE_FACTS on other live claims of the same dispense, to `rows`.
 
-    Claims of a dispense are never paired: each reads the MOST_RELATED_ROWS before it, and what is kept of the dispense
-    as a whole is bounded by that number too.
+    Claims of a dispense are never paired: each reads the MOST_RELATED_ROWS before it, and what is collected for the
+    dispense is bounded by that number too.
     """
     is_rx = F.col("claim_type") == ClaimType.RX.value
     has_key = F.col("script_key").isNotNull() & (is_rx | F.col("hcpcs_code").isNotNull())
@@ -215,7 +215,7 @@ def _with_dispense(rows: DataFrame, claims: DataFrame) -> DataFrame:
     }
     narrow = claims.select(
         *(column.alias(name) for name, column in key.items()),
-        # a filter only: equality is tested on the columns by the windows
+        # A filter only: the windows test equality on the columns themselves.
         F.xxhash64(*key.values()).alias("key_hash"),
         "source_row_id",
         "entity_id",
@@ -240,14 +240,15 @@ def _dispense_facts(values: Mapping[str, Column]) -> Column:
 
 
 def _in_order(*within: str) -> WindowSpec:
-    """Claims of a dispense, of one entity or the like, in the order of submission."""
+    """Claims of a dispense, in the order of submission; `within` narrows them, for example to one entity."""
     submitted = F.col("submitted_at").asc_nulls_first()
     return Window.partitionBy("key_hash", *_DISPENSE, *within).orderBy(submitted, "source_row_id")
 
 
 def _with_claims_before(rows: DataFrame) -> DataFrame:
-    """Adds the parent entity's earlier claims of the dispense in another submission: rows sent at one time are one
-    file, rows without a time are not.
+    """Add the parent entity's earlier claims of the dispense in another submission.
+
+    Rows with the same submission time are one file; rows without a time belong to no common file.
     """
     of_parent = _in_order("parent_entity_id")
     of_file = _in_order("parent_entity_id", "submitted_at")
@@ -269,10 +270,10 @@ def _with_claims_before(rows: DataFrame) -> DataFrame:
 
 
 def _with_rivals(rows: DataFrame) -> DataFrame:
-    """Adds the claims of other parent entities, in the order of submission, and those entities, by id; and has_key.
+    """Add the other parent entities' claims in the order of submission, those entities by id, and has_key.
 
-    Of a dispense as many candidates are kept as serve whichever parent is excluded: among the first
-    2 x MOST_RELATED_ROWS, counting at most MOST_RELATED_ROWS of each parent, at least half are of others.
+    Enough candidates are kept per dispense to serve whichever parent is excluded: among the first 2 x
+    MOST_RELATED_ROWS, counting at most MOST_RELATED_ROWS of each parent, at least half are of other parents.
     """
     dispense, of_parent = _in_order(), _in_order("parent_entity_id")
     so_far = (Window.unboundedPreceding, Window.currentRow)
@@ -331,9 +332,10 @@ def _first_by(place: str, name: str, candidates: Column) -> Column:
 def _shipped_to_reporting_sites(
     chargebacks: DataFrame | None, claims: DataFrame, entity_npis: DataFrame | None, families: DataFrame | None
 ) -> DataFrame | None:
-    """`chargebacks` without those shipped to a site of the entity's own at which no claim of its family was dispensed:
-    many entities report claims of contract pharmacies alone. Where `entity_npis` is missing, any site may be its own;
-    a purchase that names none stays.
+    """`chargebacks` without shipments to the entity's own sites at which no claim of its family was dispensed.
+
+    Many entities report only claims of contract pharmacies. If `entity_npis` is missing, any site may be the entity's
+    own. A purchase that names no site stays.
     """
     if chargebacks is None:
         return None
@@ -364,8 +366,10 @@ def _with_balance(
     families: DataFrame | None,
     products: DataFrame | None,
 ) -> DataFrame:
-    """`rows` with `balance`, a struct of BALANCE_FACTS: what a parent entity bought of an NDC-9 at the 340B price and
-    what it claimed, added up over four quarters. NULL bought: no purchases known, or a package's units are not.
+    """Add `balance`, a struct of BALANCE_FACTS, to `rows`.
+
+    It compares what a parent entity bought of an NDC-9 at the 340B price with what it claimed, both summed over four
+    quarters. Units bought are NULL if no purchases are known or a package's units are not.
     """
     if chargebacks is None:
         return rows.withColumn("balance", absent(BALANCE_FACTS))
@@ -391,10 +395,10 @@ def _with_balance(
         on=[F.col("parent_entity_id") == F.col("bought_entity_id"), F.col("ndc9") == F.col("bought_ndc9")],
         how="left",  # one row per entity and product
     )
-    # claims count for the parent of their day, so purchases for that of theirs
+    # Claims count for the parent of their day, so purchases count for the parent of theirs.
     bought_then = F.filter("bought", lambda one: one["then"] == 1)
     in_window = F.filter(bought_then, lambda one: (F.col("quarter") - one["quarter"]).between(0, TRAILING_QUARTERS - 1))
-    # the imbalance of a quarter is told once, on its last claim
+    # The imbalance of a quarter is reported once, on its last claim.
     told = joined.select(
         F.col("last_row_id").alias("balance_row_id"),
         F.struct(

@@ -40,11 +40,11 @@ def with_exclusion_file(
     chargebacks: DataFrame | None = None,
     families: DataFrame | None = None,
 ) -> DataFrame:
-    """`claims` with `exclusion`, a struct of EXCLUSION_FACTS: the listing of the biller (NPI, else Medicaid number) in
-    the file of the quarter of service.
+    """Add `exclusion`, a struct of EXCLUSION_FACTS, to `claims`.
 
-    The state compared is `medicaid_state`, the state billed, not the entity's own. Only for Medicaid claims. Of several
-    entities under one number one whose family buys at the 340B price at all is taken, then the smallest 340B id.
+    It is the listing of the biller (NPI, else Medicaid number) in the file of the quarter of service. The state
+    compared is `medicaid_state`, the state billed, not the entity's own. Only Medicaid claims have one. If several
+    entities share a number, one whose family buys at the 340B price is preferred, then the smallest 340B id.
     """
     if exclusions is None:
         return claims.withColumn("exclusion", absent(EXCLUSION_FACTS))
@@ -54,7 +54,7 @@ def with_exclusion_file(
         {
             "mef_key_state": F.when(is_medicaid, F.coalesce("state", "payer_id")),
             "mef_key_quarter": quarter_of(F.col("date_of_service")),
-            # a biller known by its NCPDP id alone goes by the NPI that preparation found for it
+            # A biller known by its NCPDP id alone is identified by the NPI that `engine.prepare` resolved.
             "mef_key_npi": F.coalesce("pharmacy_npi", npi_of_key(F.col("pharmacy_key"))),
         }
     )
@@ -75,7 +75,7 @@ def with_exclusion_file(
 
 
 def _listings(exclusions: DataFrame, listed: str, words: str) -> DataFrame:
-    """One row per biller of one kind, state and quarter: the three, and EXCLUSION_FACTS as `by_<listed>`."""
+    """One row per biller (of one kind), state and quarter: these three, and EXCLUSION_FACTS as `by_<listed>`."""
     named = F.concat(F.lit(f"{words} "), F.col(listed), F.lit(" ("), F.col("medicaid_state"), F.lit(")"))
     values = {
         "mef_entity_id": F.col("entity_id"),
@@ -91,7 +91,7 @@ def _listings(exclusions: DataFrame, listed: str, words: str) -> DataFrame:
 
 
 def _with_buyers(exclusions: DataFrame, chargebacks: DataFrame | None, families: DataFrame | None) -> DataFrame:
-    """`exclusions` with buys_at_340b: the entity's family has 340B chargebacks. Rows may repeat."""
+    """Add buys_at_340b to `exclusions`: whether the entity's family has 340B chargebacks. Rows may repeat."""
     if chargebacks is None:
         return exclusions.withColumn("buys_at_340b", F.lit(False))
     bought = chargebacks.where(F.col("contract_type") == "340B").select(F.col("entity_id").alias("buyer"))

@@ -1,4 +1,4 @@
-"""What a feature of domain part 6 is: told once, in `FEATURES` of the module that works it out."""
+"""The description of a feature of domain part 6, declared once in `FEATURES` of the module that computes it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ WHOLE_RUN = "rows of the run"
 class Feature:
     """A column of CLAIM_FACTS, INVOICE_FACTS or ENTITY_CLAIM_FACTS.
 
-    `id`: of domain part 6. `needs`: tables and columns (`table.column`, alternatives separated by `|`) without which it
-    is NULL in every row, besides the subject's own feed; they are also its source. `window`: which rows or which day
-    it looks at.
+    `id`: of domain part 6. `needs`: tables and columns (`table.column`, alternatives separated by `|`) that it requires
+    in addition to the subject's own feed; without them it is NULL in every row. They are also its source. `window`: the
+    rows or the day that it covers.
     """
 
     id: str

@@ -1,7 +1,7 @@
-"""What other rows say of flagged claims: rows of a feed that share a key with one, added up.
+"""Aggregates over other rows: rows of a feed that share a key with a flagged claim.
 
-Only rows of keys that flagged claims hold are exchanged, and they are added up before. A window of quarters ends before
-the quarter of service, so that it never holds the claim itself nor anything that came later.
+Only rows with a key of a flagged claim are shuffled, and they are aggregated first. A window of quarters ends before
+the quarter of service, so it never contains the claim itself or anything later.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from engine.runtime.column_names import column_names
 from engine.runtime.expressions import all_of, divide
 
 TRAILING_QUARTERS = 4
-SERVICE_QUARTER = "service_quarter"  # of every row with a history: the number of its quarter of service
+SERVICE_QUARTER = "service_quarter"  # number of the quarter of service, in every row with a history
 
 
 def near(
     asked: DataFrame, events: DataFrame | None, keys: Sequence[str], may_be_null: Sequence[str] = ()
 ) -> DataFrame | None:
-    """The `events` that agree with one of the flagged claims in all `keys`; NULL equals NULL in keys that `may_be_null`
-    alone.
+    """The `events` that match one of the flagged claims in all `keys`.
 
-    `asked`: the flagged claims as they were read, not as they have become, so that no step repeats those before it.
+    NULL equals NULL only in keys listed in `may_be_null`. `asked`: the flagged claims as they were read, before any
+    later step, so Spark does not repeat the steps before this one.
     """
     if events is None:
         return None
@@ -42,12 +42,12 @@ def with_history(
     may_be_null: Sequence[str] = (),
     most: int | None = None,
 ) -> DataFrame:
-    """`rows` with `into`: one struct per combination of `by` among the events `near` a row, with n, their number, and
-    further `sums` over them; in no order.
+    """Add `into` to `rows`: one struct per combination of `by` among the events with the row's key.
 
-    An empty array where there are none; NULL where a key is not known or `events` is None, and where there are more
-    than `most`: every row of the key gets the whole array, so their number would grow with the square of the key's.
-    `most` is needed where `by` is not bounded by itself, as quarters are.
+    Each struct contains n, the number of events, and further `sums` over them; the order is undefined. The array is
+    empty if there are no events; NULL if a key is not known, if `events` is None, or if there are more than `most`
+    combinations. Every row of a key gets the complete array, so the total size would grow with the square of the key's
+    rows; `most` is required unless `by` has few values, as quarters do.
     """
     wanted = {"n": F.count(F.lit(1)), **(sums or {})}
     if events is None:
@@ -67,22 +67,22 @@ def with_history(
 
 
 def before(history: str) -> Column:
-    """Entries (with `quarter`) of the quarters before that of service."""
+    """The entries (with `quarter`) of the quarters before the quarter of service."""
     return F.filter(history, lambda entry: (F.col(SERVICE_QUARTER) - entry["quarter"]).between(1, TRAILING_QUARTERS))
 
 
 def added_up(entries: Column, name: str, kind: str = "bigint") -> Column:
-    """Sum over an array; NULL where one is not known. Never in floating point, so that no order of rows changes it."""
+    """Sum over an array; NULL if one value is not known. Never in floating point, so row order does not matter."""
     return F.aggregate(entries, F.lit(0).cast(kind), lambda total, entry: (total + entry[name]).cast(kind))
 
 
 def share(entries: Column, part: str, whole: str = "n") -> Column:
-    """Of the whole in an array the part; NULL where the whole is nothing."""
+    """The share of `part` in `whole`, each summed over an array; NULL if the denominator is zero."""
     return divide(added_up(entries, part).cast("double"), added_up(entries, whole).cast("double"))
 
 
 def with_is_linked(claims: DataFrame | None, links_340b: DataFrame | None) -> DataFrame | None:
-    """`claims` with is_linked: whether a 340B claim was found for the row."""
+    """Add is_linked to `claims`: whether the row was linked to a 340B claim."""
     if claims is None or links_340b is None:
         return None
     linked = links_340b.select(F.col("source_row_id").alias("linked_row_id"))

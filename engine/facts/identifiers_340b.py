@@ -1,4 +1,4 @@
-"""340B identifiers on the claim line: NCPDP 420-DK and 423-DN, HCPCS modifiers, as `identifiers_340b` lists them."""
+"""340B identifiers on the claim line: NCPDP 420-DK and 423-DN, HCPCS modifiers, as listed in `identifiers_340b`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from engine.facts.feature import AT_SERVICE, Feature
 from engine.facts.snapshots import known_from
 from engine.intervals import covers
 
-# identifier field: the claim's `|`-joined column
+# Identifier field: the claim's `|`-joined column.
 _COLUMNS = {"SCC": "submission_clarification_codes", "BOC": "basis_of_cost", "MODIFIER": "modifiers"}
 FEATURES = tuple(
     Feature(
@@ -34,11 +34,12 @@ _ALWAYS = "0001-01-01"
 
 
 def flags_340b(claims: DataFrame, identifiers: DataFrame) -> DataFrame:
-    """source_row_id and FLAG_FACTS of the claims that carry an identifier known at the date of service for their state,
-    program and claim type.
+    """source_row_id and FLAG_FACTS of the claims that carry a 340B identifier.
 
-    flags_340b: sorted, such as ["BOC 08", "SCC 20"]. NULL state, program or claim type of an identifier: for all; a
-    confidence that could not be read is not high. A state's row without a begin date holds on an unknown day.
+    An identifier counts if it is in force at the date of service for the claim's state, program and claim type.
+    flags_340b: sorted, such as ["BOC 08", "SCC 20"]. NULL in an identifier's state, program or claim type matches all
+    claims; a confidence that could not be read is not high. A state's row without a begin date is in force, but not
+    dated.
     """
     carries_any = F.coalesce(*_COLUMNS.values()).isNotNull()
     carried = claims.where(carries_any).select(
@@ -65,7 +66,7 @@ def flags_340b(claims: DataFrame, identifiers: DataFrame) -> DataFrame:
         for name, own in (("state", "asking_state"), ("program", "program"), ("claim_type", "claim_type"))
     ]
     in_force = covers(F.col("date_of_service"), F.col("begin_date"), F.col("end_date"))
-    # several identifiers may know one flag: the set below takes it once
+    # Several identifiers may list one flag; the set below contains it once.
     known = carried.join(
         F.broadcast(listed), on=[F.col("flag") == F.col("listed_flag"), *is_for, in_force], how="inner"
     )
@@ -84,8 +85,9 @@ def flags_340b(claims: DataFrame, identifiers: DataFrame) -> DataFrame:
 
 
 def states_without_identifiers(claims: DataFrame, identifiers: DataFrame) -> dict[str, list[str]]:
-    """Of each claim type, sorted, the states whose Medicaid claims are in the feed and for which no row of their own
-    says how they mark 340B claims of it. Runs a job.
+    """The states whose Medicaid claims are in the feed but that have no identifier row of their own.
+
+    By claim type, sorted: for these states no row defines how claims of the type are marked as 340B. Runs a Spark job.
     """
     is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
     asked = claims.where(is_medicaid).select(F.coalesce("state", "payer_id").alias("state"), "claim_type").distinct()

@@ -1,5 +1,7 @@
-"""Facts on CMS's reports of the Part D inflation rebate (`inflation_reports`: docs/contract-extensions.md): the units
-that covered entities report as bought at the 340B price and dispensed to members of Part D plans.
+"""Facts on CMS's reports of the Part D inflation rebate (`inflation_reports`: docs/contract-extensions.md).
+
+They compare the units that covered entities report as bought at the 340B price and dispensed to members of Part D
+plans.
 """
 
 from __future__ import annotations
@@ -18,17 +20,19 @@ from engine.facts.products import with_product
 from engine.intervals import join_own_and_general, start_of_quarter
 from engine.runtime.column_names import column_names
 
-FIRST_DAY_LEFT_OUT = date(2026, 1, 1)  # of 340B units: SSA 1860D-14B(b)(1)(B)
+FIRST_DAY_LEFT_OUT = date(2026, 1, 1)  # first day from which 340B units are excluded: SSA 1860D-14B(b)(1)(B)
 PROGRAM = "PARTD_INFL"
-MONTHS = 12  # of an applicable period
+MONTHS = 12  # in an applicable period
 _SUM = "decimal(38,3)"
 
 
 def inflation_facts(
     reports: DataFrame, entity_claims: DataFrame | None, references: Mapping[str, DataFrame]
 ) -> DataFrame:
-    """INFLATION_FACTS, one row per report. `entity_claims`: live PREPARED_ENTITY_CLAIMS; without them, or without
-    `part_d_plans`, what entities claim is not known.
+    """INFLATION_FACTS, one row per report.
+
+    `entity_claims`: live PREPARED_ENTITY_CLAIMS; without them, or without `part_d_plans`, the units that entities claim
+    are not known.
     """
     start = start_of_quarter(F.col("period"))
     rows = named_reports(reports).withColumns(
@@ -47,13 +51,15 @@ def inflation_facts(
 
 
 def named_reports(reports: DataFrame) -> DataFrame:
-    """`reports` with source_row_id: that of an invoice line of no state."""
+    """Add source_row_id to `reports`: the id of an invoice line without a state."""
     return reports.withColumn("source_row_id", F.concat_ws("/", F.lit(PROGRAM), F.lit(""), "ndc11", "period"))
 
 
 def _with_claimed(rows: DataFrame, claims: DataFrame | None, plans: DataFrame | None) -> DataFrame:
-    """`rows` with part_d_units_claimed and part_d_dispenses, from the first day on which 340B units are left out to the
-    end of the applicable period; zero where there are none.
+    """Add part_d_units_claimed and part_d_dispenses to `rows`.
+
+    They cover the days from the first on which 340B units are excluded to the end of the applicable period; zero
+    without dispenses.
     """
     if claims is None or plans is None:
         unknown = F.lit(None)
@@ -64,7 +70,7 @@ def _with_claimed(rows: DataFrame, claims: DataFrame | None, plans: DataFrame | 
     claimed = by_day.agg(F.sum("units").cast(_SUM).alias("units"), F.count(F.lit(1)).alias("dispenses"))
     is_left_out = (F.col("left_out_from") <= F.col("dispensed_on")) & (F.col("dispensed_on") < F.col("period_end"))
     same = [F.col("ndc11") == F.col("dispensed_ndc11"), is_left_out]
-    # up to a row per day, added up again
+    # Up to one row per day; summed again below.
     told = (
         rows.select("source_row_id", "ndc11", "left_out_from", "period_end")
         .join(claimed, on=same, how="inner")
@@ -80,8 +86,9 @@ def _with_claimed(rows: DataFrame, claims: DataFrame | None, plans: DataFrame | 
 
 
 def _part_d_dispenses(claims: DataFrame, plans: DataFrame) -> DataFrame:
-    """ndc11, date_of_service and units of each dispense that went to a Part D plan by BIN and PCN; one that several
-    entities report, or one of them again, counts once, at the largest quantity.
+    """ndc11, date_of_service and units of each dispense billed to a Part D plan, by BIN and PCN.
+
+    A dispense that several entities report, or that one reports again, counts once, at the largest quantity.
     """
     asked = claims.where((F.col("claim_type") == ClaimType.RX.value) & F.col("bin").isNotNull())
     by_bin: dict[str, Column] = {"bin": F.col("bin")}
@@ -93,7 +100,7 @@ def _part_d_dispenses(claims: DataFrame, plans: DataFrame) -> DataFrame:
         general_key=by_bin,
         values={"is_part_d": F.lit(True)},
     )
-    own_row = F.concat(F.lit("row:"), "source_row_id")  # what is no key of a dispense is one by itself
+    own_row = F.concat(F.lit("row:"), "source_row_id")  # a row without a dispense key is a dispense of its own
     return (
         told.where(F.coalesce("own_policy", "general_policy").isNotNull())
         .groupBy("ndc11", "date_of_service", "pharmacy_key", F.coalesce("script_key", own_row), "fill_number")

@@ -1,4 +1,4 @@
-"""Facts on invoice lines: the product, the claims behind the line, and what is usual for it elsewhere and before."""
+"""Facts on invoice lines: the product, the claims that support the line, usual values of peers and earlier periods."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from engine.runtime.column_names import column_names
 from engine.runtime.expressions import collect_list_over, collect_set_over, divide
 from engine.settings import PeerSettings
 
-# A line over quarters.
+# The key of a line across quarters.
 _LINE = ("program", "state", "ndc11", "sub_program", "rebate_type", "source_kind")
 _QUARTERS_OF_HISTORY = 8
-# What an invoice is of, and which claims a line of it asks for.
+# The key of an invoice, and the columns that decide which claims a line of it bills.
 _OF_INVOICE = ("program", "state", "period")
 _CLAIMS_OF_LINE = (*_OF_INVOICE, "ndc11", "rebate_type")
-# Peers of a product's own figures are its lines in all states and quarters; ratios compare across products.
+# The peers of a product's own figures are its lines in all states and quarters; ratios compare across products.
 _PRODUCT_STRATUM, _PROGRAM_STRATUM = ("ndc11", "program"), ("program",)
 _PRODUCT_FEATURES = ("f47_units_per_prescription", "f48_paid_per_unit")
 _RATIO_FEATURES = tuple(feature for feature in INVOICE_FEATURES if feature not in _PRODUCT_FEATURES)
-# Ratios vary over many products and so over orders of magnitude: more of them are needed for a median.
+# Ratios range over many products and so over orders of magnitude: their median requires a larger sample.
 _RATIO_SAMPLE_FACTOR = 40
 _PAID = "invoices.total_amount|invoices.medicaid_amount"
 _SUM = "decimal(38,3)"
@@ -119,16 +119,16 @@ def invoice_facts(
     unread_claims: DataFrame | None = None,
     replaced: DataFrame | None = None,
 ) -> DataFrame:
-    """INVOICE_FACTS less what only peers tell; one row per invoice line.
+    """INVOICE_FACTS without the columns that are derived from peers; one row per invoice line.
 
     `invoices`: PREPARED_INVOICES; `claims`: live PREPARED_REBATE_CLAIMS or None; `references`: conformed tables;
-    `unread_claims`: quarantined rebate claims (prepare.unread_claims), `replaced`: PREPARED_INVOICES that a new total
-    replaced, which use up the settlements that are theirs; each None where there are none. Lines whose numbers were
-    suppressed get no features and count for none.
+    `unread_claims`: quarantined rebate claims (prepare.unread_claims); `replaced`: PREPARED_INVOICES that a new total
+    replaced, to which settlements of their own are allotted; each None if there are none. Lines whose numbers were
+    suppressed get no features and are not counted for any.
     """
     rows = _with_settlements(invoices, replaced, references.get("settlements"), as_of)
     rows = rows.withColumn("period_start", start_of_quarter(F.col("period")))
-    # the invoice's own product name stays
+    # The invoice's own product name stays.
     product_facts = [field for field in PRODUCT_FACTS if field.name not in column_names(invoices)]
     rows = with_product(rows, references.get("products"), F.col("period_start"), product_facts)
     rows = with_prices(rows, references.get("prices"), F.col("period"), {"price_ura": "unit_rebate_amount"}, "price")
@@ -144,7 +144,7 @@ def invoice_facts(
 def _with_settlements(
     invoices: DataFrame, replaced: DataFrame | None, settlements: DataFrame | None, as_of: date
 ) -> DataFrame:
-    """`invoices` with `settlement`, as if `replaced` lines still stood."""
+    """Add `settlement` to `invoices`, allotted as if the `replaced` lines were still live."""
     if replaced is None or settlements is None:
         return with_line_settlements(invoices, settlements, as_of)
     rows = invoices.withColumn("stands", F.lit(True)).unionByName(replaced.withColumn("stands", F.lit(False)))
@@ -152,14 +152,16 @@ def _with_settlements(
 
 
 def _with_claims(rows: DataFrame, claims: DataFrame | None, invoices: DataFrame) -> DataFrame:
-    """claim_units, claim_lines, unconverted_claim_lines, units_taken_back (by PRIOR_DELTA lines below zero) and F50:
-    (units invoiced - units of live claim lines) / units invoiced. Claim lines whose HCPCS units could not be converted
-    are counted, but have no units; F50 is then unknown.
+    """Add claim units and F50, (units invoiced - units of live claim lines) / units invoiced, to `rows`.
 
-    A line's claims and differences are of its program, state, product, period and rebate type (none is FEDERAL). Where
-    both say a sub-program they must agree: a line that says none asks for the claims of all, and a claim that says none
-    may stand behind each of the lines. A line that corrects an earlier one by a difference is no total of
-    claims: all are NULL.
+    The columns are claim_units, claim_lines, unconverted_claim_lines, units_taken_back (by PRIOR_DELTA lines below
+    zero) and F50. Claim lines whose HCPCS units could not be converted are counted, but have no units; F50 is then
+    NULL.
+
+    Claims and differences belong to a line by program, state, product, period and rebate type (none means FEDERAL). If
+    both state a sub-program, they must agree: a line without one bills the claims of all sub-programs, and a claim
+    without one may belong to each of the lines. A line that corrects an earlier one by a difference is not a total of
+    claims: all columns are NULL.
     """
     if claims is None:
         return rows.withColumns(
@@ -218,10 +220,10 @@ def _keyed(key: Mapping[str, Column]) -> list[Column]:
 
 
 def unbilled(claims: DataFrame, invoices: DataFrame) -> DataFrame:
-    """Medicaid claims for whose state, program, period and rebate type an invoice was received on which no line is of
-    their product: source_row_id and UNBILLED_FACTS. Others are absent.
+    """Medicaid claims whose product is on no line of the invoice received for them: source_row_id and UNBILLED_FACTS.
 
-    `claims`: live PREPARED_REBATE_CLAIMS; `invoices`: PREPARED_INVOICES. Public utilization data are no invoice.
+    The invoice is that of their state, program, period and rebate type. Other claims are absent. `claims`: live
+    PREPARED_REBATE_CLAIMS; `invoices`: PREPARED_INVOICES. Public utilization data are not an invoice.
     """
     lines = _lines_of_invoices(invoices)
     of_invoice = (*_OF_INVOICE, "rebate_type")
@@ -229,7 +231,7 @@ def unbilled(claims: DataFrame, invoices: DataFrame) -> DataFrame:
         F.count(F.lit(1)).alias("invoice_lines")
     )
     billed = lines.drop("line_kind", "units_reimbursed").distinct()
-    # one row per invoice and rebate type in the one, and per line in the other
+    # One row per invoice and rebate type in the first table, and per line in the second.
     sent = _billable(claims).join(
         F.broadcast(received), on=[F.col(name) == F.col(f"invoice_{name}") for name in of_invoice], how="inner"
     )
@@ -238,13 +240,14 @@ def unbilled(claims: DataFrame, invoices: DataFrame) -> DataFrame:
 
 
 def corrected_down(claims: DataFrame, invoices: DataFrame) -> DataFrame:
-    """Medicaid claims whose line invoices correct downward by differences: source_row_id and CORRECTED_FACTS. Others
-    are absent. Which claims of the line a difference means is not said.
+    """Medicaid claims whose line is corrected downward by a difference: source_row_id and CORRECTED_FACTS.
+
+    Other claims are absent. The invoice does not state which claims of the line a difference refers to.
     """
     lines = _lines_of_invoices(invoices).where(_is_credit())
     units = F.sum(-F.col("units_reimbursed")).try_cast(CORRECTED_FACTS[0].dataType).alias(CORRECTED_FACTS[0].name)
     credits = lines.groupBy(*(f"line_{name}" for name in _CLAIMS_OF_LINE)).agg(units)
-    # one row per line
+    # One row per line.
     found = _billable(claims).join(F.broadcast(credits), on=_same_line(), how="inner")
     return found.select("source_row_id", CORRECTED_FACTS[0].name)
 
@@ -260,7 +263,7 @@ def _is_credit() -> Column:
 
 
 def _lines_of_invoices(invoices: DataFrame) -> DataFrame:
-    """The `line_` columns that tell which claims a line asks for, its kind and units."""
+    """The `line_` columns: the key by which claims belong to a line, its kind and its units."""
     names = (*_OF_INVOICE, "ndc11")
     return invoices.where(F.col("source_kind") == "INVOICE").select(
         *(F.col(name).alias(f"line_{name}") for name in names),
@@ -271,7 +274,7 @@ def _lines_of_invoices(invoices: DataFrame) -> DataFrame:
 
 
 def _billable(claims: DataFrame) -> DataFrame:
-    """Medicaid claims above zero units: source_row_id and what tells their invoice line."""
+    """Medicaid claims with positive units: source_row_id and the key of their invoice line."""
     is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
     return claims.where(is_medicaid & (F.col("units") > 0)).select(
         "source_row_id",
@@ -286,9 +289,10 @@ def _same_line() -> list[Column]:
 
 
 def _with_unread_claims(rows: DataFrame, claims: DataFrame | None, unread: DataFrame | None) -> DataFrame:
-    """quarantined_claim_lines and _units, and F50 unknown where there are such lines: they are not absent claims.
+    """Add quarantined_claim_lines and _units to `rows`, and set F50 to NULL if there are such lines.
 
-    NULL without the table rebate_claims and for a line that is a difference, as in `_with_claims`.
+    Quarantined claims are not missing claims. Both columns are NULL without the table rebate_claims and for a line that
+    is a difference, as in `_with_claims`.
     """
     asking = None if unread is None else unread.where(~F.col("takes_back"))
     told = with_unread_rows(rows, asking, ("program", "state", "ndc11", "period"))
@@ -308,13 +312,16 @@ def _may_be_of_sub_program(claimed: Column) -> Column:
 
 
 def _known(column: str) -> Column:
-    """The number, where it was not withheld and is above zero. A difference is no quarter's total: NULL."""
+    """The number, if it was not suppressed and is above zero; NULL for a difference, which is no quarter's total."""
     value = F.col(column).cast("double")
     return F.when(~F.coalesce("suppressed", F.lit(False)) & ~_is_difference() & (value > 0), value)
 
 
 def _with_rates(rows: DataFrame) -> DataFrame:
-    """F47 units per prescription, F48 and F21 paid per unit: total amount, else Medicaid's, over units."""
+    """Add F47, units per prescription, and F48 and F21, amount paid per unit, to `rows`.
+
+    The amount is the total amount, else Medicaid's.
+    """
     paid = F.coalesce(_known("total_amount"), _known("medicaid_amount"))
     rows = rows.withColumns(
         {
@@ -328,8 +335,10 @@ def _with_rates(rows: DataFrame) -> DataFrame:
 
 
 def _with_own_history(rows: DataFrame) -> DataFrame:
-    """F46, against the line's median over its eight quarters up to this one, and the ratios to its own medians over all
-    its quarters: how many units a prescription has does not depend on when.
+    """Add F46 and the ratios to the line's own medians to `rows`.
+
+    F46 compares with the line's median over its eight quarters up to this one. The ratios compare with its medians over
+    all quarters, because units per prescription do not depend on time.
     """
     line = Window.partitionBy(*(_key_of_line(name) for name in _LINE))
     past = line.orderBy("quarter").rangeBetween(1 - _QUARTERS_OF_HISTORY, 0)
@@ -367,10 +376,10 @@ def _key_of_line(name: str) -> Column:
 
 
 def invoice_peers(facts: DataFrame, settings: PeerSettings) -> DataFrame:
-    """What is usual per NDC-11 and program: peers, and `<feature>_median`, `_scale`, `_low`, `_high`.
+    """The usual values per NDC-11 and program: peers, and `<feature>_median`, `_scale`, `_low`, `_high`.
 
-    F47 and F48 among the product's lines in all states and quarters; ratios among all lines of the program, on a log
-    scale. Small: one row per product and program.
+    F47 and F48 are compared among the product's lines in all states and quarters; ratios among all lines of the
+    program, on a log scale. Small: one row per product and program.
     """
     narrow = facts.select("source_row_id", "ndc11", "program", *INVOICE_FEATURES)
     of_product = _statistics(narrow, _PRODUCT_STRATUM, dict.fromkeys(_PRODUCT_FEATURES, False), settings)

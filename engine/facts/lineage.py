@@ -1,4 +1,4 @@
-"""The claim over time: periods in which it was asked for, and what the pharmacy took back."""
+"""The claim over time: the periods in which it was billed, and the pharmacy's reversals."""
 
 from __future__ import annotations
 
@@ -50,17 +50,20 @@ FEATURES = (
 
 
 def reversal_lag() -> Column:
-    """F38: days from the cut-off to the pharmacy's reversal; above zero it came too late for the invoice."""
+    """F38: days from the cut-off to the pharmacy's reversal; above zero the reversal was too late for the invoice."""
     last_day = F.last_day(F.add_months(start_of_quarter(F.col("period")), 2))
     cut_off = F.coalesce(F.col("received_at").cast("date"), add_days(last_day, CUT_OFF_DAYS))
     return days_between(F.col("pharmacy_reversed_at").cast("date"), cut_off)
 
 
 def with_periods(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFrame:
-    """`rows` with F37 and claim_products. A line without a plan is of the same claim as others without one."""
+    """Add F37 and claim_products to `rows`.
+
+    A line without a plan belongs to the same claim as other lines without one.
+    """
     lines = near(asked, claims.where(F.col("units") > 0), _CLAIM, may_be_null=["plan_id"])
     assert lines is not None
-    # counted by key: a claim number that stands for none has too many lines to give each row an array of them
+    # Counted by key: a placeholder claim number has too many lines to give each row an array of them.
     periods = _counted(lines, (*_CLAIM, *_LINE), "period", "periods")
     products = _counted(lines, _CLAIM, "ndc11", "products")
     told = rows.join(periods, on=_same_key((*_CLAIM, *_LINE), "periods"), how="left")  # one row per key in both
@@ -76,7 +79,7 @@ def with_periods(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFr
 
 
 def _counted(lines: DataFrame, keys: Sequence[str], column: str, into: str) -> DataFrame:
-    """One row per key, named `<into>_<key>`, with `into`: distinct values of the column, NULL not among them."""
+    """One row per key, with keys named `<into>_<key>` and `into`: distinct values of the column, NULL not counted."""
     named = (F.col(key).alias(f"{into}_{key}") for key in keys)
     return lines.groupBy(*named).agg(F.count_distinct(column).alias(into))
 
@@ -89,7 +92,7 @@ def _same_key(keys: Sequence[str], of: str) -> list[Column]:
 
 
 def with_reversals(rows: DataFrame, asked: DataFrame, dispenses: DataFrame | None) -> DataFrame:
-    """`rows` with F39. `dispenses`: PHARMACY_DISPENSES, one row per dispense; a NULL fill equals only a NULL fill."""
+    """Add F39 to `rows`. `dispenses`: PHARMACY_DISPENSES, one row per dispense; a NULL fill equals only a NULL fill."""
     by = {"reversals": F.col("reversals")}
     known = near(asked, dispenses, _DISPENSE, may_be_null=["fill_number"])
     if known is None:

@@ -1,4 +1,4 @@
-"""How the claim differs from the 340B claim that it was linked to."""
+"""Differences between the claim and the 340B claim that it is linked to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The features as a page, made from what their modules say of them."""
+"""The generated page of features, from the declarations in their modules."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SUBJECTS = {Subject.REBATE_CLAIM: "claims", Subject.INVOICE: "invoices", Subjec
 
 
 def features_page() -> str:
-    """Markdown: one row per feature of domain part 6; those that are not built say why."""
+    """Markdown: one row per feature of domain part 6; a feature that is not built has its reason."""
     rows = [(feature.id, _row(feature)) for feature in FEATURES]
     rows += [(one.id, [one.id, "not built", f"{one.name}: {one.why}", "", "", "", ""]) for one in NOT_BUILT]
     in_order = sorted(rows, key=lambda row: row[0])

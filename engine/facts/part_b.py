@@ -23,15 +23,17 @@ PART_B_FACTS = (
 
 
 def with_part_b(rows: DataFrame, lines: DataFrame | None) -> DataFrame:
-    """`rows` (340B claims) with `part_b`, a struct of PART_B_FACTS: lines of the same provider, day and HCPCS code, and
-    of the same NDC-11 where the line has one, by whether they carry a 340B modifier. NULL where there is no such line
-    and on claims that are not medical. Of the unmarked lines the first MOST_RELATED_ROWS by row id are named.
+    """Add `part_b`, a struct of PART_B_FACTS, to `rows` (340B claims).
+
+    It counts lines of the same provider, day and HCPCS code, and of the same NDC-11 if the line has one, by whether
+    they carry a 340B modifier. NULL if there is no such line and on claims that are not medical. Of the lines without a
+    modifier, the first MOST_RELATED_ROWS by row id are listed.
     """
     if lines is None:
         return rows.withColumn("part_b", absent(PART_B_FACTS))
     carried = F.transform(F.split(F.coalesce("modifiers", F.lit("")), r"\|"), lambda modifier: F.trim(modifier))
     is_marked = arrays_overlap(carried, F.array(*map(F.lit, MODIFIERS_340B)))
-    # a line without an NDC is of every claim of the service: it is counted with each product and for itself
+    # A line without an NDC belongs to every claim of the service: it is counted with each product and on its own.
     service = ("provider_npi", "date_of_service", "hcpcs_code")
     by_product = lines.select(*service, "ndc11", "source_row_id", is_marked.alias("is_marked"))
     nth = F.row_number().over(Window.partitionBy(*service, "ndc11", "is_marked").orderBy("source_row_id"))

@@ -1,4 +1,4 @@
-"""The patient's other fills of the product: strictly earlier dates of service alone."""
+"""The patient's other fills of the product, on strictly earlier dates of service only."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from engine.runtime.expressions import collect_set_over, divide
 
 EARLY_REFILL_DAYS = 180
 OVERLAP_DAYS = 60
-# Claims of a patient and product: a key with more is a placeholder, not a patient, and its windows would grow with the
-# square of them.
+# The most claims of a patient and product: a key with more is a placeholder, not a patient, and the cost of its windows
+# would grow with the square of the claims.
 MOST_FILLS = 1_000
 FEATURES = (
     Feature(
@@ -38,15 +38,17 @@ FEATURES = (
 
 
 def with_patient_fills(claims: DataFrame) -> DataFrame:
-    """`claims` with F42: days since the patient's previous fill of the NDC-9 / that fill's days supply, up to 180 days;
-    and F43: pharmacies of the claim and of the patient's fills in the 60 days before, one that is not known is none,
-    NULL without a patient or with more than MOST_FILLS claims.
+    """Add F42 and F43 to `claims`.
 
-    F42: below 1 the patient came early. Previous: the latest strictly earlier date of service of any live row; of
-    several on that day the longest supply. NULL without a patient, a previous fill or its supply, and on the completion
-    of a partial fill, which is no refill. Compare CGDP dispute reason D08.
+    F42: days since the patient's previous fill of the NDC-9 / that fill's days supply, if they are at most 180 days
+    apart; below 1 the fill is early. Previous: the latest strictly earlier date of service of any live row; of several
+    rows on that day, the longest supply. NULL without a patient, a previous fill or its supply, and on the completion
+    of a partial fill, which is not a refill. Compare CGDP dispute reason D08.
+
+    F43: the number of pharmacies of the claim and of the patient's fills in the 60 days before, unknown ones not
+    counted; NULL without a patient or with more than MOST_FILLS claims.
     """
-    # rows without a patient are spread by their own id and meet nobody
+    # Rows without a patient are distributed by their own id, so they share a key with no other row.
     spread = F.xxhash64(F.coalesce("patient_key", "source_row_id"))
     of_patient = ("patient_hash", "patient_key", "ndc9")
     earlier = Window.partitionBy(*of_patient).orderBy("service_day").rangeBetween(Window.unboundedPreceding, -1)
@@ -56,8 +58,8 @@ def with_patient_fills(claims: DataFrame) -> DataFrame:
     is_patient = F.col("patient_key").isNotNull() & (
         F.count(F.lit(1)).over(Window.partitionBy(*of_patient)) <= MOST_FILLS
     )
-    # rows of one day share the longest supply, so whichever is the last of the earlier ones tells it: a window over
-    # structs takes the embedded engine twice as long
+    # Rows of one day share the longest supply, so any of them may be the last of the earlier rows. A window over
+    # structs would take the embedded engine twice as long.
     longest_supply = F.max("days_supply").over(Window.partitionBy(*of_patient, "service_day"))
     keyed = keyed.withColumns({"is_patient": is_patient, "longest_supply": longest_supply}).withColumn(
         "placeholder_row", F.when(~F.col("is_patient"), F.col("source_row_id"))

@@ -1,4 +1,4 @@
-"""Which line of business a card belongs to, told by the claims that came with the same numbers before."""
+"""The line of business of a card, derived from earlier claims with the same numbers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FEATURES = (
 
 
 def with_line_of_business(rows: DataFrame, asked: DataFrame, claims: DataFrame) -> DataFrame:
-    """`rows` with F58."""
+    """Add F58 to `rows`."""
     is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
     of_card = with_history(
         rows,

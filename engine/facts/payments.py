@@ -1,4 +1,4 @@
-"""What was paid on the line, by whom and when; and how long the claim can still be questioned."""
+"""Payments on the line (amount, payer and date), and how long the claim can still be questioned."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ FEATURES = (
 
 
 def zero_paid() -> Column:
-    """F40: amount paid <= 0 and nothing from third parties; their amount not given counts as none, as in R021."""
+    """F40: amount paid <= 0 and nothing from third parties; a NULL third-party amount counts as zero, as in R021."""
     return (F.col("amount_paid") <= 0) & (F.coalesce("amount_third_party", F.lit(0)) == 0)
 
 
 def third_party_share() -> Column:
-    """F41: third parties' part of all that was paid."""
+    """F41: the third parties' share of all payments."""
     others = F.col("amount_third_party").cast("double")
     return divide(others, F.col("amount_paid").cast("double") + others)
 

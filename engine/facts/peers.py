@@ -1,4 +1,4 @@
-"""What is usual among peers: exact medians and ranges on a sample chosen by hash, and robust z-scores from them."""
+"""Usual values among peers: exact medians and ranges on a sample chosen by hash, and robust z-scores from them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _HASH_STEPS = 1 << 20
 
 
 def sampled(rows: DataFrame, keys: Sequence[str], settings: PeerSettings) -> DataFrame:
-    """`rows` with `peers`, the stratum's size, cut to about `sample_per_stratum` rows of each stratum.
+    """Add `peers`, the size of the stratum, to `rows`, cut to about `sample_per_stratum` rows of each stratum.
 
-    Which rows stay depends on their source_row_id alone: the same under any partitioning.
+    The choice depends on source_row_id alone, so it is the same under any partitioning.
     """
     sizes = rows.groupBy(*keys).agg(F.count(F.lit(1)).alias("peers"))
     share = F.lit(settings.sample_per_stratum * _HASH_STEPS) / F.col("peers")
@@ -51,11 +51,11 @@ def quantile(ordered: Column, share: float) -> Column:
 def statistics(
     arrays: DataFrame, keys: Sequence[str], features: Mapping[str, bool], settings: PeerSettings
 ) -> DataFrame:
-    """Per stratum and feature `<f>_median`, `_scale`, `_low`, `_high`, `_peers`; NULL under `minimum` known values.
+    """Per stratum and feature `<f>_median`, `_scale`, `_low`, `_high`, `_peers`; NULL below `minimum` known values.
 
-    `features`: name, and whether it is judged on a log scale (then median and scale are of ln x; low and high never).
-    `_peers` counts peers with a known value, by their share of the sample. Scale: 1.4826 MAD, at least `scale_floor` of
-    the median's size and 0.01.
+    `features`: name, and whether it is compared on a log scale (then median and scale are of ln x; low and high never).
+    `_peers`: the estimated number of peers with a known value, from their share of the sample. Scale: 1.4826 MAD, at
+    least `scale_floor` times the size of the median and at least 0.01.
     """
     columns: list[Column] = []
     for feature, is_log in features.items():
@@ -99,10 +99,10 @@ def _deviations(values: Column, median: Column) -> Column:
 
 
 def robust_z(feature: str, is_log: bool, settings: PeerSettings) -> Column:
-    """(x - median) / scale among the peers, within +/- cap; NULL where x or the peers' median is."""
+    """(x - median) / scale among the peers, clipped to +/- cap; NULL if x or the peers' median is NULL."""
     value = log(F.col(feature)) if is_log else F.col(feature)
     z = (value - F.col(f"{feature}_median")) / F.col(f"{feature}_scale")
     if not settings.cap:
         return z
-    # of a NULL and a number, least and greatest take the number
+    # `least` and `greatest` of a NULL and a number return the number.
     return F.when(z.isNotNull(), F.greatest(F.lit(-settings.cap), F.least(F.lit(settings.cap), z)))

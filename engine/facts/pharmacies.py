@@ -1,4 +1,4 @@
-"""The pharmacy: whose contract pharmacy it was, what part of a product it gave as 340B, how it sends its claims."""
+"""The pharmacy: its contracts with entities, its 340B share of a product, and how it submits its claims."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from engine.runtime.expressions import all_of
 from engine.settings import PeerSettings
 
 MATCH_CONFIDENCE = "pharmacy_match_confidence"
-LEAST_SPREAD = 1.0  # claims a day: counts move in whole steps
+LEAST_SPREAD = 1.0  # claims per day: counts are whole numbers
 _PHARMACY_PRODUCT = ("pharmacy_key", "ndc9")
 _CONTRACT = ("contract_pharmacies.pharmacy_npi", "entity_claims|medicaid_exclusions")
 FEATURES = (
@@ -84,10 +84,10 @@ def with_contract_standing(
     entities: DataFrame | None,
     families: DataFrame | None,
 ) -> DataFrame:
-    """`rows` (pharmacy_key, parent_entity_id) with `cp`, a struct of CONTRACT_FACTS, and `contracts`: those of the
-    pharmacy in force at the date of service, with any entity. NULL where the pharmacy's NPI is not known.
+    """Add `cp`, a struct of CONTRACT_FACTS, and `contracts` to `rows` (pharmacy_key, parent_entity_id).
 
-    An in-house pharmacy needs no contract: `contract_pharmacy_is_entity_owned` says so.
+    `contracts`: the pharmacy's contracts in force at the date of service, with any entity. Both are NULL if the
+    pharmacy's NPI is not known. An in-house pharmacy needs no contract: see `contract_pharmacy_is_entity_owned`.
     """
     if contract_pharmacies is None:
         return rows.withColumns({"cp": absent(CONTRACT_FACTS), "contracts": F.lit(None).cast(_CONTRACTS)})
@@ -130,7 +130,7 @@ def _holds(contract: Column, day: Column) -> Column:
 
 
 def _told(contract: Column, day: Column) -> Column:
-    """Parent, confidence and whether the entity takes part; one of whose participation nothing is known does."""
+    """Parent, confidence, and whether the entity participates: true if nothing is known of its participation."""
     spans = contract["participations"]
     takes_part = spans.isNull() | F.exists(spans, lambda span: covers(day, span["start"], span["end"]))
     return F.struct(
@@ -141,7 +141,7 @@ def _told(contract: Column, day: Column) -> Column:
 
 
 def _with_participation(contract_pharmacies: DataFrame, entities: DataFrame | None) -> DataFrame:
-    """Contracts with when their entity took part in 340B, and how sure their pharmacy is."""
+    """Add the periods in which the entity took part in 340B, and the confidence of the pharmacy, to the contracts."""
     is_there = MATCH_CONFIDENCE in column_names(contract_pharmacies)
     confidence = F.col(MATCH_CONFIDENCE) if is_there else F.lit(None).cast("double")
     contracts = contract_pharmacies.select("entity_id", "pharmacy_npi", *_SPANS, confidence.alias("confidence"))
@@ -159,7 +159,7 @@ def _with_participation(contract_pharmacies: DataFrame, entities: DataFrame | No
 def with_pharmacy_history(
     rows: DataFrame, asked: DataFrame, claims: DataFrame, links_340b: DataFrame | None, settings: PeerSettings
 ) -> DataFrame:
-    """`rows` with F15 and F59, from one look at the pharmacy's claims for the product, counted by day."""
+    """Add F15 and F59 to `rows`, from one pass over the pharmacy's claims for the product, counted by day."""
     day = F.col("date_of_service")
     of_product = near(asked, claims, _PHARMACY_PRODUCT)
     linked = with_is_linked(of_product, links_340b)

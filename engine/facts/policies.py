@@ -1,5 +1,6 @@
-"""What the manufacturer's policy on contract pharmacies says of a 340B claim, and whether a state's law stands against
-it (tables beyond the contract: docs/contract-extensions.md).
+"""The manufacturer's policy on contract pharmacies for a 340B claim, and state laws that protect them.
+
+The tables go beyond the contract: docs/contract-extensions.md.
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ POLICY_FACTS = (
 
 
 def with_manufacturer_policy(rows: DataFrame, policies: DataFrame | None) -> DataFrame:
-    """`rows` (labeler_code, ndc9) with `policy`, a struct of POLICY_FACTS: the policy in force at the date of service;
-    NULL where there is none. One for the product goes before one for all products, then the latest begin.
+    """Add `policy`, a struct of POLICY_FACTS, to `rows` (labeler_code, ndc9).
+
+    It is the policy in force at the date of service; NULL if none is. A policy for the product takes precedence over
+    one for all products, then the latest begin date.
     """
     if policies is None:
         return rows.withColumn("policy", absent(POLICY_FACTS))
@@ -52,14 +55,16 @@ SUBMISSION_FACTS = (
     T.StructField("submission_window_is_known", T.BooleanType()),
     T.StructField("submission_window_known_from", T.DateType()),
 )
-# What a window may be of, the most telling first; NULL: all.
+# The fields that limit a window, in order of precedence; NULL matches every claim.
 _WINDOW_OF = ("ndc9", "claim_type", "state")
 
 
 def with_submission_window(rows: DataFrame, windows: DataFrame | None) -> DataFrame:
-    """`rows` (labeler_code, ndc9, claim_type, `entity`) with `submission`, a struct of SUBMISSION_FACTS: the window in
-    force at the date of service; one for the product goes before one for the claim type, that before one for the
-    entity's state, and then the latest. NULL where none is in force; days are NULL where the one in force sets none.
+    """Add `submission`, a struct of SUBMISSION_FACTS, to `rows` (labeler_code, ndc9, claim_type, `entity`).
+
+    It is the window in force at the date of service. One for the product takes precedence over one for the claim type,
+    that over one for the entity's state, and then the latest wins. NULL if none is in force; the days are NULL if the
+    window in force sets none.
     """
     if windows is None:
         return rows.withColumn("submission", absent(SUBMISSION_FACTS))
@@ -76,7 +81,7 @@ def with_submission_window(rows: DataFrame, windows: DataFrame | None) -> DataFr
         return all_of([*agrees, covers(F.col("date_of_service"), window["begin_date"], F.lit(None).cast("date"))])
 
     def place(window: Column) -> Column:
-        # no NULL in what is compared: engines order it differently
+        # The compared values contain no NULL, because engines sort NULL differently.
         begin, known = (F.coalesce(window[name], beginning) for name in ("begin_date", "known_from"))
         days = F.coalesce(window["days"], F.lit(-1).cast("bigint"))
         says = (window[name].isNotNull().alias(name) for name in _WINDOW_OF)
@@ -96,8 +101,10 @@ def with_submission_window(rows: DataFrame, windows: DataFrame | None) -> DataFr
 
 
 def with_designation(rows: DataFrame, designations: DataFrame | None, families: DataFrame | None) -> DataFrame:
-    """`rows` (parent_entity_id, pharmacy_npi, labeler_code) with pharmacy_is_designated: the entity, its parent or one
-    of the parent's sites named the pharmacy to this manufacturer, or to all; NULL where the table is missing.
+    """Add pharmacy_is_designated to `rows` (parent_entity_id, pharmacy_npi, labeler_code).
+
+    True if the entity, its parent or one of the parent's sites designated the pharmacy to this manufacturer, or to all;
+    NULL if the table is missing.
     """
     if designations is None:
         return rows.withColumn("pharmacy_is_designated", F.lit(None).cast("boolean"))
@@ -119,8 +126,10 @@ def with_designation(rows: DataFrame, designations: DataFrame | None, families: 
 
 
 def with_state_law(rows: DataFrame, laws: DataFrame | None) -> DataFrame:
-    """`rows` (`entity`) with state_law_protects: a law of the entity's state on contract pharmacies is in force at the
-    date of service; NULL where the table is missing or the state is not known.
+    """Add state_law_protects to `rows` (`entity`).
+
+    True if a law of the entity's state on contract pharmacies is in force at the date of service; NULL if the table is
+    missing or the state is not known.
     """
     if laws is None:
         return rows.withColumn("state_law_protects", F.lit(None).cast("boolean"))

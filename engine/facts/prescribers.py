@@ -1,4 +1,4 @@
-"""The prescriber: at which entities seen before, and how many of the product's prescriptions were 340B."""
+"""The prescriber: the entities of earlier claims, and the 340B share of the product's prescriptions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from engine.intervals import quarter_number
 from engine.runtime.column_names import column_names
 from engine.runtime.expressions import arrays_overlap
 
-# An entity's claim up to a week from the date of service may be this very dispense (domain F03): it is no evidence of
-# another one.
+# An entity's claim up to a week before the date of service may be this very dispense (domain F03), so it is not
+# evidence of another one.
 SAME_DISPENSE_DAYS = 7
 FEATURES = (
     Feature(
@@ -44,7 +44,7 @@ def with_prescriber(
     entity_claims: DataFrame | None,
     links_340b: DataFrame | None,
 ) -> DataFrame:
-    """`rows` (with `contracts` in force) with F16 and F17."""
+    """Add F16 and F17 to `rows` (with `contracts` in force)."""
     told = with_history(
         rows,
         with_is_linked(near(asked, claims, _PRODUCT), links_340b),

@@ -70,8 +70,10 @@ def _double(name: str) -> Column:
 
 
 def paid_per_unit_to_wac() -> Column:
-    """F20: amount paid / (NDC units x WAC of the quarter of service). Near 1 for brands; far below at 340B acquisition
-    cost, far off where units are wrong."""
+    """F20: amount paid / (NDC units x WAC of the quarter of service).
+
+    Near 1 for brands; far below at 340B acquisition cost, and far from 1 if the units are wrong.
+    """
     return divide(_double("amount_paid"), _double("ndc_units") * _double("price_wac"))
 
 
@@ -81,7 +83,7 @@ def amount_paid_to_market_price() -> Column:
 
 
 def aac_gap() -> Column:
-    """F22: how far the discount from WAC at which the claim was paid is from that of the ceiling price."""
+    """F22: the difference between the discount from WAC at which the claim was paid and that of the ceiling price."""
     wac = _double("price_wac")
     paid_per_unit = divide(_double("amount_paid"), _double("ndc_units"))
     return F.abs(divide(wac - paid_per_unit, wac) - divide(wac - _double("price_ceiling"), wac))
@@ -101,9 +103,10 @@ def mfp_ceiling_gap() -> Column:
 def with_prices(
     rows: DataFrame, prices: DataFrame | None, quarter: Column, names: dict[str, str], into: str
 ) -> DataFrame:
-    """`rows` (ndc11) with `into`, a struct of prices of one quarter; `names`: field and the column it takes.
+    """Add `into`, a struct of prices of one quarter, to `rows` (ndc11).
 
-    Where the table holds several rows of a product and quarter (snapshots), the latest snapshot counts.
+    `names`: field and its source column. If the table has several rows of a product and quarter (snapshots), the latest
+    snapshot counts.
     """
     if prices is None:
         return rows.withColumn(into, absent(T.StructField(name, _UNIT_PRICE) for name in names))
@@ -125,10 +128,10 @@ MARKET_FACTS = (
 
 
 def with_market_price(rows: DataFrame, market_prices: DataFrame | None, day: Column) -> DataFrame:
-    """`rows` (ndc11) with `market`, a struct of MARKET_FACTS: NADAC or alike in force on `day`."""
+    """Add `market`, a struct of MARKET_FACTS, to `rows` (ndc11): NADAC or a similar price in force on `day`."""
     if market_prices is None:
         return rows.withColumn("market", absent(MARKET_FACTS))
-    # the survey covers every product on the market: only those in the feed are broadcast
+    # The survey covers every product on the market; only those in the feed are broadcast.
     asked_for = market_prices.join(rows.select("ndc11").distinct(), on="ndc11", how="left_semi")
     return join_as_of(
         rows,

@@ -1,4 +1,4 @@
-"""What `products` says of the NDC-11, valid at the date of service (invoices: first day of the period)."""
+"""The `products` row of the NDC-11 valid at the date of service (for invoices: on the first day of the period)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from engine.facts.snapshots import known_from
 from engine.intervals import covers, join_product
 from engine.runtime.column_names import column_names
 
-# fact: column of `products` where it has another name
+# Fact: the column of `products`, if its name differs.
 _SOURCE = {"product_unit_type": "unit_type", "product_snapshot_date": "snapshot_date"}
 
 
-# DESI drugs found less than effective (42 U.S.C. 1396r-8(k)(2)(A), 42 CFR 447.502) are no covered outpatient drugs,
-# approved ones are. For vitamins, OTC monographs and unapproved drugs (07 to 13) the status alone does not decide.
+# DESI drugs that were determined to be less than effective (42 U.S.C. 1396r-8(k)(2)(A), 42 CFR 447.502) are not covered
+# outpatient drugs; approved ones are. For vitamins, OTC monographs and unapproved drugs (07 to 13) the status alone
+# does not decide.
 COD_INELIGIBLE = ("05", "06")
 COD_ELIGIBLE = ("01", "02", "03", "04")
 FEATURES = (
@@ -69,12 +70,12 @@ def days_past_termination() -> Column:
 
 
 def days_before_market() -> Column:
-    """F31: market date less date of service, in days; above zero the product was not sold yet."""
+    """F31: market date less date of service, in days; above zero the product was not yet sold."""
     return days_between(F.col("market_date"), F.col("date_of_service"))
 
 
 def is_cod_ineligible() -> Column:
-    """F32: the product's COD status says that it is no covered outpatient drug."""
+    """F32: by its COD status the product is not a covered outpatient drug."""
     status = F.col("cod_status")
     return F.when(status.isin(*COD_INELIGIBLE), True).when(status.isin(*COD_ELIGIBLE), F.lit(False))
 
@@ -86,8 +87,10 @@ LABELER_FACTS = (
 
 
 def with_labeler(rows: DataFrame, labelers: DataFrame | None, day: Column) -> DataFrame:
-    """`rows` (labeler_code) with `labeler`, a struct of LABELER_FACTS: F33, all intervals `[begin, end)` of the labeler
-    have ended; and OURS where one of them covers the day, NOT_THEN where none does, NOT_HELD where there is none.
+    """Add `labeler`, a struct of LABELER_FACTS, to `rows` (labeler_code).
+
+    F33: all intervals `[begin, end)` of the labeler have ended. labeler_standing: OURS if one of them covers the day,
+    NOT_THEN if none does, NOT_HELD if there is none.
     """
     if labelers is None:
         return rows.withColumn("labeler", absent(LABELER_FACTS))
@@ -106,9 +109,9 @@ def with_labeler(rows: DataFrame, labelers: DataFrame | None, day: Column) -> Da
 def with_product(
     rows: DataFrame, products: DataFrame | None, day: Column, facts: Sequence[T.StructField] = tuple(PRODUCT_FACTS)
 ) -> DataFrame:
-    """`rows` (ndc11) with `product`, a struct of PRODUCT_FACTS or of some of them.
+    """Add `product`, a struct of PRODUCT_FACTS or of some of them, to `rows` (ndc11).
 
-    product_is_known is false, not NULL, where the table lacks the NDC.
+    product_is_known is false, not NULL, if the table lacks the NDC.
     """
     if products is None:
         return rows.withColumn("product", absent(facts))
@@ -132,7 +135,7 @@ def with_product(
 
 
 def _with_other_rows(products: DataFrame) -> tuple[DataFrame, dict[str, Column]]:
-    """`products` with what all rows of an NDC-11 say, whenever they are valid, and PRODUCT_FACTS that are no column."""
+    """`products` with values over all rows of an NDC-11, of any validity, and PRODUCT_FACTS that are not columns."""
     of_product = Window.partitionBy("ndc11")
     stated = {
         "first_market_date": F.min("market_date").over(of_product),

@@ -1,4 +1,4 @@
-"""Whether the numbers of pharmacy and prescriber can be true."""
+"""Checks of the pharmacy's and the prescriber's numbers."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ NOT_BUILT = (
 
 
 def pharmacy_npi_valid() -> Column:
-    """F60: of the pharmacy."""
+    """F60 for the pharmacy."""
     return npi_is_valid(F.col("pharmacy_npi"))
 
 
 def prescriber_npi_valid() -> Column:
-    """F60: of the prescriber."""
+    """F60 for the prescriber."""
     return npi_is_valid(F.col("prescriber_npi"))
 
 
 def prescriber_has_dea_number() -> Column:
-    """Two letters (or a letter and 9) and seven digits in the prescriber's place: a DEA number, which is no NPI."""
+    """Two letters (or a letter and 9) and seven digits in the prescriber's field: a DEA number, not an NPI."""
     return F.col("prescriber_npi").rlike(r"^[A-Za-z][A-Za-z9][0-9]{7}\z")
 
 
 def with_npi_active(rows: DataFrame, pharmacies: DataFrame | None) -> DataFrame:
-    """`rows` with F60 npi_active_at_dos: a row of the NPI is valid, `[from, to)`, at the date of service."""
+    """Add F60 npi_active_at_dos to `rows`: a row of the NPI is valid, `[from, to)`, at the date of service."""
     if pharmacies is None:
         return rows.withColumn("f60_npi_active_at_dos", F.lit(None).cast("boolean"))
     dated = pharmacies.where(F.col("valid_from").isNotNull() | F.col("valid_to").isNotNull())

@@ -1,4 +1,4 @@
-"""What the entity in question bought of the product at the 340B price (`chargebacks`), and what it claims as 340B."""
+"""Purchases of the product at the 340B price (`chargebacks`) and 340B claims of the entity in question."""
 
 from __future__ import annotations
 
@@ -48,8 +48,10 @@ PURCHASE_FACTS = (
 
 
 def with_units_claimed(rows: DataFrame, asked: DataFrame, entity_claims: DataFrame | None) -> DataFrame:
-    """`rows` (parent_entity_id, ndc9) with F54 and `units_claimed`, what the entity claimed as 340B in the four
-    quarters before that of service; NULL where no entity is known.
+    """Add F54 and `units_claimed` to `rows` (parent_entity_id, ndc9).
+
+    units_claimed: the units that the entity claimed as 340B in the four quarters before the quarter of service; NULL if
+    no entity is known.
     """
     if entity_claims is None:
         unknown = F.lit(None).cast(_SUM)
@@ -81,13 +83,16 @@ def with_purchases(
     families: DataFrame | None,
     products: DataFrame | None,
 ) -> DataFrame:
-    """`rows` (flagged claims with parent_entity_id, the entity in question, and units_claimed) with `purchase`, a
-    struct of PURCHASE_FACTS. `asked`: the flagged claims, all of which count for the units asked for.
+    """Add `purchase`, a struct of PURCHASE_FACTS, to `rows`.
+
+    `rows`: flagged claims with parent_entity_id, the entity in question, and units_claimed. `asked`: the flagged
+    claims, all of which count for the units billed.
 
     entity_bought_at_340b: the parent entity's net 340B packages of the NDC-9 are above zero within two quarters of the
-    quarter of service. entity_units_bought: its net NDC units over the four quarters up to that quarter, NULL where a
-    package's units are not known. entity_units_asked_for: NDC units on claims for which it is in question, over the
-    same four quarters. F53 looks at the four quarters before. All NULL where the table is missing or no entity known.
+    quarter of service. entity_units_bought: its net NDC units over the four quarters up to that quarter, NULL if a
+    package's units are not known. entity_units_asked_for: NDC units on claims for which it is the entity in question,
+    over the same four quarters. F53 covers the four quarters before. All are NULL if the table is missing or no entity
+    is known.
     """
     if chargebacks is None:
         return rows.withColumn("purchase", absent(PURCHASE_FACTS))
@@ -113,9 +118,11 @@ def with_purchases(
 
 
 def bought_by_quarter(chargebacks: DataFrame, families: DataFrame | None, products: DataFrame | None) -> DataFrame:
-    """One row per parent entity and NDC-9 (bought_entity_id, bought_ndc9) with `bought`: quarter, net packages and NDC
-    units at the 340B price, in the order of quarters, the days of their entities with the parent, and `then`,
-    1 where they did when they bought. NULL units: a package's are not known.
+    """One row per parent entity and NDC-9 (bought_entity_id, bought_ndc9) with the array `bought`, sorted by quarter.
+
+    Its entries contain the quarter, net packages and NDC units at the 340B price, the period in which the buying entity
+    belonged to the parent, and `then`, 1 if it belonged to it on the day of the purchase. Units are NULL if a package's
+    units are not known.
     """
     bought = chargebacks.where(F.col("contract_type") == "340B").withColumn("ndc9", F.substring("ndc11", 1, 9))
     return (
@@ -129,12 +136,12 @@ def bought_by_quarter(chargebacks: DataFrame, families: DataFrame | None, produc
 
 
 def bought_as_of(day: Column) -> Column:
-    """Entries of `bought` by entities that belong to the parent on a day."""
+    """The entries of `bought` by entities that belong to the parent on the day."""
     return F.filter("bought", lambda one: covers(day, *(one[name] for name in SPAN)))
 
 
 def _with_units(bought: DataFrame, products: DataFrame | None) -> DataFrame:
-    """`bought` with NDC units; NULL where the product or its package is not known."""
+    """Add NDC units to `bought`; NULL if the product or its package is not known."""
     if products is None:
         return bought.withColumn("units", F.lit(None).cast(_SUM))
     latest = max_struct("valid_from", "snapshot_date", "units_per_package")["units_per_package"]
@@ -148,10 +155,10 @@ def _sum_if_all_known(column: str) -> Column:
 
 
 def _units_asked_for(claims: DataFrame) -> DataFrame:
-    """asking_row_id and units_asked_for: the units of all claims that a 340B rule may dispute; rows without an entity
-    meet nobody.
+    """asking_row_id and units_asked_for: the units of all claims that a 340B rule may dispute.
 
-    A dispense was bought once, however many rebates or payers ask for it: its largest quantity counts.
+    A dispense was bought once, even if several rebates or payers bill it: its largest quantity counts. Rows without an
+    entity are not added to any other row.
     """
     is_listed = (F.col("program") == Program.MDRP_FFS.value) & F.col("mef_entity_id").isNotNull()
     is_listed = is_listed & F.coalesce(array_contains(F.split("state_340b_method", r"\|"), F.lit("MEF")), F.lit(True))

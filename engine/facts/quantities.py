@@ -87,14 +87,15 @@ def package_remainder() -> Column:
 
 
 def factor_error() -> Column:
-    """F28: NDC units / (HCPCS units x crosswalk factor); 1 where the state converted as the crosswalk does."""
+    """F28: NDC units / (HCPCS units x crosswalk factor); 1 if the state converted as the crosswalk does."""
     return divide(_double("ndc_units"), _double("hcpcs_units") * _double("hcpcs_factor"))
 
 
 def with_conversion(rows: DataFrame, crosswalk: DataFrame | None, products: DataFrame | None) -> DataFrame:
-    """`rows` (hcpcs_code, ndc11) with `conversion`, a struct of CONVERSION_FACTS: F29 and the factor of F28 in force at
-    the date of service, `[start, end)`, and whether the pair is held for another time alone; without a crosswalk the
-    product's own code and factor.
+    """Add `conversion`, a struct of CONVERSION_FACTS, to `rows` (hcpcs_code, ndc11).
+
+    It contains F29, the factor of F28 in force at the date of service, `[start, end)`, and whether the crosswalk has
+    the pair only for other dates. Without a crosswalk, the product's own code and factor are used.
     """
     code, factor = F.col("hcpcs_code"), "ndc_units_per_hcpcs_unit"
     day = F.col("date_of_service")

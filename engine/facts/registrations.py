@@ -1,4 +1,4 @@
-"""Whether a pharmacy was registered for an entity at the date of service: under contract, or its own."""
+"""Whether a pharmacy was registered for an entity at the date of service: under contract, or as its own."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ def with_registration(
     families: DataFrame | None,
     pharmacies: DataFrame | None,
 ) -> DataFrame:
-    """`rows` (parent_entity_id, pharmacy_npi) with `registration`, a struct of REGISTRATION_FACTS.
+    """Add `registration`, a struct of REGISTRATION_FACTS, to `rows` (parent_entity_id, pharmacy_npi).
 
-    Contracts count for the whole system of an entity: at its parent as of the date of service. A pharmacy that moved or
-    was sold goes on under another NPI: a contract with that one is told apart in contract_other_npi.
+    Contracts count for the complete system of an entity: for its parent as of the date of service. A pharmacy that
+    moved or was sold continues under another NPI: a contract with that NPI is reported separately in
+    contract_other_npi.
     """
     if contract_pharmacies is None:
         return rows.withColumn("registration", absent(REGISTRATION_FACTS))
@@ -95,19 +96,21 @@ def _holds(contract: Column) -> Column:
 
 
 def _moved(contracts: DataFrame, pharmacies: DataFrame | None) -> DataFrame | None:
-    """Contracts under the NPI that came before or after the one they name, which is `other_npi`."""
+    """Contracts under the preceding or succeeding NPI of the one they name, which is `other_npi`."""
     if pharmacies is None:
         return None
     steps = pharmacies.where(F.col("successor_npi").isNotNull()).select("npi", "successor_npi")
     both = steps.union(steps.select("successor_npi", "npi")).toDF("moved_npi", "other_npi").distinct()
-    # few pharmacies move; one that was joined from several has a row for each
+    # Few pharmacies move; one that succeeds several has a row for each.
     moved = contracts.join(F.broadcast(both), on=F.col("pharmacy_npi") == F.col("other_npi"), how="inner")
     return moved.withColumn("pharmacy_npi", F.col("moved_npi")).drop("moved_npi")
 
 
 def with_own_pharmacy(rows: DataFrame, entity_npis: DataFrame | None, families: DataFrame | None) -> DataFrame:
-    """`rows` (parent_entity_id, pharmacy_npi) with pharmacy_is_entity_owned: an NPI of the entity, its parent or the
-    parent's sites at the date of service; NULL where the table is missing.
+    """Add pharmacy_is_entity_owned to `rows` (parent_entity_id, pharmacy_npi).
+
+    True if the NPI belongs to the entity, its parent or the parent's sites at the date of service; NULL if the table is
+    missing.
     """
     if entity_npis is None:
         return rows.withColumn("pharmacy_is_entity_owned", F.lit(None).cast("boolean"))

@@ -1,7 +1,8 @@
-"""What counterparties answered to earlier findings (`outcomes`), only where they answered before --as-of.
+"""Counterparties' answers to earlier findings (`outcomes`), only those given before --as-of.
 
-An outcome names its finding; a finding's id is a hash of the claim's key, so that the claim tells its findings itself
-and findings of earlier runs need not be kept. Outcomes of cases, and of claims that are not in the input, are left out.
+An outcome names its finding. A finding's id is a hash of the claim's key, so the claim alone identifies its findings,
+and findings of earlier runs need not be stored. Outcomes of cases, and of claims that are not in the input, are
+ignored.
 """
 
 from __future__ import annotations
@@ -51,11 +52,11 @@ def with_reviews(
     families: DataFrame | None,
     as_of: date,
 ) -> DataFrame:
-    """`rows` with F51 and F52. `outcomes`: conformed, with the source_row_id of the claim that each is about."""
+    """Add F51 and F52 to `rows`. `outcomes`: conformed, each with the source_row_id of its claim."""
     if outcomes is None:
         unknown = F.lit(None).cast("double")
         return rows.withColumns({"f51_dup_rate_pharm": unknown, "f52_ce_precision": unknown})
-    # of several answers the last counts
+    # If there are several answers, the last one counts.
     answered = (
         outcomes.where(F.col("answered_on") < F.lit(as_of))
         .groupBy(F.col("source_row_id").alias("answered_row_id"))

@@ -1,4 +1,4 @@
-"""Units invoiced beside units sold into the state (`sales`: docs/contract-extensions.md)."""
+"""Units invoiced compared with units sold into the state (`sales`: docs/contract-extensions.md)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from engine.runtime.column_names import column_names
 from engine.runtime.expressions import divide
 
 _SUM = "decimal(38,3)"
-# What a line's total is of, in addition to the rebate type: the invoice's own lines and what corrects them.
+# The key of a total, in addition to the columns below: the invoice's own lines and their corrections.
 _TOTAL = ("program", "sub_program", "period")
-# Lines that ask for the same rebate on units of one state and product; a rebate type that is not given is FEDERAL.
+# Lines that bill the same rebate on units of one state and product; a missing rebate type means FEDERAL.
 _ASKED_ALIKE = ("state", "ndc11", "source_kind", "rebate_type")
 FEATURES = (
     Feature(
@@ -33,13 +33,16 @@ FEATURES = (
 
 
 def with_sales(rows: DataFrame, sales: DataFrame | None) -> DataFrame:
-    """`rows` (invoice lines that stand) with units_invoiced_in_state, share_of_units_in_state, units_sold_in_state and
-    F49 over the four quarters up to the period. A difference adds to the total of its period, with its sign; what a new
-    total replaced is not among `rows`. Apart are added up public utilization data and invoices, and lines of different
-    rebate types, which tell of the same units. Lines without units, or whose numbers were suppressed, add nothing.
+    """Add units invoiced and sold in the state, the line's share and F49, over the four quarters up to the period.
 
-    share_of_units_in_state: the line's part of the units invoiced, less what differences below zero take back from its
-    program, sub-program and period, over the totals above zero; 0 or NULL for a line that takes back.
+    `rows`: live invoice lines; lines that a new total replaced are not among them. The columns are
+    units_invoiced_in_state, share_of_units_in_state, units_sold_in_state and F49. A difference is added to the total of
+    its period, with its sign. Public utilization data and invoices are summed separately, as are lines of different
+    rebate types, because they report the same units. Lines without units, or whose numbers were suppressed, add
+    nothing.
+
+    share_of_units_in_state: the line's part of the units invoiced, less what differences below zero reverse in its
+    program, sub-program and period, over the totals above zero; 0 or NULL for a line that is itself below zero.
     """
     if sales is None:
         unknown = F.lit(None).cast("double")
@@ -62,7 +65,7 @@ def with_sales(rows: DataFrame, sales: DataFrame | None) -> DataFrame:
         invoiced, on=_same("invoiced", _ASKED_ALIKE), how="left"
     )  # one row per state and product in each
     units = {name: _over_four_quarters(name, "units") for name in ("sold", "invoiced")}
-    # what differences take back is taken from the lines of their total in proportion
+    # Units that differences reverse are subtracted from the lines of their total in proportion.
     own = F.greatest("signed_units", F.lit(0)).cast("double") * F.greatest("units_of_total", F.lit(0)).cast("double")
     own = divide(own, F.col("units_above_zero").cast("double"))
     return joined.select(
@@ -97,7 +100,7 @@ def _key(name: str) -> Column:
 
 
 def _over_four_quarters(name: str, units: str) -> Column:
-    """NULL where there is no quarter with units among the four."""
+    """NULL if none of the four quarters has units."""
     ago = number_of_quarter(F.col("period"))
     entries = F.filter(name, lambda one: (ago - one["quarter"]).between(0, TRAILING_QUARTERS - 1))
     return F.when(F.size(entries) > 0, added_up(entries, units, _SUM).cast("double"))

@@ -1,9 +1,9 @@
-"""Units of claims and invoice lines that were credited or repaid, before they were billed (again) or since; disputed.
+"""Units of claims and invoice lines that were credited, repaid or disputed, before or after they were billed (again).
 
-A settlement is used up once (contract part 2). One that names a claim's line counts on that line; one that names a
-claim is allotted to its live lines in order of line number, each up to its units; one that names neither goes to the
-invoice line of its own sub-program and rebate type, CURRENT first, and over that line's claims as in positions. What
-remains belongs to no row.
+A settlement is allotted once (contract part 2). One that names a claim's line counts on that line; one that names a
+claim is allotted to its live lines in order of line number, each up to its units; one that names neither is allotted to
+the invoice line of its own sub-program and rebate type, CURRENT first, and over that line's claims as in positions. The
+remainder belongs to no row.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from engine.runtime.column_names import column_names
 from engine.runtime.expressions import union_all
 
 CREDIT, DISPUTE, FREED = "CREDIT", "DISPUTE", "FREED"
-# What a kind of settlement does to units; PAID changes nothing that findings look at.
+# The effect of each kind of settlement on units; PAID changes nothing that findings use.
 _EFFECTS = {
     "STATE_CREDIT": CREDIT,
     "ENTITY_REPAID": CREDIT,
@@ -30,7 +30,7 @@ _EFFECTS = {
     "RELEASED": FREED,
     "WRITTEN_OFF": FREED,
 }
-# How closely a settlement names what it settles.
+# How precisely a settlement identifies its rows.
 BY_LINE, BY_CLAIM, BY_INVOICE_LINE = 1, 2, 3
 SETTLED_KINDS = tuple(kind for kind, effect in _EFFECTS.items() if effect == CREDIT)
 _SUM = "decimal(38,3)"
@@ -41,17 +41,20 @@ SETTLEMENT_FACTS = (
     T.StructField("settled_since_on", T.DateType()),
     T.StructField("units_in_dispute", T.DecimalType(15, 3)),
 )
-# What else with_claim_settlements reads of a claim: program, payer, state, product, period, rebate type and units.
+# The further columns that with_claim_settlements reads, in addition to program, payer, state, product, period, rebate
+# type and units.
 CLAIM_COLUMNS = ("plan_id", "claim_id", "claim_line", "invoice_number")
 
 
 def with_claim_settlements(claims: DataFrame, settlements: DataFrame | None, as_of: date) -> DataFrame:
-    """`claims` with `settlement`, a struct of SETTLEMENT_FACTS, of settlements up to `as_of`; NULL if none is theirs.
+    """Add `settlement`, a struct of SETTLEMENT_FACTS, to `claims`.
 
-    A settlement that names a claim must name its program, product and rebate type (none is FEDERAL, outside Medicaid
-    BASE), and its payer: by payer_id or state, or by neither if one payer alone has the claim. One that names no claim
-    is spread over the claims of its invoice line that no settlement names, in the order of the claim key; of those
-    before a claim's receipt it says nothing. Units are NDC units (as received where not converted).
+    It covers settlements up to `as_of` and is NULL if none is allotted to the claim.
+
+    A settlement that names a claim must match its program, product and rebate type (none means FEDERAL, outside
+    Medicaid BASE), and its payer: by payer_id or state, or by neither if only one payer has the claim. One that names
+    no claim is spread over those claims of its invoice line that no settlement names, in the order of the claim key;
+    such a settlement does not count on a claim received after it. Units are NDC units (as received if not converted).
     """
     if settlements is None:
         return claims.withColumn("settlement", absent(SETTLEMENT_FACTS))
@@ -76,10 +79,10 @@ def with_claim_settlements(claims: DataFrame, settlements: DataFrame | None, as_
 
 
 def with_line_settlements(invoices: DataFrame, settlements: DataFrame | None, as_of: date) -> DataFrame:
-    """`invoices` with `settlement`, a struct of SETTLEMENT_FACTS, of settlements up to `as_of` that name no claim and
-    no other invoice; NULL if none is theirs.
+    """Add `settlement`, a struct of SETTLEMENT_FACTS, to `invoices`; NULL if no settlement is allotted to the line.
 
-    One without a sub-program is allotted to the lines of XIX, EXPANSION, then the others, each up to its units.
+    Only settlements up to `as_of` that name no claim and no other invoice count. One without a sub-program is allotted
+    to the lines of XIX, EXPANSION, then the others, each up to its units.
     """
     if settlements is None:
         return invoices.withColumn("settlement", absent(SETTLEMENT_FACTS))
@@ -128,7 +131,7 @@ def _events(settlements: DataFrame, as_of: date) -> DataFrame:
         "kind",
         "settlement_id",
     )
-    # a payer of Medicaid is its state
+    # The payer of a Medicaid row is its state.
     is_medicaid = F.col("s_program").isin(*(program.value for program in MEDICAID_PROGRAMS))
     rows = rows.withColumn("s_state", F.coalesce("s_state", F.when(is_medicaid, F.col("s_payer_id"))))
     target = ("s_program", "s_ndc11", "s_claim_id", "s_period")
@@ -138,7 +141,7 @@ def _events(settlements: DataFrame, as_of: date) -> DataFrame:
 
 
 def _claim_pairs(rows: DataFrame, events: DataFrame) -> DataFrame:
-    """Events with the claims that they may mean; see `_allotted`."""
+    """Events with the claims to which they may apply; see `_allotted`."""
     key = ("program", "payer_id", "ndc11", "claim_id", "rebate_type")
     same = [F.col(name) == F.col(f"s_{name}") for name in ("program", "ndc11", "claim_id", "rebate_type")]
     named = _paired(rows, events.where(F.col("s_claim_id").isNotNull()), [*same, *_agrees_on_payer(), _same_line()])
@@ -168,14 +171,14 @@ def _claim_pairs(rows: DataFrame, events: DataFrame) -> DataFrame:
         }
     )
     pairs = union_all([named, of_lines])
-    # an event that may mean claims of several payers means none of them: which one is never guessed
+    # An event that may apply to claims of several payers applies to none: payers are never guessed.
     of_event = Window.partitionBy("event")
     is_one = F.min("payer_id").over(of_event) == F.max("payer_id").over(of_event)
     return pairs.withColumn("is_of_one_payer", is_one).where("is_of_one_payer")
 
 
 def _paired(rows: DataFrame, events: DataFrame, conditions: Sequence[Column]) -> DataFrame:
-    """Each event with every row that it may mean."""
+    """Each event with every row to which it may apply."""
     matches = conditions[0]
     for condition in conditions[1:]:
         matches = matches & condition
@@ -183,7 +186,7 @@ def _paired(rows: DataFrame, events: DataFrame, conditions: Sequence[Column]) ->
 
 
 def _agrees(*names: str) -> list[Column]:
-    """Row and settlement do not contradict each other: NULL on either side says nothing."""
+    """Whether row and settlement do not contradict each other: NULL on either side matches."""
     return [F.coalesce(F.col(f"s_{name}") == F.col(name), F.lit(True)) for name in names]
 
 
@@ -198,14 +201,17 @@ def _agrees_on_payer() -> list[Column]:
 
 
 def _allotted(pairs: DataFrame) -> DataFrame:
-    """`pairs` with since_units and before_units: the units of each event that count on each row.
+    """Add since_units and before_units to `pairs`: the units of each event that count on each row.
 
-    `pairs`: rows (source_row_id, units, received) with the events that may mean them, their `stage`, `group` (events of
-    one effect that share slots), `slot` (rows of one line) and `place` (order of the slots of a group). Stages come one
-    after the other, and what an earlier one fills is no room for a later one. In the order of time, events fill the
-    slots in order, each up to its units; in a slot they fill its rows in the order of receipt. since_units: of rows
-    received on or before the event's day, and of disputes. before_units: of credits, the part of rows that were
-    received later, or on an unknown day: their units are billed again. Nothing frees units that are not in dispute.
+    `pairs`: rows (source_row_id, units, received) with the events that may apply to them, their `stage`, `group`
+    (events of one effect that share slots), `slot` (rows of one line) and `place` (order of the slots of a group).
+    Stages run one after the other, and capacity that an earlier stage fills is not available to a later one. In the
+    order of time, events fill the slots in order, each slot up to its units; within a slot they fill its rows in the
+    order of receipt.
+
+    since_units: on rows received on or before the event's day, and of disputes. before_units: of credits, the part on
+    rows that were received later, or on an unknown day: their units were billed again. Only units in dispute can be
+    freed.
     """
     receipt: list[Column | str] = [_day("received"), "source_row_id"]
     at_least_none = F.greatest(F.coalesce("units", F.lit(0)), F.lit(0)).cast(_SUM)
@@ -218,7 +224,7 @@ def _allotted(pairs: DataFrame) -> DataFrame:
             "part": F.lit(0).cast(_SUM),
         }
     )
-    # what was credited before the rows came is gone before, and takes no room from what is credited since
+    # Units credited before the rows arrived use no capacity that later credits need.
     is_since = F.max("is_since").over(Window.partitionBy("event")).cast("string")
     pairs = pairs.withColumns(
         {
@@ -229,7 +235,7 @@ def _allotted(pairs: DataFrame) -> DataFrame:
     is_freed = F.col("effect") == FREED
     for stage in (BY_LINE, BY_CLAIM):
         pairs = _filled(pairs, (F.col("stage") == stage) & ~is_freed, _left("pool"))
-    # a settlement of the whole line goes to claims that none names
+    # A settlement of a complete invoice line applies to claims that no settlement names.
     of_row = Window.partitionBy("source_row_id")
     is_named = F.max(F.col("stage") != BY_INVOICE_LINE).over(of_row)
     pairs = pairs.withColumn("is_named", is_named)
@@ -261,7 +267,7 @@ def _allotted(pairs: DataFrame) -> DataFrame:
 
 
 def _filled(pairs: DataFrame, is_active: Column, room: Column) -> DataFrame:
-    """`pairs` with the parts of the active events, over the slots that they may mean, in place of their `part`."""
+    """Allot the active events over the slots to which they may apply; the others keep their `part`."""
     by_time = Window.partitionBy("group", "pool", "is_active").orderBy("settled_on", "event")
     by_place = Window.partitionBy("event").orderBy("place")
     pairs = pairs.withColumns({"room": room.cast(_SUM), "is_active": is_active})
@@ -269,7 +275,7 @@ def _filled(pairs: DataFrame, is_active: Column, room: Column) -> DataFrame:
     filling = F.when(F.row_number().over(of_event) == 1, F.col("event_units")).otherwise(F.lit(0))
     opening = F.when(F.col("is_active") & F.col("is_first_of_slot"), F.col("room")).otherwise(F.lit(0))
     pairs = pairs.withColumns({"filling": filling, "opening": opening})
-    # all pairs of an event, and of a slot, are peers: each sum runs to their end
+    # All pairs of an event, and of a slot, are peers in the window: each sum includes all of them.
     pairs = pairs.withColumns({"filled_to": F.sum("filling").over(by_time), "room_to": F.sum("opening").over(by_place)})
     part = _overlap("filled_to", "event_units", "room_to", "room")
     return pairs.withColumn(
@@ -278,13 +284,13 @@ def _filled(pairs: DataFrame, is_active: Column, room: Column) -> DataFrame:
 
 
 def _overlap(filled_to: str, filling: str, room_to: str, room: str) -> Column:
-    """Units of intervals [to - size, to) that both cover; not above zero if none."""
+    """The units in both intervals [to - size, to); not above zero if they are disjoint."""
     start = F.greatest(F.col(filled_to) - F.col(filling), F.col(room_to) - F.col(room))
     return F.least(filled_to, room_to) - start
 
 
 def _left(pool: str) -> Column:
-    """Room of the slot that no event of the same pool has filled yet."""
+    """The capacity of the slot that no event of the same pool has filled yet."""
     filled = F.sum(_once(F.lit(True), "part")).over(Window.partitionBy("slot", pool))
     return F.greatest(F.col("capacity") - filled, F.lit(0))
 
@@ -295,10 +301,10 @@ def _once(condition: Column, part: str) -> Column:
 
 
 def _facts(pairs: DataFrame) -> DataFrame:
-    """source_row_id as settled_row_id and `settlement`, one row for each row on which units of a settlement count.
+    """source_row_id as settled_row_id and `settlement`, one row per row on which units of a settlement count.
 
-    Units in dispute are those disputed and not freed since, and never more than the row's units that were not credited.
-    A credit of the whole line says nothing of a claim received later.
+    Units in dispute are those disputed and not freed since, and at most the row's units that were not credited. A
+    credit of a complete line does not count on a claim received later.
     """
     is_asked_again = F.col("before_units").isNotNull() & (F.col("stage") != BY_INVOICE_LINE)
     parts = pairs.where(F.col("since_units").isNotNull() | is_asked_again)
@@ -316,7 +322,7 @@ def _facts(pairs: DataFrame) -> DataFrame:
     def day(name: str) -> Column:
         return F.max(F.when(credited(name).isNotNull(), F.col("settled_on")))
 
-    # what frees more than was disputed by then frees no later dispute
+    # Freed units beyond those disputed by then do not reduce later disputes.
     disputed = F.sum("change") - F.least(F.min("balance"), F.lit(0))
     totals = parts.groupBy(F.col("source_row_id").alias("settled_row_id")).agg(
         F.sum(credited("before_units")).alias("settled_units"),
@@ -338,7 +344,7 @@ def _joined(rows: DataFrame, facts: DataFrame) -> DataFrame:
 
 
 def _sub_program_place() -> Column:
-    """Of rows that a settlement may mean: its own sub-program, then XIX, EXPANSION, the others."""
+    """The order of rows to which a settlement may apply: its own sub-program, then XIX, EXPANSION, the others."""
     is_own = F.coalesce(F.col("sub_program") == F.col("s_sub_program"), F.lit(False))
     return F.when(is_own, F.lit(0)).otherwise(_position(F.col("sub_program"), ("XIX", "EXPANSION")))
 
@@ -354,6 +360,6 @@ def _day(name: str) -> Column:
 
 
 def _key(*parts: Column | str) -> Column:
-    """Values joined into one that tells NULL from every other."""
+    """Values joined into one text that distinguishes NULL from every other value."""
     values = [F.col(part) if isinstance(part, str) else part for part in parts]
     return F.concat_ws("\x1f", *(F.coalesce(value.cast("string"), F.lit("\x1e")) for value in values))

@@ -1,5 +1,7 @@
-"""Reference rows without any date of their own: they are used for days before their snapshot too, where nobody knows
-whether they were true yet (contract part 7, item 16).
+"""Reference rows without any date of their own.
+
+They are also used for days before their snapshot, when it is not known whether they were already valid (contract part
+7, item 16).
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ _SNAPSHOT = "snapshot_date"
 
 
 def known_from(reference: DataFrame, table: str) -> Column:
-    """The snapshot date of an undated row of a conformed reference table. NULL where the row has any date or quarter of
-    its own, or no snapshot date.
+    """The snapshot date of an undated row of a conformed reference table.
+
+    NULL if the row has any date or quarter of its own, or no snapshot date.
     """
     there = {*column_names(reference)}
     own = [one.name for one in TABLES[table].columns if one.kind in (Kind.DATE, Kind.QUARTER) and one.name in there]
@@ -27,5 +30,5 @@ def known_from(reference: DataFrame, table: str) -> Column:
 
 
 def least_known_from(several: Column) -> Column:
-    """Aggregate of `known_from`: NULL where one of the rows is dated or has no snapshot, else the earliest."""
+    """Aggregate of `known_from`: NULL if one of the rows is dated or has no snapshot date, else the earliest."""
     return F.when(F.count(F.lit(1)) == F.count(several), F.min(several))

@@ -1,4 +1,4 @@
-"""Quarantined rebate claims that may belong to a row: they could not be read, and are not absent."""
+"""Quarantined rebate claims that may belong to a row: they could not be read, so they are not missing."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ _SUM = "decimal(38,3)"
 def with_unread_rows(
     rows: DataFrame, unread: DataFrame | None, scope: tuple[str, ...], since: Column | None = None
 ) -> DataFrame:
-    """`rows`, one per source_row_id, with unread_rows and unread_units (NDC units where readable), zero where there are
-    none.
+    """Add unread_rows and unread_units (NDC units that are readable) to `rows`; zero if there are none.
 
-    unread: what `prepare.unread_claims` gave; None: nothing is quarantined. A quarantined row may belong to every row
-    whose columns of `scope` are its own, as far as they can be read. `since`: only rows of this period and later, or of
-    a period that cannot be read.
+    `rows`: one per source_row_id. `unread`: the result of `prepare.unread_claims`; None: nothing is quarantined. A
+    quarantined row may belong to every row with the same values in the columns of `scope`, as far as they can be read.
+    `since`: only rows of this period and later, or of a period that cannot be read.
     """
     if unread is None:
         return rows.withColumns({"unread_rows": F.lit(0).cast("long"), "unread_units": F.lit(0).cast(_SUM)})
@@ -26,8 +25,8 @@ def with_unread_rows(
     summed = unread.groupBy(*(F.col(name).alias(f"unread_{name}") for name in keys)).agg(
         F.count(F.lit(1)).alias("found_rows"), F.coalesce(F.sum("units"), F.lit(0)).cast(_SUM).alias("found_units")
     )
-    # A row looks for unread rows with all of its own values, and for those that lack any of them: equality, NULL being
-    # equal to NULL, on each combination.
+    # A row is joined to unread rows that have all of its own values, and to those that lack any of them: null-safe
+    # equality on each combination.
     combinations = [
         F.struct(
             *(F.when(F.lit(bool(known >> place & 1)), F.col(name)).alias(name) for place, name in enumerate(scope))
