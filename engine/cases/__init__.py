@@ -1,4 +1,4 @@
-"""Cases and the review queue: findings by counterparty and root cause, and which of them people look at."""
+"""Cases and the review queue: findings by counterparty and root cause, and those selected for review."""
 
 from engine.cases.grouping import with_case
 from engine.cases.queue import QueueSize, queue_of, queue_size, standings

@@ -1,4 +1,4 @@
-"""Which case a finding belongs to: its counterparty, and the root cause that it shares with others."""
+"""The case of a finding: its counterparty, and the root cause that it shares with other findings."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ _IDENTIFIERS = "identifiers_340b"
 
 
 def joined(*parts: Column | str) -> Column:
-    """Values as one text in which NULL equals NULL and nothing else."""
+    """Values joined into one text in which NULL equals NULL and nothing else."""
     values = [F.col(part) if isinstance(part, str) else part for part in parts]
     return F.concat_ws("\x1f", *(F.coalesce(value.cast("string"), F.lit("\x1e")) for value in values))
 
 
 def counterparty() -> dict[str, Column]:
-    """counterparty_kind, counterparty_id and what else makes its group (contract 3.2 of the domain brief), of FINDINGS.
+    """The columns that identify the counterparty of FINDINGS and its group (contract 3.2 of the domain brief).
 
-    State: labeler and quarter. Covered entity: month of service. PBM: contract and quarter. Facilitator: batch, which
-    is the invoice number, else the quarter. counterparty_id is NULL if a finding goes to nobody, or to whom is unknown.
+    counterparty_kind, counterparty_id, and the group: for a state, labeler and quarter; for a covered entity, month of
+    service; for a PBM, contract and quarter; for the facilitator, the batch, which is the invoice number, else the
+    quarter. counterparty_id is NULL if a finding has no recipient or the recipient is unknown.
     """
     route = F.col("route")
     is_state, is_entity, is_pbm, is_facilitator = (
@@ -47,9 +48,14 @@ def counterparty() -> dict[str, Column]:
 
 
 def root_of() -> dict[str, Column]:
-    """root_cause and root_key of rows of FINDINGS with `deciding_rule`. A rule without a root cause is its own."""
-    cause = F.coalesce(_of_rule({rule: one.name for one in ROOT_CAUSES for rule in one.rules}), F.col("deciding_rule"))
-    root = F.coalesce(_of_rule({rule: one.root.value for one in ROOT_CAUSES for rule in one.rules}), F.lit(""))
+    """root_cause and root_key of FINDINGS with `deciding_rule`. A rule without a root cause is its own root cause."""
+    cause = F.coalesce(
+        _of_rule({rule: root_cause.name for root_cause in ROOT_CAUSES for rule in root_cause.rules}),
+        F.col("deciding_rule"),
+    )
+    root = F.coalesce(
+        _of_rule({rule: root_cause.root.value for root_cause in ROOT_CAUSES for rule in root_cause.rules}), F.lit("")
+    )
     listed = F.filter("reference_rows", lambda row: row["table"] == _IDENTIFIERS)
     identifiers = F.array_join(sort(F.array_distinct(F.transform(listed, lambda row: row["key"]))), ", ")
     both = F.when(
@@ -74,18 +80,19 @@ def _of_rule(values: Mapping[str, str]) -> Column:
     return F.try_element_at(F.create_map(*pairs), F.col("deciding_rule"))
 
 
-def grouped(found: DataFrame) -> DataFrame:
-    """`found` with deciding_rule, the columns of `counterparty` and of `root_of`."""
-    rows = found.withColumn("deciding_rule", deciding_rule())
+def grouped(findings: DataFrame) -> DataFrame:
+    """Add deciding_rule and the columns of `counterparty` and `root_of` to FINDINGS."""
+    rows = findings.withColumn("deciding_rule", deciding_rule())
     return rows.withColumns({**counterparty(), **root_of()})
 
 
-def with_case(found: DataFrame) -> DataFrame:
-    """FINDINGS with case_id: a hash of counterparty, labeler or contract, period and root cause, the same in every run.
+def with_case(findings: DataFrame) -> DataFrame:
+    """Add case_id to FINDINGS: a hash that is the same in every run.
 
-    NULL for CONTEXT findings, and for those that go to nobody.
+    It covers counterparty, labeler or contract, period and root cause. NULL for CONTEXT findings, and for findings
+    without a recipient.
     """
-    rows = grouped(found)
+    rows = grouped(findings)
     key = joined(
         *("counterparty_kind", "counterparty_id", "case_labeler", "case_contract", "case_period"),
         *("root_cause", "root_key"),

@@ -1,4 +1,4 @@
-"""The review queue: the findings that people look at, by expected recovery, and a random sample of the others."""
+"""The review queue: the findings to review, by expected recovery, and a random sample of the others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engine.settings import QueueSettings
 
 @dataclass(frozen=True)
 class QueueSize:
-    """How many findings are worth looking at, go to the top of the queue, and are drawn at random."""
+    """How many findings are worth reviewing, go to the top of the queue, and are drawn at random."""
 
     worth: int
     top: int
@@ -24,7 +24,10 @@ class QueueSize:
 
 
 def queue_size(worth: int, settings: QueueSettings) -> QueueSize:
-    """The random share is part of the capacity; without a capacity everything that is worth it is looked at."""
+    """The size of the queue for `worth` findings that are worth reviewing.
+
+    The random share is part of the capacity. Without a capacity, all of them are reviewed.
+    """
     capacity = worth if settings.capacity is None else settings.capacity
     share = Decimal(str(settings.random_share))
     drawn = int((capacity * share).quantize(Decimal(1), ROUND_HALF_UP))
@@ -32,14 +35,14 @@ def queue_size(worth: int, settings: QueueSettings) -> QueueSize:
     return QueueSize(worth, top, drawn)
 
 
-def standings(found: DataFrame, cases: DataFrame, held: DataFrame | None, settings: QueueSettings) -> DataFrame:
-    """finding_id, priority, standing, is_held and is_context of findings that are not dismissed, without a capacity.
+def standings(findings: DataFrame, cases: DataFrame, held: DataFrame | None, settings: QueueSettings) -> DataFrame:
+    """Queue status of findings that are not dismissed, before the capacity is applied.
 
-    DECIDED: a person decided, and nothing changed since. Then priorities below zero, claims below
-    `settings.minimum_claim_amount`, and cases whose open amount is below `settings.minimum_case_amount`; an amount that
-    is not known is below nothing.
+    One row per finding: finding_id, priority, its status, is_held and is_context. DECIDED: a person decided, and
+    nothing has changed since. Then follow priorities below zero, claims below `settings.minimum_claim_amount`, and
+    cases whose open amount is below `settings.minimum_case_amount`; an unknown amount is not below any minimum.
     """
-    rows = found.where(~F.coalesce("is_dismissed", F.lit(False)))
+    rows = findings.where(~F.coalesce("is_dismissed", F.lit(False)))
     amounts = cases.select(F.col("case_id").alias("summed_case"), F.col("amount_open").alias("case_amount"))
     rows = rows.join(amounts, on=F.col("case_id") == F.col("summed_case"), how="left")  # one row per case
     is_held: Column = F.lit(False)
@@ -48,7 +51,7 @@ def standings(found: DataFrame, cases: DataFrame, held: DataFrame | None, settin
         rows = rows.join(F.broadcast(ids), on=F.col("finding_id") == F.col("held_id"), how="left")
         is_held = F.col("held_id").isNotNull()
     is_decided = F.col("decision").isNotNull() & ~F.coalesce(F.size("changed_since_decision") > 0, F.lit(False))
-    standing = (
+    queue_status = (
         F.when(is_decided, F.lit(Standing.DECIDED.value))
         .when(F.col("priority") < 0, F.lit(Standing.NEGATIVE_PRIORITY.value))
         .when(F.col("amount_at_issue") < settings.minimum_claim_amount, F.lit(Standing.BELOW_CLAIM_MINIMUM.value))
@@ -59,7 +62,7 @@ def standings(found: DataFrame, cases: DataFrame, held: DataFrame | None, settin
     return rows.select(
         "finding_id",
         "priority",
-        standing.alias("standing"),
+        queue_status.alias("standing"),
         is_held.alias("is_held"),
         is_context.alias("is_context"),
     )
@@ -68,9 +71,9 @@ def standings(found: DataFrame, cases: DataFrame, held: DataFrame | None, settin
 def queue_of(rows: DataFrame, size: QueueSize, as_of: date) -> DataFrame:
     """QUEUE of `standings`: the first `size.top` by priority stay in the queue, `size.drawn` of the others are drawn.
 
-    Drawn are the least hashes of finding id and quarter of the run, of all findings that accuse (CONTEXT ones do not)
-    and are neither in the queue nor decided: the same ones in every run of a quarter until they are decided, and others
-    in the next.
+    The sample takes the smallest hashes of finding id and quarter of the run, among findings that are neither in the
+    queue, nor decided, nor CONTEXT (those accuse nobody). It is the same in every run of a quarter until they are
+    decided, and another one in the next quarter.
     """
     is_candidate = F.col("standing") == Standing.QUEUE.value
     if size.top < size.worth:

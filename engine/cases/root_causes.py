@@ -1,4 +1,4 @@
-"""What findings of one case have in common: the fact on which the rule that decides them rests. Data, no logic."""
+"""What the findings of one case have in common: the fact on which their deciding rule is based. Data, no logic."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Root(StrEnum):
-    """Which value of a finding a root cause names."""
+    """The value of a finding that identifies its root cause."""
 
     NOTHING = "NOTHING"
     ENTITY = "ENTITY"
@@ -21,7 +21,7 @@ class Root(StrEnum):
 
 @dataclass(frozen=True)
 class RootCause:
-    """`rules`: those whose findings share the cause if they share `root`. `words`: `{}` is what it names."""
+    """A root cause: findings of `rules` share it if they have the same `root`. `words`: its text, `{}` is the root."""
 
     name: str
     rules: tuple[str, ...]

@@ -17,7 +17,8 @@ from engine.runtime.expressions import decimal_of_double, divide_decimals, max_s
 from engine.settings import CounterpartySettings
 
 _UNITS, _MONEY, _SUM = "decimal(15,3)", "decimal(18,2)", "decimal(38,3)"
-# Of several subjects the first is counted (contract part 7.11): claims, or invoice lines where there are none.
+# If a case has several subjects, the first one is counted (contract part 7.11): claims, or invoice lines without
+# claims.
 _COUNTED_FIRST = (Subject.REBATE_CLAIM, Subject.ENTITY_CLAIM, Subject.INVOICE)
 _SUBJECT_COLUMNS = {
     Subject.REBATE_CLAIM: "claims",
@@ -39,9 +40,9 @@ _NAMES = {"name": "string", "contact": "string"}
 
 @dataclass(frozen=True)
 class CaseInput:
-    """What cases know apart from findings; None: no such table.
+    """The input of cases in addition to findings; None if there is no such table.
 
-    held: finding_id on red lines of the tie-out. sent: finding_id and case_id of lines that were sent. outcomes: those
+    held: finding_id on red lines of the tie-out. sent: finding_id and case_id of submitted lines. outcomes: those
     answered up to the day of the run. positions: POSITIONS of the run.
     """
 
@@ -53,12 +54,12 @@ class CaseInput:
     pharmacies: DataFrame | None = None
 
 
-def cases_of(found: DataFrame, known: CaseInput, counterparties: Mapping[str, CounterpartySettings]) -> DataFrame:
+def cases_of(findings: DataFrame, known: CaseInput, counterparties: Mapping[str, CounterpartySettings]) -> DataFrame:
     """CASES of FINDINGS, one row per case_id. `counterparties`: names and contacts of states, PBMs and facilitators.
 
-    Units that settlements or decisions hold as disputed are not open; credited and repaid units are not at issue.
+    Units that are disputed by settlements or decisions are not open; credited and repaid units are not at issue.
     """
-    rows = grouped(found.where(F.col("case_id").isNotNull() & ~F.coalesce("is_dismissed", F.lit(False))))
+    rows = grouped(findings.where(F.col("case_id").isNotNull() & ~F.coalesce("is_dismissed", F.lit(False))))
     rows = _with_open_units(rows, known.positions)
     rows = _with_progress(rows, known)
     counted = _each_dispense_once(rows)
@@ -69,7 +70,7 @@ def cases_of(found: DataFrame, known: CaseInput, counterparties: Mapping[str, Co
         F.max("case_labeler").alias("labeler_code"),
         F.max("case_contract").alias("contract_id"),
         F.count(F.lit(1)).alias("findings"),
-        *(F.count_if(F.col("subject") == one.value).alias(name) for one, name in _SUBJECT_COLUMNS.items()),
+        *(F.count_if(F.col("subject") == subject.value).alias(name) for subject, name in _SUBJECT_COLUMNS.items()),
         *(column.alias(name) for name, column in evidence.items()),
         *_sums(),
         F.array_join(sort(F.collect_set("dispute_code")), ", ").alias("codes"),
@@ -85,7 +86,7 @@ def cases_of(found: DataFrame, known: CaseInput, counterparties: Mapping[str, Co
     )
     groups = _with_case_outcomes(groups, known.outcomes)
     groups = _with_names(groups, known, counterparties)
-    subject = F.coalesce(*(F.when(F.col(_SUBJECT_COLUMNS[one]) > 0, F.lit(one.value)) for one in _COUNTED_FIRST))
+    subject = F.coalesce(*(F.when(F.col(_SUBJECT_COLUMNS[each]) > 0, F.lit(each.value)) for each in _COUNTED_FIRST))
     groups = groups.withColumn("counted_subject", subject)
     has_deadline = F.col("deadline.day") < F.lit(_NO_DEADLINE).cast("date")
     groups = groups.withColumns(
@@ -112,7 +113,7 @@ _EVIDENCE = {
 
 
 def _with_open_units(rows: DataFrame, positions: DataFrame | None) -> DataFrame:
-    """`rows` with disputed_units (by settlements or decisions), open_units and open_amount of each finding."""
+    """Add disputed_units (by settlements or decisions), open_units and open_amount of each finding to `rows`."""
     disputed = F.coalesce("units_in_dispute", F.lit(0))
     if positions is not None:
         held = positions.where((F.col("position") == Position.DISPUTED.value) & F.col("finding_id").isNotNull())
@@ -134,7 +135,10 @@ def _with_open_units(rows: DataFrame, positions: DataFrame | None) -> DataFrame:
 
 
 def _with_progress(rows: DataFrame, known: CaseInput) -> DataFrame:
-    """`rows` with is_sent, is_held, and the last answer: answer, is_accepted, credited_units, credited_amount."""
+    """Add is_sent, is_held and the last answer to `rows`.
+
+    The answer: answer, is_accepted, credited_units, credited_amount.
+    """
     sent = known.sent.where(F.col("finding_id").isNotNull()).select(F.col("finding_id").alias("sent_id")).distinct()
     rows = rows.join(F.broadcast(sent), on=F.col("finding_id") == F.col("sent_id"), how="left")
     rows = rows.withColumn("is_sent", F.col("sent_id").isNotNull())
@@ -160,7 +164,7 @@ def _with_progress(rows: DataFrame, known: CaseInput) -> DataFrame:
 
 
 def _last_answers(outcomes: DataFrame, name: str) -> DataFrame:
-    """`name` and last: the latest answer on each; NO_ANSWER is none."""
+    """`name` and last: the latest answer for each value; NO_ANSWER is not an answer."""
     answers = outcomes.where(F.col(name).isNotNull() & (F.col("answer") != "NO_ANSWER"))
     last = max_struct("answered_on", "answer", "units_credited", "amount_credited")
     return answers.groupBy(name).agg(last.alias("last"))
@@ -174,7 +178,7 @@ def _is_accepted() -> Column:
 
 
 def _each_dispense_once(rows: DataFrame) -> DataFrame:
-    """`rows` with is_counted: of the rows of one case on one dispense that several entities report, the first alone."""
+    """Add is_counted to `rows`: of a case's rows on one dispense that several entities report, the first counts."""
     dispense = joined("pharmacy_npi", "rx_number", "fill_number", "date_of_service", "ndc11")
     is_pair = F.col("deciding_rule") == _PAIR_RULE
     rows = rows.withColumn("counted_as", F.when(is_pair, dispense).otherwise(F.col("finding_id")))
@@ -183,14 +187,14 @@ def _each_dispense_once(rows: DataFrame) -> DataFrame:
 
 
 def _sums() -> list[Column]:
-    """Of each subject: what _MEASURES names, and findings_without_price."""
+    """For each subject: the sums of _MEASURES, and findings_without_price."""
     values = {
         "units_at_issue": F.col("units_at_issue"),
         "units_in_dispute": F.col("disputed_units"),
         "units_open": F.col("open_units"),
         "amount_at_issue": F.col("amount_at_issue"),
         "amount_open": F.col("open_amount"),
-        # as cents, so that the sum does not depend on the order of rows
+        # Rounded to cents, so the sum does not depend on the order of rows.
         "recovery": decimal_of_double(F.greatest(F.col("priority"), F.lit(0.0)), 18, 2),
     }
     sums = []
@@ -203,7 +207,7 @@ def _sums() -> list[Column]:
 
 
 def _of_counted(name: str) -> Column:
-    """A sum of the subject that is counted; zero units, not NULL, where there are none."""
+    """The sum for the counted subject; if there is none, units and recovery are zero, not NULL."""
     of_subject = [
         F.when(F.col("counted_subject") == subject.value, F.col(f"{prefix}_{name}"))
         for subject, prefix in _SUBJECT_COLUMNS.items()
@@ -213,7 +217,7 @@ def _of_counted(name: str) -> Column:
 
 
 def _with_case_outcomes(groups: DataFrame, outcomes: DataFrame | None) -> DataFrame:
-    """`groups` with the last answer to the whole case: case_answer, case_is_accepted, case_units, case_amount."""
+    """Add the last answer to the case itself to `groups`: case_answer, case_is_accepted, case_units, case_amount."""
     if outcomes is None:
         kinds = {"case_answer": "string", "case_is_accepted": "boolean", "case_units": _UNITS, "case_amount": _MONEY}
         return groups.withColumns(nulls(kinds))
@@ -241,7 +245,7 @@ def _status() -> Column:
 
 
 def _with_names(groups: DataFrame, known: CaseInput, counterparties: Mapping[str, CounterpartySettings]) -> DataFrame:
-    """`groups` with counterparty_name, contact, root_contact, and the names of the entity and pharmacy of the root."""
+    """Add counterparty_name, contact, root_contact, and the names of the root's entity and pharmacy to `groups`."""
     entities, pharmacies = _entity_names(known.entities), _pharmacy_names(known.pharmacies)
     is_entity = F.col("counterparty_kind") == Route.ENTITY.value
     rows = _named(groups, entities, F.when(is_entity, F.col("counterparty_id")), "party")
@@ -257,20 +261,20 @@ def _with_names(groups: DataFrame, known: CaseInput, counterparties: Mapping[str
 
 
 def _setting(counterparties: Mapping[str, CounterpartySettings], name: str) -> Column:
-    known = {one: getattr(settings, name) for one, settings in counterparties.items()}
-    pairs = [F.lit(word) for one, text in known.items() if text is not None for word in (one, text)]
+    known = {id: getattr(settings, name) for id, settings in counterparties.items()}
+    pairs = [F.lit(word) for id, text in known.items() if text is not None for word in (id, text)]
     by_id = F.try_element_at(F.create_map(*pairs), F.col("counterparty_id")) if pairs else F.lit(None).cast("string")
     return F.when(F.col("counterparty_kind") != Route.ENTITY.value, by_id)
 
 
 def _names_root(root: Root) -> Column:
-    """Of groups: the root cause names an entity (or pharmacy), alone or with the other."""
-    causes = [one.name for one in ROOT_CAUSES if one.root in (root, Root.ENTITY_AND_PHARMACY)]
+    """For groups: whether the root cause identifies an entity (or pharmacy), alone or with the other."""
+    causes = [cause.name for cause in ROOT_CAUSES if cause.root in (root, Root.ENTITY_AND_PHARMACY)]
     return F.col("root_cause").isin(*causes)
 
 
 def _entity_names(entities: DataFrame | None) -> DataFrame | None:
-    """key, name and contact of each covered entity, by its row that was taken or begins last."""
+    """key, name and contact of each covered entity, from its row with the latest snapshot, then the latest start."""
     if entities is None:
         return None
     contact = F.nullif(F.concat_ws(", ", "contact_name", "contact_phone"), F.lit(""))
@@ -280,7 +284,7 @@ def _entity_names(entities: DataFrame | None) -> DataFrame | None:
 
 
 def _pharmacy_names(pharmacies: DataFrame | None) -> DataFrame | None:
-    """key, name and contact (telephone) of each pharmacy, by its row that was taken last."""
+    """key, name and contact (telephone) of each pharmacy, from its row with the latest snapshot."""
     if pharmacies is None:
         return None
     named = pharmacies.select("npi", "snapshot_date", "name", F.col("phone").alias("contact"))
@@ -300,8 +304,8 @@ def _named(rows: DataFrame, names: DataFrame | None, key: Column, prefix: str) -
 
 def _root_words() -> Column:
     """ "340B claims of covered entity DSH180012 (Example Medical Center) appear not to be excluded" """
-    root = {one.name: one.root.value for one in ROOT_CAUSES}
-    before, after = ({one.name: (*one.words.split("{}"), "")[at] for one in ROOT_CAUSES} for at in (0, 1))
+    root = {cause.name: cause.root.value for cause in ROOT_CAUSES}
+    before, after = ({cause.name: (*cause.words.split("{}"), "")[at] for cause in ROOT_CAUSES} for at in (0, 1))
     kind = _of_cause(root)
     both = F.concat(
         _with_name("entity_id", "entity_name"), F.lit(" and pharmacy "), _with_name("pharmacy_npi", "pharmacy_name")

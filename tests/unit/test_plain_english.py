@@ -24,6 +24,7 @@ CLEAN_PACKAGES = (
     "engine/runs",
     "engine/database",
     "engine/runtime",
+    "engine/cases",
 )
 
 CLEAN_PAGES = (
@@ -113,6 +114,8 @@ ALLOWED = {
     "UNIT|ROOM|RM": "parts of a street address",
     "beyond the heap": "memory of the JVM",
     '"crowded"': "name of an intermediate result in the work folder",
+    '"standing"': "name of a stored column of the review queue",
+    "appears to leave out the 340B modifier": "text of a stored root cause",
     '"Asked"': "public name, to be renamed with its callers in engine/pipeline",
 }
 ALLOWED_NAMES = {
