@@ -1,9 +1,9 @@
-"""The position of every unit of one product: the arithmetic of the unit ledger, one settlement after the other.
+"""The position of every unit of one product: the arithmetic of the unit ledger, which books settlements in sequence.
 
 An account has the invoice lines, claim lines and events (settlements and decisions) of one program, payer, rebate type,
-product and period. Events are booked in the order of their days. Within a day they are booked in the order PAID,
-decision, DISPUTED, RELEASED, credit, so that the position that comes first in the contract's order is booked last and
-holds. Pure Python without Spark.
+product and period. Events are booked in the order of their days, and within a day in the order PAID, decision,
+DISPUTED, RELEASED, credit, so the position that comes first in the contract's order is booked last and prevails. Pure
+Python without Spark.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NONE = Decimal(0)
 
 
 class Effect(StrEnum):
-    """What an event does to units. WRITTEN_OFF frees as RELEASED does: we pay."""
+    """The effect of an event on units. WRITTEN_OFF releases units as RELEASED does: the manufacturer pays."""
 
     PAID = "PAID"
     DECIDED = "DECIDED"
@@ -32,7 +32,7 @@ class Effect(StrEnum):
 
 
 class NotBooked(StrEnum):
-    """Why units of a settlement or claim have no place in the ledger; reported, never fatal."""
+    """Why units of a settlement or claim could not be booked in the ledger; reported, never fatal."""
 
     SETTLED_BEYOND_INVOICE = "SETTLED_BEYOND_INVOICE"
     RELEASED_WITHOUT_DISPUTE = "RELEASED_WITHOUT_DISPUTE"
@@ -41,10 +41,10 @@ class NotBooked(StrEnum):
 
 @dataclass(frozen=True)
 class InvoiceLine:
-    """What all invoices state of one sub-program.
+    """The combined invoice lines of one sub-program.
 
-    total: units now; NULL if the line states none, which then covers its claims alone. gross: units before PRIOR lines
-    took some out, never below the total or zero. has_detail: the state sent claims of the program and period.
+    total: current units; None if the line states none, which then covers its claims only. gross: units before PRIOR
+    lines reduced them, never below the total or zero. has_detail: the state sent claims of the program and period.
     """
 
     sub_program: str | None
@@ -57,7 +57,7 @@ class InvoiceLine:
 
 @dataclass(frozen=True)
 class ClaimLine:
-    """A live claim line. units: the sum of its rows, below zero if they credit us; unconverted: rows without units."""
+    """A live claim line. units: the sum of its rows, negative if they are credits; unconverted: rows without units."""
 
     claim_id: str
     claim_line: int
@@ -69,13 +69,13 @@ class ClaimLine:
 
     @property
     def order(self) -> tuple[str, str, int]:
-        """The order of the claim key within an account, an unknown plan first."""
+        """Sort key: the order of the claim key within an account, an unknown plan first."""
         return (self.plan_id or "", self.claim_id, self.claim_line)
 
 
 @dataclass(frozen=True)
 class Event:
-    """A settlement, or the decision DISPUTE of a person. Without claim_id it is about a whole invoice line."""
+    """A settlement, or a person's decision DISPUTE. Without claim_id it applies to a complete invoice line."""
 
     day: date
     effect: Effect
@@ -96,10 +96,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Entry:
-    """Units of one claim line (None: of none) in one position, or units that are not booked.
+    """Units of one claim line (None: of no claim) in one position, or units that could not be booked.
 
-    is_decided: disputed by a decision that no settlement has taken up. is_repaid: credited by the entity, so that the
-    state is still owed the rebate.
+    is_decided: disputed by a decision that no settlement has confirmed yet. is_repaid: credited by the entity, so the
+    manufacturer still owes the state the rebate.
     """
 
     position: str
@@ -123,8 +123,10 @@ _PLACE_IN_DAY = {
 
 
 class _Status(StrEnum):
-    """What has happened to a unit. DECIDED: held as DISPUTED by a decision that no settlement has taken up yet.
-    TAKEN_OUT: credited by a line PRIOR_..., so no unit of the invoice any more.
+    """The current status of a unit.
+
+    DECIDED: held as DISPUTED by a decision that no settlement has confirmed yet. TAKEN_OUT: credited by a PRIOR_...
+    line, so the unit is no longer on the invoice.
     """
 
     FREE = "FREE"
@@ -152,7 +154,7 @@ _BECOMES = {
     Effect.ENTITY_REPAID: _Status.CREDITED,
 }
 _CREDITS = (_Status.PAID, _Status.DISPUTED, _Status.DECIDED, _Status.RELEASED, _Status.FREE)
-# Which units an event takes, in this order.
+# The statuses from which an event takes units, in this order.
 _TAKES = {
     _Status.PAID: (_Status.FREE, _Status.RELEASED, _Status.DISPUTED, _Status.DECIDED, _Status.CREDITED),
     _Status.DECIDED: (_Status.FREE, _Status.PAID, _Status.RELEASED),
@@ -161,11 +163,12 @@ _TAKES = {
     _Status.CREDITED: _CREDITS,
     _Status.TAKEN_OUT: (_Status.FREE, *_CREDITS[:-1]),
 }
-# Events that claim units of the invoice for a named claim. What a settlement of the whole line put there moves on.
+# Statuses that occupy units of the invoice for a named claim. A settlement of the complete line that held those units
+# moves to other units.
 _MOVES_ON = (_Status.PAID, _Status.DECIDED, _Status.DISPUTED, _Status.TAKEN_OUT)
-# A settlement takes up a decision, which then holds no other units.
+# A settlement confirms a decision, which then holds no other units.
 _ENDS = ((_Status.DISPUTED, _Status.DECIDED), *((status, _Status.FREE) for status in _MOVES_ON))
-# Units beyond a total that was lowered give up their position in this order: a state takes out what was disputed.
+# If a total was lowered, units beyond it lose their position in this order: a state first removes what was disputed.
 _GIVES_UP = (_Status.DECIDED, _Status.DISPUTED, _Status.RELEASED, _Status.PAID, _Status.CREDITED)
 _IN_DISPUTE = (_Status.DECIDED, _Status.DISPUTED)
 _SUB_PROGRAMS = ("XIX", "EXPANSION")
@@ -173,7 +176,7 @@ _SUB_PROGRAMS = ("XIX", "EXPANSION")
 
 @dataclass(frozen=True)
 class _Mark:
-    """What units have in common; is_named: by an event that names their claim; is_repaid: credited by the entity."""
+    """The state that units share; is_named: by an event that names their claim; is_repaid: credited by the entity."""
 
     status: _Status
     is_named: bool
@@ -187,7 +190,7 @@ _FREE = _Mark(_Status.FREE, False, None, None)
 
 @dataclass
 class _Slot:
-    """Units of a claim line on an invoice line, or of no claim, by mark. They add up to the slot's size."""
+    """Units, by mark, of a claim line on an invoice line, or of no claim. They add up to the slot's size."""
 
     claim: ClaimLine | None
     units: dict[_Mark, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
@@ -231,14 +234,14 @@ class _Line:
 def post(
     lines: Sequence[InvoiceLine], claims: Sequence[ClaimLine], events: Iterable[Event], is_invoiced: bool
 ) -> list[Entry]:
-    """The entries of one account: all units above zero, in no order.
+    """The entries of one account: all positive units, in no particular order.
 
     Args:
         lines: at most one per sub-program.
         claims: live claim lines, each (plan, claim, line, sub-program) once.
         events: up to the day of the ledger.
-        is_invoiced: an invoice of the account's program, payer, period and rebate type is known, so that claims on
-            none of its lines are not invoiced. If not, claims alone are covered.
+        is_invoiced: an invoice of the account's program, payer, period and rebate type is known, so claims on none of
+            its lines are not invoiced. If not, only claims are covered.
     """
     entries: list[Entry] = []
     claims, lost = _net(claims)
@@ -250,7 +253,7 @@ def post(
         for slot in line.slots:
             if slot.claim is not None:
                 by_claim[slot.claim.claim_id].append((line, slot))
-    for event in sorted(events, key=lambda one: one.order):
+    for event in sorted(events, key=lambda event: event.order):
         of_claim = by_claim.get(event.claim_id, []) if event.claim_id is not None else []
         left = _book(book, event, [pair for pair in of_claim if _names(event, pair[1].claim)])
         if left > 0 and event.effect is not Effect.DECIDED:
@@ -263,26 +266,29 @@ def post(
 
 
 def _net(claims: Sequence[ClaimLine]) -> tuple[list[ClaimLine], Decimal]:
-    """Claim lines above zero, or without units, after those below zero have taken units back; and what they could not.
+    """Claim lines after negative ones are applied, and the negative units that could not be applied.
 
-    A line below zero takes back units of its own claim, then of the others, each from the last line on.
+    Lines with positive units, or with rows that have no units, remain. A negative line reverses units of its own claim
+    first, then of the others, each from the last line on.
     """
-    in_order = sorted(claims, key=lambda one: (*one.order, one.sub_program or ""))
-    units = [max(one.units, NONE) for one in in_order]
+    in_order = sorted(claims, key=lambda claim: (*claim.order, claim.sub_program or ""))
+    units = [max(claim.units, NONE) for claim in in_order]
     lost = NONE
-    for credit in (one for one in in_order if one.units < 0):
+    for credit in (claim for claim in in_order if claim.units < 0):
         left = -credit.units
-        own = [place for place, one in enumerate(in_order) if one.claim_id == credit.claim_id]
-        others = [place for place, one in enumerate(in_order) if one.claim_id != credit.claim_id]
+        own = [place for place, claim in enumerate(in_order) if claim.claim_id == credit.claim_id]
+        others = [place for place, claim in enumerate(in_order) if claim.claim_id != credit.claim_id]
         for place in (*reversed(own), *reversed(others)):
             part = min(left, units[place])
             units[place] -= part
             left -= part
         lost += left
     kept = [
-        ClaimLine(one.claim_id, one.claim_line, one.plan_id, one.sub_program, one.state, left, one.unconverted)
-        for one, left in zip(in_order, units, strict=True)
-        if left > 0 or one.unconverted
+        ClaimLine(
+            claim.claim_id, claim.claim_line, claim.plan_id, claim.sub_program, claim.state, left, claim.unconverted
+        )
+        for claim, left in zip(in_order, units, strict=True)
+        if left > 0 or claim.unconverted
     ]
     return kept, lost
 
@@ -319,9 +325,10 @@ def _opened(lines: Sequence[InvoiceLine], claims: Sequence[ClaimLine], is_invoic
 def _assigned(
     stated: dict[str | None, InvoiceLine], claims: Sequence[ClaimLine]
 ) -> Iterator[tuple[str | None, ClaimLine, Decimal]]:
-    """Sub-program of the line, claim line and units. A claim is on the line of its own sub-program, else on the line
-    without one, else on a line of its own; one without a sub-program is allotted to the lines up to their units, and
-    beyond them to the first.
+    """Sub-program of the invoice line, claim line and units.
+
+    A claim is on the line of its own sub-program, else on the line without one, else on a line of its own. A claim
+    without a sub-program is allotted to the lines up to their units, and any remainder to the first line.
     """
     room = {sub_program: line.gross for sub_program, line in stated.items()}
     unnamed = []
@@ -355,9 +362,9 @@ def _sub_program_order(sub_program: str | None) -> tuple[int, str]:
 
 
 def _book(book: Sequence[_Line], event: Event, named: list[tuple[_Line, _Slot]]) -> Decimal:
-    """Book an event; returns the units that it could not book. `named`: the claim lines that it names, if any is live.
+    """Book an event; return the units that could not be booked. `named`: the live claim lines that it names, if any.
 
-    A settlement of a claim goes to its lines in the order of their numbers.
+    A settlement of a claim applies to the claim's lines in the order of their numbers.
     """
     named.sort(key=lambda pair: (pair[1].claim.claim_line, pair[1].claim.plan_id or "") if pair[1].claim else (0, ""))
     status = _BECOMES[event.effect]
@@ -374,7 +381,7 @@ def _book(book: Sequence[_Line], event: Event, named: list[tuple[_Line, _Slot]])
                 left -= done
         return max(_take(named, event, status, left, is_named=True), NONE)
     meant = _lines_of(book, event)
-    # a claim that is not live has its units among those without a claim
+    # The units of a claim that is not live are among those without a claim.
     slots = [(line, slot) for line in meant for slot in line.slots if event.claim_id is None or slot.claim is None]
     if status is _Status.DECIDED:
         left -= sum((_in_dispute_unnamed(slot) for _, slot in slots), NONE)
@@ -400,7 +407,7 @@ def _once(lines: Iterable[_Line]) -> list[_Line]:
 
 
 def _lines_of(book: Sequence[_Line], event: Event) -> list[_Line]:
-    """The lines of the event's sub-program, else the line without one; all of them if it has none."""
+    """The lines of the event's sub-program, else the line without one; all lines if the event has no sub-program."""
     if event.sub_program is None:
         return list(book)
     own = [line for line in book if line.invoice.sub_program == event.sub_program]
@@ -415,9 +422,9 @@ def _in_dispute_unnamed(slot: _Slot) -> Decimal:
 def _take(
     slots: Sequence[tuple[_Line, _Slot]], event: Event, status: _Status, units: Decimal, is_named: bool
 ) -> Decimal:
-    """Move up to `units` of the slots to a status; returns what is left.
+    """Move up to `units` of the slots to a status; return the units that remain.
 
-    Units are taken in the order of _TAKES, those that no event named before the others, then in the order of the slots.
+    Units are taken in the order of _TAKES, unnamed units before named ones, then in the order of the slots.
     """
     left = units
     for taken in _TAKES[status]:
@@ -442,13 +449,16 @@ def _take(
 
 
 def _marks(slot: _Slot, status: _Status, is_named: bool) -> list[_Mark]:
-    """The slot's marks of a status, in an order that no history decides."""
+    """The slot's marks of a status, in an order that does not depend on the history of bookings."""
     marks = [mark for mark in slot.units if mark.status is status and mark.is_named == is_named]
     return sorted(marks, key=lambda mark: (mark.code or "", mark.finding_id or "", mark.is_repaid))
 
 
 def _marked(event: Event, status: _Status, before: _Mark, is_named: bool) -> _Mark:
-    """A unit is disputed under its first code, which it keeps with its finding until it is paid."""
+    """The mark after an event.
+
+    A unit is disputed under its first code, which it keeps together with its finding until it is paid.
+    """
     if status is _Status.PAID:
         return _Mark(status, is_named, None, None)
     keeps = before.status not in (_Status.FREE, _Status.PAID)
@@ -458,7 +468,7 @@ def _marked(event: Event, status: _Status, before: _Mark, is_named: bool) -> _Ma
 
 
 def _move_on(line: _Line, mark: _Mark, units: Decimal) -> None:
-    """Move units that a settlement of the whole line covered to units that are still free."""
+    """Move a settlement of the complete line from units that were taken to units that are still free."""
     for slot in line.slots:
         if units <= 0 or line.unbooked <= 0:
             return
@@ -469,8 +479,9 @@ def _move_on(line: _Line, mark: _Mark, units: Decimal) -> None:
 
 
 def _swap(line: _Line, slot: _Slot, event: Event, status: _Status, units: Decimal) -> Decimal:
-    """Book free units of a named claim where all units of the invoice have a position, by settlements of the whole line
-    that then cover so many units less elsewhere; returns the units booked.
+    """Book free units of a named claim if all units of the invoice have a position; return the units booked.
+
+    Settlements of the complete line give up as many units elsewhere.
     """
     done = NONE
     for taken in _TAKES[status]:

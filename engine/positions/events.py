@@ -21,18 +21,18 @@ _EFFECTS = {
     "STATE_CREDIT": Effect.STATE_CREDIT,
     "ENTITY_REPAID": Effect.ENTITY_REPAID,
 }
-# Columns of an event next to those of its account.
+# Columns of an event in addition to those of its account.
 AMOUNT = "amount"
 EVENT = ("day", "effect", "units", "event_id", "code", "finding_id", "claim_id", "claim_line", "plan_id", "sub_program")
 
 
 def settlement_events(settlements: DataFrame, claims: DataFrame, lines: DataFrame | None, as_of: date) -> DataFrame:
-    """Settlements of units above zero up to `as_of`: ACCOUNT, account, EVENT and amount; account NULL if it is not
-    known.
+    """Settlements of positive units up to `as_of`: ACCOUNT, account, EVENT and amount.
 
-    The account of one that names a live claim is the claim's, of several quarters its own if the claim has it, else the
-    last. Others have the account that they name. Without a payer (Medicaid: a state) it is that of the only payer with
-    such a claim or line. `claims`: claim_lines, `lines`: invoice_lines.
+    account is NULL if it is not known. If a settlement names a live claim, its account is the claim's; if the claim has
+    several quarters, the settlement's own quarter if the claim has it, else the last. Other settlements belong to the
+    account that they name. Without a payer (Medicaid: a state), the account is that of the only payer with such a claim
+    or line. `claims`: claim_lines, `lines`: invoice_lines.
     """
     rows = _settlements(settlements, as_of)
     of_claims = claims.select(*ACCOUNT, "claim_id").distinct()
@@ -42,8 +42,8 @@ def settlement_events(settlements: DataFrame, claims: DataFrame, lines: DataFram
     named = of_claims.join(rows, on=[*same, payer, F.col("s_claim_id") == F.col("claim_id")], how="inner")
     unnamed = rows.where(F.col("s_payer_id").isNull())
     of_line = known.distinct().join(unnamed, on=[*same, F.col("s_period") == F.col("period")], how="inner")
-    found = _account(named, "named").join(_account(of_line, "line"), on="event_id", how="full_outer")
-    joined = rows.join(found, on="event_id", how="left")
+    accounts = _account(named, "named").join(_account(of_line, "line"), on="event_id", how="full_outer")
+    joined = rows.join(accounts, on="event_id", how="left")
     is_named = F.col("named_payer_id").isNotNull()
     is_ambiguous = F.coalesce(F.col("named_payers") > 1, F.lit(False))
     of_own_line = F.coalesce("s_payer_id", F.when(F.col("line_payers") == 1, F.col("line_payer_id")))
@@ -89,7 +89,8 @@ def _settlements(settlements: DataFrame, as_of: date) -> DataFrame:
         F.col("amount").cast(MONEY).alias(AMOUNT),
     )
     rows = rows.where((F.col("units") > 0) & F.col("effect").isNotNull())
-    # of one day and kind: in the order of their ids; equal settlements have no order that matters, but each is one
+    # Settlements of one day and kind are sorted by their ids. The order of equal settlements does not matter, but each
+    # is kept.
     text = key_text(
         *("settlement_id", "s_program", "s_payer_id", "s_rebate_type", "s_ndc11", "s_period", "s_claim_id"),
         *("claim_line", "sub_program", "day", "effect", "units", "code"),
@@ -121,10 +122,10 @@ def decision_events(
 ) -> DataFrame:
     """Decisions DISPUTE up to the end of the `as_of` day (UTC) as events: ACCOUNT, account, EVENT and no amount.
 
-    The latest decision on a finding holds. It disputes its own units, else those that were submitted (`submitted`:
-    finding_id, units_submitted), else those at issue: once a state credits them, none are at issue any more.
-    `findings`: FINDINGS of the run; those on 340B claims move no unit. `claims`, `invoices`: live rows, as prepared;
-    one of them is available. A decision whose finding or row is not in the run has no account.
+    Only the latest decision on a finding counts. It disputes its own units, else those that were submitted
+    (`submitted`: finding_id, units_submitted), else those at issue; after a state credits them, none are at issue any
+    more. `findings`: FINDINGS of the run; those on 340B claims move no units. `claims`, `invoices`: live rows, as
+    prepared; at least one of them is available. A decision whose finding or row is not in the run has no account.
     """
     last = max_struct("decided_at", "decision", "units")
     latest = (
@@ -138,11 +139,11 @@ def decision_events(
             F.col("last.units").alias("decided_units"),
         )
     )
-    found = findings.select(
+    reported = findings.select(
         "finding_id", "subject", F.col("source_row_id").alias("found_row_id"), "dispute_code", "units_at_issue"
     )
-    # finding_id is unique on all sides
-    decided = latest.join(found, on=F.col("decided_id") == F.col("finding_id"), how="left")
+    # finding_id is unique on all sides.
+    decided = latest.join(reported, on=F.col("decided_id") == F.col("finding_id"), how="left")
     if submitted is None:
         decided = decided.withColumn("units_submitted", F.lit(None).cast(SUM))
     else:
@@ -174,8 +175,9 @@ def _with_rows(decided: DataFrame, rows: DataFrame) -> DataFrame:
 
 
 def _rows(claims: DataFrame | None, invoices: DataFrame | None) -> DataFrame:
-    """row_subject, row_id, ACCOUNT and what names a claim line, of all rows that a decision can be about; one of the
-    two tables is available.
+    """row_subject, row_id, ACCOUNT and the claim line's identifiers of all rows to which a decision can apply.
+
+    At least one of the two tables is available.
     """
 
     def of(rows: DataFrame, subject: Subject, payer: Column, *more: Column) -> DataFrame:

@@ -1,4 +1,4 @@
-"""What ROSI and PQAS are filled from: invoice lines with what was settled, disputed and paid of them."""
+"""The input of ROSI and PQAS: invoice lines with their settled, disputed and paid units."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KEY = (*ACCOUNT, "sub_program")
 _RANKS = {"PRIOR_DELTA": 1, "PRIOR_REPLACEMENT": 2}
 _OF_FORM = ("program", "rebate_type", "ndc11", "period")
 _AMOUNTS_SENT = (("sent_units_paid", SUM), ("sent_units_disputed", SUM), ("sent_amount_paid", MONEY))
-# One row per account: what was last submitted of it on a form.
+# One row per account: the figures last submitted for it on a form.
 FORMS_SENT = ", ".join(
     [*(f"{name} string" for name in ("payer_id", *_OF_FORM)), *(f"{name} {kind}" for name, kind in _AMOUNTS_SENT)]
 )
@@ -83,7 +83,7 @@ def form_lines(
 
 
 def _of_account(lines: DataFrame, invoices: DataFrame) -> DataFrame:
-    """One row per account: units, amounts and prices of its lines, sub-programs added up."""
+    """One row per account: units, amounts and prices of its lines, summed over sub-programs."""
     stated = invoices.where(F.col("source_kind") == "INVOICE").select(
         "program",
         F.col("state").alias("payer_id"),
@@ -127,7 +127,7 @@ def _of_account(lines: DataFrame, invoices: DataFrame) -> DataFrame:
 
 
 def _booked(booked: DataFrame) -> DataFrame:
-    """By account: units in dispute by code, finding and whether they are settled, and units credited and repaid."""
+    """By account: units in dispute with code, finding and whether they are settled, and units credited and repaid."""
     account = key_text(*ACCOUNT)
     parts = (
         booked.where(F.col("position") == Position.DISPUTED.value)
@@ -149,8 +149,9 @@ def _booked(booked: DataFrame) -> DataFrame:
 
 
 def _settled(events: DataFrame) -> DataFrame:
-    """By account, of settlements alone: units and dollars paid, units paid without an amount, units disputed and not
-    freed.
+    """By account, of settlements only: units and dollars paid, units paid without an amount, and units in dispute.
+
+    Units in dispute are those disputed and not released.
     """
     settlements = events.where(F.col("account").isNotNull() & F.col("finding_id").isNull())
 
@@ -169,13 +170,13 @@ def _settled(events: DataFrame) -> DataFrame:
 
 
 def _paid_invoices(events: DataFrame) -> DataFrame:
-    """Program, payer, kind of rebate and quarter of which settlements report a payment, with is_settled."""
+    """Program, payer, kind of rebate and quarter for which settlements report a payment, with is_settled."""
     paid = events.where((F.col("effect") == Effect.PAID.value) & F.col("account").isNotNull())
     return paid.select(*_INVOICE).distinct().withColumn("is_settled", F.lit(True))
 
 
 def _with_prices(rows: DataFrame, prices: tuple[DataFrame, DataFrame] | None) -> DataFrame:
-    """`rows` with ura_original and ura_current; NULL if they are not federal."""
+    """Add ura_original and ura_current to `rows`; NULL if the rows are not federal."""
     names = ("ura_original", "ura_current")
     if prices is None:
         return rows.withColumns(nulls(dict.fromkeys(names, _PRICE)))
@@ -192,7 +193,7 @@ def _with_prices(rows: DataFrame, prices: tuple[DataFrame, DataFrame] | None) ->
 
 
 def _with_product(rows: DataFrame, products: DataFrame | None) -> DataFrame:
-    """`rows` with labeler_name and product_name: as the invoice names it, else as we do."""
+    """Add labeler_name and product_name to `rows`: as on the invoice, else as in `products`."""
     if products is None:
         return rows.withColumns({"labeler_name": F.lit(None).cast("string"), "product_name": F.col("stated_name")})
     latest = (

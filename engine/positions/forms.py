@@ -1,4 +1,4 @@
-"""The arithmetic of ROSI and PQAS (CMS-304, CMS-304a): the columns of one line out of units, prices and what was paid.
+"""The arithmetic of ROSI and PQAS (CMS-304, CMS-304a): the columns of one line from units, prices and payments.
 
 Letters are the form's own columns. Pure Python without Spark.
 """
@@ -12,13 +12,13 @@ from typing import Any
 
 ZERO = Decimal(0)
 _CENT = Decimal("0.01")
-# Adjustments that follow from the invoice and our own price; others come from findings.
+# Adjustments that follow from the invoice and the manufacturer's own price; others come from findings.
 URA_REVISED, URA_CALCULATED, AGREED, CHANGED_BY_STATE = "A", "B", "C", "H"
 
 
 @dataclass(frozen=True)
 class Prior:
-    """What was last reported to the state of a line: units paid and in dispute, and US dollars paid."""
+    """The figures last reported to the state for a line: units paid and in dispute, and US dollars paid."""
 
     units_paid: Decimal = ZERO
     units_disputed: Decimal = ZERO
@@ -27,12 +27,12 @@ class Prior:
 
 @dataclass(frozen=True)
 class LineFacts:
-    """What a form line is made of. Units are NDC billing units, prices US dollars per unit; None is unknown.
+    """The input of a form line. Units are NDC billing units, prices US dollars per unit; None is unknown.
 
-    units_invoiced: ROSI: of the current invoice; PQAS: of the first invoice. units_now: all corrections by the state
-    included. units_credited: of these, taken out by the state's credits. units_repaid: repaid by entities; we owe the
-    state their rebate and do not dispute them. units_disputed: to date. ura_stated: the state's; ura_original and
-    ura_current: ours, of the first and of the latest snapshot.
+    units_invoiced: ROSI: of the current invoice; PQAS: of the first invoice. units_now: including all corrections by
+    the state. units_credited: the part of units_now that the state's credits removed. units_repaid: repaid by entities;
+    the manufacturer owes the state their rebate and does not dispute them. units_disputed: to date. ura_stated: the
+    state's; ura_original and ura_current: the manufacturer's, of the first and of the latest snapshot.
     """
 
     units_invoiced: Decimal
@@ -50,7 +50,7 @@ class LineFacts:
 
     @property
     def most_on_rosi(self) -> Decimal:
-        """Units that ROSI can dispute: of the invoice, not taken out since, not credited and not repaid."""
+        """Units that ROSI can dispute: on the invoice, not removed since, not credited and not repaid."""
         return max(min(self.units_invoiced, self.units_now) - self.units_credited - self.units_repaid, ZERO)
 
     @property
@@ -60,7 +60,7 @@ class LineFacts:
 
 
 def rosi_line(facts: LineFacts, fills_other_amounts: bool = False) -> dict[str, Any]:
-    """Columns D to O. I = F + G - H; O = I x coalesce(E, D). L, M and N are empty unless they are to be filled."""
+    """Columns D to O. I = F + G - H; O = I x coalesce(E, D). L, M and N are empty unless `fills_other_amounts`."""
     adjusted = _adjusted_ura(facts)
     price = facts.ura_stated if adjusted is None else adjusted
     units_adjusted = facts.units_now - facts.units_credited - facts.units_invoiced
@@ -90,7 +90,7 @@ def rosi_line(facts: LineFacts, fills_other_amounts: bool = False) -> dict[str, 
 
 
 def pqas_line(facts: LineFacts, fills_other_amounts: bool = False) -> dict[str, Any]:
-    """Columns D to R. G = I + K; O = I x E; P = O - N. L and M are empty unless they are to be filled."""
+    """Columns D to R. G = I + K; O = I x E; P = O - N. L and M are empty unless `fills_other_amounts`."""
     original = facts.ura_stated if facts.ura_original is None else facts.ura_original
     current = original if facts.ura_current is None else facts.ura_current
     units_now = facts.units_now - facts.units_credited

@@ -1,4 +1,4 @@
-"""Positions in the run before."""
+"""Positions in the previous run."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _CLAIM_LINE = (*ACCOUNT, "sub_program", "plan_id", "claim_id", "claim_line")
 
 
 def with_previous(positions: DataFrame, previous: DataFrame | None) -> DataFrame:
-    """`positions` with previous_position: what the units' claim line had in the run before; NULL if nothing.
+    """Add previous_position to `positions`: the position of the units' claim line in the previous run; NULL if none.
 
-    That is the same position if the claim line had it then, else the one that lost most units since; of equals the
-    first in the order of Position. Units without a claim are compared with those of their key.
+    It is the same position if the claim line had it then, else the one that lost most units since; ties go to the first
+    in the order of Position. Units without a claim are compared with those of their key.
     """
     if previous is None:
         return positions.withColumn("previous_position", F.lit(None).cast("string"))
@@ -26,7 +26,7 @@ def with_previous(positions: DataFrame, previous: DataFrame | None) -> DataFrame
         .groupBy("line", "position")
         .agg(F.sum("lost").alias("lost"), F.max("was").alias("was"))
     )
-    places = F.create_map(*(part for n, one in enumerate(Position) for part in (F.lit(one.value), F.lit(n))))
+    places = F.create_map(*(part for n, position in enumerate(Position) for part in (F.lit(position.value), F.lit(n))))
     most_lost = Window.partitionBy("line").orderBy(F.col("lost").desc(), F.try_element_at(places, F.col("position")))
     before = changes.where("was").withColumn("nth", F.row_number().over(most_lost))
     by_line = before.groupBy(F.col("line").alias("line_before")).agg(

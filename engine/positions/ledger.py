@@ -45,7 +45,7 @@ ENTRIES = _schema(
     ("is_repaid", T.BooleanType()),
 )
 _OF_FORMS = ("is_decided", "is_repaid")
-# What belongs to an account, in one shape: invoice lines, claim lines and events.
+# The parts of an account, in one schema: invoice lines, claim lines and events.
 _LINE, _CLAIM, _EVENT = "LINE", "CLAIM", "EVENT"
 _PARTS = _schema(
     ("part", _STRING),
@@ -71,8 +71,10 @@ _PARTS = _schema(
 
 @dataclass(frozen=True)
 class LedgerInput:
-    """What the ledger is made of. claims: claim_lines; lines: invoice_lines, None where there are no invoices, so that
-    claims alone are covered; events: of settlements and decisions, with their account.
+    """The input of the ledger.
+
+    claims: claim_lines. lines: invoice_lines; None without invoices, in which case only claims are covered. events: of
+    settlements and decisions, with their account.
     """
 
     claims: DataFrame
@@ -101,7 +103,7 @@ def entries_of(ledger: LedgerInput, in_sequence: DataFrame) -> tuple[DataFrame, 
     def chosen(rows: DataFrame | None, how: str) -> DataFrame | None:
         return None if rows is None else rows.join(in_sequence, on="account", how=how)
 
-    # detail and invoices of any product count, so they are looked up among all
+    # Detail and invoices of any product count, so they are looked up among all accounts.
     claims = with_invoiced(ledger.claims, ledger.lines)
     lines = None if ledger.lines is None else with_detail(ledger.lines, ledger.claims)
     sequential = sequential_entries(
@@ -114,7 +116,7 @@ def entries_of(ledger: LedgerInput, in_sequence: DataFrame) -> tuple[DataFrame, 
 
 
 def with_detail(lines: DataFrame, claims: DataFrame) -> DataFrame:
-    """`lines` with has_detail: a live claim line of their program, state and period is known."""
+    """Add has_detail to `lines`: a live claim line of their program, state and period is known."""
     sent = ("program", "payer_id", "period")
     detail = claims.select(*sent).distinct().withColumn("has_detail", F.lit(True))
     joined = lines.join(F.broadcast(detail), on=list(sent), how="left")  # one row each
@@ -122,7 +124,7 @@ def with_detail(lines: DataFrame, claims: DataFrame) -> DataFrame:
 
 
 def with_invoiced(claims: DataFrame, lines: DataFrame | None) -> DataFrame:
-    """`claims` with is_invoiced: an invoice of their program, state, period and rebate type is known (any product)."""
+    """Add is_invoiced to `claims`: an invoice of the program, state, period and rebate type exists (any product)."""
     if lines is None:
         return claims.withColumn("is_invoiced", F.lit(False))
     sent = ("program", "payer_id", "period", "rebate_type")
@@ -132,7 +134,7 @@ def with_invoiced(claims: DataFrame, lines: DataFrame | None) -> DataFrame:
 
 
 def quick_entries(claims: DataFrame, lines: DataFrame | None) -> DataFrame:
-    """ENTRIES of accounts without events, credits and allotments: `post`, as expressions over all of them at once."""
+    """ENTRIES of accounts without events, credits and allotments: `post` as column expressions for all at once."""
     covered_alone = nulls({name: f.dataType for name, f in _fields("invoice_number", "line_kind").items()})
     if lines is None:
         payable = claims.withColumns({**covered_alone, "position": F.lit(Position.PAYABLE.value)})
@@ -154,7 +156,7 @@ def quick_entries(claims: DataFrame, lines: DataFrame | None) -> DataFrame:
         F.coalesce("plan_id", F.lit("")), "claim_id", "claim_line", F.coalesce("claimed_of", F.lit(""))
     )
     total = F.greatest("total", F.lit(0)).cast(SUM)
-    # an invoice line that states no units, and an invoice that is not known, leave the claims as they are
+    # Claims are not limited by an invoice line that states no units, or by an invoice that is not known.
     limit = F.when(F.col("is_stated"), F.when(F.col("total").isNotNull(), total)).otherwise(
         F.when(F.col("is_invoiced"), F.lit(0).cast(SUM))
     )
@@ -178,7 +180,7 @@ def quick_entries(claims: DataFrame, lines: DataFrame | None) -> DataFrame:
     unexplained = unexplained.join(of_claims, on=F.col("line") == F.col("claimed_line"), how="left")
     is_absent = F.col("has_detail") & (F.coalesce("unconverted", F.lit(0)) == 0)
     position = F.when(is_absent, F.lit(Position.NOT_IN_CLD.value)).otherwise(F.lit(Position.PAYABLE.value))
-    rest = unexplained.withColumns(
+    remaining = unexplained.withColumns(
         {
             "units": (F.greatest("total", F.lit(0)) - F.coalesce("claimed", F.lit(0))).cast(SUM),
             "position": position,
@@ -187,7 +189,7 @@ def quick_entries(claims: DataFrame, lines: DataFrame | None) -> DataFrame:
         }
     )
     above = F.col("units") > 0
-    return union_all([_entries(part.where(above)) for part in (payable, beyond, rest)])
+    return union_all([_entries(part.where(above)) for part in (payable, beyond, remaining)])
 
 
 def _fields(*names: str) -> dict[str, T.StructField]:
@@ -202,7 +204,7 @@ def _entries(rows: DataFrame) -> DataFrame:
 
 
 def sequential_entries(claims: DataFrame, lines: DataFrame | None, events: DataFrame | None) -> DataFrame:
-    """ENTRIES of accounts whose settlements and decisions are booked one after the other (`post`)."""
+    """ENTRIES of accounts whose settlements and decisions are booked in sequence (`post`)."""
     parts = [_parts(claims, _CLAIM)]
     if lines is not None:
         parts.append(_parts(lines.withColumn("units", F.col("total")), _LINE))
@@ -278,22 +280,22 @@ def _event(part: dict[str, Any]) -> Event:
 
 
 def summed(entries: DataFrame) -> DataFrame:
-    """Positions of `entries`, one row per key, claim line, position, code and finding, without what is not booked."""
+    """Positions of `entries`, one row per key, claim line, position, code and finding; unbooked units are excluded."""
     booked = entries.where(F.col("position").isin(*(position.value for position in Position)))
     keys = [name for name in ENTRIES.names if name not in ("units", *_OF_FORMS)]
     return booked.groupBy(*keys).agg(F.sum("units").cast(_UNITS).alias("units"))
 
 
 def not_booked(entries: DataFrame) -> dict[str, int]:
-    """How many entries have units that are not booked, by NotBooked."""
+    """The number of entries whose units are not booked, by NotBooked."""
     rows = entries.where(F.col("position").isin(*(reason.value for reason in NotBooked)))
     return {row["position"]: row["count"] for row in sorted(rows.groupBy("position").count().collect())}
 
 
 def keys_out_of_balance(positions: DataFrame, lines: DataFrame) -> int:
-    """Number of keys with an invoice total whose positions, IN_CLD_NOT_INVOICED apart, do not add up to it.
+    """Number of keys with an invoice total whose positions, except IN_CLD_NOT_INVOICED, do not add up to it.
 
-    A total below zero has no units. `lines`: invoice_lines.
+    A negative total has no units. `lines`: invoice_lines.
     """
     key = (*ACCOUNT, "sub_program")
     zero = F.lit(0).cast(SUM)

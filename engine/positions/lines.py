@@ -1,4 +1,4 @@
-"""What invoices state of each key of the unit ledger, and which live claim lines stand behind it."""
+"""The totals that invoices state for each key of the unit ledger, and the live claim lines that support them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pyspark.sql import functions as F
 from engine.claim_key import rebate_type_of_key
 from engine.contracts.codes import MEDICAID_PROGRAMS
 
-# An account: all invoice lines, claim lines and events that can meet. `account` is one text of these, for joins.
+# The key of an account: its invoice lines, claim lines and events can match each other. `account` is one text of these
+# columns, for joins.
 ACCOUNT = ("program", "payer_id", "rebate_type", "ndc11", "period")
 SUM = "decimal(38,3)"
 MONEY = "decimal(18,2)"
@@ -16,7 +17,7 @@ _KINDS = {"PRIOR_REPLACEMENT": "replacement", "CURRENT": "current", "PRIOR_DELTA
 
 
 def is_medicaid() -> Column:
-    """Of rows with `program`: a Medicaid program."""
+    """For rows with `program`: whether it is a Medicaid program."""
     return F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
 
 
@@ -27,9 +28,10 @@ def key_text(*parts: Column | str) -> Column:
 
 
 def claim_lines(claims: DataFrame) -> DataFrame:
-    """One row per account, sub-program and claim line: the units of its live rows, and how many have none.
+    """One row per account, sub-program and claim line: the units of its live rows, and how many rows have none.
 
-    `claims`: live PREPARED_REBATE_CLAIMS. The payer of Medicaid is its state. units: NDC units, NULL counts as none.
+    `claims`: live PREPARED_REBATE_CLAIMS. The payer of a Medicaid claim is its state. units: NDC units, NULL counts as
+    zero.
     """
     state = F.coalesce("state", "payer_id")
     return (
@@ -55,11 +57,11 @@ def claim_lines(claims: DataFrame) -> DataFrame:
 def invoice_lines(invoices: DataFrame) -> DataFrame:
     """One row per account and sub-program with an invoice line: total, gross and the line that states the total.
 
-    `invoices`: PREPARED_INVOICES; public utilization data are none. Of several invoice numbers of one key and kind the
-    latest holds (contract part 7.13), by receipt, unknown first, then number. PRIOR_REPLACEMENT takes the place of the
-    total, PRIOR_DELTA adds to it unless it was received before the replacement. total: units now, NULL if unknown;
-    gross: units before PRIOR lines took some out, at least the total and zero. replaced: lines in whose place a later
-    invoice came.
+    `invoices`: PREPARED_INVOICES; public utilization data are not invoices. If one key and kind has several invoice
+    numbers, the latest counts (contract part 7.13), by receipt, unknown first, then number. PRIOR_REPLACEMENT replaces
+    the total; PRIOR_DELTA is added to it unless it was received before the replacement. total: current units, NULL if
+    unknown; gross: units before PRIOR lines reduced them, at least the total and zero. replaced: lines that a later
+    invoice replaced.
     """
     received = F.coalesce("received_date", "postmark_date")
     lines = invoices.where(F.col("source_kind") == "INVOICE").select(

@@ -19,7 +19,7 @@ from engine.settings import DeadlineSettings, TieOutSettings
 _INVOICED, _DETAIL = "INVOICED", "DETAIL"
 _OF_INVOICE = ("program", "payer_id", "rebate_type", "period")
 _OF_DETAIL = ("program", "payer_id", "period")
-# The positions that make up a column.
+# The positions that are summed for a column.
 _POSITIONS = {
     "units_paid": (Position.PAID,),
     "units_credited": (Position.CREDITED,),
@@ -32,18 +32,19 @@ _POSITIONS = {
 def tie_out_lines(
     claims: DataFrame, lines: DataFrame, positions: DataFrame, invoices: DataFrame, products: DataFrame | None
 ) -> DataFrame:
-    """One row per Medicaid account with its units by invoice, detail and position, not compared yet (`compared`).
+    """One row per Medicaid account with its units by invoice, detail and position, before the comparison (`compared`).
 
-    source_row_id and `state` name the account for `facts.with_unread_rows`. invoice_lines, lines_unstated: sub-programs
-    with an invoice line, and those whose line states no units. is_invoiced: an invoice of the state, program, quarter
-    and rebate type is known; has_detail: claims of the state, program and quarter are. sent_on: postmark, else receipt.
+    source_row_id and `state` identify the account for `facts.with_unread_rows`. invoice_lines, lines_unstated:
+    sub-programs with an invoice line, and those whose line states no units. is_invoiced: an invoice of the state,
+    program, quarter and rebate type is known; has_detail: claims of the state, program and quarter are. sent_on:
+    postmark, else receipt.
 
     Args:
         claims: `claim_lines`.
         lines: `invoice_lines`.
         positions: POSITIONS of the run.
         invoices: PREPARED_INVOICES.
-        products: `products`, whose names are longer than those on invoices; None: there are none.
+        products: `products`, whose names are longer than those on invoices; None without the table.
     """
     zero = F.lit(0).cast("bigint")
     entries = union_all(
@@ -93,7 +94,7 @@ def _sum_of(name: str, entry: str) -> Column:
 
 
 def _marked(rows: DataFrame, others: DataFrame, key: tuple[str, ...], name: str) -> DataFrame:
-    """`rows` with a boolean: `others` has a row of equal `key`, whose columns are never NULL."""
+    """Add a boolean to `rows`: whether `others` has a row with equal `key`, whose columns are never NULL."""
     present = others.select(*(F.col(column).alias(f"other_{column}") for column in key)).distinct()
     same = [F.col(column) == F.col(f"other_{column}") for column in key]
     joined = rows.join(F.broadcast(present.withColumn("is_present", F.lit(True))), on=same, how="left")
@@ -105,8 +106,8 @@ def _marked(rows: DataFrame, others: DataFrame, key: tuple[str, ...], name: str)
 def _of_invoices(invoices: DataFrame) -> DataFrame:
     """invoiced_account, sent_on, product_name and invoice_number, one row per account.
 
-    Interest counts from the postmark (else the receipt) of the current invoice, the latest of several; of a key that
-    has PRIOR lines alone, from theirs.
+    Interest runs from the postmark (else the receipt) of the current invoice, the latest of several; for a key with
+    only PRIOR lines, from theirs.
     """
     lines = invoices.where(F.col("source_kind") == "INVOICE").select(
         "program",
@@ -124,13 +125,13 @@ def _of_invoices(invoices: DataFrame) -> DataFrame:
 
 
 def compared(rows: DataFrame, settings: TieOutSettings, deadlines: DeadlineSettings, as_of: date) -> DataFrame:
-    """TIE_OUT of `tie_out_lines` with unread_rows and unread_units, dispute_lines_held NULL.
+    """TIE_OUT of `tie_out_lines` with unread_rows and unread_units; dispute_lines_held is NULL.
 
     A line is red if invoice and detail differ by more than `settings.red` of the units invoiced, yellow above
-    `settings.yellow`, else green; without units invoiced red if there is any detail.
+    `settings.yellow`, else green; without units invoiced it is red if there is any detail.
     """
     is_stated = (F.col("invoice_lines") > 0) & (F.col("lines_unstated") == 0)
-    # the invoice was received and none of its lines bills the product
+    # The invoice was received and none of its lines bills the product.
     is_unbilled = (F.col("invoice_lines") == 0) & F.col("is_invoiced")
     rows = rows.withColumn(
         "units_invoiced",
@@ -197,10 +198,10 @@ def _reason() -> Column:
     return F.when(F.col("color") != Color.GREEN.value, F.concat(words, explained, unconverted))
 
 
-def on_red_lines(found: DataFrame, tie_out: DataFrame) -> DataFrame:
+def on_red_lines(findings: DataFrame, tie_out: DataFrame) -> DataFrame:
     """finding_id of the findings on rebate claims whose line of the tie-out is red, with `line_key` of that line."""
     red = tie_out.where(F.col("color") == Color.RED.value).select(_line_key().alias("line_key"))
-    claims = found.where((F.col("subject") == Subject.REBATE_CLAIM.value) & is_medicaid())
+    claims = findings.where((F.col("subject") == Subject.REBATE_CLAIM.value) & is_medicaid())
     own = claims.withColumns({"state": F.coalesce("state", "payer_id"), "rebate_type": rebate_type_of_key()})
     on_lines = own.select("finding_id", _line_key().alias("claimed_key"))
     return on_lines.join(red, on=F.col("claimed_key") == F.col("line_key"), how="inner").select(
@@ -209,7 +210,7 @@ def on_red_lines(found: DataFrame, tie_out: DataFrame) -> DataFrame:
 
 
 def with_held_lines(tie_out: DataFrame, held: DataFrame) -> DataFrame:
-    """TIE_OUT with dispute_lines_held. `held`: line_key of drafts that are held back, one row each."""
+    """TIE_OUT with dispute_lines_held. `held`: line_key of drafts that are suppressed, one row each."""
     counts = held.groupBy(F.col("line_key").alias("held_key")).agg(F.count(F.lit(1)).alias("held"))
     joined = tie_out.join(counts, on=_line_key() == F.col("held_key"), how="left")  # one row per line
     rows = joined.withColumn("dispute_lines_held", F.coalesce("held", F.lit(0)))

@@ -25,6 +25,7 @@ CLEAN_PACKAGES = (
     "engine/database",
     "engine/runtime",
     "engine/cases",
+    "engine/positions",
 )
 
 CLEAN_PAGES = (
