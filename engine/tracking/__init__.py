@@ -1,4 +1,4 @@
-"""Runs, the registry of models, their aliases and promotions. The only package that imports mlflow, only when used."""
+"""Runs, the model registry, its aliases and promotions. The only package that imports mlflow, and only when used."""
 
 from engine.tracking.champions import Promotion, same_rows_tags
 from engine.tracking.promotion import (

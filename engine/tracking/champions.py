@@ -1,6 +1,6 @@
-"""The champion of a model: the alias of the registry, and the log of who moved it and why.
+"""The champion of a model: the alias in the registry, and the log of who moved it and why.
 
-The log is kept in the registry itself, a tag per entry on the registered model, so that it is where the alias is, on
+The log is stored in the registry itself, as one tag per entry on the registered model, so it is next to the alias on
 any server. Entries are added and never changed.
 """
 
@@ -14,10 +14,10 @@ from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
-from engine.tracking.mlflow_access import found
+from engine.tracking.mlflow_access import existing
 
 _ENTRY = "promotion."
-# On a version: by other versions trained on the same rows, the difference of average precision with its interval.
+# Tag of a version: its difference in average precision, with interval, from other versions trained on the same rows.
 SAME_ROWS = "auprc_less_that_of"
 
 
@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Promotion:
-    """An entry of the log. `at`: UTC; `from_version`: None where there was no champion; `figures`: the challenger's."""
+    """An entry of the log. `at`: UTC; `from_version`: None without a previous champion; `figures`: the challenger's."""
 
     at: str
     by: str
@@ -56,20 +56,20 @@ def promotions(client: Any, model_name: str) -> list[Promotion]:
 
 
 def champion_version(client: Any, model_name: str, alias: str) -> str | None:
-    model = found(lambda: client.get_registered_model(model_name))
+    model = existing(lambda: client.get_registered_model(model_name))
     version = None if model is None else model.aliases.get(alias)
     return None if version is None else str(version)
 
 
 def first_champion(model_name: str, version: str, before: str | None, by: str) -> Promotion:
-    """The entry of a version that becomes champion when it is registered."""
+    """The log entry of a version that becomes champion when it is registered."""
     kind, reason = (Kind.FIRST, "no version was champion") if before is None else (Kind.PROMOTED, "named at training")
     return Promotion(now(), by, kind, model_name, before, version, reason)
 
 
 def move(client: Any, alias: str, entry: Promotion) -> Promotion:
-    """Write the entry, then move the alias; where the alias cannot be moved, the entry is taken back."""
-    # the time sorts entries, what follows keeps two of one moment apart
+    """Write the entry, then move the alias; if the alias cannot be moved, remove the entry."""
+    # The time sorts entries; the suffix distinguishes two entries of one moment.
     moment = "".join(filter(str.isdigit, entry.at))
     key = f"{_ENTRY}{moment}.{uuid4().hex[:8]}"
     client.set_registered_model_tag(entry.model, key, entry.to_json())
@@ -82,7 +82,7 @@ def move(client: Any, alias: str, entry: Promotion) -> Promotion:
 
 
 def _tags(client: Any, model_name: str) -> Mapping[str, str]:
-    model = found(lambda: client.get_registered_model(model_name))
+    model = existing(lambda: client.get_registered_model(model_name))
     return {} if model is None else model.tags
 
 
@@ -91,6 +91,9 @@ def now() -> str:
 
 
 def same_rows_tags(against: Mapping[str, tuple[float, float, float]]) -> dict[str, str]:
-    """What a version says of others that were trained and measured on the same rows: by version, its average precision
-    less theirs, with the interval. So one of them can follow another as champion without new training."""
+    """The tag of a version that compares it with other versions trained and measured on the same rows.
+
+    By version: the average precision of this version less that of the other, with its interval. It lets one of them
+    follow another as champion without a new training run.
+    """
     return {SAME_ROWS: json.dumps({version: list(figures) for version, figures in sorted(against.items())})}

@@ -1,4 +1,4 @@
-"""How this package uses MLflow: quietly, without telemetry, in bounded time, and with errors that a user can read."""
+"""Access to MLflow: without log output or telemetry, in bounded time, and with readable errors."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from typing import Any
 
 from engine.errors import ConfigurationError, Problem, UserError
 
-# Read by mlflow when it is imported; what the user has set wins.
+# Read by mlflow when it is imported; variables that the user has set take precedence.
 _ENVIRONMENT = {
-    "MLFLOW_CONFIGURE_LOGGING": "false",  # its messages go where the program's own go, not to the terminal
+    "MLFLOW_CONFIGURE_LOGGING": "false",  # its messages go to the program's own log, not to the terminal
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    # seconds, not minutes, until an absent server is reported
+    # Report an unavailable server after seconds, not minutes.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 
-# What a database reports while another process creates the same tables or rows.
+# Messages of a database while another process creates the same tables or rows.
 _CREATED_ELSEWHERE = re.compile(r"already exists|already been created|is locked|duplicate key|UNIQUE constraint", re.I)
 _ATTEMPTS, _WAIT = 20, 1.0
 
@@ -46,7 +46,7 @@ def load_mlflow() -> Any:
 
 @contextmanager
 def readable_errors(what: str, uri: str) -> Iterator[None]:
-    """Turn what MLflow raises into a ConfigurationError that names the store."""
+    """Turn exceptions of MLflow into a ConfigurationError that names the store."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -57,14 +57,17 @@ def readable_errors(what: str, uri: str) -> Iterator[None]:
 
 
 def within(seconds: float, what: str, uri: str, action: Callable[[], None]) -> None:
-    """Run an action on the store. Raises ConfigurationError if it fails, or has not ended after so many seconds:
-    drivers of databases retry and wait for many minutes."""
+    """Run an action on the store within a time limit.
+
+    Raises ConfigurationError if it fails or has not ended after `seconds`, because database drivers retry and wait for
+    many minutes.
+    """
     failures: list[BaseException] = []
 
     def run() -> None:
         try:
             action()
-        except BaseException as error:  # raised again below, in the thread that waits
+        except BaseException as error:  # raised again below, in the waiting thread
             failures.append(error)
 
     thread = Thread(target=run, name="check of the tracking store", daemon=True)
@@ -79,7 +82,7 @@ def within(seconds: float, what: str, uri: str, action: Callable[[], None]) -> N
 
 
 def retried(action: Callable[[], None]) -> None:
-    """Run an action again as long as it fails since another process creates the same thing at the same time."""
+    """Retry an action while it fails because another process creates the same thing at the same time."""
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             return action()
@@ -92,7 +95,7 @@ def retried(action: Callable[[], None]) -> None:
 
 @contextmanager
 def alone_in(folder: Path | None) -> Iterator[None]:
-    """Only one process at a time is in the block, per folder. None, or no locks on that file system: no waiting."""
+    """Let only one process at a time into the block, per folder. Does not wait for None or without file locks."""
     if folder is None:
         yield
         return
@@ -120,8 +123,8 @@ def _store_problem(what: str, uri: str, error: BaseException) -> ConfigurationEr
     )
 
 
-def found(look_up: Callable[[], Any]) -> Any | None:
-    """What a look-up in the registry gives; None where it says that there is no such thing."""
+def existing(look_up: Callable[[], Any]) -> Any | None:
+    """The result of a registry look-up; None if the registry reports that the item does not exist."""
     from mlflow.exceptions import MlflowException
 
     try:

@@ -1,4 +1,4 @@
-"""Which version becomes champion: the alias moves only to a version that is shown to be better, or back."""
+"""Promotion and rollback of versions: the alias moves only to a version that is shown to be better, or back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import Problem, PromotionRefused
 from engine.tracking.champions import SAME_ROWS, Kind, Promotion, champion_version, move, now, promotions
-from engine.tracking.mlflow_access import found
+from engine.tracking.mlflow_access import existing
 
 if TYPE_CHECKING:
     from engine.tracking.tracker import Tracker
@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 _AGAINST = "against_champion_version"
 _JUDGE = "against_champion_truth"
 _DIFFERENCE = ("against_champion_auprc", "against_champion_auprc_low", "against_champion_auprc_high")
-# What is in charge where no version is: values of the settings, for models that only replace such.
+# In charge if no version is: values of the settings, for models that would replace only these.
 SETTINGS = "settings"
-_TOLD = (*_DIFFERENCE, "auprc", "gain_auprc", "gain_auprc_low", "gain_auprc_high")
+_REPORTED = (*_DIFFERENCE, "auprc", "gain_auprc", "gain_auprc_low", "gain_auprc_high")
 
 
 def comparison_tags(champion_version: str, judge: str) -> dict[str, str]:
-    """What a training run says of its comparison with the champion of its day, beside the metrics
-    `against_champion_auprc`, `_low` and `_high`. `champion_version`: SETTINGS where these were in charge."""
+    """The tags that describe a training run's comparison with the champion at that time.
+
+    They supplement the metrics `against_champion_auprc`, `_low` and `_high`. `champion_version`: SETTINGS if these were
+    in charge.
+    """
     return {_AGAINST: champion_version, _JUDGE: judge}
 
 
@@ -35,23 +38,25 @@ def promote(
     by: str,
     reason: str = "",
 ) -> Promotion:
-    """Make a version (by default the best challenger) champion, if its training says that it is better than the present
-    one. What decides is `against_champion_auprc`. The best challenger is the one with the largest difference of those
-    whose interval lies above zero, in the newest training run that has any: those of one run are of the same rows.
+    """Make a version (by default the best challenger) champion if its training shows that it is better.
 
-    Raises PromotionRefused, with all reasons and figures, where the version was not compared with the present champion
-    on the same rows, where the interval of the difference does not lie above zero, or where it was trained on other
-    features than the configured ones. Where there is no champion, only the features count, but for a version that would
-    take over from SETTINGS: it must be better than these.
+    `against_champion_auprc` decides whether it is better than the present champion. The best challenger has the
+    largest difference among those whose interval is above zero, in the newest training run that has any, because
+    versions of one run are measured on the same rows.
+
+    Raises PromotionRefused, with all reasons and figures, if the version was not compared with the present champion on
+    the same rows, if the interval of the difference is not above zero, or if it was trained on other features than the
+    configured ones. Without a champion, only the features count, except for a version that would replace SETTINGS: it
+    must be better than these.
     """
     with tracker.connected("cannot promote") as client:
         champion = champion_version(client, model_name, tracker.alias)
         challenger = _challenger(client, model_name, version, champion)
-        tags, metrics = _said_of(client, challenger)
+        tags, metrics = _training_of(client, challenger)
         problems = refusals(str(challenger.version), champion, tags, metrics, features, model_name)
         if problems:
             raise PromotionRefused(problems)
-        figures = {name: metrics[name] for name in _TOLD if name in metrics}
+        figures = {name: metrics[name] for name in _REPORTED if name in metrics}
         figures |= dict(zip(_DIFFERENCE, _difference(champion or SETTINGS, tags, metrics) or (), strict=False))
         return move(
             client,
@@ -70,14 +75,14 @@ def promote(
 
 
 def roll_back(tracker: Tracker, model_name: str, by: str, reason: str = "") -> Promotion:
-    """Make champion what was champion before the present one, by the log; doing it twice goes back two versions.
+    """Restore the champion that preceded the present one in the log; a second call goes back two versions.
 
-    Raises PromotionRefused where the log knows of no version before it, or where that is no longer registered.
+    Raises PromotionRefused if the log has no earlier version, or if that version is no longer registered.
     """
     with tracker.connected("cannot roll back") as client:
         champion = champion_version(client, model_name, tracker.alias)
         before = version_before(promotions(client, model_name), champion)
-        there = {str(one.version) for one in _versions(client, model_name)}
+        there = {str(version.version) for version in _versions(client, model_name)}
         if champion is None or before is None or before not in there:
             raise PromotionRefused(
                 Problem(
@@ -95,7 +100,7 @@ def roll_back(tracker: Tracker, model_name: str, by: str, reason: str = "") -> P
 
 
 def promotion_log(tracker: Tracker, model_name: str) -> list[Promotion]:
-    """Every entry, the oldest first; none where there is no such model."""
+    """Every entry, the oldest first; empty if the model does not exist."""
     with tracker.connected("cannot read the promotion log") as client:
         return promotions(client, model_name)
 
@@ -108,8 +113,10 @@ def refusals(
     features: Sequence[str] | Mapping[str, Sequence[str]],
     model_name: str = "model",
 ) -> list[Problem]:
-    """Why the version must not become champion; empty where it may. `tags`, `metrics`: of its training. `features`:
-    those of the settings, by what detectors read where they differ."""
+    """The reasons why the version must not become champion; empty if it may.
+
+    `tags`, `metrics`: of its training. `features`: those of the settings, by the detectors' inputs if they differ.
+    """
     if isinstance(features, Mapping):
         features = features[tags.get("inputs", "z")]
     where = f"model {model_name}, challenger: version {version}, champion: {_version(champion)}"
@@ -165,18 +172,18 @@ def refusals(
 
 
 def version_before(entries: Iterable[Promotion], champion: str | None) -> str | None:
-    """What the champion took the alias from, by the last entry that made it champion other than by going back."""
-    into = [one for one in entries if one.to_version == champion and one.kind is not Kind.ROLLED_BACK]
+    """The version that the champion replaced, from the last entry that made it champion other than by a rollback."""
+    into = [entry for entry in entries if entry.to_version == champion and entry.kind is not Kind.ROLLED_BACK]
     return into[-1].from_version if into else None
 
 
 def _challenger(client: Any, model_name: str, version: str | None, champion: str | None) -> Any:
-    """The version named, else the best challenger; where there is nothing but the champion, that: refused by name."""
+    """The version named, else the best challenger, else the champion itself, which is then refused by name."""
     if version is not None:
-        challenger = found(lambda: client.get_model_version(model_name, version))
+        challenger = existing(lambda: client.get_model_version(model_name, version))
     else:
         versions = _versions(client, model_name)
-        challenger = _best_challenger(client, [one for one in versions if str(one.version) != champion], champion)
+        challenger = _best_challenger(client, [each for each in versions if str(each.version) != champion], champion)
         challenger = challenger or next(iter(versions), None)
     if challenger is None:
         raise PromotionRefused(
@@ -190,28 +197,33 @@ def _challenger(client: Any, model_name: str, version: str | None, champion: str
 
 
 def _best_challenger(client: Any, versions: Sequence[Any], champion: str | None) -> Any | None:
-    """Of the versions that are shown to be better than the champion, else of those that were compared with it, else of
-    all, those of the newest training run; of these the one with the largest difference (where there is none: with the
-    largest average precision), of equal ones the newest."""
-    said = {int(one.version): _said_of(client, one) for one in versions}
-    differences = {number: _difference(champion or SETTINGS, *of_version) for number, of_version in said.items()}
+    """The best of the versions that are shown to be better than the champion.
+
+    If there are none, the best of those that were compared with it, else of all. Only versions of the newest training
+    run among them count. The best has the largest difference (without differences, the largest average precision), and
+    among equals is the newest.
+    """
+    trainings = {int(each.version): _training_of(client, each) for each in versions}
+    differences = {number: _difference(champion or SETTINGS, *of_version) for number, of_version in trainings.items()}
     compared = {number: figures for number, figures in differences.items() if figures is not None}
     better = [number for number, figures in compared.items() if figures[1] > 0]
-    pool = better or list(compared) or list(said)
+    pool = better or list(compared) or list(trainings)
     if not pool:
         return None
-    newest = said[max(pool)][0].get("run_id")
-    of_run = [number for number in pool if number == max(pool) or (newest and said[number][0].get("run_id") == newest)]
+    newest = trainings[max(pool)][0].get("run_id")
+    of_run = [
+        number for number in pool if number == max(pool) or (newest and trainings[number][0].get("run_id") == newest)
+    ]
 
-    def standing(number: int) -> tuple[float, float, int]:
-        return compared.get(number, (0.0,))[0], said[number][1].get("auprc", 0.0), number
+    def rank(number: int) -> tuple[float, float, int]:
+        return compared.get(number, (0.0,))[0], trainings[number][1].get("auprc", 0.0), number
 
-    best = max(of_run, key=standing)
-    return next(one for one in versions if int(one.version) == best)
+    best = max(of_run, key=rank)
+    return next(each for each in versions if int(each.version) == best)
 
 
-def _said_of(client: Any, version: Any) -> tuple[dict[str, str], dict[str, float]]:
-    """Tags and metrics of a version's training, the version's own tags first."""
+def _training_of(client: Any, version: Any) -> tuple[dict[str, str], dict[str, float]]:
+    """Tags and metrics of a version's training run; the version's own tags take precedence."""
     run = client.get_run(version.run_id).data
     return {**run.tags, **version.tags}, dict(run.metrics)
 
@@ -219,8 +231,10 @@ def _said_of(client: Any, version: Any) -> tuple[dict[str, str], dict[str, float
 def _difference(
     in_charge: str, tags: Mapping[str, str], metrics: Mapping[str, float]
 ) -> tuple[float, float, float] | None:
-    """Average precision less that of the version in charge on the same rows, with its interval: as it was measured in
-    training, or by a comparison of versions of one run. None where neither was."""
+    """Average precision less that of the version in charge on the same rows, with its interval.
+
+    Measured in training, or by a comparison of versions of one run; None without either.
+    """
     if tags.get(_AGAINST) == in_charge and all(name in metrics for name in _DIFFERENCE):
         difference, low, high = (metrics[name] for name in _DIFFERENCE)
         return difference, low, high
@@ -235,8 +249,8 @@ def _versions(client: Any, model_name: str) -> list[Any]:
 def _why(champion: str | None, tags: Mapping[str, str], figures: Mapping[str, float]) -> str:
     if champion is None and tags.get(_AGAINST) != SETTINGS:
         return "no version was champion"
-    told = _figures(*(figures[name] for name in _DIFFERENCE))
-    return f"better than {_in_charge(tags[_AGAINST])}: {told} by {tags.get(_JUDGE, 'unknown')} truth"
+    difference = _figures(*(figures[name] for name in _DIFFERENCE))
+    return f"better than {_in_charge(tags[_AGAINST])}: {difference} by {tags.get(_JUDGE, 'unknown')} truth"
 
 
 def _figures(difference: float, low: float, high: float) -> str:

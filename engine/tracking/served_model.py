@@ -1,7 +1,7 @@
-"""The model as MLflow loads it, on any machine: it needs nothing of this engine.
+"""The model as MLflow loads it, on any machine: it requires no part of this engine.
 
-MLflow keeps a copy of this file with each model and runs it on loading ("models from code"). The folder that comes
-along as the artifact `detector` describes itself in `model.json`: kind, inputs, output; its package `scorers` reads it.
+MLflow stores a copy of this file with each model and runs it on loading ("models from code"). The folder in the
+artifact `detector` describes itself in `model.json`: kind, inputs, output; its package `scorers` reads it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pandas as pd
 
 
 class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is not typed
-    """Inputs in, scores out: of anomaly models surprises or robust z-scores; an unknown one counts as typical (0)."""
+    """Maps inputs to scores. Inputs of anomaly models are surprises or robust z-scores; NULL counts as typical (0)."""
 
     def load_context(self, context: Any) -> None:
         folder = Path(context.artifacts["detector"])
@@ -28,7 +28,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
         self.scorer = _scorers_of(folder).load_scorer(description["kind"], folder)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:  # noqa: ARG002
-        """Raises ValueError where the frame lacks a column that the model reads; further columns do not matter."""
+        """Raise ValueError if the frame lacks a column that the model reads; further columns are ignored."""
         missing = [name for name in self.inputs if name not in model_input]
         if missing:
             raise ValueError(f"the frame has no column {', '.join(missing)}; the model reads {', '.join(self.inputs)}")
@@ -37,9 +37,10 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
 
 
 def _scorers_of(folder: Path) -> Any:
-    """The model's own package, named after what it holds: one process may serve models of several versions.
+    """Import the model's own package, under a name derived from its content.
 
-    All its modules are imported at once, since the folder may be gone when they are needed.
+    The name lets one process serve models of several versions. All modules are imported at once, because the folder may
+    no longer exist when they are needed.
     """
     files = sorted((folder / "scorers").glob("*.py"))
     name = f"scorers_{sha256(b''.join(file.read_bytes() for file in files)).hexdigest()[:16]}"
@@ -47,7 +48,7 @@ def _scorers_of(folder: Path) -> Any:
         spec = spec_from_file_location(name, folder / "scorers" / "__init__.py")
         if spec is None or spec.loader is None:
             raise ImportError(f"no package {folder / 'scorers'}")
-        sys.modules[name] = module_from_spec(spec)  # there before its modules, which import each other, need it
+        sys.modules[name] = module_from_spec(spec)  # registered before its modules, which import each other
         spec.loader.exec_module(sys.modules[name])
         for module in (file.stem for file in files if file.name != "__init__.py"):
             import_module(f"{name}.{module}")

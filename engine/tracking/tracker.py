@@ -1,4 +1,4 @@
-"""Runs, models and their versions in MLflow. No row of data and no amount of money goes there."""
+"""Runs, models and their versions in MLflow. No rows of data and no amounts of money are stored there."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ import pandas as pd
 from engine.errors import ConfigurationError, OutputError, Problem
 from engine.settings import MlflowSettings
 from engine.tracking import champions
-from engine.tracking.mlflow_access import alone_in, found, load_mlflow, readable_errors, retried, within
+from engine.tracking.mlflow_access import alone_in, existing, load_mlflow, readable_errors, retried, within
 from engine.tracking.model_files import FILES_TAG, check_files, file_digests
 
-# What the served model imports; the versions that are installed here are the ones it is logged with.
+# The imports of the served model; they are logged with the versions installed here.
 _REQUIREMENTS = ("mlflow", "numba", "numpy", "pandas")
 _LONGEST_PARAMETER = 6_000
 _LONGEST_DESCRIPTION = 5_000  # of a model version
-# Tags that MLflow's pages read: a description in Markdown; what an experiment is of, which decides what its page shows.
+# Tags that MLflow's pages read: a description in Markdown, and the kind of an experiment, which decides what its page
+# shows.
 _NOTE, _KIND = "mlflow.note.content", "mlflow.experimentKind"
 _ABOUT_DETECTORS = (
     "Open *Runs* of *Model training*. A run `comparison ...` has the detectors side by side in its description and in "
@@ -41,15 +42,15 @@ _ABOUT_RUNS = (
     "Runs of the jobs `detect` and `train`; the description of each says what it did. Detectors are compared in the "
     "experiments `... detectors`. Metrics: docs/models.md."
 )
-# The store may have other readers than the findings.
+# The store may have other readers than the findings have.
 _OF_MONEY = re.compile(r"dollar|amount", re.IGNORECASE)
-# Time for the store to answer before a run begins; creating a new one takes half a minute on a slow machine.
+# Seconds for the store to respond before a run begins; creating a new store takes half a minute on a slow machine.
 _PATIENCE = 150.0
 
 
 @dataclass(frozen=True)
 class FetchedModel:
-    """A registered model version, and the local folder that holds what the package models saved."""
+    """A registered model version, and the local folder with the files that `engine.models` saved."""
 
     folder: Path
     name: str
@@ -58,7 +59,7 @@ class FetchedModel:
 
 @dataclass(frozen=True)
 class RegisteredVersion:
-    """A version in the registry: its number, a digest of its files, and the run of the engine that trained it."""
+    """A version in the registry: its number, a digest of its files, and the engine run that trained it."""
 
     version: str
     files: str | None
@@ -66,14 +67,15 @@ class RegisteredVersion:
 
     @property
     def origin(self) -> str:
-        """What results record of it: a registry that was made again may hold another model under the same number."""
+        """The identity that results record: a registry that was recreated may reuse a number for another model."""
         return self.version if self.files is None else f"{self.version}, files {self.files[:12]}"
 
 
 class Tracker:
     """The MLflow store of the settings; by default a sqlite file and a folder of artifacts in the output folder.
 
-    Making one touches no store. Every method raises ConfigurationError where the store does not answer or refuses.
+    Creating a Tracker does not access the store. Every method raises ConfigurationError if the store does not respond
+    or refuses.
     """
 
     def __init__(self, settings: MlflowSettings, output_root: str):
@@ -83,8 +85,11 @@ class Tracker:
         self.registry_uri = settings.registry_uri or self.tracking_uri
 
     def check(self) -> None:
-        """Raise ConfigurationError unless runs can be logged: the store answers, has MLflow's tables and takes the
-        experiment. A store that is not there yet is created; two processes may do so at once."""
+        """Raise ConfigurationError unless runs can be logged.
+
+        The store must respond, have MLflow's tables and accept the experiment. A store that does not exist yet is
+        created; two processes may do so at the same time.
+        """
         self._make_output_folder()
         within(_PATIENCE, "the MLflow store cannot be used", self.tracking_uri, lambda: retried(self._check))
 
@@ -95,7 +100,7 @@ class Tracker:
         with alone_in(self._store_folder):
             for uri in {self.tracking_uri, self.registry_uri}:
                 if _is_database(uri):
-                    # MLflow itself would try again for minutes
+                    # MLflow itself would retry for minutes.
                     engine = create_engine(uri)
                     try:
                         engine.connect().close()
@@ -127,15 +132,18 @@ class Tracker:
     def has_version(self, model_name: str, version: str) -> bool:
         """True if the registry has this version of the model."""
         with self.connected("cannot look up the model") as client:
-            return found(lambda: client.get_model_version(model_name, version)) is not None
+            return existing(lambda: client.get_model_version(model_name, version)) is not None
 
     def registered(self, model_name: str, version: str | None = None) -> RegisteredVersion | None:
-        """The model version of that number, or of the configured alias; None where there is none. Fetches no files."""
+        """The model version with that number, or with the configured alias; None if it does not exist.
+
+        Fetches no files.
+        """
         with self.connected("cannot look up the model") as client:
             if version is not None:
-                wanted = found(lambda: client.get_model_version(model_name, version))
+                wanted = existing(lambda: client.get_model_version(model_name, version))
             else:
-                wanted = found(lambda: client.get_model_version_by_alias(model_name, self.alias))
+                wanted = existing(lambda: client.get_model_version_by_alias(model_name, self.alias))
             if wanted is None:
                 return None
             files = client.get_run(wanted.run_id).data.tags.get(FILES_TAG)
@@ -159,14 +167,14 @@ class Tracker:
     ) -> str | None:
         """Log a training run with its model, register the model, and return the new version.
 
-        `model_folder` holds `model.json` (with `inputs` and, where it is no anomaly score, `output`), the detector and,
-        in `scorers/`, the Python that reads it; None if the model must not be stored: the run is logged, nothing is
-        registered and None returned. Metrics of money are not logged. `figures` are matplotlib's. Tags (data
-        fingerprint, config hash, code
-        version) go to the run and to the version. The version gets the configured alias where no version has it yet
-        (unless not `first_takes_over`), or where `set_alias`, with an entry in the promotion log. Where anything fails,
-        no version is left behind and the run is marked failed. `experiment`: by default the configured one.
-        `description`: Markdown that MLflow shows with the run and with the version.
+        `model_folder` contains `model.json` (with `inputs` and, unless it is an anomaly score, `output`), the detector
+        and, in `scorers/`, the Python code that reads it. It is None if the model must not be stored: the run is
+        logged, nothing is registered, and None is returned. Metrics of money are not logged. `figures` are
+        matplotlib's. Tags (data fingerprint, config hash, code version) are set on the run and on the version. The
+        version gets the configured alias, with an entry in the promotion log, if `set_alias`, or if no version has the
+        alias yet and `first_takes_over`. If anything fails, no version remains and the run is marked failed.
+        `experiment`: by default the configured one. `description`: Markdown that MLflow shows with the run and with the
+        version.
         """
         all_tags = {**tags, "job": "train", "model_name": model_name, _NOTE: description}
         if model_folder is not None:
@@ -195,10 +203,11 @@ class Tracker:
         figure: Any,
         description: str,
     ) -> str:
-        """Log a run that versions of one training run are children of: what they are worth side by side, as the
-        artifacts `detectors.html` (a table) and `detectors.png` and as its description, Markdown. Returns its id.
+        """Log a run that compares the versions of one training run, and make it their parent. Returns its id.
 
-        `against`: by version, its average precision less that of the others on the same rows, for `promote`.
+        The comparison is stored as the artifacts `detectors.html` (a table) and `detectors.png`, and as the run's
+        description, in Markdown. `against`: by version, its average precision less that of the others on the same rows,
+        for `promote`.
         """
         all_tags = {**tags, "job": "compare", "model_name": model_name, _NOTE: description}
         with self._run("cannot log the comparison", run_name, all_tags, experiment) as (_, client, run_id):
@@ -214,8 +223,10 @@ class Tracker:
     def log_detection(
         self, run_name: str, metrics: Mapping[str, float], tags: Mapping[str, str], description: str = ""
     ) -> str:
-        """Log a run of the main job: its counts and, as tags, which model version judged. Returns the run's id.
-        `description`: as for a training."""
+        """Log a run of the main job: its counts and, as tags, the model version that scored. Returns the run's id.
+
+        `description`: as for a training run.
+        """
         all_tags = {**tags, "job": "detect", _NOTE: description}
         with self._run("cannot log the run", run_name, all_tags) as (mlflow, client, run_id):
             _log_values(mlflow, client, run_id, {}, metrics)
@@ -224,18 +235,18 @@ class Tracker:
     def fetch(
         self, model_name: str, version: str | None = None, alias: str | None = None, into: Path | None = None
     ) -> FetchedModel | None:
-        """The model version of that number or alias (by default the configured one), brought to a local folder.
+        """Copy the model version with that number or alias (by default the configured alias) to a local folder.
 
-        The files are those that were registered, else ConfigurationError names them.
+        Raises ConfigurationError, which names the files, if they are not those that were registered.
 
-        `into`: the folder for what a server sends (default: a temporary one); artifacts that are local are read in
-        place. None where there is no such model, or none of its versions has the number or the alias.
+        `into`: the folder for files that a server sends (default: a temporary one); local artifacts are read in place.
+        Returns None if the model does not exist, or none of its versions has the number or the alias.
         """
         with self._mlflow("cannot fetch the model") as (mlflow, client):
             if version is not None:
-                wanted = found(lambda: client.get_model_version(model_name, version))
+                wanted = existing(lambda: client.get_model_version(model_name, version))
             else:
-                wanted = found(lambda: client.get_model_version_by_alias(model_name, alias or self.alias))
+                wanted = existing(lambda: client.get_model_version_by_alias(model_name, alias or self.alias))
             if wanted is None:
                 return None
             if into is not None:
@@ -249,12 +260,12 @@ class Tracker:
 
     @property
     def alias(self) -> str:
-        """Of the version in charge."""
+        """The alias of the version in charge."""
         return self._settings.alias
 
     @contextmanager
     def connected(self, what: str) -> Iterator[Any]:
-        """A client of this store; what MLflow raises in the block becomes a ConfigurationError that says `what`."""
+        """A client of this store; exceptions of MLflow in the block become a ConfigurationError with `what`."""
         with self._mlflow(what) as (_, client):
             yield client
 
@@ -273,7 +284,7 @@ class Tracker:
 
     @contextmanager
     def _mlflow(self, what: str) -> Iterator[tuple[Any, Any]]:
-        """mlflow, from here on pointed at this store, and its client."""
+        """mlflow, configured for this store from here on, and its client."""
         self._make_output_folder()
         mlflow = load_mlflow()
         with readable_errors(what, self.tracking_uri):
@@ -295,7 +306,7 @@ class Tracker:
     def _run(
         self, what: str, run_name: str, tags: Mapping[str, str], experiment: str | None = None
     ) -> Iterator[tuple[Any, Any, str]]:
-        """mlflow, its client and the id of a new run, which ends with the block: finished or failed."""
+        """mlflow, its client and the id of a new run, which ends with the block as finished or failed."""
         with self._mlflow(what) as (mlflow, client):
             run_id = client.create_run(
                 self._experiment_id(client, experiment or self._settings.experiment),
@@ -321,7 +332,7 @@ class Tracker:
 
     @property
     def _artifact_location(self) -> str | None:
-        """None: a server decides by itself. A bare database would put artifacts below the current folder."""
+        """None: a server chooses the location. A database alone would put artifacts below the current folder."""
         if self._settings.artifact_location or self.tracking_uri.startswith(("http://", "https://", "databricks")):
             return self._settings.artifact_location
         return (self._output / "mlartifacts").as_uri() if self._output else None
@@ -337,7 +348,7 @@ class Tracker:
         first_takes_over: bool,
         description: str,
     ) -> str:
-        is_new = found(lambda: client.get_registered_model(model_name)) is None
+        is_new = existing(lambda: client.get_registered_model(model_name)) is None
         if is_new:
             client.create_registered_model(model_name)
         with _undone_on_failure(lambda: client.delete_registered_model(model_name) if is_new else None):
@@ -362,14 +373,14 @@ def _is_database(uri: str) -> bool:
 
 
 def _detector_folder(mlflow: Any, folder: Path, model: str) -> Path:
-    """Where the model's own files are, by its MLmodel file. Raises ConfigurationError if that is damaged."""
+    """The folder of the model's own files, from its MLmodel file. Raises ConfigurationError if that is damaged."""
     file = folder / "MLmodel"
     try:
         logged = mlflow.models.Model.load(str(file))
         detector = (folder / logged.flavors["python_function"]["artifacts"]["detector"]["path"]).resolve()
         if not detector.is_relative_to(folder.resolve()):
             raise ValueError("a path that leaves the model's folder")
-    # broken YAML, a tag of Python's, a flavor that is missing: a file that somebody else wrote may hold anything
+    # Broken YAML, a Python tag, a missing flavor: a file written by somebody else may contain anything.
     except Exception as error:
         raise ConfigurationError(
             Problem(
@@ -420,7 +431,7 @@ def _log_values(
 
 
 def _log_model(mlflow: Any, client: Any, run_id: str, model_folder: Path) -> str:
-    """Log the folder as a pyfunc model of the run; nothing of it is left where that fails. Returns the model's id."""
+    """Log the folder as a pyfunc model of the run; return the model's id. If logging fails, no part of it remains."""
     description = json.loads((model_folder / "model.json").read_text(encoding="utf-8"))
     inputs = description["inputs"]
     script = resources.files("engine.tracking").joinpath("served_model.py")
@@ -430,16 +441,16 @@ def _log_model(mlflow: Any, client: Any, run_id: str, model_folder: Path) -> str
             resources.as_file(script) as file,
             mlflow.start_run(run_id=run_id, log_system_metrics=False),
         ):
-            # mlflow names the artifact after its folder
+            # mlflow names the artifact after its folder.
             artifact = shutil.copytree(model_folder, Path(folder, "detector"))
-            # mlflow keeps the mode of the script, which the checkout gives to all users
+            # mlflow keeps the mode of the script, which the checkout makes accessible to all users.
             own = shutil.copyfile(file, Path(folder, file.name))
             return mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(own),
                 artifacts={"detector": str(artifact)},
                 signature=_signature(mlflow, inputs, description.get("output", "anomaly_score")),
-                input_example=pd.DataFrame({name: [0.0] for name in inputs}),  # made up: no row leaves the engine
+                input_example=pd.DataFrame({name: [0.0] for name in inputs}),  # invented: no row leaves the engine
                 pip_requirements=[f"{package}=={metadata.version(package)}" for package in _REQUIREMENTS],
             ).model_id
     except BaseException:

@@ -26,6 +26,7 @@ CLEAN_PACKAGES = (
     "engine/runtime",
     "engine/cases",
     "engine/positions",
+    "engine/tracking",
 )
 
 CLEAN_PAGES = (
@@ -117,6 +118,8 @@ ALLOWED = {
     '"crowded"': "name of an intermediate result in the work folder",
     '"standing"': "name of a stored column of the review queue",
     "appears to leave out the 340B modifier": "text of a stored root cause",
+    "the description of each says what it did": "text that MLflow shows with an experiment",
+    "difference that lies above zero": "text of a message of the job promote",
     '"Asked"': "public name, to be renamed with its callers in engine/pipeline",
 }
 ALLOWED_NAMES = {
