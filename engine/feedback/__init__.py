@@ -1,4 +1,4 @@
-"""Analysts' decisions and counterparties' outcomes, read back from their files and kept with their history."""
+"""Analysts' decisions and counterparties' outcomes: read from their files and stored with their history."""
 
 from engine.feedback.kept import SUBMISSIONS, KeptFeedback
 from engine.feedback.merging import Merged, merged

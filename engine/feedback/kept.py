@@ -1,4 +1,4 @@
-"""Where decisions, outcomes and what was sent are kept: a folder of Parquet files, or tables of a database."""
+"""The store of decisions, outcomes and submissions: a folder of Parquet files, or tables of a database."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ _ARROW = {
 
 
 class KeptFeedback:
-    """Rows of `decisions`, `outcomes` and `submissions` of before; rows are added and never changed.
+    """The stored rows of `decisions`, `outcomes` and `submissions`; rows are added and never changed.
 
-    In the database `feedback.connection` where that is set, else in the folder `feedback.root`.
+    They are in the database `feedback.connection` if that is set, else in the folder `feedback.root`.
     """
 
     def __init__(self, storage: Storage, settings: Settings):
@@ -78,11 +78,11 @@ class KeptFeedback:
 
     @property
     def where(self) -> str:
-        """For people to read."""
+        """The location, for messages."""
         return self._root if self._connection is None else f"{self._connection}: {self._schema}"
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        """All rows of a table, times in UTC. Raises InputError where they cannot be read."""
+        """All rows of a table, times in UTC. Raises InputError if they cannot be read."""
         if self._connection is not None:
             return self._rows_in_database(table)
         uri = join(self._root, f"{table}.parquet")
@@ -97,9 +97,9 @@ class KeptFeedback:
             ) from None
 
     def add(self, new: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-        """Add rows by table: in a folder each file is replaced whole, in a database all are one transaction.
+        """Add rows by table: in a folder each file is replaced as a unit, in a database all rows are one transaction.
 
-        Raises OutputError where the place does not take them.
+        Raises OutputError if the database does not accept them.
         """
         if self._connection is not None:
             self._add_to_database(new)
@@ -107,9 +107,9 @@ class KeptFeedback:
         self._storage.make_folder(self._root)
         for table, rows in new.items():
             if rows:
-                whole = pa.Table.from_pylist([*self.rows(table), *rows], schema=_ARROW[table])
+                table_rows = pa.Table.from_pylist([*self.rows(table), *rows], schema=_ARROW[table])
                 with self._storage.local_file(join(self._root, f"{table}.parquet")) as path:
-                    pq.write_table(whole, path)
+                    pq.write_table(table_rows, path)
 
     def _rows_in_database(self, table: str) -> list[dict[str, Any]]:
         names = _ARROW[table].names
@@ -151,5 +151,5 @@ class KeptFeedback:
 
 
 def _without_zone(value: Any) -> Any:
-    """Times as the tables hold them: UTC, without a zone."""
+    """Times as the tables store them: UTC, without a zone."""
     return value.astimezone(UTC).replace(tzinfo=None) if getattr(value, "tzinfo", None) else value

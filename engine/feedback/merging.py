@@ -1,4 +1,4 @@
-"""New decisions and outcomes laid into those that are kept: nothing twice, nothing lost, conflicts named."""
+"""Merge new decisions and outcomes with the stored ones: no duplicates, no losses, and conflicts are reported."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 
 from engine.errors import Problem
 
-# What makes a decision the same one when it is read again; its time of day is not what people write.
+# The columns that identify a repeated decision; people do not write its time of day.
 _SAME_DECISION = ("decided_by", "decision", "reason", "units", "comment", "selection")
 _SAME_OUTCOME = ("answer", "counterparty_reason", "units_credited", "amount_credited")
 _OUTCOME_KEY = ("finding_id", "case_id", "answered_on")
-# Between two decisions of one finding that name the same time.
+# The interval between two decisions on one finding that state the same time.
 _LATER = timedelta(seconds=1)
 
 
 @dataclass
 class Merged:
-    """Rows to add to each table, rows that were there already, and people who disagree, in words."""
+    """Rows to add to each table, the number of rows that are already stored, and conflicts between people, as text."""
 
     decisions: list[dict[str, Any]] = field(default_factory=list)
     outcomes: list[dict[str, Any]] = field(default_factory=list)
@@ -35,10 +35,10 @@ def merged(
     kept_decisions: Iterable[Mapping[str, Any]],
     kept_outcomes: Iterable[Mapping[str, Any]],
 ) -> Merged:
-    """What to add. The latest decision on a finding holds; of two of one day, the one that was handed in later.
+    """The rows to add. The latest decision on a finding counts; of two of one day, the one submitted later.
 
-    Two decisions of one day in the same files that differ are a problem: nobody can tell which holds. So are two
-    outcomes of one finding or case and day that differ, wherever they stand. `new_...` have `where`.
+    Different decisions of one day on one finding in the same files are a problem, because it is not known which counts.
+    So are different outcomes of one day for one finding or case, in the files or in the store. `new_...` have `where`.
     """
     result = Merged()
     _merge_decisions(result, new_decisions, kept_decisions)
@@ -61,12 +61,12 @@ def _merge_decisions(result: Merged, new: Sequence[Mapping[str, Any]], kept: Ite
             result.known_already += 1
     for row in handed_in.values():
         before = history[row["finding_id"]]
-        same_day = [one for one in before if one["decided_at"].date() == row["decided_at"].date()]
-        if any(not _differ(one, row, _SAME_DECISION) for one in same_day):
+        same_day = [earlier for earlier in before if earlier["decided_at"].date() == row["decided_at"].date()]
+        if any(not _differ(earlier, row, _SAME_DECISION) for earlier in same_day):
             result.known_already += 1
             continue
         added = {name: value for name, value in row.items() if name != "where"}
-        taken = [one["decided_at"] for one in same_day]
+        taken = [earlier["decided_at"] for earlier in same_day]
         if taken and max(taken) >= added["decided_at"]:
             added["decided_at"] = max(taken) + _LATER
         if before:
@@ -101,25 +101,25 @@ def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(row[name] for name in _OUTCOME_KEY)
 
 
-def _differ(one: Mapping[str, Any], other: Mapping[str, Any], names: Sequence[str]) -> bool:
-    return any(one[name] != other[name] for name in names)
+def _differ(first: Mapping[str, Any], other: Mapping[str, Any], names: Sequence[str]) -> bool:
+    return any(first[name] != other[name] for name in names)
 
 
-def _two_decisions(one: Mapping[str, Any], other: Mapping[str, Any]) -> Problem:
+def _two_decisions(first: Mapping[str, Any], other: Mapping[str, Any]) -> Problem:
     return Problem(
         "two decisions of one day on one finding",
-        f"{one['where']} and {other['where']}",
-        f"{one['decision']} by {one['decided_by']}, {other['decision']} by {other['decided_by']}",
+        f"{first['where']} and {other['where']}",
+        f"{first['decision']} by {first['decided_by']}, {other['decision']} by {other['decided_by']}",
         "one decision, or two with their own days",
         "agree on one and clear the other, or give the later one its day",
     )
 
 
 def _conflict(before: Sequence[Mapping[str, Any]], added: Mapping[str, Any]) -> list[str]:
-    """In words, if the decision that held was another person's and another one."""
+    """The conflict as text, if the previous decision was another person's and a different one; else empty."""
     held = max(before, key=lambda row: row["decided_at"])
     if held["decision"] == added["decision"] or held["decided_by"] == added["decided_by"]:
         return []
     holds = max(held, added, key=lambda row: row["decided_at"])
-    then, now = (f"{one['decision']} by {one['decided_by']} on {one['decided_at']:%Y-%m-%d}" for one in (held, added))
+    then, now = (f"{row['decision']} by {row['decided_by']} on {row['decided_at']:%Y-%m-%d}" for row in (held, added))
     return [f"finding {added['finding_id']}: {then}, {now}; {holds['decision']} holds"]

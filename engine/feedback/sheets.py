@@ -1,4 +1,4 @@
-"""Rows of edited workbooks and CSV files, as people left them."""
+"""Rows of edited workbooks and CSV files, as people saved them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from engine.sources import Sheet, WorkbookError, open_workbook
 
 DECISIONS, OUTCOMES = "decisions", "outcomes"
 _WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
-# Headings that are not the column's own name in other words.
+# Headings that differ from their column's name.
 _ALSO = {"units_decided": "units", "decided_on": "decided_at", "answered_at": "answered_on"}
 _NAMES = {
     DECISIONS: ("finding_id", "decided_at", "decided_by", "decision", "reason", "units", "comment", "selection"),
@@ -29,16 +29,16 @@ _NAMES = {
         "amount_credited",
     ),
 }
-# What an analyst fills in of a finding, apart from the decision itself.
+# The columns of a finding that an analyst fills in, apart from the decision itself.
 _ENTERED = ("reason", "units", "comment", "decided_by", "decided_at")
 _DELIMITERS = ",;\t|"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One row that somebody filled in: cells by column of the table, NULL where empty, and where the row stands.
+    """One row that somebody filled in: cells by column of the table, NULL if empty, and the row's location.
 
-    unreadable: columns whose cell holds an error or a formula that no program has calculated; they read as empty.
+    unreadable: columns whose cell contains an error or a formula that no program has calculated; they read as empty.
     """
 
     table: str
@@ -49,7 +49,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class _OpenSheet:
-    """Name for people, rows with the header first, and where cells are that cannot be read."""
+    """Its name for messages, its rows with the header first, and the locations of cells that cannot be read."""
 
     name: str
     rows: Iterator[Sequence[Any]]
@@ -57,15 +57,15 @@ class _OpenSheet:
 
 
 def entries_of(path: Path) -> tuple[list[Entry], int]:
-    """The rows of a file that decide a finding or tell an outcome, and how many rows have other entries alone.
+    """The rows of a file with a decision or an answer, and the number of rows that have only other entries.
 
-    Of a workbook every visible sheet that has the columns, wherever they stand; rows that a filter hides count too. A
-    row without a decision (or answer) is none, whatever else it holds. Raises InputError where the file cannot be read
-    or no sheet has the columns.
+    In a workbook, every visible sheet that has the columns is read, in any order of columns; rows hidden by a filter
+    count too. A row without a decision (or answer) is not an entry, whatever else it contains. Raises InputError if the
+    file cannot be read or no sheet has the columns.
     """
     is_workbook = path.suffix.lower() in _WORKBOOKS
     sheets = _sheets_of_workbook(path) if is_workbook else [_OpenSheet(path.name, _rows_of_csv(path))]
-    found: list[Entry] = []
+    entries: list[Entry] = []
     undecided, recognized = 0, False
     for sheet in sheets:
         header = [_column(heading) for heading in next(sheet.rows, [])]
@@ -83,7 +83,7 @@ def entries_of(path: Path) -> tuple[list[Entry], int]:
             cells_by_name = {column: values.get(column) for column in names}
             entry = Entry(table, cells_by_name, f"{sheet.name}, row {number}", tuple(bad.get(number, ())))
             if entry.cells[deciding] is not None or deciding in entry.unreadable:
-                found.append(entry)
+                entries.append(entry)
             elif table == DECISIONS and any(entry.cells[column] is not None for column in _ENTERED):
                 undecided += 1
     if not recognized:
@@ -96,11 +96,11 @@ def entries_of(path: Path) -> tuple[list[Entry], int]:
                 "give a run's review/findings.xlsx or findings.csv as it was edited, or a file with these columns",
             )
         )
-    return found, undecided
+    return entries, undecided
 
 
 def _column(heading: Any) -> str:
-    """A heading as a column's name: `Decided on` is decided_at; an empty one is none."""
+    """The column name of a heading: `Decided on` is decided_at; an empty heading gives an empty name."""
     name = re.sub(r"\W+", "_", str(heading or "").strip().lower()).strip("_")
     return _ALSO.get(name, name)
 
@@ -114,7 +114,7 @@ def _table_of(header: Sequence[str]) -> str | None:
 
 
 def _value(cell: Any) -> Any:
-    """NULL for an empty cell; text without blanks around it."""
+    """NULL for an empty cell; text without surrounding blanks."""
     text = cell.strip() if isinstance(cell, str) else cell
     return None if text == "" else text
 
@@ -139,7 +139,7 @@ def _sheets_of_workbook(path: Path) -> list[_OpenSheet]:
 
 
 def _unreadable_cells(sheet: Sheet) -> list[tuple[int, int]]:
-    """Row, as the spreadsheet counts, and place among the cells that the sheet's rows have."""
+    """The row number in the spreadsheet, and the index of the cell within the sheet's rows."""
     return [(row, column - sheet.first_column) for row, column in sheet.unreadable_cells]
 
 

@@ -1,4 +1,4 @@
-"""From what people typed to decisions and outcomes as the contract has them, and what is wrong with the others."""
+"""Convert entries to decisions and outcomes of the contract, and report problems of the others."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 @dataclass(frozen=True)
 class FindingFacts:
-    """What published runs say of a finding: NDC units asked for on its row, NULL where unknown."""
+    """Facts on a finding from published runs: NDC units billed on its row, NULL if unknown."""
 
-    units_asked_for: Decimal | None
+    units_billed: Decimal | None
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """Rows of the tables `decisions` and `outcomes`, in the order of the files; a `where` for each by its place."""
+    """Rows of the tables `decisions` and `outcomes`, in the order of the files, each with its location as `where`."""
 
     decisions: list[dict[str, Any]]
     outcomes: list[dict[str, Any]]
@@ -42,9 +42,10 @@ def accepted(
     decided_by: str | None = None,
     decided_on: date | None = None,
 ) -> Accepted:
-    """Every entry either as a row or as a problem that names its file, sheet and row.
+    """Convert every entry to a row, or to a problem that names its file, sheet and row.
 
-    `known`: findings of published runs by id. `decided_by`, `decided_on`: for rows that do not say; NULL: they must.
+    `known`: findings of published runs by id. `decided_by`, `decided_on`: defaults for rows without them; if None,
+    every row needs its own.
     """
     result = Accepted([], [], [])
     for entry in entries:
@@ -90,7 +91,7 @@ def _decision(
         same = [reason for reason in DISMISS_REASONS if reason.lower() == row["reason"].lower()]
         row["reason"] = same[0] if same else row["reason"]
     facts = known.get(str(row["finding_id"]))
-    most = None if facts is None else facts.units_asked_for
+    most = None if facts is None else facts.units_billed
     if row["units"] is not None and most is not None and row["units"] > most:
         read.fail("more units than the row asks for", f"{row['units']}", f"at most {most}", "correct Units decided")
     return row
@@ -114,11 +115,11 @@ def _outcome(read: _Reader, known: Mapping[str, FindingFacts], today: date) -> d
 
 
 def _codes(table: str, column: str) -> tuple[str, ...]:
-    return next(one.codes or () for one in TABLES[table].columns if one.name == column)
+    return next(field.codes or () for field in TABLES[table].columns if field.name == column)
 
 
 class _Reader:
-    """Cells of one entry by what they should be; what they are not becomes a problem of the entry."""
+    """Reads the cells of one entry with their expected types; unexpected values become problems of the entry."""
 
     def __init__(self, entry: Entry, problems: list[Problem]):
         self._cells, self._where, self._problems = entry.cells, entry.where, problems
@@ -131,12 +132,12 @@ class _Reader:
     def failed_at(self, column: str) -> bool:
         return column in self._failed
 
-    def fail(self, what: str, found: str, expected: str, to_do: str, column: str = "") -> None:
+    def fail(self, what: str, received: str, expected: str, to_do: str, column: str = "") -> None:
         self._failed.add(column)
-        self._problems.append(Problem(what, self._where, found, expected, to_do))
+        self._problems.append(Problem(what, self._where, received, expected, to_do))
 
     def text(self, column: str) -> str | None:
-        """A number that a spreadsheet made of digits is those digits again."""
+        """The cell as text; digits that a spreadsheet stored as a number become digits again."""
         cell = self._cells[column]
         if cell is None:
             return None
@@ -173,7 +174,7 @@ class _Reader:
         return None
 
     def number(self, column: str, step: Decimal) -> Decimal | None:
-        """A number from 0 on, rounded to the table's decimals where it has no more; text of one counts."""
+        """A number of at least 0 with at most the table's decimals; a number stored as text is accepted."""
         cell = self.text(column)
         if cell is None:
             return None
@@ -192,7 +193,7 @@ class _Reader:
         return None if moment is None else moment.date()
 
     def moment(self, column: str, today: date, heading: str, option: str) -> datetime | None:
-        """A day, or a time with the zone that it names, else UTC; never after the end of today."""
+        """A day, or a time in its own zone, UTC by default; never after the end of today."""
         cell = self._cells[column]
         if cell is None:
             return None
@@ -209,7 +210,7 @@ class _Reader:
 
 
 def _moment(cell: Any) -> datetime:
-    """Raises ValueError for what is neither a date nor an ISO text of one."""
+    """Raise ValueError for a value that is neither a date nor an ISO date as text."""
     if isinstance(cell, datetime):
         return cell if cell.tzinfo else cell.replace(tzinfo=UTC)
     if isinstance(cell, date):

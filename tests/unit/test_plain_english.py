@@ -27,6 +27,7 @@ CLEAN_PACKAGES = (
     "engine/cases",
     "engine/positions",
     "engine/tracking",
+    "engine/feedback",
 )
 
 CLEAN_PAGES = (
@@ -120,6 +121,7 @@ ALLOWED = {
     "appears to leave out the 340B modifier": "text of a stored root cause",
     "the description of each says what it did": "text that MLflow shows with an experiment",
     "difference that lies above zero": "text of a message of the job promote",
+    "more units than the row asks for": "text of a message about a decision",
     '"Asked"': "public name, to be renamed with its callers in engine/pipeline",
 }
 ALLOWED_NAMES = {
