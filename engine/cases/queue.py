@@ -72,8 +72,8 @@ def queue_of(rows: DataFrame, size: QueueSize, as_of: date) -> DataFrame:
     """QUEUE of `standings`: the first `size.top` by priority stay in the queue, `size.drawn` of the others are drawn.
 
     The sample takes the smallest hashes of finding id and quarter of the run, among findings that are neither in the
-    queue, nor decided, nor CONTEXT (those accuse nobody). It is the same in every run of a quarter until they are
-    decided, and another one in the next quarter.
+    queue nor decided. CONTEXT findings are excluded, because they make no claim against anyone. The sample is the same
+    in every run of a quarter until its findings are decided, and another one in the next quarter.
     """
     is_candidate = F.col("standing") == Standing.QUEUE.value
     if size.top < size.worth:

@@ -123,7 +123,7 @@ def taken_back(claims: DataFrame) -> DataFrame:
 def still_billed(claims: DataFrame, taken: DataFrame) -> DataFrame:
     """The claims with positive units that later rows do not reverse in full. `taken`: see `taken_back`.
 
-    Fully reversed claims are not reviewed, so they must not occupy the 340B claim of a row that is.
+    Rules do not apply to fully reversed claims, so those must not occupy the 340B claim of another row.
     """
     units = taken.select(F.col("source_row_id").alias("taken_row_id"), TAKEN_BACK_FACTS[0].name)
     joined = claims.join(F.broadcast(units), on=F.col("source_row_id") == F.col("taken_row_id"), how="left")
