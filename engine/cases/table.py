@@ -261,8 +261,8 @@ def _with_names(groups: DataFrame, known: CaseInput, counterparties: Mapping[str
 
 
 def _setting(counterparties: Mapping[str, CounterpartySettings], name: str) -> Column:
-    known = {id: getattr(settings, name) for id, settings in counterparties.items()}
-    pairs = [F.lit(word) for id, text in known.items() if text is not None for word in (id, text)]
+    known = {counterparty: getattr(settings, name) for counterparty, settings in counterparties.items()}
+    pairs = [F.lit(word) for counterparty, text in known.items() if text is not None for word in (counterparty, text)]
     by_id = F.try_element_at(F.create_map(*pairs), F.col("counterparty_id")) if pairs else F.lit(None).cast("string")
     return F.when(F.col("counterparty_kind") != Route.ENTITY.value, by_id)
 
