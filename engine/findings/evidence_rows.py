@@ -1,4 +1,4 @@
-"""Rows that the documents of dispute codes consist of: the other claim line of a duplicate, the entity's claim."""
+"""Rows that support dispute codes: the other claim line of a duplicate, the covered entity's claim."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _OF_ENTITIES = ("R003", "R005")
 
 
 def evidence_ids(found: DataFrame) -> DataFrame:
-    """source_row_id, each once, of the other claim lines that findings of duplicates name. `found`: FINDINGS."""
+    """Distinct source_row_id of the other claim lines in findings of duplicates. `found`: FINDINGS."""
     return _related(found, _OF_LINES).select("source_row_id").distinct()
 
 
 def evidence_rows(found: DataFrame, other_lines: DataFrame, entity_claims: DataFrame | None) -> DataFrame:
     """EVIDENCE_ROWS of findings on claims that go to a state and are at least MEDIUM.
 
-    Another state's claim line is none of this state's: it is left out.
+    Related claim lines of other states are excluded.
 
     Args:
         found: FINDINGS.
@@ -56,7 +56,7 @@ def evidence_rows(found: DataFrame, other_lines: DataFrame, entity_claims: DataF
 
 
 def _related(found: DataFrame, rules: tuple[str, ...]) -> DataFrame:
-    """finding_id, own_state and source_row_id of each row that a finding's rules of these ids name."""
+    """finding_id, own_state and source_row_id of each related row of the finding's rules with these ids."""
     meant = found.where(
         (F.col("subject") == Subject.REBATE_CLAIM.value)
         & (F.col("route") == Route.STATE.value)

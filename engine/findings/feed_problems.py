@@ -1,4 +1,4 @@
-"""Findings whose claims come from a month of a feed that links less than usual say so."""
+"""Adds a note to findings whose claims come from a month of a feed with an unusually low match rate."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _SOURCE = "side string, program string, source string, month date, feed_problem 
 
 
 def with_feed_problems(findings: DataFrame, problems: Sequence[FeedProblem]) -> DataFrame:
-    """FINDINGS with the problem at the end of the narrative: of the payer's month on every rebate claim, of the covered
-    entity's month on claims that are linked to its 340B claims."""
+    """FINDINGS with the problem appended to the narrative: a problem of a payer's month on all of its rebate claims, a
+    problem of a covered entity's month on claims that are linked to its 340B claims."""
     if not problems:
         return findings
     told = findings.sparkSession.createDataFrame(
