@@ -1,6 +1,6 @@
-"""Months of pharmacies, prescribers and covered entities that stand out, each on its most unusual claim, on Spark.
+"""Unusual months of pharmacies, prescribers and covered entities, each reported on its most unusual claim, on Spark.
 
-Grain of what is compared: group x month, all products together or one NDC-9. See `month_statistics` for how.
+Grain of the comparison: group x month, all products together or one NDC-9. See `month_statistics` for the method.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from engine.models.reason_words import part_in_words
 from engine.runtime.expressions import any_of, first_of_month, union_all
 from engine.settings import GroupSettings
 
-# By subject, the groups: what one is called, and the column that identifies it.
+# By subject, the kinds of groups: name, and the column that identifies a group.
 GROUPS: dict[Subject, tuple[tuple[str, str], ...]] = {
     Subject.REBATE_CLAIM: (("pharmacy", "pharmacy_key"), ("prescriber", "prescriber_npi")),
     Subject.ENTITY_CLAIM: (("covered entity", "entity_id"),),
@@ -37,7 +37,7 @@ GROUPS: dict[Subject, tuple[tuple[str, str], ...]] = {
 _PLURALS = {"pharmacy": "pharmacies", "prescriber": "prescribers", "covered entity": "covered entities"}
 _CLAIMS = {Subject.REBATE_CLAIM: "claims", Subject.ENTITY_CLAIM: "340B claims"}
 
-# Far out: among the outermost tenth of comparable claims, both ends together.
+# A claim is far out if it is in the outermost tenth of comparable claims, both tails together.
 FAR_OUT = math.log(10.0)
 ALL_CLAIMS, OF_PRODUCT, FAR = "group_claims", "group_product_claims", "group_far_claims"
 _EVERY_PRODUCT = ""
@@ -50,9 +50,9 @@ _JUDGED = T.StructType(
         *(T.StructField(name, T.LongType()) for name in ("band", "evidence_bin", "times_bin")),
     ]
 )
-# Months are compared with those of which about as many claims were expected; band 0, less than one, is none of these.
+# Months are compared with months that have a similar number of expected claims; band 0 (less than one) is not compared.
 _BANDS = 4.0 ** np.arange(12)
-# Of the scale of ln(times usual): months of a group that differ by less are alike, however alike its peers are.
+# Smallest scale of ln(times usual): smaller differences never count, however similar the peers are.
 _LEAST_SCALE = 0.2
 _BINS = 50.0  # per unit of ln(times) or of evidence
 _DIGITS = 12
@@ -70,7 +70,8 @@ STANDING_OUT = T.StructType(
 
 @dataclass(frozen=True)
 class GroupMonths:
-    """`rows`: STANDING_OUT, one row per claim that stands for a month; `flagged`: months; `tested`: of how many."""
+    """`rows`: STANDING_OUT, one row per claim that represents an unusual month; `flagged`: number of unusual months;
+    `tested`: number of months tested."""
 
     rows: DataFrame
     flagged: int
@@ -78,10 +79,10 @@ class GroupMonths:
 
 
 def months_of_groups(claims: DataFrame, subject: Subject, measures: Sequence[str]) -> DataFrame:
-    """One row per group, month, product (empty: all of them) and measure with what it is compared with. Lazily.
+    """One row per group, month, product (empty: all products) and measure, with the counts of its comparison. Lazy.
 
-    `claims`: facts that no rule on quantity, price, amount or conversion explains, with the surprises of `measures`. A
-    claim without its group, day of service or, for a product's own row, NDC-9 takes no part in it.
+    `claims`: facts that no rule on quantity, price, amount or conversion explains, with the surprises of `measures`.
+    Claims without the group or a day of service are excluded, as are claims without an NDC-9 from rows of one product.
     """
     months = _tall(_members(claims, subject, measures), measures)
     own = Window.partitionBy(*_CELL)
@@ -119,14 +120,14 @@ def stand_out(
     measures: Sequence[str],
     settings: GroupSettings,
 ) -> GroupMonths:
-    """The months that stand out, at most `budget` of them. Runs Spark jobs.
+    """The unusual months, at most `budget` of them. Runs Spark jobs.
 
-    `months`: what `months_of_groups` made, written; `claims`: of the same rows; `scores`: SCORES, by which a group's
-    claims are ordered, the most unusual first (without scores: the greatest quantity).
+    `months`: the written result of `months_of_groups`; `claims`: the claims it was made from; `scores`: SCORES, which
+    order a group's claims, most unusual first (without scores: largest quantity first).
 
-    A month is tested if it has enough claims, and its group enough claims in enough other months and enough peers. It
-    stands out if its evidence allows (Benjamini and Hochberg over all months of such groups, the measures of a month
-    by Bonferroni) and it has more of what is measured than 99.5 % of comparable months.
+    A month is tested if it has enough claims, and its group has enough claims in enough other months and enough peers.
+    It is unusual if its evidence is significant (Benjamini and Hochberg over all months of such groups, Bonferroni over
+    the measures of a month) and it exceeds 99.5 % of comparable months.
     """
     spark = months.sparkSession
     enough = (
@@ -156,7 +157,7 @@ def stand_out(
         *(*_KEY, "product", "measure", "hits", "of", "expected", "times", "strength", "tests"),
         *("low", "high", "inside", "compared"),
     )
-    # one row per month that lies beyond its range: few
+    # one row per month outside its range, so few rows
     candidates = sorted((row.asDict() for row in rows.collect()), key=_by_evidence)[: settings.budget]
     p_values = np.array([_p_value(one) for one in candidates])
     ranks = np.ones(len(candidates), dtype=np.int64)
@@ -196,7 +197,7 @@ _RANGES = (
 
 
 def _members(claims: DataFrame, subject: Subject, measures: Sequence[str]) -> DataFrame:
-    """One row per claim and group that it belongs to, with whether each measure is known and far out."""
+    """One row per claim and group it belongs to, with flags for each measure: known, and far out."""
     quantity = "quantity" if subject is Subject.ENTITY_CLAIM else "ndc_units"
     surprises = {name: F.col(surprise_name(name)) for name in measures}
     kept = claims.select(
@@ -217,7 +218,7 @@ def _members(claims: DataFrame, subject: Subject, measures: Sequence[str]) -> Da
 
 
 def _tall(members: DataFrame, measures: Sequence[str]) -> DataFrame:
-    """Group, month, product and measure: `hits`, what is counted, and `of`, among how many. No row without claims."""
+    """One row per group, month, product and measure with claims: `hits`, the claims counted, out of `of` claims."""
     by_product = members.groupBy(*_KEY, "product").agg(
         F.count(F.lit(1)).alias("claims"),
         *(F.count_if(f"{mark}_{name}").alias(f"{mark}_{name}") for name in measures for mark in ("known", "far")),
@@ -260,8 +261,11 @@ def _judged(measure: pa.Array, *counts: pa.Array) -> pa.Array:
 
 
 def _ranges(usual: DataFrame, settings: GroupSettings) -> list[tuple[Any, ...]]:
-    """_RANGES: per kind, measure and band the dispersion of evidence, and times usual of comparable months: those of
-    the band if there are `minimum_compared` of them, else of all bands; none where these are too few. Runs a job."""
+    """_RANGES: by kind, measure and band, the dispersion of evidence and the range of times usual in comparable months.
+
+    Comparable months are those of the band if there are at least `minimum_compared`, else those of all bands; there is
+    no range if these are too few. Runs a Spark job.
+    """
     counts = (
         usual.where((F.col("band") > 0) & (F.col("hits") > 0))
         .groupBy("kind", "measure", "band", "evidence_bin", "times_bin")
@@ -298,7 +302,7 @@ def _ranges(usual: DataFrame, settings: GroupSettings) -> list[tuple[Any, ...]]:
 
 
 def _group_months(usual: DataFrame) -> int:
-    """Months that could stand out: all months of every group of which some month could be tested."""
+    """Number of months for the false discovery rate: all months of every group with a month that could be tested."""
     groups = usual.select("kind", "group_id").distinct().count()
     return groups * usual.select("month").distinct().count()
 
@@ -308,7 +312,7 @@ def _p_value(one: Mapping[str, Any]) -> float:
 
 
 def _by_evidence(one: Mapping[str, Any]) -> tuple[float, float, str, str, date]:
-    # p-values of strong evidence are all 0
+    # p-values of strong evidence all underflow to 0
     return _p_value(one), -one["strength"], one["kind"], one["group_id"], one["month"]
 
 
@@ -320,10 +324,11 @@ def _on_claims(
     subject: Subject,
     measures: Sequence[str],
 ) -> DataFrame:
-    """STANDING_OUT. A claim that is the most unusual of two months names both, and the other claims of the first."""
+    """STANDING_OUT. A claim that is the most unusual one of two months names both months, and the other claims of the
+    first."""
     months = [tuple(one[name] for name in (*_KEY, "product", "measure", "rank")) for one in chosen]
     kinds = "kind string, group_id string, month date, of_product string, measure string, rank bigint"
-    # at most as many as the budget
+    # at most `budget` rows
     own = _members(claims, subject, measures).join(
         F.broadcast(spark.createDataFrame(months, kinds)), on=list(_KEY), how="inner"
     )
@@ -337,7 +342,7 @@ def _on_claims(
     if scores is None:
         own = own.withColumn("anomaly_score", F.col("quantity").cast("double"))
     else:
-        # one score per row
+        # at most one score per row
         own = own.join(scores.select("source_row_id", "anomaly_score"), on="source_row_id", how="left")
     order = Window.partitionBy("rank").orderBy(F.col("anomaly_score").desc_nulls_last(), "source_row_id")
     ordered = own.select("rank", "source_row_id", F.row_number().over(order).alias("place"))
