@@ -69,7 +69,7 @@ def findings_of(
         }
     )
     deciding, own = F.col("deciding"), F.col("own_rules")
-    asked, settled = F.col("worth_units"), F.col("worth_settled_units")
+    billed, settled = F.col("worth_units"), F.col("worth_settled_units")
     rows = rows.withColumns(
         {
             "run_id": F.lit(run_id),
@@ -81,7 +81,7 @@ def findings_of(
             "amount_at_issue": amount_at_issue(own, deciding),
             "reference_rows": _reference_rows(F.col("rules")),
             "narrative": F.concat(
-                narrative(F.col("ranked_rules"), subject), settled_since(asked, settled, F.col("worth_settled_on"))
+                narrative(F.col("ranked_rules"), subject), settled_since(billed, settled, F.col("worth_settled_on"))
             ),
             "route": deciding["route"],
             "party_at_fault": deciding["party_at_fault"],

@@ -43,7 +43,7 @@ _ALWAYS = frozenset(("prices", "products", "pharmacies"))
 _COMPARED = ("evidence", "dispute_code", "route", "party_at_fault", "action", "units_at_issue", "amount_at_issue")
 _SHOWN = ("subject", "source_row_id", *_COMPARED)
 # Tables on which the facts about a table also depend, if they are available.
-_BESIDE = {
+_RELATED_TABLES = {
     "entity_claims": frozenset(("covered_entities",)),
     "chargebacks": frozenset(("covered_entities",)),
     "contract_pharmacies": frozenset(("covered_entities", "entity_npis")),
@@ -170,20 +170,20 @@ def causes(differ: Differences, subject: str, rule_ids: Sequence[str]) -> list[s
     """Possible causes of a change, in words, each prefixed with its Cause; empty if no known difference explains it."""
     feed = SUBJECT_FEEDS[Subject(subject)]
     changed = sorted(_tables_of(subject, rule_ids) & differ.tables)
-    found = [f"{Cause.DATA}: {name} is another" for name in changed if name in _FEEDS]
-    found += [f"{Cause.DATA}: another --as-of day"] if differ.day else []
-    found += [f"{Cause.REFERENCE}: {name} is another" for name in changed if name not in _FEEDS]
-    tables = [table for one, table in SUBJECT_FEEDS.items() if one.in_findings == subject]
+    possible = [f"{Cause.DATA}: {name} is another" for name in changed if name in _FEEDS]
+    possible += [f"{Cause.DATA}: another --as-of day"] if differ.day else []
+    possible += [f"{Cause.REFERENCE}: {name} is another" for name in changed if name not in _FEEDS]
+    tables = [table for feed_subject, table in SUBJECT_FEEDS.items() if feed_subject.in_findings == subject]
     named = [f"{rule_id} on {table}" for rule_id in rule_ids for table in tables]
     switched = [name for name in named if name in differ.rules_off]
-    found += [_switched(name, *differ.rules_off[name]) for name in switched]
+    possible += [_switched(name, *differ.rules_off[name]) for name in switched]
     of_rules = [name for name in named if name in differ.thresholds]
-    found += [f"{Cause.CONFIG}: thresholds of {name} differ" for name in of_rules]
+    possible += [f"{Cause.CONFIG}: thresholds of {name} differ" for name in of_rules]
     if differ.config and not switched and not of_rules:
-        found.append(f"{Cause.CONFIG}: settings differ, and none of these rules' thresholds is known to")
+        possible.append(f"{Cause.CONFIG}: settings differ, and none of these rules' thresholds is known to")
     if ANOMALY_RULE in rule_ids and feed in differ.models:
-        found.append(f"{Cause.MODEL}: another model version scored {feed}")
-    return found + ([f"{Cause.CODE}: another version of the program"] if differ.code else [])
+        possible.append(f"{Cause.MODEL}: another model version scored {feed}")
+    return possible + ([f"{Cause.CODE}: another version of the program"] if differ.code else [])
 
 
 def _switched(name: str, then: str | None, now: str | None) -> str:
@@ -198,4 +198,4 @@ def _tables_of(subject: str, rule_ids: Sequence[str]) -> frozenset[str]:
     rules = [rule for rule in REGISTRY.rules() if rule.subject.in_findings == subject and rule.id in rule_ids]
     needs = [need for rule in rules for need in (*rule.needs, *(need for guard in rule.guards for need in guard.needs))]
     named = _ALWAYS | {name.partition(".")[0] for need in needs for name in need.split("|")}
-    return named.union(*(beside for table, beside in _BESIDE.items() if table in named))
+    return named.union(*(related for table, related in _RELATED_TABLES.items() if table in named))

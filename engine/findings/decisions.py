@@ -36,11 +36,11 @@ def reviewed_findings(decisions: DataFrame, outcomes: DataFrame | None, as_of: d
     decided = _decided(decisions, as_of)
     if outcomes is None:
         return decided.where("is_random")
-    says_something = F.col("finding_id").isNotNull() & (F.col("answer") != "NO_ANSWER")
+    is_answer = F.col("finding_id").isNotNull() & (F.col("answer") != "NO_ANSWER")
     last = max_struct("answered_on", "answer", "units_credited")
     was_credited = F.coalesce(F.col("last.units_credited") > 0, F.lit(True))
     answered = (
-        outcomes.where(says_something & (F.col("answered_on") <= F.lit(as_of)))
+        outcomes.where(is_answer & (F.col("answered_on") <= F.lit(as_of)))
         .groupBy("finding_id")
         .agg(last.alias("last"))
         .select(
@@ -57,11 +57,11 @@ def reviewed_findings(decisions: DataFrame, outcomes: DataFrame | None, as_of: d
     )
 
 
-def answers_by_rule(found: DataFrame, outcomes: DataFrame, runs: DataFrame, as_of: date) -> DataFrame:
+def answers_by_rule(findings: DataFrame, outcomes: DataFrame, runs: DataFrame, as_of: date) -> DataFrame:
     """rule_id, payer, accepted and answers (both counts): one row per deciding rule and payer of answered findings.
 
     The last answer up to `as_of` counts; PARTIAL is accepted if units were credited, NO_ANSWER is not an answer (part
-    7.19). Answers that name only a case are excluded. `found`, `runs`: see `as_reviewed`; `outcomes`: conformed.
+    7.19). Answers that name only a case are excluded. `findings`, `runs`: see `as_reviewed`; `outcomes`: conformed.
     """
     last = max_struct("answered_on", "answer", "units_credited")
     is_accepted = (F.col("last.answer") == "ACCEPTED") | (
@@ -75,9 +75,9 @@ def answers_by_rule(found: DataFrame, outcomes: DataFrame, runs: DataFrame, as_o
         .agg(last.alias("last"))
         .select("finding_id", is_accepted.alias("is_accepted"), F.col("last.answered_on").alias("decided_on"))
     )
-    stood = as_reviewed(found, answered, runs)
+    answered_findings = as_reviewed(findings, answered, runs)
     return (
-        stood.select(deciding_rule().alias("rule_id"), payer_of().alias("payer"), "is_accepted")
+        answered_findings.select(deciding_rule().alias("rule_id"), payer_of().alias("payer"), "is_accepted")
         .groupBy("rule_id", "payer")
         .agg(
             F.sum(F.col("is_accepted").cast("bigint")).alias("accepted"),
@@ -86,15 +86,15 @@ def answers_by_rule(found: DataFrame, outcomes: DataFrame, runs: DataFrame, as_o
     )
 
 
-def sampled_by_rule(found: DataFrame, decisions: DataFrame, runs: DataFrame, as_of: date) -> DataFrame:
+def sampled_by_rule(findings: DataFrame, decisions: DataFrame, runs: DataFrame, as_of: date) -> DataFrame:
     """rule_id, valid and decided (both counts): one row per deciding rule of findings drawn at random and decided.
 
-    Decided means DISPUTE (valid) or DISMISS. `found`, `runs`: see `as_reviewed`; `decisions`: conformed.
+    Decided means DISPUTE (valid) or DISMISS. `findings`, `runs`: see `as_reviewed`; `decisions`: conformed.
     """
     sampled = _decided(decisions, as_of).where("is_random")
-    stood = as_reviewed(found, sampled, runs)
+    sampled_findings = as_reviewed(findings, sampled, runs)
     return (
-        stood.select(deciding_rule().alias("rule_id"), "is_valid")
+        sampled_findings.select(deciding_rule().alias("rule_id"), "is_valid")
         .groupBy("rule_id")
         .agg(F.sum(F.col("is_valid").cast("bigint")).alias("valid"), F.count(F.lit(1)).alias("decided"))
     )
@@ -120,18 +120,18 @@ def deciding_rule() -> Column:
     return F.array_min(F.transform(deciding, lambda hit: hit["rule_id"]))
 
 
-def as_reviewed(found: DataFrame, reviewed: DataFrame, runs: DataFrame) -> DataFrame:
+def as_reviewed(findings: DataFrame, reviewed: DataFrame, runs: DataFrame) -> DataFrame:
     """The reviewed findings as of their decision, with is_valid and is_random: one row per finding.
 
     The version of a finding is that of the last run whose day is not after the decision: later runs may contain
     consequences of the decision, such as a settlement. If there is no such run, it is that of the first run with the
-    finding. `found`: FINDINGS of all `runs` (run_id, run_number in order of publication, run_day).
+    finding. `findings`: FINDINGS of all `runs` (run_id, run_number in order of publication, run_day).
     """
     was_there = F.coalesce(F.col("run_day") <= F.col("decided_on"), F.lit(False))
     nearest = F.when(was_there, F.col("run_number")).otherwise(-F.col("run_number"))
     order = Window.partitionBy("finding_id").orderBy(was_there.desc(), nearest.desc())
     return (
-        found.drop("decided_on")  # from an earlier decision; `reviewed` has the day that counts
+        findings.drop("decided_on")  # from an earlier decision; `reviewed` has the day that counts
         .join(F.broadcast(reviewed), on="finding_id", how="inner")
         .join(F.broadcast(runs), on="run_id", how="inner")
         .withColumn("place", F.row_number().over(order))
@@ -147,18 +147,20 @@ def latest_decisions(decisions: DataFrame, as_of: date) -> DataFrame:
     )
 
 
-def with_decisions(found: DataFrame, latest: DataFrame, stood: DataFrame | None) -> DataFrame:
+def with_decisions(findings: DataFrame, latest: DataFrame, decided_findings: DataFrame | None) -> DataFrame:
     """FINDINGS with the decision on each, and what has changed since the decision.
 
     A dismissed finding that has changed returns to the queue, and its narrative states why. Changes of scores, or of
-    results of the model's rule, do not count. `found`: FINDINGS. `latest`: see `latest_decisions`. `stood`: decided
-    findings as of their decision (see `as_reviewed`); None without an earlier run.
+    results of the model's rule, do not count. `findings`: FINDINGS. `latest`: see `latest_decisions`.
+    `decided_findings`: findings as of their decision (see `as_reviewed`); None without an earlier run.
     """
-    rows = found.drop(*_OF_DECISION).join(F.broadcast(latest), on="finding_id", how="left")
-    if stood is None:
+    rows = findings.drop(*_OF_DECISION).join(F.broadcast(latest), on="finding_id", how="left")
+    if decided_findings is None:
         changed = F.lit(None).cast("array<string>")
     else:
-        then = stood.select("finding_id", *(value.alias(f"then_{name}") for name, value in _compared().items()))
+        then = decided_findings.select(
+            "finding_id", *(value.alias(f"then_{name}") for name, value in _compared().items())
+        )
         rows = rows.join(F.broadcast(then), on="finding_id", how="left")
         changed = F.when(F.col("decision").isNotNull() & F.col("then_rules").isNotNull(), _differing())
     rows = rows.withColumn("changed_since_decision", changed)

@@ -20,7 +20,7 @@ def with_feed_problems(findings: DataFrame, problems: Sequence[FeedProblem]) -> 
     problem of a covered entity's month on claims that are linked to its 340B claims."""
     if not problems:
         return findings
-    told = findings.sparkSession.createDataFrame(
+    noted = findings.sparkSession.createDataFrame(
         [(problem.side.value, problem.program, problem.source, problem.month, problem.message) for problem in problems],
         _SOURCE,
     )
@@ -32,7 +32,7 @@ def with_feed_problems(findings: DataFrame, problems: Sequence[FeedProblem]) -> 
     }
     rows = findings
     for side, is_met in met_by.items():
-        of_side = told.where(F.col("side") == side.value).select(
+        of_side = noted.where(F.col("side") == side.value).select(
             "source", "month", F.col("program").alias("problem_program"), "feed_problem"
         )
         same_program = F.coalesce(F.col("program") == F.col("problem_program"), F.lit(True))

@@ -47,7 +47,7 @@ _ELSEWHERE = ("R018", "R057")
 
 
 def final_lines(
-    found: DataFrame,
+    findings: DataFrame,
     decisions: DataFrame,
     sent: DataFrame,
     dispute_codes: Iterable[DisputeCode],
@@ -62,7 +62,7 @@ def final_lines(
     accompany another is sent with the finding's other codes.
 
     Args:
-        found: FINDINGS with `changed_since_decision` as of now.
+        findings: FINDINGS with `changed_since_decision` as of now.
         decisions: DECISIONS_TO_DISPUTE, all of them.
         sent: finding_id of lines sent before.
         dispute_codes: the complete code table.
@@ -83,7 +83,7 @@ def final_lines(
         )
     )
     before = sent.select("finding_id").distinct().withColumn("was_sent", F.lit(True))
-    rows = found.join(F.broadcast(latest), on="finding_id", how="inner")
+    rows = findings.join(F.broadcast(latest), on="finding_id", how="inner")
     rows = rows.join(F.broadcast(before), on="finding_id", how="left")
     if taken_up is None:
         rows = rows.withColumns(nulls({"units_taken_up": "decimal(15,3)"}))
@@ -105,11 +105,11 @@ def final_lines(
     return rows.select(*(F.col(field.name).cast(field.dataType) for field in FINAL_LINES.fields))
 
 
-def inquiry_drafts(found: DataFrame) -> DataFrame:
+def inquiry_drafts(findings: DataFrame) -> DataFrame:
     """FINAL_LINES of STRONG findings for covered entities or the MFP facilitator, including undecided findings and
     excluding dismissed ones. They are drafts: no decision is required, and none is withheld.
     """
-    to_draft = found.where(
+    to_draft = findings.where(
         F.col("route").isin(Route.ENTITY.value, Route.FACILITATOR.value)
         & (F.col("evidence") == Evidence.STRONG.value)
         & ~F.coalesce(F.col("is_dismissed"), F.lit(False))
@@ -120,14 +120,14 @@ def inquiry_drafts(found: DataFrame) -> DataFrame:
     return rows.select(*(F.col(field.name).cast(field.dataType) for field in FINAL_LINES.fields))
 
 
-def _described(found: DataFrame) -> DataFrame:
-    """`found` with the columns of FINAL_LINES that depend on the finding only."""
+def _described(findings: DataFrame) -> DataFrame:
+    """`findings` with the columns of FINAL_LINES that depend on the finding only."""
     deciding = F.filter("rules", lambda hit: hit["code"] == F.col("dispute_code"))
     published = F.filter("reference_rows", lambda row: row["table"].isin(*_PUBLISHED))
     elsewhere = F.filter("rules", lambda hit: hit["rule_id"].isin(*_ELSEWHERE))
     recipient = F.when(F.col("route") == Route.STATE.value, F.coalesce("state", "payer_id"))
     recipient = recipient.when(F.col("route") == Route.ENTITY.value, F.col("entity_id")).otherwise(F.col("payer_id"))
-    return found.withColumns(
+    return findings.withColumns(
         {
             "other_codes": F.array_remove(
                 F.transform(F.filter("codes", lambda code: code["kind"] == DISPUTE_KIND), lambda code: code["code"]),
@@ -180,7 +180,7 @@ def _is_meant(subject: str) -> Column:
     """Whether the route accepts lines about the subject; never NULL."""
     meant = F.lit(False)
     for route, subjects in _SUBJECTS.items():
-        meant = meant | ((F.col("route") == route.value) & F.col(subject).isin(*(one.value for one in subjects)))
+        meant = meant | ((F.col("route") == route.value) & F.col(subject).isin(*(each.value for each in subjects)))
     return F.coalesce(meant, F.lit(False))
 
 
@@ -195,7 +195,7 @@ def _held_back(table: CodeTable, not_verified: Column, has_mfp_code: bool) -> Co
     is_inquiry = F.coalesce(F.col("route") == Route.ENTITY.value, F.lit(False))
     is_adjustment = F.size(F.filter("codes", lambda code: code["kind"] == ADJUSTMENT_KIND)) > 0
     is_routed = F.coalesce(F.col("route").isin(*(route.value for route in _SUBJECTS)), F.lit(False))
-    stands_alone = table.may_stand_alone(F.col("dispute_code"))
+    can_be_alone = table.may_stand_alone(F.col("dispute_code"))
     waits = (F.col("route") == Route.FACILITATOR.value) & F.lit(not has_mfp_code)
     return (
         F.when(F.coalesce("was_sent", F.lit(False)), F.lit(SENT))
@@ -210,6 +210,6 @@ def _held_back(table: CodeTable, not_verified: Column, has_mfp_code: bool) -> Co
         .when(F.col("dispute_code").isNull() & F.coalesce(is_adjustment, F.lit(False)), F.lit(ADJUSTMENT_ALONE))
         .when(F.col("dispute_code").isNull(), F.lit("no dispute code"))
         .when(~_usable(table), F.concat(F.lit("code not valid today: "), F.col("dispute_code")))
-        .when(~stands_alone & ~accompanied, F.concat(F.lit("code needs another with it: "), F.col("dispute_code")))
+        .when(~can_be_alone & ~accompanied, F.concat(F.lit("code needs another with it: "), F.col("dispute_code")))
         .when(~F.coalesce(F.col("units_disputed") > 0, F.lit(False)), F.lit("no units to dispute"))
     )

@@ -24,11 +24,11 @@ def narrative(ranked_rules: Column, subject: Subject) -> Column:
     return F.concat(first, also)
 
 
-def settled_since(asked: Column, settled: Column, settled_on: Column) -> Column:
+def settled_since(billed: Column, settled: Column, settled_on: Column) -> Column:
     """A sentence on the units credited or repaid since the row was received, to append; empty without any."""
     return if_known(
         " {units:number} units of it were credited or repaid since, last on {day:date}, and are not at issue any more.",
-        units=F.when(settled > 0, F.least(settled, F.abs(asked))),
+        units=F.when(settled > 0, F.least(settled, F.abs(billed))),
         day=settled_on,
     )
 

@@ -66,16 +66,16 @@ def with_judged_rules(rows: DataFrame, table: CodeTable) -> DataFrame:
     most = F.greatest(money(size * F.col("unit_price_used")), F.abs(F.col("worth_stated_amount")))
     rows = rows.withColumns({"worth_size": size, "worth_most": F.when(credits_us, F.lit(0)).otherwise(most)})
     size, settled, price = F.col("worth_size"), F.col("worth_settled_units"), F.col("unit_price_used")
-    whole = F.col("worth_whole_units") if "worth_whole_units" in column_names(rows) else size
+    units_in_total = F.col("worth_whole_units") if "worth_whole_units" in column_names(rows) else size
 
     def judged(hit: Column) -> Column:
-        asked = _within(hit["units_at_issue"], size).cast(UNITS)
-        units, own = _left(asked, settled), hit["amount_at_issue"]
-        share = divide_decimals(own * _left(size, settled), whole, 30, 6, "decimal(24,6)")
-        is_part = (whole > 0) & ((F.coalesce(settled, F.lit(0)) > 0) | (size < whole))
+        units_before = _within(hit["units_at_issue"], size).cast(UNITS)
+        units, own = _left(units_before, settled), hit["amount_at_issue"]
+        share = divide_decimals(own * _left(size, settled), units_in_total, 30, 6, "decimal(24,6)")
+        is_part = (units_in_total > 0) & ((F.coalesce(settled, F.lit(0)) > 0) | (size < units_in_total))
         amount = F.coalesce(money(F.when(is_part, share).otherwise(own)), money(units * price))
         values = {name: hit[name] for name in RULE_RESULT.names} | {
-            "units_asked": asked,
+            "units_asked": units_before,
             "units_at_issue": units,
             # NULL must stay NULL; `least` alone would ignore it
             "amount_at_issue": F.when(amount.isNotNull(), F.least(amount, F.col("worth_most"))).cast(MONEY),
@@ -106,9 +106,9 @@ def is_settled(own: Column) -> Column:
     """Whether rules of the finding's class put units at issue and all of these were credited or repaid since the row
     was received. Never NULL.
     """
-    asked = F.coalesce(F.array_max(F.transform(own, lambda hit: hit["units_asked"])), F.lit(0))
+    units_before = F.coalesce(F.array_max(F.transform(own, lambda hit: hit["units_asked"])), F.lit(0))
     left = F.coalesce(F.array_max(F.transform(own, lambda hit: hit["units_at_issue"])), F.lit(0))
-    return (asked > 0) & (left == 0)
+    return (units_before > 0) & (left == 0)
 
 
 def _within(units: Column, size: Column) -> Column:
@@ -145,8 +145,8 @@ def answered_probability(accepted: Column, answers: Column, prior: Column, setti
     NULL in `accepted` and `answers` counts as none.
     """
     worth = F.lit(float(settings.prior_answers))
-    given, valid = (F.coalesce(count.cast("double"), F.lit(0.0)) for count in (answers, accepted))
-    return (valid + worth * prior) / (given + worth)
+    answered, valid = (F.coalesce(count.cast("double"), F.lit(0.0)) for count in (answers, accepted))
+    return (valid + worth * prior) / (answered + worth)
 
 
 def priority(

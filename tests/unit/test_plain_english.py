@@ -24,6 +24,7 @@ CLEAN_PACKAGES = (
     "engine/runs",
     "engine/database",
     "engine/runtime",
+    "engine/findings",
 )
 
 CLEAN_PAGES = (
