@@ -94,8 +94,8 @@ class AnomalyModel:
                 training_rows=description["training_rows"],
                 training_means=description["training_means"],
                 trained_on={
-                    name: Distribution(tuple(one["edges"]), tuple(one["rows"]))
-                    for name, one in description["trained_on"].items()
+                    name: Distribution(tuple(distribution["edges"]), tuple(distribution["rows"]))
+                    for name, distribution in description["trained_on"].items()
                 },
                 inputs=SURPRISE if description["inputs"] == _surprises_of(description["features"]) else Z,
                 versions=description["versions"],

@@ -141,8 +141,8 @@ def _evaluation_rows(
     if known.flagged_by_rules is not None:
         rows = rows.withColumn("rules", F.col("is_flagged"))
     if champion is not None:
-        asked = facts.join(rows.select("source_row_id"), on="source_row_id", how="left_semi")
-        own = anomaly_scores(asked, champion, settings, subject).select("source_row_id", "anomaly_score")
+        of_rows = facts.join(rows.select("source_row_id"), on="source_row_id", how="left_semi")
+        own = anomaly_scores(of_rows, champion, settings, subject).select("source_row_id", "anomaly_score")
         rows = rows.join(own.withColumnRenamed("anomaly_score", "champion"), on="source_row_id", how="left")
         rows = rows.fillna(float("-inf"), subset=["champion"])
     # sorted, so sums and resamples do not depend on the partitioning
@@ -198,7 +198,7 @@ def _evaluated(
         enough = judge is not Judge.PLANTED or is_hit.sum() >= settings.evaluation.minimum_planted
         is_fair = judge is not Judge.QUEUE and enough
         may_compare = "champion" in rows and compared_by is None and is_fair
-        found = measured(
+        results = measured(
             scores[there],
             {name: values[there] for name, values in baselines.items()},
             rows["champion"][there] if may_compare else None,
@@ -206,12 +206,12 @@ def _evaluated(
             settings.review_capacity,
             settings.evaluation,
         )
-        metrics |= _named(found.metrics, judge) | {f"{judge.lower()}_rows": float(_labelled(rows, judge).sum())}
+        metrics |= _named(results.metrics, judge) | {f"{judge.lower()}_rows": float(_labelled(rows, judge).sum())}
         compared_by = judge if may_compare else compared_by
-        resampled = found.resampled if is_fair and resampled is None else resampled
+        resampled = results.resampled if is_fair and resampled is None else resampled
         if judge is Judge.PLANTED:
             plots["precision_against_capacity"] = figures.precision_against_capacity(
-                found, {"rules": "rows that a rule flags", "feature": f"robust z-score of {feature}"}, settings
+                results, {"rules": "rows that a rule flags", "feature": f"robust z-score of {feature}"}, settings
             )
     scored = {name: rows[_z_of(name)][is_sampled] for name in trained_on}
     drift = population_stability(trained_on, scored, settings.evaluation.drift_minimum_rows)
@@ -235,16 +235,16 @@ def _evaluated(
 
 def _truths(rows: _Rows, minimum: int) -> list[tuple[Judge, npt.NDArray[Any], npt.NDArray[Any]]]:
     """For each source of labels: the judge, which rows should rank first, and the sampling weights (0: no label)."""
-    found = []
+    results = []
     if rows["is_planted"].any():
-        found.append((Judge.PLANTED, rows["is_planted"], rows.weights))
+        results.append((Judge.PLANTED, rows["is_planted"], rows.weights))
     for judge in (Judge.RANDOM, Judge.QUEUE):
         decided = _labelled(rows, judge)
         disputed = int((decided & rows["is_disputed"]).sum())
         if min(disputed, int(decided.sum()) - disputed) >= minimum:
-            found.append((judge, rows["is_disputed"], decided.astype(np.float64)))
+            results.append((judge, rows["is_disputed"], decided.astype(np.float64)))
             break
-    return found
+    return results
 
 
 def _labelled(rows: _Rows, judge: Judge) -> npt.NDArray[Any]:

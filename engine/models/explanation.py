@@ -73,7 +73,7 @@ def explain(
 def _reasons(rows: DataFrame, model: AnomalyModel, ranged: Sequence[_Ranged]) -> DataFrame:
     named = rows.select("source_row_id", _strongest(ranged, model.features).alias("strongest"))
     parts = [F.transform("strongest", _part(name)) for name in _WORDED]
-    shares = F.transform("strongest", lambda one: one["inside"])
+    shares = F.transform("strongest", lambda item: item["inside"])
     in_words = partial(reason_in_words, _ROWS_IN_WORDS[model.subject])
 
     def worded(*columns: pa.Array) -> pa.Array:
@@ -83,12 +83,12 @@ def _reasons(rows: DataFrame, model: AnomalyModel, ranged: Sequence[_Ranged]) ->
 
     # Spark takes the kind of function from the annotations; its type stubs require it as an argument
     words = arrow_udf(worded, T.ArrayType(T.StringType()))(*parts, shares)  # type: ignore[call-overload]
-    reasons = F.transform("strongest", lambda one: one["reason"]).cast(T.ArrayType(FEATURE_REASON))
+    reasons = F.transform("strongest", lambda item: item["reason"]).cast(T.ArrayType(FEATURE_REASON))
     return named.select("source_row_id", reasons.alias("reasons"), words.alias("reason_words"))
 
 
 def _part(name: str) -> Callable[[Column], Column]:
-    return lambda one: one["reason"][name]
+    return lambda item: item["reason"][name]
 
 
 class _Ranged(NamedTuple):

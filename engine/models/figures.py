@@ -40,18 +40,20 @@ def score_distribution(scores: npt.NDArray[Any], planted: npt.NDArray[Any] | Non
     return figure
 
 
-def precision_against_capacity(found: Measured, baselines: Mapping[str, str], settings: ModelSettings) -> Figure:
+def precision_against_capacity(measured: Measured, baselines: Mapping[str, str], settings: ModelSettings) -> Figure:
     """Precision among the first N rows: of the model with its band, of the named baselines, and by chance."""
     figure, axes = _figure()
-    axes.plot(found.capacities, found.precision, label="model")
+    axes.plot(measured.capacities, measured.precision, label="model")
     band = f"{settings.evaluation.level:.0%} of resamples"
-    axes.fill_between(found.capacities, found.low, found.high, alpha=0.2, label=band)
-    for name, precision in found.baselines.items():
-        axes.plot(found.capacities, precision, label=baselines[name])
-    axes.axhline(found.by_chance, color="grey", linestyle=":", label="by chance")
+    axes.fill_between(measured.capacities, measured.low, measured.high, alpha=0.2, label=band)
+    for name, precision in measured.baselines.items():
+        axes.plot(measured.capacities, precision, label=baselines[name])
+    axes.axhline(measured.by_chance, color="grey", linestyle=":", label="by chance")
     capacity = settings.review_capacity
     axes.axvline(capacity, color="grey", linewidth=0.8, linestyle="--", label=f"capacity, {capacity:,} rows")
-    highest = max(float(np.nanmax(values)) for values in (found.high, found.precision, *found.baselines.values()))
+    highest = max(
+        float(np.nanmax(values)) for values in (measured.high, measured.precision, *measured.baselines.values())
+    )
     top = 1.05 * highest if highest > 0 else 1.0
     axes.set(xlabel="rows reviewed", ylabel="precision", xscale="log", ylim=(0, top), title="Precision at capacity")
     # within the axes, the legend would cover the curves, which may peak anywhere
@@ -62,7 +64,7 @@ def precision_against_capacity(found: Measured, baselines: Mapping[str, str], se
 def feature_drift(drift: Mapping[str, float]) -> Figure:
     """Population stability index of each feature, the largest on top."""
     figure, axes = _figure()
-    ordered = sorted(drift.items(), key=lambda one: one[1])
+    ordered = sorted(drift.items(), key=lambda entry: entry[1])
     axes.barh([name for name, _ in ordered], [index for _, index in ordered])
     for notable, (name, style) in zip(_NOTABLE_DRIFT, (("moderate", ":"), ("large", "--")), strict=True):
         axes.axvline(notable, color="grey", linestyle=style, label=f"{name}: {notable}")
@@ -102,13 +104,13 @@ def probability_reliability(
     """
     figure, axes = _figure()
     groups = np.array_split(np.argsort(probabilities, kind="stable"), max(1, len(probabilities) // rows_per_point))
-    given = np.array([probabilities[group].mean() for group in groups])
+    predicted = np.array([probabilities[group].mean() for group in groups])
     observed = np.array([is_valid[group].mean() for group in groups])
     sizes, tail = np.array([len(group) for group in groups]), (1.0 - level) / 2.0
-    low, high = (binom.ppf(end, sizes, given) / sizes for end in (tail, 1.0 - tail))
-    axes.vlines(given, low, high, alpha=0.4, linewidth=4, label="chance")
+    low, high = (binom.ppf(end, sizes, predicted) / sizes for end in (tail, 1.0 - tail))
+    axes.vlines(predicted, low, high, alpha=0.4, linewidth=4, label="chance")
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="as it should be")
-    axes.plot(given, observed, marker="o", label=f"observed, about {sizes[0]:,} findings each")
+    axes.plot(predicted, observed, marker="o", label=f"observed, about {sizes[0]:,} findings each")
     axes.set(xlabel="p(valid) given", ylabel="share found valid", title="Reliability of p(valid)", xlim=(0, 1))
     axes.legend()
     return figure

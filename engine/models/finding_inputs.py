@@ -19,14 +19,14 @@ _LOG2_ODDS = 10.0  # match scores are log2 odds of a few tens at most
 def input_names(features: Iterable[str], rule_ids: Iterable[str]) -> tuple[str, ...]:
     """Names of the inputs of FINDING_FEATURES, in their order; `rule_ids`: ids of all rules."""
     of_feature = {
-        "evidence": [f"evidence={one.value}" for one in Evidence],
-        "rules": [f"rule={one}" for one in sorted(rule_ids)],
-        "guards": [f"guards_{one.value.lower()}" for one in (GuardState.FAILED, GuardState.UNCHECKED)],
-        "match": [*(f"match_tier={one}" for one in _TIERS), "match_score", "match_ambiguous"],
+        "evidence": [f"evidence={name.value}" for name in Evidence],
+        "rules": [f"rule={name}" for name in sorted(rule_ids)],
+        "guards": [f"guards_{name.value.lower()}" for name in (GuardState.FAILED, GuardState.UNCHECKED)],
+        "match": [*(f"match_tier={name}" for name in _TIERS), "match_score", "match_ambiguous"],
         "anomaly": ["anomaly_known", "anomaly_rarity"],
         "amount": ["amount_known", "amount_log10"],
-        "program": [f"program={one.value}" for one in Program],
-        "subject": [f"subject={one.value}" for one in Subject],
+        "program": [f"program={name.value}" for name in Program],
+        "subject": [f"subject={name.value}" for name in Subject],
     }
     return tuple(name for feature in features for name in of_feature[feature])
 

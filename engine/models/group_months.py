@@ -57,7 +57,7 @@ _LEAST_SCALE = 0.2
 _BINS = 50.0  # per unit of ln(times) or of evidence
 _DIGITS = 12
 
-STANDING_OUT = T.StructType(
+UNUSUAL_MONTHS = T.StructType(
     [
         T.StructField("source_row_id", T.StringType()),
         T.StructField("group_words", T.ArrayType(T.StringType())),
@@ -70,7 +70,7 @@ STANDING_OUT = T.StructType(
 
 @dataclass(frozen=True)
 class GroupMonths:
-    """`rows`: STANDING_OUT, one row per claim that represents an unusual month; `flagged`: number of unusual months;
+    """`rows`: UNUSUAL_MONTHS, one row per claim that represents an unusual month; `flagged`: number of unusual months;
     `tested`: number of months tested."""
 
     rows: DataFrame
@@ -139,7 +139,7 @@ def stand_out(
     ranges = _ranges(usual, settings)
     group_months = _group_months(usual)
     if not ranges or not group_months:
-        return GroupMonths(spark.createDataFrame([], STANDING_OUT), 0, group_months)
+        return GroupMonths(spark.createDataFrame([], UNUSUAL_MONTHS), 0, group_months)
     tested = usual.where(F.col("of") >= settings.minimum_claims)
     known = spark.createDataFrame(ranges, _RANGES)
     held_against = tested.join(F.broadcast(known), on=["kind", "measure", "band"], how="inner")
@@ -159,33 +159,33 @@ def stand_out(
     )
     # one row per month outside its range, so few rows
     candidates = sorted((row.asDict() for row in rows.collect()), key=_by_evidence)[: settings.budget]
-    p_values = np.array([_p_value(one) for one in candidates])
+    p_values = np.array([_p_value(entry) for entry in candidates])
     ranks = np.ones(len(candidates), dtype=np.int64)
     kept = benjamini_hochberg(p_values, ranks, group_months, settings.false_discovery_rate)
-    chosen = [dict(one, rank=rank) for rank, one in enumerate(candidates[:kept])]
+    chosen = [dict(entry, rank=rank) for rank, entry in enumerate(candidates[:kept])]
     if not chosen:
-        return GroupMonths(spark.createDataFrame([], STANDING_OUT), 0, group_months)
+        return GroupMonths(spark.createDataFrame([], UNUSUAL_MONTHS), 0, group_months)
     named = _on_claims(spark, chosen, claims, scores, subject, measures)
     return GroupMonths(named, len(chosen), group_months)
 
 
-def in_words(one: Mapping[str, Any], subject: Subject) -> str:
+def in_words(entry: Mapping[str, Any], subject: Subject) -> str:
     """`pharmacy 1234567893 in 2025-08: 212 claims of NDC-9 000027597, 3.1 times as many as expected of its other
     months and its peers' month, where 99 % of 1,240 comparable months have 0.3 to 2.1 times`."""
-    kind, claims = one["kind"], _CLAIMS[subject]
-    if one["measure"] == ALL_CLAIMS:
-        what = f"{one['hits']:,} {claims}"
-    elif one["measure"] == OF_PRODUCT:
-        what = f"{one['hits']:,} {claims} of NDC-9 {one['product']}"
+    kind, claims = entry["kind"], _CLAIMS[subject]
+    if entry["measure"] == ALL_CLAIMS:
+        what = f"{entry['hits']:,} {claims}"
+    elif entry["measure"] == OF_PRODUCT:
+        what = f"{entry['hits']:,} {claims} of NDC-9 {entry['product']}"
     else:
-        measure = FEATURE_WORDS[one["measure"].removeprefix(f"{FAR}.")].rstrip(",")
-        what = f"{one['hits']:,} of {one['of']:,} {claims} among the outermost 10 % of comparable ones by {measure}"
-    month = one["month"]
-    usual = part_in_words(one["inside"], one["compared"], f"comparable months of {_PLURALS[kind]}")
+        measure = FEATURE_WORDS[entry["measure"].removeprefix(f"{FAR}.")].rstrip(",")
+        what = f"{entry['hits']:,} of {entry['of']:,} {claims} among the outermost 10 % of comparable ones by {measure}"
+    month = entry["month"]
+    usual = part_in_words(entry["inside"], entry["compared"], f"comparable months of {_PLURALS[kind]}")
     return (
-        f"{kind} {one['group_id']} in {month.year:04}-{month.month:02}: {what}, {one['times']:,.1f} times as many as "
-        f"expected of its other months and of other {_PLURALS[kind]} that month, where {usual} have "
-        f"{one['low']:,.1f} to {one['high']:,.1f} times"
+        f"{kind} {entry['group_id']} in {month.year:04}-{month.month:02}: {what}, {entry['times']:,.1f} times "
+        f"as many as expected of its other months and of other {_PLURALS[kind]} that month, where {usual} have "
+        f"{entry['low']:,.1f} to {entry['high']:,.1f} times"
     )
 
 
@@ -256,7 +256,7 @@ def _judged(measure: pa.Array, *counts: pa.Array) -> pa.Array:
     times: Numbers = rounded(np.where(is_expected, hits / np.where(is_expected, expected, 1.0), 0.0))
     band = np.searchsorted(_BANDS, expected, side="right")
     bins = [np.round(_BINS * values) for values in (evidence, np.log(np.where(times > 0, times, 1.0)))]
-    columns = [evidence, expected, times, *(whole.astype(np.int64) for whole in (band, *bins))]
+    columns = [evidence, expected, times, *(column_values.astype(np.int64) for column_values in (band, *bins))]
     return pa.StructArray.from_arrays([pa.array(column) for column in columns], names=_JUDGED.names)
 
 
@@ -283,7 +283,7 @@ def _ranges(usual: DataFrame, settings: GroupSettings) -> list[tuple[Any, ...]]:
         ("kind", "measure", "band"),
         [[("kind", "measure", "band"), ("kind", "measure")]],
         [_LEAST_SCALE],
-        [kind, measure, np.array([str(one) for one in band.tolist()], dtype=object)],
+        [kind, measure, np.array([str(entry) for entry in band.tolist()], dtype=object)],
         np.exp(times / _BINS)[:, np.newaxis],
         weights[:, np.newaxis],
         settings.minimum_compared,
@@ -307,13 +307,13 @@ def _group_months(usual: DataFrame) -> int:
     return groups * usual.select("month").distinct().count()
 
 
-def _p_value(one: Mapping[str, Any]) -> float:
-    return float(min(1.0, one["tests"] * math.exp(-one["strength"])))
+def _p_value(entry: Mapping[str, Any]) -> float:
+    return float(min(1.0, entry["tests"] * math.exp(-entry["strength"])))
 
 
-def _by_evidence(one: Mapping[str, Any]) -> tuple[float, float, str, str, date]:
+def _by_evidence(entry: Mapping[str, Any]) -> tuple[float, float, str, str, date]:
     # p-values of strong evidence all underflow to 0
-    return _p_value(one), -one["strength"], one["kind"], one["group_id"], one["month"]
+    return _p_value(entry), -entry["strength"], entry["kind"], entry["group_id"], entry["month"]
 
 
 def _on_claims(
@@ -324,9 +324,9 @@ def _on_claims(
     subject: Subject,
     measures: Sequence[str],
 ) -> DataFrame:
-    """STANDING_OUT. A claim that is the most unusual one of two months names both months, and the other claims of the
+    """UNUSUAL_MONTHS. A claim that is the most unusual one of two months names both months, and the other claims of the
     first."""
-    months = [tuple(one[name] for name in (*_KEY, "product", "measure", "rank")) for one in chosen]
+    months = [tuple(entry[name] for name in (*_KEY, "product", "measure", "rank")) for entry in chosen]
     kinds = "kind string, group_id string, month date, of_product string, measure string, rank bigint"
     # at most `budget` rows
     own = _members(claims, subject, measures).join(
@@ -354,23 +354,23 @@ def _on_claims(
     ids: dict[int, list[str]] = {}
     for rank, source_row_id in zip(first["rank"].to_pylist(), first["source_row_id"].to_pylist(), strict=True):
         ids.setdefault(rank, []).append(source_row_id)
-    standing: dict[str, list[Mapping[str, Any]]] = {}
-    for one in chosen:
-        standing.setdefault(ids[one["rank"]][0], []).append(one)
+    by_claim: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in chosen:
+        by_claim.setdefault(ids[entry["rank"]][0], []).append(entry)
     rows = [
         (
             source_row_id,
-            [in_words(one, subject) for one in of_row],
-            [_reason(one) for one in of_row],
+            [in_words(entry, subject) for entry in of_row],
+            [_reason(entry) for entry in of_row],
             ids[of_row[0]["rank"]][1:],
             of_row[0]["hits"] - 1,
         )
-        for source_row_id, of_row in sorted(standing.items())
+        for source_row_id, of_row in sorted(by_claim.items())
     ]
-    return spark.createDataFrame(rows, STANDING_OUT)
+    return spark.createDataFrame(rows, UNUSUAL_MONTHS)
 
 
-def _reason(one: Mapping[str, Any]) -> tuple[Any, ...]:
+def _reason(entry: Mapping[str, Any]) -> tuple[Any, ...]:
     """FEATURE_REASON; the contribution is the evidence, in natural log units."""
-    ends = (float(f"{one[name]:.{_DIGITS}g}") for name in ("times", "low", "high"))
-    return one["measure"].partition(".")[0], *ends, one["compared"], one["strength"]
+    ends = (float(f"{entry[name]:.{_DIGITS}g}") for name in ("times", "low", "high"))
+    return entry["measure"].partition(".")[0], *ends, entry["compared"], entry["strength"]

@@ -104,8 +104,8 @@ def measured(
         orders["champion"] = Order.by(champion)
     rows = float(truth.weights.sum())
     capacities = np.geomspace(1.0, max(2.0, min(10.0 * capacity, rows)), 100)
-    whole = _rankings(orders, truth, truth.weights)
-    metrics = _metrics(whole, orders["model"], truth, truth.weights, capacity)
+    of_all = _rankings(orders, truth, truth.weights)
+    metrics = _metrics(of_all, orders["model"], truth, truth.weights, capacity)
     resampled, curves = [], []
     for drawn in cluster_draws(truth.clusters, settings.resamples, settings.seed):
         weights = truth.weights * drawn
@@ -121,18 +121,18 @@ def measured(
     ]:
         with_intervals[name] = metrics[name]
         if name in _WITH_INTERVAL:
-            low, high = interval(np.array([one[name] for one in resampled]), settings.level)
+            low, high = interval(np.array([draw[name] for draw in resampled]), settings.level)
             with_intervals |= {f"{name}_low": float(low), f"{name}_high": float(high)}
     low, high = interval(np.array(curves), settings.level)
     return Measured(
         with_intervals,
         capacities,
-        whole["model"].precision_at(capacities),
+        of_all["model"].precision_at(capacities),
         low,
         high,
-        {name: whole[name].precision_at(capacities) for name in baselines},
+        {name: of_all[name].precision_at(capacities) for name in baselines},
         by_chance=float((truth.weights * truth.is_hit).sum() / rows),
-        resampled=Resampled(truth.digest, metrics["auprc"], np.array([one["auprc"] for one in resampled])),
+        resampled=Resampled(truth.digest, metrics["auprc"], np.array([draw["auprc"] for draw in resampled])),
     )
 
 
@@ -146,7 +146,7 @@ def _metrics(
     areas = {name: ranking.average_precision for name, ranking in rankings.items()}
     baselines = {name: area for name, area in areas.items() if name not in ("model", "champion")}
     in_dollars = by_model.ranking(truth.is_hit * truth.dollars, weights)
-    found = {
+    results = {
         "auprc": areas["model"],
         "precision_at_capacity": float(rankings["model"].precision_at(capacity)),
         "recall_at_capacity": float(rankings["model"].recall_at(capacity)),
@@ -155,5 +155,5 @@ def _metrics(
         "gain_auprc": areas["model"] - max(baselines.values()),
     }
     if "champion" in areas:
-        found["against_champion_auprc"] = areas["model"] - areas["champion"]
-    return found
+        results["against_champion_auprc"] = areas["model"] - areas["champion"]
+    return results

@@ -45,11 +45,11 @@ def share_evidence(hits: Numbers, of: Numbers, peer_hits: Numbers, peer_of: Numb
     return np.asarray(np.round(np.where(is_smaller, -ratio, ratio), _DECIMALS) + 0.0)
 
 
-def volume(hits: Numbers, own: Numbers, month: Numbers, whole: Numbers) -> tuple[Numbers, Numbers]:
+def volume(hits: Numbers, own: Numbers, month: Numbers, all_months: Numbers) -> tuple[Numbers, Numbers]:
     """Evidence and expected claims. `hits`, `own`: the group's claims of the month and of all its months; `month`,
-    `whole`: those of all other groups in the month and in all these months."""
-    expected = (own - hits) * np.maximum(month, 1.0) / np.maximum(whole - month, 1.0)
-    return share_evidence(hits, own, month, whole), rounded(expected)
+    `all_months`: those of all other groups in the month and in all these months."""
+    expected = (own - hits) * np.maximum(month, 1.0) / np.maximum(all_months - month, 1.0)
+    return share_evidence(hits, own, month, all_months), rounded(expected)
 
 
 def part(

@@ -153,23 +153,23 @@ class PeerGrid:
                         continue
                     groups[number, of_measure.index(level), group] = len(tails)
                     tails.append(Tails.of(logs[rows, number], weights[rows, number], least_scales[number]))
-        points = max((len(one.at) for one in tails), default=1)
-        ranges = [one.range for one in tails]
+        points = max((len(tail.at) for tail in tails), default=1)
+        ranges = [tail.range for tail in tails]
         return cls(
             measures=tuple(measures),
             key_columns=tuple(key_columns),
             levels=tuple(tuple(of) for of in places),
             groups=groups,
-            peers=np.array([one.peers for one in tails], dtype=np.int64),
-            at=_padded([one.at for one in tails], points, np.inf),
-            at_most=_padded([one.at_most for one in tails], points, 1.0),
-            at_least=_padded([one.at_least for one in tails], points, 0.0),
+            peers=np.array([tail.peers for tail in tails], dtype=np.int64),
+            at=_padded([tail.at for tail in tails], points, np.inf),
+            at_most=_padded([tail.at_most for tail in tails], points, 1.0),
+            at_least=_padded([tail.at_least for tail in tails], points, 0.0),
             ends=np.array(
-                [(one.tail, one.lower, one.upper, one.lower_scale, one.upper_scale) for one in tails]
+                [(tail.tail, tail.lower, tail.upper, tail.lower_scale, tail.upper_scale) for tail in tails]
             ).reshape(-1, 5),
             low=np.array([low for low, _ in ranges]),
             high=np.array([high for _, high in ranges]),
-            inside=np.array([one.inside for one in tails]),
+            inside=np.array([tail.inside for tail in tails]),
         )
 
     def group_of(self, measure: int, keys: Keys) -> int:
@@ -182,8 +182,8 @@ class PeerGrid:
 
     def groups_of(self, keys: Sequence[Keys]) -> npt.NDArray[np.int64]:
         """`group_of` for each key and measure: keys x measures."""
-        found = [[self.group_of(measure, key) for measure in range(len(self.measures))] for key in keys]
-        return np.array(found, dtype=np.int64).reshape(-1, len(self.measures))
+        rows = [[self.group_of(measure, key) for measure in range(len(self.measures))] for key in keys]
+        return np.array(rows, dtype=np.int64).reshape(-1, len(self.measures))
 
     def surprises(self, values: Matrix, groups: npt.NDArray[np.int64]) -> Matrix:
         """Rows x measures; NaN if a value is unknown or has too few peers. `groups`: see `groups_of`, by row."""

@@ -76,9 +76,9 @@ class Ranking:
         return float((gained[run] * self.hits[run + 1] / self.rows[run + 1]).sum() / self.hits[-1])
 
 
-def overlap_at(capacity: int, one: npt.NDArray[Any], other: npt.NDArray[Any], weights: npt.NDArray[Any]) -> float:
+def overlap_at(capacity: int, scores: npt.NDArray[Any], other: npt.NDArray[Any], weights: npt.NDArray[Any]) -> float:
     """Share of the first `capacity` rows by one score that are also among the first by the other score."""
-    in_both = _share_in_top(capacity, one, weights) * _share_in_top(capacity, other, weights)
+    in_both = _share_in_top(capacity, scores, weights) * _share_in_top(capacity, other, weights)
     return float((in_both * weights).sum() / min(capacity, weights.sum()))
 
 

@@ -122,10 +122,10 @@ def out_of_fold(reviewed: pd.DataFrame, settings: RerankerSettings) -> npt.NDArr
 
     `reviewed`: in order, with enough rows for `fit_reranker`.
     """
-    found = np.full(len(reviewed), np.nan)
-    for learned, asked in _folds(reviewed, settings):
-        found[asked] = _fitted(reviewed.iloc[learned], settings).probability_valid(reviewed.iloc[asked])
-    return found
+    probabilities = np.full(len(reviewed), np.nan)
+    for learned, tested in _folds(reviewed, settings):
+        probabilities[tested] = _fitted(reviewed.iloc[learned], settings).probability_valid(reviewed.iloc[tested])
+    return probabilities
 
 
 def in_order(reviewed: pd.DataFrame) -> pd.DataFrame:
@@ -164,21 +164,21 @@ def _folds(
     drawn = np.flatnonzero(reviewed["is_random"].to_numpy(bool))
     is_valid = reviewed["is_valid"].to_numpy(bool)[drawn]
     splits = StratifiedKFold(settings.folds, shuffle=True, random_state=settings.seed).split(drawn, is_valid)
-    return [(np.setdiff1d(np.arange(len(reviewed)), drawn[asked]), drawn[asked]) for _, asked in splits]
+    return [(np.setdiff1d(np.arange(len(reviewed)), drawn[tested]), drawn[tested]) for _, tested in splits]
 
 
 def _as_arrays(calibrated: Sequence[Any], method: str, features: int) -> CalibratedLogistic:
-    regressions = [one.estimator for one in calibrated]
-    maps = [one.calibrators[0] for one in calibrated]
+    regressions = [fitted.estimator for fitted in calibrated]
+    maps = [fitted.calibrators[0] for fitted in calibrated]
     is_sigmoid = method == "sigmoid"
     none = np.zeros(len(maps))
     return CalibratedLogistic(
-        coefficients=np.array([one.coef_[0] for one in regressions]),
-        intercepts=np.array([one.intercept_[0] for one in regressions]),
-        slopes=np.array([one.a_ for one in maps]) if is_sigmoid else none,
-        offsets=np.array([one.b_ for one in maps]) if is_sigmoid else none,
-        knots=_filled([[] if is_sigmoid else one.X_thresholds_ for one in maps]),
-        values=_filled([[] if is_sigmoid else one.y_thresholds_ for one in maps]),
+        coefficients=np.array([fitted.coef_[0] for fitted in regressions]),
+        intercepts=np.array([fitted.intercept_[0] for fitted in regressions]),
+        slopes=np.array([fitted.a_ for fitted in maps]) if is_sigmoid else none,
+        offsets=np.array([fitted.b_ for fitted in maps]) if is_sigmoid else none,
+        knots=_filled([[] if is_sigmoid else fitted.X_thresholds_ for fitted in maps]),
+        values=_filled([[] if is_sigmoid else fitted.y_thresholds_ for fitted in maps]),
         features=features,
     )
 

@@ -38,7 +38,7 @@ def evaluate_reranker(
         np.unique(drawn["cluster"].to_numpy(str), return_inverse=True)[1],
     )
     in_charge = by_settings if champion is None else np.maximum(champion.probability_valid(drawn), least)
-    found = measured(
+    measurement = measured(
         np.maximum(raw, least),
         {"settings": by_settings},
         in_charge,
@@ -47,7 +47,7 @@ def evaluate_reranker(
         settings.evaluation,
     )
     metrics = {
-        **found.metrics,
+        **measurement.metrics,
         "brier": float(np.mean((raw - is_valid) ** 2)),
         "settings_brier": float(np.mean((by_settings - is_valid) ** 2)),
         "findings": float(findings),
@@ -55,7 +55,7 @@ def evaluate_reranker(
     }
     plots = {
         "precision_against_capacity": figures.precision_against_capacity(
-            found, {"settings": "p(valid) of the settings"}, settings
+            measurement, {"settings": "p(valid) of the settings"}, settings
         ),
         "reliability": figures.probability_reliability(raw, is_valid, _ROWS_PER_POINT, settings.evaluation.level),
     }

@@ -170,8 +170,8 @@ def surprises_among(rows: pd.DataFrame, subject: Subject, settings: PeerSettings
     grid = PeerGrid.of(
         list(described),
         KEYS,
-        [one.levels for one in described.values()],
-        [one.least_scale for one in described.values()],
+        [described_measure.levels for described_measure in described.values()],
+        [described_measure.least_scale for described_measure in described.values()],
         [key[is_peer] for key in keys],
         values[is_peer],
         (values[is_peer] > 0).astype(np.float64),
@@ -202,8 +202,8 @@ def with_surprises(facts: DataFrame, grid: PeerGrid, subject: Subject) -> DataFr
 
     def judged(grid: PeerGrid, values: Matrix, groups: Any) -> list[pa.Array]:
         surprises = grid.surprises(values, groups)
-        found = [pa.array(column, from_pandas=True) for column in surprises.T]
-        return [*found, pa.array(grid.is_outside(values, groups).any(axis=1))]
+        columns = [pa.array(column, from_pandas=True) for column in surprises.T]
+        return [*columns, pa.array(grid.is_outside(values, groups).any(axis=1))]
 
     computed = _computed(facts, grid, subject, judged, T.StructType(fields))
     own = [*names, "has_surprising_measure"]

@@ -45,8 +45,8 @@ def scorer_class(kind: str) -> type[Scorer]:
     """The scorer class of a kind of detector. Raises ValueError if the kind does not exist."""
     if kind not in KINDS:
         raise ValueError(f"a detector of unknown kind: {kind}")
-    found: type[Scorer] = getattr(import_module(f".{KINDS[kind].module}", __name__), KINDS[kind].scorer)
-    return found
+    scorer: type[Scorer] = getattr(import_module(f".{KINDS[kind].module}", __name__), KINDS[kind].scorer)
+    return scorer
 
 
 def save_scorer(scorer: Scorer, folder: Path) -> None:
