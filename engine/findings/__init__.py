@@ -1,4 +1,4 @@
-"""Findings: rules and scores on a subject combined, worth, ranked and put into words."""
+"""Findings: combine the rule results and scores of a row, value and rank them, and describe them in words."""
 
 from engine.findings.assemble import findings_of
 from engine.findings.codes import FIRST_CODES

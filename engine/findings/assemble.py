@@ -1,4 +1,4 @@
-"""From rule results on a row to a finding: what all subjects have in common."""
+"""Turns the rule results of a row into a finding: the steps that all subjects share."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from engine.rules.dispute_codes import DisputeCode
 
 
-# Each gives the identifying columns of FINDINGS, and what the subject knows of its worth: worth_units (NDC units asked
-# for), worth_settled_units and worth_settled_on (credited or repaid since it was received), worth_stated_amount,
-# worth_proxy_price (unit price that only ranks, where there is no price at all).
+# Each returns the identifying columns of FINDINGS and the columns that value the row: worth_units (NDC units billed),
+# worth_settled_units and worth_settled_on (credited or repaid since it was received), worth_stated_amount,
+# worth_proxy_price (unit price used for ranking only, if no price is known).
 _AT_ISSUE = {
     Subject.REBATE_CLAIM: claims_at_issue,
     Subject.ENTITY_CLAIM: entity_claims_at_issue,
@@ -51,11 +51,11 @@ def findings_of(
 ) -> DataFrame:
     """FINDINGS (contract part 4) of flagged rows of a subject, one row each.
 
-    `flagged`: the subject's facts with rules (array<RULE_RESULT>, classes after guards, one element at least),
-    anomaly_score, anomaly_p_value and reasons (NULL where no model judged the row). `dispute_codes`: the contract's
-    code table. `previous`: findings of the last run. `reranked`: p(valid) as a column of rows with the columns of
-    FINDINGS; None: by the settings and `answers` (see `answers_by_rule`; None: there are none). Units are NDC units,
-    money US dollars.
+    `flagged`: the subject's facts with rules (array<RULE_RESULT>, classes after guards, at least one element),
+    anomaly_score, anomaly_p_value and reasons (NULL if no model scored the row). `dispute_codes`: the contract's code
+    table. `previous`: findings of the last run. `reranked`: p(valid) as a column over rows with the columns of
+    FINDINGS; None: p(valid) comes from the settings and `answers` (see `answers_by_rule`; None: no answers). Units are
+    NDC units, money is in US dollars.
     """
     rows = _AT_ISSUE[subject](flagged, settings.deadlines)
     table = code_table(dispute_codes, settings.today)
@@ -69,7 +69,7 @@ def findings_of(
         }
     )
     deciding, own = F.col("deciding"), F.col("own_rules")
-    asked, settled = F.col("worth_units"), F.col("worth_settled_units")
+    billed, settled = F.col("worth_units"), F.col("worth_settled_units")
     rows = rows.withColumns(
         {
             "run_id": F.lit(run_id),
@@ -81,7 +81,7 @@ def findings_of(
             "amount_at_issue": amount_at_issue(own, deciding),
             "reference_rows": _reference_rows(F.col("rules")),
             "narrative": F.concat(
-                narrative(F.col("ranked_rules"), subject), settled_since(asked, settled, F.col("worth_settled_on"))
+                narrative(F.col("ranked_rules"), subject), settled_since(billed, settled, F.col("worth_settled_on"))
             ),
             "route": deciding["route"],
             "party_at_fault": deciding["party_at_fault"],
@@ -94,7 +94,7 @@ def findings_of(
             ),
         }
     )
-    # a rule that puts no units at issue (the model) still ranks the greater claim first, behind those that say how many
+    # findings without units at issue (the model's) rank by the size of their claim, after findings with units
     unsaid = (F.abs(F.col("worth_units")) * F.lit(settings.priority.share_at_issue)).cast("decimal(15,3)")
     ranking_units = F.coalesce(F.col("units_at_issue"), unsaid)
     ranking_price = F.coalesce(F.col("unit_price_used"), F.col("worth_proxy_price"))
@@ -105,7 +105,7 @@ def findings_of(
             F.col("rule_id").alias("answers_rule"), F.col("payer").alias("answers_payer"), "accepted", "answers"
         )
         same = (F.col("answers_rule") == F.col("deciding.rule_id")) & (F.col("answers_payer") == payer_of())
-        rows = rows.join(F.broadcast(known), on=same, how="left")  # one row per rule and payer
+        rows = rows.join(F.broadcast(known), on=same, how="left")  # at most one row per rule and payer
         answered = (F.col("accepted"), F.col("answers"))
     rows = rows.withColumns(
         {
@@ -128,7 +128,7 @@ def _reference_rows(rules: Column) -> Column:
 
 
 def _public(rules: Column) -> Column:
-    """The part of RULE_RESULT that findings show, by rule id."""
+    """The fields of RULE_RESULT that findings show, ordered by rule id."""
     empty = {
         "related_source_row_ids": F.array().cast("array<string>"),
         "related_count": F.lit(0).cast("bigint"),

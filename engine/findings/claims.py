@@ -17,7 +17,7 @@ from engine.settings import DeadlineSettings
 def claims_at_issue(flagged: DataFrame, deadlines: DeadlineSettings) -> DataFrame:
     """Flagged CLAIM_FACTS with identifiers, deadline and worth, one row each."""
     price, source = unit_price(claim_price(), F.col("unit_rebate_amount"), "claim")
-    # an HCPCS quantity without a crosswalk has no price per NDC unit
+    # an HCPCS quantity without a crosswalk cannot be priced per NDC unit
     has_ndc_units = F.col("ndc_units").isNotNull()
     return flagged.withColumns(
         {
@@ -31,7 +31,7 @@ def claims_at_issue(flagged: DataFrame, deadlines: DeadlineSettings) -> DataFram
             "match_score": F.col("link_score"),
             "match_ambiguous": F.col("link_is_ambiguous"),
             **claim_deadlines(deadlines),
-            # what later rows took back is not asked for
+            # units that later rows credited are not billed
             "worth_units": F.coalesce("ndc_units", "units") - F.coalesce("taken_back_units", F.lit(0)),
             "worth_whole_units": F.coalesce("ndc_units", "units"),
             "worth_stated_amount": F.col("rebate_amount"),
@@ -43,8 +43,8 @@ def claims_at_issue(flagged: DataFrame, deadlines: DeadlineSettings) -> DataFram
 
 
 def claim_price() -> Column:
-    """The price per unit that `prices` gives: the federal URA of the period; of an MFP refund WAC less MFP of the
-    quarter of service, if that is above zero (contract part 7.8); NULL for any other rebate.
+    """Unit price from `prices`, in US dollars: the federal URA of the period; for an MFP refund, WAC less MFP of the
+    quarter of service if above zero (contract part 7.8); NULL for any other rebate.
     """
     refund = F.col("price_wac") - F.col("price_mfp")
     is_refund = (F.col("program") == Program.MFP.value) & (refund > 0)

@@ -1,4 +1,4 @@
-"""Dispute and adjustment codes of ROSI and PQAS (CMS-304, CMS-304a), as the code table of the run's date has them."""
+"""Dispute and adjustment codes of ROSI and PQAS (CMS-304, CMS-304a) that are valid on the run's date."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ _RANKED = T.ArrayType(T.StructType().add("place", T.LongType()).add("code", T.St
 
 @dataclass(frozen=True)
 class CodeTable:
-    """The codes that may be used on the run's date, by what they do.
+    """The codes that may be used on the run's date, by kind.
 
-    `both`: a dispute where units are at issue, else an adjustment (D, E, F). `companions`: never alone on a line.
+    `both`: a dispute if units are at issue, else an adjustment (D, E, F). `companions`: codes that are never alone on a
+    line.
     """
 
     disputes: tuple[str, ...]
@@ -36,7 +37,7 @@ class CodeTable:
     companions: tuple[str, ...]
 
     def kind(self, code: Column, units: Column) -> Column:
-        """DISPUTE or ADJUSTMENT; NULL for a code that may not be used. `units`: those at issue, NULL is none."""
+        """DISPUTE or ADJUSTMENT; NULL for a code that may not be used. `units`: units at issue; NULL means none."""
         by_units = F.when(units > 0, F.lit(DISPUTE_KIND)).otherwise(F.lit(ADJUSTMENT_KIND))
         return (
             F.when(_is_in(code, self.disputes), F.lit(DISPUTE_KIND))
@@ -54,7 +55,7 @@ def _is_in(code: Column, codes: tuple[str, ...]) -> Column:
 
 
 def code_table(dispute_codes: Iterable[DisputeCode], today: date) -> CodeTable:
-    """The usable part of the code table: verified codes that are valid on that day."""
+    """The usable part of the code table: verified codes that are valid on the day `today`."""
     usable = [
         code
         for code in dispute_codes
@@ -74,7 +75,8 @@ def code_table(dispute_codes: Iterable[DisputeCode], today: date) -> CodeTable:
 def codes_of(hits: Column) -> Column:
     """array<CODE> of the codes of hits that have a code_kind, in the order of precedence, each once.
 
-    A code disputes if it does by one of its rules. Its document is what those rules need, joined by "; ".
+    A code is of kind DISPUTE if it is for any of its rules. Its document lists what those rules require, joined by
+    "; ".
     """
     usable = F.filter(hits, lambda hit: hit["code_kind"].isNotNull())
 
@@ -100,6 +102,6 @@ def ordered_codes(codes: Column) -> Column:
 
 
 def precedence(code: Column) -> Column:
-    """1 for X, then M, N, O, J, K; 7 for every other code, and 8 for none."""
+    """1 for X, 2 to 6 for M, N, O, J and K, 7 for every other code, and 8 for NULL."""
     position = F.array_position(F.array(*(F.lit(first) for first in FIRST_CODES)), code)
     return F.when(position > 0, position).when(code.isNotNull(), len(FIRST_CODES) + 1).otherwise(len(FIRST_CODES) + 2)

@@ -1,7 +1,7 @@
 """Two finished runs compared: which findings are new, gone or changed, and what may have caused it.
 
-A cause is something that differs between the runs and that the finding's rules look at. Where several do, all are
-named: from two runs alone nobody can tell which of them it was.
+A cause is a difference between the runs in something that the finding's rules read. If several differ, all are named,
+because two runs alone do not show which of them changed the finding.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Change(StrEnum):
 
 
 class Cause(StrEnum):
-    """DATA: the feeds, or the day of the run. REFERENCE: tables beside them. CODE: another version of the program."""
+    """DATA: the feeds, or the day of the run. REFERENCE: all other tables. CODE: another version of the program."""
 
     DATA = "DATA"
     REFERENCE = "REFERENCE"
@@ -37,13 +37,13 @@ class Cause(StrEnum):
 
 
 _FEEDS = frozenset(table.name for table in FEEDS)
-# Every amount rests on these, and every key of a claim.
+# Every amount and every claim key depends on these tables.
 _ALWAYS = frozenset(("prices", "products", "pharmacies"))
-# What makes a finding another one, beside its rules.
+# Columns that, in addition to its rules, make a finding a changed one.
 _COMPARED = ("evidence", "dispute_code", "route", "party_at_fault", "action", "units_at_issue", "amount_at_issue")
 _SHOWN = ("subject", "source_row_id", *_COMPARED)
-# What facts about a table rest on besides, where it is there.
-_BESIDE = {
+# Tables on which the facts about a table also depend, if they are available.
+_RELATED_TABLES = {
     "entity_claims": frozenset(("covered_entities",)),
     "chargebacks": frozenset(("covered_entities",)),
     "contract_pharmacies": frozenset(("covered_entities", "entity_npis")),
@@ -55,9 +55,9 @@ _BESIDE = {
 class Differences:
     """What differs between two runs, from their summaries.
 
-    tables: input tables that are other ones, or in one run only. rules_off: "rule id on feed" and why it was off before
-    and after, where that differs. thresholds: rules on a feed whose thresholds differ. models: feeds that another model
-    version scored. config, day, code: the settings as a whole, the runs' day, the program.
+    tables: input tables with other content, or in one run only. rules_off: by "rule id on feed", why the rule was off
+    before and after, if that differs. thresholds: rules on a feed whose thresholds differ. models: feeds that another
+    model version scored. config, day, code: whether any setting, the runs' day, or the program differs.
     """
 
     tables: frozenset[str]
@@ -73,7 +73,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Differen
     """`before`, `after`: summary.json of the runs."""
 
     def differing(name: str) -> list[str]:
-        # a run of an earlier version may not tell
+        # the summary of a run of an earlier version may lack it
         old, new = before.get(name, {}), after.get(name, {})
         return [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
 
@@ -96,10 +96,12 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Differen
 
 
 def compare_findings(before: DataFrame, after: DataFrame) -> DataFrame:
-    """Findings that are not the same in both runs, one row per finding_id: change, subject, source_row_id, what each
-    run says (`before_*`, `after_*`: evidence, code, route, party, action, units and amount at issue, rules as "R001
-    STRONG", rule_figures as "R001 X 30.000 60.00": code, units and dollars of each rule), and rule_ids: those that say
-    something else. A run of an earlier version holds no figures of single rules; they are then not compared.
+    """Findings that are not the same in both runs, one row per finding_id.
+
+    Columns: change, subject, source_row_id; the values of each run (`before_*`, `after_*`: evidence, code, route,
+    party, action, units and amount at issue, rules as "R001 STRONG", rule_figures as "R001 X 30.000 60.00": code, units
+    and dollars of each rule); and rule_ids: the rules whose results differ. Runs of earlier versions have no figures of
+    single rules; these are then not compared.
     """
     old, new = _narrow(before, "before"), _narrow(after, "after")
     joined = old.join(new, on=F.col("before_finding_id").eqNullSafe(F.col("after_finding_id")), how="full_outer")
@@ -145,8 +147,8 @@ def _narrow(findings: DataFrame, side: str) -> DataFrame:
 
 
 def _other_rules() -> Column:
-    """Ids of rules that only one of the runs holds, or holds with another class or other figures; all where only other
-    values of the finding differ.
+    """Ids of rules that are in one of the runs only, or have another class or other figures there; all rules of the
+    finding if only other values differ.
     """
     differing = F.array_union(_in_one_only("rules"), _in_one_only("rule_figures"))
     none = F.array().cast("array<string>")
@@ -156,7 +158,7 @@ def _other_rules() -> Column:
 
 
 def _in_one_only(name: str) -> Column:
-    """What only one of the runs holds of two arrays; no figures if a run holds none."""
+    """Elements of an array that only one of the runs has. Figures are not compared if a run did not record them."""
     none = F.array().cast("array<string>")
     is_known = F.col("before_rule_figures").isNotNull() & F.col("after_rule_figures").isNotNull()
     old, new = F.coalesce(f"before_{name}", none), F.coalesce(f"after_{name}", none)
@@ -165,35 +167,35 @@ def _in_one_only(name: str) -> Column:
 
 
 def causes(differ: Differences, subject: str, rule_ids: Sequence[str]) -> list[str]:
-    """What may have made the change, in words, each led by its Cause; empty where nothing that differs is known to."""
+    """Possible causes of a change, in words, each prefixed with its Cause; empty if no known difference explains it."""
     feed = SUBJECT_FEEDS[Subject(subject)]
     changed = sorted(_tables_of(subject, rule_ids) & differ.tables)
-    found = [f"{Cause.DATA}: {name} is another" for name in changed if name in _FEEDS]
-    found += [f"{Cause.DATA}: another --as-of day"] if differ.day else []
-    found += [f"{Cause.REFERENCE}: {name} is another" for name in changed if name not in _FEEDS]
-    tables = [table for one, table in SUBJECT_FEEDS.items() if one.in_findings == subject]
+    possible = [f"{Cause.DATA}: {name} is another" for name in changed if name in _FEEDS]
+    possible += [f"{Cause.DATA}: another --as-of day"] if differ.day else []
+    possible += [f"{Cause.REFERENCE}: {name} is another" for name in changed if name not in _FEEDS]
+    tables = [table for feed_subject, table in SUBJECT_FEEDS.items() if feed_subject.in_findings == subject]
     named = [f"{rule_id} on {table}" for rule_id in rule_ids for table in tables]
     switched = [name for name in named if name in differ.rules_off]
-    found += [_switched(name, *differ.rules_off[name]) for name in switched]
+    possible += [_switched(name, *differ.rules_off[name]) for name in switched]
     of_rules = [name for name in named if name in differ.thresholds]
-    found += [f"{Cause.CONFIG}: thresholds of {name} differ" for name in of_rules]
+    possible += [f"{Cause.CONFIG}: thresholds of {name} differ" for name in of_rules]
     if differ.config and not switched and not of_rules:
-        found.append(f"{Cause.CONFIG}: settings differ, and none of these rules' thresholds is known to")
+        possible.append(f"{Cause.CONFIG}: settings differ, and none of these rules' thresholds is known to")
     if ANOMALY_RULE in rule_ids and feed in differ.models:
-        found.append(f"{Cause.MODEL}: another model version scored {feed}")
-    return found + ([f"{Cause.CODE}: another version of the program"] if differ.code else [])
+        possible.append(f"{Cause.MODEL}: another model version scored {feed}")
+    return possible + ([f"{Cause.CODE}: another version of the program"] if differ.code else [])
 
 
 def _switched(name: str, then: str | None, now: str | None) -> str:
-    """A rule is off by the configuration, or for want of a table."""
+    """The cause, in words, of a rule that was switched on or off: the configuration, or a missing table."""
     by_configuration = SWITCHED_OFF in (then, now)
     states = [f"off ({why})" if why else "on" for why in (then, now)]
     return f"{Cause.CONFIG if by_configuration else Cause.REFERENCE}: {name} was {states[0]} before, {states[1]} after"
 
 
 def _tables_of(subject: str, rule_ids: Sequence[str]) -> frozenset[str]:
-    """Tables that the rules, their guards and the amount at issue look at."""
+    """Tables that the rules, their guards and the amount at issue depend on."""
     rules = [rule for rule in REGISTRY.rules() if rule.subject.in_findings == subject and rule.id in rule_ids]
     needs = [need for rule in rules for need in (*rule.needs, *(need for guard in rule.guards for need in guard.needs))]
     named = _ALWAYS | {name.partition(".")[0] for need in needs for name in need.split("|")}
-    return named.union(*(beside for table, beside in _BESIDE.items() if table in named))
+    return named.union(*(related for table, related in _RELATED_TABLES.items() if table in named))

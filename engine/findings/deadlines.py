@@ -1,4 +1,4 @@
-"""Until when a finding can be acted on (contract parts 4 and 7.17)."""
+"""Deadlines for acting on a finding (contract parts 4 and 7.17)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ TWELVE_QUARTERS, NO_DEADLINE = "TWELVE_QUARTERS", "NONE"
 
 
 def claim_deadlines(settings: DeadlineSettings) -> dict[str, Column]:
-    """deadline_date, deadline_kind and last_day_date of CLAIM_FACTS. Where the start is not known: NULL, NONE, NULL.
+    """deadline_date, deadline_kind and last_day_date of CLAIM_FACTS; NULL, NONE and NULL if the start is unknown.
 
     An MFP refund is due 14 days after its receipt, by days in US Eastern time (42 U.S.C. 1320f-2(d); CMS guidance for
-    2026 and 2027, section 40.4); until when it may be disputed is not known. Under a rebate contract the last day to
-    dispute is the last day at all.
+    2026 and 2027, section 40.4); no last day to dispute it is known. Under a rebate contract the deadline to dispute is
+    also the last day.
     """
     is_medicaid = F.col("program").isin(*(program.value for program in MEDICAID_PROGRAMS))
     is_mfp = F.col("program") == Program.MFP.value
@@ -42,8 +42,8 @@ def claim_deadlines(settings: DeadlineSettings) -> dict[str, Column]:
 
 
 def invoice_deadlines(settings: DeadlineSettings) -> dict[str, Column]:
-    """As `claim_deadlines`, of INVOICE_FACTS: interest runs from day 38 after the postmark (CMS, Interest Calculation
-    for Late Rebate Payments), so that day 37 is the deadline.
+    """The columns of `claim_deadlines` for INVOICE_FACTS: interest accrues from day 38 after the postmark (CMS,
+    Interest Calculation for Late Rebate Payments), so day 37 is the deadline.
     """
     sent_on = F.coalesce("postmark_date", "received_date")
     no_interest = add_days(sent_on, settings.days_after_postmark)
@@ -58,7 +58,7 @@ def invoice_deadlines(settings: DeadlineSettings) -> dict[str, Column]:
 
 
 def no_deadlines() -> dict[str, Column]:
-    """Of subjects that nobody has to answer by a known day: 340B claims, reports of inflation rebates."""
+    """The same columns for subjects without a known deadline: 340B claims, reports of inflation rebates."""
     none = F.lit(None).cast("date")
     return {"deadline_date": none, "deadline_kind": F.lit(NO_DEADLINE), "last_day_date": none}
 
@@ -81,6 +81,7 @@ def _end_of_period() -> Column:
 
 
 def _days_after(day: Column, days: Column) -> Column:
-    """NULL outside 0 to 36,500 days, which are no term of a contract, and beyond the calendar."""
+    """The day plus `days`; NULL for fewer than 0 or more than 36,500 days, which no contract has, and for dates out of
+    range."""
     is_inside = days.between(0, 36_500) & (day < F.lit("9899-01-01").cast("date"))
     return F.when(is_inside, F.date_add(day, days.cast("int")))

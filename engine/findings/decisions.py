@@ -1,4 +1,4 @@
-"""What analysts decided of findings and counterparties answered: as truth for models, and for the next run."""
+"""Decisions of analysts and answers of counterparties: labels for models, and input to the next run."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _OF_DECISION = ("decision", "decided_on", "changed_since_decision", "is_dismisse
 
 
 def judged_findings(decisions: DataFrame, as_of: date) -> DataFrame:
-    """finding_id, is_valid (DISPUTE; DISMISS: false), is_random (drawn blindly): one row per finding that was decided.
+    """finding_id, is_valid (DISPUTE; DISMISS: false) and is_random (drawn at random): one row per decided finding.
 
-    The last decision up to the end of the `as_of` day (UTC) counts; where that is WATCH or PAY, the finding is left
-    out: neither says whether it was right. An unknown selection is taken for the queue, which is biased. `decisions`:
-    conformed.
+    The last decision up to the end of the `as_of` day (UTC) counts. Findings whose last decision is WATCH or PAY are
+    excluded, because these do not state whether the finding was right. An unknown selection counts as the queue, which
+    is biased. `decisions`: conformed.
     """
     return _decided(decisions, as_of).select("finding_id", "is_valid", "is_random")
 
@@ -28,19 +28,19 @@ def judged_findings(decisions: DataFrame, as_of: date) -> DataFrame:
 def reviewed_findings(decisions: DataFrame, outcomes: DataFrame | None, as_of: date) -> DataFrame:
     """finding_id, is_valid, is_random and decided_on: one row per finding drawn at random and decided, or answered.
 
-    An answer up to `as_of` goes before the decision, the last one counts: ACCEPTED, and PARTIAL unless it says that no
-    units were credited, is valid; REJECTED is not; NO_ANSWER says nothing. Decisions of the queue count only with an
-    answer: is_random is false, and decided_on NULL where no decision counts. Answers that name a case alone are left
-    out. Both conformed.
+    The last answer up to `as_of` takes precedence over the decision: ACCEPTED is valid, as is PARTIAL unless it states
+    that no units were credited; REJECTED is not valid; NO_ANSWER is ignored. Decisions of the queue count only with an
+    answer; is_random is then false. decided_on is NULL if no decision counts. Answers that name only a case are
+    excluded. Both tables are conformed.
     """
     decided = _decided(decisions, as_of)
     if outcomes is None:
         return decided.where("is_random")
-    says_something = F.col("finding_id").isNotNull() & (F.col("answer") != "NO_ANSWER")
+    is_answer = F.col("finding_id").isNotNull() & (F.col("answer") != "NO_ANSWER")
     last = max_struct("answered_on", "answer", "units_credited")
     was_credited = F.coalesce(F.col("last.units_credited") > 0, F.lit(True))
     answered = (
-        outcomes.where(says_something & (F.col("answered_on") <= F.lit(as_of)))
+        outcomes.where(is_answer & (F.col("answered_on") <= F.lit(as_of)))
         .groupBy("finding_id")
         .agg(last.alias("last"))
         .select(
@@ -50,18 +50,18 @@ def reviewed_findings(decisions: DataFrame, outcomes: DataFrame | None, as_of: d
             ),
         )
     )
-    # one row per finding on both sides, and finding_id is never NULL
+    # one row per finding on both sides, and finding_id is never NULL in either
     both = decided.join(answered, on="finding_id", how="full_outer").fillna(False, subset=["is_random"])
     return both.where(F.col("is_random") | F.col("is_due").isNotNull()).select(
         "finding_id", F.coalesce("is_due", "is_valid").alias("is_valid"), "is_random", "decided_on"
     )
 
 
-def answers_by_rule(found: DataFrame, outcomes: DataFrame, runs: DataFrame, as_of: date) -> DataFrame:
-    """rule_id, payer, accepted and answers: one row per deciding rule and payer of findings that were answered.
+def answers_by_rule(findings: DataFrame, outcomes: DataFrame, runs: DataFrame, as_of: date) -> DataFrame:
+    """rule_id, payer, accepted and answers (both counts): one row per deciding rule and payer of answered findings.
 
-    The last answer up to `as_of` counts; PARTIAL is accepted if units were credited, NO_ANSWER is none (part 7.19).
-    Answers that name a case alone are left out. `found`, `runs`: see `as_reviewed`; `outcomes`: conformed.
+    The last answer up to `as_of` counts; PARTIAL is accepted if units were credited, NO_ANSWER is not an answer (part
+    7.19). Answers that name only a case are excluded. `findings`, `runs`: see `as_reviewed`; `outcomes`: conformed.
     """
     last = max_struct("answered_on", "answer", "units_credited")
     is_accepted = (F.col("last.answer") == "ACCEPTED") | (
@@ -75,9 +75,9 @@ def answers_by_rule(found: DataFrame, outcomes: DataFrame, runs: DataFrame, as_o
         .agg(last.alias("last"))
         .select("finding_id", is_accepted.alias("is_accepted"), F.col("last.answered_on").alias("decided_on"))
     )
-    stood = as_reviewed(found, answered, runs)
+    answered_findings = as_reviewed(findings, answered, runs)
     return (
-        stood.select(deciding_rule().alias("rule_id"), payer_of().alias("payer"), "is_accepted")
+        answered_findings.select(deciding_rule().alias("rule_id"), payer_of().alias("payer"), "is_accepted")
         .groupBy("rule_id", "payer")
         .agg(
             F.sum(F.col("is_accepted").cast("bigint")).alias("accepted"),
@@ -86,27 +86,28 @@ def answers_by_rule(found: DataFrame, outcomes: DataFrame, runs: DataFrame, as_o
     )
 
 
-def sampled_by_rule(found: DataFrame, decisions: DataFrame, runs: DataFrame, as_of: date) -> DataFrame:
-    """rule_id, valid and decided: one row per deciding rule of findings that were drawn at random and decided.
+def sampled_by_rule(findings: DataFrame, decisions: DataFrame, runs: DataFrame, as_of: date) -> DataFrame:
+    """rule_id, valid and decided (both counts): one row per deciding rule of findings drawn at random and decided.
 
-    Decided means DISPUTE (valid) or DISMISS. `found`, `runs`: see `as_reviewed`; `decisions`: conformed.
+    Decided means DISPUTE (valid) or DISMISS. `findings`, `runs`: see `as_reviewed`; `decisions`: conformed.
     """
     sampled = _decided(decisions, as_of).where("is_random")
-    stood = as_reviewed(found, sampled, runs)
+    sampled_findings = as_reviewed(findings, sampled, runs)
     return (
-        stood.select(deciding_rule().alias("rule_id"), "is_valid")
+        sampled_findings.select(deciding_rule().alias("rule_id"), "is_valid")
         .groupBy("rule_id")
         .agg(F.sum(F.col("is_valid").cast("bigint")).alias("valid"), F.count(F.lit(1)).alias("decided"))
     )
 
 
 def payer_of() -> Column:
-    """Whom a finding's row is billed by; empty for 340B claims."""
+    """The payer that billed a finding's row; empty for 340B claims."""
     return F.coalesce("payer_id", "state", F.lit(""))
 
 
 def deciding_rule() -> Column:
-    """Of the rules of the finding's class and code the one that puts most units at issue, then the first by id."""
+    """Id of the deciding rule: of the rules with the finding's class and code, the one with the most units at issue,
+    then the first by id."""
     own = F.filter(
         "rules",
         lambda hit: (
@@ -119,18 +120,18 @@ def deciding_rule() -> Column:
     return F.array_min(F.transform(deciding, lambda hit: hit["rule_id"]))
 
 
-def as_reviewed(found: DataFrame, reviewed: DataFrame, runs: DataFrame) -> DataFrame:
-    """The reviewed findings as they stood when they were decided, with is_valid and is_random: one row each.
+def as_reviewed(findings: DataFrame, reviewed: DataFrame, runs: DataFrame) -> DataFrame:
+    """The reviewed findings as of their decision, with is_valid and is_random: one row per finding.
 
-    That is in the last run whose day was not after the decision's: a later one may know what the decision led to, such
-    as a settlement. Where there is none, in the first in which the finding stood. `found`: FINDINGS of all `runs`
-    (run_id, run_number in order of publication, run_day).
+    The version of a finding is that of the last run whose day is not after the decision: later runs may contain
+    consequences of the decision, such as a settlement. If there is no such run, it is that of the first run with the
+    finding. `findings`: FINDINGS of all `runs` (run_id, run_number in order of publication, run_day).
     """
     was_there = F.coalesce(F.col("run_day") <= F.col("decided_on"), F.lit(False))
     nearest = F.when(was_there, F.col("run_number")).otherwise(-F.col("run_number"))
     order = Window.partitionBy("finding_id").orderBy(was_there.desc(), nearest.desc())
     return (
-        found.drop("decided_on")  # of an earlier decision; `reviewed` has the day that counts
+        findings.drop("decided_on")  # from an earlier decision; `reviewed` has the day that counts
         .join(F.broadcast(reviewed), on="finding_id", how="inner")
         .join(F.broadcast(runs), on="run_id", how="inner")
         .withColumn("place", F.row_number().over(order))
@@ -146,18 +147,20 @@ def latest_decisions(decisions: DataFrame, as_of: date) -> DataFrame:
     )
 
 
-def with_decisions(found: DataFrame, latest: DataFrame, stood: DataFrame | None) -> DataFrame:
-    """FINDINGS with what a person decided of each, and what has changed since.
+def with_decisions(findings: DataFrame, latest: DataFrame, decided_findings: DataFrame | None) -> DataFrame:
+    """FINDINGS with the decision on each, and what has changed since the decision.
 
-    A finding that was dismissed and is otherwise now stands in the queue again, and its narrative says why. `found`:
-    FINDINGS. `latest`: see `latest_decisions`. `stood`: decided findings as they stood then (`as_reviewed`); None
-    where there is no earlier run. Scores and what the model alone says never count as a change.
+    A dismissed finding that has changed returns to the queue, and its narrative states why. Changes of scores, or of
+    results of the model's rule, do not count. `findings`: FINDINGS. `latest`: see `latest_decisions`.
+    `decided_findings`: findings as of their decision (see `as_reviewed`); None without an earlier run.
     """
-    rows = found.drop(*_OF_DECISION).join(F.broadcast(latest), on="finding_id", how="left")
-    if stood is None:
+    rows = findings.drop(*_OF_DECISION).join(F.broadcast(latest), on="finding_id", how="left")
+    if decided_findings is None:
         changed = F.lit(None).cast("array<string>")
     else:
-        then = stood.select("finding_id", *(value.alias(f"then_{name}") for name, value in _compared().items()))
+        then = decided_findings.select(
+            "finding_id", *(value.alias(f"then_{name}") for name, value in _compared().items())
+        )
         rows = rows.join(F.broadcast(then), on="finding_id", how="left")
         changed = F.when(F.col("decision").isNotNull() & F.col("then_rules").isNotNull(), _differing())
     rows = rows.withColumn("changed_since_decision", changed)
@@ -181,7 +184,7 @@ def with_decisions(found: DataFrame, latest: DataFrame, stood: DataFrame | None)
 
 
 def _compared() -> dict[str, Column]:
-    """What makes a finding another one for the person who decided it; arrays of text."""
+    """The values whose change can matter to the person who decided the finding, by name; arrays of text."""
     of_rules = F.filter("rules", lambda hit: hit["rule_id"] != ANOMALY_RULE)
 
     def listed(part: Callable[[Column], Column]) -> Column:
@@ -210,7 +213,7 @@ _CHANGE_WORDS = {
 
 
 def _differing() -> Column:
-    """Names of what differs; where other rules fire, their classes, related rows and guards are not named too."""
+    """Names of the values that differ; if other rules fire, classes, related rows and guards are not named as well."""
     same_rules = F.col("then_rules") == _compared()["rules"]
     words = []
     for name, now in _compared().items():

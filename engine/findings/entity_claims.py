@@ -9,7 +9,7 @@ from engine.findings.deadlines import no_deadlines
 from engine.findings.identity import entity_claim_finding_id
 from engine.settings import DeadlineSettings
 
-# A 340B claim asks no payer for anything: it has no program, period or invoice, and is no part of a link here.
+# A 340B claim bills no payer: it has no program, period or invoice, and findings on it have no link.
 _NOT_APPLICABLE = {
     "program": "string",
     "payer_id": "string",
@@ -30,8 +30,8 @@ _NOT_APPLICABLE = {
 
 
 def entity_claims_at_issue(flagged: DataFrame, _: DeadlineSettings) -> DataFrame:
-    """Flagged ENTITY_CLAIM_FACTS with identifiers and worth, one row each. What is at issue is the discount: WAC less
-    ceiling price of the quarter of service, per unit.
+    """Flagged ENTITY_CLAIM_FACTS with identifiers and worth, one row each. The amount at issue is the discount: WAC
+    less ceiling price of the quarter of service, in US dollars per unit.
     """
     discount = F.col("price_wac") - F.col("price_ceiling")
     discount = F.when(discount > 0, discount)

@@ -1,4 +1,4 @@
-"""How several rules on one subject become one evidence class, one action and one counterparty (domain part 1.4)."""
+"""Combines several rules on one row into one evidence class, one action and one counterparty (domain part 1.4)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _UNITS = T.DecimalType(15, 3)
 def ranked(hits: Column, hit_type: T.StructType) -> Column:
     """array<struct<rank, ..., hit>> of an array of `hit_type` (JUDGED, or RULE_HIT with code_kind), strongest first.
 
-    The first is the deciding one (contract part 7.5): of the strongest class, DISPUTE and WITHHOLD before other
-    actions, then the most units, then the order of codes, then the rule id. A rule without units comes after one with
-    0 units.
+    The first is the deciding one (contract part 7.5). The order is: the strongest class, DISPUTE and WITHHOLD before
+    other actions, the most units, the precedence of codes, the rule id. A rule without units comes after one with 0
+    units.
     """
     has_action = "action" in hit_type.names
     places = F.transform(
@@ -56,9 +56,9 @@ def _rank(evidence: Column) -> Column:
 def raised(hits: Column, hit_type: T.StructType) -> Column:
     """The hits of an array of `hit_type`, WEAK ones raised to MEDIUM if two of them support each other (part 7.10).
 
-    They do if they rest on different data sources, none of their guards failed (a failed guard speaks against the
-    suspicion), and no rule is stronger than WEAK. The class of a finding is then that of its strongest rule, and the
-    rules of that class are those that made it.
+    Two rules support each other if they use different data sources, none of their guards failed (a failed guard is
+    evidence against the suspicion), and no rule is stronger than WEAK. The class of a finding is that of its strongest
+    rule, so the rules of that class determine it.
     """
     none_stronger = ~F.exists(hits, lambda hit: hit["evidence"].isin(Evidence.STRONG.value, Evidence.MEDIUM.value))
     sources = F.array_distinct(F.transform(F.filter(hits, _supports), lambda hit: _source(hit["rule_id"])))
@@ -91,7 +91,7 @@ def _source(rule_id: Column) -> Column:
 
 
 def is_barred(rules: Column) -> Column:
-    """Whether the twelve-quarter bar stands against a dispute by every reading of it (R040, all guards passed)."""
+    """Whether the twelve-quarter limit bars a dispute under every interpretation of it (R040, all guards passed)."""
     return F.exists(
         rules,
         lambda hit: (
@@ -102,12 +102,13 @@ def is_barred(rules: Column) -> Column:
 
 
 def gated_action(deciding: Column, deadline: Column, today: Column, barred: Column, settled: Column) -> Column:
-    """The deciding rule's action as far as its own class allows; a dispute that is barred is none.
+    """The deciding rule's action, limited by its own class and the deadline.
 
-    Where all that was at issue is settled nobody is asked for anything; a reference that looks wrong is still checked.
-    STRONG may draft a dispute; MEDIUM goes to an analyst as its rule says; WEAK may ask, CONTEXT does nothing.
-    An MFP refund is withheld only on documented evidence inside the 14 days of prompt payment
-    (42 U.S.C. 1320f-2(d); CMS guidance for 2027, section 40.4); else it is paid and watched.
+    If everything at issue is settled, the action is NONE; a reference that looks wrong is still checked. A dispute by a
+    STRONG rule may be drafted, one by a MEDIUM rule goes to an analyst, one by a WEAK rule becomes an inquiry, and one
+    that is barred or by a CONTEXT rule becomes NONE. An MFP refund is withheld only on documented evidence within the
+    14 days of prompt payment (42 U.S.C. 1320f-2(d); CMS guidance for 2027, section 40.4); otherwise it is paid and
+    watched.
     """
     action, evidence = deciding["action"], deciding["evidence"]
     disputes, withholds = action == Action.DISPUTE.value, action == Action.WITHHOLD.value

@@ -1,4 +1,4 @@
-"""Rows that the documents of dispute codes consist of: the other claim line of a duplicate, the entity's claim."""
+"""Rows that support dispute codes: the other claim line of a duplicate, the covered entity's claim."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _OF_LINES = ("R016", "R017", "R018", "R019")
 _OF_ENTITIES = ("R003", "R005")
 
 
-def evidence_ids(found: DataFrame) -> DataFrame:
-    """source_row_id, each once, of the other claim lines that findings of duplicates name. `found`: FINDINGS."""
-    return _related(found, _OF_LINES).select("source_row_id").distinct()
+def evidence_ids(findings: DataFrame) -> DataFrame:
+    """Distinct source_row_id of the other claim lines in findings of duplicates. `findings`: FINDINGS."""
+    return _related(findings, _OF_LINES).select("source_row_id").distinct()
 
 
-def evidence_rows(found: DataFrame, other_lines: DataFrame, entity_claims: DataFrame | None) -> DataFrame:
+def evidence_rows(findings: DataFrame, other_lines: DataFrame, entity_claims: DataFrame | None) -> DataFrame:
     """EVIDENCE_ROWS of findings on claims that go to a state and are at least MEDIUM.
 
-    Another state's claim line is none of this state's: it is left out.
+    Related claim lines of other states are excluded.
 
     Args:
-        found: FINDINGS.
+        findings: FINDINGS.
         other_lines: PREPARED_REBATE_CLAIMS, at least those of `evidence_ids`.
         entity_claims: live 340B claims; None without the table.
     """
-    of_lines = _related(found, _OF_LINES)
+    of_lines = _related(findings, _OF_LINES)
     lines = other_lines.select(
         F.col("source_row_id").alias("other_id"),
         F.coalesce("state", "payer_id").alias("other_state"),
@@ -48,16 +48,16 @@ def evidence_rows(found: DataFrame, other_lines: DataFrame, entity_claims: DataF
         *("date_of_service", "pharmacy_npi", "rx_number", "fill_number", "ndc11", "entity_id"),
         F.col("quantity").alias("units"),
     )
-    of_entities = _related(found, _OF_ENTITIES)
+    of_entities = _related(findings, _OF_ENTITIES)
     joined = F.broadcast(of_entities).join(reported, on=F.col("source_row_id") == F.col("other_id"), how="inner")
     return rows.unionByName(
         _declared(joined.withColumns(nulls({"claim_id": "string", "claim_line": "bigint"})), ENTITY_ROLE)
     )
 
 
-def _related(found: DataFrame, rules: tuple[str, ...]) -> DataFrame:
-    """finding_id, own_state and source_row_id of each row that a finding's rules of these ids name."""
-    meant = found.where(
+def _related(findings: DataFrame, rules: tuple[str, ...]) -> DataFrame:
+    """finding_id, own_state and source_row_id of each related row of the finding's rules with these ids."""
+    meant = findings.where(
         (F.col("subject") == Subject.REBATE_CLAIM.value)
         & (F.col("route") == Route.STATE.value)
         & F.col("evidence").isin(Evidence.STRONG.value, Evidence.MEDIUM.value)

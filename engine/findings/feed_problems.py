@@ -1,4 +1,4 @@
-"""Findings whose claims come from a month of a feed that links less than usual say so."""
+"""Adds a note to findings whose claims come from a month of a feed with an unusually low match rate."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _SOURCE = "side string, program string, source string, month date, feed_problem 
 
 
 def with_feed_problems(findings: DataFrame, problems: Sequence[FeedProblem]) -> DataFrame:
-    """FINDINGS with the problem at the end of the narrative: of the payer's month on every rebate claim, of the covered
-    entity's month on claims that are linked to its 340B claims."""
+    """FINDINGS with the problem appended to the narrative: a problem of a payer's month on all of its rebate claims, a
+    problem of a covered entity's month on claims that are linked to its 340B claims."""
     if not problems:
         return findings
-    told = findings.sparkSession.createDataFrame(
+    noted = findings.sparkSession.createDataFrame(
         [(problem.side.value, problem.program, problem.source, problem.month, problem.message) for problem in problems],
         _SOURCE,
     )
@@ -32,7 +32,7 @@ def with_feed_problems(findings: DataFrame, problems: Sequence[FeedProblem]) -> 
     }
     rows = findings
     for side, is_met in met_by.items():
-        of_side = told.where(F.col("side") == side.value).select(
+        of_side = noted.where(F.col("side") == side.value).select(
             "source", "month", F.col("program").alias("problem_program"), "feed_problem"
         )
         same_program = F.coalesce(F.col("program") == F.col("problem_program"), F.lit(True))

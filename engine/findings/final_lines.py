@@ -1,4 +1,4 @@
-"""Lines that a named person decided to send: what may leave the company, and what is held back and why."""
+"""Lines that a named person decided to send: which may be sent, and which are withheld and why."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ RED_LINE = "its invoice line is red in the tie-out: claim-level detail is too fa
 NOT_VERIFIED = "code not verified: "
 ADJUSTMENT_ALONE = "adjustment of the rebate amount: on the form alone"
 NO_JUSTIFICATION = "MFP refunds stay drafts until disputes.mfp_justification_code is set"
-# What each recipient may be sent about.
+# Subjects of the lines that each recipient may receive.
 _SUBJECTS = {
     Route.STATE: (Subject.REBATE_CLAIM, Subject.INVOICE),
     Route.PBM: (Subject.REBATE_CLAIM,),
     Route.ENTITY: (Subject.ENTITY_CLAIM, Subject.REBATE_CLAIM),
     Route.FACILITATOR: (Subject.REBATE_CLAIM,),
 }
-# Reference tables that are published: their rows may be shown to anyone.
+# Published reference tables, whose rows may be shown to anyone.
 _PUBLISHED = ("medicaid_exclusions", "covered_entities", "contract_pharmacies", "products", "hcpcs_crosswalk")
-# Rules that say that another payer invoiced the dispense too.
+# Rules that fire if another payer invoiced the dispense too.
 _ELSEWHERE = ("R018", "R057")
 
 
 def final_lines(
-    found: DataFrame,
+    findings: DataFrame,
     decisions: DataFrame,
     sent: DataFrame,
     dispute_codes: Iterable[DisputeCode],
@@ -55,17 +55,17 @@ def final_lines(
     taken_up: DataFrame | None = None,
     has_mfp_code: bool = False,
 ) -> DataFrame:
-    """FINAL_LINES of the findings whose latest decision is DISPUTE, one row each; held_back says why one is not sent.
+    """FINAL_LINES of the findings whose latest decision is DISPUTE, one row each; held_back: the reason not to send it.
 
-    Code, route and document are those of the rule that decides the finding, units the person's, else those at issue
-    less what is in dispute already. An inquiry to a covered entity needs no code and disputes no units. A code that
-    must accompany another goes with the finding's other codes.
+    Code, route and document are those of the deciding rule. Units are those of the decision, else the units at issue
+    less those already in dispute. An inquiry to a covered entity needs no code and disputes no units. A code that must
+    accompany another is sent with the finding's other codes.
 
     Args:
-        found: FINDINGS with `changed_since_decision` as of now.
+        findings: FINDINGS with `changed_since_decision` as of now.
         decisions: DECISIONS_TO_DISPUTE, all of them.
         sent: finding_id of lines sent before.
-        dispute_codes: the whole code table.
+        dispute_codes: the complete code table.
         today: the day of the export.
         taken_up: finding_id and units of decisions that settlements have taken up (`units_taken_up`).
         has_mfp_code: a justification code for MFP refunds is configured.
@@ -83,12 +83,12 @@ def final_lines(
         )
     )
     before = sent.select("finding_id").distinct().withColumn("was_sent", F.lit(True))
-    rows = found.join(F.broadcast(latest), on="finding_id", how="inner")
+    rows = findings.join(F.broadcast(latest), on="finding_id", how="inner")
     rows = rows.join(F.broadcast(before), on="finding_id", how="left")
     if taken_up is None:
         rows = rows.withColumns(nulls({"units_taken_up": "decimal(15,3)"}))
     else:
-        rows = rows.join(F.broadcast(taken_up), on="finding_id", how="left")  # one row per finding
+        rows = rows.join(F.broadcast(taken_up), on="finding_id", how="left")  # at most one row per finding
     codes = tuple(dispute_codes)
     table = code_table(codes, today)
     taken = F.coalesce("units_taken_up", F.lit(0))
@@ -105,11 +105,11 @@ def final_lines(
     return rows.select(*(F.col(field.name).cast(field.dataType) for field in FINAL_LINES.fields))
 
 
-def inquiry_drafts(found: DataFrame) -> DataFrame:
-    """FINAL_LINES of STRONG findings that go to covered entities or to the MFP facilitator, undecided ones too, without
-    those that a person dismissed. They are drafts: nobody has decided them, and nothing is held back.
+def inquiry_drafts(findings: DataFrame) -> DataFrame:
+    """FINAL_LINES of STRONG findings for covered entities or the MFP facilitator, including undecided findings and
+    excluding dismissed ones. They are drafts: no decision is required, and none is withheld.
     """
-    to_draft = found.where(
+    to_draft = findings.where(
         F.col("route").isin(Route.ENTITY.value, Route.FACILITATOR.value)
         & (F.col("evidence") == Evidence.STRONG.value)
         & ~F.coalesce(F.col("is_dismissed"), F.lit(False))
@@ -120,14 +120,14 @@ def inquiry_drafts(found: DataFrame) -> DataFrame:
     return rows.select(*(F.col(field.name).cast(field.dataType) for field in FINAL_LINES.fields))
 
 
-def _described(found: DataFrame) -> DataFrame:
-    """`found` with the columns of FINAL_LINES that follow from the finding alone."""
+def _described(findings: DataFrame) -> DataFrame:
+    """`findings` with the columns of FINAL_LINES that depend on the finding only."""
     deciding = F.filter("rules", lambda hit: hit["code"] == F.col("dispute_code"))
     published = F.filter("reference_rows", lambda row: row["table"].isin(*_PUBLISHED))
     elsewhere = F.filter("rules", lambda hit: hit["rule_id"].isin(*_ELSEWHERE))
     recipient = F.when(F.col("route") == Route.STATE.value, F.coalesce("state", "payer_id"))
     recipient = recipient.when(F.col("route") == Route.ENTITY.value, F.col("entity_id")).otherwise(F.col("payer_id"))
-    return found.withColumns(
+    return findings.withColumns(
         {
             "other_codes": F.array_remove(
                 F.transform(F.filter("codes", lambda code: code["kind"] == DISPUTE_KIND), lambda code: code["code"]),
@@ -147,13 +147,13 @@ def _described(found: DataFrame) -> DataFrame:
 
 
 def _in_words(row: Column) -> Column:
-    """A published reference row: table, key and date of the snapshot or of its beginning."""
+    """A published reference row in words: table, key, and the date of the snapshot or of the row's start."""
     day = F.coalesce(row["snapshot_date"], row["start"]).cast("string")
     return F.concat_ws(", ", F.replace(row["table"], F.lit("_"), F.lit(" ")), row["key"], day)
 
 
 def without_red_lines(lines: DataFrame, red: DataFrame) -> DataFrame:
-    """FINAL_LINES of which those on a red line of the tie-out are held back too. `red`: finding_id, one row each."""
+    """FINAL_LINES in which lines on a red line of the tie-out are withheld too. `red`: finding_id, one row each."""
     ids = F.broadcast(red.select(F.col("finding_id").alias("red_id")))
     marked = lines.join(ids, on=F.col("finding_id") == F.col("red_id"), how="left")
     held = F.coalesce("held_back", F.when(F.col("red_id").isNotNull(), F.lit(RED_LINE)))
@@ -166,7 +166,8 @@ def _usable(table: CodeTable) -> Column:
 
 
 def _not_verified(codes: tuple[DisputeCode, ...]) -> Column:
-    """The first code of the finding that is not verified; NULL if all are. Its rules may name one that no line has."""
+    """The first code of the finding that is not verified; NULL if all are. Includes codes of its rules that are on no
+    line."""
     names = sorted({code.code for code in codes if not code.verified} - {code.code for code in codes if code.verified})
     if not names:
         return F.lit(None).cast("string")
@@ -176,15 +177,15 @@ def _not_verified(codes: tuple[DisputeCode, ...]) -> Column:
 
 
 def _is_meant(subject: str) -> Column:
-    """The route is one that is sent about the subject; never NULL."""
+    """Whether the route accepts lines about the subject; never NULL."""
     meant = F.lit(False)
     for route, subjects in _SUBJECTS.items():
-        meant = meant | ((F.col("route") == route.value) & F.col(subject).isin(*(one.value for one in subjects)))
+        meant = meant | ((F.col("route") == route.value) & F.col(subject).isin(*(each.value for each in subjects)))
     return F.coalesce(meant, F.lit(False))
 
 
 def _held_back(table: CodeTable, not_verified: Column, has_mfp_code: bool) -> Column:
-    """The first reason, in words; NULL for a line that may be sent."""
+    """The first reason to withhold a line, in words; NULL for a line that may be sent."""
     accompanied = F.size("other_codes") > 0
     changed = F.concat(
         F.lit("otherwise since it was decided ("),
@@ -194,7 +195,7 @@ def _held_back(table: CodeTable, not_verified: Column, has_mfp_code: bool) -> Co
     is_inquiry = F.coalesce(F.col("route") == Route.ENTITY.value, F.lit(False))
     is_adjustment = F.size(F.filter("codes", lambda code: code["kind"] == ADJUSTMENT_KIND)) > 0
     is_routed = F.coalesce(F.col("route").isin(*(route.value for route in _SUBJECTS)), F.lit(False))
-    stands_alone = table.may_stand_alone(F.col("dispute_code"))
+    can_be_alone = table.may_stand_alone(F.col("dispute_code"))
     waits = (F.col("route") == Route.FACILITATOR.value) & F.lit(not has_mfp_code)
     return (
         F.when(F.coalesce("was_sent", F.lit(False)), F.lit(SENT))
@@ -209,6 +210,6 @@ def _held_back(table: CodeTable, not_verified: Column, has_mfp_code: bool) -> Co
         .when(F.col("dispute_code").isNull() & F.coalesce(is_adjustment, F.lit(False)), F.lit(ADJUSTMENT_ALONE))
         .when(F.col("dispute_code").isNull(), F.lit("no dispute code"))
         .when(~_usable(table), F.concat(F.lit("code not valid today: "), F.col("dispute_code")))
-        .when(~stands_alone & ~accompanied, F.concat(F.lit("code needs another with it: "), F.col("dispute_code")))
+        .when(~can_be_alone & ~accompanied, F.concat(F.lit("code needs another with it: "), F.col("dispute_code")))
         .when(~F.coalesce(F.col("units_disputed") > 0, F.lit(False)), F.lit("no units to dispute"))
     )

@@ -1,4 +1,4 @@
-"""What the last run said of the same finding."""
+"""Compares findings with the same findings of the last run."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pyspark.sql import functions as F
 
 
 def with_history(findings: DataFrame, previous: DataFrame | None) -> DataFrame:
-    """Adds first_seen_run and changed_since_last_run.
+    """Add first_seen_run and changed_since_last_run.
 
-    Changed: other rules or evidence classes, units or amount. NULL where there is no last run, FALSE where the
-    finding is new (then first_seen_run is this run). Cardinality: finding_id is unique on both sides.
+    A finding has changed if its rules, evidence classes, units or amount differ. NULL without a last run, FALSE if the
+    finding is new (first_seen_run is then this run). Cardinality: finding_id is unique on both sides.
     """
     if previous is None:
         return findings.withColumns(

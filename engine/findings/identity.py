@@ -1,4 +1,4 @@
-"""What makes a finding the same finding in every run."""
+"""Finding ids that stay the same in every run."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ INVOICE_KEY = ("invoice_number", "program", "sub_program", "rebate_type", "state
 
 
 def claim_finding_id() -> Column:
-    """Of a rebate claim: the claim key of the first row of its lineage, and the number of its chain among those of an
-    equal key where that is not the first. Of several live rows of one chain the second and further have a number too.
+    """Id of a finding on a rebate claim: made from the claim key of the first row of its lineage.
+
+    The second and further chains with an equal key have their number added, as do the second and further live rows of
+    one chain.
     """
     has_lineage = F.col("lineage").isNotNull()
-    # the embedded engine does not read the fields of a NULL struct as NULL
+    # on the embedded engine, fields of a NULL struct are not NULL
     lineage = {name: F.when(has_lineage, F.col("lineage")[name]) for name in LINEAGE.names}
     of_first = {name: F.coalesce(lineage[name], name) for name in ("program", "claim_id", "claim_line")}
     of_first["rebate_type"] = rebate_type_of_key()
@@ -27,8 +29,8 @@ def claim_finding_id() -> Column:
 
 
 def entity_claim_finding_id() -> Column:
-    """Of a 340B claim: entity, pharmacy, prescription, fill, date and NDC-11, and its number among equals where that is
-    not the first.
+    """Id of a finding on a 340B claim: made from entity, pharmacy, prescription, fill, date and NDC-11; the second and
+    further equal claims have their number added.
     """
     return _hashed(Subject.ENTITY_CLAIM, [*entity_claim_key().values()], _if_further(F.col("claim_ordinal")))
 
@@ -38,7 +40,7 @@ def invoice_finding_id() -> Column:
 
 
 def _if_further(number: Column) -> Column:
-    """The number among rows of an equal key, where it is not the first."""
+    """Array with the number among rows with an equal key, as text; empty for the first row."""
     return F.when(number > 1, F.array(number.cast("string"))).otherwise(_nothing())
 
 
@@ -51,6 +53,6 @@ def _columns(names: tuple[str, ...]) -> list[Column]:
 
 
 def _hashed(subject: Subject, key: list[Column], more: Column) -> Column:
-    # As JSON, so that NULL, '' and values that hold the separator stay apart.
+    # As JSON, so that NULL, '' and values that contain the separator give different ids.
     words = F.concat(F.array(F.lit(subject.value), *(value.cast("string") for value in key)), more)
     return F.substring(F.sha2(F.to_json(words), 256), 1, 32)

@@ -1,4 +1,4 @@
-"""Findings on CMS's reports of the Part D inflation rebate: invoices of a program that no state asks for."""
+"""Findings on CMS's reports of the Part D inflation rebate: invoices of a program that states do not bill."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.findings.invoices import NOT_APPLICABLE
 from engine.findings.worth import money
 from engine.settings import DeadlineSettings
 
-# What an invoice line of a state has and such a report has not.
+# Columns of a state's invoice line that such a report does not have.
 _NOT_OF_A_STATE = {
     **dict.fromkeys(("state", "invoice_number", "sub_program", "rebate_type", "line_kind"), "string"),
     "worth_proxy_price": "decimal(15,6)",
@@ -22,7 +22,8 @@ _NOT_OF_A_STATE = {
 
 
 def reports_at_issue(flagged: DataFrame, _: DeadlineSettings) -> DataFrame:
-    """Flagged INFLATION_FACTS with identifiers and worth, one row each. The price is the rebate per unit it states."""
+    """Flagged INFLATION_FACTS with identifiers and worth, one row each. The price is the rebate per unit that the
+    report states."""
     price = F.when(F.col("unit_rebate_amount") > 0, F.col("unit_rebate_amount"))
     none = {name: F.lit(None).cast(kind) for name, kind in (NOT_APPLICABLE | _NOT_OF_A_STATE).items()}
     rows = flagged.withColumns(

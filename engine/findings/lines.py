@@ -30,11 +30,10 @@ def dispute_lines(findings: DataFrame, dispute_codes: Iterable[DisputeCode], set
     """DISPUTE_LINES of the findings that may be drafted without an analyst: one row per claim line.
 
     A line is drafted if the action is DISPUTE, the class STRONG, and a STRONG rule puts units at issue under a code of
-    kind DISPUTE that may stand alone (code R must accompany another). Nothing but such rules goes into a line: units,
-    codes, explanation and documents never rest on a tolerance match or on the model. Its units are the largest over
-    these rules, less those of the row that are already in dispute. MEDIUM findings wait for an analyst, and what one
-    dismissed is not drafted. Invoice totals
-    and public utilization data make no claim lines.
+    kind DISPUTE that does not have to accompany another (code R has to). Only such rules contribute to a line: its
+    units, codes, explanation and documents never depend on a tolerance match or on the model. Its units are the largest
+    over these rules, less those of the row that are already in dispute. MEDIUM findings wait for an analyst; dismissed
+    findings are not drafted. Invoice totals and public utilization data produce no claim lines.
     """
     may_be_drafted = (
         (F.col("subject") == Subject.REBATE_CLAIM.value)
@@ -80,7 +79,7 @@ def dispute_lines(findings: DataFrame, dispute_codes: Iterable[DisputeCode], set
 
 
 def _disputing(rules: Column, table: CodeTable) -> Column:
-    """The STRONG rules that dispute, with their code_kind; never the model."""
+    """The STRONG rules whose code is of kind DISPUTE, with their code_kind; never the model's rule."""
     hits = F.transform(
         F.filter(rules, lambda hit: (hit["evidence"] == Evidence.STRONG.value) & (hit["rule_id"] != ANOMALY_RULE)),
         lambda hit: F.struct(

@@ -13,7 +13,7 @@ FURTHER_RULES = 3
 
 
 def narrative(ranked_rules: Column, subject: Subject) -> Column:
-    """The strongest rule's message and, by title, what else speaks for it in the order of strength."""
+    """The strongest rule's message, then the titles of the rules that support it, strongest first."""
     first = _sentence(F.get(ranked_rules, F.lit(0))["hit"]["message"])
     titles = F.transform(F.slice(ranked_rules, 2, FURTHER_RULES), lambda item: _title(item["rule_id"], subject))
     left = F.size(ranked_rules) - (1 + FURTHER_RULES)
@@ -24,11 +24,11 @@ def narrative(ranked_rules: Column, subject: Subject) -> Column:
     return F.concat(first, also)
 
 
-def settled_since(asked: Column, settled: Column, settled_on: Column) -> Column:
-    """What was credited or repaid since the row was received, as a sentence to follow; empty where nothing was."""
+def settled_since(billed: Column, settled: Column, settled_on: Column) -> Column:
+    """A sentence on the units credited or repaid since the row was received, to append; empty without any."""
     return if_known(
         " {units:number} units of it were credited or repaid since, last on {day:date}, and are not at issue any more.",
-        units=F.when(settled > 0, F.least(settled, F.abs(asked))),
+        units=F.when(settled > 0, F.least(settled, F.abs(billed))),
         day=settled_on,
     )
 
@@ -44,5 +44,5 @@ def _title(rule_id: Column, subject: Subject) -> Column:
 
 
 def _as_clause(title: str) -> str:
-    """Inside a sentence: a small first letter, but for abbreviations."""
+    """The title for use inside a sentence: first letter in lower case, except for abbreviations."""
     return title[:1].lower() + title[1:] if title[1:2].islower() else title

@@ -1,4 +1,4 @@
-"""Units and dollars at issue, and what a finding is worth an analyst's time."""
+"""Units and dollars at issue, and the priority of a finding for review."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from engine.settings import PrioritySettings
 MONEY = "decimal(18,2)"
 UNITS = "decimal(15,3)"
 
-# `prices` holds the federal URA; any other rebate is worth what its own contract says.
+# `prices` contains the federal URA; the value of any other rebate depends on its own contract.
 FEDERAL_REBATE = "FEDERAL"
 
 
@@ -29,9 +29,9 @@ def uses_federal_price() -> Column:
 
 
 def unit_price(listed: Column, own: Column, own_source: str) -> tuple[Column, Column]:
-    """Price per NDC unit and where it comes from: `listed` in prices for this rebate, else the row's own, else NULL.
+    """Price per NDC unit and its source: `listed` in prices for this rebate, else the row's own price, else NULL.
 
-    A stated price of zero is no price: states report zero where they do not know the URA (CMS-R-144).
+    A stated price of zero counts as unknown: states report zero if they do not know the URA (CMS-R-144).
     """
     stated = F.when(own > 0, own)
     source = F.when(listed.isNotNull(), F.lit("prices")).when(stated.isNotNull(), F.lit(own_source))
@@ -39,7 +39,7 @@ def unit_price(listed: Column, own: Column, own_source: str) -> tuple[Column, Co
 
 
 # A rule's result as findings combine it: units and dollars after signs and settlements; units_asked: units before
-# settlements; code_kind: what its code does (DISPUTE, ADJUSTMENT), NULL where it may not be used.
+# settlements; code_kind: kind of its code (DISPUTE, ADJUSTMENT), NULL if the code may not be used.
 JUDGED = T.StructType(
     [
         *RULE_RESULT.fields,
@@ -52,32 +52,32 @@ JUDGED = T.StructType(
 def with_judged_rules(rows: DataFrame, table: CodeTable) -> DataFrame:
     """`rows` with `rules` as array<JUDGED> in place of array<RULE_RESULT>.
 
-    `rows` have worth_units, worth_settled_units, worth_stated_amount and unit_price_used; where later rows may take
-    units back also worth_whole_units, those before that.
+    `rows` have worth_units, worth_settled_units, worth_stated_amount and unit_price_used; subjects whose later rows can
+    credit units also have worth_whole_units, the units before these credits.
 
-    A rule's units are never more than the row's, less what was settled since. Its dollars are its own amount, else
-    units x price, in cents rounded half-up, and never more than the row: its units x price or the amount that the
-    payer states, whichever is greater. Of units settled since or taken back nothing is at issue; a rule's own amount
-    falls by their share of the row. A row of negative units credits us, so nothing of it is at issue. The model brings
-    no code.
+    A rule's units are at most the row's, less units settled since. Its dollars are its own amount, else units x price,
+    in cents rounded half-up, and at most those of the row: its units x price or the amount that the payer states,
+    whichever is greater. Units that were settled since or credited are not at issue; a rule's own amount is reduced by
+    their share of the row. A row with negative units is a credit to us, so no part of it is at issue. The model's rule
+    has no code.
     """
     credits_us = F.coalesce(F.col("worth_units") < 0, F.lit(False))
     size = F.when(credits_us, F.lit(0)).otherwise(F.col("worth_units")).cast(UNITS)
     most = F.greatest(money(size * F.col("unit_price_used")), F.abs(F.col("worth_stated_amount")))
     rows = rows.withColumns({"worth_size": size, "worth_most": F.when(credits_us, F.lit(0)).otherwise(most)})
     size, settled, price = F.col("worth_size"), F.col("worth_settled_units"), F.col("unit_price_used")
-    whole = F.col("worth_whole_units") if "worth_whole_units" in column_names(rows) else size
+    units_in_total = F.col("worth_whole_units") if "worth_whole_units" in column_names(rows) else size
 
     def judged(hit: Column) -> Column:
-        asked = _within(hit["units_at_issue"], size).cast(UNITS)
-        units, own = _left(asked, settled), hit["amount_at_issue"]
-        share = divide_decimals(own * _left(size, settled), whole, 30, 6, "decimal(24,6)")
-        is_part = (whole > 0) & ((F.coalesce(settled, F.lit(0)) > 0) | (size < whole))
+        units_before = _within(hit["units_at_issue"], size).cast(UNITS)
+        units, own = _left(units_before, settled), hit["amount_at_issue"]
+        share = divide_decimals(own * _left(size, settled), units_in_total, 30, 6, "decimal(24,6)")
+        is_part = (units_in_total > 0) & ((F.coalesce(settled, F.lit(0)) > 0) | (size < units_in_total))
         amount = F.coalesce(money(F.when(is_part, share).otherwise(own)), money(units * price))
         values = {name: hit[name] for name in RULE_RESULT.names} | {
-            "units_asked": asked,
+            "units_asked": units_before,
             "units_at_issue": units,
-            # NULL stays NULL, which `least` alone would skip
+            # NULL must stay NULL; `least` alone would ignore it
             "amount_at_issue": F.when(amount.isNotNull(), F.least(amount, F.col("worth_most"))).cast(MONEY),
             "document": F.when(hit["code"].isNotNull(), hit["document"]),
             "code_kind": F.when(hit["rule_id"] != ANOMALY_RULE, table.kind(hit["code"], units)),
@@ -88,14 +88,14 @@ def with_judged_rules(rows: DataFrame, table: CodeTable) -> DataFrame:
 
 
 def of_own_class(ranked_hits: Column) -> Column:
-    """The hits of the finding's class, of an array in the order of `ranked`."""
+    """The hits of the finding's class, from an array in the order of `ranked`."""
     best = F.get(ranked_hits, F.lit(0))["rank"]
     return F.transform(F.filter(ranked_hits, lambda item: item["rank"] == best), lambda item: item["hit"])
 
 
 def amount_at_issue(own: Column, deciding: Column) -> Column:
-    """The largest amount over the rules of the finding's class, without those that put more units at issue than the
-    deciding one: its units are the finding's (contract part 7.5).
+    """The largest amount over the rules of the finding's class, except rules with more units at issue than the deciding
+    rule: the finding has the units of the deciding rule (contract part 7.5).
     """
     units = F.coalesce(deciding["units_at_issue"], F.lit(0))
     within = F.filter(own, lambda hit: F.coalesce(hit["units_at_issue"], F.lit(0)) <= units)
@@ -103,50 +103,50 @@ def amount_at_issue(own: Column, deciding: Column) -> Column:
 
 
 def is_settled(own: Column) -> Column:
-    """Whether rules of the finding's class put units at issue and all were credited or repaid since the row was
-    received. Never NULL.
+    """Whether rules of the finding's class put units at issue and all of these were credited or repaid since the row
+    was received. Never NULL.
     """
-    asked = F.coalesce(F.array_max(F.transform(own, lambda hit: hit["units_asked"])), F.lit(0))
+    units_before = F.coalesce(F.array_max(F.transform(own, lambda hit: hit["units_asked"])), F.lit(0))
     left = F.coalesce(F.array_max(F.transform(own, lambda hit: hit["units_at_issue"])), F.lit(0))
-    return (asked > 0) & (left == 0)
+    return (units_before > 0) & (left == 0)
 
 
 def _within(units: Column, size: Column) -> Column:
-    """Units at most the row's; NULL stays NULL (`least` alone would skip it)."""
+    """Units, limited to the row's units; NULL stays NULL (`least` alone would ignore it)."""
     return F.when(units.isNotNull(), F.least(units, size))
 
 
 def _left(units: Column, settled: Column) -> Column:
-    """Units less those settled, in no case below zero; NULL stays NULL."""
+    """Units less those settled, at least zero; NULL stays NULL."""
     left = F.greatest(units - F.coalesce(settled, F.lit(0)), F.lit(0))
     return F.when(units.isNotNull(), left).cast(UNITS)
 
 
 def money(amount: Column) -> Column:
-    """US dollars rounded half-up to cents; NULL where they do not fit the contract's money."""
+    """US dollars rounded half-up to cents; NULL if they do not fit the contract's money type."""
     return F.round(amount, 2).try_cast(MONEY)
 
 
 def settings_probability(evidence: Column, settings: PrioritySettings) -> Column:
-    """p(valid) of a finding by its evidence class alone."""
+    """p(valid) of a finding from its evidence class only."""
     pairs = [F.lit(word) for e in Evidence for word in (e.value, settings.probability_valid.get(e, 0.0))]
     return F.try_element_at(F.create_map(*pairs), evidence)
 
 
 def least_probability(evidence: Column, settings: PrioritySettings) -> Column:
-    """Below which no re-ranker may put p(valid): what the settings say of a STRONG finding, 0 of any other."""
+    """The lower bound of p(valid) for a re-ranker: the settings' value for a STRONG finding, 0 for any other."""
     is_strong = evidence == Evidence.STRONG.value
     return F.when(is_strong, settings_probability(evidence, settings)).otherwise(F.lit(0.0))
 
 
 def answered_probability(accepted: Column, answers: Column, prior: Column, settings: PrioritySettings) -> Column:
-    """The accepted share of answers, drawn towards the prior as if `prior_answers` more had been given (part 7.19).
+    """The accepted share of answers, shrunk toward the prior as if there were `prior_answers` more (part 7.19).
 
-    NULL accepted and answers: none.
+    NULL in `accepted` and `answers` counts as none.
     """
     worth = F.lit(float(settings.prior_answers))
-    given, valid = (F.coalesce(count.cast("double"), F.lit(0.0)) for count in (answers, accepted))
-    return (valid + worth * prior) / (given + worth)
+    answered, valid = (F.coalesce(count.cast("double"), F.lit(0.0)) for count in (answers, accepted))
+    return (valid + worth * prior) / (answered + worth)
 
 
 def priority(
@@ -158,8 +158,8 @@ def priority(
 ) -> Column:
     """p(valid) x amount - handling cost - p(not valid) x interest on the amount while it is withheld, in US dollars.
 
-    Domain part 3.4. `reranked`: p(valid) as calibrated on reviews; without it the settings give one per evidence class,
-    which `answers`, those that accepted and all, move (see `answered_probability`).
+    Domain part 3.4. `reranked`: p(valid) as calibrated on reviews; without it, the settings' value for the evidence
+    class, adjusted by `answers`, the accepted ones and all (see `answered_probability`).
     """
     prior = settings_probability(evidence, settings)
     if reranked is not None:

@@ -1,6 +1,6 @@
 """Models: samples, detectors, scores with p-values, reasons, evaluation, and the re-ranker. No mlflow here.
 
-What is named here is imported on first use: executors import this package for its scorer alone.
+Names of this package are imported on first use, because executors import it only for its scorer.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A fitted detector with what is needed to use it again: features, parameters, versions."""
+"""A fitted detector with everything needed to use it again: features, parameters, versions."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ from engine.settings import DetectorSettings, ModelSettings, RankCombinationSett
 
 @dataclass(frozen=True)
 class AnomalyModel:
-    """A detector over `features`: z-scores of features, or surprises of measures, as `inputs` says. `detector` is its
-    name in the settings, `kind` what it is.
+    """A detector over `features`: z-scores of features, or surprises of measures, depending on `inputs`.
 
-    `training_means` are the means of the inputs in the training sample, unknown ones counted as typical (0);
-    `trained_on` says how they were spread.
+    `detector` is its name in the settings, `kind` the kind of detector. `training_means` are the means of the inputs in
+    the training sample, with unknown values counted as typical (0); `trained_on` contains their distributions.
     """
 
     scorer: Scorer
@@ -42,12 +41,12 @@ class AnomalyModel:
 
     @property
     def contribution_unit(self) -> str:
-        """In which unit the detector says what a feature contributes."""
+        """The unit of the detector's feature contributions."""
         return KINDS[self.kind].contribution_unit
 
     @property
     def description(self) -> dict[str, Any]:
-        """What `model.json` holds."""
+        """The content of `model.json`."""
         return {
             "detector": self.detector,
             "kind": self.kind,
@@ -63,7 +62,7 @@ class AnomalyModel:
         }
 
     def check_inputs(self, settings: ModelSettings) -> None:
-        """As `check_features`, against what the settings have for the model's subject and inputs."""
+        """`check_features`, against the configured features for the model's subject and inputs."""
         self.check_features(settings.features_of(self.subject, self.inputs))
 
     def check_features(self, configured: Sequence[str]) -> None:
@@ -77,12 +76,12 @@ class AnomalyModel:
         )
 
     def save(self, folder: str | Path) -> None:
-        """Write the detector's arrays, its description, and the Python that scores with them where no engine is."""
+        """Write the detector's arrays, its description, and the Python that scores with them without this engine."""
         write_model(folder, self.scorer, self.description)
 
     @classmethod
     def load(cls, folder: str | Path) -> AnomalyModel:
-        """Read what `save` wrote. Raises ConfigurationError where it is not a whole model."""
+        """Read a model that `save` wrote. Raises ConfigurationError unless it is a complete model."""
         with reading(folder, "an anomaly model"):
             scorer, description = read_model(folder)
             return cls(
@@ -95,8 +94,8 @@ class AnomalyModel:
                 training_rows=description["training_rows"],
                 training_means=description["training_means"],
                 trained_on={
-                    name: Distribution(tuple(one["edges"]), tuple(one["rows"]))
-                    for name, one in description["trained_on"].items()
+                    name: Distribution(tuple(distribution["edges"]), tuple(distribution["rows"]))
+                    for name, distribution in description["trained_on"].items()
                 },
                 inputs=SURPRISE if description["inputs"] == _surprises_of(description["features"]) else Z,
                 versions=description["versions"],
@@ -110,7 +109,7 @@ def _surprises_of(features: Sequence[str]) -> list[str]:
 def fit_model(sample: pd.DataFrame, settings: ModelSettings, subject: Subject) -> AnomalyModel | None:
     """Fit the subject's detector on a training sample (see `training_sample`); equal samples give equal models.
 
-    None where the sample has fewer rows than `minimum_training_rows`.
+    None if the sample has fewer rows than `minimum_training_rows`.
     """
     from engine.models.fitting import fit_scorer
 
@@ -135,7 +134,7 @@ def fit_model(sample: pd.DataFrame, settings: ModelSettings, subject: Subject) -
 
 
 def _parameters(detector: DetectorSettings, detectors: Mapping[str, DetectorSettings]) -> dict[str, Any]:
-    """What the detector was configured with; of a combination, with all that its members were."""
+    """The parameters of the detector; for a combination, also those of its members."""
     parameters = detector.model_dump(mode="json", exclude={"kind", "inputs"})
     if isinstance(detector, RankCombinationSettings):
         parameters["members"] = {name: detectors[name].model_dump(mode="json") for name in detector.members}

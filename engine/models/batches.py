@@ -1,6 +1,6 @@
 """Columns that a detector computes on the executors, in Arrow batches.
 
-Executors import this module and that of the scorer, so neither brings scikit-learn, pyod or mlflow along.
+Executors import this module and that of the scorer, so neither may import scikit-learn, pyod or mlflow.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def score_column(spark: SparkSession, scorer: Scorer, inputs: Sequence[Column], 
 
 
 def contributions_column(spark: SparkSession, scorer: Scorer, inputs: Sequence[Column], batch_rows: int) -> Column:
-    """Array of what each of the inputs, in their order, adds to a row's being unusual."""
+    """Array with the contribution of each input, in their order, to the anomaly score of a row."""
     return _computed(spark, scorer, inputs, batch_rows, _contributions, T.ArrayType(T.DoubleType()))
 
 
@@ -45,12 +45,12 @@ def _computed(
         parts = (_matrix([column.slice(start, batch_rows) for column in columns]) for start in starts)
         return pa.concat_arrays([answer(shared.value, part) for part in parts])
 
-    # Spark takes the kind of function from the annotations; its type stubs ask for it as an argument
+    # Spark takes the kind of function from the annotations; its type stubs require it as an argument
     return arrow_udf(answers, return_type)(*inputs)  # type: ignore[call-overload]
 
 
 def _matrix(columns: Sequence[pa.Array]) -> npt.NDArray[np.float64]:
-    """Rows x features, laid out by column."""
+    """Matrix rows x features, in column-major order."""
     matrix = np.empty((len(columns[0]), len(columns)), dtype=np.float64, order="F")
     for place, column in enumerate(columns):
         matrix[:, place] = column.to_numpy(zero_copy_only=False)

@@ -1,4 +1,4 @@
-"""How sure a figure is: intervals from resamples of whole clusters."""
+"""Confidence intervals of metrics, from bootstrap resamples of clusters."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 
 def cluster_draws(clusters: npt.NDArray[np.int64], resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
-    """Per resample how often each row is in it: as many clusters as there are, drawn with replacement.
+    """For each resample, how often each row is in it. Each resample draws as many clusters as exist, with replacement.
 
-    Rows of one cluster (a pharmacy, a state) come and go together, since they are not independent of each other.
-    `clusters`: the number of each row's cluster, from 0 on. One seed gives one series of draws.
+    All rows of a cluster (a pharmacy, a state) are drawn together, because they are not independent. `clusters`: the
+    number of each row's cluster, starting at 0. Equal seeds give equal draws.
     """
     number = int(clusters.max()) + 1
     generator = np.random.default_rng(seed)
@@ -23,9 +23,10 @@ def cluster_draws(clusters: npt.NDArray[np.int64], resamples: int, seed: int) ->
 
 
 def interval(resampled: npt.NDArray[Any], level: float) -> tuple[Any, Any]:
-    """Low and high end of what holds `level` of the resampled figures (percentile method), along the first axis.
+    """Low and high end of the central interval with `level` of the resampled values (percentile method), along the
+    first axis.
 
-    Resamples without the figure (NaN, such as recall where no hit was drawn) are left out; NaN where all are.
+    Resamples without a value (NaN, such as recall if no hit was drawn) are excluded; NaN if all are.
     """
     if np.isnan(resampled).all():
         return float("nan"), float("nan")

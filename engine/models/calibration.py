@@ -1,4 +1,4 @@
-"""How rare a score is: conformal p-values against reference rows that the detector has not learned from."""
+"""Conformal p-values of scores, against reference rows that were not used to train the detector."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from engine.errors import ConfigurationError, Problem
 from engine.models.sample import drawn
 from engine.runtime.sharing import share
 
-# Of strata, the finest first: NDC-9 x program, drug category x program, all rows.
+# Levels of strata, finest first: NDC-9 x program, drug category x program, all rows.
 LEVELS = ("ndc9", "drug_category", "all")
 CALIBRATION_FILE = "calibration.npz"
 
@@ -38,9 +38,9 @@ _JUDGED = T.StructType(
 
 @dataclass(frozen=True)
 class Calibration:
-    """Scores of reference rows, ascending within each stratum that has enough of them; plain arrays.
+    """Scores of reference rows, ascending within each stratum with enough of them; plain arrays.
 
-    `strata` are names in ascending order, the scores of the i-th are `scores[ends[i - 1]:ends[i]]`.
+    `strata` are names in ascending order; the scores of stratum i are `scores[ends[i - 1]:ends[i]]`.
     """
 
     strata: npt.NDArray[np.str_]
@@ -49,9 +49,10 @@ class Calibration:
 
     @classmethod
     def of(cls, reference: pd.DataFrame, levels: Sequence[str], stratum_minimum: int) -> Calibration:
-        """`reference`: one row per reference row, with a name of a stratum (or none) per level, and anomaly_score.
+        """Build the calibration from reference rows.
 
-        Each row belongs to a stratum of each level. Strata of fewer than `stratum_minimum` rows are left out.
+        `reference`: one row per reference row, with the name of its stratum at each level (or NULL), and
+        anomaly_score. Strata with fewer than `stratum_minimum` rows are excluded.
         """
         by_stratum = pd.concat(
             [reference[[level, "anomaly_score"]].rename(columns={level: "stratum"}) for level in levels]
@@ -74,12 +75,12 @@ class Calibration:
 
     @property
     def smallest_p_value(self) -> float | None:
-        """The least p-value that any row can have; None where every stratum is too small."""
+        """The smallest p-value that any row can have; None if every stratum is too small."""
         sizes = np.diff(self.ends, prepend=0)
         return None if not len(sizes) else float(1 / (1 + sizes.max()))
 
     def place_of(self, names: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """The number of each stratum name; -1 for one that is missing or too small."""
+        """The index of each stratum name; -1 for a stratum that is missing or too small."""
         if not len(self.strata):
             return np.full(len(names), -1)
         known = np.array([name is not None for name in names], dtype=bool)
@@ -88,7 +89,7 @@ class Calibration:
         return np.where(known & (self.strata[place] == text), place, -1)
 
     def finest(self, places: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
-        """Of the places of each row's strata, finest level first, the first one that is not -1."""
+        """For each row, the first index that is not -1, from the indices of its strata, finest level first."""
         place = places[0]
         for of_level in places[1:]:
             place = np.where(place >= 0, place, of_level)
@@ -120,14 +121,14 @@ class Calibration:
 
     @classmethod
     def load(cls, folder: str | Path) -> Calibration:
-        """Read what `save` wrote. Raises ConfigurationError where it is missing or no such file."""
+        """Read a calibration that `save` wrote. Raises ConfigurationError if the file is missing or invalid."""
         file = Path(folder, CALIBRATION_FILE)
         try:
             with np.load(file, allow_pickle=False) as arrays:
                 calibration = cls(strata=arrays["strata"], ends=arrays["ends"], scores=arrays["scores"])
             calibration.check()
             return calibration
-        # numpy and zipfile raise many kinds of errors on a file that is not theirs
+        # numpy and zipfile raise many kinds of errors on invalid files
         except Exception as error:
             raise ConfigurationError(
                 Problem(
@@ -141,12 +142,12 @@ class Calibration:
 
 
 def is_held_out(share: float) -> Column:
-    """True for the part `share` of all rows from which reference rows are drawn; a detector learns from the others."""
+    """True for the share of rows from which reference rows are drawn; detectors are trained on the other rows."""
     return drawn(_SPLIT_SALT, share)
 
 
 def reference_sample(held_out: DataFrame, reference_rows: int) -> DataFrame:
-    """About `reference_rows` of the rows, drawn by the hash of source_row_id; all where there are fewer."""
+    """About `reference_rows` of the rows, drawn by the hash of source_row_id; all rows if there are fewer."""
     total = held_out.count()
     if total <= reference_rows:
         return held_out
@@ -154,10 +155,10 @@ def reference_sample(held_out: DataFrame, reference_rows: int) -> DataFrame:
 
 
 def calibrate(scored: DataFrame, levels: Sequence[str], stratum_minimum: int) -> Calibration:
-    """The calibration by scored reference rows, which come to the driver. `levels`: some of LEVELS.
+    """Calibrate on scored reference rows, which are collected to the driver. `levels`: some of LEVELS.
 
-    `scored`: ndc9, program, drug_category, anomaly_score. Rows above `fence` are left out: anomalies that nobody has
-    reviewed yet, which would hide others like them.
+    `scored`: ndc9, program, drug_category, anomaly_score. Rows above `fence` are excluded: they are probably anomalies
+    that nobody has reviewed yet, and would mask similar ones.
     """
     reference = scored.select("anomaly_score", *strata()).toArrow().to_pandas()
     usual = reference[reference["anomaly_score"] <= fence(reference["anomaly_score"].to_numpy(dtype=np.float64))]
@@ -165,8 +166,10 @@ def calibrate(scored: DataFrame, levels: Sequence[str], stratum_minimum: int) ->
 
 
 def fence(scores: npt.NDArray[np.float64]) -> float:
-    """The score above which less than one of so many usual rows is expected: tails of scores are taken to decay as they
-    do from the 90th to the 98th percentile, which anomalies hardly move. Infinite for fewer than 50 rows or no spread.
+    """The score above which less than one row is expected among as many ordinary rows.
+
+    Extrapolates the decay of scores from the 90th to the 98th percentile, which anomalies hardly affect. Infinite for
+    fewer than 50 rows, or if these percentiles are equal.
     """
     rows = len(scores)
     if rows * _FENCE_TAIL < 1:
@@ -177,8 +180,7 @@ def fence(scores: npt.NDArray[np.float64]) -> float:
 
 
 def p_values(scored: DataFrame, calibration: Calibration) -> DataFrame:
-    """SCORES: each row judged in the finest of its strata that has enough reference rows; where none has, the p-value
-    is NULL: the row is not judged.
+    """SCORES: the p-value of each row in the finest of its strata with enough reference rows; NULL if there is none.
 
     `scored`: source_row_id, ndc9, program, drug_category, anomaly_score, anomaly_has_reason.
     """
@@ -199,8 +201,8 @@ def p_values(scored: DataFrame, calibration: Calibration) -> DataFrame:
 
 
 def strata() -> list[Column]:
-    """Names of a row's strata, by LEVELS: `ndc9/000020001/MDRP_FFS`, NULL where the NDC-9 is unknown;
-    `drug_category/S/MDRP_FFS`, an unknown category being one of its own; `all`."""
+    """Names of a row's strata, in the order of LEVELS: `ndc9/000020001/MDRP_FFS`, NULL if the NDC-9 is unknown;
+    `drug_category/S/MDRP_FFS`, with unknown as a category of its own; `all`."""
     category = F.coalesce(F.col("drug_category"), F.lit("unknown"))
     columns = (_stratum("ndc9", F.col("ndc9")), _stratum("drug_category", category), F.lit("all"))
     return [column.alias(level) for level, column in zip(LEVELS, columns, strict=True)]
@@ -216,7 +218,7 @@ def _judged(calibration: Calibration, scores: npt.NDArray[np.float64], names: Se
 
 
 def _places(calibration: Calibration, names: pa.Array) -> npt.NDArray[np.int64]:
-    """Places looked up once per different name: a batch has few."""
+    """Stratum indices, looked up once per distinct name, because a batch has few."""
     encoded = names.dictionary_encode()
     of_name = np.append(calibration.place_of(encoded.dictionary.to_numpy(zero_copy_only=False)), -1)
     return of_name[encoded.indices.fill_null(len(of_name) - 1).to_numpy(zero_copy_only=False)]

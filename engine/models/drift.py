@@ -1,4 +1,4 @@
-"""How far features have moved from the rows that a model learned from."""
+"""Drift of features from the rows that a model was trained on."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ _SALT = "drift sample"
 
 @dataclass(frozen=True)
 class Distribution:
-    """Of a feature's values: deciles, equal ones once, so that a value which many rows share is one bin; and how many
-    rows there are up to each of these edges, and above the last."""
+    """Distribution of a feature's values.
+
+    The edges are the distinct deciles, so a value that many rows share is one bin. The counts are the rows up to each
+    edge, and those above the last.
+    """
 
     edges: tuple[float, ...]
     rows: tuple[int, ...]
@@ -32,8 +35,8 @@ class Distribution:
         return cls(tuple(edges.tolist()), tuple(_counted(values, edges).tolist()))
 
     def stability(self, values: npt.NDArray[Any]) -> float:
-        """Population stability index of further values: the sum over bins of (q - p) ln(q / p), p and q the shares of
-        rows. Half a row is added to each bin, so that an empty one counts without being infinitely far."""
+        """Population stability index of other values: the sum over bins of (q - p) ln(q / p), with p and q the shares
+        of rows. Half a row is added to each bin, so the index stays finite if a bin is empty."""
         was, now = np.array(self.rows) + 0.5, _counted(values, np.array(self.edges)) + 0.5
         p, q = was / was.sum(), now / now.sum()
         return float(((q - p) * np.log(q / p)).sum())
@@ -42,7 +45,11 @@ class Distribution:
 def population_stability(
     before: Mapping[str, Distribution], after: Mapping[str, npt.NDArray[Any]], minimum_rows: int
 ) -> dict[str, float]:
-    """Index by feature; none where either side has fewer than `minimum_rows`: chance alone moves it by bins / rows."""
+    """Population stability index by feature.
+
+    Features with fewer than `minimum_rows` values on either side are omitted, because chance alone gives an index of
+    about bins / rows.
+    """
     return {
         name: distribution.stability(after[name])
         for name, distribution in before.items()
@@ -58,8 +65,8 @@ def feature_drift(
     minimum_rows: int,
     inputs: str = Z,
 ) -> dict[str, float]:
-    """Population stability index by feature of a share, drawn by hash, of the rows of `facts` that a model may judge,
-    against those that it was trained on. Runs a Spark job."""
+    """Population stability index by feature, against the rows that the model was trained on. Computed on a share, drawn
+    by hash, of the rows of `facts` that a model can score. Runs a Spark job."""
     features = list(trained_on)
     columns = [model_input(name, inputs).cast("double").alias(name) for name in features]
     judged = facts.where(drawn(_SALT, share) & can_be_scored(features, subject, inputs))

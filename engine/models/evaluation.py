@@ -1,4 +1,4 @@
-"""What a model is worth: few, stable figures and plots, always beside baselines (docs/models.md lists them)."""
+"""Evaluation of models: a few stable metrics and plots, always with baselines (docs/models.md lists them)."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _QUANTILES = {"median": 0.5, "p99": 0.99}
 
 
 class Judge(StrEnum):
-    """Who says which rows should come first. QUEUE is biased: those rows were decided because a model had put them
-    first; RANDOM ones were drawn blindly."""
+    """The source of labels. QUEUE is biased: those rows were decided because a model ranked them first; RANDOM rows
+    were drawn at random."""
 
     PLANTED = "PLANTED"
     RANDOM = "RANDOM"
@@ -40,10 +40,10 @@ class Judge(StrEnum):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics by name, and matplotlib figures by name. No row of data is in either.
+    """Metrics by name, and matplotlib figures by name. Neither contains any row of data.
 
-    compared_by: whose truth `against_champion_auprc` rests on; None where the champion was not compared.
-    resampled: the average precision by the truth that may compare models (not QUEUE); None without such truth.
+    compared_by: the source of the labels of `against_champion_auprc`; None if the champion was not compared.
+    resampled: average precision by labels that may be used to compare models (not QUEUE); None without such labels.
     """
 
     metrics: dict[str, float]
@@ -54,10 +54,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of rows, apart from the facts; each may be missing (None).
+    """Labels of rows; each may be missing (None).
 
-    planted: source_row_id of rows that should come first. decisions: one row per decided row, source_row_id, is_valid
-    (disputed rather than dismissed), is_random. flagged_by_rules: source_row_id of rows that a rule flags.
+    planted: source_row_id of rows that should rank first. decisions: one row per decided row, with source_row_id,
+    is_valid (disputed, not dismissed) and is_random. flagged_by_rules: source_row_id of rows that a rule flags.
     """
 
     planted: DataFrame | None = None
@@ -67,7 +67,7 @@ class Known:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Evaluation rows, one array per column; `share`: of unlabelled rows that are sampled."""
+    """Evaluation rows, one array per column; `share`: share of unlabelled rows in the sample."""
 
     columns: dict[str, npt.NDArray[Any]]
     features: tuple[str, ...]
@@ -81,7 +81,7 @@ class _Rows:
 
     @property
     def weights(self) -> npt.NDArray[np.float64]:
-        """How many rows each stands for where planted rows are the truth: these are all here, the others a sample."""
+        """Sampling weights if planted rows are the labels: all planted rows are included, the others are sampled."""
         return np.where(self["is_planted"], 1.0, np.where(self["is_sampled"], 1.0 / self.share, 0.0))
 
 
@@ -97,14 +97,14 @@ def evaluate(
 ) -> Evaluation:
     """Metrics and plots of a scored feed; runs Spark jobs and holds at most `evaluation_rows` unlabelled rows.
 
-    `scores`: SCORES; `facts`: the same rows' facts. The champion scores the same rows, and is compared with on the same
-    resamples. `trained_on`: how the inputs of the training sample were spread, for drift; `inputs`: which
-    they are. Baselines: `feature`, the
-    absolute robust z-score of the configured feature, 0 where it is unknown; and `rules`, flagged rows first, where it
-    is known which are.
+    `scores`: SCORES; `facts`: the facts of the same rows. The champion scores the same rows and is compared on the same
+    resamples. `trained_on`: distributions of the inputs in the training sample, for drift; `inputs`: the kind of
+    inputs. Baselines: `feature`, the absolute robust z-score of the configured feature, 0 if unknown; and `rules`, rows
+    flagged by rules first, if these are known.
 
-    Planted rows and analysts' decisions are measured apart; decisions that were drawn blindly go before those of the
-    queue. Without either: rows scored, quantiles of scores, overlaps with the baselines and drift.
+    Planted rows and decisions of analysts are measured separately; decisions on rows drawn at random take precedence
+    over those of the queue. Without labels, the metrics are rows scored, quantiles of scores, overlaps with the
+    baselines, and drift.
     """
     total = scores.count()
     counted = {"rows_scored": float(total)}
@@ -141,17 +141,17 @@ def _evaluation_rows(
     if known.flagged_by_rules is not None:
         rows = rows.withColumn("rules", F.col("is_flagged"))
     if champion is not None:
-        asked = facts.join(rows.select("source_row_id"), on="source_row_id", how="left_semi")
-        own = anomaly_scores(asked, champion, settings, subject).select("source_row_id", "anomaly_score")
+        of_rows = facts.join(rows.select("source_row_id"), on="source_row_id", how="left_semi")
+        own = anomaly_scores(of_rows, champion, settings, subject).select("source_row_id", "anomaly_score")
         rows = rows.join(own.withColumnRenamed("anomaly_score", "champion"), on="source_row_id", how="left")
         rows = rows.fillna(float("-inf"), subset=["champion"])
-    # sorted, so that sums and resamples are the same under any partitioning
+    # sorted, so sums and resamples do not depend on the partitioning
     table = rows.toArrow().sort_by("source_row_id").drop_columns("source_row_id")
     return _Rows({name: table.column(name).to_numpy() for name in table.column_names}, features, share)
 
 
 def _decided(rows: DataFrame, decisions: DataFrame | None) -> DataFrame:
-    """The rows with is_disputed, is_dismissed and is_random, all false where nothing was decided."""
+    """The rows with is_disputed, is_dismissed and is_random; all false for undecided rows."""
     if decisions is None:
         return rows.withColumns({name: F.lit(False) for name in ("is_disputed", "is_dismissed", "is_random")})
     marks = decisions.select(
@@ -160,13 +160,13 @@ def _decided(rows: DataFrame, decisions: DataFrame | None) -> DataFrame:
         (~F.col("is_valid")).alias("is_dismissed"),
         "is_random",
     )
-    # one decision per row
+    # at most one decision per row
     decided = rows.join(marks, on="source_row_id", how="left")
     return decided.fillna(False, subset=["is_disputed", "is_dismissed", "is_random"])
 
 
 def _marked(rows: DataFrame, marked: DataFrame | None, name: str) -> DataFrame:
-    """The rows with a column that says whether they are among the marked."""
+    """The rows with a column that is true if they are in `marked`."""
     if marked is None:
         return rows.withColumn(name, F.lit(False))
     ids = marked.select("source_row_id").distinct().withColumn(name, F.lit(True))
@@ -174,7 +174,7 @@ def _marked(rows: DataFrame, marked: DataFrame | None, name: str) -> DataFrame:
 
 
 def _cluster(subject: Subject) -> Column:
-    """What rows have in common that are not independent of each other; a row that lacks it is alone."""
+    """The cluster of rows that are not independent; a row without one is its own cluster."""
     shared = F.col("state") if subject is Subject.INVOICE else F.col("pharmacy_key")
     return F.coalesce(shared, F.concat(F.lit("row "), F.col("source_row_id")))
 
@@ -198,7 +198,7 @@ def _evaluated(
         enough = judge is not Judge.PLANTED or is_hit.sum() >= settings.evaluation.minimum_planted
         is_fair = judge is not Judge.QUEUE and enough
         may_compare = "champion" in rows and compared_by is None and is_fair
-        found = measured(
+        results = measured(
             scores[there],
             {name: values[there] for name, values in baselines.items()},
             rows["champion"][there] if may_compare else None,
@@ -206,12 +206,12 @@ def _evaluated(
             settings.review_capacity,
             settings.evaluation,
         )
-        metrics |= _named(found.metrics, judge) | {f"{judge.lower()}_rows": float(_labelled(rows, judge).sum())}
+        metrics |= _named(results.metrics, judge) | {f"{judge.lower()}_rows": float(_labelled(rows, judge).sum())}
         compared_by = judge if may_compare else compared_by
-        resampled = found.resampled if is_fair and resampled is None else resampled
+        resampled = results.resampled if is_fair and resampled is None else resampled
         if judge is Judge.PLANTED:
             plots["precision_against_capacity"] = figures.precision_against_capacity(
-                found, {"rules": "rows that a rule flags", "feature": f"robust z-score of {feature}"}, settings
+                results, {"rules": "rows that a rule flags", "feature": f"robust z-score of {feature}"}, settings
             )
     scored = {name: rows[_z_of(name)][is_sampled] for name in trained_on}
     drift = population_stability(trained_on, scored, settings.evaluation.drift_minimum_rows)
@@ -234,17 +234,17 @@ def _evaluated(
 
 
 def _truths(rows: _Rows, minimum: int) -> list[tuple[Judge, npt.NDArray[Any], npt.NDArray[Any]]]:
-    """Judge, rows that should come first, and how many rows each row stands for (0: not judged)."""
-    found = []
+    """For each source of labels: the judge, which rows should rank first, and the sampling weights (0: no label)."""
+    results = []
     if rows["is_planted"].any():
-        found.append((Judge.PLANTED, rows["is_planted"], rows.weights))
+        results.append((Judge.PLANTED, rows["is_planted"], rows.weights))
     for judge in (Judge.RANDOM, Judge.QUEUE):
         decided = _labelled(rows, judge)
         disputed = int((decided & rows["is_disputed"]).sum())
         if min(disputed, int(decided.sum()) - disputed) >= minimum:
-            found.append((judge, rows["is_disputed"], decided.astype(np.float64)))
+            results.append((judge, rows["is_disputed"], decided.astype(np.float64)))
             break
-    return found
+    return results
 
 
 def _labelled(rows: _Rows, judge: Judge) -> npt.NDArray[Any]:
@@ -255,7 +255,8 @@ def _labelled(rows: _Rows, judge: Judge) -> npt.NDArray[Any]:
 
 
 def _named(metrics: dict[str, float], judge: Judge) -> dict[str, float]:
-    """Those of decisions say whose they are; a capacity counts rows of the whole feed, of which they know a part."""
+    """The metrics under their final names: metrics by decisions have the judge in their names. A capacity counts rows
+    of the complete feed, of which decisions cover only a part."""
     if judge is Judge.PLANTED:
         return metrics
     return {

@@ -1,4 +1,4 @@
-"""Why the model finds a flagged row unusual."""
+"""Explains why the model flags a row as unusual."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def explain(
     peer_keys: Sequence[str] = ("ndc11", "program"),
 ) -> DataFrame:
     """source_row_id, reasons (array of FEATURE_REASON): what made each row unusual, largest contribution first; and
-    reason_words, each of them in words.
+    reason_words, the same reasons in words.
 
-    One row per row of `flagged`, which is facts of flagged rows only, with the model's inputs. At most three reasons,
-    each with a value that lies outside the range of its peers (0.5 to 99.5 %) and makes the row unusual. Contribution
-    is in the unit of the model's kind (`contribution_unit`), the rest in the unit of the feature or measure.
+    One row per row of `flagged`, the facts of flagged rows with the model's inputs. A row has at most three reasons,
+    each with a value outside the range of its peers (0.5 to 99.5 %) and a positive contribution. The contribution is in
+    the unit of the model's kind (`contribution_unit`), all else in the unit of the feature or measure.
 
-    Of surprises: the range and the peers of `grid`. Of z-scores: `peers` holds at most one row per peer group: peer
-    keys, peers, `<feature>_low`, `<feature>_high`; a feature whose range it does not hold is no reason.
+    For surprises, ranges and peers come from `grid`. For z-scores, `peers` has at most one row per peer group, with
+    peer keys, peers, `<feature>_low` and `<feature>_high`; a feature without a range there is never a reason.
     """
     contributions = contributions_column(
         flagged.sparkSession, model.scorer, model_inputs(model.features, model.inputs), settings.batch_rows
@@ -65,7 +65,7 @@ def explain(
         *[_range_end(peers, feature, end) for feature in model.features for end in ("low", "high")],
         *[_peers(peers, feature) for feature in model.features],
     )
-    # one row per product and program: small beside any work that it saves
+    # one row per product and program: small enough to broadcast
     with_ranges = contributed.join(F.broadcast(ranges_of_peers), on=list(peer_keys), how="left")
     return _reasons(with_ranges, model, [_of_peers(feature) for feature in model.features])
 
@@ -73,7 +73,7 @@ def explain(
 def _reasons(rows: DataFrame, model: AnomalyModel, ranged: Sequence[_Ranged]) -> DataFrame:
     named = rows.select("source_row_id", _strongest(ranged, model.features).alias("strongest"))
     parts = [F.transform("strongest", _part(name)) for name in _WORDED]
-    shares = F.transform("strongest", lambda one: one["inside"])
+    shares = F.transform("strongest", lambda item: item["inside"])
     in_words = partial(reason_in_words, _ROWS_IN_WORDS[model.subject])
 
     def worded(*columns: pa.Array) -> pa.Array:
@@ -81,19 +81,19 @@ def _reasons(rows: DataFrame, model: AnomalyModel, ranged: Sequence[_Ranged]) ->
         texts = [[in_words(*reason) for reason in zip(*row, strict=True)] for row in rows_of_parts]
         return pa.array(texts, pa.list_(pa.string()))
 
-    # Spark takes the kind of function from the annotations; its type stubs ask for it as an argument
+    # Spark takes the kind of function from the annotations; its type stubs require it as an argument
     words = arrow_udf(worded, T.ArrayType(T.StringType()))(*parts, shares)  # type: ignore[call-overload]
-    reasons = F.transform("strongest", lambda one: one["reason"]).cast(T.ArrayType(FEATURE_REASON))
+    reasons = F.transform("strongest", lambda item: item["reason"]).cast(T.ArrayType(FEATURE_REASON))
     return named.select("source_row_id", reasons.alias("reasons"), words.alias("reason_words"))
 
 
 def _part(name: str) -> Callable[[Column], Column]:
-    return lambda one: one["reason"][name]
+    return lambda item: item["reason"][name]
 
 
 class _Ranged(NamedTuple):
-    """A value, the ends of its peers' range, how many peers have a value, and their share within the range; NULL where
-    unknown."""
+    """A value, the ends of its peers' range, the number of peers with a value, and their share within the range; NULL
+    if unknown."""
 
     value: Column
     low: Column
@@ -121,14 +121,14 @@ def _range_end(peers: DataFrame, feature: str, end: str) -> Column:
 
 
 def _peers(peers: DataFrame, feature: str) -> Column:
-    """Rows that the feature's range rests on: the feature's own peers where it has others than the row."""
+    """Number of peers behind the feature's range: the feature's own peers if they differ from the row's."""
     name = f"{feature}_peers"
     return F.col(name if name in peers.columns else "peers").cast(T.LongType()).alias(name)
 
 
 def _strongest(ranged: Sequence[_Ranged], features: Sequence[str]) -> Column:
-    """Structs with the reasons of all features and the shares of peers inside, by contribution, highest first, then by
-    the features' order."""
+    """Structs with the reasons of all features and the shares of peers within the range, ordered by contribution,
+    highest first, then by the order of features."""
     candidates = F.array_compact(
         F.array(*[_candidate(feature, place, ranged[place]) for place, feature in enumerate(features)])
     )
@@ -136,7 +136,7 @@ def _strongest(ranged: Sequence[_Ranged], features: Sequence[str]) -> Column:
 
 
 def _candidate(feature: str, place: int, of: _Ranged) -> Column:
-    """What sorts before a reason, and the reason; NULL where the feature is none."""
+    """Struct of the sort key and the reason; NULL if the feature is not a reason."""
     contribution = F.get(F.col("contributions"), F.lit(place))
     is_outside = (of.value < of.low) | (of.value > of.high)
     reason = F.struct(

@@ -14,17 +14,17 @@ from scipy.stats import binom
 from engine.models.measures import Estimate, Measured
 from engine.settings import ModelSettings
 
-# What is customary to call a moderate and a large shift.
+# Customary limits of a moderate and a large shift.
 _NOTABLE_DRIFT = (0.1, 0.25)
-# Of detectors in a comparison: colors that color-blind people tell apart (Okabe and Ito 2008), and markers.
+# Colors (distinct for color-blind readers; Okabe and Ito 2008) and markers of detectors in a comparison.
 _OF_ROLE = {"champion": ("#000000", "D"), "better": ("#0072B2", "o"), "": ("#E69F00", "s")}
 _NOT_BETTER = "not shown to be better"
 
 
 def score_distribution(scores: npt.NDArray[Any], planted: npt.NDArray[Any] | None) -> Figure:
-    """Histogram of the scores of a sample of rows and, where there are any, of the planted rows; log axis.
+    """Histogram of the scores of a sample of rows and, if available, of the planted rows; log axis.
 
-    Scores may have any range; the few beyond the 0.9999 quantile are counted in the last bar.
+    Scores may have any range; those beyond the 0.9999 quantile are counted in the last bar.
     """
     figure, axes = _figure()
     groups = {"all rows": scores, "planted anomalies": planted}
@@ -40,21 +40,23 @@ def score_distribution(scores: npt.NDArray[Any], planted: npt.NDArray[Any] | Non
     return figure
 
 
-def precision_against_capacity(found: Measured, baselines: Mapping[str, str], settings: ModelSettings) -> Figure:
-    """Precision among the first N rows: of the model with its band, of baselines (given with names), and by chance."""
+def precision_against_capacity(measured: Measured, baselines: Mapping[str, str], settings: ModelSettings) -> Figure:
+    """Precision among the first N rows: of the model with its band, of the named baselines, and by chance."""
     figure, axes = _figure()
-    axes.plot(found.capacities, found.precision, label="model")
+    axes.plot(measured.capacities, measured.precision, label="model")
     band = f"{settings.evaluation.level:.0%} of resamples"
-    axes.fill_between(found.capacities, found.low, found.high, alpha=0.2, label=band)
-    for name, precision in found.baselines.items():
-        axes.plot(found.capacities, precision, label=baselines[name])
-    axes.axhline(found.by_chance, color="grey", linestyle=":", label="by chance")
+    axes.fill_between(measured.capacities, measured.low, measured.high, alpha=0.2, label=band)
+    for name, precision in measured.baselines.items():
+        axes.plot(measured.capacities, precision, label=baselines[name])
+    axes.axhline(measured.by_chance, color="grey", linestyle=":", label="by chance")
     capacity = settings.review_capacity
     axes.axvline(capacity, color="grey", linewidth=0.8, linestyle="--", label=f"capacity, {capacity:,} rows")
-    highest = max(float(np.nanmax(values)) for values in (found.high, found.precision, *found.baselines.values()))
+    highest = max(
+        float(np.nanmax(values)) for values in (measured.high, measured.precision, *measured.baselines.values())
+    )
     top = 1.05 * highest if highest > 0 else 1.0
     axes.set(xlabel="rows reviewed", ylabel="precision", xscale="log", ylim=(0, top), title="Precision at capacity")
-    # within the axes it would cover the curves, which may peak anywhere
+    # within the axes, the legend would cover the curves, which may peak anywhere
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
@@ -62,7 +64,7 @@ def precision_against_capacity(found: Measured, baselines: Mapping[str, str], se
 def feature_drift(drift: Mapping[str, float]) -> Figure:
     """Population stability index of each feature, the largest on top."""
     figure, axes = _figure()
-    ordered = sorted(drift.items(), key=lambda one: one[1])
+    ordered = sorted(drift.items(), key=lambda entry: entry[1])
     axes.barh([name for name, _ in ordered], [index for _, index in ordered])
     for notable, (name, style) in zip(_NOTABLE_DRIFT, (("moderate", ":"), ("large", "--")), strict=True):
         axes.axvline(notable, color="grey", linestyle=style, label=f"{name}: {notable}")
@@ -73,9 +75,9 @@ def feature_drift(drift: Mapping[str, float]) -> Figure:
 
 
 def p_value_reliability(p_values: npt.NDArray[Any], level: float) -> Figure:
-    """Share of ordinary rows with p <= a, against a, with the band that chance allows if p-values say what they mean.
+    """Share of ordinary rows with p <= a, against a, with the band expected by chance if p-values are valid.
 
-    Above the band ordinary rows are called rare too often; below it too seldom.
+    Above the band, p-values of ordinary rows are too small; below it, too large.
     """
     figure, axes = _figure()
     rows, tail = len(p_values), (1.0 - level) / 2.0
@@ -96,19 +98,19 @@ def p_value_reliability(p_values: npt.NDArray[Any], level: float) -> Figure:
 def probability_reliability(
     probabilities: npt.NDArray[Any], is_valid: npt.NDArray[Any], rows_per_point: int, level: float
 ) -> Figure:
-    """Share of valid findings against the probability that they were given, in groups of equal size by probability.
+    """Share of valid findings against their predicted probability, in groups of equal size by probability.
 
-    The band of each group is what chance allows if probabilities say what they mean.
+    The band of each group is what chance allows if the probabilities are calibrated.
     """
     figure, axes = _figure()
     groups = np.array_split(np.argsort(probabilities, kind="stable"), max(1, len(probabilities) // rows_per_point))
-    given = np.array([probabilities[group].mean() for group in groups])
+    predicted = np.array([probabilities[group].mean() for group in groups])
     observed = np.array([is_valid[group].mean() for group in groups])
     sizes, tail = np.array([len(group) for group in groups]), (1.0 - level) / 2.0
-    low, high = (binom.ppf(end, sizes, given) / sizes for end in (tail, 1.0 - tail))
-    axes.vlines(given, low, high, alpha=0.4, linewidth=4, label="chance")
+    low, high = (binom.ppf(end, sizes, predicted) / sizes for end in (tail, 1.0 - tail))
+    axes.vlines(predicted, low, high, alpha=0.4, linewidth=4, label="chance")
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="as it should be")
-    axes.plot(given, observed, marker="o", label=f"observed, about {sizes[0]:,} findings each")
+    axes.plot(predicted, observed, marker="o", label=f"observed, about {sizes[0]:,} findings each")
     axes.set(xlabel="p(valid) given", ylabel="share found valid", title="Reliability of p(valid)", xlim=(0, 1))
     axes.legend()
     return figure
@@ -121,8 +123,8 @@ def detectors_compared(
     roles: Sequence[str],
     title: str,
 ) -> Figure:
-    """Detectors, the best on top: the difference to the champion, which decides, and average precision, each with its
-    interval (middle, low, high; None: not known). `roles`: champion, better, or nothing."""
+    """Detectors, best on top: the difference to the champion, which decides, and average precision, each with its
+    interval (middle, low, high; None: unknown). `roles`: champion, better, or empty."""
     figure = Figure(figsize=(10, 1.8 + 0.4 * len(names)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     places = np.arange(len(names))[::-1]

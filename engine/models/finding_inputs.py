@@ -1,4 +1,4 @@
-"""What a re-ranker reads of a finding: 0 or 1 for what it is, and a few numbers of about that size."""
+"""Inputs of a re-ranker: indicators of a finding (0 or 1), and a few numbers of similar size."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from engine.contracts.codes import Evidence, GuardState, Program, Subject
 from engine.runtime.expressions import log10
 
 _TIERS = ("T1", "T2", "T3", "T4", "T5", "T6")
-_RAREST = 6.0  # p-values below a millionth count as that
+_RAREST = 6.0  # smaller p-values count as one millionth
 _MOST_GUARDS = 5.0
-_LOG2_ODDS = 10.0  # match scores are log2 odds of some tens at most
+_LOG2_ODDS = 10.0  # match scores are log2 odds of a few tens at most
 
 
 def input_names(features: Iterable[str], rule_ids: Iterable[str]) -> tuple[str, ...]:
-    """Names of the inputs of FINDING_FEATURES, in their order; `rule_ids`: of all rules there are."""
+    """Names of the inputs of FINDING_FEATURES, in their order; `rule_ids`: ids of all rules."""
     of_feature = {
-        "evidence": [f"evidence={one.value}" for one in Evidence],
-        "rules": [f"rule={one}" for one in sorted(rule_ids)],
-        "guards": [f"guards_{one.value.lower()}" for one in (GuardState.FAILED, GuardState.UNCHECKED)],
-        "match": [*(f"match_tier={one}" for one in _TIERS), "match_score", "match_ambiguous"],
+        "evidence": [f"evidence={name.value}" for name in Evidence],
+        "rules": [f"rule={name}" for name in sorted(rule_ids)],
+        "guards": [f"guards_{name.value.lower()}" for name in (GuardState.FAILED, GuardState.UNCHECKED)],
+        "match": [*(f"match_tier={name}" for name in _TIERS), "match_score", "match_ambiguous"],
         "anomaly": ["anomaly_known", "anomaly_rarity"],
         "amount": ["amount_known", "amount_log10"],
-        "program": [f"program={one.value}" for one in Program],
-        "subject": [f"subject={one.value}" for one in Subject],
+        "program": [f"program={name.value}" for name in Program],
+        "subject": [f"subject={name.value}" for name in Subject],
     }
     return tuple(name for feature in features for name in of_feature[feature])
 
@@ -34,8 +34,8 @@ def input_names(features: Iterable[str], rule_ids: Iterable[str]) -> tuple[str, 
 def input_columns(names: Sequence[str]) -> list[Column]:
     """The inputs as doubles without NULL, from columns of FINDINGS.
 
-    What is NULL is 0: no tier, no program (340B claims), no score; where 0 would be a value like others (p-value 1, no
-    dollars), an input of its own says that the value is known.
+    NULL becomes 0: no tier, no program (340B claims), no score. If 0 could also be a known value (p-value 1, no
+    dollars), a separate input indicates that the value is known.
     """
     return [F.coalesce(_input(name).cast("double"), F.lit(0.0)).alias(name) for name in names]
 
@@ -53,7 +53,7 @@ def _input(name: str) -> Column:
         "match_score": F.col("match_score") / F.lit(_LOG2_ODDS),
         "match_ambiguous": F.col("match_ambiguous"),
         "anomaly_known": p_value.isNotNull(),
-        # `least` alone would skip NULL
+        # `least` alone would ignore NULL
         "anomaly_rarity": F.when(p_value.isNotNull(), F.least(-log10(p_value), F.lit(_RAREST)) / F.lit(_RAREST)),
         "amount_known": F.col("amount_at_issue").isNotNull(),
         "amount_log10": log10(F.lit(1.0) + F.abs(F.col("amount_at_issue").cast("double"))),
@@ -61,7 +61,7 @@ def _input(name: str) -> Column:
 
 
 def _guards(state: str) -> Column:
-    """How many guards of the finding's rules are in that state."""
+    """Number of guards of the finding's rules in the state."""
     none = F.array().cast("array<struct<name:string,state:string>>")
     guards = F.flatten(F.transform("rules", lambda hit: F.coalesce(hit["guards"], none)))
     return F.size(F.filter(guards, lambda guard: guard["state"] == state))

@@ -1,4 +1,4 @@
-"""Each kind of detector, fitted by its library on the driver and kept as arrays."""
+"""Fits each kind of detector with its library on the driver, and stores it as arrays."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from engine.settings import (
 
 Matrix = npt.NDArray[np.float64]
 
-# Part of a bin's width that is far above the error of a sum and far below any difference that means something.
+# Share of a bin's width: far above the rounding error of a sum, and far below any meaningful difference.
 _ROUNDING = 1e-9
 
 
 def fit_scorer(rows: Matrix, settings: DetectorSettings, detectors: Mapping[str, DetectorSettings]) -> Scorer:
-    """The detector fitted on the training rows; equal rows in equal order give equal scorers.
+    """Fit the detector on the training rows; equal rows in equal order give equal scorers.
 
-    `detectors`: those by name that a combination may name as its members.
+    `detectors`: by name, the detectors that may be members of a combination.
     """
     if isinstance(settings, RankCombinationSettings):
         return _rank_combination(rows, settings, detectors)
@@ -43,7 +43,7 @@ def fit_scorer(rows: Matrix, settings: DetectorSettings, detectors: Mapping[str,
 
 
 def _power_sum(rows: Matrix, settings: PowerSumSettings) -> Scorer:
-    """Nothing is learned: what is usual is in the surprises already."""
+    """Needs no fitting, because surprises already compare a row with its peers."""
     return PowerSum(exponent=settings.exponent, features=rows.shape[1])
 
 
@@ -75,15 +75,15 @@ def _mean_tail(left: Matrix, right: Matrix, by_skewness: Matrix) -> Matrix:
 
 
 def _tails(rows: Matrix, combined: Callable[[Matrix, Matrix, Matrix], Matrix]) -> Scorer:
-    """What PyOD's ECOD and COPOD say of a single row added to the training rows, for every value that it may have.
+    """The score that PyOD's ECOD or COPOD gives a single row added to the training rows, for every possible value.
 
-    The library learns nothing but the rows: it ranks a scored batch together with them, so that its answer depends on
-    the batch. The skewness, whose sign chooses a tail, is that of the training rows alone.
+    The library stores only the rows and ranks a scored batch together with them, so its scores depend on the batch. The
+    skewness, whose sign selects a tail, is computed on the training rows only.
     """
     from pyod.models.ecod import skew
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a constant feature has none, which counts as 0
+        warnings.simplefilter("ignore", RuntimeWarning)  # a constant feature has no skewness, which counts as 0
         each_skewness = np.sign(skew(rows))
     steps = [_tail_steps(column, s, combined) for column, s in zip(rows.T, each_skewness, strict=True)]
     most = max(len(values) for values, _ in steps)
@@ -114,7 +114,7 @@ def _hbos(rows: Matrix, settings: HbosSettings) -> Scorer:
     fitted = HBOS(n_bins=settings.bins, alpha=settings.alpha, tol=settings.tolerance).fit(rows)
     edges = fitted.bin_edges_.T.copy()
     margin = settings.tolerance * np.diff(edges)
-    # a value on an edge belongs to the bin below; one within the margin of the outermost bins, to them
+    # a value on an edge belongs to the bin below; a value within the margin of an outermost bin, to that bin
     edges[:, 0] = np.nextafter(edges[:, 0] - margin[:, 0], -np.inf)
     edges[:, -1] += margin[:, -1]
     of_bins = -np.log2(fitted.hist_.T + settings.alpha)
@@ -127,8 +127,8 @@ def _loda(rows: Matrix, settings: LodaSettings) -> Scorer:
     from pyod.models.loda import LODA
 
     fitted = LODA(n_bins=settings.bins, n_random_cuts=settings.cuts, random_state=settings.seed).fit(rows)
-    # PyOD looks a value up by the lower ends of the bins; its answers are kept as they are. The least training row lies
-    # on the first end and belongs below it, however its projection is rounded.
+    # PyOD looks up a value by the lower ends of the bins, and its results are kept. The smallest training row is on the
+    # first end and belongs below it, regardless of how its projection is rounded.
     width = np.diff(fitted.limits_, axis=1)[:, :1]
     return ProjectionHistograms(
         weights=fitted.projections_,
@@ -153,7 +153,7 @@ def _rank_combination(
 
 
 def _subsample(rows: Matrix, most: int, seed: int) -> Matrix:
-    """At most so many of the rows, in their order; the same for the same seed."""
+    """At most `most` of the rows, in their order; equal seeds give equal rows."""
     if len(rows) <= most:
         return rows
     return rows[np.sort(np.random.default_rng(seed).choice(len(rows), size=most, replace=False))]

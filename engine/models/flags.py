@@ -1,4 +1,4 @@
-"""Which rows are unusual enough to be shown: a stated false-discovery rate, or as many as people can review."""
+"""Flags unusual rows: by a stated false discovery rate, or as many as people can review."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from engine.settings import FlagSettings
 
 @dataclass(frozen=True)
 class Flags:
-    """`rows`: SCORES of the flagged rows, `flagged` of them, `largest_p_value` among them; `tested` had a p-value and
-    were not explained by rules."""
+    """The flagged rows.
+
+    `rows`: SCORES of the flagged rows; `flagged`: their number; `largest_p_value`: the largest of their p-values;
+    `tested`: number of rows with a p-value that no rule explains.
+    """
 
     rows: DataFrame
     tested: int
@@ -25,16 +28,17 @@ class Flags:
 
 
 def flag(scores: DataFrame, settings: FlagSettings, p_value_limit: float, explained: DataFrame | None = None) -> Flags:
-    """The rows of SCORES that `settings` flags; none has a p-value above `p_value_limit`, all have a reason. Runs Spark
+    """Flag rows of SCORES by `settings`; only rows with a reason and a p-value of at most `p_value_limit`. Runs Spark
     jobs.
 
-    `explained`: source_row_id of rows that a rule explains. They keep their score as context, are flagged by no model
-    and use none of the capacity.
+    `explained`: source_row_id of rows that a rule explains. They keep their score as context, but are not flagged and
+    use no capacity.
 
     By false-discovery rate: Benjamini and Hochberg (J. R. Statist. Soc. B 57, 1995), with p-values above the limit
-    counted as 1. Conformal p-values of one calibration sample are positively dependent, so that the rate holds (Bates
-    et al. 2023) as far as ordinary rows and reference rows are exchangeable. By capacity: the rarest rows, then the
-    highest scores; rows that are equal in both are flagged together or not at all, so that it may be fewer.
+    counted as 1. Conformal p-values of one calibration sample are positively dependent, so the rate holds (Bates et al.
+    2023) as far as ordinary rows and reference rows are exchangeable. By capacity: rows by smallest p-value, then by
+    highest score. Rows equal in both are flagged together or none of them is, so fewer rows than the capacity may be
+    flagged.
     """
     if explained is not None:
         ids = F.broadcast(explained.select("source_row_id").distinct())
@@ -62,7 +66,7 @@ def flag(scores: DataFrame, settings: FlagSettings, p_value_limit: float, explai
 
 
 def in_words(settings: FlagSettings) -> str:
-    """How rows are flagged, with what that assumes, for those who read the number of them."""
+    """How rows are flagged, and what that assumes, in words."""
     if settings.by == "capacity":
         return f"the rarest among their peers, at most {settings.capacity:,}"
     return (
@@ -72,7 +76,8 @@ def in_words(settings: FlagSettings) -> str:
 
 
 def benjamini_hochberg(p_values: npt.NDArray[np.float64], rows: npt.NDArray[np.int64], tested: int, rate: float) -> int:
-    """How many of the ascending, different p-values are rejected; `rows` have each of them, of `tested` in all."""
+    """Number of the ascending, distinct p-values that are rejected. `rows`: number of rows with each p-value; `tested`:
+    number of tested rows in total."""
     if not len(p_values):
         return 0
     holds = p_values * tested <= rate * np.cumsum(rows)

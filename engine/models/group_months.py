@@ -1,6 +1,6 @@
-"""Months of pharmacies, prescribers and covered entities that stand out, each on its most unusual claim, on Spark.
+"""Unusual months of pharmacies, prescribers and covered entities, each reported on its most unusual claim, on Spark.
 
-Grain of what is compared: group x month, all products together or one NDC-9. See `month_statistics` for how.
+Grain of the comparison: group x month, all products together or one NDC-9. See `month_statistics` for the method.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from engine.models.reason_words import part_in_words
 from engine.runtime.expressions import any_of, first_of_month, union_all
 from engine.settings import GroupSettings
 
-# By subject, the groups: what one is called, and the column that identifies it.
+# By subject, the kinds of groups: name, and the column that identifies a group.
 GROUPS: dict[Subject, tuple[tuple[str, str], ...]] = {
     Subject.REBATE_CLAIM: (("pharmacy", "pharmacy_key"), ("prescriber", "prescriber_npi")),
     Subject.ENTITY_CLAIM: (("covered entity", "entity_id"),),
@@ -37,7 +37,7 @@ GROUPS: dict[Subject, tuple[tuple[str, str], ...]] = {
 _PLURALS = {"pharmacy": "pharmacies", "prescriber": "prescribers", "covered entity": "covered entities"}
 _CLAIMS = {Subject.REBATE_CLAIM: "claims", Subject.ENTITY_CLAIM: "340B claims"}
 
-# Far out: among the outermost tenth of comparable claims, both ends together.
+# A claim is far out if it is in the outermost tenth of comparable claims, both tails together.
 FAR_OUT = math.log(10.0)
 ALL_CLAIMS, OF_PRODUCT, FAR = "group_claims", "group_product_claims", "group_far_claims"
 _EVERY_PRODUCT = ""
@@ -50,14 +50,14 @@ _JUDGED = T.StructType(
         *(T.StructField(name, T.LongType()) for name in ("band", "evidence_bin", "times_bin")),
     ]
 )
-# Months are compared with those of which about as many claims were expected; band 0, less than one, is none of these.
+# Months are compared with months that have a similar number of expected claims; band 0 (less than one) is not compared.
 _BANDS = 4.0 ** np.arange(12)
-# Of the scale of ln(times usual): months of a group that differ by less are alike, however alike its peers are.
+# Smallest scale of ln(times usual): smaller differences never count, however similar the peers are.
 _LEAST_SCALE = 0.2
 _BINS = 50.0  # per unit of ln(times) or of evidence
 _DIGITS = 12
 
-STANDING_OUT = T.StructType(
+UNUSUAL_MONTHS = T.StructType(
     [
         T.StructField("source_row_id", T.StringType()),
         T.StructField("group_words", T.ArrayType(T.StringType())),
@@ -70,7 +70,8 @@ STANDING_OUT = T.StructType(
 
 @dataclass(frozen=True)
 class GroupMonths:
-    """`rows`: STANDING_OUT, one row per claim that stands for a month; `flagged`: months; `tested`: of how many."""
+    """`rows`: UNUSUAL_MONTHS, one row per claim that represents an unusual month; `flagged`: number of unusual months;
+    `tested`: number of months tested."""
 
     rows: DataFrame
     flagged: int
@@ -78,10 +79,10 @@ class GroupMonths:
 
 
 def months_of_groups(claims: DataFrame, subject: Subject, measures: Sequence[str]) -> DataFrame:
-    """One row per group, month, product (empty: all of them) and measure with what it is compared with. Lazily.
+    """One row per group, month, product (empty: all products) and measure, with the counts of its comparison. Lazy.
 
-    `claims`: facts that no rule on quantity, price, amount or conversion explains, with the surprises of `measures`. A
-    claim without its group, day of service or, for a product's own row, NDC-9 takes no part in it.
+    `claims`: facts that no rule on quantity, price, amount or conversion explains, with the surprises of `measures`.
+    Claims without the group or a day of service are excluded, as are claims without an NDC-9 from rows of one product.
     """
     months = _tall(_members(claims, subject, measures), measures)
     own = Window.partitionBy(*_CELL)
@@ -119,14 +120,14 @@ def stand_out(
     measures: Sequence[str],
     settings: GroupSettings,
 ) -> GroupMonths:
-    """The months that stand out, at most `budget` of them. Runs Spark jobs.
+    """The unusual months, at most `budget` of them. Runs Spark jobs.
 
-    `months`: what `months_of_groups` made, written; `claims`: of the same rows; `scores`: SCORES, by which a group's
-    claims are ordered, the most unusual first (without scores: the greatest quantity).
+    `months`: the written result of `months_of_groups`; `claims`: the claims it was made from; `scores`: SCORES, which
+    order a group's claims, most unusual first (without scores: largest quantity first).
 
-    A month is tested if it has enough claims, and its group enough claims in enough other months and enough peers. It
-    stands out if its evidence allows (Benjamini and Hochberg over all months of such groups, the measures of a month
-    by Bonferroni) and it has more of what is measured than 99.5 % of comparable months.
+    A month is tested if it has enough claims, and its group has enough claims in enough other months and enough peers.
+    It is unusual if its evidence is significant (Benjamini and Hochberg over all months of such groups, Bonferroni over
+    the measures of a month) and it exceeds 99.5 % of comparable months.
     """
     spark = months.sparkSession
     enough = (
@@ -138,7 +139,7 @@ def stand_out(
     ranges = _ranges(usual, settings)
     group_months = _group_months(usual)
     if not ranges or not group_months:
-        return GroupMonths(spark.createDataFrame([], STANDING_OUT), 0, group_months)
+        return GroupMonths(spark.createDataFrame([], UNUSUAL_MONTHS), 0, group_months)
     tested = usual.where(F.col("of") >= settings.minimum_claims)
     known = spark.createDataFrame(ranges, _RANGES)
     held_against = tested.join(F.broadcast(known), on=["kind", "measure", "band"], how="inner")
@@ -156,35 +157,35 @@ def stand_out(
         *(*_KEY, "product", "measure", "hits", "of", "expected", "times", "strength", "tests"),
         *("low", "high", "inside", "compared"),
     )
-    # one row per month that lies beyond its range: few
+    # one row per month outside its range, so few rows
     candidates = sorted((row.asDict() for row in rows.collect()), key=_by_evidence)[: settings.budget]
-    p_values = np.array([_p_value(one) for one in candidates])
+    p_values = np.array([_p_value(entry) for entry in candidates])
     ranks = np.ones(len(candidates), dtype=np.int64)
     kept = benjamini_hochberg(p_values, ranks, group_months, settings.false_discovery_rate)
-    chosen = [dict(one, rank=rank) for rank, one in enumerate(candidates[:kept])]
+    chosen = [dict(entry, rank=rank) for rank, entry in enumerate(candidates[:kept])]
     if not chosen:
-        return GroupMonths(spark.createDataFrame([], STANDING_OUT), 0, group_months)
+        return GroupMonths(spark.createDataFrame([], UNUSUAL_MONTHS), 0, group_months)
     named = _on_claims(spark, chosen, claims, scores, subject, measures)
     return GroupMonths(named, len(chosen), group_months)
 
 
-def in_words(one: Mapping[str, Any], subject: Subject) -> str:
+def in_words(entry: Mapping[str, Any], subject: Subject) -> str:
     """`pharmacy 1234567893 in 2025-08: 212 claims of NDC-9 000027597, 3.1 times as many as expected of its other
     months and its peers' month, where 99 % of 1,240 comparable months have 0.3 to 2.1 times`."""
-    kind, claims = one["kind"], _CLAIMS[subject]
-    if one["measure"] == ALL_CLAIMS:
-        what = f"{one['hits']:,} {claims}"
-    elif one["measure"] == OF_PRODUCT:
-        what = f"{one['hits']:,} {claims} of NDC-9 {one['product']}"
+    kind, claims = entry["kind"], _CLAIMS[subject]
+    if entry["measure"] == ALL_CLAIMS:
+        what = f"{entry['hits']:,} {claims}"
+    elif entry["measure"] == OF_PRODUCT:
+        what = f"{entry['hits']:,} {claims} of NDC-9 {entry['product']}"
     else:
-        measure = FEATURE_WORDS[one["measure"].removeprefix(f"{FAR}.")].rstrip(",")
-        what = f"{one['hits']:,} of {one['of']:,} {claims} among the outermost 10 % of comparable ones by {measure}"
-    month = one["month"]
-    usual = part_in_words(one["inside"], one["compared"], f"comparable months of {_PLURALS[kind]}")
+        measure = FEATURE_WORDS[entry["measure"].removeprefix(f"{FAR}.")].rstrip(",")
+        what = f"{entry['hits']:,} of {entry['of']:,} {claims} among the outermost 10 % of comparable ones by {measure}"
+    month = entry["month"]
+    usual = part_in_words(entry["inside"], entry["compared"], f"comparable months of {_PLURALS[kind]}")
     return (
-        f"{kind} {one['group_id']} in {month.year:04}-{month.month:02}: {what}, {one['times']:,.1f} times as many as "
-        f"expected of its other months and of other {_PLURALS[kind]} that month, where {usual} have "
-        f"{one['low']:,.1f} to {one['high']:,.1f} times"
+        f"{kind} {entry['group_id']} in {month.year:04}-{month.month:02}: {what}, {entry['times']:,.1f} times "
+        f"as many as expected of its other months and of other {_PLURALS[kind]} that month, where {usual} have "
+        f"{entry['low']:,.1f} to {entry['high']:,.1f} times"
     )
 
 
@@ -196,7 +197,7 @@ _RANGES = (
 
 
 def _members(claims: DataFrame, subject: Subject, measures: Sequence[str]) -> DataFrame:
-    """One row per claim and group that it belongs to, with whether each measure is known and far out."""
+    """One row per claim and group it belongs to, with flags for each measure: known, and far out."""
     quantity = "quantity" if subject is Subject.ENTITY_CLAIM else "ndc_units"
     surprises = {name: F.col(surprise_name(name)) for name in measures}
     kept = claims.select(
@@ -217,7 +218,7 @@ def _members(claims: DataFrame, subject: Subject, measures: Sequence[str]) -> Da
 
 
 def _tall(members: DataFrame, measures: Sequence[str]) -> DataFrame:
-    """Group, month, product and measure: `hits`, what is counted, and `of`, among how many. No row without claims."""
+    """One row per group, month, product and measure with claims: `hits`, the claims counted, out of `of` claims."""
     by_product = members.groupBy(*_KEY, "product").agg(
         F.count(F.lit(1)).alias("claims"),
         *(F.count_if(f"{mark}_{name}").alias(f"{mark}_{name}") for name in measures for mark in ("known", "far")),
@@ -255,13 +256,16 @@ def _judged(measure: pa.Array, *counts: pa.Array) -> pa.Array:
     times: Numbers = rounded(np.where(is_expected, hits / np.where(is_expected, expected, 1.0), 0.0))
     band = np.searchsorted(_BANDS, expected, side="right")
     bins = [np.round(_BINS * values) for values in (evidence, np.log(np.where(times > 0, times, 1.0)))]
-    columns = [evidence, expected, times, *(whole.astype(np.int64) for whole in (band, *bins))]
+    columns = [evidence, expected, times, *(column_values.astype(np.int64) for column_values in (band, *bins))]
     return pa.StructArray.from_arrays([pa.array(column) for column in columns], names=_JUDGED.names)
 
 
 def _ranges(usual: DataFrame, settings: GroupSettings) -> list[tuple[Any, ...]]:
-    """_RANGES: per kind, measure and band the dispersion of evidence, and times usual of comparable months: those of
-    the band if there are `minimum_compared` of them, else of all bands; none where these are too few. Runs a job."""
+    """_RANGES: by kind, measure and band, the dispersion of evidence and the range of times usual in comparable months.
+
+    Comparable months are those of the band if there are at least `minimum_compared`, else those of all bands; there is
+    no range if these are too few. Runs a Spark job.
+    """
     counts = (
         usual.where((F.col("band") > 0) & (F.col("hits") > 0))
         .groupBy("kind", "measure", "band", "evidence_bin", "times_bin")
@@ -279,7 +283,7 @@ def _ranges(usual: DataFrame, settings: GroupSettings) -> list[tuple[Any, ...]]:
         ("kind", "measure", "band"),
         [[("kind", "measure", "band"), ("kind", "measure")]],
         [_LEAST_SCALE],
-        [kind, measure, np.array([str(one) for one in band.tolist()], dtype=object)],
+        [kind, measure, np.array([str(entry) for entry in band.tolist()], dtype=object)],
         np.exp(times / _BINS)[:, np.newaxis],
         weights[:, np.newaxis],
         settings.minimum_compared,
@@ -298,18 +302,18 @@ def _ranges(usual: DataFrame, settings: GroupSettings) -> list[tuple[Any, ...]]:
 
 
 def _group_months(usual: DataFrame) -> int:
-    """Months that could stand out: all months of every group of which some month could be tested."""
+    """Number of months for the false discovery rate: all months of every group with a month that could be tested."""
     groups = usual.select("kind", "group_id").distinct().count()
     return groups * usual.select("month").distinct().count()
 
 
-def _p_value(one: Mapping[str, Any]) -> float:
-    return float(min(1.0, one["tests"] * math.exp(-one["strength"])))
+def _p_value(entry: Mapping[str, Any]) -> float:
+    return float(min(1.0, entry["tests"] * math.exp(-entry["strength"])))
 
 
-def _by_evidence(one: Mapping[str, Any]) -> tuple[float, float, str, str, date]:
-    # p-values of strong evidence are all 0
-    return _p_value(one), -one["strength"], one["kind"], one["group_id"], one["month"]
+def _by_evidence(entry: Mapping[str, Any]) -> tuple[float, float, str, str, date]:
+    # p-values of strong evidence all underflow to 0
+    return _p_value(entry), -entry["strength"], entry["kind"], entry["group_id"], entry["month"]
 
 
 def _on_claims(
@@ -320,10 +324,11 @@ def _on_claims(
     subject: Subject,
     measures: Sequence[str],
 ) -> DataFrame:
-    """STANDING_OUT. A claim that is the most unusual of two months names both, and the other claims of the first."""
-    months = [tuple(one[name] for name in (*_KEY, "product", "measure", "rank")) for one in chosen]
+    """UNUSUAL_MONTHS. A claim that is the most unusual one of two months names both months, and the other claims of the
+    first."""
+    months = [tuple(entry[name] for name in (*_KEY, "product", "measure", "rank")) for entry in chosen]
     kinds = "kind string, group_id string, month date, of_product string, measure string, rank bigint"
-    # at most as many as the budget
+    # at most `budget` rows
     own = _members(claims, subject, measures).join(
         F.broadcast(spark.createDataFrame(months, kinds)), on=list(_KEY), how="inner"
     )
@@ -337,7 +342,7 @@ def _on_claims(
     if scores is None:
         own = own.withColumn("anomaly_score", F.col("quantity").cast("double"))
     else:
-        # one score per row
+        # at most one score per row
         own = own.join(scores.select("source_row_id", "anomaly_score"), on="source_row_id", how="left")
     order = Window.partitionBy("rank").orderBy(F.col("anomaly_score").desc_nulls_last(), "source_row_id")
     ordered = own.select("rank", "source_row_id", F.row_number().over(order).alias("place"))
@@ -349,23 +354,23 @@ def _on_claims(
     ids: dict[int, list[str]] = {}
     for rank, source_row_id in zip(first["rank"].to_pylist(), first["source_row_id"].to_pylist(), strict=True):
         ids.setdefault(rank, []).append(source_row_id)
-    standing: dict[str, list[Mapping[str, Any]]] = {}
-    for one in chosen:
-        standing.setdefault(ids[one["rank"]][0], []).append(one)
+    by_claim: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in chosen:
+        by_claim.setdefault(ids[entry["rank"]][0], []).append(entry)
     rows = [
         (
             source_row_id,
-            [in_words(one, subject) for one in of_row],
-            [_reason(one) for one in of_row],
+            [in_words(entry, subject) for entry in of_row],
+            [_reason(entry) for entry in of_row],
             ids[of_row[0]["rank"]][1:],
             of_row[0]["hits"] - 1,
         )
-        for source_row_id, of_row in sorted(standing.items())
+        for source_row_id, of_row in sorted(by_claim.items())
     ]
-    return spark.createDataFrame(rows, STANDING_OUT)
+    return spark.createDataFrame(rows, UNUSUAL_MONTHS)
 
 
-def _reason(one: Mapping[str, Any]) -> tuple[Any, ...]:
+def _reason(entry: Mapping[str, Any]) -> tuple[Any, ...]:
     """FEATURE_REASON; the contribution is the evidence, in natural log units."""
-    ends = (float(f"{one[name]:.{_DIGITS}g}") for name in ("times", "low", "high"))
-    return one["measure"].partition(".")[0], *ends, one["compared"], one["strength"]
+    ends = (float(f"{entry[name]:.{_DIGITS}g}") for name in ("times", "low", "high"))
+    return entry["measure"].partition(".")[0], *ends, entry["compared"], entry["strength"]

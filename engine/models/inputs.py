@@ -1,4 +1,4 @@
-"""What a model reads of a row: surprises of its measures, or robust z-scores of its features."""
+"""Inputs of a model: surprises of a row's measures, or robust z-scores of its features."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def input_name(feature: str, inputs: str = Z) -> str:
 
 
 def can_be_scored(features: Sequence[str], subject: Subject = Subject.REBATE_CLAIM, inputs: str = Z) -> Column:
-    """True where a model may judge the row: at least one input is known and its numbers are not withheld."""
+    """True if a model can score the row: at least one input is known, and the payer did not withhold its numbers."""
     has_feature = any_of(is_known(feature, inputs) for feature in features)
     if subject is not Subject.INVOICE:
         return has_feature
@@ -40,14 +40,14 @@ def can_be_scored(features: Sequence[str], subject: Subject = Subject.REBATE_CLA
 
 
 def model_inputs(features: Sequence[str], inputs: str = Z) -> list[Column]:
-    """What the model reads, in the order of its features."""
+    """The model's inputs, in the order of its features."""
     return [model_input(feature, inputs) for feature in features]
 
 
 def model_input(feature: str, inputs: str = Z) -> Column:
-    """The feature's z-score, or the measure's surprise; 0, the typical value, where it has none.
+    """The feature's z-score, or the measure's surprise; 0, the typical value, if it is unknown.
 
-    So an unknown feature makes no row unusual, and takes part in no explanation.
+    An unknown feature therefore never makes a row unusual, and is never a reason.
     """
     return F.when(is_known(feature, inputs), F.col(input_name(feature, inputs))).otherwise(F.lit(0.0))
 
@@ -58,7 +58,7 @@ def is_known(feature: str, inputs: str = Z) -> Column:
 
 
 def has_reason(features: Sequence[str], inputs: str = Z) -> Column:
-    """Whether a value lies outside its peers' range of 0.5 to 99.5 %; of z-scores, beyond those of a normal spread."""
+    """Whether a value is outside its peers' range of 0.5 to 99.5 %; for z-scores, that of a normal distribution."""
     if inputs == SURPRISE:
         return F.coalesce(F.col("has_surprising_measure"), F.lit(False))
     return any_of(F.abs(model_input(feature)) > F.lit(_Z_OUTSIDE) for feature in features)

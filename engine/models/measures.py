@@ -1,4 +1,4 @@
-"""Measures of several orders of the same rows side by side, each with an interval. Arrays only, no Spark."""
+"""Ranking metrics of several scores on the same rows, each with an interval. Arrays only, no Spark."""
 
 from __future__ import annotations
 
@@ -26,8 +26,11 @@ _WITH_INTERVAL = (
 
 @dataclass(frozen=True)
 class Truth:
-    """What is known of the rows: `is_hit` those that should come first, `dollars` what each is worth (0: unknown),
-    `weights` how many rows each stands for, `clusters` the number of each row's cluster, from 0 on."""
+    """Labels of the rows.
+
+    `is_hit`: rows that should rank first. `dollars`: value of each row in US dollars (0: unknown). `weights`: sampling
+    weights. `clusters`: the number of each row's cluster, starting at 0.
+    """
 
     is_hit: npt.NDArray[np.bool_]
     dollars: npt.NDArray[np.float64]
@@ -36,28 +39,31 @@ class Truth:
 
     @property
     def digest(self) -> str:
-        """Equal where hits, weights and clusters are, row by row."""
+        """A digest that is equal if hits, weights and clusters are equal, row by row."""
         together = sha256()
         for values in (self.is_hit, self.weights, self.clusters):
             together.update(np.ascontiguousarray(values).tobytes())
         return together.hexdigest()
 
 
-# A figure with the ends of its interval: middle, low, high.
+# A metric with the ends of its interval: middle, low, high.
 Estimate = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Resampled:
-    """Average precision of one order of rows: of all of them and of each resample. Two with equal `rows` (a digest of
-    which rows are hits, of their weights and clusters) were resampled alike and can be compared draw by draw."""
+    """Average precision of one order of rows, on all rows and on each resample.
+
+    Two with equal `rows` (a digest of hits, weights and clusters) have the same resamples and can be compared by
+    resample.
+    """
 
     rows: str
     auprc: float
     draws: npt.NDArray[np.float64]
 
     def less(self, other: Resampled, level: float) -> Estimate | None:
-        """The difference of average precision with its interval; None where the rows are not the same."""
+        """The difference of average precision with its interval; None if the rows are not the same."""
         if self.rows != other.rows or len(self.draws) != len(other.draws):
             return None
         low, high = interval(self.draws - other.draws, level)
@@ -66,8 +72,8 @@ class Resampled:
 
 @dataclass(frozen=True)
 class Measured:
-    """Metrics by name; precision among the first `capacities` rows of the model (`low` and `high`: its
-    band), of each baseline, and of an order by chance."""
+    """Metrics by name, and precision among the first `capacities` rows: of the model (`low` and `high`: its band), of
+    each baseline, and of a random order."""
 
     metrics: dict[str, float]
     capacities: npt.NDArray[np.float64]
@@ -87,19 +93,19 @@ def measured(
     capacity: int,
     settings: EvaluationSettings,
 ) -> Measured:
-    """Of the model's scores, and of those of baselines and champion: a higher score comes first.
+    """Metrics of the scores of the model, the baselines and the champion; rows with higher scores rank first.
 
-    auprc, and precision, recall and dollars at `capacity`; `<baseline>_auprc`; gain_auprc, the model's less the best
+    auprc; precision, recall and dollars at `capacity`; `<baseline>_auprc`; gain_auprc, the model's less the best
     baseline's; against_champion_auprc, the model's less the champion's. `_low` and `_high` are the ends of a bootstrap
-    interval; a difference is taken within each resample, so that what both orders share cancels out.
+    interval. Differences are paired within each resample, so variation common to both orders cancels out.
     """
     orders = {"model": Order.by(model), **{name: Order.by(scores) for name, scores in baselines.items()}}
     if champion is not None:
         orders["champion"] = Order.by(champion)
     rows = float(truth.weights.sum())
     capacities = np.geomspace(1.0, max(2.0, min(10.0 * capacity, rows)), 100)
-    whole = _rankings(orders, truth, truth.weights)
-    metrics = _metrics(whole, orders["model"], truth, truth.weights, capacity)
+    of_all = _rankings(orders, truth, truth.weights)
+    metrics = _metrics(of_all, orders["model"], truth, truth.weights, capacity)
     resampled, curves = [], []
     for drawn in cluster_draws(truth.clusters, settings.resamples, settings.seed):
         weights = truth.weights * drawn
@@ -115,18 +121,18 @@ def measured(
     ]:
         with_intervals[name] = metrics[name]
         if name in _WITH_INTERVAL:
-            low, high = interval(np.array([one[name] for one in resampled]), settings.level)
+            low, high = interval(np.array([draw[name] for draw in resampled]), settings.level)
             with_intervals |= {f"{name}_low": float(low), f"{name}_high": float(high)}
     low, high = interval(np.array(curves), settings.level)
     return Measured(
         with_intervals,
         capacities,
-        whole["model"].precision_at(capacities),
+        of_all["model"].precision_at(capacities),
         low,
         high,
-        {name: whole[name].precision_at(capacities) for name in baselines},
+        {name: of_all[name].precision_at(capacities) for name in baselines},
         by_chance=float((truth.weights * truth.is_hit).sum() / rows),
-        resampled=Resampled(truth.digest, metrics["auprc"], np.array([one["auprc"] for one in resampled])),
+        resampled=Resampled(truth.digest, metrics["auprc"], np.array([draw["auprc"] for draw in resampled])),
     )
 
 
@@ -140,7 +146,7 @@ def _metrics(
     areas = {name: ranking.average_precision for name, ranking in rankings.items()}
     baselines = {name: area for name, area in areas.items() if name not in ("model", "champion")}
     in_dollars = by_model.ranking(truth.is_hit * truth.dollars, weights)
-    found = {
+    results = {
         "auprc": areas["model"],
         "precision_at_capacity": float(rankings["model"].precision_at(capacity)),
         "recall_at_capacity": float(rankings["model"].recall_at(capacity)),
@@ -149,5 +155,5 @@ def _metrics(
         "gain_auprc": areas["model"] - max(baselines.values()),
     }
     if "champion" in areas:
-        found["against_champion_auprc"] = areas["model"] - areas["champion"]
-    return found
+        results["against_champion_auprc"] = areas["model"] - areas["champion"]
+    return results

@@ -1,4 +1,4 @@
-"""A model card: what a version was trained on, what it finds and misses, and what its flags promise."""
+"""A model card: training data of a version, what it detects and misses, and what its flags guarantee."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ _SUBJECTS = {Subject.REBATE_CLAIM: "rebate claims", Subject.INVOICE: "invoice li
 
 @dataclass(frozen=True)
 class FoundKind:
-    """Of rows that are known to be unusual in one way: how many there are, how many the model, a rule or neither
-    flags."""
+    """For one kind of rows known to be unusual: their number, and how many the model, a rule or neither flags."""
 
     kind: str
     rows: int
@@ -42,8 +41,8 @@ def card_of(
     kinds: Sequence[FoundKind],
     trained_on: Mapping[str, str],
 ) -> str:
-    """Markdown. `metrics`: of the evaluation; `kinds`: empty where no unusual rows are known; `trained_on`: run id, day
-    and fingerprint of the input. No row of data is in it."""
+    """The model card as Markdown, without any row of data. `metrics`: of the evaluation; `kinds`: empty if no unusual
+    rows are known; `trained_on`: run id, day and fingerprint of the input."""
     lines = [
         f"# {model.detector} on {_SUBJECTS.get(model.subject, model.subject.value)}",
         "",

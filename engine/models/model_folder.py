@@ -1,4 +1,4 @@
-"""A model on disk: arrays, a description that says what they are, and the Python that scores with them; no pickle."""
+"""A model on disk: arrays, their description, and the Python that scores with them; no pickle."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SCORERS_FOLDER = "scorers"
 
 
 def write_model(folder: str | Path, scorer: Scorer, description: Mapping[str, Any]) -> None:
-    """`description`: at least `kind` and `inputs`; the digest of the arrays is added."""
+    """Write a model. `description`: at least `kind` and `inputs`; the digest of the arrays is added."""
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     save_scorer(scorer, target)
@@ -32,7 +32,7 @@ def write_model(folder: str | Path, scorer: Scorer, description: Mapping[str, An
 
 
 def read_model(folder: str | Path) -> tuple[Scorer, dict[str, Any]]:
-    """What `write_model` wrote. Raises where it is not a whole model."""
+    """Read a model that `write_model` wrote. Raises an error unless it is a complete model."""
     source = Path(folder)
     description = json.loads((source / DESCRIPTION_FILE).read_text(encoding="utf-8"))
     scorer = load_scorer(description["kind"], source)
@@ -43,10 +43,10 @@ def read_model(folder: str | Path) -> tuple[Scorer, dict[str, Any]]:
 
 @contextmanager
 def reading(folder: str | Path, what: str) -> Iterator[None]:
-    """Whatever is wrong with a file that the block reads becomes a ConfigurationError."""
+    """Convert errors of reading a file within the block to ConfigurationError."""
     try:
         yield
-    # numpy and zipfile raise many kinds of errors on a file that is not theirs
+    # numpy and zipfile raise many kinds of errors on invalid files
     except Exception as error:
         raise ConfigurationError(
             Problem(
@@ -75,7 +75,7 @@ def check_features(trained_on: Sequence[str], configured: Sequence[str], *, what
 
 
 def versions() -> dict[str, str]:
-    """Of what fits models."""
+    """Versions of the libraries that fit models."""
     packages = {name: metadata.version(name) for name in ("scikit-learn", "pyod", "numpy")}
     try:
         engine = metadata.version("drug-discount-engine")

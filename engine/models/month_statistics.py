@@ -1,14 +1,14 @@
-"""Whether a month of a group stands out: from its other months, and from the same month of its peers. Arrays only.
+"""Tests whether a month of a group differs from its other months and from the same month of its peers. Arrays only.
 
-Two kinds of measure. A volume is the group's claims of a month: its share of the group's claims of all months in which
-it has any is compared with the month's share of other groups' claims of these months. A part is those claims of a month
-that are far out among comparable claims in one measure: their share is compared with that of the group's other months,
-and with that of the other groups' claims of the month; the weaker of both counts.
+There are two kinds of measure. A volume is the number of the group's claims in a month: its share of the group's claims
+in all months with claims is compared with the month's share of the other groups' claims in these months. A part is the
+number of a month's claims that are far out among comparable claims in one measure: their share is compared with that of
+the group's other months, and with that of the other groups' claims in the month; the weaker comparison counts.
 
 The evidence is the logarithm of the likelihood ratio of a two-by-two table (half of G; Wilks 1938), in natural log
-units. It is exact in what few claims can say, on either side. exp(-evidence) stands in for a p-value: it is above the
-tail of the chi-squared distribution with one degree of freedom. Months of one group vary more than independent claims
-would (refills come in a row); evidence is divided by how much more, the dispersion.
+units. It accounts for small counts on either side. exp(-evidence) is used as a p-value: it is above the tail of the
+chi-squared distribution with one degree of freedom. Months of one group vary more than independent claims would
+(refills follow each other); the evidence is divided by that factor, the dispersion.
 
 Executors import this module: it imports nothing but numpy.
 """
@@ -20,15 +20,15 @@ import numpy.typing as npt
 
 Numbers = npt.NDArray[np.float64]
 
-# A part of fewer than so many of all claims is none that is usual: far out are the outermost tenth by definition.
+# Shares of a part are taken to be at least this: far-out claims are the outermost tenth by definition.
 LEAST_SHARE = 0.1
 _MEDIAN_CHI_SQUARED = 0.4549364  # one degree of freedom
 _DECIMALS, _DIGITS = 9, 9
 
 
 def share_evidence(hits: Numbers, of: Numbers, peer_hits: Numbers, peer_of: Numbers) -> Numbers:
-    """Evidence that `hits` of `of` is another share than `peer_hits` of `peer_of`; negative where it is the smaller
-    one, 0 where a side is empty. Counts."""
+    """Evidence that the share `hits` of `of` differs from `peer_hits` of `peer_of`; negative if it is the smaller one,
+    0 if a side is empty. All arguments are counts."""
     with np.errstate(invalid="ignore", divide="ignore"):
         share = (hits + peer_hits) / (of + peer_of)
         ratio = sum(
@@ -45,11 +45,11 @@ def share_evidence(hits: Numbers, of: Numbers, peer_hits: Numbers, peer_of: Numb
     return np.asarray(np.round(np.where(is_smaller, -ratio, ratio), _DECIMALS) + 0.0)
 
 
-def volume(hits: Numbers, own: Numbers, month: Numbers, whole: Numbers) -> tuple[Numbers, Numbers]:
+def volume(hits: Numbers, own: Numbers, month: Numbers, all_months: Numbers) -> tuple[Numbers, Numbers]:
     """Evidence and expected claims. `hits`, `own`: the group's claims of the month and of all its months; `month`,
-    `whole`: those of all other groups in the month and in all these months."""
-    expected = (own - hits) * np.maximum(month, 1.0) / np.maximum(whole - month, 1.0)
-    return share_evidence(hits, own, month, whole), rounded(expected)
+    `all_months`: those of all other groups in the month and in all these months."""
+    expected = (own - hits) * np.maximum(month, 1.0) / np.maximum(all_months - month, 1.0)
+    return share_evidence(hits, own, month, all_months), rounded(expected)
 
 
 def part(
@@ -66,9 +66,11 @@ def part(
 
 
 def dispersion(evidence: Numbers, months: Numbers) -> float:
-    """How much more months vary than independent claims would: the median of twice the evidence, either way, over what
-    it is of one degree of freedom; at least 1. `months`: how many have each evidence. A robust figure: months
-    that stand out hardly change it."""
+    """Factor by which months vary more than independent claims would: the median of twice the absolute evidence,
+    divided by the median of the chi-squared distribution with one degree of freedom; at least 1.
+
+    `months`: number of months with each evidence. The median is robust: unusual months hardly change it.
+    """
     if not len(evidence):
         return 1.0
     order = np.argsort(np.abs(evidence), kind="stable")
@@ -78,7 +80,7 @@ def dispersion(evidence: Numbers, months: Numbers) -> float:
 
 
 def rounded(values: Numbers) -> Numbers:
-    """To so many decimals that the last digits, in which functions of libraries may differ, do not show."""
+    """Round away the last digits, in which functions of libraries may differ."""
     return np.asarray(np.round(values, _DIGITS) + 0.0)
 
 

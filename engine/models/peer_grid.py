@@ -1,14 +1,15 @@
-"""How far out a value lies among its peers: quantile grids, and surprises worked out of them. Arrays only, no Spark.
+"""How extreme a value is among its peers: quantile grids, and surprises computed from them. Arrays only, no Spark.
 
 The surprise of a value x is -ln of the two-sided tail probability min(1, 2 min(P(X <= x), P(X >= x))) among its peers,
-in natural log units: 0 for a usual value, 3.9 at the 2nd and 98th percentile. Everything is worked out on ln x.
+in natural log units: 0 for a median value, 3.9 at the 2nd and 98th percentile. All computations use ln x.
 
 - Ties: both tails include x itself (upper rank), so a value that many peers share is never surprising.
-- Tails: beyond the value that the outermost peers exceed (2 % of them, but at least `LEFT_OUT` peers) the peers
-  themselves do not count: several bad values of one product would vouch for each other. There P decays exponentially
-  in ln x, at the rate of its decay between the median and that value, but at most at 1 / the measure's `least_scale`.
-- A value that is unknown or not above zero, and one with too few peers, has no surprise (NaN).
-- Peers are those of the finest level with enough of them that have a value.
+- Tails: beyond the value that the outermost peers exceed (2 % of them, but at least `LEFT_OUT` peers), the peers
+  themselves are not counted, because several bad values of one product would make each other look usual. There P decays
+  exponentially in ln x, at the rate of its decay between the median and that value, but at most at 1 / the measure's
+  `least_scale`.
+- A value that is unknown, not above zero, or has too few peers has no surprise (NaN).
+- Peers are those of the finest level with enough peers that have a value.
 
 Executors import this module: it imports nothing but numpy.
 """
@@ -28,11 +29,11 @@ Keys = tuple[str | None, ...]
 TAIL = 0.02
 LEFT_OUT = 2
 POINTS = 33
-# The peers' range, in which a value is no reason: one-sided tail probabilities below this lie outside.
+# Values with a one-sided tail probability below this are outside the peers' range; values within are never a reason.
 OUTSIDE = 0.005
-# What a row may say at most of one measure: a probability of e^-40.
+# Largest surprise of one measure: a probability of e^-40.
 CAP = 40.0
-# Functions of libraries may differ in the last digits of a double.
+# Rounded, because functions of libraries may differ in the last digits of a double.
 _LOG_DECIMALS, _DECIMALS, _DIGITS = 11, 10, 12
 
 
@@ -40,8 +41,8 @@ _LOG_DECIMALS, _DECIMALS, _DIGITS = 11, 10, 12
 class Tails:
     """The peers' distribution of one measure in one group; all values in ln.
 
-    at: up to POINTS values that occur, ascending; at_most and at_least: the shares of peers with no more and no less
-    than each. lower and upper: beyond them tails are extrapolated, from probability `tail`, at a rate of 1 / scale.
+    at: up to POINTS observed values, ascending; at_most and at_least: the shares of peers with at most and at least
+    each value. lower and upper: beyond them, tails are extrapolated from probability `tail` at a rate of 1 / scale.
     """
 
     peers: int
@@ -57,7 +58,7 @@ class Tails:
 
     @classmethod
     def of(cls, values: Matrix, weights: Matrix, least_scale: float) -> Tails:
-        """`values`: ln of known values, at least one; `weights`: how many peers each stands for."""
+        """`values`: ln of known values, at least one; `weights`: number of peers that each represents."""
         at, place = np.unique(values, return_inverse=True)
         held = np.bincount(place, weights=weights)
         total = held.sum()
@@ -102,9 +103,9 @@ class Tails:
 class PeerGrid:
     """Tails by measure and peer group; small: one row per product and program.
 
-    measures: names, in the order of the columns of what is scored. levels: per measure the key columns of each level,
-    finest first, as places in the keys of a row. groups: by measure, level and keys the row of the arrays below, only
-    where there are enough peers.
+    measures: names, in the order of the scored columns. levels: for each measure, the key columns of each level, finest
+    first, as positions in the keys of a row. groups: by measure, level and keys, the row of the arrays below; only
+    groups with enough peers.
     """
 
     measures: tuple[str, ...]
@@ -134,7 +135,7 @@ class PeerGrid:
     ) -> PeerGrid:
         """`keys`: one array per key column; `values`, `weights`: rows x measures, NaN where unknown, in their units.
 
-        Groups of fewer than `minimum` peers with a value are left out, as are those of which a key is missing.
+        Groups with fewer than `minimum` peers with a value, or with a missing key, are excluded.
         """
         places = [[tuple(key_columns.index(name) for name in level) for level in of] for of in levels]
         logs = logarithms(values)
@@ -152,27 +153,27 @@ class PeerGrid:
                         continue
                     groups[number, of_measure.index(level), group] = len(tails)
                     tails.append(Tails.of(logs[rows, number], weights[rows, number], least_scales[number]))
-        points = max((len(one.at) for one in tails), default=1)
-        ranges = [one.range for one in tails]
+        points = max((len(tail.at) for tail in tails), default=1)
+        ranges = [tail.range for tail in tails]
         return cls(
             measures=tuple(measures),
             key_columns=tuple(key_columns),
             levels=tuple(tuple(of) for of in places),
             groups=groups,
-            peers=np.array([one.peers for one in tails], dtype=np.int64),
-            at=_padded([one.at for one in tails], points, np.inf),
-            at_most=_padded([one.at_most for one in tails], points, 1.0),
-            at_least=_padded([one.at_least for one in tails], points, 0.0),
+            peers=np.array([tail.peers for tail in tails], dtype=np.int64),
+            at=_padded([tail.at for tail in tails], points, np.inf),
+            at_most=_padded([tail.at_most for tail in tails], points, 1.0),
+            at_least=_padded([tail.at_least for tail in tails], points, 0.0),
             ends=np.array(
-                [(one.tail, one.lower, one.upper, one.lower_scale, one.upper_scale) for one in tails]
+                [(tail.tail, tail.lower, tail.upper, tail.lower_scale, tail.upper_scale) for tail in tails]
             ).reshape(-1, 5),
             low=np.array([low for low, _ in ranges]),
             high=np.array([high for _, high in ranges]),
-            inside=np.array([one.inside for one in tails]),
+            inside=np.array([tail.inside for tail in tails]),
         )
 
     def group_of(self, measure: int, keys: Keys) -> int:
-        """The row of the finest level with enough peers; -1 where there is none."""
+        """The row of the finest level with enough peers; -1 if there is none."""
         for number, level in enumerate(self.levels[measure]):
             group = self.groups.get((measure, number, tuple(keys[place] for place in level)), -1)
             if group >= 0:
@@ -180,12 +181,12 @@ class PeerGrid:
         return -1
 
     def groups_of(self, keys: Sequence[Keys]) -> npt.NDArray[np.int64]:
-        """Per key and measure, see `group_of`."""
-        found = [[self.group_of(measure, key) for measure in range(len(self.measures))] for key in keys]
-        return np.array(found, dtype=np.int64).reshape(-1, len(self.measures))
+        """`group_of` for each key and measure: keys x measures."""
+        rows = [[self.group_of(measure, key) for measure in range(len(self.measures))] for key in keys]
+        return np.array(rows, dtype=np.int64).reshape(-1, len(self.measures))
 
     def surprises(self, values: Matrix, groups: npt.NDArray[np.int64]) -> Matrix:
-        """Rows x measures; NaN where a value is unknown or has too few peers. `groups`: see `groups_of`, by row."""
+        """Rows x measures; NaN if a value is unknown or has too few peers. `groups`: see `groups_of`, by row."""
         logs = logarithms(values)
         surprises = np.full(values.shape, np.nan)
         for measure in range(len(self.measures)):
@@ -195,14 +196,14 @@ class PeerGrid:
         return surprises
 
     def is_outside(self, values: Matrix, groups: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Rows x measures: whether the value lies outside the peers' range; false where that is not known."""
+        """Rows x measures: whether the value is outside the peers' range; false if that is unknown."""
         low, high = self.ranges(groups)[:2]
         with np.errstate(invalid="ignore"):
             return (values > 0) & ((values < low) | (values > high))
 
     def ranges(self, groups: npt.NDArray[np.int64]) -> list[Matrix]:
-        """Low and high end of the peers' range, the number of peers and their share within it; each rows x measures,
-        NaN where there are no peers."""
+        """Low and high end of the peers' range, number of peers, and their share within it; each rows x measures, NaN
+        without peers."""
         of_group = (self.low, self.high, self.peers.astype(np.float64), self.inside)
         if not len(self.peers):
             return [np.full(groups.shape, np.nan) for _ in of_group]
@@ -217,7 +218,7 @@ class PeerGrid:
         with np.errstate(invalid="ignore", divide="ignore"):
             way = (x - at[rows, left]) / (at[rows, right] - at[rows, left])
         way = np.where(np.isfinite(way), way, 0.0)
-        # between two points lie the peers that the grid leaves out
+        # the grid omits the peers between two of its points
         from_left = np.where(below > 0, at_most[rows, left], 0.0)
         from_right = np.where(below > last, 0.0, at_least[rows, right])
         at_most_x = np.where(is_point, at_most[rows, right], from_left + (1.0 - from_right - from_left) * way)
@@ -231,7 +232,7 @@ class PeerGrid:
 
 
 def logarithms(values: Matrix) -> Matrix:
-    """ln of each value; NaN where it is unknown or not above zero."""
+    """ln of each value; NaN if it is unknown or not above zero."""
     known = np.asarray(values, dtype=np.float64)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.round(np.log(np.where(known > 0, known, np.nan)), _LOG_DECIMALS), dtype=np.float64)
@@ -240,7 +241,7 @@ def logarithms(values: Matrix) -> Matrix:
 def _grouped(
     keys: Sequence[npt.NDArray[Any]],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], list[Keys]]:
-    """Rows in the order of their groups, where each group starts (and the last ends), and the groups' keys."""
+    """Rows ordered by group, the start of each group (and the end of the last one), and the groups' keys."""
     members: dict[Keys, int] = {}
     number = np.array([members.setdefault(key, len(members)) for key in zip(*keys, strict=True)], dtype=np.int64)
     sizes = np.bincount(number, minlength=len(members))

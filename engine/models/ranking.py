@@ -1,4 +1,4 @@
-"""How good an order of rows is: the measures of a queue that people work off from the top."""
+"""Quality of an order of rows: the metrics of a queue that people review from the top."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Order:
-    """Rows sorted once by a score, highest first, to be measured under as many weights as one likes.
+    """Rows sorted once by a score, highest first, to be measured with any number of weights.
 
-    `rows`: row numbers in that order; `ends`: the place of the last row of each run of equal scores; `runs`: the
-    number of each row's run.
+    `rows`: row numbers in that order; `ends`: position of the last row of each run of equal scores; `runs`: the number
+    of each row's run.
     """
 
     rows: npt.NDArray[np.int64]
@@ -31,8 +31,8 @@ class Order:
         return cls(rows, np.append(np.flatnonzero(is_new) - 1, len(rows) - 1), runs)
 
     def ranking(self, worth: npt.NDArray[Any], weights: npt.NDArray[Any]) -> Ranking:
-        """`worth`: 1 for a hit and 0 for any other row, or what a hit is worth; `weights`: how many rows each row
-        stands for (sampled rows stand for those left out; 0: the row is not there)."""
+        """`worth`: 1 for a hit and 0 for any other row, or the value of a hit; `weights`: number of rows that each row
+        represents (sampled rows also represent rows outside the sample; 0: the row is excluded)."""
         rows = np.cumsum(weights[self.rows])[self.ends]
         hit = np.flatnonzero(worth)  # few
         hits = np.bincount(self.runs[hit], weights=weights[hit] * worth[hit], minlength=len(self.ends))
@@ -43,8 +43,8 @@ class Order:
 class Ranking:
     """Rows in the order of a score, highest first, by ends of runs of equal scores.
 
-    `rows` and `hits` count from the top; within a run of equal scores both grow evenly, which is the expectation over
-    all orders of the run: no measure depends on how ties are broken.
+    `rows` and `hits` count from the top. Within a run of equal scores both grow evenly, which is the expectation over
+    all orders of the run, so no metric depends on how ties are broken.
     """
 
     rows: npt.NDArray[np.float64]
@@ -59,7 +59,7 @@ class Ranking:
         return np.asarray(np.interp(capacity, self.rows, self.hits))
 
     def precision_at(self, capacity: npt.NDArray[Any] | float) -> npt.NDArray[np.float64]:
-        """Share of hits among the first `capacity` rows (all rows, where there are fewer)."""
+        """Share of hits among the first `capacity` rows (all rows, if there are fewer)."""
         return self.hits_within(capacity) / np.minimum(capacity, self.rows[-1])
 
     def recall_at(self, capacity: npt.NDArray[Any] | float) -> npt.NDArray[np.float64]:
@@ -76,14 +76,15 @@ class Ranking:
         return float((gained[run] * self.hits[run + 1] / self.rows[run + 1]).sum() / self.hits[-1])
 
 
-def overlap_at(capacity: int, one: npt.NDArray[Any], other: npt.NDArray[Any], weights: npt.NDArray[Any]) -> float:
-    """Share of the first `capacity` rows by `one` score that are among the first by the `other` too."""
-    in_both = _share_in_top(capacity, one, weights) * _share_in_top(capacity, other, weights)
+def overlap_at(capacity: int, scores: npt.NDArray[Any], other: npt.NDArray[Any], weights: npt.NDArray[Any]) -> float:
+    """Share of the first `capacity` rows by one score that are also among the first by the other score."""
+    in_both = _share_in_top(capacity, scores, weights) * _share_in_top(capacity, other, weights)
     return float((in_both * weights).sum() / min(capacity, weights.sum()))
 
 
 def _share_in_top(capacity: int, scores: npt.NDArray[Any], weights: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """1 for rows within capacity, 0 beyond, and the share of the run that fits in for the run at the edge."""
+    """1 for rows within the capacity, 0 for rows beyond it; for a run of equal scores at the limit, the share that
+    fits."""
     values, run = np.unique(-np.asarray(scores, dtype=np.float64), return_inverse=True)
     size = np.bincount(run, weights=weights, minlength=len(values))
     end = np.cumsum(size)

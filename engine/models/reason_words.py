@@ -20,8 +20,8 @@ def reason_in_words(
 ) -> str:
     """`paid per unit $0.42, where 99 % of 897 comparable claims have $6.10 to $9.80`.
 
-    `rows`: what the peers are; `low`, `high`: their range; `inside`: the share of the peers within it, shown as a whole
-    percentage, rounded down. Without a range the value stands alone.
+    `rows`: what the peers are called; `low`, `high`: their range; `inside`: the share of the peers within it, shown as
+    an integer percentage, rounded down. Without a range, only the value is shown.
     """
     named = f"{FEATURE_WORDS.get(feature, feature)} {_text(feature, value)}"
     if low is None or high is None:
@@ -33,14 +33,14 @@ def reason_in_words(
 
 
 def part_in_words(inside: float | None, peers: int | None, rows: str) -> str:
-    """`99 % of 897 comparable claims`; `inside` is rounded down to a whole percentage."""
+    """`99 % of 897 comparable claims`; `inside` is rounded down to an integer percentage."""
     part = "nearly all of" if inside is None else f"{math.floor(round(inside * 100, 6))} % of"
     return f"{part} {rows}" if peers is None else f"{part} {peers:,} {rows}"
 
 
 def _text(feature: str, value: float) -> str:
-    """Prices in dollars and cents, below $1 with four decimals; days in whole days; others with two decimals, below 1
-    with three digits: the ends of a range are estimates."""
+    """Prices in dollars and cents, below $1 with four decimals; days as integers; others with two decimals, below 1
+    with three digits, because the ends of a range are estimates."""
     if feature in PRICE_FEATURES:
         return f"${value:,.2f}" if abs(value) >= 1 else f"${value:.4f}"
     if feature in _DAYS:

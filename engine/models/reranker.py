@@ -1,4 +1,4 @@
-"""p(valid) of findings, learned from those that were reviewed: a small regression, calibrated on a blind sample."""
+"""p(valid) of findings, trained on reviewed findings: a small regression, calibrated on a random sample."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from engine.settings import RerankerSettings
 
 KIND = "calibrated_logistic"
 
-# Columns of reviewed findings that say what is known of them; all others are inputs.
+# Columns of reviewed findings with labels and context; all others are inputs.
 ABOUT = ("finding_id", "is_valid", "is_random", "settings_probability", "least_probability", "dollars", "cluster")
 
 
 @dataclass(frozen=True)
 class Reranker:
-    """A calibrated regression over `inputs` of findings, those of `features` that differed among the training rows.
+    """A calibrated regression over `inputs` of findings: those of `features` that varied among the training rows.
 
-    `reviewed`: how many findings it learned from: random_valid, random_not_valid, answered (not drawn at random).
+    `reviewed`: number of training findings: random_valid, random_not_valid, answered (not drawn at random).
     """
 
     scorer: CalibratedLogistic
@@ -40,7 +40,7 @@ class Reranker:
 
     @property
     def description(self) -> dict[str, Any]:
-        """What `model.json` holds."""
+        """The content of `model.json`."""
         return {
             "kind": KIND,
             "output": "probability_valid",
@@ -63,11 +63,11 @@ class Reranker:
         )
 
     def probability_valid(self, rows: pd.DataFrame) -> npt.NDArray[np.float64]:
-        """Of rows with the inputs as columns; an input that they lack is 0."""
+        """p(valid) of rows with the inputs as columns; a missing input counts as 0."""
         return self.scorer.scores(rows.reindex(columns=list(self.inputs), fill_value=0.0).to_numpy(dtype=np.float64))
 
     def probability_column(self, spark: SparkSession, batch_rows: int) -> Column:
-        """The same of rows with the columns of FINDINGS that it reads."""
+        """p(valid) as a column over rows with the columns of FINDINGS that the inputs need."""
         return score_column(spark, self.scorer, input_columns(self.inputs), batch_rows)
 
     def save(self, folder: str | Path) -> None:
@@ -75,7 +75,7 @@ class Reranker:
 
     @classmethod
     def load(cls, folder: str | Path) -> Reranker:
-        """Read what `save` wrote. Raises ConfigurationError where it is not a whole re-ranker."""
+        """Read a re-ranker that `save` wrote. Raises ConfigurationError unless it is complete."""
         with reading(folder, "a re-ranker of findings"):
             scorer, description = read_model(folder)
             if not isinstance(scorer, CalibratedLogistic):
@@ -91,7 +91,7 @@ class Reranker:
 
 
 def review_counts(reviewed: pd.DataFrame) -> dict[str, int]:
-    """Findings by what they teach: see `Reranker.reviewed`."""
+    """Number of reviewed findings by kind, see `Reranker.reviewed`."""
     drawn, valid = reviewed["is_random"].to_numpy(bool), reviewed["is_valid"].to_numpy(bool)
     return {
         "random_valid": int((drawn & valid).sum()),
@@ -101,13 +101,14 @@ def review_counts(reviewed: pd.DataFrame) -> dict[str, int]:
 
 
 def fit_reranker(reviewed: pd.DataFrame, settings: RerankerSettings) -> Reranker | None:
-    """Learn from reviewed findings; equal rows in any order give equal re-rankers.
+    """Train on reviewed findings; equal rows in any order give equal re-rankers.
 
-    `reviewed`: finding_id, is_valid, is_random (drawn blindly), and beside columns of ABOUT the inputs, as doubles
-    without NaN. All rows teach the regressions. Calibrations see rows drawn at random alone, and only those that their
-    regression has not: answers exist where somebody chose to dispute, so that a share among them says nothing of
-    findings at large.
-    None where there are fewer than `minimum_of_each` valid or not valid findings drawn at random.
+    `reviewed`: the columns of ABOUT, including finding_id, is_valid and is_random (drawn at random), and the inputs as
+    doubles without NaN. The regressions are trained on all rows. Calibrations use only rows that were drawn at random
+    and held out from their regression: answers exist only for findings that somebody chose to dispute, so the share of
+    valid ones among them is not that of all findings.
+
+    None if fewer than `minimum_of_each` valid or not valid findings were drawn at random.
     """
     reviewed = in_order(reviewed)
     counts = review_counts(reviewed)
@@ -117,18 +118,18 @@ def fit_reranker(reviewed: pd.DataFrame, settings: RerankerSettings) -> Reranker
 
 
 def out_of_fold(reviewed: pd.DataFrame, settings: RerankerSettings) -> npt.NDArray[np.float64]:
-    """p(valid) of each row of `reviewed` drawn at random, by a re-ranker that has not seen it; NaN of other rows.
+    """p(valid) of each row of `reviewed` drawn at random, by a re-ranker not trained on it; NaN for other rows.
 
     `reviewed`: in order, with enough rows for `fit_reranker`.
     """
-    found = np.full(len(reviewed), np.nan)
-    for learned, asked in _folds(reviewed, settings):
-        found[asked] = _fitted(reviewed.iloc[learned], settings).probability_valid(reviewed.iloc[asked])
-    return found
+    probabilities = np.full(len(reviewed), np.nan)
+    for learned, tested in _folds(reviewed, settings):
+        probabilities[tested] = _fitted(reviewed.iloc[learned], settings).probability_valid(reviewed.iloc[tested])
+    return probabilities
 
 
 def in_order(reviewed: pd.DataFrame) -> pd.DataFrame:
-    """By finding: what is learned must not depend on the order in which rows arrive."""
+    """The rows sorted by finding, so the fit does not depend on their order."""
     return reviewed.sort_values("finding_id", ignore_index=True)
 
 
@@ -157,33 +158,33 @@ def _fitted(reviewed: pd.DataFrame, settings: RerankerSettings) -> Reranker:
 def _folds(
     reviewed: pd.DataFrame, settings: RerankerSettings
 ) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    """Row numbers to learn from and to be asked: each row drawn at random is asked once, others never."""
+    """Row numbers of the training and test part of each fold: each row drawn at random is tested once, others never."""
     from sklearn.model_selection import StratifiedKFold
 
     drawn = np.flatnonzero(reviewed["is_random"].to_numpy(bool))
     is_valid = reviewed["is_valid"].to_numpy(bool)[drawn]
     splits = StratifiedKFold(settings.folds, shuffle=True, random_state=settings.seed).split(drawn, is_valid)
-    return [(np.setdiff1d(np.arange(len(reviewed)), drawn[asked]), drawn[asked]) for _, asked in splits]
+    return [(np.setdiff1d(np.arange(len(reviewed)), drawn[tested]), drawn[tested]) for _, tested in splits]
 
 
 def _as_arrays(calibrated: Sequence[Any], method: str, features: int) -> CalibratedLogistic:
-    regressions = [one.estimator for one in calibrated]
-    maps = [one.calibrators[0] for one in calibrated]
+    regressions = [fitted.estimator for fitted in calibrated]
+    maps = [fitted.calibrators[0] for fitted in calibrated]
     is_sigmoid = method == "sigmoid"
     none = np.zeros(len(maps))
     return CalibratedLogistic(
-        coefficients=np.array([one.coef_[0] for one in regressions]),
-        intercepts=np.array([one.intercept_[0] for one in regressions]),
-        slopes=np.array([one.a_ for one in maps]) if is_sigmoid else none,
-        offsets=np.array([one.b_ for one in maps]) if is_sigmoid else none,
-        knots=_filled([[] if is_sigmoid else one.X_thresholds_ for one in maps]),
-        values=_filled([[] if is_sigmoid else one.y_thresholds_ for one in maps]),
+        coefficients=np.array([fitted.coef_[0] for fitted in regressions]),
+        intercepts=np.array([fitted.intercept_[0] for fitted in regressions]),
+        slopes=np.array([fitted.a_ for fitted in maps]) if is_sigmoid else none,
+        offsets=np.array([fitted.b_ for fitted in maps]) if is_sigmoid else none,
+        knots=_filled([[] if is_sigmoid else fitted.X_thresholds_ for fitted in maps]),
+        values=_filled([[] if is_sigmoid else fitted.y_thresholds_ for fitted in maps]),
         features=features,
     )
 
 
 def _filled(rows: Sequence[npt.ArrayLike]) -> npt.NDArray[np.float64]:
-    """Rows of unequal lengths as a matrix, each filled up with its last number."""
+    """Rows of unequal lengths as a matrix, each padded with its last number."""
     arrays = [np.asarray(row, dtype=np.float64) for row in rows]
     longest = max(len(row) for row in arrays)
     return np.array([np.pad(row, (0, longest - len(row)), mode="edge") if longest else row for row in arrays])

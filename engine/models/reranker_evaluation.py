@@ -1,4 +1,4 @@
-"""What a re-ranker is worth: findings drawn at random, each judged by a re-ranker that has not seen it."""
+"""Evaluation of a re-ranker on findings drawn at random, each scored by a re-ranker that was not trained on it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ def evaluate_reranker(
 ) -> Evaluation:
     """Metrics and plots, out of fold; `reviewed` has enough rows for `fit_reranker`, and all columns of ABOUT.
 
-    settings_probability: what the settings give the finding, the baseline. least_probability: below which nothing may
-    put it. dollars: amount at issue (0: unknown). cluster: what findings share that are not independent of each other.
-    `findings`: of the run as a whole, of which the findings drawn at random are a sample. Without a champion the
-    settings are what the re-ranker would take over from. The champion may have learned from rows that it is measured
-    on, which favours it.
+    Columns: settings_probability, the baseline, p(valid) by the settings; least_probability, its lower bound; dollars,
+    amount at issue in US dollars (0: unknown); cluster, shared by findings that are not independent. `findings`: number
+    of findings in the complete run, of which those drawn at random are a sample. Without a champion, the comparison is
+    with the settings. The champion may have been trained on rows it is measured on, which favors it.
     """
     from engine.models import figures
 
@@ -39,7 +38,7 @@ def evaluate_reranker(
         np.unique(drawn["cluster"].to_numpy(str), return_inverse=True)[1],
     )
     in_charge = by_settings if champion is None else np.maximum(champion.probability_valid(drawn), least)
-    found = measured(
+    measurement = measured(
         np.maximum(raw, least),
         {"settings": by_settings},
         in_charge,
@@ -48,7 +47,7 @@ def evaluate_reranker(
         settings.evaluation,
     )
     metrics = {
-        **found.metrics,
+        **measurement.metrics,
         "brier": float(np.mean((raw - is_valid) ** 2)),
         "settings_brier": float(np.mean((by_settings - is_valid) ** 2)),
         "findings": float(findings),
@@ -56,7 +55,7 @@ def evaluate_reranker(
     }
     plots = {
         "precision_against_capacity": figures.precision_against_capacity(
-            found, {"settings": "p(valid) of the settings"}, settings
+            measurement, {"settings": "p(valid) of the settings"}, settings
         ),
         "reliability": figures.probability_reliability(raw, is_valid, _ROWS_PER_POINT, settings.evaluation.level),
     }

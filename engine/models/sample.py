@@ -1,4 +1,4 @@
-"""The rows that a model learns from."""
+"""The training sample of a model."""
 
 from __future__ import annotations
 
@@ -30,11 +30,10 @@ def training_sample(
     subject: Subject = Subject.REBATE_CLAIM,
     inputs: str = Z,
 ) -> pd.DataFrame:
-    """The `training_rows` scorable rows whose id has the smallest hash, on the driver; all where there are fewer.
+    """The `training_rows` scorable rows whose id has the smallest hash, on the driver; all if there are fewer.
 
-    Columns: source_row_id and one per feature holding its z-score (or surprise, see `inputs`), 0
-    (typical) where it is unknown. Sorted by id, so
-    that the sample and all that is fitted on it is the same under any partitioning and order of rows. Runs Spark jobs.
+    Columns: source_row_id, and per feature its z-score (or surprise, see `inputs`), 0 (typical) if unknown. Sorted by
+    id, so the sample and everything fitted on it do not depend on partitioning and order of rows. Runs Spark jobs.
     """
     rows = facts.where(can_be_scored(features, subject, inputs)).select(
         F.xxhash64(F.lit(_SALT), F.col("source_row_id")).alias("sample_hash"),
@@ -49,7 +48,7 @@ def training_sample(
 
 
 def _below(rows: DataFrame, wanted: int, available: int) -> DataFrame:
-    """Rows with a hash so small that nearly surely a few more than `wanted` are left: the rest need not be sorted."""
+    """Rows with a hash below a limit that almost certainly keeps a few more than `wanted`, so fewer rows are sorted."""
     enough = wanted + 6.0 * math.sqrt(wanted) + 10.0
     if enough >= available:
         return rows
@@ -57,5 +56,5 @@ def _below(rows: DataFrame, wanted: int, available: int) -> DataFrame:
 
 
 def _smallest(rows: DataFrame, wanted: int) -> pd.DataFrame:
-    # rows of one id are told apart by their values; equal rows are interchangeable
+    # rows with the same id are ordered by their values; equal rows are interchangeable
     return rows.orderBy(*rows.columns).limit(wanted).toArrow().to_pandas()

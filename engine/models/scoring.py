@@ -1,4 +1,4 @@
-"""Scores of every row that a model can judge."""
+"""Scores of every row that a model can score."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from engine.settings import ModelSettings
 
 
 def anomaly_scores(facts: DataFrame, model: AnomalyModel, settings: ModelSettings, subject: Subject) -> DataFrame:
-    """One row per row of `facts` that `can_be_scored`: its score, whether a value lies outside its peers' range, and
-    what its stratum is made of.
+    """One row per row of `facts` that `can_be_scored`: its score, whether a value is outside its peers' range, and the
+    columns that determine its stratum.
 
-    `facts`: source_row_id, ndc9, program, drug_category, the model's inputs, on invoices suppressed.
-    Raises ConfigurationError where the model was trained on other features than the configured ones.
+    `facts`: source_row_id, ndc9, program, drug_category, the model's inputs, and for invoices suppressed. Raises
+    ConfigurationError if the model was trained on other features than the configured ones.
     """
     model.check_features(settings.features_of(subject, model.inputs))
     spark, inputs = facts.sparkSession, model_inputs(model.features, model.inputs)

@@ -1,7 +1,7 @@
-"""What models measure of a row, who its peers are, and how surprising each measure is among them, on Spark.
+"""Measures of a row, its peers, and the surprise of each measure among the peers, on Spark.
 
-What is usual among peers the rows of the run say (decision 3): the grid is made of them, is broadcast, and is
-never kept with a model. Rows that rules explain are no peers.
+Reference distributions come from the rows of the run (decision 3): the grid is computed from them, broadcast, and never
+stored with a model. Rows that rules explain are not used as peers.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 
 _STRATUM = ("ndc11", "program")
 KEYS = (*_STRATUM, "ndc9", "drug_category")
-# Peers, finest first. Units compare within a package: a large tube is eight small ones, a milliliter no tablet. A price
-# per unit compares within a product; ratios and days compare across products.
+# Levels of peers, finest first. Units are comparable within a package only: a large tube is eight small ones, and a
+# milliliter is not a tablet. Prices per unit are comparable within a product; ratios and days across products.
 OF_PACKAGE = (_STRATUM, ("ndc11",))
 OF_PRODUCT = (*OF_PACKAGE, ("ndc9",))
 OF_CATEGORY = (*OF_PRODUCT, ("drug_category",))
 OF_PROGRAM = (("program",),)
-# Measures of an invoice line against its own quarters, by how many these are.
+# Measures that compare an invoice line with its own other quarters, by the number of these quarters.
 OWN_QUARTERS_OF = {
     "f46_units_to_own_median": "own_past_quarters",
     "units_per_prescription_to_own_median": "own_quarters",
     "paid_per_unit_to_own_median": "own_quarters",
 }
 LEAST_QUARTERS = 3
-# No payment within two weeks is unusual, and R041 states what fee for service paid later than timely filing allows.
+# Payment within two weeks is never unusual, and R041 reports fee-for-service payments later than timely filing allows.
 SOON_DAYS, TIMELY_DAYS = 14.0, 365
 _SALT = "peers"
 _HASH_STEPS = 1_000_000
@@ -52,8 +52,9 @@ _MEASURED = "measured_surprises"
 
 @dataclass(frozen=True)
 class Measure:
-    """levels: who the peers are, finest first. least_scale: the least by which ln x moves while its tail probability
-    falls to 1/e: a difference that is small for the measure is never surprising, however alike the peers are."""
+    """levels: levels of peers, finest first. least_scale: lower bound of the scale of the tails in ln x (the change at
+    which the tail probability falls to 1/e), so small differences are never surprising, however similar the peers are.
+    """
 
     levels: tuple[tuple[str, ...], ...]
     least_scale: float
@@ -91,11 +92,11 @@ MEASURES: dict[Subject, dict[str, Measure]] = {
 
 
 def measure(name: str, subject: Subject) -> Column:
-    """The measure of a row of the subject's facts as a double, NULL where it is unknown or means nothing.
+    """The measure of a row of the subject's facts as a double, NULL if it is unknown or not meaningful.
 
-    A part of a fill (partial, completion) has no units: only both parts together are a prescription. Of two quarters
-    of a line, each is equally far from their median: which one is unusual, a third one shows. A payment is only ever
-    late, and what R041 states of it is nothing new.
+    Units of a part of a fill (partial, completion) are NULL, because only both parts together are a prescription. A
+    comparison with own quarters needs three: of two quarters, each is equally far from their median. Payments are
+    measured only for being late, and not if R041 reports them.
     """
     if subject is Subject.INVOICE:
         value = F.col(name).cast("double")
@@ -117,10 +118,10 @@ def measure(name: str, subject: Subject) -> Column:
 
 
 def grid_of_peers(peers: DataFrame, measures: Sequence[str], subject: Subject, settings: PeerSettings) -> PeerGrid:
-    """What is usual of each measure among `peers`, facts of the subject. Runs Spark jobs.
+    """The reference distribution of each measure among `peers`, facts of the subject. Runs Spark jobs.
 
-    At most about `sample_per_stratum` rows of each product and program come to the driver, chosen by the hash of their
-    source_row_id; each stands for as many as were not chosen, so counts of peers are those of all rows with a value.
+    At most about `sample_per_stratum` rows of each product and program are collected to the driver, selected by the
+    hash of source_row_id and weighted, so counts of peers are those of all rows with a value.
     """
     rows = peers.select(
         "source_row_id", *KEYS, *(measure(name, subject).alias(f"of_{name}") for name in measures)
@@ -155,11 +156,12 @@ def grid_of_peers(peers: DataFrame, measures: Sequence[str], subject: Subject, s
 
 
 def surprises_among(rows: pd.DataFrame, subject: Subject, settings: PeerSettings | None = None) -> pd.DataFrame:
-    """The surprises of a pandas frame whose rows are each other's peers, as a registered model reads them; what a run
-    does, for rows that are few enough for one machine.
+    """The surprises of the rows of a pandas frame among each other, as a registered model reads them. A run computes
+    the same on Spark; this is for rows that fit on one machine.
 
-    `rows`: KEYS, None or NaN where unknown, and the subject's measures (CLAIM_MEASURES or INVOICE_MEASURES), NaN where
-    `measure` has none. Rows without NDC-11 are no peers. Returns a column `<measure>_surprise` each, on the same index.
+    `rows`: KEYS, None or NaN if unknown, and the subject's measures (CLAIM_MEASURES or INVOICE_MEASURES), NaN if
+    `measure` is NULL. Rows without NDC-11 are not used as peers. Returns one column `<measure>_surprise` per measure,
+    on the same index.
     """
     described = MEASURES[subject]
     keys = [np.array([key if isinstance(key, str) else None for key in rows[name]], dtype=object) for name in KEYS]
@@ -168,8 +170,8 @@ def surprises_among(rows: pd.DataFrame, subject: Subject, settings: PeerSettings
     grid = PeerGrid.of(
         list(described),
         KEYS,
-        [one.levels for one in described.values()],
-        [one.least_scale for one in described.values()],
+        [described_measure.levels for described_measure in described.values()],
+        [described_measure.least_scale for described_measure in described.values()],
         [key[is_peer] for key in keys],
         values[is_peer],
         (values[is_peer] > 0).astype(np.float64),
@@ -180,7 +182,7 @@ def surprises_among(rows: pd.DataFrame, subject: Subject, settings: PeerSettings
 
 
 def _weights(keys: Sequence[Any], values: Matrix, known: Matrix) -> Matrix:
-    """For how many rows with a value each sampled one stands: those of its stratum over the sampled ones."""
+    """Number of rows with a value that each sampled row represents: rows of its stratum divided by sampled rows."""
     strata: dict[Keys, int] = {}
     number = np.array([strata.setdefault(key, len(strata)) for key in zip(*keys, strict=True)], dtype=np.int64)
     weights = np.zeros(values.shape)
@@ -192,16 +194,16 @@ def _weights(keys: Sequence[Any], values: Matrix, known: Matrix) -> Matrix:
 
 
 def with_surprises(facts: DataFrame, grid: PeerGrid, subject: Subject) -> DataFrame:
-    """`facts` with the surprise of each measure, NULL where it has none, and `has_surprising_measure`: one of them lies
-    outside its peers' range. Lazily, by a broadcast grid."""
+    """`facts` with the surprise of each measure, NULL if it has none, and `has_surprising_measure`: a measure is
+    outside its peers' range. Lazy; the grid is broadcast."""
     names = [surprise_name(name) for name in grid.measures]
     fields = [T.StructField(name, T.DoubleType()) for name in names]
     fields.append(T.StructField("has_surprising_measure", T.BooleanType()))
 
     def judged(grid: PeerGrid, values: Matrix, groups: Any) -> list[pa.Array]:
         surprises = grid.surprises(values, groups)
-        found = [pa.array(column, from_pandas=True) for column in surprises.T]
-        return [*found, pa.array(grid.is_outside(values, groups).any(axis=1))]
+        columns = [pa.array(column, from_pandas=True) for column in surprises.T]
+        return [*columns, pa.array(grid.is_outside(values, groups).any(axis=1))]
 
     computed = _computed(facts, grid, subject, judged, T.StructType(fields))
     own = [*names, "has_surprising_measure"]
@@ -210,8 +212,8 @@ def with_surprises(facts: DataFrame, grid: PeerGrid, subject: Subject) -> DataFr
 
 
 def ranges_column(facts: DataFrame, grid: PeerGrid, subject: Subject) -> Column:
-    """Struct of arrays by measure: value, low and high (the peers' range), peers, and the share of these inside; NULL
-    where unknown."""
+    """Struct of arrays by measure: value, low and high (the peers' range), peers, and the share of peers within the
+    range; NULL if unknown."""
     numbers = T.ArrayType(T.DoubleType())
     kind = T.StructType([T.StructField(name, numbers) for name in ("value", "low", "high", "peers", "inside")])
 
@@ -233,12 +235,12 @@ def _computed(facts: DataFrame, grid: PeerGrid, subject: Subject, answer: Any, k
         return pa.StructArray.from_arrays(answer(of_grid, values.astype(np.float64), groups), names=names)
 
     inputs = [F.col(key) for key in KEYS] + [measure(name, subject) for name in grid.measures]
-    # Spark takes the kind of function from the annotations; its type stubs ask for it as an argument
+    # Spark takes the kind of function from the annotations; its type stubs require it as an argument
     return arrow_udf(answers, kind)(*inputs)  # type: ignore[call-overload]
 
 
 def _groups(grid: PeerGrid, keys: Sequence[pa.Array]) -> Any:
-    """Looked up once per different combination of keys: a batch has few."""
+    """Peer groups, looked up once per distinct combination of keys, because a batch has few."""
     combined: dict[Keys, int] = {}
     columns = [column.to_pylist() for column in keys]
     number = [combined.setdefault(key, len(combined)) for key in zip(*columns, strict=True)]

@@ -1,9 +1,9 @@
-"""The pipeline: from the input to every output, a step at a time.
+"""The pipeline: from the input to every output, one step at a time.
 
     read -> prepare -> link -> facts -> screen -> score -> rules -> findings -> exports
 
-Each step is a function of the module of its name and returns a frozen result (`stages`). Dropped rows are counted in
-the ledger with a reason. `detect` shows the main job on one page; each other job has its module.
+Each step is a function in the module with its name and returns a frozen result (`stages`). Dropped rows are counted in
+the ledger with a reason. `detect` shows the main job on one page; every other job has its own module.
 """
 
 from engine.pipeline.check import Checked, CheckedTable, check

@@ -1,4 +1,4 @@
-"""The job `check`: what `detect` would do with an input, found out on a sample of it."""
+"""The job `check`: what `detect` would do with an input, predicted from a sample of its rows."""
 
 from __future__ import annotations
 
@@ -37,8 +37,9 @@ _JUDGED = ("problems", "raw", "coerced", "coerced_values", "null_words")
 class CheckedTable:
     """One table of the input.
 
-    rows: how many were read. is_sample: the table may have more. quarantined: rows by their first reason. problem: what
-    would be quarantined, and how to avoid it; None if nothing would be. is_fatal: `detect` would stop for it.
+    rows: number of rows read. is_sample: the table may have more rows. quarantined: number of rows by their first
+    reason. problem: which rows would be quarantined, and how to avoid it; None if no row would be. is_fatal: `detect`
+    would stop because of the problem.
     """
 
     table: Table
@@ -55,7 +56,7 @@ class CheckedTable:
 
     @property
     def to_do(self) -> list[str]:
-        """What people should know or set, one sentence each."""
+        """What the user should know or set, one sentence each."""
         quarantined = [] if self.problem is None else [f"{self.problem.what}. To do: {self.problem.to_do}"]
         of_values = (*prepare.coerced_notes(self.values), *prepare.null_word_notes(self.values))
         similar = [
@@ -65,7 +66,7 @@ class CheckedTable:
         return [*self.notes, *quarantined, *of_values, *similar]
 
     def _similar_columns(self) -> Iterator[tuple[str, str]]:
-        """Missing column, and the ignored column of the table whose name is most like it."""
+        """Pairs of a missing column and the ignored column with the most similar name."""
         plain = {name.lower().replace(" ", "_"): name for name in self.unknown_columns}
         for column in self.missing_columns:
             for close in difflib.get_close_matches(column, plain, n=1, cutoff=0.75):
@@ -74,8 +75,10 @@ class CheckedTable:
 
 @dataclass(frozen=True)
 class Checked:
-    """problems: why `detect` would stop. off: rules, guards and features that would be off. rejected: of each table the
-    number of rejected rows and their folder, where they were written.
+    """Result of the job.
+
+    problems: why `detect` would stop. off: rules, guards and features that would be off. rejected: by table, the number
+    of rejected rows and the folder they were written to; empty if none were written.
     """
 
     tables: tuple[CheckedTable, ...]
@@ -92,11 +95,12 @@ def check(
     output: str | None = None,
     file_format: str = "csv",
 ) -> Checked:
-    """Open every table as `detect` does and conform a sample of it. Changes nothing but, if given, `output`.
+    """Open every table as `detect` does and conform a sample of it. Writes nothing unless `output` is set.
 
     Args:
-        say: is called with the names of the tables and of the files that are not read, before any table is opened.
-        output: folder for the rejected rows of the whole tables: `quarantine/<table>/rejected.csv` (or Parquet).
+        say: callback for messages; it receives the names of the tables and of the files that are not read, before any
+            table is opened.
+        output: folder for the rejected rows of the complete tables: `quarantine/<table>/rejected.csv` (or Parquet).
         file_format: `csv` or `parquet`.
 
     Raises:
@@ -129,7 +133,7 @@ def _check(
     problems = [one.problem for one in tables if one.problem is not None and one.is_fatal]
     rejected: dict[str, tuple[int, str]] = {}
     if output is not None:
-        # the whole tables decide, not their samples
+        # the complete tables were conformed, so their problems replace those of the samples
         problems, rejected = _write_rejected(spark, storage, settings, opened, output, file_format)
     return Checked(
         tuple(sorted(tables, key=lambda one: list(TABLES).index(one.table.name))),
@@ -141,14 +145,14 @@ def _check(
 
 
 def _lookups_first(opened: Mapping[str, OpenedTable]) -> list[str]:
-    """References that other tables are conformed with, then all others."""
+    """Names of the tables, those that other tables are conformed with first."""
     first = [name for name in prepare.LOOKUPS if name in opened]
     return first + [name for name in opened if name not in first]
 
 
 def _checked(one: OpenedTable, settings: Settings, lookups: dict[str, Any]) -> CheckedTable:
-    """The table's sample conformed. A table of LOOKUPS is read whole, as all others depend on it, and added to
-    `lookups`.
+    """Conform a sample of the table. A table of LOOKUPS is read completely, because other tables depend on it, and is
+    added to `lookups`.
     """
     name, most = one.table.name, settings.check.rows_per_file
     is_lookup = name in prepare.LOOKUPS
@@ -189,7 +193,7 @@ def _checked(one: OpenedTable, settings: Settings, lookups: dict[str, Any]) -> C
 
 
 def _off(settings: Settings, opened: dict[str, OpenedTable]) -> Iterator[exports.Off]:
-    """As a run with these tables, each with rows, and with registered models."""
+    """What would be off in a run with these tables if each had rows and every model were registered."""
     available = Prepared(opened).available | resolved_columns(opened)
     for subject in SUBJECT_FEEDS:
         scored = {"scores"} if subject in SCORED and SUBJECT_FEEDS[subject] in opened else set()
@@ -206,10 +210,10 @@ def _write_rejected(
     output: str,
     file_format: str,
 ) -> tuple[list[Problem], dict[str, tuple[int, str]]]:
-    """Write the rows of the whole tables that `detect` would quarantine.
+    """Write the rows of the complete tables that `detect` would quarantine.
 
-    Returns why it would stop, and of each table with such rows their number and folder. Raises OutputError if the
-    folder already holds rejected rows.
+    Returns why `detect` would stop, and, for each table with such rows, their number and folder. Raises OutputError if
+    the folder already contains rejected rows.
     """
     folder = join(output, _QUARANTINE)
     if storage.children(folder):

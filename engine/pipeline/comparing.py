@@ -1,4 +1,4 @@
-"""What two runs do not have alike, and what may have caused it."""
+"""How the findings of two runs differ, and what may have caused it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from engine.settings import Settings
 
 @dataclass(frozen=True)
 class Compared:
-    """Findings that two runs do not have alike, with `causes`, and where they are.
+    """The differences between two runs.
 
-    differ: what differs between the runs in words. engines: those of the run and of the other one.
+    differ: what differs between the runs. changes: one entry per finding that differs, with `causes`. data, table:
+    paths of the JSON and CSV files with the changes. engines: name and version of the engine of the run, then of the
+    other run.
     """
 
     differ: findings.Differences
@@ -31,9 +33,10 @@ class Compared:
 
 
 def compare(spark: SparkSession, settings: Settings, run_id: str, other_id: str) -> Compared:
-    """What run `run_id` has found otherwise than run `other_id` below the output folder, and what may have caused it.
+    """Compare the findings of run `run_id` with those of run `other_id` in the output folder, and name possible causes.
 
-    Raises OutputError where one of them is no finished run.
+    Writes the changes as JSON and CSV to `compare/` in the output folder. Raises OutputError unless both are finished
+    runs.
     """
     storage = storage_of(spark)
     after, new = published(storage, settings, run_id)
@@ -51,6 +54,6 @@ def compare(spark: SparkSession, settings: Settings, run_id: str, other_id: str)
 
 
 def _engine(summary: Mapping[str, Any]) -> str:
-    """The engine of a run with its version; runs before there were two name Spark's version only."""
+    """The engine of a run with its version. Runs from before the second engine record Spark's version only."""
     engine = summary.get("engine") or {"name": "spark", "version": summary.get("spark_version", "")}
     return f"{engine['name']} {engine['version']}".strip()

@@ -1,4 +1,4 @@
-"""A run in the database: checked before it begins, written when it is finished."""
+"""A run in the database: the database is checked before the run begins and written after the run is published."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engine.settings import Settings
 
 
 def check_database(settings: Settings, run_id: str | None) -> None:
-    """Check that `output.connection`, if there is one, can take a run. Raises OutputError."""
+    """Check that the database of `output.connection`, if set, can accept a run. Raises OutputError."""
     name, schema = settings.output.connection, settings.output.database_schema
     if name is not None:
         create = settings.command("create_tables")
@@ -40,7 +40,7 @@ def check_lengths(run: Run, summary: Mapping[str, object]) -> None:
 
 
 def write_published(run: Run) -> None:
-    """Write the run, which is published, to the database. Raises OutputError, which says what is left to do."""
+    """Write the published run to the database. Raises OutputError, which states what remains to be done."""
     try:
         run.progress.say(export_to_database(run.spark, run.settings, run.run_id))
     except OutputError as error:
@@ -54,10 +54,11 @@ def write_published(run: Run) -> None:
 
 
 def export_to_database(spark: SparkSession, settings: Settings, run_id: str) -> str:
-    """Write the rows of a finished run to `output.connection`; returns in words what it wrote.
+    """Write the rows of a finished run to `output.connection`; returns a message that lists what was written.
 
-    Raises OutputError where there is no such run or the database refuses, ConfigurationError where the settings are
-    not those that the run was made with.
+    Raises:
+        OutputError: the run does not exist, or the database rejects the rows.
+        ConfigurationError: no connection is set, or the settings are not those of the run.
     """
     storage, name, schema = storage_of(spark), settings.output.connection, settings.output.database_schema
     if name is None:

@@ -1,4 +1,4 @@
-"""The main job on one page: a line per step, each a module of that name."""
+"""The main job on one page: one line per step, and each step in the module with its name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ from engine.tracking import Tracker
 
 
 def detect(spark: SparkSession, settings: Settings, options: RunOptions, say: Callable[[str], None]) -> Published:
-    """The main job: every output of the contract, whole or not at all. Raises UserError for what a user can fix."""
+    """Run the main job and publish either every output of the contract or none. Raises UserError for errors the user
+    can fix."""
     tracker = Tracker(settings.mlflow, settings.output.root)
     check_database(settings, options.run_id)
     check_tickets(storage_of(spark), settings)

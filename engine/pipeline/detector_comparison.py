@@ -1,4 +1,4 @@
-"""What `train --compare` says: the detectors of a subject side by side, the best first, and how to promote the best."""
+"""Output of `train --compare`: the detectors of a subject side by side, best first, and how to promote the best."""
 
 from __future__ import annotations
 
@@ -43,9 +43,10 @@ _NONE_BETTER = "no detector is shown to be better than the champion: the interva
 
 @dataclass(frozen=True)
 class Candidate:
-    """A detector as it was measured: figures with their intervals (middle, low, high) by name.
+    """A detector and its measurements.
 
-    against: by version the difference to other detectors on the same rows, draw by draw.
+    figures: metrics with their intervals (middle, low, high) by name. against: differences to other detectors on the
+    same rows and the same bootstrap draws, by their version.
     """
 
     detector: str
@@ -62,15 +63,18 @@ class Candidate:
 
     @property
     def standing(self) -> tuple[float, float]:
-        """Higher is better: by what decides, then by average precision; the champion is at zero."""
+        """Sort key, higher is better: the deciding difference to the champion, then average precision.
+
+        The difference is zero for the champion itself.
+        """
         nothing = (0.0 if self.is_champion else float("-inf"), 0.0, 0.0)
         return self.figures.get(_DECIDES, nothing)[0], self.figures.get(_AREA, nothing)[0]
 
 
 @dataclass(frozen=True)
 class DetectorComparison:
-    """The detectors of one subject, the best first; `unmeasured` have no truth to be measured by. `level`: of the
-    intervals."""
+    """The detectors of one subject, best first. `unmeasured`: detectors without labels to measure them by; `level`:
+    confidence level of the intervals."""
 
     model_name: str
     champion: str | None
@@ -80,11 +84,11 @@ class DetectorComparison:
 
     @property
     def best(self) -> Candidate | None:
-        """What `promote` takes: the largest difference to the champion of those that are shown to be better."""
+        """The detector to promote: the one with the largest difference to the champion, if shown to be better."""
         return next((one for one in self.candidates if one.is_better), None)
 
     def lines(self, output: str) -> Iterator[str]:
-        """For the console. `output`: the folder that `promote` is to be given."""
+        """Lines for the console. `output`: the output folder, for the `promote` command."""
         if not self.candidates and not self.unmeasured:
             return
         if not self.candidates:
@@ -99,7 +103,7 @@ class DetectorComparison:
         yield f"  {self._outcome(f' --output {output}')}"
 
     def markdown(self) -> str:
-        """Table and what it says, as MLflow shows it with the run."""
+        """The table with its conclusion, for the MLflow run."""
         lines = [
             f"# {self.model_name}: which detector is better",
             "",
@@ -116,10 +120,10 @@ class DetectorComparison:
         return "\n".join(lines) + "\n"
 
     def html(self) -> str:
-        """The same as a page of its own."""
+        """The same as an HTML page."""
         rows = [f"<tr>{''.join(f'<th>{escape(name)}</th>' for name in _HEADINGS)}</tr>"]
         for one in self.candidates:
-            # an interval goes below its figure
+            # the interval is shown below its figure
             cells = "".join(f"<td>{escape(cell).replace(' (', '<br>(')}</td>" for cell in self._cells(one))
             rows.append(f"<tr{' class=best' if one is self.best else ''}>{cells}</tr>")
         return _PAGE.format(
@@ -130,7 +134,7 @@ class DetectorComparison:
         )
 
     def figure(self) -> Any:
-        """The same as a picture: a figure of matplotlib."""
+        """The same as a matplotlib figure."""
         from engine.models import figures
 
         return figures.detectors_compared(
@@ -180,7 +184,10 @@ class DetectorComparison:
 
 
 def side_by_side(trained: Sequence[Trained], model_name: str, champion: str | None, level: float) -> DetectorComparison:
-    """Of the detectors of a model, trained on the same rows. `champion`: its version; `level`: of intervals."""
+    """Compare the detectors of a model that were trained on the same rows.
+
+    `champion`: version of the champion; `level`: confidence level of the intervals.
+    """
     measured = [one for one in trained if _figures(one)]
     candidates = [
         Candidate(
@@ -205,7 +212,7 @@ def side_by_side(trained: Sequence[Trained], model_name: str, champion: str | No
 def log_comparison(
     run: Run, tracker: Tracker, opened: Mapping[str, OpenedTable], compared: DetectorComparison, experiment: str
 ) -> None:
-    """Log it as the parent of the runs of the detectors; nothing where none was measured."""
+    """Log the comparison as the parent of the detectors' runs; does nothing if no detector was measured."""
     if not compared.candidates:
         return
     tracker.log_comparison(
@@ -221,7 +228,7 @@ def log_comparison(
 
 
 def _figures(one: Trained) -> dict[str, Estimate]:
-    """By planted truth, else by decisions on findings drawn at random; empty where there is neither."""
+    """Metrics by planted truth, else by decisions on findings drawn at random; empty if neither is available."""
     found: dict[str, Estimate] = {}
     for name in (_AREA, _DECIDES, _PRECISION):
         of_judge = name if name in one.metrics else f"random_{name}"

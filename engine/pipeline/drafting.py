@@ -33,8 +33,11 @@ SUBMITTED = "finding_id string, case_id string, units decimal(15,3), sent_on dat
 
 @dataclass(frozen=True)
 class Offered:
-    """DISPUTE_LINES that are offered; TIE_OUT with what it holds back (None: no invoices), and how many lines are not
-    offered: on a red line of the tie-out, or sent before. red: finding_id and line_key of all findings on red lines.
+    """What is offered for dispute.
+
+    lines: DISPUTE_LINES. tie_out: TIE_OUT with the lines it withholds, None without invoices. held, sent_before: number
+    of lines not offered because they are on a red line of the tie-out, or because they were sent before. red:
+    finding_id and line_key of all findings on red lines.
     """
 
     lines: DataFrame
@@ -47,7 +50,7 @@ class Offered:
 def submissions(spark: SparkSession, storage: Storage, settings: Settings, until: date) -> DataFrame:
     """SUBMITTED: what `export --final` recorded as sent up to a day, one row per line.
 
-    Raises InputError or OutputError if the place where submissions are kept cannot be read.
+    Raises InputError or OutputError if the stored submissions cannot be read.
     """
     kept: list[dict[str, Any]] = feedback.KeptFeedback(storage, settings).rows(feedback.SUBMISSIONS)
     rows = [(r["finding_id"], r["case_id"], r["units"], r["sent_on"]) for r in kept if r["sent_on"] <= until]
@@ -61,7 +64,7 @@ def offered_lines(
     dispute_codes: Iterable[DisputeCode],
     run: Run,
 ) -> Offered:
-    """What STRONG findings offer for dispute, without lines on a red line of the tie-out and lines sent before."""
+    """Dispute lines of STRONG findings, without those on a red line of the tie-out and those sent before."""
     lines = run.work.write(work_tables.LINES, findings.dispute_lines(found, dispute_codes, run.settings))
     sent_ids = F.broadcast(sent.where(F.col("finding_id").isNotNull()).select("finding_id").distinct())
     unsent = run.work.write(work_tables.LINES_UNSENT, lines.join(sent_ids, on="finding_id", how="left_anti"))
@@ -96,7 +99,7 @@ def write_cases(run: Run, prepared: Prepared, found: DataFrame, sent: DataFrame,
 
 
 def write_queue(run: Run, found: DataFrame, of_cases: DataFrame, red: DataFrame | None) -> None:
-    """Write `queue/` of the run: which findings people look at."""
+    """Write `queue/` of the run: the findings to review."""
     settings = run.settings
     rows = run.work.write(work_tables.STANDINGS, cases.standings(found, of_cases, red, settings.queue))
     worth = rows.where(F.col("standing") == Standing.QUEUE.value).count()
@@ -113,7 +116,8 @@ def tie_out_of(spark: SparkSession, storage: Storage, folder: str) -> DataFrame 
 def review_tables(
     spark: SparkSession, storage: Storage, folder: str, held: int, sent_before: int
 ) -> exports.ReviewTables:
-    """What the workbook of a run shows next to findings, from what the run wrote. held, sent_before: see `Offered`."""
+    """What the workbook of a run shows in addition to findings, read from its outputs. held, sent_before: see
+    `Offered`."""
     in_cases, queue = join(folder, CASES_FOLDER), join(folder, QUEUE_FOLDER)
     return exports.ReviewTables(
         tie_out=tie_out_of(spark, storage, folder),
@@ -125,12 +129,12 @@ def review_tables(
 
 
 def lines_of(spark: SparkSession, folder: str) -> DataFrame:
-    """DISPUTE_LINES that a published run offers."""
+    """DISPUTE_LINES of a published run."""
     return read_parquet(spark, join(folder, LINES_FOLDER), DISPUTE_LINES)
 
 
 def run_tables(spark: SparkSession, storage: Storage, folder: str) -> exports.RunTables:
-    """What a run in a folder, published or about to be, writes to a database."""
+    """The tables that a run, published or about to be, writes to a database."""
 
     def table(name: str, schema: T.StructType) -> DataFrame | None:
         place = join(folder, name)

@@ -1,4 +1,4 @@
-"""How much of one covered entity's claims is in dispute: blanket disputes are answered by nobody."""
+"""How much of one covered entity's claims is in dispute, to warn of blanket disputes, which nobody answers."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ _FILE = ("form_inputs", "entity_claims.json")
 
 
 def write_claims_of_entities(entity_claims: DataFrame, storage: Storage, folder: str) -> dict[str, int]:
-    """Write how many live 340B claims each covered entity reported; returns them by 340B id."""
+    """Write the number of live 340B claims that each covered entity reported; returns the numbers by 340B id."""
     counts = {row["entity_id"]: row["count"] for row in entity_claims.groupBy("entity_id").count().collect()}
     exports.write_json(storage, join(folder, *_FILE), counts)
     return counts
 
 
 def claims_of_entities(storage: Storage, folder: str) -> dict[str, int]:
-    """What `write_claims_of_entities` wrote; none if the run had no 340B claims."""
+    """The numbers that `write_claims_of_entities` wrote; empty if the run had no 340B claims."""
     place = join(folder, *_FILE)
     counts: dict[str, int] = json.loads(storage.read_bytes(place)) if storage.exists(place) else {}
     return counts
 
 
 def blanket_disputes(disputed: Mapping[str, int], claims: Mapping[str, int], settings: DisputeSettings) -> list[str]:
-    """A warning for each entity of whose claims more than the configured part is in dispute; few claims do not count.
+    """A warning for each entity if more than the configured share of its claims is in dispute.
 
-    disputed: lines in dispute by 340B id; claims: claims that the entity reported.
+    Entities with few claims are not checked. disputed: number of lines in dispute by 340B id; claims: number of claims
+    that the entity reported, by 340B id.
     """
     return [
         f"blanket dispute: {lines:,} of {claims[entity]:,} claims of covered entity {entity} are in dispute "

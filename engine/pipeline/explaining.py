@@ -33,20 +33,20 @@ from engine.runtime.storage import join, storage_of
 from engine.settings import Settings
 from engine.sources import OpenedTable
 
-# Tables that people add to after every run; neither links nor rules read them.
+# Tables that grow after every run; neither linking nor rules read them.
 _REVIEWS = ("decisions", "outcomes")
-# 340B claims whose values are shown.
+# Pairs whose claims' values are shown.
 _MOST_SHOWN = 20
 
 
 @dataclass(frozen=True)
 class Explained:
-    """The candidate pairs of one claim as rows of CANDIDATE_PAIRS, best first, each rule's answer, both claims' values,
-    and where all that and a picture of the pairs are.
+    """The explanation of one row.
 
-    answers: rule_id, title, answer (FIRED, SUPPRESSED, NOT_MET, OFF), came_close, message, and for rules that are on
-    guards and unknown_facts. claims: values of the rebate claims and the 340B claims of the first pairs by
-    source_row_id, as prepared. picture: None if no claim met the one in question.
+    pairs: the row's candidate pairs as rows of CANDIDATE_PAIRS, best first. answers: one per rule, with rule_id, title,
+    answer (FIRED, SUPPRESSED, NOT_MET, OFF), came_close and message, and guards and unknown_facts if the rule is on.
+    claims, claims_340b: prepared values of the rebate claims and the 340B claims of the first pairs, by source_row_id.
+    data: path of the JSON file with all of that. picture: path of a figure of the pairs; None without a candidate pair.
     """
 
     subject: Subject
@@ -65,15 +65,15 @@ def explain(
     source_row_id: str,
     say: Callable[[str], None] = lambda _: None,
 ) -> Explained:
-    """How the links of a claim came about in a finished run, and what each rule says of a claim or an invoice line.
+    """Explain how a finished run linked a claim, and the result of each rule for a claim, invoice line or report.
 
     A run that kept its rows (`output.keep_rows`) is explained from them. Otherwise the input is read, prepared, linked
-    and described once more, as of the run's day. `say` gets one line per step; the run's folder stays as it is.
+    and described again, as of the run's day. `say` receives one line per step. The run's folder is not changed.
 
     Raises:
-        OutputError: no such run.
-        ConfigurationError: the settings are not the run's.
-        InputError: the input is not the run's, or there is no such live row.
+        OutputError: the run does not exist.
+        ConfigurationError: the settings are not those of the run.
+        InputError: the input is not that of the run, or no live row has this source_row_id.
     """
     storage = storage_of(spark)
     folder, summary, as_then = finished_run(storage, settings, run_id)
@@ -148,7 +148,7 @@ def _not_judged(prepared: Prepared, source_row_id: str) -> Problem:
 
 
 def _kept_facts(kept: Kept, prepared: Prepared, settings: Settings, source_row_id: str) -> tuple[Subject, DataFrame]:
-    """The subject of a row, and its facts as one local row: rules over it need no file again."""
+    """The subject of a row, and its facts as one local row, so that rules do not read the files again."""
     for subject in SUBJECT_FEEDS:
         rows = kept.facts(subject, settings.peers)
         if rows is None:
@@ -161,11 +161,11 @@ def _kept_facts(kept: Kept, prepared: Prepared, settings: Settings, source_row_i
 
 
 def _rule_answers(run: Run, prepared: Prepared, subject: Subject, source_row_id: str) -> list[dict[str, Any]]:
-    """What each rule says of one row of the input, whose facts are worked out again (see `_answers`)."""
+    """The result of each rule for one row of the input, whose facts are computed again (see `_answers`)."""
     linked = link_claims(run, prepared)
     described = next(one for one in describe(run, linked).subjects if one.subject is subject)
     ids = described.facts.where(F.col("source_row_id") == source_row_id).select("source_row_id")
-    # written, since all rules over a plan of all facts need more memory than a driver may have
+    # written first: one query plan with all facts and all rules can need more memory than the driver has
     facts = run.work.write(work_tables.EXPLAINED.of(described.table), described.all_facts(ids, "explain"))
     return _answers(run, linked.available, subject, facts)
 
@@ -173,8 +173,11 @@ def _rule_answers(run: Run, prepared: Prepared, subject: Subject, source_row_id:
 def _answers(
     run: Run, available: frozenset[str], subject: Subject, facts: DataFrame, with_messages: bool = True
 ) -> list[dict[str, Any]]:
-    """What each rule says of one row, by rule id: answer, guards, message, facts that the rule reads and the row lacks;
-    and why rules are off. Facts that were worked out for flagged rows alone count neither as known nor as unknown."""
+    """The result of each rule for one row, in the order of rule ids: answer, guards, message, and the facts that the
+    rule reads and that are unknown; for rules that are off, the reason.
+
+    Facts that are computed for flagged rows only, and so are missing here, are not listed as unknown.
+    """
     known = set(column_names(facts))
     kinds = [*rules.FACTS_OF[subject].fields, *rules.SCORE_FACTS.fields]
     missing = {field.name: F.lit(None).cast(field.dataType) for field in kinds if field.name not in known}
@@ -193,16 +196,17 @@ def _answers(
 
 
 def _hits(run: Run, folder: str, subject: Subject, source_row_id: str) -> list[dict[str, Any]]:
-    """The row's rules in the run's findings, one after the other."""
+    """The rule results of the row in the run's findings."""
     findings = read_parquet(run.spark, join(folder, "findings"), FINDINGS)
     own = findings.where((F.col("subject") == subject.in_findings.value) & (F.col("source_row_id") == source_row_id))
     return [hit.asDict(recursive=True) for row in own.select("rules").collect() for hit in row["rules"]]
 
 
 def _as_in_run(answers: list[dict[str, Any]], hits: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """With the words and guards of the rules that fired as the run has them: they rest on facts that were not kept.
+    """Replace message and guards of fired rules by those in the run: they depend on facts that were not kept.
 
-    A rule that only accompanies others fires in company alone.
+    A rule that fires here but not in the run is one that needs another rule to fire with it: its answer becomes
+    NOT_MET.
     """
     by_rule = {hit["rule_id"]: hit for hit in hits}
     in_run = []
@@ -218,7 +222,7 @@ def _as_in_run(answers: list[dict[str, Any]], hits: list[dict[str, Any]]) -> lis
 
 
 def _as_scored(answers: list[dict[str, Any]], hits: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """With the answer of the rule on scores as it was in the run: the model is not asked again."""
+    """Replace the answer of the rule on scores by the one in the run: rows are not scored again."""
     hit = next((hit for hit in hits if hit["rule_id"] == rules.ANOMALY_RULE), None)
     fired = {} if hit is None else {"answer": "FIRED", "message": hit["message"], "guards": hit["guards"]}
     said = fired or {"answer": "NOT_MET"}
@@ -238,7 +242,8 @@ def _candidate_pairs(
     learned: link.Learned | None,
     settings: Settings,
 ) -> list[dict[str, Any]]:
-    """The row's CANDIDATE_PAIRS: links first, then by tier and score. None where the run linked nothing."""
+    """The row's CANDIDATE_PAIRS: links first, then by tier and score. Empty if the run linked nothing, and for invoice
+    lines."""
     if (
         learned is None
         or subject.in_findings is Subject.INVOICE
@@ -276,7 +281,8 @@ def _candidate_pairs(
 def _claims_of(
     prepared: Prepared, subject: Subject, source_row_id: str, pairs: Sequence[dict[str, Any]]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
-    """Values of the row in question and of the claims of its first pairs: rebate claims and 340B claims by id."""
+    """Prepared values of the explained row and of the claims of its first pairs: rebate claims, and 340B claims, by
+    source_row_id."""
     if subject.in_findings is Subject.INVOICE:
         return {}, {}
     shown = pairs[:_MOST_SHOWN]

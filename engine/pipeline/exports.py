@@ -65,7 +65,7 @@ def publish(
 def _about_run(
     run: Run, inputs: Inputs, linked: Linked, flagged: Flagged, findings: Findings, outputs: Outputs
 ) -> exports.RunFacts:
-    """What the run says of itself to those who read its review files."""
+    """The facts about the run that its review files show."""
     settings = run.settings
     return exports.RunFacts(
         run_id=run.run_id,
@@ -93,7 +93,7 @@ def _about_run(
 
 
 def _write_review(run: Run, linked: Linked, findings: Findings, outputs: Outputs, about: exports.RunFacts) -> list[str]:
-    """Write the review files and the report, and what they are written from; returns the names in `review/`."""
+    """Write the review files and the report, and the data they are made from; returns the file names in `review/`."""
     folder, totals = run.folders.outputs, outputs.totals
     known = exports.ReviewFacts(
         run=about,
@@ -106,7 +106,7 @@ def _write_review(run: Run, linked: Linked, findings: Findings, outputs: Outputs
 
 
 def _in_words(outputs: Outputs, review: list[str]) -> list[str]:
-    """What the line of the step says."""
+    """The phrases of the step's progress line."""
     drafts, posted = outputs.drafts, outputs.posted
     words = [f"{drafts.drafted:,} dispute lines drafted, {', '.join(review)}, report.html"]
     words += [drafts.forms.in_words] if drafts.forms is not None else []
@@ -114,7 +114,7 @@ def _in_words(outputs: Outputs, review: list[str]) -> list[str]:
 
 
 def _enter(run: Run, linked: Linked, flagged: Flagged, outputs: Outputs) -> None:
-    """Enter the step into the ledger: the findings that were added up, and what was counted of other tables."""
+    """Record the step in the ledger: the findings that were added up, and the counts of other tables."""
     counted = {} if outputs.posted is None else outputs.posted.counted
     for one in flagged.subjects:
         rows = run.ledger.rows_out(one.table)
@@ -132,7 +132,7 @@ def _metrics(flagged: Flagged, outputs: Outputs) -> dict[str, float]:
 
 
 def _about(about: exports.RunFacts, outputs: Outputs) -> str:
-    """Markdown, for MLflow: what the run judged by which models. Counts alone, no dollars."""
+    """Markdown for MLflow: number of findings, and the models that scored each table. Counts only, no dollars."""
     totals = outputs.totals
     classes = ", ".join(f"{count:,} {name}" for name, count in totals.counts("evidence").items())
     lines = [

@@ -1,4 +1,4 @@
-"""Step facts: one wide row per subject, with what is usual among its peers."""
+"""Step facts: one wide row per live row of each subject, and the reference distributions of its peers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from engine.runs import Run
 
 @dataclass(frozen=True)
 class DescribedClaims(DescribedSubject):
-    """Rebate claims: most facts are worked out for flagged claims alone."""
+    """Rebate claims: most facts are computed for flagged claims only."""
 
     run: Run
     linked: Linked
@@ -26,7 +26,7 @@ class DescribedClaims(DescribedSubject):
     on_claims: facts.FoundOnClaims
 
     def all_facts(self, ids: DataFrame, step: str) -> DataFrame:
-        """Written out in parts: features look each other up."""
+        """All facts of the claims in `ids`. Intermediate results are written, because features read each other."""
         prepared, references = self.linked.prepared, self.linked.references
         work, settings = self.run.work, self.run.settings
         screened, own = super().all_facts(ids, step), self.live.among(ids)
@@ -36,7 +36,7 @@ class DescribedClaims(DescribedSubject):
         features = work.write(work_tables.FEATURES.of(step), features)
         billed = prepared.invoices
         if billed is not None and prepared.replaced_invoices is not None:
-            # a new total does not begin the term again
+            # a replacement of the total does not restart the dispute deadline
             billed = billed.unionByName(prepared.replaced_invoices)
         return facts.claim_facts(
             screened, own, self.on_claims, features, references, settings.today, prepared.unread_claims, billed
@@ -57,7 +57,7 @@ class DescribedClaims(DescribedSubject):
 
 
 def describe(run: Run, linked: Linked) -> Described:
-    """Facts of every row of each subject, written out."""
+    """Compute and write the facts of every row of each subject."""
     prepared = linked.prepared
     tasks: list[Callable[[], DescribedSubject]] = []
     if prepared.claims is not None and linked.claims is not None:
@@ -77,7 +77,7 @@ def describe(run: Run, linked: Linked) -> Described:
 
 
 def _counted(run: Run, described: DescribedSubject) -> int:
-    """Enter a subject into the ledger; returns its number of rows."""
+    """Record a subject in the ledger; returns its number of rows."""
     table, rows = described.table, F.count(F.lit(1)).alias("rows")
     conditions = {}
     if described.subject is Subject.REBATE_CLAIM:
@@ -102,7 +102,8 @@ def _claims(run: Run, linked: Linked, live: LiveClaims, on_claims: facts.FoundOn
 
 
 def _outcomes_of(claims: LiveClaims, outcomes: DataFrame | None) -> DataFrame | None:
-    """Answers to findings on claims of this input, with the claim's source_row_id, whose finding's id is worked out."""
+    """Answers to findings on claims of this input, with the claim's source_row_id (matched on the computed finding
+    id)."""
     if outcomes is None:
         return None
     named = claims.unconverted.select("source_row_id", findings.claim_finding_id().alias("finding_id"))

@@ -1,4 +1,4 @@
-"""The job `export --final`: what leaves the company, of lines that a named person decided, each line once."""
+"""The job `export --final`: write the lines that a named person decided to send, each line once."""
 
 from __future__ import annotations
 
@@ -46,7 +46,11 @@ _OF_CLAIM = ("claim_id", "claim_line", "date_of_service", "pharmacy_npi", "rx_nu
 
 @dataclass(frozen=True)
 class Sent:
-    """Lines by file, lines held back by reason, warnings, and the folder; no folder if nothing was to be sent."""
+    """What was sent.
+
+    Number of lines by file, number of withheld lines by reason, warnings, and the folder; no folder if there was
+    nothing to send.
+    """
 
     files: dict[str, int]
     held_back: dict[str, int]
@@ -56,10 +60,12 @@ class Sent:
 
 @dataclass(frozen=True)
 class _Basis:
-    """What final files are made from. run_day: `--as-of` of the run. judged: FINDINGS with decisions as of now; red:
-    finding_id of those on red lines of the tie-out, None without one; form_lines: None without invoices; evidence:
-    EVIDENCE_ROWS, None without claims; taken_up: by finding, decided units that settlements have taken up;
-    decided_alone: those that none has; sent: all submissions; last_sent: forms_sent.
+    """What final files are made from.
+
+    run_day: `--as-of` of the run. judged: FINDINGS with the decisions as of today. red: finding_id of findings on red
+    lines of the tie-out, None without a tie-out. form_lines: FORM_LINES, None without invoices. evidence:
+    EVIDENCE_ROWS, None without claims. taken_up: by finding, decided units that settlements have taken up;
+    decided_alone: decided units that no settlement has taken up. sent: all submissions. last_sent: see `forms_sent`.
     """
 
     run_day: date
@@ -77,11 +83,11 @@ class _Basis:
 def export_final(spark: SparkSession, settings: Settings, run_id: str) -> Sent:
     """Write the forms and the files of each recipient for a finished run, as of `settings.today`, and record them.
 
-    Decisions are those that the job `feedback` keeps. Nothing is written if a code is not verified or a form does not
+    Decisions are those that the job `feedback` stored. Nothing is written if a code is not verified or a form does not
     add up.
 
     Raises:
-        OutputError: there is no such run, a form does not add up, or the place does not take the files.
+        OutputError: the run does not exist, a form does not add up, or the files cannot be written.
         ConfigurationError: the settings are not those of the run, or a code is not verified.
     """
     storage, today = storage_of(spark), settings.today
@@ -173,7 +179,8 @@ def _basis(
 
 
 def _decided(form_lines: DataFrame | None, is_settled: bool) -> dict[str, Decimal]:
-    """Units in dispute by decided finding: those that settlements hold, or those that a decision alone does."""
+    """Units in dispute by decided finding: those held by settlements (`is_settled`), else those held by a decision
+    only."""
     if form_lines is None:
         return {}
     parts = form_lines.select(F.explode("disputed").alias("part")).select("part.*")
@@ -183,7 +190,7 @@ def _decided(form_lines: DataFrame | None, is_settled: bool) -> dict[str, Decima
 
 
 def _rows(spark: SparkSession, basis: _Basis, codes: Any, settings: Settings) -> list[dict[str, Any]]:
-    """FINAL_LINES in the order of their ids; findings on an invoice line that is none are held back."""
+    """FINAL_LINES by finding id. A finding on an invoice line that no form can contain gets a reason in `held_back`."""
     sent = [(row["finding_id"],) for row in basis.sent if row["finding_id"] is not None]
     lines = findings.final_lines(
         basis.judged,
@@ -215,7 +222,7 @@ def _key(row: Mapping[str, Any]) -> FormKey:
 
 
 def _check_codes(rows: Sequence[Mapping[str, Any]], reference_folder: str) -> None:
-    """Raise ConfigurationError for codes that the code table does not mark as verified."""
+    """Raise ConfigurationError for dispute codes that the code table does not mark as verified."""
     of_lines = Counter(row["held_back"] for row in rows if (row["held_back"] or "").startswith(findings.NOT_VERIFIED))
     if of_lines:
         codes = [
@@ -239,7 +246,7 @@ def _made_forms(
     ready: Sequence[Mapping[str, Any]],
     settings: Settings,
 ) -> list[MadeForm]:
-    """Forms of invoices with a line that is sent now, and of those sent before of which something changed since."""
+    """Forms of invoices with a line that is sent now, and of invoices sent before with a line that changed since."""
     if basis.form_lines is None:
         return []
     disputes: dict[FormKey, Disputed] = defaultdict(Disputed)
@@ -276,7 +283,7 @@ def _made_forms(
 
 
 def _other_rows(evidence: DataFrame | None, finding_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """EVIDENCE_ROWS of these findings, in order."""
+    """EVIDENCE_ROWS by finding, for these findings, in a fixed order."""
     if evidence is None or not finding_ids:
         return {}
     ids = evidence.sparkSession.createDataFrame([(one,) for one in finding_ids], "finding_id string")
@@ -288,8 +295,9 @@ def _other_rows(evidence: DataFrame | None, finding_ids: Sequence[str]) -> dict[
 
 
 def _still_disputed(finding_id: str, basis: _Basis) -> Decimal:
-    """Units of a line sent before that no settlement has taken up: as the run's ledger has them, unless it was sent
-    after the run's day, so that the ledger cannot know.
+    """Units of a line sent before that no settlement has taken up.
+
+    They come from the run's unit ledger, or from the submission if the line was sent after the run's day.
     """
     last = [row for row in basis.sent if row["finding_id"] == finding_id][-1]
     if last["sent_on"] > basis.run_day:
@@ -314,7 +322,7 @@ def _add(
 def _evidence(
     row: Mapping[str, Any], units: Decimal, others: Sequence[Mapping[str, Any]], masks_rx: bool
 ) -> Iterator[dict[str, Any]]:
-    """Rows of the evidence sheet: the disputed line, then the rows that its document consists of (EVIDENCE_ROWS)."""
+    """Rows of the evidence sheet: the disputed line, then the rows that support it (EVIDENCE_ROWS)."""
     of_line = {
         "role": DISPUTED_ROLE,
         **{name: row[name] for name in (*_OF_CLAIM, "dispute_code", "entity_id", "ndc11")},
@@ -337,7 +345,7 @@ def _evidence(
 
 
 def _without_form(ready: Sequence[Mapping[str, Any]], made: Sequence[MadeForm]) -> list[str]:
-    """A warning for each state and quarter with lines that are sent and are on no form."""
+    """A warning for each state and quarter with lines that are sent but appear on no form."""
     on_forms = {key for one in made for key in one.keys}
     missing = [_key(row) for row in ready if row["route"] == Route.STATE.value and _key(row) not in on_forms]
     counted = Counter((key.state, key.period) for key in missing)

@@ -1,4 +1,4 @@
-"""Step findings: one finding per flagged row, in the order in which people should look at them."""
+"""Step findings: one finding per flagged row, with its priority for review."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from engine.runtime.storage import join
 
 
 def assemble_findings(run: Run, linked: Linked, flagged: Flagged, order: QueueOrder) -> Findings:
-    """FINDINGS of all subjects, written to their place."""
+    """Assemble and write the FINDINGS of all subjects."""
     codes = rules.dispute_codes(run.settings.reference_folder)
     previous = _previous_findings(run)
     answers, reranked = _answers_by_rule(run, linked), order.probability(run)
@@ -44,7 +44,7 @@ def assemble_findings(run: Run, linked: Linked, flagged: Flagged, order: QueueOr
 
 
 def _checked(run: Run, flagged: Flagged, written: DataFrame) -> int:
-    """Compare the findings that were written with the flagged rows, and enter them into the ledger."""
+    """Check the written findings against the flagged rows and record them in the ledger; returns their number."""
     counts = {row["subject"]: row["count"] for row in written.groupBy("subject").count().collect()}
     expected: Counter[str] = Counter()
     for one in flagged.subjects:
@@ -62,14 +62,15 @@ def _with_scores(rows: DataFrame, scores: DataFrame | None) -> DataFrame:
         return rows.withColumns({name: F.lit(None).cast("double") for name in ("anomaly_score", "anomaly_p_value")})
     ids = F.broadcast(rows.select("source_row_id"))
     own = scores.join(ids, on="source_row_id", how="left_semi")
-    # one score per row
+    # at most one score per row
     return rows.join(own.select("source_row_id", "anomaly_score", "anomaly_p_value"), on="source_row_id", how="left")
 
 
 def _decisions(run: Run, linked: Linked) -> tuple[DataFrame, DataFrame | None] | None:
-    """The latest decision on each finding, and the decided findings as they stood then (see `findings.with_decisions`).
+    """The latest decision on each finding, and the decided findings as of that decision (see
+    `findings.with_decisions`).
 
-    None where there are no decisions.
+    None without the table decisions; the second is None without another published run.
     """
     decisions = linked.references.get("decisions")
     if decisions is None:
@@ -84,7 +85,8 @@ def _decisions(run: Run, linked: Linked) -> tuple[DataFrame, DataFrame | None] |
 
 
 def _answers_by_rule(run: Run, linked: Linked) -> DataFrame | None:
-    """What counterparties answered so far (see `findings.answers_by_rule`); None where nothing was."""
+    """Answers of counterparties so far (see `findings.answers_by_rule`); None without the table outcomes or another
+    published run."""
     outcomes = linked.references.get("outcomes")
     folders = published_runs(run.storage, run.settings.output.root, but=run.run_id)
     if outcomes is None or not folders:
@@ -94,6 +96,6 @@ def _answers_by_rule(run: Run, linked: Linked) -> DataFrame | None:
 
 
 def _previous_findings(run: Run) -> DataFrame | None:
-    """The findings of the run that was published last, another than this one; None where there is none."""
+    """The findings of the latest published run other than this one; None if there is no such run."""
     before = published_runs(run.storage, run.settings.output.root, but=run.run_id)
     return read_parquet(run.spark, join(before[-1], "findings"), FINDINGS) if before else None

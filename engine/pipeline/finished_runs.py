@@ -1,4 +1,4 @@
-"""A finished run below the output folder, read again."""
+"""Reads finished runs in the output folder."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ _LONGEST_VALUE = 60
 def finished_run(storage: Storage, settings: Settings, run_id: str) -> tuple[str, dict[str, Any], Settings]:
     """Folder and summary of a finished run, and the settings that it was made with, as of its day.
 
-    What can change a result is taken from the run's own record, and so is the input folder if none is given; where to
-    write and log comes from `settings`. A setting that is given now must agree with the record.
+    Settings that can change a result come from the run's own record, as does the input folder if none is set now;
+    settings on where to write and log come from `settings`. A setting that is set now must agree with the record.
 
     Raises:
-        OutputError: no such run.
-        ConfigurationError: a given setting or the reference files are others than the run's; it names each.
+        OutputError: the run does not exist.
+        ConfigurationError: a setting that is set now, or a reference file, differs from the run's; the error names
+            each.
     """
     folder, summary = published(storage, settings, run_id)
     recorded = summary.get("settings", {})
@@ -73,7 +74,8 @@ def finished_run(storage: Storage, settings: Settings, run_id: str) -> tuple[str
 
 
 def published(storage: Storage, settings: Settings, run_id: str, where: str = "--run-id") -> tuple[str, dict[str, Any]]:
-    """Folder and summary of a finished run. Raises OutputError if there is none; `where` names the option."""
+    """Folder and summary of a finished run. Raises OutputError if the run does not exist; `where`: the option to name
+    in the error."""
     folder = join(settings.output.root, check_run_id(run_id, where))
     if not storage.exists(join(folder, SUCCESS_MARKER)):
         raise OutputError(Problem("there is no finished run of this id", folder, to_do=f"correct {where} or --output"))
@@ -81,7 +83,7 @@ def published(storage: Storage, settings: Settings, run_id: str, where: str = "-
 
 
 def findings_of(spark: SparkSession, folders: Sequence[str]) -> DataFrame:
-    """FINDINGS of published runs, one at least, all rows."""
+    """All FINDINGS of published runs; `folders` must not be empty."""
     return read_parquet(spark, [join(folder, "findings") for folder in folders], FINDINGS)
 
 
@@ -96,7 +98,8 @@ def runs_in_order(spark: SparkSession, storage: Storage, folders: Sequence[str])
 
 
 def _differences(then: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Name, recorded and present value of what is given now and was otherwise; of a run without a record, nothing."""
+    """Name, recorded value and current value of each setting that is set now and differs from the record; empty for a
+    run without a record."""
     if isinstance(now, Mapping) and isinstance(then, Mapping):
         for key, value in now.items():
             yield from _differences(then.get(key), value, f"{name}.{key}" if name else str(key))
@@ -105,7 +108,8 @@ def _differences(then: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any
 
 
 def _with_record(settings: Settings, recorded: Mapping[str, Any]) -> Settings:
-    """The settings with everything that can change a result as recorded; secrets, which no record holds, stay."""
+    """The settings with everything that can change a result as recorded; secrets stay, because no record contains
+    them."""
     present = settings.model_dump(mode="json", exclude_unset=True)
     return Settings.model_validate(_merged(recorded, present))
 

@@ -1,4 +1,4 @@
-"""The forms ROSI and PQAS of a run: drafts, and those that leave the company."""
+"""The forms ROSI and PQAS of a run: drafts and final forms."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ ZERO = Decimal(0)
 
 @dataclass
 class Disputed:
-    """What goes on one form line in addition to what settlements hold: units by finding with their codes, adjustment
-    codes, and evidence for codes that need a document. whole_line: units of findings on the invoice line itself.
+    """What one form line reports in addition to the units that settlements hold.
+
+    claims: units and codes by finding on a claim. whole_line: the same for findings on the invoice line itself.
+    adjustments: adjustment codes. evidence: rows of the evidence sheet, for codes that need a document.
     """
 
     claims: dict[str, tuple[Decimal, Sequence[str]]] = field(default_factory=dict)
@@ -51,7 +53,7 @@ class FormKey(NamedTuple):
 
 
 class MadeForm(NamedTuple):
-    """A form, the facts behind each of its lines, and the problems that its arithmetic has."""
+    """A form, the key of each of its lines, and the lines whose arithmetic does not hold, in words."""
 
     form: FilledForm
     keys: list[FormKey]
@@ -59,7 +61,7 @@ class MadeForm(NamedTuple):
 
 
 class DraftedForms(NamedTuple):
-    """Drafts by form, and the lines whose arithmetic does not hold, in words."""
+    """Number of drafts by form, and the lines whose arithmetic does not hold, in words."""
 
     rosi: int
     pqas: int
@@ -71,24 +73,24 @@ class DraftedForms(NamedTuple):
 
 
 def forms_sent(kept: feedback.KeptFeedback, today: date) -> dict[tuple[str, ...], Prior]:
-    """What was last submitted on a form up to `today`, by state, program, kind of rebate, product and quarter."""
+    """Units and amounts last submitted on a form up to `today`, by state, program, rebate type, product and quarter."""
     last: dict[tuple[str, ...], Prior] = {}
     rows = [row for row in kept.rows(feedback.SUBMISSIONS) if row["form"] in _FORMS and row["sent_on"] <= today]
-    for row in sorted(rows, key=lambda row: row["sent_on"]):  # of one day: as they were recorded
+    for row in sorted(rows, key=lambda row: row["sent_on"]):  # a stable sort: rows of one day stay as recorded
         key = (row["recipient"].removeprefix(f"{Route.STATE.value} "), *(row[name] for name in _SENT_KEY[1:]))
         last[key] = Prior(row["units_paid"] or ZERO, row["units"] or ZERO, row["amount_paid"] or ZERO)
     return last
 
 
 def lines_sent(kept: feedback.KeptFeedback, today: date) -> dict[str, Decimal]:
-    """Units of each finding whose line was sent up to `today`."""
+    """Units by finding id, for findings whose line was sent up to `today`."""
     rows = [row for row in kept.rows(feedback.SUBMISSIONS) if row["finding_id"] and row["sent_on"] <= today]
     return {row["finding_id"]: row["units"] or ZERO for row in rows}
 
 
 def drafted_disputes(lines: DataFrame, found: DataFrame) -> dict[FormKey, Disputed]:
-    """What drafts add to what is decided: dispute lines of findings without a decision to dispute, and adjustment codes
-    of STRONG findings. `lines`: DISPUTE_LINES; `found`: FINDINGS.
+    """What draft forms report in addition to decided disputes: dispute lines of findings without a decision to dispute,
+    and adjustment codes of STRONG findings. `lines`: DISPUTE_LINES; `found`: FINDINGS.
     """
     of_forms: dict[FormKey, Disputed] = defaultdict(Disputed)
     decided = found.where(F.col("decision") == "DISPUTE").select("finding_id")
@@ -107,7 +109,7 @@ def drafted_disputes(lines: DataFrame, found: DataFrame) -> dict[FormKey, Disput
 
 
 def adjustment_codes(found: DataFrame) -> Iterator[tuple[FormKey, str]]:
-    """Form line and code of each adjustment code that findings on claims and invoice lines carry."""
+    """Form line and code of each adjustment code of findings on claims and invoice lines, each pair once."""
     on_forms = found.where(F.col("subject").isin(Subject.REBATE_CLAIM.value, Subject.INVOICE.value))
     on_forms = on_forms.where((F.col("route") == Route.STATE.value) & F.col("codes").isNotNull())
     codes = on_forms.select(*_key(F.col("ndc11")), F.explode("codes").alias("code"))
@@ -138,11 +140,12 @@ def filled_forms(
     today: date,
     is_draft: bool,
 ) -> Iterator[MadeForm]:
-    """The forms of FORM_LINES in the order of state, kind of rebate, labeler, quarter and invoice.
+    """The forms of FORM_LINES, ordered by state, rebate type, labeler, quarter and invoice.
 
-    ROSI of the current quarter until it is sent, with every line of the invoice, if a line is disputed or adjusted.
-    Else PQAS, with the lines that changed since the last submission, or since what settlements report as paid; none if
-    neither is known. Memory grows with one invoice. `sent`: None: as the run knew it.
+    An invoice of the current quarter gets a ROSI until one is sent: every line of the invoice, if any line is disputed
+    or adjusted. Any other invoice gets a PQAS: the lines that changed since the last submission, or since the payment
+    that settlements report; no form if neither is known. Memory is proportional to the largest invoice. `sent`: the
+    last submissions (see `forms_sent`); None: those recorded in `lines`.
     """
     rows = _rows(lines)
     for group, of_group in groupby(rows, key=lambda row: tuple(row[name] for name in _GROUP)):
@@ -193,7 +196,7 @@ def filled_forms(
 
 
 def product_of(ndc11: str) -> str:
-    """Product and package code as column A has them."""
+    """Product and package code of an NDC-11, formatted as in column A of the forms."""
     return f"{ndc11[5:9]}-{ndc11[9:]}"
 
 
@@ -208,7 +211,7 @@ def _rows(lines: DataFrame) -> Iterator[dict[str, Any]]:
 
 
 def _prior(row: Mapping[str, Any], sent: Mapping[tuple[str, ...], Prior] | None) -> tuple[Prior | None, bool]:
-    """What was last reported of the line, and whether that was on a form."""
+    """The last reported units and amounts of the line, and whether they were reported on a form."""
     if sent is not None:
         last = sent.get(tuple(row[name] for name in _SENT_KEY))
     elif row["sent_units_paid"] is None:
@@ -225,7 +228,7 @@ def _prior(row: Mapping[str, Any], sent: Mapping[tuple[str, ...], Prior] | None)
 
 def _facts(row: Mapping[str, Any], form: Form, disputed: Disputed, prior: Prior, is_draft: bool) -> LineFacts:
     parts = row["disputed"] or []
-    # of drafts: what is decided already; final forms take decided units from the lines that are sent
+    # drafts count decided units from the ledger; final forms take them from the lines that are sent
     in_ledger = [part for part in parts if part["is_settled"] or is_draft]
     held = sum((part["units"] for part in in_ledger), ZERO)
     codes = [part["code"] for part in in_ledger if part["code"]]
@@ -246,7 +249,7 @@ def _facts(row: Mapping[str, Any], form: Form, disputed: Disputed, prior: Prior,
     units = held + sum((units for units, _ in disputed.claims.values()), ZERO)
     codes += [code for _, of_claim in disputed.claims.values() for code in of_claim]
     most = facts.most_on_rosi if form is Form.ROSI else facts.most_on_pqas
-    # findings on the line itself dispute what no claim of it does yet
+    # findings on the line itself dispute only units that no claim finding disputes yet
     for whole, of_line in disputed.whole_line.values():
         part = min(whole, max(most - units, ZERO))
         units += part
@@ -257,7 +260,7 @@ def _facts(row: Mapping[str, Any], form: Form, disputed: Disputed, prior: Prior,
 
 
 def in_order(codes: Sequence[str]) -> list[str]:
-    """Codes once each, in the order of precedence."""
+    """The distinct codes in the order of precedence."""
     first = {code: place for place, code in enumerate(findings.FIRST_CODES)}
     return sorted(set(codes), key=lambda code: (first.get(code, len(first)), code))
 
@@ -282,7 +285,7 @@ def write_draft_forms(
     settings: DisputeSettings,
     today: date,
 ) -> DraftedForms:
-    """Write the drafts of a run below `folder`: ROSI to `rosi/`, PQAS to `pqas/<period>/`. Raises OutputError."""
+    """Write the draft forms of a run to `folder`: ROSI to `rosi/`, PQAS to `pqas/<period>/`. Raises OutputError."""
     counts = dict.fromkeys(Form, 0)
     problems: list[str] = []
     for made in filled_forms(lines, disputes, None, settings, today, is_draft=True):
@@ -295,7 +298,7 @@ def write_draft_forms(
 def write_form(
     storage: Storage, folder: str, form: FilledForm, formats: Sequence[exports.FormFormat] = ("csv", "xlsx", "pdf")
 ) -> list[str]:
-    """Write one form below `folder`; returns its files, relative to it."""
+    """Write one form to `folder`; returns its file names, relative to `folder`."""
     place = ["rosi"] if form.form is Form.ROSI else ["pqas", form.period]
     storage.make_folder(join(folder, *place))
     return ["/".join([*place, name]) for name in exports.write_form(form, storage, join(folder, *place), formats)]

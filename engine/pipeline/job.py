@@ -1,4 +1,4 @@
-"""The run of a job: opened, and however it ends, ended."""
+"""Context manager that opens the run of a job and ends it after success, failure or interruption."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def job_run(
     job: str = "detect",
     can_resume: bool = False,
 ) -> Iterator[Run]:
-    """The run of one job.
+    """Open the run of one job.
 
     A failure or a signal ends the run: its lease is released, and its finished results are kept if the job can resume.
     Failures of storage, of the run's own folders and of input files are raised as UserError.
@@ -52,7 +52,7 @@ def job_run(
 
 
 def _explained(error: BaseException, run: Run) -> BaseException:
-    """The error that people should read."""
+    """The error to show to the user."""
     if isinstance(error, LeaseLost):
         return error
     try:
@@ -64,13 +64,13 @@ def _explained(error: BaseException, run: Run) -> BaseException:
     except OutputError as changed:
         return changed
     except Exception:
-        return error  # a JVM that has ended explains nothing, and the run must still be ended
+        return error  # a JVM that has exited cannot explain the error, and the run must still end
 
 
 def _end(run: Run, ended: BaseException, can_resume: bool) -> str | None:
-    """End the run without publishing; returns how to continue it, None if nothing is kept.
+    """End the run without publishing; returns how to resume it, None if nothing is kept.
 
-    What cannot be cleaned up must not hide why the run ended.
+    A failed cleanup is ignored, so it does not hide why the run ended.
     """
     try:
         if not run.abandon(keep_work=can_resume and not isinstance(ended, RejectedInput)):

@@ -1,7 +1,7 @@
-"""What a finished run keeps so that `explain` needs neither its input nor its steps again.
+"""What a finished run keeps, so `explain` does not have to read the input and repeat the steps.
 
-`<run>/kept` holds intermediate results as the run wrote them: conformed and netted feeds, the few reference tables that
-linking reads, facts of every row and what is usual among peers. They are moved, not written again.
+`<run>/kept` contains intermediate results as the run wrote them: conformed and netted feeds, the reference tables that
+linking reads, the facts of every row and the reference distributions of peers. They are moved, not written again.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _REFERENCES = ("pharmacies", "products", "hcpcs_crosswalk")
 
 
 def keep_rows(run: Run, linked: Linked) -> None:
-    """Move the results that `explain` reads from the work folder to the run's outputs; called before `run.publish`.
+    """Move the results that `explain` reads from the work folder to the run's outputs; call it before `run.publish`.
 
-    The work folder's results can no longer be read afterwards.
+    Afterwards the moved results can no longer be read from the work folder.
     """
     tables = [kind.of(name) for kind in (CONFORMED, NETTING) for name in (*_FEEDS, *_REFERENCES)]
     tables += [FAMILIES, *FACTS.values(), *PEERS.values()]
@@ -44,7 +44,7 @@ def keep_rows(run: Run, linked: Linked) -> None:
 
 @dataclass(frozen=True)
 class Kept:
-    """The kept rows of a run. available: as `Linked.available` was in the run."""
+    """The kept rows of a run. available: the value of `Linked.available` in the run."""
 
     spark: SparkSession
     folder: str
@@ -53,7 +53,7 @@ class Kept:
 
     @classmethod
     def of(cls, spark: SparkSession, run_folder: str) -> Kept | None:
-        """None for a run that keeps no rows."""
+        """The kept rows of the run; None if it kept none."""
         storage: Storage = storage_of(spark)
         folder = join(run_folder, FOLDER)
         contents = join(folder, _CONTENTS)
@@ -63,7 +63,10 @@ class Kept:
         return cls(spark, folder, frozenset(read["results"]), frozenset(read["available"]))
 
     def facts(self, subject: Subject, settings: PeerSettings) -> DataFrame | None:
-        """Facts of every row of a subject, with z-scores; of claims those that are screened. None without its feed."""
+        """Facts of every row of a subject, with z-scores; of rebate claims, the facts that the screen reads.
+
+        None without the subject's feed.
+        """
         rows = self._result(FACTS[subject])
         peers = self._result(PEERS[subject]) if subject in PEERS else None
         if rows is None or peers is None:
@@ -72,7 +75,7 @@ class Kept:
         return joined(rows, peers, settings)
 
     def prepared(self) -> Prepared:
-        """Live rows of the feeds, and of the references what linking reads."""
+        """Live rows of the feeds, and the reference tables that linking reads."""
         references = {}
         for name in _REFERENCES:
             conformed, netting = self._result(CONFORMED.of(name)), self._result(NETTING.of(name))
@@ -102,7 +105,7 @@ class Kept:
         )
 
     def _feed(self, name: str) -> tuple[DataFrame, DataFrame] | None:
-        """Conformed rows of a feed and its netting; None without it."""
+        """Conformed rows and netting of a feed; None without the feed."""
         conformed, netting = self._result(CONFORMED.of(name)), self._result(NETTING.of(name))
         return None if conformed is None or netting is None else (conformed, netting)
 

@@ -1,4 +1,4 @@
-"""Step link: which 340B claim and which dispense a rebate claim is; what repeats it."""
+"""Step link: link each rebate claim to a 340B claim and a dispense, and detect duplicates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ _MOST_PROBLEMS_NOTED = 5
 
 
 def link_claims(run: Run, prepared: Prepared) -> Linked:
-    """Link rebate claims to 340B claims and dispenses; find what repeats them. Results are sparse and written out."""
+    """Link rebate claims to 340B claims and dispenses, and detect duplicates.
+
+    Writes sparse results: at most one row per rebate claim.
+    """
     with run.progress.step(Step.LINK) as words:
         tasks = _tasks(run, prepared)
         results = dict(zip(tasks, run.in_parallel(list(tasks.values())), strict=True))
@@ -48,11 +51,11 @@ def link_claims(run: Run, prepared: Prepared) -> Linked:
 
 
 def _tasks(run: Run, prepared: Prepared) -> dict[str, Callable[[], Any]]:
-    """What linking works out, by name, in parallel."""
+    """The computations of the step by name, to run in parallel. Writes `taken_back` first."""
     tasks: dict[str, Callable[[], Any]] = {"contract_pharmacies": partial(_resolved_pharmacies, run, prepared)}
     if prepared.claims is not None:
         claims, unconverted = prepared.claims.all, prepared.claims.unconverted
-        # the others read what it finds
+        # written first, because the other results read it
         taken_back = run.work.write(work_tables.TAKEN_BACK, facts.taken_back(claims))
         tasks = {
             "taken_back": lambda: taken_back,
@@ -95,7 +98,8 @@ def _on_claims(results: Mapping[str, Any]) -> facts.FoundOnClaims:
 
 
 def _reported(run: Run, prepared: Prepared, results: Mapping[str, Any], words: list[str]) -> exports.Linking | None:
-    """Check how many rows each result has, and say it; returns the report on links, None without 340B claims."""
+    """Check the number of rows of each result and add it to `words`; returns the report on links, None without 340B
+    claims."""
     report = None
     linked: link.Links340b | None = results["links_340b"]
     if prepared.claims is not None and prepared.entity_claims is not None and linked is not None:
@@ -128,12 +132,12 @@ def _of_invoices(
     table: WorkTable,
     found: Callable[[DataFrame, DataFrame], DataFrame],
 ) -> DataFrame | None:
-    """What invoices say of claims, written out; None without invoices."""
+    """Write a result that `found` computes from claims and invoices; None without invoices."""
     return None if prepared.invoices is None else run.work.write(table, found(claims, prepared.invoices))
 
 
 def _per_claim(run: Run, table: WorkTable) -> int:
-    """How many rows a result has that has no more than one row per claim. Raises LedgerError if it has more."""
+    """The number of rows of a result with at most one row per claim. Raises LedgerError if it exceeds the claims."""
     rows = run.work.rows(table)
     run.ledger.check_at_most(
         "rebate_claims", Step.LINK, f"rows of {table.name}", rows, run.ledger.rows_out("rebate_claims")
@@ -142,8 +146,8 @@ def _per_claim(run: Run, table: WorkTable) -> int:
 
 
 def _resolved_pharmacies(run: Run, prepared: Prepared) -> DataFrame | None:
-    """Contract pharmacies, those without an NPI with that of the pharmacy that is the same place; None without both
-    tables."""
+    """Contract pharmacies, those without an NPI completed with the NPI of the pharmacy at the same place; None unless
+    both tables are available."""
     references = prepared.references
     if not resolved_columns(references):
         return None
@@ -154,14 +158,14 @@ def _resolved_pharmacies(run: Run, prepared: Prepared) -> DataFrame | None:
 
 
 def resolved_columns(tables: Iterable[str]) -> frozenset[str]:
-    """`table.column` of what linking adds to the reference tables, given the names of the tables at hand."""
+    """`table.column` of the columns that linking adds to reference tables, if these tables are available."""
     if not {"contract_pharmacies", "pharmacies"} <= set(tables):
         return frozenset()
     return frozenset({"contract_pharmacies.pharmacy_npi", "contract_pharmacies.pharmacy_match_confidence"})
 
 
 def _link_340b(run: Run, prepared: Prepared, claims: DataFrame) -> link.Links340b | None:
-    """What links claims to 340B claims, its links written out; None without 340B claims."""
+    """Link claims to 340B claims and write the links; None without 340B claims."""
     if prepared.entity_claims is None:
         return None
     linked = link.link_340b(
@@ -176,14 +180,14 @@ def _link_340b(run: Run, prepared: Prepared, claims: DataFrame) -> link.Links340
 
 
 def _link_pharmacy(run: Run, prepared: Prepared, claims: DataFrame) -> DataFrame | None:
-    """The links to dispenses that pharmacies reversed, written out; None without pharmacy claims."""
+    """Write the links to dispenses that pharmacies reversed; None without pharmacy claims."""
     if prepared.dispenses is None:
         return None
     return run.work.write(work_tables.LINKS_TO_PHARMACY, link.link_pharmacy(claims, prepared.dispenses))
 
 
 def _flags_340b(run: Run, prepared: Prepared, claims: DataFrame) -> DataFrame | None:
-    """The claims that carry a 340B identifier, written out; None where no identifiers are known."""
+    """Write the claims with a 340B identifier; None if no identifiers are known."""
     identifiers = prepared.references.get("identifiers_340b")
     return (
         None if identifiers is None else run.work.write(work_tables.FLAGS_340B, facts.flags_340b(claims, identifiers))
@@ -207,7 +211,7 @@ def _note_crowds(run: Run, linked: link.Links340b) -> None:
 
 
 def _note_feed_problems(run: Run, problems: Sequence[FeedProblem]) -> None:
-    """The worst drops of match rates become notes of the run, all are in its outputs."""
+    """Add notes on the largest drops of match rates; the outputs of the run contain all of them."""
     for problem in problems[:_MOST_PROBLEMS_NOTED]:
         run.progress.note(problem.message)
     if len(problems) > _MOST_PROBLEMS_NOTED:
@@ -215,7 +219,8 @@ def _note_feed_problems(run: Run, problems: Sequence[FeedProblem]) -> None:
 
 
 def _kinds_of_links(links: DataFrame) -> tuple[dict[str, int], list[tuple[str, list[dict[str, Any]]]]]:
-    """Links by tier; and how fields contribute to the most frequent kind of T1, and to the link that is least sure."""
+    """Number of links by tier; and the contribution of each field to the most frequent kind of T1 link, and to the
+    kind of link with the lowest score."""
     counted = links.groupBy("link_tier", "link_score", "link_contributions").count().collect()
     kinds = sorted((row.asDict(recursive=True) for row in counted), key=lambda kind: json.dumps(kind, sort_keys=True))
     tiers: Counter[str] = Counter()

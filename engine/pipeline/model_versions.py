@@ -1,4 +1,4 @@
-"""Which registered model versions a run uses, chosen at its start."""
+"""The registered model versions that a run uses, chosen at its start."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ AnyModel = TypeVar("AnyModel")
 
 @dataclass(frozen=True)
 class ModelVersions:
-    """By model name the version that judges in a run, None where the run trains one; and the origin of each version
-    that another run made, which a resume must agree with."""
+    """The model versions of a run.
+
+    versions: by model name, the version that scores in the run; None if the run trains one. origins: by model name, the
+    origin of a version that another run registered, else None; a resumed run must have the same.
+    """
 
     versions: Mapping[str, str | None]
     origins: Mapping[str, str | None]
 
     def fetched(self, tracker: Tracker, name: str) -> FetchedModel | None:
-        """The version of the model that was chosen at the start; None where this run trains one.
+        """The version of the model that was chosen at the start; None if this run trains one.
 
-        Raises ConfigurationError if it is not there any more.
+        Raises ConfigurationError if the version no longer exists.
         """
         version = self.versions[name]
         if version is None:
@@ -62,10 +65,10 @@ def check_model_option(tracker: Tracker, settings: Settings, model: str | None) 
 
 
 def choose_model_versions(run: Run, tracker: Tracker) -> ModelVersions:
-    """Settle at the start which model versions judge, so that an alias moved meanwhile changes nothing in this run.
+    """Choose the model versions at the start, so that moving an alias during the run does not change its results.
 
-    A version that this run trained before it was interrupted counts as the one that it trains. Raises
-    ConfigurationError if `--model` names a version that is not there.
+    A version that this run trained before it was interrupted counts as trained by this run. Raises ConfigurationError
+    if `--model` names a version that does not exist.
     """
     names = [run.settings.mlflow.claims_model, run.settings.mlflow.invoices_model]
     names += [run.settings.mlflow.reranker_model] if run.settings.model.reranker.enabled else []
@@ -85,9 +88,10 @@ def choose_model_versions(run: Run, tracker: Tracker) -> ModelVersions:
 def champion_to_compare(
     run: Run, tracker: Tracker, name: str, load: Callable[[Path], AnyModel], check: Callable[[AnyModel], None]
 ) -> tuple[AnyModel, str] | None:
-    """The champion and its version, to be measured on the same rows; None if it cannot be.
+    """The champion and its version, to be measured on the same rows; None if no champion exists or it cannot be used.
 
-    `check` raises ConfigurationError unless a model reads what the settings have.
+    A champion that cannot be used is noted. `check` must raise ConfigurationError unless the model's inputs are those
+    of the settings.
     """
     fetched = tracker.fetch(name)
     if fetched is None:

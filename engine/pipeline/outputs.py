@@ -1,4 +1,4 @@
-"""The tables and drafts that a run writes of its findings, in the run's outputs."""
+"""The tables and drafts that a run writes to its outputs."""
 
 from __future__ import annotations
 
@@ -28,9 +28,11 @@ from engine.runtime.storage import join
 
 @dataclass(frozen=True)
 class Outputs:
-    """What was written. quarantined: rows by table and reason; totals: of the findings; off: rules, guards and features
-    that were off; posted: None if there are neither rebate claims nor invoices; tables: what the workbook shows next to
-    findings.
+    """What was written.
+
+    quarantined: number of rows by table and reason. totals: sums over the findings. off: rules, guards and features
+    that were off. posted: None if there are neither rebate claims nor invoices. tables: what the workbook shows in
+    addition to findings.
     """
 
     quarantined: dict[str, dict[str, int]]
@@ -70,13 +72,13 @@ def write_outputs(run: Run, linked: Linked, flagged: Flagged, found: Findings, s
 
 
 def _check(run: Run, flagged: Flagged, totals: exports.Totals) -> None:
-    """Compare the findings that were added up with the flagged rows."""
+    """Check the number of findings that were added up against the flagged rows."""
     flagged_rows = sum(run.ledger.rows_out(one.table) for one in flagged.subjects)
     run.ledger.check("all tables", Step.EXPORTS, "findings added up", totals.findings, flagged_rows)
 
 
 def _write_evidence(run: Run, prepared: Prepared, found: DataFrame) -> None:
-    """Keep the rows that documents of dispute codes consist of, for the evidence sheet of final forms."""
+    """Write the rows that support dispute codes, for the evidence sheet of final forms."""
     if prepared.claims is None:
         return
     other_lines = prepared.claims.among(findings.evidence_ids(found))
@@ -85,7 +87,7 @@ def _write_evidence(run: Run, prepared: Prepared, found: DataFrame) -> None:
 
 
 def _available(prepared: Prepared) -> frozenset[str]:
-    """Tables without which there are no forms, as far as they are available."""
+    """Which of the tables that forms require are available."""
     invoices = {"invoices"} if prepared.invoices is not None else set()
     return frozenset(invoices | ({"settlements"} & prepared.references.keys()))
 
@@ -101,7 +103,7 @@ def _warn_of_blanket_disputes(run: Run, prepared: Prepared, lines: DataFrame) ->
 
 
 def _write_details(run: Run, linked: Linked, found: DataFrame) -> None:
-    """Keep the claims of the findings field by field, with names, for the workbook."""
+    """Write the claims of the findings field by field, with names, for the workbook."""
     prepared = linked.prepared
     claims = None if prepared.claims is None else prepared.claims.among
     details = exports.finding_details(found, claims, prepared.entity_claims, linked.references)
@@ -109,7 +111,7 @@ def _write_details(run: Run, linked: Linked, found: DataFrame) -> None:
 
 
 def _write_quarantine(run: Run, prepared: Prepared) -> dict[str, dict[str, int]]:
-    """Writes quarantine/<table> for every table that has quarantined rows; returns rows by table and reason."""
+    """Write quarantine/<table> for every table with quarantined rows; returns their number by table and reason."""
     quarantined: dict[str, dict[str, int]] = {}
     for name, rows in prepared.quarantine.items():
         reasons = rows.select(F.explode("reasons").alias("reason")).groupBy("reason").count().collect()

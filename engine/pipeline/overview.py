@@ -1,4 +1,4 @@
-"""What the report says beyond one run's findings, out of past runs, feedback and reference tables."""
+"""What the report shows in addition to the findings of the run, from past runs, feedback and reference tables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ _NAMED = {"entity": ("covered_entities", "entity_id"), "pharmacy": ("pharmacies"
 
 
 def overview_of(run: Run, prepared: Prepared, found: DataFrame, totals: exports.Totals) -> exports.Overview:
-    """`found`: FINDINGS of this run; `totals`: their sums. What is missing (no feedback, no table) is empty."""
+    """The overview for the report. `found`: FINDINGS of this run; `totals`: their sums. Parts whose source is missing
+    (no feedback, no table) are empty."""
     settings = run.settings.report
     claims = None if prepared.claims is None else prepared.claims.unconverted
     counts = exports.row_counts(claims, prepared.entity_claims, prepared.invoices)
@@ -61,8 +62,11 @@ def _amounts(run: Run, prepared: Prepared, found: DataFrame) -> Mapping[Subject 
 def add_up_amounts(
     sent: Iterable[Mapping[str, Any]], answers: Iterable[Mapping[str, Any]], of_finding: Mapping[str, Any]
 ) -> dict[Subject | None, exports.Amounts]:
-    """Units and dollars by subject. `sent`: submissions; `answers`: the last of each finding or case; `of_finding`:
-    subject and unit_price_used by finding id. Dollars recovered are those that answers state, and no others."""
+    """Units and US dollars by subject; None: the finding is unknown, or the answer names only a case.
+
+    `sent`: submissions; `answers`: the last of each finding or case; `of_finding`: subject and unit_price_used by
+    finding id. Dollars recovered are only those that answers state.
+    """
     amounts: dict[Subject | None, exports.Amounts] = {}
 
     def of(finding_id: str | None) -> exports.Amounts:
@@ -86,7 +90,7 @@ def add_up_amounts(
 
 
 def _last_answers(outcomes: DataFrame | None) -> list[dict[str, Any]]:
-    """The last answer to each finding or case; what it credits replaces what an earlier one did."""
+    """The last answer to each finding or case; its credits replace those of earlier answers."""
     if outcomes is None:
         return []
     names = ("finding_id", "case_id", "answered_on", "answer", "units_credited", "amount_credited")
@@ -101,7 +105,7 @@ def _in_order(row: Mapping[str, Any]) -> tuple[date, str, Decimal]:
 
 
 def _precision(run: Run, prepared: Prepared) -> list[exports.Precision]:
-    """By rule: of findings that counterparties answered, and of those that were drawn at random and decided."""
+    """Precision by rule: of findings that counterparties answered, and of findings drawn at random and decided."""
     outcomes, decisions = (prepared.references.get(name) for name in ("outcomes", "decisions"))
     folders = published_runs(run.storage, run.settings.output.root, but=run.run_id)
     if not folders or (outcomes is None and decisions is None):
@@ -127,7 +131,8 @@ def _precision(run: Run, prepared: Prepared) -> list[exports.Precision]:
 
 
 def _names(prepared: Prepared, totals: exports.Totals, most: int) -> dict[str, str]:
-    """Names of the covered entities and pharmacies that the report lists, by id; of several the first."""
+    """Names of the covered entities and pharmacies that the report lists, by id; of several names the first by
+    alphabet."""
     names: dict[str, str] = {}
     for dimension, (table, key) in _NAMED.items():
         rows = prepared.references.get(table)

@@ -22,7 +22,7 @@ from engine.runtime.parquet import read_parquet
 from engine.runtime.storage import SUCCESS_MARKER, join
 
 FOLDER = "positions"
-# The table whose rows a count of the unit ledger is about.
+# The table whose rows each count of the unit ledger refers to.
 _COUNTED_OF = {
     Reason.SETTLED_BEYOND_INVOICE: "settlements",
     Reason.RELEASED_WITHOUT_DISPUTE: "settlements",
@@ -36,9 +36,10 @@ _COUNTED_OF = {
 
 @dataclass(frozen=True)
 class Posted:
-    """What the unit ledger holds: rows, units by position, and by table what was counted and is no position.
+    """The unit ledger as written: number of rows, units by position, and by table the counts of rows that are not
+    booked to a position.
 
-    tie_out: TIE_OUT in the work folder; None if there are no invoices.
+    tie_out: TIE_OUT in the work folder; None without invoices.
     """
 
     rows: int
@@ -48,7 +49,7 @@ class Posted:
 
 
 def post_positions(run: Run, prepared: Prepared, found: DataFrame) -> Posted | None:
-    """Write `positions/` of the run; None if there are neither rebate claims nor invoices.
+    """Write `positions/` of the run; does nothing and returns None if there are neither rebate claims nor invoices.
 
     Raises LedgerError if the units of a key do not add up to its invoiced total.
     """
@@ -116,7 +117,7 @@ def _events(
 def _write_form_lines(
     run: Run, prepared: Prepared, lines: DataFrame, booked: DataFrame, events: DataFrame | None
 ) -> None:
-    """Write what the forms ROSI and PQAS of the run are filled from."""
+    """Write the lines from which the forms ROSI and PQAS are filled."""
     live, replaced = prepared.invoices, prepared.replaced_invoices
     invoices = union_all([rows for rows in (live, replaced) if rows is not None])
     prices = prepared.references.get("prices")
@@ -132,13 +133,14 @@ def _write_form_lines(
         prepared.references.get("products"),
         run.spark.createDataFrame(rows, positions.FORMS_SENT),
     )
-    # read back, elements of lists may be NULL in the schema of either engine
+    # in the schema of files read back, list elements are nullable on both engines
     form_lines = run.work.write(work_tables.LINES_OF_FORMS, form_lines)
     exports.write_form_lines(form_lines, join(run.folders.outputs, *FORM_LINES_FOLDER))
 
 
 def _previous(run: Run) -> DataFrame | None:
-    """The positions of the run that was published last, another than this one; None if there is none or it has none."""
+    """The positions of the latest published run other than this one; None if there is no such run or it has no
+    positions."""
     before = published_runs(run.storage, run.settings.output.root, but=run.run_id)
     places = [join(folder, FOLDER) for folder in before[-1:]]
     written = [place for place in places if run.storage.exists(join(place, SUCCESS_MARKER))]

@@ -1,4 +1,4 @@
-"""Step prepare: every table conformed, netted, entered into the ledger, its bad rows quarantined."""
+"""Step prepare: conform and net every table, record it in the ledger, and quarantine its bad rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from engine.sources import OpenedTable
 FEED_NAMES = frozenset(table.name for table in FEEDS)
 _JUDGED = FEED_NAMES - {"pharmacy_claims"}
 
-# Reasons for leaving while preparing that are no quarantine.
+# Reasons for dropping a row in this step that do not quarantine it.
 LEFT_ORDERLY = {
     reason.value
     for reason in (
@@ -38,17 +38,17 @@ LEFT_ORDERLY = {
     )
 }
 
-# Part of a table's rows from which on quarantined rows are a warning.
+# Share of quarantined rows above which a table gets a warning.
 _WORTH_A_WARNING = 0.05
 
-# Reasons that netting finds, so that what the row was when it was received has to be looked up.
+# Reasons that netting assigns; for the quarantine, the rows are read again as they were received.
 _IN_CONFLICT = {Reason.SOURCE_ROW_ID_DUPLICATE.value, Reason.KEY_DUPLICATE.value}
 
 
 @dataclass(frozen=True)
 class _Table:
-    """One table once it is prepared. rows: conformed; live: of references what is valid; quarantine, problem: None if
-    there is none."""
+    """One prepared table. rows: conformed rows; quarantine, problem: None if no row is quarantined or the table has no
+    problem."""
 
     name: str
     rows: DataFrame
@@ -63,7 +63,7 @@ class _Table:
 def prepare_tables(run: Run, inputs: Inputs, stops: bool = True) -> Prepared:
     """Conform every table once to the work folder, then net it from there; references first.
 
-    Raises InputError for tables that are mostly quarantined; unless it `stops`, the result lists them.
+    Raises InputError for tables that are mostly quarantined; if `stops` is false, the result lists them instead.
     """
     opened = inputs.tables
     others = [name for name in opened if name not in FEED_NAMES and name not in prepare.LOOKUPS]
@@ -71,7 +71,7 @@ def prepare_tables(run: Run, inputs: Inputs, stops: bool = True) -> Prepared:
     with run.progress.step(Step.PREPARE) as words:
         lookup_names = [name for name in opened if name in prepare.LOOKUPS]
         tables, lookups = _references(run, opened, _conformed(run, opened, lookup_names, {}), {})
-        # feeds first: they take longest
+        # feeds first, because they take longest
         conformed = _conformed(run, opened, [*feeds, *others], lookups)
         more, references = _references(run, opened, {name: conformed[name] for name in others}, lookups)
         tables, references = [*tables, *more], {**lookups, **references}
@@ -132,7 +132,7 @@ def _prepared(
 
 
 def _families(run: Run, references: Mapping[str, DataFrame], entity_claims: DataFrame) -> DataFrame | None:
-    """Which entities belong together; None if nothing states it."""
+    """Parent of each covered entity by span of days; None if no table states parents."""
     with_ids = [rows for rows in references.values() if "entity_id" in column_names(rows)]
     families = entity_families(references.get("covered_entities"), [entity_claims, *with_ids])
     return None if families is None else run.work.write(work_tables.FAMILIES, families)
@@ -178,7 +178,7 @@ def _references(
     conformed: Mapping[str, DataFrame],
     lookups: Mapping[str, DataFrame],
 ) -> tuple[list[_Table], dict[str, DataFrame]]:
-    """The tables, and the live rows of those that are not left empty."""
+    """The prepared reference tables, and the live rows of those with any."""
     tallies = prepare.tally_references(conformed, {name: opened[name].table for name in conformed})
     tables, live = [], {}
     for name, (counts, repeats) in tallies.items():
@@ -198,7 +198,7 @@ def _references(
 def _live_feed(
     run: Run, name: str, conformed: DataFrame, netting: DataFrame, references: Mapping[str, DataFrame]
 ) -> tuple[DataFrame | LiveClaims, prepare.Tally]:
-    """The live rows of a feed, and how many rows it has and dropped."""
+    """The live rows of a feed, and its number of rows received and dropped."""
     counts = prepare.with_netting(prepare.tally(conformed, name), netting)
     if name == "rebate_claims":
         converting = references.get("hcpcs_crosswalk"), references.get("products")
@@ -225,7 +225,7 @@ def _entered(
     counts: prepare.Tally,
     lookups: Mapping[str, DataFrame],
 ) -> _Table:
-    """Enter a table into the ledger; returns it with the rows that it must not hold in quarantine."""
+    """Record a table in the ledger; returns it with its quarantined rows."""
     name, note = opened.table.name, run.progress.note
     received = counts.rows_in + sum(opened.left_out.values())
     run.ledger.record(name, Step.READ, received, counts.rows_in, dict(opened.left_out))
@@ -256,7 +256,7 @@ def _entered(
 def _in_conflict(
     run: Run, opened: OpenedTable, conformed: DataFrame, netting: DataFrame, lookups: Mapping[str, DataFrame]
 ) -> DataFrame:
-    """Quarantined rows whose id or key other rows have, as they were received."""
+    """Quarantined rows that share their id or key with other rows, as they were received."""
     names = prepare.names_in_conflict(conformed, opened.table, netting)
     among = prepare.names_to_compare(conformed, names) if opened.table.name == "rebate_claims" else names
     as_received = _conformed_table(run, opened, lookups, among)
@@ -268,8 +268,10 @@ def _in_conflict(
 def _values_checked(
     run: Run, opened: OpenedTable, conformed: DataFrame, counts: prepare.Tally
 ) -> tuple[prepare.Tally, Problem | None]:
-    """Report what could not be read; returns the counts with values that became NULL by column, and the problem of a
-    table that is mostly quarantined. Reads the conformed rows only where there is something.
+    """Note values that could not be read; returns the counts with the number of values that became NULL by column, and
+    the problem of a table that is mostly quarantined.
+
+    Reads the conformed rows only if there is something to report.
     """
     name, note = opened.table.name, run.progress.note
     quarantined = {reason: rows for reason, rows in counts.dropped.items() if reason not in LEFT_ORDERLY}

@@ -15,13 +15,13 @@ _MOST_NAMES, _LONGEST_NAME = 20, 100
 
 
 def read_tables(run: Run, models: Mapping[str, str | None]) -> Inputs:
-    """Open every table and check that the run may begin, or be resumed. models: see `check_resumable`."""
+    """Open every table and check that the run can start or resume. models: see `check_resumable`."""
     unread: list[dict[str, str | None]] = []
 
     with run.progress.step(Step.READ) as words:
 
         def report(found: FoundTables) -> None:
-            """Name the tables in the line of the step, and every file that is not read before any is."""
+            """Add the tables to the step's progress line, and note files that are not read, before any is read."""
             words.append(str(found))
             unread.extend(file.as_json for file in found.unread)
             for note in unread_notes(found):
@@ -40,7 +40,7 @@ def read_tables(run: Run, models: Mapping[str, str | None]) -> Inputs:
 
 
 def unread_notes(found: FoundTables) -> Iterator[str]:
-    """One sentence per file that is not read and looks like a table, and one about all others."""
+    """One sentence per unread file that looks like a table, and one about all other unread files."""
     for file in found.unread:
         if file.likely_table is not None:
             yield f"not read: {file.name}. Did you mean table {file.likely_table}? {file.to_do}"
@@ -55,6 +55,6 @@ def unread_notes(found: FoundTables) -> Iterator[str]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """The first names and how many more there are: a file with a wrong separator or orientation has thousands."""
+    """The first names and the number of further names: a file with a wrong separator or orientation has thousands."""
     shown = ", ".join(exports.plain(name, _LONGEST_NAME) for name in names[:_MOST_NAMES])
     return shown if len(names) <= _MOST_NAMES else f"{shown} and {len(names) - _MOST_NAMES:,} more"

@@ -1,4 +1,4 @@
-"""The job `feedback`: what analysts decided and counterparties answered, checked and kept."""
+"""The job `feedback`: check and store decisions of analysts and answers of counterparties."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_PROBLEMS, _MOST_CONFLICTS = 20, 10
 
 @dataclass(frozen=True)
 class Recorded:
-    """What the job did: rows added by table, rows that were kept already, notes for people, where it is kept."""
+    """What the job did: rows added by table, rows that were stored before, notes for the user, and the folder."""
 
     decisions: int
     outcomes: int
@@ -38,10 +38,13 @@ def record_feedback(
     decided_by: str | None = None,
     decided_on: date | None = None,
 ) -> Recorded:
-    """Add what the files say to what is kept: all of it, or nothing where a row is wrong.
+    """Add the rows of the files to the stored feedback; if any row is invalid, none is added.
 
-    `decided_by`, `decided_on`: for rows that do not say. Handing a file in twice adds nothing. Raises InputError with
-    every row that is wrong, OutputError where no run is published or the rows cannot be kept.
+    `decided_by`, `decided_on`: defaults for rows without them. Importing a file again adds nothing.
+
+    Raises:
+        InputError: rows are invalid; it lists them.
+        OutputError: no run is published, or the rows cannot be stored.
     """
     storage = storage_of(spark)
     kept = feedback.KeptFeedback(storage, settings)
@@ -77,7 +80,7 @@ def _first(problems: Sequence[Problem]) -> list[Problem]:
 
 
 def _known_findings(spark: SparkSession, storage: Storage, settings: Settings) -> Mapping[str, feedback.FindingFacts]:
-    """Findings of all published runs; of one that stands in several, the most units that its row ever asked for."""
+    """Findings of all published runs by id; for a finding in several runs, the most units that its row ever billed."""
     folders = published_runs(storage, settings.output.root, but="")
     if not folders:
         raise OutputError(

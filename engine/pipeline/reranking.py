@@ -1,4 +1,4 @@
-"""The order of the queue: p(valid) of findings by a re-ranker that learned from reviews, else by the settings."""
+"""The order of the queue: p(valid) of findings by a re-ranker trained on reviews, else by the settings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 
 def queue_order(run: Run, tracker: Tracker, versions: ModelVersions) -> QueueOrder:
-    """The version that `--model` or the alias names. Raises ConfigurationError where it learned from other features."""
+    """The re-ranker version that `--model` or the alias names; the settings if there is none or it is disabled.
+
+    Raises ConfigurationError if the version was trained on other features than the configured ones.
+    """
     settings, name = run.settings.model.reranker, run.settings.mlflow.reranker_model
     if not settings.enabled:
         return QueueOrder(why_settings="model.reranker.enabled is false")
@@ -39,10 +42,10 @@ def queue_order(run: Run, tracker: Tracker, versions: ModelVersions) -> QueueOrd
 
 
 def train_reranker(run: Run, tracker: Tracker, linked: Linked) -> str | None:
-    """Learn from all reviewed findings of published runs, evaluate, log and register; returns the version's name.
+    """Train on all reviewed findings of published runs, evaluate, log and register; returns the version's name.
 
-    None, with a note that says why, where there are no decisions or too few of a kind. It takes over by `promote`
-    alone.
+    Returns None and notes the reason if re-ranking is disabled, or decisions are missing or too few of a kind. The new
+    version becomes champion only by `promote`.
     """
     settings, name = run.settings.model.reranker, run.settings.mlflow.reranker_model
     decisions = linked.references.get("decisions")
@@ -93,7 +96,7 @@ def train_reranker(run: Run, tracker: Tracker, linked: Linked) -> str | None:
 
 
 def _about(reviewed: int, metrics: Mapping[str, float], champion: str | None) -> str:
-    """Markdown, for MLflow: what the version is and whether it is better than what is in charge."""
+    """Markdown for MLflow: what the version is and whether it is better than the champion or the settings."""
     in_charge = "the values of the settings" if champion is None else f"version {champion}"
     lines = [
         "# Probability that a finding is right, which orders the queue of findings",
@@ -109,7 +112,7 @@ def _about(reviewed: int, metrics: Mapping[str, float], champion: str | None) ->
 
 
 def _lesson(run: Run, folders: list[str], reviewed: DataFrame) -> pd.DataFrame:
-    """Reviewed findings as they stood then: what is known of them and all inputs (see `models.fit_reranker`)."""
+    """Training data: reviewed findings as of their decision, with labels and all inputs (see `models.fit_reranker`)."""
     found = findings_of(run.spark, folders) if folders else run.spark.createDataFrame([], FINDINGS)
     stood = findings.as_reviewed(found, reviewed, runs_in_order(run.spark, run.storage, folders))
     evidence, priority = F.col("evidence"), run.settings.priority

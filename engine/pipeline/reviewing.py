@@ -1,4 +1,4 @@
-"""Drafts and review files of a run: written by `detect`, and again by `export` from what the run published."""
+"""Drafts and review files of a run: written by `detect`, and again by `export` from the published run."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ _DRAFT_FOLDERS = ("inquiries", "rosi", "pqas")
 
 @dataclass(frozen=True)
 class Drafts:
-    """What was drafted. lines: DISPUTE_LINES, drafted: how many; forms: None without invoices or if redacted; notes:
-    what a reader should know of the forms.
+    """What was drafted.
+
+    lines: DISPUTE_LINES; drafted: their number. forms: None without invoices or if redacted. notes: why forms are
+    missing, and lines of forms that do not add up.
     """
 
     lines: DataFrame
@@ -43,13 +45,13 @@ def write_drafts(
 ) -> Drafts:
     """Write the drafts in `disputes/` of a run: claim lines, forms, and lines for entities and the MFP facilitator.
 
-    found: FINDINGS of the run; lines: DISPUTE_LINES that it offers. available: `invoices` and `settlements`, as far as
-    the run has them. Raises OutputError.
+    found: FINDINGS of the run; lines: its DISPUTE_LINES; available: which of `invoices` and `settlements` the run has.
+    Raises OutputError.
     """
     codes = rules.dispute_codes(settings.reference_folder)
     place, unmasked, redacted = join(folder, "disputes"), settings.unmasked_rx_recipients, settings.redaction.on
     shown = exports.redacted_lines(lines) if redacted else lines
-    for name in _DRAFT_FOLDERS:  # drafts of an earlier export may have what redaction removes
+    for name in _DRAFT_FOLDERS:  # drafts of an earlier export may contain what redaction removes
         if storage.exists(join(place, name)):
             storage.delete(join(place, name))
     drafted = exports.write_disputes_detail(shown, storage, join(place, "detail.csv"), unmasked)
@@ -126,21 +128,22 @@ def _tickets(
 
 
 def check_tickets(storage: Storage, settings: Settings) -> None:
-    """Check that the file of issue keys, if one is named, can be read. Raises InputError, OutputError."""
+    """Check that the file of issue keys, if one is configured, can be read. Raises InputError, OutputError."""
     issue_keys(storage, settings)
 
 
 def issue_keys(storage: Storage, settings: Settings) -> dict[str, str]:
-    """The key of each issue by its external id, from the file that `tickets.keys` names. Raises InputError."""
+    """Issue keys by external id, from the file of the setting `tickets.keys`. Raises InputError."""
     return exports.read_issue_keys(storage, settings.tickets.keys) if settings.tickets.keys else {}
 
 
 def export_review(spark: SparkSession, settings: Settings, run_id: str) -> tuple[str, list[str]]:
-    """Write drafts, review files and report of a finished run again, from what it published; returns its folder and the
-    names in `review/`. An unchanged run gives the files that `detect` wrote.
+    """Write drafts, review files and report of a published run again; returns its folder and the file names in
+    `review/`. Without changes to the run, the files equal those that `detect` wrote.
 
-    Raises OutputError if there is no such run or it kept too little, ConfigurationError if the settings are not those
-    of the run.
+    Raises:
+        OutputError: the run does not exist, or an earlier version wrote it and did not keep what the files need.
+        ConfigurationError: the settings are not those of the run.
     """
     storage = storage_of(spark)
     folder, _, as_then = finished_run(storage, settings, run_id)

@@ -1,4 +1,4 @@
-"""Step rules: what each rule says of the rows that are flagged."""
+"""Step rules: the results of all rules on flagged rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_REASONS = 3
 
 
 def apply_rules(run: Run, linked: Linked, scored: Scored) -> Flagged:
-    """What rules say of the rows on which one fires, or that a model or a group's month makes unusual."""
+    """Apply all rules to the rows on which a rule fires, or that a model or the month of a group makes unusual."""
     with run.progress.step(Step.RULES) as words:
         is_scored = {one.subject for one in scored.subjects if one.by_model is not None or one.groups is not None}
         active = {}
@@ -48,9 +48,9 @@ def switched_off(active: rules.ActiveRules) -> list[exports.Off]:
 
 
 def _checked(run: Run, one: ScoredSubject) -> tuple[int, int]:
-    """Enter a subject into the ledger; returns the number of its rows and of those that are flagged."""
+    """Record a subject in the ledger; returns its number of rows and of flagged rows."""
     before, count = run.ledger.rows_out(one.table), run.work.rows(work_tables.FLAGGED.of(one.table))
-    # a row is flagged if a rule fires in the screen, if it is unusual, or stands for a month that is
+    # a row is flagged if a rule fires in the screen, if it is unusual, or if it represents an unusual month
     most = run.work.rows(work_tables.SCREENED.of(one.table)) + (
         0 if one.by_model is None else one.by_model.flags.flagged
     )
@@ -61,12 +61,12 @@ def _checked(run: Run, one: ScoredSubject) -> tuple[int, int]:
 
 
 def _answers(run: Run, one: ScoredSubject, active: rules.ActiveRules) -> DataFrame:
-    """Flagged rows of one subject with what each rule says of them, written out."""
+    """Write the flagged rows of one subject with their rule results."""
     hits = one.screened.hits
     unusual = F.broadcast(_unusual(run, one))
     ids = hits.select("source_row_id").union(unusual.select("source_row_id")).distinct()
     described = one.described.all_facts(ids, Step.RULES).join(unusual, on="source_row_id", how="left")
-    # all rules over the joins of all facts are a plan that an engine takes longer to make than to run
+    # written first: planning all rules over the joins of all facts would take longer than running them
     described = run.work.write(work_tables.DESCRIBED.of(one.table), described)
     answers = rules.apply_rules(described, rules.that_fired(active, hits), run.settings)
     origin = None if one.by_model is None else one.by_model.origin
@@ -74,12 +74,12 @@ def _answers(run: Run, one: ScoredSubject, active: rules.ActiveRules) -> DataFra
 
 
 def _unusual(run: Run, one: ScoredSubject) -> DataFrame:
-    """Rows that the model flags or that stand for a month of a group, with the reasons; columns of _UNUSUAL."""
+    """Rows that the model flags or that represent a month of a group, with the reasons; columns of _UNUSUAL."""
     by_model, by_group = _by_model(run, one), one.groups
     if by_group is None or not by_group.flagged:
         of_groups = nulls({field.name: field.dataType for field in _UNUSUAL if field.name.startswith("group_")})
         return by_model.withColumns(of_groups).select(*_UNUSUAL.names)
-    # few rows on both sides, and one each
+    # few rows on both sides, and one per source_row_id
     both = by_model.join(by_group.rows, on="source_row_id", how="full")
     none = F.array().cast(_REASONS)
     reasons = F.concat(*(F.coalesce(nullable(F.col(name), _REASONS), none) for name in ("reasons", "group_reasons")))
@@ -87,7 +87,7 @@ def _unusual(run: Run, one: ScoredSubject) -> DataFrame:
 
 
 def _by_model(run: Run, one: ScoredSubject) -> DataFrame:
-    """Rows that the model flags, with the reasons; columns of _UNUSUAL but for those of groups."""
+    """Rows that the model flags, with the reasons; columns of _UNUSUAL without those of groups."""
     by_model, peers = one.by_model, one.described.peers
     if by_model is None or peers is None:
         columns = [field for field in _UNUSUAL if not field.name.startswith("group_")]
@@ -95,7 +95,7 @@ def _by_model(run: Run, one: ScoredSubject) -> DataFrame:
     inputs, rare = by_model.inputs, by_model.flags.rows.select("source_row_id", "anomaly_p_value", "anomaly_rows")
     facts_of_rare = inputs.rows.join(F.broadcast(rare.select("source_row_id")), on="source_row_id", how="left_semi")
     reasons = models.explain(facts_of_rare, by_model.model, peers, run.settings.model, inputs.grid)
-    explained = rare.join(reasons, on="source_row_id", how="left")  # one row each
+    explained = rare.join(reasons, on="source_row_id", how="left")  # one row per source_row_id
     unusual = run.work.write(work_tables.UNUSUAL.of(one.table), explained, model=by_model.origin)
     flagged = by_model.flags.flagged
     run.ledger.check(one.table, Step.RULES, "unusual rows", run.work.rows(work_tables.UNUSUAL.of(one.table)), flagged)

@@ -1,4 +1,4 @@
-"""Step score: which rows are unusual, by the registered model or by one that is trained here."""
+"""Step score: detect unusual rows with the registered model, or with one trained in this run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engine.tracking import Tracker
 
 
 def score(run: Run, tracker: Tracker, versions: ModelVersions, linked: Linked, screened: Screened) -> Scored:
-    """Each subject with its model's scores; a subject that has no registered model yet gets one trained here."""
+    """Score each subject with its registered model; a subject without one gets a model trained in this run."""
     scored = []
     with run.progress.step(Step.SCORE) as words:
         for one in screened.subjects:
@@ -30,7 +30,7 @@ def score(run: Run, tracker: Tracker, versions: ModelVersions, linked: Linked, s
 def _by_model(
     run: Run, tracker: Tracker, versions: ModelVersions, linked: Linked, one: ScreenedSubject, inputs: ModelInputs
 ) -> SubjectScores | None:
-    """None if no model is registered and the subject has too few rows to train one on."""
+    """Scores of the subject's model; None if no model is registered and there are too few rows to train one."""
     name = model_name(run.settings, one.subject)
     registered = registered_model(run, tracker, versions, name)
     if registered is None:
@@ -47,9 +47,9 @@ def _by_model(
 def registered_model(
     run: Run, tracker: Tracker, versions: ModelVersions, name: str
 ) -> tuple[models.AnomalyModel, models.Calibration, str] | None:
-    """The version that `--model` or the alias names; None if nothing is registered yet.
+    """The model version that was chosen (see `choose_model_versions`); None if this run trains one.
 
-    Raises ConfigurationError if it reads other features than the settings have.
+    Raises ConfigurationError if the model reads other features than the configured ones.
     """
     fetched = versions.fetched(tracker, name)
     if fetched is None:
@@ -62,7 +62,10 @@ def registered_model(
 def _groups(
     run: Run, one: ScreenedSubject, inputs: ModelInputs | None, by_model: SubjectScores | None
 ) -> models.GroupMonths | None:
-    """Months of the subject's groups that stand out. Claims that a rule explains take no part. Runs Spark jobs."""
+    """Unusual months of the subject's groups; None if groups are disabled or the subject has none.
+
+    Claims that a rule explains are excluded. Runs Spark jobs.
+    """
     settings, subject = run.settings.model, one.subject
     if not settings.groups.enabled or subject not in models.GROUPS:
         return None
@@ -78,7 +81,7 @@ def _groups(
 def _drift(
     run: Run, table: str, inputs: ModelInputs, model: models.AnomalyModel, version: str, rows_scored: int
 ) -> dict[str, float]:
-    """Population stability index of each feature against the rows that the model learned from; a note of large ones."""
+    """Population stability index of each feature against the model's training rows. Adds a note on large values."""
     settings = run.settings.model
     share = min(1.0, settings.evaluation_rows / max(1, rows_scored))
     drift = models.feature_drift(
@@ -96,7 +99,7 @@ def _drift(
 
 
 def _entered(run: Run, one: ScoredSubject) -> list[str]:
-    """Enter a subject into the ledger; returns what the line of the step says of it."""
+    """Record a subject in the ledger; returns its phrases for the step's progress line."""
     table, by_model, groups = one.table, one.by_model, one.groups
     before, rows = run.ledger.rows_out(table), run.work.rows(work_tables.FACTS[one.subject])
     months = f"{groups.flagged:,} of {groups.tested:,} months of groups stand out" if groups is not None else ""

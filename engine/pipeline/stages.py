@@ -1,8 +1,8 @@
-"""What each step returns: frozen values, each complete when its step ends.
+"""The results of the steps: frozen values, each complete when its step ends.
 
     Inputs -> Prepared -> Linked -> Described -> Screened -> Scored -> Flagged -> Findings -> Published
 
-A field that may be None says that the input lacks a table; no later step fills it in.
+An optional field is None if the input lacks a table; no later step fills it in.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from engine.tracking import SETTINGS
 
 @dataclass(frozen=True)
 class Inputs:
-    """Every table that is there, opened; unread: files of the input folder that no table reads."""
+    """Every available table, opened. unread: files of the input folder that no table reads."""
 
     tables: Mapping[str, OpenedTable]
     unread: Sequence[Mapping[str, str | None]] = ()
@@ -32,9 +32,10 @@ class Inputs:
 
 @dataclass(frozen=True)
 class LiveClaims:
-    """Live rebate claims: all, and those whose source_row_id is in a few rows, found before the wide rows are made.
+    """Live rebate claims, one row each.
 
-    unconverted: all, HCPCS units left as they are, which is cheaper to look through.
+    all: every claim, HCPCS units converted to NDC units. among: the claims with the given source_row_id, selected
+    before the wide rows are computed. unconverted: every claim with HCPCS units as received, which is cheaper to scan.
     """
 
     all: DataFrame
@@ -44,12 +45,12 @@ class LiveClaims:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Live rows of the feeds (None where a feed is missing), conformed references, and what was quarantined.
+    """Live rows of the feeds (None if a feed is missing), conformed references, and quarantined rows.
 
-    left_out: by table source_row_id and reasons of all rows that are not judged, planned only on demand. unread_claims:
-    quarantined rebate claims, replaced_invoices: invoice lines that a new total replaced; each None where there are
-    none. mostly_quarantined: tables for which the run stops. left_empty: tables all of whose rows are later than the
-    `--as-of` day, which count as missing. all_prices: good rows of `prices`, earlier snapshots too.
+    left_out: by table, source_row_id and reasons of all dropped rows, planned only on demand. unread_claims:
+    quarantined rebate claims; replaced_invoices: invoice lines that a new total replaced; each None if not available.
+    mostly_quarantined: problems of tables for which the run stops. left_empty: tables whose rows are all later than the
+    `--as-of` day; they count as missing. all_prices: valid rows of `prices`, including earlier snapshots.
     """
 
     opened: Mapping[str, OpenedTable]
@@ -68,9 +69,9 @@ class Prepared:
 
     @property
     def available(self) -> frozenset[str]:
-        """`table` and `table.column` of all that the input holds; `table.complete` of tables declared complete.
+        """`table` and `table.column` for everything in the input; `table.complete` for tables declared complete.
 
-        A table with quarantined rows is not complete: a row that could not be read is not absent.
+        A table with quarantined rows is not complete: a row that could not be read is unknown, not absent.
         """
         there = {name: table for name, table in self.opened.items() if name not in self.left_empty}
         complete = {name for name, table in there.items() if table.complete} - self.quarantine.keys()
@@ -82,7 +83,7 @@ class Prepared:
 
     @property
     def live(self) -> dict[Subject, DataFrame]:
-        """Live rows by subject, of the subjects that the input holds."""
+        """Live rows by subject, for the subjects in the input."""
         reports = self.references.get("inflation_reports")
         rows = {
             Subject.REBATE_CLAIM: None if self.claims is None else self.claims.unconverted,
@@ -95,11 +96,11 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Linked:
-    """What was prepared, and what rebate claims are linked to. claims: None without rebate claims; report: None if
-    there is nothing to link them to.
+    """The prepared tables and the results of linking.
 
-    references: as prepared, with the NPIs of contract pharmacies that linking resolved; derived: `table.column` of what
-    it added to them.
+    claims: sparse results on rebate claims; None without rebate claims. report: None if there is nothing to link them
+    to. references: as prepared, with the NPIs of contract pharmacies that linking resolved; derived: `table.column` of
+    the columns that linking added to them.
     """
 
     prepared: Prepared
@@ -110,14 +111,17 @@ class Linked:
 
     @property
     def available(self) -> frozenset[str]:
-        """As `Prepared.available`, with what linking lets the engine infer."""
+        """`Prepared.available`, and the columns that linking derived."""
         return self.prepared.available | self.derived
 
 
 @dataclass(frozen=True)
 class DescribedSubject:
-    """One row per live row of a subject: the facts that rules in the screen and models read, with z-scores; and what is
-    usual among peers (None: no model judges the subject)."""
+    """A subject with its facts.
+
+    facts: one row per live row, with the facts and z-scores that the screen and models read. peers: reference
+    distributions of peers; None if no model scores the subject.
+    """
 
     subject: Subject
     facts: DataFrame
@@ -125,24 +129,26 @@ class DescribedSubject:
 
     @property
     def table(self) -> str:
-        """The table whose rows are the subject's."""
+        """The table that contains the subject's rows."""
         return SUBJECT_FEEDS[self.subject]
 
     def all_facts(self, ids: DataFrame, step: str) -> DataFrame:  # noqa: ARG002 (subjects that write results need it)
-        """All facts of a few rows, given by source_row_id; `step`: who asks, which names intermediate results."""
+        """All facts of a few rows, selected by the source_row_id in `ids`; `step`: the calling step or job, which
+        becomes part of the names of intermediate results."""
         return self.facts.join(F.broadcast(ids), on="source_row_id", how="left_semi")
 
 
 @dataclass(frozen=True)
 class Described:
-    """The subjects that the input holds."""
+    """The subjects in the input."""
 
     subjects: tuple[DescribedSubject, ...]
 
 
 @dataclass(frozen=True)
 class ScreenedSubject:
-    """hits: rows on which a rule fires, with the ids of its rules (see `rules.flagged_rows`)."""
+    """A described subject after the screen. hits: rows on which a rule fires, with the ids of these rules (see
+    `rules.flagged_rows`)."""
 
     described: DescribedSubject
     hits: DataFrame
@@ -158,15 +164,18 @@ class ScreenedSubject:
 
 @dataclass(frozen=True)
 class Screened:
-    """Subjects with the rules that fire; R052 is none of them: nothing is scored yet."""
+    """Subjects with the rules that fire, without R052: rows are not scored yet."""
 
     subjects: tuple[ScreenedSubject, ...]
 
 
 @dataclass(frozen=True)
 class ModelInputs:
-    """What models read of a subject. rows: facts with the surprises of its measures; grid: what is usual of each
-    measure; explained: source_row_id of rows that a rule explains."""
+    """What models read of a subject.
+
+    rows: facts with the surprises of the subject's measures. grid: reference distribution of each measure among peers.
+    explained: source_row_id of rows that a rule explains.
+    """
 
     subject: Subject
     rows: DataFrame
@@ -176,9 +185,9 @@ class ModelInputs:
 
 @dataclass(frozen=True)
 class SubjectScores:
-    """What a model says of a subject's rows: SCORES, and which rows are unusual.
+    """A model's results for a subject: SCORES, and which rows are unusual.
 
-    drift: population stability index by feature against the rows that a registered model learned from.
+    drift: population stability index by feature, against the training rows of a registered model.
     """
 
     model: models.AnomalyModel
@@ -191,14 +200,17 @@ class SubjectScores:
 
     @property
     def origin(self) -> str:
-        """What results that rest on the scores record of the model."""
+        """Name and version of the model, as recorded with results that depend on its scores."""
         return f"{self.name}/{self.version}"
 
 
 @dataclass(frozen=True)
 class ScoredSubject:
-    """by_model: None if no model judges the subject, or it has too few rows for one; groups: months of its groups that
-    stand out (None: the subject has no groups, or they are off)."""
+    """A screened subject with its scores.
+
+    by_model: None if no model scores the subject, or it has too few rows to train one. groups: unusual months of its
+    groups; None if the subject has no groups, or they are off.
+    """
 
     screened: ScreenedSubject
     by_model: SubjectScores | None
@@ -224,7 +236,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class FlaggedSubject:
-    """rows: flagged rows with what each rule says of them."""
+    """A scored subject after the rules. rows: flagged rows with their rule results."""
 
     scored: ScoredSubject
     rows: DataFrame
@@ -247,20 +259,20 @@ class Flagged:
 
     @property
     def by_model(self) -> dict[str, SubjectScores]:
-        """What models say, by table."""
+        """Scores by models, by table."""
         scored = {one.table: one.scored.by_model for one in self.subjects}
         return {table: by_model for table, by_model in scored.items() if by_model is not None}
 
     @property
     def groups(self) -> dict[str, models.GroupMonths]:
-        """Months of groups, by table."""
+        """Unusual months of groups, by table."""
         months = {one.table: one.scored.groups for one in self.subjects}
         return {table: groups for table, groups in months.items() if groups is not None}
 
 
 @dataclass(frozen=True)
 class QueueOrder:
-    """What orders the queue: a re-ranker that says p(valid), with its model's name and version, or the settings."""
+    """What orders the queue: a re-ranker that estimates p(valid), with its name and version, or the settings."""
 
     reranker: models.Reranker | None = None
     name: str | None = None
@@ -268,7 +280,7 @@ class QueueOrder:
     why_settings: str | None = None
 
     def probability(self, run: Run) -> Column | None:
-        """p(valid) of rows with the columns of FINDINGS; None: as the settings say."""
+        """p(valid) as a column over rows with the columns of FINDINGS; None: the settings determine it."""
         if self.reranker is None:
             return None
         return self.reranker.probability_column(run.spark, run.settings.model.batch_rows)
@@ -283,13 +295,13 @@ class QueueOrder:
 
     @property
     def as_json(self) -> dict[str, str | None]:
-        """For summary.json."""
+        """The entry of summary.json."""
         return {"by": self.name or SETTINGS, "version": self.version, "why": self.why_settings}
 
 
 @dataclass(frozen=True)
 class Findings:
-    """rows: FINDINGS of all subjects, read from the run's outputs; order: what their priority rests on."""
+    """rows: FINDINGS of all subjects, read from the run's outputs; order: what determines their priority."""
 
     rows: DataFrame
     order: QueueOrder
@@ -297,7 +309,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Published:
-    """Where the outputs of a finished run are, without credentials."""
+    """Paths of the outputs of a finished run, without credentials."""
 
     findings: str
     workbooks: str

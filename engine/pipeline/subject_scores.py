@@ -1,4 +1,4 @@
-"""A model's scores of a subject, and which rows they make unusual."""
+"""A model's scores of a subject, and the rows that they flag as unusual."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ from engine.pipeline.stages import ModelInputs, ScreenedSubject
 from engine.runs import Run, WorkTable
 from engine.runtime.expressions import any_of, array_contains
 
-# The anomaly model learns from what payers ask for; 340B claims are judged by rules alone.
+# Anomaly models are trained on what payers bill; 340B claims are checked by rules only.
 SCORED = (Subject.REBATE_CLAIM, Subject.INVOICE)
 
 
 def explained_rows(one: ScreenedSubject) -> DataFrame:
-    """source_row_id of the rows that a rule on quantity, price, amount or conversion explains."""
+    """source_row_id of the rows on which a rule on quantity, price, amount or conversion fires."""
     ids = rules.explaining_rules(one.subject)
     is_explained = any_of(array_contains(F.col("rule_ids"), F.lit(rule_id)) for rule_id in ids)
     return one.hits.where(is_explained).select("source_row_id")
 
 
 def model_inputs(run: Run, one: ScreenedSubject) -> ModelInputs:
-    """What models read of a subject, with the surprises of its measures among the peers of this run. Rows that a rule
-    explains, and rows that the payer withheld the numbers of, are no peers. Runs Spark jobs."""
+    """What models read of a subject, with the surprises of its measures among the peers of this run.
+
+    Rows that a rule explains, and rows with numbers withheld by the payer, are not used as peers. Runs Spark jobs.
+    """
     settings, subject, facts = run.settings, one.subject, one.described.facts
     explained = explained_rows(one)
     peers = facts.join(F.broadcast(explained), on="source_row_id", how="left_anti")
@@ -38,7 +40,7 @@ def model_inputs(run: Run, one: ScreenedSubject) -> ModelInputs:
 
 
 def scores_table(table: str, model: models.AnomalyModel) -> WorkTable:
-    """A model's scores in the work folder."""
+    """The work table of a model's scores."""
     return work_tables.P_VALUES.of(f"{table}/{model.detector}")
 
 
@@ -50,10 +52,10 @@ def score_and_flag(
     calibration: models.Calibration,
     origin: str,
 ) -> tuple[DataFrame, models.Flags]:
-    """Every row's score and p-value, and the rows that are unusual enough to be shown.
+    """SCORES of every row that the model can score, and the rows that are unusual enough to be flagged.
 
-    table: of the subject; origin: name and version of the model. Raises LedgerError unless all rows that the model can
-    judge were scored.
+    table: the subject's table; origin: name and version of the model. Raises LedgerError unless all rows that the model
+    can score were scored.
     """
     settings, kept_in = run.settings.model, scores_table(table, model)
     scored = models.anomaly_scores(inputs.rows, model, settings, inputs.subject)

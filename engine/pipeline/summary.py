@@ -1,4 +1,4 @@
-"""summary.json: what a run was made from, by what, and what it found."""
+"""summary.json: the inputs, settings, models and results of a run."""
 
 from __future__ import annotations
 

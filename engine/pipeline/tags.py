@@ -1,4 +1,4 @@
-"""What MLflow shows of the run that made something."""
+"""The tags by which MLflow identifies the run that created an entry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The job train: a model version per subject, and a re-ranker of findings."""
+"""The job `train`: a model version per subject, and a re-ranker of findings."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ def train(
     say: Callable[[str], None],
     compare_detectors: bool = False,
 ) -> list[str]:
-    """Fit, evaluate and register a model version per subject that has rows enough, and a re-ranker of findings where
+    """Fit, evaluate and register a model version for each subject with enough rows, and a re-ranker of findings if
     enough of them were reviewed; returns their names.
 
-    `compare_detectors`: one per detector of the settings, all on the same rows, in an experiment of the subject's own.
+    `compare_detectors`: train one version per configured detector, all on the same rows, in a separate experiment per
+    subject.
     """
     tracker = Tracker(settings.mlflow, settings.output.root)
     tracker.check()
@@ -68,7 +69,8 @@ def _trained(
     detectors: Sequence[str],
     experiment: str | None,
 ) -> list[Trained]:
-    """The subject's detectors, trained on the same rows. experiment: in which they are compared; None: they are not."""
+    """The subject's detectors, trained on the same rows. experiment: the name of the experiment that compares them;
+    None: they are not compared."""
     settings, inputs = run.settings, model_inputs(run, one)
     data = training_data(run, tracker, linked, one, inputs, detectors)
     trained: list[Trained] = []

@@ -27,19 +27,19 @@ from engine.tracking import Tracker, comparison_tags
 if TYPE_CHECKING:
     import pandas as pd
 
-# In place of a version number, of a model that is used in one run only.
+# Used instead of the version number of a model that is used in one run only.
 UNREGISTERED = "unregistered"
-# In place of a version number, of a model that is not registered yet.
+# Used instead of the version number of a model that is not registered yet.
 _IN_THIS_RUN = "trained in this run"
 _SHORT_NAMES = {Subject.REBATE_CLAIM: "claims", Subject.INVOICE: "invoices"}
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What detectors of a subject learn from, are compared with and measured by: the same rows for all of them.
+    """The rows on which the detectors of a subject are trained, calibrated and measured: the same for all of them.
 
-    samples: by what detectors read (z, surprise), see `models.training_sample`; reference: facts of rows held out;
-    champion: the version in charge.
+    samples: training samples by kind of input (z, surprise), see `models.training_sample`. reference: facts of held-out
+    rows. known: labels for the evaluation. champion: the champion and its version, None without one.
     """
 
     samples: Mapping[str, pd.DataFrame]
@@ -50,7 +50,7 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Trained:
-    """A model that was trained here, and the evaluation of it."""
+    """A model trained in this run, and its evaluation."""
 
     scores: SubjectScores
     metrics: Mapping[str, float]
@@ -69,9 +69,10 @@ def training_data(
     inputs: ModelInputs,
     detectors: Sequence[str] | None = None,
 ) -> TrainingData:
-    """Training excludes rows that a rule flags or analysts dispute: they are not what is usual.
+    """The data to train and evaluate detectors of a subject.
 
-    `detectors`: those that are trained, by default the configured one.
+    Training excludes rows that a rule flags or that analysts disputed, because they are not typical. `detectors`: names
+    of the detectors to train; by default the configured one.
     """
     settings, of_subject = run.settings.model, run.settings.model.of(one.subject)
     decisions = _decided(run, linked, one)
@@ -113,9 +114,9 @@ def train_model(
     settings: ModelSettings,
     experiment: str | None = None,
 ) -> Trained | None:
-    """Fit on the sample, calibrate on the reference, score everything, evaluate, log and register.
+    """Fit on the sample, calibrate on the reference rows, score all rows, evaluate, log and register.
 
-    None, with a note, if the sample is too small.
+    Returns None and adds a note if the sample is too small.
     """
     name, table = model_name(run.settings, one.subject), one.table
     sample = data.samples[settings.detectors[settings.of(one.subject).detector].inputs]
@@ -130,7 +131,7 @@ def train_model(
     )
     scores, flags = score_and_flag(run, table, inputs, model, calibration, f"{name}/{_IN_THIS_RUN}")
     champion = None if data.champion is None else data.champion[0]
-    # rows that a rule explains use no capacity, so a model is measured among the others
+    # rows that a rule explains use no review capacity, so the model is measured on the other rows
     unexplained = scores.join(F.broadcast(inputs.explained), on="source_row_id", how="left_anti")
     evaluation = models.evaluate(
         unexplained, inputs.rows, settings, one.subject, data.known, champion, model.trained_on, model.inputs
@@ -183,7 +184,7 @@ def train_model(
 
 
 def _decided(run: Run, linked: Linked, one: ScreenedSubject) -> DataFrame | None:
-    """source_row_id, is_valid and is_random of rows whose finding analysts decided; None without such a table."""
+    """source_row_id, is_valid and is_random of rows whose finding was decided; None without the table decisions."""
     decisions = linked.references.get("decisions")
     if decisions is None:
         return None
@@ -197,13 +198,13 @@ def _decided(run: Run, linked: Linked, one: ScreenedSubject) -> DataFrame | None
 
 
 def _found_by_kind(run: Run, one: ScreenedSubject, flags: models.Flags) -> list[models.FoundKind]:
-    """Of rows that are known to be unusual, by kind, how many the model, a rule or neither flags."""
+    """For rows known to be unusual, by kind: how many the model, a rule or neither flags."""
     unusual = _known_unusual(run, one.subject)
     if unusual is None:
         return []
     by_model = flags.rows.select("source_row_id", F.lit(1).alias("by_model"))
     by_rules = one.hits.select("source_row_id", F.lit(1).alias("by_rules")).distinct()
-    # one row each
+    # one row per source_row_id
     marked = unusual.join(by_model, on="source_row_id", how="left").join(by_rules, on="source_row_id", how="left")
     is_missed = F.col("by_model").isNull() & F.col("by_rules").isNull()
     counts = (
@@ -215,7 +216,7 @@ def _found_by_kind(run: Run, one: ScreenedSubject, flags: models.Flags) -> list[
 
 
 def check_known_unusual(storage: Storage, options: RunOptions) -> None:
-    """Raise InputError unless the rows that are known to be unusual, if a place of them is named, are there."""
+    """Raise InputError if `--known-unusual` names a folder that does not exist."""
     place = options.known_unusual
     if place is not None and not storage.exists(place):
         raise InputError(
@@ -228,7 +229,7 @@ def check_known_unusual(storage: Storage, options: RunOptions) -> None:
 
 
 def _known_unusual(run: Run, subject: Subject) -> DataFrame | None:
-    """source_row_id and kind of rebate claims that are known to be unusual, by which a model is measured."""
+    """source_row_id and kind of rebate claims that are known to be unusual, to measure a model; None without them."""
     place = run.options.known_unusual
     if subject is not Subject.REBATE_CLAIM or place is None:
         return None

@@ -1,6 +1,6 @@
-"""Every intermediate result of a run, declared: what is in the work folder, and how results depend on each other.
+"""Declarations of every intermediate result of a run: schema, grain, step and dependencies.
 
-`WorkFolder.write` checks the schema. `docs/work-tables.md` is made from this module.
+`WorkFolder.write` checks the schema. `docs/work-tables.md` is generated from this module.
 """
 
 from __future__ import annotations
@@ -232,7 +232,7 @@ _LINKING = {
     "links_by_pharmacy": _LINKS,
     "links_place_of_service": _LINKS,
     "links_tuple": _LINKS,
-    # of explain: the claims around the one in question
+    # of the job explain: the explained claim and its candidates
     "candidates_given": _OF_ENTITY,
     "candidates_by_pharmacy": _PAIRS,
     "candidates_elsewhere": _PAIRS,
@@ -255,7 +255,7 @@ _ON_CLAIMS = (
     *("conformed", "netting", "links_340b", "links_pharmacy", "duplicates", "asked_elsewhere", "taken_back"),
     *("unbilled", "corrected_down", "flags_340b", "link/contract_pharmacies"),
 )
-# Of every claim, what peers add when the facts are read again.
+# Columns that are not written: they are added to every row from its peers when the facts are read.
 _FROM_PEERS = {
     *("peers", "peer_median_units", "peer_median_units_per_day", "f27_unit_factor", "f27_unit_factor_distance"),
     *(f"{measure}_z" for measure in (*CLAIM_FEATURES, *INVOICE_FEATURES)),

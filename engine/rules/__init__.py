@@ -1,4 +1,4 @@
-"""Rules: small functions from facts to a suspicion, with all that is known of each; their registry and the codes."""
+"""Rules: small functions from facts to a suspicion, declared with their metadata; their registry; the code table."""
 
 from engine.rules.activation import SWITCHED_OFF, ActiveRules, active_rules
 from engine.rules.apply import apply_rules, flagged_rows, rule_answers, that_fired

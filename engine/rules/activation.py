@@ -1,4 +1,4 @@
-"""Which rules and guards are on: by the configuration and by what the input holds."""
+"""Determines which rules and guards are on, from the configuration and the available input."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ COMPLETE = "complete"
 
 @dataclass(frozen=True)
 class ActiveRules:
-    """The rules that are on for one subject, by id, and why others and guards are not.
+    """The rules that are on for one subject, by id, and why other rules and guards are off.
 
-    `guards_off`: "rule id, guard name" and why it stays UNCHECKED. `parts_off`: "rule id, part" of rules that are on,
-    and why it is silent.
+    `guards_off`: by "rule id, guard name", why the guard stays UNCHECKED. `parts_off`: by "rule id, part" of rules that
+    are on, why the part is off.
     """
 
     subject: Subject
@@ -41,7 +41,7 @@ class ActiveRules:
         return _guard_key(rule_id, guard_name) in self.guards_off
 
     def only(self, *rule_ids: str) -> ActiveRules:
-        """The same with these rules alone."""
+        """The same with only these rules."""
         return replace(self, rules=tuple(rule for rule in self.rules if rule.id in rule_ids))
 
 
@@ -53,12 +53,11 @@ def active_rules(
     codes: Iterable[DisputeCode] | None = None,
     registry: Registry = REGISTRY,
 ) -> ActiveRules:
-    """The rules on `subject` that the configuration leaves on and the input allows.
+    """The rules on `subject` that are enabled by the configuration and whose needs the input satisfies.
 
-    `available`: "table" and "table.column" for all that the input holds, "table.complete" for reference tables that are
-    declared complete; "scores" where a model judged the rows.
-    `codes`: the code table, by default read from `settings.reference_folder`. Raises ConfigurationError with every
-    mistake in `settings.rules` and in the codes.
+    `available`: "table" and "table.column" for everything in the input, "table.complete" for reference tables that are
+    declared complete, and "scores" if a model scored the rows. `codes`: the code table, by default read from
+    `settings.reference_folder`. Raises ConfigurationError with every error in `settings.rules` and in the codes.
     """
     check_rules(settings.rules, registry, dispute_codes(settings.reference_folder) if codes is None else codes)
     on: list[Rule] = []
@@ -84,7 +83,7 @@ def active_rules(
 
 
 def _switched_off(rule: Rule, settings: Settings) -> str | None:
-    """Why the rule is off by the configuration, else by itself; None where it is on."""
+    """Why the rule is off, by the configuration or else by its own default; None if it is on."""
     configured = settings.rules.get(rule.id)
     enabled = None if configured is None else configured.enabled
     if enabled is None:
@@ -93,7 +92,8 @@ def _switched_off(rule: Rule, settings: Settings) -> str | None:
 
 
 def why_off(needs: Iterable[str], available: frozenset[str]) -> str | None:
-    """What is missing of `needs`, in words; None where nothing is. A table's columns need the table first."""
+    """The missing tables and columns of `needs`, in words; None if none is missing. For columns of a missing table,
+    only the table is named."""
     missing: list[str] = []
     for need in needs:
         alternatives = need.split("|")

@@ -1,4 +1,4 @@
-"""Applies the active rules to facts: first whether any fires, then what they say of the rows on which one does."""
+"""Applies the active rules to facts: first selects rows on which any rule fires, then computes their rule results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RESULTS = T.ArrayType(RULE_RESULT)
 GUARDS = T.ArrayType(GUARD)
 REFERENCES = T.ArrayType(REFERENCE_ROW)
 
-# What one rule says of one row, for explaining it.
+# The answer of one rule on one row, for explaining the row.
 ANSWER = T.StructType(
     [
         T.StructField("rule_id", T.StringType()),
@@ -35,7 +35,7 @@ ANSWER = T.StructType(
     ]
 )
 
-# What a WEAK suspicion may still do of what its rule would like: it never accuses (domain part 1.4).
+# The milder action of a WEAK suspicion, which never accuses anyone (domain part 1.4).
 _MILDER = {Action.DISPUTE: Action.INQUIRE, Action.WITHHOLD: Action.PAY_AND_WATCH}
 
 _UNITS_OF = {
@@ -53,10 +53,11 @@ _DAY_OF = {
 
 
 class Judged(NamedTuple):
-    """One rule on the facts: `applies` to the row's program, day and sign of units, `met` its condition, `fires` after
-    suppressing guards, `guards`, `result`.
+    """One rule as columns over the facts.
 
-    facts_read: the facts that condition, guards and words rest on. phrases: columns that `result` reads besides facts.
+    applies: the rule covers the row's program, day and sign of units. `met`: it applies and its condition holds.
+    fires: it is so, and no suppressing guard failed. guards, result: guard results and RULE_RESULT. facts_read: the
+    facts that condition, guards and message read. phrases: further columns that `result` reads.
     """
 
     rule: Rule
@@ -72,11 +73,11 @@ class Judged(NamedTuple):
 def apply_rules(
     facts: DataFrame, active: ActiveRules, settings: Settings, also_keep: Column | None = None
 ) -> DataFrame:
-    """The rows of `facts` on which a rule fires, or which `also_keep` names, with `rules`.
+    """The rows of `facts` on which a rule fires, or for which `also_keep` is true, with `rules`.
 
-    `facts` has the schema of the subject's facts; where R052 is active also anomaly_p_value, anomaly_rows and reasons.
-    Result: the columns of `facts` and `rules` (array<RULE_RESULT>, by rule id, empty where only `also_keep` holds).
-    The first pass is one boolean expression; messages and structs are made for surviving rows only.
+    `facts` has the schema of the subject's facts; if R052 is active, also anomaly_p_value, anomaly_rows and reasons.
+    Result: the columns of `facts`, and `rules` (array<RULE_RESULT>, by rule id, empty if only `also_keep` is true). The
+    first pass is one boolean expression; messages and structs are computed for the remaining rows only.
     """
     judged = judge(active, settings)
     keep = _any_fires(judged)
@@ -89,7 +90,7 @@ def apply_rules(
 
 
 def _phrased(facts: DataFrame, judged: list[Judged]) -> DataFrame:
-    """The facts with the phrases that rules say of them, each made once: plans of rules are mostly words."""
+    """The facts with the phrases of rules' messages, each computed once, because messages make up most of a plan."""
     phrases = {name: words for rule in judged for name, words in rule.phrases.items()}
     return facts.withColumns(phrases) if phrases else facts
 
@@ -97,7 +98,7 @@ def _phrased(facts: DataFrame, judged: list[Judged]) -> DataFrame:
 def flagged_rows(screen: DataFrame, active: ActiveRules, settings: Settings) -> DataFrame:
     """The rows of `screen` on which a rule fires: source_row_id and rule_ids (array<string>), its rules by id.
 
-    On claims CLAIM_SCREEN is enough: conditions read nothing else.
+    For rebate claims, CLAIM_SCREEN is enough, because conditions read no other facts.
     """
     judged = judge(active, settings)
     ids = F.array(*(F.when(one.fires, F.lit(one.rule.id)) for one in judged if not one.rule.accompanies))
@@ -106,8 +107,8 @@ def flagged_rows(screen: DataFrame, active: ActiveRules, settings: Settings) -> 
 
 
 def that_fired(active: ActiveRules, flagged: DataFrame) -> ActiveRules:
-    """The rules that have something to say of the rows of `flagged_rows`, and those that read scores, which it does not
-    judge: a plan of rules that fire nowhere takes as long to make as any.
+    """The rules that fire on rows of `flagged_rows`, and those that `flagged_rows` does not evaluate because they read
+    scores. Rules that fire nowhere are removed, because planning them takes as long as planning any other rule.
     """
     ids = {row["rule_id"] for row in flagged.select(F.explode("rule_ids").alias("rule_id")).distinct().collect()}
     return active.only(
@@ -116,20 +117,20 @@ def that_fired(active: ActiveRules, flagged: DataFrame) -> ActiveRules:
 
 
 def _any_fires(judged: list[Judged]) -> Column:
-    """A rule that only accompanies others flags nothing."""
+    """Whether any rule fires, except rules that only accompany others."""
     flagging = (rule.fires for rule in judged if not rule.rule.accompanies)
     return any_of(flagging)
 
 
 def rule_answers(facts: DataFrame, active: ActiveRules, settings: Settings, with_messages: bool = True) -> DataFrame:
-    """Every active rule's answer to each row: source_row_id, rule_id, answer, came_close, guards, message,
+    """Every active rule's answer on each row: source_row_id, rule_id, answer, came_close, guards, message,
     unknown_facts.
 
-    Answer: FIRED, SUPPRESSED (the condition holds, a guard failed) or NOT_MET (then guards and message are NULL).
-    `with_messages`: without them, message is NULL and the plan half as long.
-    came_close: not met, although the rule applies to the row and the row has one of the SPARSE_FACTS that it reads.
-    unknown_facts: names of the facts that the rule reads and the row lacks.
-    Grain: row x rule. For explaining a few rows; `facts` as in `apply_rules`.
+    answer: FIRED, SUPPRESSED (the condition holds, a guard failed) or NOT_MET (guards and message are then NULL).
+    `with_messages`: if false, message is NULL and the plan half as long. came_close: the answer is NOT_MET, although
+    the rule applies to the row and the row has one of the SPARSE_FACTS that the rule reads. unknown_facts: names of the
+    facts that the rule reads and that are NULL. Grain: row x rule. For explaining a few rows; `facts` as in
+    `apply_rules`.
     """
     answers = []
     judged = judge(active, settings)
@@ -155,7 +156,7 @@ def rule_answers(facts: DataFrame, active: ActiveRules, settings: Settings, with
 
 
 def _is_present(name: str, kind: T.DataType) -> Column:
-    """A fact that says something: not NULL, not false, not 0, not without elements."""
+    """Whether a fact has a value other than NULL, false, 0 and the empty array."""
     fact = F.col(name)
     if isinstance(kind, T.ArrayType):
         present = F.size(fact) > 0
@@ -169,7 +170,7 @@ def _is_present(name: str, kind: T.DataType) -> Column:
 
 
 def judge(active: ActiveRules, settings: Settings) -> list[Judged]:
-    """Each active rule as columns over the subject's facts, by rule id."""
+    """Each active rule as columns over the subject's facts, in the order of rule ids."""
     return [_judge(rule, active, settings) for rule in active.rules]
 
 
@@ -207,13 +208,16 @@ def _judge(rule: Rule, active: ActiveRules, settings: Settings) -> Judged:
 
 
 def _is_judged(rule: Rule, facts: Facts) -> Column:
-    """The days on which the rule is in force, the programs that it is about (340B claims and reports have one kind);
-    units above zero that no later line has taken back; never withheld numbers.
+    """Whether the rule covers the row.
+
+    The day is one on which the rule is in force, the program one of the rule's (340B claims and reports have none), and
+    numbers are not withheld. Unless the rule covers any units, units are above zero and later lines did not credit all
+    of them.
     """
     units = _UNITS_OF[rule.subject]
     judged = F.lit(True) if rule.any_units else F.col(units) > 0
     if rule.subject == Subject.REBATE_CLAIM and not rule.any_units:
-        # not through `facts`, which would count it among what every rule rests on
+        # not through `facts`, which would record it as read by every rule
         left = F.col("taken_back_units") < F.coalesce("ndc_units", "units")
         judged = judged & F.coalesce(left, F.lit(True))
     begin, end = rule.in_force
@@ -230,7 +234,7 @@ def _is_judged(rule: Rule, facts: Facts) -> Column:
 
 
 class _Checked(NamedTuple):
-    """A guard with its answer: `failed` (None: never), `unchecked`, and both as one struct."""
+    """A guard with its result: `failed` (None: never), `unchecked`, and both as one struct."""
 
     guard: Guard
     failed: Column | None
@@ -254,7 +258,7 @@ class _Checked(NamedTuple):
 
 
 def _evidence(evidence: EvidenceClass, checks: list[_Checked]) -> EvidenceClass:
-    """The rule's class, weakened by failed guards, then one step down where any guard is unchecked."""
+    """The rule's class, weakened by failed guards, then lowered by one step if any guard is unchecked."""
     for check in checks:
         if check.failed is not None and check.guard.weakens_to is not None:
             evidence = at_most(evidence, check.guard.weakens_to, where=check.failed)
@@ -268,8 +272,8 @@ def _evidence(evidence: EvidenceClass, checks: list[_Checked]) -> EvidenceClass:
 
 
 def _action(action: Column | Action, evidence: EvidenceClass, facts: Facts, subject: Subject) -> Column:
-    """The action as far as the class allows. Public totals (SDUD) are no invoice that could be disputed, nor is a line
-    whose kind could not be read.
+    """The action, limited by the class. Public totals (SDUD), and lines whose kind could not be read, are not invoices
+    that can be disputed.
     """
     is_weak = is_below_medium(evidence)
     is_public = ~F.coalesce(facts.source_kind == "INVOICE", F.lit(False)) if subject == Subject.INVOICE else False
@@ -282,7 +286,7 @@ def _action(action: Column | Action, evidence: EvidenceClass, facts: Facts, subj
 
 
 def _where(first: Column | bool, second: Column | bool, action: Action, otherwise: Column) -> Column:
-    """`action` where one of the conditions holds."""
+    """`action` if one of the conditions holds, else `otherwise`."""
     if first is True or second is True:
         return F.lit(action.value)
     for condition in (first, second):

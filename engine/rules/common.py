@@ -1,4 +1,4 @@
-"""What several rules share: programs, conditions, and how a claim or an invoice line is named in a message."""
+"""Shared by several rules: programs, conditions, and phrases that name a claim or an invoice line in a message."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PROGRAM_WORDS = {
     Program.MFP.value: "Medicare negotiated price",
 }
 
-# The papers that go with code X (ROSI and PQAS, 2024 collection), by what the rule rests on.
+# Documents to send with code X (ROSI and PQAS, 2024 collection), by the evidence of the rule.
 DOCUMENT_FLAG = "the claim line with its 340B identifier"
 DOCUMENT_EXCLUSION_FILE = "340B id with billing NPI or Medicaid number and the exclusion file's quarter"
 DOCUMENT_ENTITY_CLAIM = "the entity's claim with its 340B id"
@@ -83,7 +83,8 @@ PARTIAL_VIAL = Guard("PARTIAL_VIAL", "a provider gave a part of a vial or kit an
 
 
 def snapshot(day: Column, *known_from: Column) -> Check:
-    """Never FAILED. `known_from`: facts of that name of the rows that the rule rests on; NULL: dated."""
+    """A guard check that never fails. `known_from`: facts with the first snapshot day of each reference row that the
+    rule uses; NULL: the row has its own dates."""
     return SNAPSHOT.check(failed=F.lit(False), unchecked=any_of(day < since for since in known_from))
 
 
@@ -92,7 +93,7 @@ def no_340b_purchase(f: Facts) -> Check:
 
 
 def purchase_checks(f: Facts, given: Given) -> tuple[Check, Check]:
-    """Whether the entity bought the product at the 340B price at all, and enough of it for all that is asked for."""
+    """Check whether the entity bought the product at the 340B price at all, and enough of it for all units billed."""
     most = f.entity_units_bought * (1 + given.number(PURCHASE_TOLERANCE.name))
     exceeds = EXCEEDS_340B_PURCHASES.check(
         failed=f.entity_units_asked_for > most,
@@ -110,8 +111,9 @@ def waste_line(f: Facts, given: Given) -> Check:
 
 
 def waste_next_to_given(f: Facts, given: Given) -> Check:
-    """Of the line and all earlier ones of the dispense one side bills the discarded part, the other what was given."""
-    # no lambda: the embedded engine loses columns that one names in a rule
+    """Check whether the line and all earlier lines of the dispense differ in kind: one side bills the discarded part,
+    the other the administered part."""
+    # no lambda, because the embedded engine loses columns that a lambda in a rule refers to
     rows = F.size(F.split(f.duplicate_modifiers, ">")) - 1
     waste = F.size(F.split(f.duplicate_modifiers, rf"<\|([^>]*\|)?({_waste_words(given)})\|[^>]*>")) - 1
     alike = F.when(_is_waste(f.modifiers, given), waste).otherwise(rows - waste)
@@ -121,7 +123,7 @@ def waste_next_to_given(f: Facts, given: Given) -> Check:
 
 
 def _is_waste(modifiers: Column, given: Given) -> Column:
-    """Never NULL: a line without modifiers is marked as nothing."""
+    """Whether the modifiers mark discarded units; never NULL: false for a line without modifiers."""
     return F.coalesce(modifiers.rlike(rf"(^|\|)({_waste_words(given)})(\||\z)"), F.lit(False))
 
 
@@ -142,7 +144,7 @@ def partial_vial(f: Facts) -> Check:
 
 
 def is_federal(f: Facts) -> Column:
-    """A rebate type that is not given is the program's only one. Never NULL."""
+    """Whether the rebate is the federal one; a missing rebate type counts as federal. Never NULL."""
     return F.coalesce(f.rebate_type == "FEDERAL", F.lit(True))
 
 
@@ -151,7 +153,7 @@ def is_medicaid(f: Facts) -> Column:
 
 
 def code_of_payer(f: Facts, code: str | Column) -> Column:
-    """The code of a claim of Medicaid; PBM of one under a contract. NULL stays NULL."""
+    """`code` for a Medicaid claim; PBM for a claim under a contract. NULL stays NULL."""
     of_medicaid = F.lit(code) if isinstance(code, str) else code
     return F.when(is_medicaid(f) | of_medicaid.isNull(), of_medicaid).otherwise(F.lit("PBM"))
 
@@ -161,22 +163,22 @@ def route_of_payer(f: Facts) -> Column:
 
 
 def party_of_payer(f: Facts) -> Column:
-    """The payer, where it is what is at fault: a state, or who claims under a contract."""
+    """The party at fault if it is the payer: the state, or the payer under a contract."""
     return F.when(is_medicaid(f), F.lit(Party.STATE.value)).otherwise(F.lit(Party.PBM.value))
 
 
 def claim_units(f: Facts) -> Column:
-    """The whole claim in NDC billing units; as asked for where HCPCS units could not be converted."""
+    """All units of the claim in NDC billing units; as billed if HCPCS units could not be converted."""
     return F.coalesce(f.ndc_units, f.units)
 
 
 def has_340b_flag(f: Facts) -> Column:
-    """Never NULL."""
+    """Whether the claim has a 340B identifier. Never NULL."""
     return F.coalesce(F.size(f.flags_340b) > 0, F.lit(False))
 
 
 def outside(value: Column, low: float, high: float) -> Column:
-    """Below `low` or above `high`; NaN is neither."""
+    """Whether the value is below `low` or above `high`; false for NaN."""
     return (value < low) | ((value > high) & ~F.isnan(value))
 
 
@@ -186,7 +188,7 @@ def not_below_zero(value: Column) -> Column:
 
 
 def quarter_after(start: Column) -> Column:
-    """First day of the next quarter, given the first day of one; NULL after the last quarter of the calendar."""
+    """First day of the quarter after the one that starts on `start`; NULL after the last quarter of the calendar."""
     return F.when(start < F.lit(date(9999, 10, 1)), F.add_months(start, 3))
 
 
@@ -228,18 +230,18 @@ def state_invoiced(f: Facts) -> Column:
 
 @phrase
 def state_claimed(f: Facts) -> Column:
-    """As `state_invoiced`, where claim-level detail alone asks for the units."""
+    """As `state_invoiced`, if only claim-level detail bills the units."""
     return _claimed(f, "Claim-level detail of state {payer} holds")
 
 
 @phrase
 def payer_asked(f: Facts, what: str) -> Column:
-    """As `state_invoiced`, for payers that are no state; `what` is a rebate or a refund."""
+    """As `state_invoiced`, for payers other than states; `what`: a rebate or a refund."""
     return _claimed(f, "{payer} asks for {what} on", what=F.lit(what))
 
 
 def claim_of_payer(f: Facts) -> Column:
-    """As `state_invoiced` of Medicaid and `payer_asked` of claims under contracts."""
+    """`state_invoiced` for Medicaid claims, `payer_asked` for claims under contracts."""
     return F.when(is_medicaid(f), state_invoiced(f)).otherwise(payer_asked(f, "a rebate"))
 
 
@@ -263,15 +265,15 @@ def product_row(f: Facts) -> Column:
 
 
 def product_file(f: Facts) -> Column:
-    """ " (product file of 2025-07-01)", or nothing where it is not dated."""
+    """ " (product file of 2025-07-01)", or an empty text if it is not dated."""
     return if_known(" (product file of {snapshot:date})", snapshot=f.product_snapshot_date)
 
 
 def is_invoice(f: Facts) -> Column:
-    """The line is of an invoice: not of public utilization data, nor of a kind that cannot be read. Never NULL."""
+    """Whether the line is from an invoice, not from public utilization data or of an unreadable kind. Never NULL."""
     return F.coalesce(f.source_kind == "INVOICE", F.lit(False))
 
 
 def is_delta(f: Facts) -> Column:
-    """The line corrects an earlier one by a difference, so its numbers are no quarter's totals. Never NULL."""
+    """Whether the line corrects an earlier one by a difference, so its numbers are not totals. Never NULL."""
     return F.coalesce(f.line_kind == "PRIOR_DELTA", F.lit(False))

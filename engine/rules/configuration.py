@@ -1,4 +1,4 @@
-"""Thresholds of rules as the configuration sets them; every mistake in them at once."""
+"""Reads the configured thresholds of rules and reports all errors in them at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engine.settings import RuleSettings
 
 
 def check_rules(configured: Mapping[str, RuleSettings], registry: Registry, codes: Iterable[DisputeCode]) -> None:
-    """Raises ConfigurationError with every problem of `problems_of_rules`."""
+    """Raise ConfigurationError with every problem of `problems_of_rules`."""
     problems = problems_of_rules(configured, registry, codes)
     if problems:
         raise ConfigurationError(problems)
@@ -22,8 +22,8 @@ def check_rules(configured: Mapping[str, RuleSettings], registry: Registry, code
 def problems_of_rules(
     configured: Mapping[str, RuleSettings], registry: Registry, codes: Iterable[DisputeCode]
 ) -> list[Problem]:
-    """Unknown rules and thresholds, values of a wrong type, and rules whose code the code table does not hold or does
-    not vouch for.
+    """Problems: unknown rules and thresholds, values of a wrong type, and rules with a code that is missing from the
+    code table or not verified there.
     """
     problems = [
         problem for rule_id in sorted(configured) for problem in _problems(rule_id, configured[rule_id], registry)
@@ -32,7 +32,7 @@ def problems_of_rules(
 
 
 def thresholds_of(rule: Rule, configured: Mapping[str, RuleSettings]) -> dict[str, ThresholdValue]:
-    """The rule's thresholds: the configuration's where it sets one, else the default. Checked by `check_rules`."""
+    """The rule's thresholds: the configured value if set, else the default. Checked by `check_rules`."""
     given = configured[rule.id].thresholds if rule.id in configured else {}
     return {t.name: _read(t, given[t.name]) if t.name in given else t.default for t in rule.thresholds}
 
@@ -61,7 +61,7 @@ def _unknown(what: str, name: str, place: str, known: Iterable[str]) -> Problem:
 
 
 def _read(threshold: Threshold, value: object) -> ThresholdValue:
-    """The value in the threshold's own type. Raises ValueError."""
+    """The value, converted to the type of the threshold. Raises ValueError."""
     default = threshold.default
     if isinstance(value, bool):
         raise ValueError(f"{threshold.name}: {value!r}")

@@ -32,10 +32,10 @@ DISPUTE_CODES = T.StructType(
 
 
 class DisputeCode(NamedTuple):
-    """One meaning of a code, valid in `[valid_from, valid_to)`; None is open. Schema: DISPUTE_CODES.
+    """One meaning of a code, valid in `[valid_from, valid_to)`; None is unbounded. Schema: DISPUTE_CODES.
 
-    A code that serves as both kinds has a row for each. `needs_companion`: never alone on a line.
-    `verified` false: its text was not seen; it is kept in mind and never exported.
+    A code that can be of both kinds has a row for each. `needs_companion`: never alone on a line. `verified` is false
+    if nobody read the code's text in its source; such codes are kept for reference and never exported.
     """
 
     code: str
@@ -50,7 +50,7 @@ class DisputeCode(NamedTuple):
 
 
 def dispute_codes(folder: str) -> tuple[DisputeCode, ...]:
-    """The code table in a local folder. Raises ConfigurationError with every mistake in it."""
+    """Read the code table from a local folder. Raises ConfigurationError with every error in it."""
     path = Path(folder, FILE_NAME)
     try:
         content = path.read_text(encoding="utf-8-sig")
@@ -64,7 +64,7 @@ def dispute_codes(folder: str) -> tuple[DisputeCode, ...]:
 
 
 def parse_dispute_codes(content: str, where: str) -> tuple[DisputeCode, ...]:
-    """The code table from its text; `where` is named in errors. Raises ConfigurationError."""
+    """Parse the code table from its text. `where`: location to name in errors. Raises ConfigurationError."""
     reader = csv.DictReader(io.StringIO(content))
     lacking = [name for name in DISPUTE_CODES.names if name not in (reader.fieldnames or [])]
     if lacking:

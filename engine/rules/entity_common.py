@@ -1,4 +1,4 @@
-"""What rules on 340B claims share: how a claim is named in a message, and what they rest on."""
+"""Shared by rules on 340B claims: phrases that name a claim in a message, and reference rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def entity_claimed(f: Facts) -> Column:
 
 
 def from_to(start: Column, end: Column) -> Column:
-    """ "from 2020-01-01 to 2024-07-01", as far as it is known."""
+    """ "from 2020-01-01 to 2024-07-01", with the known dates only."""
     return F.concat(if_known(" from {day:date}", day=start), if_known(" to {day:date}", day=end))
 
 

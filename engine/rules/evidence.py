@@ -1,8 +1,8 @@
 """Steps on the evidence ladder (domain part 1.4).
 
-A class that is the same on every row is an `Evidence`; one that depends on the row is a column of its strength, a whole
-number from 1 (CONTEXT) to 4 (STRONG). Steps on strengths name what they start from once: a chain of them would grow by
-powers if each repeated it.
+A class that is the same on every row is an `Evidence`; a class that depends on the row is a column with its strength,
+an integer from 1 (CONTEXT) to 4 (STRONG). Each step uses its input column only once, because a chain of steps that
+repeat it would grow exponentially.
 """
 
 from __future__ import annotations
@@ -25,29 +25,30 @@ def strength(evidence: EvidenceClass) -> Column:
 
 
 def class_name(evidence: EvidenceClass) -> Column:
-    """The class as it is written; NULL for no strength."""
+    """The name of the class; NULL if the strength is NULL."""
     if isinstance(evidence, Evidence):
         return F.lit(evidence.value)
     return F.get(_array(one.value for one in _WEAKEST_FIRST), evidence - 1)
 
 
 def either(condition: Column, then: Evidence, otherwise: Evidence) -> EvidenceClass:
-    """`then` where the condition holds; one class where both are the same."""
+    """`then` if the condition holds, else `otherwise`; a constant class if both are equal."""
     if then == otherwise:
         return then
     return F.when(condition, strength(then)).otherwise(strength(otherwise))
 
 
 def at_most(evidence: EvidenceClass, cap: Evidence, where: Column) -> EvidenceClass:
-    """The weaker of a class and `cap` where the condition holds; NULL in `where` is no."""
+    """The weaker of a class and `cap` if the condition `where` holds; NULL counts as false."""
     if isinstance(evidence, Evidence) and evidence.strength <= cap.strength:
         return evidence
-    # `least` passes over NULL
+    # `least` ignores NULL
     return F.least(strength(evidence), F.when(where, F.lit(cap.strength)))
 
 
 def one_step_down(evidence: EvidenceClass, where: Column) -> EvidenceClass:
-    """STRONG to MEDIUM, MEDIUM to WEAK where the condition holds; WEAK and CONTEXT stay. NULL in `where` is no."""
+    """STRONG to MEDIUM and MEDIUM to WEAK if the condition `where` holds; WEAK and CONTEXT stay. NULL counts as
+    false."""
     if isinstance(evidence, Evidence):
         return either(where, _ONE_STEP_DOWN.get(evidence, evidence), evidence)
     lower = _array(_ONE_STEP_DOWN.get(one, one).strength for one in _WEAKEST_FIRST)

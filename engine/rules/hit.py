@@ -1,4 +1,4 @@
-"""What a rule says: a Hit, its guards, and the facts it reads."""
+"""The result of a rule: a Hit, its guards, and the facts it reads."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ STRINGS = T.ArrayType(T.StringType())
 
 _Texts = ParamSpec("_Texts")
 
-# Joined to the facts of rows that a model judged.
+# Joined to the facts of rows that a model scored.
 SCORE_FACTS = T.StructType(
     [
         T.StructField("anomaly_p_value", T.DoubleType()),
         T.StructField("anomaly_rows", T.LongType()),
         T.StructField("reasons", T.ArrayType(FEATURE_REASON)),
         T.StructField("reason_words", T.ArrayType(T.StringType())),  # the model's reasons in words, in their order
-        # months of groups whose most unusual claim the row is, in words; and the other claims of the first
+        # months of groups in which the row is the most unusual claim, in words; and the other claims of the first month
         T.StructField("group_words", T.ArrayType(T.StringType())),
         T.StructField("group_source_row_ids", T.ArrayType(T.StringType())),
         T.StructField("group_row_count", T.LongType()),
@@ -43,7 +43,7 @@ FACTS_OF: dict[Subject, T.StructType] = {
 
 
 class Facts:
-    """The facts of one row as attributes: `f.units` is the column `units`. An unknown name is an AttributeError."""
+    """The facts of one row as attributes: `f.units` is the column `units`. An unknown name raises AttributeError."""
 
     def __init__(self, subject: Subject):
         self._names = frozenset([*FACTS_OF[subject].names, *SCORE_FACTS.names])
@@ -57,22 +57,22 @@ class Facts:
         return F.col(name)
 
     def names_read(self) -> tuple[str, ...]:
-        """The facts that were asked for so far, by name."""
+        """Names of the facts that were read so far."""
         return tuple(sorted(self._read))
 
     def phrase(self, name: str, words: Column) -> Column:
-        """A text that several rules say of a row, as a column that is made once for all of them."""
+        """A phrase used in the messages of several rules, as a column that is computed once for all of them."""
         column = f"phrase {name}"
         self._phrases[column] = words
         return F.col(f"`{column}`")
 
     def phrases(self) -> dict[str, Column]:
-        """The phrases that were asked for so far, by the column that holds each."""
+        """The phrases that were used so far, by column name."""
         return dict(self._phrases)
 
 
 def phrase(words: Callable[Concatenate[Facts, _Texts], Column]) -> Callable[Concatenate[Facts, _Texts], Column]:
-    """Decorates a function of the facts, and of texts, whose words several rules say: see `Facts.phrase`."""
+    """Decorate a function that makes a phrase of several rules from facts and texts: see `Facts.phrase`."""
 
     @wraps(words)
     def said(f: Facts, /, *texts: _Texts.args, **named: _Texts.kwargs) -> Column:
@@ -84,11 +84,11 @@ def phrase(words: Callable[Concatenate[Facts, _Texts], Column]) -> Callable[Conc
 
 @dataclass(frozen=True)
 class Guard:
-    """A known innocent explanation that a rule looks for before it speaks.
+    """A benign explanation that is checked before a rule fires.
 
-    `asks` is what is looked for, in words. `needs`: tables and columns without which it stays UNCHECKED (alternatives
-    separated by `|`). A FAILED guard suppresses the rule, or weakens it to `weakens_to` where that is given. `fails`:
-    false of what can at most be open.
+    `asks`: the question that the guard checks, in words. `needs`: tables and columns without which the guard stays
+    UNCHECKED (alternatives separated by `|`). A FAILED guard suppresses the rule, or weakens it to `weakens_to` if that
+    is set. `fails`: false for a guard that can be UNCHECKED but never FAILED.
     """
 
     name: str
@@ -98,15 +98,17 @@ class Guard:
     fails: bool = True
 
     def check(self, failed: Column, unchecked: Column | None = None, only_where: Column | None = None) -> Check:
-        """`failed`: the innocent explanation holds. `unchecked`: that cannot be known; by default where `failed` is
-        NULL, so that a fact which is missing never speaks for the rule. Elsewhere than `only_where` the guard does not
+        """Check the guard on a row.
+
+        `failed`: the benign explanation holds. `unchecked`: whether it holds cannot be determined; by default, if
+        `failed` is NULL, so a missing fact never supports the rule. Where `only_where` is not true, the guard does not
         matter and counts as PASSED.
         """
         return Check(self, failed, unchecked, only_where)
 
 
 class Check(NamedTuple):
-    """A guard on the row at hand; NULL counts as false, but see `Guard.check` on `unchecked`."""
+    """A guard with its conditions on a row; NULL counts as false, but see `Guard.check` on `unchecked`."""
 
     guard: Guard
     failed: Column
@@ -115,12 +117,12 @@ class Check(NamedTuple):
 
 
 class Hit(NamedTuple):
-    """What a rule says of a row. NULL in `when` is no.
+    """The result of a rule on a row. `when`: the condition; NULL counts as false.
 
-    What is not given is the rule's own (evidence, code, route, party, action) or NULL. `units`: NDC billing units that
-    should not have been asked for; `amount`: US dollars, only where it is not units x price. NULL `references` are left
-    out. `related`: row ids, nearest first, of which the first MOST_RELATED_ROWS are kept; `related_count`: their number
-    where the facts name fewer, else that of `related`.
+    Fields that are not set are those of the rule (evidence, code, route, party, action) or NULL. `units`: NDC billing
+    units that should not have been billed. `amount`: US dollars, only if it is not units x price. NULL `references` are
+    dropped. `related`: row ids, nearest first; the first MOST_RELATED_ROWS are kept. `related_count`: number of related
+    rows, if the facts name only some of them; by default that of `related`.
     """
 
     when: Column
@@ -139,7 +141,7 @@ class Hit(NamedTuple):
 
 
 def related_rows(*ids: Column) -> Column:
-    """The source row ids that are there, as an array."""
+    """The source row ids that are not NULL, as an array."""
     none = F.array().cast(STRINGS)
     return F.concat(*(F.when(row.isNotNull(), F.array(row)).otherwise(none) for row in ids))
 
@@ -151,7 +153,7 @@ def reference_row(
     end: Column | None = None,
     snapshot_date: Column | None = None,
 ) -> Column:
-    """A dated reference fact that a rule rests on, as REFERENCE_ROW; `[start, end)`, NULL is open."""
+    """A dated reference fact that a rule uses, as REFERENCE_ROW; valid in `[start, end)`, NULL is unbounded."""
     values = (F.lit(table), key, start, end, snapshot_date)
     return F.struct(
         *(
@@ -162,7 +164,7 @@ def reference_row(
 
 
 def key_of(*parts: Column) -> Column:
-    """A reference key joined by `/`; NULL parts stay visible as `-`."""
+    """A reference key joined by `/`; NULL parts are shown as `-`."""
     return F.concat_ws("/", *(F.coalesce(part.cast("string"), F.lit("-")) for part in parts))
 
 

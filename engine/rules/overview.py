@@ -1,4 +1,4 @@
-"""The catalog of rules as a whole, for the rest of the engine."""
+"""Queries on the complete catalog of rules, for other packages of the engine."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from engine.settings import RuleSettings, Settings
 
 (ANOMALY_RULE,) = {rule.id for rule in REGISTRY.rules() if rule.is_model}
 BARRING_RULES = tuple(sorted({rule.id for rule in REGISTRY.rules() if rule.bars_disputes}))
-# By rule id, of rules that may support another.
+# Data source by rule id, for rules that can support another rule.
 DATA_SOURCES = {rule.id: rule.data_source for rule in REGISTRY.rules() if rule.data_source is not None}
 
 
 def check_configuration(settings: Settings) -> None:
-    """Raises ConfigurationError with every mistake in `settings.rules`, before any row is read."""
+    """Raise ConfigurationError with every error in `settings.rules`, before any row is read."""
     check_rules(settings.rules, REGISTRY, dispute_codes(settings.reference_folder))
 
 
 def configuration_problems(configured: Mapping[str, RuleSettings], reference_folder: str) -> list[Problem]:
-    """The same mistakes, to be told together with those in other settings."""
+    """The same errors as problems, to be reported together with those in other settings."""
     try:
         codes = dispute_codes(reference_folder)
     except ConfigurationError as error:
@@ -33,7 +33,7 @@ def configuration_problems(configured: Mapping[str, RuleSettings], reference_fol
 
 
 def rule_titles() -> dict[str, str]:
-    """Title by rule id; a rule that asks different things of several subjects has one for each."""
+    """Title by rule id; a rule with different titles on several subjects has all of them."""
     titles: dict[str, list[str]] = {}
     for rule in REGISTRY.rules():
         titles.setdefault(rule.id, []).append(rule.title)
@@ -41,26 +41,26 @@ def rule_titles() -> dict[str, str]:
 
 
 def anomaly_threshold(settings: Settings) -> float:
-    """The p-value up to which R052 calls a row unusual."""
+    """The largest p-value at which R052 fires on a row."""
     rule = next(rule for rule in REGISTRY.rules(Subject.REBATE_CLAIM) if rule.id == ANOMALY_RULE)
     return float(str(thresholds_of(rule, settings.rules)["p_value"]))
 
 
 def explaining_rules(subject: Subject) -> tuple[str, ...]:
-    """Ids of the rules of class STRONG or MEDIUM on quantity, price, amount or conversion of the subject.
+    """Ids of the subject's rules of class STRONG or MEDIUM on quantity, price, amount or conversion.
 
-    The class is the rule's own: a guard that fails lowers it on single rows later.
+    The class is the one declared by the rule; failed guards can lower it on single rows later.
     """
     return tuple(rule.id for rule in REGISTRY.rules(subject) if rule.explains_unusual)
 
 
 def rule_versions(subject: Subject) -> dict[str, int]:
-    """Version by rule id, of all rules on the subject."""
+    """Version by rule id, for all rules on the subject."""
     return {rule.id: rule.version for rule in REGISTRY.rules(subject)}
 
 
 def thresholds_in_force(settings: Settings, subject: Subject) -> dict[str, dict[str, ThresholdValue]]:
-    """Thresholds by rule id, of rules on the subject that have any and are not switched off."""
+    """Thresholds by rule id, for rules on the subject that have any and are not switched off."""
     return {
         rule.id: thresholds_of(rule, settings.rules)
         for rule in REGISTRY.rules(subject)

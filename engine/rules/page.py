@@ -1,4 +1,4 @@
-"""The catalog of rules as a page for analysts, made from the registry and the cases that specify each rule."""
+"""The catalog of rules as a page for analysts, generated from the registry and the cases that specify each rule."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SUBJECTS = {
 
 @dataclass(frozen=True)
 class Example:
-    """A case of a rule's specification: facts by name, as text, and what is expected of it by name."""
+    """A case of a rule's specification: facts by name, as text, and expected results by name."""
 
     name: str
     facts: Mapping[str, str]
@@ -28,7 +28,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Examples:
-    """Cases of one rule on one subject. given: facts that all of them share, in words."""
+    """Cases of one rule on one subject. given: facts that all cases share, in words."""
 
     given: str
     fires: Sequence[Example]
@@ -36,8 +36,8 @@ class Examples:
 
 
 def rules_page(registry: Registry, examples: Mapping[tuple[str, Subject], Sequence[Examples]]) -> str:
-    """Markdown: one section per rule and subject with condition, guards, thresholds, what it leads to, and `examples`
-    of when it fires and when it must not."""
+    """Markdown: one section per rule and subject with condition, guards, thresholds, consequences, and `examples` of
+    when it fires and when it must not."""
     lines = [
         "# Rules",
         "",

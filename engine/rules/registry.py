@@ -1,4 +1,4 @@
-"""Rules by id and subject, each with all that is known of it besides its condition."""
+"""Rules by id and subject, each with its condition and its metadata."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ ThresholdValue = float | int | str | date | list[str]
 
 
 class RegistryError(Exception):
-    """Two rules or a rule's own parts contradict one another: a mistake in the code."""
+    """Two rules, or the parts of one rule, contradict each other: an error in the code."""
 
 
 class DataSource(StrEnum):
-    """The data that a rule's suspicion rests on. Two WEAK rules support each other only if these differ: the anomaly
-    model sees the same quantities and amounts that R035 to R037 judge, so it never raises them.
+    """The data that a rule's suspicion is based on.
+
+    Two WEAK rules support each other only if their data sources differ. The anomaly model reads the same quantities and
+    amounts as R035 to R037, so it never raises them.
     """
 
     FLAGS_ON_CLAIM = "flags on the claim"
@@ -47,7 +49,7 @@ class DataSource(StrEnum):
 
 @dataclass(frozen=True)
 class Threshold:
-    """A number, date or list of words that the configuration may set; its default gives the type."""
+    """A number, date or list of words that the configuration can set; the default determines the type."""
 
     name: str
     default: ThresholdValue
@@ -56,8 +58,8 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Given:
-    """What a rule is given besides the facts: its thresholds, the run's today, the settings, and what the input holds
-    ("table", "table.column", and "table.complete" where absence from the table means something).
+    """Parameters of a rule in addition to the facts: its thresholds, the run's day, the settings, and the available
+    input ("table", "table.column", and "table.complete" for tables from which absence is meaningful).
     """
 
     thresholds: Mapping[str, ThresholdValue]
@@ -85,8 +87,8 @@ RuleFunction = Callable[[Facts, Given], Hit]
 
 @dataclass(frozen=True)
 class Part:
-    """A part of what a rule looks for that needs more than the rule itself: `name` in words; `needs`, and `where` what
-    the input must hold for the part to matter, as `Rule.needs`.
+    """A part of a rule's condition that requires more input than the rule: `name` in words; `needs`: the input that it
+    requires; `where`: the input without which the part does not matter. Both as in `Rule.needs`.
     """
 
     name: str
@@ -96,10 +98,10 @@ class Part:
 
 @dataclass(frozen=True)
 class On:
-    """A rule on one subject: what it needs there, and what differs from the rule as declared for all its subjects.
+    """A rule on one subject: its needs, and what differs from the declaration for all its subjects.
 
-    function: its condition on this subject; None: the decorated function. thresholds and guards come after those of the
-    rule; other fields replace the rule's.
+    function: the condition on this subject; None: the decorated function. thresholds and guards are added after those
+    of the rule; other fields replace the rule's.
     """
 
     function: RuleFunction | None = None
@@ -122,18 +124,17 @@ class On:
 class Rule:
     """One rule on one subject.
 
-    `codes`: the codes it may bring, its usual one first; none: it brings no code. `needs`: tables and columns
-    (`table.column`, alternatives separated by `|`) without which it is off; `parts`: parts of it that are off without
-    more than that. `any_units`: it also judges rows whose
-    units are not positive. `document`: what must go with its code. `accompanies`: it adds to what other rules say of a
-    row and flags none by itself, so that it may read every fact. `enabled`: whether it is on where the configuration
-    does not say. `explains_unusual`: it is on quantity, price, amount or conversion, so that a row on which it fires is
-    nothing new that an anomaly model finds: STRONG and MEDIUM rules alone. `in_force`: the first day of service that it
-    judges and the day after the last (invoices: first days of periods); None: without end. `version`: goes up when it
-    says something else of the same row.
+    `codes`: the codes it can assign, the usual one first; empty: it assigns no code. `needs`: tables and columns
+    (`table.column`, alternatives separated by `|`) without which it is off. `parts`: parts of its condition that
+    require more input. `any_units`: it also covers rows whose units are not positive. `document`: what must be sent
+    with its code. `accompanies`: it adds to the results of other rules and never flags a row alone, so it can read
+    every fact. `enabled`: whether it is on by default. `explains_unusual`: it checks quantity, price, amount or
+    conversion, so rows on which it fires are explained and not flagged by an anomaly model; only for STRONG and MEDIUM
+    rules. `in_force`: the first day of service that it covers, and the day after the last (invoices: first days of
+    periods); None: unbounded. `version`: is increased when its result on the same row changes.
 
-    `data_source`: None for a rule that only informs and supports no other. `bars_disputes`: with all guards passed it
-    states that a dispute is no longer possible. `is_model`: it reports what the anomaly model found.
+    `data_source`: None for a rule that only informs and supports no other. `bars_disputes`: if all its guards pass, a
+    dispute is no longer possible. `is_model`: it reports results of the anomaly model.
     """
 
     id: str
@@ -182,7 +183,7 @@ class Registry:
         self._rules: dict[tuple[str, Subject], Rule] = {}
 
     def add(self, rules: Sequence[Rule]) -> None:
-        """Add one rule, given once for each of its subjects.
+        """Add one rule, with one `Rule` for each of its subjects.
 
         Raises RegistryError if the id is taken or the rule contradicts itself.
         """
@@ -198,7 +199,7 @@ class Registry:
         self._rules |= {rule.key: rule for rule in rules}
 
     def rules(self, subject: Subject | None = None) -> tuple[Rule, ...]:
-        """Rules on a subject, or all, by id."""
+        """Rules on a subject, or all rules, ordered by id."""
         chosen = (rule for rule in self._rules.values() if subject in (None, rule.subject))
         return tuple(sorted(chosen, key=lambda rule: rule.key))
 
@@ -207,7 +208,7 @@ class Registry:
         return tuple(sorted({rule.id for rule in self._rules.values()}))
 
     def thresholds(self, rule_id: str) -> dict[str, Threshold]:
-        """Thresholds that `rules.<id>.thresholds` may set, over all subjects of the rule."""
+        """Thresholds that `rules.<id>.thresholds` can set, for all subjects of the rule."""
         return {
             threshold.name: threshold
             for rule in self._rules.values()
@@ -261,9 +262,9 @@ def rule(
     is_model: bool = False,
     registry: Registry = REGISTRY,
 ) -> Callable[[RuleFunction], RuleFunction]:
-    """Enter a rule in the registry, once for all its subjects; the docstring of each function explains it.
+    """Register a rule for all its subjects; the docstring of each function is its explanation on the page of rules.
 
-    on: the rule's subjects with what it needs there besides the subject's own table, or with `On` if more differs.
+    on: the rule's subjects, each with its needs in addition to the subject's own table, or with `On` if more differs.
     """
 
     def register(function: RuleFunction) -> RuleFunction:

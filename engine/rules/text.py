@@ -17,20 +17,20 @@ def sentence(template: str, **values: Column) -> Column:
     """`sentence("{units:number} units on {day:date}", units=f.units, day=f.date_of_service)` as a string column.
 
     Formats: none (text as it is), `number` (up to 3 decimals, no trailing zeros), `ratio` (2 decimals, 4 under 1),
-    `count` (whole, thousands separated), `money` (US dollars, 2 decimals), `price` (US dollars, 2 to 6 decimals),
-    `date` (ISO), `days` ("1 day", "76 days"), `percent`. A value that is NULL reads "unknown". Raises ValueError where
-    template and values differ.
+    `count` (integer with thousands separators), `money` (US dollars, 2 decimals), `price` (US dollars, 2 to 6
+    decimals), `date` (ISO), `days` ("1 day", "76 days"), `percent`. A NULL value becomes "unknown". Raises ValueError
+    if template and values do not match.
     """
     return F.concat(*_parts(template, values, lambda text: F.coalesce(text, F.lit(UNKNOWN))))
 
 
 def if_known(template: str, **values: Column) -> Column:
-    """As `sentence`, but empty where one of the values is NULL."""
+    """As `sentence`, but empty if one of the values is NULL."""
     return F.coalesce(F.concat(*_parts(template, values, lambda text: text)), F.lit(""))
 
 
 def words_for(column: Column, words: Mapping[str, str]) -> Column:
-    """A code in words; the code itself where there are none."""
+    """A code in words; the code itself if `words` does not contain it."""
     pairs = [F.lit(word) for pair in words.items() for word in pair]
     return F.coalesce(F.try_element_at(F.create_map(*pairs), column), column)
 
@@ -56,12 +56,12 @@ def _digits(value: Column, scale: int) -> Column:
 
 
 def _decimal(value: Column, scale: int) -> Column:
-    """Digits without trailing zeros."""
+    """The value as text without trailing zeros."""
     return F.regexp_replace(_digits(value, scale), r"\.?0+\z", "")
 
 
 def listed(ids: Column, count: Column) -> Column:
-    """The ids of an array, and how many of `count` are not among them; NULL count: none."""
+    """The ids of an array as text, and how many of `count` are not among them; NULL `count`: none."""
     more = F.concat(F.lit(" and "), format_number(count - F.size(ids), 0), F.lit(" more"))
     is_cut = F.coalesce(count > F.size(ids), F.lit(False))
     return F.concat(F.array_join(ids, ", "), F.when(is_cut, more).otherwise(F.lit("")))

@@ -1,4 +1,4 @@
-"""Conditions and guards of the rule catalog that no table of the contract can answer, and why."""
+"""Conditions and guards of the rule catalog that cannot be checked with the tables of the contract, and why."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Unsupported(NamedTuple):
-    """What the catalog (domain part 7) asks of rules, and why the program does not look for it."""
+    """A requirement of the catalog (domain part 7) on rules, and why the program does not check it."""
 
     rules: tuple[str, ...]
     what: str

@@ -28,6 +28,8 @@ CLEAN_PACKAGES = (
     "engine/positions",
     "engine/tracking",
     "engine/feedback",
+    "engine/models",
+    "engine/findings",
 )
 
 CLEAN_PAGES = (
@@ -116,6 +118,7 @@ ALLOWED = {
     "state, house": "a street address",
     "UNIT|ROOM|RM": "parts of a street address",
     "beyond the heap": "memory of the JVM",
+    "too few rows to say": "an output of the model card, where people do say",
     '"crowded"': "name of an intermediate result in the work folder",
     '"standing"': "name of a stored column of the review queue",
     "appears to leave out the 340B modifier": "text of a stored root cause",

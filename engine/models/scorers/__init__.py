@@ -1,7 +1,7 @@
-"""Fitted detectors as plain arrays: what scores rows on executors and, without this engine, in a served model.
+"""Fitted detectors as plain arrays, which score rows on executors and, without this engine, in a served model.
 
-The modules of this package import one another by relative names and besides only numpy, numba when the first rows are
-scored: MLflow keeps a copy of them with each model, as a package `scorers`.
+The modules of this package use relative imports and otherwise import only numpy, and numba when the first rows are
+scored, because MLflow stores a copy of them with each model, as a package `scorers`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SCORER_FILE = "scorer.npz"
 
 @dataclass(frozen=True)
 class Kind:
-    """Where a kind of detector has its scorer, and in which unit it says what a feature contributes."""
+    """Module and class of a detector's scorer, and the unit of its feature contributions."""
 
     module: str
     scorer: str
@@ -42,19 +42,19 @@ KINDS = {
 
 
 def scorer_class(kind: str) -> type[Scorer]:
-    """Raises ValueError where no detector is of that kind."""
+    """The scorer class of a kind of detector. Raises ValueError if the kind does not exist."""
     if kind not in KINDS:
         raise ValueError(f"a detector of unknown kind: {kind}")
-    found: type[Scorer] = getattr(import_module(f".{KINDS[kind].module}", __name__), KINDS[kind].scorer)
-    return found
+    scorer: type[Scorer] = getattr(import_module(f".{KINDS[kind].module}", __name__), KINDS[kind].scorer)
+    return scorer
 
 
 def save_scorer(scorer: Scorer, folder: Path) -> None:
-    """Write the arrays; nothing in the file is code."""
+    """Write the arrays; the file contains no code."""
     np.savez_compressed(folder / SCORER_FILE, allow_pickle=False, **scorer.arrays)
 
 
 def load_scorer(kind: str, folder: Path) -> Scorer:
-    """Read what `save_scorer` wrote. Raises ValueError or KeyError where the arrays are not those of the kind."""
+    """Read a scorer that `save_scorer` wrote. Raises ValueError or KeyError if the arrays do not match the kind."""
     with np.load(folder / SCORER_FILE, allow_pickle=False) as arrays:
         return scorer_class(kind).of_arrays(dict(arrays))

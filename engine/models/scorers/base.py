@@ -1,4 +1,4 @@
-"""What all scorers have in common."""
+"""The base class of scorers."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ import numpy.typing as npt
 class Scorer(ABC):
     """A fitted detector as a frozen dataclass of arrays and numbers; it is pickled and broadcast.
 
-    A row's answers depend on that row alone, to the last bit: not on what else is in its batch.
+    Results for a row depend only on that row, to the last bit, and not on other rows of its batch.
     """
 
     features: int
 
     @property
     def keeps_rows(self) -> bool:
-        """True if the arrays hold rows of the training sample. Such a scorer must not leave the process."""
+        """True if the arrays contain rows of the training sample. Such a scorer must not leave the process."""
         return False
 
     def check(self) -> None:
-        """Raise ValueError unless the arrays fit together: compiled code checks no index."""
+        """Raise ValueError unless the arrays are consistent, because compiled code does not check indices."""
         expect(isinstance(self.features, int) and self.features > 0, "the number of features")
 
     @abstractmethod
     def scores(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """One finite score per row of a matrix rows x features without missing values; higher comes first."""
+        """One finite score per row of a matrix rows x features without missing values; higher is more unusual."""
 
     @abstractmethod
     def contributions(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """What each feature adds to a row's being unusual, rows x features; positive makes it unusual."""
+        """Contribution of each feature to a row's score, rows x features; positive makes the row more unusual."""
 
     @property
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """All that the scorer is made of, by name."""
+        """The arrays and numbers of the scorer, by name."""
         return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """The scorer of those `arrays`. Raises ValueError where they are not this scorer's."""
+        """The scorer with these `arrays`. Raises ValueError if they do not belong to this kind of scorer."""
         expected = {field.name for field in fields(cls)}  # type: ignore[arg-type]
         if set(arrays) != expected:
             raise ValueError(f"{cls.__name__} is made of {sorted(expected)}, not of {sorted(arrays)}")
@@ -55,21 +55,21 @@ class Scorer(ABC):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the arrays: equal for equal scorers, whatever file they came from."""
+        """SHA-256 of the arrays: equal for equal scorers, regardless of their file."""
         digest = hashlib.sha256()
         for array in self.arrays.values():
             digest.update(array.tobytes())
         return digest.hexdigest()
 
     def columns(self, rows: npt.NDArray[Any], dtype: type = np.float64) -> npt.NDArray[Any]:
-        """The rows as features x rows, one feature after the other in memory."""
+        """The rows as a matrix features x rows, with each feature contiguous in memory."""
         if rows.ndim != 2 or rows.shape[1] != self.features:
             raise ValueError(f"the detector has {self.features} features, the rows are of shape {rows.shape}")
         return np.ascontiguousarray(rows.T, dtype=dtype)
 
 
 def expect(holds: Any, what: str) -> None:
-    """Raise ValueError that names what is wrong with a scorer's arrays unless it holds."""
+    """Raise a ValueError that states what is wrong with a scorer's arrays, unless `holds`."""
     if not holds:
         raise ValueError(f"the detector's arrays do not fit together: {what}")
 
@@ -103,7 +103,7 @@ def _compiled(function: Callable[..., None], signature: tuple[Any, ...]) -> Call
     try:
         machine_code = numba.njit(nogil=True, cache=True)(function)
         machine_code.compile(signature)
-    except (RuntimeError, OSError):  # numba finds no folder to keep machine code in, as on some executors
+    except (RuntimeError, OSError):  # numba has no writable folder for machine code, as on some executors
         machine_code = numba.njit(nogil=True)(function)
         machine_code.compile(signature)
     return machine_code

@@ -1,4 +1,4 @@
-"""Several detectors as one: the highest of their ranks."""
+"""Combines several detectors by the highest of their ranks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .base import Scorer, expect, occlusion
 
 @dataclass(frozen=True)
 class RankCombination(Scorer):
-    """`members` of these `kinds`, and the scores that each gave the training rows: members x rows, ascending."""
+    """`members` with their `kinds`, and the scores of the training rows by each member: members x rows, ascending."""
 
     members: tuple[Scorer, ...]
     kinds: tuple[str, ...]
@@ -33,11 +33,11 @@ class RankCombination(Scorer):
         expect(of_members and self.training_scores.shape[1] > 0, "the scores of the training rows")
 
     def scores(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """The highest over the members of the part of training rows with at most the row's score; between rows that
-        are equal in it, the mean over the members decides. In [0, 1).
+        """The highest, over the members, of the share of training rows with at most the row's score; ties are broken by
+        the mean over the members. In [0, 1).
 
-        Ranks, so that members of any scale weigh alike; their maximum, since what one sees others may be blind to
-        (Aggarwal and Sathe 2015, on normalising before combining and on the maximum).
+        Ranks give members of any scale the same weight. The maximum is used because a member may detect what others
+        miss (Aggarwal and Sathe 2015, on normalizing before combining and on the maximum).
         """
         highest, total = np.zeros(len(rows)), np.zeros(len(rows))
         for member, ascending in zip(self.members, self.training_scores, strict=True):
@@ -48,12 +48,12 @@ class RankCombination(Scorer):
         return (highest + total / (len(self.members) * places)) / places
 
     def contributions(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """See `occlusion`: ranks of several detectors have no parts by feature."""
+        """See `occlusion`: ranks of several detectors have no additive parts by feature."""
         return occlusion(self, rows)
 
     @property
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Those of the members are named `<place>.<name>`."""
+        """The arrays by name; those of members are named `<place>.<name>`."""
         of_members = {
             f"{place}.{name}": array
             for place, member in enumerate(self.members)

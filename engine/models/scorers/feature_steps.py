@@ -15,7 +15,7 @@ from .base import Scorer, expect
 class FeatureSteps(Scorer):
     """Each feature's term is a step function of its value.
 
-    edges: features x steps, ascending, where the terms change; what a feature has fewer is filled with infinity.
+    edges: features x steps, ascending, the values at which terms change; padded with infinity for features with fewer.
     terms: features x (2 x steps + 1): below the first edge, at it, between it and the second, at the second...
     """
 

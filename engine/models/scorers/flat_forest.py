@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .base import Scorer, expect, run_compiled
 
-# Rows that walk down a tree side by side; their features and one tree fit into the first-level cache together.
+# Rows that traverse a tree together; their features and one tree fit into the first-level cache.
 BLOCK = 64
 
 _index = np.uint32
@@ -19,9 +19,9 @@ _BLOCK_INDEX = _index(BLOCK)
 
 @dataclass(frozen=True)
 class FlatForest(Scorer):
-    """Trees one after the other, each level by level; the two children of a node stand side by side.
+    """Trees one after the other, each level by level; the two children of a node are adjacent.
 
-    A leaf is its own child below an infinite threshold, so that every row can take as many steps as its tree is deep.
+    A leaf is its own child below an infinite threshold, so every row can take as many steps as the depth of its tree.
     `path_length` of a leaf is the one that scikit-learn adds up; that of an inner node is the mean over the training
     rows that passed it. `normaliser` is trees x c(rows per tree).
     """
@@ -45,7 +45,7 @@ class FlatForest(Scorer):
         expect(all(array.dtype == np.uint32 for array in indices), "the type of the indices")
         expect(self.depths.dtype == np.int64 and ((self.depths >= 0) & (self.depths <= nodes)).all(), "the depths")
         expect((self.feature < self.features).all(), "a split on a feature that does not exist")
-        # a leaf is its own child; of an inner node the right child follows the left one
+        # a leaf is its own child; the right child of an inner node follows the left one
         last_child = self.left_child.astype(np.int64) + (self.threshold != np.inf)
         expect((last_child < nodes).all() and (self.roots < nodes).all(), "a child or root that does not exist")
         expect(self.threshold.dtype == np.float32 and self.path_length.dtype == np.float64, "the type of the numbers")
@@ -71,7 +71,7 @@ class FlatForest(Scorer):
     def contributions(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """How much each feature shortens a row's mean path, in splits; rows x features, positive is more anomalous.
 
-        Each split on the way is credited with the change of the expected path length that it makes (Saabas 2014, as in
+        Each split on the row's path is credited with its change of the expected path length (Saabas 2014, as in
         treeinterpreter). The contributions of a row add up to `expected_path_length` less the row's mean path length.
         """
         columns = self.columns(rows, np.float32)
@@ -123,7 +123,7 @@ def _flat_tree(tree: Any, names: npt.NDArray[np.int64]) -> dict[str, npt.NDArray
     """One tree, level by level. `names` are the forest's indices of the tree's own features."""
     order, depth = [0], [0]
     left_child = []
-    for place, node in enumerate(order):  # grows while it is read
+    for place, node in enumerate(order):  # the list grows during the loop
         if tree.children_left[node] < 0:
             left_child.append(place)
             continue
@@ -161,7 +161,7 @@ def _add_path_lengths(
     depths: Any,
     total: Any,
 ) -> None:
-    # All indices are unsigned: numba then leaves out the test for negative ones, which doubles the speed.
+    # All indices are unsigned, so numba omits the check for negative ones, which doubles the speed.
     features, rows = columns.shape
     block = np.zeros(features * BLOCK, np.float32)
     node = np.zeros(BLOCK, np.uint32)

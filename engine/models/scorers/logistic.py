@@ -13,11 +13,11 @@ from .base import Scorer, expect
 
 @dataclass(frozen=True)
 class CalibratedLogistic(Scorer):
-    """The mean over several regressions, each fitted on a part of the rows and calibrated on the rest of them.
+    """The mean over several regressions, each fitted on a part of the rows and calibrated on the remaining rows.
 
-    coefficients: regressions x features; intercepts: one each. A regression's log odds x become a probability by
-    1 / (1 + exp(slope x + offset)); or, where there are `knots`, by straight lines between its knots, ascending, and
-    their `values`, flat beyond them (what a regression has fewer is filled with its last one).
+    coefficients: regressions x features; intercepts: one per regression. A regression's log odds x become a probability
+    by 1 / (1 + exp(slope x + offset)); or, if there are `knots`, by linear interpolation between its knots, ascending,
+    and their `values`, constant beyond them (regressions with fewer knots are padded with their last one).
     """
 
     coefficients: npt.NDArray[np.float64]
@@ -46,11 +46,11 @@ class CalibratedLogistic(Scorer):
         return total / len(self.intercepts)
 
     def contributions(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """Log odds that each feature adds before calibration, the mean over the regressions."""
+        """Log odds that each feature contributes before calibration, as the mean over the regressions."""
         return np.asarray(rows, dtype=np.float64) * self.coefficients.mean(axis=0)
 
     def _log_odds(self, regression: int, columns: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        # summed feature by feature: a matrix product may round a row by what else is in its batch
+        # summed feature by feature, because rounding in a matrix product may depend on other rows of the batch
         total = np.full(columns.shape[1], self.intercepts[regression])
         for weight, column in zip(self.coefficients[regression], columns, strict=True):
             total += weight * column
@@ -59,6 +59,6 @@ class CalibratedLogistic(Scorer):
     def _calibrated(self, regression: int, log_odds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         if self.knots.size:
             return np.asarray(np.interp(log_odds, self.knots[regression], self.values[regression]))
-        # bounded, so that the exponential never overflows
+        # bounded, so the exponential never overflows
         exponent = np.clip(self.slopes[regression] * log_odds + self.offsets[regression], -700.0, 700.0)
         return np.asarray(1.0 / (1.0 + np.exp(exponent)))

@@ -1,4 +1,4 @@
-"""Power sums of surprises: how far out a row lies in all its measures together."""
+"""Power sums of surprises: how extreme a row is in all its measures together."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .base import Scorer, expect
 class PowerSum(Scorer):
     """(Sum of the inputs to the power of `exponent`) to the power of 1 / `exponent`: a norm of the surprises.
 
-    With exponent 1 it is Fisher's way of combining p-values; the larger it is, the more one extreme value counts
-    against several small deviations. An input below 0 counts as 0.
+    With exponent 1 it is Fisher's method of combining p-values; with a larger exponent, one extreme value counts more
+    relative to several small deviations. An input below 0 counts as 0.
     """
 
     exponent: float
@@ -31,7 +31,7 @@ class PowerSum(Scorer):
         return self._norm(self._powers(rows))
 
     def contributions(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """Each input's part of the sum of powers, times the score: they add up to it."""
+        """Each input's share of the sum of powers, times the score; they add up to the score."""
         powers = self._powers(rows)
         total = sum(powers)
         parts = np.stack(powers, axis=1) / np.where(total > 0, total, 1.0)[:, np.newaxis]
@@ -41,7 +41,7 @@ class PowerSum(Scorer):
         return [np.maximum(column, 0.0) ** self.exponent for column in self.columns(rows)]
 
     def _norm(self, powers: list[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
-        # added input by input, so that a row's sum does not depend on what else is in its batch
+        # added input by input, so a row's sum does not depend on other rows of its batch
         total = np.zeros(len(powers[0]))
         for power in powers:
             total += power

@@ -35,7 +35,7 @@ class ProjectionHistograms(Scorer):
         return total
 
     def contributions(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """See `occlusion`: the paper compares cuts with and without a feature by a t-test, which adds up to nothing."""
+        """See `occlusion`: the paper's t-test of cuts with and without a feature gives no additive contributions."""
         return occlusion(self, rows)
 
 

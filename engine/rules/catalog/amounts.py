@@ -1,4 +1,4 @@
-"""Arithmetic that does not hold: units x unit rebate amount, totals of reimbursements, and prices that are not ours."""
+"""Arithmetic errors (units x unit rebate amount, totals of reimbursements) and unit rebate amounts other than ours."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def _is_more_than(difference: Column, given: Given) -> Column:
 
 
 def _adjustment_code(f: Facts) -> Column:
-    """A where our own unit rebate amount of the period is another one (revised by us), else I (by correspondence).
-    Ours is the federal one, with which a supplemental amount has nothing to do.
+    """Code A if our own unit rebate amount of the period differs (revised by us), else I (by correspondence). Ours is
+    the federal amount, which does not apply to supplemental rebates.
     """
     return F.when(is_federal(f) & (f.price_ura != f.unit_rebate_amount), F.lit("A")).otherwise(F.lit("I"))
 
 
 def _asked_too_much(units: Column, difference: Column) -> Column:
-    """What the payer asks beyond what is due; nothing where the line credits us or asks for too little."""
+    """The amount billed in excess of the amount due; zero if the line is a credit to us or bills too little."""
     return F.when(units > 0, not_below_zero(difference)).otherwise(F.lit(0))
 
 

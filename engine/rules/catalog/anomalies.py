@@ -1,4 +1,6 @@
-"""What the anomaly model finds unusual, in words. No score, p-value or contribution: messages leave the company."""
+"""Rows that the anomaly model flags, in words. Messages leave the company, so they contain no score, p-value or
+contribution.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from engine.rules.hit import Facts, Hit
 from engine.rules.registry import DataSource, Given, On, Threshold, rule
 from engine.rules.text import sentence
 
-# Of months that stand out, further ones on the same claim are counted only.
+# Number of unusual months that are described; further ones on the same claim are only counted.
 GROUPS_NAMED = 2
 
 FEATURES_NAMED = 3
@@ -38,7 +40,7 @@ def _reasons(f: Facts) -> Column:
 
 
 def _months(f: Facts) -> Column:
-    """The months that stand out, in words; NULL without any."""
+    """The unusual months, in words; NULL without any."""
     named = F.array_join(F.slice(f.group_words, 1, GROUPS_NAMED), "; and ")
     return F.when(
         F.size(f.group_words) > 0,

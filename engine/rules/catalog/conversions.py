@@ -1,4 +1,4 @@
-"""Physician-administered drugs: HCPCS units taken for NDC units, and codes that are not the product's (code K)."""
+"""Physician-administered drugs: HCPCS units billed as NDC units, and HCPCS codes of another product (code K)."""
 
 from __future__ import annotations
 

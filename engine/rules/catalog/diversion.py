@@ -1,4 +1,4 @@
-"""340B drugs that may have gone to persons who are no patients of the entity: a pattern, never more than a question."""
+"""340B drugs possibly dispensed to persons who are not patients of the entity: never more than an inquiry."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def may_be_diverted(f: Facts, given: Given) -> Hit:
         & is_far
         & ~is_far_from_all
         & (f.ce_volume_z > given.number("volume_z"))
-        # where nearly all entities claim alike, a second claim would stand out
+        # if nearly all entities have equal claims, a single further claim would already be an outlier
         & (f.ce_quarter_units >= given.number("times_usual") * f.ce_usual_quarter_units),
         message=sentence(
             "{claim}. Of {known:count} earlier prescriptions of prescriber {prescriber} for the product the entity "

@@ -1,4 +1,4 @@
-"""One dispense asked for twice: facts compare a row with the nearest earlier live one and name one rule at most."""
+"""One dispense billed twice: facts compare a row with the nearest earlier live row and assign at most one rule."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def _duplicate(
 
 
 def _same_contract(f: Facts) -> Check:
-    """Never FAILED: rows under two named contracts are not compared. A contract that is not named is the payer's only
-    one, unless several are known. The federal rebate needs no contract.
+    """Never FAILED, because rows under two named contracts are not compared. A missing contract id means the only
+    contract of the payer, unless several are known. The federal rebate needs no contract.
     """
     names_none = f.contract_id.isNull() | f.duplicate_contract_id.isNull()
     has_several = F.coalesce(f.payer_contracts > 1, F.lit(False))

@@ -1,4 +1,4 @@
-"""What the rebate agreement does not cover: products and labelers that are not in it, and programs outside of it."""
+"""Products, labelers and programs that the rebate agreement does not cover."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def claim_of_excluded_product(f: Facts, given: Given) -> Hit:
 def _labeler_not_ours(f: Facts, given: Given, subject: Column, used_on: Column, units: Column) -> Hit:
     was_ours = f.labeler_standing == "NOT_THEN"
     is_another = f.labeler_standing == "NOT_HELD"
-    # absence means something only where the table is declared complete
+    # absence is meaningful only if the table is declared complete
     is_not_ours = was_ours | is_another if f"labelers.{COMPLETE}" in given.available else was_ours
     return Hit(
         when=is_not_ours,

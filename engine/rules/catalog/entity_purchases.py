@@ -1,4 +1,4 @@
-"""What an entity bought at the 340B price against what it claims as dispensed."""
+"""Compares an entity's purchases at the 340B price with the units it reports as dispensed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""340B claims of one dispense by two entities, sent again, sent late, or with numbers that cannot be true."""
+"""340B claims of one dispense that two entities reported, or that were reported again or late."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""340B claims of an entity, a pharmacy or a product that was not eligible at the date of service."""
+"""340B claims of an entity, a pharmacy or a product that was not eligible on the date of service."""
 
 from __future__ import annotations
 

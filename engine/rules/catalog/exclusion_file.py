@@ -1,4 +1,4 @@
-"""Billing numbers that the Medicaid Exclusion File lists: their entities use 340B drugs for Medicaid patients."""
+"""Billing numbers in the Medicaid Exclusion File, whose entities use 340B drugs for Medicaid patients."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def biller_in_exclusion_file(f: Facts, given: Given) -> Hit:
         quarter_after(start),
         f.mef_snapshot_date,
     )
-    # where a state uses several methods, each alone marks a claim
+    # if a state uses several methods, any one of them marks a claim
     another_method = STATE_METHOD.check(failed=~array_contains(F.split(f.state_340b_method, r"\|"), F.lit("MEF")))
     return Hit(
         when=f.mef_entity_id.isNotNull(),

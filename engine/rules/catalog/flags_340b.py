@@ -1,4 +1,4 @@
-"""Claims that carry a 340B identifier and were asked for all the same."""
+"""Claims with a 340B identifier that were billed nevertheless."""
 
 from __future__ import annotations
 
@@ -141,12 +141,12 @@ def flag_on_contract_claim(f: Facts, _: Given) -> Hit:
 
 
 def _evidence(f: Facts) -> EvidenceClass:
-    """An identifier that only a plan, a lawyer or the trade press names makes MEDIUM evidence at most."""
+    """At most MEDIUM evidence if the only source of the identifier is a plan, a lawyer or the trade press."""
     return at_most(Evidence.STRONG, Evidence.MEDIUM, where=~f.flags_340b_are_sure)
 
 
 def _dates_known(f: Facts) -> Check:
-    """Never FAILED: whether the state asked for the identifier on that day is then not known."""
+    """Never FAILED; UNCHECKED if it is unknown whether the state required the identifier on that day."""
     return IDENTIFIER_DATES.check(failed=F.lit(False), unchecked=~f.flags_340b_are_dated)
 
 

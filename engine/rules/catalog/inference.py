@@ -1,4 +1,4 @@
-"""What may be inferred of 340B on managed-care claims, and what may not. Off unless the configuration says so."""
+"""Inference of 340B use on managed-care claims, and its limits. Off unless the configuration enables it."""
 
 from __future__ import annotations
 

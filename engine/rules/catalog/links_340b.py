@@ -73,7 +73,7 @@ ONE_CONTRACT = Guard(
 
 
 def link_evidence(f: Facts, given: Given) -> Column:
-    """The strength that the match tier allows (domain part 4.3); NULL for other tiers and where nothing is linked."""
+    """The evidence strength that the match tier allows (domain part 4.3); NULL for other tiers and without a link."""
     return (
         F.when(one_of(f.link_tier, given.words("strong_tiers")), F.lit(Evidence.STRONG.strength))
         .when(one_of(f.link_tier, given.words("medium_tiers")), F.lit(Evidence.MEDIUM.strength))
@@ -83,7 +83,7 @@ def link_evidence(f: Facts, given: Given) -> Column:
 
 @phrase
 def entity_reported(f: Facts) -> Column:
-    """The entity's side of the match in words, without the full stop."""
+    """The entity's side of the match in words, without a period at the end."""
     is_medical = f.claim_type == ClaimType.MEDICAL.value
     return sentence(
         "340B entity {entity} reported what appears to be the same dispense as bought at the 340B price: service on "
@@ -110,7 +110,8 @@ def _fields_differ(f: Facts) -> Column:
 
 
 def contract_pharmacy_carved_out(f: Facts) -> Check:
-    """A pharmacy known as a covered entity's own is no contract pharmacy, nor is the provider of a medical claim."""
+    """Check whether the state carves out contract pharmacies. A covered entity's own pharmacy is not a contract
+    pharmacy, nor is the provider of a medical claim."""
     is_carved_out = f.state_carves_out_contract_pharmacies & ~f.contract_pharmacy_is_entity_owned
     may_be_contract_pharmacy = ~F.coalesce(f.contract_pharmacy_is_entity_owned, F.lit(False))
     return CONTRACT_PHARMACY_CARVED_OUT.check(
@@ -121,7 +122,8 @@ def contract_pharmacy_carved_out(f: Facts) -> Check:
 
 
 def _carve_out_snapshot(f: Facts) -> Check:
-    """Of the rows that say whether the state carves the pharmacy out; who owns it matters where it may."""
+    """Snapshot check of the rows that state whether the pharmacy is carved out; the row with its owner counts only if
+    the state may carve out."""
     is_pharmacy = f.claim_type == ClaimType.RX.value
     may_carve_out = is_pharmacy & F.coalesce(f.state_carves_out_contract_pharmacies, F.lit(True))
     return snapshot(
@@ -135,7 +137,7 @@ def _medicaid_link(f: Facts, given: Given, payer_could_know: Column) -> Hit:
     message = sentence(
         "{claim}. {entity}; a duplicate discount is suspected.", claim=state_invoiced(f), entity=entity_reported(f)
     )
-    # without a flag or a listing the state could not know; which side then broke the mechanism is open
+    # without a flag or a listing the state could not know, so it is open which side made the error
     party = F.when(payer_could_know, F.lit(Party.STATE.value)).otherwise(F.lit(Party.UNDETERMINED.value))
     return Hit(
         when=link_evidence(f, given).isNotNull(),
@@ -224,7 +226,7 @@ def _contract_link(f: Facts, given: Given) -> Hit:
 
 
 def contract_known_from(f: Facts) -> tuple[Column, ...]:
-    """Of the contract's row, and of the rows by which the pharmacy is among those that it excludes."""
+    """First snapshot days of the contract's row, and of the rows that place the pharmacy among those it excludes."""
     scope = f.contract_exclusion_scope
     return (
         f.contract_known_from,
@@ -234,12 +236,12 @@ def contract_known_from(f: Facts) -> tuple[Column, ...]:
 
 
 def one_contract(f: Facts) -> Check:
-    """Never FAILED: which contract governs the claim is then not known."""
+    """Never FAILED; UNCHECKED if it is unknown which contract governs the claim."""
     return ONE_CONTRACT.check(failed=F.lit(False), unchecked=f.contract_terms_differ)
 
 
 def outside_exclusion_scope(f: Facts) -> tuple[Column, Column]:
-    """Whether the contract's clause excludes only other 340B claims than this one, and whether that is not known."""
+    """Two conditions: the contract's clause excludes only 340B claims other than this one; and that is unknown."""
     scope, owned, listed = (
         f.contract_exclusion_scope,
         f.contract_pharmacy_is_entity_owned,
@@ -250,7 +252,7 @@ def outside_exclusion_scope(f: Facts) -> tuple[Column, Column]:
         | ((scope == "LISTED_PHARMACIES") & ~listed)
         | ((scope == "FLAGGED_ONLY") & ~has_340b_flag(f))
     )
-    # a scope that is not stated is ALL; one that could not be read is not known
+    # a missing scope counts as ALL; a scope that could not be read is unknown
     unknown = (
         (f.contract_excludes_340b & scope.isNull())
         | ((scope == "ENTITY_OWNED") & owned.isNull())

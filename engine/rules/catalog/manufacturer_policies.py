@@ -1,4 +1,4 @@
-"""340B claims outside the manufacturer's own policy on contract pharmacies: for counsel, and never in a price's way."""
+"""340B claims outside the manufacturer's policy on contract pharmacies, for review by counsel only."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def outside_manufacturer_policy(f: Facts, given: Given) -> Hit:
             ),
             snapshot(f.date_of_service, f.policy_known_from, f.entity_known_from),
         ),
-        units=F.lit(0),  # counsel reviews a policy's breach; nothing is asked back for it
+        units=F.lit(0),  # counsel reviews the breach of a policy; no units are claimed back
         references=(
             reference_row(
                 "manufacturer_policies", key_of(f.labeler_code, f.policy_ndc9), f.policy_begin_date, f.policy_end_date

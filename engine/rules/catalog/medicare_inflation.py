@@ -1,4 +1,4 @@
-"""340B units in Medicare inflation rebates, which the law leaves out of them."""
+"""340B units in Medicare inflation rebates, from which the law excludes them."""
 
 from __future__ import annotations
 

@@ -115,13 +115,15 @@ def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
 
 
 def _refund_asked(f: Facts) -> Column:
-    """As stated, else units x the refund per unit as stated, else units x (WAC - MFP), the default refund amount."""
+    """The refund billed, in US dollars: as stated, else units x the stated refund per unit, else the default refund
+    amount, units x (WAC - MFP)."""
     per_unit = F.coalesce(f.unit_rebate_amount, f.price_wac - f.price_mfp)
     return F.coalesce(f.rebate_amount, F.round(f.ndc_units * per_unit, 2))
 
 
 def _refund_due(f: Facts) -> Column:
-    """Nothing where the ceiling price is not above the MFP; else by NDC units, NULL where those are not known."""
+    """The refund due, in US dollars: zero if the ceiling price is not above the MFP; else computed from NDC units, NULL
+    if these are unknown."""
     due = F.round(f.ndc_units * (f.price_ceiling - f.price_mfp), 2)
     return F.when(f.price_ceiling <= f.price_mfp, F.lit(0)).otherwise(due)
 
@@ -156,7 +158,7 @@ def refund_is_not_the_default(f: Facts, given: Given) -> Hit:
     """The refund that is asked for, as a total or per unit, is not units x (WAC - MFP) of the quarter of service. No
     units are wrong; at issue is the money that is asked for beyond it.
     """
-    # prices are per NDC unit: of HCPCS units that could not be converted no refund is known
+    # prices are per NDC unit, so the refund is unknown if HCPCS units could not be converted
     stated = F.coalesce(f.rebate_amount, F.round(f.ndc_units * f.unit_rebate_amount, 2))
     default = F.round(f.ndc_units * (f.price_wac - f.price_mfp), 2)
     difference = stated - default

@@ -1,4 +1,4 @@
-"""What the Medicare transaction facilitator's own numbers and codes say against a refund (MFP)."""
+"""MFP refunds that contradict the numbers and codes of the Medicare transaction facilitator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Units of another measure than the product's, broken packages, and compounds billed whole."""
+"""Units in another unit of measure than the product's, partial packages, and compounds billed as one product."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _snapshot(f: Facts) -> Check:
 
 
 def _uncounted(f: Facts, whole: Column) -> Column:
-    """Units above a number that would be whole; none where they lie below it."""
+    """Units above `whole`, the nearest valid quantity; zero if they are below it."""
     return not_below_zero(f.ndc_units.cast("double") - whole)
 
 

@@ -1,4 +1,4 @@
-"""Claims that were reversed, in time or never credited, or that nobody paid."""
+"""Claims that were reversed in time, reversed but never credited, or paid by nobody."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def reversed_and_invoiced(f: Facts, given: Given) -> Hit:
 
 
 def _cut_off(f: Facts, given: Given) -> Column:
-    """Last day on which a reversal could still be taken out of the invoice."""
+    """The last day on which a reversal could still be removed from the invoice."""
     last_day_of_period = F.last_day(F.add_months(start_of_quarter(f.period), 2))
     return F.coalesce(f.received_at.cast("date"), add_days(last_day_of_period, given.whole("days_after_period")))
 

@@ -103,7 +103,7 @@ _BAR = (
 
 
 def _bar(given: Given, subject: Column, invoiced: Column, covered: Column) -> Hit:
-    """`invoiced`: number of the quarter in which the invoice was sent; `covered`: that of the period."""
+    """`invoiced`: number of the quarter in which the invoice was sent; `covered`: number of the period's quarter."""
     today = quarter_number(F.lit(given.as_of))
     by_invoice, by_period = today - invoiced, today - covered
     counted = by_period if given.words("clock_start") == ["PERIOD"] else by_invoice

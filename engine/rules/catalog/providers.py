@@ -1,4 +1,4 @@
-"""Numbers of pharmacies and prescribers that cannot be true."""
+"""Invalid numbers of pharmacies and prescribers."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _what_is_wrong(f: Facts) -> Column:
 
 
 def _dea_number(f: Facts) -> Check:
-    """Matters where the prescriber's number alone is wrong."""
+    """Applies only if the prescriber's number is the only invalid one."""
     return DEA_NUMBER.check(
         failed=f.prescriber_has_dea_number, only_where=~_pharmacy_is_wrong(f) & ~_pharmacy_is_inactive(f)
     )

@@ -109,7 +109,7 @@ def unusual_quantity(f: Facts, given: Given) -> Hit:
     ratio = divide(f.ndc_units.cast("double"), f.peer_median_units)
     is_part_of_a_fill = F.coalesce(f.dispensing_status.isin("P", "C"), F.lit(False))
     per_day = divide(f.f25_units_per_day, f.peer_median_units_per_day)
-    # days that are not stated explain nothing
+    # a missing days' supply is no explanation
     lasts_longer = F.coalesce(~outside(per_day, 1 / times, times), F.lit(False))
     above_median = f.ndc_units.cast("double") - f.peer_median_units
     return Hit(

@@ -1,4 +1,4 @@
-"""A patient's next fill long before the last one can be used up."""
+"""A patient's next fill long before the previous supply is used up."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def early_refill(f: Facts, given: Given) -> Hit:
 
 
 def _fills(f: Facts, is_early: Column) -> Column:
-    """What is unusual of the patient's fills, in words."""
+    """The unusual fills of the patient, in words."""
     pharmacies = if_known("{n} pharmacies within 60 days", n=f.f43_overlap_pharmacies)
     has_several = F.coalesce(f.f43_overlap_pharmacies > 1, F.lit(False))
     early = sentence("'s previous fill was {part:percent} used up", part=f.f42_early_refill_ratio)

@@ -1,4 +1,4 @@
-"""Units that were credited or repaid, and are asked for again (code M)."""
+"""Units that were credited or repaid and are billed again (code M)."""
 
 from __future__ import annotations
 

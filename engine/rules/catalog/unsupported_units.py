@@ -1,4 +1,4 @@
-"""Invoiced units without claims behind them."""
+"""Invoiced units without supporting claims."""
 
 from __future__ import annotations
 
