@@ -86,6 +86,7 @@ class WorkFolder:
         name = table.name
         if self.is_done(table, model) and self._has_schema(name, rows.schema):
             self._rows[name] = self._manifest(name)["rows"]
+            schema = stored_schema(rows, self._path(name))
         else:
             self._before_write()
             spread = rows if partitions is None else rows.repartition(partitions)
@@ -98,10 +99,11 @@ class WorkFolder:
                     raise
                 raise explained from None
             # of what was written: for a schema of the rows the embedded engine would plan them once more
-            _check_schema(table, stored_schema(rows, self._path(name)))
+            schema = stored_schema(rows, self._path(name))
+            _check_schema(table, schema)
             manifest = {"rows": self._rows[name], "files": self._files(name), "made_from": self._origin(model)}
             self._storage.write_text(join(self._path(name), _MANIFEST), json.dumps(manifest))
-        return read_parquet(self._spark, self._path(name), stored_schema(rows, self._path(name)))
+        return read_parquet(self._spark, self._path(name), schema)
 
     def check(self) -> None:
         """Check that the files of every result are those that this run wrote.
