@@ -5,7 +5,6 @@ Precedence, highest first: `--set a.b=value`, environment variables `ENGINE__A__
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -45,7 +44,7 @@ from engine.contracts.formats import (
     PeriodPattern,
 )
 from engine.contracts.tables import TABLES
-from engine.errors import ConfigurationError, Problem
+from engine.errors import ConfigurationError, Problem, closest_name, did_you_mean
 from engine.redaction import MASK, is_secret_name, masked, remember_environment, remember_secrets, without_secrets
 
 ENVIRONMENT_PREFIX = "ENGINE__"
@@ -1184,13 +1183,12 @@ def _unknown_connections(settings: Settings, where: str) -> Iterable[Problem]:
     for place, name in used.items():
         if name is not None and name not in settings.databases:
             known = ", ".join(settings.databases) or "none"
-            closest = difflib.get_close_matches(name, settings.databases, n=1)
             yield Problem(
                 f"unknown connection in {place}.connection",
                 where,
                 name,
                 f"one of databases: {known}",
-                f"did you mean {closest[0]}?" if closest else f"describe it in databases.{name}",
+                did_you_mean(name, settings.databases, f"describe it in databases.{name}"),
             )
 
 
@@ -1200,13 +1198,12 @@ def _unknown_format_columns(settings: InputSettings, where: str) -> Iterable[Pro
         for setting, by_column in location.formats.by_setting.items():
             known = [column.name for column in TABLES[name].columns if column.kind in _KINDS_WITH[setting]]
             for column in by_column.keys() - {DEFAULT, *known}:
-                closest = difflib.get_close_matches(column, known, n=1)
                 yield Problem(
                     f"wrong column in input.tables.{name}.{setting}",
                     where,
                     column,
                     f"{DEFAULT}, or one of {', '.join(known) or 'no column'}",
-                    f"did you mean {closest[0]}?" if closest else "remove it",
+                    did_you_mean(column, known, "remove it"),
                 )
 
 
@@ -1230,13 +1227,12 @@ def _unknown_detectors(model: ModelSettings, where: str) -> Iterable[Problem]:
             used += [(f"model.detectors.{name}.members", member, single[one.inputs]) for member in one.members]
     for place, name, known in used:
         if name not in known:
-            closest = difflib.get_close_matches(name, known, n=1)
             yield Problem(
                 f"unknown detector in {place}",
                 where,
                 name,
                 f"one of {', '.join(known)}",
-                f"did you mean {closest[0]}?" if closest else f"describe it in model.detectors.{name}",
+                did_you_mean(name, known, f"describe it in model.detectors.{name}"),
             )
 
 
@@ -1376,8 +1372,8 @@ def _problem(detail: Any, where: str, origins: Mapping[tuple[str, ...], str]) ->
     place = next((origin for path, origin in origins.items() if location[: len(path)] == path), where)
     if detail["type"] == "extra_forbidden" or "[key]" in detail["loc"]:
         known = _keys_at(parts[:-1])
-        closest = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
-        hint = f"did you mean {'.'.join((*location[:-1], closest[0]))}?" if closest else "remove it"
+        closest = closest_name(location[-1], known, cutoff=0.5)
+        hint = f"did you mean {'.'.join((*location[:-1], closest))}?" if closest else "remove it"
         return Problem(f"unknown setting {key}", place, location[-1], "one of " + ", ".join(known), hint)
     message = detail["msg"].removeprefix("Value error, ")
     found = _shown_input(detail.get("input"), location, place)
