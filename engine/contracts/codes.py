@@ -58,8 +58,10 @@ class Evidence(StrEnum):
 
 
 class GuardState(StrEnum):
-    PASSED = "PASSED"
-    FAILED = "FAILED"
+    """What checking a guard, a known benign explanation, resulted in. The values are stored in findings."""
+
+    RULED_OUT = "PASSED"
+    EXPLAINED = "FAILED"
     UNCHECKED = "UNCHECKED"
 
 
@@ -153,6 +155,21 @@ class Reason(StrEnum):
     NEGATIVE_TOTAL = "NEGATIVE_TOTAL"
     NEGATIVE_CLAIM_UNITS = "NEGATIVE_CLAIM_UNITS"
     REPLACED_BY_LATER_INVOICE = "REPLACED_BY_LATER_INVOICE"
+
+
+# Reasons for which preparation drops a row without quarantining it: nothing is wrong with the row.
+DROPPED_NOT_QUARANTINED = frozenset(
+    {
+        Reason.AFTER_AS_OF.value,
+        Reason.REDELIVERED.value,
+        Reason.VOID_TRANSACTION.value,
+        Reason.VOIDED.value,
+        Reason.REPLACED.value,
+        Reason.REVERSAL_TRANSACTION.value,
+        Reason.REVERSED.value,
+        Reason.NOT_340B.value,
+    }
+)
 
 
 def missing(column: str) -> str:

@@ -111,8 +111,8 @@ DEADLINE_WORDS: dict[str, str] = {
 
 # A guard looks for an innocent explanation.
 GUARD_WORDS: dict[GuardState, str] = {
-    GuardState.PASSED: "ruled out",
-    GuardState.FAILED: "HOLDS",
+    GuardState.RULED_OUT: "ruled out",
+    GuardState.EXPLAINED: "HOLDS",
     GuardState.UNCHECKED: "not checked",
 }
 

@@ -1,11 +1,11 @@
 """Exports: what a run leaves for people and other programs."""
 
+from engine.contracts.run_report import Linking, Off, RunFacts
 from engine.exports.batches import ordered_batches
 from engine.exports.csv_files import write_disputes_detail, write_rejected, write_rows
 from engine.exports.database import RunTables, check_lengths, check_tables, write_to_database
 from engine.exports.ddl import create_tables, scripts
 from engine.exports.details import DETAILS, finding_details
-from engine.exports.facts import Linking, Off, RunFacts
 from engine.exports.facts_file import ReviewFacts, read_facts, write_facts
 from engine.exports.final_files import RECIPIENT_COLUMNS, write_recipient_files
 from engine.exports.forms import DRAFT_PREFIX, FormFormat, write_form

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from engine.contracts.codes import Subject
-from engine.exports.facts import RunFacts
+from engine.contracts.run_report import RunFacts
 from engine.exports.json_files import write_json
 from engine.exports.overview import Amounts, Overview
 from engine.runtime.storage import Storage, join

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import xlsxwriter
 
+from engine.contracts.run_report import RunFacts
 from engine.contracts.words import ACTION_WORDS, DECISION_WORDS, DISMISS_REASONS, EVIDENCE_WORDS, TERMS
-from engine.exports.facts import RunFacts
 from engine.exports.formats import Formats
 from engine.exports.page_sheets import Page
 from engine.exports.sheet_columns import FINDINGS_COLUMNS

@@ -9,9 +9,9 @@ from datetime import date
 from typing import Any
 
 from engine.contracts.match_rates import FeedProblem, MatchRate, Side, month_text
+from engine.contracts.run_report import Linking
 from engine.exports.charts import BAR_HEIGHT, GAP, VALUE_WIDTH, WIDTH, Bar, Chart, Segment, width_of_labels
 from engine.exports.csv_files import write_rows
-from engine.exports.facts import Linking
 from engine.runtime.storage import Storage
 
 TIER_COLOURS = {

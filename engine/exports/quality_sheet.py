@@ -5,7 +5,7 @@ from __future__ import annotations
 import xlsxwriter
 
 from engine.contracts.match_rates import month_text
-from engine.exports.facts import RunFacts, ledger_lines
+from engine.contracts.run_report import RunFacts, ledger_lines
 from engine.exports.formats import Formats
 from engine.exports.page_sheets import Page
 from engine.exports.reasons import reason_words

@@ -13,9 +13,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from engine.contracts.codes import Action, Evidence, Subject
+from engine.contracts.run_report import Linking, RunFacts, ledger_lines
 from engine.contracts.words import ACTION_WORDS, DEADLINE_WORDS, EVIDENCE_WORDS, STATE_NAMES
 from engine.exports.charts import BAR_HEIGHT, Chart, bar_chart, measure, measured, short_dollars
-from engine.exports.facts import Linking, RunFacts, ledger_lines
 from engine.exports.formats import EVIDENCE_COLOURS
 from engine.exports.match_rates import TIER_COLOURS, match_rate_charts, match_rate_matrices
 from engine.exports.overview import Amounts, Overview, Precision

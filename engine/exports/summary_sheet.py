@@ -8,8 +8,8 @@ from typing import Any
 import xlsxwriter
 
 from engine.contracts.codes import Action, Evidence
+from engine.contracts.run_report import RunFacts
 from engine.contracts.words import ACTION_WORDS
-from engine.exports.facts import RunFacts
 from engine.exports.formats import EVIDENCE_COLOURS, Formats
 from engine.exports.page_sheets import Area, Page
 from engine.exports.totals import Group, SubjectTotals, Sum, Totals

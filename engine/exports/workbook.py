@@ -17,12 +17,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from engine.contracts.cases import CaseStatus, Selection, Standing
+from engine.contracts.run_report import RunFacts
 from engine.contracts.tie_out import Color
 from engine.contracts.words import STANDING_WORDS, STATUS_WORDS
 from engine.exports.batches import Stream, ordered_batches, priority_batches
 from engine.exports.csv_files import csv_column, csv_lines, csv_writer, identifiers
 from engine.exports.details import with_details
-from engine.exports.facts import RunFacts
 from engine.exports.finding_sheet import CLAIMS_SHEET, fill_finding_page, finding_page
 from engine.exports.formats import Formats
 from engine.exports.guide_sheet import add_guide_sheet
