@@ -81,13 +81,13 @@ def _is_close(answer: Mapping[str, Any]) -> bool:
 
 
 def _heading(pair: Mapping[str, Any]) -> Text:
-    from engine.exports import became_of
+    from engine.exports import outcome_words
 
     claims = (
         f"rebate claim {pair['source_row_id']}, 340B claim {pair['link_source_row_id']} of {pair['link_entity_id']}"
     )
     differs = ", ".join(pair["link_fields_differ"]) or "nothing"
-    return Text(f"\n{claims}\n{pair['link_tier'] or 'no tier'}, {became_of(pair)}; differs: {differs}")
+    return Text(f"\n{claims}\n{pair['link_tier'] or 'no tier'}, {outcome_words(pair)}; differs: {differs}")
 
 
 def _values(claim: Mapping[str, Any] | None, claim_340b: Mapping[str, Any] | None) -> Table:

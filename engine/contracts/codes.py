@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Program(StrEnum):
-    """Who asks the manufacturer for money; 42 U.S.C. 1396r-8 (Medicaid), contracts, 42 U.S.C. 1320f (MFP)."""
+    """Programs that bill the manufacturer; 42 U.S.C. 1396r-8 (Medicaid), contracts, 42 U.S.C. 1320f (MFP)."""
 
     MDRP_FFS = "MDRP_FFS"
     MDRP_MCO = "MDRP_MCO"
@@ -21,7 +21,7 @@ CONTRACT_PROGRAMS = (Program.COMMERCIAL, Program.PARTD)
 
 
 class Subject(StrEnum):
-    """What a rule judges. In findings a report of an inflation rebate is an invoice of no state: `in_findings`."""
+    """The kind of row that a rule judges. In findings, an inflation rebate report is an invoice without a state."""
 
     REBATE_CLAIM = "REBATE_CLAIM"
     ENTITY_CLAIM = "ENTITY_CLAIM"
@@ -58,7 +58,7 @@ class Evidence(StrEnum):
 
 
 class GuardState(StrEnum):
-    """What checking a guard, a known benign explanation, resulted in. The values are stored in findings."""
+    """The result of checking a guard, a known benign explanation. The values are stored in findings."""
 
     RULED_OUT = "PASSED"
     EXPLAINED = "FAILED"
@@ -93,10 +93,10 @@ class Action(StrEnum):
 
 
 class NotLinked(StrEnum):
-    """Why a candidate pair is no link."""
+    """Why a candidate pair is not a link. The values are stored."""
 
     NO_TIER = "NO_TIER"
-    CROWDED_KEY = "CROWDED_KEY"
+    OVERSIZED_BLOCK = "CROWDED_KEY"
     NOT_THE_ONLY_ONE = "NOT_THE_ONLY_ONE"
     TOO_UNLIKELY = "TOO_UNLIKELY"
     CLAIM_HAS_BETTER = "CLAIM_HAS_BETTER"
@@ -118,7 +118,7 @@ class Step(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a row left the way, or what was noticed about one that stayed (ledger and quarantine).
+    """Why a row was dropped, or a fact about a row that was kept (ledger and quarantine).
 
     `<COLUMN>_MISSING`, `<COLUMN>_INVALID` and `<COLUMN>_DAMAGED` are made by `missing`, `invalid` and `damaged`.
     """

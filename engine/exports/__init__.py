@@ -1,4 +1,4 @@
-"""Exports: what a run leaves for people and other programs."""
+"""Exports: the files and database rows that a run writes for people and other programs."""
 
 from engine.contracts.run_report import Linking, Off, RunFacts
 from engine.exports.batches import ordered_batches
@@ -39,7 +39,7 @@ from engine.exports.tables import (
 )
 from engine.exports.tickets import TICKETS_NAME, Ticket, case_tickets, finding_tickets, read_issue_keys, write_tickets
 from engine.exports.totals import Totals, add_up
-from engine.exports.waterfall import became_of, contribution_words, waterfall_figure, write_figure
+from engine.exports.waterfall import contribution_words, outcome_words, waterfall_figure, write_figure
 from engine.exports.workbook import ReviewTables, write_workbooks
 
 __all__ = [
@@ -64,7 +64,6 @@ __all__ = [
     "Totals",
     "Volume",
     "add_up",
-    "became_of",
     "case_tickets",
     "check_lengths",
     "check_tables",
@@ -77,6 +76,7 @@ __all__ = [
     "masked_rx_text",
     "match_rate_summary",
     "ordered_batches",
+    "outcome_words",
     "plain",
     "read_facts",
     "read_issue_keys",

@@ -33,10 +33,10 @@ def add_guide_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFacts
             ),
             ("3", "Decide the Random sample too, all of it: it measures how often each rule is right."),
             ("4", "Cases shows which findings go to one counterparty for one cause; enter its answers there."),
-            ("5", "In the orange columns pick a decision; for DISMISS pick a reason; add units where they differ."),
+            ("5", "In the orange columns pick a decision; for DISMISS pick a reason; add units if they differ."),
             ("6", "Give your name and the date, and save the workbook."),
             ("7", "Hand it in: ./spark-submit.sh feedback findings.xlsx --output FOLDER (the folder of the runs)."),
-            ("8", "What you dismiss leaves the list until something it rests on changes; then it says what changed."),
+            ("8", "A dismissed finding leaves the list until its basis changes; then the list shows what changed."),
         ]
     )
     page.heading("Evidence")

@@ -1,4 +1,4 @@
-"""The sheet "Data quality": every row accounted for, quarantined rows, what was off."""
+"""The sheet "Data quality": the ledger, quarantined rows, and what was off."""
 
 from __future__ import annotations
 
