@@ -67,7 +67,7 @@ class ConfigurationError(UserError):
 
 
 class InputError(UserError):
-    """A table or column that the contract asks for is not there or cannot be read."""
+    """A table or column that the contract requires is missing or cannot be read."""
 
 
 class RejectedInput(InputError):

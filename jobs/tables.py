@@ -33,10 +33,10 @@ def tables(
             )
         )
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
-    for one in TABLES.values() if table is None else [TABLES[table]]:
-        console.print(f"\n{one.name}  ({one.role.value})", style="bold")
-        console.print(" ".join([one.meaning, *either_sentences(one)]))
-        console.print(_columns(one))
+    for table_shown in TABLES.values() if table is None else [TABLES[table]]:
+        console.print(f"\n{table_shown.name}  ({table_shown.role.value})", style="bold")
+        console.print(" ".join([table_shown.meaning, *either_sentences(table_shown)]))
+        console.print(_columns(table_shown))
 
 
 def _columns(table: Table) -> Grid:

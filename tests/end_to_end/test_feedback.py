@@ -127,7 +127,7 @@ def _send(run_job, folder, duplicate):
     assert line["code_text"] == "Duplicate claim"
     assert line["rx_number"].startswith("***")
     again = run_job(export, "--final", "--run-id", "first", *words)
-    assert "held back  1 decided lines: sent before" in again.out
+    assert "not sent   1 decided lines: sent before" in again.out
     assert "no decided line is left to send" in again.out
     submitted = parquet.read_table(folder / "out" / "feedback" / "submissions.parquet").to_pylist()
     (kept,) = (row for row in submitted if row["form"] == "DETAIL")

@@ -183,7 +183,7 @@ def test_it_shows_match_rates_by_month_and_source_and_marks_what_fell_off():
     text = "".join(_Page(page).text)
     assert problem.message in text
     assert "CE<1>" in text
-    assert "1 smaller sources are left out" in text
+    assert "1 smaller sources are not shown" in text
     assert re.search(r'<td class="number" title="100 of 200 claims: T1 80, T3 20">50.0%</td>', page)
     assert re.search(r'<td class="number problem" title="10 of 100 claims: T1 10">10.0% ▼</td>', page)
     assert "2025-05: 2.1%; 2025-06: 10.0%" in page
