@@ -21,7 +21,6 @@ _MOST_SHOWN = 20
 _ANSWER_WORDS = {"FIRED": "fired", "SUPPRESSED": "suppressed by a guard", "NOT_MET": "not met", "OFF": "off"}
 _ANSWERS = list(_ANSWER_WORDS)
 _BAR_PER_UNIT, _LONGEST_BAR = 1.5, 30
-_NEARLY_ONE = 0.9999
 
 
 def explain(
@@ -106,22 +105,17 @@ def _values(claim: Mapping[str, Any] | None, claim_340b: Mapping[str, Any] | Non
 
 def _table(pair: Mapping[str, Any]) -> Table:
     """One row per contribution, and the score."""
-    from engine.exports import contribution_words
+    from engine.exports import contribution_words, probability_words
 
     table = Table(show_footer=True)
-    table.add_column("how the claims compare", footer=f"score; probability {_probability(pair['link_probability'])}")
+    table.add_column(
+        "how the claims compare", footer=f"score; probability {probability_words(pair['link_probability'])}"
+    )
     table.add_column("log2 odds", footer=f"{pair['link_score']:+.2f}", justify="right")
     table.add_column("")
     for part in pair["link_contributions"]:
         table.add_row(Text(contribution_words(part)), f"{part['weight']:+.2f}", _bar(part["weight"]))
     return table
-
-
-def _probability(share: float) -> str:
-    """A share is never shown as certain."""
-    if share > _NEARLY_ONE:
-        return f"more than {_NEARLY_ONE:.2%}"
-    return f"{share:.2%}" if share >= 1 - _NEARLY_ONE else f"less than {1 - _NEARLY_ONE:.2%}"
 
 
 def _rules(answers: Sequence[Mapping[str, Any]]) -> Table:

@@ -29,7 +29,7 @@ def export(
     engine: Engine = None,
     redacted: Redacted = False,
 ) -> None:
-    """Without --final and --to-database, drafts, workbook and report of the run are written again.
+    """Writes outputs of a finished run; without --final and --to-database, its drafts, workbook and report again.
 
     `detect` writes to the database automatically if the settings name an output.connection.
 

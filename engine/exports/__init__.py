@@ -39,7 +39,13 @@ from engine.exports.tables import (
 )
 from engine.exports.tickets import TICKETS_NAME, Ticket, case_tickets, finding_tickets, read_issue_keys, write_tickets
 from engine.exports.totals import Totals, add_up
-from engine.exports.waterfall import contribution_words, outcome_words, waterfall_figure, write_figure
+from engine.exports.waterfall import (
+    contribution_words,
+    outcome_words,
+    probability_words,
+    waterfall_figure,
+    write_figure,
+)
 from engine.exports.workbook import ReviewTables, write_workbooks
 
 __all__ = [
@@ -78,6 +84,7 @@ __all__ = [
     "ordered_batches",
     "outcome_words",
     "plain",
+    "probability_words",
     "read_facts",
     "read_issue_keys",
     "redacted_findings",

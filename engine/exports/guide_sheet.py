@@ -17,7 +17,8 @@ def add_guide_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFacts
     page = Page(book, formats, NAME, (26, 110))
     page.title(
         "How to read this workbook",
-        "Every line is a suspicion that a person has to judge. Findings are sorted by what looking at them is worth.",
+        "Every line is a suspicion that a person has to judge. Findings are sorted by the expected benefit of "
+        "reviewing them.",
     )
     text = (formats.label, formats.wrapped)
     page.heading("What you do")

@@ -66,7 +66,14 @@ ANSWERED_ON, ANSWER = "Answered on", "Answer"
 _C, _S = SheetColumn, Shown
 
 FINDINGS_COLUMNS: tuple[SheetColumn, ...] = (
-    _C("Priority ($)", "priority", _S.DOLLARS, 13, "Expected gain of looking: p(valid) x amount - handling - interest"),
+    _C(
+        "Priority ($)",
+        "priority",
+        _S.DOLLARS,
+        13,
+        "Expected dollars gained by reviewing: p(valid) x amount - handling - interest; negative: it costs more than "
+        "it brings",
+    ),
     _C("Evidence", "evidence", _S.TEXT, 11, "STRONG, MEDIUM, WEAK or CONTEXT; see the ladder above"),
     _C(
         "Amount at issue ($)",

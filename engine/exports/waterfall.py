@@ -27,6 +27,7 @@ from engine.exports.charts import (
 from engine.exports.formats import INK
 from engine.runtime.storage import Storage
 
+_NEARLY_ONE = 0.9999
 # Up is dark and down is light, so they also differ in gray.
 UP, DOWN, TOTAL = "#1F4E79", "#BDD7EE", "#8C959F"
 _MOST_PANELS = 8
@@ -114,9 +115,16 @@ def write_figure(figure: Figure, storage: Storage, uri: str) -> None:
         figure.savefig(local, format="png")
 
 
+def probability_words(share: float) -> str:
+    """A probability as a percentage that is never shown as certain."""
+    if share > _NEARLY_ONE:
+        return f"more than {_NEARLY_ONE:.2%}"
+    return f"{share:.2%}" if share >= 1 - _NEARLY_ONE else f"less than {1 - _NEARLY_ONE:.2%}"
+
+
 def _panel_title(pair: Mapping[str, Any]) -> str:
     names = f"{pair['link_tier'] or 'no tier'}: rebate claim {pair['source_row_id']}, "
-    names += f"340B claim {pair['link_source_row_id']}, {pair['link_probability']:.4%}"
+    names += f"340B claim {pair['link_source_row_id']}, {probability_words(pair['link_probability'])}"
     return f"{names}\n{outcome_words(pair)}"
 
 

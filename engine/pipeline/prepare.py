@@ -73,7 +73,8 @@ def prepare_tables(run: Run, inputs: Inputs, stops: bool = True) -> Prepared:
             tables.append(table)
             words.append(f"{name} {table.counts.rows_in:,} in, {table.counts.rows_out:,} out")
             if table.counts.rows_out == 0:
-                run.progress.note(f"{name}: no rows to judge ({table.counts.rows_in:,} received)")
+                received = f"{table.counts.rows_in:,} rows received"
+                run.progress.note(f"{name}: none of the {received} is left; ledger.json has the reasons")
         if stops:
             _stop_for(tables)
         return _prepared(run, opened, references, tables, live)

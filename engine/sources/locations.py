@@ -485,7 +485,7 @@ def _unknown_columns(setting: str, table: Table, columns: Iterable[str]) -> list
         if _contract_name(table, name) not in table.column_names:
             problems.append(
                 Problem(
-                    f"table {table.name} has no column {name}",
+                    f"the contract has no column {name} in table {table.name}",
                     f"{setting}.columns",
                     to_do=did_you_mean(name, table.column_names, "see the data contract for its columns"),
                 )

@@ -47,7 +47,9 @@ def unusual_units_per_prescription(f: Facts, given: Given) -> Hit:
     )
     peers = F.when(
         is_far_from_peers,
-        sentence("; {n:count} lines of other states and quarters lie far from this", n=f.peers),
+        sentence(
+            "; {n:count} lines of other states and quarters have quite different quantities per prescription", n=f.peers
+        ),
     ).otherwise(F.lit(""))
     return Hit(
         when=~is_delta(f) & (is_far_from_own | is_far_from_peers),

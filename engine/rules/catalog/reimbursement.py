@@ -58,7 +58,8 @@ def units_do_not_fit_reimbursement(f: Facts, given: Given) -> Hit:
         price=f.market_price,
     )
     peers = F.when(
-        is_far_from_peers, sentence("; {n:count} lines of other states and quarters lie far from this", n=f.peers)
+        is_far_from_peers,
+        sentence("; {n:count} lines of other states and quarters are paid quite differently per unit", n=f.peers),
     ).otherwise(F.lit(""))
     usual_price = F.when(is_far_from_market, f.market_price.cast("double")).otherwise(f.own_median_paid_per_unit)
     part_paid_for = divide(f.f48_paid_per_unit, usual_price)
