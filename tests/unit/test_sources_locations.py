@@ -113,7 +113,7 @@ def test_everything_wrong_is_told_at_once(folder):
         "nowhere.csv",
         "the contract has no column ncd in table products",
         "did you mean ndc?",
-        "the contract has no column FINDING in table decisions",
+        "the input of table decisions has no column FINDING",
         "adapter sdud does not supply table market_prices",
         "table covered_entities has both an adapter and column names",
         "adapter opais_json needs the option quarter",
