@@ -49,6 +49,19 @@ CLEAN_PAGES = (
     "docs/installing.md",
     "docs/security.md",
     "docs/glossary.md",
+    "docs/calibration.md",
+    "docs/detectors.md",
+    "docs/models.md",
+    "docs/index.md",
+    "docs/input.md",
+    "docs/positions.md",
+    "docs/dispute-forms.md",
+    "docs/redaction.md",
+    "docs/report.md",
+    "docs/workbook.md",
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
 )
 
 # In docstrings, comments, texts and pages: a regular expression, and what to write instead.
