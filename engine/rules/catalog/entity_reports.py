@@ -60,7 +60,7 @@ def two_entities_claim_one_dispense(f: Facts, _: Given) -> Hit:
     citation="340B claims submission: one live claim for a dispense",
 )
 def entity_reported_again(f: Facts, _: Given) -> Hit:
-    """A live claim of the same dispense by the same entity, its parent or its parent's sites stands in an earlier
+    """A live claim of the same dispense by the same entity, its parent or its parent's sites is in an earlier
     submission. Rows with one time of submission are one file and not judged.
     """
     return Hit(
@@ -72,7 +72,7 @@ def entity_reported_again(f: Facts, _: Given) -> Hit:
         ),
         related=f.earlier_row_ids,
         related_count=f.earlier_row_count,
-        units=F.lit(0),  # how and when a claim was reported says nothing of its price
+        units=F.lit(0),  # how and when a claim was reported does not determine its price
     )
 
 
@@ -113,7 +113,7 @@ def _late(f: Facts, days_allowed: Column, is_judged: Column, allowed: str, **val
             **values,
         ),
         checks=(CORRECTION.check(failed=f.earlier_row_count > 0),),
-        units=F.lit(0),  # how and when a claim was reported says nothing of its price
+        units=F.lit(0),  # how and when a claim was reported does not determine its price
     )
 
 

@@ -188,7 +188,7 @@ def entity_reported_fee_for_service_claim(f: Facts, given: Given) -> Hit:
     guards=MEDICAID_GUARDS,
 )
 def entity_reported_managed_care_claim(f: Facts, given: Given) -> Hit:
-    """As R003, on an encounter of a managed-care plan. The exclusion file says nothing of managed care."""
+    """As R003, on an encounter of a managed-care plan. The exclusion file does not cover managed care."""
     return _medicaid_link(f, given, has_340b_flag(f))
 
 

@@ -24,7 +24,7 @@ ONE_OF_SEVERAL = Guard(
 
 ESTIMATE = Guard(
     "ESTIMATE",
-    "CMS left units out by an estimate from prescribers and pharmacies, which need not meet the claims of entities",
+    "CMS excluded units by an estimate from prescribers and pharmacies, which need not match the claims of entities",
     needs=("inflation_reports.exclusion_method",),
     weakens_to=Evidence.WEAK,
 )
@@ -42,8 +42,8 @@ ESTIMATE = Guard(
     data_source=DataSource.MEDICARE_INFLATION_REBATES,
     citation="42 U.S.C. 1395w-114b(b)(1)(B) (SSA 1860D-14B(b)(1)(B))",
     thresholds=(
-        Threshold("tolerance", 0.1, "part of the units that entities claim by which CMS may have left out fewer"),
-        Threshold("minimum_units", 100.0, "units left in that make a question worth asking"),
+        Threshold("tolerance", 0.1, "part of the units that entities claim by which CMS may have excluded fewer"),
+        Threshold("minimum_units", 100.0, "units left in that make an inquiry worthwhile"),
     ),
     guards=(ESTIMATE,),
 )
