@@ -17,8 +17,10 @@ import threading
 import time
 from pathlib import Path
 
+from engine.contracts.codes import Step
+
 PROJECT = Path(__file__).resolve().parent.parent
-STEPS = ("read", "prepare", "link", "facts", "screen", "score", "rules", "findings", "exports")
+STEPS = tuple(Step)
 
 
 def resident_mib(root: int) -> float:

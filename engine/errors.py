@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import difflib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from engine.redaction import masked
@@ -29,6 +30,27 @@ class Problem:
         return masked("\n".join(lines))
 
 
+def closest_name(
+    name: str, known: Iterable[str], cutoff: float = 0.6, simplified: Callable[[str], str] = str
+) -> str | None:
+    """The known name that is most similar to `name`; None if none is similar enough.
+
+    cutoff: the least similarity, 0 to 1. simplified: what is compared of each name, such as its lower case.
+
+    >>> closest_name("rebate_claim", ["rebate_claims", "invoices"]), closest_name("x", ["invoices"])
+    ('rebate_claims', None)
+    """
+    names = {simplified(known_name): known_name for known_name in known}
+    closest = difflib.get_close_matches(simplified(name), names, n=1, cutoff=cutoff)
+    return names[closest[0]] if closest else None
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str, cutoff: float = 0.6) -> str:
+    """The advice of a problem with an unknown name: the most similar known name, or else `otherwise`."""
+    closest = closest_name(name, known, cutoff)
+    return f"did you mean {closest}?" if closest else otherwise
+
+
 class UserError(Exception):
     """The configuration, the input contract or the output location is wrong.
 
@@ -45,7 +67,7 @@ class ConfigurationError(UserError):
 
 
 class InputError(UserError):
-    """A table or column that the contract asks for is not there or cannot be read."""
+    """A table or column that the contract requires is missing or cannot be read."""
 
 
 class RejectedInput(InputError):

@@ -1,4 +1,4 @@
-"""Reference facts as of a date: half-open intervals `[start, end)`, an open end where it is NULL."""
+"""Reference facts as of a date: half-open intervals `[start, end)`, open if the end is NULL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from engine.runtime.column_names import column_names
 
-# Stand in for the NULL start and end of intervals while they are compared; an end of _OPEN covers that day too.
+# Replace the NULL start and end of intervals in comparisons; an end of _OPEN covers that day too.
 BEGINNING, _OPEN = "0001-01-01", "9999-12-31"
 
 
@@ -27,12 +27,12 @@ def start_of_quarter(quarter: Column) -> Column:
 
 
 def quarter_of(day: Column) -> Column:
-    """`YYYYQn`; a placeholder date has a quarter like any other day."""
+    """The quarter of a day as `YYYYQn`; placeholder dates have one like any other day."""
     return F.concat(F.lpad(F.year(day).cast("string"), 4, "0"), F.lit("Q"), F.quarter(day).cast("string"))
 
 
 def quarter_number(day: Column) -> Column:
-    """Quarters counted through, so that they can be subtracted."""
+    """Quarter as a running number, so quarters can be subtracted."""
     return F.year(day) * 4 + F.quarter(day)
 
 
@@ -42,7 +42,7 @@ def number_of_quarter(quarter: Column) -> Column:
 
 
 def covers(day: Column, start: Column, end: Column) -> Column:
-    """Whether `day` lies in `[start, end)`; never NULL for a known day."""
+    """Whether `day` is in `[start, end)`; never NULL for a known day."""
     return F.coalesce(start <= day, F.lit(True)) & F.coalesce(day < end, F.lit(True))
 
 

@@ -5,7 +5,6 @@ Precedence, highest first: `--set a.b=value`, environment variables `ENGINE__A__
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -45,7 +44,7 @@ from engine.contracts.formats import (
     PeriodPattern,
 )
 from engine.contracts.tables import TABLES
-from engine.errors import ConfigurationError, Problem
+from engine.errors import ConfigurationError, Problem, closest_name, did_you_mean
 from engine.redaction import MASK, is_secret_name, masked, remember_environment, remember_secrets, without_secrets
 
 ENVIRONMENT_PREFIX = "ENGINE__"
@@ -105,7 +104,7 @@ class DatabaseSettings(Section):
     concurrent_connections: PositiveInt = Field(4, description="most connections that read one table at a time")
     rows_per_fetch: PositiveInt = Field(2_000, description="few enough to stay in the processor's cache")
     rows_per_range: PositiveInt = Field(500_000, description="read again together when a connection breaks")
-    attempts: PositiveInt = Field(5, description="at what a moment's fault broke")
+    attempts: PositiveInt = Field(5, description="attempts on a transient error")
     first_wait: NonNegative = Field(1.0, description="seconds, at most, before the second attempt; then doubled")
     connect_timeout: PositiveInt = Field(15, description="seconds")
     query_timeout: Annotated[int, Field(ge=0)] = Field(0, description="seconds; 0: none")
@@ -159,7 +158,7 @@ class TableLocation(Section):
     partition_method: Literal["range", "hash"] | None = Field(
         None, description="default: ranges of equal rows for numbers and dates, hashes for text"
     )
-    received_after: datetime | None = Field(None, description="only rows received later; those without a time stay")
+    received_after: datetime | None = Field(None, description="only rows received later; rows without a time are kept")
     format: str | None = Field(None, description="Spark format; by default from the file's ending")
     adapter: (
         Literal[
@@ -295,7 +294,7 @@ class TableLocation(Section):
 class InputSettings(Section):
     root: str | None = Field(None, description="folder in which tables are found by name; --input sets it")
     connection: str | None = Field(None, description="one of `databases`, in which tables are found by name")
-    database_schema: str = Field("dbo", description="where they are in it")
+    database_schema: str = Field("dbo", description="schema of these tables")
     tables: dict[TableName, TableLocation] = Field(  # type: ignore[valid-type]
         default_factory=dict, description="where each table is and how it is read, by the contract's name"
     )
@@ -335,7 +334,7 @@ class FeedbackSettings(Section):
 
 
 class SparkSettings(Section):
-    """`conf` wins over what the session would set by itself, but not over spark-submit's own --conf."""
+    """`conf` takes precedence over session defaults, but not over --conf of spark-submit."""
 
     master: str | None = Field(None, description="only where spark-submit gives none; default local[*]")
     conf: dict[str, str | int | bool] = Field(
@@ -380,17 +379,17 @@ def _priors(**fields: dict[str, tuple[float, float]]) -> dict[str, dict[str, Lev
 
 
 class PharmacyIdentityWeights(Section):
-    """What agreement and conflict say, in log2 units: n units make the same place 2^n times as likely."""
+    """Weights of agreement and conflict, in log2 units: n units make the same place 2^n times as likely."""
 
     name: float = Field(10.0, description="names agree that one place of the area carries; 1 less for twice the places")
     chain_name: float = Field(4.0, description="least that an agreeing name weighs, however many carry it")
     name_near: float = Field(5.0, description="most that a name weighs which only resembles the other")
     name_differs: float = Field(-6.0, description="no name of the one resembles a name of the other")
     store_number: float = Field(11.0, description="same number where the names agree or are near")
-    store_number_differs: float = Field(-16.0, description="two stores of a chain, be it in one house")
+    store_number_differs: float = Field(-16.0, description="different stores of one chain, even at one address")
     address: float = Field(12.0, description="same house number and street")
-    house_number_differs: float = Field(-6.0, description="another house, on whatever street")
-    suite_differs: float = Field(-4.0, description="same house and street, another suite")
+    house_number_differs: float = Field(-6.0, description="another house number, on any street")
+    suite_differs: float = Field(-4.0, description="same house number and street, another suite")
     phone: float = Field(13.0, description="same ten digits")
     phone_differs: float = Field(-2.0, description="phone numbers change")
     zip: float = Field(10.0, description="same five digits")
@@ -409,7 +408,7 @@ class PharmacyIdentitySettings(Section):
     name_near: Fraction = Field(0.85, description="least Jaro-Winkler similarity of names that are near")
     street_agrees: Fraction = Field(0.85, description="least similarity of the words of streets that agree")
     most_candidates_per_block: PositiveInt = Field(
-        10_000, description="pairs that would share a ZIP, phone...; a block with more is left out"
+        10_000, description="pairs that would share a ZIP, phone...; a block with more is skipped"
     )
 
 
@@ -417,9 +416,9 @@ class MatchRateSettings(Section):
     """When a source's month counts as a feed problem: fewer of its claims link than in its other months."""
 
     largest_drop: Fraction = Field(0.3, description="part of its usual match rate by which a month may be lower")
-    least_expected: PositiveInt = Field(10, description="links to expect in the month; with fewer nothing is said")
+    least_expected: PositiveInt = Field(10, description="links to expect in the month; with fewer nothing is reported")
     comparable_size: Fraction = Field(
-        0.2, description="part of the month's claims that another month must have to say what is usual"
+        0.2, description="share of the month's claims that another month must have to count as usual"
     )
     significance: Fraction = Field(0.001, description="chance of one false alarm in a run, at most")
 
@@ -454,7 +453,7 @@ class LinkSettings(Section):
             "PLACE_OF_SERVICE": 0.9,
             "TUPLE": 0.9,
         },
-        description="share of one dispense among pairs that meet in this way, before anything was counted",
+        description="share of pairs of one dispense among candidate pairs of this blocking rule, before estimation",
     )
     level_priors: dict[str, dict[str, LevelPrior]] = Field(
         default_factory=lambda: _priors(
@@ -510,7 +509,7 @@ class PeerSettings(Section):
 
 
 class RuleSettings(Section):
-    enabled: bool | None = Field(None, description="null: as the rule itself says")
+    enabled: bool | None = Field(None, description="null: the default of the rule")
     thresholds: dict[str, float | int | str | list[str]] = Field(
         default_factory=dict, description="by the names that the page of rules lists"
     )
@@ -522,7 +521,7 @@ _SEED = 20_260_101
 Inputs = Literal["surprise", "z"]
 _INPUTS: Any = Field(
     "surprise",
-    description="surprise: how far out each of the subject's `measures` lies among its peers, in natural log units of "
+    description="surprise: how far out each of the subject's `measures` is among its peers, in natural log units of "
     "probability; z: robust z-scores of the subject's `features`",
 )
 
@@ -803,7 +802,7 @@ class PrioritySettings(Section):
     handling_cost: NonNegative = Field(15.0, description="US dollars per finding")
     annual_interest: Fraction = Field(0.05, description="on amounts withheld in the end wrongly")
     share_at_issue: Fraction = Field(
-        0.1, description="part of a claim's worth that ranks it where no rule says how much is wrong (the model alone)"
+        0.1, description="part of a claim's worth that ranks it if no rule states the units at issue (the model alone)"
     )
     days_withheld: PositiveInt = Field(90, description="for which interest is due when a dispute is rejected")
 
@@ -821,7 +820,7 @@ class ReviewSettings(Section):
 
 
 class ReportSettings(Section):
-    """report.html; nothing of it changes a result."""
+    """report.html; no part of it changes a result."""
 
     findings: Annotated[int, Field(ge=0)] = Field(200, description="findings listed, first of the queue first")
     top: PositiveInt = Field(15, description="covered entities, pharmacies, states, labelers and products listed")
@@ -866,7 +865,7 @@ class DisputeSettings(Section):
 
 
 class RedactionSettings(Section):
-    """What people without a need for it do not see; nothing of it changes a result."""
+    """Redaction for readers without a need to know; no part of it changes a result."""
 
     on: bool = Field(
         False,
@@ -932,14 +931,18 @@ class QueueSettings(Section):
         None, description="findings that can be looked at, random ones included; default: all that are worth it"
     )
     random_share: Fraction = Field(0.05, description="part of the capacity drawn at random from the other findings")
-    minimum_claim_amount: NonNegative = Field(0.0, description="US dollars at issue below which a finding is left out")
-    minimum_case_amount: NonNegative = Field(0.0, description="open US dollars below which all of a case is left out")
+    minimum_claim_amount: NonNegative = Field(
+        0.0, description="US dollars at issue below which a finding is not in the queue"
+    )
+    minimum_case_amount: NonNegative = Field(
+        0.0, description="open US dollars below which no finding of a case is in the queue"
+    )
 
 
 class MessSettings(Section):
     """How differently payers and covered entities write down one dispense (domain part 4.2).
 
-    Where nothing else is said, a rate is of the dispenses that an entity reports. Not all kinds meet on one dispense:
+    Unless stated otherwise, a rate is of the dispenses that an entity reports. Not all kinds occur on one dispense:
     what is needed to link it stays. By default nothing is so bad that tiers T1 to T4 would not link it.
     """
 
@@ -976,7 +979,7 @@ class SyntheticSettings(Section):
     medicaid_share_340b: Fraction = Field(0.12, description="of Medicaid dispenses: filled with 340B stock")
     other_share_340b: Fraction = Field(0.12, description="of commercial and Medicare dispenses: 340B stock")
     duplicate_discount_rate: Fraction = Field(
-        0, description="of dispenses of 340B stock where nothing is planted: the payer asks for a rebate too"
+        0, description="of dispenses of 340B stock without a planted case: the payer also bills a rebate"
     )
     violation_rate: Fraction = Field(0.002, description="of dispenses, per planted rule")
     look_alike_rate: Fraction = Field(0.002, description="of dispenses, per kind of look-alike")
@@ -1138,7 +1141,7 @@ def load_settings(
         rules_from_file = _read_yaml(rules_file, problems)
         values["rules"] = _merged(rules_from_file, values.get("rules") or {})
     else:
-        problems.append(Problem("the rules file is not there", f"rules_file: {rules_file}", to_do="correct its path"))
+        problems.append(Problem("the rules file does not exist", f"rules_file: {rules_file}", to_do="correct its path"))
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
@@ -1161,7 +1164,7 @@ def load_settings(
 
 
 def _remember_database_secrets(settings: Settings, environment: Mapping[str, str]) -> None:
-    """So that no message shows them. Whether a secret is there is said when its connection is opened."""
+    """Register secrets so no message shows them. A missing secret is reported when its connection is opened."""
     for database in settings.databases.values():
         for secret in (database.password, database.connection_string):
             if secret is None:
@@ -1174,7 +1177,7 @@ def _remember_database_secrets(settings: Settings, environment: Mapping[str, str
 
 
 def _unknown_connections(settings: Settings, where: str) -> Iterable[Problem]:
-    """Connections that are used somewhere and stand nowhere in `databases`."""
+    """Connections that are used but not described in `databases`."""
     used = {f"input.tables.{name}": location.connection for name, location in settings.input.tables.items()}
     used |= {
         "input": settings.input.connection,
@@ -1184,13 +1187,12 @@ def _unknown_connections(settings: Settings, where: str) -> Iterable[Problem]:
     for place, name in used.items():
         if name is not None and name not in settings.databases:
             known = ", ".join(settings.databases) or "none"
-            closest = difflib.get_close_matches(name, settings.databases, n=1)
             yield Problem(
                 f"unknown connection in {place}.connection",
                 where,
                 name,
                 f"one of databases: {known}",
-                f"did you mean {closest[0]}?" if closest else f"describe it in databases.{name}",
+                did_you_mean(name, settings.databases, f"describe it in databases.{name}"),
             )
 
 
@@ -1200,13 +1202,12 @@ def _unknown_format_columns(settings: InputSettings, where: str) -> Iterable[Pro
         for setting, by_column in location.formats.by_setting.items():
             known = [column.name for column in TABLES[name].columns if column.kind in _KINDS_WITH[setting]]
             for column in by_column.keys() - {DEFAULT, *known}:
-                closest = difflib.get_close_matches(column, known, n=1)
                 yield Problem(
                     f"wrong column in input.tables.{name}.{setting}",
                     where,
                     column,
                     f"{DEFAULT}, or one of {', '.join(known) or 'no column'}",
-                    f"did you mean {closest[0]}?" if closest else "remove it",
+                    did_you_mean(column, known, "remove it"),
                 )
 
 
@@ -1230,13 +1231,12 @@ def _unknown_detectors(model: ModelSettings, where: str) -> Iterable[Problem]:
             used += [(f"model.detectors.{name}.members", member, single[one.inputs]) for member in one.members]
     for place, name, known in used:
         if name not in known:
-            closest = difflib.get_close_matches(name, known, n=1)
             yield Problem(
                 f"unknown detector in {place}",
                 where,
                 name,
                 f"one of {', '.join(known)}",
-                f"did you mean {closest[0]}?" if closest else f"describe it in model.detectors.{name}",
+                did_you_mean(name, known, f"describe it in model.detectors.{name}"),
             )
 
 
@@ -1259,7 +1259,9 @@ def _read_yaml(path: Path, problems: list[Problem]) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        problems.append(Problem("the configuration file is not there", str(path), to_do="correct the path in --config"))
+        problems.append(
+            Problem("the configuration file does not exist", str(path), to_do="correct the path in --config")
+        )
         return {}
     except (OSError, UnicodeDecodeError) as error:
         problems.append(Problem("the configuration file cannot be read", str(path), _unreadable_file(error)))
@@ -1376,8 +1378,8 @@ def _problem(detail: Any, where: str, origins: Mapping[tuple[str, ...], str]) ->
     place = next((origin for path, origin in origins.items() if location[: len(path)] == path), where)
     if detail["type"] == "extra_forbidden" or "[key]" in detail["loc"]:
         known = _keys_at(parts[:-1])
-        closest = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
-        hint = f"did you mean {'.'.join((*location[:-1], closest[0]))}?" if closest else "remove it"
+        closest = closest_name(location[-1], known, cutoff=0.5)
+        hint = f"did you mean {'.'.join((*location[:-1], closest))}?" if closest else "remove it"
         return Problem(f"unknown setting {key}", place, location[-1], "one of " + ", ".join(known), hint)
     message = detail["msg"].removeprefix("Value error, ")
     found = _shown_input(detail.get("input"), location, place)
@@ -1400,7 +1402,7 @@ def _without_kind(location: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _keys_at(location: tuple[str, ...]) -> list[str]:
-    """The names that may stand below a place in the settings."""
+    """The names that are allowed below a path of the settings."""
     annotation: Any = Settings
     for part in location:
         annotation = _below(annotation, part)

@@ -1,4 +1,4 @@
-"""Shows what the databases of the settings hold for each table of the contract; changes nothing."""
+"""Shows the tables of the contract in the databases of the settings; changes nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jobs.common import DEFAULT_CONFIG, AsOf, Config, Set, main, settings_of
 
 
 def check_connections(config: Config = DEFAULT_CONFIG, as_of: AsOf = None, set: Set = None) -> None:
-    """Server, rights, tables, columns and types, rows, what is missing, and how a table would be read in parts.
+    """Shows server, rights, tables, columns and types, rows, what is missing, and how each table would be partitioned.
 
     Example: ./spark-submit.sh check_connections --config my.yaml
     """
@@ -30,14 +30,16 @@ def check_connections(config: Config = DEFAULT_CONFIG, as_of: AsOf = None, set: 
         console.print(f"\n[bold]{checked.name}[/bold]  {checked.server or 'no connection'}", highlight=False)
         for line in checked.lines:
             console.print(f"  {line}", highlight=False, markup=False)
-        for found in checked.tables:
-            table = Table(title=f"{found.table}: {found.location}, {found.rows:,} rows", title_justify="left")
+        for described in checked.tables:
+            table = Table(
+                title=f"{described.table}: {described.location}, {described.rows:,} rows", title_justify="left"
+            )
             for heading in ("column of the contract", "column there", "type there", "read as"):
                 table.add_column(heading, overflow="fold")
-            for column in found.columns:
+            for column in described.columns:
                 table.add_row(*column)
             console.print(table)
-            for line in found.lines:
+            for line in described.lines:
                 console.print(f"  {line}", highlight=False, markup=False)
     if problems:
         raise InputError(problems)

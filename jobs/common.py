@@ -42,7 +42,10 @@ Config = Annotated[str, typer.Option("--config", help="Settings in YAML.")]
 Input = Annotated[str | None, typer.Option("--input", help="Folder of tables, found by name; overrides the config.")]
 Output = Annotated[str | None, typer.Option("--output", help="Folder for the outputs; overrides the config.")]
 AsOf = Annotated[
-    datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The run's today. Default: today.")
+    datetime | None,
+    typer.Option(
+        "--as-of", formats=["%Y-%m-%d"], help="Date that the run treats as today (YYYY-MM-DD). Default: today, UTC."
+    ),
 ]
 RunId = Annotated[str | None, typer.Option("--run-id", help="Name of the run. Default: made of the time.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="a.b=value, overrides one setting; may be repeated.")]
@@ -74,7 +77,7 @@ def settings_of(
     engine: str | None = None,
     redacted: bool = False,
 ) -> Settings:
-    """The settings with the command line's word on top; relative paths in the shipped defaults are the project's."""
+    """The settings with those of the command line on top; relative paths in the shipped defaults are the project's."""
     words = list(overrides or [])
     words += [f"input.root={input}"] if input else []
     words += [f"output.root={output}"] if output else []
@@ -123,7 +126,7 @@ def _exit_status(name: str) -> Iterator[None]:
     except Exception as error:
         log = Path(os.environ.get("ENGINE_LOGS", PROJECT / "logs"), "error.log")
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.unlink(missing_ok=True)  # one that is there keeps its permissions
+        log.unlink(missing_ok=True)  # an existing file would keep its permissions
         log.write_text(f"{name}\n{error_report(error)}", encoding="utf-8")
         words = f"{type(error).__name__}: {error}" if isinstance(error, InternalError) else type(error).__name__
         _end(error, f"The job failed: {words}. The whole error is in {log}", 1)

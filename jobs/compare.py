@@ -1,4 +1,4 @@
-"""Shows what one finished run has found otherwise than another, and what may have caused it."""
+"""Compares the findings of two finished runs, and shows the likely cause of each difference."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from jobs.common import DEFAULT_CONFIG, Config, Engine, Output, Set, main, sessi
 
 
 def compare(
-    run_id: Annotated[str, typer.Option("--run-id", help="The run asked about, finished, below the output folder.")],
-    with_id: Annotated[str, typer.Option("--with", help="The run that it is compared with, such as the one before.")],
+    run_id: Annotated[str, typer.Option("--run-id", help="The finished run to examine, below the output folder.")],
+    with_id: Annotated[str, typer.Option("--with", help="The run to compare it with, such as the previous one.")],
     config: Config = DEFAULT_CONFIG,
     output: Output = None,
     set: Set = None,
     engine: Engine = None,
 ) -> None:
-    """New, gone and changed findings, each with the differences between the runs that its rules depend on.
+    """Compares the findings of two finished runs: new, gone and changed ones.
 
     Example: ./spark-submit.sh compare --run-id 2026Q2 --with 2026Q1
     """
@@ -36,8 +36,13 @@ def compare(
         table.add_column(heading)
     table.add_column("findings", justify="right")
     counted = Counter(
-        (one["change"], one["subject"], ", ".join(one["rule_ids"]), "\n".join(one["causes"]) or "nothing known")
-        for one in compared.changes
+        (
+            change["change"],
+            change["subject"],
+            ", ".join(change["rule_ids"]),
+            "\n".join(change["causes"]) or "nothing known",
+        )
+        for change in compared.changes
     )
     for words, count in sorted(counted.items()):
         table.add_row(*words, f"{count:,}")

@@ -1,4 +1,4 @@
-"""Creates the tables that runs write to and that decisions live in; `--dry-run` prints the SQL."""
+"""Creates the database tables for results and decisions; `--dry-run` prints the SQL."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def create_tables(
     set: Set = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the SQL; connect to nothing.")] = False,
 ) -> None:
-    """In the schema `output.database_schema` of the database `output.connection`. Existing tables stay as they are.
+    """Creates tables in the schema `output.database_schema` of the database `output.connection`.
 
     Example: ./spark-submit.sh create_tables --config my.yaml --dry-run
     """

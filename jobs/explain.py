@@ -1,4 +1,4 @@
-"""Shows how the links of one claim came about, and what each rule says of it or of an invoice line."""
+"""Explains why a row was flagged or not: the parts of its link's score, and the result of each rule."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from engine.pipeline import Explained
 
 _MOST_SHOWN = 20
-_ANSWER_WORDS = {"FIRED": "fired", "SUPPRESSED": "held back by a guard", "NOT_MET": "not met", "OFF": "off"}
+_ANSWER_WORDS = {"FIRED": "fired", "SUPPRESSED": "suppressed by a guard", "NOT_MET": "not met", "OFF": "off"}
 _ANSWERS = list(_ANSWER_WORDS)
 _BAR_PER_UNIT, _LONGEST_BAR = 1.5, 30
-_NEARLY_ONE = 0.9999
 
 
 def explain(
@@ -38,7 +37,7 @@ def explain(
     set: Set = None,
     engine: Engine = None,
 ) -> None:
-    """Shows why a row of a finished run was flagged or not: both claims side by side, and what each rule says.
+    """Shows why a row of a finished run was flagged or not: both claims side by side, and the result of each rule.
 
     The run's own settings and input folder are used; what is given in addition must agree with them.
 
@@ -59,7 +58,7 @@ def explain(
         console.print(_table(pair))
     if len(explained.pairs) > _MOST_SHOWN:
         console.print(f"{len(explained.pairs) - _MOST_SHOWN:,} further pairs are in the file.")
-    answers = explained.answers if all_rules else [one for one in explained.answers if _is_close(one)]
+    answers = explained.answers if all_rules else [answer for answer in explained.answers if _is_close(answer)]
     if answers:
         console.print(_rules(answers))
     if others := len(explained.answers) - len(answers):
@@ -70,7 +69,7 @@ def explain(
 
 
 def _show_alone(console: Console, explained: Explained, source_row_id: str) -> None:
-    """The values of a claim that met none of the other side."""
+    """The values of a claim without a candidate pair."""
     if explained.subject in ("REBATE_CLAIM", "ENTITY_CLAIM"):
         console.print("\nNo claim of the other side has its prescription, or all else that a dispense has.")
         console.print(_values(explained.claims.get(source_row_id), explained.claims_340b.get(source_row_id)))
@@ -81,13 +80,13 @@ def _is_close(answer: Mapping[str, Any]) -> bool:
 
 
 def _heading(pair: Mapping[str, Any]) -> Text:
-    from engine.exports import became_of
+    from engine.exports import outcome_words
 
     claims = (
         f"rebate claim {pair['source_row_id']}, 340B claim {pair['link_source_row_id']} of {pair['link_entity_id']}"
     )
     differs = ", ".join(pair["link_fields_differ"]) or "nothing"
-    return Text(f"\n{claims}\n{pair['link_tier'] or 'no tier'}, {became_of(pair)}; differs: {differs}")
+    return Text(f"\n{claims}\n{pair['link_tier'] or 'no tier'}, {outcome_words(pair)}; differs: {differs}")
 
 
 def _values(claim: Mapping[str, Any] | None, claim_340b: Mapping[str, Any] | None) -> Table:
@@ -106,10 +105,12 @@ def _values(claim: Mapping[str, Any] | None, claim_340b: Mapping[str, Any] | Non
 
 def _table(pair: Mapping[str, Any]) -> Table:
     """One row per contribution, and the score."""
-    from engine.exports import contribution_words
+    from engine.exports import contribution_words, probability_words
 
     table = Table(show_footer=True)
-    table.add_column("how the claims compare", footer=f"score; probability {_probability(pair['link_probability'])}")
+    table.add_column(
+        "how the claims compare", footer=f"score; probability {probability_words(pair['link_probability'])}"
+    )
     table.add_column("log2 odds", footer=f"{pair['link_score']:+.2f}", justify="right")
     table.add_column("")
     for part in pair["link_contributions"]:
@@ -117,19 +118,12 @@ def _table(pair: Mapping[str, Any]) -> Table:
     return table
 
 
-def _probability(share: float) -> str:
-    """A share is never shown as certain."""
-    if share > _NEARLY_ONE:
-        return f"more than {_NEARLY_ONE:.2%}"
-    return f"{share:.2%}" if share >= 1 - _NEARLY_ONE else f"less than {1 - _NEARLY_ONE:.2%}"
-
-
 def _rules(answers: Sequence[Mapping[str, Any]]) -> Table:
-    """One row per rule: those that fired first, then held back, not met and off."""
-    table = Table(title="What each rule says", title_justify="left", show_lines=True)
+    """One row per rule: first those that fired, then suppressed, not met and off."""
+    table = Table(title="Results of the rules", title_justify="left", show_lines=True)
     for name in ("rule", "answer", "why"):
         table.add_column(name)
-    for answer in sorted(answers, key=lambda one: (_ANSWERS.index(one["answer"]), one["rule_id"])):
+    for answer in sorted(answers, key=lambda answer: (_ANSWERS.index(answer["answer"]), answer["rule_id"])):
         heading = Text(f"{answer['rule_id']} {answer['title']}")
         table.add_row(heading, _ANSWER_WORDS[answer["answer"]], Text(_why(answer)))
     return table

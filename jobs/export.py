@@ -1,4 +1,4 @@
-"""Writes what leaves a finished run: its review files again, final dispute files, or its rows to a database."""
+"""Writes outputs of a finished run: its review files again, final dispute files, or its rows to a database."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def export(
     engine: Engine = None,
     redacted: Redacted = False,
 ) -> None:
-    """Without --final and --to-database, drafts, workbook and report of the run are written again.
+    """Writes outputs of a finished run; without --final and --to-database, its drafts, workbook and report again.
 
-    `detect` writes to the database by itself where the settings name an output.connection.
+    `detect` writes to the database automatically if the settings name an output.connection.
 
     Example: ./spark-submit.sh export --final --run-id 2026Q1
     """
@@ -46,7 +46,7 @@ def export(
     if final:
         sent = pipeline.export_final(spark, settings, run_id)
         for reason, lines in sorted(sent.held_back.items()):
-            print(f"held back  {lines:,} decided lines: {reason}")
+            print(f"not sent   {lines:,} decided lines: {reason}")
         for warning in sent.warnings:
             print(f"warning    {warning}")
         for name, lines in sent.files.items():

@@ -1,4 +1,4 @@
-"""Reads analysts' decisions and counterparties' outcomes back: edited workbooks, CSV files."""
+"""Reads analysts' decisions and counterparties' outcomes from edited workbooks and CSV files."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def feedback(
         list[Path], typer.Argument(metavar="FILE...", help="Edited review workbooks or CSV files.", show_default=False)
     ],
     decided_by: Annotated[
-        str | None, typer.Option("--decided-by", help="Who decided, for rows that do not say.")
+        str | None, typer.Option("--decided-by", help="Who decided, for rows that do not state it.")
     ] = None,
     decided_on: Annotated[
         datetime | None,
-        typer.Option("--decided-on", formats=["%Y-%m-%d"], help="Day of the decision, for rows that do not say."),
+        typer.Option("--decided-on", formats=["%Y-%m-%d"], help="Day of the decision, for rows that do not state it."),
     ] = None,
     config: Config = DEFAULT_CONFIG,
     output: Output = None,
@@ -28,7 +28,7 @@ def feedback(
     set: Set = None,
     engine: Engine = None,
 ) -> None:
-    """Keeps them where `feedback` of the settings says; `detect` and `train` read them there.
+    """Stores decisions and outcomes where the settings' `feedback` points; `detect` and `train` read them there.
 
     Example: ./spark-submit.sh feedback output/2026Q1/review/findings.xlsx --decided-by "A. Analyst"
     """
@@ -46,7 +46,7 @@ def feedback(
         print(f"note       {note}")
     print(
         f"recorded   {recorded.decisions:,} decisions, {recorded.outcomes:,} outcomes; "
-        f"{recorded.known_already:,} were there already\nkept in    {recorded.where}"
+        f"{recorded.known_already:,} were known already\nkept in    {recorded.where}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Makes a better model version champion, goes back to the one before, or shows who did so when and why."""
+"""Makes a better model version champion, restores the previous champion, or shows the log of promotions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def promote(
             "--model", help="NAME or NAME/VERSION. Default: the claims' model; of a model: its best challenger."
         ),
     ] = None,
-    rollback: Annotated[bool, typer.Option("--rollback", help="Make champion what was champion before.")] = False,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Restore the previous champion.")] = False,
     log: Annotated[
         bool, typer.Option("--log", help="Show every promotion, one JSON line each; change nothing.")
     ] = False,

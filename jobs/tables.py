@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from typing import Annotated
 
@@ -13,7 +12,7 @@ from rich.table import Table as Grid
 from engine.contracts.columns import Table
 from engine.contracts.page import HEADINGS, column_cells, either_sentences
 from engine.contracts.tables import TABLES
-from engine.errors import ConfigurationError, Problem
+from engine.errors import ConfigurationError, Problem, did_you_mean
 from jobs.common import main
 
 
@@ -25,20 +24,19 @@ def tables(
     Example: ./spark-submit.sh tables rebate_claims
     """
     if table is not None and table not in TABLES:
-        close = difflib.get_close_matches(table, TABLES, n=1)
         raise ConfigurationError(
             Problem(
                 f"there is no table {table}",
                 "the command line",
                 expected=", ".join(TABLES),
-                to_do=f"did you mean {close[0]}?" if close else "name one of these tables",
+                to_do=did_you_mean(table, TABLES, "name one of these tables"),
             )
         )
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
-    for one in TABLES.values() if table is None else [TABLES[table]]:
-        console.print(f"\n{one.name}  ({one.role.value})", style="bold")
-        console.print(" ".join([one.meaning, *either_sentences(one)]))
-        console.print(_columns(one))
+    for table_shown in TABLES.values() if table is None else [TABLES[table]]:
+        console.print(f"\n{table_shown.name}  ({table_shown.role.value})", style="bold")
+        console.print(" ".join([table_shown.meaning, *either_sentences(table_shown)]))
+        console.print(_columns(table_shown))
 
 
 def _columns(table: Table) -> Grid:

@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from engine.contracts.cases import QUEUE, Selection, Standing
+from engine.contracts.cases import QUEUE, QueueStatus, Selection
 from engine.contracts.codes import Evidence
 from engine.settings import QueueSettings
 
@@ -52,11 +52,11 @@ def standings(findings: DataFrame, cases: DataFrame, held: DataFrame | None, set
         is_held = F.col("held_id").isNotNull()
     is_decided = F.col("decision").isNotNull() & ~F.coalesce(F.size("changed_since_decision") > 0, F.lit(False))
     queue_status = (
-        F.when(is_decided, F.lit(Standing.DECIDED.value))
-        .when(F.col("priority") < 0, F.lit(Standing.NEGATIVE_PRIORITY.value))
-        .when(F.col("amount_at_issue") < settings.minimum_claim_amount, F.lit(Standing.BELOW_CLAIM_MINIMUM.value))
-        .when(F.col("case_amount") < settings.minimum_case_amount, F.lit(Standing.BELOW_CASE_MINIMUM.value))
-        .otherwise(F.lit(Standing.QUEUE.value))
+        F.when(is_decided, F.lit(QueueStatus.DECIDED.value))
+        .when(F.col("priority") < 0, F.lit(QueueStatus.NEGATIVE_PRIORITY.value))
+        .when(F.col("amount_at_issue") < settings.minimum_claim_amount, F.lit(QueueStatus.BELOW_CLAIM_MINIMUM.value))
+        .when(F.col("case_amount") < settings.minimum_case_amount, F.lit(QueueStatus.BELOW_CASE_MINIMUM.value))
+        .otherwise(F.lit(QueueStatus.QUEUE.value))
     )
     is_context = F.col("evidence") == Evidence.CONTEXT.value
     return rows.select(
@@ -75,21 +75,21 @@ def queue_of(rows: DataFrame, size: QueueSize, as_of: date) -> DataFrame:
     queue nor decided. CONTEXT findings are excluded, because they make no claim against anyone. The sample is the same
     in every run of a quarter until its findings are decided, and another one in the next quarter.
     """
-    is_candidate = F.col("standing") == Standing.QUEUE.value
+    is_candidate = F.col("standing") == QueueStatus.QUEUE.value
     if size.top < size.worth:
         top = rows.where(is_candidate).orderBy(F.col("priority").desc(), "finding_id").limit(size.top)
         marked = _marked(rows, top, "is_top")
     else:
         marked = rows.withColumn("is_top", is_candidate)
     lot = F.sha2(F.concat_ws("|", "finding_id", F.lit(f"{as_of.year}Q{(as_of.month + 2) // 3}")), 256)
-    is_open = (F.col("standing") != Standing.DECIDED.value) & ~F.col("is_context")
+    is_open = (F.col("standing") != QueueStatus.DECIDED.value) & ~F.col("is_context")
     others = marked.where(~F.col("is_top") & is_open)
     marked = _marked(marked, others.orderBy(lot, "finding_id").limit(size.drawn), "is_drawn")
     beyond = is_candidate & ~F.col("is_top")
     selection = F.when(F.col("is_drawn"), F.lit(Selection.RANDOM.value)).otherwise(F.lit(Selection.QUEUE.value))
     queue = marked.withColumns(
         {
-            "standing": F.when(beyond, F.lit(Standing.BEYOND_CAPACITY.value)).otherwise(F.col("standing")),
+            "standing": F.when(beyond, F.lit(QueueStatus.BEYOND_CAPACITY.value)).otherwise(F.col("standing")),
             "selection": selection,
         }
     )

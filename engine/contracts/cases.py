@@ -1,4 +1,4 @@
-"""Cases: findings of one counterparty with one root cause. The review queue: which findings people look at."""
+"""Cases: findings of one counterparty with one root cause. The review queue: findings for people to review."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pyspark.sql import types as T
 
 
 class CaseStatus(StrEnum):
-    """How far a case is (a part of the domain's states: those that tables of this contract can show).
+    """The progress of a case: those of the domain's states that tables of this contract can show.
 
     SUBMITTED: a line of it was sent. RESOLVED_CREDIT: everything sent was answered, and something was accepted;
     RESOLVED_PAY: nothing was.
@@ -20,7 +20,7 @@ class CaseStatus(StrEnum):
     RESOLVED_PAY = "RESOLVED_PAY"
 
 
-class Standing(StrEnum):
+class QueueStatus(StrEnum):
     """Why a finding is in the review queue or not."""
 
     QUEUE = "QUEUE"
@@ -32,7 +32,7 @@ class Standing(StrEnum):
 
 
 class Selection(StrEnum):
-    """How a finding came before a person, as decisions record it."""
+    """How a finding was selected for review, as recorded with decisions."""
 
     QUEUE = "QUEUE"
     RANDOM = "RANDOM"
@@ -47,15 +47,15 @@ def _struct(*pairs: tuple[str, T.DataType]) -> T.StructType:
 
 
 # One row per case: findings on claims, invoice lines and 340B claims that go to one counterparty and rest on one root
-# cause. Dismissed findings, CONTEXT findings and those that go to nobody are in none.
-# counterparty_kind: STATE, ENTITY, PBM, FACILITATOR. labeler_code: of states alone; contract_id: of PBMs alone.
+# cause. Dismissed findings, CONTEXT findings and findings without a counterparty are in no case.
+# counterparty_kind: STATE, ENTITY, PBM, FACILITATOR. labeler_code: only for states; contract_id: only for PBMs.
 # case_period: quarter covered (STATE, PBM), month of service YYYY-MM (ENTITY), batch (FACILITATOR: the invoice number,
-# else the quarter). root_cause: kind of cause; root_key: what it names (entity, pharmacy, product ...), '' if nothing;
+# else the quarter). root_cause: kind of cause; root_key: the entity, pharmacy, product ... that it names, '' if none;
 # root_words: both in a sentence. contact: of the counterparty; root_contact: of the entity or pharmacy in root_key.
 # counted_subject: whose units and dollars are summed: REBATE_CLAIM, else ENTITY_CLAIM, else INVOICE, never several.
-# A dispense that two covered entities report (R046) counts once. units_in_dispute: settlements or decisions hold them
-# already; units_open, amount_open: what is left. findings_without_price: counted, and in no amount.
-# expected_recovery: priorities above zero, added. deadline_date: the earliest. findings_held: on a red line of the
+# A dispense that two covered entities report (R046) counts once. units_in_dispute: already in a
+# settlement or decision; units_open, amount_open: the remainder. findings_without_price: counted, but in no amount.
+# expected_recovery: sum of the priorities above zero. deadline_date: the earliest. findings_held: on a red line of the
 # tie-out. findings_sent, findings_answered, units_credited, amount_credited: from submissions and outcomes.
 CASES = _struct(
     ("case_id", _STRING),
@@ -98,8 +98,8 @@ CASES = _struct(
     ("amount_credited", _MONEY),
 )
 
-# One row per finding that is not dismissed. standing: a Standing; selection: RANDOM for those that were drawn from what
-# is not in the queue, else QUEUE. is_held: its claim is on a red line of the tie-out, where nothing is disputed.
+# One row per finding that is not dismissed. "standing": a QueueStatus. selection: RANDOM for findings drawn at random
+# from those outside the queue, else QUEUE. is_held: its claim is on a red line of the tie-out, so it is not disputed.
 QUEUE = _struct(
     ("finding_id", _STRING),
     ("standing", _STRING),

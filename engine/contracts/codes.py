@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Program(StrEnum):
-    """Who asks the manufacturer for money; 42 U.S.C. 1396r-8 (Medicaid), contracts, 42 U.S.C. 1320f (MFP)."""
+    """Programs that bill the manufacturer; 42 U.S.C. 1396r-8 (Medicaid), contracts, 42 U.S.C. 1320f (MFP)."""
 
     MDRP_FFS = "MDRP_FFS"
     MDRP_MCO = "MDRP_MCO"
@@ -21,7 +21,7 @@ CONTRACT_PROGRAMS = (Program.COMMERCIAL, Program.PARTD)
 
 
 class Subject(StrEnum):
-    """What a rule judges. In findings a report of an inflation rebate is an invoice of no state: `in_findings`."""
+    """The kind of row that a rule judges. In findings, an inflation rebate report is an invoice without a state."""
 
     REBATE_CLAIM = "REBATE_CLAIM"
     ENTITY_CLAIM = "ENTITY_CLAIM"
@@ -58,8 +58,10 @@ class Evidence(StrEnum):
 
 
 class GuardState(StrEnum):
-    PASSED = "PASSED"
-    FAILED = "FAILED"
+    """The result of checking a guard, a known benign explanation. The values are stored in findings."""
+
+    RULED_OUT = "PASSED"
+    EXPLAINED = "FAILED"
     UNCHECKED = "UNCHECKED"
 
 
@@ -91,10 +93,10 @@ class Action(StrEnum):
 
 
 class NotLinked(StrEnum):
-    """Why a candidate pair is no link."""
+    """Why a candidate pair is not a link. The values are stored."""
 
     NO_TIER = "NO_TIER"
-    CROWDED_KEY = "CROWDED_KEY"
+    OVERSIZED_BLOCK = "CROWDED_KEY"
     NOT_THE_ONLY_ONE = "NOT_THE_ONLY_ONE"
     TOO_UNLIKELY = "TOO_UNLIKELY"
     CLAIM_HAS_BETTER = "CLAIM_HAS_BETTER"
@@ -116,7 +118,7 @@ class Step(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a row left the way, or what was noticed about one that stayed (ledger and quarantine).
+    """Why a row was dropped, or a fact about a row that was kept (ledger and quarantine).
 
     `<COLUMN>_MISSING`, `<COLUMN>_INVALID` and `<COLUMN>_DAMAGED` are made by `missing`, `invalid` and `damaged`.
     """
@@ -153,6 +155,21 @@ class Reason(StrEnum):
     NEGATIVE_TOTAL = "NEGATIVE_TOTAL"
     NEGATIVE_CLAIM_UNITS = "NEGATIVE_CLAIM_UNITS"
     REPLACED_BY_LATER_INVOICE = "REPLACED_BY_LATER_INVOICE"
+
+
+# Reasons for which preparation drops a row without quarantining it: nothing is wrong with the row.
+DROPPED_NOT_QUARANTINED = frozenset(
+    {
+        Reason.AFTER_AS_OF.value,
+        Reason.REDELIVERED.value,
+        Reason.VOID_TRANSACTION.value,
+        Reason.VOIDED.value,
+        Reason.REPLACED.value,
+        Reason.REVERSAL_TRANSACTION.value,
+        Reason.REVERSED.value,
+        Reason.NOT_340B.value,
+    }
+)
 
 
 def missing(column: str) -> str:

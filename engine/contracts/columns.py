@@ -1,4 +1,4 @@
-"""What a column and a table of the data contract are."""
+"""Declarations of columns and tables of the data contract."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 
 
 class Kind(Enum):
-    """Logical column types of the contract and how Spark holds them.
+    """Logical column types of the contract and their Spark types.
 
     Units are NCPDP billing units or CMS units to three decimals, unit prices US dollars per unit to six,
     money US dollars to two. Times are UTC.
@@ -51,7 +51,8 @@ _SPARK_TYPES: dict[Kind, T.DataType] = {
 }
 
 
-# What source systems write where they know no date (0001 and 9999: many; 1753 and 1900: SQL Server's minimum and zero).
+# Placeholders of source systems for an unknown date (0001 and 9999: many; 1753 and 1900: SQL Server's minimum and
+# zero).
 PLACEHOLDER_DATES = (date(1, 1, 1), date(1753, 1, 1), date(1900, 1, 1), date(9999, 12, 31))
 
 
@@ -64,9 +65,9 @@ _DECIDING = frozenset(
 class Column:
     """One column of a contract table.
 
-    `codes` lists the only values allowed (upper case); `default` replaces an absent value on reading, never a bad one.
+    `codes` lists the only values allowed (upper case); `default` replaces a missing value on reading, never a bad one.
     `is_bound`: the column begins or ends an interval, so a placeholder date there means no bound and is read as NULL.
-    `meaning` and `example` are documentation; the example is a value as a CSV file holds it.
+    `meaning` and `example` are documentation; the example is a value as in a CSV file.
     """
 
     name: str
@@ -80,7 +81,7 @@ class Column:
 
     @property
     def decides_row(self) -> bool:
-        """True where the value decides what the row is: a row whose value cannot be read is quarantined."""
+        """True if the value determines the kind of row: a row with an unreadable value is quarantined."""
         return self.name in _DECIDING
 
     @property
@@ -103,12 +104,11 @@ class TableRole(Enum):
 class Table:
     """One table of the contract.
 
-    `either` holds groups of which at least one member must be present as a column, and non-null in every row;
-    each member is a tuple of columns that only serve together.
-    `key` names the columns that identify a row in quarantine where there is no source_row_id. `own_id`: a column that
-    identifies a row alone, in whatever row it is given. `known_on`: days before which nobody knew of the row.
-    `received`: when a row was received is the first of these that is not NULL. `meaning` is documentation: what the
-    rows are.
+    `either` contains groups of which at least one member must be present as a column, and non-null in every row;
+    each member is a tuple of columns that are only useful together.
+    `key` names the columns that identify a row in quarantine if it has no source_row_id. `own_id`: a column that
+    identifies a row alone, if present. `known_on`: days before which nobody knew of the row. `received`: the first of
+    these that is not NULL is the time of receipt. `meaning` documents the rows.
     """
 
     name: str
@@ -146,7 +146,7 @@ class Table:
 
 
 def column(name: str, kind: Kind, meaning: str, example: str = "", *, required: bool = False) -> Column:
-    """A column whose example, unless given, is that of its kind. Raises KeyError if the kind has none."""
+    """A column; its example defaults to that of its kind. Raises KeyError if the kind has none."""
     return Column(name, kind, meaning, example or _EXAMPLES[kind], required)
 
 

@@ -1,4 +1,4 @@
-"""Reference tables beyond the contract; docs/contract-extensions.md says what they serve."""
+"""Reference tables beyond the contract; docs/contract-extensions.md states their purpose."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ EXTENSIONS = (
         BEGIN_DATE,
         column("days", Kind.INTEGER, "Days from the date of service; empty means that no window applies", "45"),
         replace(SOURCE, example="Policy letter 2026-01"),
-        meaning="Days in which a manufacturer asks covered entities to report a 340B claim.",
+        meaning="Days in which a manufacturer requires covered entities to report a 340B claim.",
         key="labeler_code ndc9 claim_type state begin_date",
     ),
     reference_table(

@@ -1,4 +1,4 @@
-"""One wide row per subject: what rules read and models learn from.
+"""One wide row per row of a subject: the inputs of rules and models.
 
 Feature columns carry the id of domain part 6 (`f24_...`). A *raw* feature is in its own unit; `<feature>_z` is the
 robust z-score of it among its peers: (x - median) / max(1.4826 MAD, floor), capped at +/-10, NULL under 20 peers.
@@ -42,8 +42,8 @@ PRODUCT_FACTS = _fields(
 # The nearest earlier live row of the same dispense, rebate type and contract, and what it makes of this row.
 # duplicate_rule: R016..R019 or, on MFP rows, R012; one at most. duplicate_source_row_ids: the earlier rows, nearest
 # first, MOST_RELATED_ROWS at most; duplicate_row_count: all of them.
-# Rows that rows with units below zero take back stand on neither side. duplicate_units_at_issue: of this row's units
-# (NDC; as received where not converted) those that are not taken back.
+# Rows that are credited by rows with negative units are on neither side. duplicate_units_at_issue: of this row's units
+# (NDC; as received if not converted) those that are not credited.
 DUPLICATE_FACTS = _fields(
     ("duplicate_rule", _STRING),
     ("duplicate_source_row_ids", _STRINGS),
@@ -63,17 +63,17 @@ DUPLICATE_FACTS = _fields(
     ("duplicate_units_at_issue", _UNITS),
 )
 
-# NDC units that later rows with units below zero take back.
+# NDC units credited by later rows with negative units.
 TAKEN_BACK_FACTS = _fields(("taken_back_units", _UNITS))
 
-# Invoice lines of the claim's state, program, period and rebate type, where none of them is of its product.
+# Invoice lines of the claim's state, program, period and rebate type, if none of them is for its product.
 UNBILLED_FACTS = _fields(("unbilled_invoice_lines", _LONG))
 
 # NDC units by which later invoice lines correct the claim's line downward (PRIOR_DELTA).
 CORRECTED_FACTS = _fields(("corrected_down_units", _UNITS))
 
-# The nearest earlier live row of the same dispense by which Medicaid asks where this row's payer is another, or another
-# payer where this row is of Medicaid; and whether third parties paid a part of the Medicaid row.
+# The nearest earlier live row of the same dispense billed by Medicaid if this row has another payer, or by another
+# payer if this row is billed by Medicaid; and whether third parties paid a part of the Medicaid row.
 ELSEWHERE_FACTS = _fields(
     ("elsewhere_program", _STRING),
     ("elsewhere_is_secondary", _BOOLEAN),
@@ -115,7 +115,7 @@ CLAIM_REFERENCE_FACTS = PRODUCT_FACTS + _fields(
     ("contract_ownership_known_from", _DATE),
     ("entity_bought_at_340b", _BOOLEAN),  # chargebacks within two quarters; NULL unchecked or not linked
     # NDC units of the NDC-9 over the four quarters up to that of service: on the entity's flagged 340B claims, and what
-    # it bought at the 340B price; NULL where either is not known
+    # it bought at the 340B price; NULL if either is not known
     ("entity_units_asked_for", _DOUBLE),
     ("entity_units_bought", _DOUBLE),
     ("hcpcs_factor", _UNIT_PRICE),  # NDC units per HCPCS unit at the date of service; NULL: no such pair
@@ -153,13 +153,13 @@ CLAIM_FEATURES = (
     "f44_claim_age_days",  # paid date - date of service
 )
 
-# What surprises are worked out of (engine/models/surprises.py): all above zero, NULL where unknown or of no meaning.
+# Inputs of surprises (engine/models/surprises.py): all above zero, NULL if unknown or of no meaning.
 CLAIM_MEASURES = (
     "units_per_prescription",  # NDC units; NULL for a part of a fill
     "units_per_day",  # NDC units / days supply; NULL for a part of a fill
     "paid_per_unit",  # what all payers paid / NDC units
     "paid_per_unit_to_wac",  # the same / WAC
-    "days_to_payment",  # paid date - date of service, at least two weeks; NULL where R041 states it
+    "days_to_payment",  # paid date - date of service, at least two weeks; NULL if R041 states it
 )
 
 CONTEXT_CLAIM_FEATURES = _fields(
@@ -227,15 +227,15 @@ CLAIM_FACTS = T.StructType(
     + CONTEXT_CLAIM_FEATURES
     + DESCRIBED_CLAIM_FEATURES
     # quarantined claim rows of this period or later whose state and NDC-11 are the claim's, as far as they can be read;
-    # NULL where no row is quarantined
+    # NULL if no row is quarantined
     + [T.StructField("quarantined_claim_rows", _LONG)]
     + [T.StructField(name, _DOUBLE) for name in CLAIM_FEATURES]
     + [T.StructField(f"{name}_z", _DOUBLE) for name in CLAIM_FEATURES]
 )
 
-# The part of CLAIM_FACTS that is worked out for every claim: what the conditions of rules, models and peers read, and
-# all that references say. What only messages and findings show is added for flagged claims alone: lean on purpose,
-# for every column here is carried over all claims.
+# The part of CLAIM_FACTS that is computed for every claim: what conditions of rules, models and peers read, and all
+# facts from references. Columns that only messages and findings show are added to flagged claims, because every column
+# here is carried for all claims.
 _RECEIVED_AND_SCREENED = {
     *("source_row_id", "program", "payer_id", "state", "contract_id", "rebate_type", "pharmacy_npi", "pharmacy_key"),
     "prescriber_npi",  # whose months are compared
@@ -260,7 +260,7 @@ _NOT_SCREENED = {
     *("claim_products", "mtf_is_adjusted", "mtf_is_reversed", "quarantined_claim_rows"),
     *({field.name for field in DESCRIBED_CLAIM_FEATURES} - SCREENED_FEATURES),
 }
-_FOUND = {
+_SPARSE = {
     field.name
     for fields in (
         LINKS_340B.fields,
@@ -278,7 +278,7 @@ CLAIM_SCREEN = T.StructType(
         field
         for field in CLAIM_FACTS.fields
         if field.name in _RECEIVED_AND_SCREENED | _FOUND_AND_SCREENED
-        or field.name not in {*PREPARED_REBATE_CLAIMS.names, *_FOUND, *_NOT_SCREENED}
+        or field.name not in {*PREPARED_REBATE_CLAIMS.names, *_SPARSE, *_NOT_SCREENED}
     ]
 )
 
@@ -301,7 +301,7 @@ INVOICE_FACTS = T.StructType(
         ("market_price", _UNIT_PRICE),
         ("market_price_effective_date", _DATE),
         ("period_start", _DATE),
-        # live claim lines of the same program, state, NDC-11, period, rebate type and, where both sides say one,
+        # live claim lines of the same program, state, NDC-11, period, rebate type and, if both sides state it,
         # sub-program; NULL for a PRIOR_DELTA, which is no total of claims
         ("claim_units", _UNITS),
         ("claim_lines", _LONG),
@@ -347,7 +347,7 @@ INFLATION_FACTS = T.StructType(
         ("period", _STRING),
         ("period_start", _DATE),
         ("period_end", _DATE),  # first day after the applicable period
-        ("left_out_from", _DATE),  # first day of it on which 340B units are left out of the rebate
+        ("left_out_from", _DATE),  # first day of it on which 340B units are excluded from the rebate
         ("total_units", _UNITS),
         ("excluded_units", _UNITS),
         ("exclusion_method", _STRING),
@@ -362,14 +362,14 @@ INFLATION_FACTS = T.StructType(
     )
 )
 
-# One row per live 340B claim. NULL where a table is missing, unless said otherwise.
+# One row per live 340B claim. NULL if a table is missing, unless noted otherwise.
 ENTITY_CLAIM_FACTS = T.StructType(
     PREPARED_ENTITY_CLAIMS.fields
     + PRODUCT_FACTS
     + _fields(
         ("price_wac", _UNIT_PRICE),  # prices, quarter of the date of service
         ("price_ceiling", _UNIT_PRICE),
-        # covered_entities, as of the date of service; NULL where no row of the entity is valid then
+        # covered_entities, as of the date of service; NULL if no row of the entity is valid then
         ("entity_is_active", _BOOLEAN),
         ("entity_type", _STRING),
         ("entity_participating_start", _DATE),
@@ -383,8 +383,8 @@ ENTITY_CLAIM_FACTS = T.StructType(
         ("contract_holds", _BOOLEAN),
         ("contract_begin_date", _DATE),  # of the contract with this pharmacy that began last
         ("contract_termination_date", _DATE),
-        ("contracts_of_entity", _LONG),  # rows of the entity, its parent and its parent's sites; 0 where there are none
-        ("contracts_least_confidence", _DOUBLE),  # F13 of the least sure of them; 0 where one has no pharmacy NPI
+        ("contracts_of_entity", _LONG),  # rows of the entity, its parent and its parent's sites; 0 if none
+        ("contracts_least_confidence", _DOUBLE),  # F13 of the least sure of them; 0 if one has no pharmacy NPI
         ("contract_other_npi", _STRING),  # predecessor or successor of the pharmacy with which a contract holds
         ("pharmacy_is_entity_owned", _BOOLEAN),  # entity_npis of the entity, its parent and its parent's sites
         # manufacturer_policies at the date of service; NULL: no policy
@@ -406,7 +406,7 @@ ENTITY_CLAIM_FACTS = T.StructType(
         ("part_b_unmarked_row_ids", _STRINGS),  # that carry neither TB nor JG; MOST_RELATED_ROWS at most
         ("part_b_lines_unmarked", _INTEGER),  # all of them
         ("part_b_lines_marked", _INTEGER),
-        # other live claims of the same dispense; NULL where the claim has no key of a dispense; of ids
+        # other live claims of the same dispense; NULL if the claim has no key of a dispense; of ids
         # MOST_RELATED_ROWS at most, and their number
         ("other_entity_ids", _STRINGS),  # entities of another parent that submitted first, sorted
         ("other_entity_count", _LONG),
@@ -423,7 +423,7 @@ ENTITY_CLAIM_FACTS = T.StructType(
         ("f60_prescriber_npi_valid", _BOOLEAN),
         ("f60_npi_active_at_dos", _BOOLEAN),
         ("prescriber_has_dea_number", _BOOLEAN),
-        # where zip_centroids is there
+        # requires zip_centroids
         ("f17_prescriber_ce_share", _DOUBLE),  # of the prescriber's known prescriptions, those that the entity claimed
         ("prescriptions_known", _LONG),
         ("f18_dist_ce_pharm_km", _DOUBLE),
@@ -433,8 +433,8 @@ ENTITY_CLAIM_FACTS = T.StructType(
     )
 )
 
-# What only few rows have: a link or another row of the same dispense, an identifier, an entry in the exclusion file, a
-# credit or dispute. A rule that reads one which a row has came close to firing on it.
+# Facts that few rows have: a link or another row of the same dispense, an identifier, an entry in the exclusion file, a
+# credit or dispute. A rule that reads one that is present came close to firing.
 SPARSE_FACTS = frozenset(
     {
         *("link_tier", "duplicate_rule", "pharmacy_is_reversed", "elsewhere_program", "unbilled_invoice_lines"),

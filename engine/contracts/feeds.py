@@ -60,14 +60,14 @@ def _optional(required: Column) -> Column:
 REBATE_CLAIMS = Table(
     name="rebate_claims",
     role=TableRole.FEED,
-    meaning="Claim lines on which a payer asks the manufacturer for a rebate or refund. One row per line as received.",
+    meaning="Claim lines on which a payer bills the manufacturer for a rebate or refund. One row per line as received.",
     key=("source_row_id",),
     received=("received_at",),
     columns=(
         identifier("source_row_id", "The sender's id of the row, unique in the feed", "CLD-2025Q3-000001"),
         identifier("source_file", "File that the row came from", "KY_CLD_2025Q3.txt"),
         column("source_row_no", Kind.INTEGER, "Number of the row in that file", "17"),
-        code("program", Program, "Program under which the payer asks", required=True),
+        code("program", Program, "Program under which the payer bills", required=True),
         _SUB_PROGRAM,
         code("rebate_type", REBATE_TYPES, "Kind of rebate; empty means the program's only one"),
         identifier("payer_id", "State (postal code) for Medicaid, else PBM, plan or `MTF`", "KY", required=True),

@@ -48,8 +48,8 @@ REFERENCE_ROW = _struct(
     ("table", _STRING), ("key", _STRING), ("start", _DATE), ("end", _DATE), ("snapshot_date", _DATE)
 )
 
-# What a rule says of one subject: the public part (RULE_HIT) and what findings need to combine it with others. Here
-# units_at_issue are before settlements, and amount_at_issue is given only where it is not units x price (R011 where the
+# The result of a rule on one subject: the public part (RULE_HIT) and what findings need to combine it with others. Here
+# units_at_issue are before settlements, and amount_at_issue is set only if it is not units x price (R011 where the
 # ceiling exceeds the MFP, R053).
 RULE_RESULT = T.StructType(
     RULE_HIT.fields
@@ -61,8 +61,8 @@ RULE_RESULT = T.StructType(
     ).fields
 )
 
-# What scoring says of one row; rows that no model can judge have none. anomaly_rows: rows of the stratum.
-# anomaly_has_reason: at least one input of the model lies outside the peers' range; without one no row is flagged.
+# The scores of one row; rows that no model can judge have none. anomaly_rows: rows of the stratum.
+# anomaly_has_reason: at least one input of the model is outside the peers' range; without one no row is flagged.
 SCORES = _struct(
     ("source_row_id", _STRING),
     ("anomaly_score", _DOUBLE),
@@ -72,15 +72,15 @@ SCORES = _struct(
     ("anomaly_has_reason", T.BooleanType()),
 )
 
-# units_claimed: as received; ndc_units: the same in NDC billing units, NULL where HCPCS units could not be converted.
+# units_claimed: as received; ndc_units: the same in NDC billing units, NULL if HCPCS units could not be converted.
 # units_in_dispute: units of the row that settlements already hold as DISPUTED; they stay at issue.
-# decision, decided_on: the latest decision of a person and its day, NULL where there is none. changed_since_decision:
+# decision, decided_on: the latest decision of a person and its day, NULL if none. changed_since_decision:
 # what is otherwise than when it was decided (rules, evidence classes, units, related rows, guards); NULL without a
-# decision, or where no run is left in which the finding stood. is_dismissed: decided as DISMISS, and nothing changed.
+# decision, or if no run with the finding is left. is_dismissed: decided as DISMISS, and nothing changed.
 # case_id: the case of its counterparty and root cause (contracts/cases.py), NULL if it goes to nobody or is CONTEXT.
 # contract_id: rebate contract that the claim names.
-# deadline_date: last day to act, deadline_kind says for what (NONE: not known); last_day_date: last day on which a
-# dispute is possible at all, NULL where no such day is known.
+# deadline_date: last day to act, deadline_kind: its kind (NONE: not known); last_day_date: last day on which a
+# dispute is possible at all, NULL if no such day is known.
 FINDINGS = _struct(
     ("finding_id", _STRING),
     ("run_id", _STRING),
@@ -148,7 +148,7 @@ FINDING_FEATURES = ("evidence", "rules", "guards", "match", "anomaly", "amount",
 # A claim line drafted for dispute, as it may leave the company: units, codes and documents, no price, no score.
 # units_invoiced and units_disputed: NDC billing units (as received if HCPCS units could not be converted);
 # units_received: as the payer sent them.
-# record_id: FFSU or MCOU for Medicaid (CMS-R-144), else NULL. other_codes (of kind DISPUTE) and documents stand in the
+# record_id: FFSU or MCOU for Medicaid (CMS-R-144), else NULL. other_codes (of kind DISPUTE) and documents are in the
 # order of precedence.
 DISPUTE_LINES = _struct(
     ("finding_id", _STRING),

@@ -112,11 +112,11 @@ class DatePattern:
         return "".join(shown.get(run, "0" * len(run)) if is_letters else run for run, is_letters in _tokens(self.text))
 
     def read(self, text: str) -> date | None:
-        """The day in a text without surrounding white space; None where it is none."""
-        found = _matched(self.regex, text)
-        if found is None:
+        """The day in a text without surrounding white space; None if it is not a date."""
+        match = _matched(self.regex, text)
+        if match is None:
             return None
-        year, month, day = (found.group(self.groups[part]) for part in ("year", "month", "day"))
+        year, month, day = (match.group(self.groups[part]) for part in ("year", "month", "day"))
         number = int(month) if month.isdigit() else MONTHS.index(month[:3].lower()) + 1
         try:
             return date(int(year) + (2000 if len(year) == 2 else 0), number, int(day))
@@ -139,7 +139,7 @@ class PeriodPattern:
             regex, groups = _compiled(_tokens(text), _PERIOD_LETTERS)
             _check_parts(groups, ("year", "quarter"))
         except FormatError as error:
-            hint = "; other letters stand in quotes, such as q'Q'yy for 2Q26"
+            hint = "; write other letters in quotes, such as q'Q'yy for 2Q26"
             raise FormatError(f"{error}{hint}") from None
         return cls(text, regex, groups)
 
@@ -149,12 +149,12 @@ class PeriodPattern:
         return "".join(shown.get(run, run) if is_letters else run for run, is_letters in _tokens(self.text))
 
     def read(self, text: str) -> str | None:
-        """`YYYYQn`; None where the text is no such quarter."""
-        found = _matched(self.regex, text)
-        if found is None:
+        """`YYYYQn`; None if the text is no such quarter."""
+        match = _matched(self.regex, text)
+        if match is None:
             return None
-        year = found.group(self.groups["year"])
-        return f"{'20' if len(year) == 2 else ''}{year}Q{found.group(self.groups['quarter'])}"
+        year = match.group(self.groups["year"])
+        return f"{'20' if len(year) == 2 else ''}{year}Q{match.group(self.groups['quarter'])}"
 
 
 _THOUSANDS = {" ": _SPACE, "\u00a0": _SPACE, "\u202f": _SPACE, "'": "['\u2019]", "\u2019": "['\u2019]"}
@@ -165,7 +165,7 @@ _THOUSANDS |= {".": "[.]", ",": ","}
 class NumberFormat:
     """How numbers are written: decimal sign, thousands separator, currency sign; a number without them is read too.
 
-    Separators must stand between groups of three digits. Parentheses are a minus sign.
+    Separators must be between groups of three digits. Parentheses are a minus sign.
     """
 
     decimal: str = "."
@@ -185,13 +185,13 @@ class NumberFormat:
 
     @property
     def regex(self) -> str:
-        """The whole text; signs and digits follow in any order that people use, each once."""
+        """The digits text; signs and digits follow in any order that people use, each once."""
         space = f"{_SPACE}?"
-        whole = "[0-9]+"
+        digits = "[0-9]+"
         if self.thousands is not None:
-            whole = f"(?:[0-9]{{1,3}}(?:{_THOUSANDS[self.thousands]}[0-9]{{3}})+|[0-9]+)"
+            digits = f"(?:[0-9]{{1,3}}(?:{_THOUSANDS[self.thousands]}[0-9]{{3}})+|[0-9]+)"
         sign = _literal(self.decimal)
-        body = f"(?:{whole}(?:{sign}[0-9]*)?|{sign}[0-9]+)(?:[eE][+-]?[0-9]+)?"
+        body = f"(?:{digits}(?:{sign}[0-9]*)?|{sign}[0-9]+)(?:[eE][+-]?[0-9]+)?"
         if self.currency is None:
             return f"[+-]?{body}|[(]{space}{body}{space}[)]"
         own = self.currency_regex
@@ -256,7 +256,7 @@ class DeclaredFormats:
         return None if text is None else PeriodPattern.parse(text)
 
     def numbers(self, column: str) -> NumberFormat | None:
-        """None where nothing is declared for the column. Raises FormatError where its signs contradict each other."""
+        """The column's format; None if it has no declaration. Raises FormatError if its signs contradict each other."""
         decimal, thousands, currency = (self.of(setting, column) for setting in NUMBER_SETTINGS)
         if decimal is None and thousands is None and currency is None:
             return None
@@ -284,7 +284,7 @@ def _tokens(pattern: str) -> list[tuple[str, bool]]:
         else:
             for letter, run in groupby(part):
                 same = "".join(run)
-                tokens += [(same, True)] if letter.isalpha() else [(one, False) for one in same]
+                tokens += [(same, True)] if letter.isalpha() else [(character, False) for character in same]
     return tokens
 
 
@@ -303,7 +303,7 @@ def _compiled(tokens: list[tuple[str, bool]], letters: Mapping[str, tuple[str, s
         else:
             raise FormatError(f"unknown letters `{run}`")
         if part in groups:
-            raise FormatError(f"the {part} stands twice")
+            raise FormatError(f"the {part} occurs twice")
         touches_digits = any(
             0 <= other < len(tokens) and _is_number(*tokens[other]) for other in (place - 1, place + 1)
         )
@@ -333,7 +333,7 @@ def _literal(character: str) -> str:
 
 
 def _did_you_mean(text: str) -> str:
-    """The pattern that was probably meant, where it can be read: `mm/DD/YYYY` is MM/dd/yyyy."""
+    """The pattern that was probably meant, if it is readable: MM/dd/yyyy for `mm/DD/YYYY`."""
     meant = text
     for theirs, ours in _ELSEWHERE.items():
         meant = meant.replace(theirs, ours)

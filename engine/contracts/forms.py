@@ -114,7 +114,7 @@ class FilledForm:
 
     @property
     def header(self) -> list[tuple[str, str]]:
-        """The form's fields and what stands in them; a field that is not known is empty."""
+        """The form's fields and their values; unknown fields are empty."""
         return [
             ("Labeler name", self.labeler_name or ""),
             ("Labeler code", self.labeler_code),

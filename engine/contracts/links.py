@@ -1,4 +1,4 @@
-"""What linking says of a rebate claim: at most one row per rebate claim in each table."""
+"""Results of linking: at most one row per rebate claim in each table."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pyspark.sql import types as T
 _STRING = T.StringType()
 _STRINGS = T.ArrayType(_STRING)
 
-# What a pair's fields add to its score: `met_by` first (how the claims met, the odds before fields are compared), then
-# each field that both sides know; level: how it compares; weight: log2(m / u).
+# Contributions to a pair's score: `met_by` first (the blocking rule and its prior odds), then each field that both
+# sides know; level: the comparison level; weight: log2(m / u).
 LINK_CONTRIBUTIONS = T.ArrayType(
     T.StructType(
         [
@@ -45,8 +45,9 @@ LINKS_340B = T.StructType(
     ]
 )
 
-# A rebate claim and a 340B claim that met, linked or not. link_tier: NULL where none is met; link_source_row_id: the
-# entity row; link_is_chosen: linked, also where tied; why_not: a NotLinked code, NULL where chosen. The rest as above.
+# A candidate pair of a rebate claim and a 340B claim, linked or not. link_tier: NULL if none fits; link_source_row_id:
+# the entity row; link_is_chosen: linked, even if tied; why_not: a NotLinked code, NULL if chosen. Other columns as
+# above.
 CANDIDATE_PAIRS = T.StructType(
     [
         T.StructField("source_row_id", _STRING),
@@ -63,7 +64,7 @@ CANDIDATE_PAIRS = T.StructType(
     ]
 )
 
-# The pharmacy's own transactions for the dispense that the rebate claim asks for.
+# The pharmacy's own transactions for the dispense of the rebate claim.
 LINKS_PHARMACY = T.StructType(
     [
         T.StructField("source_row_id", _STRING),

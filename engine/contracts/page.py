@@ -47,7 +47,7 @@ Parquet, CSV and other text, JSON lines, Excel workbooks and zip archives: `docs
 ## General rules
 
 - At least one of `rebate_claims`, `entity_claims` and `invoices` is needed. Other tables may be missing; what needs
-  them is off, and the run summary says so.
+  them is off, and the run summary lists it.
 - **required**: *yes* must be present and not empty in every row, *or* is one of a group listed above its table of
   columns. Other columns may be missing or empty.
 - A bad value in a required column quarantines the row; elsewhere it becomes NULL and is counted (`COERCED_NULL`).

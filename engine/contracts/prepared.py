@@ -1,6 +1,6 @@
-"""What the feeds look like once prepared: typed contract columns plus the keys that everything downstream uses.
+"""Schemas of the prepared feeds: typed contract columns, and the keys that later steps use.
 
-`ndc` and `rx_number` hold the normalised value; the value as received stays in `ndc_raw` and `rx_number_raw`.
+`ndc` and `rx_number` hold the normalized value; the value as received stays in `ndc_raw` and `rx_number_raw`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ _STRING, _LONG, _UNITS = T.StringType(), T.LongType(), T.DecimalType(15, 3)
 _PRODUCT_KEYS = (("ndc_raw", _STRING), ("ndc11", _STRING), ("ndc9", _STRING), ("labeler_code", _STRING))
 
 # pharmacy_key: NPI, resolved from the NCPDP id where only that is known, else "NCPDP:<id>".
-# rx_key: Rx number for matching, or "<scheme>:<hash>"; NULL where the number is no key.
-# script_key: rx_key for RX, "<claim_id>" for MEDICAL; NULL where unusable.
+# rx_key: Rx number for matching, or "<scheme>:<hash>"; NULL if the number is no key.
+# script_key: rx_key for RX, "<claim_id>" for MEDICAL; NULL if unusable.
 # dispense_hash: xxhash64(pharmacy_key, script_key), or a hash of the row id where one of them is NULL, so that rows
 # without a key spread evenly. It partitions; equality is always tested on the keys themselves.
 _DISPENSE_KEYS = (
@@ -49,8 +49,8 @@ LINEAGE = T.StructType(
     ]
 )
 
-# Live rebate claim lines after netting. units: as received; ndc_units: in NDC billing units, NULL where HCPCS units
-# have no crosswalk. lineage: LINEAGE, NULL where the row is the first of its own claim key.
+# Live rebate claim lines after netting. units: as received; ndc_units: in NDC billing units, NULL if HCPCS units
+# have no crosswalk. lineage: LINEAGE, NULL if the row is the first of its own claim key.
 PREPARED_REBATE_CLAIMS = _schema(
     REBATE_CLAIMS,
     (*_PRODUCT_KEYS, *_DISPENSE_KEYS, ("ndc_units", _UNITS), ("lineage", LINEAGE)),
@@ -97,7 +97,7 @@ PREPARED_ENTITY_CLAIMS = _schema(
 # It is unique: read from its end, each part is known by its value.
 PREPARED_INVOICES = _schema(INVOICES, (("source_row_id", _STRING), *_PRODUCT_KEYS))
 
-# What is read of the pharmacy's transactions: enough to tell which dispenses stand.
+# Columns read of the pharmacy's transactions: enough to identify the dispenses that are live.
 PREPARED_PHARMACY_CLAIMS = _schema(
     PHARMACY_CLAIMS,
     (*_PRODUCT_KEYS, *_DISPENSE_KEYS),
@@ -108,7 +108,7 @@ PREPARED_PHARMACY_CLAIMS = _schema(
     ),
 )
 
-# What conforming notes about a row, whatever its table; see prepare.conform.
+# Columns that conforming adds to a row of any table; see prepare.conform.
 JUDGEMENT = T.StructType(
     [
         T.StructField("problems", T.ArrayType(_STRING)),

@@ -34,7 +34,7 @@ _VALIDITY = (
     bound("valid_to", "First day for which it is no longer true", "2027-01-01"),
     column("snapshot_date", Kind.DATE, "Day on which the source was taken", "2025-10-01"),
 )
-VALIDITY_NAMES = frozenset(one.name for one in _VALIDITY)
+VALIDITY_NAMES = frozenset(column.name for column in _VALIDITY)
 
 
 def reference_table(
@@ -308,7 +308,7 @@ REFERENCES = (
         code("sub_program", SUB_PROGRAMS, "Part of Medicaid settled; empty means the lines of XIX first"),
         code("rebate_type", REBATE_TYPES, "Kind of rebate; empty means the program's only one"),
         identifier("settlement_id", "Identifies the settlement", "S-2025-0001"),
-        meaning="What became of invoiced units: paid, disputed, released, credited or repaid.",
+        meaning="The outcome of invoiced units: paid, disputed, released, credited or repaid.",
         key="invoice_number program state ndc period settled_on kind units amount code claim_id claim_line entity_id "
         "payer_id sub_program rebate_type",
         own_id="settlement_id",

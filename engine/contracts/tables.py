@@ -12,12 +12,15 @@ __all__ = [
     "CMS_UNIT_TYPES",
     "ENTITY_CLAIMS",
     "FEEDS",
+    "FEED_NAMES",
     "INVOICES",
     "PHARMACY_CLAIMS",
     "REBATE_CLAIMS",
     "SUBJECT_FEEDS",
     "TABLES",
 ]
+
+FEED_NAMES = frozenset(table.name for table in FEEDS)
 
 # The table whose rows are judged as a subject.
 SUBJECT_FEEDS: dict[Subject, str] = {

@@ -1,4 +1,4 @@
-"""The tie-out: what an invoice bills, what the claim-level detail holds, and what became of the units."""
+"""The tie-out: units of an invoice, units of its claim-level detail, and the outcome of the units."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pyspark.sql import types as T
 
 
 class Color(StrEnum):
-    """How far claim-level detail is from the invoice. NONE: nothing to compare."""
+    """The difference between claim-level detail and invoice. NONE: nothing to compare."""
 
     RED = "RED"
     YELLOW = "YELLOW"
@@ -22,7 +22,7 @@ _STRING, _LONG, _DATE, _UNITS = T.StringType(), T.LongType(), T.DateType(), T.De
 # are added up. Units are NDC billing units.
 # units_invoiced: after corrections by PRIOR lines; 0 if the invoice of that state, program, quarter and rebate type has
 # no line of the product; NULL if no such invoice is known, or a line states no units. units_in_detail: live claim
-# lines. gap_units: invoiced less detail; gap_share: of the units invoiced, NULL where these are 0 or unknown.
+# lines. gap_units: invoiced less detail; gap_share: of the units invoiced, NULL if these are 0 or unknown.
 # lines_not_converted: claim lines in HCPCS units without a conversion, which add nothing to the detail.
 # quarantined_lines, quarantined_units: claim rows that could not be read and may belong here, and their units where
 # readable; in no other column. A row that lacks part of the key counts on every line that it may belong to.
@@ -30,7 +30,7 @@ _STRING, _LONG, _DATE, _UNITS = T.StringType(), T.LongType(), T.DateType(), T.De
 # if below zero). units_open: PAYABLE, NOT_IN_CLD and RELEASED. units_not_invoiced: of the detail, beyond the invoice.
 # interest_free_until: last day without interest; days_until_interest: from the day of the run, below zero if past, NULL
 # if no unit is open or in dispute or the day is unknown.
-# reason: why the color is not green, in words. dispute_lines_held: drafts that a red line holds back.
+# reason: why the color is not green, in words. dispute_lines_held: claim lines not drafted because their line is red.
 TIE_OUT = T.StructType(
     [
         T.StructField(name, kind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.contracts.cases import CaseStatus, Standing
+from engine.contracts.cases import CaseStatus, QueueStatus
 from engine.contracts.codes import Action, Evidence, GuardState, NotLinked, Party, Program, Reason, Route, Subject
 
 # Features in US dollars.
@@ -17,7 +17,7 @@ FEATURE_WORDS: dict[str, str] = {
     "days_to_payment": "days from service to payment",
     "f20_paid_per_unit_to_wac": "amount paid per unit, as a multiple of WAC",
     "f21_paid_per_unit_to_market_price": "amount paid per unit, as a multiple of the market price",
-    "f23_rebate_to_paid": "rebate asked for, as a multiple of the amount paid",
+    "f23_rebate_to_paid": "rebate billed, as a multiple of the amount paid",
     "f24_units_per_prescription": "units per prescription",
     "f25_units_per_day": "units per day of supply",
     "f26_package_remainder": "distance from whole packages, in packages",
@@ -36,18 +36,18 @@ FEATURE_WORDS: dict[str, str] = {
 
 EVIDENCE_WORDS: dict[Evidence, str] = {
     Evidence.STRONG: (
-        "A document or identifier on the claim, or an exact match, contradicts what was asked for, and every check "
-        "for an innocent explanation passed. May draft a dispute."
+        "A document or identifier on the claim, or an exact match, contradicts the bill, and every check for an "
+        "innocent explanation passed. May draft a dispute."
     ),
-    Evidence.MEDIUM: "One step of inference lies between the data and the suspicion. An analyst decides.",
+    Evidence.MEDIUM: "One step of inference separates the data from the suspicion. An analyst decides.",
     Evidence.WEAK: "Unusual among its peers, or a suspicion that a check speaks against. Context for a case only.",
     Evidence.CONTEXT: "Explains; never accuses.",
 }
 
 ACTION_WORDS: dict[Action, str] = {
     Action.DISPUTE: "Dispute the units",
-    Action.INQUIRE: "Ask the other side",
-    Action.REQUEST_CLD: "Ask for claim-level detail",
+    Action.INQUIRE: "Inquire with the other side",
+    Action.REQUEST_CLD: "Request claim-level detail",
     Action.CHECK_REFERENCE: "Check our reference data first",
     Action.WITHHOLD: "Withhold the refund",
     Action.PAY_AND_WATCH: "Pay and watch",
@@ -78,13 +78,13 @@ STATUS_WORDS: dict[CaseStatus, str] = {
     CaseStatus.RESOLVED_PAY: "Resolved: we pay",
 }
 
-STANDING_WORDS: dict[Standing, str] = {
-    Standing.QUEUE: "in the queue",
-    Standing.DECIDED: "decided, and nothing changed since",
-    Standing.NEGATIVE_PRIORITY: "looking at it is expected to cost more than it recovers",
-    Standing.BELOW_CLAIM_MINIMUM: "below the least amount of a claim",
-    Standing.BELOW_CASE_MINIMUM: "its case is below the least amount of a case",
-    Standing.BEYOND_CAPACITY: "beyond the capacity",
+QUEUE_STATUS_WORDS: dict[QueueStatus, str] = {
+    QueueStatus.QUEUE: "in the queue",
+    QueueStatus.DECIDED: "decided, and nothing changed since",
+    QueueStatus.NEGATIVE_PRIORITY: "reviewing it is expected to cost more than it recovers",
+    QueueStatus.BELOW_CLAIM_MINIMUM: "below the least amount of a claim",
+    QueueStatus.BELOW_CASE_MINIMUM: "its case is below the least amount of a case",
+    QueueStatus.BEYOND_CAPACITY: "beyond the capacity",
 }
 
 PROGRAM_WORDS: dict[Program, str] = {
@@ -109,14 +109,14 @@ DEADLINE_WORDS: dict[str, str] = {
     "NONE": "no deadline is known",
 }
 
-# A guard looks for an innocent explanation.
+# A guard checks for an innocent explanation.
 GUARD_WORDS: dict[GuardState, str] = {
-    GuardState.PASSED: "ruled out",
-    GuardState.FAILED: "HOLDS",
+    GuardState.RULED_OUT: "ruled out",
+    GuardState.EXPLAINED: "HOLDS",
     GuardState.UNCHECKED: "not checked",
 }
 
-# Why a row left the way, or was noticed. `<COLUMN>_MISSING` and `<COLUMN>_INVALID` speak for themselves.
+# Why a row was dropped, or a fact about it. `<COLUMN>_MISSING` and `<COLUMN>_INVALID` need no explanation.
 REASON_WORDS: dict[Reason, str] = {
     Reason.NDC_AMBIGUOUS: "ten digits that fit no product or several",
     Reason.NDC_INVALID: "not an NDC",
@@ -124,12 +124,12 @@ REASON_WORDS: dict[Reason, str] = {
     Reason.KEY_DUPLICATE: "another row has this key",
     Reason.REDELIVERED: "the same row was delivered before",
     Reason.AFTER_AS_OF: "received after the run's date",
-    Reason.BEFORE_HIGH_WATER_MARK: "received before the mark from which on rows were asked for",
-    Reason.VOID_TRANSACTION: "a void: takes others back, asks for nothing",
-    Reason.VOIDED: "taken back by a void",
+    Reason.BEFORE_HIGH_WATER_MARK: "received before the requested period",
+    Reason.VOID_TRANSACTION: "a void: cancels other rows, bills nothing",
+    Reason.VOIDED: "canceled by a void",
     Reason.REPLACED: "replaced by an adjustment or a new total",
-    Reason.REVERSED: "taken back by a reversal",
-    Reason.REVERSAL_TRANSACTION: "a reversal: takes others back",
+    Reason.REVERSED: "reversed",
+    Reason.REVERSAL_TRANSACTION: "a reversal of other rows",
     Reason.NOT_340B: "marked as not 340B by the entity",
     Reason.NATIONAL_TOTAL: "national total of a public file; its states are counted one by one",
     Reason.NOT_AN_NDC: "identified by something other than an NDC",
@@ -137,8 +137,8 @@ REASON_WORDS: dict[Reason, str] = {
     Reason.NOT_FLAGGED: "no rule fired",
     Reason.PRIOR_NOT_FOUND: "the row that it replaces or voids is not in the feed",
     Reason.REVERSAL_UNMATCHED: "the row that it reverses is not in the feed",
-    Reason.COERCED_NULL: "a bad value in a column that is not required was left out",
-    Reason.IS_340B_ASSUMED: "taken as 340B, as the entity does not say",
+    Reason.COERCED_NULL: "an unreadable value in an optional column was treated as unknown",
+    Reason.IS_340B_ASSUMED: "assumed to be 340B, because the entity does not state it",
     Reason.RX_NUMBER_UNUSABLE: "Rx number too short to match on",
     Reason.UNITS_NOT_CONVERTED: "HCPCS units without a conversion to NDC units",
     Reason.SUPPRESSED: "numbers withheld by the source: counted, never judged",
@@ -152,9 +152,9 @@ REASON_WORDS: dict[Reason, str] = {
     Reason.REPLACED_BY_LATER_INVOICE: "a later invoice states the same line again",
 }
 
-# What an analyst may decide on a finding, and why one is dismissed (the reasons teach the rules).
+# What an analyst may decide on a finding, and why one is dismissed (the reasons help to improve rules).
 DECISION_WORDS: dict[str, str] = {
-    "DISPUTE": "The units should not have been asked for: put them into a dispute.",
+    "DISPUTE": "The units should not have been billed: put them into a dispute.",
     "DISMISS": "The suspicion is wrong: pick a reason.",
     "WATCH": "Not decided: look again when more is known.",
     "PAY": "Pay in full although the suspicion may hold.",
@@ -162,7 +162,7 @@ DECISION_WORDS: dict[str, str] = {
 
 DISMISS_REASONS: dict[str, str] = {
     "carve_out_confirmed": "The entity does not use 340B stock for these patients",
-    "not_340b_confirmed_by_CE": "The covered entity says that no 340B drug was dispensed",
+    "not_340b_confirmed_by_CE": "The covered entity states that no 340B drug was dispensed",
     "already_adjusted": "The payer has corrected or credited it already",
     "contract_no_exclusion": "The contract does not exclude 340B claims",
     "identity_mismatch": "Another pharmacy, entity, product or prescription was meant",
@@ -173,7 +173,7 @@ DISMISS_REASONS: dict[str, str] = {
 
 # Fields of LINK_CONTRIBUTIONS and how they compare.
 LINK_FIELD_WORDS: dict[str, str] = {
-    "met_by": "met by",
+    "met_by": "matched by",
     "date_of_service": "date of service",
     "product_and_quantity": "drug",
     "fill_number": "fill number",
@@ -209,10 +209,10 @@ LINK_LEVEL_WORDS: dict[str, dict[str, str]] = {
 }
 
 NOT_LINKED_WORDS: dict[NotLinked, str] = {
-    NotLinked.NO_TIER: "it meets none of the tiers",
-    NotLinked.CROWDED_KEY: "more claims share the prescription number than a prescription can have",
+    NotLinked.NO_TIER: "it fits none of the tiers",
+    NotLinked.OVERSIZED_BLOCK: "more claims share the prescription number than a prescription can have",
     NotLinked.NOT_THE_ONLY_ONE: "without a prescription number to compare, another dispense could be meant",
-    NotLinked.TOO_UNLIKELY: "it is less likely than the settings ask for",
+    NotLinked.TOO_UNLIKELY: "it is less likely than the settings require",
     NotLinked.CLAIM_HAS_BETTER: "the rebate claim is linked to another 340B claim",
     NotLinked.CLAIM_340B_HAS_BETTER: "the 340B claim is linked to another rebate claim of this payer",
 }

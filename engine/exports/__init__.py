@@ -1,11 +1,11 @@
-"""Exports: what a run leaves for people and other programs."""
+"""Exports: the files and database rows that a run writes for people and other programs."""
 
+from engine.contracts.run_report import Linking, Off, RunFacts
 from engine.exports.batches import ordered_batches
 from engine.exports.csv_files import write_disputes_detail, write_rejected, write_rows
 from engine.exports.database import RunTables, check_lengths, check_tables, write_to_database
 from engine.exports.ddl import create_tables, scripts
 from engine.exports.details import DETAILS, finding_details
-from engine.exports.facts import Linking, Off, RunFacts
 from engine.exports.facts_file import ReviewFacts, read_facts, write_facts
 from engine.exports.final_files import RECIPIENT_COLUMNS, write_recipient_files
 from engine.exports.forms import DRAFT_PREFIX, FormFormat, write_form
@@ -39,7 +39,13 @@ from engine.exports.tables import (
 )
 from engine.exports.tickets import TICKETS_NAME, Ticket, case_tickets, finding_tickets, read_issue_keys, write_tickets
 from engine.exports.totals import Totals, add_up
-from engine.exports.waterfall import became_of, contribution_words, waterfall_figure, write_figure
+from engine.exports.waterfall import (
+    contribution_words,
+    outcome_words,
+    probability_words,
+    waterfall_figure,
+    write_figure,
+)
 from engine.exports.workbook import ReviewTables, write_workbooks
 
 __all__ = [
@@ -64,7 +70,6 @@ __all__ = [
     "Totals",
     "Volume",
     "add_up",
-    "became_of",
     "case_tickets",
     "check_lengths",
     "check_tables",
@@ -77,7 +82,9 @@ __all__ = [
     "masked_rx_text",
     "match_rate_summary",
     "ordered_batches",
+    "outcome_words",
     "plain",
+    "probability_words",
     "read_facts",
     "read_issue_keys",
     "redacted_findings",

@@ -1,4 +1,4 @@
-"""`python -m engine.exports FOLDER` writes the SQL of the tables that a run writes to, such as conf/sqlserver."""
+"""`python -m engine.exports FOLDER` writes the SQL for the tables that a run fills, such as conf/sqlserver."""
 
 from __future__ import annotations
 

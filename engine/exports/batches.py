@@ -12,15 +12,15 @@ from engine.runtime.fetching import batches_in_order, falling_ranges
 
 ROWS_PER_PARTITION = 20_000
 ROWS_PER_BATCH = 2_000
-# Of the embedded engine, where each range is a query over all findings.
+# On the embedded engine, each range is a query over all findings.
 ROWS_PER_RANGE = 60_000
 
 
 def ordered_batches(rows: DataFrame, order: Iterable[Column], count: int) -> Iterator[pa.RecordBatch]:
     """All rows in a total order as Arrow batches of at most ROWS_PER_BATCH.
 
-    They are fetched about ROWS_PER_PARTITION at a time (`count`: how many rows there are), so that memory does not grow
-    with their number; on the embedded engine all at once (see `priority_batches`).
+    Fetched about ROWS_PER_PARTITION at a time, so memory does not grow with the number of rows; on the embedded engine,
+    all at once (see `priority_batches`). `count`: the number of rows.
     """
     for batch in batches_in_order(rows, order, _parts(count, ROWS_PER_PARTITION)):
         for start in range(0, batch.num_rows, ROWS_PER_BATCH):
@@ -30,9 +30,9 @@ def ordered_batches(rows: DataFrame, order: Iterable[Column], count: int) -> Ite
 def priority_batches(
     findings: DataFrame, count: int, shown: Callable[[DataFrame], DataFrame], priority: str
 ) -> Iterator[pa.RecordBatch]:
-    """What `shown` makes of FINDINGS, in the order of its column `priority` and finding_id, in batches as
-    `ordered_batches` has them. `shown` gets about ROWS_PER_RANGE findings at a time, so that memory does not grow
-    with their number on either engine.
+    """FINDINGS as transformed by `shown`, ordered by its column `priority` and finding_id, in batches as in
+    `ordered_batches`. `shown` gets about ROWS_PER_RANGE findings at a time, so memory does not grow with their number
+    on either engine.
     """
     for part in falling_ranges(findings, "priority", _parts(count, ROWS_PER_RANGE)):
         yield from ordered_batches(shown(part), in_priority_order(priority), count)
@@ -43,20 +43,20 @@ def _parts(count: int, rows: int) -> int:
 
 
 def in_priority_order(priority: str = "priority") -> list[Column]:
-    """What an analyst should look at first; `priority`: the column that holds it."""
+    """Order in which an analyst should review findings; `priority`: the name of the column."""
     return [F.col(priority).desc(), F.col("finding_id").asc()]
 
 
 class Stream:
-    """Batches handed out in pieces of a wanted number of rows."""
+    """Batches, split into pieces with a requested number of rows."""
 
     def __init__(self, batches: Iterator[pa.RecordBatch]):
         self._batches = batches
-        self._rest: pa.RecordBatch | None = None
+        self._remaining: pa.RecordBatch | None = None
         self._skipped = 0
 
     def take(self, rows: int) -> Iterator[pa.RecordBatch]:
-        """Pieces of `rows` rows together, fewer only where no more come."""
+        """Pieces with `rows` rows in total; fewer only at the end of the stream."""
         skipped, self._skipped = self._skipped, 0
         for _ in self._pieces(skipped):
             pass
@@ -64,20 +64,20 @@ class Stream:
 
     def _pieces(self, rows: int) -> Iterator[pa.RecordBatch]:
         while rows > 0:
-            batch = self._rest or next(self._batches, None)
+            batch = self._remaining or next(self._batches, None)
             if batch is None:
                 return
             piece = batch.slice(0, rows)
-            self._rest = batch.slice(piece.num_rows) if piece.num_rows < batch.num_rows else None
+            self._remaining = batch.slice(piece.num_rows) if piece.num_rows < batch.num_rows else None
             rows -= piece.num_rows
             yield piece
 
     def skip(self, rows: int) -> None:
-        """Leave out that many rows; they are fetched only if others are wanted after them."""
+        """Skip `rows` rows; they are fetched only if later rows are requested."""
         self._skipped += rows
 
     @property
     def is_empty(self) -> bool:
-        if self._rest is None:
-            self._rest = next(self._batches, None)
-        return self._rest is None
+        if self._remaining is None:
+            self._remaining = next(self._batches, None)
+        return self._remaining is None

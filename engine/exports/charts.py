@@ -13,7 +13,7 @@ from engine.exports.totals import Group, Sum
 WIDTH, VALUE_WIDTH = 560, 74
 BAR_HEIGHT, GAP = 20, 8
 LONGEST_LABEL = 38
-# pixels at the template's font size, rather too many than too few
+# Pixels at the template's font size; estimates are high rather than low.
 CAPITAL_WIDTH, OTHER_WIDTH = 8.8, 6.7
 
 
@@ -22,7 +22,7 @@ class Segment:
     x: float
     width: float
     colour: str
-    says: str
+    description: str
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """One bar per group, in parts by evidence class. `says` tells in words what the picture shows."""
+    """One bar per group, in parts by evidence class. description: what the picture shows, in words."""
 
     title: str
-    says: str
+    description: str
     bars: tuple[Bar, ...]
     label_width: int
     width: int = WIDTH
@@ -57,33 +57,33 @@ def bar_chart(
     labels: Mapping[str, str] | None = None,
     least_count: int | None = None,
 ) -> Chart:
-    """Bars as long as the dollars at issue, or the number of findings if there are no dollars.
+    """Bars with a length proportional to dollars at issue, or to findings if there are no dollars.
 
-    `labels`: what to call a group, by value, if that is not its own label. `least_count`: groups of fewer findings, and
-    those from which such a number would follow, have no bar; evidence classes are then not distinguished.
+    `labels`: label by value, for groups whose own label is not used. `least_count`: groups with fewer findings have
+    no bar, nor do groups that would reveal such a number; evidence classes are then not distinguished.
     """
-    hidden = set() if least_count is None else suppressed({g.value: g.whole.findings for g in groups}, least_count)
+    hidden = set() if least_count is None else suppressed({g.value: g.total.findings for g in groups}, least_count)
     names = [(labels or {}).get(group.value, group.label) for group in groups]
     shown = [bar_label(name) for name in names]
     label_width = width_of_labels(shown)
-    most = max((measure(group.whole, in_dollars) for group in groups if group.value not in hidden), default=0)
+    most = max((measure(group.total, in_dollars) for group in groups if group.value not in hidden), default=0)
     scale = (WIDTH - label_width - VALUE_WIDTH) / most if most > 0 else 0
     bars = []
     for place, (group, name, label) in enumerate(zip(groups, names, shown, strict=True)):
-        shown_value = measured(group.whole, in_dollars)
+        shown_value = measured(group.total, in_dollars)
         segments: tuple[Segment, ...]
         if least_count is None:
             segments = _segments(group, name, in_dollars, label_width, scale)
         elif group.value in hidden:
-            segments, shown_value = (), f"under {least_count}" if group.whole.findings < least_count else "withheld"
+            segments, shown_value = (), f"under {least_count}" if group.total.findings < least_count else "withheld"
         else:
-            width = round(measure(group.whole, in_dollars) * scale, 1)
+            width = round(measure(group.total, in_dollars) * scale, 1)
             segments = (Segment(label_width, width, EVIDENCE_COLOURS[Evidence.STRONG.value], f"{name}: {shown_value}"),)
         end = segments[-1].x + segments[-1].width if segments else label_width
         y = GAP + place * (BAR_HEIGHT + GAP)
         bars.append(Bar(y, label, name, shown_value, round(end + 6, 1), segments))
-    says = "; ".join(f"{bar.full_label}: {bar.shown}" for bar in bars) or "nothing to show"
-    return Chart(title, says, tuple(bars), label_width)
+    description = "; ".join(f"{bar.full_label}: {bar.shown}" for bar in bars) or "nothing to show"
+    return Chart(title, description, tuple(bars), label_width)
 
 
 def _segments(group: Group, name: str, in_dollars: bool, start: float, scale: float) -> tuple[Segment, ...]:
@@ -92,8 +92,8 @@ def _segments(group: Group, name: str, in_dollars: bool, start: float, scale: fl
         part = group.by_evidence.get(evidence.value, Sum())
         width = measure(part, in_dollars) * scale
         if width > 0:
-            says = f"{name}, {evidence.value}: {part.findings:,} findings, {measured(part, in_dollars)}"
-            segments.append(Segment(round(start, 1), round(width, 1), EVIDENCE_COLOURS[evidence.value], says))
+            description = f"{name}, {evidence.value}: {part.findings:,} findings, {measured(part, in_dollars)}"
+            segments.append(Segment(round(start, 1), round(width, 1), EVIDENCE_COLOURS[evidence.value], description))
             start += width
     return tuple(segments)
 
@@ -103,7 +103,7 @@ def bar_label(name: str) -> str:
 
 
 def width_of_labels(labels: Sequence[str]) -> int:
-    """Pixels that the labels left of the bars take."""
+    """Width in pixels of the labels left of the bars."""
     return round(16 + max((_text_width(label) for label in labels), default=0))
 
 
@@ -112,12 +112,12 @@ def _text_width(text: str) -> float:
 
 
 def measure(total: Sum, in_dollars: bool) -> float:
-    """What a bar shows: dollars at issue, never less than 0, or findings."""
+    """The value of a bar: dollars at issue (at least 0), or findings."""
     return max(float(total.amount), 0.0) if in_dollars else float(total.findings)
 
 
 def measured(total: Sum, in_dollars: bool) -> str:
-    """The same in words."""
+    """The value of a bar, in words."""
     return short_dollars(float(total.amount)) if in_dollars else f"{total.findings:,}"
 
 

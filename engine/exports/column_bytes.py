@@ -1,4 +1,4 @@
-"""Quick looks at the bytes of a whole column of text, where a pattern would look at each of its values."""
+"""Fast checks on the bytes of a complete column of text; a regular expression would check value by value."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _offsets_and_text(values: pa.Array) -> tuple[Any, Any]:
 
 @cache
 def _ranges(wanted: bytes) -> list[tuple[Any, Any]]:
-    """Bytes as ranges: first and last."""
+    """Bytes as ranges, each with its first and last byte."""
     ranges: list[tuple[int, int]] = []
     for byte in sorted(set(wanted)):
         if ranges and ranges[-1][1] == byte - 1:

@@ -1,4 +1,4 @@
-"""CSV that is safe to open in a spreadsheet."""
+"""CSV files that are safe to open in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from engine.runtime.parquet import write_parquet
 from engine.runtime.storage import Storage
 
 # Text that a spreadsheet opens as a number, a day, a time or a truth value: 00002, 202519000000001, 12E4, 3-14, MAR12.
-# Short numbers too, so that a column is text in all its rows.
+# Includes short numbers, so a column is text in all rows.
 _MONTH = "(jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]{0,6}"
 _NUMBER = "[.0-9][0-9e.,:/+% -]*[ap]?m?"
 _DAY = f"{_MONTH}[./, -]*[0-9]{{1,4}}|[0-9]{{1,4}}[./, -]*{_MONTH}[./, -]*[0-9]{{0,4}}"
@@ -30,12 +30,12 @@ _NUMBER_LIKE_FIRST_BYTES = b".0123456789jfmasondtJFMASONDT"
 
 
 def csv_column(values: pa.Array) -> pa.Array:
-    """Values as CSV shows them: decimals exact, dates ISO, text made safe and on one line."""
+    """Values as CSV text: exact decimals, ISO dates, safe text on one line."""
     return safe_texts(values) if pa.types.is_string(values.type) else pc.cast(values, pa.string())
 
 
 def csv_lines(columns: Iterable[pa.Array]) -> str:
-    """Lines of a CSV file, as `csv_writer` writes them, of columns of text."""
+    """Lines of a CSV file from columns of text, formatted as by `csv_writer`."""
     quoted = []
     for values in columns:
         if pa.types.is_string(values.type) and has_any(values, b'"'):
@@ -46,10 +46,10 @@ def csv_lines(columns: Iterable[pa.Array]) -> str:
 
 
 def identifiers(values: pa.Array) -> pa.Array:
-    """A column of safe text as CSV shows identifiers: after a tab if a spreadsheet would open it as something else.
+    """A column of safe text as identifiers for CSV: preceded by a tab if a spreadsheet would convert them.
 
-    The tab makes it text in Excel and in LibreOffice, which show no tab and keep it when they save the file. Readers of
-    the contract's tables, and `feedback`, drop white space around a value.
+    The tab makes it text in Excel and in LibreOffice, which hide the tab and keep it when they save the file. Readers
+    of the contract's tables, and `feedback`, drop white space around a value.
     """
     if not begins_with_any(values, _NUMBER_LIKE_FIRST_BYTES):
         return values
@@ -60,18 +60,18 @@ def identifiers(values: pa.Array) -> pa.Array:
 
 
 def identifier(text: str | None) -> str | None:
-    """One identifier from outside, as `identifiers` has them."""
+    """One identifier of the input, as in `identifiers`."""
     shown = safe_text(text)
     return f"\t{shown}" if shown and _NUMBER_LIKE.fullmatch(shown) else shown
 
 
 def csv_writer(file: IO[str]) -> Any:
-    """Every field is quoted: whatever separator a spreadsheet expects, a value stays in its quotes."""
+    """A writer that quotes every field, so values stay intact whatever separator a spreadsheet expects."""
     return csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
 
 
 def write_rows(rows: Iterable[Mapping[str, Any]], names: Sequence[str], storage: Storage, uri: str) -> None:
-    """Few rows as one CSV file with these columns; lists are joined by `|`. Raises OutputError."""
+    """Write a small number of rows as one CSV file with these columns; lists are joined by `|`. Raises OutputError."""
     with storage.local_file(uri) as path, path.open("w", encoding="utf-8", newline="") as file:
         writer = csv_writer(file)
         writer.writerow(names)
@@ -87,10 +87,10 @@ def _cell(value: Any) -> str | None:
 def write_disputes_detail(
     lines: DataFrame, storage: Storage, uri: str, unmasked_rx_recipients: Sequence[str] = ()
 ) -> int:
-    """The claim lines drafted for dispute (DISPUTE_LINES) as one CSV file with the schema's names.
+    """Write the claim lines drafted for dispute (DISPUTE_LINES) as one CSV file with the schema's column names.
 
-    The file leaves the company: Rx numbers show their last four characters alone, but for those of payers and states
-    in `unmasked_rx_recipients`. Arrays are joined by `|`; order: counterparty, product, claim. Returns the number of
+    The file leaves the company: only the last four characters of Rx numbers are shown, except for payers and states in
+    `unmasked_rx_recipients`. Arrays are joined by `|`; order: counterparty, product, claim. Returns the number of
     lines. Raises OutputError.
     """
     recipient = F.coalesce("payer_id", "state")
@@ -111,11 +111,11 @@ def write_disputes_detail(
 
 
 def write_rejected(rows: DataFrame, columns: Sequence[str], storage: Storage, folder: str, file_format: str) -> int:
-    """QUARANTINE rows of one table with its `columns` as they were received, to correct and send again.
+    """Write QUARANTINE rows of one table with its `columns` as received, so they can be corrected and sent again.
 
-    `rejected.csv` in `folder`, or Parquet files there; `file_format`: csv or parquet. Columns: row (its id or key),
-    reasons (joined by `|`), then the table's, as text. Returns the number of rows; writes nothing if there are none.
-    Raises OutputError.
+    Written to `rejected.csv` in `folder`, or as Parquet files; `file_format`: csv or parquet. Columns: row (its id or
+    key), reasons (joined by `|`), then the table's, as text. Returns the number of rows; writes nothing if there are
+    none. Raises OutputError.
     """
     received = F.from_json("raw", "map<string, string>")
     flat = rows.select(

@@ -1,6 +1,6 @@
-"""A run's rows and its record in a database: staged, then swapped in as one transaction.
+"""A run's rows and its record in a database: staged, then swapped in within one transaction.
 
-Whatever fails leaves the rows of before; whatever is written twice leaves the same rows.
+A failed write leaves the earlier rows in place; a repeated write results in the same rows.
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ if TYPE_CHECKING:
     import pyodbc
 
 COLUMNS = {table: tuple(columns) for table, columns in OUTPUT_TABLES.items()}
-# A driver's buffer takes its longest value, in UTF-16 units, times the rows of a batch.
+# The driver's buffer is as large as the longest value, in UTF-16 units, times the rows of a batch.
 _LONGEST_IN_BATCH = 4_000
 _RIGHTS = f"SELECT, INSERT and DELETE on {{schema}}.{RUNS}, {', '.join(KEYS)} and the staging tables"
 
 
 @dataclass(frozen=True)
 class RunTables:
-    """What a run writes: FINDINGS, DISPUTE_LINES, CASES, POSITIONS and TIE_OUT; None: the run has no such table."""
+    """Tables that a run writes: FINDINGS, DISPUTE_LINES, CASES, POSITIONS and TIE_OUT; None if the run has none."""
 
     findings: DataFrame
     lines: DataFrame
@@ -79,7 +79,7 @@ class RunTables:
     tie_out: DataFrame | None = None
 
     def flat(self, run_id: str) -> dict[str, DataFrame]:
-        """Rows by table of the database, with its columns; an absent table has none."""
+        """Rows by database table, with its columns; tables that the run does not have are omitted."""
         spark = self.findings.sparkSession
         positions, tie_out = (
             spark.createDataFrame([], schema) if rows is None else rows
@@ -96,7 +96,7 @@ class RunTables:
 
 @dataclass(frozen=True)
 class Target:
-    """A table that takes one kind of row: `rows` has the table's columns, all of them flat, in a total `order`."""
+    """A database table and its rows: `rows` has the table's columns, none of them nested, in a total `order`."""
 
     table: str
     rows: DataFrame
@@ -105,13 +105,13 @@ class Target:
 
 
 def check_tables(name: str, settings: DatabaseSettings, schema: str, create: str, run_id: str = "") -> None:
-    """Check before a run's work that it can be written to its tables; changes nothing.
+    """Check, before a run does its work, that its results can be written to the database; changes nothing.
 
     Args:
         name, settings: The connection.
         schema: Where the tables are: `schema` or `database.schema`.
         create: The command that creates the tables, for an error message.
-        run_id: The run's id if it is known yet.
+        run_id: The run's id, if already known.
 
     Raises:
         OutputError: A table, a column or a right is missing, a column is too narrow, or the run id does not fit.
@@ -146,7 +146,7 @@ def check_tables(name: str, settings: DatabaseSettings, schema: str, create: str
             raise OutputError(problems)
         for table, names in COLUMNS.items():
             target, columns_text = place.table(table), ", ".join(names)
-            # what needs the rights of a run that writes, on no row
+            # Statements that need the same rights as writing does, on no row.
             connection.execute(f"INSERT INTO {target} ({columns_text}) SELECT {columns_text} FROM {target} WHERE 1 = 0")
             connection.execute(f"DELETE FROM {target} WHERE 1 = 0")
             connection.rollback()
@@ -164,9 +164,9 @@ def check_lengths(
     settings: DatabaseSettings,
     schema: str,
 ) -> None:
-    """Check that every text of a run fits its column as the database has it now. One pass over the rows.
+    """Check that every text of a run fits its column as currently defined in the database. One pass over the rows.
 
-    A server that does not answer is not reported here: writing reports it, when the run's files are safe.
+    A server that does not answer is not reported here but by writing, after the run's files are complete.
 
     Raises:
         OutputError: One problem per column that is too narrow, with its width and the longest value.
@@ -188,8 +188,8 @@ def check_lengths(
         texts = [field.name for field in rows.schema.fields if isinstance(field.dataType, T.StringType)]
         longest = rows.agg(*(F.max(_length(text, counts_units)).alias(text) for text in texts)).first()
         lengths = [] if longest is None else [(text, int(longest[text] or 0)) for text in texts]
-        for one in (table, table + STAGING):
-            problems += too_long(f"{name}: {schema}", place.table(one), lengths, columns[one])
+        for target in (table, table + STAGING):
+            problems += too_long(f"{name}: {schema}", place.table(target), lengths, columns[target])
     of_run = [(text, _units(str(summary[text]))) for text in ("run_id", "started_by", "config_hash", "code_version")]
     problems += too_long(f"{name}: {schema}", place.table(RUNS), of_run, columns[RUNS])
     if problems:
@@ -213,10 +213,10 @@ def write_to_database(
     schema: str,
     create: str,
 ) -> None:
-    """Replace what the database holds of the summary's run. The tables are those of `conf/sqlserver`.
+    """Replace the rows of the summary's run in the database. The tables are those of `conf/sqlserver`.
 
     Memory does not grow with the number of findings. Transient faults of the server are retried from the start.
-    `create`: the command that creates the tables, for an error message. Raises OutputError for what the server refuses.
+    `create`: the command that creates the tables, for an error message. Raises OutputError if the server refuses.
     """
     run_id = str(summary["run_id"])
     targets = [
@@ -242,19 +242,19 @@ def _refused(error: Exception, name: str, schema: str, doing: str, create: str) 
 
 
 def flat_findings(findings: DataFrame) -> DataFrame:
-    """FINDINGS with `rule_ids` and with lists as JSON text."""
+    """FINDINGS with `rule_ids`, and lists as JSON text."""
     rule_ids = F.array_join(F.transform("rules", lambda hit: hit["rule_id"]), SEPARATOR).alias("rule_ids")
     flat = {field.name: _flat(field) for field in FINDINGS.fields} | {"rule_ids": rule_ids}
     return findings.select(*(flat[name] for name in COLUMNS[FINDINGS_TABLE]))
 
 
 def flat_dispute_lines(lines: DataFrame, run_id: str) -> DataFrame:
-    """DISPUTE_LINES of a run, lists of words joined, lists of rows as JSON text."""
+    """DISPUTE_LINES of a run; lists of words are joined, lists of rows are JSON text."""
     return lines.select(F.lit(run_id).alias("run_id"), *map(_flat, DISPUTE_LINES.fields))
 
 
 def flat_positions(positions: DataFrame, run_id: str) -> DataFrame:
-    """POSITIONS of a run with position_key, a hash of what makes a row (NULL equals NULL alone)."""
+    """POSITIONS of a run with position_key, a hash of the columns that identify a row (NULL equals only NULL)."""
     key = [name for name in POSITIONS.names if name not in ("units", "as_of", "previous_position")]
     text = F.concat_ws("\x1f", *(F.coalesce(F.col(name).cast("string"), F.lit("\x1e")) for name in key))
     rows = positions.withColumns({"run_id": F.lit(run_id), "position_key": F.sha2(text, 256)})
@@ -270,7 +270,7 @@ def _flat(field: T.StructField) -> Column:
 
 
 class _Writer:
-    """One attempt after another, each under a write id of its own, so that what one left never mixes with the next."""
+    """Attempts until one succeeds, each with its own write id, so rows of an interrupted attempt never mix with it."""
 
     def __init__(self, name: str, settings: DatabaseSettings, schema: str, run_id: str):
         self._name = name
@@ -292,7 +292,7 @@ class _Writer:
         connection = self._connection = connect(self._name, self._settings, reads_only=False)
         write_id = uuid.uuid4().hex
         for target in targets:
-            # of an interrupted attempt
+            # staged by an interrupted attempt
             connection.execute(f"DELETE FROM {self._staging(target)} WHERE run_id = ?", self._run_id)
         connection.commit()
         for target in targets:
@@ -361,7 +361,7 @@ class _Writer:
             "code_version": summary["code_version"],
             "findings": counts["findings"],
             "dispute_lines": counts["dispute_lines"],
-            # a run of an earlier version added the three up
+            # runs of earlier versions recorded only the sum of the three
             **{f"{key}_at_issue": _amount(counts.get("at_issue", {}).get(key)) for key in SUBJECT_KEYS.values()},
             "summary": json.dumps(summary, default=str),
         }
@@ -386,7 +386,7 @@ def _is_long(text: str) -> bool:
 
 
 def _parameter(kind: T.DataType) -> tuple[int, int, int]:
-    """The type that the driver binds a column as; it cannot infer one from a batch of NULLs."""
+    """The type with which the driver binds a column; it cannot infer one from a batch of NULLs."""
     pyodbc = odbc()
     if isinstance(kind, T.DecimalType):
         return pyodbc.SQL_DECIMAL, kind.precision, kind.scale

@@ -1,4 +1,4 @@
-"""Columns that a database's output tables have now, compared with those that a run writes."""
+"""Current columns of a database's output tables, compared with the columns that a run writes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from engine.errors import ConfigurationError, Problem
 
 _WIDTH = re.compile(r"nvarchar\((\d+|max)\)")
 _DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
-# Widths are reported as -1 or as 2^31-1 units and more where there is no limit.
+# Columns without a limit have a reported width of -1, or of 2^31-1 units and more.
 _UNLIMITED = 1 << 29
 
 
 @dataclass(frozen=True)
 class DatabaseColumnType:
-    """width: of a text, in UTF-16 units (SQL Server) or characters; None: not a text, or of any length."""
+    """width: of a text column, in UTF-16 units (SQL Server) or characters; None: not text, or of any length."""
 
     type_name: str
     width: int | None = None
@@ -34,7 +34,7 @@ class DatabaseColumnType:
 
 
 def schema_of(text: str) -> Schema:
-    """The schema of `output.database_schema`. Raises ConfigurationError."""
+    """The schema named by `output.database_schema`. Raises ConfigurationError."""
     try:
         return Schema(text)
     except ValueError:
@@ -79,7 +79,7 @@ def missing_schema(connection: Any, schema: Schema, where: str) -> Problem | Non
 def narrow_columns(
     columns: Mapping[str, DatabaseColumnType], expected: Mapping[str, str], dialect: Dialect
 ) -> dict[str, DatabaseColumnType]:
-    """The columns of a table that hold less than the shipped ones; those that are absent are not among them."""
+    """The columns of a table that are narrower than the shipped definition; absent columns are not included."""
     return {
         name: columns[name.lower()]
         for name, kind in expected.items()
@@ -90,7 +90,7 @@ def narrow_columns(
 def _is_narrower(column: DatabaseColumnType, expected: str, dialect: Dialect) -> bool:
     text, number = _WIDTH.fullmatch(expected), _DECIMAL.fullmatch(expected)
     if text is not None:
-        # a code page has not every character: what it lacks would become a question mark
+        # A code page lacks some characters, which would become question marks.
         has_code_page = dialect is SQL_SERVER and column.type_name in ("varchar", "char", "text")
         is_short = column.width is not None and (text[1] == "max" or column.width < int(text[1]))
         return has_code_page or is_short
@@ -103,7 +103,7 @@ def _is_narrower(column: DatabaseColumnType, expected: str, dialect: Dialect) ->
 def narrow_problem(
     where: str, table: str, narrow: Mapping[str, DatabaseColumnType], expected: Mapping[str, str], nullable: Any
 ) -> Problem:
-    """What a user must change of a table whose columns are too narrow."""
+    """The problem of a table whose columns are too narrow, with the change that a user must make."""
     changes = [f"ALTER TABLE {table} ALTER COLUMN {name} {expected[name]} {nullable(name)}" for name in narrow]
     return Problem(
         f"table {table} has columns that are narrower than those that a run writes",
@@ -117,7 +117,7 @@ def narrow_problem(
 def too_long(
     where: str, table: str, lengths: Iterable[tuple[str, int]], columns: Mapping[str, DatabaseColumnType]
 ) -> list[Problem]:
-    """Texts that are longer than their columns; `lengths`: the longest value of each column."""
+    """Problems of texts that are longer than their columns; `lengths`: length of the longest value by column."""
     return [
         Problem(
             f"a value does not fit its column {table}.{name}",

@@ -1,4 +1,4 @@
-"""The tables that a run writes to and that analysts' decisions live in, made from the shipped SQL."""
+"""Create the database tables for a run's results and for analysts' decisions from the shipped SQL."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CREATED = re.compile(rf"CREATE TABLE {_SHIPPED_SCHEMA}\.(\w+) \((.*?)\n\);", re
 
 @dataclass(frozen=True)
 class Script:
-    """One file of DDL: its statements, and for every table that it creates the definition by column, in order."""
+    """One DDL file: its statements, and by created table, the definition of each column, in order."""
 
     name: str
     statements: tuple[str, ...]
@@ -33,7 +33,7 @@ class Script:
 
 
 def scripts(folder: Path, schema: str) -> list[Script]:
-    """The shipped files, by name, written for `schema`."""
+    """The shipped files by name, with names qualified by `schema`."""
     return [_script(path.name, path.read_text(encoding="utf-8"), schema) for path in sorted(folder.glob("*.sql"))]
 
 
@@ -53,7 +53,7 @@ def create_tables(
     settings: DatabaseSettings,
     schema: str,
     folder: Path,
-    say: Callable[[str], None],
+    echo: Callable[[str], None],
     adapted: Callable[[str], str] = lambda statement: statement,
 ) -> None:
     """Create the tables that are missing; existing ones stay as they are.
@@ -64,8 +64,8 @@ def create_tables(
         name, settings: The connection.
         schema: Where the tables are or will be: `schema` or `database.schema`.
         folder: The shipped files.
-        say: Called with a line for each file.
-        adapted: A statement as another database than SQL Server needs it.
+        echo: Called with one line per file.
+        adapted: Translates a statement for a database other than SQL Server.
 
     Raises:
         OutputError: The schema is missing, a table lacks columns or has narrower ones, or the server refuses.
@@ -88,10 +88,10 @@ def create_tables(
                 for statement in script.statements:
                     connection.execute(adapted(statement))
                 connection.commit()
-                say(f"created   {', '.join(f'{schema}.{table}' for table in script.tables)}")
+                echo(f"created   {', '.join(f'{schema}.{table}' for table in script.tables)}")
             else:
                 lacking += _lacking_columns(where, place, script, present, dialect)
-                say(f"exists    {', '.join(f'{schema}.{table}' for table in script.tables)}")
+                echo(f"exists    {', '.join(f'{schema}.{table}' for table in script.tables)}")
     except driver_errors() as error:
         right = "CREATE TABLE and ALTER on the schema"
         problem = fault_problem(fault_of(error), name, "creating the tables", where, right)
@@ -142,5 +142,5 @@ def _lacking_columns(
 
 
 def _nullable(definition: str) -> str:
-    """A column that is added to a table with rows has to take NULL."""
+    """A column definition that allows NULL: required for a column that is added to a table with rows."""
     return definition.replace(" not null", " null")

@@ -1,7 +1,7 @@
-"""What a finding's own row and the other claim of its problem state, field by field, and the names behind ids.
+"""Field-by-field details of findings: the finding's own row, the other claim, and the names behind ids.
 
-DETAILS has one row per finding: its fields as text on both sides (`own_...`, `other_...`, see side_by_side.FIELDS), in
-which they differ, and names. It is written next to findings, so that review files can be made again.
+DETAILS has one row per finding: the fields of both claims as text (`own_...`, `other_...`, see side_by_side.FIELDS),
+the fields that differ, and names. It is written next to findings so review files can be written again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from engine.runtime.column_names import column_names
 from engine.runtime.expressions import min_struct
 
 REBATE, OF_340B = "rebate claim", "340B claim"
-# Of the rows that a rule names the nearest come first; few decide what the other claim is.
+# The rows that a rule names are ordered nearest first; the first few determine the other claim.
 _MOST_LOOKED_UP = 5
 _KEYS = ("own", "other")
 
@@ -35,9 +35,9 @@ _FIELDS = T.StructType(
         for name in ("kind", *(f"{f.key}{end}" for f in FIELDS for end in ("", "_by")))
     ]
 )
-# Times of which the day (UTC) is enough: engines write times differently.
+# Times reduced to their UTC day: engines format times differently.
 _TIMES = {"submitted_at"}
-# Decimals that are read without their trailing zeros.
+# Decimals shown without trailing zeros.
 _UNITS = {"units", "quantity", "ndc_units", "hcpcs_units"}
 
 
@@ -47,10 +47,12 @@ def finding_details(
     entity_claims: DataFrame | None,
     references: Mapping[str, DataFrame],
 ) -> DataFrame:
-    """DETAILS of findings. The other claim is the 340B claim that a finding's rules name first, else the rebate claim.
+    """DETAILS of findings.
 
-    `rebate_claims`: PREPARED_REBATE_CLAIMS of few ids; `entity_claims`: PREPARED_ENTITY_CLAIMS; `references`: conformed
-    tables by name, for names. What is missing is NULL.
+    The other claim is the first 340B claim that the finding's rules name, else the first rebate claim.
+
+    `rebate_claims`: PREPARED_REBATE_CLAIMS of a few ids; `entity_claims`: PREPARED_ENTITY_CLAIMS; `references`:
+    conformed tables by name, which contain the names. Missing values are NULL.
     """
     own = findings.select("finding_id", "subject", "source_row_id", "program", "entity_id", "pharmacy_npi")
     related = F.slice(F.flatten(F.transform("rules", lambda hit: hit["related_source_row_ids"])), 1, _MOST_LOOKED_UP)
@@ -71,7 +73,7 @@ def finding_details(
         .otherwise(F.lit(False))
     )
     first = named.join(claims, on=F.col("other_id") == F.col("source_row_id"), how="inner")
-    # a 340B claim before a rebate claim, then the nearest; of an id that two feeds have, either
+    # 340B claims before rebate claims, then the nearest; for an id in both feeds, either row
     other = min_struct((F.col("kind") != OF_340B).alias("later"), "place", "source_row_id", "fields")
     first = (
         first.groupBy("finding_id").agg(other.alias("first")).select("finding_id", F.col("first.fields").alias("other"))
@@ -85,7 +87,7 @@ def _among(rows: DataFrame, ids: DataFrame) -> DataFrame:
 
 
 def _fields_of(claims: DataFrame, kind: str) -> DataFrame:
-    """source_row_id, kind and `fields`: each field as text, and what it is compared by."""
+    """source_row_id, kind and `fields`: each field as text, with the value used for comparison."""
     has = set(column_names(claims))
 
     def text(name: str | None) -> Column:
@@ -107,22 +109,22 @@ def _fields_of(claims: DataFrame, kind: str) -> DataFrame:
 
 
 def with_details(findings: DataFrame, details: DataFrame | None, redacted: bool = False) -> DataFrame:
-    """Findings with the columns of DETAILS, NULL without them. `redacted`: Rx numbers masked, amounts removed."""
+    """Findings with the columns of DETAILS, else NULL. `redacted`: mask Rx numbers and remove amounts."""
     names = DETAILS.names[1:]
     if details is None:
         return findings.withColumns({name: F.lit(None).cast("string") for name in names})
     if redacted:
         hidden = {name: F.lit(None).cast("string") for name in _MONEY} | {name: masked_rx(F.col(name)) for name in _RX}
         details = details.withColumns(hidden)
-    # of few findings few details: a join keeps one side in memory
+    # few findings have few details: the join keeps one side in memory
     details = details.join(F.broadcast(findings.select("finding_id")), on="finding_id", how="left_semi")
     own = details.withColumnRenamed("finding_id", "detailed_id")
     return findings.join(own, on=F.col("finding_id") == F.col("detailed_id"), how="left").drop("detailed_id")
 
 
 def _named(own: DataFrame, sides: DataFrame | None, references: Mapping[str, DataFrame]) -> DataFrame:
-    """DETAILS: sides (finding_id, own, other; None without claims) and names."""
-    rows = own if sides is None else own.join(sides, on="finding_id", how="left")  # one row per finding on both
+    """DETAILS from both sides (finding_id, own, other; None if there are no claims) and names."""
+    rows = own if sides is None else own.join(sides, on="finding_id", how="left")  # one row per finding on both sides
     for table, key, of_finding, name in (
         ("covered_entities", "entity_id", "entity_id", "entity_name"),
         ("pharmacies", "npi", "pharmacy_npi", "pharmacy_name"),

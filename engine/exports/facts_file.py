@@ -1,4 +1,4 @@
-"""What the review files of a run say beyond its tables, kept so that they can be written again."""
+"""Facts in the review files of a run that are not in its tables, stored so the files can be written again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from engine.contracts.codes import Subject
-from engine.exports.facts import RunFacts
+from engine.contracts.run_report import RunFacts
 from engine.exports.json_files import write_json
 from engine.exports.overview import Amounts, Overview
 from engine.runtime.storage import Storage, join
@@ -18,8 +18,10 @@ FACTS_NAME = "run_facts.json"
 
 @dataclass(frozen=True)
 class ReviewFacts:
-    """`lines_held`, `lines_sent_before`: claim lines that are not offered, for their line of the tie-out is red or they
-    were sent before.
+    """Facts of a run for its review files.
+
+    lines_held: claim lines not drafted because their line of the tie-out is red. lines_sent_before: claim lines not
+    drafted because they were sent before.
     """
 
     run: RunFacts
@@ -30,7 +32,7 @@ class ReviewFacts:
 
 @dataclass(frozen=True)
 class _Kept:
-    """As JSON holds it: amounts by subject as pairs, since a subject may be unknown (None)."""
+    """ReviewFacts as JSON: amounts by subject as pairs, because a subject can be unknown (None)."""
 
     run: RunFacts
     overview: Overview
@@ -40,14 +42,14 @@ class _Kept:
 
 
 def write_facts(facts: ReviewFacts, storage: Storage, folder: str) -> None:
-    """Write the facts below a run's folder. Raises OutputError."""
+    """Write the facts to a run's folder. Raises OutputError."""
     kept = asdict(facts)
     kept["amounts"] = list(kept["overview"].pop("amounts").items())
     write_json(storage, join(folder, FACTS_NAME), kept, sorts_keys=False)
 
 
 def read_facts(storage: Storage, folder: str) -> ReviewFacts:
-    """The facts of a published run, equal to those that were written; OSError if there are none."""
+    """The facts of a published run, equal to the written ones. Raises OSError if there are none."""
     adapter: TypeAdapter[Any] = TypeAdapter(_Kept)
     kept: _Kept = adapter.validate_json(storage.read_bytes(join(folder, FACTS_NAME)))
     overview = Overview(

@@ -1,4 +1,4 @@
-"""Files for one recipient each, from an allow-list of columns by kind of recipient."""
+"""Files with one recipient each; an allow-list determines the columns for each kind of recipient."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ _CLAIM = (
     *("program", "sub_program", "rebate_type", "period", "invoice_number", *_PRODUCT, "claim_id", "claim_line"),
     *(*_DISPENSE, "units_invoiced", "units_disputed", "dispute_code", "code_text", "other_codes", "documents"),
 )
-# All that each kind of recipient may see (contract, section 7, no. 20). A state and a PBM see their own claims; of the
-# entity's claim a state sees the 340B id, a PBM that and the match tier; of another payer a state sees only that the
-# dispense was invoiced elsewhere. An entity sees the dispense. No price, score, other payer or reference row.
+# The columns that each kind of recipient may see (contract, section 7, no. 20). States and PBMs see their own claims.
+# Of the entity's claim, a state sees the 340B id, a PBM the 340B id and the match tier. Of another payer, a state sees
+# only that the dispense was also invoiced there. An entity sees the dispense. Nobody sees prices, scores, other payers
+# or reference rows.
 RECIPIENT_COLUMNS: Mapping[str, tuple[str, ...]] = {
     Route.STATE.value: ("record_id", *_CLAIM, "entity_id", "invoiced_elsewhere"),
     Route.PBM.value: (*_CLAIM, "entity_id", "match_tier"),
@@ -51,10 +52,10 @@ def write_recipient_files(
     justification_code: str | None = None,
     prefix: str = "",
 ) -> dict[str, int]:
-    """FINAL_LINES that are not held back as one CSV file per recipient in `folder`; returns lines by file name.
+    """Write FINAL_LINES that may be sent, as one CSV file per recipient in `folder`; returns lines by file name.
 
-    Rx numbers show their last four characters alone, but for recipients in `unmasked_rx_recipients`. Findings on
-    invoice lines are on the form alone. Identifiers are written so that Excel keeps their leading zeros. Order:
+    Only the last four characters of Rx numbers are shown, except for recipients in `unmasked_rx_recipients`. Findings
+    on invoice lines are only on the form. Identifiers are written so that Excel keeps their leading zeros. Order:
     product, period, claim. Raises OutputError.
     """
     texts = F.create_map(*(F.lit(word) for pair in code_texts.items() for word in pair))
@@ -91,7 +92,7 @@ def write_recipient_files(
 
 
 def _cells(rows: DataFrame, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Rows in order as text, one at a time."""
+    """Rows in order, as text, streamed."""
     for batch in ordered_batches(rows, [F.col(column) for column in _ORDER.split()], rows.count()):
         texts = {name: csv_column(batch.column(name)) for name in names}
         columns = {

@@ -1,7 +1,7 @@
 """The sheet "One finding": any finding of the workbook in full, looked up by its id.
 
-Formulas read it from the sheets Findings and Both claims, so that sorting and filtering there change nothing here. The
-cell with the id is the only one that is not protected.
+Formulas read it from the sheets Findings and Both claims, so sorting and filtering those sheets has no effect here.
+Only the cell with the id is not protected.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NAME, CLAIMS_SHEET = "One finding", "Both claims"
 _WIDTHS = (26, 44, 44, 14)
 _ID_CELL = "$B$3"
 _TEXT_WIDTH = sum(_WIDTHS[1:])
-# What is shown of a finding above and below its claims, in this order.
+# Columns of a finding above and below its claims, in this order.
 _ABOVE = (
     "narrative",
     "evidence",
@@ -51,7 +51,7 @@ _LINES = {"narrative": 5, "checks": 8, "references": 5, "unusual": 4, "related_r
 
 
 class _Lookup:
-    """Formulas that read a column of one of the two sheets for the id in question, and what they give at first."""
+    """Formulas that look up a column of one of the two sheets by the entered id, and their initial values."""
 
     def __init__(self, sheet: str, columns: tuple[SheetColumn, ...], rows: int, first: Mapping[str, Any]):
         self._sheet, self._last, self._first = sheet, max(rows, 1) + 1, first
@@ -59,8 +59,8 @@ class _Lookup:
         self.columns = {c.name: c for c in columns if c.name}
 
     def formula(self, name: str) -> str:
-        found = f"MATCH({_ID_CELL},{self._range('finding_id')},0)"
-        value = f"INDEX({self._range(name)},{found})"
+        position = f"MATCH({_ID_CELL},{self._range('finding_id')},0)"
+        value = f"INDEX({self._range(name)},{position})"
         return f'=IFERROR(IF({value}="","",{value}),"")'
 
     def first(self, name: str) -> Any:
@@ -73,7 +73,7 @@ class _Lookup:
 
 
 def finding_page(book: xlsxwriter.Workbook, formats: Formats) -> Page:
-    """The sheet, empty, in its place among the others."""
+    """Add the empty sheet in its position among the others."""
     return Page(book, formats, NAME, _WIDTHS)
 
 
@@ -90,7 +90,7 @@ def fill_finding_page(
 
     Args:
         findings, detailed: rows of the two sheets that the formulas read.
-        first, first_claims: cells of their first rows by column name, which programs show that do not calculate.
+        first, first_claims: cells of their first rows by column name, for programs that do not calculate formulas.
     """
     of_findings = _Lookup(findings_sheet, FINDINGS_COLUMNS, findings, first)
     of_claims = _Lookup(CLAIMS_SHEET, BOTH_CLAIMS_COLUMNS, detailed, first_claims)
@@ -134,20 +134,20 @@ def _texts(page: Page, formats: Formats, lookup: _Lookup, names: tuple[str, ...]
 
 
 def _text(page: Page, formats: Formats, lookup: _Lookup, name: str) -> None:
-    """One line: heading, and the value over the other columns, as high as the longest usual text."""
+    """Write one line: the heading, and the value across the other columns; high enough for the longest usual text."""
     column, first = lookup.columns[name], lookup.first(name)
     needed = -(-len(str(first)) // _TEXT_WIDTH) + str(first).count("\n")
     page.sheet.set_row(page.row, LINE_HEIGHT * max(_LINES.get(name, 1), needed))
     page.sheet.write_string(page.row, 0, column.heading, formats.label)
     shown = formats.looked_up[column.shown]
-    # merged by hand: a formula in a merged range comes after the range
+    # A formula in a merged range is written after the range.
     page.sheet.merge_range(page.row, 1, page.row, len(_WIDTHS) - 1, "", shown)
     page.sheet.write_formula(page.row, 1, lookup.formula(name), shown, first)
     page.row += 1
 
 
 def _claims(page: Page, formats: Formats, lookup: _Lookup) -> None:
-    """Both claims field by field, the fields in which they differ marked."""
+    """Write both claims field by field, with different values marked."""
     page.sheet.set_row(page.row, HEADER_HEIGHT)
     for place, text in enumerate(("Field", "Own row", "Other claim", "")):
         page.sheet.write_string(page.row, place, text, formats.header)

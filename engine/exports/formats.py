@@ -18,15 +18,15 @@ EVIDENCE_COLOURS: dict[str, str] = {
     Evidence.WEAK.value: "#BDD7EE",
     Evidence.CONTEXT.value: "#D9D9D9",
 }
-# Paler in cells, where text stands on them.
+# Paler in cells, which have text on top.
 _EVIDENCE_CELLS: dict[str, tuple[str, str]] = {
     Evidence.STRONG.value: ("#BCD6EE", "#0B3A66"),
     Evidence.MEDIUM.value: ("#DCEAF7", "#1F4E79"),
     Evidence.WEAK.value: ("#F1F6FB", "#3B5B7A"),
     Evidence.CONTEXT.value: ("#F3F4F6", "#57606A"),
 }
-# Fill and ink of the tie-out's colors: distinct with any color vision, and in gray by their darkness; the word is in
-# the cell.
+# Fill and font colors of the tie-out: distinct with any color vision, and in gray by darkness; the cell also contains
+# the word.
 _TIE_OUT_CELLS: dict[str, tuple[str, str]] = {
     Color.RED.value: ("#D55E00", "#FFFFFF"),
     Color.YELLOW.value: ("#F7E68A", "#3D3500"),
@@ -37,7 +37,7 @@ _FONT = {"font_name": "Calibri", "font_size": 10, "font_color": INK}
 
 
 class Formats:
-    """Formats of one workbook, made once."""
+    """The formats of one workbook."""
 
     def __init__(self, book: xlsxwriter.Workbook):
         def made(**properties: Any) -> Any:
@@ -66,7 +66,7 @@ class Formats:
             }
 
         self.evidence = marked(_EVIDENCE_CELLS)
-        # by the column whose value decides
+        # by the column that determines the format
         self.by_value = {"evidence": self.evidence, "color": marked(_TIE_OUT_CELLS)}
         self.cells = {shown: made(**_cell(shown)) for shown in Shown}
         wrapped = {"align": "left", "indent": 1, "text_wrap": True, "valign": "top"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import xlsxwriter
 
+from engine.contracts.run_report import RunFacts
 from engine.contracts.words import ACTION_WORDS, DECISION_WORDS, DISMISS_REASONS, EVIDENCE_WORDS, TERMS
-from engine.exports.facts import RunFacts
 from engine.exports.formats import Formats
 from engine.exports.page_sheets import Page
 from engine.exports.sheet_columns import FINDINGS_COLUMNS
@@ -17,7 +17,8 @@ def add_guide_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFacts
     page = Page(book, formats, NAME, (26, 110))
     page.title(
         "How to read this workbook",
-        "Every line is a suspicion that a person has to judge. Findings are sorted by what looking at them is worth.",
+        "Every line is a suspicion that a person has to judge. Findings are sorted by the expected benefit of "
+        "reviewing them.",
     )
     text = (formats.label, formats.wrapped)
     page.heading("What you do")
@@ -33,10 +34,10 @@ def add_guide_sheet(book: xlsxwriter.Workbook, formats: Formats, facts: RunFacts
             ),
             ("3", "Decide the Random sample too, all of it: it measures how often each rule is right."),
             ("4", "Cases shows which findings go to one counterparty for one cause; enter its answers there."),
-            ("5", "In the orange columns pick a decision; for DISMISS pick a reason; add units where they differ."),
+            ("5", "In the orange columns pick a decision; for DISMISS pick a reason; add units if they differ."),
             ("6", "Give your name and the date, and save the workbook."),
             ("7", "Hand it in: ./spark-submit.sh feedback findings.xlsx --output FOLDER (the folder of the runs)."),
-            ("8", "What you dismiss leaves the list until something it rests on changes; then it says what changed."),
+            ("8", "A dismissed finding leaves the list until its basis changes; then the list shows what changed."),
         ]
     )
     page.heading("Evidence")

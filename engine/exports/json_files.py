@@ -1,4 +1,4 @@
-"""The small JSON files of a run: ledger.json, summary.json."""
+"""The small JSON files of a run, such as ledger.json and summary.json."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.runtime.storage import Storage
 
 
 def write_json(storage: Storage, uri: str, value: Any, sorts_keys: bool = True) -> None:
-    """Indented, dates in ISO form, decimals as text; keys in order unless the order of the value is to be kept.
+    """Write indented JSON with ISO dates and decimals as text; keys are sorted unless the value's order is kept.
 
     Raises OutputError, TypeError on other types.
     """

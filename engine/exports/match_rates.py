@@ -1,4 +1,4 @@
-"""How many claims link, by source, month and tier: a file of all, and what the report and the workbook show of it."""
+"""How many claims link, by source, month and tier: the file of all of them, and the excerpts in report and workbook."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from datetime import date
 from typing import Any
 
 from engine.contracts.match_rates import FeedProblem, MatchRate, Side, month_text
+from engine.contracts.run_report import Linking
 from engine.exports.charts import BAR_HEIGHT, GAP, VALUE_WIDTH, WIDTH, Bar, Chart, Segment, width_of_labels
 from engine.exports.csv_files import write_rows
-from engine.exports.facts import Linking
 from engine.runtime.storage import Storage
 
 TIER_COLOURS = {
@@ -29,16 +29,16 @@ _FEW = 0.01
 
 @dataclass(frozen=True)
 class Cell:
-    """A source's month. shown: the share that links; empty where there are no claims."""
+    """A source's month. shown: the share of claims that link; empty if there are no claims."""
 
     shown: str
-    says: str
+    description: str
     is_problem: bool
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Months across, sources down: those with problems first, then the largest."""
+    """Months as columns, sources as rows: first those with problems, then the largest."""
 
     title: str
     months: tuple[str, ...]
@@ -65,7 +65,7 @@ def write_match_rates(rates: Sequence[MatchRate], storage: Storage, uri: str) ->
 
 
 def match_rate_summary(linking: Linking) -> dict[str, Any]:
-    """For summary.json: claims and links of each side, and every feed problem."""
+    """The entry of summary.json: claims and links of each side, and every feed problem."""
     sides = {}
     for side in Side:
         of_side = _of_side(linking, side)
@@ -88,7 +88,7 @@ def match_rate_summary(linking: Linking) -> dict[str, Any]:
 
 
 def match_rate_charts(linking: Linking) -> list[Chart]:
-    """For each side a bar per month of service, in parts by tier, as long as the share of claims that links."""
+    """Per side, a bar per month of service, in parts by tier, with a length proportional to the share that links."""
     return [_by_month(SIDE_WORDS[side], rates) for side in Side if (rates := _of_side(linking, side))]
 
 
@@ -110,7 +110,7 @@ def _by_month(title: str, rates: Sequence[MatchRate]) -> Chart:
     names = [month_text(month) for month in months]
     start = width_of_labels(names)
     shares = {month: tiers[month].total() / claims[month] for month in months}
-    # a month of few claims may link whole: it must not make the others too short to see
+    # All claims of a small month may link; the other bars must stay long enough to see.
     most = max(shares[month] for month in months if claims[month] >= _FEW * max(claims.values()))
     bars = []
     for place, (month, name) in enumerate(zip(months, names, strict=True)):
@@ -119,8 +119,8 @@ def _by_month(title: str, rates: Sequence[MatchRate]) -> Chart:
         for tier, colour in TIER_COLOURS.items():
             share = tiers[month][tier] / claims[month]
             if share:
-                says = f"{name}, {tier}: {tiers[month][tier]:,} of {claims[month]:,} claims"
-                segments.append(Segment(round(x, 1), round(share * scale, 1), colour, says))
+                description = f"{name}, {tier}: {tiers[month][tier]:,} of {claims[month]:,} claims"
+                segments.append(Segment(round(x, 1), round(share * scale, 1), colour, description))
                 x += share * scale
         shown = f"{shares[month]:.1%}"
         bars.append(Bar(GAP + place * (BAR_HEIGHT + GAP), name, name, shown, round(x + 6, 1), tuple(segments)))

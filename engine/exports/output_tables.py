@@ -1,4 +1,4 @@
-"""Columns and SQL Server types of the tables that a run writes; `conf/sqlserver/engine_*.sql` are made from them.
+"""Columns and SQL Server types of the tables that a run writes; `conf/sqlserver/engine_*.sql` is generated from them.
 
 `python -m engine.exports FOLDER` writes the files.
 """
@@ -18,8 +18,8 @@ from engine.exports.totals import SUBJECT_KEYS
 RUNS, FINDINGS_TABLE, LINES_TABLE = "engine_runs", "engine_findings", "engine_dispute_lines"
 CASES_TABLE, POSITIONS_TABLE, TIE_OUT_TABLE = "engine_cases", "engine_positions", "engine_tie_out"
 STAGING = "_staging"
-# Primary keys of the tables of rows. position_key: a hash of all that makes a row of POSITIONS, which has no column
-# that is never NULL.
+# Primary keys of the tables with rows. position_key: a hash of the columns that identify a row of POSITIONS, each of
+# which can be NULL.
 KEYS = {
     FINDINGS_TABLE: ("run_id", "finding_id"),
     LINES_TABLE: ("run_id", "finding_id"),
@@ -28,7 +28,7 @@ KEYS = {
     TIE_OUT_TABLE: ("run_id", "state", "program", "rebate_type", "ndc11", "period"),
 }
 
-# UTF-16 units. A text that is not named here has any length: narratives, lists.
+# UTF-16 units. Texts that are not listed have any length: narratives, lists.
 _RECEIVED = 400
 _WIDTHS = {
     "finding_id": 64,
@@ -158,7 +158,7 @@ OUTPUT_TABLES: dict[str, dict[str, str]] = {
 
 
 def nullable(table: str, column: str) -> str:
-    """`null` or `not null`, as the table has it."""
+    """`null` or `not null`, as in the table."""
     if table == RUNS:
         is_nullable = column == "started_by" or column.endswith("_at_issue")
     else:
@@ -167,7 +167,7 @@ def nullable(table: str, column: str) -> str:
 
 
 def ddl(table: str) -> str:
-    """The shipped SQL of a table and, for rows, of its staging table."""
+    """The shipped SQL of a table and, for tables with rows, of its staging table."""
     if table == RUNS:
         return _HEADINGS[RUNS] + _create(RUNS, ("run_id",))
     staging = table + STAGING

@@ -1,4 +1,4 @@
-"""What the report says beyond one run's findings: dollars submitted and recovered, precision, volumes, names."""
+"""What the report shows beyond one run's findings: dollars submitted and recovered, precision, volumes, names."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BASELINE_QUARTERS = 4
 class Amounts:
     """Units and US dollars of findings of one subject that were submitted, and that counterparties credited.
 
-    unpriced: submitted lines without a price, whose dollars are not known; answers: credits that state an amount.
+    unpriced: submitted lines without a price, so with unknown dollars; answers: credits that state an amount.
     """
 
     lines: int = 0
@@ -39,7 +39,7 @@ class Amounts:
 
 
 class Precision(NamedTuple):
-    """Of `judged` findings on which a rule decides, how many were right, by one `source` of truth."""
+    """How many of the `judged` findings that a rule determined were right, according to one `source`."""
 
     rule_id: str
     source: str
@@ -52,19 +52,19 @@ class Precision(NamedTuple):
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval of Wilson's score."""
+        """The 95% Wilson score interval."""
         n, z = self.judged, _Z_95
         middle = self.share + z * z / (2 * n)
         width = z * math.sqrt(self.share * (1 - self.share) / n + z * z / (4 * n * n))
-        whole = 1 + z * z / n
-        return max(0.0, (middle - width) / whole), min(1.0, (middle + width) / whole)
+        scale = 1 + z * z / n
+        return max(0.0, (middle - width) / scale), min(1.0, (middle + width) / scale)
 
 
 ANSWERED, SAMPLED = "counterparties' answers", "random sample"
 
 
 class Volume(NamedTuple):
-    """Rows of one source of a feed in its latest complete quarter, and its mean over up to four quarters before."""
+    """Rows of one source of a feed in its latest complete quarter, and the mean of up to four quarters before."""
 
     feed: str
     source: str
@@ -79,7 +79,7 @@ class Volume(NamedTuple):
 
 @dataclass(frozen=True)
 class Overview:
-    """amounts: by subject; None for answers to whole cases and to findings of no run that is left. names: of covered
+    """amounts: by subject; None for answers to complete cases and to findings of deleted runs. names: of covered
     entities and pharmacies by id. volumes: those that changed by more than the settings allow."""
 
     amounts: Mapping[Subject | None, Amounts] = field(default_factory=dict)
@@ -92,8 +92,10 @@ class Overview:
 def row_counts(
     claims: DataFrame | None, entity_claims: DataFrame | None, invoices: DataFrame | None
 ) -> list[tuple[str, str, str, int]]:
-    """Feed, source, quarter and rows of live rows, in one job: claims and invoice lines by the period covered, 340B
-    claims by the quarter of service."""
+    """Numbers of live rows by feed, source and quarter, in one job.
+
+    The quarter is the period covered for claims and invoice lines, and the quarter of service for 340B claims.
+    """
     parts = []
     if claims is not None:
         source = F.concat_ws(" ", "program", "payer_id")
@@ -119,8 +121,8 @@ def volumes(
 ) -> tuple[list[Volume], int]:
     """Sources whose latest complete quarter has more or fewer rows than before, and how many sources were compared.
 
-    A quarter is complete once another has passed since its end: until then claims are still coming in. A source that
-    sent nothing in that quarter counts as 0. Sources with fewer rows than `least_rows` a quarter are not compared.
+    A quarter is complete when another has passed since its end; until then claims still arrive. A source that sent
+    nothing in that quarter counts as 0. Sources with fewer rows than `least_rows` a quarter are not compared.
     Largest change in rows first.
     """
     latest = _quarter_number(as_of) - 2

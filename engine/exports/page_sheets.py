@@ -1,4 +1,4 @@
-"""Sheets to read: summary, how to read, data quality. Written from top to bottom, as constant memory asks."""
+"""Sheets for reading: summary, how to read, data quality. Written from top to bottom, in constant memory."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import xlsxwriter
 from engine.exports.formats import Formats
 
 HEADER_HEIGHT, LINE_HEIGHT = 18, 14
-_INDENT = 2  # characters that indent takes
+_INDENT = 2  # width of an indent, in characters
 
 
 class Area(NamedTuple):
-    """Rows of a table on a sheet, header left out; counted from 0."""
+    """Rows of a table on a sheet without the header; counted from 0."""
 
     first_row: int
     last_row: int
@@ -52,7 +52,7 @@ class Page:
         self.row += 1
 
     def pairs(self, lines: Iterable[tuple[str, str]], over: int = 1) -> None:
-        """Label and text; a text that is wider than its column wraps over that many columns."""
+        """Write a label and a text; a text wider than its column wraps across that many columns."""
         width = sum(self._widths[1 : 1 + over]) - _INDENT
         for label, text in lines:
             self.sheet.write_string(self.row, 0, label, self._formats.label)
@@ -64,7 +64,7 @@ class Page:
             self.row += 1
 
     def table(self, headers: Sequence[str], formats: Sequence[Any], rows: Iterable[Sequence[Any]]) -> Area:
-        """A header and rows; numbers are numbers, None is empty. Formats by column."""
+        """Write a header and rows; numbers stay numbers, None is empty. Formats by column."""
         self.sheet.set_row(self.row, HEADER_HEIGHT)
         for place, text in enumerate(headers):
             self.sheet.write_string(self.row, place, text, self._formats.header)
@@ -82,7 +82,7 @@ class Page:
         return Area(first, max(first, self.row - 1))
 
     def _set_height(self, row: Sequence[Any], formats: Sequence[Any]) -> None:
-        """Room for text that wraps; programs do not agree on who has to find that out."""
+        """Set the row height for wrapped text; not every program computes it."""
         lines = max(
             (
                 -(-len(value) // max(1, width - _INDENT))

@@ -1,4 +1,4 @@
-"""Text from outside as people see it in a spreadsheet or on a page: on one line, bounded, with nothing hidden in it."""
+"""Text of the input made safe to show in a spreadsheet or on a page: one line, bounded, no hidden characters."""
 
 from __future__ import annotations
 
@@ -13,30 +13,32 @@ import pyarrow.compute as pc
 
 from engine.exports.column_bytes import begins_with_any, has_any
 
-# What a cell of Excel holds.
+# The most characters in a cell of Excel.
 LONGEST_CELL = 32_767
 _LINE_BREAKS = re.compile("[\r\n\u2028\u2029\x0b\x0c\x85]+")
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
-# What ends a cell in spreadsheets of other locales than the file was made for.
+# Separators of cells in spreadsheets of other locales.
 _AFTER_SEPARATOR = re.compile("(;[\\W_]*?)(?=[=+\\-@\uff1d\uff0b\uff0d\uff20])")
 _FORMULA_STARTS = "=+-@"
-# Categories of characters without a shape of their own: spaces, format and control characters.
+# Categories of invisible characters: spaces, format and control characters.
 _INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
-# Most text needs nothing, which the bytes of a whole column show at once; patterns find the rest. Both find more than
-# is changed, never less: they look at single bytes and single characters.
+# Most text needs no change, which one check of a column's bytes shows; patterns identify the other texts. Both can
+# match text that needs no change, but never miss one: they check single bytes and single characters.
 _MAY_NOT_BE_PLAIN = "[\\x00-\\x1f\\x7f-\\x9f\u2028\u2029]"
 _MAY_NOT_BE_PLAIN_IN_A_LINE = "[\\x00-\\x09\\x0b-\\x1f\\x7f-\\x9f\u2028\u2029]"
 _MAY_NOT_BE_SAFE = f"^[^0-9A-Za-z(]|;[^0-9A-Za-z]*[-=+@\uff1d\uff0b\uff0d\uff20]|{_MAY_NOT_BE_PLAIN}"
 _UNSAFE = re.compile(_MAY_NOT_BE_SAFE)
-# Of UTF-8: C0 controls and DEL; the first bytes of C1 controls (0xC2) and of U+2028 (0xE2).
+# In UTF-8: C0 controls and DEL; the first bytes of C1 controls (0xC2) and of U+2028 (0xE2).
 _UNPLAIN_BYTES = bytes([*range(0x20), 0x7F, 0xC2, 0xE2])
 _UNPLAIN_BYTES_IN_A_LINE = _UNPLAIN_BYTES.replace(b"\n", b"")
 _UNSAFE_FIRST_BYTES = bytes(set(range(256)) - set(string.ascii_letters.encode() + string.digits.encode() + b"("))
 
 
 def plain(text: str, longest: int = LONGEST_CELL) -> str:
-    """Text on one line: line breaks become blanks, other control characters a visible escape such as `\\x1b`; what is
-    beyond `longest` characters is cut, with an ellipsis."""
+    """Text on one line of at most `longest` characters, cut with an ellipsis.
+
+    Line breaks become blanks, other control characters a visible escape such as `\\x1b`.
+    """
     if len(text) > longest:
         text = text[: longest - 1] + "…"
     text = _LINE_BREAKS.sub(" ", text)
@@ -47,8 +49,8 @@ def plain(text: str, longest: int = LONGEST_CELL) -> str:
 def safe_text(text: str | None) -> str | None:
     """Text that no spreadsheet runs when it opens a CSV file (OWASP, CSV injection).
 
-    An apostrophe precedes what would begin a formula, also behind invisible characters, in full-width form, and where
-    a spreadsheet that separates by `;` would begin a cell.
+    An apostrophe precedes anything that would begin a formula, including after invisible characters, in full-width
+    form, and at the start of a cell for a spreadsheet that separates by `;`.
     """
     if not text or (len(text) <= LONGEST_CELL and _UNSAFE.search(text) is None):
         return text
@@ -60,7 +62,7 @@ def safe_text(text: str | None) -> str | None:
 
 
 def file_name(text: str) -> str:
-    """The text itself where it can be a file's name, else what can of it, with a hash that no other text has."""
+    """The text if it is valid as a file name, else its valid characters and a hash of the text."""
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", text)[:100]
     return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
@@ -72,7 +74,7 @@ def plain_texts(values: pa.Array) -> pa.Array:
 
 
 def plain_lines(values: pa.Array) -> pa.Array:
-    """`plain` of each line of each text of a column: the line breaks that the engine puts between parts stay."""
+    """`plain` of each line of each text of a column; line breaks that the engine adds between parts stay."""
     may_change = has_any(values, _UNPLAIN_BYTES_IN_A_LINE)
     return _changed(values, _MAY_NOT_BE_PLAIN_IN_A_LINE, _plain_in_lines, may_change)
 
@@ -89,7 +91,7 @@ def _plain_in_lines(text: str) -> str:
 
 
 def _changed(values: pa.Array, pattern: str, change: Callable[[str], str | None], may_change: bool) -> pa.Array:
-    """A column in which `change` has made the texts that the pattern finds, if it may find any, and too long ones."""
+    """A column with `change` applied to each text that the pattern matches or that is too long."""
     is_found = pc.greater(pc.binary_length(values), LONGEST_CELL)  # in bytes: at least as many as characters
     if may_change:
         is_found = pc.or_(is_found, pc.match_substring_regex(values, pattern))

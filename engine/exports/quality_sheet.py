@@ -1,11 +1,11 @@
-"""The sheet "Data quality": every row accounted for, quarantined rows, what was off."""
+"""The sheet "Data quality": the ledger, quarantined rows, and what was off."""
 
 from __future__ import annotations
 
 import xlsxwriter
 
 from engine.contracts.match_rates import month_text
-from engine.exports.facts import RunFacts, ledger_lines
+from engine.contracts.run_report import RunFacts, ledger_lines
 from engine.exports.formats import Formats
 from engine.exports.page_sheets import Page
 from engine.exports.reasons import reason_words

@@ -1,7 +1,7 @@
-"""Findings and lines as those may see them who may see no Rx number and no price.
+"""Findings and lines for readers who may not see Rx numbers and prices.
 
-Rx numbers keep their last four characters; amounts and prices are removed, from texts too. Order and everything else
-stay. Suppression of small counts (CMS: no cell of 1 to 10, nor one from which such a number follows) is for reports.
+Only the last four characters of Rx numbers are kept; amounts and prices are removed, also from texts. Nothing else
+changes. Suppression of small counts (CMS: no cell of 1 to 10, nor one from which such a number follows) is for reports.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from engine.contracts.words import PRICE_FEATURES
 from engine.runtime.expressions import nullable
 
 REMOVED = "[amount removed]"
-# All texts of the engine write money with a dollar sign.
+# All texts of the engine show money with a dollar sign.
 _AMOUNT = r"-?\$ ?-?[0-9][0-9,]*(\.[0-9]+)?"
 _SHOWN_OF_RX = 4
 
 
 def redacted_findings(findings: DataFrame) -> DataFrame:
-    """FINDINGS without prices and amounts, Rx numbers masked. `priority` stays: it orders, and no file shows it."""
+    """FINDINGS without prices and amounts, Rx numbers masked. `priority` stays for ordering; no file shows it."""
     reasons, rules = FINDINGS["reasons"].dataType, FINDINGS["rules"].dataType
     return findings.withColumns(
         {
@@ -48,7 +48,7 @@ def without_amounts(text: Column) -> Column:
 
 
 def masked_rx(rx_number: Column) -> Column:
-    """An Rx number of which `*` hides all but the last four characters, and all of one that is no longer than that."""
+    """An Rx number in which `*` replaces all but the last four characters, or all if there are no more than four."""
     hidden = F.when(F.length(rx_number) > _SHOWN_OF_RX, F.length(rx_number) - _SHOWN_OF_RX).otherwise(
         F.length(rx_number)
     )
@@ -56,7 +56,7 @@ def masked_rx(rx_number: Column) -> Column:
 
 
 def masked_rx_text(rx_number: str | None) -> str | None:
-    """As `masked_rx`, of one number."""
+    """`masked_rx` of one number."""
     if rx_number is None:
         return None
     hidden = len(rx_number) - _SHOWN_OF_RX if len(rx_number) > _SHOWN_OF_RX else len(rx_number)
@@ -79,10 +79,10 @@ def _without_price(reason: Column) -> Column:
 
 
 def suppressed(counts: Mapping[str, int], least: int) -> set[str]:
-    """The cells of one breakdown whose count must not be shown next to its total.
+    """The cells of one breakdown whose counts must not be shown next to the total.
 
-    Those of 1 to `least` - 1, and if that is one cell alone, the smallest of the others too, or it would follow from
-    the total (CMS Cell Size Suppression Policy of 2024-01-26).
+    Cells with counts of 1 to `least` - 1; if there is only one, also the smallest other cell, because the total would
+    reveal the count (CMS Cell Size Suppression Policy of 2024-01-26).
     """
     small = {name for name, count in counts.items() if 0 < count < least}
     if len(small) == 1:

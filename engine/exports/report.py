@@ -13,9 +13,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from engine.contracts.codes import Action, Evidence, Subject
+from engine.contracts.run_report import Linking, RunFacts, ledger_lines
 from engine.contracts.words import ACTION_WORDS, DEADLINE_WORDS, EVIDENCE_WORDS, STATE_NAMES
 from engine.exports.charts import BAR_HEIGHT, Chart, bar_chart, measure, measured, short_dollars
-from engine.exports.facts import Linking, RunFacts, ledger_lines
 from engine.exports.formats import EVIDENCE_COLOURS
 from engine.exports.match_rates import TIER_COLOURS, match_rate_charts, match_rate_matrices
 from engine.exports.overview import Amounts, Overview, Precision
@@ -27,7 +27,7 @@ from engine.exports.waterfall import contribution_words, waterfall_chart
 from engine.runtime.storage import Storage
 from engine.settings import ReportSettings
 
-# A narrative is a tenth as long; a page of some hundred texts opens in any browser.
+# Ten times the length of a narrative; a page of some hundred texts still opens in any browser.
 _LONGEST_TEXT = 4_000
 _MOST_QUARTERS = 8
 _FEED_WORDS = {
@@ -47,7 +47,7 @@ def write_report(
     settings: ReportSettings | None = None,
     least_count: int | None = None,
 ) -> None:
-    """Writes the page to `uri` (see `report_page`). Raises OutputError."""
+    """Write the page to `uri` (see `report_page`). Raises OutputError."""
     storage.write_text(uri, report_page(totals, dispute_lines, facts, overview, settings, least_count))
 
 
@@ -59,11 +59,13 @@ def report_page(
     settings: ReportSettings | None = None,
     least_count: int | None = None,
 ) -> str:
-    """The page as text: every value escaped, nothing loaded from elsewhere, one script of its own for sorting and
-    filtering, which a content security policy pins by its hash.
+    """The page as text.
 
-    `least_count`: given for a redacted report: `totals` are of redacted findings; no finding and no note of the run is
-    listed, smaller counts are withheld, and so are those from which one would follow.
+    Every value is escaped and nothing is loaded. The only script, for sorting and filtering, is pinned by its hash in
+    the content security policy.
+
+    `least_count`: only for a redacted report, with `totals` of redacted findings. Findings and notes of the run are not
+    listed; smaller counts are withheld, and so are counts that would reveal one.
     """
     environment = Environment(
         loader=PackageLoader("engine.exports"),
@@ -90,24 +92,27 @@ def report_page(
         figures=_figures(totals, dispute_lines, least_count),
         money=_money(totals, known, least_count),
         unplaced=known.amounts.get(None),
-        first=[] if redacted else [_finding(found, facts.as_of) for found in totals.first[: settings.findings]],
-        quarters=[_by_quarter(one, facts, totals.has_dollars, least_count) for one in totals.with_findings],
+        first=[] if redacted else [_finding(finding, facts.as_of) for finding in totals.first[: settings.findings]],
+        quarters=[_by_quarter(subject, facts, totals.has_dollars, least_count) for subject in totals.with_findings],
         aging=[
-            bar_chart(one.label, _ages(one), totals.has_dollars, {}, least_count)
-            for one in totals.with_findings
-            if "aging" in one.groups
+            bar_chart(subject.label, _ages(subject), totals.has_dollars, {}, least_count)
+            for subject in totals.with_findings
+            if "aging" in subject.groups
         ],
-        precision=[_precision(one, facts, least_count) for one in known.precision],
+        precision=[_precision(by_rule, facts, least_count) for by_rule in known.precision],
         volumes=known.volumes,
         sources_compared=known.sources_compared,
         volume_change=settings.volume_change,
         feed_words=_FEED_WORDS,
         who=[
-            (one.label, charts)
-            for one in totals.with_findings
-            if (charts := _who(one, known, totals.has_dollars, settings.top, least_count))
+            (subject.label, charts)
+            for subject in totals.with_findings
+            if (charts := _who(subject, known, totals.has_dollars, settings.top, least_count))
         ],
-        sections=[(one.label, _charts(one, facts, totals.has_dollars, least_count)) for one in totals.with_findings],
+        sections=[
+            (subject.label, _charts(subject, facts, totals.has_dollars, least_count))
+            for subject in totals.with_findings
+        ],
         link_charts=[waterfall_chart(*example) for example in linking.examples] if linking else [],
         link_weights=_link_weights(linking) if linking else [],
         rate_charts=match_rate_charts(linking) if linking else [],
@@ -122,18 +127,18 @@ def report_page(
 
 
 def _shown(value: Any) -> Any:
-    """Text of the input bounded and without control characters; what is markup already stays."""
+    """Text of the input, bounded and without control characters; markup stays."""
     return plain(value, _LONGEST_TEXT) if type(value) is str else value
 
 
 def _figures(totals: Totals, dispute_lines: int, least_count: int | None) -> list[tuple[str, str]]:
     strong = totals.counts("evidence")[Evidence.STRONG.value]
-    by_subject = [one.whole.findings for one in totals.by_subject]
+    by_subject = [subject.total.findings for subject in totals.by_subject]
     return [
         ("Findings", _count(totals.findings, least_count)),
         *(
-            (f"At issue: {one.label}" if least_count is None else one.label, _at_issue(one, least_count))
-            for one in totals.by_subject
+            (f"At issue: {subject.label}" if least_count is None else subject.label, _at_issue(subject, least_count))
+            for subject in totals.by_subject
             if least_count is None or not any(0 < count < least_count for count in by_subject)
         ),
         ("With strong evidence", _count(strong, least_count)),
@@ -146,30 +151,30 @@ def _count(count: int, least_count: int | None) -> str:
 
 
 def _at_issue(totals: SubjectTotals, least_count: int | None = None) -> str:
-    if not totals.whole.findings:
+    if not totals.total.findings:
         return "none"
     if least_count is not None:
-        return f"{totals.whole.findings:,} findings"
-    return short_dollars(float(totals.whole.amount)) if totals.whole.priced else "no prices"
+        return f"{totals.total.findings:,} findings"
+    return short_dollars(float(totals.total.amount)) if totals.total.priced else "no prices"
 
 
 def _money(totals: Totals, overview: Overview, least_count: int | None) -> list[dict[str, str]]:
-    """By subject what is at issue in this run, what was submitted and what came back until its day."""
+    """Dollars by subject: at issue in this run, submitted, and recovered by the run's day."""
     lines = []
-    for one in totals.by_subject:
-        sums = overview.amounts.get(one.subject, Amounts())
-        if not one.whole.findings and not sums.lines and not sums.credited_units:
+    for subject in totals.by_subject:
+        sums = overview.amounts.get(subject.subject, Amounts())
+        if not subject.total.findings and not sums.lines and not sums.credited_units:
             continue
         few = (
             least_count is not None
-            and 0 < min(one.whole.findings or least_count, sums.lines or least_count) < least_count
+            and 0 < min(subject.total.findings or least_count, sums.lines or least_count) < least_count
         )
         lines.append(
             {
-                "subject": one.label,
-                "findings": _count(one.whole.findings, least_count),
-                "units": "withheld" if few else _units(one.whole.units),
-                "potential": f"${one.whole.amount:,.2f}" if one.whole.priced else "",
+                "subject": subject.label,
+                "findings": _count(subject.total.findings, least_count),
+                "units": "withheld" if few else _units(subject.total.units),
+                "potential": f"${subject.total.amount:,.2f}" if subject.total.priced else "",
                 "lines": _count(sums.lines, least_count),
                 "submitted_units": "withheld" if few else _units(sums.units),
                 "submitted": _dollars(sums.submitted, sums.lines - sums.unpriced),
@@ -190,7 +195,7 @@ def _dollars(amount: Decimal, known: int) -> str:
 
 @dataclass(frozen=True)
 class QuarterTable:
-    """Rules down, quarters across. cells: what is shown, its value, and how dark it is (0 to 4)."""
+    """Rules as rows, quarters as columns. cells: shown text, value, and shade (0 to 4)."""
 
     label: str
     quarters: tuple[str, ...]
@@ -201,7 +206,7 @@ def _by_quarter(totals: SubjectTotals, facts: RunFacts, in_dollars: bool, least_
     by_rule: dict[str, dict[str, Sum]] = {}
     for group in totals.groups.get(RULE_PERIOD, []):
         rule, _, quarter = group.value.partition(" ")
-        by_rule.setdefault(rule, {})[quarter] = group.whole
+        by_rule.setdefault(rule, {})[quarter] = group.total
     quarters = tuple(sorted({quarter for of_rule in by_rule.values() for quarter in of_rule})[-_MOST_QUARTERS:])
     values = [measure(s, in_dollars) for of_rule in by_rule.values() for q, s in of_rule.items() if q in quarters]
     most = max(values, default=0.0)
@@ -212,15 +217,15 @@ def _by_quarter(totals: SubjectTotals, facts: RunFacts, in_dollars: bool, least_
         hidden = set() if least_count is None else suppressed(counts, least_count)
         cells = []
         for quarter in quarters:
-            one = by_rule[rule].get(quarter, Sum())
-            value = measure(one, in_dollars)
+            sums = by_rule[rule].get(quarter, Sum())
+            value = measure(sums, in_dollars)
             if quarter in hidden:
                 cells.append(("withheld", -1.0, 0))
-            elif not one.findings:
+            elif not sums.findings:
                 cells.append(("", 0.0, 0))
             else:
                 shade = 0 if most <= 0 else min(4, 1 + int(3.999 * value / most)) if value > 0 else 0
-                words = measured(one, in_dollars) if value > 0 else f"{one.findings:,} without $"
+                words = measured(sums, in_dollars) if value > 0 else f"{sums.findings:,} without $"
                 cells.append((words, value, shade))
         lines.append((rule, facts.rule_titles.get(rule, ""), tuple(cells)))
     return QuarterTable(totals.label, quarters, tuple(lines))
@@ -231,27 +236,29 @@ def _ages(totals: SubjectTotals) -> list[Group]:
     return [by_age.get(age, Group(age, age)) for age in AGES]
 
 
-def _precision(one: Precision, facts: RunFacts, least_count: int | None) -> dict[str, Any]:
-    low, high = one.interval
+def _precision(quality: Precision, facts: RunFacts, least_count: int | None) -> dict[str, Any]:
+    low, high = quality.interval
     few = least_count is not None and (
-        one.judged < least_count or 0 < one.right < least_count or 0 < one.judged - one.right < least_count
+        quality.judged < least_count
+        or 0 < quality.right < least_count
+        or 0 < quality.judged - quality.right < least_count
     )
     return {
-        "rule": one.rule_id,
-        "title": facts.rule_titles.get(one.rule_id, ""),
-        "source": one.source,
-        "judged": "withheld" if few else f"{one.judged:,}",
-        "right": "withheld" if few else f"{one.right:,}",
-        "share": "" if few else f"{one.share:.0%}",
+        "rule": quality.rule_id,
+        "title": facts.rule_titles.get(quality.rule_id, ""),
+        "source": quality.source,
+        "judged": "withheld" if few else f"{quality.judged:,}",
+        "right": "withheld" if few else f"{quality.right:,}",
+        "share": "" if few else f"{quality.share:.0%}",
         "interval": "" if few else f"{low:.0%} to {high:.0%}",
-        "value": -1 if few else round(one.share, 4),
+        "value": -1 if few else round(quality.share, 4),
     }
 
 
 def _who(
     totals: SubjectTotals, overview: Overview, in_dollars: bool, most: int, least_count: int | None
 ) -> list[Chart]:
-    """The covered entities, pharmacies and states with most at issue, by name."""
+    """Charts of the covered entities, pharmacies and states with the most at issue, by name."""
     charts = []
     for title, dimension in (("Covered entities", "entity"), ("Pharmacies", "pharmacy"), ("States", "state")):
         groups = [group for group in totals.greatest(dimension, most + 1) if group.value != UNKNOWN][:most]
@@ -279,46 +286,46 @@ def _charts(totals: SubjectTotals, facts: RunFacts, in_dollars: bool, least_coun
 
 
 def _link_weights(linking: Linking) -> list[tuple[str, str, str, str]]:
-    """What it says, m, u and weight, in the order in which contributions come."""
+    """Description, m, u and weight of each level, in the order of contributions."""
     lines = [
         (contribution_words({"field": "met_by", "level": block}), "", "", f"{log2_odds:+.1f}")
         for block, log2_odds in linking.learned["priors"].items()
     ]
     for field, levels in linking.learned["fields"].items():
-        for level, one in levels.items():
+        for level, learned in levels.items():
             words = contribution_words({"field": field, "level": level})
-            lines.append((words, f"{one['m']:.4f}", f"{one['u']:.4f}", f"{one['log2_weight']:+.1f}"))
+            lines.append((words, f"{learned['m']:.4f}", f"{learned['u']:.4f}", f"{learned['log2_weight']:+.1f}"))
     return lines
 
 
-def _finding(found: dict[str, Any], today: date) -> dict[str, Any]:
-    amount, deadline = found["amount_at_issue"], found["deadline_date"]
+def _finding(finding: dict[str, Any], today: date) -> dict[str, Any]:
+    amount, deadline = finding["amount_at_issue"], finding["deadline_date"]
     has_passed = deadline is not None and deadline < today
-    words = DEADLINE_WORDS.get(found["deadline_kind"], "")
+    words = DEADLINE_WORDS.get(finding["deadline_kind"], "")
     return {
-        "evidence": found["evidence"],
-        "subject": SUBJECT_WORDS.get(found["subject"], found["subject"]),
-        "narrative": found["narrative"],
-        "rules": ", ".join(hit["rule_id"] for hit in found["rules"]),
-        "product": found["product_name"] or found["ndc11"],
-        "sender": _sender(found),
-        "payer": found["payer_id"] or found["state"] or found["entity_id"] or "",
+        "evidence": finding["evidence"],
+        "subject": SUBJECT_WORDS.get(finding["subject"], finding["subject"]),
+        "narrative": finding["narrative"],
+        "rules": ", ".join(hit["rule_id"] for hit in finding["rules"]),
+        "product": finding["product_name"] or finding["ndc11"],
+        "sender": _sender(finding),
+        "payer": finding["payer_id"] or finding["state"] or finding["entity_id"] or "",
         "amount": f"${amount:,.2f}" if amount is not None else "no price",
         "amount_value": float(amount) if amount is not None else -1.0,
-        "action": _action_words(found["action"]),
+        "action": _action_words(finding["action"]),
         "deadline": deadline.isoformat() if deadline else "",
         "deadline_words": f"{'passed; it was the ' if has_passed else ''}{words}" if deadline else "",
         "deadline_value": deadline.isoformat() if deadline else "9999",
         "has_passed": has_passed,
-        "finding_id": found["finding_id"],
+        "finding_id": finding["finding_id"],
     }
 
 
-def _sender(found: dict[str, Any]) -> str:
-    """Whose row it is: a payer's, or a covered entity's."""
-    if found["subject"] == Subject.ENTITY_CLAIM:
-        return f"340B entity {found['entity_id']}"
-    payer = found["payer_id"] or found["state"]
+def _sender(finding: dict[str, Any]) -> str:
+    """The sender of a row: a payer or a covered entity."""
+    if finding["subject"] == Subject.ENTITY_CLAIM:
+        return f"340B entity {finding['entity_id']}"
+    payer = finding["payer_id"] or finding["state"]
     return f"payer {payer}" if payer else ""
 
 

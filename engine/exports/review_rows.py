@@ -1,4 +1,4 @@
-"""Findings and dispute lines as flat rows in analysts' words, one column per cell."""
+"""Findings and dispute lines as flat rows for analysts, one column per cell, codes in words."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from engine.contracts.words import (
     GUARD_WORDS,
     PARTY_WORDS,
     PROGRAM_WORDS,
+    QUEUE_STATUS_WORDS,
     ROUTE_WORDS,
-    STANDING_WORDS,
     STATUS_WORDS,
     SUBJECT_WORDS_SINGULAR,
 )
@@ -36,7 +36,7 @@ from engine.exports.sheet_columns import (
 from engine.runtime.expressions import format_number, nulls
 
 SEPARATOR = "|"
-# The priority by which rows come, whether it is shown or not.
+# The priority that orders rows, shown or not.
 ORDER = "order_priority"
 _PLAIN = {Shown.UNITS: "decimal(15,3)", Shown.MONEY: "decimal(18,2)", Shown.PRICE: "decimal(15,6)"}
 
@@ -50,10 +50,9 @@ def finding_rows(
 ) -> DataFrame:
     """One row per finding with the columns of FINDINGS_COLUMNS and ORDER.
 
-    `findings`: FINDINGS with DETAILS (see `with_details`). `queue`: QUEUE; None: it is not known. `today`: deadlines
-    before it are marked as passed. `code_texts`: dispute codes in words. `redacted`: `findings` have passed
-    `redacted_findings`; cells of amounts stay
-    empty.
+    `findings`: FINDINGS with DETAILS (see `with_details`). `queue`: QUEUE; None if unknown. `today`: deadlines
+    before it are marked as passed. `code_texts`: dispute codes in words. `redacted`: `findings` come from
+    `redacted_findings`; cells with amounts stay empty.
     """
     if queue is None:
         rows = findings.withColumns(nulls({"standing": "string", "selection": "string", "is_held": "boolean"}))
@@ -85,7 +84,7 @@ def finding_rows(
             "unusual": F.array_join(F.transform("reasons", _reason_words), "; "),
             "match_tie": _yes_no(F.col("match_ambiguous")),
             "changed": _yes_no(F.col("changed_since_last_run")),
-            "standing_words": words(F.col("standing"), STANDING_WORDS),
+            "standing_words": words(F.col("standing"), QUEUE_STATUS_WORDS),
             "held_words": F.when(F.col("is_held"), F.lit("invoice line is red in the tie-out")),
             "since_decision": F.array_join("changed_since_decision", ", "),
         }
@@ -101,14 +100,14 @@ def both_claims_rows(findings: DataFrame) -> DataFrame:
 
 
 def _deadline_words(today: date | None) -> Column:
-    said = words(F.col("deadline_kind"), DEADLINE_WORDS)
+    kind = words(F.col("deadline_kind"), DEADLINE_WORDS)
     if today is None:
-        return said
-    return F.when(F.col("deadline_date") < F.lit(today), F.concat(F.lit("PASSED: "), said)).otherwise(said)
+        return kind
+    return F.when(F.col("deadline_date") < F.lit(today), F.concat(F.lit("PASSED: "), kind)).otherwise(kind)
 
 
 def _related_rows(rules: Column) -> Column:
-    """The rows that a finding's rules name, and how many more the rules count; runs of earlier versions count none."""
+    """The rows that a finding's rules name, and the number of further rows (not recorded by earlier versions)."""
     ids = F.array_sort(F.array_distinct(F.flatten(F.transform(rules, lambda hit: hit["related_source_row_ids"]))))
     beyond = F.transform(
         rules, lambda hit: F.coalesce(hit["related_count"] - F.size(hit["related_source_row_ids"]), F.lit(0))
@@ -125,7 +124,7 @@ def line_rows(lines: DataFrame) -> DataFrame:
 
 
 def case_rows(cases: DataFrame, redacted: bool = False) -> DataFrame:
-    """One row per case with the columns of CASE_COLUMNS, and what they are ordered by. `redacted`: without amounts."""
+    """One row per case with the columns of CASE_COLUMNS and the sort columns. `redacted`: without amounts."""
     rows = cases.withColumns(
         {
             "status_words": words(F.col("status"), STATUS_WORDS),
@@ -142,7 +141,7 @@ CASE_ORDER = ("less_to_recover", "case_id")
 
 
 def tie_out_rows(rows: DataFrame) -> DataFrame:
-    """One row per line of the tie-out with the columns of TIE_OUT_COLUMNS, and what they are ordered by."""
+    """One row per line of the tie-out with the columns of TIE_OUT_COLUMNS and the sort columns."""
     shown = rows.withColumn("program_words", words(F.col("program"), PROGRAM_WORDS))
     ranks = F.create_map(*(F.lit(word) for pair in enumerate(_WORST_FIRST) for word in (pair[1].value, pair[0])))
     return shown.select(
@@ -169,19 +168,19 @@ def flat_lines(lines: DataFrame, separator: str = SEPARATOR) -> DataFrame:
 
 
 def words(code: Column, meanings: Mapping[Any, str], or_code: bool = True) -> Column:
-    """A code in words; without them the code itself, or NULL."""
+    """A code in words; the code itself if there are none; NULL stays NULL."""
     pairs = [F.lit(str(word)) for pair in meanings.items() for word in pair]
     known = F.try_element_at(F.create_map(*pairs), code)
     return F.coalesce(known, code) if or_code else known
 
 
 def masked_rx_unless(is_allowed: Column, rx_number: Column) -> Column:
-    """An Rx number of which `*` hides all but the last four characters, and all of one that is no longer than that."""
+    """An Rx number in which `*` replaces all but the last four characters, or all if there are no more than four."""
     return F.when(F.coalesce(is_allowed, F.lit(False)), rx_number).otherwise(masked_rx(rx_number))
 
 
 def reference_words(row: Column) -> Column:
-    """A dated reference fact in words: table, key, validity, date of the snapshot."""
+    """A dated reference fact in words: table, key, validity, snapshot date."""
     is_dated = row["start"].isNotNull() | row["end"].isNotNull()
     start = F.coalesce(row["start"].cast("string"), F.lit("open"))
     end = F.coalesce(row["end"].cast("string"), F.lit("open"))
@@ -224,7 +223,7 @@ def _reason_words(reason: Column) -> Column:
 
 
 def _number(value: Column) -> Column:
-    """Whole from 100 on, else at most four decimals and none that say nothing."""
+    """A number without decimals from 100 on, else with at most four, without trailing zeros."""
     digits = F.when(F.abs(value) >= 100, format_number(value, 0)).otherwise(format_number(value, 4))
     return F.regexp_replace(digits, r"(\.[0-9]*?[1-9])0+\z|\.0+\z", "$1")
 
@@ -238,7 +237,7 @@ def _is_given(text: Column) -> Column:
 
 
 def _cells(columns: tuple[SheetColumn, ...], redacted: bool = False) -> list[Column]:
-    """Each column in the type that its kind of cell is written from; empty text and redacted money are no cell."""
+    """Each column cast to the type for its kind of cell; empty text and redacted money become NULL: no cell."""
     cells = []
     for column in columns:
         if column.name is None:

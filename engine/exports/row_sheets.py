@@ -1,4 +1,4 @@
-"""Sheets of many rows, written once from top to bottom in constant memory."""
+"""Sheets with many rows, written once from top to bottom in constant memory."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from engine.exports.sheet_columns import (
     Shown,
 )
 
-HEADER_HEIGHT, LEAST_HEIGHT, LINE_HEIGHT, MOST_HEIGHT = 42, 30, 13, 409  # points; Excel shows no higher row
-_WIDEST_PAGE = 230  # characters of a line of print, landscape, that is small and can still be read
+HEADER_HEIGHT, LEAST_HEIGHT, LINE_HEIGHT, MOST_HEIGHT = 42, 30, 13, 409  # points, the greatest height in Excel
+_WIDEST_PAGE = 230  # characters per line in print, landscape: small but readable
 _MOST_PAGES = 3  # next to each other
-# Characters of a wrapped line that indent and words that move to the next line take.
+# Characters of a wrapped line lost to the indent and to words that move to the next line.
 _LOST_PER_LINE = 5
 _ESCAPE = re.compile("(_x[0-9a-fA-F]{4}_)")
-# Of UTF-8: an underscore, the first byte of U+FFFE and U+FFFF; first and last bytes of white space of any kind.
+# In UTF-8: an underscore, the first byte of U+FFFE and U+FFFF; first and last bytes of any white space.
 _RARE_BYTES = b"_\xef"
 _BLANK_BYTES = bytes([*range(0x21), *range(0x7F, 0x100)])
 _RARE = "_x[0-9a-fA-F]{4}_|\ufffe|\uffff"
 _NO_CHARACTERS = re.compile("[\ufffe\uffff]")
 _EXCEL_DAY_OF_1970 = 25_569
-_FIRST_EXCEL_DAY = 61  # 1 March 1900: Excel counts a 29 February 1900 before it
+_FIRST_EXCEL_DAY = 61  # 1 March 1900: Excel counts a nonexistent 29 February 1900
 
 
 class RowSheet:
-    """One sheet: a frozen header, then rows as they come. `finish` adds what needs the number of rows."""
+    """A sheet with a frozen header and streamed rows. `finish` adds features that depend on the number of rows."""
 
     def __init__(
         self,
@@ -71,18 +71,18 @@ class RowSheet:
             self._sheet.write_string(0, place, column.heading, header)
 
     def write(self, cells: Sequence[pa.Array]) -> None:
-        """Rows given as one column of `cell_values` per column that is not the analyst's; NULL writes no cell.
+        """Write rows: one column of `cell_values` per column that analysts do not fill in; NULL writes no cell.
 
-        Rows go into the sheet's row stream as XML that Arrow puts together column by column: a call of XlsxWriter per
-        cell takes twenty times as long, and there may be millions. Rows are as high as their text.
+        Arrow assembles the XML of the sheet's row stream column by column: calling XlsxWriter per cell takes twenty
+        times as long, and there can be millions of cells. Rows are as high as their text.
         """
         count = len(cells[0]) if cells else 0
         if not count:
             return
         if not self.rows:
-            self._sheet._write_single_row(1)  # the header, which waits for a next row
+            self._sheet._write_single_row(1)  # flushes the header, which XlsxWriter writes with the next row
         shown = [(place, column) for place, column in enumerate(self.columns) if column.name is not None]
-        # as Excel counts rows, from 1 and with the header
+        # row numbers of Excel: from 1, including the header
         numbers = pc.cast(pa.array(range(self.rows + 2, self.rows + 2 + count)), pa.string())
         lines = np.ones(count, dtype=np.int64)
         columns = []
@@ -101,7 +101,7 @@ class RowSheet:
         self._sheet.previous_row = self.rows + 1
 
     def _cells(self, place: int, column: SheetColumn, values: pa.Array, numbers: pa.Array) -> pa.Array | None:
-        """The column's cells as XML, NULL for no cell; None if there is none."""
+        """The column's cells as XML, NULL for no cell; None if the column has no cells."""
         if values.null_count == len(values):
             return None
         name = f'<c r="{xlsxwriter.utility.xl_col_to_name(place)}'
@@ -127,7 +127,7 @@ class RowSheet:
     def finish(self) -> None:
         last, last_column = max(self.rows, 1), len(self.columns) - 1
         inputs = [place for place, column in enumerate(self.columns) if column.name is None]
-        # on paper: from the first column to the last one to fill in, or all, on as many pages as stay readable
+        # printed: columns up to the last one to fill in, or all, on as many pages as are needed to stay readable
         last_printed = max(inputs, default=last_column)
         self._sheet.print_area(0, 0, last, last_printed)
         width = sum(column.width for column in self.columns[: last_printed + 1])
@@ -140,24 +140,24 @@ class RowSheet:
         for place, column in enumerate(self.columns):
             if column.name is not None:
                 continue
-            # a condition that always holds: colours the cells to fill in, down to the last row and no further
+            # always true: colors the cells to fill in, down to the last row
             self._sheet.conditional_format(1, place, last, place, {"type": "no_errors", "format": self._formats.input})
             if column.heading in _VALIDATIONS:
                 self._sheet.data_validation(1, place, last, place, _VALIDATIONS[column.heading])
 
 
 def _joined(*parts: str | pa.Array) -> pa.Array:
-    """Parts of each row put together; NULL parts are none."""
+    """Parts of each row concatenated; NULL parts are skipped."""
     return pc.binary_join_element_wise(*parts, "", null_handling="skip")
 
 
 def _cell(*parts: str | pa.Array) -> pa.Array:
-    """Parts of each cell put together; NULL if one is."""
+    """Parts of each cell concatenated; NULL if any part is."""
     return pc.binary_join_element_wise(*parts, "")
 
 
 def _digits(values: pa.Array) -> pa.Array:
-    """Numbers as the file has them; NULL and NaN are none."""
+    """Numbers in the format of the file; NULL for NULL and NaN."""
     if pa.types.is_decimal(values.type) and values.type.scale > 0:
         return pc.utf8_rtrim(pc.utf8_rtrim(pc.cast(values, pa.string()), "0"), ".")
     if pa.types.is_integer(values.type):
@@ -167,7 +167,7 @@ def _digits(values: pa.Array) -> pa.Array:
 
 
 def _lines(texts: pa.Array, width: int) -> Any:
-    """Lines that each text takes in a wrapped cell of this width, rather one too many than one too few."""
+    """Lines per text in a wrapped cell of this width; estimated high rather than low."""
     per_line = width - _LOST_PER_LINE
     texts = pc.fill_null(texts, "")
     if not has_any(texts, b"\n"):
@@ -179,7 +179,7 @@ def _lines(texts: pa.Array, width: int) -> Any:
 
 
 def _escaped(texts: pa.Array) -> pa.Array:
-    """XML text; `_x0041_` is how the format writes a character, so that such a text is written by its first one."""
+    """XML text. The format escapes characters as `_x0041_`; a text that contains this gets its underscore escaped."""
     if has_any(texts, _RARE_BYTES) and pc.any(pc.match_substring_regex(texts, _RARE)).as_py():
         rare = [
             None if text is None else _NO_CHARACTERS.sub("", _ESCAPE.sub(r"_x005F\1", text))
@@ -210,7 +210,7 @@ _VALIDATIONS: dict[str, dict[str, Any]] = {
         "validate": "list",
         "source": list(DISMISS_REASONS),
         "input_title": "Reason",
-        "input_message": "For DISMISS pick from the list (sheet How to read says what each means).",
+        "input_message": "For DISMISS pick from the list (explained on the sheet How to read).",
         "error_type": "warning",
         "error_title": "Not on the list",
         "error_message": "Reasons for DISMISS come from the list. Keep this one?",
@@ -246,9 +246,9 @@ _VALIDATIONS: dict[str, dict[str, Any]] = {
 
 
 def cell_values(values: pa.Array, shown: Shown) -> pa.Array:
-    """Values as cells hold them: text, numbers, or of dates days as text. NULL is no cell.
+    """Values for cells: text, numbers, or the day numbers of dates as text. NULL is no cell.
 
-    Excel has no right date before March 1900: those are ISO text.
+    Excel's dates before March 1900 are wrong, so they are ISO text.
     """
     if shown == Shown.WRAPPED:
         return plain_lines(values)
@@ -263,7 +263,7 @@ def cell_values(values: pa.Array, shown: Shown) -> pa.Array:
 
 
 def first_cells(cells: Mapping[str, pa.Array], columns: Sequence[SheetColumn]) -> dict[str, Any]:
-    """What the first row shows by column: text, or a number (dates count days)."""
+    """Values of the first row by column: text, or a number (day numbers for dates)."""
     first: dict[str, Any] = {}
     for column in columns:
         if column.name is not None:

@@ -1,4 +1,4 @@
-"""What a column of a review sheet shows: heading, source, kind, width, meaning."""
+"""Columns of the review sheets: heading, source, kind, width, meaning."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ NUMBER_FORMATS: dict[Shown, str] = {
 
 @dataclass(frozen=True)
 class SheetColumn:
-    """`name`: column of the rows shown; None for a column that an analyst fills in."""
+    """A column of a review sheet. `name`: column of the rows shown; None for a column that an analyst fills in."""
 
     heading: str
     name: str | None
@@ -66,21 +66,28 @@ ANSWERED_ON, ANSWER = "Answered on", "Answer"
 _C, _S = SheetColumn, Shown
 
 FINDINGS_COLUMNS: tuple[SheetColumn, ...] = (
-    _C("Priority ($)", "priority", _S.DOLLARS, 13, "Expected gain of looking: p(valid) x amount - handling - interest"),
+    _C(
+        "Priority ($)",
+        "priority",
+        _S.DOLLARS,
+        13,
+        "Expected dollars gained by reviewing: p(valid) x amount - handling - interest; negative: it costs more than "
+        "it brings",
+    ),
     _C("Evidence", "evidence", _S.TEXT, 11, "STRONG, MEDIUM, WEAK or CONTEXT; see the ladder above"),
     _C(
         "Amount at issue ($)",
         "amount_at_issue",
         _S.MONEY,
         14,
-        "Units at issue x unit price; empty where no price is known",
+        "Units at issue x unit price; empty if no price is known",
     ),
     _C(
         "Units at issue",
         "units_at_issue",
         _S.UNITS,
         12,
-        "NDC units that should perhaps not have been asked for or, of a 340B claim, not bought at the 340B price",
+        "NDC units that should perhaps not have been billed or, of a 340B claim, not bought at the 340B price",
     ),
     _C(
         "What is suspected",
@@ -101,11 +108,11 @@ FINDINGS_COLUMNS: tuple[SheetColumn, ...] = (
         "checks",
         _S.WRAPPED,
         44,
-        "Each rule's class, code, units and dollars at issue, and its guards: innocent explanations looked for",
+        "Each rule's class, code, units and dollars at issue, and its guards: innocent explanations checked",
     ),
     _C(DECISION, None, _S.TEXT, 12, "Yours: pick from the list"),
     _C(REASON, None, _S.TEXT, 24, "Yours: why; for DISMISS pick from the list"),
-    _C(DECIDED_UNITS, None, _S.UNITS, 11, "Yours: units, where other than the units at issue"),
+    _C(DECIDED_UNITS, None, _S.UNITS, 11, "Yours: units, if other than the units at issue"),
     _C(COMMENT, None, _S.WRAPPED, 28, "Yours: free text"),
     _C(DECIDED_BY, None, _S.TEXT, 14, "Yours: your name or initials"),
     _C(DECIDED_ON, None, _S.DATE, 12, "Yours: date of the decision"),
@@ -113,7 +120,7 @@ FINDINGS_COLUMNS: tuple[SheetColumn, ...] = (
     _C("Code means", "code_words", _S.WRAPPED, 24, "The dispute code in CMS's words"),
     _C("All codes", "all_codes", _S.TEXT, 10, "Every code that applies, adjustment codes included"),
     _C("Documents needed", "documents", _S.WRAPPED, 30, "What the rules' codes require"),
-    _C("Deadline", "deadline_date", _S.DATE, 11, "Last day to act, where it can be computed"),
+    _C("Deadline", "deadline_date", _S.DATE, 11, "Last day to act, if it can be computed"),
     _C(
         "Deadline is",
         "deadline_words",
@@ -121,13 +128,13 @@ FINDINGS_COLUMNS: tuple[SheetColumn, ...] = (
         24,
         "What happens on that day; PASSED: before the run's day",
     ),
-    _C("Last day", "last_day_date", _S.DATE, 11, "Last day on which a dispute is possible at all, where it is known"),
+    _C("Last day", "last_day_date", _S.DATE, 11, "Last day on which a dispute is possible at all, if known"),
     _C(
         "Program",
         "program",
         _S.TEXT,
         13,
-        "Who asks for money: Medicaid FFS or MCO, commercial, Part D, MFP, Medicare inflation rebate",
+        "Who bills: Medicaid FFS or MCO, commercial, Part D, MFP, Medicare inflation rebate",
     ),
     _C("Sub-program", "sub_program", _S.TEXT, 14, ""),
     _C("Rebate type", "rebate_type", _S.TEXT, 13, ""),
@@ -168,7 +175,7 @@ FINDINGS_COLUMNS: tuple[SheetColumn, ...] = (
         "What a unit is worth: its rebate; of a 340B claim the discount, WAC less ceiling price",
     ),
     _C("Price from", "price_source", _S.TEXT, 10, "prices: your price table; claim or invoice: what the payer states"),
-    _C("Party at fault", "party_words", _S.TEXT, 15, "Who seems to have made the mistake; Open where it is not clear"),
+    _C("Party at fault", "party_words", _S.TEXT, 15, "Who seems to have made the mistake; Open if it is not clear"),
     _C("Goes to", "route_words", _S.WRAPPED, 17, "Who has to answer"),
     _C("Rules", "rule_ids", _S.TEXT, 18, "Every rule that fired"),
     _C("Match tier", "match_tier", _S.TEXT, 8, "How well a 340B claim fits: T1 exact to T6 without Rx number"),
@@ -234,7 +241,7 @@ FINDINGS_COLUMNS: tuple[SheetColumn, ...] = (
 
 
 def _both_claims() -> tuple[SheetColumn, ...]:
-    """Each field of both claims, as text; a field that one side never has takes one column."""
+    """Each field of both claims, as text; a field that exists on only one side has one column."""
     columns = [
         _C(FINDING_ID, "finding_id", _S.TEXT, 36, ""),
         _C("Own row is", "own_kind", _S.TEXT, 13, ""),
@@ -248,7 +255,7 @@ def _both_claims() -> tuple[SheetColumn, ...]:
     return tuple(columns)
 
 
-# One row per finding, from which the sheet of one finding reads.
+# One row per finding, which the sheet One finding looks up.
 BOTH_CLAIMS_COLUMNS = _both_claims()
 
 LINE_COLUMNS: tuple[SheetColumn, ...] = (

@@ -13,10 +13,9 @@ from engine.contracts.words import GUARD_WORDS
 
 @dataclass(frozen=True)
 class Field:
-    """One fact of a dispense on both sides: the column of the rebate claim and of the 340B claim that hold it, or None.
+    """One fact of a dispense: the columns of the rebate claim and of the 340B claim that contain it, or None.
 
-    compared: by which columns the sides are compared, where those are not the ones shown. is_money: removed where
-    amounts are redacted.
+    compared: the columns to compare, if not the ones shown. is_money: removed if amounts are redacted.
     """
 
     label: str
@@ -27,11 +26,11 @@ class Field:
 
     @property
     def key(self) -> str:
-        """Names the field; no two have the same."""
+        """The unique name of the field."""
         return self.rebate or self.claim_340b or ""
 
 
-# In the order in which an analyst compares two claims.
+# In the order in which analysts compare two claims.
 FIELDS: tuple[Field, ...] = (
     Field("Pharmacy NPI", "pharmacy_npi", "pharmacy_npi", ("pharmacy_key", "pharmacy_key")),
     Field("Rx number", "rx_number_raw", "rx_number_raw", ("rx_key", "rx_key")),
@@ -78,7 +77,7 @@ FIELDS: tuple[Field, ...] = (
 
 @dataclass(frozen=True)
 class Compared:
-    """A field's values as text, NULL where a side does not have it. differs: both sides state it, in other values."""
+    """A field's values as text, NULL if a side does not state it. differs: both sides state different values."""
 
     label: str
     rebate: str | None
@@ -87,7 +86,7 @@ class Compared:
 
 
 def side_by_side(rebate: Mapping[str, Any] | None, claim_340b: Mapping[str, Any] | None) -> list[Compared]:
-    """The fields that one of the two claims states, in the order of FIELDS; either claim may be missing."""
+    """The fields that at least one of the claims states, in the order of FIELDS; either claim can be missing."""
     rows = []
     for field in FIELDS:
         left, right = shown(_value(rebate, field.rebate)), shown(_value(claim_340b, field.claim_340b))
@@ -105,7 +104,7 @@ def guard_words(guard: Mapping[str, str]) -> str:
 
 
 def shown(value: Any) -> str | None:
-    """A value as people read it: decimals without trailing zeros, times to the second."""
+    """A value for people: decimals without trailing zeros, times to the second."""
     if value is None or value == "":
         return None
     if isinstance(value, bool):

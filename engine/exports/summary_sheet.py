@@ -1,4 +1,4 @@
-"""The sheet "Summary": what was found, with native charts."""
+"""The sheet "Summary": totals of the findings, with native charts."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import xlsxwriter
 
 from engine.contracts.codes import Action, Evidence
+from engine.contracts.run_report import RunFacts
 from engine.contracts.words import ACTION_WORDS
-from engine.exports.facts import RunFacts
 from engine.exports.formats import EVIDENCE_COLOURS, Formats
 from engine.exports.page_sheets import Area, Page
 from engine.exports.totals import Group, SubjectTotals, Sum, Totals
@@ -33,7 +33,7 @@ def add_summary_sheet(
     lines: int,
     further: Sequence[tuple[str, str]] = (),
 ) -> None:
-    """`lines`: dispute lines drafted. `further`: key figures after those of the findings."""
+    """Add the sheet. `lines`: dispute lines drafted. `further`: key figures after those of the findings."""
     page = Page(book, formats, NAME, (24, 58, 12, 18, 20, 4, 10), landscape=True)
     page.title("What was found", "Suspicions to be judged by a person. Amounts are US dollars at issue.")
     page.pairs([*_key_figures(totals, lines), *further], over=4)
@@ -48,17 +48,17 @@ def add_summary_sheet(
     page.table(
         ("Subject", "", "Findings", "Units at issue", "Amount at issue ($)"),
         (formats.text, formats.text, formats.count, formats.units, formats.money),
-        ((one.label, None, *_figures(one.whole)) for one in totals.by_subject),
+        ((subject.label, None, *_figures(subject.total)) for subject in totals.by_subject),
     )
     charts = 0
-    for one in totals.with_findings:
-        charts = _add_subject(book, page, formats, facts, one, charts)
+    for subject in totals.with_findings:
+        charts = _add_subject(book, page, formats, facts, subject, charts)
 
 
 def _add_subject(
     book: xlsxwriter.Workbook, page: Page, formats: Formats, facts: RunFacts, totals: SubjectTotals, charts: int
 ) -> int:
-    """Tables and charts of one subject; returns the number of charts that the sheet then has."""
+    """Add tables and charts of one subject; returns the number of charts on the sheet so far."""
     page.heading(f"{totals.label} by evidence")
     by_evidence = _table(page, formats, "Class", totals.by_evidence(), _MAY)
     page.heading(f"{totals.label} by rule")
@@ -108,7 +108,7 @@ def _table(page: Page, formats: Formats, first: str, groups: Sequence[Group], wo
     return page.table(
         (first, "In words" if words else "", "Findings", "Units at issue", "Amount at issue ($)"),
         cells,
-        ((g.value, words.get(g.value) or _label(g), *_figures(g.whole)) for g in groups),
+        ((g.value, words.get(g.value) or _label(g), *_figures(g.total)) for g in groups),
     )
 
 
@@ -135,7 +135,7 @@ def _bars(book: xlsxwriter.Workbook, sheet: str, area: Area, column: int, title:
     chart.set_title({"name": title, "name_font": {"size": 11}, "overlay": False})
     chart.set_legend({"none": True})
     chart.set_y_axis({"reverse": True, "num_font": {"size": 9}})
-    # with the categories from top to bottom, the far side of the value axis is the lower edge
+    # with categories from top to bottom, the high side of the category axis is the lower edge
     grid = {"visible": True, "line": {"color": "#E5E7EB", "width": 0.75}}
     chart.set_x_axis(
         {"num_format": "#,##0", "num_font": {"size": 9}, "major_gridlines": grid, "label_position": "high"}

@@ -17,52 +17,52 @@ from engine.runtime.storage import storage_of
 
 
 def write_findings(findings: DataFrame, uri: str) -> None:
-    """Parquet with exactly the columns of FINDINGS. What is there already is replaced, so a retry doubles nothing."""
+    """Write Parquet with exactly the columns of FINDINGS; replaces existing files, so a retry duplicates nothing."""
     _write(findings, FINDINGS, uri)
 
 
 def write_positions(positions: DataFrame, uri: str) -> None:
-    """Parquet with exactly the columns of POSITIONS, in place of what is there."""
+    """Write Parquet with exactly the columns of POSITIONS; replaces existing files."""
     _write(positions, POSITIONS, uri)
 
 
 def write_dispute_lines(lines: DataFrame, uri: str) -> None:
-    """Parquet with exactly the columns of DISPUTE_LINES, in place of what is there."""
+    """Write Parquet with exactly the columns of DISPUTE_LINES; replaces existing files."""
     _write(lines, DISPUTE_LINES, uri)
 
 
 def write_cases(cases: DataFrame, uri: str) -> None:
-    """Parquet with exactly the columns of CASES, in place of what is there."""
+    """Write Parquet with exactly the columns of CASES; replaces existing files."""
     _write(cases, CASES, uri)
 
 
 def write_queue(rows: DataFrame, uri: str) -> None:
-    """Parquet with exactly the columns of QUEUE, in place of what is there."""
+    """Write Parquet with exactly the columns of QUEUE; replaces existing files."""
     _write(rows, QUEUE, uri)
 
 
 def write_tie_out(rows: DataFrame, uri: str) -> None:
-    """Parquet with exactly the columns of TIE_OUT, in place of what is there."""
+    """Write Parquet with exactly the columns of TIE_OUT; replaces existing files."""
     _write(rows, TIE_OUT, uri)
 
 
 def write_form_lines(lines: DataFrame, uri: str) -> None:
-    """Parquet with exactly the columns of FORM_LINES, in place of what is there."""
+    """Write Parquet with exactly the columns of FORM_LINES; replaces existing files."""
     _write(lines, FORM_LINES, uri)
 
 
 def write_evidence(rows: DataFrame, uri: str) -> None:
-    """Parquet with exactly the columns of EVIDENCE_ROWS, in place of what is there."""
+    """Write Parquet with exactly the columns of EVIDENCE_ROWS; replaces existing files."""
     _write(rows, EVIDENCE_ROWS, uri)
 
 
 def write_details(details: DataFrame, uri: str) -> None:
-    """Parquet with the columns of DETAILS."""
+    """Write Parquet with the columns of DETAILS."""
     _write(details, DETAILS, uri)
 
 
 def write_quarantine(rows: DataFrame, uri: str) -> None:
-    """Parquet with the columns of QUARANTINE."""
+    """Write Parquet with the columns of QUARANTINE."""
     _write(rows, QUARANTINE, uri)
 
 

@@ -1,7 +1,8 @@
 """Tickets for an issue tracker, as a CSV file that JIRA's importer reads.
 
-A ticket has a stable external id. JIRA updates an issue, rather than making another, if the file names its key, so a
-file of keys that JIRA exported (external id and issue key) fills the column `Issue key` of the next import.
+A ticket has a stable external id. If the file states an issue's key, JIRA updates that issue instead of creating
+another, so a file of keys exported from JIRA (external id and issue key) fills the column `Issue key` of the next
+import.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ TICKETS_NAME = "tickets.csv"
 ISSUE_KEY, EXTERNAL_ID = "Issue key", "External issue ID"
 LABEL_COLUMNS = 6
 _HEADINGS = (ISSUE_KEY, EXTERNAL_ID, "Issue Type", "Summary", "Description", "Priority", "Due date")
-# JIRA refuses a summary of 255 characters and more, and a description of more than 32,767.
+# JIRA refuses summaries of 255 or more characters and descriptions of more than 32,767.
 _LONGEST_SUMMARY, _LONGEST_DESCRIPTION = 254, 32_767
 _SOON = timedelta(days=14)
 _PRIORITIES = {
@@ -45,7 +46,7 @@ _PRIORITIES = {
 
 @dataclass(frozen=True)
 class Ticket:
-    """external_id: the same in every run for the same matter. labels: LABEL_COLUMNS at most are written."""
+    """external_id: the same in every run for the same finding or case. labels: at most LABEL_COLUMNS are written."""
 
     external_id: str
     summary: str
@@ -60,7 +61,7 @@ def finding_tickets(
 ) -> list[Ticket]:
     """The first `most` findings of the queue that are worth an analyst's time, highest priority first.
 
-    `redacted`: `findings` have passed `redacted_findings`; no claim number and no date of service is written then
+    `redacted`: `findings` come from `redacted_findings`; claim numbers and dates of service are then not written
     either. Rx numbers are never written.
     """
     is_worth_it = F.col("amount_at_issue").isNull() | (F.col("priority") > 0)
@@ -81,7 +82,7 @@ def case_tickets(cases: DataFrame, today: date, most: int, redacted: bool) -> li
 
 
 def write_tickets(tickets: Sequence[Ticket], storage: Storage, uri: str, keys: Mapping[str, str] | None = None) -> None:
-    """One line per ticket. `keys`: issue keys by external id, of issues that the tracker has already.
+    """Write one line per ticket. `keys`: issue keys by external id, of issues that exist in the tracker.
 
     Raises OutputError.
     """
@@ -104,7 +105,7 @@ def write_tickets(tickets: Sequence[Ticket], storage: Storage, uri: str, keys: M
 
 
 def read_issue_keys(storage: Storage, uri: str) -> dict[str, str]:
-    """Issue keys by external id out of a CSV file that JIRA exported; columns are matched by their headings.
+    """Read issue keys by external id from a CSV file exported from JIRA; columns are matched by their headings.
 
     JIRA calls a custom field `Custom field (External issue ID)`. Raises InputError if a column is missing.
     """
@@ -113,12 +114,12 @@ def read_issue_keys(storage: Storage, uri: str) -> dict[str, str]:
     headings = [_heading(cell) for cell in rows[0]] if rows else []
     missing = [name for name in (ISSUE_KEY, EXTERNAL_ID) if _heading(name) not in headings]
     if missing:
-        found = ", ".join(rows[0])[:200] if rows else "an empty file"
+        heading = ", ".join(rows[0])[:200] if rows else "an empty file"
         raise InputError(
             Problem(
                 f"the file of issue keys has no column {' and no column '.join(missing)}",
                 uri,
-                found,
+                heading,
                 f"{ISSUE_KEY} and {EXTERNAL_ID}",
                 "export both columns from JIRA, or remove tickets.keys",
             )
@@ -128,42 +129,42 @@ def read_issue_keys(storage: Storage, uri: str) -> dict[str, str]:
     return {row[external].strip(): row[key].strip() for row in filled}
 
 
-def _ticket(found: dict[str, Any], titles: Mapping[str, str], today: date, redacted: bool) -> Ticket:
-    rules = [hit["rule_id"] for hit in found["rules"]]
+def _ticket(finding: dict[str, Any], titles: Mapping[str, str], today: date, redacted: bool) -> Ticket:
+    rules = [hit["rule_id"] for hit in finding["rules"]]
     first = titles.get(rules[0], rules[0]).split(" / ")[0] if rules else "Unusual"
-    payer = found["payer_id"] or found["state"] or found["entity_id"] or ""
-    product = found["product_name"] or found["ndc11"] or ""
-    where = ", ".join(part for part in (payer, product, found["period"]) if part)
+    payer = finding["payer_id"] or finding["state"] or finding["entity_id"] or ""
+    product = finding["product_name"] or finding["ndc11"] or ""
+    where = ", ".join(part for part in (payer, product, finding["period"]) if part)
     return Ticket(
-        external_id=f"finding-{found['finding_id']}",
+        external_id=f"finding-{finding['finding_id']}",
         summary=f"{first}: {where}",
-        description="\n".join(_description(found, titles, today, redacted)),
-        priority=_priority(found, today),
-        due=found["deadline_date"],
-        labels=_labels(found, rules, payer),
+        description="\n".join(_description(finding, titles, today, redacted)),
+        priority=_priority(finding, today),
+        due=finding["deadline_date"],
+        labels=_labels(finding, rules, payer),
     )
 
 
-def _description(found: dict[str, Any], titles: Mapping[str, str], today: date, redacted: bool) -> list[str]:
-    lines = [] if redacted else [found["narrative"] or "", ""]
+def _description(finding: dict[str, Any], titles: Mapping[str, str], today: date, redacted: bool) -> list[str]:
+    lines = [] if redacted else [finding["narrative"] or "", ""]
     values = {
-        "Evidence": found["evidence"],
-        "Rules": "; ".join(f"{hit['rule_id']} {titles.get(hit['rule_id'], '')}" for hit in found["rules"]),
-        "Suggested action": _in_words(ACTION_WORDS, Action, found["action"]),
-        "Goes to": _in_words(ROUTE_WORDS, Route, found["route"]),
-        "Party at fault": _in_words(PARTY_WORDS, Party, found["party_at_fault"]),
-        "Program": found["program"],
-        "Payer": found["payer_id"],
-        "Product": " ".join(part for part in (found["ndc11"], found["product_name"]) if part),
-        "Period": found["period"],
-        "Invoice number": found["invoice_number"],
-        "340B entity": found["entity_id"],
-        "Units at issue": shown(found["units_at_issue"]),
-        "Amount at issue": None if found["amount_at_issue"] is None else f"${found['amount_at_issue']:,.2f}",
-        "Dispute code": found["dispute_code"],
-        "Documents needed": "; ".join(sorted({hit["document"] for hit in found["rules"] if hit["document"]})),
-        "Deadline": _deadline(found, today),
-        "Finding id": found["finding_id"],
+        "Evidence": finding["evidence"],
+        "Rules": "; ".join(f"{hit['rule_id']} {titles.get(hit['rule_id'], '')}" for hit in finding["rules"]),
+        "Suggested action": _in_words(ACTION_WORDS, Action, finding["action"]),
+        "Goes to": _in_words(ROUTE_WORDS, Route, finding["route"]),
+        "Party at fault": _in_words(PARTY_WORDS, Party, finding["party_at_fault"]),
+        "Program": finding["program"],
+        "Payer": finding["payer_id"],
+        "Product": " ".join(part for part in (finding["ndc11"], finding["product_name"]) if part),
+        "Period": finding["period"],
+        "Invoice number": finding["invoice_number"],
+        "340B entity": finding["entity_id"],
+        "Units at issue": shown(finding["units_at_issue"]),
+        "Amount at issue": None if finding["amount_at_issue"] is None else f"${finding['amount_at_issue']:,.2f}",
+        "Dispute code": finding["dispute_code"],
+        "Documents needed": "; ".join(sorted({hit["document"] for hit in finding["rules"] if hit["document"]})),
+        "Deadline": _deadline(finding, today),
+        "Finding id": finding["finding_id"],
     }
     return [*lines, *(f"{label}: {value}" for label, value in values.items() if value not in (None, ""))]
 
@@ -171,7 +172,7 @@ def _description(found: dict[str, Any], titles: Mapping[str, str], today: date, 
 def _case_ticket(case: dict[str, Any], today: date, redacted: bool) -> Ticket:
     counterparty = case["counterparty_name"] or case["counterparty_id"] or ""
     where = ", ".join(part for part in (counterparty, case["labeler_code"], case["case_period"]) if part)
-    evidence = next((one for one in Evidence if case.get(f"findings_{one.value.lower()}")), Evidence.CONTEXT).value
+    evidence = next((c for c in Evidence if case.get(f"findings_{c.value.lower()}")), Evidence.CONTEXT).value
     amounts = {} if redacted else {"Open": case["amount_open"], "Expected recovery": case["expected_recovery"]}
     by_evidence = [f"{case[f'findings_{name}'] or 0:,} {name}" for name in ("strong", "medium", "weak")]
     values = {
@@ -203,33 +204,38 @@ def _case_ticket(case: dict[str, Any], today: date, redacted: bool) -> Ticket:
     )
 
 
-def _deadline(found: dict[str, Any], today: date) -> str | None:
-    day = found["deadline_date"]
+def _deadline(finding: dict[str, Any], today: date) -> str | None:
+    day = finding["deadline_date"]
     if day is None:
         return None
     passed = ", passed" if day < today else ""
-    return f"{day}{passed}: {DEADLINE_WORDS.get(found['deadline_kind'], found['deadline_kind'])}"
+    return f"{day}{passed}: {DEADLINE_WORDS.get(finding['deadline_kind'], finding['deadline_kind'])}"
 
 
 def _in_words(words: Mapping[Any, str], kind: Any, code: str | None) -> str | None:
     return words[kind(code)] if code in set(kind) else code
 
 
-def _priority(found: dict[str, Any], today: date) -> str:
-    """By evidence; STRONG whose deadline comes within two weeks is Highest."""
-    day = found["deadline_date"]
-    if found["evidence"] == Evidence.STRONG.value and day is not None and today <= day <= today + _SOON:
+def _priority(finding: dict[str, Any], today: date) -> str:
+    """Priority by evidence; Highest for STRONG findings with a deadline within two weeks."""
+    day = finding["deadline_date"]
+    if finding["evidence"] == Evidence.STRONG.value and day is not None and today <= day <= today + _SOON:
         return "Highest"
-    return _PRIORITIES.get(found["evidence"], "Medium")
+    return _PRIORITIES.get(finding["evidence"], "Medium")
 
 
-def _labels(found: dict[str, Any], rules: Sequence[str], payer: str) -> tuple[str, ...]:
-    words = (found["evidence"], found["subject"], payer, found["dispute_code"] and f"code-{found['dispute_code']}")
+def _labels(finding: dict[str, Any], rules: Sequence[str], payer: str) -> tuple[str, ...]:
+    words = (
+        finding["evidence"],
+        finding["subject"],
+        payer,
+        finding["dispute_code"] and f"code-{finding['dispute_code']}",
+    )
     return (*(word for word in words if word), *rules)
 
 
 def _label(text: str) -> str:
-    """Labels hold no blanks."""
+    """Labels, without blanks."""
     return re.sub(r"[^\w.-]+", "-", text).strip("-=+@")
 
 

@@ -1,4 +1,4 @@
-"""What was found, added up for each subject: by evidence, rule, action, payer, labeler, product, program and period."""
+"""Totals of findings per subject: by evidence, rule, action, payer, labeler, product, program and period."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from engine.runtime.expressions import days_from, nullable
 
 FIRST_FINDINGS = 10
 _DISMISSED = "DISMISSED"
-# Of a dimension that a finding does not have.
+# Value of a dimension that does not apply to a finding.
 UNKNOWN = "unknown"
 RULE_PERIOD = "rule_period"
 _DECIDED = ("DISPUTE", "PAY", "DISMISS")
 _SETTLED = "decided"
-# Days to the deadline up to which a finding is of this age.
+# The most days to the deadline for each age.
 _AGES = {"passed": -1, "within 7 days": 7, "8 to 30 days": 30, "31 to 90 days": 90, "more than 90 days": 100_000}
 NO_DEADLINE = "no deadline known"
 AGES = (*_AGES, NO_DEADLINE)
@@ -34,7 +34,7 @@ SUBJECT_WORDS = {
     Subject.INVOICE: "Invoice lines",
     Subject.ENTITY_CLAIM: "340B claims",
 }
-# How summary.json names them.
+# Names in summary.json.
 SUBJECT_KEYS = {
     Subject.REBATE_CLAIM: "claims",
     Subject.INVOICE: "invoice_lines",
@@ -44,7 +44,7 @@ SUBJECT_KEYS = {
 
 @dataclass
 class Sum:
-    """`amount` in US dollars over the `priced` findings; the others have no price."""
+    """A sum of findings. `amount`: US dollars of the `priced` findings; the others have no price."""
 
     findings: int = 0
     priced: int = 0
@@ -60,20 +60,20 @@ class Sum:
 
 @dataclass
 class Group:
-    """One value of a dimension, whole and by evidence class."""
+    """One value of a dimension: its total, and sums by evidence class."""
 
     value: str
     label: str
-    whole: Sum = field(default_factory=Sum)
+    total: Sum = field(default_factory=Sum)
     by_evidence: dict[str, Sum] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SubjectTotals:
-    """The findings on one kind of rows. A finding counts under each of its rules."""
+    """The findings on one subject. A finding counts under each of its rules."""
 
     subject: Subject
-    whole: Sum
+    total: Sum
     groups: Mapping[str, list[Group]]
 
     @property
@@ -82,26 +82,26 @@ class SubjectTotals:
 
     @property
     def has_dollars(self) -> bool:
-        return self.whole.amount != 0
+        return self.total.amount != 0
 
     def greatest(self, dimension: str, most: int) -> list[Group]:
-        """By dollars, else by findings; ties by name."""
+        """The groups with the most dollars, then the most findings, then by name."""
         groups = self.groups.get(dimension, [])
-        return sorted(groups, key=lambda g: (-g.whole.amount, -g.whole.findings, g.value))[:most]
+        return sorted(groups, key=lambda g: (-g.total.amount, -g.total.findings, g.value))[:most]
 
     def latest(self, dimension: str, most: int) -> list[Group]:
         return sorted(self.groups.get(dimension, []), key=lambda g: g.value)[-most:]
 
     def by_evidence(self) -> list[Group]:
-        """In the order of the evidence ladder, classes without findings included."""
-        found = {group.value: group for group in self.groups.get("evidence", [])}
-        return [found.get(e.value, Group(e.value, e.value)) for e in Evidence]
+        """All evidence classes, strongest first, including those without findings."""
+        by_class = {group.value: group for group in self.groups.get("evidence", [])}
+        return [by_class.get(e.value, Group(e.value, e.value)) for e in Evidence]
 
 
 @dataclass(frozen=True)
 class Totals:
-    """What a run found, by subject: a claim, its invoice line and its 340B claim may hold the same units, so that units
-    and dollars of subjects are never added. `first`: what to look at first, as rows of FINDINGS.
+    """Totals of a run by subject. A claim, its invoice line and its 340B claim can contain the same units, so units and
+    dollars of different subjects are never added. `first`: the findings to review first, as rows of FINDINGS.
     """
 
     by_subject: tuple[SubjectTotals, ...]
@@ -109,37 +109,38 @@ class Totals:
 
     @property
     def findings(self) -> int:
-        return sum(one.whole.findings for one in self.by_subject)
+        return sum(subject.total.findings for subject in self.by_subject)
 
     @property
     def dismissed(self) -> int:
-        """Findings that a person dismissed and that are as they were then: in no queue and no draft."""
+        """Findings that a person dismissed and that did not change since: excluded from queue and drafts."""
         return self.counts("standing").get(_DISMISSED, 0)
 
     @property
     def without_price(self) -> int:
-        return self.findings - sum(one.whole.priced for one in self.by_subject)
+        return self.findings - sum(subject.total.priced for subject in self.by_subject)
 
     @property
     def has_dollars(self) -> bool:
-        return any(one.has_dollars for one in self.by_subject)
+        return any(subject.has_dollars for subject in self.by_subject)
 
     @property
     def with_findings(self) -> list[SubjectTotals]:
-        return [one for one in self.by_subject if one.whole.findings]
+        return [subject for subject in self.by_subject if subject.total.findings]
 
     def counts(self, dimension: str) -> dict[str, int]:
-        """Findings of every value of a dimension, over all subjects; every evidence class, also without findings."""
+        """Findings by value of a dimension, across all subjects; evidence classes without findings are included."""
         counts = dict.fromkeys((e.value for e in Evidence), 0) if dimension == "evidence" else {}
-        for one in self.by_subject:
-            for group in one.groups.get(dimension, []):
-                counts[group.value] = counts.get(group.value, 0) + group.whole.findings
+        for subject in self.by_subject:
+            for group in subject.groups.get(dimension, []):
+                counts[group.value] = counts.get(group.value, 0) + group.total.findings
         return counts if dimension == "evidence" else dict(sorted(counts.items()))
 
     def at_issue(self) -> dict[str, dict[str, Decimal]]:
-        """Units and dollars at issue by subject, as summary.json holds them."""
+        """The entry of summary.json: units and dollars at issue by subject."""
         return {
-            SUBJECT_KEYS[one.subject]: {"units": one.whole.units, "amount": one.whole.amount} for one in self.by_subject
+            SUBJECT_KEYS[subject.subject]: {"units": subject.total.units, "amount": subject.total.amount}
+            for subject in self.by_subject
         }
 
 
@@ -147,10 +148,10 @@ _ENTRY = T.StructType([T.StructField(name, T.StringType()) for name in ("dimensi
 
 
 def add_up(findings: DataFrame, today: date | None = None, most_first: int = FIRST_FINDINGS) -> Totals:
-    """Adds up findings (FINDINGS, read from Parquet) in two jobs; the result is small.
+    """Add up findings (FINDINGS, read from Parquet) in two jobs; the result is small.
 
-    `today`: the day against which deadlines are counted; without it there is no dimension `aging`. `most_first`: how
-    many findings to keep as rows.
+    `today`: the day from which days to deadlines are counted; without it there is no dimension `aging`. `most_first`:
+    the number of findings to keep as rows.
     """
     dimensions = [*_dimensions(), *([] if today is None else [_aging(today)])]
     counted = [_entry("all", F.lit("")), *(_entry(name, value, label) for name, value, label in dimensions)]
@@ -182,7 +183,7 @@ def add_up(findings: DataFrame, today: date | None = None, most_first: int = FIR
 
 
 def is_dismissed() -> Column:
-    """Of FINDINGS: dismissed and not changed since. Never NULL; false in runs of earlier versions."""
+    """Whether a row of FINDINGS is dismissed and did not change since. Never NULL; false for earlier versions' runs."""
     return F.coalesce(F.col("is_dismissed"), F.lit(False))
 
 
@@ -195,13 +196,13 @@ def _of_subject(subject: Subject, rows: Sequence[Row]) -> SubjectTotals:
         part = Sum(row["findings"], row["priced"], row["units"] or Decimal(0), row["amount"] or Decimal(0))
         group.label = max(group.label, plain(row["label"]))
         group.by_evidence[row["evidence"]] = part
-        group.whole.add(part)
-    whole = groups.pop("all").get("", Group("", "")).whole
-    return SubjectTotals(subject, whole, {name: list(by_value.values()) for name, by_value in groups.items()})
+        group.total.add(part)
+    total = groups.pop("all").get("", Group("", "")).total
+    return SubjectTotals(subject, total, {name: list(by_value.values()) for name, by_value in groups.items()})
 
 
 def _dimensions() -> list[tuple[str, Column, Column]]:
-    """Name, value and label of what findings are added up by."""
+    """Name, value and label of each dimension."""
     ndc = F.col("ndc11")
     dashed = F.concat_ws("-", F.substring(ndc, 1, 5), F.substring(ndc, 6, 4), F.substring(ndc, 10, 2))
     product = F.concat_ws("  ", dashed, F.col("product_name"))
@@ -227,13 +228,13 @@ def _dimensions() -> list[tuple[str, Column, Column]]:
 
 
 def _of_rule(hit: Column) -> list[Column]:
-    """A finding under one of its rules: as a whole, and in its quarter, which for 340B claims is that of service."""
+    """A finding under one of its rules: in total, and by quarter (for 340B claims, the quarter of service)."""
     quarter = F.coalesce("period", quarter_of(F.col("date_of_service")), F.lit(UNKNOWN))
     return [_entry("rule", hit["rule_id"]), _entry(RULE_PERIOD, F.concat_ws(" ", hit["rule_id"], quarter))]
 
 
 def _aging(today: date) -> tuple[str, Column, Column | None]:
-    """Days from `today` to the deadline of findings that nobody has decided."""
+    """Days from `today` to the deadline, for undecided findings."""
     days = days_from(F.lit(today), F.col("deadline_date"))
     bucket = F.lit(NO_DEADLINE)
     for name, last in reversed(_AGES.items()):

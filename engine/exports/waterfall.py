@@ -1,4 +1,4 @@
-"""A link's score as a waterfall: from the odds of having met this way, each field up or down, to the score.
+"""A link's score as a waterfall: from the prior odds of its blocking rule, each field up or down, to the score.
 
 Geometry for the report, which draws it as SVG, and the picture that the job `explain` writes.
 """
@@ -27,19 +27,20 @@ from engine.exports.charts import (
 from engine.exports.formats import INK
 from engine.runtime.storage import Storage
 
-# Up is dark and down is light, so that they differ in grey too.
-UP, DOWN, WHOLE = "#1F4E79", "#BDD7EE", "#8C959F"
+_NEARLY_ONE = 0.9999
+# Up is dark and down is light, so they also differ in gray.
+UP, DOWN, TOTAL = "#1F4E79", "#BDD7EE", "#8C959F"
 _MOST_PANELS = 8
 
 
 @dataclass(frozen=True)
 class WaterfallStep:
-    """From where to where a contribution moves the score, log2 units; the last step is the score itself, from 0."""
+    """Start and end of a contribution to the score, in log2 units; the last step is the score itself, from 0."""
 
     label: str
     start: float
     end: float
-    is_whole: bool = False
+    is_total: bool = False
 
     @property
     def shown(self) -> str:
@@ -47,7 +48,7 @@ class WaterfallStep:
 
     @property
     def colour(self) -> str:
-        return WHOLE if self.is_whole else UP if self.end >= self.start else DOWN
+        return TOTAL if self.is_total else UP if self.end >= self.start else DOWN
 
 
 def contribution_words(part: Mapping[str, Any]) -> str:
@@ -62,18 +63,18 @@ def waterfall_steps(contributions: Sequence[Mapping[str, Any]]) -> list[Waterfal
     for part in contributions:
         steps.append(WaterfallStep(contribution_words(part), total, total + part["weight"]))
         total += part["weight"]
-    return [*steps, WaterfallStep("score", 0.0, total, is_whole=True)]
+    return [*steps, WaterfallStep("score", 0.0, total, is_total=True)]
 
 
-def became_of(pair: Mapping[str, Any]) -> str:
-    """What became of a row of CANDIDATE_PAIRS, in words."""
+def outcome_words(pair: Mapping[str, Any]) -> str:
+    """The outcome of a row of CANDIDATE_PAIRS, in words."""
     if not pair["link_is_chosen"]:
         return f"not linked: {NOT_LINKED_WORDS[NotLinked(pair['why_not'])]}"
-    return "linked, but another answer is as good" if pair["link_is_ambiguous"] else "linked"
+    return "linked, but another assignment is equally likely" if pair["link_is_ambiguous"] else "linked"
 
 
 def waterfall_chart(title: str, contributions: Sequence[Mapping[str, Any]]) -> Chart:
-    """The waterfall as a chart of the report: bars of one segment, which begin where the one before ended."""
+    """The waterfall as a chart of the report: bars of one segment, each starting at the end of the previous one."""
     steps = waterfall_steps(contributions)
     names = [bar_label(step.label) for step in steps]
     label_width = width_of_labels(names)
@@ -83,15 +84,15 @@ def waterfall_chart(title: str, contributions: Sequence[Mapping[str, Any]]) -> C
     bars = []
     for place, (step, name) in enumerate(zip(steps, names, strict=True)):
         left, right = (label_width + (end - least) * scale for end in sorted((step.start, step.end)))
-        says = f"{step.label}: {step.shown}"
-        segment = Segment(round(left, 1), round(max(right - left, 1.0), 1), step.colour, says)
+        description = f"{step.label}: {step.shown}"
+        segment = Segment(round(left, 1), round(max(right - left, 1.0), 1), step.colour, description)
         y = GAP + place * (BAR_HEIGHT + GAP)
         bars.append(Bar(y, name, step.label, step.shown, round(segment.x + segment.width + 6, 1), (segment,)))
     return Chart(title, "; ".join(f"{bar.full_label}: {bar.shown}" for bar in bars), tuple(bars), label_width)
 
 
 def waterfall_figure(title: str, pairs: Sequence[Mapping[str, Any]]) -> Figure:
-    """One panel per pair of CANDIDATE_PAIRS, in their order, on one scale; no more than the first few."""
+    """One panel per pair of CANDIDATE_PAIRS, in order, on one scale; only the first few pairs."""
     shown = pairs[:_MOST_PANELS]
     all_steps = [waterfall_steps(pair["link_contributions"]) for pair in shown]
     rows = [len(steps) for steps in all_steps]
@@ -101,7 +102,7 @@ def waterfall_figure(title: str, pairs: Sequence[Mapping[str, Any]]) -> Figure:
         _draw(axes, steps)
         axes.set_title(_panel_title(pair), loc="left", fontsize=10, color=INK)
     ends = [0.0, *(step.end for steps in all_steps for step in steps)]
-    panels[-1].set_xlim(min(ends) - 1, max(ends) + 3)  # room for the figures right of the bars
+    panels[-1].set_xlim(min(ends) - 1, max(ends) + 3)  # space for the figures right of the bars
     panels[-1].set_xlabel("log2 odds that the two claims are one dispense (each unit doubles the odds)")
     more = f" (the first {len(shown)} of {len(pairs)} pairs)" if len(shown) < len(pairs) else ""
     figure.suptitle(f"{title}{more}", x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
@@ -109,15 +110,22 @@ def waterfall_figure(title: str, pairs: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def write_figure(figure: Figure, storage: Storage, uri: str) -> None:
-    """Writes a PNG. Raises OutputError."""
+    """Write a PNG. Raises OutputError."""
     with storage.local_file(uri) as local:
         figure.savefig(local, format="png")
 
 
+def probability_words(share: float) -> str:
+    """A probability as a percentage that is never shown as certain."""
+    if share > _NEARLY_ONE:
+        return f"more than {_NEARLY_ONE:.2%}"
+    return f"{share:.2%}" if share >= 1 - _NEARLY_ONE else f"less than {1 - _NEARLY_ONE:.2%}"
+
+
 def _panel_title(pair: Mapping[str, Any]) -> str:
     names = f"{pair['link_tier'] or 'no tier'}: rebate claim {pair['source_row_id']}, "
-    names += f"340B claim {pair['link_source_row_id']}, {pair['link_probability']:.4%}"
-    return f"{names}\n{became_of(pair)}"
+    names += f"340B claim {pair['link_source_row_id']}, {probability_words(pair['link_probability'])}"
+    return f"{names}\n{outcome_words(pair)}"
 
 
 def _draw(axes: Any, steps: Sequence[WaterfallStep]) -> None:
@@ -131,11 +139,11 @@ def _draw(axes: Any, steps: Sequence[WaterfallStep]) -> None:
             textcoords="offset points",
             va="center",
             fontsize=9,
-            fontweight="bold" if step.is_whole else "normal",
+            fontweight="bold" if step.is_total else "normal",
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
         )
         if place + 1 < len(steps):
-            axes.vlines(step.end, place, place + 1, color=WHOLE, linewidth=0.8, linestyle=":", zorder=0)
+            axes.vlines(step.end, place, place + 1, color=TOTAL, linewidth=0.8, linestyle=":", zorder=0)
     axes.set_yticks(list(places), [step.label for step in steps], fontsize=9)
     axes.invert_yaxis()
     axes.axvline(0, color=INK, linewidth=0.8, zorder=0)

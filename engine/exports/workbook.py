@@ -1,4 +1,4 @@
-"""The analysts' workbook(s) and the same lines as CSV."""
+"""The analysts' workbooks, and the same findings as CSV."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import xlsxwriter
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from engine.contracts.cases import CaseStatus, Selection, Standing
+from engine.contracts.cases import CaseStatus, QueueStatus, Selection
+from engine.contracts.run_report import RunFacts
 from engine.contracts.tie_out import Color
-from engine.contracts.words import STANDING_WORDS, STATUS_WORDS
+from engine.contracts.words import QUEUE_STATUS_WORDS, STATUS_WORDS
 from engine.exports.batches import Stream, ordered_batches, priority_batches
 from engine.exports.csv_files import csv_column, csv_lines, csv_writer, identifiers
 from engine.exports.details import with_details
-from engine.exports.facts import RunFacts
 from engine.exports.finding_sheet import CLAIMS_SHEET, fill_finding_page, finding_page
 from engine.exports.formats import Formats
 from engine.exports.guide_sheet import add_guide_sheet
@@ -57,7 +57,7 @@ CSV_NAME = "findings.csv"
 TIE_OUT_SHEET, QUEUE_SHEET, RANDOM_SHEET = "Tie-out", "Queue", "Random sample"
 FINDINGS_SHEET, CASES_SHEET, LINES_SHEET = "Findings", "Cases", "Dispute lines"
 
-# Columns that stay in sight while one scrolls to the right.
+# Columns that stay visible while scrolling to the right.
 _FROZEN = {
     TIE_OUT_SHEET: 5,
     QUEUE_SHEET: 3,
@@ -74,8 +74,10 @@ _LINE_ORDER = (
 
 @dataclass(frozen=True)
 class ReviewTables:
-    """What a workbook shows next to findings: TIE_OUT (None: no invoices), CASES and QUEUE; how many claim lines are
-    not offered for dispute, for their line is red in the tie-out or they were sent before.
+    """Tables of a workbook other than findings: TIE_OUT (None: no invoices), CASES and QUEUE.
+
+    lines_held, lines_sent_before: claim lines that are not drafted because their line of the tie-out is red, or because
+    they were sent before.
     """
 
     tie_out: DataFrame | None = None
@@ -86,7 +88,7 @@ class ReviewTables:
 
     @cached_property
     def colors(self) -> Mapping[str, int]:
-        """Lines of the tie-out by color, every color; empty without a tie-out."""
+        """Lines of the tie-out by color, including colors without lines; empty if there is no tie-out."""
         if self.tie_out is None:
             return {}
         counted = {row["color"]: row["count"] for row in self.tie_out.groupBy("color").count().collect()}
@@ -94,7 +96,7 @@ class ReviewTables:
 
     @cached_property
     def cases_by_status(self) -> Mapping[str, int]:
-        """Cases by status, every status."""
+        """Cases by status, including statuses without cases."""
         if self.cases is None:
             return {}
         counted = {row["status"]: row["count"] for row in self.cases.groupBy("status").count().collect()}
@@ -102,11 +104,11 @@ class ReviewTables:
 
     @cached_property
     def queue_counts(self) -> Mapping[str, int]:
-        """Findings by standing, every standing, and those drawn at RANDOM, which have a standing too."""
+        """Findings by queue status, including statuses without findings; RANDOM: those drawn, which count twice."""
         if self.queue is None:
             return {}
         rows = self.queue.groupBy("standing", "selection").count().collect()
-        counts = {standing.value: 0 for standing in Standing} | {Selection.RANDOM.value: 0}
+        counts = {status.value: 0 for status in QueueStatus} | {Selection.RANDOM.value: 0}
         for row in rows:
             counts[row["standing"]] += row["count"]
             if row["selection"] == Selection.RANDOM.value:
@@ -129,22 +131,22 @@ def write_workbooks(
     redacted: bool = False,
     details: DataFrame | None = None,
 ) -> list[str]:
-    """Writes the review files into `folder`; returns their names, the first workbook first.
+    """Write the review files into `folder`; returns their names, the first workbook first.
 
-    Findings come by priority, then id, without those that a person dismissed and that did not change since. A workbook
-    holds at most `findings_per_workbook` of them and a sheet at most `rows_per_sheet`. Memory does not grow with their
-    number. `redacted`: findings, lines and totals are redacted ones, and cells of amounts stay empty.
-    `details`: DETAILS of the findings; without them, columns that come from claims are empty.
-    Raises OutputError where the folder cannot be written.
+    Findings are ordered by priority, then id, without those that a person dismissed and that did not change since. A
+    workbook holds at most `findings_per_workbook` of them and a sheet at most `rows_per_sheet`. Memory does not grow
+    with their number. `redacted`: findings, lines and totals are redacted, and cells with amounts stay empty.
+    `details`: DETAILS of the findings; without them, columns that come from claims are empty. Raises OutputError if the
+    folder cannot be written.
     """
-    found, line_count = totals.findings - totals.dismissed, dispute_lines.count()
+    finding_count, line_count = totals.findings - totals.dismissed, dispute_lines.count()
     listed = _Listed(findings.where(~is_dismissed()), details, tables.queue, redacted, facts)
-    parts = _parts(found, settings.findings_per_workbook)
+    parts = _parts(finding_count, settings.findings_per_workbook)
     names = [_workbook_name(number, len(parts)) for number in range(len(parts))]
-    rows, claims = listed.rows(found), listed.both_claims(found)
+    rows, claims = listed.rows(finding_count), listed.both_claims(finding_count)
     with (
         storage.local_file(join(folder, CSV_NAME)) as csv_path,
-        # with a byte-order mark, without which Excel takes the file for one in the system's own encoding
+        # with a byte-order mark; without it, Excel assumes the system's encoding
         csv_path.open("w", encoding="utf-8-sig", newline="") as file,
     ):
         csv_writer(file).writerow([column.heading for column in FINDINGS_COLUMNS])
@@ -153,7 +155,7 @@ def write_workbooks(
                 is_first = name == names[0]
                 if is_first:
                     if tables.tie_out is not None:
-                        # the first page: what does not tie out is looked at before any claim of it
+                        # the first page: lines that do not tie out are reviewed before their claims
                         count = sum(tables.colors.values())
                         compared = _stream(tie_out_rows(tables.tie_out), TIE_OUT_ORDER, count)
                         _add_row_sheets(book, formats, TIE_OUT_SHEET, TIE_OUT_COLUMNS, compared, count, settings)
@@ -174,7 +176,7 @@ def write_workbooks(
                     _add_row_sheets(book, formats, LINES_SHEET, LINE_COLUMNS, lines, line_count, settings)
                     add_quality_sheet(book, formats, facts)
     if not rows.is_empty:
-        raise RuntimeError(f"more findings came than the {found} that were counted")
+        raise RuntimeError(f"more findings were read than the {finding_count} that were counted")
     return [*names, CSV_NAME]
 
 
@@ -184,7 +186,7 @@ def _stream(rows: DataFrame, order: Sequence[str], count: int) -> Stream:
 
 @dataclass(frozen=True)
 class _Listed:
-    """The findings that a workbook lists, and what their rows are made from."""
+    """The findings that a workbook lists, and the inputs for their rows."""
 
     findings: DataFrame
     details: DataFrame | None
@@ -193,24 +195,24 @@ class _Listed:
     facts: RunFacts
 
     def rows(self, count: int) -> Stream:
-        """Rows of FINDINGS_COLUMNS in the order of priority."""
+        """Rows of FINDINGS_COLUMNS ordered by priority."""
         return self._stream(
             count,
-            lambda found: finding_rows(found, self.queue, self.redacted, self.facts.as_of, self.facts.code_texts),
+            lambda findings: finding_rows(findings, self.queue, self.redacted, self.facts.as_of, self.facts.code_texts),
         )
 
     def both_claims(self, count: int) -> Stream:
-        """Rows of BOTH_CLAIMS_COLUMNS in the order of priority."""
+        """Rows of BOTH_CLAIMS_COLUMNS ordered by priority."""
         return self._stream(count, both_claims_rows)
 
     def chosen(self, queue: DataFrame) -> _Listed:
-        """Those of a part of the queue."""
+        """The findings in a part of the queue."""
         own = self.findings.join(F.broadcast(queue.select("finding_id")), on="finding_id", how="left_semi")
         return replace(self, findings=own, queue=queue)
 
     def _stream(self, count: int, shown: Callable[[DataFrame], DataFrame]) -> Stream:
-        def rows(found: DataFrame) -> DataFrame:
-            return shown(with_details(found, self.details, self.redacted))
+        def rows(findings: DataFrame) -> DataFrame:
+            return shown(with_details(findings, self.details, self.redacted))
 
         return Stream(priority_batches(self.findings, count, rows, ORDER))
 
@@ -222,20 +224,20 @@ def _add_queue_sheets(
     tables: ReviewTables,
     settings: ReviewSettings,
 ) -> None:
-    """The sheet Queue if the capacity leaves findings out, and the random sample if one was drawn.
+    """Add the sheet Queue if the capacity excludes findings, and the random sample if one was drawn.
 
-    Findings are listed on the sheet Findings too; a decision counts on whichever sheet it is made.
+    The sheet Findings lists them too; a decision counts on either sheet.
     """
     if tables.queue is None:
         return
     is_queued, is_drawn = (
         F.col(name) == value
-        for name, value in (("standing", Standing.QUEUE.value), ("selection", Selection.RANDOM.value))
+        for name, value in (("standing", QueueStatus.QUEUE.value), ("selection", Selection.RANDOM.value))
     )
     counts = tables.queue_counts
     sheets = [(RANDOM_SHEET, is_drawn, counts[Selection.RANDOM.value])]
-    if counts[Standing.BEYOND_CAPACITY.value]:
-        sheets.insert(0, (QUEUE_SHEET, is_queued, counts[Standing.QUEUE.value]))
+    if counts[QueueStatus.BEYOND_CAPACITY.value]:
+        sheets.insert(0, (QUEUE_SHEET, is_queued, counts[QueueStatus.QUEUE.value]))
     for name, condition, count in sheets:
         if count:
             rows = listed.chosen(tables.queue.where(condition)).rows(count)
@@ -249,17 +251,17 @@ def _lines_of_review(tables: ReviewTables) -> list[tuple[str, str]]:
         compared = ", ".join(f"{count:,} {color.lower()}" for color, count in colors.items() if color != "NONE")
         lines.append(("Tie-out", f"{compared}, {colors['NONE']:,} with nothing to compare"))
     if statuses := tables.cases_by_status:
-        counts = ", ".join(f"{statuses[one.value]:,} {STATUS_WORDS[one].lower()}" for one in CaseStatus)
-        lines.append(("Cases", counts))
-    if standings := tables.queue_counts:
-        lines.append(("Queue", f"{standings['QUEUE']:,} findings, and {standings['RANDOM']:,} more drawn at random"))
+        by_status = ", ".join(f"{statuses[status.value]:,} {STATUS_WORDS[status].lower()}" for status in CaseStatus)
+        lines.append(("Cases", by_status))
+    if counts := tables.queue_counts:
+        lines.append(("Queue", f"{counts['QUEUE']:,} findings, and {counts['RANDOM']:,} more drawn at random"))
         lines += [
-            ("Not in the queue", f"{standings[one.value]:,} findings: {STANDING_WORDS[one]}")
-            for one in Standing
-            if one is not Standing.QUEUE and standings[one.value]
+            ("Not in the queue", f"{counts[status.value]:,} findings: {QUEUE_STATUS_WORDS[status]}")
+            for status in QueueStatus
+            if status is not QueueStatus.QUEUE and counts[status.value]
         ]
     if tables.lines_held:
-        lines.append(("Held back", f"{_claim_lines(tables.lines_held)}: their invoice line is red in the tie-out"))
+        lines.append(("Not drafted", f"{_claim_lines(tables.lines_held)}: their invoice line is red in the tie-out"))
     if tables.lines_sent_before:
         lines.append(("Sent before", f"{_claim_lines(tables.lines_sent_before)}: not drafted again"))
     return lines
@@ -270,7 +272,7 @@ def _claim_lines(count: int) -> str:
 
 
 def _parts(rows: int, most: int) -> list[int]:
-    """Rows of each part when at most `most` go into one; one empty part for no rows."""
+    """Rows of each part with at most `most` rows; one empty part if there are no rows."""
     return [min(most, rows - start) for start in range(0, rows, most)] or [0]
 
 
@@ -280,7 +282,7 @@ def _workbook_name(number: int, of: int) -> str:
 
 @contextmanager
 def _quick_compression() -> Iterator[None]:
-    """XlsxWriter compresses as hard as zlib does by default. A third of the time makes files a fifth larger."""
+    """Lower compression than XlsxWriter's: a third of the time for files that are a fifth larger."""
     module = xlsxwriter.workbook
     usual = module.ZipFile
     module.ZipFile = partial(usual, compresslevel=2)
@@ -294,7 +296,7 @@ def _quick_compression() -> Iterator[None]:
 def _open_workbook(path: Path, facts: RunFacts) -> Iterator[tuple[xlsxwriter.Workbook, Formats]]:
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with _quick_compression(), xlsxwriter.Workbook(str(path), options) as book:
-        # the run's date, not the clock's, so that a run repeated gives the same file
+        # the run's date, not the clock's: a repeated run gives the same file
         created = datetime.combine(facts.as_of, time())
         book.set_properties({"title": f"Findings of run {facts.run_id}", "created": created})
         book.set_size(2400, 1400)
@@ -311,7 +313,7 @@ def _add_row_sheets(
     settings: ReviewSettings,
     csv: IO[str] | None = None,
 ) -> dict[str, Any]:
-    """`count` rows of the stream on as many sheets as they need; the same lines go to `csv` where that is given."""
+    """Write `count` rows of the stream on as many sheets as needed, and the same lines to `csv` if given."""
     first: dict[str, Any] = {}
     for number, part in enumerate(_parts(count, settings.rows_per_sheet)):
         title = f"{name} {number + 1}" if number else name
@@ -336,7 +338,7 @@ def _add_one_finding(
     first: dict[str, Any],
     settings: ReviewSettings,
 ) -> None:
-    """The sheets One finding and Both claims of a workbook with `part` findings."""
+    """Add the sheets One finding and Both claims of a workbook with `part` findings."""
     on_sheet = min(part, settings.rows_per_sheet)
     detailed = min(on_sheet, settings.findings_with_claims)
     page = finding_page(book, formats)
@@ -346,9 +348,11 @@ def _add_one_finding(
 
 
 def _add_index_sheet(book: xlsxwriter.Workbook, formats: Formats, names: list[str], parts: list[int]) -> None:
-    """Which workbook holds which findings: the queue goes on from one to the next."""
+    """Add the list of workbooks with their findings: the queue continues from one workbook to the next."""
     page = Page(book, formats, "Index", (30, 14, 14, 14))
-    page.title("Workbooks of this run", "The queue goes on from one workbook to the next; findings.csv has all of it.")
+    page.title(
+        "Workbooks of this run", "The queue continues from one workbook to the next; findings.csv has all of it."
+    )
     ends = list(accumulate(parts))
     page.table(
         ("Workbook", "Findings", "From place", "To place"),

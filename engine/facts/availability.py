@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.contracts.needs import is_available
 from engine.contracts.tables import SUBJECT_FEEDS
 from engine.facts import (
     diversion,
@@ -59,7 +60,7 @@ def off_features(available: frozenset[str]) -> dict[str, str]:
     missing: dict[str, list[set[str]]] = {}
     for feature in FEATURES:
         needs = (SUBJECT_FEEDS[feature.subject], *feature.needs)
-        lacking = {need.replace("|", " or ") for need in needs if not _is_there(need, available)}
+        lacking = {need.replace("|", " or ") for need in needs if not is_available(need, available)}
         missing.setdefault(feature.column, []).append(lacking)
     # A column that several features share is off if all of them are off.
     return {
@@ -67,7 +68,3 @@ def off_features(available: frozenset[str]) -> dict[str, str]:
         for column, lacking in missing.items()
         if all(lacking)
     }
-
-
-def _is_there(need: str, available: frozenset[str]) -> bool:
-    return any(name in available for name in need.split("|"))

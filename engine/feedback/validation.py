@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 
 from engine.contracts.tables import TABLES
 from engine.contracts.words import DISMISS_REASONS
-from engine.errors import Problem
+from engine.errors import Problem, did_you_mean
 from engine.feedback.sheets import DECISIONS, Entry
 
 _TO_THREE_PLACES, _TO_CENTS = Decimal("0.001"), Decimal("0.01")
@@ -168,8 +167,7 @@ class _Reader:
         code = re.sub(r"\W+", "_", text.upper()).strip("_")
         if code in codes:
             return code
-        closest = difflib.get_close_matches(code, codes, n=1)
-        to_do = f"did you mean {closest[0]}?" if closest else "pick one from the list"
+        to_do = did_you_mean(code, codes, "pick one from the list")
         self.fail(f"not a value of {column}", text, f"one of {', '.join(codes)}", to_do, column)
         return None
 

@@ -170,9 +170,9 @@ def causes(differ: Differences, subject: str, rule_ids: Sequence[str]) -> list[s
     """Possible causes of a change, in words, each prefixed with its Cause; empty if no known difference explains it."""
     feed = SUBJECT_FEEDS[Subject(subject)]
     changed = sorted(_tables_of(subject, rule_ids) & differ.tables)
-    possible = [f"{Cause.DATA}: {name} is another" for name in changed if name in _FEEDS]
+    possible = [f"{Cause.DATA}: {name} differs" for name in changed if name in _FEEDS]
     possible += [f"{Cause.DATA}: another --as-of day"] if differ.day else []
-    possible += [f"{Cause.REFERENCE}: {name} is another" for name in changed if name not in _FEEDS]
+    possible += [f"{Cause.REFERENCE}: {name} differs" for name in changed if name not in _FEEDS]
     tables = [table for feed_subject, table in SUBJECT_FEEDS.items() if feed_subject.in_findings == subject]
     named = [f"{rule_id} on {table}" for rule_id in rule_ids for table in tables]
     switched = [name for name in named if name in differ.rules_off]

@@ -77,7 +77,7 @@ def _supports(hit: Column) -> Column:
     return (
         (hit["evidence"] == Evidence.WEAK.value)
         & hit["rule_id"].isin(*DATA_SOURCES)
-        & ~F.exists(_guards(hit), lambda guard: guard["state"] == GuardState.FAILED.value)
+        & ~F.exists(_guards(hit), lambda guard: guard["state"] == GuardState.EXPLAINED.value)
     )
 
 
@@ -96,7 +96,7 @@ def is_barred(rules: Column) -> Column:
         rules,
         lambda hit: (
             hit["rule_id"].isin(*BARRING_RULES)
-            & F.forall(_guards(hit), lambda guard: guard["state"] == GuardState.PASSED.value)
+            & F.forall(_guards(hit), lambda guard: guard["state"] == GuardState.RULED_OUT.value)
         ),
     )
 

@@ -122,7 +122,7 @@ def _with_outcome(pairs: DataFrame, links: DataFrame, oversized: DataFrame, sett
     # The assignment links as many claims as possible: an otherwise good pair that is not chosen has a better rival.
     why_not = (
         F.when(is_chosen, F.lit(None))
-        .when(F.col("is_oversized"), NotLinked.CROWDED_KEY.value)
+        .when(F.col("is_oversized"), NotLinked.OVERSIZED_BLOCK.value)
         .when(F.col("is_one_of_several"), NotLinked.NOT_THE_ONLY_ONE.value)
         .when(F.col("link_tier").isNull(), NotLinked.NO_TIER.value)
         .when(F.col("link_probability") < settings.least_probability, NotLinked.TOO_UNLIKELY.value)

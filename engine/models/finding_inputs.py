@@ -21,7 +21,7 @@ def input_names(features: Iterable[str], rule_ids: Iterable[str]) -> tuple[str, 
     of_feature = {
         "evidence": [f"evidence={name.value}" for name in Evidence],
         "rules": [f"rule={name}" for name in sorted(rule_ids)],
-        "guards": [f"guards_{name.value.lower()}" for name in (GuardState.FAILED, GuardState.UNCHECKED)],
+        "guards": [f"guards_{name.value.lower()}" for name in (GuardState.EXPLAINED, GuardState.UNCHECKED)],
         "match": [*(f"match_tier={name}" for name in _TIERS), "match_score", "match_ambiguous"],
         "anomaly": ["anomaly_known", "anomaly_rarity"],
         "amount": ["amount_known", "amount_log10"],

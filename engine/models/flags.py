@@ -68,7 +68,7 @@ def flag(scores: DataFrame, settings: FlagSettings, p_value_limit: float, explai
 def in_words(settings: FlagSettings) -> str:
     """How rows are flagged, and what that assumes, in words."""
     if settings.by == "capacity":
-        return f"the rarest among their peers, at most {settings.capacity:,}"
+        return f"the most unusual among their peers, at most {settings.capacity:,}"
     return (
         f"false-discovery rate of {settings.false_discovery_rate:.0%}, as far as ordinary rows are exchangeable with "
         "the rows that they were compared with"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from engine import exports, facts, prepare, rules, sources
 from engine.contracts.columns import Table
 from engine.contracts.references import VALIDITY_NAMES
 from engine.contracts.tables import SUBJECT_FEEDS, TABLES
-from engine.errors import OutputError, Problem
+from engine.errors import OutputError, Problem, closest_name
 from engine.pipeline.database import check_database
 from engine.pipeline.job import job_run
 from engine.pipeline.link import resolved_columns
@@ -67,10 +66,10 @@ class CheckedTable:
 
     def _similar_columns(self) -> Iterator[tuple[str, str]]:
         """Pairs of a missing column and the ignored column with the most similar name."""
-        plain = {name.lower().replace(" ", "_"): name for name in self.unknown_columns}
         for column in self.missing_columns:
-            for close in difflib.get_close_matches(column, plain, n=1, cutoff=0.75):
-                yield column, plain[close]
+            close = closest_name(column, self.unknown_columns, 0.75, lambda name: name.lower().replace(" ", "_"))
+            if close is not None:
+                yield column, close
 
 
 @dataclass(frozen=True)

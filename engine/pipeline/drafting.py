@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine import cases, exports, feedback, findings, positions
-from engine.contracts.cases import CASES, QUEUE, Standing
+from engine.contracts.cases import CASES, QUEUE, QueueStatus
 from engine.contracts.findings import DISPUTE_LINES, FINDINGS
 from engine.contracts.positions import POSITIONS
 from engine.contracts.tie_out import TIE_OUT
@@ -102,7 +102,7 @@ def write_queue(run: Run, found: DataFrame, of_cases: DataFrame, red: DataFrame 
     """Write `queue/` of the run: the findings to review."""
     settings = run.settings
     rows = run.work.write(work_tables.STANDINGS, cases.standings(found, of_cases, red, settings.queue))
-    worth = rows.where(F.col("standing") == Standing.QUEUE.value).count()
+    worth = rows.where(F.col("standing") == QueueStatus.QUEUE.value).count()
     size = cases.queue_size(worth, settings.queue)
     exports.write_queue(cases.queue_of(rows, size, settings.today), join(run.folders.outputs, QUEUE_FOLDER))
 

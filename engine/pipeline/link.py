@@ -15,8 +15,8 @@ from pyspark.sql import functions as F
 from engine import exports, facts, link
 from engine.contracts.codes import Step
 from engine.contracts.match_rates import FeedProblem
+from engine.contracts.tables import FEED_NAMES
 from engine.pipeline import work_tables
-from engine.pipeline.prepare import FEED_NAMES
 from engine.pipeline.stages import Linked, Prepared
 from engine.runs import Run, WorkTable
 

@@ -10,8 +10,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from engine import prepare
-from engine.contracts.codes import Reason, Step
-from engine.contracts.tables import FEEDS
+from engine.contracts.codes import DROPPED_NOT_QUARANTINED, Reason, Step
+from engine.contracts.tables import FEED_NAMES
 from engine.entity_families import FAMILIES, entity_families
 from engine.errors import Problem, RejectedInput
 from engine.pipeline import work_tables
@@ -20,23 +20,7 @@ from engine.runs import Run, WorkTables
 from engine.runtime.column_names import column_names
 from engine.sources import OpenedTable
 
-FEED_NAMES = frozenset(table.name for table in FEEDS)
 _JUDGED = FEED_NAMES - {"pharmacy_claims"}
-
-# Reasons for dropping a row in this step that do not quarantine it.
-LEFT_ORDERLY = {
-    reason.value
-    for reason in (
-        Reason.AFTER_AS_OF,
-        Reason.REDELIVERED,
-        Reason.VOID_TRANSACTION,
-        Reason.VOIDED,
-        Reason.REPLACED,
-        Reason.REVERSAL_TRANSACTION,
-        Reason.REVERSED,
-        Reason.NOT_340B,
-    )
-}
 
 # Share of quarantined rows above which a table gets a warning.
 _WORTH_A_WARNING = 0.05
@@ -89,7 +73,8 @@ def prepare_tables(run: Run, inputs: Inputs, stops: bool = True) -> Prepared:
             tables.append(table)
             words.append(f"{name} {table.counts.rows_in:,} in, {table.counts.rows_out:,} out")
             if table.counts.rows_out == 0:
-                run.progress.note(f"{name}: no rows to judge ({table.counts.rows_in:,} received)")
+                received = f"{table.counts.rows_in:,} rows received"
+                run.progress.note(f"{name}: none of the {received} is left; ledger.json has the reasons")
         if stops:
             _stop_for(tables)
         return _prepared(run, opened, references, tables, live)
@@ -108,7 +93,7 @@ def _prepared(
         live = {name: rows for name, rows in live.items() if name not in left_empty}
     claims, lines, prices = (by_name.get(name) for name in ("rebate_claims", "invoices", "prices"))
     unread_claims, replaced_invoices = None, None
-    if claims is not None and claims.netting is not None and set(claims.counts.dropped) - LEFT_ORDERLY:
+    if claims is not None and claims.netting is not None and set(claims.counts.dropped) - DROPPED_NOT_QUARANTINED:
         unread_claims = run.work.write(work_tables.UNREAD_CLAIMS, prepare.unread_claims(claims.rows, claims.netting))
     if lines is not None and lines.netting is not None and lines.counts.dropped.get(Reason.REPLACED.value):
         replaced_invoices = prepare.replaced_invoices(lines.rows, lines.netting)
@@ -243,7 +228,7 @@ def _entered(
     if is_left_empty:
         note(f"{name}: all rows are later than {run.settings.today}, the day of the run; it counts as missing")
     quarantine = None
-    if set(counts.dropped) - LEFT_ORDERLY:
+    if set(counts.dropped) - DROPPED_NOT_QUARANTINED:
         quarantine = prepare.quarantine(conformed, opened.table)
         if opened.complete:
             note(f"{name}: declared complete, but with quarantined rows; what it lacks is unknown, not absent")
@@ -274,7 +259,7 @@ def _values_checked(
     Reads the conformed rows only if there is something to report.
     """
     name, note = opened.table.name, run.progress.note
-    quarantined = {reason: rows for reason, rows in counts.dropped.items() if reason not in LEFT_ORDERLY}
+    quarantined = {reason: rows for reason, rows in counts.dropped.items() if reason not in DROPPED_NOT_QUARANTINED}
     share = sum(quarantined.values()) / max(counts.rows_in, 1)
     if not (counts.counted.get(Reason.COERCED_NULL.value) or counts.null_words or share > _WORTH_A_WARNING):
         return counts, None

@@ -136,8 +136,8 @@ def _tell_what_is_left_out(run: Run, reviewed: DataFrame, found: int, outcomes: 
     unknown = reviewed.count() - found
     if unknown:
         run.progress.note(
-            f"{unknown:,} reviewed findings stand in no published run below the output folder: they teach nothing"
+            f"{unknown:,} reviewed findings are in no published run below the output folder: not used for training"
         )
     of_cases = 0 if outcomes is None else outcomes.where(F.col("finding_id").isNull()).count()
     if of_cases:
-        run.progress.note(f"{of_cases:,} outcomes name a case and no finding: they teach nothing")
+        run.progress.note(f"{of_cases:,} outcomes name a case and no finding: not used for training")

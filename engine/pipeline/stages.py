@@ -288,7 +288,7 @@ class QueueOrder:
     @property
     def in_words(self) -> str:
         if self.reranker is None:
-            return f"p(valid) by evidence class, from the settings: {self.why_settings}"
+            return f"p(valid), the likelihood of being right: standard value per evidence class; {self.why_settings}"
         reviewed = self.reranker.reviewed
         random = reviewed["random_valid"] + reviewed["random_not_valid"]
         return f"p(valid) by {self.name} version {self.version}, calibrated on {random:,} findings drawn at random"

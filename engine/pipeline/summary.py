@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from engine import exports, models, rules
-from engine.contracts.codes import Step
+from engine.contracts.codes import DROPPED_NOT_QUARANTINED, Step
 from engine.contracts.tables import SUBJECT_FEEDS
 from engine.pipeline.outputs import Outputs
-from engine.pipeline.prepare import LEFT_ORDERLY
 from engine.pipeline.stages import Findings, Flagged, Inputs, Linked
 from engine.redaction import masked
 from engine.runs import Run, run_facts
@@ -23,7 +22,7 @@ def summary_of(
         return next((entry["dropped"] for entry in ledger[name] if entry["step"] == Step.PREPARE.value), {})
 
     quarantined = {
-        name: sum(rows for reason, rows in dropped_in_prepare(name).items() if reason not in LEFT_ORDERLY)
+        name: sum(rows for reason, rows in dropped_in_prepare(name).items() if reason not in DROPPED_NOT_QUARANTINED)
         for name in ledger
     }
     return {

@@ -122,7 +122,11 @@ def train_model(
     sample = data.samples[settings.detectors[settings.of(one.subject).detector].inputs]
     model = models.fit_model(sample, settings, one.subject)
     if model is None:
-        run.progress.note(f"{table}: {len(sample):,} rows are too few to train {name} on; nothing is scored")
+        minimum = settings.of(one.subject).minimum_training_rows
+        run.progress.note(
+            f"{table}: {len(sample):,} comparable rows are too few to train {name}, which needs {minimum:,}; no "
+            "anomaly model scores the rows"
+        )
         return None
     calibration = models.calibrate(
         models.anomaly_scores(data.reference, model, settings, one.subject),

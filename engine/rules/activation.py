@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from engine.contracts.codes import Subject
+from engine.contracts.needs import is_available
 from engine.rules.configuration import check_rules, thresholds_of
 from engine.rules.dispute_codes import DisputeCode, dispute_codes
 from engine.rules.registry import REGISTRY, Given, Registry, Rule, ThresholdValue
@@ -15,6 +16,7 @@ from engine.settings import Settings
 SWITCHED_OFF = "switched off in the configuration"
 OFF_BY_ITSELF = "off unless the configuration switches it on"
 COMPLETE = "complete"
+SCORES = "scores"
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def active_rules(
     guards_off: dict[str, str] = {}
     parts_off: dict[str, str] = {}
     for rule in registry.rules(subject):
-        why = _switched_off(rule, settings) or why_off(rule.needs, available)
+        why = switched_off(rule, settings) or why_off(rule.needs, available)
         if why:
             off[rule.id] = why
             continue
@@ -82,7 +84,7 @@ def active_rules(
     return ActiveRules(subject, as_of, tuple(on), off, guards_off, parts_off, thresholds, available)
 
 
-def _switched_off(rule: Rule, settings: Settings) -> str | None:
+def switched_off(rule: Rule, settings: Settings) -> str | None:
     """Why the rule is off, by the configuration or else by its own default; None if it is on."""
     configured = settings.rules.get(rule.id)
     enabled = None if configured is None else configured.enabled
@@ -96,26 +98,21 @@ def why_off(needs: Iterable[str], available: frozenset[str]) -> str | None:
     only the table is named."""
     missing: list[str] = []
     for need in needs:
-        alternatives = need.split("|")
-        if any(_is_there(name, available) for name in alternatives):
+        if is_available(need, available):
             continue
+        alternatives = need.split("|")
         tables = {name.partition(".")[0] for name in alternatives}
         absent = sorted(table for table in tables if table not in available)
         what = absent if len(absent) == len(tables) else alternatives
-        noun = _NOUNS.get(what[0]) or ("table" if "." not in what[0] else "column")
-        text = f"{noun} {what[0]} is missing" if len(what) == 1 else f"none of {', '.join(what)} is there"
+        noun = "table" if "." not in what[0] else "column"
+        text = f"{noun} {what[0]} is missing" if len(what) == 1 else f"none of {', '.join(what)} is available"
+        if what == [SCORES]:
+            text = "no anomaly model scored the rows: too few to train one"
         if what == [f"{next(iter(tables))}.{COMPLETE}"]:
             text = f"table {next(iter(tables))} is not declared complete, or has quarantined rows"
         if text not in missing:
             missing.append(text)
     return "; ".join(missing) or None
-
-
-_NOUNS = {"scores": "the model's"}
-
-
-def _is_there(name: str, available: frozenset[str]) -> bool:
-    return name in available and name.partition(".")[0] in available
 
 
 def _guard_key(rule_id: str, guard_name: str) -> str:

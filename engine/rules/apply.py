@@ -250,9 +250,9 @@ class _Checked(NamedTuple):
         if check.only_where is not None:
             failed = None if failed is None else check.only_where & failed
             unchecked = check.only_where & unchecked
-        state = F.when(unchecked, F.lit(GuardState.UNCHECKED.value)).otherwise(F.lit(GuardState.PASSED.value))
+        state = F.when(unchecked, F.lit(GuardState.UNCHECKED.value)).otherwise(F.lit(GuardState.RULED_OUT.value))
         if failed is not None:
-            state = F.when(failed, F.lit(GuardState.FAILED.value)).otherwise(state)
+            state = F.when(failed, F.lit(GuardState.EXPLAINED.value)).otherwise(state)
         result = F.struct(F.lit(check.guard.name).alias("name"), state.alias("state"))
         return _Checked(check.guard, failed, unchecked, result)
 

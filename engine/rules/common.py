@@ -39,13 +39,13 @@ NO_340B_PURCHASE = Guard(
 )
 EXCEEDS_340B_PURCHASES = Guard(
     "EXCEEDS_340B_PURCHASES",
-    "more units are asked for on the entity's claims than it bought at the 340B price over four quarters",
+    "more units are billed on the entity's claims than it bought at the 340B price over four quarters",
     needs=("chargebacks", "products.units_per_package"),
     weakens_to=Evidence.MEDIUM,
 )
 PURCHASE_GUARDS = (NO_340B_PURCHASE, EXCEEDS_340B_PURCHASES)
 PURCHASE_TOLERANCE = Threshold(
-    "purchase_tolerance", 0.1, "part by which units asked for may exceed the entity's purchases over four quarters"
+    "purchase_tolerance", 0.1, "part by which billed units may exceed the entity's purchases over four quarters"
 )
 THIRD_PARTY_PAYMENT = Guard(
     "THIRD_PARTY_PAYMENT",
@@ -61,7 +61,7 @@ WASTE_LINE = Guard(
 WASTE_MODIFIERS = Threshold(
     "waste_modifiers",
     ["JW"],
-    "modifiers of medical lines for discarded units; JZ says that nothing was discarded and explains nothing",
+    "modifiers of medical lines for discarded units; JZ states that nothing was discarded and explains nothing",
 )
 PARTIAL_FILL = Guard(
     "PARTIAL_FILL",

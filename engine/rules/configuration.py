@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from datetime import date
 
-from engine.errors import ConfigurationError, Problem
+from engine.errors import ConfigurationError, Problem, did_you_mean
 from engine.rules.dispute_codes import DisputeCode
 from engine.rules.registry import Registry, Rule, Threshold, ThresholdValue
 from engine.settings import RuleSettings
@@ -55,8 +54,7 @@ def _problems(rule_id: str, settings: RuleSettings, registry: Registry) -> Itera
 
 def _unknown(what: str, name: str, place: str, known: Iterable[str]) -> Problem:
     names = list(known)
-    closest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {closest[0]}?" if closest else "remove it"
+    hint = did_you_mean(name, names, "remove it", cutoff=0.5)
     return Problem(f"unknown {what} {name}", place, name, "one of " + ", ".join(names) if names else "none", hint)
 
 

@@ -78,7 +78,7 @@ def parse_dispute_codes(content: str, where: str) -> tuple[DisputeCode, ...]:
         code = _code(row, f"{where}, line {line}", problems)
         key = (code.code, code.kind, code.valid_from)
         if key in seen:
-            problems.append(Problem("a dispute code is there twice", f"{where}, line {line}", code.code))
+            problems.append(Problem("a dispute code occurs twice", f"{where}, line {line}", code.code))
         seen.add(key)
         codes.append(code)
     if problems:

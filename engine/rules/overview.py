@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from engine.contracts.codes import Subject
 from engine.errors import ConfigurationError, Problem
+from engine.rules.activation import switched_off
 from engine.rules.catalog import REGISTRY
 from engine.rules.configuration import check_rules, problems_of_rules, thresholds_of
 from engine.rules.dispute_codes import dispute_codes
@@ -60,9 +61,9 @@ def rule_versions(subject: Subject) -> dict[str, int]:
 
 
 def thresholds_in_force(settings: Settings, subject: Subject) -> dict[str, dict[str, ThresholdValue]]:
-    """Thresholds by rule id, for rules on the subject that have any and are not switched off."""
+    """Thresholds by rule id, for rules on the subject that have any and that the configuration does not switch off."""
     return {
         rule.id: thresholds_of(rule, settings.rules)
         for rule in REGISTRY.rules(subject)
-        if rule.thresholds and (rule.id not in settings.rules or settings.rules[rule.id].enabled)
+        if rule.thresholds and switched_off(rule, settings) is None
     }

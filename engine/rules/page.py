@@ -42,9 +42,9 @@ def rules_page(registry: Registry, examples: Mapping[tuple[str, Subject], Sequen
         "# Rules",
         "",
         "Made from the registry and the rules' specifications (`tests/spec/`) by `python -m docs_pages`; do not edit.",
-        "A guard is a known innocent explanation: where it holds, the rule is silent or says less; where it cannot be",
+        "A guard is a known innocent explanation: if it holds, the rule does not fire or is weaker; if it cannot be",
         "checked, the evidence is one class lower. Thresholds are set in `conf/rules.yaml`. In the examples `-` is",
-        "unknown, and what is not named is unknown too. `not supported` is what the catalog of rules asks and no",
+        "unknown, and what is not named is unknown too. `not supported` is what the catalog of rules requires and no",
         "table of the input can answer.",
     ]
     for rule in registry.rules():

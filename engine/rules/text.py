@@ -67,6 +67,12 @@ def listed(ids: Column, count: Column) -> Column:
     return F.concat(F.array_join(ids, ", "), F.when(is_cut, more).otherwise(F.lit("")))
 
 
+def listed_rows(ids: Column, count: Column) -> Column:
+    """`listed`, after the noun: `row E1`, or `rows E1, E2 and 3 more`."""
+    noun = F.when(count > 1, F.lit("rows ")).otherwise(F.lit("row "))
+    return F.concat(noun, listed(ids, count))
+
+
 def _ratio(value: Column) -> Column:
     return F.when(F.abs(value) < 1, _decimal(value, 4)).otherwise(_decimal(value, 2))
 

@@ -18,7 +18,7 @@ UNSUPPORTED = (
         ("R001", "R004"),
         "the modifier means something else on this claim",
         "No table lists other meanings of a modifier. `identifiers_340b` is by state, program, kind of claim and date, "
-        "and its confidence (`low`: MEDIUM at most) stands for the doubt.",
+        "and its confidence (`low`: MEDIUM at most) expresses the doubt.",
     ),
     Unsupported(
         ("R003", "R005"),
@@ -34,7 +34,7 @@ UNSUPPORTED = (
     Unsupported(
         ("R006",),
         "at most so many questions per entity",
-        "The rule is off unless it is switched on, and WEAK: it stands in no draft.",
+        "The rule is off unless it is switched on, and WEAK: it is in no draft.",
     ),
     Unsupported(
         ("R007",),
@@ -84,7 +84,7 @@ UNSUPPORTED = (
     Unsupported(
         ("R037",),
         "changes of enrolment, of preferred drugs, shortages, carve-outs",
-        "None of them is in a table: the rule is WEAK and asks.",
+        "None of them is in a table: the rule is WEAK and an inquiry.",
     ),
     Unsupported(
         ("R038",),
@@ -109,12 +109,12 @@ UNSUPPORTED = (
     Unsupported(
         ("R049",),
         "stock and mixed use",
-        "Inventories are in no table: the rule is WEAK and asks above a number of units.",
+        "Inventories are in no table: the rule is WEAK and an inquiry above a number of units.",
     ),
     Unsupported(
         ("R050",),
         "telehealth",
-        "Where the prescriber sees patients is in no table: the rule is WEAK and asks.",
+        "No table states where the prescriber sees patients: the rule is WEAK and an inquiry.",
     ),
     Unsupported(
         ("R051",),
@@ -124,6 +124,6 @@ UNSUPPORTED = (
     Unsupported(
         ("R056",),
         "the unit rebate amount was revised since the invoice",
-        "That is what code A says. Of several snapshots of a price the latest counts.",
+        "That is the meaning of code A. Of several snapshots of a price the latest counts.",
     ),
 )

@@ -265,7 +265,7 @@ def _dated_columns(location: Location, columns: Iterable[DatabaseColumn]) -> tup
 
 def _no_column(location: Location, setting: str, name: str, columns: Sequence[DatabaseColumn]) -> Problem:
     return Problem(
-        f"table {location.table.name} has no column {name}",
+        f"the input of table {location.table.name} has no column {name}",
         location.uri,
         "columns " + ", ".join(column.name for column in columns[:40]),
         to_do=f"fix input.tables.{location.table.name}.{setting}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -13,14 +12,14 @@ import yaml
 from engine.contracts.columns import Table
 from engine.contracts.tables import TABLES
 from engine.database import Schema, column_name, quoted_table
-from engine.errors import InputError, Problem, UserError
+from engine.errors import InputError, Problem, UserError, closest_name, did_you_mean
 from engine.runtime.storage import Storage, StoredFile, join, name_of
 from engine.settings import DatabaseSettings, Settings, TableLocation
 from engine.sources.adapters import ADAPTERS, Adapter
 from engine.sources.database_access import opened
 from engine.sources.failures import one_line
 from engine.sources.frames import plain
-from engine.sources.paths import closest_name, existing_part, files_at, is_document, is_pattern, location_of
+from engine.sources.paths import existing_part, files_at, is_document, is_pattern, location_of
 from engine.sources.text_format import TEXT_OPTIONS
 
 # A run needs one of these; everything else may be missing.
@@ -441,7 +440,7 @@ def _files_of(
 
 def _nothing_at(storage: Storage, root: str | None, table: Table, path: str, setting: str) -> Problem:
     folder, names = existing_part(storage, root, path)
-    closest = None if is_pattern(path) else closest_name(name_of(path), names)
+    closest = None if is_pattern(path) else closest_name(name_of(path), names, 0.8, str.lower)
     return Problem(
         f"no file matches the path of table {table.name}" if is_pattern(path) else f"table {table.name} does not exist",
         location_of(root, path),
@@ -484,12 +483,11 @@ def _unknown_columns(setting: str, table: Table, columns: Iterable[str]) -> list
     problems = []
     for name in columns:
         if _contract_name(table, name) not in table.column_names:
-            closest = difflib.get_close_matches(name, table.column_names, n=1)
             problems.append(
                 Problem(
-                    f"table {table.name} has no column {name}",
+                    f"the contract has no column {name} in table {table.name}",
                     f"{setting}.columns",
-                    to_do=f"did you mean {closest[0]}?" if closest else "see the data contract for its columns",
+                    to_do=did_you_mean(name, table.column_names, "see the data contract for its columns"),
                 )
             )
     return problems
@@ -536,9 +534,9 @@ def likely_table(name: str) -> str | None:
     """
     stem = plain(name_of(name).partition(".")[0])
     tables = {plain(table): table for table in TABLES}
-    closest = difflib.get_close_matches(stem, tables, n=1, cutoff=_CLOSE)
+    closest = closest_name(stem, tables, _CLOSE)
     within = sorted((table for table in tables if stem.startswith(table) or stem.endswith(table)), key=len)
-    return tables[closest[0]] if closest else tables[within[-1]] if within else None
+    return tables[closest] if closest else tables[within[-1]] if within else None
 
 
 def format_of(path: str) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any
@@ -235,35 +235,28 @@ def _check_unchanged(read: TableRead, description: Sequence[Any], schema: pa.Sch
         )
 
 
-class _driver_faults_reported:
+@contextmanager
+def _driver_faults_reported(read: TableRead) -> Iterator[None]:
     """Report user errors and server errors as one marked line that contains no data."""
-
-    def __init__(self, read: TableRead):
-        self._read = read
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, UserError):
-            problems = error.problems
-        elif isinstance(error, driver_errors()):
-            read = self._read
-            doing = f"reading table {read.table}"
-            is_query = read.source.startswith("(")
-            source = f"query of input.tables.{read.table}" if is_query else read.source
-            where = f"databases.{read.connection}: {source}"
-            problem = fault_problem(
-                fault_of(error),
-                read.connection,
-                doing,
-                where,
-                f"SELECT on {source}",
-                setting=f"input.tables.{read.table}",
-                is_query=is_query,
-            )
-            problems = (problem,)
-        else:
-            return
-        marked = json.dumps([vars(problem) for problem in problems])
-        raise RuntimeError(f"{MARK}{marked}{MARK}") from None
+    try:
+        yield
+        return
+    except UserError as error:
+        problems = error.problems
+    except driver_errors() as error:
+        doing = f"reading table {read.table}"
+        is_query = read.source.startswith("(")
+        source = f"query of input.tables.{read.table}" if is_query else read.source
+        where = f"databases.{read.connection}: {source}"
+        problem = fault_problem(
+            fault_of(error),
+            read.connection,
+            doing,
+            where,
+            f"SELECT on {source}",
+            setting=f"input.tables.{read.table}",
+            is_query=is_query,
+        )
+        problems = (problem,)
+    marked = json.dumps([vars(problem) for problem in problems])
+    raise RuntimeError(f"{MARK}{marked}{MARK}")

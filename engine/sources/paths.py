@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import re
 from collections.abc import Iterable, Iterator
@@ -72,13 +71,6 @@ def existing_part(storage: Storage, root: str | None, path: str) -> tuple[str, l
             break
         folder = join(folder, part)
     return folder, [name for name in _children(storage, folder) if not is_hidden(name)][:_MOST_NAMED]
-
-
-def closest_name(name: str, names: Iterable[str]) -> str | None:
-    """The most similar name, ignoring case."""
-    by_letters = {known.lower(): known for known in names}
-    closest = difflib.get_close_matches(name.lower(), by_letters, n=1, cutoff=0.8)
-    return by_letters[closest[0]] if closest else None
 
 
 def _start(root: str | None, path: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from engine.contracts.codes import Reason
 from engine.contracts.columns import Table
-from engine.errors import InputError, Problem, UserError
+from engine.errors import InputError, Problem, UserError, closest_name
 from engine.ndc import ndc11
 from engine.redaction import masked
 from engine.runtime.abilities import abilities
@@ -364,11 +364,13 @@ def _incomplete_files(reader: Reader, location: Location, columns: Sequence[str]
 
 
 def _no_such_column(location: Location, name: str, theirs: str, names: tuple[str, ...]) -> Problem:
+    closest = closest_name(theirs, names, simplified=str.lower)
     return Problem(
-        f"table {location.table.name} has no column {theirs}",
+        f"the input of table {location.table.name} has no column {theirs}",
         location.uri,
         "columns " + ", ".join(names[:40]),
-        to_do=f"fix input.tables.{location.table.name}.columns.{name}",
+        to_do=f"fix input.tables.{location.table.name}.columns.{name}"
+        + (f"; did you mean {closest}?" if closest else ""),
     )
 
 

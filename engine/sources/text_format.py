@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import codecs
-import difflib
 import encodings.aliases
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from engine.errors import ConfigurationError, Problem
+from engine.errors import ConfigurationError, Problem, closest_name
 from engine.sources.frames import plain, repeated_names
 
 # Option by its name in the settings.
@@ -163,13 +162,12 @@ def text_format(table: str, options: Mapping[str, Any], known: Sequence[str] = (
 def unknown_option(table: str, name: str, known: Sequence[str]) -> Problem:
     """The problem of an option that the reader of a table does not have."""
     replaced = _REPLACED.get(name.lower())
-    by_letters = {plain(name): name for name in known}
-    closest = difflib.get_close_matches(plain(name), by_letters, n=1)
+    closest = closest_name(name, known, simplified=plain)
     to_do = "remove it"
     if replaced is not None:
         to_do = replaced.format(table=table)
-    elif closest:
-        to_do = f"did you mean {by_letters[closest[0]]}?"
+    elif closest is not None:
+        to_do = f"did you mean {closest}?"
     expected = "one of " + ", ".join(known) if known else "no options"
     return Problem(f"unknown option {name} of table {table}", f"input.tables.{table}.options", name, expected, to_do)
 
@@ -181,8 +179,8 @@ def _encoding(text: Any) -> str:
     try:
         codec = codecs.lookup(known.get(plain(name), name))
     except (LookupError, ValueError):
-        closest = difflib.get_close_matches(plain(name), known, n=1)
-        hint = f"; did you mean {known[closest[0]].replace('_', '-')}?" if closest else ""
+        closest = closest_name(plain(name), known)
+        hint = f"; did you mean {known[closest].replace('_', '-')}?" if closest else ""
         raise ValueError(f"the usual name of an encoding, such as windows-1252, utf-16 or latin-1{hint}") from None
     try:
         "".encode(codec.name)

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 _AGAINST = "against_champion_version"
 _JUDGE = "against_champion_truth"
+_LABELS = {
+    "PLANTED": "planted anomalies",
+    "RANDOM": "decisions on findings drawn at random",
+    "QUEUE": "decisions on findings of the queue",
+}
 _DIFFERENCE = ("against_champion_auprc", "against_champion_auprc_low", "against_champion_auprc_high")
 # In charge if no version is: values of the settings, for models that would replace only these.
 SETTINGS = "settings"
@@ -144,7 +149,7 @@ def refusals(
                 "the challenger was not compared with the champion",
                 where,
                 "no figures of both on the same rows",
-                "planted truth, or decisions of both kinds on findings drawn at random",
+                "planted anomalies, or decisions of both kinds on findings drawn at random",
                 "run `train` once more, on input that has them",
             )
         )
@@ -163,9 +168,9 @@ def refusals(
             Problem(
                 "the challenger is not shown to be better than the champion",
                 where,
-                f"{_figures(*figures)} by {tags.get(_JUDGE, 'unknown')} truth",
+                f"{_figures(*figures)}{_measured_on(tags)}",
                 "an interval of the difference that lies above zero",
-                "keep the champion, or evaluate on more truth",
+                "keep the champion, or evaluate on more planted anomalies or decisions",
             )
         )
     return problems
@@ -250,7 +255,7 @@ def _why(champion: str | None, tags: Mapping[str, str], figures: Mapping[str, fl
     if champion is None and tags.get(_AGAINST) != SETTINGS:
         return "no version was champion"
     difference = _figures(*(figures[name] for name in _DIFFERENCE))
-    return f"better than {_in_charge(tags[_AGAINST])}: {difference} by {tags.get(_JUDGE, 'unknown')} truth"
+    return f"better than {_in_charge(tags[_AGAINST])}: {difference}{_measured_on(tags)}"
 
 
 def _figures(difference: float, low: float, high: float) -> str:
@@ -263,3 +268,9 @@ def _version(version: str | None) -> str:
 
 def _in_charge(champion: str) -> str:
     return "the settings" if champion == SETTINGS else _version(champion)
+
+
+def _measured_on(tags: Mapping[str, str]) -> str:
+    """The source of the labels by which two versions were compared; empty if the version does not state it."""
+    labels = tags.get(_JUDGE)
+    return "" if labels is None else f", measured on {_LABELS.get(labels, labels)}"

@@ -87,7 +87,7 @@ def test_it_shows_the_pair_and_leaves_data_and_picture_beside_the_run(finished, 
     assert (rules["R005"]["answer"], rules["R005"]["guards"]) == ("NOT_MET", None)
     assert rules["R002"]["answer"] == "OFF"
     assert "table medicaid_exclusions is missing" in rules["R002"]["message"]
-    assert "held back by a guard" not in ended.out
+    assert "suppressed by a guard" not in ended.out
     assert "R003 Fee-for-service claim" in ended.out
     assert data.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     assert {path.name for path in runs.iterdir()} == {"run", "explain"}

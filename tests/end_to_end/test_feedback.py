@@ -68,8 +68,8 @@ def test_decided_handed_in_and_judged_again(run_job, tmp_path):
     words = ["--output", tmp_path / "out", "--decided-by", "Ann", "--decided-on", AS_OF, "--as-of", AS_OF]
     handed_in = run_job(feedback, edited, *words)
     assert handed_in.status == 0, handed_in
-    assert "recorded   2 decisions, 0 outcomes; 0 were there already" in handed_in.out
-    assert "recorded   0 decisions, 0 outcomes; 2 were there already" in run_job(feedback, edited, *words).out
+    assert "recorded   2 decisions, 0 outcomes; 0 were known already" in handed_in.out
+    assert "recorded   0 decisions, 0 outcomes; 2 were known already" in run_job(feedback, edited, *words).out
     _send(run_job, tmp_path, first[_id_of(first, DUPLICATE)])
 
     assert _detect(run_job, tmp_path, "second").status == 0
@@ -127,7 +127,7 @@ def _send(run_job, folder, duplicate):
     assert line["code_text"] == "Duplicate claim"
     assert line["rx_number"].startswith("***")
     again = run_job(export, "--final", "--run-id", "first", *words)
-    assert "held back  1 decided lines: sent before" in again.out
+    assert "not sent   1 decided lines: sent before" in again.out
     assert "no decided line is left to send" in again.out
     submitted = parquet.read_table(folder / "out" / "feedback" / "submissions.parquet").to_pylist()
     (kept,) = (row for row in submitted if row["form"] == "DETAIL")

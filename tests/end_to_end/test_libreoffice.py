@@ -53,7 +53,7 @@ def test_edited_in_libreoffice_and_handed_in(run_job, tmp_path):
         again = saved_by_libreoffice(edited, kind, tmp_path / "again")
         printed = _hand_in(run_job, tmp_path, again)
         new, before = (3, 0) if kind == "xlsx" else (0, 3)
-        assert f"recorded   {new} decisions, 0 outcomes; {before} were there already" in printed
+        assert f"recorded   {new} decisions, 0 outcomes; {before} were known already" in printed
     kept = parquet.read_table(tmp_path / "out" / "feedback" / "decisions.parquet").to_pylist()
     assert [row["decision"] for row in kept].count("WATCH") == 1
     kept = [row for row in kept if row["decision"] == "DISPUTE"]

@@ -1,4 +1,4 @@
-"""Features that other rows tell of a claim, once more: slow, obvious, in plain Python, one world at a time."""
+"""Cross-row features of a claim, computed again: slow, obvious, in plain Python, one world at a time."""
 
 from __future__ import annotations
 

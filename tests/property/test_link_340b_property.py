@@ -43,7 +43,7 @@ def test_links_equal_those_of_the_reference(spark):
         expected = reference.Reference(LINK, configured_weights(LINK), heirs, PACKAGES).link(rebate, entity)
         assert links(spark, rebate, entity, LINK, partitions=3) == expected
         tiers = {link["tier"] for link in expected.values()}
-        assert tiers == {"T1", "T2", "T3", "T4", "T5", "T6"}, "the worlds have become too poor to test anything"
+        assert tiers == {"T1", "T2", "T3", "T4", "T5", "T6"}, "generated examples no longer cover every case"
         assert any(link["ambiguous"] for link in expected.values())
         assert len(expected) < len(rebate)
 

@@ -55,7 +55,7 @@ def test_rebate_claims(spark, seed):
             roots[world[place]["patient_key"]] = root
         rows += world
     seen = Counter(left for left, _ in expected.values())
-    assert min(seen.values()) > 5, "the worlds have become too poor to test anything"
+    assert min(seen.values()) > 5, "generated examples no longer cover every case"
     assert set(seen) == {
         *("SOURCE_ROW_ID_DUPLICATE", "REDELIVERED", "VOID_TRANSACTION", "VOIDED", "REPLACED"),
         None,
@@ -210,7 +210,7 @@ def test_entity_claims(spark, seed):
     seen = Counter((left, is_lost) for left, is_lost, _ in expected.values())
     assert max(number or 0 for *_, number in expected.values()) > 1
     assert {left for left, _ in seen} == {"SOURCE_ROW_ID_DUPLICATE", "REVERSAL_TRANSACTION", "REVERSED", None}
-    assert len(seen) == 5, "the worlds have become too poor to test anything"
+    assert len(seen) == 5, "generated examples no longer cover every case"
     for partitions in (1, 5):
         conformed = made(spark, "entity_claims", rows, partitions, seed + partitions)
         netting = settled(net_entity_claims(conformed))

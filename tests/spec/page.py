@@ -31,7 +31,7 @@ def examples_of(spec: Spec) -> Examples:
 
 
 def _stated(expected: dict[str, str]) -> dict[str, str]:
-    held_back = {"because": "held back by a guard"} if expected["fires"] == "held back" else {}
+    held_back = {"because": "suppressed by a guard"} if expected["fires"] == "held back" else {}
     return held_back | {name: text for name, text in expected.items() if name != "fires"}
 
 

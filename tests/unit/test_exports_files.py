@@ -64,11 +64,11 @@ def test_totals_are_those_of_a_slow_sum(spark):
 
     found = {}
     for one in totals.by_subject:
-        found[(one.subject, "all", "")] = listed(one.whole)
+        found[(one.subject, "all", "")] = listed(one.total)
         for dimension, groups in one.groups.items():
             for group in groups:
                 key = (one.subject, dimension, group.value)
-                found[key] = listed(group.whole)
+                found[key] = listed(group.total)
                 found |= {(*key, name): listed(part) for name, part in group.by_evidence.items()}
     assert found == {key: value for key, value in expected.items() if key[1] != "all" or len(key) == 3}
     assert [one.label for one in totals.by_subject] == ["Claims", "Invoice lines", "340B claims"]
@@ -85,9 +85,9 @@ def test_totals_are_those_of_a_slow_sum(spark):
     assert [row["finding_id"] for row in totals.first] == [row["finding_id"] for row in order[:10]]
     claims = totals.by_subject[0]
     assert [group.value for group in claims.by_evidence()] == ["STRONG", "MEDIUM", "WEAK", "CONTEXT"]
-    assert claims.by_evidence()[3].whole.findings == 0
-    amounts = [group.whole.amount for group in claims.greatest("product", 3)]
-    assert amounts == sorted((g.whole.amount for g in claims.groups["product"]), reverse=True)[:3]
+    assert claims.by_evidence()[3].total.findings == 0
+    amounts = [group.total.amount for group in claims.greatest("product", 3)]
+    assert amounts == sorted((g.total.amount for g in claims.groups["product"]), reverse=True)[:3]
     labels = {group.value: group.label for group in claims.groups["product"]}
     assert labels["00002759701"] == "00002-7597-01  Lumerazole 20 mg"
 

@@ -92,7 +92,7 @@ def totals(redacted: bool = False) -> Totals:
         "state": [group("KY", 96), group("AK", 4)],
         "entity": [group("DSH1", 100), group("unknown", 900)],
     }
-    return Totals((SubjectTotals(Subject.REBATE_CLAIM, group("", 100).whole, groups),), [finding(1)])
+    return Totals((SubjectTotals(Subject.REBATE_CLAIM, group("", 100).total, groups),), [finding(1)])
 
 
 OVERVIEW = Overview(

@@ -48,7 +48,7 @@ def _group(value: str, strong: str, weak: str = "0", label: str | None = None) -
     parts = {"STRONG": Sum(2, 2, Decimal(60), Decimal(strong)), "WEAK": Sum(1, 1, Decimal(9), Decimal(weak))}
     group = Group(value, label or value, by_evidence=parts)
     for part in parts.values():
-        group.whole.add(part)
+        group.total.add(part)
     return group
 
 
@@ -121,7 +121,7 @@ def test_it_says_what_was_found_what_comes_first_and_what_was_off():
         "R022 Terminated more than a year before",
         "rebate_claims",
         "99,903",
-        "taken back by a void",
+        "canceled by a void",
         "column prices.mfp_unit is missing",
         "340B status was assumed for 300 entity claims",
         "prepare 14.8",
@@ -159,7 +159,7 @@ def test_it_shows_how_links_were_scored_without_saying_of_whom():
     page = report_page(_totals(), 60, replace(FACTS, linking=Linking(learned, [("A typical exact link (T1)", one)])))
     parsed = _Page(page)
     assert parsed.open == []
-    words = "A typical exact link (T1): met by: pharmacy and prescription: +5.0; BIN: different: -2.5; score: +2.5"
+    words = "A typical exact link (T1): matched by: pharmacy and prescription: +5.0; BIN: different: -2.5; score: +2.5"
     assert words in {attributes.get("aria-label") for _, attributes in parsed.tags}
     cells = [text.strip() for text in parsed.text if text.strip()]
     place = cells.index("0.1500") - 1
@@ -183,7 +183,7 @@ def test_it_shows_match_rates_by_month_and_source_and_marks_what_fell_off():
     text = "".join(_Page(page).text)
     assert problem.message in text
     assert "CE<1>" in text
-    assert "1 smaller sources are left out" in text
+    assert "1 smaller sources are not shown" in text
     assert re.search(r'<td class="number" title="100 of 200 claims: T1 80, T3 20">50.0%</td>', page)
     assert re.search(r'<td class="number problem" title="10 of 100 claims: T1 10">10.0% ▼</td>', page)
     assert "2025-05: 2.1%; 2025-06: 10.0%" in page

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from engine.contracts.codes import NotLinked
-from engine.exports.waterfall import DOWN, UP, became_of, waterfall_chart, waterfall_figure, waterfall_steps
+from engine.exports.waterfall import DOWN, UP, outcome_words, waterfall_chart, waterfall_figure, waterfall_steps
 
 PARTS = [
     {"field": "met_by", "level": "PRESCRIPTION", "weight": 5.0},
@@ -34,7 +34,7 @@ def pair(**fields) -> dict:
 def test_each_step_begins_where_the_one_before_ended():
     steps = waterfall_steps(PARTS)
     assert [step.label for step in steps] == [
-        "met by: pharmacy and prescription",
+        "matched by: pharmacy and prescription",
         "date of service: same day",
         "BIN: different",
         "score",
@@ -81,7 +81,7 @@ def test_many_pairs_are_cut_and_the_picture_says_so():
 
 
 @pytest.mark.parametrize("why_not", list(NotLinked))
-def test_what_became_of_a_pair_is_said_in_words(why_not):
-    assert became_of(pair(link_is_chosen=False, why_not=why_not.value)).startswith("not linked: ")
-    assert became_of(pair()) == "linked"
-    assert "as good" in became_of(pair(link_is_ambiguous=True))
+def test_the_outcome_of_a_pair_in_words(why_not):
+    assert outcome_words(pair(link_is_chosen=False, why_not=why_not.value)).startswith("not linked: ")
+    assert outcome_words(pair()) == "linked"
+    assert "equally likely" in outcome_words(pair(link_is_ambiguous=True))

@@ -244,7 +244,7 @@ def test_summary_and_data_quality(review):
     with zipfile.ZipFile(folder / names[0]) as archive:
         assert sum(name.startswith("xl/charts/chart") for name in archive.namelist()) == 3
     quality = [[cell.value for cell in row] for row in book["Data quality"].iter_rows()]
-    assert ["rebate_claims", "prepare", 104_812, 100_203, "VOIDED", 2_200, None, "taken back by a void"] in quality
+    assert ["rebate_claims", "prepare", 104_812, 100_203, "VOIDED", 2_200, None, "canceled by a void"] in quality
     assert ["rebate_claims", "prepare", 104_812, 100_203, "PRIOR_NOT_FOUND", None, 7] in [row[:7] for row in quality]
     assert ["R011", "rule", "column prices.mfp_unit is missing"] in [row[:3] for row in quality]
 
@@ -346,7 +346,7 @@ def test_the_tie_out_is_the_first_page_with_the_worst_lines_on_top(spark, tmp_pa
     assert (sheet.freeze_panes, sheet.print_title_rows, sheet.page_setup.fitToHeight) == ("F2", "$1:$1", 0)
     summary = [[cell.value for cell in row][:2] for row in book["Summary"].iter_rows()]
     assert ["Tie-out", "2 red, 1 yellow, 1 green, 1 with nothing to compare"] in summary
-    assert ["Held back", "4 claim lines: their invoice line is red in the tie-out"] in summary
+    assert ["Not drafted", "4 claim lines: their invoice line is red in the tie-out"] in summary
 
 
 def test_queue_random_sample_and_cases_have_sheets_and_decisions_come_back_as_they_were_selected(spark, tmp_path):
@@ -388,7 +388,7 @@ def test_queue_random_sample_and_cases_have_sheets_and_decisions_come_back_as_th
     listed = {row["Finding id"].value: row for row in _cells(book["Findings"])}
     assert len(listed) == 6
     assert listed[rows[3]["finding_id"]]["Selection"].value == "RANDOM"
-    assert listed[rows[4]["finding_id"]]["Queue"].value == "looking at it is expected to cost more than it recovers"
+    assert listed[rows[4]["finding_id"]]["Queue"].value == "reviewing it is expected to cost more than it recovers"
     assert listed[rows[1]["finding_id"]]["Held"].value == "invoice line is red in the tie-out"
     assert listed[rows[0]["finding_id"]]["Case id"].value == "C1"
     [of_case] = _cells(book["Cases"])

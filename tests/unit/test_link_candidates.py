@@ -56,8 +56,8 @@ WHY_NOT = {
     ("taken, a day later", "E2"): ("T3", NotLinked.CLAIM_340B_HAS_BETTER),
     ("another payer", "E2"): ("T3", CHOSEN),
     ("no tier", "E3"): (None, NotLinked.NO_TIER),
-    ("crowd 0", "E4 0"): ("T1", NotLinked.CROWDED_KEY),
-    ("crowd 0", "E4 1"): ("T1", NotLinked.CROWDED_KEY),
+    ("crowd 0", "E4 0"): ("T1", NotLinked.OVERSIZED_BLOCK),
+    ("crowd 0", "E4 1"): ("T1", NotLinked.OVERSIZED_BLOCK),
     ("hashed", "E6 0"): (None, NotLinked.NOT_THE_ONLY_ONE),
     ("hashed", "E6 1"): (None, NotLinked.NOT_THE_ONLY_ONE),
     # only the rows of the first stage, which the answer hangs on, say that E5 is gone

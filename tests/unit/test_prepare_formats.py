@@ -189,7 +189,7 @@ def test_suggestions_read_numbers_as_the_engine_does(decimal, thousands, currenc
         ("%d.%m.%y", "did you mean dd.MM.yy?"),
         ("dd.mm.yyyy HH:mm", "did you mean dd.MM.yyyy HH:mm?"),
         ("MM/yyyy", "no day"),
-        ("MM/dd/yyyy MM", "the month stands twice"),
+        ("MM/dd/yyyy MM", "the month occurs twice"),
         ("Mdyyyy", "needs two digits"),
         ("European", "unknown letters"),
         ("", "no year"),

@@ -51,7 +51,7 @@ def test_every_mistake_at_once():
         "code is missing   where:    codes.csv, line 3",
         "document_required is missing",
         "text is missing",
-        "there twice   where:    codes.csv, line 5",
+        "occurs twice   where:    codes.csv, line 5",
     ):
         assert any(words in problem for problem in found), (words, found)
     assert len(found) == 7

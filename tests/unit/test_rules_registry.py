@@ -12,7 +12,7 @@ import yaml
 from engine.contracts.codes import Action, Evidence, Party, Program, Route, Subject
 from engine.contracts.tables import TABLES
 from engine.errors import ConfigurationError
-from engine.rules import REGISTRY, Registry, active_rules, dispute_codes, explaining_rules
+from engine.rules import REGISTRY, Registry, active_rules, dispute_codes, explaining_rules, thresholds_in_force
 from engine.rules.activation import OFF_BY_ITSELF, SWITCHED_OFF, why_off
 from engine.rules.configuration import check_rules
 from engine.rules.registry import DataSource, On, RegistryError, Threshold, rule
@@ -167,7 +167,7 @@ def test_missing_tables_and_columns_switch_off_what_needs_them():
     assert active.off["R011"] == (
         "table entity_claims is missing; column prices.ceiling_unit is missing; column prices.mfp_unit is missing"
     )
-    assert active.off["R052"] == "the model's scores is missing"
+    assert active.off["R052"] == "no anomaly model scored the rows: too few to train one"
     assert active.guards_off == {
         "R002, STATE_METHOD": "table state_340b_policies is missing",
         "R002, NO_340B_PURCHASE": "table chargebacks is missing",
@@ -209,8 +209,8 @@ def test_what_a_missing_column_takes_of_a_rule_is_said():
 
 def test_alternatives_need_one_of_them():
     assert why_off(("a.x|b.y",), frozenset({"b", "b.y"})) is None
-    assert why_off(("a.x|a.y",), frozenset({"a"})) == "none of a.x, a.y is there"
-    assert why_off(("a.x|b.y",), frozenset()) == "none of a, b is there"
+    assert why_off(("a.x|a.y",), frozenset({"a"})) == "none of a.x, a.y is available"
+    assert why_off(("a.x|b.y",), frozenset()) == "none of a, b is available"
     assert why_off(("a.x",), frozenset({"a.x"})) == "table a is missing"
 
 
@@ -304,3 +304,17 @@ def test_rules_that_explain_what_is_unusual_are_strong_or_medium_and_exist():
 def test_a_weak_rule_explains_nothing_that_is_unusual():
     with pytest.raises(RegistryError, match="explains nothing that is unusual"):
         enter(Registry(), evidence=Evidence.WEAK, explains_unusual=True)
+
+
+def test_thresholds_in_force_are_those_of_rules_that_are_on():
+    by_default = thresholds_in_force(Settings(), Subject.REBATE_CLAIM)
+    assert "R035" in by_default
+    assert "R006" not in by_default
+    set_alone = settings(R035={"thresholds": {"z": 5.0}}, R006={"thresholds": {"share_340b": 0.7}})
+    in_force = thresholds_in_force(set_alone, Subject.REBATE_CLAIM)
+    assert in_force["R035"]["z"] == 5.0
+    assert "R006" not in in_force
+    switched = settings(R035={"enabled": False}, R006={"enabled": True})
+    in_force = thresholds_in_force(switched, Subject.REBATE_CLAIM)
+    assert "R035" not in in_force
+    assert in_force["R006"] == {"share_340b": 0.6}

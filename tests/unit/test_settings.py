@@ -85,7 +85,7 @@ def test_a_file_that_is_no_mapping_is_one_clear_problem(tmp_path, text):
 
 
 def test_a_config_file_that_is_not_there(tmp_path):
-    with pytest.raises(ConfigurationError, match="not there"):
+    with pytest.raises(ConfigurationError, match="does not exist"):
         load_settings(tmp_path / "none.yaml")
 
 

@@ -100,7 +100,7 @@ def test_features_are_those_of_what_the_challenger_reads():
 def test_a_refusal_tells_the_figures():
     given = compared("1", 0.05, -0.0123, 0.11)
     [problem] = refusals("3", "1", given["tags"], given["metrics"], CLAIM_FEATURES, NAME)
-    assert "+0.0500, interval -0.0123 to +0.1100 by PLANTED truth" in str(problem)
+    assert "+0.0500, interval -0.0123 to +0.1100, measured on planted anomalies" in str(problem)
     assert "challenger: version 3, champion: version 1" in str(problem)
 
 

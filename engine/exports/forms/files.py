@@ -23,8 +23,8 @@ def write_form(
 ) -> list[str]:
     """Write the form in each format; returns the names of its files.
 
-    The name is made of state, labeler code, quarter, invoice number and, if it is not federal, the kind of rebate.
-    Equal forms give equal files. Raises OutputError.
+    The name consists of state, labeler code, quarter, invoice number and, if not federal, the rebate type. Equal forms
+    give equal files. Raises OutputError.
     """
     parts = [form.state, form.labeler_code, form.period, form.invoice_number or "no-number"]
     if form.rebate_type != "FEDERAL":
@@ -41,9 +41,9 @@ def write_form(
 
 
 def _write_csv(form: FilledForm, path: Path) -> None:
-    """One row per line: the header's fields, then the form's columns with letter and title; last the totals.
+    """One row per line: the header's fields, then the form's columns with letter and title; the totals come last.
 
-    Identifiers that a spreadsheet would take for numbers or dates come after a tab (see `csv_files.identifiers`).
+    Identifiers that a spreadsheet would convert to numbers or dates follow a tab (see `csv_files.identifiers`).
     """
     fields = [("Status", "DRAFT" if form.is_draft else "FINAL"), ("Form", form.title), *form.header]
     own = [safe_text(text) if name in _WORDS else identifier(text) for name, text in fields]

@@ -1,4 +1,4 @@
-"""A form as PDF: letter size, landscape, the column titles on every page."""
+"""A form as PDF: letter size, landscape, with the column titles on every page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from engine.exports.plain_text import plain
 _MARGIN = 0.4 * inch
 _INK, _SHADE, _LINE = colors.HexColor("#1F2937"), colors.HexColor("#E5ECF4"), colors.HexColor("#9AA5B1")
 _DRAFT = colors.Color(0.75, 0.25, 0.1, alpha=0.16)
-# Relative widths; the page's width is shared out.
+# Relative widths, scaled to the width of the page.
 _WIDTHS = {CellKind.TEXT: 5.6, CellKind.UNITS: 6.6, CellKind.PRICE: 6.2, CellKind.MONEY: 6.6}
 _WIDE = {"product": 6.4, "product_name": 10.5, "record_id": 4.8, "adjustment_codes": 6.8}
 _EVIDENCE_WIDTHS = {"role": 10.0, "documents": 15.0, "reference": 14.0, "claim_id": 11.0, "claim_line": 4.5}
@@ -35,7 +35,7 @@ _DIGITS = {CellKind.UNITS: ",.3f", CellKind.PRICE: ".6f", CellKind.MONEY: ",.2f"
 
 
 def _fonts(form: FilledForm) -> tuple[str, str]:
-    """Names of the regular and the bold font: what every reader of PDF has, unless the form holds other letters."""
+    """Names of the regular and bold fonts: built into every PDF reader unless the form contains other letters."""
     texts = [text for _, text in form.header]
     texts += [str(value) for line in (*form.lines, *form.evidence) for value in line.values() if isinstance(value, str)]
     try:
@@ -47,7 +47,7 @@ def _fonts(form: FilledForm) -> tuple[str, str]:
 
 @cache
 def _embedded_fonts() -> tuple[str, str]:
-    """DejaVu, which has the letters of most languages, as matplotlib ships it."""
+    """DejaVu, which covers most languages, from matplotlib's files."""
     folder = resources.files("matplotlib").joinpath("mpl-data", "fonts", "ttf")
     names = ("DejaVuSans", "DejaVuSans-Bold")
     for name in names:
@@ -57,7 +57,7 @@ def _embedded_fonts() -> tuple[str, str]:
 
 
 def write_pdf(form: FilledForm, path: Path) -> None:
-    """Write the form to a PDF file. Equal forms give equal files: it holds no time and no random id."""
+    """Write the form to a PDF file. Equal forms give equal files: no time, no random id."""
     regular, bold = _fonts(form)
     size = 6.2 if len(form.columns) > 15 else 6.8
     text = ParagraphStyle("text", fontName=regular, fontSize=size, leading=size * 1.2, textColor=_INK)
@@ -97,7 +97,7 @@ def _header(form: FilledForm, styles: dict[str, Any], width: float) -> Table:
     rows = []
     for number in range(half):
         pair = [left[number], right[number] if number < len(right) else ("", "")]
-        rows.append([Paragraph(escape(plain(cell)), styles[kind]) for one in pair for cell, kind in _of_field(one)])
+        rows.append([Paragraph(escape(plain(cell)), styles[kind]) for field in pair for cell, kind in _of_field(field)])
     table = Table(rows, colWidths=[width * part for part in (0.17, 0.31, 0.12, 0.4)], hAlign="LEFT")
     line = [("LINEBELOW", (place, 0), (place, -1), 0.4, _LINE) for place in (1, 3)]
     table.setStyle(TableStyle([*line, ("TOPPADDING", (0, 0), (-1, -1), 1), ("BOTTOMPADDING", (0, 0), (-1, -1), 1)]))
@@ -173,7 +173,7 @@ def _evidence(form: FilledForm, styles: dict[str, Any], width: float) -> LongTab
 
 
 def _cell(value: Any, kind: CellKind, styles: dict[str, Any]) -> Paragraph | str:
-    """Text is broken into lines; numbers are drawn as they are, which is far faster."""
+    """A cell: text is wrapped; numbers are drawn unwrapped, which is far faster."""
     if value is None:
         return ""
     return Paragraph(escape(plain(str(value))), styles["text"]) if kind is CellKind.TEXT else _number(value, kind)

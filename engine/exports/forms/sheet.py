@@ -1,4 +1,4 @@
-"""A form as a workbook: header block, the form's columns, totals, and a sheet of the evidence that its codes need."""
+"""A form as a workbook: header block, the form's columns, totals, and a sheet with the evidence its codes require."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engine.contracts.forms import EVIDENCE_COLUMNS, REMITTED, CellKind, FilledF
 from engine.exports.plain_text import plain
 
 _LEAST_WIDTH, _MOST_WIDTH = 7.0, 30.0
-_FIELD_COLUMNS = 3  # that a field of the header block takes
+_FIELD_COLUMNS = 3  # width of a field of the header block, in columns
 _NUMBERS = {CellKind.UNITS: "#,##0.000", CellKind.PRICE: "0.000000", CellKind.MONEY: "#,##0.00"}
 _AS_SHOWN = {CellKind.UNITS: ",.3f", CellKind.PRICE: ".6f", CellKind.MONEY: ",.2f"}
 EVIDENCE_TITLES = {
@@ -40,7 +40,7 @@ def write_workbook(form: FilledForm, path: Path) -> None:
     """Write the form to an xlsx file. No cell of text becomes a formula; totals are formulas over the lines."""
     options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
     with xlsxwriter.Workbook(str(path), options) as book:
-        # the form's own day, so that equal forms give equal files
+        # the form's own day, so equal forms give equal files
         book.set_properties({"title": _name(form), "created": datetime.combine(form.day, time())})
         _add_form(book, form)
         if form.evidence:
@@ -92,7 +92,7 @@ def _add_form(book: xlsxwriter.Workbook, form: FilledForm) -> None:
 
 
 def _width(form: FilledForm, column: FormColumn) -> float:
-    """As wide as the longest word of the title and the longest cell, so that no number is shown as ###."""
+    """Width for the longest word of the title and the longest cell, so no number is shown as ###."""
     values = [line[column.name] for line in form.lines]
     if column.kind is CellKind.MONEY:
         values.append(form.total(column.name))
@@ -103,7 +103,7 @@ def _width(form: FilledForm, column: FormColumn) -> float:
 
 
 def _width_of(texts: Sequence[str]) -> float:
-    # bold print takes more
+    # bold text is wider
     longest = max(map(len, texts)) * 1.12 + 2
     return min(max(longest, _LEAST_WIDTH), _MOST_WIDTH)
 

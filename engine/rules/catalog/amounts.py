@@ -43,7 +43,7 @@ def _asked_too_much(units: Column, difference: Column) -> Column:
 
 def invoice_arithmetic(f: Facts, given: Given) -> Hit:
     """Units x unit rebate amount is not the rebate (where a unit rebate amount other than zero is stated), or the total
-    reimbursed is not its Medicaid and its other part. At issue is the rebate that is asked for beyond the product.
+    reimbursed is not its Medicaid and its other part. At issue is the rebate that is billed beyond the product.
     """
     expected = _product(f.units_reimbursed, f.unit_rebate_amount)
     difference = f.rebate_amount - expected
@@ -111,7 +111,7 @@ def invoice_arithmetic(f: Facts, given: Given) -> Hit:
 )
 def claim_arithmetic(f: Facts, given: Given) -> Hit:
     """Units x stated unit rebate amount, rounded to cents, is not the stated rebate. An adjustment: no units are
-    disputed, at issue is the money that is asked for beyond the product.
+    disputed, at issue is the money that is billed beyond the product.
     """
     expected = _product(f.ndc_units, f.unit_rebate_amount)
     difference = f.rebate_amount - expected
@@ -206,6 +206,6 @@ def line_at_another_price(f: Facts, given: Given) -> Hit:
 )
 def claim_at_another_price(f: Facts, given: Given) -> Hit:
     """The state's unit rebate amount of the federal rebate is not ours of the period. An adjustment: no units are
-    disputed, at issue is what the state asks too much. Our own amount is confidential and stands in no message.
+    disputed, at issue is what the state bills too much. Our own amount is confidential and is in no message.
     """
     return _another_price(f, given, state_invoiced(f), f.ndc_units, ZERO_URA)

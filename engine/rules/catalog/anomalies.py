@@ -49,7 +49,7 @@ def _months(f: Facts) -> Column:
 
 
 def unusual_month_of_entity(f: Facts, _: Given) -> Hit:
-    """The claim stands for a month in which its covered entity stands out: more 340B claims than its other months and
+    """The claim represents a month in which its covered entity is unusual: more 340B claims than its other months and
     other entities' months lead to expect. No model judges single 340B claims.
     """
     return Hit(
@@ -101,7 +101,7 @@ def unusual_invoice_line(f: Facts, given: Given) -> Hit:
     any_units=True,
 )
 def unusual_claim(f: Facts, given: Given) -> Hit:
-    """The anomaly model finds the claim unusual; support for another rule, never a reason by itself. What part of the
+    """The anomaly model finds the claim unusual; support for another rule, never a reason alone. What part of the
     units is wrong the model does not know, so it puts none at issue. `reasons` come largest first, and each lies
     outside the range of comparable claims; without one the claim is not flagged. Or it is the most unusual claim of a
     month in which a pharmacy or prescriber stands out, and names the others.

@@ -62,8 +62,8 @@ def may_be_diverted(f: Facts, given: Given) -> Hit:
         message=sentence(
             "{claim}. Of {known:count} earlier prescriptions of prescriber {prescriber} for the product the entity "
             "claimed {share:percent}, the pharmacy is {km:count} km from the entity, and in this quarter the entity "
-            "claims {units:number} units of the product, other entities usually {usual:number}: it is asked whether "
-            "the patient was the entity's.",
+            "claims {units:number} units of the product, other entities usually {usual:number}: ask whether the "
+            "patient was a patient of the entity.",
             claim=entity_claimed(f),
             known=f.prescriptions_known,
             prescriber=f.prescriber_npi,

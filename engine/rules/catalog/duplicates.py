@@ -126,8 +126,8 @@ def _earlier_row(f: Facts) -> Column:
 )
 def twice_in_one_period(f: Facts, given: Given) -> Hit:
     """A second line for one dispense. Where third parties paid another amount on it, it may be the secondary payer's
-    part; of medical lines one for discarded units stands next to one for what was given. Here and in R017 to R019 later
-    lines with units below zero take back what their payer asked for: what they leave of the line is at issue, if
+    part; of medical lines one for discarded units is next to one for the units given. Here and in R017 to R019 later
+    lines with units below zero credit what their payer billed: what they leave of the line is at issue, if
     anything.
     """
     other_part = OTHER_PAYERS_PART.check(failed=f.amount_third_party != f.duplicate_amount_third_party)
@@ -151,8 +151,8 @@ def twice_in_one_period(f: Facts, given: Given) -> Hit:
     document="both claim lines",
 )
 def in_both_programs(f: Facts, _: Given) -> Hit:
-    """Fee-for-service and managed care of a state, or the commercial and Part D business of a payer, ask for one
-    dispense. A void or the patient's enrollment has to say which is wrong.
+    """Fee-for-service and managed care of a state, or the commercial and Part D business of a payer, bill one
+    dispense. A void or the patient's enrollment has to show which is wrong.
     """
     difference = "only one of the two programs can have paid for it, and which one is open"
     return _duplicate(f, "R017", F.lit(difference))
@@ -173,7 +173,7 @@ def in_both_programs(f: Facts, _: Given) -> Hit:
     document="both claim lines",
 )
 def in_two_states(f: Facts, _: Given) -> Hit:
-    """Two states, or two payers outside Medicaid, ask for one dispense of one pharmacy. Eligibility has to say which is
+    """Two states, or two payers outside Medicaid, bill one dispense of one pharmacy. Eligibility has to show which is
     wrong.
     """
     who = F.when(is_medicaid(f), F.lit("states")).otherwise(F.lit("payers"))
@@ -212,7 +212,7 @@ def in_two_periods(f: Facts, _: Given) -> Hit:
 
 @rule(
     "R057",
-    "Asked for by Medicaid and by another payer",
+    "Billed by Medicaid and by another payer",
     on={Subject.REBATE_CLAIM: ()},
     programs=tuple(Program),
     evidence=Evidence.MEDIUM,

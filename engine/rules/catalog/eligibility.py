@@ -133,7 +133,7 @@ def line_of_excluded_product(f: Facts, given: Given) -> Hit:
     guards=(SNAPSHOT,),
 )
 def claim_of_excluded_product(f: Facts, given: Given) -> Hit:
-    """The product's status on the date of service says that it is no covered outpatient drug."""
+    """The product's status on the date of service shows that it is not a covered outpatient drug."""
     return _excluded_product(f, given, state_invoiced(f), f.date_of_service, claim_units(f))
 
 
@@ -158,7 +158,7 @@ def _labeler_not_ours(f: Facts, given: Given, subject: Column, used_on: Column, 
 
 
 def line_of_another_labeler(f: Facts, given: Given) -> Hit:
-    """As on claims, on the first day of the period. Public utilisation data are about everybody's labelers and are left
+    """As on claims, on the first day of the period. Public utilization data are about everybody's labelers and are not
     out.
     """
     hit = _labeler_not_ours(f, given, line_invoiced(f), f.period_start, f.units_reimbursed)

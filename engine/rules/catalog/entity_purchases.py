@@ -32,15 +32,17 @@ _QUARTERS = 4
     data_source=DataSource.PURCHASES_AT_340B_PRICE,
     citation="42 U.S.C. 256b(a)(5)(B); 61 FR 65406 (December 12, 1996)",
     thresholds=(
-        Threshold("ratio", 1.1, "units bought to units claimed over four quarters, above which it is asked about"),
+        Threshold(
+            "ratio", 1.1, "units bought to units claimed over four quarters, above which an inquiry is suggested"
+        ),
         Threshold("minimum_units", 100.0, "units bought but not claimed up to which stock explains it"),
     ),
     guards=(SHORT_HISTORY,),
 )
 def bought_more_than_claimed(f: Facts, given: Given) -> Hit:
-    """Net units of the NDC-9 on 340B chargebacks of the entity's system over four quarters exceed what it claims. Told
-    once, on the last claim of a quarter that is over; no units of that claim are at issue. What was shipped to
-    a site of its own from which it reports no claim at all is left out. Stock and drugs used in mixed-use settings are
+    """Net units of the NDC-9 on 340B chargebacks of the entity's system over four quarters exceed what it claims.
+    Reported once, on the last claim of a quarter that is over; no units of that claim are at issue. What was shipped to
+    a site of its own from which it reports no claim at all is excluded. Stock and drugs used in mixed-use settings are
     innocent reasons that nothing here can check.
     """
     start = first_of_quarter(known_day(f.date_of_service))

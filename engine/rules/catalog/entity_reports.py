@@ -11,7 +11,7 @@ from engine.rules.common import SNAPSHOT, snapshot
 from engine.rules.entity_common import entity_claimed
 from engine.rules.hit import Facts, Guard, Hit, reference_row
 from engine.rules.registry import DataSource, Given, Threshold, rule
-from engine.rules.text import listed, sentence
+from engine.rules.text import listed, listed_rows, sentence
 
 CORRECTION = Guard("CORRECTION", "the entity had reported the dispense before: this submission corrects it")
 
@@ -35,11 +35,11 @@ def two_entities_claim_one_dispense(f: Facts, _: Given) -> Hit:
     return Hit(
         when=F.size(f.other_entity_row_ids) > 0,
         message=sentence(
-            "{claim}. {others} appears to have reported the same dispense (row {rows}); only one of them can have "
+            "{claim}. {others} appears to have reported the same dispense ({rows}); only one of them can have "
             "bought the drug for it.",
             claim=entity_claimed(f),
             others=listed(f.other_entity_ids, f.other_entity_count),
-            rows=listed(f.other_entity_row_ids, f.other_entity_row_count),
+            rows=listed_rows(f.other_entity_row_ids, f.other_entity_row_count),
         ),
         related=f.other_entity_row_ids,
         related_count=f.other_entity_row_count,
@@ -60,20 +60,19 @@ def two_entities_claim_one_dispense(f: Facts, _: Given) -> Hit:
     citation="340B claims submission: one live claim for a dispense",
 )
 def entity_reported_again(f: Facts, _: Given) -> Hit:
-    """A live claim of the same dispense by the same entity, its parent or its parent's sites stands in an earlier
+    """A live claim of the same dispense by the same entity, its parent or its parent's sites is in an earlier
     submission. Rows with one time of submission are one file and not judged.
     """
     return Hit(
         when=F.size(f.earlier_row_ids) > 0,
         message=sentence(
-            "{claim}. The same dispense appears to have been reported before (row {rows}) and that claim was not "
-            "reversed.",
+            "{claim}. The same dispense appears to have been reported before ({rows}) and that claim was not reversed.",
             claim=entity_claimed(f),
-            rows=listed(f.earlier_row_ids, f.earlier_row_count),
+            rows=listed_rows(f.earlier_row_ids, f.earlier_row_count),
         ),
         related=f.earlier_row_ids,
         related_count=f.earlier_row_count,
-        units=F.lit(0),  # how and when a claim was reported says nothing of its price
+        units=F.lit(0),  # how and when a claim was reported does not determine its price
     )
 
 
@@ -114,7 +113,7 @@ def _late(f: Facts, days_allowed: Column, is_judged: Column, allowed: str, **val
             **values,
         ),
         checks=(CORRECTION.check(failed=f.earlier_row_count > 0),),
-        units=F.lit(0),  # how and when a claim was reported says nothing of its price
+        units=F.lit(0),  # how and when a claim was reported does not determine its price
     )
 
 

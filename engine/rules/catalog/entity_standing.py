@@ -53,8 +53,8 @@ def in_house(f: Facts) -> Check:
     guards=(RESUMED,),
 )
 def entity_not_active(f: Facts, given: Given) -> Hit:
-    """The register's row of that very 340B id, valid at the date of service, says that it did not take part then. An id
-    that the register does not hold is not judged.
+    """The register's row of that very 340B id, valid at the date of service, states that it did not take part then. An
+    id that the register does not hold is not judged.
     """
     lapse = days_between(f.entity_resumed_on, f.entity_termination_date)
     return Hit(

@@ -25,7 +25,7 @@ from engine.runtime.expressions import array_contains
 
 STATE_METHOD = Guard(
     "STATE_METHOD",
-    "the state tells 340B claims by another method than the exclusion file",
+    "the state identifies 340B claims by another method than the exclusion file",
     needs=("state_340b_policies.method",),
 )
 
@@ -55,7 +55,7 @@ STATE_METHOD = Guard(
     guards=(STATE_METHOD, *PURCHASE_GUARDS, SNAPSHOT),
 )
 def biller_in_exclusion_file(f: Facts, given: Given) -> Hit:
-    """The billing NPI or Medicaid number stands in the exclusion file of the quarter of service for the billed state.
+    """The billing NPI or Medicaid number is in the exclusion file of the quarter of service for the billed state.
     The file is about fee-for-service only.
     """
     message = sentence(

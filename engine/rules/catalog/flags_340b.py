@@ -40,7 +40,7 @@ _PARTS = (
 
 IDENTIFIER_DATES = Guard(
     "IDENTIFIER_DATES",
-    "it is not known since when the state asks for the identifier, which may have meant something else that day",
+    "it is not known since when the state requires the identifier, which may have meant something else that day",
     fails=False,
 )
 CONTRACT_TERMS = Guard(

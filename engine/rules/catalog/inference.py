@@ -9,7 +9,7 @@ from engine.rules.registry import DataSource, Given, Threshold, rule
 from engine.rules.text import sentence
 
 CLAIMS_OF_ENTITY = Guard(
-    "CLAIMS_OF_ENTITY", "entities report their claims, so that a link or its absence says more than inference"
+    "CLAIMS_OF_ENTITY", "entities report their claims, so that a link or its absence is better evidence than inference"
 )
 
 

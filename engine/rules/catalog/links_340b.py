@@ -22,7 +22,7 @@ from engine.rules.common import (
 )
 from engine.rules.hit import Check, Facts, Guard, Hit, one_of, phrase, reference_row
 from engine.rules.registry import DataSource, Given, Threshold, rule
-from engine.rules.text import if_known, sentence, words_for
+from engine.rules.text import if_known, listed_rows, sentence, words_for
 
 LINK_TIERS = (
     Threshold("strong_tiers", ["T1", "T2"], "match tiers that make STRONG evidence"),
@@ -87,12 +87,12 @@ def entity_reported(f: Facts) -> Column:
     is_medical = f.claim_type == ClaimType.MEDICAL.value
     return sentence(
         "340B entity {entity} reported what appears to be the same dispense as bought at the 340B price: service on "
-        "{served:date}, NDC {ndc}, quantity {quantity:number}, row {rows} ({match}{differing}{tie}{assumed})",
+        "{served:date}, NDC {ndc}, quantity {quantity:number}, {rows} ({match}{differing}{tie}{assumed})",
         entity=f.link_entity_id,
         served=f.link_date_of_service,
         ndc=f.link_ndc11,
         quantity=f.link_quantity,
-        rows=F.array_join(f.link_source_row_ids, ", "),
+        rows=listed_rows(f.link_source_row_ids, F.size(f.link_source_row_ids)),
         match=F.when(is_medical, words_for(f.link_tier, MEDICAL_TIER_WORDS)).otherwise(
             words_for(f.link_tier, TIER_WORDS)
         ),
@@ -188,7 +188,7 @@ def entity_reported_fee_for_service_claim(f: Facts, given: Given) -> Hit:
     guards=MEDICAID_GUARDS,
 )
 def entity_reported_managed_care_claim(f: Facts, given: Given) -> Hit:
-    """As R003, on an encounter of a managed-care plan. The exclusion file says nothing of managed care."""
+    """As R003, on an encounter of a managed-care plan. The exclusion file does not cover managed care."""
     return _medicaid_link(f, given, has_340b_flag(f))
 
 

@@ -48,7 +48,7 @@ _OFFERED_AT = {
 )
 def outside_manufacturer_policy(f: Facts, given: Given) -> Hit:
     """The manufacturer's policy on the date of service offers the 340B price at no contract pharmacy, or only at those
-    that the entity designated. For counsel's review: it asks nothing of the entity and stands in no price's way. That a
+    that the entity designated. For counsel's review: it requests nothing from the entity and affects no price. That a
     state has no law is known only where `contract_pharmacy_laws` is declared complete.
     """
     laws_are_known = F.lit(f"contract_pharmacy_laws.{COMPLETE}" in given.available)

@@ -9,7 +9,7 @@ from engine.rules.common import SNAPSHOT, day, snapshot
 from engine.rules.entity_common import entity_claimed, entity_row
 from engine.rules.hit import Facts, Guard, Hit, key_of, reference_row
 from engine.rules.registry import DataSource, Given, Threshold, rule
-from engine.rules.text import listed, sentence
+from engine.rules.text import listed_rows, sentence
 
 ENTITY_TYPE = Guard(
     "ENTITY_TYPE",
@@ -24,7 +24,7 @@ ONE_OF_SEVERAL = Guard(
 
 ESTIMATE = Guard(
     "ESTIMATE",
-    "CMS left units out by an estimate from prescribers and pharmacies, which need not meet the claims of entities",
+    "CMS excluded units by an estimate from prescribers and pharmacies, which need not match the claims of entities",
     needs=("inflation_reports.exclusion_method",),
     weakens_to=Evidence.WEAK,
 )
@@ -42,8 +42,8 @@ ESTIMATE = Guard(
     data_source=DataSource.MEDICARE_INFLATION_REBATES,
     citation="42 U.S.C. 1395w-114b(b)(1)(B) (SSA 1860D-14B(b)(1)(B))",
     thresholds=(
-        Threshold("tolerance", 0.1, "part of the units that entities claim by which CMS may have left out fewer"),
-        Threshold("minimum_units", 100.0, "units left in that make a question worth asking"),
+        Threshold("tolerance", 0.1, "part of the units that entities claim by which CMS may have excluded fewer"),
+        Threshold("minimum_units", 100.0, "units left in that make an inquiry worthwhile"),
     ),
     guards=(ESTIMATE,),
 )
@@ -110,12 +110,12 @@ def part_b_line_without_modifier(f: Facts, given: Given) -> Hit:
         & (f.date_of_service >= day(given.day("first_date_of_service")))
         & (F.size(f.part_b_unmarked_row_ids) > 0),
         message=sentence(
-            "{claim}, HCPCS code {code}, but the Medicare Part B line of that provider and day (row {rows}) carries "
+            "{claim}, HCPCS code {code}, but the Medicare Part B line of that provider and day ({rows}) carries "
             "neither TB nor JG: its units appear to be counted into the Part B inflation rebate although they were "
             "bought at the 340B price.",
             claim=entity_claimed(f),
             code=f.hcpcs_code,
-            rows=listed(f.part_b_unmarked_row_ids, f.part_b_lines_unmarked),
+            rows=listed_rows(f.part_b_unmarked_row_ids, f.part_b_lines_unmarked),
         ),
         checks=(
             ENTITY_TYPE.check(

@@ -28,12 +28,12 @@ from engine.rules.registry import DataSource, Given, Threshold, rule
 from engine.rules.text import sentence
 
 ASKING_TRANSACTIONS = Threshold(
-    "transaction_codes", ["001", "002"], "MTF transactions that ask for a refund; unknown is one of them"
+    "transaction_codes", ["001", "002"], "MTF transactions that request a refund; unknown is one of them"
 )
 LATER_REVERSAL = Guard(
     "LATER_REVERSAL",
     "another transaction reverses (003, 013), calls not eligible (009) or replaces (002) this ICN, under which no "
-    "refund is asked for then",
+    "refund is requested then",
     needs=("rebate_claims.mtf_xref_icn",),
     weakens_to=Evidence.WEAK,
 )
@@ -62,11 +62,11 @@ LATER_REVERSAL = Guard(
 )
 def refund_on_340b_claim(f: Facts, given: Given) -> Hit:
     """The entity gets the lower of 340B price and MFP, once. Ceiling price not above the MFP: no refund is due.
-    Ceiling price above it: (ceiling - MFP) x units is due, and what the refund asks beyond that is at issue.
+    Ceiling price above it: (ceiling - MFP) x units is due, and what the refund exceeds that by is at issue.
     A refund is withheld only on a match of the strong tiers with a ceiling price below the MFP, within the days of
     prompt payment; else it is paid and watched. The message gives no prices: ceiling prices are confidential
     (42 U.S.C. 1396r-8(b)(3)(D)). A transaction that replaces another is judged for itself. Without an ICN or what
-    tells the dispense, reversals are not known.
+    identifies the dispense, reversals are not known.
     """
     ceiling_is_below, ceiling_is_above = f.price_ceiling < f.price_mfp, f.price_ceiling > f.price_mfp
     at_issue = _refund_asked(f) - _refund_due(f)
@@ -155,8 +155,8 @@ def _refund_due(f: Facts) -> Column:
     in_force=MFP_IN_FORCE,
 )
 def refund_is_not_the_default(f: Facts, given: Given) -> Hit:
-    """The refund that is asked for, as a total or per unit, is not units x (WAC - MFP) of the quarter of service. No
-    units are wrong; at issue is the money that is asked for beyond it.
+    """The requested refund, as a total or per unit, is not units x (WAC - MFP) of the quarter of service. No
+    units are wrong; at issue is the money that is requested beyond it.
     """
     # prices are per NDC unit, so the refund is unknown if HCPCS units could not be converted
     stated = F.coalesce(f.rebate_amount, F.round(f.ndc_units * f.unit_rebate_amount, 2))

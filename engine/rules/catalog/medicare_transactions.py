@@ -21,7 +21,7 @@ LATER_ADJUSTMENT = Guard(
 
 @rule(
     "R012",
-    "MFP refund asked for twice",
+    "MFP refund requested twice",
     on={
         Subject.REBATE_CLAIM: (
             "rebate_claims.mtf_icn",
@@ -74,12 +74,12 @@ def two_open_icns(f: Facts, _: Given) -> Hit:
     data_source=DataSource.MEDICARE_FACILITATOR,
     citation="42 U.S.C. 1320f-2; CMS transaction facilitator specification",
     document="the facilitator's transaction",
-    thresholds=(Threshold("transaction_codes", ["009"], "MTF transactions that say the claim is not eligible"),),
+    thresholds=(Threshold("transaction_codes", ["009"], "MTF transactions that state that the claim is not eligible"),),
     guards=(LATER_ADJUSTMENT,),
     in_force=MFP_IN_FORCE,
 )
 def refund_on_ineligible_claim(f: Facts, given: Given) -> Hit:
-    """The facilitator says that the claim is not eligible, and a refund stands against it all the same."""
+    """The facilitator states that the claim is not eligible, but a refund is requested anyway."""
     return Hit(
         when=one_of(f.mtf_transaction_code, given.words("transaction_codes")) & (f.rebate_amount > 0),
         message=sentence(

@@ -82,7 +82,7 @@ def _uncounted(f: Facts, whole: Column) -> Column:
 )
 def another_unit_of_measure(f: Facts, given: Given) -> Hit:
     """The claim counts in another unit than the product's, and its units are off the usual by a known conversion
-    factor: units per package, or shifted decimals. STRONG where the amount paid per unit is unusual as it stands and
+    factor: units per package, or shifted decimals. STRONG if the amount paid per unit is unusual as received and
     usual once the units are converted, else MEDIUM. At issue are the units above the converted ones; where conversion
     makes more of them, the state is asked.
     """
@@ -225,8 +225,8 @@ def broken_package(f: Facts, given: Given) -> Hit:
     guards=(INGREDIENT_LINES, SNAPSHOT),
 )
 def whole_compound(f: Facts, given: Given) -> Hit:
-    """A compound's line asks for more of one product than a package holds: the quantity seems to be the compound's. At
-    issue is what lies above the packages.
+    """A compound's line bills more of one product than a package contains: the quantity seems to be the compound's. At
+    issue are the units beyond the packages.
     """
     most = f.units_per_package.cast("double") * given.number("packages")
     return Hit(

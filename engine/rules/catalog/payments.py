@@ -66,7 +66,7 @@ QUARANTINED_CREDITS = Guard(
     ),
 )
 def reversed_and_invoiced(f: Facts, given: Given) -> Hit:
-    """The pharmacy's last transaction for the dispense is a reversal: code M, or J where nothing was paid (PBM under a
+    """The pharmacy's last transaction for the dispense is a reversal: code M, or J if nothing was paid (PBM under a
     contract). The cut-off is the day the row was received, else the end of its period and 60 days. Later, or on a day
     that is not known: a credit is to be expected, nothing is disputed.
     """
@@ -129,8 +129,8 @@ def _cut_off(f: Facts, given: Given) -> Column:
 def reversal_never_credited(f: Facts, given: Given) -> Hit:
     """The pharmacy reversed the dispense too late for the invoice (R020 watches it), the invoice of the quarter of the
     reversal, on which the credit was due as a prior-quarter adjustment, has been sent since, and the claim still
-    stands. A claim that the state voided or replaced does not: where an invoice asks for its units all the same, R038
-    finds them without a claim. A credit may also stand in the ledger of settlements alone; one of a part of the units
+    stands. A claim that the state voided or replaced does not: if an invoice bills its units anyway, R038
+    finds them without a claim. A credit may also be in the ledger of settlements alone; one of a part of the units
     leaves the rest at issue.
     """
     units = claim_units(f)

@@ -159,7 +159,7 @@ def line_near_the_bar(f: Facts, given: Given) -> Hit:
 )
 def claim_near_the_bar(f: Facts, given: Given) -> Hit:
     """A manufacturer may dispute for twelve quarters. Counted from the period covered, or from the quarter in which its
-    invoice was sent, the one after: a finding is barred from dispute where both readings are past, and warned of from
+    invoice was sent, the one after: a finding is barred from dispute if both readings are past, and warned of from
     two quarters before the one that `clock_start` names. It is context, whatever is certain about it: it says of no
     units that they are wrong.
     """

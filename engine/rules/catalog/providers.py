@@ -12,7 +12,7 @@ from engine.rules.hit import Check, Facts, Guard, Hit
 from engine.rules.registry import DataSource, Given, On, rule
 from engine.rules.text import sentence
 
-DEA_NUMBER = Guard("DEA_NUMBER", "a DEA number stands in the prescriber's place: another numbering, not a wrong number")
+DEA_NUMBER = Guard("DEA_NUMBER", "a DEA number is in the prescriber's place: another numbering, not a wrong number")
 
 
 _CITATION = "45 CFR 162.406 (National Provider Identifier)"

@@ -30,7 +30,7 @@ LONGER_SUPPLY = Guard(
 
 def unusual_units_per_prescription(f: Facts, given: Given) -> Hit:
     """Units per prescription are far from those of other states and quarters, or from the line's own median over
-    quarters. A correction by difference has no units per prescription. At issue is what lies above the line's own
+    quarters. A correction by difference has no units per prescription. At issue is what exceeds the line's own
     median.
     """
     times = given.number("times_own_median")
@@ -47,7 +47,9 @@ def unusual_units_per_prescription(f: Facts, given: Given) -> Hit:
     )
     peers = F.when(
         is_far_from_peers,
-        sentence("; {n:count} lines of other states and quarters lie far from this", n=f.peers),
+        sentence(
+            "; {n:count} lines of other states and quarters have quite different quantities per prescription", n=f.peers
+        ),
     ).otherwise(F.lit(""))
     return Hit(
         when=~is_delta(f) & (is_far_from_own | is_far_from_peers),
@@ -103,7 +105,7 @@ def unusual_units_per_prescription(f: Facts, given: Given) -> Hit:
 )
 def unusual_quantity(f: Facts, given: Given) -> Hit:
     """Units are far from the median of the product's claims, by z-score and by ratio. A partial fill or its completion
-    is never too small; a fill for more days is larger with reason. At issue is what lies above the median.
+    is never too small; a fill for more days is larger with reason. At issue is what exceeds the median.
     """
     times = given.number("times_typical")
     ratio = divide(f.ndc_units.cast("double"), f.peer_median_units)
@@ -152,7 +154,7 @@ def unusual_quantity(f: Facts, given: Given) -> Hit:
 )
 def trend_break(f: Facts, given: Given) -> Hit:
     """Units are far above the median of the line's own quarters, further than lines of the program usually go. Changes
-    of enrolment, preferred drugs, supply or carve-outs are in no table and have to be asked for. At issue is what lies
+    of enrolment, preferred drugs, supply or carve-outs are in no table and have to be requested. At issue is what is
     above the median.
     """
     times = f.f46_units_to_own_median

@@ -14,7 +14,7 @@ from engine.runtime.expressions import arrays_overlap
 
 OVERRIDE = Guard(
     "OVERRIDE",
-    "the pharmacy says why the fill is early: vacation, lost supply, changed therapy, emergency",
+    "the pharmacy states why the fill is early: vacation, lost supply, changed therapy, emergency",
     needs=("rebate_claims.submission_clarification_codes",),
 )
 

@@ -58,7 +58,8 @@ def units_do_not_fit_reimbursement(f: Facts, given: Given) -> Hit:
         price=f.market_price,
     )
     peers = F.when(
-        is_far_from_peers, sentence("; {n:count} lines of other states and quarters lie far from this", n=f.peers)
+        is_far_from_peers,
+        sentence("; {n:count} lines of other states and quarters are paid quite differently per unit", n=f.peers),
     ).otherwise(F.lit(""))
     usual_price = F.when(is_far_from_market, f.market_price.cast("double")).otherwise(f.own_median_paid_per_unit)
     part_paid_for = divide(f.f48_paid_per_unit, usual_price)
@@ -127,7 +128,7 @@ def units_do_not_fit_reimbursement(f: Facts, given: Given) -> Hit:
 )
 def quantity_does_not_fit_payment(f: Facts, given: Given) -> Hit:
     """Paid per unit is out of the band around WAC, and the rebate is well above the payment. Without a list price the
-    second half counts alone, one class down. At issue is what lies above the peers' median.
+    second half counts alone, one class down. At issue is what exceeds the peers' median.
     """
     paid_to_wac = f.f20_paid_per_unit_to_wac
     is_out_of_band = outside(paid_to_wac, given.number("paid_to_wac_low"), given.number("paid_to_wac_high"))

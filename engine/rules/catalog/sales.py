@@ -25,15 +25,15 @@ from engine.rules.text import sentence
     document="method and source of the sales data",
     thresholds=(
         Threshold("times_sold", 1.2, "units invoiced over four quarters as a multiple of those sold into the state"),
-        Threshold("minimum_units", 100.0, "units above those sold that make a question worth asking"),
+        Threshold("minimum_units", 100.0, "units above those sold that make an inquiry worthwhile"),
     ),
     version=2,
 )
 def units_beyond_sales(f: Facts, given: Given) -> Hit:
-    """Over four quarters the state's Medicaid programs asked for more units of the product, by one kind of rebate, than
-    were sold into the state. Differences of earlier quarters add to them with their sign, new totals stand for the old.
+    """Over four quarters the state's Medicaid programs billed more units of the product, by one kind of rebate, than
+    were sold into the state. Differences of earlier quarters add to them with their sign, new totals replace the old.
     Sales to other states reach it by mail order and over the border, and stock is used later: the margin allows for
-    that. At issue is the line's share of the excess, in proportion to its units less those that differences took back.
+    that. At issue is the line's share of the excess, in proportion to its units less those that differences credited.
     """
     excess = f.units_invoiced_in_state - f.units_sold_in_state
     return Hit(

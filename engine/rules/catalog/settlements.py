@@ -61,7 +61,7 @@ def line_settled_before(f: Facts, _: Given) -> Hit:
 
 @rule(
     "R059",
-    "Credited or repaid units asked for again",
+    "Credited or repaid units billed again",
     on={
         Subject.REBATE_CLAIM: ("settlements.claim_id",),
         Subject.INVOICE: On(

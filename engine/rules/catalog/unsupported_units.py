@@ -35,16 +35,16 @@ UNITS_NOT_CONVERTED = Guard(
     citation="42 CFR 447.511; CMS Medicaid Drug Rebate dispute resolution",
     thresholds=(
         Threshold("gap", 0.005, "part of the invoiced units that claims do not support"),
-        Threshold("minimum_units", 1.0, "invoiced units up to which a line is too small to ask"),
+        Threshold("minimum_units", 1.0, "invoiced units up to which a line is too small for an inquiry"),
     ),
     guards=(QUARANTINED_CLAIMS, UNITS_NOT_CONVERTED),
     version=4,
 )
 def units_without_claims(f: Facts, given: Given) -> Hit:
-    """The invoice asks for more units than the live claim lines of its state, program, product, period and rebate type
-    hold; of its sub-program, where line and claim both say one. A line or claim without a rebate type is FEDERAL. Lines
+    """The invoice bills more units than the live claim lines of its state, program, product, period and rebate type
+    hold; of its sub-program, if line and claim both state one. A line or claim without a rebate type is FEDERAL. Lines
     that correct an earlier one by a difference are no total of claims, and public utilization data come without
-    claim-level detail: both are left out. What differences below zero took back is no longer asked for. Quarantined
+    claim-level detail: both are excluded. What negative differences credited is no longer billed. Quarantined
     claim rows are not absent claims: where any of them may belong to the line, by its state, program, product and
     period as far as they can be read, the guard is UNCHECKED, and the units that can be read of them are not at issue.
     Claim lines in HCPCS units that could not be converted leave what they hold unknown.
@@ -111,7 +111,7 @@ def units_without_claims(f: Facts, given: Given) -> Hit:
 )
 def claim_without_invoice(f: Facts, _: Given) -> Hit:
     """The state's invoice of the claim's program, period and rebate type was received, and none of its lines is of the
-    claim's product. Nothing was asked for yet: a later invoice may ask for it.
+    claim's product. Nothing was billed yet: a later invoice may bill it.
     """
     return Hit(
         when=f.unbilled_invoice_lines > 0,

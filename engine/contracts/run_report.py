@@ -1,4 +1,4 @@
-"""What a run says of itself to those who read its review files."""
+"""Facts about a run for the readers of its review files."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ class Off(NamedTuple):
 
 @dataclass(frozen=True)
 class Linking:
-    """How links were scored, and how many claims link. learned: as linking.json holds it. examples: title and
-    LINK_CONTRIBUTIONS of some links, without what identifies them. feed_problems: worst first."""
+    """How links were scored, and how many claims link.
+
+    learned: as in linking.json. examples: title and LINK_CONTRIBUTIONS of some links, without identifiers.
+    feed_problems: worst first.
+    """
 
     learned: Mapping[str, Any]
     examples: Sequence[tuple[str, Sequence[Mapping[str, Any]]]] = ()
@@ -31,11 +34,13 @@ class Linking:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """`ledger`: as ledger.json holds it. `quarantined`: rows by table and reason; a row may have several reasons.
+    """Facts about a run.
 
-    `models`: what is judged, and the model's name and version. `rule_titles`: by rule id, `code_texts`: by dispute
+    `ledger`: as in ledger.json. `quarantined`: rows by table and reason; a row can have several reasons.
+
+    `models`: name and version of the model, by judged table. `rule_titles`: by rule id, `code_texts`: by dispute
     code. `about`: further facts of the run by label (config hash, code version). `inputs`: fingerprint by table.
-    `linking`: None where nothing was linked to 340B claims.
+    `linking`: None if the input has nothing to link to 340B claims.
     """
 
     run_id: str
@@ -63,7 +68,7 @@ class RunFacts:
 
 
 class LedgerLine(NamedTuple):
-    """`stayed`: the reason was noticed on rows that go on."""
+    """A line of the ledger. `stayed`: the reason is a fact about rows that were kept."""
 
     table: str
     step: str
