@@ -48,8 +48,8 @@ from engine.pipeline.subject_scores import model_inputs
 from engine.runs import RunOptions
 from engine.runtime.storage import storage_of
 from engine.settings import ModelSettings, Settings, load_settings
-from engine.synthetic import synthesize
 from jobs.common import session_of
+from synthetic import synthesize
 
 PROJECT = Path(__file__).resolve().parent.parent
 AS_OF = date(2026, 9, 30)

@@ -72,7 +72,7 @@ def made_once(request, tmp_path_factory) -> Callable[[str, Callable[[Path], obje
 
 @pytest.fixture(scope="session")
 def generated_claims(spark, made_once) -> Path:
-    from engine.synthetic import synthesize
+    from synthetic import synthesize
 
     def generate(folder: Path) -> None:
         synthesize(spark, storage_of(spark), Settings().synthetic, DISPENSES, SEED, str(folder))

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from engine.contracts.tables import TABLES
 from engine.settings import SyntheticSettings
-from engine.synthetic import chunks
-from engine.synthetic.dispenses import Plan, draw_dispenses
-from engine.synthetic.fills import Reversal, draw_fills
-from engine.synthetic.kinds import Entity, Label
-from engine.synthetic.planning import PLAIN, SCENARIOS
-from engine.synthetic.products import Pool
-from engine.synthetic.references import reference_tables
-from engine.synthetic.world import build_world
+from synthetic import chunks
+from synthetic.dispenses import Plan, draw_dispenses
+from synthetic.fills import Reversal, draw_fills
+from synthetic.kinds import Entity, Label
+from synthetic.planning import PLAIN, SCENARIOS
+from synthetic.products import Pool
+from synthetic.references import reference_tables
+from synthetic.world import build_world
 
 FEEDS = {
     "rebate_claims": chunks.rebate_claim_rows,

@@ -11,7 +11,7 @@ from statistics import median
 
 import pytest
 
-from engine.synthetic.kinds import Label
+from synthetic.kinds import Label
 from tests.property.test_synthetic_entity_truth import live_claims, with_register
 from tests.property.test_synthetic_truth import MESSY, Tables, ndc11, pairs, quarter
 

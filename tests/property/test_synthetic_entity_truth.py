@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import pytest
 
-from engine.synthetic.kinds import Label
+from synthetic.kinds import Label
 from tests.property.test_synthetic_truth import MESSY, Tables, first_day, ndc11, pairs, quarter, rx_and_fill
 
 RULES = {"R022", "R042", "R043", "R045", "R046", "R047", "R048", "R049", "R062"}

@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.settings import MessSettings, SyntheticSettings, load_settings
-from engine.synthetic import chunks
-from engine.synthetic.dispenses import Plan
-from engine.synthetic.references import reference_tables
-from engine.synthetic.world import build_world
+from synthetic import chunks
+from synthetic.dispenses import Plan
+from synthetic.references import reference_tables
+from synthetic.world import build_world
 from tests.property.test_synthetic_truth import Tables, live_rebate_rows, ndc11
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from engine.settings import SyntheticSettings
-from engine.synthetic import chunks
-from engine.synthetic.dispenses import Plan
-from engine.synthetic.kinds import Label
-from engine.synthetic.references import reference_tables
-from engine.synthetic.world import build_world
+from synthetic import chunks
+from synthetic.dispenses import Plan
+from synthetic.kinds import Label
+from synthetic.references import reference_tables
+from synthetic.world import build_world
 
 # Kinds of unusual rows, each with the rows that look like it and are usual.
 LOOK_ALIKES = {

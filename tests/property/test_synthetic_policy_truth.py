@@ -11,8 +11,8 @@ from datetime import date
 import pyarrow as pa
 import pytest
 
-from engine.synthetic import chunks
-from engine.synthetic.kinds import Label
+from synthetic import chunks
+from synthetic.kinds import Label
 from tests.property.test_synthetic_truth import MESSY, Tables, luhn, ndc11, pairs
 
 

@@ -16,16 +16,16 @@ import pyarrow as pa
 import pytest
 
 from engine.settings import SyntheticSettings
-from engine.synthetic import chunks
-from engine.synthetic.balances import BOUGHT_TIMES, PART_SCHEMA, balance_labels, times_bought
-from engine.synthetic.dispenses import Plan
-from engine.synthetic.entity_claims import chargeback_batch
-from engine.synthetic.inflation import KEY, SUM, build_reports
-from engine.synthetic.invoices import KEYS, build_invoices
-from engine.synthetic.kinds import Label
-from engine.synthetic.references import reference_tables
-from engine.synthetic.sales import build_sales
-from engine.synthetic.world import build_world
+from synthetic import chunks
+from synthetic.balances import BOUGHT_TIMES, PART_SCHEMA, balance_labels, times_bought
+from synthetic.dispenses import Plan
+from synthetic.entity_claims import chargeback_batch
+from synthetic.inflation import KEY, SUM, build_reports
+from synthetic.invoices import KEYS, build_invoices
+from synthetic.kinds import Label
+from synthetic.references import reference_tables
+from synthetic.sales import build_sales
+from synthetic.world import build_world
 
 MEDICAID = ("MDRP_FFS", "MDRP_MCO")
 UNDER_CONTRACT = ("COMMERCIAL", "PARTD")

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from engine.settings import SyntheticSettings
-from engine.synthetic import chunks
-from engine.synthetic.dispenses import Plan, draw_dispenses
-from engine.synthetic.fills import draw_fills
-from engine.synthetic.kinds import Label
-from engine.synthetic.places import STATES
-from engine.synthetic.planning import SCENARIOS
-from engine.synthetic.world import build_world
+from synthetic import chunks
+from synthetic.dispenses import Plan, draw_dispenses
+from synthetic.fills import draw_fills
+from synthetic.kinds import Label
+from synthetic.places import STATES
+from synthetic.planning import SCENARIOS
+from synthetic.world import build_world
 
 CLAIMS = 20_000
 PLAN = Plan(7, CLAIMS, SyntheticSettings(dispenses_per_chunk=CLAIMS, combination_rate=0.0005))

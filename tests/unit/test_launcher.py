@@ -67,8 +67,8 @@ def test_clusters(shown, options, tmp_path):
     assert "SPARK_LOCAL_IP" not in variables
     archive = Path(value_of(command, "--py-files"))
     assert archive.parent == tmp_path / "logs"
-    assert archive.stem.removeprefix("engine-") == code_version().partition("+")[2]
-    assert "engine/runs/run.py" in zipfile.ZipFile(archive).namelist()
+    shipped = set(zipfile.ZipFile(archive).namelist())
+    assert {"engine/runs/run.py", "synthetic/feeds.py", "jobs/detect.py"} <= shipped
     assert command[-3:] == [JOB, "--run-id", "r1"]
     # what a job runs with does not depend on the folder of a shell
     assert all(Path(path).is_absolute() for path in (command[0], command[-3], variables["ENGINE_LOGS"]))
@@ -80,6 +80,22 @@ def test_jobs_without_spark_and_unknown_ones(capsys, monkeypatch):
     assert launcher.launch(["--dry-run", "tables"]) == 0
     assert shlex.split(capsys.readouterr().out)[-1] == str(PROJECT / "jobs" / "tables.py")
     assert launcher.launch(["--dry-run"]) == launcher.launch(["--dry-run", "nothing"]) == 2
+
+
+def test_the_archive_that_stays_is_named_after_all_the_code_in_it(shown, monkeypatch, tmp_path):
+    """A change to a job or to the generator alone must not find an archive of the code before it."""
+    for package in ("engine", "synthetic", "jobs"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "module.py").write_text("")
+    monkeypatch.setattr(launcher, "PROJECT", tmp_path)
+    monkeypatch.setattr(launcher, "jobs", lambda: {"detect": tmp_path / "jobs" / "detect.py"})
+    archives = []
+    for package in ("engine", "synthetic", "jobs"):
+        (tmp_path / package / "module.py").write_text("changed = True\n")
+        _, command = shown("--master yarn", "detect", "--engine", "spark")
+        archives.append(value_of(command, "--py-files"))
+        assert zipfile.ZipFile(archives[-1]).read(f"{package}/module.py") == b"changed = True\n"
+    assert len(set(archives)) == len(archives)
 
 
 def test_the_code_version_and_the_folder_of_the_project_are_those_of_the_checkout_in_an_archive(tmp_path):

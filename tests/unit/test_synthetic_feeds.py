@@ -14,17 +14,17 @@ from engine.errors import ConfigurationError, OutputError
 from engine.runtime.sharing import share
 from engine.runtime.storage import storage_of
 from engine.settings import SyntheticSettings
-from engine.synthetic import chunks, feeds, synthesize
-from engine.synthetic.balances import PART_SCHEMA, balance_labels, times_bought
-from engine.synthetic.dispenses import Plan
-from engine.synthetic.entity_claims import PURCHASE_SCHEMA, chargeback_batch
-from engine.synthetic.inflation import KEY, SUM, build_reports
-from engine.synthetic.invoices import KEYS, build_invoices
-from engine.synthetic.kinds import Label
-from engine.synthetic.labels import LABEL_COLUMNS
-from engine.synthetic.link_truth import NAME as LINK_TRUTH_NAME
-from engine.synthetic.sales import build_sales
-from engine.synthetic.world import build_world
+from synthetic import chunks, feeds, synthesize
+from synthetic.balances import PART_SCHEMA, balance_labels, times_bought
+from synthetic.dispenses import Plan
+from synthetic.entity_claims import PURCHASE_SCHEMA, chargeback_batch
+from synthetic.inflation import KEY, SUM, build_reports
+from synthetic.invoices import KEYS, build_invoices
+from synthetic.kinds import Label
+from synthetic.labels import LABEL_COLUMNS
+from synthetic.link_truth import NAME as LINK_TRUTH_NAME
+from synthetic.sales import build_sales
+from synthetic.world import build_world
 
 SEED, CLAIMS = 5, 3_000
 SETTINGS = SyntheticSettings(dispenses_per_chunk=700)

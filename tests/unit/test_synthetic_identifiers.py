@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from engine.synthetic import arrow
-from engine.synthetic.calendar import LAST_DAY, QUARTER_STARTS, QUARTERS, quarter_end, quarter_of
-from engine.synthetic.identifiers import generator, mixed, ncpdp_ids, npis, scattered
-from engine.synthetic.world import build_world
+from synthetic import arrow
+from synthetic.calendar import LAST_DAY, QUARTER_STARTS, QUARTERS, quarter_end, quarter_of
+from synthetic.identifiers import generator, mixed, ncpdp_ids, npis, scattered
+from synthetic.world import build_world
 
 
 def luhn_is_valid(digits: str) -> bool:
