@@ -42,6 +42,8 @@ class At(IntEnum):
 
 @dataclass(frozen=True)
 class Answer:
+    """What a finding on a planted case must state."""
+
     grade: Grade
     code: str | None  # of kind DISPUTE
     at_issue: At
@@ -128,7 +130,8 @@ def state(
 def _unsure(d: Dispenses, at: np.ndarray, rules: list[str]) -> np.ndarray:
     """Grades by which the evidence is less: identifiers of 340B claims that only others report of the state, methods of
     states that are not known, states that let contract pharmacies use no 340B stock, third parties and contracts that
-    the rows leave open. Of combinations: their 340B claims come from contract pharmacies."""
+    the rows leave open. Of combinations: their 340B claims come from contract pharmacies.
+    """
     rule, scenario, state = np.array(rules, dtype="U4"), d.scenario[at], d.state[at]
     by_modifier = has(scenario, Twist.MODIFIER) & np.isin(state, [state_index(code) for code in UNSURE_MODIFIERS])
     method_is_known = np.array([one.method is not None for one in STATES])[state]

@@ -38,18 +38,22 @@ def decimals(unscaled: np.ndarray, kind: pa.Decimal128Type, valid: np.ndarray | 
 
 
 def dates(days: np.ndarray, valid: np.ndarray | None = None) -> pa.Array:
+    """Dates of days since 1970; NULL where not `valid`."""
     return pa.array(days.astype(np.int32), mask=_mask(valid)).cast(pa.date32())
 
 
 def timestamps(microseconds: np.ndarray, valid: np.ndarray | None = None) -> pa.Array:
+    """Timestamps of microseconds since 1970, UTC; NULL where not `valid`."""
     return pa.array(microseconds.astype(np.int64), mask=_mask(valid)).cast(TIMESTAMP)
 
 
 def integers(values: np.ndarray, valid: np.ndarray | None = None) -> pa.Array:
+    """Whole numbers of 64 bits; NULL where not `valid`."""
     return pa.array(values.astype(np.int64), mask=_mask(valid))
 
 
 def booleans(values: np.ndarray, valid: np.ndarray | None = None) -> pa.Array:
+    """Truth values; NULL where not `valid`."""
     return pa.array(values, mask=_mask(valid))
 
 
@@ -60,6 +64,7 @@ def chosen(words: pa.Array | Sequence[str | None], index: np.ndarray) -> pa.Arra
 
 
 def constant(word: str, rows: int) -> pa.Array:
+    """The same text on each of `rows` rows."""
     return pa.array([word], pa.string()).take(pa.array(np.zeros(rows, dtype=np.int8)))
 
 
@@ -71,6 +76,7 @@ def padded(numbers: np.ndarray, width: int) -> pa.Array:
 
 
 def plain(numbers: np.ndarray) -> pa.Array:
+    """Numbers as text, without leading zeros."""
     return pa.array(numbers).cast(pa.string())
 
 
@@ -101,6 +107,7 @@ def spark_schema(table: Table, columns: tuple[str, ...]) -> T.StructType:
 
 
 def arrow_schema(table: Table, columns: tuple[str, ...]) -> pa.Schema:
+    """The Arrow types of some columns of a contract table, in this order."""
     return pa.schema([(name, _ARROW_TYPES.get(table.column(name).kind, pa.string())) for name in columns])
 
 

@@ -46,7 +46,8 @@ def times_bought(world: World, totals: pa.RecordBatch, plants_violations: bool) 
 
 def balance_parts(world: World, r: EntityRows, bought: pa.RecordBatch) -> pa.RecordBatch:
     """Of a chunk, one row per claim or purchase to be added up: PART_SCHEMA, for what is hoarded, and the first day of
-    each parent's claims. `bought`: the chunk's purchases."""
+    each parent's claims. `bought`: the chunk's purchases.
+    """
     parent, family = world.entities.parent, world.products.family
     live = np.flatnonzero(r.is_live)
     entity, product, quarter, units = (bought.column(name).to_numpy() for name in bought.schema.names)
@@ -80,7 +81,8 @@ def balance_parts(world: World, r: EntityRows, bought: pa.RecordBatch) -> pa.Rec
 
 def balance_labels(totals: pa.Table) -> pa.Table:
     """LABELS of the last claim of each quarter, of summed parts: that more was bought than claimed over four quarters,
-    or why it is not told: claims do not reach back so far as purchases do, or stock explains it."""
+    or why it is not told: claims do not reach back so far as purchases do, or stock explains it.
+    """
     rows = totals.select(PART_SCHEMA.names).to_pylist()
     begin = {row["parent"]: row[FIRST] for row in rows if row["family"] == EVERY}
     of_quarter: defaultdict[tuple[int, int, int], dict[str, int]] = defaultdict(lambda: dict.fromkeys(SUMS, 0))

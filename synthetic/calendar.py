@@ -14,6 +14,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 
 def day(year: int, month: int, day_of_month: int) -> int:
+    """Days since 1970 of a date."""
     return date(year, month, day_of_month).toordinal() - _EPOCH
 
 

@@ -37,6 +37,7 @@ class Scenario:
 
     @property
     def twists(self) -> frozenset[Twist]:
+        """All twists of the case and of its parts."""
         of_parts = (part.twists for part in self.parts)
         return frozenset((self.twist, *self.also)).union(*of_parts) - {Twist.NONE}
 
@@ -65,6 +66,7 @@ def linked(rule: str, programs: tuple[int, ...], terms: Terms = Terms.NONE, **mo
 
 
 def look_alike(kind: str, rule: str, **more: Any) -> Scenario:
+    """A rebate claim that resembles a violation of the rule and is none."""
     return Scenario(kind, rule, Label.LOOK_ALIKE, **more)
 
 
@@ -80,4 +82,5 @@ def on_entity_claim(kind: str, rule: str, label: Label = Label.TRUTH, **more: An
 
 
 def entity_look_alike(kind: str, rule: str, **more: Any) -> Scenario:
+    """A 340B claim that resembles a violation of the rule and is none."""
     return on_entity_claim(kind, rule, Label.LOOK_ALIKE, **more)

@@ -48,19 +48,23 @@ class Plan:
 
     @property
     def chunks(self) -> int:
+        """Number of chunks; the last may be shorter."""
         return -(-self.claims // self.settings.dispenses_per_chunk)
 
     def start(self, chunk: int) -> int:
+        """Number of a chunk's first dispense."""
         return chunk * self.settings.dispenses_per_chunk
 
     def size(self, chunk: int) -> int:
+        """Dispenses of a chunk."""
         return min(self.settings.dispenses_per_chunk, self.claims - self.start(chunk))
 
 
 @dataclass(frozen=True)
 class Dispenses:
     """One entry per dispense. `number` counts over all chunks; `script` is the number of its prescription's first
-    dispense; indices point into the world's lists, -1 for none."""
+    dispense; indices point into the world's lists, -1 for none.
+    """
 
     number: np.ndarray
     scenario: np.ndarray
@@ -81,10 +85,12 @@ class Dispenses:
 
     @property
     def is_plain(self) -> np.ndarray:
+        """Dispenses for which no case is planned."""
         return self.scenario == PLAIN
 
     @property
     def script(self) -> np.ndarray:
+        """Number of the first dispense of each one's prescription."""
         return self.number[self.first]
 
     @property
@@ -230,7 +236,8 @@ def _places(
     world: World, place: np.ndarray, state: np.ndarray, chance: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """State, pharmacy, covered entity, a second entity, and the day when the entity's part in the program or its
-    contract ends; entities' own pharmacies and contracts of a kind bring their state along."""
+    contract ends; entities' own pharmacies and contracts of a kind bring their state along.
+    """
     pharmacies, entities = world.pharmacies, world.entities
     pharmacy = pharmacies.pick_retail(state, chance)
     entity, other = np.full(len(place), NO_ENTITY), np.full(len(place), NO_ENTITY)

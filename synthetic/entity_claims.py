@@ -60,6 +60,7 @@ _OF_OTHER = (Sent.BY_OTHER, Sent.REVERSAL_BY_OTHER)
 
 
 def source_row_ids(number: np.ndarray, kind: np.ndarray) -> pa.Array:
+    """Row ids: EC, the dispense's number and a digit for the kind of row."""
     return arrow.joined(arrow.constant("EC", len(number)), arrow.padded(number * 10 + kind, 12))
 
 
@@ -166,7 +167,8 @@ def _planned_days_later(scenario: np.ndarray, kind: np.ndarray, number: np.ndarr
 
 def purchases(d: Dispenses, f: Fills, m: Mess, s: Strangers) -> pa.RecordBatch:
     """Units that entities bought at the 340B price for the dispenses of a chunk: one row per PURCHASE_KEYS. Of the
-    quarter in which they say to have dispensed them, so that a date that is off by days is no surplus of a quarter."""
+    quarter in which they say to have dispensed them, so that a date that is off by days is no surplus of a quarter.
+    """
     at, beside = np.flatnonzero(f.is_340b_sale & (d.entity >= 0)), np.flatnonzero(s.on_entity)
     quarter = quarter_of(np.concatenate([m.day[at], s.day[beside]]))
     columns = (
@@ -180,7 +182,8 @@ def purchases(d: Dispenses, f: Fills, m: Mess, s: Strangers) -> pa.RecordBatch:
 
 def chargeback_batch(world: World, totals: pa.RecordBatch, times: np.ndarray) -> pa.RecordBatch:
     """Chargebacks of whole packages for summed purchases, `times` as many as were dispensed; now and then the entity
-    also bought at another price."""
+    also bought at another price.
+    """
     entity, product, quarter, units = (totals.column(name).to_numpy() for name in PURCHASE_SCHEMA.names)
     units = units * times
     key = (entity * world.products.count + product) * len(QUARTERS) + quarter

@@ -124,7 +124,8 @@ def _write_small(storage: Storage, rows: pa.Table, location: str) -> None:
 
 def _invoices(generated: Generated, world: World, settings: SyntheticSettings) -> invoices.Invoices:
     """Invoice lines and what is known of them. There are no more lines than products, states and quarters allow,
-    however many claims they are the sum of."""
+    however many claims they are the sum of.
+    """
     parts = generated(_long_schema(invoices.PART_SCHEMA), chunks.invoice_part_rows)
     totals = parts.groupBy(*invoices.KEYS).agg(*(F.sum(name).alias(name) for name in invoices.SUMS))
     return invoices.build_invoices(world, totals.toArrow(), settings.violation_rate)

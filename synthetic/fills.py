@@ -198,7 +198,8 @@ def _dates(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Day of each dispense: further fills follow when the supply runs out, a few days sooner or later. A few
     commercial and Part D refills come when little more than half of it is used (second result): not so early that R039
-    speaks of them."""
+    speaks of them.
+    """
     size = len(d.number)
     days = np.where(d.is_plain, Days.ANY, _DAYS[d.scenario])
     last_quarter = int(QUARTER_STARTS[-2])
@@ -243,7 +244,8 @@ def _early_refills(
     plan: Plan, chunk: int, d: Dispenses, dates: np.ndarray, days_supply: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Days of dispenses, and which Medicaid refills come before half of the fill before is used up. No two in a row:
-    the second would not be early after the first."""
+    the second would not be early after the first.
+    """
     rng = generator(plan.seed, "early_refills", chunk)
     size = len(dates)
     eligible = d.is_plain & ~d.is_340b & ~d.is_medical & (d.fill > 0) & (d.program <= MCO)

@@ -25,13 +25,16 @@ class Habits:
     hashes_with_payers: np.ndarray
 
     def never_links_by_rx(self, entity: np.ndarray) -> np.ndarray:
+        """Whether the entity hashes Rx numbers that payers send plain; false without an entity."""
         return (entity >= 0) & self.hashes_alone[entity]
 
     def both_hash(self, entity: np.ndarray) -> np.ndarray:
+        """Whether entity and payers hash Rx numbers in one scheme; false without an entity."""
         return (entity >= 0) & self.hashes_with_payers[entity]
 
 
 def draw_habits(world: World, rates: MessSettings) -> Habits:
+    """Draw habits at these rates; equal for every chunk of a world."""
     entities = world.entities
     order_of_payers = generator(world.seed, "payers_count_from_one").permutation(PAYERS)
     order_of_entities = generator(world.seed, "entities_count_from_one").permutation(entities.count)[entities.parent]

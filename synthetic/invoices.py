@@ -149,7 +149,8 @@ def _labels(ids: pa.Array, rows: np.ndarray, rule: str, label: Label, kind: str)
 def _chosen(world: World, lines: dict[str, np.ndarray], rate: float) -> Chosen:
     """Which lines each rule must find, as many that R038 must leave alone, and half as many of every other kind: chosen
     by hash of the line's key, one at most of a program, state and product, so that the line's other quarters still show
-    what is usual."""
+    what is usual.
+    """
     ordinary = np.isin(lines["product"], world.products.pools[Pool.ORDINARY]) & (lines["prescriptions"] > 0)
     ordinary &= (lines["line"] == EVERY) & (lines["kind"] == LINE_KINDS.index("CURRENT"))
     group = lines["program"] * world.products.count + lines["product"]
@@ -195,7 +196,8 @@ def _own_quarters(lines: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]
 
 def _grown_less(lines: dict[str, np.ndarray], grown: np.ndarray) -> np.ndarray:
     """Lines well above their own median, yet not so far that one has to ask; as many as `grown` at most. Of lines
-    without differences, which count among a line's quarters."""
+    without differences, which count among a line's quarters.
+    """
     quarters, median = _own_quarters(lines)
     times = lines["units"] / np.maximum(median, 1)
     low, high = GREW_LESS
@@ -209,7 +211,8 @@ def _with_alterations(
     world: World, lines: dict[str, np.ndarray], altered: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Lines with too many prescriptions (R035), a hundredth of the payment (R036), many times the units of other
-    quarters (R037) or whole prescriptions more than the claims hold (R038); each is consistent in all else."""
+    quarters (R037) or whole prescriptions more than the claims hold (R038); each is consistent in all else.
+    """
     lines = {name: values.copy() for name, values in lines.items()}
     few = altered["R035"]
     lines["prescriptions"][few] *= FACTOR
@@ -226,7 +229,8 @@ def _add_prescriptions(
     world: World, lines: dict[str, np.ndarray], more: np.ndarray, least: int
 ) -> dict[str, np.ndarray]:
     """Adds whole prescriptions, at their usual units and payment, to the lines `more`, in place; SUMS of what was
-    added."""
+    added.
+    """
     before = lines["prescriptions"][more]
     added = np.maximum(least, np.ceil(before * LEAST_ADDED_SHARE).astype(np.int64))
     surplus = {"units": added * world.products.fill[lines["product"][more]], "prescriptions": added}

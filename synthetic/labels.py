@@ -167,7 +167,8 @@ def _answers(
 
 def _combined(d: Dispenses, f: Fills, row: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Position, row and kind of each part of combinations. A part that is about a row of its own labels that row, all
-    others label every row of the dispense that is live."""
+    others label every row of the dispense that is live.
+    """
     found: list[tuple[int, int, int]] = []
     live = _live_rows(f)
     for at in np.flatnonzero(IS_COMBINED[d.scenario]).tolist():
@@ -184,7 +185,8 @@ def _combined(d: Dispenses, f: Fills, row: np.ndarray) -> tuple[np.ndarray, np.n
 
 def _duplicate_discounts(world: World, d: Dispenses, f: Fills) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Position, row and kind, where a payer asks for 340B stock though nothing was planted: of every row
-    that stands, and every rule that it breaks."""
+    that stands, and every rule that it breaks.
+    """
     entities = world.entities
     asked = d.is_plain & d.is_340b & f.is_rebated & (f.lineage != Lineage.VOIDED)
     own = (d.entity >= 0) & (entities.own_pharmacy[d.entity] == d.pharmacy)
@@ -263,7 +265,8 @@ def _live_rows(f: Fills) -> np.ndarray:
 
 def _labelled_rows(d: Dispenses, f: Fills) -> np.ndarray:
     """The row of each dispense that a label is about: a pair's later one, else the one that stands. Of an entity's
-    claims a `Sent`, else a `Row`."""
+    claims a `Sent`, else a `Row`.
+    """
     row = _live_rows(f)
     for twist, of_twist in _ROW_OF_TWIST.items():
         row[has(d.scenario, twist)] = of_twist

@@ -60,6 +60,7 @@ class Mess:
 
     @property
     def rx_is_missing(self) -> np.ndarray:
+        """Dispenses whose Rx number is unusable on a side."""
         return self.payer.is_junk | self.entity.is_junk
 
 
@@ -162,7 +163,8 @@ def _old_npis(
     world: World, d: Dispenses, f: Fills, without_rx: np.ndarray, draw: _Draw, rates: MessSettings
 ) -> tuple[np.ndarray, np.ndarray]:
     """Who still uses the NPI of before the change: payer, entity. A list of pharmacies that decides about the payer's
-    claim knows the present NPI."""
+    claim knows the present NPI.
+    """
     succeeded = draw.some(~without_rx & (world.pharmacies.npi_since[d.pharmacy] > 0), rates.npi_succession_rate)
     is_listed_by_npi = (f.contract >= 0) & (f.contract % len(CONTRACT_TERMS) == Terms.EXCLUDES_LISTED)
     of_payer = draw.half() & ~is_listed_by_npi
@@ -189,7 +191,8 @@ def _fill_numbers(
     d: Dispenses, f: Fills, habits: Habits, reported: np.ndarray, draw: _Draw, rates: MessSettings
 ) -> tuple[np.ndarray, np.ndarray]:
     """The payer's and the entity's. Where duplicates and reversals are planned, payers count as the pharmacy does: with
-    another fill number a claim would have another natural key, and not be what it is planned to be."""
+    another fill number a claim would have another natural key, and not be what it is planned to be.
+    """
     counts_its_own_way = d.is_plain | reported
     payers_first = habits.first_fill_of_payer[payers_of(f.program, d.state, f.contract)]
     payers = d.fill + np.where(counts_its_own_way, payers_first, 0)

@@ -42,6 +42,8 @@ TERMS_CUMULATIVE = np.cumsum(_TERMS_SHARES) / sum(_TERMS_SHARES)
 
 @dataclass(frozen=True)
 class Contract:
+    """A rebate contract of a payer in one program."""
+
     id: str
     payer: str
     program: Program
@@ -68,6 +70,7 @@ class Payers:
 
 
 def build_payers() -> Payers:
+    """The payers with their contracts; the same in every world."""
     contracts: list[Contract] = []
     first: dict[int, int] = {}
     for program, names in ((COMMERCIAL, BENEFIT_MANAGERS), (PARTD, PART_D_SPONSORS)):

@@ -93,7 +93,8 @@ def pharmacy_batch(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills)
 
 def _sent(f: Fills, at: np.ndarray, kind: np.ndarray, day: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Microseconds: billed in working hours, reversed within ten days or after the payer's claim had been received,
-    billed again soon after the reversal; or all of it within hours."""
+    billed again soon after the reversal; or all of it within hours.
+    """
     size = len(f.day)
     billed = day * MICROSECONDS_PER_DAY + 9 * _HOUR + (rng.random(size)[at] * 9 * _HOUR).astype(np.int64)
     soon = billed + (1 + rng.integers(0, 10, size)[at]) * MICROSECONDS_PER_DAY

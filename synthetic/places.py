@@ -29,6 +29,8 @@ LEAVING = 12  # entities that leave the 340B program within the quarters, and as
 
 @dataclass(frozen=True)
 class State:
+    """A state with its part in the dispenses and its practice on 340B claims."""
+
     code: str
     weight: float
     ncpdp_prefix: int
@@ -39,6 +41,7 @@ class State:
 
     @property
     def carves_out_contract_pharmacies(self) -> bool:
+        """Whether the state excludes contract pharmacies by a list of providers."""
         return self.method == "PROVIDER_LIST"
 
 
@@ -67,12 +70,14 @@ LOCAL_STATES = np.argsort(-STATE_WEIGHTS, kind="stable")[:6]
 
 
 def state_index(code: str) -> int:
+    """Position of a state in STATES; ValueError for one that is not generated."""
     return STATE_CODES.index(code)
 
 
 class Listing(IntEnum):
     """How an entity's own pharmacy stands in the Medicaid Exclusion File. Listed means carve-in: the entity uses
-    340B stock for Medicaid fee for service, so that the state must not ask for a rebate."""
+    340B stock for Medicaid fee for service, so that the state must not ask for a rebate.
+    """
 
     NONE = 0
     BY_NPI = 1
@@ -103,7 +108,8 @@ class Groups:
 @dataclass(frozen=True)
 class Pharmacies:
     """Retail pharmacies first (MAIL_ORDER is one of them), then clinics that bill drugs, entities' own, and one more
-    that an entity owns in FAR_STATE."""
+    that an entity owns in FAR_STATE.
+    """
 
     npi: list[str]
     old_npi: list[str | None]  # NPI of before it changed
@@ -118,6 +124,7 @@ class Pharmacies:
 
     @property
     def count(self) -> int:
+        """Number of pharmacies."""
         return len(self.npi)
 
     @property
@@ -174,9 +181,11 @@ class Entities:
 
     @property
     def count(self) -> int:
+        """Number of covered entities, child sites included."""
         return len(self.id)
 
     def with_listing(self, listings: tuple[Listing, ...], in_mef_states: bool) -> np.ndarray:
+        """Entities with one of these listings, in states with or without a Medicaid exclusion file in use."""
         return np.flatnonzero(np.isin(self.listing, listings) & (MEF_STATES[self.state] == in_mef_states))
 
     @property
@@ -202,6 +211,7 @@ class Entities:
 
 
 def build_places(seed: int) -> tuple[Pharmacies, Entities]:
+    """Draw pharmacies and covered entities; the same seed draws the same."""
     rng = generator(seed, "places")
     count = RETAIL_PHARMACIES + CLINICS + ENTITIES + 1
     numbers = scattered(count + PRESCRIBERS + SUCCESSIONS, 10**8, rng)
@@ -350,7 +360,8 @@ def _ending(
     parent: np.ndarray, state: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Entities that leave the program, that lose their contracts, and that have a parent for a time: without sites, in
-    states that have many."""
+    states that have many.
+    """
     is_alone = np.bincount(parent, minlength=len(parent))[parent] == 1
     chosen = rng.permutation(np.flatnonzero(is_alone & np.isin(state, LOCAL_STATES)))
     return chosen[:LEAVING], chosen[LEAVING : 2 * LEAVING], chosen[2 * LEAVING :][: 2 * MOVING]
@@ -369,7 +380,8 @@ def _for_a_time(
     holds: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Of each mover another entity of its state, without sites, and a pharmacy under contract with that one and not
-    with itself."""
+    with itself.
+    """
     is_alone = np.bincount(parent, minlength=len(parent))[parent] == 1
     heads, pharmacies = [], []
     for mover in movers.tolist():

@@ -38,7 +38,8 @@ WRONG_NPI, DEA_NUMBER = "1234567890", "AB1234563"
 @dataclass(frozen=True)
 class Reports:
     """Rows that entities send, as they stand in `entity_claims`; indices into the world's lists are -1 where there is
-    none."""
+    none.
+    """
 
     number: np.ndarray  # of the dispense
     entity: np.ndarray
@@ -51,7 +52,8 @@ class Reports:
 
 def with_wrong_numbers(world: World, plan: Plan, batch: pa.RecordBatch, d: Dispenses, f: Fills) -> pa.RecordBatch:
     """The `entity_claims` of a chunk, where on a few of those for which nothing is planned and no payer asks the
-    prescriber's number is one that cannot be true, or a DEA number."""
+    prescriber's number is one that cannot be true, or a DEA number.
+    """
     sent, settings = _read(world, batch), plan.settings
     chance = mixed(sent.number, world.seed + 1).astype(np.float64) / 2.0**64
     is_free = sent.is_live & sent.is_own & (d.is_plain & ~f.is_rebated)[sent.number - d.number[0]]
@@ -65,7 +67,8 @@ def with_wrong_numbers(world: World, plan: Plan, batch: pa.RecordBatch, d: Dispe
 
 def policy_labels(world: World, batch: pa.RecordBatch) -> pa.RecordBatch:
     """LABELS of a chunk's live `entity_claims`: of products with a policy whether it allows the claim, and which
-    numbers of providers are wrong."""
+    numbers of providers are wrong.
+    """
     sent = _read(world, batch)
     nowhere, designated = (sent.family == family for family in _families_with_policy(world))
     entities = world.entities
@@ -142,7 +145,8 @@ def _submission_windows(world: World) -> dict[str, pa.Array]:
 
 def _families_with_policy(world: World) -> tuple[int, int]:
     """Of the drugs that entities buy at 340B prices, the one with the price at no contract pharmacy, and the one with
-    it at designated ones."""
+    it at designated ones.
+    """
     families = list(dict.fromkeys(world.products.family[world.products.pools[Pool.AT_340B]].tolist()))
     nowhere, designated = (families[place] for place in PLACES_IN_POOL)
     return nowhere, designated

@@ -33,7 +33,8 @@ _ENDINGS = ("in", "ol", "ide", "ine", "ab", "ix")
 
 class Pool(IntEnum):
     """What a product serves for. Products outside ORDINARY and INFUSED are dispensed in planned cases only, LOCAL
-    apart, so that the cases cannot disturb what is usual of an ordinary product."""
+    apart, so that the cases cannot disturb what is usual of an ordinary product.
+    """
 
     ORDINARY = 0
     LOCAL = 1  # on the preferred drug list of a single state
@@ -119,6 +120,7 @@ class Products:
 
     @property
     def count(self) -> int:
+        """Number of products."""
         return len(self.ndc)
 
 
@@ -219,7 +221,8 @@ def build_products(seed: int, local_states: np.ndarray, states: int) -> Products
 
 def _with_large_packages(products: Products) -> Products:
     """`products` with further packages of some of those that are dispensed one package at a time. They come last: the
-    others stay the same."""
+    others stay the same.
+    """
     of = products.pools[Pool.TUBE][:LARGE_PACKAGES]
     copied: dict[str, Any] = {}
     for field in fields(Products):

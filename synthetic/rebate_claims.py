@@ -56,10 +56,12 @@ _NOT_ELIGIBLE = (Twist.MFP_NOT_ELIGIBLE, Twist.MFP_REFUND_NOT_ELIGIBLE)
 
 
 def source_row_ids(number: np.ndarray, kind: np.ndarray) -> pa.Array:
+    """Row ids: RC, the dispense's number and a digit for the kind of row."""
     return arrow.joined(arrow.constant("RC", len(number)), arrow.padded(number * 10 + kind, 12))
 
 
 def claim_ids(number: np.ndarray, kind: np.ndarray) -> pa.Array:
+    """Claim numbers of 13 digits: the dispense's number and a digit for the kind of row."""
     return arrow.padded(number * 10 + kind, 13)
 
 

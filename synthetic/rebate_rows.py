@@ -57,7 +57,8 @@ class Row(IntEnum):
 @dataclass(frozen=True)
 class RebateRows:
     """One entry per rebate row; `at`: position of its dispense in the chunk. Units are thousandths, money cents,
-    prices per unit millionths of a dollar."""
+    prices per unit millionths of a dollar.
+    """
 
     at: np.ndarray
     kind: np.ndarray
@@ -175,7 +176,8 @@ def _quantities(
     f: Fills, s: Strangers, at: np.ndarray, kind: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Day of service, units and amounts. A claim that is adjusted had twice the units; a fill in two parts is divided,
-    its amounts with it; strangers have their own."""
+    its amounts with it; strangers have their own.
+    """
     units, paid, others = f.units[at], f.paid[at], f.paid_by_others[at]
     was_wrong = (kind == Row.CLAIM) & np.isin(f.lineage[at], (Lineage.ADJUSTED, Lineage.REPLACED))
     times = np.where(was_wrong, 2, 1)

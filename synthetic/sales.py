@@ -26,7 +26,8 @@ LEAST_EXCESS = 100_000  # thousandths
 
 def build_sales(world: World, lines: pa.Table, plants_violations: bool) -> tuple[pa.Table, pa.Table]:
     """`sales` (COLUMNS) and what is known of the invoice `lines`, as labels. Supplemental rebates are of units that the
-    federal lines count."""
+    federal lines count.
+    """
     lines = lines.filter(pc.is_null(lines["rebate_type"]))
     rows = [
         (line["state"], line["ndc"], QUARTERS.index(line["period"]), int(line["units_reimbursed"] * 1_000))

@@ -33,7 +33,8 @@ _KINDS = ["STATE_CREDIT", "DISPUTED"]
 
 def settlement_batch(world: World, d: Dispenses, r: RebateRows) -> pa.RecordBatch:
     """The settlements of a chunk: one row for each claim that is planned around one, or two rows of one day, of which
-    the first names the claim's line."""
+    the first names the claim's line.
+    """
     planned = np.flatnonzero(has(d.scenario[r.at], *_TWISTS) & (r.kind == Row.CLAIM))
     in_two = has(d.scenario[r.at[planned]], *_IN_TWO)
     rows = np.concatenate([planned, planned[in_two]])

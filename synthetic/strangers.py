@@ -41,7 +41,8 @@ class Strangers:
 
 def draw_strangers(world: World, plan: Plan, chunk: int, d: Dispenses, f: Fills, m: Mess) -> Strangers:
     """Mostly of another drug; of the same drug never on the same day, when it would be the same dispense by all that
-    claims tell. In the same quarter, so that invoices and payments stay in order."""
+    claims tell. In the same quarter, so that invoices and payments stay in order.
+    """
     rng = generator(plan.seed, "strangers", chunk)
     size = len(d.number)
     reported = (f.entity_report != Entity.NOTHING) & ~ON_ENTITY_CLAIM[d.scenario]

@@ -29,6 +29,7 @@ def rx_digits(world: World, plan: Plan, d: Dispenses) -> np.ndarray:
 
 
 def rx_texts(digits: np.ndarray, is_padded: np.ndarray) -> pa.Array:
+    """Rx numbers as text, some filled with zeros."""
     return arrow.either(is_padded, arrow.padded(digits, RX_WIDTH), arrow.plain(digits))
 
 
@@ -50,6 +51,7 @@ def prescription(
 
 
 def pharmacy_npis(world: World, side: Side, at: np.ndarray) -> pa.Array:
+    """The NPI that a side uses for the pharmacy, of before or after it changed."""
     pharmacies, pharmacy = world.pharmacies, side.pharmacy[at]
     old, present = arrow.chosen(pharmacies.old_npi, pharmacy), arrow.chosen(pharmacies.npi, pharmacy)
     return arrow.either(side.has_old_npi[at], old, present)
@@ -71,4 +73,5 @@ def bin_numbers(program: np.ndarray, contract: np.ndarray, state: np.ndarray, pl
 
 
 def hcpcs_codes(numbers: np.ndarray) -> pa.Array:
+    """J codes of numbers; a negative number counts as 0."""
     return arrow.joined(arrow.constant("J", len(numbers)), arrow.padded(np.maximum(numbers, 0), 4))

@@ -11,6 +11,8 @@ from synthetic.products import Products, build_products
 
 @dataclass(frozen=True)
 class World:
+    """What every chunk shares: products, places and payers of a seed."""
+
     seed: int
     products: Products
     pharmacies: Pharmacies

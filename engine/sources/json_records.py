@@ -70,6 +70,7 @@ def parse(text: str) -> Record:
 
 
 def kind_of(value: Any) -> str:
+    """The kind of a JSON value, in the words of messages."""
     if isinstance(value, _Number):
         return NUMBER
     kinds = ((str, TEXT), (bool, BOOLEAN), (dict, OBJECT), (list, ARRAY))
@@ -83,6 +84,7 @@ def common_kind(kinds: set[str]) -> str:
 
 
 def as_text(value: Any) -> str | None:
+    """A value as the column holds it: text as it is, others as JSON, null as NULL."""
     if value is None or isinstance(value, str):
         return None if value is None else str(value)
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

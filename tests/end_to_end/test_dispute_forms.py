@@ -114,7 +114,8 @@ def test_a_quarter_from_invoice_to_the_next_quarters_difference(run_job, tmp_pat
 
 def _check_written_again(run_job, output: Path) -> None:
     """`export` alone writes the review files and drafts of an unchanged run as `detect` did, byte for byte; redacted,
-    it leaves no draft of a form, which consists of amounts."""
+    it leaves no draft of a form, which consists of amounts.
+    """
     run = output / "2025-12"
     before = _content(run)
     words = ["--run-id", "2025-12", "--output", output, *SETTINGS]

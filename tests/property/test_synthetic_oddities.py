@@ -47,7 +47,8 @@ MONTH = "2025-08"
 @pytest.fixture(scope="module")
 def rows() -> pd.DataFrame:
     """Rebate claims with label, kind, paid per unit as a multiple of WAC, days to payment, and units and units per day
-    as multiples of what the product's rows usually have (NaN where they are few). Every kind is there often."""
+    as multiples of what the product's rows usually have (NaN where they are few). Every kind is there often.
+    """
     plan = Plan(5, 30_000, SyntheticSettings(anomaly_rate=0.004, dispenses_per_chunk=30_000))
     world = build_world(5)
     claims = chunks.rebate_claim_rows(world, plan, 0).to_pandas()

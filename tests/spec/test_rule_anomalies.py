@@ -1,5 +1,6 @@
 """R052: what the anomaly model finds unusual, and months of groups that stand out. Messages leave the company, scores
-do not."""
+do not.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "conf" / "sqlserver"
 
 @pytest.mark.parametrize("table", [*KEYS, RUNS])
 def test_the_shipped_sql_is_what_the_contract_makes_it(table):
-    """Else: .venv/bin/python -m engine.exports conf/sqlserver"""
+    """Else: write it again with `.venv/bin/python -m engine.exports conf/sqlserver`."""
     assert (SCRIPTS / f"{table}.sql").read_text(encoding="utf-8") == ddl(table)
 
 

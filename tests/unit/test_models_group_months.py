@@ -50,7 +50,8 @@ def claims(group: str, month: int, count: int, ndc9: str = "000027597", **others
 
 def others_months(times: dict[int, int] | None = None, every: int = 1, **others) -> list[dict]:
     """The other pharmacies; `times`: months in which all of them have so many times the usual claims; `every`: times
-    in every month."""
+    in every month.
+    """
     return [
         claim
         for pharmacy in range(PHARMACIES)

@@ -25,7 +25,8 @@ PRIORS = {"STRONG": 0.9, "MEDIUM": 0.6, "WEAK": 0.2, "CONTEXT": 0.02}
 
 def reviewed_findings(rows: int, seed: int = 1, answered: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
     """Findings whose true probability is known: MEDIUM ones of rule R009 are nearly always wrong, whatever their class
-    says. The last `answered` were not drawn at random: somebody disputed those of which he was sure."""
+    says. The last `answered` were not drawn at random: somebody disputed those of which he was sure.
+    """
     generator = np.random.default_rng(seed)
     strong, noisy = generator.random(rows) < 0.2, generator.random(rows) < 0.5
     amount = generator.normal(2.0, 0.8, rows)
