@@ -13,6 +13,7 @@ from engine.contracts.findings import FINDINGS
 from engine.contracts.positions import POSITIONS
 from engine.contracts.tie_out import TIE_OUT
 from engine.settings import DeadlineSettings, TieOutSettings
+from tests.spec.text_tables import cases_of_table
 from tests.unit.facts_rows import apart, claim, claims, frame, invoice, invoices, reference
 from tests.unit.positions_rows import ledger_of
 
@@ -21,34 +22,52 @@ from tests.unit.positions_rows import ledger_of
 # settled: kinds and units of settlements of the line. gap: invoiced less detail, and its part of the invoice.
 # units: paid, credited, in dispute, open; what is not invoiced comes after a plus.
 CASES = """
-case                                     | invoiced            | detail     | quarantined | settled                       | color  | gap       | units           | why
-detail and invoice agree                 | 100                 | 60, 40     |             |                               | GREEN  | 0, 0      | 0 0 0 100       |
-exactly half a percent off               | 1000                | 995        |             |                               | GREEN  | 5, 0.005  | 0 0 0 1000      |
-a little short                           | 1000                | 990        |             |                               | YELLOW | 10, 0.01  | 0 0 0 1000      | short of the invoice by 10.000 units (1.0 %)
-exactly ten percent off                  | 100                 | 90         |             |                               | YELLOW | 10, 0.1   | 0 0 0 100       | short of the invoice by 10.000 units (10.0 %)
-more than ten percent short              | 100                 | 89         |             |                               | RED    | 11, 0.11  | 0 0 0 100       | short of the invoice by 11.000 units (11.0 %)
-more than ten percent beyond             | 100                 | 60, 51     |             |                               | RED    | -11, -0.11 | 0 0 0 100 + 11 | exceeds the invoice by 11.000 units (11.0 %)
-quarantined rows explain the gap         | 100                 | 60         | 30, 10      |                               | RED    | 40, 0.4   | 0 0 0 100       | quarantined claim rows would explain all of it
-they explain a part of it                | 100                 | 60         | 30          |                               | RED    | 40, 0.4   | 0 0 0 100       | quarantined claim rows would explain a part of it
-their units cannot be read               | 100                 | 60         | ?           |                               | RED    | 40, 0.4   | 0 0 0 100       | quarantined claim rows may explain it
-they are not in the detail               | 100                 | 100        | 30          |                               | GREEN  | 0, 0      | 0 0 0 100       |
-paid, disputed and credited              | 100                 | 60, 40     |             | PAID 80, DISPUTED 20, STATE_CREDIT 30 | GREEN | 0, 0 | 50 30 20 0    |
-no claim of the product                  | 100                 |            |             |                               | RED    | 100, 1    | 0 0 0 100       | no claim-level detail of the product
-no detail of the state and quarter       | 100 state=WY        |            |             |                               | RED    | 100, 1    | 0 0 0 100       | no claim-level detail of the state, program and quarter
-a product that the invoice does not bill |                     | 30         |             |                               | RED    | -30, -    | 0 0 0 0 + 30    | claims of a product that the invoice does not bill
-no invoice is known                      |                     | 30 state=VT |            |                               | NONE   | -, -      | 0 0 0 30        | no invoice of the state
-the line states no units                 | ?                   | 30         |             |                               | NONE   | -, -      | 0 0 0 30        | states no units
-sub-programs are added up                | 60 sub=XIX, 40 sub=EXPANSION | 100 sub=XIX |   |                               | GREEN  | 0, 0      | 0 0 0 100 + 40  |
-kinds of rebate are not                  | 100 type=SUPPLEMENTAL | 100 type=SUPPLEMENTAL, 7 |  |                            | GREEN  | 0, 0      | 0 0 0 100       |
-a correction counts                      | 100, -40 kind=PRIOR_DELTA | 60   |             |                               | GREEN  | 0, 0      | 0 0 0 60        |
+case                                     | invoiced              | detail                 | quarantined | settled         | color  | gap        | units
+detail and invoice agree                 | 100                   | 60, 40                 |             |                 | GREEN  | 0, 0       | 0 0 0 100
+exactly half a percent off               | 1000                  | 995                    |             |                 | GREEN  | 5, 0.005   | 0 0 0 1000
+a little short                           | 1000                  | 990                    |             |                 | YELLOW | 10, 0.01   | 0 0 0 1000
+exactly ten percent off                  | 100                   | 90                     |             |                 | YELLOW | 10, 0.1    | 0 0 0 100
+more than ten percent short              | 100                   | 89                     |             |                 | RED    | 11, 0.11   | 0 0 0 100
+more than ten percent beyond             | 100                   | 60, 51                 |             |                 | RED    | -11, -0.11 | 0 0 0 100 + 11
+quarantined rows explain the gap         | 100                   | 60                     | 30, 10      |                 | RED    | 40, 0.4    | 0 0 0 100
+they explain a part of it                | 100                   | 60                     | 30          |                 | RED    | 40, 0.4    | 0 0 0 100
+their units cannot be read               | 100                   | 60                     | ?           |                 | RED    | 40, 0.4    | 0 0 0 100
+they are not in the detail               | 100                   | 100                    | 30          |                 | GREEN  | 0, 0       | 0 0 0 100
+paid, disputed and credited              | 100                   | 60, 40                 |             | PAID 80,        | GREEN  | 0, 0       | 50 30 20 0
+                                         |                       |                        |             | DISPUTED 20,    |        |            |
+                                         |                       |                        |             | STATE_CREDIT 30 |        |            |
+no claim of the product                  | 100                   |                        |             |                 | RED    | 100, 1     | 0 0 0 100
+no detail of the state and quarter       | 100 state=WY          |                        |             |                 | RED    | 100, 1     | 0 0 0 100
+a product that the invoice does not bill |                       | 30                     |             |                 | RED    | -30, -     | 0 0 0 0 + 30
+no invoice is known                      |                       | 30 state=VT            |             |                 | NONE   | -, -       | 0 0 0 30
+the line states no units                 | ?                     | 30                     |             |                 | NONE   | -, -       | 0 0 0 30
+sub-programs are added up                | 60 sub=XIX,           | 100 sub=XIX            |             |                 | GREEN  | 0, 0       | 0 0 0 100 + 40
+                                         | 40 sub=EXPANSION      |                        |             |                 |        |            |
+kinds of rebate are not                  | 100 type=SUPPLEMENTAL | 100 type=SUPPLEMENTAL, |             |                 | GREEN  | 0, 0       | 0 0 0 100
+                                         |                       | 7                      |             |                 |        |            |
+a correction counts                      | 100,                  | 60                     |             |                 | GREEN  | 0, 0       | 0 0 0 60
+                                         | -40 kind=PRIOR_DELTA  |                        |             |                 |        |            |
+
+case                                     | why
+a little short                           | short of the invoice by 10.000 units (1.0 %)
+exactly ten percent off                  | short of the invoice by 10.000 units (10.0 %)
+more than ten percent short              | short of the invoice by 11.000 units (11.0 %)
+more than ten percent beyond             | exceeds the invoice by 11.000 units (11.0 %)
+quarantined rows explain the gap         | quarantined claim rows would explain all of it
+they explain a part of it                | quarantined claim rows would explain a part of it
+their units cannot be read               | quarantined claim rows may explain it
+no claim of the product                  | no claim-level detail of the product
+no detail of the state and quarter       | no claim-level detail of the state, program and quarter
+a product that the invoice does not bill | claims of a product that the invoice does not bill
+no invoice is known                      | no invoice of the state
+the line states no units                 | states no units
 """  # noqa: E501
 _NAMES = {"sub": "sub_program", "type": "rebate_type", "kind": "line_kind", "state": "state"}
 AS_OF = date(2025, 7, 1)
 
 
 def _cases() -> dict[str, dict[str, str]]:
-    lines = [[cell.strip() for cell in line.split("|")] for line in CASES.strip().splitlines()]
-    return {line[0]: dict(zip(lines[0], line, strict=True)) for line in lines[1:]}
+    return cases_of_table(CASES)
 
 
 def _listed(text: str) -> list[tuple[str, dict[str, str]]]:
