@@ -19,7 +19,7 @@ CAPITAL_WIDTH, OTHER_WIDTH = 8.8, 6.7
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of a bar. x, width: pixels; the last field: its caption in words."""
+    """A part of a bar. x, width: pixels; description: its caption."""
 
     x: float
     width: float

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from engine.facts.settlements import with_claim_settlements
 from tests.spec.text_tables import cases_of_table
@@ -73,13 +75,13 @@ def _cases() -> dict[str, dict[str, str]]:
     return cases_of_table(CASES)
 
 
-def _more(words: list[str]) -> dict:
+def _more(words: list[str]) -> dict[str, Any]:
     values = dict(word.split("=") for word in words)
     more = {_NAMES[name]: None if value == "-" else value for name, value in values.items()}
     return more | ({"claim_line": int(more["claim_line"])} if "claim_line" in more else {})
 
 
-def _claims(name: str, text: str) -> list[dict]:
+def _claims(name: str, text: str) -> list[dict[str, Any]]:
     rows = []
     for number, one in enumerate(text.split(", ")):
         key, units, *more = one.split()
@@ -93,7 +95,7 @@ def _claims(name: str, text: str) -> list[dict]:
     return rows
 
 
-def _settlements(text: str) -> list[dict]:
+def _settlements(text: str) -> list[dict[str, Any]]:
     rows = []
     for one in text.split(", "):
         kind, units, *more = one.split()
@@ -104,7 +106,7 @@ def _settlements(text: str) -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def results(spark):
+def results(spark: SparkSession) -> dict[str, dict[str, list[str]]]:
     rows, settled = [], []
     for number, (name, case) in enumerate(_cases().items()):
         rows += apart(number, _claims(name, case["claims"]))
@@ -125,6 +127,6 @@ def results(spark):
 
 
 @pytest.mark.parametrize("name", _cases())
-def test_case(name, results):
+def test_case(name: str, results: dict[str, dict[str, list[str]]]) -> None:
     expected = {heading: sorted(filter(None, _cases()[name][heading].split(", "))) for heading in results[name]}
     assert {heading: sorted(units) for heading, units in results[name].items()} == expected

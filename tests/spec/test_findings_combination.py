@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from pyspark.sql import Row, SparkSession
 from pyspark.sql import types as T
 
 from engine.contracts.codes import Subject
@@ -170,7 +172,7 @@ a refund was repaid               | 0.000    | 0.00   | -
 """  # noqa: E501
 
 
-def _code(code: str, kind: str = "DISPUTE", **values) -> DisputeCode:
+def _code(code: str, kind: str = "DISPUTE", **values: Any) -> DisputeCode:
     usual = DisputeCode(code, kind, True, f"document {code}", False, "", date(2021, 7, 1), None, True)
     return usual._replace(**values)
 
@@ -203,7 +205,7 @@ def _value(text: str) -> Decimal | None:
     return None if text == "-" else Decimal(text)
 
 
-def _rule(text: str) -> dict:
+def _rule(text: str) -> dict[str, Any]:
     rule_id, evidence, code, units, action, *amount = text.split()
     return {
         "rule_id": rule_id.rstrip("!"),
@@ -222,7 +224,7 @@ def _rule(text: str) -> dict:
     }
 
 
-def _row(case: dict[str, str]) -> dict:
+def _row(case: dict[str, str]) -> dict[str, Any]:
     units, _, disputed = case["units"].partition(" disputed ")
     units, _, settled = units.partition(" less ")
     row = dict.fromkeys(FLAGGED.names) | {
@@ -247,7 +249,7 @@ def _row(case: dict[str, str]) -> dict:
 
 
 @pytest.fixture(scope="module")
-def results(spark):
+def results(spark: SparkSession) -> tuple[dict[str, Row], dict[str, Row]]:
     flagged = spark.createDataFrame([tuple(_row(case)[name] for name in FLAGGED.names) for case in _cases()], FLAGGED)
     findings = findings_of(Subject.REBATE_CLAIM, flagged, CODE_TABLE, SETTINGS, "run-1")
     assert [(f.name, f.dataType) for f in findings.schema] == [(f.name, f.dataType) for f in FINDINGS]
@@ -258,7 +260,7 @@ def results(spark):
 
 
 @pytest.mark.parametrize("case", _cases(), ids=lambda case: case["case"])
-def test_case(case, results):
+def test_case(case: dict[str, str], results: tuple[dict[str, Row], dict[str, Row]]) -> None:
     findings, lines = results
     finding, line = findings[case["case"]], lines.get(case["case"])
     found = {
@@ -272,7 +274,7 @@ def test_case(case, results):
     assert found == {name: case[name] for name in found}
 
 
-def test_what_a_file_asks_for_comes_from_the_rules(results):
+def test_what_a_file_asks_for_comes_from_the_rules(results: tuple[dict[str, Row], dict[str, Row]]) -> None:
     findings, lines = results
     assert [tuple(code) for code in findings["R beside another code"]["codes"]] == [
         ("Q", "DISPUTE", "document of R035"),
@@ -292,10 +294,10 @@ def test_what_a_file_asks_for_comes_from_the_rules(results):
     assert lines["drafted under strong codes only"]["documents"] == ["document of R022"]
 
 
-def test_each_rule_shows_its_own_units_dollars_and_document(results):
+def test_each_rule_shows_its_own_units_dollars_and_document(results: tuple[dict[str, Row], dict[str, Row]]) -> None:
     findings, _ = results
 
-    def shown(case):
+    def shown(case: str) -> list[tuple[str | Decimal | None, ...]]:
         names = ("rule_id", "evidence", "units_at_issue", "amount_at_issue", "document")
         return [tuple(rule[name] for name in names) for rule in findings[case]["rules"]]
 
@@ -316,13 +318,13 @@ def test_each_rule_shows_its_own_units_dollars_and_document(results):
     ]
 
 
-def test_units_in_dispute_are_left_out_of_the_line(results):
+def test_units_in_dispute_are_left_out_of_the_line(results: tuple[dict[str, Row], dict[str, Row]]) -> None:
     findings, lines = results
     assert lines["in dispute already in part"]["units_disputed"] == Decimal(20)
     assert findings["in dispute already in part"]["units_in_dispute"] == Decimal(10)
 
 
-def test_a_line_takes_its_units_from_strong_rules_that_dispute(results):
+def test_a_line_takes_its_units_from_strong_rules_that_dispute(results: tuple[dict[str, Row], dict[str, Row]]) -> None:
     _, lines = results
     expected = {
         "weak gives no units or dollars": Decimal(9),
@@ -332,7 +334,7 @@ def test_a_line_takes_its_units_from_strong_rules_that_dispute(results):
     assert {case: lines[case]["units_disputed"] for case in expected} == expected
 
 
-def test_the_narrative_says_what_was_settled_since(results):
+def test_the_narrative_says_what_was_settled_since(results: tuple[dict[str, Row], dict[str, Row]]) -> None:
     findings, _ = results
     assert findings["one strong rule"]["narrative"] == "R001 says so."
     assert findings["more credited than asked for"]["narrative"].endswith(

@@ -10,6 +10,7 @@ G = I + K, O = I x E, P = O - N.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -80,12 +81,12 @@ def _facts(words: str) -> LineFacts:
     return LineFacts(**{"units_now": numbers["units_invoiced"], **numbers}, prior=prior)
 
 
-def _shown(line: dict, columns: tuple, case: dict[str, str]) -> dict[str, str]:
+def _shown(line: dict[str, Any], columns: tuple[Any, ...], case: dict[str, str]) -> dict[str, str]:
     values = {column.letter: line[column.name] for column in columns if column.name in line}
     return {letter: "-" if values[letter] is None else values[letter] for letter in case if letter in values}
 
 
-def _expected(case: dict[str, str], shown: dict) -> dict:
+def _expected(case: dict[str, str], shown: dict[str, Any]) -> dict[str, Any]:
     codes = ("J", "Q") if "Q" in case else ("J",)
     return {
         letter: case[letter] if case[letter] == "-" or letter in codes else Decimal(case[letter]) for letter in shown
@@ -93,7 +94,7 @@ def _expected(case: dict[str, str], shown: dict) -> dict:
 
 
 @pytest.mark.parametrize("name", _cases(ROSI))
-def test_rosi(name):
+def test_rosi(name: str) -> None:
     case = _cases(ROSI)[name]
     facts = _facts(case["facts"])
     line = rosi_line(facts)
@@ -105,7 +106,7 @@ def test_rosi(name):
 
 
 @pytest.mark.parametrize("name", _cases(PQAS))
-def test_pqas(name):
+def test_pqas(name: str) -> None:
     case = _cases(PQAS)[name]
     facts = _facts(case["facts"])
     line = pqas_line(facts)
@@ -117,7 +118,7 @@ def test_pqas(name):
     assert any(case["problem"] in one for one in problems) if case.get("problem") else problems == []
 
 
-def test_an_identity_that_does_not_hold_is_named():
+def test_an_identity_that_does_not_hold_is_named() -> None:
     facts = _facts("F=100 H=30 D=2.50")
     right = rosi_line(facts)
     assert rosi_problems(right, facts) == []
@@ -131,7 +132,7 @@ def test_an_identity_that_does_not_hold_is_named():
         assert any(letter in problem for problem in pqas_problems(wrong, facts))
 
 
-def test_other_amounts_are_empty_unless_they_are_set():
+def test_other_amounts_are_empty_unless_they_are_set() -> None:
     facts = _facts("F=100 H=30 D=2.50 ours=2.25")
     empty = ("amount_invoiced", "amount_corrected", "amount_withheld")
     assert [rosi_line(facts)[name] for name in empty] == [None] * 3

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from tests.spec.text_tables import cases_of_table
 from tests.unit.facts_rows import apart, claim, claims, invoice, invoices, reference
@@ -115,7 +118,7 @@ def _cases() -> dict[str, dict[str, str]]:
     return cases_of_table(CASES)
 
 
-def _more(words: list[str]) -> dict:
+def _more(words: list[str]) -> dict[str, Any]:
     values = dict(word.split("=") for word in words)
     more = {_NAMES[name]: None if value == "-" else value for name, value in values.items()}
     return more | ({"claim_line": int(more["claim_line"])} if "claim_line" in more else {})
@@ -130,9 +133,9 @@ def _day(month: str) -> date:
     return date(int(year), int(month), 20)
 
 
-def _case_rows(number: int, name: str, case: dict[str, str]) -> dict[str, list[dict]]:
+def _case_rows(number: int, name: str, case: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
     """The rows of a case by table, apart from those of other cases."""
-    rows: dict[str, list[dict]] = defaultdict(list)
+    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for at, (units, *more) in enumerate(_listed(case["invoices"])):
         units, _, month = units.partition("@")
         received = {"received_date": _day(month)} if month else {}
@@ -167,8 +170,8 @@ def _case_rows(number: int, name: str, case: dict[str, str]) -> dict[str, list[d
 
 
 @pytest.fixture(scope="module")
-def results(spark):
-    tables: dict[str, list[dict]] = defaultdict(list)
+def results(spark: SparkSession) -> dict[str, list[tuple[str, str, Decimal]]]:
+    tables: dict[str, list[dict[str, Any]]] = defaultdict(list)
     labelers = {}
     for number, (name, case) in enumerate(_cases().items()):
         labelers[f"{number:05}"] = name
@@ -191,12 +194,12 @@ def results(spark):
 
 
 @pytest.mark.parametrize("name", _cases())
-def test_case(name, results):
+def test_case(name: str, results: dict[str, list[tuple[str, str, Decimal]]]) -> None:
     totals = defaultdict(int)
     for key, position, units in results[name]:
         totals[key, position] += units
     expected = defaultdict(int)
-    for key, position, units in _listed(_cases()[name]["positions"]):
+    for key, position, count in _listed(_cases()[name]["positions"]):
         if key != "not":
-            expected[key, position] += int(units)
+            expected[key, position] += int(count)
     assert totals == expected

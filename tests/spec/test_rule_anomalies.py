@@ -4,6 +4,8 @@ do not.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from engine.contracts.codes import Subject
@@ -87,7 +89,9 @@ SPECS = [
 test_rule = rule_test(SPECS)
 
 
-def test_no_message_shows_score_p_value_contribution_or_a_fourth_feature(results):
+def test_no_message_shows_score_p_value_contribution_or_a_fourth_feature(
+    results: dict[str, tuple[str, dict[str, Any], dict[str, Any] | None]],
+) -> None:
     messages = [result["message"] for _, _, result in results.values() if result]
     assert len(messages) == 7
     for message in messages:
@@ -95,7 +99,9 @@ def test_no_message_shows_score_p_value_contribution_or_a_fourth_feature(results
         assert "a fourth reason" not in message
 
 
-def test_the_other_claims_of_the_month_are_counted(results):
+def test_the_other_claims_of_the_month_are_counted(
+    results: dict[str, tuple[str, dict[str, Any], dict[str, Any] | None]],
+) -> None:
     counts = {row_id: result["related_count"] for row_id, (_, _, result) in results.items() if result}
     assert counts["REBATE_CLAIM R052: stands for a month"] == counts["ENTITY_CLAIM R052: stands for a month"] == 60
     assert counts["REBATE_CLAIM R052: unusual"] == 0

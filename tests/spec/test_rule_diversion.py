@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pyspark.sql import SparkSession
+
 from engine.contracts.codes import Subject
 from engine.rules import active_rules
 from engine.settings import RuleSettings
@@ -58,7 +60,7 @@ SPECS = [
 test_rule = rule_test(SPECS)
 
 
-def test_a_pharmacy_that_fills_by_mail_is_far_from_everybody(spark):
+def test_a_pharmacy_that_fills_by_mail_is_far_from_everybody(spark: SparkSession) -> None:
     rules = ALL_ON.rules | {"R050": RuleSettings(thresholds={"distant_pharmacies": ["1234567893"]})}
     active = active_rules(ALL_ON.model_copy(update={"rules": rules}), EVERYTHING, Subject.ENTITY_CLAIM, AS_OF)
     assert not answers_to(spark, active.only("R050"), {"by mail": SPECS[0].firing.facts})

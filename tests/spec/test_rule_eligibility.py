@@ -134,7 +134,7 @@ SPECS = [
 test_rule = rule_test(SPECS)
 
 
-def test_absence_means_something_only_where_the_table_is_declared_complete():
+def test_absence_means_something_only_where_the_table_is_declared_complete() -> None:
     incomplete = everything(Subject.REBATE_CLAIM, without=["products.complete", "labelers.complete"])
     assert incomplete.off == {"R025": "table products is not declared complete, or has quarantined rows"}
     by_id = {rule.id: rule for rule in incomplete.rules}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pyspark.sql import SparkSession
+
 from engine.contracts.codes import Subject
 from tests.spec.rule_cases import CLAIM_340B, Spec, answers_to, everything, rule_test
 
@@ -214,7 +216,7 @@ SPECS = [
 test_rule = rule_test(SPECS)
 
 
-def test_that_an_entity_has_no_contracts_is_known_of_a_complete_register_alone(spark):
+def test_that_an_entity_has_no_contracts_is_known_of_a_complete_register_alone(spark: SparkSession) -> None:
     """Absence from a table means something only where it is declared complete (contract part 2)."""
     spec = next(spec for spec in SPECS if spec.rule_id == "R043")
     rows = {case.name: case.facts for case in spec.cases if case.name in ("no contract at all", "never under contract")}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from engine.contracts.codes import Subject
@@ -215,7 +217,9 @@ SPECS = [
 test_rule = rule_test(SPECS)
 
 
-def test_a_contract_claim_is_never_called_a_duplicate_discount(results):
+def test_a_contract_claim_is_never_called_a_duplicate_discount(
+    results: dict[str, tuple[str, dict[str, str], dict[str, Any] | None]],
+) -> None:
     messages = [
         result["message"] for key, (_, _, result) in results.items() if result and ("R008" in key or "R009" in key)
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pyspark.sql import SparkSession
+
 from engine.contracts.codes import Subject
 from tests.spec.rule_cases import CLAIM_340B, Spec, answers_to, everything, rule_test
 
@@ -63,7 +65,7 @@ SPECS = [
 test_rule = rule_test(SPECS)
 
 
-def test_absence_from_laws_that_are_not_complete_means_nothing(spark):
+def test_absence_from_laws_that_are_not_complete_means_nothing(spark: SparkSession) -> None:
     active = everything(Subject.ENTITY_CLAIM, ["R044"], without=["contract_pharmacy_laws.complete"])
     facts = SPECS[0].firing.facts
     said = answers_to(spark, active, {"not known": facts, "known": facts | {"state_law_protects": True}})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from pyspark.sql import SparkSession
 
 from engine.contracts.codes import Subject
 from tests.spec.rule_cases import CLAIM, Spec, answers_to, everything, rule_test
@@ -133,14 +136,16 @@ SPECS = [
 test_rule = rule_test(SPECS)
 
 
-def test_no_message_gives_a_confidential_price(results):
+def test_no_message_gives_a_confidential_price(
+    results: dict[str, tuple[str, dict[str, str], dict[str, Any] | None]],
+) -> None:
     # R060 compares the wholesale price with the negotiated one, which both are public
     messages = [result["message"] for key, (_, _, result) in results.items() if result and "R060" not in key]
     assert messages
     assert not [message for message in messages if "$" in message or "5.5" in message]
 
 
-def test_without_cross_references_no_reversal_is_known(spark):
+def test_without_cross_references_no_reversal_is_known(spark: SparkSession) -> None:
     active = everything(Subject.REBATE_CLAIM, ["R011"], without=["rebate_claims.mtf_xref_icn"])
     reversed_later = next(case for case in SPECS[0].cases if case.name == "reversed later")
     (result,) = answers_to(spark, active, {"a": reversed_later.facts}).values()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from engine import facts, positions
 from engine.contracts.findings import FINDINGS
@@ -76,7 +78,7 @@ def _listed(text: str) -> list[tuple[str, dict[str, str]]]:
 
 
 @pytest.fixture(scope="module")
-def tied_out(spark):
+def tied_out(spark: SparkSession) -> dict[tuple[str, str], dict[str, Any]]:
     """TIE_OUT by case and rebate type, of all cases in one ledger, each with a labeler of its own."""
     billed, claimed, settled, unread, names = [], [], [], [], {}
     for number, (name, case) in enumerate(_cases().items()):
@@ -86,12 +88,12 @@ def tied_out(spark):
             units_billed = None if units == "?" else units
             billed.append(apart(number, invoice(f"{name} {at}", **own) | {"units_reimbursed": units_billed}))
         for at, (units, more) in enumerate(_listed(case["detail"])):
-            own = {"claim_id": f"C{at}", "ndc_units": units} | more
-            own["payer_id"] = own.get("state", "GA")
-            claimed.append(apart(number, claim(f"{name} claim {at}", **own)))
+            stated = {"claim_id": f"C{at}", "ndc_units": units} | more
+            stated["payer_id"] = stated.get("state", "GA")
+            claimed.append(apart(number, claim(f"{name} claim {at}", **stated)))
         for one in filter(None, case["quarantined"].split(", ")):
-            units = None if one == "?" else Decimal(one)
-            unread.append(("MDRP_FFS", "GA", f"{number:05}000101", "2025Q1", units))
+            readable = None if one == "?" else Decimal(one)
+            unread.append(("MDRP_FFS", "GA", f"{number:05}000101", "2025Q1", readable))
         for at, one in enumerate(filter(None, case["settled"].split(", "))):
             kind, units = one.split()
             line = {"program": "MDRP_FFS", "state": "GA", "ndc11": "00002000101", "period": "2025Q1"}
@@ -101,7 +103,13 @@ def tied_out(spark):
     return {(names[row["labeler_code"]], row["rebate_type"]): row for row in rows}
 
 
-def _tie_out(spark, claimed, billed, settled, unread) -> list[dict]:
+def _tie_out(
+    spark: SparkSession,
+    claimed: list[dict[str, Any]],
+    billed: list[dict[str, Any]],
+    settled: list[dict[str, Any]],
+    unread: list[tuple[str | Decimal | None, ...]],
+) -> list[dict[str, Any]]:
     live, lines = claims(spark, claimed), invoices(spark, billed)
     ledger = ledger_of(live, lines, reference(spark, "settlements", *settled), as_of=AS_OF)
     assert ledger.out_of_balance == 0
@@ -117,7 +125,7 @@ def _tie_out(spark, claimed, billed, settled, unread) -> list[dict]:
 
 
 @pytest.mark.parametrize("name", _cases())
-def test_case(name, tied_out):
+def test_case(name: str, tied_out: dict[tuple[str, str], dict[str, Any]]) -> None:
     case = _cases()[name]
     kinds = {more.get("rebate_type", "FEDERAL") for _, more in (*_listed(case["invoiced"]), *_listed(case["detail"]))}
     row = tied_out[name, sorted(kinds)[-1]]
@@ -136,14 +144,14 @@ def test_case(name, tied_out):
     assert row["quarantined_lines"] == len([one for one in case["quarantined"].split(", ") if one])
 
 
-def test_days_until_interest(tied_out):
+def test_days_until_interest(tied_out: dict[tuple[str, str], dict[str, Any]]) -> None:
     """Postmark 1 June 2025 and 37 days: 8 July is the last day without interest, 7 days after the run's."""
     open_line = tied_out["detail and invoice agree", "FEDERAL"]
     assert (open_line["interest_free_until"], open_line["days_until_interest"]) == (date(2025, 7, 8), 7)
     assert tied_out["no invoice is known", "FEDERAL"]["days_until_interest"] is None
 
 
-def test_a_paid_line_waits_for_no_interest(spark):
+def test_a_paid_line_waits_for_no_interest(spark: SparkSession) -> None:
     billed = [invoice("line", rebate_type=None, units_reimbursed="30", postmark_date=date(2025, 1, 1))]
     claimed = [claim("claim", claim_id="C", ndc_units="30")]
     line = {"program": "MDRP_FFS", "state": "GA", "ndc11": billed[0]["ndc11"], "period": "2025Q1"}
@@ -152,7 +160,9 @@ def test_a_paid_line_waits_for_no_interest(spark):
     assert (row["units_open"], row["days_until_interest"]) == (0, None)
 
 
-def test_claims_on_a_red_line_are_named_and_counted(spark, tied_out):
+def test_claims_on_a_red_line_are_named_and_counted(
+    spark: SparkSession, tied_out: dict[tuple[str, str], dict[str, Any]]
+) -> None:
     """By state, program, rebate type, NDC and quarter: the same product in another state is not held."""
     by_name = {name: row for (name, _), row in tied_out.items()}
     red, green = by_name["more than ten percent short"], by_name["detail and invoice agree"]
