@@ -125,7 +125,8 @@ class Calibration:
         """Read a calibration that `save` wrote. Raises ConfigurationError if the file is missing or invalid."""
         file = Path(folder, CALIBRATION_FILE)
         try:
-            with np.load(file, allow_pickle=False) as arrays:
+            # opened here: numpy leaves a file open that is no archive
+            with file.open("rb") as content, np.load(content, allow_pickle=False) as arrays:
                 calibration = cls(strata=arrays["strata"], ends=arrays["ends"], scores=arrays["scores"])
             calibration.check()
             return calibration

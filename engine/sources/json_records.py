@@ -53,8 +53,8 @@ def records(opener: Opener, name: str, wrong: Counter[str] | None = None) -> Ite
 def documents(opener: Opener, name: str) -> list[Record]:
     """The objects of a file that is one object or a list of them. Raises as `records`, without counting."""
     with opener() as stored:
-        content = decompressed(stored, name).read().removeprefix(_MARK)
-        value = _loaded(content.decode("utf-8"))
+        content = decompressed(stored, name)  # has a name, because the file is closed with it
+        value = _loaded(content.read().removeprefix(_MARK).decode("utf-8"))
         listed = value if isinstance(value, list) else [value]
         if not all(isinstance(item, dict) for item in listed):
             raise ValueError
